@@ -1,0 +1,341 @@
+//! The decision: a pure function of customer, rules, payment and time. It reads; [`Customer::apply`] writes.
+//!
+//! All checks run and every violation is reported, in the order of [`super::codes::CODES`].
+
+use super::{
+    codes::Code,
+    convert::Unavailable,
+    customer::{Customer, Event},
+    level::{self, Resolved},
+    limits::{Gauges, Headroom, Measure, least_headroom, violations, warnings},
+    name::Name,
+    payment::Payment,
+    refusal::Refusal,
+    routing::{Gates, Routed, SkipReason, route},
+    rules::{Filter, OperationMode, Rules},
+    settings::{Layer, Layers},
+    standing::CustomerStatus,
+    time::Millis,
+    transaction::{Content, LevelSource, Opened, Opening, Resolution, Violation},
+    usage::Book,
+};
+use smallvec::SmallVec;
+
+/// What a decision rests on besides the customer.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The rules in force.
+    pub rules: &'a Rules,
+    /// What is asked.
+    pub payment: &'a Payment<'a>,
+    /// The time.
+    pub now: Millis,
+    /// Where the payment lies in time: `now`, or earlier.
+    pub at: Millis,
+    /// Whether the payment instrument is blocked.
+    pub instrument_blocked: bool,
+}
+
+/// The answer of the rules.
+#[derive(Debug, Clone)]
+pub struct Decision<'a> {
+    /// None: allowed.
+    pub violations: SmallVec<[Violation; 1]>,
+    /// Ordered and left out.
+    pub gates: Gates,
+    /// The level, and what becomes of the stored one; `None`: bypassed.
+    pub level: Option<Resolved<'a>>,
+    /// Behind the payment where it is allowed, as it stands where not.
+    pub headroom: Headroom,
+    /// Filters whose `warn_at` an allowed payment reaches.
+    pub warnings: SmallVec<[Name; 2]>,
+    /// Why, where that was asked.
+    pub explanation: Option<Box<Explanation>>,
+}
+
+impl Decision<'_> {
+    /// Whether the payment may pass.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+/// One end of a range, minor units, and the layer that it comes from; `None`: open.
+pub type Bound = Option<(u64, Layer)>;
+
+/// Why a decision is what it is.
+#[derive(Debug, Clone, Default)]
+pub struct Explanation {
+    /// Every filter that is not off, in the order of the level.
+    pub limits: Vec<LimitExplained>,
+    /// The range of the method, minor units, with the layers that the bounds come from; `None`: no method, no range.
+    pub amount_range: Option<(Bound, Bound)>,
+    /// Gates left out and why.
+    pub skipped_gates: Vec<(Name, SkipReason)>,
+}
+
+/// One filter as it was read.
+#[derive(Debug, Clone)]
+pub struct LimitExplained {
+    /// Which.
+    pub filter: Filter,
+    /// The first instant inside; `None`: all of the past.
+    pub start: Option<Millis>,
+    /// The instant at which the window ends: for a rolling one, now.
+    pub end: Millis,
+    /// When usage next falls.
+    pub frees_at: Option<Millis>,
+    /// Minor units in the level's currency, or the pair without a rate.
+    pub amount_used: Result<u128, Unavailable>,
+    /// Transactions.
+    pub quantity_used: u64,
+}
+
+/// Decides a payment of a known or new customer; `None` for one whom the rules do not apply to.
+///
+/// `books` are the customer's usage as of the question's time: [`Customer::books`] behind [`Customer::settle`], or
+/// [`Customer::books_at`].
+#[must_use]
+pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: &'a [Book]) -> Decision<'a> {
+    let Question { rules, payment, now, at, instrument_blocked } = *question;
+    let merchant = payment.merchant.as_ref();
+    let resolved = customer.map(|customer| {
+        let stored = customer.levels[payment.direction as usize];
+        let project = payment.project().id;
+        level::resolve(merchant, stored, payment.level, payment.direction, payment.currency, project)
+    });
+    let in_force = resolved.map(|resolved| resolved.in_force);
+    let layers = Layers {
+        individual: customer
+            .zip(in_force)
+            .and_then(|(c, level)| c.settings_for(payment.direction, payment.currency, level.name)),
+        level: in_force.and_then(|level| level.level),
+        endpoint: payment.endpoint(),
+    };
+    let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
+    let mut refuse = |code| found.push(Violation { code, filter: None, pair: None });
+    if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none() {
+        refuse(Code::CustomerBlocked);
+    }
+    if instrument_blocked {
+        refuse(Code::PaymentInstrumentBlocked);
+    }
+    let method = payment.method.map(|method| layers.method(method));
+    let amount = payment.amount.unwrap_or(0);
+    if let Some(offered) = &method {
+        match offered.as_ref().filter(|effective| effective.may_pay(merchant.hidden_methods)) {
+            // A method that cannot pay has no range to check.
+            None => refuse(Code::PaymentMethodNotAvailable),
+            Some(effective) => {
+                if effective.min.is_some_and(|(min, _)| amount < min) {
+                    refuse(Code::AmountBelowMinimum);
+                }
+                if effective.max.is_some_and(|(max, _)| amount > max) {
+                    refuse(Code::AmountAboveMaximum);
+                }
+            }
+        }
+    }
+    let measure = in_force.map(|level| Measure {
+        rules,
+        merchant,
+        books,
+        direction: payment.direction,
+        currency: payment.currency,
+        level,
+        now,
+    });
+    let gauges = measure.map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
+    found.extend(violations(&gauges, amount));
+
+    let effective = method.flatten();
+    let (list, routing) = layers.gates(effective.as_ref());
+    let routed = Routed {
+        direction: payment.direction,
+        currency: payment.currency,
+        minor_units: rules.currencies.units(payment.currency),
+        amount: payment.amount,
+        method: payment.method,
+        transaction_id: &payment.transaction_id,
+    };
+    let gates = route(merchant, list, routing, &routed);
+    if gates.ordered.is_empty() {
+        found.push(Violation { code: Code::NoGateAvailable, filter: None, pair: None });
+    }
+    let counted = found.is_empty().then_some(amount);
+    let explanation = payment.explain.then(|| {
+        Box::new(Explanation {
+            limits: measure.map_or_else(Vec::new, |measure| explain(&measure, &gauges, counted)),
+            amount_range: effective.as_ref().map(|effective| (effective.min, effective.max)),
+            skipped_gates: gates.skipped.to_vec(),
+        })
+    });
+    Decision {
+        headroom: least_headroom(&gauges, counted),
+        warnings: if found.is_empty() { warnings(&gauges, amount) } else { SmallVec::new() },
+        violations: found,
+        gates,
+        level: resolved,
+        explanation,
+    }
+}
+
+fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>) -> Vec<LimitExplained> {
+    use super::calendar::Window;
+    let mut limits: Vec<LimitExplained> = Vec::new();
+    for gauge in gauges {
+        let filter = gauge.filter;
+        let rolling = matches!(filter.window, Window::Rolling(_) | Window::RollingMonth | Window::Lifetime);
+        let counted = counted.filter(|_| gauge.holds_payment);
+        let oldest = measure
+            .books
+            .iter()
+            .filter(|book| {
+                book.direction == measure.direction
+                    && (filter.scope == super::rules::Scope::Merchant
+                        || (book.currency == measure.currency && book.level == measure.level.name))
+            })
+            .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
+            .chain(counted.map(|_| measure.now))
+            .min();
+        let frees_at = match filter.window {
+            Window::Lifetime => None,
+            window if rolling => oldest.and_then(|at| measure.merchant.calendar.leaves_at(window, at.0, measure.now)),
+            _ => Some(Millis(gauge.range.to)),
+        };
+        // A rolling window excludes its start, which is one millisecond before the first instant inside.
+        let start = match filter.window {
+            Window::Lifetime => None,
+            _ if rolling => Some(Millis(gauge.range.from - 1)),
+            _ => Some(Millis(gauge.range.from)),
+        };
+        let amount_used = gauge.amount_used.unwrap_or(Ok(0));
+        limits.push(LimitExplained {
+            filter: filter.clone(),
+            start,
+            end: Millis(if rolling { measure.now.0 } else { gauge.range.to }),
+            frees_at,
+            amount_used: amount_used.map(|used| used.saturating_add(counted.map_or(0, u128::from))),
+            quantity_used: gauge.quantity_used.saturating_add(u64::from(counted.is_some())),
+        });
+    }
+    limits
+}
+
+/// How a payment is recorded besides what was decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording<'a> {
+    /// What it is opened by.
+    pub opened: Opened,
+    /// How the customer was found.
+    pub resolution: Resolution,
+    /// A keyed digest of the customer as sent.
+    pub identity: u128,
+    /// The `customer_id` as sent, where the rules were bypassed.
+    pub stranger: Option<&'a str>,
+}
+
+/// The events that record a decided payment: what the request says of the customer first, the transaction last.
+#[must_use]
+pub fn record(
+    question: &Question<'_>,
+    customer: Option<&Customer>,
+    decision: &Decision<'_>,
+    recording: Recording<'_>,
+) -> SmallVec<[Event; 2]> {
+    let Question { payment, now, .. } = *question;
+    let mut events: SmallVec<[Event; 2]> = SmallVec::new();
+    let merchant = payment.merchant.as_ref();
+    if let Some((customer, resolved)) = customer.zip(decision.level) {
+        let attributes = customer.attributes.missing_from(&payment.attributes);
+        if !attributes.is_empty() {
+            events.push(Event::AttributesFilled { attributes, at: now });
+        }
+        if let Some(level) = resolved.stored {
+            let drops_settings = merchant.reset_settings_on_level_change;
+            events.push(Event::LevelSet { direction: payment.direction, level, drops_settings, at: now });
+        }
+    }
+    let in_force = decision.level.map(|resolved| resolved.in_force);
+    let hold_until = match recording.opened {
+        Opened::Reserved => merchant.hold_ms(payment.direction).map(|hold_ms| now.plus(hold_ms)),
+        Opened::Denied | Opened::Unreserved => None,
+    };
+    let denied = recording.opened == Opened::Denied;
+    events.push(Event::Opened(Opening {
+        id: payment.transaction_id.as_ref().into(),
+        merchant: merchant.id,
+        at: question.at,
+        recorded_at: now,
+        opened: recording.opened,
+        content: content(payment, recording.identity),
+        hold_until,
+        level: in_force.map(|level| level.name),
+        level_source: in_force.map_or(LevelSource::Default, |level| level.source),
+        resolution: recording.resolution,
+        stranger: recording.stranger.map(Into::into),
+        violations: if denied { decision.violations.clone() } else { SmallVec::new() },
+        gates: if denied { SmallVec::new() } else { decision.gates.ordered.clone() },
+        instrument: payment.instrument.as_deref().map(Into::into),
+        suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
+    }));
+    events
+}
+
+/// What a repetition of this payment must say the same.
+#[must_use]
+pub fn content(payment: &Payment<'_>, identity: u128) -> Content {
+    Content {
+        direction: payment.direction,
+        currency: payment.currency,
+        amount: payment.amount.unwrap_or(0),
+        identity,
+        level: payment.level,
+        method: payment.method,
+        project: payment.project().id,
+        endpoint: payment.endpoint().id,
+    }
+}
+
+/// How far from now a payment or a fact may be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skew {
+    /// Milliseconds back.
+    pub past_ms: i64,
+    /// Milliseconds ahead.
+    pub future_ms: i64,
+}
+
+impl Skew {
+    /// Where a payment lies in time: what happened in the past stays there, what is a little ahead is taken as now.
+    ///
+    /// # Errors
+    /// Too far from now.
+    pub fn place(&self, occurred_at: Option<Millis>, now: Millis, field: &'static str) -> Result<Millis, Refusal> {
+        let Some(occurred) = occurred_at else { return Ok(now) };
+        let behind_ms = now.since(occurred);
+        if behind_ms > self.past_ms {
+            return Err(Refusal::TooFarBack { field, behind_ms, max_ms: self.past_ms });
+        }
+        if -behind_ms > self.future_ms {
+            return Err(Refusal::TooFarAhead { field, ahead_ms: -behind_ms, max_ms: self.future_ms });
+        }
+        Ok(occurred.min(now))
+    }
+}
+
+/// Whether a customer who is nowhere to be found by this payment could ever be found again.
+///
+/// # Errors
+/// In `crm` mode, a payment without an identifier and without any attribute of the client definition.
+pub fn can_be_made(payment: &Payment<'_>) -> Result<(), Refusal> {
+    use super::payment::SentIdentity;
+    match (&payment.identity, payment.merchant.mode) {
+        (SentIdentity::Attributes(sent), OperationMode::Crm) if sent.is_empty() => {
+            let words: Vec<&str> = payment.endpoint().client_definition.iter().map(|a| a.word()).collect();
+            Err(Refusal::Unidentifiable(if words.is_empty() { "which is empty".to_owned() } else { words.join(", ") }))
+        }
+        _ => Ok(()),
+    }
+}

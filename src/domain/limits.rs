@@ -1,0 +1,220 @@
+//! Limits: what a level's filters say of a customer's usage, before and after a payment.
+
+use super::{
+    calendar::Range,
+    codes::Code,
+    convert::{Unavailable, sum_rounded_up},
+    level::InForce,
+    money::Currency,
+    name::Name,
+    rules::{Direction, Filter, Merchant, Mode, Rules, Scope, WindowClass},
+    time::Millis,
+    transaction::Violation,
+    usage::Book,
+};
+use smallvec::SmallVec;
+
+/// What limits are measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Measure<'a> {
+    /// Currencies and rates.
+    pub rules: &'a Rules,
+    /// Whose calendar.
+    pub merchant: &'a Merchant,
+    /// The customer's usage.
+    pub books: &'a [Book],
+    /// Which way the money goes.
+    pub direction: Direction,
+    /// Of the payment and the level.
+    pub currency: Currency,
+    /// The level that decides.
+    pub level: InForce<'a>,
+    /// The time.
+    pub now: Millis,
+}
+
+/// A filter, read over one range of time. A rolling window has one range; a calendar window has two where a payment
+/// is placed in an earlier one than now's.
+#[derive(Debug, Clone, Copy)]
+pub struct Gauge<'a> {
+    /// Which filter.
+    pub filter: &'a Filter,
+    /// Which instants.
+    pub range: Range,
+    /// Whether the payment will lie in the range.
+    pub holds_payment: bool,
+    /// Minor units of the level's currency, rounded up; `None` where nobody asks.
+    pub amount_used: Option<Result<u128, Unavailable>>,
+    /// Transactions.
+    pub quantity_used: u64,
+}
+
+/// The least that is left over all enforced filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Headroom {
+    /// Minor units; `None`: nothing limits, or what limits cannot be answered.
+    pub amount: Option<u128>,
+    /// Transactions; `None`: nothing limits.
+    pub quantity: Option<u64>,
+}
+
+/// Gauges of one decision.
+pub type Gauges<'a> = SmallVec<[Gauge<'a>; 4]>;
+
+impl<'a> Measure<'a> {
+    /// Reads every filter of the level that is not off, for a payment placed at `at`.
+    ///
+    /// `every_amount` also sums where no amount is limited, for explanations.
+    #[must_use]
+    pub fn gauges(&self, at: Millis, every_amount: bool) -> Gauges<'a> {
+        let filters = self.level.level.map_or(&[][..], |level| &level.filters);
+        let mut gauges = Gauges::new();
+        for filter in filters.iter().filter(|filter| filter.mode != Mode::Off) {
+            let now = self.merchant.calendar.range(filter.window, self.now);
+            gauges.push(self.gauge(filter, now, at, every_amount));
+            // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
+            let rolling = matches!(
+                filter.window,
+                super::calendar::Window::Rolling(_)
+                    | super::calendar::Window::RollingMonth
+                    | super::calendar::Window::Lifetime
+            );
+            if !rolling && !now.holds(at) {
+                let then = self.merchant.calendar.range(filter.window, at);
+                gauges.push(self.gauge(filter, then, at, every_amount));
+            }
+        }
+        gauges
+    }
+
+    fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
+        let counted = self.books.iter().filter(|book| {
+            book.direction == self.direction
+                && (filter.scope == Scope::Merchant
+                    || (book.currency == self.currency && book.level == self.level.name))
+        });
+        let mut quantity_used = 0_u64;
+        let mut totals: SmallVec<[(Currency, u128); 4]> = SmallVec::new();
+        for book in counted {
+            let (amount, quantity) = book.sum(range).view(filter.subtract_cancels);
+            quantity_used += quantity;
+            // Each currency's total is converted once, over all levels.
+            match totals.iter_mut().find(|(currency, _)| *currency == book.currency) {
+                Some((_, total)) => *total += amount,
+                None => totals.push((book.currency, amount)),
+            }
+        }
+        let asked = filter.amount_limit.is_some() || every_amount;
+        let amount_used =
+            asked.then(|| sum_rounded_up(totals, self.currency, &self.rules.rates, &self.rules.currencies, self.now));
+        Gauge { filter, range, holds_payment: range.holds(at), amount_used, quantity_used }
+    }
+}
+
+impl Gauge<'_> {
+    /// The codes under which this filter refuses a payment of `amount` minor units.
+    pub fn violations(&self, amount: u64) -> impl Iterator<Item = Violation> {
+        let violation = |code, pair| Violation { code, filter: Some(self.filter.name), pair };
+        let (over_amount, over_quantity) = self.filter.class.codes();
+        let by_amount = match (self.filter.amount_limit, self.amount_used) {
+            (Some(_), Some(Err(pair))) => Some(violation(Code::RateUnavailable, Some(pair))),
+            (Some(limit), Some(Ok(used))) if used.saturating_add(u128::from(amount)) > u128::from(limit) => {
+                Some(violation(over_amount, None))
+            }
+            _ => None,
+        };
+        let by_quantity = match self.filter.quantity_limit {
+            Some(limit) if self.quantity_used.saturating_add(1) > limit => Some(violation(over_quantity, None)),
+            _ => None,
+        };
+        by_amount.into_iter().chain(by_quantity)
+    }
+
+    /// What is left behind a payment of this amount, where one is given that lies in the range.
+    #[must_use]
+    pub fn headroom(&self, payment: Option<u64>) -> Headroom {
+        let payment = payment.filter(|_| self.holds_payment);
+        let amount = match (self.filter.amount_limit, self.amount_used) {
+            (Some(limit), Some(Ok(used))) => {
+                Some(u128::from(limit).saturating_sub(used.saturating_add(payment.map_or(0, u128::from))))
+            }
+            _ => None,
+        };
+        let quantity = self
+            .filter
+            .quantity_limit
+            .map(|limit| limit.saturating_sub(self.quantity_used.saturating_add(u64::from(payment.is_some()))));
+        Headroom { amount, quantity }
+    }
+
+    /// Whether an allowed payment of this amount reaches the share of a limit at which it is to be reported.
+    #[must_use]
+    pub fn warns(&self, amount: u64) -> bool {
+        let Some(share) = self.filter.warn_at else { return false };
+        let reached = |used: u128, limit: u128| used.saturating_mul(10_000) >= limit.saturating_mul(u128::from(share));
+        let by_amount = match (self.filter.amount_limit, self.amount_used) {
+            (Some(limit), Some(Ok(used))) => reached(used.saturating_add(u128::from(amount)), u128::from(limit)),
+            _ => false,
+        };
+        let used = u128::from(self.quantity_used.saturating_add(1));
+        by_amount || self.filter.quantity_limit.is_some_and(|limit| reached(used, u128::from(limit)))
+    }
+}
+
+/// The least headroom over the enforced filters, behind a payment where one is given.
+#[must_use]
+pub fn least_headroom(gauges: &[Gauge<'_>], payment: Option<u64>) -> Headroom {
+    let enforced = gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce);
+    enforced.map(|gauge| gauge.headroom(payment)).fold(Headroom::default(), |least, one| Headroom {
+        amount: least_of(least.amount, one.amount),
+        quantity: least_of(least.quantity, one.quantity),
+    })
+}
+
+fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// What the enforced filters refuse, in the order of precedence; the same code once for each filter.
+#[must_use]
+pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
+    let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
+    for gauge in gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce) {
+        for violation in gauge.violations(amount) {
+            // A calendar filter that is read over two ranges still refuses under each code once.
+            let known = |v: &Violation| (v.code, v.filter) == (violation.code, violation.filter);
+            if !found.iter().any(known) {
+                found.push(violation);
+            }
+        }
+    }
+    found.sort_by_key(|violation| violation.code);
+    found
+}
+
+impl WindowClass {
+    /// The codes for the amount and for the quantity.
+    #[must_use]
+    pub fn codes(self) -> (Code, Code) {
+        match self {
+            Self::Daily => (Code::DailyAmountLimitExceeded, Code::DailyQuantityLimitExceeded),
+            Self::Weekly => (Code::WeeklyAmountLimitExceeded, Code::WeeklyQuantityLimitExceeded),
+            Self::Monthly => (Code::MonthlyAmountLimitExceeded, Code::MonthlyQuantityLimitExceeded),
+            Self::Other => (Code::AmountLimitExceeded, Code::QuantityLimitExceeded),
+        }
+    }
+}
+
+/// The names of the filters that an allowed payment is to be reported for.
+pub fn warnings(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Name; 2]> {
+    let mut names: SmallVec<[Name; 2]> = SmallVec::new();
+    for gauge in gauges.iter().filter(|gauge| gauge.warns(amount)) {
+        if !names.contains(&gauge.filter.name) {
+            names.push(gauge.filter.name);
+        }
+    }
+    names
+}

@@ -1,0 +1,25 @@
+//! The language of levelgate: what the words mean, and every rule of the decision.
+//!
+//! This room knows no clock, no IO, no task, no log and no randomness. Time is an argument; the same state, rules,
+//! request and time give the same answer. [`decide`] reads, [`customer::Customer::apply`] writes and cannot fail.
+
+pub mod calendar;
+pub mod codes;
+pub mod convert;
+pub mod customer;
+pub mod decide;
+pub mod identity;
+pub mod level;
+pub mod limits;
+pub mod money;
+pub mod name;
+pub mod payment;
+pub mod refusal;
+pub mod routing;
+pub mod rules;
+pub mod settings;
+pub mod standing;
+pub mod time;
+pub mod transaction;
+pub mod transition;
+pub mod usage;

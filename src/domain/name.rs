@@ -1,0 +1,140 @@
+//! Names: ids of merchants, projects, gates, levels, methods, filters.
+//!
+//! A name is written once and compared by address from then on. It knows nothing of what it names.
+
+use parking_lot::Mutex;
+use std::{cell::RefCell, collections::HashMap, fmt, hash, sync::LazyLock};
+
+/// The most distinct names that a process holds; configuration and requests together stay far below it.
+pub const NAMES_MAX: usize = 1_000_000;
+/// The most bytes of one name.
+pub const NAME_BYTES_MAX: usize = 128;
+
+static NAMES: LazyLock<Mutex<HashMap<&'static str, Name>>> = LazyLock::new(Mutex::default);
+
+/// An interned text of 1 to [`NAME_BYTES_MAX`] bytes: eight bytes, compared and hashed by address.
+///
+/// Interning is invisible: equal texts are equal names, and no answer depends on an address.
+#[derive(Clone, Copy)]
+pub struct Name(&'static &'static str);
+
+/// Why a text is no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing is written.
+    #[error("it is empty")]
+    Empty,
+    /// It is longer than [`NAME_BYTES_MAX`].
+    #[error("it is longer than {NAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// It holds a control character.
+    #[error("it holds a control character")]
+    Control,
+    /// The process holds [`NAMES_MAX`] names already.
+    #[error("the daemon holds {NAMES_MAX} names already")]
+    TooMany,
+}
+
+impl Name {
+    /// The name of this text; new texts are kept for the life of the process.
+    ///
+    /// # Errors
+    /// Empty, over-long or unprintable texts, and new ones beyond [`NAMES_MAX`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        Self::intern(text)
+    }
+
+    /// The name of a literal, which is kept whatever the number of names.
+    pub(super) fn constant(text: &'static str) -> Self {
+        let mut names = NAMES.lock();
+        *names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(text))))
+    }
+
+    fn intern(text: &str) -> Result<Self, NameError> {
+        // Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
+        thread_local!(static MET: RefCell<HashMap<&'static str, Name>> = RefCell::default());
+        if let Some(name) = MET.with_borrow(|met| met.get(text).copied()) {
+            return Ok(name);
+        }
+        let name = Self::intern_for_all(text)?;
+        MET.with_borrow_mut(|met| met.insert(name.as_str(), name));
+        Ok(name)
+    }
+
+    fn intern_for_all(text: &str) -> Result<Self, NameError> {
+        let mut names = NAMES.lock();
+        if let Some(found) = names.get(text) {
+            return Ok(*found);
+        }
+        if names.len() >= NAMES_MAX {
+            return Err(NameError::TooMany);
+        }
+        let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
+        let name = Self(Box::leak(Box::new(kept)));
+        names.insert(kept, name);
+        Ok(name)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+impl Eq for Name {}
+impl hash::Hash for Name {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self.0).hash(state);
+    }
+}
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Name {
+    /// By text, never by address: an order that is the same in every process.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_one_name_and_bad_ones_are_none() {
+        let (a, b) = (Name::parse("gold").unwrap(), Name::parse(&String::from("gold")).unwrap());
+        assert_eq!(a, b);
+        assert_ne!(a, Name::parse("Gold").unwrap());
+        assert_eq!(Name::parse(""), Err(NameError::Empty));
+        assert_eq!(Name::parse(&"x".repeat(129)), Err(NameError::TooLong));
+        assert_eq!(Name::parse("a\nb"), Err(NameError::Control));
+    }
+}

@@ -1,0 +1,392 @@
+//! A payment as asked for: parsed once against the rules, trusted from then on.
+
+use super::{
+    identity::{ATTRIBUTE_BYTES_MAX, Attributes, normalised},
+    money::{Currency, parse_amount},
+    name::{NAME_BYTES_MAX, Name, NameError},
+    refusal::Refusal,
+    rules::{Attribute, Direction, Endpoint, Merchant, OperationMode, Project, Rules, Word},
+    time::Millis,
+};
+use std::{borrow::Cow, sync::Arc};
+
+/// The fields of a reserve as they came in, not yet understood. Absent, `null` and empty are told apart only where
+/// that means something.
+#[derive(Debug, Clone, Default)]
+pub struct Request<'a> {
+    /// The caller's id of the payment.
+    pub transaction_id: Option<Cow<'a, str>>,
+    /// A shop of the merchant.
+    pub project: Option<Cow<'a, str>>,
+    /// A way into it.
+    pub endpoint: Option<Cow<'a, str>>,
+    /// `deposit` or `withdrawal`.
+    pub direction: Option<Cow<'a, str>>,
+    /// Decimal, as written.
+    pub amount: Option<Cow<'a, str>>,
+    /// ISO 4217.
+    pub currency: Option<Cow<'a, str>>,
+    /// `None`: method checks are skipped.
+    pub payment_method: Option<Cow<'a, str>>,
+    /// Names the customer in `crm` mode.
+    pub merchant_customer_identifier: Option<Cow<'a, str>>,
+    /// Names the customer in `payment_gateway` mode.
+    pub customer_id: Option<Cow<'a, str>>,
+    /// `None` and empty mean different things here.
+    pub customer_level: Option<Cow<'a, str>>,
+    /// Attributes by their words.
+    pub customer: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The gateway's token.
+    pub payment_instrument: Option<Cow<'a, str>>,
+    /// RFC 3339.
+    pub occurred_at: Option<Cow<'a, str>>,
+    /// Whether the answer says why.
+    pub explain: bool,
+}
+
+/// A level as sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentLevel {
+    /// Not at all.
+    Absent,
+    /// The empty string.
+    Empty,
+    /// A name.
+    Named(Name),
+}
+
+/// A customer as sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentIdentity<'a> {
+    /// In `crm` mode.
+    Identifier(Cow<'a, str>),
+    /// In `payment_gateway` mode.
+    CustomerId(Cow<'a, str>),
+    /// The attributes of the client definition, in its order, normalised; those that were sent.
+    Attributes(Vec<(Attribute, Cow<'a, str>)>),
+}
+
+/// A payment that the rules can judge.
+#[derive(Debug, Clone)]
+pub struct Payment<'a> {
+    /// Whose.
+    pub merchant: Arc<Merchant>,
+    /// Empty where a check has none.
+    pub transaction_id: Cow<'a, str>,
+    /// Which way the money goes.
+    pub direction: Direction,
+    /// Of the amount.
+    pub currency: Currency,
+    /// Minor units; `None` only where the question is for a form.
+    pub amount: Option<u64>,
+    /// The place of the project.
+    project: usize,
+    /// The place of the endpoint in it.
+    endpoint: usize,
+    /// `None`: method checks are skipped.
+    pub method: Option<Name>,
+    /// Who is meant.
+    pub identity: SentIdentity<'a>,
+    /// The level as sent.
+    pub level: SentLevel,
+    /// What the customer may not have yet.
+    pub attributes: Attributes,
+    /// The gateway's token.
+    pub instrument: Option<Cow<'a, str>>,
+    /// When it happened, where that was said.
+    pub occurred_at: Option<Millis>,
+    /// Whether the answer says why.
+    pub explain: bool,
+}
+
+/// Which fields a question may do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// A reserve, a payment or an approval: it has an id and an amount.
+    ToRecord,
+    /// A check: it need not have an id.
+    ToCheck,
+    /// A payment form: neither id nor amount.
+    ToShow,
+}
+
+impl<'a> Payment<'a> {
+    /// Understands a request: forms first (malformed), then the merchant (not found), then what cannot be
+    /// (impossible).
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its field.
+    pub fn admit(rules: &Rules, merchant: &str, request: Request<'a>, asks: Asks) -> Result<Self, Refusal> {
+        let transaction_id = match request.transaction_id.filter(|id| !id.is_empty()) {
+            Some(id) => transaction_id(id)?,
+            None if asks == Asks::ToRecord => return Err(Refusal::Missing("transaction_id")),
+            None => Cow::Borrowed(""),
+        };
+        let direction = required("direction", request.direction.as_deref())?;
+        let direction = word::<Direction>("direction", direction)?;
+        let currency = currency(rules, required("currency", request.currency.as_deref())?)?;
+        let amount = match (request.amount.as_deref(), asks) {
+            (Some(text), _) => Some(amount("amount", text, rules, currency)?),
+            (None, Asks::ToShow) => None,
+            (None, _) => return Err(Refusal::Missing("amount")),
+        };
+        let method = name("payment_method", request.payment_method.as_deref())?;
+        let level = match request.customer_level.as_deref() {
+            None => SentLevel::Absent,
+            Some("") => SentLevel::Empty,
+            Some(text) => SentLevel::Named(parse_name("customer_level", text)?),
+        };
+        let mut attributes = Attributes::default();
+        for (key, value) in &request.customer {
+            let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
+            short("customer", value, ATTRIBUTE_BYTES_MAX)?;
+            if attribute != Attribute::Phone {
+                no_card_number(attribute.word(), value)?;
+            }
+            attributes.set(attribute, if value.trim().is_empty() { "" } else { value });
+        }
+        let instrument = request.payment_instrument.filter(|id| !id.is_empty());
+        if let Some(id) = &instrument {
+            short("payment_instrument", id, ATTRIBUTE_BYTES_MAX)?;
+            no_card_number("payment_instrument", id)?;
+        }
+        let occurred_at = time("occurred_at", request.occurred_at.as_deref())?;
+        let identifier = request.merchant_customer_identifier.filter(|id| !id.is_empty());
+        if let Some(id) = &identifier {
+            short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX)?;
+            no_card_id("merchant_customer_identifier", id)?;
+        }
+        let customer_id = request.customer_id.filter(|id| !id.is_empty());
+        if let Some(id) = &customer_id {
+            short("customer_id", id, ATTRIBUTE_BYTES_MAX)?;
+        }
+
+        let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
+        let wrong = |field| Err(Refusal::WrongIdentifier { field, mode: merchant.mode });
+        match merchant.mode {
+            OperationMode::Crm if customer_id.is_some() => return wrong("customer_id"),
+            OperationMode::PaymentGateway if identifier.is_some() => return wrong("merchant_customer_identifier"),
+            _ => {}
+        }
+        let (project, endpoint) = place(merchant, request.project.as_deref(), request.endpoint.as_deref(), currency)?;
+        let mut payment = Self {
+            merchant: Arc::clone(merchant),
+            transaction_id,
+            direction,
+            currency,
+            amount,
+            project,
+            endpoint,
+            method,
+            identity: SentIdentity::Attributes(Vec::new()),
+            level,
+            attributes,
+            instrument,
+            occurred_at,
+            explain: request.explain,
+        };
+        // Who is recognised by the instrument is found by it again only if it becomes an attribute.
+        if payment.attributes.value(Attribute::PaymentInstrument).is_none()
+            && payment.endpoint().client_definition.contains(&Attribute::PaymentInstrument)
+            && let Some(instrument) = &payment.instrument
+        {
+            payment.attributes.set(Attribute::PaymentInstrument, instrument);
+        }
+        payment.identity = match (identifier, customer_id) {
+            (Some(id), _) => SentIdentity::Identifier(id),
+            (_, Some(id)) => SentIdentity::CustomerId(id),
+            (None, None) => SentIdentity::Attributes(payment.defining_attributes()),
+        };
+        Ok(payment)
+    }
+
+    fn defining_attributes(&self) -> Vec<(Attribute, Cow<'a, str>)> {
+        let definition = self.endpoint().client_definition.iter();
+        definition
+            .filter_map(|&attribute| {
+                Some((attribute, normalised(attribute, self.attributes.value(attribute)?).into_owned()))
+            })
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(attribute, value)| (attribute, Cow::Owned(value)))
+            .collect()
+    }
+
+    /// The project.
+    #[must_use]
+    pub fn project(&self) -> &Project {
+        &self.merchant.projects[self.project]
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.project().endpoints[self.endpoint]
+    }
+}
+
+fn required<'t>(field: &'static str, value: Option<&'t str>) -> Result<&'t str, Refusal> {
+    value.filter(|text| !text.is_empty()).ok_or(Refusal::Missing(field))
+}
+
+/// A transaction id: one to 128 bytes without control characters.
+pub(crate) fn transaction_id(id: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
+    const FIELD: &str = "transaction_id";
+    short(FIELD, &id, NAME_BYTES_MAX)?;
+    if id.chars().any(char::is_control) {
+        return Err(Refusal::Name { field: FIELD, error: NameError::Control });
+    }
+    no_card_id(FIELD, &id)?;
+    Ok(id)
+}
+
+/// Refuses over-long texts.
+pub(crate) fn short(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
+    if text.len() > bytes_max { Err(Refusal::TooLong { field, bytes_max }) } else { Ok(()) }
+}
+
+/// Refuses a full card number in a text: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B), with or
+/// without spaces and hyphens between them.
+pub(crate) fn no_card_number(field: &'static str, text: &str) -> Result<(), Refusal> {
+    if card_digits(text).is_some() { Err(Refusal::CardNumber(field)) } else { Ok(()) }
+}
+
+/// Refuses a full card number as an id. One in ten long numbers passes Luhn's check, and ids are often long numbers:
+/// here the number must also begin and end as the cards of a network do.
+pub(crate) fn no_card_id(field: &'static str, text: &str) -> Result<(), Refusal> {
+    let Some(digits) = card_digits(text) else { return Ok(()) };
+    let (length, first_four) = (digits.len(), digits.iter().take(4).fold(0, |number, digit| number * 10 + digit));
+    let is_issued = match first_four {
+        4000..=4999 => matches!(length, 13 | 16 | 19),
+        5100..=5599 | 2221..=2720 => length == 16,
+        3400..=3499 | 3700..=3799 => length == 15,
+        3000..=3059 | 3600..=3699 | 3800..=3999 => (14..=19).contains(&length),
+        3528..=3589 | 6000..=6999 | 5000..=5099 => (16..=19).contains(&length),
+        _ => false,
+    };
+    if is_issued { Err(Refusal::CardNumber(field)) } else { Ok(()) }
+}
+
+fn card_digits(text: &str) -> Option<Vec<u32>> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
+    if !plain || text.len() < 13 {
+        return None;
+    }
+    let digits: Vec<u32> = text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0')).collect();
+    let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
+    let from_the_right = digits.iter().rev().enumerate();
+    let sum: u32 = from_the_right.map(|(place, &digit)| if place % 2 == 0 { digit } else { doubled(digit) }).sum();
+    ((13..=19).contains(&digits.len()) && sum.is_multiple_of(10)).then_some(digits)
+}
+
+/// A word of a vocabulary.
+pub(crate) fn word<W: Word>(field: &'static str, text: &str) -> Result<W, Refusal> {
+    W::parse(text).ok_or_else(|| Refusal::Word {
+        field,
+        value: text.chars().take(40).collect(),
+        words: W::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn parse_name(field: &'static str, text: &str) -> Result<Name, Refusal> {
+    Name::parse(text).map_err(|error| Refusal::Name { field, error })
+}
+
+/// A name, where one is sent.
+pub(crate) fn name(field: &'static str, text: Option<&str>) -> Result<Option<Name>, Refusal> {
+    text.filter(|text| !text.is_empty()).map(|text| parse_name(field, text)).transpose()
+}
+
+/// A time, where one is sent.
+pub(crate) fn time(field: &'static str, text: Option<&str>) -> Result<Option<Millis>, Refusal> {
+    text.map(|text| Millis::parse(text).ok_or(Refusal::Time(field))).transpose()
+}
+
+pub(crate) fn currency(rules: &Rules, code: &str) -> Result<Currency, Refusal> {
+    Currency::parse(code)
+        .filter(|&currency| rules.currencies.minor_units(currency).is_some())
+        .ok_or_else(|| Refusal::UnknownCurrency(code.chars().take(40).collect()))
+}
+
+/// An amount in minor units, more than zero.
+pub(crate) fn amount(field: &'static str, text: &str, rules: &Rules, currency: Currency) -> Result<u64, Refusal> {
+    parse_amount(text, rules.currencies.units(currency)).map_err(|error| Refusal::Amount { field, error })
+}
+
+/// Which project and endpoint a payment enters by, both of which may be left out where only one fits.
+fn place(
+    merchant: &Merchant,
+    project: Option<&str>,
+    endpoint: Option<&str>,
+    currency: Currency,
+) -> Result<(usize, usize), Refusal> {
+    let (project, endpoint) = (project.filter(|id| !id.is_empty()), endpoint.filter(|id| !id.is_empty()));
+    let unknown = |field, value: &str, candidates: Vec<&str>| Refusal::UnknownPlace {
+        field,
+        value: value.chars().take(40).collect(),
+        candidates: candidates.join(", "),
+    };
+    if let Some(id) = project
+        && merchant.project(id).is_none()
+    {
+        return Err(unknown("project", id, merchant.projects.iter().map(|p| p.id.as_str()).collect()));
+    }
+    let here = |p: &Project| project.is_none_or(|id| p.id.as_str() == id);
+    let all = || {
+        let projects = merchant.projects.iter().enumerate().filter(|(_, p)| here(p));
+        projects.flat_map(|(i, p)| p.endpoints.iter().enumerate().map(move |(j, e)| (i, j, p, e)))
+    };
+    let named = || all().filter(|(_, _, _, e)| endpoint.is_none_or(|id| e.id.as_str() == id));
+    if let Some(id) = endpoint {
+        match named().next() {
+            None => return Err(unknown("endpoint", id, all().map(|(_, _, _, e)| e.id.as_str()).collect())),
+            Some((_, _, _, e)) if named().all(|(_, _, _, e)| e.currency != currency) => {
+                return Err(Refusal::EndpointCurrency {
+                    endpoint: id.to_owned(),
+                    takes: e.currency.to_string(),
+                    sent: currency.to_string(),
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    let mut fitting = named().filter(|(_, _, _, e)| e.currency == currency);
+    let Some((i, j, first, _)) = fitting.next() else { return Err(Refusal::NoEndpoint(currency.to_string())) };
+    let rest: Vec<_> = fitting.collect();
+    if rest.is_empty() {
+        return Ok((i, j));
+    }
+    if rest.iter().any(|(_, _, p, _)| p.id != first.id) {
+        let mut candidates: Vec<&str> =
+            std::iter::once(first).chain(rest.iter().map(|r| r.2)).map(|p| p.id.as_str()).collect();
+        candidates.dedup();
+        return Err(Refusal::Ambiguous { field: "project", candidates: candidates.join(", ") });
+    }
+    let candidates = named().filter(|(_, _, _, e)| e.currency == currency).map(|(_, _, _, e)| e.id.as_str());
+    Err(Refusal::Ambiguous { field: "endpoint", candidates: candidates.collect::<Vec<_>>().join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_card_numbers_are_told_from_other_numbers() {
+        for (text, is_card) in [
+            ("4111111111111111", true),
+            ("4111 1111 1111 1111", true),
+            ("5500-0000-0000-0004", true),
+            ("378282246310005", true),
+            ("4111111111111112", false),
+            ("411111******1111", false),
+            ("tok_4111111111111111", false),
+            ("123456789012", false),
+            ("", false),
+        ] {
+            assert_eq!(no_card_number("payment_instrument", text).is_err(), is_card, "{text}");
+            assert_eq!(no_card_id("transaction_id", text).is_err(), is_card, "{text}");
+        }
+        // Passes Luhn's check, but no network issues it: a text may not hold it, an id may be it.
+        assert!(no_card_number("name", "1700000000000000008").is_err());
+        assert!(no_card_id("transaction_id", "1700000000000000008").is_ok());
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a customer stands, and what signals make of it (the table of statuses).
+//!
+//! Consent and suspicion are kept apart and shown as one status, so that clearing a suspicion brings back what was
+//! agreed before it.
+
+use super::rules::words;
+
+words! {
+    /// Where a customer stands.
+    CustomerStatus {
+        /// Paid or tried, has not agreed to store a card.
+        New = "new",
+        /// Agreed.
+        Member = "member",
+        /// All stored cards expired or invalid.
+        NotActive = "not_active",
+        /// Refused the offer.
+        Deny = "deny",
+        /// Anti-fraud flagged one of the customer's cards.
+        Suspicious = "suspicious",
+        /// Confirmed fraud.
+        Fraud = "fraud",
+    }
+}
+words! {
+    /// What is known about a customer or an instrument, as it becomes known.
+    Signal {
+        /// The customer agreed to store a card.
+        ConsentGiven = "consent_given",
+        /// The customer refused.
+        ConsentRefused = "consent_refused",
+        /// Anti-fraud flagged.
+        FraudSuspected = "fraud_suspected",
+        /// It was fraud.
+        FraudConfirmed = "fraud_confirmed",
+        /// Processing says that the card is stolen.
+        CardStolen = "card_stolen",
+        /// It was not.
+        Cleared = "cleared",
+    }
+}
+
+/// Consent and suspicion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    consent: CustomerStatus,
+    suspicion: Option<CustomerStatus>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { consent: CustomerStatus::New, suspicion: None }
+    }
+}
+
+impl Standing {
+    /// The one status that is shown.
+    #[must_use]
+    pub fn status(self) -> CustomerStatus {
+        self.suspicion.unwrap_or(self.consent)
+    }
+
+    /// What a signal makes of it. A confirmed fraud is not weakened by a later suspicion.
+    #[must_use]
+    pub fn after(self, signal: Signal) -> Self {
+        match signal {
+            Signal::ConsentGiven => Self { consent: CustomerStatus::Member, ..self },
+            Signal::ConsentRefused => Self { consent: CustomerStatus::Deny, ..self },
+            Signal::FraudSuspected => {
+                Self { suspicion: Some(self.suspicion.unwrap_or(CustomerStatus::Suspicious)), ..self }
+            }
+            Signal::FraudConfirmed | Signal::CardStolen => Self { suspicion: Some(CustomerStatus::Fraud), ..self },
+            Signal::Cleared => Self { suspicion: None, ..self },
+        }
+    }
+}
+
+impl Signal {
+    /// Whether payments with the instrument that it names are blocked from then on; `None`: it says nothing of that.
+    #[must_use]
+    pub fn blocks_instrument(self) -> Option<bool> {
+        match self {
+            Self::FraudConfirmed | Self::CardStolen => Some(true),
+            Self::Cleared => Some(false),
+            Self::ConsentGiven | Self::ConsentRefused | Self::FraudSuspected => None,
+        }
+    }
+
+    /// Whether it reaches everybody who holds the instrument that it names.
+    #[must_use]
+    pub fn is_about_fraud(self) -> bool {
+        !matches!(self, Self::ConsentGiven | Self::ConsentRefused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::rules::Word, *};
+
+    #[test]
+    fn signals_move_the_status_as_the_table_says() {
+        for (signals, want) in [
+            ("", "new"),
+            ("consent_given", "member"),
+            ("consent_refused", "deny"),
+            ("consent_refused consent_given", "member"),
+            ("fraud_suspected", "suspicious"),
+            ("fraud_suspected fraud_confirmed", "fraud"),
+            ("fraud_confirmed fraud_suspected", "fraud"),
+            ("card_stolen", "fraud"),
+            ("consent_given fraud_suspected", "suspicious"),
+            ("consent_given fraud_suspected cleared", "member"),
+            ("fraud_suspected consent_given", "suspicious"),
+            ("fraud_suspected consent_given cleared", "member"),
+            ("cleared", "new"),
+        ] {
+            let signals = signals.split_whitespace().map(|word| Signal::parse(word).unwrap());
+            assert_eq!(signals.fold(Standing::default(), Standing::after).status().word(), want);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! levelgate answers one question inline on a payment gateway's hot path: may this customer's payment pass, and
+//! through which gates?
+//!
+
+pub mod domain;

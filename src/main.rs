@@ -1,0 +1,3 @@
+//! The `levelgate` program: see `levelgate --help`.
+
+fn main() {}
