@@ -1,0 +1,131 @@
+//! Locks and maps: customers in shards, stripes for what has no lock of its own, keys that are digests.
+
+use crate::domain::{
+    customer::Customer,
+    name::Name,
+    rules::{Attribute, Word},
+};
+use parking_lot::{Mutex, MutexGuard};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// How many shards and stripes there are: so many that two requests seldom meet, few enough to pre-size.
+pub(crate) const SHARDS: usize = 4_096;
+
+/// A hasher for keys that are spread already.
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = u64::try_from(digest >> 64).unwrap_or_default();
+    }
+    fn write_u64(&mut self, number: u64) {
+        // Numbers of one shard share their low bits; the multiplication spreads the high ones over the whole word.
+        self.0 = (number >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+pub(crate) type Spreading = BuildHasherDefault<Spread>;
+type Shard = HashMap<u64, Customer, Spreading>;
+
+/// All customers, each shard behind its own lock. A customer's lock is the lock of its shard.
+pub(crate) struct Customers(Box<[Mutex<Shard>]>);
+
+impl Customers {
+    pub(crate) fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    /// Locks the shard of a customer.
+    pub(crate) fn lock(&self, number: u64) -> MutexGuard<'_, Shard> {
+        self.0[slot(u128::from(number))].lock()
+    }
+
+    /// Visits every customer, one shard locked at a time.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Customer)) {
+        self.0.iter().for_each(|shard| shard.lock().values().for_each(&mut visit));
+    }
+}
+
+fn slot(key: u128) -> usize {
+    usize::try_from(key % 4_096).unwrap_or(0)
+}
+
+/// Locks that stand for keys: whoever holds the stripe of a key is alone with it.
+pub(crate) struct Stripes(Box<[Mutex<()>]>);
+
+impl Stripes {
+    pub(crate) fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    pub(crate) fn lock(&self, key: u128) -> MutexGuard<'_, ()> {
+        self.0[slot(key)].lock()
+    }
+
+    /// Locks the stripes of several keys, each once, in ascending order.
+    pub(crate) fn lock_all(&self, keys: impl Iterator<Item = u128>) -> Vec<MutexGuard<'_, ()>> {
+        let mut slots: Vec<usize> = keys.map(slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into_iter().map(|slot| self.0[slot].lock()).collect()
+    }
+}
+
+/// The key of the digests: drawn at each start, known to nobody outside.
+#[derive(Clone, Copy)]
+pub(crate) struct DigestKey(u64, u64);
+
+impl DigestKey {
+    pub(crate) fn new(words: (u64, u64)) -> Self {
+        Self(words.0, words.1)
+    }
+
+    fn digest(&self, parts: &[&str]) -> u128 {
+        let mut hasher = SipHasher24::new_with_keys(self.0, self.1);
+        for part in parts {
+            hasher.write(part.as_bytes());
+            hasher.write_u8(0xff);
+        }
+        hasher.finish128().as_u128()
+    }
+
+    pub(crate) fn transaction(&self, merchant: &str, id: &str) -> u128 {
+        self.digest(&["t", merchant, id])
+    }
+
+    pub(crate) fn identifier(&self, merchant: Name, identifier: &str) -> u128 {
+        self.digest(&["i", merchant.as_str(), identifier])
+    }
+
+    pub(crate) fn attribute(&self, merchant: Name, attribute: Attribute, normalised: &str) -> u128 {
+        self.digest(&["a", merchant.as_str(), attribute.word(), normalised])
+    }
+
+    pub(crate) fn instrument(&self, id: &str) -> u128 {
+        self.digest(&["p", id])
+    }
+
+    /// A customer as sent: which field and what it says.
+    pub(crate) fn sent(&self, parts: &[&str]) -> u128 {
+        self.digest(parts)
+    }
+}
+
+/// Whether an attribute can lead to a customer; what thousands share cannot.
+pub(crate) fn leads_to_a_customer(attribute: Attribute) -> bool {
+    debug_assert!(Attribute::WORDS.len() == 13, "a new attribute needs a decision here");
+    !matches!(attribute, Attribute::Country | Attribute::City | Attribute::Language)
+}
