@@ -2,5 +2,6 @@
 //! through which gates?
 //!
 
+pub mod config;
 pub mod domain;
 pub mod ledger;

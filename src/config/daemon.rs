@@ -1,0 +1,191 @@
+//! `levelgate.toml`: the daemon's own file. Every key is optional.
+
+use super::{
+    compile::or,
+    read::{At, Section},
+    report::Report,
+    settings::{Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Tls, Token},
+};
+use crate::domain::{
+    money::{Currencies, MINOR_UNITS_MAX},
+    name::Name,
+};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// The merchants that tokens name, to be looked up once all merchants are known.
+pub(super) type TokenMerchants = Vec<At<Name>>;
+
+/// The largest body that can be allowed: a gibibyte.
+const BODY_BYTES_MAX: u64 = 1 << 30;
+/// The longest intervals and skews, in seconds: a hundred years.
+const SECONDS_MAX: u64 = 36_525 * 86_400;
+/// The longest retention, in days: a hundred years.
+const DAYS_MAX: u64 = 36_525;
+
+/// Reads the daemon's file; what is wrong is reported, and its default stands in.
+pub(super) fn settings(s: &Section<'_, '_>) -> (Settings, TokenMerchants) {
+    let mut token_merchants = TokenMerchants::new();
+    let (auth, tokens_written) =
+        s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut token_merchants)).unwrap_or_default();
+    let currencies = s.table("currencies", "[currencies]").map(|table| {
+        let units = table.wholes_by_currency(&(0..=u64::from(MINOR_UNITS_MAX)));
+        units
+            .into_iter()
+            .filter_map(|(currency, units)| Some((currency.value, u8::try_from(units.value).ok()?)))
+            .collect()
+    });
+    let redis = s.table("redis", "[redis]").and_then(|table| redis(&table));
+    let settings = Settings {
+        http: s.table("http", "[http]").map(|table| http(&table, tokens_written)).unwrap_or_default(),
+        auth,
+        clock: s.table("clock", "[clock]").map(|table| clock(&table, redis.as_ref())).unwrap_or_default(),
+        store: s.table("store", "[store]").map(|table| store(&table)).unwrap_or_default(),
+        memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
+        currencies: currencies.unwrap_or_default(),
+        redis,
+    };
+    s.close();
+    (settings, token_merchants)
+}
+
+/// ISO 4217 with the minor units that the settings override.
+pub(super) fn currencies(settings: &Settings) -> Currencies {
+    let mut currencies = Currencies::default();
+    for (&currency, &units) in &settings.currencies {
+        currencies.set(currency, units);
+    }
+    currencies
+}
+
+fn http(s: &Section<'_, '_>, tokens_written: usize) -> Http {
+    let default = Http::default();
+    let written = s.nonempty("listen");
+    let listen = written.as_ref().map_or(default.listen, |at| address(at, s.report).unwrap_or(default.listen));
+    if let Some(at) = written.filter(|_| tokens_written == 0 && !listen.ip().is_loopback()) {
+        let message = format!("`{}` can be reached from other machines, and no tokens are configured", at.value);
+        s.report.error(
+            &at.span,
+            message,
+            "write tokens = [{ role = \"gateway\", token_file = \"...\" }] under [auth], or listen on 127.0.0.1",
+        );
+    }
+    let bytes = s.whole("max_body_bytes", 1..=BODY_BYTES_MAX);
+    let http = Http {
+        listen,
+        unix_socket: path(s, "unix_socket"),
+        tls: s.table("tls", "tls").and_then(|table| tls(&table)),
+        max_body_bytes: bytes.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default.max_body_bytes),
+    };
+    s.close();
+    http
+}
+
+fn address(at: &At<String>, report: &Report) -> Option<SocketAddr> {
+    let address = at.value.parse().ok();
+    if address.is_none() {
+        let help = "write an IP address and a port, as \"127.0.0.1:7400\" or \"[::1]:7400\"";
+        report.error(&at.span, format!("`{}` is no address to listen on", at.value), help);
+    }
+    address
+}
+
+fn path(s: &Section<'_, '_>, key: &'static str) -> Option<PathBuf> {
+    s.nonempty(key).map(|at| PathBuf::from(at.value))
+}
+
+fn tls(s: &Section<'_, '_>) -> Option<Tls> {
+    let needed = |key| {
+        s.needed_text(key, "write the path of its file: certificate and key belong together")
+            .map(|at| PathBuf::from(at.value))
+    };
+    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), path(s, "client_ca"));
+    s.close();
+    Some(Tls { certificate: certificate?, key: key?, client_ca })
+}
+
+/// The tokens, and how many are written: one that is wrong is one nevertheless.
+fn tokens(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> (Auth, usize) {
+    let tables = s.tables("tokens", "a token");
+    s.close();
+    let tokens = tables.iter().filter_map(|table| token(table, merchants)).collect();
+    (Auth { tokens }, tables.len())
+}
+
+fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<Token> {
+    let role = s.needed_word("role");
+    let token_file = s.needed_text("token_file", "write token_file = \"...\": the file that holds the token itself");
+    let listed = s.names("merchants");
+    s.close();
+    let named = listed.map(|list| {
+        if list.value.is_empty() {
+            let help = "name the merchants, or leave `merchants` out: then the token is good for all";
+            s.report.warning(&list.span, "a token for no merchant can do nothing", help);
+        }
+        let names = list.value.iter().map(|at| at.value).collect();
+        merchants.extend(list.value);
+        names
+    });
+    Some(Token { role: role?.value, token_file: PathBuf::from(token_file?.value), merchants: named })
+}
+
+fn clock(s: &Section<'_, '_>, redis: Option<&Redis>) -> Clock {
+    let default = Clock::default();
+    let source = s.word("source");
+    if let Some(at) = source.as_ref().filter(|at| at.value == ClockSource::Request && redis.is_some()) {
+        let message =
+            "`source = \"request\"` does not go with [redis]: another daemon would take over with another clock";
+        s.report.error(&at.span, message, "write source = \"system\", or take [redis] out");
+    }
+    let ms = |at: Option<At<u64>>, default| {
+        at.and_then(|at| i64::try_from(at.value).ok()).map_or(default, |seconds| seconds * 1_000)
+    };
+    let clock = Clock {
+        source: or(&source, default.source),
+        max_past_ms: ms(s.whole("max_past_seconds", 0..=SECONDS_MAX), default.max_past_ms),
+        max_future_ms: ms(s.whole("max_future_seconds", 0..=SECONDS_MAX), default.max_future_ms),
+    };
+    s.close();
+    clock
+}
+
+fn store(s: &Section<'_, '_>) -> Store {
+    let default = Store::default();
+    let store = Store {
+        kind: or(&s.word("kind"), default.kind),
+        path: path(s, "path").unwrap_or(default.path),
+        sync: or(&s.word("sync"), default.sync),
+        sync_interval_ms: or(&s.whole("sync_interval_ms", 1..=3_600_000), default.sync_interval_ms),
+        snapshot_interval_s: or(&s.whole("snapshot_interval_s", 1..=SECONDS_MAX), default.snapshot_interval_s),
+    };
+    s.close();
+    store
+}
+
+fn memory(s: &Section<'_, '_>) -> Memory {
+    let default = Memory::default();
+    let days = |key, default| s.whole(key, 1..=DAYS_MAX).and_then(|at| i64::try_from(at.value).ok()).unwrap_or(default);
+    let memory = Memory {
+        retention_days: days("retention_days", default.retention_days),
+        max_transactions: or(&s.whole("max_transactions", 1..=u64::from(u32::MAX)), default.max_transactions),
+        archive_days: days("archive_days", default.archive_days),
+    };
+    s.close();
+    memory
+}
+
+/// The section; an empty one is as if it were absent.
+fn redis(s: &Section<'_, '_>) -> Option<Redis> {
+    if s.is_empty() {
+        return None;
+    }
+    let url = s.needed_text("url", "write url = \"redis://127.0.0.1:6379\", or take [redis] out");
+    let (ack, on_outage) = (s.word("ack"), s.word("on_outage"));
+    s.close();
+    let url = url?;
+    let scheme = url.value.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !scheme.starts_with("redis") && scheme != "unix" {
+        let help = "write redis://HOST:PORT, or rediss:// for TLS";
+        s.report.error(&url.span, "`url` is no address of a Redis", help);
+    }
+    Some(Redis { url: RedisUrl(url.value), ack: or(&ack, Ack::Local), on_outage: or(&on_outage, OnOutage::Continue) })
+}

@@ -1,0 +1,249 @@
+//! A merchant's file as it is written: every value with its place, no reference followed yet.
+
+use super::{
+    read::{At, Section, WHOLE_MAX},
+    source::Span,
+};
+use crate::domain::{
+    calendar::WeekStart,
+    money::Currency,
+    name::Name,
+    rules::{Attribute, DefaultBehaviour, Direction, HiddenMethods, Mode, OperationMode, Refunds, Routing, Word},
+};
+
+/// Whether a level applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Active,
+    Disabled,
+}
+
+impl Word for Status {
+    const WORDS: &'static [(&'static str, Self)] = &[("active", Self::Active), ("disabled", Self::Disabled)];
+}
+
+impl Word for WeekStart {
+    const WORDS: &'static [(&'static str, Self)] = &[("monday", Self::Monday), ("sunday", Self::Sunday)];
+}
+
+/// How long a rolling month is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MonthSpan {
+    ThirtyDays,
+    SameDay,
+}
+
+impl Word for MonthSpan {
+    const WORDS: &'static [(&'static str, Self)] = &[("30d", Self::ThirtyDays), ("same_day", Self::SameDay)];
+}
+
+/// A list of names, each with its place.
+pub(super) type Names = At<Vec<At<Name>>>;
+
+pub(super) struct RawMerchant {
+    pub(super) id: Option<At<Name>>,
+    pub(super) name: Option<At<String>>,
+    pub(super) mode: Option<At<OperationMode>>,
+    pub(super) default_behaviour: Option<At<DefaultBehaviour>>,
+    pub(super) time_zone: Option<At<String>>,
+    pub(super) reset_settings_on_level_change: Option<At<bool>>,
+    pub(super) all_projects_to_unknown: Option<At<bool>>,
+    pub(super) hold: [Option<At<String>>; 2],
+    pub(super) refunds: Option<At<Refunds>>,
+    pub(super) hidden_methods: Option<At<HiddenMethods>>,
+    pub(super) gates: Vec<RawGate>,
+    pub(super) routes: Vec<RawRoute>,
+    pub(super) projects: Vec<RawProject>,
+    pub(super) levels: Vec<RawLevel>,
+}
+
+pub(super) struct RawGate {
+    pub(super) id: Option<At<Name>>,
+    pub(super) enabled: Option<At<bool>>,
+    pub(super) directions: Option<At<Vec<At<Direction>>>>,
+    pub(super) currencies: Option<At<Vec<At<Currency>>>>,
+    pub(super) methods: Option<Names>,
+    pub(super) min_amount: Option<At<String>>,
+    pub(super) max_amount: Option<At<String>>,
+    pub(super) weight: Option<At<u64>>,
+}
+
+pub(super) struct RawRoute {
+    pub(super) id: Option<At<Name>>,
+    pub(super) gates: Option<Names>,
+    pub(super) routing: Option<At<Routing>>,
+}
+
+pub(super) struct RawProject {
+    pub(super) id: Option<At<Name>>,
+    pub(super) client_definition: Option<At<Vec<At<Attribute>>>>,
+    pub(super) endpoints: Vec<RawEndpoint>,
+}
+
+pub(super) struct RawEndpoint {
+    pub(super) id: Option<At<Name>>,
+    pub(super) currency: Option<At<Currency>>,
+    pub(super) gates: Option<Names>,
+    pub(super) methods: Vec<RawMethod>,
+    pub(super) client_definition: Option<At<Vec<At<Attribute>>>>,
+}
+
+pub(super) struct RawMethod {
+    pub(super) method: Option<At<Name>>,
+    pub(super) show_in_form: Option<At<bool>>,
+    pub(super) min_amount: Option<At<String>>,
+    pub(super) max_amount: Option<At<String>>,
+    pub(super) gates: Option<Names>,
+}
+
+pub(super) struct RawLevel {
+    pub(super) span: Span,
+    pub(super) name: Option<At<Name>>,
+    pub(super) direction: Option<At<Direction>>,
+    pub(super) currency: Option<At<Currency>>,
+    pub(super) status: Option<At<Status>>,
+    pub(super) projects: Option<Names>,
+    pub(super) methods: Vec<RawMethod>,
+    pub(super) gates: Option<Names>,
+    pub(super) routing: Option<At<Routing>>,
+    pub(super) filters: Vec<RawFilter>,
+}
+
+pub(super) struct RawFilter {
+    pub(super) span: Span,
+    pub(super) name: Option<At<Name>>,
+    pub(super) window: Option<At<String>>,
+    pub(super) amount_limit: Option<At<String>>,
+    pub(super) quantity_limit: Option<At<u64>>,
+    pub(super) calendar: Option<At<bool>>,
+    pub(super) week_starts_on: Option<At<WeekStart>>,
+    pub(super) month: Option<At<MonthSpan>>,
+    pub(super) for_all_merchant_currencies: Option<At<bool>>,
+    pub(super) subtract_cancels: Option<At<bool>>,
+    pub(super) mode: Option<At<Mode>>,
+    pub(super) warn_at: Option<At<String>>,
+}
+
+/// The largest weight of a gate.
+const WEIGHT_MAX: u64 = 1_000_000;
+
+type Of<'s, 'd, 'i> = &'s Section<'d, 'i>;
+
+/// Reads every table of the key and reports what is unknown in each.
+fn each<T>(s: Of<'_, '_, '_>, key: &'static str, what: &'static str, read: fn(Of<'_, '_, '_>) -> T) -> Vec<T> {
+    let of = |section: &Section<'_, '_>| {
+        let entry = read(section);
+        section.close();
+        entry
+    };
+    s.tables(key, what).iter().map(of).collect()
+}
+
+/// Reads a merchant's file; a key that is wrong is reported and absent here.
+pub(super) fn merchant(s: Of<'_, '_, '_>) -> RawMerchant {
+    let merchant = RawMerchant {
+        id: s.needed_name("id", "write id = \"...\" at the top of the file: by it requests name the merchant"),
+        name: s.text("name"),
+        mode: s.word("operation_mode"),
+        default_behaviour: s.word("default_behaviour"),
+        time_zone: s.text("time_zone"),
+        reset_settings_on_level_change: s.flag("reset_individual_settings_on_level_change"),
+        all_projects_to_unknown: s.flag("add_all_projects_to_unknown_level"),
+        hold: s.table("hold", "hold").map_or([None, None], |hold| spans(&hold)),
+        refunds: s.word("refunds"),
+        hidden_methods: s.word("hidden_methods"),
+        gates: each(s, "gates", "a gate", gate),
+        routes: each(s, "routes", "a route", route),
+        projects: each(s, "projects", "a project", project),
+        levels: each(s, "levels", "a level", level),
+    };
+    s.close();
+    merchant
+}
+
+fn spans(hold: Of<'_, '_, '_>) -> [Option<At<String>>; 2] {
+    let spans = [hold.text("deposit"), hold.text("withdrawal")];
+    hold.close();
+    spans
+}
+
+fn gate(s: Of<'_, '_, '_>) -> RawGate {
+    RawGate {
+        id: s.needed_name("id", "write id = \"...\": by it gate lists name the gate"),
+        enabled: s.flag("enabled"),
+        directions: s.words("directions"),
+        currencies: s.currencies("currencies"),
+        methods: s.names("methods"),
+        min_amount: s.decimal("min_amount"),
+        max_amount: s.decimal("max_amount"),
+        weight: s.whole("weight", 0..=WEIGHT_MAX),
+    }
+}
+
+fn route(s: Of<'_, '_, '_>) -> RawRoute {
+    RawRoute {
+        id: s.needed_name("id", "write id = \"...\": by it gate lists name the route"),
+        gates: s.needed_names("gates", "write gates = [\"...\"]: a route is a list of gates"),
+        routing: s.word("routing"),
+    }
+}
+
+fn project(s: Of<'_, '_, '_>) -> RawProject {
+    RawProject {
+        id: s.needed_name("id", "write id = \"...\": by it requests name the project"),
+        client_definition: s.words("client_definition"),
+        endpoints: each(s, "endpoints", "an endpoint", endpoint),
+    }
+}
+
+fn endpoint(s: Of<'_, '_, '_>) -> RawEndpoint {
+    RawEndpoint {
+        id: s.needed_name("id", "write id = \"...\": by it requests name the endpoint"),
+        currency: s.needed_currency("currency"),
+        gates: s.needed_names("gates", "write gates = [\"...\"]: the gates that payments here go through"),
+        methods: each(s, "methods", "a payment method", method),
+        client_definition: s.words("client_definition"),
+    }
+}
+
+fn method(s: Of<'_, '_, '_>) -> RawMethod {
+    RawMethod {
+        method: s.needed_name("method", "write which one, as method = \"card\""),
+        show_in_form: s.flag("show_in_form"),
+        min_amount: s.decimal("min_amount"),
+        max_amount: s.decimal("max_amount"),
+        gates: s.names("gates"),
+    }
+}
+
+fn level(s: Of<'_, '_, '_>) -> RawLevel {
+    RawLevel {
+        span: s.span.clone(),
+        name: s.needed_name("name", "write name = \"...\": by it customers are put on the level"),
+        direction: s.needed_word("direction"),
+        currency: s.needed_currency("currency"),
+        status: s.word("status"),
+        projects: s.names("projects"),
+        methods: each(s, "methods", "a payment method", method),
+        gates: s.names("gates"),
+        routing: s.word("routing"),
+        filters: each(s, "filters", "a filter", filter),
+    }
+}
+
+fn filter(s: Of<'_, '_, '_>) -> RawFilter {
+    RawFilter {
+        span: s.span.clone(),
+        name: s.name("name"),
+        window: s.needed_text("window", "write a window, as window = \"daily\""),
+        amount_limit: s.decimal("amount_limit"),
+        quantity_limit: s.whole("quantity_limit", 0..=WHOLE_MAX),
+        calendar: s.flag("calendar"),
+        week_starts_on: s.word("week_starts_on"),
+        month: s.word("month"),
+        for_all_merchant_currencies: s.flag("for_all_merchant_currencies"),
+        subtract_cancels: s.flag("subtract_cancel_transactions"),
+        mode: s.word("mode"),
+        warn_at: s.text("warn_at"),
+    }
+}

@@ -1,0 +1,62 @@
+//! The problems of one file, gathered while it is read and compiled.
+
+use super::{
+    problem::{Also, Problem, Severity},
+    source::{Source, Span},
+};
+use std::{cell::RefCell, sync::Arc};
+
+/// The problems found in one file.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) source: Arc<Source>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source: Arc::new(source), problems: RefCell::default() }
+    }
+
+    fn add(&self, severity: Severity, span: &Span, message: String, help: String, also: Option<Also>) {
+        let mut problem = Problem::at(severity, &self.source, span, message, help);
+        problem.also = also;
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub(super) fn error(&self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Error, span, message.into(), help.into(), None);
+    }
+
+    pub(super) fn warning(&self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Warning, span, message.into(), help.into(), None);
+    }
+
+    /// A warning that points at another place of the same file too.
+    pub(super) fn warning_with(&self, span: &Span, message: String, help: &str, also: &Span, label: &str) {
+        let also = Also::new(&self.source, also, label);
+        self.add(Severity::Warning, span, message, help.to_owned(), Some(also));
+    }
+
+    /// An error that points at another place, perhaps of another file, too.
+    pub(super) fn error_with(&self, span: &Span, message: String, help: &str, also: Also) {
+        self.add(Severity::Error, span, message, help.to_owned(), Some(also));
+    }
+
+    /// Something is defined a second time.
+    pub(super) fn twice(&self, span: &Span, first: &Span, what: &str, help: &str) {
+        let also = Also::new(&self.source, first, "first defined here");
+        self.error_with(span, format!("{what} is defined twice"), help, also);
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The problems, in the order of the file.
+    pub(super) fn finish(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| (problem.span.start, problem.severity, problem.span.end));
+        problems
+    }
+}

@@ -1,0 +1,231 @@
+//! What the daemon itself goes by, and the defaults.
+
+use crate::domain::{money::Currency, name::Name, rules::words};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+words! {
+    /// What the bearer of a token may do.
+    Role {
+        /// The hot path.
+        Gateway = "gateway",
+        /// Everything.
+        Operator = "operator",
+        /// Reads.
+        Viewer = "viewer",
+    }
+}
+words! {
+    /// Where the time comes from.
+    ClockSource {
+        /// The machine.
+        System = "system",
+        /// The newest `occurred_at` seen: for drills and tests against history.
+        Request = "request",
+    }
+}
+words! {
+    /// Where the journal lies.
+    StoreKind {
+        /// In files.
+        Disk = "disk",
+        /// In memory alone.
+        Memory = "memory",
+    }
+}
+words! {
+    /// When the journal is synced to the disk.
+    Sync {
+        /// Before each answer.
+        Always = "always",
+        /// Every `sync_interval_ms`.
+        Interval = "interval",
+        /// When the operating system likes.
+        Never = "never",
+    }
+}
+words! {
+    /// When an answer leaves.
+    Ack {
+        /// Once the local journal has the facts.
+        Local = "local",
+        /// Once Redis has them too.
+        Redis = "redis",
+    }
+}
+words! {
+    /// What happens while Redis is away.
+    OnOutage {
+        /// Decisions go on; the journal is shipped later.
+        Continue = "continue",
+        /// Writes get 503.
+        Refuse = "refuse",
+    }
+}
+
+/// The daemon's own settings; paths are as written, relative to where the daemon was started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Where it listens.
+    pub http: Http,
+    /// Who may call.
+    pub auth: Auth,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where the journal lies.
+    pub store: Store,
+    /// What is held in memory.
+    pub memory: Memory,
+    /// Minor units that differ from ISO 4217.
+    pub currencies: BTreeMap<Currency, u8>,
+    /// Where the journal is shipped to; `None`: nowhere.
+    pub redis: Option<Redis>,
+}
+
+/// Where the daemon listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// The TCP address.
+    pub listen: SocketAddr,
+    /// A Unix socket beside it.
+    pub unix_socket: Option<PathBuf>,
+    /// TLS on the TCP address.
+    pub tls: Option<Tls>,
+    /// The most bytes of a body; of a line, in a batch.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7400));
+        Self { listen, unix_socket: None, tls: None, max_body_bytes: 65_536 }
+    }
+}
+
+/// The files of TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Where client certificates are wanted: who issues them.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Who may call; no tokens: everybody, on loopback only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// In the order of the file.
+    pub tokens: Vec<Token>,
+}
+
+/// One bearer token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What its bearer may do.
+    pub role: Role,
+    /// The file that holds the token itself.
+    pub token_file: PathBuf,
+    /// For which merchants; `None`: for all.
+    pub merchants: Option<Vec<Name>>,
+}
+
+/// What time it is, and how far from it a payment may lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// Where the time comes from.
+    pub source: ClockSource,
+    /// How far back `occurred_at` may lie, in milliseconds.
+    pub max_past_ms: i64,
+    /// How far ahead it may lie, in milliseconds.
+    pub max_future_ms: i64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { source: ClockSource::System, max_past_ms: 300_000, max_future_ms: 5_000 }
+    }
+}
+
+/// Where the journal lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Files or memory.
+    pub kind: StoreKind,
+    /// The folder.
+    pub path: PathBuf,
+    /// When it is synced.
+    pub sync: Sync,
+    /// The time between two syncs, in milliseconds.
+    pub sync_interval_ms: u64,
+    /// The time between two snapshots, in seconds.
+    pub snapshot_interval_s: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Disk,
+            path: PathBuf::from("data"),
+            sync: Sync::Interval,
+            sync_interval_ms: 100,
+            snapshot_interval_s: 300,
+        }
+    }
+}
+
+/// What is held in memory, and for how long beyond it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// For how long a transaction stays at least, in days.
+    pub retention_days: i64,
+    /// The most transactions held; at the limit new reserves get 503.
+    pub max_transactions: u64,
+    /// For how long the archive is kept, in days.
+    pub archive_days: i64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { retention_days: 40, max_transactions: 100_000_000, archive_days: 400 }
+    }
+}
+
+/// Where the journal is shipped to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// Where it is.
+    pub url: RedisUrl,
+    /// When an answer leaves.
+    pub ack: Ack,
+    /// What happens while it is away.
+    pub on_outage: OnOutage,
+}
+
+/// The address of a Redis, which may hold a password: it is never shown whole.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisUrl(pub(super) String);
+
+impl RedisUrl {
+    /// The address as it is written, password included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::source::covered(&self.0))
+    }
+}
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
