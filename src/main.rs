@@ -1,3 +1,10 @@
 //! The `levelgate` program: see `levelgate --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    levelgate::cli::run()
+}

@@ -1,0 +1,39 @@
+//! `levelgate check`: the very code of a reload, over a folder.
+
+use crate::config;
+use std::{path::PathBuf, process::ExitCode};
+
+/// What `check` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The configuration folder
+    #[arg(default_value_os_t = super::default_config())]
+    folder: PathBuf,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Prints every problem, then what it comes to.
+pub(super) fn run(options: &Options) -> ExitCode {
+    let checked = config::load(&options.folder);
+    let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
+    let problems = match &checked {
+        Ok(loaded) => &loaded.warnings,
+        Err(problems) => &problems.list,
+    };
+    eprint!("{}", config::render(problems, super::style()));
+    let (folder, tally) = (options.folder.display(), config::tally(problems));
+    match &checked {
+        Ok(loaded) => {
+            let (merchants, version) = (loaded.rules.merchants.len(), &loaded.rules.version);
+            let plural = if merchants == 1 { "" } else { "s" };
+            eprintln!("{folder}: valid: {merchants} merchant{plural}, {tally}, version {version}");
+            ExitCode::SUCCESS
+        }
+        Err(_) => {
+            eprintln!("{folder}: not valid: {tally}");
+            ExitCode::FAILURE
+        }
+    }
+}

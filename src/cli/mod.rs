@@ -1,0 +1,88 @@
+//! The commands. Everything is wired here; nobody imports this room.
+
+mod check;
+mod replay;
+mod serve;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// An in-memory limits and routing daemon for payment gateways.
+#[derive(Debug, Parser)]
+#[command(name = "levelgate", version, about, after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Options,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed or refused, 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests (the default command)
+    #[command(
+        after_help = "Example:\n  levelgate serve --config /etc/levelgate\n\nSIGHUP reloads, SIGTERM drains and stops."
+    )]
+    Serve(serve::Options),
+    /// Check a configuration: every problem at once
+    #[command(
+        after_help = "Examples:\n  levelgate check\n  levelgate check /etc/levelgate --strict\n\nExit status: 0 valid, 1 not."
+    )]
+    Check(check::Options),
+    /// Run a file of operations through the same decisions, with the time taken from the data
+    #[command(
+        after_help = "Example:\n  levelgate replay --config config operations.ndjson --out answers.ndjson\n\nEach line is an operation as in POST /v1/batch, with `at`. A bad line is answered with its problem."
+    )]
+    Replay(replay::Options),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  levelgate completions bash > /etc/bash_completion.d/levelgate")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(options) => serve::run(&options),
+        Command::Check(options) => Ok(check::run(&options)),
+        Command::Replay(options) => replay::run(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("levelgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Where the configuration lies unless somebody says otherwise.
+fn default_config() -> PathBuf {
+    PathBuf::from("config")
+}
+
+/// How problems are printed: with colours where a terminal watches.
+fn style() -> crate::config::Style {
+    use crate::config::Style;
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) { Style::Coloured } else { Style::Plain }
+}
+
+/// What bounds a ledger under these settings.
+fn bounds(settings: &crate::config::Settings) -> crate::ledger::Bounds {
+    let skew =
+        crate::domain::decide::Skew { past_ms: settings.clock.max_past_ms, future_ms: settings.clock.max_future_ms };
+    crate::ledger::Bounds { transactions_max: settings.memory.max_transactions, skew }
+}
+
+/// The words of a random key, for digests that live no longer than the process.
+fn random_key() -> anyhow::Result<(u64, u64)> {
+    let word = || getrandom::u64().map_err(|error| anyhow::anyhow!("no random numbers: {error}"));
+    Ok((word()?, word()?))
+}

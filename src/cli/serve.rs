@@ -1,0 +1,250 @@
+//! `levelgate serve`: the wiring of the daemon, top to bottom.
+
+use crate::{
+    clock::{Clock, Source},
+    config::{self, ClockSource, Settings},
+    domain::rules::Rules,
+    http::{self, Access, Daemon, Health, desk::Desk},
+    ledger::Ledger,
+    metrics::Meters,
+};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use parking_lot::Mutex;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The configuration folder
+    #[arg(long, value_name = "DIR", env = "LEVELGATE_CONFIG", default_value_os_t = super::default_config())]
+    config: PathBuf,
+}
+
+/// Said at start and in `/v1/status` for as long as there is no journal.
+const KEEPS_NOTHING: &str = "nothing: all state is in memory and is lost when the daemon stops";
+
+/// Starts the daemon and answers until it is told to stop.
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LEVELGATE_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+    let loaded = match config::load(&options.config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprint!("{}", problems.render(super::style()));
+            eprintln!("levelgate: the configuration in {} is not valid", options.config.display());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(serve(options, loaded.rules, loaded.settings))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        settings.http.tls.is_none(),
+        "[http] tls is not served by this version; take it out and let a proxy speak TLS"
+    );
+    anyhow::ensure!(settings.redis.is_none(), "[redis] is not served by this version; take the section out");
+    let prometheus = recorder()?;
+    let source = match settings.clock.source {
+        ClockSource::Request => Source::Requests,
+        ClockSource::System => Source::System,
+    };
+    let desk = Arc::new(Desk {
+        ledger: Ledger::new(super::bounds(&settings), super::random_key()?),
+        rules: ArcSwap::from_pointee(rules),
+        clock: Clock::new(source),
+        meters: Meters::new(),
+        body_bytes_max: settings.http.max_body_bytes,
+    });
+    let health = Arc::new(Mutex::new(Health { applied_at: desk.clock.wall(), failed: None }));
+    let reload = reloader(options.config.clone(), settings.clone(), Arc::clone(&desk), Arc::clone(&health));
+    let daemon = Arc::new(Daemon {
+        desk,
+        access: access(&settings)?,
+        reload: Box::new(reload),
+        health,
+        prometheus,
+        store: settings.store.kind.word(),
+        keeps: KEEPS_NOTHING,
+    });
+    tracing::info!("kept: {KEEPS_NOTHING}");
+    if daemon.access.is_open() {
+        tracing::warn!("no tokens are configured: listening on loopback only, where everybody may do everything");
+    }
+    let (stop, stopped) = watch::channel(false);
+    let routes = http::routes(Arc::clone(&daemon));
+    let listener = TcpListener::bind(settings.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let on_unix = unix_socket(settings.http.unix_socket.as_deref())?;
+    tokio::spawn(reload_on_hangup(Arc::clone(&daemon)));
+    tokio::spawn(upkeep(Arc::clone(&daemon)));
+    tokio::spawn(stop_on_signal(stop));
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        // Answers are small and waited for; a delay to fill packets would cost each of them milliseconds.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let until = |mut stopped: watch::Receiver<bool>| async move {
+        // An error means that the sender is gone, which is a stop as well.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let tcp = axum::serve(listener, routes.clone()).with_graceful_shutdown(until(stopped.clone()));
+    tracing::info!("listening on http://{address}");
+    if let Some(listener) = on_unix {
+        let unix = axum::serve(listener, routes).with_graceful_shutdown(until(stopped));
+        let (tcp, unix) = tokio::join!(tcp, unix);
+        tcp.and(unix)?;
+    } else {
+        tcp.await?;
+    }
+    tracing::info!("stopped; every request was answered");
+    Ok(())
+}
+
+fn recorder() -> anyhow::Result<PrometheusHandle> {
+    const SECONDS: [f64; 12] = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 1e-1];
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("levelgate_answer_seconds".to_owned()), &SECONDS)
+        .context("wrong buckets")?;
+    builder.install_recorder().context("cannot count")
+}
+
+fn unix_socket(path: Option<&Path>) -> anyhow::Result<Option<UnixListener>> {
+    let Some(path) = path else { return Ok(None) };
+    // A socket that nobody listens on any more is left behind by a killed process.
+    if std::os::unix::net::UnixStream::connect(path).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    tracing::info!("listening on unix:{}", path.display());
+    Ok(Some(listener))
+}
+
+fn access(settings: &Settings) -> anyhow::Result<Access> {
+    let mut grants = Vec::new();
+    for token in &settings.auth.tokens {
+        let text = std::fs::read_to_string(&token.token_file)
+            .with_context(|| format!("cannot read the token in {}", token.token_file.display()))?;
+        let text = text.trim();
+        anyhow::ensure!(text.len() >= 16, "the token in {} is shorter than 16 bytes", token.token_file.display());
+        let role = match token.role {
+            config::Role::Gateway => http::Role::Gateway,
+            config::Role::Operator => http::Role::Operator,
+            config::Role::Viewer => http::Role::Viewer,
+        };
+        let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
+        grants.push(http::Grant::of(role, text, merchants));
+    }
+    Ok(Access(grants))
+}
+
+/// What a reload does: read and check off the hot path, then swap in one step; a bad one changes nothing.
+fn reloader(
+    folder: PathBuf,
+    settings: Settings,
+    desk: Arc<Desk>,
+    health: Arc<Mutex<Health>>,
+) -> impl Fn() -> Result<(), Vec<String>> + Send + Sync {
+    let one_at_a_time = Mutex::new(());
+    move || {
+        let _alone = one_at_a_time.lock();
+        let done = config::load(&folder)
+            .map_err(|problems| problems.list.iter().map(ToString::to_string).collect())
+            .and_then(|loaded| {
+                let changed = config::changed_minor_units(&desk.rules.load().currencies, &loaded.rules.currencies);
+                let held = desk.ledger.currencies_held();
+                let held: Vec<String> = changed
+                    .into_iter()
+                    .filter(|currency| held.contains(currency))
+                    .map(|currency| {
+                        format!("[currencies] {currency}: its minor units cannot change while amounts in it are held")
+                    })
+                    .collect();
+                if !held.is_empty() {
+                    return Err(held);
+                }
+                for name in config::incompatible(&settings, &loaded.settings) {
+                    tracing::warn!("{name} changed; it takes effect at the next start");
+                }
+                desk.rules.store(Arc::new(loaded.rules));
+                Ok(())
+            });
+        let now = desk.clock.wall();
+        let mut health = health.lock();
+        match &done {
+            Ok(()) => {
+                *health = Health { applied_at: now, failed: None };
+                metrics::gauge!("levelgate_config_failed").set(0);
+                tracing::info!("the configuration was reloaded: version {}", desk.rules.load().version);
+            }
+            Err(problems) => {
+                let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
+                health.failed = Some((since, problems.clone()));
+                metrics::gauge!("levelgate_config_failed").set(1);
+                for problem in problems {
+                    tracing::error!("the configuration was not reloaded: {problem}");
+                }
+            }
+        }
+        done
+    }
+}
+
+async fn reload_on_hangup(daemon: Arc<Daemon>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        let daemon = Arc::clone(&daemon);
+        // Its problems are logged and shown in the status.
+        let _ = tokio::task::spawn_blocking(move || (daemon.reload)()).await;
+    }
+}
+
+/// Keeps histograms from growing while nobody reads them, and shows what is held.
+async fn upkeep(daemon: Arc<Daemon>) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        daemon.prometheus.run_upkeep();
+        let ledger = &daemon.desk.ledger;
+        metrics::gauge!("levelgate_transactions_held")
+            .set(f64::from(u32::try_from(ledger.transactions_len()).unwrap_or(u32::MAX)));
+        metrics::gauge!("levelgate_customers")
+            .set(f64::from(u32::try_from(ledger.customers_len()).unwrap_or(u32::MAX)));
+        metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());
+    }
+}
+
+async fn stop_on_signal(stop: watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: requests under way are answered first");
+    // Nobody listens any more only where the daemon has stopped already.
+    let _ = stop.send(true);
+}

@@ -1,0 +1,115 @@
+//! Who may do what: roles by bearer token, each for all merchants or for some.
+
+use super::{handlers::Daemon, problem::Problem};
+use axum::{
+    extract::{Request, State},
+    http::{Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The hot path.
+    Gateway,
+    /// Everything.
+    Operator,
+    /// Reads.
+    Viewer,
+}
+
+/// One token, known by its digest only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of the token.
+    pub digest: [u8; 32],
+    /// `None`: all.
+    pub merchants: Option<Vec<String>>,
+}
+
+impl Grant {
+    /// The grant of a token.
+    #[must_use]
+    pub fn of(role: Role, token: &str, merchants: Option<Vec<String>>) -> Self {
+        Self { role, digest: Sha256::digest(token.as_bytes()).into(), merchants }
+    }
+
+    /// Whether it reaches a merchant.
+    pub(crate) fn reaches(&self, merchant: &str) -> Result<(), Problem> {
+        match &self.merchants {
+            Some(listed) if !listed.iter().any(|known| known == merchant) => {
+                Err(Problem::forbidden(format!("this token does not reach merchant {merchant:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// All tokens. None: everybody may do everything, and the daemon listens on loopback only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access(pub Vec<Grant>);
+
+impl Access {
+    /// Whether anybody is asked for a token.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn grant(&self, token: &str) -> Option<&Grant> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        // Every digest is compared whole, so that the time taken tells nothing.
+        self.0
+            .iter()
+            .fold(None, |found, grant| if bool::from(grant.digest.ct_eq(&digest)) { Some(grant) } else { found })
+    }
+}
+
+/// What a path asks of whoever calls it.
+fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
+    const READ: &[Role] = &[Role::Gateway, Role::Viewer, Role::Operator];
+    const HOT: &[Role] = &[Role::Gateway, Role::Operator];
+    const OPERATE: &[Role] = &[Role::Operator];
+    if matches!(path, "/healthz" | "/readyz") {
+        return None;
+    }
+    let hot = path == "/v1/batch"
+        || path
+            .strip_prefix("/v1/merchants/")
+            .and_then(|rest| rest.split('/').nth(1))
+            .is_some_and(|room| matches!(room, "transactions" | "decisions" | "payment-form"));
+    Some(match (method, hot) {
+        (&Method::GET | &Method::HEAD, _) => READ,
+        (_, true) => HOT,
+        (_, false) => OPERATE,
+    })
+}
+
+/// Lets a request in or turns it away, before anything is read of its body.
+pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Request, next: Next) -> Response {
+    let access = &daemon.access;
+    if access.is_open() {
+        return next.run(request).await;
+    }
+    let Some(roles) = needs(request.method(), request.uri().path()) else { return next.run(request).await };
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let Some(grant) = token.and_then(|token| access.grant(token)).cloned() else {
+        return Problem::unauthorized().into_response();
+    };
+    if !roles.contains(&grant.role) {
+        return Problem::forbidden("this token's role does not allow it").into_response();
+    }
+    let merchant = request.uri().path().strip_prefix("/v1/merchants/").and_then(|rest| rest.split('/').next());
+    if let Some(Err(problem)) = merchant.filter(|m| !m.is_empty()).map(|merchant| grant.reaches(merchant)) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(grant);
+    next.run(request).await
+}

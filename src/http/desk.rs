@@ -1,0 +1,338 @@
+//! The desk: one operation in, one answer out. Single calls, batch lines and replay all come here, so that they give
+//! the same bytes.
+
+use super::{
+    facts::{MovedOut, TransactionOut},
+    fields::{Fields, LINE, PAYMENT, Text},
+    problem::Problem,
+    shapes::DecisionOut,
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        payment::{
+            Asks, Payment, Request, currency, name, no_card_id, no_card_number, short, time, transaction_id, word,
+        },
+        refusal::Refusal,
+        rules::{Rules, words},
+        time::Millis,
+        transition::{Operation, Outcome, TakeBack},
+    },
+    ledger::{Ledger, Says, Step},
+    metrics::Meters,
+};
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use std::{borrow::Cow, sync::Arc};
+
+words! {
+    /// The operations of the hot path.
+    Op {
+        /// Check and record.
+        Reserve = "reserve",
+        /// Check.
+        Check = "check",
+        /// Reserve, and apply an outcome that is known.
+        Payment = "payment",
+        /// Money moved.
+        Approve = "approve",
+        /// The processor refused.
+        Decline = "decline",
+        /// Given back.
+        Cancel = "cancel",
+        /// Paid back.
+        Refund = "refund",
+        /// Paid back by force.
+        Chargeback = "chargeback",
+        /// A longer hold.
+        Extend = "extend",
+        /// One gate was tried.
+        Attempt = "attempt",
+    }
+}
+
+/// An answer on its way out.
+#[derive(Debug)]
+pub struct Reply {
+    /// JSON.
+    pub body: Vec<u8>,
+    /// Whether this was answered before.
+    pub replay: bool,
+    /// `Some`: denied, by the first code; `None`: anything else.
+    pub denied: Option<u16>,
+}
+
+/// Everything that an answer rests on.
+pub struct Desk {
+    /// All state.
+    pub ledger: Ledger,
+    /// The configuration in force.
+    pub rules: ArcSwap<Rules>,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted for operators.
+    pub meters: Meters,
+    /// The most bytes of a body or a line.
+    pub body_bytes_max: usize,
+}
+
+type Answered = Result<Reply, Problem>;
+
+impl Desk {
+    /// Answers a line of a batch.
+    ///
+    /// # Errors
+    /// The problem document that stands in the answer's place.
+    pub fn line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
+        let mut fields = Fields::read(line)?;
+        let op = match fields.op.as_ref() {
+            Some(op) => word::<Op>("op", &op.0)?,
+            None => return Err(Refusal::Missing("op").into()),
+        };
+        let Some(merchant) = fields.merchant.take() else { return Err(Refusal::Missing("merchant").into()) };
+        may_enter(&merchant.0)?;
+        if let Some(at) = fields.at.take() {
+            if fields.occurred_at.is_some() {
+                let detail = "`at` is read as `occurred_at` is; send one of them";
+                return Err(Problem::malformed("duplicate_field", detail).at("occurred_at"));
+            }
+            fields.occurred_at = Some(at);
+        }
+        self.operate(op, &merchant.0, fields, LINE)
+    }
+
+    /// Answers a single call: the operation and the merchant come from the path, a transition's transaction too.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
+        // A transition without anything to say may come without a body.
+        let body: &[u8] = if transaction.is_some() && body.trim_ascii().is_empty() { b"{}" } else { body };
+        let mut fields = Fields::read(body)?;
+        let beside: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
+        if let Some(id) = transaction {
+            if fields.transaction_id.is_some() {
+                let detail = "`transaction_id` stands in the path";
+                return Err(Problem::malformed("unknown_field", detail).at("transaction_id"));
+            }
+            fields.transaction_id = Some(Text(Cow::Borrowed(id)));
+            return self.operate(op, merchant, fields, &["transaction_id"]);
+        }
+        self.operate(op, merchant, fields, beside)
+    }
+
+    fn operate(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
+        const WHEN: &[&str] = &["occurred_at"];
+        let rules = self.rules.load();
+        match op {
+            Op::Reserve => self.reserve(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount"]])?, None),
+            Op::Payment => {
+                let fields = fields.only(&[beside, PAYMENT, &["amount", "outcome"]])?;
+                let outcome = fields.outcome.as_ref().map(|text| word::<Outcome>("outcome", &text.0)).transpose()?;
+                self.reserve(&rules, merchant, fields, Some(outcome.unwrap_or(Outcome::Approved)))
+            }
+            Op::Check => self.check(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount", "as_of"]])?),
+            Op::Approve => {
+                let taken = ["amount", "capture_id", "gate"];
+                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?)
+            }
+            Op::Decline => {
+                self.transition(&rules, merchant, &fields.only(&[beside, WHEN])?, |_| Ok(Operation::Decline))
+            }
+            Op::Cancel => {
+                let fields = fields.only(&[beside, WHEN, &["amount", "cancel_id"]])?;
+                self.transition(&rules, merchant, &fields, |f| {
+                    Ok(Operation::Cancel(take_back(f, f.cancel_id.as_ref(), "cancel_id")?))
+                })
+            }
+            Op::Refund => {
+                let fields = fields.only(&[beside, WHEN, &["amount", "refund_id"]])?;
+                self.transition(&rules, merchant, &fields, |f| {
+                    Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?))
+                })
+            }
+            Op::Chargeback => {
+                let fields = fields.only(&[beside, WHEN, &["amount", "chargeback_id"]])?;
+                self.transition(&rules, merchant, &fields, |f| {
+                    Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
+                })
+            }
+            Op::Extend => {
+                let fields = fields.only(&[beside, WHEN, &["until"]])?;
+                self.transition(&rules, merchant, &fields, |f| {
+                    let until = time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
+                    Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
+                })
+            }
+            Op::Attempt => {
+                let fields = fields.only(&[beside, WHEN, &["attempt", "gate", "outcome"]])?;
+                self.transition(&rules, merchant, &fields, |f| {
+                    let named = |field, text: Option<&Text<'_>>| {
+                        name(field, text.map(|text| text.0.as_ref()))?.ok_or(Refusal::Missing(field))
+                    };
+                    let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
+                    let (gate, outcome) = (named("gate", f.gate.as_ref())?, named("outcome", f.outcome.as_ref())?);
+                    Ok(Operation::Attempt { attempt, gate, outcome })
+                })
+            }
+        }
+    }
+
+    fn reserve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>, outcome: Option<Outcome>) -> Answered {
+        let payment = Payment::admit(rules, merchant, request(fields)?, Asks::ToRecord)?;
+        let now = self.clock.now(payment.occurred_at)?;
+        let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
+        let denied = answer.violations.first().map(|violation| violation.code);
+        self.meters.decided(answer.replay, denied);
+        let body = render(&DecisionOut::of(&answer, rules));
+        Ok(Reply { body, replay: answer.replay, denied: denied.map(|code| code.number()) })
+    }
+
+    fn check(&self, rules: &Rules, merchant: &str, mut fields: Fields<'_>) -> Answered {
+        let as_of = fields.as_of.take();
+        let as_of = time("as_of", as_of.as_ref().map(|text| text.0.as_ref()))?;
+        let payment = Payment::admit(rules, merchant, request(fields)?, Asks::ToCheck)?;
+        let now = self.clock.now(payment.occurred_at)?;
+        let answer = self.ledger.check(rules, &payment, now, as_of)?;
+        let denied = answer.violations.first().map(|violation| violation.code.number());
+        self.meters.checked();
+        Ok(Reply { body: render(&DecisionOut::of(&answer, rules)), replay: false, denied })
+    }
+
+    fn transition(
+        &self,
+        rules: &Rules,
+        merchant: &str,
+        fields: &Fields<'_>,
+        operation: impl FnOnce(&Fields<'_>) -> Result<Operation, Problem>,
+    ) -> Answered {
+        let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
+        let id = transaction_id(Cow::Borrowed(&id.0))?;
+        let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
+        let operation = operation(fields)?;
+        let now = self.clock.now(occurred_at)?;
+        let says = Says::default();
+        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says };
+        let moved = self.ledger.transition(rules, &step, None, now)?;
+        self.meters.moved(moved.replay);
+        Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })
+    }
+
+    fn approve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>) -> Answered {
+        let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
+        let id = transaction_id(Cow::Owned(id.0.to_string()))?;
+        let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
+        let operation = Operation::Approve {
+            amount: fields.amount_text()?.map(Cow::into_owned),
+            capture_id: own("capture_id", fields.capture_id.as_ref())?,
+            gate: name("gate", fields.gate.as_ref().map(|text| text.0.as_ref()))?,
+            instrument: own("payment_instrument", fields.payment_instrument.as_ref())?,
+        };
+        if let Operation::Approve { amount: Some(text), .. } = &operation {
+            amount_form(text)?;
+        }
+        let says = Says {
+            direction: fields.direction.as_ref().map(|text| word("direction", &text.0)).transpose()?,
+            currency: fields.currency.as_ref().map(|text| currency(rules, &text.0)).transpose()?,
+        };
+        let reserves = says.direction.is_some() || says.currency.is_some();
+        let request = request(fields)?;
+        let late = || Payment::admit(rules, merchant, request.clone(), Asks::ToRecord);
+        let late: Option<&dyn Fn() -> _> = if reserves { Some(&late) } else { None };
+        let now = self.clock.now(occurred_at)?;
+        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says };
+        let moved = self.ledger.transition(rules, &step, late, now)?;
+        self.meters.moved(moved.replay);
+        Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })
+    }
+
+    /// Shows a transaction.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn show(&self, merchant: &str, id: &str) -> Result<Vec<u8>, Problem> {
+        let rules = self.rules.load();
+        let now = self.clock.now(None)?;
+        let shown = self.ledger.show(&rules, merchant, id, now)?;
+        Ok(render(&TransactionOut::of(&shown, &rules)))
+    }
+
+    /// The time of the daemon, for status.
+    ///
+    /// # Errors
+    /// The time cannot be told.
+    pub fn time(&self) -> Result<Millis, Problem> {
+        Ok(self.clock.now(None)?)
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+}
+
+/// The form of a transition's amount. How many digits it may have depends on a currency that is not known yet.
+fn amount_form(text: &str) -> Result<(), Refusal> {
+    use crate::domain::money::{AmountError, MINOR_UNITS_MAX, parse_amount};
+    match parse_amount(text, MINOR_UNITS_MAX) {
+        Err(error @ (AmountError::Malformed | AmountError::Zero)) => Err(Refusal::Amount { field: "amount", error }),
+        _ => Ok(()),
+    }
+}
+
+fn take_back(fields: &Fields<'_>, id: Option<&Text<'_>>, id_field: &'static str) -> Result<TakeBack, Problem> {
+    let amount = fields.amount_text()?.map(Cow::into_owned);
+    let id = own(id_field, id)?;
+    if let Some(text) = &amount {
+        amount_form(text)?;
+    }
+    Ok(TakeBack { amount, id })
+}
+
+fn own(field: &'static str, text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(None) };
+    short(field, &text.0, crate::domain::identity::ATTRIBUTE_BYTES_MAX)?;
+    if field == "payment_instrument" {
+        no_card_number(field, &text.0)?
+    } else {
+        no_card_id(field, &text.0)?
+    }
+    Ok(Some(text.0.to_string()))
+}
+
+fn bare(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+    text.map(|text| text.0)
+}
+
+pub(super) fn request(fields: Fields<'_>) -> Result<Request<'_>, Problem> {
+    let amount = fields.amount_text()?;
+    Ok(Request {
+        transaction_id: bare(fields.transaction_id),
+        project: bare(fields.project),
+        endpoint: bare(fields.endpoint),
+        direction: bare(fields.direction),
+        amount,
+        currency: bare(fields.currency),
+        payment_method: bare(fields.payment_method),
+        merchant_customer_identifier: bare(fields.merchant_customer_identifier),
+        customer_id: bare(fields.customer_id),
+        customer_level: bare(fields.customer_level),
+        customer: fields.customer.map_or_else(Vec::new, |attributes| attributes.0),
+        payment_instrument: bare(fields.payment_instrument),
+        occurred_at: bare(fields.occurred_at),
+        explain: fields.explain.is_some_and(|flag| flag.0),
+    })
+}
+
+/// JSON of a shape; the shapes hold nothing that could fail to be written.
+pub(crate) fn render(shape: &impl Serialize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(768);
+    match serde_json::to_writer(&mut body, shape) {
+        Ok(()) => body,
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            b"{}".to_vec()
+        }
+    }
+}

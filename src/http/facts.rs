@@ -1,0 +1,175 @@
+//! The shapes of transactions and of what happened to them.
+
+use super::shapes::{Amount, CodeOut, CustomerOut, LevelOut, RemainingOut, Shows, Time};
+use crate::{
+    domain::{
+        money::{Currency, Minor},
+        name::Name,
+        rules::Rules,
+        transaction::{Fact, Noted},
+    },
+    ledger::{Moved, Shown},
+};
+use serde::Serialize;
+
+/// The answer to a transition.
+#[derive(Debug, Serialize)]
+pub(crate) struct MovedOut<'a> {
+    transaction_id: &'a str,
+    status: &'static str,
+    amount: Amount,
+    cancelled: Amount,
+    refunded: Amount,
+    flags: smallvec::SmallVec<[&'static str; 2]>,
+    remaining: RemainingOut,
+}
+
+impl<'a> MovedOut<'a> {
+    pub(crate) fn of(moved: &'a Moved, rules: &Rules) -> Self {
+        let units = rules.currencies.units(moved.currency);
+        let amount = |value: u64| Shows(Minor { value: u128::from(value), units });
+        Self {
+            transaction_id: &moved.transaction_id,
+            status: moved.status.word(),
+            amount: amount(moved.amount),
+            cancelled: amount(moved.cancelled),
+            refunded: amount(moved.refunded),
+            flags: moved.flags.iter().map(|flag| flag.word()).collect(),
+            remaining: RemainingOut::of(&moved.headroom, moved.currency, rules),
+        }
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+struct FactOut<'a> {
+    operation: &'static str,
+    at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_instrument: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<&'static str>,
+}
+
+impl<'a> FactOut<'a> {
+    fn of(noted: &'a Noted, units: u8) -> Self {
+        let amount = |value: u64| Some(Shows(Minor { value: u128::from(value), units }));
+        let plain = Self { at: Some(Shows(noted.at)), ..Self::default() };
+        match &noted.fact {
+            Fact::Approved { capture_id, amount: value, gate, instrument, flag } => Self {
+                operation: "approve",
+                id: capture_id.as_deref(),
+                amount: amount(*value),
+                gate: gate.map(Name::as_str),
+                payment_instrument: instrument.as_deref(),
+                flag: flag.map(|flag| flag.word()),
+                ..plain
+            },
+            Fact::Declined { conflict } => Self { operation: "decline", flag: conflict.then_some("conflict"), ..plain },
+            Fact::Cancelled { cancel_id, amount: value, .. } => {
+                Self { operation: "cancel", id: cancel_id.as_deref(), amount: amount(*value), ..plain }
+            }
+            Fact::Refunded { refund_id, amount: value, .. } => {
+                Self { operation: "refund", id: refund_id.as_deref(), amount: amount(*value), ..plain }
+            }
+            Fact::ChargedBack { chargeback_id, amount: value, .. } => {
+                Self { operation: "chargeback", id: chargeback_id.as_deref(), amount: amount(*value), ..plain }
+            }
+            Fact::Extended { until } => Self { operation: "extend", until: Some(Shows(*until)), ..plain },
+            Fact::Attempted { attempt, gate, outcome } => Self {
+                operation: "attempt",
+                attempt: Some(*attempt),
+                gate: Some(gate.as_str()),
+                outcome: Some(outcome.as_str()),
+                ..plain
+            },
+            Fact::Asked { amount: value } => Self { operation: "reserve", amount: amount(*value), ..plain },
+        }
+    }
+}
+
+/// A transaction, whole.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransactionOut<'a> {
+    transaction_id: &'a str,
+    merchant: &'static str,
+    status: &'static str,
+    decision: &'static str,
+    direction: &'static str,
+    currency: Shows<Currency>,
+    amount: Amount,
+    asked: Amount,
+    approved: Amount,
+    cancelled: Amount,
+    refunded: Amount,
+    charged_back: Amount,
+    payment_method: Option<&'static str>,
+    payment_instrument: Option<&'a str>,
+    project: &'static str,
+    endpoint: &'static str,
+    customer: CustomerOut<'a>,
+    level: Option<LevelOut>,
+    code: Option<u16>,
+    reason: Option<&'static str>,
+    codes: Vec<CodeOut>,
+    gates: Vec<&'static str>,
+    flags: Vec<&'static str>,
+    occurred_at: Time,
+    recorded_at: Time,
+    expires_at: Option<Time>,
+    transitions: Vec<FactOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<RemainingOut>,
+    server_time: Time,
+}
+
+impl<'a> TransactionOut<'a> {
+    pub(crate) fn of(shown: &'a Shown, rules: &Rules) -> Self {
+        let (transaction, opening) = (&shown.transaction, &shown.transaction.opening);
+        let units = rules.currencies.units(opening.content.currency);
+        let amount = |value: u64| Shows(Minor { value: u128::from(value), units });
+        let first = opening.violations.first();
+        Self {
+            transaction_id: &opening.id,
+            merchant: opening.merchant.as_str(),
+            status: transaction.status(shown.now).word(),
+            decision: if first.is_none() { "allow" } else { "deny" },
+            direction: opening.content.direction.word(),
+            currency: Shows(opening.content.currency),
+            amount: amount(transaction.amount()),
+            asked: amount(transaction.asked()),
+            approved: amount(transaction.totals.approved),
+            cancelled: amount(transaction.totals.cancelled),
+            refunded: amount(transaction.totals.refunded),
+            charged_back: amount(transaction.totals.charged_back),
+            payment_method: opening.content.method.map(Name::as_str),
+            payment_instrument: opening.instrument.as_deref(),
+            project: opening.content.project.as_str(),
+            endpoint: opening.content.endpoint.as_str(),
+            customer: CustomerOut::of(&shown.customer),
+            level: opening.level.map(|name| LevelOut { name: name.as_str(), source: opening.level_source.word() }),
+            code: first.map(|violation| violation.code.number()),
+            reason: first.map(|violation| violation.code.reason()),
+            codes: opening.violations.iter().map(CodeOut::of).collect(),
+            gates: opening.gates.iter().map(|gate| gate.as_str()).collect(),
+            flags: transaction.flags().iter().map(|flag| flag.word()).collect(),
+            occurred_at: Shows(opening.at),
+            recorded_at: Shows(opening.recorded_at),
+            expires_at: transaction.hold_until.filter(|_| transaction.is_held(shown.now)).map(Shows),
+            transitions: transaction.facts.iter().map(|noted| FactOut::of(noted, units)).collect(),
+            remaining: shown.headroom.map(|room| RemainingOut::of(&room, opening.content.currency, rules)),
+            server_time: Shows(shown.now),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The payment form: what a cashier page needs to show one customer, in one call.
+
+use super::{
+    desk::{Desk, render, request},
+    fields::{Fields, PAYMENT},
+    problem::Problem,
+    shapes::{CustomerOut, FormOut, LevelOut, MethodOut, RemainingOut, Shows},
+};
+use crate::{
+    domain::{
+        limits::Headroom,
+        money::Minor,
+        name::Name,
+        payment::{Asks, Payment},
+        routing::{Routed, route},
+        rules::Rules,
+        settings::Layers,
+        standing::CustomerStatus,
+    },
+    ledger::{Answer, CustomerShown},
+};
+
+impl Desk {
+    /// What a cashier page needs to show this customer.
+    ///
+    /// # Errors
+    /// As a check.
+    pub fn payment_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
+        let rules = self.rules.load();
+        let fields = Fields::read(body)?.only(&[PAYMENT, &["transaction_id"]])?;
+        let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;
+        // The form is about every method; one that is named is shown alone.
+        let only = payment.method.take();
+        let now = self.clock.now(payment.occurred_at)?;
+        let form = self.ledger.ask(&rules, &payment, now, None, |customer, decision, resolution, now| {
+            let in_force = decision.level.map(|resolved| resolved.in_force);
+            let (direction, currency) = (payment.direction, payment.currency);
+            let layers = Layers {
+                individual: customer.zip(in_force).and_then(|(c, l)| c.settings_for(direction, currency, l.name)),
+                level: in_force.and_then(|level| level.level),
+                endpoint: payment.endpoint(),
+            };
+            let answer = Answer::checked(&payment, decision, customer, resolution, now);
+            let blocked = customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none();
+            let methods =
+                if blocked { Vec::new() } else { self.methods(&rules, &payment, &layers, &answer.headroom, only) };
+            (methods, answer)
+        })?;
+        let (methods, answer) = form;
+        let customer: &CustomerShown = &answer.customer;
+        Ok(render(&FormOut {
+            methods,
+            customer: CustomerOut::of(customer),
+            level: answer.level.map(|(name, source)| LevelOut { name: name.as_str(), source: source.word() }),
+            remaining: RemainingOut::of(&answer.headroom, answer.currency, &rules),
+            config_version: &rules.version,
+            server_time: Shows(answer.now),
+        }))
+    }
+
+    fn methods(
+        &self,
+        rules: &Rules,
+        payment: &Payment<'_>,
+        layers: &Layers<'_>,
+        headroom: &Headroom,
+        only: Option<Name>,
+    ) -> Vec<MethodOut> {
+        let units = rules.currencies.units(payment.currency);
+        let show = |value: u128| Shows(Minor { value, units });
+        let offered = payment.endpoint().methods.iter().map(|setting| setting.method);
+        let mut methods = Vec::new();
+        for method in offered.filter(|method| only.is_none_or(|only| only == *method)) {
+            let Some(effective) = layers.method(method).filter(|effective| effective.show_in_form) else { continue };
+            let (list, routing) = layers.gates(Some(&effective));
+            let routed = Routed {
+                direction: payment.direction,
+                currency: payment.currency,
+                minor_units: units,
+                amount: None,
+                method: Some(method),
+                transaction_id: &payment.transaction_id,
+            };
+            let gates = route(&payment.merchant, list, routing, &routed).ordered;
+            // A method that no gate takes would be denied, whatever the amount.
+            if gates.is_empty() {
+                continue;
+            }
+            let room = if headroom.quantity == Some(0) { Some(0) } else { headroom.amount };
+            let max = effective.max.map(|(value, _)| u128::from(value));
+            methods.push(MethodOut {
+                method: method.as_str(),
+                min: effective.min.map(|(value, _)| show(u128::from(value))),
+                max: max.into_iter().chain(room).min().map(show),
+                gates: gates.iter().map(|gate| gate.as_str()).collect(),
+                edited: effective.edited,
+            });
+        }
+        methods
+    }
+}

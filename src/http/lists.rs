@@ -1,0 +1,124 @@
+//! Lists of transactions, and signals about customers.
+
+use super::{
+    desk::render,
+    facts::TransactionOut,
+    handlers::{Call, Daemon, json},
+    problem::Problem,
+};
+use crate::{
+    domain::{
+        payment::{no_card_number, time, word},
+        refusal::Refusal,
+        standing::Signal,
+        transaction::{Flag, Status},
+    },
+    ledger::{PAGE_MAX, Wanted},
+};
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Serialize)]
+struct PageOut<'a> {
+    transactions: Vec<TransactionOut<'a>>,
+    next_cursor: Option<String>,
+}
+
+/// `GET /v1/merchants/{m}/transactions`.
+pub(crate) async fn transactions(
+    State(daemon): State<Arc<Daemon>>,
+    Path(merchant): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    match page(&daemon, &merchant, query.as_deref().unwrap_or_default()) {
+        Ok(body) => json(body),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn page(daemon: &Daemon, merchant: &str, query: &str) -> Result<Vec<u8>, Problem> {
+    let wanted = wanted(query)?;
+    let desk = &daemon.desk;
+    let (rules, now) = (desk.rules(), desk.time()?);
+    let page = desk.ledger.list(merchant, &wanted, now);
+    if rules.merchant(merchant).is_none() && page.transactions.is_empty() {
+        return Err(Refusal::UnknownMerchant(merchant.to_owned()).into());
+    }
+    Ok(render(&PageOut {
+        transactions: page.transactions.iter().map(|shown| TransactionOut::of(shown, &rules)).collect(),
+        next_cursor: page.next.map(|(number, slot)| format!("{number}-{slot}")),
+    }))
+}
+
+fn wanted(query: &str) -> Result<Wanted, Problem> {
+    const TAKEN: [&str; 7] = ["status", "flag", "from", "to", "customer_id", "limit", "cursor"];
+    let mut wanted = Wanted { limit: 100, ..Wanted::default() };
+    let mut seen = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let Some(field) = TAKEN.into_iter().find(|taken| *taken == name) else {
+            let detail = format!("`{name}` is not taken here; taken are {}", TAKEN.join(", "));
+            return Err(Problem::malformed("unknown_field", detail).at(&name));
+        };
+        if seen.insert(field, ()).is_some() {
+            return Err(Problem::malformed("duplicate_field", format!("`{field}` comes twice")).at(field));
+        }
+        let bad = |what: &str| Problem::malformed("value_unknown", format!("`{field}` {what}")).at(field);
+        match field {
+            "status" => wanted.status = Some(word::<Status>(field, &value)?),
+            "flag" => wanted.flag = Some(word::<Flag>(field, &value)?),
+            "from" => wanted.from = time(field, Some(&value))?,
+            "to" => wanted.to = time(field, Some(&value))?,
+            "customer_id" => wanted.customer_id = Some(value.into_owned()),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+                wanted.limit = limit.ok_or_else(|| bad(&format!("is a number from 1 to {PAGE_MAX}")))?;
+            }
+            _ => {
+                let place = value.split_once('-').and_then(|(n, slot)| Some((n.parse().ok()?, slot.parse().ok()?)));
+                wanted.after = Some(place.ok_or_else(|| bad("is a `next_cursor` of an earlier page"))?);
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignalIn {
+    signal: String,
+    #[serde(default)]
+    payment_instrument: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SignalOut<'a> {
+    customer_id: &'a str,
+    status: &'static str,
+}
+
+/// `POST /v1/merchants/{m}/customers/{id}/signals`.
+pub(crate) async fn signal(call: Call) -> Response {
+    match take_signal(&call) {
+        Ok(body) => json(body),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
+    let customer_id = call.named.as_deref().unwrap_or_default();
+    let body: SignalIn = serde_json::from_slice(&call.body)
+        .map_err(|error| Problem::malformed("json_malformed", error.to_string()).at("signal"))?;
+    let signal = word::<Signal>("signal", &body.signal)?;
+    let instrument = body.payment_instrument.as_deref().filter(|id| !id.is_empty());
+    if let Some(id) = instrument {
+        no_card_number("payment_instrument", id)?;
+    }
+    let desk = &call.daemon.desk;
+    let now = desk.time()?;
+    let status = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, now)?;
+    Ok(render(&SignalOut { customer_id, status: status.word() }))
+}

@@ -1,0 +1,59 @@
+//! The wire: routes, shapes, problem documents. Thin: what an operation means is known further in.
+
+mod access;
+mod batch;
+pub mod desk;
+mod facts;
+mod fields;
+mod form;
+mod handlers;
+mod lists;
+mod overview;
+pub mod problem;
+mod shapes;
+
+pub use access::{Access, Grant, Role};
+pub use batch::{Lines, answer_line};
+pub use handlers::{Daemon, Health};
+
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use desk::Op;
+use std::sync::Arc;
+
+/// Every route of the daemon, on one screen.
+pub fn routes(daemon: Arc<Daemon>) -> Router {
+    let hot = |op: Op| post(move |call: handlers::Call| handlers::operate(op, call));
+    let m = "/v1/merchants/{merchant}";
+    let t = "/v1/merchants/{merchant}/transactions/{transaction}";
+    Router::new()
+        .route(&format!("{m}/transactions"), hot(Op::Reserve).get(lists::transactions))
+        .route(&format!("{m}/decisions"), hot(Op::Check))
+        .route(&format!("{m}/payment-form"), post(handlers::payment_form))
+        .route(t, get(handlers::transaction))
+        .route(&format!("{t}/approve"), hot(Op::Approve))
+        .route(&format!("{t}/decline"), hot(Op::Decline))
+        .route(&format!("{t}/cancel"), hot(Op::Cancel))
+        .route(&format!("{t}/refund"), hot(Op::Refund))
+        .route(&format!("{t}/chargeback"), hot(Op::Chargeback))
+        .route(&format!("{t}/extend"), hot(Op::Extend))
+        .route(&format!("{t}/attempts"), hot(Op::Attempt))
+        .route(&format!("{m}/customers/{{customer}}/signals"), post(lists::signal))
+        .route("/v1/batch", post(batch::batch))
+        .route("/v1/merchants", get(overview::merchants))
+        .route(m, get(overview::merchant))
+        .route(&format!("{m}/levels"), get(overview::levels))
+        .route("/v1/rates", get(overview::rates))
+        .route("/v1/status", get(handlers::status))
+        .route("/v1/reload", post(handlers::reload))
+        .route("/v1/clock/accept", post(handlers::accept_clock))
+        .route("/healthz", get(handlers::healthz))
+        .route("/readyz", get(handlers::readyz))
+        .route("/metrics", get(handlers::metrics))
+        .fallback(handlers::no_such_path)
+        .method_not_allowed_fallback(handlers::method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&daemon), access::enter))
+        .with_state(daemon)
+}

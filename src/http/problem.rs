@@ -1,0 +1,168 @@
+//! Problem documents (RFC 9457), and the only place that names status codes.
+
+use crate::{
+    clock::ClockError,
+    domain::refusal::{Kind, Refusal},
+};
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// What a caller is told when a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// A name for the kind, stable.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// This case in words.
+    pub detail: String,
+    /// Stable, for programs.
+    pub code: String,
+    /// Where, if a field is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// All of them, where several are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<&'static str>,
+    /// Several at once: the problems of a configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+impl Problem {
+    /// A problem of this status.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:levelgate:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            field: None,
+            fields: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The same, with the field at fault.
+    #[must_use]
+    pub fn at(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    /// The request cannot be read.
+    #[must_use]
+    pub fn malformed(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// Nothing is at this address.
+    #[must_use]
+    pub fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path")
+    }
+
+    /// The address does not take this method.
+    #[must_use]
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method")
+    }
+
+    /// The body or the line is longer than allowed.
+    #[must_use]
+    pub fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("more than {bytes_max} bytes; the limit is `max_body_bytes` in levelgate.toml");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// The credentials are missing or wrong.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "send a valid token: `Authorization: Bearer ...`")
+    }
+
+    /// The credentials do not reach so far.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// A configuration that cannot be applied; nothing was changed.
+    #[must_use]
+    pub fn bad_configuration(problems: Vec<String>) -> Self {
+        let detail = format!("{} problems; the configuration in force stays", problems.len());
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration_invalid", detail);
+        problem.problems = problems;
+        problem
+    }
+
+    /// Something went wrong here; the log has more.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the daemon could not answer; its log says why")
+    }
+
+    /// Whether it may be otherwise a moment later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.status() == StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.kind() {
+            Kind::Malformed => StatusCode::BAD_REQUEST,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Impossible => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut problem = Self::new(status, refusal.code(), refusal.to_string());
+        problem.field = refusal.field().map(str::to_owned);
+        if let Refusal::Conflict(fields) = refusal {
+            problem.fields = fields;
+        }
+        problem
+    }
+}
+
+impl From<ClockError> for Problem {
+    fn from(error: ClockError) -> Self {
+        match error {
+            ClockError::Jumped(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock_jumped", error.to_string()),
+            ClockError::NoTimeYet => Refusal::NoTimeYet.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,69 @@
+//! What is counted for operators. The handles are looked up once; a count is one atomic addition.
+
+use crate::domain::codes::{CODES, Code};
+use metrics::{Counter, Histogram, counter, histogram};
+
+/// The counters of the hot path.
+pub struct Meters {
+    allowed: Counter,
+    denied: Counter,
+    replays: Counter,
+    checks: Counter,
+    transitions: Counter,
+    codes: Vec<Counter>,
+    /// Seconds from a request's arrival at its handler to its answer.
+    pub answer_seconds: Histogram,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Meters {
+    /// Counters at the recorder that is installed, or at none.
+    #[must_use]
+    pub fn new() -> Self {
+        metrics::describe_counter!("levelgate_decisions_total", "Decisions recorded, by what was decided");
+        metrics::describe_counter!("levelgate_denials_total", "Denials, by their first code");
+        metrics::describe_counter!("levelgate_replays_total", "Operations answered from the record");
+        metrics::describe_counter!("levelgate_checks_total", "Decisions asked for without recording");
+        metrics::describe_counter!("levelgate_transitions_total", "Facts recorded on transactions");
+        metrics::describe_histogram!("levelgate_answer_seconds", "Time to answer one call of the hot path");
+        let code = |(_, number, reason): (Code, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
+        Self {
+            allowed: counter!("levelgate_decisions_total", "decision" => "allow"),
+            denied: counter!("levelgate_decisions_total", "decision" => "deny"),
+            replays: counter!("levelgate_replays_total"),
+            checks: counter!("levelgate_checks_total"),
+            transitions: counter!("levelgate_transitions_total"),
+            codes: CODES.into_iter().map(code).collect(),
+            answer_seconds: histogram!("levelgate_answer_seconds"),
+        }
+    }
+
+    /// A reserve or a payment was answered.
+    pub fn decided(&self, replay: bool, denied: Option<Code>) {
+        match (replay, denied) {
+            (true, _) => self.replays.increment(1),
+            (false, None) => self.allowed.increment(1),
+            (false, Some(code)) => {
+                self.denied.increment(1);
+                if let Some(counter) = self.codes.get(code as usize) {
+                    counter.increment(1);
+                }
+            }
+        }
+    }
+
+    /// A check was answered.
+    pub fn checked(&self) {
+        self.checks.increment(1);
+    }
+
+    /// A transition was answered.
+    pub fn moved(&self, replay: bool) {
+        if replay { self.replays.increment(1) } else { self.transitions.increment(1) }
+    }
+}
