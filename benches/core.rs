@@ -1,0 +1,266 @@
+//! The core at size: one reserve against daily, weekly and monthly filters, amount and quantity.
+//!
+//! `cargo bench --bench core` prints one table. `LEVELGATE_CUSTOMERS` (1,000,000), `LEVELGATE_HOLDS` (5,000,000) and
+//! `LEVELGATE_ONLY` (a part's name) make it smaller. Each operation is timed by itself; the timer's own cost is printed
+//! and not subtracted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a bench prints, and fails loudly"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
+
+use levelgate::{
+    config,
+    domain::{
+        decide::Skew,
+        payment::{Asks, Payment, Request},
+        rules::Rules,
+        time::Millis,
+    },
+    ledger::{Bounds, Ledger},
+};
+use std::{
+    borrow::Cow,
+    sync::{
+        Barrier,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MERCHANT: &str = r#"
+id = "acme"
+name = "Acme"
+operation_mode = "crm"
+default_behaviour = "unknown_level"
+time_zone = "Europe/Nicosia"
+[[gates]]
+id = "gate-a"
+[[gates]]
+id = "gate-b"
+[[projects]]
+id = "web"
+client_definition = ["email"]
+  [[projects.endpoints]]
+  id = "web-eur"
+  currency = "EUR"
+  gates = ["gate-a", "gate-b"]
+    [[projects.endpoints.methods]]
+    method = "card"
+    min_amount = "1.00"
+    max_amount = "1000.00"
+[[levels]]
+name = "gold"
+direction = "deposit"
+currency = "EUR"
+projects = ["web"]
+  [[levels.filters]]
+  window = "daily"
+  amount_limit = "100000000.00"
+  quantity_limit = 100000000
+  [[levels.filters]]
+  window = "weekly"
+  amount_limit = "100000000.00"
+  quantity_limit = 100000000
+  calendar = true
+  [[levels.filters]]
+  window = "monthly"
+  amount_limit = "100000000.00"
+  quantity_limit = 100000000
+"#;
+
+fn rules() -> Rules {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("merchants")).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    config::load(folder.path()).unwrap().rules
+}
+
+fn ledger() -> Ledger {
+    let skew = Skew { past_ms: 300_000, future_ms: 5_000 };
+    Ledger::new(Bounds { transactions_max: u64::MAX, skew }, (1, 2))
+}
+
+fn payment<'a>(rules: &Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
+    let some = |text: &'static str| Some(Cow::Borrowed(text));
+    let request = Request {
+        transaction_id: Some(Cow::Borrowed(id)),
+        direction: some("deposit"),
+        amount: some("12.50"),
+        currency: some("EUR"),
+        payment_method: some("card"),
+        merchant_customer_identifier: Some(Cow::Borrowed(customer)),
+        customer_level: some("gold"),
+        ..Request::default()
+    };
+    Payment::admit(rules, "acme", request, Asks::ToRecord).unwrap()
+}
+
+const START: i64 = 1_790_000_000_000;
+static TIME: AtomicU64 = AtomicU64::new(0);
+
+/// The time moves by a hundredth of a second with each operation, so that 20 M of them span two and a half days.
+fn tick() -> Millis {
+    Millis(START + TIME.fetch_add(1, Ordering::Relaxed) as i64 / 100)
+}
+
+/// A generator that is the same everywhere (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+fn row(name: &str, samples: &mut [u32]) {
+    samples.sort_unstable();
+    let at = |share: f64| samples[((samples.len() - 1) as f64 * share) as usize];
+    println!("{name:<44} {:>7} {:>7} {:>7} {:>9}", at(0.5), at(0.9), at(0.99), at(1.0));
+}
+
+fn run(
+    rules: &Rules,
+    ledger: &Ledger,
+    prefix: &str,
+    count: u64,
+    customer: impl Fn(u64) -> String,
+) -> (Vec<u32>, Vec<u32>) {
+    let (mut admits, mut reserves) = (Vec::new(), Vec::new());
+    for n in 0..count {
+        let (id, customer) = (format!("{prefix}-{n}"), customer(n));
+        let started = Instant::now();
+        let payment = payment(rules, &id, &customer);
+        let admitted = Instant::now();
+        let answer = ledger.reserve(rules, &payment, None, tick()).unwrap();
+        reserves.push(admitted.elapsed().as_nanos() as u32);
+        admits.push((admitted - started).as_nanos() as u32);
+        assert!(answer.violations.is_empty());
+    }
+    (admits, reserves)
+}
+
+fn many_customers(rules: &Rules) {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
+    let ledger = ledger();
+    let before = resident_bytes();
+    let filling = Instant::now();
+    for round in 0..20 {
+        for n in 0..customers {
+            let (id, customer) = (format!("fill-{round}-{n}"), format!("c{n}"));
+            ledger.reserve(rules, &payment(rules, &id, &customer), None, tick()).unwrap();
+            if round == 0 && n == customers - 1 {
+                println!(
+                    "{:<44} {:>7}",
+                    "bytes a customer with one transaction",
+                    (resident_bytes() - before) / customers
+                );
+            }
+        }
+    }
+    let bytes = (resident_bytes() - before) / (customers * 20);
+    println!("{:<44} {:>7}", "bytes a transaction, all included", bytes);
+    println!(
+        "{:<44} {:>7}",
+        "filled, transactions a second",
+        customers * 20 * 1000 / filling.elapsed().as_millis().max(1) as u64
+    );
+
+    let timed = 500_000.min(customers * 5);
+    let random = |seed: u64| move |n: u64| format!("c{}", Random(seed + n).next() % customers);
+    let (mut admits, mut reserves) = run(rules, &ledger, "one", timed, random(1));
+    row("admit a payment", &mut admits);
+    row("reserve, one thread", &mut reserves);
+
+    // Two threads, each on customers of its own, against one thread doing the same work.
+    let rate = |threads: u64| {
+        let barrier = Barrier::new(threads as usize + 1);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let (barrier, ledger) = (&barrier, &ledger);
+                scope.spawn(move || {
+                    barrier.wait();
+                    let own = |n: u64| {
+                        format!("c{}", Random(77 + n + thread * 1_000_000_007).next() % (customers / 2) * 2 + thread)
+                    };
+                    run(rules, ledger, &format!("t{threads}-{thread}-{}", TIME.load(Ordering::Relaxed)), timed, own);
+                    barrier.wait();
+                });
+            }
+            barrier.wait();
+            let started = Instant::now();
+            barrier.wait();
+            (timed * threads) as f64 / started.elapsed().as_secs_f64()
+        })
+    };
+    let mut ratios: Vec<f64> = (0..5).map(|_| rate(2) / rate(1)).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!("{:<44} {:>7.2}", "two threads over one, median of five", ratios[2]);
+}
+
+fn long_history(rules: &Rules) {
+    for length in [10, 1_000, 100_000] {
+        let ledger = ledger();
+        run(rules, &ledger, "past", length, |_| "c".to_owned());
+        let others = 2_000;
+        let (_, mut reserves) = run(rules, &ledger, "now", others.min(length.max(200)), |_| "c".to_owned());
+        row(&format!("reserve, one customer with {length}"), &mut reserves);
+    }
+}
+
+fn open_holds(rules: &Rules) {
+    let holds = setting("LEVELGATE_HOLDS", 5_000_000);
+    let customers = holds / 10;
+    let ledger = ledger();
+    let before = resident_bytes();
+    run(rules, &ledger, "hold", holds, |n| format!("c{}", n % customers));
+    println!("{:<44} {:>7}", "bytes an open hold, all included", (resident_bytes() - before) / holds);
+    let visited = ledger.holds_visited();
+    // All of them end before this; each is met when its customer is next seen, and never looked for.
+    TIME.fetch_add(100 * 3_600_000 * 2, Ordering::Relaxed);
+    let (_, mut reserves) = run(rules, &ledger, "after", customers, |n| format!("c{n}"));
+    row("reserve that lets ten holds run out", &mut reserves);
+    let visited = ledger.holds_visited() - visited;
+    println!("{:<44} {:>7.3}", "entries visited per hold that ran out", visited as f64 / holds as f64);
+    let (_, mut reserves) = run(rules, &ledger, "later", customers, |n| format!("c{n}"));
+    row("reserve after that", &mut reserves);
+}
+
+fn main() {
+    let rules = rules();
+    println!("{:<44} {:>7} {:>7} {:>7} {:>9}", "nanoseconds", "median", "p90", "p99", "max");
+    let mut timer: Vec<u32> = (0..100_000).map(|_| Instant::now().elapsed().as_nanos() as u32).collect();
+    row("the timer itself", &mut timer);
+    let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
+    for (name, part) in [("customers", many_customers as fn(&Rules)), ("history", long_history), ("holds", open_holds)]
+    {
+        if only.is_empty() || only == name {
+            part(&rules);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The real daemon, driven over HTTP as an outside engineer would drive it: configuration files in, a process
+//! started, requests sent, answers and exit statuses judged against the published contract.
+//!
+//! Nothing here links the library. What these tests know of the inside is the command line, the files, the line that
+//! names the listening address, and the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[path = "http/harness.rs"]
+mod harness;
+#[path = "http/raw.rs"]
+mod raw;
+#[path = "http/shop.rs"]
+mod shop;
+
+#[path = "http/answers.rs"]
+mod answers;
+#[path = "http/batch.rs"]
+mod batch;
+#[path = "http/concurrency.rs"]
+mod concurrency;
+#[path = "http/customers.rs"]
+mod customers;
+#[path = "http/decisions.rs"]
+mod decisions;
+#[path = "http/levels.rs"]
+mod levels;
+#[path = "http/lifecycle.rs"]
+mod lifecycle;
+#[path = "http/operation.rs"]
+mod operation;
+#[path = "http/refusals.rs"]
+mod refusals;
+#[path = "http/reload.rs"]
+mod reload;
+#[path = "http/replays.rs"]
+mod replays;
+#[path = "http/same.rs"]
+mod same;
+#[path = "http/signals.rs"]
+mod signals;
+#[path = "http/transactions.rs"]
+mod transactions;
+#[path = "http/wire.rs"]
+mod wire;

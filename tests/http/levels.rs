@@ -1,0 +1,169 @@
+//! Which level a payment is decided under: what the request says, what is stored, and what the merchant's default is.
+
+use serde_json::{Value, json};
+
+use crate::decisions::{assert_allowed, assert_denied};
+use crate::harness::Daemon;
+use crate::shop::{CRM, GATEWAY, acme, filter, level, level_in, pay, with, without};
+
+/// What a request says of the level.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    Name(&'static str),
+    Empty,
+    Null,
+    Nothing,
+}
+
+/// A deposit of one euro by one customer that says this of its level.
+fn body(id: &str, customer: &Value, says: Says) -> Value {
+    let body = with(without(pay(id, "1.00"), &["customer_level", "merchant_customer_identifier"]), customer);
+    match says {
+        Says::Name(name) => with(body, &json!({ "customer_level": name })),
+        Says::Empty => with(body, &json!({ "customer_level": "" })),
+        Says::Null => with(body, &json!({ "customer_level": null })),
+        Says::Nothing => body,
+    }
+}
+
+/// Sends one request after the other for one customer and compares the level of each answer.
+#[track_caller]
+fn walk(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(Says, &str, &str)]) {
+    for (number, (says, name, source)) in steps.iter().enumerate() {
+        let answer = assert_allowed(daemon.reserve(&body(&format!("{tag}-{number}"), customer, *says)).ok());
+        let expected = json!({ "name": name, "source": source });
+        assert_eq!(answer["level"], expected, "step {number} ({says:?}) of {tag}: {answer}");
+    }
+}
+
+/// Levels with a state of each kind; `dormant` is disabled, `elsewhere` belongs to no project.
+fn ladder() -> Vec<String> {
+    vec![
+        level("gold", ""),
+        level("silver", ""),
+        level("dormant", "status = \"disabled\"\n"),
+        level("elsewhere", "").replace("projects = [\"web\"]\n", ""),
+        level_in("withdrawal", "EUR", "out", ""),
+        level_in("deposit", "USD", "dollar", ""),
+    ]
+}
+
+#[test]
+fn crm_stores_the_level_that_a_request_names_and_an_empty_one_resets_it() {
+    let daemon = Daemon::live(acme(CRM, &ladder()));
+    let alice = json!({ "merchant_customer_identifier": "alice" });
+    walk(
+        &daemon,
+        "alice",
+        &alice,
+        &[
+            (Says::Nothing, "unknown", "default"),
+            (Says::Name("gold"), "gold", "request"),
+            (Says::Nothing, "gold", "stored"),
+            (Says::Null, "gold", "stored"),
+            (Says::Name("silver"), "silver", "request"),
+            (Says::Nothing, "silver", "stored"),
+            (Says::Name("dormant"), "unknown", "default"),
+            (Says::Nothing, "unknown", "default"),
+            (Says::Name("elsewhere"), "unknown", "default"),
+            (Says::Name("dollar"), "unknown", "default"),
+            (Says::Name("never-heard-of"), "unknown", "default"),
+            (Says::Nothing, "unknown", "default"),
+            (Says::Name("gold"), "gold", "request"),
+            (Says::Empty, "unknown", "default"),
+            // The empty name stored `unknown`, which every project belongs to here.
+            (Says::Nothing, "unknown", "stored"),
+            (Says::Name("unknown"), "unknown", "request"),
+        ],
+    );
+}
+
+#[test]
+fn crm_with_the_project_s_default_stores_an_empty_name_and_applies_no_level() {
+    let levels = [level("gold", ""), level("unknown", &filter("window = \"daily\"; amount_limit = \"10.00\""))];
+    let daemon = Daemon::live(acme(&format!("{CRM}default_behaviour = \"project\"\n"), &levels));
+    let alice = json!({ "merchant_customer_identifier": "alice" });
+    walk(
+        &daemon,
+        "alice",
+        &alice,
+        &[
+            (Says::Nothing, "unknown", "default"),
+            (Says::Name("gold"), "gold", "request"),
+            (Says::Empty, "unknown", "default"),
+            (Says::Nothing, "unknown", "default"),
+        ],
+    );
+    let big = |id: &str, says: Says| with(body(id, &alice, says), &json!({ "amount": "50.00" }));
+    let answer = assert_allowed(daemon.reserve(&big("big", Says::Nothing)).ok());
+    assert_eq!(answer["remaining"]["amount"], Value::Null, "no level, no filters: {answer}");
+    // All but the payment at `gold` counted under `unknown`, which applies when it is named.
+    let named = with(big("named", Says::Name("unknown")), &json!({ "amount": "1.00" }));
+    assert_denied(&daemon.reserve(&named).ok(), &["19000 daily_amount_limit_exceeded daily"]);
+}
+
+#[test]
+fn the_default_of_the_unknown_level_applies_its_filters() {
+    let levels = [level("unknown", &filter("window = \"daily\"; amount_limit = \"10.00\""))];
+    let daemon = Daemon::live(acme(CRM, &levels));
+    let first = assert_allowed(daemon.reserve(&with(pay("t1", "6.00"), &json!({ "customer_level": "nowhere" }))).ok());
+    assert_eq!(first["level"], json!({"name": "unknown", "source": "default"}));
+    assert_eq!(first["remaining"]["amount"], "4.00", "{first}");
+    let second = daemon.reserve(&with(pay("t2", "4.01"), &json!({ "customer_level": null }))).ok();
+    assert_denied(&second, &["19000 daily_amount_limit_exceeded daily"]);
+}
+
+#[test]
+fn gateway_mode_leaves_the_stored_level_alone_when_an_empty_one_comes() {
+    let daemon = Daemon::live(acme(GATEWAY, &ladder()));
+    let created = daemon.reserve(&body("first", &json!({}), Says::Nothing)).ok();
+    let customer = json!({ "customer_id": created["customer"]["customer_id"] });
+    walk(
+        &daemon,
+        "customer",
+        &customer,
+        &[
+            (Says::Name("gold"), "gold", "request"),
+            (Says::Nothing, "gold", "stored"),
+            (Says::Empty, "unknown", "default"),
+            (Says::Nothing, "gold", "stored"),
+            (Says::Null, "gold", "stored"),
+            (Says::Name("never-heard-of"), "unknown", "default"),
+            (Says::Nothing, "unknown", "default"),
+        ],
+    );
+}
+
+#[test]
+fn a_level_is_stored_by_direction_and_used_in_every_currency_that_configures_it() {
+    let mut levels = ladder();
+    levels.push(level_in("deposit", "USD", "gold", ""));
+    let daemon = Daemon::live(acme(CRM, &levels));
+    let level_of = |id: &str, members: Value| {
+        let body = with(without(pay(id, "1.00"), &["customer_level"]), &members);
+        assert_allowed(daemon.reserve(&body).ok())["level"].clone()
+    };
+    assert_eq!(level_of("t1", json!({ "customer_level": "gold" })), json!({"name": "gold", "source": "request"}));
+    let unknown = json!({"name": "unknown", "source": "default"});
+    assert_eq!(level_of("t2", json!({ "direction": "withdrawal" })), unknown);
+    let out = json!({ "direction": "withdrawal", "customer_level": "out" });
+    assert_eq!(level_of("t3", out), json!({"name": "out", "source": "request"}));
+    assert_eq!(level_of("t4", json!({})), json!({"name": "gold", "source": "stored"}), "deposits are as they were");
+    let stored = json!({"name": "gold", "source": "stored"});
+    assert_eq!(level_of("t5", json!({ "currency": "USD" })), stored);
+    assert_eq!(level_of("t6", json!({ "currency": "JPY", "amount": "1" })), unknown, "no such level in yen");
+    assert_eq!(level_of("t7", json!({ "direction": "withdrawal" })), json!({"name": "out", "source": "stored"}));
+}
+
+#[test]
+fn payments_count_under_the_level_that_applied_and_a_level_change_moves_nothing() {
+    let daily = filter("window = \"daily\"; amount_limit = \"100.00\"");
+    let daemon = Daemon::live(acme(CRM, &[level("gold", &daily), level("silver", &daily)]));
+    let left = |id: &str, name: &str, amount: &str| {
+        let answer = daemon.reserve(&with(pay(id, amount), &json!({ "customer_level": name }))).ok();
+        assert_allowed(answer)["remaining"]["amount"].clone()
+    };
+    assert_eq!(left("t1", "gold", "60.00"), "40.00");
+    assert_eq!(left("t2", "silver", "10.00"), "90.00", "the ladder's other rung starts afresh");
+    assert_eq!(left("t3", "gold", "1.00"), "39.00");
+}

@@ -1,0 +1,198 @@
+//! The same request again: answered from what is recorded, with the header that says so; and the same id with other
+//! content: refused, naming what differs.
+
+use serde_json::{Value, json};
+
+use crate::decisions::{assert_allowed, assert_denied};
+use crate::harness::{Answer, Daemon};
+use crate::shop::{CRM, DAY, acme, filter, gold, level, pay, tick, when, with, without};
+
+/// The body without the one member that two equal answers may differ in.
+#[track_caller]
+pub(crate) fn timeless(answer: &Answer) -> Value {
+    without(answer.ok(), &["server_time"])
+}
+
+#[track_caller]
+fn assert_replay(again: &Answer, first: &Answer) {
+    assert!(again.is_replay(), "the header says that it is remembered: {again:?}");
+    assert!(!first.is_replay(), "the first answer is none: {first:?}");
+    assert_eq!(timeless(again), timeless(first));
+}
+
+#[test]
+fn a_reserve_sent_again_counts_once_and_is_answered_alike() {
+    let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"100.00\"; quantity_limit = 3"));
+    let body = with(pay("t1", "60.00"), &json!({ "payment_method": "card", "explain": false }));
+    let first = daemon.reserve(&body);
+    assert_replay(&daemon.reserve(&body), &first);
+    let same = [
+        with(body.clone(), &json!({ "amount": "60" })),
+        with(body.clone(), &json!({ "amount": 60 })),
+        with(body.clone(), &json!({ "amount": "60.0" })),
+        with(
+            body.clone(),
+            &json!({ "customer_id": null, "payment_instrument": null, "project": null, "endpoint": null }),
+        ),
+        with(body.clone(), &json!({ "customer": {"email": "alice@example.com"} })),
+    ];
+    for body in same {
+        assert_replay(&daemon.reserve(&body), &first);
+    }
+    let answer = daemon.reserve(&pay("t2", "10.00"));
+    assert!(!answer.is_replay());
+    assert_eq!(answer.ok()["remaining"], json!({"amount": "30.00", "quantity": 1, "currency": "EUR"}));
+    // What was decided stays; what stands is told as it stands now.
+    let again = daemon.reserve(&body).ok();
+    assert_eq!(again["remaining"], json!({"amount": "30.00", "quantity": 1, "currency": "EUR"}), "{again}");
+    assert_eq!(again["customer"]["resolution"], "created", "as it was: {again}");
+    daemon.step("t1", "approve", &json!({ "amount": "50.00" })).ok();
+    let again = daemon.reserve(&body);
+    assert!(again.is_replay());
+    let again = assert_allowed(again.ok());
+    assert_eq!(again["status"], "approved", "as it is now: {again}");
+    assert_eq!(again["remaining"]["amount"], "40.00", "{again}");
+    assert_eq!(again["gates"], json!(["gate-a", "gate-b"]), "{again}");
+}
+
+#[test]
+fn a_refusal_stays_a_refusal_whatever_room_there_is_now() {
+    let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
+    daemon.reserve(&with(pay("t1", "100.00"), &when(0))).ok();
+    let body = with(pay("t2", "50.00"), &when(0));
+    let line = "19000 daily_amount_limit_exceeded daily";
+    assert_denied(&daemon.reserve(&body).ok(), &[line]);
+    daemon.step("t1", "decline", &json!({})).ok();
+    let again = daemon.reserve(&body);
+    assert!(again.is_replay());
+    let again = again.ok();
+    assert_denied(&again, &[line]);
+    assert_eq!(again["status"], "denied");
+    assert_eq!(again["remaining"]["amount"], "100.00", "the room is told as it is: {again}");
+    daemon.reserve(&tick(2 * DAY)).ok();
+    let late = daemon.reserve(&without(body, &["occurred_at"]));
+    assert!(late.is_replay(), "days later too");
+    assert_allowed(daemon.reserve(&pay("t3", "50.00")).ok());
+}
+
+#[test]
+fn the_level_that_was_sent_is_answered_again_and_not_stored_again() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", ""), level("silver", "")]));
+    daemon.reserve(&pay("t1", "1.00")).ok();
+    daemon.reserve(&with(pay("t2", "1.00"), &json!({ "customer_level": "silver" }))).ok();
+    let again = daemon.reserve(&pay("t1", "1.00"));
+    assert!(again.is_replay());
+    assert_eq!(again.ok()["level"], json!({"name": "gold", "source": "request"}));
+    let stored = daemon.reserve(&without(pay("t3", "1.00"), &["customer_level"])).ok();
+    assert_eq!(stored["level"], json!({"name": "silver", "source": "stored"}), "{stored}");
+}
+
+#[test]
+fn the_same_id_with_other_content_is_refused_and_every_difference_is_named() {
+    let mut text = acme(CRM, &[level("gold", ""), level("silver", "")]);
+    text.push_str(
+        "\n[[projects]]\nid = \"app\"\nclient_definition = [\"email\"]\n  [[projects.endpoints]]\n  id = \"app-eur\"\n  currency = \"EUR\"\n  gates = [\"gate-a\"]\n",
+    );
+    let daemon = Daemon::live(text);
+    let body = with(pay("t1", "10.00"), &json!({ "payment_method": "card", "project": "web", "endpoint": "web-eur" }));
+    daemon.reserve(&body).ok();
+    let rows: [(Value, &[&str]); 9] = [
+        (json!({ "amount": "10.01" }), &["amount"]),
+        (json!({ "direction": "withdrawal" }), &["direction"]),
+        (json!({ "currency": "USD", "endpoint": "web-usd" }), &["currency", "endpoint"]),
+        (json!({ "merchant_customer_identifier": "bob" }), &["customer"]),
+        (json!({ "customer_level": "silver" }), &["customer_level"]),
+        (json!({ "customer_level": null }), &["customer_level"]),
+        (json!({ "payment_method": "cash" }), &["payment_method"]),
+        (json!({ "payment_method": null, "amount": "11.00" }), &["payment_method", "amount"]),
+        (json!({ "project": "app", "endpoint": "app-eur" }), &["project", "endpoint"]),
+    ];
+    for (members, names) in rows {
+        let problem = daemon.reserve(&with(body.clone(), &members)).problem(409).to_string();
+        for name in names {
+            assert!(problem.contains(name), "`{name}` differs and is named: {problem}");
+        }
+    }
+    let again = daemon.reserve(&body);
+    assert!(again.is_replay(), "nothing was changed by the refusals");
+    assert_eq!(again.ok()["status"], "reserved");
+}
+
+#[test]
+fn where_no_identifier_was_sent_the_attributes_of_the_client_definition_are_compared() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let body = |mail: &str, country: &str| {
+        let members = json!({ "customer": {"email": mail, "country": country} });
+        with(without(pay("t1", "10.00"), &["merchant_customer_identifier"]), &members)
+    };
+    let first = daemon.reserve(&body("a@example.com", "CY"));
+    assert_replay(&daemon.reserve(&body("a@example.com", "DE")), &first);
+    let problem = daemon.reserve(&body("b@example.com", "CY")).problem(409);
+    assert_eq!(problem["field"], "customer", "{problem}");
+}
+
+#[test]
+fn transitions_sent_again_are_answered_again_and_other_content_is_refused() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", &filter("window = \"daily\"; amount_limit = \"1000.00\""))]));
+    let rows: [(&str, Value, Option<Value>); 8] = [
+        ("approve", json!({ "capture_id": "c1", "amount": "40.00" }), Some(json!({ "amount": "41.00" }))),
+        ("approve", json!({ "amount": "50.00" }), Some(json!({ "amount": "51.00" }))),
+        ("cancel", json!({ "cancel_id": "x1", "amount": "10.00" }), Some(json!({ "amount": "11.00" }))),
+        ("refund", json!({ "refund_id": "r1", "amount": "10.00" }), Some(json!({ "amount": "11.00" }))),
+        ("chargeback", json!({ "chargeback_id": "b1", "amount": "10.00" }), Some(json!({ "amount": "11.00" }))),
+        (
+            "attempts",
+            json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" }),
+            Some(json!({ "gate": "gate-b" })),
+        ),
+        ("decline", json!({}), None),
+        ("cancel", json!({}), None),
+    ];
+    daemon.reserve(&pay("t1", "100.00")).ok();
+    for (operation, body, other) in rows {
+        let first = daemon.step("t1", operation, &body);
+        assert_replay(&daemon.step("t1", operation, &body), &first);
+        if let Some(other) = other {
+            let problem = daemon.step("t1", operation, &with(body.clone(), &other)).problem(409).to_string();
+            for name in other.as_object().expect("members").keys() {
+                assert!(problem.contains(name), "`{name}` differs and is named: {problem}");
+            }
+            assert!(daemon.step("t1", operation, &body).is_replay(), "{operation} stays as it was");
+        }
+    }
+    let whole = daemon.step("t1", "approve", &json!({}));
+    let problem = whole.problem(409);
+    assert!(problem.to_string().contains("amount"), "the unnamed capture was of another amount: {problem}");
+}
+
+#[test]
+fn a_whole_cancel_sent_again_is_a_replay_even_with_nothing_left() {
+    let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"1000.00\""));
+    daemon.reserve(&pay("t1", "100.00")).ok();
+    let first = daemon.step("t1", "cancel", &json!({}));
+    assert_eq!(first.ok()["status"], "cancelled");
+    assert_replay(&daemon.step("t1", "cancel", &json!({})), &first);
+    // Money that moved afterwards is not swallowed by the cancel that came before.
+    daemon.step("t1", "approve", &json!({ "amount": "150.00" })).ok();
+    let again = daemon.step("t1", "cancel", &json!({}));
+    assert!(again.is_replay(), "one without an id is one a transaction");
+    assert_eq!(again.ok()["status"], "approved", "the status is as it is now");
+    let rest = daemon.step("t1", "cancel", &json!({ "cancel_id": "x1" })).ok();
+    assert_eq!((&rest["status"], &rest["cancelled"]), (&json!("cancelled"), &json!("150.00")), "{rest}");
+}
+
+#[test]
+fn only_answers_of_200_are_remembered() {
+    let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"1000.00\""));
+    daemon.reserve(&with(pay("t1", "100.00"), &json!({ "currency": "SEK" }))).problem(422);
+    let good = daemon.reserve(&pay("t1", "100.00"));
+    assert!(!good.is_replay(), "the id was never taken");
+    assert_allowed(good.ok());
+    daemon.step("t1", "cancel", &json!({ "cancel_id": "x1", "amount": "100.01" })).problem(422);
+    let good = daemon.step("t1", "cancel", &json!({ "cancel_id": "x1", "amount": "100.00" }));
+    assert!(!good.is_replay(), "nor was the cancel's");
+    assert_eq!(good.ok()["status"], "cancelled");
+    for check in [daemon.check(&pay("t1", "100.00")), daemon.check(&pay("t9", "1.00")), daemon.fetch("t1")] {
+        assert!(!check.is_replay(), "a question is never a replay: {check:?}");
+    }
+}

@@ -1,0 +1,339 @@
+//! The naive oracle: answers every line of a stream as the domain's rules say, from a plain list of customers and a
+//! plain list of transactions with their facts. It knows no cursor, no cache and nothing of the daemon's code.
+
+use crate::calendar::written;
+use crate::decide::{Explained, Question, Remaining, decide, standing};
+use crate::ledger::{Customer, Kind, Transaction};
+use crate::money::{decimal, minor, shown};
+use crate::request::Line;
+use crate::resolve::{Asked, Resolved};
+use crate::rules::{Level, Merchant, Rules};
+use crate::transition::{DIFFERS, MALFORMED, Refusal, UNKNOWN, capture, next_fact, outcome};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// What the model expects the daemon to say.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Refused(u16),
+    Decided(Decided),
+    Moved(Moved),
+}
+
+#[derive(Clone, Debug)]
+pub struct Decided {
+    pub transaction_id: Option<String>,
+    pub allowed: bool,
+    pub status: &'static str,
+    pub codes: Vec<(i64, Option<String>)>,
+    pub resolution: &'static str,
+    pub customer_id: Option<String>,
+    pub level: Option<(String, &'static str)>,
+    /// None where the contract leaves open which gates an answer names.
+    pub gates: Option<Vec<String>>,
+    pub remaining: Remaining,
+    /// The end of the hold, where this very line opened one.
+    pub expires_at: Option<String>,
+    pub limits: Option<Vec<Explained>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Moved {
+    pub transaction_id: String,
+    pub status: &'static str,
+    pub amount: String,
+    pub cancelled: String,
+    pub refunded: String,
+    pub flags: BTreeSet<&'static str>,
+    pub remaining: Remaining,
+}
+
+#[derive(Clone)]
+pub struct Oracle {
+    pub rules: Rc<Rules>,
+    /// The merchant and project of lines that name none.
+    pub defaults: Option<(&'static str, &'static str)>,
+    /// The newest time seen: the clock never goes back.
+    pub clock: i64,
+    pub customers: Vec<Customer>,
+    transactions: Vec<Transaction>,
+    by_id: HashMap<(String, String), usize>,
+}
+
+impl Oracle {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules: Rc::new(rules),
+            defaults: None,
+            clock: i64::MIN,
+            customers: Vec::new(),
+            transactions: Vec::new(),
+            by_id: HashMap::new(),
+        }
+    }
+
+    /// Answers one line and remembers what it did.
+    pub fn answer(&mut self, text: &str) -> Answer {
+        let parsed = Line::parse(text);
+        if let Some(at) = parsed.as_ref().map_or_else(|m| m.at, |l| Some(l.at)) {
+            self.clock = self.clock.max(at);
+        }
+        let Ok(mut line) = parsed else { return Answer::Refused(MALFORMED) };
+        if let Some((merchant, project)) = self.defaults {
+            if line.merchant.is_empty() {
+                merchant.clone_into(&mut line.merchant);
+            }
+            line.project.get_or_insert_with(|| project.to_owned());
+        }
+        let answered = match line.op.as_str() {
+            "check" => self.check(&line).map(Answer::Decided),
+            "reserve" | "payment" => self.reserve(&line).map(Answer::Decided),
+            "approve" | "decline" | "cancel" | "refund" | "chargeback" | "extend" | "attempt" => {
+                self.transition(&line).map(Answer::Moved)
+            }
+            _ => Err(MALFORMED),
+        };
+        answered.unwrap_or_else(Answer::Refused)
+    }
+
+    /// The customer whom a line is about, by its number, for showing what came before a difference.
+    pub fn customer_behind(&self, text: &str, answer: &Answer) -> Option<String> {
+        if let Answer::Decided(decided) = answer {
+            return decided.customer_id.clone();
+        }
+        let line = Line::parse(text).ok()?;
+        let place = self.by_id.get(&(line.merchant, line.transaction_id?))?;
+        self.transactions[*place].customer.map(|c| self.customers[c].number.to_string())
+    }
+
+    fn check(&mut self, line: &Line) -> Result<Decided, Refusal> {
+        let rules = Rc::clone(&self.rules);
+        let (merchant, asked) = self.ask(line)?;
+        let placed = self.placed(line)?;
+        let resolved = self.resolve(line, merchant_of(&rules, merchant), &asked, line.merchant.as_str())?;
+        let (decision, _) = self.decide(line, merchant_of(&rules, merchant), &asked, &resolved, placed);
+        Ok(Decided {
+            transaction_id: line.transaction_id.clone(),
+            allowed: decision.codes.is_empty(),
+            status: "checked",
+            codes: decision.codes,
+            resolution: resolved.resolution,
+            customer_id: resolved.customer.map(|c| self.customers[c].number.to_string()),
+            level: resolved.level,
+            gates: Some(decision.gates),
+            remaining: decision.remaining,
+            expires_at: None,
+            limits: line.explain.then_some(decision.limits),
+        })
+    }
+
+    fn reserve(&mut self, line: &Line) -> Result<Decided, Refusal> {
+        let rules = Rc::clone(&self.rules);
+        let id = line.transaction_id.clone().ok_or(MALFORMED)?;
+        let (name, asked) = self.ask(line)?;
+        let merchant = merchant_of(&rules, name);
+        if let Some(known) = self.by_id.get(&(line.merchant.clone(), id.clone())).copied() {
+            return self.repeat(line, merchant, known, &asked);
+        }
+        let placed = self.placed(line)?;
+        let resolved = self.resolve(line, merchant, &asked, &line.merchant)?;
+        let (decision, filtered) = self.decide(line, merchant, &asked, &resolved, placed);
+        let customer = self.commit(line, resolved.customer, &resolved, &asked.direction);
+        let allowed = decision.codes.is_empty();
+        let hold_ends = merchant.hold_ms(&asked.direction).map(|hold| self.clock + hold);
+        let mut transaction = Transaction {
+            id: id.clone(),
+            customer,
+            resolution: resolved.resolution,
+            level: resolved.level.clone(),
+            filtered,
+            refunds_original: merchant.refunds_original,
+            at: placed,
+            reserved: allowed.then_some(asked.amount),
+            denied: !allowed,
+            codes: decision.codes.clone(),
+            gates: decision.gates.clone(),
+            hold_ends,
+            facts: Vec::new(),
+            flags: BTreeSet::new(),
+            sent: asked.sent,
+        };
+        if line.op == "payment" && allowed {
+            transaction.facts.push(outcome(line.declined, asked.amount));
+        }
+        let status = transaction.status(self.clock);
+        self.by_id.insert((line.merchant.clone(), id.clone()), self.transactions.len());
+        self.transactions.push(transaction);
+        Ok(Decided {
+            transaction_id: Some(id),
+            allowed,
+            status,
+            codes: decision.codes,
+            resolution: resolved.resolution,
+            customer_id: customer.map(|c| self.customers[c].number.to_string()),
+            level: resolved.level,
+            gates: Some(decision.gates),
+            remaining: decision.remaining,
+            expires_at: hold_ends.filter(|_| status == "reserved").map(written),
+            limits: line.explain.then_some(decision.limits),
+        })
+    }
+
+    /// A reserve or payment under an id that is known: compared, and answered from what was recorded.
+    fn repeat(&mut self, line: &Line, merchant: &Merchant, known: usize, asked: &Asked) -> Result<Decided, Refusal> {
+        let now = self.clock;
+        let transaction = &mut self.transactions[known];
+        let awaits_reserve = transaction.reserved.is_none() && !transaction.denied;
+        if awaits_reserve {
+            // It was approved before it was reserved; the amount of that approval is no amount of a reserve.
+            transaction.sent.amount = asked.sent.amount;
+        }
+        if transaction.sent != asked.sent {
+            return Err(DIFFERS);
+        }
+        if awaits_reserve {
+            transaction.reserved = Some(asked.amount);
+        }
+        let outcome_known = transaction.approved().is_some() || transaction.facts_of(Kind::Decline).next().is_some();
+        if line.op == "payment" && !outcome_known && transaction.status(now) == "reserved" {
+            transaction.facts.push(outcome(line.declined, asked.amount));
+        }
+        let transaction = &self.transactions[known];
+        Ok(Decided {
+            transaction_id: Some(transaction.id.clone()),
+            allowed: !transaction.denied,
+            status: transaction.status(now),
+            codes: transaction.codes.clone(),
+            resolution: transaction.resolution,
+            customer_id: transaction.customer.map(|c| self.customers[c].number.to_string()),
+            level: transaction.level.clone(),
+            gates: (!transaction.flags.contains("unreserved")).then(|| transaction.gates.clone()),
+            remaining: self.standing(merchant, transaction),
+            expires_at: None,
+            limits: None,
+        })
+    }
+
+    fn transition(&mut self, line: &Line) -> Result<Moved, Refusal> {
+        let rules = Rc::clone(&self.rules);
+        let id = line.transaction_id.clone().ok_or(MALFORMED)?;
+        if let Some(amount) = &line.amount {
+            decimal(amount).filter(|(value, _)| *value > 0).ok_or(MALFORMED)?;
+        }
+        if (line.op == "extend" && line.until.is_none())
+            || (line.op == "attempt" && (line.attempt.is_none() || line.gate.is_none() || line.outcome.is_none()))
+        {
+            return Err(MALFORMED);
+        }
+        let merchant = rules.merchants.get(&line.merchant).ok_or(UNKNOWN)?;
+        let Some(place) = self.by_id.get(&(line.merchant.clone(), id)).copied() else {
+            let carries_fields = line.op == "approve" && (line.direction.is_some() || line.currency.is_some());
+            return if carries_fields { self.approve_unreserved(line) } else { Err(UNKNOWN) };
+        };
+        let digits = rules.digits(&self.transactions[place].sent.currency);
+        let amount = line.amount.as_ref().map(|a| minor(a, digits).ok_or(MALFORMED)).transpose()?;
+        let named = match line.op.as_str() {
+            "cancel" => line.cancel_id.is_some(),
+            "refund" => line.refund_id.is_some(),
+            "chargeback" => line.chargeback_id.is_some(),
+            _ => true,
+        };
+        if amount.is_some() && !named {
+            return Err(MALFORMED);
+        }
+        let in_time = self.placed(line).is_ok();
+        let fact = next_fact(line, amount, &self.transactions[place], self.clock, in_time)?;
+        if let Some((fact, flag)) = fact {
+            self.transactions[place].facts.push(fact);
+            self.transactions[place].flags.extend(flag);
+        }
+        Ok(self.moved(merchant, place))
+    }
+
+    /// Money that moved without a reservation: it resolves customer and level as a reserve would, without checks.
+    fn approve_unreserved(&mut self, line: &Line) -> Result<Moved, Refusal> {
+        let rules = Rc::clone(&self.rules);
+        let (name, asked) = self.ask(line)?;
+        let merchant = merchant_of(&rules, name);
+        let placed = self.placed(line)?;
+        let resolved = self.resolve(line, merchant, &asked, &line.merchant)?;
+        let customer = self.commit(line, resolved.customer, &resolved, &asked.direction);
+        let place = self.transactions.len();
+        let id = line.transaction_id.clone().unwrap_or_default();
+        self.by_id.insert((line.merchant.clone(), id.clone()), place);
+        self.transactions.push(Transaction {
+            id,
+            customer,
+            resolution: resolved.resolution,
+            level: resolved.level,
+            filtered: resolved.filtered,
+            refunds_original: merchant.refunds_original,
+            at: placed,
+            sent: asked.sent,
+            reserved: None,
+            denied: false,
+            codes: Vec::new(),
+            gates: Vec::new(),
+            hold_ends: None,
+            facts: vec![capture(line.capture_id.clone(), asked.amount)],
+            flags: BTreeSet::from(["unreserved"]),
+        });
+        Ok(self.moved(merchant, place))
+    }
+
+    fn moved(&self, merchant: &Merchant, place: usize) -> Moved {
+        let transaction = &self.transactions[place];
+        let digits = self.rules.digits(&transaction.sent.currency);
+        Moved {
+            transaction_id: transaction.id.clone(),
+            status: transaction.status(self.clock),
+            amount: shown(transaction.approved().unwrap_or(transaction.sent.amount), digits),
+            cancelled: shown(transaction.cancelled(), digits),
+            refunded: shown(transaction.refunded(), digits),
+            flags: transaction.all_flags(),
+            remaining: self.standing(merchant, transaction),
+        }
+    }
+
+    fn standing(&self, merchant: &Merchant, transaction: &Transaction) -> Remaining {
+        let sent = &transaction.sent;
+        let level = transaction.level.as_ref().filter(|_| transaction.filtered);
+        let level = level.and_then(|(name, _)| merchant.level(&sent.direction, &sent.currency, name));
+        standing(&self.rules, merchant, level, &sent.currency, &self.past_of(transaction.customer), self.clock)
+    }
+
+    fn past_of(&self, customer: Option<usize>) -> Vec<&Transaction> {
+        self.transactions.iter().filter(|t| customer.is_some() && t.customer == customer).collect()
+    }
+
+    fn decide(
+        &self,
+        line: &Line,
+        merchant: &Merchant,
+        asked: &Asked,
+        resolved: &Resolved,
+        placed: i64,
+    ) -> (crate::decide::Decision, bool) {
+        let level: Option<&Level> = resolved
+            .level
+            .as_ref()
+            .filter(|_| resolved.filtered)
+            .and_then(|(name, _)| merchant.level(&asked.direction, &asked.endpoint.currency, name));
+        let question = Question {
+            rules: &self.rules,
+            merchant,
+            endpoint: &asked.endpoint,
+            direction: &asked.direction,
+            amount: asked.amount,
+            method: line.method.as_deref(),
+            level,
+            now: self.clock,
+            placed,
+        };
+        (decide(&question, &self.past_of(resolved.customer)), resolved.filtered)
+    }
+}
+
+fn merchant_of<'a>(rules: &'a Rules, name: &str) -> &'a Merchant {
+    &rules.merchants[name]
+}

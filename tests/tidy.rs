@@ -1,0 +1,193 @@
+//! Holds the rooms' walls: who may import whom, and habits that a compiler does not see.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Which rooms a room may name. `cli` may name everyone, and is named by nobody but the program.
+const WALLS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("ledger", &["domain", "journal"]),
+    ("config", &["domain"]),
+    ("http", &["domain", "ledger", "config", "clock", "metrics"]),
+    ("clock", &["domain"]),
+    ("metrics", &["domain"]),
+    ("cli", &["clock", "config", "domain", "http", "ledger", "metrics"]),
+];
+
+/// The most lines of a file before its tests.
+const LINES_MAX: usize = 450;
+
+struct Source {
+    path: PathBuf,
+    room: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines before the tests, without comments, with their numbers.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
+        lines.map(|(n, line)| (n + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    files(&src, "rs", &mut paths);
+    assert!(paths.len() > 30, "the source files were not found");
+    let source = |path: PathBuf| {
+        let inside = path.strip_prefix(&src).unwrap();
+        let room = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        Source { text: fs::read_to_string(&path).unwrap(), room, path }
+    };
+    paths.into_iter().map(source).collect()
+}
+
+fn report(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// The rooms that a line names: behind `crate::`, and in the braces of `use crate::{...}`.
+fn rooms_named(line: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    line.match_indices("crate::").map(|(at, found)| word(&line[at + found.len()..])).filter(|w| !w.is_empty()).collect()
+}
+
+#[test]
+fn rooms_import_only_what_their_table_allows() {
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|s| !matches!(s.room.as_str(), "lib" | "main")) {
+        let walls = WALLS.iter().find(|(room, _)| *room == source.room);
+        let Some((_, allowed)) = walls else {
+            problems.push(format!("{}: the room is not in the table", source.path.display()));
+            continue;
+        };
+        let mut inside_use = false;
+        for (number, line) in source.code() {
+            let mut named = rooms_named(line);
+            // A group of imports names its rooms one level deep, each at the start of its own line.
+            if inside_use && line.starts_with("    ") && !line.starts_with("     ") {
+                named.push(line.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            }
+            inside_use = (inside_use || line.starts_with("use crate::{")) && !line.contains("};");
+            for room in named {
+                let known = WALLS.iter().any(|(known, _)| *known == room);
+                if known && room != source.room && !allowed.contains(&room.as_str()) {
+                    problems.push(format!("{}:{number}: {} may not name {room}", source.path.display(), source.room));
+                }
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn the_domain_knows_no_clock_no_io_no_task_no_log_and_no_float() {
+    const FORBIDDEN: &[&str] = &[
+        "SystemTime",
+        "Instant::now",
+        "std::fs",
+        "std::net",
+        "std::io",
+        "tokio",
+        "tracing",
+        "serde",
+        "axum",
+        "async ",
+        "getrandom",
+        "f32",
+        "f64",
+        "println!",
+        "std::env",
+        "dashmap",
+    ];
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|source| source.room == "domain") {
+        for (number, line) in source.code() {
+            for word in FORBIDDEN.iter().filter(|word| line.contains(**word)) {
+                problems.push(format!("{}:{number}: the domain may not know `{word}`", source.path.display()));
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn one_file_reads_the_clock_and_one_names_status_codes() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        let name = source.path.file_name().unwrap().to_str().unwrap().to_owned();
+        for (number, line) in source.code() {
+            if line.contains("SystemTime") && name != "clock.rs" {
+                problems.push(format!("{}:{number}: only src/clock.rs reads the wall clock", source.path.display()));
+            }
+            if line.contains("StatusCode::") && name != "problem.rs" {
+                problems.push(format!("{}:{number}: only http/problem.rs names status codes", source.path.display()));
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn files_say_what_they_are_for_and_stay_small() {
+    let mut problems = Vec::new();
+    for source in sources() {
+        if !source.text.starts_with("//!") {
+            problems.push(format!("{}: does not open with what it is for", source.path.display()));
+        }
+        let lines = source.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+        if lines > LINES_MAX {
+            problems.push(format!("{}: {lines} lines before its tests", source.path.display()));
+        }
+    }
+    report(&problems);
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (mut inside, mut seen, mut problems) = (false, 0, Vec::new());
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.contains("dependencies]");
+        } else if inside && line.contains(" = ") && !line.starts_with('#') {
+            seen += 1;
+            if !line.contains(" # ") {
+                problems.push(format!("Cargo.toml: {line}"));
+            }
+        }
+    }
+    assert!(seen > 20, "the dependencies were not found");
+    report(&problems);
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    const KNOWN: &[&str] =
+        &["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "benches", "config", "src", "target", "tests", "data"];
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with('.') || KNOWN.contains(&name.as_str()), "{name} does not belong at the top level");
+    }
+}
