@@ -31,6 +31,9 @@ pub(super) struct Options {
     config: PathBuf,
 }
 
+/// How long callers may take to finish what they send once the daemon is told to stop.
+const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Said at start and in `/v1/status` for as long as there is no journal.
 const KEEPS_NOTHING: &str = "nothing: all state is in memory and is lost when the daemon stops";
 
@@ -110,13 +113,26 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let tcp = axum::serve(listener, routes.clone()).with_graceful_shutdown(until(stopped.clone()));
+    let unix = {
+        let stopped = stopped.clone();
+        async move {
+            match on_unix {
+                Some(listener) => axum::serve(listener, routes).with_graceful_shutdown(until(stopped)).await,
+                None => Ok(()),
+            }
+        }
+    };
     tracing::info!("listening on http://{address}");
-    if let Some(listener) = on_unix {
-        let unix = axum::serve(listener, routes).with_graceful_shutdown(until(stopped));
-        let (tcp, unix) = tokio::join!(tcp, unix);
-        tcp.and(unix)?;
-    } else {
-        tcp.await?;
+    let overdue = async {
+        until(stopped).await;
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        (tcp, unix) = async { tokio::join!(tcp, unix) } => tcp.and(unix)?,
+        () = overdue => {
+            tracing::warn!("some callers still send after {} s; they are cut off", DRAIN_MAX.as_secs());
+            return Ok(());
+        }
     }
     tracing::info!("stopped; every request was answered");
     Ok(())

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::domain::{
     calendar::Calendar,
+    identity::recognises,
     money::{Currencies, Currency},
     name::Name,
     rules::{
@@ -226,7 +227,12 @@ impl Compiler<'_> {
     fn project(&self, raw: &RawProject) -> Option<Project> {
         self.no_duplicates(raw.endpoints.iter().map(|e| e.id.as_ref()), "endpoint", "give it another id");
         let definition = |written: &Option<At<Vec<At<Attribute>>>>| -> Option<Vec<Attribute>> {
-            Some(written.as_ref()?.value.iter().map(|at| at.value).collect())
+            let written = &written.as_ref()?.value;
+            for attribute in written.iter().filter(|at| !recognises(at.value)) {
+                let message = format!("`{}` cannot recognise a customer: many share it", attribute.value.word());
+                self.report.error(&attribute.span, message, "take what is one person's, as `email` or `phone`");
+            }
+            Some(written.iter().map(|at| at.value).collect())
         };
         let own = definition(&raw.client_definition).unwrap_or_default();
         let endpoint = |endpoint: &RawEndpoint| {

@@ -61,6 +61,12 @@ pub fn normalised(attribute: Attribute, value: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a customer can be recognised by the attribute; what thousands share recognises nobody.
+#[must_use]
+pub fn recognises(attribute: Attribute) -> bool {
+    !matches!(attribute, Attribute::Country | Attribute::City | Attribute::Language)
+}
+
 /// The words of all attributes, for messages.
 #[must_use]
 pub fn attribute_words() -> String {

@@ -294,9 +294,9 @@ fn own(field: &'static str, text: Option<&Text<'_>>) -> Result<Option<String>, R
     let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(None) };
     short(field, &text.0, crate::domain::identity::ATTRIBUTE_BYTES_MAX)?;
     if field == "payment_instrument" {
-        no_card_number(field, &text.0)?
+        no_card_number(field, &text.0)?;
     } else {
-        no_card_id(field, &text.0)?
+        no_card_id(field, &text.0)?;
     }
     Ok(Some(text.0.to_string()))
 }

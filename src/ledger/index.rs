@@ -1,9 +1,9 @@
 //! Who is meant: from identifiers and attributes to customers. Never stored; rebuilt from the customers.
 
-use super::shards::{DigestKey, SHARDS, Spreading, leads_to_a_customer};
+use super::shards::{DigestKey, SHARDS, Spreading};
 use crate::domain::{
     customer::Customer,
-    identity::{Attributes, normalised},
+    identity::{Attributes, normalised, recognises},
     name::Name,
     payment::{Payment, SentIdentity},
     transaction::Resolution,
@@ -88,7 +88,7 @@ impl Identities {
     }
 
     fn of_attributes(&self, merchant: Name, attributes: &Attributes) -> SmallVec<[u128; 4]> {
-        let leading = attributes.iter().filter(|(attribute, _)| leads_to_a_customer(*attribute));
+        let leading = attributes.iter().filter(|(attribute, _)| recognises(*attribute));
         leading
             .map(|(attribute, value)| (attribute, normalised(attribute, value)))
             .filter(|(_, value)| !value.is_empty())

@@ -1,10 +1,6 @@
 //! Locks and maps: customers in shards, stripes for what has no lock of its own, keys that are digests.
 
-use crate::domain::{
-    customer::Customer,
-    name::Name,
-    rules::{Attribute, Word},
-};
+use crate::domain::{customer::Customer, name::Name, rules::Attribute};
 use parking_lot::{Mutex, MutexGuard};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::{
@@ -122,10 +118,4 @@ impl DigestKey {
     pub(crate) fn sent(&self, parts: &[&str]) -> u128 {
         self.digest(parts)
     }
-}
-
-/// Whether an attribute can lead to a customer; what thousands share cannot.
-pub(crate) fn leads_to_a_customer(attribute: Attribute) -> bool {
-    debug_assert!(Attribute::WORDS.len() == 13, "a new attribute needs a decision here");
-    !matches!(attribute, Attribute::Country | Attribute::City | Attribute::Language)
 }

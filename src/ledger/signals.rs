@@ -24,7 +24,7 @@ impl Ledger {
     ) -> Result<CustomerStatus, Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
-        if !self.customers.lock(number).get(&number).is_some_and(|c| c.merchant.as_str() == merchant) {
+        if self.customers.lock(number).get(&number).is_none_or(|c| c.merchant.as_str() != merchant) {
             return Err(unknown());
         }
         let mut reached = vec![number];
