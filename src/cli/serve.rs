@@ -149,7 +149,9 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
 fn unix_socket(path: Option<&Path>) -> anyhow::Result<Option<UnixListener>> {
     let Some(path) = path else { return Ok(None) };
     // A socket that nobody listens on any more is left behind by a killed process.
-    if std::os::unix::net::UnixStream::connect(path).is_err() {
+    let is_socket =
+        std::fs::metadata(path).is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_socket(&file.file_type()));
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
         let _ = std::fs::remove_file(path);
     }
     let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;

@@ -163,10 +163,11 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     if gates.ordered.is_empty() {
         found.push(Violation { code: Code::NoGateAvailable, filter: None, pair: None });
     }
-    let counted = found.is_empty().then_some(amount);
+    // A question without an amount counts nothing: a form shows what is left, not what would be.
+    let counted = payment.amount.filter(|_| found.is_empty());
     let explanation = payment.explain.then(|| {
         Box::new(Explanation {
-            limits: measure.map_or_else(Vec::new, |measure| explain(&measure, &gauges, counted)),
+            limits: measure.map_or_else(Vec::new, |measure| explain(&measure, &gauges, counted, at)),
             amount_range: effective.as_ref().map(|effective| (effective.min, effective.max)),
             skipped_gates: gates.skipped.to_vec(),
         })
@@ -181,7 +182,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     }
 }
 
-fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>) -> Vec<LimitExplained> {
+fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>, at: Millis) -> Vec<LimitExplained> {
     use super::calendar::Window;
     let mut limits: Vec<LimitExplained> = Vec::new();
     for gauge in gauges {
@@ -197,7 +198,7 @@ fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>) -> 
                         || (book.currency == measure.currency && book.level == measure.level.name))
             })
             .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
-            .chain(counted.map(|_| measure.now))
+            .chain(counted.map(|_| at))
             .min();
         let frees_at = match filter.window {
             Window::Lifetime => None,

@@ -41,6 +41,10 @@ impl Name {
     /// # Errors
     /// Empty, over-long or unprintable texts, and new ones beyond [`NAMES_MAX`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::parse_within(text, NAMES_MAX)
+    }
+
+    fn parse_within(text: &str, names_max: usize) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -50,7 +54,15 @@ impl Name {
         if text.chars().any(char::is_control) {
             return Err(NameError::Control);
         }
-        Self::intern(text)
+        Self::intern(text, names_max)
+    }
+
+    /// As [`Name::parse`], for requests: they may fill half of the table, so that configurations always find room.
+    ///
+    /// # Errors
+    /// As [`Name::parse`].
+    pub fn parse_sent(text: &str) -> Result<Self, NameError> {
+        Self::parse_within(text, NAMES_MAX / 2)
     }
 
     /// The name of a literal, which is kept whatever the number of names.
@@ -59,23 +71,23 @@ impl Name {
         *names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(text))))
     }
 
-    fn intern(text: &str) -> Result<Self, NameError> {
+    fn intern(text: &str, names_max: usize) -> Result<Self, NameError> {
         // Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
         thread_local!(static MET: RefCell<HashMap<&'static str, Name>> = RefCell::default());
         if let Some(name) = MET.with_borrow(|met| met.get(text).copied()) {
             return Ok(name);
         }
-        let name = Self::intern_for_all(text)?;
+        let name = Self::intern_for_all(text, names_max)?;
         MET.with_borrow_mut(|met| met.insert(name.as_str(), name));
         Ok(name)
     }
 
-    fn intern_for_all(text: &str) -> Result<Self, NameError> {
+    fn intern_for_all(text: &str, names_max: usize) -> Result<Self, NameError> {
         let mut names = NAMES.lock();
         if let Some(found) = names.get(text) {
             return Ok(*found);
         }
-        if names.len() >= NAMES_MAX {
+        if names.len() >= names_max {
             return Err(NameError::TooMany);
         }
         let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());

@@ -86,10 +86,11 @@ impl Signal {
         }
     }
 
-    /// Whether it reaches everybody who holds the instrument that it names.
+    /// Whether it reaches everybody who holds the instrument that it names. What clears one customer does not: others
+    /// may be under suspicion for other reasons.
     #[must_use]
-    pub fn is_about_fraud(self) -> bool {
-        !matches!(self, Self::ConsentGiven | Self::ConsentRefused)
+    pub fn reaches_holders(self) -> bool {
+        matches!(self, Self::FraudSuspected | Self::FraudConfirmed | Self::CardStolen)
     }
 }
 

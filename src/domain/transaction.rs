@@ -183,7 +183,7 @@ pub enum Fact {
         /// Minor units.
         amount: u64,
         /// The gate that paid.
-        gate: Option<Name>,
+        gate: Option<Box<str>>,
         /// The gateway's token.
         instrument: Option<Box<str>>,
         /// What the status was at the time makes it late or a conflict.
@@ -233,9 +233,9 @@ pub enum Fact {
         /// Its number.
         attempt: u32,
         /// Which gate.
-        gate: Name,
+        gate: Box<str>,
         /// What came of it.
-        outcome: Name,
+        outcome: Box<str>,
     },
     /// A reserve came after the approval that opened the transaction: what it asked for.
     Asked {

@@ -2,7 +2,6 @@
 
 use super::{
     money::{Minor, parse_amount},
-    name::Name,
     refusal::Refusal,
     rules::{Refunds, words},
     time::Millis,
@@ -29,7 +28,7 @@ pub enum Operation {
         /// `None`: the capture without a name.
         capture_id: Option<String>,
         /// The gate that paid.
-        gate: Option<Name>,
+        gate: Option<String>,
         /// The gateway's token.
         instrument: Option<String>,
     },
@@ -51,9 +50,9 @@ pub enum Operation {
         /// Its number.
         attempt: u32,
         /// Which gate.
-        gate: Name,
+        gate: String,
         /// What came of it.
-        outcome: Name,
+        outcome: String,
     },
 }
 
@@ -111,7 +110,13 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
                 _ => None,
             };
             let capture_id = capture_id.as_deref().map(Into::into);
-            Fact::Approved { capture_id, amount, gate: *gate, instrument: instrument.as_deref().map(Into::into), flag }
+            Fact::Approved {
+                capture_id,
+                amount,
+                gate: gate.as_deref().map(Into::into),
+                instrument: instrument.as_deref().map(Into::into),
+                flag,
+            }
         }
         Operation::Decline => {
             let declined = |noted: &Noted| matches!(noted.fact, Fact::Declined { .. });
@@ -161,13 +166,15 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
         }
         Operation::Attempt { attempt, gate, outcome } => {
             let earlier = transaction.facts.iter().find_map(|noted| match &noted.fact {
-                Fact::Attempted { attempt: n, gate, outcome } if n == attempt => Some((*gate, *outcome)),
+                Fact::Attempted { attempt: n, gate, outcome } if n == attempt => Some((gate, outcome)),
                 _ => None,
             });
             match earlier {
-                Some((g, _)) if g != *gate => return same(false, "gate"),
-                Some((_, o)) => return same(o == *outcome, "outcome"),
-                None => Fact::Attempted { attempt: *attempt, gate: *gate, outcome: *outcome },
+                Some((g, _)) if **g != **gate => return same(false, "gate"),
+                Some((_, o)) => return same(**o == **outcome, "outcome"),
+                None => {
+                    Fact::Attempted { attempt: *attempt, gate: gate.as_str().into(), outcome: outcome.as_str().into() }
+                }
             }
         }
     };

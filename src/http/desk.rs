@@ -10,9 +10,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        payment::{
-            Asks, Payment, Request, currency, name, no_card_id, no_card_number, short, time, transaction_id, word,
-        },
+        payment::{Asks, Payment, Request, currency, no_card_id, no_card_number, short, time, transaction_id, word},
         refusal::Refusal,
         rules::{Rules, words},
         time::Millis,
@@ -134,7 +132,7 @@ impl Desk {
             Op::Check => self.check(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount", "as_of"]])?),
             Op::Approve => {
                 let taken = ["amount", "capture_id", "gate"];
-                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?)
+                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?, beside.contains(&"op"))
             }
             Op::Decline => {
                 self.transition(&rules, merchant, &fields.only(&[beside, WHEN])?, |_| Ok(Operation::Decline))
@@ -167,9 +165,7 @@ impl Desk {
             Op::Attempt => {
                 let fields = fields.only(&[beside, WHEN, &["attempt", "gate", "outcome"]])?;
                 self.transition(&rules, merchant, &fields, |f| {
-                    let named = |field, text: Option<&Text<'_>>| {
-                        name(field, text.map(|text| text.0.as_ref()))?.ok_or(Refusal::Missing(field))
-                    };
+                    let named = |field, text| own(field, text)?.ok_or(Refusal::Missing(field));
                     let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
                     let (gate, outcome) = (named("gate", f.gate.as_ref())?, named("outcome", f.outcome.as_ref())?);
                     Ok(Operation::Attempt { attempt, gate, outcome })
@@ -179,13 +175,43 @@ impl Desk {
     }
 
     fn reserve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>, outcome: Option<Outcome>) -> Answered {
-        let payment = Payment::admit(rules, merchant, request(fields)?, Asks::ToRecord)?;
+        let (payment, unless_the_same) = self.admit_again(rules, merchant, request(fields)?)?;
         let now = self.clock.now(payment.occurred_at)?;
-        let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
+        let answer = match (self.ledger.reserve(rules, &payment, outcome, now), unless_the_same) {
+            (Err(Refusal::Conflict(_)), Some(refusal)) => return Err(refusal.into()),
+            (answer, _) => answer?,
+        };
         let denied = answer.violations.first().map(|violation| violation.code);
         self.meters.decided(answer.replay, denied);
         let body = render(&DecisionOut::of(&answer, rules));
         Ok(Reply { body, replay: answer.replay, denied: denied.map(|code| code.number()) })
+    }
+
+    /// Admits a payment to be recorded. Where project and endpoint were left out and no longer say which one is meant,
+    /// a known transaction says it: what was answered once is answered again whatever was configured since. The
+    /// refusal beside it stands unless the rest says the same again.
+    fn admit_again<'a>(
+        &self,
+        rules: &Rules,
+        merchant: &str,
+        request: Request<'a>,
+    ) -> Result<(Payment<'a>, Option<Refusal>), Refusal> {
+        let refusal = match Payment::admit(rules, merchant, request.clone(), Asks::ToRecord) {
+            Ok(payment) => return Ok((payment, None)),
+            Err(refusal @ (Refusal::Ambiguous { .. } | Refusal::NoEndpoint(_))) => refusal,
+            Err(refusal) => return Err(refusal),
+        };
+        let entered = request.transaction_id.as_deref().and_then(|id| self.ledger.entered_by(merchant, id));
+        let Some((project, endpoint)) = entered else { return Err(refusal) };
+        let completed = Request {
+            project: request.project.or(Some(Cow::Borrowed(project.as_str()))),
+            endpoint: request.endpoint.or(Some(Cow::Borrowed(endpoint.as_str()))),
+            ..request
+        };
+        match Payment::admit(rules, merchant, completed, Asks::ToRecord) {
+            Ok(payment) => Ok((payment, Some(refusal))),
+            Err(_) => Err(refusal),
+        }
     }
 
     fn check(&self, rules: &Rules, merchant: &str, mut fields: Fields<'_>) -> Answered {
@@ -211,21 +237,21 @@ impl Desk {
         let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
         let operation = operation(fields)?;
         let now = self.clock.now(occurred_at)?;
-        let says = Says::default();
-        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says };
+        let (says, in_stream) = (Says::default(), false);
+        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, None, now)?;
         self.meters.moved(moved.replay);
         Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })
     }
 
-    fn approve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>) -> Answered {
+    fn approve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>, in_stream: bool) -> Answered {
         let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
         let id = transaction_id(Cow::Owned(id.0.to_string()))?;
         let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
         let operation = Operation::Approve {
             amount: fields.amount_text()?.map(Cow::into_owned),
             capture_id: own("capture_id", fields.capture_id.as_ref())?,
-            gate: name("gate", fields.gate.as_ref().map(|text| text.0.as_ref()))?,
+            gate: own("gate", fields.gate.as_ref())?,
             instrument: own("payment_instrument", fields.payment_instrument.as_ref())?,
         };
         if let Operation::Approve { amount: Some(text), .. } = &operation {
@@ -240,7 +266,7 @@ impl Desk {
         let late = || Payment::admit(rules, merchant, request.clone(), Asks::ToRecord);
         let late: Option<&dyn Fn() -> _> = if reserves { Some(&late) } else { None };
         let now = self.clock.now(occurred_at)?;
-        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says };
+        let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, late, now)?;
         self.meters.moved(moved.replay);
         Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })

@@ -49,7 +49,7 @@ struct FactOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    gate: Option<&'static str>,
+    gate: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_instrument: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ struct FactOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<&'static str>,
+    outcome: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flag: Option<&'static str>,
 }
@@ -71,7 +71,7 @@ impl<'a> FactOut<'a> {
                 operation: "approve",
                 id: capture_id.as_deref(),
                 amount: amount(*value),
-                gate: gate.map(Name::as_str),
+                gate: gate.as_deref(),
                 payment_instrument: instrument.as_deref(),
                 flag: flag.map(|flag| flag.word()),
                 ..plain
@@ -90,8 +90,8 @@ impl<'a> FactOut<'a> {
             Fact::Attempted { attempt, gate, outcome } => Self {
                 operation: "attempt",
                 attempt: Some(*attempt),
-                gate: Some(gate.as_str()),
-                outcome: Some(outcome.as_str()),
+                gate: Some(gate),
+                outcome: Some(outcome),
                 ..plain
             },
             Fact::Asked { amount: value } => Self { operation: "reserve", amount: amount(*value), ..plain },

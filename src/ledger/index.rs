@@ -68,11 +68,16 @@ impl Identities {
         digests
     }
 
-    /// Makes a customer known under its identifier and attributes.
-    pub(crate) fn add(&self, customer: &Customer) {
+    /// The digests of a customer's identifier and attributes.
+    pub(crate) fn of_customer(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
         let mut digests = self.of_attributes(customer.merchant, &customer.attributes);
         digests.extend(customer.identifier.as_deref().map(|id| self.key.identifier(customer.merchant, id)));
-        digests.into_iter().for_each(|digest| self.insert(digest, customer.number));
+        digests
+    }
+
+    /// Makes a customer known under digests.
+    pub(crate) fn insert_all(&self, digests: SmallVec<[u128; 4]>, number: u64) {
+        digests.into_iter().for_each(|digest| self.insert(digest, number));
     }
 
     /// Makes a customer known under attributes that it has got.

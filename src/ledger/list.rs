@@ -60,7 +60,7 @@ impl Ledger {
         let (mut first, end) = match wanted.customer_id.as_deref() {
             None => (0, self.next_customer.load(Ordering::Relaxed)),
             Some(id) => match number_of(id) {
-                Some(number) => (number, number + 1),
+                Some(number) => (number, number.saturating_add(1)),
                 None => return page,
             },
         };

@@ -26,13 +26,14 @@ use crate::domain::{
     name::Name,
     payment::{Payment, SentIdentity},
     refusal::Refusal,
-    rules::{Direction, Merchant, Refunds, Rules},
+    rules::{Attribute, Direction, Merchant, Refunds, Rules},
     time::Millis,
     transaction::{Opened, Resolution, Transaction},
     transition::{Circumstances, Effect, Operation, Outcome, judge},
 };
 use dashmap::DashMap;
 use index::{Found, Identities, number_of};
+use open::Follows;
 use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,6 +68,7 @@ pub struct Ledger {
     blocked_instruments: DashMap<u128, (), Spreading>,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
+    currencies: dashmap::DashSet<Currency>,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
     transactions: AtomicU64,
@@ -86,6 +88,8 @@ pub struct Step<'a> {
     pub occurred_at: Option<Millis>,
     /// What must agree with the transaction.
     pub says: Says,
+    /// Whether it stands in a stream whose lines may not go back in time further than the skew, whatever they say.
+    pub in_stream: bool,
 }
 
 /// What an approval says of a transaction that it may find opened already.
@@ -116,6 +120,7 @@ impl Ledger {
             identity_stripes: Stripes::new(),
             blocked_instruments: DashMap::with_hasher(Spreading::default()),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
+            currencies: dashmap::DashSet::new(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             transactions: AtomicU64::new(0),
@@ -168,7 +173,10 @@ impl Ledger {
         let _alone = self.id_stripes.lock(key);
         match self.place(key) {
             Some(place) => self.repeat(rules, payment, outcome, place, now),
-            None => self.open(rules, payment, outcome, Opened::Reserved, key, now),
+            None => {
+                let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
+                self.open(rules, payment, follows, Opened::Reserved, key, now)
+            }
         }
     }
 
@@ -259,17 +267,19 @@ impl Ledger {
         late: LateReserve<'_, '_>,
         now: Millis,
     ) -> Result<Moved, Refusal> {
-        let Step { merchant, transaction_id, operation, occurred_at, says } = *step;
+        let Step { merchant, transaction_id, operation, occurred_at, says, in_stream } = *step;
         let key = self.key.transaction(merchant, transaction_id);
         let _alone = self.id_stripes.lock(key);
+        let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
         let Some(place) = self.place(key) else {
             let (Operation::Approve { .. }, Some(late)) = (operation, late) else {
-                return Err(Refusal::UnknownTransaction(transaction_id.to_owned()));
+                return Err(unknown());
             };
-            return self.approve_unreserved(rules, &late()?, operation, key, now);
+            let approval = Follows::Approval { operation, in_stream };
+            return self.approve_unreserved(rules, &late()?, approval, key, now);
         };
         let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now);
+        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
         let transaction = known(customer, place, transaction_id)?;
         let opened = &transaction.opening.content;
         let differs = [
@@ -284,8 +294,15 @@ impl Ledger {
         let replay = match effect {
             Effect::Replay => true,
             Effect::New(noted) => {
-                self.bounds.skew.place(occurred_at, now, "occurred_at")?;
+                // Money that moved is taken however late it is told of; it lies where its transaction does. Only a
+                // stream's lines keep their order.
+                if in_stream || !matches!(operation, Operation::Approve { .. }) {
+                    self.bounds.skew.place(occurred_at, now, "occurred_at")?;
+                }
                 customer.apply(Event::Happened { slot: place.slot, noted });
+                if let Operation::Approve { instrument: Some(id), .. } = operation {
+                    self.hold_instrument(customer, id, now);
+                }
                 false
             }
         };
@@ -299,9 +316,10 @@ impl Ledger {
     /// It is not known.
     pub fn show(&self, rules: &Rules, merchant: &str, transaction_id: &str, now: Millis) -> Result<Shown, Refusal> {
         let key = self.key.transaction(merchant, transaction_id);
-        let place = self.place(key).ok_or_else(|| Refusal::UnknownTransaction(transaction_id.to_owned()))?;
+        let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
+        let place = self.place(key).ok_or_else(unknown)?;
         let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now);
+        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
         let transaction = known(customer, place, transaction_id)?;
         Ok(Shown {
             transaction: transaction.clone(),
@@ -321,21 +339,23 @@ impl Ledger {
     }
 
     /// The customer of a place, settled, and the time from which it is to be seen.
-    fn settled<'a>(&self, shard: &'a mut Locked<'_>, place: Place, now: Millis) -> (&'a mut Customer, Millis) {
-        // A place always leads to a customer: it is written only where the customer is, or about to be, under a lock.
-        let nobody = || Customer::new(place.customer, level::unknown(), None, now);
-        let customer = shard.entry(place.customer).or_insert_with(nobody);
+    /// `None`: the customer is being made this moment, and nothing of it is to be seen yet.
+    fn settled<'a>(&self, shard: &'a mut Locked<'_>, place: Place, now: Millis) -> Option<(&'a mut Customer, Millis)> {
+        let customer = shard.get_mut(&place.customer)?;
         let now = self.settle(customer, now);
-        (customer, now)
+        Some((customer, now))
     }
 
     fn place(&self, key: u128) -> Option<Place> {
         self.places.get(&key).map(|place| *place)
     }
 
+    fn is_blocked_instrument(&self, id: &str) -> bool {
+        self.blocked_instruments.contains_key(&self.key.instrument(id))
+    }
+
     fn is_blocked(&self, payment: &Payment<'_>) -> bool {
-        let blocked = |id: &str| self.blocked_instruments.contains_key(&self.key.instrument(id));
-        payment.instrument.as_deref().is_some_and(blocked)
+        instruments(payment).any(|id| self.is_blocked_instrument(id))
     }
 
     /// Counts the customers of each merchant, for operators.
@@ -350,12 +370,19 @@ impl Ledger {
         counts
     }
 
-    /// The currencies in which amounts are held.
+    /// The currencies in which any amount was ever recorded here.
     #[must_use]
     pub fn currencies_held(&self) -> std::collections::BTreeSet<Currency> {
-        let mut held = std::collections::BTreeSet::new();
-        self.customers.for_each(|customer| held.extend(customer.books.iter().map(|book| book.currency)));
-        held
+        self.currencies.iter().map(|currency| *currency).collect()
+    }
+
+    /// Where a known transaction entered: its project and its endpoint.
+    #[must_use]
+    pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
+        let place = self.place(self.key.transaction(merchant, transaction_id))?;
+        let shard = self.customers.lock(place.customer);
+        let content = shard.get(&place.customer)?.transaction(place.slot)?.opening.content;
+        Some((content.project, content.endpoint))
     }
 
     /// The usage of one customer under one (direction, currency, level) over all time, for audits and tests.
@@ -369,6 +396,11 @@ impl Ledger {
 }
 
 type Locked<'a> = parking_lot::MutexGuard<'a, std::collections::HashMap<u64, Customer, Spreading>>;
+
+/// The instruments that a payment names, in its own field or as an attribute.
+fn instruments<'a>(payment: &'a Payment<'_>) -> impl Iterator<Item = &'a str> {
+    payment.instrument.as_deref().into_iter().chain(payment.attributes.value(Attribute::PaymentInstrument))
+}
 
 fn known<'a>(customer: &'a Customer, place: Place, transaction_id: &str) -> Result<&'a Transaction, Refusal> {
     let transaction = customer.transaction(place.slot).filter(|t| t.opening.id.as_ref() == transaction_id);

@@ -1,10 +1,14 @@
 //! Opening a transaction: who is meant, what is decided, what is recorded; and what a known id answers.
 
-use super::{Answer, Ledger, MadeLevel, Moved, Place, circumstances, headroom_of, index::Found, known, shards::SHARDS};
+use super::{
+    Answer, Ledger, MadeLevel, Moved, Place, circumstances, headroom_of, index::Found, instruments, known,
+    shards::SHARDS,
+};
 use crate::domain::{
     customer::{Customer, Event},
     decide::{Question, Recording, can_be_made, content, decide, record},
     identity::Attributes,
+    money::Currency,
     payment::{Payment, SentIdentity, SentLevel},
     refusal::Refusal,
     rules::{OperationMode, Rules},
@@ -14,12 +18,34 @@ use crate::domain::{
 };
 use std::sync::atomic::Ordering;
 
+/// What is applied to a transaction in the same step that opens it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Follows<'a> {
+    /// It waits for its outcome.
+    Nothing,
+    /// A payment's, where it is allowed.
+    Outcome(Outcome),
+    /// The approval that opens it.
+    Approval {
+        /// What was said.
+        operation: &'a Operation,
+        /// See [`super::Step::in_stream`].
+        in_stream: bool,
+    },
+}
+
+impl Follows<'_> {
+    fn takes_any_time(self) -> bool {
+        matches!(self, Self::Approval { in_stream: false, .. })
+    }
+}
+
 /// A payment on its way into a customer.
 #[derive(Clone, Copy)]
 struct Opening<'a> {
     rules: &'a Rules,
     payment: &'a Payment<'a>,
-    outcome: Option<Outcome>,
+    follows: Follows<'a>,
     opened: Opened,
     resolution: Resolution,
     key: u128,
@@ -31,7 +57,7 @@ impl Ledger {
         &self,
         rules: &Rules,
         payment: &Payment<'_>,
-        outcome: Option<Outcome>,
+        follows: Follows<'_>,
         opened: Opened,
         key: u128,
         now: Millis,
@@ -44,12 +70,13 @@ impl Ledger {
         if let Found::Customer(number, resolution) = found {
             let mut shard = self.customers.lock(number);
             if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
-                let opening = Opening { rules, payment, outcome, opened, resolution, key };
+                let opening = Opening { rules, payment, follows, opened, resolution, key };
                 let (answer, filled) = self.open_for(&opening, customer, now)?;
                 drop(shard);
                 if let Some(filled) = filled {
                     self.identities.add_attributes(payment.merchant.id, number, &filled);
                 }
+                self.hold_instruments(payment, number, &answer);
                 return Ok(answer);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
@@ -60,7 +87,7 @@ impl Ledger {
             let number = u64::try_from(key % SHARDS as u128).unwrap_or(0);
             let mut shard = self.customers.lock(number);
             let nobody = shard.entry(number).or_insert_with(|| Customer::new(number, payment.merchant.id, None, now));
-            let opening = Opening { rules, payment, outcome, opened, resolution: Resolution::Bypassed, key };
+            let opening = Opening { rules, payment, follows, opened, resolution: Resolution::Bypassed, key };
             return Ok(self.open_for(&opening, nobody, now)?.0);
         }
         can_be_made(payment)?;
@@ -69,19 +96,23 @@ impl Ledger {
         if let Found::Customer(..) = self.identities.find(payment) {
             // Somebody made the customer while this request waited.
             drop(alone);
-            return self.open(rules, payment, outcome, opened, key, now);
+            return self.open(rules, payment, follows, opened, key, now);
         }
-        self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
+        if !follows.takes_any_time() {
+            self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
+        }
         let number = self.next_customer.fetch_add(1, Ordering::Relaxed);
         let identifier = match &payment.identity {
             SentIdentity::Identifier(id) => Some(id.as_ref().into()),
             _ => None,
         };
         let mut customer = Customer::new(number, payment.merchant.id, identifier, now);
-        let opening = Opening { rules, payment, outcome, opened, resolution: Resolution::Created, key };
+        let opening = Opening { rules, payment, follows, opened, resolution: Resolution::Created, key };
         let (answer, _) = self.open_for(&opening, &mut customer, now)?;
-        self.identities.add(&customer);
+        let digests = self.identities.of_customer(&customer);
         self.customers.lock(number).insert(number, customer);
+        self.identities.insert_all(digests, number);
+        self.hold_instruments(payment, number, &answer);
         Ok(answer)
     }
 
@@ -93,9 +124,15 @@ impl Ledger {
         customer: &mut Customer,
         now: Millis,
     ) -> Result<(Answer, Option<Attributes>), Refusal> {
-        let Opening { rules, payment, outcome, opened, resolution, key } = *opening;
+        let Opening { rules, payment, follows, opened, resolution, key } = *opening;
         let now = self.settle(customer, now);
-        let at = self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
+        let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
+            Ok(at) => at,
+            // Money that moved is taken however late it is told of, as far back as a payment may be placed.
+            Err(Refusal::TooFarBack { .. }) if follows.takes_any_time() => now.plus(-self.bounds.skew.past_ms),
+            Err(_) if follows.takes_any_time() => now,
+            Err(refusal) => return Err(refusal),
+        };
         let question = Question { rules, payment, now, at, instrument_blocked: self.is_blocked(payment) };
         let somebody = (resolution != Resolution::Bypassed).then_some(&*customer);
         let mut decision = decide(&question, somebody, somebody.map_or(&[], |customer| &customer.books));
@@ -108,8 +145,7 @@ impl Ledger {
         let events = record(&question, somebody, &decision, recording);
         let (headroom, warnings) = (decision.headroom, std::mem::take(&mut decision.warnings));
         let explanation = decision.explanation.take();
-        let decided_here = decision.level.is_some();
-        if decided_here {
+        if decision.level.is_some() {
             self.make_level(payment, now);
         }
         let slot = customer.next_slot();
@@ -120,15 +156,20 @@ impl Ledger {
             }
             customer.apply(event);
         }
-        if let Some(id) = payment.instrument.as_deref().filter(|_| decided_here) {
-            self.hold_instrument(customer, id);
-        }
+        self.hold_currency(payment.currency);
         self.places.insert(key, Place { customer: customer.number, slot });
         self.transactions.fetch_add(1, Ordering::Relaxed);
-        if let Some(outcome) = outcome
-            && opened == Opened::Reserved
-        {
-            apply_outcome(rules, customer, slot, outcome, now)?;
+        match follows {
+            Follows::Outcome(outcome) if opened == Opened::Reserved => {
+                apply_outcome(rules, customer, slot, outcome, now)?;
+            }
+            Follows::Approval { operation: approve, .. } => {
+                let transaction = known(customer, Place { customer: customer.number, slot }, &payment.transaction_id)?;
+                if let Effect::New(noted) = judge(transaction, approve, circumstances(rules, transaction, now))? {
+                    customer.apply(Event::Happened { slot, noted });
+                }
+            }
+            Follows::Outcome(_) | Follows::Nothing => {}
         }
         let Some(transaction) = customer.transaction(slot) else {
             return Err(Refusal::UnknownTransaction(payment.transaction_id.to_string()));
@@ -158,7 +199,8 @@ impl Ledger {
         now: Millis,
     ) -> Result<Answer, Refusal> {
         let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now);
+        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
+        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
         let transaction = known(customer, place, &payment.transaction_id)?;
         let said = content(payment, self.identities.sent(payment));
         let mut recorded = transaction.opening.content;
@@ -195,22 +237,33 @@ impl Ledger {
         &self,
         rules: &Rules,
         payment: &Payment<'_>,
-        approve: &Operation,
+        approval: Follows<'_>,
         key: u128,
         now: Millis,
     ) -> Result<Moved, Refusal> {
-        self.open(rules, payment, None, Opened::Unreserved, key, now)?;
-        let Some(place) = self.place(key) else {
-            return Err(Refusal::UnknownTransaction(payment.transaction_id.to_string()));
-        };
+        self.open(rules, payment, approval, Opened::Unreserved, key, now)?;
+        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
+        let place = self.place(key).ok_or_else(unknown)?;
         let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now);
-        let transaction = known(customer, place, &payment.transaction_id)?;
-        if let Effect::New(noted) = judge(transaction, approve, circumstances(rules, transaction, now))? {
-            customer.apply(Event::Happened { slot: place.slot, noted });
-        }
+        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
         let transaction = known(customer, place, &payment.transaction_id)?;
         Ok(Moved::of(transaction, headroom_of(rules, customer, transaction, now), now, false))
+    }
+
+    /// Remembers the instruments of a customer who is to be found already, so that no signal misses either.
+    fn hold_instruments(&self, payment: &Payment<'_>, number: u64, answer: &Answer) {
+        if answer.violations.is_empty()
+            && instruments(payment).next().is_some()
+            && let Some(customer) = self.customers.lock(number).get_mut(&number)
+        {
+            instruments(payment).for_each(|id| self.hold_instrument(customer, id, answer.now));
+        }
+    }
+
+    fn hold_currency(&self, currency: Currency) {
+        if !self.currencies.contains(&currency) {
+            self.currencies.insert(currency);
+        }
     }
 }
 

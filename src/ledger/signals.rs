@@ -36,7 +36,7 @@ impl Ledger {
                 Some(false) => _ = self.blocked_instruments.remove(&digest),
                 None => {}
             }
-            if signal.is_about_fraud() {
+            if signal.reaches_holders() {
                 reached.extend(self.holders.get(&digest).iter().flat_map(|numbers| numbers.iter().copied()));
             }
         }
@@ -54,11 +54,15 @@ impl Ledger {
         Ok(status)
     }
 
-    /// Remembers that a customer holds an instrument.
-    pub(super) fn hold_instrument(&self, customer: &Customer, id: &str) {
+    /// Remembers that a customer holds an instrument. A signal that was taken while the payment was under way did not
+    /// know of this holder yet; what it said is made up for here.
+    pub(super) fn hold_instrument(&self, customer: &mut Customer, id: &str, now: Millis) {
         let mut numbers = self.holders.entry(self.key.instrument(id)).or_default();
-        if let Err(place) = numbers.binary_search(&customer.number) {
-            numbers.insert(place, customer.number);
+        let Err(place) = numbers.binary_search(&customer.number) else { return };
+        numbers.insert(place, customer.number);
+        drop(numbers);
+        if self.is_blocked_instrument(id) {
+            customer.apply(Event::Signalled { signal: Signal::FraudConfirmed, at: now });
         }
     }
 }
