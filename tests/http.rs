@@ -30,6 +30,8 @@ mod lifecycle;
 mod operation;
 #[path = "http/refusals.rs"]
 mod refusals;
+#[path = "http/regressions.rs"]
+mod regressions;
 #[path = "http/reload.rs"]
 mod reload;
 #[path = "http/replays.rs"]

@@ -1,0 +1,94 @@
+//! Defects that were found once, each with the smallest story that showed it.
+
+use serde_json::json;
+
+use crate::decisions::{assert_allowed, assert_denied};
+use crate::harness::Daemon;
+use crate::shop::{CRM, MINUTE, acme, at, gold, pay, with, without};
+
+#[test]
+fn an_approval_is_taken_however_old_the_reserve_s_time_in_it_is() {
+    let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
+    let reserve = with(pay("t1", "10.00"), &json!({ "occurred_at": at(0) }));
+    assert_allowed(daemon.reserve(&reserve).ok());
+    assert_allowed(daemon.reserve(&with(pay("t2", "1.00"), &json!({ "occurred_at": at(20 * MINUTE) }))).ok());
+    let fields = without(reserve, &["transaction_id"]);
+    assert_eq!(daemon.step("t1", "approve", &fields).ok()["status"], "approved");
+    // The same of a transaction that nobody reserved: it is placed as far back as a payment may be.
+    let answer = daemon.step("t3", "approve", &fields).ok();
+    assert_eq!((&answer["status"], &answer["flags"]), (&json!("approved"), &json!(["unreserved"])));
+    assert_eq!(daemon.fetch("t3").ok()["occurred_at"], at(15 * MINUTE));
+    assert_eq!(answer["remaining"]["amount"], "79.00");
+}
+
+#[test]
+fn a_customer_s_number_at_the_end_of_all_numbers_lists_nothing() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let page = daemon.get("/v1/merchants/acme/transactions?customer_id=18446744073709551615").ok();
+    assert_eq!(page, json!({ "transactions": [], "next_cursor": null }));
+}
+
+#[test]
+fn the_form_offers_the_last_payment_that_would_pass() {
+    let daemon = Daemon::live(gold("window = \"daily\"; quantity_limit = 1"));
+    let body = without(pay("t0", "1.00"), &["amount", "transaction_id"]);
+    let max = || daemon.post("/v1/merchants/acme/payment-form", &body).ok()["methods"][0]["max"].clone();
+    assert_ne!(max(), "0.00");
+    assert_allowed(daemon.reserve(&pay("t1", "1.00")).ok());
+    assert_eq!(max(), "0.00");
+}
+
+#[test]
+fn clearing_one_customer_lifts_nobody_else_s_fraud() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let deposit = |id: &str, who: &str, token: &str| {
+        let members = json!({ "merchant_customer_identifier": who, "payment_instrument": token });
+        assert_allowed(daemon.reserve(&with(pay(id, "1.00"), &members)).ok())["customer"]["customer_id"].clone()
+    };
+    let signal = |customer: &serde_json::Value, body: &serde_json::Value| {
+        let id = customer.as_str().expect("an id");
+        daemon.post(&format!("/v1/merchants/acme/customers/{id}/signals"), body).ok()
+    };
+    let crook = deposit("t1", "crook", "tok_x");
+    deposit("t2", "crook", "tok_y");
+    let other = deposit("t3", "other", "tok_y");
+    signal(&crook, &json!({ "signal": "fraud_confirmed", "payment_instrument": "tok_x" }));
+    signal(&other, &json!({ "signal": "cleared", "payment_instrument": "tok_y" }));
+    let body = with(pay("t4", "1.00"), &json!({ "merchant_customer_identifier": "crook" }));
+    assert_denied(&daemon.reserve(&body).ok(), &["19100 customer_blocked -"]);
+}
+
+#[test]
+fn an_instrument_is_held_by_whom_an_approval_names_and_blocked_as_an_attribute_too() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let answer = assert_allowed(daemon.reserve(&pay("t1", "1.00")).ok());
+    let alice = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    daemon.step("t1", "approve", &json!({ "payment_instrument": "tok_z" })).ok();
+    let bob = assert_allowed(
+        daemon.reserve(&with(pay("t2", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok(),
+    );
+    let bob = bob["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    let body = json!({ "signal": "card_stolen", "payment_instrument": "tok_z" });
+    daemon.post(&format!("/v1/merchants/acme/customers/{bob}/signals"), &body).ok();
+    assert_denied(&daemon.reserve(&pay("t3", "1.00")).ok(), &["19100 customer_blocked -"]);
+    assert_ne!(alice, bob);
+    let carol = json!({ "merchant_customer_identifier": "carol", "customer": { "payment_instrument": "tok_z" } });
+    assert_denied(&daemon.reserve(&with(pay("t4", "1.00"), &carol)).ok(), &["19106 payment_instrument_blocked -"]);
+}
+
+#[test]
+fn refused_requests_fill_no_table_and_facts_take_any_gate() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    for body in [
+        json!({ "customer_level": "4111111111111111" }),
+        json!({ "payment_method": "4111 1111 1111 1111" }),
+        json!({ "transaction_id": "5500000000000004" }),
+    ] {
+        daemon.reserve(&with(pay("t1", "1.00"), &body)).problem(400);
+    }
+    assert_allowed(daemon.reserve(&pay("t1", "1.00")).ok());
+    let card = json!({ "attempt": 1, "gate": "4111 1111 1111 1111", "outcome": "declined" });
+    daemon.step("t1", "attempts", &card).problem(400);
+    daemon.step("t1", "attempts", &json!({ "attempt": 1, "gate": "never heard of", "outcome": "declined" })).ok();
+    daemon.step("t1", "approve", &json!({ "gate": "nor of this" })).ok();
+}
