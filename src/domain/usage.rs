@@ -140,6 +140,10 @@ impl Book {
             return Sums::default();
         };
         let behind = self.chunks.get(place).map_or(self.total, |next| next.before);
+        // Most windows end behind the last entry; then no other entry is looked at.
+        if chunk.entries.last().is_some_and(|last| last.at < at) {
+            return behind;
+        }
         let cut = chunk.entries.partition_point(|entry| entry.at < at);
         // Whichever side of the cut is shorter is summed.
         if cut * 2 > chunk.entries.len() {

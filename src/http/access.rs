@@ -95,9 +95,11 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
 pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Request, next: Next) -> Response {
     let access = &daemon.access;
     if access.is_open() {
-        return next.run(request).await;
+        return Problem::in_words(next.run(request).await);
     }
-    let Some(roles) = needs(request.method(), request.uri().path()) else { return next.run(request).await };
+    let Some(roles) = needs(request.method(), request.uri().path()) else {
+        return Problem::in_words(next.run(request).await);
+    };
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
     let Some(grant) = token.and_then(|token| access.grant(token)).cloned() else {
@@ -111,5 +113,5 @@ pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Reques
         return problem.into_response();
     }
     request.extensions_mut().insert(grant);
-    next.run(request).await
+    Problem::in_words(next.run(request).await)
 }

@@ -110,6 +110,16 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the daemon could not answer; its log says why")
     }
 
+    /// An answer as it is, but for a refusal by the framework itself, which comes as plain text.
+    pub(super) fn in_words(response: Response) -> Response {
+        let is_plain =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+        if !response.status().is_client_error() || !is_plain {
+            return response;
+        }
+        Self::new(response.status(), "path_malformed", "the path or the query cannot be read").into_response()
+    }
+
     /// Whether it may be otherwise a moment later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {

@@ -39,6 +39,14 @@ fn the_form_offers_the_last_payment_that_would_pass() {
 }
 
 #[test]
+fn a_path_that_cannot_be_read_is_refused_in_words() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    for path in ["/v1/merchants/%ff/transactions/x", "/v1/merchants/%ff/levels", "/v1/merchants/%ff"] {
+        daemon.get(path).problem(400);
+    }
+}
+
+#[test]
 fn clearing_one_customer_lifts_nobody_else_s_fraud() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let deposit = |id: &str, who: &str, token: &str| {
