@@ -12,6 +12,8 @@ mod raw;
 #[path = "http/shop.rs"]
 mod shop;
 
+#[path = "http/access.rs"]
+mod access;
 #[path = "http/answers.rs"]
 mod answers;
 #[path = "http/batch.rs"]

@@ -1,6 +1,7 @@
 //! What is configured, as it is in force.
 
 use super::{
+    access::Grant,
     desk::render,
     handlers::{Daemon, json},
     problem::Problem,
@@ -14,6 +15,7 @@ use crate::domain::{
     time::{Millis, show_span},
 };
 use axum::{
+    Extension,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
@@ -22,9 +24,10 @@ use serde_json::{Value, json as value};
 use std::sync::Arc;
 
 /// `GET /v1/merchants`.
-pub(crate) async fn merchants(State(daemon): State<Arc<Daemon>>) -> Response {
+pub(crate) async fn merchants(State(daemon): State<Arc<Daemon>>, grant: Option<Extension<Grant>>) -> Response {
     let rules = daemon.desk.rules();
-    let mut merchants: Vec<&Arc<Merchant>> = rules.merchants.values().collect();
+    let reached = |id: Name| grant.as_ref().is_none_or(|Extension(grant)| grant.reaches(id.as_str()).is_ok());
+    let mut merchants: Vec<&Arc<Merchant>> = rules.merchants.values().filter(|m| reached(m.id)).collect();
     merchants.sort_by_key(|merchant| merchant.id);
     let rows = merchants.iter().map(|merchant| {
         value!({

@@ -1,0 +1,83 @@
+//! Roles and the merchants that a token reaches.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::harness::{Daemon, Folder, Settings};
+use crate::shop::{CRM, acme, pay};
+
+const OPERATOR: &str = "operator-token-0123456789";
+const GATEWAY: &str = "gateway-token-0123456789";
+const VIEWER: &str = "viewer-token-0123456789";
+
+/// Two merchants; the gateway's token is good for `acme` alone.
+fn daemon() -> Daemon {
+    let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
+    let mut text = Settings::SYSTEM.text();
+    text.push_str("\n[auth]\ntokens = [\n");
+    for (role, token, more) in
+        [("operator", OPERATOR, ""), ("gateway", GATEWAY, ", merchants = [\"acme\"]"), ("viewer", VIEWER, "")]
+    {
+        folder.write(&format!("{role}.token"), &format!("{token}\n"));
+        let file = folder.path().join(format!("{role}.token"));
+        text.push_str(&format!("  {{ role = \"{role}\", token_file = {:?}{more} }},\n", file.display().to_string()));
+    }
+    text.push_str("]\n");
+    folder.write("levelgate.toml", &text);
+    Daemon::start(folder)
+}
+
+/// The status and the body of a call with a token, or with none.
+fn call(daemon: &Daemon, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
+    let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}Content-Length: {length}\r\n\r\n{body}")
+        .expect("the request is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
+    (status, answer)
+}
+
+#[test]
+fn each_role_may_do_what_it_is_for() {
+    let daemon = daemon();
+    let reserve = pay("t1", "1.00").to_string();
+    let (acme, globex) = ("/v1/merchants/acme/transactions", "/v1/merchants/globex/transactions");
+    for (method, path, body, none, gateway, viewer, operator) in [
+        ("GET", "/healthz", "", 200, 200, 200, 200),
+        ("POST", acme, reserve.as_str(), 401, 200, 403, 200),
+        ("POST", globex, reserve.as_str(), 401, 403, 403, 200),
+        ("GET", "/v1/merchants/acme/transactions/t1", "", 401, 200, 200, 200),
+        ("GET", "/v1/merchants/globex", "", 401, 403, 200, 200),
+        ("GET", "/v1/status", "", 401, 200, 200, 200),
+        ("POST", "/v1/reload", "", 401, 403, 403, 200),
+        ("POST", "/v1/merchants/acme/customers/1000001/signals", "{\"signal\":\"cleared\"}", 401, 403, 403, 200),
+    ] {
+        for (token, want) in [("", none), (GATEWAY, gateway), (VIEWER, viewer), (OPERATOR, operator), ("wrong", 401)] {
+            let want = if token == "wrong" { none } else { want };
+            let (status, answer) = call(&daemon, method, path, token, body);
+            assert_eq!(status, want, "{method} {path} with {token:?}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_token_for_some_merchants_sees_those_and_no_line_of_a_batch_reaches_further() {
+    let daemon = daemon();
+    let (_, seen) = call(&daemon, "GET", "/v1/merchants", GATEWAY, "");
+    assert!(seen.contains("\"acme\"") && !seen.contains("globex"), "{seen}");
+    let line = |merchant: &str| {
+        let mut body = pay("b1", "1.00");
+        body["op"] = "reserve".into();
+        body["merchant"] = merchant.into();
+        body.to_string()
+    };
+    let (status, answers) =
+        call(&daemon, "POST", "/v1/batch", GATEWAY, &format!("{}\n{}\n", line("acme"), line("globex")));
+    assert_eq!(status, 200);
+    assert!(answers.contains("\"decision\":\"allow\"") && answers.contains("\"status\":403"), "{answers}");
+    assert_eq!(call(&daemon, "GET", "/v1/merchants/globex/transactions/b1", OPERATOR, "").0, 404, "nothing was stored");
+}
