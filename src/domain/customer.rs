@@ -160,12 +160,6 @@ impl Customer {
         (now, visited)
     }
 
-    /// The number of holds that are waited for, those that have moved on meanwhile among them.
-    #[must_use]
-    pub fn holds_len(&self) -> usize {
-        self.holds.len()
-    }
-
     /// Changes the customer by an event that has happened; cannot fail.
     pub fn apply(&mut self, event: Event) {
         match event {

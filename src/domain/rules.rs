@@ -8,7 +8,7 @@ use super::{
     convert::Rates,
     money::{Currencies, Currency, Decimal},
     name::Name,
-    time::{DAY_MS, Millis},
+    time::Millis,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -251,19 +251,6 @@ impl Merchant {
     #[must_use]
     pub fn hold_ms(&self, direction: Direction) -> Option<i64> {
         self.hold_ms[direction as usize]
-    }
-
-    /// How far back any filter of this merchant reaches, in milliseconds; a `lifetime` is kept as a total.
-    #[must_use]
-    pub fn longest_window_ms(&self) -> i64 {
-        let spans = self.levels.iter().flat_map(|l| &l.filters).map(|f| match f.window {
-            Window::Rolling(ms) => ms,
-            Window::RollingMonth | Window::Month => 32 * DAY_MS,
-            Window::Week(_) => 8 * DAY_MS,
-            Window::Day => 2 * DAY_MS,
-            Window::Lifetime => 0,
-        });
-        spans.max().unwrap_or(0)
     }
 }
 

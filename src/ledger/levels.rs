@@ -55,3 +55,22 @@ impl MadeLevels {
         self.turned_away.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merchant_s_requests_make_so_many_levels_and_no_more() {
+        let (levels, merchant) = (MadeLevels::default(), Name::parse("acme").unwrap());
+        let currency = Currency::parse("EUR").unwrap();
+        for n in 0..LEVELS_MAX + 5 {
+            let name = Name::parse(&format!("made-{n}")).unwrap();
+            let level = MadeLevel { name, direction: Direction::Deposit, currency, created: Millis(0) };
+            levels.make(merchant, level);
+            levels.make(merchant, level);
+        }
+        assert_eq!(levels.of(merchant).len(), LEVELS_MAX);
+        assert_eq!(levels.turned_away(), 10, "each attempt beyond the bound is counted");
+    }
+}

@@ -32,7 +32,7 @@ use crate::domain::{
     transition::{Circumstances, Effect, Operation, Outcome, judge},
 };
 use dashmap::DashMap;
-use index::{Found, Identities, number_of};
+use index::{Found, Identities};
 use open::Follows;
 use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -358,18 +358,6 @@ impl Ledger {
         instruments(payment).any(|id| self.is_blocked_instrument(id))
     }
 
-    /// Counts the customers of each merchant, for operators.
-    #[must_use]
-    pub fn customers_by_merchant(&self) -> std::collections::BTreeMap<Name, u64> {
-        let mut counts = std::collections::BTreeMap::new();
-        self.customers.for_each(|customer| {
-            if customer.number >= FIRST_CUSTOMER {
-                *counts.entry(customer.merchant).or_default() += 1;
-            }
-        });
-        counts
-    }
-
     /// The currencies in which any amount was ever recorded here.
     #[must_use]
     pub fn currencies_held(&self) -> std::collections::BTreeSet<Currency> {
@@ -383,15 +371,6 @@ impl Ledger {
         let shard = self.customers.lock(place.customer);
         let content = shard.get(&place.customer)?.transaction(place.slot)?.opening.content;
         Some((content.project, content.endpoint))
-    }
-
-    /// The usage of one customer under one (direction, currency, level) over all time, for audits and tests.
-    #[must_use]
-    pub fn lifetime_totals(&self, customer_id: &str) -> Vec<(Direction, Currency, Name, crate::domain::usage::Sums)> {
-        let Some(number) = number_of(customer_id) else { return Vec::new() };
-        let shard = self.customers.lock(number);
-        let books = shard.get(&number).map_or(&[][..], |customer| &customer.books);
-        books.iter().map(|book| (book.direction, book.currency, book.level, book.total())).collect()
     }
 }
 

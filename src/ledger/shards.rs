@@ -48,11 +48,6 @@ impl Customers {
     pub(crate) fn lock(&self, number: u64) -> MutexGuard<'_, Shard> {
         self.0[slot(u128::from(number))].lock()
     }
-
-    /// Visits every customer, one shard locked at a time.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Customer)) {
-        self.0.iter().for_each(|shard| shard.lock().values().for_each(&mut visit));
-    }
 }
 
 fn slot(key: u128) -> usize {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::harness::{Daemon, Folder, Settings, eventually, run};
 use crate::raw::{self, Reading};
-use crate::shop::{CRM, GATEWAY, acme, gold, pay};
+use crate::shop::{CRM, GATEWAY, acme, gold, pay, without};
 
 /// Every text that stands anywhere in a document.
 fn texts(value: &Value) -> Vec<&str> {
@@ -189,4 +189,37 @@ fn the_memory_store_forgets_everything_with_the_process() {
     let daemon = Daemon::live(gold("window = \"daily\"; quantity_limit = 1"));
     daemon.fetch("t1").problem(404);
     assert_allowed(daemon.reserve(&pay("t2", "1.00")).ok());
+}
+
+#[test]
+fn a_full_memory_refuses_new_reserves_and_takes_facts() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    folder.write("levelgate.toml", &format!("{}\n[memory]\nmax_transactions = 2\n", Settings::SYSTEM.text()));
+    let daemon = Daemon::start(folder);
+    daemon.reserve(&pay("t1", "1.00")).ok();
+    daemon.reserve(&pay("t2", "1.00")).ok();
+    let refused = daemon.reserve(&pay("t3", "1.00"));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(refused.problem(503)["code"], "memory_full");
+    assert!(daemon.reserve(&pay("t1", "1.00")).is_replay(), "what is known is answered");
+    assert_eq!(daemon.step("t1", "approve", &json!({})).ok()["status"], "approved");
+    let unreserved = without(pay("t4", "1.00"), &["transaction_id"]);
+    assert_eq!(daemon.step("t4", "approve", &unreserved).ok()["flags"], json!(["unreserved"]));
+}
+
+#[test]
+fn what_this_version_does_not_serve_is_refused_at_start() {
+    for more in ["[redis]\nurl = \"redis://127.0.0.1:1\"\n", "tls = { certificate = \"c.pem\", key = \"k.pem\" }\n"] {
+        let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+        let text = if more.starts_with('[') {
+            format!("{}{more}", Settings::SYSTEM.text())
+        } else {
+            format!("[http]\n{more}")
+        };
+        folder.write("levelgate.toml", &text);
+        let path = folder.path().display().to_string();
+        let ended = run(&folder, &["serve", "--config", &path]);
+        assert_eq!(ended.code, Some(1), "{}", ended.text);
+        assert!(ended.text.contains("not served by this version"), "{}", ended.text);
+    }
 }
