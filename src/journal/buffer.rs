@@ -1,0 +1,180 @@
+//! The journal's newest records in memory: what waits to be written, and behind it a tail of what was.
+//!
+//! Records lie in chunks, whole and in one piece, at consecutive places. Chunks that leave the tail at one end come
+//! back at the other, so that appending allocates nothing once the tail is full. Everything here happens under one
+//! short lock and touches no file.
+
+use super::{
+    Appended, JournalId, Lsn, Place,
+    frame::{self, Body, Framed, Head, Kind, RECORD_BYTES_MIN},
+};
+use std::collections::VecDeque;
+
+/// Bytes of a chunk; a record that is longer has a chunk of its own.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+/// The most chunks that leave the tail when one comes: so no append pays for many.
+const LEAVE_MAX: usize = 4;
+
+struct Chunk {
+    place: u64,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.place.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
+    }
+}
+
+/// How far others are: what the buffer must know of them when a record comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Far {
+    /// Up to where the file is known to be synced.
+    pub(super) synced: Lsn,
+    /// Up to which place records were written, so that they may leave the tail.
+    pub(super) written: Place,
+}
+
+/// Invariant: chunks lie at consecutive places, the last one ends at `next_place`, and nothing at or behind the written
+/// place has left.
+pub(super) struct Buffer {
+    id: JournalId,
+    epoch: u32,
+    chunks: VecDeque<Chunk>,
+    spare: Vec<Vec<u8>>,
+    next_lsn: u64,
+    next_place: u64,
+    tail_bytes: usize,
+    held_bytes: usize,
+    /// Whether a batch header stands before what waits.
+    batch_is_open: bool,
+    /// Nothing is kept any more: the journal has failed.
+    stopped: bool,
+    /// The body of a record that was too long, which fails the journal.
+    too_long: Option<usize>,
+}
+
+impl Buffer {
+    pub(super) fn new(id: JournalId, epoch: u32, last: Lsn, end: Place, tail_bytes: usize) -> Self {
+        Self {
+            id,
+            epoch,
+            chunks: VecDeque::new(),
+            spare: Vec::new(),
+            next_lsn: last.0.saturating_add(1),
+            next_place: end.0,
+            tail_bytes,
+            held_bytes: 0,
+            batch_is_open: false,
+            stopped: false,
+            too_long: None,
+        }
+    }
+
+    /// The number of the newest record.
+    pub(super) fn last(&self) -> Lsn {
+        Lsn(self.next_lsn - 1)
+    }
+
+    /// The place of the next record.
+    pub(super) fn end(&self) -> Place {
+        Place(self.next_place)
+    }
+
+    /// Whether a record was too long for the journal.
+    pub(super) fn too_long(&self) -> Option<usize> {
+        self.too_long
+    }
+
+    /// From now on nothing is kept.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Adds a record whose body is these pieces.
+    pub(super) fn put(&mut self, kind: Kind, owner: u64, body: &[&[u8]], far: Far) -> Appended {
+        let lsn = Lsn(self.next_lsn);
+        self.next_lsn += 1;
+        let body_bytes = body.iter().map(|piece| piece.len()).sum();
+        let Some(bytes) = frame::record_bytes(body_bytes) else {
+            (self.stopped, self.too_long) = (true, Some(body_bytes));
+            return Appended { lsn, place: self.end() };
+        };
+        if self.stopped {
+            let place = self.end();
+            self.next_place = self.next_place.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            return Appended { lsn, place };
+        }
+        if !self.batch_is_open {
+            self.batch_is_open = true;
+            let (epoch, id) = (self.epoch, self.id);
+            self.add(frame::BATCH_BYTES, far, |out| frame::put_batch(out, lsn, epoch, &id, far.synced));
+        }
+        let head = Head { lsn, epoch: self.epoch, kind, owner };
+        let place = self.end();
+        self.add(bytes, far, |out| frame::put(out, &head, body));
+        Appended { lsn, place }
+    }
+
+    fn add(&mut self, bytes: usize, far: Far, put: impl FnOnce(&mut Vec<u8>)) {
+        if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + bytes > chunk.bytes.capacity()) {
+            self.drop_tail(far.written);
+            let chunk = if bytes > CHUNK_BYTES { None } else { self.spare.pop() };
+            let chunk = chunk.unwrap_or_else(|| Vec::with_capacity(bytes.max(CHUNK_BYTES)));
+            self.chunks.push_back(Chunk { place: self.next_place, bytes: chunk });
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            put(&mut chunk.bytes);
+            self.next_place = chunk.end();
+            self.held_bytes += bytes;
+        }
+    }
+
+    /// Lets chunks go that were written and that the tail need not hold.
+    fn drop_tail(&mut self, written: Place) {
+        for _ in 0..LEAVE_MAX {
+            let leaves = |chunk: &Chunk| {
+                chunk.end() <= written.0 && self.held_bytes.saturating_sub(chunk.bytes.len()) >= self.tail_bytes
+            };
+            if !self.chunks.front().is_some_and(leaves) {
+                return;
+            }
+            let Some(Chunk { mut bytes, .. }) = self.chunks.pop_front() else { return };
+            self.held_bytes -= bytes.len();
+            if bytes.capacity() == CHUNK_BYTES && self.spare.len() < LEAVE_MAX {
+                bytes.clear();
+                self.spare.push(bytes);
+            }
+        }
+    }
+
+    /// Ends the batch: says up to where it goes, and its last number.
+    pub(super) fn end_batch(&mut self) -> (Place, Lsn) {
+        self.batch_is_open = false;
+        (self.end(), self.last())
+    }
+
+    /// Copies what lies from one place to another, at most a chunk; says how many bytes.
+    pub(super) fn copy(&self, from: Place, to: Place, into: &mut Vec<u8>) -> usize {
+        into.clear();
+        let chunk = self.chunks.partition_point(|chunk| chunk.place <= from.0).checked_sub(1);
+        let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else { return 0 };
+        let within = |place: u64| usize::try_from(place.min(chunk.end()).saturating_sub(chunk.place)).unwrap_or(0);
+        let start = within(from.0);
+        let end = within(to.0).min(start.saturating_add(CHUNK_BYTES));
+        into.extend_from_slice(chunk.bytes.get(start..end).unwrap_or_default());
+        into.len()
+    }
+
+    /// Reads the record at a place; `None` where it has left the tail, or was written by an earlier start.
+    pub(super) fn read<T>(&self, place: Place, found: impl FnOnce(Option<&Framed<'_>>) -> T) -> Option<T> {
+        let chunk = self.chunks.partition_point(|chunk| chunk.place <= place.0).checked_sub(1);
+        let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else {
+            return (place.0 >= self.next_place).then(|| found(None));
+        };
+        let skip = usize::try_from(place.0.saturating_sub(chunk.place)).unwrap_or(usize::MAX);
+        let bytes = chunk.bytes.get(skip..).filter(|bytes| bytes.len() >= RECORD_BYTES_MIN).unwrap_or_default();
+        let framed = frame::parse_checked(bytes).ok();
+        Some(found(framed.as_ref().filter(|framed| matches!(framed.body, Body::Events(_) | Body::Part { .. }))))
+    }
+}

@@ -1,0 +1,139 @@
+//! What can go wrong with a journal, in words that name the thing and the remedy.
+
+use super::{JournalId, Lsn, Place};
+use std::{io, sync::Arc};
+
+/// The journal has failed, and will not work again in this process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the journal has failed ({cause}): what was not confirmed may have happened or not; restart the daemon, which tells, \
+     and send the same ids again"
+)]
+pub struct Failed {
+    /// What failed first.
+    pub cause: Arc<str>,
+}
+
+/// Why a journal could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Damage at or below a number that is known to have been synced.
+    #[error(
+        "{file} is damaged at byte {offset}, record {lsn}: {what}; this was on the disk for certain, so it is no power \
+         cut but a broken disk, a missing file or a foreign hand; nothing was changed; look with `levelgate inspect \
+         DATA_FOLDER`, and restore the data folder from a copy"
+    )]
+    Corrupt {
+        /// The file, from the data folder on.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// The number of the record that should stand there.
+        lsn: Lsn,
+        /// What is wrong.
+        what: String,
+    },
+    /// A segment of another journal.
+    #[error(
+        "{file} belongs to journal {found}, and this data folder is that of journal {expected}; nothing was changed; \
+         move the file out of the folder, or start with the folder that it came from"
+    )]
+    Foreign {
+        /// The file.
+        file: String,
+        /// Whose it is.
+        found: JournalId,
+        /// Whose it should be.
+        expected: JournalId,
+    },
+    /// Written by a newer program.
+    #[error(
+        "{file} is of format {format}, newer than this program's; nothing was changed; start the version of levelgate \
+         that wrote it, or a later one"
+    )]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its format.
+        format: u32,
+    },
+    /// A record cannot be replayed.
+    #[error(
+        "record {lsn} in {file} cannot be replayed: {what}; nothing was changed; look with `levelgate inspect DATA_FOLDER`"
+    )]
+    Replay {
+        /// The file.
+        file: String,
+        /// The record.
+        lsn: Lsn,
+        /// Why not.
+        what: String,
+    },
+    /// The store refuses. What had been begun is done again, or undone, at the next start.
+    #[error("{what}: {source}; see that the data folder can be read and written and has room, then start again")]
+    Io {
+        /// What was tried, on which file.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why a record could not be read by its place.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No record with events begins there.
+    #[error("no record with events begins at place {}", .0.0)]
+    NoRecord(Place),
+    /// It is damaged.
+    #[error("the record at place {} in {file} is damaged: {what}; look with `levelgate inspect DATA_FOLDER`", .place.0)]
+    Damaged {
+        /// Where.
+        place: Place,
+        /// In which file.
+        file: String,
+        /// How.
+        what: String,
+    },
+    /// The file cannot be read.
+    #[error("{file} cannot be read: {source}")]
+    Io {
+        /// Which.
+        file: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why a segment could not be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// It is damaged.
+    #[error("{file} is damaged at byte {offset}: {what}; look with `levelgate inspect DATA_FOLDER`")]
+    Damaged {
+        /// Which.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// How.
+        what: String,
+    },
+    /// It cannot be read.
+    #[error("{file} cannot be read: {source}")]
+    Io {
+        /// Which.
+        file: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Whoever looks at the records has refused one.
+    #[error("record {lsn} in {file} was refused: {what}")]
+    Refused {
+        /// Which file.
+        file: String,
+        /// Which record.
+        lsn: Lsn,
+        /// Why.
+        what: String,
+    },
+}

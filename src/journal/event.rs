@@ -1,0 +1,319 @@
+//! Events as bytes, and back. This file knows no record, no segment, no key: whoever calls seals and opens.
+//!
+//! A record's body is one or more events, one after another to its end. An event is a tag (one byte) and its fields in
+//! the order of the table; each record can be read alone.
+//!
+//! | Written | As |
+//! |---|---|
+//! | number | unsigned LEB128 in the shortest way |
+//! | signed number, time (ms since 1970) | zigzag (0, -1, 1, ... as 0, 1, 2, ...), then as a number |
+//! | text, name | its length in bytes as a number, then UTF-8 |
+//! | currency | its three letters |
+//! | word | one byte, by the tables in `event/numbers.rs` |
+//! | code | its number on the wire (19000, ...) |
+//! | attributes of a definition, flags | bits by the numbers of the tables; a number, a byte |
+//! | digest | 16 bytes, little-endian |
+//! | bits | a number; the first named is the lowest; `?` marks what is there only if its bit is set |
+//!
+//! | Tag | Event | Fields |
+//! |---|---|---|
+//! | 1 | Created | bits (identifier), merchant, identifier?, at |
+//! | 2 | Attributes filled | at, length and sealed bytes; none where there is nothing that may be kept |
+//! | 3 | Level set | bits (level, drops settings), direction, level?, at |
+//! | 4 | Signalled | signal, at |
+//! | 5 | Instrument held | id, at |
+//! | 6 | Opened | below |
+//! | 7 | Happened | bits (hold until, left, book), slot, place before + 1 (0: this record), at, fact, status, gross, net, hold until?, flags, left? (key of the id, gross, net), book? (direction, currency, level) |
+//! | 8 | *Carried*, reserved | a transaction whole: its Opened and all its facts in one record without one before it, to be written before the segments of its chain may be deleted |
+//! | 64 | Instrument blocked | bits (blocked), id, at |
+//! | 65 | Level made | merchant, name, direction, currency, at |
+//! | 66 | Configured | version, at |
+//!
+//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious), slot, id, merchant, at, recorded at,
+//! opened, direction, currency, amount, identity (digest), attributes of the definition, level as sent (0 absent,
+//! 1 empty, 2 and its name), method?, project, endpoint, hold until?, level?, level source, resolution, stranger?,
+//! number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
+//! instrument?.
+//!
+//! **A fact**: a byte, then 1 approved: bits (capture, gate, instrument, flag), amount, capture?, gate?, instrument?,
+//! flag?; 2 declined: bits (conflict); 3 cancelled: bits (id, all), amount, id?; 4 refunded: bits (id, all, gives
+//! back), amount, id?; 5 charged back: as cancelled; 6 extended: until; 7 attempted: attempt, gate, outcome;
+//! 8 asked: amount.
+//!
+//! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty.
+
+mod bytes;
+pub(super) mod numbers;
+mod read;
+#[cfg(test)]
+pub(super) mod tests;
+
+pub(super) use read::open_attributes;
+pub use {
+    bytes::DecodeError,
+    read::{Events, Open, decode},
+};
+
+use self::{
+    bytes::Put,
+    numbers::{attribute_bits, flag_bits},
+};
+use crate::domain::{
+    brief::Left,
+    common::Common,
+    convert::Unavailable,
+    customer::Event,
+    identity::Attributes,
+    payment::SentLevel,
+    transaction::{Fact, Opening, Violation},
+    usage::BookKey,
+    usage::Contribution,
+};
+
+mod tag {
+    pub(super) const CREATED: u8 = 1;
+    pub(super) const ATTRIBUTES_FILLED: u8 = 2;
+    pub(super) const LEVEL_SET: u8 = 3;
+    pub(super) const SIGNALLED: u8 = 4;
+    pub(super) const INSTRUMENT_HELD: u8 = 5;
+    pub(super) const OPENED: u8 = 6;
+    pub(super) const HAPPENED: u8 = 7;
+    pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
+    pub(super) const LEVEL_MADE: u8 = 65;
+    pub(super) const CONFIGURED: u8 = 66;
+}
+
+mod fact {
+    pub(super) const APPROVED: u8 = 1;
+    pub(super) const DECLINED: u8 = 2;
+    pub(super) const CANCELLED: u8 = 3;
+    pub(super) const REFUNDED: u8 = 4;
+    pub(super) const CHARGED_BACK: u8 = 5;
+    pub(super) const EXTENDED: u8 = 6;
+    pub(super) const ATTEMPTED: u8 = 7;
+    pub(super) const ASKED: u8 = 8;
+}
+
+mod sent_level {
+    pub(super) const ABSENT: u8 = 0;
+    pub(super) const EMPTY: u8 = 1;
+    pub(super) const NAMED: u8 = 2;
+}
+
+/// Appends the sealed form of its first argument to its second; nothing where nothing may be kept.
+pub type Seal<'a> = dyn FnMut(&[u8], &mut Vec<u8>) + 'a;
+
+/// An event as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// Of one customer.
+    Customer(Event),
+    /// Of none.
+    Common(Common),
+}
+
+/// Appends an event of a customer; only attributes are sealed. Nothing is allocated but room in `out`.
+pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
+    match event {
+        Event::Created { merchant, identifier, at } => {
+            out.push(tag::CREATED);
+            out.put_bits([identifier.is_some()]);
+            out.put_name(*merchant);
+            out.put_text_if(identifier.as_deref());
+            out.put_time(*at);
+        }
+        Event::AttributesFilled { attributes, at } => {
+            out.push(tag::ATTRIBUTES_FILLED);
+            out.put_time(*at);
+            let sealed = seal_attributes(attributes, seal);
+            out.put_number(sealed.len() as u64);
+            out.extend_from_slice(&sealed);
+        }
+        Event::LevelSet { direction, level, drops_settings, at } => {
+            out.push(tag::LEVEL_SET);
+            out.put_bits([level.is_some(), *drops_settings]);
+            out.put_word(*direction);
+            out.put_text_if(level.map(|level| level.as_str()));
+            out.put_time(*at);
+        }
+        Event::Signalled { signal, at } => {
+            out.push(tag::SIGNALLED);
+            out.put_word(*signal);
+            out.put_time(*at);
+        }
+        Event::InstrumentHeld { id, at } => {
+            out.push(tag::INSTRUMENT_HELD);
+            out.put_text(id);
+            out.put_time(*at);
+        }
+        Event::Opened { slot, opening } => put_opened(*slot, opening, out),
+        Event::Happened { slot, previous, noted, upshot, left } => {
+            out.push(tag::HAPPENED);
+            let counted = left.as_ref().and_then(|left| left.book);
+            out.put_bits([upshot.hold_until.is_some(), left.is_some(), counted.is_some()]);
+            out.put_number(u64::from(*slot));
+            // One more, so that the record itself, which most often stands here, takes one byte.
+            out.put_number(previous.0.wrapping_add(1));
+            out.put_time(noted.at);
+            put_fact(&noted.fact, out);
+            out.put_word(upshot.status);
+            put_contribution(upshot.counts, out);
+            upshot.hold_until.into_iter().for_each(|until| out.put_time(until));
+            out.push(flag_bits(upshot.flags));
+            if let Some(Left { key, was, .. }) = left {
+                out.put_number(*key);
+                put_contribution(*was, out);
+            }
+            if let Some(BookKey { direction, currency, level }) = counted {
+                out.put_word(direction);
+                out.put_currency(currency);
+                out.put_name(level);
+            }
+        }
+    }
+}
+
+/// Appends an event of no customer.
+pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
+    match event {
+        Common::InstrumentBlocked { id, blocked, at } => {
+            out.push(tag::INSTRUMENT_BLOCKED);
+            out.put_bits([*blocked]);
+            out.put_text(id);
+            out.put_time(*at);
+        }
+        Common::LevelMade { merchant, name, direction, currency, at } => {
+            out.push(tag::LEVEL_MADE);
+            out.put_name(*merchant);
+            out.put_name(*name);
+            out.put_word(*direction);
+            out.put_currency(*currency);
+            out.put_time(*at);
+        }
+        Common::Configured { version, at } => {
+            out.push(tag::CONFIGURED);
+            out.put_text(version);
+            out.put_time(*at);
+        }
+    }
+}
+
+/// Attributes, sealed; empty where there are none.
+pub(super) fn seal_attributes(attributes: &Attributes, seal: &mut Seal<'_>) -> Vec<u8> {
+    let (mut plain, mut sealed) = (Vec::new(), Vec::new());
+    for (attribute, value) in attributes.iter() {
+        plain.put_word(attribute);
+        plain.put_text(value);
+    }
+    if !plain.is_empty() {
+        seal(&plain, &mut sealed);
+    }
+    sealed
+}
+
+fn put_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
+    let content = &opening.content;
+    out.reserve(256);
+    out.push(tag::OPENED);
+    out.put_bits([
+        opening.hold_until.is_some(),
+        opening.level.is_some(),
+        content.method.is_some(),
+        opening.stranger.is_some(),
+        opening.instrument.is_some(),
+        opening.suspicious,
+    ]);
+    out.put_number(u64::from(slot));
+    out.put_text(&opening.id);
+    out.put_name(opening.merchant);
+    out.put_time(opening.at);
+    out.put_time(opening.recorded_at);
+    out.put_word(opening.opened);
+    out.put_word(content.direction);
+    out.put_currency(content.currency);
+    out.put_number(content.amount);
+    out.extend_from_slice(&content.identity.to_le_bytes());
+    out.put_number(u64::from(attribute_bits(content.defined_by)));
+    match content.level {
+        SentLevel::Absent => out.push(sent_level::ABSENT),
+        SentLevel::Empty => out.push(sent_level::EMPTY),
+        SentLevel::Named(name) => {
+            out.push(sent_level::NAMED);
+            out.put_name(name);
+        }
+    }
+    out.put_text_if(content.method.map(|method| method.as_str()));
+    out.put_name(content.project);
+    out.put_name(content.endpoint);
+    opening.hold_until.into_iter().for_each(|until| out.put_time(until));
+    out.put_text_if(opening.level.map(|level| level.as_str()));
+    out.put_word(opening.level_source);
+    out.put_word(opening.resolution);
+    out.put_text_if(opening.stranger.as_deref());
+    out.put_number(opening.violations.len() as u64);
+    for Violation { code, filter, pair } in &opening.violations {
+        out.put_number(u64::from(code.number()));
+        out.put_bits([filter.is_some(), pair.is_some()]);
+        out.put_text_if(filter.map(|filter| filter.as_str()));
+        if let Some(Unavailable { from, to }) = pair {
+            out.put_currency(*from);
+            out.put_currency(*to);
+        }
+    }
+    out.put_number(opening.gates.len() as u64);
+    opening.gates.iter().for_each(|gate| out.put_name(*gate));
+    out.put_text_if(opening.instrument.as_deref());
+}
+
+fn put_fact(fact: &Fact, out: &mut Vec<u8>) {
+    match fact {
+        Fact::Approved { capture_id, amount, gate, instrument, flag } => {
+            out.push(fact::APPROVED);
+            out.put_bits([capture_id.is_some(), gate.is_some(), instrument.is_some(), flag.is_some()]);
+            out.put_number(*amount);
+            [capture_id, gate, instrument].into_iter().for_each(|text| out.put_text_if(text.as_deref()));
+            flag.iter().for_each(|flag| out.put_word(*flag));
+        }
+        Fact::Declined { conflict } => {
+            out.push(fact::DECLINED);
+            out.put_bits([*conflict]);
+        }
+        Fact::Cancelled { cancel_id: id, amount, all } => {
+            out.push(fact::CANCELLED);
+            out.put_bits([id.is_some(), *all]);
+            out.put_number(*amount);
+            out.put_text_if(id.as_deref());
+        }
+        Fact::Refunded { refund_id, amount, all, gives_back } => {
+            out.push(fact::REFUNDED);
+            out.put_bits([refund_id.is_some(), *all, *gives_back]);
+            out.put_number(*amount);
+            out.put_text_if(refund_id.as_deref());
+        }
+        Fact::ChargedBack { chargeback_id: id, amount, all } => {
+            out.push(fact::CHARGED_BACK);
+            out.put_bits([id.is_some(), *all]);
+            out.put_number(*amount);
+            out.put_text_if(id.as_deref());
+        }
+        Fact::Extended { until } => {
+            out.push(fact::EXTENDED);
+            out.put_time(*until);
+        }
+        Fact::Attempted { attempt, gate, outcome } => {
+            out.push(fact::ATTEMPTED);
+            out.put_number(u64::from(*attempt));
+            out.put_text(gate);
+            out.put_text(outcome);
+        }
+        Fact::Asked { amount } => {
+            out.push(fact::ASKED);
+            out.put_number(*amount);
+        }
+    }
+}
+
+fn put_contribution(counts: Contribution, out: &mut Vec<u8>) {
+    out.put_number(counts.gross);
+    out.put_number(counts.net);
+}

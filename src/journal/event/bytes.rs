@@ -1,0 +1,297 @@
+//! Numbers and texts as bytes, and back. It knows no event.
+//!
+//! Reading trusts nothing: a length is compared with what is there before anything is taken or allocated, and a number
+//! has one way to be written, so that whatever was read writes the same bytes again.
+
+use super::numbers::Numbered;
+use crate::domain::{
+    money::Currency,
+    name::{Name, NameError},
+    time::Millis,
+};
+
+/// Why bytes are no events. `at` counts bytes from the beginning of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A body without an event.
+    #[error("the record holds no event")]
+    Empty,
+    /// It ends within an event.
+    #[error("byte {at}: the record ends within an event")]
+    Truncated {
+        /// Where.
+        at: usize,
+    },
+    /// A number that is too large or not written in the shortest way.
+    #[error("byte {at}: no number that this format writes")]
+    Number {
+        /// Where.
+        at: usize,
+    },
+    /// An event that this version does not know.
+    #[error("byte {at}: no event has the tag {tag}; a newer levelgate may have written it")]
+    Tag {
+        /// What stands there.
+        tag: u8,
+        /// Where.
+        at: usize,
+    },
+    /// A word that this version does not know.
+    #[error("byte {at}: {number} is no {what}; a newer levelgate may have written it")]
+    Word {
+        /// Of this vocabulary.
+        what: &'static str,
+        /// What stands there.
+        number: u64,
+        /// Where.
+        at: usize,
+    },
+    /// A text that is not UTF-8.
+    #[error("byte {at}: the text is not UTF-8")]
+    Text {
+        /// Where.
+        at: usize,
+    },
+    /// A currency that is not three capital letters.
+    #[error("byte {at}: no currency")]
+    Currency {
+        /// Where.
+        at: usize,
+    },
+    /// A text that stands for a name and is none.
+    #[error("byte {at}: no name: {error}")]
+    Name {
+        /// Where.
+        at: usize,
+        /// Why.
+        error: NameError,
+    },
+    /// There is no room for a name that was valid when it was written.
+    #[error(
+        "byte {at}: the record is well, but the process has no room for its name: {}; remove levels and methods that nobody uses from the configuration",
+        NameError::TooMany
+    )]
+    NamesFull {
+        /// Where.
+        at: usize,
+    },
+    /// Attributes that are not in order, twice there, or empty.
+    #[error("byte {at} of the attributes: they are not sorted or one of them is empty")]
+    Attributes {
+        /// Where.
+        at: usize,
+    },
+    /// Attributes that cannot be opened.
+    #[error("byte {at}: the attributes cannot be opened: {reason}")]
+    Sealed {
+        /// Where.
+        at: usize,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Bytes that are appended to.
+pub(in crate::journal) trait Put {
+    /// An unsigned number: seven bits a byte, the lowest first, the highest bit set where more follow.
+    fn put_number(&mut self, number: u64);
+    /// A signed number: 0, -1, 1, -2, ... as 0, 1, 2, 3, ...
+    fn put_signed(&mut self, number: i64);
+    /// A text: its length in bytes, then UTF-8.
+    fn put_text(&mut self, text: &str);
+    /// A text where there is one; a bit elsewhere says whether.
+    fn put_text_if(&mut self, text: Option<&str>);
+    /// A name: its text.
+    fn put_name(&mut self, name: Name);
+    /// Milliseconds since 1970, signed.
+    fn put_time(&mut self, at: Millis);
+    /// Its three letters.
+    fn put_currency(&mut self, currency: Currency);
+    /// The number of a word.
+    fn put_word<W: Numbered>(&mut self, word: W);
+    /// A set of bits, the first the lowest.
+    fn put_bits<const N: usize>(&mut self, bits: [bool; N]);
+}
+
+impl Put for Vec<u8> {
+    fn put_number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.push(number.to_le_bytes()[0]);
+    }
+
+    fn put_signed(&mut self, number: i64) {
+        self.put_number(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+
+    fn put_text(&mut self, text: &str) {
+        self.put_number(text.len() as u64);
+        self.extend_from_slice(text.as_bytes());
+    }
+
+    fn put_text_if(&mut self, text: Option<&str>) {
+        if let Some(text) = text {
+            self.put_text(text);
+        }
+    }
+
+    fn put_name(&mut self, name: Name) {
+        self.put_text(name.as_str());
+    }
+
+    fn put_time(&mut self, at: Millis) {
+        self.put_signed(at.0);
+    }
+
+    fn put_currency(&mut self, currency: Currency) {
+        self.extend_from_slice(&currency.code());
+    }
+
+    fn put_word<W: Numbered>(&mut self, word: W) {
+        self.push(word.number());
+    }
+
+    fn put_bits<const N: usize>(&mut self, bits: [bool; N]) {
+        self.put_number(bits.into_iter().rev().fold(0, |all, bit| all << 1 | u64::from(bit)));
+    }
+}
+
+/// Bytes that are read, from a place on.
+#[derive(Debug, Clone)]
+pub(in crate::journal) struct Bytes<'a> {
+    all: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Bytes<'a> {
+    /// All of these, from the first on.
+    pub(in crate::journal) fn of(all: &'a [u8]) -> Self {
+        Self { all, at: 0 }
+    }
+
+    /// How many have been read.
+    pub(in crate::journal) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether all have been read.
+    pub(in crate::journal) fn is_at_end(&self) -> bool {
+        self.at == self.all.len()
+    }
+
+    /// The next so many.
+    pub(in crate::journal) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let taken = self.at.checked_add(len).and_then(|end| self.all.get(self.at..end));
+        let taken = taken.ok_or(DecodeError::Truncated { at: self.at })?;
+        self.at += len;
+        Ok(taken)
+    }
+
+    /// The next so many, whose number is known beforehand.
+    pub(in crate::journal) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let at = self.at;
+        self.take(N)?.try_into().map_err(|_| DecodeError::Truncated { at })
+    }
+
+    /// The next one.
+    pub(in crate::journal) fn byte(&mut self) -> Result<u8, DecodeError> {
+        self.array().map(|[byte]| byte)
+    }
+
+    /// An unsigned number.
+    pub(in crate::journal) fn number(&mut self) -> Result<u64, DecodeError> {
+        let at = self.at;
+        let (mut number, mut shift) = (0_u64, 0_u32);
+        loop {
+            let byte = self.byte()?;
+            let is_last = byte & 0x80 == 0;
+            // The tenth byte has room for one bit, and no number ends in a byte that adds nothing.
+            if (shift == 63 && byte > 1) || (is_last && byte == 0 && shift > 0) {
+                return Err(DecodeError::Number { at });
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if is_last {
+                return Ok(number);
+            }
+            shift += 7;
+        }
+    }
+
+    /// An unsigned number of fewer bits.
+    pub(in crate::journal) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, DecodeError> {
+        let at = self.at;
+        T::try_from(self.number()?).map_err(|_| DecodeError::Number { at })
+    }
+
+    /// A signed number.
+    pub(in crate::journal) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let number = self.number()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    /// So many bytes as a number before them says.
+    pub(in crate::journal) fn counted(&mut self) -> Result<&'a [u8], DecodeError> {
+        let at = self.at;
+        let len = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated { at })?;
+        self.take(len)
+    }
+
+    /// A text.
+    pub(in crate::journal) fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let at = self.at;
+        std::str::from_utf8(self.counted()?).map_err(|_| DecodeError::Text { at })
+    }
+
+    /// A text where a bit said that there is one.
+    pub(in crate::journal) fn text_if(&mut self, is_there: bool) -> Result<Option<Box<str>>, DecodeError> {
+        is_there.then(|| self.text().map(Box::from)).transpose()
+    }
+
+    /// A name.
+    pub(in crate::journal) fn name(&mut self) -> Result<Name, DecodeError> {
+        let at = self.at;
+        Name::parse(self.text()?).map_err(|error| match error {
+            NameError::TooMany => DecodeError::NamesFull { at },
+            error => DecodeError::Name { at, error },
+        })
+    }
+
+    /// A name where a bit said that there is one.
+    pub(in crate::journal) fn name_if(&mut self, is_there: bool) -> Result<Option<Name>, DecodeError> {
+        is_there.then(|| self.name()).transpose()
+    }
+
+    /// An instant.
+    pub(in crate::journal) fn time(&mut self) -> Result<Millis, DecodeError> {
+        self.signed().map(Millis)
+    }
+
+    /// An instant where a bit said that there is one.
+    pub(in crate::journal) fn time_if(&mut self, is_there: bool) -> Result<Option<Millis>, DecodeError> {
+        is_there.then(|| self.time()).transpose()
+    }
+
+    /// A currency.
+    pub(in crate::journal) fn currency(&mut self) -> Result<Currency, DecodeError> {
+        let at = self.at;
+        let letters = std::str::from_utf8(self.take(3)?).ok();
+        letters.and_then(Currency::parse).ok_or(DecodeError::Currency { at })
+    }
+
+    /// A word.
+    pub(in crate::journal) fn word<W: Numbered>(&mut self) -> Result<W, DecodeError> {
+        let (at, number) = (self.at, self.byte()?);
+        W::of_number(number).ok_or(DecodeError::Word { what: W::WHAT, number: u64::from(number), at })
+    }
+
+    /// A set of so many bits.
+    pub(in crate::journal) fn bits<const N: usize>(&mut self, what: &'static str) -> Result<[bool; N], DecodeError> {
+        let (at, bits) = (self.at, self.number()?);
+        if bits >> N != 0 {
+            return Err(DecodeError::Word { what, number: bits, at });
+        }
+        Ok(std::array::from_fn(|place| bits >> place & 1 == 1))
+    }
+}

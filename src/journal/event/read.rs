@@ -1,0 +1,253 @@
+//! Bytes as events: the other direction of [`super::encode`], whose table it follows.
+
+use super::{
+    DecodeError, Recorded,
+    bytes::Bytes,
+    fact,
+    numbers::{Numbered, attributes_of, code_of, flags_of},
+    sent_level, tag,
+};
+use crate::domain::{
+    brief::{Left, Upshot},
+    common::Common,
+    convert::Unavailable,
+    customer::Event,
+    identity::Attributes,
+    payment::SentLevel,
+    rules::Attribute,
+    transaction::{Content, Fact, Noted, Opening, Place, Violation},
+    usage::{BookKey, Contribution},
+};
+use smallvec::SmallVec;
+
+/// What was sealed; `None` where its key is erased; why not, where it cannot be opened.
+pub type Open<'a> = dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>, String> + 'a;
+
+/// The events of a body, one by one.
+#[derive(Debug, Clone)]
+pub struct Events<'a>(Bytes<'a>);
+
+/// All events of a body. Attributes whose key is erased are read as none.
+///
+/// # Errors
+/// See [`DecodeError`]: bytes that [`super::encode`] and [`super::encode_common`] do not write, sealed bytes that `open` refuses, a
+/// name that the process has no room for.
+pub fn decode(body: &[u8], open: &mut Open<'_>) -> Result<SmallVec<[Recorded; 2]>, DecodeError> {
+    let (mut events, mut found) = (Events::of(body), SmallVec::new());
+    while let Some(event) = events.next(open)? {
+        found.push(event);
+    }
+    if found.is_empty() { Err(DecodeError::Empty) } else { Ok(found) }
+}
+
+impl<'a> Events<'a> {
+    /// Of this body.
+    #[must_use]
+    pub fn of(body: &'a [u8]) -> Self {
+        Self(Bytes::of(body))
+    }
+
+    /// The next one; `None` behind the last.
+    ///
+    /// # Errors
+    /// As [`decode`]; nothing can be read behind an error.
+    pub fn next(&mut self, open: &mut Open<'_>) -> Result<Option<Recorded>, DecodeError> {
+        let bytes = &mut self.0;
+        if bytes.is_at_end() {
+            return Ok(None);
+        }
+        let (at, tag) = (bytes.at(), bytes.byte()?);
+        let event = match tag {
+            tag::CREATED => {
+                let [has_identifier] = bytes.bits("option of Created")?;
+                let merchant = bytes.name()?;
+                Event::Created { merchant, identifier: bytes.text_if(has_identifier)?, at: bytes.time()? }
+            }
+            tag::ATTRIBUTES_FILLED => {
+                let at = bytes.time()?;
+                let place = bytes.at();
+                let attributes = open_attributes(bytes.counted()?, place, open)?;
+                Event::AttributesFilled { attributes, at }
+            }
+            tag::LEVEL_SET => {
+                let [has_level, drops_settings] = bytes.bits("option of LevelSet")?;
+                let direction = bytes.word()?;
+                Event::LevelSet { direction, level: bytes.name_if(has_level)?, drops_settings, at: bytes.time()? }
+            }
+            tag::SIGNALLED => Event::Signalled { signal: bytes.word()?, at: bytes.time()? },
+            tag::INSTRUMENT_HELD => Event::InstrumentHeld { id: bytes.text()?.into(), at: bytes.time()? },
+            tag::OPENED => opened(bytes)?,
+            tag::HAPPENED => happened(bytes)?,
+            _ => return common(tag, at, bytes).map(|event| Some(Recorded::Common(event))),
+        };
+        Ok(Some(Recorded::Customer(event)))
+    }
+}
+
+fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeError> {
+    Ok(match tag {
+        tag::INSTRUMENT_BLOCKED => {
+            let [blocked] = bytes.bits("option of InstrumentBlocked")?;
+            Common::InstrumentBlocked { blocked, id: bytes.text()?.into(), at: bytes.time()? }
+        }
+        tag::LEVEL_MADE => Common::LevelMade {
+            merchant: bytes.name()?,
+            name: bytes.name()?,
+            direction: bytes.word()?,
+            currency: bytes.currency()?,
+            at: bytes.time()?,
+        },
+        tag::CONFIGURED => Common::Configured { version: bytes.text()?.into(), at: bytes.time()? },
+        _ => return Err(DecodeError::Tag { tag, at }),
+    })
+}
+
+/// Attributes as they were before they were sealed; none where nothing was kept or the key is erased.
+pub(in crate::journal) fn open_attributes(
+    sealed: &[u8],
+    at: usize,
+    open: &mut Open<'_>,
+) -> Result<Attributes, DecodeError> {
+    let mut attributes = Attributes::default();
+    if sealed.is_empty() {
+        return Ok(attributes);
+    }
+    let Some(plain) = open(sealed).map_err(|reason| DecodeError::Sealed { at, reason })? else {
+        return Ok(attributes);
+    };
+    let (mut bytes, mut last) = (Bytes::of(&plain), None);
+    while !bytes.is_at_end() {
+        let at = bytes.at();
+        let attribute: Attribute = bytes.word()?;
+        let value = bytes.text()?;
+        if value.is_empty() || last.replace(attribute.number()).is_some_and(|last| last >= attribute.number()) {
+            return Err(DecodeError::Attributes { at });
+        }
+        attributes.set(attribute, value);
+    }
+    Ok(attributes)
+}
+
+fn opened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
+    let [has_hold, has_level, has_method, has_stranger, has_instrument, suspicious] = bytes.bits("option of Opened")?;
+    let slot = bytes.small()?;
+    let id = bytes.text()?.into();
+    let merchant = bytes.name()?;
+    let (at, recorded_at) = (bytes.time()?, bytes.time()?);
+    let opened = bytes.word()?;
+    let content = Content {
+        direction: bytes.word()?,
+        currency: bytes.currency()?,
+        amount: bytes.number()?,
+        identity: u128::from_le_bytes(bytes.array()?),
+        defined_by: {
+            let (at, bits) = (bytes.at(), bytes.small()?);
+            let number = u64::from(bits);
+            attributes_of(bits).ok_or(DecodeError::Word { what: "set of attributes", number, at })?
+        },
+        level: match (bytes.at(), bytes.byte()?) {
+            (_, sent_level::ABSENT) => SentLevel::Absent,
+            (_, sent_level::EMPTY) => SentLevel::Empty,
+            (_, sent_level::NAMED) => SentLevel::Named(bytes.name()?),
+            (at, number) => {
+                return Err(DecodeError::Word { what: "level as sent", number: u64::from(number), at });
+            }
+        },
+        method: bytes.name_if(has_method)?,
+        project: bytes.name()?,
+        endpoint: bytes.name()?,
+    };
+    let opening = Opening {
+        id,
+        merchant,
+        at,
+        recorded_at,
+        opened,
+        content,
+        hold_until: bytes.time_if(has_hold)?,
+        level: bytes.name_if(has_level)?,
+        level_source: bytes.word()?,
+        resolution: bytes.word()?,
+        stranger: bytes.text_if(has_stranger)?,
+        // A count is no reason to allocate: what is not there ends the reading at the first that is missing.
+        violations: (0..bytes.number()?).map(|_| violation(bytes)).collect::<Result<_, _>>()?,
+        gates: (0..bytes.number()?).map(|_| bytes.name()).collect::<Result<_, _>>()?,
+        instrument: bytes.text_if(has_instrument)?,
+        suspicious,
+    };
+    Ok(Event::Opened { slot, opening })
+}
+
+fn violation(bytes: &mut Bytes<'_>) -> Result<Violation, DecodeError> {
+    let (at, number) = (bytes.at(), bytes.number()?);
+    let code = code_of(number).ok_or(DecodeError::Word { what: "code", number, at })?;
+    let [has_filter, has_pair] = bytes.bits("option of a violation")?;
+    let filter = bytes.name_if(has_filter)?;
+    let pair = if has_pair { Some(Unavailable { from: bytes.currency()?, to: bytes.currency()? }) } else { None };
+    Ok(Violation { code, filter, pair })
+}
+
+fn happened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
+    let [has_hold, has_left, has_book] = bytes.bits("option of Happened")?;
+    let (slot, previous) = (bytes.small()?, Place(bytes.number()?.wrapping_sub(1)));
+    let noted = Noted { at: bytes.time()?, fact: noted_fact(bytes)? };
+    let upshot = Upshot {
+        status: bytes.word()?,
+        counts: contribution(bytes)?,
+        hold_until: bytes.time_if(has_hold)?,
+        flags: {
+            let (at, bits) = (bytes.at(), bytes.byte()?);
+            flags_of(bits).ok_or(DecodeError::Word { what: "set of flags", number: u64::from(bits), at })?
+        },
+    };
+    let left = if has_left { Some((bytes.number()?, contribution(bytes)?)) } else { None };
+    let book = if has_book {
+        Some(BookKey { direction: bytes.word()?, currency: bytes.currency()?, level: bytes.name()? })
+    } else {
+        None
+    };
+    let left = left.map(|(key, was)| Left { key, book, was });
+    Ok(Event::Happened { slot, previous, noted, upshot, left })
+}
+
+fn noted_fact(bytes: &mut Bytes<'_>) -> Result<Fact, DecodeError> {
+    let (at, number) = (bytes.at(), bytes.byte()?);
+    Ok(match number {
+        fact::APPROVED => {
+            let [has_capture, has_gate, has_instrument, has_flag] = bytes.bits("option of Approved")?;
+            Fact::Approved {
+                amount: bytes.number()?,
+                capture_id: bytes.text_if(has_capture)?,
+                gate: bytes.text_if(has_gate)?,
+                instrument: bytes.text_if(has_instrument)?,
+                flag: has_flag.then(|| bytes.word()).transpose()?,
+            }
+        }
+        fact::DECLINED => {
+            let [conflict] = bytes.bits("option of Declined")?;
+            Fact::Declined { conflict }
+        }
+        fact::CANCELLED => {
+            let [has_id, all] = bytes.bits("option of Cancelled")?;
+            Fact::Cancelled { amount: bytes.number()?, cancel_id: bytes.text_if(has_id)?, all }
+        }
+        fact::REFUNDED => {
+            let [has_id, all, gives_back] = bytes.bits("option of Refunded")?;
+            Fact::Refunded { amount: bytes.number()?, refund_id: bytes.text_if(has_id)?, all, gives_back }
+        }
+        fact::CHARGED_BACK => {
+            let [has_id, all] = bytes.bits("option of ChargedBack")?;
+            Fact::ChargedBack { amount: bytes.number()?, chargeback_id: bytes.text_if(has_id)?, all }
+        }
+        fact::EXTENDED => Fact::Extended { until: bytes.time()? },
+        fact::ATTEMPTED => {
+            Fact::Attempted { attempt: bytes.small()?, gate: bytes.text()?.into(), outcome: bytes.text()?.into() }
+        }
+        fact::ASKED => Fact::Asked { amount: bytes.number()? },
+        _ => return Err(DecodeError::Word { what: "fact", number: u64::from(number), at }),
+    })
+}
+
+fn contribution(bytes: &mut Bytes<'_>) -> Result<Contribution, DecodeError> {
+    Ok(Contribution { gross: bytes.number()?, net: bytes.number()? })
+}

@@ -1,0 +1,143 @@
+//! How far a journal is, whether it has failed, and who waits for that.
+
+use super::{Failed, Lsn, Place, buffer::Far};
+use parking_lot::{Condvar, Mutex};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How far things are; each only grows.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    pub(super) last: AtomicU64,
+    pub(super) appended: AtomicU64,
+    pub(super) written: AtomicU64,
+    pub(super) committed: AtomicU64,
+    pub(super) synced: AtomicU64,
+    has_failed: AtomicBool,
+    cause: OnceLock<Arc<str>>,
+}
+
+impl Marks {
+    /// How far the others are, for the buffer.
+    pub(super) fn far(&self) -> Far {
+        Far { synced: Lsn(self.synced.load(Ordering::Acquire)), written: Place(self.written.load(Ordering::Acquire)) }
+    }
+
+    /// Notes a failure; the first one stays the cause.
+    pub(super) fn fail(&self, cause: &str) -> Failed {
+        let cause = Arc::clone(self.cause.get_or_init(|| Arc::from(cause)));
+        self.has_failed.store(true, Ordering::Release);
+        Failed { cause }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn failure(&self) -> Option<Failed> {
+        if !self.has_failed() {
+            return None;
+        }
+        Some(Failed { cause: self.cause.get().map_or_else(|| Arc::from("for an unknown reason"), Arc::clone) })
+    }
+}
+
+/// Those who wait for a mark to move or for the failure: threads, and tasks.
+pub(super) struct Waiters {
+    moved: Mutex<()>,
+    threads: Condvar,
+    tasks: watch::Sender<()>,
+}
+
+impl Waiters {
+    pub(super) fn new() -> Self {
+        Self { moved: Mutex::default(), threads: Condvar::new(), tasks: watch::Sender::new(()) }
+    }
+
+    /// A mark has moved.
+    pub(super) fn wake(&self) {
+        // Whoever looked before the mark moved holds this lock until it sleeps.
+        drop(self.moved.lock());
+        self.threads.notify_all();
+        self.tasks.send_replace(());
+    }
+
+    /// Blocks the thread until there is something to say.
+    pub(super) fn wait<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        let mut moved = self.moved.lock();
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            self.threads.wait(&mut moved);
+        }
+    }
+
+    /// Waits until there is something to say.
+    pub(super) async fn until<T>(&self, look: impl Fn() -> Option<T>) -> T {
+        let mut moved = self.tasks.subscribe();
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            if moved.changed().await.is_err() {
+                // The sender lives in this very place, so this is never reached.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Wakes the thread that syncs.
+#[derive(Default)]
+pub(super) struct Bell {
+    rung: Mutex<Rung>,
+    wakes: Condvar,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Rung {
+    #[default]
+    No,
+    Yes,
+    /// The thread ends, or has ended.
+    Stop,
+}
+
+impl Bell {
+    /// Says whether somebody hears it.
+    pub(super) fn ring(&self) -> bool {
+        let mut rung = self.rung.lock();
+        if *rung == Rung::No {
+            *rung = Rung::Yes;
+            self.wakes.notify_one();
+        }
+        *rung != Rung::Stop
+    }
+
+    pub(super) fn stop(&self) {
+        *self.rung.lock() = Rung::Stop;
+        self.wakes.notify_all();
+    }
+
+    /// Waits for the bell, or for a time; says whether to go on.
+    pub(super) fn wait(&self, most: Option<Duration>) -> bool {
+        let mut rung = self.rung.lock();
+        match most {
+            None => self.wakes.wait_while(&mut rung, |rung| *rung == Rung::No),
+            Some(most) => {
+                self.wakes.wait_while_for(&mut rung, |rung| *rung == Rung::No, most);
+            }
+        }
+        if *rung == Rung::Yes {
+            *rung = Rung::No;
+        }
+        *rung != Rung::Stop
+    }
+}

@@ -1,0 +1,258 @@
+//! History: what happened, as bytes; how it is kept, and how it is read back.
+//!
+//! A journal is one sequence of records, cut into segments. Applying its records in order gives the state; a snapshot
+//! only saves the time of applying old ones; the facts of a transaction are read from it by place. This room knows
+//! events and bytes. It knows no lock of the ledger, no rule, no clock.
+//!
+//! # A record
+//!
+//! All numbers are little-endian. A record is addressed by its *place*: bytes of records since the journal began,
+//! whatever segment they lie in. It is numbered by its *sequence number* (LSN), which goes up by one from one record to
+//! the next and never starts again.
+//!
+//! ```text
+//!  0        4        8                16       20 21 22   24               32            n-4      n
+//! +--------+--------+----------------+--------+--+--+----+----------------+-- - - --+--------+
+//! | length | check  | sequence number| epoch  |v |k | 0  | owner          | body    | CRC    |
+//! +--------+--------+----------------+--------+--+--+----+----------------+-- - - --+--------+
+//! ```
+//!
+//! | Field | Meaning |
+//! |---|---|
+//! | length | of the whole record, 36 to [`RECORD_BYTES_MAX`] |
+//! | check | CRC-32C of the four bytes of the length: nothing is allocated or skipped by a length that may be wrong |
+//! | sequence number | of this record; of the batch's first record in a batch header, which uses up no number |
+//! | epoch | which start of the daemon wrote it: 1, 2, ...; never goes down |
+//! | v | version of the format: [`FORMAT`]. A newer one is refused, an older one is read |
+//! | k | kind: 1 events, 2 batch header, 3 group begins, 4 part of a group, 5 group ends |
+//! | owner | the one aggregate that it is about: the customer's internal number; 0 for what belongs to no customer |
+//! | body | by kind; see below |
+//! | CRC | CRC-32C of everything before it, from the length on |
+//!
+//! **Events** (kind 1): one or more events of the owner, one after another to the end of the body; they happened in one
+//! step and are all there or none. What an event looks like inside stands in [`event`].
+//!
+//! **Batch header** (2): the journal's 16-byte id, then the sequence number up to which the file is known to be synced.
+//! It stands before the first record of each batch that is written.
+//!
+//! **Groups** (3, 4, 5): what touches several aggregates. The group is named by the sequence number of its begin, whose
+//! body is empty. A part's body is that number (8 bytes) and then events, as in kind 1; each part carries all that it
+//! needs. The end's body is that number and the number of parts (4 bytes). Begin and end have owner 0. A part counts if
+//! and only if the end of its group stands in the journal; a group without its end is dropped whole. A group is appended
+//! in one step, under the locks of all whom it is about, so nothing stands between its parts and no batch splits it.
+//!
+//! # A segment
+//!
+//! ```text
+//!  0                8        12       16              32               40               48               56     60
+//! +----------------+--------+--------+---------------+----------------+----------------+----------------+------+- - -
+//! | "LGJOURNL"     | format | epoch  | journal's id  | first LSN      | first place    | synced LSN     | CRC  | records
+//! +----------------+--------+--------+---------------+----------------+----------------+----------------+------+- - -
+//! ```
+//!
+//! The file's name is its first sequence number in twenty digits, `.log`. Each start of the daemon begins a new one, so
+//! nothing is ever appended behind a cut. The segment before is synced, and its folder, before the next is created, and
+//! the next and its name before anything is written to it (with `sync = "never"` they are not, and the number says so).
+//!
+//! # Recovery and its cases
+//!
+//! Everything is synced before it is read, so that nothing is acted on that a dead process left in the cache alone.
+//! Then segments are scanned in order; each record must be whole, carry the next number and an epoch not below the
+//! last. The *known synced number* is the highest that any whole batch header, segment header or snapshot names, those
+//! behind a damage included.
+//!
+//! | Found | Then |
+//! |---|---|
+//! | all whole to the end | go on behind it; what is not known to be synced is written again, for pages that a failed sync left look clean and are lost |
+//! | damage or a gap at a number at or below the known synced number | corruption: refuse, name file, offset and command; change nothing |
+//! | damage above it | a power cut: cut there, even where good records follow; the bytes are kept aside, counted and logged |
+//! | another journal's id | refuse |
+//! | a whole record that makes no sense: no power cut leaves one | corruption: refuse |
+//! | a newer format | refuse |
+//! | the journal ends before the newest snapshot's number | corruption: refuse |
+//!
+//! # What stands in it of persons
+//!
+//! Attributes of a customer stand in one event alone, sealed with a key of that customer; see [`keys`]. Keys lie in a file
+//! of their own, no copy of which is in any backup unless asked for: erasing the key erases what it sealed, wherever a
+//! copy lies. Digests of identities are keyed with a secret of the data folder; see [`Instance`].
+//!
+//! # What a later version adds
+//!
+//! An event begins with its tag; tags are never reused and each new event takes the next. Within a version an event's
+//! fields are fixed, golden bytes hold them; another shape is another tag. The header's two zero bytes must be zero.
+
+mod buffer;
+mod error;
+pub mod event;
+pub mod frame;
+mod instance;
+pub mod keys;
+mod log;
+mod marks;
+mod read;
+pub mod recovery;
+pub mod snapshot;
+pub mod walk;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::domain::transaction::Place;
+pub use error::{Failed, OpenError, ReadError, ScanError};
+pub use frame::Head;
+pub use instance::{Instance, InstanceError};
+pub use keys::Keys;
+pub use log::Journal;
+pub use recovery::Recovery;
+
+use std::{fmt, io, time::Duration};
+
+/// The version of the format that this program writes.
+pub const FORMAT: u8 = 1;
+/// The most bytes of one record.
+pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most bytes of records that may wait to be written before callers should refuse new work.
+pub const BACKLOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The folder of the segments.
+pub const FOLDER: &str = "journal";
+/// The folder of the segments that were moved to the archive.
+pub const ARCHIVE: &str = "archive";
+/// The folder of the bytes that recovery cut off.
+pub const CUT: &str = "cut";
+
+/// A record's number. 0 is before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Lsn(pub u64);
+
+impl Lsn {
+    /// Before the first record.
+    pub const NONE: Self = Self(0);
+}
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names a journal for ever, so that no file of another is taken for one of this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct JournalId(pub [u8; 16]);
+
+impl fmt::Display for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// When a record counts as committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// When it is on the medium.
+    Always,
+    /// When the system has it; the medium gets it every [`Options::sync_interval`].
+    Interval,
+    /// When the system has it; nothing is synced but by [`Journal::sync`].
+    Never,
+}
+
+/// How a journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// When a record counts as committed.
+    pub sync: Sync,
+    /// How often the medium gets what the system has, with [`Sync::Interval`].
+    pub sync_interval: Duration,
+    /// Bytes of a segment's file from which on the next batch begins another. A batch is never split, so a file may be
+    /// larger by what had waited.
+    pub segment_bytes: u64,
+    /// Bytes of written records that stay in memory to be read without the file.
+    pub tail_bytes: usize,
+}
+
+/// What became of a record that was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its number: what to wait for.
+    pub lsn: Lsn,
+    /// Where it lies: what to read it by.
+    pub place: Place,
+}
+
+/// A record that counts, as it is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its number.
+    pub lsn: Lsn,
+    /// Which start of the daemon wrote it.
+    pub epoch: u32,
+    /// Whom it is about.
+    pub owner: u64,
+    /// Where it lies.
+    pub place: Place,
+    /// What happened.
+    pub events: &'a [u8],
+}
+
+/// A segment of a running journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The number of its first record, which names its file.
+    pub first_lsn: Lsn,
+    /// The place of its first record.
+    pub first_place: Place,
+    /// The place behind its last one.
+    pub end_place: Place,
+    /// The number of its last record; that before the first where it has none.
+    pub last: Lsn,
+    /// Its file, from the data folder on.
+    pub path: String,
+    /// Whether another has begun, so that nothing will be written to this one again.
+    pub sealed: bool,
+}
+
+/// A file that must never be behind the journal: the keys that records are sealed with. It is written before each
+/// batch that is written, and synced before each sync.
+pub trait Companion: Send + std::marker::Sync {
+    /// Hands to the system what was added to it.
+    ///
+    /// # Errors
+    /// The journal fails with it.
+    fn write(&self) -> io::Result<()>;
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// The journal fails with it.
+    fn sync(&self) -> io::Result<()>;
+}
+
+impl Companion for Keys {
+    fn write(&self) -> io::Result<()> {
+        Self::write(self)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Self::sync(self)
+    }
+}
+
+/// What is known of transactions that have left memory.
+pub trait Past: Send + std::marker::Sync {
+    /// Where the last records lie about transactions whose ids have this key: customer, slot, place.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    fn transactions(&self, key: u64) -> io::Result<Vec<(u64, u32, Place)>>;
+
+    /// The transactions of a customer in slots `from..to`, ascending, with the places of their last records.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    fn of_customer(&self, customer: u64, from: u32, to: u32) -> io::Result<Vec<(u32, Place)>>;
+
+    /// Every record before this place is known.
+    fn archived_before(&self) -> Place;
+}

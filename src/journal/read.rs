@@ -1,0 +1,155 @@
+//! Reading back: a record by its place, a segment from end to end.
+
+use super::{
+    Journal, Lsn, Place, ReadError, Record, ScanError, SegmentInfo,
+    frame::{self, Body, CRC_BYTES, HEAD_BYTES, Head},
+    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError},
+    write::Files,
+};
+use crate::store::{File, read_full};
+use std::sync::Arc;
+
+/// The most files that are held open to be read from.
+const HANDLES_MAX: usize = 64;
+/// Bytes that the first look at a record reads: most records are shorter.
+const LOOK_BYTES: usize = 512;
+
+/// Open files of segments, the last used first.
+pub(super) struct Handles(Vec<(Lsn, Arc<dyn File>)>);
+
+impl Handles {
+    pub(super) fn new(first: (Lsn, Arc<dyn File>)) -> Self {
+        Self(vec![first])
+    }
+
+    fn find(&mut self, first_lsn: Lsn) -> Option<Arc<dyn File>> {
+        let at = self.0.iter().position(|(lsn, _)| *lsn == first_lsn)?;
+        self.0.get_mut(..=at)?.rotate_right(1);
+        self.0.first().map(|(_, file)| Arc::clone(file))
+    }
+
+    pub(super) fn put(&mut self, first_lsn: Lsn, file: Arc<dyn File>) {
+        self.0.insert(0, (first_lsn, file));
+        self.0.truncate(HANDLES_MAX);
+    }
+}
+
+/// Leaves of a whole record its events.
+fn keep_events(into: &mut Vec<u8>, body: Body<'_>) -> bool {
+    match body {
+        Body::Events(events) | Body::Part { events, .. } => {
+            into.clear();
+            into.extend_from_slice(events);
+            true
+        }
+        Body::Batch { .. } | Body::Begin | Body::End { .. } => false,
+    }
+}
+
+impl Journal {
+    /// Reads the events of the record at a place, from memory where they are among the newest, else from the file.
+    ///
+    /// # Errors
+    /// No record of events begins there, or it cannot be read. A record that was never committed may be gone.
+    pub fn read(&self, place: Place, into: &mut Vec<u8>) -> Result<Head, ReadError> {
+        let found = self.buffer.lock().read(place, |framed| {
+            let framed = framed.filter(|framed| keep_events(into, framed.body));
+            framed.map(|framed| framed.head)
+        });
+        match (found, &self.files) {
+            (Some(found), _) => found.ok_or(ReadError::NoRecord(place)),
+            (None, Some(files)) => Self::read_from(files, place, into),
+            (None, None) => Err(ReadError::NoRecord(place)),
+        }
+    }
+
+    fn read_from(files: &Files, place: Place, into: &mut Vec<u8>) -> Result<Head, ReadError> {
+        let (file, path, first_place) = Self::file_at(files, place)?;
+        let offset = RECORDS_FROM.saturating_add(place.0.saturating_sub(first_place.0));
+        let io = |source| ReadError::Io { file: path.clone(), source };
+        let damaged = |what: String| ReadError::Damaged { place, file: path.clone(), what };
+        into.clear();
+        into.resize(LOOK_BYTES, 0);
+        let mut have = read_full(&*file, into, offset).map_err(io)?;
+        into.truncate(have);
+        let length = frame::length(into).map_err(|flaw| damaged(flaw.to_string()))?;
+        if have < length {
+            into.resize(length, 0);
+            let behind = offset.saturating_add(u64::try_from(have).unwrap_or(u64::MAX));
+            have += read_full(&*file, into.get_mut(have..).unwrap_or_default(), behind).map_err(io)?;
+        }
+        into.truncate(length.min(have));
+        let framed = frame::parse(into).map_err(|flaw| damaged(flaw.to_string()))?;
+        let head = framed.head;
+        let skip = match framed.body {
+            Body::Events(_) => HEAD_BYTES,
+            Body::Part { .. } => HEAD_BYTES + 8,
+            Body::Batch { .. } | Body::Begin | Body::End { .. } => return Err(ReadError::NoRecord(place)),
+        };
+        into.truncate(length - CRC_BYTES);
+        into.drain(..skip);
+        Ok(head)
+    }
+
+    /// The open file of the segment in which a place lies.
+    fn file_at(files: &Files, place: Place) -> Result<(Arc<dyn File>, String, Place), ReadError> {
+        // The path stays good while the list is held: a segment is moved under the list's lock.
+        let segments = files.segments.read();
+        let at = segments.partition_point(|segment| segment.first_place <= place).checked_sub(1);
+        let segment = at.and_then(|at| segments.get(at)).ok_or(ReadError::NoRecord(place))?;
+        let (path, first_place) = (segment.path.clone(), segment.first_place);
+        if let Some(file) = files.handles.lock().find(segment.first_lsn) {
+            return Ok((file, path, first_place));
+        }
+        let opened = files.store.open(&path);
+        let file = opened.map_err(|source| ReadError::Io { file: path.clone(), source })?;
+        files.handles.lock().put(segment.first_lsn, Arc::clone(&file));
+        Ok((file, path, first_place))
+    }
+
+    /// Hands over the records of a sealed segment that count, in order. A group never straddles two segments, since it
+    /// is appended in one step and a batch is never split.
+    ///
+    /// # Errors
+    /// The segment cannot be read or is damaged, or the visitor refuses a record.
+    pub fn scan(
+        &self,
+        segment: &SegmentInfo,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<(), ScanError> {
+        let file = segment.path.clone();
+        let io = |source| ScanError::Io { file: file.clone(), source };
+        let damaged = |offset, what: String| ScanError::Damaged { file: file.clone(), offset, what };
+        let Some(files) = &self.files else { return Ok(()) };
+        let end = RECORDS_FROM.saturating_add(segment.end_place.0.saturating_sub(segment.first_place.0));
+        let walk = || match files.store.open(&file).map_err(io).map(Walk::over)? {
+            Ok(walk) => Ok(walk.until(end)),
+            Err(WalkError::Io(source)) => Err(io(source)),
+            Err(WalkError::Head(flaw)) => Err(damaged(0, flaw.to_string())),
+        };
+        let (mut walk_once, mut groups) = (walk()?, Groups::from(segment.first_lsn));
+        loop {
+            match walk_once.step().map_err(io)? {
+                Step::End => break,
+                Step::Record(seen) => {
+                    groups.see(&seen.framed).map_err(|what| damaged(seen.offset, what.to_owned()))?;
+                }
+                Step::Damage(damage) => return Err(damaged(damage.offset, damage.wrong.to_string())),
+            }
+        }
+        let mut walk_again = walk()?;
+        loop {
+            match walk_again.step().map_err(io)? {
+                Step::End => return Ok(()),
+                Step::Record(seen) => {
+                    let counts = |group: Option<Lsn>| group.is_none_or(|group| !groups.is_open(group));
+                    if let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) {
+                        let refused = |what| ScanError::Refused { file: file.clone(), lsn: record.lsn, what };
+                        visit(&record).map_err(refused)?;
+                    }
+                }
+                Step::Damage(damage) => return Err(damaged(damage.offset, damage.wrong.to_string())),
+            }
+        }
+    }
+}

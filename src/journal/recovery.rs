@@ -1,0 +1,363 @@
+//! How a journal is found again after whatever happened, case by case as in [the room's table](super#recovery-and-its-cases).
+//!
+//! Everything is synced, validated and replayed before the first byte is changed, so a refusal changes nothing. What
+//! is changed then can be cut short at any point and is done again at the next start.
+
+mod mend;
+
+use super::{
+    ARCHIVE, CUT, FOLDER, JournalId, Lsn, OpenError, Place, Record, SegmentInfo,
+    frame::{Body, Flaw, HeadFlaw, SegmentHead},
+    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
+};
+use crate::store::Store;
+use std::{collections::BTreeMap, io};
+
+/// What was found at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Records that were replayed.
+    pub records: u64,
+    /// The number of the last record that stands.
+    pub last: Lsn,
+    /// Bytes that were moved aside, since a power cut had left them behind a gap.
+    pub cut_bytes: u64,
+    /// Files that they were moved to, in the folder `cut`.
+    pub cut_files: u64,
+    /// The number of this start.
+    pub epoch: u32,
+}
+
+/// What the running journal goes on from.
+pub(super) struct Recovered {
+    pub(super) recovery: Recovery,
+    pub(super) segments: Vec<SegmentInfo>,
+    /// Where the next record will lie.
+    pub(super) end: Place,
+}
+
+/// What is asked of a recovery.
+pub(super) struct Wanted {
+    pub(super) id: JournalId,
+    /// Records up to here need no replay.
+    pub(super) after: Lsn,
+    /// Up to here the journal was synced, says a snapshot.
+    pub(super) known_synced: Lsn,
+}
+
+pub(super) type Replay<'a> = &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>;
+
+/// A segment's file and its head.
+struct Found {
+    path: String,
+    named: Lsn,
+    head: Result<SegmentHead, &'static str>,
+    bytes: u64,
+    /// What the walk found, where the segment was walked.
+    last: Lsn,
+    end: u64,
+}
+
+impl Found {
+    fn end_place(&self) -> Place {
+        let first = self.head.map_or(0, |head| head.first_place.0);
+        Place(first.saturating_add(self.end.saturating_sub(RECORDS_FROM)))
+    }
+}
+
+/// Where the good records end before the file does.
+struct Cut {
+    /// Which segment; later ones go whole.
+    segment: usize,
+    /// From where on; 0 for the whole file.
+    offset: u64,
+    lsn: Lsn,
+    what: String,
+    may_be_torn: bool,
+}
+
+struct Scan<'a> {
+    store: &'a dyn Store,
+    wanted: Wanted,
+    segments: Vec<Found>,
+    /// The first segment that is walked.
+    from: usize,
+    known: Lsn,
+    epoch: u32,
+    groups: Groups,
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Io { what: what.into(), source }
+}
+
+fn reading(path: &str) -> impl FnOnce(io::Error) -> OpenError {
+    io_error(format!("reading {path}"))
+}
+
+/// Finds the journal, replays it, and cuts what a power cut has left.
+pub(super) fn recover(store: &dyn Store, wanted: Wanted, replay: Replay<'_>) -> Result<Recovered, OpenError> {
+    let segments = find(store, &wanted)?;
+    let known = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.synced);
+    let known = known.chain([wanted.known_synced]).max().unwrap_or_default();
+    let epoch = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.epoch).max().unwrap_or(0);
+    let behind = segments.partition_point(|found| found.named.0 <= wanted.after.0.saturating_add(1));
+    // A segment whose head is damaged does not say where it begins; the one before it tells where that should be.
+    let whole = segments.iter().take(behind).rposition(|found| found.head.is_ok());
+    let from = whole.unwrap_or(0);
+    let mut scan = Scan { store, wanted, segments, from, known, epoch, groups: Groups::default() };
+    scan.check_older()?;
+    let cut = scan.validate()?;
+    let last = scan.judge(cut.as_ref())?;
+    let records = scan.replay(replay)?;
+    let known = scan.known;
+    scan.renew(known)?;
+    let (cut_files, cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
+    let epoch = scan.epoch.checked_add(1).ok_or_else(|| OpenError::Corrupt {
+        file: scan.segments.last().map_or(FOLDER.to_owned(), |found| found.path.clone()),
+        offset: 12,
+        lsn: last,
+        what: "no start can have so high a number".to_owned(),
+    })?;
+    let end = scan.drop_empty()?;
+    let segments = scan.infos();
+    Ok(Recovered { recovery: Recovery { records, last, cut_bytes, cut_files, epoch }, segments, end })
+}
+
+/// The number that names a segment's file.
+fn number_of(name: &str) -> Option<Lsn> {
+    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok().map(Lsn))?
+}
+
+/// The file of the segment that begins with this record.
+pub(super) fn path_of(first: Lsn) -> String {
+    format!("{FOLDER}/{:020}.log", first.0)
+}
+
+/// The segments of both folders in order, each with its head. All of them are synced first.
+fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, OpenError> {
+    let mut paths = BTreeMap::new();
+    // What an earlier start has cut off must not come back either.
+    for folder in [FOLDER, ARCHIVE, CUT] {
+        store.sync_folder(folder).map_err(io_error(format!("syncing {folder}")))?;
+    }
+    for folder in [FOLDER, ARCHIVE] {
+        let names = store.list(folder).map_err(io_error(format!("listing {folder}")))?;
+        // A file that a cut-short move has left under both names counts once.
+        paths.extend(names.iter().filter_map(|name| Some((number_of(name)?, format!("{folder}/{name}")))));
+    }
+    let mut segments = Vec::with_capacity(paths.len());
+    for (named, path) in paths {
+        let file = store.open(&path).map_err(io_error(format!("opening {path}")))?;
+        file.sync().map_err(io_error(format!("syncing {path}")))?;
+        let bytes = file.len().map_err(reading(&path))?;
+        let head = match Walk::over(file).map(|walk| walk.head()) {
+            Ok(head) if head.id != wanted.id => {
+                return Err(OpenError::Foreign { file: path, found: head.id, expected: wanted.id });
+            }
+            Ok(head) if head.first_lsn != named => Err("the file's name is not the number of its first record"),
+            Ok(head) => Ok(head),
+            Err(WalkError::Head(HeadFlaw::Newer(format))) => return Err(OpenError::Newer { file: path, format }),
+            Err(WalkError::Head(HeadFlaw::Damaged(what))) => Err(what),
+            Err(WalkError::Io(source)) => return Err(reading(&path)(source)),
+        };
+        segments.push(Found { path, named, head, bytes, last: Lsn(named.0.saturating_sub(1)), end: bytes });
+    }
+    Ok(segments)
+}
+
+impl Scan<'_> {
+    fn corrupt(&self, segment: usize, offset: u64, lsn: Lsn, what: &str) -> OpenError {
+        let file = self.segments.get(segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
+        OpenError::Corrupt { file, offset, lsn, what: what.to_owned() }
+    }
+
+    /// Segments that are not walked: their heads, and that each begins where the one before ends.
+    fn check_older(&mut self) -> Result<(), OpenError> {
+        let first = Lsn(self.wanted.after.0.saturating_add(1));
+        if let Some(found) = self.segments.first().filter(|found| found.named > first) {
+            let what = format!("the journal begins with record {}; those before it are missing", found.named);
+            return Err(self.corrupt(0, 0, first, &what));
+        }
+        for older in 0..self.from {
+            let Some([this, next]) = self.segments.get(older..older + 2) else { break };
+            let head = this.head.map_err(|what| self.corrupt(older, 0, this.named, what))?;
+            let begins = next.head.map_err(|what| self.corrupt(older + 1, 0, next.named, what))?;
+            if this.end_place() != begins.first_place || head.epoch > begins.epoch {
+                return Err(self.corrupt(older, this.bytes, begins.first_lsn, "the next segment does not go on here"));
+            }
+            if let Some(this) = self.segments.get_mut(older) {
+                this.last = Lsn(begins.first_lsn.0.saturating_sub(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first pass: where the good records end, which groups end, how far the journal is known to be synced.
+    fn validate(&mut self) -> Result<Option<Cut>, OpenError> {
+        let mut before: Option<(Lsn, Place, u32)> = None;
+        let walked_from = self.segments.get(self.from).map_or(Lsn(1), |found| found.named);
+        self.groups = Groups::from(walked_from);
+        for segment in self.from..self.segments.len() {
+            let Some(found) = self.segments.get(segment) else { break };
+            let (path, named) = (found.path.clone(), found.named);
+            let expected = before.map_or(named, |(lsn, ..)| lsn);
+            let whole =
+                |what: &str| Cut { segment, offset: 0, lsn: expected, what: what.to_owned(), may_be_torn: true };
+            let flaw = match (found.head, before) {
+                (Err(what), _) => Some(what),
+                (Ok(head), Some(before)) if (head.first_lsn, head.first_place) != (before.0, before.1) => {
+                    Some("it does not go on where the segment before it ends")
+                }
+                (Ok(head), Some((.., epoch))) if head.epoch < epoch => Some("it is of an earlier start than the last"),
+                _ => None,
+            };
+            if let Some(what) = flaw {
+                self.look_behind(segment)?;
+                return Ok(Some(whole(what)));
+            }
+            let mut walk = self.walk(&path)?;
+            if let Some(cut) = self.walk_through(segment, &mut walk)? {
+                self.look_behind(segment)?;
+                return Ok(Some(cut));
+            }
+            before = Some((walk.next_lsn(), walk.place(), walk.epoch()));
+        }
+        Ok(None)
+    }
+
+    fn walk(&self, path: &str) -> Result<Walk, OpenError> {
+        match Walk::open(self.store, path) {
+            Ok(walk) => Ok(walk),
+            Err(WalkError::Io(source)) => Err(reading(path)(source)),
+            Err(WalkError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
+        }
+    }
+
+    fn walk_through(&mut self, segment: usize, walk: &mut Walk) -> Result<Option<Cut>, OpenError> {
+        let Some(found) = self.segments.get_mut(segment) else { return Ok(None) };
+        let cut = loop {
+            match walk.step().map_err(reading(&found.path))? {
+                Step::End => break None,
+                Step::Record(seen) => {
+                    self.epoch = self.epoch.max(seen.framed.head.epoch);
+                    if let Body::Batch { synced, .. } = seen.framed.body {
+                        self.known = self.known.max(synced);
+                    }
+                    if let Err(what) = self.groups.see(&seen.framed) {
+                        let (offset, lsn) = (seen.offset, seen.framed.head.lsn);
+                        return Ok(Some(Cut { segment, offset, lsn, what: what.to_owned(), may_be_torn: false }));
+                    }
+                }
+                Step::Damage(damage) => {
+                    match damage.wrong {
+                        Wrong::Bytes(Flaw::Newer(format)) => {
+                            return Err(OpenError::Newer { file: found.path.clone(), format: format.into() });
+                        }
+                        Wrong::Foreign(id) => {
+                            let expected = self.wanted.id;
+                            return Err(OpenError::Foreign { file: found.path.clone(), found: id, expected });
+                        }
+                        _ => {}
+                    }
+                    let (what, may_be_torn) = (damage.wrong.to_string(), damage.wrong.may_be_torn());
+                    break Some(Cut { segment, offset: damage.offset, lsn: damage.lsn, what, may_be_torn });
+                }
+            }
+        };
+        found.end = walk.offset();
+        found.last = Lsn(walk.next_lsn().0.saturating_sub(1));
+        Ok(cut)
+    }
+
+    /// What batch headers behind a damage say of how far the journal was synced.
+    fn look_behind(&mut self, segment: usize) -> Result<(), OpenError> {
+        for found in self.segments.iter().skip(segment) {
+            let file = self.store.open(&found.path).map_err(reading(&found.path))?;
+            // Where the head is damaged, its records may still be whole and know more.
+            let assumed = SegmentHead {
+                epoch: 0,
+                id: self.wanted.id,
+                first_lsn: found.named,
+                first_place: Place(0),
+                synced: Lsn(0),
+            };
+            let mut walk = Walk::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
+            loop {
+                match walk.step().map_err(reading(&found.path))? {
+                    Step::End => break,
+                    Step::Record(seen) => {
+                        self.epoch = self.epoch.max(seen.framed.head.epoch);
+                        if let Body::Batch { synced, .. } = seen.framed.body {
+                            self.known = self.known.max(synced);
+                        }
+                    }
+                    Step::Damage(_) => {
+                        if !walk.skip().map_err(reading(&found.path))? {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what no power cut can have done; else says the last record that stands.
+    fn judge(&mut self, cut: Option<&Cut>) -> Result<Lsn, OpenError> {
+        let Some(cut) = cut else {
+            let (last, end) = self.segments.last().map_or((Lsn(0), 0), |found| (found.last, found.end));
+            if last < self.known {
+                let what = format!("the journal ends here, and was synced up to record {}", self.known);
+                let segment = self.segments.len().saturating_sub(1);
+                return Err(self.corrupt(segment, end, Lsn(last.0.saturating_add(1)), &what));
+            }
+            return Ok(last);
+        };
+        // Where the very first head is lost, so is the place at which the journal would go on.
+        let nothing_left = cut.segment == 0 && cut.offset == 0 && cut.lsn > Lsn(1);
+        if cut.lsn <= self.known || !cut.may_be_torn || nothing_left {
+            return Err(self.corrupt(cut.segment, cut.offset, cut.lsn, &cut.what));
+        }
+        Ok(Lsn(cut.lsn.0.saturating_sub(1)))
+    }
+
+    /// The second pass: hands over what counts.
+    fn replay(&mut self, replay: Replay<'_>) -> Result<u64, OpenError> {
+        let mut records = 0;
+        for found in self.segments.iter().skip(self.from).filter(|found| found.last >= found.named) {
+            let mut walk = self.walk(&found.path)?.until(found.end);
+            loop {
+                let seen = match walk.step().map_err(reading(&found.path))? {
+                    Step::End => break,
+                    Step::Record(seen) => seen,
+                    Step::Damage(_) => {
+                        let changed = io::Error::other("the file changed while it was read");
+                        return Err(reading(&found.path)(changed));
+                    }
+                };
+                let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
+                let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
+                if record.lsn > self.wanted.after {
+                    let refused = |what| OpenError::Replay { file: found.path.clone(), lsn: record.lsn, what };
+                    replay(&record).map_err(refused)?;
+                    records += 1;
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    fn infos(&self) -> Vec<SegmentInfo> {
+        let info = |found: &Found| SegmentInfo {
+            first_lsn: found.named,
+            first_place: found.head.map_or(Place(0), |head| head.first_place),
+            end_place: found.end_place(),
+            last: found.last,
+            path: found.path.clone(),
+            sealed: true,
+        };
+        self.segments.iter().map(info).collect()
+    }
+}

@@ -1,0 +1,328 @@
+//! What a snapshot's pieces say, as plain numbers and texts, and its way from and to the domain.
+//!
+//! The order of fields is the format; see [`super`]. Nothing is taken on trust on the way back: a checksum says that
+//! bytes are as they were written, not that they make sense to this program.
+
+use super::{
+    super::event::{
+        self, Open, Seal,
+        numbers::{Numbered, flag_bits, flags_of},
+    },
+    SnapshotError,
+};
+use crate::domain::{
+    brief::{Brief, Briefs, Upshot},
+    common::Common,
+    customer::Customer,
+    money::Currency,
+    name::Name,
+    rules::Direction,
+    standing::Standing,
+    time::Millis,
+    transaction::Place,
+    usage::{Book, BookKey, Contribution, Sums},
+};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A name; it is written without a copy.
+type Text = Cow<'static, str>;
+
+/// A customer but for its transactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadDto {
+    /// The internal number.
+    pub number: u64,
+    /// Whose.
+    pub merchant: Text,
+    /// Unique in the merchant where set.
+    pub identifier: Option<Box<str>>,
+    /// Attributes as in events, sealed by whoever wrote it; empty where there are none.
+    pub attributes: Vec<u8>,
+    /// The stored level of deposits and of withdrawals.
+    pub levels: [Option<Text>; 2],
+    /// Number of the status.
+    pub consent: u8,
+    /// Number of the status.
+    pub suspicion: Option<u8>,
+    /// Sorted.
+    pub instruments: Vec<Box<str>>,
+    /// When.
+    pub created: i64,
+    /// When.
+    pub modified: i64,
+    /// As of which time usage was last looked at.
+    pub settled_at: i64,
+    /// The number of the last record that is in it.
+    pub applied: u64,
+    /// In the order that briefs refer to.
+    pub books: Vec<BookDto>,
+    /// The first slot that has not left memory, pinned ones apart.
+    pub first_slot: u32,
+    /// The slot that the next transaction got at the time: briefs from it on are not in the snapshot.
+    pub next_slot: u32,
+}
+
+/// A book, and what counts in it of transactions that have left memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookDto {
+    /// Number of the word.
+    pub direction: u8,
+    /// Three letters.
+    pub currency: [u8; 3],
+    /// By name.
+    pub level: Text,
+    /// Minor units where cancels are not subtracted.
+    pub gross: u128,
+    /// Minor units where they are.
+    pub net: u128,
+    /// Transactions where cancels are not subtracted.
+    pub gross_count: u64,
+    /// Transactions where they are.
+    pub net_count: u64,
+}
+
+/// A transaction in brief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BriefDto {
+    /// Its own time.
+    pub at: i64,
+    /// When the hold ends.
+    pub hold_until: Option<i64>,
+    /// What it contributes where cancels are not subtracted.
+    pub gross: u64,
+    /// And where they are.
+    pub net: u64,
+    /// Where the last record about it lies.
+    pub place: u64,
+    /// The digest of its id.
+    pub key: u64,
+    /// Which of the head's books.
+    pub book: Option<u16>,
+    /// Number of the word.
+    pub status: u8,
+    /// Bits by the numbers of the words.
+    pub flags: u8,
+}
+
+/// What belongs to no customer. Of several, lists add up, the highest `next_customer` and the last `configured` count.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorldDto {
+    /// The number that the next customer gets.
+    pub next_customer: u64,
+    /// Currencies in which anything is held.
+    pub currencies: Vec<[u8; 3]>,
+    /// Levels that requests made.
+    pub levels: Vec<LevelDto>,
+    /// Instruments with which no payment passes.
+    pub blocked: Vec<Box<str>>,
+    /// Where the last record lies about transactions that have left memory and of which the archive does not know it.
+    pub late: Vec<LateDto>,
+    /// The version of the configuration that last came into force.
+    pub configured: Option<Box<str>>,
+}
+
+/// A level that a request made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelDto {
+    /// Whose.
+    pub merchant: Text,
+    /// As sent.
+    pub name: Text,
+    /// Number of the word.
+    pub direction: u8,
+    /// Three letters.
+    pub currency: [u8; 3],
+    /// When.
+    pub created: i64,
+}
+
+/// A fact that came late to a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateDto {
+    /// The digest of the transaction's id.
+    pub key: u64,
+    /// Whose.
+    pub customer: u64,
+    /// The transaction's slot.
+    pub slot: u32,
+    /// Where the last record about it lies.
+    pub place: u64,
+}
+
+impl HeadDto {
+    /// Of a customer, as it is now.
+    #[must_use]
+    pub fn of(customer: &Customer, seal: &mut Seal<'_>) -> Self {
+        let (consent, suspicion) = customer.standing.parts();
+        Self {
+            number: customer.number,
+            merchant: text(customer.merchant),
+            identifier: customer.identifier.clone(),
+            attributes: event::seal_attributes(&customer.attributes, seal),
+            levels: customer.levels.map(|level| level.map(text)),
+            consent: consent.number(),
+            suspicion: suspicion.map(Numbered::number),
+            instruments: customer.instruments.clone(),
+            created: customer.created.0,
+            modified: customer.modified.0,
+            settled_at: customer.settled_at().0,
+            applied: customer.applied,
+            books: customer.books.iter().map(BookDto::of).collect(),
+            first_slot: customer.briefs.first_slot(),
+            next_slot: customer.briefs.next_slot(),
+        }
+    }
+
+    /// The customer, without transactions: [`BriefDto::resume_in`] brings them back.
+    ///
+    /// # Errors
+    /// Words, names and currencies that are none; attributes that do not open; slots or instruments out of order.
+    pub fn customer(self, open: &mut Open<'_>) -> Result<Customer, SnapshotError> {
+        let mut customer = Customer::new(self.number, name(&self.merchant)?, self.identifier, Millis(self.created));
+        customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
+        for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {
+            *level = kept.as_deref().map(name).transpose()?;
+        }
+        customer.standing = Standing::of_parts(word(self.consent)?, self.suspicion.map(word).transpose()?);
+        if !self.instruments.is_sorted_by(|one, next| one < next) {
+            return Err(wrong(format_args!("the instruments of customer {} are not sorted", self.number)));
+        }
+        customer.instruments = self.instruments;
+        customer.modified = Millis(self.modified);
+        customer.applied = self.applied;
+        for book in &self.books {
+            customer.books.push(book.book()?);
+        }
+        if self.first_slot > self.next_slot || customer.books.len() > usize::from(u16::MAX) {
+            return Err(wrong(format_args!("the slots or books of customer {} are out of bounds", self.number)));
+        }
+        customer.briefs = Briefs::resumed(self.first_slot);
+        // No hold is open yet, so this only sets the time.
+        customer.settle(Millis(self.settled_at));
+        Ok(customer)
+    }
+}
+
+impl BookDto {
+    fn of(book: &Book) -> Self {
+        let (BookKey { direction, currency, level }, left) = (book.key, book.left());
+        Self {
+            direction: direction.number(),
+            currency: currency.code(),
+            level: text(level),
+            gross: left.gross,
+            net: left.net,
+            gross_count: left.gross_count,
+            net_count: left.net_count,
+        }
+    }
+
+    fn book(&self) -> Result<Book, SnapshotError> {
+        let Self { gross, net, gross_count, net_count, .. } = *self;
+        let (direction, currency) = (word(self.direction)?, currency_of(self.currency)?);
+        let key = BookKey { direction, currency, level: name(&self.level)? };
+        Ok(Book::resumed(key, Sums { gross, net, gross_count, net_count }))
+    }
+}
+
+impl BriefDto {
+    /// Of a brief, as it is now.
+    #[must_use]
+    pub fn of(brief: &Brief) -> Self {
+        let upshot = brief.upshot();
+        Self {
+            at: brief.at.0,
+            hold_until: upshot.hold_until.map(|until| until.0),
+            gross: upshot.counts.gross,
+            net: upshot.counts.net,
+            place: brief.place.0,
+            key: brief.key,
+            book: brief.book,
+            status: upshot.status.number(),
+            flags: flag_bits(upshot.flags),
+        }
+    }
+
+    /// Gives it back to its customer.
+    ///
+    /// # Errors
+    /// Words that are none, a book that the head does not name, a slot that is not the next or was there already.
+    pub fn resume_in(self, customer: &mut Customer, slot: u32) -> Result<(), SnapshotError> {
+        let number = customer.number;
+        let (first, next) = (customer.briefs.first_slot(), customer.briefs.next_slot());
+        if slot != next && (slot >= first || customer.briefs.get(slot).is_some()) {
+            return Err(wrong(format_args!("slot {slot} of customer {number} stands where {next} should")));
+        }
+        if self.book.is_some_and(|book| usize::from(book) >= customer.books.len()) {
+            return Err(wrong(format_args!("slot {slot} of customer {number} counts in a book that is not there")));
+        }
+        let upshot = Upshot {
+            status: word(self.status)?,
+            counts: Contribution { gross: self.gross, net: self.net },
+            hold_until: self.hold_until.map(Millis),
+            flags: flags_of(self.flags).ok_or_else(|| wrong(format_args!("{} is no set of flags", self.flags)))?,
+        };
+        customer.resume(slot, Brief::new(Millis(self.at), self.book, self.key, Place(self.place), &upshot));
+        Ok(())
+    }
+}
+
+impl WorldDto {
+    /// The currencies.
+    ///
+    /// # Errors
+    /// Letters that name none.
+    pub fn currencies(&self) -> Result<Vec<Currency>, SnapshotError> {
+        self.currencies.iter().copied().map(currency_of).collect()
+    }
+}
+
+impl LevelDto {
+    /// Of a level that a request made.
+    #[must_use]
+    pub fn of(merchant: Name, level: Name, direction: Direction, currency: Currency, created: Millis) -> Self {
+        Self {
+            merchant: text(merchant),
+            name: text(level),
+            direction: direction.number(),
+            currency: currency.code(),
+            created: created.0,
+        }
+    }
+
+    /// The event that made it.
+    ///
+    /// # Errors
+    /// Words, names and currencies that are none.
+    pub fn made(&self) -> Result<Common, SnapshotError> {
+        Ok(Common::LevelMade {
+            merchant: name(&self.merchant)?,
+            name: name(&self.name)?,
+            direction: word(self.direction)?,
+            currency: currency_of(self.currency)?,
+            at: Millis(self.created),
+        })
+    }
+}
+
+fn text(name: Name) -> Text {
+    Cow::Borrowed(name.as_str())
+}
+
+fn name(text: &str) -> Result<Name, SnapshotError> {
+    Name::parse(text).map_err(|error| wrong(format_args!("{text:?} is no name: {error}")))
+}
+
+fn word<W: Numbered>(number: u8) -> Result<W, SnapshotError> {
+    W::of_number(number).ok_or_else(|| wrong(format_args!("{number} is no {}", W::WHAT)))
+}
+
+fn currency_of(letters: [u8; 3]) -> Result<Currency, SnapshotError> {
+    let code = std::str::from_utf8(&letters).ok().and_then(Currency::parse);
+    code.ok_or_else(|| wrong(format_args!("{letters:?} is no currency")))
+}
+
+fn wrong(what: std::fmt::Arguments<'_>) -> SnapshotError {
+    SnapshotError::Content(what.to_string())
+}

@@ -1,0 +1,335 @@
+//! The bytes of a snapshot, for ever; and what is made of spoilt ones.
+
+use super::{
+    super::event::tests::{eur, name, turn, turn_back},
+    *,
+};
+use crate::{domain::identity::Attributes, store::Store};
+use crate::{
+    domain::{
+        brief::{Brief, Flags, Upshot},
+        common::Common,
+        customer::{Customer, Event, Recorded},
+        rules::{Attribute, Direction},
+        standing::Signal,
+        time::Millis,
+        transaction::{Flag, Place, Status},
+        usage::{BookKey, Contribution},
+    },
+    store::memory::Memory,
+};
+
+const JOURNAL: [u8; 16] = *b"0123456789abcdef";
+const PATH: &str = "snapshots/1";
+
+/// The header, then a frame a line.
+const GOLDEN: [&str; 5] = [
+    "4c47534e415000000100000001000000303132333435363738396162636465660700000000000000feffffffffffffff000000000000000000000000317a043f",
+    "83000000f54871590200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631",
+    "1201000082409f7b00000000030000000000000001000000000000006d010500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010502000000000000000400000000000000746f6b310400000000000000746f6b320a000000000000000e00000000000000d00700000000000006000000000000000200000000000000014555520400000000000000676f6c64a00f0000000000000000000000000000800c000000000000000000000000000008000000000000000800000000000000024555520400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
+    "7e000000a3621e18010000000300000000000000020000000000000001000000e903000000000000012823000000000000f4010000000000009001000000000000d107000000000000edfe00000000000001000001120a000000f20300000000000000f4010000000000009001000000000000da07000000000000edfe000000000000000212",
+    "24000000eb7902ac030000006300000000000000030000000000000001000000000000000200000000000000",
+];
+
+fn header() -> Header {
+    Header { journal: JOURNAL, begin_lsn: 7, created_at: -2 }
+}
+
+fn brief(status: Status, at: i64, book: Option<u16>) -> Brief {
+    let upshot = Upshot {
+        status,
+        counts: Contribution { gross: 500, net: 400 },
+        hold_until: (status == Status::Reserved).then_some(Millis(9_000)),
+        flags: Flags::of(&[Flag::Late, Flag::Suspicious]),
+    };
+    Brief::new(Millis(at), book, 0xFEED, Place(1_000 + at.unsigned_abs()), &upshot)
+}
+
+/// A customer with all that one can have: a past of 70 transactions, of which old ones have left and one is pinned.
+fn customer() -> Customer {
+    let mut customer = Customer::new(3, name("m"), Some("alice".into()), Millis(10));
+    let mut attributes = Attributes::default();
+    attributes.set(Attribute::Email, "a@b");
+    let events = [
+        Event::AttributesFilled { attributes, at: Millis(11) },
+        Event::LevelSet {
+            direction: Direction::Withdrawal,
+            level: Some(name("gold")),
+            drops_settings: false,
+            at: Millis(12),
+        },
+        Event::Signalled { signal: Signal::ConsentGiven, at: Millis(13) },
+        Event::Signalled { signal: Signal::FraudSuspected, at: Millis(14) },
+        Event::InstrumentHeld { id: "tok2".into(), at: Millis(15) },
+        Event::InstrumentHeld { id: "tok1".into(), at: Millis(15) },
+    ];
+    for (number, event) in (1..).zip(&events) {
+        customer.apply(Recorded { number, place: Place(0), key: 0 }, event);
+    }
+    let key = BookKey { direction: Direction::Deposit, currency: eur(), level: name("gold") };
+    let book = customer.book(key);
+    customer.book(BookKey { direction: Direction::Withdrawal, ..key });
+    for slot in 0..70_u32 {
+        let (status, at) = match slot {
+            1 => (Status::Reserved, 1_001),
+            _ => (Status::Approved, 1_000 + i64::from(slot)),
+        };
+        let book = (slot % 7 != 3).then_some(book);
+        customer.resume(slot, brief(status, at, book));
+    }
+    customer.settle(Millis(2_000));
+    assert_eq!(customer.retire(Millis(1_010), 100, |_| true).len(), 9);
+    customer
+}
+
+fn pieces() -> Vec<Piece> {
+    let customer = customer();
+    let briefs: Vec<(u32, BriefDto)> =
+        customer.briefs.starting_at(0).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect();
+    let level = LevelDto::of(name("m"), name("gold"), Direction::Deposit, eur(), Millis(5));
+    vec![
+        Piece::World(WorldDto {
+            next_customer: 4,
+            currencies: vec![eur().code()],
+            levels: vec![level],
+            blocked: vec!["tok9".into()],
+            late: vec![LateDto { key: 1, customer: 2, slot: 3, place: 4 }],
+            configured: Some("v1".into()),
+        }),
+        Piece::Head(HeadDto::of(&customer, &mut turn)),
+        Piece::Briefs { customer: 3, briefs: briefs[..20].to_vec() },
+        Piece::Briefs { customer: 3, briefs: briefs[20..].to_vec() },
+    ]
+}
+
+fn file_of(pieces: &[Piece]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::begin(&header(), |part: &[u8]| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    });
+    pieces.iter().for_each(|piece| writer.put(piece).unwrap());
+    writer.end(99).unwrap();
+    bytes
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Piece>, SnapshotError> {
+    let store = Memory::new();
+    store.put(PATH, bytes);
+    let mut reader = Reader::open(store.open(PATH).unwrap(), JOURNAL)?;
+    let mut found = Vec::new();
+    while let Some(piece) = reader.next_piece()? {
+        found.push(piece);
+    }
+    assert_eq!(*reader.header(), header());
+    assert!(matches!(found.pop(), Some(Piece::End { end_lsn: 99, .. })));
+    assert!(reader.next_piece().unwrap().is_none());
+    Ok(found)
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let pieces = pieces();
+    assert_eq!(read(&file_of(&pieces)).unwrap(), pieces);
+    assert_eq!(read(&file_of(&[])).unwrap(), []);
+}
+
+#[test]
+fn a_customer_comes_back_as_it_was() {
+    let was = customer();
+    let mut is = None;
+    for piece in read(&file_of(&pieces())).unwrap() {
+        match piece {
+            Piece::Head(head) => is = Some(head.customer(&mut turn_back).unwrap()),
+            Piece::Briefs { briefs, .. } => {
+                let is = is.as_mut().unwrap();
+                briefs.into_iter().for_each(|(slot, brief)| brief.resume_in(is, slot).unwrap());
+            }
+            Piece::World(world) => {
+                assert_eq!(world.currencies().unwrap(), [eur()]);
+                let made = world.levels[0].made().unwrap();
+                let (merchant, level) = (name("m"), name("gold"));
+                let (direction, currency) = (Direction::Deposit, eur());
+                assert_eq!(made, Common::LevelMade { merchant, name: level, direction, currency, at: Millis(5) });
+            }
+            Piece::End { .. } => {}
+        }
+    }
+    let mut is = is.unwrap();
+    assert_eq!(HeadDto::of(&is, &mut turn), HeadDto::of(&was, &mut turn));
+    assert_eq!((is.standing, is.status()), (was.standing, was.status()));
+    assert_eq!((is.settled_at(), is.books_at(Millis(2_000))), (Millis(2_000), was.books_at(Millis(2_000))));
+    assert_eq!(is.briefs.starting_at(0).collect::<Vec<_>>(), was.briefs.starting_at(0).collect::<Vec<_>>());
+    assert!(is.books.iter().zip(&was.books).all(|(is, was)| is.total() == was.total() && is.left() == was.left()));
+    // The hold of the pinned one runs out in both.
+    let mut was = was;
+    assert_eq!(is.settle(Millis(9_000)), was.settle(Millis(9_000)));
+    assert_eq!(is.books[0].total(), was.books[0].total());
+    // With the key erased, the customer is there without attributes.
+    let head = HeadDto::of(&was, &mut turn);
+    assert!(head.customer(&mut |_| Ok(None)).unwrap().attributes.is_empty());
+    let unsealed = HeadDto::of(&was, &mut |_, _| {});
+    assert!(unsealed.attributes.is_empty());
+    assert!(unsealed.customer(&mut turn_back).unwrap().attributes.is_empty());
+}
+
+#[test]
+fn what_cannot_be_is_refused_though_its_checksum_holds() {
+    let head = HeadDto::of(&customer(), &mut turn);
+    let refused = |change: fn(&mut HeadDto)| {
+        let mut head = head.clone();
+        change(&mut head);
+        head.customer(&mut turn_back).unwrap_err().to_string()
+    };
+    for (found, want) in [
+        (refused(|head| head.merchant = "".into()), "\"\" is no name: it is empty"),
+        (refused(|head| head.levels[0] = Some("\n".into())), "\"\\n\" is no name: it holds a control character"),
+        (refused(|head| head.consent = 0), "0 is no customer status"),
+        (refused(|head| head.suspicion = Some(9)), "9 is no customer status"),
+        (refused(|head| head.instruments.swap(0, 1)), "the instruments of customer 3 are not sorted"),
+        (refused(|head| head.books[0].currency = *b"eur"), "[101, 117, 114] is no currency"),
+        (refused(|head| head.books[0].direction = 3), "3 is no direction"),
+        (refused(|head| head.next_slot = 1), "the slots or books of customer 3 are out of bounds"),
+    ] {
+        assert_eq!(found, format!("the snapshot says what cannot be: {want}"));
+    }
+    assert!(refused(|head| head.attributes.truncate(3)).contains("ends within"));
+    let good = BriefDto::of(&brief(Status::Approved, 1, Some(0)));
+    for (slot, brief) in [
+        (9, good),
+        (71, good),
+        (10, BriefDto { book: Some(2), ..good }),
+        (10, BriefDto { status: 0, ..good }),
+        (10, BriefDto { flags: 0x20, ..good }),
+    ] {
+        let mut customer = head.clone().customer(&mut turn_back).unwrap();
+        let is_pinned = slot == 9;
+        assert_eq!(brief.resume_in(&mut customer, slot).is_ok(), is_pinned, "{slot}");
+        assert!(!is_pinned || brief.resume_in(&mut customer, slot).is_err());
+    }
+}
+
+#[test]
+fn a_snapshot_has_its_bytes_for_ever() {
+    let mut small = pieces();
+    small.truncate(3);
+    if let Some(Piece::Briefs { briefs, .. }) = small.last_mut() {
+        briefs.truncate(2);
+    }
+    let bytes = file_of(&small);
+    let mut at = HEADER_BYTES;
+    let mut lines = vec![hex(&bytes[..at])];
+    while at < bytes.len() {
+        let end = at + 8 + usize::try_from(number_at(&bytes, at)).unwrap();
+        lines.push(hex(&bytes[at..end]));
+        at = end;
+    }
+    assert_eq!(lines.join("\n"), GOLDEN.join("\n"));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_snapshot_cut_anywhere_is_none() {
+    let bytes = file_of(&pieces());
+    for end in 0..bytes.len() {
+        assert!(matches!(read(&bytes[..end]), Err(SnapshotError::Unfinished)), "{end}");
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(read(&longer), Err(SnapshotError::Damaged { .. })));
+    // Frames that are whole, but not all of them.
+    let mut writer = Writer::begin(&header(), |_: &[u8]| Ok(()));
+    writer.put(&pieces()[0]).unwrap();
+    let counts = writer.end(1).unwrap();
+    assert_eq!(counts, Counts { pieces: 1, customers: 0, briefs: 0 });
+    let end = file_of(&[]).split_off(HEADER_BYTES);
+    let one = file_of(&pieces()[..1]);
+    let one_end = one.len() - end.len();
+    assert!(matches!(read(&[&one[..one_end], &end].concat()), Err(SnapshotError::Damaged { .. })));
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_refused() {
+    let mut bytes = file_of(&pieces());
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(read(&bytes).is_err(), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn the_body_of_a_frame_that_is_no_piece_is_refused_without_a_panic() {
+    let bytes = file_of(&pieces());
+    let frame = |body: &[u8]| {
+        let len = u32::try_from(body.len()).unwrap().to_le_bytes();
+        [&bytes[..HEADER_BYTES], &len, &check(len, body).to_le_bytes(), body].concat()
+    };
+    let head = HEADER_BYTES + 8;
+    let body = &bytes[head..head + usize::try_from(number_at(&bytes, HEADER_BYTES)).unwrap()];
+    for end in 0..body.len() {
+        assert!(matches!(read(&frame(&body[..end])), Err(SnapshotError::Damaged { .. })), "{end}");
+    }
+    for place in 0..body.len() {
+        // Lengths of eight times 0xFF among them: nothing is allocated for those.
+        for many in 1..=8.min(body.len() - place) {
+            let mut body = body.to_vec();
+            body[place..place + many].fill(0xFF);
+            assert!(read(&frame(&body)).is_err());
+        }
+    }
+    for len in [u32::MAX, FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX] {
+        let long = [&bytes[..HEADER_BYTES], &len.to_le_bytes(), &[0; 100]].concat();
+        assert!(read(&long).is_err());
+    }
+}
+
+#[test]
+fn other_journals_and_newer_formats_are_told_apart() {
+    let bytes = file_of(&[]);
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + new.len()].copy_from_slice(new);
+        let crc = crc32c::crc32c(&bytes[..60]);
+        bytes[60..64].copy_from_slice(&crc.to_le_bytes());
+        read(&bytes).unwrap_err()
+    };
+    assert!(matches!(with(8, &[2]), SnapshotError::Newer { format: 2, codec: 1 }));
+    assert!(matches!(with(12, &[9]), SnapshotError::Newer { format: 1, codec: 9 }));
+    assert!(matches!(with(16, &[9]), SnapshotError::Foreign));
+    assert!(matches!(with(0, &[9]), SnapshotError::Damaged { offset: 0 }));
+    assert!(matches!(with(50, &[9]), SnapshotError::Damaged { offset: 0 }));
+}
+
+#[test]
+fn large_ones_are_written_and_read_a_mebibyte_at_a_time() {
+    let dto = BriefDto::of(&brief(Status::Approved, 1, None));
+    let piece = Piece::Briefs { customer: 1, briefs: (0..256).map(|slot| (slot, dto)).collect() };
+    let (mut bytes, mut longest) = (Vec::new(), 0);
+    let mut writer = Writer::begin(&header(), |part: &[u8]| {
+        longest = longest.max(part.len());
+        bytes.extend_from_slice(part);
+        Ok(())
+    });
+    (0..400).for_each(|_| writer.put(&piece).unwrap());
+    // The largest piece there may be, and one that is too large.
+    let largest =
+        |bytes: usize| Piece::World(WorldDto { configured: Some("x".repeat(bytes).into()), ..WorldDto::default() });
+    let around = bincode_len(&largest(0));
+    writer.put(&largest(FRAME_BYTES_MAX as usize - around)).unwrap();
+    writer.put(&piece).unwrap();
+    assert_eq!(writer.end(99).unwrap(), Counts { pieces: 402, customers: 0, briefs: 401 * 256 });
+    assert!(longest < FRAME_BYTES_MAX as usize + 2 * BUFFER_BYTES);
+    assert_eq!(read(&bytes).unwrap().len(), 402);
+    let mut writer = Writer::begin(&header(), |_: &[u8]| Ok(()));
+    assert!(writer.put(&largest(FRAME_BYTES_MAX as usize - around + 1)).is_err());
+    assert!(writer.put(&Piece::End { end_lsn: 0, pieces: 0, customers: 0, briefs: 0 }).is_err());
+    let mut full = Writer::begin(&header(), |_: &[u8]| Err(io::Error::other("full")));
+    assert!(full.put(&largest(2 * BUFFER_BYTES)).is_err());
+}
+
+fn bincode_len(piece: &Piece) -> usize {
+    usize::try_from(codec().serialized_size(piece).unwrap()).unwrap()
+}
