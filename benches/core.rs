@@ -26,7 +26,7 @@ use levelgate::{
         rules::Rules,
         time::Millis,
     },
-    ledger::{Bounds, Ledger},
+    ledger::{Bounds, Ground, Ledger},
 };
 use std::{
     borrow::Cow,
@@ -90,7 +90,7 @@ fn rules() -> Rules {
 
 fn ledger() -> Ledger {
     let skew = Skew { past_ms: 300_000, future_ms: 5_000 };
-    Ledger::new(Bounds { transactions_max: u64::MAX, skew }, (1, 2))
+    Ledger::new(Bounds { transactions_max: u64::MAX, skew }, Ground::memory((1, 2)))
 }
 
 fn payment<'a>(rules: &Rules, id: &'a str, customer: &'a str) -> Payment<'a> {

@@ -6,7 +6,10 @@
 //! | Room | Knows | Never does |
 //! |---|---|---|
 //! | [`domain`] | the language: money, time, windows, levels, filters, customers, transactions, the decision | read a clock, do IO, log, draw random numbers, use a float |
-//! | [`ledger`] | the state: customers and transactions in memory, behind locks | read a clock, know a wire or a file |
+//! | [`ledger`] | the state: customers, and their transactions in brief, in memory behind locks | read a clock, know a wire or a file |
+//! | [`journal`] | history: events as bytes, committed in groups, recovered by named cases; keys; snapshots | know a lock of the ledger, a rule, a clock |
+//! | [`store`] | where bytes lie: a data folder, and a disk in memory that fails on demand | know an event |
+//! | [`archive`] | the past: an index over sealed segments, which can be built again | know what a record means for a counter |
 //! | [`config`] | the files as written, and their one fallible step into rules and settings | answer a request |
 //! | [`http`] | the wire: routes, shapes, status codes | decide anything |
 //! | [`cli`] | the commands and the wiring of the daemon | get imported |
@@ -17,33 +20,42 @@
 //! Bytes become [`http`]'s fields, and those a [`domain::payment::Payment`], parsed once and trusted from then on. The
 //! rules are one atomic load, so a request sees one configuration. The [`ledger`] claims the transaction id, finds the
 //! customer, locks the customer's shard; [`domain::decide::decide`] reads customer, rules, payment and time and says
-//! what happens; [`domain::customer::Customer::apply`] writes it, and cannot fail; the lock is left; the answer is
-//! written. There is no queue and no other thread on the way. `replay` and `/v1/batch` go the same way from the fields
-//! on, which is why they give the same bytes.
+//! what happens; the [`ledger`] appends it to the [`journal`] and [`domain::customer::Customer::apply`] writes it, and
+//! neither can fail; the lock is left; the answer waits until the journal holds the record that it rests on, and is
+//! written. There is no queue and no other thread on the way, but for the one that syncs with `sync = "always"`.
+//! `replay` and `/v1/batch` go the same way from the fields on, which is why they give the same bytes; recovery goes it
+//! from `apply` on.
 //!
 //! # Six things that are hard to change later
 //!
-//! **The record's bytes.** Nothing is recorded outside memory yet. What will be are the events of
-//! [`domain::customer::Event`]: facts in the past tense, each of one customer and each with all that applying it
-//! needs, so that recovery is only applying. Whatever depended on a rule of the day when it happened stands in the
-//! fact itself: whether a refund gives usage back, whether a change of level dropped settings, when a hold ends.
+//! **The record's bytes** are drawn in [`journal`], those of events in [`journal::event`], those of snapshots in
+//! [`journal::snapshot`]. Events are facts in the past tense, each of one customer and each with all that applying it
+//! needs, so that recovery is only applying. Whatever depended on a rule of the day when it happened stands in the fact
+//! itself: whether a refund gives usage back, whether a change of level dropped settings, when a hold ends, by which
+//! attributes a repetition is to be recognised. What happens to one customer in one step is one record. A fact about a
+//! transaction also says what the transaction has come to by it, and where the record before it lies: so a state is set
+//! and never added to, and whoever needs the whole story reads it backwards.
 //!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
-//! [`domain::customer::Event::AttributesFilled`] and nowhere else: transactions hold a keyed digest of the customer as
-//! sent, indexes hold keyed digests of identifiers and attributes. A `merchant_customer_identifier` and a payment
-//! instrument's token are the caller's names for things, kept in clear.
+//! [`domain::customer::Event::AttributesFilled`] and in the head of a snapshot, sealed with a key of that customer; the
+//! keys lie in a file of their own ([`journal::keys`]). Transactions hold a keyed digest of the customer as sent, indexes
+//! hold keyed digests of identifiers and attributes. A `merchant_customer_identifier` and a payment instrument's token
+//! are the caller's names for things, kept in clear. The secret of the digests lies in the data folder's `instance`
+//! file: whoever has both can test a guess against a digest, also of a customer whose key is erased.
 //!
-//! **The lock order**, for ever: the stripe of the transaction id, the stripes of identities in ascending order,
-//! customers in ascending order of their number, the journal's buffer. No guard of a map is held while another lock is
-//! taken; maps are leaves. An id is claimed by holding its stripe until the answer is known, so the same id sent
-//! meanwhile waits for that answer, and a claim that records nothing leaves nothing behind.
+//! **The lock order**, for ever: the stripe of the transaction id, the stripes of identities (identifiers, attributes,
+//! instruments) in ascending order, customers by ascending shard, the journal's buffer. No guard of a map is held while
+//! another lock is taken; maps are leaves. An id is claimed by holding its stripe until the answer is known, so the same
+//! id sent meanwhile waits for that answer, and a claim that records nothing leaves nothing behind. Facts are read from
+//! the journal under the stripe alone, never under a customer's lock.
 //!
 //! **The shard count** is 4,096 for customers, for stripes and for each index: two requests on different customers
 //! seldom meet, and a table that grows moves one shard's share at a time. It is in no file and can be changed.
 //!
-//! **What lives in memory and what on disk.** Everything lives in memory today; the daemon says so at start and in
-//! `/v1/status`. The split to come is drawn: usage and identities in memory, a transaction's facts readable from the
-//! journal by its place, the past in the archive.
+//! **What lives in memory and what on disk.** In memory: customers, the usage of each, and of each transaction a
+//! [`domain::brief::Brief`] of 56 bytes with the place of its last record. On disk: everything that was said, in the
+//! journal. A brief leaves memory by the retention rule once the [`archive`] knows its segment; what it counted for stays
+//! in its book. With `kind = "memory"` the journal is in memory too, and nothing ever leaves.
 //!
 //! **Who may answer while Redis is away** is nobody's question yet: `[redis]` is refused at start rather than ignored.
 //!
@@ -59,10 +71,13 @@
 //! and needs no scan. A customer who waited for a lock is never seen at an earlier time than whoever held it before;
 //! see [`domain::customer::Customer::settle`].
 
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod journal;
 pub mod ledger;
 pub mod metrics;
+pub mod store;

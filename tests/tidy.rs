@@ -10,11 +10,14 @@ use std::{
 const WALLS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("ledger", &["domain", "journal"]),
+    ("journal", &["domain", "store"]),
+    ("store", &[]),
+    ("archive", &["domain", "journal", "store"]),
     ("config", &["domain"]),
-    ("http", &["domain", "ledger", "config", "clock", "metrics"]),
+    ("http", &["domain", "ledger", "journal", "config", "clock", "metrics"]),
     ("clock", &["domain"]),
     ("metrics", &["domain"]),
-    ("cli", &["clock", "config", "domain", "http", "ledger", "metrics"]),
+    ("cli", &["archive", "clock", "config", "domain", "http", "journal", "ledger", "metrics", "store"]),
 ];
 
 /// The most lines of a file before its tests.
@@ -157,7 +160,8 @@ fn files_say_what_they_are_for_and_stay_small() {
             problems.push(format!("{}: does not open with what it is for", source.path.display()));
         }
         let lines = source.text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
-        if lines > LINES_MAX {
+        let is_tests = source.path.ends_with("tests.rs") || source.path.components().any(|c| c.as_os_str() == "tests");
+        if lines > LINES_MAX && !is_tests {
             problems.push(format!("{}: {lines} lines before its tests", source.path.display()));
         }
     }

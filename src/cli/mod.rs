@@ -1,6 +1,10 @@
 //! The commands. Everything is wired here; nobody imports this room.
 
+mod backup;
 mod check;
+pub mod folder;
+mod inspect;
+mod keeper;
 mod replay;
 mod serve;
 
@@ -36,6 +40,19 @@ enum Command {
         after_help = "Example:\n  levelgate replay --config config operations.ndjson --out answers.ndjson\n\nEach line is an operation as in POST /v1/batch, with `at`. A bad line is answered with its problem."
     )]
     Replay(replay::Options),
+    /// Say what stands in a data folder, and whether it is whole
+    #[command(
+        after_help = "Examples:\n  levelgate inspect data\n  levelgate inspect data --records --customer 1000001\n\nExit status: 0 whole, 1 damaged."
+    )]
+    Inspect(inspect::Options),
+    /// Copy a data folder, also while it is served
+    #[command(after_help = "Example:\n  levelgate backup data /backup/monday --keys /elsewhere/keys-of-monday")]
+    Backup(backup::Backup),
+    /// Make a data folder of a copy
+    #[command(
+        after_help = "Example:\n  levelgate restore /backup/monday data --keys /elsewhere/keys-of-monday --verify"
+    )]
+    Restore(backup::Restore),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  levelgate completions bash > /etc/bash_completion.d/levelgate")]
     Completions {
@@ -52,6 +69,9 @@ pub fn run() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => Ok(check::run(&options)),
         Command::Replay(options) => replay::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
+        Command::Backup(options) => backup::backup(&options),
+        Command::Restore(options) => backup::restore(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -62,6 +82,17 @@ pub fn run() -> ExitCode {
         ExitCode::FAILURE
     })
 }
+
+/// What a command says to whoever called it.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        #[allow(clippy::print_stdout, reason = "this is a command's own output")]
+        {
+            println!($($words)*);
+        }
+    }};
+}
+use say;
 
 /// Where the configuration lies unless somebody says otherwise.
 fn default_config() -> PathBuf {

@@ -4,7 +4,7 @@ use crate::{
     clock::{Clock, Source},
     config,
     http::{Lines, answer_line, desk::Desk, problem::Problem},
-    ledger::Ledger,
+    ledger::{Ground, Ledger},
     metrics::Meters,
 };
 use anyhow::Context;
@@ -50,7 +50,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let settings = &loaded.settings;
     let desk = Desk {
-        ledger: Ledger::new(super::bounds(settings), super::random_key()?),
+        ledger: Ledger::new(super::bounds(settings), Ground::memory(super::random_key()?)),
         rules: ArcSwap::from_pointee(loaded.rules),
         clock: Clock::new(Source::Requests),
         meters: Meters::new(),

@@ -1,11 +1,14 @@
 //! `levelgate serve`: the wiring of the daemon, top to bottom.
 
+use super::{
+    folder::Opened,
+    keeper::{Keeper, Pace},
+};
 use crate::{
     clock::{Clock, Source},
     config::{self, ClockSource, Settings},
     domain::rules::Rules,
     http::{self, Access, Daemon, Health, desk::Desk},
-    ledger::Ledger,
     metrics::Meters,
 };
 use anyhow::Context;
@@ -33,9 +36,8 @@ pub(super) struct Options {
 
 /// How long callers may take to finish what they send once the daemon is told to stop.
 const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Said at start and in `/v1/status` for as long as there is no journal.
-const KEEPS_NOTHING: &str = "nothing: all state is in memory and is lost when the daemon stops";
+/// How long those who wait for a failed journal have to be told so.
+const FAILED_MAX: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Starts the daemon and answers until it is told to stop.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -59,6 +61,14 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn pace(settings: &Settings) -> Pace {
+    Pace {
+        interval: std::time::Duration::from_secs(settings.store.snapshot_interval_s),
+        records: settings.store.snapshot_records,
+        retention_days: settings.memory.retention_days,
+    }
+}
+
 async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::Result<()> {
     anyhow::ensure!(
         settings.http.tls.is_none(),
@@ -70,8 +80,9 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
     };
+    let Opened { ledger, folder, keeps } = super::folder::open(&settings, super::bounds(&settings))?;
     let desk = Arc::new(Desk {
-        ledger: Ledger::new(super::bounds(&settings), super::random_key()?),
+        ledger,
         rules: ArcSwap::from_pointee(rules),
         clock: Clock::new(source),
         meters: Meters::new(),
@@ -79,16 +90,21 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
     });
     let health = Arc::new(Mutex::new(Health { applied_at: desk.clock.wall(), failed: None }));
     let reload = reloader(options.config.clone(), settings.clone(), Arc::clone(&desk), Arc::clone(&health));
+    let keeper = folder.map(|folder| Arc::new(Keeper::new(folder, Arc::clone(&desk), pace(&settings))));
     let daemon = Arc::new(Daemon {
         desk,
         access: access(&settings)?,
         reload: Box::new(reload),
         health,
         prometheus,
+        snapshot: keeper.as_ref().map(|keeper| {
+            let keeper = Arc::clone(keeper);
+            Box::new(move || keeper.snapshot().map_err(|error| format!("{error:#}"))) as Box<_>
+        }),
         store: settings.store.kind.word(),
-        keeps: KEEPS_NOTHING,
+        keeps,
     });
-    tracing::info!("kept: {KEEPS_NOTHING}");
+    tracing::info!("kept: {keeps}");
     if daemon.access.is_open() {
         tracing::warn!("no tokens are configured: listening on loopback only, where everybody may do everything");
     }
@@ -102,6 +118,10 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
     tokio::spawn(reload_on_hangup(Arc::clone(&daemon)));
     tokio::spawn(upkeep(Arc::clone(&daemon)));
     tokio::spawn(stop_on_signal(stop));
+    let keeping = keeper.as_ref().map(|keeper| {
+        let keeper = Arc::clone(keeper);
+        std::thread::spawn(move || keeper.run())
+    });
     let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
         // Answers are small and waited for; a delay to fill packets would cost each of them milliseconds.
         if let Err(error) = stream.set_nodelay(true) {
@@ -127,14 +147,27 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         until(stopped).await;
         tokio::time::sleep(DRAIN_MAX).await;
     };
+    let journal = Arc::clone(daemon.desk.ledger.journal());
     tokio::select! {
-        (tcp, unix) = async { tokio::join!(tcp, unix) } => tcp.and(unix)?,
+        (tcp, unix) = async { tokio::join!(tcp, unix) } => {
+            tcp.and(unix)?;
+            tracing::info!("every request was answered");
+        }
         () = overdue => {
             tracing::warn!("some callers still send after {} s; they are cut off", DRAIN_MAX.as_secs());
-            return Ok(());
+        }
+        failed = journal.when_failed() => {
+            // Whoever waits is told that the outcome is unknown; the next start tells what became of it.
+            tokio::time::sleep(FAILED_MAX).await;
+            anyhow::bail!("{failed}");
         }
     }
-    tracing::info!("stopped; every request was answered");
+    if let (Some(keeper), Some(thread)) = (&keeper, keeping) {
+        keeper.stop();
+        tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
+    }
+    journal.sync()?;
+    tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
 }
 

@@ -13,7 +13,7 @@ macro_rules! settings {
 }
 
 /// Every setting that is read at the start alone. Rules, rates and minor units are not here: they change live.
-const AT_START: [Setting; 16] = settings![
+const AT_START: [Setting; 18] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
@@ -27,6 +27,8 @@ const AT_START: [Setting; 16] = settings![
     "[store] sync": store.sync,
     "[store] sync_interval_ms": store.sync_interval_ms,
     "[store] snapshot_interval_s": store.snapshot_interval_s,
+    "[store] snapshot_records": store.snapshot_records,
+    "[store] segment_bytes": store.segment_bytes,
     "[memory] retention_days": memory.retention_days,
     "[memory] max_transactions": memory.max_transactions,
     "[memory] archive_days": memory.archive_days,

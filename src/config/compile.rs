@@ -13,7 +13,7 @@ use crate::domain::{
     calendar::Calendar,
     identity::recognises,
     money::{Currencies, Currency},
-    name::Name,
+    name::{Map, Name, Set},
     rules::{
         Attribute, DefaultBehaviour, Endpoint, Gate, GateItem, HiddenMethods, Level, Merchant, MethodSetting,
         OperationMode, Project, Projects, Refunds, Route, Routing, UNKNOWN_LEVEL,
@@ -58,9 +58,9 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         routes,
         projects,
         levels,
-        level_names: std::collections::HashSet::new(),
-        level_places: HashMap::new(),
-        project_places: HashMap::new(),
+        level_names: Set::default(),
+        level_places: Map::default(),
+        project_places: Map::default(),
     };
     merchant.index();
     Some(merchant)

@@ -156,6 +156,8 @@ fn store(s: &Section<'_, '_>) -> Store {
         sync: or(&s.word("sync"), default.sync),
         sync_interval_ms: or(&s.whole("sync_interval_ms", 1..=3_600_000), default.sync_interval_ms),
         snapshot_interval_s: or(&s.whole("snapshot_interval_s", 1..=SECONDS_MAX), default.snapshot_interval_s),
+        snapshot_records: or(&s.whole("snapshot_records", 1..=u64::from(u32::MAX)), default.snapshot_records),
+        segment_bytes: or(&s.whole("segment_bytes", 4_096..=1 << 40), default.segment_bytes),
     };
     s.close();
     store

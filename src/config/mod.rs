@@ -36,7 +36,7 @@ use files::{File, merchant_names, no_folder};
 use read::At;
 use report::Report;
 use source::{Source, Span};
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 use warn::Look;
 
 /// A configuration that can be taken.
@@ -92,7 +92,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
     });
     let rates_known = rates_file.is_none() || read.is_some();
     let rates = Arc::new(read.unwrap_or_else(|| Rates { version: rates_version.clone(), ..Rates::default() }));
-    let mut merchants = HashMap::new();
+    let mut merchants = crate::domain::name::Map::default();
     let mut ids = Ids::default();
     for file in &merchant_files {
         let raw = file.parse("a merchant's file", raw::merchant);
@@ -130,7 +130,7 @@ fn no_merchants(dir: &Path) -> Problem {
 /// The ids of all merchants, each with the place that defines it.
 #[derive(Default)]
 struct Ids {
-    places: HashMap<Name, (Arc<Source>, Span)>,
+    places: std::collections::HashMap<Name, (Arc<Source>, Span)>,
     /// Whether a file could not be read so far as to its id: then nobody can say which merchants are unknown.
     incomplete: bool,
 }

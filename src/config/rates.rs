@@ -8,8 +8,8 @@ use super::{
 use crate::domain::{
     convert::Rates,
     money::{Currencies, Currency, Decimal},
+    name::Map,
 };
-use std::collections::HashMap;
 
 /// Reads the table; `None` where any of it is wrong, and then the report says what.
 pub(super) fn rates(s: &Section<'_, '_>, currencies: &Currencies, version: &str) -> Option<Rates> {
@@ -19,7 +19,7 @@ pub(super) fn rates(s: &Section<'_, '_>, currencies: &Currencies, version: &str)
     let as_of = s.instant("as_of");
     let max_age = s.text("max_age");
     let max_age_ms = max_age.as_ref().and_then(|text| span_ms(report, "max_age", text, ""));
-    let mut rates = HashMap::new();
+    let mut rates = Map::default();
     if let Some(table) = s.table("rates", "[rates]") {
         for (currency, rate) in table.decimals_by_currency() {
             let code = known(&currency, currencies, report);

@@ -165,6 +165,10 @@ pub struct Store {
     pub sync_interval_ms: u64,
     /// The time between two snapshots, in seconds.
     pub snapshot_interval_s: u64,
+    /// Records behind a snapshot from which on the next is taken, however young the last one is.
+    pub snapshot_records: u64,
+    /// Bytes of a segment of the journal from which on the next begins.
+    pub segment_bytes: u64,
 }
 
 impl Default for Store {
@@ -175,6 +179,8 @@ impl Default for Store {
             sync: Sync::Interval,
             sync_interval_ms: 100,
             snapshot_interval_s: 300,
+            snapshot_records: 10_000_000,
+            segment_bytes: 64 * 1024 * 1024,
         }
     }
 }

@@ -43,6 +43,21 @@ pub enum Window {
     Month,
 }
 
+impl Window {
+    /// The most milliseconds that it may span; `None`: it has no beginning. Local days may have 25 hours, and zones have
+    /// moved by whole days.
+    #[must_use]
+    pub fn longest_ms(self) -> Option<i64> {
+        match self {
+            Self::Rolling(span) => Some(span),
+            Self::Lifetime => None,
+            Self::Day => Some(2 * DAY_MS),
+            Self::Week(_) => Some(8 * DAY_MS),
+            Self::Month | Self::RollingMonth => Some(32 * DAY_MS),
+        }
+    }
+}
+
 /// A range of instants, `from <= at < to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {

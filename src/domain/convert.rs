@@ -7,10 +7,10 @@
 
 use super::{
     money::{Currencies, Currency, Decimal, power_of_ten},
+    name::Map,
     time::Millis,
 };
 use num_bigint::BigUint;
-use std::collections::HashMap;
 
 /// A table of rates: 1 `base` is so many units of each currency.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ pub struct Rates {
     /// From which age on they are not used, in milliseconds; `None`: never stale.
     pub max_age_ms: Option<i64>,
     /// Units of the currency for 1 base, more than zero.
-    pub rates: HashMap<Currency, Decimal>,
+    pub rates: Map<Currency, Decimal>,
     /// Names this table: a digest of what it says.
     pub version: String,
 }

@@ -1,18 +1,20 @@
-//! The customer: who pays, with all transactions and the usage that they add up to.
+//! The customer: who pays, with all transactions in brief and the usage that they add up to.
 //!
 //! [`Customer::apply`] is the only way in which a customer changes, and it cannot fail. A customer is the unit of
 //! consistency: everything that a decision reads and writes lies in one, under one lock.
 
 use super::{
+    brief::{Brief, Briefs, Left, Upshot},
     identity::Attributes,
     money::Currency,
     name::Name,
     rules::{Direction, MethodSetting},
     standing::{CustomerStatus, Signal, Standing},
     time::Millis,
-    transaction::{Noted, Opening, Transaction},
-    usage::Book,
+    transaction::{Noted, Opening, Place},
+    usage::{Book, BookKey},
 };
+use smallvec::SmallVec;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Settings of one customer for one (direction, currency, level), over the level's.
@@ -35,6 +37,15 @@ pub struct IndividualSettings {
 /// Something that happened to one customer. Each names all that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The customer was made.
+    Created {
+        /// Whose.
+        merchant: Name,
+        /// Unique in the merchant where set.
+        identifier: Option<Box<str>>,
+        /// When.
+        at: Millis,
+    },
     /// Attributes that were missing came with a payment.
     AttributesFilled {
         /// Those that were missing.
@@ -60,42 +71,77 @@ pub enum Event {
         /// When.
         at: Millis,
     },
+    /// The customer paid by an instrument for the first time.
+    InstrumentHeld {
+        /// The gateway's token.
+        id: Box<str>,
+        /// When.
+        at: Millis,
+    },
     /// A transaction was opened.
-    Opened(Opening),
+    Opened {
+        /// Its slot in [`Customer::briefs`].
+        slot: u32,
+        /// All that opened it.
+        opening: Opening,
+    },
     /// Something happened to a transaction.
     Happened {
-        /// Its slot in [`Customer::transactions`].
+        /// Its slot.
         slot: u32,
+        /// Where the record about it before this one lies.
+        previous: Place,
         /// What.
         noted: Noted,
+        /// What the transaction has come to by it.
+        upshot: Upshot,
+        /// Where it had left memory: what it counted for until then.
+        left: Option<Left>,
     },
 }
 
+/// How an event was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The number of the record.
+    pub number: u64,
+    /// Where it lies.
+    pub place: Place,
+    /// The digest of the transaction's id, where one is opened.
+    pub key: u64,
+}
+
 /// A customer.
+///
+/// Invariant: the books hold what the briefs contribute as of `settled_at`, and what has left memory.
 #[derive(Debug, Clone)]
 pub struct Customer {
     /// The internal number; `customer_id` is its decimal text.
     pub number: u64,
     /// Whose.
     pub merchant: Name,
-    /// Unique in the merchant where set.
-    pub identifier: Option<Box<str>>,
-    /// Common attributes.
-    pub attributes: Attributes,
     /// The stored level name by direction; `None`: empty.
     pub levels: [Option<Name>; 2],
     /// Where the customer stands.
     pub standing: Standing,
+    /// The number of the last record that was applied.
+    pub applied: u64,
+    /// Transactions in brief, by slot.
+    pub briefs: Briefs,
+    /// Usage, one book for each (direction, currency, level).
+    pub books: SmallVec<[Book; 1]>,
+    /// Unique in the merchant where set.
+    pub identifier: Option<Box<str>>,
+    /// Common attributes.
+    pub attributes: Attributes,
+    /// Instruments that payments passed by, sorted.
+    pub instruments: Vec<Box<str>>,
     /// Individual payment settings.
     pub settings: Vec<IndividualSettings>,
     /// When the customer was made.
     pub created: Millis,
     /// When the customer last changed, transactions apart.
     pub modified: Millis,
-    /// In the order in which they were opened; an index here is a slot.
-    pub transactions: Vec<Box<Transaction>>,
-    /// Usage, one book for each (direction, currency, level).
-    pub books: Vec<Book>,
     /// The latest time at which anybody looked. Whoever comes with an earlier one, having waited for the lock, is
     /// answered as of this one: otherwise it would not see what was counted meanwhile.
     settled_at: Millis,
@@ -110,15 +156,17 @@ impl Customer {
         Self {
             number,
             merchant,
-            identifier,
-            attributes: Attributes::default(),
             levels: [None; 2],
             standing: Standing::default(),
+            applied: 0,
+            briefs: Briefs::default(),
+            books: SmallVec::new(),
+            identifier,
+            attributes: Attributes::default(),
+            instruments: Vec::new(),
             settings: Vec::new(),
             created: at,
             modified: at,
-            transactions: Vec::new(),
-            books: Vec::new(),
             settled_at: at,
             holds: BinaryHeap::new(),
         }
@@ -130,16 +178,16 @@ impl Customer {
         self.standing.status()
     }
 
-    /// The transaction in a slot.
+    /// Whether a payment by this instrument has passed.
     #[must_use]
-    pub fn transaction(&self, slot: u32) -> Option<&Transaction> {
-        self.transactions.get(slot as usize).map(AsRef::as_ref)
+    pub fn holds_instrument(&self, id: &str) -> bool {
+        self.instruments.binary_search_by(|known| known.as_ref().cmp(id)).is_ok()
     }
 
-    /// The slot that the next opened transaction gets.
+    /// The latest time at which anybody looked.
     #[must_use]
-    pub fn next_slot(&self) -> u32 {
-        u32::try_from(self.transactions.len()).unwrap_or(u32::MAX)
+    pub fn settled_at(&self) -> Millis {
+        self.settled_at
     }
 
     /// Lets the holds run out whose end has come, and returns the time from which this customer is to be seen: `now`,
@@ -161,84 +209,135 @@ impl Customer {
     }
 
     /// Changes the customer by an event that has happened; cannot fail.
-    pub fn apply(&mut self, event: Event) {
+    ///
+    /// Whoever reads a journal again may apply a transaction's events twice or find later ones applied already: they
+    /// set what they say, so that the last one in order decides.
+    pub fn apply(&mut self, recorded: Recorded, event: &Event) {
+        self.applied = self.applied.max(recorded.number);
         match event {
+            Event::Created { merchant, identifier, at } => {
+                self.merchant = *merchant;
+                self.identifier.clone_from(identifier);
+                (self.created, self.modified) = (*at, *at);
+            }
             Event::AttributesFilled { attributes, at } => {
                 attributes.iter().for_each(|(attribute, value)| self.attributes.set(attribute, value));
-                self.modified = at;
+                self.modified = *at;
             }
             Event::LevelSet { direction, level, drops_settings, at } => {
-                self.levels[direction as usize] = level;
-                if drops_settings {
-                    self.settings.retain(|settings| settings.direction != direction);
+                self.levels[*direction as usize] = *level;
+                if *drops_settings {
+                    self.settings.retain(|settings| settings.direction != *direction);
                 }
-                self.modified = at;
+                self.modified = *at;
             }
             Event::Signalled { signal, at } => {
-                self.standing = self.standing.after(signal);
-                self.modified = at;
+                self.standing = self.standing.after(*signal);
+                self.modified = *at;
             }
-            Event::Opened(opening) => {
-                let (slot, now) = (self.next_slot(), opening.recorded_at);
-                self.transactions.push(Box::new(Transaction::open(opening)));
-                self.hold(slot, now);
-                self.count(slot, now);
+            Event::InstrumentHeld { id, .. } => {
+                if let Err(place) = self.instruments.binary_search(id) {
+                    self.instruments.insert(place, id.clone());
+                }
             }
-            Event::Happened { slot, noted } => {
-                let now = noted.at;
+            Event::Opened { slot, opening } => self.open(recorded, *slot, opening),
+            Event::Happened { slot, noted, upshot, left, .. } => {
                 let extends = matches!(noted.fact, super::transaction::Fact::Extended { .. });
-                if let Some(transaction) = self.transactions.get_mut(slot as usize) {
-                    transaction.note(noted);
+                match (self.briefs.get_mut(*slot), left) {
+                    (Some(brief), _) => brief.become_of(recorded.place, upshot),
+                    (None, Some(Left { book: Some(book), was, .. })) => {
+                        let book = self.book(*book);
+                        self.books[usize::from(book)].adjust_left(*was, upshot.contribution(noted.at));
+                    }
+                    (None, _) => {}
                 }
                 if extends {
-                    self.hold(slot, now);
+                    self.hold(*slot, noted.at);
                 }
-                self.count(slot, now);
+                self.count(*slot, noted.at);
             }
         }
     }
 
+    fn open(&mut self, recorded: Recorded, slot: u32, opening: &Opening) {
+        let (content, now) = (&opening.content, opening.recorded_at);
+        let (direction, currency) = (content.direction, content.currency);
+        let book = opening.level.map(|level| self.book(BookKey { direction, currency, level }));
+        let brief = Brief::new(opening.at, book, recorded.key, recorded.place, &opening.upshot());
+        match self.briefs.get_mut(slot) {
+            Some(known) => *known = brief,
+            None => drop(self.briefs.push(brief)),
+        }
+        self.hold(slot, now);
+        self.count(slot, now);
+    }
+
+    /// Takes a brief back, as a snapshot kept it, at the time as of which the customer is seen.
+    pub fn resume(&mut self, slot: u32, brief: Brief) {
+        if slot < self.briefs.first_slot() {
+            self.briefs.pin(slot, brief);
+        } else {
+            self.briefs.push(brief);
+        }
+        self.hold(slot, self.settled_at);
+        self.count(slot, self.settled_at);
+    }
+
+    /// The place of a book, which is made where there is none.
+    pub fn book(&mut self, key: BookKey) -> u16 {
+        let place = self.books.iter().position(|book| book.key == key).unwrap_or_else(|| {
+            self.books.push(Book::new(key));
+            self.books.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
     fn hold(&mut self, slot: u32, now: Millis) {
-        let held = self.transaction(slot).filter(|t| t.is_held(now)).and_then(|t| t.hold_until);
-        if let Some(until) = held {
+        if let Some(until) = self.briefs.get(slot).and_then(|brief| brief.held_until(now)) {
             self.holds.push(Reverse((until, slot)));
         }
     }
 
     /// Writes into the books what a transaction contributes now.
     fn count(&mut self, slot: u32, now: Millis) {
-        let Some(transaction) = self.transactions.get(slot as usize) else { return };
-        let Some(level) = transaction.opening.level else { return };
-        let content = &transaction.opening.content;
-        let (direction, currency) = (content.direction, content.currency);
-        let (at, is) = (transaction.opening.at, transaction.contribution(now));
-        let book =
-            self.books.iter().position(|b| b.currency == currency && b.level == level && b.direction == direction);
-        let place = match book {
-            Some(place) => place,
-            None if is == super::usage::Contribution::default() => return,
-            None => {
-                self.books.push(Book::new(direction, currency, level));
-                self.books.len() - 1
-            }
-        };
-        self.books[place].set(at, slot, is);
+        let Some(brief) = self.briefs.get(slot) else { return };
+        let Some(book) = brief.book.and_then(|book| self.books.get_mut(usize::from(book))) else { return };
+        book.set(brief.at, slot, brief.contribution(now));
     }
 
-    /// The books as they would stand at another instant, by what is known now. Reads every transaction.
+    /// Lets transactions leave memory that are older than `before`, for as long as `may` agrees; those that still wait
+    /// stay. Behind [`Customer::settle`]. Returns those that left, at most `at_most`.
+    pub fn retire(&mut self, before: Millis, at_most: usize, may: impl Fn(&Brief) -> bool) -> Vec<(u32, Brief)> {
+        let now = self.settled_at;
+        let waits = |brief: &Brief| brief.status(now) == super::transaction::Status::Reserved;
+        let mut gone = Vec::new();
+        while gone.len() < at_most {
+            // One that waits is kept aside, so that those behind it may go.
+            match self.briefs.leave(|brief| (brief.at < before && may(brief)).then(|| !waits(brief))) {
+                Some(Some(left)) => gone.push(left),
+                Some(None) => {}
+                None => match self.briefs.unpin(|brief| !waits(brief) && may(brief)) {
+                    Some(left) => gone.push(left),
+                    None => break,
+                },
+            }
+        }
+        for (slot, brief) in &gone {
+            if let Some(book) = brief.book.and_then(|book| self.books.get_mut(usize::from(book))) {
+                book.leave(brief.at, *slot, brief.contribution(now));
+            }
+        }
+        gone
+    }
+
+    /// The books as they would stand at another instant, by what is known now. Reads every brief.
     #[must_use]
     pub fn books_at(&self, instant: Millis) -> Vec<Book> {
-        let mut books: Vec<Book> = Vec::new();
-        for (slot, transaction) in (0_u32..).zip(&self.transactions) {
-            let (opening, is) = (&transaction.opening, transaction.contribution(instant));
-            let Some(level) = opening.level else { continue };
-            let (direction, currency) = (opening.content.direction, opening.content.currency);
-            let found = books.iter().position(|b| (b.direction, b.currency, b.level) == (direction, currency, level));
-            let place = found.unwrap_or_else(|| {
-                books.push(Book::new(direction, currency, level));
-                books.len() - 1
-            });
-            books[place].set(opening.at, slot, is);
+        let mut books: Vec<Book> = self.books.iter().map(|book| Book::resumed(book.key, book.left())).collect();
+        for (slot, brief) in self.briefs.starting_at(0) {
+            if let Some(book) = brief.book.and_then(|book| books.get_mut(usize::from(book))) {
+                book.set(brief.at, slot, brief.contribution(instant));
+            }
         }
         books
     }

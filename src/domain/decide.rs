@@ -6,10 +6,11 @@ use super::{
     codes::Code,
     convert::Unavailable,
     customer::{Customer, Event},
+    identity::AttributeSet,
     level::{self, Resolved},
     limits::{Gauges, Headroom, Measure, least_headroom, violations, warnings},
     name::Name,
-    payment::Payment,
+    payment::{Payment, SentIdentity},
     refusal::Refusal,
     routing::{Gates, Routed, SkipReason, route},
     rules::{Filter, OperationMode, Rules},
@@ -193,9 +194,9 @@ fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>, at:
             .books
             .iter()
             .filter(|book| {
-                book.direction == measure.direction
+                book.key.direction == measure.direction
                     && (filter.scope == super::rules::Scope::Merchant
-                        || (book.currency == measure.currency && book.level == measure.level.name))
+                        || (book.key.currency == measure.currency && book.key.level == measure.level.name))
             })
             .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
             .chain(counted.map(|_| at))
@@ -237,17 +238,25 @@ pub struct Recording<'a> {
     pub stranger: Option<&'a str>,
 }
 
-/// The events that record a decided payment: what the request says of the customer first, the transaction last.
+/// What records a decided payment: the events that come before the transaction, which are about the customer, and
+/// what opens the transaction.
 #[must_use]
 pub fn record(
     question: &Question<'_>,
     customer: Option<&Customer>,
     decision: &Decision<'_>,
     recording: Recording<'_>,
-) -> SmallVec<[Event; 2]> {
+) -> (SmallVec<[Event; 2]>, Opening) {
     let Question { payment, now, .. } = *question;
     let mut events: SmallVec<[Event; 2]> = SmallVec::new();
     let merchant = payment.merchant.as_ref();
+    if recording.resolution == Resolution::Created {
+        let identifier = match &payment.identity {
+            SentIdentity::Identifier(id) => Some(id.as_ref().into()),
+            _ => None,
+        };
+        events.push(Event::Created { merchant: merchant.id, identifier, at: now });
+    }
     if let Some((customer, resolved)) = customer.zip(decision.level) {
         let attributes = customer.attributes.missing_from(&payment.attributes);
         if !attributes.is_empty() {
@@ -264,7 +273,7 @@ pub fn record(
         Opened::Denied | Opened::Unreserved => None,
     };
     let denied = recording.opened == Opened::Denied;
-    events.push(Event::Opened(Opening {
+    let opening = Opening {
         id: payment.transaction_id.as_ref().into(),
         merchant: merchant.id,
         at: question.at,
@@ -280,8 +289,8 @@ pub fn record(
         gates: if denied { SmallVec::new() } else { decision.gates.ordered.clone() },
         instrument: payment.instrument.as_deref().map(Into::into),
         suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
-    }));
-    events
+    };
+    (events, opening)
 }
 
 /// What a repetition of this payment must say the same.
@@ -292,6 +301,7 @@ pub fn content(payment: &Payment<'_>, identity: u128) -> Content {
         currency: payment.currency,
         amount: payment.amount.unwrap_or(0),
         identity,
+        defined_by: AttributeSet::of(&payment.endpoint().client_definition),
         level: payment.level,
         method: payment.method,
         project: payment.project().id,
@@ -331,7 +341,6 @@ impl Skew {
 /// # Errors
 /// In `crm` mode, a payment without an identifier and without any attribute of the client definition.
 pub fn can_be_made(payment: &Payment<'_>) -> Result<(), Refusal> {
-    use super::payment::SentIdentity;
     match (&payment.identity, payment.merchant.mode) {
         (SentIdentity::Attributes(sent), OperationMode::Crm) if sent.is_empty() => {
             let words: Vec<&str> = payment.endpoint().client_definition.iter().map(|a| a.word()).collect();

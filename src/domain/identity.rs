@@ -47,6 +47,24 @@ impl Attributes {
     }
 }
 
+/// A set of attributes: a bit each, in the order of [`Attribute`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttributeSet(pub u16);
+
+impl AttributeSet {
+    /// Of these.
+    #[must_use]
+    pub fn of(attributes: &[Attribute]) -> Self {
+        Self(attributes.iter().fold(0, |bits, attribute| bits | 1 << *attribute as u16))
+    }
+
+    /// Whether an attribute is in it.
+    #[must_use]
+    pub fn contains(self, attribute: Attribute) -> bool {
+        self.0 & (1 << attribute as u16) != 0
+    }
+}
+
 /// The form in which two values of an attribute are compared: e-mail trimmed and lower-cased, phone in E.164 where it
 /// reads as one, anything else as it is. Empty where there is nothing to compare by.
 #[must_use]

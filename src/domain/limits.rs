@@ -89,9 +89,9 @@ impl<'a> Measure<'a> {
 
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
         let counted = self.books.iter().filter(|book| {
-            book.direction == self.direction
+            book.key.direction == self.direction
                 && (filter.scope == Scope::Merchant
-                    || (book.currency == self.currency && book.level == self.level.name))
+                    || (book.key.currency == self.currency && book.key.level == self.level.name))
         });
         let mut quantity_used = 0_u64;
         let mut totals: SmallVec<[(Currency, u128); 4]> = SmallVec::new();
@@ -99,9 +99,9 @@ impl<'a> Measure<'a> {
             let (amount, quantity) = book.sum(range).view(filter.subtract_cancels);
             quantity_used += quantity;
             // Each currency's total is converted once, over all levels.
-            match totals.iter_mut().find(|(currency, _)| *currency == book.currency) {
+            match totals.iter_mut().find(|(currency, _)| *currency == book.key.currency) {
                 Some((_, total)) => *total += amount,
-                None => totals.push((book.currency, amount)),
+                None => totals.push((book.key.currency, amount)),
             }
         }
         let asked = filter.amount_limit.is_some() || every_amount;

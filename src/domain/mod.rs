@@ -3,8 +3,10 @@
 //! This room knows no clock, no IO, no task, no log and no randomness. Time is an argument; the same state, rules,
 //! request and time give the same answer. [`decide`] reads, [`customer::Customer::apply`] writes and cannot fail.
 
+pub mod brief;
 pub mod calendar;
 pub mod codes;
+pub mod common;
 pub mod convert;
 pub mod customer;
 pub mod decide;

@@ -181,6 +181,12 @@ pub enum Refusal {
     /// The memory is full.
     #[error("{0} transactions are held, the configured maximum; facts about known transactions still pass")]
     Full(u64),
+    /// The journal is not written as fast as requests come.
+    #[error("more is waiting to be written than may wait; try again")]
+    Behind,
+    /// The facts of a transaction cannot be read again.
+    #[error("the journal cannot be read: {0}")]
+    Unreadable(String),
 }
 
 impl Refusal {
@@ -213,7 +219,7 @@ impl Refusal {
             | Self::MoreThanLeft { .. }
             | Self::NotLater(_)
             | Self::TooManyFacts(_) => Kind::Impossible,
-            Self::Full(_) => Kind::Unavailable,
+            Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
         }
     }
 
@@ -252,6 +258,8 @@ impl Refusal {
             Self::TooManyFacts(_) => "too_many_facts",
             Self::CardNumber(_) => "card_number",
             Self::Full(_) => "memory_full",
+            Self::Behind => "journal_behind",
+            Self::Unreadable(_) => "journal_unreadable",
         }
     }
 

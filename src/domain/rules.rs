@@ -7,10 +7,10 @@ use super::{
     calendar::{Calendar, Window},
     convert::Rates,
     money::{Currencies, Currency, Decimal},
-    name::Name,
+    name::{Map, Name, Set},
     time::Millis,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// The name of the level that always exists.
 pub const UNKNOWN_LEVEL: &str = "unknown";
@@ -164,7 +164,7 @@ pub struct Rules {
     /// The exchange rates in force.
     pub rates: Arc<Rates>,
     /// By id.
-    pub merchants: HashMap<&'static str, Arc<Merchant>>,
+    pub merchants: Map<&'static str, Arc<Merchant>>,
 }
 
 impl std::fmt::Debug for Currencies {
@@ -213,11 +213,11 @@ pub struct Merchant {
     /// In the order of the file.
     pub levels: Vec<Level>,
     /// Places of the levels; see [`Merchant::index`].
-    pub level_places: HashMap<(Direction, Currency, Name), usize>,
+    pub level_places: Map<(Direction, Currency, Name), usize>,
     /// Every name that a level bears.
-    pub level_names: std::collections::HashSet<Name>,
+    pub level_names: Set<Name>,
     /// Places of the projects.
-    pub project_places: HashMap<&'static str, usize>,
+    pub project_places: Map<&'static str, usize>,
 }
 
 impl Merchant {
@@ -251,6 +251,16 @@ impl Merchant {
     #[must_use]
     pub fn hold_ms(&self, direction: Direction) -> Option<i64> {
         self.hold_ms[direction as usize]
+    }
+
+    /// How far back a payment of this merchant may matter, milliseconds: the longest window and the longest hold
+    /// together. Windows without a beginning do not count: what they hold is summed up when it leaves.
+    #[must_use]
+    pub fn reach_ms(&self) -> i64 {
+        let windows =
+            self.levels.iter().flat_map(|level| &level.filters).filter_map(|filter| filter.window.longest_ms());
+        let hold = self.hold_ms.iter().flatten().copied().max();
+        windows.max().unwrap_or(0).saturating_add(hold.unwrap_or(0))
     }
 }
 

@@ -60,6 +60,18 @@ impl Standing {
         self.suspicion.unwrap_or(self.consent)
     }
 
+    /// What was agreed, and under what suspicion the customer is.
+    #[must_use]
+    pub fn parts(self) -> (CustomerStatus, Option<CustomerStatus>) {
+        (self.consent, self.suspicion)
+    }
+
+    /// The other direction of [`Standing::parts`].
+    #[must_use]
+    pub fn of_parts(consent: CustomerStatus, suspicion: Option<CustomerStatus>) -> Self {
+        Self { consent, suspicion }
+    }
+
     /// What a signal makes of it. A confirmed fraud is not weakened by a later suspicion.
     #[must_use]
     pub fn after(self, signal: Signal) -> Self {

@@ -4,8 +4,10 @@
 //! facts arrived changes none of them.
 
 use super::{
+    brief::{Flags, Upshot},
     codes::Code,
     convert::Unavailable,
+    identity::AttributeSet,
     money::Currency,
     name::Name,
     payment::SentLevel,
@@ -17,6 +19,15 @@ use smallvec::SmallVec;
 
 /// The most facts of one transaction that callers may add by choice (attempts, extensions, cancels, refunds).
 pub const FACTS_MAX: usize = 10_000;
+
+/// Where a record lies in the journal: a number that this room only carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Place(pub u64);
+
+impl Place {
+    /// The record itself: what was recorded before in the same step.
+    pub const HERE: Self = Self(u64::MAX);
+}
 
 words! {
     /// What has become of a transaction.
@@ -108,6 +119,9 @@ pub struct Content {
     pub amount: u64,
     /// A keyed digest of the customer as sent.
     pub identity: u128,
+    /// The attributes that the digest looked at, where the customer was sent by attributes: the client definition of
+    /// the time. It is no content itself, but says how a repetition is to be compared.
+    pub defined_by: AttributeSet,
     /// The level as sent.
     pub level: SentLevel,
     /// The method as sent.
@@ -171,6 +185,26 @@ pub struct Opening {
     pub instrument: Option<Box<str>>,
     /// Whether the customer was suspicious at the time.
     pub suspicious: bool,
+}
+
+impl Opening {
+    /// What the transaction has come to by being opened.
+    #[must_use]
+    pub fn upshot(&self) -> Upshot {
+        let status = if self.opened == Opened::Denied { Status::Denied } else { Status::Reserved };
+        let counts = match (self.opened, self.level) {
+            (Opened::Reserved, Some(_)) => Contribution { gross: self.content.amount, net: self.content.amount },
+            _ => Contribution::NONE,
+        };
+        let mut flags: SmallVec<[Flag; 2]> = SmallVec::new();
+        if self.opened == Opened::Unreserved {
+            flags.push(Flag::Unreserved);
+        }
+        if self.suspicious {
+            flags.push(Flag::Suspicious);
+        }
+        Upshot { status, counts, hold_until: self.hold_until, flags: Flags::of(&flags) }
+    }
 }
 
 /// Something that happened to a transaction after it was opened.
@@ -353,14 +387,13 @@ impl Transaction {
         }
         if self.is_approved() {
             let approved = self.totals.approved;
-            let net_amount = net(approved);
-            return Contribution { gross: approved, net: net_amount, gross_counts: true, net_counts: net_amount > 0 };
+            return Contribution { gross: approved, net: net(approved) };
         }
         match self.status(now) {
             Status::Reserved => {
                 // Nothing was ever paid: what is cancelled is released whatever the filter's option.
                 let left = net(self.totals.asked);
-                Contribution { gross: left, net: left, gross_counts: true, net_counts: true }
+                Contribution { gross: left, net: left }
             }
             _ => Contribution::default(),
         }
@@ -383,12 +416,6 @@ impl Transaction {
     #[must_use]
     pub fn left(&self) -> u64 {
         self.amount().saturating_sub(self.totals.cancelled).saturating_sub(self.totals.refunded)
-    }
-
-    /// Whether it is open and will expire.
-    #[must_use]
-    pub fn is_held(&self, now: Millis) -> bool {
-        self.hold_until.is_some() && self.status(now) == Status::Reserved
     }
 
     /// What a reader should notice, each flag once, in the order of [`Flag`].

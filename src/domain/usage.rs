@@ -10,17 +10,18 @@ use super::{calendar::Range, money::Currency, name::Name, rules::Direction, time
 /// The most entries of one chunk.
 pub const CHUNK: usize = 64;
 
-/// What one transaction contributes now.
+/// What one transaction contributes now. It counts in the quantity for as long as it contributes any amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contribution {
     /// Minor units where cancels are not subtracted.
     pub gross: u64,
     /// Minor units where they are.
     pub net: u64,
-    /// Whether it counts in the quantity where cancels are not subtracted.
-    pub gross_counts: bool,
-    /// Whether it does where they are.
-    pub net_counts: bool,
+}
+
+impl Contribution {
+    /// Nothing.
+    pub const NONE: Self = Self { gross: 0, net: 0 };
 }
 
 /// A sum of contributions.
@@ -40,15 +41,15 @@ impl Sums {
     fn add(&mut self, c: &Contribution) {
         self.gross += u128::from(c.gross);
         self.net += u128::from(c.net);
-        self.gross_count += u64::from(c.gross_counts);
-        self.net_count += u64::from(c.net_counts);
+        self.gross_count += u64::from(c.gross > 0);
+        self.net_count += u64::from(c.net > 0);
     }
 
     fn subtract(&mut self, c: &Contribution) {
         self.gross -= u128::from(c.gross);
         self.net -= u128::from(c.net);
-        self.gross_count -= u64::from(c.gross_counts);
-        self.net_count -= u64::from(c.net_counts);
+        self.gross_count -= u64::from(c.gross > 0);
+        self.net_count -= u64::from(c.net > 0);
     }
 
     /// This sum less one that is contained in it.
@@ -69,49 +70,82 @@ impl Sums {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     at: i64,
-    slot: u32,
     is: Contribution,
+    slot: u32,
 }
 
-#[derive(Debug, Clone, Default)]
+impl Entry {
+    fn key(&self) -> (i64, u32) {
+        (self.at, self.slot)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Chunk {
     /// Of the first entry, so that finding a chunk touches no entries.
     first_at: i64,
-    /// The sum of all chunks before this one.
+    /// The sum of all chunks before this one, and of what is no longer kept by entry.
     before: Sums,
-    /// Sorted by (at, slot), never empty.
+    /// Sorted by (at, slot); empty only where the book is.
     entries: Vec<Entry>,
 }
 
-/// The usage of one customer under one (direction, currency, level).
-///
-/// Invariant: `chunks[k].before` is the sum of all entries in `chunks[..k]`, and `total` that of all chunks.
-#[derive(Debug, Clone)]
-pub struct Book {
+/// Which transactions a book counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BookKey {
     /// Which way the money goes.
     pub direction: Direction,
     /// Of the amounts.
     pub currency: Currency,
     /// The level name under which the transactions were decided.
     pub level: Name,
+}
+
+/// The usage of one customer under one (direction, currency, level).
+///
+/// Invariant: `last.before`, and each older chunk's, is the sum of `left` and of all entries in the chunks before it,
+/// and `total` that of everything. No entry of an older chunk lies behind one of a newer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Book {
+    /// What it counts.
+    pub key: BookKey,
+    /// What counts of transactions that have left memory: older than any window that ends.
+    left: Sums,
     total: Sums,
-    chunks: Vec<Chunk>,
+    /// Full chunks, and what was split off them.
+    older: Vec<Chunk>,
+    /// The newest, kept here because most payments look nowhere else.
+    last: Chunk,
 }
 
 impl Book {
     /// An empty book.
     #[must_use]
-    pub fn new(direction: Direction, currency: Currency, level: Name) -> Self {
-        Self { direction, currency, level, total: Sums::default(), chunks: Vec::new() }
+    pub fn new(key: BookKey) -> Self {
+        Self { key, left: Sums::default(), total: Sums::default(), older: Vec::new(), last: Chunk::default() }
     }
 
-    /// The sum of the entries in the range.
+    /// A book that goes on from what has left memory.
+    #[must_use]
+    pub fn resumed(key: BookKey, left: Sums) -> Self {
+        let last = Chunk { before: left, ..Chunk::default() };
+        Self { key, left, total: left, older: Vec::new(), last }
+    }
+
+    /// What counts of transactions that have left memory.
+    #[must_use]
+    pub fn left(&self) -> Sums {
+        self.left
+    }
+
+    /// The sum of the entries in the range; one without a beginning also holds what has left memory.
     #[must_use]
     pub fn sum(&self, range: Range) -> Sums {
-        self.before(range.to).less(self.before(range.from))
+        let until = self.before(range.to);
+        if range.from == i64::MIN { until } else { until.less(self.before(range.from)) }
     }
 
     /// Everything.
@@ -120,12 +154,20 @@ impl Book {
         self.total
     }
 
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.older.iter().chain(std::iter::once(&self.last))
+    }
+
+    fn chunk_mut(&mut self, place: usize) -> &mut Chunk {
+        if place < self.older.len() { &mut self.older[place] } else { &mut self.last }
+    }
+
     /// The earliest instant in the range at which something counts, with cancels subtracted or not.
     #[must_use]
     pub fn oldest_in(&self, range: Range, subtract_cancels: bool) -> Option<Millis> {
-        let from = self.chunks.partition_point(|chunk| chunk.first_at < range.from).saturating_sub(1);
-        let entries = self.chunks.iter().skip(from).flat_map(|chunk| &chunk.entries);
-        let counts = |e: &&Entry| if subtract_cancels { e.is.net > 0 || e.is.net_counts } else { e.is.gross > 0 };
+        let from = self.older.partition_point(|chunk| chunk.first_at < range.from).saturating_sub(1);
+        let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
+        let counts = |e: &&Entry| if subtract_cancels { e.is.net > 0 } else { e.is.gross > 0 };
         entries
             .skip_while(|e| e.at < range.from)
             .take_while(|e| e.at < range.to)
@@ -133,13 +175,16 @@ impl Book {
             .map(|entry| Millis(entry.at))
     }
 
-    /// The sum of the entries earlier than `at`.
+    /// The sum of what has left memory and of the entries earlier than `at`.
     fn before(&self, at: i64) -> Sums {
-        let place = self.chunks.partition_point(|chunk| chunk.first_at < at);
-        let Some(chunk) = place.checked_sub(1).and_then(|place| self.chunks.get(place)) else {
-            return Sums::default();
+        let in_last = !self.last.entries.is_empty() && self.last.first_at < at;
+        let (chunk, behind) = if in_last {
+            (&self.last, self.total)
+        } else {
+            let place = self.older.partition_point(|chunk| chunk.first_at < at);
+            let Some(chunk) = place.checked_sub(1).and_then(|place| self.older.get(place)) else { return self.left };
+            (chunk, self.older.get(place).map_or(self.last.before, |next| next.before))
         };
-        let behind = self.chunks.get(place).map_or(self.total, |next| next.before);
         // Most windows end behind the last entry; then no other entry is looked at.
         if chunk.entries.last().is_some_and(|last| last.at < at) {
             return behind;
@@ -160,63 +205,91 @@ impl Book {
     /// Sets what the transaction in this slot contributes at its own time; nothing at all takes its entry away.
     pub fn set(&mut self, at: Millis, slot: u32, is: Contribution) {
         let key = (at.0, slot);
-        let mut place = self.chunks.partition_point(|chunk| chunk.first_at <= at.0);
-        // Entries of one instant may straddle chunks; step back to the chunk that holds or should hold the key.
-        while place > 1
-            && self.chunks.get(place - 1).and_then(|c| c.entries.first()).is_some_and(|e| (e.at, e.slot) > key)
-        {
-            place -= 1;
-        }
-        let place = place.saturating_sub(1);
-        let Some(chunk) = self.chunks.get_mut(place) else {
-            if is != Contribution::default() {
-                let before = Sums::default();
-                self.chunks.push(Chunk { first_at: at.0, before, entries: vec![Entry { at: at.0, slot, is }] });
-                self.total.add(&is);
-            }
-            return;
+        let starts_before = |chunk: &Chunk| chunk.entries.first().is_none_or(|first| first.key() <= key);
+        let place = if starts_before(&self.last) {
+            self.older.len()
+        } else {
+            let behind = self.older.partition_point(starts_before);
+            // A key before everything goes into the first chunk there is.
+            behind.saturating_sub(usize::from(behind > 0))
         };
-        let spot = chunk.entries.partition_point(|e| (e.at, e.slot) < key);
-        let found = chunk.entries.get(spot).filter(|e| (e.at, e.slot) == key).map(|e| e.is);
+        let chunk = self.chunk_mut(place);
+        let spot = chunk.entries.partition_point(|entry| entry.key() < key);
+        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(|entry| entry.is);
         let was = found.unwrap_or_default();
         if was == is {
             return;
         }
-        match (found, is == Contribution::default()) {
-            (None, _) => chunk.entries.insert(spot, Entry { at: at.0, slot, is }),
-            (Some(_), false) => chunk.entries[spot].is = is,
-            (Some(_), true) => {
-                chunk.entries.remove(spot);
-            }
+        match found {
+            None => chunk.entries.insert(spot, Entry { at: at.0, slot, is }),
+            Some(_) if is != Contribution::NONE => chunk.entries[spot].is = is,
+            Some(_) => drop(chunk.entries.remove(spot)),
         }
         chunk.first_at = chunk.entries.first().map_or(i64::MAX, |entry| entry.at);
-        for later in self.chunks.iter_mut().skip(place + 1) {
-            later.before.subtract(&was);
-            later.before.add(&is);
+        for later in place + 1..=self.older.len() {
+            let before = &mut self.chunk_mut(later).before;
+            before.subtract(&was);
+            before.add(&is);
         }
         self.total.subtract(&was);
         self.total.add(&is);
         self.keep_shape(place);
     }
 
+    /// Takes the entry of a transaction away that leaves memory; what it contributes goes on counting without a time.
+    pub fn leave(&mut self, at: Millis, slot: u32, is: Contribution) {
+        if is == Contribution::NONE {
+            return;
+        }
+        self.set(at, slot, Contribution::NONE);
+        self.adjust_left(Contribution::NONE, is);
+    }
+
+    /// What a transaction that has left memory contributes has changed.
+    pub fn adjust_left(&mut self, was: Contribution, is: Contribution) {
+        let last = self.older.len();
+        for sums in [&mut self.left, &mut self.total] {
+            sums.subtract(&was);
+            sums.add(&is);
+        }
+        for place in 0..=last {
+            let before = &mut self.chunk_mut(place).before;
+            before.subtract(&was);
+            before.add(&is);
+        }
+    }
+
     /// Takes an empty chunk away, splits an overfull one.
     fn keep_shape(&mut self, place: usize) {
-        let Some(chunk) = self.chunks.get_mut(place) else { return };
+        let last = self.older.len();
+        let chunk = self.chunk_mut(place);
         if chunk.entries.is_empty() {
-            self.chunks.remove(place);
+            if place < last {
+                self.older.remove(place);
+            } else if let Some(newest) = self.older.pop() {
+                self.last = newest;
+            } else {
+                self.last = Chunk { before: self.left, ..Chunk::default() };
+            }
             return;
         }
         if chunk.entries.len() <= CHUNK {
             return;
         }
         // History grows at its end: there the old chunk stays full and one entry starts the next.
-        let cut = if place + 1 == self.chunks.len() { CHUNK } else { CHUNK / 2 };
-        let chunk = &mut self.chunks[place];
+        let cut = if place == last { CHUNK } else { CHUNK / 2 };
         let mut before = chunk.before;
         chunk.entries.iter().take(cut).for_each(|entry| before.add(&entry.is));
-        let entries = chunk.entries.split_off(cut);
+        let mut entries = Vec::with_capacity(CHUNK + 1);
+        entries.extend(chunk.entries.drain(cut..));
         let first_at = entries.first().map_or(i64::MAX, |entry| entry.at);
-        self.chunks.insert(place + 1, Chunk { first_at, before, entries });
+        let behind = Chunk { first_at, before, entries };
+        if place == last {
+            let full = std::mem::replace(&mut self.last, behind);
+            self.older.push(full);
+        } else {
+            self.older.insert(place + 1, behind);
+        }
     }
 }
 
@@ -227,12 +300,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn book() -> Book {
-        Book::new(Direction::Deposit, Currency::parse("EUR").unwrap(), Name::parse("gold").unwrap())
+        let (currency, level) = (Currency::parse("EUR").unwrap(), Name::parse("gold").unwrap());
+        Book::new(BookKey { direction: Direction::Deposit, currency, level })
     }
 
     fn contribution() -> impl Strategy<Value = Contribution> {
-        (0_u64..5, 0_u64..5, any::<bool>(), any::<bool>())
-            .prop_map(|(gross, net, gross_counts, net_counts)| Contribution { gross, net, gross_counts, net_counts })
+        (0_u64..5, 0_u64..5).prop_map(|(gross, net)| Contribution { gross, net })
     }
 
     proptest! {
@@ -255,23 +328,60 @@ mod tests {
                 list.values().filter(|(at, _)| range.holds(Millis(*at))).for_each(|(_, is)| want.add(is));
                 prop_assert_eq!(book.sum(range), want);
             }
-            let mut before = Sums::default();
-            for chunk in &book.chunks {
-                prop_assert_eq!(chunk.before, before);
-                prop_assert!((1..=CHUNK).contains(&chunk.entries.len()));
-                prop_assert_eq!(chunk.first_at, chunk.entries[0].at);
-                chunk.entries.iter().for_each(|e| before.add(&e.is));
-            }
-            prop_assert_eq!(book.total(), before);
+            check_shape(&book);
         }
+
+        #[test]
+        fn what_leaves_counts_where_no_beginning_is_asked_for(
+            edits in proptest::collection::vec((0_u32..300, contribution()), 1..600),
+            leaving in 0_u32..300,
+        ) {
+            let (mut book, mut all) = (book(), BTreeMap::new());
+            let at = |slot: u32| Millis(i64::from(slot / 3));
+            for (slot, is) in &edits {
+                book.set(at(*slot), *slot, *is);
+                all.insert(*slot, *is);
+            }
+            for (slot, is) in all.range(..leaving) {
+                book.leave(at(*slot), *slot, *is);
+            }
+            // What has left may change all the same.
+            if let Some((_, was)) = all.range_mut(..leaving).next() {
+                let is = Contribution { gross: 9, net: 7 };
+                book.adjust_left(*was, is);
+                *was = is;
+            }
+            let sum = |slots: &mut dyn Iterator<Item = &Contribution>| {
+                let mut sums = Sums::default();
+                slots.for_each(|is| sums.add(is));
+                sums
+            };
+            prop_assert_eq!(book.sum(Range { from: i64::MIN, to: i64::MAX }), sum(&mut all.values()));
+            let kept = Range { from: at(leaving).0 + 1, to: i64::MAX };
+            let rest = all.iter().filter(|(slot, _)| kept.holds(at(**slot))).map(|(_, is)| is);
+            prop_assert_eq!(book.sum(kept), sum(&mut rest.into_iter()));
+            check_shape(&book);
+        }
+    }
+
+    fn check_shape(book: &Book) {
+        let mut before = book.left;
+        for chunk in book.chunks() {
+            assert_eq!(chunk.before, before);
+            assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || book.older.is_empty()));
+            assert_eq!(chunk.entries.first().map_or(chunk.first_at, |entry| entry.at), chunk.first_at);
+            assert!(chunk.entries.is_sorted_by_key(Entry::key));
+            chunk.entries.iter().for_each(|entry| before.add(&entry.is));
+        }
+        assert_eq!(book.total(), before);
     }
 
     #[test]
     fn entries_of_one_instant_find_their_chunk() {
         let mut book = book();
-        let is = Contribution { gross: 1, net: 1, gross_counts: true, net_counts: true };
+        let is = Contribution { gross: 1, net: 1 };
         (0..500).for_each(|slot| book.set(Millis(7), slot, is));
-        (0..500).step_by(2).for_each(|slot| book.set(Millis(7), slot, Contribution::default()));
+        (0..500).step_by(2).for_each(|slot| book.set(Millis(7), slot, Contribution::NONE));
         assert_eq!(book.total().gross, 250);
         assert_eq!(book.sum(Range { from: 7, to: 8 }).net_count, 250);
         assert_eq!(book.oldest_in(Range { from: 0, to: 100 }, true), Some(Millis(7)));

@@ -1,6 +1,7 @@
 //! Batches: lines in, lines out, in the same order, of any length.
 
 use super::{access::Grant, desk::Desk, handlers::Daemon, problem::Problem};
+use crate::journal::Lsn;
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
@@ -10,7 +11,7 @@ use axum::{
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// How many pieces of the answer may wait for a slow reader; then its lines wait.
 const PIECES_MAX: usize = 16;
@@ -18,19 +19,20 @@ const PIECES_MAX: usize = 16;
 /// Answers `POST /v1/batch` while it is still being sent.
 pub(crate) async fn batch(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
     let grant = request.extensions().get::<Grant>().cloned();
-    let (answers, pieces) = mpsc::channel::<Result<Bytes, std::io::Error>>(PIECES_MAX);
+    let (answers, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
+    let journal = Arc::clone(daemon.desk.ledger.journal());
     tokio::spawn(answer_lines(daemon, grant, request.into_body(), answers));
-    let mut response = Response::new(Body::from_stream(ReceiverStream::new(pieces)));
+    // Lines go on being decided while the answers to earlier ones wait until the journal holds what they rest on.
+    let kept = ReceiverStream::new(pieces).then(move |(piece, rests_on)| {
+        let journal = Arc::clone(&journal);
+        async move { journal.committed(rests_on).await.map(|()| piece).map_err(std::io::Error::other) }
+    });
+    let mut response = Response::new(Body::from_stream(kept));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-async fn answer_lines(
-    daemon: Arc<Daemon>,
-    grant: Option<Grant>,
-    mut body: Body,
-    answers: mpsc::Sender<Result<Bytes, std::io::Error>>,
-) {
+async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body, answers: mpsc::Sender<(Bytes, Lsn)>) {
     let desk = &daemon.desk;
     let may_enter = |merchant: &str| grant.as_ref().map_or(Ok(()), |grant| grant.reaches(merchant));
     let mut lines = Lines::new(desk.body_bytes_max);
@@ -47,7 +49,7 @@ async fn answer_lines(
         };
         let Ok(data) = frame.into_data() else { continue };
         lines.feed(&data, |line| answer_line(desk, line, &mut out, may_enter));
-        if !out.is_empty() && answers.send(Ok(out.into())).await.is_err() {
+        if !out.is_empty() && answers.send((out.into(), desk.ledger.journal().last())).await.is_err() {
             return;
         }
         tokio::task::yield_now().await;
@@ -56,7 +58,7 @@ async fn answer_lines(
     lines.end(|line| answer_line(desk, line, &mut out, may_enter));
     if !out.is_empty() {
         // The reader may be gone; then nobody waits for the answer.
-        let _ = answers.send(Ok(out.into())).await;
+        let _ = answers.send((out.into(), desk.ledger.journal().last())).await;
     }
 }
 

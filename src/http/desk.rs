@@ -16,6 +16,7 @@ use crate::{
         time::Millis,
         transition::{Operation, Outcome, TakeBack},
     },
+    journal::Lsn,
     ledger::{Ledger, Says, Step},
     metrics::Meters,
 };
@@ -58,6 +59,8 @@ pub struct Reply {
     pub replay: bool,
     /// `Some`: denied, by the first code; `None`: anything else.
     pub denied: Option<u16>,
+    /// The record that it rests on, which must be committed before it is said.
+    pub rests_on: Lsn,
 }
 
 /// Everything that an answer rests on.
@@ -74,7 +77,8 @@ pub struct Desk {
     pub body_bytes_max: usize,
 }
 
-type Answered = Result<Reply, Problem>;
+/// What a call comes to.
+pub type Answered = Result<Reply, Problem>;
 
 impl Desk {
     /// Answers a line of a batch.
@@ -184,7 +188,8 @@ impl Desk {
         let denied = answer.violations.first().map(|violation| violation.code);
         self.meters.decided(answer.replay, denied);
         let body = render(&DecisionOut::of(&answer, rules));
-        Ok(Reply { body, replay: answer.replay, denied: denied.map(|code| code.number()) })
+        let denied = denied.map(|code| code.number());
+        Ok(Reply { body, replay: answer.replay, denied, rests_on: answer.rests_on })
     }
 
     /// Admits a payment to be recorded. Where project and endpoint were left out and no longer say which one is meant,
@@ -222,7 +227,8 @@ impl Desk {
         let answer = self.ledger.check(rules, &payment, now, as_of)?;
         let denied = answer.violations.first().map(|violation| violation.code.number());
         self.meters.checked();
-        Ok(Reply { body: render(&DecisionOut::of(&answer, rules)), replay: false, denied })
+        let body = render(&DecisionOut::of(&answer, rules));
+        Ok(Reply { body, replay: false, denied, rests_on: self.ledger.journal().last() })
     }
 
     fn transition(
@@ -241,7 +247,8 @@ impl Desk {
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, None, now)?;
         self.meters.moved(moved.replay);
-        Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })
+        let body = render(&MovedOut::of(&moved, rules));
+        Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
     }
 
     fn approve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>, in_stream: bool) -> Answered {
@@ -269,7 +276,8 @@ impl Desk {
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, late, now)?;
         self.meters.moved(moved.replay);
-        Ok(Reply { body: render(&MovedOut::of(&moved, rules)), replay: moved.replay, denied: None })
+        let body = render(&MovedOut::of(&moved, rules));
+        Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
     }
 
     /// Shows a transaction.
@@ -281,6 +289,12 @@ impl Desk {
         let now = self.clock.now(None)?;
         let shown = self.ledger.show(&rules, merchant, id, now)?;
         Ok(render(&TransactionOut::of(&shown, &rules)))
+    }
+
+    /// The record that an answer rests on: a refusal rests on whatever was recorded before it.
+    #[must_use]
+    pub fn rests_on(&self, answered: &Answered) -> Lsn {
+        answered.as_ref().map_or_else(|_| self.ledger.journal().last(), |reply| reply.rests_on)
     }
 
     /// The time of the daemon, for status.

@@ -6,7 +6,7 @@ use crate::{
         money::{Currency, Minor},
         name::Name,
         rules::Rules,
-        transaction::{Fact, Noted},
+        transaction::{Fact, Noted, Status},
     },
     ledger::{Moved, Shown},
 };
@@ -166,7 +166,7 @@ impl<'a> TransactionOut<'a> {
             flags: transaction.flags().iter().map(|flag| flag.word()).collect(),
             occurred_at: Shows(opening.at),
             recorded_at: Shows(opening.recorded_at),
-            expires_at: transaction.hold_until.filter(|_| transaction.is_held(shown.now)).map(Shows),
+            expires_at: transaction.hold_until.filter(|_| transaction.status(shown.now) == Status::Reserved).map(Shows),
             transitions: transaction.facts.iter().map(|noted| FactOut::of(noted, units)).collect(),
             remaining: shown.headroom.map(|room| RemainingOut::of(&room, opening.content.currency, rules)),
             server_time: Shows(shown.now),

@@ -6,7 +6,10 @@ use super::{
     problem::Problem,
     shapes::Shows,
 };
-use crate::domain::{calendar::zone_data_version, time::Millis};
+use crate::{
+    domain::{calendar::zone_data_version, time::Millis},
+    journal::Lsn,
+};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Request, State},
@@ -20,6 +23,25 @@ use std::{sync::Arc, time::Instant};
 
 /// What a reload does: reads, checks and swaps, or names every problem.
 pub(super) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
+
+/// What a snapshot does; `None`: there is nothing to take one of.
+pub(super) type TakeSnapshot = Option<Box<dyn Fn() -> Result<Taken, String> + Send + Sync>>;
+
+/// A snapshot that was taken.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Taken {
+    /// The record up to which it is true; those behind are in the journal.
+    #[serde(serialize_with = "plain")]
+    pub true_up_to: Lsn,
+    /// Of its file.
+    pub bytes: u64,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+fn plain<S: serde::Serializer>(lsn: &Lsn, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(lsn.0)
+}
 
 /// How the configuration in force came to be, and what was wrong with a newer one.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +60,8 @@ pub struct Daemon {
     pub access: Access,
     /// Reads the configuration anew.
     pub reload: Reload,
+    /// Takes a snapshot.
+    pub snapshot: TakeSnapshot,
     /// The state of the configuration.
     pub health: Arc<Mutex<Health>>,
     /// The text of `/metrics`.
@@ -89,11 +113,22 @@ async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
 pub(crate) async fn operate(op: Op, call: Call) -> Response {
     let started = Instant::now();
     let desk = &call.daemon.desk;
-    let reply = desk.call(op, &call.merchant, call.named.as_deref(), &call.body);
+    let answered = desk.call(op, &call.merchant, call.named.as_deref(), &call.body);
+    let kept = desk.ledger.journal().committed(desk.rests_on(&answered)).await;
     desk.meters.answer_seconds.record(started.elapsed());
-    match reply {
-        Ok(reply) => answer(reply),
-        Err(problem) => problem.into_response(),
+    match (kept, answered) {
+        (Err(_), _) => Problem::outcome_unknown().into_response(),
+        (Ok(()), Ok(reply)) => answer(reply),
+        (Ok(()), Err(problem)) => problem.into_response(),
+    }
+}
+
+/// Says what was read, once all that it may rest on is committed.
+pub(super) async fn told(desk: &Desk, read: Result<Vec<u8>, Problem>) -> Response {
+    match (desk.ledger.journal().committed(desk.ledger.journal().last()).await, read) {
+        (Err(_), _) => Problem::outcome_unknown().into_response(),
+        (Ok(()), Ok(body)) => json(body),
+        (Ok(()), Err(problem)) => problem.into_response(),
     }
 }
 
@@ -113,20 +148,15 @@ pub(crate) fn json(body: Vec<u8>) -> Response {
 }
 
 pub(crate) async fn payment_form(call: Call) -> Response {
-    match call.daemon.desk.payment_form(&call.merchant, &call.body) {
-        Ok(body) => json(body),
-        Err(problem) => problem.into_response(),
-    }
+    let desk = &call.daemon.desk;
+    told(desk, desk.payment_form(&call.merchant, &call.body)).await
 }
 
 pub(crate) async fn transaction(
     State(daemon): State<Arc<Daemon>>,
     Path((merchant, id)): Path<(String, String)>,
 ) -> Response {
-    match daemon.desk.show(&merchant, &id) {
-        Ok(body) => json(body),
-        Err(problem) => problem.into_response(),
-    }
+    told(&daemon.desk, daemon.desk.show(&merchant, &id)).await
 }
 
 pub(crate) async fn healthz() -> &'static str {
@@ -134,6 +164,9 @@ pub(crate) async fn healthz() -> &'static str {
 }
 
 pub(crate) async fn readyz(State(daemon): State<Arc<Daemon>>) -> Response {
+    if daemon.desk.ledger.journal().failed() {
+        return Problem::outcome_unknown().into_response();
+    }
     // Without a time no write is taken; a clock that waits for its first request is ready for it.
     match daemon.desk.time() {
         Err(problem) if problem.is_unavailable() => problem.into_response(),
@@ -164,6 +197,7 @@ struct StatusOut {
     store: &'static str,
     keeps: &'static str,
     lsn: Option<u64>,
+    synced_lsn: Option<u64>,
     store_lag: Option<u64>,
     customers: u64,
     transactions: u64,
@@ -188,7 +222,8 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
         rates_as_of: rules.rates.as_of.map(Shows),
         store: daemon.store,
         keeps: daemon.keeps,
-        lsn: None,
+        lsn: (daemon.snapshot.is_some()).then(|| desk.ledger.journal().last().0),
+        synced_lsn: (daemon.snapshot.is_some()).then(|| desk.ledger.journal().synced().0),
         store_lag: None,
         customers: desk.ledger.customers_len(),
         transactions: desk.ledger.transactions_len(),
@@ -209,6 +244,18 @@ pub(crate) async fn reload(State(daemon): State<Arc<Daemon>>) -> Response {
         Ok(Ok(version)) => json(super::desk::render(&serde_json::json!({ "config_version": version }))),
         Ok(Err(problems)) => Problem::bad_configuration(problems).into_response(),
         Err(_) => Problem::internal().into_response(),
+    }
+}
+
+pub(crate) async fn snapshot(State(daemon): State<Arc<Daemon>>) -> Response {
+    if daemon.snapshot.is_none() {
+        return Problem::no_snapshots().into_response();
+    }
+    let taken = tokio::task::spawn_blocking(move || daemon.snapshot.as_ref().map(|take| take())).await;
+    match taken {
+        Ok(Some(Ok(taken))) => json(super::desk::render(&taken)),
+        Ok(Some(Err(error))) => Problem::snapshot_failed(error).into_response(),
+        Ok(None) | Err(_) => Problem::internal().into_response(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     desk::render,
     facts::TransactionOut,
-    handlers::{Call, Daemon, json},
+    handlers::{Call, Daemon, told},
     problem::Problem,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{
     extract::{Path, RawQuery, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -34,17 +34,14 @@ pub(crate) async fn transactions(
     Path(merchant): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match page(&daemon, &merchant, query.as_deref().unwrap_or_default()) {
-        Ok(body) => json(body),
-        Err(problem) => problem.into_response(),
-    }
+    told(&daemon.desk, page(&daemon, &merchant, query.as_deref().unwrap_or_default())).await
 }
 
 fn page(daemon: &Daemon, merchant: &str, query: &str) -> Result<Vec<u8>, Problem> {
     let wanted = wanted(query)?;
     let desk = &daemon.desk;
     let (rules, now) = (desk.rules(), desk.time()?);
-    let page = desk.ledger.list(merchant, &wanted, now);
+    let page = desk.ledger.list(merchant, &wanted, now)?;
     if rules.merchant(merchant).is_none() && page.transactions.is_empty() {
         return Err(Refusal::UnknownMerchant(merchant.to_owned()).into());
     }
@@ -102,10 +99,7 @@ struct SignalOut<'a> {
 
 /// `POST /v1/merchants/{m}/customers/{id}/signals`.
 pub(crate) async fn signal(call: Call) -> Response {
-    match take_signal(&call) {
-        Ok(body) => json(body),
-        Err(problem) => problem.into_response(),
-    }
+    told(&call.daemon.desk, take_signal(&call)).await
 }
 
 fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
@@ -119,6 +113,6 @@ fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     }
     let desk = &call.daemon.desk;
     let now = desk.time()?;
-    let status = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, now)?;
+    let (status, _) = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, now)?;
     Ok(render(&SignalOut { customer_id, status: status.word() }))
 }

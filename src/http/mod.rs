@@ -14,7 +14,7 @@ mod shapes;
 
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
-pub use handlers::{Daemon, Health};
+pub use handlers::{Daemon, Health, Taken};
 
 use axum::{
     Router, middleware,
@@ -48,6 +48,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/rates", get(overview::rates))
         .route("/v1/status", get(handlers::status))
         .route("/v1/reload", post(handlers::reload))
+        .route("/v1/snapshot", post(handlers::snapshot))
         .route("/v1/clock/accept", post(handlers::accept_clock))
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))

@@ -110,6 +110,26 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the daemon could not answer; its log says why")
     }
 
+    /// There is no folder to take a snapshot into.
+    #[must_use]
+    pub fn no_snapshots() -> Self {
+        let detail = "the daemon keeps all state in memory ([store] kind = \"memory\"): there is nothing to take";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_snapshots", detail)
+    }
+
+    /// A snapshot could not be written; what was there before stands.
+    #[must_use]
+    pub fn snapshot_failed(detail: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "snapshot_failed", detail)
+    }
+
+    /// The journal failed while the request was under way.
+    #[must_use]
+    pub fn outcome_unknown() -> Self {
+        let detail = "the journal could not be written; the outcome is unknown: retry with the same id";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
+    }
+
     /// An answer as it is, but for a refusal by the framework itself, which comes as plain text.
     pub(super) fn in_words(response: Response) -> Response {
         let is_plain =

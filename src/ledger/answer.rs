@@ -11,6 +11,7 @@ use crate::domain::{
     time::Millis,
     transaction::{Flag, LevelSource, Opened, Resolution, Status, Transaction, Violation},
 };
+use crate::journal::Lsn;
 use smallvec::SmallVec;
 
 /// The customer of an answer.
@@ -57,6 +58,8 @@ pub struct Answer {
     pub now: Millis,
     /// Whether this was answered before.
     pub replay: bool,
+    /// The record that it rests on, which must be committed before it is said.
+    pub rests_on: Lsn,
 }
 
 impl Answer {
@@ -92,11 +95,18 @@ impl Answer {
             explanation: decision.explanation,
             now,
             replay: false,
+            rests_on: Lsn::NONE,
         }
     }
 
     /// An answer from what is recorded.
-    pub(crate) fn recorded(transaction: &Transaction, customer: &Customer, headroom: Headroom, now: Millis) -> Self {
+    pub(crate) fn recorded(
+        transaction: &Transaction,
+        customer: &Customer,
+        headroom: Headroom,
+        now: Millis,
+        rests_on: Lsn,
+    ) -> Self {
         let opening = &transaction.opening;
         let status = transaction.status(now);
         Self {
@@ -114,6 +124,7 @@ impl Answer {
             explanation: None,
             now,
             replay: true,
+            rests_on,
         }
     }
 }
@@ -154,6 +165,8 @@ pub struct Moved {
     pub currency: Currency,
     /// Whether this was answered before.
     pub replay: bool,
+    /// The record that it rests on, which must be committed before it is said.
+    pub rests_on: Lsn,
 }
 
 impl Moved {
@@ -169,6 +182,7 @@ impl Moved {
             headroom,
             currency: transaction.opening.content.currency,
             replay,
+            rests_on: Lsn::NONE,
         }
     }
 }

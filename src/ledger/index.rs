@@ -1,14 +1,18 @@
-//! Who is meant: from identifiers and attributes to customers. Never stored; rebuilt from the customers.
+//! Who and what is meant: from identifiers and attributes to customers, from ids to transactions. Never stored; rebuilt
+//! from the customers.
 
-use super::shards::{DigestKey, SHARDS, Spreading};
+use super::shards::{DigestKey, SHARDS, Spreading, slot};
 use crate::domain::{
     customer::Customer,
-    identity::{Attributes, normalised, recognises},
+    identity::{AttributeSet, Attributes, normalised, recognises},
     name::Name,
     payment::{Payment, SentIdentity},
+    rules::Attribute,
     transaction::Resolution,
 };
 use dashmap::DashMap;
+use hashbrown::HashTable;
+use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 /// The index of identities. The values are customers' numbers, oldest first.
@@ -101,17 +105,74 @@ impl Identities {
             .collect()
     }
 
-    /// A digest of the customer as sent, by which a repetition is recognised.
-    pub(crate) fn sent(&self, payment: &Payment<'_>) -> u128 {
+    /// A digest of the customer as sent, by which a repetition is recognised: the identifier, or the attributes of a
+    /// client definition.
+    pub(crate) fn sent(&self, payment: &Payment<'_>, defined_by: AttributeSet) -> u128 {
         match &payment.identity {
             SentIdentity::Identifier(id) => self.key.sent(&["identifier", id]),
             SentIdentity::CustomerId(id) => self.key.sent(&["customer_id", id]),
-            SentIdentity::Attributes(sent) => {
+            SentIdentity::Attributes(_) => {
+                let defining = payment.attributes.iter().filter(|(attribute, _)| defined_by.contains(*attribute));
+                let sent: SmallVec<[(Attribute, std::borrow::Cow<'_, str>); 2]> = defining
+                    .map(|(attribute, value)| (attribute, normalised(attribute, value)))
+                    .filter(|(_, value)| !value.is_empty())
+                    .collect();
                 let parts: SmallVec<[&str; 5]> = std::iter::once("attributes")
                     .chain(sent.iter().flat_map(|(attribute, value)| [attribute.word(), value.as_ref()]))
                     .collect();
                 self.key.sent(&parts)
             }
+        }
+    }
+}
+
+/// Where a transaction lives: in which customer, in which slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// The customer's number.
+    pub(crate) customer: u64,
+    /// The slot.
+    pub(crate) slot: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: u64,
+    customer: u32,
+    slot: u32,
+}
+
+/// The index of transaction ids: 16 bytes each in a table of its own for each shard, so that one that grows moves no
+/// more than a few thousand. Two ids may share a key; whoever finds several looks at each.
+pub(crate) struct Seats(Box<[Mutex<HashTable<Entry>>]>);
+
+impl Seats {
+    pub(crate) fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+    }
+
+    fn table(&self, key: u64) -> MutexGuard<'_, HashTable<Entry>> {
+        // The low bits choose the shard; the table goes by the high ones.
+        self.0[slot(key)].lock()
+    }
+
+    pub(crate) fn find(&self, key: u64) -> SmallVec<[Seat; 1]> {
+        let table = self.table(key);
+        let same = table.iter_hash(key.rotate_left(32)).filter(|entry| entry.key == key);
+        same.map(|entry| Seat { customer: u64::from(entry.customer), slot: entry.slot }).collect()
+    }
+
+    pub(crate) fn insert(&self, key: u64, seat: Seat) {
+        // Numbers of customers end at the largest that fits; see `CUSTOMERS_MAX`.
+        let entry = Entry { key, customer: u32::try_from(seat.customer).unwrap_or(u32::MAX), slot: seat.slot };
+        self.table(key).insert_unique(key.rotate_left(32), entry, |entry| entry.key.rotate_left(32));
+    }
+
+    pub(crate) fn remove(&self, key: u64, seat: Seat) {
+        let is =
+            |entry: &Entry| entry.key == key && u64::from(entry.customer) == seat.customer && entry.slot == seat.slot;
+        if let Ok(found) = self.table(key).find_entry(key.rotate_left(32), is) {
+            found.remove();
         }
     }
 }

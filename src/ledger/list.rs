@@ -1,9 +1,14 @@
 //! Lists of transactions, for reconciliation: off the hot path, one customer locked at a time.
 
-use super::{FIRST_CUSTOMER, Ledger, Shown, answer, index::number_of};
+use super::{
+    FIRST_CUSTOMER, Ledger, Shown, answer,
+    index::{Seat, number_of},
+};
 use crate::domain::{
+    brief::Flags,
+    refusal::Refusal,
     time::Millis,
-    transaction::{Flag, Status, Transaction},
+    transaction::{Flag, Place, Status},
 };
 use std::sync::atomic::Ordering;
 
@@ -33,10 +38,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn takes(&self, transaction: &Transaction, now: Millis) -> bool {
-        let at = transaction.opening.at;
-        self.status.is_none_or(|status| transaction.status(now) == status)
-            && self.flag.is_none_or(|flag| transaction.flags().contains(&flag))
+    fn takes(&self, at: Millis, status: Status, flags: Flags) -> bool {
+        self.status.is_none_or(|wanted| status == wanted)
+            && self.flag.is_none_or(|flag| flags.contains(flag))
             && self.from.is_none_or(|from| at >= from)
             && self.to.is_none_or(|to| at < to)
     }
@@ -51,17 +55,27 @@ pub struct Page {
     pub next: Option<(u64, u32)>,
 }
 
+/// A transaction that may stand on the page, seen at a time.
+struct Pick {
+    key: u64,
+    seat: Seat,
+    place: Place,
+    now: Millis,
+}
+
 impl Ledger {
     /// A page of a merchant's transactions. The order is stable: what was listed stays where it is, and what is new
-    /// comes behind in its customer.
-    #[must_use]
-    pub fn list(&self, merchant: &str, wanted: &Wanted, now: Millis) -> Page {
+    /// comes behind in its customer. Facts are read without a lock.
+    ///
+    /// # Errors
+    /// The facts of a transaction cannot be read.
+    pub fn list(&self, merchant: &str, wanted: &Wanted, now: Millis) -> Result<Page, Refusal> {
         let mut page = Page { transactions: Vec::new(), next: None };
         let (mut first, end) = match wanted.customer_id.as_deref() {
             None => (0, self.next_customer.load(Ordering::Relaxed)),
             Some(id) => match number_of(id) {
                 Some(number) => (number, number.saturating_add(1)),
-                None => return page,
+                None => return Ok(page),
             },
         };
         let (mut from_slot, mut visits) = (0, 0_u64);
@@ -77,33 +91,75 @@ impl Ledger {
                 continue;
             }
             visits += 1;
-            let mut shard = self.customers.lock(number);
-            if let Some(customer) = shard.get_mut(&number) {
-                let now = self.settle(customer, now);
-                for slot in from_slot..customer.next_slot() {
-                    let Some(transaction) = customer.transaction(slot) else { break };
-                    visits += 1;
-                    if transaction.opening.merchant.as_str() == merchant && wanted.takes(transaction, now) {
-                        page.transactions.push(Shown {
-                            transaction: transaction.clone(),
-                            customer: answer::customer_of(transaction, customer),
-                            headroom: None,
-                            now,
-                        });
-                    }
-                    if page.transactions.len() >= wanted.limit || visits >= VISITS_MAX {
-                        page.next = Some((number, slot));
-                        return page;
-                    }
+            let picks = self.picks(number, from_slot, merchant, wanted, now)?;
+            for pick in picks {
+                visits += 1;
+                let slot = pick.seat.slot;
+                if let Some(shown) = self.shown(&pick, merchant, wanted)? {
+                    page.transactions.push(shown);
+                }
+                if page.transactions.len() >= wanted.limit || visits >= VISITS_MAX {
+                    page.next = Some((number, slot));
+                    return Ok(page);
                 }
             }
             if visits >= VISITS_MAX {
                 page.next = Some((number, u32::MAX));
-                return page;
+                return Ok(page);
             }
             from_slot = 0;
             number += 1;
         }
-        page
+        Ok(page)
+    }
+
+    /// What of one customer may stand on the page: those in memory that are wanted, and all that have left it.
+    fn picks(
+        &self,
+        number: u64,
+        from_slot: u32,
+        merchant: &str,
+        wanted: &Wanted,
+        now: Millis,
+    ) -> Result<Vec<Pick>, Refusal> {
+        let mut shard = self.customers.lock(number);
+        let Some(customer) = shard.get_mut(&number) else { return Ok(Vec::new()) };
+        // Numbers of nobody hold transactions of every merchant.
+        if number >= FIRST_CUSTOMER && customer.merchant.as_str() != merchant {
+            return Ok(Vec::new());
+        }
+        let now = self.settle(customer, now);
+        let first_kept = customer.briefs.first_slot();
+        let mut picks: Vec<Pick> = customer
+            .briefs
+            .starting_at(from_slot)
+            .filter(|(_, brief)| wanted.takes(brief.at, brief.status(now), brief.flags()))
+            .map(|(slot, b)| Pick { key: b.key, seat: Seat { customer: number, slot }, place: b.place, now })
+            .collect();
+        drop(shard);
+        if let Some(past) = self.past.as_ref().filter(|_| from_slot < first_kept) {
+            let archived = past.of_customer(number, from_slot, first_kept);
+            for (slot, place) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
+                if !picks.iter().any(|pick| pick.seat.slot == slot) {
+                    picks.push(Pick { key: 0, seat: Seat { customer: number, slot }, place, now });
+                }
+            }
+            picks.sort_by_key(|pick| pick.seat.slot);
+        }
+        Ok(picks)
+    }
+
+    fn shown(&self, pick: &Pick, merchant: &str, wanted: &Wanted) -> Result<Option<Shown>, Refusal> {
+        let transaction = self.recall(pick.key, pick.seat, pick.place)?.transaction;
+        let (opening, now) = (&transaction.opening, pick.now);
+        let flags = Flags::of(&transaction.flags());
+        if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, transaction.status(now), flags) {
+            return Ok(None);
+        }
+        let number = pick.seat.customer;
+        let shard = self.customers.lock(number);
+        let customer = shard.get(&number).map(|customer| answer::customer_of(&transaction, customer));
+        drop(shard);
+        Ok(customer.map(|customer| Shown { transaction, customer, headroom: None, now }))
     }
 }

@@ -1,44 +1,65 @@
-//! The state: customers and their transactions, in memory, each behind its own lock.
+//! The state: customers and their transactions in brief, in memory, each behind its own lock; what happened goes to the
+//! journal in the same step.
 //!
 //! A request goes one way: the stripe of its transaction id, the stripes of identities where a customer is made, the
-//! customer's shard; there it decides, applies, and leaves. No lock is taken in another order, no guard of a map is
-//! held while another lock is taken, nothing waits while it holds one. Time comes as an argument; this room reads no
-//! clock, and the rules come whole, so that a request sees one configuration.
+//! customer's shard; there it decides, appends to the journal, applies, and leaves. No lock is taken in another order,
+//! no guard of a map is held while another lock is taken, nothing waits for a disk while it holds a customer. Time comes
+//! as an argument; this room reads no clock, and the rules come whole, so that a request sees one configuration.
+//!
+//! An answer names the record that it rests on; whoever sends it waits until the journal holds that.
 
 mod answer;
+mod figures;
 mod index;
+mod keep;
+mod late;
 mod levels;
 mod list;
 mod open;
+mod recall;
+mod recover;
+mod retire;
 mod shards;
 mod signals;
 
 pub use answer::{Answer, CustomerShown, Moved, Shown};
 pub use levels::MadeLevel;
 pub use list::{PAGE_MAX, Page, Wanted};
+pub use recover::Recovering;
+pub use retire::Retention;
 
-use crate::domain::{
-    customer::{Customer, Event},
-    decide::{Decision, Question, Skew, can_be_made, decide},
-    level,
-    limits::{Headroom, Measure, least_headroom},
-    money::Currency,
-    name::Name,
-    payment::{Payment, SentIdentity},
-    refusal::Refusal,
-    rules::{Attribute, Direction, Merchant, Refunds, Rules},
-    time::Millis,
-    transaction::{Opened, Resolution, Transaction},
-    transition::{Circumstances, Effect, Operation, Outcome, judge},
+use crate::{
+    domain::{
+        customer::Customer,
+        decide::{Decision, Question, Skew, can_be_made, decide},
+        level,
+        limits::{Headroom, Measure, least_headroom},
+        money::Currency,
+        name::Name,
+        payment::{Payment, SentIdentity},
+        refusal::Refusal,
+        rules::{Attribute, Direction, Merchant, Refunds, Rules},
+        time::Millis,
+        transaction::{Opened, Resolution, Transaction},
+        transition::{Circumstances, Effect, Operation, Outcome, judge},
+    },
+    journal::{Journal, Keys, Past},
 };
-use dashmap::DashMap;
-use index::{Found, Identities};
+use dashmap::{DashMap, DashSet};
+use index::{Found, Identities, Seats};
+use late::Late;
 use open::Follows;
+use recall::Held;
 use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 
 /// The `customer_id` of the first customer. Numbers below hold what belongs to nobody.
 pub const FIRST_CUSTOMER: u64 = 1_000_001;
+/// The last: the index of ids keeps numbers in 32 bits.
+pub const LAST_CUSTOMER: u64 = u32::MAX as u64;
 
 /// What bounds a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,30 +70,54 @@ pub struct Bounds {
     pub skew: Skew,
 }
 
-/// Where a transaction lies.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    customer: u64,
-    slot: u32,
+/// What a ledger stands on.
+#[derive(Clone)]
+pub struct Ground {
+    /// Where records go.
+    pub journal: Arc<Journal>,
+    /// What seals personal attributes.
+    pub keys: Arc<Keys>,
+    /// Where transactions are found that have left memory; `None`: none ever leaves.
+    pub past: Option<Arc<dyn Past>>,
+    /// The secret of the digests.
+    pub secret: (u64, u64),
+}
+
+impl Ground {
+    /// Memory alone: a journal that no file keeps.
+    #[must_use]
+    pub fn memory(secret: (u64, u64)) -> Self {
+        Self { journal: Arc::new(Journal::in_memory()), keys: Arc::new(Keys::in_memory([0; 16])), past: None, secret }
+    }
 }
 
 /// All state.
 pub struct Ledger {
     bounds: Bounds,
     key: DigestKey,
+    journal: Arc<Journal>,
+    keys: Arc<Keys>,
+    past: Option<Arc<dyn Past>>,
     customers: Customers,
-    places: DashMap<u128, Place, Spreading>,
+    seats: Seats,
+    late: Late,
     identities: Identities,
-    id_stripes: Stripes,
+    id_stripes: Stripes<Held>,
     identity_stripes: Stripes,
-    blocked_instruments: DashMap<u128, (), Spreading>,
+    blocked_instruments: DashSet<Box<str>>,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
-    currencies: dashmap::DashSet<Currency>,
+    currencies: DashSet<Currency>,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
     transactions: AtomicU64,
+    /// How many transactions have left memory: while none has, no new id is looked for in the archive.
+    left: AtomicU64,
     holds_visited: AtomicU64,
+    /// How often attributes could not be sealed, and so were not kept.
+    unsealed: AtomicU64,
+    /// The shard that a snapshot is reading, one more than its place; 0: none.
+    being_kept: AtomicUsize,
 }
 
 /// An operation on a transaction, and which.
@@ -105,57 +150,45 @@ pub struct Says {
 pub type LateReserve<'a, 'p> = Option<&'a dyn Fn() -> Result<Payment<'p>, Refusal>>;
 
 impl Ledger {
-    /// An empty ledger. `digest_key` is secret and random, and may differ at each start.
+    /// An empty ledger.
     #[must_use]
-    pub fn new(bounds: Bounds, digest_key: (u64, u64)) -> Self {
-        let key = DigestKey::new(digest_key);
-        let sharded = || DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS);
+    pub fn new(bounds: Bounds, ground: Ground) -> Self {
+        let key = DigestKey::new(ground.secret);
         Self {
             bounds,
             key,
+            journal: ground.journal,
+            keys: ground.keys,
+            past: ground.past,
             customers: Customers::new(),
-            places: sharded(),
+            seats: Seats::new(),
+            late: Late::default(),
             identities: Identities::new(key),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
-            blocked_instruments: DashMap::with_hasher(Spreading::default()),
+            blocked_instruments: DashSet::new(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
-            currencies: dashmap::DashSet::new(),
+            currencies: DashSet::new(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             transactions: AtomicU64::new(0),
+            left: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
+            unsealed: AtomicU64::new(0),
+            being_kept: AtomicUsize::new(0),
         }
     }
 
-    /// How many customers there are.
+    /// The journal that this ledger writes.
     #[must_use]
-    pub fn customers_len(&self) -> u64 {
-        self.next_customer.load(Ordering::Relaxed) - FIRST_CUSTOMER
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
-    /// How many transactions are held.
+    /// The digest by which indexes know a transaction's id.
     #[must_use]
-    pub fn transactions_len(&self) -> u64 {
-        self.transactions.load(Ordering::Relaxed)
-    }
-
-    /// How many ends of holds were looked at since the start: one for each hold that ended or had moved on.
-    #[must_use]
-    pub fn holds_visited(&self) -> u64 {
-        self.holds_visited.load(Ordering::Relaxed)
-    }
-
-    /// How many levels requests would have made beyond the bound.
-    #[must_use]
-    pub fn levels_turned_away(&self) -> u64 {
-        self.made_levels.turned_away()
-    }
-
-    /// Levels that requests have made.
-    #[must_use]
-    pub fn made_levels(&self, merchant: Name) -> Vec<MadeLevel> {
-        self.made_levels.of(merchant)
+    pub fn key(&self, merchant: &str, transaction_id: &str) -> u64 {
+        self.key.transaction(merchant, transaction_id)
     }
 
     /// Reserves, or answers from the record where the id is known. With an `outcome`, also applies it: a payment.
@@ -169,10 +202,11 @@ impl Ledger {
         outcome: Option<Outcome>,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let key = self.key.transaction(payment.merchant.id.as_str(), &payment.transaction_id);
-        let _alone = self.id_stripes.lock(key);
-        match self.place(key) {
-            Some(place) => self.repeat(rules, payment, outcome, place, now),
+        let merchant = payment.merchant.id.as_str();
+        let key = self.key.transaction(merchant, &payment.transaction_id);
+        let mut held = self.id_stripes.lock(key);
+        match self.find(&mut held, key, merchant, &payment.transaction_id)? {
+            Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
                 self.open(rules, payment, follows, Opened::Reserved, key, now)
@@ -269,19 +303,19 @@ impl Ledger {
     ) -> Result<Moved, Refusal> {
         let Step { merchant, transaction_id, operation, occurred_at, says, in_stream } = *step;
         let key = self.key.transaction(merchant, transaction_id);
-        let _alone = self.id_stripes.lock(key);
+        let mut held = self.id_stripes.lock(key);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
-        let Some(place) = self.place(key) else {
+        let Some(known) = self.find(&mut held, key, merchant, transaction_id)? else {
             let (Operation::Approve { .. }, Some(late)) = (operation, late) else {
                 return Err(unknown());
             };
             let approval = Follows::Approval { operation, in_stream };
             return self.approve_unreserved(rules, &late()?, approval, key, now);
         };
-        let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
-        let transaction = known(customer, place, transaction_id)?;
-        let opened = &transaction.opening.content;
+        let mut shard = self.customers.lock(known.seat.customer);
+        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
+        let now = self.settle(customer, now);
+        let opened = &known.transaction.opening.content;
         let differs = [
             ("direction", says.direction.is_some_and(|said| said != opened.direction)),
             ("currency", says.currency.is_some_and(|said| said != opened.currency)),
@@ -290,24 +324,25 @@ impl Ledger {
         if !fields.is_empty() {
             return Err(Refusal::Conflict(fields));
         }
-        let effect = judge(transaction, operation, circumstances(rules, transaction, now))?;
-        let replay = match effect {
-            Effect::Replay => true,
+        let effect = judge(&known.transaction, operation, circumstances(rules, &known.transaction, now))?;
+        let (replay, rests_on) = match effect {
+            Effect::Replay => (true, self.journal.last()),
             Effect::New(noted) => {
                 // Money that moved is taken however late it is told of; it lies where its transaction does. Only a
                 // stream's lines keep their order.
                 if in_stream || !matches!(operation, Operation::Approve { .. }) {
                     self.bounds.skew.place(occurred_at, now, "occurred_at")?;
                 }
-                customer.apply(Event::Happened { slot: place.slot, noted });
-                if let Operation::Approve { instrument: Some(id), .. } = operation {
-                    self.hold_instrument(customer, id, now);
-                }
-                false
+                let instrument = match operation {
+                    Operation::Approve { instrument, .. } => instrument.as_deref(),
+                    _ => None,
+                };
+                let besides = self.newly_held(customer, instrument.into_iter(), now);
+                (false, self.note(customer, known, [noted], besides))
             }
         };
-        let transaction = known(customer, place, transaction_id)?;
-        Ok(Moved::of(transaction, headroom_of(rules, customer, transaction, now), now, replay))
+        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        Ok(Moved { rests_on, ..Moved::of(&known.transaction, headroom, now, replay) })
     }
 
     /// Shows a transaction.
@@ -317,14 +352,15 @@ impl Ledger {
     pub fn show(&self, rules: &Rules, merchant: &str, transaction_id: &str, now: Millis) -> Result<Shown, Refusal> {
         let key = self.key.transaction(merchant, transaction_id);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
-        let place = self.place(key).ok_or_else(unknown)?;
-        let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
-        let transaction = known(customer, place, transaction_id)?;
+        let mut held = self.id_stripes.lock(key);
+        let known = self.find(&mut held, key, merchant, transaction_id)?.ok_or_else(unknown)?;
+        let mut shard = self.customers.lock(known.seat.customer);
+        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
+        let now = self.settle(customer, now);
         Ok(Shown {
-            transaction: transaction.clone(),
-            customer: answer::customer_of(transaction, customer),
-            headroom: Some(headroom_of(rules, customer, transaction, now)),
+            transaction: known.transaction.clone(),
+            customer: answer::customer_of(&known.transaction, customer),
+            headroom: Some(headroom_of(rules, customer, &known.transaction, now)),
             now,
         })
     }
@@ -338,52 +374,24 @@ impl Ledger {
         now
     }
 
-    /// The customer of a place, settled, and the time from which it is to be seen.
-    /// `None`: the customer is being made this moment, and nothing of it is to be seen yet.
-    fn settled<'a>(&self, shard: &'a mut Locked<'_>, place: Place, now: Millis) -> Option<(&'a mut Customer, Millis)> {
-        let customer = shard.get_mut(&place.customer)?;
-        let now = self.settle(customer, now);
-        Some((customer, now))
-    }
-
-    fn place(&self, key: u128) -> Option<Place> {
-        self.places.get(&key).map(|place| *place)
-    }
-
-    fn is_blocked_instrument(&self, id: &str) -> bool {
-        self.blocked_instruments.contains_key(&self.key.instrument(id))
-    }
-
     fn is_blocked(&self, payment: &Payment<'_>) -> bool {
-        instruments(payment).any(|id| self.is_blocked_instrument(id))
-    }
-
-    /// The currencies in which any amount was ever recorded here.
-    #[must_use]
-    pub fn currencies_held(&self) -> std::collections::BTreeSet<Currency> {
-        self.currencies.iter().map(|currency| *currency).collect()
+        instruments(payment).any(|id| self.blocked_instruments.contains(id))
     }
 
     /// Where a known transaction entered: its project and its endpoint.
     #[must_use]
     pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
-        let place = self.place(self.key.transaction(merchant, transaction_id))?;
-        let shard = self.customers.lock(place.customer);
-        let content = shard.get(&place.customer)?.transaction(place.slot)?.opening.content;
+        let key = self.key.transaction(merchant, transaction_id);
+        let mut held = self.id_stripes.lock(key);
+        let known = self.find(&mut held, key, merchant, transaction_id).ok().flatten()?;
+        let content = known.transaction.opening.content;
         Some((content.project, content.endpoint))
     }
 }
 
-type Locked<'a> = parking_lot::MutexGuard<'a, std::collections::HashMap<u64, Customer, Spreading>>;
-
 /// The instruments that a payment names, in its own field or as an attribute.
 fn instruments<'a>(payment: &'a Payment<'_>) -> impl Iterator<Item = &'a str> {
     payment.instrument.as_deref().into_iter().chain(payment.attributes.value(Attribute::PaymentInstrument))
-}
-
-fn known<'a>(customer: &'a Customer, place: Place, transaction_id: &str) -> Result<&'a Transaction, Refusal> {
-    let transaction = customer.transaction(place.slot).filter(|t| t.opening.id.as_ref() == transaction_id);
-    transaction.ok_or_else(|| Refusal::UnknownTransaction(transaction_id.to_owned()))
 }
 
 fn circumstances(rules: &Rules, transaction: &Transaction, now: Millis) -> Circumstances {

@@ -1,22 +1,30 @@
 //! Opening a transaction: who is meant, what is decided, what is recorded; and what a known id answers.
 
 use super::{
-    Answer, Ledger, MadeLevel, Moved, Place, circumstances, headroom_of, index::Found, instruments, known,
+    Answer, LAST_CUSTOMER, Ledger, MadeLevel, Moved, circumstances, headroom_of,
+    index::{Found, Seat},
+    instruments,
+    recall::{Held, Recalled},
     shards::SHARDS,
 };
-use crate::domain::{
-    customer::{Customer, Event},
-    decide::{Question, Recording, can_be_made, content, decide, record},
-    identity::Attributes,
-    money::Currency,
-    payment::{Payment, SentIdentity, SentLevel},
-    refusal::Refusal,
-    rules::{OperationMode, Rules},
-    time::Millis,
-    transaction::{Fact, Noted, Opened, Resolution, Status},
-    transition::{Effect, Operation, Outcome, asks_late, judge},
+use crate::{
+    domain::{
+        brief::Upshot,
+        customer::{Customer, Event},
+        decide::{Decision, Question, Recording, can_be_made, content, decide, record},
+        identity::{AttributeSet, Attributes},
+        money::Currency,
+        payment::{Payment, SentIdentity, SentLevel},
+        refusal::Refusal,
+        rules::{OperationMode, Rules},
+        time::Millis,
+        transaction::{Fact, Noted, Opened, Place, Resolution, Status, Transaction},
+        transition::{Effect, Operation, Outcome, asks_late, judge},
+    },
+    journal::Lsn,
 };
-use std::sync::atomic::Ordering;
+use smallvec::SmallVec;
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 /// What is applied to a transaction in the same step that opens it.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +42,16 @@ pub(super) enum Follows<'a> {
     },
 }
 
-impl Follows<'_> {
+impl<'a> Follows<'a> {
+    /// What is applied to a transaction that was opened so.
+    fn operation(self, opened: Opened) -> Option<Cow<'a, Operation>> {
+        match self {
+            Self::Nothing => None,
+            Self::Outcome(outcome) => (opened == Opened::Reserved).then(|| Cow::Owned(whole(outcome))),
+            Self::Approval { operation, .. } => Some(Cow::Borrowed(operation)),
+        }
+    }
+
     fn takes_any_time(self) -> bool {
         matches!(self, Self::Approval { in_stream: false, .. })
     }
@@ -42,13 +59,13 @@ impl Follows<'_> {
 
 /// A payment on its way into a customer.
 #[derive(Clone, Copy)]
-struct Opening<'a> {
+struct Entering<'a> {
     rules: &'a Rules,
     payment: &'a Payment<'a>,
     follows: Follows<'a>,
     opened: Opened,
     resolution: Resolution,
-    key: u128,
+    key: u64,
 }
 
 impl Ledger {
@@ -59,24 +76,22 @@ impl Ledger {
         payment: &Payment<'_>,
         follows: Follows<'_>,
         opened: Opened,
-        key: u128,
+        key: u64,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let held = self.transactions.load(Ordering::Relaxed);
-        if opened == Opened::Reserved && held >= self.bounds.transactions_max {
-            return Err(Refusal::Full(self.bounds.transactions_max));
+        if opened == Opened::Reserved {
+            self.has_room()?;
         }
         let mut found = self.identities.find(payment);
         if let Found::Customer(number, resolution) = found {
             let mut shard = self.customers.lock(number);
             if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
-                let opening = Opening { rules, payment, follows, opened, resolution, key };
-                let (answer, filled) = self.open_for(&opening, customer, now)?;
+                let entering = Entering { rules, payment, follows, opened, resolution, key };
+                let (answer, filled) = self.open_for(&entering, customer, now)?;
                 drop(shard);
                 if let Some(filled) = filled {
                     self.identities.add_attributes(payment.merchant.id, number, &filled);
                 }
-                self.hold_instruments(payment, number, &answer);
                 return Ok(answer);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
@@ -84,11 +99,11 @@ impl Ledger {
             found = if by_id { Found::Stranger } else { Found::Nobody };
         }
         if found == Found::Stranger {
-            let number = u64::try_from(key % SHARDS as u128).unwrap_or(0);
+            let number = key % SHARDS as u64;
             let mut shard = self.customers.lock(number);
             let nobody = shard.entry(number).or_insert_with(|| Customer::new(number, payment.merchant.id, None, now));
-            let opening = Opening { rules, payment, follows, opened, resolution: Resolution::Bypassed, key };
-            return Ok(self.open_for(&opening, nobody, now)?.0);
+            let entering = Entering { rules, payment, follows, opened, resolution: Resolution::Bypassed, key };
+            return Ok(self.open_for(&entering, nobody, now)?.0);
         }
         can_be_made(payment)?;
         let digests = self.identities.digests(payment);
@@ -102,29 +117,39 @@ impl Ledger {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
         }
         let number = self.next_customer.fetch_add(1, Ordering::Relaxed);
-        let identifier = match &payment.identity {
-            SentIdentity::Identifier(id) => Some(id.as_ref().into()),
-            _ => None,
-        };
-        let mut customer = Customer::new(number, payment.merchant.id, identifier, now);
-        let opening = Opening { rules, payment, follows, opened, resolution: Resolution::Created, key };
-        let (answer, _) = self.open_for(&opening, &mut customer, now)?;
+        if number > LAST_CUSTOMER {
+            self.next_customer.store(LAST_CUSTOMER + 1, Ordering::Relaxed);
+            return Err(Refusal::Full(LAST_CUSTOMER));
+        }
+        let mut customer = Customer::new(number, payment.merchant.id, None, now);
+        let entering = Entering { rules, payment, follows, opened, resolution: Resolution::Created, key };
+        // The record and the customer become visible in one step, so that no snapshot falls between them.
+        let mut shard = self.customers.lock(number);
+        let (answer, _) = self.open_for(&entering, &mut customer, now)?;
         let digests = self.identities.of_customer(&customer);
-        self.customers.lock(number).insert(number, customer);
+        shard.insert(number, customer);
+        drop(shard);
         self.identities.insert_all(digests, number);
-        self.hold_instruments(payment, number, &answer);
         Ok(answer)
     }
 
-    /// Decides, applies and answers for one customer, whose lock the caller holds. Returns the attributes that were
+    /// Whether another transaction may be opened that is no fact yet.
+    fn has_room(&self) -> Result<(), Refusal> {
+        if self.transactions.load(Ordering::Relaxed) >= self.bounds.transactions_max {
+            return Err(Refusal::Full(self.bounds.transactions_max));
+        }
+        if self.journal.is_full() { Err(Refusal::Behind) } else { Ok(()) }
+    }
+
+    /// Decides, records and answers for one customer, whose lock the caller holds. Returns the attributes that were
     /// filled, for the index.
     fn open_for(
         &self,
-        opening: &Opening<'_>,
+        entering: &Entering<'_>,
         customer: &mut Customer,
         now: Millis,
     ) -> Result<(Answer, Option<Attributes>), Refusal> {
-        let Opening { rules, payment, follows, opened, resolution, key } = *opening;
+        let Entering { rules, payment, follows, opened, resolution, key } = *entering;
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
             Ok(at) => at,
@@ -135,47 +160,61 @@ impl Ledger {
         };
         let question = Question { rules, payment, now, at, instrument_blocked: self.is_blocked(payment) };
         let somebody = (resolution != Resolution::Bypassed).then_some(&*customer);
-        let mut decision = decide(&question, somebody, somebody.map_or(&[], |customer| &customer.books));
+        let decision = decide(&question, somebody, somebody.map_or(&[], |customer| &customer.books));
         let opened = if opened == Opened::Reserved && !decision.is_allowed() { Opened::Denied } else { opened };
         let stranger = match (&payment.identity, resolution) {
             (SentIdentity::CustomerId(id), Resolution::Bypassed) => Some(id.as_ref()),
             _ => None,
         };
-        let recording = Recording { opened, resolution, identity: self.identities.sent(payment), stranger };
-        let events = record(&question, somebody, &decision, recording);
-        let (headroom, warnings) = (decision.headroom, std::mem::take(&mut decision.warnings));
-        let explanation = decision.explanation.take();
-        if decision.level.is_some() {
+        let slot = customer.briefs.next_slot();
+        let defined_by = AttributeSet::of(&payment.endpoint().client_definition);
+        let identity = self.identities.sent(payment, defined_by);
+        let recording = Recording { opened, resolution, identity, stranger };
+        let (mut events, opening) = record(&question, somebody, &decision, recording);
+        let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
+        let (has_level, is_somebody) = (level.is_some(), somebody.is_some());
+        // What follows is judged before anything is recorded: a refusal leaves nothing behind.
+        let mut transaction = None;
+        if let Some(operation) = follows.operation(opened) {
+            let mut opened = Transaction::open(opening.clone());
+            if let Effect::New(noted) = judge(&opened, &operation, circumstances(rules, &opened, now))? {
+                opened.note(noted.clone());
+                let upshot = Upshot::of(&opened);
+                events.push(Event::Opened { slot, opening });
+                events.push(Event::Happened { slot, previous: Place::HERE, noted, upshot, left: None });
+                transaction = Some(opened);
+            } else {
+                events.push(Event::Opened { slot, opening });
+            }
+        } else {
+            events.push(Event::Opened { slot, opening });
+        }
+        if violations.is_empty() && is_somebody {
+            let held = self.newly_held(customer, instruments(payment), now);
+            events.extend(held);
+        }
+        if has_level {
             self.make_level(payment, now);
         }
-        let slot = customer.next_slot();
+        let recorded = self.record(customer, key, &events);
+        self.hold_currency(payment.currency);
+        self.seats.insert(key, Seat { customer: customer.number, slot });
+        self.transactions.fetch_add(1, Ordering::Relaxed);
         let mut filled = None;
         for event in events {
-            if let Event::AttributesFilled { attributes, .. } = &event {
-                filled = Some(attributes.clone());
-            }
-            customer.apply(event);
-        }
-        self.hold_currency(payment.currency);
-        self.places.insert(key, Place { customer: customer.number, slot });
-        self.transactions.fetch_add(1, Ordering::Relaxed);
-        match follows {
-            Follows::Outcome(outcome) if opened == Opened::Reserved => {
-                apply_outcome(rules, customer, slot, outcome, now)?;
-            }
-            Follows::Approval { operation: approve, .. } => {
-                let transaction = known(customer, Place { customer: customer.number, slot }, &payment.transaction_id)?;
-                if let Effect::New(noted) = judge(transaction, approve, circumstances(rules, transaction, now))? {
-                    customer.apply(Event::Happened { slot, noted });
+            match event {
+                Event::AttributesFilled { attributes, .. } => filled = Some(attributes),
+                Event::Opened { opening, .. } if transaction.is_none() => {
+                    transaction = Some(Transaction::open(opening));
                 }
+                _ => {}
             }
-            Follows::Outcome(_) | Follows::Nothing => {}
         }
-        let Some(transaction) = customer.transaction(slot) else {
+        let Some(transaction) = transaction else {
             return Err(Refusal::UnknownTransaction(payment.transaction_id.to_string()));
         };
-        let recorded = Answer::recorded(transaction, customer, headroom, now);
-        Ok((Answer { warnings, explanation, replay: false, ..recorded }, filled))
+        let answer = Answer::recorded(&transaction, customer, headroom, now, Lsn(recorded.number));
+        Ok((Answer { warnings, explanation, replay: false, ..answer }, filled))
     }
 
     /// A level name that a `crm` merchant's request brings and nobody knows becomes a level to be configured.
@@ -185,7 +224,8 @@ impl Ledger {
             && !payment.merchant.names_level(name)
         {
             let (direction, currency) = (payment.direction, payment.currency);
-            self.made_levels.make(payment.merchant.id, MadeLevel { name, direction, currency, created: now });
+            let level = MadeLevel { name, direction, currency, created: now };
+            self.made_levels.make(payment.merchant.id, level, &self.journal);
         }
     }
 
@@ -195,18 +235,14 @@ impl Ledger {
         rules: &Rules,
         payment: &Payment<'_>,
         outcome: Option<Outcome>,
-        place: Place,
+        known: &mut Recalled,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let mut shard = self.customers.lock(place.customer);
-        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
-        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
-        let transaction = known(customer, place, &payment.transaction_id)?;
-        let said = content(payment, self.identities.sent(payment));
-        let mut recorded = transaction.opening.content;
-        let late = asks_late(transaction);
-        if transaction.opening.opened == Opened::Unreserved {
-            recorded.amount = if late { said.amount } else { transaction.totals.asked };
+        let mut recorded = known.transaction.opening.content;
+        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        let late = asks_late(&known.transaction);
+        if known.transaction.opening.opened == Opened::Unreserved {
+            recorded.amount = if late { said.amount } else { known.transaction.totals.asked };
         }
         let mut differences = recorded.differences(&said);
         for field in differences.iter_mut().filter(|field| **field == "customer") {
@@ -219,18 +255,26 @@ impl Ledger {
         if !differences.is_empty() {
             return Err(Refusal::Conflict(differences));
         }
-        let mut new = false;
+        let number = known.seat.customer;
+        let mut shard = self.customers.lock(number);
+        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
+        let customer = shard.get_mut(&number).ok_or_else(unknown)?;
+        let now = self.settle(customer, now);
+        let mut facts: SmallVec<[Noted; 2]> = SmallVec::new();
         if late {
-            let fact = Fact::Asked { amount: said.amount };
-            customer.apply(Event::Happened { slot: place.slot, noted: Noted { at: now, fact } });
-            new = true;
+            facts.push(Noted { at: now, fact: Fact::Asked { amount: said.amount } });
         }
-        if let Some(outcome) = outcome {
-            new |= apply_outcome(rules, customer, place.slot, outcome, now)?;
+        // A hold that has run out, or a transaction that has come to anything else, is left to explicit facts.
+        if let Some(outcome) = outcome.filter(|_| known.transaction.status(now) == Status::Reserved) {
+            let circumstances = circumstances(rules, &known.transaction, now);
+            if let Effect::New(noted) = judge(&known.transaction, &whole(outcome), circumstances)? {
+                facts.push(noted);
+            }
         }
-        let transaction = known(customer, place, &payment.transaction_id)?;
-        let headroom = headroom_of(rules, customer, transaction, now);
-        Ok(Answer { replay: !new, ..Answer::recorded(transaction, customer, headroom, now) })
+        let replay = facts.is_empty();
+        let rests_on = if replay { self.journal.last() } else { self.note(customer, known, facts, None) };
+        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        Ok(Answer { replay, ..Answer::recorded(&known.transaction, customer, headroom, now, rests_on) })
     }
 
     pub(super) fn approve_unreserved(
@@ -238,26 +282,19 @@ impl Ledger {
         rules: &Rules,
         payment: &Payment<'_>,
         approval: Follows<'_>,
-        key: u128,
+        key: u64,
         now: Millis,
     ) -> Result<Moved, Refusal> {
-        self.open(rules, payment, approval, Opened::Unreserved, key, now)?;
-        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
-        let place = self.place(key).ok_or_else(unknown)?;
-        let mut shard = self.customers.lock(place.customer);
-        let (customer, now) = self.settled(&mut shard, place, now).ok_or_else(unknown)?;
-        let transaction = known(customer, place, &payment.transaction_id)?;
-        Ok(Moved::of(transaction, headroom_of(rules, customer, transaction, now), now, false))
-    }
-
-    /// Remembers the instruments of a customer who is to be found already, so that no signal misses either.
-    fn hold_instruments(&self, payment: &Payment<'_>, number: u64, answer: &Answer) {
-        if answer.violations.is_empty()
-            && instruments(payment).next().is_some()
-            && let Some(customer) = self.customers.lock(number).get_mut(&number)
-        {
-            instruments(payment).for_each(|id| self.hold_instrument(customer, id, answer.now));
-        }
+        let answer = self.open(rules, payment, approval, Opened::Unreserved, key, now)?;
+        let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
+        let unknown = || Refusal::UnknownTransaction(id.to_string());
+        let mut held = Held::default();
+        let known = self.find(&mut held, key, merchant, id)?.ok_or_else(unknown)?;
+        let mut shard = self.customers.lock(known.seat.customer);
+        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
+        let now = self.settle(customer, now);
+        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, headroom, now, false) })
     }
 
     fn hold_currency(&self, currency: Currency) {
@@ -267,28 +304,10 @@ impl Ledger {
     }
 }
 
-/// Applies the known outcome of a payment, where none was applied yet. Returns whether anything was new.
-fn apply_outcome(
-    rules: &Rules,
-    customer: &mut Customer,
-    slot: u32,
-    outcome: Outcome,
-    now: Millis,
-) -> Result<bool, Refusal> {
-    let Some(transaction) = customer.transaction(slot) else { return Ok(false) };
-    // A hold that has run out, or a transaction that has come to anything else, is left to explicit facts.
-    if transaction.status(now) != Status::Reserved {
-        return Ok(false);
-    }
-    let operation = match outcome {
+/// The operation of a payment's outcome.
+fn whole(outcome: Outcome) -> Operation {
+    match outcome {
         Outcome::Approved => Operation::Approve { amount: None, capture_id: None, gate: None, instrument: None },
         Outcome::Declined => Operation::Decline,
-    };
-    match judge(transaction, &operation, circumstances(rules, transaction, now))? {
-        Effect::Replay => Ok(false),
-        Effect::New(noted) => {
-            customer.apply(Event::Happened { slot, noted });
-            Ok(true)
-        }
     }
 }

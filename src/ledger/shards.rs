@@ -34,7 +34,7 @@ impl Hasher for Spread {
 }
 
 pub(crate) type Spreading = BuildHasherDefault<Spread>;
-type Shard = HashMap<u64, Customer, Spreading>;
+pub(crate) type Shard = HashMap<u64, Customer, Spreading>;
 
 /// All customers, each shard behind its own lock. A customer's lock is the lock of its shard.
 pub(crate) struct Customers(Box<[Mutex<Shard>]>);
@@ -46,36 +46,60 @@ impl Customers {
 
     /// Locks the shard of a customer.
     pub(crate) fn lock(&self, number: u64) -> MutexGuard<'_, Shard> {
-        self.0[slot(u128::from(number))].lock()
+        self.0[slot(number)].lock()
+    }
+
+    /// Locks the shards of several customers, each once, in ascending order.
+    pub(crate) fn lock_all(&self, numbers: &[u64]) -> LockedShards<'_> {
+        let mut slots: Vec<usize> = numbers.iter().map(|number| slot(*number)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        LockedShards(slots.into_iter().map(|slot| (slot, self.0[slot].lock())).collect())
+    }
+
+    /// Locks a shard by its place.
+    pub(crate) fn shard(&self, place: usize) -> MutexGuard<'_, Shard> {
+        self.0[place].lock()
     }
 }
 
-fn slot(key: u128) -> usize {
-    usize::try_from(key % 4_096).unwrap_or(0)
+/// Several shards, locked.
+pub(crate) struct LockedShards<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
+
+impl LockedShards<'_> {
+    pub(crate) fn customer(&mut self, number: u64) -> Option<&mut Customer> {
+        let place = self.0.binary_search_by_key(&slot(number), |(slot, _)| *slot).ok()?;
+        self.0[place].1.get_mut(&number)
+    }
 }
 
-/// Locks that stand for keys: whoever holds the stripe of a key is alone with it.
-pub(crate) struct Stripes(Box<[Mutex<()>]>);
+/// Numbers of customers go round the shards, so that neighbours do not meet.
+pub(crate) fn slot(key: u64) -> usize {
+    usize::try_from(key % SHARDS as u64).unwrap_or(0)
+}
 
-impl Stripes {
+/// Locks that stand for keys: whoever holds the stripe of a key is alone with it, and with what lies in the stripe.
+pub(crate) struct Stripes<T = ()>(Box<[Mutex<T>]>);
+
+impl<T: Default> Stripes<T> {
     pub(crate) fn new() -> Self {
         Self((0..SHARDS).map(|_| Mutex::default()).collect())
     }
 
-    pub(crate) fn lock(&self, key: u128) -> MutexGuard<'_, ()> {
+    pub(crate) fn lock(&self, key: u64) -> MutexGuard<'_, T> {
         self.0[slot(key)].lock()
     }
 
     /// Locks the stripes of several keys, each once, in ascending order.
-    pub(crate) fn lock_all(&self, keys: impl Iterator<Item = u128>) -> Vec<MutexGuard<'_, ()>> {
-        let mut slots: Vec<usize> = keys.map(slot).collect();
+    pub(crate) fn lock_all(&self, keys: impl Iterator<Item = u128>) -> Vec<MutexGuard<'_, T>> {
+        let mut slots: Vec<usize> = keys.map(|key| slot(u64::try_from(key >> 64).unwrap_or(0))).collect();
         slots.sort_unstable();
         slots.dedup();
         slots.into_iter().map(|slot| self.0[slot].lock()).collect()
     }
 }
 
-/// The key of the digests: drawn at each start, known to nobody outside.
+/// The key of the digests: a secret of the data folder, drawn when it is made.
 #[derive(Clone, Copy)]
 pub(crate) struct DigestKey(u64, u64);
 
@@ -93,8 +117,13 @@ impl DigestKey {
         hasher.finish128().as_u128()
     }
 
-    pub(crate) fn transaction(&self, merchant: &str, id: &str) -> u128 {
-        self.digest(&["t", merchant, id])
+    /// Of a transaction's id: 64 bits, because whoever finds one compares the id itself.
+    pub(crate) fn transaction(&self, merchant: &str, id: &str) -> u64 {
+        let mut hasher = siphasher::sip::SipHasher13::new_with_keys(self.0, self.1);
+        hasher.write(merchant.as_bytes());
+        hasher.write_u8(0xff);
+        hasher.write(id.as_bytes());
+        hasher.finish()
     }
 
     pub(crate) fn identifier(&self, merchant: Name, identifier: &str) -> u128 {

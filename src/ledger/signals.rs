@@ -1,16 +1,21 @@
 //! Signals about customers and instruments. Instrument ids are one space over all merchants.
 
 use super::{Ledger, index::number_of};
-use crate::domain::{
-    customer::{Customer, Event},
-    refusal::Refusal,
-    standing::{CustomerStatus, Signal},
-    time::Millis,
+use crate::{
+    domain::{
+        common::Common,
+        customer::{Customer, Event, Recorded},
+        refusal::Refusal,
+        standing::{CustomerStatus, Signal},
+        time::Millis,
+    },
+    journal::{Lsn, event},
 };
+use smallvec::SmallVec;
 
 impl Ledger {
     /// Takes a signal about a customer; one about fraud that names an instrument reaches all who hold it, at every
-    /// merchant. Returns the customer's status behind it.
+    /// merchant, in one step. Returns the customer's status behind it, and the record that it rests on.
     ///
     /// # Errors
     /// The customer is not known to the merchant.
@@ -21,20 +26,20 @@ impl Ledger {
         signal: Signal,
         instrument: Option<&str>,
         now: Millis,
-    ) -> Result<CustomerStatus, Refusal> {
+    ) -> Result<(CustomerStatus, Lsn), Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
+        // Signals about one instrument come one after another.
+        let digest = instrument.map(|id| self.key.instrument(id));
+        let _alone = self.identity_stripes.lock_all(digest.into_iter());
         if self.customers.lock(number).get(&number).is_none_or(|c| c.merchant.as_str() != merchant) {
             return Err(unknown());
         }
         let mut reached = vec![number];
-        if let Some(id) = instrument {
-            let digest = self.key.instrument(id);
+        if let Some((id, digest)) = instrument.zip(digest) {
             // The block comes first: from here on no payment passes by the instrument, whoever holds it.
-            match signal.blocks_instrument() {
-                Some(true) => _ = self.blocked_instruments.insert(digest, ()),
-                Some(false) => _ = self.blocked_instruments.remove(&digest),
-                None => {}
+            if let Some(blocked) = signal.blocks_instrument() {
+                self.block(id, blocked, now);
             }
             if signal.reaches_holders() {
                 reached.extend(self.holders.get(&digest).iter().flat_map(|numbers| numbers.iter().copied()));
@@ -42,27 +47,67 @@ impl Ledger {
         }
         reached.sort_unstable();
         reached.dedup();
-        let mut status = CustomerStatus::New;
-        for reached in reached {
-            if let Some(customer) = self.customers.lock(reached).get_mut(&reached) {
-                customer.apply(Event::Signalled { signal, at: now });
-                if reached == number {
-                    status = customer.status();
-                }
+        let mut shards = self.customers.lock_all(&reached);
+        reached.retain(|reached| shards.customer(*reached).is_some());
+        let signalled = Event::Signalled { signal, at: now };
+        let mut body = Vec::with_capacity(16);
+        event::encode(&signalled, &mut |_, _| {}, &mut body);
+        let parts: Vec<(u64, Vec<u8>)> = reached.iter().map(|reached| (*reached, body.clone())).collect();
+        let (appended, last) = match parts.as_slice() {
+            [(only, body)] => {
+                let appended = self.journal.append(*only, body);
+                (vec![appended], appended.lsn)
+            }
+            _ => self.journal.append_group(&parts),
+        };
+        for (reached, appended) in reached.iter().zip(appended) {
+            if let Some(customer) = shards.customer(*reached) {
+                customer.apply(Recorded { number: appended.lsn.0, place: appended.place, key: 0 }, &signalled);
             }
         }
-        Ok(status)
+        let status = shards.customer(number).map_or(CustomerStatus::New, |customer| customer.status());
+        Ok((status, last))
     }
 
-    /// Remembers that a customer holds an instrument. A signal that was taken while the payment was under way did not
-    /// know of this holder yet; what it said is made up for here.
-    pub(super) fn hold_instrument(&self, customer: &mut Customer, id: &str, now: Millis) {
+    fn block(&self, id: &str, blocked: bool, at: Millis) {
+        let mut body = Vec::with_capacity(64);
+        event::encode_common(&Common::InstrumentBlocked { id: id.into(), blocked, at }, &mut body);
+        self.journal.append(0, &body);
+        self.set_blocked(id, blocked);
+    }
+
+    pub(super) fn set_blocked(&self, id: &str, blocked: bool) {
+        if blocked {
+            self.blocked_instruments.insert(id.into());
+        } else {
+            self.blocked_instruments.remove(id);
+        }
+    }
+
+    /// What is to be recorded because a payment passed by instruments which the customer did not hold yet. A signal that
+    /// is under way may not know of this holder; what it says is made up for here.
+    pub(super) fn newly_held<'i>(
+        &self,
+        customer: &Customer,
+        instruments: impl Iterator<Item = &'i str>,
+        at: Millis,
+    ) -> SmallVec<[Event; 1]> {
+        let mut events = SmallVec::new();
+        for id in instruments.filter(|id| !customer.holds_instrument(id)) {
+            // The index first: either the signal finds this holder there, or the block is found here.
+            self.index_holder(id, customer.number);
+            events.push(Event::InstrumentHeld { id: id.into(), at });
+            if self.blocked_instruments.contains(id) {
+                events.push(Event::Signalled { signal: Signal::FraudConfirmed, at });
+            }
+        }
+        events
+    }
+
+    pub(super) fn index_holder(&self, id: &str, number: u64) {
         let mut numbers = self.holders.entry(self.key.instrument(id)).or_default();
-        let Err(place) = numbers.binary_search(&customer.number) else { return };
-        numbers.insert(place, customer.number);
-        drop(numbers);
-        if self.is_blocked_instrument(id) {
-            customer.apply(Event::Signalled { signal: Signal::FraudConfirmed, at: now });
+        if let Err(place) = numbers.binary_search(&number) {
+            numbers.insert(place, number);
         }
     }
 }

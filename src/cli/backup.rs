@@ -1,0 +1,156 @@
+//! `levelgate backup` and `levelgate restore`: a data folder copied whole, also while it is served.
+//!
+//! Snapshots and sealed segments never change, and the last segment only grows: a copy taken in order is what a power
+//! cut would have left. Customers' keys are left out unless asked for, so that erasing a customer reaches the copies.
+
+use crate::{
+    config,
+    journal::{ARCHIVE, FOLDER, keys},
+    store::{Store, disk::Disk},
+};
+use anyhow::Context;
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// What `backup` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// The data folder
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Where the copy goes; the folder is made
+    #[arg(value_name = "COPY")]
+    copy: PathBuf,
+    /// Copy the customers' keys too, to this file; keep it apart from the copy, and not for long
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+/// What `restore` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// The copy
+    #[arg(value_name = "COPY")]
+    copy: PathBuf,
+    /// The data folder that it becomes; it must not exist, or be empty
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// The customers' keys
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Bring the state back from it once, as the daemon would, and say what it holds
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Copies a folder.
+pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
+    empty(&options.copy)?;
+    anyhow::ensure!(
+        options.folder.join("instance").is_file(),
+        "{} is no data folder: it has no file `instance`",
+        options.folder.display()
+    );
+    copy_file(&options.folder, &options.copy, "instance")?;
+    let files = copy_all(&options.folder, &options.copy)?;
+    // The keys come last: whatever the copied records are sealed with is written before they are.
+    if let Some(file) = &options.keys {
+        let from = options.folder.join(keys::PATH);
+        fs::copy(&from, file).with_context(|| format!("cannot copy {} to {}", from.display(), file.display()))?;
+        fs::File::open(file)?.sync_all()?;
+    }
+    super::say!("copied {files} files to {}", options.copy.display());
+    if options.keys.is_none() {
+        super::say!("the customers' keys are not in it: without them a restore refuses; copy them with --keys FILE");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a data folder of a copy.
+pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
+    empty(&options.folder)?;
+    anyhow::ensure!(options.copy.join("instance").is_file(), "{} is no copy of a data folder", options.copy.display());
+    copy_file(&options.copy, &options.folder, "instance")?;
+    let files = copy_all(&options.copy, &options.folder)?;
+    let beside = options.copy.join(keys::PATH);
+    let from = options.keys.clone().or_else(|| beside.is_file().then_some(beside));
+    if let Some(from) = &from {
+        let to = options.folder.join(keys::PATH);
+        fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        fs::File::open(&to)?.sync_all()?;
+    }
+    super::say!("restored {files} files to {}", options.folder.display());
+    if options.verify {
+        let settings = config::Settings {
+            store: config::Store { path: options.folder.clone(), ..config::Store::default() },
+            ..config::Settings::default()
+        };
+        let opened = super::folder::open(&settings, super::bounds(&settings))?;
+        let ledger = &opened.ledger;
+        super::say!(
+            "verified: {} customers, {} transactions in memory, records up to {}",
+            ledger.customers_len(),
+            ledger.transactions_len(),
+            ledger.journal().last()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    anyhow::ensure!(fs::read_dir(folder)?.next().is_none(), "{} is not empty", folder.display());
+    Ok(())
+}
+
+/// Copies snapshots first and then segments, until nothing new appears that an earlier look did not have: a segment may
+/// move to the archive meanwhile.
+fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
+    let (source, mut done) = (Disk::look(from), BTreeSet::new());
+    for name in source.list(super::folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
+        // One that is removed meanwhile has a newer one, whose records the journal holds.
+        if copy_file(from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))? {
+            done.insert(name);
+        }
+    }
+    loop {
+        let mut segments = Vec::new();
+        for folder in [FOLDER, ARCHIVE] {
+            let names = source.list(folder)?.into_iter().filter(|name| name.ends_with(".log"));
+            segments.extend(names.map(|name| (name, folder)));
+        }
+        segments.sort_unstable();
+        segments.retain(|(name, _)| !done.contains(name));
+        if segments.is_empty() {
+            break;
+        }
+        for (name, folder) in segments {
+            if copy_file(from, to, &format!("{folder}/{name}"))? {
+                done.insert(name);
+            }
+        }
+    }
+    Ok(done.len())
+}
+
+/// Copies a file and makes the copy durable; says whether it was there.
+fn copy_file(from: &Path, to: &Path, path: &str) -> anyhow::Result<bool> {
+    let (from, to) = (from.join(path), to.join(path));
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match fs::copy(&from, &to) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).with_context(|| format!("cannot copy {}", from.display())),
+    }
+    fs::File::open(&to)?.sync_all()?;
+    if let Some(folder) = to.parent() {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(true)
+}

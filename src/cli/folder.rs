@@ -1,0 +1,284 @@
+//! The data folder, opened: what a daemon starts from, and what it keeps up while it runs.
+
+use crate::{
+    archive::Archive,
+    config::{Settings, StoreKind},
+    http::Taken,
+    journal::{ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, Sync, keys, snapshot},
+    ledger::{Bounds, Ground, Ledger, Recovering},
+    store::{Store, disk::Disk},
+};
+use anyhow::Context;
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// The folder of snapshots.
+pub const SNAPSHOTS: &str = "snapshots";
+/// How many are kept: the newest, and one in case it cannot be read.
+const SNAPSHOTS_KEPT: usize = 2;
+/// Bytes of written records that stay in memory: those of some seconds, which most outcomes follow.
+const TAIL_BYTES: usize = 64 * 1024 * 1024;
+
+/// What stands on a disk, while a daemon runs.
+pub struct Folder {
+    store: Arc<dyn Store>,
+    instance: Instance,
+    journal: Arc<Journal>,
+    archive: Arc<Archive>,
+    /// The snapshot that the start went on from is true up to this record.
+    begun_from: Lsn,
+}
+
+/// How a start went.
+pub struct Opened {
+    /// The state.
+    pub ledger: Ledger,
+    /// What it stands on; `None`: memory alone.
+    pub folder: Option<Folder>,
+    /// What is promised of an acknowledged answer, in words.
+    pub keeps: &'static str,
+}
+
+const KEEPS_NOTHING: &str = "nothing: all state is in memory and is lost when the daemon stops";
+const KEEPS_ALWAYS: &str =
+    "everything acknowledged: its records are on the disk before the answer leaves (sync = \"always\")";
+const KEEPS_INTERVAL: &str = "everything acknowledged, if the daemon is killed; a power cut may take the last \
+                              sync_interval_ms (sync = \"interval\")";
+const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a power cut may take what the system had not written \
+     (sync = \"never\")";
+
+/// Opens what the settings name and brings the state back.
+///
+/// # Errors
+/// The folder cannot be opened, or what was found is not what a daemon that died would leave.
+pub fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Opened> {
+    if settings.store.kind == StoreKind::Memory {
+        let ground = Ground::memory(super::random_key()?);
+        return Ok(Opened { ledger: Ledger::new(bounds, ground), folder: None, keeps: KEEPS_NOTHING });
+    }
+    let (sync, keeps) = match settings.store.sync {
+        crate::config::Sync::Always => (Sync::Always, KEEPS_ALWAYS),
+        crate::config::Sync::Interval => (Sync::Interval, KEEPS_INTERVAL),
+        crate::config::Sync::Never => (Sync::Never, KEEPS_NEVER),
+    };
+    let path = &settings.store.path;
+    let in_folder = || format!("the data folder {}", path.display());
+    let store: Arc<dyn Store> = Arc::new(Disk::open(path).with_context(in_folder)?);
+    let options = Options {
+        sync,
+        sync_interval: Duration::from_millis(settings.store.sync_interval_ms),
+        segment_bytes: settings.store.segment_bytes,
+        tail_bytes: TAIL_BYTES,
+    };
+    let index = path.join("archive").join("index.redb");
+    let (ledger, folder) = recover(store, &index, options, bounds).with_context(in_folder)?;
+    Ok(Opened { ledger, folder: Some(folder), keeps })
+}
+
+/// Brings the state back from a store. `index` is the file of the archive's index, which can always be built again.
+///
+/// # Errors
+/// What was found is not what a daemon that died would leave.
+pub fn recover(
+    store: Arc<dyn Store>,
+    index: &Path,
+    options: Options,
+    bounds: Bounds,
+) -> anyhow::Result<(Ledger, Folder)> {
+    let started = std::time::Instant::now();
+    let instance = Instance::open(&*store)?;
+    let has_records = !store.list(FOLDER)?.is_empty() || !store.list(ARCHIVE)?.is_empty();
+    anyhow::ensure!(
+        !has_records || store.list("")?.iter().any(|name| name == keys::PATH),
+        "the file `keys` is missing: without it no customer's attributes can be opened; bring it back from where it was \
+         copied to"
+    );
+    let keys = Arc::new(Keys::open(&*store, instance.id.0)?);
+    if keys.dropped() > 0 {
+        tracing::warn!("{} customers' keys were never whole and were dropped: a power cut", keys.dropped());
+    }
+    let (mut recovering, begin, end) = newest_snapshot(&*store, &instance, &keys)?;
+    let (journal, found) = Journal::open(
+        Arc::clone(&store),
+        instance.id,
+        options,
+        Some(Arc::clone(&keys) as _),
+        begin,
+        end,
+        &mut |record| recovering.replay(record),
+    )?;
+    let archive = Arc::new(Archive::open(index, &instance.id)?);
+    tell(&found, begin);
+    let ground =
+        Ground { journal: Arc::clone(&journal), keys, past: Some(Arc::clone(&archive) as _), secret: instance.secret };
+    anyhow::ensure!(
+        archive.archived_before() <= journal.end(),
+        "the archive's index knows more than the journal has: remove {} and start again; it is built again",
+        index.display()
+    );
+    let ledger = recovering.finish(bounds, ground);
+    let folder = Folder { store, instance, journal, archive, begun_from: begin };
+    if ledger.has_let_go() {
+        // What has left memory is found by the index alone: until it knows everything, nothing can be answered.
+        folder.archive(&ledger, begin)?;
+    }
+    tracing::info!(
+        "recovered {} customers and {} transactions in {} ms",
+        ledger.customers_len(),
+        ledger.transactions_len(),
+        started.elapsed().as_millis()
+    );
+    Ok((ledger, folder))
+}
+
+fn tell(found: &Recovery, begin: Lsn) {
+    tracing::info!("journal: {} records replayed behind {begin}, epoch {}", found.records, found.epoch);
+    if found.cut_bytes > 0 {
+        tracing::warn!(
+            "the journal ended in {} bytes that were never whole; they were cut off and lie in {} files in the folder \
+             `cut`",
+            found.cut_bytes,
+            found.cut_files
+        );
+        metrics::counter!("levelgate_journal_cut_bytes_total").increment(found.cut_bytes);
+    }
+}
+
+/// The state as of the newest snapshot that can be read, what to replay behind, and up to where the journal was synced
+/// for certain.
+fn newest_snapshot(store: &dyn Store, instance: &Instance, keys: &Arc<Keys>) -> anyhow::Result<(Recovering, Lsn, Lsn)> {
+    let mut names = store.list(SNAPSHOTS)?;
+    // What was not finished is none.
+    for unfinished in names.iter().filter(|name| !name.ends_with(".snap")) {
+        store.remove(&format!("{SNAPSHOTS}/{unfinished}"))?;
+    }
+    names.retain(|name| name.ends_with(".snap"));
+    for name in names.iter().rev() {
+        let path = format!("{SNAPSHOTS}/{name}");
+        let mut recovering = Recovering::new(instance.secret, Arc::clone(keys));
+        match read_snapshot(store, &path, instance, &mut recovering) {
+            Ok((begin, end)) => {
+                tracing::info!("snapshot {name}: true up to record {begin}");
+                return Ok((recovering, begin, end));
+            }
+            Err(error) => tracing::error!("the snapshot {path} cannot be used, an older one is tried: {error:#}"),
+        }
+    }
+    Ok((Recovering::new(instance.secret, Arc::clone(keys)), Lsn::NONE, Lsn::NONE))
+}
+
+/// Reads a snapshot into a state; says what is to be replayed behind it, and up to where the journal was synced.
+fn read_snapshot(
+    store: &dyn Store,
+    path: &str,
+    instance: &Instance,
+    recovering: &mut Recovering,
+) -> anyhow::Result<(Lsn, Lsn)> {
+    let mut reader = snapshot::Reader::open(store.open(path)?, instance.id.0)?;
+    let begin = Lsn(reader.header().begin_lsn);
+    let mut end = None;
+    while let Some(piece) = reader.next_piece()? {
+        end = end.or(recovering.take(piece)?);
+    }
+    Ok((begin, end.ok_or(snapshot::SnapshotError::Unfinished)?))
+}
+
+/// What a snapshot holds, without taking it.
+#[derive(Debug, Clone, Copy)]
+pub struct Summary {
+    /// Records behind this one are to be applied to it.
+    pub begin: Lsn,
+    /// The journal was synced up to here when it was written.
+    pub end: Lsn,
+    /// How many.
+    pub customers: u64,
+    /// Transactions in memory.
+    pub briefs: u64,
+}
+
+/// Reads a snapshot to its end.
+///
+/// # Errors
+/// It is damaged, or no snapshot of this journal.
+pub fn verify_snapshot(store: &dyn Store, path: &str, instance: &Instance) -> anyhow::Result<Summary> {
+    let mut reader = snapshot::Reader::open(store.open(path)?, instance.id.0)?;
+    let begin = Lsn(reader.header().begin_lsn);
+    while let Some(piece) = reader.next_piece()? {
+        if let snapshot::Piece::End { end_lsn, customers, briefs, .. } = piece {
+            return Ok(Summary { begin, end: Lsn(end_lsn), customers, briefs });
+        }
+    }
+    Err(snapshot::SnapshotError::Unfinished.into())
+}
+
+impl Folder {
+    /// Up to which record the snapshot was true that the start went on from.
+    #[must_use]
+    pub fn begun_from(&self) -> Lsn {
+        self.begun_from
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Writes a snapshot while everything goes on. It has its name only when it and every record that it may rest on
+    /// are on the medium.
+    ///
+    /// # Errors
+    /// It could not be written; what was there before stands.
+    pub fn snapshot(&self, ledger: &Ledger, now_ms: i64) -> anyhow::Result<Taken> {
+        let started = std::time::Instant::now();
+        let begin = self.journal.last();
+        let (unfinished, name) = (format!("{SNAPSHOTS}/{:020}.new", begin.0), format!("{:020}.snap", begin.0));
+        if self.store.list(SNAPSHOTS)?.iter().any(|known| unfinished.ends_with(known.as_str())) {
+            self.store.remove(&unfinished)?;
+        }
+        let file = self.store.create(&unfinished)?;
+        let header = snapshot::Header { journal: self.instance.id.0, begin_lsn: begin.0, created_at: now_ms };
+        let mut bytes = 0;
+        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
+            file.write_at(piece, bytes)?;
+            bytes += piece.len() as u64;
+            Ok(())
+        });
+        let end = ledger.keep(&mut |piece| writer.put(&piece))?;
+        writer.end(end.0)?;
+        // What a snapshot says rests on these records; one that outlived them would lead nowhere.
+        self.journal.sync()?;
+        file.sync()?;
+        self.store.rename(&unfinished, &format!("{SNAPSHOTS}/{name}"))?;
+        self.store.sync_folder(SNAPSHOTS)?;
+        let mut names = self.store.list(SNAPSHOTS)?;
+        names.retain(|name| name.ends_with(".snap"));
+        let old = names.len().saturating_sub(SNAPSHOTS_KEPT);
+        for name in names.iter().take(old) {
+            self.store.remove(&format!("{SNAPSHOTS}/{name}"))?;
+        }
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Taken { true_up_to: begin, bytes, milliseconds })
+    }
+
+    /// Takes sealed segments into the archive's index, and moves those that no restart from this snapshot reads.
+    ///
+    /// # Errors
+    /// A segment cannot be read, or the index not be written; what was taken stays taken.
+    pub fn archive(&self, ledger: &Ledger, snapshot: Lsn) -> anyhow::Result<()> {
+        for segment in self.journal.segments().iter().filter(|segment| segment.sealed) {
+            if segment.end_place > self.archive.archived_before() {
+                // The index must not know a record that a power cut may take.
+                if self.journal.synced() < segment.last {
+                    self.journal.sync()?;
+                }
+                self.archive.add(segment.end_place, &|merchant, id| ledger.key(merchant, id), |visit| {
+                    self.journal.scan(segment, visit)
+                })?;
+            }
+            if segment.last <= snapshot && segment.path.starts_with(FOLDER) {
+                self.journal.archive(segment.first_lsn)?;
+            }
+        }
+        Ok(())
+    }
+}

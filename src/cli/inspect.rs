@@ -1,0 +1,217 @@
+//! `levelgate inspect`: what stands in a data folder, whether it is whole, and what can be done where it is not.
+//!
+//! It takes no lock and writes nothing, so that it may look at a folder that is being served.
+
+use crate::{
+    journal::{
+        ARCHIVE, FOLDER, Instance, Keys, Lsn, event,
+        frame::Body,
+        keys,
+        walk::{Damage, Step, Walk},
+    },
+    store::{Store, disk::Disk},
+};
+use anyhow::Context;
+use std::{
+    io::{BufWriter, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// What `inspect` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The data folder
+    #[arg(value_name = "FOLDER", default_value = "data")]
+    folder: PathBuf,
+    /// Print every record, one a line; sealed attributes are not opened
+    #[arg(long)]
+    records: bool,
+    /// Print only records of this customer
+    #[arg(long, value_name = "CUSTOMER_ID", requires = "records")]
+    customer: Option<u64>,
+}
+
+/// What was found, all in all.
+#[derive(Default)]
+struct Found {
+    problems: Vec<String>,
+    /// Up to where the journal was synced for certain, says any whole header or snapshot.
+    synced: Lsn,
+    /// The number behind the last whole record.
+    next: Option<Lsn>,
+    damage: Option<(String, Damage)>,
+}
+
+/// Prints what is there; fails where anything is damaged.
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let store = Disk::look(&options.folder);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut found = Found::default();
+    let instance = match Instance::known(&store) {
+        Ok(Some(instance)) => {
+            writeln!(out, "instance   journal {}", instance.id)?;
+            Some(instance)
+        }
+        Ok(None) => anyhow::bail!("{} is no data folder: it has no file `instance`", options.folder.display()),
+        Err(error) => {
+            found.problems.push(error.to_string());
+            None
+        }
+    };
+    if let Some(instance) = &instance {
+        // Opening keys that are not there would make them.
+        let has_keys = store.list("")?.iter().any(|name| name == keys::PATH);
+        match has_keys.then(|| Keys::open(&store, instance.id.0)) {
+            None => writeln!(out, "keys       none: sealed attributes cannot be opened")?,
+            Some(Ok(keys)) => {
+                let (live, erased) = keys.counts();
+                writeln!(out, "keys       {live} live, {erased} erased")?;
+            }
+            Some(Err(error)) => found.problems.push(error.to_string()),
+        }
+        snapshots(&store, instance, &mut found, &mut out)?;
+    }
+    for folder in [ARCHIVE, FOLDER] {
+        for name in store.list(folder)?.into_iter().filter(|name| name.ends_with(".log")) {
+            segment(&store, &format!("{folder}/{name}"), options, &mut found, &mut out)?;
+        }
+    }
+    let last = found.next.map_or(0, |next| next.0.saturating_sub(1));
+    writeln!(out, "journal    ends with record {last}, synced up to {} for certain", found.synced)?;
+    if last < found.synced.0 {
+        found.problems.push(format!(
+            "records {} to {} are missing, which were on the disk: restore the folder from a backup",
+            last + 1,
+            found.synced
+        ));
+    }
+    if let Some((path, damage)) = &found.damage {
+        found.problems.push(if damage.lsn <= found.synced {
+            format!(
+                "{path} is damaged at byte {}, record {}: {}; it was on the disk for certain, so the daemon refuses to \
+                 start: restore the folder from a backup",
+                damage.offset, damage.lsn, damage.wrong
+            )
+        } else {
+            format!(
+                "{path} ends in bytes that were never whole, from byte {} on (record {}: {}); the next start cuts them \
+                 off and keeps them in the folder `cut`",
+                damage.offset, damage.lsn, damage.wrong
+            )
+        });
+    }
+    out.flush()?;
+    for problem in &found.problems {
+        eprintln!("levelgate: {problem}");
+    }
+    if found.problems.is_empty() {
+        writeln!(out, "whole      nothing is damaged")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn snapshots(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
+    for name in store.list(super::folder::SNAPSHOTS)? {
+        let path = format!("{}/{name}", super::folder::SNAPSHOTS);
+        if !name.ends_with(".snap") {
+            writeln!(out, "snapshot   {path}: not finished; the next start removes it")?;
+            continue;
+        }
+        match super::folder::verify_snapshot(store, &path, instance) {
+            Ok(summary) => {
+                found.synced = found.synced.max(summary.end);
+                writeln!(
+                    out,
+                    "snapshot   {path}: true up to {}, {} customers, {} transactions",
+                    summary.begin, summary.customers, summary.briefs
+                )?;
+            }
+            Err(error) => {
+                found.problems.push(format!("{path}: {error:#}; an older one, or the journal, stands in for it"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn segment(
+    store: &dyn Store,
+    path: &str,
+    options: &Options,
+    found: &mut Found,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let mut walk = match Walk::open(store, path) {
+        Ok(walk) => walk,
+        Err(error) => {
+            found.problems.push(format!("{path}: {error}"));
+            return Ok(());
+        }
+    };
+    let head = walk.head();
+    found.synced = found.synced.max(head.synced);
+    if let Some(next) = found.next.filter(|next| *next != head.first_lsn) {
+        found.problems.push(format!("{path} begins with record {}, but {next} is the next one", head.first_lsn));
+    }
+    let mut records = 0_u64;
+    let damage = loop {
+        match walk.step().with_context(|| path.to_owned())? {
+            Step::End => break None,
+            Step::Damage(damage) => break Some(damage),
+            Step::Record(seen) => {
+                if let Body::Batch { synced, .. } = seen.framed.body {
+                    found.synced = found.synced.max(synced);
+                } else {
+                    records += 1;
+                }
+                let owner = seen.framed.head.owner;
+                if options.records && options.customer.is_none_or(|customer| customer == owner) {
+                    show(&seen, out)?;
+                }
+            }
+        }
+    };
+    writeln!(
+        out,
+        "segment    {path}: records {} to {}, {records} of them, start {}, {} bytes",
+        head.first_lsn,
+        walk.next_lsn().0.saturating_sub(1),
+        walk.epoch(),
+        walk.file_bytes()
+    )?;
+    found.next = Some(walk.next_lsn());
+    if let Some(damage) = damage {
+        // What is known to be synced may stand behind the damage.
+        while walk.skip()? {
+            if let Step::Record(seen) = walk.step()?
+                && let Body::Batch { synced, .. } = seen.framed.body
+            {
+                found.synced = found.synced.max(synced);
+            }
+        }
+        found.damage.get_or_insert((path.to_owned(), damage));
+    }
+    Ok(())
+}
+
+fn show(seen: &crate::journal::walk::Seen<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+    let head = seen.framed.head;
+    write!(out, "{} {} start {} ", head.lsn, seen.place.0, head.epoch)?;
+    let events = match seen.framed.body {
+        Body::Batch { synced, .. } => return Ok(writeln!(out, "batch, synced up to {synced}")?),
+        Body::Begin => return Ok(writeln!(out, "group begins")?),
+        Body::End { group, parts } => return Ok(writeln!(out, "group {group} ends, {parts} parts")?),
+        Body::Part { group, events } => {
+            write!(out, "part of group {group} ")?;
+            events
+        }
+        Body::Events(events) => events,
+    };
+    match event::decode(events, &mut |_| Ok(None)) {
+        Ok(events) => writeln!(out, "customer {}: {events:?}", head.owner)?,
+        Err(error) => writeln!(out, "customer {}: cannot be understood: {error}", head.owner)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! A transaction in brief: what a decision needs of it, in a few words of memory. Its facts stand in the journal.
+
+use super::{
+    time::Millis,
+    transaction::{Flag, Place, Status, Transaction},
+    usage::{BookKey, Contribution},
+};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+
+/// The most briefs of one piece of memory.
+pub const PIECE: usize = 64;
+const NEVER: i64 = i64::MAX;
+
+/// Flags, a bit each, in the order of [`Flag`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// Of a transaction.
+    #[must_use]
+    pub fn of(flags: &[Flag]) -> Self {
+        Self(flags.iter().fold(0, |bits, flag| bits | 1 << *flag as u8))
+    }
+
+    /// Whether a flag is among them.
+    #[must_use]
+    pub fn contains(self, flag: Flag) -> bool {
+        self.0 & (1 << flag as u8) != 0
+    }
+}
+
+/// What a transaction has come to by its facts. Whether a hold has run out is left to time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upshot {
+    /// The status while no hold runs out: never [`Status::Expired`].
+    pub status: Status,
+    /// What it contributes, for as long as a hold does not run out.
+    pub counts: Contribution,
+    /// When the hold ends; `None`: never.
+    pub hold_until: Option<Millis>,
+    /// What a reader should notice.
+    pub flags: Flags,
+}
+
+impl Upshot {
+    /// Of a transaction's facts.
+    #[must_use]
+    pub fn of(transaction: &Transaction) -> Self {
+        let before_any_end = Millis(i64::MIN);
+        Self {
+            status: transaction.status(before_any_end),
+            counts: transaction.contribution(before_any_end),
+            hold_until: transaction.hold_until,
+            flags: Flags::of(&transaction.flags()),
+        }
+    }
+
+    /// What it contributes at an instant.
+    #[must_use]
+    pub fn contribution(&self, now: Millis) -> Contribution {
+        let has_run_out = self.status == Status::Reserved && self.hold_until.is_some_and(|until| until <= now);
+        if has_run_out { Contribution::NONE } else { self.counts }
+    }
+}
+
+/// A transaction in brief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brief {
+    /// Its own time.
+    pub at: Millis,
+    /// When the hold ends; [`i64::MAX`]: never.
+    hold_until: i64,
+    /// What it contributes unless its hold has run out.
+    counts: Contribution,
+    /// Where the last record about it lies.
+    pub place: Place,
+    /// A digest of its id, by which indexes know it.
+    pub key: u64,
+    /// Which of the customer's books it belongs to; `None`: the rules were bypassed.
+    pub book: Option<u16>,
+    status: Status,
+    flags: Flags,
+}
+
+impl Brief {
+    /// In brief.
+    #[must_use]
+    pub fn new(at: Millis, book: Option<u16>, key: u64, place: Place, upshot: &Upshot) -> Self {
+        let mut brief = Self {
+            at,
+            hold_until: NEVER,
+            counts: Contribution::NONE,
+            place,
+            key,
+            book,
+            status: upshot.status,
+            flags: upshot.flags,
+        };
+        brief.become_of(place, upshot);
+        brief
+    }
+
+    /// A fact has changed it.
+    pub fn become_of(&mut self, place: Place, upshot: &Upshot) {
+        self.hold_until = upshot.hold_until.map_or(NEVER, |until| until.0);
+        self.counts = upshot.counts;
+        self.status = upshot.status;
+        self.flags = upshot.flags;
+        self.place = place;
+    }
+
+    /// What it has come to.
+    #[must_use]
+    pub fn upshot(&self) -> Upshot {
+        Upshot { status: self.status, counts: self.counts, hold_until: self.hold_until(), flags: self.flags }
+    }
+
+    /// When the hold ends; `None`: never.
+    #[must_use]
+    pub fn hold_until(&self) -> Option<Millis> {
+        (self.hold_until != NEVER).then_some(Millis(self.hold_until))
+    }
+
+    /// What a reader should notice.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// The status at an instant.
+    #[must_use]
+    pub fn status(&self, now: Millis) -> Status {
+        if self.status == Status::Reserved && self.hold_until <= now.0 { Status::Expired } else { self.status }
+    }
+
+    /// What it contributes at an instant.
+    #[must_use]
+    pub fn contribution(&self, now: Millis) -> Contribution {
+        if self.status(now) == Status::Expired { Contribution::NONE } else { self.counts }
+    }
+
+    /// The end of the hold, where it is open and will end.
+    #[must_use]
+    pub fn held_until(&self, now: Millis) -> Option<Millis> {
+        self.hold_until().filter(|_| self.status(now) == Status::Reserved)
+    }
+}
+
+/// The briefs of one customer, by slot: numbered from 0 in the order in which they were opened. Old ones leave.
+///
+/// Invariant: every older piece is full; slots in `older` and `newest` are consecutive from `first` on; `pinned` holds
+/// slots before `first`, ascending: those that may not leave though all around them have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Briefs {
+    first: u32,
+    /// How many of the first piece have left.
+    gone: u32,
+    older: VecDeque<Box<[Brief]>>,
+    newest: Vec<Brief>,
+    pinned: Vec<(u32, Brief)>,
+}
+
+impl Briefs {
+    /// Briefs whose first so many slots have left.
+    #[must_use]
+    pub fn resumed(first: u32) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// The first slot that has not left, those that were pinned apart.
+    #[must_use]
+    pub fn first_slot(&self) -> u32 {
+        self.first
+    }
+
+    /// The slot that the next one gets.
+    #[must_use]
+    pub fn next_slot(&self) -> u32 {
+        let len = self.older.len() * PIECE + self.newest.len() - self.gone as usize;
+        self.first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pinned.len() + (self.next_slot() - self.first) as usize
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds one; returns its slot.
+    pub fn push(&mut self, brief: Brief) -> u32 {
+        let slot = self.next_slot();
+        if self.newest.len() == PIECE {
+            let full = std::mem::replace(&mut self.newest, Vec::with_capacity(PIECE));
+            self.older.push_back(full.into_boxed_slice());
+        }
+        self.newest.push(brief);
+        slot
+    }
+
+    fn spot(&self, slot: u32) -> Option<(usize, usize)> {
+        let place = slot.checked_sub(self.first)? as usize + self.gone as usize;
+        Some((place / PIECE, place % PIECE))
+    }
+
+    /// The one in a slot.
+    #[must_use]
+    pub fn get(&self, slot: u32) -> Option<&Brief> {
+        match self.spot(slot) {
+            Some((piece, spot)) if piece < self.older.len() => self.older[piece].get(spot),
+            Some((piece, spot)) if piece == self.older.len() => self.newest.get(spot),
+            Some(_) => None,
+            None => {
+                let place = self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+                Some(&self.pinned[place].1)
+            }
+        }
+    }
+
+    /// The one in a slot, to be changed.
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut Brief> {
+        match self.spot(slot) {
+            Some((piece, spot)) if piece < self.older.len() => self.older[piece].get_mut(spot),
+            Some((piece, spot)) if piece == self.older.len() => self.newest.get_mut(spot),
+            Some(_) => None,
+            None => {
+                let place = self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+                Some(&mut self.pinned[place].1)
+            }
+        }
+    }
+
+    /// All of them with their slots, ascending, from a slot on.
+    pub fn starting_at(&self, slot: u32) -> impl Iterator<Item = (u32, &Brief)> {
+        let pinned = self.pinned.iter().filter(move |(pinned, _)| *pinned >= slot).map(|(slot, brief)| (*slot, brief));
+        let rest = (self.first.max(slot)..self.next_slot()).filter_map(|slot| Some((slot, self.get(slot)?)));
+        pinned.chain(rest)
+    }
+
+    /// Keeps one before the first slot, as a snapshot brings it back.
+    pub fn pin(&mut self, slot: u32, brief: Brief) {
+        match self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            Ok(place) => self.pinned[place].1 = brief,
+            Err(place) => self.pinned.insert(place, (slot, brief)),
+        }
+    }
+
+    /// Takes away the first one in order, if `may` says so: `Some(true)` it leaves, `Some(false)` it is pinned,
+    /// `None` it and all behind it stay. Returns the slot and the brief of one that left.
+    pub fn leave(&mut self, may: impl Fn(&Brief) -> Option<bool>) -> Option<Option<(u32, Brief)>> {
+        let slot = self.first;
+        let brief = *self.get(slot)?;
+        let leaves = may(&brief)?;
+        self.first += 1;
+        self.gone += 1;
+        if self.older.is_empty() {
+            if self.gone as usize == self.newest.len() {
+                self.newest = Vec::new();
+                self.gone = 0;
+            }
+        } else if self.gone as usize == PIECE {
+            self.older.pop_front();
+            self.gone = 0;
+        }
+        if leaves {
+            return Some(Some((slot, brief)));
+        }
+        self.pin(slot, brief);
+        Some(None)
+    }
+
+    /// Takes away one that was pinned and may leave by now.
+    pub fn unpin(&mut self, may: impl Fn(&Brief) -> bool) -> Option<(u32, Brief)> {
+        let place = self.pinned.iter().position(|(_, brief)| may(brief))?;
+        Some(self.pinned.remove(place))
+    }
+}
+
+/// What has left memory, where a fact still comes for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The digest of its id.
+    pub key: u64,
+    /// The book that it counts in; `None`: the rules were bypassed.
+    pub book: Option<BookKey>,
+    /// What it contributed before the fact.
+    pub was: Contribution,
+}
+
+/// The flags as they are shown.
+#[must_use]
+pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
+    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious]
+        .into_iter()
+        .filter(|flag| flags.contains(*flag))
+        .collect()
+}

@@ -1,0 +1,37 @@
+//! What happens and belongs to no single customer.
+
+use super::{money::Currency, name::Name, rules::Direction, time::Millis};
+
+/// Something that happened to the merchant, to an instrument or to the daemon. Each sets what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Common {
+    /// Payments with an instrument are blocked from now on, or no longer.
+    InstrumentBlocked {
+        /// The gateway's token.
+        id: Box<str>,
+        /// Whether they are.
+        blocked: bool,
+        /// When.
+        at: Millis,
+    },
+    /// A request made a level.
+    LevelMade {
+        /// Whose.
+        merchant: Name,
+        /// As sent.
+        name: Name,
+        /// Of the payment that brought it.
+        direction: Direction,
+        /// Of the payment that brought it.
+        currency: Currency,
+        /// When.
+        at: Millis,
+    },
+    /// A configuration came into force.
+    Configured {
+        /// Its version.
+        version: Box<str>,
+        /// When.
+        at: Millis,
+    },
+}

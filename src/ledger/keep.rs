@@ -1,0 +1,78 @@
+//! Saving the state: shard by shard, without a pause. Each customer is true up to a number of its own; whoever reads a
+//! snapshot applies the records behind its begin, each to those customers who do not hold it yet.
+
+use super::{Ledger, index::Seat, shards::SHARDS};
+use crate::{
+    domain::{customer::Customer, money::Currency},
+    journal::{
+        Lsn,
+        snapshot::{BriefDto, HeadDto, LateDto, LevelDto, Piece, WorldDto},
+    },
+};
+use std::{io, sync::atomic::Ordering};
+
+/// The most transactions that are copied under one lock.
+const PIECE_MAX: usize = 256;
+
+impl Ledger {
+    /// Hands over the state in pieces, and says up to which record the newest of them may be true. Records behind
+    /// `begin`, which is to be read from the journal before, are to be replayed.
+    ///
+    /// No lock is held for more than 256 transactions, and none while a piece is taken.
+    ///
+    /// # Errors
+    /// Those of whoever takes the pieces.
+    pub fn keep(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
+        take(Piece::World(self.world()))?;
+        let done = (0..SHARDS).try_for_each(|shard| {
+            self.being_kept.store(shard + 1, Ordering::SeqCst);
+            let numbers: Vec<u64> = self.customers.shard(shard).keys().copied().collect();
+            numbers.into_iter().try_for_each(|number| self.keep_customer(number, take))
+        });
+        self.being_kept.store(0, Ordering::SeqCst);
+        done?;
+        Ok(self.journal.last())
+    }
+
+    fn keep_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
+        let shard = self.customers.lock(number);
+        let Some(customer) = shard.get(&number) else { return Ok(()) };
+        let next_slot = customer.briefs.next_slot();
+        let head = HeadDto::of(customer, &mut |plain, out| self.seal(number, plain, out));
+        let mut briefs = copy(customer, 0);
+        drop(shard);
+        take(Piece::Head(head))?;
+        // What is opened from here on comes from the journal.
+        while let Some((last, _)) = briefs.last() {
+            let next = last.saturating_add(1);
+            take(Piece::Briefs { customer: number, briefs })?;
+            if next >= next_slot {
+                break;
+            }
+            briefs = self.customers.lock(number).get(&number).map(|c| copy(c, next)).unwrap_or_default();
+            briefs.retain(|(slot, _)| *slot < next_slot);
+        }
+        Ok(())
+    }
+
+    fn world(&self) -> WorldDto {
+        let levels = self.made_levels.all().into_iter();
+        let late = self.late.all().into_iter();
+        WorldDto {
+            next_customer: self.next_customer.load(Ordering::Relaxed),
+            currencies: self.currencies_held().into_iter().map(Currency::code).collect(),
+            levels: levels
+                .map(|(merchant, made)| LevelDto::of(merchant, made.name, made.direction, made.currency, made.created))
+                .collect(),
+            blocked: self.blocked_instruments.iter().map(|id| id.clone()).collect(),
+            late: late
+                .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
+                .collect(),
+            configured: None,
+        }
+    }
+}
+
+fn copy(customer: &Customer, from: u32) -> Vec<(u32, BriefDto)> {
+    customer.briefs.starting_at(from).take(PIECE_MAX).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect()
+}

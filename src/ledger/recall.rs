@@ -1,0 +1,194 @@
+//! From memory to history and back: records are appended and applied here, and a transaction's facts are read again.
+//!
+//! A transaction is changed only by whoever holds the stripe of its id. So its facts are read without the customer's
+//! lock, and what was read last lies in the stripe for whoever comes next.
+
+use super::{Ledger, index::Seat};
+use crate::{
+    domain::{
+        brief::{Left, Upshot},
+        customer::{Customer, Event, Recorded},
+        refusal::Refusal,
+        transaction::{Noted, Place, Transaction},
+        usage::BookKey,
+    },
+    journal::{Lsn, event},
+};
+use smallvec::SmallVec;
+use std::{cell::RefCell, sync::atomic::Ordering};
+
+/// A transaction with all its facts, and where it lives.
+#[derive(Debug, Clone)]
+pub(super) struct Recalled {
+    key: u64,
+    pub(super) seat: Seat,
+    /// The last record about it.
+    place: Place,
+    pub(super) transaction: Transaction,
+}
+
+/// What lies in the stripe of an id: the transaction that was looked at last.
+pub(super) type Held = Option<Box<Recalled>>;
+
+impl Recalled {
+    fn is(&self, key: u64, merchant: &str, id: &str) -> bool {
+        let opening = &self.transaction.opening;
+        self.key == key && opening.id.as_ref() == id && opening.merchant.as_str() == merchant
+    }
+}
+
+impl Ledger {
+    /// Appends what happened to one customer as one record and applies it; the caller holds the customer's lock.
+    pub(super) fn record(&self, customer: &mut Customer, key: u64, events: &[Event]) -> Recorded {
+        // One buffer for each thread: a record costs no allocation.
+        thread_local!(static BODY: RefCell<Vec<u8>> = RefCell::default());
+        BODY.with_borrow_mut(|body| {
+            body.clear();
+            let number = customer.number;
+            for event in events {
+                event::encode(event, &mut |plain, out| self.seal(number, plain, out), body);
+            }
+            let appended = self.journal.append(number, body);
+            let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
+            events.iter().for_each(|event| customer.apply(recorded, event));
+            recorded
+        })
+    }
+
+    /// Seals what is personal of a customer. What cannot be sealed is not kept: nothing personal stands in clear.
+    pub(super) fn seal(&self, customer: u64, plain: &[u8], out: &mut Vec<u8>) {
+        if let Err(error) = self.keys.seal(customer, plain, out) {
+            self.unsealed.fetch_add(1, Ordering::Relaxed);
+            debug_assert!(false, "attributes are lost: {error}");
+        }
+    }
+
+    /// Records a fact about a known transaction, with what else follows from it; the caller holds the stripe of its id
+    /// and the customer's lock. Returns the number of the record.
+    pub(super) fn note(
+        &self,
+        customer: &mut Customer,
+        known: &mut Recalled,
+        facts: impl IntoIterator<Item = Noted>,
+        besides: impl IntoIterator<Item = Event>,
+    ) -> Lsn {
+        let slot = known.seat.slot;
+        let has_left = customer.briefs.get(slot).is_none();
+        let mut events: SmallVec<[Event; 2]> = SmallVec::new();
+        let mut previous = known.place;
+        for noted in facts {
+            let was = known.transaction.contribution(noted.at);
+            known.transaction.note(noted.clone());
+            let opening = &known.transaction.opening;
+            let (direction, currency) = (opening.content.direction, opening.content.currency);
+            let book = opening.level.map(|level| BookKey { direction, currency, level });
+            let left = has_left.then_some(Left { key: known.key, book, was });
+            events.push(Event::Happened { slot, previous, noted, upshot: Upshot::of(&known.transaction), left });
+            previous = Place::HERE;
+        }
+        events.extend(besides);
+        let recorded = self.record(customer, known.key, &events);
+        known.place = recorded.place;
+        if has_left {
+            self.late.insert(known.key, known.seat, recorded.place);
+        }
+        Lsn(recorded.number)
+    }
+
+    /// The transaction of an id, read again where the stripe does not hold it; the caller holds the stripe.
+    ///
+    /// # Errors
+    /// Its facts cannot be read.
+    pub(super) fn find<'h>(
+        &self,
+        held: &'h mut Held,
+        key: u64,
+        merchant: &str,
+        id: &str,
+    ) -> Result<Option<&'h mut Recalled>, Refusal> {
+        if !held.as_ref().is_some_and(|known| known.is(key, merchant, id)) {
+            *held = self.look_up(key, merchant, id)?;
+        }
+        Ok(held.as_deref_mut())
+    }
+
+    fn look_up(&self, key: u64, merchant: &str, id: &str) -> Result<Held, Refusal> {
+        for seat in self.seats.find(key) {
+            let brief =
+                self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
+            if let Some(brief) = brief {
+                let known = self.recall(key, seat, brief.place)?;
+                if known.is(key, merchant, id) {
+                    return Ok(Some(Box::new(known)));
+                }
+            }
+        }
+        for (seat, place) in self.past(key)? {
+            let known = self.recall(key, seat, place)?;
+            if known.is(key, merchant, id) {
+                return Ok(Some(Box::new(known)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the last records about transactions of a key lie that have left memory.
+    fn past(&self, key: u64) -> Result<SmallVec<[(Seat, Place); 1]>, Refusal> {
+        if self.left.load(Ordering::Acquire) == 0 {
+            return Ok(SmallVec::new());
+        }
+        let mut found = self.late.find(key);
+        if let Some(past) = &self.past {
+            let archived = past.transactions(key).map_err(|error| Refusal::Unreadable(error.to_string()))?;
+            for (customer, slot, place) in archived {
+                let seat = Seat { customer, slot };
+                if !found.iter().any(|(known, _)| *known == seat) {
+                    found.push((seat, place));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads a transaction from its last record back to the one that opened it.
+    pub(super) fn recall(&self, key: u64, seat: Seat, last: Place) -> Result<Recalled, Refusal> {
+        let unreadable = |what: String| Refusal::Unreadable(what);
+        let mut body = Vec::with_capacity(512);
+        let mut later: Vec<SmallVec<[Noted; 1]>> = Vec::new();
+        let mut place = last;
+        loop {
+            let head = self.journal.read(place, &mut body).map_err(|error| unreadable(error.to_string()))?;
+            if head.owner != seat.customer {
+                return Err(unreadable(format!("the record at {} is about customer {}", place.0, head.owner)));
+            }
+            // Attributes are not needed here, so nothing is unsealed.
+            let events = event::decode(&body, &mut |_| Ok(None)).map_err(|error| unreadable(error.to_string()))?;
+            let (mut opened, mut noted, mut previous) = (None, SmallVec::new(), None);
+            for event in events {
+                match event {
+                    event::Recorded::Customer(Event::Opened { slot, opening }) if slot == seat.slot => {
+                        opened = Some(opening);
+                    }
+                    event::Recorded::Customer(Event::Happened { slot, previous: before, noted: fact, .. })
+                        if slot == seat.slot =>
+                    {
+                        previous.get_or_insert(before);
+                        noted.push(fact);
+                    }
+                    _ => {}
+                }
+            }
+            later.push(noted);
+            if let Some(opening) = opened {
+                let mut transaction = Transaction::open(opening);
+                later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
+                return Ok(Recalled { key, seat, place: last, transaction });
+            }
+            match previous {
+                // A chain only leads back.
+                Some(before) if before < place => place = before,
+                _ => return Err(unreadable(format!("the record at {} leads nowhere", place.0))),
+            }
+        }
+    }
+}
