@@ -16,6 +16,8 @@ mod shop;
 mod access;
 #[path = "http/answers.rs"]
 mod answers;
+#[path = "http/archive.rs"]
+mod archive;
 #[path = "http/batch.rs"]
 mod batch;
 #[path = "http/concurrency.rs"]

@@ -15,6 +15,8 @@ use serde_json::Value;
 /// How long anything that ends by itself may take before the test gives up; generous, as machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+const MEMORY: &str = "kind = \"memory\"";
+
 /// The daemon's own settings, as far as tests vary them.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -24,19 +26,22 @@ pub(crate) struct Settings {
     pub(crate) body_bytes_max: u32,
     /// `[clock] source`: `system`, or `request` where a test moves the time.
     pub(crate) clock: &'static str,
+    /// `[store]`, and what follows it.
+    pub(crate) store: &'static str,
 }
 
 impl Settings {
     /// Loopback on a free port, the system's clock.
-    pub(crate) const SYSTEM: Settings = Settings { listen: "127.0.0.1:0", body_bytes_max: 65_536, clock: "system" };
+    pub(crate) const SYSTEM: Settings =
+        Settings { listen: "127.0.0.1:0", body_bytes_max: 65_536, clock: "system", store: MEMORY };
     /// The same with the newest `occurred_at` as the clock.
     pub(crate) const REQUEST: Settings = Settings { clock: "request", ..Settings::SYSTEM };
 
     /// The text of `levelgate.toml`.
     pub(crate) fn text(&self) -> String {
-        let Settings { listen, body_bytes_max, clock } = self;
+        let Settings { listen, body_bytes_max, clock, store } = self;
         format!(
-            "[http]\nlisten = \"{listen}\"\nmax_body_bytes = {body_bytes_max}\n\n[store]\nkind = \"memory\"\n\n[clock]\nsource = \"{clock}\"\n"
+            "[http]\nlisten = \"{listen}\"\nmax_body_bytes = {body_bytes_max}\n\n[store]\n{store}\n\n[clock]\nsource = \"{clock}\"\n"
         )
     }
 }
@@ -173,6 +178,22 @@ fn program() -> Command {
 impl Daemon {
     /// Starts the daemon on a folder and waits until it says that it is ready.
     pub(crate) fn start(folder: Folder) -> Daemon {
+        let (child, log, port) = Daemon::spawn(&folder);
+        let daemon = Daemon { child, log, port, agent: agent(), folder };
+        eventually("the daemon is ready", || daemon.get("/readyz").status == 200);
+        daemon
+    }
+
+    /// Kills the daemon where it stands and starts it again on the same folder.
+    pub(crate) fn kill_and_start(&mut self) {
+        self.child.kill().expect("the daemon is killed");
+        self.child.wait().expect("the daemon ends");
+        (self.child, self.log, self.port) = Daemon::spawn(&self.folder);
+        self.agent = agent();
+        eventually("the daemon is ready again", || self.get("/readyz").status == 200);
+    }
+
+    fn spawn(folder: &Folder) -> (Child, Arc<Mutex<String>>, u16) {
         let mut child = program()
             .arg("serve")
             .arg("--config")
@@ -196,15 +217,13 @@ impl Daemon {
                 let _ = writeln!(copy.lock().unwrap(), "{line}");
             }
         });
-        let agent = agent();
-        let mut daemon = Daemon { child, log, port: 0, agent, folder };
-        daemon.port = match port.recv_timeout(PATIENCE) {
+        let said = || log.lock().unwrap().clone();
+        let port = match port.recv_timeout(PATIENCE) {
             Ok(port) => port,
-            Err(RecvTimeoutError::Timeout) => panic!("no listening line came; standard error:\n{}", daemon.log()),
-            Err(RecvTimeoutError::Disconnected) => panic!("the daemon ended; standard error:\n{}", daemon.log()),
+            Err(RecvTimeoutError::Timeout) => panic!("no listening line came; standard error:\n{}", said()),
+            Err(RecvTimeoutError::Disconnected) => panic!("the daemon ended; standard error:\n{}", said()),
         };
-        eventually("the daemon is ready", || daemon.get("/readyz").status == 200);
-        daemon
+        (child, log, port)
     }
 
     /// A daemon on the clock of the requests with the merchant `acme` alone.

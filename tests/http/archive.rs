@@ -1,0 +1,159 @@
+//! What leaves memory stays: old transactions are found in the archive, as if they had never left.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, Folder, Settings};
+use crate::shop::{CRM, DAY, HOUR, acme, filter, level, pay, tick, when, with};
+
+/// A day of retention, and segments so small that some are sealed with every few dozen payments.
+const SMALL: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1";
+
+fn shop() -> String {
+    let filters = filter("window = \"daily\"; amount_limit = \"10000.00\"")
+        + &filter("window = \"lifetime\"; amount_limit = \"10000.00\"; subtract_cancel_transactions = true");
+    acme(CRM, &[level("gold", &filters)])
+}
+
+/// Eighty payments of alice, of which every third is approved and every fifth of those cancelled in part; then a month
+/// passes and a snapshot is taken, so that all but the youngest may leave memory.
+fn a_month_later() -> Daemon {
+    let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop())]));
+    for n in 0..80_i64 {
+        let id = format!("t{n}");
+        daemon.reserve(&with(pay(&id, "10.00"), &when(n * 1_000))).ok();
+        match n % 3 {
+            0 => _ = daemon.step(&id, "approve", &json!({ "capture_id": "c", "amount": "8.00" })).ok(),
+            1 => _ = daemon.step(&id, "decline", &json!({})).ok(),
+            _ => {}
+        }
+        if n % 15 == 0 {
+            daemon.step(&id, "cancel", &json!({ "cancel_id": "k", "amount": "3.00" })).ok();
+        }
+    }
+    daemon.reserve(&tick(30 * DAY)).ok();
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon
+}
+
+fn held(daemon: &Daemon) -> u64 {
+    daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number")
+}
+
+/// A transaction, but for what is told as of now.
+fn as_it_was(daemon: &Daemon, id: &str) -> Value {
+    let mut shown = daemon.fetch(id).ok();
+    for now in ["server_time", "remaining"] {
+        shown.as_object_mut().expect("an object").remove(now);
+    }
+    shown
+}
+
+/// What the lifetime filter counts, in the last piece of the answer to a check.
+fn lifetime_used(daemon: &Daemon) -> String {
+    let asked = with(pay("probe", "1.00"), &json!({ "explain": true }));
+    let limits = daemon.check(&asked).ok()["limits"].clone();
+    let lifetime = limits.as_array().expect("limits").iter().find(|l| l["filter"] == "lifetime").expect("lifetime");
+    lifetime["amount"]["used"].as_str().expect("an amount").to_owned()
+}
+
+#[test]
+fn what_has_left_memory_is_shown_repeated_and_listed_as_if_it_had_not() {
+    let mut daemon = a_month_later();
+    assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
+    let before: Vec<Value> = (0..80).map(|n| as_it_was(&daemon, &format!("t{n}"))).collect();
+    assert_eq!(before[0]["status"], "approved", "{}", before[0]);
+    assert_eq!(before[0]["cancelled"], "3.00", "{}", before[0]);
+    assert_eq!(before[1]["status"], "declined", "{}", before[1]);
+    assert_eq!(before[2]["status"], "expired", "{}", before[2]);
+    // 27 approvals of 8.00 less 6 cancels of 3.00, and the check itself.
+    assert_eq!(lifetime_used(&daemon), "199.00");
+    for round in ["before", "after"] {
+        for n in [0, 1, 2, 40, 79] {
+            let again = daemon.reserve(&with(pay(&format!("t{n}"), "10.00"), &when(n * 1_000)));
+            assert!(again.is_replay(), "t{n} {round} a restart: {again:?}");
+            assert_eq!(again.ok()["decision"], "allow");
+            daemon.reserve(&with(pay(&format!("t{n}"), "11.00"), &when(n * 1_000))).problem(409);
+        }
+        let mut listed = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = daemon.get(&format!("/v1/merchants/acme/transactions?customer_id=1000001&limit=7{cursor}")).ok();
+            let ids = page["transactions"].as_array().expect("a list").iter();
+            listed.extend(ids.map(|t| t["transaction_id"].as_str().expect("an id").to_owned()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        let wanted: Vec<String> = (0..80).map(|n| format!("t{n}")).collect();
+        assert_eq!(listed, wanted, "all orders, {round} a restart");
+        let declined = daemon.get("/v1/merchants/acme/transactions?status=declined&limit=1000").ok();
+        assert_eq!(declined["transactions"].as_array().expect("a list").len(), 27, "{round} a restart");
+        daemon.kill_and_start();
+        daemon.reserve(&tick(30 * DAY + HOUR)).ok();
+        for (n, before) in (0..80).zip(&before) {
+            assert_eq!(&as_it_was(&daemon, &format!("t{n}")), before, "t{n} {round} a restart");
+        }
+        assert_eq!(lifetime_used(&daemon), "199.00", "{round} a restart");
+    }
+}
+
+#[test]
+fn a_late_fact_finds_what_has_left_memory_once_and_counts_for_the_lifetime() {
+    let mut daemon = a_month_later();
+    let cancel = |daemon: &Daemon| daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" }));
+    let approve = |daemon: &Daemon| daemon.step("t2", "approve", &json!({ "amount": "4.00" }));
+    assert!(!cancel(&daemon).is_replay());
+    let late = approve(&daemon);
+    assert_eq!(late.ok()["flags"], json!(["late"]), "{late:?}");
+    assert_eq!(lifetime_used(&daemon), "198.00", "5.00 less and 4.00 more");
+    for restart in 0..3 {
+        assert!(cancel(&daemon).is_replay(), "after {restart} restarts");
+        assert!(approve(&daemon).is_replay(), "after {restart} restarts");
+        daemon.step("t3", "cancel", &json!({ "cancel_id": "more", "amount": "3.01" })).problem(422);
+        assert_eq!(lifetime_used(&daemon), "198.00", "after {restart} restarts");
+        if restart == 1 {
+            // A snapshot behind the late facts, whose segment the archive has not taken yet.
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+        daemon.kill_and_start();
+        daemon.reserve(&tick(31 * DAY)).ok();
+    }
+}
+
+#[test]
+fn the_archive_s_index_is_built_again_where_it_is_lost() {
+    let mut daemon = a_month_later();
+    let before = as_it_was(&daemon, "t0");
+    daemon.step("t0", "refund", &json!({ "refund_id": "r", "amount": "1.00" })).ok();
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    daemon.folder.remove("data/archive/index.redb");
+    daemon.kill_and_start();
+    daemon.reserve(&tick(31 * DAY)).ok();
+    let after = as_it_was(&daemon, "t0");
+    assert_eq!(after["refunded"], "1.00", "{after}");
+    assert_eq!(after["occurred_at"], before["occurred_at"]);
+    assert!(daemon.reserve(&with(pay("t79", "10.00"), &when(0))).is_replay());
+    assert_eq!(lifetime_used(&daemon), "199.00");
+}
+
+#[test]
+fn what_still_waits_never_leaves() {
+    let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
+    let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop)]));
+    for n in 0..60_i64 {
+        daemon.reserve(&with(pay(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
+        if n != 7 {
+            daemon.step(&format!("t{n}"), "decline", &json!({})).ok();
+        }
+    }
+    daemon.reserve(&tick(30 * DAY)).ok();
+    daemon.post_nothing("/v1/snapshot").ok();
+    assert!(held(&daemon) < 40, "{}", held(&daemon));
+    let waiting = daemon.get("/v1/merchants/acme/transactions?status=reserved&customer_id=1000001").ok();
+    assert_eq!(waiting["transactions"][0]["transaction_id"], "t7", "{waiting}");
+    assert_eq!(daemon.step("t7", "approve", &json!({})).ok()["status"], "approved");
+    assert_eq!(lifetime_used(&daemon), "2.00");
+}
