@@ -54,6 +54,21 @@ impl Clock {
         clock
     }
 
+    /// Goes on from the newest time that is recorded: no time before it is told any more. A machine whose clock stands
+    /// more than a minute before it is not believed until it is right, or accepted.
+    pub fn resume(&self, newest: Millis) {
+        self.latest.fetch_max(newest.0, Ordering::AcqRel);
+        if self.source == Source::System {
+            self.resume_at(newest.0, wall_ms(), self.running_ms());
+        }
+    }
+
+    fn resume_at(&self, newest_ms: i64, wall_ms: i64, running_ms: i64) {
+        if newest_ms.saturating_sub(wall_ms) > STEP_MAX_MS {
+            self.believed.store(newest_ms - running_ms, Ordering::Release);
+        }
+    }
+
     /// The time, for a request that may say when it happened.
     ///
     /// # Errors
@@ -127,6 +142,21 @@ mod tests {
             let (wall, running) = (1_000_000 + minute * 90_000, minute * 60_000);
             assert_eq!(clock.believe(wall, running), Ok(Millis(wall)));
         }
+    }
+
+    #[test]
+    fn a_start_goes_on_from_the_newest_record() {
+        let clock = Clock::new(Source::System);
+        clock.believed.store(1_000_000, Ordering::Relaxed);
+        // Half a minute before the record: the time stands until the machine's has caught up.
+        clock.latest.store(1_030_000, Ordering::Relaxed);
+        clock.resume_at(1_030_000, 1_000_000, 0);
+        assert_eq!(clock.believe(1_000_100, 100), Ok(Millis(1_030_000)));
+        assert_eq!(clock.believe(1_031_000, 31_000), Ok(Millis(1_031_000)));
+        // An hour before: nothing is told.
+        clock.resume_at(4_600_000, 1_000_000, 0);
+        assert_eq!(clock.believe(1_000_100, 100), Err(ClockError::Jumped(-3_600_000)));
+        assert_eq!(clock.believe(4_600_100, 100), Ok(Millis(4_600_100)), "until the clock is set right");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
+    domain::time::Millis,
     http::Taken,
     journal::{ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, Sync, keys, snapshot},
     ledger::{Bounds, Ground, Ledger, Recovering},
@@ -26,12 +27,15 @@ pub struct Folder {
     archive: Arc<Archive>,
     /// The snapshot that the start went on from is true up to this record.
     begun_from: Lsn,
+    newest: Option<Millis>,
 }
 
 /// How a start went.
 pub struct Opened {
     /// The state.
     pub ledger: Ledger,
+    /// The newest time that is recorded, if any is.
+    pub newest: Option<Millis>,
     /// What it stands on; `None`: memory alone.
     pub folder: Option<Folder>,
     /// What is promised of an acknowledged answer, in words.
@@ -53,7 +57,7 @@ const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a p
 pub fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Opened> {
     if settings.store.kind == StoreKind::Memory {
         let ground = Ground::memory(super::random_key()?);
-        return Ok(Opened { ledger: Ledger::new(bounds, ground), folder: None, keeps: KEEPS_NOTHING });
+        return Ok(Opened { ledger: Ledger::new(bounds, ground), newest: None, folder: None, keeps: KEEPS_NOTHING });
     }
     let (sync, keeps) = match settings.store.sync {
         crate::config::Sync::Always => (Sync::Always, KEEPS_ALWAYS),
@@ -71,7 +75,7 @@ pub fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Opened> {
     };
     let index = path.join("archive").join("index.redb");
     let (ledger, folder) = recover(store, &index, options, bounds).with_context(in_folder)?;
-    Ok(Opened { ledger, folder: Some(folder), keeps })
+    Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps })
 }
 
 /// Brings the state back from a store. `index` is the file of the archive's index, which can always be built again.
@@ -115,8 +119,9 @@ pub fn recover(
         "the archive's index knows more than the journal has: remove {} and start again; it is built again",
         index.display()
     );
+    let newest = recovering.newest();
     let ledger = recovering.finish(bounds, ground);
-    let folder = Folder { store, instance, journal, archive, begun_from: begin };
+    let folder = Folder { store, instance, journal, archive, begun_from: begin, newest };
     if ledger.has_let_go() {
         // What has left memory is found by the index alone: until it knows everything, nothing can be answered.
         folder.archive(&ledger, begin)?;

@@ -80,11 +80,13 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
     };
-    let Opened { ledger, folder, keeps } = super::folder::open(&settings, super::bounds(&settings))?;
+    let Opened { ledger, newest, folder, keeps } = super::folder::open(&settings, super::bounds(&settings))?;
+    let clock = Clock::new(source);
+    newest.into_iter().for_each(|newest| clock.resume(newest));
     let desk = Arc::new(Desk {
         ledger,
         rules: ArcSwap::from_pointee(rules),
-        clock: Clock::new(source),
+        clock,
         meters: Meters::new(),
         body_bytes_max: settings.http.max_body_bytes,
     });

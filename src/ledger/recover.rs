@@ -16,6 +16,7 @@ use crate::{
         customer::{Customer, Event, Recorded},
         money::Currency,
         name::Name,
+        time::Millis,
         transaction::Place,
     },
     journal::{
@@ -39,6 +40,8 @@ pub struct Recovering {
     blocked: BTreeSet<Box<str>>,
     made_levels: MadeLevels,
     late: Late,
+    /// The newest time that is recorded.
+    newest: Option<Millis>,
     /// The customer whose briefs a snapshot hands over, and the slot behind the last of them.
     expected: Option<(u64, u32)>,
 }
@@ -65,6 +68,7 @@ impl Recovering {
             blocked: BTreeSet::new(),
             made_levels: MadeLevels::default(),
             late: Late::default(),
+            newest: None,
             expected: None,
         }
     }
@@ -84,6 +88,7 @@ impl Recovering {
                 self.is_whole()?;
                 let (number, keys) = (head.number, Arc::clone(&self.keys));
                 self.expected = Some((number, head.next_slot));
+                self.newest = self.newest.max(Some(Millis(head.settled_at)));
                 let customer = head.customer(&mut |sealed| unseal(&keys, number, sealed))?;
                 self.shards[slot(number)].insert(number, customer);
             }
@@ -168,6 +173,7 @@ impl Recovering {
                 self.shards[slot(number)].entry(number).or_insert_with(made);
             }
             Event::Opened { opening, .. } => {
+                self.newest = self.newest.max(Some(opening.recorded_at));
                 key = self.key.transaction(opening.merchant.as_str(), &opening.id);
                 self.currencies.insert(opening.content.currency);
                 if number < FIRST_CUSTOMER {
@@ -177,6 +183,7 @@ impl Recovering {
                     self.shards[slot(number)].entry(number).or_insert_with(made);
                 }
             }
+            Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
             _ => {}
         }
         let late = &self.late;
@@ -193,6 +200,12 @@ impl Recovering {
         let applied = customer.applied;
         customer.apply(Recorded { number: applied, place: record.place, key }, event);
         Ok(())
+    }
+
+    /// The newest time that is recorded, if any is.
+    #[must_use]
+    pub fn newest(&self) -> Option<Millis> {
+        self.newest
     }
 
     /// Builds the indexes, and the ledger of it all.

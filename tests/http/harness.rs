@@ -51,13 +51,15 @@ impl Settings {
 pub(crate) struct Folder {
     dir: tempfile::TempDir,
     beside: tempfile::TempDir,
+    /// What the daemon finds in its environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Folder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
     pub(crate) fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder { dir: dir(), beside: dir() };
+        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new() };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::shop::RATES);
@@ -186,11 +188,16 @@ impl Daemon {
 
     /// Kills the daemon where it stands and starts it again on the same folder.
     pub(crate) fn kill_and_start(&mut self) {
+        self.kill_and_start_unready();
+        eventually("the daemon is ready again", || self.get("/readyz").status == 200);
+    }
+
+    /// The same for a daemon that will listen and not be ready.
+    pub(crate) fn kill_and_start_unready(&mut self) {
         self.child.kill().expect("the daemon is killed");
         self.child.wait().expect("the daemon ends");
         (self.child, self.log, self.port) = Daemon::spawn(&self.folder);
         self.agent = agent();
-        eventually("the daemon is ready again", || self.get("/readyz").status == 200);
     }
 
     fn spawn(folder: &Folder) -> (Child, Arc<Mutex<String>>, u16) {
@@ -199,6 +206,7 @@ impl Daemon {
             .arg("--config")
             .arg(folder.path())
             .current_dir(folder.path())
+            .envs(folder.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
