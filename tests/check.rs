@@ -96,6 +96,8 @@ fn the_sample_is_valid_even_strictly() {
     let printed = run(root, &["config".to_owned(), "--strict".to_owned()]);
     assert!(printed.starts_with("config: valid: 2 merchants, no problems, version "), "{printed}");
     assert!(printed.ends_with("exit status 0\n"), "{printed}");
+    let kept = printed.lines().find(|line| line.starts_with("acme: ")).unwrap_or_else(|| panic!("{printed}"));
+    assert!(kept.contains("stay in memory for 98 days: each one a second costs "), "{kept}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn daemon() -> (Daemon, tempfile::TempDir) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_levelgate"))
         .arg("--config")
         .arg(folder.path())
+        .current_dir(folder.path())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

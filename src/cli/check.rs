@@ -29,6 +29,9 @@ pub(super) fn run(options: &Options) -> ExitCode {
             let (merchants, version) = (loaded.rules.merchants.len(), &loaded.rules.version);
             let plural = if merchants == 1 { "" } else { "s" };
             eprintln!("{folder}: valid: {merchants} merchant{plural}, {tally}, version {version}");
+            for line in super::traffic::lines(&loaded.settings, &loaded.rules) {
+                eprintln!("{line}");
+            }
             ExitCode::SUCCESS
         }
         Err(_) => {

@@ -7,6 +7,7 @@ mod inspect;
 mod keeper;
 mod replay;
 mod serve;
+mod traffic;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};

@@ -61,6 +61,10 @@ pub const FIRST_CUSTOMER: u64 = 1_000_001;
 /// The last: the index of ids keeps numbers in 32 bits.
 pub const LAST_CUSTOMER: u64 = u32::MAX as u64;
 
+/// Memory of a held transaction, bytes: its brief, its entry in a book and its place in the index, with the slack of each
+/// (`cargo bench --bench core`, without the journal's tail).
+pub const BYTES_A_TRANSACTION: u64 = 150;
+
 /// What bounds a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
