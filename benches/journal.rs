@@ -1,0 +1,152 @@
+//! What keeping costs: saving the state, and bringing it back.
+//!
+//! `cargo bench --bench journal` prints one table. `LEVELGATE_CUSTOMERS` (1,000,000, with twenty transactions each) makes
+//! it smaller. Everything lies in a temporary folder, on whatever disk that is.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a bench prints, and fails loudly"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "figures for people"
+)]
+
+use levelgate::{
+    cli::folder::{Folder, recover},
+    config,
+    domain::{
+        decide::Skew,
+        payment::{Asks, Payment, Request},
+        rules::Rules,
+        time::Millis,
+    },
+    journal::{Options, Sync},
+    ledger::{Bounds, Ledger},
+    store::disk::Disk,
+};
+use std::{
+    borrow::Cow,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MERCHANT: &str = r#"
+id = "acme"
+name = "Acme"
+operation_mode = "crm"
+[[gates]]
+id = "gate-a"
+[[projects]]
+id = "web"
+client_definition = ["email"]
+  [[projects.endpoints]]
+  id = "web-eur"
+  currency = "EUR"
+  gates = ["gate-a"]
+[[levels]]
+name = "gold"
+direction = "deposit"
+currency = "EUR"
+projects = ["web"]
+  [[levels.filters]]
+  window = "daily"
+  amount_limit = "100000000.00"
+"#;
+
+const START: i64 = 1_790_000_000_000;
+
+fn rules() -> Rules {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("merchants")).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    config::load(folder.path()).unwrap().rules
+}
+
+fn open(folder: &Path) -> (Ledger, Folder) {
+    let options = Options {
+        sync: Sync::Interval,
+        sync_interval: Duration::from_millis(100),
+        segment_bytes: 64 << 20,
+        tail_bytes: 64 << 20,
+    };
+    let bounds = Bounds { transactions_max: u64::MAX, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
+    let store = Arc::new(Disk::open(folder).unwrap());
+    recover(store, &folder.join("archive/index.redb"), options, bounds).unwrap()
+}
+
+fn fill(rules: &Rules, ledger: &Ledger, customers: u64, rounds: u64) {
+    let some = |text: &'static str| Some(Cow::Borrowed(text));
+    for round in 0..rounds {
+        for n in 0..customers {
+            let request = Request {
+                transaction_id: Some(Cow::Owned(format!("fill-{round}-{n}"))),
+                direction: some("deposit"),
+                amount: some("12.50"),
+                currency: some("EUR"),
+                payment_method: some("card"),
+                merchant_customer_identifier: Some(Cow::Owned(format!("c{n}"))),
+                customer_level: some("gold"),
+                ..Request::default()
+            };
+            let payment = Payment::admit(rules, "acme", request, Asks::ToRecord).unwrap();
+            let now = Millis(START + ((round * customers + n) / 100) as i64);
+            let answer = ledger.reserve(rules, &payment, None, now).unwrap();
+            // As a daemon under load does: many records a batch.
+            if n % 32 == 0 {
+                ledger.journal().commit(answer.rests_on).unwrap();
+            }
+        }
+    }
+    ledger.journal().sync().unwrap();
+}
+
+fn row(what: &str, figure: &str) {
+    println!("{what:<56} {figure:>14}");
+}
+
+fn seconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let customers: u64 = std::env::var("LEVELGATE_CUSTOMERS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let transactions = customers * 20;
+    let (rules, place) = (rules(), tempfile::tempdir().unwrap());
+    row("customers, with twenty transactions each", &customers.to_string());
+    let (ledger, folder) = open(place.path());
+    let started = Instant::now();
+    fill(&rules, &ledger, customers, 20);
+    row("reserves journaled a second, one thread", &format!("{:.0}", transactions as f64 / seconds(started)));
+    let bytes: u64 = folder.journal().segments().iter().map(|s| s.end_place.0 - s.first_place.0).sum();
+    row("bytes of journal a reserve", &(bytes / transactions).to_string());
+    folder.journal().close().unwrap();
+    drop((ledger, folder));
+
+    let started = Instant::now();
+    let (ledger, folder) = open(place.path());
+    row("restart from the journal alone, seconds", &format!("{:.2}", seconds(started)));
+    row("records replayed a second, all included", &format!("{:.0}", transactions as f64 / seconds(started)));
+    assert_eq!(ledger.transactions_len(), transactions);
+
+    let started = Instant::now();
+    let taken = folder.snapshot(&ledger, START).unwrap();
+    row("snapshot, seconds", &format!("{:.2}", seconds(started)));
+    row("bytes of a snapshot a transaction", &(taken.bytes / transactions).to_string());
+    folder.journal().close().unwrap();
+    drop((ledger, folder));
+
+    let started = Instant::now();
+    let (ledger, folder) = open(place.path());
+    row("restart from the snapshot, seconds", &format!("{:.2}", seconds(started)));
+    assert_eq!(ledger.transactions_len(), transactions);
+    folder.journal().close().unwrap();
+}
