@@ -5,6 +5,7 @@ mod check;
 pub mod folder;
 mod inspect;
 mod keeper;
+mod remote;
 mod replay;
 mod serve;
 mod traffic;
@@ -41,6 +42,14 @@ enum Command {
         after_help = "Example:\n  levelgate replay --config config operations.ndjson --out answers.ndjson\n\nEach line is an operation as in POST /v1/batch, with `at`. A bad line is answered with its problem."
     )]
     Replay(replay::Options),
+    /// Have a running daemon save its state now
+    #[command(after_help = "Example:\n  levelgate snapshot --url http://127.0.0.1:7400 --token-file operator.token")]
+    Snapshot(remote::Options),
+    /// Have a running daemon read its configuration again; SIGHUP does the same
+    #[command(
+        after_help = "Example:\n  levelgate reload\n\nExit status: 0 applied, 1 refused: every problem is printed."
+    )]
+    Reload(remote::Options),
     /// Say what stands in a data folder, and whether it is whole
     #[command(
         after_help = "Examples:\n  levelgate inspect data\n  levelgate inspect data --records --customer 1000001\n\nExit status: 0 whole, 1 damaged."
@@ -70,6 +79,8 @@ pub fn run() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => Ok(check::run(&options)),
         Command::Replay(options) => replay::run(&options),
+        Command::Snapshot(options) => remote::snapshot(&options),
+        Command::Reload(options) => remote::reload(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),

@@ -134,6 +134,9 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         // An error means that the sender is gone, which is a stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
+    let room = Arc::new(tokio::sync::Semaphore::new(settings.http.max_connections));
+    let listener = http::Bounded::new(listener, Arc::clone(&room));
+    let on_unix = on_unix.map(|listener| http::Bounded::new(listener, room));
     let tcp = axum::serve(listener, routes.clone()).with_graceful_shutdown(until(stopped.clone()));
     let unix = {
         let stopped = stopped.clone();

@@ -13,10 +13,11 @@ macro_rules! settings {
 }
 
 /// Every setting that is read at the start alone. Rules, rates and minor units are not here: they change live.
-const AT_START: [Setting; 18] = settings![
+const AT_START: [Setting; 19] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
+    "[http] max_connections": http.max_connections,
     "[http] max_body_bytes": http.max_body_bytes,
     "[auth] tokens": auth.tokens,
     "[clock] source": clock.source,

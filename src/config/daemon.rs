@@ -75,6 +75,10 @@ fn http(s: &Section<'_, '_>, tokens_written: usize) -> Http {
         unix_socket: path(s, "unix_socket"),
         tls: s.table("tls", "tls").and_then(|table| tls(&table)),
         max_body_bytes: bytes.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default.max_body_bytes),
+        max_connections: s
+            .whole("max_connections", 1..=1_000_000)
+            .and_then(|at| usize::try_from(at.value).ok())
+            .unwrap_or(default.max_connections),
     };
     s.close();
     http

@@ -97,12 +97,14 @@ pub struct Http {
     pub tls: Option<Tls>,
     /// The most bytes of a body; of a line, in a batch.
     pub max_body_bytes: usize,
+    /// The most connections at a time, over all listeners.
+    pub max_connections: usize,
 }
 
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7400));
-        Self { listen, unix_socket: None, tls: None, max_body_bytes: 65_536 }
+        Self { listen, unix_socket: None, tls: None, max_body_bytes: 65_536, max_connections: 4_096 }
     }
 }
 

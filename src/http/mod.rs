@@ -7,6 +7,7 @@ mod facts;
 mod fields;
 mod form;
 mod handlers;
+mod listen;
 mod lists;
 mod overview;
 pub mod problem;
@@ -15,6 +16,7 @@ mod shapes;
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
 pub use handlers::{Daemon, Health, Taken};
+pub use listen::{Bounded, SILENCE_MAX};
 
 use axum::{
     Router, middleware,

@@ -110,6 +110,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the daemon could not answer; its log says why")
     }
 
+    /// There are as many connections as there may be.
+    #[must_use]
+    pub fn too_many_connections() -> Self {
+        let detail = "as many connections are open as [http] max_connections allows; try again, or keep fewer open";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail)
+    }
+
     /// There is no folder to take a snapshot into.
     #[must_use]
     pub fn no_snapshots() -> Self {

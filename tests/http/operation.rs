@@ -1,14 +1,14 @@
 //! Running it: health, status, metrics, the merchants as configured, starting, refusing to start, and ending.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, Folder, Settings, eventually, run};
+use crate::harness::{Daemon, Folder, PATIENCE, Settings, eventually, run};
 use crate::raw::{self, Reading};
-use crate::shop::{CRM, GATEWAY, acme, gold, pay, without};
+use crate::shop::{CRM, GATEWAY, acme, gold, level, pay, without};
 
 /// Every text that stands anywhere in a document.
 fn texts(value: &Value) -> Vec<&str> {
@@ -222,4 +222,32 @@ fn what_this_version_does_not_serve_is_refused_at_start() {
         assert_eq!(ended.code, Some(1), "{}", ended.text);
         assert!(ended.text.contains("not served by this version"), "{}", ended.text);
     }
+}
+
+#[test]
+fn whoever_comes_when_there_are_too_many_is_told_so_and_served_when_there_is_room() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[level("gold", "")]))]);
+    let text = Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 8\n");
+    folder.write("levelgate.toml", &text);
+    let daemon = Daemon::start(folder);
+    let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    // Eight who say nothing yet: the test's own connection is one of those that there is room for.
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    };
+    let silent: Vec<TcpStream> = (0..8).map(|_| connect()).collect();
+    let ask = || {
+        let mut stream = connect();
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).expect("an answer");
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let answer = ask();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("retry-after: 1") && answer.contains("too_many_connections"), "{answer}");
+    drop(silent);
+    eventually("there is room again", || ask().starts_with("HTTP/1.1 200"));
 }

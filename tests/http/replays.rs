@@ -196,3 +196,26 @@ fn only_answers_of_200_are_remembered() {
         assert!(!check.is_replay(), "a question is never a replay: {check:?}");
     }
 }
+
+#[test]
+fn a_client_definition_that_changes_makes_no_stranger_of_a_repetition() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let by = |id: &str, customer: Value| {
+        with(without(pay(id, "5.00"), &["merchant_customer_identifier"]), &json!({ "customer": customer }))
+    };
+    let both = by("both", json!({ "email": "a@example.com", "phone": "+49301234502" }));
+    let one = by("one", json!({ "email": "b@example.com" }));
+    for body in [&both, &one] {
+        assert!(!daemon.reserve(body).is_replay());
+    }
+    for definition in ["\"email\"", "\"phone\", \"external_id\"", "\"external_id\", \"email\", \"phone\""] {
+        let changed = acme(CRM, &[level("gold", "")]).replace("\"email\", \"phone\"", definition);
+        daemon.folder.write("merchants/acme.toml", &changed);
+        daemon.post_nothing("/v1/reload").ok();
+        assert!(daemon.reserve(&both).is_replay(), "recognised by [{definition}]");
+        let other = by("both", json!({ "email": "other@example.com", "phone": "+49301234502" }));
+        assert_eq!(daemon.reserve(&other).problem(409)["field"], "customer", "another customer is another content");
+    }
+    // What was sent is compared by the definition of the time, so what that did not look at may differ.
+    assert!(daemon.reserve(&with(one, &json!({ "customer": { "email": "b@example.com", "name": "B" } }))).is_replay());
+}

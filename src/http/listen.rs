@@ -1,0 +1,140 @@
+//! Connections, bounded: so many at a time, none for ever. Whoever comes when there are too many is told so.
+
+use super::problem::Problem;
+use axum::{response::IntoResponse, serve::Listener};
+use http_body_util::BodyExt;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep, timeout},
+};
+
+/// For how long a connection may say nothing.
+pub const SILENCE_MAX: Duration = Duration::from_secs(75);
+/// How many may be told at a time that there are too many; further ones are hung up on.
+const REFUSALS_MAX: usize = 256;
+/// How long one may take to be told.
+const REFUSAL_MAX: Duration = Duration::from_secs(1);
+
+/// A listener of so many connections at a time. Several may share the room.
+pub struct Bounded<L> {
+    inner: L,
+    room: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+impl<L> Bounded<L> {
+    /// Takes as many connections as there is room for.
+    pub fn new(inner: L, room: Arc<Semaphore>) -> Self {
+        Self { inner, room, refusals: Arc::new(Semaphore::new(REFUSALS_MAX)) }
+    }
+}
+
+impl<L: Listener> Listener for Bounded<L> {
+    type Io = Connection<L::Io>;
+    type Addr = L::Addr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (io, address) = self.inner.accept().await;
+            if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
+                return (Connection::new(io, place), address);
+            }
+            metrics::counter!("levelgate_connections_refused_total").increment(1);
+            if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
+                tokio::spawn(async move {
+                    // Whoever does not listen has hung up already.
+                    let _ = timeout(REFUSAL_MAX, refuse(io)).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.inner.local_addr()
+    }
+}
+
+/// Reads what comes first, so that the answer is not lost with the connection, and says that there are too many.
+async fn refuse(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut request = [0; 4_096];
+    let _read = io.read(&mut request).await?;
+    let response = Problem::too_many_connections().into_response();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", head.status, body.len());
+    for (name, value) in &head.headers {
+        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    }
+    text.push_str("\r\n");
+    io.write_all(text.as_bytes()).await?;
+    io.write_all(&body).await?;
+    io.shutdown().await
+}
+
+/// A connection that has a place, and is hung up on when it says nothing for too long.
+pub struct Connection<I> {
+    io: I,
+    heard_at: Instant,
+    silence: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<I> Connection<I> {
+    fn new(io: I, place: OwnedSemaphorePermit) -> Self {
+        Self { io, heard_at: Instant::now(), silence: Box::pin(sleep(SILENCE_MAX)), _place: place }
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Connection<I> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(context, into) {
+            this.heard_at = Instant::now();
+            return Poll::Ready(read);
+        }
+        // The alarm is not set anew at each read, which would cost every request; it is when it rings too early.
+        loop {
+            ready!(this.silence.as_mut().poll(context));
+            let ends = this.heard_at + SILENCE_MAX;
+            if ends <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            this.silence.as_mut().reset(ends);
+        }
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
