@@ -119,12 +119,6 @@ pub fn recover(
         "the archive's index knows more than the journal has: remove {} and start again; it is built again",
         index.display()
     );
-    if recovering.lost_attributes() > 0 {
-        tracing::warn!(
-            "a power cut took the keys of attributes that had come with {} payments; they are not kept",
-            recovering.lost_attributes()
-        );
-    }
     let newest = recovering.newest();
     let ledger = recovering.finish(bounds, ground);
     let folder = Folder { store, instance, journal, archive, begun_from: begin, newest };

@@ -194,8 +194,6 @@ pub struct Record<'a> {
     pub place: Place,
     /// What happened.
     pub events: &'a [u8],
-    /// Whether it was on the medium for certain, and with it whatever had been written before it.
-    pub was_synced: bool,
 }
 
 /// A segment of a running journal.

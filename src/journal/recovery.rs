@@ -339,7 +339,6 @@ impl Scan<'_> {
                 };
                 let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
                 let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
-                let record = Record { was_synced: record.lsn <= self.known, ..record };
                 if record.lsn > self.wanted.after {
                     let refused = |what| OpenError::Replay { file: found.path.clone(), lsn: record.lsn, what };
                     replay(&record).map_err(refused)?;

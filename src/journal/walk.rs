@@ -5,7 +5,7 @@
 
 use super::{
     JournalId, Lsn, Place, Record,
-    frame::{self, BATCH_BYTES, Body, Flaw, Framed, Head, HeadFlaw, SEGMENT_HEAD_BYTES, SegmentHead},
+    frame::{self, BATCH_BYTES, Body, Flaw, Framed, HeadFlaw, SEGMENT_HEAD_BYTES, SegmentHead},
 };
 use crate::store::{File, Store, read_full};
 use std::{collections::HashMap, io, sync::Arc};
@@ -81,8 +81,7 @@ impl<'a> Seen<'a> {
             Body::Part { group, events } => (events, Some(group)),
             Body::Batch { .. } | Body::Begin | Body::End { .. } => return None,
         };
-        let Head { lsn, epoch, owner, .. } = head;
-        Some((Record { lsn, epoch, owner, place: self.place, events, was_synced: true }, group))
+        Some((Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, place: self.place, events }, group))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     journal::{
         Keys, Lsn, Record, event,
-        keys::{KeysError, Unsealed},
+        keys::Unsealed,
         snapshot::{Piece, SnapshotError},
     },
 };
@@ -40,8 +40,6 @@ pub struct Recovering {
     blocked: BTreeSet<Box<str>>,
     made_levels: MadeLevels,
     late: Late,
-    /// How often attributes were lost with their key.
-    lost_attributes: u64,
     /// The newest time that is recorded.
     newest: Option<Millis>,
     /// The customer whose briefs a snapshot hands over, and the slot behind the last of them.
@@ -49,8 +47,8 @@ pub struct Recovering {
 }
 
 /// What was sealed; `None` where the customer's key is erased.
-fn plain(unsealed: Result<Unsealed, KeysError>) -> Result<Option<Vec<u8>>, String> {
-    match unsealed {
+fn unseal(keys: &Keys, customer: u64, sealed: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    match keys.unseal(customer, sealed) {
         Ok(Unsealed::Plain(plain)) => Ok(Some(plain)),
         Ok(Unsealed::Erased) => Ok(None),
         Err(error) => Err(error.to_string()),
@@ -70,7 +68,6 @@ impl Recovering {
             blocked: BTreeSet::new(),
             made_levels: MadeLevels::default(),
             late: Late::default(),
-            lost_attributes: 0,
             newest: None,
             expected: None,
         }
@@ -92,7 +89,7 @@ impl Recovering {
                 let (number, keys) = (head.number, Arc::clone(&self.keys));
                 self.expected = Some((number, head.next_slot));
                 self.newest = self.newest.max(Some(Millis(head.settled_at)));
-                let customer = head.customer(&mut |sealed| plain(keys.unseal(number, sealed)))?;
+                let customer = head.customer(&mut |sealed| unseal(&keys, number, sealed))?;
                 self.shards[slot(number)].insert(number, customer);
             }
             Piece::Briefs { customer: number, briefs } => {
@@ -137,16 +134,8 @@ impl Recovering {
     pub fn replay(&mut self, record: &Record<'_>) -> Result<(), String> {
         let owner = record.owner;
         let mut lost = 0;
-        let events = event::decode(record.events, &mut |sealed| match self.keys.unseal(owner, sealed) {
-            // A power cut may take the key and leave what it sealed. Both were promised to nobody.
-            Err(KeysError::Missing { .. }) if !record.was_synced => {
-                lost += 1;
-                Ok(None)
-            }
-            unsealed => plain(unsealed),
-        });
+        let events = event::decode(record.events, &mut |sealed| unseal(&self.keys, owner, sealed));
         let events = events.map_err(|error| error.to_string())?;
-        self.lost_attributes += lost;
         for event in events {
             match event {
                 event::Recorded::Common(common) => self.common(common),
@@ -212,12 +201,6 @@ impl Recovering {
         let applied = customer.applied;
         customer.apply(Recorded { number: applied, place: record.place, key }, event);
         Ok(())
-    }
-
-    /// How often a power cut took the key of attributes that nobody had been promised.
-    #[must_use]
-    pub fn lost_attributes(&self) -> u64 {
-        self.lost_attributes
     }
 
     /// The newest time that is recorded, if any is.
