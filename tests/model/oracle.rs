@@ -56,8 +56,9 @@ pub struct Oracle {
     /// The newest time seen: the clock never goes back.
     pub clock: i64,
     pub customers: Vec<Customer>,
-    transactions: Vec<Transaction>,
-    by_id: HashMap<(String, String), usize>,
+    pub transactions: Vec<Transaction>,
+    /// Places in the list, by merchant and id.
+    pub by_id: HashMap<(String, String), usize>,
 }
 
 impl Oracle {

@@ -1,0 +1,186 @@
+//! The power is cut and the process killed at every call.
+
+use crate::expected::{Expected, disagreement};
+use crate::images::Kind;
+use crate::life::{Promised, live};
+use crate::seeds;
+use crate::stage::{Indexes, Stage};
+use crate::story::{Act, Mix, Story};
+use levelgate::journal::Sync;
+use levelgate::store::memory::Memory;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A workload with all that is known of it.
+pub struct Trial {
+    pub story: Story,
+    pub indexes: Indexes,
+    expected: HashMap<usize, Rc<Expected>>,
+    pub images: u64,
+}
+
+impl Trial {
+    pub fn of(seed: u64, mix: Mix) -> Self {
+        let (indexes, expected) = (Indexes::new(), HashMap::new());
+        Self { story: Story::write(seed, mix), indexes, expected, images: 0 }
+    }
+
+    pub fn expected(&mut self, steps: usize) -> Rc<Expected> {
+        let story = &self.story;
+        Rc::clone(self.expected.entry(steps).or_insert_with(|| Rc::new(Expected::after(story, steps))))
+    }
+
+    /// How many steps a journal that ends with this record holds, those that recorded nothing behind it included; and
+    /// whether it holds a part of the next.
+    pub fn steps_of(&self, last: u64, about: &str) -> (usize, bool) {
+        let steps = &self.story.steps;
+        let whole = steps.partition_point(|step| step.last <= last);
+        let before = whole.checked_sub(1).map_or(0, |n| steps[n].last);
+        if before == last {
+            return (whole, false);
+        }
+        // What a request makes besides its own record stands before it, and is made again by nobody.
+        let (begins, step) = (last - before, &steps[whole]);
+        let besides = match &step.act {
+            Act::Line(_) => 1,
+            Act::Signal { instrument: Some(_), .. } => step.last - before - 1,
+            _ => 0,
+        };
+        assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} behind {before}");
+        (whole, true)
+    }
+
+    /// Opens an image, and compares it with what must be in it. With `goes_on` the rest of the workload follows.
+    pub fn check(
+        &mut self,
+        image: &Memory,
+        index: &Path,
+        sync: Sync,
+        least: u64,
+        promised: Promised,
+        goes_on: bool,
+        about: &str,
+    ) {
+        self.images += 1;
+        let first = image.kill_image();
+        let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.rules, None);
+        let stage = opened.unwrap_or_else(|error| panic!("{about}: it does not start: {error:#}"));
+        let last = stage.journal().last().0;
+        assert!(last >= least, "{about}: record {least} was promised, the journal ends with {last}");
+        let (mut steps, partly) = self.steps_of(last, about);
+        let begun = promised.begun.max(1) - 1;
+        let most = self.story.steps.get(begun).map_or(u64::MAX, |step| step.last);
+        assert!(last <= most, "{about}: the journal ends with record {last}, of operations that were never begun");
+        if partly {
+            // Whoever was not answered asks again.
+            self.clock(&stage, steps);
+            let step = &self.story.steps[steps];
+            let (said, want) = (stage.act(&step.act), step.said.as_ref().expect("an answer"));
+            assert_eq!(said.text, want.text, "{about}: once more {step:#?}");
+            steps += 1;
+        }
+        let expected = self.expected(steps);
+        self.clock(&stage, steps);
+        let found = disagreement(&expected, &stage, 0, about);
+        let of = self.story.steps.len();
+        assert!(found.is_none(), "{about}, found are the first {steps} of {of} steps: {}", found.unwrap_or_default());
+        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        drop(stage);
+        let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.rules, None);
+        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start once more: {error:#}"));
+        self.clock(&stage, steps);
+        let found = disagreement(&expected, &stage, expected.again_from, about);
+        assert!(found.is_none(), "{about}, started once more: {}", found.unwrap_or_default());
+        drop(stage);
+        if goes_on && !partly {
+            self.go_on(&image.kill_image(), &self.indexes.copy_of(index), sync, steps, about);
+        }
+    }
+
+    /// Plays the rest of the workload on what was found, and starts once more.
+    fn go_on(&mut self, image: &Memory, index: &Path, sync: Sync, from: usize, about: &str) {
+        let about = format!("{about}, going on from step {from}");
+        let (promised, stage) = live(&self.story, from, image, index, sync, &about);
+        let steps = self.story.steps.len();
+        let stage = stage.unwrap_or_else(|| panic!("{about}: it does not start"));
+        assert_eq!((promised.begun.max(from), promised.failed), (steps, false), "{about}");
+        let expected = self.expected(steps);
+        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        let found = disagreement(&expected, &stage, 0, &about);
+        assert!(found.is_none(), "{about}, at the end: {}", found.unwrap_or_default());
+        drop(stage);
+        let stage = Stage::open(image, index, sync, &self.story.rules, None);
+        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start at the end: {error:#}"));
+        self.clock(&stage, steps);
+        let found = disagreement(&expected, &stage, expected.again_from, &about);
+        assert!(found.is_none(), "{about}, started at the end: {}", found.unwrap_or_default());
+    }
+
+    /// Sets the clock to where it stood behind so many steps.
+    fn clock(&self, stage: &Stage, steps: usize) {
+        let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
+        if let Some(clock) = clock {
+            stage.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
+        }
+    }
+
+    /// How many calls of the store a life without an accident makes.
+    pub fn calls(&self, sync: Sync) -> u64 {
+        let store = Memory::new();
+        let about = format!("seed {}, {sync:?}, without an accident", self.story.seed);
+        let (promised, stage) = live(&self.story, 0, &store, &self.indexes.fresh(), sync, &about);
+        assert_eq!((promised.begun, promised.failed), (self.story.steps.len(), false), "{about}");
+        drop(stage);
+        store.calls()
+    }
+
+    /// Lets the store freeze at a call, and checks so many images.
+    fn freeze(&mut self, call: u64, sync: Sync, images: u64) {
+        let (store, index) = (Memory::new(), self.indexes.fresh());
+        store.freeze_at(call);
+        let seed = self.story.seed;
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, frozen at call {call}");
+        let (promised, stage) = live(&self.story, 0, &store, &index, sync, &about);
+        drop(stage);
+        for number in 0..images {
+            let kind = Kind::of(seed.wrapping_mul(31) + call * images + number);
+            // An index is found again, or it was lost.
+            let lost = (call + number).is_multiple_of(2);
+            let found = if lost { self.indexes.fresh() } else { index.clone() };
+            let least = promised.least(sync, kind == Kind::Killed);
+            let about = format!("{about}, image {kind:?}, index lost: {lost}");
+            let goes_on = (call + number).is_multiple_of(5);
+            self.check(&kind.of_store(&store), &found, sync, least, promised, goes_on, &about);
+        }
+    }
+}
+
+const SHORT: Mix = Mix { steps: 28, side: 20, keeps: 10, syncs: 5, restarts: 4, waits: 75 };
+const LONG: Mix = Mix { steps: 160, side: 12, keeps: 7, syncs: 3, restarts: 2, waits: 70 };
+
+/// Both degrees that promise something, one after the other.
+fn degree(seed: u64) -> Sync {
+    if seed.is_multiple_of(2) { Sync::Interval } else { Sync::Always }
+}
+
+#[test]
+fn a_cut_at_every_call_of_a_short_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+    for seed in seeds(2) {
+        let (mut trial, sync) = (Trial::of(seed, SHORT), degree(seed));
+        let calls = trial.calls(sync);
+        (1..=calls + 1).for_each(|call| trial.freeze(call, sync, 2));
+        println!("seed {seed}, {sync:?}: {calls} calls, {} images", trial.images);
+    }
+}
+
+#[test]
+fn a_cut_somewhere_in_a_long_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+    for seed in seeds(2).map(|seed| seed + 1_000) {
+        let (mut trial, sync) = (Trial::of(seed, LONG), degree(seed));
+        let calls = trial.calls(sync);
+        let each = (calls / 12).max(1);
+        (1..=calls).filter(|call| (call + seed) % each == 0).for_each(|call| trial.freeze(call, sync, 2));
+        println!("seed {seed}, {sync:?}: {calls} calls, {} images", trial.images);
+    }
+}

@@ -1,0 +1,199 @@
+//! A workload, and what is said to each of its operations where nothing ever goes wrong: by a ledger in memory alone,
+//! which the naive model has agreed with line by line.
+
+use crate::calendar::written;
+use crate::chance::Chance;
+use crate::compare;
+use crate::configure::{Setup, configure};
+use crate::generate::Generator;
+use crate::oracle::{Answer, Oracle};
+use crate::rules::Rules;
+use crate::side::{self, Side};
+use crate::stage::{Said, Stage};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// One thing that is done.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// A line as in a batch.
+    Line(String),
+    /// Something becomes known of a customer, and perhaps of an instrument.
+    Signal { merchant: String, customer: String, signal: &'static str, instrument: Option<String>, at: String },
+    /// A snapshot; then the archive takes sealed segments, and what is old leaves memory, where that is asked for.
+    Keep { archives: bool, retires: bool },
+    /// The medium gets what the system has.
+    Sync,
+    /// The daemon is stopped and started.
+    Restart,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub act: Act,
+    /// Whether its answer is waited for before the next one comes.
+    pub waits: bool,
+    /// What is said to it; nothing to what only keeps the state up.
+    pub said: Option<Said>,
+    /// The number of the journal's last record behind it.
+    pub last: u64,
+    /// Whether it was recorded.
+    pub recorded: bool,
+    /// The time of the daemon behind it.
+    pub clock: i64,
+}
+
+pub struct Story {
+    pub seed: u64,
+    pub rules: Arc<levelgate::domain::rules::Rules>,
+    pub model: Rules,
+    pub merchants: Vec<(String, bool)>,
+    pub steps: Vec<Step>,
+    config: tempfile::TempDir,
+}
+
+/// What is to happen how often, in a hundred steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    pub steps: usize,
+    pub side: i64,
+    pub keeps: i64,
+    pub syncs: i64,
+    pub restarts: i64,
+    /// How often an answer is waited for before the next operation comes.
+    pub waits: i64,
+}
+
+/// What the twin, the model of payments and that of instruments have come to.
+pub struct Told {
+    pub twin: Stage,
+    pub oracle: Oracle,
+    pub side: Side,
+}
+
+impl Told {
+    pub fn nothing(story: &Story) -> Self {
+        Self {
+            twin: Stage::memory(&story.rules),
+            oracle: Oracle::new(story.model.clone()),
+            side: Side::default(),
+        }
+    }
+
+    /// Does one thing; the models must agree with what is said to it.
+    pub fn tell(&mut self, act: &Act, about: &str) -> Option<(Said, Option<Answer>)> {
+        let said = match act {
+            Act::Line(_) | Act::Signal { .. } => self.twin.act(act),
+            Act::Keep { .. } | Act::Sync | Act::Restart => return None,
+        };
+        let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
+        let mut answer = None;
+        match act {
+            Act::Line(line) if is_of_side(line) => {
+                let fields: Value = serde_json::from_str(line).expect("a line");
+                let text = |key: &str| fields[key].as_str();
+                let (merchant, who) = (text("merchant").unwrap(), text("merchant_customer_identifier").unwrap());
+                let instrument = text("payment_instrument");
+                let (passes, ..) = self.side.expects(merchant, who, instrument);
+                assert_eq!(got["decision"], if passes { "allow" } else { "deny" }, "{about}: {line}\n{got}");
+                if text("op") == Some("payment") {
+                    let number = got["customer"]["customer_id"].as_str().expect("a number");
+                    self.side.pay(merchant, who, instrument, number);
+                    // The model of payments knows no instruments; it only counts that this customer is there.
+                    let mut plain = fields.clone();
+                    plain.as_object_mut().unwrap().remove("payment_instrument");
+                    self.oracle.answer(&plain.to_string());
+                }
+            }
+            Act::Line(line) => {
+                let want = self.oracle.answer(line);
+                let found = compare::differences(&want, &got);
+                assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
+                answer = Some(want);
+            }
+            Act::Signal { customer, signal, instrument, .. } => {
+                self.side.signal(customer, signal, instrument.as_deref());
+                let person = self.side.people.values().find(|person| person.number == *customer);
+                assert_eq!(got["status"], person.map_or("nobody", |person| person.status()), "{about}: {act:?}");
+            }
+            _ => {}
+        }
+        Some((said, answer))
+    }
+}
+
+fn is_of_side(line: &str) -> bool {
+    side::MERCHANTS.iter().any(|merchant| line.contains(&format!("\"merchant\": {merchant:?}")))
+}
+
+impl Story {
+    /// Makes a workload of a seed.
+    pub fn write(seed: u64, mix: Mix) -> Self {
+        let mut chance = Chance::seeded(seed);
+        let config = tempfile::tempdir().expect("a temporary folder");
+        let setup: Setup = configure(&mut chance, config.path());
+        side::configure(config.path());
+        let loaded = levelgate::config::load(config.path());
+        let loaded = loaded.unwrap_or_else(|problems| panic!("seed {seed}: {:?}", problems.list));
+        let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
+        merchants.extend(side::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));
+        let model = Rules::read(config.path());
+        let rules = Arc::new(loaded.rules);
+        let mut story = Self { seed, rules, model, merchants, steps: Vec::new(), config };
+        let mut told = Told::nothing(&story);
+        let mut generator = Generator::new(chance, setup, mix.steps);
+        for n in 0..mix.steps {
+            let act = next(&mut generator, &told.side, mix, n);
+            let last = told.twin.journal().last().0;
+            let about = format!("seed {seed}, operation {n}, with nothing gone wrong");
+            let said = told.tell(&act, &about).map(|(said, answer)| {
+                answer.iter().for_each(|answer| generator.learn(answer));
+                said
+            });
+            let now = told.twin.journal().last().0;
+            let clock = told.twin.desk.clock.now(None).map_or(i64::MIN, |now| now.0);
+            let waits = generator.chance.percent(mix.waits);
+            story.steps.push(Step { act, waits, said, last: now, recorded: now > last, clock });
+        }
+        story
+    }
+}
+
+/// What comes next.
+fn next(generator: &mut Generator, side: &Side, mix: Mix, n: usize) -> Act {
+    let mut left = generator.chance.between(1, 100);
+    let mut is = |share: i64| {
+        left -= share;
+        left <= 0
+    };
+    if is(mix.restarts) {
+        return Act::Restart;
+    }
+    if is(mix.syncs) {
+        return Act::Sync;
+    }
+    if is(mix.keeps) {
+        let archives = generator.chance.percent(75);
+        return Act::Keep { archives, retires: archives && generator.chance.percent(75) };
+    }
+    if !is(mix.side) {
+        return Act::Line(generator.next_line());
+    }
+    generator.seen = generator.seen.max(generator.clock);
+    let at = written(generator.seen);
+    let chance = &mut generator.chance;
+    let people: Vec<_> = side.people.iter().map(|((merchant, _), person)| (merchant, &person.number)).collect();
+    if people.is_empty() || chance.percent(65) {
+        let who = format!("s{}", chance.between(0, 3));
+        let instrument = chance.percent(80).then(|| *chance.pick(&side::INSTRUMENTS));
+        let mut line = side::line("payment", &at, chance.word(&side::MERCHANTS), &who, instrument);
+        line.text("transaction_id", &format!("s{n}"));
+        return Act::Line(line.line());
+    }
+    let (merchant, customer) = *chance.pick(&people);
+    let signals =
+        ["consent_given", "consent_refused", "fraud_suspected", "fraud_confirmed", "card_stolen", "cleared", "cleared"];
+    let signal = *chance.pick(&signals);
+    let instrument = chance.percent(70).then(|| (*chance.pick(&side::INSTRUMENTS)).to_owned());
+    Act::Signal { merchant: merchant.clone(), customer: customer.clone(), signal, instrument, at }
+}
