@@ -78,7 +78,7 @@ impl Journal {
         known_synced: Lsn,
         replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
-        let found = recover(&*store, Wanted { id, after, known_synced }, replay)?;
+        let found = recover(&*store, Wanted { id, after, known_synced }, companion.as_deref(), replay)?;
         let (writer, segment) = Writer::begin(&*store, id, &found)?;
         let handles = Handles::new(writer.segment_file());
         let mut segments = found.segments;

@@ -66,6 +66,7 @@
 //! | all whole to the end | go on behind it; what is not known to be synced is written again, for pages that a failed sync left look clean and are lost |
 //! | damage or a gap at a number at or below the known synced number | corruption: refuse, name file, offset and command; change nothing |
 //! | damage above it | a power cut: cut there, even where good records follow; the bytes are kept aside, counted and logged |
+//! | a record above it whose key was lost | the same: a power cut that took the key and left what it had sealed |
 //! | another journal's id | refuse |
 //! | a whole record that makes no sense: no power cut leaves one | corruption: refuse |
 //! | a newer format | refuse |
@@ -227,6 +228,12 @@ pub trait Companion: Send + std::marker::Sync {
     /// # Errors
     /// The journal fails with it.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether it has all that these events of an owner need of it. What was written to both and synced to neither may
+    /// be lost in one alone.
+    fn covers(&self, _owner: u64, _events: &[u8]) -> bool {
+        true
+    }
 }
 
 impl Companion for Keys {
@@ -236,6 +243,16 @@ impl Companion for Keys {
 
     fn sync(&self) -> io::Result<()> {
         Self::sync(self)
+    }
+
+    fn covers(&self, owner: u64, events: &[u8]) -> bool {
+        let mut covered = true;
+        // What cannot be read for any other reason is refused when it is replayed.
+        let _read = event::decode(events, &mut |sealed| {
+            covered &= !matches!(self.unseal(owner, sealed), Err(keys::KeysError::Missing { .. }));
+            Ok(None)
+        });
+        covered
     }
 }
 

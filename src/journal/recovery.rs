@@ -3,10 +3,11 @@
 //! Everything is synced, validated and replayed before the first byte is changed, so a refusal changes nothing. What
 //! is changed then can be cut short at any point and is done again at the next start.
 
+mod lost;
 mod mend;
 
 use super::{
-    ARCHIVE, CUT, FOLDER, JournalId, Lsn, OpenError, Place, Record, SegmentInfo,
+    ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Record, SegmentInfo,
     frame::{Body, Flaw, HeadFlaw, SegmentHead},
     walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
@@ -96,7 +97,12 @@ fn reading(path: &str) -> impl FnOnce(io::Error) -> OpenError {
 }
 
 /// Finds the journal, replays it, and cuts what a power cut has left.
-pub(super) fn recover(store: &dyn Store, wanted: Wanted, replay: Replay<'_>) -> Result<Recovered, OpenError> {
+pub(super) fn recover(
+    store: &dyn Store,
+    wanted: Wanted,
+    companion: Option<&dyn Companion>,
+    replay: Replay<'_>,
+) -> Result<Recovered, OpenError> {
     let segments = find(store, &wanted)?;
     let known = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.synced);
     let known = known.chain([wanted.known_synced]).max().unwrap_or_default();
@@ -107,7 +113,10 @@ pub(super) fn recover(store: &dyn Store, wanted: Wanted, replay: Replay<'_>) -> 
     let from = whole.unwrap_or(0);
     let mut scan = Scan { store, wanted, segments, from, known, epoch, groups: Groups::default() };
     scan.check_older()?;
-    let cut = scan.validate()?;
+    let mut cut = scan.validate()?;
+    if let Some(companion) = companion {
+        cut = scan.cut_before_what_was_lost(companion)?.or(cut);
+    }
     let last = scan.judge(cut.as_ref())?;
     let records = scan.replay(replay)?;
     let known = scan.known;
