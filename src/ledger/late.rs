@@ -21,6 +21,13 @@ impl Late {
         same.map(|((_, customer, slot), place)| (Seat { customer: *customer, slot: *slot }, *place)).collect()
     }
 
+    /// Of a customer, by slot.
+    pub(super) fn of_customer(&self, number: u64) -> SmallVec<[(u32, Place); 1]> {
+        let late = self.0.lock();
+        let same = late.iter().filter(|((_, customer, _), _)| *customer == number);
+        same.map(|((_, _, slot), place)| (*slot, *place)).collect()
+    }
+
     pub(super) fn all(&self) -> Vec<(u64, Seat, Place)> {
         let late = self.0.lock();
         let each = late.iter();

@@ -130,6 +130,9 @@ impl Ledger {
         }
         let now = self.settle(customer, now);
         let first_kept = customer.briefs.first_slot();
+        // The archive may know them too, and not what happened to them since.
+        let in_memory: Vec<u32> =
+            customer.briefs.starting_at(from_slot).map(|(slot, _)| slot).take_while(|slot| *slot < first_kept).collect();
         let mut picks: Vec<Pick> = customer
             .briefs
             .starting_at(from_slot)
@@ -139,8 +142,11 @@ impl Ledger {
         drop(shard);
         if let Some(past) = self.past.as_ref().filter(|_| from_slot < first_kept) {
             let archived = past.of_customer(number, from_slot, first_kept);
+            let late = self.late.of_customer(number);
             for (slot, place) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
-                if !picks.iter().any(|pick| pick.seat.slot == slot) {
+                if in_memory.binary_search(&slot).is_err() {
+                    let since = late.iter().find(|(late, _)| *late == slot).map(|(_, place)| *place);
+                    let place = since.map_or(place, |since| since.max(place));
                     picks.push(Pick { key: 0, seat: Seat { customer: number, slot }, place, now });
                 }
             }

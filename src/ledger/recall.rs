@@ -142,8 +142,10 @@ impl Ledger {
             let archived = past.transactions(key).map_err(|error| Refusal::Unreadable(error.to_string()))?;
             for (customer, slot, place) in archived {
                 let seat = Seat { customer, slot };
-                if !found.iter().any(|(known, _)| *known == seat) {
-                    found.push((seat, place));
+                match found.iter_mut().find(|(known, _)| *known == seat) {
+                    // Whichever is later: what came late may be in the archive by now, or have been followed there.
+                    Some((_, known)) => *known = place.max(*known),
+                    None => found.push((seat, place)),
                 }
             }
         }
