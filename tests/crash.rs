@@ -52,8 +52,16 @@ mod stage;
 #[path = "crash/story.rs"]
 mod story;
 
+#[path = "crash/amid.rs"]
+mod amid;
 #[path = "crash/cuts.rs"]
 mod cuts;
+#[path = "crash/faults.rs"]
+mod faults;
+#[path = "crash/flips.rs"]
+mod flips;
+#[path = "crash/meanwhile.rs"]
+mod meanwhile;
 
 /// The seeds of a test that plays so many workloads unless it is told otherwise.
 fn seeds(default: u64) -> std::ops::Range<u64> {

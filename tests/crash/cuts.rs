@@ -6,10 +6,11 @@ use crate::life::{Promised, live};
 use crate::seeds;
 use crate::stage::{Indexes, Stage};
 use crate::story::{Act, Mix, Story};
-use levelgate::journal::Sync;
+use crate::chance::Chance;
+use levelgate::journal::{Instance, Sync, snapshot};
 use levelgate::store::memory::Memory;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A workload with all that is known of it.
@@ -18,12 +19,15 @@ pub struct Trial {
     pub indexes: Indexes,
     expected: HashMap<usize, Rc<Expected>>,
     pub images: u64,
+    /// An index that is opened again and again: nothing leaves memory where it is used.
+    pub flipped: PathBuf,
 }
 
 impl Trial {
     pub fn of(seed: u64, mix: Mix) -> Self {
         let (indexes, expected) = (Indexes::new(), HashMap::new());
-        Self { story: Story::write(seed, mix), indexes, expected, images: 0 }
+        let flipped = indexes.fresh();
+        Self { story: Story::write(seed, mix), indexes, expected, images: 0, flipped }
     }
 
     pub fn expected(&mut self, steps: usize) -> Rc<Expected> {
@@ -101,7 +105,7 @@ impl Trial {
     /// Plays the rest of the workload on what was found, and starts once more.
     fn go_on(&mut self, image: &Memory, index: &Path, sync: Sync, from: usize, about: &str) {
         let about = format!("{about}, going on from step {from}");
-        let (promised, stage) = live(&self.story, from, image, index, sync, &about);
+        let (promised, stage) = live(&self.story, from..self.story.steps.len(), image, index, sync, &about);
         let steps = self.story.steps.len();
         let stage = stage.unwrap_or_else(|| panic!("{about}: it does not start"));
         assert_eq!((promised.begun.max(from), promised.failed), (steps, false), "{about}");
@@ -118,7 +122,7 @@ impl Trial {
     }
 
     /// Sets the clock to where it stood behind so many steps.
-    fn clock(&self, stage: &Stage, steps: usize) {
+    pub fn clock(&self, stage: &Stage, steps: usize) {
         let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
         if let Some(clock) = clock {
             stage.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
@@ -129,10 +133,41 @@ impl Trial {
     pub fn calls(&self, sync: Sync) -> u64 {
         let store = Memory::new();
         let about = format!("seed {}, {sync:?}, without an accident", self.story.seed);
-        let (promised, stage) = live(&self.story, 0, &store, &self.indexes.fresh(), sync, &about);
+        let (promised, stage) = live(&self.story, 0..self.story.steps.len(), &store, &self.indexes.fresh(), sync, &about);
         assert_eq!((promised.begun, promised.failed), (self.story.steps.len(), false), "{about}");
-        drop(stage);
+        let left = stage.map_or(0, |stage| stage.desk.ledger.customers_len() * u64::from(stage.desk.ledger.has_let_go()));
+        println!("{about}: {} calls, some of {left} customers' transactions have left memory", store.calls());
         store.calls()
+    }
+
+    /// Writes a snapshot while the next steps are played: some behind each of its pieces. Says how many were played.
+    pub fn snapshot_amid(&self, stage: &Stage, store: &Memory, from: usize, chance: &mut Chance, about: &str) -> usize {
+        let (mut next, mut bytes) = (from, Vec::new());
+        let begin = stage.journal().last();
+        let id = Instance::known(store).expect("an instance").expect("an instance").id;
+        let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
+        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        let end = stage.desk.ledger.keep(&mut |piece| {
+            writer.put(&piece)?;
+            for _ in 0..chance.between(0, 2) {
+                let Some(step) = self.story.steps.get(next) else { break };
+                next += 1;
+                match (&step.act, &step.said) {
+                    (Act::Line(_) | Act::Signal { .. }, Some(want)) => {
+                        assert_eq!(stage.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
+                    }
+                    _ => _ = stage.retire(),
+                }
+            }
+            Ok(())
+        });
+        writer.end(end.expect("a snapshot").0).expect("an end");
+        stage.journal().sync().expect("a sync");
+        store.put(&format!("snapshots/{:020}.snap", begin.0), &bytes);
+        next
     }
 
     /// Lets the store freeze at a call, and checks so many images.
@@ -141,7 +176,7 @@ impl Trial {
         store.freeze_at(call);
         let seed = self.story.seed;
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, frozen at call {call}");
-        let (promised, stage) = live(&self.story, 0, &store, &index, sync, &about);
+        let (promised, stage) = live(&self.story, 0..self.story.steps.len(), &store, &index, sync, &about);
         drop(stage);
         for number in 0..images {
             let kind = Kind::of(seed.wrapping_mul(31) + call * images + number);

@@ -4,6 +4,7 @@ use crate::stage::Stage;
 use crate::story::{Act, Story};
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
+use std::ops::Range;
 use std::path::Path;
 
 /// What somebody outside knows when the daemon is gone.
@@ -26,15 +27,16 @@ impl Promised {
     }
 }
 
-/// Plays the steps from one on; ends where the store no longer lets them be done.
+/// Plays some steps; ends where the store no longer lets them be done.
 pub fn live(
     story: &Story,
-    from: usize,
+    steps: Range<usize>,
     store: &Memory,
     index: &Path,
     sync: Sync,
     about: &str,
 ) -> (Promised, Option<Stage>) {
+    let Range { start: from, end: to } = steps;
     let mut promised = Promised { begun: from, ..Promised::default() };
     let before = from.checked_sub(1).and_then(|n| story.steps.get(n));
     let clock = |n: Option<usize>| n.and_then(|n| story.steps.get(n)).map(|step| step.clock).filter(|c| *c > i64::MIN);
@@ -42,7 +44,7 @@ pub fn live(
     let Ok(mut stage) = Stage::open(store, index, sync, &story.rules, clock(from.checked_sub(1))) else {
         return (promised, None);
     };
-    for (n, step) in story.steps.iter().enumerate().skip(from) {
+    for (n, step) in story.steps.iter().enumerate().take(to).skip(from) {
         promised.begun = n + 1;
         match &step.act {
             Act::Line(_) | Act::Signal { .. } => {

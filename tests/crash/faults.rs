@@ -1,0 +1,44 @@
+//! One call fails, and all others work: each in turn, in each way.
+
+use crate::cuts::Trial;
+use crate::images::Kind;
+use crate::life::live;
+use crate::seeds;
+use crate::story::Mix;
+use levelgate::journal::Sync;
+use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
+
+const MIX: Mix = Mix { steps: 26, side: 15, keeps: 12, syncs: 6, restarts: 4, waits: 75 };
+
+#[test]
+fn a_call_that_fails_costs_no_acknowledged_operation() {
+    for seed in seeds(2).map(|seed| seed + 2_000) {
+        let sync = if seed % 2 == 0 { Sync::Interval } else { Sync::Always };
+        let mut trial = Trial::of(seed, MIX);
+        let (calls, mut failed) = (trial.calls(sync), 0);
+        for call in 1..=calls {
+            // A write that is short writes half; any other call only fails.
+            let fault = match (call + seed) % 3 {
+                0 => Fault::Error(EIO),
+                1 => Fault::Error(ENOSPC),
+                _ => Fault::Short(ENOSPC),
+            };
+            let (store, index) = (Memory::new(), trial.indexes.fresh());
+            store.fail_at(call, fault);
+            let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, call {call} fails with {fault:?}");
+            let (promised, stage) = live(&trial.story, 0..trial.story.steps.len(), &store, &index, sync, &about);
+            let stopped = stage.as_ref().is_none_or(|stage| stage.journal().failed());
+            assert!(stopped || promised.begun == trial.story.steps.len(), "{about}: it stopped for no reason");
+            failed += u64::from(promised.failed);
+            drop(stage);
+            for kind in [Kind::Killed, Kind::of(call)] {
+                let about = format!("{about}, image {kind:?}");
+                let least = promised.least(sync, kind == Kind::Killed);
+                let goes_on = call.is_multiple_of(7);
+                trial.check(&kind.of_store(&store), &index, sync, least, promised, goes_on, &about);
+            }
+        }
+        println!("seed {seed}, {sync:?}: {calls} calls, {failed} failed the journal, {} images", trial.images);
+        assert!(failed > 0, "seed {seed}: no call failed the journal");
+    }
+}
