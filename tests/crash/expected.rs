@@ -183,7 +183,8 @@ fn questions(oracle: &Oracle, at: i64, all: bool) -> Vec<String> {
         for direction in ["deposit", "withdrawal"] {
             // No level is named: then the stored one speaks.
             keys.push((direction.to_owned(), "EUR".to_owned(), String::new()));
-            let every = ["EUR", "USD", "JPY", "BHD"].into_iter().flat_map(|c| ["gold", "bronze", "unknown"].map(|l| (c, l)));
+            let every =
+                ["EUR", "USD", "JPY", "BHD"].into_iter().flat_map(|c| ["gold", "bronze", "unknown"].map(|l| (c, l)));
             keys.extend(every.filter(|_| all).map(|(c, l)| (direction.to_owned(), c.to_owned(), l.to_owned())));
         }
         for (direction, currency, level) in keys {

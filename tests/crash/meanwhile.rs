@@ -43,7 +43,8 @@ fn committed(stage: &Stage, line: &str) -> bool {
 fn work(stage: &Stage, thread: usize) -> Acknowledged {
     let mut told = Acknowledged::default();
     for n in 0..DURING {
-        let (id, who) = (format!("w{thread}-{n}"), if n % 3 == 0 { format!("own{thread}") } else { "large".to_owned() });
+        let (id, who) =
+            (format!("w{thread}-{n}"), if n % 3 == 0 { format!("own{thread}") } else { "large".to_owned() });
         if reserve(stage, &id, &who) {
             told.statuses.insert(id.clone(), "reserved");
         }
@@ -82,7 +83,14 @@ fn snapshots_taken_meanwhile_hold_what_was_acknowledged() {
         stage.journal().sync().expect("a sync");
         let (done, mut images) = (AtomicBool::new(false), Vec::new());
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..THREADS).map(|thread| scope.spawn({ let stage = &stage; move || work(stage, thread) })).collect();
+            let workers: Vec<_> = (0..THREADS)
+                .map(|thread| {
+                    scope.spawn({
+                        let stage = &stage;
+                        move || work(stage, thread)
+                    })
+                })
+                .collect();
             let keeper = scope.spawn(|| {
                 let (mut taken, mut images) = (0, Vec::new());
                 while !done.load(Ordering::Acquire) {

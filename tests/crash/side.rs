@@ -24,7 +24,8 @@ pub fn configure(folder: &Path) {
 /// A payment of one euro, or the question whether it may pass.
 pub fn line(op: &str, at: &str, merchant: &str, who: &str, instrument: Option<&str>) -> Fields {
     let mut fields = Fields::default();
-    for (key, value) in [("op", op), ("at", at), ("merchant", merchant), ("direction", "deposit"), ("currency", "EUR")] {
+    for (key, value) in [("op", op), ("at", at), ("merchant", merchant), ("direction", "deposit"), ("currency", "EUR")]
+    {
         fields.text(key, value);
     }
     fields.text("amount", "1.00");

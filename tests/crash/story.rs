@@ -73,11 +73,7 @@ pub struct Told {
 
 impl Told {
     pub fn nothing(story: &Story) -> Self {
-        Self {
-            twin: Stage::memory(&story.rules),
-            oracle: Oracle::new(story.model.clone()),
-            side: Side::default(),
-        }
+        Self { twin: Stage::memory(&story.rules), oracle: Oracle::new(story.model.clone()), side: Side::default() }
     }
 
     /// Does one thing; the models must agree with what is said to it.
