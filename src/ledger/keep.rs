@@ -23,7 +23,6 @@ impl Ledger {
     /// # Errors
     /// Those of whoever takes the pieces.
     pub fn keep(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
-        take(Piece::World(self.world()))?;
         let done = (0..SHARDS).try_for_each(|shard| {
             self.being_kept.store(shard + 1, Ordering::SeqCst);
             let numbers: Vec<u64> = self.customers.shard(shard).keys().copied().collect();
@@ -31,6 +30,9 @@ impl Ledger {
         });
         self.being_kept.store(0, Ordering::SeqCst);
         done?;
+        // Behind the customers: what a record up to the begin has left outside of its customer was left there under the
+        // customer's lock, and every such lock has been held since.
+        take(Piece::World(self.world()))?;
         Ok(self.journal.last())
     }
 
@@ -58,13 +60,17 @@ impl Ledger {
     fn world(&self) -> WorldDto {
         let levels = self.made_levels.all().into_iter();
         let late = self.late.all().into_iter();
+        // A block that is in the journal is among these as well.
+        let blocking = self.blocking.lock();
+        let blocked = self.blocked_instruments.iter().map(|id| id.clone()).collect();
+        drop(blocking);
         WorldDto {
             next_customer: self.next_customer.load(Ordering::Relaxed),
             currencies: self.currencies_held().into_iter().map(Currency::code).collect(),
             levels: levels
                 .map(|(merchant, made)| LevelDto::of(merchant, made.name, made.direction, made.currency, made.created))
                 .collect(),
-            blocked: self.blocked_instruments.iter().map(|id| id.clone()).collect(),
+            blocked,
             late: late
                 .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
                 .collect(),

@@ -131,8 +131,12 @@ impl Ledger {
         let now = self.settle(customer, now);
         let first_kept = customer.briefs.first_slot();
         // The archive may know them too, and not what happened to them since.
-        let in_memory: Vec<u32> =
-            customer.briefs.starting_at(from_slot).map(|(slot, _)| slot).take_while(|slot| *slot < first_kept).collect();
+        let in_memory: Vec<u32> = customer
+            .briefs
+            .starting_at(from_slot)
+            .map(|(slot, _)| slot)
+            .take_while(|slot| *slot < first_kept)
+            .collect();
         let mut picks: Vec<Pick> = customer
             .briefs
             .starting_at(from_slot)

@@ -190,12 +190,13 @@ impl Recovering {
         let late = &self.late;
         let customer = self.shards[slot(number)].get_mut(&number);
         let customer = customer.ok_or_else(|| format!("no record made customer {number}"))?;
+        // Before what the snapshot holds already is passed over: the place is of no customer.
+        if let Event::Happened { slot, left: Some(left), .. } = event {
+            late.insert(left.key, Seat { customer: number, slot: *slot }, record.place);
+        }
         // The snapshot was taken behind this record: it holds what it says.
         if record.lsn.0 <= customer.applied {
             return Ok(());
-        }
-        if let Event::Happened { slot, left: Some(left), .. } = event {
-            late.insert(left.key, Seat { customer: number, slot: *slot }, record.place);
         }
         // The number is noted when the whole record is applied: its events are one step.
         let applied = customer.applied;

@@ -72,6 +72,8 @@ impl Ledger {
     fn block(&self, id: &str, blocked: bool, at: Millis) {
         let mut body = Vec::with_capacity(64);
         event::encode_common(&Common::InstrumentBlocked { id: id.into(), blocked, at }, &mut body);
+        // In one step for whoever takes a snapshot: it holds what the journal held when it began.
+        let _alone = self.blocking.lock();
         self.journal.append(0, &body);
         self.set_blocked(id, blocked);
     }
