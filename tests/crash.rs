@@ -62,6 +62,8 @@ mod faults;
 mod flips;
 #[path = "crash/meanwhile.rs"]
 mod meanwhile;
+#[path = "crash/regressions.rs"]
+mod regressions;
 
 /// The seeds of a test that plays so many workloads unless it is told otherwise.
 fn seeds(default: u64) -> std::ops::Range<u64> {

@@ -1,7 +1,7 @@
 //! A snapshot between whose pieces operations go on, in an order that a seed gives.
 
 use crate::chance::Chance;
-use crate::cuts::Trial;
+use crate::cuts::{Left, Trial};
 use crate::images::Kind;
 use crate::life::live;
 use crate::seeds;
@@ -29,7 +29,8 @@ fn a_snapshot_amid_operations_and_what_follows_it_are_the_same_state() {
             for lost in [false, true] {
                 let found = if lost { trial.indexes.fresh() } else { index.clone() };
                 let about = format!("{about} up to step {}, index lost: {lost}", promised.begun);
-                trial.check(&Kind::Killed.of_store(&store), &found, Sync::Always, least, promised, lost, &about);
+                let left = Left { image: &Kind::Killed.of_store(&store), index: &found, sync: Sync::Always };
+                trial.check(&left, least, promised, lost, &about);
             }
         }
         println!("seed {seed}: {} images", trial.images);

@@ -7,11 +7,18 @@ use crate::life::{Promised, live};
 use crate::seeds;
 use crate::stage::{Indexes, Stage};
 use crate::story::{Act, Mix, Story};
-use levelgate::journal::{Instance, Sync, snapshot};
+use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+/// What a dead daemon has left: its store, and the archive's index beside it.
+pub struct Left<'a> {
+    pub image: &'a Memory,
+    pub index: &'a Path,
+    pub sync: Sync,
+}
 
 /// A workload with all that is known of it.
 pub struct Trial {
@@ -56,16 +63,8 @@ impl Trial {
     }
 
     /// Opens an image, and compares it with what must be in it. With `goes_on` the rest of the workload follows.
-    pub fn check(
-        &mut self,
-        image: &Memory,
-        index: &Path,
-        sync: Sync,
-        least: u64,
-        promised: Promised,
-        goes_on: bool,
-        about: &str,
-    ) {
+    pub fn check(&mut self, left: &Left<'_>, least: u64, promised: Promised, goes_on: bool, about: &str) {
+        let Left { image, index, sync } = *left;
         self.images += 1;
         let first = image.kill_image();
         let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.rules, None);
@@ -144,16 +143,8 @@ impl Trial {
 
     /// Writes a snapshot while the next steps are played: some behind each of its pieces. Says how many were played.
     pub fn snapshot_amid(&self, stage: &Stage, store: &Memory, from: usize, chance: &mut Chance, about: &str) -> usize {
-        let (mut next, mut bytes) = (from, Vec::new());
-        let begin = stage.journal().last();
-        let id = Instance::known(store).expect("an instance").expect("an instance").id;
-        let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
-        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        });
-        let end = stage.desk.ledger.keep(&mut |piece| {
-            writer.put(&piece)?;
+        let mut next = from;
+        stage.snapshot_amid(store, || {
             for _ in 0..chance.between(0, 2) {
                 let Some(step) = self.story.steps.get(next) else { break };
                 next += 1;
@@ -164,11 +155,7 @@ impl Trial {
                     _ => _ = stage.retire(),
                 }
             }
-            Ok(())
         });
-        writer.end(end.expect("a snapshot").0).expect("an end");
-        stage.journal().sync().expect("a sync");
-        store.put(&format!("snapshots/{:020}.snap", begin.0), &bytes);
         next
     }
 
@@ -188,7 +175,8 @@ impl Trial {
             let least = promised.least(sync, kind == Kind::Killed);
             let about = format!("{about}, image {kind:?}, index lost: {lost}");
             let goes_on = (call + number).is_multiple_of(5);
-            self.check(&kind.of_store(&store), &found, sync, least, promised, goes_on, &about);
+            let left = Left { image: &kind.of_store(&store), index: &found, sync };
+            self.check(&left, least, promised, goes_on, &about);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One call fails, and all others work: each in turn, in each way.
 
-use crate::cuts::{Trial, degree};
+use crate::cuts::{Left, Trial, degree};
 use crate::images::Kind;
 use crate::life::live;
 use crate::seeds;
@@ -34,7 +34,8 @@ fn a_call_that_fails_costs_no_acknowledged_operation() {
             let about = format!("{about}, image {kind:?}");
             let least = promised.least(sync, kind == Kind::Killed);
             let goes_on = call.is_multiple_of(7);
-            trial.check(&kind.of_store(&store), &index, sync, least, promised, goes_on, &about);
+            let left = Left { image: &kind.of_store(&store), index: &index, sync };
+            trial.check(&left, least, promised, goes_on, &about);
         }
         println!("seed {seed}, {sync:?}: {calls} calls, {failed} failed the journal, {} images", trial.images);
         assert!(failed > 0, "seed {seed}: no call failed the journal");

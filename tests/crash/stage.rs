@@ -13,7 +13,7 @@ use levelgate::{
         time::Millis,
     },
     http::desk::Desk,
-    journal::{Journal, Lsn, Options, Sync},
+    journal::{Instance, Journal, Lsn, Options, Sync, snapshot},
     ledger::{Bounds, Ground, Ledger, Retention, Wanted},
     metrics::Meters,
     store::memory::Memory,
@@ -165,6 +165,25 @@ impl Stage {
             self.retire();
         }
         Ok(())
+    }
+
+    /// Writes a snapshot as the folder does, and does something behind each of its pieces.
+    pub fn snapshot_amid(&self, store: &Memory, mut behind_each: impl FnMut()) {
+        let (begin, mut bytes) = (self.journal().last(), Vec::new());
+        let id = Instance::known(store).expect("an instance").expect("an instance").id;
+        let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
+        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        let end = self.desk.ledger.keep(&mut |piece| {
+            writer.put(&piece)?;
+            behind_each();
+            Ok(())
+        });
+        writer.end(end.expect("a snapshot").0).expect("an end");
+        self.journal().sync().expect("a sync");
+        store.put(&format!("snapshots/{:020}.snap", begin.0), &bytes);
     }
 
     /// Lets go of whatever no window reaches any more; says how many left.

@@ -1,0 +1,110 @@
+//! Each defect that was found has its smallest story here.
+
+use crate::side;
+use crate::stage::{Indexes, Stage};
+use levelgate::journal::Sync;
+use levelgate::store::memory::{Keep, Memory, Unsynced};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+type Rules = Arc<levelgate::domain::rules::Rules>;
+
+fn rules() -> Rules {
+    let config = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(config.path().join("merchants")).expect("a folder");
+    side::configure(config.path());
+    Arc::new(levelgate::config::load(config.path()).expect("a configuration").rules)
+}
+
+fn open(store: &Memory, index: &Path, rules: &Rules) -> Stage {
+    Stage::open(store, index, Sync::Always, rules, None).expect("a start")
+}
+
+const THEN: &str = "2026-03-10T12:00:00.000Z";
+const LONG_AFTER: &str = "2027-03-10T12:00:00.000Z";
+
+fn pay(stage: &Stage, at: &str, id: &str) {
+    let mut line = side::line("payment", at, "side", "anna", None);
+    line.text("transaction_id", id);
+    let said = stage.line(&line.line());
+    assert!(!said.refused, "{}", said.text);
+    stage.journal().commit(said.rests_on).expect("a commit");
+}
+
+/// Gives a cent back; whether that was known already.
+fn cancel(stage: &Stage, n: u32) -> bool {
+    let said = stage.line(&format!(
+        "{{\"op\": \"cancel\", \"at\": {LONG_AFTER:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \
+         \"amount\": \"0.01\", \"cancel_id\": \"c{n}\"}}"
+    ));
+    assert!(!said.refused, "{}", said.text);
+    said.replay
+}
+
+/// A stage on which the transaction `t` has left memory.
+fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Stage {
+    let stage = open(store, index, rules);
+    pay(&stage, THEN, "t");
+    drop(stage);
+    let stage = open(store, index, rules);
+    stage.line(&side::line("check", LONG_AFTER, "side", "anna", None).line());
+    stage.keep(true, true).expect("a snapshot");
+    assert!(stage.desk.ledger.has_let_go());
+    stage
+}
+
+#[test]
+fn late_facts_amid_a_snapshot_are_known_behind_it() {
+    let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
+    let index = indexes.fresh();
+    let stage = with_one_that_left(&store, &index, &rules);
+    assert!(!cancel(&stage, 0));
+    let mut n = 0;
+    stage.snapshot_amid(&store, || {
+        n += 1;
+        assert!(!cancel(&stage, n));
+    });
+    drop(stage);
+    let stage = open(&store, &index, &rules);
+    stage.line(&side::line("check", LONG_AFTER, "side", "anna", None).line());
+    for n in 0..=n {
+        assert!(cancel(&stage, n), "the cancel {n} is taken for new");
+    }
+}
+
+#[test]
+fn a_list_shows_the_facts_that_came_late() {
+    let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
+    let stage = with_one_that_left(&store, &indexes.fresh(), &rules);
+    assert!(!cancel(&stage, 0));
+    // The list and what is shown are compared with each other there.
+    assert_eq!(stage.listed("side"), "t approved");
+}
+
+#[test]
+fn a_key_that_a_power_cut_took_cuts_what_it_had_sealed() {
+    let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
+    let index = indexes.fresh();
+    let stage = open(&store, &index, &rules);
+    pay(&stage, THEN, "t");
+    let mut line = side::line("reserve", THEN, "side", "bert", None);
+    line.text("transaction_id", "u");
+    line.set("customer", "{\"email\": \"bert@example.com\"}".into());
+    let said = stage.line(&line.line());
+    // Key and record are written; the first sync, that of the keys, does not come any more.
+    store.freeze_at(store.calls() + 3);
+    stage.journal().commit(said.rests_on).expect_err("no sync");
+    drop(stage);
+    // Of two writes that were not synced the medium has the later one alone.
+    let image = store.crash_image(&mut |change| match change {
+        Unsynced::Write { bytes: 64, .. } => Keep::Nothing,
+        _ => Keep::All,
+    });
+    let stage = open(&image, &indexes.fresh(), &rules);
+    stage.line(&side::line("check", THEN, "side", "anna", None).line());
+    assert!(stage.desk.show("side", "u").is_err());
+    let shown: Value =
+        serde_json::from_slice(&stage.desk.show("side", "t").expect("it was acknowledged")).expect("JSON");
+    assert_eq!(shown["status"], "approved");
+}
