@@ -4,10 +4,10 @@
 
 use crate::{
     journal::{
-        ARCHIVE, FOLDER, Instance, Keys, Lsn, event,
-        frame::Body,
+        ARCHIVE, FOLDER, Instance, JournalId, Keys, Lsn, Place, event,
+        frame::{Body, HeadFlaw, SegmentHead},
         keys,
-        walk::{Damage, Step, Walk},
+        walk::{Damage, Step, Walk, WalkError},
     },
     store::{Store, disk::Disk},
 };
@@ -40,7 +40,22 @@ struct Found {
     synced: Lsn,
     /// The number behind the last whole record.
     next: Option<Lsn>,
-    damage: Option<(String, Damage)>,
+    damage: Option<(String, Flawed)>,
+    /// Which journal it is, where that can be told.
+    id: JournalId,
+}
+
+/// Where the journal stops being whole.
+struct Flawed {
+    offset: u64,
+    lsn: Lsn,
+    what: String,
+}
+
+impl From<Damage> for Flawed {
+    fn from(damage: Damage) -> Self {
+        Self { offset: damage.offset, lsn: damage.lsn, what: damage.wrong.to_string() }
+    }
 }
 
 /// Prints what is there; fails where anything is damaged.
@@ -60,6 +75,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     if let Some(instance) = &instance {
+        found.id = instance.id;
         // Opening keys that are not there would make them.
         let has_keys = store.list("")?.iter().any(|name| name == keys::PATH);
         match has_keys.then(|| Keys::open(&store, instance.id.0)) {
@@ -91,13 +107,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             format!(
                 "{path} is damaged at byte {}, record {}: {}; it was on the disk for certain, so the daemon refuses to \
                  start: restore the folder from a backup",
-                damage.offset, damage.lsn, damage.wrong
+                damage.offset, damage.lsn, damage.what
             )
         } else {
             format!(
                 "{path} ends in bytes that were never whole, from byte {} on (record {}: {}); the next start cuts them \
                  off and keeps them in the folder `cut`",
-                damage.offset, damage.lsn, damage.wrong
+                damage.offset, damage.lsn, damage.what
             )
         });
     }
@@ -145,6 +161,7 @@ fn segment(
 ) -> anyhow::Result<()> {
     let mut walk = match Walk::open(store, path) {
         Ok(walk) => walk,
+        Err(WalkError::Head(flaw @ HeadFlaw::Damaged(_))) => return headless(store, path, flaw, found, out),
         Err(error) => {
             found.problems.push(format!("{path}: {error}"));
             return Ok(());
@@ -191,8 +208,47 @@ fn segment(
                 found.synced = found.synced.max(synced);
             }
         }
-        found.damage.get_or_insert((path.to_owned(), damage));
+        found.damage.get_or_insert((path.to_owned(), damage.into()));
     }
+    Ok(())
+}
+
+/// A segment without a whole head: a process that was killed as it made the file leaves one. A start judges it by the
+/// record that it should begin with, as it does any other damage.
+fn headless(
+    store: &dyn Store,
+    path: &str,
+    flaw: HeadFlaw,
+    found: &mut Found,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let named = path.rsplit('/').next().and_then(|name| name.strip_suffix(".log")?.parse().ok()).map(Lsn);
+    let Some(lsn) = found.next.or(named) else {
+        found.problems.push(format!("{path}: {flaw}"));
+        return Ok(());
+    };
+    let file = store.open(path)?;
+    writeln!(out, "segment    {path}: no whole head, {} bytes", file.len()?)?;
+    // Its records may be whole all the same, and know how far the journal was synced.
+    let assumed =
+        SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: Place(0), synced: Lsn::NONE };
+    let mut walk = Walk::with_head(file, assumed)?;
+    loop {
+        match walk.step()? {
+            Step::End => break,
+            Step::Record(seen) => {
+                if let Body::Batch { synced, .. } = seen.framed.body {
+                    found.synced = found.synced.max(synced);
+                }
+            }
+            Step::Damage(_) => {
+                if !walk.skip()? {
+                    break;
+                }
+            }
+        }
+    }
+    found.damage.get_or_insert((path.to_owned(), Flawed { offset: 0, lsn, what: flaw.to_string() }));
     Ok(())
 }
 
