@@ -1,0 +1,145 @@
+//! The folders of one test: a configuration that may be written anew between two starts, and a data folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One euro in dollars, by which amounts are counted over currencies.
+const RATES: &str = "base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"1.25\"\n";
+
+const GATES_AND_PROJECTS: &str = r#"
+default_behaviour = "unknown_level"
+add_all_projects_to_unknown_level = true
+hold = { deposit = "7d", withdrawal = "7d" }
+
+[[gates]]
+id = "gate-a"
+
+[[gates]]
+id = "gate-b"
+
+[[projects]]
+id = "web"
+client_definition = ["email", "phone"]
+  [[projects.endpoints]]
+  id = "web-eur"
+  currency = "EUR"
+  gates = ["gate-a", "gate-b"]
+  [[projects.endpoints]]
+  id = "web-usd"
+  currency = "USD"
+  gates = ["gate-a", "gate-b"]
+"#;
+
+/// The daemon's own settings, as far as tests vary them.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// `[store] kind`.
+    pub(crate) kind: &'static str,
+    /// `[store] sync`.
+    pub(crate) sync: &'static str,
+    /// `[store] segment_bytes`.
+    pub(crate) segment_bytes: u64,
+    /// `[store] snapshot_interval_s`.
+    pub(crate) snapshot_interval_s: u64,
+    /// `[store] snapshot_records`.
+    pub(crate) snapshot_records: u64,
+    /// `[memory] max_transactions`.
+    pub(crate) max_transactions: u64,
+}
+
+impl Settings {
+    /// Small segments and frequent snapshots, so that a short run meets every boundary.
+    pub(crate) const BUSY: Settings = Settings {
+        kind: "disk",
+        sync: "interval",
+        segment_bytes: 65_536,
+        snapshot_interval_s: 1,
+        snapshot_records: 400,
+        max_transactions: 10_000_000,
+    };
+    /// One segment and no snapshot unless it is asked for, so that a test knows what stands where.
+    pub(crate) const CALM: Settings = Settings {
+        segment_bytes: 64 << 20,
+        snapshot_interval_s: 3_600,
+        snapshot_records: 1_000_000_000,
+        ..Settings::BUSY
+    };
+
+    fn text(&self, data: &Path) -> String {
+        let Settings { kind, sync, segment_bytes, snapshot_interval_s, snapshot_records, max_transactions } = self;
+        format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n[store]\nkind = \"{kind}\"\npath = \"{}\"\nsync = \"{sync}\"\n\
+             segment_bytes = {segment_bytes}\nsnapshot_interval_s = {snapshot_interval_s}\n\
+             snapshot_records = {snapshot_records}\n[memory]\nmax_transactions = {max_transactions}\n",
+            data.display()
+        )
+    }
+}
+
+/// The folders; they go when the test ends.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    dir: tempfile::TempDir,
+}
+
+impl Setup {
+    /// Two merchants alike but for who names the customers: `acme` does it itself, `globex` leaves it to the gateway.
+    pub(crate) fn new(settings: &Settings) -> Setup {
+        let setup = Setup { dir: tempfile::tempdir().expect("a temporary folder") };
+        let merchants = setup.config().join("merchants");
+        std::fs::create_dir_all(&merchants).expect("a folder");
+        let levels = crate::model::levels_text();
+        for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
+            let text = format!("id = \"{id}\"\noperation_mode = \"{mode}\"\n{GATES_AND_PROJECTS}{levels}");
+            std::fs::write(merchants.join(format!("{id}.toml")), text).expect("a file");
+        }
+        std::fs::write(setup.config().join("rates.toml"), RATES).expect("a file");
+        setup.settle(settings, &setup.data());
+        setup
+    }
+
+    /// Writes the daemon's settings anew, for the next start.
+    pub(crate) fn settle(&self, settings: &Settings, data: &Path) {
+        std::fs::write(self.config().join("levelgate.toml"), settings.text(data)).expect("a file");
+    }
+
+    /// The folder of the configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("config")
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Another path beside both.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// Every file under a folder with its bytes, by the path from there on.
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let (mut found, mut left) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = left.pop() {
+        for entry in std::fs::read_dir(&next).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                left.push(entry);
+            } else {
+                let name = entry.strip_prefix(folder).expect("it lies there").display().to_string();
+                found.insert(name, std::fs::read(&entry).expect("a file is read"));
+            }
+        }
+    }
+    found
+}
+
+/// The names of the files of a folder that end so, in order; none where there is no folder.
+pub(crate) fn names(folder: &Path, end: &str) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(end)).collect();
+    names.sort_unstable();
+    names
+}

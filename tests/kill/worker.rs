@@ -1,0 +1,380 @@
+//! One client: it sends its mix until the daemon dies, keeps what it was told, and holds the next daemon to it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+use crate::model::{Person, money};
+use crate::operation::{Book, Expected, Operation, stand};
+use crate::wire::{Answer, Wire};
+
+/// What is asked of every customer: each level that has filters, by a name that leads to it.
+const ASKED: &[(&str, (&str, &str))] = &[
+    ("gold", ("deposit", "EUR")),
+    ("silver", ("deposit", "EUR")),
+    ("bronze", ("deposit", "EUR")),
+    ("gold", ("deposit", "USD")),
+    ("gold", ("withdrawal", "EUR")),
+];
+
+/// What load and its end have come to.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) answered: u64,
+    pub(crate) unanswered: u64,
+    /// Of those without an answer: had happened all the same.
+    pub(crate) happened: u64,
+    pub(crate) replayed: u64,
+    pub(crate) checked: u64,
+}
+
+impl Counted {
+    pub(crate) fn add(&mut self, other: Counted) {
+        self.answered += other.answered;
+        self.unanswered += other.unanswered;
+        self.happened += other.happened;
+        self.replayed += other.replayed;
+        self.checked += other.checked;
+    }
+}
+
+/// A client with its customers.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    pub(crate) book: Book,
+    chance: Chance,
+    /// Everything that was answered, in order.
+    log: Vec<Operation>,
+    /// How much of the log is known to have outlived a kill.
+    judged: usize,
+    /// What was sent and not answered, in order.
+    pending: Vec<Operation>,
+    /// What a failure says of where it happened.
+    pub(crate) context: String,
+    pub(crate) counted: Counted,
+    /// An answer that says that the outcome is unknown, where one came.
+    pub(crate) unknown: Option<Answer>,
+}
+
+impl Worker {
+    pub(crate) fn new(name: &str, seed: u64, each: usize) -> Worker {
+        Worker {
+            book: Book::new(name, each),
+            chance: Chance::seeded(seed),
+            log: Vec::new(),
+            judged: 0,
+            pending: Vec::new(),
+            context: format!("seed {seed}"),
+            counted: Counted::default(),
+            unknown: None,
+        }
+    }
+
+    #[track_caller]
+    fn expect(&self, holds: bool, what: impl FnOnce() -> String) {
+        assert!(holds, "{}: {}", self.context, what());
+    }
+
+    /// Sends the mix until it is told to stop or an answer stays away; `answered` counts for everybody.
+    pub(crate) fn load(&mut self, wire: &mut Wire, stop: &AtomicBool, answered: &AtomicU64) {
+        let begun = self.log.len();
+        while !stop.load(Ordering::Relaxed) && self.pending.is_empty() {
+            self.exchange(wire, answered);
+        }
+        self.counted.answered += (self.log.len() - begun) as u64;
+        self.counted.unanswered += self.pending.len() as u64;
+    }
+
+    /// Sends one batch or one call.
+    fn exchange(&mut self, wire: &mut Wire, answered: &AtomicU64) {
+        let before = self.log.len();
+        if self.chance.percent(30) {
+            let lines = self.chance.between(2, 12);
+            let operations: Vec<Operation> = (0..lines).map(|_| self.book.next(&mut self.chance, true)).collect();
+            let lines: Vec<String> = operations.iter().map(|operation| self.book.line(operation)).collect();
+            let mut answers = wire.batch(&lines).into_iter();
+            for operation in operations {
+                match answers.next() {
+                    Some(answer) => self.take(operation, line_status(&answer), &answer),
+                    None => self.pending.push(operation),
+                }
+            }
+        } else {
+            let operation = self.book.next(&mut self.chance, false);
+            let (path, body) = self.book.call(&operation);
+            match wire.post(&path, &body) {
+                // What a dying journal answers is that the outcome is unknown.
+                Some(answer) if answer.status == 503 => {
+                    self.unknown = Some(answer);
+                    self.pending.push(operation);
+                }
+                Some(answer) => {
+                    self.expect(!answer.is_replay(), || format!("an id is new: {operation:?} {answer:?}"));
+                    self.take(operation, answer.status, &answer.json());
+                }
+                None => self.pending.push(operation),
+            }
+        }
+        answered.fetch_add((self.log.len() - before) as u64, Ordering::Relaxed);
+    }
+
+    /// Sends at least so many operations, each of which must be answered.
+    pub(crate) fn send(&mut self, wire: &mut Wire, count: usize) {
+        let (goal, answered) = (self.log.len() + count, AtomicU64::new(0));
+        while self.log.len() < goal {
+            self.exchange(wire, &answered);
+            self.expect(self.pending.is_empty(), || "an answer stayed away".to_owned());
+        }
+    }
+
+    /// Judges a first answer and keeps it.
+    fn take(&mut self, mut operation: Operation, status: u16, answer: &Value) {
+        if let Expected::Moved(stand) = &operation.expected {
+            let told = (text(answer, "status"), text(answer, "amount"), text(answer, "cancelled"), text(answer, "refunded"));
+            let wanted = (stand.0, stand.1.as_str(), stand.2.as_str(), stand.3.as_str());
+            self.expect(status == 200 && told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
+        }
+        self.judge(&mut operation, status, answer);
+        self.log.push(operation);
+    }
+
+    /// Judges what holds of every answer to an operation, the first and those that repeat it.
+    fn judge(&mut self, operation: &mut Operation, status: u16, answer: &Value) {
+        let wanted_status = if let Expected::Refused(status) = operation.expected { status } else { 200 };
+        self.expect(status == wanted_status, || format!("wanted {wanted_status}: {operation:?}\n{answer}"));
+        match &operation.expected {
+            Expected::Decision(decided, resolution) => {
+                let decision = if decided.codes.is_empty() { "allow" } else { "deny" };
+                self.expect(codes(answer) == decided.codes.iter().cloned().collect::<Vec<_>>(), || {
+                    format!("wanted {decided:?}: {operation:?}\n{answer}")
+                });
+                let level = decided.level.map(|(name, source)| json!({ "name": name, "source": source }));
+                let told = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
+                let wanted = (decision, &level.unwrap_or(Value::Null), *resolution);
+                self.expect(told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
+                let told = lasting(answer);
+                if let Some(before) = &operation.told {
+                    self.expect(told == *before, || format!("was told {before}: {operation:?}\n{answer}"));
+                }
+                operation.told = Some(told);
+                self.learn(operation.person, answer);
+            }
+            Expected::Status(status) => {
+                self.expect(text(answer, "status") == *status, || format!("wanted {status}: {operation:?}\n{answer}"));
+            }
+            Expected::Moved(_) | Expected::Refused(_) => {}
+        }
+    }
+
+    /// A customer has one number for ever.
+    fn learn(&mut self, place: usize, answer: &Value) {
+        let person = &self.book.people[place];
+        let id = answer["customer"]["customer_id"].as_str();
+        if person.stranger {
+            return;
+        }
+        let same = id.is_some() && (person.id.is_none() || person.id.as_deref() == id);
+        self.expect(same, || format!("customer {} is another one: {answer}", person.name));
+        self.book.people[place].id = id.map(str::to_owned);
+    }
+
+    /// Finds out what became of the operations that got no answer: each is sent again and counts from then on.
+    pub(crate) fn settle(&mut self, wire: &mut Wire) {
+        let mut first_missing = None;
+        for mut operation in std::mem::take(&mut self.pending) {
+            // One that is refused leaves nothing, and might pass behind what was sent after it.
+            if matches!(operation.expected, Expected::Refused(_)) {
+                continue;
+            }
+            let (path, body) = self.book.call(&operation);
+            let happened = match operation.kind {
+                "payment" => self.was_paid(wire, &operation),
+                _ => None,
+            };
+            if operation.kind == "payment" && happened.is_none() {
+                // What a payment does in one step can be asked for again in a batch alone.
+                let answers = wire.batch(&[self.book.line(&operation)]);
+                self.expect(answers.len() == 1, || format!("no answer to {operation:?}"));
+                first_missing = first_missing.or(Some(operation.clone()));
+                self.take(operation, line_status(&answers[0]), &answers[0]);
+                continue;
+            }
+            let answer = wire.post(&path, &body);
+            let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
+            if answer.is_replay() {
+                let missing = &first_missing;
+                self.expect(missing.is_none(), || format!("{operation:?} is there, {missing:?} before it is not"));
+                self.judge(&mut operation, answer.status, &answer.json());
+                self.counted.happened += 1;
+                self.log.push(operation);
+            } else {
+                self.expect(happened.is_none(), || format!("it was there, and no replay: {operation:?} {answer:?}"));
+                if operation.kind != "signal" {
+                    first_missing = first_missing.or(Some(operation.clone()));
+                }
+                self.take(operation, answer.status, &answer.json());
+            }
+        }
+    }
+
+    /// A payment's reserve and outcome happen in one step: both are there or none.
+    fn was_paid(&self, wire: &mut Wire, operation: &Operation) -> Option<()> {
+        let tx = &self.book.people[operation.person].txs[operation.tx];
+        let merchant = self.book.people[operation.person].merchant;
+        let answer = wire.get(&format!("/v1/merchants/{merchant}/transactions/{}", tx.id)).expect("an answer");
+        if answer.status == 404 {
+            return None;
+        }
+        self.expect(text(&answer.ok(), "status") != "reserved", || format!("half of it is there: {operation:?}"));
+        Some(())
+    }
+
+    /// Holds the daemon to everything that was answered since it was last held to it, and to some of what was before.
+    pub(crate) fn verify(&mut self, wire: &mut Wire, everything: bool) {
+        let from = if everything { 0 } else { self.judged };
+        let older: Vec<usize> = (0..40).filter(|_| from > 0).map(|_| self.chance.place(from)).collect();
+        for at in older.into_iter().chain(from..self.log.len()) {
+            self.repeat(wire, at);
+        }
+        self.judged = self.log.len();
+        self.usage(wire);
+        self.transactions(wire, if everything { 400 } else { 40 });
+    }
+
+    /// Sends an answered operation again: it is answered as it was, and as something remembered.
+    fn repeat(&mut self, wire: &mut Wire, at: usize) {
+        let mut operation = self.log[at].clone();
+        if matches!(operation.expected, Expected::Refused(_) | Expected::Status(_)) {
+            return;
+        }
+        let (path, body) = self.book.call(&operation);
+        let answer = wire.post(&path, &body);
+        let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
+        self.expect(answer.is_replay(), || format!("it was answered and is not there: {operation:?}\n{answer:?}"));
+        let said = answer.json();
+        self.judge(&mut operation, answer.status, &said);
+        let stand = stand(&self.book.people[operation.person].txs[operation.tx]);
+        let same = if operation.decides() {
+            text(&said, "status") == stand.0
+        } else {
+            (text(&said, "status"), text(&said, "amount")) == (stand.0, stand.1.as_str())
+                && (text(&said, "cancelled"), text(&said, "refunded")) == (stand.2.as_str(), stand.3.as_str())
+        };
+        self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{said}"));
+        self.counted.replayed += 1;
+    }
+
+    /// Compares the usage of every filter of every customer with the sum over the list.
+    fn usage(&mut self, wire: &mut Wire) {
+        let (mut lines, mut asked) = (Vec::new(), Vec::new());
+        for (place, person) in self.book.people.iter().enumerate().filter(|(_, p)| p.exists && !p.stranger) {
+            for (number, (level, way)) in ASKED.iter().enumerate() {
+                let mut line = json!({ "op": "check", "merchant": person.merchant, "direction": way.0, "currency": way.1,
+                    "amount": "0.01", "customer_level": level, "explain": true });
+                // Attributes are found again too, with what they are sealed with.
+                if number == 0 && person.has_email {
+                    line["customer"] = json!({ "email": person.email });
+                } else if person.merchant == "acme" {
+                    line["merchant_customer_identifier"] = json!(person.name);
+                } else {
+                    line["customer_id"] = json!(person.id);
+                }
+                lines.push(line.to_string());
+                asked.push((place, *level, *way));
+            }
+        }
+        let answers = wire.batch(&lines);
+        self.expect(answers.len() == lines.len(), || format!("{} answers to {} checks", answers.len(), lines.len()));
+        for ((place, level, way), answer) in asked.into_iter().zip(&answers) {
+            self.compare(&self.book.people[place], level, way, answer);
+        }
+        self.counted.checked += answers.len() as u64;
+    }
+
+    fn compare(&self, person: &Person, level: &'static str, way: (&str, &str), answer: &Value) {
+        let decided = person.decide(way, 1, Some(level), None, &self.book.blocked);
+        let codes_wanted: Vec<(u64, String)> = decided.codes.iter().cloned().collect();
+        let more = decided.codes.is_empty().then_some(1);
+        let applied = decided.level.map_or("", |(name, _)| name);
+        let used: Vec<(&str, &str, u64)> = answer["limits"].as_array().into_iter().flatten().map(|limit| {
+            let quantity = limit["quantity"]["used"].as_u64().unwrap_or(u64::MAX);
+            (text(limit, "filter"), text(&limit["amount"], "used"), quantity)
+        }).collect();
+        let wanted = person.usage(applied, way, more);
+        let wanted: Vec<(&str, &str, u64)> = wanted.iter().map(|(name, used, n)| (*name, used.as_str(), *n)).collect();
+        let who = &answer["customer"];
+        let same = used == wanted && codes(answer) == codes_wanted && text(who, "status") == person.status();
+        let same = same && who["customer_id"].as_str() == person.id.as_deref();
+        self.expect(same, || {
+            format!("{} at {level} {way:?}: wanted {wanted:?} {codes_wanted:?} {}\n{answer}\n{:#?}", person.name, person.status(), person.txs)
+        });
+    }
+
+    /// Looks at some transactions as they are kept: every fact once.
+    fn transactions(&mut self, wire: &mut Wire, count: usize) {
+        for _ in 0..count {
+            let person = &self.book.people[self.chance.place(self.book.people.len())];
+            if person.txs.is_empty() {
+                continue;
+            }
+            let tx = &person.txs[self.chance.place(person.txs.len())];
+            let answer = wire.get(&format!("/v1/merchants/{}/transactions/{}", person.merchant, tx.id)).expect("an answer");
+            let shown = answer.ok();
+            let told = [text(&shown, "status"), text(&shown, "approved"), text(&shown, "cancelled"), text(&shown, "refunded")];
+            let amounts = [tx.approved, tx.cancelled, tx.refunded].map(money);
+            let wanted = [tx.status(), &amounts[0], &amounts[1], &amounts[2]];
+            let facts = shown["transitions"].as_array().map(Vec::len);
+            let until = if tx.status() == "reserved" { tx.until.as_deref() } else { None };
+            let same = told == wanted && facts == Some(tx.facts) && (until.is_none() || shown["expires_at"].as_str() == until);
+            self.expect(same, || format!("wanted {tx:?}\n{shown}"));
+        }
+    }
+
+    /// Asserts that what a copy has of this client is a beginning of it: nothing is missing before what is there.
+    pub(crate) fn assert_prefix(&self, wire: &mut Wire) {
+        let mut missing: Option<&Operation> = None;
+        for operation in self.log.iter().filter(|operation| operation.decides()) {
+            let person = &self.book.people[operation.person];
+            let path = format!("/v1/merchants/{}/transactions/{}", person.merchant, person.txs[operation.tx].id);
+            let answer = wire.get(&path).expect("an answer");
+            let is_there = answer.status == 200;
+            self.expect(is_there || answer.status == 404, || format!("{answer:?}"));
+            self.expect(!is_there || missing.is_none(), || format!("{operation:?} is there, and {missing:?} is not"));
+            missing = if is_there { None } else { missing.or(Some(operation)) };
+        }
+    }
+
+    /// How many customers the daemon must have of this client, and how many transactions.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let people = self.book.people.iter().filter(|person| person.exists && !person.stranger).count();
+        let txs: usize = self.book.people.iter().map(|person| person.txs.len()).sum();
+        (people as u64, txs as u64)
+    }
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+/// The status of a line: problems carry theirs as a number, transactions as a word.
+fn line_status(answer: &Value) -> u16 {
+    answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
+}
+
+fn codes(answer: &Value) -> Vec<(u64, String)> {
+    let of = |code: &Value| (code["code"].as_u64().unwrap_or(0), text(code, "filter").to_owned());
+    let mut codes: Vec<(u64, String)> = answer["codes"].as_array().into_iter().flatten().map(of).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// What every repetition of a decision must say again.
+fn lasting(answer: &Value) -> Value {
+    let customer = &answer["customer"];
+    json!({
+        "decision": answer["decision"], "code": answer["code"], "reason": answer["reason"], "codes": answer["codes"],
+        "customer_id": customer["customer_id"], "resolution": customer["resolution"], "level": answer["level"],
+        "identifier": customer["merchant_customer_identifier"], "gates": answer["gates"],
+    })
+}
