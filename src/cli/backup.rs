@@ -107,34 +107,26 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Copies snapshots first and then segments, until nothing new appears that an earlier look did not have: a segment may
-/// move to the archive meanwhile.
+/// Copies snapshots first and then the segments that one look finds behind them. What was answered before is in these;
+/// a second look could find a segment whose forerunner was copied before its end, and the copy would have a gap.
 fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
-    let (source, mut done) = (Disk::look(from), BTreeSet::new());
+    let (source, mut files) = (Disk::look(from), 0);
     for name in source.list(super::folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // One that is removed meanwhile has a newer one, whose records the journal holds.
-        if copy_file(from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))? {
-            done.insert(name);
-        }
+        files += usize::from(copy_file(from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))?);
     }
-    loop {
-        let mut segments = Vec::new();
-        for folder in [FOLDER, ARCHIVE] {
-            let names = source.list(folder)?.into_iter().filter(|name| name.ends_with(".log"));
-            segments.extend(names.map(|name| (name, folder)));
-        }
-        segments.sort_unstable();
-        segments.retain(|(name, _)| !done.contains(name));
-        if segments.is_empty() {
-            break;
-        }
-        for (name, folder) in segments {
-            if copy_file(from, to, &format!("{folder}/{name}"))? {
-                done.insert(name);
-            }
-        }
+    let mut names = BTreeSet::new();
+    for folder in [FOLDER, ARCHIVE] {
+        names.extend(source.list(folder)?.into_iter().filter(|name| name.ends_with(".log")));
     }
-    Ok(done.len())
+    for name in names {
+        // A segment may move to the archive meanwhile; it never moves back.
+        let copied =
+            copy_file(from, to, &format!("{FOLDER}/{name}"))? || copy_file(from, to, &format!("{ARCHIVE}/{name}"))?;
+        anyhow::ensure!(copied, "{name} went away while the folder was copied: a daemon started there; copy it again");
+        files += 1;
+    }
+    Ok(files)
 }
 
 /// Copies a file and makes the copy durable; says whether it was there.

@@ -29,7 +29,8 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
                 .collect();
             eventually("they are under way", || answered.load(Ordering::Relaxed) > 100);
             let from = answered.load(Ordering::Relaxed);
-            let made = run(&["backup", &path("data"), &path(&format!("copy{copy}")), "--keys", &path(&format!("keys{copy}"))]);
+            let made =
+                run(&["backup", &path("data"), &path(&format!("copy{copy}")), "--keys", &path(&format!("keys{copy}"))]);
             begun.push(answered.load(Ordering::Relaxed) - from);
             stop.store(true, Ordering::Relaxed);
             assert_eq!(made.code, Some(0), "{made:?}");
