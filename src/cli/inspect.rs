@@ -230,8 +230,7 @@ fn headless(
     let file = store.open(path)?;
     writeln!(out, "segment    {path}: no whole head, {} bytes", file.len()?)?;
     // Its records may be whole all the same, and know how far the journal was synced.
-    let assumed =
-        SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: Place(0), synced: Lsn::NONE };
+    let assumed = SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: Place(0), synced: Lsn::NONE };
     let mut walk = Walk::with_head(file, assumed)?;
     loop {
         match walk.step()? {

@@ -164,7 +164,11 @@ fn an_older_snapshot_or_the_journal_stands_in_for_a_damaged_one() {
         let mut daemon = Daemon::start(&setup);
         let log = daemon.log();
         assert!(log.contains(&format!("snapshots/{name} cannot be used")), "{log}");
-        assert_eq!(used.is_some_and(|used| log.contains(&format!("snapshot {used}: true up to"))), used.is_some(), "{log}");
+        assert_eq!(
+            used.is_some_and(|used| log.contains(&format!("snapshot {used}: true up to"))),
+            used.is_some(),
+            "{log}"
+        );
         verify(&daemon, &mut worker);
         daemon.kill();
     }

@@ -24,7 +24,8 @@ fn sigterm_under_load_loses_nothing_and_answers_what_it_has_taken() {
         setup.settle(&settings, &setup.data());
         let mut daemon = Daemon::start(&setup);
         let goal = chance.between(50, 600);
-        let context = format!("LEVELGATE_SEED={seed}, round {round}: TERM behind {goal} answers, sync {}", settings.sync);
+        let context =
+            format!("LEVELGATE_SEED={seed}, round {round}: TERM behind {goal} answers, sync {}", settings.sync);
         println!("{context}");
         let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {

@@ -51,7 +51,8 @@ pub(crate) fn levels_text() -> String {
         if !known.insert((level, direction, currency)) {
             continue;
         }
-        let _ = write!(text, "\n[[levels]]\nname = \"{level}\"\ndirection = \"{direction}\"\ncurrency = \"{currency}\"\n");
+        let _ =
+            write!(text, "\n[[levels]]\nname = \"{level}\"\ndirection = \"{direction}\"\ncurrency = \"{currency}\"\n");
         if *level != "unknown" {
             text.push_str("projects = [\"web\"]\n");
         }
@@ -60,7 +61,12 @@ pub(crate) fn levels_text() -> String {
                 text,
                 "  [[levels.filters]]\n  name = \"{}\"\n  window = \"{}\"\n  amount_limit = \"{}\"\n  quantity_limit = {}\n  \
                  for_all_merchant_currencies = {}\n  subtract_cancel_transactions = {}\n",
-                f.name, f.window, money(f.amount), f.quantity, f.all, f.subtract
+                f.name,
+                f.window,
+                money(f.amount),
+                f.quantity,
+                f.all,
+                f.subtract
             );
         }
     }

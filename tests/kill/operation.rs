@@ -69,9 +69,13 @@ impl Book {
             let name = format!("{name}-{merchant}-{number}");
             Person { merchant, email: format!("{name}@example.com"), name, ..Person::default() }
         };
-        let mut people: Vec<Person> =
-            ["acme", "globex"].iter().flat_map(|m| (0..each).map(move |n| (*m, n))).map(|(m, n)| person(m, n)).collect();
-        let id = Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
+        let mut people: Vec<Person> = ["acme", "globex"]
+            .iter()
+            .flat_map(|m| (0..each).map(move |n| (*m, n)))
+            .map(|(m, n)| person(m, n))
+            .collect();
+        let id =
+            Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
         people.push(Person { stranger: true, id, ..person("globex", each) });
         Book { people, blocked: BTreeSet::new(), name: name.to_owned(), sent: 0 }
     }
@@ -274,7 +278,8 @@ impl Book {
     fn signal(&mut self, chance: &mut Chance, place: usize) -> Operation {
         let signal = if chance.percent(60) { chance.pick(&SIGNALS[2..]) } else { chance.pick(&SIGNALS) };
         // What blocks comes seldom, and what clears often, so that most payments go on.
-        let signal = if chance.percent(50) && signal.contains('_') && !signal.contains("consent") { "cleared" } else { signal };
+        let signal =
+            if chance.percent(50) && signal.contains('_') && !signal.contains("consent") { "cleared" } else { signal };
         let mut body = json!({ "signal": signal });
         let mut reached = vec![place];
         if chance.percent(70) {

@@ -55,7 +55,8 @@ impl Daemon {
         // The thread reads to the end, so that the daemon never blocks on a full pipe.
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let port = line.split_once("listening on http://127.0.0.1:").and_then(|(_, rest)| rest.trim().parse().ok());
+                let port =
+                    line.split_once("listening on http://127.0.0.1:").and_then(|(_, rest)| rest.trim().parse().ok());
                 if let Some(port) = port {
                     // A test that has ended listens no more.
                     let _ = found.send(port);

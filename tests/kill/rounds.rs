@@ -61,7 +61,9 @@ fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, da
         }
         if let Moment::Snapshot(_) = moment {
             let (mut wire, stop) = (daemon.wire(), &stop);
-            scope.spawn(move || while !stop.load(Ordering::Relaxed) && wire.call("POST", "/v1/snapshot", "").is_some() {});
+            scope.spawn(
+                move || while !stop.load(Ordering::Relaxed) && wire.call("POST", "/v1/snapshot", "").is_some() {},
+            );
         }
         let before = segments(data);
         let is_due = || match moment {
@@ -132,7 +134,8 @@ fn whatever_was_answered_outlives_kill_9() {
         let data = setup.data();
         let mut daemon = Daemon::start(&setup);
         for round in 0..count {
-            let (moment, early_kills) = (moment(&mut chance), if chance.percent(30) { chance.between(1, 3) } else { 0 });
+            let (moment, early_kills) =
+                (moment(&mut chance), if chance.percent(30) { chance.between(1, 3) } else { 0 });
             let now = settings(&mut chance);
             let context = format!(
                 "LEVELGATE_SEED={seed}, round {round}: killed at {moment:?}, {early_kills} times in recovery, then sync {} \

@@ -131,7 +131,8 @@ impl Worker {
     /// Judges a first answer and keeps it.
     fn take(&mut self, mut operation: Operation, status: u16, answer: &Value) {
         if let Expected::Moved(stand) = &operation.expected {
-            let told = (text(answer, "status"), text(answer, "amount"), text(answer, "cancelled"), text(answer, "refunded"));
+            let told =
+                (text(answer, "status"), text(answer, "amount"), text(answer, "cancelled"), text(answer, "refunded"));
             let wanted = (stand.0, stand.1.as_str(), stand.2.as_str(), stand.3.as_str());
             self.expect(status == 200 && told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
         }
@@ -297,17 +298,27 @@ impl Worker {
         let codes_wanted: Vec<(u64, String)> = decided.codes.iter().cloned().collect();
         let more = decided.codes.is_empty().then_some(1);
         let applied = decided.level.map_or("", |(name, _)| name);
-        let used: Vec<(&str, &str, u64)> = answer["limits"].as_array().into_iter().flatten().map(|limit| {
-            let quantity = limit["quantity"]["used"].as_u64().unwrap_or(u64::MAX);
-            (text(limit, "filter"), text(&limit["amount"], "used"), quantity)
-        }).collect();
+        let used: Vec<(&str, &str, u64)> = answer["limits"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|limit| {
+                let quantity = limit["quantity"]["used"].as_u64().unwrap_or(u64::MAX);
+                (text(limit, "filter"), text(&limit["amount"], "used"), quantity)
+            })
+            .collect();
         let wanted = person.usage(applied, way, more);
         let wanted: Vec<(&str, &str, u64)> = wanted.iter().map(|(name, used, n)| (*name, used.as_str(), *n)).collect();
         let who = &answer["customer"];
         let same = used == wanted && codes(answer) == codes_wanted && text(who, "status") == person.status();
         let same = same && who["customer_id"].as_str() == person.id.as_deref();
         self.expect(same, || {
-            format!("{} at {level} {way:?}: wanted {wanted:?} {codes_wanted:?} {}\n{answer}\n{:#?}", person.name, person.status(), person.txs)
+            format!(
+                "{} at {level} {way:?}: wanted {wanted:?} {codes_wanted:?} {}\n{answer}\n{:#?}",
+                person.name,
+                person.status(),
+                person.txs
+            )
         });
     }
 
@@ -319,14 +330,17 @@ impl Worker {
                 continue;
             }
             let tx = &person.txs[self.chance.place(person.txs.len())];
-            let answer = wire.get(&format!("/v1/merchants/{}/transactions/{}", person.merchant, tx.id)).expect("an answer");
+            let answer =
+                wire.get(&format!("/v1/merchants/{}/transactions/{}", person.merchant, tx.id)).expect("an answer");
             let shown = answer.ok();
-            let told = [text(&shown, "status"), text(&shown, "approved"), text(&shown, "cancelled"), text(&shown, "refunded")];
+            let told =
+                [text(&shown, "status"), text(&shown, "approved"), text(&shown, "cancelled"), text(&shown, "refunded")];
             let amounts = [tx.approved, tx.cancelled, tx.refunded].map(money);
             let wanted = [tx.status(), &amounts[0], &amounts[1], &amounts[2]];
             let facts = shown["transitions"].as_array().map(Vec::len);
             let until = if tx.status() == "reserved" { tx.until.as_deref() } else { None };
-            let same = told == wanted && facts == Some(tx.facts) && (until.is_none() || shown["expires_at"].as_str() == until);
+            let same =
+                told == wanted && facts == Some(tx.facts) && (until.is_none() || shown["expires_at"].as_str() == until);
             self.expect(same, || format!("wanted {tx:?}\n{shown}"));
         }
     }
