@@ -133,7 +133,6 @@ impl Recovering {
     /// It cannot be understood, or speaks of a customer whom no record made.
     pub fn replay(&mut self, record: &Record<'_>) -> Result<(), String> {
         let owner = record.owner;
-        let mut lost = 0;
         let events = event::decode(record.events, &mut |sealed| unseal(&self.keys, owner, sealed));
         let events = events.map_err(|error| error.to_string())?;
         for event in events {
