@@ -15,6 +15,9 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// How many pieces of the answer may wait for a slow reader; then its lines wait.
 const PIECES_MAX: usize = 16;
+/// Bytes of lines that one piece of the answer answers at most, so that what waits for a slow reader is bounded: the
+/// network may hand over hundreds of kibibytes at once, and an answer may be many times as long as its line.
+const LINES_BYTES_MAX: usize = 4 * 1024;
 
 /// Answers `POST /v1/batch` while it is still being sent.
 pub(crate) async fn batch(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
@@ -37,7 +40,6 @@ async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body,
     let may_enter = |merchant: &str| grant.as_ref().map_or(Ok(()), |grant| grant.reaches(merchant));
     let mut lines = Lines::new(desk.body_bytes_max);
     loop {
-        let mut out = Vec::new();
         let frame = match body.frame().await {
             None => break,
             Some(Ok(frame)) => frame,
@@ -48,9 +50,12 @@ async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body,
             }
         };
         let Ok(data) = frame.into_data() else { continue };
-        lines.feed(&data, |line| answer_line(desk, line, &mut out, may_enter));
-        if !out.is_empty() && answers.send((out.into(), desk.ledger.journal().last())).await.is_err() {
-            return;
+        for data in data.chunks(LINES_BYTES_MAX) {
+            let mut out = Vec::new();
+            lines.feed(data, |line| answer_line(desk, line, &mut out, may_enter));
+            if !out.is_empty() && answers.send((out.into(), desk.ledger.journal().last())).await.is_err() {
+                return;
+            }
         }
         tokio::task::yield_now().await;
     }

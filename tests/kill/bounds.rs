@@ -203,3 +203,32 @@ fn crowds_come_and_go_and_everybody_who_stays_is_answered() {
     }
     println!("{before} KiB before, {} KiB behind", resident(&daemon));
 }
+
+#[test]
+fn batches_whose_answers_nobody_reads_wait_and_cost_bounded_memory() {
+    const BATCHES: u64 = 8;
+    let setup = Setup::new(&Settings::CALM);
+    let daemon = Daemon::start(&setup);
+    let mut line = pay("any", "alice");
+    line["op"] = json!("check");
+    line["merchant"] = json!("acme");
+    line["explain"] = json!(true);
+    let lines = format!("{line}\n").repeat(120_000);
+    let request =
+        format!("POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", lines.len()) + &lines;
+    let before = resident(&daemon);
+    let batches: Vec<TcpStream> = (0..BATCHES)
+        .map(|_| {
+            let mut stream = connect(&daemon);
+            // The daemon stops to take lines once their answers have nowhere to go; then nothing more can be written.
+            stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).expect("a bounded write");
+            assert!(stream.write_all(request.as_bytes()).is_err(), "a daemon that takes everything holds everything");
+            stream
+        })
+        .collect();
+    let grown = resident(&daemon).saturating_sub(before);
+    println!("{grown} KiB for {BATCHES} batches");
+    assert!(grown < BATCHES * 10 * 1024, "{grown} KiB for {BATCHES} batches that nobody reads");
+    Worker::new("w", 4, 10).send(&mut daemon.wire(), 50);
+    drop(batches);
+}
