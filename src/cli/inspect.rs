@@ -4,7 +4,7 @@
 
 use crate::{
     journal::{
-        ARCHIVE, FOLDER, Instance, JournalId, Keys, Lsn, Place, event,
+        ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, Lsn, Place, event,
         frame::{Body, HeadFlaw, SegmentHead},
         keys,
         walk::{Damage, Step, Walk, WalkError},
@@ -68,7 +68,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             writeln!(out, "instance   journal {}", instance.id)?;
             Some(instance)
         }
-        Ok(None) => anyhow::bail!("{} is no data folder: it has no file `instance`", options.folder.display()),
+        Ok(None) if store.list(FOLDER)?.is_empty() && store.list(ARCHIVE)?.is_empty() => {
+            anyhow::bail!("{} is no data folder: it has no file `instance`", options.folder.display())
+        }
+        Ok(None) => {
+            found.problems.push(InstanceError::Missing.to_string());
+            None
+        }
         Err(error) => {
             found.problems.push(error.to_string());
             None

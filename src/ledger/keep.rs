@@ -30,8 +30,8 @@ impl Ledger {
         });
         self.being_kept.store(0, Ordering::SeqCst);
         done?;
-        // Behind the customers: what a record up to the begin has left outside of its customer was left there under the
-        // customer's lock, and every such lock has been held since.
+        // Behind the customers: what a record up to the begin has left outside of its customer (a block, a currency, a
+        // level, a late fact's place) was left there under the customer's lock, and every such lock has been held since.
         take(Piece::World(self.world()))?;
         Ok(self.journal.last())
     }
@@ -60,17 +60,13 @@ impl Ledger {
     fn world(&self) -> WorldDto {
         let levels = self.made_levels.all().into_iter();
         let late = self.late.all().into_iter();
-        // A block that is in the journal is among these as well.
-        let blocking = self.blocking.lock();
-        let blocked = self.blocked_instruments.iter().map(|id| id.clone()).collect();
-        drop(blocking);
         WorldDto {
             next_customer: self.next_customer.load(Ordering::Relaxed),
             currencies: self.currencies_held().into_iter().map(Currency::code).collect(),
             levels: levels
                 .map(|(merchant, made)| LevelDto::of(merchant, made.name, made.direction, made.currency, made.created))
                 .collect(),
-            blocked,
+            blocked: self.blocked_instruments.iter().map(|id| id.clone()).collect(),
             late: late
                 .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
                 .collect(),

@@ -49,7 +49,6 @@ use dashmap::{DashMap, DashSet};
 use index::{Found, Identities, Seats};
 use late::Late;
 use open::Follows;
-use parking_lot::Mutex;
 use recall::Held;
 use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::sync::{
@@ -110,8 +109,6 @@ pub struct Ledger {
     id_stripes: Stripes<Held>,
     identity_stripes: Stripes,
     blocked_instruments: DashSet<Box<str>>,
-    /// Held while a block is recorded and set: a leaf, but for the journal's buffer.
-    blocking: Mutex<()>,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
     currencies: DashSet<Currency>,
@@ -174,7 +171,6 @@ impl Ledger {
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
             blocked_instruments: DashSet::new(),
-            blocking: Mutex::default(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
             currencies: DashSet::new(),
             made_levels: levels::MadeLevels::default(),

@@ -36,10 +36,11 @@ impl Ledger {
             return Err(unknown());
         }
         let mut reached = vec![number];
+        let block = instrument.zip(signal.blocks_instrument());
         if let Some((id, digest)) = instrument.zip(digest) {
-            // The block comes first: from here on no payment passes by the instrument, whoever holds it.
-            if let Some(blocked) = signal.blocks_instrument() {
-                self.block(id, blocked, now);
+            // A block comes first: from here on no payment passes by the instrument, whoever holds it.
+            if block.is_some_and(|(_, blocked)| blocked) {
+                self.set_blocked(id, true);
             }
             if signal.reaches_holders() {
                 reached.extend(self.holders.get(&digest).iter().flat_map(|numbers| numbers.iter().copied()));
@@ -52,7 +53,13 @@ impl Ledger {
         let signalled = Event::Signalled { signal, at: now };
         let mut body = Vec::with_capacity(16);
         event::encode(&signalled, &mut |_, _| {}, &mut body);
-        let parts: Vec<(u64, Vec<u8>)> = reached.iter().map(|reached| (*reached, body.clone())).collect();
+        let mut parts: Vec<(u64, Vec<u8>)> = reached.iter().map(|reached| (*reached, body.clone())).collect();
+        // What is said of the instrument and what is said of its holders are one step: both are found again, or neither.
+        if let Some((id, blocked)) = block {
+            let mut body = Vec::with_capacity(64);
+            event::encode_common(&Common::InstrumentBlocked { id: id.into(), blocked, at: now }, &mut body);
+            parts.push((0, body));
+        }
         let (appended, last) = match parts.as_slice() {
             [(only, body)] => {
                 let appended = self.journal.append(*only, body);
@@ -60,6 +67,9 @@ impl Ledger {
             }
             _ => self.journal.append_group(&parts),
         };
+        if let Some((id, false)) = block {
+            self.set_blocked(id, false);
+        }
         for (reached, appended) in reached.iter().zip(appended) {
             if let Some(customer) = shards.customer(*reached) {
                 customer.apply(Recorded { number: appended.lsn.0, place: appended.place, key: 0 }, &signalled);
@@ -67,15 +77,6 @@ impl Ledger {
         }
         let status = shards.customer(number).map_or(CustomerStatus::New, |customer| customer.status());
         Ok((status, last))
-    }
-
-    fn block(&self, id: &str, blocked: bool, at: Millis) {
-        let mut body = Vec::with_capacity(64);
-        event::encode_common(&Common::InstrumentBlocked { id: id.into(), blocked, at }, &mut body);
-        // In one step for whoever takes a snapshot: it holds what the journal held when it began.
-        let _alone = self.blocking.lock();
-        self.journal.append(0, &body);
-        self.set_blocked(id, blocked);
     }
 
     pub(super) fn set_blocked(&self, id: &str, blocked: bool) {
