@@ -75,8 +75,9 @@ async fn refuse(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
     text.push_str("\r\n");
-    io.write_all(text.as_bytes()).await?;
-    io.write_all(&body).await?;
+    let mut whole = text.into_bytes();
+    whole.extend_from_slice(&body);
+    io.write_all(&whole).await?;
     io.shutdown().await
 }
 

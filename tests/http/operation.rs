@@ -241,7 +241,7 @@ fn whoever_comes_when_there_are_too_many_is_told_so_and_served_when_there_is_roo
     let ask = || {
         let mut stream = connect();
         stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = [0; 1024];
+        let mut answer = [0; 4096];
         let length = stream.read(&mut answer).expect("an answer");
         String::from_utf8_lossy(&answer[..length]).into_owned()
     };
