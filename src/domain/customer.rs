@@ -5,6 +5,7 @@
 
 use super::{
     brief::{Brief, Briefs, Left, Upshot},
+    holds::Holds,
     identity::Attributes,
     money::Currency,
     name::Name,
@@ -15,7 +16,6 @@ use super::{
     usage::{Book, BookKey},
 };
 use smallvec::SmallVec;
-use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Settings of one customer for one (direction, currency, level), over the level's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,11 @@ pub struct Recorded {
 /// A customer.
 ///
 /// Invariant: the books hold what the briefs contribute as of `settled_at`, and what has left memory.
+///
+/// The fields stand in memory as they stand here: what every payment reads comes first and lies together, because a
+/// payment of one customer among millions spends its time waiting for that memory.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Customer {
     /// The internal number; `customer_id` is its decimal text.
     pub number: u64,
@@ -122,31 +126,31 @@ pub struct Customer {
     pub merchant: Name,
     /// The stored level name by direction; `None`: empty.
     pub levels: [Option<Name>; 2],
-    /// Where the customer stands.
-    pub standing: Standing,
+    /// The latest time at which anybody looked. Whoever comes with an earlier one, having waited for the lock, is
+    /// answered as of this one: otherwise it would not see what was counted meanwhile.
+    settled_at: Millis,
     /// The number of the last record that was applied.
     pub applied: u64,
-    /// Transactions in brief, by slot.
-    pub briefs: Briefs,
+    /// Where the customer stands.
+    pub standing: Standing,
+    /// Individual payment settings.
+    pub settings: Vec<IndividualSettings>,
     /// Usage, one book for each (direction, currency, level).
     pub books: SmallVec<[Book; 1]>,
+    /// Ends of open holds.
+    holds: Holds,
+    /// Transactions in brief, by slot.
+    pub briefs: Briefs,
     /// Unique in the merchant where set.
     pub identifier: Option<Box<str>>,
     /// Common attributes.
     pub attributes: Attributes,
     /// Instruments that payments passed by, sorted.
     pub instruments: Vec<Box<str>>,
-    /// Individual payment settings.
-    pub settings: Vec<IndividualSettings>,
     /// When the customer was made.
     pub created: Millis,
     /// When the customer last changed, transactions apart.
     pub modified: Millis,
-    /// The latest time at which anybody looked. Whoever comes with an earlier one, having waited for the lock, is
-    /// answered as of this one: otherwise it would not see what was counted meanwhile.
-    settled_at: Millis,
-    /// Ends of open holds, earliest first; an entry whose transaction has moved on is ignored when it comes up.
-    holds: BinaryHeap<Reverse<(Millis, u32)>>,
 }
 
 impl Customer {
@@ -168,7 +172,7 @@ impl Customer {
             created: at,
             modified: at,
             settled_at: at,
-            holds: BinaryHeap::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -197,11 +201,7 @@ impl Customer {
         let mut visited = 0;
         let now = self.settled_at.max(now);
         self.settled_at = now;
-        while let Some(Reverse((until, slot))) = self.holds.peek().copied() {
-            if until > now {
-                break;
-            }
-            self.holds.pop();
+        while let Some(slot) = self.holds.pop(now) {
             visited += 1;
             self.count(slot, now);
         }
@@ -240,7 +240,7 @@ impl Customer {
                     self.instruments.insert(place, id.clone());
                 }
             }
-            Event::Opened { slot, opening } => self.open(recorded, *slot, opening),
+            Event::Opened { slot, opening } => self.apply_opened(recorded, *slot, opening),
             Event::Happened { slot, noted, upshot, left, .. } => {
                 let extends = matches!(noted.fact, super::transaction::Fact::Extended { .. });
                 match (self.briefs.get_mut(*slot), left) {
@@ -259,7 +259,9 @@ impl Customer {
         }
     }
 
-    fn open(&mut self, recorded: Recorded, slot: u32, opening: &Opening) {
+    /// [`Customer::apply`] of [`Event::Opened`], for whoever has only what the event would hold.
+    pub fn apply_opened(&mut self, recorded: Recorded, slot: u32, opening: &Opening) {
+        self.applied = self.applied.max(recorded.number);
         let (content, now) = (&opening.content, opening.recorded_at);
         let (direction, currency) = (content.direction, content.currency);
         let book = opening.level.map(|level| self.book(BookKey { direction, currency, level }));
@@ -268,8 +270,8 @@ impl Customer {
             Some(known) => *known = brief,
             None => drop(self.briefs.push(brief)),
         }
-        self.hold(slot, now);
-        self.count(slot, now);
+        self.hold_brief(slot, &brief, now);
+        self.count_brief(slot, &brief, now);
     }
 
     /// Takes a brief back, as a snapshot kept it, at the time as of which the customer is seen.
@@ -293,16 +295,28 @@ impl Customer {
     }
 
     fn hold(&mut self, slot: u32, now: Millis) {
-        if let Some(until) = self.briefs.get(slot).and_then(|brief| brief.held_until(now)) {
-            self.holds.push(Reverse((until, slot)));
+        if let Some(brief) = self.briefs.get(slot).copied() {
+            self.hold_brief(slot, &brief, now);
+        }
+    }
+
+    fn hold_brief(&mut self, slot: u32, brief: &Brief, now: Millis) {
+        if let Some(until) = brief.held_until(now) {
+            self.holds.push(until, slot);
         }
     }
 
     /// Writes into the books what a transaction contributes now.
     fn count(&mut self, slot: u32, now: Millis) {
-        let Some(brief) = self.briefs.get(slot) else { return };
-        let Some(book) = brief.book.and_then(|book| self.books.get_mut(usize::from(book))) else { return };
-        book.set(brief.at, slot, brief.contribution(now));
+        if let Some(brief) = self.briefs.get(slot).copied() {
+            self.count_brief(slot, &brief, now);
+        }
+    }
+
+    fn count_brief(&mut self, slot: u32, brief: &Brief, now: Millis) {
+        if let Some(book) = brief.book.and_then(|book| self.books.get_mut(usize::from(book))) {
+            book.set(brief.at, slot, brief.contribution(now));
+        }
     }
 
     /// Lets transactions leave memory that are older than `before`, for as long as `may` agrees; those that still wait

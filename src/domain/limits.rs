@@ -10,7 +10,7 @@ use super::{
     rules::{Direction, Filter, Merchant, Mode, Rules, Scope, WindowClass},
     time::Millis,
     transaction::Violation,
-    usage::Book,
+    usage::{Book, BookKey},
 };
 use smallvec::SmallVec;
 
@@ -88,25 +88,35 @@ impl<'a> Measure<'a> {
     }
 
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
-        let counted = self.books.iter().filter(|book| {
-            book.key.direction == self.direction
-                && (filter.scope == Scope::Merchant
-                    || (book.key.currency == self.currency && book.key.level == self.level.name))
-        });
+        let asked = filter.amount_limit.is_some() || every_amount;
         let mut quantity_used = 0_u64;
-        let mut totals: SmallVec<[(Currency, u128); 4]> = SmallVec::new();
-        for book in counted {
-            let (amount, quantity) = book.sum(range).view(filter.subtract_cancels);
+        // What lies in the level's own currency needs no rate, and most often nothing else is there.
+        let mut own = 0_u128;
+        let mut foreign: SmallVec<[(Currency, u128); 2]> = SmallVec::new();
+        for book in self.books {
+            let BookKey { direction, currency, level } = book.key;
+            let is_of_level = currency == self.currency && level == self.level.name;
+            if direction != self.direction || !(is_of_level || filter.scope == Scope::Merchant) {
+                continue;
+            }
+            let (amount, quantity) = book.used(range, filter.subtract_cancels);
             quantity_used += quantity;
-            // Each currency's total is converted once, over all levels.
-            match totals.iter_mut().find(|(currency, _)| *currency == book.key.currency) {
-                Some((_, total)) => *total += amount,
-                None => totals.push((book.key.currency, amount)),
+            if currency == self.currency {
+                own += amount;
+            } else if let Some((_, total)) = foreign.iter_mut().find(|(known, _)| *known == currency) {
+                // Each currency's total is converted once, over all levels.
+                *total += amount;
+            } else {
+                foreign.push((currency, amount));
             }
         }
-        let asked = filter.amount_limit.is_some() || every_amount;
-        let amount_used =
-            asked.then(|| sum_rounded_up(totals, self.currency, &self.rules.rates, &self.rules.currencies, self.now));
+        let amount_used = asked.then(|| {
+            if foreign.is_empty() {
+                return Ok(own);
+            }
+            let totals = std::iter::once((self.currency, own)).chain(foreign);
+            sum_rounded_up(totals, self.currency, &self.rules.rates, &self.rules.currencies, self.now)
+        });
         Gauge { filter, range, holds_payment: range.holds(at), amount_used, quantity_used }
     }
 }

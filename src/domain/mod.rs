@@ -10,6 +10,7 @@ pub mod common;
 pub mod convert;
 pub mod customer;
 pub mod decide;
+pub mod holds;
 pub mod identity;
 pub mod level;
 pub mod limits;

@@ -26,6 +26,17 @@ impl Currency {
         Some(Self(packed))
     }
 
+    /// Every one that three capital letters could name.
+    pub fn every() -> impl Iterator<Item = Self> {
+        (0..26 * 26 * 26).map(Self)
+    }
+
+    /// Its place in [`Currency::every`].
+    #[must_use]
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// The three letters.
     #[must_use]
     pub fn code(self) -> [u8; 3] {

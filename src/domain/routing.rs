@@ -1,13 +1,13 @@
 //! Routing: from a gate list to the ordered gates that take a payment, and why the others do not.
 
 use super::{
-    money::Currency,
+    money::{Currency, Decimal},
     name::Name,
-    rules::{Direction, GateItem, Merchant, Routing, words},
+    rules::{Direction, Gate, GateItem, Merchant, Routing, words},
 };
 use siphasher::sip::SipHasher24;
 use smallvec::SmallVec;
-use std::hash::Hasher;
+use std::{cmp::Ordering, hash::Hasher};
 
 words! {
     /// Why a gate was left out.
@@ -61,6 +61,18 @@ pub const WEIGHTED_KEY: (u64, u64) = (0x6c65_7665_6c67_6174, 0x6577_6569_6768_74
 #[must_use]
 pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: &Routed<'_>) -> Gates {
     let mut gates = Gates::default();
+    // Gates in their own order are the usual list, and need nothing gathered.
+    if routing == Routing::Priority && list.iter().all(|item| matches!(item, GateItem::Gate(_))) {
+        for (at, item) in list.iter().enumerate() {
+            let GateItem::Gate(place) = item else { continue };
+            let Some(gate) = merchant.gates.get(*place).filter(|_| !list[..at].contains(item)) else { continue };
+            match skip_reason(gate, payment) {
+                None => gates.ordered.push(gate.id),
+                Some(reason) => gates.skipped.push((gate.id, reason)),
+            }
+        }
+        return gates;
+    }
     let mut items: SmallVec<[(SmallVec<[usize; 4]>, u64); 4]> = SmallVec::new();
     let mut seen: SmallVec<[usize; 8]> = SmallVec::new();
     let mut draw = Draw::of(merchant.id, payment.transaction_id);
@@ -78,9 +90,10 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
                 continue;
             }
             seen.push(place);
-            match skip_reason(merchant, place, payment) {
-                Some((gate, reason)) => gates.skipped.push((gate, reason)),
+            let Some(gate) = merchant.gates.get(place) else { continue };
+            match skip_reason(gate, payment) {
                 None => eligible.push(place),
+                Some(reason) => gates.skipped.push((gate.id, reason)),
             }
         }
         if eligible.is_empty() {
@@ -104,23 +117,25 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
     gates
 }
 
-fn skip_reason(merchant: &Merchant, place: usize, payment: &Routed<'_>) -> Option<(Name, SkipReason)> {
-    let gate = merchant.gates.get(place)?;
-    let serves = |listed: bool, reason| if listed { None } else { Some((gate.id, reason)) };
-    let within = |bad: std::cmp::Ordering, bound: &Option<super::money::Decimal>| !matches!((bound, payment.amount), (Some(b), Some(a)) if b.cmp_amount(a, payment.minor_units) == bad);
-    serves(gate.enabled, SkipReason::Disabled)
-        .or_else(|| {
-            serves(gate.directions.as_ref().is_none_or(|d| d.contains(&payment.direction)), SkipReason::Direction)
-        })
-        .or_else(|| {
-            serves(gate.currencies.as_ref().is_none_or(|c| c.contains(&payment.currency)), SkipReason::Currency)
-        })
-        .or_else(|| {
-            let method = payment.method?;
-            serves(gate.methods.as_ref().is_none_or(|m| m.contains(&method)), SkipReason::Method)
-        })
-        .or_else(|| serves(within(std::cmp::Ordering::Less, &gate.min_amount), SkipReason::BelowMinimum))
-        .or_else(|| serves(within(std::cmp::Ordering::Greater, &gate.max_amount), SkipReason::AboveMaximum))
+fn skip_reason(gate: &Gate, payment: &Routed<'_>) -> Option<SkipReason> {
+    let is_out = |bound: Option<Decimal>, out: Ordering| {
+        bound.zip(payment.amount).is_some_and(|(bound, amount)| bound.cmp_amount(amount, payment.minor_units) == out)
+    };
+    if !gate.enabled {
+        Some(SkipReason::Disabled)
+    } else if gate.directions.as_ref().is_some_and(|served| !served.contains(&payment.direction)) {
+        Some(SkipReason::Direction)
+    } else if gate.currencies.as_ref().is_some_and(|served| !served.contains(&payment.currency)) {
+        Some(SkipReason::Currency)
+    } else if payment.method.is_some_and(|method| gate.methods.as_ref().is_some_and(|m| !m.contains(&method))) {
+        Some(SkipReason::Method)
+    } else if is_out(gate.min_amount, Ordering::Less) {
+        Some(SkipReason::BelowMinimum)
+    } else if is_out(gate.max_amount, Ordering::Greater) {
+        Some(SkipReason::AboveMaximum)
+    } else {
+        None
+    }
 }
 
 /// A stream of numbers that depends on the merchant and the transaction alone.

@@ -52,17 +52,6 @@ impl Sums {
         self.net_count -= u64::from(c.net > 0);
     }
 
-    /// This sum less one that is contained in it.
-    #[must_use]
-    pub fn less(self, part: Self) -> Self {
-        Self {
-            gross: self.gross - part.gross,
-            net: self.net - part.net,
-            gross_count: self.gross_count - part.gross_count,
-            net_count: self.net_count - part.net_count,
-        }
-    }
-
     /// The amount and the quantity, with cancels subtracted or not.
     #[must_use]
     pub fn view(&self, subtract_cancels: bool) -> (u128, u64) {
@@ -83,14 +72,29 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Chunk {
-    /// Of the first entry, so that finding a chunk touches no entries.
+    /// Of the first entry, behind all time where there is none: so that finding a chunk touches no entries.
     first_at: i64,
+    /// Of the last entry, before all time where there is none: so that most windows touch no entries either.
+    last_at: i64,
     /// The sum of all chunks before this one, and of what is no longer kept by entry.
     before: Sums,
     /// Sorted by (at, slot); empty only where the book is.
     entries: Vec<Entry>,
+}
+
+impl Chunk {
+    fn new(before: Sums, entries: Vec<Entry>) -> Self {
+        let mut chunk = Self { first_at: i64::MAX, last_at: i64::MIN, before, entries };
+        chunk.note_ends();
+        chunk
+    }
+
+    fn note_ends(&mut self) {
+        self.first_at = self.entries.first().map_or(i64::MAX, |entry| entry.at);
+        self.last_at = self.entries.last().map_or(i64::MIN, |entry| entry.at);
+    }
 }
 
 /// Which transactions a book counts.
@@ -106,46 +110,65 @@ pub struct BookKey {
 
 /// The usage of one customer under one (direction, currency, level).
 ///
-/// Invariant: `last.before`, and each older chunk's, is the sum of `left` and of all entries in the chunks before it,
-/// and `total` that of everything. No entry of an older chunk lies behind one of a newer.
+/// Invariant: `last.before`, and each older chunk's, is the sum of what has left and of all entries in the chunks before
+/// it, and `total` that of everything. No entry of an older chunk lies behind one of a newer.
+///
+/// Every decision reads the book, so what a short history does without lies elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Book {
     /// What it counts.
     pub key: BookKey,
-    /// What counts of transactions that have left memory: older than any window that ends.
-    left: Sums,
     total: Sums,
-    /// Full chunks, and what was split off them.
-    older: Vec<Chunk>,
     /// The newest, kept here because most payments look nowhere else.
     last: Chunk,
+    /// `None`: nothing has left memory, and there was no chunk but the last.
+    past: Option<Box<Past>>,
+}
+
+/// What lies before a book's last chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Past {
+    /// What counts of transactions that have left memory: older than any window that ends.
+    left: Sums,
+    /// Full chunks, and what was split off them.
+    older: Vec<Chunk>,
 }
 
 impl Book {
     /// An empty book.
     #[must_use]
     pub fn new(key: BookKey) -> Self {
-        Self { key, left: Sums::default(), total: Sums::default(), older: Vec::new(), last: Chunk::default() }
+        Self { key, total: Sums::default(), last: Chunk::new(Sums::default(), Vec::new()), past: None }
     }
 
     /// A book that goes on from what has left memory.
     #[must_use]
     pub fn resumed(key: BookKey, left: Sums) -> Self {
-        let last = Chunk { before: left, ..Chunk::default() };
-        Self { key, left, total: left, older: Vec::new(), last }
+        let past = (left != Sums::default()).then(|| Box::new(Past { left, older: Vec::new() }));
+        Self { key, total: left, last: Chunk::new(left, Vec::new()), past }
     }
 
     /// What counts of transactions that have left memory.
     #[must_use]
     pub fn left(&self) -> Sums {
-        self.left
+        self.past.as_ref().map_or_else(Sums::default, |past| past.left)
     }
 
-    /// The sum of the entries in the range; one without a beginning also holds what has left memory.
+    fn older(&self) -> &[Chunk] {
+        self.past.as_ref().map_or(&[], |past| &past.older)
+    }
+
+    /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning also holds
+    /// what has left memory.
     #[must_use]
-    pub fn sum(&self, range: Range) -> Sums {
-        let until = self.before(range.to);
-        if range.from == i64::MIN { until } else { until.less(self.before(range.from)) }
+    pub fn used(&self, range: Range, subtract_cancels: bool) -> (u128, u64) {
+        let (amount, quantity) = self.before(range.to).view(subtract_cancels);
+        // Most windows begin before the first entry.
+        if range.from == i64::MIN || (range.from <= self.last.first_at && self.past.is_none()) {
+            return (amount, quantity);
+        }
+        let (amount_before, quantity_before) = self.before(range.from).view(subtract_cancels);
+        (amount - amount_before, quantity - quantity_before)
     }
 
     /// Everything.
@@ -155,17 +178,20 @@ impl Book {
     }
 
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.older.iter().chain(std::iter::once(&self.last))
+        self.older().iter().chain(std::iter::once(&self.last))
     }
 
     fn chunk_mut(&mut self, place: usize) -> &mut Chunk {
-        if place < self.older.len() { &mut self.older[place] } else { &mut self.last }
+        match self.past.as_mut().and_then(|past| past.older.get_mut(place)) {
+            Some(older) => older,
+            None => &mut self.last,
+        }
     }
 
     /// The earliest instant in the range at which something counts, with cancels subtracted or not.
     #[must_use]
     pub fn oldest_in(&self, range: Range, subtract_cancels: bool) -> Option<Millis> {
-        let from = self.older.partition_point(|chunk| chunk.first_at < range.from).saturating_sub(1);
+        let from = self.older().partition_point(|chunk| chunk.first_at < range.from).saturating_sub(1);
         let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
         let counts = |e: &&Entry| if subtract_cancels { e.is.net > 0 } else { e.is.gross > 0 };
         entries
@@ -177,16 +203,16 @@ impl Book {
 
     /// The sum of what has left memory and of the entries earlier than `at`.
     fn before(&self, at: i64) -> Sums {
-        let in_last = !self.last.entries.is_empty() && self.last.first_at < at;
-        let (chunk, behind) = if in_last {
+        let (chunk, behind) = if self.last.first_at < at {
             (&self.last, self.total)
         } else {
-            let place = self.older.partition_point(|chunk| chunk.first_at < at);
-            let Some(chunk) = place.checked_sub(1).and_then(|place| self.older.get(place)) else { return self.left };
-            (chunk, self.older.get(place).map_or(self.last.before, |next| next.before))
+            let older = self.older();
+            let place = older.partition_point(|chunk| chunk.first_at < at);
+            let Some(chunk) = place.checked_sub(1).and_then(|place| older.get(place)) else { return self.left() };
+            (chunk, older.get(place).map_or(self.last.before, |next| next.before))
         };
-        // Most windows end behind the last entry; then no other entry is looked at.
-        if chunk.entries.last().is_some_and(|last| last.at < at) {
+        // Most windows end behind the last entry; then no entry is looked at.
+        if chunk.last_at < at {
             return behind;
         }
         let cut = chunk.entries.partition_point(|entry| entry.at < at);
@@ -204,12 +230,16 @@ impl Book {
 
     /// Sets what the transaction in this slot contributes at its own time; nothing at all takes its entry away.
     pub fn set(&mut self, at: Millis, slot: u32, is: Contribution) {
+        // Most transactions come behind all others, and then no other entry is looked at.
+        if at.0 > self.last.last_at && self.last.entries.len() < CHUNK {
+            return self.append(at, slot, is);
+        }
         let key = (at.0, slot);
         let starts_before = |chunk: &Chunk| chunk.entries.first().is_none_or(|first| first.key() <= key);
         let place = if starts_before(&self.last) {
-            self.older.len()
+            self.older().len()
         } else {
-            let behind = self.older.partition_point(starts_before);
+            let behind = self.older().partition_point(starts_before);
             // A key before everything goes into the first chunk there is.
             behind.saturating_sub(usize::from(behind > 0))
         };
@@ -225,8 +255,8 @@ impl Book {
             Some(_) if is != Contribution::NONE => chunk.entries[spot].is = is,
             Some(_) => drop(chunk.entries.remove(spot)),
         }
-        chunk.first_at = chunk.entries.first().map_or(i64::MAX, |entry| entry.at);
-        for later in place + 1..=self.older.len() {
+        chunk.note_ends();
+        for later in place + 1..=self.older().len() {
             let before = &mut self.chunk_mut(later).before;
             before.subtract(&was);
             before.add(&is);
@@ -234,6 +264,20 @@ impl Book {
         self.total.subtract(&was);
         self.total.add(&is);
         self.keep_shape(place);
+    }
+
+    /// Adds an entry behind all others to a last chunk that has room.
+    fn append(&mut self, at: Millis, slot: u32, is: Contribution) {
+        if is == Contribution::NONE {
+            return;
+        }
+        let last = &mut self.last;
+        if last.entries.is_empty() {
+            last.first_at = at.0;
+        }
+        last.last_at = at.0;
+        last.entries.push(Entry { at: at.0, slot, is });
+        self.total.add(&is);
     }
 
     /// Takes the entry of a transaction away that leaves memory; what it contributes goes on counting without a time.
@@ -247,8 +291,9 @@ impl Book {
 
     /// What a transaction that has left memory contributes has changed.
     pub fn adjust_left(&mut self, was: Contribution, is: Contribution) {
-        let last = self.older.len();
-        for sums in [&mut self.left, &mut self.total] {
+        let last = self.older().len();
+        let past = self.past.get_or_insert_default();
+        for sums in [&mut past.left, &mut self.total] {
             sums.subtract(&was);
             sums.add(&is);
         }
@@ -261,15 +306,16 @@ impl Book {
 
     /// Takes an empty chunk away, splits an overfull one.
     fn keep_shape(&mut self, place: usize) {
-        let last = self.older.len();
+        let last = self.older().len();
         let chunk = self.chunk_mut(place);
         if chunk.entries.is_empty() {
-            if place < last {
-                self.older.remove(place);
-            } else if let Some(newest) = self.older.pop() {
-                self.last = newest;
-            } else {
-                self.last = Chunk { before: self.left, ..Chunk::default() };
+            chunk.entries = Vec::new();
+            if let Some(past) = &mut self.past {
+                if place < last {
+                    past.older.remove(place);
+                } else if let Some(newest) = past.older.pop() {
+                    self.last = newest;
+                }
             }
             return;
         }
@@ -282,13 +328,14 @@ impl Book {
         chunk.entries.iter().take(cut).for_each(|entry| before.add(&entry.is));
         let mut entries = Vec::with_capacity(CHUNK + 1);
         entries.extend(chunk.entries.drain(cut..));
-        let first_at = entries.first().map_or(i64::MAX, |entry| entry.at);
-        let behind = Chunk { first_at, before, entries };
+        chunk.note_ends();
+        let behind = Chunk::new(before, entries);
+        let past = self.past.get_or_insert_default();
         if place == last {
             let full = std::mem::replace(&mut self.last, behind);
-            self.older.push(full);
+            past.older.push(full);
         } else {
-            self.older.insert(place + 1, behind);
+            past.older.insert(place + 1, behind);
         }
     }
 }
@@ -302,6 +349,11 @@ mod tests {
     fn book() -> Book {
         let (currency, level) = (Currency::parse("EUR").unwrap(), Name::parse("gold").unwrap());
         Book::new(BookKey { direction: Direction::Deposit, currency, level })
+    }
+
+    fn used(book: &Book, range: Range) -> Sums {
+        let ((gross, gross_count), (net, net_count)) = (book.used(range, false), book.used(range, true));
+        Sums { gross, net, gross_count, net_count }
     }
 
     fn contribution() -> impl Strategy<Value = Contribution> {
@@ -326,7 +378,7 @@ mod tests {
                 let range = Range { from: a.min(b), to: a.max(b) };
                 let mut want = Sums::default();
                 list.values().filter(|(at, _)| range.holds(Millis(*at))).for_each(|(_, is)| want.add(is));
-                prop_assert_eq!(book.sum(range), want);
+                prop_assert_eq!(used(&book, range), want);
             }
             check_shape(&book);
         }
@@ -356,20 +408,21 @@ mod tests {
                 slots.for_each(|is| sums.add(is));
                 sums
             };
-            prop_assert_eq!(book.sum(Range { from: i64::MIN, to: i64::MAX }), sum(&mut all.values()));
+            prop_assert_eq!(used(&book, Range { from: i64::MIN, to: i64::MAX }), sum(&mut all.values()));
             let kept = Range { from: at(leaving).0 + 1, to: i64::MAX };
             let rest = all.iter().filter(|(slot, _)| kept.holds(at(**slot))).map(|(_, is)| is);
-            prop_assert_eq!(book.sum(kept), sum(&mut rest.into_iter()));
+            prop_assert_eq!(used(&book, kept), sum(&mut rest.into_iter()));
             check_shape(&book);
         }
     }
 
     fn check_shape(book: &Book) {
-        let mut before = book.left;
+        let mut before = book.left();
         for chunk in book.chunks() {
             assert_eq!(chunk.before, before);
-            assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || book.older.is_empty()));
-            assert_eq!(chunk.entries.first().map_or(chunk.first_at, |entry| entry.at), chunk.first_at);
+            assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || book.older().is_empty()));
+            assert_eq!(chunk.entries.first().map_or(i64::MAX, |entry| entry.at), chunk.first_at);
+            assert_eq!(chunk.entries.last().map_or(i64::MIN, |entry| entry.at), chunk.last_at);
             assert!(chunk.entries.is_sorted_by_key(Entry::key));
             chunk.entries.iter().for_each(|entry| before.add(&entry.is));
         }
@@ -383,7 +436,7 @@ mod tests {
         (0..500).for_each(|slot| book.set(Millis(7), slot, is));
         (0..500).step_by(2).for_each(|slot| book.set(Millis(7), slot, Contribution::NONE));
         assert_eq!(book.total().gross, 250);
-        assert_eq!(book.sum(Range { from: 7, to: 8 }).net_count, 250);
+        assert_eq!(used(&book, Range { from: 7, to: 8 }).net_count, 250);
         assert_eq!(book.oldest_in(Range { from: 0, to: 100 }, true), Some(Millis(7)));
     }
 }
