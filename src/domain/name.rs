@@ -27,7 +27,23 @@ static NAMES: LazyLock<Mutex<HashMap<&'static str, Name>>> = LazyLock::new(Mutex
 ///
 /// Interning is invisible: equal texts are equal names, and no answer depends on an address.
 #[derive(Clone, Copy)]
-pub struct Name(&'static &'static str);
+pub struct Name(&'static Kept);
+
+/// The bytes of a name's [`Name::head`].
+pub const NAME_HEAD_BYTES: usize = 16;
+
+struct Kept {
+    text: &'static str,
+    head: [u8; NAME_HEAD_BYTES],
+}
+
+impl Kept {
+    fn new(text: &'static str) -> Self {
+        let mut head = [0; NAME_HEAD_BYTES];
+        head.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
+        Self { text, head }
+    }
+}
 
 /// Why a text is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +95,7 @@ impl Name {
     /// The name of a literal, which is kept whatever the number of names.
     pub(super) fn constant(text: &'static str) -> Self {
         let mut names = NAMES.lock();
-        *names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(text))))
+        *names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(Kept::new(text)))))
     }
 
     fn intern(text: &str, names_max: usize) -> Result<Self, NameError> {
@@ -102,7 +118,7 @@ impl Name {
             return Err(NameError::TooMany);
         }
         let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
-        let name = Self(Box::leak(Box::new(kept)));
+        let name = Self(Box::leak(Box::new(Kept::new(kept))));
         names.insert(kept, name);
         Ok(name)
     }
@@ -110,7 +126,13 @@ impl Name {
     /// The text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.0
+        self.0.text
+    }
+
+    /// Its first bytes, with zeroes behind them where it is shorter: a copy of always so many costs a few instructions.
+    #[must_use]
+    pub fn head(self) -> &'static [u8; NAME_HEAD_BYTES] {
+        &self.0.head
     }
 }
 

@@ -133,7 +133,7 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.push(tag::LEVEL_SET);
             out.put_bits([level.is_some(), *drops_settings]);
             out.put_word(*direction);
-            out.put_text_if(level.map(|level| level.as_str()));
+            out.put_name_if(*level);
             out.put_time(*at);
         }
         Event::Signalled { signal, at } => {
@@ -146,7 +146,7 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_text(id);
             out.put_time(*at);
         }
-        Event::Opened { slot, opening } => put_opened(*slot, opening, out),
+        Event::Opened { slot, opening } => encode_opened(*slot, opening, out),
         Event::Happened { slot, previous, noted, upshot, left } => {
             out.push(tag::HAPPENED);
             let counted = left.as_ref().and_then(|left| left.book);
@@ -211,7 +211,8 @@ pub(super) fn seal_attributes(attributes: &Attributes, seal: &mut Seal<'_>) -> V
     sealed
 }
 
-fn put_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
+/// [`encode`] of [`Event::Opened`], for whoever has only what the event would hold.
+pub fn encode_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
     let content = &opening.content;
     out.reserve(256);
     out.push(tag::OPENED);
@@ -242,11 +243,11 @@ fn put_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
             out.put_name(name);
         }
     }
-    out.put_text_if(content.method.map(|method| method.as_str()));
+    out.put_name_if(content.method);
     out.put_name(content.project);
     out.put_name(content.endpoint);
     opening.hold_until.into_iter().for_each(|until| out.put_time(until));
-    out.put_text_if(opening.level.map(|level| level.as_str()));
+    out.put_name_if(opening.level);
     out.put_word(opening.level_source);
     out.put_word(opening.resolution);
     out.put_text_if(opening.stranger.as_deref());
@@ -254,7 +255,7 @@ fn put_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
     for Violation { code, filter, pair } in &opening.violations {
         out.put_number(u64::from(code.number()));
         out.put_bits([filter.is_some(), pair.is_some()]);
-        out.put_text_if(filter.map(|filter| filter.as_str()));
+        out.put_name_if(*filter);
         if let Some(Unavailable { from, to }) = pair {
             out.put_currency(*from);
             out.put_currency(*to);

@@ -6,7 +6,7 @@
 use super::numbers::Numbered;
 use crate::domain::{
     money::Currency,
-    name::{Name, NameError},
+    name::{NAME_HEAD_BYTES, Name, NameError},
     time::Millis,
 };
 
@@ -103,6 +103,8 @@ pub(in crate::journal) trait Put {
     fn put_text_if(&mut self, text: Option<&str>);
     /// A name: its text.
     fn put_name(&mut self, name: Name);
+    /// A name where there is one; a bit elsewhere says whether.
+    fn put_name_if(&mut self, name: Option<Name>);
     /// Milliseconds since 1970, signed.
     fn put_time(&mut self, at: Millis);
     /// Its three letters.
@@ -138,7 +140,21 @@ impl Put for Vec<u8> {
     }
 
     fn put_name(&mut self, name: Name) {
-        self.put_text(name.as_str());
+        let bytes = name.as_str().len();
+        if bytes > NAME_HEAD_BYTES {
+            return self.put_text(name.as_str());
+        }
+        // Most names are short, and records are made of names.
+        self.put_number(bytes as u64);
+        let end = self.len() + bytes;
+        self.extend_from_slice(name.head());
+        self.truncate(end);
+    }
+
+    fn put_name_if(&mut self, name: Option<Name>) {
+        if let Some(name) = name {
+            self.put_name(name);
+        }
     }
 
     fn put_time(&mut self, at: Millis) {
