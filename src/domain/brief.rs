@@ -181,6 +181,16 @@ impl Briefs {
         self.first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX))
     }
 
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_near(&self) -> u64 {
+        self.newest.len() as u64 ^ self.older.len() as u64
+    }
+
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_far(&self) -> u64 {
+        self.newest.last().map_or(0, |brief| brief.key)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

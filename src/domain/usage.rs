@@ -158,6 +158,16 @@ impl Book {
         self.past.as_ref().map_or(&[], |past| &past.older)
     }
 
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_near(&self) -> u64 {
+        self.total.gross_count ^ self.last.before.gross_count
+    }
+
+    /// See [`super::customer::Customer::touch`].
+    pub(super) fn touch_far(&self) -> u64 {
+        self.last.entries.last().map_or(0, |entry| entry.is.gross)
+    }
+
     /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning also holds
     /// what has left memory.
     #[must_use]

@@ -101,25 +101,25 @@ impl Answer {
 
     /// An answer from what is recorded.
     pub(crate) fn recorded(
-        transaction: &Transaction,
-        customer: &Customer,
+        transaction: Transaction,
+        customer: CustomerShown,
         headroom: Headroom,
         now: Millis,
         rests_on: Lsn,
     ) -> Self {
-        let opening = &transaction.opening;
-        let status = transaction.status(now);
+        let (status, flags) = (transaction.status(now), transaction.flags());
+        let opening = transaction.opening;
         Self {
-            transaction_id: opening.id.to_string(),
+            transaction_id: opening.id.into_string(),
             status: Some(status),
-            violations: opening.violations.clone(),
-            customer: customer_of(transaction, customer),
+            violations: opening.violations,
+            customer,
             level: opening.level.map(|level| (level, opening.level_source)),
-            gates: if opening.opened == Opened::Denied { SmallVec::new() } else { opening.gates.clone() },
+            gates: if opening.opened == Opened::Denied { SmallVec::new() } else { opening.gates },
             headroom,
             currency: opening.content.currency,
             expires_at: transaction.hold_until.filter(|_| status == Status::Reserved),
-            flags: transaction.flags(),
+            flags,
             warnings: SmallVec::new(),
             explanation: None,
             now,
@@ -129,8 +129,8 @@ impl Answer {
     }
 }
 
-/// Whose transaction it is.
-pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerShown {
+/// Whose transaction it is: a customer with this identifier.
+pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer, identifier: Option<&str>) -> CustomerShown {
     let opening = &transaction.opening;
     if opening.resolution == Resolution::Bypassed {
         let customer_id = opening.stranger.as_deref().map(str::to_owned);
@@ -138,7 +138,7 @@ pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer) -> Cus
     }
     CustomerShown {
         customer_id: Some(customer.number.to_string()),
-        identifier: customer.identifier.as_deref().map(str::to_owned),
+        identifier: identifier.map(str::to_owned),
         resolution: opening.resolution,
         status: Some(customer.status()),
     }

@@ -50,6 +50,6 @@ impl Ledger {
     /// The currencies in which any amount was ever recorded here.
     #[must_use]
     pub fn currencies_held(&self) -> std::collections::BTreeSet<Currency> {
-        self.currencies.iter().map(|currency| *currency).collect()
+        self.currencies.all().collect()
     }
 }

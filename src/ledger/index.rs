@@ -1,7 +1,10 @@
 //! Who and what is meant: from identifiers and attributes to customers, from ids to transactions. Never stored; rebuilt
 //! from the customers.
 
-use super::shards::{DigestKey, SHARDS, Spreading, slot};
+use super::{
+    shards::{DigestKey, SHARDS, Spread, slot},
+    table::{Entry, Table},
+};
 use crate::domain::{
     customer::Customer,
     identity::{AttributeSet, Attributes, normalised, recognises},
@@ -10,15 +13,47 @@ use crate::domain::{
     rules::Attribute,
     transaction::Resolution,
 };
-use dashmap::DashMap;
-use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
 
-/// The index of identities. The values are customers' numbers, oldest first.
+/// The index of identities: 24 bytes each, in a table of its own for each shard.
 pub(crate) struct Identities {
     key: DigestKey,
-    numbers: DashMap<u128, SmallVec<[u64; 1]>, Spreading>,
+    numbers: Box<[Mutex<Table<Known>>]>,
+}
+
+/// A digest, and the oldest customer whom it belongs to.
+#[derive(Clone, Copy)]
+struct Known {
+    high: u64,
+    low: u64,
+    number: u32,
+}
+
+impl Known {
+    fn is(&self, digest: u128) -> bool {
+        (self.high, self.low) == halves(digest)
+    }
+}
+
+impl Entry for Known {
+    const NONE: Self = Self { high: 0, low: 0, number: 0 };
+
+    fn is_none(&self) -> bool {
+        // The first customer has a larger number.
+        self.number == 0
+    }
+
+    fn hash(&self) -> u64 {
+        self.high
+    }
+}
+
+/// The high and the low half.
+fn halves(digest: u128) -> (u64, u64) {
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+    (half(digest >> 64), half(digest))
 }
 
 /// What an identity leads to.
@@ -34,15 +69,21 @@ pub(crate) enum Found {
 
 impl Identities {
     pub(crate) fn new(key: DigestKey) -> Self {
-        Self { key, numbers: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS) }
+        Self { key, numbers: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// Looks up the customer of a payment. A `customer_id` is only read here; whether it exists the caller sees.
-    pub(crate) fn find(&self, payment: &Payment<'_>) -> Found {
+    fn table(&self, digest: u128) -> MutexGuard<'_, Table<Known>> {
+        self.numbers[slot(halves(digest).0)].lock()
+    }
+
+    /// Looks up the customer of a payment, by the digest of what was sent where it is known already. A `customer_id` is
+    /// only read here; whether it exists the caller sees.
+    pub(crate) fn find(&self, payment: &Payment<'_>, sent: Option<u128>) -> Found {
         let merchant = payment.merchant.id;
         match &payment.identity {
             SentIdentity::Identifier(id) => {
-                let number = self.oldest(self.key.identifier(merchant, id));
+                let sent = sent.unwrap_or_else(|| self.key.sent(&["identifier", id]));
+                let number = self.oldest(of_identifier(merchant, sent));
                 number.map_or(Found::Nobody, |number| Found::Customer(number, Resolution::Found))
             }
             SentIdentity::CustomerId(id) => {
@@ -59,7 +100,8 @@ impl Identities {
     }
 
     fn oldest(&self, digest: u128) -> Option<u64> {
-        self.numbers.get(&digest).and_then(|numbers| numbers.first().copied())
+        let table = self.table(digest);
+        table.near(halves(digest).0).find(|known| known.is(digest)).map(|known| u64::from(known.number))
     }
 
     /// The digests under which a payment looks for its customer, and under which a new one will be found.
@@ -67,7 +109,7 @@ impl Identities {
         let merchant = payment.merchant.id;
         let mut digests: SmallVec<[u128; 4]> = self.of_attributes(merchant, &payment.attributes);
         if let SentIdentity::Identifier(id) = &payment.identity {
-            digests.push(self.key.identifier(merchant, id));
+            digests.push(self.identifier(merchant, id));
         }
         digests
     }
@@ -75,8 +117,12 @@ impl Identities {
     /// The digests of a customer's identifier and attributes.
     pub(crate) fn of_customer(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
         let mut digests = self.of_attributes(customer.merchant, &customer.attributes);
-        digests.extend(customer.identifier.as_deref().map(|id| self.key.identifier(customer.merchant, id)));
+        digests.extend(customer.identifier.as_deref().map(|id| self.identifier(customer.merchant, id)));
         digests
+    }
+
+    fn identifier(&self, merchant: Name, id: &str) -> u128 {
+        of_identifier(merchant, self.key.sent(&["identifier", id]))
     }
 
     /// Makes a customer known under digests.
@@ -90,9 +136,13 @@ impl Identities {
     }
 
     fn insert(&self, digest: u128, number: u64) {
-        let mut numbers = self.numbers.entry(digest).or_default();
-        if let Err(place) = numbers.binary_search(&number) {
-            numbers.insert(place, number);
+        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let (high, low) = halves(digest);
+        let mut table = self.table(digest);
+        match table.get_mut(high, |known| known.is(digest)) {
+            Some(known) => known.number = known.number.min(number),
+            None => table.insert(Known { high, low, number }),
         }
     }
 
@@ -103,6 +153,14 @@ impl Identities {
             .filter(|(_, value)| !value.is_empty())
             .map(|(attribute, value)| self.key.attribute(merchant, attribute, &value))
             .collect()
+    }
+
+    /// [`Identities::sent`], where an identifier was sent.
+    pub(crate) fn sent_identifier(&self, payment: &Payment<'_>) -> Option<u128> {
+        match &payment.identity {
+            SentIdentity::Identifier(id) => Some(self.key.sent(&["identifier", id])),
+            _ => None,
+        }
     }
 
     /// A digest of the customer as sent, by which a repetition is recognised: the identifier, or the attributes of a
@@ -136,45 +194,57 @@ pub(crate) struct Seat {
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct Seated {
     key: u64,
     customer: u32,
     slot: u32,
 }
 
-/// The index of transaction ids: 16 bytes each in a table of its own for each shard, so that one that grows moves no
-/// more than a few thousand. Two ids may share a key; whoever finds several looks at each.
-pub(crate) struct Seats(Box<[Mutex<HashTable<Entry>>]>);
+impl Seated {
+    fn seat(&self) -> Seat {
+        Seat { customer: u64::from(self.customer), slot: self.slot }
+    }
+}
+
+impl Entry for Seated {
+    const NONE: Self = Self { key: 0, customer: 0, slot: u32::MAX };
+
+    fn is_none(&self) -> bool {
+        // Slots are counted from 0, and no customer comes so far.
+        self.slot == u32::MAX
+    }
+
+    fn hash(&self) -> u64 {
+        self.key
+    }
+}
+
+/// The index of the ids of one stripe: 16 bytes each, in a table that moves no more than a few thousand when it grows.
+/// Two ids may share a key; whoever finds several looks at each.
+#[derive(Default)]
+pub(crate) struct Seats(Table<Seated>);
 
 impl Seats {
-    pub(crate) fn new() -> Self {
-        Self((0..SHARDS).map(|_| Mutex::default()).collect())
-    }
-
-    fn table(&self, key: u64) -> MutexGuard<'_, HashTable<Entry>> {
-        // The low bits choose the shard; the table goes by the high ones.
-        self.0[slot(key)].lock()
-    }
-
     pub(crate) fn find(&self, key: u64) -> SmallVec<[Seat; 1]> {
-        let table = self.table(key);
-        let same = table.iter_hash(key.rotate_left(32)).filter(|entry| entry.key == key);
-        same.map(|entry| Seat { customer: u64::from(entry.customer), slot: entry.slot }).collect()
+        self.0.near(key).filter(|seated| seated.key == key).map(Seated::seat).collect()
     }
 
-    pub(crate) fn insert(&self, key: u64, seat: Seat) {
-        // Numbers of customers end at the largest that fits; see `CUSTOMERS_MAX`.
-        let entry = Entry { key, customer: u32::try_from(seat.customer).unwrap_or(u32::MAX), slot: seat.slot };
-        self.table(key).insert_unique(key.rotate_left(32), entry, |entry| entry.key.rotate_left(32));
+    pub(crate) fn insert(&mut self, key: u64, seat: Seat) {
+        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+        self.0.insert(Seated { key, customer: u32::try_from(seat.customer).unwrap_or(u32::MAX), slot: seat.slot });
     }
 
-    pub(crate) fn remove(&self, key: u64, seat: Seat) {
-        let is =
-            |entry: &Entry| entry.key == key && u64::from(entry.customer) == seat.customer && entry.slot == seat.slot;
-        if let Ok(found) = self.table(key).find_entry(key.rotate_left(32), is) {
-            found.remove();
-        }
+    pub(crate) fn remove(&mut self, key: u64, seat: Seat) {
+        self.0.remove(key, |seated| seated.key == key && seated.seat() == seat);
     }
+}
+
+/// The digest under which a customer is found by an identifier, of the digest of the identifier as sent: an identifier
+/// is unique in its merchant. This index is never stored, so it may go by where a name lies.
+fn of_identifier(merchant: Name, sent: u128) -> u128 {
+    let mut spread = Spread::default();
+    merchant.hash(&mut spread);
+    sent ^ (u128::from(spread.finish()) << 64)
 }
 
 /// The internal number that a `customer_id` names: its canonical decimal text and no other.

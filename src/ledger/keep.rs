@@ -25,7 +25,7 @@ impl Ledger {
     pub fn keep(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
         let done = (0..SHARDS).try_for_each(|shard| {
             self.being_kept.store(shard + 1, Ordering::SeqCst);
-            let numbers: Vec<u64> = self.customers.shard(shard).keys().copied().collect();
+            let numbers: Vec<u64> = self.customers.shard(shard).numbers();
             numbers.into_iter().try_for_each(|number| self.keep_customer(number, take))
         });
         self.being_kept.store(0, Ordering::SeqCst);

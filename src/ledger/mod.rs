@@ -9,6 +9,7 @@
 //! An answer names the record that it rests on; whoever sends it waits until the journal holds that.
 
 mod answer;
+mod currencies;
 mod figures;
 mod index;
 mod keep;
@@ -21,6 +22,7 @@ mod recover;
 mod retire;
 mod shards;
 mod signals;
+mod table;
 
 pub use answer::{Answer, CustomerShown, Moved, Shown};
 pub use levels::MadeLevel;
@@ -45,11 +47,12 @@ use crate::{
     },
     journal::{Journal, Keys, Past},
 };
+use currencies::HeldCurrencies;
 use dashmap::{DashMap, DashSet};
-use index::{Found, Identities, Seats};
+use index::{Found, Identities};
 use late::Late;
-use open::Follows;
-use recall::Held;
+use open::{Entering, Follows};
+use recall::Stripe;
 use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::sync::{
     Arc,
@@ -103,15 +106,14 @@ pub struct Ledger {
     keys: Arc<Keys>,
     past: Option<Arc<dyn Past>>,
     customers: Customers,
-    seats: Seats,
     late: Late,
     identities: Identities,
-    id_stripes: Stripes<Held>,
+    id_stripes: Stripes<Stripe>,
     identity_stripes: Stripes,
     blocked_instruments: DashSet<Box<str>>,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
-    currencies: DashSet<Currency>,
+    currencies: HeldCurrencies,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
     transactions: AtomicU64,
@@ -165,14 +167,13 @@ impl Ledger {
             keys: ground.keys,
             past: ground.past,
             customers: Customers::new(),
-            seats: Seats::new(),
             late: Late::default(),
             identities: Identities::new(key),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
             blocked_instruments: DashSet::new(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
-            currencies: DashSet::new(),
+            currencies: HeldCurrencies::default(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             transactions: AtomicU64::new(0),
@@ -208,12 +209,13 @@ impl Ledger {
     ) -> Result<Answer, Refusal> {
         let merchant = payment.merchant.id.as_str();
         let key = self.key.transaction(merchant, &payment.transaction_id);
-        let mut held = self.id_stripes.lock(key);
-        match self.find(&mut held, key, merchant, &payment.transaction_id)? {
+        let mut stripe = self.id_stripes.lock(key);
+        match self.find(&mut stripe, key, merchant, &payment.transaction_id)? {
             Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
-                self.open(rules, payment, follows, Opened::Reserved, key, now)
+                let entering = Entering { rules, payment, follows, opened: Opened::Reserved, key };
+                self.open(&entering, &mut stripe.seats, now)
             }
         }
     }
@@ -246,7 +248,7 @@ impl Ledger {
         as_of: Option<Millis>,
         show: impl FnOnce(Option<&Customer>, Decision<'_>, Resolution, Millis) -> T,
     ) -> Result<T, Refusal> {
-        match self.identities.find(payment) {
+        match self.identities.find(payment, None) {
             Found::Customer(number, resolution) => {
                 let mut shard = self.customers.lock(number);
                 if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
@@ -307,14 +309,14 @@ impl Ledger {
     ) -> Result<Moved, Refusal> {
         let Step { merchant, transaction_id, operation, occurred_at, says, in_stream } = *step;
         let key = self.key.transaction(merchant, transaction_id);
-        let mut held = self.id_stripes.lock(key);
+        let mut stripe = self.id_stripes.lock(key);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
-        let Some(known) = self.find(&mut held, key, merchant, transaction_id)? else {
+        let Some(known) = self.find(&mut stripe, key, merchant, transaction_id)? else {
             let (Operation::Approve { .. }, Some(late)) = (operation, late) else {
                 return Err(unknown());
             };
             let approval = Follows::Approval { operation, in_stream };
-            return self.approve_unreserved(rules, &late()?, approval, key, now);
+            return self.approve_unreserved(rules, &late()?, approval, key, &mut stripe, now);
         };
         let mut shard = self.customers.lock(known.seat.customer);
         let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
@@ -356,14 +358,14 @@ impl Ledger {
     pub fn show(&self, rules: &Rules, merchant: &str, transaction_id: &str, now: Millis) -> Result<Shown, Refusal> {
         let key = self.key.transaction(merchant, transaction_id);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
-        let mut held = self.id_stripes.lock(key);
-        let known = self.find(&mut held, key, merchant, transaction_id)?.ok_or_else(unknown)?;
+        let mut stripe = self.id_stripes.lock(key);
+        let known = self.find(&mut stripe, key, merchant, transaction_id)?.ok_or_else(unknown)?;
         let mut shard = self.customers.lock(known.seat.customer);
         let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
         let now = self.settle(customer, now);
         Ok(Shown {
             transaction: known.transaction.clone(),
-            customer: answer::customer_of(&known.transaction, customer),
+            customer: answer::customer_of(&known.transaction, customer, customer.identifier.as_deref()),
             headroom: Some(headroom_of(rules, customer, &known.transaction, now)),
             now,
         })
@@ -386,8 +388,8 @@ impl Ledger {
     #[must_use]
     pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
         let key = self.key.transaction(merchant, transaction_id);
-        let mut held = self.id_stripes.lock(key);
-        let known = self.find(&mut held, key, merchant, transaction_id).ok().flatten()?;
+        let mut stripe = self.id_stripes.lock(key);
+        let known = self.find(&mut stripe, key, merchant, transaction_id).ok().flatten()?;
         let content = known.transaction.opening.content;
         Some((content.project, content.endpoint))
     }

@@ -1,24 +1,25 @@
 //! Opening a transaction: who is meant, what is decided, what is recorded; and what a known id answers.
 
 use super::{
-    Answer, LAST_CUSTOMER, Ledger, MadeLevel, Moved, circumstances, headroom_of,
-    index::{Found, Seat},
+    Answer, LAST_CUSTOMER, Ledger, MadeLevel, Moved,
+    answer::customer_of,
+    circumstances, headroom_of,
+    index::{Found, Seat, Seats},
     instruments,
-    recall::{Held, Recalled},
+    recall::{Recalled, Stripe},
     shards::SHARDS,
 };
 use crate::{
     domain::{
         brief::Upshot,
         customer::{Customer, Event},
-        decide::{Decision, Question, Recording, can_be_made, content, decide, record},
-        identity::{AttributeSet, Attributes},
-        money::Currency,
+        decide::{Decision, Question, Recording, beforehand, can_be_made, content, decide, opening},
+        identity::AttributeSet,
         payment::{Payment, SentIdentity, SentLevel},
         refusal::Refusal,
         rules::{OperationMode, Rules},
         time::Millis,
-        transaction::{Fact, Noted, Opened, Place, Resolution, Status, Transaction},
+        transaction::{Fact, LevelSource, Noted, Opened, Place, Resolution, Status, Transaction},
         transition::{Effect, Operation, Outcome, asks_late, judge},
     },
     journal::Lsn,
@@ -57,42 +58,39 @@ impl<'a> Follows<'a> {
     }
 }
 
+/// A payment whose id nobody knows yet.
+#[derive(Clone, Copy)]
+pub(super) struct Entering<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) payment: &'a Payment<'a>,
+    pub(super) follows: Follows<'a>,
+    pub(super) opened: Opened,
+    /// The key of its id.
+    pub(super) key: u64,
+}
+
 /// A payment on its way into a customer.
 #[derive(Clone, Copy)]
-struct Entering<'a> {
-    rules: &'a Rules,
-    payment: &'a Payment<'a>,
-    follows: Follows<'a>,
-    opened: Opened,
+struct Entered<'a> {
+    entering: &'a Entering<'a>,
     resolution: Resolution,
-    key: u64,
+    /// The digest of the identifier as sent, where one was.
+    sent: Option<u128>,
 }
 
 impl Ledger {
     /// Opens a transaction whose id nobody knows yet; the caller holds the stripe of the id.
-    pub(super) fn open(
-        &self,
-        rules: &Rules,
-        payment: &Payment<'_>,
-        follows: Follows<'_>,
-        opened: Opened,
-        key: u64,
-        now: Millis,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn open(&self, entering: &Entering<'_>, seats: &mut Seats, now: Millis) -> Result<Answer, Refusal> {
+        let Entering { payment, follows, opened, key, .. } = *entering;
         if opened == Opened::Reserved {
             self.has_room()?;
         }
-        let mut found = self.identities.find(payment);
+        let sent = self.identities.sent_identifier(payment);
+        let mut found = self.identities.find(payment, sent);
         if let Found::Customer(number, resolution) = found {
             let mut shard = self.customers.lock(number);
             if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
-                let entering = Entering { rules, payment, follows, opened, resolution, key };
-                let (answer, filled) = self.open_for(&entering, customer, now)?;
-                drop(shard);
-                if let Some(filled) = filled {
-                    self.identities.add_attributes(payment.merchant.id, number, &filled);
-                }
-                return Ok(answer);
+                return self.open_for(Entered { entering, resolution, sent }, customer, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -101,17 +99,17 @@ impl Ledger {
         if found == Found::Stranger {
             let number = key % SHARDS as u64;
             let mut shard = self.customers.lock(number);
-            let nobody = shard.entry(number).or_insert_with(|| Customer::new(number, payment.merchant.id, None, now));
-            let entering = Entering { rules, payment, follows, opened, resolution: Resolution::Bypassed, key };
-            return Ok(self.open_for(&entering, nobody, now)?.0);
+            let made = || Customer::new(number, payment.merchant.id, None, now);
+            let nobody = shard.nobody(number, made);
+            return self.open_for(Entered { entering, resolution: Resolution::Bypassed, sent }, nobody, seats, now);
         }
         can_be_made(payment)?;
         let digests = self.identities.digests(payment);
         let alone = self.identity_stripes.lock_all(digests.into_iter());
-        if let Found::Customer(..) = self.identities.find(payment) {
+        if let Found::Customer(..) = self.identities.find(payment, sent) {
             // Somebody made the customer while this request waited.
             drop(alone);
-            return self.open(rules, payment, follows, opened, key, now);
+            return self.open(entering, seats, now);
         }
         if !follows.takes_any_time() {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
@@ -122,10 +120,10 @@ impl Ledger {
             return Err(Refusal::Full(LAST_CUSTOMER));
         }
         let mut customer = Customer::new(number, payment.merchant.id, None, now);
-        let entering = Entering { rules, payment, follows, opened, resolution: Resolution::Created, key };
+        let entered = Entered { entering, resolution: Resolution::Created, sent };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
-        let (answer, _) = self.open_for(&entering, &mut customer, now)?;
+        let answer = self.open_for(entered, &mut customer, seats, now)?;
         let digests = self.identities.of_customer(&customer);
         shard.insert(number, customer);
         drop(shard);
@@ -141,15 +139,17 @@ impl Ledger {
         if self.journal.is_full() { Err(Refusal::Behind) } else { Ok(()) }
     }
 
-    /// Decides, records and answers for one customer, whose lock the caller holds. Returns the attributes that were
-    /// filled, for the index.
+    /// Decides, records and answers for one customer, whose lock the caller holds.
     fn open_for(
         &self,
-        entering: &Entering<'_>,
+        entered: Entered<'_>,
         customer: &mut Customer,
+        seats: &mut Seats,
         now: Millis,
-    ) -> Result<(Answer, Option<Attributes>), Refusal> {
-        let Entering { rules, payment, follows, opened, resolution, key } = *entering;
+    ) -> Result<Answer, Refusal> {
+        let Entered { entering, resolution, sent } = entered;
+        let Entering { rules, payment, follows, opened, key } = *entering;
+        customer.touch();
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
             Ok(at) => at,
@@ -168,53 +168,50 @@ impl Ledger {
         };
         let slot = customer.briefs.next_slot();
         let defined_by = AttributeSet::of(&payment.endpoint().client_definition);
-        let identity = self.identities.sent(payment, defined_by);
+        let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };
-        let (mut events, opening) = record(&question, somebody, &decision, recording);
+        let before = beforehand(&question, somebody, &decision, resolution);
+        let mut transaction = Transaction::open(opening(&question, somebody, &decision, recording));
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
+        let is_named = level.is_some_and(|level| {
+            level.in_force.source == LevelSource::Request && level.in_force.level.is_some()
+        });
         let (has_level, is_somebody) = (level.is_some(), somebody.is_some());
         // What follows is judged before anything is recorded: a refusal leaves nothing behind.
-        let mut transaction = None;
-        if let Some(operation) = follows.operation(opened) {
-            let mut opened = Transaction::open(opening.clone());
-            if let Effect::New(noted) = judge(&opened, &operation, circumstances(rules, &opened, now))? {
-                opened.note(noted.clone());
-                let upshot = Upshot::of(&opened);
-                events.push(Event::Opened { slot, opening });
-                events.push(Event::Happened { slot, previous: Place::HERE, noted, upshot, left: None });
-                transaction = Some(opened);
-            } else {
-                events.push(Event::Opened { slot, opening });
-            }
-        } else {
-            events.push(Event::Opened { slot, opening });
+        let mut behind = Vec::new();
+        if let Some(operation) = follows.operation(opened)
+            && let Effect::New(noted) = judge(&transaction, &operation, circumstances(rules, &transaction, now))?
+        {
+            transaction.note(noted.clone());
+            let upshot = Upshot::of(&transaction);
+            behind.push(Event::Happened { slot, previous: Place::HERE, noted, upshot, left: None });
         }
         if violations.is_empty() && is_somebody {
-            let held = self.newly_held(customer, instruments(payment), now);
-            events.extend(held);
+            behind.extend(self.newly_held(customer, instruments(payment), now));
         }
-        if has_level {
+        // A level that was found under the name that was sent needs not be made.
+        if has_level && !is_named {
             self.make_level(payment, now);
         }
-        let recorded = self.record(customer, key, &events);
-        self.hold_currency(payment.currency);
-        self.seats.insert(key, Seat { customer: customer.number, slot });
+        let recorded = self.record_opened(customer, key, &before, (slot, &transaction.opening), &behind);
+        self.currencies.hold(payment.currency);
+        seats.insert(key, Seat { customer: customer.number, slot });
         self.transactions.fetch_add(1, Ordering::Relaxed);
-        let mut filled = None;
-        for event in events {
-            match event {
-                Event::AttributesFilled { attributes, .. } => filled = Some(attributes),
-                Event::Opened { opening, .. } if transaction.is_none() => {
-                    transaction = Some(Transaction::open(opening));
+        if resolution != Resolution::Created {
+            for event in &before {
+                if let Event::AttributesFilled { attributes, .. } = event {
+                    self.identities.add_attributes(payment.merchant.id, customer.number, attributes);
                 }
-                _ => {}
             }
         }
-        let Some(transaction) = transaction else {
-            return Err(Refusal::UnknownTransaction(payment.transaction_id.to_string()));
+        // Whoever was found by an identifier has the one that was sent; the customer's own lies far from here.
+        let identifier = match &payment.identity {
+            SentIdentity::Identifier(sent) => Some(sent.as_ref()),
+            _ => customer.identifier.as_deref(),
         };
-        let answer = Answer::recorded(&transaction, customer, headroom, now, Lsn(recorded.number));
-        Ok((Answer { warnings, explanation, replay: false, ..answer }, filled))
+        let customer = customer_of(&transaction, customer, identifier);
+        let answer = Answer::recorded(transaction, customer, headroom, now, Lsn(recorded.number));
+        Ok(Answer { warnings, explanation, replay: false, ..answer })
     }
 
     /// A level name that a `crm` merchant's request brings and nobody knows becomes a level to be configured.
@@ -274,7 +271,9 @@ impl Ledger {
         let replay = facts.is_empty();
         let rests_on = if replay { self.journal.last() } else { self.note(customer, known, facts, None) };
         let headroom = headroom_of(rules, customer, &known.transaction, now);
-        Ok(Answer { replay, ..Answer::recorded(&known.transaction, customer, headroom, now, rests_on) })
+        let transaction = known.transaction.clone();
+        let customer = customer_of(&transaction, customer, customer.identifier.as_deref());
+        Ok(Answer { replay, ..Answer::recorded(transaction, customer, headroom, now, rests_on) })
     }
 
     pub(super) fn approve_unreserved(
@@ -283,24 +282,19 @@ impl Ledger {
         payment: &Payment<'_>,
         approval: Follows<'_>,
         key: u64,
+        stripe: &mut Stripe,
         now: Millis,
     ) -> Result<Moved, Refusal> {
-        let answer = self.open(rules, payment, approval, Opened::Unreserved, key, now)?;
+        let entering = Entering { rules, payment, follows: approval, opened: Opened::Unreserved, key };
+        let answer = self.open(&entering, &mut stripe.seats, now)?;
         let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
         let unknown = || Refusal::UnknownTransaction(id.to_string());
-        let mut held = Held::default();
-        let known = self.find(&mut held, key, merchant, id)?.ok_or_else(unknown)?;
+        let known = self.find(stripe, key, merchant, id)?.ok_or_else(unknown)?;
         let mut shard = self.customers.lock(known.seat.customer);
         let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
         let now = self.settle(customer, now);
         let headroom = headroom_of(rules, customer, &known.transaction, now);
         Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, headroom, now, false) })
-    }
-
-    fn hold_currency(&self, currency: Currency) {
-        if !self.currencies.contains(&currency) {
-            self.currencies.insert(currency);
-        }
     }
 }
 

@@ -3,13 +3,16 @@
 //! A transaction is changed only by whoever holds the stripe of its id. So its facts are read without the customer's
 //! lock, and what was read last lies in the stripe for whoever comes next.
 
-use super::{Ledger, index::Seat};
+use super::{
+    Ledger,
+    index::{Seat, Seats},
+};
 use crate::{
     domain::{
         brief::{Left, Upshot},
         customer::{Customer, Event, Recorded},
         refusal::Refusal,
-        transaction::{Noted, Place, Transaction},
+        transaction::{Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
     journal::{Lsn, event},
@@ -27,8 +30,14 @@ pub(super) struct Recalled {
     pub(super) transaction: Transaction,
 }
 
-/// What lies in the stripe of an id: the transaction that was looked at last.
-pub(super) type Held = Option<Box<Recalled>>;
+/// What lies in the stripe of an id.
+#[derive(Default)]
+pub(super) struct Stripe {
+    /// The transaction that was looked at last.
+    held: Option<Box<Recalled>>,
+    /// Where the transactions of its ids live.
+    pub(super) seats: Seats,
+}
 
 impl Recalled {
     fn is(&self, key: u64, merchant: &str, id: &str) -> bool {
@@ -40,17 +49,47 @@ impl Recalled {
 impl Ledger {
     /// Appends what happened to one customer as one record and applies it; the caller holds the customer's lock.
     pub(super) fn record(&self, customer: &mut Customer, key: u64, events: &[Event]) -> Recorded {
+        self.record_with(customer, key, events, None, &[])
+    }
+
+    /// Appends and applies as one record what opens a transaction in a slot, with what comes before and behind it.
+    pub(super) fn record_opened(
+        &self,
+        customer: &mut Customer,
+        key: u64,
+        before: &[Event],
+        opened: (u32, &Opening),
+        behind: &[Event],
+    ) -> Recorded {
+        self.record_with(customer, key, before, Some(opened), behind)
+    }
+
+    fn record_with(
+        &self,
+        customer: &mut Customer,
+        key: u64,
+        before: &[Event],
+        opened: Option<(u32, &Opening)>,
+        behind: &[Event],
+    ) -> Recorded {
         // One buffer for each thread: a record costs no allocation.
-        thread_local!(static BODY: RefCell<Vec<u8>> = RefCell::default());
+        thread_local!(static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
         BODY.with_borrow_mut(|body| {
             body.clear();
             let number = customer.number;
-            for event in events {
-                event::encode(event, &mut |plain, out| self.seal(number, plain, out), body);
+            let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
+            before.iter().for_each(|event| event::encode(event, &mut seal, body));
+            if let Some((slot, opening)) = opened {
+                event::encode_opened(slot, opening, body);
             }
+            behind.iter().for_each(|event| event::encode(event, &mut seal, body));
             let appended = self.journal.append(number, body);
             let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
-            events.iter().for_each(|event| customer.apply(recorded, event));
+            before.iter().for_each(|event| customer.apply(recorded, event));
+            if let Some((slot, opening)) = opened {
+                customer.apply_opened(recorded, slot, opening);
+            }
+            behind.iter().for_each(|event| customer.apply(recorded, event));
             recorded
         })
     }
@@ -101,19 +140,26 @@ impl Ledger {
     /// Its facts cannot be read.
     pub(super) fn find<'h>(
         &self,
-        held: &'h mut Held,
+        stripe: &'h mut Stripe,
         key: u64,
         merchant: &str,
         id: &str,
     ) -> Result<Option<&'h mut Recalled>, Refusal> {
-        if !held.as_ref().is_some_and(|known| known.is(key, merchant, id)) {
-            *held = self.look_up(key, merchant, id)?;
+        if !stripe.held.as_ref().is_some_and(|known| known.is(key, merchant, id)) {
+            let Some(found) = self.look_up(&stripe.seats, key, merchant, id)? else { return Ok(None) };
+            stripe.held = Some(found);
         }
-        Ok(held.as_deref_mut())
+        Ok(stripe.held.as_deref_mut())
     }
 
-    fn look_up(&self, key: u64, merchant: &str, id: &str) -> Result<Held, Refusal> {
-        for seat in self.seats.find(key) {
+    fn look_up(
+        &self,
+        seats: &Seats,
+        key: u64,
+        merchant: &str,
+        id: &str,
+    ) -> Result<Option<Box<Recalled>>, Refusal> {
+        for seat in seats.find(key) {
             let brief =
                 self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
             if let Some(brief) = brief {

@@ -170,7 +170,7 @@ impl Recovering {
             Event::Created { merchant, at, .. } => {
                 self.next_customer = self.next_customer.max(number.saturating_add(1));
                 let made = || Customer::new(number, *merchant, None, *at);
-                self.shards[slot(number)].entry(number).or_insert_with(made);
+                self.shards[slot(number)].make(number, made);
             }
             Event::Opened { opening, .. } => {
                 self.newest = self.newest.max(Some(opening.recorded_at));
@@ -180,7 +180,7 @@ impl Recovering {
                     // What belongs to nobody was made by no record.
                     let (merchant, at): (Name, _) = (opening.merchant, opening.recorded_at);
                     let made = || Customer::new(number, merchant, None, at);
-                    self.shards[slot(number)].entry(number).or_insert_with(made);
+                    self.shards[slot(number)].make(number, made);
                 }
             }
             Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
@@ -214,7 +214,7 @@ impl Recovering {
     pub fn finish(self, bounds: Bounds, ground: Ground) -> Ledger {
         let ledger = Ledger { made_levels: self.made_levels, late: self.late, ..Ledger::new(bounds, ground) };
         ledger.next_customer.store(self.next_customer, Ordering::Relaxed);
-        self.currencies.into_iter().for_each(|currency| _ = ledger.currencies.insert(currency));
+        self.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
         self.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
         // The indexes are sharded, so that several threads fill them side by side.
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -238,7 +238,7 @@ impl Ledger {
         for customer in shard.values() {
             let number = customer.number;
             for (slot, brief) in customer.briefs.starting_at(0) {
-                self.seats.insert(brief.key, Seat { customer: number, slot });
+                self.id_stripes.lock(brief.key).seats.insert(brief.key, Seat { customer: number, slot });
             }
             transactions += customer.briefs.len() as u64;
             left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;

@@ -43,7 +43,7 @@ impl Ledger {
     pub fn retire(&self, shard: usize, retention: &Retention, now: Millis) -> usize {
         let Some(past) = &self.past else { return 0 };
         let archived = past.archived_before();
-        let numbers: Vec<u64> = self.customers.shard(shard).keys().copied().collect();
+        let numbers: Vec<u64> = self.customers.shard(shard).numbers();
         let mut left = 0;
         for number in numbers {
             loop {
@@ -63,7 +63,7 @@ impl Ledger {
                 self.left.fetch_sub(1, Ordering::Release);
                 left += gone.len();
                 for (slot, brief) in &gone {
-                    self.seats.remove(brief.key, Seat { customer: number, slot: *slot });
+                    self.id_stripes.lock(brief.key).seats.remove(brief.key, Seat { customer: number, slot: *slot });
                 }
                 self.transactions.fetch_sub(gone.len() as u64, Ordering::Relaxed);
                 if gone.len() < STEP_MAX {

@@ -1,8 +1,12 @@
 //! Locks and maps: customers in shards, stripes for what has no lock of its own, keys that are digests.
 
+use super::{FIRST_CUSTOMER, LAST_CUSTOMER};
 use crate::domain::{customer::Customer, name::Name, rules::Attribute};
 use parking_lot::{Mutex, MutexGuard};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::{
+    sip::SipHasher13,
+    sip128::{Hasher128, SipHasher24},
+};
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
@@ -34,7 +38,76 @@ impl Hasher for Spread {
 }
 
 pub(crate) type Spreading = BuildHasherDefault<Spread>;
-pub(crate) type Shard = HashMap<u64, Customer, Spreading>;
+
+/// Customers of one piece of memory.
+const PIECE: usize = 4;
+
+/// The customers of one shard. Numbers are given out one after another, so a number says where its customer lies and no
+/// key is compared on the way.
+#[derive(Default)]
+pub(crate) struct Shard {
+    pieces: Vec<Option<Box<[Option<Customer>; PIECE]>>>,
+    /// Numbers that no customer gets: those of nobody.
+    others: HashMap<u64, Customer, Spreading>,
+}
+
+impl Shard {
+    /// The piece of a number, and the place in it.
+    fn spot(number: u64) -> Option<(usize, usize)> {
+        let numbers = FIRST_CUSTOMER..=LAST_CUSTOMER;
+        let place = numbers.contains(&number).then(|| (number - FIRST_CUSTOMER) / SHARDS as u64)?;
+        let place = usize::try_from(place).ok()?;
+        Some((place / PIECE, place % PIECE))
+    }
+
+    pub(crate) fn get(&self, number: &u64) -> Option<&Customer> {
+        match Self::spot(*number) {
+            Some((piece, spot)) => self.pieces.get(piece)?.as_ref()?[spot].as_ref(),
+            None => self.others.get(number),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, number: &u64) -> Option<&mut Customer> {
+        match Self::spot(*number) {
+            Some((piece, spot)) => self.pieces.get_mut(piece)?.as_mut()?[spot].as_mut(),
+            None => self.others.get_mut(number),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, number: u64, customer: Customer) {
+        match Self::spot(number) {
+            Some((piece, spot)) => {
+                if self.pieces.len() <= piece {
+                    self.pieces.resize_with(piece + 1, || None);
+                }
+                let piece = self.pieces[piece].get_or_insert_with(|| Box::new(std::array::from_fn(|_| None)));
+                piece[spot] = Some(customer);
+            }
+            None => _ = self.others.insert(number, customer),
+        }
+    }
+
+    /// Whoever a number of nobody stands for, made where there is none.
+    pub(crate) fn nobody(&mut self, number: u64, made: impl FnOnce() -> Customer) -> &mut Customer {
+        self.others.entry(number).or_insert_with(made)
+    }
+
+    /// Makes the customer of a number where there is none.
+    pub(crate) fn make(&mut self, number: u64, made: impl FnOnce() -> Customer) {
+        if self.get(&number).is_none() {
+            self.insert(number, made());
+        }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Customer> {
+        let pieces = self.pieces.iter().flatten();
+        pieces.flat_map(|piece| piece.iter().flatten()).chain(self.others.values())
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.values().map(|customer| customer.number).collect()
+    }
+}
 
 /// All customers, each shard behind its own lock. A customer's lock is the lock of its shard.
 pub(crate) struct Customers(Box<[Mutex<Shard>]>);
@@ -109,7 +182,11 @@ impl DigestKey {
     }
 
     fn digest(&self, parts: &[&str]) -> u128 {
-        let mut hasher = SipHasher24::new_with_keys(self.0, self.1);
+        let hasher = SipHasher24::new_with_keys(self.0, self.1);
+        if let Some((text, len)) = joined(parts) {
+            return hasher.hash(&text[..len]).as_u128();
+        }
+        let mut hasher = hasher;
         for part in parts {
             hasher.write(part.as_bytes());
             hasher.write_u8(0xff);
@@ -119,15 +196,15 @@ impl DigestKey {
 
     /// Of a transaction's id: 64 bits, because whoever finds one compares the id itself.
     pub(crate) fn transaction(&self, merchant: &str, id: &str) -> u64 {
-        let mut hasher = siphasher::sip::SipHasher13::new_with_keys(self.0, self.1);
+        let hasher = SipHasher13::new_with_keys(self.0, self.1);
+        if let Some((text, len)) = joined(&[merchant, id]) {
+            return hasher.hash(&text[..len - 1]);
+        }
+        let mut hasher = hasher;
         hasher.write(merchant.as_bytes());
         hasher.write_u8(0xff);
         hasher.write(id.as_bytes());
         hasher.finish()
-    }
-
-    pub(crate) fn identifier(&self, merchant: Name, identifier: &str) -> u128 {
-        self.digest(&["i", merchant.as_str(), identifier])
     }
 
     pub(crate) fn attribute(&self, merchant: Name, attribute: Attribute, normalised: &str) -> u128 {
@@ -141,5 +218,44 @@ impl DigestKey {
     /// A customer as sent: which field and what it says.
     pub(crate) fn sent(&self, parts: &[&str]) -> u128 {
         self.digest(parts)
+    }
+}
+
+/// The most bytes that are digested in one piece.
+const JOINED_MAX: usize = 192;
+
+/// Texts as one and its length, each with a byte behind it that no text holds; `None` where they are too long. A digest
+/// of one piece costs half of one of several.
+fn joined(parts: &[&str]) -> Option<([u8; JOINED_MAX], usize)> {
+    let (mut text, mut len) = ([0; JOINED_MAX], 0);
+    for part in parts {
+        let behind = len + part.len();
+        text.get_mut(len..behind)?.copy_from_slice(part.as_bytes());
+        *text.get_mut(behind)? = 0xff;
+        len = behind + 1;
+    }
+    Some((text, len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_the_same_in_one_piece_and_in_several() {
+        let key = DigestKey::new((7, 9));
+        for len in [0, 1, 7, 8, 9, 100, 180, 181, 182, 183, 184, 185, 186, 200, 300] {
+            let text = "x".repeat(len);
+            let (mut wide, mut narrow) = (SipHasher24::new_with_keys(7, 9), SipHasher13::new_with_keys(7, 9));
+            for part in ["merchant", &text] {
+                wide.write(part.as_bytes());
+                wide.write_u8(0xff);
+            }
+            narrow.write(b"merchant");
+            narrow.write_u8(0xff);
+            narrow.write(text.as_bytes());
+            assert_eq!(key.sent(&["merchant", &text]), wide.finish128().as_u128(), "{len}");
+            assert_eq!(key.transaction("merchant", &text), narrow.finish(), "{len}");
+        }
     }
 }

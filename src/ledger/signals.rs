@@ -11,7 +11,6 @@ use crate::{
     },
     journal::{Lsn, event},
 };
-use smallvec::SmallVec;
 
 impl Ledger {
     /// Takes a signal about a customer; one about fraud that names an instrument reaches all who hold it, at every
@@ -94,8 +93,8 @@ impl Ledger {
         customer: &Customer,
         instruments: impl Iterator<Item = &'i str>,
         at: Millis,
-    ) -> SmallVec<[Event; 1]> {
-        let mut events = SmallVec::new();
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
         for id in instruments.filter(|id| !customer.holds_instrument(id)) {
             // The index first: either the signal finds this holder there, or the block is found here.
             self.index_holder(id, customer.number);
