@@ -251,13 +251,29 @@ fn open_holds(rules: &Rules) {
     row("reserve after that", &mut reserves);
 }
 
+/// For counting instructions: two runs with different `LEVELGATE_TIMED` differ by exactly that many reserves.
+fn counted(rules: &Rules) {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000);
+    let ledger = ledger();
+    for n in 0..customers * 20 {
+        let (id, customer) = (format!("fill-{n}"), format!("c{}", n % customers));
+        ledger.reserve(rules, &payment(rules, &id, &customer), None, tick()).unwrap();
+    }
+    let admitted = setting("LEVELGATE_ADMITTED", 1);
+    for n in 0..setting("LEVELGATE_TIMED", 10_000) {
+        let (id, customer) = (format!("one-{n}"), format!("c{}", Random(1 + n).next() % customers));
+        (1..admitted).for_each(|_| drop(std::hint::black_box(payment(rules, &id, &customer))));
+        ledger.reserve(rules, &payment(rules, &id, &customer), None, tick()).unwrap();
+    }
+}
+
 fn main() {
     let rules = rules();
     println!("{:<44} {:>7} {:>7} {:>7} {:>9}", "nanoseconds", "median", "p90", "p99", "max");
     let mut timer: Vec<u32> = (0..100_000).map(|_| Instant::now().elapsed().as_nanos() as u32).collect();
     row("the timer itself", &mut timer);
     let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
-    for (name, part) in [("customers", many_customers as fn(&Rules)), ("history", long_history), ("holds", open_holds)]
+    for (name, part) in [("customers", many_customers as fn(&Rules)), ("history", long_history), ("holds", open_holds), ("counted", counted)]
     {
         if only.is_empty() || only == name {
             part(&rules);
