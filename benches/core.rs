@@ -273,8 +273,12 @@ fn main() {
     let mut timer: Vec<u32> = (0..100_000).map(|_| Instant::now().elapsed().as_nanos() as u32).collect();
     row("the timer itself", &mut timer);
     let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
-    for (name, part) in [("customers", many_customers as fn(&Rules)), ("history", long_history), ("holds", open_holds), ("counted", counted)]
-    {
+    for (name, part) in [
+        ("customers", many_customers as fn(&Rules)),
+        ("history", long_history),
+        ("holds", open_holds),
+        ("counted", counted),
+    ] {
         if only.is_empty() || only == name {
             part(&rules);
         }

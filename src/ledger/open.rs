@@ -173,9 +173,8 @@ impl Ledger {
         let before = beforehand(&question, somebody, &decision, resolution);
         let mut transaction = Transaction::open(opening(&question, somebody, &decision, recording));
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
-        let is_named = level.is_some_and(|level| {
-            level.in_force.source == LevelSource::Request && level.in_force.level.is_some()
-        });
+        let is_named =
+            level.is_some_and(|level| level.in_force.source == LevelSource::Request && level.in_force.level.is_some());
         let (has_level, is_somebody) = (level.is_some(), somebody.is_some());
         // What follows is judged before anything is recorded: a refusal leaves nothing behind.
         let mut behind = Vec::new();

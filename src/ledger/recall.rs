@@ -152,13 +152,7 @@ impl Ledger {
         Ok(stripe.held.as_deref_mut())
     }
 
-    fn look_up(
-        &self,
-        seats: &Seats,
-        key: u64,
-        merchant: &str,
-        id: &str,
-    ) -> Result<Option<Box<Recalled>>, Refusal> {
+    fn look_up(&self, seats: &Seats, key: u64, merchant: &str, id: &str) -> Result<Option<Box<Recalled>>, Refusal> {
         for seat in seats.find(key) {
             let brief =
                 self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
