@@ -30,6 +30,10 @@ impl Meters {
         metrics::describe_counter!("levelgate_replays_total", "Operations answered from the record");
         metrics::describe_counter!("levelgate_checks_total", "Decisions asked for without recording");
         metrics::describe_counter!("levelgate_transitions_total", "Facts recorded on transactions");
+        metrics::describe_counter!(
+            "levelgate_unavailable_total",
+            "Calls refused at a limit, or without a clock or a journal"
+        );
         metrics::describe_histogram!("levelgate_answer_seconds", "Time to answer one call of the hot path");
         let code = |(_, number, reason): (Code, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
         Self {
@@ -60,6 +64,11 @@ impl Meters {
     /// A check was answered.
     pub fn checked(&self) {
         self.checks.increment(1);
+    }
+
+    /// A call was refused because something is at its limit or not to be had.
+    pub fn unavailable(&self, code: &str) {
+        counter!("levelgate_unavailable_total", "code" => code.to_owned()).increment(1);
     }
 
     /// A transition was answered.

@@ -287,6 +287,10 @@ async fn upkeep(daemon: Arc<Daemon>) {
             .set(f64::from(u32::try_from(ledger.transactions_len()).unwrap_or(u32::MAX)));
         metrics::gauge!("levelgate_customers")
             .set(f64::from(u32::try_from(ledger.customers_len()).unwrap_or(u32::MAX)));
+        let journal = ledger.journal();
+        let behind = journal.last().0.saturating_sub(journal.synced().0);
+        metrics::gauge!("levelgate_journal_records_unsynced").set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+        metrics::counter!("levelgate_attributes_unsealed_total").absolute(ledger.unsealed());
         metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());
     }
 }

@@ -124,6 +124,16 @@ impl Desk {
     }
 
     fn operate(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
+        let answered = self.operate_on(op, merchant, fields, beside);
+        if let Err(problem) = answered.as_ref()
+            && problem.is_unavailable()
+        {
+            self.meters.unavailable(&problem.code);
+        }
+        answered
+    }
+
+    fn operate_on(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
         const WHEN: &[&str] = &["occurred_at"];
         let rules = self.rules.load();
         match op {

@@ -117,7 +117,10 @@ pub(crate) async fn operate(op: Op, call: Call) -> Response {
     let kept = desk.ledger.journal().committed(desk.rests_on(&answered)).await;
     desk.meters.answer_seconds.record(started.elapsed());
     match (kept, answered) {
-        (Err(_), _) => Problem::outcome_unknown().into_response(),
+        (Err(_), _) => {
+            desk.meters.unavailable("outcome_unknown");
+            Problem::outcome_unknown().into_response()
+        }
         (Ok(()), Ok(reply)) => answer(reply),
         (Ok(()), Err(problem)) => problem.into_response(),
     }

@@ -94,6 +94,8 @@ fn at_max_transactions_reserves_are_refused_and_facts_pass() {
         let told = post(format!("{RESERVE}/fact{restarts}/approve"), fact).ok();
         assert_eq!(told["status"], "approved", "{told}");
         assert_eq!(wire.get("/readyz").expect("an answer").status, 200, "the daemon itself is well");
+        let metrics = wire.get("/metrics").expect("an answer").body;
+        assert!(metrics.contains("levelgate_unavailable_total{code=\"memory_full\"} 2"), "{metrics}");
         daemon.kill();
         daemon = Daemon::start(&setup);
         let status = daemon.wire().get("/v1/status").expect("an answer").ok();
