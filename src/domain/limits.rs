@@ -122,6 +122,17 @@ impl<'a> Measure<'a> {
 }
 
 impl Gauge<'_> {
+    /// Whether this filter refuses a payment of `amount` minor units.
+    #[must_use]
+    fn refuses(&self, amount: u64) -> bool {
+        let by_amount = self.filter.amount_limit.is_some_and(|limit| match self.amount_used {
+            Some(Ok(used)) => used.saturating_add(u128::from(amount)) > u128::from(limit),
+            Some(Err(_)) => true,
+            None => false,
+        });
+        by_amount || self.filter.quantity_limit.is_some_and(|limit| self.quantity_used.saturating_add(1) > limit)
+    }
+
     /// The codes under which this filter refuses a payment of `amount` minor units.
     pub fn violations(&self, amount: u64) -> impl Iterator<Item = Violation> {
         let violation = |code, pair| Violation { code, filter: Some(self.filter.name), pair };
@@ -192,7 +203,7 @@ fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 #[must_use]
 pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
-    for gauge in gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce) {
+    for gauge in gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce && gauge.refuses(amount)) {
         for violation in gauge.violations(amount) {
             // A calendar filter that is read over two ranges still refuses under each code once.
             let known = |v: &Violation| (v.code, v.filter) == (violation.code, violation.filter);

@@ -77,13 +77,13 @@ impl Identities {
     }
 
     /// Looks up the customer of a payment, by the digest of what was sent where it is known already. A `customer_id` is
-    /// only read here; whether it exists the caller sees.
-    pub(crate) fn find(&self, payment: &Payment<'_>, sent: Option<u128>) -> Found {
+    /// only read here; whether it exists the caller sees. What `beside` touches comes from memory at the same time.
+    pub(crate) fn find(&self, payment: &Payment<'_>, sent: Option<u128>, beside: impl Fn()) -> Found {
         let merchant = payment.merchant.id;
         match &payment.identity {
             SentIdentity::Identifier(id) => {
                 let sent = sent.unwrap_or_else(|| self.key.sent(&["identifier", id]));
-                let number = self.oldest(of_identifier(merchant, sent));
+                let number = self.oldest(of_identifier(merchant, sent), beside);
                 number.map_or(Found::Nobody, |number| Found::Customer(number, Resolution::Found))
             }
             SentIdentity::CustomerId(id) => {
@@ -91,7 +91,7 @@ impl Identities {
             }
             SentIdentity::Attributes(sent) => {
                 let by = |(attribute, value): &(_, std::borrow::Cow<'_, str>)| {
-                    self.oldest(self.key.attribute(merchant, *attribute, value))
+                    self.oldest(self.key.attribute(merchant, *attribute, value), &beside)
                 };
                 let number = sent.iter().find_map(by);
                 number.map_or(Found::Nobody, |number| Found::Customer(number, Resolution::ClientDefinition))
@@ -99,8 +99,11 @@ impl Identities {
         }
     }
 
-    fn oldest(&self, digest: u128) -> Option<u64> {
+    fn oldest(&self, digest: u128, beside: impl Fn()) -> Option<u64> {
         let table = self.table(digest);
+        // Behind the lock, because no memory is waited for side by side across the taking of a lock.
+        table.touch(halves(digest).0);
+        beside();
         table.near(halves(digest).0).find(|known| known.is(digest)).map(|known| u64::from(known.number))
     }
 
@@ -227,6 +230,11 @@ pub(crate) struct Seats(Table<Seated>);
 impl Seats {
     pub(crate) fn find(&self, key: u64) -> SmallVec<[Seat; 1]> {
         self.0.near(key).filter(|seated| seated.key == key).map(Seated::seat).collect()
+    }
+
+    /// See [`Table::touch`].
+    pub(crate) fn touch(&self, key: u64) {
+        self.0.touch(key);
     }
 
     pub(crate) fn insert(&mut self, key: u64, seat: Seat) {

@@ -53,7 +53,7 @@ use index::{Found, Identities};
 use late::Late;
 use open::{Entering, Follows};
 use recall::Stripe;
-use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
+use shards::{Apart, Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -116,7 +116,7 @@ pub struct Ledger {
     currencies: HeldCurrencies,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
-    transactions: AtomicU64,
+    transactions: Apart<AtomicU64>,
     /// How many transactions have left memory: while none has, no new id is looked for in the archive.
     left: AtomicU64,
     holds_visited: AtomicU64,
@@ -176,7 +176,7 @@ impl Ledger {
             currencies: HeldCurrencies::default(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
-            transactions: AtomicU64::new(0),
+            transactions: Apart::default(),
             left: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
             unsealed: AtomicU64::new(0),
@@ -210,11 +210,14 @@ impl Ledger {
         let merchant = payment.merchant.id.as_str();
         let key = self.key.transaction(merchant, &payment.transaction_id);
         let mut stripe = self.id_stripes.lock(key);
+        let sent = self.identities.sent_identifier(payment);
+        let found = self.identities.find(payment, sent, || stripe.seats.touch(key));
         match self.find(&mut stripe, key, merchant, &payment.transaction_id)? {
             Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
-                let entering = Entering { rules, payment, follows, opened: Opened::Reserved, key };
+                let opened = Opened::Reserved;
+                let entering = Entering { rules, payment, follows, opened, key, sent, found };
                 self.open(&entering, &mut stripe.seats, now)
             }
         }
@@ -248,7 +251,7 @@ impl Ledger {
         as_of: Option<Millis>,
         show: impl FnOnce(Option<&Customer>, Decision<'_>, Resolution, Millis) -> T,
     ) -> Result<T, Refusal> {
-        match self.identities.find(payment, None) {
+        match self.identities.find(payment, None, || {}) {
             Found::Customer(number, resolution) => {
                 let mut shard = self.customers.lock(number);
                 if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {

@@ -67,6 +67,10 @@ pub(super) struct Entering<'a> {
     pub(super) opened: Opened,
     /// The key of its id.
     pub(super) key: u64,
+    /// The digest of the identifier as sent, where one was.
+    pub(super) sent: Option<u128>,
+    /// Whom it leads to.
+    pub(super) found: Found,
 }
 
 /// A payment on its way into a customer.
@@ -74,23 +78,22 @@ pub(super) struct Entering<'a> {
 struct Entered<'a> {
     entering: &'a Entering<'a>,
     resolution: Resolution,
-    /// The digest of the identifier as sent, where one was.
-    sent: Option<u128>,
 }
 
 impl Ledger {
     /// Opens a transaction whose id nobody knows yet; the caller holds the stripe of the id.
     pub(super) fn open(&self, entering: &Entering<'_>, seats: &mut Seats, now: Millis) -> Result<Answer, Refusal> {
-        let Entering { payment, follows, opened, key, .. } = *entering;
+        let Entering { payment, follows, opened, key, sent, mut found, .. } = *entering;
         if opened == Opened::Reserved {
             self.has_room()?;
         }
-        let sent = self.identities.sent_identifier(payment);
-        let mut found = self.identities.find(payment, sent);
         if let Found::Customer(number, resolution) = found {
             let mut shard = self.customers.lock(number);
-            if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
-                return self.open_for(Entered { entering, resolution, sent }, customer, seats, now);
+            let known = shard.get_mut(&number);
+            // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
+            known.iter().for_each(|customer| customer.touch());
+            if let Some(customer) = known.filter(|customer| customer.merchant == payment.merchant.id) {
+                return self.open_for(Entered { entering, resolution }, customer, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -101,15 +104,16 @@ impl Ledger {
             let mut shard = self.customers.lock(number);
             let made = || Customer::new(number, payment.merchant.id, None, now);
             let nobody = shard.nobody(number, made);
-            return self.open_for(Entered { entering, resolution: Resolution::Bypassed, sent }, nobody, seats, now);
+            return self.open_for(Entered { entering, resolution: Resolution::Bypassed }, nobody, seats, now);
         }
         can_be_made(payment)?;
         let digests = self.identities.digests(payment);
         let alone = self.identity_stripes.lock_all(digests.into_iter());
-        if let Found::Customer(..) = self.identities.find(payment, sent) {
+        found = self.identities.find(payment, sent, || {});
+        if let Found::Customer(..) = found {
             // Somebody made the customer while this request waited.
             drop(alone);
-            return self.open(entering, seats, now);
+            return self.open(&Entering { found, ..*entering }, seats, now);
         }
         if !follows.takes_any_time() {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
@@ -120,7 +124,7 @@ impl Ledger {
             return Err(Refusal::Full(LAST_CUSTOMER));
         }
         let mut customer = Customer::new(number, payment.merchant.id, None, now);
-        let entered = Entered { entering, resolution: Resolution::Created, sent };
+        let entered = Entered { entering, resolution: Resolution::Created };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
         let answer = self.open_for(entered, &mut customer, seats, now)?;
@@ -147,9 +151,8 @@ impl Ledger {
         seats: &mut Seats,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let Entered { entering, resolution, sent } = entered;
-        let Entering { rules, payment, follows, opened, key } = *entering;
-        customer.touch();
+        let Entered { entering, resolution } = entered;
+        let Entering { rules, payment, follows, opened, key, sent, .. } = *entering;
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
             Ok(at) => at,
@@ -284,7 +287,9 @@ impl Ledger {
         stripe: &mut Stripe,
         now: Millis,
     ) -> Result<Moved, Refusal> {
-        let entering = Entering { rules, payment, follows: approval, opened: Opened::Unreserved, key };
+        let sent = self.identities.sent_identifier(payment);
+        let found = self.identities.find(payment, sent, || {});
+        let entering = Entering { rules, payment, follows: approval, opened: Opened::Unreserved, key, sent, found };
         let answer = self.open(&entering, &mut stripe.seats, now)?;
         let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
         let unknown = || Refusal::UnknownTransaction(id.to_string());

@@ -3,6 +3,8 @@
 //! An entry lies where its hash says or behind it, so that looking for one that is not there, which every new
 //! transaction does, and putting it there wait for the same piece of memory once.
 
+use std::hint::black_box;
+
 /// What a [`Table`] holds.
 pub(crate) trait Entry: Copy {
     /// What stands where none is.
@@ -55,6 +57,11 @@ impl<E: Entry> Table<E> {
             }
             place = self.behind(place);
         }
+    }
+
+    /// Reads the place of a hash, so that it is on its way from memory while something else is.
+    pub(crate) fn touch(&self, hash: u64) {
+        black_box(self.places.get(self.start(hash)).map(E::hash));
     }
 
     /// All that may have this hash, and some that do not.
