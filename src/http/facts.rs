@@ -148,7 +148,7 @@ impl<'a> TransactionOut<'a> {
             direction: opening.content.direction.word(),
             currency: Shows(opening.content.currency),
             amount: amount(transaction.amount()),
-            asked: amount(transaction.asked()),
+            asked: amount(transaction.totals.asked),
             approved: amount(transaction.totals.approved),
             cancelled: amount(transaction.totals.cancelled),
             refunded: amount(transaction.totals.refunded),

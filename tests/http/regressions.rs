@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::harness::Daemon;
-use crate::shop::{CRM, MINUTE, acme, at, gold, pay, with, without};
+use crate::shop::{CRM, MINUTE, acme, at, gold, level, pay, with, without};
 
 #[test]
 fn an_approval_is_taken_however_old_the_reserve_s_time_in_it_is() {
@@ -99,4 +99,14 @@ fn refused_requests_fill_no_table_and_facts_take_any_gate() {
     daemon.step("t1", "attempts", &card).problem(400);
     daemon.step("t1", "attempts", &json!({ "attempt": 1, "gate": "never heard of", "outcome": "declined" })).ok();
     daemon.step("t1", "approve", &json!({ "gate": "nor of this" })).ok();
+}
+
+#[test]
+fn what_nobody_reserved_asked_for_nothing_until_somebody_does() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let fact = without(pay("t1", "5.00"), &["transaction_id"]);
+    daemon.step("t1", "approve", &fact).ok();
+    assert_eq!(daemon.fetch("t1").ok()["asked"], "0.00");
+    daemon.reserve(&pay("t1", "4.00")).ok();
+    assert_eq!(daemon.fetch("t1").ok()["asked"], "4.00");
 }
