@@ -111,7 +111,8 @@ fn payment<'a>(rules: &Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
 const START: i64 = 1_790_000_000_000;
 static TIME: AtomicU64 = AtomicU64::new(0);
 
-/// The time moves by a hundredth of a second with each operation, so that 20 M of them span two and a half days.
+/// The time moves by a millisecond with every hundred operations, so that 20 M of them span some minutes: every window
+/// holds all of a customer's history, and no hold runs out unless a part moves the time itself.
 fn tick() -> Millis {
     Millis(START + TIME.fetch_add(1, Ordering::Relaxed) as i64 / 100)
 }
