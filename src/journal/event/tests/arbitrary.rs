@@ -1,0 +1,185 @@
+//! Any event there may be: what is written is read again, and what is damaged is read or refused.
+
+use super::*;
+use proptest::{option, prelude::*};
+
+fn text() -> impl Strategy<Value = Box<str>> {
+    "[ -~äß€😀]{0,40}".prop_map(Box::from)
+}
+
+/// One of few, for names are kept for ever.
+fn names() -> impl Strategy<Value = Name> {
+    prop_oneof![
+        (0..200_u32).prop_map(|n| name(&format!("name {n}"))),
+        Just(name(&"x".repeat(128))),
+        Just(name("größe")),
+        Just(name("unknown")),
+    ]
+}
+
+fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
+    (0..W::WORDS.len()).prop_map(|place| W::WORDS[place].1)
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), 0..300_u64, (0..64_u32).prop_map(|bit| 1 << bit), Just(u64::MAX)]
+}
+
+fn time() -> impl Strategy<Value = Millis> {
+    prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), 1_700_000_000_000..1_900_000_000_000_i64].prop_map(Millis)
+}
+
+fn currency() -> impl Strategy<Value = Currency> {
+    "[A-Z]{3}".prop_map(|code| Currency::parse(&code).unwrap())
+}
+
+fn contribution() -> impl Strategy<Value = Contribution> {
+    (number(), number()).prop_map(|(gross, net)| Contribution { gross, net })
+}
+
+fn some_attributes() -> impl Strategy<Value = Attributes> {
+    proptest::collection::vec((word::<Attribute>(), text()), 0..8).prop_map(|all| {
+        let mut attributes = Attributes::default();
+        all.iter().for_each(|(attribute, value)| attributes.set(*attribute, value));
+        attributes
+    })
+}
+
+fn upshot() -> impl Strategy<Value = Upshot> {
+    (word::<Status>(), contribution(), option::of(time()), 0..32_u8)
+        .prop_map(|(status, counts, hold_until, flags)| Upshot { status, counts, hold_until, flags: Flags(flags) })
+}
+
+fn some_fact() -> impl Strategy<Value = Fact> {
+    let id = || option::of(text());
+    prop_oneof![
+        (id(), number(), id(), id(), option::of(word::<Flag>())).prop_map(
+            |(capture_id, amount, gate, instrument, flag)| Fact::Approved {
+                capture_id,
+                amount,
+                gate,
+                instrument,
+                flag
+            }
+        ),
+        any::<bool>().prop_map(|conflict| Fact::Declined { conflict }),
+        (id(), number(), any::<bool>()).prop_map(|(cancel_id, amount, all)| Fact::Cancelled { cancel_id, amount, all }),
+        (id(), number(), any::<bool>(), any::<bool>())
+            .prop_map(|(refund_id, amount, all, gives_back)| Fact::Refunded { refund_id, amount, all, gives_back }),
+        (id(), number(), any::<bool>()).prop_map(|(chargeback_id, amount, all)| Fact::ChargedBack {
+            chargeback_id,
+            amount,
+            all
+        }),
+        time().prop_map(|until| Fact::Extended { until }),
+        (any::<u32>(), text(), text()).prop_map(|(attempt, gate, outcome)| Fact::Attempted { attempt, gate, outcome }),
+        number().prop_map(|amount| Fact::Asked { amount }),
+    ]
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let level = prop_oneof![Just(SentLevel::Absent), Just(SentLevel::Empty), names().prop_map(SentLevel::Named)];
+    let sent = (word(), currency(), number(), any::<u128>(), 0..0x2000_u16, level);
+    (sent, option::of(names()), names(), names()).prop_map(
+        |((direction, currency, amount, identity, defined_by, level), method, project, endpoint)| Content {
+            direction,
+            currency,
+            amount,
+            identity,
+            defined_by: AttributeSet(defined_by),
+            level,
+            method,
+            project,
+            endpoint,
+        },
+    )
+}
+
+fn some_opening() -> impl Strategy<Value = Opening> {
+    let opened = prop_oneof![Just(Opened::Reserved), Just(Opened::Denied), Just(Opened::Unreserved)];
+    let pair = (currency(), currency()).prop_map(|(from, to)| Unavailable { from, to });
+    let violation = (0..CODES.len(), option::of(names()), option::of(pair))
+        .prop_map(|(code, filter, pair)| Violation { code: CODES[code].0, filter, pair });
+    let first = (text(), names(), time(), time(), opened, content(), option::of(time()), option::of(names()));
+    let second = (word(), word(), option::of(text()), proptest::collection::vec(violation, 0..20));
+    let third = (proptest::collection::vec(names(), 0..9), option::of(text()), any::<bool>());
+    (first, second, third).prop_map(|(first, second, third)| {
+        let (id, merchant, at, recorded_at, opened, content, hold_until, level) = first;
+        let (level_source, resolution, stranger, violations) = second;
+        let (gates, instrument, suspicious) = third;
+        Opening {
+            id,
+            merchant,
+            at,
+            recorded_at,
+            opened,
+            content,
+            hold_until,
+            level,
+            level_source,
+            resolution,
+            stranger,
+            violations: violations.into(),
+            gates: gates.into(),
+            instrument,
+            suspicious,
+        }
+    })
+}
+
+fn some_event() -> impl Strategy<Value = Recorded> {
+    let book = (word(), currency(), names());
+    let book = book.prop_map(|(direction, currency, level)| BookKey { direction, currency, level });
+    let left = (any::<u64>(), option::of(book), contribution()).prop_map(|(key, book, was)| Left { key, book, was });
+    let customer = prop_oneof![
+        (names(), option::of(text()), time()).prop_map(|(merchant, identifier, at)| Event::Created {
+            merchant,
+            identifier,
+            at
+        }),
+        (some_attributes(), time()).prop_map(|(attributes, at)| Event::AttributesFilled { attributes, at }),
+        (word(), option::of(names()), any::<bool>(), time()).prop_map(|(direction, level, drops_settings, at)| {
+            Event::LevelSet { direction, level, drops_settings, at }
+        }),
+        (word(), time()).prop_map(|(signal, at)| Event::Signalled { signal, at }),
+        (text(), time()).prop_map(|(id, at)| Event::InstrumentHeld { id, at }),
+        (any::<u32>(), some_opening()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
+        (any::<u32>(), number(), time(), some_fact(), upshot(), option::of(left)).prop_map(
+            |(slot, previous, at, fact, upshot, left)| Event::Happened {
+                slot,
+                previous: Place(previous),
+                noted: Noted { at, fact },
+                upshot,
+                left,
+            }
+        ),
+    ];
+    let common = prop_oneof![
+        (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| Common::InstrumentBlocked { id, blocked, at }),
+        (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
+            Common::LevelMade { merchant, name, direction, currency, at }
+        }),
+        (text(), time()).prop_map(|(version, at)| Common::Configured { version, at }),
+    ];
+    prop_oneof![7 => customer.prop_map(Recorded::Customer), 1 => common.prop_map(Recorded::Common)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn what_was_written_is_read(events in proptest::collection::vec(some_event(), 1..6)) {
+        let body: Vec<u8> = events.iter().flat_map(bytes_of).collect();
+        let read = decode(&body, &mut turn_back);
+        prop_assert_eq!(read.as_deref(), Ok(events.as_slice()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn what_was_written_and_damaged_is_read_or_refused(event in some_event()) {
+        cut_and_flipped(&bytes_of(&event));
+    }
+}
