@@ -2,7 +2,7 @@
 
 use super::{
     amount::{compare, decimal, known, money},
-    filter,
+    customers, filter,
     raw::{Names, RawEndpoint, RawGate, RawLevel, RawMerchant, RawMethod, RawProject, RawRoute, Status},
     read::{At, span_ms},
     report::Report,
@@ -39,6 +39,10 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
     let routes = raw.routes.iter().filter_map(|route| compiler.route(route)).collect();
     let projects = compiler.projects();
     let levels = compiler.levels();
+    let labels = customers::labels(&raw.labels, report);
+    let registration = customers::registration(&raw.registration, calendar.as_ref(), report);
+    let delays = customers::delays(raw, report);
+    let terminal_url = customers::terminal_url(raw.terminal_url.as_ref(), report);
     let id = raw.id.as_ref()?.value;
     if report.has_errors() {
         return None;
@@ -54,6 +58,12 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         hold_ms,
         refunds: or(&raw.refunds, Refunds::None),
         hidden_methods: or(&raw.hidden_methods, HiddenMethods::Deny),
+        registration,
+        labels,
+        labels_max: usize::try_from(or(&raw.labels_max, customers::LABELS_MAX)).unwrap_or(usize::MAX),
+        raise_delay_ms: delays.raise_ms,
+        deletion_grace_ms: delays.deletion_grace_ms,
+        terminal_url,
         gates,
         routes,
         projects,
@@ -339,12 +349,22 @@ impl Compiler<'_> {
     }
 
     fn no_duplicates<'n>(&self, names: impl Iterator<Item = Option<&'n At<Name>>>, what: &str, help: &str) {
-        let mut seen: HashMap<Name, &Span> = HashMap::new();
-        for name in names.flatten() {
-            match seen.get(&name.value) {
-                Some(first) => self.report.twice(&name.span, first, &format!("{what} `{}`", name.value), help),
-                None => _ = seen.insert(name.value, &name.span),
-            }
+        no_duplicates(names, what, help, self.report);
+    }
+}
+
+/// Refuses names that stand twice.
+pub(super) fn no_duplicates<'n>(
+    names: impl Iterator<Item = Option<&'n At<Name>>>,
+    what: &str,
+    help: &str,
+    report: &Report,
+) {
+    let mut seen: HashMap<Name, &Span> = HashMap::new();
+    for name in names.flatten() {
+        match seen.get(&name.value) {
+            Some(first) => report.twice(&name.span, first, &format!("{what} `{}`", name.value), help),
+            None => _ = seen.insert(name.value, &name.span),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `levelgate.toml`: the daemon's own file. Every key is optional.
 
 use super::{
-    compile::or,
+    compile::{no_duplicates, or},
     read::{At, Section},
     report::Report,
     settings::{Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Tls, Token},
@@ -10,7 +10,11 @@ use crate::domain::{
     money::{Currencies, MINOR_UNITS_MAX},
     name::Name,
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// The merchants that tokens name, to be looked up once all merchants are known.
 pub(super) type TokenMerchants = Vec<At<Name>>;
@@ -111,16 +115,21 @@ fn tls(s: &Section<'_, '_>) -> Option<Tls> {
 fn tokens(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> (Auth, usize) {
     let tables = s.tables("tokens", "a token");
     s.close();
-    let tokens = tables.iter().filter_map(|table| token(table, merchants)).collect();
+    let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, merchants)).unzip();
+    let help = "write another name = \"...\": by it the history says who did something";
+    no_duplicates(names.iter().map(Some), "token", help, s.report);
     (Auth { tokens }, tables.len())
 }
 
-fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<Token> {
+/// A token, and where its name is written.
+fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<(Token, At<Name>)> {
     let role = s.needed_word("role");
+    let named = s.name("name");
     let token_file = s.needed_text("token_file", "write token_file = \"...\": the file that holds the token itself");
     let listed = s.names("merchants");
     s.close();
-    let named = listed.map(|list| {
+    let name = if s.has("name") { named } else { token_file.as_ref().and_then(|file| stem(file, s.report)) };
+    let merchants = listed.map(|list| {
         if list.value.is_empty() {
             let help = "name the merchants, or leave `merchants` out: then the token is good for all";
             s.report.warning(&list.span, "a token for no merchant can do nothing", help);
@@ -129,7 +138,19 @@ fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<Token> {
         merchants.extend(list.value);
         names
     });
-    Some(Token { role: role?.value, token_file: PathBuf::from(token_file?.value), merchants: named })
+    let name = name?;
+    Some((Token { name: name.value, role: role?.value, token_file: PathBuf::from(token_file?.value), merchants }, name))
+}
+
+/// The name of a token that is given none: that of its file.
+fn stem(file: &At<String>, report: &Report) -> Option<At<Name>> {
+    let stem = Path::new(&file.value).file_stem().and_then(OsStr::to_str);
+    let name = stem.and_then(|stem| Name::parse(stem).ok());
+    if name.is_none() {
+        let message = "this file's name cannot be the token's";
+        report.error(&file.span, message, "write name = \"...\": who calls with the token, as the history shows it");
+    }
+    Some(At { value: name?, span: file.span.clone() })
 }
 
 fn clock(s: &Section<'_, '_>, redis: Option<&Redis>) -> Clock {

@@ -6,6 +6,7 @@
 mod amount;
 mod changed;
 mod compile;
+mod customers;
 mod daemon;
 pub use changed::{changed_minor_units, incompatible};
 mod files;

@@ -6,8 +6,11 @@ use super::{
 };
 use crate::domain::{
     calendar::WeekStart,
+    external_id::{Checksum, ChecksumIncludes, LENGTH_MAX},
+    labels::LabelKind,
     money::Currency,
     name::Name,
+    registration::{Identifier, Source},
     rules::{Attribute, DefaultBehaviour, Direction, HiddenMethods, Mode, OperationMode, Refunds, Routing, Word},
 };
 
@@ -51,10 +54,59 @@ pub(super) struct RawMerchant {
     pub(super) hold: [Option<At<String>>; 2],
     pub(super) refunds: Option<At<Refunds>>,
     pub(super) hidden_methods: Option<At<HiddenMethods>>,
+    pub(super) registration: RawRegistration,
+    pub(super) labels: Vec<RawLabel>,
+    pub(super) labels_max: Option<At<u64>>,
+    pub(super) raise_delay: Option<At<String>>,
+    pub(super) deletion_grace: Option<At<String>>,
+    pub(super) terminal_url: Option<At<String>>,
     pub(super) gates: Vec<RawGate>,
     pub(super) routes: Vec<RawRoute>,
     pub(super) projects: Vec<RawProject>,
     pub(super) levels: Vec<RawLevel>,
+}
+
+pub(super) struct RawLabel {
+    pub(super) name: Option<At<Name>>,
+    pub(super) kind: Option<At<LabelKind>>,
+    pub(super) restrictions: Option<Names>,
+}
+
+#[derive(Default)]
+pub(super) struct RawRegistration {
+    pub(super) primary_identifier: Option<At<Identifier>>,
+    pub(super) allow_any_identifier: Option<At<bool>>,
+    pub(super) email: RawIdentifier,
+    pub(super) phone: RawIdentifier,
+    pub(super) external_id: RawIdentifier,
+    pub(super) strict_primary_check: Option<At<bool>>,
+    pub(super) skip_secondary: Option<At<bool>>,
+    pub(super) merge_on_duplicate: Option<At<bool>>,
+    pub(super) min_registration_date: Option<At<String>>,
+    pub(super) default_country: Option<At<String>>,
+    pub(super) generation: RawGeneration,
+}
+
+#[derive(Default)]
+pub(super) struct RawIdentifier {
+    pub(super) required: Option<At<bool>>,
+    pub(super) unique: Option<At<bool>>,
+    pub(super) allow_update: Option<At<bool>>,
+}
+
+/// How external ids are made: keys of the same table as the flags of `external_id`.
+#[derive(Default)]
+pub(super) struct RawGeneration {
+    pub(super) span: Span,
+    pub(super) length: Option<At<u64>>,
+    /// Whether the key is there, rightly or not.
+    pub(super) length_written: bool,
+    pub(super) prefix: Option<At<String>>,
+    pub(super) suffix: Option<At<String>>,
+    pub(super) offset: Option<At<u64>>,
+    pub(super) checksum: Option<At<Checksum>>,
+    pub(super) checksum_includes: Option<At<ChecksumIncludes>>,
+    pub(super) sources: Option<At<Vec<At<Source>>>>,
 }
 
 pub(super) struct RawGate {
@@ -127,6 +179,9 @@ pub(super) struct RawFilter {
 /// The largest weight of a gate.
 const WEIGHT_MAX: u64 = 1_000_000;
 
+/// The most labels of one customer that a file may allow.
+const LABELS_MAX: u64 = 100;
+
 type Of<'s, 'd, 'i> = &'s Section<'d, 'i>;
 
 /// Reads every table of the key and reports what is unknown in each.
@@ -152,6 +207,12 @@ pub(super) fn merchant(s: Of<'_, '_, '_>) -> RawMerchant {
         hold: s.table("hold", "hold").map_or([None, None], |hold| spans(&hold)),
         refunds: s.word("refunds"),
         hidden_methods: s.word("hidden_methods"),
+        registration: s.table("registration", "[registration]").map(|table| registration(&table)).unwrap_or_default(),
+        labels: each(s, "labels", "a label", label),
+        labels_max: s.whole("labels_max", 1..=LABELS_MAX),
+        raise_delay: s.text("raise_delay"),
+        deletion_grace: s.text("deletion_grace"),
+        terminal_url: s.nonempty("terminal_url"),
         gates: each(s, "gates", "a gate", gate),
         routes: each(s, "routes", "a route", route),
         projects: each(s, "projects", "a project", project),
@@ -165,6 +226,58 @@ fn spans(hold: Of<'_, '_, '_>) -> [Option<At<String>>; 2] {
     let spans = [hold.text("deposit"), hold.text("withdrawal")];
     hold.close();
     spans
+}
+
+fn label(s: Of<'_, '_, '_>) -> RawLabel {
+    RawLabel {
+        name: s.needed_name("name", "write name = \"...\": by it customers are labelled"),
+        kind: s.word("kind"),
+        restrictions: s.names("restrictions"),
+    }
+}
+
+fn registration(s: Of<'_, '_, '_>) -> RawRegistration {
+    let identifier = |key, what| s.table(key, what).map(|table| identifier(&table)).unwrap_or_default();
+    let (email, phone) = (identifier("email", "email"), identifier("phone", "phone"));
+    let external_id = s.table("external_id", "[registration.external_id]");
+    let (external_id, generation) = external_id.map(|table| external_id_and_generation(&table)).unwrap_or_default();
+    let registration = RawRegistration {
+        primary_identifier: s.word("primary_identifier"),
+        allow_any_identifier: s.flag("allow_any_identifier"),
+        email,
+        phone,
+        external_id,
+        strict_primary_check: s.flag("strict_primary_check"),
+        skip_secondary: s.flag("skip_secondary_on_primary_mismatch"),
+        merge_on_duplicate: s.flag("merge_on_duplicate"),
+        min_registration_date: s.day_or_instant("min_registration_date"),
+        default_country: s.text("default_country"),
+        generation,
+    };
+    s.close();
+    registration
+}
+
+fn identifier(s: Of<'_, '_, '_>) -> RawIdentifier {
+    let flags =
+        RawIdentifier { required: s.flag("required"), unique: s.flag("unique"), allow_update: s.flag("allow_update") };
+    s.close();
+    flags
+}
+
+fn external_id_and_generation(s: Of<'_, '_, '_>) -> (RawIdentifier, RawGeneration) {
+    let generation = RawGeneration {
+        span: s.span.clone(),
+        length: s.whole("length", 1..=LENGTH_MAX),
+        length_written: s.has("length"),
+        prefix: s.text("prefix"),
+        suffix: s.text("suffix"),
+        offset: s.whole("offset", 0..=WHOLE_MAX),
+        checksum: s.word("checksum"),
+        checksum_includes: s.word("checksum_includes"),
+        sources: s.words("sources"),
+    };
+    (identifier(s), generation)
 }
 
 fn gate(s: Of<'_, '_, '_>) -> RawGate {

@@ -285,13 +285,31 @@ impl<'d, 'i> Section<'d, 'i> {
         Some(At { value: at?, span: value.span() })
     }
 
+    /// A day or an instant, as written; the words of TOML or a text.
+    pub(super) fn day_or_instant(&self, key: &'static str) -> Option<At<String>> {
+        let value = self.value(key)?;
+        let text = match value.get_ref() {
+            DeValue::Datetime(at) => at.to_string(),
+            DeValue::String(text) => text.clone().into_owned(),
+            _ => {
+                self.wrong(key, value, "a date", "write a day, as 2020-01-31, or an instant, as 2020-01-31T00:00:00Z");
+                return None;
+            }
+        };
+        Some(At { value: text, span: value.span() })
+    }
+
     /// A table of its own.
     pub(super) fn table(&self, key: &'static str, what: &'static str) -> Option<Section<'d, 'i>> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(self.report, table, what, self.header(key, value))),
             _ => {
-                self.wrong(key, value, "a table", format!("write [{key}], with its keys in the lines below"));
+                let help = match what.starts_with('[') {
+                    true => format!("write {what}, with its keys in the lines below"),
+                    false => format!("write {key} = {{ ... }}, with its keys between the braces"),
+                };
+                self.wrong(key, value, "a table", help);
                 None
             }
         }

@@ -129,6 +129,8 @@ pub struct Auth {
 /// One bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
+    /// Who calls with it, as the history shows it; unique. By default the stem of its file.
+    pub name: Name,
     /// What its bearer may do.
     pub role: Role,
     /// The file that holds the token itself.

@@ -5,8 +5,11 @@
 use super::{Loaded, Problems, Severity, Style, changed_minor_units, incompatible, load};
 use crate::domain::{
     calendar::{WeekStart, Window},
+    external_id::{Checksum, ChecksumIncludes},
+    labels::{LabelKind, Restriction},
     money::{Currencies, Currency, Decimal},
     name::Name,
+    registration::{Identifier, IdentifierRule, Registration, Source},
     rules::{
         Attribute, DefaultBehaviour, Direction, Filter, GateItem, HiddenMethods, Merchant, Mode, OperationMode,
         Projects, Refunds, Routing, Scope, WindowClass,
@@ -89,6 +92,16 @@ fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
     let windows: Vec<Window> = gold.filters.iter().map(|filter| filter.window).collect();
     assert_eq!(windows, [Window::Day, Window::Week(WeekStart::Sunday), Window::Month, Window::Rolling(90 * DAY_MS)]);
     assert_eq!(acme.level(Direction::Deposit, eur(), name("unknown")).unwrap().projects, Projects::All);
+    let labels: Vec<(&str, LabelKind)> = acme.labels.iter().map(|label| (label.name.as_str(), label.kind)).collect();
+    assert_eq!(labels[..2], [("regular", LabelKind::Active), ("vip", LabelKind::Active)]);
+    assert_eq!(acme.labels[1].restrictions, [name("block_level_change"), name("personal_manager")]);
+    assert!(acme.label(name("gone")).is_some_and(|gone| gone.forbids(Restriction::BlockDeposits)));
+    let registration = &acme.registration;
+    assert_eq!(registration.min_registration_date, Millis::parse("2019-12-31T22:00:00Z"), "midnight in Nicosia");
+    assert!(registration.email.unique && registration.phone.unique && registration.phone.allow_update);
+    let ids = registration.external_ids.as_ref().unwrap();
+    assert_eq!(ids.nth(0).as_deref(), Ok("111200000030004"));
+    assert!(ids.made_for(Source::Import) && !ids.made_for(Source::Payment));
     let app = &acme.project("app").unwrap().endpoints[0];
     assert_eq!(app.client_definition, [Attribute::Phone], "the endpoint's own goes before the project's");
     let globex = merchant(&loaded, "globex");
@@ -115,6 +128,95 @@ fn absent_keys_have_the_documented_defaults() {
     let level = &m.levels[0];
     assert!(level.active && level.gates.is_none() && level.routing.is_none() && level.filters.is_empty());
     assert!(m.projects[0].endpoints[0].client_definition.is_empty());
+    assert_eq!((m.labels.as_slice(), m.labels_max, m.terminal_url.as_deref()), ([].as_slice(), 10, None));
+    assert_eq!((m.raise_delay_ms, m.deletion_grace_ms), (DAY_MS, 30 * DAY_MS));
+    assert_eq!(m.registration, Registration::default());
+}
+
+#[test]
+fn what_is_said_of_customers_is_compiled() {
+    let registration = |text: &str| {
+        let loaded =
+            load_merchant(&format!("{MERCHANT}{text}")).unwrap_or_else(|problems| panic!("{text}: {problems}"));
+        merchant(&loaded, "m").registration.clone()
+    };
+    let every = registration(
+        "[registration]\nprimary_identifier = \"email\"\nallow_any_identifier = true\nstrict_primary_check = true
+        min_registration_date = 2020-03-01T00:00:00+02:00\ndefault_country = \"DE\"
+        email = { required = true, unique = true, allow_update = false }\nphone.required = true
+        [registration.external_id]\nunique = true\nlength = 12\nprefix = \"1234\"\nsuffix = \"3401\"\noffset = 3000",
+    );
+    assert_eq!(every.primary_identifier, Identifier::Email);
+    assert!(every.allow_any_identifier && every.strict_primary_check);
+    assert!(!every.skip_secondary_on_primary_mismatch && !every.merge_on_duplicate);
+    assert_eq!(every.email, IdentifierRule { required: true, unique: true, allow_update: false });
+    assert_eq!(every.phone, IdentifierRule { required: true, unique: false, allow_update: true });
+    assert_eq!(every.external_id, IdentifierRule { required: false, unique: true, allow_update: true });
+    assert_eq!(every.min_registration_date, Millis::parse("2020-02-29T22:00:00Z"));
+    assert_eq!(every.default_country, Some(phonenumber::country::Id::DE));
+    let ids = every.external_ids.as_ref().unwrap();
+    assert_eq!((ids.nth(0).as_deref(), ids.shape().checksum), (Ok("123430003401"), Checksum::AutoInc));
+    assert!(ids.made_for(Source::Payment));
+    let other = registration(
+        "[registration]\nskip_secondary_on_primary_mismatch = true\nmin_registration_date = \"2020-03-01\"
+        external_id = { length = 9, checksum = \"luhn\", checksum_includes = \"prefix\", sources = [\"api\"] }",
+    );
+    assert!(other.skip_secondary_on_primary_mismatch);
+    assert_eq!(other.min_registration_date, Millis::parse("2020-03-01T00:00:00Z"), "midnight in UTC");
+    let shape = other.external_ids.as_ref().unwrap().shape();
+    assert_eq!((shape.checksum, shape.checksum_includes), (Checksum::Luhn, Some(ChecksumIncludes::Prefix)));
+    assert_eq!(shape.sources.as_deref(), Some([Source::Api].as_slice()));
+    assert!(registration("[registration]\nmerge_on_duplicate = true\nemail.unique = true").merge_on_duplicate);
+    assert_eq!(registration("[registration]"), Registration::default());
+}
+
+#[test]
+fn delays_labels_and_the_terminal_are_compiled() {
+    let top = "labels_max = 100\nraise_delay = \"0s\"\ndeletion_grace = \"2w\"\nterminal_url = \"https://t.example/{merchant}?c={customer_id}\"\n";
+    let text = format!(
+        "{top}{MERCHANT}[[labels]]\nname = \"vip\"\n[[labels]]\nname = \"gone\"\nkind = \"deleted\"\nrestrictions = [\"mark_outlier\", \"x\"]\n"
+    );
+    let loaded = load_merchant(&text).unwrap();
+    assert_eq!(loaded.warnings, [], "{}", super::render(&loaded.warnings, Style::Plain));
+    let m = merchant(&loaded, "m");
+    assert_eq!((m.labels_max, m.raise_delay_ms, m.deletion_grace_ms), (100, 0, 14 * DAY_MS));
+    assert_eq!(m.terminal_url.as_deref(), Some("https://t.example/{merchant}?c={customer_id}"));
+    assert_eq!(m.default_label().map(|label| (label.name, label.kind)), Some((name("vip"), LabelKind::Active)));
+    assert_eq!(m.label(name("gone")).unwrap().restrictions, [name("mark_outlier"), name("x")]);
+    assert!(m.label(name("x")).is_none());
+}
+
+#[test]
+fn spans_of_no_time_are_taken_for_raises_alone() {
+    for (key, span, taken) in [
+        ("raise_delay", "0s", true),
+        ("raise_delay", "00d", true),
+        ("raise_delay", "10m", true),
+        ("raise_delay", "0", false),
+        ("raise_delay", "0y", false),
+        ("raise_delay", "", false),
+        ("raise_delay", "-1s", false),
+        ("deletion_grace", "0s", false),
+        ("deletion_grace", "1s", true),
+    ] {
+        let loaded = load_merchant(&format!("{key} = \"{span}\"\n{MERCHANT}"));
+        assert_eq!(loaded.is_ok(), taken, "{key} = {span:?}");
+    }
+}
+
+#[test]
+fn tokens_have_names() {
+    let names = |tokens: &str| -> Vec<String> {
+        let settings = load_files([("levelgate.toml", format!("[auth]\ntokens = [{tokens}]\n"))]).unwrap().settings;
+        settings.auth.tokens.iter().map(|token| token.name.to_string()).collect()
+    };
+    let token = |more: &str| format!("{{ role = \"viewer\", {more} }},");
+    let three = [
+        token("token_file = \"/etc/back office.token\""),
+        token("token_file = \"b/x.token\", name = \"y\""),
+        token("token_file = \"x\""),
+    ];
+    assert_eq!(names(&three.concat()), ["back office", "y", "x"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What can never work as it is written, but may be meant: one function for each.
 
 use super::{
+    customers,
     raw::{Names, RawLevel, RawMerchant},
     read::At,
     report::Report,
@@ -36,7 +37,7 @@ pub(super) struct Look<'a> {
 /// One kind of warning.
 type Warning = fn(&Look<'_>);
 
-const ALL: [Warning; 11] = [
+const ALL: [Warning; 14] = [
     levels_that_no_payment_reaches,
     levels_without_an_eligible_gate,
     minimum_above_maximum_after_layering,
@@ -48,6 +49,9 @@ const ALL: [Warning; 11] = [
     gates_that_serve_nothing,
     weighted_lists_without_weight,
     names_listed_twice,
+    customers::a_first_label_that_blocks,
+    customers::restrictions_that_nearly_are_enforced,
+    customers::merging_that_never_happens,
 ];
 
 /// Says everything that can be said of one merchant.

@@ -199,3 +199,53 @@ fn a_name_that_is_listed_twice() {
         (&level("gold", "").replace("[\"p\"]", "[\"p\", \"empty\", \"p\"]"), "`p` is listed twice"),
     ]);
 }
+
+/// A label with more keys.
+fn label(name: &str, more: &str) -> String {
+    format!("[[labels]]\nname = \"{name}\"\n{more}\n")
+}
+
+#[test]
+fn a_first_label_that_blocks_every_new_customer() {
+    let gone = label("gone", "kind = \"deleted\"");
+    let held = label("held", "restrictions = [\"block_transactions\"]");
+    let good = label("good", "restrictions = [\"block_merge\"]");
+    check(&[
+        (&gone, "every new customer is blocked: label `gone` is the first one"),
+        (&format!("{held}{good}"), "every new customer is blocked: label `held` is the first one"),
+        (&format!("{good}{held}{gone}"), ""),
+    ]);
+}
+
+#[test]
+fn a_restriction_that_is_nearly_one_that_is_enforced() {
+    check(&[
+        (
+            &label("a", "restrictions = [\"block_deposit\"]"),
+            "restriction `block_deposit` is not enforced here, only returned",
+        ),
+        (
+            &label("a", "restrictions = [\"Mark-Outlier\"]"),
+            "restriction `Mark-Outlier` is not enforced here, only returned",
+        ),
+        (&label("a", "restrictions = [\"block_deposits\", \"call_first\"]"), ""),
+    ]);
+}
+
+#[test]
+fn merging_that_never_happens() {
+    let registration = |more: &str| format!("[registration]\nmerge_on_duplicate = true\n{more}\n");
+    check(&[
+        (&registration("email.unique = true"), ""),
+        (&registration("primary_identifier = \"email\""), ""),
+        (&registration(""), "`merge_on_duplicate` never merges anybody: no identifier is `unique`"),
+        (
+            &registration("email.unique = true\nstrict_primary_check = true"),
+            "`merge_on_duplicate` never merges anybody: `strict_primary_check` refuses before",
+        ),
+        (
+            &registration("email.unique = true\nskip_secondary_on_primary_mismatch = true"),
+            "`merge_on_duplicate` never merges anybody: `skip_secondary_on_primary_mismatch` leaves out before",
+        ),
+    ]);
+}

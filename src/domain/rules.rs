@@ -6,8 +6,10 @@
 use super::{
     calendar::{Calendar, Window},
     convert::Rates,
+    labels::Label,
     money::{Currencies, Currency, Decimal},
     name::{Map, Name, Set},
+    registration::Registration,
     time::Millis,
 };
 use std::sync::Arc;
@@ -204,6 +206,18 @@ pub struct Merchant {
     pub refunds: Refunds,
     /// What hiding means.
     pub hidden_methods: HiddenMethods,
+    /// By what customers are registered.
+    pub registration: Registration,
+    /// In the order of the file: the first one is a new customer's.
+    pub labels: Vec<Label>,
+    /// The most labels of one customer.
+    pub labels_max: usize,
+    /// After how many milliseconds a customer's own limit is raised.
+    pub raise_delay_ms: i64,
+    /// After how many milliseconds a customer who asked for it is deleted.
+    pub deletion_grace_ms: i64,
+    /// Where a terminal shows a customer; see [`super::terminal`].
+    pub terminal_url: Option<String>,
     /// In the order of the file.
     pub gates: Vec<Gate>,
     /// In the order of the file.

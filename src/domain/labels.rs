@@ -1,0 +1,103 @@
+//! Labels: the operator's own names for how a customer stands, and what each forbids.
+
+use super::{
+    name::Name,
+    rules::{Merchant, words},
+};
+
+words! {
+    /// What a label means, whatever its name.
+    LabelKind {
+        /// Nothing in particular.
+        Active = "active",
+        /// Put on hold.
+        Suspended = "suspended",
+        /// Somebody suspects fraud.
+        FraudSuspected = "fraud_suspected",
+        /// Fraud is proven.
+        FraudConfirmed = "fraud_confirmed",
+        /// The merchant's own people and tests.
+        Internal = "internal",
+        /// Asked to be deleted; the grace period runs.
+        PendingDeletion = "pending_deletion",
+        /// Deleted: blocks everything.
+        Deleted = "deleted",
+    }
+}
+words! {
+    /// A restriction that is enforced here; any other name is for the systems that enforce it.
+    Restriction {
+        /// No payment.
+        BlockTransactions = "block_transactions",
+        /// No deposit.
+        BlockDeposits = "block_deposits",
+        /// No withdrawal.
+        BlockWithdrawals = "block_withdrawals",
+        /// The transaction is flagged.
+        MarkOutlier = "mark_outlier",
+        /// No other identifier.
+        BlockIdentifierChange = "block_identifier_change",
+        /// No merge, neither as source nor as target.
+        BlockMerge = "block_merge",
+        /// No other level.
+        BlockLevelChange = "block_level_change",
+    }
+}
+
+/// A label that a merchant's customers may bear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The operator's own, unique in the merchant.
+    pub name: Name,
+    /// What it means.
+    pub kind: LabelKind,
+    /// In the order of the file: those enforced here and any others, which are only returned.
+    pub restrictions: Vec<Name>,
+}
+
+impl Label {
+    /// Whether the label puts the restriction on its bearers. One of kind [`LabelKind::Deleted`] blocks everything,
+    /// whatever it lists.
+    #[must_use]
+    pub fn forbids(&self, restriction: Restriction) -> bool {
+        let blocks = restriction != Restriction::MarkOutlier;
+        (blocks && self.kind == LabelKind::Deleted)
+            || self.restrictions.iter().any(|name| name.as_str() == restriction.word())
+    }
+}
+
+impl Merchant {
+    /// The label of this name.
+    #[must_use]
+    pub fn label(&self, name: Name) -> Option<&Label> {
+        self.labels.iter().find(|label| label.name == name)
+    }
+
+    /// The label that a new customer bears: the first one configured.
+    #[must_use]
+    pub fn default_label(&self) -> Option<&Label> {
+        self.labels.first()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rules::Word;
+
+    fn label(kind: LabelKind, restrictions: &[&str]) -> Label {
+        let name = |text: &str| Name::parse(text).unwrap();
+        Label { name: name("x"), kind, restrictions: restrictions.iter().map(|text| name(text)).collect() }
+    }
+
+    #[test]
+    fn a_label_forbids_what_it_lists_and_deleted_blocks_everything() {
+        for &(word, restriction) in Restriction::WORDS {
+            for &(_, kind) in LabelKind::WORDS {
+                assert!(label(kind, &["other", word]).forbids(restriction), "{word} listed");
+                let unasked = kind == LabelKind::Deleted && word.starts_with("block_");
+                assert_eq!(label(kind, &["other"]).forbids(restriction), unasked, "{word} of {}", kind.word());
+            }
+        }
+    }
+}
