@@ -36,8 +36,10 @@ pub(super) struct Options {
 
 /// How long callers may take to finish what they send once the daemon is told to stop.
 const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(30);
-/// How long those who wait for a failed journal have to be told so.
+/// How long whoever comes after the journal has failed is still told so, before the daemon stops.
 const FAILED_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+/// How long those who wait for an answer then have to get it; callers who still send are cut off.
+const FAILED_DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Starts the daemon and answers until it is told to stop.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -119,7 +121,7 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
     let on_unix = unix_socket(settings.http.unix_socket.as_deref())?;
     tokio::spawn(reload_on_hangup(Arc::clone(&daemon)));
     tokio::spawn(upkeep(Arc::clone(&daemon)));
-    tokio::spawn(stop_on_signal(stop));
+    tokio::spawn(stop_on_signal(stop.clone()));
     let keeping = keeper.as_ref().map(|keeper| {
         let keeper = Arc::clone(keeper);
         std::thread::spawn(move || keeper.run())
@@ -153,8 +155,9 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         tokio::time::sleep(DRAIN_MAX).await;
     };
     let journal = Arc::clone(daemon.desk.ledger.journal());
+    let mut served = std::pin::pin!(async { tokio::join!(tcp, unix) });
     tokio::select! {
-        (tcp, unix) = async { tokio::join!(tcp, unix) } => {
+        (tcp, unix) = &mut served => {
             tcp.and(unix)?;
             tracing::info!("every request was answered");
         }
@@ -162,8 +165,17 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
             tracing::warn!("some callers still send after {} s; they are cut off", DRAIN_MAX.as_secs());
         }
         failed = journal.when_failed() => {
-            // Whoever waits is told that the outcome is unknown; the next start tells what became of it.
-            tokio::time::sleep(FAILED_MAX).await;
+            // Whoever waits is told that the outcome is unknown; the next start tells what became of it. Nobody who was
+            // heard is left without an answer because the machine is slow.
+            let told = async {
+                tokio::time::sleep(FAILED_MAX).await;
+                stop.send_replace(true);
+                tokio::time::sleep(FAILED_DRAIN_MAX).await;
+            };
+            tokio::select! {
+                _ = &mut served => {}
+                () = told => {}
+            }
             anyhow::bail!("{failed}");
         }
     }

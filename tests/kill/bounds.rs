@@ -21,13 +21,17 @@ const RESERVE: &str = "/v1/merchants/acme/transactions";
 
 #[test]
 fn a_disk_that_takes_no_more_ends_the_daemon_and_a_restart_tells_the_truth() {
-    for (sync, room) in [("interval", 20_000), ("always", 9_001), ("never", 12_345)] {
+    // The record that could not be written is somebody's who waits. One who sends a call is told; one who sends a batch
+    // sees its answer break off, so that where batches are sent, it rests on chance whether anybody is told.
+    let rows = ["interval", "always", "never"].into_iter().flat_map(|sync| [(sync, 0), (sync, 30)]);
+    for ((sync, batches), room) in rows.zip([20_000, 7_777, 9_001, 15_000, 12_345, 9_999]) {
         let setup = Setup::new(&Settings { sync, ..Settings::CALM });
         let mut daemon = Daemon::launch_ignoring_file_limits(&setup);
         daemon.wait_until_ready();
         let mut workers: Vec<Worker> = (0..3).map(|n| Worker::new(&format!("w{n}"), 70 + n, 20)).collect();
         for worker in &mut workers {
-            worker.context = format!("sync {sync}");
+            worker.context = format!("sync {sync}, {batches} % batches");
+            worker.batches = batches;
             worker.send(&mut daemon.wire(), 60);
         }
         let segment = names(&setup.data().join("journal"), ".log").pop().expect("a segment");
@@ -48,7 +52,7 @@ fn a_disk_that_takes_no_more_ends_the_daemon_and_a_restart_tells_the_truth() {
             assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
             assert_eq!(answer.json()["code"], "outcome_unknown", "{answer:?}");
         }
-        assert!(!unknown.is_empty(), "somebody was told, sync {sync}:\n{}", daemon.log());
+        assert!(batches > 0 || !unknown.is_empty(), "somebody was told, sync {sync}:\n{}", daemon.log());
         let status = daemon.wait();
         assert_eq!(status.code(), Some(1), "it ends by itself:\n{}", daemon.log());
         assert!(daemon.log().contains("the journal has failed"), "{}", daemon.log());
@@ -61,7 +65,7 @@ fn a_disk_that_takes_no_more_ends_the_daemon_and_a_restart_tells_the_truth() {
             worker.verify(&mut wire, true);
             worker.send(&mut wire, 40);
         }
-        println!("sync {sync}: {} were told that the outcome is unknown", unknown.len());
+        println!("sync {sync}, {batches} % batches: {} were told that the outcome is unknown", unknown.len());
     }
 }
 

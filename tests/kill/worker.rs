@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     pub(crate) counted: Counted,
     /// An answer that says that the outcome is unknown, where one came.
     pub(crate) unknown: Option<Answer>,
+    /// How many of a hundred exchanges are batches.
+    pub(crate) batches: u64,
 }
 
 impl Worker {
@@ -68,6 +70,7 @@ impl Worker {
             context: format!("seed {seed}"),
             counted: Counted::default(),
             unknown: None,
+            batches: 30,
         }
     }
 
@@ -89,7 +92,7 @@ impl Worker {
     /// Sends one batch or one call.
     fn exchange(&mut self, wire: &mut Wire, answered: &AtomicU64) {
         let before = self.log.len();
-        if self.chance.percent(30) {
+        if self.chance.percent(self.batches) {
             let lines = self.chance.between(2, 12);
             let operations: Vec<Operation> = (0..lines).map(|_| self.book.next(&mut self.chance, true)).collect();
             let lines: Vec<String> = operations.iter().map(|operation| self.book.line(operation)).collect();
