@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UnixListener},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -77,6 +77,8 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         "[http] tls is not served by this version; take it out and let a proxy speak TLS"
     );
     anyhow::ensure!(settings.redis.is_none(), "[redis] is not served by this version; take the section out");
+    // From here on a hangup asks for a reload and ends nothing, however long the start takes.
+    let hangups = heard(SignalKind::hangup())?;
     let prometheus = recorder()?;
     let source = match settings.clock.source {
         ClockSource::Request => Source::Requests,
@@ -113,15 +115,17 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
         tracing::warn!("no tokens are configured: listening on loopback only, where everybody may do everything");
     }
     let (stop, stopped) = watch::channel(false);
+    // Whoever finds it listening may end it in order. Until then nothing is answered, and it may end at once.
+    let ends = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
     let routes = http::routes(Arc::clone(&daemon));
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
     let address = listener.local_addr().context("the listener has no address")?;
     let on_unix = unix_socket(settings.http.unix_socket.as_deref())?;
-    tokio::spawn(reload_on_hangup(Arc::clone(&daemon)));
+    tokio::spawn(reload_on_hangup(hangups, Arc::clone(&daemon)));
     tokio::spawn(upkeep(Arc::clone(&daemon)));
-    tokio::spawn(stop_on_signal(stop.clone()));
+    tokio::spawn(stop_on_signal(ends, stop.clone()));
     let keeping = keeper.as_ref().map(|keeper| {
         let keeper = Arc::clone(keeper);
         std::thread::spawn(move || keeper.run())
@@ -279,8 +283,12 @@ fn reloader(
     }
 }
 
-async fn reload_on_hangup(daemon: Arc<Daemon>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+/// Hears a signal from now on, in the place of what the system does about it.
+fn heard(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot hear signals")
+}
+
+async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<Daemon>) {
     while hangups.recv().await.is_some() {
         let daemon = Arc::clone(&daemon);
         // Its problems are logged and shown in the status.
@@ -307,11 +315,7 @@ async fn upkeep(daemon: Arc<Daemon>) {
     }
 }
 
-async fn stop_on_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
+async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), stop: watch::Sender<bool>) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -85,6 +85,22 @@ fn a_request_that_is_under_way_is_answered_before_the_end() {
 }
 
 #[test]
+fn a_signal_right_behind_the_start_is_heard() {
+    let setup = Setup::new(&Settings::CALM);
+    for _ in 0..10 {
+        let mut daemon = Daemon::launch(&setup);
+        daemon.wait_until_listening();
+        daemon.signal("HUP");
+        eventually("it reloads", || daemon.log().contains("the configuration was reloaded"));
+        daemon.kill();
+        let mut daemon = Daemon::launch(&setup);
+        daemon.wait_until_listening();
+        daemon.signal("TERM");
+        assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
+    }
+}
+
+#[test]
 fn the_log_and_the_status_say_what_is_kept() {
     let rows = [
         ("disk", "always", "before the answer leaves"),

@@ -74,13 +74,18 @@ impl Daemon {
         daemon
     }
 
-    /// Waits until the daemon listens and says that it is ready.
-    pub(crate) fn wait_until_ready(&mut self) {
+    /// Waits until the daemon says that it listens.
+    pub(crate) fn wait_until_listening(&mut self) {
         self.port = match self.listening.get_mut().unwrap().recv_timeout(PATIENCE) {
             Ok(port) => port,
             Err(RecvTimeoutError::Timeout) => panic!("the daemon does not listen:\n{}", self.log()),
             Err(RecvTimeoutError::Disconnected) => panic!("the daemon ended:\n{}", self.log()),
         };
+    }
+
+    /// Waits until the daemon listens and says that it is ready.
+    pub(crate) fn wait_until_ready(&mut self) {
+        self.wait_until_listening();
         let mut wire = self.wire();
         eventually("the daemon is ready", || wire.get("/readyz").is_some_and(|answer| answer.status == 200));
     }
