@@ -139,3 +139,32 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
         self.io.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_speaks_in_time_is_kept_and_one_that_falls_silent_is_hung_up_on() {
+        let room = Arc::new(Semaphore::new(1));
+        let (mut caller, io) = tokio::io::duplex(16);
+        let mut connection = Connection::new(io, Arc::clone(&room).try_acquire_owned().unwrap());
+        let mut heard = [0; 16];
+        for _ in 0..4 {
+            let speaks = async {
+                sleep(SILENCE_MAX - Duration::from_millis(10)).await;
+                caller.write_all(b"still").await.unwrap();
+            };
+            let (read, ()) = tokio::join!(connection.read(&mut heard), speaks);
+            assert_eq!(read.unwrap(), 5);
+        }
+        let fell_silent = Instant::now();
+        let cut_off = connection.read(&mut heard).await.unwrap_err();
+        assert_eq!(cut_off.kind(), io::ErrorKind::TimedOut);
+        let after = fell_silent.elapsed();
+        assert!(after >= SILENCE_MAX && after < SILENCE_MAX + Duration::from_millis(10), "{after:?}");
+        assert_eq!(room.available_permits(), 0, "it has its place until it is gone");
+        drop(connection);
+        assert_eq!(room.available_permits(), 1);
+    }
+}
