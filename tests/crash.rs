@@ -45,6 +45,8 @@ mod expected;
 mod images;
 #[path = "crash/life.rs"]
 mod life;
+#[path = "crash/reload.rs"]
+mod reload;
 #[path = "crash/side.rs"]
 mod side;
 #[path = "crash/stage.rs"]
@@ -54,6 +56,8 @@ mod story;
 
 #[path = "crash/amid.rs"]
 mod amid;
+#[path = "crash/behind.rs"]
+mod behind;
 #[path = "crash/cuts.rs"]
 mod cuts;
 #[path = "crash/faults.rs"]

@@ -67,7 +67,7 @@ impl Trial {
         let Left { image, index, sync } = *left;
         self.images += 1;
         let first = image.kill_image();
-        let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.rules, None);
+        let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.first.rules, None);
         let stage = opened.unwrap_or_else(|error| panic!("{about}: it does not start: {error:#}"));
         let last = stage.journal().last().0;
         assert!(last >= least, "{about}: record {least} was promised, the journal ends with {last}");
@@ -77,22 +77,22 @@ impl Trial {
         assert!(last <= most, "{about}: the journal ends with record {last}, of operations that were never begun");
         if partly {
             // Whoever was not answered asks again.
-            self.clock(&stage, steps);
+            self.stand(&stage, steps);
             let step = &self.story.steps[steps];
             let (said, want) = (stage.act(&step.act), step.said.as_ref().expect("an answer"));
             assert_eq!(said.text, want.text, "{about}: once more {step:#?}");
             steps += 1;
         }
         let expected = self.expected(steps);
-        self.clock(&stage, steps);
+        self.stand(&stage, steps);
         let found = disagreement(&expected, &stage, 0, about);
         let of = self.story.steps.len();
         assert!(found.is_none(), "{about}, found are the first {steps} of {of} steps: {}", found.unwrap_or_default());
         stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
         drop(stage);
-        let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.rules, None);
+        let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.first.rules, None);
         let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start once more: {error:#}"));
-        self.clock(&stage, steps);
+        self.stand(&stage, steps);
         let found = disagreement(&expected, &stage, expected.again_from, about);
         assert!(found.is_none(), "{about}, started once more: {}", found.unwrap_or_default());
         drop(stage);
@@ -113,15 +113,16 @@ impl Trial {
         let found = disagreement(&expected, &stage, 0, &about);
         assert!(found.is_none(), "{about}, at the end: {}", found.unwrap_or_default());
         drop(stage);
-        let stage = Stage::open(image, index, sync, &self.story.rules, None);
+        let stage = Stage::open(image, index, sync, &self.story.first.rules, None);
         let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start at the end: {error:#}"));
-        self.clock(&stage, steps);
+        self.stand(&stage, steps);
         let found = disagreement(&expected, &stage, expected.again_from, &about);
         assert!(found.is_none(), "{about}, started at the end: {}", found.unwrap_or_default());
     }
 
-    /// Sets the clock to where it stood behind so many steps.
-    pub fn clock(&self, stage: &Stage, steps: usize) {
+    /// Sets the clock to where it stood behind so many steps, and puts the configuration of then in force.
+    pub fn stand(&self, stage: &Stage, steps: usize) {
+        stage.reload(self.story.form(steps));
         let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
         if let Some(clock) = clock {
             stage.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
@@ -152,6 +153,7 @@ impl Trial {
                     (Act::Line(_) | Act::Signal { .. }, Some(want)) => {
                         assert_eq!(stage.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
                     }
+                    (Act::Reload(form), _) => stage.reload(form),
                     _ => _ = stage.retire(),
                 }
             }
@@ -181,8 +183,8 @@ impl Trial {
     }
 }
 
-const SHORT: Mix = Mix { steps: 28, side: 20, keeps: 10, syncs: 5, restarts: 4, waits: 75 };
-const LONG: Mix = Mix { steps: 160, side: 12, keeps: 7, syncs: 3, restarts: 2, waits: 70 };
+const SHORT: Mix = Mix { steps: 28, side: 20, keeps: 10, syncs: 5, restarts: 4, reloads: 5, waits: 75 };
+const LONG: Mix = Mix { steps: 160, side: 12, keeps: 7, syncs: 3, restarts: 2, reloads: 5, waits: 70 };
 
 /// Each degree, one after the other.
 pub fn degree(seed: u64) -> Sync {

@@ -10,7 +10,7 @@ use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::collections::BTreeMap;
 
-const MIX: Mix = Mix { steps: 14, side: 20, keeps: 0, syncs: 0, restarts: 0, waits: 100 };
+const MIX: Mix = Mix { steps: 14, side: 20, keeps: 0, syncs: 0, restarts: 0, reloads: 0, waits: 100 };
 
 #[test]
 fn a_flipped_bit_is_refused_or_cut_or_passed_over_and_never_counts_wrong() {
@@ -50,7 +50,7 @@ fn a_flipped_bit_is_refused_or_cut_or_passed_over_and_never_counts_wrong() {
 
 /// What became of a start.
 fn one(trial: &mut Trial, image: &Memory, known: u64, last: u64, about: &str) -> &'static str {
-    let stage = match Stage::open(image, &trial.flipped, Sync::Always, &trial.story.rules, None) {
+    let stage = match Stage::open(image, &trial.flipped, Sync::Always, &trial.story.first.rules, None) {
         Ok(stage) => stage,
         Err(refused) => {
             let said = format!("{refused:#}");
@@ -64,7 +64,7 @@ fn one(trial: &mut Trial, image: &Memory, known: u64, last: u64, about: &str) ->
     let (steps, partly) = trial.steps_of(found, about);
     if !partly {
         let expected = trial.expected(steps);
-        trial.clock(&stage, steps);
+        trial.stand(&stage, steps);
         let differs = disagreement(&expected, &stage, expected.again_from, about);
         assert!(differs.is_none(), "{about}: {}", differs.unwrap_or_default());
     }

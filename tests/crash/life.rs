@@ -41,7 +41,7 @@ pub fn live(
     let before = from.checked_sub(1).and_then(|n| story.steps.get(n));
     let clock = |n: Option<usize>| n.and_then(|n| story.steps.get(n)).map(|step| step.clock).filter(|c| *c > i64::MIN);
     promised.committed = before.map_or(0, |step| step.last);
-    let Ok(mut stage) = Stage::open(store, index, sync, &story.rules, clock(from.checked_sub(1))) else {
+    let Ok(mut stage) = Stage::open(store, index, sync, &story.form(from).rules, clock(from.checked_sub(1))) else {
         return (promised, None);
     };
     for (n, step) in story.steps.iter().enumerate().take(to).skip(from) {
@@ -68,6 +68,7 @@ pub fn live(
                 // The daemon logs that it could not, and goes on.
                 let _tried = stage.keep(*archives, *retires);
             }
+            Act::Reload(form) => stage.reload(form),
             Act::Sync => _ = stage.journal().sync(),
             Act::Restart => {
                 if stage.journal().close().is_ok() {
@@ -78,7 +79,7 @@ pub fn live(
                     break;
                 }
                 drop(stage);
-                match Stage::open(store, index, sync, &story.rules, clock(Some(n))) {
+                match Stage::open(store, index, sync, &story.form(n).rules, clock(Some(n))) {
                     Ok(opened) => stage = opened,
                     Err(_) => return (promised, None),
                 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
-type Rules = Arc<levelgate::domain::rules::Rules>;
+pub type Rules = Arc<levelgate::domain::rules::Rules>;
 
-fn rules() -> Rules {
+pub fn rules() -> Rules {
     let config = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(config.path().join("merchants")).expect("a folder");
     side::configure(config.path());

@@ -1,6 +1,7 @@
 //! A daemon without its wire: a desk over a ledger, over a store that may die at any call or over memory alone.
 
 use crate::calendar::instant;
+use crate::reload::Form;
 use crate::story::Act;
 use arc_swap::ArcSwap;
 use levelgate::{
@@ -16,7 +17,7 @@ use levelgate::{
     journal::{Instance, Journal, Lsn, Options, Sync, snapshot},
     ledger::{Bounds, Ground, Ledger, Retention, Wanted},
     metrics::Meters,
-    store::memory::Memory,
+    store::{Store, memory::Memory},
 };
 use serde_json::json;
 use std::{
@@ -102,12 +103,22 @@ impl Stage {
         rules: &Arc<Rules>,
         clock: Option<i64>,
     ) -> anyhow::Result<Self> {
-        let (ledger, folder) = recover(Arc::new(store.clone()), index, options(sync), BOUNDS)?;
-        let desk = desk(ledger, rules);
+        let this = Self::on(Arc::new(store.clone()), index, sync, rules)?;
         if let Some(clock) = clock {
-            desk.clock.now(Some(Millis(clock)))?;
+            this.desk.clock.now(Some(Millis(clock)))?;
         }
-        Ok(Self { desk, folder: Some(folder) })
+        Ok(this)
+    }
+
+    /// Over what any store holds.
+    pub fn on(store: Arc<dyn Store>, index: &Path, sync: Sync, rules: &Arc<Rules>) -> anyhow::Result<Self> {
+        let (ledger, folder) = recover(store, index, options(sync), BOUNDS)?;
+        Ok(Self { desk: desk(ledger, rules), folder: Some(folder) })
+    }
+
+    /// Puts another configuration in force, as the daemon does.
+    pub fn reload(&self, form: &Form) {
+        self.desk.rules.store(Arc::clone(&form.rules));
     }
 
     pub fn journal(&self) -> &Journal {

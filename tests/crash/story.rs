@@ -7,11 +7,12 @@ use crate::compare;
 use crate::configure::{Setup, configure};
 use crate::generate::Generator;
 use crate::oracle::{Answer, Oracle};
-use crate::rules::Rules;
+use crate::reload::Form;
 use crate::side::{self, Side};
 use crate::stage::{Said, Stage};
 use serde_json::Value;
-use std::sync::Arc;
+use std::path::Path;
+use std::rc::Rc;
 
 /// One thing that is done.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub enum Act {
     Sync,
     /// The daemon is stopped and started.
     Restart,
+    /// Another configuration comes in force.
+    Reload(Form),
 }
 
 #[derive(Debug, Clone)]
@@ -41,12 +44,14 @@ pub struct Step {
     pub recorded: bool,
     /// The time of the daemon behind it.
     pub clock: i64,
+    /// The configuration in force behind it.
+    pub form: Form,
 }
 
 pub struct Story {
     pub seed: u64,
-    pub rules: Arc<levelgate::domain::rules::Rules>,
-    pub model: Rules,
+    /// The configuration at the beginning.
+    pub first: Form,
     pub merchants: Vec<(String, bool)>,
     pub steps: Vec<Step>,
     config: tempfile::TempDir,
@@ -60,6 +65,7 @@ pub struct Mix {
     pub keeps: i64,
     pub syncs: i64,
     pub restarts: i64,
+    pub reloads: i64,
     /// How often an answer is waited for before the next operation comes.
     pub waits: i64,
 }
@@ -73,7 +79,8 @@ pub struct Told {
 
 impl Told {
     pub fn nothing(story: &Story) -> Self {
-        Self { twin: Stage::memory(&story.rules), oracle: Oracle::new(story.model.clone()), side: Side::default() }
+        let Form { rules, model, .. } = &story.first;
+        Self { twin: Stage::memory(rules), oracle: Oracle::new((**model).clone()), side: Side::default() }
     }
 
     /// Does one thing; the models must agree with what is said to it.
@@ -81,6 +88,11 @@ impl Told {
         let said = match act {
             Act::Line(_) | Act::Signal { .. } => self.twin.act(act),
             Act::Keep { .. } | Act::Sync | Act::Restart => return None,
+            Act::Reload(form) => {
+                self.twin.reload(form);
+                self.oracle.rules = Rc::clone(&form.model);
+                return None;
+            }
         };
         let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
         let mut answer = None;
@@ -129,19 +141,21 @@ impl Story {
         let config = tempfile::tempdir().expect("a temporary folder");
         let setup: Setup = configure(&mut chance, config.path());
         side::configure(config.path());
-        let loaded = levelgate::config::load(config.path());
-        let loaded = loaded.unwrap_or_else(|problems| panic!("seed {seed}: {:?}", problems.list));
+        let first = Form::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
         let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
         merchants.extend(side::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));
-        let model = Rules::read(config.path());
-        let rules = Arc::new(loaded.rules);
-        let mut story = Self { seed, rules, model, merchants, steps: Vec::new(), config };
+        let mut forms = vec![first.clone()];
+        let mut story = Self { seed, first, merchants, steps: Vec::new(), config };
         let mut told = Told::nothing(&story);
         let mut generator = Generator::new(chance, setup, mix.steps);
         for n in 0..mix.steps {
-            let act = next(&mut generator, &told.side, mix, n);
+            let about = format!("seed {seed}, operation {n}, with nothing gone wrong, under {:?}", story.form(n));
+            let act = if generator.chance.percent(mix.reloads) {
+                Act::Reload(reload(&mut generator, &mut forms, story.config.path(), &about))
+            } else {
+                next(&mut generator, &told.side, mix, n)
+            };
             let last = told.twin.journal().last().0;
-            let about = format!("seed {seed}, operation {n}, with nothing gone wrong");
             let said = told.tell(&act, &about).map(|(said, answer)| {
                 answer.iter().for_each(|answer| generator.learn(answer));
                 said
@@ -149,10 +163,31 @@ impl Story {
             let now = told.twin.journal().last().0;
             let clock = told.twin.desk.clock.now(None).map_or(i64::MIN, |now| now.0);
             let waits = generator.chance.percent(mix.waits);
-            story.steps.push(Step { act, waits, said, last: now, recorded: now > last, clock });
+            let form = match &act {
+                Act::Reload(form) => form.clone(),
+                _ => story.form(n).clone(),
+            };
+            story.steps.push(Step { act, waits, said, last: now, recorded: now > last, clock, form });
         }
         story
     }
+
+    /// The configuration in force behind so many steps.
+    pub fn form(&self, steps: usize) -> &Form {
+        steps.checked_sub(1).map_or(&self.first, |n| &self.steps[n].form)
+    }
+}
+
+/// Another configuration, or now and then one that was in force before.
+fn reload(generator: &mut Generator, forms: &mut Vec<Form>, config: &Path, about: &str) -> Form {
+    let chance = &mut generator.chance;
+    if chance.percent(20) {
+        return chance.pick(forms).clone();
+    }
+    let merchant = &chance.pick(&generator.setup.merchants).id;
+    let form = Form::changed(chance, config, merchant, &generator.setup.zones, about);
+    forms.push(form.clone());
+    form
 }
 
 /// What comes next.

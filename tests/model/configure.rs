@@ -50,7 +50,7 @@ pub fn step(currency: &str) -> i128 {
     }
 }
 
-fn steps(currency: &str, count: i64) -> String {
+pub fn steps(currency: &str, count: i64) -> String {
     shown(step(currency) * i128::from(count), iso_digits(currency))
 }
 
@@ -112,7 +112,7 @@ fn quoted(list: &[&str]) -> String {
 }
 
 /// A gate list: single gates, and sometimes the route, whose own gates are then not listed beside it.
-fn gate_list(chance: &mut Chance) -> String {
+pub fn gate_list(chance: &mut Chance) -> String {
     let names = if chance.percent(30) { vec!["cards", "g0", "g1", "g2"] } else { GATES.to_vec() };
     quoted(&chance.some(&names))
 }
@@ -190,7 +190,7 @@ fn merchant_file(chance: &mut Chance, merchant: &Merchant, zone: &str) -> String
     file
 }
 
-fn level(chance: &mut Chance, name: &str, direction: &str, currency: &str) -> String {
+pub fn level(chance: &mut Chance, name: &str, direction: &str, currency: &str) -> String {
     let mut file = format!("\n[[levels]]\nname = {name:?}\ndirection = {direction:?}\ncurrency = {currency:?}\n");
     let mut line = |text: String| {
         file.push_str(&text);
@@ -229,7 +229,7 @@ fn level(chance: &mut Chance, name: &str, direction: &str, currency: &str) -> St
     file
 }
 
-fn filter(chance: &mut Chance, n: i64, currency: &str) -> String {
+pub fn filter(chance: &mut Chance, n: i64, currency: &str) -> String {
     let (window, often, calendar) = *chance.pick(&[
         ("daily", 3, true),
         ("daily", 3, true),

@@ -64,12 +64,12 @@ pub struct Transaction {
     pub resolution: &'static str,
     /// The level that the answer named, with its source.
     pub level: Option<(String, &'static str)>,
-    /// Whether the filters of a level of that name apply (not under the default behaviour `project`).
-    pub filtered: bool,
     /// Whether refunds add to the cancels; chargebacks never do.
     pub refunds_original: bool,
     pub at: i64,
     pub sent: Sent,
+    /// The client definition under which it was sent: a repetition is compared under the same.
+    pub defined_by: Vec<String>,
     /// A: what was reserved. None where the reserve was denied or has not come.
     pub reserved: Option<i128>,
     pub denied: bool,

@@ -3,10 +3,10 @@
 
 use crate::calendar::written;
 use crate::decide::{Explained, Question, Remaining, decide, standing};
-use crate::ledger::{Customer, Kind, Transaction};
+use crate::ledger::{Customer, Kind, Sent, Transaction};
 use crate::money::{decimal, minor, shown};
 use crate::request::Line;
-use crate::resolve::{Asked, Resolved};
+use crate::resolve::{Asked, Resolved, bears_on, who};
 use crate::rules::{Level, Merchant, Rules};
 use crate::transition::{DIFFERS, MALFORMED, Refusal, UNKNOWN, capture, next_fact, outcome};
 use std::collections::{BTreeSet, HashMap};
@@ -112,7 +112,7 @@ impl Oracle {
         let (merchant, asked) = self.ask(line)?;
         let placed = self.placed(line)?;
         let resolved = self.resolve(line, merchant_of(&rules, merchant), &asked, line.merchant.as_str())?;
-        let (decision, _) = self.decide(line, merchant_of(&rules, merchant), &asked, &resolved, placed);
+        let decision = self.decide(line, merchant_of(&rules, merchant), &asked, &resolved, placed);
         Ok(Decided {
             transaction_id: line.transaction_id.clone(),
             allowed: decision.codes.is_empty(),
@@ -138,7 +138,7 @@ impl Oracle {
         }
         let placed = self.placed(line)?;
         let resolved = self.resolve(line, merchant, &asked, &line.merchant)?;
-        let (decision, filtered) = self.decide(line, merchant, &asked, &resolved, placed);
+        let decision = self.decide(line, merchant, &asked, &resolved, placed);
         let customer = self.commit(line, resolved.customer, &resolved, &asked.direction);
         let allowed = decision.codes.is_empty();
         let hold_ends = merchant.hold_ms(&asked.direction).map(|hold| self.clock + hold);
@@ -147,7 +147,6 @@ impl Oracle {
             customer,
             resolution: resolved.resolution,
             level: resolved.level.clone(),
-            filtered,
             refunds_original: merchant.refunds_original,
             at: placed,
             reserved: allowed.then_some(asked.amount),
@@ -158,6 +157,7 @@ impl Oracle {
             facts: Vec::new(),
             flags: BTreeSet::new(),
             sent: asked.sent,
+            defined_by: asked.endpoint.client_definition,
         };
         if line.op == "payment" && allowed {
             transaction.facts.push(outcome(line.declined, asked.amount));
@@ -189,7 +189,8 @@ impl Oracle {
             // It was approved before it was reserved; the amount of that approval is no amount of a reserve.
             transaction.sent.amount = asked.sent.amount;
         }
-        if transaction.sent != asked.sent {
+        let sent = Sent { who: who(line, merchant.crm, &transaction.defined_by), ..asked.sent.clone() };
+        if transaction.sent != sent {
             return Err(DIFFERS);
         }
         if awaits_reserve {
@@ -267,10 +268,10 @@ impl Oracle {
             customer,
             resolution: resolved.resolution,
             level: resolved.level,
-            filtered: resolved.filtered,
             refunds_original: merchant.refunds_original,
             at: placed,
             sent: asked.sent,
+            defined_by: asked.endpoint.client_definition,
             reserved: None,
             denied: false,
             codes: Vec::new(),
@@ -298,8 +299,7 @@ impl Oracle {
 
     fn standing(&self, merchant: &Merchant, transaction: &Transaction) -> Remaining {
         let sent = &transaction.sent;
-        let level = transaction.level.as_ref().filter(|_| transaction.filtered);
-        let level = level.and_then(|(name, _)| merchant.level(&sent.direction, &sent.currency, name));
+        let level = bears_on(merchant, transaction);
         standing(&self.rules, merchant, level, &sent.currency, &self.past_of(transaction.customer), self.clock)
     }
 
@@ -314,7 +314,7 @@ impl Oracle {
         asked: &Asked,
         resolved: &Resolved,
         placed: i64,
-    ) -> (crate::decide::Decision, bool) {
+    ) -> crate::decide::Decision {
         let level: Option<&Level> = resolved
             .level
             .as_ref()
@@ -331,7 +331,7 @@ impl Oracle {
             now: self.clock,
             placed,
         };
-        (decide(&question, &self.past_of(resolved.customer)), resolved.filtered)
+        decide(&question, &self.past_of(resolved.customer))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who pays, by which endpoint, when, and under which level: everything about a payment that is settled before the
 //! decision.
 
-use crate::ledger::{Customer, Sent, Who};
+use crate::ledger::{Customer, Sent, Transaction, Who};
 use crate::money::{iso_digits, minor};
 use crate::oracle::Oracle;
 use crate::request::Line;
-use crate::rules::{Endpoint, Merchant};
+use crate::rules::{Endpoint, Level, Merchant};
 use crate::transition::{IMPOSSIBLE, MALFORMED, Refusal, UNKNOWN};
 
 /// A payment whose form is in order, resolved as far as it goes without looking at customers.
@@ -44,10 +44,7 @@ impl Oracle {
         };
         let candidates: Vec<&Endpoint> = merchant.endpoints.iter().filter(fits).collect();
         let [endpoint] = candidates.as_slice() else { return Err(IMPOSSIBLE) };
-        let identifier = if merchant.crm { line.identifier.clone() } else { line.customer_id.clone() };
-        let attributes = endpoint.client_definition.iter();
-        let known = attributes.filter_map(|name| line.attributes.get(name).map(|v| (name.clone(), v.clone())));
-        let who = identifier.map_or_else(|| Who::Attributes(known.collect()), Who::Identifier);
+        let who = who(line, merchant.crm, &endpoint.client_definition);
         let sent = Sent {
             direction: direction.clone(),
             currency,
@@ -108,11 +105,12 @@ impl Oracle {
             Some("") => ("", "", None),
             Some(name) => (name, "request", Some(name)),
         };
-        let configured = configured(merchant, asked, wanted);
-        let (level, filtered) = if configured {
+        let (direction, currency) = (asked.direction.as_str(), asked.endpoint.currency.as_str());
+        let is_there = |name| configured(merchant, (direction, currency), &asked.endpoint.project, name);
+        let (level, filtered) = if is_there(wanted) {
             ((wanted.to_owned(), source), true)
         } else {
-            (("unknown".to_owned(), "default"), merchant.unknown_level && self::configured(merchant, asked, "unknown"))
+            (("unknown".to_owned(), "default"), merchant.unknown_level && is_there("unknown"))
         };
         Ok(Resolved { customer, resolution, stored_level: keep.map(str::to_owned), level: Some(level), filtered })
     }
@@ -145,13 +143,30 @@ impl Oracle {
     }
 }
 
+/// Who a line says that it is about, under a client definition.
+pub fn who(line: &Line, crm: bool, defined_by: &[String]) -> Who {
+    let identifier = if crm { line.identifier.clone() } else { line.customer_id.clone() };
+    let known = defined_by.iter().filter_map(|name| line.attributes.get(name).map(|v| (name.clone(), v.clone())));
+    identifier.map_or_else(|| Who::Attributes(known.collect()), Who::Identifier)
+}
+
 /// Whether an active level of that name exists for the payment's project. `unknown` exists everywhere.
-fn configured(merchant: &Merchant, asked: &Asked, name: &str) -> bool {
-    match merchant.level(&asked.direction, &asked.endpoint.currency, name) {
+fn configured(merchant: &Merchant, (direction, currency): (&str, &str), project: &str, name: &str) -> bool {
+    match merchant.level(direction, currency, name) {
         None => name == "unknown",
         Some(level) => {
             let for_all = name == "unknown" && (merchant.add_all_projects_to_unknown || level.projects.is_none());
-            level.active && (for_all || level.projects.as_ref().is_some_and(|p| p.contains(&asked.endpoint.project)))
+            level.active && (for_all || level.projects.as_ref().is_some_and(|p| p.iter().any(|p| p == project)))
         }
     }
+}
+
+/// The level whose filters bear, by the configuration of now, on what was decided under a name before.
+pub fn bears_on<'a>(merchant: &'a Merchant, transaction: &Transaction) -> Option<&'a Level> {
+    let sent = &transaction.sent;
+    let (name, source) = transaction.level.as_ref()?;
+    let is_there = |name| configured(merchant, (&sent.direction, &sent.currency), &sent.project, name);
+    let applied = (*source != "default" && is_there(name)).then_some(name.as_str());
+    let applied = applied.or((merchant.unknown_level && is_there("unknown")).then_some("unknown"))?;
+    merchant.level(&sent.direction, &sent.currency, applied)
 }
