@@ -16,6 +16,10 @@ mod model;
 mod operation;
 #[path = "kill/process.rs"]
 mod process;
+#[path = "kill/reloads.rs"]
+mod reloads;
+#[path = "kill/said.rs"]
+mod said;
 #[path = "kill/setup.rs"]
 mod setup;
 #[path = "kill/wire.rs"]

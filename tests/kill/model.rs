@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::chance::Chance;
+
 /// One filter of a level. All windows are longer than any run of these tests, so that whatever counts goes on counting.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Filter {
     level: &'static str,
     direction: &'static str,
@@ -35,19 +37,64 @@ const FILTERS: &[Filter] = &[
     Filter { level: "gold", direction: "withdrawal", currency: "EUR", name: "out", window: "90d", codes: OTHER, amount: 70_000, quantity: 40, all: false, subtract: true },
 ];
 
+/// What a configuration may have besides: filters more, and levels that nothing else configures.
+#[rustfmt::skip]
+const MORE: &[Filter] = &[
+    Filter { level: "gold", direction: "deposit", currency: "EUR", name: "more", window: "lifetime", codes: OTHER, amount: 500_000, quantity: 250, all: true, subtract: false },
+    Filter { level: "bronze", direction: "deposit", currency: "EUR", name: "new", window: "90d", codes: OTHER, amount: 60_000, quantity: 30, all: false, subtract: true },
+    Filter { level: "silver", direction: "withdrawal", currency: "EUR", name: "late", window: "lifetime", codes: OTHER, amount: 50_000, quantity: 20, all: true, subtract: true },
+    Filter { level: "silver", direction: "deposit", currency: "EUR", name: "wider", window: "weekly", codes: WEEKLY, amount: 40_000, quantity: 15, all: true, subtract: false },
+];
+
+/// A configuration, as far as the model follows it, and what else is in its files.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    filters: Vec<Filter>,
+    pub(crate) gates: &'static str,
+    pub(crate) zone: &'static str,
+    pub(crate) hold: &'static str,
+    pub(crate) definition: &'static str,
+}
+
+impl Rules {
+    /// The one that every folder begins with.
+    pub(crate) fn first() -> Rules {
+        let (gates, definition) = ("[\"gate-a\", \"gate-b\"]", "[\"email\", \"phone\"]");
+        Rules { filters: FILTERS.to_vec(), gates, zone: "UTC", hold: "7d", definition }
+    }
+
+    /// Another one: limits raised and lowered, filters and levels that come and go.
+    pub(crate) fn another(chance: &mut Chance) -> Rules {
+        let mut filters = FILTERS.to_vec();
+        filters.retain(|_| chance.percent(85));
+        filters.extend(MORE.iter().filter(|_| chance.percent(30)).cloned());
+        for filter in &mut filters {
+            filter.amount = filter.amount * chance.pick(&[40, 100, 100, 150]) / 100;
+            filter.quantity = (filter.quantity * chance.pick(&[40, 100, 100, 150]) / 100).max(1);
+        }
+        Rules {
+            filters,
+            gates: chance.pick(&["[\"gate-a\", \"gate-b\"]", "[\"gate-b\", \"gate-a\"]", "[\"gate-b\"]"]),
+            zone: chance.pick(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
+            hold: chance.pick(&["7d", "9d", "36h"]),
+            definition: chance.pick(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
+        }
+    }
+
+    fn filters(&self, level: &str, way: (&str, &str)) -> impl Iterator<Item = &Filter> {
+        self.filters.iter().filter(move |f| (f.level, f.direction, f.currency) == (level, way.0, way.1))
+    }
+}
+
 /// Levels by name, direction and currency, with names that nothing configures among them.
 pub(crate) const LEVELS: &[&str] = &["gold", "silver", "bronze"];
 /// The ways in which money goes here.
 pub(crate) const WAYS: &[(&str, &str)] = &[("deposit", "EUR"), ("deposit", "USD"), ("withdrawal", "EUR")];
 
-fn filters(level: &str, way: (&str, &str)) -> impl Iterator<Item = &'static Filter> {
-    FILTERS.iter().filter(move |f| (f.level, f.direction, f.currency) == (level, way.0, way.1))
-}
-
 /// The levels as a merchant's file has them.
-pub(crate) fn levels_text() -> String {
+pub(crate) fn levels_text(rules: &Rules) -> String {
     let (mut text, mut known) = (String::new(), BTreeSet::new());
-    for Filter { level, direction, currency, .. } in FILTERS {
+    for Filter { level, direction, currency, .. } in &rules.filters {
         if !known.insert((level, direction, currency)) {
             continue;
         }
@@ -56,7 +103,7 @@ pub(crate) fn levels_text() -> String {
         if *level != "unknown" {
             text.push_str("projects = [\"web\"]\n");
         }
-        for f in filters(level, (direction, currency)) {
+        for f in rules.filters(level, (direction, currency)) {
             let _ = write!(
                 text,
                 "  [[levels.filters]]\n  name = \"{}\"\n  window = \"{}\"\n  amount_limit = \"{}\"\n  quantity_limit = {}\n  \
@@ -171,12 +218,12 @@ impl Person {
     }
 
     /// The level that applies, and where it comes from.
-    fn level(&self, way: (&str, &str), sent: Option<&'static str>) -> (&'static str, &'static str) {
+    fn level(&self, rules: &Rules, way: (&str, &str), sent: Option<&'static str>) -> (&'static str, &'static str) {
         let (name, source) = match sent {
             Some(name) => (Some(name), "request"),
             None => (self.stored[Person::side(way)], "stored"),
         };
-        let configured = name.filter(|name| filters(name, way).next().is_some());
+        let configured = name.filter(|name| rules.filters(name, way).next().is_some());
         configured.map_or(("unknown", "default"), |name| (name, source))
     }
 
@@ -194,9 +241,15 @@ impl Person {
     }
 
     /// What is used of each filter of a level: name, amount as shown, quantity; `more` is what is paid on top.
-    pub(crate) fn usage(&self, level: &str, way: (&str, &str), more: Option<u64>) -> Vec<(&'static str, String, u64)> {
+    pub(crate) fn usage(
+        &self,
+        rules: &Rules,
+        level: &str,
+        way: (&str, &str),
+        more: Option<u64>,
+    ) -> Vec<(&'static str, String, u64)> {
         let scale = scale(way.1);
-        let shown = filters(level, way).map(|filter| {
+        let shown = rules.filters(level, way).map(|filter| {
             let (amount, quantity) = self.used(filter);
             let amount = amount + more.unwrap_or(0) * scale;
             (filter.name, money(amount.div_ceil(scale)), quantity + u64::from(more.is_some()))
@@ -207,6 +260,7 @@ impl Person {
     /// What is answered to a payment of so much.
     pub(crate) fn decide(
         &self,
+        rules: &Rules,
         way: (&str, &str),
         amount: u64,
         sent: Option<&'static str>,
@@ -223,8 +277,8 @@ impl Person {
         if self.suspicion == Some("fraud") && instrument.is_none() {
             codes.insert((19100, String::new()));
         }
-        let level = self.level(way, sent);
-        for filter in filters(level.0, way) {
+        let level = self.level(rules, way, sent);
+        for filter in rules.filters(level.0, way) {
             let (used, quantity) = self.used(filter);
             if used + amount * scale(way.1) > filter.amount * scale(way.1) {
                 codes.insert((filter.codes.0, filter.name.to_owned()));

@@ -1,17 +1,20 @@
 //! What a client sends: the next operation of a seeded mix, with what must be answered to it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Decided, LEVELS, Person, Tx, WAYS, money};
+use crate::model::{Decided, LEVELS, Person, Rules, Tx, WAYS, money};
 
 /// The customers of one client, whom no other client pays for, so that the order of their operations is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Book {
     pub(crate) people: Vec<Person>,
     pub(crate) blocked: BTreeSet<String>,
+    /// The configuration by which the next operations are judged.
+    pub(crate) rules: Arc<Rules>,
     name: String,
     sent: u64,
 }
@@ -77,7 +80,7 @@ impl Book {
         let id =
             Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
         people.push(Person { stranger: true, id, ..person("globex", each) });
-        Book { people, blocked: BTreeSet::new(), name: name.to_owned(), sent: 0 }
+        Book { people, blocked: BTreeSet::new(), rules: Arc::new(Rules::first()), name: name.to_owned(), sent: 0 }
     }
 
     /// The path of a single call, and its body.
@@ -174,7 +177,7 @@ impl Book {
             body["payment_instrument"] = json!(id);
         }
         let person = &self.people[place];
-        let decided = person.decide(way, amount, sent, instrument.as_deref(), &self.blocked);
+        let decided = person.decide(&self.rules, way, amount, sent, instrument.as_deref(), &self.blocked);
         let denied = !decided.codes.is_empty();
         let level = decided.level.map_or("", |(name, _)| name);
         let mut tx = Tx { id: self.fresh(), way, level, asked: amount, denied, ..Tx::default() };
@@ -213,7 +216,8 @@ impl Book {
         if let Some(level) = sent {
             body["customer_level"] = json!(level);
         }
-        let level = person.decide(way, amount, sent, None, &self.blocked).level.map_or("", |(name, _)| name);
+        let level =
+            person.decide(&self.rules, way, amount, sent, None, &self.blocked).level.map_or("", |(name, _)| name);
         person.learn(way, sent, None, false);
         person.txs.push(Tx { id, way, level, approved: amount, facts: 1, ..Tx::default() });
         let tx = person.txs.len() - 1;

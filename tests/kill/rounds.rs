@@ -1,12 +1,14 @@
 //! Rounds of load, each ended by `kill -9` at another kind of moment, and the next start held to every answer.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::chance::{Chance, number};
 use crate::process::{Daemon, inspect};
+use crate::reloads::InForce;
 use crate::setup::{Settings, Setup, names};
 use crate::worker::{Counted, Worker};
 
@@ -51,8 +53,17 @@ fn segments(data: &Path) -> usize {
     names(&data.join("journal"), ".log").len() + names(&data.join("archive"), ".log").len()
 }
 
+/// What the load of a round needs besides its clients.
+struct Load<'a> {
+    setup: &'a Setup,
+    in_force: &'a InForce,
+    seed: u64,
+}
+
 /// Loads the daemon and kills it at the moment; whatever was sent is answered or pending behind it.
-fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, data: &Path) {
+fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, load: &Load<'_>) {
+    let Load { setup, in_force, seed } = *load;
+    let (data, ending) = (&setup.data(), AtomicBool::new(false));
     let (stop, answered, started) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());
     thread::scope(|scope| {
         for worker in workers.iter_mut() {
@@ -65,6 +76,15 @@ fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, da
                 move || while !stop.load(Ordering::Relaxed) && wire.call("POST", "/v1/snapshot", "").is_some() {},
             );
         }
+        scope.spawn({
+            let (mut wire, ending, mut chance) = (daemon.wire(), &ending, Chance::seeded(seed));
+            move || {
+                while !ending.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_micros(chance.between(1_000, 60_000)));
+                    in_force.reload(setup, &mut chance, &mut wire, || ending.load(Ordering::SeqCst));
+                }
+            }
+        });
         let before = segments(data);
         let is_due = || match moment {
             Moment::Answers(count) | Moment::Snapshot(count) => answered.load(Ordering::Relaxed) >= count,
@@ -73,6 +93,8 @@ fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, da
         while !is_due() && started.elapsed() < LOAD_MAX {
             thread::sleep(Duration::from_micros(500));
         }
+        // Said before it is so: what is sent while no reload can come is not followed by one that came behind the end.
+        ending.store(true, Ordering::SeqCst);
         daemon.kill();
         stop.store(true, Ordering::Relaxed);
     });
@@ -133,6 +155,9 @@ fn whatever_was_answered_outlives_kill_9() {
         let setup = Setup::new(&settings(&mut chance));
         let data = setup.data();
         let mut daemon = Daemon::start(&setup);
+        let in_force = Arc::new(InForce::first());
+        in_force.started(&mut daemon.wire());
+        workers.iter_mut().for_each(|worker| worker.in_force = Some(Arc::clone(&in_force)));
         for round in 0..count {
             let (moment, early_kills) =
                 (moment(&mut chance), if chance.percent(30) { chance.between(1, 3) } else { 0 });
@@ -144,12 +169,14 @@ fn whatever_was_answered_outlives_kill_9() {
             );
             println!("{context}");
             workers.iter_mut().for_each(|worker| worker.context.clone_from(&context));
-            load_and_kill(&mut daemon, &mut workers, moment, &data);
+            let load = Load { setup: &setup, in_force: &in_force, seed: chance.next() };
+            load_and_kill(&mut daemon, &mut workers, moment, &load);
             torn += u64::from(!assert_whole(&data, &context));
             setup.settle(&now, &data);
             daemon = start_again(&setup, &mut chance, early_kills);
             begun += early_kills + 1;
             each(&daemon, &mut workers, Worker::settle);
+            in_force.started(&mut daemon.wire());
             let last = round + 1 == count;
             each(&daemon, &mut workers, |worker, wire| worker.verify(wire, last));
             assert_totals(&daemon, &workers, &context);

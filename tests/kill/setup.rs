@@ -3,31 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::model::Rules;
+
 /// One euro in dollars, by which amounts are counted over currencies.
 const RATES: &str = "base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"1.25\"\n";
 
-const GATES_AND_PROJECTS: &str = r#"
+const GATES: &str = r#"
 default_behaviour = "unknown_level"
 add_all_projects_to_unknown_level = true
-hold = { deposit = "7d", withdrawal = "7d" }
 
 [[gates]]
 id = "gate-a"
 
 [[gates]]
 id = "gate-b"
-
-[[projects]]
-id = "web"
-client_definition = ["email", "phone"]
-  [[projects.endpoints]]
-  id = "web-eur"
-  currency = "EUR"
-  gates = ["gate-a", "gate-b"]
-  [[projects.endpoints]]
-  id = "web-usd"
-  currency = "USD"
-  gates = ["gate-a", "gate-b"]
 "#;
 
 /// The daemon's own settings, as far as tests vary them.
@@ -88,14 +77,28 @@ impl Setup {
         let setup = Setup { dir: tempfile::tempdir().expect("a temporary folder") };
         let merchants = setup.config().join("merchants");
         std::fs::create_dir_all(&merchants).expect("a folder");
-        let levels = crate::model::levels_text();
-        for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
-            let text = format!("id = \"{id}\"\noperation_mode = \"{mode}\"\n{GATES_AND_PROJECTS}{levels}");
-            std::fs::write(merchants.join(format!("{id}.toml")), text).expect("a file");
-        }
+        setup.configure(&Rules::first());
         std::fs::write(setup.config().join("rates.toml"), RATES).expect("a file");
         setup.settle(settings, &setup.data());
         setup
+    }
+
+    /// Writes the files of both merchants.
+    pub(crate) fn configure(&self, rules: &Rules) {
+        let Rules { gates, zone, hold, definition, .. } = rules;
+        let endpoint = |id: &str, currency: &str| {
+            format!("  [[projects.endpoints]]\n  id = \"{id}\"\n  currency = \"{currency}\"\n  gates = {gates}\n")
+        };
+        let endpoints = endpoint("web-eur", "EUR") + &endpoint("web-usd", "USD");
+        let levels = crate::model::levels_text(rules);
+        for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
+            let text = format!(
+                "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\n\
+                 hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
+                 client_definition = {definition}\n{endpoints}{levels}"
+            );
+            std::fs::write(self.config().join("merchants").join(format!("{id}.toml")), text).expect("a file");
+        }
     }
 
     /// Writes the daemon's settings anew, for the next start.

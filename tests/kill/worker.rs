@@ -1,12 +1,16 @@
 //! One client: it sends its mix until the daemon dies, keeps what it was told, and holds the next daemon to it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Person, money};
+use crate::model::{Person, Rules, money};
 use crate::operation::{Book, Expected, Operation, stand};
+use crate::reloads::InForce;
+use crate::said::{codes, lasting, line_status, text};
 use crate::wire::{Answer, Wire};
 
 /// What is asked of every customer: each level that has filters, by a name that leads to it.
@@ -27,6 +31,8 @@ pub(crate) struct Counted {
     pub(crate) happened: u64,
     pub(crate) replayed: u64,
     pub(crate) checked: u64,
+    /// Were decided by a configuration that came while they were under way.
+    pub(crate) met_a_reload: u64,
 }
 
 impl Counted {
@@ -36,6 +42,7 @@ impl Counted {
         self.happened += other.happened;
         self.replayed += other.replayed;
         self.checked += other.checked;
+        self.met_a_reload += other.met_a_reload;
     }
 }
 
@@ -57,6 +64,10 @@ pub(crate) struct Worker {
     pub(crate) unknown: Option<Answer>,
     /// How many of a hundred exchanges are batches.
     pub(crate) batches: u64,
+    /// The configurations that come, where they change under load.
+    pub(crate) in_force: Option<Arc<InForce>>,
+    /// What was before a reserve that has got no answer and may have met a reload.
+    before: Option<(Book, Chance)>,
 }
 
 impl Worker {
@@ -71,6 +82,8 @@ impl Worker {
             counted: Counted::default(),
             unknown: None,
             batches: 30,
+            in_force: None,
+            before: None,
         }
     }
 
@@ -91,7 +104,12 @@ impl Worker {
 
     /// Sends one batch or one call.
     fn exchange(&mut self, wire: &mut Wire, answered: &AtomicU64) {
-        let before = self.log.len();
+        let known = self.log.len();
+        let in_force = self.in_force.clone();
+        let stays = in_force.as_ref().map(|in_force| in_force.stays());
+        if let Some(in_force) = &in_force {
+            self.book.rules = in_force.newest();
+        }
         if self.chance.percent(self.batches) {
             let lines = self.chance.between(2, 12);
             let operations: Vec<Operation> = (0..lines).map(|_| self.book.next(&mut self.chance, true)).collect();
@@ -104,22 +122,67 @@ impl Worker {
                 }
             }
         } else {
-            let operation = self.book.next(&mut self.chance, false);
+            let may_meet = in_force.as_ref().filter(|_| self.chance.percent(40));
+            let before = may_meet.map(|_| (self.book.clone(), self.chance.clone()));
+            let mut operation = self.book.next(&mut self.chance, false);
             let (path, body) = self.book.call(&operation);
+            let before = before.filter(|_| operation.kind == "reserve");
+            let _stays = stays.filter(|_| before.is_none());
+            if before.is_some() && self.chance.percent(15) {
+                // It comes some time after it was thought of, so that more than a few meet a reload.
+                std::thread::sleep(Duration::from_micros(self.chance.between(0, 20_000)));
+            }
             match wire.post(&path, &body) {
                 // What a dying journal answers is that the outcome is unknown.
                 Some(answer) if answer.status == 503 => {
-                    self.unknown = Some(answer);
+                    (self.unknown, self.before) = (Some(answer), before);
                     self.pending.push(operation);
                 }
                 Some(answer) => {
                     self.expect(!answer.is_replay(), || format!("an id is new: {operation:?} {answer:?}"));
+                    if let (Some(before), Some(in_force)) = (&before, &in_force) {
+                        let said = answer.json();
+                        let rules = in_force.of(text(&said, "config_version"));
+                        self.expect(rules.is_some(), || format!("no such configuration was written: {said}"));
+                        let rules = rules.expect("one");
+                        self.counted.met_a_reload += u64::from(!Arc::ptr_eq(&rules, &before.0.rules));
+                        operation = self.again(before, &rules);
+                    }
                     self.take(operation, answer.status, &answer.json());
                 }
-                None => self.pending.push(operation),
+                None => {
+                    self.before = before;
+                    self.pending.push(operation);
+                }
             }
         }
-        answered.fetch_add((self.log.len() - before) as u64, Ordering::Relaxed);
+        answered.fetch_add((self.log.len() - known) as u64, Ordering::Relaxed);
+    }
+
+    /// The reserve that came behind this, judged by another configuration.
+    fn again(&mut self, before: &(Book, Chance), rules: &Arc<Rules>) -> Operation {
+        (self.book, self.chance) = before.clone();
+        self.book.rules = Arc::clone(rules);
+        self.book.next(&mut self.chance, false)
+    }
+
+    /// A reserve that got no answer was decided by a configuration that was in force then, or is by that of now.
+    fn settled(&mut self, asked: Operation, answer: &Answer) -> Operation {
+        let (Some(before), Some(in_force)) = (self.before.take(), self.in_force.clone()) else { return asked };
+        let then = if answer.is_replay() { in_force.since(&before.0.rules) } else { vec![in_force.newest()] };
+        let told = answer.json();
+        let fits = |operation: &Operation| match &operation.expected {
+            Expected::Decision(decided, _) => {
+                let level = decided.level.map_or(("", ""), |level| level);
+                codes(&told) == decided.codes.iter().cloned().collect::<Vec<_>>()
+                    && level == (text(&told["level"], "name"), text(&told["level"], "source"))
+            }
+            _ => false,
+        };
+        let mut tried = then.iter().map(|rules| self.again(&before, rules));
+        let found = tried.find(fits);
+        self.book.rules = in_force.newest();
+        found.unwrap_or(asked)
     }
 
     /// Sends at least so many operations, each of which must be answered.
@@ -186,6 +249,9 @@ impl Worker {
     /// Finds out what became of the operations that got no answer: each is sent again and counts from then on.
     pub(crate) fn settle(&mut self, wire: &mut Wire) {
         let mut first_missing = None;
+        if let Some(in_force) = &self.in_force {
+            self.book.rules = in_force.newest();
+        }
         for mut operation in std::mem::take(&mut self.pending) {
             // One that is refused leaves nothing, and might pass behind what was sent after it.
             if matches!(operation.expected, Expected::Refused(_)) {
@@ -206,6 +272,7 @@ impl Worker {
             }
             let answer = wire.post(&path, &body);
             let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
+            operation = self.settled(operation, &answer);
             if answer.is_replay() {
                 let missing = &first_missing;
                 self.expect(missing.is_none(), || format!("{operation:?} is there, {missing:?} before it is not"));
@@ -297,7 +364,7 @@ impl Worker {
     }
 
     fn compare(&self, person: &Person, level: &'static str, way: (&str, &str), answer: &Value) {
-        let decided = person.decide(way, 1, Some(level), None, &self.book.blocked);
+        let decided = person.decide(&self.book.rules, way, 1, Some(level), None, &self.book.blocked);
         let codes_wanted: Vec<(u64, String)> = decided.codes.iter().cloned().collect();
         let more = decided.codes.is_empty().then_some(1);
         let applied = decided.level.map_or("", |(name, _)| name);
@@ -310,7 +377,7 @@ impl Worker {
                 (text(limit, "filter"), text(&limit["amount"], "used"), quantity)
             })
             .collect();
-        let wanted = person.usage(applied, way, more);
+        let wanted = person.usage(&self.book.rules, applied, way, more);
         let wanted: Vec<(&str, &str, u64)> = wanted.iter().map(|(name, used, n)| (*name, used.as_str(), *n)).collect();
         let who = &answer["customer"];
         let same = used == wanted && codes(answer) == codes_wanted && text(who, "status") == person.status();
@@ -368,30 +435,4 @@ impl Worker {
         let txs: usize = self.book.people.iter().map(|person| person.txs.len()).sum();
         (people as u64, txs as u64)
     }
-}
-
-fn text<'a>(value: &'a Value, member: &str) -> &'a str {
-    value[member].as_str().unwrap_or_default()
-}
-
-/// The status of a line: problems carry theirs as a number, transactions as a word.
-fn line_status(answer: &Value) -> u16 {
-    answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
-}
-
-fn codes(answer: &Value) -> Vec<(u64, String)> {
-    let of = |code: &Value| (code["code"].as_u64().unwrap_or(0), text(code, "filter").to_owned());
-    let mut codes: Vec<(u64, String)> = answer["codes"].as_array().into_iter().flatten().map(of).collect();
-    codes.sort_unstable();
-    codes
-}
-
-/// What every repetition of a decision must say again.
-fn lasting(answer: &Value) -> Value {
-    let customer = &answer["customer"];
-    json!({
-        "decision": answer["decision"], "code": answer["code"], "reason": answer["reason"], "codes": answer["codes"],
-        "customer_id": customer["customer_id"], "resolution": customer["resolution"], "level": answer["level"],
-        "identifier": customer["merchant_customer_identifier"], "gates": answer["gates"],
-    })
 }
