@@ -28,8 +28,11 @@ fn library() -> String {
     found.display().to_string()
 }
 
+/// Moves the clock in one step: the daemon reads it at any time, and half a file is no time.
 fn set(daemon: &Daemon, clock: &str) {
-    std::fs::write(daemon.folder.beside("clock"), format!("{clock}\n")).expect("the clock's file");
+    let next = daemon.folder.beside("clock.next");
+    std::fs::write(&next, format!("{clock}\n")).expect("the clock's next file");
+    std::fs::rename(next, daemon.folder.beside("clock")).expect("the clock's file");
 }
 
 fn time(daemon: &Daemon) -> String {
