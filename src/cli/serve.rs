@@ -226,7 +226,7 @@ fn access(settings: &Settings) -> anyhow::Result<Access> {
             config::Role::Viewer => http::Role::Viewer,
         };
         let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
-        grants.push(http::Grant::of(role, text, merchants));
+        grants.push(http::Grant::of(role, token.name, text, merchants));
     }
     Ok(Access(grants))
 }

@@ -4,6 +4,7 @@
 //! its place; nothing behind it can fail for a reason that stands in a file. This room knows no clock and no request.
 
 mod amount;
+pub mod body;
 mod changed;
 mod compile;
 mod customers;

@@ -319,7 +319,7 @@ fn endpoint(s: Of<'_, '_, '_>) -> RawEndpoint {
     }
 }
 
-fn method(s: Of<'_, '_, '_>) -> RawMethod {
+pub(super) fn method(s: Of<'_, '_, '_>) -> RawMethod {
     RawMethod {
         method: s.needed_name("method", "write which one, as method = \"card\""),
         show_in_form: s.flag("show_in_form"),
@@ -344,7 +344,7 @@ fn level(s: Of<'_, '_, '_>) -> RawLevel {
     }
 }
 
-fn filter(s: Of<'_, '_, '_>) -> RawFilter {
+pub(super) fn filter(s: Of<'_, '_, '_>) -> RawFilter {
     RawFilter {
         span: s.span.clone(),
         name: s.name("name"),

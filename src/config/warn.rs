@@ -145,7 +145,8 @@ fn some_gate_takes(look: &Look<'_>, level: &Level, endpoint: &Endpoint) -> bool 
         let effective = method.and_then(|method| layers.method(method));
         let bound = |side: fn(&Effective<'_>) -> Option<(u64, Layer)>| Some(side(effective.as_ref()?)?.0);
         let range = (bound(|e| e.min), bound(|e| e.max));
-        look.gates(layers.gates(effective.as_ref()).0).any(|gate| eligible(look, gate, level, method, range))
+        look.gates(&layers.gates(effective.as_ref()).0.of(look.merchant))
+            .any(|gate| eligible(look, gate, level, method, range))
     };
     // Where methods are offered, a payment without one is an exception that saves no level.
     let methods = &endpoint.methods;

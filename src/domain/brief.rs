@@ -306,7 +306,7 @@ pub struct Left {
 /// The flags as they are shown.
 #[must_use]
 pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
-    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious]
+    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier]
         .into_iter()
         .filter(|flag| flags.contains(*flag))
         .collect()

@@ -27,6 +27,13 @@ pub enum Common {
         /// When.
         at: Millis,
     },
+    /// External ids were made for customers of a merchant.
+    Counted {
+        /// Whose.
+        merchant: Name,
+        /// How many so far, this one with them.
+        made: u64,
+    },
     /// A configuration came into force.
     Configured {
         /// Its version.

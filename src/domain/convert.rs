@@ -8,6 +8,7 @@
 use super::{
     money::{Currencies, Currency, Decimal, power_of_ten},
     name::Map,
+    own::{OwnRate, own_rate},
     time::Millis,
 };
 use num_bigint::BigUint;
@@ -58,6 +59,42 @@ impl Rates {
     }
 }
 
+/// Where rates are looked up: a customer's own of a pair before the common ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'a> {
+    /// The table in force.
+    pub common: &'a Rates,
+    /// The customer's own.
+    pub own: &'a [OwnRate],
+    /// Fraction digits.
+    pub currencies: &'a Currencies,
+}
+
+impl Table<'_> {
+    /// A total in the minor units of another currency.
+    fn fraction(&self, total: u128, from: Currency, to: Currency, now: Millis) -> Option<Fraction> {
+        let (units_from, units_to) = (u32::from(self.currencies.units(from)), u32::from(self.currencies.units(to)));
+        if let Some(own) = own_rate(self.own, from, to, now) {
+            let (rate, scale, units) = (own.rate.mantissa, u32::from(own.rate.scale), u128::from(own.units));
+            // `units` of its `from` are `rate` of its `to`; the other way round where that is what is asked.
+            return Some(if own.from == from {
+                Fraction { total, times: rate, times_ten: units_to, over: units, over_ten: scale + units_from }
+            } else {
+                Fraction { total, times: units, times_ten: scale + units_to, over: rate, over_ten: units_from }
+            });
+        }
+        let (rate_from, rate_to) = (self.common.rate(from, now)?, self.common.rate(to, now)?);
+        // total / 10^units_from / rate_from * rate_to * 10^units_to, as one fraction.
+        Some(Fraction {
+            total,
+            times: rate_to.mantissa,
+            times_ten: u32::from(rate_from.scale) + units_to,
+            over: rate_from.mantissa,
+            over_ten: u32::from(rate_to.scale) + units_from,
+        })
+    }
+}
+
 /// The sum of these totals (currency, minor units) in the minor units of `to`, rounded up.
 ///
 /// Currencies may repeat; totals of zero need no rate.
@@ -67,8 +104,7 @@ impl Rates {
 pub fn sum_rounded_up(
     totals: impl IntoIterator<Item = (Currency, u128)>,
     to: Currency,
-    rates: &Rates,
-    currencies: &Currencies,
+    table: &Table<'_>,
     now: Millis,
 ) -> Result<u128, Unavailable> {
     let mut whole = 0_u128;
@@ -81,17 +117,7 @@ pub fn sum_rounded_up(
             whole = whole.saturating_add(total);
             continue;
         }
-        let unavailable = Unavailable { from, to };
-        let rate_from = rates.rate(from, now).ok_or(unavailable)?;
-        let rate_to = rates.rate(to, now).ok_or(unavailable)?;
-        // total / 10^units_from / rate_from * rate_to * 10^units_to, as one fraction.
-        foreign.push(Fraction {
-            total,
-            times: rate_to.mantissa,
-            times_ten: u32::from(rate_from.scale) + u32::from(currencies.units(to)),
-            over: rate_from.mantissa,
-            over_ten: u32::from(rate_to.scale) + u32::from(currencies.units(from)),
-        });
+        foreign.push(table.fraction(total, from, to, now).ok_or(Unavailable { from, to })?);
     }
     if foreign.is_empty() {
         return Ok(whole);
@@ -157,7 +183,8 @@ mod tests {
 
     fn sum(totals: &[(&str, u128)], to: &str, rates: &Rates) -> Result<u128, Unavailable> {
         let totals = totals.iter().map(|&(code, total)| (currency(code), total));
-        sum_rounded_up(totals, currency(to), rates, &Currencies::default(), Millis(0))
+        let table = Table { common: rates, own: &[], currencies: &Currencies::default() };
+        sum_rounded_up(totals, currency(to), &table, Millis(0))
     }
 
     #[test]

@@ -9,7 +9,10 @@ use super::{
     identity::Attributes,
     money::Currency,
     name::Name,
-    rules::{Direction, MethodSetting},
+    own::{OwnLimits, OwnRate},
+    profile::{Author, Change, Chronicle, IndividualSettings, Instrument, Profile},
+    refusal::Refusal,
+    rules::{Direction, Merchant},
     standing::{CustomerStatus, Signal, Standing},
     time::Millis,
     transaction::{Noted, Opening, Place},
@@ -17,23 +20,6 @@ use super::{
 };
 use smallvec::SmallVec;
 use std::hint::black_box;
-
-/// Settings of one customer for one (direction, currency, level), over the level's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndividualSettings {
-    /// Which way the money goes.
-    pub direction: Direction,
-    /// Of the amounts.
-    pub currency: Currency,
-    /// The level under which they apply.
-    pub level: Name,
-    /// By method.
-    pub methods: Vec<MethodSetting>,
-    /// Applies to all methods, minor units.
-    pub global_min: Option<u64>,
-    /// Applies to all methods, minor units.
-    pub global_max: Option<u64>,
-}
 
 /// Something that happened to one customer. Each names all that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +65,19 @@ pub enum Event {
         /// When.
         at: Millis,
     },
+    /// A payment by a stored instrument succeeded.
+    InstrumentUsed {
+        /// The gateway's token.
+        id: Box<str>,
+        /// When.
+        at: Millis,
+        /// How many have, this one with them.
+        successes: u64,
+    },
+    /// The customer changed in this step, by somebody, at a time.
+    Chronicled(Chronicle),
+    /// What changed.
+    Changed(Change),
     /// A transaction was opened.
     Opened {
         /// Its slot in [`Customer::briefs`].
@@ -100,6 +99,26 @@ pub enum Event {
         left: Option<Left>,
     },
 }
+
+impl Event {
+    /// Whether it says something of the customer and not of a transaction: then the step stands in the history.
+    #[must_use]
+    pub fn is_of_history(&self) -> bool {
+        match self {
+            Self::Created { .. }
+            | Self::AttributesFilled { .. }
+            | Self::LevelSet { .. }
+            | Self::Signalled { .. }
+            | Self::InstrumentHeld { .. }
+            | Self::Chronicled(_)
+            | Self::Changed(_) => true,
+            Self::Opened { .. } | Self::Happened { .. } | Self::InstrumentUsed { .. } => false,
+        }
+    }
+}
+
+/// What must happen to a customer as it stands at a time.
+pub type Make<'m> = dyn FnMut(&Customer, Millis) -> Result<Vec<Event>, Refusal> + 'm;
 
 /// How an event was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +153,8 @@ pub struct Customer {
     pub applied: u64,
     /// Where the customer stands.
     pub standing: Standing,
-    /// Individual payment settings.
-    pub settings: Vec<IndividualSettings>,
+    /// What is known besides payments, where anything is.
+    profile: Option<Box<Profile>>,
     /// Usage, one book for each (direction, currency, level).
     pub books: SmallVec<[Book; 1]>,
     /// Ends of open holds.
@@ -146,12 +165,12 @@ pub struct Customer {
     pub identifier: Option<Box<str>>,
     /// Common attributes.
     pub attributes: Attributes,
-    /// Instruments that payments passed by, sorted.
-    pub instruments: Vec<Box<str>>,
     /// When the customer was made.
     pub created: Millis,
     /// When the customer last changed, transactions apart.
     pub modified: Millis,
+    /// Where the last step lies by which the customer changed, transactions apart.
+    pub history: Option<Place>,
 }
 
 impl Customer {
@@ -168,8 +187,8 @@ impl Customer {
             books: SmallVec::new(),
             identifier,
             attributes: Attributes::default(),
-            instruments: Vec::new(),
-            settings: Vec::new(),
+            profile: None,
+            history: None,
             created: at,
             modified: at,
             settled_at: at,
@@ -180,13 +199,84 @@ impl Customer {
     /// Where the customer stands, as one word.
     #[must_use]
     pub fn status(&self) -> CustomerStatus {
-        self.standing.status()
+        let dead = self.profile.as_ref().is_some_and(|profile| profile.has_only_dead_instruments());
+        self.standing.status_with(dead)
+    }
+
+    /// What is known besides payments; `None`: nothing.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
+    }
+
+    /// The operator's labels.
+    #[must_use]
+    pub fn labels(&self) -> &[Name] {
+        self.profile().map_or(&[], |profile| &profile.labels)
+    }
+
+    /// A customer who is only being made, with the label that new ones bear.
+    #[must_use]
+    pub fn newcomer(number: u64, merchant: &Merchant, at: Millis) -> Self {
+        let mut customer = Self::new(number, merchant.id, None, at);
+        let label = merchant.default_label().map(|label| Change::Labels(vec![label.name]));
+        label.iter().for_each(|change| customer.change(change));
+        customer
+    }
+
+    /// Projects in which the customer may not pay.
+    #[must_use]
+    pub fn switched_off(&self) -> &[Name] {
+        self.profile().map_or(&[], |profile| &profile.switched_off)
+    }
+
+    /// Whether the personal attributes were erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.profile().is_some_and(|profile| profile.erased)
+    }
+
+    /// Whether the customer may not pay in a project.
+    #[must_use]
+    pub fn is_switched_off(&self, project: Name) -> bool {
+        self.switched_off().contains(&project)
+    }
+
+    /// Stored payment instruments, sorted by id.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        self.profile().map_or(&[], |profile| &profile.instruments)
+    }
+
+    /// The customer's own exchange rates.
+    #[must_use]
+    pub fn rates(&self) -> &[OwnRate] {
+        self.profile().map_or(&[], |profile| &profile.rates)
+    }
+
+    /// What stands last in a step that says something of the customer.
+    #[must_use]
+    pub fn chronicle(&self, author: Author, at: Millis) -> Event {
+        let Author { source, by } = author;
+        Event::Chronicled(Chronicle { at, source, by, previous: self.history })
+    }
+
+    /// The customer's own limits in this (direction, currency).
+    #[must_use]
+    pub fn limits_for(&self, direction: Direction, currency: Currency) -> Option<&OwnLimits> {
+        self.profile().and_then(|profile| profile.limits_for(direction, currency))
+    }
+
+    /// The individual settings for this (direction, currency, level).
+    #[must_use]
+    pub fn settings_for(&self, direction: Direction, currency: Currency, level: Name) -> Option<&IndividualSettings> {
+        self.profile().and_then(|profile| profile.settings_for(direction, currency, level))
     }
 
     /// Whether a payment by this instrument has passed.
     #[must_use]
     pub fn holds_instrument(&self, id: &str) -> bool {
-        self.instruments.binary_search_by(|known| known.as_ref().cmp(id)).is_ok()
+        self.profile().is_some_and(|profile| profile.instrument(id).is_some())
     }
 
     /// The latest time at which anybody looked.
@@ -202,7 +292,7 @@ impl Customer {
         let book = self.books.first();
         let near = [
             self.applied,
-            self.settings.len() as u64,
+            u64::from(self.profile.is_some()),
             book.map_or(0, Book::touch_near),
             self.holds.touch_near(),
             self.briefs.touch_near(),
@@ -243,8 +333,8 @@ impl Customer {
             }
             Event::LevelSet { direction, level, drops_settings, at } => {
                 self.levels[*direction as usize] = *level;
-                if *drops_settings {
-                    self.settings.retain(|settings| settings.direction != *direction);
+                if let Some(profile) = self.profile.as_mut().filter(|_| *drops_settings) {
+                    profile.settings.retain(|settings| settings.direction != *direction);
                 }
                 self.modified = *at;
             }
@@ -252,11 +342,21 @@ impl Customer {
                 self.standing = self.standing.after(*signal);
                 self.modified = *at;
             }
-            Event::InstrumentHeld { id, .. } => {
-                if let Err(place) = self.instruments.binary_search(id) {
-                    self.instruments.insert(place, id.clone());
+            Event::InstrumentHeld { id, at } => {
+                if !self.holds_instrument(id) {
+                    self.profile.get_or_insert_default().keep(&Instrument::bare(id, *at));
                 }
             }
+            Event::InstrumentUsed { id, at, successes } => {
+                if let Some(used) = self.profile.as_mut().and_then(|profile| profile.instrument_mut(id)) {
+                    (used.last_success_at, used.successes) = (Some(*at), *successes);
+                }
+            }
+            Event::Chronicled(chronicle) => {
+                self.history = Some(recorded.place);
+                self.modified = chronicle.at;
+            }
+            Event::Changed(change) => self.change(change),
             Event::Opened { slot, opening } => self.apply_opened(recorded, *slot, opening),
             Event::Happened { slot, noted, upshot, left, .. } => {
                 let extends = matches!(noted.fact, super::transaction::Fact::Extended { .. });
@@ -274,6 +374,23 @@ impl Customer {
                 self.count(*slot, noted.at);
             }
         }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Attributes { set, removed } => {
+                set.iter().for_each(|(attribute, value)| self.attributes.set(attribute, value));
+                removed.iter().for_each(|attribute| self.attributes.set(attribute, ""));
+                return;
+            }
+            Change::Status(status) => {
+                self.standing = self.standing.set(*status);
+                return;
+            }
+            Change::Erased => self.attributes = Attributes::default(),
+            _ => {}
+        }
+        self.profile.get_or_insert_default().take(change);
     }
 
     /// [`Customer::apply`] of [`Event::Opened`], for whoever has only what the event would hold.
@@ -371,11 +488,5 @@ impl Customer {
             }
         }
         books
-    }
-
-    /// The individual settings for this (direction, currency, level).
-    #[must_use]
-    pub fn settings_for(&self, direction: Direction, currency: Currency, level: Name) -> Option<&IndividualSettings> {
-        self.settings.iter().find(|s| s.direction == direction && s.currency == currency && s.level == level)
     }
 }

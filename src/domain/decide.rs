@@ -7,13 +7,15 @@ use super::{
     convert::Unavailable,
     customer::{Customer, Event},
     identity::AttributeSet,
+    labels::Restriction,
     level::{self, Resolved},
-    limits::{Gauges, Headroom, Measure, least_headroom, violations, warnings},
+    limits::{Gauges, Headroom, Measure, Own, least_headroom, violations, warnings},
     name::Name,
-    payment::{Payment, SentIdentity},
+    payment::{Payment, SentIdentity, SentLevel},
+    profile::Change,
     refusal::Refusal,
     routing::{Gates, Routed, SkipReason, route},
-    rules::{Filter, OperationMode, Rules},
+    rules::{Direction, Filter, OperationMode, Rules},
     settings::{Layer, Layers},
     standing::CustomerStatus,
     time::Millis,
@@ -101,10 +103,13 @@ pub struct LimitExplained {
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: &'a [Book]) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
     let merchant = payment.merchant.as_ref();
+    let forbids = |restriction| customer.is_some_and(|c| merchant.forbids(c.labels(), restriction));
     let resolved = customer.map(|customer| {
         let stored = customer.levels[payment.direction as usize];
         let project = payment.project().id;
-        level::resolve(merchant, stored, payment.level, payment.direction, payment.currency, project)
+        // Whoever may not change the level has the stored one, whatever is sent.
+        let sent = if forbids(Restriction::BlockLevelChange) { SentLevel::Absent } else { payment.level };
+        level::resolve(merchant, stored, sent, payment.direction, payment.currency, project)
     });
     let in_force = resolved.map(|resolved| resolved.in_force);
     let layers = Layers {
@@ -116,7 +121,15 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     };
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
     let mut refuse = |code| found.push(Violation { code, filter: None, pair: None });
-    if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none() {
+    let direction_blocked = match payment.direction {
+        Direction::Deposit => Restriction::BlockDeposits,
+        Direction::Withdrawal => Restriction::BlockWithdrawals,
+    };
+    if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none()
+        || forbids(Restriction::BlockTransactions)
+        || forbids(direction_blocked)
+        || customer.is_some_and(|c| c.is_switched_off(payment.project().id) || c.is_erased())
+    {
         refuse(Code::CustomerBlocked);
     }
     if instrument_blocked {
@@ -145,6 +158,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         direction: payment.direction,
         currency: payment.currency,
         level,
+        own: customer.map(|customer| Own::of(customer, payment.direction, payment.currency)).unwrap_or_default(),
         now,
     });
     let gauges = measure.map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
@@ -163,7 +177,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         method: payment.method,
         transaction_id: &payment.transaction_id,
     };
-    let gates = route(merchant, list, routing, &routed);
+    let gates = route(merchant, &list.of(merchant), routing, &routed);
     if gates.ordered.is_empty() {
         found.push(Violation { code: Code::NoGateAvailable, filter: None, pair: None });
     }
@@ -186,7 +200,9 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     }
 }
 
-fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>, at: Millis) -> Vec<LimitExplained> {
+/// What filters say, one by one; `counted` is the amount of a payment that is to be counted with what was.
+#[must_use]
+pub fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>, at: Millis) -> Vec<LimitExplained> {
     use super::calendar::Window;
     let mut limits: Vec<LimitExplained> = Vec::new();
     for gauge in gauges {
@@ -196,11 +212,7 @@ fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>, at:
         let oldest = measure
             .books
             .iter()
-            .filter(|book| {
-                book.key.direction == measure.direction
-                    && (filter.scope == super::rules::Scope::Merchant
-                        || (book.key.currency == measure.currency && book.key.level == measure.level.name))
-            })
+            .filter(|book| measure.counts(filter, &book.key))
             .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
             .chain(counted.map(|_| at))
             .min();
@@ -258,6 +270,7 @@ pub fn beforehand(
             _ => None,
         };
         events.push(Event::Created { merchant: merchant.id, identifier, at: now });
+        events.extend(merchant.default_label().map(|label| Event::Changed(Change::Labels(vec![label.name]))));
     }
     if let Some((customer, resolved)) = customer.zip(decision.level) {
         let attributes = customer.attributes.missing_from(&payment.attributes);
@@ -304,6 +317,7 @@ pub fn opening(
         gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
         instrument: payment.instrument.as_deref().map(Into::into),
         suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
+        outlier: customer.is_some_and(|c| merchant.forbids(c.labels(), Restriction::MarkOutlier)),
     }
 }
 

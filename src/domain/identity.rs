@@ -58,6 +58,11 @@ impl AttributeSet {
         Self(attributes.iter().fold(0, |bits, attribute| bits | 1 << *attribute as u16))
     }
 
+    /// Its attributes.
+    pub fn iter(self) -> impl Iterator<Item = Attribute> {
+        Attribute::WORDS.iter().map(|(_, attribute)| *attribute).filter(move |attribute| self.contains(*attribute))
+    }
+
     /// Whether an attribute is in it.
     #[must_use]
     pub fn contains(self, attribute: Attribute) -> bool {

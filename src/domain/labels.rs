@@ -2,7 +2,7 @@
 
 use super::{
     name::Name,
-    rules::{Merchant, words},
+    rules::{Merchant, Word, words},
 };
 
 words! {
@@ -67,6 +67,35 @@ impl Label {
 }
 
 impl Merchant {
+    /// Whether any of these labels puts the restriction on its bearers. One that is not configured any more forbids
+    /// nothing.
+    #[must_use]
+    pub fn forbids(&self, labels: &[Name], restriction: Restriction) -> bool {
+        labels.iter().filter_map(|name| self.label(*name)).any(|label| label.forbids(restriction))
+    }
+
+    /// Whether any of these labels is of a kind.
+    #[must_use]
+    pub fn bears(&self, labels: &[Name], kind: LabelKind) -> bool {
+        labels.iter().filter_map(|name| self.label(*name)).any(|label| label.kind == kind)
+    }
+
+    /// Every restriction of these labels, each once.
+    #[must_use]
+    pub fn restrictions(&self, labels: &[Name]) -> Vec<&'static str> {
+        let mut restrictions: Vec<&'static str> = Vec::new();
+        for label in labels.iter().filter_map(|name| self.label(*name)) {
+            let listed = label.restrictions.iter().map(|name| name.as_str());
+            let enforced = Restriction::WORDS.iter().filter(|(_, one)| label.forbids(*one)).map(|(word, _)| *word);
+            for word in listed.chain(enforced) {
+                if !restrictions.contains(&word) {
+                    restrictions.push(word);
+                }
+            }
+        }
+        restrictions
+    }
+
     /// The label of this name.
     #[must_use]
     pub fn label(&self, name: Name) -> Option<&Label> {
@@ -83,7 +112,6 @@ impl Merchant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::rules::Word;
 
     fn label(kind: LabelKind, restrictions: &[&str]) -> Label {
         let name = |text: &str| Name::parse(text).unwrap();

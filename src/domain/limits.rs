@@ -3,10 +3,12 @@
 use super::{
     calendar::Range,
     codes::Code,
-    convert::{Unavailable, sum_rounded_up},
+    convert::{Table, Unavailable, sum_rounded_up},
+    customer::Customer,
     level::InForce,
     money::Currency,
     name::Name,
+    own::{OwnLimits, OwnRate},
     rules::{Direction, Filter, Merchant, Mode, Rules, Scope, WindowClass},
     time::Millis,
     transaction::Violation,
@@ -29,8 +31,27 @@ pub struct Measure<'a> {
     pub currency: Currency,
     /// The level that decides.
     pub level: InForce<'a>,
+    /// What the customer has of own limits and rates.
+    pub own: Own<'a>,
     /// The time.
     pub now: Millis,
+}
+
+/// A customer's own limits and exchange rates.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Own<'a> {
+    /// In the payment's direction and currency.
+    pub limits: Option<&'a OwnLimits>,
+    /// Before the common table.
+    pub rates: &'a [OwnRate],
+}
+
+impl<'a> Own<'a> {
+    /// Those of a customer.
+    #[must_use]
+    pub fn of(customer: &'a Customer, direction: Direction, currency: Currency) -> Self {
+        Self { limits: customer.limits_for(direction, currency), rates: customer.rates() }
+    }
 }
 
 /// A filter, read over one range of time. A rolling window has one range; a calendar window has two where a payment
@@ -67,9 +88,10 @@ impl<'a> Measure<'a> {
     /// `every_amount` also sums where no amount is limited, for explanations.
     #[must_use]
     pub fn gauges(&self, at: Millis, every_amount: bool) -> Gauges<'a> {
-        let filters = self.level.level.map_or(&[][..], |level| &level.filters);
+        let of_level = self.level.level.map_or(&[][..], |level| &level.filters);
+        let own = self.own.limits.into_iter().flat_map(|limits| limits.in_force(self.now));
         let mut gauges = Gauges::new();
-        for filter in filters.iter().filter(|filter| filter.mode != Mode::Off) {
+        for filter in of_level.iter().chain(own).filter(|filter| filter.mode != Mode::Off) {
             let now = self.merchant.calendar.range(filter.window, self.now);
             gauges.push(self.gauge(filter, now, at, every_amount));
             // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
@@ -87,6 +109,17 @@ impl<'a> Measure<'a> {
         gauges
     }
 
+    /// Whether a filter counts what lies in a book.
+    pub(super) fn counts(&self, filter: &Filter, book: &BookKey) -> bool {
+        let BookKey { direction, currency, level } = *book;
+        direction == self.direction
+            && match filter.scope {
+                Scope::Level => currency == self.currency && level == self.level.name,
+                Scope::Customer => currency == self.currency,
+                Scope::Merchant => true,
+            }
+    }
+
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
         let asked = filter.amount_limit.is_some() || every_amount;
         let mut quantity_used = 0_u64;
@@ -94,11 +127,10 @@ impl<'a> Measure<'a> {
         let mut own = 0_u128;
         let mut foreign: SmallVec<[(Currency, u128); 2]> = SmallVec::new();
         for book in self.books {
-            let BookKey { direction, currency, level } = book.key;
-            let is_of_level = currency == self.currency && level == self.level.name;
-            if direction != self.direction || !(is_of_level || filter.scope == Scope::Merchant) {
+            if !self.counts(filter, &book.key) {
                 continue;
             }
+            let currency = book.key.currency;
             let (amount, quantity) = book.used(range, filter.subtract_cancels);
             quantity_used += quantity;
             if currency == self.currency {
@@ -115,7 +147,8 @@ impl<'a> Measure<'a> {
                 return Ok(own);
             }
             let totals = std::iter::once((self.currency, own)).chain(foreign);
-            sum_rounded_up(totals, self.currency, &self.rules.rates, &self.rules.currencies, self.now)
+            let table = Table { common: &self.rules.rates, own: self.own.rates, currencies: &self.rules.currencies };
+            sum_rounded_up(totals, self.currency, &table, self.now)
         });
         Gauge { filter, range, holds_payment: range.holds(at), amount_used, quantity_used }
     }

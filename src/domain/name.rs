@@ -92,6 +92,12 @@ impl Name {
         Self::parse_within(text, NAMES_MAX / 2)
     }
 
+    /// The name of a text that was a name before; `None`: nothing is called so.
+    #[must_use]
+    pub fn known(text: &str) -> Option<Self> {
+        NAMES.lock().get(text).copied()
+    }
+
     /// The name of a literal, which is kept whatever the number of names.
     pub(super) fn constant(text: &'static str) -> Self {
         let mut names = NAMES.lock();

@@ -1,6 +1,8 @@
 //! Refusals: why a request is no decision. A denial is an answer; these are not.
 
-use super::{identity::attribute_words, money::AmountError, name::NameError, rules::OperationMode};
+use super::{
+    identity::attribute_words, money::AmountError, name::NameError, registration::NotRegistered, rules::OperationMode,
+};
 
 /// What a refusal means to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,33 @@ pub enum Refusal {
     /// No customer of that id.
     #[error("no customer {0:?} of this merchant")]
     UnknownCustomer(String),
+    /// Another customer has what is to be unique.
+    #[error("`{field}`: customer {customer_id} has it already")]
+    Taken {
+        /// Which.
+        field: &'static str,
+        /// Who has it.
+        customer_id: String,
+    },
+    /// The merchant's rules forbid the change.
+    #[error("`{field}` {reason}")]
+    NotAllowed {
+        /// What was to change.
+        field: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The merchant's policy of registration forbids it.
+    #[error("{0}")]
+    NotRegistered(NotRegistered),
+    /// More of something than one customer may have.
+    #[error("`{field}`: a customer has at most {most}")]
+    TooMany {
+        /// Of what.
+        field: &'static str,
+        /// The bound.
+        most: usize,
+    },
     /// The identifier of the other operation mode.
     #[error("`{field}` must be left out: the merchant works in `{mode}` mode and names customers by `{other}`", mode = mode.word(), other = match mode {
         OperationMode::Crm => "merchant_customer_identifier",
@@ -205,7 +234,9 @@ impl Refusal {
             | Self::AmountNeedsId(_)
             | Self::CardNumber(_) => Kind::Malformed,
             Self::UnknownMerchant(_) | Self::UnknownTransaction(_) | Self::UnknownCustomer(_) => Kind::NotFound,
-            Self::Conflict(_) => Kind::Conflict,
+            Self::Conflict(_)
+            | Self::Taken { .. }
+            | Self::NotRegistered(NotRegistered::Duplicate(_) | NotRegistered::OfAnother { .. }) => Kind::Conflict,
             Self::WrongIdentifier { .. }
             | Self::UnknownPlace { .. }
             | Self::EndpointCurrency { .. }
@@ -218,6 +249,9 @@ impl Refusal {
             | Self::Status { .. }
             | Self::MoreThanLeft { .. }
             | Self::NotLater(_)
+            | Self::NotAllowed { .. }
+            | Self::NotRegistered(_)
+            | Self::TooMany { .. }
             | Self::TooManyFacts(_) => Kind::Impossible,
             Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
         }
@@ -257,6 +291,10 @@ impl Refusal {
             Self::NotLater(_) => "not_later",
             Self::TooManyFacts(_) => "too_many_facts",
             Self::CardNumber(_) => "card_number",
+            Self::Taken { .. } => "already_taken",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::TooMany { .. } => "too_many",
+            Self::NotRegistered(why) => why.code(),
             Self::Full(_) => "memory_full",
             Self::Behind => "journal_behind",
             Self::Unreadable(_) => "journal_unreadable",
@@ -279,11 +317,15 @@ impl Refusal {
             | Self::TooFarBack { field, .. }
             | Self::TooFarAhead { field, .. }
             | Self::AmountNeedsId(field)
+            | Self::Taken { field, .. }
+            | Self::NotAllowed { field, .. }
+            | Self::TooMany { field, .. }
             | Self::CardNumber(field) => Some(field),
             Self::UnknownCurrency(_) | Self::NoEndpoint(_) => Some("currency"),
             Self::EndpointCurrency { .. } => Some("endpoint"),
             Self::UnknownAttribute(name) => Some(name),
             Self::Conflict(fields) => fields.first().copied(),
+            Self::NotRegistered(why) => Some(why.field()),
             Self::MoreThanLeft { .. } => Some("amount"),
             Self::NotLater(_) => Some("until"),
             Self::Unidentifiable(_) => Some("merchant_customer_identifier"),

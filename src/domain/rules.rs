@@ -122,6 +122,8 @@ words! {
         Level = "level",
         /// All of the customer's in the direction, converted.
         Merchant = "merchant",
+        /// All of the customer's in the direction and currency, whatever the level: a customer's own limits.
+        Customer = "customer",
     }
 }
 words! {
@@ -259,6 +261,13 @@ impl Merchant {
     #[must_use]
     pub fn project(&self, id: &str) -> Option<&Project> {
         self.project_places.get(id).and_then(|&place| self.projects.get(place))
+    }
+
+    /// The gate or route of this id.
+    #[must_use]
+    pub fn gate_item(&self, id: Name) -> Option<GateItem> {
+        let gate = self.gates.iter().position(|gate| gate.id == id).map(GateItem::Gate);
+        gate.or_else(|| self.routes.iter().position(|route| route.id == id).map(GateItem::Route))
     }
 
     /// How long a hold of this direction lasts, in milliseconds.

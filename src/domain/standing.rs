@@ -37,6 +37,10 @@ words! {
         CardStolen = "card_stolen",
         /// It was not.
         Cleared = "cleared",
+        /// The instrument has expired.
+        CardExpired = "card_expired",
+        /// The instrument does not exist any more.
+        CardInvalid = "card_invalid",
     }
 }
 
@@ -54,10 +58,12 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// The one status that is shown.
+    /// The one status that is shown, of a customer whose stored instruments are all expired or invalid, or not.
     #[must_use]
-    pub fn status(self) -> CustomerStatus {
-        self.suspicion.unwrap_or(self.consent)
+    pub fn status_with(self, all_dead: bool) -> CustomerStatus {
+        let is_open = matches!(self.consent, CustomerStatus::New | CustomerStatus::Member);
+        let agreed = if all_dead && is_open { CustomerStatus::NotActive } else { self.consent };
+        self.suspicion.unwrap_or(agreed)
     }
 
     /// What was agreed, and under what suspicion the customer is.
@@ -83,6 +89,17 @@ impl Standing {
             }
             Signal::FraudConfirmed | Signal::CardStolen => Self { suspicion: Some(CustomerStatus::Fraud), ..self },
             Signal::Cleared => Self { suspicion: None, ..self },
+            // Of the instrument alone: what that makes of the customer follows from all instruments.
+            Signal::CardExpired | Signal::CardInvalid => self,
+        }
+    }
+
+    /// What setting the status by hand makes of it.
+    #[must_use]
+    pub fn set(self, status: CustomerStatus) -> Self {
+        match status {
+            CustomerStatus::Suspicious | CustomerStatus::Fraud => Self { suspicion: Some(status), ..self },
+            consent => Self { consent, suspicion: None },
         }
     }
 }
@@ -94,7 +111,11 @@ impl Signal {
         match self {
             Self::FraudConfirmed | Self::CardStolen => Some(true),
             Self::Cleared => Some(false),
-            Self::ConsentGiven | Self::ConsentRefused | Self::FraudSuspected => None,
+            Self::ConsentGiven
+            | Self::ConsentRefused
+            | Self::FraudSuspected
+            | Self::CardExpired
+            | Self::CardInvalid => None,
         }
     }
 
@@ -128,7 +149,7 @@ mod tests {
             ("cleared", "new"),
         ] {
             let signals = signals.split_whitespace().map(|word| Signal::parse(word).unwrap());
-            assert_eq!(signals.fold(Standing::default(), Standing::after).status().word(), want);
+            assert_eq!(signals.fold(Standing::default(), Standing::after).status_with(false).word(), want);
         }
     }
 }

@@ -83,6 +83,8 @@ words! {
         Unreserved = "unreserved",
         /// Anti-fraud flagged the customer.
         Suspicious = "suspicious",
+        /// A label of the customer asks for it.
+        Outlier = "outlier",
     }
 }
 
@@ -185,6 +187,8 @@ pub struct Opening {
     pub instrument: Option<Box<str>>,
     /// Whether the customer was suspicious at the time.
     pub suspicious: bool,
+    /// Whether a label of the customer asked for the transaction to be flagged.
+    pub outlier: bool,
 }
 
 impl Opening {
@@ -202,6 +206,9 @@ impl Opening {
         }
         if self.suspicious {
             flags.push(Flag::Suspicious);
+        }
+        if self.outlier {
+            flags.push(Flag::Outlier);
         }
         Upshot { status, counts, hold_until: self.hold_until, flags: Flags::of(&flags) }
     }
@@ -422,11 +429,12 @@ impl Transaction {
     #[must_use]
     pub fn flags(&self) -> SmallVec<[Flag; 2]> {
         let mut flags = SmallVec::new();
-        let mut seen = [false; 5];
+        let mut seen = [false; 6];
         let reserved = self.opening.opened != Opened::Denied && self.totals.asked > 0;
         seen[Flag::OverLimit as usize] = reserved && self.totals.approved > self.totals.asked;
         seen[Flag::Unreserved as usize] = self.opening.opened == Opened::Unreserved;
         seen[Flag::Suspicious as usize] = self.opening.suspicious;
+        seen[Flag::Outlier as usize] = self.opening.outlier;
         for noted in &self.facts {
             match &noted.fact {
                 Fact::Approved { flag: Some(flag), .. } => seen[*flag as usize] = true,
@@ -434,7 +442,7 @@ impl Transaction {
                 _ => {}
             }
         }
-        for flag in [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious] {
+        for flag in [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier] {
             if seen[flag as usize] {
                 flags.push(flag);
             }

@@ -1,6 +1,7 @@
 //! Who may do what: roles by bearer token, each for all merchants or for some.
 
 use super::{handlers::Daemon, problem::Problem};
+use crate::domain::name::Name;
 use axum::{
     extract::{Request, State},
     http::{Method, header},
@@ -27,6 +28,8 @@ pub enum Role {
 pub struct Grant {
     /// What it may do.
     pub role: Role,
+    /// Who holds it: what histories say.
+    pub name: Name,
     /// SHA-256 of the token.
     pub digest: [u8; 32],
     /// `None`: all.
@@ -36,8 +39,8 @@ pub struct Grant {
 impl Grant {
     /// The grant of a token.
     #[must_use]
-    pub fn of(role: Role, token: &str, merchants: Option<Vec<String>>) -> Self {
-        Self { role, digest: Sha256::digest(token.as_bytes()).into(), merchants }
+    pub fn of(role: Role, name: Name, token: &str, merchants: Option<Vec<String>>) -> Self {
+        Self { role, name, digest: Sha256::digest(token.as_bytes()).into(), merchants }
     }
 
     /// Whether it reaches a merchant.

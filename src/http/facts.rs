@@ -157,7 +157,7 @@ impl<'a> TransactionOut<'a> {
             payment_instrument: opening.instrument.as_deref(),
             project: opening.content.project.as_str(),
             endpoint: opening.content.endpoint.as_str(),
-            customer: CustomerOut::of(&shown.customer),
+            customer: CustomerOut::of(&shown.customer, rules),
             level: opening.level.map(|name| LevelOut { name: name.as_str(), source: opening.level_source.word() }),
             code: first.map(|violation| violation.code.number()),
             reason: first.map(|violation| violation.code.reason()),

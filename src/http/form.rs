@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
+        codes::Code,
         limits::Headroom,
         money::Minor,
         name::Name,
@@ -15,7 +16,6 @@ use crate::{
         routing::{Routed, route},
         rules::Rules,
         settings::Layers,
-        standing::CustomerStatus,
     },
     ledger::{Answer, CustomerShown},
 };
@@ -40,8 +40,8 @@ impl Desk {
                 level: in_force.and_then(|level| level.level),
                 endpoint: payment.endpoint(),
             };
+            let blocked = decision.violations.iter().any(|violation| violation.code == Code::CustomerBlocked);
             let answer = Answer::checked(&payment, decision, customer, resolution, now);
-            let blocked = customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none();
             let methods =
                 if blocked { Vec::new() } else { self.methods(&rules, &payment, &layers, &answer.headroom, only) };
             (methods, answer)
@@ -50,7 +50,7 @@ impl Desk {
         let customer: &CustomerShown = &answer.customer;
         Ok(render(&FormOut {
             methods,
-            customer: CustomerOut::of(customer),
+            customer: CustomerOut::of(customer, &rules),
             level: answer.level.map(|(name, source)| LevelOut { name: name.as_str(), source: source.word() }),
             remaining: RemainingOut::of(&answer.headroom, answer.currency, &rules),
             config_version: &rules.version,
@@ -81,7 +81,7 @@ impl Desk {
                 method: Some(method),
                 transaction_id: &payment.transaction_id,
             };
-            let gates = route(&payment.merchant, list, routing, &routed).ordered;
+            let gates = route(&payment.merchant, &list.of(&payment.merchant), routing, &routed).ordered;
             // A method that no gate takes would be denied, whatever the amount.
             if gates.is_empty() {
                 continue;

@@ -1,13 +1,13 @@
 //! Handlers: from bytes to the desk and back, health, status, reload.
 
 use super::{
-    access::Access,
+    access::{Access, Grant},
     desk::{Desk, Op, Reply},
     problem::Problem,
     shapes::Shows,
 };
 use crate::{
-    domain::{calendar::zone_data_version, time::Millis},
+    domain::{calendar::zone_data_version, name::Name, time::Millis},
     journal::Lsn,
 };
 use axum::{
@@ -79,6 +79,8 @@ pub(crate) struct Call {
     /// What else the path names: a transaction or a customer.
     pub(super) named: Option<String>,
     pub(super) body: Bytes,
+    /// The name of the caller's token, where one was asked for.
+    pub(super) by: Option<Name>,
 }
 
 impl FromRequest<Arc<Daemon>> for Call {
@@ -89,13 +91,14 @@ impl FromRequest<Arc<Daemon>> for Call {
         let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, daemon).await;
         let Ok(Path(mut segments)) = path else { return Err(Problem::no_such_path().into_response()) };
         let named = if segments.len() > 1 { segments.pop().map(|(_, id)| id) } else { None };
+        let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
         let merchant = segments.pop().map(|(_, id)| id).unwrap_or_default();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
-        Ok(Self { daemon: Arc::clone(daemon), merchant, named, body })
+        Ok(Self { daemon: Arc::clone(daemon), merchant, named, body, by })
     }
 }
 
-async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     match axum::body::to_bytes(body, bytes_max).await {
         Ok(body) => Ok(body),
         Err(error) => {

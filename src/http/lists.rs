@@ -34,11 +34,15 @@ pub(crate) async fn transactions(
     Path(merchant): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    told(&daemon.desk, page(&daemon, &merchant, query.as_deref().unwrap_or_default())).await
+    told(&daemon.desk, page_of(&daemon, &merchant, query.as_deref().unwrap_or_default(), None)).await
 }
 
-fn page(daemon: &Daemon, merchant: &str, query: &str) -> Result<Vec<u8>, Problem> {
-    let wanted = wanted(query)?;
+/// A page of transactions, of all customers or of one.
+pub(super) fn page_of(daemon: &Daemon, merchant: &str, query: &str, of: Option<&str>) -> Result<Vec<u8>, Problem> {
+    let mut wanted = wanted(query)?;
+    if let Some(customer_id) = of {
+        wanted.customer_id = Some(customer_id.to_owned());
+    }
     let desk = &daemon.desk;
     let (rules, now) = (desk.rules(), desk.time()?);
     let page = desk.ledger.list(merchant, &wanted, now)?;
@@ -113,6 +117,9 @@ fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     }
     let desk = &call.daemon.desk;
     let now = desk.time()?;
-    let (status, _) = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, now)?;
+    if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
+        return Err(Refusal::Missing("payment_instrument").into());
+    }
+    let (status, _) = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, call.by, now)?;
     Ok(render(&SignalOut { customer_id, status: status.word() }))
 }

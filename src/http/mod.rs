@@ -2,16 +2,22 @@
 
 mod access;
 mod batch;
+mod customer;
+mod customers;
 pub mod desk;
 mod facts;
 mod fields;
 mod form;
 mod handlers;
+mod history;
+mod instruments;
 mod listen;
 mod lists;
 mod overview;
 pub mod problem;
 mod shapes;
+mod staff;
+mod usage;
 
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
@@ -20,7 +26,7 @@ pub use listen::{Bounded, SILENCE_MAX};
 
 use axum::{
     Router, middleware,
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use desk::Op;
 use std::sync::Arc;
@@ -29,6 +35,7 @@ use std::sync::Arc;
 pub fn routes(daemon: Arc<Daemon>) -> Router {
     let hot = |op: Op| post(move |call: handlers::Call| handlers::operate(op, call));
     let m = "/v1/merchants/{merchant}";
+    let c = format!("{m}/customers/{{customer}}");
     let t = "/v1/merchants/{merchant}/transactions/{transaction}";
     Router::new()
         .route(&format!("{m}/transactions"), hot(Op::Reserve).get(lists::transactions))
@@ -42,7 +49,22 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{t}/chargeback"), hot(Op::Chargeback))
         .route(&format!("{t}/extend"), hot(Op::Extend))
         .route(&format!("{t}/attempts"), hot(Op::Attempt))
-        .route(&format!("{m}/customers/{{customer}}/signals"), post(lists::signal))
+        .route(&format!("{m}/customers"), get(customers::list).post(customers::create))
+        .route(&c, get(customers::show).patch(customers::amend).delete(customers::delete))
+        .route(&format!("{c}/signals"), post(lists::signal))
+        .route(&format!("{c}/usage"), get(customers::usage))
+        .route(&format!("{c}/transactions"), get(customers::transactions))
+        .route(&format!("{c}/history"), get(customers::history))
+        .route(&format!("{c}/instruments/{{instrument}}"), put(instruments::put))
+        .route(
+            &format!("{c}/settings/{{direction}}/{{currency}}/{{level}}"),
+            get(customers::settings).put(customers::set_settings).delete(customers::reset_settings),
+        )
+        .route(
+            &format!("{c}/limits/{{direction}}/{{currency}}"),
+            get(customers::limits).put(customers::set_limits).delete(customers::drop_limits),
+        )
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(customers::drop_pending))
         .route("/v1/batch", post(batch::batch))
         .route("/v1/merchants", get(overview::merchants))
         .route(m, get(overview::merchant))

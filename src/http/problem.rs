@@ -160,6 +160,30 @@ impl Problem {
     }
 }
 
+/// What a call says when it went well, and whether it made something.
+#[derive(Debug)]
+pub(super) struct Told {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Told {
+    pub(super) fn of(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    pub(super) fn created(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::CREATED, body }
+    }
+
+    /// The response, its body as `wrap` sends it.
+    pub(super) fn over(self, wrap: impl FnOnce(Vec<u8>) -> Response) -> Response {
+        let mut response = wrap(self.body);
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.kind() {

@@ -3,6 +3,7 @@
 use crate::{
     domain::{
         calendar::Window,
+        decide::LimitExplained,
         limits::Headroom,
         money::{Currency, Minor},
         name::Name,
@@ -13,6 +14,7 @@ use crate::{
     ledger::{Answer, CustomerShown},
 };
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 use std::fmt::Display;
 
 /// Anything that is shown as a text.
@@ -54,11 +56,22 @@ pub(crate) struct CustomerOut<'a> {
     merchant_customer_identifier: Option<&'a str>,
     resolution: &'static str,
     status: Option<&'static str>,
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    labels: SmallVec<[&'static str; 1]>,
+    /// What the labels ask of whoever enforces it, here or elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restrictions: Vec<&'static str>,
 }
 
 impl<'a> CustomerOut<'a> {
-    pub(crate) fn of(customer: &'a CustomerShown) -> Self {
+    pub(crate) fn of(customer: &'a CustomerShown, rules: &Rules) -> Self {
+        let restrictions = match rules.merchant(customer.merchant.as_str()) {
+            Some(merchant) if !customer.labels.is_empty() => merchant.restrictions(&customer.labels),
+            _ => Vec::new(),
+        };
         Self {
+            labels: customer.labels.iter().map(|label| label.as_str()).collect(),
+            restrictions,
             customer_id: customer.customer_id.as_deref(),
             merchant_customer_identifier: customer.identifier.as_deref(),
             resolution: customer.resolution.word(),
@@ -116,7 +129,7 @@ struct QuantityGauge {
 }
 
 #[derive(Debug, Serialize)]
-struct LimitOut {
+pub(super) struct LimitOut {
     filter: &'static str,
     window: WindowOut,
     span: String,
@@ -163,16 +176,16 @@ pub(crate) struct DecisionOut<'a> {
     status: &'static str,
     code: Option<u16>,
     reason: Option<&'static str>,
-    codes: smallvec::SmallVec<[CodeOut; 2]>,
+    codes: SmallVec<[CodeOut; 2]>,
     customer: CustomerOut<'a>,
     level: Option<LevelOut>,
-    gates: smallvec::SmallVec<[&'static str; 4]>,
+    gates: SmallVec<[&'static str; 4]>,
     remaining: RemainingOut,
     expires_at: Option<Time>,
-    #[serde(skip_serializing_if = "smallvec::SmallVec::is_empty")]
-    flags: smallvec::SmallVec<[&'static str; 2]>,
-    #[serde(skip_serializing_if = "smallvec::SmallVec::is_empty")]
-    warnings: smallvec::SmallVec<[&'static str; 2]>,
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    flags: SmallVec<[&'static str; 2]>,
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    warnings: SmallVec<[&'static str; 2]>,
     config_version: &'a str,
     server_time: Time,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -189,7 +202,7 @@ impl<'a> DecisionOut<'a> {
             code: first.map(|violation| violation.code.number()),
             reason: first.map(|violation| violation.code.reason()),
             codes: answer.violations.iter().map(CodeOut::of).collect(),
-            customer: CustomerOut::of(&answer.customer),
+            customer: CustomerOut::of(&answer.customer, rules),
             level: answer.level.map(|(name, source)| LevelOut { name: name.as_str(), source: source.word() }),
             gates: answer.gates.iter().map(|gate| gate.as_str()).collect(),
             remaining: RemainingOut::of(&answer.headroom, answer.currency, rules),
@@ -207,35 +220,7 @@ fn explain<'a>(answer: &Answer, rules: &'a Rules) -> Option<ExplainOut<'a>> {
     let explanation = answer.explanation.as_deref()?;
     let units = rules.currencies.units(answer.currency);
     let amount = |value: u128| Shows(Minor { value, units });
-    let limits = explanation.limits.iter().map(|limit| {
-        let filter = &limit.filter;
-        let used = limit.amount_used.ok();
-        let amount_limit = filter.amount_limit.map(u128::from);
-        LimitOut {
-            filter: filter.name.as_str(),
-            window: WindowOut {
-                calendar: matches!(filter.window, Window::Day | Window::Week(_) | Window::Month),
-                start: limit.start.map(Shows),
-                end: Shows(limit.end),
-                frees_at: limit.frees_at.map(Shows),
-            },
-            span: span_word(filter.window),
-            scope: filter.scope.word(),
-            mode: filter.mode.word(),
-            currency: Shows(answer.currency),
-            amount: AmountGauge {
-                limit: amount_limit.map(amount),
-                used: used.map(amount),
-                remaining: amount_limit.zip(used).map(|(limit, used)| amount(limit.saturating_sub(used))),
-                missing_rate: limit.amount_used.err().map(|pair| format!("{}/{}", pair.from, pair.to)),
-            },
-            quantity: QuantityGauge {
-                limit: filter.quantity_limit,
-                used: limit.quantity_used,
-                remaining: filter.quantity_limit.map(|most| most.saturating_sub(limit.quantity_used)),
-            },
-        }
-    });
+    let limits = explanation.limits.iter().map(|limit| LimitOut::of(limit, answer.currency, rules));
     Some(ExplainOut {
         limits: limits.collect(),
         amount_range: explanation.amount_range.map(|(min, max)| RangeOut {
@@ -251,6 +236,41 @@ fn explain<'a>(answer: &Answer, rules: &'a Rules) -> Option<ExplainOut<'a>> {
             .collect(),
         rates: RatesOut { version: &rules.rates.version, as_of: rules.rates.as_of.map(Shows) },
     })
+}
+
+impl LimitOut {
+    /// One filter as it was read.
+    pub(super) fn of(limit: &LimitExplained, currency: Currency, rules: &Rules) -> Self {
+        let units = rules.currencies.units(currency);
+        let amount = |value: u128| Shows(Minor { value, units });
+        let filter = &limit.filter;
+        let used = limit.amount_used.ok();
+        let amount_limit = filter.amount_limit.map(u128::from);
+        Self {
+            filter: filter.name.as_str(),
+            window: WindowOut {
+                calendar: matches!(filter.window, Window::Day | Window::Week(_) | Window::Month),
+                start: limit.start.map(Shows),
+                end: Shows(limit.end),
+                frees_at: limit.frees_at.map(Shows),
+            },
+            span: span_word(filter.window),
+            scope: filter.scope.word(),
+            mode: filter.mode.word(),
+            currency: Shows(currency),
+            amount: AmountGauge {
+                limit: amount_limit.map(amount),
+                used: used.map(amount),
+                remaining: amount_limit.zip(used).map(|(limit, used)| amount(limit.saturating_sub(used))),
+                missing_rate: limit.amount_used.err().map(|pair| format!("{}/{}", pair.from, pair.to)),
+            },
+            quantity: QuantityGauge {
+                limit: filter.quantity_limit,
+                used: limit.quantity_used,
+                remaining: filter.quantity_limit.map(|most| most.saturating_sub(limit.quantity_used)),
+            },
+        }
+    }
 }
 
 /// The span of a window in words.

@@ -25,11 +25,15 @@
 //! | 6 | Opened | below |
 //! | 7 | Happened | bits (hold until, left, book), slot, place before + 1 (0: this record), at, fact, status, gross, net, hold until?, flags, left? (key of the id, gross, net), book? (direction, currency, level) |
 //! | 8 | *Carried*, reserved | a transaction whole: its Opened and all its facts in one record without one before it, to be written before the segments of its chain may be deleted |
+//! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
+//! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
+//! | 20 | Instrument used | id, at, payments that succeeded |
 //! | 64 | Instrument blocked | bits (blocked), id, at |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
+//! | 67 | Counted | merchant, external ids made |
 //!
-//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious), slot, id, merchant, at, recorded at,
+//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier), slot, id, merchant, at, recorded at,
 //! opened, direction, currency, amount, identity (digest), attributes of the definition, level as sent (0 absent,
 //! 1 empty, 2 and its name), method?, project, endpoint, hold until?, level?, level source, resolution, stranger?,
 //! number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
@@ -43,6 +47,7 @@
 //! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty.
 
 mod bytes;
+mod change;
 pub(super) mod numbers;
 mod read;
 #[cfg(test)]
@@ -65,6 +70,7 @@ use crate::domain::{
     customer::Event,
     identity::Attributes,
     payment::SentLevel,
+    profile::Chronicle,
     transaction::{Fact, Opening, Violation},
     usage::BookKey,
     usage::Contribution,
@@ -78,9 +84,12 @@ mod tag {
     pub(super) const INSTRUMENT_HELD: u8 = 5;
     pub(super) const OPENED: u8 = 6;
     pub(super) const HAPPENED: u8 = 7;
+    pub(super) const CHRONICLED: u8 = 9;
+    pub(super) const INSTRUMENT_USED: u8 = 20;
     pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
     pub(super) const LEVEL_MADE: u8 = 65;
     pub(super) const CONFIGURED: u8 = 66;
+    pub(super) const COUNTED: u8 = 67;
 }
 
 mod fact {
@@ -146,6 +155,21 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_text(id);
             out.put_time(*at);
         }
+        Event::InstrumentUsed { id, at, successes } => {
+            out.push(tag::INSTRUMENT_USED);
+            out.put_text(id);
+            out.put_time(*at);
+            out.put_number(*successes);
+        }
+        Event::Chronicled(Chronicle { at, source, by, previous }) => {
+            out.push(tag::CHRONICLED);
+            out.put_bits([by.is_some(), previous.is_some()]);
+            out.put_time(*at);
+            out.put_word(*source);
+            out.put_name_if(*by);
+            previous.iter().for_each(|place| out.put_number(place.0));
+        }
+        Event::Changed(change) => change::encode(change, seal, out),
         Event::Opened { slot, opening } => encode_opened(*slot, opening, out),
         Event::Happened { slot, previous, noted, upshot, left } => {
             out.push(tag::HAPPENED);
@@ -190,6 +214,11 @@ pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
             out.put_currency(*currency);
             out.put_time(*at);
         }
+        Common::Counted { merchant, made } => {
+            out.push(tag::COUNTED);
+            out.put_name(*merchant);
+            out.put_number(*made);
+        }
         Common::Configured { version, at } => {
             out.push(tag::CONFIGURED);
             out.put_text(version);
@@ -223,6 +252,7 @@ pub fn encode_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
         opening.stranger.is_some(),
         opening.instrument.is_some(),
         opening.suspicious,
+        opening.outlier,
     ]);
     out.put_number(u64::from(slot));
     out.put_text(&opening.id);

@@ -31,13 +31,13 @@
 //!
 //! Several pieces may be [`Piece::World`]: their lists add up, so that none grows over [`FRAME_BYTES_MAX`].
 //!
-//! A customer's individual settings are not in it: nothing makes any yet. What makes them adds a piece.
+//! What is known of a customer besides payments stands in the head as the events that say it, so that it has one form.
 
 mod shapes;
 #[cfg(test)]
 mod tests;
 
-pub use shapes::{BookDto, BriefDto, HeadDto, LateDto, LevelDto, WorldDto};
+pub use shapes::{BookDto, BriefDto, CountedDto, HeadDto, LateDto, LevelDto, WorldDto};
 
 use super::event::DecodeError;
 use crate::store::{File, read_full};

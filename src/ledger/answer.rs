@@ -25,6 +25,10 @@ pub struct CustomerShown {
     pub resolution: Resolution,
     /// `None`: the rules were bypassed.
     pub status: Option<CustomerStatus>,
+    /// The operator's labels.
+    pub labels: SmallVec<[Name; 1]>,
+    /// Whose.
+    pub merchant: Name,
 }
 
 /// The answer to a reserve, a payment or a check.
@@ -84,7 +88,14 @@ impl Answer {
             transaction_id: payment.transaction_id.to_string(),
             status: None,
             violations: decision.violations,
-            customer: CustomerShown { customer_id, identifier, resolution, status: customer.map(Customer::status) },
+            customer: CustomerShown {
+                customer_id,
+                identifier,
+                resolution,
+                status: customer.map(Customer::status),
+                labels: customer.map(|c| SmallVec::from_slice(c.labels())).unwrap_or_default(),
+                merchant: payment.merchant.id,
+            },
             level: decision.level.map(|resolved| (resolved.in_force.name, resolved.in_force.source)),
             gates,
             headroom: decision.headroom,
@@ -134,13 +145,16 @@ pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer, identi
     let opening = &transaction.opening;
     if opening.resolution == Resolution::Bypassed {
         let customer_id = opening.stranger.as_deref().map(str::to_owned);
-        return CustomerShown { customer_id, identifier: None, resolution: Resolution::Bypassed, status: None };
+        let (resolution, labels, merchant) = (Resolution::Bypassed, SmallVec::new(), opening.merchant);
+        return CustomerShown { customer_id, identifier: None, resolution, status: None, labels, merchant };
     }
     CustomerShown {
         customer_id: Some(customer.number.to_string()),
         identifier: identifier.map(str::to_owned),
         resolution: opening.resolution,
         status: Some(customer.status()),
+        labels: SmallVec::from_slice(customer.labels()),
+        merchant: customer.merchant,
     }
 }
 

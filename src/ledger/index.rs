@@ -15,12 +15,60 @@ use crate::domain::{
 };
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
-use std::hash::{Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
 
 /// The index of identities: 24 bytes each, in a table of its own for each shard.
 pub(crate) struct Identities {
     key: DigestKey,
-    numbers: Box<[Mutex<Table<Known>>]>,
+    shelves: Box<[Mutex<Shelf>]>,
+}
+
+/// The identities of one shard.
+#[derive(Default)]
+struct Shelf {
+    /// The oldest customer of each digest.
+    oldest: Table<Known>,
+    /// The others, where several share one.
+    others: BTreeSet<(u128, u32)>,
+}
+
+impl Shelf {
+    fn insert(&mut self, digest: u128, number: u32) {
+        let (high, low) = halves(digest);
+        match self.oldest.get_mut(high, |known| known.is(digest)) {
+            Some(known) if known.number == number => {}
+            Some(known) => {
+                let younger = known.number.max(number);
+                known.number = known.number.min(number);
+                self.others.insert((digest, younger));
+            }
+            None => self.oldest.insert(Known { high, low, number }),
+        }
+    }
+
+    fn remove(&mut self, digest: u128, number: u32) {
+        let high = halves(digest).0;
+        if self.others.remove(&(digest, number)) {
+            return;
+        }
+        let next = self.others_of(digest).next();
+        if let Some(known) = self.oldest.get_mut(high, |known| known.is(digest) && known.number == number) {
+            match next {
+                Some(next) => {
+                    known.number = next;
+                    self.others.remove(&(digest, next));
+                }
+                None => self.oldest.remove(high, |known| known.is(digest)),
+            }
+        }
+    }
+
+    fn others_of(&self, digest: u128) -> impl Iterator<Item = u32> {
+        self.others.range((digest, 0)..=(digest, u32::MAX)).map(|(_, number)| *number)
+    }
 }
 
 /// A digest, and the oldest customer whom it belongs to.
@@ -69,11 +117,11 @@ pub(crate) enum Found {
 
 impl Identities {
     pub(crate) fn new(key: DigestKey) -> Self {
-        Self { key, numbers: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { key, shelves: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    fn table(&self, digest: u128) -> MutexGuard<'_, Table<Known>> {
-        self.numbers[slot(halves(digest).0)].lock()
+    fn shelf(&self, digest: u128) -> MutexGuard<'_, Shelf> {
+        self.shelves[slot(halves(digest).0)].lock()
     }
 
     /// Looks up the customer of a payment, by the digest of what was sent where it is known already. A `customer_id` is
@@ -100,7 +148,7 @@ impl Identities {
     }
 
     fn oldest(&self, digest: u128, beside: impl Fn()) -> Option<u64> {
-        let table = self.table(digest);
+        let table = &self.shelf(digest).oldest;
         // Behind the lock, because no memory is waited for side by side across the taking of a lock.
         table.touch(halves(digest).0);
         beside();
@@ -119,9 +167,7 @@ impl Identities {
 
     /// The digests of a customer's identifier and attributes.
     pub(crate) fn of_customer(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
-        let mut digests = self.of_attributes(customer.merchant, &customer.attributes);
-        digests.extend(customer.identifier.as_deref().map(|id| self.identifier(customer.merchant, id)));
-        digests
+        self.of_all(customer.merchant, customer.identifier.as_deref(), &customer.attributes)
     }
 
     fn identifier(&self, merchant: Name, id: &str) -> u128 {
@@ -139,14 +185,46 @@ impl Identities {
     }
 
     fn insert(&self, digest: u128, number: u64) {
-        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let (high, low) = halves(digest);
-        let mut table = self.table(digest);
-        match table.get_mut(high, |known| known.is(digest)) {
-            Some(known) => known.number = known.number.min(number),
-            None => table.insert(Known { high, low, number }),
+        self.shelf(digest).insert(digest, small(number));
+    }
+
+    /// Follows a customer from old attributes to new ones.
+    pub(crate) fn replace_attributes(&self, merchant: Name, number: u64, old: &Attributes, new: &Attributes) {
+        let (old, new) = (self.of_attributes(merchant, old), self.of_attributes(merchant, new));
+        for digest in old.iter().filter(|digest| !new.contains(digest)) {
+            self.shelf(*digest).remove(*digest, small(number));
         }
+        new.into_iter().filter(|digest| !old.contains(digest)).for_each(|digest| self.insert(digest, number));
+    }
+
+    /// All customers who have an attribute, compared normalised; ascending.
+    pub(crate) fn having(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
+        let mut one = Attributes::default();
+        one.set(attribute, value);
+        self.of_attributes(merchant, &one).first().map_or_else(Vec::new, |digest| self.known_by(*digest))
+    }
+
+    /// The customer of an identifier.
+    pub(crate) fn of_identifier(&self, merchant: Name, id: &str) -> Option<u64> {
+        self.oldest(self.identifier(merchant, id), || {})
+    }
+
+    fn known_by(&self, digest: u128) -> Vec<u64> {
+        let shelf = self.shelf(digest);
+        let oldest = shelf.oldest.near(halves(digest).0).find(|known| known.is(digest)).map(|known| known.number);
+        oldest.into_iter().chain(shelf.others_of(digest)).map(u64::from).collect()
+    }
+
+    /// The digests of attributes and of an identifier, for whoever is to be alone with them.
+    pub(crate) fn of_all(
+        &self,
+        merchant: Name,
+        identifier: Option<&str>,
+        attributes: &Attributes,
+    ) -> SmallVec<[u128; 4]> {
+        let mut digests = self.of_attributes(merchant, attributes);
+        digests.extend(identifier.map(|id| self.identifier(merchant, id)));
+        digests
     }
 
     fn of_attributes(&self, merchant: Name, attributes: &Attributes) -> SmallVec<[u128; 4]> {
@@ -185,6 +263,11 @@ impl Identities {
             }
         }
     }
+}
+
+/// A number as the index holds it. Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Where a transaction lives: in which customer, in which slot.

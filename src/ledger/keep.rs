@@ -6,7 +6,7 @@ use crate::{
     domain::{customer::Customer, money::Currency},
     journal::{
         Lsn,
-        snapshot::{BriefDto, HeadDto, LateDto, LevelDto, Piece, WorldDto},
+        snapshot::{BriefDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, WorldDto},
     },
 };
 use std::{io, sync::atomic::Ordering};
@@ -71,6 +71,7 @@ impl Ledger {
                 .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
                 .collect(),
             configured: None,
+            counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
         }
     }
 }

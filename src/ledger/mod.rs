@@ -10,7 +10,10 @@
 
 mod answer;
 mod currencies;
+mod customers;
 mod figures;
+mod find;
+mod history;
 mod index;
 mod keep;
 mod late;
@@ -20,29 +23,34 @@ mod open;
 mod recall;
 mod recover;
 mod retire;
+mod search;
 mod shards;
 mod signals;
 mod table;
 
 pub use answer::{Answer, CustomerShown, Moved, Shown};
+pub use customers::{Admitted, Applying};
+pub use find::{Find, Findings};
+pub use history::Chapter;
 pub use levels::MadeLevel;
 pub use list::{PAGE_MAX, Page, Wanted};
 pub use recover::Recovering;
 pub use retire::Retention;
+pub use search::Mark;
 
 use crate::{
     domain::{
         customer::Customer,
         decide::{Decision, Question, Skew, can_be_made, decide},
         level,
-        limits::{Headroom, Measure, least_headroom},
+        limits::{Headroom, Measure, Own, least_headroom},
         money::Currency,
         name::Name,
         payment::{Payment, SentIdentity},
         refusal::Refusal,
         rules::{Attribute, Direction, Merchant, Refunds, Rules},
         time::Millis,
-        transaction::{Opened, Resolution, Transaction},
+        transaction::{Fact, Opened, Resolution, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
     journal::{Journal, Keys, Past},
@@ -54,9 +62,12 @@ use late::Late;
 use open::{Entering, Follows};
 use recall::Stripe;
 use shards::{Apart, Customers, DigestKey, SHARDS, Spreading, Stripes};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 /// The `customer_id` of the first customer. Numbers below hold what belongs to nobody.
@@ -113,6 +124,9 @@ pub struct Ledger {
     blocked_instruments: DashSet<Box<str>>,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
+    search: search::Search,
+    /// How many external ids were made, by merchant.
+    external_ids: parking_lot::Mutex<HashMap<Name, u64>>,
     currencies: HeldCurrencies,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
@@ -173,6 +187,8 @@ impl Ledger {
             identity_stripes: Stripes::new(),
             blocked_instruments: DashSet::new(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
+            search: search::Search::default(),
+            external_ids: parking_lot::Mutex::default(),
             currencies: HeldCurrencies::default(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
@@ -279,7 +295,7 @@ impl Ledger {
         }
         can_be_made(payment)?;
         let question = self.question(rules, payment, now, as_of)?;
-        let newcomer = Customer::new(0, payment.merchant.id, None, now);
+        let newcomer = Customer::newcomer(0, &payment.merchant, now);
         Ok(show(Some(&newcomer), decide(&question, Some(&newcomer), &[]), Resolution::Created, question.now))
     }
 
@@ -346,7 +362,12 @@ impl Ledger {
                     Operation::Approve { instrument, .. } => instrument.as_deref(),
                     _ => None,
                 };
-                let besides = self.newly_held(customer, instrument.into_iter(), now);
+                let mut besides = self.newly_held(customer, instrument.into_iter(), now);
+                let is_first = matches!(noted.fact, Fact::Approved { .. }) && known.transaction.totals.approved == 0;
+                if is_first {
+                    let paid_by = instrument.or(known.transaction.opening.instrument.as_deref());
+                    besides.extend(Self::used(customer, paid_by.into_iter(), now));
+                }
                 (false, self.note(customer, known, [noted], besides))
             }
         };
@@ -422,6 +443,7 @@ fn headroom_of(rules: &Rules, customer: &Customer, transaction: &Transaction, no
     let (direction, currency) = (content.direction, content.currency);
     let merchant: &Merchant = merchant;
     let level = level::of_recorded(merchant, name, opening.level_source, direction, currency, content.project);
-    let measure = Measure { rules, merchant, books: &customer.books, direction, currency, level, now };
+    let own = Own::of(customer, direction, currency);
+    let measure = Measure { rules, merchant, books: &customer.books, direction, currency, level, own, now };
     least_headroom(&measure.gauges(now, false), None)
 }

@@ -1,7 +1,7 @@
 //! Opening a transaction: who is meant, what is decided, what is recorded; and what a known id answers.
 
 use super::{
-    Answer, LAST_CUSTOMER, Ledger, MadeLevel, Moved,
+    Answer, Ledger, MadeLevel, Moved,
     answer::customer_of,
     circumstances, headroom_of,
     index::{Found, Seat, Seats},
@@ -118,12 +118,8 @@ impl Ledger {
         if !follows.takes_any_time() {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
         }
-        let number = self.next_customer.fetch_add(1, Ordering::Relaxed);
-        if number > LAST_CUSTOMER {
-            self.next_customer.store(LAST_CUSTOMER + 1, Ordering::Relaxed);
-            return Err(Refusal::Full(LAST_CUSTOMER));
-        }
-        let mut customer = Customer::new(number, payment.merchant.id, None, now);
+        let number = self.next_number()?;
+        let mut customer = Customer::newcomer(number, &payment.merchant, now);
         let entered = Entered { entering, resolution: Resolution::Created };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
@@ -190,6 +186,9 @@ impl Ledger {
         }
         if violations.is_empty() && is_somebody {
             behind.extend(self.newly_held(customer, instruments(payment), now));
+            if transaction.totals.approved > 0 {
+                behind.extend(Self::used(customer, payment.instrument.as_deref().into_iter(), now));
+            }
         }
         // A level that was found under the name that was sent needs not be made.
         if has_level && !is_named {

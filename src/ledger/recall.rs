@@ -4,14 +4,17 @@
 //! lock, and what was read last lies in the stripe for whoever comes next.
 
 use super::{
-    Ledger,
+    FIRST_CUSTOMER, Ledger,
     index::{Seat, Seats},
+    search::Marks,
 };
 use crate::{
     domain::{
         brief::{Left, Upshot},
         customer::{Customer, Event, Recorded},
+        profile::Author,
         refusal::Refusal,
+        time::Millis,
         transaction::{Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
@@ -48,8 +51,14 @@ impl Recalled {
 
 impl Ledger {
     /// Appends what happened to one customer as one record and applies it; the caller holds the customer's lock.
-    pub(super) fn record(&self, customer: &mut Customer, key: u64, events: &[Event]) -> Recorded {
-        self.record_with(customer, key, events, None, &[])
+    pub(super) fn record(
+        &self,
+        customer: &mut Customer,
+        key: u64,
+        hand: (Author, Millis),
+        events: &[Event],
+    ) -> Recorded {
+        self.record_with(customer, key, hand, events, None, &[])
     }
 
     /// Appends and applies as one record what opens a transaction in a slot, with what comes before and behind it.
@@ -61,20 +70,24 @@ impl Ledger {
         opened: (u32, &Opening),
         behind: &[Event],
     ) -> Recorded {
-        self.record_with(customer, key, before, Some(opened), behind)
+        let hand = (Author::PAYMENT, opened.1.recorded_at);
+        self.record_with(customer, key, hand, before, Some(opened), behind)
     }
 
     fn record_with(
         &self,
         customer: &mut Customer,
         key: u64,
+        (author, at): (Author, Millis),
         before: &[Event],
         opened: Option<(u32, &Opening)>,
         behind: &[Event],
     ) -> Recorded {
         // One buffer for each thread: a record costs no allocation.
         thread_local!(static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
-        BODY.with_borrow_mut(|body| {
+        let chronicle = before.iter().chain(behind).any(Event::is_of_history).then(|| customer.chronicle(author, at));
+        let found_by = chronicle.is_some().then(|| self.found_by(customer));
+        let recorded = BODY.with_borrow_mut(|body| {
             body.clear();
             let number = customer.number;
             let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
@@ -82,16 +95,32 @@ impl Ledger {
             if let Some((slot, opening)) = opened {
                 event::encode_opened(slot, opening, body);
             }
-            behind.iter().for_each(|event| event::encode(event, &mut seal, body));
+            behind.iter().chain(&chronicle).for_each(|event| event::encode(event, &mut seal, body));
             let appended = self.journal.append(number, body);
             let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
             before.iter().for_each(|event| customer.apply(recorded, event));
             if let Some((slot, opening)) = opened {
                 customer.apply_opened(recorded, slot, opening);
             }
-            behind.iter().for_each(|event| customer.apply(recorded, event));
+            behind.iter().chain(&chronicle).for_each(|event| customer.apply(recorded, event));
             recorded
-        })
+        });
+        if let Some(before) = found_by {
+            self.now_found_by(customer, before.as_ref());
+        }
+        recorded
+    }
+
+    /// What a customer is found by; `None`: the customer is only being made.
+    pub(super) fn found_by(&self, customer: &Customer) -> Option<Marks> {
+        customer.history.map(|_| Marks::of(customer))
+    }
+
+    /// Lets a customer be found by what it is now; the caller holds the customer's lock.
+    pub(super) fn now_found_by(&self, customer: &Customer, before: Option<&Marks>) {
+        if customer.number >= FIRST_CUSTOMER {
+            self.search.moved(customer.merchant, customer.number, before, Some(&Marks::of(customer)));
+        }
     }
 
     /// Seals what is personal of a customer. What cannot be sealed is not kept: nothing personal stands in clear.
@@ -115,7 +144,9 @@ impl Ledger {
         let has_left = customer.briefs.get(slot).is_none();
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         let mut previous = known.place;
+        let mut at = known.transaction.opening.recorded_at;
         for noted in facts {
+            at = noted.at;
             let was = known.transaction.contribution(noted.at);
             known.transaction.note(noted.clone());
             let opening = &known.transaction.opening;
@@ -126,7 +157,7 @@ impl Ledger {
             previous = Place::HERE;
         }
         events.extend(besides);
-        let recorded = self.record(customer, known.key, &events);
+        let recorded = self.record(customer, known.key, (Author::PAYMENT, at), &events);
         known.place = recorded.place;
         if has_left {
             self.late.insert(known.key, known.seat, recorded.place);

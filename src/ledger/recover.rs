@@ -26,7 +26,7 @@ use crate::{
     },
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -39,6 +39,7 @@ pub struct Recovering {
     currencies: BTreeSet<Currency>,
     blocked: BTreeSet<Box<str>>,
     made_levels: MadeLevels,
+    counted: HashMap<Name, u64>,
     late: Late,
     /// The newest time that is recorded.
     newest: Option<Millis>,
@@ -47,7 +48,7 @@ pub struct Recovering {
 }
 
 /// What was sealed; `None` where the customer's key is erased.
-fn unseal(keys: &Keys, customer: u64, sealed: &[u8]) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn unseal(keys: &Keys, customer: u64, sealed: &[u8]) -> Result<Option<Vec<u8>>, String> {
     match keys.unseal(customer, sealed) {
         Ok(Unsealed::Plain(plain)) => Ok(Some(plain)),
         Ok(Unsealed::Erased) => Ok(None),
@@ -67,6 +68,7 @@ impl Recovering {
             currencies: BTreeSet::new(),
             blocked: BTreeSet::new(),
             made_levels: MadeLevels::default(),
+            counted: HashMap::new(),
             late: Late::default(),
             newest: None,
             expected: None,
@@ -108,6 +110,9 @@ impl Recovering {
                     self.late.insert(late.key, seat, Place(late.place));
                 }
                 self.blocked.extend(world.blocked);
+                for counted in &world.counted {
+                    self.common(counted.counted()?);
+                }
             }
             Piece::End { end_lsn, .. } => {
                 self.is_whole()?;
@@ -158,6 +163,10 @@ impl Recovering {
             }
             Common::LevelMade { merchant, name, direction, currency, at } => {
                 self.made_levels.resume(merchant, MadeLevel { name, direction, currency, created: at });
+            }
+            Common::Counted { merchant, made } => {
+                let known = self.counted.entry(merchant).or_default();
+                *known = made.max(*known);
             }
             Common::Configured { .. } => {}
         }
@@ -215,6 +224,7 @@ impl Recovering {
         let ledger = Ledger { made_levels: self.made_levels, late: self.late, ..Ledger::new(bounds, ground) };
         ledger.next_customer.store(self.next_customer, Ordering::Relaxed);
         self.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
+        *ledger.external_ids.lock() = self.counted;
         self.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
         // The indexes are sharded, so that several threads fill them side by side.
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -244,7 +254,8 @@ impl Ledger {
             left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
             if number >= FIRST_CUSTOMER {
                 self.identities.insert_all(self.identities.of_customer(customer), number);
-                customer.instruments.iter().for_each(|id| self.index_holder(id, number));
+                self.now_found_by(customer, None);
+                customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
             }
         }
         self.transactions.fetch_add(transactions, Ordering::Relaxed);

@@ -5,6 +5,8 @@ use crate::{
     domain::{
         common::Common,
         customer::{Customer, Event, Recorded},
+        name::Name,
+        profile::{Author, Change, Instrument, InstrumentState, Source},
         refusal::Refusal,
         standing::{CustomerStatus, Signal},
         time::Millis,
@@ -24,6 +26,7 @@ impl Ledger {
         customer_id: &str,
         signal: Signal,
         instrument: Option<&str>,
+        by: Option<Name>,
         now: Millis,
     ) -> Result<(CustomerStatus, Lsn), Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
@@ -49,10 +52,19 @@ impl Ledger {
         reached.dedup();
         let mut shards = self.customers.lock_all(&reached);
         reached.retain(|reached| shards.customer(*reached).is_some());
-        let signalled = Event::Signalled { signal, at: now };
-        let mut body = Vec::with_capacity(16);
-        event::encode(&signalled, &mut |_, _| {}, &mut body);
-        let mut parts: Vec<(u64, Vec<u8>)> = reached.iter().map(|reached| (*reached, body.clone())).collect();
+        let author = Author { source: Source::Api, by };
+        let mut steps: Vec<(u64, Vec<Event>)> = Vec::with_capacity(reached.len());
+        let mut parts: Vec<(u64, Vec<u8>)> = Vec::with_capacity(reached.len() + 1);
+        for number in &reached {
+            let Some(customer) = shards.customer(*number) else { continue };
+            let mut events = vec![Event::Signalled { signal, at: now }];
+            events.extend(instrument.and_then(|id| state_of(customer, signal, id)));
+            events.push(customer.chronicle(author, now));
+            let mut body = Vec::with_capacity(64);
+            events.iter().for_each(|event| event::encode(event, &mut |_, _| {}, &mut body));
+            parts.push((*number, body));
+            steps.push((*number, events));
+        }
         // What is said of the instrument and what is said of its holders are one step: both are found again, or neither.
         if let Some((id, blocked)) = block {
             let mut body = Vec::with_capacity(64);
@@ -69,9 +81,12 @@ impl Ledger {
         if let Some((id, false)) = block {
             self.set_blocked(id, false);
         }
-        for (reached, appended) in reached.iter().zip(appended) {
+        for ((reached, events), appended) in steps.iter().zip(appended) {
             if let Some(customer) = shards.customer(*reached) {
-                customer.apply(Recorded { number: appended.lsn.0, place: appended.place, key: 0 }, &signalled);
+                let before = self.found_by(customer);
+                let recorded = Recorded { number: appended.lsn.0, place: appended.place, key: 0 };
+                events.iter().for_each(|event| customer.apply(recorded, event));
+                self.now_found_by(customer, before.as_ref());
             }
         }
         let status = shards.customer(number).map_or(CustomerStatus::New, |customer| customer.status());
@@ -106,10 +121,33 @@ impl Ledger {
         events
     }
 
+    /// What is to be recorded because a payment by instruments succeeded, which the customer holds or is about to.
+    pub(super) fn used<'i>(customer: &Customer, instruments: impl Iterator<Item = &'i str>, at: Millis) -> Vec<Event> {
+        let known = |id: &str| customer.profile()?.instrument(id).map(|instrument| instrument.successes);
+        let used = |id: &'i str| {
+            let successes = known(id).unwrap_or(0).saturating_add(1);
+            Event::InstrumentUsed { id: id.into(), at, successes }
+        };
+        instruments.map(used).collect()
+    }
+
     pub(super) fn index_holder(&self, id: &str, number: u64) {
         let mut numbers = self.holders.entry(self.key.instrument(id)).or_default();
         if let Err(place) = numbers.binary_search(&number) {
             numbers.insert(place, number);
         }
     }
+}
+
+/// What a signal makes of an instrument that the customer holds.
+fn state_of(customer: &Customer, signal: Signal, id: &str) -> Option<Event> {
+    let held = customer.profile()?.instrument(id)?;
+    let state = match signal {
+        Signal::CardExpired => InstrumentState::Expired,
+        Signal::CardInvalid => InstrumentState::Invalid,
+        // Paying goes on.
+        Signal::Cleared => InstrumentState::Active,
+        _ => return None,
+    };
+    (held.state != state).then(|| Event::Changed(Change::Instrument(Instrument { state, ..held.clone() })))
 }

@@ -151,7 +151,7 @@ impl Stage {
             Act::Signal { merchant, customer, signal, instrument, at } => {
                 let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
                 let signal = Signal::parse(signal).expect("a signal");
-                match self.desk.ledger.signal(merchant, customer, signal, instrument.as_deref(), now) {
+                match self.desk.ledger.signal(merchant, customer, signal, instrument.as_deref(), None, now) {
                     Ok((status, rests_on)) => {
                         let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
                         Said { text, replay: false, refused: false, rests_on }

@@ -7,7 +7,8 @@ use crate::domain::{
     brief::Flags,
     codes::{CODES, Code},
     identity::AttributeSet,
-    rules::{Attribute, Direction},
+    profile::{InstrumentState, InstrumentType, Source},
+    rules::{Attribute, Direction, Mode, Scope, WindowClass},
     standing::{CustomerStatus, Signal},
     transaction::{Flag, LevelSource, Opened, Resolution, Status},
 };
@@ -41,18 +42,26 @@ macro_rules! numbers {
 }
 
 numbers!(Direction, "direction": Deposit 1, Withdrawal 2);
-numbers!(Signal, "signal": ConsentGiven 1, ConsentRefused 2, FraudSuspected 3, FraudConfirmed 4, CardStolen 5, Cleared 6);
+numbers!(Signal, "signal": ConsentGiven 1, ConsentRefused 2, FraudSuspected 3, FraudConfirmed 4, CardStolen 5, Cleared 6,
+    CardExpired 7, CardInvalid 8);
+numbers!(Source, "source": Payment 1, Api 2, Upload 3, System 4);
+numbers!(InstrumentState, "state of an instrument": Active 1, Expired 2, Invalid 3);
+numbers!(InstrumentType, "type of an instrument": Card 1, BankAccount 2, Other 3);
+numbers!(WindowClass, "class of a filter": Daily 1, Weekly 2, Monthly 3, Other 4);
+numbers!(Scope, "scope of a filter": Level 1, Merchant 2, Customer 3);
+numbers!(Mode, "mode of a filter": Enforce 1, Shadow 2, Off 3);
 numbers!(CustomerStatus, "customer status": New 1, Member 2, NotActive 3, Deny 4, Suspicious 5, Fraud 6);
 numbers!(Status, "status": Reserved 1, Approved 2, Declined 3, Cancelled 4, Expired 5, Denied 6);
 numbers!(Resolution, "resolution": Found 1, Created 2, ClientDefinition 3, Bypassed 4);
 numbers!(LevelSource, "level source": Request 1, Stored 2, Default 3);
 numbers!(Opened, "opening": Reserved 1, Denied 2, Unreserved 3);
-numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4);
+numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4, Outlier 5);
 numbers!(Attribute, "attribute": Email 0, Phone 1, ExternalId 2, PaymentInstrument 3, Name 4, FirstName 5, LastName 6,
     Country 7, City 8, Address 9, PostalCode 10, DateOfBirth 11, Language 12);
 
 /// All flags; the number of a flag is its bit.
-const FLAGS: [Flag; 5] = [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious];
+const FLAGS: [Flag; 6] =
+    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier];
 /// All attributes; the number of an attribute is its bit.
 const ATTRIBUTES: [Attribute; 13] = [
     Attribute::Email,

@@ -3,7 +3,7 @@
 use super::{
     DecodeError, Recorded,
     bytes::Bytes,
-    fact,
+    change, fact,
     numbers::{Numbered, attributes_of, code_of, flags_of},
     sent_level, tag,
 };
@@ -14,6 +14,7 @@ use crate::domain::{
     customer::Event,
     identity::Attributes,
     payment::SentLevel,
+    profile::Chronicle,
     rules::Attribute,
     transaction::{Content, Fact, Noted, Opening, Place, Violation},
     usage::{BookKey, Contribution},
@@ -76,6 +77,17 @@ impl<'a> Events<'a> {
             }
             tag::SIGNALLED => Event::Signalled { signal: bytes.word()?, at: bytes.time()? },
             tag::INSTRUMENT_HELD => Event::InstrumentHeld { id: bytes.text()?.into(), at: bytes.time()? },
+            tag::INSTRUMENT_USED => {
+                Event::InstrumentUsed { id: bytes.text()?.into(), at: bytes.time()?, successes: bytes.number()? }
+            }
+            tag::CHRONICLED => {
+                let [has_author, has_previous] = bytes.bits("option of Chronicled")?;
+                let (at, source) = (bytes.time()?, bytes.word()?);
+                let by = bytes.name_if(has_author)?;
+                let previous = if has_previous { Some(Place(bytes.number()?)) } else { None };
+                Event::Chronicled(Chronicle { at, source, by, previous })
+            }
+            tag if change::TAGS.contains(&tag) => Event::Changed(change::read(tag, bytes, open)?),
             tag::OPENED => opened(bytes)?,
             tag::HAPPENED => happened(bytes)?,
             _ => return common(tag, at, bytes).map(|event| Some(Recorded::Common(event))),
@@ -97,6 +109,7 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
             currency: bytes.currency()?,
             at: bytes.time()?,
         },
+        tag::COUNTED => Common::Counted { merchant: bytes.name()?, made: bytes.number()? },
         tag::CONFIGURED => Common::Configured { version: bytes.text()?.into(), at: bytes.time()? },
         _ => return Err(DecodeError::Tag { tag, at }),
     })
@@ -129,7 +142,8 @@ pub(in crate::journal) fn open_attributes(
 }
 
 fn opened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
-    let [has_hold, has_level, has_method, has_stranger, has_instrument, suspicious] = bytes.bits("option of Opened")?;
+    let [has_hold, has_level, has_method, has_stranger, has_instrument, suspicious, outlier] =
+        bytes.bits("option of Opened")?;
     let slot = bytes.small()?;
     let id = bytes.text()?.into();
     let merchant = bytes.name()?;
@@ -174,6 +188,7 @@ fn opened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
         gates: (0..bytes.number()?).map(|_| bytes.name()).collect::<Result<_, _>>()?,
         instrument: bytes.text_if(has_instrument)?,
         suspicious,
+        outlier,
     };
     Ok(Event::Opened { slot, opening })
 }

@@ -7,7 +7,8 @@ use crate::domain::{
     identity::AttributeSet,
     money::Currency,
     name::Name,
-    rules::{Attribute, Direction, Word},
+    profile::{InstrumentState, InstrumentType, Source},
+    rules::{Attribute, Direction, Mode, Scope, WindowClass, Word},
     standing::Signal,
     time::Millis,
     transaction::{Content, Flag, LevelSource, Noted, Opened, Place, Resolution, Status},
@@ -16,6 +17,7 @@ use crate::domain::{
 use smallvec::SmallVec;
 
 mod arbitrary;
+mod changes;
 
 /// Seals by turning every bit, with a byte before it.
 pub(in crate::journal) fn turn(plain: &[u8], out: &mut Vec<u8>) {
@@ -78,6 +80,7 @@ fn opening() -> Opening {
         gates: SmallVec::new(),
         instrument: None,
         suspicious: false,
+        outlier: false,
     }
 }
 
@@ -148,6 +151,11 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             "050463617264ffffffffffffffffff01",
         ),
         (
+            "instrument used",
+            customer(Event::InstrumentUsed { id: "card".into(), at, successes: 300 }),
+            "14046361726402ac02",
+        ),
+        (
             "opened",
             opened(|_| {}),
             "0600ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010000",
@@ -181,6 +189,11 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             "opened, suspicious",
             opened(|o| o.suspicious = true),
             "0620ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010000",
+        ),
+        (
+            "opened, outlier",
+            opened(|o| o.outlier = true),
+            "0640ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010000",
         ),
         (
             "opened, unreserved",
@@ -350,6 +363,7 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             }),
             "41016d04676f6c640145555202",
         ),
+        ("counted", Recorded::Common(Common::Counted { merchant: name("m"), made: 300 }), "43016dac02"),
         ("configured", Recorded::Common(Common::Configured { version: "v1".into(), at }), "4202763102"),
     ]
 }
@@ -357,7 +371,7 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
 #[test]
 fn every_event_has_its_bytes_for_ever() {
     let mut wrong = Vec::new();
-    for (what, event, want) in golden() {
+    for (what, event, want) in golden().into_iter().chain(changes::golden()) {
         let bytes = bytes_of(&event);
         if hex(&bytes) != want {
             wrong.push(format!("{what}: {}", hex(&bytes)));
@@ -379,8 +393,15 @@ fn every_word_has_its_number_for_ever() {
     assert_eq!(table(Direction::word), "1 deposit 2 withdrawal");
     assert_eq!(
         table(Signal::word),
-        "1 consent_given 2 consent_refused 3 fraud_suspected 4 fraud_confirmed 5 card_stolen 6 cleared"
+        "1 consent_given 2 consent_refused 3 fraud_suspected 4 fraud_confirmed 5 card_stolen 6 cleared 7 card_expired \
+         8 card_invalid"
     );
+    assert_eq!(table(Source::word), "1 payment 2 api 3 upload 4 system");
+    assert_eq!(table(InstrumentState::word), "1 active 2 expired 3 invalid");
+    assert_eq!(table(InstrumentType::word), "1 card 2 bank_account 3 other");
+    assert_eq!(table(WindowClass::word), "1 daily 2 weekly 3 monthly 4 other");
+    assert_eq!(table(Scope::word), "1 level 2 merchant 3 customer");
+    assert_eq!(table(Mode::word), "1 enforce 2 shadow 3 off");
     assert_eq!(
         table(crate::domain::standing::CustomerStatus::word),
         "1 new 2 member 3 not_active 4 deny 5 suspicious 6 fraud"
@@ -388,7 +409,7 @@ fn every_word_has_its_number_for_ever() {
     assert_eq!(table(Status::word), "1 reserved 2 approved 3 declined 4 cancelled 5 expired 6 denied");
     assert_eq!(table(Resolution::word), "1 found 2 created 3 client_definition 4 bypassed");
     assert_eq!(table(LevelSource::word), "1 request 2 stored 3 default");
-    assert_eq!(table(Flag::word), "0 over_limit 1 late 2 conflict 3 unreserved 4 suspicious");
+    assert_eq!(table(Flag::word), "0 over_limit 1 late 2 conflict 3 unreserved 4 suspicious 5 outlier");
     assert_eq!(
         table(Attribute::word),
         "0 email 1 phone 2 external_id 3 payment_instrument 4 name 5 first_name 6 last_name 7 country 8 city \
@@ -409,7 +430,7 @@ fn every_word_has_its_number_for_ever() {
     }
     for bits in 0..=u8::MAX {
         let set = numbers::flags_of(bits);
-        assert_eq!(set.is_some(), bits < 0x20, "{bits:#x}");
+        assert_eq!(set.is_some(), bits < 0x40, "{bits:#x}");
         assert!(set.is_none_or(|set| flag_bits(set) == bits));
     }
 }
@@ -421,8 +442,8 @@ fn what_is_not_written_is_not_read() {
         ("00", "byte 0: no event has the tag 0; a newer levelgate may have written it"),
         ("08", "byte 0: no event has the tag 8; a newer levelgate may have written it"),
         ("04", "byte 1: the record ends within an event"),
-        ("0407", "byte 1: 7 is no signal; a newer levelgate may have written it"),
-        ("04010209", "byte 3: no event has the tag 9; a newer levelgate may have written it"),
+        ("0409", "byte 1: 9 is no signal; a newer levelgate may have written it"),
+        ("04010215", "byte 3: no event has the tag 21; a newer levelgate may have written it"),
         ("04018000", "byte 2: no number that this format writes"),
         ("0401ffffffffffffffffff02", "byte 2: no number that this format writes"),
         ("040180808080808080808080", "byte 2: no number that this format writes"),
@@ -433,6 +454,13 @@ fn what_is_not_written_is_not_read() {
         ("0100010a02", "byte 2: no name: it holds a control character"),
         ("41016d046e616d6501455572", "byte 9: no currency"),
         ("02020161", "byte 2: the attributes cannot be opened: not sealed"),
+        ("0aff7f00", "byte 1: 16383 is no set of attributes; a newer levelgate may have written it"),
+        (
+            "0d00014555520467 6f6c6401 02 0463617264",
+            "byte 13: 2 is no option of a method; a newer levelgate may have written it",
+        ),
+        ("0e000145555201000166 0108 000301", "byte 11: 8 is no window; a newer levelgate may have written it"),
+        ("0c05", "byte 2: the record ends within an event"),
         // Sealed attributes: unsorted, twice, empty, cut.
         ("0202 07 a5 fefe9e fffe9e", "byte 3 of the attributes: they are not sorted or one of them is empty"),
         ("0202 07 a5 fefe9e fefe9e", "byte 3 of the attributes: they are not sorted or one of them is empty"),

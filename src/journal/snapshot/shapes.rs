@@ -5,7 +5,7 @@
 
 use super::{
     super::event::{
-        self, Open, Seal,
+        self, Events, Open, Seal,
         numbers::{Numbered, flag_bits, flags_of},
     },
     SnapshotError,
@@ -13,9 +13,10 @@ use super::{
 use crate::domain::{
     brief::{Brief, Briefs, Upshot},
     common::Common,
-    customer::Customer,
+    customer::{Customer, Event, Recorded},
     money::Currency,
     name::Name,
+    profile::Profile,
     rules::Direction,
     standing::Standing,
     time::Millis,
@@ -45,8 +46,10 @@ pub struct HeadDto {
     pub consent: u8,
     /// Number of the status.
     pub suspicion: Option<u8>,
-    /// Sorted.
-    pub instruments: Vec<Box<str>>,
+    /// What is known besides payments: events that say it, as in the journal; empty where there is nothing.
+    pub profile: Vec<u8>,
+    /// Where the last step of the customer's history lies.
+    pub history: Option<u64>,
     /// When.
     pub created: i64,
     /// When.
@@ -120,6 +123,17 @@ pub struct WorldDto {
     pub late: Vec<LateDto>,
     /// The version of the configuration that last came into force.
     pub configured: Option<Box<str>>,
+    /// External ids made, by merchant.
+    pub counted: Vec<CountedDto>,
+}
+
+/// How many external ids were made for a merchant's customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountedDto {
+    /// Whose.
+    pub merchant: Text,
+    /// How many.
+    pub made: u64,
 }
 
 /// A level that a request made.
@@ -163,7 +177,8 @@ impl HeadDto {
             levels: customer.levels.map(|level| level.map(text)),
             consent: consent.number(),
             suspicion: suspicion.map(Numbered::number),
-            instruments: customer.instruments.clone(),
+            profile: profile_of(customer, seal),
+            history: customer.history.map(|place| place.0),
             created: customer.created.0,
             modified: customer.modified.0,
             settled_at: customer.settled_at().0,
@@ -177,7 +192,7 @@ impl HeadDto {
     /// The customer, without transactions: [`BriefDto::resume_in`] brings them back.
     ///
     /// # Errors
-    /// Words, names and currencies that are none; attributes that do not open; slots or instruments out of order.
+    /// Words, names and currencies that are none; attributes that do not open; profiles that do not read; slots out of order.
     pub fn customer(self, open: &mut Open<'_>) -> Result<Customer, SnapshotError> {
         let mut customer = Customer::new(self.number, name(&self.merchant)?, self.identifier, Millis(self.created));
         customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
@@ -185,10 +200,8 @@ impl HeadDto {
             *level = kept.as_deref().map(name).transpose()?;
         }
         customer.standing = Standing::of_parts(word(self.consent)?, self.suspicion.map(word).transpose()?);
-        if !self.instruments.is_sorted_by(|one, next| one < next) {
-            return Err(wrong(format_args!("the instruments of customer {} are not sorted", self.number)));
-        }
-        customer.instruments = self.instruments;
+        resume_profile(&mut customer, &self.profile, open)?;
+        customer.history = self.history.map(Place);
         customer.modified = Millis(self.modified);
         customer.applied = self.applied;
         for book in &self.books {
@@ -202,6 +215,27 @@ impl HeadDto {
         customer.settle(Millis(self.settled_at));
         Ok(customer)
     }
+}
+
+/// Gives a customer back what is known besides payments.
+fn resume_profile(customer: &mut Customer, profile: &[u8], open: &mut Open<'_>) -> Result<(), SnapshotError> {
+    let mut events = Events::of(profile);
+    let recorded = Recorded { number: 0, place: Place::default(), key: 0 };
+    while let Some(event) = events.next(open).map_err(SnapshotError::Attributes)? {
+        match event {
+            event::Recorded::Customer(event @ Event::Changed(_)) => customer.apply(recorded, &event),
+            _ => return Err(wrong(format_args!("the profile of customer {} holds what is none", customer.number))),
+        }
+    }
+    Ok(())
+}
+
+/// What makes a customer's profile, one event after another.
+fn profile_of(customer: &Customer, seal: &mut Seal<'_>) -> Vec<u8> {
+    let changes = customer.profile().map(Profile::changes).unwrap_or_default();
+    let mut bytes = Vec::new();
+    changes.into_iter().for_each(|change| event::encode(&Event::Changed(change), seal, &mut bytes));
+    bytes
 }
 
 impl BookDto {
@@ -275,6 +309,22 @@ impl WorldDto {
     /// Letters that name none.
     pub fn currencies(&self) -> Result<Vec<Currency>, SnapshotError> {
         self.currencies.iter().copied().map(currency_of).collect()
+    }
+}
+
+impl CountedDto {
+    /// Of a merchant.
+    #[must_use]
+    pub fn of(merchant: Name, made: u64) -> Self {
+        Self { merchant: text(merchant), made }
+    }
+
+    /// The event that says it.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn counted(&self) -> Result<Common, SnapshotError> {
+        Ok(Common::Counted { merchant: name(&self.merchant)?, made: self.made })
     }
 }
 

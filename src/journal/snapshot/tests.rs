@@ -10,6 +10,7 @@ use crate::{
         brief::{Brief, Flags, Upshot},
         common::Common,
         customer::{Customer, Event, Recorded},
+        profile::{Change, Chronicle, Source},
         rules::{Attribute, Direction},
         standing::Signal,
         time::Millis,
@@ -25,8 +26,8 @@ const PATH: &str = "snapshots/1";
 /// The header, then a frame a line.
 const GOLDEN: [&str; 5] = [
     "4c47534e415000000100000001000000303132333435363738396162636465660700000000000000feffffffffffffff000000000000000000000000317a043f",
-    "83000000f54871590200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631",
-    "1201000082409f7b00000000030000000000000001000000000000006d010500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010502000000000000000400000000000000746f6b310400000000000000746f6b320a000000000000000e00000000000000d00700000000000006000000000000000200000000000000014555520400000000000000676f6c64a00f0000000000000000000000000000800c000000000000000000000000000008000000000000000800000000000000024555520400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
+    "9c00000065f7e4a40200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631010000000000000001000000000000006db90b000000000000",
+    "23010000e180026300000000030000000000000001000000000000006d010500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010520000000000000000c0103766970110004746f6b31031e0001110004746f6b32031e00011201c6010100000000000000000a000000000000001000000000000000d00700000000000009000000000000000200000000000000014555520400000000000000676f6c64a00f0000000000000000000000000000800c000000000000000000000000000008000000000000000800000000000000024555520400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
     "7e000000a3621e18010000000300000000000000020000000000000001000000e903000000000000012823000000000000f4010000000000009001000000000000d107000000000000edfe00000000000001000001120a000000f20300000000000000f4010000000000009001000000000000da07000000000000edfe000000000000000212",
     "24000000eb7902ac030000006300000000000000030000000000000001000000000000000200000000000000",
 ];
@@ -62,6 +63,9 @@ fn customer() -> Customer {
         Event::Signalled { signal: Signal::FraudSuspected, at: Millis(14) },
         Event::InstrumentHeld { id: "tok2".into(), at: Millis(15) },
         Event::InstrumentHeld { id: "tok1".into(), at: Millis(15) },
+        Event::Changed(Change::Labels(vec![name("vip")])),
+        Event::Changed(Change::DeletionDue(Some(Millis(99)))),
+        Event::Chronicled(Chronicle { at: Millis(16), source: Source::System, by: None, previous: None }),
     ];
     for (number, event) in (1..).zip(&events) {
         customer.apply(Recorded { number, place: Place(0), key: 0 }, event);
@@ -95,6 +99,7 @@ fn pieces() -> Vec<Piece> {
             blocked: vec!["tok9".into()],
             late: vec![LateDto { key: 1, customer: 2, slot: 3, place: 4 }],
             configured: Some("v1".into()),
+            counted: vec![CountedDto::of(name("m"), 3_001)],
         }),
         Piece::Head(HeadDto::of(&customer, &mut turn)),
         Piece::Briefs { customer: 3, briefs: briefs[..20].to_vec() },
@@ -186,7 +191,7 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
         (refused(|head| head.levels[0] = Some("\n".into())), "\"\\n\" is no name: it holds a control character"),
         (refused(|head| head.consent = 0), "0 is no customer status"),
         (refused(|head| head.suspicion = Some(9)), "9 is no customer status"),
-        (refused(|head| head.instruments.swap(0, 1)), "the instruments of customer 3 are not sorted"),
+        (refused(|head| head.profile = vec![4, 1, 2]), "the profile of customer 3 holds what is none"),
         (refused(|head| head.books[0].currency = *b"eur"), "[101, 117, 114] is no currency"),
         (refused(|head| head.books[0].direction = 3), "3 is no direction"),
         (refused(|head| head.next_slot = 1), "the slots or books of customer 3 are out of bounds"),
@@ -200,7 +205,7 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
         (71, good),
         (10, BriefDto { book: Some(2), ..good }),
         (10, BriefDto { status: 0, ..good }),
-        (10, BriefDto { flags: 0x20, ..good }),
+        (10, BriefDto { flags: 0x40, ..good }),
     ] {
         let mut customer = head.clone().customer(&mut turn_back).unwrap();
         let is_pinned = slot == 9;

@@ -3,12 +3,12 @@
 use super::*;
 use proptest::{option, prelude::*};
 
-fn text() -> impl Strategy<Value = Box<str>> {
+pub(super) fn text() -> impl Strategy<Value = Box<str>> {
     "[ -~äß€😀]{0,40}".prop_map(Box::from)
 }
 
 /// One of few, for names are kept for ever.
-fn names() -> impl Strategy<Value = Name> {
+pub(super) fn names() -> impl Strategy<Value = Name> {
     prop_oneof![
         (0..200_u32).prop_map(|n| name(&format!("name {n}"))),
         Just(name(&"x".repeat(128))),
@@ -17,19 +17,19 @@ fn names() -> impl Strategy<Value = Name> {
     ]
 }
 
-fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
+pub(super) fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
     (0..W::WORDS.len()).prop_map(|place| W::WORDS[place].1)
 }
 
-fn number() -> impl Strategy<Value = u64> {
+pub(super) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![any::<u64>(), 0..300_u64, (0..64_u32).prop_map(|bit| 1 << bit), Just(u64::MAX)]
 }
 
-fn time() -> impl Strategy<Value = Millis> {
+pub(super) fn time() -> impl Strategy<Value = Millis> {
     prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), 1_700_000_000_000..1_900_000_000_000_i64].prop_map(Millis)
 }
 
-fn currency() -> impl Strategy<Value = Currency> {
+pub(super) fn currency() -> impl Strategy<Value = Currency> {
     "[A-Z]{3}".prop_map(|code| Currency::parse(&code).unwrap())
 }
 
@@ -37,7 +37,7 @@ fn contribution() -> impl Strategy<Value = Contribution> {
     (number(), number()).prop_map(|(gross, net)| Contribution { gross, net })
 }
 
-fn some_attributes() -> impl Strategy<Value = Attributes> {
+pub(super) fn some_attributes() -> impl Strategy<Value = Attributes> {
     proptest::collection::vec((word::<Attribute>(), text()), 0..8).prop_map(|all| {
         let mut attributes = Attributes::default();
         all.iter().for_each(|(attribute, value)| attributes.set(*attribute, value));
@@ -46,7 +46,7 @@ fn some_attributes() -> impl Strategy<Value = Attributes> {
 }
 
 fn upshot() -> impl Strategy<Value = Upshot> {
-    (word::<Status>(), contribution(), option::of(time()), 0..32_u8)
+    (word::<Status>(), contribution(), option::of(time()), 0..64_u8)
         .prop_map(|(status, counts, hold_until, flags)| Upshot { status, counts, hold_until, flags: Flags(flags) })
 }
 
@@ -102,11 +102,11 @@ fn some_opening() -> impl Strategy<Value = Opening> {
         .prop_map(|(code, filter, pair)| Violation { code: CODES[code].0, filter, pair });
     let first = (text(), names(), time(), time(), opened, content(), option::of(time()), option::of(names()));
     let second = (word(), word(), option::of(text()), proptest::collection::vec(violation, 0..20));
-    let third = (proptest::collection::vec(names(), 0..9), option::of(text()), any::<bool>());
+    let third = (proptest::collection::vec(names(), 0..9), option::of(text()), any::<bool>(), any::<bool>());
     (first, second, third).prop_map(|(first, second, third)| {
         let (id, merchant, at, recorded_at, opened, content, hold_until, level) = first;
         let (level_source, resolution, stranger, violations) = second;
-        let (gates, instrument, suspicious) = third;
+        let (gates, instrument, suspicious, outlier) = third;
         Opening {
             id,
             merchant,
@@ -123,6 +123,7 @@ fn some_opening() -> impl Strategy<Value = Opening> {
             gates: gates.into(),
             instrument,
             suspicious,
+            outlier,
         }
     })
 }
@@ -143,6 +144,7 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         }),
         (word(), time()).prop_map(|(signal, at)| Event::Signalled { signal, at }),
         (text(), time()).prop_map(|(id, at)| Event::InstrumentHeld { id, at }),
+        (text(), time(), number()).prop_map(|(id, at, successes)| Event::InstrumentUsed { id, at, successes }),
         (any::<u32>(), some_opening()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
         (any::<u32>(), number(), time(), some_fact(), upshot(), option::of(left)).prop_map(
             |(slot, previous, at, fact, upshot, left)| Event::Happened {
@@ -159,9 +161,11 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
             Common::LevelMade { merchant, name, direction, currency, at }
         }),
+        (names(), number()).prop_map(|(merchant, made)| Common::Counted { merchant, made }),
         (text(), time()).prop_map(|(version, at)| Common::Configured { version, at }),
     ];
-    prop_oneof![7 => customer.prop_map(Recorded::Customer), 1 => common.prop_map(Recorded::Common)]
+    let changed = super::changes::some_change().prop_map(Recorded::Customer);
+    prop_oneof![7 => customer.prop_map(Recorded::Customer), 4 => changed, 1 => common.prop_map(Recorded::Common)]
 }
 
 proptest! {

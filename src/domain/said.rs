@@ -1,0 +1,242 @@
+//! What staff say of a customer, by a call or by a row of an upload, and what happens because of it.
+//!
+//! Whatever is not said stays as it is. What is said and is so already is no change.
+
+use super::{
+    customer::{Customer, Event},
+    identity::{AttributeSet, Attributes},
+    labels::{LabelKind, Restriction},
+    name::Name,
+    own::OwnRate,
+    profile::Change,
+    refusal::Refusal,
+    registration::{Identifier, NotRegistered, Offer},
+    rules::{Attribute, Direction, Merchant},
+    standing::CustomerStatus,
+    time::Millis,
+};
+
+/// What is said. `None` says nothing; an empty value takes away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Each once.
+    pub attributes: Vec<(Attribute, Box<str>)>,
+    /// The stored level of deposits and of withdrawals; `Some(None)`: empty from now on.
+    pub levels: [Option<Option<Name>>; 2],
+    /// By hand.
+    pub status: Option<CustomerStatus>,
+    /// All of them, in order.
+    pub labels: Option<Vec<Name>>,
+    /// Where the customer may not pay: all of them.
+    pub switched_off: Option<Vec<Name>>,
+    /// All of them.
+    pub rates: Option<Vec<OwnRate>>,
+}
+
+/// What speaks for itself outside of the customer.
+pub struct Around<'a> {
+    /// Whose.
+    pub merchant: &'a Merchant,
+    /// Whether a level of this name exists in the direction, configured or made by a request.
+    pub knows_level: &'a dyn Fn(Direction, Name) -> bool,
+    /// The oldest other customer who has an attribute that is said.
+    pub holder: &'a dyn Fn(Attribute) -> Option<u64>,
+    /// The time.
+    pub now: Millis,
+}
+
+/// The identifiers among attributes: those that a registration's policy speaks of.
+#[must_use]
+pub fn identifier_of(attribute: Attribute) -> Option<Identifier> {
+    match attribute {
+        Attribute::Email => Some(Identifier::Email),
+        Attribute::Phone => Some(Identifier::Phone),
+        Attribute::ExternalId => Some(Identifier::ExternalId),
+        _ => None,
+    }
+}
+
+impl Said {
+    /// The attributes that are set, with the phone in the form that is stored.
+    #[must_use]
+    pub fn offered(&self, merchant: &Merchant) -> Attributes {
+        let mut offered = Attributes::default();
+        for (attribute, value) in &self.attributes {
+            let stored = match attribute {
+                Attribute::Phone => merchant.registration.normalised(*attribute, value),
+                _ => value.as_ref().into(),
+            };
+            offered.set(*attribute, &stored);
+        }
+        offered
+    }
+
+    /// What happens to a customer. `is_new`: the customer is only being made, and what a policy says of updates does not
+    /// hold.
+    ///
+    /// # Errors
+    /// The first thing that cannot be, with its field.
+    pub fn events(&self, customer: &Customer, around: &Around<'_>, is_new: bool) -> Result<Vec<Event>, Refusal> {
+        let mut events = Vec::new();
+        self.attributes(customer, around, is_new, &mut events)?;
+        for direction in [Direction::Deposit, Direction::Withdrawal] {
+            self.level(direction, customer, around, &mut events)?;
+        }
+        if let Some(status) = self.status.filter(|status| *status != customer.status()) {
+            events.push(Event::Changed(Change::Status(status)));
+        }
+        self.labels(customer, around, &mut events)?;
+        if let Some(projects) = self.switched_off.as_ref().filter(|projects| *projects != customer.switched_off()) {
+            distinct("disabled_projects", projects)?;
+            for project in projects {
+                if around.merchant.project(project.as_str()).is_none() {
+                    let candidates =
+                        around.merchant.projects.iter().map(|project| project.id.as_str()).collect::<Vec<_>>();
+                    let (value, candidates) = (project.to_string(), candidates.join(", "));
+                    return Err(Refusal::UnknownPlace { field: "disabled_projects", value, candidates });
+                }
+            }
+            events.push(Event::Changed(Change::SwitchedOff(projects.clone())));
+        }
+        if let Some(rates) = self.rates.as_ref().filter(|rates| *rates != customer.rates()) {
+            events.push(Event::Changed(Change::Rates(rates.clone())));
+        }
+        Ok(events)
+    }
+
+    fn attributes(
+        &self,
+        customer: &Customer,
+        around: &Around<'_>,
+        is_new: bool,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let offered = self.offered(around.merchant);
+        let (mut set, mut removed) = (Attributes::default(), Vec::new());
+        for (attribute, _) in &self.attributes {
+            let (had, now) = (customer.attributes.value(*attribute), offered.value(*attribute));
+            if had == now {
+                continue;
+            }
+            if let Some(identifier) = identifier_of(*attribute).filter(|_| !is_new) {
+                if around.merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange) {
+                    return Err(forbidden(attribute.word(), Restriction::BlockIdentifierChange));
+                }
+                let offer = match (now, (around.holder)(*attribute)) {
+                    (None, _) => Offer::Absent,
+                    (Some(_), None) => Offer::Free,
+                    (Some(_), Some(holder)) => Offer::Held(holder),
+                };
+                let policy = &around.merchant.registration;
+                policy.update(customer.number, identifier, had.is_some(), offer).map_err(Refusal::NotRegistered)?;
+            }
+            match now {
+                Some(value) => set.set(*attribute, value),
+                None => removed.push(*attribute),
+            }
+        }
+        if !set.is_empty() || !removed.is_empty() {
+            events.push(Event::Changed(Change::Attributes { set, removed: AttributeSet::of(&removed) }));
+        }
+        Ok(())
+    }
+
+    fn level(
+        &self,
+        direction: Direction,
+        customer: &Customer,
+        around: &Around<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Refusal> {
+        let Some(level) = self.levels[direction as usize] else { return Ok(()) };
+        if level == customer.levels[direction as usize] {
+            return Ok(());
+        }
+        let field = match direction {
+            Direction::Deposit => "deposit_level",
+            Direction::Withdrawal => "withdrawal_level",
+        };
+        if around.merchant.forbids(customer.labels(), Restriction::BlockLevelChange) {
+            return Err(forbidden(field, Restriction::BlockLevelChange));
+        }
+        if let Some(name) = level.filter(|name| !(around.knows_level)(direction, *name)) {
+            let reason = format!("{name:?} is no level of this merchant for {}s", direction.word());
+            return Err(Refusal::NotAllowed { field, reason });
+        }
+        let drops_settings = around.merchant.reset_settings_on_level_change;
+        events.push(Event::LevelSet { direction, level, drops_settings, at: around.now });
+        Ok(())
+    }
+
+    fn labels(&self, customer: &Customer, around: &Around<'_>, events: &mut Vec<Event>) -> Result<(), Refusal> {
+        let Some(labels) = self.labels.as_ref().filter(|labels| *labels != customer.labels()) else { return Ok(()) };
+        let merchant = around.merchant;
+        distinct("labels", labels)?;
+        if labels.len() > merchant.labels_max {
+            return Err(Refusal::TooMany { field: "labels", most: merchant.labels_max });
+        }
+        if let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) {
+            let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
+            let reason = format!("{label:?} is no label of this merchant; it has {}", known.join(", "));
+            return Err(Refusal::NotAllowed { field: "labels", reason });
+        }
+        events.push(Event::Changed(Change::Labels(labels.clone())));
+        let asks = |labels: &[Name]| merchant.bears(labels, LabelKind::PendingDeletion);
+        match (asks(customer.labels()), asks(labels)) {
+            (false, true) => {
+                let due = around.now.plus(merchant.deletion_grace_ms);
+                events.push(Event::Changed(Change::DeletionDue(Some(due))));
+            }
+            (true, false) => events.push(Event::Changed(Change::DeletionDue(None))),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn forbidden(field: &'static str, restriction: Restriction) -> Refusal {
+    let reason = format!("may not be changed: a label of the customer says {}", restriction.word());
+    Refusal::NotAllowed { field, reason }
+}
+
+fn distinct(field: &'static str, names: &[Name]) -> Result<(), Refusal> {
+    let twice = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+    match twice {
+        Some((_, name)) => Err(Refusal::NotAllowed { field, reason: format!("names {name:?} twice") }),
+        None => Ok(()),
+    }
+}
+
+/// What a deletion request makes happen: the customer is labelled, and the personal attributes are erased when the
+/// merchant's time of grace is over.
+#[must_use]
+pub fn deletion(customer: &Customer, merchant: &Merchant, now: Millis) -> Vec<Event> {
+    let profile = customer.profile();
+    if profile.is_some_and(|profile| profile.erased || profile.deletion_due.is_some()) {
+        return Vec::new();
+    }
+    let due = Event::Changed(Change::DeletionDue(Some(now.plus(merchant.deletion_grace_ms))));
+    relabelled(customer, merchant, LabelKind::PendingDeletion).into_iter().chain([due]).collect()
+}
+
+/// What the end of the time of grace makes happen.
+#[must_use]
+pub fn erasure(customer: &Customer, merchant: Option<&Merchant>) -> Vec<Event> {
+    let labelled = merchant.and_then(|merchant| relabelled(customer, merchant, LabelKind::Deleted));
+    labelled.into_iter().chain([Event::Changed(Change::Erased)]).collect()
+}
+
+/// The labels with the merchant's first one of a kind in the place of one that asked for deletion.
+fn relabelled(customer: &Customer, merchant: &Merchant, kind: LabelKind) -> Option<Event> {
+    let label = merchant.labels.iter().find(|label| label.kind == kind)?;
+    let is_over = |name: &Name| merchant.label(*name).is_some_and(|label| label.kind == LabelKind::PendingDeletion);
+    let mut labels: Vec<Name> = customer.labels().iter().copied().filter(|name| !is_over(name)).collect();
+    labels.push(label.name);
+    Some(Event::Changed(Change::Labels(labels)))
+}
+
+impl From<NotRegistered> for Refusal {
+    fn from(why: NotRegistered) -> Self {
+        Self::NotRegistered(why)
+    }
+}

@@ -1,0 +1,300 @@
+//! A customer as a document, and what a body says of one.
+
+use super::{
+    problem::Problem,
+    shapes::{Shows, span_word},
+};
+use crate::{
+    config::body::{Object, object},
+    domain::{
+        customer::Customer,
+        identity::ATTRIBUTE_BYTES_MAX,
+        money::{Decimal, Minor},
+        name::Name,
+        own::{OWN_RATES_MAX, OwnLimits, OwnRate},
+        payment::{currency, no_card_id, no_card_number, short, time, word},
+        profile::{IndividualSettings, Instrument},
+        refusal::Refusal,
+        rules::{Attribute, Direction, Filter, Merchant, Rules, Word},
+        said::Said,
+        standing::CustomerStatus,
+        terminal::{self, Placeholder},
+        time::Millis,
+    },
+};
+use serde_json::{Map, Value, json, value::RawValue};
+
+/// What surrounds a customer who is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) merchant: &'a Merchant,
+    /// Whether payments by an instrument are blocked.
+    pub(super) is_blocked: &'a dyn Fn(&str) -> bool,
+    pub(super) now: Millis,
+}
+
+impl Shown<'_> {
+    /// The whole document, transactions and usage apart.
+    pub(super) fn customer(&self, customer: &Customer) -> Value {
+        let level = |direction: Direction| customer.levels[direction as usize].map(Name::as_str);
+        let mut document = Map::new();
+        let mut set = |key: &str, value: Value| _ = document.insert(key.to_owned(), value);
+        set("customer_id", json!(customer.number.to_string()));
+        set("merchant_customer_identifier", json!(customer.identifier));
+        set("deposit_level", json!(level(Direction::Deposit)));
+        set("withdrawal_level", json!(level(Direction::Withdrawal)));
+        set("status", json!(customer.status().word()));
+        set("labels", json!(names(customer.labels())));
+        set("restrictions", json!(self.merchant.restrictions(customer.labels())));
+        for (word, attribute) in Attribute::WORDS {
+            set(word, json!(customer.attributes.value(*attribute)));
+        }
+        let mut instruments: Vec<&Instrument> = customer.instruments().iter().collect();
+        // Last used first, the default one before all.
+        instruments.sort_by_key(|i| (!i.is_default, std::cmp::Reverse(i.last_success_at.unwrap_or(i.saved_at))));
+        set("payment_instruments", instruments.into_iter().map(|instrument| self.instrument(instrument)).collect());
+        let profile = customer.profile();
+        let settings = profile.map_or(&[][..], |profile| &profile.settings);
+        set("settings", settings.iter().map(|settings| self.settings(settings)).collect());
+        let limits = profile.map_or(&[][..], |profile| &profile.limits);
+        set("limits", limits.iter().map(|limits| self.limits(limits)).collect());
+        set("disabled_projects", json!(names(customer.switched_off())));
+        set("rates", customer.rates().iter().map(rate).collect());
+        set("deletion_due", json!(profile.and_then(|profile| profile.deletion_due).map(Shows)));
+        set("erased", json!(customer.is_erased()));
+        set("terminal_url", json!(self.terminal_url(customer)));
+        set("created_at", json!(Shows(customer.created)));
+        set("modified_at", json!(Shows(customer.modified)));
+        Value::Object(document)
+    }
+
+    fn terminal_url(&self, customer: &Customer) -> Option<String> {
+        let number = customer.number.to_string();
+        terminal::fill(self.merchant.terminal_url.as_deref()?, |placeholder| match placeholder {
+            Placeholder::Merchant => Some(self.merchant.id.as_str()),
+            Placeholder::CustomerId => Some(number.as_str()),
+            Placeholder::MerchantCustomerIdentifier => customer.identifier.as_deref(),
+        })
+    }
+
+    /// A stored payment instrument.
+    pub(super) fn instrument(&self, instrument: &Instrument) -> Value {
+        let is_blocked = (self.is_blocked)(&instrument.id);
+        json!({
+            "payment_instrument": instrument.id,
+            "type": instrument.kind.word(),
+            "masked_number": instrument.masked,
+            "expires": instrument.expires.map(month),
+            "saved_at": Shows(instrument.saved_at),
+            "last_success_at": instrument.last_success_at.map(Shows),
+            "successful_payments": instrument.successes,
+            "state": if is_blocked { "blocked" } else { instrument.state.word() },
+            "default": instrument.is_default,
+            "card_on_file": instrument.on_file,
+        })
+    }
+
+    /// Individual settings.
+    pub(super) fn settings(&self, settings: &IndividualSettings) -> Value {
+        let units = self.rules.currencies.units(settings.currency);
+        let amount = |value: Option<u64>| value.map(|value| Shows(Minor { value: u128::from(value), units }));
+        let methods: Vec<Value> = settings
+            .methods
+            .iter()
+            .map(|method| {
+                json!({
+                    "method": method.method.as_str(),
+                    "show_in_form": method.show_in_form,
+                    "min_amount": amount(method.min_amount),
+                    "max_amount": amount(method.max_amount),
+                    "gates": method.gates.as_deref().map(names),
+                })
+            })
+            .collect();
+        json!({
+            "direction": settings.direction.word(),
+            "currency": Shows(settings.currency),
+            "level": settings.level.as_str(),
+            "methods": methods,
+            "global_limit": { "min_amount": amount(settings.global_min), "max_amount": amount(settings.global_max) },
+        })
+    }
+
+    /// Own limits.
+    pub(super) fn limits(&self, limits: &OwnLimits) -> Value {
+        let filters =
+            |filters: &[Filter]| -> Vec<Value> { filters.iter().map(|filter| self.filter(filter, limits)).collect() };
+        let pending = limits.pending.as_ref().filter(|(from, _)| *from > self.now);
+        json!({
+            "direction": limits.direction.word(),
+            "currency": Shows(limits.currency),
+            "filters": filters(limits.own_at(self.now)),
+            "pending": pending.map(|(from, pending)| json!({ "from": Shows(*from), "filters": filters(pending) })),
+            "operator": (!limits.operator_at(self.now).is_empty()).then(|| {
+                json!({ "filters": filters(limits.operator_at(self.now)), "until": limits.until.map(Shows) })
+            }),
+        })
+    }
+
+    fn filter(&self, filter: &Filter, limits: &OwnLimits) -> Value {
+        let units = self.rules.currencies.units(limits.currency);
+        json!({
+            "name": filter.name.as_str(),
+            "window": span_word(filter.window),
+            "class": filter.class.word(),
+            "scope": filter.scope.word(),
+            "amount_limit": filter.amount_limit.map(|value| Shows(Minor { value: u128::from(value), units })),
+            "quantity_limit": filter.quantity_limit,
+            "subtract_cancel_transactions": filter.subtract_cancels,
+            "mode": filter.mode.word(),
+        })
+    }
+}
+
+fn names(names: &[Name]) -> Vec<&'static str> {
+    names.iter().map(|name| name.as_str()).collect()
+}
+
+fn rate(rate: &OwnRate) -> Value {
+    json!({
+        "from": Shows(rate.from),
+        "to": Shows(rate.to),
+        "rate": rate.rate.to_string(),
+        "units": rate.units,
+        "valid_from": Shows(rate.valid_from),
+    })
+}
+
+/// A month as `2027-04`.
+fn month(months: u32) -> String {
+    format!("{:04}-{:02}", months / 12, months % 12 + 1)
+}
+
+/// A body that says something of a customer.
+pub(super) struct CustomerIn {
+    pub(super) identifier: Option<String>,
+    pub(super) created: Option<Millis>,
+    pub(super) said: Said,
+}
+
+/// Reads a body; `is_new`: it makes a customer, and may say by which identifier and when.
+pub(super) fn read(body: &[u8], rules: &Rules, is_new: bool) -> Result<CustomerIn, Problem> {
+    let mut customer = CustomerIn { identifier: None, created: None, said: Said::default() };
+    for (key, raw) in object(body)?.0 {
+        let said = &mut customer.said;
+        if let Some(attribute) = Attribute::parse(&key) {
+            let value = text(attribute.word(), raw)?.unwrap_or_default();
+            said.attributes.push((attribute, attribute_value(attribute, value)?));
+            continue;
+        }
+        match key.as_str() {
+            "merchant_customer_identifier" if is_new => {
+                customer.identifier = text("merchant_customer_identifier", raw)?.filter(|id| !id.is_empty());
+                if let Some(id) = &customer.identifier {
+                    short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX)?;
+                    no_card_id("merchant_customer_identifier", id)?;
+                }
+            }
+            "created_at" if is_new => customer.created = time("created_at", text("created_at", raw)?.as_deref())?,
+            "deposit_level" => said.levels[Direction::Deposit as usize] = Some(level("deposit_level", raw)?),
+            "withdrawal_level" => {
+                said.levels[Direction::Withdrawal as usize] = Some(level("withdrawal_level", raw)?);
+            }
+            "status" => {
+                let written = text("status", raw)?;
+                said.status = written.map(|status| word::<CustomerStatus>("status", &status)).transpose()?;
+            }
+            "labels" => said.labels = Some(list("labels", raw)?),
+            "disabled_projects" => said.switched_off = Some(list("disabled_projects", raw)?),
+            "rates" => said.rates = Some(rates(raw, rules)?),
+            _ => {
+                let words = Attribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+                let also = if is_new { "merchant_customer_identifier, created_at, " } else { "" };
+                let detail = format!(
+                    "`{key}` is not taken here; taken are {also}deposit_level, withdrawal_level, status, labels, \
+                     disabled_projects, rates, {words}"
+                );
+                return Err(Problem::malformed("unknown_field", detail).at(&key));
+            }
+        }
+    }
+    Ok(customer)
+}
+
+/// A value as it is kept: what is blank says nothing, and what looks like a card's number is refused.
+pub(super) fn attribute_value(attribute: Attribute, value: String) -> Result<Box<str>, Refusal> {
+    let field = attribute.word();
+    short(field, &value, ATTRIBUTE_BYTES_MAX)?;
+    match attribute {
+        Attribute::Phone => {}
+        Attribute::ExternalId => no_card_id(field, &value)?,
+        _ => no_card_number(field, &value)?,
+    }
+    Ok(if value.trim().is_empty() { "".into() } else { value.into() })
+}
+
+fn wrong(field: &str, want: &str) -> Problem {
+    Problem::malformed("wrong_type", format!("`{field}` is {want}")).at(field)
+}
+
+fn text(field: &str, raw: &RawValue) -> Result<Option<String>, Problem> {
+    serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string"))
+}
+
+fn level(field: &'static str, raw: &RawValue) -> Result<Option<Name>, Problem> {
+    let written = text(field, raw)?;
+    Ok(crate::domain::payment::name(field, written.as_deref())?)
+}
+
+fn list(field: &'static str, raw: &RawValue) -> Result<Vec<Name>, Problem> {
+    let written: Option<Vec<String>> =
+        serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a list of strings"))?;
+    let name = |text: &String| Name::parse_sent(text).map_err(|error| Refusal::Name { field, error }.into());
+    written.unwrap_or_default().iter().map(name).collect()
+}
+
+fn rates(raw: &RawValue, rules: &Rules) -> Result<Vec<OwnRate>, Problem> {
+    let items: Option<Vec<&RawValue>> = serde_json::from_str(raw.get()).map_err(|_| wrong("rates", "a list"))?;
+    let items = items.unwrap_or_default();
+    if items.len() > OWN_RATES_MAX {
+        return Err(Refusal::TooMany { field: "rates", most: OWN_RATES_MAX }.into());
+    }
+    items.into_iter().map(|item| one_rate(&object(item.get().as_bytes())?, rules)).collect()
+}
+
+fn one_rate(fields: &Object<'_>, rules: &Rules) -> Result<OwnRate, Problem> {
+    const TAKEN: [&str; 5] = ["from", "to", "rate", "units", "valid_from"];
+    let bad =
+        |field: &str, what: &str| Problem::malformed("value_unknown", format!("`rates`: `{field}` {what}")).at("rates");
+    if let Some((unknown, _)) = fields.0.iter().find(|(key, _)| !TAKEN.contains(&key.as_str())) {
+        return Err(bad(unknown, "is not taken here; taken are from, to, rate, units, valid_from"));
+    }
+    let field = |name: &str| fields.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+    let needed = |name: &'static str| field(name).ok_or_else(|| bad(name, "is missing"));
+    let code = |name: &'static str| -> Result<_, Problem> {
+        let text = text("rates", needed(name)?)?.unwrap_or_default();
+        Ok(currency(rules, &text)?)
+    };
+    let (from, to) = (code("from")?, code("to")?);
+    if from == to {
+        return Err(bad("to", "is the same currency as `from`"));
+    }
+    // A number is read from its digits as they are written.
+    let digits = needed("rate")?.get().trim_matches('"');
+    let rate = Decimal::parse(digits).ok().filter(|rate| rate.mantissa > 0);
+    let rate = rate.ok_or_else(|| bad("rate", "is a decimal number above zero, as \"1.0872\""))?;
+    let units: Option<u32> = match field("units") {
+        None => Some(1),
+        Some(raw) => raw.get().parse().ok().filter(|units| (1..=1_000_000).contains(units)),
+    };
+    let units = units.ok_or_else(|| bad("units", "is a whole number from 1 to 1000000"))?;
+    let valid_from = match field("valid_from") {
+        None => Millis(0),
+        Some(raw) => {
+            let written = text("rates", raw)?.unwrap_or_default();
+            Millis::parse(&written).ok_or_else(|| bad("valid_from", "is a time, as 2026-11-20T10:00:00Z"))?
+        }
+    };
+    Ok(OwnRate { from, to, rate, units, valid_from })
+}

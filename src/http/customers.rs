@@ -1,0 +1,401 @@
+//! Customers over the wire: lists, lookups, and what staff change.
+
+use super::{
+    customer::{self, Shown},
+    desk::render,
+    history,
+    lists::page_of,
+    problem::{Problem, Told},
+    staff::Staff,
+    usage,
+};
+use crate::{
+    config::body,
+    domain::{
+        customer::{Customer, Event, Make},
+        identity::Attributes,
+        name::Name,
+        own::{OWN_FILTERS_MAX, OwnLimits},
+        payment::{time, word},
+        profile::{Change, IndividualSettings, SETTINGS_MAX},
+        refusal::Refusal,
+        rules::{Attribute, Direction, Word},
+        said,
+        standing::CustomerStatus,
+        time::Millis,
+    },
+    ledger::{Admitted, Applying, Find, Mark, PAGE_MAX},
+};
+use axum::response::Response;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, str::FromStr};
+
+impl Staff {
+    /// The customer whom the path names.
+    pub(super) fn customer_id(&self) -> &str {
+        self.named(0)
+    }
+
+    /// The customer's document as it stands.
+    fn document(&self) -> Result<Told, Problem> {
+        let merchant = self.merchant.id.as_str();
+        let ledger = &self.daemon.desk.ledger;
+        let document = ledger.look(merchant, self.customer_id(), self.now()?, |c, now| self.document_of(c, now))?;
+        Ok(Told::of(render(&document)))
+    }
+
+    fn document_of(&self, customer: &Customer, now: Millis) -> Value {
+        let is_blocked = |id: &str| self.daemon.desk.ledger.blocks(id);
+        Shown { rules: &self.rules, merchant: &self.merchant, is_blocked: &is_blocked, now }.customer(customer)
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Customer, Millis) -> T) -> Result<T, Problem> {
+        let ledger = &self.daemon.desk.ledger;
+        Ok(ledger.look(self.merchant.id.as_str(), self.customer_id(), self.now()?, look)?)
+    }
+
+    fn change(&self, make: &mut Make<'_>) -> Result<(), Problem> {
+        let (ledger, hand) = (&self.daemon.desk.ledger, (self.author, self.now()?));
+        ledger.change(self.merchant.id, self.customer_id(), hand, &Attributes::default(), make)?;
+        Ok(())
+    }
+}
+
+/// `GET /v1/merchants/{m}/customers`.
+pub(crate) async fn list(staff: Staff) -> Response {
+    let found = find(&staff);
+    staff.tell(found).await
+}
+
+fn find(staff: &Staff) -> Result<Told, Problem> {
+    let wanted = wanted(&staff.query)?;
+    let ledger = &staff.daemon.desk.ledger;
+    let found = match wanted {
+        Some(find) => ledger.find_customers(staff.merchant.id, &find, staff.now()?, |c, now| staff.document_of(c, now)),
+        None => return Ok(Told::of(render(&json!({ "customers": [], "next_cursor": null })))),
+    };
+    let next = found.next.map(|number| number.to_string());
+    Ok(Told::of(render(&json!({ "customers": found.customers, "next_cursor": next }))))
+}
+
+/// What a query asks for; `None`: nobody can have it.
+pub(super) fn wanted(query: &str) -> Result<Option<Find>, Problem> {
+    const TAKEN: [&str; 14] = [
+        "customer_id",
+        "merchant_customer_identifier",
+        "deposit_level",
+        "withdrawal_level",
+        "email",
+        "phone",
+        "external_id",
+        "status",
+        "label",
+        "created_from",
+        "created_to",
+        "sort",
+        "limit",
+        "cursor",
+    ];
+    let mut find = Find { limit: 100, ..Find::default() };
+    let mut is_nobody = false;
+    for (field, value) in once_each(query, &TAKEN)? {
+        let bad = |what: &str| Problem::malformed("value_unknown", format!("`{field}` {what}")).at(field);
+        // A text that was never a name is nobody's, and need not become one.
+        let mut mark = |of: fn(Name) -> Mark| match Name::known(&value) {
+            Some(name) => find.marks.push(of(name)),
+            None => is_nobody = true,
+        };
+        match field {
+            "customer_id" => find.customer_id = Some(value),
+            "merchant_customer_identifier" => find.identifier = Some(value),
+            "deposit_level" if value.is_empty() => find.marks.push(Mark::Level(Direction::Deposit, None)),
+            "withdrawal_level" if value.is_empty() => find.marks.push(Mark::Level(Direction::Withdrawal, None)),
+            "deposit_level" => mark(|name| Mark::Level(Direction::Deposit, Some(name))),
+            "withdrawal_level" => mark(|name| Mark::Level(Direction::Withdrawal, Some(name))),
+            "label" => mark(Mark::Label),
+            "status" => find.marks.push(Mark::Status(word::<CustomerStatus>("status", &value)?)),
+            "created_from" => find.created_from = time("created_from", Some(&value))?,
+            "created_to" => find.created_to = time("created_to", Some(&value))?,
+            "sort" => {
+                find.descending = match value.as_str() {
+                    "customer_id" => false,
+                    "-customer_id" => true,
+                    _ => return Err(bad("is customer_id (the oldest first) or -customer_id")),
+                }
+            }
+            "limit" => find.limit = limit(&value)?,
+            "cursor" => {
+                let after = value.parse().map_err(|_| bad("is a `next_cursor` of an earlier page"))?;
+                find.after = Some(after);
+            }
+            _ => {
+                if let Some(attribute) = Attribute::parse(field) {
+                    find.attributes.set(attribute, &value);
+                    is_nobody |= value.trim().is_empty();
+                }
+            }
+        }
+    }
+    Ok((!is_nobody).then_some(find))
+}
+
+/// How many a page may have.
+pub(super) fn limit(value: &str) -> Result<usize, Problem> {
+    let limit = usize::from_str(value).ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+    let detail = format!("`limit` is a number from 1 to {PAGE_MAX}");
+    limit.ok_or_else(|| Problem::malformed("value_unknown", detail).at("limit"))
+}
+
+/// The fields of a query, each taken and each once.
+pub(super) fn once_each<'t>(query: &str, taken: &[&'t str]) -> Result<Vec<(&'t str, String)>, Problem> {
+    let mut seen: BTreeMap<&'t str, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let Some(field) = taken.iter().copied().find(|taken| *taken == name) else {
+            let detail = format!("`{name}` is not taken here; taken are {}", taken.join(", "));
+            return Err(Problem::malformed("unknown_field", detail).at(&name));
+        };
+        if seen.insert(field, value.into_owned()).is_some() {
+            return Err(Problem::malformed("duplicate_field", format!("`{field}` comes twice")).at(field));
+        }
+    }
+    Ok(seen.into_iter().collect())
+}
+
+/// `POST /v1/merchants/{m}/customers`.
+pub(crate) async fn create(staff: Staff) -> Response {
+    let made = register(&staff);
+    staff.tell(made).await
+}
+
+fn register(staff: &Staff) -> Result<Told, Problem> {
+    let sent = customer::read(&staff.body, &staff.rules, true)?;
+    let now = staff.now()?;
+    let applying = Applying {
+        merchant: &staff.merchant,
+        identifier: sent.identifier.as_deref(),
+        said: &sent.said,
+        created: sent.created,
+        author: staff.author,
+    };
+    let ledger = &staff.daemon.desk.ledger;
+    let (admitted, _) = ledger.register(&applying, now)?;
+    let (number, is_new) = match admitted {
+        Admitted::Made(number) => (number, true),
+        Admitted::Merged(number) => (number, false),
+        Admitted::Known(number) => {
+            let customer_id = number.to_string();
+            let field = staff.merchant.registration.primary_identifier.word();
+            return Err(Refusal::Taken { field, customer_id }.into());
+        }
+    };
+    let merchant = staff.merchant.id.as_str();
+    let document = ledger.look(merchant, &number.to_string(), now, |c, now| staff.document_of(c, now))?;
+    Ok(if is_new { Told::created(render(&document)) } else { Told::of(render(&document)) })
+}
+
+/// `GET /v1/merchants/{m}/customers/{customer_id}`.
+pub(crate) async fn show(staff: Staff) -> Response {
+    let shown = staff.document();
+    staff.tell(shown).await
+}
+
+/// `PATCH /v1/merchants/{m}/customers/{customer_id}`.
+pub(crate) async fn amend(staff: Staff) -> Response {
+    let done = customer::read(&staff.body, &staff.rules, false).and_then(|sent| {
+        let ledger = &staff.daemon.desk.ledger;
+        let now = staff.now()?;
+        ledger.amend(&staff.merchant, staff.customer_id(), &sent.said, staff.author, now)?;
+        staff.document()
+    });
+    staff.tell(done).await
+}
+
+/// `DELETE /v1/merchants/{m}/customers/{customer_id}`: asks for deletion.
+pub(crate) async fn delete(staff: Staff) -> Response {
+    let done = staff
+        .change(&mut |customer, now| Ok(said::deletion(customer, &staff.merchant, now)))
+        .and_then(|()| staff.document());
+    staff.tell(done).await
+}
+
+/// `GET .../customers/{customer_id}/usage`.
+pub(crate) async fn usage(staff: Staff) -> Response {
+    let read = staff.look(|customer, now| usage::of(customer, &staff.rules, &staff.merchant, now));
+    staff.tell(read.map(|usage| Told::of(render(&usage)))).await
+}
+
+/// `GET .../customers/{customer_id}/transactions`.
+pub(crate) async fn transactions(staff: Staff) -> Response {
+    let read = staff
+        .look(|_, _| ())
+        .and_then(|()| page_of(&staff.daemon, staff.merchant.id.as_str(), &staff.query, Some(staff.customer_id())));
+    staff.tell(read.map(Told::of)).await
+}
+
+/// `GET .../customers/{customer_id}/history`.
+pub(crate) async fn history(staff: Staff) -> Response {
+    let read = history::of(&staff);
+    staff.tell(read.map(Told::of)).await
+}
+
+/// `GET .../settings/{direction}/{currency}/{level}`.
+pub(crate) async fn settings(staff: Staff) -> Response {
+    let read = read_settings(&staff);
+    staff.tell(read).await
+}
+
+fn read_settings(staff: &Staff) -> Result<Told, Problem> {
+    let none = none_of(staff)?;
+    let (direction, currency, level) = (none.direction, none.currency, none.level);
+    let shown = staff.look(|customer, now| {
+        let is_blocked = |_: &str| false;
+        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
+        shown.settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
+    })?;
+    Ok(Told::of(render(&shown)))
+}
+
+/// Settings that say nothing, of the place that the path names.
+fn none_of(staff: &Staff) -> Result<IndividualSettings, Problem> {
+    Ok(IndividualSettings {
+        direction: staff.direction(1)?,
+        currency: staff.currency(2)?,
+        level: staff.name(3, "level")?,
+        methods: Vec::new(),
+        global_min: None,
+        global_max: None,
+    })
+}
+
+/// `PUT .../settings/{direction}/{currency}/{level}`.
+pub(crate) async fn set_settings(staff: Staff) -> Response {
+    let done = put_settings(&staff).and_then(|()| read_settings(&staff));
+    staff.tell(done).await
+}
+
+fn put_settings(staff: &Staff) -> Result<(), Problem> {
+    let none = none_of(staff)?;
+    let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies)?;
+    let gates = sent.methods.iter().flat_map(|method| method.gates.iter().flatten());
+    if let Some(unknown) = gates.into_iter().find(|gate| staff.merchant.gate_item(**gate).is_none()) {
+        let (merchant, known) = (&staff.merchant, |id: &Name| id.as_str());
+        let gates =
+            merchant.gates.iter().map(|gate| known(&gate.id)).chain(merchant.routes.iter().map(|r| known(&r.id)));
+        let candidates = gates.collect::<Vec<_>>().join(", ");
+        return Err(Refusal::UnknownPlace { field: "gates", value: unknown.to_string(), candidates }.into());
+    }
+    let (global_min, global_max) = (sent.global_min, sent.global_max);
+    let settings = IndividualSettings { methods: sent.methods, global_min, global_max, ..none };
+    staff.change(&mut |customer, _| {
+        let IndividualSettings { direction, currency, level, .. } = settings;
+        let known = customer.settings_for(direction, currency, level);
+        if known == Some(&settings) || (known.is_none() && settings.is_empty()) {
+            return Ok(Vec::new());
+        }
+        if known.is_none() && customer.profile().is_some_and(|profile| profile.settings.len() >= SETTINGS_MAX) {
+            return Err(Refusal::TooMany { field: "settings", most: SETTINGS_MAX });
+        }
+        Ok(vec![Event::Changed(Change::Settings(settings.clone()))])
+    })
+}
+
+/// `DELETE .../settings/{direction}/{currency}/{level}`: reset to default.
+pub(crate) async fn reset_settings(staff: Staff) -> Response {
+    let done = none_of(&staff).and_then(|none| {
+        staff.change(&mut |customer, _| {
+            let known = customer.settings_for(none.direction, none.currency, none.level);
+            Ok(known.map(|_| Event::Changed(Change::Settings(none.clone()))).into_iter().collect())
+        })
+    });
+    let done = done.and_then(|()| read_settings(&staff));
+    staff.tell(done).await
+}
+
+/// `GET .../limits/{direction}/{currency}`.
+pub(crate) async fn limits(staff: Staff) -> Response {
+    let read = read_limits(&staff);
+    staff.tell(read).await
+}
+
+/// No limits, of the place that the path names.
+fn no_limits(staff: &Staff) -> Result<OwnLimits, Problem> {
+    Ok(OwnLimits::none(staff.direction(1)?, staff.currency(2)?))
+}
+
+fn read_limits(staff: &Staff) -> Result<Told, Problem> {
+    let none = no_limits(staff)?;
+    let shown = staff.look(|customer, now| {
+        let is_blocked = |_: &str| false;
+        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
+        shown.limits(customer.limits_for(none.direction, none.currency).unwrap_or(&none))
+    })?;
+    Ok(Told::of(render(&shown)))
+}
+
+/// `PUT .../limits/{direction}/{currency}`.
+pub(crate) async fn set_limits(staff: Staff) -> Response {
+    let done = put_limits(&staff).and_then(|()| read_limits(&staff));
+    staff.tell(done).await
+}
+
+fn put_limits(staff: &Staff) -> Result<(), Problem> {
+    let none = no_limits(staff)?;
+    let sent = body::limits(&staff.body, none.currency, &staff.rules.currencies)?;
+    if sent.filters.len() > OWN_FILTERS_MAX {
+        return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
+    }
+    change_limits(staff, &none, &mut |known, now| match sent.until {
+        None => Ok(known.asked(&sent.filters, now, staff.merchant.raise_delay_ms)),
+        Some(until) if until <= now => Err(Refusal::NotLater(now.to_string())),
+        Some(_) => Ok(OwnLimits { operator: sent.filters.clone(), until: sent.until, ..known.clone() }),
+    })
+}
+
+/// Changes the limits to what `make` makes of them.
+fn change_limits(
+    staff: &Staff,
+    none: &OwnLimits,
+    make: &mut dyn FnMut(&OwnLimits, Millis) -> Result<OwnLimits, Refusal>,
+) -> Result<(), Problem> {
+    staff.change(&mut |customer, now| {
+        let known = customer.limits_for(none.direction, none.currency).unwrap_or(none);
+        let limits = make(known, now)?;
+        Ok(if limits == *known { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
+    })
+}
+
+/// `DELETE .../limits/{direction}/{currency}`: asks for none; with `?operator=true` takes away the operator's.
+pub(crate) async fn drop_limits(staff: Staff) -> Response {
+    let done = take_limits(&staff).and_then(|()| read_limits(&staff));
+    staff.tell(done).await
+}
+
+fn take_limits(staff: &Staff) -> Result<(), Problem> {
+    let none = no_limits(staff)?;
+    let mut is_operator = false;
+    for (field, value) in once_each(&staff.query, &["operator"])? {
+        is_operator = value
+            .parse()
+            .map_err(|_| Problem::malformed("value_unknown", format!("`{field}` is true or false")).at(field))?;
+    }
+    change_limits(staff, &none, &mut |known, now| {
+        Ok(if is_operator {
+            OwnLimits { operator: Vec::new(), until: None, ..known.clone() }
+        } else {
+            known.asked(&[], now, staff.merchant.raise_delay_ms)
+        })
+    })
+}
+
+/// `DELETE .../limits/{direction}/{currency}/pending`: what waits is not to come.
+pub(crate) async fn drop_pending(staff: Staff) -> Response {
+    let done = no_limits(&staff)
+        .and_then(|none| {
+            change_limits(&staff, &none, &mut |known, now| {
+                let is_waiting = known.pending.as_ref().is_some_and(|(from, _)| *from > now);
+                Ok(if is_waiting { OwnLimits { pending: None, ..known.clone() } } else { known.clone() })
+            })
+        })
+        .and_then(|()| read_limits(&staff));
+    staff.tell(done).await
+}

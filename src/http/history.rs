@@ -1,0 +1,68 @@
+//! A customer's history over the wire: what each step changed of the document, with the old and the new value.
+
+use super::{customer::Shown, desk::render, problem::Problem, shapes::Shows, staff::Staff};
+use crate::http::customers::{limit, once_each};
+use serde_json::{Map, Value, json};
+
+/// What follows from the rest of the document, or is no change by itself.
+const DERIVED: [&str; 4] = ["customer_id", "modified_at", "restrictions", "terminal_url"];
+
+/// A page of the history, the newest step first.
+pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
+    let (mut most, mut behind) = (100, 0_usize);
+    for (field, value) in once_each(&staff.query, &["limit", "cursor"])? {
+        match field {
+            "limit" => most = limit(&value)?,
+            _ => {
+                let detail = "`cursor` is a `next_cursor` of an earlier page";
+                let parsed = value.parse();
+                behind = parsed.map_err(|_| Problem::malformed("value_unknown", detail).at("cursor"))?;
+            }
+        }
+    }
+    let ledger = &staff.daemon.desk.ledger;
+    let mut steps: Vec<Value> = Vec::new();
+    let merchant = staff.merchant.id.as_str();
+    ledger.history(merchant, staff.customer_id(), staff.now()?, &mut |chapter, before, after| {
+        // Blocks are no customer's, and stand in no customer's history.
+        let is_blocked = |_: &str| false;
+        let now = chapter.chronicle.at;
+        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
+        let is_first = steps.is_empty() && chapter.chronicle.previous.is_none();
+        let old = if is_first { Value::Null } else { shown.customer(before) };
+        let changes = differences(&old, &shown.customer(after));
+        steps.push(json!({
+            "at": Shows(chapter.chronicle.at),
+            "source": chapter.chronicle.source.word(),
+            "by": chapter.chronicle.by.map(|by| by.as_str()),
+            "transaction_id": chapter.transaction_id,
+            "changes": changes,
+        }));
+    })?;
+    let total = steps.len();
+    // Steps are counted from the first, so that what comes meanwhile moves no page.
+    let end = if behind == 0 { total } else { behind.min(total) };
+    let begin = end.saturating_sub(most);
+    let mut page: Vec<Value> = steps.drain(begin..end).collect();
+    page.reverse();
+    let next = (begin > 0).then(|| begin.to_string());
+    Ok(render(&json!({ "history": page, "next_cursor": next })))
+}
+
+fn differences(old: &Value, new: &Value) -> Vec<Value> {
+    let none = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
+    let is_empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let fields = new.iter().filter(|(field, _)| !DERIVED.contains(&field.as_str()));
+    fields
+        .filter_map(|(field, new)| {
+            let old = old.get(field).unwrap_or(&Value::Null);
+            let same = old == new || (is_empty(old) && is_empty(new));
+            (!same).then(|| json!({ "field": field, "old": old, "new": new }))
+        })
+        .collect()
+}

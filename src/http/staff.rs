@@ -1,0 +1,110 @@
+//! Calls of a gateway's staff: what every one of them needs, taken from the request once.
+
+use super::{
+    access::Grant,
+    handlers::{Daemon, json, read_body},
+    problem::{Problem, Told},
+};
+use crate::{
+    config::body::Refused,
+    domain::{
+        money::Currency,
+        name::Name,
+        payment::{currency, word},
+        profile::{Author, Source},
+        refusal::Refusal,
+        rules::{Direction, Merchant, Rules},
+        time::Millis,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// A call about a merchant's customers, levels or rates.
+pub(crate) struct Staff {
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) merchant: Arc<Merchant>,
+    /// What the path names behind the merchant, in its order.
+    named: Vec<String>,
+    /// As it stands in the address; empty where there is none.
+    pub(super) query: String,
+    pub(super) body: Bytes,
+    /// Who calls.
+    pub(super) author: Author,
+}
+
+impl FromRequest<Arc<Daemon>> for Staff {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, daemon: &Arc<Daemon>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, daemon).await;
+        let Ok(Path(segments)) = path else { return Err(Problem::no_such_path().into_response()) };
+        let mut named = segments.into_iter().map(|(_, id)| id);
+        let merchant = named.next().unwrap_or_default();
+        let named = named.collect();
+        let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let rules = daemon.desk.rules();
+        let Some(merchant) = rules.merchant(&merchant).map(Arc::clone) else {
+            return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
+        };
+        let author = Author { source: Source::Api, by };
+        Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author })
+    }
+}
+
+impl Staff {
+    /// What the path names at a place behind the merchant.
+    pub(super) fn named(&self, place: usize) -> &str {
+        self.named.get(place).map_or("", String::as_str)
+    }
+
+    /// The direction that the path names at a place.
+    pub(super) fn direction(&self, place: usize) -> Result<Direction, Problem> {
+        Ok(word::<Direction>("direction", self.named(place))?)
+    }
+
+    /// The currency that the path names at a place.
+    pub(super) fn currency(&self, place: usize) -> Result<Currency, Problem> {
+        Ok(currency(&self.rules, self.named(place))?)
+    }
+
+    /// The name that the path names at a place.
+    pub(super) fn name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
+        Ok(Name::parse_sent(self.named(place)).map_err(|error| Refusal::Name { field, error })?)
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Result<Millis, Problem> {
+        self.daemon.desk.time()
+    }
+
+    /// Says what was read or done, once all that it may rest on is committed.
+    pub(super) async fn tell(&self, said: Result<Told, Problem>) -> Response {
+        let journal = self.daemon.desk.ledger.journal();
+        if journal.committed(journal.last()).await.is_err() {
+            return Problem::outcome_unknown().into_response();
+        }
+        match said {
+            Err(problem) => problem.into_response(),
+            Ok(told) => told.over(json),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.problems.first().cloned().unwrap_or_default();
+        let mut problem = Self::malformed("body_invalid", detail);
+        problem.field = refused.field;
+        problem.problems = refused.problems;
+        problem
+    }
+}

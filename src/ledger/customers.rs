@@ -1,0 +1,380 @@
+//! Customers as a gateway's staff know them: registered, looked at, changed.
+
+use super::{
+    LAST_CUSTOMER, Ledger,
+    index::{Seat, number_of},
+};
+use crate::{
+    domain::{
+        common::Common,
+        customer::{Customer, Event, Make},
+        identity::Attributes,
+        name::Name,
+        profile::{Author, Change, Source},
+        refusal::Refusal,
+        registration::{self, Applicant, IDENTIFIERS, Identifier, Identifiers, Offer, Verdict},
+        rules::{Attribute, Direction, Merchant},
+        said::{Around, Said, identifier_of},
+        time::Millis,
+        transaction::Status,
+    },
+    journal::{Lsn, event},
+};
+use std::{borrow::Cow, sync::atomic::Ordering};
+
+/// How often an external id is made anew because somebody has it already, before the policy is taken to be used up.
+const TRIES_MAX: u64 = 10_000;
+
+/// Somebody to be registered.
+#[derive(Debug, Clone, Copy)]
+pub struct Applying<'a> {
+    /// Whose.
+    pub merchant: &'a Merchant,
+    /// Unique in the merchant where set.
+    pub identifier: Option<&'a str>,
+    /// What is said of the customer.
+    pub said: &'a Said,
+    /// When the customer was made, where that was earlier.
+    pub created: Option<Millis>,
+    /// Who says it.
+    pub author: Author,
+}
+
+/// What has become of somebody who was to be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// A customer was made.
+    Made(u64),
+    /// It was this customer all along; nothing was changed.
+    Known(u64),
+    /// What was said went to this customer, by the merchant's policy.
+    Merged(u64),
+}
+
+/// [`Make`], knowing who has the attributes that are said.
+type MakeKnowing<'m> = dyn FnMut(&Customer, &Owners, Millis) -> Result<Vec<Event>, Refusal> + 'm;
+
+/// Who has the identifiers and attributes that are said.
+struct Owners {
+    identifier: Option<u64>,
+    attributes: Vec<(Attribute, Vec<u64>)>,
+}
+
+impl Owners {
+    /// The oldest customer other than `but` who has an attribute.
+    fn of(&self, attribute: Attribute, but: Option<u64>) -> Option<u64> {
+        let (_, numbers) = self.attributes.iter().find(|(known, _)| *known == attribute)?;
+        numbers.iter().copied().find(|number| Some(*number) != but)
+    }
+
+    fn applicant(&self, applying: &Applying<'_>, offered: &Attributes, at: Millis) -> Applicant {
+        let offer = |identifier: Identifier| {
+            let (is_offered, owner) = match attribute_of(identifier) {
+                None => (applying.identifier.is_some(), self.identifier),
+                Some(attribute) => (offered.value(attribute).is_some(), self.of(attribute, None)),
+            };
+            match (is_offered, owner) {
+                (false, _) => Offer::Absent,
+                (true, None) => Offer::Free,
+                (true, Some(owner)) => Offer::Held(owner),
+            }
+        };
+        let source = match applying.author.source {
+            Source::Payment => registration::Source::Payment,
+            Source::Upload => registration::Source::Import,
+            Source::Api | Source::System => registration::Source::Api,
+        };
+        Applicant { offers: IDENTIFIERS.map(offer), source, at }
+    }
+}
+
+fn attribute_of(identifier: Identifier) -> Option<Attribute> {
+    match identifier {
+        Identifier::MerchantCustomerIdentifier => None,
+        Identifier::Email => Some(Attribute::Email),
+        Identifier::Phone => Some(Attribute::Phone),
+        Identifier::ExternalId => Some(Attribute::ExternalId),
+    }
+}
+
+impl Ledger {
+    /// Registers a customer by the merchant's policy. Returns what has become of it, and the record that it rests on.
+    ///
+    /// # Errors
+    /// The policy refuses; what is said cannot be; there are as many customers as there can be.
+    pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
+        let Applying { merchant, identifier, said, created, author } = *applying;
+        let made_at = created.unwrap_or(now).min(now);
+        let mut said = Cow::Borrowed(said);
+        let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
+        if let Some(made) = (!is_said).then(|| self.make_external_id(applying)).transpose()?.flatten() {
+            said.to_mut().attributes.push((Attribute::ExternalId, made.into()));
+        }
+        let offered = said.offered(merchant);
+        let digests = self.identities.of_all(merchant.id, identifier, &offered);
+        let alone = self.identity_stripes.lock_all(digests.into_iter());
+        let owners = self.owners(merchant.id, identifier, &offered);
+        let left_out = match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
+            Verdict::Create { left_out } => left_out,
+            Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
+            Verdict::Merge { into } => {
+                drop(alone);
+                let lsn = self.fill(applying, into, &offered, now)?;
+                return Ok((Admitted::Merged(into), lsn));
+            }
+        };
+        let said = without(said, left_out);
+        let identifier = identifier.filter(|_| !left_out.contains(Identifier::MerchantCustomerIdentifier));
+        let mut customer = Customer::newcomer(0, merchant, now);
+        let knows_level = |direction, name| self.knows_level(merchant, direction, name);
+        let around = Around { merchant, knows_level: &knows_level, holder: &|_| None, now };
+        let events = said.events(&customer, &around, true)?;
+        customer.number = self.next_number()?;
+        let mut all =
+            vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
+        if !customer.labels().is_empty() {
+            all.push(Event::Changed(Change::Labels(customer.labels().to_vec())));
+        }
+        all.extend(events);
+        let number = customer.number;
+        // The record and the customer become visible in one step, so that no snapshot falls between them.
+        let mut shard = self.customers.lock(number);
+        let recorded = self.record(&mut customer, 0, (author, now), &all);
+        let digests = self.identities.of_customer(&customer);
+        shard.insert(number, customer);
+        drop(shard);
+        self.identities.insert_all(digests, number);
+        Ok((Admitted::Made(number), Lsn(recorded.number)))
+    }
+
+    /// Gives a customer what is offered and missing there.
+    fn fill(&self, applying: &Applying<'_>, into: u64, offered: &Attributes, now: Millis) -> Result<Lsn, Refusal> {
+        let Applying { merchant, author, .. } = *applying;
+        let id = into.to_string();
+        self.change(merchant.id, &id, (author, now), offered, &mut |customer, now| {
+            let attributes = customer.attributes.missing_from(offered);
+            let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
+            Ok(filled.into_iter().collect())
+        })
+    }
+
+    /// Changes a customer as staff say; nothing happens where all of it is so already. Returns the record that it rests
+    /// on.
+    ///
+    /// # Errors
+    /// The customer is not known to the merchant; what is said cannot be.
+    pub fn amend(
+        &self,
+        merchant: &Merchant,
+        customer_id: &str,
+        said: &Said,
+        author: Author,
+        now: Millis,
+    ) -> Result<Lsn, Refusal> {
+        let offered = said.offered(merchant);
+        loop {
+            // Facts are read before the customer is locked: whatever is opened meanwhile is to be looked at too.
+            let seen =
+                said.switched_off.as_ref().map(|projects| self.none_reserved(merchant.id, customer_id, projects, now));
+            let seen = seen.transpose()?;
+            let mut is_stale = false;
+            let lsn = self.change_knowing(
+                merchant.id,
+                customer_id,
+                (author, now),
+                &offered,
+                &mut |customer, owners, now| {
+                    is_stale = seen.is_some_and(|seen| seen != customer.briefs.next_slot());
+                    if is_stale {
+                        return Ok(Vec::new());
+                    }
+                    let knows_level = |direction, name| self.knows_level(merchant, direction, name);
+                    let holder = |attribute| owners.of(attribute, Some(customer.number));
+                    let around = Around { merchant, knows_level: &knows_level, holder: &holder, now };
+                    said.events(customer, &around, false)
+                },
+            )?;
+            if !is_stale {
+                return Ok(lsn);
+            }
+        }
+    }
+
+    /// Refuses where a transaction of the customer is still reserved in a project that is about to be switched off.
+    /// Returns the slot behind the last transaction that was looked at.
+    fn none_reserved(&self, merchant: Name, customer_id: &str, projects: &[Name], now: Millis) -> Result<u32, Refusal> {
+        let look = |customer: &Customer, now| {
+            let newly: Vec<Name> =
+                projects.iter().copied().filter(|project| !customer.is_switched_off(*project)).collect();
+            let waiting = customer.briefs.starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
+            let waiting: Vec<_> = waiting.map(|(slot, brief)| (slot, brief.key, brief.place)).collect();
+            (customer.number, newly, waiting, customer.briefs.next_slot())
+        };
+        let (number, newly, waiting, next_slot) = self.look(merchant.as_str(), customer_id, now, look)?;
+        for (slot, key, place) in if newly.is_empty() { Vec::new() } else { waiting } {
+            let transaction = self.recall(key, Seat { customer: number, slot }, place)?.transaction;
+            let project = transaction.opening.content.project;
+            if newly.contains(&project) {
+                let id = &transaction.opening.id;
+                let reason = format!("cannot hold {project}: transaction {id:?} of the customer is reserved there");
+                return Err(Refusal::NotAllowed { field: "disabled_projects", reason });
+            }
+        }
+        Ok(next_slot)
+    }
+
+    fn knows_level(&self, merchant: &Merchant, direction: Direction, name: Name) -> bool {
+        let configured = merchant.levels.iter().any(|level| level.direction == direction && level.name == name);
+        let made = || self.made_levels(merchant.id).iter().any(|level| level.name == name);
+        configured || name.as_str() == crate::domain::rules::UNKNOWN_LEVEL || made()
+    }
+
+    /// The number of a customer who is about to be made.
+    pub(super) fn next_number(&self) -> Result<u64, Refusal> {
+        let number = self.next_customer.fetch_add(1, Ordering::Relaxed);
+        if number > LAST_CUSTOMER {
+            self.next_customer.store(LAST_CUSTOMER + 1, Ordering::Relaxed);
+            return Err(Refusal::Full(LAST_CUSTOMER));
+        }
+        Ok(number)
+    }
+
+    /// An external id that nobody has, where the policy makes one. Each is made once, also across restarts: how many were
+    /// made is recorded before the id is used.
+    fn make_external_id(&self, applying: &Applying<'_>) -> Result<Option<String>, Refusal> {
+        let merchant = applying.merchant;
+        let source = match applying.author.source {
+            Source::Payment => registration::Source::Payment,
+            Source::Upload => registration::Source::Import,
+            Source::Api | Source::System => registration::Source::Api,
+        };
+        let Some(ids) = merchant.registration.external_ids.as_ref().filter(|ids| ids.made_for(source)) else {
+            return Ok(None);
+        };
+        let mut counted = self.external_ids.lock();
+        let made = counted.entry(merchant.id).or_default();
+        for number in *made..made.saturating_add(TRIES_MAX) {
+            let refused = |error: crate::domain::external_id::NoExternalId| {
+                let reason = format!("cannot be made: {error}");
+                Refusal::NotAllowed { field: "external_id", reason }
+            };
+            let id = ids.nth(number).map_err(refused)?;
+            if self.identities.having(merchant.id, Attribute::ExternalId, &id).is_empty() {
+                *made = number + 1;
+                let mut body = Vec::with_capacity(64);
+                event::encode_common(&Common::Counted { merchant: merchant.id, made: *made }, &mut body);
+                self.journal.append(0, &body);
+                return Ok(Some(id));
+            }
+        }
+        let reason = format!("cannot be made: the next {TRIES_MAX} are somebody's already");
+        Err(Refusal::NotAllowed { field: "external_id", reason })
+    }
+
+    /// How many external ids were made, by merchant.
+    pub(super) fn counted(&self) -> Vec<(Name, u64)> {
+        let mut counted: Vec<(Name, u64)> =
+            self.external_ids.lock().iter().map(|(name, made)| (*name, *made)).collect();
+        counted.sort_unstable();
+        counted
+    }
+
+    fn owners(&self, merchant: Name, identifier: Option<&str>, attributes: &Attributes) -> Owners {
+        let having =
+            |(attribute, value): (Attribute, &str)| (attribute, self.identities.having(merchant, attribute, value));
+        Owners {
+            identifier: identifier.and_then(|id| self.identities.of_identifier(merchant, id)),
+            attributes: attributes.iter().map(having).collect(),
+        }
+    }
+
+    /// Changes a customer by what `make` says must happen, looking at the customer as it stands; nothing happens where it
+    /// says nothing. `offered` are the attributes that may be set by it. Returns the record that it rests on.
+    ///
+    /// # Errors
+    /// Those of `make`; the customer is not known to the merchant.
+    pub fn change(
+        &self,
+        merchant: Name,
+        customer_id: &str,
+        hand: (Author, Millis),
+        offered: &Attributes,
+        make: &mut Make<'_>,
+    ) -> Result<Lsn, Refusal> {
+        self.change_knowing(merchant, customer_id, hand, offered, &mut |customer, _, now| make(customer, now))
+    }
+
+    fn change_knowing(
+        &self,
+        merchant: Name,
+        customer_id: &str,
+        (author, now): (Author, Millis),
+        offered: &Attributes,
+        make: &mut MakeKnowing<'_>,
+    ) -> Result<Lsn, Refusal> {
+        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
+        let number = number_of(customer_id).ok_or_else(unknown)?;
+        loop {
+            // Stripes come before customers, and which ones depends on what the customer has now.
+            let held = {
+                let shard = self.customers.lock(number);
+                let customer = shard.get(&number).filter(|customer| customer.merchant == merchant);
+                customer.ok_or_else(unknown)?.attributes.clone()
+            };
+            let mut digests = self.identities.of_all(merchant, None, offered);
+            digests.extend(self.identities.of_all(merchant, None, &held));
+            let _alone = self.identity_stripes.lock_all(digests.into_iter());
+            let owners = self.owners(merchant, None, offered);
+            let mut shard = self.customers.lock(number);
+            let customer = shard.get_mut(&number).ok_or_else(unknown)?;
+            if customer.attributes != held {
+                continue;
+            }
+            let now = self.settle(customer, now);
+            let events = make(customer, &owners, now)?;
+            if events.is_empty() {
+                return Ok(self.journal.last());
+            }
+            let recorded = self.record(customer, 0, (author, now), &events);
+            self.identities.replace_attributes(merchant, number, &held, &customer.attributes);
+            customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
+            return Ok(Lsn(recorded.number));
+        }
+    }
+
+    /// Looks at a customer as of now.
+    ///
+    /// # Errors
+    /// The customer is not known to the merchant.
+    pub fn look<T>(
+        &self,
+        merchant: &str,
+        customer_id: &str,
+        now: Millis,
+        look: impl FnOnce(&Customer, Millis) -> T,
+    ) -> Result<T, Refusal> {
+        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
+        let number = number_of(customer_id).ok_or_else(unknown)?;
+        let mut shard = self.customers.lock(number);
+        let customer = shard.get_mut(&number).filter(|customer| customer.merchant.as_str() == merchant);
+        let customer = customer.ok_or_else(unknown)?;
+        let now = self.settle(customer, now);
+        Ok(look(customer, now))
+    }
+
+    /// Whether payments by an instrument are blocked.
+    #[must_use]
+    pub fn blocks(&self, instrument: &str) -> bool {
+        self.blocked_instruments.contains(instrument)
+    }
+}
+
+/// What is said but for identifiers that are somebody else's.
+fn without(said: Cow<'_, Said>, left_out: Identifiers) -> Cow<'_, Said> {
+    if left_out == Identifiers::default() {
+        return said;
+    }
+    let mut said = said.into_owned();
+    said.attributes.retain(|(attribute, _)| identifier_of(*attribute).is_none_or(|id| !left_out.contains(id)));
+    Cow::Owned(said)
+}

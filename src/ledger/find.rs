@@ -1,0 +1,139 @@
+//! Finding customers: a page of those whom all filters take, in the order in which they were made.
+
+use super::{
+    Ledger,
+    index::number_of,
+    search::{Mark, Marks, Sought},
+};
+use crate::domain::{
+    customer::Customer,
+    identity::{Attributes, normalised},
+    name::Name,
+    time::Millis,
+};
+
+/// The most customers that one page looks at; one that finds little ends here and goes on behind its cursor.
+const VISITS_MAX: u64 = 200_000;
+
+/// Whom to find. Every filter must take a customer.
+#[derive(Debug, Clone, Default)]
+pub struct Find {
+    /// This one.
+    pub customer_id: Option<String>,
+    /// With this identifier.
+    pub identifier: Option<String>,
+    /// With these attributes, compared normalised.
+    pub attributes: Attributes,
+    /// With these levels, this status, these labels.
+    pub marks: Vec<Mark>,
+    /// Not made earlier.
+    pub created_from: Option<Millis>,
+    /// Made earlier.
+    pub created_to: Option<Millis>,
+    /// The newest first.
+    pub descending: bool,
+    /// Behind this number, in the order of the page.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Findings<T> {
+    /// As shown, in order.
+    pub customers: Vec<T>,
+    /// Behind which number to go on; `None`: there is no more.
+    pub next: Option<u64>,
+    /// How many customers were looked at.
+    pub visited: u64,
+}
+
+impl Find {
+    fn takes(&self, merchant: Name, customer: &Customer) -> bool {
+        let is = |attribute, value: &str| {
+            let own = customer.attributes.value(attribute).map(|own| normalised(attribute, own));
+            own.is_some_and(|own| own == normalised(attribute, value))
+        };
+        let marks = Marks::of(customer);
+        customer.merchant == merchant
+            && self.identifier.as_deref().is_none_or(|id| customer.identifier.as_deref() == Some(id))
+            && self.attributes.iter().all(|(attribute, value)| is(attribute, value))
+            && self.marks.iter().all(|mark| marks.has(*mark))
+            && self.created_from.is_none_or(|from| customer.created >= from)
+            && self.created_to.is_none_or(|to| customer.created < to)
+    }
+
+    /// Whether a number comes behind the cursor.
+    fn is_behind(&self, number: u64) -> bool {
+        self.after.is_none_or(|after| if self.descending { number < after } else { number > after })
+    }
+}
+
+impl Ledger {
+    /// A page of customers. Each is looked at under its own lock, so that a page is no picture of one instant; who comes
+    /// or goes meanwhile moves nobody else.
+    pub fn find_customers<T>(
+        &self,
+        merchant: Name,
+        find: &Find,
+        now: Millis,
+        mut show: impl FnMut(&Customer, Millis) -> T,
+    ) -> Findings<T> {
+        let mut found = Findings { customers: Vec::new(), next: None, visited: 0 };
+        // What leads to one or a few is asked first.
+        let few: Option<Vec<u64>> = if let Some(id) = &find.customer_id {
+            Some(number_of(id).into_iter().collect())
+        } else if let Some(id) = &find.identifier {
+            Some(self.identities.of_identifier(merchant, id).into_iter().collect())
+        } else {
+            find.attributes.iter().next().map(|(attribute, value)| self.identities.having(merchant, attribute, value))
+        };
+        let is_few = few.is_some();
+        let mut batch = few.unwrap_or_default();
+        if find.descending {
+            batch.reverse();
+        }
+        batch.retain(|number| find.is_behind(*number));
+        let mut after = find.after;
+        loop {
+            if !is_few {
+                batch = self.batch(merchant, find, after);
+            }
+            let is_last = is_few || batch.len() <= find.limit;
+            for (place, &number) in batch.iter().enumerate() {
+                found.visited += 1;
+                after = Some(number);
+                let mut shard = self.customers.lock(number);
+                if let Some(customer) = shard.get_mut(&number).filter(|customer| find.takes(merchant, customer)) {
+                    let now = self.settle(customer, now);
+                    found.customers.push(show(customer, now));
+                }
+                drop(shard);
+                let is_end = is_last && place + 1 == batch.len();
+                if (found.customers.len() >= find.limit || found.visited >= VISITS_MAX) && !is_end {
+                    found.next = after;
+                    return found;
+                }
+            }
+            if is_last {
+                return found;
+            }
+        }
+    }
+
+    /// Candidates behind a place: one more than a page has, so that the last page is known to be the last.
+    fn batch(&self, merchant: Name, find: &Find, after: Option<u64>) -> Vec<u64> {
+        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+        let after = after.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        let sought = Sought {
+            marks: &find.marks,
+            created_from: find.created_from,
+            created_to: find.created_to,
+            after,
+            descending: find.descending,
+            at_most: find.limit.saturating_add(1),
+        };
+        self.search.candidates(merchant, &sought).into_iter().map(u64::from).collect()
+    }
+}
