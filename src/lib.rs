@@ -11,6 +11,7 @@
 //! | [`store`] | where bytes lie: a data folder, and a disk in memory that fails on demand | know an event |
 //! | [`archive`] | the past: an index over sealed segments, which can be built again | know what a record means for a counter |
 //! | [`config`] | the files as written, and their one fallible step into rules and settings | answer a request |
+//! | [`mod@csv`] | rows of a table of customers: read, written, made up | know a customer, a lock, a file's path |
 //! | [`http`] | the wire: routes, shapes, status codes | decide anything |
 //! | [`cli`] | the commands and the wiring of the daemon | get imported |
 //! | [`clock`], [`metrics`] | one thing each | anything else |
@@ -75,6 +76,7 @@ pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod domain;
 pub mod http;
 pub mod journal;

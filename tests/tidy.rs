@@ -14,10 +14,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("archive", &["domain", "journal", "store"]),
     ("config", &["domain"]),
+    ("csv", &["domain"]),
     ("http", &["domain", "ledger", "journal", "config", "clock", "metrics"]),
     ("clock", &["domain"]),
     ("metrics", &["domain"]),
-    ("cli", &["archive", "clock", "config", "domain", "http", "journal", "ledger", "metrics", "store"]),
+    ("cli", &["archive", "clock", "config", "csv", "domain", "http", "journal", "ledger", "metrics", "store"]),
 ];
 
 /// The most lines of a file before its tests.

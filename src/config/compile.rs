@@ -7,7 +7,6 @@ use super::{
     read::{At, span_ms},
     report::Report,
     source::Span,
-    suggest::nearest,
 };
 use crate::domain::{
     calendar::Calendar,
@@ -18,6 +17,7 @@ use crate::domain::{
         Attribute, DefaultBehaviour, Endpoint, Gate, GateItem, HiddenMethods, Level, Merchant, MethodSetting,
         OperationMode, Project, Projects, Refunds, Route, Routing, UNKNOWN_LEVEL,
     },
+    suggest::nearest,
     time::DAY_MS,
 };
 use std::{

@@ -6,7 +6,6 @@ use super::{
     read::{At, span_ms},
     report::Report,
     source::Span,
-    suggest::nearest,
     warn::Look,
 };
 use crate::domain::{
@@ -15,6 +14,7 @@ use crate::domain::{
     labels::{Label, LabelKind, Restriction},
     registration::{Identifier, IdentifierRule, Registration},
     rules::Word,
+    suggest::nearest,
     terminal::{Piece, Placeholder, pieces},
     time::{DAY_MS, Millis, parse_span_ms},
 };

@@ -13,6 +13,7 @@ use crate::domain::{
     money::{Currencies, Currency, Decimal, power_of_ten},
     name::Name,
     rules::{Filter, Mode, Scope, WindowClass},
+    suggest::nearest,
     time::DAY_MS,
 };
 use std::collections::HashMap;
@@ -119,7 +120,7 @@ fn span(written: &At<String>, report: &Report) -> Option<i64> {
     let words = ["daily", "weekly", "monthly", "lifetime"];
     let word = written.value.as_str();
     if crate::domain::time::parse_span_ms(word).is_none()
-        && let Some(near) = super::suggest::nearest(word, words)
+        && let Some(near) = nearest(word, words)
     {
         report.error(&written.span, format!("`{word}` is no window"), format!("did you mean `{near}`?"));
         return None;

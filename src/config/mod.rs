@@ -19,7 +19,6 @@ mod read;
 mod report;
 mod settings;
 mod source;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -33,7 +32,7 @@ pub use settings::{
     Tls, Token,
 };
 
-use crate::domain::{convert::Rates, name::Name, rules::Rules};
+use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest};
 use files::{File, merchant_names, no_folder};
 use read::At;
 use report::Report;

@@ -2,15 +2,12 @@
 //!
 //! A wrong value is reported and read on, so that one look at a file finds every problem in it.
 
-use super::{
-    report::Report,
-    source::Span,
-    suggest::{nearest, one_of},
-};
+use super::{report::Report, source::Span};
 use crate::domain::{
     money::Currency,
     name::Name,
     rules::Word,
+    suggest::{nearest, one_of},
     time::{Millis, parse_span_ms},
 };
 use std::{cell::RefCell, ops::RangeInclusive};

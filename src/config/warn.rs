@@ -16,6 +16,7 @@ use crate::domain::{
         UNKNOWN_LEVEL,
     },
     settings::{Effective, Layer, Layers},
+    suggest::nearest,
 };
 use std::{
     cmp::Ordering,
@@ -209,7 +210,7 @@ fn settings_for_methods_that_no_endpoint_offers(look: &Look<'_>) {
             if offered.contains(method.value.as_str()) {
                 continue;
             }
-            let help = match super::suggest::nearest(method.value.as_str(), offered.iter().copied()) {
+            let help = match nearest(method.value.as_str(), offered.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "add the method to an endpoint of the level's projects, or take the setting out".to_owned(),
             };

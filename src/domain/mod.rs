@@ -28,6 +28,7 @@ pub mod rules;
 pub mod said;
 pub mod settings;
 pub mod standing;
+pub(crate) mod suggest;
 pub mod terminal;
 pub mod time;
 pub mod transaction;

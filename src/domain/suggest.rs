@@ -7,7 +7,7 @@ const WORD_BYTES_MAX: usize = 64;
 ///
 /// Case and the kind of dash do not matter; beyond that about one letter in three may be wrong, swapped neighbours
 /// counting as one.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 }
 
 /// The help for a word that is none of the allowed ones.
-pub(super) fn one_of<'c>(word: &str, allowed: impl IntoIterator<Item = &'c str> + Clone) -> String {
+pub(crate) fn one_of<'c>(word: &str, allowed: impl IntoIterator<Item = &'c str> + Clone) -> String {
     let list = allowed.clone().into_iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
     match nearest(word, allowed) {
         Some(near) => format!("did you mean `{near}`? allowed are {list}"),
