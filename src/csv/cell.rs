@@ -2,8 +2,9 @@
 
 use super::{Column, read::Reason};
 use crate::domain::{
-    payment::{no_card_id, no_card_number},
+    payment::{no_card_attribute, no_card_id},
     registration::Registration,
+    rules::{Attribute, Word},
 };
 use std::borrow::Cow;
 
@@ -50,11 +51,9 @@ pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected)
             None => cell,
         },
     };
-    let card = match column {
-        // As with payments: a phone number may be as long as a card's.
-        Column::Phone => Ok(()),
-        Column::CustomerId | Column::MerchantCustomerIdentifier | Column::ExternalId => no_card_id(column.word(), text),
-        _ => no_card_number(column.word(), text),
+    let card = match Attribute::parse(column.word()) {
+        Some(attribute) => no_card_attribute(attribute, text),
+        None => no_card_id(column.word(), text),
     };
     card.map_err(|_| Reason::CardNumber)?;
     Ok(text)

@@ -140,9 +140,7 @@ impl<'a> Payment<'a> {
         for (key, value) in &request.customer {
             let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
             short("customer", value, ATTRIBUTE_BYTES_MAX)?;
-            if attribute != Attribute::Phone {
-                no_card_number(attribute.word(), value)?;
-            }
+            no_card_attribute(attribute, value)?;
             attributes.set(attribute, if value.trim().is_empty() { "" } else { value });
         }
         let instrument = request.payment_instrument.filter(|id| !id.is_empty());
@@ -265,6 +263,15 @@ pub(crate) fn no_card_id(field: &'static str, text: &str) -> Result<(), Refusal>
         _ => false,
     };
     if is_issued { Err(Refusal::CardNumber(field)) } else { Ok(()) }
+}
+
+/// Refuses a full card number as an attribute. A phone number may be as long as a card's, and an external id is an id.
+pub(crate) fn no_card_attribute(attribute: Attribute, value: &str) -> Result<(), Refusal> {
+    match attribute {
+        Attribute::Phone => Ok(()),
+        Attribute::ExternalId => no_card_id(attribute.word(), value),
+        _ => no_card_number(attribute.word(), value),
+    }
 }
 
 fn card_digits(text: &str) -> Option<Vec<u32>> {
@@ -390,5 +397,11 @@ mod tests {
         // Passes Luhn's check, but no network issues it: a text may not hold it, an id may be it.
         assert!(no_card_number("name", "1700000000000000004").is_err());
         assert!(no_card_id("transaction_id", "1700000000000000004").is_ok());
+        for (attribute, card, long) in
+            [(Attribute::Name, true, true), (Attribute::ExternalId, true, false), (Attribute::Phone, false, false)]
+        {
+            assert_eq!(no_card_attribute(attribute, "4111111111111111").is_err(), card, "{}", attribute.word());
+            assert_eq!(no_card_attribute(attribute, "1700000000000000004").is_err(), long, "{}", attribute.word());
+        }
     }
 }
