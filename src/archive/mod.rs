@@ -3,11 +3,20 @@
 //!
 //! Every record before [`Archive::archived_before`] is known here, and nothing behind it: the index and that number
 //! change in one step. It knows places of records, not what they mean for a counter.
+//!
+//! Before it a [`filter`] in memory tells most ids that are not there. It is built from the index behind the start, part
+//! by part, by whoever calls [`Archive::tend`]; what is not built yet is looked up.
+
+mod filter;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     domain::{customer::Event, transaction::Place},
     journal::{JournalId, Past, Record, ScanError, event},
 };
+use filter::Filter;
+use parking_lot::Mutex;
 use redb::{Database, MultimapTable, MultimapTableDefinition, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use std::{
     io,
@@ -45,6 +54,9 @@ pub struct Archive {
     path: PathBuf,
     index: Database,
     before: AtomicU64,
+    filter: Filter,
+    /// Held by whoever changes the index or the filter.
+    changing: Mutex<()>,
 }
 
 impl Archive {
@@ -67,7 +79,9 @@ impl Archive {
             index = begin_anew(path).map_err(failed)?;
         }
         let before = prepare(&index, id).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), index, before: AtomicU64::new(before) })
+        let is_empty = ids_len(&index).map_err(failed)? == 0;
+        let (before, filter) = (AtomicU64::new(before), Filter::new(is_empty));
+        Ok(Self { path: path.to_owned(), index, before, filter, changing: Mutex::default() })
     }
 
     /// Takes all records of a segment that begins where the index ends. `key` digests (merchant, transaction id).
@@ -81,17 +95,48 @@ impl Archive {
         records: impl FnOnce(&mut dyn FnMut(&Record<'_>) -> Result<(), String>) -> Result<(), ScanError>,
     ) -> Result<(), ArchiveError> {
         let failed = |error: redb::Error| ArchiveError::Index { path: self.path.clone(), error };
+        let _alone = self.changing.lock();
         let writing = self.index.begin_write().map_err(|error| failed(error.into()))?;
+        let mut opened = Vec::new();
         {
             let mut seats = writing.open_table(SEATS).map_err(|error| failed(error.into()))?;
             let mut ids = writing.open_multimap_table(IDS).map_err(|error| failed(error.into()))?;
-            records(&mut |record| take(record, key, &mut seats, &mut ids))?;
+            records(&mut |record| take(record, key, &mut seats, &mut ids, &mut opened))?;
             let mut about = writing.open_table(ABOUT).map_err(|error| failed(error.into()))?;
             about.insert("before", end.0.to_le_bytes().as_slice()).map_err(|error| failed(error.into()))?;
         }
         writing.commit().map_err(|error| failed(error.into()))?;
+        // Before anything may leave memory because it is known here.
+        self.filter.add(opened);
         self.before.store(end.0, Ordering::Release);
         Ok(())
+    }
+
+    /// Builds a part of the filter that is due, if one is; says whether one was.
+    ///
+    /// # Errors
+    /// The index cannot be read; whoever asks goes on looking there.
+    pub fn tend(&self) -> io::Result<bool> {
+        let _alone = self.changing.lock();
+        let Some(part) = self.filter.first_due() else { return Ok(false) };
+        let read = || -> Result<Vec<u64>, redb::Error> {
+            let ids = self.index.begin_read()?.open_multimap_table(IDS)?;
+            ids.range(Filter::keys_of(part))?.map(|entry| Ok(entry?.0.value())).collect()
+        };
+        self.filter.build(part, &read().map_err(io::Error::other)?);
+        Ok(true)
+    }
+
+    /// Bytes of memory that the filter takes.
+    #[must_use]
+    pub fn filter_bytes(&self) -> usize {
+        self.filter.bytes()
+    }
+
+    /// Whether no transaction with a key of this digest is known for certain, told without a look into the index.
+    #[must_use]
+    pub fn excludes(&self, key: u64) -> bool {
+        self.filter.excludes(key)
     }
 
     /// How many transactions are known.
@@ -107,6 +152,9 @@ impl Archive {
 
 impl Past for Archive {
     fn transactions(&self, key: u64) -> io::Result<Vec<(u64, u32, Place)>> {
+        if self.excludes(key) {
+            return Ok(Vec::new());
+        }
         let read = || -> Result<Vec<_>, redb::Error> {
             let reading = self.index.begin_read()?;
             let (ids, seats) = (reading.open_multimap_table(IDS)?, reading.open_table(SEATS)?);
@@ -146,6 +194,7 @@ fn take(
     key: &dyn Fn(&str, &str) -> u64,
     seats: &mut Table<'_, (u64, u32), (u64, u64)>,
     ids: &mut MultimapTable<'_, u64, (u64, u32)>,
+    opened: &mut Vec<u64>,
 ) -> Result<(), String> {
     let text = |error: redb::StorageError| error.to_string();
     for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
@@ -154,6 +203,7 @@ fn take(
                 let (seat, key) = ((record.owner, slot), key(opening.merchant.as_str(), &opening.id));
                 seats.insert(seat, (record.place.0, key)).map_err(text)?;
                 ids.insert(key, seat).map_err(text)?;
+                opened.push(key);
             }
             event::Recorded::Customer(Event::Happened { slot, .. }) => {
                 let seat = (record.owner, slot);
@@ -165,6 +215,11 @@ fn take(
         }
     }
     Ok(())
+}
+
+fn ids_len(index: &Database) -> Result<u64, redb::Error> {
+    use redb::ReadableTableMetadata;
+    Ok(index.begin_read()?.open_multimap_table(IDS)?.len()?)
 }
 
 fn begin_anew(path: &Path) -> Result<Database, redb::Error> {

@@ -10,7 +10,11 @@ use crate::{
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The folder of snapshots.
 pub const SNAPSHOTS: &str = "snapshots";
@@ -88,7 +92,7 @@ pub fn recover(
     options: Options,
     bounds: Bounds,
 ) -> anyhow::Result<(Ledger, Folder)> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let instance = Instance::open(&*store)?;
     let has_records = !store.list(FOLDER)?.is_empty() || !store.list(ARCHIVE)?.is_empty();
     anyhow::ensure!(
@@ -234,7 +238,7 @@ impl Folder {
     /// # Errors
     /// It could not be written; what was there before stands.
     pub fn snapshot(&self, ledger: &Ledger, now_ms: i64) -> anyhow::Result<Taken> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let begin = self.journal.last();
         let (unfinished, name) = (format!("{SNAPSHOTS}/{:020}.new", begin.0), format!("{:020}.snap", begin.0));
         if self.store.list(SNAPSHOTS)?.iter().any(|known| unfinished.ends_with(known.as_str())) {
@@ -263,6 +267,16 @@ impl Folder {
         }
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Taken { true_up_to: begin, bytes, milliseconds })
+    }
+
+    /// Builds what is due of the archive's filter, until that is done or the time is over.
+    ///
+    /// # Errors
+    /// The index cannot be read; whoever asks for old ids goes on looking there.
+    pub fn tend(&self, at_most: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < at_most && self.archive.tend()? {}
+        Ok(())
     }
 
     /// Takes sealed segments into the archive's index, and moves those that no restart from this snapshot reads.

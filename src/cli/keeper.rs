@@ -15,6 +15,8 @@ use std::{
 
 /// How often the keeper looks whether something is to be done.
 const ROUND: Duration = Duration::from_millis(500);
+/// For how long the archive's filter is built in one round.
+const TENDING: Duration = Duration::from_millis(200);
 /// A segment that is no longer small gets its turn for the archive after this time, however little is written.
 const SEGMENT_AGE_MAX: Duration = Duration::from_secs(86_400);
 
@@ -77,6 +79,9 @@ impl Keeper {
     }
 
     fn round(&self) {
+        if let Err(error) = self.folder.tend(TENDING) {
+            tracing::error!("new ids are looked for in the archive's index, which costs each of them time: {error:#}");
+        }
         let due = {
             let last = self.last.lock();
             let behind = self.folder.journal().last().0.saturating_sub(last.begin.0);

@@ -171,6 +171,7 @@ impl Stage {
         let taken = self.folder().snapshot(&self.desk.ledger, self.desk.clock.wall().0)?;
         if archives {
             self.folder().archive(&self.desk.ledger, taken.true_up_to)?;
+            self.folder().tend(Duration::from_secs(60))?;
         }
         if retires {
             self.retire();

@@ -1,0 +1,180 @@
+//! Whatever was taken is found again, through restarts and losses of the index, and the filter never says otherwise.
+
+use super::*;
+use crate::{
+    domain::{
+        identity::AttributeSet,
+        money::Currency,
+        name::Name,
+        payment::SentLevel,
+        rules::Direction,
+        time::Millis,
+        transaction::{Content, LevelSource, Opened, Opening, Resolution},
+    },
+    journal::Lsn,
+};
+use proptest::prelude::*;
+use smallvec::SmallVec;
+use tempfile::TempDir;
+
+/// A transaction that was opened: whose, in which slot, where.
+#[derive(Debug, Clone)]
+struct Known {
+    id: String,
+    customer: u64,
+    slot: u32,
+    place: u64,
+}
+
+fn opening(id: &str) -> Opening {
+    let name = |text| Name::parse(text).unwrap();
+    Opening {
+        id: id.into(),
+        merchant: name("acme"),
+        at: Millis(1),
+        recorded_at: Millis(1),
+        opened: Opened::Reserved,
+        content: Content {
+            direction: Direction::Deposit,
+            currency: Currency::parse("EUR").unwrap(),
+            amount: 1,
+            identity: 1,
+            defined_by: AttributeSet::default(),
+            level: SentLevel::Absent,
+            method: None,
+            project: name("web"),
+            endpoint: name("web-eur"),
+        },
+        hold_until: None,
+        level: None,
+        level_source: LevelSource::Default,
+        resolution: Resolution::Found,
+        stranger: None,
+        violations: SmallVec::new(),
+        gates: SmallVec::new(),
+        instrument: None,
+        suspicious: false,
+    }
+}
+
+/// A digest of few values for some ids, so that several transactions share a key.
+fn key(_merchant: &str, id: &str) -> u64 {
+    let spread = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |all, byte| {
+        (all ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(29)
+    });
+    if id.ends_with('7') { spread & (7 << 54) } else { spread }
+}
+
+/// An archive, and the segments that it was given.
+struct Stage {
+    folder: TempDir,
+    archive: Option<Archive>,
+    segments: Vec<Vec<Known>>,
+    opened: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let mut stage = Self { folder: tempfile::tempdir().unwrap(), archive: None, segments: Vec::new(), opened: 0 };
+        stage.open();
+        stage
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("index.redb")
+    }
+
+    fn open(&mut self) {
+        self.archive = None;
+        self.archive = Some(Archive::open(&self.path(), &JournalId([7; 16])).unwrap());
+    }
+
+    fn archive(&self) -> &Archive {
+        self.archive.as_ref().unwrap()
+    }
+
+    fn end(segment: &[Known]) -> Place {
+        Place(segment.last().unwrap().place + 100)
+    }
+
+    fn give(&self, segment: &[Known]) {
+        let taken = self.archive().add(Self::end(segment), &key, |visit| {
+            for known in segment {
+                let mut events = Vec::new();
+                event::encode_opened(known.slot, &opening(&known.id), &mut events);
+                let (lsn, place) = (Lsn(known.place), Place(known.place));
+                let record = Record { lsn, epoch: 1, owner: known.customer, place, events: &events };
+                visit(&record).unwrap();
+            }
+            Ok(())
+        });
+        taken.unwrap();
+    }
+
+    fn add(&mut self, count: u64) {
+        let known = (self.opened..self.opened + count).map(|n| Known {
+            id: format!("t{n}"),
+            customer: 1_000_001 + n % 5,
+            slot: u32::try_from(n / 5).unwrap(),
+            place: 1 + n * 100,
+        });
+        let segment: Vec<Known> = known.collect();
+        self.opened += count;
+        self.give(&segment);
+        self.segments.push(segment);
+    }
+
+    /// The index is lost, and built again.
+    fn lose(&mut self) {
+        self.archive = None;
+        std::fs::remove_file(self.path()).unwrap();
+        self.open();
+        self.segments.iter().for_each(|segment| self.give(segment));
+    }
+
+    fn check(&self) {
+        for known in self.segments.iter().flatten() {
+            let found = self.archive().transactions(key("acme", &known.id)).unwrap();
+            let wanted = (known.customer, known.slot, Place(known.place));
+            assert!(found.contains(&wanted), "{known:?} is not among {found:?}");
+        }
+    }
+
+    fn tend(&self) {
+        while self.archive().tend().unwrap() {}
+        let strangers = (0..2_000).filter(|n| self.archive().excludes(key("acme", &format!("s{n}a")))).count();
+        assert!(strangers >= 1_980, "{strangers} of 2,000 strangers are told from {} known", self.opened);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn what_was_taken_is_found_whatever_became_of_the_index(
+        steps in proptest::collection::vec((0_u8..6, 1_u64..300), 1..10),
+    ) {
+        let mut stage = Stage::new();
+        for (what, count) in steps {
+            match what {
+                0 => stage.open(),
+                1 => stage.lose(),
+                2 => stage.tend(),
+                3 => _ = stage.archive().tend().unwrap(),
+                _ => stage.add(count),
+            }
+            stage.check();
+        }
+    }
+}
+
+#[test]
+fn the_filter_of_an_index_that_was_filled_before_is_built_behind_the_start() {
+    let mut stage = Stage::new();
+    stage.add(5_000);
+    stage.open();
+    assert!(!stage.archive().excludes(key("acme", "s1")), "nothing is excluded before it is known");
+    stage.check();
+    stage.tend();
+    stage.check();
+    assert!(stage.archive().excludes(key("acme", "s1a")), "a stranger");
+}
