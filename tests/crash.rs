@@ -64,6 +64,8 @@ mod cuts;
 mod faults;
 #[path = "crash/flips.rs"]
 mod flips;
+#[path = "crash/forgetting.rs"]
+mod forgetting;
 #[path = "crash/meanwhile.rs"]
 mod meanwhile;
 #[path = "crash/regressions.rs"]

@@ -2,8 +2,8 @@
 //!
 //! A Bloom filter in blocks of half a cache line: a key names one block and eight bits in it, one of each word. It has
 //! [`PARTS`] parts by the first bits of a key, and each part has the room that its keys need. One that has become too
-//! full is built again from the index, where its keys lie side by side; the rest stays as it is, and whoever asks
-//! meanwhile waits for nothing but one pointer. A part that is not built yet
+//! full, or that holds too much of what is no more, is built again from the index, where its keys lie side by side; the
+//! rest stays as it is, and whoever asks meanwhile waits for nothing but one pointer. A part that is not built yet
 //! excludes nothing. So there is never a false no, and a false yes costs one look into the index.
 //!
 //! Memory: [`KEY_BITS`] bits a key when a part is full, a quarter more when it was just built: under two bytes an id,
@@ -32,8 +32,10 @@ struct Block([u32; 8]);
 
 struct Part {
     blocks: Box<[Block]>,
-    /// Keys that were added.
+    /// Keys that were added, also those that are no more.
     added: usize,
+    /// Keys that are no more.
+    gone: usize,
     /// Keys for which it was built.
     room: usize,
 }
@@ -53,7 +55,7 @@ impl Part {
     fn of(keys: &[u64]) -> Self {
         let room = ROOM_MIN.max(keys.len() + keys.len() / 4);
         let blocks = (room * KEY_BITS).div_ceil(8 * size_of::<Block>());
-        let mut part = Self { blocks: vec![Block::default(); blocks].into(), added: 0, room };
+        let mut part = Self { blocks: vec![Block::default(); blocks].into(), added: 0, gone: 0, room };
         keys.iter().for_each(|key| part.add(*key));
         part
     }
@@ -75,8 +77,10 @@ impl Part {
         block.iter().zip(Block::mask(key)).any(|(word, bit)| word & bit == 0)
     }
 
-    fn is_too_full(&self) -> bool {
-        self.added > self.room
+    /// Whether it is too full, or larger than what it holds needs.
+    fn is_due(&self) -> bool {
+        let known = self.added.saturating_sub(self.gone);
+        self.added > self.room || (self.room > ROOM_MIN && known * 4 < self.room * 3)
     }
 }
 
@@ -101,9 +105,14 @@ impl Filter {
         keys.into_iter().for_each(|key| self.0[part_of(key)].write().iter_mut().for_each(|part| part.add(key)));
     }
 
+    /// Takes note of keys that are no more.
+    pub(super) fn forget(&self, keys: impl IntoIterator<Item = u64>) {
+        keys.into_iter().for_each(|key| self.0[part_of(key)].write().iter_mut().for_each(|part| part.gone += 1));
+    }
+
     /// A part that is to be built, or built again.
     pub(super) fn first_due(&self) -> Option<usize> {
-        let is_due = |part: &RwLock<Option<Part>>| part.read().as_ref().is_none_or(Part::is_too_full);
+        let is_due = |part: &RwLock<Option<Part>>| part.read().as_ref().is_none_or(Part::is_due);
         self.0.iter().position(is_due)
     }
 

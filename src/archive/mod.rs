@@ -1,8 +1,8 @@
 //! The past: an index over sealed segments, by transaction and by customer. It can be lost: it is built again from the
 //! segments, which are the truth.
 //!
-//! Every record before [`Archive::archived_before`] is known here, and nothing behind it: the index and that number
-//! change in one step. It knows places of records, not what they mean for a counter.
+//! Every record from [`Archive::begins_at`] to [`Archive::archived_before`] is known here, and nothing before or behind:
+//! the index and these places change in one step. It knows places of records, not what they mean for a counter.
 //!
 //! Before it a [`filter`] in memory tells most ids that are not there. It is built from the index behind the start, part
 //! by part, by whoever calls [`Archive::tend`]; what is not built yet is looked up.
@@ -12,7 +12,7 @@ mod filter;
 mod tests;
 
 use crate::{
-    domain::{customer::Event, transaction::Place},
+    domain::{customer::Event, time::Millis, transaction::Place},
     journal::{JournalId, Past, Record, ScanError, event},
 };
 use filter::Filter;
@@ -28,10 +28,12 @@ use std::{
 const SEATS: TableDefinition<'_, (u64, u32), (u64, u64)> = TableDefinition::new("seats");
 /// Seats by the key of the transaction's id. Two ids may share a key; whoever finds several looks at each.
 const IDS: MultimapTableDefinition<'_, u64, (u64, u32)> = MultimapTableDefinition::new("ids");
-/// What the index is of and how far it goes.
+/// Segments by the place where they end: the newest time in each, milliseconds since 1970.
+const SEGMENTS: TableDefinition<'_, u64, i64> = TableDefinition::new("segments");
+/// What the index is of, where it begins and how far it goes.
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 /// The version of the tables.
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
 
 /// What can go wrong with the index. It can always be removed: it is built again.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,7 @@ pub enum ArchiveError {
 pub struct Archive {
     path: PathBuf,
     index: Database,
+    from: AtomicU64,
     before: AtomicU64,
     filter: Filter,
     /// Held by whoever changes the index or the filter.
@@ -78,10 +81,10 @@ impl Archive {
             drop(index);
             index = begin_anew(path).map_err(failed)?;
         }
-        let before = prepare(&index, id).map_err(failed)?;
+        let (from, before) = prepare(&index, id).map_err(failed)?;
         let is_empty = ids_len(&index).map_err(failed)? == 0;
-        let (before, filter) = (AtomicU64::new(before), Filter::new(is_empty));
-        Ok(Self { path: path.to_owned(), index, before, filter, changing: Mutex::default() })
+        let (from, before, filter) = (AtomicU64::new(from), AtomicU64::new(before), Filter::new(is_empty));
+        Ok(Self { path: path.to_owned(), index, from, before, filter, changing: Mutex::default() })
     }
 
     /// Takes all records of a segment that begins where the index ends. `key` digests (merchant, transaction id).
@@ -94,14 +97,23 @@ impl Archive {
         key: &dyn Fn(&str, &str) -> u64,
         records: impl FnOnce(&mut dyn FnMut(&Record<'_>) -> Result<(), String>) -> Result<(), ScanError>,
     ) -> Result<(), ArchiveError> {
-        let failed = |error: redb::Error| ArchiveError::Index { path: self.path.clone(), error };
+        let failed = |error: redb::Error| self.failed(error);
         let _alone = self.changing.lock();
         let writing = self.index.begin_write().map_err(|error| failed(error.into()))?;
-        let mut opened = Vec::new();
+        let (opened, newest);
         {
-            let mut seats = writing.open_table(SEATS).map_err(|error| failed(error.into()))?;
-            let mut ids = writing.open_multimap_table(IDS).map_err(|error| failed(error.into()))?;
-            records(&mut |record| take(record, key, &mut seats, &mut ids, &mut opened))?;
+            let mut taking = Taking {
+                key,
+                is_whole: self.begins_at() == Place(0),
+                seats: writing.open_table(SEATS).map_err(|error| failed(error.into()))?,
+                ids: writing.open_multimap_table(IDS).map_err(|error| failed(error.into()))?,
+                opened: Vec::new(),
+                newest: None,
+            };
+            records(&mut |record| taking.take(record))?;
+            (opened, newest) = (taking.opened, taking.newest.map_or(i64::MIN, |newest| newest.0));
+            let mut segments = writing.open_table(SEGMENTS).map_err(|error| failed(error.into()))?;
+            segments.insert(end.0, newest).map_err(|error| failed(error.into()))?;
             let mut about = writing.open_table(ABOUT).map_err(|error| failed(error.into()))?;
             about.insert("before", end.0.to_le_bytes().as_slice()).map_err(|error| failed(error.into()))?;
         }
@@ -110,6 +122,83 @@ impl Archive {
         self.filter.add(opened);
         self.before.store(end.0, Ordering::Release);
         Ok(())
+    }
+
+    /// The place at which the index begins: every record before it was deleted, or is about to be.
+    #[must_use]
+    pub fn begins_at(&self) -> Place {
+        Place(self.from.load(Ordering::Acquire))
+    }
+
+    /// The newest time in the segment that ends at a place; `None` where none is known.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn newest_in(&self, end: Place) -> Result<Option<Millis>, ArchiveError> {
+        let read = || -> Result<Option<i64>, redb::Error> {
+            let segments = self.index.begin_read()?.open_table(SEGMENTS)?;
+            Ok(segments.get(end.0)?.map(|newest| newest.value()))
+        };
+        Ok(read().map_err(|error| self.failed(error))?.map(Millis))
+    }
+
+    /// Forgets transactions of which nothing is known any more, and the segment that ends at a place and is about to be
+    /// deleted. Each transaction is its customer, its slot and the key of its id.
+    ///
+    /// # Errors
+    /// Nothing is forgotten then.
+    pub fn forget(&self, end: Place, gone: &[(u64, u32, u64)]) -> Result<(), ArchiveError> {
+        let _alone = self.changing.lock();
+        let write = || -> Result<(), redb::Error> {
+            let writing = self.index.begin_write()?;
+            {
+                let (mut seats, mut ids) = (writing.open_table(SEATS)?, writing.open_multimap_table(IDS)?);
+                for (customer, slot, key) in gone {
+                    seats.remove((*customer, *slot))?;
+                    ids.remove(key, (*customer, *slot))?;
+                }
+                writing.open_table(SEGMENTS)?.remove(end.0)?;
+                writing.open_table(ABOUT)?.insert("from", end.0.to_le_bytes().as_slice())?;
+            }
+            Ok(writing.commit()?)
+        };
+        write().map_err(|error| self.failed(error))?;
+        self.filter.forget(gone.iter().map(|(.., key)| *key));
+        self.from.fetch_max(end.0, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Forgets everything, and begins at a place: that of the oldest segment there is.
+    ///
+    /// # Errors
+    /// Nothing is forgotten then.
+    pub fn begin_at(&self, place: Place) -> Result<(), ArchiveError> {
+        let _alone = self.changing.lock();
+        let write = || -> Result<(), redb::Error> {
+            let writing = self.index.begin_write()?;
+            writing.delete_table(SEATS)?;
+            writing.delete_table(SEGMENTS)?;
+            writing.delete_multimap_table(IDS)?;
+            {
+                let mut about = writing.open_table(ABOUT)?;
+                ["from", "before"]
+                    .iter()
+                    .try_for_each(|name| about.insert(*name, place.0.to_le_bytes().as_slice()).map(drop))?;
+                writing.open_table(SEATS)?;
+                writing.open_table(SEGMENTS)?;
+                writing.open_multimap_table(IDS)?;
+            }
+            Ok(writing.commit()?)
+        };
+        write().map_err(|error| self.failed(error))?;
+        for reach in [&self.from, &self.before] {
+            reach.store(place.0, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: redb::Error) -> ArchiveError {
+        ArchiveError::Index { path: self.path.clone(), error }
     }
 
     /// Builds a part of the filter that is due, if one is; says whether one was.
@@ -188,33 +277,48 @@ impl Past for Archive {
     }
 }
 
-/// Takes what a record says of transactions.
-fn take(
-    record: &Record<'_>,
-    key: &dyn Fn(&str, &str) -> u64,
-    seats: &mut Table<'_, (u64, u32), (u64, u64)>,
-    ids: &mut MultimapTable<'_, u64, (u64, u32)>,
-    opened: &mut Vec<u64>,
-) -> Result<(), String> {
-    let text = |error: redb::StorageError| error.to_string();
-    for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-        match event {
-            event::Recorded::Customer(Event::Opened { slot, opening }) => {
-                let (seat, key) = ((record.owner, slot), key(opening.merchant.as_str(), &opening.id));
-                seats.insert(seat, (record.place.0, key)).map_err(text)?;
-                ids.insert(key, seat).map_err(text)?;
-                opened.push(key);
+/// A segment on its way into the index.
+struct Taking<'a, 't> {
+    key: &'a dyn Fn(&str, &str) -> u64,
+    /// Whether no record before those that are known was deleted.
+    is_whole: bool,
+    seats: Table<'t, (u64, u32), (u64, u64)>,
+    ids: MultimapTable<'t, u64, (u64, u32)>,
+    /// The keys of ids that were added.
+    opened: Vec<u64>,
+    newest: Option<Millis>,
+}
+
+impl Taking<'_, '_> {
+    /// Takes what a record says of transactions.
+    fn take(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let text = |error: redb::StorageError| error.to_string();
+        for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
+            self.newest = self.newest.max(event.at());
+            match event {
+                event::Recorded::Customer(Event::Opened { slot, opening } | Event::Carried { slot, opening, .. }) => {
+                    let (seat, key) = ((record.owner, slot), (self.key)(opening.merchant.as_str(), &opening.id));
+                    self.seats.insert(seat, (record.place.0, key)).map_err(text)?;
+                    self.ids.insert(key, seat).map_err(text)?;
+                    self.opened.push(key);
+                }
+                event::Recorded::Customer(Event::Happened { slot, .. }) => {
+                    let seat = (record.owner, slot);
+                    let known = self.seats.get(seat).map_err(text)?.map(|known| known.value());
+                    match known {
+                        Some((_, key)) => {
+                            self.seats.insert(seat, (record.place.0, key)).map_err(text)?;
+                        }
+                        None if self.is_whole => return Err(format!("nothing was opened in slot {slot}")),
+                        // What opened it was deleted: it was carried, by a record that comes later.
+                        None => {}
+                    }
+                }
+                event::Recorded::Customer(_) | event::Recorded::Common(_) => {}
             }
-            event::Recorded::Customer(Event::Happened { slot, .. }) => {
-                let seat = (record.owner, slot);
-                let known = seats.get(seat).map_err(text)?.map(|known| known.value());
-                let (_, key) = known.ok_or_else(|| format!("nothing was opened in slot {slot}"))?;
-                seats.insert(seat, (record.place.0, key)).map_err(text)?;
-            }
-            _ => {}
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn ids_len(index: &Database) -> Result<u64, redb::Error> {
@@ -240,18 +344,22 @@ fn is_of(index: &Database, id: &JournalId) -> Result<bool, redb::Error> {
     Ok(is("format", FORMAT)? && is("journal", &id.0)?)
 }
 
-/// Writes what the index is of, where it is new; returns how far it goes.
-fn prepare(index: &Database, id: &JournalId) -> Result<u64, redb::Error> {
+/// Writes what the index is of, where it is new; returns where it begins and how far it goes.
+fn prepare(index: &Database, id: &JournalId) -> Result<(u64, u64), redb::Error> {
     let writing = index.begin_write()?;
-    let before = {
+    let reach = {
         writing.open_table(SEATS)?;
+        writing.open_table(SEGMENTS)?;
         writing.open_multimap_table(IDS)?;
         let mut about = writing.open_table(ABOUT)?;
-        let known = about.get("before")?.map(|value| value.value().to_vec());
         about.insert("format", FORMAT)?;
         about.insert("journal", id.0.as_slice())?;
-        known.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
+        let place = |name: &str| -> Result<u64, redb::Error> {
+            let known = about.get(name)?.and_then(|value| value.value().try_into().ok());
+            Ok(known.map_or(0, u64::from_le_bytes))
+        };
+        (place("from")?, place("before")?)
     };
     writing.commit()?;
-    Ok(before)
+    Ok(reach)
 }

@@ -54,6 +54,7 @@ fn opening(id: &str) -> Opening {
         gates: SmallVec::new(),
         instrument: None,
         suspicious: false,
+        outlier: false,
     }
 }
 
@@ -70,12 +71,14 @@ struct Stage {
     folder: TempDir,
     archive: Option<Archive>,
     segments: Vec<Vec<Known>>,
+    gone: Vec<Known>,
     opened: u64,
 }
 
 impl Stage {
     fn new() -> Self {
-        let mut stage = Self { folder: tempfile::tempdir().unwrap(), archive: None, segments: Vec::new(), opened: 0 };
+        let folder = tempfile::tempdir().unwrap();
+        let mut stage = Self { folder, archive: None, segments: Vec::new(), gone: Vec::new(), opened: 0 };
         stage.open();
         stage
     }
@@ -129,10 +132,31 @@ impl Stage {
         self.archive = None;
         std::fs::remove_file(self.path()).unwrap();
         self.open();
+        let first = self.segments.first().map_or(1 + self.opened * 100, |segment| segment[0].place);
+        self.archive().begin_at(Place(first)).unwrap();
         self.segments.iter().for_each(|segment| self.give(segment));
     }
 
+    /// The oldest segment is deleted, and nothing must stay of it.
+    fn forget(&mut self) {
+        if self.segments.is_empty() {
+            return;
+        }
+        let segment = self.segments.remove(0);
+        let end = Self::end(&segment);
+        assert_eq!(self.archive().newest_in(end).unwrap(), Some(Millis(1)));
+        let gone: Vec<_> = segment.iter().map(|known| (known.customer, known.slot, key("acme", &known.id))).collect();
+        self.archive().forget(end, &gone).unwrap();
+        assert_eq!((self.archive().newest_in(end).unwrap(), self.archive().begins_at()), (None, end));
+        self.gone.extend(segment);
+    }
+
     fn check(&self) {
+        for known in &self.gone {
+            let found = self.archive().transactions(key("acme", &known.id)).unwrap();
+            let is_there = found.iter().any(|(customer, slot, _)| (*customer, *slot) == (known.customer, known.slot));
+            assert!(!is_there, "{known:?} is among {found:?}");
+        }
         for known in self.segments.iter().flatten() {
             let found = self.archive().transactions(key("acme", &known.id)).unwrap();
             let wanted = (known.customer, known.slot, Place(known.place));
@@ -143,6 +167,8 @@ impl Stage {
     fn tend(&self) {
         while self.archive().tend().unwrap() {}
         let strangers = (0..2_000).filter(|n| self.archive().excludes(key("acme", &format!("s{n}a")))).count();
+        let (bytes, left) = (self.archive().filter_bytes(), self.segments.iter().flatten().count());
+        assert!(bytes <= 2 * left + 1_024 * 256, "{bytes} bytes for {left}");
         assert!(strangers >= 1_980, "{strangers} of 2,000 strangers are told from {} known", self.opened);
     }
 }
@@ -151,7 +177,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn what_was_taken_is_found_whatever_became_of_the_index(
-        steps in proptest::collection::vec((0_u8..6, 1_u64..300), 1..10),
+        steps in proptest::collection::vec((0_u8..8, 1_u64..300), 1..12),
     ) {
         let mut stage = Stage::new();
         for (what, count) in steps {
@@ -160,6 +186,7 @@ proptest! {
                 1 => stage.lose(),
                 2 => stage.tend(),
                 3 => _ = stage.archive().tend().unwrap(),
+                4 | 5 => stage.forget(),
                 _ => stage.add(count),
             }
             stage.check();

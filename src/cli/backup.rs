@@ -123,7 +123,11 @@ fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
         // A segment may move to the archive meanwhile; it never moves back.
         let copied =
             copy_file(from, to, &format!("{FOLDER}/{name}"))? || copy_file(from, to, &format!("{ARCHIVE}/{name}"))?;
-        anyhow::ensure!(copied, "{name} went away while the folder was copied: a daemon started there; copy it again");
+        anyhow::ensure!(
+            copied,
+            "{name} went away while the folder was copied: a daemon started there, or deleted what is older than \
+             archive_days; copy it again"
+        );
         files += 1;
     }
     Ok(files)

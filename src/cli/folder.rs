@@ -3,10 +3,13 @@
 use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
-    domain::time::Millis,
+    domain::{customer::Event, time::Millis, transaction::Place},
     http::Taken,
-    journal::{ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, Sync, keys, snapshot},
-    ledger::{Bounds, Ground, Ledger, Recovering},
+    journal::{
+        ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, SegmentInfo, Sync, event, keys,
+        snapshot,
+    },
+    ledger::{Bounds, Carried, Ground, Ledger, Recovering},
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -20,6 +23,10 @@ use std::{
 pub const SNAPSHOTS: &str = "snapshots";
 /// How many are kept: the newest, and one in case it cannot be read.
 const SNAPSHOTS_KEPT: usize = 2;
+/// The most segments that are deleted one after another, so that a snapshot does not wait for long.
+const LET_GO_MAX: usize = 16;
+/// How many transactions are written again before the next ones wait for the file.
+const CARRIED_MAX: u32 = 256;
 /// Bytes of written records that stay in memory: those of some seconds, which most outcomes follow.
 const TAIL_BYTES: usize = 64 * 1024 * 1024;
 
@@ -118,6 +125,13 @@ pub fn recover(
     tell(&found, begin);
     let ground =
         Ground { journal: Arc::clone(&journal), keys, past: Some(Arc::clone(&archive) as _), secret: instance.secret };
+    let first_place = journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
+    if archive.begins_at() < first_place {
+        if archive.archived_before() > archive.begins_at() {
+            tracing::warn!("the archive's index knows segments that are not there any more; it is built again");
+        }
+        archive.begin_at(first_place)?;
+    }
     anyhow::ensure!(
         archive.archived_before() <= journal.end(),
         "the archive's index knows more than the journal has: remove {} and start again; it is built again",
@@ -298,6 +312,77 @@ impl Folder {
                 self.journal.archive(segment.first_lsn)?;
             }
         }
+        Ok(())
+    }
+
+    /// Deletes the archive's oldest segments whose newest record is older than `before`, some at a time, once both kept
+    /// snapshots hold what they did to the state. What must stay of them is written once more before. Says how many.
+    ///
+    /// # Errors
+    /// A segment cannot be read, or the index or the journal not be written; what was deleted before stays so.
+    pub fn let_go(&self, ledger: &Ledger, before: Millis, now: Millis) -> anyhow::Result<usize> {
+        let Some(held) = self.held_by_both_snapshots()? else { return Ok(0) };
+        let mut deleted = 0;
+        for segment in self.journal.segments().iter().take(LET_GO_MAX) {
+            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_place <= self.archive.archived_before();
+            // One that the index has forgotten was let go of, and is still there because the power was cut.
+            let is_old = match self.archive.newest_in(segment.end_place)? {
+                Some(newest) => newest < before,
+                None => segment.end_place <= self.archive.begins_at(),
+            };
+            if !(is_archived && is_old && segment.last <= held) {
+                break;
+            }
+            self.let_go_of(ledger, segment, now).with_context(|| format!("deleting {}", segment.path))?;
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+
+    /// The record up to which both kept snapshots are true; `None` where there are not two.
+    fn held_by_both_snapshots(&self) -> anyhow::Result<Option<Lsn>> {
+        let names = self.store.list(SNAPSHOTS)?;
+        let begins: Vec<Lsn> =
+            names.iter().filter_map(|name| name.strip_suffix(".snap")?.parse().ok().map(Lsn)).collect();
+        Ok(begins.first().copied().filter(|_| begins.len() >= SNAPSHOTS_KEPT))
+    }
+
+    fn let_go_of(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<()> {
+        let end = segment.end_place;
+        // First of all: what is decided to be gone must not be found, and added to, by anybody meanwhile.
+        ledger.forget_before(end);
+        let (mut gone, mut carried) = (Vec::new(), 0_u32);
+        self.journal.scan(segment, &mut |record| {
+            for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
+                let event::Recorded::Customer(Event::Opened { slot, opening } | Event::Carried { slot, opening, .. }) =
+                    event
+                else {
+                    continue;
+                };
+                let seat = (record.owner, slot);
+                match ledger.carry(end, seat, &opening, now).map_err(|refusal| format!("{refusal:?}"))? {
+                    Carried::Gone(key) => gone.push((record.owner, slot, key)),
+                    Carried::Before => {}
+                    Carried::By(lsn) => {
+                        carried += 1;
+                        // Written as it comes, so that the backlog stays small.
+                        if carried.is_multiple_of(CARRIED_MAX) {
+                            self.journal.commit(lsn).map_err(|failed| failed.to_string())?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        // What was carried is on the medium before what it replaces is gone, and nothing leads to a file that is gone.
+        self.journal.sync()?;
+        self.archive.forget(end, &gone)?;
+        self.journal.remove_oldest(segment.first_lsn)?;
+        tracing::info!(
+            "{} was deleted: of its transactions {carried} were written again, {} are known no more",
+            segment.path,
+            gone.len()
+        );
         Ok(())
     }
 }

@@ -38,6 +38,10 @@ struct Found {
     problems: Vec<String>,
     /// Up to where the journal was synced for certain, says any whole header or snapshot.
     synced: Lsn,
+    /// What stood before the record behind this one is in a snapshot.
+    held: Lsn,
+    /// The number of the first record.
+    begins: Option<Lsn>,
     /// The number behind the last whole record.
     next: Option<Lsn>,
     damage: Option<(String, Flawed)>,
@@ -99,6 +103,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             segment(&store, &format!("{folder}/{name}"), options, &mut found, &mut out)?;
         }
     }
+    if let Some(begins) = found.begins.filter(|begins| *begins > Lsn(1)) {
+        writeln!(out, "journal    begins with record {begins}; what was older than archive_days was deleted")?;
+        if begins.0 > found.held.0.saturating_add(1) {
+            found.problems.push(format!(
+                "the journal begins with record {begins}, and no snapshot holds what stood before: bring one of this \
+                 folder back into `{}`, or restore the folder from a backup",
+                super::folder::SNAPSHOTS
+            ));
+        }
+    }
     let last = found.next.map_or(0, |next| next.0.saturating_sub(1));
     writeln!(out, "journal    ends with record {last}, synced up to {} for certain", found.synced)?;
     if last < found.synced.0 {
@@ -144,6 +158,7 @@ fn snapshots(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mu
         match super::folder::verify_snapshot(store, &path, instance) {
             Ok(summary) => {
                 found.synced = found.synced.max(summary.end);
+                found.held = found.held.max(summary.begin);
                 writeln!(
                     out,
                     "snapshot   {path}: true up to {}, {} customers, {} transactions",
@@ -175,6 +190,7 @@ fn segment(
     };
     let head = walk.head();
     found.synced = found.synced.max(head.synced);
+    found.begins.get_or_insert(head.first_lsn);
     if let Some(next) = found.next.filter(|next| *next != head.first_lsn) {
         found.problems.push(format!("{path} begins with record {}, but {next} is the next one", head.first_lsn));
     }

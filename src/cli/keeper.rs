@@ -3,6 +3,7 @@
 
 use super::folder::Folder;
 use crate::{
+    domain::time::{DAY_MS, Millis},
     http::{Taken, desk::Desk},
     journal::Lsn,
     ledger::{Ledger, Retention},
@@ -29,6 +30,8 @@ pub(super) struct Pace {
     pub(super) records: u64,
     /// For how long transactions stay in memory at least.
     pub(super) retention_days: i64,
+    /// For how long segments stay in the archive.
+    pub(super) archive_days: i64,
 }
 
 /// Keeps a folder up.
@@ -110,16 +113,22 @@ impl Keeper {
             last.rotated = Instant::now();
         }
         self.folder.archive(&self.desk.ledger, taken.true_up_to)?;
-        let left = self.retire();
-        if left > 0 {
-            tracing::info!("{left} transactions left memory for the archive");
+        // While the time cannot be told, nothing leaves.
+        if let Ok(now) = self.desk.clock.now(None) {
+            let left = self.retire(now);
+            if left > 0 {
+                tracing::info!("{left} transactions left memory for the archive");
+            }
+            let before = now.plus(-self.pace.archive_days.saturating_mul(DAY_MS));
+            if let Err(error) = self.folder.let_go(&self.desk.ledger, before, now) {
+                metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
+                tracing::error!("what is older than archive_days could not be deleted: {error:#}");
+            }
         }
         Ok(taken)
     }
 
-    fn retire(&self) -> usize {
-        // While the time cannot be told, nothing leaves.
-        let Ok(now) = self.desk.clock.now(None) else { return 0 };
+    fn retire(&self, now: Millis) -> usize {
         let retention = Retention::new(self.pace.retention_days, &self.desk.rules.load());
         (0..Ledger::shards()).map(|shard| self.desk.ledger.retire(shard, &retention, now)).sum()
     }

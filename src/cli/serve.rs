@@ -68,6 +68,7 @@ fn pace(settings: &Settings) -> Pace {
         interval: std::time::Duration::from_secs(settings.store.snapshot_interval_s),
         records: settings.store.snapshot_records,
         retention_days: settings.memory.retention_days,
+        archive_days: settings.memory.archive_days,
     }
 }
 

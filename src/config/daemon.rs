@@ -190,12 +190,20 @@ fn store(s: &Section<'_, '_>) -> Store {
 
 fn memory(s: &Section<'_, '_>) -> Memory {
     let default = Memory::default();
-    let days = |key, default| s.whole(key, 1..=DAYS_MAX).and_then(|at| i64::try_from(at.value).ok()).unwrap_or(default);
+    let days = |at: Option<&At<u64>>, default| at.and_then(|at| i64::try_from(at.value).ok()).unwrap_or(default);
+    let retention = s.whole("retention_days", 1..=DAYS_MAX);
+    let transactions_max = s.whole("max_transactions", 1..=u64::from(u32::MAX));
+    let archive = s.whole("archive_days", 1..=DAYS_MAX);
+    let retention_days = days(retention.as_ref(), default.retention_days);
     let memory = Memory {
-        retention_days: days("retention_days", default.retention_days),
-        max_transactions: or(&s.whole("max_transactions", 1..=u64::from(u32::MAX)), default.max_transactions),
-        archive_days: days("archive_days", default.archive_days),
+        retention_days,
+        max_transactions: or(&transactions_max, default.max_transactions),
+        archive_days: days(archive.as_ref(), default.archive_days.max(retention_days)),
     };
+    if let Some(at) = archive.filter(|_| memory.archive_days < retention_days) {
+        let message = format!("`archive_days = {}` is less than `retention_days = {retention_days}`", at.value);
+        s.report.error(&at.span, message, "keep in the archive for at least as long as in memory");
+    }
     s.close();
     memory
 }

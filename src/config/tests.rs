@@ -54,6 +54,22 @@ fn load_files<'f>(files: impl IntoIterator<Item = (&'f str, impl AsRef<[u8]>)>) 
     load(folder.path())
 }
 
+#[test]
+fn the_archive_keeps_for_no_less_than_memory_does() {
+    let load = |memory: &str| {
+        let memory = format!("[memory]\n{memory}");
+        load_files([("merchants/m.toml", MERCHANT), ("levelgate.toml", &memory)])
+    };
+    for (memory, days) in [("", 400), ("retention_days = 40\narchive_days = 40", 40), ("retention_days = 401", 401)] {
+        assert_eq!(load(memory).unwrap().settings.memory.archive_days, days, "{memory}");
+    }
+    for below in ["retention_days = 41\narchive_days = 40", "archive_days = 39"] {
+        let problems = load(below).map(|_| below).unwrap_err();
+        let said: String = problems.list.iter().map(ToString::to_string).collect();
+        assert!(said.contains("is less than `retention_days"), "{said}");
+    }
+}
+
 fn load_merchant(text: &str) -> Result<Loaded, Problems> {
     load_files([("merchants/m.toml", text)])
 }

@@ -42,3 +42,14 @@ pub enum Common {
         at: Millis,
     },
 }
+
+impl Common {
+    /// When it was recorded, where it says so itself.
+    #[must_use]
+    pub fn recorded_at(&self) -> Option<Millis> {
+        match self {
+            Self::InstrumentBlocked { at, .. } | Self::LevelMade { at, .. } | Self::Configured { at, .. } => Some(*at),
+            Self::Counted { .. } => None,
+        }
+    }
+}

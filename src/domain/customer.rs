@@ -3,133 +3,24 @@
 //! [`Customer::apply`] is the only way in which a customer changes, and it cannot fail. A customer is the unit of
 //! consistency: everything that a decision reads and writes lies in one, under one lock.
 
+pub use super::event::{Event, Make, Recorded};
 use super::{
-    brief::{Brief, Briefs, Left, Upshot},
+    brief::{Brief, Briefs, Left},
     holds::Holds,
     identity::Attributes,
     money::Currency,
     name::Name,
     own::{OwnLimits, OwnRate},
     profile::{Author, Change, Chronicle, IndividualSettings, Instrument, Profile},
-    refusal::Refusal,
     rules::{Direction, Merchant},
-    standing::{CustomerStatus, Signal, Standing},
+    standing::{CustomerStatus, Standing},
     time::Millis,
-    transaction::{Noted, Opening, Place},
+    transaction::{Opening, Place},
     usage::{Book, BookKey},
 };
+
 use smallvec::SmallVec;
 use std::hint::black_box;
-
-/// Something that happened to one customer. Each names all that it needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The customer was made.
-    Created {
-        /// Whose.
-        merchant: Name,
-        /// Unique in the merchant where set.
-        identifier: Option<Box<str>>,
-        /// When.
-        at: Millis,
-    },
-    /// Attributes that were missing came with a payment.
-    AttributesFilled {
-        /// Those that were missing.
-        attributes: Attributes,
-        /// When.
-        at: Millis,
-    },
-    /// The stored level name of a direction changed.
-    LevelSet {
-        /// Of this direction.
-        direction: Direction,
-        /// `None`: empty from now on.
-        level: Option<Name>,
-        /// Whether the individual settings of the direction are dropped with it.
-        drops_settings: bool,
-        /// When.
-        at: Millis,
-    },
-    /// Something became known about the customer or an instrument of the customer's.
-    Signalled {
-        /// What.
-        signal: Signal,
-        /// When.
-        at: Millis,
-    },
-    /// The customer paid by an instrument for the first time.
-    InstrumentHeld {
-        /// The gateway's token.
-        id: Box<str>,
-        /// When.
-        at: Millis,
-    },
-    /// A payment by a stored instrument succeeded.
-    InstrumentUsed {
-        /// The gateway's token.
-        id: Box<str>,
-        /// When.
-        at: Millis,
-        /// How many have, this one with them.
-        successes: u64,
-    },
-    /// The customer changed in this step, by somebody, at a time.
-    Chronicled(Chronicle),
-    /// What changed.
-    Changed(Change),
-    /// A transaction was opened.
-    Opened {
-        /// Its slot in [`Customer::briefs`].
-        slot: u32,
-        /// All that opened it.
-        opening: Opening,
-    },
-    /// Something happened to a transaction.
-    Happened {
-        /// Its slot.
-        slot: u32,
-        /// Where the record about it before this one lies.
-        previous: Place,
-        /// What.
-        noted: Noted,
-        /// What the transaction has come to by it.
-        upshot: Upshot,
-        /// Where it had left memory: what it counted for until then.
-        left: Option<Left>,
-    },
-}
-
-impl Event {
-    /// Whether it says something of the customer and not of a transaction: then the step stands in the history.
-    #[must_use]
-    pub fn is_of_history(&self) -> bool {
-        match self {
-            Self::Created { .. }
-            | Self::AttributesFilled { .. }
-            | Self::LevelSet { .. }
-            | Self::Signalled { .. }
-            | Self::InstrumentHeld { .. }
-            | Self::Chronicled(_)
-            | Self::Changed(_) => true,
-            Self::Opened { .. } | Self::Happened { .. } | Self::InstrumentUsed { .. } => false,
-        }
-    }
-}
-
-/// What must happen to a customer as it stands at a time.
-pub type Make<'m> = dyn FnMut(&Customer, Millis) -> Result<Vec<Event>, Refusal> + 'm;
-
-/// How an event was recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// The number of the record.
-    pub number: u64,
-    /// Where it lies.
-    pub place: Place,
-    /// The digest of the transaction's id, where one is opened.
-    pub key: u64,
-}
 
 /// A customer.
 ///
@@ -358,6 +249,10 @@ impl Customer {
             }
             Event::Changed(change) => self.change(change),
             Event::Opened { slot, opening } => self.apply_opened(recorded, *slot, opening),
+            // It counts for what it counted for.
+            Event::Carried { slot, upshot, .. } => {
+                self.briefs.get_mut(*slot).into_iter().for_each(|brief| brief.become_of(recorded.place, upshot));
+            }
             Event::Happened { slot, noted, upshot, left, .. } => {
                 let extends = matches!(noted.fact, super::transaction::Fact::Extended { .. });
                 match (self.briefs.get_mut(*slot), left) {

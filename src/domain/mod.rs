@@ -10,6 +10,7 @@ pub mod common;
 pub mod convert;
 pub mod customer;
 pub mod decide;
+pub mod event;
 pub mod external_id;
 pub mod holds;
 pub mod identity;

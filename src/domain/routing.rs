@@ -57,6 +57,15 @@ pub struct Gates {
 /// transaction id. Changing it would give retries another order.
 pub const WEIGHTED_KEY: (u64, u64) = (0x6c65_7665_6c67_6174, 0x6577_6569_6768_7473);
 
+impl Merchant {
+    /// The gate or route of this id.
+    #[must_use]
+    pub fn gate_item(&self, id: Name) -> Option<GateItem> {
+        let gate = self.gates.iter().position(|gate| gate.id == id).map(GateItem::Gate);
+        gate.or_else(|| self.routes.iter().position(|route| route.id == id).map(GateItem::Route))
+    }
+}
+
 /// Orders the eligible gates of a list. A gate that is listed twice stands where it comes first.
 #[must_use]
 pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: &Routed<'_>) -> Gates {

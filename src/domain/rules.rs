@@ -263,13 +263,6 @@ impl Merchant {
         self.project_places.get(id).and_then(|&place| self.projects.get(place))
     }
 
-    /// The gate or route of this id.
-    #[must_use]
-    pub fn gate_item(&self, id: Name) -> Option<GateItem> {
-        let gate = self.gates.iter().position(|gate| gate.id == id).map(GateItem::Gate);
-        gate.or_else(|| self.routes.iter().position(|route| route.id == id).map(GateItem::Route))
-    }
-
     /// How long a hold of this direction lasts, in milliseconds.
     #[must_use]
     pub fn hold_ms(&self, direction: Direction) -> Option<i64> {

@@ -33,6 +33,21 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// The journal begins behind its first record, and no snapshot holds what stood before.
+    #[error(
+        "{file} is the oldest segment and begins with record {begins}, and the records from {missing} on are needed: what \
+         is older than archive_days was deleted, and the newest snapshot that can be read does not hold it, or there is \
+         none; nothing was changed; bring a snapshot of this folder back into `snapshots`, or restore the data folder \
+         from a copy"
+    )]
+    Beginning {
+        /// The file, from the data folder on.
+        file: String,
+        /// The number of its first record.
+        begins: Lsn,
+        /// The first that is needed.
+        missing: Lsn,
+    },
     /// A segment of another journal.
     #[error(
         "{file} belongs to journal {found}, and this data folder is that of journal {expected}; nothing was changed; \

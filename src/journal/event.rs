@@ -24,7 +24,7 @@
 //! | 5 | Instrument held | id, at |
 //! | 6 | Opened | below |
 //! | 7 | Happened | bits (hold until, left, book), slot, place before + 1 (0: this record), at, fact, status, gross, net, hold until?, flags, left? (key of the id, gross, net), book? (direction, currency, level) |
-//! | 8 | *Carried*, reserved | a transaction whole: its Opened and all its facts in one record without one before it, to be written before the segments of its chain may be deleted |
+//! | 8 | Carried | bits (hold until, left), at, status, gross, net, hold until?, flags, number of facts and each (at, fact), then as Opened from its bits on |
 //! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
@@ -32,6 +32,10 @@
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
 //! | 67 | Counted | merchant, external ids made |
+//!
+//! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
+//! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
+//! of its story is deleted.
 //!
 //! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier), slot, id, merchant, at, recorded at,
 //! opened, direction, currency, amount, identity (digest), attributes of the definition, level as sent (0 absent,
@@ -64,14 +68,15 @@ use self::{
     numbers::{attribute_bits, flag_bits},
 };
 use crate::domain::{
-    brief::Left,
+    brief::{Left, Upshot},
     common::Common,
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
     payment::SentLevel,
     profile::Chronicle,
-    transaction::{Fact, Opening, Violation},
+    time::Millis,
+    transaction::{Fact, Noted, Opening, Violation},
     usage::BookKey,
     usage::Contribution,
 };
@@ -84,6 +89,7 @@ mod tag {
     pub(super) const INSTRUMENT_HELD: u8 = 5;
     pub(super) const OPENED: u8 = 6;
     pub(super) const HAPPENED: u8 = 7;
+    pub(super) const CARRIED: u8 = 8;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
     pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
@@ -119,6 +125,17 @@ pub enum Recorded {
     Customer(Event),
     /// Of none.
     Common(Common),
+}
+
+impl Recorded {
+    /// When.
+    #[must_use]
+    pub fn at(&self) -> Option<Millis> {
+        match self {
+            Self::Customer(event) => event.recorded_at(),
+            Self::Common(common) => common.recorded_at(),
+        }
+    }
 }
 
 /// Appends an event of a customer; only attributes are sealed. Nothing is allocated but room in `out`.
@@ -178,12 +195,8 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_number(u64::from(*slot));
             // One more, so that the record itself, which most often stands here, takes one byte.
             out.put_number(previous.0.wrapping_add(1));
-            out.put_time(noted.at);
-            put_fact(&noted.fact, out);
-            out.put_word(upshot.status);
-            put_contribution(upshot.counts, out);
-            upshot.hold_until.into_iter().for_each(|until| out.put_time(until));
-            out.push(flag_bits(upshot.flags));
+            put_noted(noted, out);
+            put_upshot(upshot, out);
             if let Some(Left { key, was, .. }) = left {
                 out.put_number(*key);
                 put_contribution(*was, out);
@@ -193,6 +206,15 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
                 out.put_currency(currency);
                 out.put_name(level);
             }
+        }
+        Event::Carried { slot, opening, facts, upshot, left, at } => {
+            out.push(tag::CARRIED);
+            out.put_bits([upshot.hold_until.is_some(), *left]);
+            out.put_time(*at);
+            put_upshot(upshot, out);
+            out.put_number(facts.len() as u64);
+            facts.iter().for_each(|noted| put_noted(noted, out));
+            put_opening(*slot, opening, out);
         }
     }
 }
@@ -242,9 +264,13 @@ pub(super) fn seal_attributes(attributes: &Attributes, seal: &mut Seal<'_>) -> V
 
 /// [`encode`] of [`Event::Opened`], for whoever has only what the event would hold.
 pub fn encode_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
-    let content = &opening.content;
     out.reserve(256);
     out.push(tag::OPENED);
+    put_opening(slot, opening, out);
+}
+
+fn put_opening(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
+    let content = &opening.content;
     out.put_bits([
         opening.hold_until.is_some(),
         opening.level.is_some(),
@@ -294,6 +320,18 @@ pub fn encode_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
     out.put_number(opening.gates.len() as u64);
     opening.gates.iter().for_each(|gate| out.put_name(*gate));
     out.put_text_if(opening.instrument.as_deref());
+}
+
+fn put_noted(noted: &Noted, out: &mut Vec<u8>) {
+    out.put_time(noted.at);
+    put_fact(&noted.fact, out);
+}
+
+fn put_upshot(upshot: &Upshot, out: &mut Vec<u8>) {
+    out.put_word(upshot.status);
+    put_contribution(upshot.counts, out);
+    upshot.hold_until.into_iter().for_each(|until| out.put_time(until));
+    out.push(flag_bits(upshot.flags));
 }
 
 fn put_fact(fact: &Fact, out: &mut Vec<u8>) {

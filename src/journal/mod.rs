@@ -71,6 +71,13 @@
 //! | a whole record that makes no sense: no power cut leaves one | corruption: refuse |
 //! | a newer format | refuse |
 //! | the journal ends before the newest snapshot's number | corruption: refuse |
+//! | the journal begins behind record 1, and a snapshot holds what stood before | go on; its oldest segments were deleted |
+//! | the same, and none does | refuse |
+//!
+//! # How it loses its beginning
+//!
+//! A segment may be deleted, the oldest first, once snapshots hold what it did to the state, and once every transaction
+//! that must stay and of whose story it has a part was written once more, whole. Places and numbers go on as before.
 //!
 //! # What stands in it of persons
 //!

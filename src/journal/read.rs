@@ -28,6 +28,10 @@ impl Handles {
         self.0.first().map(|(_, file)| Arc::clone(file))
     }
 
+    pub(super) fn forget(&mut self, first_lsn: Lsn) {
+        self.0.retain(|(lsn, _)| *lsn != first_lsn);
+    }
+
     pub(super) fn put(&mut self, first_lsn: Lsn, file: Arc<dyn File>) {
         self.0.insert(0, (first_lsn, file));
         self.0.truncate(HANDLES_MAX);

@@ -186,8 +186,7 @@ impl Scan<'_> {
     fn check_older(&mut self) -> Result<(), OpenError> {
         let first = Lsn(self.wanted.after.0.saturating_add(1));
         if let Some(found) = self.segments.first().filter(|found| found.named > first) {
-            let what = format!("the journal begins with record {}; those before it are missing", found.named);
-            return Err(self.corrupt(0, 0, first, &what));
+            return Err(OpenError::Beginning { file: found.path.clone(), begins: found.named, missing: first });
         }
         for older in 0..self.from {
             let Some([this, next]) = self.segments.get(older..older + 2) else { break };

@@ -259,6 +259,27 @@ impl Journal {
         segments
     }
 
+    /// Deletes the file of the oldest segment, which must be sealed. Its places lead nowhere from then on.
+    ///
+    /// # Errors
+    /// Another one is the oldest, it is written to, or the file cannot be removed; the journal goes on.
+    pub fn remove_oldest(&self, first_lsn: Lsn) -> io::Result<()> {
+        let files = self.files.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let oldest = {
+            let mut segments = files.segments.write();
+            let is_it = segments.first().is_some_and(|segment| segment.sealed && segment.first_lsn == first_lsn);
+            if is_it { segments.remove(0) } else { return Err(io::ErrorKind::NotFound.into()) }
+        };
+        files.handles.lock().forget(first_lsn);
+        // Nobody who reads waits for this.
+        let path = oldest.path.clone();
+        if let Err(error) = files.store.remove(&path) {
+            files.segments.write().insert(0, oldest);
+            return Err(error);
+        }
+        files.store.sync_folder(folder_of(&path))
+    }
+
     /// Moves a sealed segment's file to the archive's folder. Its records are read by their places as before, and the
     /// next start finds it there.
     ///

@@ -42,7 +42,9 @@ impl Ledger {
         let look = |customer: &Customer, _| (customer.number, customer.merchant, customer.created, customer.history);
         let (number, merchant, created, mut place) = self.look(merchant, customer_id, now, look)?;
         let mut chapters = Vec::new();
-        while let Some(at) = place.filter(|_| chapters.len() < STEPS_MAX) {
+        // Steps in segments that are deleted are gone for good.
+        let kept = |at: &Place| *at >= self.gone_before();
+        while let Some(at) = place.filter(kept).filter(|_| chapters.len() < STEPS_MAX) {
             let Some(chapter) = self.chapter(number, at)? else { break };
             place = chapter.chronicle.previous;
             chapters.push(chapter);

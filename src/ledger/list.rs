@@ -140,18 +140,21 @@ impl Ledger {
         let mut picks: Vec<Pick> = customer
             .briefs
             .starting_at(from_slot)
+            .filter(|(_, brief)| brief.place >= self.begins_at)
             .filter(|(_, brief)| wanted.takes(brief.at, brief.status(now), brief.flags()))
             .map(|(slot, b)| Pick { key: b.key, seat: Seat { customer: number, slot }, place: b.place, now })
             .collect();
         drop(shard);
         if let Some(past) = self.past.as_ref().filter(|_| from_slot < first_kept) {
             let archived = past.of_customer(number, from_slot, first_kept);
-            let late = self.late.of_customer(number);
+            let (late, gone_before) = (self.late.of_customer(number), self.gone_before());
             for (slot, place) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
                 if in_memory.binary_search(&slot).is_err() {
                     let since = late.iter().find(|(late, _)| *late == slot).map(|(_, place)| *place);
                     let place = since.map_or(place, |since| since.max(place));
-                    picks.push(Pick { key: 0, seat: Seat { customer: number, slot }, place, now });
+                    if place >= gone_before {
+                        picks.push(Pick { key: 0, seat: Seat { customer: number, slot }, place, now });
+                    }
                 }
             }
             picks.sort_by_key(|pick| pick.seat.slot);
@@ -160,7 +163,16 @@ impl Ledger {
     }
 
     fn shown(&self, pick: &Pick, merchant: &str, wanted: &Wanted) -> Result<Option<Shown>, Refusal> {
-        let transaction = self.recall(pick.key, pick.seat, pick.place)?.transaction;
+        let recalled = match self.recall(pick.key, pick.seat, pick.place) {
+            Ok(recalled) => recalled,
+            Err(unreadable) => match self.place_of(pick.seat)? {
+                // Its segment was deleted meanwhile: it was carried from there, or is gone.
+                Some(place) if place != pick.place => self.recall(pick.key, pick.seat, place)?,
+                Some(_) => return Err(unreadable),
+                None => return Ok(None),
+            },
+        };
+        let transaction = recalled.transaction;
         let (opening, now) = (&transaction.opening, pick.now);
         let flags = Flags::of(&transaction.flags());
         if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, transaction.status(now), flags) {

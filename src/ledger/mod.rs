@@ -9,6 +9,7 @@
 //! An answer names the record that it rests on; whoever sends it waits until the journal holds that.
 
 mod answer;
+mod carry;
 mod currencies;
 mod customers;
 mod figures;
@@ -29,6 +30,7 @@ mod signals;
 mod table;
 
 pub use answer::{Answer, CustomerShown, Moved, Shown};
+pub use carry::Carried;
 pub use customers::{Admitted, Applying};
 pub use find::{Find, Findings};
 pub use history::Chapter;
@@ -50,7 +52,7 @@ use crate::{
         refusal::Refusal,
         rules::{Attribute, Direction, Merchant, Refunds, Rules},
         time::Millis,
-        transaction::{Fact, Opened, Resolution, Transaction},
+        transaction::{Fact, Opened, Place, Resolution, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
     journal::{Journal, Keys, Past},
@@ -133,6 +135,10 @@ pub struct Ledger {
     transactions: Apart<AtomicU64>,
     /// How many transactions have left memory: while none has, no new id is looked for in the archive.
     left: AtomicU64,
+    /// Where the journal began at the start. An older snapshot may hold what was let go of since: nothing leads there.
+    begins_at: Place,
+    /// The place before which no transaction is known that has left memory: the journal begins there, or is about to.
+    gone_before: AtomicU64,
     holds_visited: AtomicU64,
     /// How often attributes could not be sealed, and so were not kept.
     unsealed: AtomicU64,
@@ -194,6 +200,8 @@ impl Ledger {
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             transactions: Apart::default(),
             left: AtomicU64::new(0),
+            begins_at: Place(0),
+            gone_before: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
             unsealed: AtomicU64::new(0),
             being_kept: AtomicUsize::new(0),
@@ -406,16 +414,6 @@ impl Ledger {
 
     fn is_blocked(&self, payment: &Payment<'_>) -> bool {
         instruments(payment).any(|id| self.blocked_instruments.contains(id))
-    }
-
-    /// Where a known transaction entered: its project and its endpoint.
-    #[must_use]
-    pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
-        let key = self.key.transaction(merchant, transaction_id);
-        let mut stripe = self.id_stripes.lock(key);
-        let known = self.find(&mut stripe, key, merchant, transaction_id).ok().flatten()?;
-        let content = known.transaction.opening.content;
-        Some((content.project, content.endpoint))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         brief::{Left, Upshot},
         customer::{Customer, Event, Recorded},
+        name::Name,
         profile::Author,
         refusal::Refusal,
         time::Millis,
@@ -30,6 +31,8 @@ pub(super) struct Recalled {
     pub(super) seat: Seat,
     /// The last record about it.
     place: Place,
+    /// The one that its story begins with.
+    pub(super) root: Place,
     pub(super) transaction: Transaction,
 }
 
@@ -37,7 +40,7 @@ pub(super) struct Recalled {
 #[derive(Default)]
 pub(super) struct Stripe {
     /// The transaction that was looked at last.
-    held: Option<Box<Recalled>>,
+    pub(super) held: Option<Box<Recalled>>,
     /// Where the transactions of its ids live.
     pub(super) seats: Seats,
 }
@@ -176,18 +179,30 @@ impl Ledger {
         merchant: &str,
         id: &str,
     ) -> Result<Option<&'h mut Recalled>, Refusal> {
-        if !stripe.held.as_ref().is_some_and(|known| known.is(key, merchant, id)) {
+        // What lies before the journal's beginning is gone, unless memory still holds it.
+        let (held, gone_before) = (stripe.held.as_ref(), self.gone_before());
+        if !held.is_some_and(|known| known.is(key, merchant, id) && known.place >= gone_before) {
             let Some(found) = self.look_up(&stripe.seats, key, merchant, id)? else { return Ok(None) };
             stripe.held = Some(found);
         }
         Ok(stripe.held.as_deref_mut())
     }
 
+    /// Where a known transaction entered: its project and its endpoint.
+    #[must_use]
+    pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
+        let key = self.key.transaction(merchant, transaction_id);
+        let mut stripe = self.id_stripes.lock(key);
+        let known = self.find(&mut stripe, key, merchant, transaction_id).ok().flatten()?;
+        let content = known.transaction.opening.content;
+        Some((content.project, content.endpoint))
+    }
+
     fn look_up(&self, seats: &Seats, key: u64, merchant: &str, id: &str) -> Result<Option<Box<Recalled>>, Refusal> {
         for seat in seats.find(key) {
             let brief =
                 self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
-            if let Some(brief) = brief {
+            if let Some(brief) = brief.filter(|brief| brief.place >= self.begins_at) {
                 let known = self.recall(key, seat, brief.place)?;
                 if known.is(key, merchant, id) {
                     return Ok(Some(Box::new(known)));
@@ -204,7 +219,7 @@ impl Ledger {
     }
 
     /// Where the last records about transactions of a key lie that have left memory.
-    fn past(&self, key: u64) -> Result<SmallVec<[(Seat, Place); 1]>, Refusal> {
+    pub(super) fn past(&self, key: u64) -> Result<SmallVec<[(Seat, Place); 1]>, Refusal> {
         if self.left.load(Ordering::Acquire) == 0 {
             return Ok(SmallVec::new());
         }
@@ -220,6 +235,10 @@ impl Ledger {
                 }
             }
         }
+        let gone_before = self.gone_before();
+        found.retain(|(_, place)| *place >= gone_before);
+        // Of several with one id, the last: one that came again counts as new once the first is gone.
+        found.sort_by_key(|(_, place)| std::cmp::Reverse(*place));
         Ok(found)
     }
 
@@ -242,6 +261,10 @@ impl Ledger {
                     event::Recorded::Customer(Event::Opened { slot, opening }) if slot == seat.slot => {
                         opened = Some(opening);
                     }
+                    event::Recorded::Customer(Event::Carried { slot, opening, facts, .. }) if slot == seat.slot => {
+                        opened = Some(opening);
+                        noted.extend(facts);
+                    }
                     event::Recorded::Customer(Event::Happened { slot, previous: before, noted: fact, .. })
                         if slot == seat.slot =>
                     {
@@ -255,7 +278,7 @@ impl Ledger {
             if let Some(opening) = opened {
                 let mut transaction = Transaction::open(opening);
                 later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
-                return Ok(Recalled { key, seat, place: last, transaction });
+                return Ok(Recalled { key, seat, place: last, root: place, transaction });
             }
             match previous {
                 // A chain only leads back.

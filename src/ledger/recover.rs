@@ -193,14 +193,23 @@ impl Recovering {
                 }
             }
             Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
+            Event::Carried { opening, at, .. } => {
+                self.newest = self.newest.max(Some(*at));
+                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
+            }
             _ => {}
         }
         let late = &self.late;
         let customer = self.shards[slot(number)].get_mut(&number);
         let customer = customer.ok_or_else(|| format!("no record made customer {number}"))?;
         // Before what the snapshot holds already is passed over: the place is of no customer.
-        if let Event::Happened { slot, left: Some(left), .. } = event {
-            late.insert(left.key, Seat { customer: number, slot: *slot }, record.place);
+        let came_late = match event {
+            Event::Happened { slot, left: Some(left), .. } => Some((left.key, *slot)),
+            Event::Carried { slot, left: true, .. } => Some((key, *slot)),
+            _ => None,
+        };
+        if let Some((key, slot)) = came_late {
+            late.insert(key, Seat { customer: number, slot }, record.place);
         }
         // The snapshot was taken behind this record: it holds what it says.
         if record.lsn.0 <= customer.applied {
@@ -221,7 +230,10 @@ impl Recovering {
     /// Builds the indexes, and the ledger of it all.
     #[must_use]
     pub fn finish(self, bounds: Bounds, ground: Ground) -> Ledger {
-        let ledger = Ledger { made_levels: self.made_levels, late: self.late, ..Ledger::new(bounds, ground) };
+        let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
+        let ledger =
+            Ledger { made_levels: self.made_levels, late: self.late, begins_at, ..Ledger::new(bounds, ground) };
+        ledger.forget_before(begins_at);
         ledger.next_customer.store(self.next_customer, Ordering::Relaxed);
         self.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
         *ledger.external_ids.lock() = self.counted;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Folder, Settings};
+use crate::harness::{Daemon, Folder, Settings, run};
 use crate::shop::{CRM, DAY, HOUR, acme, filter, level, pay, tick, when, with};
 
 /// A day of retention, and segments so small that some are sealed with every few dozen payments.
@@ -156,4 +156,94 @@ fn what_still_waits_never_leaves() {
     assert_eq!(waiting["transactions"][0]["transaction_id"], "t7", "{waiting}");
     assert_eq!(daemon.step("t7", "approve", &json!({})).ok()["status"], "approved");
     assert_eq!(lifetime_used(&daemon), "2.00");
+}
+
+/// As [`SMALL`], and what is older than two months is deleted.
+const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
+
+#[test]
+fn what_is_older_than_archive_days_is_deleted_but_for_what_must_stay() {
+    let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
+    let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
+    for n in 0..40_i64 {
+        let id = format!("t{n}");
+        daemon.reserve(&with(pay(&id, "10.00"), &when(n * 1_000))).ok();
+        // The seventh waits for ever.
+        if n != 7 {
+            daemon.step(&id, "approve", &json!({ "capture_id": "c", "amount": "8.00" })).ok();
+        }
+    }
+    daemon.reserve(&tick(30 * DAY)).ok();
+    daemon.post_nothing("/v1/snapshot").ok();
+    // Told of when it had left memory, and so are those that come now.
+    daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" })).ok();
+    for n in 40..60_i64 {
+        daemon.reserve(&with(pay(&format!("t{n}"), "10.00"), &when(30 * DAY))).ok();
+        daemon.step(&format!("t{n}"), "decline", &json!({})).ok();
+    }
+    let segments = |daemon: &Daemon| {
+        let listed = std::fs::read_dir(daemon.folder.path().join("data/archive")).expect("an archive");
+        listed.filter(|file| file.as_ref().expect("a file").path().extension().is_some_and(|e| e == "log")).count()
+    };
+    let first = "data/archive/00000000000000000001.log";
+    daemon.reserve(&tick(80 * DAY)).ok();
+    let stay: Vec<String> = [3, 7].into_iter().chain(40..60).map(|n| format!("t{n}")).collect();
+    let before: Vec<Value> = stay.iter().map(|id| as_it_was(&daemon, id)).collect();
+    let (used, held_before) = (lifetime_used(&daemon), segments(&daemon));
+    assert!(daemon.folder.path().join(first).is_file());
+    daemon.post_nothing("/v1/snapshot").ok();
+    assert!(!daemon.folder.path().join(first).exists(), "{}", daemon.log());
+    assert!(segments(&daemon) < held_before);
+    for round in ["before a restart", "after a restart", "after the loss of the index"] {
+        for (id, before) in stay.iter().zip(&before) {
+            assert_eq!(&as_it_was(&daemon, id), before, "{round}");
+        }
+        assert_eq!(lifetime_used(&daemon), used, "{round}");
+        assert!(daemon.reserve(&with(pay("t3", "10.00"), &when(3_000))).is_replay(), "{round}");
+        let late = daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" }));
+        assert!(late.is_replay(), "{round}: {late:?}");
+        daemon.fetch("t0").problem(404);
+        daemon.step("t0", "refund", &json!({ "amount": "1.00" })).problem(404);
+        let listed = daemon.get("/v1/merchants/acme/transactions?customer_id=1000001&limit=1000").ok();
+        let ids: Vec<&str> = listed["transactions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|t| t["transaction_id"].as_str())
+            .collect();
+        assert_eq!(
+            ids.iter().filter(|id| stay.iter().any(|stays| stays == *id)).count(),
+            stay.len(),
+            "{round}: {ids:?}"
+        );
+        assert!(!ids.contains(&"t0"), "{round}: {ids:?}");
+        if round == "before a restart" {
+            daemon.kill_and_start();
+        } else {
+            daemon.signal("TERM");
+            assert!(daemon.wait().success());
+            daemon.folder.remove("data/archive/index.redb");
+            daemon.kill_and_start();
+        }
+        daemon.reserve(&tick(80 * DAY + 2 * HOUR)).ok();
+    }
+    assert_eq!(
+        daemon.step("t7", "approve", &json!({ "capture_id": "c", "amount": "8.00" })).ok()["status"],
+        "approved"
+    );
+    let again = daemon.reserve(&with(pay("t0", "10.00"), &when(80 * DAY + 2 * HOUR)));
+    assert!(!again.is_replay(), "what is gone counts as new: {again:?}");
+    again.ok();
+    // What looks at a folder and copies it knows that a journal may begin later.
+    let looked = run(&daemon.folder, &["inspect", "data"]);
+    assert!(looked.code == Some(0) && looked.text.contains("journal    begins with record"), "{looked:?}");
+    let made = run(&daemon.folder, &["backup", "data", "copy", "--keys", "keys"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let made = run(&daemon.folder, &["restore", "copy", "restored", "--keys", "keys", "--verify"]);
+    assert!(made.code == Some(0) && made.text.contains("verified"), "{made:?}");
+    std::fs::remove_dir_all(daemon.folder.path().join("copy/snapshots")).expect("removed");
+    let made = run(&daemon.folder, &["restore", "copy", "headless", "--keys", "keys", "--verify"]);
+    assert!(made.code == Some(1) && made.text.contains("bring a snapshot of this folder back"), "{made:?}");
+    let looked = run(&daemon.folder, &["inspect", "copy"]);
+    assert!(looked.code == Some(1) && looked.text.contains("no snapshot holds what stood before"), "{looked:?}");
 }

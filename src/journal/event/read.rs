@@ -88,8 +88,12 @@ impl<'a> Events<'a> {
                 Event::Chronicled(Chronicle { at, source, by, previous })
             }
             tag if change::TAGS.contains(&tag) => Event::Changed(change::read(tag, bytes, open)?),
-            tag::OPENED => opened(bytes)?,
+            tag::OPENED => {
+                let (slot, opening) = opening(bytes)?;
+                Event::Opened { slot, opening }
+            }
             tag::HAPPENED => happened(bytes)?,
+            tag::CARRIED => carried(bytes)?,
             _ => return common(tag, at, bytes).map(|event| Some(Recorded::Common(event))),
         };
         Ok(Some(Recorded::Customer(event)))
@@ -141,7 +145,7 @@ pub(in crate::journal) fn open_attributes(
     Ok(attributes)
 }
 
-fn opened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
+fn opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), DecodeError> {
     let [has_hold, has_level, has_method, has_stranger, has_instrument, suspicious, outlier] =
         bytes.bits("option of Opened")?;
     let slot = bytes.small()?;
@@ -190,7 +194,7 @@ fn opened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
         suspicious,
         outlier,
     };
-    Ok(Event::Opened { slot, opening })
+    Ok((slot, opening))
 }
 
 fn violation(bytes: &mut Bytes<'_>) -> Result<Violation, DecodeError> {
@@ -205,16 +209,7 @@ fn violation(bytes: &mut Bytes<'_>) -> Result<Violation, DecodeError> {
 fn happened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
     let [has_hold, has_left, has_book] = bytes.bits("option of Happened")?;
     let (slot, previous) = (bytes.small()?, Place(bytes.number()?.wrapping_sub(1)));
-    let noted = Noted { at: bytes.time()?, fact: noted_fact(bytes)? };
-    let upshot = Upshot {
-        status: bytes.word()?,
-        counts: contribution(bytes)?,
-        hold_until: bytes.time_if(has_hold)?,
-        flags: {
-            let (at, bits) = (bytes.at(), bytes.byte()?);
-            flags_of(bits).ok_or(DecodeError::Word { what: "set of flags", number: u64::from(bits), at })?
-        },
-    };
+    let (noted, upshot) = (noted(bytes)?, upshot(bytes, has_hold)?);
     let left = if has_left { Some((bytes.number()?, contribution(bytes)?)) } else { None };
     let book = if has_book {
         Some(BookKey { direction: bytes.word()?, currency: bytes.currency()?, level: bytes.name()? })
@@ -223,6 +218,30 @@ fn happened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
     };
     let left = left.map(|(key, was)| Left { key, book, was });
     Ok(Event::Happened { slot, previous, noted, upshot, left })
+}
+
+fn carried(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
+    let [has_hold, left] = bytes.bits("option of Carried")?;
+    let (at, upshot) = (bytes.time()?, upshot(bytes, has_hold)?);
+    let facts = (0..bytes.number()?).map(|_| noted(bytes)).collect::<Result<_, _>>()?;
+    let (slot, opening) = opening(bytes)?;
+    Ok(Event::Carried { slot, opening, facts, upshot, left, at })
+}
+
+fn noted(bytes: &mut Bytes<'_>) -> Result<Noted, DecodeError> {
+    Ok(Noted { at: bytes.time()?, fact: noted_fact(bytes)? })
+}
+
+fn upshot(bytes: &mut Bytes<'_>, has_hold: bool) -> Result<Upshot, DecodeError> {
+    Ok(Upshot {
+        status: bytes.word()?,
+        counts: contribution(bytes)?,
+        hold_until: bytes.time_if(has_hold)?,
+        flags: {
+            let (at, bits) = (bytes.at(), bytes.byte()?);
+            flags_of(bits).ok_or(DecodeError::Word { what: "set of flags", number: u64::from(bits), at })?
+        },
+    })
 }
 
 fn noted_fact(bytes: &mut Bytes<'_>) -> Result<Fact, DecodeError> {

@@ -97,6 +97,14 @@ fn happened(fact: Fact) -> Recorded {
     Recorded::Customer(Event::Happened { slot: 1, previous: Place(9), noted, upshot, left: None })
 }
 
+fn carried(all: bool, facts: &[Fact]) -> Recorded {
+    let counts = Contribution { gross: 5, net: 300 };
+    let hold_until = all.then_some(Millis(3));
+    let upshot = Upshot { status: Status::Approved, counts, hold_until, flags: Flags(u8::from(all)) };
+    let facts = facts.iter().map(|fact| Noted { at: Millis(-1), fact: fact.clone() }).collect();
+    Recorded::Customer(Event::Carried { slot: 300, opening: opening(), facts, upshot, left: all, at: Millis(4) })
+}
+
 fn attributes() -> Attributes {
     let mut attributes = Attributes::default();
     attributes.set(Attribute::Email, "a@b");
@@ -364,6 +372,29 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             "41016d04676f6c640145555202",
         ),
         ("counted", Recorded::Common(Common::Counted { merchant: name("m"), made: 300 }), "43016dac02"),
+        (
+            "carried",
+            carried(false, &[]),
+            "0800080205ac02000000ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010000",
+        ),
+        (
+            "carried, with all",
+            carried(
+                true,
+                &[
+                    Fact::Approved {
+                        capture_id: one(),
+                        amount: 1,
+                        gate: None,
+                        instrument: None,
+                        flag: Some(Flag::Late),
+                    },
+                    Fact::Extended { until: Millis(2) },
+                ],
+            ),
+            "0803080205ac020601020101090101690101060400ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a090807060504030201\
+             00000170016502010000",
+        ),
         ("configured", Recorded::Common(Common::Configured { version: "v1".into(), at }), "4202763102"),
     ]
 }
@@ -440,7 +471,7 @@ fn what_is_not_written_is_not_read() {
     for (bytes, want) in [
         ("", "the record holds no event"),
         ("00", "byte 0: no event has the tag 0; a newer levelgate may have written it"),
-        ("08", "byte 0: no event has the tag 8; a newer levelgate may have written it"),
+        ("15", "byte 0: no event has the tag 21; a newer levelgate may have written it"),
         ("04", "byte 1: the record ends within an event"),
         ("0409", "byte 1: 9 is no signal; a newer levelgate may have written it"),
         ("04010215", "byte 3: no event has the tag 21; a newer levelgate may have written it"),

@@ -93,10 +93,44 @@ fn a_missing_segment_is_refused_wherever_it_is() {
         for after in [Lsn(0), story.synced] {
             let opened = open_store(Arc::new(store.kill_image()), options(Sync::Interval), after, story.synced);
             if path == segments(&store)[0] || after == Lsn(0) {
-                assert!(matches!(refused(opened), OpenError::Corrupt { .. }), "{path}");
+                let error = refused(opened);
+                assert!(matches!(error, OpenError::Corrupt { .. } | OpenError::Beginning { .. }), "{path}: {error}");
             }
         }
         assert_eq!(store.paths(), store.kill_image().paths(), "nothing was changed");
+    }
+}
+
+#[test]
+fn a_journal_that_lost_its_beginning_goes_on_from_a_snapshot_and_is_refused_without() {
+    let (store, mut story) = some(Sync::Interval);
+    let (first, second) = {
+        let opened = open(&store, Sync::Interval).unwrap();
+        let segments = opened.journal.segments();
+        opened.journal.archive(segments[0].first_lsn).unwrap();
+        assert!(opened.journal.remove_oldest(segments[1].first_lsn).is_err(), "it is not the oldest");
+        opened.journal.remove_oldest(segments[0].first_lsn).unwrap();
+        let mut into = Vec::new();
+        opened.journal.read(story.steps[0].records[0].place, &mut into).expect_err("it was deleted");
+        opened.journal.read(story.records(story.synced).last().unwrap().place, &mut into).unwrap();
+        opened.journal.close().unwrap();
+        story.synced = opened.journal.synced();
+        (segments[0].clone(), segments[1].clone())
+    };
+    assert!(!store.paths().iter().any(|path| path.ends_with(first.path.rsplit('/').next().unwrap())));
+    for after in [first.last, Lsn(first.last.0 + 3), story.synced] {
+        let opened = open_store(Arc::new(store.kill_image()), options(Sync::Interval), after, story.synced).unwrap();
+        let expected: Vec<Kept> = story.records(story.synced).into_iter().filter(|kept| kept.lsn > after).collect();
+        assert_eq!(opened.found, expected, "after {after}");
+        assert_eq!(opened.journal.segments()[0].first_place, second.first_place);
+        assert_eq!(opened.journal.last(), story.synced, "numbers go on");
+    }
+    for after in [Lsn(0), Lsn(first.last.0 - 1)] {
+        let before = store.paths();
+        let error = refused(open_store(Arc::new(store.kill_image()), options(Sync::Interval), after, story.synced));
+        assert!(matches!(error, OpenError::Beginning { begins, .. } if begins == second.first_lsn), "{error}");
+        assert!(error.to_string().contains("bring a snapshot of this folder back"), "{error}");
+        assert_eq!(store.paths(), before, "nothing was changed");
     }
 }
 

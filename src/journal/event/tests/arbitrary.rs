@@ -145,8 +145,8 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (word(), time()).prop_map(|(signal, at)| Event::Signalled { signal, at }),
         (text(), time()).prop_map(|(id, at)| Event::InstrumentHeld { id, at }),
         (text(), time(), number()).prop_map(|(id, at, successes)| Event::InstrumentUsed { id, at, successes }),
-        (any::<u32>(), some_opening()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
-        (any::<u32>(), number(), time(), some_fact(), upshot(), option::of(left)).prop_map(
+        (any::<u32>(), some_opening().boxed()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
+        (any::<u32>(), number(), time(), some_fact().boxed(), upshot(), option::of(left)).prop_map(
             |(slot, previous, at, fact, upshot, left)| Event::Happened {
                 slot,
                 previous: Place(previous),
@@ -156,6 +156,10 @@ fn some_event() -> impl Strategy<Value = Recorded> {
             }
         ),
     ];
+    let facts = proptest::collection::vec((time(), some_fact()).prop_map(|(at, fact)| Noted { at, fact }), 0..6);
+    let carried = (any::<u32>(), some_opening(), facts, upshot(), any::<bool>(), time())
+        .prop_map(|(slot, opening, facts, upshot, left, at)| Event::Carried { slot, opening, facts, upshot, left, at });
+    let customer = prop_oneof![7 => customer, 1 => carried];
     let common = prop_oneof![
         (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| Common::InstrumentBlocked { id, blocked, at }),
         (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
@@ -164,8 +168,9 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (names(), number()).prop_map(|(merchant, made)| Common::Counted { merchant, made }),
         (text(), time()).prop_map(|(version, at)| Common::Configured { version, at }),
     ];
-    let changed = super::changes::some_change().prop_map(Recorded::Customer);
-    prop_oneof![7 => customer.prop_map(Recorded::Customer), 4 => changed, 1 => common.prop_map(Recorded::Common)]
+    let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
+    let customer = customer.prop_map(Recorded::Customer).boxed();
+    prop_oneof![7 => customer, 4 => changed, 1 => common.prop_map(Recorded::Common)]
 }
 
 proptest! {

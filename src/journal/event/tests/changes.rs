@@ -207,7 +207,7 @@ fn some_instrument() -> impl Strategy<Value = Instrument> {
 }
 
 /// What the history is made of.
-pub(super) fn some_change() -> impl Strategy<Value = Event> {
+pub(super) fn some_change() -> BoxedStrategy<Event> {
     let filters = || vec(some_filter(), 0..4);
     let pending = option::of((time(), filters()));
     let limits = (word(), currency(), filters(), pending, filters(), option::of(time())).prop_map(
@@ -234,15 +234,15 @@ pub(super) fn some_change() -> impl Strategy<Value = Event> {
         (some_attributes(), removed).prop_map(|(set, removed)| Change::Attributes { set, removed }),
         word().prop_map(Change::Status),
         vec(names(), 0..5).prop_map(Change::Labels),
-        some_settings().prop_map(Change::Settings),
-        limits.prop_map(Change::Limits),
+        some_settings().prop_map(Change::Settings).boxed(),
+        limits.prop_map(Change::Limits).boxed(),
         vec(names(), 0..5).prop_map(Change::SwitchedOff),
-        vec(rate, 0..4).prop_map(Change::Rates),
-        some_instrument().prop_map(Change::Instrument),
+        vec(rate, 0..4).prop_map(Change::Rates).boxed(),
+        some_instrument().prop_map(Change::Instrument).boxed(),
         option::of(time()).prop_map(Change::DeletionDue),
         Just(Change::Erased),
     ];
     let chronicle = (time(), word(), option::of(names()), option::of(any::<u64>()))
         .prop_map(|(at, source, by, previous)| Chronicle { at, source, by, previous: previous.map(Place) });
-    prop_oneof![4 => change.prop_map(Event::Changed), 1 => chronicle.prop_map(Event::Chronicled)]
+    prop_oneof![4 => change.prop_map(Event::Changed), 1 => chronicle.prop_map(Event::Chronicled)].boxed()
 }

@@ -1,0 +1,112 @@
+//! What outlives its segment: before a segment of the archive is deleted, each transaction that must stay and that leads
+//! into it is written once more, whole. What then still leads there is gone for good, and is unknown.
+
+use super::{Ledger, index::Seat};
+use crate::{
+    domain::{
+        brief::Upshot,
+        customer::Event,
+        profile::Author,
+        refusal::Refusal,
+        time::Millis,
+        transaction::{Opening, Place},
+    },
+    journal::{Lsn, RECORD_BYTES_MAX, event, frame::record_bytes},
+};
+use std::sync::atomic::Ordering;
+
+/// What became of a transaction whose story begins in a segment that is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// It was written again, by this record.
+    By(Lsn),
+    /// It begins further behind by now.
+    Before,
+    /// Nothing is known of it from now on; the key of its id.
+    Gone(u64),
+}
+
+impl Ledger {
+    /// From now on no transaction is known that has left memory and whose last record lies before this place.
+    pub fn forget_before(&self, place: Place) {
+        self.gone_before.fetch_max(place.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn gone_before(&self) -> Place {
+        Place(self.gone_before.load(Ordering::Acquire))
+    }
+
+    /// Sees to a transaction that a record before `end` opened, or carried to there, so that nothing before `end` is
+    /// needed for it any more; behind [`Ledger::forget_before`] the same place.
+    ///
+    /// # Errors
+    /// Its facts cannot be read, or are so many that no record holds them.
+    pub fn carry(
+        &self,
+        end: Place,
+        (customer, slot): (u64, u32),
+        opening: &Opening,
+        now: Millis,
+    ) -> Result<Carried, Refusal> {
+        let key = self.key.transaction(opening.merchant.as_str(), &opening.id);
+        let seat = Seat { customer, slot };
+        // Whoever holds the stripe is alone with the transaction: nothing is added to it meanwhile.
+        let mut stripe = self.id_stripes.lock(key);
+        stripe.held.take_if(|held| held.seat == seat);
+        let Some(last) = self.place_in(key, seat)? else { return Ok(Carried::Gone(key)) };
+        let known = self.recall(key, seat, last)?;
+        if known.root >= end {
+            return Ok(Carried::Before);
+        }
+        let mut shard = self.customers.lock(customer);
+        let unknown = || Refusal::UnknownTransaction(opening.id.to_string());
+        let customer = shard.get_mut(&customer).ok_or_else(unknown)?;
+        let (upshot, at) = (Upshot::of(&known.transaction), self.settle(customer, now));
+        let left = customer.briefs.get(slot).is_none();
+        let (opening, facts) = (known.transaction.opening, known.transaction.facts);
+        let carried = Event::Carried { slot, opening, facts, upshot, left, at };
+        let mut body = Vec::new();
+        event::encode(&carried, &mut |_, _| {}, &mut body);
+        if record_bytes(body.len()).is_none() {
+            return Err(Refusal::Unreadable(format!(
+                "transaction {} of customer {} has more facts than the {RECORD_BYTES_MAX} bytes of a record hold",
+                key, seat.customer
+            )));
+        }
+        let recorded = self.record(customer, key, (Author::SYSTEM, at), &[carried]);
+        if left {
+            self.late.insert(key, seat, recorded.place);
+        }
+        Ok(Carried::By(Lsn(recorded.number)))
+    }
+
+    /// Where the last record about the transaction of a seat lies, by the key of its id; `None`: nothing is known of it.
+    fn place_in(&self, key: u64, seat: Seat) -> Result<Option<Place>, Refusal> {
+        let in_memory = self.place_in_memory(seat);
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        Ok(self.past(key)?.iter().find(|(past, _)| *past == seat).map(|(_, place)| *place))
+    }
+
+    fn place_in_memory(&self, seat: Seat) -> Option<Place> {
+        let shard = self.customers.lock(seat.customer);
+        shard.get(&seat.customer)?.briefs.get(seat.slot).map(|brief| brief.place)
+    }
+
+    /// The same for whoever does not know the key.
+    ///
+    /// # Errors
+    /// The archive's index cannot be read.
+    pub(super) fn place_of(&self, seat: Seat) -> Result<Option<Place>, Refusal> {
+        let in_memory = self.place_in_memory(seat);
+        if in_memory.is_some() {
+            return Ok(in_memory);
+        }
+        let late = self.late.of_customer(seat.customer).iter().find(|(slot, _)| *slot == seat.slot).map(|l| l.1);
+        let past = self.past.as_ref().map(|past| past.of_customer(seat.customer, seat.slot, seat.slot + 1));
+        let past = past.transpose().map_err(|error| Refusal::Unreadable(error.to_string()))?;
+        let archived = past.iter().flatten().next().map(|(_, place)| *place);
+        Ok(late.max(archived).filter(|place| *place >= self.gone_before()))
+    }
+}
