@@ -15,7 +15,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("archive", &["domain", "journal", "store"]),
     ("config", &["domain"]),
     ("csv", &["domain"]),
-    ("http", &["domain", "ledger", "journal", "config", "clock", "metrics"]),
+    ("http", &["domain", "ledger", "journal", "config", "csv", "clock", "metrics"]),
     ("clock", &["domain"]),
     ("metrics", &["domain"]),
     ("cli", &["archive", "clock", "config", "csv", "domain", "http", "journal", "ledger", "metrics", "store"]),

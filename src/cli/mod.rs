@@ -8,6 +8,7 @@ mod keeper;
 mod remote;
 mod replay;
 mod serve;
+mod table;
 mod traffic;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -63,6 +64,19 @@ enum Command {
         after_help = "Example:\n  levelgate restore /backup/monday data --keys /elsewhere/keys-of-monday --verify"
     )]
     Restore(backup::Restore),
+    /// Read a table of customers
+    #[command(
+        after_help = "Examples:\n  levelgate import customers.csv --merchant acme\n  levelgate import customers.csv --merchant acme --url http://127.0.0.1:7400 --dry-run\n\nWithout --url the data folder of the configuration is opened; nobody may be serving it.\nExit status: 0 taken, 1 refused: every bad row is printed, and nothing is changed unless --partial says so."
+    )]
+    Import(table::Import),
+    /// Write the table of all customers
+    #[command(after_help = "Example:\n  levelgate export --merchant acme --out customers.csv")]
+    Export(table::Export),
+    /// Make up customers, the same for the same seed
+    #[command(
+        after_help = "Examples:\n  levelgate mock --merchant acme --count 1000 --seed 1\n  levelgate mock --merchant acme --count 1000 --out customers.csv"
+    )]
+    Mock(table::MockOptions),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  levelgate completions bash > /etc/bash_completion.d/levelgate")]
     Completions {
@@ -84,6 +98,9 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),
+        Command::Import(options) => table::import(&options),
+        Command::Export(options) => table::export(&options),
+        Command::Mock(options) => table::mock(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -1,7 +1,12 @@
 //! Commands to a daemon that runs: what an operator would otherwise send with curl.
 
 use anyhow::Context;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 /// How long a daemon may take: a snapshot of a large state takes a while.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -29,15 +34,57 @@ pub(super) fn reload(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Posts to the daemon and prints what it says; fails where it refuses.
 fn tell(options: &Options, path: &str) -> anyhow::Result<ExitCode> {
-    let url = format!("{}{path}", options.url.trim_end_matches('/'));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into();
-    let mut request = agent.post(&url);
-    if let Some(file) = &options.token_file {
-        let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        request = request.header("authorization", format!("Bearer {}", token.trim()));
+    send(&options.url, options.token_file.as_deref(), path, std::io::empty())
+}
+
+/// Posts a body to a daemon and prints what it says; fails where it refuses.
+pub(super) fn send(
+    url: &str,
+    token_file: Option<&Path>,
+    path: &str,
+    body: impl Read + 'static,
+) -> anyhow::Result<ExitCode> {
+    let url = format!("{}{path}", url.trim_end_matches('/'));
+    let mut request = agent().post(&url);
+    if let Some(token) = token(token_file)? {
+        request = request.header("authorization", token);
     }
-    let mut answer = request.send_empty().with_context(|| format!("no answer from {url}"))?;
+    let answer = request.send(ureq::SendBody::from_owned_reader(body));
+    said(&url, &mut answer.with_context(|| format!("no answer from {url}"))?)
+}
+
+/// Fetches what is at a path and writes it; prints what the daemon says where it refuses.
+pub(super) fn fetch(
+    url: &str,
+    token_file: Option<&Path>,
+    path: &str,
+    output: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let url = format!("{}{path}", url.trim_end_matches('/'));
+    let mut request = agent().get(&url);
+    if let Some(token) = token(token_file)? {
+        request = request.header("authorization", token);
+    }
+    let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
+    if !answer.status().is_success() {
+        return said(&url, &mut answer);
+    }
+    std::io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| format!("half an answer from {url}"))?;
+    output.flush().context("the table could not be written")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+}
+
+fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(file) = file else { return Ok(None) };
+    let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Some(format!("Bearer {}", token.trim())))
+}
+
+fn said(url: &str, answer: &mut ureq::http::Response<ureq::Body>) -> anyhow::Result<ExitCode> {
     let body = answer.body_mut().read_to_string().with_context(|| format!("half an answer from {url}"))?;
     if answer.status().is_success() {
         super::say!("{body}");

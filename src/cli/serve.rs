@@ -303,6 +303,7 @@ async fn upkeep(daemon: Arc<Daemon>) {
     loop {
         ticks.tick().await;
         daemon.prometheus.run_upkeep();
+        erase_due(&daemon).await;
         let ledger = &daemon.desk.ledger;
         metrics::gauge!("levelgate_transactions_held")
             .set(f64::from(u32::try_from(ledger.transactions_len()).unwrap_or(u32::MAX)));
@@ -314,6 +315,23 @@ async fn upkeep(daemon: Arc<Daemon>) {
         metrics::counter!("levelgate_attributes_unsealed_total").absolute(ledger.unsealed());
         metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());
     }
+}
+
+/// Erases whose time of grace is over.
+async fn erase_due(daemon: &Arc<Daemon>) {
+    const AT_MOST: usize = 1_000;
+    let daemon = Arc::clone(daemon);
+    let erasing = tokio::task::spawn_blocking(move || {
+        // Without a time nothing is due.
+        let Ok(now) = daemon.desk.time() else { return };
+        match daemon.desk.ledger.erase_due(&daemon.desk.rules.load(), now, AT_MOST) {
+            Ok(0) => {}
+            Ok(erased) => tracing::info!("the personal attributes of {erased} customers were erased"),
+            Err(error) => tracing::error!("a key could not be erased and is tried again: {error}"),
+        }
+    });
+    // A panic in it is logged by the runtime's hook.
+    let _ = erasing.await;
 }
 
 async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), stop: watch::Sender<bool>) {

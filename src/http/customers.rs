@@ -176,6 +176,7 @@ fn register(staff: &Staff) -> Result<Told, Problem> {
         said: &sent.said,
         created: sent.created,
         author: staff.author,
+        is_trial: false,
     };
     let ledger = &staff.daemon.desk.ledger;
     let (admitted, _) = ledger.register(&applying, now)?;
@@ -204,7 +205,7 @@ pub(crate) async fn amend(staff: Staff) -> Response {
     let done = customer::read(&staff.body, &staff.rules, false).and_then(|sent| {
         let ledger = &staff.daemon.desk.ledger;
         let now = staff.now()?;
-        ledger.amend(&staff.merchant, staff.customer_id(), &sent.said, staff.author, now)?;
+        ledger.amend(&staff.merchant, staff.customer_id(), &sent.said, (staff.author, now), false)?;
         staff.document()
     });
     staff.tell(done).await

@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod bulk;
 mod customer;
 mod customers;
 pub mod desk;
@@ -17,12 +18,15 @@ mod overview;
 pub mod problem;
 mod shapes;
 mod staff;
+pub mod table;
+mod tables;
 mod usage;
 
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
 pub use handlers::{Daemon, Health, Taken};
 pub use listen::{Bounded, SILENCE_MAX};
+pub use tables::levels_of;
 
 use axum::{
     Router, middleware,
@@ -50,6 +54,10 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{t}/extend"), hot(Op::Extend))
         .route(&format!("{t}/attempts"), hot(Op::Attempt))
         .route(&format!("{m}/customers"), get(customers::list).post(customers::create))
+        .route(&format!("{m}/customers.csv"), get(tables::download).post(tables::upload))
+        .route(&format!("{m}/customers/template.csv"), get(tables::example))
+        .route(&format!("{m}/customers/mock"), post(tables::mock))
+        .route(&format!("{m}/customers/bulk"), post(bulk::bulk))
         .route(&c, get(customers::show).patch(customers::amend).delete(customers::delete))
         .route(&format!("{c}/signals"), post(lists::signal))
         .route(&format!("{c}/usage"), get(customers::usage))

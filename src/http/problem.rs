@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457), and the only place that names status codes.
 
+use super::table::{BadRow, Imported};
 use crate::{
     clock::ClockError,
     domain::refusal::{Kind, Refusal},
@@ -30,6 +31,9 @@ pub struct Problem {
     /// All of them, where several are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<&'static str>,
+    /// Rows of a table that are not taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bad_rows: Vec<BadRow>,
     /// Several at once: the problems of a configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -47,6 +51,7 @@ impl Problem {
             code: code.to_owned(),
             field: None,
             fields: Vec::new(),
+            bad_rows: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -81,6 +86,23 @@ impl Problem {
     pub fn too_large(bytes_max: usize) -> Self {
         let detail = format!("more than {bytes_max} bytes; the limit is `max_body_bytes` in levelgate.toml");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// A table is longer than any may be.
+    #[must_use]
+    pub(super) fn table_too_large(bytes_max: u64) -> Self {
+        let detail = format!("more than {bytes_max} bytes; send the table in parts");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    }
+
+    /// A table with bad rows, of which nothing was taken.
+    #[must_use]
+    pub(super) fn bad_table(imported: &Imported) -> Self {
+        let (bad, rows) = (imported.bad, imported.rows);
+        let detail = format!("{bad} of {rows} rows are bad and nothing was changed; ?mode=partial takes the others");
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "rows_bad", detail);
+        problem.bad_rows.clone_from(&imported.bad_rows);
+        problem
     }
 
     /// The credentials are missing or wrong.

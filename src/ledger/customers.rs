@@ -13,12 +13,12 @@ use crate::{
         profile::{Author, Change, Source},
         refusal::Refusal,
         registration::{self, Applicant, IDENTIFIERS, Identifier, Identifiers, Offer, Verdict},
-        rules::{Attribute, Direction, Merchant},
-        said::{Around, Said, identifier_of},
+        rules::{Attribute, Direction, Merchant, Rules},
+        said::{Around, Said, erasure, identifier_of},
         time::Millis,
         transaction::Status,
     },
-    journal::{Lsn, event},
+    journal::{Lsn, event, keys::KeysError},
 };
 use std::{borrow::Cow, sync::atomic::Ordering};
 
@@ -38,6 +38,8 @@ pub struct Applying<'a> {
     pub created: Option<Millis>,
     /// Who says it.
     pub author: Author,
+    /// Whether it is only tried: nothing is recorded.
+    pub is_trial: bool,
 }
 
 /// What has become of somebody who was to be registered.
@@ -103,11 +105,13 @@ impl Ledger {
     /// # Errors
     /// The policy refuses; what is said cannot be; there are as many customers as there can be.
     pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
-        let Applying { merchant, identifier, said, created, author } = *applying;
+        let Applying { merchant, identifier, said, created, author, .. } = *applying;
         let made_at = created.unwrap_or(now).min(now);
         let mut said = Cow::Borrowed(said);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
-        if let Some(made) = (!is_said).then(|| self.make_external_id(applying)).transpose()?.flatten() {
+        if let Some(made) =
+            (!is_said && !applying.is_trial).then(|| self.make_external_id(applying)).transpose()?.flatten()
+        {
             said.to_mut().attributes.push((Attribute::ExternalId, made.into()));
         }
         let offered = said.offered(merchant);
@@ -117,6 +121,7 @@ impl Ledger {
         let left_out = match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
             Verdict::Create { left_out } => left_out,
             Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
+            Verdict::Merge { into } if applying.is_trial => return Ok((Admitted::Merged(into), self.journal.last())),
             Verdict::Merge { into } => {
                 drop(alone);
                 let lsn = self.fill(applying, into, &offered, now)?;
@@ -129,6 +134,9 @@ impl Ledger {
         let knows_level = |direction, name| self.knows_level(merchant, direction, name);
         let around = Around { merchant, knows_level: &knows_level, holder: &|_| None, now };
         let events = said.events(&customer, &around, true)?;
+        if applying.is_trial {
+            return Ok((Admitted::Made(0), self.journal.last()));
+        }
         customer.number = self.next_number()?;
         let mut all =
             vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
@@ -158,8 +166,8 @@ impl Ledger {
         })
     }
 
-    /// Changes a customer as staff say; nothing happens where all of it is so already. Returns the record that it rests
-    /// on.
+    /// Changes a customer as staff say; nothing happens where all of it is so already, or where it is only tried. Returns
+    /// whether anything changes, and the record that it rests on.
     ///
     /// # Errors
     /// The customer is not known to the merchant; what is said cannot be.
@@ -168,9 +176,10 @@ impl Ledger {
         merchant: &Merchant,
         customer_id: &str,
         said: &Said,
-        author: Author,
-        now: Millis,
-    ) -> Result<Lsn, Refusal> {
+        (author, now): (Author, Millis),
+        is_trial: bool,
+    ) -> Result<(bool, Lsn), Refusal> {
+        let mut changes = false;
         let offered = said.offered(merchant);
         loop {
             // Facts are read before the customer is locked: whatever is opened meanwhile is to be looked at too.
@@ -191,11 +200,13 @@ impl Ledger {
                     let knows_level = |direction, name| self.knows_level(merchant, direction, name);
                     let holder = |attribute| owners.of(attribute, Some(customer.number));
                     let around = Around { merchant, knows_level: &knows_level, holder: &holder, now };
-                    said.events(customer, &around, false)
+                    let events = said.events(customer, &around, false)?;
+                    changes = !events.is_empty();
+                    Ok(if is_trial { Vec::new() } else { events })
                 },
             )?;
             if !is_stale {
-                return Ok(lsn);
+                return Ok((changes, lsn));
             }
         }
     }
@@ -360,6 +371,30 @@ impl Ledger {
         let customer = customer.ok_or_else(unknown)?;
         let now = self.settle(customer, now);
         Ok(look(customer, now))
+    }
+
+    /// Erases the personal attributes of customers whose time of grace is over, at most so many of them, and the keys
+    /// that sealed them: no file, archive or copy yields them any more. Returns how many.
+    ///
+    /// # Errors
+    /// The keys could not be erased on the medium; the next call tries again.
+    pub fn erase_due(&self, rules: &Rules, now: Millis, at_most: usize) -> Result<usize, KeysError> {
+        let due = self.search.due(now, at_most);
+        for number in &due {
+            let merchant = self.customers.lock(*number).get(number).map(|customer| customer.merchant);
+            let Some(merchant) = merchant else { continue };
+            let (id, hand) = (number.to_string(), (Author::SYSTEM, now));
+            // Forgotten first: from here on nothing that is personal of the customer is shown or sealed again.
+            let configured = rules.merchant(merchant.as_str());
+            let erased = self.change(merchant, &id, hand, &Attributes::default(), &mut |customer, now| {
+                let is_due = customer.profile().and_then(|profile| profile.deletion_due).is_some_and(|due| due <= now);
+                Ok(if is_due { erasure(customer, configured.map(AsRef::as_ref)) } else { Vec::new() })
+            });
+            if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(Customer::is_erased) {
+                self.keys.erase(*number)?;
+            }
+        }
+        Ok(due.len())
     }
 
     /// Whether payments by an instrument are blocked.

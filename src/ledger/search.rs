@@ -35,6 +35,8 @@ pub enum Mark {
 pub(crate) struct Marks {
     created: Millis,
     marks: SmallVec<[Mark; 4]>,
+    /// When the personal attributes are to be erased.
+    due: Option<Millis>,
 }
 
 impl Marks {
@@ -46,7 +48,8 @@ impl Marks {
             Mark::Status(customer.status()),
         ]);
         marks.extend(customer.labels().iter().map(|label| Mark::Label(*label)));
-        Self { created: customer.created, marks }
+        let due = customer.profile().and_then(|profile| profile.deletion_due);
+        Self { created: customer.created, marks, due }
     }
 
     pub(crate) fn has(&self, mark: Mark) -> bool {
@@ -128,6 +131,8 @@ fn page(set: &RoaringBitmap, sought: &Sought<'_>) -> Vec<u32> {
 #[derive(Default)]
 pub(crate) struct Search {
     merchants: DashMap<Name, Arc<Mutex<Catalogue>>>,
+    /// Whose personal attributes are to be erased, and when.
+    due: Mutex<BTreeSet<(Millis, u64)>>,
 }
 
 impl Search {
@@ -143,6 +148,12 @@ impl Search {
     pub(crate) fn moved(&self, merchant: Name, number: u64, before: Option<&Marks>, now: Option<&Marks>) {
         if before == now {
             return;
+        }
+        let due = |marks: Option<&Marks>| marks.and_then(|marks| marks.due).map(|due| (due, number));
+        if due(before) != due(now) {
+            let mut all = self.due.lock();
+            due(before).iter().for_each(|due| _ = all.remove(due));
+            all.extend(due(now));
         }
         // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
         let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -173,6 +184,11 @@ impl Search {
         }
     }
 
+    /// Customers whose personal attributes are to be erased by now, at most so many.
+    pub(crate) fn due(&self, now: Millis, at_most: usize) -> Vec<u64> {
+        self.due.lock().range(..=(now, u64::MAX)).take(at_most).map(|(_, number)| *number).collect()
+    }
+
     /// Numbers of customers who have all the marks, in the order of the page. Of a span of time that holds many, also
     /// such as were made outside: whoever asks looks at each.
     pub(crate) fn candidates(&self, merchant: Name, sought: &Sought<'_>) -> Vec<u32> {
@@ -195,7 +211,7 @@ mod tests {
         let level = level.map(|level| name(&format!("level {level}")));
         let mut marks = SmallVec::from_slice(&[Mark::Level(Direction::Deposit, level)]);
         marks.extend(label.map(|label| Mark::Label(name(&format!("label {label}")))));
-        Marks { created: Millis(created), marks }
+        Marks { created: Millis(created), marks, due: None }
     }
 
     proptest! {
