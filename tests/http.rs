@@ -46,6 +46,8 @@ mod replays;
 mod same;
 #[path = "http/signals.rs"]
 mod signals;
+#[path = "http/tables.rs"]
+mod tables;
 #[path = "http/transactions.rs"]
 mod transactions;
 #[path = "http/wire.rs"]

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     config::body::{Object, object},
     domain::{
+        calendar::{WeekStart, Window},
         customer::Customer,
         identity::ATTRIBUTE_BYTES_MAX,
         money::{Decimal, Minor},
@@ -15,7 +16,7 @@ use crate::{
         payment::{currency, no_card_id, no_card_number, short, time, word},
         profile::{IndividualSettings, Instrument},
         refusal::Refusal,
-        rules::{Attribute, Direction, Filter, Merchant, Rules, Word},
+        rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
         said::Said,
         standing::CustomerStatus,
         terminal::{self, Placeholder},
@@ -137,18 +138,40 @@ impl Shown<'_> {
         })
     }
 
+    /// A filter with the keys by which it is sent, so that what is read may be sent again.
     fn filter(&self, filter: &Filter, limits: &OwnLimits) -> Value {
         let units = self.rules.currencies.units(limits.currency);
-        json!({
+        let window = match filter.class {
+            WindowClass::Other => span_word(filter.window),
+            class => class.word().to_owned(),
+        };
+        let mut shown = json!({
             "name": filter.name.as_str(),
-            "window": span_word(filter.window),
-            "class": filter.class.word(),
-            "scope": filter.scope.word(),
+            "window": window,
             "amount_limit": filter.amount_limit.map(|value| Shows(Minor { value: u128::from(value), units })),
             "quantity_limit": filter.quantity_limit,
+            "for_all_merchant_currencies": filter.scope == Scope::Merchant,
             "subtract_cancel_transactions": filter.subtract_cancels,
             "mode": filter.mode.word(),
-        })
+        });
+        let mut set = |key: &str, value: Value| {
+            if let Some(shown) = shown.as_object_mut() {
+                shown.insert(key.to_owned(), value);
+            }
+        };
+        if filter.class != WindowClass::Other {
+            set("calendar", json!(matches!(filter.window, Window::Day | Window::Week(_) | Window::Month)));
+        }
+        match filter.window {
+            Window::Week(WeekStart::Monday) => set("week_starts_on", json!("monday")),
+            Window::Week(WeekStart::Sunday) => set("week_starts_on", json!("sunday")),
+            Window::RollingMonth => set("month", json!("same_day")),
+            _ => {}
+        }
+        if let Some(share) = filter.warn_at {
+            set("warn_at", json!(format!("{}%", Minor { value: u128::from(share), units: 2 })));
+        }
+        shown
     }
 }
 

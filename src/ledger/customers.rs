@@ -81,12 +81,15 @@ impl Owners {
                 (true, Some(owner)) => Offer::Held(owner),
             }
         };
-        let source = match applying.author.source {
-            Source::Payment => registration::Source::Payment,
-            Source::Upload => registration::Source::Import,
-            Source::Api | Source::System => registration::Source::Api,
-        };
-        Applicant { offers: IDENTIFIERS.map(offer), source, at }
+        Applicant { offers: IDENTIFIERS.map(offer), source: source_of(applying.author), at }
+    }
+}
+
+fn source_of(author: Author) -> registration::Source {
+    match author.source {
+        Source::Payment => registration::Source::Payment,
+        Source::Upload => registration::Source::Import,
+        Source::Api | Source::System => registration::Source::Api,
     }
 }
 
@@ -109,8 +112,10 @@ impl Ledger {
         let made_at = created.unwrap_or(now).min(now);
         let mut said = Cow::Borrowed(said);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
-        if let Some(made) =
-            (!is_said && !applying.is_trial).then(|| self.make_external_id(applying)).transpose()?.flatten()
+        if let Some(made) = (!is_said && !applying.is_trial)
+            .then(|| self.make_external_id(merchant, source_of(author)))
+            .transpose()?
+            .flatten()
         {
             said.to_mut().attributes.push((Attribute::ExternalId, made.into()));
         }
@@ -252,13 +257,11 @@ impl Ledger {
 
     /// An external id that nobody has, where the policy makes one. Each is made once, also across restarts: how many were
     /// made is recorded before the id is used.
-    fn make_external_id(&self, applying: &Applying<'_>) -> Result<Option<String>, Refusal> {
-        let merchant = applying.merchant;
-        let source = match applying.author.source {
-            Source::Payment => registration::Source::Payment,
-            Source::Upload => registration::Source::Import,
-            Source::Api | Source::System => registration::Source::Api,
-        };
+    pub(super) fn make_external_id(
+        &self,
+        merchant: &Merchant,
+        source: registration::Source,
+    ) -> Result<Option<String>, Refusal> {
         let Some(ids) = merchant.registration.external_ids.as_ref().filter(|ids| ids.made_for(source)) else {
             return Ok(None);
         };

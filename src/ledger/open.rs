@@ -14,10 +14,12 @@ use crate::{
         brief::Upshot,
         customer::{Customer, Event},
         decide::{Decision, Question, Recording, beforehand, can_be_made, content, decide, opening},
-        identity::AttributeSet,
+        identity::{AttributeSet, Attributes},
         payment::{Payment, SentIdentity, SentLevel},
+        profile::Change,
         refusal::Refusal,
-        rules::{OperationMode, Rules},
+        registration::Source,
+        rules::{Attribute, OperationMode, Rules},
         time::Millis,
         transaction::{Fact, LevelSource, Noted, Opened, Place, Resolution, Status, Transaction},
         transition::{Effect, Operation, Outcome, asks_late, judge},
@@ -78,6 +80,8 @@ pub(super) struct Entering<'a> {
 struct Entered<'a> {
     entering: &'a Entering<'a>,
     resolution: Resolution,
+    /// The external id that was made for a customer who is being made.
+    external_id: Option<&'a str>,
 }
 
 impl Ledger {
@@ -93,7 +97,7 @@ impl Ledger {
             // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
             known.iter().for_each(|customer| customer.touch());
             if let Some(customer) = known.filter(|customer| customer.merchant == payment.merchant.id) {
-                return self.open_for(Entered { entering, resolution }, customer, seats, now);
+                return self.open_for(Entered { entering, resolution, external_id: None }, customer, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -104,7 +108,8 @@ impl Ledger {
             let mut shard = self.customers.lock(number);
             let made = || Customer::new(number, payment.merchant.id, None, now);
             let nobody = shard.nobody(number, made);
-            return self.open_for(Entered { entering, resolution: Resolution::Bypassed }, nobody, seats, now);
+            let entered = Entered { entering, resolution: Resolution::Bypassed, external_id: None };
+            return self.open_for(entered, nobody, seats, now);
         }
         can_be_made(payment)?;
         let digests = self.identities.digests(payment);
@@ -120,7 +125,11 @@ impl Ledger {
         }
         let number = self.next_number()?;
         let mut customer = Customer::newcomer(number, &payment.merchant, now);
-        let entered = Entered { entering, resolution: Resolution::Created };
+        // A payment is not refused because no id is left to be made.
+        let is_sent = payment.attributes.value(Attribute::ExternalId).is_some();
+        let made = || self.make_external_id(&payment.merchant, Source::Payment).ok().flatten();
+        let made = if is_sent { None } else { made() };
+        let entered = Entered { entering, resolution: Resolution::Created, external_id: made.as_deref() };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
         let answer = self.open_for(entered, &mut customer, seats, now)?;
@@ -147,7 +156,7 @@ impl Ledger {
         seats: &mut Seats,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let Entered { entering, resolution } = entered;
+        let Entered { entering, resolution, external_id } = entered;
         let Entering { rules, payment, follows, opened, key, sent, .. } = *entering;
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
@@ -169,7 +178,12 @@ impl Ledger {
         let defined_by = AttributeSet::of(&payment.endpoint().client_definition);
         let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };
-        let before = beforehand(&question, somebody, &decision, resolution);
+        let mut before = beforehand(&question, somebody, &decision, resolution);
+        before.extend(external_id.map(|id| {
+            let mut set = Attributes::default();
+            set.set(Attribute::ExternalId, id);
+            Event::Changed(Change::Attributes { set, removed: AttributeSet::default() })
+        }));
         let mut transaction = Transaction::open(opening(&question, somebody, &decision, recording));
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
         let is_named =
