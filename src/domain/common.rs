@@ -1,6 +1,6 @@
 //! What happens and belongs to no single customer.
 
-use super::{money::Currency, name::Name, rules::Direction, time::Millis};
+use super::{money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis};
 
 /// Something that happened to the merchant, to an instrument or to the daemon. Each sets what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,48 @@ pub enum Common {
         version: Box<str>,
         /// When.
         at: Millis,
+    },
+    /// An operator set a level.
+    LevelPut {
+        /// Which.
+        key: LevelKey,
+        /// As sent: JSON with the keys of a file's entry.
+        body: Box<str>,
+        /// When the level was first there.
+        created: Millis,
+        /// When.
+        at: Millis,
+        /// Who, where that is known.
+        by: Option<Name>,
+    },
+    /// An operator deleted a level.
+    LevelDeleted {
+        /// Which.
+        key: LevelKey,
+        /// When.
+        at: Millis,
+        /// Who, where that is known.
+        by: Option<Name>,
+    },
+    /// A configuration came into force in whose files a level's entry is another than in the one before.
+    LevelFiled {
+        /// Which.
+        key: LevelKey,
+        /// Of what the entry says; `None`: the file has none any more.
+        digest: Option<u128>,
+        /// When the level was first there.
+        created: Millis,
+        /// When.
+        at: Millis,
+    },
+    /// An operator set the rates.
+    RatesPut {
+        /// As sent: JSON with the keys of the file.
+        body: Box<str>,
+        /// When.
+        at: Millis,
+        /// Who, where that is known.
+        by: Option<Name>,
     },
 }
 

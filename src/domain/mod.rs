@@ -19,6 +19,7 @@ pub mod level;
 pub mod limits;
 pub mod money;
 pub mod name;
+pub mod overlay;
 pub mod own;
 pub mod payment;
 pub mod profile;

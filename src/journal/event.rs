@@ -32,6 +32,10 @@
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
 //! | 67 | Counted | merchant, external ids made |
+//! | 68 | Level put | bits (by), which (merchant, direction, currency, name), body (a text), created, at, by? |
+//! | 69 | Level deleted | bits (by), which, at, by? |
+//! | 70 | Level filed | bits (digest), which, digest?, created, at |
+//! | 71 | Rates put | bits (by), body (a text), at, by? |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
@@ -73,6 +77,7 @@ use crate::domain::{
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
+    overlay::LevelKey,
     payment::SentLevel,
     profile::Chronicle,
     time::Millis,
@@ -96,6 +101,10 @@ mod tag {
     pub(super) const LEVEL_MADE: u8 = 65;
     pub(super) const CONFIGURED: u8 = 66;
     pub(super) const COUNTED: u8 = 67;
+    pub(super) const LEVEL_PUT: u8 = 68;
+    pub(super) const LEVEL_DELETED: u8 = 69;
+    pub(super) const LEVEL_FILED: u8 = 70;
+    pub(super) const RATES_PUT: u8 = 71;
 }
 
 mod fact {
@@ -246,7 +255,45 @@ pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
             out.put_text(version);
             out.put_time(*at);
         }
+        Common::LevelPut { key, body, created, at, by } => {
+            out.push(tag::LEVEL_PUT);
+            out.put_bits([by.is_some()]);
+            put_key(key, out);
+            out.put_text(body);
+            out.put_time(*created);
+            out.put_time(*at);
+            out.put_name_if(*by);
+        }
+        Common::LevelDeleted { key, at, by } => {
+            out.push(tag::LEVEL_DELETED);
+            out.put_bits([by.is_some()]);
+            put_key(key, out);
+            out.put_time(*at);
+            out.put_name_if(*by);
+        }
+        Common::LevelFiled { key, digest, created, at } => {
+            out.push(tag::LEVEL_FILED);
+            out.put_bits([digest.is_some()]);
+            put_key(key, out);
+            digest.iter().for_each(|digest| out.extend_from_slice(&digest.to_le_bytes()));
+            out.put_time(*created);
+            out.put_time(*at);
+        }
+        Common::RatesPut { body, at, by } => {
+            out.push(tag::RATES_PUT);
+            out.put_bits([by.is_some()]);
+            out.put_text(body);
+            out.put_time(*at);
+            out.put_name_if(*by);
+        }
     }
+}
+
+fn put_key(LevelKey { merchant, direction, currency, name }: &LevelKey, out: &mut Vec<u8>) {
+    out.put_name(*merchant);
+    out.put_word(*direction);
+    out.put_currency(*currency);
+    out.put_name(*name);
 }
 
 /// Attributes, sealed; empty where there are none.

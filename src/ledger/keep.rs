@@ -33,6 +33,8 @@ impl Ledger {
         // Behind the customers: what a record up to the begin has left outside of its customer (a block, a currency, a
         // level, a late fact's place) was left there under the customer's lock, and every such lock has been held since.
         take(Piece::World(self.world()))?;
+        let beside = WorldDto::beside(&self.overlay().events());
+        beside.into_iter().try_for_each(|world| take(Piece::World(world)))?;
         Ok(self.journal.last())
     }
 
@@ -71,6 +73,7 @@ impl Ledger {
                 .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
                 .collect(),
             configured: None,
+            overlay: Vec::new(),
             counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
         }
     }

@@ -1,14 +1,17 @@
-//! Levels that requests have made: visible to operators, not configured until somebody gives them a project.
+//! Levels that requests have made: visible to operators, not configured until somebody gives them a project. And what
+//! operators have said of levels and rates: this room keeps it, and knows neither its meaning nor the files beside it.
 
+use super::Ledger;
 use crate::{
     domain::{
         common::Common,
         money::Currency,
         name::Name,
+        overlay::{LevelKey, Overlay},
         rules::{Direction, LEVELS_MAX},
         time::Millis,
     },
-    journal::{Journal, event},
+    journal::{Journal, Lsn, event},
 };
 use parking_lot::Mutex;
 use std::{
@@ -29,11 +32,34 @@ pub struct MadeLevel {
     pub created: Millis,
 }
 
-/// All of them, by merchant, in the order in which they came.
+/// The bytes of a record behind which what operators say goes into another.
+const RECORD_BYTES: usize = 1 << 20;
+
+/// All of them, and what operators have said. What is recorded is recorded under the lock, so that whoever has seen the
+/// state behind a record sees what the record says.
 #[derive(Default)]
 pub(crate) struct MadeLevels {
-    by_merchant: Mutex<HashMap<Name, Vec<MadeLevel>>>,
+    state: Mutex<State>,
     turned_away: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they came.
+    by_merchant: HashMap<Name, Vec<MadeLevel>>,
+    overlay: Overlay,
+}
+
+impl State {
+    /// Takes what operators have said. A level that is deleted is no longer one that a request made.
+    fn apply(&mut self, event: &Common) {
+        self.overlay.apply(event);
+        if let Common::LevelDeleted { key: LevelKey { merchant, direction, currency, name }, .. } = *event
+            && let Some(levels) = self.by_merchant.get_mut(&merchant)
+        {
+            levels.retain(|made| (made.direction, made.currency, made.name) != (direction, currency, name));
+        }
+    }
 }
 
 impl MadeLevels {
@@ -53,8 +79,8 @@ impl MadeLevels {
     }
 
     fn make_by(&self, merchant: Name, level: MadeLevel, record: impl FnOnce()) {
-        let mut by_merchant = self.by_merchant.lock();
-        let levels = by_merchant.entry(merchant).or_default();
+        let mut state = self.state.lock();
+        let levels = state.by_merchant.entry(merchant).or_default();
         if levels.iter().any(|known| known.name == level.name) {
             return;
         }
@@ -68,15 +94,51 @@ impl MadeLevels {
 
     /// All of them, with their merchants.
     pub(crate) fn all(&self) -> Vec<(Name, MadeLevel)> {
-        let by_merchant = self.by_merchant.lock();
-        let mut all: Vec<_> =
-            by_merchant.iter().flat_map(|(merchant, levels)| levels.iter().map(|level| (*merchant, *level))).collect();
+        let state = self.state.lock();
+        let mut all: Vec<_> = state
+            .by_merchant
+            .iter()
+            .flat_map(|(merchant, levels)| levels.iter().map(|level| (*merchant, *level)))
+            .collect();
         all.sort_by_key(|(merchant, level)| (*merchant, level.created));
         all
     }
 
     pub(crate) fn of(&self, merchant: Name) -> Vec<MadeLevel> {
-        self.by_merchant.lock().get(&merchant).cloned().unwrap_or_default()
+        self.state.lock().by_merchant.get(&merchant).cloned().unwrap_or_default()
+    }
+
+    /// Takes what was recorded of what operators have said.
+    pub(crate) fn resume_said(&self, event: &Common) {
+        self.state.lock().apply(event);
+    }
+
+    /// Takes what a snapshot holds of what operators have said. Levels that requests made are there on their own.
+    pub(crate) fn resume_overlay(&self, events: &[Common]) {
+        let mut state = self.state.lock();
+        events.iter().for_each(|event| state.overlay.apply(event));
+    }
+
+    /// Records what operators say, all of it or nothing, and takes it.
+    fn say(&self, events: &[Common], journal: &Journal) -> Lsn {
+        let mut state = self.state.lock();
+        let mut parts: Vec<(u64, Vec<u8>)> = Vec::new();
+        for event in events {
+            if parts.last().is_none_or(|(_, body)| body.len() >= RECORD_BYTES) {
+                parts.push((0, Vec::new()));
+            }
+            parts.last_mut().into_iter().for_each(|(_, body)| event::encode_common(event, body));
+            state.apply(event);
+        }
+        match parts.as_slice() {
+            [] => journal.last(),
+            [(owner, body)] => journal.append(*owner, body).lsn,
+            _ => journal.append_group(&parts).1,
+        }
+    }
+
+    pub(crate) fn overlay(&self) -> Overlay {
+        self.state.lock().overlay.clone()
     }
 
     pub(crate) fn turned_away(&self) -> u64 {
@@ -84,9 +146,52 @@ impl MadeLevels {
     }
 }
 
+impl Ledger {
+    /// What operators have said of levels and rates, and which entries of files were applied.
+    #[must_use]
+    pub fn overlay(&self) -> Overlay {
+        self.made_levels.overlay()
+    }
+
+    /// Records what operators say, all of it or nothing. Returns the record that it rests on.
+    pub fn say(&self, events: &[Common]) -> Lsn {
+        self.made_levels.say(events, &self.journal)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_that_is_deleted_is_made_no_more_and_may_be_made_again() {
+        let (levels, merchant) = (MadeLevels::default(), Name::parse("acme").unwrap());
+        let journal = Journal::in_memory();
+        let (name, direction) = (Name::parse("made").unwrap(), Direction::Deposit);
+        let level = |currency, at| MadeLevel {
+            name,
+            direction,
+            currency: Currency::parse(currency).unwrap(),
+            created: Millis(at),
+        };
+        let key = |currency| LevelKey { merchant, direction, currency: Currency::parse(currency).unwrap(), name };
+        let deleted = |currency| Common::LevelDeleted { key: key(currency), at: Millis(2), by: None };
+        levels.make(merchant, level("EUR", 1), &journal);
+        levels.say(&[deleted("USD")], &journal);
+        assert_eq!(levels.of(merchant), [level("EUR", 1)], "another level of the name");
+        levels.say(&[deleted("EUR")], &journal);
+        assert_eq!(levels.of(merchant), []);
+        levels.make(merchant, level("USD", 3), &journal);
+        assert_eq!(levels.of(merchant), [level("USD", 3)]);
+        // A snapshot that holds the level and the deletion before it gives back both.
+        let resumed = MadeLevels::default();
+        resumed.resume(merchant, level("USD", 3));
+        resumed.resume_overlay(&[
+            Common::LevelFiled { key: key("USD"), digest: Some(1), created: Millis(1), at: Millis(1) },
+            deleted("USD"),
+        ]);
+        assert_eq!(resumed.of(merchant), [level("USD", 3)]);
+    }
 
     #[test]
     fn a_merchant_s_requests_make_so_many_levels_and_no_more() {

@@ -100,6 +100,7 @@ impl Recovering {
                 briefs.into_iter().try_for_each(|(slot, brief)| brief.resume_in(customer, slot))?;
             }
             Piece::World(world) => {
+                self.made_levels.resume_overlay(&world.said()?);
                 self.next_customer = self.next_customer.max(world.next_customer);
                 self.currencies.extend(world.currencies()?);
                 for level in &world.levels {
@@ -168,6 +169,10 @@ impl Recovering {
                 let known = self.counted.entry(merchant).or_default();
                 *known = made.max(*known);
             }
+            Common::LevelPut { .. }
+            | Common::LevelDeleted { .. }
+            | Common::LevelFiled { .. }
+            | Common::RatesPut { .. } => self.made_levels.resume_said(&common),
             Common::Configured { .. } => {}
         }
     }

@@ -13,6 +13,7 @@ use crate::domain::{
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
+    overlay::LevelKey,
     payment::SentLevel,
     profile::Chronicle,
     rules::Attribute,
@@ -115,8 +116,31 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
         },
         tag::COUNTED => Common::Counted { merchant: bytes.name()?, made: bytes.number()? },
         tag::CONFIGURED => Common::Configured { version: bytes.text()?.into(), at: bytes.time()? },
+        tag::LEVEL_PUT => {
+            let [has_author] = bytes.bits("option of LevelPut")?;
+            let (key, body) = (key(bytes)?, bytes.text()?.into());
+            Common::LevelPut { key, body, created: bytes.time()?, at: bytes.time()?, by: bytes.name_if(has_author)? }
+        }
+        tag::LEVEL_DELETED => {
+            let [has_author] = bytes.bits("option of LevelDeleted")?;
+            Common::LevelDeleted { key: key(bytes)?, at: bytes.time()?, by: bytes.name_if(has_author)? }
+        }
+        tag::LEVEL_FILED => {
+            let [has_digest] = bytes.bits("option of LevelFiled")?;
+            let key = key(bytes)?;
+            let digest = if has_digest { Some(u128::from_le_bytes(bytes.array()?)) } else { None };
+            Common::LevelFiled { key, digest, created: bytes.time()?, at: bytes.time()? }
+        }
+        tag::RATES_PUT => {
+            let [has_author] = bytes.bits("option of RatesPut")?;
+            Common::RatesPut { body: bytes.text()?.into(), at: bytes.time()?, by: bytes.name_if(has_author)? }
+        }
         _ => return Err(DecodeError::Tag { tag, at }),
     })
+}
+
+fn key(bytes: &mut Bytes<'_>) -> Result<LevelKey, DecodeError> {
+    Ok(LevelKey { merchant: bytes.name()?, direction: bytes.word()?, currency: bytes.currency()?, name: bytes.name()? })
 }
 
 /// Attributes as they were before they were sealed; none where nothing was kept or the key is erased.

@@ -7,6 +7,7 @@ use crate::domain::{
     identity::AttributeSet,
     money::Currency,
     name::Name,
+    overlay::LevelKey,
     profile::{InstrumentState, InstrumentType, Source},
     rules::{Attribute, Direction, Mode, Scope, WindowClass, Word},
     standing::Signal,
@@ -396,7 +397,53 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
              00000170016502010000",
         ),
         ("configured", Recorded::Common(Common::Configured { version: "v1".into(), at }), "4202763102"),
+        (
+            "level put",
+            Recorded::Common(Common::LevelPut { key: key(), body: "{}".into(), created: at, at: Millis(2), by: None }),
+            "4400016d0245555204676f6c64027b7d0204",
+        ),
+        (
+            "level put by somebody",
+            Recorded::Common(Common::LevelPut {
+                key: key(),
+                body: "{}".into(),
+                created: at,
+                at,
+                by: Some(name("ops")),
+            }),
+            "4401016d0245555204676f6c64027b7d0202036f7073",
+        ),
+        (
+            "level deleted",
+            Recorded::Common(Common::LevelDeleted { key: key(), at, by: None }),
+            "4500016d0245555204676f6c6402",
+        ),
+        (
+            "level deleted by somebody",
+            Recorded::Common(Common::LevelDeleted { key: key(), at, by: Some(name("ops")) }),
+            "4501016d0245555204676f6c6402036f7073",
+        ),
+        (
+            "level filed",
+            Recorded::Common(Common::LevelFiled { key: key(), digest: Some(0x0102), created: at, at: Millis(2) }),
+            "4601016d0245555204676f6c64020100000000000000000000000000000204",
+        ),
+        (
+            "level in no file",
+            Recorded::Common(Common::LevelFiled { key: key(), digest: None, created: at, at: Millis(2) }),
+            "4600016d0245555204676f6c640204",
+        ),
+        ("rates put", Recorded::Common(Common::RatesPut { body: "{}".into(), at, by: None }), "4700027b7d02"),
+        (
+            "rates put by somebody",
+            Recorded::Common(Common::RatesPut { body: "{}".into(), at, by: Some(name("ops")) }),
+            "4701027b7d02036f7073",
+        ),
     ]
+}
+
+fn key() -> LevelKey {
+    LevelKey { merchant: name("m"), direction: Direction::Withdrawal, currency: eur(), name: name("gold") }
 }
 
 #[test]
@@ -563,7 +610,7 @@ fn no_random_bytes_make_it_panic() {
         state ^= state << 17;
         state
     };
-    let tags = [1, 2, 3, 4, 5, 6, 7, 64, 65, 66];
+    let tags = [1, 2, 3, 4, 5, 6, 7, 64, 65, 66, 68, 69, 70, 71];
     for round in 0..100_000 {
         let len = usize::try_from(next() % 120).unwrap();
         // Small bytes come often: they are the lengths and words that lead deeper.

@@ -26,6 +26,9 @@ use crate::domain::{
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+/// The bytes of events in one world behind which another begins.
+const OVERLAY_BYTES: usize = 1 << 20;
+
 /// A name; it is written without a copy.
 type Text = Cow<'static, str>;
 
@@ -125,6 +128,8 @@ pub struct WorldDto {
     pub configured: Option<Box<str>>,
     /// External ids made, by merchant.
     pub counted: Vec<CountedDto>,
+    /// What stands beside the files: events that say it, as in the journal.
+    pub overlay: Vec<u8>,
 }
 
 /// How many external ids were made for a merchant's customers.
@@ -309,6 +314,36 @@ impl WorldDto {
     /// Letters that name none.
     pub fn currencies(&self) -> Result<Vec<Currency>, SnapshotError> {
         self.currencies.iter().copied().map(currency_of).collect()
+    }
+
+    /// Worlds that hold only what stands beside the files: as many as keep each far below the largest piece.
+    #[must_use]
+    pub fn beside(events: &[Common]) -> Vec<Self> {
+        let mut worlds: Vec<Self> = Vec::new();
+        for event in events {
+            if worlds.last().is_none_or(|world| world.overlay.len() >= OVERLAY_BYTES) {
+                worlds.push(Self::default());
+            }
+            worlds.last_mut().into_iter().for_each(|world| event::encode_common(event, &mut world.overlay));
+        }
+        worlds
+    }
+
+    /// The events that say what stands beside the files.
+    ///
+    /// # Errors
+    /// Bytes that say none.
+    pub fn said(&self) -> Result<Vec<Common>, SnapshotError> {
+        let (mut events, mut said) = (Events::of(&self.overlay), Vec::new());
+        while let Some(event) = events.next(&mut |_| Ok(None)).map_err(|error| wrong(format_args!("{error}")))? {
+            match event {
+                event::Recorded::Common(event) => said.push(event),
+                event::Recorded::Customer(_) => {
+                    return Err(wrong(format_args!("an event of a customer stands in a world")));
+                }
+            }
+        }
+        Ok(said)
     }
 }
 

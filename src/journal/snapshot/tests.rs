@@ -10,6 +10,7 @@ use crate::{
         brief::{Brief, Flags, Upshot},
         common::Common,
         customer::{Customer, Event, Recorded},
+        overlay::LevelKey,
         profile::{Change, Chronicle, Source},
         rules::{Attribute, Direction},
         standing::Signal,
@@ -26,7 +27,7 @@ const PATH: &str = "snapshots/1";
 /// The header, then a frame a line.
 const GOLDEN: [&str; 5] = [
     "4c47534e415000000100000001000000303132333435363738396162636465660700000000000000feffffffffffffff000000000000000000000000317a043f",
-    "9c00000065f7e4a40200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631010000000000000001000000000000006db90b000000000000",
+    "df000000dcb20ccf0200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631010000000000000001000000000000006db90b0000000000003b000000000000004601016d0145555204676f6c640700000000000000000000000000000002044401016d0145555204676f6c64027b7d0204036f70734700027b7d04",
     "23010000e180026300000000030000000000000001000000000000006d010500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010520000000000000000c0103766970110004746f6b31031e0001110004746f6b32031e00011201c6010100000000000000000a000000000000001000000000000000d00700000000000009000000000000000200000000000000014555520400000000000000676f6c64a00f0000000000000000000000000000800c000000000000000000000000000008000000000000000800000000000000024555520400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
     "7e000000a3621e18010000000300000000000000020000000000000001000000e903000000000000012823000000000000f4010000000000009001000000000000d107000000000000edfe00000000000001000001120a000000f20300000000000000f4010000000000009001000000000000da07000000000000edfe000000000000000212",
     "24000000eb7902ac030000006300000000000000030000000000000001000000000000000200000000000000",
@@ -86,6 +87,32 @@ fn customer() -> Customer {
     customer
 }
 
+/// What stands beside the files.
+fn said() -> [Common; 3] {
+    let key = LevelKey { merchant: name("m"), direction: Direction::Deposit, currency: eur(), name: name("gold") };
+    let (created, at, by) = (Millis(1), Millis(2), Some(name("ops")));
+    [
+        Common::LevelFiled { key, digest: Some(7), created, at },
+        Common::LevelPut { key, body: "{}".into(), created, at, by },
+        Common::RatesPut { body: "{}".into(), at, by: None },
+    ]
+}
+
+#[test]
+fn what_stands_beside_the_files_is_cut_into_pieces_and_read_again() {
+    let long = "x".repeat(200_000);
+    let put = |at| Common::RatesPut { body: long.as_str().into(), at: Millis(at), by: None };
+    let events: Vec<Common> = (0..20).map(put).collect();
+    let worlds = WorldDto::beside(&events);
+    assert!(worlds.len() > 1 && worlds.iter().all(|world| world.overlay.len() < 2_000_000));
+    let read: Vec<Common> = worlds.iter().flat_map(|world| world.said().unwrap()).collect();
+    assert_eq!(read, events);
+    assert_eq!(WorldDto::beside(&[]), []);
+    let of_a_customer = WorldDto { overlay: vec![4, 1, 2], ..WorldDto::default() };
+    assert!(of_a_customer.said().is_err());
+    assert!(WorldDto { overlay: vec![71], ..WorldDto::default() }.said().is_err());
+}
+
 fn pieces() -> Vec<Piece> {
     let customer = customer();
     let briefs: Vec<(u32, BriefDto)> =
@@ -100,6 +127,7 @@ fn pieces() -> Vec<Piece> {
             late: vec![LateDto { key: 1, customer: 2, slot: 3, place: 4 }],
             configured: Some("v1".into()),
             counted: vec![CountedDto::of(name("m"), 3_001)],
+            overlay: WorldDto::beside(&said()).remove(0).overlay,
         }),
         Piece::Head(HeadDto::of(&customer, &mut turn)),
         Piece::Briefs { customer: 3, briefs: briefs[..20].to_vec() },
@@ -155,6 +183,7 @@ fn a_customer_comes_back_as_it_was() {
                 let made = world.levels[0].made().unwrap();
                 let (merchant, level) = (name("m"), name("gold"));
                 let (direction, currency) = (Direction::Deposit, eur());
+                assert_eq!(world.said().unwrap(), said());
                 assert_eq!(made, Common::LevelMade { merchant, name: level, direction, currency, at: Millis(5) });
             }
             Piece::End { .. } => {}

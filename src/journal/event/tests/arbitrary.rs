@@ -128,6 +128,11 @@ fn some_opening() -> impl Strategy<Value = Opening> {
     })
 }
 
+fn level_key() -> impl Strategy<Value = LevelKey> {
+    let parts = (names(), word(), currency(), names());
+    parts.prop_map(|(merchant, direction, currency, name)| LevelKey { merchant, direction, currency, name })
+}
+
 fn some_event() -> impl Strategy<Value = Recorded> {
     let book = (word(), currency(), names());
     let book = book.prop_map(|(direction, currency, level)| BookKey { direction, currency, level });
@@ -167,10 +172,16 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         }),
         (names(), number()).prop_map(|(merchant, made)| Common::Counted { merchant, made }),
         (text(), time()).prop_map(|(version, at)| Common::Configured { version, at }),
+        (level_key(), text(), time(), time(), option::of(names()))
+            .prop_map(|(key, body, created, at, by)| Common::LevelPut { key, body, created, at, by }),
+        (level_key(), time(), option::of(names())).prop_map(|(key, at, by)| Common::LevelDeleted { key, at, by }),
+        (level_key(), option::of(any::<u128>()), time(), time())
+            .prop_map(|(key, digest, created, at)| Common::LevelFiled { key, digest, created, at }),
+        (text(), time(), option::of(names())).prop_map(|(body, at, by)| Common::RatesPut { body, at, by }),
     ];
     let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
     let customer = customer.prop_map(Recorded::Customer).boxed();
-    prop_oneof![7 => customer, 4 => changed, 1 => common.prop_map(Recorded::Common)]
+    prop_oneof![7 => customer, 4 => changed, 2 => common.prop_map(Recorded::Common).boxed()]
 }
 
 proptest! {
