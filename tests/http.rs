@@ -24,6 +24,8 @@ mod batch;
 mod clock;
 #[path = "http/concurrency.rs"]
 mod concurrency;
+#[path = "http/configure.rs"]
+mod configure;
 #[path = "http/customers.rs"]
 mod customers;
 #[path = "http/decisions.rs"]

@@ -1,6 +1,9 @@
 //! `levelgate check`: the very code of a reload, over a folder.
 
-use crate::config;
+use crate::{
+    config::{self, Settings, StoreKind},
+    journal::FOLDER,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// What `check` takes.
@@ -32,6 +35,9 @@ pub(super) fn run(options: &Options) -> ExitCode {
             for line in super::traffic::lines(&loaded.settings, &loaded.rules) {
                 eprintln!("{line}");
             }
+            if let Some(note) = beside(&loaded.settings) {
+                eprintln!("{note}");
+            }
             ExitCode::SUCCESS
         }
         Err(_) => {
@@ -39,4 +45,16 @@ pub(super) fn run(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A word about what no file says: whether anything stands beside the files is known to the daemon that serves the folder.
+fn beside(settings: &Settings) -> Option<String> {
+    let has_journal = settings.store.kind == StoreKind::Disk && settings.store.path.join(FOLDER).is_dir();
+    has_journal.then(|| {
+        let data = settings.store.path.display();
+        format!(
+            "this is what the files say; levels and rates that were set through the API lie in {data}, and are shown with \
+             their origin by GET /v1/merchants/{{m}}/levels and GET /v1/rates of the daemon"
+        )
+    })
 }

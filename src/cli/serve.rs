@@ -3,10 +3,11 @@
 use super::{
     folder::Opened,
     keeper::{Keeper, Pace},
+    reload::Reloader,
 };
 use crate::{
     clock::{Clock, Source},
-    config::{self, ClockSource, Settings},
+    config::{self, ClockSource, Loaded, Settings},
     domain::rules::Rules,
     http::{self, Access, Daemon, Health, desk::Desk},
     metrics::Meters,
@@ -59,7 +60,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    runtime.block_on(serve(options, loaded.rules, loaded.settings))?;
+    runtime.block_on(serve(options, loaded))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -72,7 +73,8 @@ fn pace(settings: &Settings) -> Pace {
     }
 }
 
-async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::Result<()> {
+async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
+    let settings = loaded.settings.clone();
     anyhow::ensure!(
         settings.http.tls.is_none(),
         "[http] tls is not served by this version; take it out and let a proxy speak TLS"
@@ -90,18 +92,27 @@ async fn serve(options: &Options, rules: Rules, settings: Settings) -> anyhow::R
     newest.into_iter().for_each(|newest| clock.resume(newest));
     let desk = Arc::new(Desk {
         ledger,
-        rules: ArcSwap::from_pointee(rules),
+        rules: ArcSwap::from_pointee(Rules::default()),
         clock,
         meters: Meters::new(),
         body_bytes_max: settings.http.max_body_bytes,
     });
     let health = Arc::new(Mutex::new(Health { applied_at: desk.clock.wall(), failed: None }));
-    let reload = reloader(options.config.clone(), settings.clone(), Arc::clone(&desk), Arc::clone(&health));
+    let reloader =
+        Reloader::begin(options.config.clone(), settings.clone(), loaded, Arc::clone(&desk), Arc::clone(&health));
+    let reloader = Arc::new(reloader.map_err(|problems| {
+        anyhow::anyhow!(
+            "the configuration does not go together with what was set through the API:\n{}",
+            problems.join("\n")
+        )
+    })?);
+    let configurer = Arc::clone(&reloader);
     let keeper = folder.map(|folder| Arc::new(Keeper::new(folder, Arc::clone(&desk), pace(&settings))));
     let daemon = Arc::new(Daemon {
         desk,
         access: access(&settings)?,
-        reload: Box::new(reload),
+        reload: Box::new(move || reloader.reload()),
+        configure: Box::new(move |change| configurer.change(change)),
         health,
         prometheus,
         snapshot: keeper.as_ref().map(|keeper| {
@@ -230,58 +241,6 @@ fn access(settings: &Settings) -> anyhow::Result<Access> {
         grants.push(http::Grant::of(role, token.name, text, merchants));
     }
     Ok(Access(grants))
-}
-
-/// What a reload does: read and check off the hot path, then swap in one step; a bad one changes nothing.
-fn reloader(
-    folder: PathBuf,
-    settings: Settings,
-    desk: Arc<Desk>,
-    health: Arc<Mutex<Health>>,
-) -> impl Fn() -> Result<(), Vec<String>> + Send + Sync {
-    let one_at_a_time = Mutex::new(());
-    move || {
-        let _alone = one_at_a_time.lock();
-        let done = config::load(&folder)
-            .map_err(|problems| problems.list.iter().map(ToString::to_string).collect())
-            .and_then(|loaded| {
-                let changed = config::changed_minor_units(&desk.rules.load().currencies, &loaded.rules.currencies);
-                let held = desk.ledger.currencies_held();
-                let held: Vec<String> = changed
-                    .into_iter()
-                    .filter(|currency| held.contains(currency))
-                    .map(|currency| {
-                        format!("[currencies] {currency}: its minor units cannot change while amounts in it are held")
-                    })
-                    .collect();
-                if !held.is_empty() {
-                    return Err(held);
-                }
-                for name in config::incompatible(&settings, &loaded.settings) {
-                    tracing::warn!("{name} changed; it takes effect at the next start");
-                }
-                desk.rules.store(Arc::new(loaded.rules));
-                Ok(())
-            });
-        let now = desk.clock.wall();
-        let mut health = health.lock();
-        match &done {
-            Ok(()) => {
-                *health = Health { applied_at: now, failed: None };
-                metrics::gauge!("levelgate_config_failed").set(0);
-                tracing::info!("the configuration was reloaded: version {}", desk.rules.load().version);
-            }
-            Err(problems) => {
-                let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
-                health.failed = Some((since, problems.clone()));
-                metrics::gauge!("levelgate_config_failed").set(1);
-                for problem in problems {
-                    tracing::error!("the configuration was not reloaded: {problem}");
-                }
-            }
-        }
-        done
-    }
 }
 
 /// Hears a signal from now on, in the place of what the system does about it.

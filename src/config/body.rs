@@ -3,17 +3,21 @@
 
 use super::{
     amount::money,
-    filter,
+    compile, filter,
     problem::Severity,
-    raw::{self, RawMethod},
+    rates,
+    raw::{self, RawLevel, RawMethod},
     read::{At, Section},
     report::Report,
     source::Source,
+    version,
 };
 use crate::domain::{
+    convert::Rates,
     money::{Currencies, Currency},
+    overlay::{BODY_BYTES_MAX, LevelKey},
     profile::OwnMethod,
-    rules::{Filter, Scope},
+    rules::{Filter, Level, Merchant, Scope},
     time::Millis,
 };
 use serde::{
@@ -142,6 +146,39 @@ pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Res
         let (global_min, global_max) = global.unwrap_or_default();
         SettingsBody { methods, global_min, global_max }
     })
+}
+
+/// Reads a level: `{"projects": ["web"], "filters": [{"window": "daily", "amount_limit": "100.00"}]}`, with the keys of a
+/// `[[levels]]` entry but for those that are its key. `merchant` knows the gates, routes and projects.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn level(body: &[u8], key: &LevelKey, merchant: &Merchant, currencies: &Currencies) -> Result<Level, Refused> {
+    short(body)?;
+    let compiled = read(body, "the level", |s| {
+        fn here<T>(value: T) -> Option<At<T>> {
+            Some(At { value, span: 0..0 })
+        }
+        let LevelKey { name, direction, currency, .. } = *key;
+        let raw = raw::level_body(s);
+        let raw = RawLevel { name: here(name), direction: here(direction), currency: here(currency), ..raw };
+        compile::level(&raw, merchant, currencies, s.report)
+    })?;
+    compiled.ok_or_else(|| refuse("the level cannot be read".to_owned()))
+}
+
+/// Reads a rate table, with the keys of `rates.toml`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn rates(body: &[u8], currencies: &Currencies) -> Result<Rates, Refused> {
+    short(body)?;
+    let version = version::of([("rates", body)]);
+    read(body, "the rates", |s| rates::table(s, currencies, &version))
+}
+
+fn short(body: &[u8]) -> Result<(), Refused> {
+    if body.len() <= BODY_BYTES_MAX { Ok(()) } else { Err(refuse(format!("it is longer than {BODY_BYTES_MAX} bytes"))) }
 }
 
 /// Reads a body as the table of a file.

@@ -13,6 +13,7 @@ use crate::domain::{
     identity::recognises,
     money::{Currencies, Currency},
     name::{Map, Name, Set},
+    overlay::Provenance,
     rules::{
         Attribute, DefaultBehaviour, Endpoint, Gate, GateItem, HiddenMethods, Level, Merchant, MethodSetting,
         OperationMode, Project, Projects, Refunds, Route, Routing, UNKNOWN_LEVEL,
@@ -32,13 +33,13 @@ const HOLD_MS: [Option<i64>; 2] = [Some(HOUR_MS), Some(7 * DAY_MS)];
 /// Compiles a merchant; `None` where any of it is wrong, and then the report says what.
 pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currencies) -> Option<Merchant> {
     let places = Places::of(raw, report);
-    let compiler = Compiler { report, currencies, raw, places: &places };
-    let calendar = compiler.calendar();
-    let hold_ms = compiler.hold_ms();
+    let compiler = Compiler { report, currencies, places: &places };
+    let calendar = compiler.calendar(raw);
+    let hold_ms = compiler.hold_ms(raw);
     let gates = raw.gates.iter().filter_map(|gate| compiler.gate(gate)).collect();
     let routes = raw.routes.iter().filter_map(|route| compiler.route(route)).collect();
-    let projects = compiler.projects();
-    let levels = compiler.levels();
+    let projects = compiler.projects(raw);
+    let levels = compiler.levels(raw);
     let labels = customers::labels(&raw.labels, report);
     let registration = customers::registration(&raw.registration, calendar.as_ref(), report);
     let delays = customers::delays(raw, report);
@@ -76,6 +77,12 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
     Some(merchant)
 }
 
+/// Compiles a level of a merchant that is compiled already; `None` where any of it is wrong, and then the report says what.
+pub(super) fn level(raw: &RawLevel, merchant: &Merchant, currencies: &Currencies, report: &Report) -> Option<Level> {
+    let places = Places::in_force(merchant);
+    Compiler { report, currencies, places: &places }.level(raw).filter(|_| !report.has_errors())
+}
+
 /// The value as written, or the default.
 pub(super) fn or<T: Copy>(written: &Option<At<T>>, default: T) -> T {
     written.as_ref().map_or(default, |at| at.value)
@@ -88,6 +95,13 @@ struct Places {
 }
 
 impl Places {
+    fn in_force(merchant: &Merchant) -> Self {
+        let gates = merchant.gates.iter().enumerate().map(|(place, gate)| (gate.id, GateItem::Gate(place)));
+        let routes = merchant.routes.iter().enumerate().map(|(place, route)| (route.id, GateItem::Route(place)));
+        let projects = merchant.projects.iter().map(|project| project.id).collect();
+        Self { items: gates.chain(routes).collect(), projects }
+    }
+
     fn of(raw: &RawMerchant, report: &Report) -> Self {
         let mut seen: HashMap<Name, &Span> = HashMap::new();
         let mut items = HashMap::new();
@@ -113,13 +127,12 @@ impl Places {
 struct Compiler<'a> {
     report: &'a Report,
     currencies: &'a Currencies,
-    raw: &'a RawMerchant,
     places: &'a Places,
 }
 
 impl Compiler<'_> {
-    fn calendar(&self) -> Option<Calendar> {
-        let Some(zone) = &self.raw.time_zone else { return Calendar::of("UTC") };
+    fn calendar(&self, raw: &RawMerchant) -> Option<Calendar> {
+        let Some(zone) = &raw.time_zone else { return Calendar::of("UTC") };
         let calendar = Calendar::of(&zone.value);
         if calendar.is_none() {
             let known: Vec<String> =
@@ -133,9 +146,9 @@ impl Compiler<'_> {
         calendar
     }
 
-    fn hold_ms(&self) -> [Option<i64>; 2] {
+    fn hold_ms(&self, raw: &RawMerchant) -> [Option<i64>; 2] {
         let mut hold_ms = HOLD_MS;
-        for ((hold, key), ms) in self.raw.hold.iter().zip(["deposit", "withdrawal"]).zip(&mut hold_ms) {
+        for ((hold, key), ms) in raw.hold.iter().zip(["deposit", "withdrawal"]).zip(&mut hold_ms) {
             let Some(hold) = hold else { continue };
             *ms = if hold.value == "never" { None } else { span_ms(self.report, key, hold, "\"never\", or ") };
         }
@@ -228,10 +241,10 @@ impl Compiler<'_> {
         Some(self.gate_list(list.as_ref()?).into_iter().map(|(item, _)| item).collect())
     }
 
-    fn projects(&self) -> Vec<Project> {
-        let ids = self.raw.projects.iter().map(|project| project.id.as_ref());
+    fn projects(&self, raw: &RawMerchant) -> Vec<Project> {
+        let ids = raw.projects.iter().map(|project| project.id.as_ref());
         self.no_duplicates(ids, "project", "give it another id");
-        self.raw.projects.iter().filter_map(|project| self.project(project)).collect()
+        raw.projects.iter().filter_map(|project| self.project(project)).collect()
     }
 
     fn project(&self, raw: &RawProject) -> Option<Project> {
@@ -290,9 +303,9 @@ impl Compiler<'_> {
         money(at, currency, self.currencies, self.report)
     }
 
-    fn levels(&self) -> Vec<Level> {
+    fn levels(&self, raw: &RawMerchant) -> Vec<Level> {
         let mut seen = HashMap::new();
-        for level in &self.raw.levels {
+        for level in &raw.levels {
             let (Some(name), Some(direction), Some(currency)) = (&level.name, &level.direction, &level.currency) else {
                 continue;
             };
@@ -308,7 +321,7 @@ impl Compiler<'_> {
                 seen.insert(key, first);
             }
         }
-        self.raw.levels.iter().filter_map(|level| self.level(level)).collect()
+        raw.levels.iter().filter_map(|level| self.level(level)).collect()
     }
 
     fn level(&self, raw: &RawLevel) -> Option<Level> {
@@ -333,8 +346,7 @@ impl Compiler<'_> {
             gates,
             routing: raw.routing.as_ref().map(|at| at.value),
             filters,
-            created: None,
-            modified: None,
+            known: Provenance::default(),
         })
     }
 

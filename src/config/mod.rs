@@ -4,12 +4,13 @@
 //! its place; nothing behind it can fail for a reason that stands in a file. This room knows no clock and no request.
 
 mod amount;
+mod beside;
 pub mod body;
 mod changed;
 mod compile;
 mod customers;
 mod daemon;
-pub use changed::{changed_minor_units, incompatible};
+mod entry;
 mod files;
 mod filter;
 mod problem;
@@ -26,6 +27,9 @@ mod warn;
 #[cfg(test)]
 mod warn_tests;
 
+pub use beside::superseded;
+pub use changed::{changed_minor_units, incompatible};
+pub use entry::Entry;
 pub use problem::{Also, Problem, Problems, Severity, Style, render, tally};
 pub use settings::{
     Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind, Sync,
@@ -47,6 +51,8 @@ pub struct Loaded {
     pub rules: Rules,
     /// What the daemon itself goes by.
     pub settings: Settings,
+    /// What the merchants' files say of levels, as it is written.
+    pub entries: Vec<Entry>,
     /// What can hardly be meant as it is written, in the order of files and lines.
     pub warnings: Vec<Problem>,
 }
@@ -94,7 +100,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
     let rates_known = rates_file.is_none() || read.is_some();
     let rates = Arc::new(read.unwrap_or_else(|| Rates { version: rates_version.clone(), ..Rates::default() }));
     let mut merchants = crate::domain::name::Map::default();
-    let mut ids = Ids::default();
+    let (mut ids, mut entries) = (Ids::default(), Vec::new());
     for file in &merchant_files {
         let raw = file.parse("a merchant's file", raw::merchant);
         ids.note(raw.as_ref().and_then(|raw| raw.id.as_ref()), &file.report);
@@ -102,6 +108,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
         let Some(merchant) = compile::merchant(&raw, &file.report, &currencies) else { continue };
         let rates = rates_known.then_some(&*rates);
         warn::merchant(&Look { raw: &raw, merchant: &merchant, currencies: &currencies, rates, report: &file.report });
+        entries.extend(raw.levels.into_iter().filter_map(|level| level.entry(merchant.id)));
         merchants.insert(merchant.id.as_str(), Arc::new(merchant));
     }
     let version = digest(merchant_files.iter().chain(&rates_file));
@@ -115,7 +122,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
         return Err(Problems { list: problems });
     }
     let rules = Rules { version, currencies, rates, merchants };
-    Ok(Loaded { rules, settings, warnings: problems })
+    Ok(Loaded { rules, settings, entries, warnings: problems })
 }
 
 fn digest<'f>(files: impl IntoIterator<Item = &'f File>) -> String {

@@ -9,10 +9,18 @@ use crate::domain::{
     convert::Rates,
     money::{Currencies, Currency, Decimal},
     name::Map,
+    overlay::Provenance,
 };
 
-/// Reads the table; `None` where any of it is wrong, and then the report says what.
+/// Reads the file; `None` where any of it is wrong, and then the report says what.
 pub(super) fn rates(s: &Section<'_, '_>, currencies: &Currencies, version: &str) -> Option<Rates> {
+    let rates = table(s, currencies, version);
+    s.close();
+    (!s.report.has_errors()).then_some(rates)
+}
+
+/// Reads a rate table; it is whole where the report has no errors.
+pub(super) fn table(s: &Section<'_, '_>, currencies: &Currencies, version: &str) -> Rates {
     let report = s.report;
     let base = if s.is_empty() { None } else { s.needed_currency("base") };
     let base_known = base.as_ref().and_then(|base| known(base, currencies, report));
@@ -32,14 +40,12 @@ pub(super) fn rates(s: &Section<'_, '_>, currencies: &Currencies, version: &str)
             }
         }
     }
-    s.close();
     if let Some(max_age) = max_age.filter(|_| !s.has("as_of")) {
         let help = "write as_of = 2026-11-20T00:00:00Z: when the rates were true";
         report.warning(&max_age.span, "`max_age` without `as_of`: rates of unknown age are never used", help);
     }
-    let complete = !report.has_errors();
     let as_of = as_of.map(|at| at.value);
-    complete.then(|| Rates { base: base_known, as_of, max_age_ms, rates, version: version.to_owned() })
+    Rates { base: base_known, as_of, max_age_ms, rates, version: version.to_owned(), known: Provenance::default() }
 }
 
 fn rate_of(at: &At<String>, currency: Currency, report: &Report) -> Option<Decimal> {

@@ -1,6 +1,7 @@
 //! A merchant's file as it is written: every value with its place, no reference followed yet.
 
 use super::{
+    entry::Entry,
     read::{At, Section, WHOLE_MAX},
     source::Span,
 };
@@ -10,6 +11,7 @@ use crate::domain::{
     labels::LabelKind,
     money::Currency,
     name::Name,
+    overlay::LevelKey,
     registration::{Identifier, Source},
     rules::{Attribute, DefaultBehaviour, Direction, HiddenMethods, Mode, OperationMode, Refunds, Routing, Word},
 };
@@ -150,6 +152,8 @@ pub(super) struct RawMethod {
 
 pub(super) struct RawLevel {
     pub(super) span: Span,
+    /// All that is said but for the key, as JSON.
+    pub(super) body: String,
     pub(super) name: Option<At<Name>>,
     pub(super) direction: Option<At<Direction>>,
     pub(super) currency: Option<At<Currency>>,
@@ -330,11 +334,27 @@ pub(super) fn method(s: Of<'_, '_, '_>) -> RawMethod {
 }
 
 fn level(s: Of<'_, '_, '_>) -> RawLevel {
+    let name = s.needed_name("name", "write name = \"...\": by it customers are put on the level");
+    let (direction, currency) = (s.needed_word("direction"), s.needed_currency("currency"));
+    RawLevel { name, direction, currency, ..level_body(s) }
+}
+
+impl RawLevel {
+    /// The entry, where it names the level.
+    pub(super) fn entry(self, merchant: Name) -> Option<Entry> {
+        let (direction, currency, name) = (self.direction?.value, self.currency?.value, self.name?.value);
+        Some(Entry { key: LevelKey { merchant, direction, currency, name }, body: self.body })
+    }
+}
+
+/// What is said of a level but for its key.
+pub(super) fn level_body(s: Of<'_, '_, '_>) -> RawLevel {
     RawLevel {
         span: s.span.clone(),
-        name: s.needed_name("name", "write name = \"...\": by it customers are put on the level"),
-        direction: s.needed_word("direction"),
-        currency: s.needed_currency("currency"),
+        body: s.json(&["name", "direction", "currency"]),
+        name: None,
+        direction: None,
+        currency: None,
         status: s.word("status"),
         projects: s.names("projects"),
         methods: each(s, "methods", "a payment method", method),

@@ -2,7 +2,7 @@
 //!
 //! A wrong value is reported and read on, so that one look at a file finds every problem in it.
 
-use super::{report::Report, source::Span};
+use super::{entry, report::Report, source::Span};
 use crate::domain::{
     money::Currency,
     name::Name,
@@ -361,6 +361,11 @@ impl<'d, 'i> Section<'d, 'i> {
     /// Whether the key is written, rightly or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// What the table says as JSON, without some of its keys.
+    pub(super) fn json(&self, without: &[&str]) -> String {
+        entry::json(self.table, without)
     }
 
     /// Whether the table holds nothing at all.

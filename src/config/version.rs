@@ -1,4 +1,4 @@
-//! The version of a configuration: a digest of its files.
+//! The version of a configuration: a digest of its files, and of what stands beside them.
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,12 @@ pub(super) fn of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> St
         }
     }
     hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 16 bytes of a SHA-256.
+pub(super) fn digest(text: &str) -> u128 {
+    let hashed = Sha256::digest(text.as_bytes());
+    hashed.iter().take(16).rev().fold(0, |all, byte| all << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]

@@ -85,6 +85,12 @@ pub struct Calendar {
     memory: [Memory; 5],
 }
 
+impl Clone for Calendar {
+    fn clone(&self) -> Self {
+        Self { zone: self.zone.clone(), name: self.name.clone(), memory: Default::default() }
+    }
+}
+
 const MONTH_BACK: usize = 4;
 
 impl Calendar {

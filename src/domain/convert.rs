@@ -8,6 +8,7 @@
 use super::{
     money::{Currencies, Currency, Decimal, power_of_ten},
     name::Map,
+    overlay::Provenance,
     own::{OwnRate, own_rate},
     time::Millis,
 };
@@ -26,6 +27,8 @@ pub struct Rates {
     pub rates: Map<Currency, Decimal>,
     /// Names this table: a digest of what it says.
     pub version: String,
+    /// Where it came from.
+    pub known: Provenance,
 }
 
 /// A rate that is missing or too old.

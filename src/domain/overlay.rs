@@ -52,6 +52,25 @@ impl std::fmt::Display for LevelKey {
     }
 }
 
+/// Where something that is in force came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Provenance {
+    /// Whence.
+    pub origin: Origin,
+    /// When it was first there, where that is known.
+    pub created: Option<Millis>,
+    /// When it became what it is, where that is known.
+    pub modified: Option<Millis>,
+    /// Who made it so, where that is known.
+    pub by: Option<Name>,
+}
+
+impl Default for Provenance {
+    fn default() -> Self {
+        Self { origin: Origin::File, created: None, modified: None, by: None }
+    }
+}
+
 /// An entry of a file that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filed {

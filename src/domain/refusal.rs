@@ -77,6 +77,9 @@ pub enum Refusal {
     /// No customer of that id.
     #[error("no customer {0:?} of this merchant")]
     UnknownCustomer(String),
+    /// No level of that key.
+    #[error("no {0}")]
+    UnknownLevel(String),
     /// Another customer has what is to be unique.
     #[error("`{field}`: customer {customer_id} has it already")]
     Taken {
@@ -233,7 +236,10 @@ impl Refusal {
             | Self::UnknownAttribute(_)
             | Self::AmountNeedsId(_)
             | Self::CardNumber(_) => Kind::Malformed,
-            Self::UnknownMerchant(_) | Self::UnknownTransaction(_) | Self::UnknownCustomer(_) => Kind::NotFound,
+            Self::UnknownMerchant(_)
+            | Self::UnknownTransaction(_)
+            | Self::UnknownCustomer(_)
+            | Self::UnknownLevel(_) => Kind::NotFound,
             Self::Conflict(_)
             | Self::Taken { .. }
             | Self::NotRegistered(NotRegistered::Duplicate(_) | NotRegistered::OfAnother { .. }) => Kind::Conflict,
@@ -275,6 +281,7 @@ impl Refusal {
             Self::UnknownMerchant(_) => "merchant_not_found",
             Self::UnknownTransaction(_) => "transaction_not_found",
             Self::UnknownCustomer(_) => "customer_not_found",
+            Self::UnknownLevel(_) => "level_not_found",
             Self::WrongIdentifier { .. } => "wrong_identifier",
             Self::UnknownPlace { .. } => "place_unknown",
             Self::EndpointCurrency { .. } => "endpoint_currency",

@@ -9,8 +9,8 @@ use super::{
     labels::Label,
     money::{Currencies, Currency, Decimal},
     name::{Map, Name, Set},
+    overlay::Provenance,
     registration::Registration,
-    time::Millis,
 };
 use std::sync::Arc;
 
@@ -186,7 +186,7 @@ impl Rules {
 }
 
 /// Who is paid.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Merchant {
     /// Unique.
     pub id: Name,
@@ -281,7 +281,7 @@ impl Merchant {
 }
 
 /// A merchant's shop.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Project {
     /// Unique in the merchant.
     pub id: Name,
@@ -290,7 +290,7 @@ pub struct Project {
 }
 
 /// A way into a project: one currency.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Unique in the project.
     pub id: Name,
@@ -314,7 +314,7 @@ pub enum GateItem {
 }
 
 /// A named way to a processor account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Gate {
     /// Unique in the merchant, among gates and routes.
     pub id: Name,
@@ -335,7 +335,7 @@ pub struct Gate {
 }
 
 /// A named list of gates with its own routing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// Unique in the merchant, among gates and routes.
     pub id: Name,
@@ -370,7 +370,7 @@ pub enum Projects {
 }
 
 /// A rung of the customer ladder.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Level {
     /// With direction and currency, the key.
     pub name: Name,
@@ -390,10 +390,8 @@ pub struct Level {
     pub routing: Option<Routing>,
     /// In the order of the file.
     pub filters: Vec<Filter>,
-    /// When it was made and last changed, where that is known.
-    pub created: Option<Millis>,
-    /// See `created`.
-    pub modified: Option<Millis>,
+    /// Where it came from, and when.
+    pub known: Provenance,
 }
 
 impl Level {

@@ -3,6 +3,7 @@
 use super::{
     access::{Access, Grant},
     desk::{Desk, Op, Reply},
+    levels::Configure,
     problem::Problem,
     shapes::Shows,
 };
@@ -60,6 +61,8 @@ pub struct Daemon {
     pub access: Access,
     /// Reads the configuration anew.
     pub reload: Reload,
+    /// Changes levels and rates.
+    pub configure: Configure,
     /// Takes a snapshot.
     pub snapshot: TakeSnapshot,
     /// The state of the configuration.

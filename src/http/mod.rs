@@ -12,6 +12,7 @@ mod form;
 mod handlers;
 mod history;
 mod instruments;
+pub mod levels;
 mod listen;
 mod lists;
 mod overview;
@@ -77,7 +78,9 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/merchants", get(overview::merchants))
         .route(m, get(overview::merchant))
         .route(&format!("{m}/levels"), get(overview::levels))
-        .route("/v1/rates", get(overview::rates))
+        .route(&format!("{m}/levels/{{direction}}/{{currency}}"), delete(levels::delete_currency))
+        .route(&format!("{m}/levels/{{direction}}/{{currency}}/{{name}}"), put(levels::put).delete(levels::delete))
+        .route("/v1/rates", get(overview::rates).put(levels::put_rates))
         .route("/v1/status", get(handlers::status))
         .route("/v1/reload", post(handlers::reload))
         .route("/v1/snapshot", post(handlers::snapshot))

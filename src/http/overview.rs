@@ -3,16 +3,20 @@
 use super::{
     access::Grant,
     desk::render,
-    handlers::{Daemon, json},
+    handlers::{Daemon, json, told},
     problem::Problem,
     shapes::{Shows, span_word},
 };
-use crate::domain::{
-    money::{Currency, Minor},
-    name::Name,
-    refusal::Refusal,
-    rules::{Endpoint, GateItem, Level, Merchant, MethodSetting, Projects, Rules},
-    time::{Millis, show_span},
+use crate::{
+    domain::{
+        money::{Currency, Minor},
+        name::Name,
+        overlay::{Origin, Provenance},
+        refusal::Refusal,
+        rules::{Endpoint, GateItem, Level, Merchant, MethodSetting, Projects, Rules},
+        time::{Millis, show_span},
+    },
+    ledger::MadeLevel,
 };
 use axum::{
     Extension,
@@ -52,7 +56,7 @@ fn found(daemon: &Daemon, id: &str) -> Result<(Arc<Rules>, Arc<Merchant>), Probl
 /// `GET /v1/merchants/{m}`: the effective configuration.
 pub(crate) async fn merchant(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     match found(&daemon, &id) {
-        Ok((rules, merchant)) => json(render(&whole(&daemon, &rules, &merchant))),
+        Ok((rules, merchant)) => told(&daemon.desk, Ok(render(&whole(&daemon, &rules, &merchant)))).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -60,25 +64,46 @@ pub(crate) async fn merchant(State(daemon): State<Arc<Daemon>>, Path(id): Path<S
 /// `GET /v1/merchants/{m}/levels`.
 pub(crate) async fn levels(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     match found(&daemon, &id) {
-        Ok((rules, merchant)) => json(render(&value!({ "levels": all_levels(&daemon, &rules, &merchant) }))),
+        Ok((rules, merchant)) => {
+            let levels = value!({ "levels": all_levels(&daemon, &rules, &merchant) });
+            told(&daemon.desk, Ok(render(&levels))).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
 
 /// `GET /v1/rates`.
 pub(crate) async fn rates(State(daemon): State<Arc<Daemon>>) -> Response {
-    let rules = daemon.desk.rules();
+    told(&daemon.desk, Ok(render(&rates_value(&daemon.desk.rules())))).await
+}
+
+pub(super) fn rates_value(rules: &Rules) -> Value {
     let mut rates: Vec<_> = rules.rates.rates.iter().collect();
     rates.sort_by_key(|(currency, _)| currency.code());
     let table: serde_json::Map<String, Value> =
         rates.into_iter().map(|(currency, rate)| (currency.to_string(), Value::String(rate.to_string()))).collect();
-    json(render(&value!({
+    let mut shown = value!({
         "base": rules.rates.base.map(|base| base.to_string()),
         "as_of": rules.rates.as_of.map(Shows),
         "max_age": rules.rates.max_age_ms.map(show_span),
         "version": rules.rates.version,
         "rates": table,
-    })))
+    });
+    add_known(&mut shown, &rules.rates.known);
+    shown
+}
+
+/// Adds where something came from, when, and by whom.
+fn add_known(shown: &mut Value, known: &Provenance) {
+    let Some(shown) = shown.as_object_mut() else { return };
+    for (member, said) in [
+        ("created", value!(known.created.map(Shows::<Millis>))),
+        ("modified", value!(known.modified.map(Shows::<Millis>))),
+        ("origin", value!(known.origin.word())),
+        ("by", value!(known.by.map(|by| by.as_str()))),
+    ] {
+        shown.insert(member.to_owned(), said);
+    }
 }
 
 fn whole(daemon: &Daemon, rules: &Rules, merchant: &Merchant) -> Value {
@@ -173,7 +198,7 @@ struct FilterOut {
     mode: &'static str,
 }
 
-fn level_value(rules: &Rules, merchant: &Merchant, level: &Level) -> Value {
+pub(super) fn level_value(rules: &Rules, merchant: &Merchant, level: &Level) -> Value {
     let units = rules.currencies.units(level.currency);
     let filters: Vec<FilterOut> = level
         .filters
@@ -193,7 +218,7 @@ fn level_value(rules: &Rules, merchant: &Merchant, level: &Level) -> Value {
         Projects::All => value!("all"),
         Projects::Listed(listed) => value!(words(listed)),
     };
-    value!({
+    let mut shown = value!({
         "name": level.name.as_str(),
         "direction": level.direction.word(),
         "currency": level.currency.to_string(),
@@ -203,29 +228,30 @@ fn level_value(rules: &Rules, merchant: &Merchant, level: &Level) -> Value {
         "gates": level.gates.as_ref().map(|list| items(merchant, list)),
         "routing": level.routing.map(|routing| routing.word()),
         "filters": filters,
-        "created": level.created.map(Shows::<Millis>),
-        "modified": level.modified.map(Shows::<Millis>),
-        "origin": "file",
-    })
+    });
+    add_known(&mut shown, &level.known);
+    shown
 }
 
 fn all_levels(daemon: &Daemon, rules: &Rules, merchant: &Merchant) -> Vec<Value> {
     let mut levels: Vec<Value> = merchant.levels.iter().map(|level| level_value(rules, merchant, level)).collect();
-    levels.extend(daemon.desk.ledger.made_levels(merchant.id).into_iter().map(|made| {
-        value!({
-            "name": made.name.as_str(),
-            "direction": made.direction.word(),
-            "currency": made.currency.to_string(),
-            "status": "active",
-            "projects": [],
-            "methods": [],
-            "gates": null,
-            "routing": null,
-            "filters": [],
-            "created": Shows(made.created),
-            "modified": Shows(made.created),
-            "origin": "request",
-        })
+    let made = daemon.desk.ledger.made_levels(merchant.id).into_iter();
+    let bare = made.filter(|made| merchant.level(made.direction, made.currency, made.name).is_none());
+    levels.extend(bare.map(|MadeLevel { name, direction, currency, created }| {
+        let known = Provenance { origin: Origin::Request, created: Some(created), modified: Some(created), by: None };
+        let level = Level {
+            name,
+            direction,
+            currency,
+            active: true,
+            projects: Projects::Listed(Vec::new()),
+            methods: Vec::new(),
+            gates: None,
+            routing: None,
+            filters: Vec::new(),
+            known,
+        };
+        level_value(rules, merchant, &level)
     }));
     levels
 }

@@ -54,6 +54,10 @@ fn each_role_may_do_what_it_is_for() {
         ("GET", "/v1/merchants/globex", "", 401, 403, 200, 200),
         ("GET", "/v1/status", "", 401, 200, 200, 200),
         ("POST", "/v1/reload", "", 401, 403, 403, 200),
+        ("PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", "{}", 401, 403, 403, 200),
+        ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),
+        ("DELETE", "/v1/merchants/acme/levels/deposit/EUR", "", 401, 403, 403, 200),
+        ("PUT", "/v1/rates", "{\"as_of\": \"2030-01-01T00:00:00Z\"}", 401, 403, 403, 200),
         ("POST", "/v1/merchants/acme/customers/1000001/signals", "{\"signal\":\"cleared\"}", 401, 403, 403, 200),
     ] {
         for (token, want) in [("", none), (GATEWAY, gateway), (VIEWER, viewer), (OPERATOR, operator), ("wrong", 401)] {
@@ -80,4 +84,20 @@ fn a_token_for_some_merchants_sees_those_and_no_line_of_a_batch_reaches_further(
     assert_eq!(status, 200);
     assert!(answers.contains("\"decision\":\"allow\"") && answers.contains("\"status\":403"), "{answers}");
     assert_eq!(call(&daemon, "GET", "/v1/merchants/globex/transactions/b1", OPERATOR, "").0, 404, "nothing was stored");
+}
+
+#[test]
+fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let file = folder.path().join("some.token");
+    folder.write("some.token", OPERATOR);
+    let token =
+        format!("{{ role = \"operator\", token_file = {:?}, merchants = [\"acme\"] }}", file.display().to_string());
+    folder.write("levelgate.toml", &format!("{}\n[auth]\ntokens = [{token}]\n", Settings::SYSTEM.text()));
+    let daemon = Daemon::start(folder);
+    let body = "{\"as_of\": \"2030-01-01T00:00:00Z\"}";
+    assert_eq!(call(&daemon, "PUT", "/v1/rates", OPERATOR, body).0, 403);
+    assert_eq!(call(&daemon, "PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", OPERATOR, "{}").0, 201);
+    let (_, seen) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
+    assert!(seen.contains("\"by\":\"some\""), "who set it: {seen}");
 }

@@ -1,0 +1,220 @@
+//! The configuration of a running daemon: reloads, and what operators say of levels and rates through the API. One thing
+//! at a time; the rules are made whole off the hot path and swapped in one step.
+
+use crate::{
+    config::{self, Loaded, Settings, body},
+    domain::{
+        common::Common,
+        overlay::{LevelKey, Overlay},
+        refusal::Refusal,
+        rules::{Rules, UNKNOWN_LEVEL},
+        time::Millis,
+    },
+    http::{
+        Health,
+        desk::Desk,
+        levels::{Asked, Change, Done},
+        problem::Problem,
+    },
+};
+use parking_lot::Mutex;
+use std::{path::PathBuf, sync::Arc};
+
+/// What makes the rules in force.
+pub(super) struct Reloader {
+    folder: PathBuf,
+    /// As of the start: some take effect only then.
+    settings: Settings,
+    desk: Arc<Desk>,
+    health: Arc<Mutex<Health>>,
+    /// The files in force. Whoever changes rules holds it from looking to swapping.
+    files: Mutex<Loaded>,
+}
+
+impl Reloader {
+    /// Puts what stands beside the files in force together with them, before anybody is answered.
+    ///
+    /// # Errors
+    /// What was said through the API does not go together with these files; one problem each.
+    pub(super) fn begin(
+        folder: PathBuf,
+        settings: Settings,
+        files: Loaded,
+        desk: Arc<Desk>,
+        health: Arc<Mutex<Health>>,
+    ) -> Result<Self, Vec<String>> {
+        let reloader = Self { folder, settings, desk, health, files: Mutex::new(files) };
+        let files = reloader.files.lock();
+        reloader.file(&files)?;
+        drop(files);
+        Ok(reloader)
+    }
+
+    /// Reads and checks off the hot path, then swaps in one step; a bad configuration changes nothing.
+    ///
+    /// # Errors
+    /// Every problem, each in words.
+    pub(super) fn reload(&self) -> Result<(), Vec<String>> {
+        let mut files = self.files.lock();
+        let read = config::load(&self.folder);
+        let done = read
+            .map_err(|problems| problems.list.iter().map(ToString::to_string).collect())
+            .and_then(|loaded| self.take(&mut files, loaded));
+        let now = self.desk.clock.wall();
+        let mut health = self.health.lock();
+        match &done {
+            Ok(()) => {
+                *health = Health { applied_at: now, failed: None };
+                metrics::gauge!("levelgate_config_failed").set(0);
+                tracing::info!("the configuration was reloaded: version {}", self.desk.rules.load().version);
+            }
+            Err(problems) => {
+                let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
+                health.failed = Some((since, problems.clone()));
+                metrics::gauge!("levelgate_config_failed").set(1);
+                for problem in problems {
+                    tracing::error!("the configuration was not reloaded: {problem}");
+                }
+            }
+        }
+        done
+    }
+
+    fn take(&self, files: &mut Loaded, loaded: Loaded) -> Result<(), Vec<String>> {
+        let changed = config::changed_minor_units(&self.desk.rules.load().currencies, &loaded.rules.currencies);
+        let held = self.desk.ledger.currencies_held();
+        let held = changed.into_iter().filter(|currency| held.contains(currency));
+        let held: Vec<String> = held
+            .map(|currency| {
+                format!("[currencies] {currency}: its minor units cannot change while amounts in it are held")
+            })
+            .collect();
+        if !held.is_empty() {
+            return Err(held);
+        }
+        self.file(&loaded)?;
+        for name in config::incompatible(&self.settings, &loaded.settings) {
+            tracing::warn!("{name} changed; it takes effect at the next start");
+        }
+        *files = loaded;
+        Ok(())
+    }
+
+    /// Puts files in force with what stands beside them, and records which of their entries are others than before.
+    fn file(&self, files: &Loaded) -> Result<(), Vec<String>> {
+        let overlay = self.desk.ledger.overlay();
+        let filed = files.filed(&overlay, self.desk.clock.wall());
+        let superseded = config::superseded(&filed, &overlay);
+        self.put_in_force(files, overlay, &filed)?;
+        superseded.iter().for_each(|told| tracing::warn!("{told}"));
+        Ok(())
+    }
+
+    /// Validates, records, swaps.
+    fn put_in_force(&self, files: &Loaded, mut overlay: Overlay, events: &[Common]) -> Result<(), Vec<String>> {
+        events.iter().for_each(|event| overlay.apply(event));
+        let rules = files.in_force(&overlay)?;
+        self.desk.ledger.say(events);
+        self.desk.rules.store(Arc::new(rules));
+        Ok(())
+    }
+
+    /// Does what an operator asks for.
+    ///
+    /// # Errors
+    /// It cannot be, and changes nothing.
+    pub(super) fn change(&self, change: &Change) -> Result<Done, Problem> {
+        let files = self.files.lock();
+        let (rules, overlay) = (self.desk.rules(), self.desk.ledger.overlay());
+        let (events, done) = match &change.asked {
+            Asked::PutLevel(key, body) => self.put_level(*key, body, &rules, &overlay, change)?,
+            Asked::DeleteLevel(key) => {
+                let is_there = self.first_there(key, &rules).is_some();
+                // The level `unknown` is always there; it may be bare already.
+                if !is_there && key.name.as_str() != UNKNOWN_LEVEL {
+                    return Err(Refusal::UnknownLevel(key.to_string()).into());
+                }
+                deleted(if is_there { vec![*key] } else { Vec::new() }, change)
+            }
+            Asked::DeleteCurrency { merchant, direction, currency } => {
+                let id = *merchant;
+                let known = rules.merchant(id.as_str()).ok_or_else(|| Refusal::UnknownMerchant(id.to_string()))?;
+                let configured = known.levels.iter().map(|level| (level.direction, level.currency, level.name));
+                let made = self.desk.ledger.made_levels(id).into_iter();
+                let all = configured.chain(made.map(|made| (made.direction, made.currency, made.name)));
+                let of_it = all.filter(|(of, held, _)| (of, held) == (direction, currency));
+                let key = |(direction, currency, name)| LevelKey { merchant: id, direction, currency, name };
+                let mut keys: Vec<LevelKey> = of_it.map(key).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                deleted(keys, change)
+            }
+            Asked::PutRates(body) => put_rates(body, &rules, &overlay, change)?,
+        };
+        if events.is_empty() {
+            return Ok(done);
+        }
+        self.put_in_force(&files, overlay, &events).map_err(Problem::bad_configuration)?;
+        self.health.lock().applied_at = self.desk.clock.wall();
+        let by = change.by.map_or_else(String::new, |by| format!(" by {by}"));
+        tracing::info!("{}{by}: version {}", change.asked, self.desk.rules.load().version);
+        Ok(done)
+    }
+
+    /// When a level was first there that a file, the API or a request has made; `None`: there is none.
+    fn first_there(&self, key: &LevelKey, rules: &Rules) -> Option<Option<Millis>> {
+        let LevelKey { merchant, direction, currency, name } = *key;
+        let configured = rules.merchant(merchant.as_str()).and_then(|m| m.level(direction, currency, name));
+        let is_it =
+            |made: &crate::ledger::MadeLevel| (made.direction, made.currency, made.name) == (direction, currency, name);
+        let made = || self.desk.ledger.made_levels(merchant).into_iter().find(is_it).map(|made| Some(made.created));
+        configured.map(|level| level.known.created).or_else(made)
+    }
+
+    fn put_level(
+        &self,
+        key: LevelKey,
+        body: &[u8],
+        rules: &Rules,
+        overlay: &Overlay,
+        change: &Change,
+    ) -> Result<(Vec<Common>, Done), Problem> {
+        let merchant = rules.merchant(key.merchant.as_str());
+        let merchant = merchant.ok_or_else(|| Refusal::UnknownMerchant(key.merchant.to_string()))?;
+        body::level(body, &key, merchant, &rules.currencies)?;
+        let text = text_of(body);
+        let there = self.first_there(&key, rules);
+        let done = Done { is_new: there.is_none(), deleted: Vec::new() };
+        let said = overlay.level(&key).and_then(|beside| beside.said.as_ref()?.body.as_deref());
+        if said == Some(&text) {
+            return Ok((Vec::new(), done));
+        }
+        let (at, by) = (change.at, change.by);
+        let created = there.flatten().unwrap_or(at);
+        Ok((vec![Common::LevelPut { key, body: text.into(), created, at, by }], done))
+    }
+}
+
+fn deleted(keys: Vec<LevelKey>, change: &Change) -> (Vec<Common>, Done) {
+    let events = keys.iter().map(|key| Common::LevelDeleted { key: *key, at: change.at, by: change.by }).collect();
+    (events, Done { is_new: false, deleted: keys.into_iter().map(|key| key.name).collect() })
+}
+
+fn put_rates(body: &[u8], rules: &Rules, overlay: &Overlay, change: &Change) -> Result<(Vec<Common>, Done), Problem> {
+    let done = Done { is_new: false, deleted: Vec::new() };
+    let rates = body::rates(body, &rules.currencies)?;
+    if rates.as_of < rules.rates.as_of {
+        let in_force = rules.rates.as_of.map_or_else(String::new, |as_of| as_of.to_string());
+        let reason = format!("lies before that of the table in force, {in_force}: the later of two tables counts");
+        return Err(Refusal::NotAllowed { field: "as_of", reason }.into());
+    }
+    let text = text_of(body);
+    let is_known = overlay.rates().is_some_and(|said| *said.body == *text) && rates.version == rules.rates.version;
+    let event = Common::RatesPut { body: text.into(), at: change.at, by: change.by };
+    Ok((if is_known { Vec::new() } else { vec![event] }, done))
+}
+
+/// A body that was read as JSON, which is UTF-8.
+fn text_of(body: &[u8]) -> String {
+    String::from_utf8_lossy(body.trim_ascii()).into_owned()
+}
