@@ -57,7 +57,7 @@ fn each_role_may_do_what_it_is_for() {
         ("PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", "{}", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR", "", 401, 403, 403, 200),
-        ("PUT", "/v1/rates", "{\"as_of\": \"2030-01-01T00:00:00Z\"}", 401, 403, 403, 200),
+        ("PUT", "/v1/rates", "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}", 401, 403, 403, 200),
         ("POST", "/v1/merchants/acme/customers/1000001/signals", "{\"signal\":\"cleared\"}", 401, 403, 403, 200),
     ] {
         for (token, want) in [("", none), (GATEWAY, gateway), (VIEWER, viewer), (OPERATOR, operator), ("wrong", 401)] {
@@ -95,7 +95,7 @@ fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
         format!("{{ role = \"operator\", token_file = {:?}, merchants = [\"acme\"] }}", file.display().to_string());
     folder.write("levelgate.toml", &format!("{}\n[auth]\ntokens = [{token}]\n", Settings::SYSTEM.text()));
     let daemon = Daemon::start(folder);
-    let body = "{\"as_of\": \"2030-01-01T00:00:00Z\"}";
+    let body = "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}";
     assert_eq!(call(&daemon, "PUT", "/v1/rates", OPERATOR, body).0, 403);
     assert_eq!(call(&daemon, "PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", OPERATOR, "{}").0, 201);
     let (_, seen) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
