@@ -9,7 +9,10 @@ use crate::{
     clock::{Clock, Source},
     config,
     csv::{Expected, Mock, Writer},
-    domain::{rules::Merchant, time::Millis},
+    domain::{
+        rules::{Merchant, Rules},
+        time::Millis,
+    },
     http::table::{self, Imported, Mode},
 };
 use anyhow::Context;
@@ -133,7 +136,7 @@ pub(super) fn export(options: &Export) -> anyhow::Result<ExitCode> {
 pub(super) fn mock(options: &MockOptions) -> anyhow::Result<ExitCode> {
     if let Some(path) = &options.out {
         let loaded = load(&options.place.config)?;
-        let merchant = options.place.among(&loaded)?;
+        let merchant = options.place.among(&loaded.rules)?;
         let output = BufWriter::new(File::create(path).with_context(|| cannot_write(path))?);
         let mut writer = Writer::with_all_columns(output, Expected::of(&merchant.registration))?;
         let rows = Mock::new(options.count, options.seed, crate::http::levels_of(&merchant));
@@ -159,8 +162,8 @@ impl Where {
     }
 
     /// The merchant of a configuration.
-    fn among(&self, loaded: &config::Loaded) -> anyhow::Result<Arc<Merchant>> {
-        let merchants = &loaded.rules.merchants;
+    fn among(&self, rules: &Rules) -> anyhow::Result<Arc<Merchant>> {
+        let merchants = &rules.merchants;
         let known = || {
             let mut known: Vec<&str> = merchants.keys().copied().collect();
             known.sort_unstable();
@@ -192,7 +195,6 @@ fn load(dir: &Path) -> anyhow::Result<config::Loaded> {
 /// Opens the folder as a daemon would, does what is to be done, and leaves everything on the disk.
 fn offline(place: &Where, work: impl FnOnce(&table::Into<'_>) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let loaded = load(&place.config)?;
-    let merchant = place.among(&loaded)?;
     let settings = &loaded.settings;
     anyhow::ensure!(
         settings.store.kind == config::StoreKind::Disk,
@@ -202,6 +204,9 @@ fn offline(place: &Where, work: impl FnOnce(&table::Into<'_>) -> anyhow::Result<
     let clock = Clock::new(Source::System);
     newest.into_iter().for_each(|newest| clock.resume(newest));
     let now: Millis = clock.now(None)?;
+    // What operators said of levels while a daemon ran counts here too.
+    let rules = loaded.in_force(&ledger.overlay()).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
+    let merchant = place.among(&rules)?;
     let done = work(&table::Into { ledger: &ledger, merchant: &merchant, by: None, now })?;
     ledger.journal().sync()?;
     Ok(done)

@@ -90,7 +90,13 @@ impl Common {
     #[must_use]
     pub fn recorded_at(&self) -> Option<Millis> {
         match self {
-            Self::InstrumentBlocked { at, .. } | Self::LevelMade { at, .. } | Self::Configured { at, .. } => Some(*at),
+            Self::InstrumentBlocked { at, .. }
+            | Self::LevelMade { at, .. }
+            | Self::LevelPut { at, .. }
+            | Self::LevelDeleted { at, .. }
+            | Self::LevelFiled { at, .. }
+            | Self::RatesPut { at, .. }
+            | Self::Configured { at, .. } => Some(*at),
             Self::Counted { .. } => None,
         }
     }
