@@ -70,6 +70,8 @@ mod forgetting;
 mod meanwhile;
 #[path = "crash/regressions.rs"]
 mod regressions;
+#[path = "crash/threads.rs"]
+mod threads;
 
 /// The seeds of a test that plays so many workloads unless it is told otherwise.
 fn seeds(default: u64) -> std::ops::Range<u64> {

@@ -119,7 +119,7 @@ pub fn recover(
         Some(Arc::clone(&keys) as _),
         begin,
         end,
-        &mut |record| recovering.replay(record),
+        &mut recovering,
     )?;
     let archive = Arc::new(Archive::open(index, &instance.id)?);
     tell(&found, begin);
@@ -137,8 +137,7 @@ pub fn recover(
         "the archive's index knows more than the journal has: remove {} and start again; it is built again",
         index.display()
     );
-    let newest = recovering.newest();
-    let ledger = recovering.finish(bounds, ground);
+    let (ledger, newest) = recovering.finish(bounds, ground);
     let folder = Folder { store, instance, journal, archive, begun_from: begin, newest };
     if ledger.has_let_go() {
         // What has left memory is found by the index alone: until it knows everything, nothing can be answered.
@@ -177,7 +176,7 @@ fn newest_snapshot(store: &dyn Store, instance: &Instance, keys: &Arc<Keys>) -> 
     names.retain(|name| name.ends_with(".snap"));
     for name in names.iter().rev() {
         let path = format!("{SNAPSHOTS}/{name}");
-        let mut recovering = Recovering::new(instance.secret, Arc::clone(keys));
+        let mut recovering = Recovering::new(instance.secret, keys)?;
         match read_snapshot(store, &path, instance, &mut recovering) {
             Ok((begin, end)) => {
                 tracing::info!("snapshot {name}: true up to record {begin}");
@@ -186,7 +185,7 @@ fn newest_snapshot(store: &dyn Store, instance: &Instance, keys: &Arc<Keys>) -> 
             Err(error) => tracing::error!("the snapshot {path} cannot be used, an older one is tried: {error:#}"),
         }
     }
-    Ok((Recovering::new(instance.secret, Arc::clone(keys)), Lsn::NONE, Lsn::NONE))
+    Ok((Recovering::new(instance.secret, keys)?, Lsn::NONE, Lsn::NONE))
 }
 
 /// Reads a snapshot into a state; says what is to be replayed behind it, and up to where the journal was synced.
@@ -199,8 +198,8 @@ fn read_snapshot(
     let mut reader = snapshot::Reader::open(store.open(path)?, instance.id.0)?;
     let begin = Lsn(reader.header().begin_lsn);
     let mut end = None;
-    while let Some(piece) = reader.next_piece()? {
-        end = end.or(recovering.take(piece)?);
+    while let Some(frame) = reader.next_frame()? {
+        end = end.or(recovering.take(&frame)?);
     }
     Ok((begin, end.ok_or(snapshot::SnapshotError::Unfinished)?))
 }

@@ -72,6 +72,17 @@ impl Name {
     }
 
     fn parse_within(text: &str, names_max: usize) -> Result<Self, NameError> {
+        // Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
+        thread_local!(static MET: RefCell<Map<&'static str, Name>> = RefCell::default());
+        if let Some(name) = MET.with_borrow(|met| met.get(text).copied()) {
+            return Ok(name);
+        }
+        let name = Self::parse_new(text, names_max)?;
+        MET.with_borrow_mut(|met| met.insert(name.as_str(), name));
+        Ok(name)
+    }
+
+    fn parse_new(text: &str, names_max: usize) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -105,17 +116,6 @@ impl Name {
     }
 
     fn intern(text: &str, names_max: usize) -> Result<Self, NameError> {
-        // Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
-        thread_local!(static MET: RefCell<Map<&'static str, Name>> = RefCell::default());
-        if let Some(name) = MET.with_borrow(|met| met.get(text).copied()) {
-            return Ok(name);
-        }
-        let name = Self::intern_for_all(text, names_max)?;
-        MET.with_borrow_mut(|met| met.insert(name.as_str(), name));
-        Ok(name)
-    }
-
-    fn intern_for_all(text: &str, names_max: usize) -> Result<Self, NameError> {
         let mut names = NAMES.lock();
         if let Some(found) = names.get(text) {
             return Ok(*found);

@@ -20,7 +20,7 @@
 //! tried again, records that are appended go nowhere.
 
 use super::{
-    Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Record, Recovery, Sync,
+    Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
     buffer::Buffer,
     frame::Kind,
     marks::{Bell, Marks, Waiters},
@@ -76,7 +76,7 @@ impl Journal {
         companion: Option<Arc<dyn Companion>>,
         after: Lsn,
         known_synced: Lsn,
-        replay: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+        replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
         let found = recover(&*store, Wanted { id, after, known_synced }, companion.as_deref(), replay)?;
         let (writer, segment) = Writer::begin(&*store, id, &found)?;

@@ -204,6 +204,38 @@ pub struct Record<'a> {
     pub events: &'a [u8],
 }
 
+/// Why a record cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which: one that was handed over before.
+    pub lsn: Lsn,
+    /// Why.
+    pub what: String,
+}
+
+/// Takes records that count, in order. It may look at them later, but has told of each what is wrong when all are in.
+pub trait Replay {
+    /// Takes the next one.
+    ///
+    /// # Errors
+    /// It, or one before it, cannot be replayed.
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Refused>;
+
+    /// All are in.
+    ///
+    /// # Errors
+    /// One of them cannot be replayed: the first of those.
+    fn all_are_in(&mut self) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&Record<'_>) -> Result<(), String>> Replay for F {
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Refused> {
+        self(record).map_err(|what| Refused { lsn: record.lsn, what })
+    }
+}
+
 /// A segment of a running journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {

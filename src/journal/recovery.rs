@@ -7,7 +7,7 @@ mod lost;
 mod mend;
 
 use super::{
-    ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Record, SegmentInfo,
+    ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Refused, Replay, SegmentInfo,
     frame::{Body, Flaw, HeadFlaw, SegmentHead},
     walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
@@ -45,8 +45,6 @@ pub(super) struct Wanted {
     /// Up to here the journal was synced, says a snapshot.
     pub(super) known_synced: Lsn,
 }
-
-pub(super) type Replay<'a> = &'a mut dyn FnMut(&Record<'_>) -> Result<(), String>;
 
 /// A segment's file and its head.
 struct Found {
@@ -101,7 +99,7 @@ pub(super) fn recover(
     store: &dyn Store,
     wanted: Wanted,
     companion: Option<&dyn Companion>,
-    replay: Replay<'_>,
+    replay: &mut dyn Replay,
 ) -> Result<Recovered, OpenError> {
     let segments = find(store, &wanted)?;
     let known = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.synced);
@@ -332,7 +330,7 @@ impl Scan<'_> {
     }
 
     /// The second pass: hands over what counts.
-    fn replay(&mut self, replay: Replay<'_>) -> Result<u64, OpenError> {
+    fn replay(&mut self, replay: &mut dyn Replay) -> Result<u64, OpenError> {
         let mut records = 0;
         for found in self.segments.iter().skip(self.from).filter(|found| found.last >= found.named) {
             let mut walk = self.walk(&found.path)?.until(found.end);
@@ -348,13 +346,19 @@ impl Scan<'_> {
                 let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
                 let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
                 if record.lsn > self.wanted.after {
-                    let refused = |what| OpenError::Replay { file: found.path.clone(), lsn: record.lsn, what };
-                    replay(&record).map_err(refused)?;
+                    replay.record(&record).map_err(|refused| self.refused(refused))?;
                     records += 1;
                 }
             }
         }
+        replay.all_are_in().map_err(|refused| self.refused(refused))?;
         Ok(records)
+    }
+
+    fn refused(&self, Refused { lsn, what }: Refused) -> OpenError {
+        let behind = self.segments.partition_point(|found| found.named <= lsn);
+        let found = behind.checked_sub(1).and_then(|place| self.segments.get(place));
+        OpenError::Replay { file: found.map_or(FOLDER.to_owned(), |found| found.path.clone()), lsn, what }
     }
 
     fn infos(&self) -> Vec<SegmentInfo> {

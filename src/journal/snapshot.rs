@@ -150,12 +150,52 @@ pub struct Counts {
 
 impl Counts {
     fn add(&mut self, piece: &Piece) {
-        self.pieces += 1;
         match piece {
             Piece::Head(_) => self.customers += 1,
             Piece::Briefs { briefs, .. } => self.briefs += briefs.len() as u64,
             Piece::World(_) | Piece::End { .. } => {}
         }
+        self.pieces += 1;
+    }
+
+    /// [`Counts::add`] of a piece that is not decoded.
+    fn add_frame(&mut self, frame: &Frame<'_>) {
+        if frame.customer().is_some() {
+            match number_at(frame.body, 0) {
+                0 => self.customers += 1,
+                _ => self.briefs = self.briefs.saturating_add(long_at(frame.body, 12).unwrap_or(0)),
+            }
+        }
+        self.pieces += 1;
+    }
+}
+
+/// A piece as it stands in the file: its checksum is verified, and it is not decoded yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Where in the file.
+    pub offset: u64,
+    /// The piece.
+    pub body: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// Whose head or briefs it is; `None` for any other piece. The order of a customer's pieces counts, that of those of
+    /// two customers does not.
+    #[must_use]
+    pub fn customer(&self) -> Option<u64> {
+        const HEAD: u32 = 0;
+        const BRIEFS: u32 = 1;
+        // Both begin with the number, which the codec writes as it is.
+        matches!(number_at(self.body, 0), HEAD | BRIEFS).then(|| long_at(self.body, 4)).flatten()
+    }
+
+    /// The piece.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn decode(&self) -> Result<Piece, SnapshotError> {
+        codec().deserialize(self.body).map_err(|_| SnapshotError::Damaged { offset: self.offset })
     }
 }
 
@@ -296,6 +336,14 @@ impl Reader {
     /// # Errors
     /// Damage, and a file that ends before its end or goes on behind it.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, SnapshotError> {
+        self.next_frame()?.map(|frame| frame.decode()).transpose()
+    }
+
+    /// The same, not decoded but for the end, which is checked.
+    ///
+    /// # Errors
+    /// As [`Reader::next_piece`].
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SnapshotError> {
         let offset = self.at + self.used as u64;
         if self.ended {
             return Ok(None);
@@ -314,18 +362,19 @@ impl Reader {
         if check(len.to_le_bytes(), body) != crc {
             return Err(damaged);
         }
-        let piece: Piece = codec().deserialize(body).map_err(|_| damaged)?;
-        self.used += whole;
-        if let Piece::End { pieces, customers, briefs, .. } = piece {
+        let frame = Frame { offset, body };
+        let end = if frame.customer().is_none() { Some(frame.decode()?) } else { None };
+        if let Some(Piece::End { pieces, customers, briefs, .. }) = end {
             let complete = self.counts == Counts { pieces, customers, briefs };
-            if !complete || self.at + self.used as u64 != self.len {
-                return Err(SnapshotError::Damaged { offset });
+            if !complete || offset + whole as u64 != self.len {
+                return Err(damaged);
             }
             self.ended = true;
         } else {
-            self.counts.add(&piece);
+            self.counts.add_frame(&frame);
         }
-        Ok(Some(piece))
+        self.used += whole;
+        Ok(Some(frame))
     }
 
     /// Sees to it that so many bytes that are not used are in the buffer.
@@ -350,6 +399,10 @@ impl Reader {
 
 fn check(len: [u8; 4], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&len), body)
+}
+
+fn long_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 fn number_at(bytes: &[u8], at: usize) -> u32 {

@@ -36,11 +36,12 @@ pub(super) struct Opened {
 
 pub(super) fn open_store(store: Arc<dyn Store>, options: Options, after: Lsn, known: Lsn) -> Result<Opened, OpenError> {
     let mut found = Vec::new();
-    let (journal, recovery) = Journal::open(store, ID, options, None, after, known, &mut |record| {
-        let (lsn, owner, place) = (record.lsn, record.owner, record.place);
-        found.push(Kept { lsn, owner, place, events: record.events.to_vec() });
-        Ok(())
-    })?;
+    let (journal, recovery) =
+        Journal::open(store, ID, options, None, after, known, &mut |record: &super::Record<'_>| {
+            let (lsn, owner, place) = (record.lsn, record.owner, record.place);
+            found.push(Kept { lsn, owner, place, events: record.events.to_vec() });
+            Ok(())
+        })?;
     assert_eq!(recovery.records, u64::try_from(found.len()).unwrap());
     Ok(Opened { journal, recovery, found })
 }

@@ -1,6 +1,6 @@
 //! A customer's history: who changed what, when, read back from the journal step by step.
 
-use super::{Ledger, recover::unseal};
+use super::{Ledger, recover::lane::unseal};
 use crate::{
     domain::{
         customer::{Customer, Event, Recorded},

@@ -320,6 +320,11 @@ impl Seats {
         self.0.touch(key);
     }
 
+    /// See [`Table::reserve`].
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.0.reserve(count);
+    }
+
     pub(crate) fn insert(&mut self, key: u64, seat: Seat) {
         // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
         self.0.insert(Seated { key, customer: u32::try_from(seat.customer).unwrap_or(u32::MAX), slot: seat.slot });

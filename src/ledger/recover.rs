@@ -1,155 +1,175 @@
 //! Coming back: the state is built from a snapshot and the records behind it, and the indexes from the state.
 //!
 //! Nothing is decided again. Records are applied in their order, each to its customer, unless the snapshot holds it
-//! already.
+//! already. Customers know nothing of each other, so several threads share them by their shards: one reads, and hands
+//! each what belongs to its customers. The state is the same however many they are, and so is what is refused.
+
+pub(super) mod lane;
+mod work;
 
 use super::{
     Bounds, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
     index::Seat,
     late::Late,
     levels::MadeLevels,
-    shards::{DigestKey, SHARDS, Shard, slot},
+    search::{Entry, Marks},
+    shards::{SHARDS, Shard, slot},
 };
 use crate::{
-    domain::{
-        common::Common,
-        customer::{Customer, Event, Recorded},
-        money::Currency,
-        name::Name,
-        time::Millis,
-        transaction::Place,
-    },
+    domain::{common::Common, money::Currency, name::Name, time::Millis, transaction::Place},
     journal::{
-        Keys, Lsn, Record, event,
-        keys::Unsealed,
-        snapshot::{Piece, SnapshotError},
+        Keys, Lsn, Record, Refused, Replay,
+        snapshot::{Frame, Piece, SnapshotError, WorldDto},
     },
 };
+use lane::Lane;
 use std::{
     collections::{BTreeSet, HashMap},
+    io,
     sync::{Arc, atomic::Ordering},
 };
+use work::{Failure, Hands};
 
 /// A state on its way back.
 pub struct Recovering {
-    key: DigestKey,
-    keys: Arc<Keys>,
-    shards: Vec<Shard>,
+    hands: Hands,
+    world: World,
+}
+
+/// What belongs to no customer.
+struct World {
     next_customer: u64,
     currencies: BTreeSet<Currency>,
     blocked: BTreeSet<Box<str>>,
     made_levels: MadeLevels,
     counted: HashMap<Name, u64>,
     late: Late,
-    /// The newest time that is recorded.
-    newest: Option<Millis>,
-    /// The customer whose briefs a snapshot hands over, and the slot behind the last of them.
-    expected: Option<(u64, u32)>,
-}
-
-/// What was sealed; `None` where the customer's key is erased.
-pub(super) fn unseal(keys: &Keys, customer: u64, sealed: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    match keys.unseal(customer, sealed) {
-        Ok(Unsealed::Plain(plain)) => Ok(Some(plain)),
-        Ok(Unsealed::Erased) => Ok(None),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 impl Recovering {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new(secret: (u64, u64), keys: Arc<Keys>) -> Self {
-        Self {
-            key: DigestKey::new(secret),
-            keys,
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+    /// Nothing yet, and as many threads as the machine has.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn new(secret: (u64, u64), keys: &Arc<Keys>) -> io::Result<Self> {
+        Self::with_threads(secret, keys, std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// The same with so many threads beside the one that reads.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn with_threads(secret: (u64, u64), keys: &Arc<Keys>, threads: usize) -> io::Result<Self> {
+        let world = World {
             next_customer: FIRST_CUSTOMER,
             currencies: BTreeSet::new(),
             blocked: BTreeSet::new(),
             made_levels: MadeLevels::default(),
             counted: HashMap::new(),
             late: Late::default(),
-            newest: None,
-            expected: None,
-        }
+        };
+        Ok(Self { hands: Hands::new(secret, keys, threads.clamp(1, SHARDS))?, world })
     }
 
-    /// The customer of a number.
-    fn customer(&mut self, number: u64) -> Option<&mut Customer> {
-        self.shards[slot(number)].get_mut(&number)
-    }
-
-    /// Takes a piece of a snapshot. Returns the end's number where it is the last.
+    /// Takes a piece of a snapshot. Returns the end's number where it is the last; then every piece was understood.
     ///
     /// # Errors
-    /// It says what cannot be.
-    pub fn take(&mut self, piece: Piece) -> Result<Option<Lsn>, SnapshotError> {
-        match piece {
-            Piece::Head(head) => {
-                self.is_whole()?;
-                let (number, keys) = (head.number, Arc::clone(&self.keys));
-                self.expected = Some((number, head.next_slot));
-                self.newest = self.newest.max(Some(Millis(head.settled_at)));
-                let customer = head.customer(&mut |sealed| unseal(&keys, number, sealed))?;
-                self.shards[slot(number)].insert(number, customer);
-            }
-            Piece::Briefs { customer: number, briefs } => {
-                let missing = || SnapshotError::Content(format!("briefs of customer {number} without a head"));
-                let customer = self.customer(number).ok_or_else(missing)?;
-                briefs.into_iter().try_for_each(|(slot, brief)| brief.resume_in(customer, slot))?;
-            }
-            Piece::World(world) => {
-                self.made_levels.resume_overlay(&world.said()?);
-                self.next_customer = self.next_customer.max(world.next_customer);
-                self.currencies.extend(world.currencies()?);
-                for level in &world.levels {
-                    self.common(level.made()?);
-                }
-                for late in &world.late {
-                    let seat = Seat { customer: late.customer, slot: late.slot };
-                    self.late.insert(late.key, seat, Place(late.place));
-                }
-                self.blocked.extend(world.blocked);
-                for counted in &world.counted {
-                    self.common(counted.counted()?);
-                }
-            }
-            Piece::End { end_lsn, .. } => {
-                self.is_whole()?;
-                return Ok(Some(Lsn(end_lsn)));
-            }
+    /// It, or one before it, says what cannot be.
+    pub fn take(&mut self, frame: &Frame<'_>) -> Result<Option<Lsn>, SnapshotError> {
+        if let Some(customer) = frame.customer() {
+            self.hands.piece(customer, frame);
+            return if self.hands.has_failed() { self.settle_pieces().map(|()| None) } else { Ok(None) };
         }
-        Ok(None)
+        match frame.decode()? {
+            Piece::World(world) => self.world.take(world).map(|()| None),
+            Piece::End { end_lsn, .. } => self.settle_pieces().map(|()| Some(Lsn(end_lsn))),
+            Piece::Head(_) | Piece::Briefs { .. } => Err(SnapshotError::Damaged { offset: frame.offset }),
+        }
     }
 
-    /// Whether all briefs came that the last head spoke of.
-    fn is_whole(&mut self) -> Result<(), SnapshotError> {
-        let Some((number, next_slot)) = self.expected.take() else { return Ok(()) };
-        let found = self.customer(number).map_or(0, |customer| customer.briefs.next_slot());
-        if found == next_slot {
-            return Ok(());
+    fn settle_pieces(&mut self) -> Result<(), SnapshotError> {
+        match self.hands.settle() {
+            Some(Failure::Piece(_, error)) => Err(error),
+            Some(Failure::Record(Refused { what, .. })) => Err(SnapshotError::Content(what)),
+            None => Ok(()),
         }
-        Err(SnapshotError::Content(format!("customer {number} has briefs up to slot {found}, not {next_slot}")))
     }
 
-    /// Applies a record.
-    ///
-    /// # Errors
-    /// It cannot be understood, or speaks of a customer whom no record made.
-    pub fn replay(&mut self, record: &Record<'_>) -> Result<(), String> {
-        let owner = record.owner;
-        let events = event::decode(record.events, &mut |sealed| unseal(&self.keys, owner, sealed));
-        let events = events.map_err(|error| error.to_string())?;
-        for event in events {
-            match event {
-                event::Recorded::Common(common) => self.common(common),
-                event::Recorded::Customer(event) => self.event(record, &event)?,
+    /// Builds the indexes, and the ledger of it all. Also says the newest time that is recorded, if any is.
+    #[must_use]
+    pub fn finish(self, bounds: Bounds, ground: Ground) -> (Ledger, Option<Millis>) {
+        let Self { hands, mut world } = self;
+        let mut lanes = hands.lanes();
+        let mut commons = Vec::new();
+        for lane in &mut lanes {
+            world.next_customer = world.next_customer.max(lane.next_customer);
+            world.currencies.append(&mut lane.currencies);
+            lane.late.drain(..).for_each(|(key, seat, place)| world.late.insert(key, seat, place));
+            commons.append(&mut lane.commons);
+        }
+        commons.sort_by_key(|(lsn, _)| *lsn);
+        commons.into_iter().for_each(|(_, common)| world.common(common));
+        let newest = lanes.iter().filter_map(|lane| lane.newest).max();
+        let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
+        let World { made_levels, late, counted, .. } = world;
+        let ledger = Ledger { made_levels, late, begins_at, ..Ledger::new(bounds, ground) };
+        ledger.forget_before(begins_at);
+        *ledger.external_ids.lock() = counted;
+        ledger.next_customer.store(world.next_customer, Ordering::Relaxed);
+        world.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
+        world.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
+        // The indexes are sharded, so that several threads make and fill them side by side.
+        let (count, transactions) = (lanes.len(), lanes.iter().map(|lane| lane.opened).sum());
+        std::thread::scope(|scope| {
+            for n in 0..count {
+                let ledger = &ledger;
+                scope.spawn(move || ledger.make_room(n, count, transactions));
             }
+        });
+        let found_by: Vec<_> = std::thread::scope(|scope| {
+            let take = |(n, lane): (usize, Lane)| {
+                let ledger = &ledger;
+                scope.spawn(move || ledger.take(lane.into_shards(n)))
+            };
+            let taking: Vec<_> = lanes.into_iter().enumerate().map(take).collect();
+            taking.into_iter().flat_map(|taken| taken.join().unwrap_or_default()).collect()
+        });
+        ledger.search.fill(found_by);
+        (ledger, newest)
+    }
+}
+
+impl Replay for Recovering {
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Refused> {
+        self.hands.record(record);
+        if self.hands.has_failed() { self.all_are_in() } else { Ok(()) }
+    }
+
+    fn all_are_in(&mut self) -> Result<(), Refused> {
+        match self.hands.settle() {
+            Some(Failure::Record(refused)) => Err(refused),
+            Some(Failure::Piece(_, error)) => Err(Refused { lsn: Lsn::NONE, what: error.to_string() }),
+            None => Ok(()),
         }
-        if let Some(customer) = self.customer(owner) {
-            customer.applied = customer.applied.max(record.lsn.0);
+    }
+}
+
+impl World {
+    fn take(&mut self, world: WorldDto) -> Result<(), SnapshotError> {
+        self.made_levels.resume_overlay(&world.said()?);
+        self.next_customer = self.next_customer.max(world.next_customer);
+        self.currencies.extend(world.currencies()?);
+        for level in &world.levels {
+            self.common(level.made()?);
         }
+        for late in &world.late {
+            let seat = Seat { customer: late.customer, slot: late.slot };
+            self.late.insert(late.key, seat, Place(late.place));
+        }
+        for counted in &world.counted {
+            self.common(counted.counted()?);
+        }
+        self.blocked.extend(world.blocked);
         Ok(())
     }
 
@@ -176,113 +196,62 @@ impl Recovering {
             Common::Configured { .. } => {}
         }
     }
-
-    fn event(&mut self, record: &Record<'_>, event: &Event) -> Result<(), String> {
-        let number = record.owner;
-        let mut key = 0;
-        match event {
-            Event::Created { merchant, at, .. } => {
-                self.next_customer = self.next_customer.max(number.saturating_add(1));
-                let made = || Customer::new(number, *merchant, None, *at);
-                self.shards[slot(number)].make(number, made);
-            }
-            Event::Opened { opening, .. } => {
-                self.newest = self.newest.max(Some(opening.recorded_at));
-                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
-                self.currencies.insert(opening.content.currency);
-                if number < FIRST_CUSTOMER {
-                    // What belongs to nobody was made by no record.
-                    let (merchant, at): (Name, _) = (opening.merchant, opening.recorded_at);
-                    let made = || Customer::new(number, merchant, None, at);
-                    self.shards[slot(number)].make(number, made);
-                }
-            }
-            Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
-            Event::Carried { opening, at, .. } => {
-                self.newest = self.newest.max(Some(*at));
-                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
-            }
-            _ => {}
-        }
-        let late = &self.late;
-        let customer = self.shards[slot(number)].get_mut(&number);
-        let customer = customer.ok_or_else(|| format!("no record made customer {number}"))?;
-        // Before what the snapshot holds already is passed over: the place is of no customer.
-        let came_late = match event {
-            Event::Happened { slot, left: Some(left), .. } => Some((left.key, *slot)),
-            Event::Carried { slot, left: true, .. } => Some((key, *slot)),
-            _ => None,
-        };
-        if let Some((key, slot)) = came_late {
-            late.insert(key, Seat { customer: number, slot }, record.place);
-        }
-        // The snapshot was taken behind this record: it holds what it says.
-        if record.lsn.0 <= customer.applied {
-            return Ok(());
-        }
-        // The number is noted when the whole record is applied: its events are one step.
-        let applied = customer.applied;
-        customer.apply(Recorded { number: applied, place: record.place, key }, event);
-        Ok(())
-    }
-
-    /// The newest time that is recorded, if any is.
-    #[must_use]
-    pub fn newest(&self) -> Option<Millis> {
-        self.newest
-    }
-
-    /// Builds the indexes, and the ledger of it all.
-    #[must_use]
-    pub fn finish(self, bounds: Bounds, ground: Ground) -> Ledger {
-        let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
-        let ledger =
-            Ledger { made_levels: self.made_levels, late: self.late, begins_at, ..Ledger::new(bounds, ground) };
-        ledger.forget_before(begins_at);
-        ledger.next_customer.store(self.next_customer, Ordering::Relaxed);
-        self.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
-        *ledger.external_ids.lock() = self.counted;
-        self.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
-        // The indexes are sharded, so that several threads fill them side by side.
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut pieces: Vec<Vec<(usize, Shard)>> = (0..threads).map(|_| Vec::new()).collect();
-        for (place, shard) in self.shards.into_iter().enumerate() {
-            pieces[place % threads].push((place, shard));
-        }
-        std::thread::scope(|scope| {
-            for piece in pieces {
-                scope.spawn(|| piece.into_iter().for_each(|(place, shard)| ledger.take(place, shard)));
-            }
-        });
-        ledger
-    }
 }
 
+/// How many ids go into the index at once.
+const IDS_AT_ONCE: usize = 1 << 19;
+
 impl Ledger {
-    /// Takes a shard of customers and indexes them.
-    fn take(&self, place: usize, shard: Shard) {
-        let (mut transactions, mut left) = (0, 0);
-        for customer in shard.values() {
-            let number = customer.number;
-            for (slot, brief) in customer.briefs.starting_at(0) {
-                self.id_stripes.lock(brief.key).seats.insert(brief.key, Seat { customer: number, slot });
-            }
-            transactions += customer.briefs.len() as u64;
-            left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
-            if number >= FIRST_CUSTOMER {
-                self.identities.insert_all(self.identities.of_customer(customer), number);
-                self.now_found_by(customer, None);
-                if customer.is_erased()
-                    && let Err(error) = self.keys.erase(number)
-                {
-                    // It was cut off between the record and the key; the next start tries again.
-                    debug_assert!(false, "a key is still there: {error}");
+    /// Takes shards of customers and indexes them; returns by what each customer is to be found.
+    fn take(&self, shards: impl Iterator<Item = (usize, Shard)>) -> Vec<Entry> {
+        let mut found_by = Vec::new();
+        let mut ids = Vec::with_capacity(IDS_AT_ONCE);
+        for (place, shard) in shards {
+            let (mut transactions, mut left) = (0, 0);
+            for customer in shard.values() {
+                let number = customer.number;
+                for (slot, brief) in customer.briefs.starting_at(0) {
+                    ids.push((brief.key, Seat { customer: number, slot }));
                 }
-                customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
+                if ids.len() >= IDS_AT_ONCE {
+                    self.index_ids(&mut ids);
+                }
+                transactions += customer.briefs.len() as u64;
+                left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
+                if number >= FIRST_CUSTOMER {
+                    self.identities.insert_all(self.identities.of_customer(customer), number);
+                    customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
+                    found_by.push((customer.merchant, number, Marks::of(customer)));
+                    if customer.is_erased()
+                        && let Err(error) = self.keys.erase(number)
+                    {
+                        // It was cut off between the record and the key; the next start tries again.
+                        debug_assert!(false, "a key is still there: {error}");
+                    }
+                }
             }
+            self.transactions.fetch_add(transactions, Ordering::Relaxed);
+            self.left.fetch_add(left, Ordering::Relaxed);
+            *self.customers.shard(place) = shard;
         }
-        self.transactions.fetch_add(transactions, Ordering::Relaxed);
-        self.left.fetch_add(left, Ordering::Relaxed);
-        *self.customers.shard(place) = shard;
+        self.index_ids(&mut ids);
+        found_by
+    }
+
+    /// Stripe by stripe: between two takings of a lock, memory is waited for side by side.
+    fn index_ids(&self, ids: &mut Vec<(u64, Seat)>) {
+        ids.sort_unstable_by_key(|(key, _)| slot(*key));
+        for of_stripe in ids.chunk_by(|(one, _), (next, _)| slot(*one) == slot(*next)) {
+            let mut stripe = self.id_stripes.lock(of_stripe[0].0);
+            of_stripe.iter().for_each(|(key, seat)| stripe.seats.insert(*key, *seat));
+        }
+        ids.clear();
+    }
+
+    /// Makes room in every n-th stripe for its share of so many transactions.
+    fn make_room(&self, n: usize, of: usize, transactions: usize) {
+        for stripe in (n..SHARDS).step_by(of) {
+            self.id_stripes.lock(stripe as u64).seats.reserve(transactions / SHARDS);
+        }
     }
 }

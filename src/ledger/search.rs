@@ -57,6 +57,14 @@ impl Marks {
     }
 }
 
+/// A customer of a merchant, and what it is found by.
+pub(crate) type Entry = (Name, u64, Marks);
+
+/// A number as the sets hold it. Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// Which candidates, of one merchant.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sought<'a> {
@@ -155,8 +163,7 @@ impl Search {
             due(before).iter().for_each(|due| _ = all.remove(due));
             all.extend(due(now));
         }
-        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let number = small(number);
         let catalogue = self.of(merchant);
         let mut catalogue = catalogue.lock();
         let Catalogue { all, by, created } = &mut *catalogue;
@@ -182,6 +189,27 @@ impl Search {
             Some(_) => _ = all.insert(number),
             None => _ = all.remove(number),
         }
+    }
+
+    /// Takes customers who are in it not yet, all at once: what is sorted first goes in without a search.
+    pub(crate) fn fill(&self, mut entries: Vec<Entry>) {
+        entries.sort_unstable_by_key(|(merchant, number, _)| (*merchant, *number));
+        for of_merchant in entries.chunk_by(|(one, ..), (next, ..)| one == next) {
+            let catalogue = self.of(of_merchant[0].0);
+            let mut catalogue = catalogue.lock();
+            let Catalogue { all, by, created } = &mut *catalogue;
+            for (_, number, marks) in of_merchant {
+                all.insert(small(*number));
+                marks.marks.iter().for_each(|mark| _ = by.entry(*mark).or_default().insert(small(*number)));
+            }
+            // A set is made of a sorted list, and of any other one by one.
+            let mut made: Vec<(Millis, u32)> =
+                of_merchant.iter().map(|(_, number, marks)| (marks.created, small(*number))).collect();
+            made.sort_unstable();
+            created.append(&mut made.into_iter().collect());
+        }
+        let due = entries.iter().filter_map(|(_, number, marks)| marks.due.map(|due| (due, *number)));
+        self.due.lock().extend(due);
     }
 
     /// Customers whose personal attributes are to be erased by now, at most so many.

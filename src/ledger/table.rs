@@ -76,13 +76,19 @@ impl<E: Entry> Table<E> {
         Some(&mut self.places[place])
     }
 
-    /// Adds an entry.
-    pub(crate) fn insert(&mut self, entry: E) {
-        if (self.len + 1) * 4 > self.places.len() * 3 {
-            let places = (self.places.len() * 2).max(PLACES_MIN);
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let len = self.len + count;
+        if len * 4 > self.places.len() * 3 {
+            let places = (len * 4).div_ceil(3).next_power_of_two().max(PLACES_MIN);
             let old = std::mem::replace(&mut self.places, vec![E::NONE; places].into_boxed_slice());
             old.into_iter().filter(|entry| !entry.is_none()).for_each(|entry| self.put(entry));
         }
+    }
+
+    /// Adds an entry.
+    pub(crate) fn insert(&mut self, entry: E) {
+        self.reserve(1);
         self.put(entry);
         self.len += 1;
     }

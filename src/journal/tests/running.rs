@@ -170,7 +170,7 @@ fn the_companion_is_written_before_each_batch_and_synced_before_each_sync() {
         Some(companion),
         Lsn(0),
         Lsn(0),
-        &mut |_| Ok(()),
+        &mut |_: &crate::journal::Record<'_>| Ok(()),
     );
     let journal = opened.unwrap().0;
     let count = || (keys.written.load(Ordering::Relaxed), keys.synced.load(Ordering::Relaxed));

@@ -138,10 +138,15 @@ fn a_journal_that_lost_its_beginning_goes_on_from_a_snapshot_and_is_refused_with
 fn another_journal_and_a_newer_format_are_refused_with_their_remedy() {
     let (store, _) = some(Sync::Interval);
     let other = JournalId([7; 16]);
-    let opened =
-        Journal::open(Arc::new(store.clone()), other, options(Sync::Interval), None, Lsn(0), Lsn(0), &mut |_| {
-            panic!("nothing of a foreign journal is replayed")
-        });
+    let opened = Journal::open(
+        Arc::new(store.clone()),
+        other,
+        options(Sync::Interval),
+        None,
+        Lsn(0),
+        Lsn(0),
+        &mut |_: &crate::journal::Record<'_>| panic!("nothing of a foreign journal is replayed"),
+    );
     let error = opened.map(|_| ()).unwrap_err().to_string();
     assert!(error.contains(&ID.to_string()) && error.contains(&other.to_string()), "{error}");
     assert!(store.flip_bit(&segments(&store)[1], 8, 1), "format 1 becomes 3");

@@ -1,0 +1,199 @@
+//! A share of the state on its way back: the customers of some shards, whom nobody else touches meanwhile.
+
+use crate::{
+    domain::{
+        common::Common,
+        customer::{Customer, Event, Recorded},
+        money::Currency,
+        name::Name,
+        time::Millis,
+        transaction::Place,
+    },
+    journal::{
+        Keys, Lsn, Record, event,
+        keys::Unsealed,
+        snapshot::{Piece, SnapshotError},
+    },
+    ledger::{
+        FIRST_CUSTOMER,
+        index::Seat,
+        shards::{DigestKey, SHARDS, Shard, slot},
+    },
+};
+use std::collections::BTreeSet;
+
+/// What one thread brings back.
+pub(super) struct Lane {
+    key: DigestKey,
+    /// How many lanes there are: of so many shards one is here.
+    lanes: usize,
+    shards: Vec<Shard>,
+    pub(super) next_customer: u64,
+    pub(super) currencies: BTreeSet<Currency>,
+    /// What belongs to no customer, with the number of its record.
+    pub(super) commons: Vec<(Lsn, Common)>,
+    /// The last records about transactions that had left memory.
+    pub(super) late: Vec<(u64, Seat, Place)>,
+    /// How many transactions came, or somewhat more.
+    pub(super) opened: usize,
+    /// The newest time that is recorded.
+    pub(super) newest: Option<Millis>,
+    /// The customer whose briefs a snapshot hands over, and the slot behind the last of them.
+    expected: Option<(u64, u32)>,
+}
+
+/// What was sealed; `None` where the customer's key is erased.
+pub(in crate::ledger) fn unseal(keys: &Keys, customer: u64, sealed: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    match keys.unseal(customer, sealed) {
+        Ok(Unsealed::Plain(plain)) => Ok(Some(plain)),
+        Ok(Unsealed::Erased) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Lane {
+    pub(super) fn new(secret: (u64, u64), lanes: usize) -> Self {
+        Self {
+            key: DigestKey::new(secret),
+            lanes,
+            shards: (0..SHARDS.div_ceil(lanes)).map(|_| Shard::default()).collect(),
+            next_customer: FIRST_CUSTOMER,
+            currencies: BTreeSet::new(),
+            commons: Vec::new(),
+            late: Vec::new(),
+            opened: 0,
+            newest: None,
+            expected: None,
+        }
+    }
+
+    /// The lane of a customer.
+    pub(super) fn of(number: u64, lanes: usize) -> usize {
+        slot(number) % lanes
+    }
+
+    /// Its shards, with their places among all; it is the n-th lane.
+    pub(super) fn into_shards(self, n: usize) -> impl Iterator<Item = (usize, Shard)> {
+        let lanes = self.lanes;
+        let placed = self.shards.into_iter().enumerate().map(move |(shard, customers)| (shard * lanes + n, customers));
+        placed.filter(|(place, _)| *place < SHARDS)
+    }
+
+    fn shard(&mut self, number: u64) -> &mut Shard {
+        &mut self.shards[slot(number) / self.lanes]
+    }
+
+    /// Reads a little of a customer, so that it is on its way from memory while another record is applied.
+    pub(super) fn touch(&self, number: u64) {
+        self.shards[slot(number) / self.lanes].get(&number).into_iter().for_each(Customer::touch);
+    }
+
+    /// Takes a piece of a customer.
+    ///
+    /// # Errors
+    /// It says what cannot be.
+    pub(super) fn piece(&mut self, keys: &Keys, piece: Piece) -> Result<(), SnapshotError> {
+        match piece {
+            Piece::Head(head) => {
+                self.is_whole()?;
+                let number = head.number;
+                self.expected = Some((number, head.next_slot));
+                self.newest = self.newest.max(Some(Millis(head.settled_at)));
+                let customer = head.customer(&mut |sealed| unseal(keys, number, sealed))?;
+                self.shard(number).insert(number, customer);
+            }
+            Piece::Briefs { customer: number, briefs } => {
+                let missing = || SnapshotError::Content(format!("briefs of customer {number} without a head"));
+                self.opened += briefs.len();
+                let customer = self.shard(number).get_mut(&number).ok_or_else(missing)?;
+                briefs.into_iter().try_for_each(|(slot, brief)| brief.resume_in(customer, slot))?;
+            }
+            Piece::World(_) | Piece::End { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Whether all briefs came that the last head spoke of.
+    pub(super) fn is_whole(&mut self) -> Result<(), SnapshotError> {
+        let Some((number, next_slot)) = self.expected.take() else { return Ok(()) };
+        let found = self.shard(number).get(&number).map_or(0, |customer| customer.briefs.next_slot());
+        if found == next_slot {
+            return Ok(());
+        }
+        Err(SnapshotError::Content(format!("customer {number} has briefs up to slot {found}, not {next_slot}")))
+    }
+
+    /// Applies a record.
+    ///
+    /// # Errors
+    /// It cannot be understood, or speaks of a customer whom no record made.
+    pub(super) fn record(&mut self, keys: &Keys, record: &Record<'_>) -> Result<(), String> {
+        let owner = record.owner;
+        let mut open = |sealed: &[u8]| unseal(keys, owner, sealed);
+        let mut events = event::Events::of(record.events);
+        let mut any = false;
+        while let Some(event) = events.next(&mut open).map_err(|error| error.to_string())? {
+            any = true;
+            match event {
+                event::Recorded::Common(common) => self.commons.push((record.lsn, common)),
+                event::Recorded::Customer(event) => self.event(record, &event)?,
+            }
+        }
+        if !any {
+            return Err(event::DecodeError::Empty.to_string());
+        }
+        if let Some(customer) = self.shard(owner).get_mut(&owner) {
+            customer.applied = customer.applied.max(record.lsn.0);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, record: &Record<'_>, event: &Event) -> Result<(), String> {
+        let number = record.owner;
+        let mut key = 0;
+        match event {
+            Event::Created { merchant, at, .. } => {
+                self.next_customer = self.next_customer.max(number.saturating_add(1));
+                let made = || Customer::new(number, *merchant, None, *at);
+                self.shard(number).make(number, made);
+            }
+            Event::Opened { opening, .. } => {
+                self.opened += 1;
+                self.newest = self.newest.max(Some(opening.recorded_at));
+                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
+                self.currencies.insert(opening.content.currency);
+                if number < FIRST_CUSTOMER {
+                    // What belongs to nobody was made by no record.
+                    let (merchant, at): (Name, _) = (opening.merchant, opening.recorded_at);
+                    let made = || Customer::new(number, merchant, None, at);
+                    self.shard(number).make(number, made);
+                }
+            }
+            Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
+            Event::Carried { opening, at, .. } => {
+                self.newest = self.newest.max(Some(*at));
+                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
+            }
+            _ => {}
+        }
+        let customer = self.shards[slot(number) / self.lanes].get_mut(&number);
+        let customer = customer.ok_or_else(|| format!("no record made customer {number}"))?;
+        // Before what the snapshot holds already is passed over: the place is of no customer.
+        let came_late = match event {
+            Event::Happened { slot, left: Some(left), .. } => Some((left.key, *slot)),
+            Event::Carried { slot, left: true, .. } => Some((key, *slot)),
+            _ => None,
+        };
+        if let Some((key, slot)) = came_late {
+            self.late.push((key, Seat { customer: number, slot }, record.place));
+        }
+        // The snapshot was taken behind this record: it holds what it says.
+        if record.lsn.0 <= customer.applied {
+            return Ok(());
+        }
+        // The number is noted when the whole record is applied: its events are one step.
+        let applied = customer.applied;
+        customer.apply(Recorded { number: applied, place: record.place, key }, event);
+        Ok(())
+    }
+}
