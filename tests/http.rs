@@ -30,14 +30,22 @@ mod configure;
 mod customers;
 #[path = "http/decisions.rs"]
 mod decisions;
+#[path = "http/effects.rs"]
+mod effects;
+#[path = "http/history.rs"]
+mod history;
 #[path = "http/levels.rs"]
 mod levels;
 #[path = "http/lifecycle.rs"]
 mod lifecycle;
 #[path = "http/operation.rs"]
 mod operation;
+#[path = "http/own.rs"]
+mod own;
 #[path = "http/refusals.rs"]
 mod refusals;
+#[path = "http/registration.rs"]
+mod registration;
 #[path = "http/regressions.rs"]
 mod regressions;
 #[path = "http/reload.rs"]
@@ -46,8 +54,14 @@ mod reload;
 mod replays;
 #[path = "http/same.rs"]
 mod same;
+#[path = "http/search.rs"]
+mod search;
 #[path = "http/signals.rs"]
 mod signals;
+#[path = "http/staff.rs"]
+mod staff;
+#[path = "http/standing.rs"]
+mod standing;
 #[path = "http/tables.rs"]
 mod tables;
 #[path = "http/transactions.rs"]

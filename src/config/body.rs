@@ -4,7 +4,7 @@
 use super::{
     amount::money,
     compile, filter,
-    problem::Severity,
+    problem::{Problem, Severity},
     rates,
     raw::{self, RawLevel, RawMethod},
     read::{At, Section},
@@ -15,7 +15,9 @@ use super::{
 use crate::domain::{
     convert::Rates,
     money::{Currencies, Currency},
+    name::Name,
     overlay::{BODY_BYTES_MAX, LevelKey},
+    payment::no_card_id,
     profile::OwnMethod,
     rules::{Filter, Level, Merchant, Scope},
     time::Millis,
@@ -85,11 +87,12 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
             }
             time
         });
+        raw.iter().filter_map(|filter| filter.name.as_ref()).for_each(|name| no_card(s, "name", name));
         let mut filters = filter::filters(&raw, Some(currency), currencies, s.report);
-        for (filter, raw) in filters.iter_mut().zip(&raw) {
-            if filter.amount_limit.is_none() && filter.quantity_limit.is_none() {
-                s.report.error(&raw.span, "a filter limits nothing", "write `amount_limit` or `quantity_limit`");
-            }
+        for raw in raw.iter().filter(|raw| raw.amount_limit.is_none() && raw.quantity_limit.is_none()) {
+            s.report.error(&raw.span, "a filter limits nothing", "write `amount_limit` or `quantity_limit`");
+        }
+        for filter in &mut filters {
             // They hold whatever level the customer has: a change of level is no way around them.
             if filter.scope == Scope::Level {
                 filter.scope = Scope::Customer;
@@ -124,11 +127,13 @@ pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Res
         let mut methods: Vec<OwnMethod> = Vec::with_capacity(raw.len());
         for method in &raw {
             let Some(name) = &method.method else { continue };
+            no_card(s, "method", name);
             let (min_amount, max_amount) = (amount(&method.min_amount), amount(&method.max_amount));
             in_order(min_amount, max_amount, &method.min_amount);
             if methods.iter().any(|known| known.method == name.value) {
                 s.report.error(&name.span, format!("`method` {} comes twice", name.value), "keep one of the two");
             }
+            method.gates.iter().flat_map(|list| &list.value).for_each(|gate| no_card(s, "gates", gate));
             let gates = method.gates.as_ref().map(|list| list.value.iter().map(|gate| gate.value).collect::<Vec<_>>());
             if let Some(list) = method.gates.as_ref().filter(|list| list.value.is_empty()) {
                 s.report.error(&list.span, "`gates` is empty", "name a gate or a route, or leave the key out");
@@ -181,6 +186,13 @@ fn short(body: &[u8]) -> Result<(), Refused> {
     if body.len() <= BODY_BYTES_MAX { Ok(()) } else { Err(refuse(format!("it is longer than {BODY_BYTES_MAX} bytes"))) }
 }
 
+/// What a request brings is never a card's number, and never said again.
+fn no_card(s: &Section<'_, '_>, key: &'static str, name: &At<Name>) {
+    if no_card_id(key, name.value.as_str()).is_err() {
+        s.report.error(&name.span, format!("`{key}` holds a full card number"), "write a name");
+    }
+}
+
 /// Reads a body as the table of a file.
 fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>) -> T) -> Result<T, Refused> {
     let table = object(body)?;
@@ -194,7 +206,7 @@ fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>
         }
         text.push('\n');
     }
-    let report = Report::new(Source { path: "body".to_owned(), text });
+    let report = Report::new(Source { path: "body".to_owned(), text: text.clone() });
     let table = DeTable::parse(&report.source.text).map_err(|error| refuse(error.message().trim().to_owned()))?;
     let section = Section::new(&report, table.get_ref(), what, 0..0);
     let read = reader(&section);
@@ -203,9 +215,21 @@ fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>
         return Ok(read);
     }
     let problems: Vec<_> = report.finish().into_iter().filter(|p| p.severity == Severity::Error).collect();
-    let field = problems.first().and_then(|problem| problem.message.split('`').nth(1).map(str::to_owned));
+    let field = problems.iter().find_map(|problem| field_of(problem, &text));
     let told = problems.into_iter().map(|problem| format!("{}: {}", problem.message, problem.help)).collect();
     Err(Refused { problems: told, field })
+}
+
+/// The key at fault: the one that the problem speaks of, or that of the value that it speaks of.
+fn field_of(problem: &Problem, text: &str) -> Option<String> {
+    let named = problem.message.split('`').nth(1)?;
+    let (before, rest) = (text.get(..problem.span.start)?, text.get(problem.span.end..)?);
+    let is_value = text.get(problem.span.clone()).is_some_and(|at| at.trim_matches('"') == named);
+    if is_value && !rest.starts_with(" = ") {
+        let key = before.rsplit_once("\" = ").map(|(before, _)| before.rsplit('"').next().unwrap_or_default());
+        return key.map(str::to_owned);
+    }
+    Some(named.to_owned())
 }
 
 /// An object with its keys as they came, and its values as they are written; a key that comes twice is refused.
@@ -351,6 +375,20 @@ mod tests {
         ] {
             let refused = limits_of(body).expect_err(body);
             assert!(refused.problems.iter().any(|problem| problem.contains(want)), "{body}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_at_fault_is_named_whatever_the_problem_speaks_of() {
+        for (body, want) in [
+            (r#"{"filters": [{"window": "dayly", "amount_limit": "1"}]}"#, "window"),
+            (r#"{"filters": [{"window": "daily", "amount_limit": "1.001"}]}"#, "amount_limit"),
+            (r#"{"filters": [{"window": "daily", "limit": "1"}]}"#, "limit"),
+            (r#"{"filters": [{"amount_limit": "1"}]}"#, "window"),
+            (r#"{"filters": [], "until": "soon"}"#, "until"),
+            (r#"{"until": "2026-11-20T10:00:00Z"}"#, "filters"),
+        ] {
+            assert_eq!(limits_of(body).expect_err(body).field.as_deref(), Some(want), "{body}");
         }
     }
 

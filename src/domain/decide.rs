@@ -6,11 +6,12 @@ use super::{
     codes::Code,
     convert::Unavailable,
     customer::{Customer, Event},
-    identity::AttributeSet,
+    identity::{AttributeSet, Attributes},
     labels::Restriction,
     level::{self, Resolved},
     limits::{Gauges, Headroom, Measure, Own, least_headroom, violations, warnings},
     name::Name,
+    own::OwnRate,
     payment::{Payment, SentIdentity, SentLevel},
     profile::Change,
     refusal::Refusal,
@@ -76,6 +77,8 @@ pub struct Explanation {
     pub amount_range: Option<(Bound, Bound)>,
     /// Gates left out and why.
     pub skipped_gates: Vec<(Name, SkipReason)>,
+    /// The customer's own exchange rates that were read.
+    pub own_rates: Vec<OwnRate>,
 }
 
 /// One filter as it was read.
@@ -188,6 +191,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
             limits: measure.map_or_else(Vec::new, |measure| explain(&measure, &gauges, counted, at)),
             amount_range: effective.as_ref().map(|effective| (effective.min, effective.max)),
             skipped_gates: gates.skipped.to_vec(),
+            own_rates: measure.map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
         })
     });
     Decision {
@@ -253,13 +257,14 @@ pub struct Recording<'a> {
     pub stranger: Option<&'a str>,
 }
 
-/// What happens to the customer before the transaction is opened.
+/// What happens to the customer before the transaction is opened; `offered` are the attributes that may be filled.
 #[must_use]
 pub fn beforehand(
     question: &Question<'_>,
     customer: Option<&Customer>,
     decision: &Decision<'_>,
     resolution: Resolution,
+    offered: &Attributes,
 ) -> Vec<Event> {
     let Question { payment, now, .. } = *question;
     let mut events = Vec::new();
@@ -273,7 +278,7 @@ pub fn beforehand(
         events.extend(merchant.default_label().map(|label| Event::Changed(Change::Labels(vec![label.name]))));
     }
     if let Some((customer, resolved)) = customer.zip(decision.level) {
-        let attributes = customer.attributes.missing_from(&payment.attributes);
+        let attributes = customer.attributes.missing_from(offered);
         if !attributes.is_empty() {
             events.push(Event::AttributesFilled { attributes, at: now });
         }

@@ -8,7 +8,7 @@ use super::{
     level::InForce,
     money::Currency,
     name::Name,
-    own::{OwnLimits, OwnRate},
+    own::{OwnLimits, OwnRate, own_rate},
     rules::{Direction, Filter, Merchant, Mode, Rules, Scope, WindowClass},
     time::Millis,
     transaction::Violation,
@@ -118,6 +118,22 @@ impl<'a> Measure<'a> {
                 Scope::Customer => currency == self.currency,
                 Scope::Merchant => true,
             }
+    }
+
+    /// The customer's own rates by which amounts were read, each once.
+    pub(super) fn own_rates(&self, gauges: &[Gauge<'_>]) -> Vec<OwnRate> {
+        let mut read: Vec<OwnRate> = Vec::new();
+        for gauge in gauges.iter().filter(|gauge| gauge.amount_used.is_some()) {
+            let counted = self.books.iter().filter(|book| self.counts(gauge.filter, &book.key));
+            let foreign = counted.filter(|book| book.used(gauge.range, gauge.filter.subtract_cancels).0 > 0);
+            for rate in foreign.filter_map(|book| own_rate(self.own.rates, book.key.currency, self.currency, self.now))
+            {
+                if !read.contains(rate) {
+                    read.push(*rate);
+                }
+            }
+        }
+        read
     }
 
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
@@ -236,11 +252,14 @@ fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 #[must_use]
 pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
-    for gauge in gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce && gauge.refuses(amount)) {
+    let refuse = |gauge: &&Gauge<'_>| gauge.filter.mode == Mode::Enforce && gauge.refuses(amount);
+    for (place, gauge) in gauges.iter().enumerate().filter(|(_, gauge)| refuse(gauge)) {
         for violation in gauge.violations(amount) {
-            // A calendar filter that is read over two ranges still refuses under each code once.
-            let known = |v: &Violation| (v.code, v.filter) == (violation.code, violation.filter);
-            if !found.iter().any(known) {
+            // A calendar filter that is read over two ranges still refuses under each code once. Two filters may have one
+            // name: the level's and the customer's own.
+            let same = |other: &&Gauge<'_>| std::ptr::eq(other.filter, gauge.filter) && refuse(other);
+            let known = |other: &Gauge<'_>| other.violations(amount).any(|known| known.code == violation.code);
+            if !gauges[..place].iter().filter(same).any(known) {
                 found.push(violation);
             }
         }

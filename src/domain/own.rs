@@ -56,6 +56,19 @@ impl OwnLimits {
         if self.until.is_some_and(|until| until <= now) { &[] } else { &self.operator }
     }
 
+    /// The same as of a time: what has come into force stands in its place, and what is over is gone.
+    #[must_use]
+    pub fn settled(&self, now: Millis) -> Self {
+        let operator = self.operator_at(now).to_vec();
+        Self {
+            own: self.own_at(now).to_vec(),
+            pending: self.pending.clone().filter(|(from, _)| *from > now),
+            until: self.until.filter(|_| !operator.is_empty()),
+            operator,
+            ..*self
+        }
+    }
+
     /// All in force at a time.
     pub fn in_force(&self, now: Millis) -> impl Iterator<Item = &Filter> {
         self.own_at(now).iter().chain(self.operator_at(now))
@@ -232,6 +245,31 @@ mod tests {
             assert_eq!(taken_back.own_at(now.plus(2 * delay)), strict, "{what}: taken back");
             assert_eq!(taken_back.pending, None, "{what}: taken back");
         }
+    }
+
+    #[test]
+    fn limits_as_of_a_time_say_the_same_and_no_more() {
+        let eur = Currency::parse("EUR").unwrap();
+        let limits = OwnLimits {
+            own: vec![daily(Some(5), None)],
+            pending: Some((Millis(20), vec![daily(Some(9), None)])),
+            operator: vec![weekly(3)],
+            until: Some(Millis(50)),
+            ..OwnLimits::none(Direction::Deposit, eur)
+        };
+        for now in [0, 19, 20, 49, 50, 90].map(Millis) {
+            let settled = limits.settled(now);
+            let shown = |limits: &OwnLimits| {
+                let pending = limits.pending.clone().filter(|(from, _)| *from > now);
+                (limits.own_at(now).to_vec(), limits.operator_at(now).to_vec(), pending)
+            };
+            assert_eq!(shown(&settled), shown(&limits), "{now}");
+            assert_eq!(settled.settled(now), settled, "{now}");
+            assert_eq!(settled.pending.is_some(), now < Millis(20), "{now}");
+            assert_eq!(settled.until.is_some(), now < Millis(50), "{now}");
+        }
+        let for_ever = OwnLimits { until: None, operator: Vec::new(), ..limits };
+        assert_eq!(OwnLimits { until: Some(Millis(99)), ..for_ever.clone() }.settled(Millis(0)), for_ever);
     }
 
     #[test]

@@ -161,6 +161,12 @@ impl<'a> Payment<'a> {
         }
 
         let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
+        // A number that names no country is the one that it would be in the merchant's.
+        if merchant.registration.default_country.is_some()
+            && let Some(phone) = attributes.value(Attribute::Phone).map(str::to_owned)
+        {
+            attributes.set(Attribute::Phone, &merchant.registration.normalised(Attribute::Phone, &phone));
+        }
         let wrong = |field| Err(Refusal::WrongIdentifier { field, mode: merchant.mode });
         match merchant.mode {
             OperationMode::Crm if customer_id.is_some() => return wrong("customer_id"),
@@ -265,12 +271,23 @@ pub(crate) fn no_card_id(field: &'static str, text: &str) -> Result<(), Refusal>
     if is_issued { Err(Refusal::CardNumber(field)) } else { Ok(()) }
 }
 
-/// Refuses a full card number as an attribute. A phone number may be as long as a card's, and an external id is an id.
+/// Refuses a full card number as an attribute. An external id is an id.
 pub(crate) fn no_card_attribute(attribute: Attribute, value: &str) -> Result<(), Refusal> {
     match attribute {
-        Attribute::Phone => Ok(()),
+        Attribute::Phone => no_card_phone(attribute.word(), value),
         Attribute::ExternalId => no_card_id(attribute.word(), value),
         _ => no_card_number(attribute.word(), value),
+    }
+}
+
+/// Refuses a full card number as a phone number. What has a country's code and no more digits than a number can have
+/// (ITU-T E.164: 15) is a phone number; anything else is judged as an id.
+pub(crate) fn no_card_phone(field: &'static str, text: &str) -> Result<(), Refusal> {
+    const DIGITS_MAX: usize = 15;
+    match text.trim().strip_prefix('+') {
+        Some(rest) if rest.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX => Ok(()),
+        Some(rest) => no_card_id(field, rest),
+        None => no_card_id(field, text),
     }
 }
 
@@ -295,7 +312,8 @@ pub(crate) fn word<W: Word>(field: &'static str, text: &str) -> Result<W, Refusa
     })
 }
 
-fn parse_name(field: &'static str, text: &str) -> Result<Name, Refusal> {
+/// A name that is sent.
+pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Name, Refusal> {
     no_card_id(field, text)?;
     Name::parse_sent(text).map_err(|error| Refusal::Name { field, error })
 }

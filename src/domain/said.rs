@@ -82,7 +82,11 @@ impl Said {
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             self.level(direction, customer, around, &mut events)?;
         }
-        if let Some(status) = self.status.filter(|status| *status != customer.status()) {
+        // A status that follows from the instruments is not moved by a hand that says what stands behind it already.
+        let moves = |status: &CustomerStatus| {
+            *status != customer.status() && customer.standing.set(*status) != customer.standing
+        };
+        if let Some(status) = self.status.filter(moves) {
             events.push(Event::Changed(Change::Status(status)));
         }
         self.labels(customer, around, &mut events)?;
@@ -160,8 +164,7 @@ impl Said {
             return Err(forbidden(field, Restriction::BlockLevelChange));
         }
         if let Some(name) = level.filter(|name| !(around.knows_level)(direction, *name)) {
-            let reason = format!("{name:?} is no level of this merchant for {}s", direction.word());
-            return Err(Refusal::NotAllowed { field, reason });
+            return Err(no_level(field, direction, name));
         }
         let drops_settings = around.merchant.reset_settings_on_level_change;
         events.push(Event::LevelSet { direction, level, drops_settings, at: around.now });
@@ -192,6 +195,13 @@ impl Said {
         }
         Ok(())
     }
+}
+
+/// What is said of a level that the merchant does not have.
+#[must_use]
+pub fn no_level(field: &'static str, direction: Direction, name: Name) -> Refusal {
+    let reason = format!("{name:?} is no level of this merchant for {}s", direction.word());
+    Refusal::NotAllowed { field, reason }
 }
 
 fn forbidden(field: &'static str, restriction: Restriction) -> Refusal {
@@ -231,7 +241,9 @@ fn relabelled(customer: &Customer, merchant: &Merchant, kind: LabelKind) -> Opti
     let label = merchant.labels.iter().find(|label| label.kind == kind)?;
     let is_over = |name: &Name| merchant.label(*name).is_some_and(|label| label.kind == LabelKind::PendingDeletion);
     let mut labels: Vec<Name> = customer.labels().iter().copied().filter(|name| !is_over(name)).collect();
-    labels.push(label.name);
+    if !labels.contains(&label.name) {
+        labels.push(label.name);
+    }
     Some(Event::Changed(Change::Labels(labels)))
 }
 

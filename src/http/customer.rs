@@ -2,7 +2,7 @@
 
 use super::{
     problem::Problem,
-    shapes::{Shows, span_word},
+    shapes::{OwnRateOut, Shows, span_word},
 };
 use crate::{
     config::body::{Object, object},
@@ -13,7 +13,7 @@ use crate::{
         money::{Decimal, Minor},
         name::Name,
         own::{OWN_RATES_MAX, OwnLimits, OwnRate},
-        payment::{currency, no_card_id, no_card_number, short, time, word},
+        payment::{currency, no_card_id, no_card_number, no_card_phone, parse_name, short, time, word},
         profile::{IndividualSettings, Instrument},
         refusal::Refusal,
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
@@ -52,8 +52,8 @@ impl Shown<'_> {
             set(word, json!(customer.attributes.value(*attribute)));
         }
         let mut instruments: Vec<&Instrument> = customer.instruments().iter().collect();
-        // Last used first, the default one before all.
-        instruments.sort_by_key(|i| (!i.is_default, std::cmp::Reverse(i.last_success_at.unwrap_or(i.saved_at))));
+        // Last used first.
+        instruments.sort_by_key(|i| std::cmp::Reverse(i.last_success_at.unwrap_or(i.saved_at)));
         set("payment_instruments", instruments.into_iter().map(|instrument| self.instrument(instrument)).collect());
         let profile = customer.profile();
         let settings = profile.map_or(&[][..], |profile| &profile.settings);
@@ -61,7 +61,7 @@ impl Shown<'_> {
         let limits = profile.map_or(&[][..], |profile| &profile.limits);
         set("limits", limits.iter().map(|limits| self.limits(limits)).collect());
         set("disabled_projects", json!(names(customer.switched_off())));
-        set("rates", customer.rates().iter().map(rate).collect());
+        set("rates", customer.rates().iter().map(|rate| json!(OwnRateOut::of(rate))).collect());
         set("deletion_due", json!(profile.and_then(|profile| profile.deletion_due).map(Shows)));
         set("erased", json!(customer.is_erased()));
         set("terminal_url", json!(self.terminal_url(customer)));
@@ -179,16 +179,6 @@ fn names(names: &[Name]) -> Vec<&'static str> {
     names.iter().map(|name| name.as_str()).collect()
 }
 
-fn rate(rate: &OwnRate) -> Value {
-    json!({
-        "from": Shows(rate.from),
-        "to": Shows(rate.to),
-        "rate": rate.rate.to_string(),
-        "units": rate.units,
-        "valid_from": Shows(rate.valid_from),
-    })
-}
-
 /// A month as `2027-04`.
 fn month(months: u32) -> String {
     format!("{:04}-{:02}", months / 12, months % 12 + 1)
@@ -250,7 +240,7 @@ pub(super) fn attribute_value(attribute: Attribute, value: String) -> Result<Box
     let field = attribute.word();
     short(field, &value, ATTRIBUTE_BYTES_MAX)?;
     match attribute {
-        Attribute::Phone => {}
+        Attribute::Phone => no_card_phone(field, &value)?,
         Attribute::ExternalId => no_card_id(field, &value)?,
         _ => no_card_number(field, &value)?,
     }
@@ -273,8 +263,7 @@ fn level(field: &'static str, raw: &RawValue) -> Result<Option<Name>, Problem> {
 fn list(field: &'static str, raw: &RawValue) -> Result<Vec<Name>, Problem> {
     let written: Option<Vec<String>> =
         serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a list of strings"))?;
-    let name = |text: &String| Name::parse_sent(text).map_err(|error| Refusal::Name { field, error }.into());
-    written.unwrap_or_default().iter().map(name).collect()
+    Ok(written.unwrap_or_default().iter().map(|text| parse_name(field, text)).collect::<Result<_, _>>()?)
 }
 
 fn rates(raw: &RawValue, rules: &Rules) -> Result<Vec<OwnRate>, Problem> {

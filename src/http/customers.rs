@@ -19,7 +19,7 @@ use crate::{
         payment::{time, word},
         profile::{Change, IndividualSettings, SETTINGS_MAX},
         refusal::Refusal,
-        rules::{Attribute, Direction, Word},
+        rules::{Attribute, Direction, Merchant, Word},
         said,
         standing::CustomerStatus,
         time::Millis,
@@ -68,7 +68,7 @@ pub(crate) async fn list(staff: Staff) -> Response {
 }
 
 fn find(staff: &Staff) -> Result<Told, Problem> {
-    let wanted = wanted(&staff.query)?;
+    let wanted = wanted(&staff.query, &staff.merchant)?;
     let ledger = &staff.daemon.desk.ledger;
     let found = match wanted {
         Some(find) => ledger.find_customers(staff.merchant.id, &find, staff.now()?, |c, now| staff.document_of(c, now)),
@@ -79,7 +79,7 @@ fn find(staff: &Staff) -> Result<Told, Problem> {
 }
 
 /// What a query asks for; `None`: nobody can have it.
-pub(super) fn wanted(query: &str) -> Result<Option<Find>, Problem> {
+pub(super) fn wanted(query: &str, merchant: &Merchant) -> Result<Option<Find>, Problem> {
     const TAKEN: [&str; 14] = [
         "customer_id",
         "merchant_customer_identifier",
@@ -130,7 +130,7 @@ pub(super) fn wanted(query: &str) -> Result<Option<Find>, Problem> {
             }
             _ => {
                 if let Some(attribute) = Attribute::parse(field) {
-                    find.attributes.set(attribute, &value);
+                    find.attributes.set(attribute, &merchant.registration.normalised(attribute, &value));
                     is_nobody |= value.trim().is_empty();
                 }
             }
@@ -277,6 +277,9 @@ pub(crate) async fn set_settings(staff: Staff) -> Response {
 fn put_settings(staff: &Staff) -> Result<(), Problem> {
     let none = none_of(staff)?;
     let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies)?;
+    if !staff.daemon.desk.ledger.knows_level(&staff.merchant, none.direction, none.level) {
+        return Err(said::no_level("level", none.direction, none.level).into());
+    }
     let gates = sent.methods.iter().flat_map(|method| method.gates.iter().flatten());
     if let Some(unknown) = gates.into_iter().find(|gate| staff.merchant.gate_item(**gate).is_none()) {
         let (merchant, known) = (&staff.merchant, |id: &Name| id.as_str());
@@ -360,8 +363,12 @@ fn change_limits(
 ) -> Result<(), Problem> {
     staff.change(&mut |customer, now| {
         let known = customer.limits_for(none.direction, none.currency).unwrap_or(none);
-        let limits = make(known, now)?;
-        Ok(if limits == *known { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
+        let limits = make(known, now)?.settled(now);
+        // What is to go holds until then, and is counted with what is to come: else it could be piled up for ever.
+        if limits.own.len() > OWN_FILTERS_MAX {
+            return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX });
+        }
+        Ok(if limits == known.settled(now) { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
     })
 }
 

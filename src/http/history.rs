@@ -29,8 +29,8 @@ pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
         let now = chapter.chronicle.at;
         let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
         let is_first = steps.is_empty() && chapter.chronicle.previous.is_none();
-        let old = if is_first { Value::Null } else { shown.customer(before) };
-        let changes = differences(&old, &shown.customer(after));
+        let old = if is_first { Value::Null } else { told(shown.customer(before)) };
+        let changes = differences(&old, &told(shown.customer(after)));
         steps.push(json!({
             "at": Shows(chapter.chronicle.at),
             "source": chapter.chronicle.source.word(),
@@ -47,6 +47,17 @@ pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
     page.reverse();
     let next = (begin > 0).then(|| begin.to_string());
     Ok(render(&json!({ "history": page, "next_cursor": next })))
+}
+
+/// A document without what payments count of its instruments: that is no step of a history, and stands in the
+/// transactions.
+fn told(mut document: Value) -> Value {
+    for instrument in document["payment_instruments"].as_array_mut().into_iter().flatten() {
+        for counted in ["last_success_at", "successful_payments"] {
+            instrument.as_object_mut().map(|instrument| instrument.remove(counted));
+        }
+    }
+    document
 }
 
 fn differences(old: &Value, new: &Value) -> Vec<Value> {

@@ -7,6 +7,7 @@ use crate::{
         limits::Headroom,
         money::{Currency, Minor},
         name::Name,
+        own::OwnRate,
         rules::Rules,
         time::{Millis, show_span},
         transaction::Violation,
@@ -158,6 +159,26 @@ struct SkippedOut {
 struct RatesOut<'a> {
     version: &'a str,
     as_of: Option<Time>,
+    /// The customer's own that stood in for the table's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    own: Vec<OwnRateOut>,
+}
+
+/// A customer's own exchange rate.
+#[derive(Debug, Serialize)]
+pub(super) struct OwnRateOut {
+    from: Shows<Currency>,
+    to: Shows<Currency>,
+    rate: String,
+    units: u32,
+    valid_from: Time,
+}
+
+impl OwnRateOut {
+    pub(super) fn of(rate: &OwnRate) -> Self {
+        let OwnRate { from, to, rate, units, valid_from } = *rate;
+        Self { from: Shows(from), to: Shows(to), rate: rate.to_string(), units, valid_from: Shows(valid_from) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -234,7 +255,11 @@ fn explain<'a>(answer: &Answer, rules: &'a Rules) -> Option<ExplainOut<'a>> {
             .iter()
             .map(|(gate, reason)| SkippedOut { gate: gate.as_str(), reason: reason.word() })
             .collect(),
-        rates: RatesOut { version: &rules.rates.version, as_of: rules.rates.as_of.map(Shows) },
+        rates: RatesOut {
+            version: &rules.rates.version,
+            as_of: rules.rates.as_of.map(Shows),
+            own: explanation.own_rates.iter().map(OwnRateOut::of).collect(),
+        },
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         money::Currency,
         name::Name,
-        payment::{currency, word},
+        payment::{currency, parse_name, word},
         profile::{Author, Source},
         refusal::Refusal,
         rules::{Direction, Merchant, Rules},
@@ -78,7 +78,7 @@ impl Staff {
 
     /// The name that the path names at a place.
     pub(super) fn name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
-        Ok(Name::parse_sent(self.named(place)).map_err(|error| Refusal::Name { field, error })?)
+        Ok(parse_name(field, self.named(place))?)
     }
 
     /// The time.

@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     domain::{
-        common::Common,
         customer::{Customer, Event, Make},
         identity::Attributes,
         name::Name,
@@ -18,12 +17,9 @@ use crate::{
         time::Millis,
         transaction::Status,
     },
-    journal::{Lsn, event, keys::KeysError},
+    journal::{Lsn, keys::KeysError},
 };
 use std::{borrow::Cow, sync::atomic::Ordering};
-
-/// How often an external id is made anew because somebody has it already, before the policy is taken to be used up.
-const TRIES_MAX: u64 = 10_000;
 
 /// Somebody to be registered.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +77,12 @@ impl Owners {
                 (true, Some(owner)) => Offer::Held(owner),
             }
         };
-        Applicant { offers: IDENTIFIERS.map(offer), source: source_of(applying.author), at }
+        Applicant { offers: IDENTIFIERS.map(offer), source: source_of(applying.author.source), at }
     }
 }
 
-fn source_of(author: Author) -> registration::Source {
-    match author.source {
+fn source_of(source: Source) -> registration::Source {
+    match source {
         Source::Payment => registration::Source::Payment,
         Source::Upload => registration::Source::Import,
         Source::Api | Source::System => registration::Source::Api,
@@ -110,25 +106,34 @@ impl Ledger {
     pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
         let Applying { merchant, identifier, said, created, author, .. } = *applying;
         let made_at = created.unwrap_or(now).min(now);
-        let mut said = Cow::Borrowed(said);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
-        if let Some(made) = (!is_said && !applying.is_trial)
-            .then(|| self.make_external_id(merchant, source_of(author)))
-            .transpose()?
-            .flatten()
-        {
-            said.to_mut().attributes.push((Attribute::ExternalId, made.into()));
-        }
-        let offered = said.offered(merchant);
-        let digests = self.identities.of_all(merchant.id, identifier, &offered);
-        let alone = self.identity_stripes.lock_all(digests.into_iter());
+        // One that somebody takes while it is made is passed over.
+        let (made, said, offered, alone) = loop {
+            let made = match is_said || applying.is_trial {
+                true => None,
+                false => self.make_external_id(merchant, source_of(author.source))?,
+            };
+            let mut said = Cow::Borrowed(said);
+            if let Some(made) = &made {
+                said.to_mut().attributes.push((Attribute::ExternalId, made.id.as_str().into()));
+            }
+            let offered = said.offered(merchant);
+            let digests = self.identities.of_all(merchant.id, identifier, &offered);
+            let alone = self.identity_stripes.lock_all(digests.into_iter());
+            if made.as_ref().is_none_or(|made| !self.is_taken(merchant.id, &made.id)) {
+                break (made, said, offered, alone);
+            }
+        };
         let owners = self.owners(merchant.id, identifier, &offered);
         let left_out = match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
             Verdict::Create { left_out } => left_out,
             Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
             Verdict::Merge { into } if applying.is_trial => return Ok((Admitted::Merged(into), self.journal.last())),
             Verdict::Merge { into } => {
-                drop(alone);
+                // Whoever is merged has an id there, or needs none.
+                let mut offered = offered;
+                made.iter().for_each(|_| offered.set(Attribute::ExternalId, ""));
+                drop((alone, made));
                 let lsn = self.fill(applying, into, &offered, now)?;
                 return Ok((Admitted::Merged(into), lsn));
             }
@@ -143,6 +148,7 @@ impl Ledger {
             return Ok((Admitted::Made(0), self.journal.last()));
         }
         customer.number = self.next_number()?;
+        made.into_iter().for_each(|made| self.use_external_id(made));
         let mut all =
             vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
         if !customer.labels().is_empty() {
@@ -239,7 +245,9 @@ impl Ledger {
         Ok(next_slot)
     }
 
-    fn knows_level(&self, merchant: &Merchant, direction: Direction, name: Name) -> bool {
+    /// Whether a level of this name exists in a direction, configured or made by a request.
+    #[must_use]
+    pub fn knows_level(&self, merchant: &Merchant, direction: Direction, name: Name) -> bool {
         let configured = merchant.levels.iter().any(|level| level.direction == direction && level.name == name);
         let made = || self.made_levels(merchant.id).iter().any(|level| level.name == name);
         configured || name.as_str() == crate::domain::rules::UNKNOWN_LEVEL || made()
@@ -253,44 +261,6 @@ impl Ledger {
             return Err(Refusal::Full(LAST_CUSTOMER));
         }
         Ok(number)
-    }
-
-    /// An external id that nobody has, where the policy makes one. Each is made once, also across restarts: how many were
-    /// made is recorded before the id is used.
-    pub(super) fn make_external_id(
-        &self,
-        merchant: &Merchant,
-        source: registration::Source,
-    ) -> Result<Option<String>, Refusal> {
-        let Some(ids) = merchant.registration.external_ids.as_ref().filter(|ids| ids.made_for(source)) else {
-            return Ok(None);
-        };
-        let mut counted = self.external_ids.lock();
-        let made = counted.entry(merchant.id).or_default();
-        for number in *made..made.saturating_add(TRIES_MAX) {
-            let refused = |error: crate::domain::external_id::NoExternalId| {
-                let reason = format!("cannot be made: {error}");
-                Refusal::NotAllowed { field: "external_id", reason }
-            };
-            let id = ids.nth(number).map_err(refused)?;
-            if self.identities.having(merchant.id, Attribute::ExternalId, &id).is_empty() {
-                *made = number + 1;
-                let mut body = Vec::with_capacity(64);
-                event::encode_common(&Common::Counted { merchant: merchant.id, made: *made }, &mut body);
-                self.journal.append(0, &body);
-                return Ok(Some(id));
-            }
-        }
-        let reason = format!("cannot be made: the next {TRIES_MAX} are somebody's already");
-        Err(Refusal::NotAllowed { field: "external_id", reason })
-    }
-
-    /// How many external ids were made, by merchant.
-    pub(super) fn counted(&self) -> Vec<(Name, u64)> {
-        let mut counted: Vec<(Name, u64)> =
-            self.external_ids.lock().iter().map(|(name, made)| (*name, *made)).collect();
-        counted.sort_unstable();
-        counted
     }
 
     fn owners(&self, merchant: Name, identifier: Option<&str>, attributes: &Attributes) -> Owners {
@@ -345,13 +315,13 @@ impl Ledger {
                 continue;
             }
             let now = self.settle(customer, now);
-            let events = make(customer, &owners, now)?;
+            let mut events = make(customer, &owners, now)?;
+            self.hold_stored(customer, &mut events, now);
             if events.is_empty() {
                 return Ok(self.journal.last());
             }
             let recorded = self.record(customer, 0, (author, now), &events);
             self.identities.replace_attributes(merchant, number, &held, &customer.attributes);
-            customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
             return Ok(Lsn(recorded.number));
         }
     }

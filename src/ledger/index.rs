@@ -215,6 +215,13 @@ impl Identities {
         oldest.into_iter().chain(shelf.others_of(digest)).map(u64::from).collect()
     }
 
+    /// The digest of an external id.
+    pub(crate) fn of_external_id(&self, merchant: Name, id: &str) -> SmallVec<[u128; 4]> {
+        let mut one = Attributes::default();
+        one.set(Attribute::ExternalId, id);
+        self.of_attributes(merchant, &one)
+    }
+
     /// The digests of attributes and of an identifier, for whoever is to be alone with them.
     pub(crate) fn of_all(
         &self,

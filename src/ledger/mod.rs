@@ -12,6 +12,7 @@ mod answer;
 mod carry;
 mod currencies;
 mod customers;
+mod external_ids;
 mod figures;
 mod find;
 mod history;
@@ -241,7 +242,7 @@ impl Ledger {
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
                 let opened = Opened::Reserved;
-                let entering = Entering { rules, payment, follows, opened, key, sent, found };
+                let entering = Entering { rules, payment, follows, opened, key, sent, found, external_id: None };
                 self.open(&entering, &mut stripe.seats, now)
             }
         }

@@ -15,11 +15,12 @@ use crate::{
         customer::{Customer, Event},
         decide::{Decision, Question, Recording, beforehand, can_be_made, content, decide, opening},
         identity::{AttributeSet, Attributes},
+        labels::Restriction,
         payment::{Payment, SentIdentity, SentLevel},
-        profile::Change,
         refusal::Refusal,
         registration::Source,
         rules::{Attribute, OperationMode, Rules},
+        said::identifier_of,
         time::Millis,
         transaction::{Fact, LevelSource, Noted, Opened, Place, Resolution, Status, Transaction},
         transition::{Effect, Operation, Outcome, asks_late, judge},
@@ -73,6 +74,8 @@ pub(super) struct Entering<'a> {
     pub(super) sent: Option<u128>,
     /// Whom it leads to.
     pub(super) found: Found,
+    /// What the policy gives to a customer who is made for it.
+    pub(super) external_id: Option<&'a str>,
 }
 
 /// A payment on its way into a customer.
@@ -80,8 +83,6 @@ pub(super) struct Entering<'a> {
 struct Entered<'a> {
     entering: &'a Entering<'a>,
     resolution: Resolution,
-    /// The external id that was made for a customer who is being made.
-    external_id: Option<&'a str>,
 }
 
 impl Ledger {
@@ -92,12 +93,15 @@ impl Ledger {
             self.has_room()?;
         }
         if let Found::Customer(number, resolution) = found {
+            // What is unique is filled by one after the other.
+            let unique = self.identities.of_all(payment.merchant.id, None, &unique_of(payment));
+            let _alone = self.identity_stripes.lock_all(unique.into_iter());
             let mut shard = self.customers.lock(number);
             let known = shard.get_mut(&number);
             // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
             known.iter().for_each(|customer| customer.touch());
             if let Some(customer) = known.filter(|customer| customer.merchant == payment.merchant.id) {
-                return self.open_for(Entered { entering, resolution, external_id: None }, customer, seats, now);
+                return self.open_for(Entered { entering, resolution }, customer, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -108,28 +112,37 @@ impl Ledger {
             let mut shard = self.customers.lock(number);
             let made = || Customer::new(number, payment.merchant.id, None, now);
             let nobody = shard.nobody(number, made);
-            let entered = Entered { entering, resolution: Resolution::Bypassed, external_id: None };
-            return self.open_for(entered, nobody, seats, now);
+            return self.open_for(Entered { entering, resolution: Resolution::Bypassed }, nobody, seats, now);
         }
         can_be_made(payment)?;
-        let digests = self.identities.digests(payment);
+        let merchant = payment.merchant.as_ref();
+        // A payment is not refused because the merchant's ids are used up.
+        let made = match payment.attributes.value(Attribute::ExternalId) {
+            Some(_) => None,
+            None => self.make_external_id(merchant, Source::Payment).unwrap_or_default(),
+        };
+        let mut digests = self.identities.digests(payment);
+        if let Some(made) = &made {
+            digests.extend(self.identities.of_external_id(merchant.id, &made.id));
+        }
         let alone = self.identity_stripes.lock_all(digests.into_iter());
         found = self.identities.find(payment, sent, || {});
-        if let Found::Customer(..) = found {
-            // Somebody made the customer while this request waited.
-            drop(alone);
+        // Somebody made the customer, or took the id, while this request waited.
+        if matches!(found, Found::Customer(..))
+            || made.as_ref().is_some_and(|made| self.is_taken(merchant.id, &made.id))
+        {
+            drop((alone, made));
             return self.open(&Entering { found, ..*entering }, seats, now);
         }
         if !follows.takes_any_time() {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
         }
         let number = self.next_number()?;
-        let mut customer = Customer::newcomer(number, &payment.merchant, now);
-        // A payment is not refused because no id is left to be made.
-        let is_sent = payment.attributes.value(Attribute::ExternalId).is_some();
-        let made = || self.make_external_id(&payment.merchant, Source::Payment).ok().flatten();
-        let made = if is_sent { None } else { made() };
-        let entered = Entered { entering, resolution: Resolution::Created, external_id: made.as_deref() };
+        let mut customer = Customer::newcomer(number, merchant, now);
+        let external_id = made.as_ref().map(|made| made.id.clone());
+        made.into_iter().for_each(|made| self.use_external_id(made));
+        let entering = &Entering { external_id: external_id.as_deref(), ..*entering };
+        let entered = Entered { entering, resolution: Resolution::Created };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
         let answer = self.open_for(entered, &mut customer, seats, now)?;
@@ -156,7 +169,7 @@ impl Ledger {
         seats: &mut Seats,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        let Entered { entering, resolution, external_id } = entered;
+        let Entered { entering, resolution } = entered;
         let Entering { rules, payment, follows, opened, key, sent, .. } = *entering;
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
@@ -178,12 +191,8 @@ impl Ledger {
         let defined_by = AttributeSet::of(&payment.endpoint().client_definition);
         let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };
-        let mut before = beforehand(&question, somebody, &decision, resolution);
-        before.extend(external_id.map(|id| {
-            let mut set = Attributes::default();
-            set.set(Attribute::ExternalId, id);
-            Event::Changed(Change::Attributes { set, removed: AttributeSet::default() })
-        }));
+        let offered = self.fillable(payment, customer, resolution, entering.external_id);
+        let before = beforehand(&question, somebody, &decision, resolution, &offered);
         let mut transaction = Transaction::open(opening(&question, somebody, &decision, recording));
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
         let is_named =
@@ -227,6 +236,37 @@ impl Ledger {
         let customer = customer_of(&transaction, customer, identifier);
         let answer = Answer::recorded(transaction, customer, headroom, now, Lsn(recorded.number));
         Ok(Answer { warnings, explanation, replay: false, ..answer })
+    }
+
+    /// The attributes of a payment that may be filled: none that is unique and somebody else's, and no identifier where a
+    /// label forbids another one. With a new customer's external id.
+    fn fillable<'p>(
+        &self,
+        payment: &'p Payment<'_>,
+        customer: &Customer,
+        resolution: Resolution,
+        external_id: Option<&str>,
+    ) -> Cow<'p, Attributes> {
+        let merchant = payment.merchant.as_ref();
+        let mut offered = Cow::Borrowed(&payment.attributes);
+        let is_new = resolution == Resolution::Created;
+        let fixed = !is_new && merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange);
+        let is_identifier = |attribute: Attribute| identifier_of(attribute).is_some();
+        let barred: SmallVec<[Attribute; 3]> = match fixed {
+            true => payment.attributes.iter().map(|(known, _)| known).filter(|known| is_identifier(*known)).collect(),
+            false => {
+                let unique = unique_of(payment);
+                let missing = unique.iter().filter(|(known, _)| customer.attributes.value(*known).is_none());
+                let others = |(attribute, value): &(Attribute, &str)| {
+                    let having = self.identities.having(merchant.id, *attribute, value);
+                    having.iter().any(|number| *number != customer.number)
+                };
+                missing.filter(others).map(|(attribute, _)| attribute).collect()
+            }
+        };
+        barred.iter().for_each(|attribute| offered.to_mut().set(*attribute, ""));
+        external_id.iter().for_each(|id| offered.to_mut().set(Attribute::ExternalId, id));
+        offered
     }
 
     /// A level name that a `crm` merchant's request brings and nobody knows becomes a level to be configured.
@@ -302,7 +342,8 @@ impl Ledger {
     ) -> Result<Moved, Refusal> {
         let sent = self.identities.sent_identifier(payment);
         let found = self.identities.find(payment, sent, || {});
-        let entering = Entering { rules, payment, follows: approval, opened: Opened::Unreserved, key, sent, found };
+        let (opened, external_id) = (Opened::Unreserved, None);
+        let entering = Entering { rules, payment, follows: approval, opened, key, sent, found, external_id };
         let answer = self.open(&entering, &mut stripe.seats, now)?;
         let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
         let unknown = || Refusal::UnknownTransaction(id.to_string());
@@ -313,6 +354,16 @@ impl Ledger {
         let headroom = headroom_of(rules, customer, &known.transaction, now);
         Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, headroom, now, false) })
     }
+}
+
+/// The attributes of a payment of which the merchant's customers have none in common.
+fn unique_of(payment: &Payment<'_>) -> Attributes {
+    let policy = &payment.merchant.registration;
+    let is_unique = |attribute| identifier_of(attribute).is_some_and(|identifier| policy.rule(identifier).unique);
+    let mut unique = Attributes::default();
+    let offered = payment.attributes.iter().filter(|(attribute, _)| is_unique(*attribute));
+    offered.for_each(|(attribute, value)| unique.set(attribute, value));
+    unique
 }
 
 /// The operation of a payment's outcome.

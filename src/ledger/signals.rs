@@ -121,6 +121,23 @@ impl Ledger {
         events
     }
 
+    /// What follows where a customer comes to hold instruments by changes, as by a payment.
+    pub(super) fn hold_stored(&self, customer: &Customer, events: &mut Vec<Event>, at: Millis) {
+        let mut is_blocked = false;
+        for event in events.iter() {
+            if let Event::Changed(Change::Instrument(stored)) = event
+                && !customer.holds_instrument(&stored.id)
+            {
+                // The index first, as above.
+                self.index_holder(&stored.id, customer.number);
+                is_blocked |= self.blocked_instruments.contains(&stored.id);
+            }
+        }
+        if is_blocked {
+            events.push(Event::Signalled { signal: Signal::FraudConfirmed, at });
+        }
+    }
+
     /// What is to be recorded because a payment by instruments succeeded, which the customer holds or is about to.
     pub(super) fn used<'i>(customer: &Customer, instruments: impl Iterator<Item = &'i str>, at: Millis) -> Vec<Event> {
         let known = |id: &str| customer.profile()?.instrument(id).map(|instrument| instrument.successes);

@@ -29,7 +29,7 @@ fn daemon() -> Daemon {
 }
 
 /// The status and the body of a call with a token, or with none.
-fn call(daemon: &Daemon, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+pub(crate) fn call(daemon: &Daemon, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
     let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     let length = body.len();

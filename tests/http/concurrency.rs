@@ -12,7 +12,7 @@ use crate::replays::timeless;
 use crate::shop::{CRM, acme, gold, pay, with, without};
 
 /// Calls from several threads at once, each with its number, and collects what they hand back.
-fn at_once<T: Send>(threads: usize, calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn at_once<T: Send>(threads: usize, calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(threads);
     let (barrier, call) = (&barrier, &call);
     thread::scope(|scope| {

@@ -274,6 +274,23 @@ impl Daemon {
         self.finish(self.agent.post(self.url(path)).send_empty(), path)
     }
 
+    /// A call by any method with a JSON value.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.send_text(method, path, &body.to_string())
+    }
+
+    /// A call by any method with a body exactly as written.
+    pub(crate) fn send_text(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        self.finish(self.agent.run(request.expect("a request")), path)
+    }
+
+    /// `DELETE`.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.finish(self.agent.delete(self.url(path)).call(), path)
+    }
+
     /// Reserves at `acme`.
     pub(crate) fn reserve(&self, body: &Value) -> Answer {
         self.post("/v1/merchants/acme/transactions", body)
