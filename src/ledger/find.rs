@@ -137,3 +137,6 @@ impl Ledger {
         self.search.candidates(merchant, &sought).into_iter().map(u64::from).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
