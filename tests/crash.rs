@@ -49,6 +49,8 @@ mod life;
 mod reload;
 #[path = "crash/side.rs"]
 mod side;
+#[path = "crash/staff.rs"]
+mod staff;
 #[path = "crash/stage.rs"]
 mod stage;
 #[path = "crash/story.rs"]

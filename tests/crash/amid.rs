@@ -9,7 +9,7 @@ use crate::story::Mix;
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 
-const MIX: Mix = Mix { steps: 170, side: 12, keeps: 9, syncs: 0, restarts: 1, reloads: 5, waits: 70 };
+const MIX: Mix = Mix { steps: 170, side: 12, staff: 25, keeps: 9, syncs: 0, restarts: 1, reloads: 5, waits: 70 };
 
 #[test]
 fn a_snapshot_amid_operations_and_what_follows_it_are_the_same_state() {

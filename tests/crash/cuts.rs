@@ -56,6 +56,7 @@ impl Trial {
         let besides = match &step.act {
             Act::Line(_) => 1,
             Act::Signal { instrument: Some(_), .. } => step.last - before - 1,
+            Act::Staff { deed, .. } if deed.reaches_many() => step.last - before - 1,
             _ => 0,
         };
         assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} behind {before}");
@@ -150,7 +151,7 @@ impl Trial {
                 let Some(step) = self.story.steps.get(next) else { break };
                 next += 1;
                 match (&step.act, &step.said) {
-                    (Act::Line(_) | Act::Signal { .. }, Some(want)) => {
+                    (Act::Line(_) | Act::Signal { .. } | Act::Staff { .. }, Some(want)) => {
                         assert_eq!(stage.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
                     }
                     (Act::Reload(form), _) => stage.reload(form),
@@ -183,8 +184,8 @@ impl Trial {
     }
 }
 
-const SHORT: Mix = Mix { steps: 28, side: 20, keeps: 10, syncs: 5, restarts: 4, reloads: 5, waits: 75 };
-const LONG: Mix = Mix { steps: 160, side: 12, keeps: 7, syncs: 3, restarts: 2, reloads: 5, waits: 70 };
+const SHORT: Mix = Mix { steps: 28, side: 20, staff: 25, keeps: 10, syncs: 5, restarts: 4, reloads: 5, waits: 75 };
+const LONG: Mix = Mix { steps: 160, side: 12, staff: 25, keeps: 7, syncs: 3, restarts: 2, reloads: 5, waits: 70 };
 
 /// Each degree, one after the other.
 pub fn degree(seed: u64) -> Sync {

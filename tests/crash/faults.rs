@@ -7,7 +7,7 @@ use crate::seeds;
 use crate::story::Mix;
 use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
 
-const MIX: Mix = Mix { steps: 26, side: 15, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
+const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
 
 #[test]
 fn a_call_that_fails_costs_no_acknowledged_operation() {

@@ -10,7 +10,7 @@ use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::collections::BTreeMap;
 
-const MIX: Mix = Mix { steps: 14, side: 20, keeps: 0, syncs: 0, restarts: 0, reloads: 0, waits: 100 };
+const MIX: Mix = Mix { steps: 14, side: 20, staff: 25, keeps: 0, syncs: 0, restarts: 0, reloads: 0, waits: 100 };
 
 #[test]
 fn a_flipped_bit_is_refused_or_cut_or_passed_over_and_never_counts_wrong() {

@@ -47,7 +47,7 @@ pub fn live(
     for (n, step) in story.steps.iter().enumerate().take(to).skip(from) {
         promised.begun = n + 1;
         match &step.act {
-            Act::Line(_) | Act::Signal { .. } => {
+            Act::Line(_) | Act::Signal { .. } | Act::Staff { .. } => {
                 let want = step.said.as_ref().expect("an answer");
                 let mut said = stage.act(&step.act);
                 if said.text != want.text {

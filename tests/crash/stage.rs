@@ -2,6 +2,7 @@
 
 use crate::calendar::instant;
 use crate::reload::Form;
+use crate::staff;
 use crate::story::Act;
 use arc_swap::ArcSwap;
 use levelgate::{
@@ -161,6 +162,10 @@ impl Stage {
                         Said { text: format!("{refusal:?}"), replay: false, refused: true, rests_on }
                     }
                 }
+            }
+            Act::Staff { deed, at } => {
+                let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
+                staff::act(self, deed, now)
             }
             other => panic!("{other:?} is for whoever holds the stage"),
         }

@@ -6,9 +6,11 @@ use crate::chance::Chance;
 use crate::compare;
 use crate::configure::{Setup, configure};
 use crate::generate::Generator;
+use crate::ledger::Customer;
 use crate::oracle::{Answer, Oracle};
 use crate::reload::Form;
 use crate::side::{self, Side};
+use crate::staff::{self, Deed};
 use crate::stage::{Said, Stage};
 use serde_json::Value;
 use std::path::Path;
@@ -21,6 +23,8 @@ pub enum Act {
     Line(String),
     /// Something becomes known of a customer, and perhaps of an instrument.
     Signal { merchant: String, customer: String, signal: &'static str, instrument: Option<String>, at: String },
+    /// Staff do something with a customer.
+    Staff { deed: Deed, at: String },
     /// A snapshot; then the archive takes sealed segments, and what is old leaves memory, where that is asked for.
     Keep { archives: bool, retires: bool },
     /// The medium gets what the system has.
@@ -62,6 +66,7 @@ pub struct Story {
 pub struct Mix {
     pub steps: usize,
     pub side: i64,
+    pub staff: i64,
     pub keeps: i64,
     pub syncs: i64,
     pub restarts: i64,
@@ -86,7 +91,7 @@ impl Told {
     /// Does one thing; the models must agree with what is said to it.
     pub fn tell(&mut self, act: &Act, about: &str) -> Option<(Said, Option<Answer>)> {
         let said = match act {
-            Act::Line(_) | Act::Signal { .. } => self.twin.act(act),
+            Act::Line(_) | Act::Signal { .. } | Act::Staff { .. } => self.twin.act(act),
             Act::Keep { .. } | Act::Sync | Act::Restart => return None,
             Act::Reload(form) => {
                 self.twin.reload(form);
@@ -97,6 +102,8 @@ impl Told {
         let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
         let mut answer = None;
         match act {
+            Act::Line(line) if is_of_staff(line) => self.count_staff(),
+            Act::Staff { .. } => self.count_staff(),
             Act::Line(line) if is_of_side(line) => {
                 let fields: Value = serde_json::from_str(line).expect("a line");
                 let text = |key: &str| fields[key].as_str();
@@ -128,6 +135,22 @@ impl Told {
         }
         Some((said, answer))
     }
+
+    /// Lets the model of payments know of every number that a customer of the staff's has.
+    fn count_staff(&mut self) {
+        let next = |customers: usize| 1_000_001 + customers as u64;
+        for number in staff::numbers(&self.twin) {
+            if number == next(self.oracle.customers.len()) {
+                let merchant = staff::MERCHANT.to_owned();
+                self.oracle.customers.push(Customer { merchant, number, ..Customer::default() });
+            }
+        }
+    }
+}
+
+/// Whether a line pays for a customer whom staff look after, of whom the models know no more than the number.
+pub fn is_of_staff(line: &str) -> bool {
+    line.contains(&format!("\"merchant\": {:?}", staff::MERCHANT))
 }
 
 fn is_of_side(line: &str) -> bool {
@@ -141,9 +164,11 @@ impl Story {
         let config = tempfile::tempdir().expect("a temporary folder");
         let setup: Setup = configure(&mut chance, config.path());
         side::configure(config.path());
+        staff::configure(config.path());
         let first = Form::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
         let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
         merchants.extend(side::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));
+        merchants.push((staff::MERCHANT.to_owned(), true));
         let mut forms = vec![first.clone()];
         let mut story = Self { seed, first, merchants, steps: Vec::new(), config };
         let mut told = Told::nothing(&story);
@@ -153,7 +178,7 @@ impl Story {
             let act = if generator.chance.percent(mix.reloads) {
                 Act::Reload(reload(&mut generator, &mut forms, story.config.path(), &about))
             } else {
-                next(&mut generator, &told.side, mix, n)
+                next(&mut generator, &told, mix, n)
             };
             let last = told.twin.journal().last().0;
             let said = told.tell(&act, &about).map(|(said, answer)| {
@@ -191,7 +216,7 @@ fn reload(generator: &mut Generator, forms: &mut Vec<Form>, config: &Path, about
 }
 
 /// What comes next.
-fn next(generator: &mut Generator, side: &Side, mix: Mix, n: usize) -> Act {
+fn next(generator: &mut Generator, told: &Told, mix: Mix, n: usize) -> Act {
     let mut left = generator.chance.between(1, 100);
     let mut is = |share: i64| {
         left -= share;
@@ -207,12 +232,20 @@ fn next(generator: &mut Generator, side: &Side, mix: Mix, n: usize) -> Act {
         let archives = generator.chance.percent(75);
         return Act::Keep { archives, retires: archives && generator.chance.percent(75) };
     }
-    if !is(mix.side) {
+    let (is_staff, is_side) = (is(mix.staff), is(mix.side));
+    if !is_staff && !is_side {
         return Act::Line(generator.next_line());
     }
     generator.seen = generator.seen.max(generator.clock);
-    let at = written(generator.seen);
+    let (now, at) = (generator.seen, written(generator.seen));
     let chance = &mut generator.chance;
+    if is_staff {
+        return match staff::next(chance, n, &at, now, &staff::numbers(&told.twin)) {
+            Ok(deed) => Act::Staff { deed, at },
+            Err(line) => Act::Line(line),
+        };
+    }
+    let side = &told.side;
     let people: Vec<_> = side.people.iter().map(|((merchant, _), person)| (merchant, &person.number)).collect();
     if people.is_empty() || chance.percent(65) {
         let who = format!("s{}", chance.between(0, 3));
