@@ -282,7 +282,7 @@ pub(crate) fn no_card_attribute(attribute: Attribute, value: &str) -> Result<(),
 
 /// Refuses a full card number as a phone number. What has a country's code and no more digits than a number can have
 /// (ITU-T E.164: 15) is a phone number; anything else is judged as an id.
-pub(crate) fn no_card_phone(field: &'static str, text: &str) -> Result<(), Refusal> {
+fn no_card_phone(field: &'static str, text: &str) -> Result<(), Refusal> {
     const DIGITS_MAX: usize = 15;
     match text.trim().strip_prefix('+') {
         Some(rest) if rest.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX => Ok(()),
@@ -416,7 +416,7 @@ mod tests {
         assert!(no_card_number("name", "1700000000000000004").is_err());
         assert!(no_card_id("transaction_id", "1700000000000000004").is_ok());
         for (attribute, card, long) in
-            [(Attribute::Name, true, true), (Attribute::ExternalId, true, false), (Attribute::Phone, false, false)]
+            [(Attribute::Name, true, true), (Attribute::ExternalId, true, false), (Attribute::Phone, true, false)]
         {
             assert_eq!(no_card_attribute(attribute, "4111111111111111").is_err(), card, "{}", attribute.word());
             assert_eq!(no_card_attribute(attribute, "1700000000000000004").is_err(), long, "{}", attribute.word());

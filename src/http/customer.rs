@@ -13,7 +13,7 @@ use crate::{
         money::{Decimal, Minor},
         name::Name,
         own::{OWN_RATES_MAX, OwnLimits, OwnRate},
-        payment::{currency, no_card_id, no_card_number, no_card_phone, parse_name, short, time, word},
+        payment::{currency, no_card_attribute, no_card_id, parse_name, short, time, word},
         profile::{IndividualSettings, Instrument},
         refusal::Refusal,
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
@@ -239,11 +239,7 @@ pub(super) fn read(body: &[u8], rules: &Rules, is_new: bool) -> Result<CustomerI
 pub(super) fn attribute_value(attribute: Attribute, value: String) -> Result<Box<str>, Refusal> {
     let field = attribute.word();
     short(field, &value, ATTRIBUTE_BYTES_MAX)?;
-    match attribute {
-        Attribute::Phone => no_card_phone(field, &value)?,
-        Attribute::ExternalId => no_card_id(field, &value)?,
-        _ => no_card_number(field, &value)?,
-    }
+    no_card_attribute(attribute, &value)?;
     Ok(if value.trim().is_empty() { "".into() } else { value.into() })
 }
 
