@@ -45,10 +45,12 @@
 //! file: whoever has both can test a guess against a digest, also of a customer whose key is erased.
 //!
 //! **The lock order**, for ever: the stripe of the transaction id, the stripes of identities (identifiers, attributes,
-//! instruments) in ascending order, customers by ascending shard, the journal's buffer. No guard of a map is held while
-//! another lock is taken; maps are leaves. An id is claimed by holding its stripe until the answer is known, so the same
-//! id sent meanwhile waits for that answer, and a claim that records nothing leaves nothing behind. Facts are read from
-//! the journal under the stripe alone, never under a customer's lock.
+//! instruments) in ascending order, customers by ascending shard, the journal's buffer. Before all of them stands the
+//! gate through which operations on payments enter, closed only while a level gets another name
+//! ([`ledger::Ledger::rename`]). No guard of a map is held while another lock is taken; maps are leaves. An id is
+//! claimed by holding its stripe until the answer is known, so the same id sent meanwhile waits for that answer, and a
+//! claim that records nothing leaves nothing behind. Facts are read from the journal under the stripe alone, never
+//! under a customer's lock.
 //!
 //! **The shard count** is 4,096 for customers, for stripes and for each index: two requests on different customers
 //! seldom meet, and a table that grows moves one shard's share at a time. It is in no file and can be changed.

@@ -5,9 +5,10 @@ use crate::{
     config::{self, Loaded, Settings, body},
     domain::{
         common::Common,
+        name::Name,
         overlay::{LevelKey, Overlay},
         refusal::Refusal,
-        rules::{Rules, UNKNOWN_LEVEL},
+        rules::{Direction, Rules, UNKNOWN_LEVEL},
         time::Millis,
     },
     http::{
@@ -19,6 +20,18 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
+
+/// The most bytes of the bodies of a level that is renamed, over all currencies: they stand in one record.
+const RENAMED_BYTES_MAX: usize = 8 << 20;
+
+/// A level's names, the old and the new.
+#[derive(Clone, Copy)]
+struct Names {
+    merchant: Name,
+    direction: Direction,
+    from: Name,
+    to: Name,
+}
 
 /// What makes the rules in force.
 pub(super) struct Reloader {
@@ -149,16 +162,82 @@ impl Reloader {
                 keys.dedup();
                 deleted(keys, change)
             }
+            Asked::Rename { merchant, direction, from, to } => {
+                let names = Names { merchant: *merchant, direction: *direction, from: *from, to: *to };
+                return self.rename(names, &files, overlay, change);
+            }
             Asked::PutRates(body) => put_rates(body, &rules, &overlay, change)?,
         };
         if events.is_empty() {
             return Ok(done);
         }
         self.put_in_force(&files, overlay, &events).map_err(Problem::bad_configuration)?;
+        self.tell(change);
+        Ok(done)
+    }
+
+    fn tell(&self, change: &Change) {
         self.health.lock().applied_at = self.desk.clock.wall();
         let by = change.by.map_or_else(String::new, |by| format!(" by {by}"));
         tracing::info!("{}{by}: version {}", change.asked, self.desk.rules.load().version);
-        Ok(done)
+    }
+
+    /// A level under its new name says what it said; the old one is deleted, and stands in no file's way.
+    fn rename(&self, names: Names, files: &Loaded, mut overlay: Overlay, change: &Change) -> Result<Done, Problem> {
+        let Names { merchant, direction, from, to } = names;
+        let not_allowed = |field, reason: &str| Refusal::NotAllowed { field, reason: reason.to_owned() };
+        if [from, to].iter().any(|name| name.as_str() == UNKNOWN_LEVEL) {
+            return Err(not_allowed("to", "cannot be: the level `unknown` is always there, under this name").into());
+        }
+        let rules = self.desk.rules();
+        let known = rules.merchant(merchant.as_str()).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_string()))?;
+        let made = self.desk.ledger.made_levels(merchant);
+        let configured = |name| known.levels.iter().filter(move |l| l.direction == direction && l.name == name);
+        let made_of = |name| made.iter().filter(move |l| l.direction == direction && l.name == name);
+        let called = |name| format!("level `{name}` for {}s of merchant `{merchant}`", direction.word());
+        if configured(to).next().is_some() || made_of(to).next().is_some() {
+            return Err(Refusal::LevelExists(called(to)).into());
+        }
+        let (at, by) = (change.at, change.by);
+        let key = |currency, name| LevelKey { merchant, direction, currency, name };
+        let (mut besides, mut currencies, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for level in configured(from) {
+            let old = key(level.currency, from);
+            let said = overlay.level(&old).and_then(|beside| beside.said.as_ref()?.body.as_deref());
+            let entry = || files.entries.iter().find(|entry| entry.key == old).map(|entry| entry.body.as_str());
+            let body = said.or_else(entry).ok_or_else(|| Refusal::UnknownLevel(old.to_string()))?;
+            bytes += body.len();
+            let created = level.known.created.unwrap_or(at);
+            let new = key(level.currency, to);
+            besides.push(Common::LevelPut { key: new, body: body.into(), created, at, by });
+            currencies.push(level.currency);
+        }
+        for made in made_of(from) {
+            let (currency, at) = (made.currency, made.created);
+            if currencies.contains(&currency) {
+                continue;
+            }
+            besides.push(Common::LevelMade { merchant, name: to, direction, currency, at });
+            currencies.push(currency);
+        }
+        if currencies.is_empty() {
+            return Err(Refusal::UnknownLevel(called(from)).into());
+        }
+        if bytes > RENAMED_BYTES_MAX {
+            return Err(not_allowed(
+                "to",
+                "cannot be: the level says more, over all currencies, than one record holds",
+            )
+            .into());
+        }
+        besides.extend(currencies.iter().map(|currency| Common::LevelDeleted { key: key(*currency, from), at, by }));
+        besides.iter().for_each(|event| overlay.apply(event));
+        let mut rules = Some(Arc::new(files.in_force(&overlay).map_err(Problem::bad_configuration)?));
+        let renamed = Common::LevelRenamed { merchant, direction, from, to, at, by };
+        let mut swap = || rules.take().into_iter().for_each(|rules| self.desk.rules.store(rules));
+        let (customers, _) = self.desk.ledger.rename(&renamed, &besides, &mut swap);
+        self.tell(change);
+        Ok(Done { currencies, customers, ..Done::default() })
     }
 
     /// When a level was first there that a file, the API or a request has made; `None`: there is none.
@@ -184,7 +263,7 @@ impl Reloader {
         body::level(body, &key, merchant, &rules.currencies)?;
         let text = text_of(body);
         let there = self.first_there(&key, rules);
-        let done = Done { is_new: there.is_none(), deleted: Vec::new() };
+        let done = Done { is_new: there.is_none(), ..Done::default() };
         let said = overlay.level(&key).and_then(|beside| beside.said.as_ref()?.body.as_deref());
         if said == Some(&text) {
             return Ok((Vec::new(), done));
@@ -197,11 +276,11 @@ impl Reloader {
 
 fn deleted(keys: Vec<LevelKey>, change: &Change) -> (Vec<Common>, Done) {
     let events = keys.iter().map(|key| Common::LevelDeleted { key: *key, at: change.at, by: change.by }).collect();
-    (events, Done { is_new: false, deleted: keys.into_iter().map(|key| key.name).collect() })
+    (events, Done { deleted: keys.into_iter().map(|key| key.name).collect(), ..Done::default() })
 }
 
 fn put_rates(body: &[u8], rules: &Rules, overlay: &Overlay, change: &Change) -> Result<(Vec<Common>, Done), Problem> {
-    let done = Done { is_new: false, deleted: Vec::new() };
+    let done = Done::default();
     let rates = body::rates(body, &rules.currencies)?;
     if rates.as_of < rules.rates.as_of {
         let in_force = rules.rates.as_of.map_or_else(String::new, |as_of| as_of.to_string());

@@ -172,6 +172,15 @@ pub fn level(body: &[u8], key: &LevelKey, merchant: &Merchant, currencies: &Curr
     compiled.ok_or_else(|| refuse("the level cannot be read".to_owned()))
 }
 
+/// Reads a new name: `{"to": "platinum"}`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn new_name(body: &[u8]) -> Result<Name, Refused> {
+    let name = read(body, "the new name", |s| s.needed_name("to", "write the new name, as \"to\": \"platinum\""))?;
+    name.map(|at| at.value).ok_or_else(|| refuse("`to` is missing".to_owned()))
+}
+
 /// Reads a rate table, with the keys of `rates.toml`.
 ///
 /// # Errors

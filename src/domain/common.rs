@@ -74,6 +74,22 @@ pub enum Common {
         /// When.
         at: Millis,
     },
+    /// An operator gave a level another name, in all currencies of a direction, and with it all that is known under the
+    /// old one.
+    LevelRenamed {
+        /// Whose.
+        merchant: Name,
+        /// Which way the money goes.
+        direction: Direction,
+        /// The old name.
+        from: Name,
+        /// The new one.
+        to: Name,
+        /// When.
+        at: Millis,
+        /// Who, where that is known.
+        by: Option<Name>,
+    },
     /// An operator set the rates.
     RatesPut {
         /// As sent: JSON with the keys of the file.
@@ -96,6 +112,7 @@ impl Common {
             | Self::LevelDeleted { at, .. }
             | Self::LevelFiled { at, .. }
             | Self::RatesPut { at, .. }
+            | Self::LevelRenamed { at, .. }
             | Self::Configured { at, .. } => Some(*at),
             Self::Counted { .. } => None,
         }

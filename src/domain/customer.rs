@@ -3,6 +3,8 @@
 //! [`Customer::apply`] is the only way in which a customer changes, and it cannot fail. A customer is the unit of
 //! consistency: everything that a decision reads and writes lies in one, under one lock.
 
+mod rename;
+
 pub use super::event::{Event, Make, Recorded};
 use super::{
     brief::{Brief, Briefs, Left},

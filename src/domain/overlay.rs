@@ -161,6 +161,7 @@ impl Overlay {
             }
             Common::InstrumentBlocked { .. }
             | Common::LevelMade { .. }
+            | Common::LevelRenamed { .. }
             | Common::Counted { .. }
             | Common::Configured { .. } => {}
         }

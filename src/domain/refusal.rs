@@ -80,6 +80,9 @@ pub enum Refusal {
     /// No level of that key.
     #[error("no {0}")]
     UnknownLevel(String),
+    /// There is a level of that key.
+    #[error("there is a {0} already")]
+    LevelExists(String),
     /// Another customer has what is to be unique.
     #[error("`{field}`: customer {customer_id} has it already")]
     Taken {
@@ -241,6 +244,7 @@ impl Refusal {
             | Self::UnknownCustomer(_)
             | Self::UnknownLevel(_) => Kind::NotFound,
             Self::Conflict(_)
+            | Self::LevelExists(_)
             | Self::Taken { .. }
             | Self::NotRegistered(NotRegistered::Duplicate(_) | NotRegistered::OfAnother { .. }) => Kind::Conflict,
             Self::WrongIdentifier { .. }
@@ -282,6 +286,7 @@ impl Refusal {
             Self::UnknownTransaction(_) => "transaction_not_found",
             Self::UnknownCustomer(_) => "customer_not_found",
             Self::UnknownLevel(_) => "level_not_found",
+            Self::LevelExists(_) => "level_exists",
             Self::WrongIdentifier { .. } => "wrong_identifier",
             Self::UnknownPlace { .. } => "place_unknown",
             Self::EndpointCurrency { .. } => "endpoint_currency",

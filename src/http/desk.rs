@@ -135,6 +135,7 @@ impl Desk {
 
     fn operate_on(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
         const WHEN: &[&str] = &["occurred_at"];
+        let _inside = self.ledger.enter();
         let rules = self.rules.load();
         match op {
             Op::Reserve => self.reserve(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount"]])?, None),
@@ -295,6 +296,7 @@ impl Desk {
     /// # Errors
     /// It is not known.
     pub fn show(&self, merchant: &str, id: &str) -> Result<Vec<u8>, Problem> {
+        let _inside = self.ledger.enter();
         let rules = self.rules.load();
         let now = self.clock.now(None)?;
         let shown = self.ledger.show(&rules, merchant, id, now)?;

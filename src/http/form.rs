@@ -26,6 +26,7 @@ impl Desk {
     /// # Errors
     /// As a check.
     pub fn payment_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
+        let _inside = self.ledger.enter();
         let rules = self.rules.load();
         let fields = Fields::read(body)?.only(&[PAYMENT, &["transaction_id"]])?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;

@@ -9,7 +9,10 @@ use super::{
     problem::{Problem, Told},
     staff::Staff,
 };
-use crate::domain::{money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis};
+use crate::{
+    config::body,
+    domain::{money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis},
+};
 use axum::{
     Extension,
     body::{Body, Bytes},
@@ -35,6 +38,17 @@ pub enum Asked {
         /// Of their limits and settings.
         currency: Currency,
     },
+    /// A level by another name, in all currencies.
+    Rename {
+        /// Whose.
+        merchant: Name,
+        /// Which way the money goes.
+        direction: Direction,
+        /// The old name.
+        from: Name,
+        /// The new one.
+        to: Name,
+    },
     /// Rates as a body says.
     PutRates(Bytes),
 }
@@ -46,6 +60,9 @@ impl fmt::Display for Asked {
             Self::DeleteLevel(key) => write!(f, "{key} was deleted"),
             Self::DeleteCurrency { merchant, direction, currency } => {
                 write!(f, "all levels for {}s in {currency} of merchant `{merchant}` were deleted", direction.word())
+            }
+            Self::Rename { merchant, direction, from, to } => {
+                write!(f, "level `{from}` for {}s of merchant `{merchant}` was renamed `{to}`", direction.word())
             }
             Self::PutRates(_) => f.write_str("the rates were set"),
         }
@@ -64,12 +81,16 @@ pub struct Change {
 }
 
 /// What has come of it; it is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Done {
     /// Whether there was no such level before.
     pub is_new: bool,
     /// The levels that are no more.
     pub deleted: Vec<Name>,
+    /// The currencies in which a level got another name.
+    pub currencies: Vec<Currency>,
+    /// How many customers had anything under the old name.
+    pub customers: usize,
 }
 
 /// What changes the rules in force, one thing at a time.
@@ -132,6 +153,29 @@ pub(crate) async fn delete_currency(staff: Staff) -> Response {
         }
         (Err(problem), _) | (_, Err(problem)) => Err(problem),
     };
+    staff.tell(done).await
+}
+
+/// `POST /v1/merchants/{m}/levels/{direction}/{name}/rename`.
+///
+/// A level may be called `rename`, so that the method tells one address from the other.
+pub(crate) async fn rename(staff: Staff) -> Response {
+    let done = async {
+        if staff.named(2) != "rename" {
+            return Err(Problem::method_not_allowed());
+        }
+        let (direction, from) = (staff.direction(0)?, staff.name(1, "name")?);
+        let to = body::new_name(&staff.body)?;
+        let asked = Asked::Rename { merchant: staff.merchant.id, direction, from, to };
+        let done = change(&staff.daemon, asked, staff.author.by).await?;
+        let currencies: Vec<String> = done.currencies.iter().map(ToString::to_string).collect();
+        let version = &staff.daemon.desk.rules().version;
+        Ok(Told::of(render(&value!({
+            "from": from.as_str(), "to": to.as_str(), "currencies": currencies, "customers": done.customers,
+            "config_version": version,
+        }))))
+    };
+    let done = done.await;
     staff.tell(done).await
 }
 

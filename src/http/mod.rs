@@ -79,7 +79,11 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(m, get(overview::merchant))
         .route(&format!("{m}/levels"), get(overview::levels))
         .route(&format!("{m}/levels/{{direction}}/{{currency}}"), delete(levels::delete_currency))
-        .route(&format!("{m}/levels/{{direction}}/{{currency}}/{{name}}"), put(levels::put).delete(levels::delete))
+        // And `levels/{direction}/{name}/rename`.
+        .route(
+            &format!("{m}/levels/{{direction}}/{{currency}}/{{name}}"),
+            put(levels::put).delete(levels::delete).post(levels::rename),
+        )
         .route("/v1/rates", get(overview::rates).put(levels::put_rates))
         .route("/v1/status", get(handlers::status))
         .route("/v1/reload", post(handlers::reload))

@@ -36,6 +36,7 @@
 //! | 69 | Level deleted | bits (by), which, at, by? |
 //! | 70 | Level filed | bits (digest), which, digest?, created, at |
 //! | 71 | Rates put | bits (by), body (a text), at, by? |
+//! | 72 | Level renamed | bits (by), merchant, direction, from, to, at, by? |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
@@ -105,6 +106,7 @@ mod tag {
     pub(super) const LEVEL_DELETED: u8 = 69;
     pub(super) const LEVEL_FILED: u8 = 70;
     pub(super) const RATES_PUT: u8 = 71;
+    pub(super) const LEVEL_RENAMED: u8 = 72;
 }
 
 mod fact {
@@ -145,6 +147,12 @@ impl Recorded {
             Self::Common(common) => common.recorded_at(),
         }
     }
+}
+
+/// Whether a body is about customers besides the one whose record it is: it begins with a level's new name.
+#[must_use]
+pub fn is_for_all(body: &[u8]) -> bool {
+    body.first() == Some(&tag::LEVEL_RENAMED)
 }
 
 /// Appends an event of a customer; only attributes are sealed. Nothing is allocated but room in `out`.
@@ -278,6 +286,16 @@ pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
             digest.iter().for_each(|digest| out.extend_from_slice(&digest.to_le_bytes()));
             out.put_time(*created);
             out.put_time(*at);
+        }
+        Common::LevelRenamed { merchant, direction, from, to, at, by } => {
+            out.push(tag::LEVEL_RENAMED);
+            out.put_bits([by.is_some()]);
+            out.put_name(*merchant);
+            out.put_word(*direction);
+            out.put_name(*from);
+            out.put_name(*to);
+            out.put_time(*at);
+            out.put_name_if(*by);
         }
         Common::RatesPut { body, at, by } => {
             out.push(tag::RATES_PUT);

@@ -37,7 +37,7 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 
-pub use shapes::{BookDto, BriefDto, CountedDto, HeadDto, LateDto, LevelDto, WorldDto};
+pub use shapes::{BookDto, BriefDto, CountedDto, HeadDto, LateDto, LevelDto, RenameDto, WorldDto};
 
 use super::event::DecodeError;
 use crate::store::{File, read_full};

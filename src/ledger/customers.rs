@@ -105,6 +105,7 @@ impl Ledger {
     /// The policy refuses; what is said cannot be; there are as many customers as there can be.
     pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
         let Applying { merchant, identifier, said, created, author, .. } = *applying;
+        let _inside = self.enter();
         let made_at = created.unwrap_or(now).min(now);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
         // One that somebody takes while it is made is passed over.
@@ -248,7 +249,9 @@ impl Ledger {
     /// Whether a level of this name exists in a direction, configured or made by a request.
     #[must_use]
     pub fn knows_level(&self, merchant: &Merchant, direction: Direction, name: Name) -> bool {
-        let configured = merchant.levels.iter().any(|level| level.direction == direction && level.name == name);
+        // The merchant may have been looked at before a level got another name.
+        let configured = merchant.levels.iter().any(|level| level.direction == direction && level.name == name)
+            && !self.made_levels.is_renamed(merchant.id, direction, name);
         let made = || self.made_levels(merchant.id).iter().any(|level| level.name == name);
         configured || name.as_str() == crate::domain::rules::UNKNOWN_LEVEL || made()
     }

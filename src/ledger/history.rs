@@ -47,10 +47,16 @@ impl Ledger {
         while let Some(at) = place.filter(kept).filter(|_| chapters.len() < STEPS_MAX) {
             let Some(chapter) = self.chapter(number, at)? else { break };
             place = chapter.chronicle.previous;
-            chapters.push(chapter);
+            chapters.push((at, chapter));
         }
         let mut before = Customer::new(number, merchant, None, created);
-        for chapter in chapters.iter().rev() {
+        let mut from = chapters.last().map_or(Place::default(), |(at, _)| *at);
+        for (at, chapter) in chapters.iter().rev() {
+            // Levels that were renamed meanwhile: what the customer had was called otherwise from then on.
+            for renamed in self.made_levels.renames.between(merchant, from, *at) {
+                before.rename_level(renamed.direction, renamed.from, renamed.to);
+            }
+            from = *at;
             let mut behind = before.clone();
             let recorded = Recorded { number: 0, place: Place::default(), key: 0 };
             chapter.events.iter().for_each(|event| behind.apply(recorded, event));

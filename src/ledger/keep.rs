@@ -1,12 +1,12 @@
 //! Saving the state: shard by shard, without a pause. Each customer is true up to a number of its own; whoever reads a
 //! snapshot applies the records behind its begin, each to those customers who do not hold it yet.
 
-use super::{Ledger, index::Seat, shards::SHARDS};
+use super::{Ledger, index::Seat, rename::Renamed, shards::SHARDS};
 use crate::{
     domain::{customer::Customer, money::Currency},
     journal::{
         Lsn,
-        snapshot::{BriefDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, WorldDto},
+        snapshot::{BriefDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, RenameDto, WorldDto},
     },
 };
 use std::{io, sync::atomic::Ordering};
@@ -23,6 +23,7 @@ impl Ledger {
     /// # Errors
     /// Those of whoever takes the pieces.
     pub fn keep(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
+        let _nothing_is_renamed = self.made_levels.keeping.lock();
         let done = (0..SHARDS).try_for_each(|shard| {
             self.being_kept.store(shard + 1, Ordering::SeqCst);
             let numbers: Vec<u64> = self.customers.shard(shard).numbers();
@@ -74,9 +75,14 @@ impl Ledger {
                 .collect(),
             configured: None,
             overlay: Vec::new(),
+            renames: self.made_levels.renames.all().iter().map(rename_dto).collect(),
             counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
         }
     }
+}
+
+fn rename_dto(Renamed { merchant, direction, from, to, place }: &Renamed) -> RenameDto {
+    RenameDto::of(*merchant, *direction, (*from, *to), *place)
 }
 
 fn copy(customer: &Customer, from: u32) -> Vec<(u32, BriefDto)> {

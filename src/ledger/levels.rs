@@ -1,17 +1,20 @@
 //! Levels that requests have made: visible to operators, not configured until somebody gives them a project. And what
 //! operators have said of levels and rates: this room keeps it, and knows neither its meaning nor the files beside it.
 
-use super::Ledger;
+use super::{
+    Ledger,
+    rename::{Gate, Renames},
+};
 use crate::{
     domain::{
         common::Common,
         money::Currency,
         name::Name,
-        overlay::{LevelKey, Overlay},
+        overlay::{Beside, LevelKey, Overlay},
         rules::{Direction, LEVELS_MAX},
         time::Millis,
     },
-    journal::{Journal, Lsn, event},
+    journal::{Appended, Journal, Lsn, event},
 };
 use parking_lot::Mutex;
 use std::{
@@ -40,6 +43,10 @@ const RECORD_BYTES: usize = 1 << 20;
 #[derive(Default)]
 pub(crate) struct MadeLevels {
     state: Mutex<State>,
+    pub(super) renames: Renames,
+    pub(super) gate: Gate,
+    /// Held while a snapshot is taken: what it knows of a customer in several pieces goes by one set of names.
+    pub(super) keeping: Mutex<()>,
     turned_away: AtomicU64,
 }
 
@@ -58,6 +65,12 @@ impl State {
             && let Some(levels) = self.by_merchant.get_mut(&merchant)
         {
             levels.retain(|made| (made.direction, made.currency, made.name) != (direction, currency, name));
+        }
+        if let Common::LevelMade { merchant, name, direction, currency, at: created } = *event {
+            let levels = self.by_merchant.entry(merchant).or_default();
+            if !levels.iter().any(|known| known.name == name) {
+                levels.push(MadeLevel { name, direction, currency, created });
+            }
         }
     }
 }
@@ -106,6 +119,32 @@ impl MadeLevels {
 
     pub(crate) fn of(&self, merchant: Name) -> Vec<MadeLevel> {
         self.state.lock().by_merchant.get(&merchant).cloned().unwrap_or_default()
+    }
+
+    /// Whether a level of this name was renamed, and none of it has come since.
+    pub(crate) fn is_renamed(&self, merchant: Name, direction: Direction, name: Name) -> bool {
+        if !self.renames.knows(merchant, direction, name) {
+            return false;
+        }
+        let state = self.state.lock();
+        let is_of = |key: &LevelKey| (key.merchant, key.direction, key.name) == (merchant, direction, name);
+        let is_there = |beside: &Beside| match &beside.said {
+            Some(said) => said.body.is_some(),
+            None => beside.filed.is_some(),
+        };
+        let made = state.by_merchant.get(&merchant).into_iter().flatten().any(|made| made.name == name);
+        !made && !state.overlay.levels().any(|(key, beside)| is_of(key) && is_there(beside))
+    }
+
+    /// Records as one that a level was renamed, and what else is said in that step.
+    pub(super) fn say_renamed(&self, renamed: &Common, besides: &[Common], journal: &Journal) -> Appended {
+        let mut state = self.state.lock();
+        let mut body = Vec::new();
+        for event in std::iter::once(renamed).chain(besides) {
+            event::encode_common(event, &mut body);
+            state.apply(event);
+        }
+        journal.append(0, &body)
     }
 
     /// Takes what was recorded of what operators have said.

@@ -24,6 +24,7 @@ mod list;
 mod open;
 mod recall;
 mod recover;
+mod rename;
 mod retire;
 mod search;
 mod shards;

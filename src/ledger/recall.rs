@@ -275,7 +275,10 @@ impl Ledger {
                 }
             }
             later.push(noted);
-            if let Some(opening) = opened {
+            if let Some(mut opening) = opened {
+                let (merchant, direction) = (opening.merchant, opening.content.direction);
+                let now = |level| self.made_levels.renames.now(merchant, direction, place, level);
+                opening.level = opening.level.map(now);
                 let mut transaction = Transaction::open(opening);
                 later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
                 return Ok(Recalled { key, seat, place: last, root: place, transaction });

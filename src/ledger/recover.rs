@@ -12,6 +12,7 @@ use super::{
     index::Seat,
     late::Late,
     levels::MadeLevels,
+    rename::Renamed,
     search::{Entry, Marks},
     shards::{SHARDS, Shard, slot},
 };
@@ -107,8 +108,8 @@ impl Recovering {
             lane.late.drain(..).for_each(|(key, seat, place)| world.late.insert(key, seat, place));
             commons.append(&mut lane.commons);
         }
-        commons.sort_by_key(|(lsn, _)| *lsn);
-        commons.into_iter().for_each(|(_, common)| world.common(common));
+        commons.sort_by_key(|(lsn, ..)| *lsn);
+        commons.into_iter().for_each(|(_, place, common)| world.common(place, common));
         let newest = lanes.iter().filter_map(|lane| lane.newest).max();
         let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
         let World { made_levels, late, counted, .. } = world;
@@ -157,23 +158,28 @@ impl Replay for Recovering {
 impl World {
     fn take(&mut self, world: WorldDto) -> Result<(), SnapshotError> {
         self.made_levels.resume_overlay(&world.said()?);
+        for dto in &world.renames {
+            let (merchant, direction, from, to) = dto.names()?;
+            self.made_levels.renames.add(Renamed { merchant, direction, from, to, place: Place(dto.place) });
+        }
         self.next_customer = self.next_customer.max(world.next_customer);
         self.currencies.extend(world.currencies()?);
         for level in &world.levels {
-            self.common(level.made()?);
+            self.common(Place::HERE, level.made()?);
         }
         for late in &world.late {
             let seat = Seat { customer: late.customer, slot: late.slot };
             self.late.insert(late.key, seat, Place(late.place));
         }
         for counted in &world.counted {
-            self.common(counted.counted()?);
+            self.common(Place::HERE, counted.counted()?);
         }
         self.blocked.extend(world.blocked);
         Ok(())
     }
 
-    fn common(&mut self, common: Common) {
+    /// Takes what a record at a place says of no customer.
+    fn common(&mut self, place: Place, common: Common) {
         match common {
             Common::InstrumentBlocked { id, blocked, .. } => {
                 if blocked {
@@ -193,6 +199,10 @@ impl World {
             | Common::LevelDeleted { .. }
             | Common::LevelFiled { .. }
             | Common::RatesPut { .. } => self.made_levels.resume_said(&common),
+            // Customers have taken it each in its turn.
+            Common::LevelRenamed { merchant, direction, from, to, .. } => {
+                self.made_levels.renames.add(Renamed { merchant, direction, from, to, place });
+            }
             Common::Configured { .. } => {}
         }
     }

@@ -107,6 +107,10 @@ impl Shard {
         self.pieces.iter().flatten().flatten().chain(self.others.values())
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Customer> {
+        self.pieces.iter_mut().flatten().flatten().chain(self.others.values_mut())
+    }
+
     pub(crate) fn numbers(&self) -> Vec<u64> {
         self.values().map(|customer| customer.number).collect()
     }
@@ -164,6 +168,11 @@ impl<T: Default> Stripes<T> {
 
     pub(crate) fn lock(&self, key: u64) -> MutexGuard<'_, T> {
         self.0[slot(key)].lock()
+    }
+
+    /// Does something to what lies in each stripe, one after another.
+    pub(crate) fn each(&self, visit: impl Fn(&mut T)) {
+        self.0.iter().for_each(|stripe| visit(&mut stripe.lock()));
     }
 
     /// Locks the stripes of several keys, each once, in ascending order.

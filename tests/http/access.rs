@@ -57,6 +57,7 @@ fn each_role_may_do_what_it_is_for() {
         ("PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", "{}", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR", "", 401, 403, 403, 200),
+        ("POST", "/v1/merchants/acme/levels/deposit/gold/rename", "{\"to\":\"best\"}", 401, 403, 403, 404),
         ("PUT", "/v1/rates", "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}", 401, 403, 403, 200),
         ("POST", "/v1/merchants/acme/customers/1000001/signals", "{\"signal\":\"cleared\"}", 401, 403, 403, 200),
     ] {

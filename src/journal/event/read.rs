@@ -131,6 +131,12 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
             let digest = if has_digest { Some(u128::from_le_bytes(bytes.array()?)) } else { None };
             Common::LevelFiled { key, digest, created: bytes.time()?, at: bytes.time()? }
         }
+        tag::LEVEL_RENAMED => {
+            let [has_author] = bytes.bits("option of LevelRenamed")?;
+            let (merchant, direction) = (bytes.name()?, bytes.word()?);
+            let (from, to, at) = (bytes.name()?, bytes.name()?, bytes.time()?);
+            Common::LevelRenamed { merchant, direction, from, to, at, by: bytes.name_if(has_author)? }
+        }
         tag::RATES_PUT => {
             let [has_author] = bytes.bits("option of RatesPut")?;
             Common::RatesPut { body: bytes.text()?.into(), at: bytes.time()?, by: bytes.name_if(has_author)? }

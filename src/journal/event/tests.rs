@@ -433,6 +433,12 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             Recorded::Common(Common::LevelFiled { key: key(), digest: None, created: at, at: Millis(2) }),
             "4600016d0245555204676f6c640204",
         ),
+        ("level renamed", Recorded::Common(renamed(None)), "4800016d0204676f6c64046265737402"),
+        (
+            "level renamed by somebody",
+            Recorded::Common(renamed(Some(name("ops")))),
+            "4801016d0204676f6c64046265737402036f7073",
+        ),
         ("rates put", Recorded::Common(Common::RatesPut { body: "{}".into(), at, by: None }), "4700027b7d02"),
         (
             "rates put by somebody",
@@ -440,6 +446,11 @@ fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             "4701027b7d02036f7073",
         ),
     ]
+}
+
+fn renamed(by: Option<Name>) -> Common {
+    let (direction, from, to) = (Direction::Withdrawal, name("gold"), name("best"));
+    Common::LevelRenamed { merchant: name("m"), direction, from, to, at: Millis(1), by }
 }
 
 fn key() -> LevelKey {
@@ -610,7 +621,7 @@ fn no_random_bytes_make_it_panic() {
         state ^= state << 17;
         state
     };
-    let tags = [1, 2, 3, 4, 5, 6, 7, 64, 65, 66, 68, 69, 70, 71];
+    let tags = [1, 2, 3, 4, 5, 6, 7, 64, 65, 66, 68, 69, 70, 71, 72];
     for round in 0..100_000 {
         let len = usize::try_from(next() % 120).unwrap();
         // Small bytes come often: they are the lengths and words that lead deeper.

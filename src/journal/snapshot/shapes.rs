@@ -130,6 +130,23 @@ pub struct WorldDto {
     pub counted: Vec<CountedDto>,
     /// What stands beside the files: events that say it, as in the journal.
     pub overlay: Vec<u8>,
+    /// Names of levels that have changed.
+    pub renames: Vec<RenameDto>,
+}
+
+/// A level's name that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenameDto {
+    /// Whose.
+    pub merchant: Text,
+    /// Number of the word.
+    pub direction: u8,
+    /// The old name.
+    pub from: Text,
+    /// The new one.
+    pub to: Text,
+    /// Where the record lies.
+    pub place: u64,
 }
 
 /// How many external ids were made for a merchant's customers.
@@ -360,6 +377,23 @@ impl CountedDto {
     /// A name that is none.
     pub fn counted(&self) -> Result<Common, SnapshotError> {
         Ok(Common::Counted { merchant: name(&self.merchant)?, made: self.made })
+    }
+}
+
+impl RenameDto {
+    /// Of a level's names, and where the record lies that says so.
+    #[must_use]
+    pub fn of(merchant: Name, direction: Direction, (from, to): (Name, Name), place: Place) -> Self {
+        let direction = direction.number();
+        Self { merchant: text(merchant), direction, from: text(from), to: text(to), place: place.0 }
+    }
+
+    /// Whose, in which direction, and the names.
+    ///
+    /// # Errors
+    /// Words and names that are none.
+    pub fn names(&self) -> Result<(Name, Direction, Name, Name), SnapshotError> {
+        Ok((name(&self.merchant)?, word(self.direction)?, name(&self.from)?, name(&self.to)?))
     }
 }
 

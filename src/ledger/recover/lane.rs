@@ -30,8 +30,8 @@ pub(super) struct Lane {
     shards: Vec<Shard>,
     pub(super) next_customer: u64,
     pub(super) currencies: BTreeSet<Currency>,
-    /// What belongs to no customer, with the number of its record.
-    pub(super) commons: Vec<(Lsn, Common)>,
+    /// What belongs to no customer, with the number and the place of its record.
+    pub(super) commons: Vec<(Lsn, Place, Common)>,
     /// The last records about transactions that had left memory.
     pub(super) late: Vec<(u64, Seat, Place)>,
     /// How many transactions came, or somewhat more.
@@ -135,7 +135,10 @@ impl Lane {
         while let Some(event) = events.next(&mut open).map_err(|error| error.to_string())? {
             any = true;
             match event {
-                event::Recorded::Common(common) => self.commons.push((record.lsn, common)),
+                event::Recorded::Common(common) => {
+                    self.renamed(record, &common);
+                    self.commons.push((record.lsn, record.place, common));
+                }
                 event::Recorded::Customer(event) => self.event(record, &event)?,
             }
         }
@@ -146,6 +149,32 @@ impl Lane {
             customer.applied = customer.applied.max(record.lsn.0);
         }
         Ok(())
+    }
+
+    /// Takes of a record, which another lane takes whole, that a level was renamed.
+    ///
+    /// # Errors
+    /// It cannot be understood.
+    pub(super) fn echo(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let mut events = event::Events::of(record.events);
+        while let Some(event) = events.next(&mut |_| Ok(None)).map_err(|error| error.to_string())? {
+            if let event::Recorded::Common(common) = event {
+                self.renamed(record, &common);
+            }
+        }
+        Ok(())
+    }
+
+    /// Renames a level for every customer who does not know of it yet.
+    fn renamed(&mut self, record: &Record<'_>, common: &Common) {
+        let Common::LevelRenamed { merchant, direction, from, to, .. } = *common else { return };
+        for customer in self.shards.iter_mut().flat_map(Shard::values_mut) {
+            let is_it = customer.number >= FIRST_CUSTOMER && customer.merchant == merchant;
+            if is_it && customer.applied < record.lsn.0 && customer.knows_level(direction, from) {
+                customer.rename_level(direction, from, to);
+                customer.applied = record.lsn.0;
+            }
+        }
     }
 
     fn event(&mut self, record: &Record<'_>, event: &Event) -> Result<(), String> {

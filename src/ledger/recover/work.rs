@@ -3,7 +3,7 @@
 use super::lane::Lane;
 use crate::domain::transaction::Place;
 use crate::journal::{
-    Keys, Lsn, Record, Refused,
+    Keys, Lsn, Record, Refused, event,
     snapshot::{Frame, SnapshotError},
 };
 use std::{
@@ -43,8 +43,24 @@ impl Failure {
 /// What lies in a batch, each followed by the next.
 #[derive(Clone, Copy)]
 enum Item {
-    Piece { offset: u64, bytes: usize },
-    Record { lsn: Lsn, epoch: u32, owner: u64, place: Place, bytes: usize },
+    Piece {
+        offset: u64,
+        bytes: usize,
+    },
+    Record {
+        lsn: Lsn,
+        epoch: u32,
+        owner: u64,
+        place: Place,
+        bytes: usize,
+    },
+    /// A record that another lane takes, and that reaches the customers of all.
+    Echo {
+        lsn: Lsn,
+        epoch: u32,
+        place: Place,
+        bytes: usize,
+    },
 }
 
 #[derive(Default)]
@@ -99,10 +115,19 @@ impl Hands {
     pub(super) fn record(&mut self, record: &Record<'_>) {
         let Record { lsn, epoch, owner, place, events } = *record;
         self.put(owner, Item::Record { lsn, epoch, owner, place, bytes: events.len() }, events);
+        if event::is_for_all(events) {
+            let whole = Lane::of(owner, self.hands.len());
+            for lane in (0..self.hands.len()).filter(|lane| *lane != whole) {
+                self.put_in(lane, Item::Echo { lsn, epoch, place, bytes: events.len() }, events);
+            }
+        }
     }
 
     fn put(&mut self, number: u64, item: Item, bytes: &[u8]) {
-        let lane = Lane::of(number, self.hands.len());
+        self.put_in(Lane::of(number, self.hands.len()), item, bytes);
+    }
+
+    fn put_in(&mut self, lane: usize, item: Item, bytes: &[u8]) {
         let hand = &mut self.hands[lane];
         hand.batch.items.push(item);
         hand.batch.bytes.extend_from_slice(bytes);
@@ -172,13 +197,17 @@ fn take(lane: &mut Lane, keys: &Keys, batch: &Batch) -> Result<(), Failure> {
         if let Some(Item::Record { owner, .. }) = batch.items.get(n + 1) {
             lane.touch(*owner);
         }
-        let (Item::Piece { bytes, .. } | Item::Record { bytes, .. }) = *item;
+        let (Item::Piece { bytes, .. } | Item::Record { bytes, .. } | Item::Echo { bytes, .. }) = *item;
         let (these, behind) = rest.split_at(bytes);
         rest = behind;
         match *item {
             Item::Piece { offset, .. } => {
                 let taken = Frame { offset, body: these }.decode().and_then(|piece| lane.piece(keys, piece));
                 taken.map_err(|error| Failure::Piece(offset, error))?;
+            }
+            Item::Echo { lsn, epoch, place, .. } => {
+                let taken = lane.echo(&Record { lsn, epoch, owner: 0, place, events: these });
+                taken.map_err(|what| Failure::Record(Refused { lsn, what }))?;
             }
             Item::Record { lsn, epoch, owner, place, .. } => {
                 let taken = lane.record(keys, &Record { lsn, epoch, owner, place, events: these });

@@ -177,6 +177,9 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (level_key(), time(), option::of(names())).prop_map(|(key, at, by)| Common::LevelDeleted { key, at, by }),
         (level_key(), option::of(any::<u128>()), time(), time())
             .prop_map(|(key, digest, created, at)| Common::LevelFiled { key, digest, created, at }),
+        (names(), word(), names(), names(), time(), option::of(names())).prop_map(
+            |(merchant, direction, from, to, at, by)| Common::LevelRenamed { merchant, direction, from, to, at, by }
+        ),
         (text(), time(), option::of(names())).prop_map(|(body, at, by)| Common::RatesPut { body, at, by }),
     ];
     let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
