@@ -11,7 +11,7 @@ use super::{
     money::Currency,
     name::Name,
     payment::SentLevel,
-    rules::{Direction, words},
+    rules::{Direction, Word, words},
     time::Millis,
     usage::Contribution,
 };
@@ -428,8 +428,8 @@ impl Transaction {
     /// What a reader should notice, each flag once, in the order of [`Flag`].
     #[must_use]
     pub fn flags(&self) -> SmallVec<[Flag; 2]> {
-        let mut flags = SmallVec::new();
-        let mut seen = [false; 6];
+        const FLAGS: &[(&str, Flag)] = Flag::WORDS;
+        let mut seen = [false; FLAGS.len()];
         let reserved = self.opening.opened != Opened::Denied && self.totals.asked > 0;
         seen[Flag::OverLimit as usize] = reserved && self.totals.approved > self.totals.asked;
         seen[Flag::Unreserved as usize] = self.opening.opened == Opened::Unreserved;
@@ -442,11 +442,6 @@ impl Transaction {
                 _ => {}
             }
         }
-        for flag in [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier] {
-            if seen[flag as usize] {
-                flags.push(flag);
-            }
-        }
-        flags
+        FLAGS.iter().map(|(_, flag)| *flag).filter(|flag| seen[*flag as usize]).collect()
     }
 }

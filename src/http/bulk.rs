@@ -119,7 +119,7 @@ fn read(staff: &Staff) -> Result<Asked, Problem> {
     if ids.is_some() && select.0.len() > 1 {
         return Err(Problem::malformed("value_unknown", "`select` has either `ids` or filters").at("select"));
     }
-    let find = wanted(&query.finish())?.map(|find| Find { limit: PAGE_MAX, ..find });
+    let find = wanted(&query.finish(), &staff.merchant)?.map(|find| Find { limit: PAGE_MAX, ..find });
     let (said, limit) = changes(staff, &set)?;
     Ok(Asked { ids, find, said, limit, is_trial })
 }

@@ -223,11 +223,14 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
     match deed {
         Deed::Register { who, said, created } => {
             let (identifier, created) = (who.as_deref(), created.map(Millis));
-            let (admitted, lsn) = ledger.register(&Applying { merchant, identifier, said, created, author }, now)?;
+            let (admitted, lsn) =
+                ledger.register(&Applying { merchant, identifier, said, created, author, is_trial: false }, now)?;
             let (Admitted::Made(number) | Admitted::Known(number) | Admitted::Merged(number)) = admitted;
             Ok((number.to_string(), lsn))
         }
-        Deed::Amend { customer, said } => Ok((customer.clone(), ledger.amend(merchant, customer, said, author, now)?)),
+        Deed::Amend { customer, said } => {
+            Ok((customer.clone(), ledger.amend(merchant, customer, said, (author, now), false)?.1))
+        }
         Deed::Delete { customer } => {
             let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))

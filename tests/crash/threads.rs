@@ -10,7 +10,7 @@ use levelgate::ledger::{Ground, Recovering};
 use levelgate::store::{Store, memory::Memory};
 use std::sync::Arc;
 
-const MIX: Mix = Mix { steps: 160, side: 25, keeps: 3, syncs: 3, restarts: 2, waits: 60, reloads: 5 };
+const MIX: Mix = Mix { steps: 160, side: 25, keeps: 3, syncs: 3, restarts: 2, waits: 60, reloads: 5, staff: 12 };
 
 /// The state of a store as so many threads bring it back: every piece of a snapshot of it, and its newest time.
 fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
