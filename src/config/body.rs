@@ -139,7 +139,11 @@ pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Res
                 s.report.error(&list.span, "`gates` is empty", "name a gate or a route, or leave the key out");
             }
             let show_in_form = method.show_in_form.as_ref().map(|at| at.value);
-            methods.push(OwnMethod { method: name.value, show_in_form, min_amount, max_amount, gates });
+            let own = OwnMethod { method: name.value, show_in_form, min_amount, max_amount, gates };
+            // What says nothing of a method is no setting.
+            if own != OwnMethod::silent(name.value) {
+                methods.push(own);
+            }
         }
         let global = s.table("global_limit", "`global_limit`").map(|table| {
             let [min, max] = [table.decimal("min_amount"), table.decimal("max_amount")];
@@ -232,13 +236,11 @@ fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>
 /// The key at fault: the one that the problem speaks of, or that of the value that it speaks of.
 fn field_of(problem: &Problem, text: &str) -> Option<String> {
     let named = problem.message.split('`').nth(1)?;
-    let (before, rest) = (text.get(..problem.span.start)?, text.get(problem.span.end..)?);
-    let is_value = text.get(problem.span.clone()).is_some_and(|at| at.trim_matches('"') == named);
-    if is_value && !rest.starts_with(" = ") {
-        let key = before.rsplit_once("\" = ").map(|(before, _)| before.rsplit('"').next().unwrap_or_default());
-        return key.map(str::to_owned);
+    // Where the problem is about a value, its key stands right before it.
+    if let Some(before) = text.get(..problem.span.start)?.strip_suffix("\" = ") {
+        return before.rsplit('"').next().map(str::to_owned);
     }
-    Some(named.to_owned())
+    Some(named.split(" = ").next().unwrap_or(named).to_owned())
 }
 
 /// An object with its keys as they came, and its values as they are written; a key that comes twice is refused.
@@ -393,6 +395,10 @@ mod tests {
             (r#"{"filters": [{"window": "dayly", "amount_limit": "1"}]}"#, "window"),
             (r#"{"filters": [{"window": "daily", "amount_limit": "1.001"}]}"#, "amount_limit"),
             (r#"{"filters": [{"window": "daily", "limit": "1"}]}"#, "limit"),
+            (r#"{"filters": [{"window": "daily\n", "amount_limit": "1"}]}"#, "window"),
+            (r#"{"filters": [{"window": "daily", "quantity_limit": 18446744073709551616}]}"#, "quantity_limit"),
+            (r#"{"filters": [{"window": "daily", "quantity_limit": -1}]}"#, "quantity_limit"),
+            (r#"{"filters": {}}"#, "filters"),
             (r#"{"filters": [{"amount_limit": "1"}]}"#, "window"),
             (r#"{"filters": [], "until": "soon"}"#, "until"),
             (r#"{"until": "2026-11-20T10:00:00Z"}"#, "filters"),
@@ -410,9 +416,10 @@ mod tests {
         let [card] = good.methods.as_slice() else { panic!("{good:?}") };
         assert_eq!((card.max_amount, card.show_in_form, card.min_amount), (Some(5_000), Some(false), None));
         assert_eq!((good.global_min, good.global_max), (Some(100), None));
+        assert!(read(r#"{"methods": [{"method": "card", "max_amount": null}]}"#).unwrap().methods.is_empty());
         for (body, want) in [
             (r#"{"methods": [{"max_amount": "1"}]}"#, "`method` is missing"),
-            (r#"{"methods": [{"method": "a"}, {"method": "a"}]}"#, "comes twice"),
+            (r#"{"methods": [{"method": "a", "max_amount": 1}, {"method": "a"}]}"#, "comes twice"),
             (r#"{"methods": [{"method": "a", "min_amount": "2", "max_amount": "1"}]}"#, "above `max_amount`"),
             (r#"{"methods": [{"method": "a", "gates": []}]}"#, "`gates` is empty"),
             (r#"{"global_limits": {}}"#, "did you mean `global_limit`?"),

@@ -139,6 +139,14 @@ pub struct OwnMethod {
     pub gates: Option<Vec<Name>>,
 }
 
+impl OwnMethod {
+    /// Says nothing of a method.
+    #[must_use]
+    pub fn silent(method: Name) -> Self {
+        Self { method, show_in_form: None, min_amount: None, max_amount: None, gates: None }
+    }
+}
+
 words! {
     /// What a stored payment instrument is good for. That payments by it are blocked is no state of one customer's.
     InstrumentState {

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         customer::{Customer, Event},
         identity::{ATTRIBUTE_BYTES_MAX, Attributes},
+        name::NameError,
         payment::{no_card_number, short, word},
         profile::{Change, Instrument, InstrumentState, InstrumentType},
         refusal::Refusal,
@@ -40,6 +41,9 @@ fn store(staff: &Staff) -> Result<Told, Problem> {
     let id = staff.named(1);
     short("payment_instrument", id, ATTRIBUTE_BYTES_MAX)?;
     no_card_number("payment_instrument", id)?;
+    if id.chars().any(char::is_control) {
+        return Err(Refusal::Name { field: "payment_instrument", error: NameError::Control }.into());
+    }
     let sent = read(&staff.body)?;
     let (ledger, now) = (&staff.daemon.desk.ledger, staff.now()?);
     let merchant = staff.merchant.id;
@@ -94,7 +98,9 @@ fn read(body: &[u8]) -> Result<Sent, Problem> {
     for (key, raw) in object(body)?.0 {
         match key.as_str() {
             "type" => sent.kind = text("type", raw)?.map(|kind| word("type", &kind)).transpose()?,
-            "masked_number" => sent.masked = Some(text("masked_number", raw)?.map(Into::into)),
+            "masked_number" => {
+                sent.masked = Some(text("masked_number", raw)?.filter(|text| !text.is_empty()).map(Into::into));
+            }
             "expires" => sent.expires = Some(text("expires", raw)?.map(|month| month_of(&month)).transpose()?),
             "state" => sent.state = text("state", raw)?.map(|state| word("state", &state)).transpose()?,
             "default" => sent.is_default = Some(flag("default", raw)?),
@@ -127,6 +133,13 @@ fn is_masked(kind: InstrumentType, masked: &str) -> Result<(), Refusal> {
     let digits_last = masked.bytes().rev().take_while(u8::is_ascii_digit).count();
     let digits = masked.bytes().filter(u8::is_ascii_digit).count();
     let first_max = if kind == InstrumentType::Card { 6 } else { 0 };
+    // Digits of another script are digits all the same.
+    if masked.chars().any(|c| c.is_control() || (c.is_numeric() && !c.is_ascii())) {
+        return Err(Refusal::NotAllowed {
+            field: FIELD,
+            reason: "holds what is neither a digit nor a mask".to_owned(),
+        });
+    }
     let is_masked = digits < masked.chars().count() || digits <= 4;
     let fits = digits_first.max(digits.saturating_sub(digits_last)) <= first_max || digits == digits_last;
     if is_masked && fits && digits_last <= 4 && digits <= first_max + 4 {
@@ -154,6 +167,9 @@ mod tests {
             (InstrumentType::BankAccount, "DE****3210", true),
             (InstrumentType::BankAccount, "12****3210", false),
             (InstrumentType::Other, "12345", false),
+            (InstrumentType::Card, "•••• 1111", true),
+            (InstrumentType::Card, "411111\u{664}\u{664}\u{664}\u{664}\u{664}\u{664}1111", false),
+            (InstrumentType::Card, "411111\n1111", false),
         ] {
             assert_eq!(is_masked(kind, masked).is_ok(), want, "{} {masked}", kind.word());
         }

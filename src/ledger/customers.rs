@@ -106,6 +106,9 @@ impl Ledger {
     pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
         let Applying { merchant, identifier, said, created, author, .. } = *applying;
         let _inside = self.enter();
+        if created.is_some_and(|created| created > now) {
+            self.bounds.skew.place(created, now, "created_at")?;
+        }
         let made_at = created.unwrap_or(now).min(now);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
         // One that somebody takes while it is made is passed over.

@@ -283,6 +283,12 @@ fn what_cannot_be_said_of_a_customer_is_refused_with_its_field_and_changes_nothi
         (json!({ "merchant_customer_identifier": CARD }), 400, "card_number", "merchant_customer_identifier"),
         (json!({ "merchant_customer_identifier": long }), 400, "text_too_long", "merchant_customer_identifier"),
         (json!({ "merchant_customer_identifier": "x", "created_at": "soon" }), 400, "time_malformed", "created_at"),
+        (
+            json!({ "merchant_customer_identifier": "x", "created_at": "2999-01-01T00:00:00Z" }),
+            422,
+            "too_far_ahead",
+            "created_at",
+        ),
         (json!({}), 422, "identifier_required", "merchant_customer_identifier"),
     ] {
         assert_refused(&daemon.post(CUSTOMERS, &body), status, code, field, &body.to_string());
@@ -322,6 +328,7 @@ fn no_card_number_stands_in_settings_limits_or_instruments() {
         ("/limits/deposit/EUR", json!({ "filters": [{ "window": "daily", "name": CARD, "amount_limit": "1.00" }] })),
         (&format!("/instruments/{CARD}"), json!({})),
         ("/instruments/tok", json!({ "type": "card", "masked_number": CARD })),
+        ("/instruments/tok%01", json!({})),
         ("/instruments/tok", json!({ "type": "bank_account", "masked_number": "123456****3210" })),
     ] {
         let answer = daemon.send("PUT", &of(&id, below), &body);
