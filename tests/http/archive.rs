@@ -122,6 +122,42 @@ fn a_late_fact_finds_what_has_left_memory_once_and_counts_for_the_lifetime() {
 }
 
 #[test]
+fn what_has_left_memory_goes_along_when_its_level_is_renamed() {
+    let mut daemon = a_month_later();
+    assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
+    let rename = json!({ "to": "best" });
+    daemon.post("/v1/merchants/acme/levels/deposit/gold/rename", &rename).ok();
+    let used = |daemon: &Daemon| {
+        let asked = with(pay("probe", "1.00"), &json!({ "explain": true, "customer_level": "best" }));
+        let answer = daemon.check(&asked).ok();
+        assert_eq!(answer["level"]["name"], "best", "{answer}");
+        let limits = answer["limits"].as_array().expect("limits").iter();
+        let lifetime =
+            limits.filter(|limit| limit["filter"] == "lifetime").map(|limit| limit["amount"]["used"].clone());
+        lifetime.last().expect("a lifetime filter")
+    };
+    assert_eq!(used(&daemon), "199.00");
+    for restart in 0..3 {
+        for id in ["t0", "t2", "t79"] {
+            assert_eq!(daemon.fetch(id).ok()["level"]["name"], "best", "{id} after {restart} restarts");
+        }
+        assert!(daemon.reserve(&with(pay("t79", "10.00"), &when(79_000))).is_replay());
+        if restart == 0 {
+            daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" })).ok();
+        } else {
+            // A snapshot behind the new name, and one before it that is still there.
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+        assert_eq!(used(&daemon), "194.00", "what is late counts under the new name, after {restart} restarts");
+        daemon.kill_and_start();
+        daemon.reserve(&tick(31 * DAY)).ok();
+    }
+    let page = daemon.get("/v1/merchants/acme/transactions?customer_id=1000001&limit=1000").ok();
+    let listed = page["transactions"].as_array().expect("a list");
+    assert!(listed.len() == 80 && listed.iter().all(|row| row["level"]["name"] == "best"), "{page}");
+}
+
+#[test]
 fn the_archive_s_index_is_built_again_where_it_is_lost() {
     let mut daemon = a_month_later();
     let before = as_it_was(&daemon, "t0");
