@@ -132,9 +132,9 @@ fn what_has_left_memory_goes_along_when_its_level_is_renamed() {
         let answer = daemon.check(&asked).ok();
         assert_eq!(answer["level"]["name"], "best", "{answer}");
         let limits = answer["limits"].as_array().expect("limits").iter();
-        let lifetime =
+        let mut lifetime =
             limits.filter(|limit| limit["filter"] == "lifetime").map(|limit| limit["amount"]["used"].clone());
-        lifetime.last().expect("a lifetime filter")
+        lifetime.next_back().expect("a lifetime filter")
     };
     assert_eq!(used(&daemon), "199.00");
     for restart in 0..3 {
