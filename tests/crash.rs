@@ -68,6 +68,8 @@ mod faults;
 mod flips;
 #[path = "crash/forgetting.rs"]
 mod forgetting;
+#[path = "crash/levels.rs"]
+mod levels;
 #[path = "crash/meanwhile.rs"]
 mod meanwhile;
 #[path = "crash/regressions.rs"]

@@ -121,7 +121,7 @@ fn what_a_spreadsheet_has_spoilt_is_refused_where_it_stands() {
         ("name", "4111 1111 1111 1111", "full card number"),
         ("merchant_customer_identifier", "4111111111111111", "full card number"),
         ("merchant_customer_identifier", "'4111111111111111", "full card number"),
-        ("phone", "4111111111111111", ""),
+        ("phone", "4111111111111111", "full card number"),
         ("address", "caf\u{e9}", ""),
     ] {
         let read = rows_of(format!("status,{column}\nnew,x\nnew,\"{cell}\"\n"), expected);

@@ -105,7 +105,7 @@ impl Renames {
 
 impl Ledger {
     /// Lets an operation in: the rules that it looks at from here on, and the customers, know levels by the same names
-    /// until it leaves. Nobody enters twice.
+    /// until it leaves. Whoever looks for a transaction under the stripe of its id is inside. Nobody enters twice.
     #[must_use]
     pub fn enter(&self) -> Inside<'_> {
         self.made_levels.gate.enter()
@@ -122,8 +122,6 @@ impl Ledger {
         };
         let _no_snapshot = self.made_levels.keeping.lock();
         let _closed = self.made_levels.gate.close();
-        // What lies in the stripes was read under the old name, and nobody is there to read it again.
-        self.id_stripes.each(|stripe| stripe.held = None);
         let mut shards: Vec<_> = (0..super::shards::SHARDS).map(|place| self.customers.shard(place)).collect();
         let appended = self.made_levels.say_renamed(renamed, besides, &self.journal);
         let place = appended.place;
@@ -140,6 +138,10 @@ impl Ledger {
             }
         }
         swap();
+        drop(shards);
+        // What lies in the stripes was read under the old name. Stripes come before customers, so this comes behind them,
+        // and nobody is inside yet who would look there.
+        self.id_stripes.each(|stripe| stripe.held = None);
         (reached, appended.lsn)
     }
 }

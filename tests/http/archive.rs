@@ -131,10 +131,9 @@ fn what_has_left_memory_goes_along_when_its_level_is_renamed() {
         let asked = with(pay("probe", "1.00"), &json!({ "explain": true, "customer_level": "best" }));
         let answer = daemon.check(&asked).ok();
         assert_eq!(answer["level"]["name"], "best", "{answer}");
-        let limits = answer["limits"].as_array().expect("limits").iter();
-        let mut lifetime =
-            limits.filter(|limit| limit["filter"] == "lifetime").map(|limit| limit["amount"]["used"].clone());
-        lifetime.next_back().expect("a lifetime filter")
+        let limits = answer["limits"].as_array().expect("limits");
+        let lifetime = limits.iter().find(|limit| limit["filter"] == "lifetime").expect("a lifetime filter");
+        lifetime["amount"]["used"].clone()
     };
     assert_eq!(used(&daemon), "199.00");
     for restart in 0..3 {
