@@ -50,6 +50,8 @@ impl Ledger {
     ) -> Result<Carried, Refusal> {
         let key = self.key.transaction(opening.merchant.as_str(), &opening.id);
         let seat = Seat { customer, slot };
+        // A level that is renamed meanwhile would leave its old name in what is written here.
+        let _inside = self.enter();
         // Whoever holds the stripe is alone with the transaction: nothing is added to it meanwhile.
         let mut stripe = self.id_stripes.lock(key);
         stripe.held.take_if(|held| held.seat == seat);

@@ -1,3 +1,5 @@
+//! How many customers a page looks at, and that it finds those whom a scan finds.
+
 use super::*;
 use crate::{
     domain::{
