@@ -4,7 +4,7 @@
 //! Every record from [`Archive::begins_at`] to [`Archive::archived_before`] is known here, and nothing before or behind:
 //! the index and these places change in one step. It knows places of records, not what they mean for a counter.
 //!
-//! Before it a [`filter`] in memory tells most ids that are not there. It is built from the index behind the start, part
+//! Before it a `archive/filter.rs` in memory tells most ids that are not there. It is built from the index behind the start, part
 //! by part, by whoever calls [`Archive::tend`]; what is not built yet is looked up.
 
 mod filter;

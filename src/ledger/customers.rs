@@ -8,6 +8,7 @@ use crate::{
     domain::{
         customer::{Customer, Event, Make},
         identity::Attributes,
+        labels::Restriction,
         name::Name,
         profile::{Author, Change, Source},
         refusal::Refusal,
@@ -175,6 +176,10 @@ impl Ledger {
         let Applying { merchant, author, .. } = *applying;
         let id = into.to_string();
         self.change(merchant.id, &id, (author, now), offered, &mut |customer, now| {
+            if merchant.forbids(customer.labels(), Restriction::BlockMerge) {
+                let reason = format!("is customer {into}'s, into whom nobody may be merged: a label says block_merge");
+                return Err(Refusal::NotAllowed { field: "merge_on_duplicate", reason });
+            }
             let attributes = customer.attributes.missing_from(offered);
             let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
             Ok(filled.into_iter().collect())

@@ -133,7 +133,10 @@ impl Recovering {
                 scope.spawn(move || ledger.take(lane.into_shards(n)))
             };
             let taking: Vec<_> = lanes.into_iter().enumerate().map(take).collect();
-            taking.into_iter().flat_map(|taken| taken.join().unwrap_or_default()).collect()
+            let taken = |taken: std::thread::ScopedJoinHandle<'_, Vec<Entry>>| {
+                taken.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            taking.into_iter().flat_map(taken).collect()
         });
         ledger.search.fill(found_by);
         (ledger, newest)

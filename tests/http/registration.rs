@@ -103,6 +103,17 @@ fn whoever_brings_a_unique_identifier_is_merged_where_the_policy_says_so() {
 }
 
 #[test]
+fn nobody_is_merged_into_a_customer_whose_label_forbids_it() {
+    let label = "[[labels]]\nname = \"alone\"\nrestrictions = [\"block_merge\"]";
+    let daemon = policy(&format!("email = {{ unique = true }}\nmerge_on_duplicate = true\n{label}"));
+    register(&daemon, &alice(&json!({ "email": "a@example.com" })));
+    let refused = daemon.post(CUSTOMERS, &bob(&json!({ "email": "a@example.com", "city": "Rom" }))).problem(422);
+    assert_eq!(refused["code"], "not_allowed", "{refused}");
+    let all = daemon.get(CUSTOMERS).ok();
+    assert_eq!((all["customers"].as_array().map(Vec::len), &all["customers"][0]["city"]), (Some(1), &Value::Null));
+}
+
+#[test]
 fn a_unique_identifier_stays_with_one_customer_whoever_pays() {
     let daemon = policy("email = { unique = true }");
     let id = register(&daemon, &alice(&json!({ "email": "a@example.com" })));
