@@ -335,6 +335,14 @@ impl Keys {
         Ok(disk.sync(self.pending.lock().first)?)
     }
 
+    /// Whether a customer had keys, or was to have none, and all of them are erased.
+    #[must_use]
+    pub fn is_erased(&self, customer: u64) -> bool {
+        let shard = self.shard(customer).read();
+        let is_known = shard.iter_hash(hash(customer)).any(|held| held.customer == customer);
+        is_known && live(&shard, customer).next().is_none()
+    }
+
     /// Hands to the system the keys that were made since the last time: to be called before what they sealed is.
     ///
     /// # Errors

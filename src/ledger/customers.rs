@@ -375,8 +375,13 @@ impl Ledger {
                 Ok(if is_due { erasure(customer, configured.map(AsRef::as_ref)) } else { Vec::new() })
             });
             if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(Customer::is_erased) {
-                self.keys.erase(*number)?;
+                self.search.owes_key(*number);
             }
+        }
+        // Those of before with them, of which the medium said no.
+        for number in self.search.keys_due() {
+            self.keys.erase(number)?;
+            self.search.key_is_erased(number);
         }
         Ok(due.len())
     }
@@ -397,3 +402,6 @@ fn without(said: Cow<'_, Said>, left_out: Identifiers) -> Cow<'_, Said> {
     said.attributes.retain(|(attribute, _)| identifier_of(*attribute).is_none_or(|id| !left_out.contains(id)));
     Cow::Owned(said)
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,6 +141,8 @@ pub(crate) struct Search {
     merchants: DashMap<Name, Arc<Mutex<Catalogue>>>,
     /// Whose personal attributes are to be erased, and when.
     due: Mutex<BTreeSet<(Millis, u64)>>,
+    /// Whose are erased, and whose keys are to follow.
+    keys_due: Mutex<BTreeSet<u64>>,
 }
 
 impl Search {
@@ -215,6 +217,21 @@ impl Search {
     /// Customers whose personal attributes are to be erased by now, at most so many.
     pub(crate) fn due(&self, now: Millis, at_most: usize) -> Vec<u64> {
         self.due.lock().range(..=(now, u64::MAX)).take(at_most).map(|(_, number)| *number).collect()
+    }
+
+    /// A customer's key is to be erased.
+    pub(crate) fn owes_key(&self, number: u64) {
+        self.keys_due.lock().insert(number);
+    }
+
+    /// A customer's key is erased.
+    pub(crate) fn key_is_erased(&self, number: u64) {
+        self.keys_due.lock().remove(&number);
+    }
+
+    /// Customers whose keys are to be erased.
+    pub(crate) fn keys_due(&self) -> Vec<u64> {
+        self.keys_due.lock().iter().copied().collect()
     }
 
     /// Numbers of customers who have all the marks, in the order of the page. Of a span of time that holds many, also
