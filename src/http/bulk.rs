@@ -26,7 +26,7 @@ use crate::{
     },
     ledger::{Find, PAGE_MAX},
 };
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -72,15 +72,7 @@ struct RefusedOut {
 
 /// `POST /v1/merchants/{m}/customers/bulk`.
 pub(crate) async fn bulk(staff: Staff) -> Response {
-    // Off the threads that answer payments: it may go on for a while.
-    let done = tokio::task::spawn_blocking(move || {
-        let done = read(&staff).and_then(|asked| run(&staff, &asked));
-        (staff, done)
-    });
-    match done.await {
-        Ok((staff, done)) => staff.tell(done).await,
-        Err(_) => Problem::internal().into_response(),
-    }
+    staff.aside(|staff| run(staff, &read(staff)?)).await
 }
 
 fn read(staff: &Staff) -> Result<Asked, Problem> {

@@ -22,6 +22,7 @@ use crate::{
         terminal::{self, Placeholder},
         time::Millis,
     },
+    ledger::Ledger,
 };
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -30,8 +31,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 pub(super) struct Shown<'a> {
     pub(super) rules: &'a Rules,
     pub(super) merchant: &'a Merchant,
-    /// Whether payments by an instrument are blocked.
-    pub(super) is_blocked: &'a dyn Fn(&str) -> bool,
+    /// Where it stands which instruments are blocked; `None`: that is not asked.
+    pub(super) ledger: Option<&'a Ledger>,
     pub(super) now: Millis,
 }
 
@@ -81,7 +82,7 @@ impl Shown<'_> {
 
     /// A stored payment instrument.
     pub(super) fn instrument(&self, instrument: &Instrument) -> Value {
-        let is_blocked = (self.is_blocked)(&instrument.id);
+        let is_blocked = self.ledger.is_some_and(|ledger| ledger.blocks(&instrument.id));
         json!({
             "payment_instrument": instrument.id,
             "type": instrument.kind.word(),

@@ -1,7 +1,7 @@
 //! Customers over the wire: lists, lookups, and what staff change.
 
 use super::{
-    customer::{self, Shown},
+    customer,
     desk::render,
     history,
     lists::page_of,
@@ -45,8 +45,7 @@ impl Staff {
     }
 
     fn document_of(&self, customer: &Customer, now: Millis) -> Value {
-        let is_blocked = |id: &str| self.daemon.desk.ledger.blocks(id);
-        Shown { rules: &self.rules, merchant: &self.merchant, is_blocked: &is_blocked, now }.customer(customer)
+        self.shown(now).customer(customer)
     }
 
     fn look<T>(&self, look: impl FnOnce(&Customer, Millis) -> T) -> Result<T, Problem> {
@@ -63,8 +62,7 @@ impl Staff {
 
 /// `GET /v1/merchants/{m}/customers`.
 pub(crate) async fn list(staff: Staff) -> Response {
-    let found = find(&staff);
-    staff.tell(found).await
+    staff.aside(find).await
 }
 
 fn find(staff: &Staff) -> Result<Told, Problem> {
@@ -227,16 +225,16 @@ pub(crate) async fn usage(staff: Staff) -> Response {
 
 /// `GET .../customers/{customer_id}/transactions`.
 pub(crate) async fn transactions(staff: Staff) -> Response {
-    let read = staff
-        .look(|_, _| ())
-        .and_then(|()| page_of(&staff.daemon, staff.merchant.id.as_str(), &staff.query, Some(staff.customer_id())));
-    staff.tell(read.map(Told::of)).await
+    let read = |staff: &Staff| {
+        staff.look(|_, _| ())?;
+        page_of(&staff.daemon, staff.merchant.id.as_str(), &staff.query, Some(staff.customer_id())).map(Told::of)
+    };
+    staff.aside(read).await
 }
 
 /// `GET .../customers/{customer_id}/history`.
 pub(crate) async fn history(staff: Staff) -> Response {
-    let read = history::of(&staff);
-    staff.tell(read.map(Told::of)).await
+    staff.aside(|staff| history::of(staff).map(Told::of)).await
 }
 
 /// `GET .../settings/{direction}/{currency}/{level}`.
@@ -249,9 +247,7 @@ fn read_settings(staff: &Staff) -> Result<Told, Problem> {
     let none = none_of(staff)?;
     let (direction, currency, level) = (none.direction, none.currency, none.level);
     let shown = staff.look(|customer, now| {
-        let is_blocked = |_: &str| false;
-        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
-        shown.settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
+        staff.shown(now).settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
     })?;
     Ok(Told::of(render(&shown)))
 }
@@ -329,9 +325,7 @@ fn no_limits(staff: &Staff) -> Result<OwnLimits, Problem> {
 fn read_limits(staff: &Staff) -> Result<Told, Problem> {
     let none = no_limits(staff)?;
     let shown = staff.look(|customer, now| {
-        let is_blocked = |_: &str| false;
-        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
-        shown.limits(customer.limits_for(none.direction, none.currency).unwrap_or(&none))
+        staff.shown(now).limits(customer.limits_for(none.direction, none.currency).unwrap_or(&none))
     })?;
     Ok(Told::of(render(&shown)))
 }

@@ -25,9 +25,7 @@ pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
     let merchant = staff.merchant.id.as_str();
     ledger.history(merchant, staff.customer_id(), staff.now()?, &mut |chapter, before, after| {
         // Blocks are no customer's, and stand in no customer's history.
-        let is_blocked = |_: &str| false;
-        let now = chapter.chronicle.at;
-        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
+        let shown = Shown { ledger: None, ..staff.shown(chapter.chronicle.at) };
         let is_first = steps.is_empty() && chapter.chronicle.previous.is_none();
         let old = if is_first { Value::Null } else { told(shown.customer(before)) };
         let changes = differences(&old, &told(shown.customer(after)));

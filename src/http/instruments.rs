@@ -1,7 +1,6 @@
 //! Stored payment instruments over the wire.
 
 use super::{
-    customer::Shown,
     desk::render,
     problem::{Problem, Told},
     staff::Staff,
@@ -76,10 +75,9 @@ fn store(staff: &Staff) -> Result<Told, Problem> {
             })
         },
     )?;
-    let is_blocked = |id: &str| ledger.blocks(id);
     let show = |customer: &Customer, now| {
-        let shown = Shown { rules: &staff.rules, merchant: &staff.merchant, is_blocked: &is_blocked, now };
-        customer.profile().and_then(|profile| profile.instrument(id)).map(|instrument| shown.instrument(instrument))
+        let stored = customer.profile().and_then(|profile| profile.instrument(id));
+        stored.map(|instrument| staff.shown(now).instrument(instrument))
     };
     let shown = ledger.look(merchant.as_str(), staff.customer_id(), now, show)?;
     Ok(Told::of(render(&shown)))

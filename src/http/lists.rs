@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{
     extract::{Path, RawQuery, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -34,7 +34,15 @@ pub(crate) async fn transactions(
     Path(merchant): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    told(&daemon.desk, page_of(&daemon, &merchant, query.as_deref().unwrap_or_default(), None)).await
+    // It may look at many, and at what lies on the disk: not on the threads that answer payments.
+    let read = tokio::task::spawn_blocking(move || {
+        let page = page_of(&daemon, &merchant, query.as_deref().unwrap_or_default(), None);
+        (daemon, page)
+    });
+    match read.await {
+        Ok((daemon, page)) => told(&daemon.desk, page).await,
+        Err(_) => Problem::internal().into_response(),
+    }
 }
 
 /// A page of transactions, of all customers or of one.

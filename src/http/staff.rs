@@ -2,6 +2,7 @@
 
 use super::{
     access::Grant,
+    customer::Shown,
     handlers::{Daemon, json, read_body},
     problem::{Problem, Told},
 };
@@ -84,6 +85,23 @@ impl Staff {
     /// The time.
     pub(super) fn now(&self) -> Result<Millis, Problem> {
         self.daemon.desk.time()
+    }
+
+    /// Does what may take long off the threads that answer payments, and says what came of it.
+    pub(super) async fn aside(self, work: impl FnOnce(&Self) -> Result<Told, Problem> + Send + 'static) -> Response {
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&self);
+            (self, done)
+        });
+        match done.await {
+            Ok((staff, done)) => staff.tell(done).await,
+            Err(_) => Problem::internal().into_response(),
+        }
+    }
+
+    /// The customer's surroundings in a document of now.
+    pub(super) fn shown(&self, now: Millis) -> Shown<'_> {
+        Shown { rules: &self.rules, merchant: &self.merchant, ledger: Some(&self.daemon.desk.ledger), now }
     }
 
     /// Says what was read or done, once all that it may rest on is committed.

@@ -148,7 +148,8 @@ async fn spool(mut body: Body) -> Result<File, Problem> {
         if bytes > TABLE_BYTES_MAX {
             return Err(Problem::table_too_large(TABLE_BYTES_MAX));
         }
-        file.write_all(&data).map_err(broken)?;
+        // A full cache makes a write wait for the medium; nobody else is to wait with it.
+        tokio::task::block_in_place(|| file.write_all(&data)).map_err(broken)?;
     }
     Ok(file)
 }
@@ -180,14 +181,7 @@ fn take(
 
 /// `POST /v1/merchants/{m}/customers/mock`: `{"count": 1000, "seed": 1}`.
 pub(crate) async fn mock(staff: Staff) -> Response {
-    let done = tokio::task::spawn_blocking(move || {
-        let done = make_up(&staff);
-        (staff, done)
-    });
-    match done.await {
-        Ok((staff, done)) => staff.tell(done).await,
-        Err(_) => Problem::internal().into_response(),
-    }
+    staff.aside(make_up).await
 }
 
 fn make_up(staff: &Staff) -> Result<Told, Problem> {
