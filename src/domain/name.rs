@@ -23,6 +23,11 @@ pub const NAME_BYTES_MAX: usize = 128;
 
 static NAMES: LazyLock<Mutex<HashMap<&'static str, Name>>> = LazyLock::new(Mutex::default);
 
+thread_local! {
+    /// Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
+    static MET: RefCell<Map<&'static [u8], Name>> = RefCell::default();
+}
+
 /// An interned text of 1 to [`NAME_BYTES_MAX`] bytes: eight bytes, compared and hashed by address.
 ///
 /// Interning is invisible: equal texts are equal names, and no answer depends on an address.
@@ -72,14 +77,18 @@ impl Name {
     }
 
     fn parse_within(text: &str, names_max: usize) -> Result<Self, NameError> {
-        // Each thread remembers the names that it has met, so that a request takes no lock to recognise one.
-        thread_local!(static MET: RefCell<Map<&'static str, Name>> = RefCell::default());
-        if let Some(name) = MET.with_borrow(|met| met.get(text).copied()) {
+        if let Some(name) = Self::met(text.as_bytes()) {
             return Ok(name);
         }
         let name = Self::parse_new(text, names_max)?;
-        MET.with_borrow_mut(|met| met.insert(name.as_str(), name));
+        MET.with_borrow_mut(|met| met.insert(name.as_str().as_bytes(), name));
         Ok(name)
+    }
+
+    /// The name of these bytes, where this thread has parsed it before: that they are text need not be asked again.
+    #[must_use]
+    pub fn met(text: &[u8]) -> Option<Self> {
+        MET.with_borrow(|met| met.get(text).copied())
     }
 
     fn parse_new(text: &str, names_max: usize) -> Result<Self, NameError> {
@@ -161,7 +170,7 @@ impl PartialOrd for Name {
 impl Ord for Name {
     /// By text, never by address: an order that is the same in every process.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.as_str().cmp(other.as_str())
+        if self == other { std::cmp::Ordering::Equal } else { self.as_str().cmp(other.as_str()) }
     }
 }
 impl fmt::Display for Name {

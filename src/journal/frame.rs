@@ -103,6 +103,20 @@ pub struct Framed<'a> {
     pub bytes: usize,
 }
 
+impl Framed<'_> {
+    /// What it is, without the events that it holds.
+    pub(super) fn without_events(&self) -> Framed<'static> {
+        let body = match self.body {
+            Body::Events(_) => Body::Events(&[]),
+            Body::Part { group, .. } => Body::Part { group, events: &[] },
+            Body::Batch { id, synced } => Body::Batch { id, synced },
+            Body::Begin => Body::Begin,
+            Body::End { group, parts } => Body::End { group, parts },
+        };
+        Framed { body, ..*self }
+    }
+}
+
 /// Why bytes are no record of this format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {

@@ -8,11 +8,16 @@ mod mend;
 
 use super::{
     ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Refused, Replay, SegmentInfo,
-    frame::{Body, Flaw, HeadFlaw, SegmentHead},
-    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
+    frame::{Body, Flaw, Framed, HeadFlaw, SegmentHead},
+    walk::{Damage, Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
 use crate::store::Store;
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::BTreeMap,
+    io,
+    panic::resume_unwind,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// What was found at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,6 +80,22 @@ struct Cut {
     may_be_torn: bool,
 }
 
+/// What one segment holds, seen by itself.
+struct Walked {
+    /// Behind its last whole record: where in the file and in the journal, and with which number the next begins.
+    end: u64,
+    place: Place,
+    next_lsn: Lsn,
+    /// The highest.
+    epoch: u32,
+    /// How far its batch headers say that the journal was synced.
+    known: Lsn,
+    /// What begins, belongs to and ends groups, and where, without the events.
+    grouped: Vec<(u64, Framed<'static>)>,
+    /// Why it goes no further.
+    damage: Option<Damage>,
+}
+
 struct Scan<'a> {
     store: &'a dyn Store,
     wanted: Wanted,
@@ -90,8 +111,9 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { what: what.into(), source }
 }
 
+/// The words are only made where something is wrong: this stands behind every record.
 fn reading(path: &str) -> impl FnOnce(io::Error) -> OpenError {
-    io_error(format!("reading {path}"))
+    move |source| OpenError::Io { what: format!("reading {path}"), source }
 }
 
 /// Finds the journal, replays it, and cuts what a power cut has left.
@@ -205,10 +227,10 @@ impl Scan<'_> {
         let mut before: Option<(Lsn, Place, u32)> = None;
         let walked_from = self.segments.get(self.from).map_or(Lsn(1), |found| found.named);
         self.groups = Groups::from(walked_from);
-        for segment in self.from..self.segments.len() {
-            let Some(found) = self.segments.get(segment) else { break };
-            let (path, named) = (found.path.clone(), found.named);
-            let expected = before.map_or(named, |(lsn, ..)| lsn);
+        let walked = self.walk_all();
+        for (segment, walked) in (self.from..).zip(walked) {
+            let Some(found) = self.segments.get_mut(segment) else { break };
+            let expected = before.map_or(found.named, |(lsn, ..)| lsn);
             let whole =
                 |what: &str| Cut { segment, offset: 0, lsn: expected, what: what.to_owned(), may_be_torn: true };
             let flaw = match (found.head, before) {
@@ -223,14 +245,60 @@ impl Scan<'_> {
                 self.look_behind(segment)?;
                 return Ok(Some(whole(what)));
             }
-            let mut walk = self.walk(&path)?;
-            if let Some(cut) = self.walk_through(segment, &mut walk)? {
-                self.look_behind(segment)?;
-                return Ok(Some(cut));
+            let walked = walked?;
+            self.epoch = self.epoch.max(walked.epoch);
+            self.known = self.known.max(walked.known);
+            for (offset, framed) in &walked.grouped {
+                if let Err(what) = self.groups.see(framed) {
+                    self.look_behind(segment)?;
+                    let (lsn, what) = (framed.head.lsn, what.to_owned());
+                    return Ok(Some(Cut { segment, offset: *offset, lsn, what, may_be_torn: false }));
+                }
             }
-            before = Some((walk.next_lsn(), walk.place(), walk.epoch()));
+            found.end = walked.end;
+            found.last = Lsn(walked.next_lsn.0.saturating_sub(1));
+            if let Some(damage) = walked.damage {
+                let path = found.path.clone();
+                match damage.wrong {
+                    Wrong::Bytes(Flaw::Newer(format)) => {
+                        return Err(OpenError::Newer { file: path, format: format.into() });
+                    }
+                    Wrong::Foreign(id) => {
+                        return Err(OpenError::Foreign { file: path, found: id, expected: self.wanted.id });
+                    }
+                    _ => {}
+                }
+                self.look_behind(segment)?;
+                let (what, may_be_torn) = (damage.wrong.to_string(), damage.wrong.may_be_torn());
+                return Ok(Some(Cut { segment, offset: damage.offset, lsn: damage.lsn, what, may_be_torn }));
+            }
+            before = Some((walked.next_lsn, walked.place, walked.epoch));
         }
         Ok(None)
+    }
+
+    /// Walks through each segment by itself, several side by side: that is where a start reads every byte.
+    fn walk_all(&self) -> Vec<Result<Walked, OpenError>> {
+        let segments = self.segments.get(self.from..).unwrap_or_default();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
+        if threads <= 1 {
+            return segments.iter().map(|found| self.walk_through(found)).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let claimed = std::iter::from_fn(|| {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                segments.get(place).map(|found| (place, self.walk_through(found)))
+            });
+            claimed.collect::<Vec<_>>()
+        };
+        let mut walked: Vec<_> = std::thread::scope(|scope| {
+            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let walked = started.into_iter().map(|thread| thread.join().unwrap_or_else(|dead| resume_unwind(dead)));
+            walked.flatten().collect()
+        });
+        walked.sort_unstable_by_key(|(place, _)| *place);
+        walked.into_iter().map(|(_, walked)| walked).collect()
     }
 
     fn walk(&self, path: &str) -> Result<Walk, OpenError> {
@@ -241,40 +309,25 @@ impl Scan<'_> {
         }
     }
 
-    fn walk_through(&mut self, segment: usize, walk: &mut Walk) -> Result<Option<Cut>, OpenError> {
-        let Some(found) = self.segments.get_mut(segment) else { return Ok(None) };
-        let cut = loop {
+    /// One segment, whose head is whole, up to its end or to the first damage.
+    fn walk_through(&self, found: &Found) -> Result<Walked, OpenError> {
+        let mut walk = self.walk(&found.path)?;
+        let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
+        let damage = loop {
             match walk.step().map_err(reading(&found.path))? {
                 Step::End => break None,
-                Step::Record(seen) => {
-                    self.epoch = self.epoch.max(seen.framed.head.epoch);
-                    if let Body::Batch { synced, .. } = seen.framed.body {
-                        self.known = self.known.max(synced);
+                Step::Damage(damage) => break Some(damage),
+                Step::Record(seen) => match seen.framed.body {
+                    Body::Batch { synced, .. } => known = known.max(synced),
+                    Body::Events(_) => {}
+                    Body::Begin | Body::Part { .. } | Body::End { .. } => {
+                        grouped.push((seen.offset, seen.framed.without_events()));
                     }
-                    if let Err(what) = self.groups.see(&seen.framed) {
-                        let (offset, lsn) = (seen.offset, seen.framed.head.lsn);
-                        return Ok(Some(Cut { segment, offset, lsn, what: what.to_owned(), may_be_torn: false }));
-                    }
-                }
-                Step::Damage(damage) => {
-                    match damage.wrong {
-                        Wrong::Bytes(Flaw::Newer(format)) => {
-                            return Err(OpenError::Newer { file: found.path.clone(), format: format.into() });
-                        }
-                        Wrong::Foreign(id) => {
-                            let expected = self.wanted.id;
-                            return Err(OpenError::Foreign { file: found.path.clone(), found: id, expected });
-                        }
-                        _ => {}
-                    }
-                    let (what, may_be_torn) = (damage.wrong.to_string(), damage.wrong.may_be_torn());
-                    break Some(Cut { segment, offset: damage.offset, lsn: damage.lsn, what, may_be_torn });
-                }
+                },
             }
         };
-        found.end = walk.offset();
-        found.last = Lsn(walk.next_lsn().0.saturating_sub(1));
-        Ok(cut)
+        let (end, next_lsn, place, epoch) = (walk.offset(), walk.next_lsn(), walk.place(), walk.epoch());
+        Ok(Walked { end, next_lsn, place, epoch, known, grouped, damage })
     }
 
     /// What batch headers behind a damage say of how far the journal was synced.

@@ -211,23 +211,24 @@ impl World {
     }
 }
 
-/// How many ids go into the index at once.
-const IDS_AT_ONCE: usize = 1 << 19;
+/// How many ids go into the index of a stripe at once: few takings of its lock, and its memory is near for all of them.
+const IDS_AT_ONCE: usize = 128;
 
 impl Ledger {
     /// Takes shards of customers and indexes them; returns by what each customer is to be found.
     fn take(&self, shards: impl Iterator<Item = (usize, Shard)>) -> Vec<Entry> {
         let mut found_by = Vec::new();
-        let mut ids = Vec::with_capacity(IDS_AT_ONCE);
+        let mut ids: Vec<Vec<(u64, Seat)>> = (0..SHARDS).map(|_| Vec::with_capacity(IDS_AT_ONCE)).collect();
         for (place, shard) in shards {
             let (mut transactions, mut left) = (0, 0);
             for customer in shard.values() {
                 let number = customer.number;
-                for (slot, brief) in customer.briefs.starting_at(0) {
-                    ids.push((brief.key, Seat { customer: number, slot }));
-                }
-                if ids.len() >= IDS_AT_ONCE {
-                    self.index_ids(&mut ids);
+                for (nth, brief) in customer.briefs.starting_at(0) {
+                    let of_stripe = &mut ids[slot(brief.key)];
+                    of_stripe.push((brief.key, Seat { customer: number, slot: nth }));
+                    if of_stripe.len() >= IDS_AT_ONCE {
+                        self.index_ids(of_stripe);
+                    }
                 }
                 transactions += customer.briefs.len() as u64;
                 left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
@@ -245,18 +246,14 @@ impl Ledger {
             self.left.fetch_add(left, Ordering::Relaxed);
             *self.customers.shard(place) = shard;
         }
-        self.index_ids(&mut ids);
+        ids.iter_mut().filter(|ids| !ids.is_empty()).for_each(|ids| self.index_ids(ids));
         found_by
     }
 
-    /// Stripe by stripe: between two takings of a lock, memory is waited for side by side.
+    /// Indexes ids of one stripe.
     fn index_ids(&self, ids: &mut Vec<(u64, Seat)>) {
-        ids.sort_unstable_by_key(|(key, _)| slot(*key));
-        for of_stripe in ids.chunk_by(|(one, _), (next, _)| slot(*one) == slot(*next)) {
-            let mut stripe = self.id_stripes.lock(of_stripe[0].0);
-            of_stripe.iter().for_each(|(key, seat)| stripe.seats.insert(*key, *seat));
-        }
-        ids.clear();
+        let mut stripe = self.id_stripes.lock(ids[0].0);
+        ids.drain(..).for_each(|(key, seat)| stripe.seats.insert(key, seat));
     }
 
     /// Makes room in every n-th stripe for its share of so many transactions.

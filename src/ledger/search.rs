@@ -5,15 +5,18 @@
 //! 65,536 customers, and a page costs as many steps as it has rows. Numbers grow in the order in which customers are
 //! made, and pages follow them: who comes or goes meanwhile moves nobody else.
 
-use crate::domain::{customer::Customer, name::Name, rules::Direction, standing::CustomerStatus, time::Millis};
+use crate::domain::{
+    customer::Customer,
+    name::{Map, Name},
+    rules::Direction,
+    standing::CustomerStatus,
+    time::Millis,
+};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use smallvec::SmallVec;
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The most customers made within a span of time that are gathered before a page is looked for; of more, each candidate
 /// is looked at.
@@ -85,7 +88,7 @@ pub(crate) struct Sought<'a> {
 #[derive(Default)]
 struct Catalogue {
     all: RoaringBitmap,
-    by: HashMap<Mark, RoaringBitmap>,
+    by: Map<Mark, RoaringBitmap>,
     created: BTreeSet<(Millis, u32)>,
 }
 

@@ -268,7 +268,12 @@ impl<'a> Bytes<'a> {
     /// A name.
     pub(in crate::journal) fn name(&mut self) -> Result<Name, DecodeError> {
         let at = self.at;
-        Name::parse(self.text()?).map_err(|error| match error {
+        let bytes = self.counted()?;
+        if let Some(met) = Name::met(bytes) {
+            return Ok(met);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Text { at })?;
+        Name::parse(text).map_err(|error| match error {
             NameError::TooMany => DecodeError::NamesFull { at },
             error => DecodeError::Name { at, error },
         })

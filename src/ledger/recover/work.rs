@@ -18,6 +18,8 @@ use std::{
 
 /// Bytes that are handed to a lane at once, or somewhat more.
 const BATCH_BYTES: usize = 128 * 1024;
+/// Customers whose memory is asked for at once.
+const TOUCHED: usize = 8;
 /// Batches that may wait for a lane.
 const BATCHES_MAX: usize = 8;
 
@@ -194,8 +196,12 @@ fn work(mut lane: Lane, keys: &Keys, orders: &Receiver<Order>, has_failed: &Atom
 fn take(lane: &mut Lane, keys: &Keys, batch: &Batch) -> Result<(), Failure> {
     let mut rest = batch.bytes.as_slice();
     for (n, item) in batch.items.iter().enumerate() {
-        if let Some(Item::Record { owner, .. }) = batch.items.get(n + 1) {
-            lane.touch(*owner);
+        if n % TOUCHED == 0 {
+            // Customers lie anywhere in memory: what several wait for comes side by side.
+            let soon = batch.items.iter().skip(n).take(TOUCHED);
+            let owners =
+                soon.filter_map(|item| if let Item::Record { owner, .. } = item { Some(*owner) } else { None });
+            owners.for_each(|owner| lane.touch(owner));
         }
         let (Item::Piece { bytes, .. } | Item::Record { bytes, .. } | Item::Echo { bytes, .. }) = *item;
         let (these, behind) = rest.split_at(bytes);
