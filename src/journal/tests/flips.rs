@@ -75,3 +75,30 @@ fn a_batch_header_behind_a_damage_tells_that_it_was_synced() {
         }
     }
 }
+
+#[test]
+fn of_several_damages_the_first_is_told() {
+    let (store, mut story) = (Memory::new(), Story::default());
+    let opened = open(&store, Sync::Always).unwrap();
+    live(&opened.journal, &mut story, 21, 60);
+    story.sync(&opened.journal);
+    let last = opened.journal.last();
+    drop(opened);
+    let mut paths = store.paths();
+    paths.retain(|path| path.ends_with(".log"));
+    paths.sort_by_key(|path| path.rsplit('/').next().unwrap().to_owned());
+    assert!(paths.len() > 3, "{paths:?}");
+    for (place, first) in paths.iter().enumerate() {
+        for second in &paths[place + 1..] {
+            let image = store.kill_image();
+            for path in [first, second] {
+                assert!(image.flip_bit(path, store.bytes(path).unwrap().len() / 2, 3));
+            }
+            match open_store(Arc::new(image), options(Sync::Always), Lsn(0), last) {
+                Err(OpenError::Corrupt { file, .. }) => assert_eq!(&file, first, "and {second}"),
+                Err(other) => panic!("{first}, {second}: {other}"),
+                Ok(_) => panic!("{first}, {second}: not noticed"),
+            }
+        }
+    }
+}
