@@ -16,11 +16,17 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use smallvec::SmallVec;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-/// The most customers made within a span of time that are gathered before a page is looked for; of more, each candidate
-/// is looked at.
+/// The most customers made within a span of time that are gathered before a page is looked for; of more, those are
+/// candidates whose neighbours by number were made within it.
 const GATHERED_MAX: usize = 20_000;
+/// So many numbers, as a power of two, are neighbours: numbers grow with time, so that few neighbourhoods lie half inside
+/// a span.
+const NEIGHBOURS: u32 = 10;
 
 /// Something by which customers are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,9 +96,16 @@ struct Catalogue {
     all: RoaringBitmap,
     by: Map<Mark, RoaringBitmap>,
     created: BTreeSet<(Millis, u32)>,
+    /// Between which times the customers of each neighbourhood were made, or once were.
+    spans: BTreeMap<u32, (Millis, Millis)>,
 }
 
 impl Catalogue {
+    fn made(&mut self, number: u32, at: Millis) {
+        let (first, last) = self.spans.entry(number >> NEIGHBOURS).or_insert((at, at));
+        (*first, *last) = (at.min(*first), at.max(*last));
+    }
+
     fn candidates(&self, sought: &Sought<'_>) -> Vec<u32> {
         let mut sets: Vec<&RoaringBitmap> = Vec::with_capacity(sought.marks.len());
         for mark in sought.marks {
@@ -114,7 +127,7 @@ impl Catalogue {
         }
     }
 
-    /// Those made within the span, where they are few; `None`: no span, or too many to be gathered.
+    /// Those made within the span; where they are many, also some whose neighbours were. `None`: no span.
     fn made_within(&self, sought: &Sought<'_>) -> Option<RoaringBitmap> {
         if sought.created_from.is_none() && sought.created_to.is_none() {
             return None;
@@ -125,7 +138,16 @@ impl Catalogue {
             return Some(RoaringBitmap::new());
         }
         let within = || self.created.range(from..to);
-        (within().nth(GATHERED_MAX).is_none()).then(|| within().map(|(_, number)| *number).collect())
+        if within().nth(GATHERED_MAX).is_none() {
+            return Some(within().map(|(_, number)| *number).collect());
+        }
+        let mut near = RoaringBitmap::new();
+        for (place, (first, last)) in &self.spans {
+            if *last >= from.0 && *first < to.0 {
+                near.insert_range(place << NEIGHBOURS..=place << NEIGHBOURS | (1 << NEIGHBOURS) - 1);
+            }
+        }
+        Some(near & &self.all)
     }
 }
 
@@ -171,7 +193,8 @@ impl Search {
         let number = small(number);
         let catalogue = self.of(merchant);
         let mut catalogue = catalogue.lock();
-        let Catalogue { all, by, created } = &mut *catalogue;
+        now.iter().for_each(|marks| catalogue.made(number, marks.created));
+        let Catalogue { all, by, created, .. } = &mut *catalogue;
         let marks = |marks: Option<&Marks>| marks.map(|marks| marks.marks.clone()).unwrap_or_default();
         let (old, new) = (marks(before), marks(now));
         for mark in old.iter().filter(|mark| !new.contains(mark)) {
@@ -202,7 +225,8 @@ impl Search {
         for of_merchant in entries.chunk_by(|(one, ..), (next, ..)| one == next) {
             let catalogue = self.of(of_merchant[0].0);
             let mut catalogue = catalogue.lock();
-            let Catalogue { all, by, created } = &mut *catalogue;
+            of_merchant.iter().for_each(|(_, number, marks)| catalogue.made(small(*number), marks.created));
+            let Catalogue { all, by, created, .. } = &mut *catalogue;
             for (_, number, marks) in of_merchant {
                 all.insert(small(*number));
                 marks.marks.iter().for_each(|mark| _ = by.entry(*mark).or_default().insert(small(*number)));

@@ -87,9 +87,9 @@ fn a_page_looks_at_as_many_customers_as_it_shows() {
 }
 
 #[test]
-fn a_long_span_that_hides_few_ends_its_pages_early_and_loses_nobody() {
+fn a_long_span_is_found_by_its_neighbourhoods_and_loses_nobody() {
     let ledger = many();
-    // More were made within it than are gathered: candidates are looked at one by one, so many a page at most.
+    // More were made within it than are gathered.
     let find = Find {
         created_from: Some(Millis(60_000)),
         marks: vec![Mark::Label(name("one"))],
@@ -98,8 +98,24 @@ fn a_long_span_that_hides_few_ends_its_pages_early_and_loses_nobody() {
     };
     let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number);
     assert_eq!((page.customers.len(), page.next, page.visited), (1, None, 1), "what is rare is looked for first");
-    let find = Find { created_from: Some(Millis(60_000)), limit: 50, ..Find::default() };
-    let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number);
-    assert_eq!(page.customers.len(), 50);
-    assert_eq!(page.visited, 60_050, "{:?}", page.next);
+    for (from, to, descending) in [(60_000, 300_000, false), (-1, 60_000, true), (30_000, 77_777, false)] {
+        let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
+        let mut find = Find { created_from, created_to, descending, limit: 50, ..Find::default() };
+        let (mut found, mut visited) = (Vec::new(), 0);
+        loop {
+            let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.created.0);
+            assert!(page.visited <= 50 + 1_024, "{from}..{to}: {}", page.visited);
+            visited += page.visited;
+            found.extend(page.customers);
+            match page.next {
+                Some(next) => find.after = Some(next),
+                None => break,
+            }
+        }
+        found.sort_unstable();
+        let made = i64::try_from(MANY).unwrap();
+        assert!(found.iter().copied().eq(from.max(0)..to.min(made)), "{from}..{to}: {}", found.len());
+        // Two neighbourhoods lie half inside.
+        assert!(visited <= found.len() as u64 + 2 * 1_024, "{from}..{to}: {visited}");
+    }
 }
