@@ -203,6 +203,11 @@ impl Briefs {
         self.len() == 0
     }
 
+    /// Makes room for so many that are about to be added, and for no more.
+    pub(super) fn expect(&mut self, count: usize) {
+        self.newest.reserve_exact(count.min(PIECE.saturating_sub(self.newest.len())));
+    }
+
     /// Adds one; returns its slot.
     pub fn push(&mut self, brief: Brief) -> u32 {
         let slot = self.next_slot();

@@ -305,6 +305,14 @@ impl Customer {
         self.count_brief(slot, &brief, now);
     }
 
+    /// So many briefs are about to be taken back: what grew piece by piece comes back without the room in which it grew.
+    pub fn expect(&mut self, briefs: usize) {
+        self.briefs.expect(briefs);
+        if let [book] = self.books.as_mut_slice() {
+            book.expect(briefs);
+        }
+    }
+
     /// Takes a brief back, as a snapshot kept it, at the time as of which the customer is seen.
     pub fn resume(&mut self, slot: u32, brief: Brief) {
         if slot < self.briefs.first_slot() {

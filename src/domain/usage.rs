@@ -276,6 +276,12 @@ impl Book {
         self.keep_shape(place);
     }
 
+    /// Makes room for so many entries that are about to be added, and for no more.
+    pub(super) fn expect(&mut self, count: usize) {
+        let entries = &mut self.last.entries;
+        entries.reserve_exact(count.min(CHUNK.saturating_sub(entries.len())));
+    }
+
     /// Adds an entry behind all others to a last chunk that has room.
     fn append(&mut self, at: Millis, slot: u32, is: Contribution) {
         if is == Contribution::NONE {

@@ -33,10 +33,12 @@
 //!
 //! What is known of a customer besides payments stands in the head as the events that say it, so that it has one form.
 
+mod briefs;
 mod shapes;
 #[cfg(test)]
 mod tests;
 
+pub use briefs::BriefsIn;
 pub use shapes::{BookDto, BriefDto, CountedDto, HeadDto, LateDto, LevelDto, RenameDto, WorldDto};
 
 use super::event::DecodeError;
@@ -57,6 +59,10 @@ pub const FRAME_BYTES_MAX: u32 = 16 * 1024 * 1024;
 const MAGIC: [u8; 8] = *b"LGSNAP\0\0";
 const FRAME_HEAD_BYTES: usize = 8;
 const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// The variants of [`Piece`] that belong to a customer, as the codec writes them.
+const HEAD: u32 = 0;
+const BRIEFS: u32 = 1;
 
 /// The codec, for ever.
 fn codec() -> impl Options {
@@ -179,15 +185,24 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
     /// Whose head or briefs it is; `None` for any other piece. The order of a customer's pieces counts, that of those of
     /// two customers does not.
     #[must_use]
     pub fn customer(&self) -> Option<u64> {
-        const HEAD: u32 = 0;
-        const BRIEFS: u32 = 1;
         // Both begin with the number, which the codec writes as it is.
         matches!(number_at(self.body, 0), HEAD | BRIEFS).then(|| long_at(self.body, 4)).flatten()
+    }
+
+    /// The briefs in it, one by one; `None`: it is another piece.
+    ///
+    /// # Errors
+    /// It ends before it says how many they are.
+    pub fn briefs(&self) -> Result<Option<BriefsIn<'a>>, SnapshotError> {
+        if number_at(self.body, 0) != BRIEFS {
+            return Ok(None);
+        }
+        BriefsIn::of(self).map(Some)
     }
 
     /// The piece.

@@ -286,14 +286,20 @@ pub(crate) struct Seat {
     pub(crate) slot: u32,
 }
 
+/// The key of a transaction, and where it lives, in 16 bytes.
 #[derive(Clone, Copy)]
-struct Seated {
+pub(crate) struct Seated {
     key: u64,
     customer: u32,
     slot: u32,
 }
 
 impl Seated {
+    pub(crate) fn new(key: u64, seat: Seat) -> Self {
+        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
+        Self { key, customer: small(seat.customer), slot: seat.slot }
+    }
+
     fn seat(&self) -> Seat {
         Seat { customer: u64::from(self.customer), slot: self.slot }
     }
@@ -333,8 +339,11 @@ impl Seats {
     }
 
     pub(crate) fn insert(&mut self, key: u64, seat: Seat) {
-        // Numbers of customers end at the largest that fits; see `LAST_CUSTOMER`.
-        self.0.insert(Seated { key, customer: u32::try_from(seat.customer).unwrap_or(u32::MAX), slot: seat.slot });
+        self.put(Seated::new(key, seat));
+    }
+
+    pub(crate) fn put(&mut self, seated: Seated) {
+        self.0.insert(seated);
     }
 
     pub(crate) fn remove(&mut self, key: u64, seat: Seat) {

@@ -9,7 +9,7 @@ mod work;
 
 use super::{
     Bounds, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
-    index::Seat,
+    index::{Seat, Seated},
     late::Late,
     levels::MadeLevels,
     rename::Renamed,
@@ -27,6 +27,7 @@ use lane::Lane;
 use std::{
     collections::{BTreeSet, HashMap},
     io,
+    panic::resume_unwind,
     sync::{Arc, atomic::Ordering},
 };
 use work::{Failure, Hands};
@@ -119,26 +120,23 @@ impl Recovering {
         ledger.next_customer.store(world.next_customer, Ordering::Relaxed);
         world.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
         world.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
-        // The indexes are sharded, so that several threads make and fill them side by side.
-        let (count, transactions) = (lanes.len(), lanes.iter().map(|lane| lane.opened).sum());
-        std::thread::scope(|scope| {
-            for n in 0..count {
-                let ledger = &ledger;
-                scope.spawn(move || ledger.make_room(n, count, transactions));
-            }
-        });
-        let found_by: Vec<_> = std::thread::scope(|scope| {
+        // The indexes are sharded, so that several threads fill them side by side.
+        let count = lanes.len();
+        let taken: Vec<Taken> = std::thread::scope(|scope| {
             let take = |(n, lane): (usize, Lane)| {
                 let ledger = &ledger;
-                scope.spawn(move || ledger.take(lane.into_shards(n)))
+                scope.spawn(move || ledger.take(lane.opened, lane.into_shards(n)))
             };
             let taking: Vec<_> = lanes.into_iter().enumerate().map(take).collect();
-            let taken = |taken: std::thread::ScopedJoinHandle<'_, Vec<Entry>>| {
-                taken.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            taking.into_iter().flat_map(taken).collect()
+            let taken = taking.into_iter().map(|taking| taking.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            taken.collect()
         });
-        ledger.search.fill(found_by);
+        let (ids, found_by): (Vec<_>, Vec<_>) = taken.into_iter().map(|taken| (taken.ids, taken.found_by)).unzip();
+        std::thread::scope(|scope| {
+            let (ledger, ids) = (&ledger, &ids);
+            (0..count).for_each(|n| drop(scope.spawn(move || ledger.index_ids(ids, n, count))));
+        });
+        ledger.search.fill(found_by.into_iter().flatten().collect());
         (ledger, newest)
     }
 }
@@ -211,24 +209,27 @@ impl World {
     }
 }
 
-/// How many ids go into the index of a stripe at once: few takings of its lock, and its memory is near for all of them.
-const IDS_AT_ONCE: usize = 128;
+/// What the indexes are to hold of the customers of one lane.
+struct Taken {
+    /// Where transactions lie, by the stripe of their ids.
+    ids: Vec<Vec<Seated>>,
+    /// By what customers are found.
+    found_by: Vec<Entry>,
+}
 
 impl Ledger {
-    /// Takes shards of customers and indexes them; returns by what each customer is to be found.
-    fn take(&self, shards: impl Iterator<Item = (usize, Shard)>) -> Vec<Entry> {
+    /// Takes shards of customers, with about so many transactions, and says what the indexes over all are to hold of
+    /// them.
+    fn take(&self, transactions: usize, shards: impl Iterator<Item = (usize, Shard)>) -> Taken {
+        let room = transactions / SHARDS + transactions / SHARDS / 8;
+        let mut ids: Vec<Vec<Seated>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
         let mut found_by = Vec::new();
-        let mut ids: Vec<Vec<(u64, Seat)>> = (0..SHARDS).map(|_| Vec::with_capacity(IDS_AT_ONCE)).collect();
         for (place, shard) in shards {
             let (mut transactions, mut left) = (0, 0);
             for customer in shard.values() {
                 let number = customer.number;
                 for (nth, brief) in customer.briefs.starting_at(0) {
-                    let of_stripe = &mut ids[slot(brief.key)];
-                    of_stripe.push((brief.key, Seat { customer: number, slot: nth }));
-                    if of_stripe.len() >= IDS_AT_ONCE {
-                        self.index_ids(of_stripe);
-                    }
+                    ids[slot(brief.key)].push(Seated::new(brief.key, Seat { customer: number, slot: nth }));
                 }
                 transactions += customer.briefs.len() as u64;
                 left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
@@ -246,20 +247,15 @@ impl Ledger {
             self.left.fetch_add(left, Ordering::Relaxed);
             *self.customers.shard(place) = shard;
         }
-        ids.iter_mut().filter(|ids| !ids.is_empty()).for_each(|ids| self.index_ids(ids));
-        found_by
+        Taken { ids, found_by }
     }
 
-    /// Indexes ids of one stripe.
-    fn index_ids(&self, ids: &mut Vec<(u64, Seat)>) {
-        let mut stripe = self.id_stripes.lock(ids[0].0);
-        ids.drain(..).for_each(|(key, seat)| stripe.seats.insert(key, seat));
-    }
-
-    /// Makes room in every n-th stripe for its share of so many transactions.
-    fn make_room(&self, n: usize, of: usize, transactions: usize) {
+    /// Fills every n-th stripe, each with all of its ids at once: as long as one is filled, its memory is near.
+    fn index_ids(&self, ids: &[Vec<Vec<Seated>>], n: usize, of: usize) {
         for stripe in (n..SHARDS).step_by(of) {
-            self.id_stripes.lock(stripe as u64).seats.reserve(transactions / SHARDS);
+            let seats = &mut self.id_stripes.lock(stripe as u64).seats;
+            seats.reserve(ids.iter().map(|of_lane| of_lane[stripe].len()).sum());
+            ids.iter().flat_map(|of_lane| &of_lane[stripe]).for_each(|seated| seats.put(*seated));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     journal::{
         Keys, Lsn, Record, event,
         keys::Unsealed,
-        snapshot::{Piece, SnapshotError},
+        snapshot::{Frame, Piece, SnapshotError},
     },
     ledger::{
         FIRST_CUSTOMER,
@@ -92,8 +92,21 @@ impl Lane {
     ///
     /// # Errors
     /// It says what cannot be.
-    pub(super) fn piece(&mut self, keys: &Keys, piece: Piece) -> Result<(), SnapshotError> {
-        match piece {
+    pub(super) fn piece(&mut self, keys: &Keys, frame: &Frame<'_>) -> Result<(), SnapshotError> {
+        if let Some(briefs) = frame.briefs()? {
+            let number = briefs.customer;
+            let missing = || SnapshotError::Content(format!("briefs of customer {number} without a head"));
+            let customer = self.shard(number).get_mut(&number).ok_or_else(missing)?;
+            let before = customer.briefs.len();
+            customer.expect(briefs.len());
+            for brief in briefs {
+                let (slot, brief) = brief?;
+                brief.resume_in(customer, slot)?;
+            }
+            self.opened += customer.briefs.len() - before;
+            return Ok(());
+        }
+        match frame.decode()? {
             Piece::Head(head) => {
                 self.is_whole()?;
                 let number = head.number;
@@ -102,13 +115,7 @@ impl Lane {
                 let customer = head.customer(&mut |sealed| unseal(keys, number, sealed))?;
                 self.shard(number).insert(number, customer);
             }
-            Piece::Briefs { customer: number, briefs } => {
-                let missing = || SnapshotError::Content(format!("briefs of customer {number} without a head"));
-                self.opened += briefs.len();
-                let customer = self.shard(number).get_mut(&number).ok_or_else(missing)?;
-                briefs.into_iter().try_for_each(|(slot, brief)| brief.resume_in(customer, slot))?;
-            }
-            Piece::World(_) | Piece::End { .. } => {}
+            Piece::Briefs { .. } | Piece::World(_) | Piece::End { .. } => {}
         }
         Ok(())
     }

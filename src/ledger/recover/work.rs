@@ -208,7 +208,7 @@ fn take(lane: &mut Lane, keys: &Keys, batch: &Batch) -> Result<(), Failure> {
         rest = behind;
         match *item {
             Item::Piece { offset, .. } => {
-                let taken = Frame { offset, body: these }.decode().and_then(|piece| lane.piece(keys, piece));
+                let taken = lane.piece(keys, &Frame { offset, body: these });
                 taken.map_err(|error| Failure::Piece(offset, error))?;
             }
             Item::Echo { lsn, epoch, place, .. } => {

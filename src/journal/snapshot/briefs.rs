@@ -1,0 +1,144 @@
+//! Briefs, read one by one as the codec writes them: nearly all of a snapshot is briefs, and a start waits for them.
+
+use super::{BRIEFS, BriefDto, Frame, SnapshotError};
+
+/// The briefs of one piece. It takes and refuses what [`Frame::decode`] does, and makes no list of them.
+#[derive(Debug, Clone)]
+pub struct BriefsIn<'a> {
+    /// Whose.
+    pub customer: u64,
+    /// How many are to come.
+    left: u64,
+    rest: &'a [u8],
+    offset: u64,
+}
+
+impl<'a> BriefsIn<'a> {
+    pub(super) fn of(frame: &Frame<'a>) -> Result<Self, SnapshotError> {
+        let mut rest = frame.body;
+        let mut begin = || {
+            let is_briefs = u32::from_le_bytes(take(&mut rest)?) == BRIEFS;
+            let (customer, left) = (long(&mut rest)?, long(&mut rest)?);
+            (is_briefs && (left > 0 || rest.is_empty())).then_some((customer, left))
+        };
+        let (customer, left) = begin().ok_or(SnapshotError::Damaged { offset: frame.offset })?;
+        Ok(Self { customer, left, rest, offset: frame.offset })
+    }
+
+    /// How many are to come, or as many as there is room for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        /// Of a brief without anything that need not be there.
+        const BYTES_MIN: usize = 48;
+        usize::try_from(self.left).unwrap_or(usize::MAX).min(self.rest.len() / BYTES_MIN)
+    }
+
+    /// Whether none is to come.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    fn brief(&mut self) -> Option<(u32, BriefDto)> {
+        let rest = &mut self.rest;
+        let slot = u32::from_le_bytes(take(rest)?);
+        let brief = BriefDto {
+            at: signed(rest)?,
+            hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
+            gross: long(rest)?,
+            net: long(rest)?,
+            place: long(rest)?,
+            key: long(rest)?,
+            book: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
+            status: u8::from_le_bytes(take(rest)?),
+            flags: u8::from_le_bytes(take(rest)?),
+        };
+        // Nothing stands behind the last.
+        (self.left > 1 || rest.is_empty()).then_some((slot, brief))
+    }
+}
+
+impl Iterator for BriefsIn<'_> {
+    type Item = Result<(u32, BriefDto), SnapshotError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let brief = self.brief();
+        self.left = if brief.is_some() { self.left - 1 } else { 0 };
+        Some(brief.ok_or(SnapshotError::Damaged { offset: self.offset }))
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*taken)
+}
+
+fn long(rest: &mut &[u8]) -> Option<u64> {
+    take(rest).map(u64::from_le_bytes)
+}
+
+fn signed(rest: &mut &[u8]) -> Option<i64> {
+    take(rest).map(i64::from_le_bytes)
+}
+
+fn there_is(rest: &mut &[u8]) -> Option<bool> {
+    match take(rest)? {
+        [0] => Some(false),
+        [1] => Some(true),
+        [_] => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Piece, codec};
+    use super::*;
+    use bincode::Options;
+    use proptest::prelude::*;
+
+    fn brief() -> impl Strategy<Value = (u32, BriefDto)> {
+        let numbers = (any::<i64>(), any::<Option<i64>>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+        let rest = (any::<u32>(), any::<Option<u16>>(), any::<u8>(), any::<u8>());
+        (numbers, rest).prop_map(|((at, hold_until, gross, net, place, key), (slot, book, status, flags))| {
+            (slot, BriefDto { at, hold_until, gross, net, place, key, book, status, flags })
+        })
+    }
+
+    fn one_by_one(body: &[u8]) -> Option<(u64, Vec<(u32, BriefDto)>)> {
+        let briefs = Frame { offset: 9, body }.briefs().ok()??;
+        let (customer, most) = (briefs.customer, briefs.len());
+        let briefs = briefs.collect::<Result<Vec<_>, _>>().ok()?;
+        assert_eq!(briefs.len(), most);
+        Some((customer, briefs))
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_what_the_codec_reads(
+            customer in any::<u64>(),
+            briefs in prop::collection::vec(brief(), 0..6),
+            spoilt in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+            cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+            behind in prop::collection::vec(any::<u8>(), 0..2),
+        ) {
+            let mut body = codec().serialize(&Piece::Briefs { customer, briefs }).unwrap();
+            if let Some((place, byte)) = spoilt {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+            if let Some(cut) = cut {
+                body.truncate(cut.index(body.len()));
+            }
+            body.extend(behind);
+            let decoded = match (Frame { offset: 9, body: &body }).decode() {
+                Ok(Piece::Briefs { customer, briefs }) => Some((customer, briefs)),
+                _ => None,
+            };
+            prop_assert_eq!(one_by_one(&body), decoded);
+        }
+    }
+}
