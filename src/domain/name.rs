@@ -34,19 +34,21 @@ thread_local! {
 #[derive(Clone, Copy)]
 pub struct Name(&'static Kept);
 
-/// The bytes of a name's [`Name::head`].
-pub const NAME_HEAD_BYTES: usize = 16;
+/// The most bytes of a name that is copied in one piece; see [`Name::counted`].
+const SHORT_BYTES_MAX: usize = 16;
 
 struct Kept {
     text: &'static str,
-    head: [u8; NAME_HEAD_BYTES],
+    /// Its length in bytes and its first bytes.
+    counted: [u8; 1 + SHORT_BYTES_MAX],
 }
 
 impl Kept {
     fn new(text: &'static str) -> Self {
-        let mut head = [0; NAME_HEAD_BYTES];
-        head.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
-        Self { text, head }
+        let mut counted = [0; 1 + SHORT_BYTES_MAX];
+        counted[0] = u8::try_from(text.len()).unwrap_or(u8::MAX);
+        counted[1..].iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
+        Self { text, counted }
     }
 }
 
@@ -144,10 +146,12 @@ impl Name {
         self.0.text
     }
 
-    /// Its first bytes, with zeroes behind them where it is shorter: a copy of always so many costs a few instructions.
+    /// The length of a short name in bytes and the name itself, and how many bytes that is; behind them stand zeroes. A
+    /// copy of always so many bytes costs a few instructions. `None`: the name is longer than 16 bytes.
     #[must_use]
-    pub fn head(self) -> &'static [u8; NAME_HEAD_BYTES] {
-        &self.0.head
+    pub fn counted(self) -> Option<(&'static [u8; 1 + SHORT_BYTES_MAX], usize)> {
+        let len = usize::from(self.0.counted[0]);
+        (len <= SHORT_BYTES_MAX).then_some((&self.0.counted, 1 + len))
     }
 }
 

@@ -165,18 +165,12 @@ pub fn put(out: &mut Vec<u8>, head: &Head, body: &[&[u8]]) {
     debug_assert!(bytes <= RECORD_BYTES_MAX, "a record of {bytes} bytes");
     let length = u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = [0; HEAD_BYTES];
-    let (check, code) = (crc32c::crc32c(&length).to_le_bytes(), head.kind.code());
-    let fields: [(usize, &[u8]); 6] = [
-        (0, &length),
-        (4, &check),
-        (8, &head.lsn.0.to_le_bytes()),
-        (16, &head.epoch.to_le_bytes()),
-        (20, &[FORMAT, code, 0, 0]),
-        (24, &head.owner.to_le_bytes()),
-    ];
-    for (at, field) in fields {
-        bytes[at..at + field.len()].copy_from_slice(field);
-    }
+    bytes[..4].copy_from_slice(&length);
+    bytes[4..8].copy_from_slice(&crc32c::crc32c(&length).to_le_bytes());
+    bytes[8..16].copy_from_slice(&head.lsn.0.to_le_bytes());
+    bytes[16..20].copy_from_slice(&head.epoch.to_le_bytes());
+    bytes[20..24].copy_from_slice(&[FORMAT, head.kind.code(), 0, 0]);
+    bytes[24..].copy_from_slice(&head.owner.to_le_bytes());
     out.extend_from_slice(&bytes);
     body.iter().for_each(|piece| out.extend_from_slice(piece));
     let crc = crc32c::crc32c(out.get(start..).unwrap_or_default());

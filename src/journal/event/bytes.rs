@@ -6,7 +6,7 @@
 use super::numbers::Numbered;
 use crate::domain::{
     money::Currency,
-    name::{NAME_HEAD_BYTES, Name, NameError},
+    name::{Name, NameError},
     time::Millis,
 };
 
@@ -93,6 +93,8 @@ pub enum DecodeError {
 
 /// Bytes that are appended to.
 pub(in crate::journal) trait Put {
+    /// The first so many of these: a copy of always so many costs a few instructions.
+    fn put_first<const N: usize>(&mut self, bytes: &[u8; N], count: usize);
     /// An unsigned number: seven bits a byte, the lowest first, the highest bit set where more follow.
     fn put_number(&mut self, number: u64);
     /// A signed number: 0, -1, 1, -2, ... as 0, 1, 2, 3, ...
@@ -116,7 +118,27 @@ pub(in crate::journal) trait Put {
 }
 
 impl Put for Vec<u8> {
+    #[inline]
+    fn put_first<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
+        let end = self.len() + count;
+        self.extend_from_slice(bytes);
+        self.truncate(end);
+    }
+
+    #[inline]
     fn put_number(&mut self, mut number: u64) {
+        if number < 0x80 {
+            return self.push(number.to_le_bytes()[0]);
+        }
+        // Seven bits go to each byte in three steps for all bytes at once: records are made of times.
+        if number >> 56 == 0 {
+            let halves = (number & 0x0fff_ffff) | (number & 0x00ff_ffff_f000_0000) << 4;
+            let quarters = (halves & 0x0000_3fff_0000_3fff) | (halves & 0x0fff_c000_0fff_c000) << 2;
+            let bytes = (quarters & 0x007f_007f_007f_007f) | (quarters & 0x3f80_3f80_3f80_3f80) << 1;
+            let unused_bits = bytes.leading_zeros() & !7;
+            let more_follow = 0x0080_8080_8080_8080 >> unused_bits;
+            return self.put_first(&(bytes | more_follow).to_le_bytes(), 8 - (unused_bits / 8) as usize);
+        }
         while number >= 0x80 {
             self.push(number.to_le_bytes()[0] | 0x80);
             number >>= 7;
@@ -124,51 +146,55 @@ impl Put for Vec<u8> {
         self.push(number.to_le_bytes()[0]);
     }
 
+    #[inline]
     fn put_signed(&mut self, number: i64) {
         self.put_number(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
+    #[inline]
     fn put_text(&mut self, text: &str) {
         self.put_number(text.len() as u64);
         self.extend_from_slice(text.as_bytes());
     }
 
+    #[inline]
     fn put_text_if(&mut self, text: Option<&str>) {
         if let Some(text) = text {
             self.put_text(text);
         }
     }
 
+    #[inline]
     fn put_name(&mut self, name: Name) {
-        let bytes = name.as_str().len();
-        if bytes > NAME_HEAD_BYTES {
-            return self.put_text(name.as_str());
+        match name.counted() {
+            Some((counted, len)) => self.put_first(counted, len),
+            None => self.put_text(name.as_str()),
         }
-        // Most names are short, and records are made of names.
-        self.put_number(bytes as u64);
-        let end = self.len() + bytes;
-        self.extend_from_slice(name.head());
-        self.truncate(end);
     }
 
+    #[inline]
     fn put_name_if(&mut self, name: Option<Name>) {
         if let Some(name) = name {
             self.put_name(name);
         }
     }
 
+    #[inline]
     fn put_time(&mut self, at: Millis) {
         self.put_signed(at.0);
     }
 
+    #[inline]
     fn put_currency(&mut self, currency: Currency) {
         self.extend_from_slice(&currency.code());
     }
 
+    #[inline]
     fn put_word<W: Numbered>(&mut self, word: W) {
         self.push(word.number());
     }
 
+    #[inline]
     fn put_bits<const N: usize>(&mut self, bits: [bool; N]) {
         self.put_number(bits.into_iter().rev().fold(0, |all, bit| all << 1 | u64::from(bit)));
     }
@@ -314,5 +340,37 @@ impl<'a> Bytes<'a> {
             return Err(DecodeError::Word { what, number: bits, at });
         }
         Ok(std::array::from_fn(|place| bits >> place & 1 == 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_any_length_is_written_seven_bits_a_byte() {
+        let edges = (0..64).flat_map(|bit| [-1, 0, 1].map(|by| (1_u64 << bit).wrapping_add_signed(by)));
+        for number in edges.chain([0, u64::MAX, 0x5555_5555_5555_5555, 1_790_000_000_000]) {
+            let (mut bytes, mut want, mut rest) = (vec![7], vec![7], number);
+            bytes.put_number(number);
+            while rest >= 0x80 {
+                want.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+                rest >>= 7;
+            }
+            want.push(u8::try_from(rest).unwrap());
+            assert_eq!(bytes, want, "{number:#x}");
+            assert_eq!(Bytes::of(&bytes[1..]).number(), Ok(number));
+        }
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_written_as_its_text() {
+        for len in [1, 15, 16, 17, 127, 128] {
+            let text = "n".repeat(len);
+            let (mut bytes, mut want) = (vec![7], vec![7]);
+            bytes.put_name(Name::parse(&text).unwrap());
+            want.put_text(&text);
+            assert_eq!(bytes, want, "{len} bytes");
+        }
     }
 }
