@@ -7,6 +7,7 @@
 use super::{
     Appended, JournalId, Lsn, Place,
     frame::{self, Body, Framed, Head, Kind, RECORD_BYTES_MIN},
+    marks::Marks,
 };
 use std::collections::VecDeque;
 
@@ -24,15 +25,6 @@ impl Chunk {
     fn end(&self) -> u64 {
         self.place.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
     }
-}
-
-/// How far others are: what the buffer must know of them when a record comes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Far {
-    /// Up to where the file is known to be synced.
-    pub(super) synced: Lsn,
-    /// Up to which place records were written, so that they may leave the tail.
-    pub(super) written: Place,
 }
 
 /// Invariant: chunks lie at consecutive places, the last one ends at `next_place`, and nothing at or behind the written
@@ -91,8 +83,8 @@ impl Buffer {
         self.stopped = true;
     }
 
-    /// Adds a record whose body is these pieces.
-    pub(super) fn put(&mut self, kind: Kind, owner: u64, body: &[&[u8]], far: Far) -> Appended {
+    /// Adds a record whose body is these pieces. How far others are is looked at where it matters, which is seldom.
+    pub(super) fn put(&mut self, kind: Kind, owner: u64, body: &[&[u8]], far: &Marks) -> Appended {
         let lsn = Lsn(self.next_lsn);
         self.next_lsn += 1;
         let body_bytes = body.iter().map(|piece| piece.len()).sum();
@@ -107,8 +99,8 @@ impl Buffer {
         }
         if !self.batch_is_open {
             self.batch_is_open = true;
-            let (epoch, id) = (self.epoch, self.id);
-            self.add(frame::BATCH_BYTES, far, |out| frame::put_batch(out, lsn, epoch, &id, far.synced));
+            let (epoch, id, synced) = (self.epoch, self.id, far.synced());
+            self.add(frame::BATCH_BYTES, far, |out| frame::put_batch(out, lsn, epoch, &id, synced));
         }
         let head = Head { lsn, epoch: self.epoch, kind, owner };
         let place = self.end();
@@ -116,9 +108,9 @@ impl Buffer {
         Appended { lsn, place }
     }
 
-    fn add(&mut self, bytes: usize, far: Far, put: impl FnOnce(&mut Vec<u8>)) {
+    fn add(&mut self, bytes: usize, far: &Marks, put: impl FnOnce(&mut Vec<u8>)) {
         if self.chunks.back().is_none_or(|chunk| chunk.bytes.len() + bytes > chunk.bytes.capacity()) {
-            self.drop_tail(far.written);
+            self.drop_tail(far.written());
             let chunk = if bytes > CHUNK_BYTES { None } else { self.spare.pop() };
             let chunk = chunk.unwrap_or_else(|| Vec::with_capacity(bytes.max(CHUNK_BYTES)));
             self.chunks.push_back(Chunk { place: self.next_place, bytes: chunk });

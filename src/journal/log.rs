@@ -23,7 +23,7 @@ use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
     buffer::Buffer,
     frame::Kind,
-    marks::{Bell, Marks, Waiters},
+    marks::{Apart, Bell, Marks, Waiters},
     read::Handles,
     recovery::{Wanted, recover},
     write::{Files, Writer},
@@ -39,8 +39,8 @@ use std::{
 /// A journal. See [the room's text](super) for what stands in its files.
 pub struct Journal {
     pub(super) options: Options,
-    pub(super) buffer: Mutex<Buffer>,
-    pub(super) marks: Marks,
+    pub(super) buffer: Apart<Mutex<Buffer>>,
+    pub(super) marks: Apart<Marks>,
     /// What is on a disk; a journal in memory has none of it.
     pub(super) files: Option<Files>,
     pub(super) waiters: Waiters,
@@ -108,8 +108,8 @@ impl Journal {
         }
         Self {
             options,
-            buffer: Mutex::new(Buffer::new(id, recovery.epoch, last, end, options.tail_bytes)),
-            marks,
+            buffer: Apart(Mutex::new(Buffer::new(id, recovery.epoch, last, end, options.tail_bytes))),
+            marks: Apart(marks),
             files,
             waiters: Waiters::new(),
             bell: Arc::default(),
@@ -148,7 +148,7 @@ impl Journal {
     /// Adds a record of events. It cannot fail: a journal that has failed tells whoever waits.
     pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
         let mut buffer = self.buffer.lock();
-        let appended = buffer.put(Kind::Events, owner, &[events], self.marks.far());
+        let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
         self.leave(buffer);
         appended
     }
@@ -156,14 +156,13 @@ impl Journal {
     /// Adds a group: all of its parts will be found, or none. Says what became of the parts, and the number of the
     /// group's end, which is the one to wait for.
     pub fn append_group(&self, parts: &[(u64, Vec<u8>)]) -> (Vec<Appended>, Lsn) {
-        let far = self.marks.far();
         let mut buffer = self.buffer.lock();
-        let begin = buffer.put(Kind::Begin, 0, &[], far).lsn;
+        let begin = buffer.put(Kind::Begin, 0, &[], &self.marks).lsn;
         let group = begin.0.to_le_bytes();
-        let put = |(owner, events): &(u64, Vec<u8>)| buffer.put(Kind::Part, *owner, &[&group, events], far);
+        let put = |(owner, events): &(u64, Vec<u8>)| buffer.put(Kind::Part, *owner, &[&group, events], &self.marks);
         let appended = parts.iter().map(put).collect();
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], far).lsn;
+        let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
         self.leave(buffer);
         (appended, end)
     }
@@ -199,13 +198,13 @@ impl Journal {
     /// Up to where the medium has the journal for certain. One in memory has no medium, and says what it has.
     #[must_use]
     pub fn synced(&self) -> Lsn {
-        Lsn(self.marks.synced.load(Ordering::Acquire))
+        self.marks.synced()
     }
 
     /// Whether so much waits to be written that new work should be refused.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.files.is_some() && self.end().0.saturating_sub(self.marks.far().written.0) >= BACKLOG_BYTES_MAX
+        self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX
     }
 
     /// Whether the record is kept, to the degree that [`Options::sync`] names.

@@ -1,6 +1,6 @@
 //! How far a journal is, whether it has failed, and who waits for that.
 
-use super::{Failed, Lsn, Place, buffer::Far};
+use super::{Failed, Lsn, Place};
 use parking_lot::{Condvar, Mutex};
 use std::{
     sync::{
@@ -10,6 +10,19 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
+
+/// Something that every thread writes, in cache lines of its own: what lies beside it is read by every request.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Apart<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 /// How far things are; each only grows.
 #[derive(Debug, Default)]
@@ -24,9 +37,14 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// How far the others are, for the buffer.
-    pub(super) fn far(&self) -> Far {
-        Far { synced: Lsn(self.synced.load(Ordering::Acquire)), written: Place(self.written.load(Ordering::Acquire)) }
+    /// Up to where the file is known to be synced.
+    pub(super) fn synced(&self) -> Lsn {
+        Lsn(self.synced.load(Ordering::Acquire))
+    }
+
+    /// Up to which place records were written, so that they may leave the tail.
+    pub(super) fn written(&self) -> Place {
+        Place(self.written.load(Ordering::Acquire))
     }
 
     /// Notes a failure; the first one stays the cause.

@@ -113,6 +113,7 @@ pub use frame::Head;
 pub use instance::{Instance, InstanceError};
 pub use keys::Keys;
 pub use log::Journal;
+pub(crate) use marks::Apart;
 pub use recovery::Recovery;
 
 use std::{fmt, io, time::Duration};

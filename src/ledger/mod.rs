@@ -57,7 +57,7 @@ use crate::{
         transaction::{Fact, Opened, Place, Resolution, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
-    journal::{Journal, Keys, Past},
+    journal::{Apart, Journal, Keys, Past},
 };
 use currencies::HeldCurrencies;
 use dashmap::{DashMap, DashSet};
@@ -65,7 +65,7 @@ use index::{Found, Identities};
 use late::Late;
 use open::{Entering, Follows};
 use recall::Stripe;
-use shards::{Apart, Customers, DigestKey, SHARDS, Spreading, Stripes};
+use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::{
     collections::HashMap,
     sync::{

@@ -6,10 +6,10 @@
 //! customers change together while it is closed. So no payment is decided by rules that know one name for a customer
 //! whose usage lies under another. The pause is one pass over the customers in memory.
 
-use super::{FIRST_CUSTOMER, Ledger, shards::Apart};
+use super::{FIRST_CUSTOMER, Ledger};
 use crate::{
     domain::{common::Common, name::Name, rules::Direction, transaction::Place},
-    journal::Lsn,
+    journal::{Apart, Lsn},
 };
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{

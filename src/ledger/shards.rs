@@ -236,19 +236,6 @@ impl DigestKey {
 /// The most bytes that are digested in one piece.
 const JOINED_MAX: usize = 192;
 
-/// Something that every thread writes, in cache lines of its own: what lies beside it is read by every request.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct Apart<T>(pub(crate) T);
-
-impl<T> std::ops::Deref for Apart<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
 /// Texts as one and its length, each with a byte behind it that no text holds; `None` where they are too long. A digest
 /// of one piece costs half of one of several.
 fn joined(parts: &[&str]) -> Option<([u8; JOINED_MAX], usize)> {
