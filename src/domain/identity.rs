@@ -1,37 +1,46 @@
 //! Attributes of a customer and how they are compared.
 
 use super::rules::{Attribute, Word};
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// The most bytes of one attribute.
 pub const ATTRIBUTE_BYTES_MAX: usize = 256;
 
 /// A customer's common attributes, as written, sorted by attribute; never an empty value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attributes(Vec<(Attribute, Box<str>)>);
+///
+/// They lie in memory as one text, because a customer is kept for ever and most have one or two: before each value stand
+/// its attribute and its length, a character of seven bits for each digit.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Attributes(Box<str>);
+
+/// The characters before a value: one for the attribute, the others for the length, the lowest digit first.
+const HEAD: usize = 4;
 
 impl Attributes {
     /// The value of an attribute.
     #[must_use]
     pub fn value(&self, attribute: Attribute) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == attribute).map(|(_, value)| value.as_ref())
+        self.iter().find(|(known, _)| *known == attribute).map(|(_, value)| value)
     }
 
     /// Sets a value; an empty one takes the attribute away.
     pub fn set(&mut self, attribute: Attribute, value: &str) {
-        let place = self.0.partition_point(|(known, _)| *known < attribute);
-        let found = self.0.get(place).is_some_and(|(known, _)| *known == attribute);
-        match (found, value.is_empty()) {
-            (true, true) => drop(self.0.remove(place)),
-            (true, false) => self.0[place].1 = value.into(),
-            (false, false) => self.0.insert(place, (attribute, value.into())),
-            (false, true) => {}
-        }
+        let before = self.iter().filter(|(known, _)| *known < attribute);
+        let behind = self.iter().filter(|(known, _)| *known > attribute);
+        *self = before.chain([(attribute, value)]).chain(behind).collect();
     }
 
     /// All of them, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (Attribute, &str)> {
-        self.0.iter().map(|(attribute, value)| (*attribute, value.as_ref()))
+        let mut rest = self.0.as_ref();
+        std::iter::from_fn(move || {
+            let (head, behind) = rest.split_at_checked(HEAD)?;
+            let (attribute, len) = head.as_bytes().split_first()?;
+            let len = len.iter().rev().fold(0, |len, digit| len << 7 | usize::from(*digit));
+            let (value, behind) = behind.split_at_checked(len)?;
+            rest = behind;
+            Some((Attribute::WORDS.get(usize::from(*attribute))?.1, value))
+        })
     }
 
     /// Whether there are none.
@@ -43,7 +52,29 @@ impl Attributes {
     /// Those of `offered` that are missing here.
     #[must_use]
     pub fn missing_from(&self, offered: &Self) -> Self {
-        Self(offered.0.iter().filter(|(attribute, _)| self.value(*attribute).is_none()).cloned().collect())
+        offered.iter().filter(|(attribute, _)| self.value(*attribute).is_none()).collect()
+    }
+}
+
+/// Of values in the order of their attributes; empty ones are none.
+impl<'a> FromIterator<(Attribute, &'a str)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (Attribute, &'a str)>>(values: I) -> Self {
+        let mut text = String::new();
+        for (attribute, value) in values.into_iter().filter(|(_, value)| !value.is_empty()) {
+            let digit = |digit: usize| char::from((value.len() >> (7 * digit) & 0x7f).to_le_bytes()[0]);
+            // No text that comes in is nearly so long as three digits can say.
+            debug_assert!(value.len() >> (7 * (HEAD - 1)) == 0, "{} bytes of {}", value.len(), attribute.word());
+            text.push(char::from(attribute as u8));
+            text.extend((0..HEAD - 1).map(digit));
+            text.push_str(value);
+        }
+        Self(text.into_boxed_str())
+    }
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -99,6 +130,36 @@ pub fn attribute_words() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn attributes_are_what_a_map_is(sets in proptest::collection::vec((0..13_usize, 0..300_usize), 1..40)) {
+            let (mut attributes, mut map) = (Attributes::default(), BTreeMap::new());
+            for (place, len) in sets {
+                let attribute = Attribute::WORDS[place].1;
+                // A length that is often 0, on both sides of one digit and of two, in bytes that are no digits.
+                let value = "é\0".repeat([0, len][usize::from(len > 40)]);
+                attributes.set(attribute, &value);
+                map.remove(&attribute);
+                if !value.is_empty() {
+                    map.insert(attribute, value);
+                }
+                let want: Vec<_> = map.iter().map(|(attribute, value)| (*attribute, value.as_str())).collect();
+                prop_assert_eq!(attributes.iter().collect::<Vec<_>>(), want);
+                prop_assert_eq!(attributes.value(attribute), map.get(&attribute).map(String::as_str));
+                prop_assert_eq!(attributes.is_empty(), map.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_an_attribute_is_its_place_among_the_words() {
+        for (place, (_, attribute)) in Attribute::WORDS.iter().enumerate() {
+            assert_eq!(*attribute as usize, place);
+        }
+    }
 
     #[test]
     fn values_are_compared_normalised() {
