@@ -17,6 +17,15 @@ const NEVER: i64 = i64::MAX;
 pub struct Flags(pub u8);
 
 impl Flags {
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// With another, where it holds.
+    #[must_use]
+    pub const fn with(self, flag: Flag, holds: bool) -> Self {
+        Self(self.0 | (holds as u8) << flag as u8)
+    }
+
     /// Of a transaction.
     #[must_use]
     pub fn of(flags: &[Flag]) -> Self {
@@ -56,11 +65,17 @@ impl Upshot {
         }
     }
 
+    /// The status at an instant.
+    #[must_use]
+    pub fn status(&self, now: Millis) -> Status {
+        let has_run_out = self.status == Status::Reserved && self.hold_until.is_some_and(|until| until <= now);
+        if has_run_out { Status::Expired } else { self.status }
+    }
+
     /// What it contributes at an instant.
     #[must_use]
     pub fn contribution(&self, now: Millis) -> Contribution {
-        let has_run_out = self.status == Status::Reserved && self.hold_until.is_some_and(|until| until <= now);
-        if has_run_out { Contribution::NONE } else { self.counts }
+        if self.status(now) == Status::Expired { Contribution::NONE } else { self.counts }
     }
 }
 
@@ -156,8 +171,15 @@ pub struct Briefs {
     first: u32,
     /// How many of the first piece have left.
     gone: u32,
-    older: VecDeque<Box<[Brief]>>,
     newest: Vec<Brief>,
+    /// `None`: there is nothing but the newest piece, as in most customers.
+    past: Option<Box<Past>>,
+}
+
+/// What lies before the newest piece.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Past {
+    older: VecDeque<Box<[Brief]>>,
     pinned: Vec<(u32, Brief)>,
 }
 
@@ -174,16 +196,24 @@ impl Briefs {
         self.first
     }
 
+    fn older(&self) -> usize {
+        self.past.as_ref().map_or(0, |past| past.older.len())
+    }
+
+    fn pinned(&self) -> &[(u32, Brief)] {
+        self.past.as_ref().map_or(&[], |past| &past.pinned)
+    }
+
     /// The slot that the next one gets.
     #[must_use]
     pub fn next_slot(&self) -> u32 {
-        let len = self.older.len() * PIECE + self.newest.len() - self.gone as usize;
+        let len = self.older() * PIECE + self.newest.len() - self.gone as usize;
         self.first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// See [`super::customer::Customer::touch`].
     pub(super) fn touch_near(&self) -> u64 {
-        self.newest.len() as u64 ^ self.older.len() as u64
+        self.newest.len() as u64 ^ u64::from(self.past.is_some())
     }
 
     /// See [`super::customer::Customer::touch`].
@@ -194,7 +224,7 @@ impl Briefs {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.pinned.len() + (self.next_slot() - self.first) as usize
+        self.pinned().len() + (self.next_slot() - self.first) as usize
     }
 
     /// Whether there is none.
@@ -213,7 +243,7 @@ impl Briefs {
         let slot = self.next_slot();
         if self.newest.len() == PIECE {
             let full = std::mem::replace(&mut self.newest, Vec::with_capacity(PIECE));
-            self.older.push_back(full.into_boxed_slice());
+            self.past.get_or_insert_default().older.push_back(full.into_boxed_slice());
         }
         self.newest.push(brief);
         slot
@@ -227,42 +257,45 @@ impl Briefs {
     /// The one in a slot.
     #[must_use]
     pub fn get(&self, slot: u32) -> Option<&Brief> {
-        match self.spot(slot) {
-            Some((piece, spot)) if piece < self.older.len() => self.older[piece].get(spot),
-            Some((piece, spot)) if piece == self.older.len() => self.newest.get(spot),
-            Some(_) => None,
-            None => {
-                let place = self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-                Some(&self.pinned[place].1)
+        match (self.spot(slot), &self.past) {
+            (Some((piece, spot)), _) if piece == self.older() => self.newest.get(spot),
+            (Some((piece, spot)), Some(past)) => past.older.get(piece)?.get(spot),
+            (None, Some(past)) => {
+                let place = past.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+                Some(&past.pinned[place].1)
             }
+            (_, None) => None,
         }
     }
 
     /// The one in a slot, to be changed.
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut Brief> {
-        match self.spot(slot) {
-            Some((piece, spot)) if piece < self.older.len() => self.older[piece].get_mut(spot),
-            Some((piece, spot)) if piece == self.older.len() => self.newest.get_mut(spot),
-            Some(_) => None,
-            None => {
-                let place = self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-                Some(&mut self.pinned[place].1)
+        let older = self.older();
+        match (self.spot(slot), &mut self.past) {
+            (Some((piece, spot)), _) if piece == older => self.newest.get_mut(spot),
+            (Some((piece, spot)), Some(past)) => past.older.get_mut(piece)?.get_mut(spot),
+            (None, Some(past)) => {
+                let place = past.pinned.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+                Some(&mut past.pinned[place].1)
             }
+            (_, None) => None,
         }
     }
 
     /// All of them with their slots, ascending, from a slot on.
     pub fn starting_at(&self, slot: u32) -> impl Iterator<Item = (u32, &Brief)> {
-        let pinned = self.pinned.iter().filter(move |(pinned, _)| *pinned >= slot).map(|(slot, brief)| (*slot, brief));
+        let pinned =
+            self.pinned().iter().filter(move |(pinned, _)| *pinned >= slot).map(|(slot, brief)| (*slot, brief));
         let rest = (self.first.max(slot)..self.next_slot()).filter_map(|slot| Some((slot, self.get(slot)?)));
         pinned.chain(rest)
     }
 
     /// Keeps one before the first slot, as a snapshot brings it back.
     pub fn pin(&mut self, slot: u32, brief: Brief) {
-        match self.pinned.binary_search_by_key(&slot, |(slot, _)| *slot) {
-            Ok(place) => self.pinned[place].1 = brief,
-            Err(place) => self.pinned.insert(place, (slot, brief)),
+        let pinned = &mut self.past.get_or_insert_default().pinned;
+        match pinned.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            Ok(place) => pinned[place].1 = brief,
+            Err(place) => pinned.insert(place, (slot, brief)),
         }
     }
 
@@ -274,14 +307,17 @@ impl Briefs {
         let leaves = may(&brief)?;
         self.first += 1;
         self.gone += 1;
-        if self.older.is_empty() {
-            if self.gone as usize == self.newest.len() {
+        let first = self.past.as_mut().map(|past| &mut past.older).filter(|older| !older.is_empty());
+        match first {
+            None if self.gone as usize == self.newest.len() => {
                 self.newest = Vec::new();
                 self.gone = 0;
             }
-        } else if self.gone as usize == PIECE {
-            self.older.pop_front();
-            self.gone = 0;
+            Some(older) if self.gone as usize == PIECE => {
+                older.pop_front();
+                self.gone = 0;
+            }
+            _ => {}
         }
         if leaves {
             return Some(Some((slot, brief)));
@@ -292,8 +328,9 @@ impl Briefs {
 
     /// Takes away one that was pinned and may leave by now.
     pub fn unpin(&mut self, may: impl Fn(&Brief) -> bool) -> Option<(u32, Brief)> {
-        let place = self.pinned.iter().position(|(_, brief)| may(brief))?;
-        Some(self.pinned.remove(place))
+        let pinned = &mut self.past.as_mut()?.pinned;
+        let place = pinned.iter().position(|(_, brief)| may(brief))?;
+        Some(pinned.remove(place))
     }
 }
 
@@ -311,6 +348,10 @@ pub struct Left {
 /// The flags as they are shown.
 #[must_use]
 pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
+    // Hardly any transaction has one.
+    if flags == Flags::NONE {
+        return SmallVec::new();
+    }
     [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier]
         .into_iter()
         .filter(|flag| flags.contains(*flag))

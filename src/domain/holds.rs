@@ -19,21 +19,24 @@ pub struct Holds {
     /// The latest end in the queue.
     last: Millis,
     queue: VecDeque<(Millis, u32)>,
-    rest: BinaryHeap<Reverse<(Millis, u32)>>,
+    /// `None`: there never was one that did not fit, as in most customers.
+    rest: Option<Box<Rest>>,
 }
+
+type Rest = BinaryHeap<Reverse<(Millis, u32)>>;
 
 const NEVER: Millis = Millis(i64::MAX);
 
 impl Default for Holds {
     fn default() -> Self {
-        Self { first: NEVER, last: Millis(i64::MIN), queue: VecDeque::new(), rest: BinaryHeap::new() }
+        Self { first: NEVER, last: Millis(i64::MIN), queue: VecDeque::new(), rest: None }
     }
 }
 
 impl Holds {
     /// See [`super::customer::Customer::touch`].
     pub(super) fn touch_near(&self) -> u64 {
-        self.queue.len() as u64 ^ self.rest.len() as u64
+        self.queue.len() as u64 ^ u64::from(self.rest.is_some())
     }
 
     /// See [`super::customer::Customer::touch`].
@@ -48,7 +51,7 @@ impl Holds {
             self.last = until;
             self.queue.push_back((until, slot));
         } else {
-            self.rest.push(Reverse((until, slot)));
+            self.rest.get_or_insert_default().push(Reverse((until, slot)));
         }
     }
 
@@ -58,18 +61,26 @@ impl Holds {
             return None;
         }
         let queued = self.queue.front().copied();
-        let other = self.rest.peek().map(|Reverse(other)| *other);
+        let other = self.next_of_rest();
         let (_, slot) = match (queued, other) {
-            (Some(queued), Some(other)) if other < queued => self.rest.pop().map(|Reverse(other)| other),
-            (None, Some(_)) => self.rest.pop().map(|Reverse(other)| other),
+            (Some(queued), Some(other)) if other < queued => self.pop_of_rest(),
+            (None, Some(_)) => self.pop_of_rest(),
             _ => self.queue.pop_front(),
         }?;
         if self.queue.is_empty() {
             self.last = Millis(i64::MIN);
         }
         let queued = self.queue.front().map_or(NEVER, |(until, _)| *until);
-        self.first = self.rest.peek().map_or(NEVER, |Reverse((until, _))| *until).min(queued);
+        self.first = self.next_of_rest().map_or(NEVER, |(until, _)| until).min(queued);
         Some(slot)
+    }
+
+    fn next_of_rest(&self) -> Option<(Millis, u32)> {
+        self.rest.as_ref()?.peek().map(|Reverse(next)| *next)
+    }
+
+    fn pop_of_rest(&mut self) -> Option<(Millis, u32)> {
+        self.rest.as_mut()?.pop().map(|Reverse(next)| next)
     }
 }
 

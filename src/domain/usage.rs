@@ -45,6 +45,13 @@ impl Sums {
         self.net_count += u64::from(c.net > 0);
     }
 
+    fn join(&mut self, other: &Self) {
+        self.gross += other.gross;
+        self.net += other.net;
+        self.gross_count += other.gross_count;
+        self.net_count += other.net_count;
+    }
+
     fn subtract(&mut self, c: &Contribution) {
         self.gross -= u128::from(c.gross);
         self.net -= u128::from(c.net);
@@ -78,15 +85,13 @@ struct Chunk {
     first_at: i64,
     /// Of the last entry, before all time where there is none: so that most windows touch no entries either.
     last_at: i64,
-    /// The sum of all chunks before this one, and of what is no longer kept by entry.
-    before: Sums,
     /// Sorted by (at, slot); empty only where the book is.
     entries: Vec<Entry>,
 }
 
 impl Chunk {
-    fn new(before: Sums, entries: Vec<Entry>) -> Self {
-        let mut chunk = Self { first_at: i64::MAX, last_at: i64::MIN, before, entries };
+    fn new(entries: Vec<Entry>) -> Self {
+        let mut chunk = Self { first_at: i64::MAX, last_at: i64::MIN, entries };
         chunk.note_ends();
         chunk
     }
@@ -110,8 +115,8 @@ pub struct BookKey {
 
 /// The usage of one customer under one (direction, currency, level).
 ///
-/// Invariant: `last.before`, and each older chunk's, is the sum of what has left and of all entries in the chunks before
-/// it, and `total` that of everything. No entry of an older chunk lies behind one of a newer.
+/// Invariant: `before` of a chunk is the sum of what has left and of all entries in the chunks before it, and `total` that
+/// of everything. No entry of an older chunk lies behind one of a newer.
 ///
 /// Every decision reads the book, so what a short history does without lies elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,21 +136,37 @@ struct Past {
     /// What counts of transactions that have left memory: older than any window that ends.
     left: Sums,
     /// Full chunks, and what was split off them.
-    older: Vec<Chunk>,
+    older: Vec<Older>,
+    /// The sum of all that lies before the last chunk.
+    before_last: Sums,
+}
+
+/// A chunk that is not the last, and the sum of all before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Older {
+    before: Sums,
+    chunk: Chunk,
+}
+
+impl Past {
+    /// What lies before each chunk, the last included, from the chunk in this place on.
+    fn befores(&mut self, from: usize) -> impl Iterator<Item = &mut Sums> {
+        self.older.iter_mut().map(|older| &mut older.before).chain([&mut self.before_last]).skip(from)
+    }
 }
 
 impl Book {
     /// An empty book.
     #[must_use]
     pub fn new(key: BookKey) -> Self {
-        Self { key, total: Sums::default(), last: Chunk::new(Sums::default(), Vec::new()), past: None }
+        Self { key, total: Sums::default(), last: Chunk::new(Vec::new()), past: None }
     }
 
     /// A book that goes on from what has left memory.
     #[must_use]
     pub fn resumed(key: BookKey, left: Sums) -> Self {
-        let past = (left != Sums::default()).then(|| Box::new(Past { left, older: Vec::new() }));
-        Self { key, total: left, last: Chunk::new(left, Vec::new()), past }
+        let past = (left != Sums::default()).then(|| Box::new(Past { left, older: Vec::new(), before_last: left }));
+        Self { key, total: left, last: Chunk::new(Vec::new()), past }
     }
 
     /// What counts of transactions that have left memory.
@@ -154,13 +175,17 @@ impl Book {
         self.past.as_ref().map_or_else(Sums::default, |past| past.left)
     }
 
-    fn older(&self) -> &[Chunk] {
+    fn older(&self) -> &[Older] {
         self.past.as_ref().map_or(&[], |past| &past.older)
+    }
+
+    fn before_last(&self) -> Sums {
+        self.past.as_ref().map_or_else(Sums::default, |past| past.before_last)
     }
 
     /// See [`super::customer::Customer::touch`].
     pub(super) fn touch_near(&self) -> u64 {
-        self.total.gross_count ^ self.last.before.gross_count
+        self.total.gross_count ^ self.last.last_at.cast_unsigned()
     }
 
     /// See [`super::customer::Customer::touch`].
@@ -171,10 +196,15 @@ impl Book {
     /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning also holds
     /// what has left memory.
     #[must_use]
+    #[inline]
     pub fn used(&self, range: Range, subtract_cancels: bool) -> (u128, u64) {
+        let is_from_the_first = range.from == i64::MIN || (range.from <= self.last.first_at && self.past.is_none());
+        // Most windows hold all that there is.
+        if is_from_the_first && self.last.last_at < range.to {
+            return self.total.view(subtract_cancels);
+        }
         let (amount, quantity) = self.before(range.to).view(subtract_cancels);
-        // Most windows begin before the first entry.
-        if range.from == i64::MIN || (range.from <= self.last.first_at && self.past.is_none()) {
+        if is_from_the_first {
             return (amount, quantity);
         }
         let (amount_before, quantity_before) = self.before(range.from).view(subtract_cancels);
@@ -188,12 +218,12 @@ impl Book {
     }
 
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.older().iter().chain(std::iter::once(&self.last))
+        self.older().iter().map(|older| &older.chunk).chain([&self.last])
     }
 
     fn chunk_mut(&mut self, place: usize) -> &mut Chunk {
         match self.past.as_mut().and_then(|past| past.older.get_mut(place)) {
-            Some(older) => older,
+            Some(older) => &mut older.chunk,
             None => &mut self.last,
         }
     }
@@ -201,7 +231,7 @@ impl Book {
     /// The earliest instant in the range at which something counts, with cancels subtracted or not.
     #[must_use]
     pub fn oldest_in(&self, range: Range, subtract_cancels: bool) -> Option<Millis> {
-        let from = self.older().partition_point(|chunk| chunk.first_at < range.from).saturating_sub(1);
+        let from = self.older().partition_point(|older| older.chunk.first_at < range.from).saturating_sub(1);
         let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
         let counts = |e: &&Entry| if subtract_cancels { e.is.net > 0 } else { e.is.gross > 0 };
         entries
@@ -213,13 +243,13 @@ impl Book {
 
     /// The sum of what has left memory and of the entries earlier than `at`.
     fn before(&self, at: i64) -> Sums {
-        let (chunk, behind) = if self.last.first_at < at {
-            (&self.last, self.total)
+        let (before, chunk, behind) = if self.last.first_at < at {
+            (self.before_last(), &self.last, self.total)
         } else {
-            let older = self.older();
-            let place = older.partition_point(|chunk| chunk.first_at < at);
-            let Some(chunk) = place.checked_sub(1).and_then(|place| older.get(place)) else { return self.left() };
-            (chunk, older.get(place).map_or(self.last.before, |next| next.before))
+            let all = self.older();
+            let place = all.partition_point(|older| older.chunk.first_at < at);
+            let Some(older) = place.checked_sub(1).and_then(|place| all.get(place)) else { return self.left() };
+            (older.before, &older.chunk, all.get(place).map_or_else(|| self.before_last(), |next| next.before))
         };
         // Most windows end behind the last entry; then no entry is looked at.
         if chunk.last_at < at {
@@ -232,7 +262,7 @@ impl Book {
             chunk.entries.iter().skip(cut).for_each(|entry| sums.subtract(&entry.is));
             sums
         } else {
-            let mut sums = chunk.before;
+            let mut sums = before;
             chunk.entries.iter().take(cut).for_each(|entry| sums.add(&entry.is));
             sums
         }
@@ -249,7 +279,7 @@ impl Book {
         let place = if starts_before(&self.last) {
             self.older().len()
         } else {
-            let behind = self.older().partition_point(starts_before);
+            let behind = self.older().partition_point(|older| starts_before(&older.chunk));
             // A key before everything goes into the first chunk there is.
             behind.saturating_sub(usize::from(behind > 0))
         };
@@ -266,8 +296,7 @@ impl Book {
             Some(_) => drop(chunk.entries.remove(spot)),
         }
         chunk.note_ends();
-        for later in place + 1..=self.older().len() {
-            let before = &mut self.chunk_mut(later).before;
+        for before in self.past.iter_mut().flat_map(|past| past.befores(place + 1)) {
             before.subtract(&was);
             before.add(&is);
         }
@@ -307,17 +336,14 @@ impl Book {
 
     /// What a transaction that has left memory contributes has changed.
     pub fn adjust_left(&mut self, was: Contribution, is: Contribution) {
-        let last = self.older().len();
         let past = self.past.get_or_insert_default();
-        for sums in [&mut past.left, &mut self.total] {
+        let change = |sums: &mut Sums| {
             sums.subtract(&was);
             sums.add(&is);
-        }
-        for place in 0..=last {
-            let before = &mut self.chunk_mut(place).before;
-            before.subtract(&was);
-            before.add(&is);
-        }
+        };
+        change(&mut self.total);
+        change(&mut past.left);
+        past.befores(0).for_each(change);
     }
 
     /// Takes an empty chunk away, splits an overfull one.
@@ -330,7 +356,7 @@ impl Book {
                 if place < last {
                     past.older.remove(place);
                 } else if let Some(newest) = past.older.pop() {
-                    self.last = newest;
+                    (past.before_last, self.last) = (newest.before, newest.chunk);
                 }
             }
             return;
@@ -340,18 +366,24 @@ impl Book {
         }
         // History grows at its end: there the old chunk stays full and one entry starts the next.
         let cut = if place == last { CHUNK } else { CHUNK / 2 };
-        let mut before = chunk.before;
-        chunk.entries.iter().take(cut).for_each(|entry| before.add(&entry.is));
+        let mut added = Sums::default();
+        chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is));
         let mut entries = Vec::with_capacity(CHUNK + 1);
         entries.extend(chunk.entries.drain(cut..));
         chunk.note_ends();
-        let behind = Chunk::new(before, entries);
+        let behind = Chunk::new(entries);
         let past = self.past.get_or_insert_default();
-        if place == last {
-            let full = std::mem::replace(&mut self.last, behind);
-            past.older.push(full);
-        } else {
-            past.older.insert(place + 1, behind);
+        match past.older.get(place) {
+            None => {
+                let (before, full) = (past.before_last, std::mem::replace(&mut self.last, behind));
+                past.older.push(Older { before, chunk: full });
+                past.before_last.join(&added);
+            }
+            Some(split) => {
+                let mut before = split.before;
+                before.join(&added);
+                past.older.insert(place + 1, Older { before, chunk: behind });
+            }
         }
     }
 }
@@ -434,8 +466,9 @@ mod tests {
 
     fn check_shape(book: &Book) {
         let mut before = book.left();
-        for chunk in book.chunks() {
-            assert_eq!(chunk.before, before);
+        let said = book.older().iter().map(|older| older.before).chain([book.before_last()]);
+        for (chunk, said) in book.chunks().zip(said) {
+            assert_eq!(said, before);
             assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || book.older().is_empty()));
             assert_eq!(chunk.entries.first().map_or(i64::MAX, |entry| entry.at), chunk.first_at);
             assert_eq!(chunk.entries.last().map_or(i64::MIN, |entry| entry.at), chunk.last_at);
