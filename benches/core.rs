@@ -22,11 +22,14 @@ use levelgate::{
     config,
     domain::{
         decide::Skew,
+        name::Name,
         payment::{Asks, Payment, Request},
-        rules::Rules,
+        profile::{Author, Source},
+        rules::{Attribute, Rules},
+        said::Said,
         time::Millis,
     },
-    ledger::{Bounds, Ground, Ledger},
+    ledger::{Applying, Bounds, Ground, Ledger},
 };
 use std::{
     borrow::Cow,
@@ -93,7 +96,7 @@ fn ledger() -> Ledger {
     Ledger::new(Bounds { transactions_max: u64::MAX, skew }, Ground::memory((1, 2)))
 }
 
-fn payment<'a>(rules: &Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
+fn payment<'a>(rules: &'a Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
     let some = |text: &'static str| Some(Cow::Borrowed(text));
     let request = Request {
         transaction_id: Some(Cow::Borrowed(id)),
@@ -224,6 +227,28 @@ fn many_customers(rules: &Rules) {
     println!("{:<44} {:>7.2}", "two threads over one, median of five", ratios[2]);
 }
 
+/// Customers who were registered and never paid. The journal of a ledger in memory is memory too, and is told apart.
+fn idle_customers(rules: &Rules) {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
+    let (ledger, merchant) = (ledger(), rules.merchant("acme").unwrap());
+    let author = Author { source: Source::Api, by: None };
+    let gold = Name::parse("gold").unwrap();
+    let (before, mut text) = (resident_bytes(), 0);
+    for n in 0..customers {
+        let (identifier, email) = (format!("c{n}"), format!("c{n}@example.com"));
+        text += identifier.len() + email.len();
+        let attributes = vec![(Attribute::Email, email.into())];
+        let said = Said { attributes, levels: [Some(Some(gold)), None], ..Said::default() };
+        let identifier = Some(identifier.as_str());
+        let applying = Applying { merchant, identifier, said: &said, created: None, author, is_trial: false };
+        ledger.register(&applying, tick()).unwrap();
+    }
+    let (all, journal) = (resident_bytes() - before, ledger.journal().end().0);
+    println!("{:<44} {:>7}", "bytes an idle customer's records", journal / customers);
+    println!("{:<44} {:>7}", "bytes an idle customer's text", text as u64 / customers);
+    println!("{:<44} {:>7}", "bytes an idle customer, these apart", (all - journal - text as u64) / customers);
+}
+
 fn long_history(rules: &Rules) {
     for length in [10, 1_000, 100_000] {
         let ledger = ledger();
@@ -276,6 +301,7 @@ fn main() {
     let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
     for (name, part) in [
         ("customers", many_customers as fn(&Rules)),
+        ("idle", idle_customers),
         ("history", long_history),
         ("holds", open_holds),
         ("counted", counted),

@@ -44,6 +44,12 @@ pub enum Window {
 }
 
 impl Window {
+    /// Whether it follows local days, so that an instant of the past may lie in an earlier one.
+    #[must_use]
+    pub fn is_calendar(self) -> bool {
+        matches!(self, Self::Day | Self::Week(_) | Self::Month)
+    }
+
     /// The most milliseconds that it may span; `None`: it has no beginning. Local days may have 25 hours, and zones have
     /// moved by whole days.
     #[must_use]

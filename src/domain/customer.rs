@@ -291,7 +291,7 @@ impl Customer {
     }
 
     /// [`Customer::apply`] of [`Event::Opened`], for whoever has only what the event would hold.
-    pub fn apply_opened(&mut self, recorded: Recorded, slot: u32, opening: &Opening) {
+    pub fn apply_opened<Text>(&mut self, recorded: Recorded, slot: u32, opening: &Opening<Text>) {
         self.applied = self.applied.max(recorded.number);
         let (content, now) = (&opening.content, opening.recorded_at);
         let (direction, currency) = (content.direction, content.currency);

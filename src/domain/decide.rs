@@ -105,11 +105,11 @@ pub struct LimitExplained {
 #[must_use]
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: &'a [Book]) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
-    let merchant = payment.merchant.as_ref();
+    let merchant = payment.merchant;
     let forbids = |restriction| customer.is_some_and(|c| merchant.forbids(c.labels(), restriction));
     let resolved = customer.map(|customer| {
         let stored = customer.levels[payment.direction as usize];
-        let project = payment.project().id;
+        let project = payment.project.id;
         // Whoever may not change the level has the stored one, whatever is sent.
         let sent = if forbids(Restriction::BlockLevelChange) { SentLevel::Absent } else { payment.level };
         level::resolve(merchant, stored, sent, payment.direction, payment.currency, project)
@@ -120,7 +120,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
             .zip(in_force)
             .and_then(|(c, level)| c.settings_for(payment.direction, payment.currency, level.name)),
         level: in_force.and_then(|level| level.level),
-        endpoint: payment.endpoint(),
+        endpoint: payment.endpoint,
     };
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
     let mut refuse = |code| found.push(Violation { code, filter: None, pair: None });
@@ -131,7 +131,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none()
         || forbids(Restriction::BlockTransactions)
         || forbids(direction_blocked)
-        || customer.is_some_and(|c| c.is_switched_off(payment.project().id) || c.is_erased())
+        || customer.is_some_and(|c| c.is_switched_off(payment.project.id) || c.is_erased())
     {
         refuse(Code::CustomerBlocked);
     }
@@ -164,7 +164,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         own: customer.map(|customer| Own::of(customer, payment.direction, payment.currency)).unwrap_or_default(),
         now,
     });
-    let gauges = measure.map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
+    let gauges = measure.as_ref().map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
     let over = violations(&gauges, amount);
     if !over.is_empty() {
         found.extend(over);
@@ -188,10 +188,10 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     let counted = payment.amount.filter(|_| found.is_empty());
     let explanation = payment.explain.then(|| {
         Box::new(Explanation {
-            limits: measure.map_or_else(Vec::new, |measure| explain(&measure, &gauges, counted, at)),
+            limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
             amount_range: effective.as_ref().map(|effective| (effective.min, effective.max)),
             skipped_gates: gates.skipped.to_vec(),
-            own_rates: measure.map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
+            own_rates: measure.as_ref().map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
         })
     });
     Decision {
@@ -211,12 +211,10 @@ pub fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>,
     let mut limits: Vec<LimitExplained> = Vec::new();
     for gauge in gauges {
         let filter = gauge.filter;
-        let rolling = matches!(filter.window, Window::Rolling(_) | Window::RollingMonth | Window::Lifetime);
+        let rolling = !filter.window.is_calendar();
         let counted = counted.filter(|_| gauge.holds_payment);
         let oldest = measure
-            .books
-            .iter()
-            .filter(|book| measure.counts(filter, &book.key))
+            .counted(filter)
             .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
             .chain(counted.map(|_| at))
             .min();
@@ -268,7 +266,7 @@ pub fn beforehand(
 ) -> Vec<Event> {
     let Question { payment, now, .. } = *question;
     let mut events = Vec::new();
-    let merchant = payment.merchant.as_ref();
+    let merchant = payment.merchant;
     if resolution == Resolution::Created {
         let identifier = match &payment.identity {
             SentIdentity::Identifier(id) => Some(id.as_ref().into()),
@@ -292,14 +290,14 @@ pub fn beforehand(
 
 /// What opens the transaction of a decided payment.
 #[must_use]
-pub fn opening(
-    question: &Question<'_>,
+pub fn opening<'a>(
+    question: &Question<'a>,
     customer: Option<&Customer>,
     decision: &Decision<'_>,
-    recording: Recording<'_>,
-) -> Opening {
+    recording: Recording<'a>,
+) -> Opening<&'a str> {
     let Question { payment, now, .. } = *question;
-    let merchant = payment.merchant.as_ref();
+    let merchant = payment.merchant;
     let in_force = decision.level.map(|resolved| resolved.in_force);
     let hold_until = match recording.opened {
         Opened::Reserved => merchant.hold_ms(payment.direction).map(|hold_ms| now.plus(hold_ms)),
@@ -307,7 +305,7 @@ pub fn opening(
     };
     let denied = recording.opened == Opened::Denied;
     Opening {
-        id: payment.transaction_id.as_ref().into(),
+        id: &payment.transaction_id,
         merchant: merchant.id,
         at: question.at,
         recorded_at: now,
@@ -317,12 +315,37 @@ pub fn opening(
         level: in_force.map(|level| level.name),
         level_source: in_force.map_or(LevelSource::Default, |level| level.source),
         resolution: recording.resolution,
-        stranger: recording.stranger.map(Into::into),
+        stranger: recording.stranger,
         violations: if denied { decision.violations.clone() } else { SmallVec::new() },
         gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
-        instrument: payment.instrument.as_deref().map(Into::into),
+        instrument: payment.instrument.as_deref(),
         suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
         outlier: customer.is_some_and(|c| merchant.forbids(c.labels(), Restriction::MarkOutlier)),
+    }
+}
+
+impl Opening<&str> {
+    /// The same with texts of its own.
+    #[must_use]
+    pub fn kept(&self) -> Opening {
+        Opening {
+            id: Box::from(self.id),
+            merchant: self.merchant,
+            at: self.at,
+            recorded_at: self.recorded_at,
+            opened: self.opened,
+            content: self.content,
+            hold_until: self.hold_until,
+            level: self.level,
+            level_source: self.level_source,
+            resolution: self.resolution,
+            stranger: self.stranger.map(Box::from),
+            violations: self.violations.clone(),
+            gates: self.gates.clone(),
+            instrument: self.instrument.map(Box::from),
+            suspicious: self.suspicious,
+            outlier: self.outlier,
+        }
     }
 }
 
@@ -334,11 +357,11 @@ pub fn content(payment: &Payment<'_>, identity: u128) -> Content {
         currency: payment.currency,
         amount: payment.amount.unwrap_or(0),
         identity,
-        defined_by: AttributeSet::of(&payment.endpoint().client_definition),
+        defined_by: AttributeSet::of(&payment.endpoint.client_definition),
         level: payment.level,
         method: payment.method,
-        project: payment.project().id,
-        endpoint: payment.endpoint().id,
+        project: payment.project.id,
+        endpoint: payment.endpoint.id,
     }
 }
 
@@ -376,7 +399,7 @@ impl Skew {
 pub fn can_be_made(payment: &Payment<'_>) -> Result<(), Refusal> {
     match (&payment.identity, payment.merchant.mode) {
         (SentIdentity::Attributes(sent), OperationMode::Crm) if sent.is_empty() => {
-            let words: Vec<&str> = payment.endpoint().client_definition.iter().map(|a| a.word()).collect();
+            let words: Vec<&str> = payment.endpoint.client_definition.iter().map(|a| a.word()).collect();
             Err(Refusal::Unidentifiable(if words.is_empty() { "which is empty".to_owned() } else { words.join(", ") }))
         }
         _ => Ok(()),

@@ -95,13 +95,7 @@ impl<'a> Measure<'a> {
             let now = self.merchant.calendar.range(filter.window, self.now);
             gauges.push(self.gauge(filter, now, at, every_amount));
             // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
-            let rolling = matches!(
-                filter.window,
-                super::calendar::Window::Rolling(_)
-                    | super::calendar::Window::RollingMonth
-                    | super::calendar::Window::Lifetime
-            );
-            if !rolling && !now.holds(at) {
+            if !now.holds(at) && filter.window.is_calendar() {
                 let then = self.merchant.calendar.range(filter.window, at);
                 gauges.push(self.gauge(filter, then, at, every_amount));
             }
@@ -110,7 +104,7 @@ impl<'a> Measure<'a> {
     }
 
     /// Whether a filter counts what lies in a book.
-    pub(super) fn counts(&self, filter: &Filter, book: &BookKey) -> bool {
+    fn counts(&self, filter: &Filter, book: &BookKey) -> bool {
         let BookKey { direction, currency, level } = *book;
         direction == self.direction
             && match filter.scope {
@@ -124,8 +118,8 @@ impl<'a> Measure<'a> {
     pub(super) fn own_rates(&self, gauges: &[Gauge<'_>]) -> Vec<OwnRate> {
         let mut read: Vec<OwnRate> = Vec::new();
         for gauge in gauges.iter().filter(|gauge| gauge.amount_used.is_some()) {
-            let counted = self.books.iter().filter(|book| self.counts(gauge.filter, &book.key));
-            let foreign = counted.filter(|book| book.used(gauge.range, gauge.filter.subtract_cancels).0 > 0);
+            let foreign =
+                self.counted(gauge.filter).filter(|book| book.used(gauge.range, gauge.filter.subtract_cancels).0 > 0);
             for rate in foreign.filter_map(|book| own_rate(self.own.rates, book.key.currency, self.currency, self.now))
             {
                 if !read.contains(rate) {
@@ -136,43 +130,49 @@ impl<'a> Measure<'a> {
         read
     }
 
+    #[inline]
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
         let asked = filter.amount_limit.is_some() || every_amount;
-        let mut quantity_used = 0_u64;
-        // What lies in the level's own currency needs no rate, and most often nothing else is there.
-        let mut own = 0_u128;
-        let mut foreign: SmallVec<[(Currency, u128); 2]> = SmallVec::new();
-        for book in self.books {
-            if !self.counts(filter, &book.key) {
-                continue;
-            }
-            let currency = book.key.currency;
+        let (mut quantity_used, mut own, mut has_foreign) = (0_u64, 0_u128, false);
+        for book in self.counted(filter) {
             let (amount, quantity) = book.used(range, filter.subtract_cancels);
             quantity_used += quantity;
-            if currency == self.currency {
-                own += amount;
-            } else if let Some((_, total)) = foreign.iter_mut().find(|(known, _)| *known == currency) {
-                // Each currency's total is converted once, over all levels.
-                *total += amount;
-            } else {
-                foreign.push((currency, amount));
+            match book.key.currency == self.currency {
+                true => own += amount,
+                false => has_foreign = true,
             }
         }
-        let amount_used = asked.then(|| {
-            if foreign.is_empty() {
-                return Ok(own);
-            }
-            let totals = std::iter::once((self.currency, own)).chain(foreign);
-            let table = Table { common: &self.rules.rates, own: self.own.rates, currencies: &self.rules.currencies };
-            sum_rounded_up(totals, self.currency, &table, self.now)
-        });
+        // What lies in the level's own currency needs no rate, and most often nothing else is there.
+        let amount_used = asked.then(|| if has_foreign { self.converted(filter, range) } else { Ok(own) });
         Gauge { filter, range, holds_payment: range.holds(at), amount_used, quantity_used }
+    }
+
+    /// The books that a filter counts.
+    pub(super) fn counted(&self, filter: &Filter) -> impl Iterator<Item = &'a Book> {
+        self.books.iter().filter(|book| self.counts(filter, &book.key))
+    }
+
+    /// What was used over all currencies, in the level's.
+    #[cold]
+    fn converted(&self, filter: &Filter, range: Range) -> Result<u128, Unavailable> {
+        // Each currency's total is converted once, over all levels.
+        let mut totals: SmallVec<[(Currency, u128); 4]> = SmallVec::new();
+        for book in self.counted(filter) {
+            let (currency, amount) = (book.key.currency, book.used(range, filter.subtract_cancels).0);
+            match totals.iter_mut().find(|(known, _)| *known == currency) {
+                Some((_, total)) => *total += amount,
+                None => totals.push((currency, amount)),
+            }
+        }
+        let table = Table { common: &self.rules.rates, own: self.own.rates, currencies: &self.rules.currencies };
+        sum_rounded_up(totals, self.currency, &table, self.now)
     }
 }
 
 impl Gauge<'_> {
     /// Whether this filter refuses a payment of `amount` minor units.
     #[must_use]
+    #[inline]
     fn refuses(&self, amount: u64) -> bool {
         let by_amount = self.filter.amount_limit.is_some_and(|limit| match self.amount_used {
             Some(Ok(used)) => used.saturating_add(u128::from(amount)) > u128::from(limit),
@@ -202,6 +202,7 @@ impl Gauge<'_> {
 
     /// What is left behind a payment of this amount, where one is given that lies in the range.
     #[must_use]
+    #[inline]
     pub fn headroom(&self, payment: Option<u64>) -> Headroom {
         let payment = payment.filter(|_| self.holds_payment);
         let amount = match (self.filter.amount_limit, self.amount_used) {
@@ -253,6 +254,9 @@ fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
     let refuse = |gauge: &&Gauge<'_>| gauge.filter.mode == Mode::Enforce && gauge.refuses(amount);
+    if !gauges.iter().any(|gauge| refuse(&gauge)) {
+        return found;
+    }
     for (place, gauge) in gauges.iter().enumerate().filter(|(_, gauge)| refuse(gauge)) {
         for violation in gauge.violations(amount) {
             // A calendar filter that is read over two ranges still refuses under each code once. Two filters may have one

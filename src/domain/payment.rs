@@ -8,7 +8,7 @@ use super::{
     rules::{Attribute, Direction, Endpoint, Merchant, OperationMode, Project, Rules, Word},
     time::Millis,
 };
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 /// The fields of a reserve as they came in, not yet understood. Absent, `null` and empty are told apart only where
 /// that means something.
@@ -70,7 +70,7 @@ pub enum SentIdentity<'a> {
 #[derive(Debug, Clone)]
 pub struct Payment<'a> {
     /// Whose.
-    pub merchant: Arc<Merchant>,
+    pub merchant: &'a Merchant,
     /// Empty where a check has none.
     pub transaction_id: Cow<'a, str>,
     /// Which way the money goes.
@@ -79,10 +79,10 @@ pub struct Payment<'a> {
     pub currency: Currency,
     /// Minor units; `None` only where the question is for a form.
     pub amount: Option<u64>,
-    /// The place of the project.
-    project: usize,
-    /// The place of the endpoint in it.
-    endpoint: usize,
+    /// The project.
+    pub project: &'a Project,
+    /// The endpoint, which is one of the project's.
+    pub endpoint: &'a Endpoint,
     /// `None`: method checks are skipped.
     pub method: Option<Name>,
     /// Who is meant.
@@ -116,7 +116,7 @@ impl<'a> Payment<'a> {
     ///
     /// # Errors
     /// The first thing that is wrong, with its field.
-    pub fn admit(rules: &Rules, merchant: &str, request: Request<'a>, asks: Asks) -> Result<Self, Refusal> {
+    pub fn admit(rules: &'a Rules, merchant: &str, request: Request<'a>, asks: Asks) -> Result<Self, Refusal> {
         let transaction_id = match request.transaction_id.filter(|id| !id.is_empty()) {
             Some(id) => transaction_id(id)?,
             None if asks == Asks::ToRecord => return Err(Refusal::Missing("transaction_id")),
@@ -175,7 +175,7 @@ impl<'a> Payment<'a> {
         }
         let (project, endpoint) = place(merchant, request.project.as_deref(), request.endpoint.as_deref(), currency)?;
         let mut payment = Self {
-            merchant: Arc::clone(merchant),
+            merchant,
             transaction_id,
             direction,
             currency,
@@ -192,7 +192,7 @@ impl<'a> Payment<'a> {
         };
         // Who is recognised by the instrument is found by it again only if it becomes an attribute.
         if payment.attributes.value(Attribute::PaymentInstrument).is_none()
-            && payment.endpoint().client_definition.contains(&Attribute::PaymentInstrument)
+            && payment.endpoint.client_definition.contains(&Attribute::PaymentInstrument)
             && let Some(instrument) = &payment.instrument
         {
             payment.attributes.set(Attribute::PaymentInstrument, instrument);
@@ -206,7 +206,7 @@ impl<'a> Payment<'a> {
     }
 
     fn defining_attributes(&self) -> Vec<(Attribute, Cow<'a, str>)> {
-        let definition = self.endpoint().client_definition.iter();
+        let definition = self.endpoint.client_definition.iter();
         definition
             .filter_map(|&attribute| {
                 Some((attribute, normalised(attribute, self.attributes.value(attribute)?).into_owned()))
@@ -214,18 +214,6 @@ impl<'a> Payment<'a> {
             .filter(|(_, value)| !value.is_empty())
             .map(|(attribute, value)| (attribute, Cow::Owned(value)))
             .collect()
-    }
-
-    /// The project.
-    #[must_use]
-    pub fn project(&self) -> &Project {
-        &self.merchant.projects[self.project]
-    }
-
-    /// The endpoint.
-    #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.project().endpoints[self.endpoint]
     }
 }
 
@@ -340,12 +328,12 @@ pub(crate) fn amount(field: &'static str, text: &str, rules: &Rules, currency: C
 }
 
 /// Which project and endpoint a payment enters by, both of which may be left out where only one fits.
-fn place(
-    merchant: &Merchant,
+fn place<'a>(
+    merchant: &'a Merchant,
     project: Option<&str>,
     endpoint: Option<&str>,
     currency: Currency,
-) -> Result<(usize, usize), Refusal> {
+) -> Result<(&'a Project, &'a Endpoint), Refusal> {
     let (project, endpoint) = (project.filter(|id| !id.is_empty()), endpoint.filter(|id| !id.is_empty()));
     let unknown = |field, value: &str, candidates: Vec<&str>| Refusal::UnknownPlace {
         field,
@@ -359,14 +347,14 @@ fn place(
     }
     let here = |p: &Project| project.is_none_or(|id| p.id.as_str() == id);
     let all = || {
-        let projects = merchant.projects.iter().enumerate().filter(|(_, p)| here(p));
-        projects.flat_map(|(i, p)| p.endpoints.iter().enumerate().map(move |(j, e)| (i, j, p, e)))
+        let projects = merchant.projects.iter().filter(|p| here(p));
+        projects.flat_map(|p| p.endpoints.iter().map(move |e| (p, e)))
     };
-    let named = || all().filter(|(_, _, _, e)| endpoint.is_none_or(|id| e.id.as_str() == id));
+    let named = || all().filter(|(_, e)| endpoint.is_none_or(|id| e.id.as_str() == id));
     if let Some(id) = endpoint {
         match named().next() {
-            None => return Err(unknown("endpoint", id, all().map(|(_, _, _, e)| e.id.as_str()).collect())),
-            Some((_, _, _, e)) if named().all(|(_, _, _, e)| e.currency != currency) => {
+            None => return Err(unknown("endpoint", id, all().map(|(_, e)| e.id.as_str()).collect())),
+            Some((_, e)) if named().all(|(_, e)| e.currency != currency) => {
                 return Err(Refusal::EndpointCurrency {
                     endpoint: id.to_owned(),
                     takes: e.currency.to_string(),
@@ -376,19 +364,19 @@ fn place(
             Some(_) => {}
         }
     }
-    let mut fitting = named().filter(|(_, _, _, e)| e.currency == currency);
-    let Some((i, j, first, _)) = fitting.next() else { return Err(Refusal::NoEndpoint(currency.to_string())) };
+    let mut fitting = named().filter(|(_, e)| e.currency == currency);
+    let Some((first, found)) = fitting.next() else { return Err(Refusal::NoEndpoint(currency.to_string())) };
     let rest: Vec<_> = fitting.collect();
     if rest.is_empty() {
-        return Ok((i, j));
+        return Ok((first, found));
     }
-    if rest.iter().any(|(_, _, p, _)| p.id != first.id) {
+    if rest.iter().any(|(p, _)| p.id != first.id) {
         let mut candidates: Vec<&str> =
-            std::iter::once(first).chain(rest.iter().map(|r| r.2)).map(|p| p.id.as_str()).collect();
+            std::iter::once(first).chain(rest.iter().map(|r| r.0)).map(|p| p.id.as_str()).collect();
         candidates.dedup();
         return Err(Refusal::Ambiguous { field: "project", candidates: candidates.join(", ") });
     }
-    let candidates = named().filter(|(_, _, _, e)| e.currency == currency).map(|(_, _, _, e)| e.id.as_str());
+    let candidates = named().filter(|(_, e)| e.currency == currency).map(|(_, e)| e.id.as_str());
     Err(Refusal::Ambiguous { field: "endpoint", candidates: candidates.collect::<Vec<_>>().join(", ") })
 }
 

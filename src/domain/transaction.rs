@@ -154,11 +154,11 @@ impl Content {
     }
 }
 
-/// The facts that opened a transaction; they never change.
+/// The facts that opened a transaction; they never change. Its texts are its own, or lent by the payment that says them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
+pub struct Opening<Text = Box<str>> {
     /// Unique in the merchant.
-    pub id: Box<str>,
+    pub id: Text,
     /// Whose.
     pub merchant: Name,
     /// Its own time: where it lies in every window.
@@ -178,20 +178,20 @@ pub struct Opening {
     /// How the customer was found.
     pub resolution: Resolution,
     /// The `customer_id` as sent, where the rules were bypassed.
-    pub stranger: Option<Box<str>>,
+    pub stranger: Option<Text>,
     /// Why it was denied.
     pub violations: SmallVec<[Violation; 1]>,
     /// The gates of the answer.
     pub gates: SmallVec<[Name; 4]>,
     /// The gateway's token.
-    pub instrument: Option<Box<str>>,
+    pub instrument: Option<Text>,
     /// Whether the customer was suspicious at the time.
     pub suspicious: bool,
     /// Whether a label of the customer asked for the transaction to be flagged.
     pub outlier: bool,
 }
 
-impl Opening {
+impl<Text> Opening<Text> {
     /// What the transaction has come to by being opened.
     #[must_use]
     pub fn upshot(&self) -> Upshot {
@@ -200,17 +200,11 @@ impl Opening {
             (Opened::Reserved, Some(_)) => Contribution { gross: self.content.amount, net: self.content.amount },
             _ => Contribution::NONE,
         };
-        let mut flags: SmallVec<[Flag; 2]> = SmallVec::new();
-        if self.opened == Opened::Unreserved {
-            flags.push(Flag::Unreserved);
-        }
-        if self.suspicious {
-            flags.push(Flag::Suspicious);
-        }
-        if self.outlier {
-            flags.push(Flag::Outlier);
-        }
-        Upshot { status, counts, hold_until: self.hold_until, flags: Flags::of(&flags) }
+        let flags = Flags::NONE
+            .with(Flag::Unreserved, self.opened == Opened::Unreserved)
+            .with(Flag::Suspicious, self.suspicious)
+            .with(Flag::Outlier, self.outlier);
+        Upshot { status, counts, hold_until: self.hold_until, flags }
     }
 }
 

@@ -208,7 +208,7 @@ impl Desk {
     /// refusal beside it stands unless the rest says the same again.
     fn admit_again<'a>(
         &self,
-        rules: &Rules,
+        rules: &'a Rules,
         merchant: &str,
         request: Request<'a>,
     ) -> Result<(Payment<'a>, Option<Refusal>), Refusal> {

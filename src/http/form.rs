@@ -39,7 +39,7 @@ impl Desk {
             let layers = Layers {
                 individual: customer.zip(in_force).and_then(|(c, l)| c.settings_for(direction, currency, l.name)),
                 level: in_force.and_then(|level| level.level),
-                endpoint: payment.endpoint(),
+                endpoint: payment.endpoint,
             };
             let blocked = decision.violations.iter().any(|violation| violation.code == Code::CustomerBlocked);
             let answer = Answer::checked(&payment, decision, customer, resolution, now);
@@ -48,7 +48,7 @@ impl Desk {
             (methods, answer)
         })?;
         let (methods, answer) = form;
-        let customer: &CustomerShown = &answer.customer;
+        let customer: &CustomerShown<'_> = &answer.customer;
         Ok(render(&FormOut {
             methods,
             customer: CustomerOut::of(customer, &rules),
@@ -69,7 +69,7 @@ impl Desk {
     ) -> Vec<MethodOut> {
         let units = rules.currencies.units(payment.currency);
         let show = |value: u128| Shows(Minor { value, units });
-        let offered = payment.endpoint().methods.iter().map(|setting| setting.method);
+        let offered = payment.endpoint.methods.iter().map(|setting| setting.method);
         let mut methods = Vec::new();
         for method in offered.filter(|method| only.is_none_or(|only| only == *method)) {
             let Some(effective) = layers.method(method).filter(|effective| effective.show_in_form) else { continue };
@@ -82,7 +82,7 @@ impl Desk {
                 method: Some(method),
                 transaction_id: &payment.transaction_id,
             };
-            let gates = route(&payment.merchant, &list.of(&payment.merchant), routing, &routed).ordered;
+            let gates = route(payment.merchant, &list.of(payment.merchant), routing, &routed).ordered;
             // A method that no gate takes would be denied, whatever the amount.
             if gates.is_empty() {
                 continue;

@@ -12,7 +12,7 @@ use crate::{
         time::{Millis, show_span},
         transaction::Violation,
     },
-    ledger::{Answer, CustomerShown},
+    ledger::{Answer, CustomerId, CustomerShown},
 };
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
@@ -53,7 +53,7 @@ impl CodeOut {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct CustomerOut<'a> {
-    customer_id: Option<&'a str>,
+    customer_id: Option<Shows<&'a CustomerId<'a>>>,
     merchant_customer_identifier: Option<&'a str>,
     resolution: &'static str,
     status: Option<&'static str>,
@@ -65,7 +65,7 @@ pub(crate) struct CustomerOut<'a> {
 }
 
 impl<'a> CustomerOut<'a> {
-    pub(crate) fn of(customer: &'a CustomerShown, rules: &Rules) -> Self {
+    pub(crate) fn of(customer: &'a CustomerShown<'_>, rules: &Rules) -> Self {
         let restrictions = match rules.merchant(customer.merchant.as_str()) {
             Some(merchant) if !customer.labels.is_empty() => merchant.restrictions(&customer.labels),
             _ => Vec::new(),
@@ -73,7 +73,7 @@ impl<'a> CustomerOut<'a> {
         Self {
             labels: customer.labels.iter().map(|label| label.as_str()).collect(),
             restrictions,
-            customer_id: customer.customer_id.as_deref(),
+            customer_id: customer.customer_id.as_ref().map(Shows),
             merchant_customer_identifier: customer.identifier.as_deref(),
             resolution: customer.resolution.word(),
             status: customer.status.map(|status| status.word()),
@@ -214,11 +214,11 @@ pub(crate) struct DecisionOut<'a> {
 }
 
 impl<'a> DecisionOut<'a> {
-    pub(crate) fn of(answer: &'a Answer, rules: &'a Rules) -> Self {
+    pub(crate) fn of(answer: &'a Answer<'_>, rules: &'a Rules) -> Self {
         let first = answer.violations.first();
         Self {
             decision: if first.is_none() { "allow" } else { "deny" },
-            transaction_id: Some(answer.transaction_id.as_str()).filter(|id| !id.is_empty()),
+            transaction_id: Some(answer.transaction_id).filter(|id| !id.is_empty()),
             status: answer.status.map_or("checked", |status| status.word()),
             code: first.map(|violation| violation.code.number()),
             reason: first.map(|violation| violation.code.reason()),
@@ -237,7 +237,7 @@ impl<'a> DecisionOut<'a> {
     }
 }
 
-fn explain<'a>(answer: &Answer, rules: &'a Rules) -> Option<ExplainOut<'a>> {
+fn explain<'a>(answer: &Answer<'_>, rules: &'a Rules) -> Option<ExplainOut<'a>> {
     let explanation = answer.explanation.as_deref()?;
     let units = rules.currencies.units(answer.currency);
     let amount = |value: u128| Shows(Minor { value, units });
@@ -274,7 +274,7 @@ impl LimitOut {
         Self {
             filter: filter.name.as_str(),
             window: WindowOut {
-                calendar: matches!(filter.window, Window::Day | Window::Week(_) | Window::Month),
+                calendar: filter.window.is_calendar(),
                 start: limit.start.map(Shows),
                 end: Shows(limit.end),
                 frees_at: limit.frees_at.map(Shows),

@@ -328,13 +328,13 @@ pub(super) fn seal_attributes(attributes: &Attributes, seal: &mut Seal<'_>) -> V
 }
 
 /// [`encode`] of [`Event::Opened`], for whoever has only what the event would hold.
-pub fn encode_opened(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
+pub fn encode_opened<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut Vec<u8>) {
     out.reserve(256);
     out.push(tag::OPENED);
     put_opening(slot, opening, out);
 }
 
-fn put_opening(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
+fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut Vec<u8>) {
     let content = &opening.content;
     out.put_bits([
         opening.hold_until.is_some(),
@@ -346,7 +346,7 @@ fn put_opening(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
         opening.outlier,
     ]);
     out.put_number(u64::from(slot));
-    out.put_text(&opening.id);
+    out.put_text(opening.id.as_ref());
     out.put_name(opening.merchant);
     out.put_time(opening.at);
     out.put_time(opening.recorded_at);
@@ -371,7 +371,7 @@ fn put_opening(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
     out.put_name_if(opening.level);
     out.put_word(opening.level_source);
     out.put_word(opening.resolution);
-    out.put_text_if(opening.stranger.as_deref());
+    out.put_text_if(opening.stranger.as_ref().map(AsRef::as_ref));
     out.put_number(opening.violations.len() as u64);
     for Violation { code, filter, pair } in &opening.violations {
         out.put_number(u64::from(code.number()));
@@ -384,7 +384,7 @@ fn put_opening(slot: u32, opening: &Opening, out: &mut Vec<u8>) {
     }
     out.put_number(opening.gates.len() as u64);
     opening.gates.iter().for_each(|gate| out.put_name(*gate));
-    out.put_text_if(opening.instrument.as_deref());
+    out.put_text_if(opening.instrument.as_ref().map(AsRef::as_ref));
 }
 
 fn put_noted(noted: &Noted, out: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
-//! What the ledger answers: owned, so that it leaves the locks behind.
+//! What the ledger answers: it leaves the locks behind, and borrows nothing but the texts of the payment that asked.
 
 use crate::domain::{
+    brief::{self, Upshot},
     customer::Customer,
     decide::{Decision, Explanation},
     limits::Headroom,
@@ -9,18 +10,37 @@ use crate::domain::{
     payment::{Payment, SentIdentity},
     standing::CustomerStatus,
     time::Millis,
-    transaction::{Flag, LevelSource, Opened, Resolution, Status, Transaction, Violation},
+    transaction::{Flag, LevelSource, Opened, Opening, Resolution, Status, Transaction, Violation},
 };
 use crate::journal::Lsn;
 use smallvec::SmallVec;
+use std::{borrow::Cow, fmt};
+
+/// A `customer_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerId<'a> {
+    /// A customer's: the decimal text of the internal number.
+    Number(u64),
+    /// As sent, where nobody has it.
+    Sent(Cow<'a, str>),
+}
+
+impl fmt::Display for CustomerId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Sent(id) => id.fmt(f),
+        }
+    }
+}
 
 /// The customer of an answer.
 #[derive(Debug, Clone)]
-pub struct CustomerShown {
+pub struct CustomerShown<'a> {
     /// `None`: nobody was created, because nothing was recorded.
-    pub customer_id: Option<String>,
+    pub customer_id: Option<CustomerId<'a>>,
     /// Where the customer has one.
-    pub identifier: Option<String>,
+    pub identifier: Option<Cow<'a, str>>,
     /// How the customer was found.
     pub resolution: Resolution,
     /// `None`: the rules were bypassed.
@@ -31,17 +51,38 @@ pub struct CustomerShown {
     pub merchant: Name,
 }
 
+impl<'a> CustomerShown<'a> {
+    /// A customer who is in memory, with this identifier.
+    pub(crate) fn known(customer: &Customer, resolution: Resolution, identifier: Option<Cow<'a, str>>) -> Self {
+        Self {
+            customer_id: Some(CustomerId::Number(customer.number)),
+            identifier,
+            resolution,
+            status: Some(customer.status()),
+            labels: SmallVec::from_slice(customer.labels()),
+            merchant: customer.merchant,
+        }
+    }
+
+    /// Somebody whom the rules were not applied to.
+    pub(crate) fn stranger(id: Option<Cow<'a, str>>, merchant: Name) -> Self {
+        let customer_id = id.map(CustomerId::Sent);
+        let (resolution, labels) = (Resolution::Bypassed, SmallVec::new());
+        Self { customer_id, identifier: None, resolution, status: None, labels, merchant }
+    }
+}
+
 /// The answer to a reserve, a payment or a check.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// As sent; empty where a check had none.
-    pub transaction_id: String,
+    pub transaction_id: &'a str,
     /// `None`: checked, nothing recorded.
     pub status: Option<Status>,
     /// None: allowed.
     pub violations: SmallVec<[Violation; 1]>,
     /// Who.
-    pub customer: CustomerShown,
+    pub customer: CustomerShown<'a>,
     /// Under which level; `None`: bypassed.
     pub level: Option<(Name, LevelSource)>,
     /// Best first; empty on a deny.
@@ -66,26 +107,28 @@ pub struct Answer {
     pub rests_on: Lsn,
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     /// An answer to a question that recorded nothing.
     pub(crate) fn checked(
-        payment: &Payment<'_>,
+        payment: &'a Payment<'_>,
         decision: Decision<'_>,
         customer: Option<&Customer>,
         resolution: Resolution,
         now: Millis,
     ) -> Self {
-        let sent = |wanted: bool, text: &str| wanted.then(|| text.to_owned());
         let known = customer.filter(|_| resolution != Resolution::Created);
         let (customer_id, identifier) = match (known, &payment.identity) {
-            (Some(known), _) => (Some(known.number.to_string()), known.identifier.as_deref().map(str::to_owned)),
-            (None, SentIdentity::Identifier(id)) => (None, sent(true, id)),
-            (None, SentIdentity::CustomerId(id)) => (sent(true, id), None),
+            (Some(known), _) => {
+                let identifier = known.identifier.as_deref().map(|id| Cow::Owned(id.to_owned()));
+                (Some(CustomerId::Number(known.number)), identifier)
+            }
+            (None, SentIdentity::Identifier(id)) => (None, Some(Cow::Borrowed(id.as_ref()))),
+            (None, SentIdentity::CustomerId(id)) => (Some(CustomerId::Sent(Cow::Borrowed(id.as_ref()))), None),
             (None, SentIdentity::Attributes(_)) => (None, None),
         };
         let gates = if decision.is_allowed() { decision.gates.ordered } else { SmallVec::new() };
         Self {
-            transaction_id: payment.transaction_id.to_string(),
+            transaction_id: &payment.transaction_id,
             status: None,
             violations: decision.violations,
             customer: CustomerShown {
@@ -110,27 +153,29 @@ impl Answer {
         }
     }
 
-    /// An answer from what is recorded.
-    pub(crate) fn recorded(
-        transaction: Transaction,
-        customer: CustomerShown,
+    /// An answer to a payment from what is recorded of it, and what that has come to.
+    pub(crate) fn recorded<Text>(
+        payment: &'a Payment<'_>,
+        opening: &Opening<Text>,
+        upshot: &Upshot,
+        customer: CustomerShown<'a>,
         headroom: Headroom,
         now: Millis,
         rests_on: Lsn,
     ) -> Self {
-        let (status, flags) = (transaction.status(now), transaction.flags());
-        let opening = transaction.opening;
+        let status = upshot.status(now);
+        let is_denied = opening.opened == Opened::Denied;
         Self {
-            transaction_id: opening.id.into_string(),
+            transaction_id: &payment.transaction_id,
             status: Some(status),
-            violations: opening.violations,
+            violations: SmallVec::from_slice(&opening.violations),
             customer,
             level: opening.level.map(|level| (level, opening.level_source)),
-            gates: if opening.opened == Opened::Denied { SmallVec::new() } else { opening.gates },
+            gates: if is_denied { SmallVec::new() } else { SmallVec::from_slice(&opening.gates) },
             headroom,
             currency: opening.content.currency,
-            expires_at: transaction.hold_until.filter(|_| status == Status::Reserved),
-            flags,
+            expires_at: upshot.hold_until.filter(|_| status == Status::Reserved),
+            flags: brief::shown(upshot.flags),
             warnings: SmallVec::new(),
             explanation: None,
             now,
@@ -140,21 +185,13 @@ impl Answer {
     }
 }
 
-/// Whose transaction it is: a customer with this identifier.
-pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer, identifier: Option<&str>) -> CustomerShown {
+/// Whose transaction it is.
+pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerShown<'static> {
     let opening = &transaction.opening;
-    if opening.resolution == Resolution::Bypassed {
-        let customer_id = opening.stranger.as_deref().map(str::to_owned);
-        let (resolution, labels, merchant) = (Resolution::Bypassed, SmallVec::new(), opening.merchant);
-        return CustomerShown { customer_id, identifier: None, resolution, status: None, labels, merchant };
-    }
-    CustomerShown {
-        customer_id: Some(customer.number.to_string()),
-        identifier: identifier.map(str::to_owned),
-        resolution: opening.resolution,
-        status: Some(customer.status()),
-        labels: SmallVec::from_slice(customer.labels()),
-        merchant: customer.merchant,
+    let kept = |text: &Option<Box<str>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
+    match opening.resolution {
+        Resolution::Bypassed => CustomerShown::stranger(kept(&opening.stranger), opening.merchant),
+        resolution => CustomerShown::known(customer, resolution, kept(&customer.identifier)),
     }
 }
 
@@ -207,7 +244,7 @@ pub struct Shown {
     /// The transaction.
     pub transaction: Transaction,
     /// Whose.
-    pub customer: CustomerShown,
+    pub customer: CustomerShown<'static>,
     /// What is left; `None` in a list, where nobody asks.
     pub headroom: Option<Headroom>,
     /// As of when.

@@ -180,9 +180,7 @@ impl Ledger {
         }
         let number = pick.seat.customer;
         let shard = self.customers.lock(number);
-        let customer = shard
-            .get(&number)
-            .map(|customer| answer::customer_of(&transaction, customer, customer.identifier.as_deref()));
+        let customer = shard.get(&number).map(|customer| answer::customer_of(&transaction, customer));
         drop(shard);
         Ok(customer.map(|customer| Shown { transaction, customer, headroom: None, now }))
     }

@@ -31,7 +31,7 @@ mod shards;
 mod signals;
 mod table;
 
-pub use answer::{Answer, CustomerShown, Moved, Shown};
+pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
 pub use carry::Carried;
 pub use customers::{Admitted, Applying};
 pub use find::{Find, Findings};
@@ -226,13 +226,13 @@ impl Ledger {
     ///
     /// # Errors
     /// A refusal changes nothing.
-    pub fn reserve(
+    pub fn reserve<'a>(
         &self,
-        rules: &Rules,
-        payment: &Payment<'_>,
+        rules: &'a Rules,
+        payment: &'a Payment<'_>,
         outcome: Option<Outcome>,
         now: Millis,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer<'a>, Refusal> {
         let merchant = payment.merchant.id.as_str();
         let key = self.key.transaction(merchant, &payment.transaction_id);
         let mut stripe = self.id_stripes.lock(key);
@@ -243,7 +243,7 @@ impl Ledger {
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
                 let opened = Opened::Reserved;
-                let entering = Entering { rules, payment, follows, opened, key, sent, found, external_id: None };
+                let entering = Entering { rules, payment, follows, opened, key, sent, found };
                 self.open(&entering, &mut stripe.seats, now)
             }
         }
@@ -253,13 +253,13 @@ impl Ledger {
     ///
     /// # Errors
     /// As a reserve.
-    pub fn check(
+    pub fn check<'a>(
         &self,
         rules: &Rules,
-        payment: &Payment<'_>,
+        payment: &'a Payment<'_>,
         now: Millis,
         as_of: Option<Millis>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer<'a>, Refusal> {
         self.ask(rules, payment, now, as_of, |customer, decision, resolution, now| {
             Answer::checked(payment, decision, customer, resolution, now)
         })
@@ -305,7 +305,7 @@ impl Ledger {
         }
         can_be_made(payment)?;
         let question = self.question(rules, payment, now, as_of)?;
-        let newcomer = Customer::newcomer(0, &payment.merchant, now);
+        let newcomer = Customer::newcomer(0, payment.merchant, now);
         Ok(show(Some(&newcomer), decide(&question, Some(&newcomer), &[]), Resolution::Created, question.now))
     }
 
@@ -399,7 +399,7 @@ impl Ledger {
         let now = self.settle(customer, now);
         Ok(Shown {
             transaction: known.transaction.clone(),
-            customer: answer::customer_of(&known.transaction, customer, customer.identifier.as_deref()),
+            customer: answer::customer_of(&known.transaction, customer),
             headroom: Some(headroom_of(rules, customer, &known.transaction, now)),
             now,
         })

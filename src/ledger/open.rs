@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Ledger, MadeLevel, Moved,
-    answer::customer_of,
+    answer::{CustomerShown, customer_of},
     circumstances, headroom_of,
     index::{Found, Seat, Seats},
     instruments,
@@ -74,34 +74,41 @@ pub(super) struct Entering<'a> {
     pub(super) sent: Option<u128>,
     /// Whom it leads to.
     pub(super) found: Found,
-    /// What the policy gives to a customer who is made for it.
-    pub(super) external_id: Option<&'a str>,
 }
 
 /// A payment on its way into a customer.
 #[derive(Clone, Copy)]
-struct Entered<'a> {
-    entering: &'a Entering<'a>,
+struct Entered<'e, 'a> {
+    entering: &'e Entering<'a>,
     resolution: Resolution,
+    /// What the policy gives to a customer who is made for it.
+    external_id: Option<&'e str>,
 }
 
 impl Ledger {
     /// Opens a transaction whose id nobody knows yet; the caller holds the stripe of the id.
-    pub(super) fn open(&self, entering: &Entering<'_>, seats: &mut Seats, now: Millis) -> Result<Answer, Refusal> {
+    pub(super) fn open<'a>(
+        &self,
+        entering: &Entering<'a>,
+        seats: &mut Seats,
+        now: Millis,
+    ) -> Result<Answer<'a>, Refusal> {
         let Entering { payment, follows, opened, key, sent, mut found, .. } = *entering;
         if opened == Opened::Reserved {
             self.has_room()?;
         }
         if let Found::Customer(number, resolution) = found {
             // What is unique is filled by one after the other.
-            let unique = self.identities.of_all(payment.merchant.id, None, &unique_of(payment));
-            let _alone = self.identity_stripes.lock_all(unique.into_iter());
+            let _alone = (!payment.attributes.is_empty()).then(|| {
+                let unique = self.identities.of_all(payment.merchant.id, None, &unique_of(payment));
+                self.identity_stripes.lock_all(unique.into_iter())
+            });
             let mut shard = self.customers.lock(number);
             let known = shard.get_mut(&number);
             // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
             known.iter().for_each(|customer| customer.touch());
             if let Some(customer) = known.filter(|customer| customer.merchant == payment.merchant.id) {
-                return self.open_for(Entered { entering, resolution }, customer, seats, now);
+                return self.open_for(Entered { entering, resolution, external_id: None }, customer, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -112,10 +119,11 @@ impl Ledger {
             let mut shard = self.customers.lock(number);
             let made = || Customer::new(number, payment.merchant.id, None, now);
             let nobody = shard.nobody(number, made);
-            return self.open_for(Entered { entering, resolution: Resolution::Bypassed }, nobody, seats, now);
+            let entered = Entered { entering, resolution: Resolution::Bypassed, external_id: None };
+            return self.open_for(entered, nobody, seats, now);
         }
         can_be_made(payment)?;
-        let merchant = payment.merchant.as_ref();
+        let merchant = payment.merchant;
         // A payment is not refused because the merchant's ids are used up.
         let made = match payment.attributes.value(Attribute::ExternalId) {
             Some(_) => None,
@@ -141,8 +149,8 @@ impl Ledger {
         let mut customer = Customer::newcomer(number, merchant, now);
         let external_id = made.as_ref().map(|made| made.id.clone());
         made.into_iter().for_each(|made| self.use_external_id(made));
-        let entering = &Entering { external_id: external_id.as_deref(), ..*entering };
-        let entered = Entered { entering, resolution: Resolution::Created };
+        let external_id = external_id.as_deref();
+        let entered = Entered { entering, resolution: Resolution::Created, external_id };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
         let answer = self.open_for(entered, &mut customer, seats, now)?;
@@ -162,14 +170,14 @@ impl Ledger {
     }
 
     /// Decides, records and answers for one customer, whose lock the caller holds.
-    fn open_for(
+    fn open_for<'a>(
         &self,
-        entered: Entered<'_>,
+        entered: Entered<'_, 'a>,
         customer: &mut Customer,
         seats: &mut Seats,
         now: Millis,
-    ) -> Result<Answer, Refusal> {
-        let Entered { entering, resolution } = entered;
+    ) -> Result<Answer<'a>, Refusal> {
+        let Entered { entering, resolution, external_id } = entered;
         let Entering { rules, payment, follows, opened, key, sent, .. } = *entering;
         let now = self.settle(customer, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
@@ -188,28 +196,30 @@ impl Ledger {
             _ => None,
         };
         let slot = customer.briefs.next_slot();
-        let defined_by = AttributeSet::of(&payment.endpoint().client_definition);
+        let defined_by = AttributeSet::of(&payment.endpoint.client_definition);
         let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };
-        let offered = self.fillable(payment, customer, resolution, entering.external_id);
+        let offered = self.fillable(payment, customer, resolution, external_id);
         let before = beforehand(&question, somebody, &decision, resolution, &offered);
-        let mut transaction = Transaction::open(opening(&question, somebody, &decision, recording));
+        let opening = opening(&question, somebody, &decision, recording);
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
         let is_named =
             level.is_some_and(|level| level.in_force.source == LevelSource::Request && level.in_force.level.is_some());
         let (has_level, is_somebody) = (level.is_some(), somebody.is_some());
         // What follows is judged before anything is recorded: a refusal leaves nothing behind.
-        let mut behind = Vec::new();
-        if let Some(operation) = follows.operation(opened)
-            && let Effect::New(noted) = judge(&transaction, &operation, circumstances(rules, &transaction, now))?
-        {
-            transaction.note(noted.clone());
-            let upshot = Upshot::of(&transaction);
-            behind.push(Event::Happened { slot, previous: Place::HERE, noted, upshot, left: None });
+        let (mut behind, mut upshot, mut is_paid) = (Vec::new(), opening.upshot(), false);
+        if let Some(operation) = follows.operation(opened) {
+            let mut transaction = Transaction::open(opening.kept());
+            if let Effect::New(noted) = judge(&transaction, &operation, circumstances(rules, &transaction, now))? {
+                transaction.note(noted.clone());
+                let upshot = Upshot::of(&transaction);
+                behind.push(Event::Happened { slot, previous: Place::HERE, noted, upshot, left: None });
+            }
+            (upshot, is_paid) = (Upshot::of(&transaction), transaction.is_approved());
         }
         if violations.is_empty() && is_somebody {
             behind.extend(self.newly_held(customer, instruments(payment), now));
-            if transaction.totals.approved > 0 {
+            if is_paid {
                 behind.extend(Self::used(customer, payment.instrument.as_deref().into_iter(), now));
             }
         }
@@ -217,7 +227,7 @@ impl Ledger {
         if has_level && !is_named {
             self.make_level(payment, now);
         }
-        let recorded = self.record_opened(customer, key, &before, (slot, &transaction.opening), &behind);
+        let recorded = self.record_opened(customer, key, &before, (slot, &opening), &behind);
         self.currencies.hold(payment.currency);
         seats.insert(key, Seat { customer: customer.number, slot });
         self.transactions.fetch_add(1, Ordering::Relaxed);
@@ -228,14 +238,21 @@ impl Ledger {
                 }
             }
         }
-        // Whoever was found by an identifier has the one that was sent; the customer's own lies far from here.
-        let identifier = match &payment.identity {
-            SentIdentity::Identifier(sent) => Some(sent.as_ref()),
-            _ => customer.identifier.as_deref(),
+        let customer = match (resolution, &payment.identity) {
+            (Resolution::Bypassed, _) => CustomerShown::stranger(stranger.map(Cow::Borrowed), opening.merchant),
+            // Whoever was found by an identifier has the one that was sent; the customer's own lies far from here.
+            (_, SentIdentity::Identifier(sent)) => {
+                CustomerShown::known(customer, resolution, Some(Cow::Borrowed(sent.as_ref())))
+            }
+            _ => {
+                let identifier = customer.identifier.as_deref().map(|id| Cow::Owned(id.to_owned()));
+                CustomerShown::known(customer, resolution, identifier)
+            }
         };
-        let customer = customer_of(&transaction, customer, identifier);
-        let answer = Answer::recorded(transaction, customer, headroom, now, Lsn(recorded.number));
-        Ok(Answer { warnings, explanation, replay: false, ..answer })
+        let rests_on = Lsn(recorded.number);
+        let mut answer = Answer::recorded(payment, &opening, &upshot, customer, headroom, now, rests_on);
+        (answer.warnings, answer.explanation, answer.replay) = (warnings, explanation, false);
+        Ok(answer)
     }
 
     /// The attributes of a payment that may be filled: none that is unique and somebody else's, and no identifier where a
@@ -247,8 +264,11 @@ impl Ledger {
         resolution: Resolution,
         external_id: Option<&str>,
     ) -> Cow<'p, Attributes> {
-        let merchant = payment.merchant.as_ref();
         let mut offered = Cow::Borrowed(&payment.attributes);
+        if offered.is_empty() && external_id.is_none() {
+            return offered;
+        }
+        let merchant = payment.merchant;
         let is_new = resolution == Resolution::Created;
         let fixed = !is_new && merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange);
         let is_identifier = |attribute: Attribute| identifier_of(attribute).is_some();
@@ -282,14 +302,14 @@ impl Ledger {
     }
 
     /// Answers a reserve or payment whose id is known; the caller holds the stripe of the id.
-    pub(super) fn repeat(
+    pub(super) fn repeat<'a>(
         &self,
         rules: &Rules,
-        payment: &Payment<'_>,
+        payment: &'a Payment<'_>,
         outcome: Option<Outcome>,
         known: &mut Recalled,
         now: Millis,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer<'a>, Refusal> {
         let mut recorded = known.transaction.opening.content;
         let said = content(payment, self.identities.sent(payment, recorded.defined_by));
         let late = asks_late(&known.transaction);
@@ -326,9 +346,9 @@ impl Ledger {
         let replay = facts.is_empty();
         let rests_on = if replay { self.journal.last() } else { self.note(customer, known, facts, None) };
         let headroom = headroom_of(rules, customer, &known.transaction, now);
-        let transaction = known.transaction.clone();
-        let customer = customer_of(&transaction, customer, customer.identifier.as_deref());
-        Ok(Answer { replay, ..Answer::recorded(transaction, customer, headroom, now, rests_on) })
+        let (opening, upshot) = (&known.transaction.opening, Upshot::of(&known.transaction));
+        let customer = customer_of(&known.transaction, customer);
+        Ok(Answer { replay, ..Answer::recorded(payment, opening, &upshot, customer, headroom, now, rests_on) })
     }
 
     pub(super) fn approve_unreserved(
@@ -342,8 +362,8 @@ impl Ledger {
     ) -> Result<Moved, Refusal> {
         let sent = self.identities.sent_identifier(payment);
         let found = self.identities.find(payment, sent, || {});
-        let (opened, external_id) = (Opened::Unreserved, None);
-        let entering = Entering { rules, payment, follows: approval, opened, key, sent, found, external_id };
+        let opened = Opened::Unreserved;
+        let entering = Entering { rules, payment, follows: approval, opened, key, sent, found };
         let answer = self.open(&entering, &mut stripe.seats, now)?;
         let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
         let unknown = || Refusal::UnknownTransaction(id.to_string());

@@ -70,7 +70,7 @@ impl Ledger {
         customer: &mut Customer,
         key: u64,
         before: &[Event],
-        opened: (u32, &Opening),
+        opened: (u32, &Opening<&str>),
         behind: &[Event],
     ) -> Recorded {
         let hand = (Author::PAYMENT, opened.1.recorded_at);
@@ -83,7 +83,7 @@ impl Ledger {
         key: u64,
         (author, at): (Author, Millis),
         before: &[Event],
-        opened: Option<(u32, &Opening)>,
+        opened: Option<(u32, &Opening<&str>)>,
         behind: &[Event],
     ) -> Recorded {
         // One buffer for each thread: a record costs no allocation.
