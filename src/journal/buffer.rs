@@ -27,6 +27,14 @@ impl Chunk {
     }
 }
 
+/// An empty chunk whose memory is there already: the system hands memory out where it is first written, page by page, and
+/// nobody is to wait for that under the lock.
+pub(super) fn spare() -> Vec<u8> {
+    let mut chunk = vec![1; CHUNK_BYTES];
+    chunk.clear();
+    chunk
+}
+
 /// Invariant: chunks lie at consecutive places, the last one ends at `next_place`, and nothing at or behind the written
 /// place has left.
 pub(super) struct Buffer {
@@ -119,6 +127,18 @@ impl Buffer {
             put(&mut chunk.bytes);
             self.next_place = chunk.end();
             self.held_bytes += bytes;
+        }
+    }
+
+    /// Whether no chunk stands ready for when the newest is full.
+    pub(super) fn wants_spare(&self) -> bool {
+        self.spare.is_empty() && !self.stopped
+    }
+
+    /// Takes a chunk for when the newest is full; see [`spare`].
+    pub(super) fn take_spare(&mut self, chunk: Vec<u8>) {
+        if self.wants_spare() {
+            self.spare.push(chunk);
         }
     }
 

@@ -21,7 +21,7 @@
 
 use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
-    buffer::Buffer,
+    buffer::{Buffer, spare},
     frame::Kind,
     marks::{Apart, Bell, Marks, Waiters},
     read::Handles,
@@ -171,13 +171,17 @@ impl Journal {
     fn leave(&self, buffer: MutexGuard<'_, Buffer>) {
         self.marks.appended.store(buffer.end().0, Ordering::Release);
         self.marks.last.store(buffer.last().0, Ordering::Release);
-        let too_long = buffer.too_long();
+        let (too_long, wants_spare) = (buffer.too_long(), buffer.wants_spare());
         if self.files.is_none() && too_long.is_none() {
             for mark in [&self.marks.committed, &self.marks.synced] {
                 mark.store(buffer.last().0, Ordering::Release);
             }
         }
         drop(buffer);
+        if wants_spare {
+            let spare = spare();
+            self.buffer.lock().take_spare(spare);
+        }
         if let Some(bytes) = too_long {
             self.fail(&format!("a record of {bytes} bytes is longer than a record may be"));
         }

@@ -18,6 +18,17 @@ use std::{
 };
 
 #[test]
+fn a_chunk_stands_ready_before_the_newest_is_full() {
+    let journal = Journal::in_memory();
+    for owner in 0..20 {
+        journal.append(owner, &[5; 100_000]);
+        assert!(!journal.buffer.lock().wants_spare(), "behind record {owner}");
+    }
+    journal.fail("a test");
+    assert!(!journal.buffer.lock().wants_spare(), "what keeps nothing wants none");
+}
+
+#[test]
 fn a_journal_in_memory_commits_at_once_and_forgets_nothing() {
     let journal = Journal::in_memory();
     let body = vec![5; 100_000];
