@@ -106,7 +106,8 @@ pub struct LimitExplained {
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: &'a [Book]) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
     let merchant = payment.merchant;
-    let forbids = |restriction| customer.is_some_and(|c| merchant.forbids(c.labels(), restriction));
+    let labels = customer.map_or(&[][..], Customer::labels);
+    let forbids = |restriction| merchant.forbids(labels, restriction);
     let resolved = customer.map(|customer| {
         let stored = customer.levels[payment.direction as usize];
         let project = payment.project.id;
@@ -164,7 +165,10 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         own: customer.map(|customer| Own::of(customer, payment.direction, payment.currency)).unwrap_or_default(),
         now,
     });
-    let gauges = measure.as_ref().map_or_else(Gauges::new, |measure| measure.gauges(at, payment.explain));
+    let gauges = match &measure {
+        Some(measure) => measure.gauges(at, payment.explain),
+        None => Gauges::new(),
+    };
     let over = violations(&gauges, amount);
     if !over.is_empty() {
         found.extend(over);

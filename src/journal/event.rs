@@ -70,7 +70,7 @@ pub use {
 
 use self::{
     bytes::Put,
-    numbers::{attribute_bits, flag_bits},
+    numbers::{Numbered, attribute_bits, flag_bits},
 };
 use crate::domain::{
     brief::{Left, Upshot},
@@ -350,9 +350,8 @@ fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut V
     out.put_name(opening.merchant);
     out.put_time(opening.at);
     out.put_time(opening.recorded_at);
-    out.put_word(opening.opened);
-    out.put_word(content.direction);
-    out.put_currency(content.currency);
+    let [first, second, third] = content.currency.code();
+    out.extend_from_slice(&[opening.opened.number(), content.direction.number(), first, second, third]);
     out.put_number(content.amount);
     out.extend_from_slice(&content.identity.to_le_bytes());
     out.put_number(u64::from(attribute_bits(content.defined_by)));
@@ -369,8 +368,7 @@ fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut V
     out.put_name(content.endpoint);
     opening.hold_until.into_iter().for_each(|until| out.put_time(until));
     out.put_name_if(opening.level);
-    out.put_word(opening.level_source);
-    out.put_word(opening.resolution);
+    out.extend_from_slice(&[opening.level_source.number(), opening.resolution.number()]);
     out.put_text_if(opening.stranger.as_ref().map(AsRef::as_ref));
     out.put_number(opening.violations.len() as u64);
     for Violation { code, filter, pair } in &opening.violations {

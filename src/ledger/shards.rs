@@ -195,8 +195,8 @@ impl DigestKey {
 
     fn digest(&self, parts: &[&str]) -> u128 {
         let hasher = SipHasher24::new_with_keys(self.0, self.1);
-        if let Some((text, len)) = joined(parts) {
-            return hasher.hash(&text[..len]).as_u128();
+        if let Some(text) = joined(parts, &mut [0; JOINED_MAX]) {
+            return hasher.hash(text).as_u128();
         }
         let mut hasher = hasher;
         for part in parts {
@@ -209,8 +209,8 @@ impl DigestKey {
     /// Of a transaction's id: 64 bits, because whoever finds one compares the id itself.
     pub(crate) fn transaction(&self, merchant: &str, id: &str) -> u64 {
         let hasher = SipHasher13::new_with_keys(self.0, self.1);
-        if let Some((text, len)) = joined(&[merchant, id]) {
-            return hasher.hash(&text[..len - 1]);
+        if let Some([text @ .., _]) = joined(&[merchant, id], &mut [0; JOINED_MAX]) {
+            return hasher.hash(text);
         }
         let mut hasher = hasher;
         hasher.write(merchant.as_bytes());
@@ -236,17 +236,18 @@ impl DigestKey {
 /// The most bytes that are digested in one piece.
 const JOINED_MAX: usize = 192;
 
-/// Texts as one and its length, each with a byte behind it that no text holds; `None` where they are too long. A digest
-/// of one piece costs half of one of several.
-fn joined(parts: &[&str]) -> Option<([u8; JOINED_MAX], usize)> {
-    let (mut text, mut len) = ([0; JOINED_MAX], 0);
+/// Texts as one, each with a byte behind it that no text holds; `None` where they are too long. A digest of one piece
+/// costs half of one of several.
+#[inline]
+fn joined<'t>(parts: &[&str], text: &'t mut [u8; JOINED_MAX]) -> Option<&'t [u8]> {
+    let mut len = 0;
     for part in parts {
         let behind = len + part.len();
         text.get_mut(len..behind)?.copy_from_slice(part.as_bytes());
         *text.get_mut(behind)? = 0xff;
         len = behind + 1;
     }
-    Some((text, len))
+    text.get(..len)
 }
 
 #[cfg(test)]
