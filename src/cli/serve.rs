@@ -129,7 +129,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     // Whoever finds it listening may end it in order. Until then nothing is answered, and it may end at once.
     let ends = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
-    let routes = http::routes(Arc::clone(&daemon));
+    let routes = http::routes(Arc::clone(&daemon)).into_make_service_with_connect_info::<http::Working>();
     let listener = TcpListener::bind(settings.http.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.http.listen))?;

@@ -1,6 +1,6 @@
 //! Connections, bounded: so many at a time, none for ever. Whoever comes when there are too many is told so.
 
-use super::problem::Problem;
+use super::{problem::Problem, silence::Working};
 use axum::{response::IntoResponse, serve::Listener};
 use http_body_util::BodyExt;
 use std::{
@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-/// For how long a connection may say nothing.
+/// For how long a caller who owes something, a request or the reading of an answer, may neither send nor take a byte.
 pub const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// How many may be told at a time that there are too many; further ones are hung up on.
 const REFUSALS_MAX: usize = 256;
@@ -81,17 +81,55 @@ async fn refuse(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     io.shutdown().await
 }
 
-/// A connection that has a place, and is hung up on when it says nothing for too long.
+/// A connection that has a place, and is hung up on when its caller is silent for too long: neither sends nor takes a
+/// byte while no request is being worked on, or does not take what is to be written.
 pub struct Connection<I> {
     io: I,
-    heard_at: Instant,
+    /// When a byte went either way, or the silence was last seen to be the daemon's.
+    moved_at: Instant,
     silence: Pin<Box<Sleep>>,
+    /// Whether bytes wait for the caller to take others.
+    is_stuck: bool,
+    working: Working,
     _place: OwnedSemaphorePermit,
 }
 
 impl<I> Connection<I> {
     fn new(io: I, place: OwnedSemaphorePermit) -> Self {
-        Self { io, heard_at: Instant::now(), silence: Box::pin(sleep(SILENCE_MAX)), _place: place }
+        let silence = Box::pin(sleep(SILENCE_MAX));
+        Self { io, moved_at: Instant::now(), silence, is_stuck: false, working: Working::default(), _place: place }
+    }
+
+    /// Where it hears of the requests that are being worked on.
+    pub(super) fn working(&self) -> &Working {
+        &self.working
+    }
+
+    /// Waits until the caller has been silent for too long.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        // The alarm is not set anew at each byte, which would cost every request; it is when it rings too early.
+        loop {
+            ready!(self.silence.as_mut().poll(context));
+            let now = Instant::now();
+            if self.working.is_any() && !self.is_stuck {
+                self.moved_at = now;
+            }
+            let ends = self.moved_at + SILENCE_MAX;
+            if ends <= now {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            self.silence.as_mut().reset(ends);
+        }
+    }
+
+    /// What has become of a write; one that waits does so for no longer than the caller may be silent.
+    fn wrote<T>(&mut self, wrote: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.is_stuck = wrote.is_pending();
+        if self.is_stuck {
+            return self.poll_silence(context).map(Err);
+        }
+        self.moved_at = Instant::now();
+        wrote
     }
 }
 
@@ -99,24 +137,18 @@ impl<I: AsyncRead + Unpin> AsyncRead for Connection<I> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(context, into) {
-            this.heard_at = Instant::now();
+            this.moved_at = Instant::now();
             return Poll::Ready(read);
         }
-        // The alarm is not set anew at each read, which would cost every request; it is when it rings too early.
-        loop {
-            ready!(this.silence.as_mut().poll(context));
-            let ends = this.heard_at + SILENCE_MAX;
-            if ends <= Instant::now() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            this.silence.as_mut().reset(ends);
-        }
+        this.poll_silence(context).map(Err)
     }
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.io).poll_write(context, bytes);
+        this.wrote(wrote, context)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,7 +164,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(context, pieces)
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.io).poll_write_vectored(context, pieces);
+        this.wrote(wrote, context)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -18,6 +18,7 @@ mod lists;
 mod overview;
 pub mod problem;
 mod shapes;
+mod silence;
 mod staff;
 pub mod table;
 mod tables;
@@ -27,6 +28,7 @@ pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
 pub use handlers::{Daemon, Health, Taken};
 pub use listen::{Bounded, SILENCE_MAX};
+pub use silence::Working;
 pub use tables::levels_of;
 
 use axum::{
@@ -95,5 +97,6 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&daemon), access::enter))
+        .layer(middleware::from_fn(silence::count))
         .with_state(daemon)
 }
