@@ -144,7 +144,8 @@ impl Catalogue {
         let mut near = RoaringBitmap::new();
         for (place, (first, last)) in &self.spans {
             if *last >= from.0 && *first < to.0 {
-                near.insert_range(place << NEIGHBOURS..=place << NEIGHBOURS | (1 << NEIGHBOURS) - 1);
+                let begin = place << NEIGHBOURS;
+                near.insert_range(begin..=begin | ((1 << NEIGHBOURS) - 1));
             }
         }
         Some(near & &self.all)
