@@ -71,6 +71,9 @@
 //! filter, that a filter, a time zone or an instant nobody thought of costs nothing to add. The cost is one binary
 //! search over chunks for each bound of a window, and on a change far in the past one addition for each later chunk.
 //!
+//! Customers who have become one stay where they are, each with its books and transactions; a decision locks them all, in
+//! the order of their shards, and reads all books ([`domain::merge`]). Only they pay for it.
+//!
 //! Holds end by a queue in each customer ([`domain::holds`]), looked at when the customer is touched: that a hold has run
 //! out is no event and needs no scan. A customer who waited for a lock is never seen at an earlier time than whoever held it before;
 //! see [`domain::customer::Customer::settle`].

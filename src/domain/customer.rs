@@ -135,6 +135,37 @@ impl Customer {
         self.switched_off().contains(&project)
     }
 
+    /// The customer whose part this one is, where it was merged.
+    #[must_use]
+    pub fn merged_into(&self) -> Option<u64> {
+        self.profile().and_then(|profile| profile.merged_into)
+    }
+
+    /// Who is part of this customer: ascending numbers.
+    #[must_use]
+    pub fn merged(&self) -> &[u64] {
+        self.profile().map_or(&[], |profile| &profile.merged)
+    }
+
+    /// The identifiers that lead here besides the customer's own.
+    #[must_use]
+    pub fn identifiers(&self) -> &[Box<str>] {
+        self.profile().map_or(&[], |profile| &profile.identifiers)
+    }
+
+    /// The identifier that is shown: the customer's own, or the first that came to lead here.
+    #[must_use]
+    pub fn shown_identifier(&self) -> Option<&str> {
+        self.identifier.as_deref().or_else(|| self.identifiers().first().map(Box::as_ref))
+    }
+
+    /// Whether an identifier leads here.
+    #[must_use]
+    pub fn goes_by(&self, identifier: &str) -> bool {
+        let mut all = self.identifier.iter().chain(self.identifiers());
+        all.any(|known| known.as_ref() == identifier)
+    }
+
     /// Stored payment instruments, sorted by id.
     #[must_use]
     pub fn instruments(&self) -> &[Instrument] {

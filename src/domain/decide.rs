@@ -9,7 +9,7 @@ use super::{
     identity::{AttributeSet, Attributes},
     labels::Restriction,
     level::{self, Resolved},
-    limits::{Gauges, Headroom, Measure, Own, least_headroom, violations, warnings},
+    limits::{Books, Gauges, Headroom, Measure, Own, least_headroom, violations, warnings},
     name::Name,
     own::OwnRate,
     payment::{Payment, SentIdentity, SentLevel},
@@ -21,7 +21,6 @@ use super::{
     standing::CustomerStatus,
     time::Millis,
     transaction::{Content, LevelSource, Opened, Opening, Resolution, Violation},
-    usage::Book,
 };
 use smallvec::SmallVec;
 
@@ -101,9 +100,9 @@ pub struct LimitExplained {
 /// Decides a payment of a known or new customer; `None` for one whom the rules do not apply to.
 ///
 /// `books` are the customer's usage as of the question's time: [`Customer::books`] behind [`Customer::settle`], or
-/// [`Customer::books_at`].
+/// [`Customer::books_at`], with those of everybody who was merged into the customer.
 #[must_use]
-pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: &'a [Book]) -> Decision<'a> {
+pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: Books<'a>) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
     let merchant = payment.merchant;
     let labels = customer.map_or(&[][..], Customer::labels);

@@ -24,7 +24,7 @@ pub struct Measure<'a> {
     /// Whose calendar.
     pub merchant: &'a Merchant,
     /// The customer's usage.
-    pub books: &'a [Book],
+    pub books: Books<'a>,
     /// Which way the money goes.
     pub direction: Direction,
     /// Of the payment and the level.
@@ -35,6 +35,26 @@ pub struct Measure<'a> {
     pub own: Own<'a>,
     /// The time.
     pub now: Millis,
+}
+
+/// A customer's usage: the customer's own books, and those of everybody who was merged into the customer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Books<'a> {
+    own: &'a [Book],
+    others: &'a [&'a [Book]],
+}
+
+impl<'a> Books<'a> {
+    /// Of a customer with those who were merged into the customer.
+    #[must_use]
+    pub fn new(own: &'a [Book], others: &'a [&'a [Book]]) -> Self {
+        Self { own, others }
+    }
+
+    /// All of them; several may have one key.
+    pub fn iter(self) -> impl Iterator<Item = &'a Book> {
+        self.own.iter().chain(self.others.iter().copied().flatten())
+    }
 }
 
 /// A customer's own limits and exchange rates.

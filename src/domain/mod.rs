@@ -17,6 +17,7 @@ pub mod identity;
 pub mod labels;
 pub mod level;
 pub mod limits;
+pub mod merge;
 pub mod money;
 pub mod name;
 pub mod overlay;

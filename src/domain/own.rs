@@ -91,6 +91,29 @@ impl OwnLimits {
     }
 }
 
+impl OwnLimits {
+    /// Limits under which nothing passes that either would refuse, now or later. What waits with one or with both is in
+    /// force when the later of the two is.
+    #[must_use]
+    pub fn narrower(&self, other: &Self, now: Millis) -> Self {
+        let own = stricter_of(self.own_at(now), other.own_at(now));
+        let waits = |limits: &Self| limits.pending.as_ref().map(|(from, _)| *from).filter(|from| *from > now);
+        let pending = waits(self).max(waits(other)).and_then(|from| {
+            let then = stricter_of(self.own_at(from), other.own_at(from));
+            (then != own).then_some((from, then))
+        });
+        let (one, two) = (self.operator_at(now), other.operator_at(now));
+        let until = match (one.is_empty(), two.is_empty()) {
+            (false, true) => self.until,
+            (true, false) => other.until,
+            (true, true) => None,
+            // Those that are not taken away by themselves hold for ever, and the others with them.
+            (false, false) => self.until.zip(other.until).map(|(one, two)| one.max(two)),
+        };
+        Self { own, pending, operator: stricter_of(one, two), until, ..*self }
+    }
+}
+
 /// What holds while both lists are to hold: the filters of the new one as asked where they are no wider, and of the old
 /// one each that the new one lacks or widens.
 fn stricter_of(old: &[Filter], new: &[Filter]) -> Vec<Filter> {
@@ -270,6 +293,52 @@ mod tests {
         }
         let for_ever = OwnLimits { until: None, operator: Vec::new(), ..limits };
         assert_eq!(OwnLimits { until: Some(Millis(99)), ..for_ever.clone() }.settled(Millis(0)), for_ever);
+    }
+
+    /// Of two customers who become one, whatever either has now or waits for.
+    #[test]
+    fn two_customers_limits_refuse_together_what_either_refuses() {
+        let eur = Currency::parse("EUR").unwrap();
+        let none = OwnLimits::none(Direction::Deposit, eur);
+        let (now, soon, late) = (Millis(10), Millis(20), Millis(30));
+        let owns = [vec![], vec![daily(Some(5), None)], vec![daily(None, Some(2)), weekly(7)]];
+        // What is asked for, and how long a raise waits.
+        let asks = [None, Some((vec![daily(Some(9), None)], 20)), Some((vec![], 30)), Some((vec![], 10))];
+        let operators = [(vec![], None), (vec![weekly(3)], Some(soon)), (vec![weekly(4)], None)];
+        let mut all = Vec::new();
+        for own in &owns {
+            for asked in &asks {
+                for (operator, until) in &operators {
+                    let (own, operator) = (own.clone(), operator.clone());
+                    let held = OwnLimits { own, operator, until: *until, ..none.clone() };
+                    all.push(match asked {
+                        Some((filters, delay_ms)) => held.asked(filters, Millis(0), *delay_ms),
+                        None => held,
+                    });
+                }
+            }
+        }
+        // Whether every bound of the one is at least as narrow in the other.
+        let holds = |wide: &OwnLimits, narrow: &OwnLimits, at: Millis| {
+            let least = |limits: &OwnLimits, reach: &Filter, of: fn(&Filter) -> Option<u64>| {
+                limits.in_force(at).filter(|filter| same_reach(filter, reach)).filter_map(of).min()
+            };
+            wide.in_force(at).all(|filter| {
+                let bound = |of: fn(&Filter) -> Option<u64>| {
+                    of(filter).is_none_or(|wide| least(narrow, filter, of).is_some_and(|narrow| narrow <= wide))
+                };
+                bound(|filter| filter.amount_limit) && bound(|filter| filter.quantity_limit)
+            })
+        };
+        for one in &all {
+            for other in &all {
+                let both = one.narrower(other, now);
+                for at in [now, Millis(19), soon, late, Millis(99)] {
+                    assert!(holds(one, &both, at) && holds(other, &both, at), "{at}: {one:?} {other:?} {both:?}");
+                }
+                assert!(!one.is_empty() || both.in_force(now).eq(other.in_force(now)), "{one:?} {other:?} {both:?}");
+            }
+        }
     }
 
     #[test]

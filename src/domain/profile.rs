@@ -19,6 +19,10 @@ use super::{
 pub const LABELS_MAX: usize = 100;
 /// The most stored instruments of one customer; the one that was used longest ago makes room.
 pub const INSTRUMENTS_MAX: usize = 100;
+/// The most customers that are merged into one.
+pub const MERGED_MAX: usize = 100;
+/// The most identifiers that lead to one customer besides its own.
+pub const IDENTIFIERS_MAX: usize = 1_000;
 /// The most individual settings of one customer: one for each (direction, currency, level).
 pub const SETTINGS_MAX: usize = 1_000;
 
@@ -93,6 +97,12 @@ pub enum Change {
     DeletionDue(Option<Millis>),
     /// The personal attributes are gone, and with their key whatever was sealed of them.
     Erased,
+    /// The customer is part of another one from now on: everything that leads here leads there.
+    MergedInto(u64),
+    /// The customers who are part of this one from now on, all of them: ascending numbers.
+    Merged(Vec<u64>),
+    /// The identifiers that lead to the customer besides its own from now on, in the order in which they came.
+    Identifiers(Vec<Box<str>>),
 }
 
 /// Settings of one customer for one (direction, currency, level), over the level's. Empty ones are none.
@@ -233,6 +243,12 @@ pub struct Profile {
     pub deletion_due: Option<Millis>,
     /// Whether they are.
     pub erased: bool,
+    /// The customer whose part this one is.
+    pub merged_into: Option<u64>,
+    /// Who is part of this one: ascending numbers.
+    pub merged: Vec<u64>,
+    /// Identifiers besides the customer's own.
+    pub identifiers: Vec<Box<str>>,
 }
 
 impl Profile {
@@ -256,6 +272,9 @@ impl Profile {
             Change::Instrument(instrument) => self.keep(instrument),
             Change::DeletionDue(due) => self.deletion_due = *due,
             Change::Erased => (self.erased, self.deletion_due) = (true, None),
+            Change::MergedInto(into) => self.merged_into = Some(*into),
+            Change::Merged(merged) => self.merged.clone_from(merged),
+            Change::Identifiers(identifiers) => self.identifiers.clone_from(identifiers),
         }
     }
 
@@ -331,6 +350,13 @@ impl Profile {
         if self.deletion_due.is_some() {
             changes.push(Change::DeletionDue(self.deletion_due));
         }
+        changes.extend(self.merged_into.map(Change::MergedInto));
+        if !self.merged.is_empty() {
+            changes.push(Change::Merged(self.merged.clone()));
+        }
+        if !self.identifiers.is_empty() {
+            changes.push(Change::Identifiers(self.identifiers.clone()));
+        }
         changes
     }
 }
@@ -382,6 +408,9 @@ mod tests {
             Change::Instrument(Instrument::bare("t", Millis(1))),
             Change::Erased,
             Change::DeletionDue(Some(Millis(9))),
+            Change::MergedInto(7),
+            Change::Merged(vec![3, 5]),
+            Change::Identifiers(vec!["bob".into()]),
         ];
         changes.iter().for_each(|change| profile.take(change));
         assert_eq!(profile.changes(), changes);

@@ -91,6 +91,14 @@ pub enum Refusal {
         /// Who has it.
         customer_id: String,
     },
+    /// The customer is part of another one already.
+    #[error("customer {customer_id} was merged into {into} already; merge {into} instead, if that is meant")]
+    Merged {
+        /// Who was to be merged.
+        customer_id: String,
+        /// Whose part it is.
+        into: String,
+    },
     /// The merchant's rules forbid the change.
     #[error("`{field}` {reason}")]
     NotAllowed {
@@ -246,6 +254,7 @@ impl Refusal {
             Self::Conflict(_)
             | Self::LevelExists(_)
             | Self::Taken { .. }
+            | Self::Merged { .. }
             | Self::NotRegistered(NotRegistered::Duplicate(_) | NotRegistered::OfAnother { .. }) => Kind::Conflict,
             Self::WrongIdentifier { .. }
             | Self::UnknownPlace { .. }
@@ -304,6 +313,7 @@ impl Refusal {
             Self::TooManyFacts(_) => "too_many_facts",
             Self::CardNumber(_) => "card_number",
             Self::Taken { .. } => "already_taken",
+            Self::Merged { .. } => "already_merged",
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooMany { .. } => "too_many",
             Self::NotRegistered(why) => why.code(),

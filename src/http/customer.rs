@@ -43,7 +43,8 @@ impl Shown<'_> {
         let mut document = Map::new();
         let mut set = |key: &str, value: Value| _ = document.insert(key.to_owned(), value);
         set("customer_id", json!(customer.number.to_string()));
-        set("merchant_customer_identifier", json!(customer.identifier));
+        set("merchant_customer_identifier", json!(customer.shown_identifier()));
+        set("other_identifiers", json!(customer.identifiers()));
         set("deposit_level", json!(level(Direction::Deposit)));
         set("withdrawal_level", json!(level(Direction::Withdrawal)));
         set("status", json!(customer.status().word()));
@@ -66,6 +67,9 @@ impl Shown<'_> {
         set("deletion_due", json!(profile.and_then(|profile| profile.deletion_due).map(Shows)));
         set("erased", json!(customer.is_erased()));
         set("terminal_url", json!(self.terminal_url(customer)));
+        let id = |number: &u64| number.to_string();
+        set("merged_customers", customer.merged().iter().map(id).collect());
+        set("merged_into", json!(customer.merged_into().as_ref().map(id)));
         set("created_at", json!(Shows(customer.created)));
         set("modified_at", json!(Shows(customer.modified)));
         Value::Object(document)
@@ -76,7 +80,7 @@ impl Shown<'_> {
         terminal::fill(self.merchant.terminal_url.as_deref()?, |placeholder| match placeholder {
             Placeholder::Merchant => Some(self.merchant.id.as_str()),
             Placeholder::CustomerId => Some(number.as_str()),
-            Placeholder::MerchantCustomerIdentifier => customer.identifier.as_deref(),
+            Placeholder::MerchantCustomerIdentifier => customer.shown_identifier(),
         })
     }
 
@@ -248,7 +252,7 @@ fn wrong(field: &str, want: &str) -> Problem {
     Problem::malformed("wrong_type", format!("`{field}` is {want}")).at(field)
 }
 
-fn text(field: &str, raw: &RawValue) -> Result<Option<String>, Problem> {
+pub(super) fn text(field: &str, raw: &RawValue) -> Result<Option<String>, Problem> {
     serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string"))
 }
 

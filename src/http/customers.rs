@@ -24,7 +24,7 @@ use crate::{
         standing::CustomerStatus,
         time::Millis,
     },
-    ledger::{Admitted, Applying, Find, Mark, PAGE_MAX},
+    ledger::{Admitted, Applying, Find, Mark, PAGE_MAX, Whole},
 };
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ impl Staff {
         Ok(Told::of(render(&document)))
     }
 
-    fn document_of(&self, customer: &Customer, now: Millis) -> Value {
+    pub(super) fn document_of(&self, customer: &Customer, now: Millis) -> Value {
         self.shown(now).customer(customer)
     }
 
@@ -219,8 +219,14 @@ pub(crate) async fn delete(staff: Staff) -> Response {
 
 /// `GET .../customers/{customer_id}/usage`.
 pub(crate) async fn usage(staff: Staff) -> Response {
-    let read = staff.look(|customer, now| usage::of(customer, &staff.rules, &staff.merchant, now));
-    staff.tell(read.map(|usage| Told::of(render(&usage)))).await
+    let read = read_usage(&staff);
+    staff.tell(read).await
+}
+
+fn read_usage(staff: &Staff) -> Result<Told, Problem> {
+    let (ledger, merchant) = (&staff.daemon.desk.ledger, staff.merchant.id.as_str());
+    let of = |whole: Whole<'_>, now| usage::of(whole, &staff.rules, &staff.merchant, now);
+    Ok(Told::of(render(&ledger.look_whole(merchant, staff.customer_id(), staff.now()?, of)?)))
 }
 
 /// `GET .../customers/{customer_id}/transactions`.

@@ -26,11 +26,11 @@ pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
     ledger.history(merchant, staff.customer_id(), staff.now()?, &mut |chapter, before, after| {
         // Blocks are no customer's, and stand in no customer's history.
         let shown = Shown { ledger: None, ..staff.shown(chapter.chronicle.at) };
-        let is_first = steps.is_empty() && chapter.chronicle.previous.is_none();
-        let old = if is_first { Value::Null } else { told(shown.customer(before)) };
+        let old = if chapter.chronicle.previous.is_none() { Value::Null } else { told(shown.customer(before)) };
         let changes = differences(&old, &told(shown.customer(after)));
         steps.push(json!({
             "at": Shows(chapter.chronicle.at),
+            "customer_id": before.number.to_string(),
             "source": chapter.chronicle.source.word(),
             "by": chapter.chronicle.by.map(|by| by.as_str()),
             "transaction_id": chapter.transaction_id,

@@ -15,6 +15,7 @@ mod instruments;
 pub mod levels;
 mod listen;
 mod lists;
+mod merge;
 mod overview;
 pub mod problem;
 mod shapes;
@@ -62,6 +63,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{m}/customers/mock"), post(tables::mock))
         .route(&format!("{m}/customers/bulk"), post(bulk::bulk))
         .route(&c, get(customers::show).patch(customers::amend).delete(customers::delete))
+        .route(&format!("{c}/merge"), post(merge::merge))
         .route(&format!("{c}/signals"), post(lists::signal))
         .route(&format!("{c}/usage"), get(customers::usage))
         .route(&format!("{c}/transactions"), get(customers::transactions))

@@ -123,7 +123,7 @@ enum Became {
 fn row_of(customer: &Customer) -> Row {
     let mut row = Row::default();
     row.set(Column::CustomerId, customer.number.to_string());
-    row.set(Column::MerchantCustomerIdentifier, customer.identifier.as_deref().unwrap_or_default());
+    row.set(Column::MerchantCustomerIdentifier, customer.shown_identifier().unwrap_or_default());
     let level = |direction: Direction| customer.levels[direction as usize].map_or("", Name::as_str);
     row.set(Column::DepositLevel, level(Direction::Deposit));
     row.set(Column::WithdrawalLevel, level(Direction::Withdrawal));
@@ -271,7 +271,7 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     let amend = |id: &str| {
         let fixed = |customer: &Customer, _| {
             let same_time = created.is_none_or(|created| created == customer.created);
-            let same_id = identifier.is_none_or(|id| customer.identifier.as_deref() == Some(id));
+            let same_id = identifier.is_none_or(|id| customer.goes_by(id));
             (same_id, same_time)
         };
         let (same_id, same_time) = ledger.look(merchant.id.as_str(), id, now, fixed)?;

@@ -13,14 +13,16 @@ use crate::domain::{
     transaction::LevelSource,
     usage::BookKey,
 };
+use crate::ledger::Whole;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Of every direction and currency in which the merchant takes payments or the customer has any.
-pub(super) fn of(customer: &Customer, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
+pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
+    let Whole { customer, books: all_books } = whole;
     let endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints).map(|endpoint| endpoint.currency);
     let levels = merchant.levels.iter().map(|level| level.currency);
-    let books = customer.books.iter().map(|book| book.key.currency);
+    let books = all_books.iter().map(|book| book.key.currency);
     let currencies: BTreeSet<[u8; 3]> = endpoints.chain(levels).chain(books).map(Currency::code).collect();
     let currencies = currencies.into_iter().filter_map(|code| Currency::parse(std::str::from_utf8(&code).ok()?));
     let mut usage = Vec::new();
@@ -28,7 +30,7 @@ pub(super) fn of(customer: &Customer, rules: &Rules, merchant: &Merchant, now: M
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             let level = in_force(customer, merchant, direction, currency);
             let own = Own::of(customer, direction, currency);
-            let measure = Measure { rules, merchant, books: &customer.books, direction, currency, level, own, now };
+            let measure = Measure { rules, merchant, books: all_books, direction, currency, level, own, now };
             let gauges = measure.gauges(now, true);
             if gauges.is_empty() {
                 continue;
@@ -44,11 +46,19 @@ pub(super) fn of(customer: &Customer, rules: &Rules, merchant: &Merchant, now: M
         }
     }
     let all = Range { from: i64::MIN, to: i64::MAX };
-    let totals = customer.books.iter().map(|book| {
-        let BookKey { direction, currency, level } = book.key;
+    // Of customers who have become one, several books may count the same.
+    let mut counted: Vec<BookKey> = Vec::new();
+    all_books.iter().for_each(|book| {
+        if !counted.contains(&book.key) {
+            counted.push(book.key)
+        }
+    });
+    let totals = counted.into_iter().map(|key| {
+        let BookKey { direction, currency, level } = key;
         let units = rules.currencies.units(currency);
         let sum = |subtract| {
-            let (amount, quantity) = book.used(all, subtract);
+            let used = all_books.iter().filter(|book| book.key == key).map(|book| book.used(all, subtract));
+            let (amount, quantity) = used.fold((0, 0), |(amount, quantity), used| (amount + used.0, quantity + used.1));
             json!({ "amount": Shows(Minor { value: amount, units }), "quantity": quantity })
         };
         json!({

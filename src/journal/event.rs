@@ -28,6 +28,7 @@
 //! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
+//! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
 //! | 64 | Instrument blocked | bits (blocked), id, at |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |

@@ -119,7 +119,7 @@ impl<'a> Answer<'a> {
         let known = customer.filter(|_| resolution != Resolution::Created);
         let (customer_id, identifier) = match (known, &payment.identity) {
             (Some(known), _) => {
-                let identifier = known.identifier.as_deref().map(|id| Cow::Owned(id.to_owned()));
+                let identifier = known.shown_identifier().map(|id| Cow::Owned(id.to_owned()));
                 (Some(CustomerId::Number(known.number)), identifier)
             }
             (None, SentIdentity::Identifier(id)) => (None, Some(Cow::Borrowed(id.as_ref()))),
@@ -188,10 +188,10 @@ impl<'a> Answer<'a> {
 /// Whose transaction it is.
 pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerShown<'static> {
     let opening = &transaction.opening;
-    let kept = |text: &Option<Box<str>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
+    let kept = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
     match opening.resolution {
-        Resolution::Bypassed => CustomerShown::stranger(kept(&opening.stranger), opening.merchant),
-        resolution => CustomerShown::known(customer, resolution, kept(&customer.identifier)),
+        Resolution::Bypassed => CustomerShown::stranger(kept(opening.stranger.as_deref()), opening.merchant),
+        resolution => CustomerShown::known(customer, resolution, kept(customer.shown_identifier())),
     }
 }
 

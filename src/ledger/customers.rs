@@ -1,24 +1,25 @@
 //! Customers as a gateway's staff know them: registered, looked at, changed.
 
 use super::{
-    LAST_CUSTOMER, Ledger,
+    LAST_CUSTOMER, Ledger, Whole,
     index::{Seat, number_of},
 };
 use crate::{
     domain::{
         customer::{Customer, Event, Make},
         identity::Attributes,
-        labels::Restriction,
+        limits::Books,
+        merge::{led_by, may_be_merged},
         name::Name,
         profile::{Author, Change, Source},
         refusal::Refusal,
         registration::{self, Applicant, IDENTIFIERS, Identifier, Identifiers, Offer, Verdict},
-        rules::{Attribute, Direction, Merchant, Rules},
-        said::{Around, Said, erasure, identifier_of},
+        rules::{Attribute, Direction, Merchant},
+        said::{Around, Said, identifier_of},
         time::Millis,
         transaction::Status,
     },
-    journal::{Lsn, keys::KeysError},
+    journal::Lsn,
 };
 use std::{borrow::Cow, sync::atomic::Ordering};
 
@@ -52,6 +53,20 @@ pub enum Admitted {
 
 /// [`Make`], knowing who has the attributes that are said.
 type MakeKnowing<'m> = dyn FnMut(&Customer, &Owners, Millis) -> Result<Vec<Event>, Refusal> + 'm;
+
+/// What is otherwise once a transaction of a customer is opened, or somebody is merged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    number: u64,
+    next_slot: u32,
+    merged: usize,
+}
+
+impl Seen {
+    fn of(customer: &Customer) -> Self {
+        Self { number: customer.number, next_slot: customer.briefs.next_slot(), merged: customer.merged().len() }
+    }
+}
 
 /// Who has the identifiers and attributes that are said.
 struct Owners {
@@ -113,7 +128,7 @@ impl Ledger {
         let made_at = created.unwrap_or(now).min(now);
         let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
         // One that somebody takes while it is made is passed over.
-        let (made, said, offered, alone) = loop {
+        let (made, said, left_out, _alone) = loop {
             let made = match is_said || applying.is_trial {
                 true => None,
                 false => self.make_external_id(merchant, source_of(author.source))?,
@@ -122,25 +137,28 @@ impl Ledger {
             if let Some(made) = &made {
                 said.to_mut().attributes.push((Attribute::ExternalId, made.id.as_str().into()));
             }
-            let offered = said.offered(merchant);
+            let mut offered = said.offered(merchant);
             let digests = self.identities.of_all(merchant.id, identifier, &offered);
             let alone = self.identity_stripes.lock_all(digests.into_iter());
-            if made.as_ref().is_none_or(|made| !self.is_taken(merchant.id, &made.id)) {
-                break (made, said, offered, alone);
+            if made.as_ref().is_some_and(|made| self.is_taken(merchant.id, &made.id)) {
+                continue;
             }
-        };
-        let owners = self.owners(merchant.id, identifier, &offered);
-        let left_out = match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
-            Verdict::Create { left_out } => left_out,
-            Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
-            Verdict::Merge { into } if applying.is_trial => return Ok((Admitted::Merged(into), self.journal.last())),
-            Verdict::Merge { into } => {
-                // Whoever is merged has an id there, or needs none.
-                let mut offered = offered;
-                made.iter().for_each(|_| offered.set(Attribute::ExternalId, ""));
-                drop((alone, made));
-                let lsn = self.fill(applying, into, &offered, now)?;
-                return Ok((Admitted::Merged(into), lsn));
+            let owners = self.owners(merchant.id, identifier, &offered);
+            match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
+                Verdict::Create { left_out } => break (made, said, left_out, alone),
+                Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
+                Verdict::Merge { into } if applying.is_trial => {
+                    return Ok((Admitted::Merged(into), self.journal.last()));
+                }
+                Verdict::Merge { into } => {
+                    // Whoever is merged has an id there, or needs none.
+                    made.iter().for_each(|_| offered.set(Attribute::ExternalId, ""));
+                    drop((alone, made));
+                    // Somebody else may have taken the identifier meanwhile: then it is judged once more.
+                    if let Some(lsn) = self.fill(applying, into, &offered, now)? {
+                        return Ok((Admitted::Merged(into), lsn));
+                    }
+                }
             }
         };
         let said = without(said, left_out);
@@ -171,19 +189,30 @@ impl Ledger {
         Ok((Admitted::Made(number), Lsn(recorded.number)))
     }
 
-    /// Gives a customer what is offered and missing there.
-    fn fill(&self, applying: &Applying<'_>, into: u64, offered: &Attributes, now: Millis) -> Result<Lsn, Refusal> {
-        let Applying { merchant, author, .. } = *applying;
-        let id = into.to_string();
-        self.change(merchant.id, &id, (author, now), offered, &mut |customer, now| {
-            if merchant.forbids(customer.labels(), Restriction::BlockMerge) {
-                let reason = format!("is customer {into}'s, into whom nobody may be merged: a label says block_merge");
-                return Err(Refusal::NotAllowed { field: "merge_on_duplicate", reason });
-            }
-            let attributes = customer.attributes.missing_from(offered);
-            let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
-            Ok(filled.into_iter().collect())
-        })
+    /// Gives a customer what is offered and missing there, and lets the applicant's identifier lead there too; `None`:
+    /// that is somebody else's by now.
+    fn fill(
+        &self,
+        applying: &Applying<'_>,
+        into: u64,
+        offered: &Attributes,
+        now: Millis,
+    ) -> Result<Option<Lsn>, Refusal> {
+        let Applying { merchant, author, identifier, .. } = *applying;
+        let (id, mut is_taken) = (into.to_string(), false);
+        let hand = (author, now);
+        let lsn =
+            self.change_knowing(merchant.id, &id, hand, (identifier, offered), &mut |customer, owners, now| {
+                may_be_merged(customer, "merge_on_duplicate", merchant)?;
+                is_taken = owners.identifier.is_some_and(|owner| owner != customer.number);
+                if is_taken {
+                    return Ok(Vec::new());
+                }
+                let attributes = customer.attributes.missing_from(offered);
+                let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
+                Ok(filled.into_iter().chain(led_by(customer, identifier.into_iter())?).collect())
+            })?;
+        Ok((!is_taken).then_some(lsn))
     }
 
     /// Changes a customer as staff say; nothing happens where all of it is so already, or where it is only tried. Returns
@@ -211,9 +240,9 @@ impl Ledger {
                 merchant.id,
                 customer_id,
                 (author, now),
-                &offered,
+                (None, &offered),
                 &mut |customer, owners, now| {
-                    is_stale = seen.is_some_and(|seen| seen != customer.briefs.next_slot());
+                    is_stale = seen.is_some_and(|seen| seen != Seen::of(customer));
                     if is_stale {
                         return Ok(Vec::new());
                     }
@@ -232,18 +261,34 @@ impl Ledger {
     }
 
     /// Refuses where a transaction of the customer is still reserved in a project that is about to be switched off.
-    /// Returns the slot behind the last transaction that was looked at.
-    fn none_reserved(&self, merchant: Name, customer_id: &str, projects: &[Name], now: Millis) -> Result<u32, Refusal> {
-        let look = |customer: &Customer, now| {
+    /// Returns how the customer was seen.
+    fn none_reserved(
+        &self,
+        merchant: Name,
+        customer_id: &str,
+        projects: &[Name],
+        now: Millis,
+    ) -> Result<Seen, Refusal> {
+        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
+        let number = number_of(customer_id).ok_or_else(unknown)?;
+        let (seen, newly, waiting) = {
+            let mut locked = self.lock_household(number);
+            let household = locked.household().filter(|household| household.head.merchant == merchant);
+            let mut household = household.ok_or_else(unknown)?;
+            let now = self.settle_all(&mut household, now);
+            let customer = &*household.head;
             let newly: Vec<Name> =
                 projects.iter().copied().filter(|project| !customer.is_switched_off(*project)).collect();
-            let waiting = customer.briefs.starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
-            let waiting: Vec<_> = waiting.map(|(slot, brief)| (slot, brief.key, brief.place)).collect();
-            (customer.number, newly, waiting, customer.briefs.next_slot())
+            let reserved = |member: &Customer| {
+                let waiting = member.briefs.starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
+                let seat = |slot| Seat { customer: member.number, slot };
+                waiting.map(|(slot, brief)| (seat(slot), brief.key, brief.place)).collect::<Vec<_>>()
+            };
+            let waiting: Vec<_> = household.members().flat_map(reserved).collect();
+            (Seen::of(customer), newly, waiting)
         };
-        let (number, newly, waiting, next_slot) = self.look(merchant.as_str(), customer_id, now, look)?;
-        for (slot, key, place) in if newly.is_empty() { Vec::new() } else { waiting } {
-            let transaction = self.recall(key, Seat { customer: number, slot }, place)?.transaction;
+        for (seat, key, place) in if newly.is_empty() { Vec::new() } else { waiting } {
+            let transaction = self.recall(key, seat, place)?.transaction;
             let project = transaction.opening.content.project;
             if newly.contains(&project) {
                 let id = &transaction.opening.id;
@@ -251,7 +296,7 @@ impl Ledger {
                 return Err(Refusal::NotAllowed { field: "disabled_projects", reason });
             }
         }
-        Ok(next_slot)
+        Ok(seen)
     }
 
     /// Whether a level of this name exists in a direction, configured or made by a request.
@@ -296,7 +341,7 @@ impl Ledger {
         offered: &Attributes,
         make: &mut Make<'_>,
     ) -> Result<Lsn, Refusal> {
-        self.change_knowing(merchant, customer_id, hand, offered, &mut |customer, _, now| make(customer, now))
+        self.change_knowing(merchant, customer_id, hand, (None, offered), &mut |customer, _, now| make(customer, now))
     }
 
     fn change_knowing(
@@ -304,25 +349,27 @@ impl Ledger {
         merchant: Name,
         customer_id: &str,
         (author, now): (Author, Millis),
-        offered: &Attributes,
+        (identifier, offered): (Option<&str>, &Attributes),
         make: &mut MakeKnowing<'_>,
     ) -> Result<Lsn, Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
         loop {
+            // Whoever is part of another by now is changed there.
+            let number = self.identities.leads.of(number);
             // Stripes come before customers, and which ones depends on what the customer has now.
             let held = {
                 let shard = self.customers.lock(number);
                 let customer = shard.get(&number).filter(|customer| customer.merchant == merchant);
                 customer.ok_or_else(unknown)?.attributes.clone()
             };
-            let mut digests = self.identities.of_all(merchant, None, offered);
+            let mut digests = self.identities.of_all(merchant, identifier, offered);
             digests.extend(self.identities.of_all(merchant, None, &held));
             let _alone = self.identity_stripes.lock_all(digests.into_iter());
-            let owners = self.owners(merchant, None, offered);
+            let owners = self.owners(merchant, identifier, offered);
             let mut shard = self.customers.lock(number);
             let customer = shard.get_mut(&number).ok_or_else(unknown)?;
-            if customer.attributes != held {
+            if customer.attributes != held || customer.merged_into().is_some() {
                 continue;
             }
             let now = self.settle(customer, now);
@@ -333,6 +380,7 @@ impl Ledger {
             }
             let recorded = self.record(customer, 0, (author, now), &events);
             self.identities.replace_attributes(merchant, number, &held, &customer.attributes);
+            self.identities.insert_all(self.identities.of_identifiers(customer), number);
             return Ok(Lsn(recorded.number));
         }
     }
@@ -348,42 +396,28 @@ impl Ledger {
         now: Millis,
         look: impl FnOnce(&Customer, Millis) -> T,
     ) -> Result<T, Refusal> {
-        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
-        let number = number_of(customer_id).ok_or_else(unknown)?;
-        let mut shard = self.customers.lock(number);
-        let customer = shard.get_mut(&number).filter(|customer| customer.merchant.as_str() == merchant);
-        let customer = customer.ok_or_else(unknown)?;
-        let now = self.settle(customer, now);
-        Ok(look(customer, now))
+        self.look_whole(merchant, customer_id, now, |whole, now| look(whole.customer, now))
     }
 
-    /// Erases the personal attributes of customers whose time of grace is over, at most so many of them, and the keys
-    /// that sealed them: no file, archive or copy yields them any more. Returns how many.
+    /// The same, with the usage of all who were merged into the customer.
     ///
     /// # Errors
-    /// The keys could not be erased on the medium; the next call tries again.
-    pub fn erase_due(&self, rules: &Rules, now: Millis, at_most: usize) -> Result<usize, KeysError> {
-        let due = self.search.due(now, at_most);
-        for number in &due {
-            let merchant = self.customers.lock(*number).get(number).map(|customer| customer.merchant);
-            let Some(merchant) = merchant else { continue };
-            let (id, hand) = (number.to_string(), (Author::SYSTEM, now));
-            // Forgotten first: from here on nothing that is personal of the customer is shown or sealed again.
-            let configured = rules.merchant(merchant.as_str());
-            let erased = self.change(merchant, &id, hand, &Attributes::default(), &mut |customer, now| {
-                let is_due = customer.profile().and_then(|profile| profile.deletion_due).is_some_and(|due| due <= now);
-                Ok(if is_due { erasure(customer, configured.map(AsRef::as_ref)) } else { Vec::new() })
-            });
-            if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(Customer::is_erased) {
-                self.search.owes_key(*number);
-            }
-        }
-        // Those of before with them, of which the medium said no.
-        for number in self.search.keys_due() {
-            self.keys.erase(number)?;
-            self.search.key_is_erased(number);
-        }
-        Ok(due.len())
+    /// The customer is not known to the merchant.
+    pub fn look_whole<T>(
+        &self,
+        merchant: &str,
+        customer_id: &str,
+        now: Millis,
+        look: impl FnOnce(Whole<'_>, Millis) -> T,
+    ) -> Result<T, Refusal> {
+        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
+        let number = number_of(customer_id).ok_or_else(unknown)?;
+        let mut locked = self.lock_household(number);
+        let household = locked.household().filter(|household| household.head.merchant.as_str() == merchant);
+        let mut household = household.ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
+        let (others, customer) = (household.others(), &*household.head);
+        Ok(look(Whole { customer, books: Books::new(&customer.books, &others) }, now))
     }
 
     /// Whether payments by an instrument are blocked.
@@ -402,6 +436,3 @@ fn without(said: Cow<'_, Said>, left_out: Identifiers) -> Cow<'_, Said> {
     said.attributes.retain(|(attribute, _)| identifier_of(*attribute).is_none_or(|id| !left_out.contains(id)));
     Cow::Owned(said)
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,6 +2,7 @@
 
 use super::{
     Ledger,
+    household::Household,
     index::number_of,
     search::{Mark, Marks, Sought},
 };
@@ -50,14 +51,16 @@ pub struct Findings<T> {
 }
 
 impl Find {
-    fn takes(&self, merchant: Name, customer: &Customer) -> bool {
+    fn takes(&self, merchant: Name, household: &Household<'_>) -> bool {
+        let customer = &*household.head;
+        // What leads to anybody who is part of the customer leads to the customer.
         let is = |attribute, value: &str| {
-            let own = customer.attributes.value(attribute).map(|own| normalised(attribute, own));
-            own.is_some_and(|own| own == normalised(attribute, value))
+            let mut own = household.members().filter_map(|member| member.attributes.value(attribute));
+            own.any(|own| normalised(attribute, own) == normalised(attribute, value))
         };
         let marks = Marks::of(customer);
         customer.merchant == merchant
-            && self.identifier.as_deref().is_none_or(|id| customer.identifier.as_deref() == Some(id))
+            && self.identifier.as_deref().is_none_or(|id| customer.goes_by(id))
             && self.attributes.iter().all(|(attribute, value)| is(attribute, value))
             && self.marks.iter().all(|mark| marks.has(*mark))
             && self.created_from.is_none_or(|from| customer.created >= from)
@@ -83,7 +86,7 @@ impl Ledger {
         let mut found = Findings { customers: Vec::new(), next: None, visited: 0 };
         // What leads to one or a few is asked first.
         let few: Option<Vec<u64>> = if let Some(id) = &find.customer_id {
-            Some(number_of(id).into_iter().collect())
+            Some(number_of(id).map(|number| self.identities.leads.of(number)).into_iter().collect())
         } else if let Some(id) = &find.identifier {
             Some(self.identities.of_identifier(merchant, id).into_iter().collect())
         } else {
@@ -91,6 +94,7 @@ impl Ledger {
         };
         let is_few = few.is_some();
         let mut batch = few.unwrap_or_default();
+        batch.sort_unstable();
         if find.descending {
             batch.reverse();
         }
@@ -104,12 +108,14 @@ impl Ledger {
             for (place, &number) in batch.iter().enumerate() {
                 found.visited += 1;
                 after = Some(number);
-                let mut shard = self.customers.lock(number);
-                if let Some(customer) = shard.get_mut(&number).filter(|customer| find.takes(merchant, customer)) {
-                    let now = self.settle(customer, now);
-                    found.customers.push(show(customer, now));
+                let mut locked = self.lock_household(number);
+                // Who has become part of another meanwhile stands there.
+                let stands =
+                    |household: &Household<'_>| household.head.number == number && find.takes(merchant, household);
+                if let Some(mut household) = locked.household().filter(stands) {
+                    let now = self.settle_all(&mut household, now);
+                    found.customers.push(show(household.head, now));
                 }
-                drop(shard);
                 let is_end = is_last && place + 1 == batch.len();
                 if (found.customers.len() >= find.limit || found.visited >= VISITS_MAX) && !is_end {
                     found.next = after;

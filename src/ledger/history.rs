@@ -1,6 +1,6 @@
 //! A customer's history: who changed what, when, read back from the journal step by step.
 
-use super::{Ledger, recover::lane::unseal};
+use super::{Ledger, index::number_of, recover::lane::unseal};
 use crate::{
     domain::{
         customer::{Customer, Event, Recorded},
@@ -26,8 +26,26 @@ pub struct Chapter {
     pub events: Vec<Event>,
 }
 
+/// A customer on the way through the history.
+struct Teller {
+    /// As it stood before the next step, transactions apart.
+    before: Customer,
+    /// Where the last step lies that is not read yet.
+    history: Option<Place>,
+    /// Where the last step lies that was told.
+    from: Option<Place>,
+}
+
+impl Teller {
+    fn of(customer: &Customer) -> Self {
+        let Customer { number, merchant, created, history, .. } = *customer;
+        Self { before: Customer::new(number, merchant, None, created), history, from: None }
+    }
+}
+
 impl Ledger {
-    /// A customer's history from the first step that is kept to the last, each handed over with the customer before and
+    /// A customer's history from the first step that is kept to the last, with those of all who were merged into
+    /// the customer, each handed over with the customer before and
     /// behind it, transactions apart. Facts are read without a lock.
     ///
     /// # Errors
@@ -39,29 +57,40 @@ impl Ledger {
         now: Millis,
         tell: &mut dyn FnMut(&Chapter, &Customer, &Customer),
     ) -> Result<(), Refusal> {
-        let look = |customer: &Customer, _| (customer.number, customer.merchant, customer.created, customer.history);
-        let (number, merchant, created, mut place) = self.look(merchant, customer_id, now, look)?;
-        let mut chapters = Vec::new();
+        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
+        let number = number_of(customer_id).ok_or_else(unknown)?;
+        let mut tellers: Vec<Teller> = {
+            let mut locked = self.lock_household(number);
+            let household = locked.household().filter(|household| household.head.merchant.as_str() == merchant);
+            let mut household = household.ok_or_else(unknown)?;
+            self.settle_all(&mut household, now);
+            household.members().map(Teller::of).collect()
+        };
+        let mut chapters: Vec<(Place, usize, Chapter)> = Vec::new();
         // Steps in segments that are deleted are gone for good.
         let kept = |at: &Place| *at >= self.gone_before();
-        while let Some(at) = place.filter(kept).filter(|_| chapters.len() < STEPS_MAX) {
-            let Some(chapter) = self.chapter(number, at)? else { break };
-            place = chapter.chronicle.previous;
-            chapters.push((at, chapter));
+        for (teller, Teller { before, history, .. }) in tellers.iter_mut().enumerate() {
+            let most = chapters.len() + STEPS_MAX;
+            while let Some(at) = history.filter(kept).filter(|_| chapters.len() < most) {
+                let Some(chapter) = self.chapter(before.number, at)? else { break };
+                *history = chapter.chronicle.previous;
+                chapters.push((at, teller, chapter));
+            }
         }
-        let mut before = Customer::new(number, merchant, None, created);
-        let mut from = chapters.last().map_or(Place::default(), |(at, _)| *at);
-        for (at, chapter) in chapters.iter().rev() {
+        // The steps of those who have become one stand in the order in which they were recorded.
+        chapters.sort_by_key(|(at, ..)| *at);
+        for (at, teller, chapter) in &chapters {
+            let Teller { before, from, .. } = &mut tellers[*teller];
             // Levels that were renamed meanwhile: what the customer had was called otherwise from then on.
-            for renamed in self.made_levels.renames.between(merchant, from, *at) {
+            for renamed in self.made_levels.renames.between(before.merchant, from.unwrap_or(*at), *at) {
                 before.rename_level(renamed.direction, renamed.from, renamed.to);
             }
-            from = *at;
+            *from = Some(*at);
             let mut behind = before.clone();
             let recorded = Recorded { number: 0, place: Place::default(), key: 0 };
             chapter.events.iter().for_each(|event| behind.apply(recorded, event));
-            tell(chapter, &before, &behind);
-            before = behind;
+            tell(chapter, before, &behind);
+            *before = behind;
         }
         Ok(())
     }

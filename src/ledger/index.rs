@@ -2,6 +2,7 @@
 //! from the customers.
 
 use super::{
+    household::Leads,
     shards::{DigestKey, SHARDS, Spread, slot},
     table::{Entry, Table},
 };
@@ -23,6 +24,8 @@ use std::{
 /// The index of identities: 16 bytes each, in a table of its own for each shard.
 pub(crate) struct Identities {
     key: DigestKey,
+    /// Who stands for those who were merged: the shelves go on leading to these.
+    pub(super) leads: Leads,
     shelves: Box<[Mutex<Shelf>]>,
 }
 
@@ -122,7 +125,7 @@ pub(crate) enum Found {
 
 impl Identities {
     pub(crate) fn new(key: DigestKey) -> Self {
-        Self { key, shelves: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { key, leads: Leads::default(), shelves: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     fn shelf(&self, digest: u128) -> MutexGuard<'_, Shelf> {
@@ -130,7 +133,7 @@ impl Identities {
     }
 
     /// Looks up the customer of a payment, by the digest of what was sent where it is known already. A `customer_id` is
-    /// only read here; whether it exists the caller sees. What `beside` touches comes from memory at the same time.
+    /// only read here; whether it exists, and who stands for the customer by now, whoever takes the lock sees. What `beside` touches comes from memory at the same time.
     pub(crate) fn find(&self, payment: &Payment<'_>, sent: Option<u128>, beside: impl Fn()) -> Found {
         let merchant = payment.merchant.id;
         match &payment.identity {
@@ -170,9 +173,16 @@ impl Identities {
         digests
     }
 
-    /// The digests of a customer's identifier and attributes.
+    /// The digests of a customer's identifiers and attributes.
     pub(crate) fn of_customer(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
-        self.of_all(customer.merchant, customer.identifier.as_deref(), &customer.attributes)
+        let mut digests = self.of_all(customer.merchant, customer.identifier.as_deref(), &customer.attributes);
+        digests.extend(self.of_identifiers(customer));
+        digests
+    }
+
+    /// The digests of the identifiers that lead to a customer besides its own.
+    pub(crate) fn of_identifiers(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
+        customer.identifiers().iter().map(|id| self.identifier(customer.merchant, id)).collect()
     }
 
     fn identifier(&self, merchant: Name, id: &str) -> u128 {
@@ -202,7 +212,8 @@ impl Identities {
         new.into_iter().filter(|digest| !old.contains(digest)).for_each(|digest| self.insert(digest, number));
     }
 
-    /// All customers who have an attribute, compared normalised; ascending.
+    /// All customers who have an attribute, compared normalised, those who stand for others in their place; the oldest
+    /// first.
     pub(crate) fn having(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
         let mut one = Attributes::default();
         one.set(attribute, value);
@@ -211,13 +222,15 @@ impl Identities {
 
     /// The customer of an identifier.
     pub(crate) fn of_identifier(&self, merchant: Name, id: &str) -> Option<u64> {
-        self.oldest(self.identifier(merchant, id), || {})
+        self.oldest(self.identifier(merchant, id), || {}).map(|number| self.leads.of(number))
     }
 
     fn known_by(&self, digest: u128) -> Vec<u64> {
         let shelf = self.shelf(digest);
         let oldest = shelf.oldest.near(high_half(digest)).find(|known| known.is(digest)).map(|known| known.number);
-        oldest.into_iter().chain(shelf.others_of(digest)).map(u64::from).collect()
+        let known: Vec<u64> = oldest.into_iter().chain(shelf.others_of(digest)).map(u64::from).collect();
+        drop(shelf);
+        self.leads.all_of(known)
     }
 
     /// The digest of an external id.

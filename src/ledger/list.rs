@@ -1,9 +1,6 @@
 //! Lists of transactions, for reconciliation: off the hot path, one customer locked at a time.
 
-use super::{
-    FIRST_CUSTOMER, Ledger, Shown, answer,
-    index::{Seat, number_of},
-};
+use super::{FIRST_CUSTOMER, Ledger, Shown, answer, index::Seat, shards::SHARDS};
 use crate::domain::{
     brief::Flags,
     refusal::Refusal,
@@ -71,25 +68,23 @@ impl Ledger {
     /// The facts of a transaction cannot be read.
     pub fn list(&self, merchant: &str, wanted: &Wanted, now: Millis) -> Result<Page, Refusal> {
         let mut page = Page { transactions: Vec::new(), next: None };
-        let (mut first, end) = match wanted.customer_id.as_deref() {
-            None => (0, self.next_customer.load(Ordering::Relaxed)),
-            Some(id) => match number_of(id) {
-                Some(number) => (number, number.saturating_add(1)),
-                None => return Ok(page),
-            },
-        };
-        let (mut from_slot, mut visits) = (0, 0_u64);
-        if let Some((number, slot)) = wanted.after {
-            first = first.max(number);
-            from_slot = if first == number { slot.saturating_add(1) } else { 0 };
-        }
-        let mut number = first;
-        while number < end {
+        let (first, first_slot) = wanted.after.map_or((0, 0), |(number, slot)| (number, slot.saturating_add(1)));
+        let nobody = SHARDS as u64;
+        let numbers: Box<dyn Iterator<Item = u64>> = match wanted.customer_id.as_deref() {
             // Between the numbers of nobody and the first customer there is nothing.
-            if number == super::shards::SHARDS as u64 {
-                number = FIRST_CUSTOMER;
-                continue;
+            None => {
+                let end = self.next_customer.load(Ordering::Relaxed);
+                Box::new((first.min(nobody)..nobody).chain(first.max(FIRST_CUSTOMER)..end))
             }
+            Some(id) => {
+                let Ok((_, mut numbers)) = self.household_at(merchant, id) else { return Ok(page) };
+                numbers.sort_unstable();
+                Box::new(numbers.into_iter().filter(move |number| *number >= first))
+            }
+        };
+        let mut visits = 0_u64;
+        for number in numbers {
+            let from_slot = if number == first { first_slot } else { 0 };
             visits += 1;
             let picks = self.picks(number, from_slot, merchant, wanted, now)?;
             for pick in picks {
@@ -107,8 +102,6 @@ impl Ledger {
                 page.next = Some((number, u32::MAX));
                 return Ok(page);
             }
-            from_slot = 0;
-            number += 1;
         }
         Ok(page)
     }
@@ -178,10 +171,8 @@ impl Ledger {
         if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, transaction.status(now), flags) {
             return Ok(None);
         }
-        let number = pick.seat.customer;
-        let shard = self.customers.lock(number);
-        let customer = shard.get(&number).map(|customer| answer::customer_of(&transaction, customer));
-        drop(shard);
+        let mut locked = self.lock_household(pick.seat.customer);
+        let customer = locked.household().map(|household| answer::customer_of(&transaction, household.head));
         Ok(customer.map(|customer| Shown { transaction, customer, headroom: None, now }))
     }
 }

@@ -9,18 +9,22 @@
 //! An answer names the record that it rests on; whoever sends it waits until the journal holds that.
 
 mod answer;
+mod ask;
 mod carry;
 mod currencies;
 mod customers;
+mod erase;
 mod external_ids;
 mod figures;
 mod find;
 mod history;
+mod household;
 mod index;
 mod keep;
 mod late;
 mod levels;
 mod list;
+mod merge;
 mod open;
 mod recall;
 mod recover;
@@ -36,6 +40,7 @@ pub use carry::Carried;
 pub use customers::{Admitted, Applying};
 pub use find::{Find, Findings};
 pub use history::Chapter;
+pub use household::Whole;
 pub use levels::MadeLevel;
 pub use list::{PAGE_MAX, Page, Wanted};
 pub use recover::Recovering;
@@ -45,23 +50,24 @@ pub use search::Mark;
 use crate::{
     domain::{
         customer::Customer,
-        decide::{Decision, Question, Skew, can_be_made, decide},
+        decide::Skew,
         level,
-        limits::{Headroom, Measure, Own, least_headroom},
+        limits::{Books, Headroom, Measure, Own, least_headroom},
         money::Currency,
         name::Name,
-        payment::{Payment, SentIdentity},
+        payment::Payment,
         refusal::Refusal,
-        rules::{Attribute, Direction, Merchant, Refunds, Rules},
+        rules::{Direction, Merchant, Refunds, Rules},
         time::Millis,
-        transaction::{Fact, Opened, Place, Resolution, Transaction},
+        transaction::{Fact, Opened, Place, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
     journal::{Apart, Journal, Keys, Past},
 };
 use currencies::HeldCurrencies;
 use dashmap::{DashMap, DashSet};
-use index::{Found, Identities};
+use household::Household;
+use index::Identities;
 use late::Late;
 use open::{Entering, Follows};
 use recall::Stripe;
@@ -249,81 +255,6 @@ impl Ledger {
         }
     }
 
-    /// Answers what a reserve would answer, at `now` or as of another instant, and records nothing.
-    ///
-    /// # Errors
-    /// As a reserve.
-    pub fn check<'a>(
-        &self,
-        rules: &Rules,
-        payment: &'a Payment<'_>,
-        now: Millis,
-        as_of: Option<Millis>,
-    ) -> Result<Answer<'a>, Refusal> {
-        self.ask(rules, payment, now, as_of, |customer, decision, resolution, now| {
-            Answer::checked(payment, decision, customer, resolution, now)
-        })
-    }
-
-    /// Decides without recording and hands the decision, with the customer whom it is about, to `show`.
-    ///
-    /// # Errors
-    /// As a reserve.
-    pub fn ask<T>(
-        &self,
-        rules: &Rules,
-        payment: &Payment<'_>,
-        now: Millis,
-        as_of: Option<Millis>,
-        show: impl FnOnce(Option<&Customer>, Decision<'_>, Resolution, Millis) -> T,
-    ) -> Result<T, Refusal> {
-        match self.identities.find(payment, None, || {}) {
-            Found::Customer(number, resolution) => {
-                let mut shard = self.customers.lock(number);
-                if let Some(customer) = shard.get_mut(&number).filter(|c| c.merchant == payment.merchant.id) {
-                    let question = self.question(rules, payment, self.settle(customer, now), as_of)?;
-                    let then = as_of.map(|instant| customer.books_at(instant));
-                    let books = then.as_deref().unwrap_or(&customer.books);
-                    return Ok(show(
-                        Some(customer),
-                        decide(&question, Some(customer), books),
-                        resolution,
-                        question.now,
-                    ));
-                }
-                drop(shard);
-                if matches!(payment.identity, SentIdentity::CustomerId(_)) {
-                    let question = self.question(rules, payment, now, as_of)?;
-                    return Ok(show(None, decide(&question, None, &[]), Resolution::Bypassed, question.now));
-                }
-            }
-            Found::Stranger => {
-                let question = self.question(rules, payment, now, as_of)?;
-                return Ok(show(None, decide(&question, None, &[]), Resolution::Bypassed, question.now));
-            }
-            Found::Nobody => {}
-        }
-        can_be_made(payment)?;
-        let question = self.question(rules, payment, now, as_of)?;
-        let newcomer = Customer::newcomer(0, payment.merchant, now);
-        Ok(show(Some(&newcomer), decide(&question, Some(&newcomer), &[]), Resolution::Created, question.now))
-    }
-
-    fn question<'a>(
-        &self,
-        rules: &'a Rules,
-        payment: &'a Payment<'a>,
-        now: Millis,
-        as_of: Option<Millis>,
-    ) -> Result<Question<'a>, Refusal> {
-        let at = match as_of {
-            Some(instant) => instant,
-            None => self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?,
-        };
-        let instrument_blocked = self.is_blocked(payment);
-        Ok(Question { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked })
-    }
-
     /// Applies an operation to a transaction. Where it is unknown and the operation is an approval, `late` says what
     /// a reserve would have said.
     ///
@@ -347,9 +278,9 @@ impl Ledger {
             let approval = Follows::Approval { operation, in_stream };
             return self.approve_unreserved(rules, &late()?, approval, key, &mut stripe, now);
         };
-        let mut shard = self.customers.lock(known.seat.customer);
-        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
-        let now = self.settle(customer, now);
+        let mut locked = self.lock_household(known.seat.customer);
+        let mut household = locked.household().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
         let opened = &known.transaction.opening.content;
         let differs = [
             ("direction", says.direction.is_some_and(|said| said != opened.direction)),
@@ -372,16 +303,16 @@ impl Ledger {
                     Operation::Approve { instrument, .. } => instrument.as_deref(),
                     _ => None,
                 };
-                let mut besides = self.newly_held(customer, instrument.into_iter(), now);
+                let mut besides = self.newly_held(household.head, instrument.into_iter(), now);
                 let is_first = matches!(noted.fact, Fact::Approved { .. }) && known.transaction.totals.approved == 0;
                 if is_first {
                     let paid_by = instrument.or(known.transaction.opening.instrument.as_deref());
-                    besides.extend(Self::used(customer, paid_by.into_iter(), now));
+                    besides.extend(Self::used(household.head, paid_by.into_iter(), now));
                 }
-                (false, self.note(customer, known, [noted], besides))
+                (false, self.note(&mut household, known, [noted], besides).ok_or_else(unknown)?)
             }
         };
-        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        let headroom = headroom_of(rules, &household, &known.transaction, now);
         Ok(Moved { rests_on, ..Moved::of(&known.transaction, headroom, now, replay) })
     }
 
@@ -394,13 +325,13 @@ impl Ledger {
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
         let mut stripe = self.id_stripes.lock(key);
         let known = self.find(&mut stripe, key, merchant, transaction_id)?.ok_or_else(unknown)?;
-        let mut shard = self.customers.lock(known.seat.customer);
-        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
-        let now = self.settle(customer, now);
+        let mut locked = self.lock_household(known.seat.customer);
+        let mut household = locked.household().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
         Ok(Shown {
             transaction: known.transaction.clone(),
-            customer: answer::customer_of(&known.transaction, customer),
-            headroom: Some(headroom_of(rules, customer, &known.transaction, now)),
+            customer: answer::customer_of(&known.transaction, household.head),
+            headroom: Some(headroom_of(rules, &household, &known.transaction, now)),
             now,
         })
     }
@@ -413,15 +344,6 @@ impl Ledger {
         }
         now
     }
-
-    fn is_blocked(&self, payment: &Payment<'_>) -> bool {
-        instruments(payment).any(|id| self.blocked_instruments.contains(id))
-    }
-}
-
-/// The instruments that a payment names, in its own field or as an attribute.
-fn instruments<'a>(payment: &'a Payment<'_>) -> impl Iterator<Item = &'a str> {
-    payment.instrument.as_deref().into_iter().chain(payment.attributes.value(Attribute::PaymentInstrument))
 }
 
 fn circumstances(rules: &Rules, transaction: &Transaction, now: Millis) -> Circumstances {
@@ -434,7 +356,7 @@ fn circumstances(rules: &Rules, transaction: &Transaction, now: Millis) -> Circu
 }
 
 /// What is left now for the customer of a transaction under its level.
-fn headroom_of(rules: &Rules, customer: &Customer, transaction: &Transaction, now: Millis) -> Headroom {
+fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transaction, now: Millis) -> Headroom {
     let opening = &transaction.opening;
     let (Some(name), Some(merchant)) = (opening.level, rules.merchant(opening.merchant.as_str())) else {
         return Headroom::default();
@@ -443,7 +365,8 @@ fn headroom_of(rules: &Rules, customer: &Customer, transaction: &Transaction, no
     let (direction, currency) = (content.direction, content.currency);
     let merchant: &Merchant = merchant;
     let level = level::of_recorded(merchant, name, opening.level_source, direction, currency, content.project);
-    let own = Own::of(customer, direction, currency);
-    let measure = Measure { rules, merchant, books: &customer.books, direction, currency, level, own, now };
+    let (own, others) = (Own::of(household.head, direction, currency), household.others());
+    let books = Books::new(&household.head.books, &others);
+    let measure = Measure { rules, merchant, books, direction, currency, level, own, now };
     least_headroom(&measure.gauges(now, false), None)
 }

@@ -3,9 +3,10 @@
 use super::{
     Answer, Ledger, MadeLevel, Moved,
     answer::{CustomerShown, customer_of},
+    ask::instruments,
     circumstances, headroom_of,
+    household::Household,
     index::{Found, Seat, Seats},
-    instruments,
     recall::{Recalled, Stripe},
     shards::SHARDS,
 };
@@ -16,6 +17,7 @@ use crate::{
         decide::{Decision, Question, Recording, beforehand, can_be_made, content, decide, opening},
         identity::{AttributeSet, Attributes},
         labels::Restriction,
+        limits::Books,
         payment::{Payment, SentIdentity, SentLevel},
         refusal::Refusal,
         registration::Source,
@@ -103,12 +105,11 @@ impl Ledger {
                 let unique = self.identities.of_all(payment.merchant.id, None, &unique_of(payment));
                 self.identity_stripes.lock_all(unique.into_iter())
             });
-            let mut shard = self.customers.lock(number);
-            let known = shard.get_mut(&number);
-            // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
-            known.iter().for_each(|customer| customer.touch());
-            if let Some(customer) = known.filter(|customer| customer.merchant == payment.merchant.id) {
-                return self.open_for(Entered { entering, resolution, external_id: None }, customer, seats, now);
+            let mut locked = self.lock_household(number);
+            let known = locked.household().filter(|known| known.head.merchant == payment.merchant.id);
+            if let Some(mut household) = known {
+                let entered = Entered { entering, resolution, external_id: None };
+                return self.open_for(entered, &mut household, seats, now);
             }
             // A customer_id that nobody has: the payment passes by. Anything else leads to nobody any more.
             let by_id = matches!(payment.identity, SentIdentity::CustomerId(_));
@@ -118,9 +119,9 @@ impl Ledger {
             let number = key % SHARDS as u64;
             let mut shard = self.customers.lock(number);
             let made = || Customer::new(number, payment.merchant.id, None, now);
-            let nobody = shard.nobody(number, made);
+            let mut nobody = Household::of(shard.nobody(number, made));
             let entered = Entered { entering, resolution: Resolution::Bypassed, external_id: None };
-            return self.open_for(entered, nobody, seats, now);
+            return self.open_for(entered, &mut nobody, seats, now);
         }
         can_be_made(payment)?;
         let merchant = payment.merchant;
@@ -153,7 +154,7 @@ impl Ledger {
         let entered = Entered { entering, resolution: Resolution::Created, external_id };
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
-        let answer = self.open_for(entered, &mut customer, seats, now)?;
+        let answer = self.open_for(entered, &mut Household::of(&mut customer), seats, now)?;
         let digests = self.identities.of_customer(&customer);
         shard.insert(number, customer);
         drop(shard);
@@ -169,17 +170,17 @@ impl Ledger {
         if self.journal.is_full() { Err(Refusal::Behind) } else { Ok(()) }
     }
 
-    /// Decides, records and answers for one customer, whose lock the caller holds.
+    /// Decides, records and answers for one customer, whose lock the caller holds, with those of all merged into it.
     fn open_for<'a>(
         &self,
         entered: Entered<'_, 'a>,
-        customer: &mut Customer,
+        household: &mut Household<'_>,
         seats: &mut Seats,
         now: Millis,
     ) -> Result<Answer<'a>, Refusal> {
         let Entered { entering, resolution, external_id } = entered;
         let Entering { rules, payment, follows, opened, key, sent, .. } = *entering;
-        let now = self.settle(customer, now);
+        let now = self.settle_all(household, now);
         let at = match self.bounds.skew.place(payment.occurred_at, now, "occurred_at") {
             Ok(at) => at,
             // Money that moved is taken however late it is told of, as far back as a payment may be placed.
@@ -188,8 +189,10 @@ impl Ledger {
             Err(refusal) => return Err(refusal),
         };
         let question = Question { rules, payment, now, at, instrument_blocked: self.is_blocked(payment) };
-        let somebody = (resolution != Resolution::Bypassed).then_some(&*customer);
-        let decision = decide(&question, somebody, somebody.map_or(&[], |customer| &customer.books));
+        let (others, customer) = (household.others(), &*household.head);
+        let somebody = (resolution != Resolution::Bypassed).then_some(customer);
+        let books = somebody.map_or_else(Books::default, |customer| Books::new(&customer.books, &others));
+        let decision = decide(&question, somebody, books);
         let opened = if opened == Opened::Reserved && !decision.is_allowed() { Opened::Denied } else { opened };
         let stranger = match (&payment.identity, resolution) {
             (SentIdentity::CustomerId(id), Resolution::Bypassed) => Some(id.as_ref()),
@@ -227,6 +230,8 @@ impl Ledger {
         if has_level && !is_named {
             self.make_level(payment, now);
         }
+        drop(others);
+        let customer = &mut *household.head;
         let recorded = self.record_opened(customer, key, &before, (slot, &opening), &behind);
         self.currencies.hold(payment.currency);
         seats.insert(key, Seat { customer: customer.number, slot });
@@ -240,12 +245,13 @@ impl Ledger {
         }
         let customer = match (resolution, &payment.identity) {
             (Resolution::Bypassed, _) => CustomerShown::stranger(stranger.map(Cow::Borrowed), opening.merchant),
-            // Whoever was found by an identifier has the one that was sent; the customer's own lies far from here.
-            (_, SentIdentity::Identifier(sent)) => {
+            // Whoever was found by an identifier has the one that was sent, unless several lead there; the customer's own
+            // lies far from here.
+            (_, SentIdentity::Identifier(sent)) if customer.identifiers().is_empty() => {
                 CustomerShown::known(customer, resolution, Some(Cow::Borrowed(sent.as_ref())))
             }
             _ => {
-                let identifier = customer.identifier.as_deref().map(|id| Cow::Owned(id.to_owned()));
+                let identifier = customer.shown_identifier().map(|id| Cow::Owned(id.to_owned()));
                 CustomerShown::known(customer, resolution, identifier)
             }
         };
@@ -327,11 +333,10 @@ impl Ledger {
         if !differences.is_empty() {
             return Err(Refusal::Conflict(differences));
         }
-        let number = known.seat.customer;
-        let mut shard = self.customers.lock(number);
+        let mut locked = self.lock_household(known.seat.customer);
         let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
-        let customer = shard.get_mut(&number).ok_or_else(unknown)?;
-        let now = self.settle(customer, now);
+        let mut household = locked.household().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
         let mut facts: SmallVec<[Noted; 2]> = SmallVec::new();
         if late {
             facts.push(Noted { at: now, fact: Fact::Asked { amount: said.amount } });
@@ -344,10 +349,13 @@ impl Ledger {
             }
         }
         let replay = facts.is_empty();
-        let rests_on = if replay { self.journal.last() } else { self.note(customer, known, facts, None) };
-        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        let rests_on = match replay {
+            true => self.journal.last(),
+            false => self.note(&mut household, known, facts, None).ok_or_else(unknown)?,
+        };
+        let headroom = headroom_of(rules, &household, &known.transaction, now);
         let (opening, upshot) = (&known.transaction.opening, Upshot::of(&known.transaction));
-        let customer = customer_of(&known.transaction, customer);
+        let customer = customer_of(&known.transaction, household.head);
         Ok(Answer { replay, ..Answer::recorded(payment, opening, &upshot, customer, headroom, now, rests_on) })
     }
 
@@ -368,10 +376,10 @@ impl Ledger {
         let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
         let unknown = || Refusal::UnknownTransaction(id.to_string());
         let known = self.find(stripe, key, merchant, id)?.ok_or_else(unknown)?;
-        let mut shard = self.customers.lock(known.seat.customer);
-        let customer = shard.get_mut(&known.seat.customer).ok_or_else(unknown)?;
-        let now = self.settle(customer, now);
-        let headroom = headroom_of(rules, customer, &known.transaction, now);
+        let mut locked = self.lock_household(known.seat.customer);
+        let mut household = locked.household().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
+        let headroom = headroom_of(rules, &household, &known.transaction, now);
         Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, headroom, now, false) })
     }
 }

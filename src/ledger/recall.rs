@@ -5,12 +5,14 @@
 
 use super::{
     FIRST_CUSTOMER, Ledger,
+    household::Household,
     index::{Seat, Seats},
     search::Marks,
 };
 use crate::{
     domain::{
         brief::{Left, Upshot},
+        common::Common,
         customer::{Customer, Event, Recorded},
         name::Name,
         profile::Author,
@@ -19,7 +21,7 @@ use crate::{
         transaction::{Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
-    journal::{Lsn, event},
+    journal::{Appended, Lsn, event},
 };
 use smallvec::SmallVec;
 use std::{cell::RefCell, sync::atomic::Ordering};
@@ -114,15 +116,62 @@ impl Ledger {
         recorded
     }
 
-    /// What a customer is found by; `None`: the customer is only being made.
+    /// Appends what happened to several customers in one step, each with the key of a transaction where it is about one,
+    /// and what happened to none: all of it counts or nothing. Applies it; the caller holds the locks of all. Returns how
+    /// each was recorded, and the record that all rests on.
+    pub(super) fn record_together(
+        &self,
+        steps: Vec<(&mut Customer, u64, Vec<Event>)>,
+        common: Option<&Common>,
+        (author, at): (Author, Millis),
+    ) -> (Vec<Recorded>, Lsn) {
+        let told = |(customer, key, mut events): (_, u64, Vec<Event>)| {
+            let customer: &mut Customer = customer;
+            if events.iter().any(Event::is_of_history) {
+                events.push(customer.chronicle(author, at));
+            }
+            (customer, key, events)
+        };
+        let steps: Vec<_> = steps.into_iter().map(told).collect();
+        let part = |(customer, _, events): &(&mut Customer, u64, Vec<Event>)| {
+            let (number, mut body) = (customer.number, Vec::with_capacity(64));
+            let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
+            events.iter().for_each(|event| event::encode(event, &mut seal, &mut body));
+            (number, body)
+        };
+        let mut parts: Vec<(u64, Vec<u8>)> = steps.iter().map(part).collect();
+        if let Some(common) = common {
+            let mut body = Vec::with_capacity(64);
+            event::encode_common(common, &mut body);
+            parts.push((0, body));
+        }
+        let (appended, last) = match parts.as_slice() {
+            [(only, body)] => {
+                let appended = self.journal.append(*only, body);
+                (vec![appended], appended.lsn)
+            }
+            _ => self.journal.append_group(&parts),
+        };
+        let apply = |((customer, key, events), appended): ((&mut Customer, u64, Vec<Event>), Appended)| {
+            let before = self.found_by(customer);
+            let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
+            events.iter().for_each(|event| customer.apply(recorded, event));
+            self.now_found_by(customer, before.as_ref());
+            recorded
+        };
+        (steps.into_iter().zip(appended).map(apply).collect(), last)
+    }
+
+    /// What a customer is found by; `None`: the customer is only being made, or part of another.
     pub(super) fn found_by(&self, customer: &Customer) -> Option<Marks> {
-        customer.history.map(|_| Marks::of(customer))
+        customer.history.filter(|_| customer.merged_into().is_none()).map(|_| Marks::of(customer))
     }
 
     /// Lets a customer be found by what it is now; the caller holds the customer's lock.
     pub(super) fn now_found_by(&self, customer: &Customer, before: Option<&Marks>) {
         if customer.number >= FIRST_CUSTOMER {
-            self.search.moved(customer.merchant, customer.number, before, Some(&Marks::of(customer)));
+            let now = customer.merged_into().is_none().then(|| Marks::of(customer));
+            self.search.moved(customer.merchant, customer.number, before, now.as_ref());
         }
     }
 
@@ -134,17 +183,18 @@ impl Ledger {
         }
     }
 
-    /// Records a fact about a known transaction, with what else follows from it; the caller holds the stripe of its id
-    /// and the customer's lock. Returns the number of the record.
+    /// Records facts about a known transaction, with what else follows from them for the customer, who may be another
+    /// by now than the one under whom it was opened; the caller holds the stripe of its id and the locks of both. Returns
+    /// the number of the record; `None`: it is none of theirs.
     pub(super) fn note(
         &self,
-        customer: &mut Customer,
+        household: &mut Household<'_>,
         known: &mut Recalled,
         facts: impl IntoIterator<Item = Noted>,
         besides: impl IntoIterator<Item = Event>,
-    ) -> Lsn {
+    ) -> Option<Lsn> {
         let slot = known.seat.slot;
-        let has_left = customer.briefs.get(slot).is_none();
+        let has_left = household.member(known.seat.customer)?.briefs.get(slot).is_none();
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         let mut previous = known.place;
         let mut at = known.transaction.opening.recorded_at;
@@ -159,13 +209,24 @@ impl Ledger {
             events.push(Event::Happened { slot, previous, noted, upshot: Upshot::of(&known.transaction), left });
             previous = Place::HERE;
         }
-        events.extend(besides);
-        let recorded = self.record(customer, known.key, (Author::PAYMENT, at), &events);
+        let (hand, mut besides) = ((Author::PAYMENT, at), besides.into_iter().peekable());
+        let is_head = household.head.number == known.seat.customer;
+        let (recorded, rests_on) = if is_head || besides.peek().is_none() {
+            events.extend(besides);
+            let recorded = self.record(household.member(known.seat.customer)?, known.key, hand, &events);
+            (recorded, Lsn(recorded.number))
+        } else {
+            let (head, others) = (&mut *household.head, household.others.iter_mut());
+            let member = others.map(|other| &mut **other).find(|other| other.number == known.seat.customer)?;
+            let steps = vec![(member, known.key, events.into_vec()), (head, 0, besides.collect())];
+            let (recorded, last) = self.record_together(steps, None, hand);
+            (recorded.first().copied()?, last)
+        };
         known.place = recorded.place;
         if has_left {
             self.late.insert(known.key, known.seat, recorded.place);
         }
-        Lsn(recorded.number)
+        Some(rests_on)
     }
 
     /// The transaction of an id, read again where the stripe does not hold it; the caller holds the stripe.

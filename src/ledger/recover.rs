@@ -236,7 +236,10 @@ impl Ledger {
                 if number >= FIRST_CUSTOMER {
                     self.identities.insert_all(self.identities.of_customer(customer), number);
                     customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
-                    found_by.push((customer.merchant, number, Marks::of(customer)));
+                    match customer.merged_into() {
+                        Some(into) => self.identities.leads.set(number, into),
+                        None => found_by.push((customer.merchant, number, Marks::of(customer))),
+                    }
                     // It was cut off between the record and the key.
                     if customer.is_erased() && !self.keys.is_erased(number) {
                         self.search.owes_key(number);

@@ -75,6 +75,22 @@ impl Shard {
         }
     }
 
+    /// The customers of these ascending numbers that are here, at once.
+    fn several(&mut self, numbers: &[u64]) -> Vec<&mut Customer> {
+        let spots: Vec<(usize, usize)> = numbers.iter().filter_map(|number| Self::spot(*number)).collect();
+        let (mut found, mut pieces, mut next) = (Vec::new(), self.pieces.iter_mut(), 0);
+        for of_piece in spots.chunk_by(|one, other| one.0 == other.0) {
+            let Some(piece) = pieces.nth(of_piece[0].0 - next) else { break };
+            next = of_piece[0].0 + 1;
+            let (mut places, mut behind) = (piece.iter_mut(), 0);
+            for (_, spot) in of_piece {
+                found.extend(places.nth(*spot - behind).and_then(Option::as_mut));
+                behind = spot + 1;
+            }
+        }
+        found
+    }
+
     pub(crate) fn insert(&mut self, number: u64, customer: Customer) {
         match Self::spot(number) {
             Some((piece, spot)) => {
@@ -147,9 +163,21 @@ impl Customers {
 pub(crate) struct LockedShards<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
 
 impl LockedShards<'_> {
-    pub(crate) fn customer(&mut self, number: u64) -> Option<&mut Customer> {
+    pub(crate) fn get(&self, number: u64) -> Option<&Customer> {
         let place = self.0.binary_search_by_key(&slot(number), |(slot, _)| *slot).ok()?;
-        self.0[place].1.get_mut(&number)
+        self.0[place].1.get(&number)
+    }
+
+    /// Customers of these numbers at once, each once; not in the order of the numbers.
+    pub(crate) fn several(&mut self, numbers: &[u64]) -> Vec<&mut Customer> {
+        let mut numbers: Vec<u64> = numbers.to_vec();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let of_shard = |(place, shard)| {
+            let here: Vec<u64> = numbers.iter().copied().filter(|number| slot(*number) == place).collect();
+            Shard::several(shard, &here)
+        };
+        self.0.iter_mut().map(|(place, shard)| (*place, &mut **shard)).flat_map(of_shard).collect()
     }
 }
 

@@ -4,14 +4,14 @@ use super::{Ledger, index::number_of};
 use crate::{
     domain::{
         common::Common,
-        customer::{Customer, Event, Recorded},
+        customer::{Customer, Event},
         name::Name,
         profile::{Author, Change, Instrument, InstrumentState, Source},
         refusal::Refusal,
         standing::{CustomerStatus, Signal},
         time::Millis,
     },
-    journal::{Lsn, event},
+    journal::Lsn,
 };
 
 impl Ledger {
@@ -37,60 +37,45 @@ impl Ledger {
         if self.customers.lock(number).get(&number).is_none_or(|c| c.merchant.as_str() != merchant) {
             return Err(unknown());
         }
-        let mut reached = vec![number];
         let block = instrument.zip(signal.blocks_instrument());
-        if let Some((id, digest)) = instrument.zip(digest) {
-            // A block comes first: from here on no payment passes by the instrument, whoever holds it.
-            if block.is_some_and(|(_, blocked)| blocked) {
-                self.set_blocked(id, true);
+        // A block comes first: from here on no payment passes by the instrument, whoever holds it.
+        if let Some((id, true)) = block {
+            self.set_blocked(id, true);
+        }
+        loop {
+            // Whoever is part of another by now is reached there.
+            let number = self.identities.leads.of(number);
+            let mut reached = vec![number];
+            if let Some(digest) = digest.filter(|_| signal.reaches_holders()) {
+                let holders = self.holders.get(&digest).map(|numbers| numbers.to_vec()).unwrap_or_default();
+                reached.extend(self.identities.leads.all_of(holders));
             }
-            if signal.reaches_holders() {
-                reached.extend(self.holders.get(&digest).iter().flat_map(|numbers| numbers.iter().copied()));
+            reached.sort_unstable();
+            reached.dedup();
+            let mut shards = self.customers.lock_all(&reached);
+            let mut customers = shards.several(&reached);
+            if customers.iter().any(|customer| customer.merged_into().is_some()) {
+                continue;
             }
-        }
-        reached.sort_unstable();
-        reached.dedup();
-        let mut shards = self.customers.lock_all(&reached);
-        reached.retain(|reached| shards.customer(*reached).is_some());
-        let author = Author { source: Source::Api, by };
-        let mut steps: Vec<(u64, Vec<Event>)> = Vec::with_capacity(reached.len());
-        let mut parts: Vec<(u64, Vec<u8>)> = Vec::with_capacity(reached.len() + 1);
-        for number in &reached {
-            let Some(customer) = shards.customer(*number) else { continue };
-            let mut events = vec![Event::Signalled { signal, at: now }];
-            events.extend(instrument.and_then(|id| state_of(customer, signal, id)));
-            events.push(customer.chronicle(author, now));
-            let mut body = Vec::with_capacity(64);
-            events.iter().for_each(|event| event::encode(event, &mut |_, _| {}, &mut body));
-            parts.push((*number, body));
-            steps.push((*number, events));
-        }
-        // What is said of the instrument and what is said of its holders are one step: both are found again, or neither.
-        if let Some((id, blocked)) = block {
-            let mut body = Vec::with_capacity(64);
-            event::encode_common(&Common::InstrumentBlocked { id: id.into(), blocked, at: now }, &mut body);
-            parts.push((0, body));
-        }
-        let (appended, last) = match parts.as_slice() {
-            [(only, body)] => {
-                let appended = self.journal.append(*only, body);
-                (vec![appended], appended.lsn)
+            customers.sort_unstable_by_key(|customer| customer.number);
+            let step = |customer| {
+                let customer: &mut Customer = customer;
+                let state = instrument.and_then(|id| state_of(customer, signal, id));
+                let events = std::iter::once(Event::Signalled { signal, at: now }).chain(state).collect();
+                (customer, 0, events)
+            };
+            let steps: Vec<_> = customers.into_iter().map(step).collect();
+            // What is said of the instrument and what is said of its holders are one step: both are found again, or
+            // neither.
+            let common = block.map(|(id, blocked)| Common::InstrumentBlocked { id: id.into(), blocked, at: now });
+            let author = Author { source: Source::Api, by };
+            let (_, last) = self.record_together(steps, common.as_ref(), (author, now));
+            if let Some((id, false)) = block {
+                self.set_blocked(id, false);
             }
-            _ => self.journal.append_group(&parts),
-        };
-        if let Some((id, false)) = block {
-            self.set_blocked(id, false);
+            let status = shards.get(number).map_or(CustomerStatus::New, Customer::status);
+            return Ok((status, last));
         }
-        for ((reached, events), appended) in steps.iter().zip(appended) {
-            if let Some(customer) = shards.customer(*reached) {
-                let before = self.found_by(customer);
-                let recorded = Recorded { number: appended.lsn.0, place: appended.place, key: 0 };
-                events.iter().for_each(|event| customer.apply(recorded, event));
-                self.now_found_by(customer, before.as_ref());
-            }
-        }
-        let status = shards.customer(number).map_or(CustomerStatus::New, |customer| customer.status());
-        Ok((status, last))
     }
 
     pub(super) fn set_blocked(&self, id: &str, blocked: bool) {

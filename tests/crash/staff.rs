@@ -20,7 +20,7 @@ use levelgate::{
         time::Millis,
     },
     journal::Lsn,
-    ledger::{Admitted, Applying, Find, Mark},
+    ledger::{Admitted, Applying, Find, Mark, Whole},
 };
 use std::path::Path;
 
@@ -84,12 +84,17 @@ pub enum Deed {
         signal: Signal,
         instrument: Option<&'static str>,
     },
+    /// Two customers become one.
+    Merge {
+        customer: String,
+        into: String,
+    },
 }
 
 impl Deed {
     /// Whether it makes more than one record.
     pub fn reaches_many(&self) -> bool {
-        matches!(self, Self::Signal { instrument: Some(_), .. })
+        matches!(self, Self::Signal { instrument: Some(_), .. } | Self::Merge { .. })
     }
 }
 
@@ -122,7 +127,8 @@ pub fn next(chance: &mut Chance, n: usize, at: &str, now: i64, customers: &[u64]
     }
     let customer = chance.pick(customers).to_string();
     Ok(match chance.between(1, 100) {
-        1..=40 => Deed::Amend { customer, said: says(chance) },
+        1..=8 => Deed::Merge { customer, into: chance.pick(customers).to_string() },
+        9..=40 => Deed::Amend { customer, said: says(chance) },
         41..=44 => Deed::Delete { customer },
         45..=58 => Deed::Set { customer, change: Change::Settings(settings(chance)) },
         59..=72 => Deed::Set { customer, change: Change::Instrument(instrument(chance, now)) },
@@ -231,6 +237,10 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
         Deed::Amend { customer, said } => {
             Ok((customer.clone(), ledger.amend(merchant, customer, said, (author, now), false)?.1))
         }
+        Deed::Merge { customer, into } => {
+            let (number, lsn) = ledger.merge(merchant, customer, into, hand)?;
+            Ok((number.to_string(), lsn))
+        }
         Deed::Delete { customer } => {
             let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
@@ -262,7 +272,12 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
 /// Everything that is kept of a customer, and the history.
 fn document(stage: &Stage, customer: &str, now: Millis) -> String {
     let ledger = &stage.desk.ledger;
-    let shown = ledger.look(MERCHANT, customer, now, |customer, _| shown(customer)).expect("a customer");
+    let used = |whole: Whole<'_>| {
+        let books = whole.books.iter().map(|book| format!("{:?} {:?}", book.key, book.total()));
+        books.collect::<Vec<_>>().join(", ")
+    };
+    let look = |whole: Whole<'_>, _| format!("{} {}", shown(whole.customer), used(whole));
+    let shown = ledger.look_whole(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
         let told = &chapter.chronicle;

@@ -12,6 +12,9 @@
 //! | 17 | Instrument | bits (masked, expires, last success, default, on file), id, type, masked?, expires?, saved at, last success?, successes, state |
 //! | 18 | Deletion due | bits (due), due? |
 //! | 19 | Erased | |
+//! | 21 | Merged into | the number of a customer |
+//! | 22 | Merged | number, each the number of a customer |
+//! | 23 | Identifiers | number, each a text |
 //!
 //! **A method**: bits (shown said, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
 //! number, and each: bits (amount, quantity, subtracts cancels, warns), name, class, window, scope, mode, amount?,
@@ -33,10 +36,11 @@ use crate::domain::{
     profile::{Change, IndividualSettings, Instrument, OwnMethod},
     rules::Filter,
 };
-use std::ops::RangeInclusive;
 
-/// The tags of changes.
-pub(super) const TAGS: RangeInclusive<u8> = tag::ATTRIBUTES..=tag::ERASED;
+/// Whether a tag is that of a change.
+pub(super) fn is_one(tag: u8) -> bool {
+    matches!(tag, tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS)
+}
 
 mod tag {
     pub(super) const ATTRIBUTES: u8 = 10;
@@ -49,6 +53,9 @@ mod tag {
     pub(super) const INSTRUMENT: u8 = 17;
     pub(super) const DELETION_DUE: u8 = 18;
     pub(super) const ERASED: u8 = 19;
+    pub(super) const MERGED_INTO: u8 = 21;
+    pub(super) const MERGED: u8 = 22;
+    pub(super) const IDENTIFIERS: u8 = 23;
 }
 
 mod window {
@@ -115,6 +122,20 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             due.iter().for_each(|due| out.put_time(*due));
         }
         Change::Erased => out.push(tag::ERASED),
+        Change::MergedInto(into) => {
+            out.push(tag::MERGED_INTO);
+            out.put_number(*into);
+        }
+        Change::Merged(merged) => {
+            out.push(tag::MERGED);
+            out.put_number(merged.len() as u64);
+            merged.iter().for_each(|number| out.put_number(*number));
+        }
+        Change::Identifiers(identifiers) => {
+            out.push(tag::IDENTIFIERS);
+            out.put_number(identifiers.len() as u64);
+            identifiers.iter().for_each(|identifier| out.put_text(identifier));
+        }
     }
 }
 
@@ -229,6 +250,9 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
             let [is_due] = bytes.bits("option of DeletionDue")?;
             Change::DeletionDue(bytes.time_if(is_due)?)
         }
+        tag::MERGED_INTO => Change::MergedInto(bytes.number()?),
+        tag::MERGED => Change::Merged(several(bytes, Bytes::number)?),
+        tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| Ok(bytes.text()?.into()))?),
         _ => Change::Erased,
     })
 }

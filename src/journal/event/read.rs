@@ -88,7 +88,7 @@ impl<'a> Events<'a> {
                 let previous = if has_previous { Some(Place(bytes.number()?)) } else { None };
                 Event::Chronicled(Chronicle { at, source, by, previous })
             }
-            tag if change::TAGS.contains(&tag) => Event::Changed(change::read(tag, bytes, open)?),
+            tag if change::is_one(tag) => Event::Changed(change::read(tag, bytes, open)?),
             tag::OPENED => {
                 let (slot, opening) = opening(bytes)?;
                 Event::Opened { slot, opening }

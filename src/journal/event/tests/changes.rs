@@ -145,6 +145,11 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         ("deletion due", changed(Change::DeletionDue(Some(Millis(1)))), "120102"),
         ("deletion not due", changed(Change::DeletionDue(None)), "1200"),
         ("erased", changed(Change::Erased), "13"),
+        ("merged into", changed(Change::MergedInto(1_000_001)), "15c1843d"),
+        ("merged", changed(Change::Merged(vec![5, 300])), "160205ac02"),
+        ("merged, nobody", changed(Change::Merged(Vec::new())), "1600"),
+        ("identifiers", changed(Change::Identifiers(vec!["bob".into(), "x".into()])), "170203626f620178"),
+        ("identifiers gone", changed(Change::Identifiers(Vec::new())), "1700"),
     ]
 }
 
@@ -241,6 +246,9 @@ pub(super) fn some_change() -> BoxedStrategy<Event> {
         some_instrument().prop_map(Change::Instrument).boxed(),
         option::of(time()).prop_map(Change::DeletionDue),
         Just(Change::Erased),
+        any::<u64>().prop_map(Change::MergedInto),
+        vec(any::<u64>(), 0..4).prop_map(Change::Merged),
+        vec(text(), 0..4).prop_map(Change::Identifiers),
     ];
     let chronicle = (time(), word(), option::of(names()), option::of(any::<u64>()))
         .prop_map(|(at, source, by, previous)| Chronicle { at, source, by, previous: previous.map(Place) });

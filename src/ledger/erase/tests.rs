@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::decide::Skew,
+    domain::{decide::Skew, name::Name, rules::Attribute},
     journal::{Journal, Keys},
     ledger::{Bounds, Ground},
     store::memory::{EIO, Fault, Memory},

@@ -1,0 +1,112 @@
+//! Questions that record nothing.
+
+use super::{Answer, Ledger, household::Others, index::Found};
+use crate::domain::{
+    customer::Customer,
+    decide::{Decision, Question, can_be_made, decide},
+    limits::Books,
+    payment::{Payment, SentIdentity},
+    refusal::Refusal,
+    rules::{Attribute, Rules},
+    time::Millis,
+    transaction::Resolution,
+    usage::Book,
+};
+
+impl Ledger {
+    /// Answers what a reserve would answer, at `now` or as of another instant, and records nothing.
+    ///
+    /// # Errors
+    /// As a reserve.
+    pub fn check<'a>(
+        &self,
+        rules: &Rules,
+        payment: &'a Payment<'_>,
+        now: Millis,
+        as_of: Option<Millis>,
+    ) -> Result<Answer<'a>, Refusal> {
+        self.ask(rules, payment, now, as_of, |customer, decision, resolution, now| {
+            Answer::checked(payment, decision, customer, resolution, now)
+        })
+    }
+
+    /// Decides without recording and hands the decision, with the customer whom it is about, to `show`.
+    ///
+    /// # Errors
+    /// As a reserve.
+    pub fn ask<T>(
+        &self,
+        rules: &Rules,
+        payment: &Payment<'_>,
+        now: Millis,
+        as_of: Option<Millis>,
+        show: impl FnOnce(Option<&Customer>, Decision<'_>, Resolution, Millis) -> T,
+    ) -> Result<T, Refusal> {
+        match self.identities.find(payment, None, || {}) {
+            Found::Customer(number, resolution) => {
+                let mut locked = self.lock_household(number);
+                let found = locked.household().filter(|found| found.head.merchant == payment.merchant.id);
+                if let Some(mut household) = found {
+                    let now = self.settle_all(&mut household, now);
+                    let question = self.question(rules, payment, now, as_of)?;
+                    let customer: &Customer = household.head;
+                    let at = |instant| household.members().map(move |member| member.books_at(instant));
+                    let then: Vec<Vec<Book>> = as_of.into_iter().flat_map(at).collect();
+                    let books: Others<'_> = match as_of {
+                        Some(_) => then.iter().map(Vec::as_slice).collect(),
+                        None => household.members().map(|member| member.books.as_slice()).collect(),
+                    };
+                    let decision = decide(&question, Some(customer), Books::new(&[], &books));
+                    return Ok(show(Some(customer), decision, resolution, question.now));
+                }
+                if matches!(payment.identity, SentIdentity::CustomerId(_)) {
+                    let question = self.question(rules, payment, now, as_of)?;
+                    return Ok(show(
+                        None,
+                        decide(&question, None, Books::default()),
+                        Resolution::Bypassed,
+                        question.now,
+                    ));
+                }
+            }
+            Found::Stranger => {
+                let question = self.question(rules, payment, now, as_of)?;
+                return Ok(show(None, decide(&question, None, Books::default()), Resolution::Bypassed, question.now));
+            }
+            Found::Nobody => {}
+        }
+        can_be_made(payment)?;
+        let question = self.question(rules, payment, now, as_of)?;
+        let newcomer = Customer::newcomer(0, payment.merchant, now);
+        Ok(show(
+            Some(&newcomer),
+            decide(&question, Some(&newcomer), Books::default()),
+            Resolution::Created,
+            question.now,
+        ))
+    }
+
+    fn question<'a>(
+        &self,
+        rules: &'a Rules,
+        payment: &'a Payment<'a>,
+        now: Millis,
+        as_of: Option<Millis>,
+    ) -> Result<Question<'a>, Refusal> {
+        let at = match as_of {
+            Some(instant) => instant,
+            None => self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?,
+        };
+        let instrument_blocked = self.is_blocked(payment);
+        Ok(Question { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked })
+    }
+
+    pub(super) fn is_blocked(&self, payment: &Payment<'_>) -> bool {
+        instruments(payment).any(|id| self.blocked_instruments.contains(id))
+    }
+}
+
+/// The instruments that a payment names, in its own field or as an attribute.
+pub(super) fn instruments<'a>(payment: &'a Payment<'_>) -> impl Iterator<Item = &'a str> {
+    payment.instrument.as_deref().into_iter().chain(payment.attributes.value(Attribute::PaymentInstrument))
+}

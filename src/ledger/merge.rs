@@ -1,0 +1,93 @@
+//! Two customers become one, in one step: the target takes over what is asked of it alone, and the source, with whoever is
+//! part of it, says whose part it is from then on. No transaction moves.
+
+use super::{Ledger, index::number_of};
+use crate::{
+    domain::{
+        customer::{Customer, Event},
+        merge::takes_over,
+        profile::{Author, Change},
+        refusal::Refusal,
+        rules::Merchant,
+        time::Millis,
+    },
+    journal::Lsn,
+};
+
+impl Ledger {
+    /// Merges a customer into another of the same merchant. Asked again it changes nothing. Returns the number of the one
+    /// who stands for both, and the record that it rests on.
+    ///
+    /// # Errors
+    /// Either is not known to the merchant; they are one customer already, but not by this; the source is part of somebody
+    /// else; a label of either forbids it; see [`takes_over`].
+    pub fn merge(
+        &self,
+        merchant: &Merchant,
+        source_id: &str,
+        into_id: &str,
+        (author, now): (Author, Millis),
+    ) -> Result<(u64, Lsn), Refusal> {
+        loop {
+            let (source, of_source) = self.household_at(merchant.id.as_str(), source_id)?;
+            let (target, of_target) = self.household_at(merchant.id.as_str(), into_id)?;
+            if number_of(source_id) != Some(source) {
+                let (customer_id, into) = (source_id.to_owned(), source.to_string());
+                let is_this = source == target && source_id != into_id;
+                return if is_this {
+                    Ok((target, self.journal.last()))
+                } else {
+                    Err(Refusal::Merged { customer_id, into })
+                };
+            }
+            if source == target {
+                let reason = format!("names customer {source}, who cannot be merged into itself");
+                return Err(Refusal::NotAllowed { field: "into", reason });
+            }
+            let numbers = [of_source.as_slice(), &of_target].concat();
+            let mut shards = self.customers.lock_all(&numbers);
+            // A list of who is part of somebody only grows.
+            let is_still = |number, all: &[u64]| {
+                let known = shards.get(number).filter(|customer| customer.merged_into().is_none());
+                known.is_some_and(|customer| customer.merged().len() + 1 == all.len())
+            };
+            if !is_still(source, &of_source) || !is_still(target, &of_target) {
+                continue;
+            }
+            let mut members = shards.several(&numbers);
+            let now = members.iter().map(|member| member.settled_at()).fold(now, Millis::max);
+            for member in &mut members {
+                self.settle(member, now);
+            }
+            members.sort_unstable_by_key(|member| (member.number != target, member.number));
+            let unknown = || Refusal::UnknownCustomer(source_id.to_owned());
+            let (head, others) = members.split_first_mut().ok_or_else(unknown)?;
+            let merged = others.iter().find(|other| other.number == source).ok_or_else(unknown)?;
+            let mut events = takes_over(head, merged, merchant, now)?;
+            self.hold_stored(head, &mut events, now);
+            let lsn = self.become_one(members, events, (author, now));
+            return Ok((target, lsn));
+        }
+    }
+
+    /// Records that the first of these takes over, and that all others who are not part of it yet are from now on.
+    fn become_one(&self, members: Vec<&mut Customer>, events: Vec<Event>, hand: (Author, Millis)) -> Lsn {
+        let mut members = members.into_iter();
+        let Some(head) = members.next() else { return self.journal.last() };
+        let (merchant, target) = (head.merchant, head.number);
+        let filled = events.iter().find_map(|event| match event {
+            Event::AttributesFilled { attributes, .. } => Some(attributes.clone()),
+            _ => None,
+        });
+        let newly: Vec<&mut Customer> = members.filter(|member| member.merged_into() != Some(target)).collect();
+        let numbers: Vec<u64> = newly.iter().map(|member| member.number).collect();
+        let parts = newly.into_iter().map(|member| (member, 0, vec![Event::Changed(Change::MergedInto(target))]));
+        let (_, lsn) = self.record_together(std::iter::once((head, 0, events)).chain(parts).collect(), None, hand);
+        filled.iter().for_each(|attributes| self.identities.add_attributes(merchant, target, attributes));
+        numbers.into_iter().for_each(|number| self.identities.leads.set(number, target));
+        lsn
+    }
+}
+
+#[cfg(test)]
+mod tests;
