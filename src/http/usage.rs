@@ -50,7 +50,7 @@ pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Mill
     let mut counted: Vec<BookKey> = Vec::new();
     all_books.iter().for_each(|book| {
         if !counted.contains(&book.key) {
-            counted.push(book.key)
+            counted.push(book.key);
         }
     });
     let totals = counted.into_iter().map(|key| {
