@@ -35,5 +35,7 @@ mod copies;
 mod damage;
 #[path = "kill/ends.rs"]
 mod ends;
+#[path = "kill/jobs.rs"]
+mod jobs;
 #[path = "kill/rounds.rs"]
 mod rounds;

@@ -5,7 +5,7 @@
 
 use crate::{
     config,
-    journal::{ARCHIVE, FOLDER, keys},
+    journal::{ARCHIVE, FOLDER, jobs, keys},
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -56,6 +56,7 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
         options.folder.display()
     );
     copy_file(&options.folder, &options.copy, "instance")?;
+    let jobs = jobs_of(&options.folder)?;
     let files = copy_all(&options.folder, &options.copy)?;
     // The keys come last: whatever the copied records are sealed with is written before they are.
     if let Some(file) = &options.keys {
@@ -63,6 +64,13 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
         fs::copy(&from, file).with_context(|| format!("cannot copy {} to {}", from.display(), file.display()))?;
         fs::File::open(file)?.sync_all()?;
     }
+    // Of a job that ended meanwhile the copy may have some steps and not the rest, and no key to go on with.
+    let ended = |jobs: &BTreeSet<String>| jobs.iter().filter(|name| name.ends_with(jobs::ENDED)).count();
+    let now = jobs_of(&options.folder)?;
+    anyhow::ensure!(
+        ended(&now) == ended(&jobs) && jobs.is_subset(&now),
+        "a table or a bulk change ended while the folder was copied; copy it again"
+    );
     super::say!("copied {files} files to {}", options.copy.display());
     if options.keys.is_none() {
         super::say!("the customers' keys are not in it: without them a restore refuses; copy them with --keys FILE");
@@ -101,6 +109,13 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The jobs that have begun or ended.
+fn jobs_of(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut names = Disk::look(folder).list(jobs::FOLDER)?;
+    names.retain(|name| name.ends_with(jobs::BEGUN) || name.ends_with(jobs::ENDED));
+    Ok(names.into_iter().collect())
+}
+
 fn empty(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     anyhow::ensure!(fs::read_dir(folder)?.next().is_none(), "{} is not empty", folder.display());
@@ -129,6 +144,10 @@ fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
              archive_days; copy it again"
         );
         files += 1;
+    }
+    // Jobs come behind the journal: one that has a step there has begun before.
+    for name in jobs_of(from)? {
+        files += usize::from(copy_file(from, to, &format!("{}/{name}", jobs::FOLDER))?);
     }
     Ok(files)
 }

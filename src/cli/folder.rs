@@ -4,10 +4,11 @@ use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
     domain::{customer::Event, time::Millis, transaction::Place},
-    http::Taken,
+    http::{Jobs, Taken},
     journal::{
-        ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, SegmentInfo, Sync, event, keys,
-        snapshot,
+        ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, SegmentInfo, Sync, event,
+        jobs::{Found, Shelf},
+        keys, snapshot,
     },
     ledger::{Bounds, Carried, Ground, Ledger, Recovering},
     store::{Store, disk::Disk},
@@ -39,6 +40,8 @@ pub struct Folder {
     /// The snapshot that the start went on from is true up to this record.
     begun_from: Lsn,
     newest: Option<Millis>,
+    shelf: Arc<Shelf>,
+    unfinished: Found,
 }
 
 /// How a start went.
@@ -108,6 +111,7 @@ pub fn recover(
          copied to"
     );
     let keys = Arc::new(Keys::open(&*store, instance.id.0)?);
+    let shelf = Arc::new(Shelf::new(Arc::clone(&store), Arc::clone(&keys), instance.id));
     if keys.dropped() > 0 {
         tracing::warn!("{} customers' keys were never whole and were dropped: a power cut", keys.dropped());
     }
@@ -123,6 +127,14 @@ pub fn recover(
     )?;
     let archive = Arc::new(Archive::open(index, &instance.id)?);
     tell(&found, begin);
+    // Before anything is recorded: marks are held against what the journal has kept.
+    let unfinished = shelf.open(found.last)?;
+    for number in &unfinished.keyless {
+        tracing::warn!(
+            "job {number} had no key any more and was removed: it had not begun, or ended while this folder was copied, \
+             and what of it is missing in the copy can be sent again"
+        );
+    }
     let ground =
         Ground { journal: Arc::clone(&journal), keys, past: Some(Arc::clone(&archive) as _), secret: instance.secret };
     let first_place = journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
@@ -138,7 +150,7 @@ pub fn recover(
         index.display()
     );
     let (ledger, newest) = recovering.finish(bounds, ground);
-    let folder = Folder { store, instance, journal, archive, begun_from: begin, newest };
+    let folder = Folder { store, instance, journal, archive, begun_from: begin, newest, shelf, unfinished };
     if ledger.has_let_go() {
         // What has left memory is found by the index alone: until it knows everything, nothing can be answered.
         folder.archive(&ledger, begin)?;
@@ -230,6 +242,20 @@ pub fn verify_snapshot(store: &dyn Store, path: &str, instance: &Instance) -> an
         }
     }
     Err(snapshot::SnapshotError::Unfinished.into())
+}
+
+impl Opened {
+    /// The jobs that lie there, of which some may be unfinished; once.
+    ///
+    /// # Errors
+    /// What is kept of one is not what this version wrote.
+    pub(super) fn jobs(&mut self) -> anyhow::Result<Jobs> {
+        let (shelf, found) = match &mut self.folder {
+            Some(folder) => (Arc::clone(&folder.shelf), std::mem::take(&mut folder.unfinished)),
+            None => (Arc::new(Shelf::in_memory()), Found::default()),
+        };
+        Jobs::new(shelf, found).map_err(|error| anyhow::anyhow!("{error}"))
+    }
 }
 
 impl Folder {

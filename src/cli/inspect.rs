@@ -6,7 +6,7 @@ use crate::{
     journal::{
         ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, Lsn, Place, event,
         frame::{Body, HeadFlaw, SegmentHead},
-        keys,
+        jobs, keys,
         walk::{Damage, Step, Walk, WalkError},
     },
     store::{Store, disk::Disk},
@@ -97,6 +97,12 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Some(Err(error)) => found.problems.push(error.to_string()),
         }
         snapshots(&store, instance, &mut found, &mut out)?;
+        let names = store.list(jobs::FOLDER)?;
+        let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+        if !names.is_empty() {
+            let (unfinished, ended) = (count(jobs::BEGUN), count(jobs::ENDED));
+            writeln!(out, "jobs       {unfinished} to be finished by the next start, {ended} ended")?;
+        }
     }
     for folder in [ARCHIVE, FOLDER] {
         for name in store.list(folder)?.into_iter().filter(|name| name.ends_with(".log")) {

@@ -37,6 +37,30 @@ fn tell(options: &Options, path: &str) -> anyhow::Result<ExitCode> {
     send(&options.url, options.token_file.as_deref(), path, std::io::empty())
 }
 
+/// What a daemon has said.
+pub(super) struct Answer {
+    url: String,
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    /// Whether the same may be sent again a moment later.
+    pub(super) fn asks_again(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+
+    /// Prints it.
+    pub(super) fn say(&self) -> ExitCode {
+        if (200..300).contains(&self.status) {
+            super::say!("{}", self.body);
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("levelgate: {} refused: {}", self.url, self.body);
+        ExitCode::FAILURE
+    }
+}
+
 /// Posts a body to a daemon and prints what it says; fails where it refuses.
 pub(super) fn send(
     url: &str,
@@ -44,13 +68,33 @@ pub(super) fn send(
     path: &str,
     body: impl Read + 'static,
 ) -> anyhow::Result<ExitCode> {
+    Ok(call(url, token_file, path, body)?.say())
+}
+
+/// Posts a body to a daemon.
+pub(super) fn call(
+    url: &str,
+    token_file: Option<&Path>,
+    path: &str,
+    body: impl Read + 'static,
+) -> anyhow::Result<Answer> {
     let url = format!("{}{path}", url.trim_end_matches('/'));
     let mut request = agent().post(&url);
     if let Some(token) = token(token_file)? {
         request = request.header("authorization", token);
     }
     let answer = request.send(ureq::SendBody::from_owned_reader(body));
-    said(&url, &mut answer.with_context(|| format!("no answer from {url}"))?)
+    heard(url.clone(), &mut answer.with_context(|| format!("no answer from {url}"))?)
+}
+
+/// Reads what is at a path; `None`: nothing, or no answer.
+pub(super) fn look(url: &str, token_file: Option<&Path>, path: &str) -> Option<String> {
+    let mut request = agent().get(format!("{}{path}", url.trim_end_matches('/')));
+    if let Some(token) = token(token_file).ok()? {
+        request = request.header("authorization", token);
+    }
+    let mut answer = request.call().ok().filter(|answer| answer.status().is_success())?;
+    answer.body_mut().read_to_string().ok()
 }
 
 /// Fetches what is at a path and writes it; prints what the daemon says where it refuses.
@@ -67,7 +111,7 @@ pub(super) fn fetch(
     }
     let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
     if !answer.status().is_success() {
-        return said(&url, &mut answer);
+        return Ok(heard(url, &mut answer)?.say());
     }
     std::io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| format!("half an answer from {url}"))?;
     output.flush().context("the table could not be written")?;
@@ -84,12 +128,7 @@ fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     Ok(Some(format!("Bearer {}", token.trim())))
 }
 
-fn said(url: &str, answer: &mut ureq::http::Response<ureq::Body>) -> anyhow::Result<ExitCode> {
+fn heard(url: String, answer: &mut ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
     let body = answer.body_mut().read_to_string().with_context(|| format!("half an answer from {url}"))?;
-    if answer.status().is_success() {
-        super::say!("{body}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("levelgate: {url} refused: {body}");
-    Ok(ExitCode::FAILURE)
+    Ok(Answer { url, status: answer.status().as_u16(), body })
 }

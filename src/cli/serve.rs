@@ -87,7 +87,9 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
     };
-    let Opened { ledger, newest, folder, keeps } = super::folder::open(&settings, super::bounds(&settings))?;
+    let mut opened = super::folder::open(&settings, super::bounds(&settings))?;
+    let jobs = Arc::new(opened.jobs()?);
+    let Opened { ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);
     newest.into_iter().for_each(|newest| clock.resume(newest));
     let desk = Arc::new(Desk {
@@ -113,6 +115,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         access: access(&settings)?,
         reload: Box::new(move || reloader.reload()),
         configure: Box::new(move |change| configurer.change(change)),
+        jobs,
         health,
         prometheus,
         snapshot: keeper.as_ref().map(|keeper| {
@@ -137,6 +140,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     let on_unix = unix_socket(settings.http.unix_socket.as_deref())?;
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&daemon)));
     tokio::spawn(upkeep(Arc::clone(&daemon)));
+    tokio::spawn(finish_jobs(Arc::clone(&daemon)));
     tokio::spawn(stop_on_signal(ends, stop.clone()));
     let keeping = keeper.as_ref().map(|keeper| {
         let keeper = Arc::clone(keeper);
@@ -192,9 +196,11 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
                 _ = &mut served => {}
                 () = told => {}
             }
+            daemon.jobs.stop();
             anyhow::bail!("{failed}");
         }
     }
+    daemon.jobs.stop();
     if let (Some(keeper), Some(thread)) = (&keeper, keeping) {
         keeper.stop();
         tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
@@ -274,6 +280,22 @@ async fn upkeep(daemon: Arc<Daemon>) {
         metrics::counter!("levelgate_attributes_unsealed_total").absolute(ledger.unsealed());
         metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());
     }
+}
+
+/// Finishes what the last daemon had begun, as soon as the time can be told.
+async fn finish_jobs(daemon: Arc<Daemon>) {
+    let now = loop {
+        match daemon.desk.time() {
+            Ok(now) => break now,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+        }
+    };
+    let finishing = tokio::task::spawn_blocking(move || {
+        let desk = &daemon.desk;
+        daemon.jobs.finish(&desk.ledger, &desk.rules.load(), now);
+    });
+    // A panic in it is logged by the runtime's hook.
+    let _ = finishing.await;
 }
 
 /// Erases whose time of grace is over.

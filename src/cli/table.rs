@@ -13,16 +13,25 @@ use crate::{
         rules::{Merchant, Rules},
         time::Millis,
     },
-    http::table::{self, Imported, Mode},
+    http::{
+        Jobs,
+        table::{self, Imported, Mode},
+    },
 };
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
 };
 
 /// Whose customers, and where they are.
@@ -55,6 +64,9 @@ pub(super) struct Import {
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// The id of the job; with that of an import that was interrupted, it goes on [default: a new one]
+    #[arg(long, value_name = "ID")]
+    job: Option<String>,
 }
 
 /// What `export` takes.
@@ -90,27 +102,146 @@ pub(super) fn import(options: &Import) -> anyhow::Result<ExitCode> {
         (_, true) => Mode::Trial,
         _ => Mode::AllOrNothing,
     };
-    let opened = || File::open(&options.file);
-    let bytes = opened().and_then(|file| file.metadata()).with_context(|| cannot_read(&options.file))?.len();
-    if let Some(url) = &options.place.url {
-        let path = format!("/v1/merchants/{}/customers.csv?mode={}", options.place.merchant()?, mode.word());
-        let bar = bar(bytes, "{bar:40} {bytes}/{total_bytes} sent")?;
-        let file = bar.wrap_read(BufReader::new(opened().with_context(|| cannot_read(&options.file))?));
-        let done = remote::send(url, options.place.token_file.as_deref(), &path, file)?;
-        bar.finish_and_clear();
-        return Ok(done);
-    }
-    offline(&options.place, |into| {
-        let bar = bar(bytes, "{bar:40} {bytes}/{total_bytes} read, {msg} rows")?;
-        let open = || Ok(bar.wrap_read(BufReader::new(opened()?)));
-        let imported = table::import(into, mode, &open, &mut |rows| {
-            if rows % 10_000 == 0 {
-                bar.set_message(rows.to_string());
-            }
+    let file = || File::open(&options.file).with_context(|| cannot_read(&options.file));
+    let bytes = file()?.metadata().with_context(|| cannot_read(&options.file))?.len();
+    let sent = Sent { bytes, done: Arc::default() };
+    let id = options.job.clone().map_or_else(new_id, Ok)?;
+    let Some(url) = &options.place.url else {
+        return offline(&options.place, |into, jobs| {
+            let (merchant, now) = (into.merchant.id, into.now);
+            let look = || jobs.show(merchant, &id).ok();
+            let take = || -> anyhow::Result<_> {
+                let mut draft = jobs.draft(now)?;
+                let mut digester = into.ledger.digester();
+                let mut table = BufReader::new(sent.watch(file()?));
+                loop {
+                    let piece = table.fill_buf().with_context(|| cannot_read(&options.file))?;
+                    if piece.is_empty() {
+                        break;
+                    }
+                    digester.take(piece);
+                    draft.write_all(piece).context("the table cannot be kept in the data folder")?;
+                    let taken = piece.len();
+                    table.consume(taken);
+                }
+                Ok(crate::http::take_table(jobs, into, (mode, Some(&id)), draft, digester.digest()))
+            };
+            Ok(match watched(&sent, look, take)?? {
+                Ok((answer, _)) => told(&serde_json::from_value(answer)?),
+                Err(problem) => refused(&problem),
+            })
         });
-        bar.finish_and_clear();
-        Ok(told(&imported.with_context(|| cannot_read(&options.file))?, mode))
-    })
+    };
+    eprintln!("job {id}: if it is interrupted, the same command with --job {id} goes on");
+    let customers = format!("/v1/merchants/{}/customers", options.place.merchant()?);
+    let (table, job) = (format!("{customers}.csv?mode={}&job={id}", mode.word()), format!("{customers}/jobs/{id}"));
+    let token = options.place.token_file.as_deref();
+    let look = || serde_json::from_str(&remote::look(url, token, &job)?).ok();
+    let mut tries = 0;
+    loop {
+        let send = || remote::call(url, token, &table, BufReader::new(sent.watch(file()?)));
+        let answer = watched(&sent, look, send)?;
+        tries += 1;
+        match answer {
+            Ok(answer) if !answer.asks_again() || tries == TRIES => return Ok(answer.say()),
+            Err(error) if tries == TRIES => return Err(error),
+            Ok(_) => eprintln!("job {id} was interrupted; it is taken up again"),
+            Err(error) => eprintln!("job {id}: {error:#}; it is taken up again"),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// How often a job that is interrupted is taken up again, and what lies between.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often the bar is drawn.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How much of a table was read.
+struct Sent {
+    bytes: u64,
+    done: Arc<AtomicU64>,
+}
+
+impl Sent {
+    /// Counts what is read, from the start.
+    fn watch(&self, file: File) -> Counting {
+        self.done.store(0, Ordering::Relaxed);
+        Counting { file, done: Arc::clone(&self.done) }
+    }
+}
+
+struct Counting {
+    file: File,
+    done: Arc<AtomicU64>,
+}
+
+impl Read for Counting {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.done.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// Works while a bar shows how far the table is sent and, from then on, how far the job is, where a terminal watches.
+fn watched<T: Send>(
+    sent: &Sent,
+    look: impl Fn() -> Option<serde_json::Value>,
+    work: impl FnOnce() -> T + Send,
+) -> anyhow::Result<T> {
+    let bar = bar(sent.bytes, "{bar:40} {pos}/{len} {msg}")?;
+    let (done, ended) = mpsc::channel::<()>();
+    let worked = thread::scope(|scope| {
+        let working = scope.spawn(move || {
+            let worked = work();
+            drop(done);
+            worked
+        });
+        while ended.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if bar.is_hidden() {
+                continue;
+            }
+            let job = look();
+            let count = |name: &str| job.as_ref().and_then(|job| job[name].as_u64());
+            match (count("rows"), count("rows_done"), job.as_ref().and_then(|job| job["state"].as_str())) {
+                (Some(rows), Some(rows_done), Some(state)) => {
+                    bar.set_length(rows);
+                    bar.set_position(rows_done);
+                    bar.set_message(format!("rows, {state}"));
+                }
+                _ => {
+                    bar.set_position(sent.done.load(Ordering::Relaxed));
+                    bar.set_message("bytes sent");
+                }
+            }
+        }
+        working.join()
+    });
+    bar.finish_and_clear();
+    worked.map_err(|_| anyhow::anyhow!("the import died"))
+}
+
+fn new_id() -> anyhow::Result<String> {
+    Ok(format!("import-{:016x}", super::random_key()?.0))
+}
+
+/// Prints why a table was not taken.
+fn refused(problem: &crate::http::problem::Problem) -> ExitCode {
+    say_rows(&problem.bad_rows);
+    eprintln!("levelgate: {}", problem.detail);
+    if !problem.bad_rows.is_empty() {
+        eprintln!("levelgate: nothing was changed; correct the rows above, or take the good ones with --partial");
+    }
+    ExitCode::FAILURE
+}
+
+fn say_rows(rows: &[table::BadRow]) {
+    for bad in rows {
+        let column = bad.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
+        eprintln!("line {}{column}: {}", bad.line, bad.reason);
+    }
 }
 
 /// Writes the table of a folder's or a daemon's customers.
@@ -125,7 +256,7 @@ pub(super) fn export(options: &Export) -> anyhow::Result<ExitCode> {
         let path = format!("/v1/merchants/{}/customers.csv", options.place.merchant()?);
         return remote::fetch(url, options.place.token_file.as_deref(), &path, &mut *output()?);
     }
-    offline(&options.place, |into| {
+    offline(&options.place, |into, _| {
         let rows = table::export(into.ledger, into.merchant, into.now, output()?)?;
         eprintln!("{rows} customers");
         Ok(ExitCode::SUCCESS)
@@ -149,9 +280,9 @@ pub(super) fn mock(options: &MockOptions) -> anyhow::Result<ExitCode> {
         let body = format!("{{\"count\": {}, \"seed\": {}}}", options.count, options.seed);
         return remote::send(url, options.place.token_file.as_deref(), &path, io::Cursor::new(body));
     }
-    offline(&options.place, |into| {
+    offline(&options.place, |into, _| {
         let rows = Mock::new(options.count, options.seed, crate::http::levels_of(into.merchant));
-        Ok(told(&table::make(into, rows), Mode::Partial))
+        Ok(told(&table::make(into, rows)))
     })
 }
 
@@ -192,38 +323,40 @@ fn load(dir: &Path) -> anyhow::Result<config::Loaded> {
     })
 }
 
-/// Opens the folder as a daemon would, does what is to be done, and leaves everything on the disk.
-fn offline(place: &Where, work: impl FnOnce(&table::Into<'_>) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+/// Opens the folder as a daemon would, finishes what one had begun, does what is to be done, and leaves everything on
+/// the disk.
+fn offline(
+    place: &Where,
+    work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     let loaded = load(&place.config)?;
     let settings = &loaded.settings;
     anyhow::ensure!(
         settings.store.kind == config::StoreKind::Disk,
         "[store] kind is \"memory\": there is no folder; name a running daemon with --url"
     );
-    let Opened { ledger, newest, .. } = folder::open(settings, super::bounds(settings))?;
+    let mut opened = folder::open(settings, super::bounds(settings))?;
+    let jobs = opened.jobs()?;
+    let Opened { ledger, newest, .. } = opened;
     let clock = Clock::new(Source::System);
     newest.into_iter().for_each(|newest| clock.resume(newest));
     let now: Millis = clock.now(None)?;
     // What operators said of levels while a daemon ran counts here too.
     let rules = loaded.in_force(&ledger.overlay()).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
     let merchant = place.among(&rules)?;
-    let done = work(&table::Into { ledger: &ledger, merchant: &merchant, by: None, now })?;
+    jobs.finish(&ledger, &rules, now);
+    let new_from = ledger.next_customer();
+    let done = work(&table::Into { ledger: &ledger, merchant: &merchant, by: None, now, new_from }, &jobs)?;
     ledger.journal().sync()?;
     Ok(done)
 }
 
 /// Prints what has become of a table.
-fn told(imported: &Imported, mode: Mode) -> ExitCode {
-    for bad in &imported.bad_rows {
-        let column = bad.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
-        eprintln!("line {}{column}: {}", bad.line, bad.reason);
-    }
+fn told(imported: &Imported) -> ExitCode {
+    say_rows(&imported.bad_rows);
     let Imported { rows, created, changed, unchanged, bad, .. } = imported;
     let would = if imported.applied { "" } else { "would be " };
     super::say!("{rows} rows: {created} {would}created, {changed} {would}changed, {unchanged} unchanged, {bad} bad");
-    if *bad > 0 && mode == Mode::AllOrNothing {
-        eprintln!("levelgate: nothing was changed; correct the rows above, or take the good ones with --partial");
-    }
     if *bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -1,12 +1,13 @@
 //! Many customers at once: chosen by filters or by ids, each changed as one call would change it.
 //!
-//! Each customer is one step of its own: an end in the middle leaves some changed and some not, and the same call again
-//! changes the rest, because what is so already is no change.
+//! It is a job: who is chosen is written down with the change before the first is changed, and a daemon that stops in the
+//! middle changes the rest at its next start. Payments go on meanwhile, each of a customer who is changed or not yet.
 
 use super::{
     customer,
-    customers::wanted,
+    customers::{once_each, wanted},
     desk::render,
+    jobs::{self, Admitted, Finishing, Jobs, Kind, Running, Sent, What},
     problem::{Problem, Told},
     staff::Staff,
 };
@@ -18,17 +19,19 @@ use crate::{
         money::Currency,
         name::Name,
         payment::{currency, word},
-        profile::{Change, IndividualSettings},
+        profile::{Author, Change, IndividualSettings, Source},
         refusal::Refusal,
-        rules::Direction,
+        rules::{Direction, Merchant, Rules},
         said::Said,
         time::Millis,
     },
-    ledger::{Find, PAGE_MAX},
+    journal::jobs::{Draft, Job},
+    ledger::{Find, Ledger, PAGE_MAX},
 };
-use axum::response::Response;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use axum::{http::HeaderValue, response::Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+use std::io::{self, BufRead, BufReader, Write};
 
 /// The most refusals that are told one by one.
 const REFUSALS_MAX: usize = 100;
@@ -53,7 +56,7 @@ struct Asked {
     is_trial: bool,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Counts {
     dry_run: bool,
     selected: u64,
@@ -63,20 +66,41 @@ struct Counts {
     refusals: Vec<RefusedOut>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct RefusedOut {
     customer_id: String,
-    code: &'static str,
+    code: String,
     detail: String,
 }
 
-/// `POST /v1/merchants/{m}/customers/bulk`.
-pub(crate) async fn bulk(staff: Staff) -> Response {
-    staff.aside(|staff| run(staff, &read(staff)?)).await
+/// Into whom it goes.
+#[derive(Clone, Copy)]
+struct Into<'a> {
+    ledger: &'a Ledger,
+    merchant: &'a Merchant,
+    author: Author,
+    now: Millis,
 }
 
-fn read(staff: &Staff) -> Result<Asked, Problem> {
-    let body = object(&staff.body)?;
+/// `POST /v1/merchants/{m}/customers/bulk`; `?job=ID` names the job.
+pub(crate) async fn bulk(staff: Staff) -> Response {
+    let (replayed, is_replay) = tokio::sync::oneshot::channel();
+    let mut response = staff
+        .aside(|staff| {
+            let (answer, is_replay) = run(staff)?;
+            // Whoever asked is there still, or nobody is.
+            let _heard = replayed.send(is_replay);
+            Ok(Told::of(render(&answer)))
+        })
+        .await;
+    if response.status().is_success() && is_replay.await.unwrap_or(false) {
+        response.headers_mut().insert(super::handlers::REPLAY, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Asked, Problem> {
+    let body = object(body)?;
     let part = |name: &str| body.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
     if let Some((key, _)) = body.0.iter().find(|(key, _)| !["select", "set", "dry_run"].contains(&key.as_str())) {
         let detail = format!("`{key}` is not taken here; taken are select, set, dry_run");
@@ -111,17 +135,17 @@ fn read(staff: &Staff) -> Result<Asked, Problem> {
     if ids.is_some() && select.0.len() > 1 {
         return Err(Problem::malformed("value_unknown", "`select` has either `ids` or filters").at("select"));
     }
-    let find = wanted(&query.finish(), &staff.merchant)?.map(|find| Find { limit: PAGE_MAX, ..find });
-    let (said, limit) = changes(staff, &set)?;
+    let find = wanted(&query.finish(), merchant)?.map(|find| Find { limit: PAGE_MAX, ..find });
+    let (said, limit) = changes(rules, &set)?;
     Ok(Asked { ids, find, said, limit, is_trial })
 }
 
-fn changes(staff: &Staff, set: &Object<'_>) -> Result<(Said, Option<GlobalLimit>), Problem> {
+fn changes(rules: &Rules, set: &Object<'_>) -> Result<(Said, Option<GlobalLimit>), Problem> {
     let mut limit = None;
     let mut rest: Vec<String> = Vec::new();
     for (key, raw) in &set.0 {
         if key == "global_limit" {
-            limit = Some(global_limit(staff, raw)?);
+            limit = Some(global_limit(rules, raw)?);
         } else if TAKEN.contains(&key.as_str()) {
             rest.push(format!("\"{key}\":{raw}"));
         } else {
@@ -132,11 +156,11 @@ fn changes(staff: &Staff, set: &Object<'_>) -> Result<(Said, Option<GlobalLimit>
     if set.0.is_empty() {
         return Err(Problem::malformed("field_missing", "`set` says nothing").at("set"));
     }
-    let said = customer::read(format!("{{{}}}", rest.join(",")).as_bytes(), &staff.rules, false)?.said;
+    let said = customer::read(format!("{{{}}}", rest.join(",")).as_bytes(), rules, false)?.said;
     Ok((said, limit))
 }
 
-fn global_limit(staff: &Staff, raw: &RawValue) -> Result<GlobalLimit, Problem> {
+fn global_limit(rules: &Rules, raw: &RawValue) -> Result<GlobalLimit, Problem> {
     let fields = object(raw.get().as_bytes())?;
     let text = |name: &'static str| -> Result<Option<String>, Problem> {
         let Some((_, raw)) = fields.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
@@ -144,57 +168,174 @@ fn global_limit(staff: &Staff, raw: &RawValue) -> Result<GlobalLimit, Problem> {
         serde_json::from_str(raw.get()).map_err(wrong)
     };
     let direction = word::<Direction>("direction", &text("direction")?.ok_or(Refusal::Missing("direction"))?)?;
-    let currency = currency(&staff.rules, &text("currency")?.ok_or(Refusal::Missing("currency"))?)?;
+    let currency = currency(rules, &text("currency")?.ok_or(Refusal::Missing("currency"))?)?;
     let level = crate::domain::payment::name("level", text("level")?.as_deref())?;
     let rest = fields.0.iter().filter(|(key, _)| !["direction", "currency", "level"].contains(&key.as_str()));
     let rest: Vec<String> = rest.map(|(key, raw)| format!("\"{key}\":{raw}")).collect();
     let body = format!("{{\"global_limit\":{{{}}}}}", rest.join(","));
-    let sent = settings(body.as_bytes(), currency, &staff.rules.currencies)?;
+    let sent = settings(body.as_bytes(), currency, &rules.currencies)?;
     Ok(GlobalLimit { direction, currency, level, min: sent.global_min, max: sent.global_max })
 }
 
-fn run(staff: &Staff, asked: &Asked) -> Result<Told, Problem> {
-    let now = staff.now()?;
-    let mut counts = Counts { dry_run: asked.is_trial, ..Counts::default() };
-    let mut each = |id: &str| {
-        counts.selected += 1;
-        match change(staff, asked, id, now) {
-            Ok(true) => counts.changed += 1,
-            Ok(false) => counts.unchanged += 1,
+fn broken(error: impl std::fmt::Display) -> Problem {
+    tracing::error!("a bulk change could not be kept or read again: {error}");
+    Problem::internal()
+}
+
+fn interrupted(running: &Running<'_>, error: &io::Error) -> Problem {
+    let id = &running.what().id;
+    tracing::error!("job {id} stops in the middle: {error}");
+    Problem::job_interrupted(id)
+}
+
+/// Says whether the answer is one that was given before.
+fn run(staff: &Staff) -> Result<(Value, bool), Problem> {
+    let asked = read(&staff.rules, &staff.merchant, &staff.body)?;
+    let mut id = None;
+    for (_, value) in once_each(&staff.query, &["job"])? {
+        id = Some(jobs::id_of(value)?);
+    }
+    let (ledger, merchant, jobs) = (&staff.daemon.desk.ledger, &*staff.merchant, &*staff.daemon.jobs);
+    let into = Into { ledger, merchant, author: staff.author, now: staff.now()? };
+    if asked.is_trial {
+        let mut counts = Counts { dry_run: true, ..Counts::default() };
+        choose(into, &asked, &mut |id| {
+            counts.count(id, change(into, &asked, id));
+            Ok(())
+        })?;
+        return Ok((serde_json::to_value(&counts).map_err(broken)?, false));
+    }
+    let _place = jobs.place()?;
+    let draft = jobs.draft(into.now).map_err(broken)?;
+    let mut digester = ledger.digester();
+    digester.take(&staff.body);
+    let sent = Sent {
+        merchant: merchant.id,
+        id: id.as_deref(),
+        kind: Kind::Bulk,
+        mode: "all",
+        by: staff.author.by,
+        digest: digester.digest(),
+        now: into.now,
+    };
+    let running = match jobs.admit(&draft, &sent)? {
+        Admitted::New(running) => running,
+        Admitted::Known(answer) => return Ok((answer, true)),
+    };
+    let draft = write_down(into, &asked, (jobs, &running), draft)?;
+    let job = jobs.begin(&running, draft, &staff.body).map_err(broken)?;
+    Ok((change_all(jobs, into, &asked, job, &running, Counts::default())?, false))
+}
+
+/// Writes down who is chosen, a line each.
+fn write_down(
+    into: Into<'_>,
+    asked: &Asked,
+    (jobs, running): (&Jobs, &Running<'_>),
+    mut draft: Draft,
+) -> Result<Draft, Problem> {
+    let mut chosen = 0;
+    choose(into, asked, &mut |id| {
+        chosen += 1;
+        running.count(chosen);
+        // An id that holds the end of a line is nobody's.
+        writeln!(draft, "{}", id.replace(['\n', '\r'], " ")).map_err(broken)?;
+        jobs.step(running, chosen).map_err(|error| interrupted(running, &error))
+    })?;
+    Ok(draft)
+}
+
+/// Hands over the ids of those who are chosen.
+fn choose(into: Into<'_>, asked: &Asked, each: &mut dyn FnMut(&str) -> Result<(), Problem>) -> Result<(), Problem> {
+    if let Some(ids) = &asked.ids {
+        return ids.iter().try_for_each(|id| each(id));
+    }
+    let Some(find) = &asked.find else { return Ok(()) };
+    let mut find = find.clone();
+    loop {
+        let show = |customer: &Customer, _| customer.number.to_string();
+        let found = into.ledger.find_customers(into.merchant.id, &find, into.now, show);
+        found.customers.iter().try_for_each(|id| each(id))?;
+        // What changes may leave the choice; the next page begins behind the last number all the same.
+        match found.next {
+            Some(next) => find.after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Changes those behind the ones that are changed.
+fn change_all(
+    jobs: &Jobs,
+    into: Into<'_>,
+    asked: &Asked,
+    mut job: Job,
+    running: &Running<'_>,
+    mut counts: Counts,
+) -> Result<Value, Problem> {
+    let journal = into.ledger.journal();
+    let ids = BufReader::new(job.reader()).lines();
+    let all = || {
+        for id in ids.skip(usize::try_from(counts.selected).unwrap_or(usize::MAX)) {
+            let id = id?;
+            counts.count(&id, change(into, asked, &id));
+            jobs.step(running, counts.selected)?;
+            if counts.selected.is_multiple_of(jobs::MARK_EVERY) {
+                jobs.mark(&mut job, journal, counts.selected, &counts.bare())?;
+            }
+        }
+        Ok(())
+    };
+    all().map_err(|error| interrupted(running, &error))?;
+    let value = |counts: &Counts| serde_json::to_value(counts).map_err(broken);
+    let ended = jobs.end(running, job, journal, (value(&counts)?, value(&counts.bare())?), into.now);
+    ended.map_err(|error| interrupted(running, &error))
+}
+
+/// Goes on with one that a start found unfinished.
+pub(super) fn finish(with: &Finishing<'_>, job: Job, running: &Running<'_>) -> Result<Value, Problem> {
+    let (merchant, by) = with.whose(running.what())?;
+    let into = Into { ledger: with.ledger, merchant, author: Author { source: Source::Api, by }, now: with.now };
+    let what = job.what.clone();
+    let (_, body) = What::parse(&what).map_err(broken)?;
+    let asked = read(with.rules, merchant, body)?;
+    let counts = match job.mark.kept.as_slice() {
+        [] => Counts::default(),
+        kept => serde_json::from_slice(kept).map_err(broken)?,
+    };
+    change_all(with.jobs, into, &asked, job, running, counts)
+}
+
+impl Counts {
+    /// The counts alone, as they are kept in clear.
+    fn bare(&self) -> Self {
+        let Self { dry_run, selected, changed, unchanged, refused, .. } = *self;
+        Self { dry_run, selected, changed, unchanged, refused, refusals: Vec::new() }
+    }
+
+    fn count(&mut self, id: &str, changed: Result<bool, Refusal>) {
+        self.selected += 1;
+        match changed {
+            Ok(true) => self.changed += 1,
+            Ok(false) => self.unchanged += 1,
             Err(refusal) => {
-                counts.refused += 1;
-                if counts.refusals.len() < REFUSALS_MAX {
-                    let (code, detail) = (refusal.code(), refusal.to_string());
-                    counts.refusals.push(RefusedOut { customer_id: id.to_owned(), code, detail });
+                self.refused += 1;
+                if self.refusals.len() < REFUSALS_MAX {
+                    let (code, detail) = (refusal.code().to_owned(), refusal.to_string());
+                    self.refusals.push(RefusedOut { customer_id: id.to_owned(), code, detail });
                 }
             }
         }
-    };
-    if let Some(ids) = &asked.ids {
-        ids.iter().for_each(|id| each(id));
-    } else if let Some(find) = &asked.find {
-        let mut find = find.clone();
-        loop {
-            let ledger = &staff.daemon.desk.ledger;
-            let found = ledger.find_customers(staff.merchant.id, &find, now, |customer, _| customer.number.to_string());
-            found.customers.iter().for_each(|id| each(id));
-            // What changes may leave the choice; the next page begins behind the last number all the same.
-            match found.next {
-                Some(next) => find.after = Some(next),
-                None => break,
-            }
-        }
     }
-    Ok(Told::of(render(&counts)))
 }
 
 /// Whether anything changes.
-fn change(staff: &Staff, asked: &Asked, id: &str, now: Millis) -> Result<bool, Refusal> {
-    let ledger = &staff.daemon.desk.ledger;
-    let (changed, _) = ledger.amend(&staff.merchant, id, &asked.said, (staff.author, now), asked.is_trial)?;
+fn change(into: Into<'_>, asked: &Asked, id: &str) -> Result<bool, Refusal> {
+    let Into { ledger, merchant, author, now } = into;
+    let (changed, _) = ledger.amend(merchant, id, &asked.said, (author, now), asked.is_trial)?;
     let Some(limit) = &asked.limit else { return Ok(changed) };
     let mut limited = false;
-    ledger.change(staff.merchant.id, id, (staff.author, now), &Attributes::default(), &mut |customer, _| {
+    ledger.change(merchant.id, id, (author, now), &Attributes::default(), &mut |customer, _| {
         let events = limit.events(customer);
         limited = !events.is_empty();
         Ok(if asked.is_trial { Vec::new() } else { events })

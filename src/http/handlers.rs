@@ -3,6 +3,7 @@
 use super::{
     access::{Access, Grant},
     desk::{Desk, Op, Reply},
+    jobs::Jobs,
     levels::Configure,
     problem::Problem,
     shapes::Shows,
@@ -21,6 +22,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::{sync::Arc, time::Instant};
+
+/// Says that an answer was given before.
+pub(super) const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
 /// What a reload does: reads, checks and swaps, or names every problem.
 pub(super) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
@@ -65,6 +69,8 @@ pub struct Daemon {
     pub configure: Configure,
     /// Takes a snapshot.
     pub snapshot: TakeSnapshot,
+    /// What takes many steps.
+    pub jobs: Arc<Jobs>,
     /// The state of the configuration.
     pub health: Arc<Mutex<Health>>,
     /// The text of `/metrics`.
@@ -144,8 +150,7 @@ pub(super) async fn told(desk: &Desk, read: Result<Vec<u8>, Problem>) -> Respons
 fn answer(reply: Reply) -> Response {
     let mut response = json(reply.body);
     if reply.replay {
-        let name = HeaderName::from_static("idempotent-replay");
-        response.headers_mut().insert(name, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
     }
     response
 }

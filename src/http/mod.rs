@@ -12,6 +12,7 @@ mod form;
 mod handlers;
 mod history;
 mod instruments;
+pub mod jobs;
 pub mod levels;
 mod listen;
 mod lists;
@@ -28,9 +29,10 @@ mod usage;
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
 pub use handlers::{Daemon, Health, Taken};
+pub use jobs::Jobs;
 pub use listen::{Bounded, SILENCE_MAX};
 pub use silence::Working;
-pub use tables::levels_of;
+pub use tables::{levels_of, take_table};
 
 use axum::{
     Router, middleware,
@@ -62,6 +64,8 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{m}/customers/template.csv"), get(tables::example))
         .route(&format!("{m}/customers/mock"), post(tables::mock))
         .route(&format!("{m}/customers/bulk"), post(bulk::bulk))
+        .route(&format!("{m}/customers/jobs"), get(jobs::list))
+        .route(&format!("{m}/customers/jobs/{{job}}"), get(jobs::show))
         .route(&c, get(customers::show).patch(customers::amend).delete(customers::delete))
         .route(&format!("{c}/merge"), post(merge::merge))
         .route(&format!("{c}/signals"), post(lists::signal))

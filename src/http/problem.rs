@@ -105,6 +105,36 @@ impl Problem {
         problem
     }
 
+    /// Nothing is known of a job.
+    #[must_use]
+    pub(super) fn unknown_job(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "job_not_found", format!("the merchant has no job {id:?}"))
+    }
+
+    /// Another job has this id.
+    #[must_use]
+    pub(super) fn other_job(id: &str) -> Self {
+        let detail = format!("job {id:?} was about something else; send the same again, or name another id");
+        Self::new(StatusCode::CONFLICT, "job_differs", detail).at("job")
+    }
+
+    /// As many jobs are under way as there may be.
+    #[must_use]
+    pub(super) fn too_many_jobs(most: usize) -> Self {
+        let detail = format!("{most} jobs are under way; send it again when one of them has ended");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", detail)
+    }
+
+    /// A job was begun and stopped in the middle.
+    #[must_use]
+    pub(super) fn job_interrupted(id: &str) -> Self {
+        let detail = format!(
+            "the daemon stops, or a file of it failed: if job {id:?} has begun, the next start finishes it; send the \
+             same again with `?job={id}` to hear what became of it"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "job_interrupted", detail)
+    }
+
     /// The credentials are missing or wrong.
     #[must_use]
     pub fn unauthorized() -> Self {

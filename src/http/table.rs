@@ -6,7 +6,7 @@
 
 use super::customer::attribute_value;
 use crate::{
-    csv::{Column, Expected, Reader, Row, RowError, Writer, join_labels, split_labels},
+    csv::{Column, Expected, Reader, Reason, Row, RowError, Writer, join_labels, split_labels},
     domain::{
         customer::Customer,
         identity::ATTRIBUTE_BYTES_MAX,
@@ -22,7 +22,8 @@ use crate::{
     },
     ledger::{Admitted, Applying, Find, Ledger, PAGE_MAX},
 };
-use serde::Serialize;
+use roaring::RoaringTreemap;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     io::{self, Read, Write},
@@ -42,12 +43,17 @@ pub struct Into<'a> {
     pub by: Option<Name>,
     /// The time.
     pub now: Millis,
+    /// Customers from this number on were made since the table was tried, by it or by payments: as of anybody who is only
+    /// being made, an empty cell says nothing of them. So a row that is taken twice does nothing the second time.
+    pub new_from: u64,
 }
 
 /// What an upload does where rows are bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Nothing.
+    #[serde(rename = "all")]
     AllOrNothing,
     /// The good ones are taken.
     Partial,
@@ -68,7 +74,7 @@ impl Mode {
 }
 
 /// A row that is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadRow {
     /// Counted from 1.
     pub line: u64,
@@ -85,7 +91,7 @@ impl From<RowError> for BadRow {
 }
 
 /// What has become of a table.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Imported {
     /// Whether anything was to be taken at all.
     pub applied: bool,
@@ -104,6 +110,13 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// The counts alone: reasons may repeat what stands in a cell.
+    #[must_use]
+    pub fn counts(&self) -> Self {
+        let Self { applied, rows, created, changed, unchanged, bad, .. } = *self;
+        Self { applied, rows, created, changed, unchanged, bad, bad_rows: Vec::new() }
+    }
+
     fn refuse(&mut self, row: BadRow) {
         self.bad += 1;
         if self.bad_rows.len() < BAD_MAX {
@@ -166,54 +179,77 @@ pub fn export(ledger: &Ledger, merchant: &Merchant, now: Millis, output: impl Wr
     Ok(rows)
 }
 
-/// Reads a table: every row is tried first, and unless the mode says otherwise nothing is taken unless all are good.
-/// `open` opens the table anew for each of the two readings; `progress` hears of every row.
+/// A table whose rows were tried.
+pub struct Tried {
+    /// What would become of it.
+    pub imported: Imported,
+    /// Where rows begin that cannot be taken, those apart that cannot even be read.
+    pub bad_lines: RoaringTreemap,
+}
+
+/// Tries every row and takes none; `progress` hears of each.
 ///
 /// # Errors
-/// The table cannot be opened.
-pub fn import<R: Read>(
+/// The table cannot be read; `progress` says that it is enough.
+pub fn try_rows(
     into: &Into<'_>,
-    mode: Mode,
-    open: &dyn Fn() -> io::Result<R>,
-    progress: &mut dyn FnMut(u64),
-) -> io::Result<Imported> {
-    let mut imported = Imported::default();
+    input: impl Read,
+    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+) -> io::Result<Tried> {
+    let mut tried = Tried { imported: Imported::default(), bad_lines: RoaringTreemap::new() };
     let mut seen = Seen::default();
-    let mut bad_lines: Vec<u64> = Vec::new();
-    each_row(into, open()?, &mut imported, &mut |row, imported| {
-        imported.rows += 1;
-        progress(imported.rows);
-        let tried = seen.first_time(into.merchant, row).and_then(|()| take(into, row, true));
-        match tried {
-            Ok(became) => count(imported, &became),
-            Err(bad) => {
-                bad_lines.push(row.line);
-                imported.refuse(bad);
+    let Tried { imported, bad_lines } = &mut tried;
+    each_row(into, input, imported, &mut |row, imported| {
+        if let Some(row) = row {
+            match seen.first_time(into, row).and_then(|()| take(into, row, true)) {
+                Ok(became) => count(imported, &became),
+                Err(bad) => {
+                    bad_lines.insert(row.line);
+                    imported.refuse(bad);
+                }
             }
         }
-    });
-    let is_refused = imported.bad > 0 && mode != Mode::Partial;
-    if mode == Mode::Trial || is_refused {
-        return Ok(imported);
-    }
-    let mut applied = Imported { applied: true, ..Imported::default() };
-    each_row(into, open()?, &mut applied, &mut |row, applied| {
-        applied.rows += 1;
-        if bad_lines.binary_search(&row.line).is_ok() {
-            return;
+        progress(imported.rows)
+    })?;
+    Ok(tried)
+}
+
+/// Takes the rows of a table that was tried, but for those that were bad, from where `imported` ends; `progress` hears
+/// of each row behind it.
+///
+/// # Errors
+/// The table cannot be read; `progress` says that it is enough.
+pub fn take_rows(
+    into: &Into<'_>,
+    input: impl Read,
+    bad_lines: &RoaringTreemap,
+    imported: &mut Imported,
+    progress: &mut dyn FnMut(&Imported) -> io::Result<()>,
+) -> io::Result<()> {
+    let taken = imported.rows;
+    // Rows that were taken before are read over, and what was said of them stands.
+    let mut read_over = Imported::default();
+    let mut behind = std::mem::take(imported);
+    behind.applied = true;
+    let done = each_row(into, input, &mut read_over, &mut |row, read| {
+        if read.rows <= taken {
+            return Ok(());
         }
-        match take(into, row, false) {
-            Ok(became) => count(applied, &became),
-            Err(bad) => applied.refuse(bad),
+        behind.rows = read.rows;
+        match row {
+            // It was told of when it was tried.
+            Some(row) if bad_lines.contains(row.line) => behind.bad += 1,
+            Some(row) => match take(into, row, false) {
+                Ok(became) => count(&mut behind, &became),
+                Err(bad) => behind.refuse(bad),
+            },
+            None => behind.bad += 1,
         }
+        progress(&behind)
     });
-    // What was bad at first was passed over, and what cannot be read is told of in both readings.
-    let tried: Vec<BadRow> = imported.bad_rows.into_iter().filter(|bad| bad_lines.contains(&bad.line)).collect();
-    applied.bad += bad_lines.len() as u64;
-    applied.bad_rows.extend(tried);
-    applied.bad_rows.sort_by_key(|bad| bad.line);
-    applied.bad_rows.truncate(BAD_MAX);
-    Ok(applied)
+    behind.bad_rows.sort_by_key(|bad| bad.line);
+    *imported = behind;
+    done
 }
 
 /// Takes rows that are made up; returns what has become of them.
@@ -238,28 +274,42 @@ fn count(imported: &mut Imported, became: &Became) {
     }
 }
 
-fn each_row(into: &Into<'_>, input: impl Read, imported: &mut Imported, each: &mut dyn FnMut(&Row, &mut Imported)) {
+/// Reads row by row; `None` stands for one that cannot be read, and has been told of in `imported`.
+fn each_row(
+    into: &Into<'_>,
+    input: impl Read,
+    imported: &mut Imported,
+    each: &mut dyn FnMut(Option<&Row>, &mut Imported) -> io::Result<()>,
+) -> io::Result<()> {
+    let broken = |error: &RowError| match error.reason {
+        Reason::Io(kind) => Err(io::Error::from(kind)),
+        _ => Ok(()),
+    };
     let reader = match Reader::new(input, Expected::of(&into.merchant.registration)) {
         Ok(reader) => reader,
         Err(errors) => {
+            errors.iter().try_for_each(broken)?;
             errors.into_iter().for_each(|error| imported.refuse(error.into()));
-            return;
+            return Ok(());
         }
     };
     for row in reader {
+        imported.rows += 1;
         match row {
-            Ok(row) => each(&row, imported),
+            Ok(row) => each(Some(&row), imported)?,
             Err(error) => {
-                imported.rows += 1;
+                broken(&error)?;
                 imported.refuse(error.into());
+                each(None, imported)?;
             }
         }
     }
+    Ok(())
 }
 
 /// What one row says, tried or taken.
 fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
-    let Into { ledger, merchant, by, now } = *into;
+    let Into { ledger, merchant, by, now, new_from } = *into;
     let author = Author { source: Source::Upload, by };
     let bad = |refusal: Refusal| {
         let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
@@ -268,9 +318,9 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     let cell = |column: Column| row.cell(column).filter(|text| !text.is_empty());
     let identifier = cell(Column::MerchantCustomerIdentifier);
     let created = time("created_at", cell(Column::CreatedAt)).map_err(bad)?;
-    let amend = |id: &str| {
+    let amend = |id: &str, is_new: bool| {
         let fixed = |customer: &Customer, _| {
-            let same_time = created.is_none_or(|created| created == customer.created);
+            let same_time = is_new || created.is_none_or(|created| created == customer.created);
             let same_id = identifier.is_none_or(|id| customer.goes_by(id));
             (same_id, same_time)
         };
@@ -280,11 +330,11 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
             let reason = format!("of customer {id} is another one, and is never changed");
             return Err(Refusal::NotAllowed { field, reason });
         }
-        let (changed, _) = ledger.amend(merchant, id, &said_of(row, false)?, (author, now), is_trial)?;
+        let (changed, _) = ledger.amend(merchant, id, &said_of(row, is_new)?, (author, now), is_trial)?;
         Ok(if changed { Became::Changed } else { Became::Unchanged })
     };
     if let Some(id) = cell(Column::CustomerId) {
-        return amend(id).map_err(bad);
+        return amend(id, false).map_err(bad);
     }
     if let Some(id) = identifier {
         short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX).map_err(bad)?;
@@ -295,7 +345,7 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     match ledger.register(&applying, now).map_err(bad)? {
         (Admitted::Made(_), _) => Ok(Became::Created),
         (Admitted::Merged(_), _) => Ok(Became::Changed),
-        (Admitted::Known(number), _) => amend(&number.to_string()).map_err(bad),
+        (Admitted::Known(number), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
     }
 }
 
@@ -320,13 +370,14 @@ fn said_of(row: &Row, is_new: bool) -> Result<Said, Refusal> {
     Ok(said)
 }
 
-/// The lines in which somebody was met: two rows about one customer contradict each other.
+/// The lines in which somebody was met: two rows about one customer contradict each other. Who it was is known by
+/// digests, so that a table of any rows takes the memory of their number alone.
 #[derive(Default)]
-struct Seen(HashMap<(Column, Box<str>), u64>);
+struct Seen(HashMap<u128, u64>);
 
 impl Seen {
-    fn first_time(&mut self, merchant: &Merchant, row: &Row) -> Result<(), BadRow> {
-        let policy = &merchant.registration;
+    fn first_time(&mut self, into: &Into<'_>, row: &Row) -> Result<(), BadRow> {
+        let policy = &into.merchant.registration;
         let unique = |column, identifier| policy.rule(identifier).unique.then_some(column);
         let columns = [
             Some(Column::CustomerId),
@@ -341,11 +392,73 @@ impl Seen {
                 Some(attribute) => policy.normalised(attribute, text),
                 None => text.into(),
             };
-            if let Some(line) = self.0.insert((column, compared.as_ref().into()), row.line) {
+            let mut digester = into.ledger.digester();
+            [column.word(), ":", compared.as_ref()].iter().for_each(|part| digester.take(part.as_bytes()));
+            if let Some(line) = self.0.insert(digester.digest(), row.line) {
                 let reason = format!("the same stands in line {line}; keep one of the two rows");
                 return Err(BadRow { line: row.line, column: Some(column.word().to_owned()), reason });
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config,
+        domain::decide::Skew,
+        ledger::{Bounds, Ground},
+    };
+    use std::fs;
+
+    const MERCHANT: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\n[[labels]]\nname = \"plain\"\n[[labels]]\n\
+                            name = \"vip\"\n[registration]\nemail = { unique = true }\nmerge_on_duplicate = true\n\
+                            [registration.external_id]\nlength = 6\n[[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n\
+                            [[projects.endpoints]]\nid = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n";
+
+    fn taken(into: &Into<'_>, table: &str, from: Imported) -> Imported {
+        let mut imported = from;
+        take_rows(into, table.as_bytes(), &RoaringTreemap::new(), &mut imported, &mut |_| Ok(())).unwrap();
+        imported
+    }
+
+    #[test]
+    fn a_row_that_is_taken_twice_does_nothing_the_second_time_wherever_the_first_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("merchants")).unwrap();
+        fs::write(folder.path().join("merchants/m.toml"), MERCHANT).unwrap();
+        let loaded = config::load(folder.path()).map_err(|problems| problems.list.len()).unwrap();
+        let merchant = loaded.rules.merchant("m").unwrap();
+        let bounds = Bounds { transactions_max: 1, skew: Skew { past_ms: 0, future_ms: 5_000 } };
+        let ledger = Ledger::new(bounds, Ground::memory((1, 2)));
+        let now = Millis(1_800_000_000_000);
+        let before = Into { ledger: &ledger, merchant, by: None, now, new_from: u64::MAX };
+        let head = "merchant_customer_identifier,email,labels,first_name,external_id,created_at\n";
+        let known = "old,old@example.com,vip,Old,,\n";
+        assert_eq!(taken(&before, &format!("{head}{known}"), Imported::default()).created, 1);
+        let rows = [
+            "ann,ann@example.com,,,,\n",
+            "ben,,vip,Ben,,2027-01-15T08:00:03Z\n",
+            "cat,old@example.com,,Cat,,\n",
+            "old,old@example.com,,,,\n",
+        ];
+        let table = format!("{head}{}", rows.concat());
+        let into = Into { new_from: ledger.next_customer(), ..before };
+        let documents = || {
+            let find = Find { limit: PAGE_MAX, ..Find::default() };
+            let found = ledger.find_customers(merchant.id, &find, now, |customer, _| format!("{:?}", row_of(customer)));
+            found.customers
+        };
+        let first = taken(&into, &table, Imported::default());
+        assert_eq!((first.created, first.changed, first.bad), (2, 2, 0), "{first:?}");
+        let once = documents();
+        assert!(once.iter().any(|row| row.contains("plain")), "the label of whoever is new: {once:?}");
+        for done in 0..=rows.len() as u64 {
+            let again = taken(&into, &table, Imported { rows: done, ..Imported::default() });
+            assert_eq!((again.created, again.bad, again.rows), (0, 0, 4), "{again:?}");
+            assert_eq!(documents(), once, "behind {done} rows");
+        }
     }
 }

@@ -4,14 +4,21 @@ use super::{
     access::Grant,
     desk::render,
     handlers::Daemon,
+    jobs::{self, Admitted, Finishing, Jobs, Kind, Phase, Running, Sent, What},
     problem::{Problem, Told},
     staff::Staff,
-    table::{self, Mode},
+    table::{self, Imported, Mode, Tried},
 };
 use crate::{
     config::body::object,
     csv::{Levels, Mock, template},
-    domain::{refusal::Refusal, rules::Direction},
+    domain::{
+        name::Name,
+        refusal::Refusal,
+        registration::{Identifier, Source},
+        rules::Direction,
+    },
+    journal::jobs::{Draft, Job},
 };
 use axum::{
     body::{Body, Bytes},
@@ -20,9 +27,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
+use roaring::RoaringTreemap;
+use serde_json::Value;
 use std::{
-    fs::File,
-    io::{self, BufReader, Seek, Write},
+    io::{self, BufReader, Write},
     sync::Arc,
 };
 use tokio::sync::mpsc;
@@ -98,7 +106,15 @@ pub(crate) async fn download(staff: Staff) -> Response {
     as_csv(Body::from_stream(kept))
 }
 
+/// What is asked of a table besides its content.
+struct Asked {
+    mode: Mode,
+    job: Option<String>,
+    by: Option<Name>,
+}
+
 /// `POST /v1/merchants/{m}/customers.csv`: all rows or none; `?mode=partial` takes the good ones, `?mode=trial` none.
+/// `?job=ID` names the job.
 pub(crate) async fn upload(
     State(daemon): State<Arc<Daemon>>,
     Path(merchant): Path<String>,
@@ -106,40 +122,72 @@ pub(crate) async fn upload(
     request: Request,
 ) -> Response {
     let by = request.extensions().get::<Grant>().map(|grant| grant.name);
-    let mode = match mode_of(query.as_deref().unwrap_or_default()) {
-        Ok(mode) => mode,
+    let asked = asked(query.as_deref().unwrap_or_default(), by);
+    let asked = match asked.and_then(|asked| Ok((asked, daemon.jobs.place()?))) {
+        Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    let file = match spool(request.into_body()).await {
-        Ok(file) => file,
+    let coming = match spool(&daemon, request.into_body()).await {
+        Ok(coming) => coming,
         Err(problem) => return problem.into_response(),
     };
-    let done =
-        tokio::task::spawn_blocking(move || take(&daemon, &merchant, mode, by, &file).map(|body| (daemon, body)));
+    let done = tokio::task::spawn_blocking(move || {
+        let (asked, _place) = asked;
+        take(&daemon, &merchant, &asked, coming).map(|done| (daemon, done))
+    });
     match done.await {
-        Ok(Ok((daemon, body))) => super::handlers::told(&daemon.desk, Ok(body)).await,
+        Ok(Ok((daemon, (answer, is_replay)))) => {
+            let mut response = super::handlers::told(&daemon.desk, Ok(render(&answer))).await;
+            if is_replay && response.status().is_success() {
+                response.headers_mut().insert(super::handlers::REPLAY, HeaderValue::from_static("true"));
+            }
+            response
+        }
         Ok(Err(problem)) => problem.into_response(),
         Err(_) => Problem::internal().into_response(),
     }
 }
 
-fn mode_of(query: &str) -> Result<Mode, Problem> {
-    let mut mode = Mode::AllOrNothing;
-    for (field, value) in super::customers::once_each(query, &["mode"])? {
+fn asked(query: &str, by: Option<Name>) -> Result<Asked, Problem> {
+    let mut asked = Asked { mode: Mode::AllOrNothing, job: None, by };
+    for (field, value) in super::customers::once_each(query, &["mode", "job"])? {
+        if field == "job" {
+            asked.job = Some(jobs::id_of(value)?);
+            continue;
+        }
         let known = [Mode::AllOrNothing, Mode::Partial, Mode::Trial].into_iter().find(|mode| mode.word() == value);
         let detail = "`mode` is all (the default), partial or trial";
-        mode = known.ok_or_else(|| Problem::malformed("value_unknown", detail).at(field))?;
+        asked.mode = known.ok_or_else(|| Problem::malformed("value_unknown", detail).at(field))?;
     }
-    Ok(mode)
+    Ok(asked)
 }
 
-/// A table is read twice, so it is kept in a file without a name while it is.
-async fn spool(mut body: Body) -> Result<File, Problem> {
-    let broken = |error: io::Error| {
-        tracing::error!(%error, "a table could not be kept while it is read");
-        Problem::internal()
-    };
-    let mut file = tempfile::tempfile().map_err(broken)?;
+/// A table on its way in.
+struct Coming {
+    /// Taken by whoever reads it; dropped off the threads that answer payments, because files go with it.
+    draft: Option<Draft>,
+    digest: u128,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            tokio::task::spawn_blocking(move || drop(draft));
+        }
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Problem {
+    tracing::error!("a table could not be kept or read again: {error}");
+    Problem::internal()
+}
+
+/// Writes a table down, sealed, as it comes.
+async fn spool(daemon: &Daemon, mut body: Body) -> Result<Coming, Problem> {
+    let now = daemon.desk.time()?;
+    let draft = tokio::task::block_in_place(|| daemon.jobs.draft(now)).map_err(broken)?;
+    let mut coming = Coming { draft: Some(draft), digest: 0 };
+    let mut digester = daemon.desk.ledger.digester();
     let mut bytes = 0_u64;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Problem::malformed("body_broken", error.to_string()))?;
@@ -148,35 +196,121 @@ async fn spool(mut body: Body) -> Result<File, Problem> {
         if bytes > TABLE_BYTES_MAX {
             return Err(Problem::table_too_large(TABLE_BYTES_MAX));
         }
+        digester.take(&data);
         // A full cache makes a write wait for the medium; nobody else is to wait with it.
-        tokio::task::block_in_place(|| file.write_all(&data)).map_err(broken)?;
+        let mut draft = coming.draft.iter_mut();
+        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(&data))).map_err(broken)?;
     }
-    Ok(file)
+    coming.digest = digester.digest();
+    Ok(coming)
 }
 
-fn take(
-    daemon: &Daemon,
-    merchant: &str,
-    mode: Mode,
-    by: Option<crate::domain::name::Name>,
-    file: &File,
-) -> Result<Vec<u8>, Problem> {
+fn take(daemon: &Daemon, merchant: &str, asked: &Asked, mut coming: Coming) -> Result<(Value, bool), Problem> {
     let rules = daemon.desk.rules();
     let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
-    let into = table::Into { ledger: &daemon.desk.ledger, merchant, by, now: daemon.desk.time()? };
-    let open = || {
-        let mut again = file.try_clone()?;
-        again.rewind()?;
-        Ok(BufReader::new(again))
+    let (ledger, now) = (&daemon.desk.ledger, daemon.desk.time()?);
+    let into = table::Into { ledger, merchant, by: asked.by, now, new_from: ledger.next_customer() };
+    let draft = coming.draft.take().ok_or_else(Problem::internal)?;
+    take_table(&daemon.jobs, &into, (asked.mode, asked.job.as_deref()), draft, coming.digest)
+}
+
+/// Tries the rows of a table that was written down, and takes them as the mode says. Says whether the answer is one that
+/// was given before.
+///
+/// # Errors
+/// Rows are bad, and nothing was changed; the job's id belongs to another table; a file has failed.
+pub fn take_table(
+    jobs: &Jobs,
+    into: &table::Into<'_>,
+    (mode, id): (Mode, Option<&str>),
+    mut draft: Draft,
+    digest: u128,
+) -> Result<(Value, bool), Problem> {
+    draft.flush().map_err(broken)?;
+    let (merchant, kind) = (into.merchant.id, Kind::Upload);
+    let sent = Sent { merchant, id, kind, mode: mode.word(), by: into.by, digest, now: into.now };
+    let running = match jobs.admit(&draft, &sent)? {
+        Admitted::New(running) => running,
+        Admitted::Known(answer) => return Ok((answer, true)),
     };
-    let imported = table::import(&into, mode, &open, &mut |_| {}).map_err(|error| {
-        tracing::error!(%error, "a table could not be read again");
-        Problem::internal()
-    })?;
-    if imported.bad > 0 && mode == Mode::AllOrNothing {
-        return Err(Problem::bad_table(&imported));
+    let interrupted = |error: io::Error| interrupted(&running, &error);
+    let mut step = |rows| {
+        running.count(rows);
+        jobs.step(&running, rows)
+    };
+    let tried = table::try_rows(into, BufReader::new(draft.reader()), &mut step).map_err(interrupted)?;
+    let Tried { imported, bad_lines } = tried;
+    running.count(imported.rows);
+    // Where not even the header can be read, there is no row to take.
+    let is_refused = imported.bad > 0 && (mode == Mode::AllOrNothing || imported.rows == 0);
+    if mode == Mode::Trial || is_refused {
+        let phase = if mode == Mode::Trial { Phase::Tried } else { Phase::Refused };
+        let told = value(&imported);
+        jobs.leave(&running, phase, Some((told.clone(), into.now)));
+        return if phase == Phase::Tried {
+            Ok((running.signed_as(told, phase, Some(into.now)), false))
+        } else {
+            Err(Problem::bad_table(&imported))
+        };
     }
-    Ok(render(&imported))
+    let mut besides = into.new_from.to_le_bytes().to_vec();
+    bad_lines.serialize_into(&mut besides).map_err(broken)?;
+    let job = jobs.begin(&running, draft, &besides).map_err(broken)?;
+    let begun = Imported { bad_rows: imported.bad_rows, ..Imported::default() };
+    Ok((take_all(jobs, into, job, (&running, &bad_lines), begun)?, false))
+}
+
+fn interrupted(running: &Running<'_>, error: &io::Error) -> Problem {
+    let id = &running.what().id;
+    tracing::error!("job {id} stops in the middle: {error}");
+    Problem::job_interrupted(id)
+}
+
+fn value(imported: &Imported) -> Value {
+    serde_json::to_value(imported).unwrap_or_default()
+}
+
+/// Takes the rows behind those that are taken.
+fn take_all(
+    jobs: &Jobs,
+    into: &table::Into<'_>,
+    mut job: Job,
+    (running, bad_lines): (&Running<'_>, &RoaringTreemap),
+    mut imported: Imported,
+) -> Result<Value, Problem> {
+    let journal = into.ledger.journal();
+    // A row that is known by nothing but the id that is made for it would make another customer each time.
+    let names_nobody = into.merchant.registration.makes_external_id(Source::Import)
+        && into.merchant.registration.primary_identifier == Identifier::ExternalId;
+    let every = if names_nobody { 1 } else { jobs::MARK_EVERY };
+    let rows = BufReader::new(job.reader());
+    let mut step = |so_far: &Imported| {
+        jobs.step(running, so_far.rows)?;
+        if so_far.rows.is_multiple_of(every) {
+            jobs.mark(&mut job, journal, so_far.rows, &so_far.counts())?;
+        }
+        Ok(())
+    };
+    let done = table::take_rows(into, rows, bad_lines, &mut imported, &mut step);
+    done.map_err(|error| interrupted(running, &error))?;
+    let answers = (value(&imported), value(&imported.counts()));
+    jobs.end(running, job, journal, answers, into.now).map_err(|error| interrupted(running, &error))
+}
+
+/// Goes on with one that a start found unfinished.
+pub(super) fn finish(with: &Finishing<'_>, job: Job, running: &Running<'_>) -> Result<Value, Problem> {
+    let (merchant, by) = with.whose(running.what())?;
+    let what = job.what.clone();
+    let (_, besides) = What::parse(&what).map_err(broken)?;
+    let (new_from, besides) = besides.split_first_chunk().ok_or_else(|| broken("it ends early"))?;
+    let (ledger, now, new_from) = (with.ledger, with.now, u64::from_le_bytes(*new_from));
+    let into = table::Into { ledger, merchant, by, now, new_from };
+    let bad_lines = RoaringTreemap::deserialize_from(besides).map_err(broken)?;
+    let taken = match job.mark.kept.as_slice() {
+        [] => Imported::default(),
+        kept => serde_json::from_slice(kept).map_err(broken)?,
+    };
+    take_all(with.jobs, &into, job, (running, &bad_lines), taken)
 }
 
 /// `POST /v1/merchants/{m}/customers/mock`: `{"count": 1000, "seed": 1}`.
@@ -202,7 +336,8 @@ fn make_up(staff: &Staff) -> Result<Told, Problem> {
     }
     let count = count.ok_or(Refusal::Missing("count"))?;
     let merchant = &staff.merchant;
-    let into = table::Into { ledger: &staff.daemon.desk.ledger, merchant, by: staff.author.by, now: staff.now()? };
+    let (ledger, by, now) = (&staff.daemon.desk.ledger, staff.author.by, staff.now()?);
+    let into = table::Into { ledger, merchant, by, now, new_from: u64::MAX };
     Ok(Told::of(render(&table::make(&into, Mock::new(count, seed, levels_of(merchant))))))
 }
 

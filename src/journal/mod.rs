@@ -95,6 +95,7 @@ mod error;
 pub mod event;
 pub mod frame;
 mod instance;
+pub mod jobs;
 pub mod keys;
 mod log;
 mod marks;

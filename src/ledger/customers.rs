@@ -309,6 +309,12 @@ impl Ledger {
         configured || name.as_str() == crate::domain::rules::UNKNOWN_LEVEL || made()
     }
 
+    /// The number of the next customer who is made, or a higher one.
+    #[must_use]
+    pub fn next_customer(&self) -> u64 {
+        self.next_customer.load(Ordering::Relaxed)
+    }
+
     /// The number of a customer who is about to be made.
     pub(super) fn next_number(&self) -> Result<u64, Refusal> {
         let number = self.next_customer.fetch_add(1, Ordering::Relaxed);

@@ -46,6 +46,7 @@ pub use list::{PAGE_MAX, Page, Wanted};
 pub use recover::Recovering;
 pub use retire::Retention;
 pub use search::Mark;
+pub use shards::Digester;
 
 use crate::{
     domain::{

@@ -216,13 +216,42 @@ impl<T: Default> Stripes<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct DigestKey(u64, u64);
 
+/// A digest on its way.
+pub struct Digester(SipHasher24);
+
+impl super::Ledger {
+    /// Digests what comes in pieces, with the secret of the folder.
+    #[must_use]
+    pub fn digester(&self) -> Digester {
+        Digester(self.key.hasher())
+    }
+}
+
+impl Digester {
+    /// Takes the next piece; where pieces end makes no difference.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.0.write(piece);
+    }
+
+    /// Of all pieces.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        self.0.finish128().as_u128()
+    }
+}
+
 impl DigestKey {
     pub(crate) fn new(words: (u64, u64)) -> Self {
         Self(words.0, words.1)
     }
 
+    /// Of what comes in pieces.
+    pub(crate) fn hasher(&self) -> SipHasher24 {
+        SipHasher24::new_with_keys(self.0, self.1)
+    }
+
     fn digest(&self, parts: &[&str]) -> u128 {
-        let hasher = SipHasher24::new_with_keys(self.0, self.1);
+        let hasher = self.hasher();
         if let Some(text) = joined(parts, &mut [0; JOINED_MAX]) {
             return hasher.hash(text).as_u128();
         }

@@ -155,6 +155,14 @@ impl Store for Disk {
     }
 }
 
+/// A file without a name, which is gone with its last handle.
+///
+/// # Errors
+/// The system's folder for such files cannot be written to.
+pub fn unnamed() -> io::Result<Arc<dyn File>> {
+    Ok(Arc::new(OnDisk(tempfile::tempfile()?)))
+}
+
 struct OnDisk(fs::File);
 
 impl File for OnDisk {

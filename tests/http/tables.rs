@@ -116,6 +116,75 @@ fn every_bad_row_is_told_and_nothing_is_taken_unless_all_are_good() {
 }
 
 #[test]
+fn an_upload_is_a_job_that_is_asked_for_by_its_id_and_answered_once() {
+    let daemon = Daemon::live(merchant());
+    let jobs = |query: &str| daemon.get(&format!("{CUSTOMERS}/jobs{query}"));
+    assert_eq!(jobs("").ok(), json!({ "jobs": [] }));
+    assert_eq!(jobs("/none").problem(404)["code"], "job_not_found");
+    let table = format!("{HEAD}ann,gold,,,ann@example.com,Ann\r\nben,,,,ben@example.com,Ben\r\n");
+    let first = upload(&daemon, "?job=spring", &table);
+    let told = first.ok();
+    let job = &told["job"];
+    assert_eq!(
+        (&job["id"], &job["kind"], &job["mode"], &job["state"], &job["rows"], &job["rows_done"]),
+        (&json!("spring"), &json!("upload"), &json!("all"), &json!("done"), &json!(2), &json!(2)),
+        "{told}"
+    );
+    assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && !first.is_replay(), "{told}");
+    // What staff do meanwhile is not undone by sending the table again.
+    let path = format!("{CUSTOMERS}/1000001");
+    raw::send(daemon.port(), "PATCH", &path, b"{\"first_name\": \"Anna\"}").ok();
+    let again = upload(&daemon, "?job=spring", &table);
+    assert!(again.is_replay() && again.body == first.body, "{again:?}");
+    assert_eq!(daemon.get(&path).ok()["first_name"], "Anna");
+    for (query, table) in [("?job=spring", format!("{table}cat,,,,,\r\n")), ("?job=spring&mode=partial", table.clone())]
+    {
+        assert_eq!(upload(&daemon, query, &table).problem(409)["code"], "job_differs");
+    }
+    for query in ["?job=", "?job=a%20b", "?job=a%2Fb"] {
+        assert_eq!(upload(&daemon, query, &table).problem(400)["field"], "job", "{query}");
+    }
+    // A refused table, and one that is only tried, leave the id to a better one.
+    let bad = table.replace("gold", "goldd");
+    assert_eq!(upload(&daemon, "?job=fall", &bad).problem(422)["code"], "rows_bad");
+    assert_eq!(upload(&daemon, "?job=fall&mode=trial", &table).ok()["job"]["state"], "tried");
+    let taken = upload(&daemon, "?job=fall", &table);
+    // An empty cell of `labels` takes away what a new customer got.
+    assert!(!taken.is_replay() && taken.ok()["changed"] == 2, "{taken:?}");
+    let shown = jobs("/fall").ok();
+    assert_eq!((&shown["state"], &shown["answer"]["changed"]), (&json!("done"), &json!(2)), "{shown}");
+    // One without an id gets one.
+    let named = upload(&daemon, "", &table).ok()["job"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(jobs(&format!("/{named}")).ok()["rows"], 2);
+    let bulk = json!({ "select": {}, "set": { "labels": ["vip"] } });
+    let path = format!("{CUSTOMERS}/bulk?job=vips");
+    let changed = daemon.post(&path, &bulk).ok();
+    assert_eq!((&changed["changed"], &changed["job"]["kind"]), (&json!(2), &json!("bulk")), "{changed}");
+    let again = daemon.post(&path, &bulk);
+    assert!(again.is_replay() && again.ok() == changed, "{again:?}");
+    assert_eq!(daemon.post(&path, &with(bulk, &json!({ "select": { "status": "new" } }))).problem(409)["field"], "job");
+    let listed = jobs("?limit=2").ok();
+    let ids: Vec<&str> =
+        listed["jobs"].as_array().expect("jobs").iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["vips", &named], "the newest first");
+    assert_eq!(jobs("?limit=0").problem(400)["field"], "limit");
+}
+
+#[test]
+fn the_same_table_sent_many_times_at_once_with_one_id_is_taken_once() {
+    let daemon = Daemon::live(merchant());
+    let rows: String = (0..2_000).map(|n| format!("row{n},,,,row{n}@example.com,Row\r\n")).collect();
+    let table = format!("{HEAD}{rows}");
+    let answers: Vec<crate::harness::Answer> = std::thread::scope(|scope| {
+        let sending: Vec<_> = (0..4).map(|_| scope.spawn(|| upload(&daemon, "?job=once", &table))).collect();
+        sending.into_iter().map(|sent| sent.join().expect("it is sent")).collect()
+    });
+    assert!(answers.iter().all(|answer| answer.ok()["created"] == 2_000), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| !answer.is_replay()).count(), 1);
+    assert_eq!(daemon.get("/v1/status").ok()["customers"], 2_000);
+}
+
+#[test]
 fn a_table_acts_on_the_very_next_decision() {
     let daemon = Daemon::live(merchant());
     let plain = |id: &str| {
