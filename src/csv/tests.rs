@@ -368,6 +368,34 @@ proptest! {
     }
 
     #[test]
+    fn whatever_stands_in_a_table_each_row_and_each_refusal_names_its_place(
+        head in proptest::sample::select(vec!["email,phone", "customer_id;email;labels", "status", "external_id,created_at"]),
+        body in proptest::collection::vec(proptest::sample::select(b"ab1,;\"'\r\n\t=+\0\xff\xc3\xa9 .-E#\n,\"".to_vec()), 0..300),
+    ) {
+        let text = [head.as_bytes(), b"\n", &body].concat();
+        let ends = text.iter().enumerate().filter(|&(at, &byte)| {
+            byte == b'\r' || (byte == b'\n' && (at == 0 || text[at - 1] != b'\r'))
+        });
+        let lines = ends.count() as u64 + 1;
+        let known = head.split([',', ';']).collect::<Vec<_>>();
+        let mut read = 0;
+        for row in Reader::new(&text[..], Expected::default()).unwrap() {
+            read += 1;
+            let line = row.as_ref().map_or_else(|error| error.line, |row| row.line);
+            prop_assert!((2..=lines).contains(&line), "line {} of {}", line, lines);
+            if let Err(error) = row {
+                let is_whole = matches!(
+                    error.reason,
+                    Reason::TooLong | Reason::Unclosed | Reason::Io(_) | Reason::StrayQuote | Reason::Cells { .. }
+                );
+                prop_assert_eq!(error.column.is_none(), is_whole, "{}", error);
+                prop_assert!(error.column.is_none_or(|column| known.contains(&&*column)));
+            }
+        }
+        prop_assert!(read <= lines);
+    }
+
+    #[test]
     fn labels_are_split_as_they_were_joined(names in proptest::collection::vec("[a|\\\\ é]{1,6}", 0..5)) {
         let cell = join_labels(names.iter().map(String::as_str));
         prop_assert_eq!(split_labels(&cell), names);
