@@ -1,4 +1,5 @@
-//! A customer's history over the wire: what each step changed of the document, with the old and the new value.
+//! A customer's history over the wire, and that of one stored instrument: what each step changed of the document, with
+//! the old and the new value.
 
 use super::{customer::Shown, desk::render, problem::Problem, shapes::Shows, staff::Staff};
 use crate::http::customers::{limit, once_each};
@@ -9,6 +10,30 @@ const DERIVED: [&str; 4] = ["customer_id", "modified_at", "restrictions", "termi
 
 /// A page of the history, the newest step first.
 pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
+    page(staff, false, &differences)
+}
+
+/// The same of one stored instrument: the steps that changed something of it.
+pub(super) fn of_instrument(staff: &Staff) -> Result<Vec<u8>, Problem> {
+    let id = staff.named(1);
+    let differ = |old: &Value, new: &Value| {
+        let (old, new) = (instrument(old, id), instrument(new, id));
+        match (old, new) {
+            // It made room for others.
+            (Some(_), None) => vec![json!({ "field": "payment_instrument", "old": id, "new": null })],
+            (old, Some(new)) => differences(old.unwrap_or(&Value::Null), new),
+            (None, None) => Vec::new(),
+        }
+    };
+    page(staff, true, &differ)
+}
+
+fn instrument<'v>(document: &'v Value, id: &str) -> Option<&'v Value> {
+    document["payment_instruments"].as_array()?.iter().find(|instrument| instrument["payment_instrument"] == id)
+}
+
+/// A page of the steps in which something differs.
+fn page(staff: &Staff, is_of_one: bool, differ: &dyn Fn(&Value, &Value) -> Vec<Value>) -> Result<Vec<u8>, Problem> {
     let (mut most, mut behind) = (100, 0_usize);
     for (field, value) in once_each(&staff.query, &["limit", "cursor"])? {
         match field {
@@ -26,8 +51,13 @@ pub(super) fn of(staff: &Staff) -> Result<Vec<u8>, Problem> {
     ledger.history(merchant, staff.customer_id(), staff.now()?, &mut |chapter, before, after| {
         // Blocks are no customer's, and stand in no customer's history.
         let shown = Shown { ledger: None, ..staff.shown(chapter.chronicle.at) };
-        let old = if chapter.chronicle.previous.is_none() { Value::Null } else { told(shown.customer(before)) };
-        let changes = differences(&old, &told(shown.customer(after)));
+        let is_first = chapter.chronicle.previous.is_none();
+        let old = if is_first { Value::Null } else { told(shown.customer(before)) };
+        let changes = differ(&old, &told(shown.customer(after)));
+        // A step of the customer is told even where nothing is seen of it; one of an instrument is not its own then.
+        if is_of_one && changes.is_empty() {
+            return;
+        }
         steps.push(json!({
             "at": Shows(chapter.chronicle.at),
             "customer_id": before.number.to_string(),

@@ -2,6 +2,7 @@
 
 use super::{
     desk::render,
+    history,
     problem::{Problem, Told},
     staff::Staff,
 };
@@ -28,6 +29,11 @@ struct Sent {
     state: Option<InstrumentState>,
     is_default: Option<bool>,
     on_file: Option<bool>,
+}
+
+/// `GET /v1/merchants/{m}/customers/{customer_id}/instruments/{instrument}/history`.
+pub(crate) async fn history(staff: Staff) -> Response {
+    staff.aside(|staff| history::of_instrument(staff).map(Told::of)).await
 }
 
 /// `PUT /v1/merchants/{m}/customers/{customer_id}/instruments/{instrument}`: stores one, or says more of it.

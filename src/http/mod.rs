@@ -73,6 +73,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{c}/transactions"), get(customers::transactions))
         .route(&format!("{c}/history"), get(customers::history))
         .route(&format!("{c}/instruments/{{instrument}}"), put(instruments::put))
+        .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
         .route(
             &format!("{c}/settings/{{direction}}/{{currency}}/{{level}}"),
             get(customers::settings).put(customers::set_settings).delete(customers::reset_settings),

@@ -221,3 +221,51 @@ fn pages(daemon: &Daemon, id: &str) -> Vec<Value> {
         }
     }
 }
+
+#[test]
+fn an_instrument_has_the_steps_of_its_customer_that_were_about_it() {
+    let daemon = daemon();
+    let paid = with(pay("t-1", "5.00"), &json!({ "payment_instrument": "tok_1" }));
+    let answer: Value =
+        serde_json::from_str(&ok(&daemon, TILL, "POST", "/v1/merchants/acme/transactions", &paid)).expect("JSON");
+    let id = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    let steps = [
+        (OLGA, "PUT", "/instruments/tok_2", json!({ "type": "card", "masked_number": "411111******1111" })),
+        (OTTO, "PUT", "/instruments/tok_1", json!({ "default": true })),
+        (OLGA, "PATCH", "", json!({ "first_name": "Ann" })),
+        (OTTO, "POST", "/signals", json!({ "signal": "card_expired", "payment_instrument": "tok_1" })),
+        (OLGA, "PUT", "/instruments/tok_2", json!({ "default": true })),
+    ];
+    for (token, method, path, body) in &steps {
+        ok(&daemon, token, method, &of(&id, path), body);
+    }
+    let of_one = |token: &str, query: &str| {
+        let path = of(&id, &format!("/instruments/{token}/history{query}"));
+        let told: Value = serde_json::from_str(&ok(&daemon, OLGA, "GET", &path, &Value::Null)).expect("JSON");
+        told
+    };
+    let shown = |told: &Value| {
+        let of_step = |step: &Value| {
+            let fields: Vec<&str> =
+                step["changes"].as_array().expect("changes").iter().filter_map(|c| c["field"].as_str()).collect();
+            (step["by"].as_str().unwrap_or("-").to_owned(), step["transaction_id"].is_string(), fields.join(" "))
+        };
+        told["history"].as_array().expect("steps").iter().map(of_step).collect::<Vec<_>>()
+    };
+    let first = shown(&of_one("tok_1", ""));
+    let step = |by: &str, paid: bool, fields: &str| (by.to_owned(), paid, fields.to_owned());
+    assert_eq!(
+        first[..3],
+        [step("olga", false, "default"), step("otto", false, "state"), step("otto", false, "default")],
+        "{first:?}"
+    );
+    assert!(first.len() == 4 && first[3].1 && first[3].2.contains("payment_instrument"), "{first:?}");
+    let expired = &of_one("tok_1", "?limit=2")["history"][1]["changes"];
+    assert_eq!(expired, &json!([{ "field": "state", "old": "active", "new": "expired" }]));
+    let second = shown(&of_one("tok_2", ""));
+    assert_eq!(second.iter().map(|(by, ..)| by.as_str()).collect::<Vec<_>>(), ["olga", "olga"], "{second:?}");
+    let page = of_one("tok_1", "?limit=3");
+    let next = page["next_cursor"].as_str().expect("a cursor");
+    assert_eq!(shown(&of_one("tok_1", &format!("?cursor={next}"))), first[3..]);
+    assert_eq!(of_one("tok_9", "")["history"], json!([]), "one that the customer never had");
+}
