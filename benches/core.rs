@@ -31,14 +31,7 @@ use levelgate::{
     },
     ledger::{Applying, Bounds, Ground, Ledger},
 };
-use std::{
-    borrow::Cow,
-    sync::{
-        Barrier,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{borrow::Cow, cell::Cell, sync::Barrier, time::Instant};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -112,12 +105,20 @@ fn payment<'a>(rules: &'a Rules, id: &'a str, customer: &'a str) -> Payment<'a> 
 }
 
 const START: i64 = 1_790_000_000_000;
-static TIME: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// How many operations there were. Each thread has its own: one that all write would be measured with the rest.
+    static TICKS: Cell<u64> = const { Cell::new(0) };
+}
 
 /// The time moves by a millisecond with every hundred operations, so that 20 M of them span some minutes: every window
 /// holds all of a customer's history, and no hold runs out unless a part moves the time itself.
 fn tick() -> Millis {
-    Millis(START + TIME.fetch_add(1, Ordering::Relaxed) as i64 / 100)
+    Millis(START + skip(1) as i64 / 100)
+}
+
+/// Goes on by so many; returns how many there were before.
+fn skip(ticks: u64) -> u64 {
+    TICKS.replace(TICKS.get() + ticks)
 }
 
 /// A generator that is the same everywhere (splitmix64).
@@ -203,16 +204,17 @@ fn many_customers(rules: &Rules) {
 
     // Two threads, each on customers of its own, against one thread doing the same work.
     let rate = |threads: u64| {
-        let barrier = Barrier::new(threads as usize + 1);
+        let (barrier, from) = (Barrier::new(threads as usize + 1), skip(timed));
         std::thread::scope(|scope| {
             for thread in 0..threads {
                 let (barrier, ledger) = (&barrier, &ledger);
                 scope.spawn(move || {
+                    skip(from);
                     barrier.wait();
                     let own = |n: u64| {
                         format!("c{}", Random(77 + n + thread * 1_000_000_007).next() % (customers / 2) * 2 + thread)
                     };
-                    run(rules, ledger, &format!("t{threads}-{thread}-{}", TIME.load(Ordering::Relaxed)), timed, own);
+                    run(rules, ledger, &format!("t{thread}-{from}"), timed, own);
                     barrier.wait();
                 });
             }
@@ -268,7 +270,7 @@ fn open_holds(rules: &Rules) {
     println!("{:<44} {:>7}", "bytes an open hold, all included", (resident_bytes() - before) / holds);
     let visited = ledger.holds_visited();
     // All of them end before this; each is met when its customer is next seen, and never looked for.
-    TIME.fetch_add(100 * 3_600_000 * 2, Ordering::Relaxed);
+    skip(100 * 3_600_000 * 2);
     let (_, mut reserves) = run(rules, &ledger, "after", customers, |n| format!("c{n}"));
     row("reserve that lets ten holds run out", &mut reserves);
     let visited = ledger.holds_visited() - visited;

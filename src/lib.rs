@@ -43,6 +43,8 @@
 //! hold keyed digests of identifiers and attributes. A `merchant_customer_identifier` and a payment instrument's token
 //! are the caller's names for things, kept in clear. The secret of the digests lies in the data folder's `instance`
 //! file: whoever has both can test a guess against a digest, also of a customer whose key is erased.
+//! A table that is uploaded, and who was chosen for a bulk change, lie sealed with a key of their own until that is done
+//! ([`journal::jobs`]); then the file goes, and the key.
 //!
 //! **The lock order**, for ever: the stripe of the transaction id, the stripes of identities (identifiers, attributes,
 //! instruments) in ascending order, customers by ascending shard, the journal's buffer. Before all of them stands the
