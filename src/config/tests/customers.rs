@@ -1,0 +1,78 @@
+//! What a merchant's file says of customers: registration, labels, delays, the terminal.
+
+use super::*;
+use crate::domain::{
+    external_id::{Checksum, ChecksumIncludes},
+    registration::{Identifier, IdentifierRule},
+};
+
+#[test]
+fn what_is_said_of_customers_is_compiled() {
+    let registration = |text: &str| {
+        let loaded =
+            load_merchant(&format!("{MERCHANT}{text}")).unwrap_or_else(|problems| panic!("{text}: {problems}"));
+        merchant(&loaded, "m").registration.clone()
+    };
+    let every = registration(
+        "[registration]\nprimary_identifier = \"email\"\nallow_any_identifier = true\nstrict_primary_check = true
+        min_registration_date = 2020-03-01T00:00:00+02:00\ndefault_country = \"DE\"
+        email = { required = true, unique = true, allow_update = false }\nphone.required = true
+        [registration.external_id]\nunique = true\nlength = 12\nprefix = \"1234\"\nsuffix = \"3401\"\noffset = 3000",
+    );
+    assert_eq!(every.primary_identifier, Identifier::Email);
+    assert!(every.allow_any_identifier && every.strict_primary_check);
+    assert!(!every.skip_secondary_on_primary_mismatch && !every.merge_on_duplicate);
+    assert_eq!(every.email, IdentifierRule { required: true, unique: true, allow_update: false });
+    assert_eq!(every.phone, IdentifierRule { required: true, unique: false, allow_update: true });
+    assert_eq!(every.external_id, IdentifierRule { required: false, unique: true, allow_update: true });
+    assert_eq!(every.min_registration_date, Millis::parse("2020-02-29T22:00:00Z"));
+    assert_eq!(every.default_country, Some(phonenumber::country::Id::DE));
+    let ids = every.external_ids.as_ref().unwrap();
+    assert_eq!((ids.nth(0).as_deref(), ids.shape().checksum), (Ok("123430003401"), Checksum::AutoInc));
+    assert!(ids.made_for(Source::Payment));
+    let other = registration(
+        "[registration]\nskip_secondary_on_primary_mismatch = true\nmin_registration_date = \"2020-03-01\"
+        external_id = { length = 9, checksum = \"luhn\", checksum_includes = \"prefix\", sources = [\"api\"] }",
+    );
+    assert!(other.skip_secondary_on_primary_mismatch);
+    assert_eq!(other.min_registration_date, Millis::parse("2020-03-01T00:00:00Z"), "midnight in UTC");
+    let shape = other.external_ids.as_ref().unwrap().shape();
+    assert_eq!((shape.checksum, shape.checksum_includes), (Checksum::Luhn, Some(ChecksumIncludes::Prefix)));
+    assert_eq!(shape.sources.as_deref(), Some([Source::Api].as_slice()));
+    assert!(registration("[registration]\nmerge_on_duplicate = true\nemail.unique = true").merge_on_duplicate);
+    assert_eq!(registration("[registration]"), Registration::default());
+}
+
+#[test]
+fn delays_labels_and_the_terminal_are_compiled() {
+    let top = "labels_max = 100\nraise_delay = \"0s\"\ndeletion_grace = \"2w\"\nterminal_url = \"https://t.example/{merchant}?c={customer_id}\"\n";
+    let text = format!(
+        "{top}{MERCHANT}[[labels]]\nname = \"vip\"\n[[labels]]\nname = \"gone\"\nkind = \"deleted\"\nrestrictions = [\"mark_outlier\", \"x\"]\n"
+    );
+    let loaded = load_merchant(&text).unwrap();
+    assert_eq!(loaded.warnings, [], "{}", crate::config::render(&loaded.warnings, Style::Plain));
+    let m = merchant(&loaded, "m");
+    assert_eq!((m.labels_max, m.raise_delay_ms, m.deletion_grace_ms), (100, 0, 14 * DAY_MS));
+    assert_eq!(m.terminal_url.as_deref(), Some("https://t.example/{merchant}?c={customer_id}"));
+    assert_eq!(m.default_label().map(|label| (label.name, label.kind)), Some((name("vip"), LabelKind::Active)));
+    assert_eq!(m.label(name("gone")).unwrap().restrictions, [name("mark_outlier"), name("x")]);
+    assert!(m.label(name("x")).is_none());
+}
+
+#[test]
+fn spans_of_no_time_are_taken_for_raises_alone() {
+    for (key, span, taken) in [
+        ("raise_delay", "0s", true),
+        ("raise_delay", "00d", true),
+        ("raise_delay", "10m", true),
+        ("raise_delay", "0", false),
+        ("raise_delay", "0y", false),
+        ("raise_delay", "", false),
+        ("raise_delay", "-1s", false),
+        ("deletion_grace", "0s", false),
+        ("deletion_grace", "1s", true),
+    ] {
+        let loaded = load_merchant(&format!("{key} = \"{span}\"\n{MERCHANT}"));
+        assert_eq!(loaded.is_ok(), taken, "{key} = {span:?}");
+    }
+}
