@@ -30,7 +30,7 @@ use http_body_util::BodyExt;
 use roaring::RoaringTreemap;
 use serde_json::Value;
 use std::{
-    io::{self, BufReader, Write},
+    io::{self, BufReader, BufWriter, Write},
     sync::Arc,
 };
 use tokio::sync::mpsc;
@@ -60,24 +60,17 @@ pub(crate) async fn example(_: Staff) -> Response {
     }
 }
 
-/// Hands on what is written, in pieces; nobody reads: an error.
-struct Pieces {
-    held: Vec<u8>,
-    out: mpsc::Sender<io::Result<Bytes>>,
-}
+/// Hands on each piece that is written; nobody reads: an error.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() >= PIECE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0.blocking_send(Ok(Bytes::copy_from_slice(piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(piece.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let piece = std::mem::replace(&mut self.held, Vec::with_capacity(PIECE_BYTES));
-        self.out.blocking_send(Ok(piece.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        Ok(())
     }
 }
 
@@ -90,8 +83,8 @@ pub(crate) async fn download(staff: Staff) -> Response {
     let journal = Arc::clone(staff.daemon.desk.ledger.journal());
     let (out, pieces) = mpsc::channel(PIECES_MAX);
     tokio::task::spawn_blocking(move || {
-        let held = Vec::with_capacity(PIECE_BYTES);
-        let written = table::export(&staff.daemon.desk.ledger, &staff.merchant, now, Pieces { held, out });
+        let pieces = BufWriter::with_capacity(PIECE_BYTES, Pieces(out));
+        let written = table::export(&staff.daemon.desk.ledger, &staff.merchant, now, pieces);
         if let Err(error) = written {
             tracing::debug!(%error, "a table ended early");
         }

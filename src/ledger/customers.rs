@@ -269,13 +269,8 @@ impl Ledger {
         projects: &[Name],
         now: Millis,
     ) -> Result<Seen, Refusal> {
-        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
-        let number = number_of(customer_id).ok_or_else(unknown)?;
-        let (seen, newly, waiting) = {
-            let mut locked = self.lock_household(number);
-            let household = locked.household().filter(|household| household.head.merchant == merchant);
-            let mut household = household.ok_or_else(unknown)?;
-            let now = self.settle_all(&mut household, now);
+        let (seen, newly, waiting) = self.with_household(merchant.as_str(), customer_id, |household| {
+            let now = self.settle_all(household, now);
             let customer = &*household.head;
             let newly: Vec<Name> =
                 projects.iter().copied().filter(|project| !customer.is_switched_off(*project)).collect();
@@ -286,7 +281,7 @@ impl Ledger {
             };
             let waiting: Vec<_> = household.members().flat_map(reserved).collect();
             (Seen::of(customer), newly, waiting)
-        };
+        })?;
         for (seat, key, place) in if newly.is_empty() { Vec::new() } else { waiting } {
             let transaction = self.recall(key, seat, place)?.transaction;
             let project = transaction.opening.content.project;
@@ -416,14 +411,11 @@ impl Ledger {
         now: Millis,
         look: impl FnOnce(Whole<'_>, Millis) -> T,
     ) -> Result<T, Refusal> {
-        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
-        let number = number_of(customer_id).ok_or_else(unknown)?;
-        let mut locked = self.lock_household(number);
-        let household = locked.household().filter(|household| household.head.merchant.as_str() == merchant);
-        let mut household = household.ok_or_else(unknown)?;
-        let now = self.settle_all(&mut household, now);
-        let (others, customer) = (household.others(), &*household.head);
-        Ok(look(Whole { customer, books: Books::new(&customer.books, &others) }, now))
+        self.with_household(merchant, customer_id, |household| {
+            let now = self.settle_all(household, now);
+            let (others, customer) = (household.others(), &*household.head);
+            look(Whole { customer, books: Books::new(&customer.books, &others) }, now)
+        })
     }
 
     /// Whether payments by an instrument are blocked.

@@ -1,6 +1,6 @@
 //! A customer's history: who changed what, when, read back from the journal step by step.
 
-use super::{Ledger, index::number_of, recover::lane::unseal};
+use super::{Ledger, recover::lane::unseal};
 use crate::{
     domain::{
         customer::{Customer, Event, Recorded},
@@ -57,15 +57,10 @@ impl Ledger {
         now: Millis,
         tell: &mut dyn FnMut(&Chapter, &Customer, &Customer),
     ) -> Result<(), Refusal> {
-        let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
-        let number = number_of(customer_id).ok_or_else(unknown)?;
-        let mut tellers: Vec<Teller> = {
-            let mut locked = self.lock_household(number);
-            let household = locked.household().filter(|household| household.head.merchant.as_str() == merchant);
-            let mut household = household.ok_or_else(unknown)?;
-            self.settle_all(&mut household, now);
+        let mut tellers: Vec<Teller> = self.with_household(merchant, customer_id, |household| {
+            self.settle_all(household, now);
             household.members().map(Teller::of).collect()
-        };
+        })?;
         let mut chapters: Vec<(Place, usize, Chapter)> = Vec::new();
         // Steps in segments that are deleted are gone for good.
         let kept = |at: &Place| *at >= self.gone_before();

@@ -144,17 +144,30 @@ impl Ledger {
         now
     }
 
-    /// Who stands for a customer of a merchant, and the numbers of all who are part of that one, as of now.
+    /// Does something with a merchant's customer, and all who are part of it, under their locks.
     ///
     /// # Errors
     /// The customer is not known to the merchant.
-    pub(super) fn household_at(&self, merchant: &str, customer_id: &str) -> Result<(u64, Vec<u64>), Refusal> {
+    pub(super) fn with_household<T>(
+        &self,
+        merchant: &str,
+        customer_id: &str,
+        visit: impl FnOnce(&mut Household<'_>) -> T,
+    ) -> Result<T, Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
         let mut locked = self.lock_household(number);
         let household = locked.household().filter(|household| household.head.merchant.as_str() == merchant);
-        let household = household.ok_or_else(unknown)?;
-        Ok((household.head.number, household.members().map(|member| member.number).collect()))
+        Ok(visit(&mut household.ok_or_else(unknown)?))
+    }
+
+    /// Who stands for a customer of a merchant, and the numbers of all who are part of that one.
+    ///
+    /// # Errors
+    /// The customer is not known to the merchant.
+    pub(super) fn household_at(&self, merchant: &str, customer_id: &str) -> Result<(u64, Vec<u64>), Refusal> {
+        let numbers = |household: &Household<'_>| household.members().map(|member| member.number).collect();
+        self.with_household(merchant, customer_id, |household| (household.head.number, numbers(household)))
     }
 }
 

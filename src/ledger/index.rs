@@ -133,7 +133,8 @@ impl Identities {
     }
 
     /// Looks up the customer of a payment, by the digest of what was sent where it is known already. A `customer_id` is
-    /// only read here; whether it exists, and who stands for the customer by now, whoever takes the lock sees. What `beside` touches comes from memory at the same time.
+    /// only read here; whether it exists, and who stands for the customer by now, whoever takes the lock sees. What
+    /// `beside` touches comes from memory at the same time.
     pub(crate) fn find(&self, payment: &Payment<'_>, sent: Option<u128>, beside: impl Fn()) -> Found {
         let merchant = payment.merchant.id;
         match &payment.identity {
