@@ -74,7 +74,9 @@
 //! search over chunks for each bound of a window, and on a change far in the past one addition for each later chunk.
 //!
 //! Customers who have become one stay where they are, each with its books and transactions; a decision locks them all, in
-//! the order of their shards, and reads all books ([`domain::merge`]). Only they pay for it.
+//! the order of their shards, and reads all books ([`domain::merge`]). Only they pay for it. A transaction that passed by
+//! the rules belongs to nobody and counts in no book; linked to a customer it is written there once more, whole, and the
+//! record behind it where it was says so ([`ledger::Ledger::link`]).
 //!
 //! Holds end by a queue in each customer ([`domain::holds`]), looked at when the customer is touched: that a hold has run
 //! out is no event and needs no scan. A customer who waited for a lock is never seen at an earlier time than whoever held it before;

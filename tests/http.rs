@@ -38,6 +38,8 @@ mod history;
 mod levels;
 #[path = "http/lifecycle.rs"]
 mod lifecycle;
+#[path = "http/link.rs"]
+mod link;
 #[path = "http/merge.rs"]
 mod merge;
 #[path = "http/operation.rs"]

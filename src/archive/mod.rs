@@ -296,13 +296,17 @@ impl Taking<'_, '_> {
         for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
             self.newest = self.newest.max(event.at());
             match event {
-                event::Recorded::Customer(Event::Opened { slot, opening } | Event::Carried { slot, opening, .. }) => {
+                event::Recorded::Customer(
+                    Event::Opened { slot, opening }
+                    | Event::Carried { slot, opening, .. }
+                    | Event::Linked { slot, opening, .. },
+                ) => {
                     let (seat, key) = ((record.owner, slot), (self.key)(opening.merchant.as_str(), &opening.id));
                     self.seats.insert(seat, (record.place.0, key)).map_err(text)?;
                     self.ids.insert(key, seat).map_err(text)?;
                     self.opened.push(key);
                 }
-                event::Recorded::Customer(Event::Happened { slot, .. }) => {
+                event::Recorded::Customer(Event::Happened { slot, .. } | Event::Unlinked { slot, .. }) => {
                     let seat = (record.owner, slot);
                     let known = self.seats.get(seat).map_err(text)?.map(|known| known.value());
                     match known {

@@ -379,8 +379,11 @@ impl Folder {
         let (mut gone, mut carried) = (Vec::new(), 0_u32);
         self.journal.scan(segment, &mut |record| {
             for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-                let event::Recorded::Customer(Event::Opened { slot, opening } | Event::Carried { slot, opening, .. }) =
-                    event
+                let event::Recorded::Customer(
+                    Event::Opened { slot, opening }
+                    | Event::Carried { slot, opening, .. }
+                    | Event::Linked { slot, opening, .. },
+                ) = event
                 else {
                     continue;
                 };

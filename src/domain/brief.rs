@@ -53,6 +53,10 @@ pub struct Upshot {
 }
 
 impl Upshot {
+    /// Of a transaction that is somebody else's by now: nothing waits, nothing counts.
+    pub const NONE: Self =
+        Self { status: Status::Cancelled, counts: Contribution::NONE, hold_until: None, flags: Flags::NONE };
+
     /// Of a transaction's facts.
     #[must_use]
     pub fn of(transaction: &Transaction) -> Self {

@@ -7,7 +7,7 @@ mod rename;
 
 pub use super::event::{Event, Make, Recorded};
 use super::{
-    brief::{Brief, Briefs, Left},
+    brief::{Brief, Briefs, Left, Upshot},
     holds::Holds,
     identity::Attributes,
     money::Currency,
@@ -282,6 +282,11 @@ impl Customer {
             }
             Event::Changed(change) => self.change(change),
             Event::Opened { slot, opening } => self.apply_opened(recorded, *slot, opening),
+            Event::Linked { slot, opening, upshot, at, .. } => self.take(recorded, *slot, opening, upshot, *at),
+            // As nobody's it counted nowhere. Where it lies now tells whoever reads it that it is somebody's.
+            Event::Unlinked { slot, .. } => {
+                self.briefs.get_mut(*slot).into_iter().for_each(|brief| brief.become_of(recorded.place, &Upshot::NONE));
+            }
             // It counts for what it counted for.
             Event::Carried { slot, upshot, .. } => {
                 self.briefs.get_mut(*slot).into_iter().for_each(|brief| brief.become_of(recorded.place, upshot));
@@ -324,10 +329,13 @@ impl Customer {
     /// [`Customer::apply`] of [`Event::Opened`], for whoever has only what the event would hold.
     pub fn apply_opened<Text>(&mut self, recorded: Recorded, slot: u32, opening: &Opening<Text>) {
         self.applied = self.applied.max(recorded.number);
-        let (content, now) = (&opening.content, opening.recorded_at);
-        let (direction, currency) = (content.direction, content.currency);
+        self.take(recorded, slot, opening, &opening.upshot(), opening.recorded_at);
+    }
+
+    fn take<Text>(&mut self, recorded: Recorded, slot: u32, opening: &Opening<Text>, upshot: &Upshot, now: Millis) {
+        let (direction, currency) = (opening.content.direction, opening.content.currency);
         let book = opening.level.map(|level| self.book(BookKey { direction, currency, level }));
-        let brief = Brief::new(opening.at, book, recorded.key, recorded.place, &opening.upshot());
+        let brief = Brief::new(opening.at, book, recorded.key, recorded.place, upshot);
         match self.briefs.get_mut(slot) {
             Some(known) => *known = brief,
             None => drop(self.briefs.push(brief)),

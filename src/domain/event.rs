@@ -105,6 +105,28 @@ pub enum Event {
         /// When it was written.
         at: Millis,
     },
+    /// A transaction that had no customer became this one's, whole.
+    Linked {
+        /// Its slot here.
+        slot: u32,
+        /// What opened it, with the level that it counts under from now on.
+        opening: Opening,
+        /// What followed, in the order in which it came.
+        facts: Vec<Noted>,
+        /// What it has come to.
+        upshot: Upshot,
+        /// When.
+        at: Millis,
+    },
+    /// A transaction that had no customer became somebody's: it is nobody's any more.
+    Unlinked {
+        /// Its slot here.
+        slot: u32,
+        /// Where it had left memory: the digest of its id.
+        left: Option<u64>,
+        /// When.
+        at: Millis,
+    },
 }
 
 impl Event {
@@ -119,7 +141,9 @@ impl Event {
             | Self::InstrumentHeld { at, .. }
             | Self::InstrumentUsed { at, .. }
             | Self::Chronicled(Chronicle { at, .. })
-            | Self::Carried { at, .. } => Some(*at),
+            | Self::Carried { at, .. }
+            | Self::Linked { at, .. }
+            | Self::Unlinked { at, .. } => Some(*at),
             Self::Opened { opening, .. } => Some(opening.recorded_at),
             Self::Happened { noted, .. } => Some(noted.at),
             // Its step says it.
@@ -137,8 +161,13 @@ impl Event {
             | Self::Signalled { .. }
             | Self::InstrumentHeld { .. }
             | Self::Chronicled(_)
-            | Self::Changed(_) => true,
-            Self::Opened { .. } | Self::Happened { .. } | Self::Carried { .. } | Self::InstrumentUsed { .. } => false,
+            | Self::Changed(_)
+            | Self::Linked { .. } => true,
+            Self::Opened { .. }
+            | Self::Happened { .. }
+            | Self::Carried { .. }
+            | Self::Unlinked { .. }
+            | Self::InstrumentUsed { .. } => false,
         }
     }
 }

@@ -99,6 +99,16 @@ pub enum Refusal {
         /// Whose part it is.
         into: String,
     },
+    /// The transaction is a customer's already.
+    #[error(
+        "transaction {transaction_id:?} belongs to customer {customer_id}; only one that has no customer can be linked"
+    )]
+    HasCustomer {
+        /// Which.
+        transaction_id: String,
+        /// Whose it is.
+        customer_id: String,
+    },
     /// The merchant's rules forbid the change.
     #[error("`{field}` {reason}")]
     NotAllowed {
@@ -255,6 +265,7 @@ impl Refusal {
             | Self::LevelExists(_)
             | Self::Taken { .. }
             | Self::Merged { .. }
+            | Self::HasCustomer { .. }
             | Self::NotRegistered(NotRegistered::Duplicate(_) | NotRegistered::OfAnother { .. }) => Kind::Conflict,
             Self::WrongIdentifier { .. }
             | Self::UnknownPlace { .. }
@@ -314,6 +325,7 @@ impl Refusal {
             Self::CardNumber(_) => "card_number",
             Self::Taken { .. } => "already_taken",
             Self::Merged { .. } => "already_merged",
+            Self::HasCustomer { .. } => "already_linked",
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooMany { .. } => "too_many",
             Self::NotRegistered(why) => why.code(),

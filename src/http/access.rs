@@ -82,11 +82,11 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
     if matches!(path, "/healthz" | "/readyz") {
         return None;
     }
-    let hot = path == "/v1/batch"
-        || path
-            .strip_prefix("/v1/merchants/")
-            .and_then(|rest| rest.split('/').nth(1))
-            .is_some_and(|room| matches!(room, "transactions" | "decisions" | "payment-form"));
+    let rest = path.strip_prefix("/v1/merchants/").unwrap_or_default();
+    let mut rooms = rest.split('/').skip(1);
+    let is_hot = matches!(rooms.next(), Some("transactions" | "decisions" | "payment-form"));
+    // Whose a transaction is, is the staff's to say.
+    let hot = path == "/v1/batch" || is_hot && rooms.nth(1) != Some("customer");
     Some(match (method, hot) {
         (&Method::GET | &Method::HEAD, _) => READ,
         (_, true) => HOT,

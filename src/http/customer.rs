@@ -14,7 +14,7 @@ use crate::{
         name::Name,
         own::{OWN_RATES_MAX, OwnLimits, OwnRate},
         payment::{currency, no_card_attribute, no_card_id, parse_name, short, time, word},
-        profile::{IndividualSettings, Instrument},
+        profile::{Author, IndividualSettings, Instrument},
         refusal::Refusal,
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
         said::Said,
@@ -22,7 +22,7 @@ use crate::{
         terminal::{self, Placeholder},
         time::Millis,
     },
-    ledger::Ledger,
+    ledger::{Applying, Ledger},
 };
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -194,6 +194,14 @@ pub(super) struct CustomerIn {
     pub(super) identifier: Option<String>,
     pub(super) created: Option<Millis>,
     pub(super) said: Said,
+}
+
+impl CustomerIn {
+    /// Somebody to be registered by a merchant.
+    pub(super) fn applying<'a>(&'a self, merchant: &'a Merchant, author: Author) -> Applying<'a> {
+        let Self { identifier, created, said } = self;
+        Applying { merchant, identifier: identifier.as_deref(), said, created: *created, author, is_trial: false }
+    }
 }
 
 /// Reads a body; `is_new`: it makes a customer, and may say by which identifier and when.

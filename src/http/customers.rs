@@ -24,7 +24,7 @@ use crate::{
         standing::CustomerStatus,
         time::Millis,
     },
-    ledger::{Admitted, Applying, Find, Mark, PAGE_MAX, Whole},
+    ledger::{Admitted, Find, Mark, PAGE_MAX, Whole},
 };
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -168,16 +168,8 @@ pub(crate) async fn create(staff: Staff) -> Response {
 fn register(staff: &Staff) -> Result<Told, Problem> {
     let sent = customer::read(&staff.body, &staff.rules, true)?;
     let now = staff.now()?;
-    let applying = Applying {
-        merchant: &staff.merchant,
-        identifier: sent.identifier.as_deref(),
-        said: &sent.said,
-        created: sent.created,
-        author: staff.author,
-        is_trial: false,
-    };
     let ledger = &staff.daemon.desk.ledger;
-    let (admitted, _) = ledger.register(&applying, now)?;
+    let (admitted, _) = ledger.register(&sent.applying(&staff.merchant, staff.author), now)?;
     let (number, is_new) = match admitted {
         Admitted::Made(number) => (number, true),
         Admitted::Merged(number) => (number, false),

@@ -53,7 +53,10 @@ fn page(staff: &Staff, is_of_one: bool, differ: &dyn Fn(&Value, &Value) -> Vec<V
         let shown = Shown { ledger: None, ..staff.shown(chapter.chronicle.at) };
         let is_first = chapter.chronicle.previous.is_none();
         let old = if is_first { Value::Null } else { told(shown.customer(before)) };
-        let changes = differ(&old, &told(shown.customer(after)));
+        let mut changes = differ(&old, &told(shown.customer(after)));
+        if chapter.is_link && !is_of_one {
+            changes.push(json!({ "field": "transactions", "old": null, "new": chapter.transaction_id }));
+        }
         // A step of the customer is told even where nothing is seen of it; one of an instrument is not its own then.
         if is_of_one && changes.is_empty() {
             return;

@@ -14,6 +14,7 @@ mod history;
 mod instruments;
 pub mod jobs;
 pub mod levels;
+mod link;
 mod listen;
 mod lists;
 mod merge;
@@ -59,6 +60,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{t}/chargeback"), hot(Op::Chargeback))
         .route(&format!("{t}/extend"), hot(Op::Extend))
         .route(&format!("{t}/attempts"), hot(Op::Attempt))
+        .route(&format!("{t}/customer"), post(link::link))
         .route(&format!("{m}/customers"), get(customers::list).post(customers::create))
         .route(&format!("{m}/customers.csv"), get(tables::download).post(tables::upload))
         .route(&format!("{m}/customers/template.csv"), get(tables::example))

@@ -29,6 +29,8 @@
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
 //! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
+//! | 24 | Linked | as Carried, but bits (hold until) |
+//! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
 //! | 64 | Instrument blocked | bits (blocked), id, at |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
@@ -41,7 +43,8 @@
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
-//! of its story is deleted.
+//! of its story is deleted. **Linked** is another: a transaction that was nobody's becomes a customer's, and **Unlinked**,
+//! in the same group, says so where it was.
 //!
 //! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier), slot, id, merchant, at, recorded at,
 //! opened, direction, currency, amount, identity (digest), attributes of the definition, level as sent (0 absent,
@@ -97,6 +100,8 @@ mod tag {
     pub(super) const OPENED: u8 = 6;
     pub(super) const HAPPENED: u8 = 7;
     pub(super) const CARRIED: u8 = 8;
+    pub(super) const LINKED: u8 = 24;
+    pub(super) const UNLINKED: u8 = 25;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
     pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
@@ -228,11 +233,19 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
         Event::Carried { slot, opening, facts, upshot, left, at } => {
             out.push(tag::CARRIED);
             out.put_bits([upshot.hold_until.is_some(), *left]);
+            put_whole((*slot, opening), facts, upshot, *at, out);
+        }
+        Event::Linked { slot, opening, facts, upshot, at } => {
+            out.push(tag::LINKED);
+            out.put_bits([upshot.hold_until.is_some()]);
+            put_whole((*slot, opening), facts, upshot, *at, out);
+        }
+        Event::Unlinked { slot, left, at } => {
+            out.push(tag::UNLINKED);
+            out.put_bits([left.is_some()]);
+            out.put_number(u64::from(*slot));
             out.put_time(*at);
-            put_upshot(upshot, out);
-            out.put_number(facts.len() as u64);
-            facts.iter().for_each(|noted| put_noted(noted, out));
-            put_opening(*slot, opening, out);
+            left.iter().for_each(|key| out.put_number(*key));
         }
     }
 }
@@ -384,6 +397,15 @@ fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut V
     out.put_number(opening.gates.len() as u64);
     opening.gates.iter().for_each(|gate| out.put_name(*gate));
     out.put_text_if(opening.instrument.as_ref().map(AsRef::as_ref));
+}
+
+/// A transaction with all that followed.
+fn put_whole((slot, opening): (u32, &Opening), facts: &[Noted], upshot: &Upshot, at: Millis, out: &mut Vec<u8>) {
+    out.put_time(at);
+    put_upshot(upshot, out);
+    out.put_number(facts.len() as u64);
+    facts.iter().for_each(|noted| put_noted(noted, out));
+    put_opening(slot, opening, out);
 }
 
 fn put_noted(noted: &Noted, out: &mut Vec<u8>) {

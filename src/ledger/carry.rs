@@ -56,7 +56,7 @@ impl Ledger {
         let mut stripe = self.id_stripes.lock(key);
         stripe.held.take_if(|held| held.seat == seat);
         let Some(last) = self.place_in(key, seat)? else { return Ok(Carried::Gone(key)) };
-        let known = self.recall(key, seat, last)?;
+        let Some(known) = self.recall(key, seat, last)? else { return Ok(Carried::Gone(key)) };
         if known.root >= end {
             return Ok(Carried::Before);
         }

@@ -3,6 +3,7 @@
 use super::{
     LAST_CUSTOMER, Ledger, Whole,
     index::{Seat, number_of},
+    recall::Recalled,
 };
 use crate::{
     domain::{
@@ -120,8 +121,13 @@ impl Ledger {
     /// # Errors
     /// The policy refuses; what is said cannot be; there are as many customers as there can be.
     pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
-        let Applying { merchant, identifier, said, created, author, .. } = *applying;
         let _inside = self.enter();
+        self.admit(applying, now)
+    }
+
+    /// [`Ledger::register`] for whoever is inside.
+    pub(super) fn admit(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
+        let Applying { merchant, identifier, said, created, author, .. } = *applying;
         if created.is_some_and(|created| created > now) {
             self.bounds.skew.place(created, now, "created_at")?;
         }
@@ -283,7 +289,7 @@ impl Ledger {
             (Seen::of(customer), newly, waiting)
         })?;
         for (seat, key, place) in if newly.is_empty() { Vec::new() } else { waiting } {
-            let transaction = self.recall(key, seat, place)?.transaction;
+            let Some(Recalled { transaction, .. }) = self.recall(key, seat, place)? else { continue };
             let project = transaction.opening.content.project;
             if newly.contains(&project) {
                 let id = &transaction.opening.id;

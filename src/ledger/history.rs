@@ -20,8 +20,10 @@ const STEPS_MAX: usize = 100_000;
 pub struct Chapter {
     /// Who and when.
     pub chronicle: Chronicle,
-    /// The payment that brought it, where one did.
+    /// The transaction that brought it, where one did.
     pub transaction_id: Option<Box<str>>,
+    /// Whether that one was linked to the customer, to whom it did not belong before.
+    pub is_link: bool,
     /// What happened, transactions apart.
     pub events: Vec<Event>,
 }
@@ -100,15 +102,18 @@ impl Ledger {
         }
         let keys = &self.keys;
         let read = event::decode(&body, &mut |sealed| unseal(keys, number, sealed));
-        let (mut chronicle, mut transaction_id, mut events) = (None, None, Vec::new());
+        let (mut chronicle, mut transaction_id, mut is_link, mut events) = (None, None, false, Vec::new());
         for event in read.map_err(|error| unreadable(error.to_string()))? {
             match event {
                 event::Recorded::Customer(Event::Chronicled(told)) => chronicle = Some(told),
                 event::Recorded::Customer(Event::Opened { opening, .. }) => transaction_id = Some(opening.id),
+                event::Recorded::Customer(Event::Linked { opening, .. }) => {
+                    (transaction_id, is_link) = (Some(opening.id), true);
+                }
                 event::Recorded::Customer(event) if event.is_of_history() => events.push(event),
                 _ => {}
             }
         }
-        Ok(chronicle.map(|chronicle| Chapter { chronicle, transaction_id, events }))
+        Ok(chronicle.map(|chronicle| Chapter { chronicle, transaction_id, is_link, events }))
     }
 }

@@ -1,6 +1,6 @@
 //! Lists of transactions, for reconciliation: off the hot path, one customer locked at a time.
 
-use super::{FIRST_CUSTOMER, Ledger, Shown, answer, index::Seat, shards::SHARDS};
+use super::{FIRST_CUSTOMER, Ledger, Shown, answer, index::Seat, recall::Recalled, shards::SHARDS};
 use crate::domain::{
     brief::Flags,
     refusal::Refusal,
@@ -165,7 +165,7 @@ impl Ledger {
                 None => return Ok(None),
             },
         };
-        let transaction = recalled.transaction;
+        let Some(Recalled { transaction, .. }) = recalled else { return Ok(None) };
         let (opening, now) = (&transaction.opening, pick.now);
         let flags = Flags::of(&transaction.flags());
         if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, transaction.status(now), flags) {

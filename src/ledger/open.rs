@@ -163,7 +163,7 @@ impl Ledger {
     }
 
     /// Whether another transaction may be opened that is no fact yet.
-    fn has_room(&self) -> Result<(), Refusal> {
+    pub(super) fn has_room(&self) -> Result<(), Refusal> {
         if self.transactions.load(Ordering::Relaxed) >= self.bounds.transactions_max {
             return Err(Refusal::Full(self.bounds.transactions_max));
         }

@@ -48,6 +48,11 @@ pub(super) struct Stripe {
 }
 
 impl Recalled {
+    /// One that begins with its last record.
+    pub(super) fn begun(key: u64, seat: Seat, place: Place, transaction: Transaction) -> Self {
+        Self { key, seat, place, root: place, transaction }
+    }
+
     fn is(&self, key: u64, merchant: &str, id: &str) -> bool {
         let opening = &self.transaction.opening;
         self.key == key && opening.id.as_ref() == id && opening.merchant.as_str() == merchant
@@ -265,14 +270,14 @@ impl Ledger {
                 self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
             if let Some(brief) = brief.filter(|brief| brief.place >= self.begins_at) {
                 let known = self.recall(key, seat, brief.place)?;
-                if known.is(key, merchant, id) {
+                if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {
                     return Ok(Some(Box::new(known)));
                 }
             }
         }
         for (seat, place) in self.past(key)? {
             let known = self.recall(key, seat, place)?;
-            if known.is(key, merchant, id) {
+            if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {
                 return Ok(Some(Box::new(known)));
             }
         }
@@ -303,8 +308,9 @@ impl Ledger {
         Ok(found)
     }
 
-    /// Reads a transaction from its last record back to the one that opened it.
-    pub(super) fn recall(&self, key: u64, seat: Seat, last: Place) -> Result<Recalled, Refusal> {
+    /// Reads a transaction from its last record back to the one that opened it; `None`: it was linked from here to a
+    /// customer.
+    pub(super) fn recall(&self, key: u64, seat: Seat, last: Place) -> Result<Option<Recalled>, Refusal> {
         let unreadable = |what: String| Refusal::Unreadable(what);
         let mut body = Vec::with_capacity(512);
         let mut later: Vec<SmallVec<[Noted; 1]>> = Vec::new();
@@ -322,10 +328,13 @@ impl Ledger {
                     event::Recorded::Customer(Event::Opened { slot, opening }) if slot == seat.slot => {
                         opened = Some(opening);
                     }
-                    event::Recorded::Customer(Event::Carried { slot, opening, facts, .. }) if slot == seat.slot => {
+                    event::Recorded::Customer(
+                        Event::Carried { slot, opening, facts, .. } | Event::Linked { slot, opening, facts, .. },
+                    ) if slot == seat.slot => {
                         opened = Some(opening);
                         noted.extend(facts);
                     }
+                    event::Recorded::Customer(Event::Unlinked { slot, .. }) if slot == seat.slot => return Ok(None),
                     event::Recorded::Customer(Event::Happened { slot, previous: before, noted: fact, .. })
                         if slot == seat.slot =>
                     {
@@ -342,7 +351,7 @@ impl Ledger {
                 opening.level = opening.level.map(now);
                 let mut transaction = Transaction::open(opening);
                 later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
-                return Ok(Recalled { key, seat, place: last, root: place, transaction });
+                return Ok(Some(Recalled { key, seat, place: last, root: place, transaction }));
             }
             match previous {
                 // A chain only leads back.

@@ -88,6 +88,8 @@ impl Shard {
                 behind = spot + 1;
             }
         }
+        let others = self.others.iter_mut().filter(|(number, _)| numbers.contains(number));
+        found.extend(others.map(|(_, customer)| customer));
         found
     }
 

@@ -20,7 +20,7 @@ use levelgate::{
         time::Millis,
     },
     journal::Lsn,
-    ledger::{Admitted, Applying, Find, Mark, Whole},
+    ledger::{Admitted, Applying, Find, Mark, Whole, Whose},
 };
 use std::path::Path;
 
@@ -30,10 +30,11 @@ const INSTRUMENTS: [&str; 3] = ["st_a", "st_b", "st_c"];
 const LABELS: [&str; 4] = ["plain", "vip", "stopped", "leaving"];
 const LEVELS: [&str; 3] = ["open", "gold", "unknown"];
 
-/// Adds the merchant to a configuration.
-pub fn configure(folder: &Path) {
+/// Adds the merchant to a configuration; `is_crm`: payments name customers by the merchant's identifier, and not by ours.
+pub fn configure(folder: &Path, is_crm: bool) {
+    let mode = if is_crm { "crm" } else { "payment_gateway" };
     let mut file = format!(
-        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = \"crm\"\nraise_delay = \"2h\"\n\
+        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = {mode:?}\nraise_delay = \"2h\"\n\
          reset_individual_settings_on_level_change = true\n[registration]\nallow_any_identifier = true\n\
          email = {{ unique = true }}\nmerge_on_duplicate = true\n[[gates]]\nid = \"g\"\n\
          [[projects]]\nid = \"web\"\n  [[projects.endpoints]]\n  id = \"web\"\n  currency = \"EUR\"\n  gates = [\"g\"]\n"
@@ -89,12 +90,17 @@ pub enum Deed {
         customer: String,
         into: String,
     },
+    /// A transaction that had no customer becomes somebody's.
+    Link {
+        transaction: String,
+        customer: String,
+    },
 }
 
 impl Deed {
     /// Whether it makes more than one record.
     pub fn reaches_many(&self) -> bool {
-        matches!(self, Self::Signal { instrument: Some(_), .. } | Self::Merge { .. })
+        matches!(self, Self::Signal { instrument: Some(_), .. } | Self::Merge { .. } | Self::Link { .. })
     }
 }
 
@@ -107,13 +113,24 @@ fn euro() -> Currency {
 }
 
 /// What comes next: something that staff do with one of so many customers, or a payment as a line.
-pub fn next(chance: &mut Chance, n: usize, at: &str, now: i64, customers: &[u64]) -> Result<Deed, String> {
+pub fn next(
+    chance: &mut Chance,
+    (n, is_crm): (usize, bool),
+    at: &str,
+    now: i64,
+    customers: &[u64],
+) -> Result<Deed, String> {
     let who = format!("w{}", chance.between(0, 5));
     if chance.percent(30) {
         let instrument = chance.percent(60).then(|| *chance.pick(&INSTRUMENTS));
         let op = chance.word(&["payment", "payment", "reserve"]);
         let mut line = side::line(op, at, MERCHANT, &who, instrument);
         line.text("transaction_id", &format!("w{n}"));
+        if !is_crm {
+            line.drop("merchant_customer_identifier");
+            let known = customers.iter().filter(|_| chance.percent(40)).last();
+            line.text("customer_id", &known.map_or("7".to_owned(), u64::to_string));
+        }
         line.text("customer_level", chance.word(&["open", "gold"]));
         if chance.percent(40) {
             let mail = format!("{{\"email\": \"m{}@example.com\", \"city\": \"Wien\"}}", chance.between(0, 7));
@@ -126,6 +143,11 @@ pub fn next(chance: &mut Chance, n: usize, at: &str, now: i64, customers: &[u64]
         return Ok(Deed::Register { who: chance.percent(85).then_some(who), said: says(chance), created });
     }
     let customer = chance.pick(customers).to_string();
+    if !is_crm && chance.percent(30) {
+        // Most often one of the last payments by somebody unknown, if it was one.
+        let back = usize::try_from(chance.between(1, 60)).expect("a number");
+        return Ok(Deed::Link { transaction: format!("w{}", n.saturating_sub(back)), customer });
+    }
     Ok(match chance.between(1, 100) {
         1..=8 => Deed::Merge { customer, into: chance.pick(customers).to_string() },
         9..=40 => Deed::Amend { customer, said: says(chance) },
@@ -241,6 +263,11 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             let (number, lsn) = ledger.merge(merchant, customer, into, hand)?;
             Ok((number.to_string(), lsn))
         }
+        Deed::Link { transaction, customer } => {
+            let _inside = ledger.enter();
+            let lsn = ledger.link(merchant, transaction, Whose::Known(customer), hand)?.1;
+            Ok((customer.clone(), lsn))
+        }
         Deed::Delete { customer } => {
             let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
@@ -287,6 +314,7 @@ fn document(stage: &Stage, customer: &str, now: Millis) -> String {
         let moves = shown_short(before) != shown_short(behind);
         steps +=
             &format!("\n  {} {:?} {:?} {:?} {events:?} {moves}", told.at, told.source, told.by, chapter.transaction_id);
+        steps += if chapter.is_link { " linked" } else { "" };
     });
     match read {
         Ok(()) => shown + &steps,

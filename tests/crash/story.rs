@@ -153,6 +153,11 @@ pub fn is_of_staff(line: &str) -> bool {
     line.contains(&format!("\"merchant\": {:?}", staff::MERCHANT))
 }
 
+/// Whether the staff's merchant names customers by an identifier of its own: in every other workload.
+fn is_staff_crm(seed: u64) -> bool {
+    seed.is_multiple_of(2)
+}
+
 fn is_of_side(line: &str) -> bool {
     side::MERCHANTS.iter().any(|merchant| line.contains(&format!("\"merchant\": {merchant:?}")))
 }
@@ -164,11 +169,12 @@ impl Story {
         let config = tempfile::tempdir().expect("a temporary folder");
         let setup: Setup = configure(&mut chance, config.path());
         side::configure(config.path());
-        staff::configure(config.path());
+        let is_crm = is_staff_crm(seed);
+        staff::configure(config.path(), is_crm);
         let first = Form::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
         let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
         merchants.extend(side::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));
-        merchants.push((staff::MERCHANT.to_owned(), true));
+        merchants.push((staff::MERCHANT.to_owned(), is_crm));
         let mut forms = vec![first.clone()];
         let mut story = Self { seed, first, merchants, steps: Vec::new(), config };
         let mut told = Told::nothing(&story);
@@ -178,7 +184,7 @@ impl Story {
             let act = if generator.chance.percent(mix.reloads) {
                 Act::Reload(reload(&mut generator, &mut forms, story.config.path(), &about))
             } else {
-                next(&mut generator, &told, mix, n)
+                next(&mut generator, &told, mix, (n, is_crm))
             };
             let last = told.twin.journal().last().0;
             let said = told.tell(&act, &about).map(|(said, answer)| {
@@ -216,7 +222,7 @@ fn reload(generator: &mut Generator, forms: &mut Vec<Form>, config: &Path, about
 }
 
 /// What comes next.
-fn next(generator: &mut Generator, told: &Told, mix: Mix, n: usize) -> Act {
+fn next(generator: &mut Generator, told: &Told, mix: Mix, (n, is_crm): (usize, bool)) -> Act {
     let mut left = generator.chance.between(1, 100);
     let mut is = |share: i64| {
         left -= share;
@@ -240,7 +246,7 @@ fn next(generator: &mut Generator, told: &Told, mix: Mix, n: usize) -> Act {
     let (now, at) = (generator.seen, written(generator.seen));
     let chance = &mut generator.chance;
     if is_staff {
-        return match staff::next(chance, n, &at, now, &staff::numbers(&told.twin)) {
+        return match staff::next(chance, (n, is_crm), &at, now, &staff::numbers(&told.twin)) {
             Ok(deed) => Act::Staff { deed, at },
             Err(line) => Act::Line(line),
         };

@@ -51,6 +51,7 @@ fn each_role_may_do_what_it_is_for() {
         ("POST", acme, reserve.as_str(), 401, 200, 403, 200),
         ("POST", globex, reserve.as_str(), 401, 403, 403, 200),
         ("GET", "/v1/merchants/acme/transactions/t1", "", 401, 200, 200, 200),
+        ("POST", "/v1/merchants/acme/transactions/t1/customer", "{}", 401, 403, 403, 409),
         ("GET", "/v1/merchants/globex", "", 401, 403, 200, 200),
         ("GET", "/v1/status", "", 401, 200, 200, 200),
         ("POST", "/v1/reload", "", 401, 403, 403, 200),

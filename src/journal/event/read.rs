@@ -17,6 +17,7 @@ use crate::domain::{
     payment::SentLevel,
     profile::Chronicle,
     rules::Attribute,
+    time::Millis,
     transaction::{Content, Fact, Noted, Opening, Place, Violation},
     usage::{BookKey, Contribution},
 };
@@ -94,7 +95,22 @@ impl<'a> Events<'a> {
                 Event::Opened { slot, opening }
             }
             tag::HAPPENED => happened(bytes)?,
-            tag::CARRIED => carried(bytes)?,
+            tag::CARRIED => {
+                let [has_hold, left] = bytes.bits("option of Carried")?;
+                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold)?;
+                Event::Carried { slot, opening, facts, upshot, left, at }
+            }
+            tag::LINKED => {
+                let [has_hold] = bytes.bits("option of Linked")?;
+                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold)?;
+                Event::Linked { slot, opening, facts, upshot, at }
+            }
+            tag::UNLINKED => {
+                let [has_left] = bytes.bits("option of Unlinked")?;
+                let (slot, at) = (bytes.small()?, bytes.time()?);
+                let left = if has_left { Some(bytes.number()?) } else { None };
+                Event::Unlinked { slot, left, at }
+            }
             _ => return common(tag, at, bytes).map(|event| Some(Recorded::Common(event))),
         };
         Ok(Some(Recorded::Customer(event)))
@@ -250,12 +266,14 @@ fn happened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
     Ok(Event::Happened { slot, previous, noted, upshot, left })
 }
 
-fn carried(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
-    let [has_hold, left] = bytes.bits("option of Carried")?;
+/// A transaction with all that followed: its slot, what opened it, the facts, what it has come to, when it was written.
+type Whole = (u32, Opening, Vec<Noted>, Upshot, Millis);
+
+fn whole(bytes: &mut Bytes<'_>, has_hold: bool) -> Result<Whole, DecodeError> {
     let (at, upshot) = (bytes.time()?, upshot(bytes, has_hold)?);
     let facts = (0..bytes.number()?).map(|_| noted(bytes)).collect::<Result<_, _>>()?;
     let (slot, opening) = opening(bytes)?;
-    Ok(Event::Carried { slot, opening, facts, upshot, left, at })
+    Ok((slot, opening, facts, upshot, at))
 }
 
 fn noted(bytes: &mut Bytes<'_>) -> Result<Noted, DecodeError> {

@@ -135,10 +135,10 @@ fn what_is_not_written_is_not_read() {
     for (bytes, want) in [
         ("", "the record holds no event"),
         ("00", "byte 0: no event has the tag 0; a newer levelgate may have written it"),
-        ("18", "byte 0: no event has the tag 24; a newer levelgate may have written it"),
+        ("1a", "byte 0: no event has the tag 26; a newer levelgate may have written it"),
         ("04", "byte 1: the record ends within an event"),
         ("0409", "byte 1: 9 is no signal; a newer levelgate may have written it"),
-        ("04010218", "byte 3: no event has the tag 24; a newer levelgate may have written it"),
+        ("0401021a", "byte 3: no event has the tag 26; a newer levelgate may have written it"),
         ("04018000", "byte 2: no number that this format writes"),
         ("0401ffffffffffffffffff02", "byte 2: no number that this format writes"),
         ("040180808080808080808080", "byte 2: no number that this format writes"),

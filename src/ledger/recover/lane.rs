@@ -206,6 +206,13 @@ impl Lane {
                 }
             }
             Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
+            Event::Linked { opening, at, .. } => {
+                self.opened += 1;
+                self.newest = self.newest.max(Some(*at));
+                key = self.key.transaction(opening.merchant.as_str(), &opening.id);
+                self.currencies.insert(opening.content.currency);
+            }
+            Event::Unlinked { at, .. } => self.newest = self.newest.max(Some(*at)),
             Event::Carried { opening, at, .. } => {
                 self.newest = self.newest.max(Some(*at));
                 key = self.key.transaction(opening.merchant.as_str(), &opening.id);
@@ -218,6 +225,7 @@ impl Lane {
         let came_late = match event {
             Event::Happened { slot, left: Some(left), .. } => Some((left.key, *slot)),
             Event::Carried { slot, left: true, .. } => Some((key, *slot)),
+            Event::Unlinked { slot, left: Some(key), .. } => Some((*key, *slot)),
             _ => None,
         };
         if let Some((key, slot)) = came_late {

@@ -162,9 +162,14 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         ),
     ];
     let facts = proptest::collection::vec((time(), some_fact()).prop_map(|(at, fact)| Noted { at, fact }), 0..6);
-    let carried = (any::<u32>(), some_opening(), facts, upshot(), any::<bool>(), time())
-        .prop_map(|(slot, opening, facts, upshot, left, at)| Event::Carried { slot, opening, facts, upshot, left, at });
-    let customer = prop_oneof![7 => customer, 1 => carried];
+    let whole = (any::<u32>(), some_opening(), facts, upshot(), option::of(any::<bool>()), time());
+    let whole = whole.prop_map(|(slot, opening, facts, upshot, left, at)| match left {
+        Some(left) => Event::Carried { slot, opening, facts, upshot, left, at },
+        None => Event::Linked { slot, opening, facts, upshot, at },
+    });
+    let unlinked = (any::<u32>(), option::of(any::<u64>()), time());
+    let unlinked = unlinked.prop_map(|(slot, left, at)| Event::Unlinked { slot, left, at });
+    let customer = prop_oneof![7 => customer, 1 => whole, 1 => unlinked];
     let common = prop_oneof![
         (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| Common::InstrumentBlocked { id, blocked, at }),
         (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {

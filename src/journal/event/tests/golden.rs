@@ -54,6 +54,14 @@ pub(super) fn carried(all: bool, facts: &[Fact]) -> Recorded {
     Recorded::Customer(Event::Carried { slot: 300, opening: opening(), facts, upshot, left: all, at: Millis(4) })
 }
 
+/// A transaction that becomes somebody's, of the same bytes as [`carried`] but for their beginning.
+fn linked(all: bool, facts: &[Fact]) -> Recorded {
+    let Recorded::Customer(Event::Carried { slot, opening, facts, upshot, at, .. }) = carried(all, facts) else {
+        unreachable!("it was carried")
+    };
+    Recorded::Customer(Event::Linked { slot, opening, facts, upshot, at })
+}
+
 pub(super) fn attributes() -> Attributes {
     let mut attributes = Attributes::default();
     attributes.set(Attribute::Email, "a@b");
@@ -344,6 +352,19 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             "0803080205ac020601020101090101690101060400ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a090807060504030201\
              00000170016502010000",
         ),
+        (
+            "linked",
+            linked(false, &[]),
+            "1800080205ac02000000ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010000",
+        ),
+        (
+            "linked, with all",
+            linked(true, &[Fact::Extended { until: Millis(2) }]),
+            "1801080205ac0206010101060400ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a0908070605040302010000017001650201\
+             0000",
+        ),
+        ("unlinked", customer(Event::Unlinked { slot: 300, left: None, at }), "1900ac0202"),
+        ("unlinked, left", customer(Event::Unlinked { slot: 300, left: Some(300), at }), "1901ac0202ac02"),
         ("configured", Recorded::Common(Common::Configured { version: "v1".into(), at }), "4202763102"),
         (
             "level put",

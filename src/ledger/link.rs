@@ -1,0 +1,146 @@
+//! A transaction that had no customer becomes somebody's: one who is known, or one who is made for it. It is written once
+//! more, whole, and counts from then on as one of that customer's, in its own time.
+
+use super::{
+    Ledger,
+    customers::{Admitted, Applying},
+    index::Seat,
+    recall::Recalled,
+};
+use crate::{
+    domain::{
+        brief::Upshot,
+        customer::{Customer, Event},
+        level,
+        payment::SentLevel,
+        profile::Author,
+        refusal::Refusal,
+        rules::Merchant,
+        time::Millis,
+        transaction::{Fact, Opened, Opening, Resolution, Transaction},
+    },
+    journal::Lsn,
+};
+use std::sync::atomic::Ordering;
+
+/// Whose a transaction becomes.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// A customer's, by `customer_id`.
+    Known(&'a str),
+    /// That of somebody who is registered for it, by the merchant's policy.
+    New(&'a Applying<'a>),
+}
+
+impl Ledger {
+    /// Links a transaction that has no customer to one. It counts there under the level that the customer has now; no limit
+    /// keeps it out, because it has happened. Asked again for the same customer it changes nothing. Returns whether a
+    /// customer was made, and the record that it rests on. Whoever calls is inside ([`Ledger::enter`]), and has looked at
+    /// the merchant there.
+    ///
+    /// # Errors
+    /// The transaction is not known, or is another's; the customer is not known to the merchant, or cannot be registered;
+    /// memory is full. A refusal makes nobody.
+    pub fn link(
+        &self,
+        merchant: &Merchant,
+        transaction_id: &str,
+        whose: Whose<'_>,
+        (author, now): (Author, Millis),
+    ) -> Result<(bool, Lsn), Refusal> {
+        let id = merchant.id.as_str();
+        let key = self.key.transaction(id, transaction_id);
+        let mut stripe = self.id_stripes.lock(key);
+        let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
+        let known = self.find(&mut stripe, key, id, transaction_id)?.ok_or_else(unknown)?;
+        let from = known.seat;
+        if known.transaction.opening.resolution != Resolution::Bypassed {
+            let customer_id = self.identities.leads.of(from.customer).to_string();
+            let is_this = |named| self.household_at(id, named).is_ok_and(|(head, _)| head.to_string() == customer_id);
+            return match whose {
+                Whose::Known(named) if is_this(named) => Ok((false, self.journal.last())),
+                _ => Err(Refusal::HasCustomer { transaction_id: transaction_id.to_owned(), customer_id }),
+            };
+        }
+        self.has_room()?;
+        let (number, is_new) = match whose {
+            Whose::Known(named) => (self.household_at(id, named)?.0, false),
+            Whose::New(applying) => match self.admit(applying, now)?.0 {
+                Admitted::Made(number) => (number, true),
+                Admitted::Merged(number) => (number, false),
+                Admitted::Known(number) => {
+                    let field = merchant.registration.primary_identifier.word();
+                    return Err(Refusal::Taken { field, customer_id: number.to_string() });
+                }
+            },
+        };
+        loop {
+            // Whoever is part of another by now is reached there.
+            let number = self.identities.leads.of(number);
+            let mut shards = self.customers.lock_all(&[number, from.customer]);
+            let mut both = shards.several(&[number, from.customer]);
+            both.sort_unstable_by_key(|customer| customer.number != number);
+            let [customer, nobody] = both.as_mut_slice() else { return Err(unknown()) };
+            if customer.merged_into().is_some() {
+                continue;
+            }
+            let now = self.settle(customer, now).max(self.settle(nobody, now));
+            let content = known.transaction.opening.content;
+            let stored = customer.levels[content.direction as usize];
+            let (direction, currency) = (content.direction, content.currency);
+            let resolved =
+                level::resolve(merchant, stored, SentLevel::Absent, direction, currency, content.project).in_force;
+            let Recalled { transaction: Transaction { opening, facts, .. }, .. } = known.clone();
+            let opening = Opening {
+                level: Some(resolved.name),
+                level_source: resolved.source,
+                resolution: Resolution::Found,
+                stranger: None,
+                ..opening
+            };
+            let mut transaction = Transaction::open(opening.clone());
+            facts.iter().for_each(|noted| transaction.note(noted.clone()));
+            let (slot, upshot) = (customer.briefs.next_slot(), Upshot::of(&transaction));
+            let mut events = vec![Event::Linked { slot, opening, facts, upshot, at: now }];
+            events.extend(self.paid_by(customer, &transaction, now));
+            let has_left = nobody.briefs.get(from.slot).is_none();
+            let gone = Event::Unlinked { slot: from.slot, left: has_left.then_some(key), at: now };
+            let steps = vec![(&mut **customer, key, events), (&mut **nobody, key, vec![gone])];
+            let (recorded, last) = self.record_together(steps, None, (author, now));
+            let [there, here] = recorded.as_slice() else { return Err(unknown()) };
+            if has_left {
+                self.late.insert(key, from, here.place);
+            }
+            drop(shards);
+            let seat = Seat { customer: number, slot };
+            stripe.held = Some(Box::new(Recalled::begun(key, seat, there.place, transaction)));
+            stripe.seats.remove(key, from);
+            stripe.seats.insert(key, seat);
+            self.transactions.fetch_add(1, Ordering::Relaxed);
+            return Ok((is_new, last));
+        }
+    }
+
+    /// What is to be recorded of the instruments that a transaction named, as if it had been the customer's all along.
+    fn paid_by(&self, customer: &Customer, transaction: &Transaction, now: Millis) -> Vec<Event> {
+        let opening = &transaction.opening;
+        let offered = opening.instrument.as_deref().filter(|_| opening.opened != Opened::Denied);
+        let captures: Vec<Option<&str>> = transaction
+            .facts
+            .iter()
+            .filter_map(|noted| match &noted.fact {
+                Fact::Approved { instrument, .. } => Some(instrument.as_deref()),
+                _ => None,
+            })
+            .collect();
+        let mut named: Vec<&str> = offered.into_iter().chain(captures.iter().copied().flatten()).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut events = self.newly_held(customer, named.into_iter(), now);
+        // One success for each transaction, by what its first capture was paid with.
+        if let Some(first) = captures.first() {
+            events.extend(Self::used(customer, first.or(opening.instrument.as_deref()).into_iter(), now));
+        }
+        events
+    }
+}
