@@ -280,7 +280,8 @@ pub fn beforehand(
     }
     if let Some((customer, resolved)) = customer.zip(decision.level) {
         let attributes = customer.attributes.missing_from(offered);
-        if !attributes.is_empty() {
+        // Of whoever is forgotten nothing is kept again.
+        if !attributes.is_empty() && !customer.is_erased() {
             events.push(Event::AttributesFilled { attributes, at: now });
         }
         if let Some(level) = resolved.stored {

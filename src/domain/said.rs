@@ -139,6 +139,11 @@ impl Said {
                 None => removed.push(*attribute),
             }
         }
+        // The key with which they would be kept is gone for good.
+        if let Some((attribute, _)) = set.iter().next().filter(|_| customer.is_erased()) {
+            let reason = format!("cannot be kept: customer {} asked to be forgotten and is", customer.number);
+            return Err(Refusal::NotAllowed { field: attribute.word(), reason });
+        }
         if !set.is_empty() || !removed.is_empty() {
             events.push(Event::Changed(Change::Attributes { set, removed: AttributeSet::of(&removed) }));
         }

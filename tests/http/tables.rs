@@ -297,6 +297,17 @@ fn whoever_asked_to_be_forgotten_is_and_no_file_yields_them() {
         assert_eq!(usage["totals"][0]["gross"]["amount"], "5.00", "amounts and counters stay");
         let denied = daemon.reserve(&with(zoe.clone(), &json!({ "transaction_id": "t2" }))).ok();
         assert_eq!(denied["code"], 19100, "{denied}");
+        // What could not be kept is refused, or stays away: nothing shows that is gone behind a restart.
+        let says = json!({ "first_name": "Zoeforgotten", "deposit_level": "gold" });
+        let refused = daemon.send("PATCH", &path, &says).problem(422);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("not_allowed"), &json!("first_name")), "{refused}");
+        let row = format!("customer_id,email\n{id},zoe.forgotten@example.com\n");
+        let refused = daemon.post_text(&format!("{CUSTOMERS}.csv"), &row).problem(422).to_string();
+        assert!(refused.contains("forgotten and is"), "{refused}");
+        let email = json!({ "transaction_id": "t3", "customer": { "email": "zoe.forgotten@example.com" } });
+        daemon.reserve(&with(zoe.clone(), &email)).ok();
+        assert_eq!(daemon.send("PATCH", &path, &json!({ "city": null })).ok()["erased"], true);
+        assert_eq!(daemon.get(&path).ok()["email"], Value::Null);
     };
     judge(&daemon);
     daemon.kill_and_start();
