@@ -280,9 +280,7 @@ fn change_all(
             let id = id?;
             counts.count(&id, change(into, asked, &id));
             jobs.step(running, counts.selected)?;
-            if counts.selected.is_multiple_of(jobs::MARK_EVERY) {
-                jobs.mark(&mut job, journal, counts.selected, &counts.bare())?;
-            }
+            jobs.mark(&mut job, journal, counts.selected, &counts.bare())?;
         }
         Ok(())
     };

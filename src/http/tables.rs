@@ -12,12 +12,7 @@ use super::{
 use crate::{
     config::body::object,
     csv::{Levels, Mock, template},
-    domain::{
-        name::Name,
-        refusal::Refusal,
-        registration::{Identifier, Source},
-        rules::Direction,
-    },
+    domain::{name::Name, refusal::Refusal, rules::Direction},
     journal::jobs::{Draft, Job},
 };
 use axum::{
@@ -272,17 +267,10 @@ fn take_all(
     mut imported: Imported,
 ) -> Result<Value, Problem> {
     let journal = into.ledger.journal();
-    // A row that is known by nothing but the id that is made for it would make another customer each time.
-    let names_nobody = into.merchant.registration.makes_external_id(Source::Import)
-        && into.merchant.registration.primary_identifier == Identifier::ExternalId;
-    let every = if names_nobody { 1 } else { jobs::MARK_EVERY };
     let rows = BufReader::new(job.reader());
     let mut step = |so_far: &Imported| {
         jobs.step(running, so_far.rows)?;
-        if so_far.rows.is_multiple_of(every) {
-            jobs.mark(&mut job, journal, so_far.rows, &so_far.counts())?;
-        }
-        Ok(())
+        jobs.mark(&mut job, journal, so_far.rows, &so_far.counts())
     };
     let done = table::take_rows(into, rows, bad_lines, &mut imported, &mut step);
     done.map_err(|error| interrupted(running, &error))?;

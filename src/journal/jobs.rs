@@ -4,8 +4,9 @@
 //! it. From then on it is a commitment: whoever finds it at a start finishes it. The steps themselves are records of the
 //! journal like any others; doing one twice must change nothing.
 //!
-//! **How far it is** is said now and then by a mark, which names the number of the journal's last record then. A mark
-//! holds only if the journal still has that record: what a power cut has taken from the journal is done again.
+//! **How far it is** is said by a mark behind each step, which names the number of the journal's last record then. A mark
+//! holds only if the journal still has that record: what a kill or a power cut has taken from the journal is done again,
+//! and nothing else is, but for a step whose mark was being written.
 //!
 //! **What is personal in it.** Everything but marks is sealed with a key of the job's own in the file of [`Keys`], under
 //! a number that no customer has. When the job ends its file is removed and its key erased, so that copies of the
@@ -202,7 +203,11 @@ impl Shelf {
             }
             (mark, at) = (Mark { done: word(0), kept: kept.to_vec() }, frames.at);
         }
-        file.truncate(at)?;
+        if file.len()? > at {
+            file.truncate(at)?;
+            // Numbers of records that were lost are given again: what names them must not come back.
+            file.sync()?;
+        }
         Ok(Job { shelf: Arc::clone(self), number, file, at, what, mark })
     }
 
@@ -385,6 +390,9 @@ impl Job {
     /// # Errors
     /// It cannot be written; the job is where it was.
     pub fn mark(&mut self, mark: &Mark, last: Lsn) -> io::Result<()> {
+        if self.shelf.store.is_none() {
+            return Ok(());
+        }
         let mut body = Vec::with_capacity(16 + mark.kept.len());
         body.extend_from_slice(&mark.done.to_le_bytes());
         body.extend_from_slice(&last.0.to_le_bytes());

@@ -196,3 +196,45 @@ fn a_copy_of_a_folder_holds_the_jobs_that_had_begun() {
     assert_eq!(customers(&mut restored.wire()), ROWS);
     assert!(!was_in_time || restored.log().contains("goes on"), "{}", restored.log());
 }
+
+#[test]
+fn what_staff_change_behind_a_row_stays_though_the_job_is_cut_off() {
+    for sync in ["interval", "always"] {
+        let setup = Setup::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
+        let mut daemon = Daemon::start(&setup);
+        let (mut wire, mut watching, table) = (daemon.wire(), daemon.wire(), table());
+        let mut changed = Vec::new();
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| wire.call("POST", TABLE, &table));
+            let mut done = 0;
+            // The youngest rows: nothing but a mark behind them tells that they are taken.
+            while changed.len() < 40 {
+                eventually("a row more is taken", || {
+                    let now = job(&mut watching, "spring").filter(|job| job["state"] != "trying");
+                    let rows = now.and_then(|job| job["rows_done"].as_u64()).unwrap_or(0);
+                    let is_more = rows > done + 1;
+                    done = done.max(rows);
+                    is_more
+                });
+                let who = format!("row-{}", done - 2);
+                let found =
+                    watching.get(&format!("{CUSTOMERS}?merchant_customer_identifier={who}")).expect("an answer");
+                let path =
+                    format!("{CUSTOMERS}/{}", found.ok()["customers"][0]["customer_id"].as_str().expect("an id"));
+                let email = json!({ "email": format!("staff-{done}@example.com") });
+                watching.call("PATCH", &path, &email.to_string()).expect("an answer").ok();
+                changed.push((path, email));
+            }
+            daemon.kill();
+            sending.join().expect("it is sent");
+        });
+        let daemon = Daemon::start(&setup);
+        let mut wire = daemon.wire();
+        done(&mut wire, "spring");
+        assert_eq!(customers(&mut wire), ROWS);
+        for (path, email) in &changed {
+            let shown = wire.get(path).expect("an answer").ok();
+            assert_eq!(shown["email"], email["email"], "sync = {sync}: {shown}");
+        }
+    }
+}
