@@ -115,13 +115,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         level::resolve(merchant, stored, sent, payment.direction, payment.currency, project)
     });
     let in_force = resolved.map(|resolved| resolved.in_force);
-    let layers = Layers {
-        individual: customer
-            .zip(in_force)
-            .and_then(|(c, level)| c.settings_for(payment.direction, payment.currency, level.name)),
-        level: in_force.and_then(|level| level.level),
-        endpoint: payment.endpoint,
-    };
+    let layers = layers(payment, customer, resolved);
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
     let mut refuse = |code| found.push(Violation { code, filter: None, pair: None });
     let direction_blocked = match payment.direction {
@@ -204,6 +198,19 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         gates,
         level: resolved,
         explanation,
+    }
+}
+
+/// Where the settings of a payment's method are looked for. Individual ones that go because the payment brings another
+/// level are gone for the payment that brings it: it is the first one under that level.
+#[must_use]
+pub fn layers<'a>(payment: &Payment<'a>, customer: Option<&'a Customer>, level: Option<Resolved<'a>>) -> Layers<'a> {
+    let (direction, currency) = (payment.direction, payment.currency);
+    let keeps = level.filter(|level| level.stored.is_none() || !payment.merchant.reset_settings_on_level_change);
+    Layers {
+        individual: customer.zip(keeps).and_then(|(c, level)| c.settings_for(direction, currency, level.in_force.name)),
+        level: level.and_then(|level| level.in_force.level),
+        endpoint: payment.endpoint,
     }
 }
 

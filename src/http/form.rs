@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{
         codes::Code,
+        decide::layers,
         limits::Headroom,
         money::Minor,
         name::Name,
@@ -34,13 +35,7 @@ impl Desk {
         let only = payment.method.take();
         let now = self.clock.now(payment.occurred_at)?;
         let form = self.ledger.ask(&rules, &payment, now, None, |customer, decision, resolution, now| {
-            let in_force = decision.level.map(|resolved| resolved.in_force);
-            let (direction, currency) = (payment.direction, payment.currency);
-            let layers = Layers {
-                individual: customer.zip(in_force).and_then(|(c, l)| c.settings_for(direction, currency, l.name)),
-                level: in_force.and_then(|level| level.level),
-                endpoint: payment.endpoint,
-            };
+            let layers = layers(&payment, customer, decision.level);
             let blocked = decision.violations.iter().any(|violation| violation.code == Code::CustomerBlocked);
             let answer = Answer::checked(&payment, decision, customer, resolution, now);
             let methods =

@@ -166,6 +166,35 @@ fn a_change_of_level_drops_settings_where_the_merchant_says_so_whoever_changes_i
     }
 }
 
+#[test]
+fn settings_that_go_with_a_level_do_not_judge_the_payment_that_brings_the_other_one() {
+    for resets in [true, false] {
+        let daemon = Daemon::live(shop(&format!("reset_individual_settings_on_level_change = {resets}\n")));
+        let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice", "deposit_level": "gold" }));
+        let most = json!({ "global_limit": { "max_amount": "9.00" } });
+        for place in ["deposit/EUR/gold", "deposit/EUR/silver", "deposit/EUR/unknown"] {
+            settings(&daemon, &id, place, &most);
+        }
+        // Asked, shown and paid alike; and the next payment is judged as this one was.
+        let body = |level: &str| with(card("20.00"), &json!({ "customer_level": level }));
+        for level in ["silver", ""] {
+            let code = if resets { Value::Null } else { json!(19103) };
+            assert_eq!(daemon.check(&body(level)).ok()["code"], code, "{level:?}, resets: {resets}");
+            let form = with(form_body(), &json!({ "customer_level": level }));
+            let form = daemon.post("/v1/merchants/acme/payment-form", &form).ok();
+            let shown = form["methods"].as_array().expect("methods").iter().find(|method| method["method"] == "card");
+            let is_cut = shown.expect("card")["max"] == "9.00";
+            assert_eq!(is_cut, !resets, "{level:?}, resets: {resets}: {form}");
+        }
+        assert_eq!(daemon.check(&body("gold")).ok()["code"], 19103, "the same level is no change");
+        for n in 0..2 {
+            let paid = with(body("silver"), &json!({ "transaction_id": format!("t{n}") }));
+            let code = if resets { Value::Null } else { json!(19103) };
+            assert_eq!(daemon.reserve(&paid).ok()["code"], code, "{n}, resets: {resets}");
+        }
+    }
+}
+
 const LABELLED: [(&str, &str, &[&str]); 8] = [
     ("all", "suspended", &["block_transactions"]),
     ("in", "active", &["block_deposits"]),
