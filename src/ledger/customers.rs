@@ -190,6 +190,7 @@ impl Ledger {
         let recorded = self.record(&mut customer, 0, (author, now), &all);
         let digests = self.identities.of_customer(&customer);
         shard.insert(number, customer);
+        self.customers_made.fetch_add(1, Ordering::Relaxed);
         drop(shard);
         self.identities.insert_all(digests, number);
         Ok((Admitted::Made(number), Lsn(recorded.number)))

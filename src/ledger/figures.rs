@@ -1,6 +1,6 @@
 //! What a ledger says of itself: for operators, metrics and benches.
 
-use super::{FIRST_CUSTOMER, Ledger, MadeLevel};
+use super::{Ledger, MadeLevel};
 use crate::domain::{money::Currency, name::Name};
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ impl Ledger {
     /// How many customers there are.
     #[must_use]
     pub fn customers_len(&self) -> u64 {
-        self.next_customer.load(Ordering::Relaxed) - FIRST_CUSTOMER
+        self.customers_made.load(Ordering::Relaxed)
     }
 
     /// How many transactions are held.
@@ -53,3 +53,6 @@ impl Ledger {
         self.currencies.all().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

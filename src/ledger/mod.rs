@@ -143,6 +143,8 @@ pub struct Ledger {
     currencies: HeldCurrencies,
     made_levels: levels::MadeLevels,
     next_customer: AtomicU64,
+    /// How many there are: fewer than numbers, where one was given out and nothing came of it.
+    customers_made: AtomicU64,
     transactions: Apart<AtomicU64>,
     /// How many transactions have left memory: while none has, no new id is looked for in the archive.
     left: AtomicU64,
@@ -209,6 +211,7 @@ impl Ledger {
             currencies: HeldCurrencies::default(),
             made_levels: levels::MadeLevels::default(),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
+            customers_made: AtomicU64::new(0),
             transactions: Apart::default(),
             left: AtomicU64::new(0),
             begins_at: Place(0),

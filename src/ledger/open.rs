@@ -157,6 +157,7 @@ impl Ledger {
         let answer = self.open_for(entered, &mut Household::of(&mut customer), seats, now)?;
         let digests = self.identities.of_customer(&customer);
         shard.insert(number, customer);
+        self.customers_made.fetch_add(1, Ordering::Relaxed);
         drop(shard);
         self.identities.insert_all(digests, number);
         Ok(answer)

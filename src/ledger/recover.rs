@@ -225,7 +225,7 @@ impl Ledger {
         let mut ids: Vec<Vec<Seated>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
         let mut found_by = Vec::new();
         for (place, shard) in shards {
-            let (mut transactions, mut left) = (0, 0);
+            let (mut customers, mut transactions, mut left) = (0, 0, 0);
             for customer in shard.values() {
                 let number = customer.number;
                 for (nth, brief) in customer.briefs.starting_at(0) {
@@ -234,6 +234,7 @@ impl Ledger {
                 transactions += customer.briefs.len() as u64;
                 left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
                 if number >= FIRST_CUSTOMER {
+                    customers += 1;
                     self.identities.insert_all(self.identities.of_customer(customer), number);
                     customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
                     match customer.merged_into() {
@@ -246,6 +247,7 @@ impl Ledger {
                     }
                 }
             }
+            self.customers_made.fetch_add(customers, Ordering::Relaxed);
             self.transactions.fetch_add(transactions, Ordering::Relaxed);
             self.left.fetch_add(left, Ordering::Relaxed);
             *self.customers.shard(place) = shard;
