@@ -10,7 +10,7 @@
 
 #[path = "kill/chance.rs"]
 mod chance;
-#[path = "kill/model.rs"]
+#[path = "kill/model/mod.rs"]
 mod model;
 #[path = "kill/operation.rs"]
 mod operation;
@@ -22,6 +22,10 @@ mod reloads;
 mod said;
 #[path = "kill/setup.rs"]
 mod setup;
+#[path = "kill/staff.rs"]
+mod staff;
+#[path = "kill/verify.rs"]
+mod verify;
 #[path = "kill/wire.rs"]
 mod wire;
 #[path = "kill/worker.rs"]

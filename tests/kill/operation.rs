@@ -1,22 +1,20 @@
 //! What a client sends: the next operation of a seeded mix, with what must be answered to it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Decided, LEVELS, Person, Rules, Tx, WAYS, money};
+use crate::model::{Decided, LABELS, LEVELS, METHODS, Payment, People, Person, Rules, Tx, WAYS, Way, money};
 
 /// The customers of one client, whom no other client pays for, so that the order of their operations is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Book {
-    pub(crate) people: Vec<Person>,
-    pub(crate) blocked: BTreeSet<String>,
+    pub(crate) people: People,
     /// The configuration by which the next operations are judged.
     pub(crate) rules: Arc<Rules>,
     name: String,
-    sent: u64,
+    pub(crate) sent: u64,
 }
 
 /// What must be answered.
@@ -28,6 +26,8 @@ pub(crate) enum Expected {
     Moved(Stand),
     /// The customer's status behind a signal.
     Status(&'static str),
+    /// What staff changed, as it stands in the model.
+    Shown,
     /// A refusal that changes nothing.
     Refused(u16),
 }
@@ -41,10 +41,30 @@ pub(crate) fn stand(tx: &Tx) -> Stand {
     (tx.status(), money(amount), money(tx.cancelled), money(tx.refunded))
 }
 
+/// What of a customer staff change, and by which call.
+#[derive(Debug, Clone)]
+pub(crate) struct Staff {
+    pub(crate) method: &'static str,
+    /// What stands in the path behind the customer.
+    pub(crate) path: String,
+    pub(crate) of: Part,
+}
+
+/// A part of a customer that an answer shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// Individual settings of a way and a level.
+    Settings(Way, &'static str),
+    /// Own limits of a way.
+    Limits(Way),
+    /// Everything.
+    Document,
+}
+
 /// One operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Operation {
-    /// As a batch names it; `signal` is none of a batch.
+    /// As a batch names it; `signal` and `staff` are none of a batch.
     pub(crate) kind: &'static str,
     pub(crate) person: usize,
     pub(crate) tx: usize,
@@ -53,12 +73,19 @@ pub(crate) struct Operation {
     pub(crate) expected: Expected,
     /// What was answered of what stays as it was.
     pub(crate) told: Option<Value>,
+    /// The call, where it is one of staff's.
+    pub(crate) staff: Option<Staff>,
 }
 
 impl Operation {
     /// Whether it asks for a decision.
     pub(crate) fn decides(&self) -> bool {
         matches!(self.kind, "reserve" | "payment")
+    }
+
+    /// Whether it is about a customer and no transaction: sent again it is done again.
+    pub(crate) fn is_about_the_customer(&self) -> bool {
+        matches!(self.kind, "signal" | "staff")
     }
 }
 
@@ -70,29 +97,36 @@ impl Book {
     pub(crate) fn new(name: &str, each: usize) -> Book {
         let person = |merchant: &'static str, number: usize| {
             let name = format!("{name}-{merchant}-{number}");
-            Person { merchant, email: format!("{name}@example.com"), name, ..Person::default() }
+            let labels = vec![LABELS[0].0];
+            Person { merchant, email: format!("{name}@example.com"), name, labels, ..Person::default() }
         };
-        let mut people: Vec<Person> = ["acme", "globex"]
+        let mut all: Vec<Person> = ["acme", "globex"]
             .iter()
             .flat_map(|m| (0..each).map(move |n| (*m, n)))
             .map(|(m, n)| person(m, n))
             .collect();
         let id =
             Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
-        people.push(Person { stranger: true, id, ..person("globex", each) });
-        Book { people, blocked: BTreeSet::new(), rules: Arc::new(Rules::first()), name: name.to_owned(), sent: 0 }
+        all.push(Person { stranger: true, id, labels: Vec::new(), ..person("globex", each) });
+        let people = People { all, ..People::default() };
+        Book { people, rules: Arc::new(Rules::first()), name: name.to_owned(), sent: 0 }
     }
 
-    /// The path of a single call, and its body.
-    pub(crate) fn call(&self, operation: &Operation) -> (String, Value) {
-        let person = &self.people[operation.person];
+    /// The method of a single call, its path and its body.
+    pub(crate) fn call(&self, operation: &Operation) -> (&'static str, String, String) {
+        let person = &self.people.all[operation.person];
         let base = format!("/v1/merchants/{}", person.merchant);
         let mut body = operation.body.clone();
-        match operation.kind {
-            "signal" => {
-                let id = person.id.as_deref().expect("a customer who is signalled has a number");
-                (format!("{base}/customers/{id}/signals"), body)
-            }
+        let customer = || {
+            let id = person.id.as_deref().expect("a customer who is spoken of has a number");
+            format!("{base}/customers/{id}")
+        };
+        if let Some(staff) = &operation.staff {
+            let body = if body.is_null() { String::new() } else { body.to_string() };
+            return (staff.method, customer() + &staff.path, body);
+        }
+        let (path, body) = match operation.kind {
+            "signal" => (customer() + "/signals", body),
             "reserve" | "payment" => {
                 body["transaction_id"] = json!(person.txs[operation.tx].id);
                 body.as_object_mut().expect("an object").remove("outcome");
@@ -102,12 +136,13 @@ impl Book {
                 let step = if kind == "attempt" { "attempts" } else { kind };
                 (format!("{base}/transactions/{}/{step}", person.txs[operation.tx].id), body)
             }
-        }
+        };
+        ("POST", path, body.to_string())
     }
 
     /// The same as a line of a batch.
     pub(crate) fn line(&self, operation: &Operation) -> String {
-        let person = &self.people[operation.person];
+        let person = &self.people.all[operation.person];
         let mut line = operation.body.clone();
         line["op"] = json!(operation.kind);
         line["merchant"] = json!(person.merchant);
@@ -118,16 +153,20 @@ impl Book {
     /// The next operation. The model counts it at once: one that gets no answer is sent again until it has one.
     pub(crate) fn next(&mut self, chance: &mut Chance, in_batch: bool) -> Operation {
         self.sent += 1;
-        let place = chance.place(self.people.len());
-        let person = &self.people[place];
-        let is_known = person.exists && person.id.is_some();
+        let place = chance.place(self.people.all.len());
+        let person = &self.people.all[place];
         match chance.between(1, 100) {
-            1..=5 if !in_batch && is_known && !person.stranger => self.signal(chance, place),
-            6..=9 if is_known && !person.stranger => self.approve_unreserved(chance, place),
+            1..=5 if !in_batch && person.is_known() => self.signal(chance, place),
+            6..=9 if person.is_known() => self.approve_unreserved(chance, place),
             10..=45 if !person.txs.is_empty() => {
                 let recent = person.txs.len().saturating_sub(6);
                 let tx = recent + chance.place(person.txs.len() - recent);
                 self.transition(chance, place, tx).unwrap_or_else(|| self.pay(chance, place, in_batch))
+            }
+            46..=70 if !in_batch => {
+                let place = self.often_changed(chance, place);
+                let is_known = self.people.all[place].is_known();
+                if is_known { self.staff(chance, place) } else { self.pay(chance, place, false) }
             }
             _ => self.pay(chance, place, in_batch),
         }
@@ -135,7 +174,7 @@ impl Book {
 
     /// What names a customer, how that customer will be found, and whether the e-mail address was sent.
     fn naming(&self, chance: &mut Chance, place: usize) -> (Value, &'static str, bool) {
-        let person = &self.people[place];
+        let person = &self.people.all[place];
         let by_email = !person.stranger && person.has_email && chance.percent(15);
         let mut body = json!({});
         let resolution = match (person.merchant, &person.id) {
@@ -162,11 +201,12 @@ impl Book {
     fn pay(&mut self, chance: &mut Chance, place: usize, in_batch: bool) -> Operation {
         let way = if chance.percent(60) { WAYS[0] } else { chance.pick(WAYS) };
         // A gateway's customer gets a number by a call of its own, which the next ones name.
-        let creates = !self.people[place].exists;
+        let creates = !self.people.all[place].exists;
         let (mut body, resolution, sends_email) = self.naming(chance, place);
         let sent = chance.percent(50).then(|| chance.pick(LEVELS));
         let amount = chance.between(100, 4_000);
         let instrument = chance.percent(40).then(|| self.instrument(chance));
+        let method = chance.percent(40).then(|| chance.pick(METHODS).0);
         body["direction"] = json!(way.0);
         body["currency"] = json!(way.1);
         body["amount"] = json!(money(amount));
@@ -176,12 +216,16 @@ impl Book {
         if let Some(id) = &instrument {
             body["payment_instrument"] = json!(id);
         }
-        let person = &self.people[place];
-        let decided = person.decide(&self.rules, way, amount, sent, instrument.as_deref(), &self.blocked);
+        if let Some(method) = method {
+            body["payment_method"] = json!(method);
+        }
+        let payment = Payment { way, amount, level: sent, instrument: instrument.as_deref(), method };
+        let decided = self.people.decide(place, &self.rules, &payment);
         let denied = !decided.codes.is_empty();
         let level = decided.level.map_or("", |(name, _)| name);
-        let mut tx = Tx { id: self.fresh(), way, level, asked: amount, denied, ..Tx::default() };
-        tx.passes_by = person.stranger;
+        let outlier = self.people.head_of(place).bears("mark_outlier");
+        let mut tx = Tx { id: self.fresh(), way, level, asked: amount, denied, outlier, ..Tx::default() };
+        tx.passes_by = self.people.all[place].stranger;
         let is_payment = in_batch && !creates && chance.percent(60);
         if is_payment {
             let approved = chance.percent(75);
@@ -192,13 +236,12 @@ impl Book {
                 tx.declined = !approved;
             }
         }
-        let held = instrument.as_deref().filter(|_| !denied);
-        let person = &mut self.people[place];
-        person.learn(way, sent, held, sends_email);
+        self.people.learn(place, &payment, !denied, sends_email);
+        let person = &mut self.people.all[place];
         person.txs.push(tx);
         let kind = if is_payment { "payment" } else { "reserve" };
         let expected = Expected::Decision(decided, resolution);
-        Operation { kind, person: place, tx: person.txs.len() - 1, body, expected, told: None }
+        Operation { kind, person: place, tx: person.txs.len() - 1, body, expected, told: None, staff: None }
     }
 
     /// Money that moved without a question before it.
@@ -207,7 +250,7 @@ impl Book {
         let sent = chance.percent(50).then(|| chance.pick(LEVELS));
         let amount = chance.between(100, 2_000);
         let id = self.fresh();
-        let person = &mut self.people[place];
+        let person = &self.people.all[place];
         let mut body = json!({ "direction": way.0, "currency": way.1, "amount": money(amount) });
         match person.merchant {
             "acme" => body["merchant_customer_identifier"] = json!(person.name),
@@ -216,19 +259,21 @@ impl Book {
         if let Some(level) = sent {
             body["customer_level"] = json!(level);
         }
-        let level =
-            person.decide(&self.rules, way, amount, sent, None, &self.blocked).level.map_or("", |(name, _)| name);
-        person.learn(way, sent, None, false);
-        person.txs.push(Tx { id, way, level, approved: amount, facts: 1, ..Tx::default() });
+        let payment = Payment { way, amount, level: sent, instrument: None, method: None };
+        let level = self.people.decide(place, &self.rules, &payment).level.map_or("", |(name, _)| name);
+        let outlier = self.people.head_of(place).bears("mark_outlier");
+        self.people.learn(place, &payment, false, false);
+        let person = &mut self.people.all[place];
+        person.txs.push(Tx { id, way, level, approved: amount, facts: 1, outlier, ..Tx::default() });
         let tx = person.txs.len() - 1;
         let expected = Expected::Moved(stand(&person.txs[tx]));
-        Operation { kind: "approve", person: place, tx, body, expected, told: None }
+        Operation { kind: "approve", person: place, tx, body, expected, told: None, staff: None }
     }
 
     /// Something that may happen to a transaction as it stands; a refusal among it, now and then.
     fn transition(&mut self, chance: &mut Chance, place: usize, at: usize) -> Option<Operation> {
         let sent = self.sent;
-        let tx = &mut self.people[place].txs[at];
+        let tx = &mut self.people.all[place].txs[at];
         let part = |chance: &mut Chance, of: u64| chance.between(1, of);
         let mut refused = false;
         let (kind, body) = match (tx.status(), chance.between(0, 9)) {
@@ -276,7 +321,7 @@ impl Book {
         };
         tx.facts += usize::from(!refused);
         let expected = if refused { Expected::Refused(422) } else { Expected::Moved(stand(tx)) };
-        Some(Operation { kind, person: place, tx: at, body, expected, told: None })
+        Some(Operation { kind, person: place, tx: at, body, expected, told: None, staff: None })
     }
 
     fn signal(&mut self, chance: &mut Chance, place: usize) -> Operation {
@@ -285,24 +330,13 @@ impl Book {
         let signal =
             if chance.percent(50) && signal.contains('_') && !signal.contains("consent") { "cleared" } else { signal };
         let mut body = json!({ "signal": signal });
-        let mut reached = vec![place];
-        if chance.percent(70) {
-            let id = self.instrument(chance);
-            if matches!(signal, "fraud_suspected" | "fraud_confirmed" | "card_stolen") {
-                reached.extend((0..self.people.len()).filter(|n| *n != place && self.people[*n].holds(&id)));
-            }
-            match signal {
-                "fraud_confirmed" | "card_stolen" => drop(self.blocked.insert(id.clone())),
-                "cleared" => drop(self.blocked.remove(&id)),
-                _ => {}
-            }
+        let instrument = chance.percent(70).then(|| self.instrument(chance));
+        if let Some(id) = &instrument {
             body["payment_instrument"] = json!(id);
         }
-        for reached in reached {
-            self.people[reached].signalled(signal);
-        }
-        let expected = Expected::Status(self.people[place].status());
-        Operation { kind: "signal", person: place, tx: 0, body, expected, told: None }
+        self.people.signal(place, signal, instrument.as_deref());
+        let expected = Expected::Status(self.people.head_of(place).status());
+        Operation { kind: "signal", person: place, tx: 0, body, expected, told: None, staff: None }
     }
 
     fn instrument(&self, chance: &mut Chance) -> String {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::model::in_order;
+
 /// A member that is a text; nothing where it is none.
 pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
@@ -20,12 +22,56 @@ pub(crate) fn codes(answer: &Value) -> Vec<(u64, String)> {
     codes
 }
 
-/// What every repetition of a decision must say again.
+/// The gates, in order.
+pub(crate) fn gates(answer: &Value) -> Vec<&str> {
+    answer["gates"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What every repetition of a decision must say again, whoever the customer is by now.
 pub(crate) fn lasting(answer: &Value) -> Value {
-    let customer = &answer["customer"];
     json!({
         "decision": answer["decision"], "code": answer["code"], "reason": answer["reason"], "codes": answer["codes"],
-        "customer_id": customer["customer_id"], "resolution": customer["resolution"], "level": answer["level"],
-        "identifier": customer["merchant_customer_identifier"], "gates": answer["gates"],
+        "resolution": answer["customer"]["resolution"], "level": answer["level"], "gates": answer["gates"],
     })
+}
+
+fn each(list: &Value, of: impl Fn(&Value) -> Value) -> Value {
+    in_order(list.as_array().into_iter().flatten().map(of))
+}
+
+/// Individual settings, as the model writes them.
+pub(crate) fn settings(shown: &Value) -> Value {
+    let method = |m: &Value| json!([m["method"], m["show_in_form"], m["min_amount"], m["max_amount"], m["gates"]]);
+    let global = &shown["global_limit"];
+    json!([each(&shown["methods"], method), global["min_amount"], global["max_amount"]])
+}
+
+/// Own limits, as the model writes them.
+pub(crate) fn limits(shown: &Value) -> Value {
+    let filter = |f: &Value| {
+        let (amount, quantity) = (&f["amount_limit"], &f["quantity_limit"]);
+        json!([
+            f["name"],
+            f["window"],
+            amount,
+            quantity,
+            f["for_all_merchant_currencies"],
+            f["subtract_cancel_transactions"]
+        ])
+    };
+    let pending = &shown["pending"];
+    let waits = (!pending.is_null()).then(|| json!([pending["from"], each(&pending["filters"], filter)]));
+    json!([each(&shown["filters"], filter), waits])
+}
+
+/// A customer's document, as far as the model has it.
+pub(crate) fn document(shown: &Value) -> Value {
+    let same = ["customer_id", "merchant_customer_identifier", "deposit_level", "withdrawal_level", "status", "email"];
+    let mut told: Value = same.iter().map(|member| ((*member).to_owned(), shown[member].clone())).collect();
+    for list in ["other_identifiers", "merged_customers", "labels", "disabled_projects"] {
+        told[list] = each(&shown[list], Value::clone);
+    }
+    told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
+    told["limits"] = each(&shown["limits"], |l| json!([l["direction"], l["currency"], limits(l)]));
+    told
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::Rules;
+use crate::model::{Rules, labels_text, levels_text, methods_text, resets};
 
 /// One euro in dollars, by which amounts are counted over currencies.
 const RATES: &str = "base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"1.25\"\n";
@@ -85,17 +85,24 @@ impl Setup {
 
     /// Writes the files of both merchants.
     pub(crate) fn configure(&self, rules: &Rules) {
-        let Rules { gates, zone, hold, definition, .. } = rules;
+        let Rules { gates, zone, hold, definition, raise_delay, .. } = rules;
         let endpoint = |id: &str, currency: &str| {
-            format!("  [[projects.endpoints]]\n  id = \"{id}\"\n  currency = \"{currency}\"\n  gates = {gates}\n")
+            let methods = methods_text();
+            format!(
+                "  [[projects.endpoints]]\n  id = \"{id}\"\n  currency = \"{currency}\"\n  gates = {gates:?}\n{methods}"
+            )
         };
         let endpoints = endpoint("web-eur", "EUR") + &endpoint("web-usd", "USD");
-        let levels = crate::model::levels_text(rules);
+        // A project in a currency that nobody pays in, which may be switched off all the same.
+        let other = endpoint("shop-gbp", "GBP");
+        let (labels, levels) = (labels_text(), levels_text(rules));
         for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
+            let resets = resets(id);
             let text = format!(
-                "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\n\
+                "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
+                 reset_individual_settings_on_level_change = {resets}\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
-                 client_definition = {definition}\n{endpoints}{levels}"
+                 client_definition = {definition}\n{endpoints}\n[[projects]]\nid = \"shop\"\n{other}{labels}{levels}"
             );
             std::fs::write(self.config().join("merchants").join(format!("{id}.toml")), text).expect("a file");
         }

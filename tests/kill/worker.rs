@@ -7,20 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Person, Rules, money};
-use crate::operation::{Book, Expected, Operation, stand};
+use crate::model::Rules;
+use crate::operation::{Book, Expected, Operation, Part};
 use crate::reloads::InForce;
-use crate::said::{codes, lasting, line_status, text};
+use crate::said::{self, codes, gates, lasting, line_status, text};
 use crate::wire::{Answer, Wire};
-
-/// What is asked of every customer: each level that has filters, by a name that leads to it.
-const ASKED: &[(&str, (&str, &str))] = &[
-    ("gold", ("deposit", "EUR")),
-    ("silver", ("deposit", "EUR")),
-    ("bronze", ("deposit", "EUR")),
-    ("gold", ("deposit", "USD")),
-    ("gold", ("withdrawal", "EUR")),
-];
 
 /// What load and its end have come to.
 #[derive(Debug, Default, Clone, Copy)]
@@ -31,6 +22,9 @@ pub(crate) struct Counted {
     pub(crate) happened: u64,
     pub(crate) replayed: u64,
     pub(crate) checked: u64,
+    /// Changes by staff, and of them merges.
+    pub(crate) changed: u64,
+    pub(crate) merged: u64,
     /// Were decided by a configuration that came while they were under way.
     pub(crate) met_a_reload: u64,
 }
@@ -42,6 +36,8 @@ impl Counted {
         self.happened += other.happened;
         self.replayed += other.replayed;
         self.checked += other.checked;
+        self.changed += other.changed;
+        self.merged += other.merged;
         self.met_a_reload += other.met_a_reload;
     }
 }
@@ -50,11 +46,11 @@ impl Counted {
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
     pub(crate) book: Book,
-    chance: Chance,
+    pub(crate) chance: Chance,
     /// Everything that was answered, in order.
-    log: Vec<Operation>,
+    pub(crate) log: Vec<Operation>,
     /// How much of the log is known to have outlived a kill.
-    judged: usize,
+    pub(crate) judged: usize,
     /// What was sent and not answered, in order.
     pending: Vec<Operation>,
     /// What a failure says of where it happened.
@@ -88,7 +84,7 @@ impl Worker {
     }
 
     #[track_caller]
-    fn expect(&self, holds: bool, what: impl FnOnce() -> String) {
+    pub(crate) fn expect(&self, holds: bool, what: impl FnOnce() -> String) {
         assert!(holds, "{}: {}", self.context, what());
     }
 
@@ -125,14 +121,14 @@ impl Worker {
             let may_meet = in_force.as_ref().filter(|_| self.chance.percent(40));
             let before = may_meet.map(|_| (self.book.clone(), self.chance.clone()));
             let mut operation = self.book.next(&mut self.chance, false);
-            let (path, body) = self.book.call(&operation);
+            let (method, path, body) = self.book.call(&operation);
             let before = before.filter(|_| operation.kind == "reserve");
             let _stays = stays.filter(|_| before.is_none());
             if before.is_some() && self.chance.percent(15) {
                 // It comes some time after it was thought of, so that more than a few meet a reload.
                 std::thread::sleep(Duration::from_micros(self.chance.between(0, 20_000)));
             }
-            match wire.post(&path, &body) {
+            match wire.call(method, &path, &body) {
                 // What a dying journal answers is that the outcome is unknown.
                 Some(answer) if answer.status == 503 => {
                     (self.unknown, self.before) = (Some(answer), before);
@@ -174,7 +170,8 @@ impl Worker {
         let fits = |operation: &Operation| match &operation.expected {
             Expected::Decision(decided, _) => {
                 let level = decided.level.map_or(("", ""), |level| level);
-                codes(&told) == decided.codes.iter().cloned().collect::<Vec<_>>()
+                codes(&told) == decided.codes
+                    && gates(&told) == decided.gates
                     && level == (text(&told["level"], "name"), text(&told["level"], "source"))
             }
             _ => false,
@@ -203,19 +200,23 @@ impl Worker {
             self.expect(status == 200 && told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
         }
         self.judge(&mut operation, status, answer);
+        if matches!(operation.expected, Expected::Shown) {
+            let is_merge = operation.staff.as_ref().is_some_and(|staff| staff.path == "/merge");
+            self.counted.changed += 1;
+            self.counted.merged += u64::from(is_merge);
+        }
         self.log.push(operation);
     }
 
     /// Judges what holds of every answer to an operation, the first and those that repeat it.
-    fn judge(&mut self, operation: &mut Operation, status: u16, answer: &Value) {
+    pub(crate) fn judge(&mut self, operation: &mut Operation, status: u16, answer: &Value) {
         let wanted_status = if let Expected::Refused(status) = operation.expected { status } else { 200 };
         self.expect(status == wanted_status, || format!("wanted {wanted_status}: {operation:?}\n{answer}"));
         match &operation.expected {
             Expected::Decision(decided, resolution) => {
                 let decision = if decided.codes.is_empty() { "allow" } else { "deny" };
-                self.expect(codes(answer) == decided.codes.iter().cloned().collect::<Vec<_>>(), || {
-                    format!("wanted {decided:?}: {operation:?}\n{answer}")
-                });
+                let same = codes(answer) == decided.codes && gates(answer) == decided.gates;
+                self.expect(same, || format!("wanted {decided:?}: {operation:?}\n{answer}"));
                 let level = decided.level.map(|(name, source)| json!({ "name": name, "source": source }));
                 let told = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
                 let wanted = (decision, &level.unwrap_or(Value::Null), *resolution);
@@ -230,20 +231,42 @@ impl Worker {
             Expected::Status(status) => {
                 self.expect(text(answer, "status") == *status, || format!("wanted {status}: {operation:?}\n{answer}"));
             }
+            Expected::Shown => self.compare_shown(operation, answer),
             Expected::Moved(_) | Expected::Refused(_) => {}
         }
     }
 
-    /// A customer has one number for ever.
+    /// What staff changed is shown as it is from now on. When a raise is to come is said by the daemon, and stays so.
+    fn compare_shown(&mut self, operation: &Operation, answer: &Value) {
+        let head = self.book.people.head_mut(operation.person);
+        let part = operation.staff.as_ref().map_or(Part::Document, |staff| staff.of);
+        let (told, wanted) = match part {
+            Part::Document => (said::document(answer), self.book.people.document(operation.person)),
+            Part::Settings(way, level) => {
+                (said::settings(answer), head.settings.get(&(way, level)).cloned().unwrap_or_default().shown())
+            }
+            Part::Limits(way) => {
+                let own = head.limits.entry(way).or_default();
+                if let Some((from @ None, _)) = &mut own.waits {
+                    *from = answer["pending"]["from"].as_str().map(str::to_owned);
+                }
+                (said::limits(answer), own.shown())
+            }
+        };
+        self.expect(told == wanted, || format!("wanted {wanted}: {operation:?}\n{answer}"));
+    }
+
+    /// A customer has one number for ever, and is shown as the one whom it is part of by now.
     fn learn(&mut self, place: usize, answer: &Value) {
-        let person = &self.book.people[place];
-        let id = answer["customer"]["customer_id"].as_str();
-        if person.stranger {
-            return;
+        let (person, shown) = (&self.book.people.all[place], &answer["customer"]);
+        if person.id.is_none() {
+            self.book.people.all[place].id = shown["customer_id"].as_str().map(str::to_owned);
         }
-        let same = id.is_some() && (person.id.is_none() || person.id.as_deref() == id);
-        self.expect(same, || format!("customer {} is another one: {answer}", person.name));
-        self.book.people[place].id = id.map(str::to_owned);
+        let head = self.book.people.head_of(place);
+        let named = (head.merchant == "acme").then_some(head.name.as_str());
+        let told = (shown["customer_id"].as_str(), shown["merchant_customer_identifier"].as_str());
+        let wanted = (head.id.as_deref(), named);
+        self.expect(told == wanted && told.0.is_some(), || format!("wanted {wanted:?}: {answer}"));
     }
 
     /// Finds out what became of the operations that got no answer: each is sent again and counts from then on.
@@ -257,7 +280,7 @@ impl Worker {
             if matches!(operation.expected, Expected::Refused(_)) {
                 continue;
             }
-            let (path, body) = self.book.call(&operation);
+            let (method, path, body) = self.book.call(&operation);
             let happened = match operation.kind {
                 "payment" => self.was_paid(wire, &operation),
                 _ => None,
@@ -270,7 +293,7 @@ impl Worker {
                 self.take(operation, line_status(&answers[0]), &answers[0]);
                 continue;
             }
-            let answer = wire.post(&path, &body);
+            let answer = wire.call(method, &path, &body);
             let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
             operation = self.settled(operation, &answer);
             if answer.is_replay() {
@@ -281,7 +304,7 @@ impl Worker {
                 self.log.push(operation);
             } else {
                 self.expect(happened.is_none(), || format!("it was there, and no replay: {operation:?} {answer:?}"));
-                if operation.kind != "signal" {
+                if !operation.is_about_the_customer() {
                     first_missing = first_missing.or(Some(operation.clone()));
                 }
                 self.take(operation, answer.status, &answer.json());
@@ -291,8 +314,8 @@ impl Worker {
 
     /// A payment's reserve and outcome happen in one step: both are there or none.
     fn was_paid(&self, wire: &mut Wire, operation: &Operation) -> Option<()> {
-        let tx = &self.book.people[operation.person].txs[operation.tx];
-        let merchant = self.book.people[operation.person].merchant;
+        let tx = &self.book.people.all[operation.person].txs[operation.tx];
+        let merchant = self.book.people.all[operation.person].merchant;
         let answer = wire.get(&format!("/v1/merchants/{merchant}/transactions/{}", tx.id)).expect("an answer");
         if answer.status == 404 {
             return None;
@@ -301,125 +324,11 @@ impl Worker {
         Some(())
     }
 
-    /// Holds the daemon to everything that was answered since it was last held to it, and to some of what was before.
-    pub(crate) fn verify(&mut self, wire: &mut Wire, everything: bool) {
-        let from = if everything { 0 } else { self.judged };
-        let older: Vec<usize> = (0..40).filter(|_| from > 0).map(|_| self.chance.place(from)).collect();
-        for at in older.into_iter().chain(from..self.log.len()) {
-            self.repeat(wire, at);
-        }
-        self.judged = self.log.len();
-        self.usage(wire);
-        self.transactions(wire, if everything { 400 } else { 40 });
-    }
-
-    /// Sends an answered operation again: it is answered as it was, and as something remembered.
-    fn repeat(&mut self, wire: &mut Wire, at: usize) {
-        let mut operation = self.log[at].clone();
-        if matches!(operation.expected, Expected::Refused(_) | Expected::Status(_)) {
-            return;
-        }
-        let (path, body) = self.book.call(&operation);
-        let answer = wire.post(&path, &body);
-        let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
-        self.expect(answer.is_replay(), || format!("it was answered and is not there: {operation:?}\n{answer:?}"));
-        let said = answer.json();
-        self.judge(&mut operation, answer.status, &said);
-        let stand = stand(&self.book.people[operation.person].txs[operation.tx]);
-        let same = if operation.decides() {
-            text(&said, "status") == stand.0
-        } else {
-            (text(&said, "status"), text(&said, "amount")) == (stand.0, stand.1.as_str())
-                && (text(&said, "cancelled"), text(&said, "refunded")) == (stand.2.as_str(), stand.3.as_str())
-        };
-        self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{said}"));
-        self.counted.replayed += 1;
-    }
-
-    /// Compares the usage of every filter of every customer with the sum over the list.
-    fn usage(&mut self, wire: &mut Wire) {
-        let (mut lines, mut asked) = (Vec::new(), Vec::new());
-        for (place, person) in self.book.people.iter().enumerate().filter(|(_, p)| p.exists && !p.stranger) {
-            for (number, (level, way)) in ASKED.iter().enumerate() {
-                let mut line = json!({ "op": "check", "merchant": person.merchant, "direction": way.0, "currency": way.1,
-                    "amount": "0.01", "customer_level": level, "explain": true });
-                // Attributes are found again too, with what they are sealed with.
-                if number == 0 && person.has_email {
-                    line["customer"] = json!({ "email": person.email });
-                } else if person.merchant == "acme" {
-                    line["merchant_customer_identifier"] = json!(person.name);
-                } else {
-                    line["customer_id"] = json!(person.id);
-                }
-                lines.push(line.to_string());
-                asked.push((place, *level, *way));
-            }
-        }
-        let answers = wire.batch(&lines);
-        self.expect(answers.len() == lines.len(), || format!("{} answers to {} checks", answers.len(), lines.len()));
-        for ((place, level, way), answer) in asked.into_iter().zip(&answers) {
-            self.compare(&self.book.people[place], level, way, answer);
-        }
-        self.counted.checked += answers.len() as u64;
-    }
-
-    fn compare(&self, person: &Person, level: &'static str, way: (&str, &str), answer: &Value) {
-        let decided = person.decide(&self.book.rules, way, 1, Some(level), None, &self.book.blocked);
-        let codes_wanted: Vec<(u64, String)> = decided.codes.iter().cloned().collect();
-        let more = decided.codes.is_empty().then_some(1);
-        let applied = decided.level.map_or("", |(name, _)| name);
-        let used: Vec<(&str, &str, u64)> = answer["limits"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|limit| {
-                let quantity = limit["quantity"]["used"].as_u64().unwrap_or(u64::MAX);
-                (text(limit, "filter"), text(&limit["amount"], "used"), quantity)
-            })
-            .collect();
-        let wanted = person.usage(&self.book.rules, applied, way, more);
-        let wanted: Vec<(&str, &str, u64)> = wanted.iter().map(|(name, used, n)| (*name, used.as_str(), *n)).collect();
-        let who = &answer["customer"];
-        let same = used == wanted && codes(answer) == codes_wanted && text(who, "status") == person.status();
-        let same = same && who["customer_id"].as_str() == person.id.as_deref();
-        self.expect(same, || {
-            format!(
-                "{} at {level} {way:?}: wanted {wanted:?} {codes_wanted:?} {}\n{answer}\n{:#?}",
-                person.name,
-                person.status(),
-                person.txs
-            )
-        });
-    }
-
-    /// Looks at some transactions as they are kept: every fact once.
-    fn transactions(&mut self, wire: &mut Wire, count: usize) {
-        for _ in 0..count {
-            let person = &self.book.people[self.chance.place(self.book.people.len())];
-            if person.txs.is_empty() {
-                continue;
-            }
-            let tx = &person.txs[self.chance.place(person.txs.len())];
-            let answer =
-                wire.get(&format!("/v1/merchants/{}/transactions/{}", person.merchant, tx.id)).expect("an answer");
-            let shown = answer.ok();
-            let told =
-                [text(&shown, "status"), text(&shown, "approved"), text(&shown, "cancelled"), text(&shown, "refunded")];
-            let amounts = [tx.approved, tx.cancelled, tx.refunded].map(money);
-            let wanted = [tx.status(), &amounts[0], &amounts[1], &amounts[2]];
-            let facts = shown["transitions"].as_array().map(Vec::len);
-            let until = if tx.status() == "reserved" { tx.until.as_deref() } else { None };
-            let same =
-                told == wanted && facts == Some(tx.facts) && (until.is_none() || shown["expires_at"].as_str() == until);
-            self.expect(same, || format!("wanted {tx:?}\n{shown}"));
-        }
-    }
-
     /// Asserts that what a copy has of this client is a beginning of it: nothing is missing before what is there.
     pub(crate) fn assert_prefix(&self, wire: &mut Wire) {
         let mut missing: Option<&Operation> = None;
         for operation in self.log.iter().filter(|operation| operation.decides()) {
-            let person = &self.book.people[operation.person];
+            let person = &self.book.people.all[operation.person];
             let path = format!("/v1/merchants/{}/transactions/{}", person.merchant, person.txs[operation.tx].id);
             let answer = wire.get(&path).expect("an answer");
             let is_there = answer.status == 200;
@@ -431,8 +340,8 @@ impl Worker {
 
     /// How many customers the daemon must have of this client, and how many transactions.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        let people = self.book.people.iter().filter(|person| person.exists && !person.stranger).count();
-        let txs: usize = self.book.people.iter().map(|person| person.txs.len()).sum();
+        let people = self.book.people.all.iter().filter(|person| person.exists && !person.stranger).count();
+        let txs: usize = self.book.people.all.iter().map(|person| person.txs.len()).sum();
         (people as u64, txs as u64)
     }
 }

@@ -1,0 +1,253 @@
+//! All customers of a client, who is part of whom, and what is decided about them: each question sums the lists afresh.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::person::Effective;
+use super::{Filter, LABELS, Person, Rules, Tx, Way, in_order, money};
+
+/// The customers, and the instruments that are blocked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct People {
+    pub(crate) all: Vec<Person>,
+    pub(crate) blocked: BTreeSet<String>,
+}
+
+/// What a payment asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Payment<'a> {
+    pub(crate) way: Way,
+    pub(crate) amount: u64,
+    pub(crate) level: Option<&'static str>,
+    pub(crate) instrument: Option<&'a str>,
+    pub(crate) method: Option<&'static str>,
+}
+
+/// What a decision comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) level: Option<(&'static str, &'static str)>,
+    /// Numbers, each with the filter that it comes from: sorted.
+    pub(crate) codes: Vec<(u64, String)>,
+    pub(crate) gates: Vec<&'static str>,
+}
+
+impl People {
+    /// Who stands for a customer.
+    pub(crate) fn head(&self, place: usize) -> usize {
+        self.all[place].into.map_or(place, |into| self.head(into))
+    }
+
+    /// Who stands for a customer.
+    pub(crate) fn head_of(&self, place: usize) -> &Person {
+        &self.all[self.head(place)]
+    }
+
+    /// Who stands for a customer.
+    pub(crate) fn head_mut(&mut self, place: usize) -> &mut Person {
+        let head = self.head(place);
+        &mut self.all[head]
+    }
+
+    /// A customer with all who are one with it.
+    pub(crate) fn members(&self, place: usize) -> impl Iterator<Item = &Person> {
+        let head = self.head(place);
+        self.all.iter().enumerate().filter(move |(other, _)| self.head(*other) == head).map(|(_, person)| person)
+    }
+
+    /// Their transactions.
+    pub(crate) fn txs(&self, place: usize) -> impl Iterator<Item = &Tx> {
+        self.members(place).flat_map(|person| &person.txs)
+    }
+
+    /// The level that applies, and where it comes from.
+    fn level(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> (&'static str, &'static str) {
+        let head = self.head_of(place);
+        let (name, source) = match head.takes(payment.level) {
+            Some(name) => (Some(name), "request"),
+            None => (head.stored[Person::side(payment.way.0)], "stored"),
+        };
+        let is_there = |name: &&str| *name == "unknown" || rules.filters(name, payment.way).next().is_some();
+        name.filter(is_there).map_or(("unknown", "default"), |name| (name, source))
+    }
+
+    /// How much of a filter is used: five times the euro cents or four times the dollar cents, so that sums over both
+    /// are whole; and how many.
+    fn used(&self, place: usize, filter: &Filter) -> (u64, u64) {
+        let mut sum = (0, 0);
+        for tx in self.txs(place).filter(|tx| tx.way.0 == filter.direction && !tx.passes_by) {
+            let is_of_level = filter.level.is_empty() || tx.level == filter.level;
+            if filter.all || (is_of_level && tx.way.1 == filter.currency) {
+                let (amount, quantity) = tx.counts(filter.subtract);
+                sum = (sum.0 + amount * scale(tx.way.1), sum.1 + quantity);
+            }
+        }
+        sum
+    }
+
+    /// The filters of a level, and the customer's own.
+    fn filters<'a>(&'a self, place: usize, rules: &'a Rules, level: &str, way: Way) -> Vec<&'a Filter> {
+        let own = self.head_of(place).limits.get(&way).map_or(&[][..], |own| &own.held);
+        rules.filters(level, way).chain(own).collect()
+    }
+
+    /// What is used of each filter: its name, then limit and use of the amount as shown, then of the quantity; `more` is
+    /// what is paid on top.
+    pub(crate) fn usage(&self, place: usize, rules: &Rules, level: &str, way: Way, more: Option<u64>) -> Value {
+        let scale = scale(way.1);
+        in_order(self.filters(place, rules, level, way).into_iter().map(|filter| {
+            let (amount, quantity) = self.used(place, filter);
+            let (amount, quantity) = (amount + more.unwrap_or(0) * scale, quantity + u64::from(more.is_some()));
+            json!([filter.name, filter.amount.map(money), money(amount.div_ceil(scale)), filter.quantity, quantity])
+        }))
+    }
+
+    /// What holds for the method of a payment; `None`: it names none.
+    pub(crate) fn effective(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> Option<Effective> {
+        let head = self.head_of(place);
+        let (level, _) = self.level(place, rules, payment);
+        // A level that comes with the payment takes the settings away before anything is asked of them.
+        let goes = head.takes(payment.level).is_some_and(|name| head.loses_settings(payment.way.0, Some(name)));
+        let own = head.settings.get(&(payment.way, level)).filter(|_| !goes && !head.stranger);
+        Some(head.effective(payment.method?, own))
+    }
+
+    /// What is answered to a payment.
+    pub(crate) fn decide(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> Decided {
+        let (head, Payment { way, amount, .. }) = (self.head_of(place), *payment);
+        let mut codes = Vec::new();
+        let mut refuse = |code: u64, name: &str| codes.push((code, name.to_owned()));
+        if payment.instrument.is_some_and(|id| self.blocked.contains(id)) {
+            refuse(19106, "");
+        }
+        let no_way = if way.0 == "deposit" { "block_deposits" } else { "block_withdrawals" };
+        let is_fraud = head.suspicion == Some("fraud") && payment.instrument.is_none();
+        let is_stopped = head.bears("block_transactions") || head.bears(no_way) || head.off.contains(&"web");
+        if is_fraud || is_stopped {
+            refuse(19100, "");
+        }
+        let effective = self.effective(place, rules, payment);
+        match &effective {
+            Some(method) if !method.shown => refuse(19101, ""),
+            Some(method) => {
+                if method.least.is_some_and(|least| amount < least) {
+                    refuse(19102, "");
+                }
+                if method.most.is_some_and(|most| amount > most) {
+                    refuse(19103, "");
+                }
+            }
+            None => {}
+        }
+        let level = (!head.stranger).then(|| self.level(place, rules, payment));
+        for filter in level.map_or_else(Vec::new, |level| self.filters(place, rules, level.0, way)) {
+            let (used, quantity) = self.used(place, filter);
+            if filter.amount.is_some_and(|most| used + amount * scale(way.1) > most * scale(way.1)) {
+                refuse(filter.codes.0, filter.name);
+            }
+            if filter.quantity.is_some_and(|most| quantity + 1 > most) {
+                refuse(filter.codes.1, filter.name);
+            }
+        }
+        codes.sort_unstable();
+        let listed = effective.and_then(|method| method.gates).unwrap_or_else(|| rules.gates.to_vec());
+        Decided { level, gates: if codes.is_empty() { listed } else { Vec::new() }, codes }
+    }
+
+    /// Remembers what a payment told of the customer.
+    pub(crate) fn learn(&mut self, place: usize, payment: &Payment<'_>, holds: bool, sends_email: bool) {
+        if self.all[place].stranger {
+            return;
+        }
+        self.all[place].exists = true;
+        let email = self.all[place].email.clone();
+        let head = self.head_mut(place);
+        // What is known already is not written over.
+        let is_filled = sends_email && head.shown_email.is_none();
+        if is_filled {
+            head.shown_email = Some(email);
+        }
+        if let Some(level) = head.takes(payment.level) {
+            head.store(payment.way.0, Some(level));
+        }
+        head.holds.extend(payment.instrument.filter(|_| holds).map(str::to_owned));
+        self.all[place].has_email |= is_filled;
+    }
+
+    /// A signal about a customer, which reaches all who hold the instrument that it names where it is about fraud.
+    pub(crate) fn signal(&mut self, place: usize, signal: &str, instrument: Option<&str>) {
+        let mut reached = BTreeSet::from([self.head(place)]);
+        if let Some(id) = instrument {
+            let is_fraud = matches!(signal, "fraud_suspected" | "fraud_confirmed" | "card_stolen");
+            let holders = (0..self.all.len()).filter(|n| is_fraud && self.all[*n].holds.contains(id));
+            reached.extend(holders.map(|holder| self.head(holder)));
+            match signal {
+                "fraud_confirmed" | "card_stolen" => drop(self.blocked.insert(id.to_owned())),
+                "cleared" => drop(self.blocked.remove(id)),
+                _ => {}
+            }
+        }
+        reached.into_iter().for_each(|head| self.all[head].signalled(signal));
+    }
+
+    /// Makes a customer part of another. `Err`: the refusal, which changes nothing.
+    pub(crate) fn merge(&mut self, place: usize, into: usize) -> Result<(), u16> {
+        let (source, target) = (self.head(place), self.head(into));
+        if source != place {
+            return if source == target { Ok(()) } else { Err(409) };
+        }
+        if source == target || self.all[source].bears("block_merge") || self.all[target].bears("block_merge") {
+            return Err(422);
+        }
+        let gone = self.all[source].clone();
+        let blocked = self.blocked.clone();
+        let head = &mut self.all[target];
+        match gone.suspicion {
+            Some("fraud") => head.suspicion = Some("fraud"),
+            other => head.suspicion = head.suspicion.or(other),
+        }
+        // Whoever comes to hold a blocked instrument is under suspicion of it.
+        if gone.holds.difference(&head.holds).any(|id| blocked.contains(id)) {
+            head.suspicion = Some("fraud");
+        }
+        head.holds.extend(gone.holds.iter().cloned());
+        head.shown_email = head.shown_email.take().or(gone.shown_email);
+        for (name, kind, restrictions) in LABELS {
+            let says_more = !restrictions.is_empty() || !matches!(*kind, "active" | "internal");
+            if says_more && gone.labels.contains(name) && !head.labels.contains(name) {
+                head.labels.push(name);
+            }
+        }
+        head.off.extend(gone.off.iter().filter(|project| !head.off.contains(project)).copied().collect::<Vec<_>>());
+        for (way, own) in &gone.limits {
+            let joined = head.limits.get(way).cloned().unwrap_or_default().joined(own);
+            head.limits.insert(*way, joined);
+        }
+        self.all[source].into = Some(target);
+        Ok(())
+    }
+
+    /// What is shown of a customer, lists without an order of their own in one.
+    pub(crate) fn document(&self, place: usize) -> Value {
+        let head = self.head_of(place);
+        let others = |of: fn(&Person) -> Option<&str>| {
+            let others = self.members(place).filter(|other| other.id != head.id).filter_map(of);
+            in_order(others.map(Value::from))
+        };
+        let named = head.merchant == "acme";
+        json!({
+            "customer_id": head.id, "merchant_customer_identifier": named.then_some(&head.name),
+            "other_identifiers": others(|other| (other.merchant == "acme").then_some(&other.name)),
+            "merged_customers": others(|other| other.id.as_deref()),
+            "deposit_level": head.stored[0], "withdrawal_level": head.stored[1], "status": head.status(),
+            "labels": in_order(head.labels.iter().map(|name| json!(name))),
+            "disabled_projects": in_order(head.off.iter().map(|project| json!(project))), "email": head.shown_email,
+            "settings": head.shown_settings(), "limits": head.shown_limits(),
+        })
+    }
+}
+
+fn scale(currency: &str) -> u64 {
+    if currency == "EUR" { 5 } else { 4 }
+}

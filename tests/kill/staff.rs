@@ -1,0 +1,239 @@
+//! What staff send about a customer: settings, limits, labels, statuses, levels, projects, merges.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+use crate::model::{Filter, GATES, LABELS, METHODS, Method, Own, PROJECTS, Settings, WAYS, Way, codes_of, money};
+use crate::operation::{Book, Expected, Operation, Part, Staff};
+
+/// How many of each merchant's customers are changed most of the time, so that changes meet.
+const OFTEN: usize = 10;
+/// The most customers who become one.
+const MERGED_MAX: usize = 5;
+/// What own limits measure: few enough that the same ones are raised and cut.
+const NAMES: &[(&str, bool)] = &[("mine", true), ("spare", false)];
+const WINDOWS: &[&str] = &["daily", "monthly", "lifetime"];
+
+impl Book {
+    /// One of those who are often changed, or the one given.
+    pub(crate) fn often_changed(&self, chance: &mut Chance, place: usize) -> usize {
+        let each = self.people.all.len() / 2;
+        if chance.percent(25) { place } else { chance.place(2) * each + chance.place(OFTEN.min(each)) }
+    }
+
+    /// A change by staff, some of which are refused.
+    pub(crate) fn staff(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        match chance.between(1, 100) {
+            1..=30 => self.set_settings(chance, place),
+            31..=60 => self.set_limits(chance, place),
+            61..=92 => self.amend(chance, place),
+            _ => self.merge(chance, place),
+        }
+    }
+
+    fn by_staff(place: usize, staff: Staff, body: Value, refused: Option<u16>) -> Operation {
+        let expected = refused.map_or(Expected::Shown, Expected::Refused);
+        Operation { kind: "staff", person: place, tx: 0, body, expected, told: None, staff: Some(staff) }
+    }
+
+    fn set_settings(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        let way = chance.pick(WAYS);
+        let level = chance.pick(&self.rules.levels(way.0));
+        let path = format!("/settings/{}/{}/{level}", way.0, way.1);
+        let is_reset = chance.percent(15);
+        let settings = if is_reset { Settings::default() } else { settings(chance) };
+        let body = if is_reset { Value::Null } else { body_of(&settings) };
+        let all = &mut self.people.head_mut(place).settings;
+        all.insert((way, level), settings);
+        all.retain(|_, settings| !settings.is_empty());
+        let method = if is_reset { "DELETE" } else { "PUT" };
+        Book::by_staff(place, Staff { method, path, of: Part::Settings(way, level) }, body, None)
+    }
+
+    fn set_limits(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        // Mostly the same way, so that limits meet limits.
+        let way = if chance.percent(60) { WAYS[0] } else { chance.pick(WAYS) };
+        let path = format!("/limits/{}/{}", way.0, way.1);
+        let raises_wait = self.rules.raise_delay != "0s";
+        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
+        let (method, path, body) = match chance.between(1, 10) {
+            1 => {
+                own.asked(Vec::new(), raises_wait);
+                ("DELETE", path, Value::Null)
+            }
+            2 => {
+                own.waits = None;
+                ("DELETE", path + "/pending", Value::Null)
+            }
+            _ => {
+                let filters = own_filters(chance, way, own);
+                let body = json!({ "filters": filters.iter().map(filter_body).collect::<Vec<_>>() });
+                own.asked(filters, raises_wait);
+                ("PUT", path, body)
+            }
+        };
+        Book::by_staff(place, Staff { method, path, of: Part::Limits(way) }, body, None)
+    }
+
+    /// One or two things at once; where one is refused nothing of it happens.
+    fn amend(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        let (mut body, before) = (json!({}), self.people.head_of(place).clone());
+        let mut head = before.clone();
+        for _ in 0..chance.between(1, 2) {
+            match chance.between(0, 9) {
+                0..=3 => {
+                    head.labels = labels(chance);
+                    body["labels"] = json!(head.labels);
+                }
+                4..=5 if body["status"].is_null() => {
+                    let status = chance.pick(&["new", "member", "member", "deny", "suspicious", "fraud"]);
+                    body["status"] = json!(status);
+                    head.stands(status);
+                }
+                6..=7 => {
+                    let direction = chance.pick(WAYS).0;
+                    let level = Some(chance.pick(&self.rules.levels(direction))).filter(|_| !chance.percent(15));
+                    let key = format!("{direction}_level");
+                    if body[&key].is_null() {
+                        body[&key] = json!(level.unwrap_or_default());
+                        head.store(direction, level);
+                    }
+                }
+                _ => {
+                    head.off = PROJECTS.iter().copied().filter(|_| chance.percent(30)).collect();
+                    body["disabled_projects"] = json!(head.off);
+                }
+            }
+        }
+        // What forbids it is borne before the call: what that says of labels comes behind.
+        let is_stuck = before.bears("block_level_change") && head.stored != before.stored;
+        let waits = self.people.txs(place).any(|tx| tx.status() == "reserved");
+        let is_paid_in = waits && head.off.contains(&"web") && !before.off.contains(&"web");
+        let refused = (is_stuck || is_paid_in).then_some(422);
+        if refused.is_none() {
+            *self.people.head_mut(place) = head;
+        }
+        Book::by_staff(place, Staff { method: "PATCH", path: String::new(), of: Part::Document }, body, refused)
+    }
+
+    /// A merge with somebody who is often changed too, mostly. One that is part of another already is merged once more,
+    /// or into somebody else, and now and then somebody into itself: that is refused, or changes nothing.
+    fn merge(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        let (people, each) = (&self.people, self.people.all.len() / 2);
+        let fits = |n: usize| {
+            let (one, other, is_gone) = (&people.all[place], &people.all[n], people.head(place) != place);
+            let is_small = is_gone || people.members(place).count() + people.members(n).count() <= MERGED_MAX;
+            n != place && other.is_known() && other.merchant == one.merchant && is_small
+        };
+        let all: Vec<usize> = (0..people.all.len()).filter(|n| fits(*n)).collect();
+        let often: Vec<usize> = all.iter().copied().filter(|n| n % each < OFTEN).collect();
+        let from = if chance.percent(70) && !often.is_empty() { often } else { all };
+        let again = from.is_empty() || chance.percent(10);
+        let into = if again { people.head(place) } else { from[chance.place(from.len())] };
+        let refused = self.people.merge(place, into).err();
+        let body = json!({ "into": self.people.all[into].id });
+        let staff = Staff { method: "POST", path: "/merge".to_owned(), of: Part::Document };
+        Book::by_staff(place, staff, body, refused)
+    }
+}
+
+/// Few labels, of which most forbid nothing.
+fn labels(chance: &mut Chance) -> Vec<&'static str> {
+    let share = chance.pick(&[5, 15, 30]);
+    let mut labels: Vec<&str> = LABELS.iter().map(|(name, _, _)| *name).filter(|_| chance.percent(share)).collect();
+    if chance.percent(50) {
+        labels.reverse();
+    }
+    labels
+}
+
+fn bounds(chance: &mut Chance) -> (Option<u64>, Option<u64>) {
+    let (least, most) = (chance.between(1, 900), chance.between(900, 6_000));
+    (Some(least).filter(|_| chance.percent(40)), Some(most).filter(|_| chance.percent(60)))
+}
+
+/// What is said of methods and of all of them; sometimes nothing.
+fn settings(chance: &mut Chance) -> Settings {
+    let mut methods = BTreeMap::new();
+    for (method, _, _) in METHODS {
+        if chance.percent(50) {
+            let (least, most) = bounds(chance);
+            let shown = chance.percent(30).then(|| chance.percent(60));
+            let gates = chance.percent(25).then(|| vec![chance.pick(&GATES)]);
+            if least.is_some() || most.is_some() || shown.is_some() || gates.is_some() {
+                methods.insert(*method, Method { shown, least, most, gates });
+            }
+        }
+    }
+    let global = if chance.percent(50) { bounds(chance) } else { (None, None) };
+    Settings { methods, global }
+}
+
+fn body_of(settings: &Settings) -> Value {
+    let method = |(name, of): (&&str, &Method)| {
+        let mut body = json!({ "method": name, "min_amount": of.least.map(money), "max_amount": of.most.map(money) });
+        if let Some(shown) = of.shown {
+            body["show_in_form"] = json!(shown);
+        }
+        if let Some(gates) = &of.gates {
+            body["gates"] = json!(gates);
+        }
+        body
+    };
+    let (least, most) = settings.global;
+    json!({
+        "methods": settings.methods.iter().map(method).collect::<Vec<_>>(),
+        "global_limit": { "min_amount": least.map(money), "max_amount": most.map(money) },
+    })
+}
+
+/// Some limits: what waits once more, what holds with its bounds moved, or others.
+fn own_filters(chance: &mut Chance, way: Way, own: &Own) -> Vec<Filter> {
+    if let Some((_, waits)) = own.waits.as_ref().filter(|_| chance.percent(25)) {
+        return waits.clone();
+    }
+    if chance.percent(35) && !own.held.is_empty() {
+        let by = chance.pick(&[50, 80, 100, 120, 300]);
+        let moved = |filter: &Filter| Filter {
+            amount: filter.amount.map(|most| most * by / 100),
+            quantity: filter.quantity.map(|most| most * by / 100),
+            ..filter.clone()
+        };
+        // Of one name there may be one.
+        let mut filters: Vec<Filter> = own.held.iter().map(moved).collect();
+        filters.dedup_by_key(|filter| filter.name);
+        return filters;
+    }
+    let mut filters = Vec::new();
+    for &(name, subtract) in NAMES {
+        if chance.percent(60) {
+            let window = chance.pick(WINDOWS);
+            // Narrow enough to be met, wide enough to pay on.
+            let (amount, quantity) = (chance.between(5_000, 60_000), chance.between(5, 40));
+            let bounds = chance.pick(&[(true, true), (true, false), (false, true)]);
+            filters.push(Filter {
+                name,
+                window,
+                level: "",
+                direction: way.0,
+                currency: way.1,
+                codes: codes_of(window),
+                amount: Some(amount).filter(|_| bounds.0),
+                quantity: Some(quantity).filter(|_| bounds.1),
+                all: chance.percent(40),
+                subtract,
+            });
+        }
+    }
+    filters
+}
+
+fn filter_body(filter: &Filter) -> Value {
+    json!({
+        "name": filter.name, "window": filter.window, "amount_limit": filter.amount.map(money),
+        "quantity_limit": filter.quantity, "for_all_merchant_currencies": filter.all,
+        "subtract_cancel_transactions": filter.subtract,
+    })
+}

@@ -1,0 +1,193 @@
+//! What a client holds a daemon to, behind a restart above all: every answer that it had, and everything that the model
+//! has of its customers.
+
+use serde_json::{Value, json};
+
+use crate::model::{METHODS, Payment, Way, in_order, money};
+use crate::operation::{Expected, stand};
+use crate::said::{self, codes, gates, text};
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// What is asked of every customer: each level that has filters, by a name that leads to it.
+const ASKED: &[(&str, Way)] = &[
+    ("gold", ("deposit", "EUR")),
+    ("silver", ("deposit", "EUR")),
+    ("bronze", ("deposit", "EUR")),
+    ("gold", ("deposit", "USD")),
+    ("gold", ("withdrawal", "EUR")),
+];
+
+impl Worker {
+    /// Holds the daemon to everything that was answered since it was last held to it, and to some of what was before.
+    pub(crate) fn verify(&mut self, wire: &mut Wire, everything: bool) {
+        let from = if everything { 0 } else { self.judged };
+        let older: Vec<usize> = (0..40).filter(|_| from > 0).map(|_| self.chance.place(from)).collect();
+        for at in older.into_iter().chain(from..self.log.len()) {
+            self.repeat(wire, at);
+        }
+        self.judged = self.log.len();
+        self.usage(wire);
+        self.documents(wire);
+        self.orders(wire, if everything { 20 } else { 3 });
+        self.transactions(wire, if everything { 400 } else { 40 });
+    }
+
+    /// Sends an answered operation again: it is answered as it was, and as something remembered.
+    fn repeat(&mut self, wire: &mut Wire, at: usize) {
+        let mut operation = self.log[at].clone();
+        if matches!(operation.expected, Expected::Refused(_) | Expected::Status(_) | Expected::Shown) {
+            return;
+        }
+        let (method, path, body) = self.book.call(&operation);
+        let answer = wire.call(method, &path, &body);
+        let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
+        self.expect(answer.is_replay(), || format!("it was answered and is not there: {operation:?}\n{answer:?}"));
+        let said = answer.json();
+        self.judge(&mut operation, answer.status, &said);
+        let stand = stand(&self.book.people.all[operation.person].txs[operation.tx]);
+        let same = if operation.decides() {
+            text(&said, "status") == stand.0
+        } else {
+            (text(&said, "status"), text(&said, "amount")) == (stand.0, stand.1.as_str())
+                && (text(&said, "cancelled"), text(&said, "refunded")) == (stand.2.as_str(), stand.3.as_str())
+        };
+        self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{said}"));
+        self.counted.replayed += 1;
+    }
+
+    /// Compares the usage of every filter of every customer with the sum over the list, and what a payment would meet.
+    fn usage(&mut self, wire: &mut Wire) {
+        let (mut lines, mut asked) = (Vec::new(), Vec::new());
+        for (place, person) in self.book.people.all.iter().enumerate().filter(|(_, p)| p.exists && !p.stranger) {
+            for (number, (level, way)) in ASKED.iter().enumerate() {
+                // The first asks for next to nothing, so that whatever is left is seen; the others meet ranges too.
+                let method = (number > 0).then(|| METHODS[(number + place) % METHODS.len()].0);
+                let amount = if number == 0 { 1 } else { 2_000 };
+                let mut line = json!({ "op": "check", "merchant": person.merchant, "direction": way.0, "currency": way.1,
+                    "amount": money(amount), "payment_method": method, "customer_level": level, "explain": true });
+                // Attributes are found again too, with what they are sealed with.
+                if number == 0 && person.has_email {
+                    line["customer"] = json!({ "email": person.email });
+                } else if person.merchant == "acme" {
+                    line["merchant_customer_identifier"] = json!(person.name);
+                } else {
+                    line["customer_id"] = json!(person.id);
+                }
+                lines.push(line.to_string());
+                asked.push((place, Payment { way: *way, amount, level: Some(level), instrument: None, method }));
+            }
+        }
+        let answers = wire.batch(&lines);
+        self.expect(answers.len() == lines.len(), || format!("{} answers to {} checks", answers.len(), lines.len()));
+        for ((place, payment), answer) in asked.into_iter().zip(&answers) {
+            self.compare(place, &payment, answer);
+        }
+        self.counted.checked += answers.len() as u64;
+    }
+
+    fn compare(&self, place: usize, payment: &Payment<'_>, answer: &Value) {
+        let (people, rules) = (&self.book.people, &self.book.rules);
+        let head = people.head_of(place);
+        let decided = people.decide(place, rules, payment);
+        let more = decided.codes.is_empty().then_some(payment.amount);
+        let applied = decided.level.map_or("", |(name, _)| name);
+        let limit = |limit: &Value| {
+            let [amount, quantity] = [&limit["amount"], &limit["quantity"]];
+            json!([limit["filter"], amount["limit"], amount["used"], quantity["limit"], quantity["used"]])
+        };
+        let used = in_order(answer["limits"].as_array().into_iter().flatten().map(limit));
+        let range = &answer["amount_range"];
+        let range = (!range.is_null()).then(|| json!([range["min"], range["max"]]));
+        let told =
+            json!([used, codes(answer), gates(answer), range, answer["level"]["name"], answer["level"]["source"]]);
+        let range = people.effective(place, rules, payment).map(|of| json!([of.least.map(money), of.most.map(money)]));
+        let usage = people.usage(place, rules, applied, payment.way, more);
+        let level = decided.level.unwrap_or_default();
+        let wanted = json!([usage, decided.codes, decided.gates, range, level.0, level.1]);
+        let who = &answer["customer"];
+        let same = told == wanted && text(who, "status") == head.status();
+        let same = same && who["customer_id"].as_str() == head.id.as_deref();
+        self.expect(same, || {
+            let (name, status, txs) = (&self.book.people.all[place].name, head.status(), people.txs(place));
+            format!("{name}, {payment:?}: wanted {wanted} {status}\n{told}\n{answer}\n{:#?}", txs.collect::<Vec<_>>())
+        });
+    }
+
+    /// Compares the document of every customer with what is known of it. The id of one who is part of another shows that
+    /// one, and so does whatever else it was found by.
+    fn documents(&mut self, wire: &mut Wire) {
+        for (place, person) in self.book.people.all.iter().enumerate().filter(|(_, person)| person.is_known()) {
+            let wanted = self.book.people.document(place);
+            let mut compare = |path: String, shown: fn(Value) -> Value| {
+                let path = format!("/v1/merchants/{}/customers{path}", person.merchant);
+                let shown = shown(wire.get(&path).expect("an answer").ok());
+                let told = said::document(&shown);
+                self.expect(told == wanted, || format!("{path}: wanted {wanted}\n{told}\n{shown}"));
+            };
+            compare(format!("/{}", person.id.as_deref().expect("a known one has a number")), |shown| shown);
+            // A list of one is that one, and any other list is nobody's document.
+            let alone = |mut shown: Value| match shown["customers"].as_array_mut() {
+                Some(list) if list.len() == 1 => list.remove(0),
+                _ => shown,
+            };
+            if person.into.is_some() && person.merchant == "acme" {
+                compare(format!("?merchant_customer_identifier={}", person.name), alone);
+            }
+            if person.into.is_some() && person.has_email {
+                compare(format!("?email={}", person.email), alone);
+            }
+        }
+    }
+
+    /// Compares the orders that are shown of some customers: one's own, and those of all who are one with it.
+    fn orders(&mut self, wire: &mut Wire, count: usize) {
+        for _ in 0..count {
+            let place = self.chance.place(self.book.people.all.len());
+            let person = &self.book.people.all[place];
+            if !person.is_known() {
+                continue;
+            }
+            let id = person.id.as_deref().expect("a known one has a number");
+            let path = format!("/v1/merchants/{}/customers/{id}/transactions?limit=100", person.merchant);
+            let (mut told, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = wire.get(&format!("{path}{cursor}")).expect("an answer").ok();
+                let ids = page["transactions"].as_array().into_iter().flatten();
+                told.extend(ids.map(|shown| text(shown, "transaction_id").to_owned()));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            let mut wanted: Vec<&str> = self.book.people.txs(place).map(|tx| tx.id.as_str()).collect();
+            told.sort_unstable();
+            wanted.sort_unstable();
+            self.expect(told == wanted, || format!("{}: wanted {wanted:?}\n{told:?}", person.name));
+        }
+    }
+
+    /// Looks at some transactions as they are kept: every fact once.
+    fn transactions(&mut self, wire: &mut Wire, count: usize) {
+        for _ in 0..count {
+            let person = &self.book.people.all[self.chance.place(self.book.people.all.len())];
+            if person.txs.is_empty() {
+                continue;
+            }
+            let tx = &person.txs[self.chance.place(person.txs.len())];
+            let answer =
+                wire.get(&format!("/v1/merchants/{}/transactions/{}", person.merchant, tx.id)).expect("an answer");
+            let shown = answer.ok();
+            let told =
+                [text(&shown, "status"), text(&shown, "approved"), text(&shown, "cancelled"), text(&shown, "refunded")];
+            let amounts = [tx.approved, tx.cancelled, tx.refunded].map(money);
+            let wanted = [tx.status(), &amounts[0], &amounts[1], &amounts[2]];
+            let facts = shown["transitions"].as_array().map(Vec::len);
+            let until = if tx.status() == "reserved" { tx.until.as_deref() } else { None };
+            let is_outlier = shown["flags"].as_array().is_some_and(|flags| flags.contains(&json!("outlier")));
+            let same = told == wanted && facts == Some(tx.facts) && is_outlier == tx.outlier;
+            let same = same && (until.is_none() || shown["expires_at"].as_str() == until);
+            self.expect(same, || format!("wanted {tx:?}\n{shown}"));
+        }
+    }
+}
