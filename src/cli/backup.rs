@@ -91,6 +91,8 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
         fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
         fs::File::open(&to)?.sync_all()?;
     }
+    // A copy is what it is by no power cut: keys that do not fit are another backup's.
+    Disk::open(&options.folder)?.is_whole()?;
     super::say!("restored {files} files to {}", options.folder.display());
     if options.verify {
         let settings = config::Settings {

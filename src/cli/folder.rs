@@ -125,6 +125,9 @@ pub fn recover(
         end,
         &mut recovering,
     )?;
+    if let Err(error) = store.is_whole() {
+        tracing::warn!("it cannot be noted that the data folder is whole: {error}");
+    }
     let archive = Arc::new(Archive::open(index, &instance.id)?);
     tell(&found, begin);
     // Before anything is recorded: marks are held against what the journal has kept.
@@ -168,8 +171,8 @@ fn tell(found: &Recovery, begin: Lsn) {
     tracing::info!("journal: {} records replayed behind {begin}, epoch {}", found.records, found.epoch);
     if found.cut_bytes > 0 {
         tracing::warn!(
-            "the journal ended in {} bytes that were never whole; they were cut off and lie in {} files in the folder \
-             `cut`",
+            "the journal ended in {} bytes that were never whole, or whose keys a power cut took; they were cut off and \
+             lie in {} files in the folder `cut`",
             found.cut_bytes,
             found.cut_files
         );

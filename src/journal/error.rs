@@ -33,6 +33,20 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// What a record needs is not in the journal's companion, and no power cut has taken it.
+    #[error(
+        "{file}: record {lsn}, of customer {owner}, is whole, but the file `keys` has not the key of what is sealed in it; \
+         the machine has been running since, so no power cut took it: `keys` is an older copy, or another folder's; \
+         nothing was changed; bring back the `keys` that belong to this folder"
+    )]
+    Keyless {
+        /// The file, from the data folder on.
+        file: String,
+        /// The number of the first such record.
+        lsn: Lsn,
+        /// Of whom it is.
+        owner: u64,
+    },
     /// The journal begins behind its first record, and no snapshot holds what stood before.
     #[error(
         "{file} is the oldest segment and begins with record {begins}, and the records from {missing} on are needed: what \

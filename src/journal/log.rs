@@ -78,7 +78,8 @@ impl Journal {
         known_synced: Lsn,
         replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
-        let found = recover(&*store, Wanted { id, after, known_synced }, companion.as_deref(), replay)?;
+        let wanted = Wanted { id, after, known_synced, may_have_lost_power: store.may_have_lost_power() };
+        let found = recover(&*store, wanted, companion.as_deref(), replay)?;
         let (writer, segment) = Writer::begin(&*store, id, &found)?;
         let handles = Handles::new(writer.segment_file());
         let mut segments = found.segments;

@@ -49,6 +49,8 @@ pub(super) struct Wanted {
     pub(super) after: Lsn,
     /// Up to here the journal was synced, says a snapshot.
     pub(super) known_synced: Lsn,
+    /// See [`Store::may_have_lost_power`].
+    pub(super) may_have_lost_power: bool,
 }
 
 /// A segment's file and its head.

@@ -1,12 +1,13 @@
 //! The store on a disk: a data folder that one process holds.
 //!
 //! Files are for the daemon's user alone, since what lies in them is of persons. The folder's `lock` file is locked
-//! for as long as the process lives, however it ends, and names it.
+//! for as long as the process lives, however it ends, and names it, and the boot of the machine on which the folder was
+//! found whole last: a folder of this boot has seen no power cut since.
 
 use super::{File, Store, folder_of};
 use std::{
     fs::{self, DirBuilder, OpenOptions, TryLockError},
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -44,7 +45,22 @@ pub enum DiskError {
 pub struct Disk {
     root: PathBuf,
     /// The lock goes with the last handle of the file.
-    _lock: Option<fs::File>,
+    lock: Option<fs::File>,
+    /// The boot on which the folder was found whole last, as far as that is known.
+    whole_on: String,
+}
+
+/// Names this boot of the machine; `None`: the system does not say.
+fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Says in the lock file who holds it, and on which boot the folder was whole.
+fn name_holder(mut lock: &fs::File, whole_on: &str) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.seek(SeekFrom::Start(0))?;
+    write!(lock, "{}\n{whole_on}\n", std::process::id())
 }
 
 impl Disk {
@@ -61,24 +77,26 @@ impl Disk {
         make_folder(&root).map_err(failed(&root))?;
         let path = root.join(LOCK);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut lock = open.map_err(failed(&path))?;
+        let lock = open.map_err(failed(&path))?;
+        let said = || fs::read_to_string(&path).unwrap_or_default();
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                let holder = if holder.is_empty() { "(unknown)".to_owned() } else { holder };
+                let said = said();
+                let holder = said.lines().next().filter(|holder| !holder.is_empty()).unwrap_or("(unknown)").to_owned();
                 return Err(DiskError::Held { folder: root.display().to_string(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(failed(&path)(source)),
         }
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed(&path))?;
-        Ok(Self { root, _lock: Some(lock) })
+        let whole_on = said().lines().nth(1).unwrap_or_default().to_owned();
+        name_holder(&lock, &whole_on).map_err(failed(&path))?;
+        Ok(Self { root, lock: Some(lock), whole_on })
     }
 
     /// A data folder to be looked at, whoever holds it: nothing is made there until somebody asks for it.
     #[must_use]
     pub fn look(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), _lock: None }
+        Self { root: root.into(), lock: None, whole_on: String::new() }
     }
 
     /// Where it lies.
@@ -111,6 +129,17 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 impl Store for Disk {
+    fn may_have_lost_power(&self) -> bool {
+        boot().is_none_or(|boot| boot != self.whole_on)
+    }
+
+    fn is_whole(&self) -> io::Result<()> {
+        match (&self.lock, boot()) {
+            (Some(lock), Some(boot)) => name_holder(lock, &boot),
+            _ => Ok(()),
+        }
+    }
+
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(self.path(folder)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

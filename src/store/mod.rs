@@ -20,6 +20,20 @@ use std::{io, sync::Arc};
 
 /// Files in folders. A path is `folder/name`; folders do not nest.
 pub trait Store: Send + Sync + 'static {
+    /// Whether the power may have been cut since the files were last known to be whole. What was written to several of
+    /// them and synced to none may then be lost in some.
+    fn may_have_lost_power(&self) -> bool {
+        true
+    }
+
+    /// The files were found whole, or made so.
+    ///
+    /// # Errors
+    /// It cannot be noted; then it is believed of the power that it may have been cut.
+    fn is_whole(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The names of the files of a folder, sorted; a folder that is missing has none.
     ///
     /// # Errors

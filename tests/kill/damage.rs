@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::process::{Daemon, Ended, inspect};
+use serde_json::json;
+
+use crate::process::{Daemon, Ended, eventually, inspect, run};
 use crate::setup::{Settings, Setup, files, names};
 use crate::worker::Worker;
 
@@ -222,4 +224,48 @@ fn a_second_process_is_refused_at_once_and_the_first_goes_on() {
     verify(&daemon, &mut worker);
     // Once more, as the refusal must not have taken the first one's name away.
     assert!(Daemon::refused(&setup).text.contains(&said));
+}
+
+#[test]
+fn keys_that_are_older_than_the_journal_are_refused_however_the_daemon_ended() {
+    for (sync, is_stopped) in [("always", true), ("interval", true), ("interval", false)] {
+        let setup = Setup::new(&Settings { sync, ..Settings::CALM });
+        let keys = setup.data().join("keys");
+        let mut daemon = Daemon::start(&setup);
+        let pay = |wire: &mut crate::wire::Wire, id: &str, who: &str| {
+            let body = json!({
+                "transaction_id": id, "direction": "deposit", "currency": "EUR", "amount": "1.00", "customer_level": "gold",
+                "merchant_customer_identifier": who, "customer": { "email": format!("{who}@example.com") },
+            });
+            wire.post("/v1/merchants/acme/transactions", &body).expect("an answer").ok();
+        };
+        let mut wire = daemon.wire();
+        pay(&mut wire, "t1", "anna");
+        eventually("the key is written", || std::fs::metadata(&keys).is_ok_and(|file| file.len() > 0));
+        let older = std::fs::read(&keys).expect("keys");
+        pay(&mut wire, "t2", "bert");
+        if is_stopped {
+            stop(daemon);
+        } else {
+            daemon.kill();
+        }
+        let own = std::fs::read(&keys).expect("keys");
+        assert_ne!(own, older);
+        std::fs::write(&keys, &older).expect("written");
+        let refused = refused_untouched(&setup);
+        assert!(refused.text.contains("`keys` is an older copy"), "{refused:?}");
+        // The same of a copy that is restored with them.
+        let path = |name: &str| setup.beside(name).display().to_string();
+        let older_keys = path("older-keys");
+        std::fs::write(&older_keys, &older).expect("written");
+        std::fs::write(&keys, &own).expect("written");
+        assert_eq!(run(&["backup", &path("data"), &path("copy")]).code, Some(0));
+        let restored = run(&["restore", &path("copy"), &path("restored"), "--keys", &older_keys, "--verify"]);
+        assert!(restored.code == Some(1) && restored.text.contains("`keys` is an older copy"), "{restored:?}");
+        // With those that belong there it starts, and nothing is lost.
+        let daemon = Daemon::start(&setup);
+        for id in ["t1", "t2"] {
+            daemon.wire().get(&format!("/v1/merchants/acme/transactions/{id}")).expect("an answer").ok();
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! What a power cut has taken of the companion while it left the records that need it.
 //!
 //! A record and its key are written to two files, and until both are synced the medium may get either alone. A record
-//! that lies behind the known synced number and whose key is gone is as torn as one whose own bytes are.
+//! that lies behind the known synced number and whose key is gone is as torn as one whose own bytes are. Where no power
+//! was cut, it is not torn, but somebody has put an older companion in the place of the one that belongs there.
 
 use super::{Cut, Groups, Scan, reading};
 use crate::journal::{Companion, Lsn, OpenError, walk::Step};
@@ -32,6 +33,9 @@ impl Scan<'_> {
                 let Some((record, _)) = seen.record().filter(|(record, _)| record.lsn > self.known) else { continue };
                 if !companion.covers(record.owner, record.events) {
                     let (offset, lsn) = (seen.offset, record.lsn);
+                    if !self.wanted.may_have_lost_power {
+                        return Err(OpenError::Keyless { file: found.path.clone(), lsn, owner: record.owner });
+                    }
                     let what = "the key of what is sealed in it is missing".to_owned();
                     return Ok(Some(Cut { segment, offset, lsn, what, may_be_torn: true }));
                 }
