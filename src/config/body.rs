@@ -13,11 +13,11 @@ use super::{
     version,
 };
 use crate::domain::{
+    card::no_card_id,
     convert::Rates,
     money::{Currencies, Currency},
     name::Name,
     overlay::{BODY_BYTES_MAX, LevelKey},
-    payment::no_card_id,
     profile::OwnMethod,
     rules::{Filter, Level, Merchant, Scope},
     time::Millis,

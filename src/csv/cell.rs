@@ -2,7 +2,7 @@
 
 use super::{Column, read::Reason};
 use crate::domain::{
-    payment::{no_card_attribute, no_card_id},
+    card::{no_card_attribute, no_card_id},
     registration::Registration,
     rules::{Attribute, Word},
 };

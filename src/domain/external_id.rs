@@ -1,6 +1,6 @@
 //! External ids: numbers of a fixed length that a merchant gives to its customers, one after the other.
 
-use super::{payment::no_card_id, registration::Source, rules::words};
+use super::{card::no_card_id, registration::Source, rules::words};
 
 words! {
     /// How the last digits of an id come about.

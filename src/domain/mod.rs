@@ -5,6 +5,7 @@
 
 pub mod brief;
 pub mod calendar;
+pub(crate) mod card;
 pub mod codes;
 pub mod common;
 pub mod convert;

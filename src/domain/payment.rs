@@ -1,6 +1,7 @@
 //! A payment as asked for: parsed once against the rules, trusted from then on.
 
 use super::{
+    card::{no_card_attribute, no_card_id, no_card_number},
     identity::{ATTRIBUTE_BYTES_MAX, Attributes, normalised},
     money::{Currency, parse_amount},
     name::{NAME_BYTES_MAX, Name, NameError},
@@ -237,60 +238,6 @@ pub(crate) fn short(field: &'static str, text: &str, bytes_max: usize) -> Result
     if text.len() > bytes_max { Err(Refusal::TooLong { field, bytes_max }) } else { Ok(()) }
 }
 
-/// Refuses a full card number in a text: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B), with or
-/// without spaces and hyphens between them.
-pub(crate) fn no_card_number(field: &'static str, text: &str) -> Result<(), Refusal> {
-    if card_digits(text).is_some() { Err(Refusal::CardNumber(field)) } else { Ok(()) }
-}
-
-/// Refuses a full card number as an id. One in ten long numbers passes Luhn's check, and ids are often long numbers:
-/// here the number must also begin and end as the cards of a network do.
-pub(crate) fn no_card_id(field: &'static str, text: &str) -> Result<(), Refusal> {
-    let Some(digits) = card_digits(text) else { return Ok(()) };
-    let (length, first_four) = (digits.len(), digits.iter().take(4).fold(0, |number, digit| number * 10 + digit));
-    let is_issued = match first_four {
-        4000..=4999 => matches!(length, 13 | 16 | 19),
-        5100..=5599 | 2221..=2720 => length == 16,
-        3400..=3499 | 3700..=3799 => length == 15,
-        3000..=3059 | 3600..=3699 | 3800..=3999 => (14..=19).contains(&length),
-        3528..=3589 | 6000..=6999 | 5000..=5099 => (16..=19).contains(&length),
-        _ => false,
-    };
-    if is_issued { Err(Refusal::CardNumber(field)) } else { Ok(()) }
-}
-
-/// Refuses a full card number as an attribute. An external id is an id.
-pub(crate) fn no_card_attribute(attribute: Attribute, value: &str) -> Result<(), Refusal> {
-    match attribute {
-        Attribute::Phone => no_card_phone(attribute.word(), value),
-        Attribute::ExternalId => no_card_id(attribute.word(), value),
-        _ => no_card_number(attribute.word(), value),
-    }
-}
-
-/// Refuses a full card number as a phone number. What has a country's code and no more digits than a number can have
-/// (ITU-T E.164: 15) is a phone number; anything else is judged as an id.
-fn no_card_phone(field: &'static str, text: &str) -> Result<(), Refusal> {
-    const DIGITS_MAX: usize = 15;
-    match text.trim().strip_prefix('+') {
-        Some(rest) if rest.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX => Ok(()),
-        Some(rest) => no_card_id(field, rest),
-        None => no_card_id(field, text),
-    }
-}
-
-fn card_digits(text: &str) -> Option<Vec<u32>> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'));
-    if !plain || text.len() < 13 {
-        return None;
-    }
-    let digits: Vec<u32> = text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0')).collect();
-    let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
-    let from_the_right = digits.iter().rev().enumerate();
-    let sum: u32 = from_the_right.map(|(place, &digit)| if place % 2 == 0 { digit } else { doubled(digit) }).sum();
-    ((13..=19).contains(&digits.len()) && sum.is_multiple_of(10)).then_some(digits)
-}
-
 /// A word of a vocabulary.
 pub(crate) fn word<W: Word>(field: &'static str, text: &str) -> Result<W, Refusal> {
     W::parse(text).ok_or_else(|| Refusal::Word {
@@ -378,36 +325,4 @@ fn place<'a>(
     }
     let candidates = named().filter(|(_, e)| e.currency == currency).map(|(_, e)| e.id.as_str());
     Err(Refusal::Ambiguous { field: "endpoint", candidates: candidates.collect::<Vec<_>>().join(", ") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn full_card_numbers_are_told_from_other_numbers() {
-        for (text, is_card) in [
-            ("4111111111111111", true),
-            ("4111 1111 1111 1111", true),
-            ("5500-0000-0000-0004", true),
-            ("378282246310005", true),
-            ("4111111111111112", false),
-            ("411111******1111", false),
-            ("tok_4111111111111111", false),
-            ("123456789012", false),
-            ("", false),
-        ] {
-            assert_eq!(no_card_number("payment_instrument", text).is_err(), is_card, "{text}");
-            assert_eq!(no_card_id("transaction_id", text).is_err(), is_card, "{text}");
-        }
-        // Passes Luhn's check, but no network issues it: a text may not hold it, an id may be it.
-        assert!(no_card_number("name", "1700000000000000004").is_err());
-        assert!(no_card_id("transaction_id", "1700000000000000004").is_ok());
-        for (attribute, card, long) in
-            [(Attribute::Name, true, true), (Attribute::ExternalId, true, false), (Attribute::Phone, true, false)]
-        {
-            assert_eq!(no_card_attribute(attribute, "4111111111111111").is_err(), card, "{}", attribute.word());
-            assert_eq!(no_card_attribute(attribute, "1700000000000000004").is_err(), long, "{}", attribute.word());
-        }
-    }
 }

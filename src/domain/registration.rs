@@ -167,6 +167,8 @@ pub enum Verdict {
     Registered {
         /// Who.
         number: u64,
+        /// Which one that is.
+        by: Identifier,
         /// What is somebody else's.
         left_out: Identifiers,
     },
@@ -275,20 +277,22 @@ impl Registration {
     pub fn judge(&self, applicant: &Applicant) -> Result<Verdict, NotRegistered> {
         let offer = |identifier: Identifier| applicant.offers[identifier as usize];
         let primary = self.acting_primary(applicant)?;
-        let made = |field| field == Identifier::ExternalId && self.makes_external_id(applicant.source);
-        let missing =
-            |field: &Identifier| self.rule(*field).required && offer(*field) == Offer::Absent && !made(*field);
-        if let Some(field) = IDENTIFIERS.into_iter().find(missing) {
-            return Err(NotRegistered::Required(field));
-        }
-        if let Some(earliest) = self.min_registration_date.filter(|&earliest| applicant.at < earliest) {
-            return Err(NotRegistered::TooEarly(earliest));
-        }
-
         let named = match offer(primary) {
             Offer::Held(number) => Some(number),
             Offer::Absent | Offer::Free => None,
         };
+        let made = |field| field == Identifier::ExternalId && self.makes_external_id(applicant.source);
+        let missing =
+            |field: &Identifier| self.rule(*field).required && offer(*field) == Offer::Absent && !made(*field);
+        // Whoever is known already is asked for nothing again.
+        if named.is_none() {
+            if let Some(field) = IDENTIFIERS.into_iter().find(missing) {
+                return Err(NotRegistered::Required(field));
+            }
+            if let Some(earliest) = self.min_registration_date.filter(|&earliest| applicant.at < earliest) {
+                return Err(NotRegistered::TooEarly(earliest));
+            }
+        }
         let mut left_out = Identifiers::default();
         let mut into = None;
         for field in IDENTIFIERS.into_iter().filter(|&field| field != primary) {
@@ -313,7 +317,7 @@ impl Registration {
             }
         }
         Ok(match (named, into) {
-            (Some(number), _) => Verdict::Registered { number, left_out },
+            (Some(number), _) => Verdict::Registered { number, by: primary, left_out },
             (None, Some(into)) => Verdict::Merge { into },
             (None, None) => Verdict::Create { left_out },
         })
@@ -446,7 +450,7 @@ mod tests {
         };
         match verdict {
             Ok(Verdict::Create { left_out }) => format!("create{}", without(left_out)),
-            Ok(Verdict::Registered { number, left_out }) => format!("is {number}{}", without(left_out)),
+            Ok(Verdict::Registered { number, left_out, .. }) => format!("is {number}{}", without(left_out)),
             Ok(Verdict::Merge { into }) => format!("merge {into}"),
             Err(NotRegistered::Nothing) => "nothing".to_owned(),
             Err(refused) => format!("{} {}", refused.code().rsplit('_').next().unwrap(), refused.field()),
@@ -480,7 +484,7 @@ mod tests {
         primary=ext made                | import                    | required external_id
         email:required                  | id                        | required email
         email:required                  | id email                  | create
-        email:required                  | id:7                      | required email
+        email:required                  | id:7                      | is 7
         phone:required email:required   | id                        | required email
         ext:required                    | id                        | required external_id
         ext:required made               | id                        | create

@@ -112,6 +112,11 @@ pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Reques
         return Problem::forbidden("this token's role does not allow it").into_response();
     }
     let merchant = request.uri().path().strip_prefix("/v1/merchants/").and_then(|rest| rest.split('/').next());
+    // What is of no merchant is of all of them; the lines of a batch are looked at one by one.
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if grant.merchants.is_some() && merchant.is_none() && !is_read && request.uri().path() != "/v1/batch" {
+        return Problem::forbidden("this is for all merchants, and this token reaches only some").into_response();
+    }
     if let Some(Err(problem)) = merchant.filter(|m| !m.is_empty()).map(|merchant| grant.reaches(merchant)) {
         return problem.into_response();
     }

@@ -343,7 +343,9 @@ fn change(into: Into<'_>, asked: &Asked, id: &str) -> Result<bool, Refusal> {
 
 impl GlobalLimit {
     fn events(&self, customer: &Customer) -> Vec<Event> {
-        let Some(level) = self.level.or(customer.levels[self.direction as usize]) else { return Vec::new() };
+        // Whoever has no level pays as those of the unknown one.
+        let stored = customer.levels[self.direction as usize];
+        let level = self.level.or(stored).unwrap_or_else(crate::domain::level::unknown);
         let known = customer.settings_for(self.direction, self.currency, level);
         let settings = IndividualSettings {
             direction: self.direction,

@@ -8,12 +8,13 @@ use crate::{
     config::body::{Object, object},
     domain::{
         calendar::{WeekStart, Window},
+        card::{no_card_attribute, no_card_id},
         customer::Customer,
         identity::ATTRIBUTE_BYTES_MAX,
         money::{Decimal, Minor},
         name::Name,
         own::{OWN_RATES_MAX, OwnLimits, OwnRate},
-        payment::{currency, no_card_attribute, no_card_id, parse_name, short, time, word},
+        payment::{currency, parse_name, short, time, word},
         profile::{Author, IndividualSettings, Instrument},
         refusal::Refusal,
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
@@ -262,6 +263,19 @@ fn wrong(field: &str, want: &str) -> Problem {
 
 pub(super) fn text(field: &str, raw: &RawValue) -> Result<Option<String>, Problem> {
     serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string"))
+}
+
+/// The fields of a body that takes nothing but texts, in their order; `None`: absent or `null`.
+pub(super) fn texts<const N: usize>(body: &[u8], taken: [&'static str; N]) -> Result<[Option<String>; N], Problem> {
+    let mut found = [const { None }; N];
+    for (key, raw) in object(body)?.0 {
+        let Some(place) = taken.iter().position(|field| *field == key) else {
+            let detail = format!("`{key}` is not taken here; taken: {}", taken.join(", "));
+            return Err(Problem::malformed("unknown_field", detail).at(&key));
+        };
+        found[place] = text(taken[place], raw)?;
+    }
+    Ok(found)
 }
 
 fn level(field: &'static str, raw: &RawValue) -> Result<Option<Name>, Problem> {

@@ -24,7 +24,7 @@ use crate::{
         standing::CustomerStatus,
         time::Millis,
     },
-    ledger::{Admitted, Find, Mark, PAGE_MAX, Whole},
+    ledger::{Find, Mark, PAGE_MAX, Whole},
 };
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -170,15 +170,7 @@ fn register(staff: &Staff) -> Result<Told, Problem> {
     let now = staff.now()?;
     let ledger = &staff.daemon.desk.ledger;
     let (admitted, _) = ledger.register(&sent.applying(&staff.merchant, staff.author), now)?;
-    let (number, is_new) = match admitted {
-        Admitted::Made(number) => (number, true),
-        Admitted::Merged(number) => (number, false),
-        Admitted::Known(number) => {
-            let customer_id = number.to_string();
-            let field = staff.merchant.registration.primary_identifier.word();
-            return Err(Refusal::Taken { field, customer_id }.into());
-        }
-    };
+    let (number, is_new) = admitted.newly()?;
     let merchant = staff.merchant.id.as_str();
     let document = ledger.look(merchant, &number.to_string(), now, |c, now| staff.document_of(c, now))?;
     Ok(if is_new { Told::created(render(&document)) } else { Told::of(render(&document)) })

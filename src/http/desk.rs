@@ -10,7 +10,8 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        payment::{Asks, Payment, Request, currency, no_card_id, no_card_number, short, time, transaction_id, word},
+        card::{no_card_id, no_card_number},
+        payment::{Asks, Payment, Request, currency, short, time, transaction_id, word},
         refusal::Refusal,
         rules::{Rules, words},
         time::Millis,

@@ -9,10 +9,11 @@ use super::{
 use crate::{
     config::body::object,
     domain::{
+        card::no_card_number,
         customer::{Customer, Event},
         identity::{ATTRIBUTE_BYTES_MAX, Attributes},
         name::NameError,
-        payment::{no_card_number, short, word},
+        payment::{short, word},
         profile::{Change, Instrument, InstrumentState, InstrumentType},
         refusal::Refusal,
     },

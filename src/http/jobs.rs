@@ -270,7 +270,8 @@ impl Jobs {
         job.mark(&Mark { done, kept: render(kept) }, last)
     }
 
-    /// Ends one whose steps are all done. `kept` is its answer without what may be personal.
+    /// Ends one whose steps are all done, and which was begun at a time. `kept` is its answer without what may be
+    /// personal.
     ///
     /// # Errors
     /// The journal or the folder has failed; the next start finds what is to be done.
@@ -283,7 +284,7 @@ impl Jobs {
         now: Millis,
     ) -> io::Result<Value> {
         journal.sync().map_err(io::Error::other)?;
-        let rows = work.rows.load(Ordering::Relaxed);
+        let (rows, now) = (work.rows.load(Ordering::Relaxed), work.time(now));
         let ended = |answer| {
             let what = What { rows, ..work.what.clone() };
             render(&Ended { what, ended_at: now.0, answer })

@@ -1,6 +1,7 @@
 //! Lists of transactions, and signals about customers.
 
 use super::{
+    customer::texts,
     desk::render,
     facts::TransactionOut,
     handlers::{Call, Daemon, told},
@@ -8,7 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        payment::{no_card_number, time, word},
+        card::no_card_number,
+        payment::{time, word},
         refusal::Refusal,
         standing::Signal,
         transaction::{Flag, Status},
@@ -19,7 +21,7 @@ use axum::{
     extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Serialize)]
@@ -95,14 +97,6 @@ fn wanted(query: &str) -> Result<Wanted, Problem> {
     Ok(wanted)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignalIn {
-    signal: String,
-    #[serde(default)]
-    payment_instrument: Option<String>,
-}
-
 #[derive(Serialize)]
 struct SignalOut<'a> {
     customer_id: &'a str,
@@ -116,10 +110,9 @@ pub(crate) async fn signal(call: Call) -> Response {
 
 fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     let customer_id = call.named.as_deref().unwrap_or_default();
-    let body: SignalIn = serde_json::from_slice(&call.body)
-        .map_err(|error| Problem::malformed("json_malformed", error.to_string()).at("signal"))?;
-    let signal = word::<Signal>("signal", &body.signal)?;
-    let instrument = body.payment_instrument.as_deref().filter(|id| !id.is_empty());
+    let [signal, instrument] = texts(&call.body, ["signal", "payment_instrument"])?;
+    let signal = word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
+    let instrument = instrument.as_deref().filter(|id| !id.is_empty());
     if let Some(id) = instrument {
         no_card_number("payment_instrument", id)?;
     }

@@ -36,7 +36,10 @@ pub use silence::Working;
 pub use tables::{levels_of, take_table};
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
 use desk::Op;
@@ -48,8 +51,22 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
     let m = "/v1/merchants/{merchant}";
     let c = format!("{m}/customers/{{customer}}");
     let t = "/v1/merchants/{merchant}/transactions/{transaction}";
-    Router::new()
-        .route(&format!("{m}/transactions"), hot(Op::Reserve).get(lists::transactions))
+    // What reads what stands behind the `?`; whoever is asked if a daemon lives is not to die of a stray one.
+    let asking = Router::new()
+        .route(&format!("{m}/transactions"), get(lists::transactions))
+        .route(&format!("{m}/customers"), get(customers::list))
+        .route(&format!("{m}/customers.csv"), post(tables::upload))
+        .route(&format!("{m}/customers/bulk"), post(bulk::bulk))
+        .route(&format!("{m}/customers/jobs"), get(jobs::list))
+        .route(&format!("{c}/transactions"), get(customers::transactions))
+        .route(&format!("{c}/history"), get(customers::history))
+        .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(customers::drop_limits))
+        .route("/healthz", get(handlers::healthz))
+        .route("/readyz", get(handlers::readyz))
+        .route("/metrics", get(handlers::metrics));
+    let bare_routes = Router::new()
+        .route(&format!("{m}/transactions"), hot(Op::Reserve))
         .route(&format!("{m}/decisions"), hot(Op::Check))
         .route(&format!("{m}/payment-form"), post(handlers::payment_form))
         .route(t, get(handlers::transaction))
@@ -61,29 +78,21 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{t}/extend"), hot(Op::Extend))
         .route(&format!("{t}/attempts"), hot(Op::Attempt))
         .route(&format!("{t}/customer"), post(link::link))
-        .route(&format!("{m}/customers"), get(customers::list).post(customers::create))
-        .route(&format!("{m}/customers.csv"), get(tables::download).post(tables::upload))
+        .route(&format!("{m}/customers"), post(customers::create))
+        .route(&format!("{m}/customers.csv"), get(tables::download))
         .route(&format!("{m}/customers/template.csv"), get(tables::example))
         .route(&format!("{m}/customers/mock"), post(tables::mock))
-        .route(&format!("{m}/customers/bulk"), post(bulk::bulk))
-        .route(&format!("{m}/customers/jobs"), get(jobs::list))
         .route(&format!("{m}/customers/jobs/{{job}}"), get(jobs::show))
         .route(&c, get(customers::show).patch(customers::amend).delete(customers::delete))
         .route(&format!("{c}/merge"), post(merge::merge))
         .route(&format!("{c}/signals"), post(lists::signal))
         .route(&format!("{c}/usage"), get(customers::usage))
-        .route(&format!("{c}/transactions"), get(customers::transactions))
-        .route(&format!("{c}/history"), get(customers::history))
         .route(&format!("{c}/instruments/{{instrument}}"), put(instruments::put))
-        .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
         .route(
             &format!("{c}/settings/{{direction}}/{{currency}}/{{level}}"),
             get(customers::settings).put(customers::set_settings).delete(customers::reset_settings),
         )
-        .route(
-            &format!("{c}/limits/{{direction}}/{{currency}}"),
-            get(customers::limits).put(customers::set_limits).delete(customers::drop_limits),
-        )
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), get(customers::limits).put(customers::set_limits))
         .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(customers::drop_pending))
         .route("/v1/batch", post(batch::batch))
         .route("/v1/merchants", get(overview::merchants))
@@ -100,12 +109,25 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/reload", post(handlers::reload))
         .route("/v1/snapshot", post(handlers::snapshot))
         .route("/v1/clock/accept", post(handlers::accept_clock))
-        .route("/healthz", get(handlers::healthz))
-        .route("/readyz", get(handlers::readyz))
-        .route("/metrics", get(handlers::metrics))
+        .route_layer(middleware::from_fn(bare));
+    Router::new()
+        .merge(asking)
+        .merge(bare_routes)
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&daemon), access::enter))
         .layer(middleware::from_fn(silence::count))
         .with_state(daemon)
+}
+
+/// Refuses what stands behind the `?` where nothing is taken there: whoever writes `?dry_run=true` means it.
+async fn bare(request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    match form_urlencoded::parse(query.as_bytes()).next() {
+        None => next.run(request).await,
+        Some((name, _)) => {
+            let detail = format!("`{name}` is not taken here, nor is anything else behind the `?`");
+            problem::Problem::malformed("unknown_field", detail).at(&name).into_response()
+        }
+    }
 }

@@ -8,10 +8,11 @@ use super::customer::attribute_value;
 use crate::{
     csv::{Column, Expected, Reader, Reason, Row, RowError, Writer, join_labels, split_labels},
     domain::{
+        card::no_card_id,
         customer::Customer,
         identity::ATTRIBUTE_BYTES_MAX,
         name::Name,
-        payment::{name, no_card_id, short, time, word},
+        payment::{name, short, time, word},
         profile::{Author, Source},
         refusal::Refusal,
         registration::Identifier,
@@ -345,7 +346,7 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     match ledger.register(&applying, now).map_err(bad)? {
         (Admitted::Made(_), _) => Ok(Became::Created),
         (Admitted::Merged(_), _) => Ok(Became::Changed),
-        (Admitted::Known(number), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
+        (Admitted::Known(number, _), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
     }
 }
 

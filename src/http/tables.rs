@@ -234,9 +234,10 @@ pub fn take_table(
     if mode == Mode::Trial || is_refused {
         let phase = if mode == Mode::Trial { Phase::Tried } else { Phase::Refused };
         let told = value(&imported);
-        jobs.leave(&running, phase, Some((told.clone(), into.now)));
+        let now = running.time(into.now);
+        jobs.leave(&running, phase, Some((told.clone(), now)));
         return if phase == Phase::Tried {
-            Ok((running.signed_as(told, phase, Some(into.now)), false))
+            Ok((running.signed_as(told, phase, Some(now)), false))
         } else {
             Err(Problem::bad_table(&imported))
         };

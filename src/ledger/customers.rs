@@ -4,56 +4,27 @@ use super::{
     LAST_CUSTOMER, Ledger, Whole,
     index::{Seat, number_of},
     recall::Recalled,
+    register::Owners,
 };
 use crate::{
     domain::{
         customer::{Customer, Event, Make},
         identity::Attributes,
         limits::Books,
-        merge::{led_by, may_be_merged},
         name::Name,
-        profile::{Author, Change, Source},
+        profile::Author,
         refusal::Refusal,
-        registration::{self, Applicant, IDENTIFIERS, Identifier, Identifiers, Offer, Verdict},
-        rules::{Attribute, Direction, Merchant},
-        said::{Around, Said, identifier_of},
+        rules::{Direction, Merchant},
+        said::{Around, Said},
         time::Millis,
         transaction::Status,
     },
     journal::Lsn,
 };
-use std::{borrow::Cow, sync::atomic::Ordering};
-
-/// Somebody to be registered.
-#[derive(Debug, Clone, Copy)]
-pub struct Applying<'a> {
-    /// Whose.
-    pub merchant: &'a Merchant,
-    /// Unique in the merchant where set.
-    pub identifier: Option<&'a str>,
-    /// What is said of the customer.
-    pub said: &'a Said,
-    /// When the customer was made, where that was earlier.
-    pub created: Option<Millis>,
-    /// Who says it.
-    pub author: Author,
-    /// Whether it is only tried: nothing is recorded.
-    pub is_trial: bool,
-}
-
-/// What has become of somebody who was to be registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admitted {
-    /// A customer was made.
-    Made(u64),
-    /// It was this customer all along; nothing was changed.
-    Known(u64),
-    /// What was said went to this customer, by the merchant's policy.
-    Merged(u64),
-}
+use std::sync::atomic::Ordering;
 
 /// [`Make`], knowing who has the attributes that are said.
-type MakeKnowing<'m> = dyn FnMut(&Customer, &Owners, Millis) -> Result<Vec<Event>, Refusal> + 'm;
+pub(super) type MakeKnowing<'m> = dyn FnMut(&Customer, &Owners, Millis) -> Result<Vec<Event>, Refusal> + 'm;
 
 /// What is otherwise once a transaction of a customer is opened, or somebody is merged.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,159 +40,7 @@ impl Seen {
     }
 }
 
-/// Who has the identifiers and attributes that are said.
-struct Owners {
-    identifier: Option<u64>,
-    attributes: Vec<(Attribute, Vec<u64>)>,
-}
-
-impl Owners {
-    /// The oldest customer other than `but` who has an attribute.
-    fn of(&self, attribute: Attribute, but: Option<u64>) -> Option<u64> {
-        let (_, numbers) = self.attributes.iter().find(|(known, _)| *known == attribute)?;
-        numbers.iter().copied().find(|number| Some(*number) != but)
-    }
-
-    fn applicant(&self, applying: &Applying<'_>, offered: &Attributes, at: Millis) -> Applicant {
-        let offer = |identifier: Identifier| {
-            let (is_offered, owner) = match attribute_of(identifier) {
-                None => (applying.identifier.is_some(), self.identifier),
-                Some(attribute) => (offered.value(attribute).is_some(), self.of(attribute, None)),
-            };
-            match (is_offered, owner) {
-                (false, _) => Offer::Absent,
-                (true, None) => Offer::Free,
-                (true, Some(owner)) => Offer::Held(owner),
-            }
-        };
-        Applicant { offers: IDENTIFIERS.map(offer), source: source_of(applying.author.source), at }
-    }
-}
-
-fn source_of(source: Source) -> registration::Source {
-    match source {
-        Source::Payment => registration::Source::Payment,
-        Source::Upload => registration::Source::Import,
-        Source::Api | Source::System => registration::Source::Api,
-    }
-}
-
-fn attribute_of(identifier: Identifier) -> Option<Attribute> {
-    match identifier {
-        Identifier::MerchantCustomerIdentifier => None,
-        Identifier::Email => Some(Attribute::Email),
-        Identifier::Phone => Some(Attribute::Phone),
-        Identifier::ExternalId => Some(Attribute::ExternalId),
-    }
-}
-
 impl Ledger {
-    /// Registers a customer by the merchant's policy. Returns what has become of it, and the record that it rests on.
-    ///
-    /// # Errors
-    /// The policy refuses; what is said cannot be; there are as many customers as there can be.
-    pub fn register(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
-        let _inside = self.enter();
-        self.admit(applying, now)
-    }
-
-    /// [`Ledger::register`] for whoever is inside.
-    pub(super) fn admit(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
-        let Applying { merchant, identifier, said, created, author, .. } = *applying;
-        if created.is_some_and(|created| created > now) {
-            self.bounds.skew.place(created, now, "created_at")?;
-        }
-        let made_at = created.unwrap_or(now).min(now);
-        let is_said = said.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
-        // One that somebody takes while it is made is passed over.
-        let (made, said, left_out, _alone) = loop {
-            let made = match is_said || applying.is_trial {
-                true => None,
-                false => self.make_external_id(merchant, source_of(author.source))?,
-            };
-            let mut said = Cow::Borrowed(said);
-            if let Some(made) = &made {
-                said.to_mut().attributes.push((Attribute::ExternalId, made.id.as_str().into()));
-            }
-            let mut offered = said.offered(merchant);
-            let digests = self.identities.of_all(merchant.id, identifier, &offered);
-            let alone = self.identity_stripes.lock_all(digests.into_iter());
-            if made.as_ref().is_some_and(|made| self.is_taken(merchant.id, &made.id)) {
-                continue;
-            }
-            let owners = self.owners(merchant.id, identifier, &offered);
-            match merchant.registration.judge(&owners.applicant(applying, &offered, made_at))? {
-                Verdict::Create { left_out } => break (made, said, left_out, alone),
-                Verdict::Registered { number, .. } => return Ok((Admitted::Known(number), self.journal.last())),
-                Verdict::Merge { into } if applying.is_trial => {
-                    return Ok((Admitted::Merged(into), self.journal.last()));
-                }
-                Verdict::Merge { into } => {
-                    // Whoever is merged has an id there, or needs none.
-                    made.iter().for_each(|_| offered.set(Attribute::ExternalId, ""));
-                    drop((alone, made));
-                    // Somebody else may have taken the identifier meanwhile: then it is judged once more.
-                    if let Some(lsn) = self.fill(applying, into, &offered, now)? {
-                        return Ok((Admitted::Merged(into), lsn));
-                    }
-                }
-            }
-        };
-        let said = without(said, left_out);
-        let identifier = identifier.filter(|_| !left_out.contains(Identifier::MerchantCustomerIdentifier));
-        let mut customer = Customer::newcomer(0, merchant, now);
-        let knows_level = |direction, name| self.knows_level(merchant, direction, name);
-        let around = Around { merchant, knows_level: &knows_level, holder: &|_| None, now };
-        let events = said.events(&customer, &around, true)?;
-        if applying.is_trial {
-            return Ok((Admitted::Made(0), self.journal.last()));
-        }
-        customer.number = self.next_number()?;
-        made.into_iter().for_each(|made| self.use_external_id(made));
-        let mut all =
-            vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
-        if !customer.labels().is_empty() {
-            all.push(Event::Changed(Change::Labels(customer.labels().to_vec())));
-        }
-        all.extend(events);
-        let number = customer.number;
-        // The record and the customer become visible in one step, so that no snapshot falls between them.
-        let mut shard = self.customers.lock(number);
-        let recorded = self.record(&mut customer, 0, (author, now), &all);
-        let digests = self.identities.of_customer(&customer);
-        shard.insert(number, customer);
-        self.customers_made.fetch_add(1, Ordering::Relaxed);
-        drop(shard);
-        self.identities.insert_all(digests, number);
-        Ok((Admitted::Made(number), Lsn(recorded.number)))
-    }
-
-    /// Gives a customer what is offered and missing there, and lets the applicant's identifier lead there too; `None`:
-    /// that is somebody else's by now.
-    fn fill(
-        &self,
-        applying: &Applying<'_>,
-        into: u64,
-        offered: &Attributes,
-        now: Millis,
-    ) -> Result<Option<Lsn>, Refusal> {
-        let Applying { merchant, author, identifier, .. } = *applying;
-        let (id, mut is_taken) = (into.to_string(), false);
-        let hand = (author, now);
-        let lsn =
-            self.change_knowing(merchant.id, &id, hand, (identifier, offered), &mut |customer, owners, now| {
-                may_be_merged(customer, "merge_on_duplicate", merchant)?;
-                is_taken = owners.identifier.is_some_and(|owner| owner != customer.number);
-                if is_taken {
-                    return Ok(Vec::new());
-                }
-                let attributes = customer.attributes.missing_from(offered);
-                let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
-                Ok(filled.into_iter().chain(led_by(customer, identifier.into_iter())?).collect())
-            })?;
-        Ok((!is_taken).then_some(lsn))
-    }
-
     /// Changes a customer as staff say; nothing happens where all of it is so already, or where it is only tried. Returns
     /// whether anything changes, and the record that it rests on.
     ///
@@ -327,15 +146,6 @@ impl Ledger {
         Ok(number)
     }
 
-    fn owners(&self, merchant: Name, identifier: Option<&str>, attributes: &Attributes) -> Owners {
-        let having =
-            |(attribute, value): (Attribute, &str)| (attribute, self.identities.having(merchant, attribute, value));
-        Owners {
-            identifier: identifier.and_then(|id| self.identities.of_identifier(merchant, id)),
-            attributes: attributes.iter().map(having).collect(),
-        }
-    }
-
     /// Changes a customer by what `make` says must happen, looking at the customer as it stands; nothing happens where it
     /// says nothing. `offered` are the attributes that may be set by it. Returns the record that it rests on.
     ///
@@ -352,7 +162,7 @@ impl Ledger {
         self.change_knowing(merchant, customer_id, hand, (None, offered), &mut |customer, _, now| make(customer, now))
     }
 
-    fn change_knowing(
+    pub(super) fn change_knowing(
         &self,
         merchant: Name,
         customer_id: &str,
@@ -430,14 +240,4 @@ impl Ledger {
     pub fn blocks(&self, instrument: &str) -> bool {
         self.blocked_instruments.contains(instrument)
     }
-}
-
-/// What is said but for identifiers that are somebody else's.
-fn without(said: Cow<'_, Said>, left_out: Identifiers) -> Cow<'_, Said> {
-    if left_out == Identifiers::default() {
-        return said;
-    }
-    let mut said = said.into_owned();
-    said.attributes.retain(|(attribute, _)| identifier_of(*attribute).is_none_or(|id| !left_out.contains(id)));
-    Cow::Owned(said)
 }

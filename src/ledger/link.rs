@@ -1,12 +1,7 @@
 //! A transaction that had no customer becomes somebody's: one who is known, or one who is made for it. It is written once
 //! more, whole, and counts from then on as one of that customer's, in its own time.
 
-use super::{
-    Ledger,
-    customers::{Admitted, Applying},
-    index::Seat,
-    recall::Recalled,
-};
+use super::{Ledger, index::Seat, recall::Recalled, register::Applying};
 use crate::{
     domain::{
         brief::Upshot,
@@ -65,14 +60,7 @@ impl Ledger {
         self.has_room()?;
         let (number, is_new) = match whose {
             Whose::Known(named) => (self.household_at(id, named)?.0, false),
-            Whose::New(applying) => match self.admit(applying, now)?.0 {
-                Admitted::Made(number) => (number, true),
-                Admitted::Merged(number) => (number, false),
-                Admitted::Known(number) => {
-                    let field = merchant.registration.primary_identifier.word();
-                    return Err(Refusal::Taken { field, customer_id: number.to_string() });
-                }
-            },
+            Whose::New(applying) => self.admit(applying, now)?.0.newly()?,
         };
         loop {
             // Whoever is part of another by now is reached there.

@@ -1,10 +1,11 @@
 //! Two customers become one, in one step: the target takes over what is asked of it alone, and the source, with whoever is
 //! part of it, says whose part it is from then on. No transaction moves.
 
-use super::{Ledger, index::number_of};
+use super::{Ledger, index::number_of, register::Applying};
 use crate::{
     domain::{
         customer::{Customer, Event},
+        identity::Attributes,
         merge::takes_over,
         profile::{Author, Change},
         refusal::Refusal,
@@ -13,6 +14,7 @@ use crate::{
     },
     journal::Lsn,
 };
+use std::sync::atomic::Ordering;
 
 impl Ledger {
     /// Merges a customer into another of the same merchant. Asked again it changes nothing. Returns the number of the one
@@ -70,15 +72,53 @@ impl Ledger {
         }
     }
 
+    /// Registers somebody as a part of a known customer, so that what tells the two apart leads there as after a merge.
+    /// `apart` is that, free of everybody, and `offered` all that was said. The caller holds the stripes of the identities.
+    /// `None`: the customer has become part of another meanwhile.
+    ///
+    /// # Errors
+    /// They may not be one; there are as many customers as there can be.
+    pub(super) fn absorb(
+        &self,
+        applying: &Applying<'_>,
+        target: u64,
+        (offered, apart): (&Attributes, Attributes),
+        now: Millis,
+    ) -> Result<Option<Lsn>, Refusal> {
+        let Applying { merchant, identifier, created, author, .. } = *applying;
+        let number = self.next_number()?;
+        let mut shards = self.customers.lock_all(&[target, number]);
+        let mut several = shards.several(&[target]);
+        let Some(head) = several.first_mut().filter(|head| head.merged_into().is_none()) else { return Ok(None) };
+        let now = self.settle(head, now);
+        let (identifier, at) = (identifier.map(Box::from), created.unwrap_or(now).min(now));
+        let mut part = Customer::newcomer(number, merchant, now);
+        let mut said = part.clone();
+        (said.identifier, said.attributes) = (identifier.clone(), offered.clone());
+        let events = takes_over(head, &said, merchant, now)?;
+        let filled = filled(&events);
+        let parts = vec![
+            Event::Created { merchant: merchant.id, identifier, at },
+            Event::AttributesFilled { attributes: apart, at: now },
+            Event::Changed(Change::MergedInto(target)),
+        ];
+        let steps = vec![(&mut **head, 0, events), (&mut part, 0, parts)];
+        let (_, lsn) = self.record_together(steps, None, (author, now));
+        let digests = self.identities.of_customer(&part);
+        shards.insert(number, part);
+        self.customers_made.fetch_add(1, Ordering::Relaxed);
+        self.identities.leads.set(number, target);
+        self.identities.insert_all(digests, number);
+        filled.iter().for_each(|attributes| self.identities.add_attributes(merchant.id, target, attributes));
+        Ok(Some(lsn))
+    }
+
     /// Records that the first of these takes over, and that all others who are not part of it yet are from now on.
     fn become_one(&self, members: Vec<&mut Customer>, events: Vec<Event>, hand: (Author, Millis)) -> Lsn {
         let mut members = members.into_iter();
         let Some(head) = members.next() else { return self.journal.last() };
         let (merchant, target) = (head.merchant, head.number);
-        let filled = events.iter().find_map(|event| match event {
-            Event::AttributesFilled { attributes, .. } => Some(attributes.clone()),
-            _ => None,
-        });
+        let filled = filled(&events);
         let newly: Vec<&mut Customer> = members.filter(|member| member.merged_into() != Some(target)).collect();
         let numbers: Vec<u64> = newly.iter().map(|member| member.number).collect();
         let parts = newly.into_iter().map(|member| (member, 0, vec![Event::Changed(Change::MergedInto(target))]));
@@ -87,6 +127,14 @@ impl Ledger {
         numbers.into_iter().for_each(|number| self.identities.leads.set(number, target));
         lsn
     }
+}
+
+/// The attributes that come with events.
+fn filled(events: &[Event]) -> Option<Attributes> {
+    events.iter().find_map(|event| match event {
+        Event::AttributesFilled { attributes, .. } => Some(attributes.clone()),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

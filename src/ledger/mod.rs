@@ -29,6 +29,7 @@ mod merge;
 mod open;
 mod recall;
 mod recover;
+mod register;
 mod rename;
 mod retire;
 mod search;
@@ -38,7 +39,6 @@ mod table;
 
 pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
 pub use carry::Carried;
-pub use customers::{Admitted, Applying};
 pub use find::{Find, Findings};
 pub use history::Chapter;
 pub use household::Whole;
@@ -46,6 +46,7 @@ pub use levels::MadeLevel;
 pub use link::Whose;
 pub use list::{PAGE_MAX, Page, Wanted};
 pub use recover::Recovering;
+pub use register::{Admitted, Applying};
 pub use retire::Retention;
 pub use search::Mark;
 pub use shards::Digester;
@@ -62,7 +63,7 @@ use crate::{
         refusal::Refusal,
         rules::{Direction, Merchant, Refunds, Rules},
         time::Millis,
-        transaction::{Fact, Opened, Place, Transaction},
+        transaction::{Fact, Opened, Place, Resolution, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
     journal::{Apart, Journal, Keys, Past},
@@ -309,10 +310,12 @@ impl Ledger {
                     Operation::Approve { instrument, .. } => instrument.as_deref(),
                     _ => None,
                 };
-                let mut besides = self.newly_held(household.head, instrument.into_iter(), now);
-                let is_first = matches!(noted.fact, Fact::Approved { .. }) && known.transaction.totals.approved == 0;
-                if is_first {
-                    let paid_by = instrument.or(known.transaction.opening.instrument.as_deref());
+                let (opening, is_approved) = (&known.transaction.opening, matches!(noted.fact, Fact::Approved { .. }));
+                // One that the payment named was held with it, unless it was denied; now it has paid all the same.
+                let paid_by = instrument.or(opening.instrument.as_deref());
+                let paid_by = paid_by.filter(|_| is_approved && opening.resolution != Resolution::Bypassed);
+                let mut besides = self.newly_held(household.head, paid_by.into_iter(), now);
+                if is_approved && known.transaction.totals.approved == 0 {
                     besides.extend(Self::used(household.head, paid_by.into_iter(), now));
                 }
                 (false, self.note(&mut household, known, [noted], besides).ok_or_else(unknown)?)

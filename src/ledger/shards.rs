@@ -165,6 +165,13 @@ impl Customers {
 pub(crate) struct LockedShards<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
 
 impl LockedShards<'_> {
+    /// Puts a customer into a shard that is locked.
+    pub(crate) fn insert(&mut self, number: u64, customer: Customer) {
+        if let Ok(place) = self.0.binary_search_by_key(&slot(number), |(slot, _)| *slot) {
+            self.0[place].1.insert(number, customer);
+        }
+    }
+
     pub(crate) fn get(&self, number: u64) -> Option<&Customer> {
         let place = self.0.binary_search_by_key(&slot(number), |(slot, _)| *slot).ok()?;
         self.0[place].1.get(&number)

@@ -253,7 +253,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             let (identifier, created) = (who.as_deref(), created.map(Millis));
             let (admitted, lsn) =
                 ledger.register(&Applying { merchant, identifier, said, created, author, is_trial: false }, now)?;
-            let (Admitted::Made(number) | Admitted::Known(number) | Admitted::Merged(number)) = admitted;
+            let (Admitted::Made(number) | Admitted::Known(number, _) | Admitted::Merged(number)) = admitted;
             Ok((number.to_string(), lsn))
         }
         Deed::Amend { customer, said } => {

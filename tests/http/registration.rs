@@ -246,3 +246,39 @@ fn of_many_at_once_one_is_registered_and_one_has_what_is_unique() {
     external.dedup();
     assert_eq!(external.len(), 10, "an external id each: {shown}");
 }
+
+#[test]
+fn whatever_a_merged_applicant_is_known_by_leads_to_the_customer() {
+    let policy = "[registration]\nemail = { unique = true }\nphone = { unique = true }\nmerge_on_duplicate = true\n";
+    let mut daemon = kept(&Settings::SYSTEM, acme(&format!("{CRM}{policy}"), &[]));
+    let phone = json!({ "phone": "+49301234502" });
+    let id = register(&daemon, &alice(&with(phone.clone(), &json!({ "email": "a@example.com", "city": "Wien" }))));
+    let merged =
+        daemon.post(CUSTOMERS, &bob(&with(phone, &json!({ "email": "b@example.com", "language": "it" })))).ok();
+    assert_eq!((&merged["customer_id"], &merged["email"]), (&json!(id), &json!("a@example.com")), "{merged}");
+    assert_eq!((&merged["language"], &merged["other_identifiers"]), (&json!("it"), &json!(["bob"])));
+    for other in ["carol", "dora"] {
+        for email in ["a@example.com", "B@example.com"] {
+            let mut body = without(pay("t1", "1.00"), &["merchant_customer_identifier"]);
+            body["customer"] = json!({ "email": email });
+            assert_eq!(daemon.check(&body).ok()["customer"]["customer_id"], id.as_str(), "{email}");
+            let found = daemon.get(&format!("{CUSTOMERS}?email={email}")).ok();
+            assert_eq!(found["customers"][0]["customer_id"], id.as_str(), "{email}: {found}");
+        }
+        let again = daemon.post(CUSTOMERS, &json!({ "merchant_customer_identifier": other, "email": "b@example.com" }));
+        assert_eq!(again.ok()["customer_id"], id.as_str(), "what leads there is a duplicate of it");
+        assert_eq!(daemon.get(CUSTOMERS).ok()["customers"].as_array().map(Vec::len), Some(1));
+        daemon.kill_and_start();
+    }
+}
+
+#[test]
+fn whoever_is_known_is_named_by_what_was_sent_and_asked_for_nothing_again() {
+    let daemon = policy("allow_any_identifier = true\nemail = { unique = true }\nphone = { required = true }");
+    register(&daemon, &alice(&json!({ "email": "a@example.com", "phone": "+49301234502" })));
+    let known = daemon.post(CUSTOMERS, &json!({ "email": "a@example.com" })).problem(409);
+    assert_eq!((&known["code"], &known["field"]), (&json!("already_taken"), &json!("email")), "{known}");
+    // A row of a table changes whom it names, and need not bring what the customer has.
+    let table = "merchant_customer_identifier,city\nalice,Rom\n";
+    assert_eq!(daemon.post_text(&format!("{CUSTOMERS}.csv"), table).ok()["changed"], 1);
+}

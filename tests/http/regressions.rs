@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::harness::Daemon;
 use crate::shop::{CRM, MINUTE, acme, at, gold, level, pay, with, without};
+use crate::staff::CUSTOMERS;
 
 #[test]
 fn an_approval_is_taken_however_old_the_reserve_s_time_in_it_is() {
@@ -109,4 +110,72 @@ fn what_nobody_reserved_asked_for_nothing_until_somebody_does() {
     assert_eq!(daemon.fetch("t1").ok()["asked"], "0.00");
     daemon.reserve(&pay("t1", "4.00")).ok();
     assert_eq!(daemon.fetch("t1").ok()["asked"], "4.00");
+}
+
+#[test]
+fn an_instrument_that_paid_though_the_payment_was_denied_is_held() {
+    let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"1.00\""));
+    let card = json!({ "payment_instrument": "tok" });
+    let denied = daemon.reserve(&with(pay("t1", "2.00"), &card)).ok();
+    let path = format!("{CUSTOMERS}/{}", denied["customer"]["customer_id"].as_str().expect("an id"));
+    let held = || daemon.get(&path).ok()["payment_instruments"].as_array().map(Vec::len);
+    assert_eq!((&denied["decision"], held()), (&json!("deny"), Some(0)));
+    daemon.step("t1", "approve", &json!({})).ok();
+    assert_eq!(held(), Some(1));
+    let stolen = json!({ "signal": "card_stolen", "payment_instrument": "tok" });
+    let other = daemon.reserve(&with(pay("t2", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok();
+    let other = other["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    daemon.post(&format!("{CUSTOMERS}/{other}/signals"), &stolen).ok();
+    assert_eq!(daemon.get(&path).ok()["status"], "fraud", "it reaches whoever paid by it");
+}
+
+#[test]
+fn nothing_behind_the_question_mark_is_passed_over() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let made = daemon.reserve(&pay("t1", "1.00")).ok();
+    let id = made["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    let (t, c) = ("/v1/merchants/acme/transactions", format!("{CUSTOMERS}/{id}"));
+    for (method, path) in [
+        ("POST", t.to_owned()),
+        ("POST", "/v1/merchants/acme/decisions".to_owned()),
+        ("POST", format!("{t}/t1/cancel")),
+        ("GET", format!("{t}/t1")),
+        ("DELETE", c.clone()),
+        ("PATCH", c.clone()),
+        ("GET", c.clone()),
+        ("GET", format!("{c}/usage")),
+        ("POST", format!("{c}/merge")),
+        ("POST", format!("{c}/signals")),
+        ("PUT", "/v1/merchants/acme/levels/deposit/EUR/new".to_owned()),
+        ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/gold".to_owned()),
+        ("PUT", "/v1/rates".to_owned()),
+        ("POST", "/v1/batch".to_owned()),
+        ("GET", "/v1/status".to_owned()),
+        ("GET", "/v1/merchants".to_owned()),
+    ] {
+        let asked = format!("{path}?dry_run=true");
+        let refused = if method == "GET" { daemon.get(&asked) } else { daemon.send(method, &asked, &json!({})) };
+        let refused = refused.problem(400);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("unknown_field"), &json!("dry_run")), "{asked}");
+    }
+    assert_eq!(daemon.get(&c).ok()["deletion_due"], json!(null));
+    assert_eq!(daemon.get("/healthz?probe=1").status, 200, "whoever asks if it lives is told");
+}
+
+#[test]
+fn a_limit_for_all_reaches_those_without_a_level() {
+    let head = format!("{CRM}default_behaviour = \"unknown_level\"\n");
+    let daemon = Daemon::live(acme(&head, &[level("gold", "")]));
+    for (who, level) in [("alice", json!("gold")), ("bob", json!(null))] {
+        let body = json!({ "merchant_customer_identifier": who, "deposit_level": level });
+        assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+    }
+    let limit = json!({ "direction": "deposit", "currency": "EUR", "max_amount": "5.00" });
+    let set = json!({ "select": {}, "set": { "global_limit": limit } });
+    assert_eq!(daemon.post(&format!("{CUSTOMERS}/bulk"), &set).ok()["changed"], 2);
+    for who in ["alice", "bob"] {
+        let by = with(without(pay("t", "5.01"), &["customer_level"]), &json!({ "merchant_customer_identifier": who }));
+        let card = with(by, &json!({ "payment_method": "card" }));
+        assert_denied(&daemon.check(&card).ok(), &["19103 amount_above_maximum -"]);
+    }
 }

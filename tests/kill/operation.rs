@@ -226,6 +226,7 @@ impl Book {
         let outlier = self.people.head_of(place).bears("mark_outlier");
         let mut tx = Tx { id: self.fresh(), way, level, asked: amount, denied, outlier, ..Tx::default() };
         tx.passes_by = self.people.all[place].stranger;
+        tx.instrument.clone_from(&instrument);
         let is_payment = in_batch && !creates && chance.percent(60);
         if is_payment {
             let approved = chance.percent(75);
@@ -321,6 +322,8 @@ impl Book {
         };
         tx.facts += usize::from(!refused);
         let expected = if refused { Expected::Refused(422) } else { Expected::Moved(stand(tx)) };
+        let paid_by = tx.instrument.clone().filter(|_| kind == "approve" && !tx.passes_by);
+        paid_by.iter().for_each(|id| self.people.pays_by(place, id));
         Some(Operation { kind, person: place, tx: at, body, expected, told: None, staff: None })
     }
 

@@ -1,6 +1,7 @@
 //! One job: what it is, how it is kept, where it stands.
 
 use crate::{
+    clock::{Clock, Source},
     domain::{rules::words, time::Millis},
     http::{desk::render, shapes::Shows},
 };
@@ -70,6 +71,8 @@ pub struct Work {
     pub(in crate::http) rows: AtomicU64,
     pub(in crate::http) done: AtomicU64,
     pub(in crate::http) stand: Mutex<Stand>,
+    /// Runs since somebody works on it.
+    watch: Clock,
 }
 
 /// How it stands.
@@ -105,7 +108,13 @@ impl Work {
     /// One that is there in a phase, so many of its steps done.
     pub(in crate::http) fn new(what: What, phase: Phase, done: u64) -> Arc<Self> {
         let stand = Stand { phase, ended_at: None, answer: None };
-        Arc::new(Self { rows: what.rows.into(), done: done.into(), what, stand: Mutex::new(stand) })
+        let watch = Clock::new(Source::System);
+        Arc::new(Self { rows: what.rows.into(), done: done.into(), what, stand: Mutex::new(stand), watch })
+    }
+
+    /// The time, for whoever began to work on it at another.
+    pub(in crate::http) fn time(&self, begun: Millis) -> Millis {
+        begun.plus(self.watch.running_ms())
     }
 
     pub(in crate::http) fn what(&self) -> &What {

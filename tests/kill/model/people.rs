@@ -175,6 +175,16 @@ impl People {
         self.all[place].has_email |= is_filled;
     }
 
+    /// A transaction that named an instrument was approved, whether it had been allowed or not.
+    pub(crate) fn pays_by(&mut self, place: usize, id: &str) {
+        let is_blocked = self.blocked.contains(id);
+        let head = self.head_mut(place);
+        // Whoever comes to hold a blocked instrument is under suspicion of it.
+        if head.holds.insert(id.to_owned()) && is_blocked {
+            head.suspicion = Some("fraud");
+        }
+    }
+
     /// A signal about a customer, which reaches all who hold the instrument that it names where it is about fraud.
     pub(crate) fn signal(&mut self, place: usize, signal: &str, instrument: Option<&str>) {
         let mut reached = BTreeSet::from([self.head(place)]);

@@ -18,6 +18,8 @@ pub(crate) struct Tx {
     pub(crate) outlier: bool,
     /// Nobody's: it counts nowhere.
     pub(crate) passes_by: bool,
+    /// What it was to be paid by.
+    pub(crate) instrument: Option<String>,
     pub(crate) until: Option<String>,
     /// Facts behind the opening.
     pub(crate) facts: usize,
