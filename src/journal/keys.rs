@@ -42,6 +42,7 @@
 
 mod disk;
 mod entry;
+mod held;
 #[cfg(test)]
 mod tests;
 
@@ -52,11 +53,10 @@ use chacha20poly1305::{
 };
 use disk::{Disk, create, offset_of, read};
 use entry::{Entry, Found};
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use held::{Held, Ring};
 use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use siphasher::sip128::SipHasher24;
-use std::{array, hash::BuildHasher, io};
+use std::io;
 
 /// The file, in the data folder.
 pub const PATH: &str = "keys";
@@ -65,7 +65,8 @@ pub const FORMAT: u32 = 1;
 /// Of the header and of each entry.
 pub const ENTRY_BYTES: usize = 64;
 
-const SHARDS: usize = 64;
+/// So many that a shard of 100 million customers is moved in less than a millisecond when it grows.
+const SHARDS: usize = 4_096;
 const NONCE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 8 + NONCE_BYTES;
 
@@ -131,19 +132,7 @@ pub enum Unsealed {
     Erased,
 }
 
-/// A key in memory: 56 bytes, and what the table takes for it.
-struct Held {
-    customer: u64,
-    number: u64,
-    key: [u8; 32],
-    /// Its entry in the file; a customer's newest key has the highest.
-    slot: u32,
-    live: bool,
-}
-
-type Shard = HashTable<Held>;
-
-/// Entries that are in no file yet, from a slot on.
+/// Entries that are to be in the file and are not yet, from a slot on.
 struct Pending {
     first: u32,
     entries: Vec<Entry>,
@@ -155,7 +144,7 @@ struct Pending {
 /// so that customers who have a key wait for nobody.
 pub struct Keys {
     journal: [u8; 16],
-    shards: [RwLock<Shard>; SHARDS],
+    shards: Box<[RwLock<Ring>]>,
     pending: Mutex<Pending>,
     disk: Option<Mutex<Disk>>,
     /// Held for the whole of a sync, so that nobody is told that what another is still syncing is durable.
@@ -169,7 +158,7 @@ impl Keys {
     pub fn in_memory(journal: [u8; 16]) -> Self {
         Self {
             journal,
-            shards: array::from_fn(|_| RwLock::default()),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             pending: Mutex::new(Pending { first: 0, entries: Vec::new() }),
             disk: None,
             syncing: Mutex::new(()),
@@ -215,6 +204,7 @@ impl Keys {
                 Found::Damaged => {}
             }
         }
+        keys.shards.iter_mut().for_each(|shard| shard.get_mut().sort());
         let len = u32::try_from(len).map_err(|_| KeysError::Full)?;
         if len < must_be_whole {
             return Err(KeysError::Damaged { offset: offset_of(len) });
@@ -228,10 +218,10 @@ impl Keys {
     /// How many keys there are, live and erased.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let count = |shard: &RwLock<Shard>| {
+        let count = |shard: &RwLock<Ring>| {
             let shard = shard.read();
-            let live = shard.iter().filter(|held| held.live).count();
-            (live, shard.len() - live)
+            let live = shard.all().iter().filter(|held| held.key().is_some()).count();
+            (live, shard.all().len() - live)
         };
         self.shards.iter().map(count).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
@@ -277,14 +267,11 @@ impl Keys {
         let number = u64::from_le_bytes(number);
         let key = {
             let shard = self.shard(customer).read();
-            let Some(held) = shard.find(hash(customer), |held| held.customer == customer && held.number == number)
-            else {
+            let Some(held) = shard.of(customer).iter().find(|held| held.number() == number) else {
                 return Err(KeysError::Missing { customer, key: number });
             };
-            if !held.live {
-                return Ok(Unsealed::Erased);
-            }
-            held.key
+            let Some(key) = held.key() else { return Ok(Unsealed::Erased) };
+            key
         };
         let payload = Payload { msg: body, aad: &self.bound_in(customer, number) };
         let plain = XChaCha20Poly1305::new(&Key::from(key)).decrypt(&XNonce::from(nonce), payload);
@@ -298,9 +285,9 @@ impl Keys {
     #[must_use]
     pub fn bind(&self, customer: u64, digest: u128) -> u128 {
         let shard = self.shard(customer).read();
-        let Some(oldest) = live(&shard, customer).min_by_key(|held| held.slot) else { return digest };
+        let Some((_, oldest)) = shard.live(customer).next() else { return digest };
         let mut key = [0; 16];
-        key.copy_from_slice(&oldest.key[16..]);
+        key.copy_from_slice(&oldest[16..]);
         SipHasher24::new_with_key(&key).hash(&digest.to_le_bytes()).as_u128()
     }
 
@@ -315,15 +302,15 @@ impl Keys {
         {
             let mut shard = self.shard(customer).write();
             let mut pending = self.pending.lock();
-            if !shard.iter_hash(hash(customer)).any(|held| held.customer == customer) {
+            if shard.of(customer).is_empty() {
                 let entry = Entry { number: random_number()?, customer, key: None };
                 self.add(&mut shard, &mut pending, entry)?;
             }
-            for held in shard.iter_hash_mut(hash(customer)).filter(|held| held.customer == customer) {
-                (held.key, held.live) = ([0; 32], false);
-                match held.slot.checked_sub(pending.first).and_then(|place| pending.entries.get_mut(place as usize)) {
+            for held in shard.of_mut(customer) {
+                held.erase();
+                match held.slot().checked_sub(pending.first).and_then(|place| pending.entries.get_mut(place as usize)) {
                     Some(entry) => entry.key = None,
-                    None => slots.push((held.slot, Entry { number: held.number, customer, key: None })),
+                    None => slots.push((held.slot(), Entry { number: held.number(), customer, key: None })),
                 }
             }
         }
@@ -339,8 +326,7 @@ impl Keys {
     #[must_use]
     pub fn is_erased(&self, customer: u64) -> bool {
         let shard = self.shard(customer).read();
-        let is_known = shard.iter_hash(hash(customer)).any(|held| held.customer == customer);
-        is_known && live(&shard, customer).next().is_none()
+        !shard.of(customer).is_empty() && shard.live(customer).next().is_none()
     }
 
     /// Hands to the system the keys that were made since the last time: to be called before what they sealed is.
@@ -348,12 +334,7 @@ impl Keys {
     /// # Errors
     /// It is not known which of them are in the file; the journal must not go on.
     pub fn write(&self) -> io::Result<()> {
-        let Some(disk) = &self.disk else {
-            let mut pending = self.pending.lock();
-            pending.first = pending.next().unwrap_or(u32::MAX);
-            pending.entries.clear();
-            return Ok(());
-        };
+        let Some(disk) = &self.disk else { return Ok(()) };
         self.write_to(&mut disk.lock())
     }
 
@@ -398,9 +379,9 @@ impl Keys {
         Ok(())
     }
 
-    fn shard(&self, customer: u64) -> &RwLock<Shard> {
-        let [low, ..] = customer.to_le_bytes();
-        &self.shards[usize::from(low) % SHARDS]
+    fn shard(&self, customer: u64) -> &RwLock<Ring> {
+        let [low, high, ..] = customer.to_le_bytes();
+        &self.shards[usize::from(u16::from_le_bytes([low, high])) % SHARDS]
     }
 
     fn bound_in(&self, customer: u64, number: u64) -> [u8; 32] {
@@ -414,10 +395,10 @@ impl Keys {
     /// The newest live key of a customer, made where the customer never had one; `None` where all are erased.
     fn key_to_seal(&self, customer: u64) -> Result<Option<(u64, [u8; 32])>, KeysError> {
         let shard = self.shard(customer).upgradable_read();
-        if let Some(newest) = live(&shard, customer).max_by_key(|held| held.slot) {
-            return Ok(Some((newest.number, newest.key)));
+        if let Some(newest) = shard.live(customer).next_back() {
+            return Ok(Some(newest));
         }
-        if shard.iter_hash(hash(customer)).any(|held| held.customer == customer) {
+        if !shard.of(customer).is_empty() {
             return Ok(None);
         }
         let (number, mut key) = (random_number()?, [0; 32]);
@@ -427,16 +408,20 @@ impl Keys {
         Ok(Some((number, key)))
     }
 
-    fn add(&self, shard: &mut Shard, pending: &mut Pending, entry: Entry) -> Result<(), KeysError> {
+    fn add(&self, ring: &mut Ring, pending: &mut Pending, entry: Entry) -> Result<(), KeysError> {
         let slot = pending.next().ok_or(KeysError::Full)?;
-        insert(shard, slot, &entry);
-        pending.entries.push(entry);
+        ring.add(Held::new(slot, &entry));
+        match self.disk {
+            Some(_) => pending.entries.push(entry),
+            // Nobody will ever write it.
+            None => pending.first = slot + 1,
+        }
         Ok(())
     }
 
     fn keep(&self, slot: u32, entry: &Entry) {
         if *entry != Entry::HOLE {
-            insert(&mut self.shard(entry.customer).write(), slot, entry);
+            self.shard(entry.customer).write().add_unsorted(Held::new(slot, entry));
         }
     }
 }
@@ -446,21 +431,6 @@ impl Pending {
     fn next(&self) -> Option<u32> {
         self.first.checked_add(u32::try_from(self.entries.len()).ok()?).filter(|slot| *slot < u32::MAX)
     }
-}
-
-fn insert(shard: &mut Shard, slot: u32, entry: &Entry) {
-    let (customer, number) = (entry.customer, entry.number);
-    let held = Held { customer, number, key: entry.key.unwrap_or_default(), slot, live: entry.key.is_some() };
-    shard.insert_unique(hash(customer), held, |held| hash(held.customer));
-}
-
-fn live(shard: &Shard, customer: u64) -> impl Iterator<Item = &Held> {
-    shard.iter_hash(hash(customer)).filter(move |held| held.customer == customer && held.live)
-}
-
-/// Numbers of customers are ours: nobody outside chooses them.
-fn hash(customer: u64) -> u64 {
-    FixedState::with_seed(0).hash_one(customer)
 }
 
 fn random_number() -> Result<u64, KeysError> {

@@ -77,6 +77,18 @@ fn what_was_sealed_opens_for_its_customer_in_its_journal_alone() {
 }
 
 #[test]
+fn keys_that_go_into_no_file_do_not_wait_for_it() {
+    let keys = Keys::in_memory(JOURNAL);
+    for customer in 1..=3 {
+        let sealed = sealed(&keys, customer, b"alice");
+        assert!(keys.pending.lock().entries.is_empty());
+        assert_eq!(plain(&keys, customer, &sealed).unwrap(), "alice");
+    }
+    keys.erase(2).unwrap();
+    assert_eq!((keys.counts(), keys.is_erased(2)), ((2, 1), true));
+}
+
+#[test]
 fn a_key_is_in_the_file_from_the_next_write_on() {
     let store = Memory::new();
     let keys = Keys::open(&store, JOURNAL).unwrap();
