@@ -21,12 +21,15 @@ use std::{
     sync::Arc,
 };
 
-/// The most customers made within a span of time that are gathered before a page is looked for; of more, those are
+/// About the most customers made within a span of time that are gathered before a page is looked for; of more, those are
 /// candidates whose neighbours by number were made within it.
-const GATHERED_MAX: usize = 20_000;
+const GATHERED_MAX: u64 = 20_000;
+/// Customers are kept together who were made in the same 2^22 milliseconds, some seventy minutes: a set of numbers takes
+/// two bytes a customer and less, where the time of each would take thirty.
+const HOUR: u32 = 22;
 /// So many numbers, as a power of two, are neighbours: numbers grow with time, so that few neighbourhoods lie half inside
 /// a span.
-const NEIGHBOURS: u32 = 10;
+pub(super) const NEIGHBOURS: u32 = 8;
 
 /// Something by which customers are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,15 +98,27 @@ pub(crate) struct Sought<'a> {
 struct Catalogue {
     all: RoaringBitmap,
     by: Map<Mark, RoaringBitmap>,
-    created: BTreeSet<(Millis, u32)>,
+    /// By when they were made; see [`HOUR`].
+    created: BTreeMap<i64, RoaringBitmap>,
     /// Between which times the customers of each neighbourhood were made, or once were.
     spans: BTreeMap<u32, (Millis, Millis)>,
 }
 
+fn hour(at: Millis) -> i64 {
+    at.0 >> HOUR
+}
+
 impl Catalogue {
     fn made(&mut self, number: u32, at: Millis) {
+        self.created.entry(hour(at)).or_default().insert(number);
         let (first, last) = self.spans.entry(number >> NEIGHBOURS).or_insert((at, at));
         (*first, *last) = (at.min(*first), at.max(*last));
+    }
+
+    fn unmade(&mut self, number: u32, at: Millis) {
+        if self.created.get_mut(&hour(at)).is_some_and(|set| is_emptied(set, number)) {
+            self.created.remove(&hour(at));
+        }
     }
 
     fn candidates(&self, sought: &Sought<'_>) -> Vec<u32> {
@@ -127,29 +142,45 @@ impl Catalogue {
         }
     }
 
-    /// Those made within the span; where they are many, also some whose neighbours were. `None`: no span.
+    /// Those made within the span, and some neighbours of these that were made about its ends; where they are many, also
+    /// such as were made anywhere. `None`: no span.
     fn made_within(&self, sought: &Sought<'_>) -> Option<RoaringBitmap> {
         if sought.created_from.is_none() && sought.created_to.is_none() {
             return None;
         }
-        let from = (sought.created_from.unwrap_or(Millis(i64::MIN)), 0);
-        let to = (sought.created_to.unwrap_or(Millis(i64::MAX)), 0);
-        if from >= to {
+        let from = sought.created_from.unwrap_or(Millis(i64::MIN));
+        let last = Millis(sought.created_to.map_or(i64::MAX, |to| to.0.saturating_sub(1)));
+        if from > last {
             return Some(RoaringBitmap::new());
         }
-        let within = || self.created.range(from..to);
-        if within().nth(GATHERED_MAX).is_none() {
-            return Some(within().map(|(_, number)| *number).collect());
+        let near = self.near(from, last);
+        let mut within = RoaringBitmap::new();
+        for set in self.created.range(hour(from)..=hour(last)).map(|(_, set)| set) {
+            within |= set & &near;
+            if within.len() > GATHERED_MAX {
+                return Some(near);
+            }
         }
+        Some(within)
+    }
+
+    /// Those whose neighbours were made from one time to another.
+    fn near(&self, from: Millis, last: Millis) -> RoaringBitmap {
         let mut near = RoaringBitmap::new();
-        for (place, (first, last)) in &self.spans {
-            if *last >= from.0 && *first < to.0 {
+        for (place, (earliest, latest)) in &self.spans {
+            if *latest >= from && *earliest <= last {
                 let begin = place << NEIGHBOURS;
                 near.insert_range(begin..=begin | ((1 << NEIGHBOURS) - 1));
             }
         }
-        Some(near & &self.all)
+        near & &self.all
     }
+}
+
+/// Takes a number out of a set, and says whether nothing is left in it.
+fn is_emptied(set: &mut RoaringBitmap, number: u32) -> bool {
+    set.remove(number);
+    set.is_empty()
 }
 
 fn page(set: &RoaringBitmap, sought: &Sought<'_>) -> Vec<u32> {
@@ -194,25 +225,18 @@ impl Search {
         let number = small(number);
         let catalogue = self.of(merchant);
         let mut catalogue = catalogue.lock();
+        before.iter().for_each(|marks| catalogue.unmade(number, marks.created));
         now.iter().for_each(|marks| catalogue.made(number, marks.created));
-        let Catalogue { all, by, created, .. } = &mut *catalogue;
+        let Catalogue { all, by, .. } = &mut *catalogue;
         let marks = |marks: Option<&Marks>| marks.map(|marks| marks.marks.clone()).unwrap_or_default();
         let (old, new) = (marks(before), marks(now));
         for mark in old.iter().filter(|mark| !new.contains(mark)) {
-            if let Some(set) = by.get_mut(mark) {
-                set.remove(number);
-                if set.is_empty() {
-                    by.remove(mark);
-                }
+            if by.get_mut(mark).is_some_and(|set| is_emptied(set, number)) {
+                by.remove(mark);
             }
         }
         for mark in new.iter().filter(|mark| !old.contains(mark)) {
             by.entry(*mark).or_default().insert(number);
-        }
-        let made = |marks: Option<&Marks>| marks.map(|marks| (marks.created, number));
-        if made(before) != made(now) {
-            made(before).iter().for_each(|made| _ = created.remove(made));
-            created.extend(made(now));
         }
         match now {
             Some(_) => _ = all.insert(number),
@@ -227,16 +251,11 @@ impl Search {
             let catalogue = self.of(of_merchant[0].0);
             let mut catalogue = catalogue.lock();
             of_merchant.iter().for_each(|(_, number, marks)| catalogue.made(small(*number), marks.created));
-            let Catalogue { all, by, created, .. } = &mut *catalogue;
+            let Catalogue { all, by, .. } = &mut *catalogue;
             for (_, number, marks) in of_merchant {
                 all.insert(small(*number));
                 marks.marks.iter().for_each(|mark| _ = by.entry(*mark).or_default().insert(small(*number)));
             }
-            // A set is made of a sorted list, and of any other one by one.
-            let mut made: Vec<(Millis, u32)> =
-                of_merchant.iter().map(|(_, number, marks)| (marks.created, small(*number))).collect();
-            made.sort_unstable();
-            created.append(&mut made.into_iter().collect());
         }
         let due = entries.iter().filter_map(|(_, number, marks)| marks.due.map(|due| (due, *number)));
         self.due.lock().extend(due);
@@ -287,6 +306,11 @@ mod tests {
         Marks { created: Millis(created), marks, due: None }
     }
 
+    /// A time on the edge of what is kept together: what is made between two of these is found as a scan finds it.
+    fn edge(number: i64) -> i64 {
+        number << HOUR
+    }
+
     proptest! {
         #[test]
         fn what_is_found_is_what_a_scan_finds(
@@ -302,7 +326,7 @@ mod tests {
             let (search, merchant) = (Search::default(), name("m"));
             let mut all: std::collections::BTreeMap<u32, Marks> = std::collections::BTreeMap::new();
             for (number, now) in moves {
-                let now = now.map(|(created, level, label)| marks(created, level, label));
+                let now = now.map(|(created, level, label)| marks(edge(created), level, label));
                 let small = u32::try_from(number).unwrap();
                 search.moved(merchant, number, all.get(&small), now.as_ref());
                 match now {
@@ -313,7 +337,7 @@ mod tests {
             let mut wanted: Vec<Mark> = Vec::new();
             wanted.extend(level.map(|level| marks(0, level, None).marks[0]));
             wanted.extend(label.map(|label| marks(0, None, Some(label)).marks[1]));
-            let (created_from, created_to) = (from.map(Millis), to.map(Millis));
+            let (created_from, created_to) = (from.map(edge).map(Millis), to.map(edge).map(Millis));
             let sought = Sought { marks: &wanted, created_from, created_to, after, descending, at_most };
             let mut scanned: Vec<u32> = all
                 .iter()
@@ -328,6 +352,26 @@ mod tests {
             }
             scanned.truncate(at_most);
             prop_assert_eq!(search.candidates(merchant, &sought), scanned);
+        }
+    }
+
+    #[test]
+    fn whoever_was_made_within_a_span_is_a_candidate_and_whoever_was_made_far_from_it_is_none() {
+        let (search, merchant) = (Search::default(), name("m"));
+        let made: Vec<i64> = (0..100).map(|nth| nth * (edge(1) / 10 + 7)).collect();
+        for (number, at) in (0..).zip(&made) {
+            search.moved(merchant, number, None, Some(&marks(*at, None, None)));
+        }
+        for (from, to) in [(made[3], made[4]), (made[15], made[60]), (made[99], i64::MAX), (i64::MIN, made[1])] {
+            let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
+            let sought = Sought { created_from, created_to, at_most: 1_000, ..Sought::default() };
+            let candidates = search.candidates(merchant, &sought);
+            for (number, at) in (0..).zip(&made) {
+                let is_candidate = candidates.contains(&number);
+                assert!(is_candidate || *at < from || *at >= to, "{at} of {from}..{to}");
+                let is_far = *at < from.saturating_sub(edge(1)) || *at >= to.saturating_add(edge(1));
+                assert!(!(is_candidate && is_far), "{at} of {from}..{to}");
+            }
         }
     }
 
