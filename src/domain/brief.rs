@@ -188,6 +188,9 @@ struct Past {
 }
 
 impl Briefs {
+    /// Those of somebody who has none.
+    pub(super) const NONE: Self = Self { first: 0, gone: 0, newest: Vec::new(), past: None };
+
     /// Briefs whose first so many slots have left.
     #[must_use]
     pub fn resumed(first: u32) -> Self {

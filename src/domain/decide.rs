@@ -105,7 +105,7 @@ pub struct LimitExplained {
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: Books<'a>) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
     let merchant = payment.merchant;
-    let labels = customer.map_or(&[][..], Customer::labels);
+    let labels = customer.map_or(&[][..], |customer| customer.labels());
     let forbids = |restriction| merchant.forbids(labels, restriction);
     let resolved = customer.map(|customer| {
         let stored = customer.levels[payment.direction as usize];

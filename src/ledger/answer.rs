@@ -135,7 +135,7 @@ impl<'a> Answer<'a> {
                 customer_id,
                 identifier,
                 resolution,
-                status: customer.map(Customer::status),
+                status: customer.map(|customer| customer.status()),
                 labels: customer.map(|c| SmallVec::from_slice(c.labels())).unwrap_or_default(),
                 merchant: payment.merchant.id,
             },

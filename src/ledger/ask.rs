@@ -54,7 +54,7 @@ impl Ledger {
                     let then: Vec<Vec<Book>> = as_of.into_iter().flat_map(at).collect();
                     let books: Others<'_> = match as_of {
                         Some(_) => then.iter().map(Vec::as_slice).collect(),
-                        None => household.members().map(|member| member.books.as_slice()).collect(),
+                        None => household.members().map(|member| member.books()).collect(),
                     };
                     let decision = decide(&question, Some(customer), Books::new(&[], &books));
                     return Ok(show(Some(customer), decision, resolution, question.now));

@@ -64,7 +64,7 @@ impl Ledger {
         let unknown = || Refusal::UnknownTransaction(opening.id.to_string());
         let customer = shard.get_mut(&customer).ok_or_else(unknown)?;
         let (upshot, at) = (Upshot::of(&known.transaction), self.settle(customer, now));
-        let left = customer.briefs.get(slot).is_none();
+        let left = customer.briefs().get(slot).is_none();
         let (opening, facts) = (known.transaction.opening, known.transaction.facts);
         let carried = Event::Carried { slot, opening, facts, upshot, left, at };
         let mut body = Vec::new();
@@ -93,7 +93,7 @@ impl Ledger {
 
     fn place_in_memory(&self, seat: Seat) -> Option<Place> {
         let shard = self.customers.lock(seat.customer);
-        shard.get(&seat.customer)?.briefs.get(seat.slot).map(|brief| brief.place)
+        shard.get(&seat.customer)?.briefs().get(seat.slot).map(|brief| brief.place)
     }
 
     /// The same for whoever does not know the key.

@@ -36,7 +36,7 @@ struct Seen {
 
 impl Seen {
     fn of(customer: &Customer) -> Self {
-        Self { number: customer.number, next_slot: customer.briefs.next_slot(), merged: customer.merged().len() }
+        Self { number: customer.number, next_slot: customer.briefs().next_slot(), merged: customer.merged().len() }
     }
 }
 
@@ -101,7 +101,7 @@ impl Ledger {
             let newly: Vec<Name> =
                 projects.iter().copied().filter(|project| !customer.is_switched_off(*project)).collect();
             let reserved = |member: &Customer| {
-                let waiting = member.briefs.starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
+                let waiting = member.briefs().starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
                 let seat = |slot| Seat { customer: member.number, slot };
                 waiting.map(|(slot, brief)| (seat(slot), brief.key, brief.place)).collect::<Vec<_>>()
             };
@@ -231,7 +231,7 @@ impl Ledger {
         self.with_household(merchant, customer_id, |household| {
             let now = self.settle_all(household, now);
             let (others, customer) = (household.others(), &*household.head);
-            look(Whole { customer, books: Books::new(&customer.books, &others) }, now)
+            look(Whole { customer, books: Books::new(customer.books(), &others) }, now)
         })
     }
 

@@ -36,7 +36,7 @@ impl Ledger {
             let erased = self.change(merchant, &id, hand, &Attributes::default(), &mut |customer, now| {
                 Ok(if is_due(customer, now) { erasure(customer, configured.map(AsRef::as_ref)) } else { Vec::new() })
             });
-            if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(Customer::is_erased) {
+            if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(|customer| customer.is_erased()) {
                 self.search.owes_key(*number);
             }
         }

@@ -40,8 +40,8 @@ struct Teller {
 
 impl Teller {
     fn of(customer: &Customer) -> Self {
-        let Customer { number, merchant, created, history, .. } = *customer;
-        Self { before: Customer::new(number, merchant, None, created), history, from: None }
+        let before = Customer::new(customer.number, customer.merchant, None, customer.created);
+        Self { before, history: customer.history(), from: None }
     }
 }
 

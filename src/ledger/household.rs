@@ -89,7 +89,7 @@ impl<'h> Household<'h> {
 
     /// The usage of the others.
     pub(super) fn others(&self) -> Others<'_> {
-        self.others.iter().map(|other| other.books.as_slice()).collect()
+        self.others.iter().map(|other| other.books()).collect()
     }
 
     /// All who belong to it.

@@ -42,7 +42,7 @@ impl Ledger {
     fn keep_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
         let shard = self.customers.lock(number);
         let Some(customer) = shard.get(&number) else { return Ok(()) };
-        let next_slot = customer.briefs.next_slot();
+        let next_slot = customer.briefs().next_slot();
         let head = HeadDto::of(customer, &mut |plain, out| self.seal(number, plain, out));
         let mut briefs = copy(customer, 0);
         drop(shard);
@@ -86,5 +86,5 @@ fn rename_dto(Renamed { merchant, direction, from, to, place }: &Renamed) -> Ren
 }
 
 fn copy(customer: &Customer, from: u32) -> Vec<(u32, BriefDto)> {
-    customer.briefs.starting_at(from).take(PIECE_MAX).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect()
+    customer.briefs().starting_at(from).take(PIECE_MAX).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect()
 }

@@ -88,10 +88,10 @@ impl Ledger {
             };
             let mut transaction = Transaction::open(opening.clone());
             facts.iter().for_each(|noted| transaction.note(noted.clone()));
-            let (slot, upshot) = (customer.briefs.next_slot(), Upshot::of(&transaction));
+            let (slot, upshot) = (customer.briefs().next_slot(), Upshot::of(&transaction));
             let mut events = vec![Event::Linked { slot, opening, facts, upshot, at: now }];
             events.extend(self.paid_by(customer, &transaction, now));
-            let has_left = nobody.briefs.get(from.slot).is_none();
+            let has_left = nobody.briefs().get(from.slot).is_none();
             let gone = Event::Unlinked { slot: from.slot, left: has_left.then_some(key), at: now };
             let steps = vec![(&mut **customer, key, events), (&mut **nobody, key, vec![gone])];
             let (recorded, last) = self.record_together(steps, None, (author, now));

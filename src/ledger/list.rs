@@ -122,16 +122,16 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let now = self.settle(customer, now);
-        let first_kept = customer.briefs.first_slot();
+        let first_kept = customer.briefs().first_slot();
         // The archive may know them too, and not what happened to them since.
         let in_memory: Vec<u32> = customer
-            .briefs
+            .briefs()
             .starting_at(from_slot)
             .map(|(slot, _)| slot)
             .take_while(|slot| *slot < first_kept)
             .collect();
         let mut picks: Vec<Pick> = customer
-            .briefs
+            .briefs()
             .starting_at(from_slot)
             .filter(|(_, brief)| brief.place >= self.begins_at)
             .filter(|(_, brief)| wanted.takes(brief.at, brief.status(now), brief.flags()))

@@ -192,14 +192,14 @@ impl Ledger {
         let question = Question { rules, payment, now, at, instrument_blocked: self.is_blocked(payment) };
         let (others, customer) = (household.others(), &*household.head);
         let somebody = (resolution != Resolution::Bypassed).then_some(customer);
-        let books = somebody.map_or_else(Books::default, |customer| Books::new(&customer.books, &others));
+        let books = somebody.map_or_else(Books::default, |customer| Books::new(customer.books(), &others));
         let decision = decide(&question, somebody, books);
         let opened = if opened == Opened::Reserved && !decision.is_allowed() { Opened::Denied } else { opened };
         let stranger = match (&payment.identity, resolution) {
             (SentIdentity::CustomerId(id), Resolution::Bypassed) => Some(id.as_ref()),
             _ => None,
         };
-        let slot = customer.briefs.next_slot();
+        let slot = customer.briefs().next_slot();
         let defined_by = AttributeSet::of(&payment.endpoint.client_definition);
         let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };

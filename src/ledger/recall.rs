@@ -169,7 +169,7 @@ impl Ledger {
 
     /// What a customer is found by; `None`: the customer is only being made, or part of another.
     pub(super) fn found_by(&self, customer: &Customer) -> Option<Marks> {
-        customer.history.filter(|_| customer.merged_into().is_none()).map(|_| Marks::of(customer))
+        customer.history().filter(|_| customer.merged_into().is_none()).map(|_| Marks::of(customer))
     }
 
     /// Lets a customer be found by what it is now; the caller holds the customer's lock.
@@ -199,7 +199,7 @@ impl Ledger {
         besides: impl IntoIterator<Item = Event>,
     ) -> Option<Lsn> {
         let slot = known.seat.slot;
-        let has_left = household.member(known.seat.customer)?.briefs.get(slot).is_none();
+        let has_left = household.member(known.seat.customer)?.briefs().get(slot).is_none();
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         let mut previous = known.place;
         let mut at = known.transaction.opening.recorded_at;
@@ -267,7 +267,7 @@ impl Ledger {
     fn look_up(&self, seats: &Seats, key: u64, merchant: &str, id: &str) -> Result<Option<Box<Recalled>>, Refusal> {
         for seat in seats.find(key) {
             let brief =
-                self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs.get(seat.slot).copied());
+                self.customers.lock(seat.customer).get(&seat.customer).and_then(|c| c.briefs().get(seat.slot).copied());
             if let Some(brief) = brief.filter(|brief| brief.place >= self.begins_at) {
                 let known = self.recall(key, seat, brief.place)?;
                 if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {

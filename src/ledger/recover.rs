@@ -228,11 +228,11 @@ impl Ledger {
             let (mut customers, mut transactions, mut left) = (0, 0, 0);
             for customer in shard.values() {
                 let number = customer.number;
-                for (nth, brief) in customer.briefs.starting_at(0) {
+                for (nth, brief) in customer.briefs().starting_at(0) {
                     ids[slot(brief.key)].push(Seated::new(brief.key, Seat { customer: number, slot: nth }));
                 }
-                transactions += customer.briefs.len() as u64;
-                left += u64::from(customer.briefs.next_slot()) - customer.briefs.len() as u64;
+                transactions += customer.briefs().len() as u64;
+                left += u64::from(customer.briefs().next_slot()) - customer.briefs().len() as u64;
                 if number >= FIRST_CUSTOMER {
                     customers += 1;
                     self.identities.insert_all(self.identities.of_customer(customer), number);

@@ -73,7 +73,7 @@ impl Ledger {
             if let Some((id, false)) = block {
                 self.set_blocked(id, false);
             }
-            let status = shards.get(number).map_or(CustomerStatus::New, Customer::status);
+            let status = shards.get(number).map_or(CustomerStatus::New, |customer| customer.status());
             return Ok((status, last));
         }
     }

@@ -1,9 +1,10 @@
 //! A level that gets another name: what a customer has of it goes along.
 
-use super::Customer;
+use super::{Customer, Kept, Paying};
 use crate::domain::{
     name::Name,
     rules::Direction,
+    time::Millis,
     usage::{Book, BookKey, Sums},
 };
 
@@ -12,7 +13,7 @@ impl Customer {
     #[must_use]
     pub fn knows_level(&self, direction: Direction, name: Name) -> bool {
         self.levels[direction as usize] == Some(name)
-            || self.books.iter().any(|book| book.key.direction == direction && book.key.level == name)
+            || self.books().iter().any(|book| book.key.direction == direction && book.key.level == name)
             || self.profile().is_some_and(|profile| {
                 profile.settings.iter().any(|settings| settings.direction == direction && settings.level == name)
             })
@@ -44,21 +45,24 @@ impl Customer {
             });
             profile.settings.iter_mut().filter(|settings| renamed(settings)).for_each(|settings| settings.level = to);
         }
-        for place in 0..self.books.len() {
-            let key = self.books[place].key;
+        let (now, Kept::Paying(paying)) = (self.settled_at, &mut self.0) else { return };
+        for place in 0..paying.books.len() {
+            let key = paying.books[place].key;
             if (key.direction, key.level) != (direction, from) {
                 continue;
             }
             let renamed = BookKey { level: to, ..key };
-            match self.books.iter().position(|book| book.key == renamed) {
-                None => self.books[place].key = renamed,
-                Some(other) => self.join(place, other),
+            match paying.books.iter().position(|book| book.key == renamed) {
+                None => paying.books[place].key = renamed,
+                Some(other) => paying.join(place, other, now),
             }
         }
     }
+}
 
+impl Paying {
     /// Moves all that counts in one book into another and leaves it empty.
-    fn join(&mut self, from: usize, into: usize) {
+    fn join(&mut self, from: usize, into: usize, now: Millis) {
         let places = [from, into].map(|place| u16::try_from(place).unwrap_or(u16::MAX));
         let [one, other] = [from, into].map(|place| self.books[place].left());
         let left = Sums {
@@ -68,7 +72,6 @@ impl Customer {
             net_count: one.net_count + other.net_count,
         };
         let mut joined = Book::resumed(self.books[into].key, left);
-        let now = self.settled_at;
         let slots: Vec<u32> = self.briefs.starting_at(0).map(|(slot, _)| slot).collect();
         for slot in slots {
             let Some(brief) = self.briefs.get_mut(slot) else { continue };
@@ -90,7 +93,6 @@ mod tests {
         calendar::Range,
         customer::{Change, Event, IndividualSettings, Recorded},
         money::Currency,
-        time::Millis,
         transaction::{Place, Status},
         usage::Contribution,
     };
@@ -105,7 +107,7 @@ mod tests {
 
     /// Pays at a level; the third part of the payments is old enough to leave.
     fn pay(customer: &mut Customer, at: i64, key: BookKey, amount: u64) {
-        let (slot, book) = (customer.briefs.next_slot(), customer.book(key));
+        let (slot, book) = (customer.briefs().next_slot(), customer.book(key));
         let counts = Contribution { gross: amount, net: amount };
         let upshot = Upshot { status: Status::Approved, counts, hold_until: None, flags: Flags::default() };
         customer.resume(slot, Brief::new(Millis(at), Some(book), 1, Place(0), &upshot));
@@ -113,7 +115,7 @@ mod tests {
 
     fn used(customer: &Customer, key: BookKey, from: i64) -> (u128, u64) {
         let range = Range { from, to: i64::MAX };
-        let book = customer.books.iter().find(|book| book.key == key);
+        let book = customer.books().iter().find(|book| book.key == key);
         book.map_or((0, 0), |book| book.used(range, true))
     }
 
@@ -174,7 +176,7 @@ mod tests {
             assert!(has_been_there || !customer.knows_level(Direction::Deposit, name("gold")));
             // What happens to a payment later still counts where it lies.
             let all = customer.books_at(Millis(10_000));
-            assert!(all.iter().zip(&customer.books).all(|(then, now)| then.total() == now.total()));
+            assert!(all.iter().zip(customer.books()).all(|(then, now)| then.total() == now.total()));
             pay(&mut customer, 200, gold, 3);
             assert_eq!(used(&customer, gold, i64::MIN), (3, 1), "a level of the old name begins anew");
         }

@@ -11,7 +11,7 @@ use super::{
     SnapshotError,
 };
 use crate::domain::{
-    brief::{Brief, Briefs, Upshot},
+    brief::{Brief, Upshot},
     common::Common,
     customer::{Customer, Event, Recorded},
     money::Currency,
@@ -200,14 +200,14 @@ impl HeadDto {
             consent: consent.number(),
             suspicion: suspicion.map(Numbered::number),
             profile: profile_of(customer, seal),
-            history: customer.history.map(|place| place.0),
+            history: customer.history().map(|place| place.0),
             created: customer.created.0,
             modified: customer.modified.0,
             settled_at: customer.settled_at().0,
             applied: customer.applied,
-            books: customer.books.iter().map(BookDto::of).collect(),
-            first_slot: customer.briefs.first_slot(),
-            next_slot: customer.briefs.next_slot(),
+            books: customer.books().iter().map(BookDto::of).collect(),
+            first_slot: customer.briefs().first_slot(),
+            next_slot: customer.briefs().next_slot(),
         }
     }
 
@@ -223,16 +223,14 @@ impl HeadDto {
         }
         customer.standing = Standing::of_parts(word(self.consent)?, self.suspicion.map(word).transpose()?);
         resume_profile(&mut customer, &self.profile, open)?;
-        customer.history = self.history.map(Place);
+        customer.set_history(self.history.map(Place));
         customer.modified = Millis(self.modified);
         customer.applied = self.applied;
-        for book in &self.books {
-            customer.books.push(book.book()?);
-        }
-        if self.first_slot > self.next_slot || customer.books.len() > usize::from(u16::MAX) {
+        let books: Vec<Book> = self.books.iter().map(BookDto::book).collect::<Result<_, _>>()?;
+        if self.first_slot > self.next_slot || books.len() > usize::from(u16::MAX) {
             return Err(wrong(format_args!("the slots or books of customer {} are out of bounds", self.number)));
         }
-        customer.briefs = Briefs::resumed(self.first_slot);
+        customer.resume_books(books, self.first_slot);
         // No hold is open yet, so this only sets the time.
         customer.settle(Millis(self.settled_at));
         Ok(customer)
@@ -306,11 +304,11 @@ impl BriefDto {
     /// Words that are none, a book that the head does not name, a slot that is not the next or was there already.
     pub fn resume_in(self, customer: &mut Customer, slot: u32) -> Result<(), SnapshotError> {
         let number = customer.number;
-        let (first, next) = (customer.briefs.first_slot(), customer.briefs.next_slot());
-        if slot != next && (slot >= first || customer.briefs.get(slot).is_some()) {
+        let (first, next) = (customer.briefs().first_slot(), customer.briefs().next_slot());
+        if slot != next && (slot >= first || customer.briefs().get(slot).is_some()) {
             return Err(wrong(format_args!("slot {slot} of customer {number} stands where {next} should")));
         }
-        if self.book.is_some_and(|book| usize::from(book) >= customer.books.len()) {
+        if self.book.is_some_and(|book| usize::from(book) >= customer.books().len()) {
             return Err(wrong(format_args!("slot {slot} of customer {number} counts in a book that is not there")));
         }
         let upshot = Upshot {

@@ -116,7 +116,7 @@ fn what_stands_beside_the_files_is_cut_into_pieces_and_read_again() {
 fn pieces() -> Vec<Piece> {
     let customer = customer();
     let briefs: Vec<(u32, BriefDto)> =
-        customer.briefs.starting_at(0).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect();
+        customer.briefs().starting_at(0).map(|(slot, brief)| (slot, BriefDto::of(brief))).collect();
     let level = LevelDto::of(name("m"), name("gold"), Direction::Deposit, eur(), Millis(5));
     vec![
         Piece::World(WorldDto {
@@ -196,12 +196,12 @@ fn a_customer_comes_back_as_it_was() {
     assert_eq!(HeadDto::of(&is, &mut turn), HeadDto::of(&was, &mut turn));
     assert_eq!((is.standing, is.status()), (was.standing, was.status()));
     assert_eq!((is.settled_at(), is.books_at(Millis(2_000))), (Millis(2_000), was.books_at(Millis(2_000))));
-    assert_eq!(is.briefs.starting_at(0).collect::<Vec<_>>(), was.briefs.starting_at(0).collect::<Vec<_>>());
-    assert!(is.books.iter().zip(&was.books).all(|(is, was)| is.total() == was.total() && is.left() == was.left()));
+    assert_eq!(is.briefs().starting_at(0).collect::<Vec<_>>(), was.briefs().starting_at(0).collect::<Vec<_>>());
+    assert!(is.books().iter().zip(was.books()).all(|(is, was)| is.total() == was.total() && is.left() == was.left()));
     // The hold of the pinned one runs out in both.
     let mut was = was;
     assert_eq!(is.settle(Millis(9_000)), was.settle(Millis(9_000)));
-    assert_eq!(is.books[0].total(), was.books[0].total());
+    assert_eq!(is.books()[0].total(), was.books()[0].total());
     // With the key erased, the customer is there without attributes.
     let head = HeadDto::of(&was, &mut turn);
     assert!(head.customer(&mut |_| Ok(None)).unwrap().attributes.is_empty());

@@ -97,13 +97,13 @@ impl Lane {
             let number = briefs.customer;
             let missing = || SnapshotError::Content(format!("briefs of customer {number} without a head"));
             let customer = self.shard(number).get_mut(&number).ok_or_else(missing)?;
-            let before = customer.briefs.len();
+            let before = customer.briefs().len();
             customer.expect(briefs.len());
             for brief in briefs {
                 let (slot, brief) = brief?;
                 brief.resume_in(customer, slot)?;
             }
-            self.opened += customer.briefs.len() - before;
+            self.opened += customer.briefs().len() - before;
             return Ok(());
         }
         match frame.decode()? {
@@ -123,7 +123,7 @@ impl Lane {
     /// Whether all briefs came that the last head spoke of.
     pub(super) fn is_whole(&mut self) -> Result<(), SnapshotError> {
         let Some((number, next_slot)) = self.expected.take() else { return Ok(()) };
-        let found = self.shard(number).get(&number).map_or(0, |customer| customer.briefs.next_slot());
+        let found = self.shard(number).get(&number).map_or(0, |customer| customer.briefs().next_slot());
         if found == next_slot {
             return Ok(());
         }

@@ -1,0 +1,205 @@
+//! What is known of a customer, transactions apart.
+
+use super::{Change, Event};
+use crate::domain::{
+    identity::Attributes,
+    money::Currency,
+    name::Name,
+    own::{OwnLimits, OwnRate},
+    profile::{Author, Chronicle, IndividualSettings, Instrument, Profile},
+    rules::Direction,
+    standing::{CustomerStatus, Standing},
+    time::Millis,
+    transaction::Place,
+};
+
+/// A customer but for its transactions.
+///
+/// The fields stand in memory as they stand here: what every payment reads comes first and lies together.
+#[derive(Debug, Clone)]
+#[repr(C)]
+pub struct Head {
+    /// The internal number; `customer_id` is its decimal text.
+    pub number: u64,
+    /// Whose.
+    pub merchant: Name,
+    /// The stored level name by direction; `None`: empty.
+    pub levels: [Option<Name>; 2],
+    /// The latest time at which anybody looked. Whoever comes with an earlier one, having waited for the lock, is
+    /// answered as of this one: otherwise it would not see what was counted meanwhile.
+    pub(super) settled_at: Millis,
+    /// The number of the last record that was applied.
+    pub applied: u64,
+    /// Where the customer stands.
+    pub standing: Standing,
+    /// What is known besides payments, where anything is.
+    pub(super) profile: Option<Box<Profile>>,
+    /// Unique in the merchant where set.
+    pub identifier: Option<Box<str>>,
+    /// Common attributes.
+    pub attributes: Attributes,
+    /// When the customer was made.
+    pub created: Millis,
+    /// When the customer last changed, transactions apart.
+    pub modified: Millis,
+    /// See [`Head::history`]; [`Place::HERE`]: nowhere.
+    history: Place,
+}
+
+impl Head {
+    pub(super) fn new(number: u64, merchant: Name, identifier: Option<Box<str>>, at: Millis) -> Self {
+        Self {
+            number,
+            merchant,
+            levels: [None; 2],
+            settled_at: at,
+            applied: 0,
+            standing: Standing::default(),
+            profile: None,
+            identifier,
+            attributes: Attributes::default(),
+            created: at,
+            modified: at,
+            history: Place::HERE,
+        }
+    }
+
+    /// Where the last step lies by which the customer changed, transactions apart.
+    #[must_use]
+    pub fn history(&self) -> Option<Place> {
+        (self.history != Place::HERE).then_some(self.history)
+    }
+
+    /// The last step by which the customer changed lies there.
+    pub fn set_history(&mut self, place: Option<Place>) {
+        self.history = place.unwrap_or(Place::HERE);
+    }
+
+    /// Where the customer stands, as one word.
+    #[must_use]
+    pub fn status(&self) -> CustomerStatus {
+        let dead = self.profile.as_ref().is_some_and(|profile| profile.has_only_dead_instruments());
+        self.standing.status_with(dead)
+    }
+
+    /// What is known besides payments; `None`: nothing.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
+    }
+
+    /// The operator's labels.
+    #[must_use]
+    pub fn labels(&self) -> &[Name] {
+        self.profile().map_or(&[], |profile| &profile.labels)
+    }
+
+    /// Projects in which the customer may not pay.
+    #[must_use]
+    pub fn switched_off(&self) -> &[Name] {
+        self.profile().map_or(&[], |profile| &profile.switched_off)
+    }
+
+    /// Whether the personal attributes were erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.profile().is_some_and(|profile| profile.erased)
+    }
+
+    /// Whether the customer may not pay in a project.
+    #[must_use]
+    pub fn is_switched_off(&self, project: Name) -> bool {
+        self.switched_off().contains(&project)
+    }
+
+    /// The customer whose part this one is, where it was merged.
+    #[must_use]
+    pub fn merged_into(&self) -> Option<u64> {
+        self.profile().and_then(|profile| profile.merged_into)
+    }
+
+    /// Who is part of this customer: ascending numbers.
+    #[must_use]
+    pub fn merged(&self) -> &[u64] {
+        self.profile().map_or(&[], |profile| &profile.merged)
+    }
+
+    /// The identifiers that lead here besides the customer's own.
+    #[must_use]
+    pub fn identifiers(&self) -> &[Box<str>] {
+        self.profile().map_or(&[], |profile| &profile.identifiers)
+    }
+
+    /// The identifier that is shown: the customer's own, or the first that came to lead here.
+    #[must_use]
+    pub fn shown_identifier(&self) -> Option<&str> {
+        self.identifier.as_deref().or_else(|| self.identifiers().first().map(Box::as_ref))
+    }
+
+    /// Whether an identifier leads here.
+    #[must_use]
+    pub fn goes_by(&self, identifier: &str) -> bool {
+        let mut all = self.identifier.iter().chain(self.identifiers());
+        all.any(|known| known.as_ref() == identifier)
+    }
+
+    /// Stored payment instruments, sorted by id.
+    #[must_use]
+    pub fn instruments(&self) -> &[Instrument] {
+        self.profile().map_or(&[], |profile| &profile.instruments)
+    }
+
+    /// The customer's own exchange rates.
+    #[must_use]
+    pub fn rates(&self) -> &[OwnRate] {
+        self.profile().map_or(&[], |profile| &profile.rates)
+    }
+
+    /// What stands last in a step that says something of the customer.
+    #[must_use]
+    pub fn chronicle(&self, author: Author, at: Millis) -> Event {
+        let Author { source, by } = author;
+        Event::Chronicled(Chronicle { at, source, by, previous: self.history() })
+    }
+
+    /// The customer's own limits in this (direction, currency).
+    #[must_use]
+    pub fn limits_for(&self, direction: Direction, currency: Currency) -> Option<&OwnLimits> {
+        self.profile().and_then(|profile| profile.limits_for(direction, currency))
+    }
+
+    /// The individual settings for this (direction, currency, level).
+    #[must_use]
+    pub fn settings_for(&self, direction: Direction, currency: Currency, level: Name) -> Option<&IndividualSettings> {
+        self.profile().and_then(|profile| profile.settings_for(direction, currency, level))
+    }
+
+    /// Whether a payment by this instrument has passed.
+    #[must_use]
+    pub fn holds_instrument(&self, id: &str) -> bool {
+        self.profile().is_some_and(|profile| profile.instrument(id).is_some())
+    }
+
+    /// The latest time at which anybody looked.
+    #[must_use]
+    pub fn settled_at(&self) -> Millis {
+        self.settled_at
+    }
+
+    pub(super) fn change(&mut self, change: &Change) {
+        match change {
+            Change::Attributes { set, removed } => {
+                set.iter().for_each(|(attribute, value)| self.attributes.set(attribute, value));
+                removed.iter().for_each(|attribute| self.attributes.set(attribute, ""));
+                return;
+            }
+            Change::Status(status) => {
+                self.standing = self.standing.set(*status);
+                return;
+            }
+            Change::Erased => self.attributes = Attributes::default(),
+            _ => {}
+        }
+        self.profile.get_or_insert_default().take(change);
+    }
+}
