@@ -30,7 +30,7 @@ pub fn takes_over(
     for (customer, field) in [(source, "customer_id"), (target, "into")] {
         may_be_merged(customer, field, merchant)?;
     }
-    let mut merged: Vec<u64> = [target.merged(), &[source.number], source.merged()].concat();
+    let mut merged: Vec<u64> = [target.merged(), &[source.number()], source.merged()].concat();
     merged.sort_unstable();
     if merged.len() > MERGED_MAX {
         return Err(Refusal::TooMany { field: "into", most: MERGED_MAX });
@@ -95,7 +95,7 @@ pub fn led_by<'i>(target: &Customer, others: impl Iterator<Item = &'i str>) -> R
 /// # Errors
 /// A label says `block_merge`, or the personal attributes are erased: nobody can tell any more who that was.
 pub fn may_be_merged(customer: &Customer, field: &'static str, merchant: &Merchant) -> Result<(), Refusal> {
-    let number = customer.number;
+    let number = customer.number();
     let because = |why: &str| {
         let reason = format!("leads to customer {number}, who may not be merged: {why}");
         Err(Refusal::NotAllowed { field, reason })

@@ -132,7 +132,7 @@ impl Said {
                     (Some(_), Some(holder)) => Offer::Held(holder),
                 };
                 let policy = &around.merchant.registration;
-                policy.update(customer.number, identifier, had.is_some(), offer).map_err(Refusal::NotRegistered)?;
+                policy.update(customer.number(), identifier, had.is_some(), offer).map_err(Refusal::NotRegistered)?;
             }
             match now {
                 Some(value) => set.set(*attribute, value),
@@ -141,7 +141,7 @@ impl Said {
         }
         // The key with which they would be kept is gone for good.
         if let Some((attribute, _)) = set.iter().next().filter(|_| customer.is_erased()) {
-            let reason = format!("cannot be kept: customer {} asked to be forgotten and is", customer.number);
+            let reason = format!("cannot be kept: customer {} asked to be forgotten and is", customer.number());
             return Err(Refusal::NotAllowed { field: attribute.word(), reason });
         }
         if !set.is_empty() || !removed.is_empty() {

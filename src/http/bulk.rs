@@ -253,7 +253,7 @@ fn choose(into: Into<'_>, asked: &Asked, each: &mut dyn FnMut(&str) -> Result<()
     let Some(find) = &asked.find else { return Ok(()) };
     let mut find = find.clone();
     loop {
-        let show = |customer: &Customer, _| customer.number.to_string();
+        let show = |customer: &Customer, _| customer.number().to_string();
         let found = into.ledger.find_customers(into.merchant.id, &find, into.now, show);
         found.customers.iter().try_for_each(|id| each(id))?;
         // What changes may leave the choice; the next page begins behind the last number all the same.

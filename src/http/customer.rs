@@ -43,7 +43,7 @@ impl Shown<'_> {
         let level = |direction: Direction| customer.levels[direction as usize].map(Name::as_str);
         let mut document = Map::new();
         let mut set = |key: &str, value: Value| _ = document.insert(key.to_owned(), value);
-        set("customer_id", json!(customer.number.to_string()));
+        set("customer_id", json!(customer.number().to_string()));
         set("merchant_customer_identifier", json!(customer.shown_identifier()));
         set("other_identifiers", json!(customer.identifiers()));
         set("deposit_level", json!(level(Direction::Deposit)));
@@ -77,7 +77,7 @@ impl Shown<'_> {
     }
 
     fn terminal_url(&self, customer: &Customer) -> Option<String> {
-        let number = customer.number.to_string();
+        let number = customer.number().to_string();
         terminal::fill(self.merchant.terminal_url.as_deref()?, |placeholder| match placeholder {
             Placeholder::Merchant => Some(self.merchant.id.as_str()),
             Placeholder::CustomerId => Some(number.as_str()),

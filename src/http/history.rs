@@ -63,7 +63,7 @@ fn page(staff: &Staff, is_of_one: bool, differ: &dyn Fn(&Value, &Value) -> Vec<V
         }
         steps.push(json!({
             "at": Shows(chapter.chronicle.at),
-            "customer_id": before.number.to_string(),
+            "customer_id": before.number().to_string(),
             "source": chapter.chronicle.source.word(),
             "by": chapter.chronicle.by.map(|by| by.as_str()),
             "transaction_id": chapter.transaction_id,

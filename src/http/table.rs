@@ -136,7 +136,7 @@ enum Became {
 /// The row of a customer.
 fn row_of(customer: &Customer) -> Row {
     let mut row = Row::default();
-    row.set(Column::CustomerId, customer.number.to_string());
+    row.set(Column::CustomerId, customer.number().to_string());
     row.set(Column::MerchantCustomerIdentifier, customer.shown_identifier().unwrap_or_default());
     let level = |direction: Direction| customer.levels[direction as usize].map_or("", Name::as_str);
     row.set(Column::DepositLevel, level(Direction::Deposit));

@@ -55,7 +55,7 @@ impl<'a> CustomerShown<'a> {
     /// A customer who is in memory, with this identifier.
     pub(crate) fn known(customer: &Customer, resolution: Resolution, identifier: Option<Cow<'a, str>>) -> Self {
         Self {
-            customer_id: Some(CustomerId::Number(customer.number)),
+            customer_id: Some(CustomerId::Number(customer.number())),
             identifier,
             resolution,
             status: Some(customer.status()),
@@ -120,7 +120,7 @@ impl<'a> Answer<'a> {
         let (customer_id, identifier) = match (known, &payment.identity) {
             (Some(known), _) => {
                 let identifier = known.shown_identifier().map(|id| Cow::Owned(id.to_owned()));
-                (Some(CustomerId::Number(known.number)), identifier)
+                (Some(CustomerId::Number(known.number())), identifier)
             }
             (None, SentIdentity::Identifier(id)) => (None, Some(Cow::Borrowed(id.as_ref()))),
             (None, SentIdentity::CustomerId(id)) => (Some(CustomerId::Sent(Cow::Borrowed(id.as_ref()))), None),

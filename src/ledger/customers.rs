@@ -36,7 +36,7 @@ struct Seen {
 
 impl Seen {
     fn of(customer: &Customer) -> Self {
-        Self { number: customer.number, next_slot: customer.briefs().next_slot(), merged: customer.merged().len() }
+        Self { number: customer.number(), next_slot: customer.briefs().next_slot(), merged: customer.merged().len() }
     }
 }
 
@@ -73,7 +73,7 @@ impl Ledger {
                         return Ok(Vec::new());
                     }
                     let knows_level = |direction, name| self.knows_level(merchant, direction, name);
-                    let holder = |attribute| owners.of(attribute, Some(customer.number));
+                    let holder = |attribute| owners.of(attribute, Some(customer.number()));
                     let around = Around { merchant, knows_level: &knows_level, holder: &holder, now };
                     let events = said.events(customer, &around, false)?;
                     changes = !events.is_empty();
@@ -102,7 +102,7 @@ impl Ledger {
                 projects.iter().copied().filter(|project| !customer.is_switched_off(*project)).collect();
             let reserved = |member: &Customer| {
                 let waiting = member.briefs().starting_at(0).filter(|(_, brief)| brief.status(now) == Status::Reserved);
-                let seat = |slot| Seat { customer: member.number, slot };
+                let seat = |slot| Seat { customer: member.number(), slot };
                 waiting.map(|(slot, brief)| (seat(slot), brief.key, brief.place)).collect::<Vec<_>>()
             };
             let waiting: Vec<_> = household.members().flat_map(reserved).collect();

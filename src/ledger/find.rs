@@ -111,7 +111,7 @@ impl Ledger {
                 let mut locked = self.lock_household(number);
                 // Who has become part of another meanwhile stands there.
                 let stands =
-                    |household: &Household<'_>| household.head.number == number && find.takes(merchant, household);
+                    |household: &Household<'_>| household.head.number() == number && find.takes(merchant, household);
                 if let Some(mut household) = locked.household().filter(stands) {
                     let now = self.settle_all(&mut household, now);
                     found.customers.push(show(household.head, now));

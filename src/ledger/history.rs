@@ -40,7 +40,7 @@ struct Teller {
 
 impl Teller {
     fn of(customer: &Customer) -> Self {
-        let before = Customer::new(customer.number, customer.merchant, None, customer.created);
+        let before = Customer::new(customer.number(), customer.merchant, None, customer.created);
         Self { before, history: customer.history(), from: None }
     }
 }
@@ -69,7 +69,7 @@ impl Ledger {
         for (teller, Teller { before, history, .. }) in tellers.iter_mut().enumerate() {
             let most = chapters.len() + STEPS_MAX;
             while let Some(at) = history.filter(kept).filter(|_| chapters.len() < most) {
-                let Some(chapter) = self.chapter(before.number, at)? else { break };
+                let Some(chapter) = self.chapter(before.number(), at)? else { break };
                 *history = chapter.chronicle.previous;
                 chapters.push((at, teller, chapter));
             }

@@ -51,7 +51,7 @@ impl Locked<'_> {
                 let mut numbers = vec![self.head];
                 numbers.extend_from_slice(others);
                 let mut all = shards.several(&numbers);
-                let head = all.iter().position(|customer| customer.number == self.head)?;
+                let head = all.iter().position(|customer| customer.number() == self.head)?;
                 let head = all.swap_remove(head);
                 Some(Household { head, others: all.into() })
             }
@@ -67,10 +67,10 @@ impl<'h> Household<'h> {
 
     /// The member of a number.
     pub(super) fn member(&mut self, number: u64) -> Option<&mut Customer> {
-        if self.head.number == number {
+        if self.head.number() == number {
             return Some(self.head);
         }
-        self.others.iter_mut().find(|other| other.number == number).map(|other| &mut **other)
+        self.others.iter_mut().find(|other| other.number() == number).map(|other| &mut **other)
     }
 
     /// Lets the holds of all run out; returns the time from which they are to be seen, which is one for all. The second
@@ -166,8 +166,8 @@ impl Ledger {
     /// # Errors
     /// The customer is not known to the merchant.
     pub(super) fn household_at(&self, merchant: &str, customer_id: &str) -> Result<(u64, Vec<u64>), Refusal> {
-        let numbers = |household: &Household<'_>| household.members().map(|member| member.number).collect();
-        self.with_household(merchant, customer_id, |household| (household.head.number, numbers(household)))
+        let numbers = |household: &Household<'_>| household.members().map(|member| member.number()).collect();
+        self.with_household(merchant, customer_id, |household| (household.head.number(), numbers(household)))
     }
 }
 

@@ -67,7 +67,7 @@ impl Ledger {
             let number = self.identities.leads.of(number);
             let mut shards = self.customers.lock_all(&[number, from.customer]);
             let mut both = shards.several(&[number, from.customer]);
-            both.sort_unstable_by_key(|customer| customer.number != number);
+            both.sort_unstable_by_key(|customer| customer.number() != number);
             let [customer, nobody] = both.as_mut_slice() else { return Err(unknown()) };
             if customer.merged_into().is_some() {
                 continue;

@@ -61,10 +61,10 @@ impl Ledger {
             for member in &mut members {
                 self.settle(member, now);
             }
-            members.sort_unstable_by_key(|member| (member.number != target, member.number));
+            members.sort_unstable_by_key(|member| (member.number() != target, member.number()));
             let unknown = || Refusal::UnknownCustomer(source_id.to_owned());
             let (head, others) = members.split_first_mut().ok_or_else(unknown)?;
-            let merged = others.iter().find(|other| other.number == source).ok_or_else(unknown)?;
+            let merged = others.iter().find(|other| other.number() == source).ok_or_else(unknown)?;
             let mut events = takes_over(head, merged, merchant, now)?;
             self.hold_stored(head, &mut events, now);
             let lsn = self.become_one(members, events, (author, now));
@@ -117,10 +117,10 @@ impl Ledger {
     fn become_one(&self, members: Vec<&mut Customer>, events: Vec<Event>, hand: (Author, Millis)) -> Lsn {
         let mut members = members.into_iter();
         let Some(head) = members.next() else { return self.journal.last() };
-        let (merchant, target) = (head.merchant, head.number);
+        let (merchant, target) = (head.merchant, head.number());
         let filled = filled(&events);
         let newly: Vec<&mut Customer> = members.filter(|member| member.merged_into() != Some(target)).collect();
-        let numbers: Vec<u64> = newly.iter().map(|member| member.number).collect();
+        let numbers: Vec<u64> = newly.iter().map(|member| member.number()).collect();
         let parts = newly.into_iter().map(|member| (member, 0, vec![Event::Changed(Change::MergedInto(target))]));
         let (_, lsn) = self.record_together(std::iter::once((head, 0, events)).chain(parts).collect(), None, hand);
         filled.iter().for_each(|attributes| self.identities.add_attributes(merchant, target, attributes));

@@ -53,7 +53,7 @@ pub use shards::Digester;
 
 use crate::{
     domain::{
-        customer::Customer,
+        customer::{Customer, LAST_NUMBER},
         decide::Skew,
         level,
         limits::{Books, Headroom, Measure, Own, least_headroom},
@@ -86,8 +86,8 @@ use std::{
 
 /// The `customer_id` of the first customer. Numbers below hold what belongs to nobody.
 pub const FIRST_CUSTOMER: u64 = 1_000_001;
-/// The last: the index of ids keeps numbers in 32 bits.
-pub const LAST_CUSTOMER: u64 = u32::MAX as u64;
+/// The last: numbers are kept in 32 bits.
+pub const LAST_CUSTOMER: u64 = LAST_NUMBER;
 
 /// Memory of a held transaction, bytes: its brief, its entry in a book and its place in the index, with the slack of each
 /// (`cargo bench --bench core`, without the journal's tail).

@@ -235,12 +235,12 @@ impl Ledger {
         let customer = &mut *household.head;
         let recorded = self.record_opened(customer, key, &before, (slot, &opening), &behind);
         self.currencies.hold(payment.currency);
-        seats.insert(key, Seat { customer: customer.number, slot });
+        seats.insert(key, Seat { customer: customer.number(), slot });
         self.transactions.fetch_add(1, Ordering::Relaxed);
         if resolution != Resolution::Created {
             for event in &before {
                 if let Event::AttributesFilled { attributes, .. } = event {
-                    self.identities.add_attributes(payment.merchant.id, customer.number, attributes);
+                    self.identities.add_attributes(payment.merchant.id, customer.number(), attributes);
                 }
             }
         }
@@ -286,7 +286,7 @@ impl Ledger {
                 let missing = unique.iter().filter(|(known, _)| customer.attributes.value(*known).is_none());
                 let others = |(attribute, value): &(Attribute, &str)| {
                     let having = self.identities.having(merchant.id, *attribute, value);
-                    having.iter().any(|number| *number != customer.number)
+                    having.iter().any(|number| *number != customer.number())
                 };
                 missing.filter(others).map(|(attribute, _)| attribute).collect()
             }

@@ -99,7 +99,7 @@ impl Ledger {
         let found_by = chronicle.is_some().then(|| self.found_by(customer));
         let recorded = BODY.with_borrow_mut(|body| {
             body.clear();
-            let number = customer.number;
+            let number = customer.number();
             let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
             before.iter().for_each(|event| event::encode(event, &mut seal, body));
             if let Some((slot, opening)) = opened {
@@ -139,7 +139,7 @@ impl Ledger {
         };
         let steps: Vec<_> = steps.into_iter().map(told).collect();
         let part = |(customer, _, events): &(&mut Customer, u64, Vec<Event>)| {
-            let (number, mut body) = (customer.number, Vec::with_capacity(64));
+            let (number, mut body) = (customer.number(), Vec::with_capacity(64));
             let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
             events.iter().for_each(|event| event::encode(event, &mut seal, &mut body));
             (number, body)
@@ -174,9 +174,9 @@ impl Ledger {
 
     /// Lets a customer be found by what it is now; the caller holds the customer's lock.
     pub(super) fn now_found_by(&self, customer: &Customer, before: Option<&Marks>) {
-        if customer.number >= FIRST_CUSTOMER {
+        if customer.number() >= FIRST_CUSTOMER {
             let now = customer.merged_into().is_none().then(|| Marks::of(customer));
-            self.search.moved(customer.merchant, customer.number, before, now.as_ref());
+            self.search.moved(customer.merchant, customer.number(), before, now.as_ref());
         }
     }
 
@@ -215,14 +215,14 @@ impl Ledger {
             previous = Place::HERE;
         }
         let (hand, mut besides) = ((Author::PAYMENT, at), besides.into_iter().peekable());
-        let is_head = household.head.number == known.seat.customer;
+        let is_head = household.head.number() == known.seat.customer;
         let (recorded, rests_on) = if is_head || besides.peek().is_none() {
             events.extend(besides);
             let recorded = self.record(household.member(known.seat.customer)?, known.key, hand, &events);
             (recorded, Lsn(recorded.number))
         } else {
             let (head, others) = (&mut *household.head, household.others.iter_mut());
-            let member = others.map(|other| &mut **other).find(|other| other.number == known.seat.customer)?;
+            let member = others.map(|other| &mut **other).find(|other| other.number() == known.seat.customer)?;
             let steps = vec![(member, known.key, events.into_vec()), (head, 0, besides.collect())];
             let (recorded, last) = self.record_together(steps, None, hand);
             (recorded.first().copied()?, last)

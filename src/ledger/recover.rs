@@ -227,7 +227,7 @@ impl Ledger {
         for (place, shard) in shards {
             let (mut customers, mut transactions, mut left) = (0, 0, 0);
             for customer in shard.values() {
-                let number = customer.number;
+                let number = customer.number();
                 for (nth, brief) in customer.briefs().starting_at(0) {
                     ids[slot(brief.key)].push(Seated::new(brief.key, Seat { customer: number, slot: nth }));
                 }

@@ -178,7 +178,7 @@ impl Ledger {
         if applying.is_trial {
             return Ok((Admitted::Made(0), self.journal.last()));
         }
-        customer.number = self.next_number()?;
+        customer.renumber(self.next_number()?);
         made.into_iter().for_each(|made| self.use_external_id(made));
         let mut all =
             vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
@@ -186,7 +186,7 @@ impl Ledger {
             all.push(Event::Changed(Change::Labels(customer.labels().to_vec())));
         }
         all.extend(events);
-        let number = customer.number;
+        let number = customer.number();
         // The record and the customer become visible in one step, so that no snapshot falls between them.
         let mut shard = self.customers.lock(number);
         let recorded = self.record(&mut customer, 0, (author, now), &all);
@@ -227,7 +227,7 @@ impl Ledger {
         let lsn =
             self.change_knowing(merchant.id, &id, hand, (identifier, offered), &mut |customer, owners, now| {
                 may_be_merged(customer, "merge_on_duplicate", merchant)?;
-                is_taken = owners.identifier.is_some_and(|owner| owner != customer.number);
+                is_taken = owners.identifier.is_some_and(|owner| owner != customer.number());
                 if is_taken {
                     return Ok(Vec::new());
                 }

@@ -128,7 +128,7 @@ impl Ledger {
         self.made_levels.renames.add(Renamed { merchant, direction, from, to, place });
         let mut reached = 0;
         for customer in shards.iter_mut().flat_map(|shard| shard.values_mut()) {
-            let is_it = customer.number >= FIRST_CUSTOMER && customer.merchant == merchant;
+            let is_it = customer.number() >= FIRST_CUSTOMER && customer.merchant == merchant;
             if is_it && customer.knows_level(direction, from) {
                 let before = self.found_by(customer);
                 customer.rename_level(direction, from, to);

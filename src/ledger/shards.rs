@@ -119,7 +119,7 @@ impl Shard {
     }
 
     pub(crate) fn numbers(&self) -> Vec<u64> {
-        self.values().map(|customer| customer.number).collect()
+        self.values().map(|customer| customer.number()).collect()
     }
 }
 

@@ -57,7 +57,7 @@ impl Ledger {
             if customers.iter().any(|customer| customer.merged_into().is_some()) {
                 continue;
             }
-            customers.sort_unstable_by_key(|customer| customer.number);
+            customers.sort_unstable_by_key(|customer| customer.number());
             let step = |customer| {
                 let customer: &mut Customer = customer;
                 let state = instrument.and_then(|id| state_of(customer, signal, id));
@@ -97,7 +97,7 @@ impl Ledger {
         let mut events = Vec::new();
         for id in instruments.filter(|id| !customer.holds_instrument(id)) {
             // The index first: either the signal finds this holder there, or the block is found here.
-            self.index_holder(id, customer.number);
+            self.index_holder(id, customer.number());
             events.push(Event::InstrumentHeld { id: id.into(), at });
             if self.blocked_instruments.contains(id) {
                 events.push(Event::Signalled { signal: Signal::FraudConfirmed, at });
@@ -114,7 +114,7 @@ impl Ledger {
                 && !customer.holds_instrument(&stored.id)
             {
                 // The index first, as above.
-                self.index_holder(&stored.id, customer.number);
+                self.index_holder(&stored.id, customer.number());
                 is_blocked |= self.blocked_instruments.contains(&stored.id);
             }
         }

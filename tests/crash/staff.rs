@@ -330,7 +330,7 @@ fn shown_short(customer: &Customer) -> String {
 
 fn shown(customer: &Customer) -> String {
     let (status, created, modified) = (customer.status().word(), customer.created, customer.modified);
-    format!("{} {} {status} {created} {modified}", customer.number, shown_short(customer))
+    format!("{} {} {status} {created} {modified}", customer.number(), shown_short(customer))
 }
 
 /// All customers with their histories, and whom each filter finds.
@@ -339,7 +339,7 @@ pub fn all(stage: &Stage) -> String {
     let found = |marks: Vec<Mark>, limit: usize| -> Vec<u64> {
         let (mut numbers, mut find) = (Vec::new(), Find { marks, limit, ..Find::default() });
         loop {
-            let page = stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number);
+            let page = stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number());
             numbers.extend(page.customers);
             match page.next {
                 Some(next) => find.after = Some(next),
@@ -360,5 +360,5 @@ pub fn all(stage: &Stage) -> String {
 pub fn numbers(stage: &Stage) -> Vec<u64> {
     let now = stage.desk.clock.now(None).unwrap_or(Millis(0));
     let find = Find { limit: 1_000, ..Find::default() };
-    stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number).customers
+    stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number()).customers
 }

@@ -13,14 +13,18 @@ use crate::domain::{
     transaction::Place,
 };
 
+/// The largest number that a customer may have.
+pub const LAST_NUMBER: u64 = u32::MAX as u64;
+
 /// A customer but for its transactions.
 ///
 /// The fields stand in memory as they stand here: what every payment reads comes first and lies together.
 #[derive(Debug, Clone)]
 #[repr(C)]
 pub struct Head {
-    /// The internal number; `customer_id` is its decimal text.
-    pub number: u64,
+    number: u32,
+    /// Where the customer stands.
+    pub standing: Standing,
     /// Whose.
     pub merchant: Name,
     /// The stored level name by direction; `None`: empty.
@@ -30,8 +34,6 @@ pub struct Head {
     pub(super) settled_at: Millis,
     /// The number of the last record that was applied.
     pub applied: u64,
-    /// Where the customer stands.
-    pub standing: Standing,
     /// What is known besides payments, where anything is.
     pub(super) profile: Option<Box<Profile>>,
     /// Unique in the merchant where set.
@@ -46,15 +48,20 @@ pub struct Head {
     history: Place,
 }
 
+/// A number as it is kept: none is larger than [`LAST_NUMBER`].
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 impl Head {
     pub(super) fn new(number: u64, merchant: Name, identifier: Option<Box<str>>, at: Millis) -> Self {
         Self {
-            number,
+            number: small(number),
+            standing: Standing::default(),
             merchant,
             levels: [None; 2],
             settled_at: at,
             applied: 0,
-            standing: Standing::default(),
             profile: None,
             identifier,
             attributes: Attributes::default(),
@@ -62,6 +69,17 @@ impl Head {
             modified: at,
             history: Place::HERE,
         }
+    }
+
+    /// The internal number; `customer_id` is its decimal text.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        u64::from(self.number)
+    }
+
+    /// Gives the customer another number.
+    pub fn renumber(&mut self, number: u64) {
+        self.number = small(number);
     }
 
     /// Where the last step lies by which the customer changed, transactions apart.

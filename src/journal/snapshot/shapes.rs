@@ -13,7 +13,7 @@ use super::{
 use crate::domain::{
     brief::{Brief, Upshot},
     common::Common,
-    customer::{Customer, Event, Recorded},
+    customer::{Customer, Event, LAST_NUMBER, Recorded},
     money::Currency,
     name::Name,
     profile::Profile,
@@ -192,7 +192,7 @@ impl HeadDto {
     pub fn of(customer: &Customer, seal: &mut Seal<'_>) -> Self {
         let (consent, suspicion) = customer.standing.parts();
         Self {
-            number: customer.number,
+            number: customer.number(),
             merchant: text(customer.merchant),
             identifier: customer.identifier.clone(),
             attributes: event::seal_attributes(&customer.attributes, seal),
@@ -216,6 +216,9 @@ impl HeadDto {
     /// # Errors
     /// Words, names and currencies that are none; attributes that do not open; profiles that do not read; slots out of order.
     pub fn customer(self, open: &mut Open<'_>) -> Result<Customer, SnapshotError> {
+        if self.number > LAST_NUMBER {
+            return Err(wrong(format_args!("the number of customer {} is larger than {LAST_NUMBER}", self.number)));
+        }
         let mut customer = Customer::new(self.number, name(&self.merchant)?, self.identifier, Millis(self.created));
         customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
         for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {
@@ -244,7 +247,7 @@ fn resume_profile(customer: &mut Customer, profile: &[u8], open: &mut Open<'_>) 
     while let Some(event) = events.next(open).map_err(SnapshotError::Attributes)? {
         match event {
             event::Recorded::Customer(event @ Event::Changed(_)) => customer.apply(recorded, &event),
-            _ => return Err(wrong(format_args!("the profile of customer {} holds what is none", customer.number))),
+            _ => return Err(wrong(format_args!("the profile of customer {} holds what is none", customer.number()))),
         }
     }
     Ok(())
@@ -303,7 +306,7 @@ impl BriefDto {
     /// # Errors
     /// Words that are none, a book that the head does not name, a slot that is not the next or was there already.
     pub fn resume_in(self, customer: &mut Customer, slot: u32) -> Result<(), SnapshotError> {
-        let number = customer.number;
+        let number = customer.number();
         let (first, next) = (customer.briefs().first_slot(), customer.briefs().next_slot());
         if slot != next && (slot >= first || customer.briefs().get(slot).is_some()) {
             return Err(wrong(format_args!("slot {slot} of customer {number} stands where {next} should")));

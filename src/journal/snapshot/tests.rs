@@ -221,6 +221,7 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
     for (found, want) in [
         (refused(|head| head.merchant = "".into()), "\"\" is no name: it is empty"),
         (refused(|head| head.levels[0] = Some("\n".into())), "\"\\n\" is no name: it holds a control character"),
+        (refused(|head| head.number = 1 << 32), "the number of customer 4294967296 is larger than 4294967295"),
         (refused(|head| head.consent = 0), "0 is no customer status"),
         (refused(|head| head.suspicion = Some(9)), "9 is no customer status"),
         (refused(|head| head.profile = vec![4, 1, 2]), "the profile of customer 3 holds what is none"),

@@ -74,7 +74,7 @@ fn a_page_looks_at_as_many_customers_as_it_shows() {
             let mut find = Find { limit: 50, descending, ..find.clone() };
             let mut found = Vec::new();
             loop {
-                let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number);
+                let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number());
                 assert!(page.visited <= most, "{about}: {} looked at for {}", page.visited, page.customers.len());
                 found.extend(page.customers);
                 match page.next {
@@ -98,7 +98,7 @@ fn a_long_span_is_found_by_its_neighbourhoods_and_loses_nobody() {
         limit: 50,
         ..Find::default()
     };
-    let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number);
+    let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number());
     assert_eq!((page.customers.len(), page.next, page.visited), (1, None, 1), "what is rare is looked for first");
     for (from, to, descending) in [(60_000, 300_000, false), (-1, 60_000, true), (30_000, 77_777, false)] {
         let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));

@@ -142,7 +142,7 @@ proptest! {
                 let sums = |books: crate::domain::limits::Books<'_>| {
                     books.iter().map(|book| book.total().view(true)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
                 };
-                let look = ledger.look_whole("m", id, NOW, |whole, _| (whole.customer.number, sums(whole.books)));
+                let look = ledger.look_whole("m", id, NOW, |whole, _| (whole.customer.number(), sums(whole.books)));
                 let number: u64 = ids[head].parse().unwrap();
                 prop_assert_eq!(look.unwrap(), (number, (u128::from(amount), quantity)));
                 let wanted = Wanted { customer_id: Some(id.clone()), limit: 1_000, ..Wanted::default() };
@@ -151,7 +151,7 @@ proptest! {
                 let of = paid.iter().filter(|paid| heads[paid.who] == head).count();
                 prop_assert_eq!(page.transactions.len(), of);
             }
-            let shown = ledger.find_customers(merchant.id, &Find { limit: 100, ..Find::default() }, NOW, |c, _| c.number);
+            let shown = ledger.find_customers(merchant.id, &Find { limit: 100, ..Find::default() }, NOW, |c, _| c.number());
             let standing: Vec<u64> =
                 (0..6).filter(|n| heads[*n] == *n).map(|n| ids[n].parse().unwrap()).collect();
             prop_assert_eq!(shown.customers, standing);

@@ -176,7 +176,7 @@ impl Lane {
     fn renamed(&mut self, record: &Record<'_>, common: &Common) {
         let Common::LevelRenamed { merchant, direction, from, to, .. } = *common else { return };
         for customer in self.shards.iter_mut().flat_map(Shard::values_mut) {
-            let is_it = customer.number >= FIRST_CUSTOMER && customer.merchant == merchant;
+            let is_it = customer.number() >= FIRST_CUSTOMER && customer.merchant == merchant;
             if is_it && customer.applied < record.lsn.0 && customer.knows_level(direction, from) {
                 customer.rename_level(direction, from, to);
                 customer.applied = record.lsn.0;
