@@ -1,7 +1,8 @@
 //! Full card numbers, which nothing here may hold: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B),
 //! however they are written.
 
-use super::{refusal::Refusal, rules::Attribute};
+use super::{name::NAME_BYTES_MAX, refusal::Refusal, rules::Attribute};
+use smallvec::SmallVec;
 
 /// Fewer digits are no card's number.
 const DIGITS_MIN: usize = 13;
@@ -16,26 +17,34 @@ pub(crate) fn no_card_number(field: &'static str, text: &str) -> Result<(), Refu
     if !may_hold(text) {
         return Ok(());
     }
-    let runs = runs(text, BETWEEN_MAX);
-    let is_whole = |run: &Run| is_number(&run.digits());
-    let holds = |run: &Run| run.groups_together().any(|digits| is_number(&digits) && is_issued(&digits));
-    if runs.iter().any(|run| is_whole(run) || holds(run)) { Err(Refusal::CardNumber(field)) } else { Ok(()) }
+    let Digits { digits, groups } = &Digits::of(text);
+    let holds = |first: usize| {
+        let joined = groups[first + 1..].iter().take_while(|group| group.is_joined);
+        let behind = first + joined.count();
+        (first..=behind).any(|last| {
+            let number = &digits[groups[first].from..groups[last].end];
+            let is_whole = !groups[first].is_joined && last == behind;
+            is_number(number) && (is_whole || is_issued(number))
+        })
+    };
+    if (0..groups.len()).any(holds) { Err(Refusal::CardNumber(field)) } else { Ok(()) }
 }
 
 /// Refuses an id that holds a full card number. Ids are often long numbers, and parts of them are: a number in one is
 /// that of a card if a network issues such, and if no letter stands beside it, as in the digests of which many ids are
-/// made.
+/// made. Without letters all groups of an id are one number.
 pub(crate) fn no_card_id(field: &'static str, text: &str) -> Result<(), Refusal> {
     if !may_hold(text) {
         return Ok(());
     }
-    let is_card = |digits: &[u32]| is_number(digits) && is_issued(digits);
-    let together = runs(text, BETWEEN_MAX);
-    let is_alone = !text.chars().any(char::is_alphabetic) && together.len() == 1;
-    let is_whole = is_alone && together.iter().any(|run| is_card(&run.digits()));
-    let apart = runs(text, 0);
-    let holds = apart.iter().filter(|run| !run.has_letter_beside).any(|run| is_card(&run.digits()));
-    if is_whole || holds { Err(Refusal::CardNumber(field)) } else { Ok(()) }
+    let Digits { digits, groups } = &Digits::of(text);
+    let is_card = |digits: &[u8]| is_number(digits) && is_issued(digits);
+    let is_one = groups.iter().skip(1).all(|group| group.is_joined) && !text.chars().any(char::is_alphabetic);
+    let mut alone = groups.iter().filter(|group| !group.has_letter_beside);
+    if is_one && is_card(digits) || alone.any(|group| is_card(&digits[group.from..group.end])) {
+        return Err(Refusal::CardNumber(field));
+    }
+    Ok(())
 }
 
 /// Refuses a full card number as an attribute. An external id is an id.
@@ -63,71 +72,67 @@ fn may_hold(text: &str) -> bool {
     text.len() >= DIGITS_MIN && (!text.is_ascii() || text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_MIN)
 }
 
-/// Groups of digits with no more than a little between them.
-struct Run {
-    groups: Vec<Vec<u32>>,
+/// The digits of a text, one behind another, and the groups in which they stand. An id's fit in without an allocation.
+#[derive(Default)]
+struct Digits {
+    digits: SmallVec<[u8; NAME_BYTES_MAX]>,
+    groups: SmallVec<[Group; 8]>,
+}
+
+/// Digits with nothing between them: a part of all.
+struct Group {
+    from: usize,
+    end: usize,
+    /// Whether so little stands between it and the group before that both may be one number.
+    is_joined: bool,
     has_letter_beside: bool,
 }
 
-impl Run {
-    fn digits(&self) -> Vec<u32> {
-        self.groups.concat()
-    }
-
-    /// The digits of groups that stand one behind another, from each group on, while they may be a number.
-    fn groups_together(&self) -> impl Iterator<Item = Vec<u32>> {
-        (0..self.groups.len()).flat_map(|from| {
-            let mut digits = Vec::new();
-            let behind = self.groups[from..].iter().map(move |group| {
-                digits.extend_from_slice(group);
-                digits.clone()
-            });
-            behind.take_while(|digits| digits.len() <= DIGITS_MAX)
-        })
-    }
-}
-
-/// All digits of a text, in runs; so many characters that are no letters may stand between the groups of one.
-fn runs(text: &str, between_max: usize) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    // What came since the last digit: how many characters, whether letters, and whether the last was one.
-    let (mut since, mut letters, mut was_letter) = (usize::MAX, false, false);
-    for one in text.chars() {
-        let Some(digit) = decimal(one) else {
-            was_letter = one.is_alphabetic();
-            if since == 0 {
-                runs.last_mut().into_iter().for_each(|run| run.has_letter_beside |= was_letter);
+impl Digits {
+    fn of(text: &str) -> Self {
+        let Self { mut digits, mut groups } = Self::default();
+        // What came since the last digit: how many characters, whether letters, and whether the last was one.
+        let (mut since, mut letters, mut was_letter) = (usize::MAX, false, false);
+        for one in text.chars() {
+            let Some(digit) = decimal(one) else {
+                was_letter = one.is_alphabetic();
+                if since == 0 {
+                    groups.last_mut().into_iter().for_each(|group: &mut Group| group.has_letter_beside |= was_letter);
+                }
+                (since, letters) = (since.saturating_add(1), letters || was_letter);
+                continue;
+            };
+            if since > 0 {
+                let (from, is_joined) = (digits.len(), since <= BETWEEN_MAX && !letters);
+                groups.push(Group { from, end: from, is_joined, has_letter_beside: was_letter });
             }
-            (since, letters) = (since.saturating_add(1), letters || was_letter);
-            continue;
-        };
-        match runs.last_mut() {
-            Some(run) if since == 0 => run.groups.last_mut().into_iter().for_each(|group| group.push(digit)),
-            Some(run) if since <= between_max && !letters => run.groups.push(vec![digit]),
-            _ => runs.push(Run { groups: vec![vec![digit]], has_letter_beside: was_letter }),
+            digits.push(digit);
+            groups.last_mut().into_iter().for_each(|group| group.end = digits.len());
+            (since, letters, was_letter) = (0, false, false);
         }
-        (since, letters, was_letter) = (0, false, false);
+        Self { digits, groups }
     }
-    runs
 }
 
 /// A decimal digit as people type it on keyboards of several scripts.
-fn decimal(one: char) -> Option<u32> {
+fn decimal(one: char) -> Option<u8> {
     const ZEROS: [char; 5] = ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{ff10}'];
-    ZEROS.iter().find_map(|zero| u32::from(one).checked_sub(u32::from(*zero)).filter(|digit| *digit < 10))
+    let digit = |zero: &char| u32::from(one).checked_sub(u32::from(*zero)).filter(|digit| *digit < 10);
+    ZEROS.iter().find_map(digit).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Whether the digits are as many as a card's, and pass Luhn's check.
-fn is_number(digits: &[u32]) -> bool {
+fn is_number(digits: &[u8]) -> bool {
     let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
-    let from_the_right = digits.iter().rev().enumerate();
-    let sum: u32 = from_the_right.map(|(place, &digit)| if place % 2 == 0 { digit } else { doubled(digit) }).sum();
-    (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && sum.is_multiple_of(10)
+    let from_the_right = digits.iter().rev().map(|digit| u32::from(*digit)).enumerate();
+    let luhn =
+        || -> u32 { from_the_right.map(|(place, digit)| if place % 2 == 0 { digit } else { doubled(digit) }).sum() };
+    (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && luhn().is_multiple_of(10)
 }
 
 /// Whether a network issues numbers that begin so and are so long.
-fn is_issued(digits: &[u32]) -> bool {
-    let (length, first_four) = (digits.len(), digits.iter().take(4).fold(0, |number, digit| number * 10 + digit));
+fn is_issued(digits: &[u8]) -> bool {
+    let (length, first_four) = (digits.len(), digits.iter().take(4).fold(0, |n, digit| n * 10 + u32::from(*digit)));
     match first_four {
         4000..=4999 => matches!(length, 13 | 16 | 19),
         5100..=5599 | 2221..=2720 => length == 16,

@@ -103,6 +103,7 @@ impl FromRequest<Arc<Daemon>> for Call {
         let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
         let merchant = segments.pop().map(|(_, id)| id).unwrap_or_default();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        super::bare(&parts.uri).map_err(IntoResponse::into_response)?;
         Ok(Self { daemon: Arc::clone(daemon), merchant, named, body, by })
     }
 }

@@ -38,12 +38,16 @@ pub use tables::{levels_of, take_table};
 use axum::{
     Router,
     extract::Request,
+    http::Uri,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
 };
 use desk::Op;
 use std::sync::Arc;
+
+/// The most bytes of a body that are read though the request is refused.
+const LEFT_BYTES_MAX: usize = 64 * 1024;
 
 /// Every route of the daemon, on one screen.
 pub fn routes(daemon: Arc<Daemon>) -> Router {
@@ -65,18 +69,20 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))
         .route("/metrics", get(handlers::metrics));
-    let bare_routes = Router::new()
+    // These look behind the `?` themselves, with no layer more on the hot path.
+    let payments = Router::new()
         .route(&format!("{m}/transactions"), hot(Op::Reserve))
         .route(&format!("{m}/decisions"), hot(Op::Check))
         .route(&format!("{m}/payment-form"), post(handlers::payment_form))
-        .route(t, get(handlers::transaction))
         .route(&format!("{t}/approve"), hot(Op::Approve))
         .route(&format!("{t}/decline"), hot(Op::Decline))
         .route(&format!("{t}/cancel"), hot(Op::Cancel))
         .route(&format!("{t}/refund"), hot(Op::Refund))
         .route(&format!("{t}/chargeback"), hot(Op::Chargeback))
         .route(&format!("{t}/extend"), hot(Op::Extend))
-        .route(&format!("{t}/attempts"), hot(Op::Attempt))
+        .route(&format!("{t}/attempts"), hot(Op::Attempt));
+    let rest = Router::new()
+        .route(t, get(handlers::transaction))
         .route(&format!("{t}/customer"), post(link::link))
         .route(&format!("{m}/customers"), post(customers::create))
         .route(&format!("{m}/customers.csv"), get(tables::download))
@@ -109,10 +115,11 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/reload", post(handlers::reload))
         .route("/v1/snapshot", post(handlers::snapshot))
         .route("/v1/clock/accept", post(handlers::accept_clock))
-        .route_layer(middleware::from_fn(bare));
+        .route_layer(middleware::from_fn(refuse_query));
     Router::new()
         .merge(asking)
-        .merge(bare_routes)
+        .merge(payments)
+        .merge(rest)
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&daemon), access::enter))
@@ -120,14 +127,22 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .with_state(daemon)
 }
 
-/// Refuses what stands behind the `?` where nothing is taken there: whoever writes `?dry_run=true` means it.
-async fn bare(request: Request, next: Next) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    match form_urlencoded::parse(query.as_bytes()).next() {
-        None => next.run(request).await,
-        Some((name, _)) => {
-            let detail = format!("`{name}` is not taken here, nor is anything else behind the `?`");
-            problem::Problem::malformed("unknown_field", detail).at(&name).into_response()
+async fn refuse_query(request: Request, next: Next) -> Response {
+    match bare(request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            // A connection on which something is left unread is closed, under whatever its caller sends next.
+            let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
+            problem.into_response()
         }
     }
+}
+
+/// Refuses what stands behind the `?` where nothing is taken there: whoever writes `?dry_run=true` means it.
+fn bare(uri: &Uri) -> Result<(), problem::Problem> {
+    let Some((name, _)) = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).next() else {
+        return Ok(());
+    };
+    let detail = format!("`{name}` is not taken here, nor is anything else behind the `?`");
+    Err(problem::Problem::malformed("unknown_field", detail).at(&name))
 }

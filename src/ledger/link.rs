@@ -14,7 +14,7 @@ use crate::{
         time::Millis,
         transaction::{Fact, Opened, Opening, Resolution, Transaction},
     },
-    journal::Lsn,
+    journal::{Lsn, event, frame::record_bytes},
 };
 use std::sync::atomic::Ordering;
 
@@ -58,6 +58,7 @@ impl Ledger {
             };
         }
         self.has_room()?;
+        fits_a_record(&known.transaction)?;
         let (number, is_new) = match whose {
             Whose::Known(named) => (self.household_at(id, named)?.0, false),
             Whose::New(applying) => self.admit(applying, now)?.0.newly()?,
@@ -131,4 +132,18 @@ impl Ledger {
         }
         events
     }
+}
+
+/// Refuses what would be too long for one record. What is said of instruments stands in it beside the facts that name
+/// them: together no more than twice these.
+fn fits_a_record(transaction: &Transaction) -> Result<(), Refusal> {
+    let Transaction { opening, facts, .. } = transaction.clone();
+    let (upshot, at) = (Upshot::of(transaction), opening.recorded_at);
+    let mut body = Vec::new();
+    event::encode(&Event::Linked { slot: u32::MAX, opening, facts, upshot, at }, &mut |_, _| {}, &mut body);
+    if record_bytes(2 * body.len()).is_some() {
+        return Ok(());
+    }
+    let reason = format!("has more facts than can be linked: {} bytes of them", body.len());
+    Err(Refusal::NotAllowed { field: "transaction_id", reason })
 }

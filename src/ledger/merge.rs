@@ -6,7 +6,7 @@ use crate::{
     domain::{
         customer::{Customer, Event},
         identity::Attributes,
-        merge::takes_over,
+        merge::{may_be_merged, takes_over},
         profile::{Author, Change},
         refusal::Refusal,
         rules::Merchant,
@@ -90,9 +90,11 @@ impl Ledger {
         let mut shards = self.customers.lock_all(&[target, number]);
         let mut several = shards.several(&[target]);
         let Some(head) = several.first_mut().filter(|head| head.merged_into().is_none()) else { return Ok(None) };
+        may_be_merged(head, "merge_on_duplicate", merchant)?;
         let now = self.settle(head, now);
         let (identifier, at) = (identifier.map(Box::from), created.unwrap_or(now).min(now));
-        let mut part = Customer::newcomer(number, merchant, now);
+        // Without the label that new customers bear: nobody new comes of it who could hand that on.
+        let mut part = Customer::new(number, merchant.id, None, now);
         let mut said = part.clone();
         (said.identifier, said.attributes) = (identifier.clone(), offered.clone());
         let events = takes_over(head, &said, merchant, now)?;

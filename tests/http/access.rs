@@ -99,6 +99,9 @@ fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
     let daemon = Daemon::start(folder);
     let body = "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}";
     assert_eq!(call(&daemon, "PUT", "/v1/rates", OPERATOR, body).0, 403);
+    for of_all in ["/v1/reload", "/v1/snapshot", "/v1/clock/accept"] {
+        assert_eq!(call(&daemon, "POST", of_all, OPERATOR, "").0, 403, "{of_all}");
+    }
     assert_eq!(call(&daemon, "PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", OPERATOR, "{}").0, 201);
     let (_, seen) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
     assert!(seen.contains("\"by\":\"some\""), "who set it: {seen}");

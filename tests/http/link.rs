@@ -285,3 +285,29 @@ fn of_many_who_link_at_once_one_does_and_it_counts_once() {
     assert_eq!(used(&daemon, its).1, 1);
     assert_eq!(used(&daemon, other), (Value::Null, Value::Null));
 }
+
+#[test]
+fn what_no_record_holds_is_not_linked_and_the_journal_goes_on() {
+    let daemon = kept(&Settings::SYSTEM, shop());
+    let alice = golden(&daemon, "a@example.com");
+    assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
+    let capture = |n: usize| {
+        let name = |of: &str| format!("{of}-{n}-{}", "x".repeat(230));
+        let body = json!({
+            "op": "approve", "merchant": "acme", "transaction_id": "t1", "amount": "0.01", "capture_id": name("c"),
+            "gate": name("g"), "payment_instrument": name("i"),
+        });
+        body.to_string() + "\n"
+    };
+    // Captures are bounded by no number; these are more than the 16 MB of a record.
+    let lines: String = (0..24_000).map(capture).collect();
+    let answers = daemon.post_text("/v1/batch", &lines).body;
+    assert_eq!(answers.matches("\"status\":\"approved\"").count(), 24_000, "{}", &answers[..200]);
+    let refused = link(&daemon, "t1", &to(&alice)).problem(422);
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("not_allowed"), &json!("transaction_id")), "{refused}");
+    let customers = || daemon.get(CUSTOMERS).ok()["customers"].as_array().map(Vec::len);
+    let before = customers();
+    link(&daemon, "t1", &json!({ "email": "b@example.com" })).problem(422);
+    assert_eq!(customers(), before, "a refusal makes nobody");
+    assert_allowed(daemon.reserve(&by(&alice, "t2", "1.00")).ok());
+}

@@ -114,6 +114,19 @@ fn nobody_is_merged_into_a_customer_whose_label_forbids_it() {
 }
 
 #[test]
+fn a_merged_applicant_hands_on_no_label_of_new_customers() {
+    let label = "[[labels]]\nname = \"checked\"\n[[labels]]\nname = \"other\"\n";
+    let label = label.replacen("name = \"checked\"", "name = \"fresh\"\nrestrictions = [\"block_withdrawals\"]", 1);
+    let unique = "email = { unique = true }\nphone = { unique = true }\nmerge_on_duplicate = true\n";
+    let daemon = policy(&format!("{unique}{label}"));
+    let phone = json!({ "phone": "+49301234502" });
+    let id = register(&daemon, &alice(&with(phone.clone(), &json!({ "email": "a@example.com", "labels": ["other"] }))));
+    daemon.post(CUSTOMERS, &bob(&with(phone, &json!({ "email": "b@example.com" })))).ok();
+    assert_eq!(look(&daemon, &id)["labels"], json!(["other"]));
+    assert_eq!(look(&daemon, &id)["other_identifiers"], json!(["bob"]));
+}
+
+#[test]
 fn a_unique_identifier_stays_with_one_customer_whoever_pays() {
     let daemon = policy("email = { unique = true }");
     let id = register(&daemon, &alice(&json!({ "email": "a@example.com" })));

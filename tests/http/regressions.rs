@@ -179,3 +179,19 @@ fn a_limit_for_all_reaches_those_without_a_level() {
         assert_denied(&daemon.check(&card).ok(), &["19103 amount_above_maximum -"]);
     }
 }
+
+#[test]
+fn a_flag_reaches_those_who_hold_the_card_then_and_a_block_also_who_comes_later() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let by = |who: &str, id: &str, card: &str| {
+        with(pay(id, "1.00"), &json!({ "merchant_customer_identifier": who, "payment_instrument": card }))
+    };
+    let first = assert_allowed(daemon.reserve(&by("first", "t1", "tok")).ok());
+    let path = format!("{CUSTOMERS}/{}/signals", first["customer"]["customer_id"].as_str().expect("an id"));
+    let signal = |signal: &str| json!({ "signal": signal, "payment_instrument": "tok" });
+    assert_eq!(daemon.post(&path, &signal("fraud_suspected")).ok()["status"], "suspicious");
+    let later = assert_allowed(daemon.reserve(&by("later", "t2", "tok")).ok());
+    assert_eq!(later["customer"]["status"], "new", "{later}");
+    daemon.post(&path, &signal("fraud_confirmed")).ok();
+    assert_denied(&daemon.reserve(&by("latest", "t3", "tok")).ok(), &["19106 payment_instrument_blocked -"]);
+}

@@ -312,6 +312,13 @@ fn whoever_asked_to_be_forgotten_is_and_no_file_yields_them() {
     judge(&daemon);
     daemon.kill_and_start();
     judge(&daemon);
+    let other = json!({ "merchant_customer_identifier": "zoe2", "email": "somebody@example.com" });
+    let again = json!({ "merchant_customer_identifier": "zoe3", "email": "Zoe.Forgotten@example.com" });
+    let made = |body: &Value| daemon.post(CUSTOMERS, body);
+    assert_eq!(made(&other).status, 201);
+    let somebody_new = made(&again);
+    assert_eq!(somebody_new.status, 201, "the same e-mail is nobody's: {somebody_new:?}");
+    assert_ne!(somebody_new.json()["customer_id"], json!(id));
     let mut folders = vec![data];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {
