@@ -22,7 +22,8 @@
 //!  0                8           16 17 20      24                                     56         60     64
 //! ```
 //!
-//! The number of a key is random and never 0. The state `s` is 1 (live) or 2 (erased: the key is zeroes). The check is
+//! The number of a key is a digest of it, random as it is, and never 0; whoever reads takes it as it stands, so that it
+//! outlives the key. The state `s` is 1 (live) or 2 (erased: the key is zeroes). The check is
 //! CRC-32C of the two numbers before it, CRC that of the 60 bytes before it. *Synced* is how many entries were known to
 //! be on the medium when this one was written. An erased entry of customer 0 with number 0 fills a hole.
 //!
@@ -53,7 +54,7 @@ use chacha20poly1305::{
 };
 use disk::{Disk, create, offset_of, read};
 use entry::{Entry, Found};
-use held::{Held, Ring};
+use held::{Ring, number_of};
 use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
 use siphasher::sip128::SipHasher24;
 use std::io;
@@ -218,12 +219,8 @@ impl Keys {
     /// How many keys there are, live and erased.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let count = |shard: &RwLock<Ring>| {
-            let shard = shard.read();
-            let live = shard.all().iter().filter(|held| held.key().is_some()).count();
-            (live, shard.all().len() - live)
-        };
-        self.shards.iter().map(count).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        let counts = self.shards.iter().map(|shard| shard.read().counts());
+        counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     /// How many entries opening found damaged by a power cut and dropped: to be logged.
@@ -267,10 +264,10 @@ impl Keys {
         let number = u64::from_le_bytes(number);
         let key = {
             let shard = self.shard(customer).read();
-            let Some(held) = shard.of(customer).iter().find(|held| held.number() == number) else {
+            let Some(known) = shard.of(customer).find(|known| known.number == number) else {
                 return Err(KeysError::Missing { customer, key: number });
             };
-            let Some(key) = held.key() else { return Ok(Unsealed::Erased) };
+            let Some(key) = known.key else { return Ok(Unsealed::Erased) };
             key
         };
         let payload = Payload { msg: body, aad: &self.bound_in(customer, number) };
@@ -302,15 +299,14 @@ impl Keys {
         {
             let mut shard = self.shard(customer).write();
             let mut pending = self.pending.lock();
-            if shard.of(customer).is_empty() {
+            if shard.of(customer).next().is_none() {
                 let entry = Entry { number: random_number()?, customer, key: None };
                 self.add(&mut shard, &mut pending, entry)?;
             }
-            for held in shard.of_mut(customer) {
-                held.erase();
-                match held.slot().checked_sub(pending.first).and_then(|place| pending.entries.get_mut(place as usize)) {
+            for (slot, erased) in shard.erase(customer) {
+                match slot.checked_sub(pending.first).and_then(|place| pending.entries.get_mut(place as usize)) {
                     Some(entry) => entry.key = None,
-                    None => slots.push((held.slot(), Entry { number: held.number(), customer, key: None })),
+                    None => slots.push((slot, erased)),
                 }
             }
         }
@@ -326,7 +322,7 @@ impl Keys {
     #[must_use]
     pub fn is_erased(&self, customer: u64) -> bool {
         let shard = self.shard(customer).read();
-        !shard.of(customer).is_empty() && shard.live(customer).next().is_none()
+        shard.of(customer).next().is_some() && shard.live(customer).next().is_none()
     }
 
     /// Hands to the system the keys that were made since the last time: to be called before what they sealed is.
@@ -398,11 +394,15 @@ impl Keys {
         if let Some(newest) = shard.live(customer).next_back() {
             return Ok(Some(newest));
         }
-        if !shard.of(customer).is_empty() {
+        if shard.of(customer).next().is_some() {
             return Ok(None);
         }
-        let (number, mut key) = (random_number()?, [0; 32]);
-        getrandom::fill(&mut key).map_err(KeysError::Random)?;
+        let (mut number, mut key) = (0, [0; 32]);
+        // A number is never 0.
+        while number == 0 {
+            getrandom::fill(&mut key).map_err(KeysError::Random)?;
+            number = number_of(&key);
+        }
         let mut shard = RwLockUpgradableReadGuard::upgrade(shard);
         self.add(&mut shard, &mut self.pending.lock(), Entry { number, customer, key: Some(key) })?;
         Ok(Some((number, key)))
@@ -410,7 +410,7 @@ impl Keys {
 
     fn add(&self, ring: &mut Ring, pending: &mut Pending, entry: Entry) -> Result<(), KeysError> {
         let slot = pending.next().ok_or(KeysError::Full)?;
-        ring.add(Held::new(slot, &entry));
+        ring.add(slot, &entry);
         match self.disk {
             Some(_) => pending.entries.push(entry),
             // Nobody will ever write it.
@@ -421,7 +421,7 @@ impl Keys {
 
     fn keep(&self, slot: u32, entry: &Entry) {
         if *entry != Entry::HOLE {
-            self.shard(entry.customer).write().add_unsorted(Held::new(slot, entry));
+            self.shard(entry.customer).write().add_unsorted(slot, entry);
         }
     }
 }

@@ -179,6 +179,30 @@ fn the_file_has_its_bytes_for_ever() {
     assert_eq!(hex(&Entry { key: None, ..entry }.bytes(3)), ERASED);
 }
 
+/// Whatever the number is by which a file names a key: what it sealed opens, and says so when the key is gone.
+#[test]
+fn a_key_is_known_by_the_number_that_the_file_gives_it() {
+    let store = Memory::new();
+    drop(Keys::open(&store, JOURNAL).unwrap());
+    let large = 1 << 63 | 9;
+    for (place, customer) in [9, large].into_iter().enumerate() {
+        let entry = Entry { number: 77 + customer, customer, key: Some([0xAB; 32]) };
+        let at = ((place + 1) * ENTRY_BYTES) as u64;
+        store.open(PATH).unwrap().write_at(&entry.bytes(0), at).unwrap();
+    }
+    let keys = Keys::open(&store, JOURNAL).unwrap();
+    for customer in [9, large] {
+        let sealed = sealed(&keys, customer, b"alice");
+        assert_eq!(sealed[..8], (77 + customer).to_le_bytes());
+        assert_eq!(plain(&keys, customer, &sealed).unwrap(), "alice");
+        keys.erase(customer).unwrap();
+        for keys in [&keys, &Keys::open(&store, JOURNAL).unwrap()] {
+            assert_eq!(plain(keys, customer, &sealed).unwrap(), "erased");
+        }
+    }
+    assert_eq!(Keys::open(&store, JOURNAL).unwrap().counts(), (0, 2));
+}
+
 #[test]
 fn a_torn_tail_is_dropped_at_every_byte_and_written_again() {
     let store = Memory::new();
