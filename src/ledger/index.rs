@@ -4,7 +4,7 @@
 use super::{
     household::Leads,
     shards::{DigestKey, SHARDS, Spread, slot},
-    table::{Entry, Table},
+    table::{Blocks, Entry, Table},
 };
 use crate::domain::{
     customer::Customer,
@@ -96,6 +96,10 @@ impl Known {
 
 impl Entry for Known {
     const NONE: Self = Self { high: 0, low: 0, number: 0 };
+    // Every customer has some for ever, and customers are made seldom.
+    const FREE: usize = 8;
+    const GROWS_BY: usize = 8;
+    type Places = Blocks<Self>;
 
     fn is_none(&self) -> bool {
         // The first customer has a larger number.
@@ -326,6 +330,10 @@ impl Seated {
 
 impl Entry for Seated {
     const NONE: Self = Self { key: 0, customer: 0, slot: u32::MAX };
+    // Every payment looks for one and adds one, and nobody is to wait long for that.
+    const FREE: usize = 4;
+    const GROWS_BY: usize = 1;
+    type Places = Box<[Self]>;
 
     fn is_none(&self) -> bool {
         // Slots are counted from 0, and no customer comes so far.
