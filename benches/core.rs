@@ -21,13 +21,17 @@
 use levelgate::{
     config,
     domain::{
-        decide::Skew,
+        customer::{Customer, Recorded},
+        decide::{Question, Recording, Skew, beforehand, decide, opening},
+        identity::Attributes,
+        limits::Books,
         name::Name,
         payment::{Asks, Payment, Request},
         profile::{Author, Source},
         rules::{Attribute, Rules},
         said::Said,
         time::Millis,
+        transaction::{Opened, Place, Resolution},
     },
     ledger::{Applying, Bounds, Ground, Ledger},
 };
@@ -170,6 +174,71 @@ fn run(
     (admits, reserves)
 }
 
+/// The decision core: decides and applies one reserve of one customer, with no index on the way to the customer and no
+/// record of it.
+fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_>, now: Millis) {
+    customer.touch();
+    let (now, _) = customer.settle(now);
+    let question = Question { rules, payment, now, at: now, instrument_blocked: false };
+    let decision = decide(&question, Some(customer), Books::new(customer.books(), &[]));
+    assert!(decision.is_allowed());
+    let recording = Recording { opened: Opened::Reserved, resolution: Resolution::Found, identity: 0, stranger: None };
+    let before = beforehand(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
+    let opening = opening(&question, Some(customer), &decision, recording);
+    let slot = customer.briefs().next_slot();
+    let recorded = Recorded { number: customer.applied + 1, place: Place(now.0 as u64), key: u64::from(slot) };
+    before.iter().for_each(|event| customer.apply(recorded, event));
+    customer.apply_opened(recorded, slot, &opening);
+}
+
+fn core_alone(rules: &Rules) {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
+    let merchant = rules.merchant("acme").unwrap();
+    let mut all: Vec<Customer> = (0..customers).map(|n| Customer::newcomer(n, merchant, Millis(START))).collect();
+    for _ in 0..20 {
+        all.iter_mut().for_each(|customer| decide_and_apply(rules, customer, &payment(rules, "fill", "c"), tick()));
+    }
+    let timed = 500_000.min(customers * 5);
+    let mut samples = Vec::new();
+    for n in 0..timed {
+        let id = format!("one-{n}");
+        let payment = payment(rules, &id, "c");
+        let (place, now) = (Random(1 + n).next() % customers, tick());
+        let started = Instant::now();
+        decide_and_apply(rules, &mut all[place as usize], &payment, now);
+        samples.push(started.elapsed().as_nanos() as u32);
+    }
+    row("decide and apply one reserve", &mut samples);
+
+    let from = skip(timed);
+    let mut rate = |threads: usize| {
+        let barrier = Barrier::new(threads + 1);
+        std::thread::scope(|scope| {
+            let halves = all.chunks_mut(customers.div_ceil(2) as usize);
+            for (thread, half) in halves.take(threads).enumerate() {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    skip(from);
+                    let payment = payment(rules, "two", "c");
+                    barrier.wait();
+                    for n in 0..timed {
+                        let place = Random(77 + n + thread as u64 * 1_000_000_007).next() % half.len() as u64;
+                        decide_and_apply(rules, &mut half[place as usize], &payment, tick());
+                    }
+                    barrier.wait();
+                });
+            }
+            barrier.wait();
+            let started = Instant::now();
+            barrier.wait();
+            (timed * threads as u64) as f64 / started.elapsed().as_secs_f64()
+        })
+    };
+    let mut ratios: Vec<f64> = (0..5).map(|_| rate(2) / rate(1)).collect();
+    ratios.sort_by(f64::total_cmp);
+    println!("{:<44} {:>7.2}", "the same, two threads over one", ratios[2]);
+}
+
 fn many_customers(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
     let ledger = ledger();
@@ -302,7 +371,8 @@ fn main() {
     row("the timer itself", &mut timer);
     let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
     for (name, part) in [
-        ("customers", many_customers as fn(&Rules)),
+        ("core", core_alone as fn(&Rules)),
+        ("customers", many_customers),
         ("idle", idle_customers),
         ("history", long_history),
         ("holds", open_holds),
