@@ -5,7 +5,7 @@
 
 use crate::{
     config,
-    journal::{ARCHIVE, FOLDER, jobs, keys},
+    journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -55,6 +55,7 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
         "{} is no data folder: it has no file `instance`",
         options.folder.display()
     );
+    options.keys.as_deref().map_or(Ok(()), |keys| apart(keys, &options.copy))?;
     copy_file(&options.folder, &options.copy, "instance")?;
     let jobs = jobs_of(&options.folder)?;
     let files = copy_all(&options.folder, &options.copy)?;
@@ -80,17 +81,16 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
 
 /// Makes a data folder of a copy.
 pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
-    empty(&options.folder)?;
     anyhow::ensure!(options.copy.join("instance").is_file(), "{} is no copy of a data folder", options.copy.display());
-    copy_file(&options.copy, &options.folder, "instance")?;
-    let files = copy_all(&options.copy, &options.folder)?;
     let beside = options.copy.join(keys::PATH);
     let from = options.keys.clone().or_else(|| beside.is_file().then_some(beside));
-    if let Some(from) = &from {
-        let to = options.folder.join(keys::PATH);
-        fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-        fs::File::open(&to)?.sync_all()?;
-    }
+    let from =
+        from.context("the copy has no keys, without which no daemon starts on it; name their file with --keys")?;
+    empty(&options.folder)?;
+    copy_file(&options.copy, &options.folder, "instance")?;
+    // First, so that keys of something else are refused before anything large is copied.
+    bring_keys(&from, &options.folder)?;
+    let files = copy_all(&options.copy, &options.folder)?;
     // A copy is what it is by no power cut: keys that do not fit are another backup's.
     Disk::open(&options.folder)?.is_whole()?;
     super::say!("restored {files} files to {}", options.folder.display());
@@ -111,11 +111,36 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Copies keys into a folder whose `instance` is there, and refuses such as do not belong to it.
+fn bring_keys(from: &Path, folder: &Path) -> anyhow::Result<()> {
+    let to = folder.join(keys::PATH);
+    fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    fs::File::open(&to)?.sync_all()?;
+    let disk = Disk::look(folder);
+    let known = Instance::known(&disk)?.map(|instance| Keys::open(&disk, instance.id.0));
+    let of =
+        || format!("{} does not go with this copy; empty {} before the next try", from.display(), folder.display());
+    known.transpose().with_context(of)?;
+    Ok(())
+}
+
 /// The jobs that have begun or ended.
 fn jobs_of(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
     let mut names = Disk::look(folder).list(jobs::FOLDER)?;
     names.retain(|name| name.ends_with(jobs::BEGUN) || name.ends_with(jobs::ENDED));
     Ok(names.into_iter().collect())
+}
+
+/// Whoever has the copy is not to have the keys with it.
+fn apart(keys: &Path, copy: &Path) -> anyhow::Result<()> {
+    let folder = keys.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().with_context(|| format!("cannot copy the keys to {}", keys.display()))?;
+    anyhow::ensure!(
+        !folder.starts_with(copy.canonicalize()?),
+        "{} lies in the copy: whoever got that could read what is sealed in it; keep the keys apart",
+        keys.display()
+    );
+    Ok(())
 }
 
 fn empty(folder: &Path) -> anyhow::Result<()> {

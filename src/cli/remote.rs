@@ -1,8 +1,9 @@
 //! Commands to a daemon that runs: what an operator would otherwise send with curl.
 
 use anyhow::Context;
+use serde::de::DeserializeOwned;
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -34,7 +35,7 @@ pub(super) fn reload(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Posts to the daemon and prints what it says; fails where it refuses.
 fn tell(options: &Options, path: &str) -> anyhow::Result<ExitCode> {
-    send(&options.url, options.token_file.as_deref(), path, std::io::empty())
+    send(&options.url, options.token_file.as_deref(), path, io::empty())
 }
 
 /// What a daemon has said.
@@ -50,9 +51,21 @@ impl Answer {
         matches!(self.status, 429 | 503)
     }
 
+    /// What was done, or what the problem document says where it was refused; `None`: it is neither.
+    pub(super) fn read<Done: DeserializeOwned, Problem: DeserializeOwned>(&self) -> Option<Result<Done, Problem>> {
+        if self.is_done() {
+            return serde_json::from_str(&self.body).ok().map(Ok);
+        }
+        serde_json::from_str(&self.body).ok().map(Err)
+    }
+
+    fn is_done(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// Prints it.
     pub(super) fn say(&self) -> ExitCode {
-        if (200..300).contains(&self.status) {
+        if self.is_done() {
             super::say!("{}", self.body);
             return ExitCode::SUCCESS;
         }
@@ -87,6 +100,14 @@ pub(super) fn call(
     heard(url.clone(), &mut answer.with_context(|| format!("no answer from {url}"))?)
 }
 
+/// Whether a call failed on its way, so that it may be tried again: nobody listens, or the connection broke.
+pub(super) fn may_pass(error: &anyhow::Error) -> bool {
+    use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
+    let on_the_way =
+        |error: &ureq::Error| matches!(error, ConnectionFailed | HostNotFound | Io(_) | Protocol(_) | Timeout(_));
+    error.downcast_ref().is_some_and(on_the_way)
+}
+
 /// Reads what is at a path; `None`: nothing, or no answer.
 pub(super) fn look(url: &str, token_file: Option<&Path>, path: &str) -> Option<String> {
     let mut request = agent().get(format!("{}{path}", url.trim_end_matches('/')));
@@ -113,7 +134,7 @@ pub(super) fn fetch(
     if !answer.status().is_success() {
         return Ok(heard(url, &mut answer)?.say());
     }
-    std::io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| format!("half an answer from {url}"))?;
+    io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| format!("half an answer from {url}"))?;
     output.flush().context("the table could not be written")?;
     Ok(ExitCode::SUCCESS)
 }

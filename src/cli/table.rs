@@ -128,7 +128,7 @@ pub(super) fn import(options: &Import) -> anyhow::Result<ExitCode> {
             };
             Ok(match watched(&sent, look, take)?? {
                 Ok((answer, _)) => told(&serde_json::from_value(answer)?),
-                Err(problem) => refused(&problem),
+                Err(problem) => refused(&problem.detail, &problem.bad_rows),
             })
         });
     };
@@ -143,8 +143,14 @@ pub(super) fn import(options: &Import) -> anyhow::Result<ExitCode> {
         let answer = watched(&sent, look, send)?;
         tries += 1;
         match answer {
-            Ok(answer) if !answer.asks_again() || tries == TRIES => return Ok(answer.say()),
-            Err(error) if tries == TRIES => return Err(error),
+            Ok(answer) if !answer.asks_again() || tries == TRIES => {
+                return Ok(match answer.read::<Imported, Refused>() {
+                    Some(Ok(imported)) => told(&imported),
+                    Some(Err(Refused { detail, bad_rows })) => refused(&detail, &bad_rows),
+                    None => answer.say(),
+                });
+            }
+            Err(error) if tries == TRIES || !remote::may_pass(&error) => return Err(error),
             Ok(_) => eprintln!("job {id} was interrupted; it is taken up again"),
             Err(error) => eprintln!("job {id}: {error:#}; it is taken up again"),
         }
@@ -227,11 +233,19 @@ fn new_id() -> anyhow::Result<String> {
     Ok(format!("import-{:016x}", super::random_key()?.0))
 }
 
+/// What a daemon's problem document says of a table.
+#[derive(serde::Deserialize)]
+struct Refused {
+    detail: String,
+    #[serde(default)]
+    bad_rows: Vec<table::BadRow>,
+}
+
 /// Prints why a table was not taken.
-fn refused(problem: &crate::http::problem::Problem) -> ExitCode {
-    say_rows(&problem.bad_rows);
-    eprintln!("levelgate: {}", problem.detail);
-    if !problem.bad_rows.is_empty() {
+fn refused(detail: &str, bad_rows: &[table::BadRow]) -> ExitCode {
+    say_rows(bad_rows);
+    eprintln!("levelgate: {detail}");
+    if !bad_rows.is_empty() {
         eprintln!("levelgate: nothing was changed; correct the rows above, or take the good ones with --partial");
     }
     ExitCode::FAILURE

@@ -266,7 +266,19 @@ fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() 
     assert_eq!(fetched.code, Some(0), "{fetched:?}");
     assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "what the folder held");
     let sent = run(&beside, &["import", &live, "--url", &url, "--merchant", "acme"]);
-    assert!(sent.code == Some(0) && sent.text.contains("\"unchanged\":50"), "{sent:?}");
+    assert!(sent.code == Some(0) && sent.text.contains("50 unchanged"), "{sent:?}");
+    let to_daemon = |arguments: &[&str]| run(&beside, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
+    for arguments in [&["import", &file, "--dry-run"][..], &["import", &file, "--partial"], &["import", &file]] {
+        let bad = to_daemon(arguments);
+        assert!(bad.code == Some(1) && bad.text.contains("column status"), "{arguments:?}: {bad:?}");
+    }
+    // What no second try mends is told at once.
+    let tokenless = to_daemon(&["import", &live, "--token-file", "nowhere"]);
+    let schemeless = run(&beside, &["import", &live, "--url", "ftp://127.0.0.1", "--merchant", "acme"]);
+    for told in [tokenless, schemeless] {
+        assert!(told.code == Some(1) && !told.text.contains("taken up again"), "{told:?}");
+    }
+
     let served = run(&beside, &["import", &live, "--config", &config]);
     assert_eq!(served.code, Some(1), "somebody serves it: {served:?}");
     let made = run(&beside, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
