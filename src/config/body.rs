@@ -323,7 +323,9 @@ fn write(raw: &RawValue, depth: usize, out: &mut String) -> Result<bool, String>
         }
         Some(b'"') => quote(&serde_json::from_str::<String>(text).map_err(|error| error.to_string())?, out),
         // What is no whole number keeps its digits as a text, which is how a file writes it.
-        Some(b'0'..=b'9' | b'-') if !text.bytes().all(|byte| byte.is_ascii_digit()) => quote(text, out),
+        Some(b'0'..=b'9' | b'-') if !text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) => {
+            quote(text, out);
+        }
         _ => out.push_str(text),
     }
     Ok(true)
@@ -373,6 +375,7 @@ mod tests {
             (r#"{"filters": [], "filters": []}"#, "duplicate field `filters`"),
             ("{}", "`filters` is missing"),
             (r#"{"filters": [{"window": "dayly", "amount_limit": "1"}]}"#, "did you mean `daily`?"),
+            (r#"{"filters": [{"window": "daily", "quantity_limit": -5}]}"#, "`quantity_limit = -5` is out of range"),
             (r#"{"filters": [{"window": "daily", "amount_limit": "1.001"}]}"#, "more fraction digits"),
             (r#"{"filters": [{"window": "daily", "amount_limit": -1}]}"#, "negative"),
             (r#"{"filters": [{"window": "daily", "quantity_limit": 1.5}]}"#, "`quantity_limit`"),

@@ -186,7 +186,11 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     let explanation = payment.explain.then(|| {
         Box::new(Explanation {
             limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
-            amount_range: effective.as_ref().map(|effective| (effective.min, effective.max)),
+            // A method that cannot pay has no range here either.
+            amount_range: effective
+                .as_ref()
+                .filter(|effective| effective.may_pay(merchant.hidden_methods))
+                .map(|effective| (effective.min, effective.max)),
             skipped_gates: gates.skipped.to_vec(),
             own_rates: measure.as_ref().map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
         })

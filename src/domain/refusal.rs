@@ -223,7 +223,7 @@ pub enum Refusal {
     #[error("`{0}` is required with an amount, so that a retry is told from a second one")]
     AmountNeedsId(&'static str),
     /// A hold that would not become longer.
-    #[error("`until` must be later than the present end, {0}")]
+    #[error("`until` must be later than {0}")]
     NotLater(String),
     /// More facts than one transaction may hold.
     #[error("the transaction holds {0} facts already")]

@@ -4,6 +4,7 @@
 //! by name. Texts are borrowed from the body, and amounts keep the digits that were written.
 
 use super::problem::Problem;
+use crate::domain::suggest::nearest;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -70,6 +71,9 @@ macro_rules! fields {
             $(#[serde(borrow, default)] pub(crate) $field: Option<$type>,)+
         }
         impl Fields<'_> {
+            /// All names.
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+
             /// The name of a field that is present and not among those that an operation takes.
             fn beyond(&self, allowed: &[&[&str]]) -> Option<&'static str> {
                 $(if self.$field.is_some() && !allowed.iter().any(|names| names.contains(&stringify!($field))) {
@@ -190,10 +194,15 @@ fn describe(body: &[u8], error: &serde_json::Error) -> Problem {
     }
     let text = error.to_string();
     let named = |prefix: &str| text.strip_prefix(prefix)?.split_once('`').map(|(field, _)| field.to_owned());
-    for (prefix, code) in [("unknown field `", "unknown_field"), ("duplicate field `", "duplicate_field")] {
-        if let Some(field) = named(prefix) {
-            return Problem::malformed(code, text.clone()).at(&field);
-        }
+    if let Some(field) = named("unknown field `") {
+        let help = match nearest(&field, Fields::NAMES.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "leave it out".to_owned(),
+        };
+        return Problem::malformed("unknown_field", format!("unknown field `{field}`; {help}")).at(&field);
+    }
+    if let Some(field) = named("duplicate field `") {
+        return Problem::malformed("duplicate_field", text).at(&field);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let path = match serde_path_to_error::deserialize::<_, Fields<'_>>(&mut deserializer) {

@@ -105,6 +105,8 @@ fn a_method_is_shown_or_hidden_for_one_customer() {
         json!({ "method": "card", "show_in_form": false, "min_amount": null, "max_amount": null, "gates": null })
     );
     assert_eq!((&by("card")["code"], &by("voucher")["code"]), (&json!(19101), &Value::Null));
+    let why = daemon.check(&with(card("18.00"), &json!({ "explain": true }))).ok();
+    assert_eq!(why["amount_range"], Value::Null, "what is hidden has no range: {why}");
     let form = daemon.post("/v1/merchants/acme/payment-form", &form_body()).ok();
     let names: Vec<&Value> = form["methods"].as_array().expect("methods").iter().map(|m| &m["method"]).collect();
     assert_eq!(names, ["cash", "voucher"], "{form}");
