@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "a test says which seeds it played and what it counted")]
 
+#[path = "kill/bulk.rs"]
+mod bulk;
 #[path = "kill/chance.rs"]
 mod chance;
 #[path = "kill/model/mod.rs"]

@@ -18,6 +18,7 @@ fn sigterm_under_load_loses_nothing_and_answers_what_it_has_taken() {
     let (seed, mut counted) = (number("LEVELGATE_SEED", 1), Counted::default());
     let mut chance = Chance::seeded(seed);
     let mut workers: Vec<Worker> = (0..4).map(|n| Worker::new(&format!("w{n}"), seed * 10 + n, 20)).collect();
+    workers.iter_mut().for_each(|worker| worker.book.sends_jobs = true);
     let setup = Setup::new(&Settings::BUSY);
     for round in 0..6 {
         let settings = Settings { sync: chance.pick(&["interval", "always", "never"]), ..Settings::BUSY };

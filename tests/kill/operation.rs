@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Decided, LABELS, LEVELS, METHODS, Payment, People, Person, Rules, Tx, WAYS, Way, money};
+use crate::model::{
+    Decided, LABELS, LEVELS, MARKS, METHODS, Payment, People, Person, Rules, Tally, Tx, WAYS, Way, money,
+};
 
 /// The customers of one client, whom no other client pays for, so that the order of their operations is known.
 #[derive(Debug, Clone)]
@@ -15,6 +17,12 @@ pub(crate) struct Book {
     pub(crate) rules: Arc<Rules>,
     name: String,
     pub(crate) sent: u64,
+    /// Customers of a merchant, to begin with.
+    pub(crate) each: usize,
+    /// The label by which customers are chosen in bulk.
+    pub(crate) mark: Option<&'static str>,
+    /// Whether many are changed at once: a daemon takes no more than a few such changes at a time.
+    pub(crate) sends_jobs: bool,
 }
 
 /// What must be answered.
@@ -28,6 +36,8 @@ pub(crate) enum Expected {
     Status(&'static str),
     /// What staff changed, as it stands in the model.
     Shown,
+    /// How many were changed.
+    Counted(Tally),
     /// A refusal that changes nothing.
     Refused(u16),
 }
@@ -59,12 +69,14 @@ pub(crate) enum Part {
     Limits(Way),
     /// Everything.
     Document,
+    /// Many at once: none of one customer.
+    Many,
 }
 
 /// One operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Operation {
-    /// As a batch names it; `signal` and `staff` are none of a batch.
+    /// As a batch names it; `signal`, `staff` and `bulk` are none of a batch.
     pub(crate) kind: &'static str,
     pub(crate) person: usize,
     pub(crate) tx: usize,
@@ -109,7 +121,9 @@ impl Book {
             Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
         all.push(Person { stranger: true, id, labels: Vec::new(), ..person("globex", each) });
         let people = People { all, ..People::default() };
-        Book { people, rules: Arc::new(Rules::first()), name: name.to_owned(), sent: 0 }
+        let mark = MARKS.into_iter().find(|mark| mark.ends_with(&format!(" {name}")));
+        let (name, rules) = (name.to_owned(), Arc::new(Rules::first()));
+        Book { people, rules, name, sent: 0, each, mark, sends_jobs: false }
     }
 
     /// The method of a single call, its path and its body.
@@ -123,7 +137,8 @@ impl Book {
         };
         if let Some(staff) = &operation.staff {
             let body = if body.is_null() { String::new() } else { body.to_string() };
-            return (staff.method, customer() + &staff.path, body);
+            let whose = if let Part::Many = staff.of { format!("{base}/customers") } else { customer() };
+            return (staff.method, whose + &staff.path, body);
         }
         let (path, body) = match operation.kind {
             "signal" => (customer() + "/signals", body),
@@ -168,6 +183,7 @@ impl Book {
                 let is_known = self.people.all[place].is_known();
                 if is_known { self.staff(chance, place) } else { self.pay(chance, place, false) }
             }
+            71..=76 if !in_batch && self.sends_jobs && person.is_known() => self.bulk(chance, place),
             _ => self.pay(chance, place, in_batch),
         }
     }
@@ -346,7 +362,7 @@ impl Book {
         format!("tok-{}-{}", self.name, chance.place(40))
     }
 
-    fn fresh(&self) -> String {
+    pub(crate) fn fresh(&self) -> String {
         format!("{}-{}", self.name, self.sent)
     }
 }

@@ -146,7 +146,7 @@ fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut
 #[test]
 fn whatever_was_answered_outlives_kill_9() {
     let (rounds, first_seed) = (number("LEVELGATE_ROUNDS", 50), number("LEVELGATE_SEED", 1));
-    let (mut counted, mut torn, mut begun) = (Counted::default(), 0, 0);
+    let (mut counted, mut torn, mut begun, mut went_on) = (Counted::default(), 0, 0, 0);
     for (seed, from) in (first_seed..).zip((0..rounds).step_by(usize::try_from(ROUNDS_A_FOLDER).expect("small"))) {
         let count = ROUNDS_A_FOLDER.min(rounds - from);
         let mut chance = Chance::seeded(seed);
@@ -157,7 +157,9 @@ fn whatever_was_answered_outlives_kill_9() {
         let mut daemon = Daemon::start(&setup);
         let in_force = Arc::new(InForce::first());
         in_force.started(&mut daemon.wire());
-        workers.iter_mut().for_each(|worker| worker.in_force = Some(Arc::clone(&in_force)));
+        for worker in &mut workers {
+            (worker.in_force, worker.book.sends_jobs) = (Some(Arc::clone(&in_force)), true);
+        }
         for round in 0..count {
             let (moment, early_kills) =
                 (moment(&mut chance), if chance.percent(30) { chance.between(1, 3) } else { 0 });
@@ -177,11 +179,12 @@ fn whatever_was_answered_outlives_kill_9() {
             begun += early_kills + 1;
             each(&daemon, &mut workers, Worker::settle);
             in_force.started(&mut daemon.wire());
+            went_on += daemon.log().matches("goes on behind step").count();
             let last = round + 1 == count;
             each(&daemon, &mut workers, |worker, wire| worker.verify(wire, last));
             assert_totals(&daemon, &workers, &context);
         }
         workers.iter().for_each(|worker| counted.add(worker.counted));
     }
-    println!("{rounds} rounds, {begun} starts, {torn} torn tails, {counted:?}");
+    println!("{rounds} rounds, {begun} starts, {torn} torn tails, {went_on} changes went on, {counted:?}");
 }

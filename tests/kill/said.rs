@@ -66,9 +66,17 @@ pub(crate) fn limits(shown: &Value) -> Value {
 
 /// A customer's document, as far as the model has it.
 pub(crate) fn document(shown: &Value) -> Value {
-    let same = ["customer_id", "merchant_customer_identifier", "deposit_level", "withdrawal_level", "status", "email"];
+    let same = [
+        "customer_id",
+        "merchant_customer_identifier",
+        "deposit_level",
+        "withdrawal_level",
+        "status",
+        "email",
+        "labels",
+    ];
     let mut told: Value = same.iter().map(|member| ((*member).to_owned(), shown[member].clone())).collect();
-    for list in ["other_identifiers", "merged_customers", "labels", "disabled_projects"] {
+    for list in ["other_identifiers", "merged_customers", "disabled_projects"] {
         told[list] = each(&shown[list], Value::clone);
     }
     told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));

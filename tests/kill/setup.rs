@@ -100,7 +100,7 @@ impl Setup {
             let resets = resets(id);
             let text = format!(
                 "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
-                 reset_individual_settings_on_level_change = {resets}\n\
+                 labels_max = 100\nreset_individual_settings_on_level_change = {resets}\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
                  client_definition = {definition}\n{endpoints}\n[[projects]]\nid = \"shop\"\n{other}{labels}{levels}"
             );

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Filter, GATES, LABELS, METHODS, Method, Own, PROJECTS, Settings, WAYS, Way, codes_of, money};
+use crate::model::{
+    Filter, GATES, LABELS, MARKS, METHODS, Method, Own, PROJECTS, Settings, WAYS, Way, codes_of, money,
+};
 use crate::operation::{Book, Expected, Operation, Part, Staff};
 
 /// How many of each merchant's customers are changed most of the time, so that changes meet.
-const OFTEN: usize = 10;
+pub(crate) const OFTEN: usize = 10;
 /// The most customers who become one.
 const MERGED_MAX: usize = 5;
 /// What own limits measure: few enough that the same ones are raised and cut.
@@ -19,7 +21,7 @@ const WINDOWS: &[&str] = &["daily", "monthly", "lifetime"];
 impl Book {
     /// One of those who are often changed, or the one given.
     pub(crate) fn often_changed(&self, chance: &mut Chance, place: usize) -> usize {
-        let each = self.people.all.len() / 2;
+        let each = self.each;
         if chance.percent(25) { place } else { chance.place(2) * each + chance.place(OFTEN.min(each)) }
     }
 
@@ -84,7 +86,7 @@ impl Book {
         for _ in 0..chance.between(1, 2) {
             match chance.between(0, 9) {
                 0..=3 => {
-                    head.labels = labels(chance);
+                    head.labels = self.labels(chance);
                     body["labels"] = json!(head.labels);
                 }
                 4..=5 if body["status"].is_null() => {
@@ -121,7 +123,7 @@ impl Book {
     /// A merge with somebody who is often changed too, mostly. One that is part of another already is merged once more,
     /// or into somebody else, and now and then somebody into itself: that is refused, or changes nothing.
     fn merge(&mut self, chance: &mut Chance, place: usize) -> Operation {
-        let (people, each) = (&self.people, self.people.all.len() / 2);
+        let (people, each) = (&self.people, self.each);
         let fits = |n: usize| {
             let (one, other, is_gone) = (&people.all[place], &people.all[n], people.head(place) != place);
             let is_small = is_gone || people.members(place).count() + people.members(n).count() <= MERGED_MAX;
@@ -137,19 +139,21 @@ impl Book {
         let staff = Staff { method: "POST", path: "/merge".to_owned(), of: Part::Document };
         Book::by_staff(place, staff, body, refused)
     }
-}
 
-/// Few labels, of which most forbid nothing.
-fn labels(chance: &mut Chance) -> Vec<&'static str> {
-    let share = chance.pick(&[5, 15, 30]);
-    let mut labels: Vec<&str> = LABELS.iter().map(|(name, _, _)| *name).filter(|_| chance.percent(share)).collect();
-    if chance.percent(50) {
-        labels.reverse();
+    /// Few labels, of which most forbid nothing, and often the one by which this client chooses.
+    pub(crate) fn labels(&self, chance: &mut Chance) -> Vec<&'static str> {
+        let share = chance.pick(&[5, 15, 30]);
+        let all = LABELS.iter().map(|(name, _, _)| *name).filter(|name| !MARKS.contains(name));
+        let mut labels: Vec<&str> = all.filter(|_| chance.percent(share)).collect();
+        labels.extend(self.mark.filter(|_| chance.percent(40)));
+        if chance.percent(50) {
+            labels.reverse();
+        }
+        labels
     }
-    labels
 }
 
-fn bounds(chance: &mut Chance) -> (Option<u64>, Option<u64>) {
+pub(crate) fn bounds(chance: &mut Chance) -> (Option<u64>, Option<u64>) {
     let (least, most) = (chance.between(1, 900), chance.between(900, 6_000));
     (Some(least).filter(|_| chance.percent(40)), Some(most).filter(|_| chance.percent(60)))
 }

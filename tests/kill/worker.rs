@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::bulk;
 use crate::chance::Chance;
 use crate::model::Rules;
 use crate::operation::{Book, Expected, Operation, Part};
@@ -25,6 +26,9 @@ pub(crate) struct Counted {
     /// Changes by staff, and of them merges.
     pub(crate) changed: u64,
     pub(crate) merged: u64,
+    /// Changes of many at once, and of them such as had begun when the daemon was killed.
+    pub(crate) jobs: u64,
+    pub(crate) taken_up: u64,
     /// Were decided by a configuration that came while they were under way.
     pub(crate) met_a_reload: u64,
 }
@@ -38,6 +42,8 @@ impl Counted {
         self.checked += other.checked;
         self.changed += other.changed;
         self.merged += other.merged;
+        self.jobs += other.jobs;
+        self.taken_up += other.taken_up;
         self.met_a_reload += other.met_a_reload;
     }
 }
@@ -205,6 +211,7 @@ impl Worker {
             self.counted.changed += 1;
             self.counted.merged += u64::from(is_merge);
         }
+        self.counted.jobs += u64::from(operation.kind == "bulk");
         self.log.push(operation);
     }
 
@@ -232,6 +239,13 @@ impl Worker {
                 self.expect(text(answer, "status") == *status, || format!("wanted {status}: {operation:?}\n{answer}"));
             }
             Expected::Shown => self.compare_shown(operation, answer),
+            Expected::Counted(tally) => {
+                let told = bulk::counts(tally, answer);
+                self.expect(told.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
+                let same = operation.told.is_none() || operation.told == told;
+                self.expect(same, || format!("was told {:?}: {operation:?}\n{answer}", operation.told));
+                operation.told = told;
+            }
             Expected::Moved(_) | Expected::Refused(_) => {}
         }
     }
@@ -241,7 +255,7 @@ impl Worker {
         let head = self.book.people.head_mut(operation.person);
         let part = operation.staff.as_ref().map_or(Part::Document, |staff| staff.of);
         let (told, wanted) = match part {
-            Part::Document => (said::document(answer), self.book.people.document(operation.person)),
+            Part::Document | Part::Many => (said::document(answer), self.book.people.document(operation.person)),
             Part::Settings(way, level) => {
                 (said::settings(answer), head.settings.get(&(way, level)).cloned().unwrap_or_default().shown())
             }
@@ -299,8 +313,14 @@ impl Worker {
             if answer.is_replay() {
                 let missing = &first_missing;
                 self.expect(missing.is_none(), || format!("{operation:?} is there, {missing:?} before it is not"));
+                if let Expected::Counted(tally) = &mut operation.expected {
+                    tally.was_cut = true;
+                    self.counted.taken_up += 1;
+                    self.counted.jobs += 1;
+                } else {
+                    self.counted.happened += 1;
+                }
                 self.judge(&mut operation, answer.status, &answer.json());
-                self.counted.happened += 1;
                 self.log.push(operation);
             } else {
                 self.expect(happened.is_none(), || format!("it was there, and no replay: {operation:?} {answer:?}"));

@@ -1,6 +1,7 @@
 //! The naive model: every customer has a list of transactions with their facts, and every question sums it afresh. It
 //! knows the contract, and nothing of the daemon's inside.
 
+mod bulk;
 mod limits;
 mod people;
 mod person;
@@ -9,11 +10,12 @@ mod tx;
 
 use serde_json::{Value, json};
 
+pub(crate) use bulk::{GlobalLimit, Sets, Tally};
 pub(crate) use limits::Own;
 pub(crate) use people::{Decided, Payment, People};
 pub(crate) use person::{Method, Person, Settings};
 pub(crate) use rules::{
-    Filter, GATES, LABELS, LEVELS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, labels_text, levels_text,
+    Filter, GATES, LABELS, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, labels_text, levels_text,
     methods_text, resets,
 };
 pub(crate) use tx::Tx;

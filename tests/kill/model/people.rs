@@ -223,9 +223,10 @@ impl People {
         }
         head.holds.extend(gone.holds.iter().cloned());
         head.shown_email = head.shown_email.take().or(gone.shown_email);
-        for (name, kind, restrictions) in LABELS {
+        for name in gone.labels {
+            let (_, kind, restrictions) = LABELS.iter().find(|(label, _, _)| *label == name).expect("a label");
             let says_more = !restrictions.is_empty() || !matches!(*kind, "active" | "internal");
-            if says_more && gone.labels.contains(name) && !head.labels.contains(name) {
+            if says_more && !head.labels.contains(&name) {
                 head.labels.push(name);
             }
         }
@@ -251,7 +252,7 @@ impl People {
             "other_identifiers": others(|other| (other.merchant == "acme").then_some(&other.name)),
             "merged_customers": others(|other| other.id.as_deref()),
             "deposit_level": head.stored[0], "withdrawal_level": head.stored[1], "status": head.status(),
-            "labels": in_order(head.labels.iter().map(|name| json!(name))),
+            "labels": head.labels,
             "disabled_projects": in_order(head.off.iter().map(|project| json!(project))), "email": head.shown_email,
             "settings": head.shown_settings(), "limits": head.shown_limits(),
         })

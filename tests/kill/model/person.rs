@@ -41,7 +41,7 @@ pub(crate) struct Person {
 }
 
 /// Individual payment settings of one way and level.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) methods: BTreeMap<&'static str, Method>,
     /// The least and the most by any method.
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
 }
 
 /// What a customer's own settings say of a method.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Method {
     pub(crate) shown: Option<bool>,
     pub(crate) least: Option<u64>,

@@ -83,7 +83,8 @@ impl Rules {
     /// Another one: limits raised and lowered, filters and levels that come and go.
     pub(crate) fn another(chance: &mut Chance) -> Rules {
         let mut filters = FILTERS.to_vec();
-        filters.retain(|_| chance.percent(85));
+        // Some stay, so that a level is there in both directions whatever comes.
+        filters.retain(|filter| chance.percent(85) || matches!(filter.name, "ever" | "out"));
         filters.extend(MORE.iter().filter(|_| chance.percent(30)).cloned());
         for filter in &mut filters {
             let (amount, quantity) = (chance.pick(&[40, 100, 100, 150]), chance.pick(&[40, 100, 100, 150]));
@@ -136,7 +137,14 @@ pub(crate) const LABELS: &[(&str, &str, &[&str])] = &[
     ("stopped", "suspended", &["block_transactions", "personal_manager"]),
     ("stuck", "active", &["block_level_change"]),
     ("alone", "internal", &["block_merge"]),
+    (MARKS[0], "active", &[]),
+    (MARKS[1], "active", &[]),
+    (MARKS[2], "active", &[]),
+    (MARKS[3], "active", &[]),
 ];
+
+/// Labels by which some clients choose customers in bulk, each one of its own: nobody else's customers bear it.
+pub(crate) const MARKS: [&str; 4] = ["picked by w0", "picked by w1", "picked by w2", "picked by w3"];
 
 /// Whether a merchant's customers lose individual settings with another level.
 pub(crate) fn resets(merchant: &str) -> bool {
