@@ -64,6 +64,12 @@ pub(crate) fn limits(shown: &Value) -> Value {
     json!([each(&shown["filters"], filter), waits])
 }
 
+/// Own rates, as the model writes them.
+pub(crate) fn rates(shown: &Value) -> Value {
+    let rate = |r: &Value| json!([r["from"], r["to"], r["rate"], r["units"], r["valid_from"]]);
+    shown.as_array().into_iter().flatten().map(rate).collect()
+}
+
 /// A customer's document, as far as the model has it.
 pub(crate) fn document(shown: &Value) -> Value {
     let same = [
@@ -79,6 +85,7 @@ pub(crate) fn document(shown: &Value) -> Value {
     for list in ["other_identifiers", "merged_customers", "disabled_projects"] {
         told[list] = each(&shown[list], Value::clone);
     }
+    told["rates"] = rates(&shown["rates"]);
     told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
     told["limits"] = each(&shown["limits"], |l| json!([l["direction"], l["currency"], limits(l)]));
     told

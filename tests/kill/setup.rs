@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Rules, labels_text, levels_text, methods_text, resets};
-
-/// One euro in dollars, by which amounts are counted over currencies.
-const RATES: &str = "base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"1.25\"\n";
+use crate::model::{COMMON, Rules, labels_text, levels_text, methods_text, resets};
 
 const GATES: &str = r#"
 default_behaviour = "unknown_level"
@@ -78,7 +75,8 @@ impl Setup {
         let merchants = setup.config().join("merchants");
         std::fs::create_dir_all(&merchants).expect("a folder");
         setup.configure(&Rules::first());
-        std::fs::write(setup.config().join("rates.toml"), RATES).expect("a file");
+        let rates = format!("base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"{}\"\n", COMMON.0);
+        std::fs::write(setup.config().join("rates.toml"), rates).expect("a file");
         setup.settle(settings, &setup.data());
         setup
     }

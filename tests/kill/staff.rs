@@ -1,4 +1,4 @@
-//! What staff send about a customer: settings, limits, labels, statuses, levels, projects, merges.
+//! What staff send about a customer: settings, limits, labels, statuses, levels, projects, rates, merges.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::chance::Chance;
 use crate::model::{
-    Filter, GATES, LABELS, MARKS, METHODS, Method, Own, PROJECTS, Settings, WAYS, Way, codes_of, money,
+    BEGINNINGS, Filter, GATES, LABELS, MARKS, METHODS, Method, Own, OwnRate, PROJECTS, Rate, Settings, WAYS, Way,
+    codes_of, money,
 };
 use crate::operation::{Book, Expected, Operation, Part, Staff};
 
@@ -16,6 +17,15 @@ pub(crate) const OFTEN: usize = 10;
 const MERGED_MAX: usize = 5;
 /// What own limits measure: few enough that the same ones are raised and cut.
 const NAMES: &[(&str, bool)] = &[("mine", true), ("spare", false)];
+/// Own rates: near the common one, and such by which sums come to thirds.
+const RATES: &[(Rate, u64)] = &[
+    (("1.1", 11, 10), 1),
+    (("0.9", 9, 10), 1),
+    (("1.5", 3, 2), 1),
+    (("0.75", 3, 4), 1),
+    (("8.4", 42, 5), 7),
+    (("250", 250, 1), 300),
+];
 const WINDOWS: &[&str] = &["daily", "monthly", "lifetime"];
 
 impl Book {
@@ -84,7 +94,7 @@ impl Book {
         let (mut body, before) = (json!({}), self.people.head_of(place).clone());
         let mut head = before.clone();
         for _ in 0..chance.between(1, 2) {
-            match chance.between(0, 9) {
+            match chance.between(0, 12) {
                 0..=3 => {
                     head.labels = self.labels(chance);
                     body["labels"] = json!(head.labels);
@@ -102,6 +112,14 @@ impl Book {
                         body[&key] = json!(level.unwrap_or_default());
                         head.store(direction, level);
                     }
+                }
+                8..=10 => {
+                    head.rates = rates(chance);
+                    let one = |own: &OwnRate| {
+                        json!({ "from": own.from, "to": own.to, "rate": own.rate.0, "units": own.units,
+                            "valid_from": own.valid_from })
+                    };
+                    body["rates"] = head.rates.iter().map(one).collect();
                 }
                 _ => {
                     head.off = PROJECTS.iter().copied().filter(|_| chance.percent(30)).collect();
@@ -153,6 +171,22 @@ impl Book {
     }
 }
 
+/// A few own rates, some of them of the pair read the other way round.
+fn rates(chance: &mut Chance) -> Vec<OwnRate> {
+    let mut rates = Vec::new();
+    for valid_from in BEGINNINGS {
+        if chance.percent(35) {
+            let (from, to) = chance.pick(&[("EUR", "USD"), ("USD", "EUR")]);
+            let (rate, units) = chance.pick(RATES);
+            rates.push(OwnRate { from, to, rate, units, valid_from });
+        }
+    }
+    if chance.percent(50) {
+        rates.reverse();
+    }
+    rates
+}
+
 pub(crate) fn bounds(chance: &mut Chance) -> (Option<u64>, Option<u64>) {
     let (least, most) = (chance.between(1, 900), chance.between(900, 6_000));
     (Some(least).filter(|_| chance.percent(40)), Some(most).filter(|_| chance.percent(60)))
@@ -195,8 +229,13 @@ fn body_of(settings: &Settings) -> Value {
 
 /// Some limits: what waits once more, what holds with its bounds moved, or others.
 fn own_filters(chance: &mut Chance, way: Way, own: &Own) -> Vec<Filter> {
+    // Of one name there may be one; of two customers who became one there may be two.
+    let named_once = |mut filters: Vec<Filter>| {
+        filters.dedup_by_key(|filter| filter.name);
+        filters
+    };
     if let Some((_, waits)) = own.waits.as_ref().filter(|_| chance.percent(25)) {
-        return waits.clone();
+        return named_once(waits.clone());
     }
     if chance.percent(35) && !own.held.is_empty() {
         let by = chance.pick(&[50, 80, 100, 120, 300]);
@@ -205,10 +244,7 @@ fn own_filters(chance: &mut Chance, way: Way, own: &Own) -> Vec<Filter> {
             quantity: filter.quantity.map(|most| most * by / 100),
             ..filter.clone()
         };
-        // Of one name there may be one.
-        let mut filters: Vec<Filter> = own.held.iter().map(moved).collect();
-        filters.dedup_by_key(|filter| filter.name);
-        return filters;
+        return named_once(own.held.iter().map(moved).collect());
     }
     let mut filters = Vec::new();
     for &(name, subtract) in NAMES {

@@ -106,12 +106,14 @@ impl Worker {
         let used = in_order(answer["limits"].as_array().into_iter().flatten().map(limit));
         let range = &answer["amount_range"];
         let range = (!range.is_null()).then(|| json!([range["min"], range["max"]]));
-        let told =
-            json!([used, codes(answer), gates(answer), range, answer["level"]["name"], answer["level"]["source"]]);
+        let rates = said::rates(&answer["rates"]["own"]);
+        let level = &answer["level"];
+        let told = json!([used, codes(answer), gates(answer), range, level["name"], level["source"], rates]);
         let range = people.effective(place, rules, payment).map(|of| json!([of.least.map(money), of.most.map(money)]));
         let usage = people.usage(place, rules, applied, payment.way, more);
+        let rates = people.counted_by(place, rules, applied, payment.way);
         let level = decided.level.unwrap_or_default();
-        let wanted = json!([usage, decided.codes, decided.gates, range, level.0, level.1]);
+        let wanted = json!([usage, decided.codes, decided.gates, range, level.0, level.1, rates]);
         let who = &answer["customer"];
         let same = told == wanted && text(who, "status") == head.status();
         let same = same && who["customer_id"].as_str() == head.id.as_deref();

@@ -5,6 +5,7 @@ mod bulk;
 mod limits;
 mod people;
 mod person;
+mod rates;
 mod rules;
 mod tx;
 
@@ -14,6 +15,7 @@ pub(crate) use bulk::{GlobalLimit, Sets, Tally};
 pub(crate) use limits::Own;
 pub(crate) use people::{Decided, Payment, People};
 pub(crate) use person::{Method, Person, Settings};
+pub(crate) use rates::{BEGINNINGS, COMMON, OwnRate, Rate};
 pub(crate) use rules::{
     Filter, GATES, LABELS, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, labels_text, levels_text,
     methods_text, resets,

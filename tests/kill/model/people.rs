@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::person::Effective;
+use super::rates;
 use super::{Filter, LABELS, Person, Rules, Tx, Way, in_order, money};
 
 /// The customers, and the instruments that are blocked.
@@ -31,6 +32,17 @@ pub(crate) struct Decided {
     /// Numbers, each with the filter that it comes from: sorted.
     pub(crate) codes: Vec<(u64, String)>,
     pub(crate) gates: Vec<&'static str>,
+}
+
+/// What is used of a filter.
+struct Used {
+    /// So many parts of a minor unit, that sums over both currencies are whole.
+    amount: u64,
+    /// The parts of one.
+    parts: u64,
+    quantity: u64,
+    /// Something of it was in the other currency.
+    is_converted: bool,
 }
 
 impl People {
@@ -72,15 +84,18 @@ impl People {
         name.filter(is_there).map_or(("unknown", "default"), |name| (name, source))
     }
 
-    /// How much of a filter is used: five times the euro cents or four times the dollar cents, so that sums over both
-    /// are whole; and how many.
-    fn used(&self, place: usize, filter: &Filter) -> (u64, u64) {
-        let mut sum = (0, 0);
+    /// How much of a filter is used.
+    fn used(&self, place: usize, filter: &Filter) -> Used {
+        let (times, parts) = rates::into(filter.currency, &self.head_of(place).rates);
+        let mut sum = Used { amount: 0, parts, quantity: 0, is_converted: false };
         for tx in self.txs(place).filter(|tx| tx.way.0 == filter.direction && !tx.passes_by) {
             let is_of_level = filter.level.is_empty() || tx.level == filter.level;
             if filter.all || (is_of_level && tx.way.1 == filter.currency) {
                 let (amount, quantity) = tx.counts(filter.subtract);
-                sum = (sum.0 + amount * scale(tx.way.1), sum.1 + quantity);
+                let is_foreign = tx.way.1 != filter.currency;
+                sum.amount += amount * if is_foreign { times } else { parts };
+                sum.quantity += quantity;
+                sum.is_converted |= is_foreign && amount > 0;
             }
         }
         sum
@@ -95,12 +110,18 @@ impl People {
     /// What is used of each filter: its name, then limit and use of the amount as shown, then of the quantity; `more` is
     /// what is paid on top.
     pub(crate) fn usage(&self, place: usize, rules: &Rules, level: &str, way: Way, more: Option<u64>) -> Value {
-        let scale = scale(way.1);
         in_order(self.filters(place, rules, level, way).into_iter().map(|filter| {
-            let (amount, quantity) = self.used(place, filter);
-            let (amount, quantity) = (amount + more.unwrap_or(0) * scale, quantity + u64::from(more.is_some()));
-            json!([filter.name, filter.amount.map(money), money(amount.div_ceil(scale)), filter.quantity, quantity])
+            let Used { amount, parts, quantity, .. } = self.used(place, filter);
+            let (amount, quantity) = (amount + more.unwrap_or(0) * parts, quantity + u64::from(more.is_some()));
+            json!([filter.name, filter.amount.map(money), money(amount.div_ceil(parts)), filter.quantity, quantity])
         }))
+    }
+
+    /// The own rate by which that was counted, if any was.
+    pub(crate) fn counted_by(&self, place: usize, rules: &Rules, level: &str, way: Way) -> Value {
+        let is_converted = |filter: &Filter| self.used(place, filter).is_converted;
+        let reads_any = self.filters(place, rules, level, way).into_iter().any(is_converted);
+        rates::shown(rates::newest(&self.head_of(place).rates).filter(|_| reads_any))
     }
 
     /// What holds for the method of a payment; `None`: it names none.
@@ -142,8 +163,8 @@ impl People {
         }
         let level = (!head.stranger).then(|| self.level(place, rules, payment));
         for filter in level.map_or_else(Vec::new, |level| self.filters(place, rules, level.0, way)) {
-            let (used, quantity) = self.used(place, filter);
-            if filter.amount.is_some_and(|most| used + amount * scale(way.1) > most * scale(way.1)) {
+            let Used { amount: used, parts, quantity, .. } = self.used(place, filter);
+            if filter.amount.is_some_and(|most| used + amount * parts > most * parts) {
                 refuse(filter.codes.0, filter.name);
             }
             if filter.quantity.is_some_and(|most| quantity + 1 > most) {
@@ -254,11 +275,7 @@ impl People {
             "deposit_level": head.stored[0], "withdrawal_level": head.stored[1], "status": head.status(),
             "labels": head.labels,
             "disabled_projects": in_order(head.off.iter().map(|project| json!(project))), "email": head.shown_email,
-            "settings": head.shown_settings(), "limits": head.shown_limits(),
+            "settings": head.shown_settings(), "limits": head.shown_limits(), "rates": rates::shown(&head.rates),
         })
     }
-}
-
-fn scale(currency: &str) -> u64 {
-    if currency == "EUR" { 5 } else { 4 }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::rules::{LABELS, METHODS, resets};
-use super::{Own, Tx, Way, in_order, money};
+use super::{Own, OwnRate, Tx, Way, in_order, money};
 
 /// A customer with everything that ever happened. Of one who is part of another by now, the transactions still count and
 /// the name, the address and the number still lead there; the rest is over.
@@ -35,6 +35,7 @@ pub(crate) struct Person {
     /// By way and level.
     pub(crate) settings: BTreeMap<(Way, &'static str), Settings>,
     pub(crate) limits: BTreeMap<Way, Own>,
+    pub(crate) rates: Vec<OwnRate>,
     /// Whose part this one is.
     pub(crate) into: Option<usize>,
     pub(crate) txs: Vec<Tx>,
