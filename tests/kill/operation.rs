@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
@@ -36,6 +37,8 @@ pub(crate) enum Expected {
     Status(&'static str),
     /// What staff changed, as it stands in the model.
     Shown,
+    /// What nobody sees any more by the time at which the next is sent.
+    Over(Timestamp),
     /// How many were changed.
     Counted(Tally),
     /// A refusal that changes nothing.

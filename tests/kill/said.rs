@@ -61,7 +61,9 @@ pub(crate) fn limits(shown: &Value) -> Value {
     };
     let pending = &shown["pending"];
     let waits = (!pending.is_null()).then(|| json!([pending["from"], each(&pending["filters"], filter)]));
-    json!([each(&shown["filters"], filter), waits])
+    let operator = &shown["operator"];
+    let operator = (!operator.is_null()).then(|| json!([operator["until"], each(&operator["filters"], filter)]));
+    json!([each(&shown["filters"], filter), waits, operator])
 }
 
 /// Own rates, as the model writes them.
@@ -87,6 +89,9 @@ pub(crate) fn document(shown: &Value) -> Value {
     }
     told["rates"] = rates(&shown["rates"]);
     told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
-    told["limits"] = each(&shown["limits"], |l| json!([l["direction"], l["currency"], limits(l)]));
+    // What is over may be shown as nothing.
+    let says = |l: &&Value| l["filters"] != json!([]) || !l["pending"].is_null() || !l["operator"].is_null();
+    let some = shown["limits"].as_array().into_iter().flatten().filter(says);
+    told["limits"] = in_order(some.map(|l| json!([l["direction"], l["currency"], limits(l)])));
     told
 }

@@ -1,22 +1,17 @@
-//! What staff send about a customer: settings, limits, labels, statuses, levels, projects, rates, merges.
+//! What staff send about a customer, limits apart: settings, labels, statuses, levels, projects, rates, merges.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{
-    BEGINNINGS, Filter, GATES, LABELS, MARKS, METHODS, Method, Own, OwnRate, PROJECTS, Rate, Settings, WAYS, Way,
-    codes_of, money,
-};
+use crate::model::{BEGINNINGS, GATES, LABELS, MARKS, METHODS, Method, OwnRate, PROJECTS, Rate, Settings, WAYS, money};
 use crate::operation::{Book, Expected, Operation, Part, Staff};
 
 /// How many of each merchant's customers are changed most of the time, so that changes meet.
 pub(crate) const OFTEN: usize = 10;
 /// The most customers who become one.
 const MERGED_MAX: usize = 5;
-/// What own limits measure: few enough that the same ones are raised and cut.
-const NAMES: &[(&str, bool)] = &[("mine", true), ("spare", false)];
 /// Own rates: near the common one, and such by which sums come to thirds.
 const RATES: &[(Rate, u64)] = &[
     (("1.1", 11, 10), 1),
@@ -26,7 +21,6 @@ const RATES: &[(Rate, u64)] = &[
     (("8.4", 42, 5), 7),
     (("250", 250, 1), 300),
 ];
-const WINDOWS: &[&str] = &["daily", "monthly", "lifetime"];
 
 impl Book {
     /// One of those who are often changed, or the one given.
@@ -45,7 +39,7 @@ impl Book {
         }
     }
 
-    fn by_staff(place: usize, staff: Staff, body: Value, refused: Option<u16>) -> Operation {
+    pub(crate) fn by_staff(place: usize, staff: Staff, body: Value, refused: Option<u16>) -> Operation {
         let expected = refused.map_or(Expected::Shown, Expected::Refused);
         Operation { kind: "staff", person: place, tx: 0, body, expected, told: None, staff: Some(staff) }
     }
@@ -62,31 +56,6 @@ impl Book {
         all.retain(|_, settings| !settings.is_empty());
         let method = if is_reset { "DELETE" } else { "PUT" };
         Book::by_staff(place, Staff { method, path, of: Part::Settings(way, level) }, body, None)
-    }
-
-    fn set_limits(&mut self, chance: &mut Chance, place: usize) -> Operation {
-        // Mostly the same way, so that limits meet limits.
-        let way = if chance.percent(60) { WAYS[0] } else { chance.pick(WAYS) };
-        let path = format!("/limits/{}/{}", way.0, way.1);
-        let raises_wait = self.rules.raise_delay != "0s";
-        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
-        let (method, path, body) = match chance.between(1, 10) {
-            1 => {
-                own.asked(Vec::new(), raises_wait);
-                ("DELETE", path, Value::Null)
-            }
-            2 => {
-                own.waits = None;
-                ("DELETE", path + "/pending", Value::Null)
-            }
-            _ => {
-                let filters = own_filters(chance, way, own);
-                let body = json!({ "filters": filters.iter().map(filter_body).collect::<Vec<_>>() });
-                own.asked(filters, raises_wait);
-                ("PUT", path, body)
-            }
-        };
-        Book::by_staff(place, Staff { method, path, of: Part::Limits(way) }, body, None)
     }
 
     /// One or two things at once; where one is refused nothing of it happens.
@@ -224,56 +193,5 @@ fn body_of(settings: &Settings) -> Value {
     json!({
         "methods": settings.methods.iter().map(method).collect::<Vec<_>>(),
         "global_limit": { "min_amount": least.map(money), "max_amount": most.map(money) },
-    })
-}
-
-/// Some limits: what waits once more, what holds with its bounds moved, or others.
-fn own_filters(chance: &mut Chance, way: Way, own: &Own) -> Vec<Filter> {
-    // Of one name there may be one; of two customers who became one there may be two.
-    let named_once = |mut filters: Vec<Filter>| {
-        filters.dedup_by_key(|filter| filter.name);
-        filters
-    };
-    if let Some((_, waits)) = own.waits.as_ref().filter(|_| chance.percent(25)) {
-        return named_once(waits.clone());
-    }
-    if chance.percent(35) && !own.held.is_empty() {
-        let by = chance.pick(&[50, 80, 100, 120, 300]);
-        let moved = |filter: &Filter| Filter {
-            amount: filter.amount.map(|most| most * by / 100),
-            quantity: filter.quantity.map(|most| most * by / 100),
-            ..filter.clone()
-        };
-        return named_once(own.held.iter().map(moved).collect());
-    }
-    let mut filters = Vec::new();
-    for &(name, subtract) in NAMES {
-        if chance.percent(60) {
-            let window = chance.pick(WINDOWS);
-            // Narrow enough to be met, wide enough to pay on.
-            let (amount, quantity) = (chance.between(5_000, 60_000), chance.between(5, 40));
-            let bounds = chance.pick(&[(true, true), (true, false), (false, true)]);
-            filters.push(Filter {
-                name,
-                window,
-                level: "",
-                direction: way.0,
-                currency: way.1,
-                codes: codes_of(window),
-                amount: Some(amount).filter(|_| bounds.0),
-                quantity: Some(quantity).filter(|_| bounds.1),
-                all: chance.percent(40),
-                subtract,
-            });
-        }
-    }
-    filters
-}
-
-fn filter_body(filter: &Filter) -> Value {
-    json!({
-        "name": filter.name, "window": filter.window, "amount_limit": filter.amount.map(money),
-        "quantity_limit": filter.quantity, "for_all_merchant_currencies": filter.all,
-        "subtract_cancel_transactions": filter.subtract,
     })
 }

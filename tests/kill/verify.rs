@@ -37,7 +37,7 @@ impl Worker {
     fn repeat(&mut self, wire: &mut Wire, at: usize) {
         let mut operation = self.log[at].clone();
         match &mut operation.expected {
-            Expected::Refused(_) | Expected::Status(_) | Expected::Shown => return,
+            Expected::Refused(_) | Expected::Status(_) | Expected::Shown | Expected::Over(_) => return,
             Expected::Counted(tally) if tally.is_trial => return,
             // What was told of those who were refused need not outlive the daemon.
             Expected::Counted(tally) => tally.was_cut = true,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::bulk;
 use crate::chance::Chance;
+use crate::limits;
 use crate::model::Rules;
 use crate::operation::{Book, Expected, Operation, Part};
 use crate::reloads::InForce;
@@ -212,12 +213,20 @@ impl Worker {
             self.counted.merged += u64::from(is_merge);
         }
         self.counted.jobs += u64::from(operation.kind == "bulk");
+        if let Expected::Over(end) = operation.expected {
+            limits::outlast(end);
+        }
         self.log.push(operation);
     }
 
     /// Judges what holds of every answer to an operation, the first and those that repeat it.
     pub(crate) fn judge(&mut self, operation: &mut Operation, status: u16, answer: &Value) {
-        let wanted_status = if let Expected::Refused(status) = operation.expected { status } else { 200 };
+        let wanted_status = match operation.expected {
+            Expected::Refused(status) => status,
+            // It may have come too late to be set at all.
+            Expected::Over(_) if status == 422 => status,
+            _ => 200,
+        };
         self.expect(status == wanted_status, || format!("wanted {wanted_status}: {operation:?}\n{answer}"));
         match &operation.expected {
             Expected::Decision(decided, resolution) => {
@@ -246,7 +255,7 @@ impl Worker {
                 self.expect(same, || format!("was told {:?}: {operation:?}\n{answer}", operation.told));
                 operation.told = told;
             }
-            Expected::Moved(_) | Expected::Refused(_) => {}
+            Expected::Moved(_) | Expected::Refused(_) | Expected::Over(_) => {}
         }
     }
 
@@ -290,9 +299,15 @@ impl Worker {
             self.book.rules = in_force.newest();
         }
         for mut operation in std::mem::take(&mut self.pending) {
-            // One that is refused leaves nothing, and might pass behind what was sent after it.
-            if matches!(operation.expected, Expected::Refused(_)) {
-                continue;
+            match operation.expected {
+                // One that is refused leaves nothing, and might pass behind what was sent after it.
+                Expected::Refused(_) => continue,
+                // Nor does one that is over, whether it was there or not.
+                Expected::Over(end) => {
+                    limits::outlast(end);
+                    continue;
+                }
+                _ => {}
             }
             let (method, path, body) = self.book.call(&operation);
             let happened = match operation.kind {

@@ -1,16 +1,18 @@
-//! A customer's own limits: what is asked for, what holds, and what waits.
+//! Limits of one customer: what is asked for, what holds, and what waits; and an operator's, which end.
 
 use serde_json::{Value, json};
 
 use super::{Filter, in_order, money};
 
-/// Own limits of one (direction, currency).
+/// Limits of one (direction, currency).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Own {
     /// What holds: sorted.
     pub(crate) held: Vec<Filter>,
     /// What is to hold instead some time, and when; nobody knows when until the daemon has said it.
     pub(crate) waits: Option<(Option<String>, Vec<Filter>)>,
+    /// An operator's, and until when. Those that are over are none.
+    pub(crate) operator: Option<(Vec<Filter>, &'static str)>,
 }
 
 impl Own {
@@ -30,13 +32,28 @@ impl Own {
         }
     }
 
+    /// An operator sets these, in the place of what was.
+    pub(crate) fn lent(&mut self, mut filters: Vec<Filter>, until: &'static str) {
+        filters.sort_unstable();
+        self.operator = Some((filters, until)).filter(|(filters, _)| !filters.is_empty());
+    }
+
+    /// All in force.
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = &Filter> {
+        self.held.iter().chain(self.operator.iter().flat_map(|(filters, _)| filters))
+    }
+
     /// Those of two customers who become one: nothing passes that either would refuse, now or later.
     pub(crate) fn joined(&self, other: &Own) -> Own {
         let held = both(&self.held, &other.held);
         let from = [self, other].iter().filter_map(|own| own.waits.as_ref()?.0.clone()).max();
         let then = both(self.at_last(), other.at_last());
         let waits = from.filter(|_| then != held).map(|from| (Some(from), then));
-        Own { held, waits }
+        let operator = match (&self.operator, &other.operator) {
+            (Some((one, first)), Some((two, second))) => Some((both(one, two), *first.max(second))),
+            (one, two) => one.as_ref().or(two.as_ref()).cloned(),
+        };
+        Own { held, waits, operator }
     }
 
     fn at_last(&self) -> &[Filter] {
@@ -44,13 +61,15 @@ impl Own {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.waits.is_none()
+        self.held.is_empty() && self.waits.is_none() && self.operator.is_none()
     }
 
     /// As an answer shows them, brought into an order.
     pub(crate) fn shown(&self) -> Value {
         let shown = |filters: &[Filter]| in_order(filters.iter().map(shown));
-        json!([shown(&self.held), self.waits.as_ref().map(|(from, then)| json!([from, shown(then)]))])
+        let waits = self.waits.as_ref().map(|(from, then)| json!([from, shown(then)]));
+        let operator = self.operator.as_ref().map(|(filters, until)| json!([until, shown(filters)]));
+        json!([shown(&self.held), waits, operator])
     }
 }
 

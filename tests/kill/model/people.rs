@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::person::Effective;
 use super::rates;
-use super::{Filter, LABELS, Person, Rules, Tx, Way, in_order, money};
+use super::{Filter, LABELS, Own, Person, Rules, Tx, Way, in_order, money};
 
 /// The customers, and the instruments that are blocked.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +103,7 @@ impl People {
 
     /// The filters of a level, and the customer's own.
     fn filters<'a>(&'a self, place: usize, rules: &'a Rules, level: &str, way: Way) -> Vec<&'a Filter> {
-        let own = self.head_of(place).limits.get(&way).map_or(&[][..], |own| &own.held);
+        let own = self.head_of(place).limits.get(&way).into_iter().flat_map(Own::in_force);
         rules.filters(level, way).chain(own).collect()
     }
 
