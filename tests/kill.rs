@@ -12,6 +12,8 @@
 mod bulk;
 #[path = "kill/chance.rs"]
 mod chance;
+#[path = "kill/forget.rs"]
+mod forget;
 #[path = "kill/limits.rs"]
 mod limits;
 #[path = "kill/model/mod.rs"]

@@ -28,7 +28,7 @@ impl Book {
     /// A change of some of one merchant's customers.
     pub(crate) fn bulk(&mut self, chance: &mut Chance, place: usize) -> Operation {
         let (select, chosen) = self.choose(chance, place);
-        let (sets, set) = self.sets(chance);
+        let (sets, set) = self.sets(chance, self.people.all[place].merchant);
         let is_trial = chance.percent(10);
         let tally = self.people.set(&chosen, &sets, is_trial);
         let mut body = json!({ "select": select, "set": set });
@@ -44,7 +44,9 @@ impl Book {
     /// Whom: by ids, by what they have, or by what leads to one.
     fn choose(&self, chance: &mut Chance, place: usize) -> (Value, Chosen) {
         let merchant = self.people.all[place].merchant;
-        let known = |n: &usize| self.people.all[*n].is_known() && self.people.all[*n].merchant == merchant;
+        let known = |n: &usize| {
+            self.people.all[*n].is_known() && self.people.all[*n].merchant == merchant && self.people.stays(*n)
+        };
         let id = |n: usize| self.people.all[n].id.clone().expect("a known one has a number");
         let one = &self.people.all[place];
         let head = self.people.head(place);
@@ -94,7 +96,7 @@ impl Book {
     }
 
     /// What is set of them: one or two things.
-    fn sets(&self, chance: &mut Chance) -> (Sets, Value) {
+    fn sets(&self, chance: &mut Chance, merchant: &str) -> (Sets, Value) {
         let (mut sets, mut body) = (Sets::default(), json!({}));
         for _ in 0..chance.between(1, 2) {
             match chance.between(0, 9) {
@@ -111,7 +113,7 @@ impl Book {
                     body["status"] = json!(status);
                 }
                 5..=6 => {
-                    let labels = self.labels(chance);
+                    let labels = self.labels(chance, merchant);
                     body["labels"] = json!(labels);
                     sets.labels = Some(labels);
                 }

@@ -24,6 +24,8 @@ pub(crate) struct Book {
     pub(crate) mark: Option<&'static str>,
     /// Whether many are changed at once: a daemon takes no more than a few such changes at a time.
     pub(crate) sends_jobs: bool,
+    /// Whether anybody asks to be forgotten.
+    pub(crate) forgets: bool,
 }
 
 /// What must be answered.
@@ -37,6 +39,8 @@ pub(crate) enum Expected {
     Status(&'static str),
     /// What staff changed, as it stands in the model.
     Shown,
+    /// The customer is forgotten, at once or at some time.
+    Leaves,
     /// What nobody sees any more by the time at which the next is sent.
     Over(Timestamp),
     /// How many were changed.
@@ -126,7 +130,7 @@ impl Book {
         let people = People { all, ..People::default() };
         let mark = MARKS.into_iter().find(|mark| mark.ends_with(&format!(" {name}")));
         let (name, rules) = (name.to_owned(), Arc::new(Rules::first()));
-        Book { people, rules, name, sent: 0, each, mark, sends_jobs: false }
+        Book { people, rules, name, sent: 0, each, mark, sends_jobs: false, forgets: false }
     }
 
     /// The method of a single call, its path and its body.
@@ -171,7 +175,8 @@ impl Book {
     /// The next operation. The model counts it at once: one that gets no answer is sent again until it has one.
     pub(crate) fn next(&mut self, chance: &mut Chance, in_batch: bool) -> Operation {
         self.sent += 1;
-        let place = chance.place(self.people.all.len());
+        let stay: Vec<usize> = (0..self.people.all.len()).filter(|place| self.people.stays(*place)).collect();
+        let place = stay[chance.place(stay.len())];
         let person = &self.people.all[place];
         match chance.between(1, 100) {
             1..=5 if !in_batch && person.is_known() => self.signal(chance, place),

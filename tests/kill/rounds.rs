@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::chance::{Chance, number};
 use crate::process::{Daemon, inspect};
 use crate::reloads::InForce;
@@ -158,7 +160,8 @@ fn whatever_was_answered_outlives_kill_9() {
         let in_force = Arc::new(InForce::first());
         in_force.started(&mut daemon.wire());
         for worker in &mut workers {
-            (worker.in_force, worker.book.sends_jobs) = (Some(Arc::clone(&in_force)), true);
+            worker.in_force = Some(Arc::clone(&in_force));
+            (worker.book.sends_jobs, worker.book.forgets) = (true, true);
         }
         for round in 0..count {
             let (moment, early_kills) =
@@ -175,6 +178,7 @@ fn whatever_was_answered_outlives_kill_9() {
             load_and_kill(&mut daemon, &mut workers, moment, &load);
             torn += u64::from(!assert_whole(&data, &context));
             setup.settle(&now, &data);
+            workers.iter_mut().for_each(|worker| worker.started = Some(Timestamp::now()));
             daemon = start_again(&setup, &mut chance, early_kills);
             begun += early_kills + 1;
             each(&daemon, &mut workers, Worker::settle);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{COMMON, Rules, labels_text, levels_text, methods_text, resets};
+use crate::model::{COMMON, Rules, deletion_grace, labels_text, levels_text, methods_text, resets};
 
 const GATES: &str = r#"
 default_behaviour = "unknown_level"
@@ -95,10 +95,10 @@ impl Setup {
         let other = endpoint("shop-gbp", "GBP");
         let (labels, levels) = (labels_text(), levels_text(rules));
         for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
-            let resets = resets(id);
+            let (resets, grace) = (resets(id), deletion_grace(id));
             let text = format!(
                 "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
-                 labels_max = 100\nreset_individual_settings_on_level_change = {resets}\n\
+                 labels_max = 100\ndeletion_grace = \"{grace}\"\nreset_individual_settings_on_level_change = {resets}\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
                  client_definition = {definition}\n{endpoints}\n[[projects]]\nid = \"shop\"\n{other}{labels}{levels}"
             );

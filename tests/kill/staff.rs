@@ -26,7 +26,8 @@ impl Book {
     /// One of those who are often changed, or the one given.
     pub(crate) fn often_changed(&self, chance: &mut Chance, place: usize) -> usize {
         let each = self.each;
-        if chance.percent(25) { place } else { chance.place(2) * each + chance.place(OFTEN.min(each)) }
+        let other = chance.place(2) * each + chance.place(OFTEN.min(each));
+        if chance.percent(25) || !self.people.stays(other) { place } else { other }
     }
 
     /// A change by staff, some of which are refused.
@@ -34,7 +35,8 @@ impl Book {
         match chance.between(1, 100) {
             1..=30 => self.set_settings(chance, place),
             31..=60 => self.set_limits(chance, place),
-            61..=92 => self.amend(chance, place),
+            61..=87 => self.amend(chance, place),
+            88..=92 if self.may_be_forgotten(place) => self.ask_to_be_forgotten(place),
             _ => self.merge(chance, place),
         }
     }
@@ -65,7 +67,7 @@ impl Book {
         for _ in 0..chance.between(1, 2) {
             match chance.between(0, 12) {
                 0..=3 => {
-                    head.labels = self.labels(chance);
+                    head.labels = self.labels(chance, head.merchant);
                     body["labels"] = json!(head.labels);
                 }
                 4..=5 if body["status"].is_null() => {
@@ -114,7 +116,7 @@ impl Book {
         let fits = |n: usize| {
             let (one, other, is_gone) = (&people.all[place], &people.all[n], people.head(place) != place);
             let is_small = is_gone || people.members(place).count() + people.members(n).count() <= MERGED_MAX;
-            n != place && other.is_known() && other.merchant == one.merchant && is_small
+            n != place && other.is_known() && people.stays(n) && other.merchant == one.merchant && is_small
         };
         let all: Vec<usize> = (0..people.all.len()).filter(|n| fits(*n)).collect();
         let often: Vec<usize> = all.iter().copied().filter(|n| n % each < OFTEN).collect();
@@ -128,9 +130,12 @@ impl Book {
     }
 
     /// Few labels, of which most forbid nothing, and often the one by which this client chooses.
-    pub(crate) fn labels(&self, chance: &mut Chance) -> Vec<&'static str> {
+    pub(crate) fn labels(&self, chance: &mut Chance, merchant: &str) -> Vec<&'static str> {
         let share = chance.pick(&[5, 15, 30]);
-        let all = LABELS.iter().map(|(name, _, _)| *name).filter(|name| !MARKS.contains(name));
+        // Nobody is forgotten by chance.
+        let may_ask = |kind: &str| kind != "deleted" && (kind != "pending_deletion" || merchant == "acme");
+        let all =
+            LABELS.iter().filter(|(name, kind, _)| !MARKS.contains(name) && may_ask(kind)).map(|(name, _, _)| *name);
         let mut labels: Vec<&str> = all.filter(|_| chance.percent(share)).collect();
         labels.extend(self.mark.filter(|_| chance.percent(40)));
         if chance.percent(50) {

@@ -27,6 +27,7 @@ impl Worker {
             self.repeat(wire, at);
         }
         self.judged = self.log.len();
+        self.forgotten(wire);
         self.usage(wire);
         self.documents(wire);
         self.orders(wire, if everything { 20 } else { 3 });
@@ -37,7 +38,9 @@ impl Worker {
     fn repeat(&mut self, wire: &mut Wire, at: usize) {
         let mut operation = self.log[at].clone();
         match &mut operation.expected {
-            Expected::Refused(_) | Expected::Status(_) | Expected::Shown | Expected::Over(_) => return,
+            Expected::Refused(_) | Expected::Status(_) | Expected::Shown | Expected::Over(_) | Expected::Leaves => {
+                return;
+            }
             Expected::Counted(tally) if tally.is_trial => return,
             // What was told of those who were refused need not outlive the daemon.
             Expected::Counted(tally) => tally.was_cut = true,
@@ -66,7 +69,9 @@ impl Worker {
     /// Compares the usage of every filter of every customer with the sum over the list, and what a payment would meet.
     fn usage(&mut self, wire: &mut Wire) {
         let (mut lines, mut asked) = (Vec::new(), Vec::new());
-        for (place, person) in self.book.people.all.iter().enumerate().filter(|(_, p)| p.exists && !p.stranger) {
+        let people = &self.book.people;
+        let all = people.all.iter().enumerate().filter(|(place, p)| p.exists && !p.stranger && people.stays(*place));
+        for (place, person) in all {
             for (number, (level, way)) in ASKED.iter().enumerate() {
                 // The first asks for next to nothing, so that whatever is left is seen; the others meet ranges too.
                 let method = (number > 0).then(|| METHODS[(number + place) % METHODS.len()].0);
@@ -126,15 +131,20 @@ impl Worker {
     /// Compares the document of every customer with what is known of it. The id of one who is part of another shows that
     /// one, and so does whatever else it was found by.
     fn documents(&mut self, wire: &mut Wire) {
-        for (place, person) in self.book.people.all.iter().enumerate().filter(|(_, person)| person.is_known()) {
+        let people = &self.book.people;
+        let known: Vec<usize> =
+            (0..people.all.len()).filter(|n| people.all[*n].is_known() && people.stays(*n)).collect();
+        for place in known {
+            let person = &self.book.people.all[place];
             let wanted = self.book.people.document(place);
             let mut compare = |path: String, shown: fn(Value) -> Value| {
                 let path = format!("/v1/merchants/{}/customers{path}", person.merchant);
                 let shown = shown(wire.get(&path).expect("an answer").ok());
                 let told = said::document(&shown);
                 self.expect(told == wanted, || format!("{path}: wanted {wanted}\n{told}\n{shown}"));
+                shown
             };
-            compare(format!("/{}", person.id.as_deref().expect("a known one has a number")), |shown| shown);
+            let shown = compare(format!("/{}", person.id.as_deref().expect("a known one has a number")), |shown| shown);
             // A list of one is that one, and any other list is nobody's document.
             let alone = |mut shown: Value| match shown["customers"].as_array_mut() {
                 Some(list) if list.len() == 1 => list.remove(0),
@@ -146,6 +156,8 @@ impl Worker {
             if person.into.is_some() && person.has_email {
                 compare(format!("?email={}", person.email), alone);
             }
+            let is_due = self.book.people.is_due(place, shown["deletion_due"].as_str());
+            self.expect(is_due, || format!("forgotten at another time: {shown}"));
         }
     }
 

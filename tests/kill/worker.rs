@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bulk;
 use crate::chance::Chance;
+use crate::forget;
 use crate::limits;
 use crate::model::Rules;
 use crate::operation::{Book, Expected, Operation, Part};
@@ -30,6 +32,8 @@ pub(crate) struct Counted {
     /// Changes of many at once, and of them such as had begun when the daemon was killed.
     pub(crate) jobs: u64,
     pub(crate) taken_up: u64,
+    /// Customers.
+    pub(crate) forgotten: u64,
     /// Were decided by a configuration that came while they were under way.
     pub(crate) met_a_reload: u64,
 }
@@ -45,6 +49,7 @@ impl Counted {
         self.merged += other.merged;
         self.jobs += other.jobs;
         self.taken_up += other.taken_up;
+        self.forgotten += other.forgotten;
         self.met_a_reload += other.met_a_reload;
     }
 }
@@ -69,6 +74,8 @@ pub(crate) struct Worker {
     pub(crate) batches: u64,
     /// The configurations that come, where they change under load.
     pub(crate) in_force: Option<Arc<InForce>>,
+    /// When the daemon was started, where that matters.
+    pub(crate) started: Option<Timestamp>,
     /// What was before a reserve that has got no answer and may have met a reload.
     before: Option<(Book, Chance)>,
 }
@@ -86,6 +93,7 @@ impl Worker {
             unknown: None,
             batches: 30,
             in_force: None,
+            started: None,
             before: None,
         }
     }
@@ -255,12 +263,19 @@ impl Worker {
                 self.expect(same, || format!("was told {:?}: {operation:?}\n{answer}", operation.told));
                 operation.told = told;
             }
+            Expected::Leaves => {
+                self.expect(forget::leaves(answer), || format!("{operation:?} asked to be forgotten: {answer}"));
+            }
             Expected::Moved(_) | Expected::Refused(_) | Expected::Over(_) => {}
         }
     }
 
     /// What staff changed is shown as it is from now on. When a raise is to come is said by the daemon, and stays so.
     fn compare_shown(&mut self, operation: &Operation, answer: &Value) {
+        if answer.get("deletion_due").is_some() {
+            let is_due = self.book.people.is_due(operation.person, answer["deletion_due"].as_str());
+            self.expect(is_due, || format!("forgotten at another time: {operation:?}\n{answer}"));
+        }
         let head = self.book.people.head_mut(operation.person);
         let part = operation.staff.as_ref().map_or(Part::Document, |staff| staff.of);
         let (told, wanted) = match part {

@@ -1,6 +1,6 @@
 //! What is set of many customers at once, and how many of them it changes.
 
-use super::{People, Person, Way};
+use super::{LEAVING, People, Person, Way};
 
 /// What is set; `None` says nothing.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +71,8 @@ impl Person {
         }
         if let Some(labels) = &sets.labels {
             then.labels.clone_from(labels);
+            // Taken back; asked for again, it begins anew.
+            then.due = then.due.filter(|_| labels.contains(&LEAVING));
         }
         if let Some(GlobalLimit { way, level, bounds }) = &sets.limit {
             // Whoever has no level pays as those of the unknown one.

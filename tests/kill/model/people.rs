@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::person::Effective;
 use super::rates;
-use super::{Filter, LABELS, Own, Person, Rules, Tx, Way, in_order, money};
+use super::{Fate, Filter, LABELS, LEAVING, Own, Person, Rules, Tx, Way, in_order, money};
 
 /// The customers, and the instruments that are blocked.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +60,23 @@ impl People {
     pub(crate) fn head_mut(&mut self, place: usize) -> &mut Person {
         let head = self.head(place);
         &mut self.all[head]
+    }
+
+    /// Whether a customer is neither forgotten nor about to be.
+    pub(crate) fn stays(&self, place: usize) -> bool {
+        self.head_of(place).fate == Fate::Stays
+    }
+
+    /// When a customer is to be forgotten, as the daemon said it once and must go on saying it.
+    pub(crate) fn is_due(&mut self, place: usize, told: Option<&str>) -> bool {
+        let head = self.head_mut(place);
+        if !head.labels.contains(&LEAVING) {
+            head.due = None;
+        } else if head.due.is_none() {
+            head.due = told.map(str::to_owned);
+            return told.is_some();
+        }
+        head.due.as_deref() == told
     }
 
     /// A customer with all who are one with it.
@@ -244,6 +261,7 @@ impl People {
         }
         head.holds.extend(gone.holds.iter().cloned());
         head.shown_email = head.shown_email.take().or(gone.shown_email);
+        let (asks, was_asked) = (head.labels.contains(&LEAVING), gone.labels.contains(&LEAVING));
         for name in gone.labels {
             let (_, kind, restrictions) = LABELS.iter().find(|(label, _, _)| *label == name).expect("a label");
             let says_more = !restrictions.is_empty() || !matches!(*kind, "active" | "internal");
@@ -251,6 +269,9 @@ impl People {
                 head.labels.push(name);
             }
         }
+        // The earlier of two requests counts; of one of which nobody has said when, the daemon is asked again.
+        let unsaid = [asks && head.due.is_none(), was_asked && gone.due.is_none()];
+        head.due = head.due.take().into_iter().chain(gone.due).min().filter(|_| unsaid == [false, false]);
         head.off.extend(gone.off.iter().filter(|project| !head.off.contains(project)).copied().collect::<Vec<_>>());
         for (way, own) in &gone.limits {
             let joined = head.limits.get(way).cloned().unwrap_or_default().joined(own);

@@ -36,9 +36,23 @@ pub(crate) struct Person {
     pub(crate) settings: BTreeMap<(Way, &'static str), Settings>,
     pub(crate) limits: BTreeMap<Way, Own>,
     pub(crate) rates: Vec<OwnRate>,
+    /// When the daemon said that it will forget whoever asked for it.
+    pub(crate) due: Option<String>,
+    pub(crate) fate: Fate,
     /// Whose part this one is.
     pub(crate) into: Option<usize>,
     pub(crate) txs: Vec<Tx>,
+}
+
+/// What becomes of a customer who asks to be forgotten where that takes no time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    #[default]
+    Stays,
+    /// Is forgotten at some time.
+    Leaves,
+    /// Is forgotten.
+    Gone,
 }
 
 /// Individual payment settings of one way and level.

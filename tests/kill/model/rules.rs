@@ -137,11 +137,16 @@ pub(crate) const LABELS: &[(&str, &str, &[&str])] = &[
     ("stopped", "suspended", &["block_transactions", "personal_manager"]),
     ("stuck", "active", &["block_level_change"]),
     ("alone", "internal", &["block_merge"]),
+    (LEAVING, "pending_deletion", &[]),
+    ("gone", "deleted", &[]),
     (MARKS[0], "active", &[]),
     (MARKS[1], "active", &[]),
     (MARKS[2], "active", &[]),
     (MARKS[3], "active", &[]),
 ];
+
+/// The label of whoever asked to be forgotten.
+pub(crate) const LEAVING: &str = "leaving";
 
 /// Labels by which some clients choose customers in bulk, each one of its own: nobody else's customers bear it.
 pub(crate) const MARKS: [&str; 4] = ["picked by w0", "picked by w1", "picked by w2", "picked by w3"];
@@ -149,6 +154,11 @@ pub(crate) const MARKS: [&str; 4] = ["picked by w0", "picked by w1", "picked by 
 /// Whether a merchant's customers lose individual settings with another level.
 pub(crate) fn resets(merchant: &str) -> bool {
     merchant == "acme"
+}
+
+/// How long a merchant waits before it forgets whoever asks for it: longer than any run, or next to no time.
+pub(crate) fn deletion_grace(merchant: &str) -> &'static str {
+    if merchant == "acme" { "400d" } else { "1s" }
 }
 
 /// The labels as a merchant's file has them.
