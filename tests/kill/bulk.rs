@@ -142,10 +142,11 @@ pub(crate) fn counts(tally: &Tally, answer: &Value) -> Option<Value> {
         && changed + unchanged + refused == tally.selected;
     let may_lack = u64::from(tally.was_cut);
     let is_counted = changed == tally.changed || changed + may_lack == tally.changed;
-    // Of a change that had got no answer the reasons may be gone; whoever is told of is told by the id that was sent.
+    // Whoever is told of is told by the id that was sent. A daemon that goes on tells of those whom it refused itself.
     let told: Vec<&str> =
         answer["refusals"].as_array()?.iter().filter_map(|refusal| refusal["customer_id"].as_str()).collect();
-    let are_told = told == tally.refused[..tally.refused.len().min(TOLD_MAX)] || (told.is_empty() && tally.was_cut);
+    let first_told = if tally.was_cut { tally.refused.len() } else { 0 };
+    let are_told = (0..=first_told).any(|from| tally.refused[from..].iter().take(TOLD_MAX).eq(&told));
     let job = &answer["job"];
     let is_done = job["state"] == "done" && job["rows"] == tally.selected && job["rows_done"] == tally.selected;
     let is_job = if tally.is_trial { job.is_null() } else { is_done };

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::chance::Chance;
 use crate::model::{Fate, LABELS, LEAVING, People, Person};
 use crate::operation::{Book, Expected, Operation, Part, Staff};
 use crate::process::eventually;
@@ -14,8 +15,12 @@ use crate::wire::Wire;
 use crate::worker::Worker;
 
 impl Book {
-    /// A request to be forgotten.
-    pub(crate) fn ask_to_be_forgotten(&mut self, place: usize) -> Operation {
+    /// A request to be forgotten: this one's, or that of customers who are one.
+    pub(crate) fn ask_to_be_forgotten(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        let are_one = |n: &usize| self.people.all[*n].into.is_some() && self.people.stays(*n);
+        let merged: Vec<usize> =
+            (0..self.people.all.len()).filter(are_one).filter(|n| self.may_be_forgotten(*n)).collect();
+        let place = if merged.is_empty() || chance.percent(50) { place } else { chance.pick(&merged) };
         let head = self.people.head_mut(place);
         if !head.labels.contains(&LEAVING) {
             head.labels.push(LEAVING);

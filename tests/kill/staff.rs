@@ -35,8 +35,8 @@ impl Book {
         match chance.between(1, 100) {
             1..=30 => self.set_settings(chance, place),
             31..=60 => self.set_limits(chance, place),
-            61..=87 => self.amend(chance, place),
-            88..=92 if self.may_be_forgotten(place) => self.ask_to_be_forgotten(place),
+            61..=86 => self.amend(chance, place),
+            87..=92 if self.may_be_forgotten(place) => self.ask_to_be_forgotten(chance, place),
             _ => self.merge(chance, place),
         }
     }
