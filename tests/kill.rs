@@ -14,6 +14,8 @@ mod bulk;
 mod chance;
 #[path = "kill/forget.rs"]
 mod forget;
+#[path = "kill/judge.rs"]
+mod judge;
 #[path = "kill/limits.rs"]
 mod limits;
 #[path = "kill/model/mod.rs"]
