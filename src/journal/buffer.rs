@@ -6,6 +6,7 @@
 
 use super::{
     Appended, JournalId, Lsn, Place,
+    follow::Spot,
     frame::{self, Body, Framed, Head, Kind, RECORD_BYTES_MIN},
     marks::Marks,
 };
@@ -188,5 +189,23 @@ impl Buffer {
         let bytes = chunk.bytes.get(skip..).filter(|bytes| bytes.len() >= RECORD_BYTES_MIN).unwrap_or_default();
         let framed = frame::parse_checked(bytes).ok();
         Some(found(framed.as_ref().filter(|framed| matches!(framed.body, Body::Events(_) | Body::Part { .. }))))
+    }
+
+    /// Where the last chunk begins whose first record is not behind this one; `None`: that has left the tail.
+    pub(super) fn nearest(&self, lsn: Lsn) -> Option<Spot> {
+        let first = |chunk: &Chunk| frame::parse_checked(&chunk.bytes).map_or(Lsn(u64::MAX), |first| first.head.lsn);
+        let chunk = self.chunks.partition_point(|chunk| first(chunk) <= lsn).checked_sub(1)?;
+        self.chunks.get(chunk).map(|chunk| Spot { lsn: first(chunk), place: Place(chunk.place) })
+    }
+
+    /// Copies the record at a place, a batch header too; nothing where none begins there.
+    pub(super) fn copy_record(&self, place: Place, into: &mut Vec<u8>) {
+        into.clear();
+        let chunk = self.chunks.partition_point(|chunk| chunk.place <= place.0).checked_sub(1);
+        let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else { return };
+        let skip = usize::try_from(place.0.saturating_sub(chunk.place)).unwrap_or(usize::MAX);
+        let bytes = chunk.bytes.get(skip..).unwrap_or_default();
+        let length = frame::length(bytes).unwrap_or(0);
+        into.extend_from_slice(bytes.get(..length).unwrap_or_default());
     }
 }

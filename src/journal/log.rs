@@ -22,6 +22,7 @@
 use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
     buffer::{Buffer, spare},
+    follow::Spots,
     frame::Kind,
     marks::{Apart, Bell, Marks, Waiters},
     read::Handles,
@@ -44,6 +45,9 @@ pub struct Journal {
     /// What is on a disk; a journal in memory has none of it.
     pub(super) files: Option<Files>,
     pub(super) waiters: Waiters,
+    /// Those who wait for more to last.
+    pub(super) followers: Waiters,
+    pub(super) spots: Spots,
     bell: Arc<Bell>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -113,6 +117,8 @@ impl Journal {
             marks: Apart(marks),
             files,
             waiters: Waiters::new(),
+            followers: Waiters::new(),
+            spots: Spots::default(),
             bell: Arc::default(),
             thread: Mutex::default(),
         }
@@ -177,6 +183,7 @@ impl Journal {
             for mark in [&self.marks.committed, &self.marks.synced] {
                 mark.store(buffer.last().0, Ordering::Release);
             }
+            self.followers.wake_tasks();
         }
         drop(buffer);
         if wants_spare {
@@ -270,6 +277,7 @@ impl Journal {
         let failed = self.marks.fail(cause);
         self.buffer.lock().stop();
         self.waiters.wake();
+        self.followers.wake_tasks();
         failed
     }
 

@@ -5,7 +5,7 @@ use parking_lot::{Condvar, Mutex};
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
     time::Duration,
 };
@@ -86,6 +86,15 @@ impl Waiters {
         self.tasks.send_replace(());
     }
 
+    /// The same where no thread waits, at hardly any cost where no task does either.
+    pub(super) fn wake_tasks(&self) {
+        // Whoever comes to wait is counted before it looks at the mark, so one of the two sees the other.
+        fence(Ordering::SeqCst);
+        if self.tasks.receiver_count() > 0 {
+            self.tasks.send_replace(());
+        }
+    }
+
     /// Blocks the thread until there is something to say.
     pub(super) fn wait<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let mut moved = self.moved.lock();
@@ -100,6 +109,7 @@ impl Waiters {
     /// Waits until there is something to say.
     pub(super) async fn until<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let mut moved = self.tasks.subscribe();
+        fence(Ordering::SeqCst);
         loop {
             if let Some(seen) = look() {
                 return seen;

@@ -93,6 +93,7 @@
 mod buffer;
 mod error;
 pub mod event;
+mod follow;
 pub mod frame;
 mod instance;
 pub mod jobs;
@@ -110,6 +111,7 @@ mod tests;
 
 pub use crate::domain::transaction::Place;
 pub use error::{Failed, OpenError, ReadError, ScanError};
+pub use follow::{FOLLOW_BYTES_MAX, FollowError, Followed};
 pub use frame::Head;
 pub use instance::{Instance, InstanceError};
 pub use keys::Keys;

@@ -96,7 +96,7 @@ impl Journal {
     }
 
     /// The open file of the segment in which a place lies.
-    fn file_at(files: &Files, place: Place) -> Result<(Arc<dyn File>, String, Place), ReadError> {
+    pub(super) fn file_at(files: &Files, place: Place) -> Result<(Arc<dyn File>, String, Place), ReadError> {
         // The path stays good while the list is held: a segment is moved under the list's lock.
         let segments = files.segments.read();
         let at = segments.partition_point(|segment| segment.first_place <= place).checked_sub(1);

@@ -5,6 +5,7 @@
 
 mod accidents;
 mod flips;
+mod following;
 mod running;
 mod starting;
 

@@ -285,6 +285,32 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// Goes on at a record, or the batch header before it, that has this number.
+    pub(super) fn go_to(&mut self, offset: u64, lsn: Lsn) {
+        (self.at, self.next_lsn, self.epoch) = (offset, lsn, self.head.epoch);
+    }
+
+    /// From a record on that is not behind the wanted one, looks for batch headers nearer to it, halving what lies
+    /// between until so many bytes are left or no header is among them. Says where to walk from: an offset and a number.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn halve(&mut self, from: (u64, Lsn), wanted: Lsn, near_bytes: u64) -> io::Result<(u64, Lsn)> {
+        let (mut low, mut high) = (from, self.len);
+        let whole = self.len;
+        while low.1 < wanted && high.saturating_sub(low.0) > near_bytes {
+            let middle = low.0 + (high - low.0) / 2;
+            // What lies behind was looked at before.
+            (self.at, self.len) = (middle, high);
+            let found = self.skip();
+            self.len = whole;
+            if found? && self.next_lsn <= wanted { low = (self.at, self.next_lsn) } else { high = middle }
+        }
+        Ok(low)
+    }
+}
+
 /// Which groups have begun and not ended. What is left at the end does not count.
 #[derive(Debug, Default)]
 pub(super) struct Groups {

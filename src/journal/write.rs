@@ -130,6 +130,9 @@ impl Journal {
         if self.options.sync != Sync::Always {
             self.marks.committed.store(last.0, Ordering::Release);
         }
+        if self.options.sync == Sync::Never {
+            self.followers.wake_tasks();
+        }
         Ok(())
     }
 
@@ -213,6 +216,7 @@ impl Journal {
             self.marks.committed.fetch_max(last.0, Ordering::AcqRel);
             self.waiters.wake();
         }
+        self.followers.wake_tasks();
         Ok(())
     }
 
