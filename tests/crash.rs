@@ -64,6 +64,8 @@ mod behind;
 mod cuts;
 #[path = "crash/faults.rs"]
 mod faults;
+#[path = "crash/feed.rs"]
+mod feed;
 #[path = "crash/flips.rs"]
 mod flips;
 #[path = "crash/forgetting.rs"]

@@ -32,6 +32,8 @@ mod customers;
 mod decisions;
 #[path = "http/effects.rs"]
 mod effects;
+#[path = "http/events.rs"]
+mod events;
 #[path = "http/history.rs"]
 mod history;
 #[path = "http/levels.rs"]

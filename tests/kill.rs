@@ -12,6 +12,8 @@
 mod bulk;
 #[path = "kill/chance.rs"]
 mod chance;
+#[path = "kill/feed.rs"]
+mod feed;
 #[path = "kill/forget.rs"]
 mod forget;
 #[path = "kill/judge.rs"]

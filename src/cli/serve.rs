@@ -110,6 +110,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     })?);
     let configurer = Arc::clone(&reloader);
     let keeper = folder.map(|folder| Arc::new(Keeper::new(folder, Arc::clone(&desk), pace(&settings))));
+    let (stop, stopped) = watch::channel(false);
     let daemon = Arc::new(Daemon {
         desk,
         access: access(&settings)?,
@@ -124,12 +125,12 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         }),
         store: settings.store.kind.word(),
         keeps,
+        stopping: stopped.clone(),
     });
     tracing::info!("kept: {keeps}");
     if daemon.access.is_open() {
         tracing::warn!("no tokens are configured: listening on loopback only, where everybody may do everything");
     }
-    let (stop, stopped) = watch::channel(false);
     // Whoever finds it listening may end it in order. Until then nothing is answered, and it may end at once.
     let ends = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
     let routes = http::routes(Arc::clone(&daemon)).into_make_service_with_connect_info::<http::Working>();

@@ -40,8 +40,9 @@ impl<'a> MovedOut<'a> {
     }
 }
 
+/// What happened to a transaction after it was opened.
 #[derive(Debug, Default, Serialize)]
-struct FactOut<'a> {
+pub(super) struct FactOut<'a> {
     operation: &'static str,
     at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +64,7 @@ struct FactOut<'a> {
 }
 
 impl<'a> FactOut<'a> {
-    fn of(noted: &'a Noted, units: u8) -> Self {
+    pub(super) fn of(noted: &'a Noted, units: u8) -> Self {
         let amount = |value: u64| Some(Shows(Minor { value: u128::from(value), units }));
         let plain = Self { at: Some(Shows(noted.at)), ..Self::default() };
         match &noted.fact {

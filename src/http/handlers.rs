@@ -22,6 +22,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::{sync::Arc, time::Instant};
+use tokio::sync::watch;
 
 /// Says that an answer was given before.
 pub(super) const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
@@ -79,6 +80,8 @@ pub struct Daemon {
     pub keeps: &'static str,
     /// The kind of the configured store.
     pub store: &'static str,
+    /// Whether the daemon is told to stop, so that nobody waits any longer for what may come.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// A call of the hot path: its path, its body within the limit.

@@ -6,6 +6,7 @@ mod bulk;
 mod customer;
 mod customers;
 pub mod desk;
+pub mod events;
 mod facts;
 mod fields;
 mod form;
@@ -66,6 +67,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{c}/history"), get(customers::history))
         .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
         .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(customers::drop_limits))
+        .route("/v1/events", get(events::events))
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))
         .route("/metrics", get(handlers::metrics));

@@ -4,6 +4,8 @@ use super::table::{BadRow, Imported};
 use crate::{
     clock::ClockError,
     domain::refusal::{Kind, Refusal},
+    journal::FollowError,
+    ledger::FeedError,
 };
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -135,6 +137,29 @@ impl Problem {
              same again with `?job={id}` to hear what became of it"
         );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "job_interrupted", detail)
+    }
+
+    /// The feed of facts cannot be told from where it was asked for.
+    #[must_use]
+    pub(super) fn not_in_the_feed(error: &FeedError) -> Self {
+        match error {
+            FeedError::Journal(error @ FollowError::Gone { begins_at, .. }) => {
+                let detail = format!(
+                    "{error}; facts between the two are lost to whoever has not heard of them: go on with `after={}`, or                      with 0 from whatever is kept",
+                    begins_at.0.saturating_sub(1)
+                );
+                Self::new(StatusCode::GONE, "events_gone", detail).at("after")
+            }
+            FeedError::Journal(error @ FollowError::Ahead { .. }) => {
+                let detail = format!(
+                    "{error}; the number is of another data folder, or this one was restored from an earlier copy or lost \
+                     what was never synced"
+                );
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "events_ahead", detail).at("after")
+            }
+            FeedError::Journal(FollowError::Read(error)) => Refusal::Unreadable(error.to_string()).into(),
+            FeedError::Story(refusal) => refusal.clone().into(),
+        }
     }
 
     /// The credentials are missing or wrong.

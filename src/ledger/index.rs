@@ -301,7 +301,7 @@ fn small(number: u64) -> u32 {
 }
 
 /// Where a transaction lives: in which customer, in which slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Seat {
     /// The customer's number.
     pub(crate) customer: u64,

@@ -15,6 +15,7 @@ mod currencies;
 mod customers;
 mod erase;
 mod external_ids;
+mod feed;
 mod figures;
 mod find;
 mod history;
@@ -39,6 +40,7 @@ mod table;
 
 pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
 pub use carry::Carried;
+pub use feed::{FeedError, LOOKS_MAX, Listening, Told, What};
 pub use find::{Find, Findings};
 pub use history::Chapter;
 pub use household::Whole;

@@ -54,6 +54,9 @@ fn each_role_may_do_what_it_is_for() {
         ("POST", "/v1/merchants/acme/transactions/t1/customer", "{}", 401, 403, 403, 409),
         ("GET", "/v1/merchants/globex", "", 401, 403, 200, 200),
         ("GET", "/v1/status", "", 401, 200, 200, 200),
+        ("GET", "/v1/events", "", 401, 200, 200, 200),
+        ("GET", "/v1/events?merchant=globex", "", 401, 403, 200, 200),
+        ("POST", "/v1/events", "", 401, 403, 403, 405),
         ("POST", "/v1/reload", "", 401, 403, 403, 200),
         ("PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", "{}", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),
@@ -86,6 +89,27 @@ fn a_token_for_some_merchants_sees_those_and_no_line_of_a_batch_reaches_further(
     assert_eq!(status, 200);
     assert!(answers.contains("\"decision\":\"allow\"") && answers.contains("\"status\":403"), "{answers}");
     assert_eq!(call(&daemon, "GET", "/v1/merchants/globex/transactions/b1", OPERATOR, "").0, 404, "nothing was stored");
+}
+
+#[test]
+fn a_token_for_some_merchants_hears_of_those() {
+    let daemon = daemon();
+    let reserve = pay("t1", "1.00").to_string();
+    for merchant in ["globex", "acme", "globex"] {
+        let path = format!("/v1/merchants/{merchant}/transactions");
+        assert_eq!(call(&daemon, "POST", &path, OPERATOR, &reserve).0, 200);
+    }
+    let heard = |query: &str, token| {
+        let (status, answer) = call(&daemon, "GET", &format!("/v1/events{query}"), token, "");
+        assert_eq!(status, 200, "{answer}");
+        let told = |merchant: &str| answer.matches(&format!("\"merchant\":\"{merchant}\"")).count();
+        (told("acme"), told("globex"))
+    };
+    assert_eq!(heard("", OPERATOR), (1, 1));
+    assert_eq!(heard("", VIEWER), (1, 1));
+    assert_eq!(heard("?merchant=globex", VIEWER), (0, 1));
+    assert_eq!(heard("", GATEWAY), (1, 0));
+    assert_eq!(heard("?merchant=acme", GATEWAY), (1, 0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::chance::{Chance, number};
+use crate::feed::assert_feed;
 use crate::process::{Daemon, inspect};
 use crate::reloads::InForce;
 use crate::setup::{Settings, Setup, names};
@@ -187,6 +188,9 @@ fn whatever_was_answered_outlives_kill_9() {
             let last = round + 1 == count;
             each(&daemon, &mut workers, |worker, wire| worker.verify(wire, last));
             assert_totals(&daemon, &workers, &context);
+            if last {
+                assert_feed(&daemon, &workers, &context);
+            }
         }
         workers.iter().for_each(|worker| counted.add(worker.counted));
     }

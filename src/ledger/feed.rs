@@ -1,0 +1,256 @@
+//! The feed: what happened to transactions, in the order of the journal, each fact with its transaction as it stood then.
+//!
+//! A record says what happened and not to which transaction; that is read backwards from it, as everywhere. What is known
+//! of a transaction at one record is kept for the next ones of the same call, so that each story is read once. Nothing is
+//! locked but, where only some merchants are wanted, one customer at a time to see whose it is.
+
+use super::{CustomerId, FIRST_CUSTOMER, Ledger, index::Seat};
+use crate::{
+    domain::{
+        brief::Upshot,
+        customer::Event,
+        name::Name,
+        refusal::Refusal,
+        time::Millis,
+        transaction::{Flag, Noted, Opened, Opening, Place, Resolution, Status, Transaction},
+    },
+    journal::{FollowError, Followed, Lsn, Record, event},
+};
+use std::{borrow::Cow, collections::HashMap, ops::ControlFlow};
+
+/// Records that one call looks at, those that it reads back included, and those of one story more.
+pub const LOOKS_MAX: usize = 10_000;
+
+/// Which facts.
+pub struct Listening<'a> {
+    /// Behind this record.
+    pub after: Lsn,
+    /// About so many: what was recorded in one step stays together.
+    pub limit: usize,
+    /// Of these merchants; `None`: of all.
+    pub merchants: Option<&'a dyn Fn(Name) -> bool>,
+    /// Of transactions that had this flag then.
+    pub flag: Option<Flag>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// The transaction was opened.
+    Opened,
+    /// Something was told of it.
+    Noted(&'a Noted),
+    /// It had no customer, and became somebody's.
+    Linked,
+}
+
+/// A fact about a transaction.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// Of the record, which may tell more than one.
+    pub lsn: Lsn,
+    /// What.
+    pub what: What<'a>,
+    /// When it was recorded.
+    pub at: Millis,
+    /// What opened the transaction.
+    pub opening: &'a Opening,
+    /// Minor units: what had been approved by then, or asked for where nothing was.
+    pub amount: u64,
+    /// What the transaction came to by it.
+    pub upshot: Upshot,
+    /// Of whom it was recorded.
+    pub customer: Option<CustomerId<'a>>,
+}
+
+impl Told<'_> {
+    /// The status at that time.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.upshot.status(self.at)
+    }
+
+    /// When the hold was to end, where one was open.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Millis> {
+        self.upshot.hold_until.filter(|_| self.status() == Status::Reserved)
+    }
+}
+
+/// Why the feed cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The journal has not what is asked for, or cannot be read.
+    #[error(transparent)]
+    Journal(#[from] FollowError),
+    /// What a record is about cannot be read.
+    #[error(transparent)]
+    Story(#[from] Refusal),
+}
+
+/// One call on its way.
+struct Teller<'a, 't> {
+    ledger: &'a Ledger,
+    listening: &'a Listening<'a>,
+    tell: &'t mut dyn FnMut(&Told<'_>),
+    /// Transactions that were told of, as they stood last, without their facts.
+    known: HashMap<Seat, Transaction>,
+    told: usize,
+    looks: usize,
+}
+
+impl Ledger {
+    /// Tells of the facts behind a record that can not be lost any more, in order, and says how far it came.
+    ///
+    /// # Errors
+    /// The journal has no such record or not all behind it, or cannot be read.
+    pub fn feed(&self, listening: &Listening<'_>, tell: &mut dyn FnMut(&Told<'_>)) -> Result<Followed, FeedError> {
+        let known = HashMap::new();
+        let mut teller = Teller { ledger: self, listening, tell, known, told: 0, looks: 0 };
+        let mut failed = None;
+        let followed = self.journal.follow(listening.after, &mut |records| {
+            for record in records {
+                if let Err(refusal) = teller.record(record) {
+                    failed = Some(refusal);
+                    return ControlFlow::Break(());
+                }
+            }
+            let is_enough = teller.told >= listening.limit || teller.looks >= LOOKS_MAX;
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        failed.map_or(Ok(followed), |refusal| Err(refusal.into()))
+    }
+}
+
+impl Teller<'_, '_> {
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
+        self.looks += 1;
+        let owner = record.owner;
+        if owner >= FIRST_CUSTOMER
+            && let Some(wanted) = self.listening.merchants
+            && self.ledger.customers.lock(owner).get(&owner).is_some_and(|customer| !wanted(customer.merchant))
+        {
+            return Ok(());
+        }
+        let unreadable = |error: event::DecodeError| Refusal::Unreadable(error.to_string());
+        // Attributes are not needed here, so nothing is unsealed.
+        let events = event::decode(record.events, &mut |_| Ok(None)).map_err(unreadable)?;
+        let of_slot = |slot: u32| move |event: &&event::Recorded| matches!(event, event::Recorded::Customer(Event::Happened { slot: of, .. }) if *of == slot);
+        let events: Vec<event::Recorded> = events.into_iter().collect();
+        for (n, event) in events.iter().enumerate() {
+            let event::Recorded::Customer(event) = event else { continue };
+            match event {
+                Event::Opened { slot, opening } => {
+                    let transaction = self.renamed(record.place, Transaction::open(opening.clone()));
+                    // The approval behind it in the same record says it all.
+                    let is_told = opening.opened != Opened::Unreserved;
+                    let (at, upshot) = (opening.recorded_at, opening.upshot());
+                    let seat = Seat { customer: owner, slot: *slot };
+                    self.tell(record, seat, transaction, (What::Opened, at, upshot), is_told);
+                }
+                Event::Happened { slot, noted, upshot, .. } => {
+                    let seat = Seat { customer: owner, slot: *slot };
+                    let known = self.known.remove(&seat);
+                    if self.listening.flag.is_some_and(|flag| !upshot.flags.contains(flag)) {
+                        continue;
+                    }
+                    let behind = events.iter().skip(n).filter(of_slot(*slot)).count();
+                    let before = match known {
+                        Some(known) => Some(known),
+                        None => self.before(record.place, seat, behind, (noted, upshot))?,
+                    };
+                    // One whose beginning was deleted, and of which nothing is known any more, is gone.
+                    if let Some(mut transaction) = before {
+                        transaction.note(noted.clone());
+                        transaction.facts.clear();
+                        self.tell(record, seat, transaction, (What::Noted(noted), noted.at, *upshot), true);
+                    }
+                }
+                Event::Linked { slot, opening, facts, upshot, at } => {
+                    let mut transaction = self.renamed(record.place, Transaction::open(opening.clone()));
+                    facts.iter().for_each(|noted| transaction.note(noted.clone()));
+                    transaction.facts.clear();
+                    let seat = Seat { customer: owner, slot: *slot };
+                    self.tell(record, seat, transaction, (What::Linked, *at, *upshot), true);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction whose level is called as it is now.
+    fn renamed(&self, place: Place, mut transaction: Transaction) -> Transaction {
+        let opening = &mut transaction.opening;
+        let (merchant, direction) = (opening.merchant, opening.content.direction);
+        let now = |level| self.ledger.made_levels.renames.now(merchant, direction, place, level);
+        opening.level = opening.level.map(now);
+        transaction
+    }
+
+    /// A transaction as it stood before a record told so many facts of it, without its facts; `None`: it is unknown.
+    fn before(
+        &mut self,
+        place: Place,
+        seat: Seat,
+        facts: usize,
+        (noted, upshot): (&Noted, &Upshot),
+    ) -> Result<Option<Transaction>, Refusal> {
+        let recall = |place| self.ledger.recall(0, seat, place);
+        let (recalled, is_later) = match recall(place) {
+            Ok(recalled) => (recalled, false),
+            Err(unreadable) => match self.ledger.place_of(seat)? {
+                // Its beginning was deleted: it was carried from there, by a record that comes later, or is gone.
+                Some(later) if later > place => (recall(later)?, true),
+                Some(_) => return Err(unreadable),
+                None => (None, false),
+            },
+        };
+        let Some(recalled) = recalled else { return Ok(None) };
+        let Transaction { opening, facts: story, .. } = recalled.transaction;
+        self.looks += story.len();
+        let mut transaction = Transaction::open(opening);
+        let until = if is_later { story.len() } else { story.len().saturating_sub(facts) };
+        for told in story.into_iter().take(until) {
+            if is_later && told == *noted {
+                let before = transaction.clone();
+                transaction.note(told);
+                if Upshot::of(&transaction) == *upshot {
+                    transaction = before;
+                    break;
+                }
+            } else {
+                transaction.note(told);
+            }
+        }
+        transaction.facts.clear();
+        Ok(Some(transaction))
+    }
+
+    fn tell(
+        &mut self,
+        record: &Record<'_>,
+        seat: Seat,
+        transaction: Transaction,
+        (what, at, upshot): (What<'_>, Millis, Upshot),
+        is_told: bool,
+    ) {
+        let opening = &transaction.opening;
+        let has_flag = self.listening.flag.is_none_or(|flag| upshot.flags.contains(flag));
+        if self.listening.merchants.is_some_and(|wanted| !wanted(opening.merchant)) {
+            return;
+        }
+        if has_flag && is_told {
+            let customer = match opening.resolution {
+                Resolution::Bypassed => opening.stranger.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id))),
+                _ => Some(CustomerId::Number(record.owner)),
+            };
+            let amount = transaction.amount();
+            (self.tell)(&Told { lsn: record.lsn, what, at, opening, amount, upshot, customer });
+            self.told += 1;
+        }
+        if has_flag {
+            self.known.insert(seat, transaction);
+        }
+    }
+}
