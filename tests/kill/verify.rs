@@ -114,7 +114,8 @@ impl Worker {
         let rates = said::rates(&answer["rates"]["own"]);
         let level = &answer["level"];
         let told = json!([used, codes(answer), gates(answer), range, level["name"], level["source"], rates]);
-        let range = people.effective(place, rules, payment).map(|of| json!([of.least.map(money), of.most.map(money)]));
+        let payable = people.effective(place, rules, payment).filter(|of| of.shown);
+        let range = payable.map(|of| json!([of.least.map(money), of.most.map(money)]));
         let usage = people.usage(place, rules, applied, payment.way, more);
         let rates = people.counted_by(place, rules, applied, payment.way);
         let level = decided.level.unwrap_or_default();
