@@ -14,7 +14,11 @@ use levelgate::store::memory::Memory;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-const MIX: Mix = Mix { steps: 160, side: 20, staff: 25, keeps: 6, syncs: 3, restarts: 1, reloads: 5, waits: 65 };
+/// One story has more of the staff's, another nothing but theirs beside the payments.
+fn mix(seed: u64) -> Mix {
+    let (staff, side) = [(25, 20), (30, 20), (50, 0)][(seed % 3) as usize];
+    Mix { steps: 160, side, staff, keeps: 6, syncs: 3, restarts: 1, reloads: 5, waits: 65 }
+}
 
 /// The feed from one end to the other, in pages that are asked for so, and where it ends.
 fn heard(stage: &Stage, filter: &str, mut limit: impl FnMut() -> usize) -> (Vec<Value>, u64) {
@@ -93,7 +97,7 @@ fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: 
 fn the_feed_is_the_same_in_pages_of_any_size_and_says_what_the_transactions_say() {
     let mut facts = 0;
     for seed in seeds(6).map(|seed| seed + 8_000) {
-        let (story, indexes, store) = (Story::write(seed, MIX), Indexes::new(), Memory::new());
+        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (_, stage) = live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
         let stage = stage.expect("a life");
@@ -125,8 +129,8 @@ fn the_feed_is_the_same_in_pages_of_any_size_and_says_what_the_transactions_say(
 
 #[test]
 fn nobody_has_heard_of_what_a_machine_loses() {
-    for seed in seeds(6).map(|seed| seed + 8_100) {
-        let (story, indexes, store) = (Story::write(seed, MIX), Indexes::new(), Memory::new());
+    for seed in seeds(7).map(|seed| seed + 8_100) {
+        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
         let sync = degree(seed);
         let mut chance = Chance::seeded(seed);
         let to = 60 + chance.place(story.steps.len() - 60);

@@ -1,7 +1,7 @@
 //! A workload, and what is said to each of its operations where nothing ever goes wrong: by a ledger in memory alone,
 //! which the naive model has agreed with line by line.
 
-use crate::calendar::written;
+use crate::calendar::{instant, written};
 use crate::chance::Chance;
 use crate::compare;
 use crate::configure::{Setup, configure};
@@ -9,6 +9,7 @@ use crate::generate::Generator;
 use crate::ledger::Customer;
 use crate::oracle::{Answer, Oracle};
 use crate::reload::Form;
+use crate::request::time_of;
 use crate::side::{self, Side};
 use crate::staff::{self, Deed};
 use crate::stage::{Said, Stage};
@@ -33,6 +34,17 @@ pub enum Act {
     Restart,
     /// Another configuration comes in force.
     Reload(Form),
+}
+
+impl Act {
+    /// The time that it comes with.
+    fn time(&self) -> Option<i64> {
+        match self {
+            Self::Line(line) => time_of(line),
+            Self::Signal { at, .. } | Self::Staff { at, .. } => instant(at),
+            Self::Keep { .. } | Self::Sync | Self::Restart | Self::Reload(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +111,8 @@ impl Told {
                 return None;
             }
         };
+        // Whatever it is about: the daemon's clock goes forward with it.
+        self.oracle.hear(act.time());
         let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
         let mut answer = None;
         match act {
@@ -133,7 +147,13 @@ impl Told {
             }
             _ => {}
         }
+        assert_eq!(self.oracle.clock, self.clock(), "{about}: the time that the model knows behind {act:?}");
         Some((said, answer))
+    }
+
+    /// The time of the twin; the least one before it knows any.
+    fn clock(&self) -> i64 {
+        self.twin.desk.clock.now(None).map_or(i64::MIN, |now| now.0)
     }
 
     /// Lets the model of payments know of every number that a customer of the staff's has.
@@ -192,7 +212,7 @@ impl Story {
                 said
             });
             let now = told.twin.journal().last().0;
-            let clock = told.twin.desk.clock.now(None).map_or(i64::MIN, |now| now.0);
+            let clock = told.clock();
             let waits = generator.chance.percent(mix.waits);
             let form = match &act {
                 Act::Reload(form) => form.clone(),

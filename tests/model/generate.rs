@@ -65,7 +65,8 @@ impl Generator {
 
     /// The next line of the stream.
     pub fn next_line(&mut self) -> String {
-        if self.chance.percent(6) {
+        // The first line of all gives the clock its time.
+        if self.chance.percent(6) && self.count > 0 {
             return self.bad();
         }
         self.advance();

@@ -73,12 +73,15 @@ impl Oracle {
         }
     }
 
+    /// Hears the time that something came with, be it something of which the model knows no more than that.
+    pub fn hear(&mut self, at: Option<i64>) {
+        self.clock = at.map_or(self.clock, |at| self.clock.max(at));
+    }
+
     /// Answers one line and remembers what it did.
     pub fn answer(&mut self, text: &str) -> Answer {
         let parsed = Line::parse(text);
-        if let Some(at) = parsed.as_ref().map_or_else(|m| m.at, |l| Some(l.at)) {
-            self.clock = self.clock.max(at);
-        }
+        self.hear(parsed.as_ref().map_or_else(|m| m.at, |l| Some(l.at)));
         let Ok(mut line) = parsed else { return Answer::Refused(MALFORMED) };
         if let Some((merchant, project)) = self.defaults {
             if line.merchant.is_empty() {

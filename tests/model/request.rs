@@ -75,10 +75,7 @@ pub struct Malformed {
 
 impl Line {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let at = serde_json::from_str::<serde_json::Value>(text)
-            .ok()
-            .and_then(|v| v.get("at").and_then(|a| a.as_str()).and_then(instant));
-        let malformed = Malformed { at };
+        let malformed = Malformed { at: time_of(text) };
         let written: Written = serde_json::from_str(text).map_err(|_| malformed)?;
         let time = |text: Option<String>| text.map(|t| instant(&t).ok_or(malformed)).transpose();
         let amount = written.amount.map(|raw| match serde_json::from_str::<String>(raw.get()) {
@@ -117,6 +114,12 @@ impl Line {
             outcome: filled(written.outcome),
         })
     }
+}
+
+/// The time on a line, where it has one that can be read, whatever else may be wrong with it.
+pub fn time_of(text: &str) -> Option<i64> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    value.get("at").and_then(|at| at.as_str()).and_then(instant)
 }
 
 fn filled(field: Option<String>) -> Option<String> {
