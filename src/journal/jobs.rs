@@ -288,7 +288,11 @@ impl Read for Reader {
                 return Ok(0);
             }
             let next = self.frames.next(&[kind::PIECE, kind::BEGUN]).map_err(io::Error::other)?;
-            let Some((kind::PIECE, sealed)) = next else { return Ok(0) };
+            let Some((kind::PIECE, sealed)) = next else {
+                // Marks come behind, also while this is read: whoever asks once more is at the end all the same.
+                self.end = 0;
+                return Ok(0);
+            };
             self.piece = self.shelf.unsealed(self.number, &sealed).map_err(io::Error::other)?;
             self.read = 0;
         }

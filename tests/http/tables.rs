@@ -267,6 +267,9 @@ fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() 
     assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "what the folder held");
     let sent = run(&beside, &["import", &live, "--url", &url, "--merchant", "acme"]);
     assert!(sent.code == Some(0) && sent.text.contains("50 unchanged"), "{sent:?}");
+    let lost = run(&beside, &["export", "--url", &url, "--merchant", "nobody", "--out", &live]);
+    assert_eq!(lost.code, Some(1), "{lost:?}");
+    assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "it is kept where no new one came");
     let to_daemon = |arguments: &[&str]| run(&beside, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
     for arguments in [&["import", &file, "--dry-run"][..], &["import", &file, "--partial"], &["import", &file]] {
         let bad = to_daemon(arguments);
@@ -283,6 +286,32 @@ fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() 
     assert_eq!(served.code, Some(1), "somebody serves it: {served:?}");
     let made = run(&beside, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
     assert!(made.code == Some(0) && made.text.contains("\"created\":2"), "{made:?}");
+}
+
+/// Of every length about those in which files are read and pieces are sealed.
+#[test]
+fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
+    let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
+    let config = folder.path().display().to_string();
+    let file = folder.beside("one.csv").display().to_string();
+    let row = |name: &str| format!("merchant_customer_identifier,email\n{name},{name}@example.com\n");
+    std::fs::write(&file, row("offline")).expect("written");
+    let done = run(&folder, &["import", &file, "--config", &config]);
+    assert!(done.code == Some(0) && done.text.contains("1 created"), "{done:?}");
+    let daemon = Daemon::start(folder);
+    let mut made = 1;
+    for rows in [1, 2, 50, 90, 91, 92, 100, 180, 400, 1_500] {
+        let lines: Vec<String> = (0..rows).map(|n| format!("{rows}-{n:04},{rows}-{n:04}@example.com")).collect();
+        let table = format!("merchant_customer_identifier,email\n{}\n", lines.join("\n"));
+        let told = raw::send(daemon.port(), "POST", &format!("{CUSTOMERS}.csv?job=rows-{rows}"), table.as_bytes());
+        assert_eq!(told.ok()["created"], rows, "{} bytes", table.len());
+        made += rows;
+        assert_eq!(daemon.get(&format!("{CUSTOMERS}/jobs/rows-{rows}")).ok()["state"], "done");
+    }
+    assert_eq!(daemon.get("/v1/status").ok()["customers"], made);
+    let left = std::fs::read_dir(daemon.folder.path().join("data/jobs")).expect("a folder");
+    let names: Vec<String> = left.map(|entry| entry.expect("a file").file_name().to_string_lossy().into()).collect();
+    assert!(names.iter().all(|name| name.ends_with(".done")), "{names:?}");
 }
 
 #[test]

@@ -102,6 +102,22 @@ fn a_job_is_there_whole_or_not_at_all_wherever_it_is_cut_off() {
     }
 }
 
+/// Who reads a table asks once more behind its end, when marks may stand there already.
+#[test]
+fn the_end_of_the_content_stays_the_end_whatever_is_marked_behind_it() {
+    for store in [Some(Memory::new()), None] {
+        let shelf = store.as_ref().map_or_else(|| Arc::new(Shelf::in_memory()), shelf);
+        let mut job = drafted(&shelf).unwrap().begin(b"what").unwrap();
+        let (mut reader, mut content) = (job.reader(), Vec::new());
+        reader.read_to_end(&mut content).unwrap();
+        assert!(!content.is_empty());
+        for done in 1..3 {
+            job.mark(&Mark { done, kept: b"kept".to_vec() }, Lsn(10)).unwrap();
+            assert_eq!(reader.read(&mut [0; 10]).unwrap(), 0);
+        }
+    }
+}
+
 #[test]
 fn a_mark_holds_while_the_journal_has_its_record() {
     for (last, done) in [(9, 0), (10, 3), (19, 3), (20, 4)] {
