@@ -53,7 +53,7 @@ impl Ledger {
 
     /// Whether somebody has an external id.
     pub(super) fn is_taken(&self, merchant: Name, id: &str) -> bool {
-        !self.identities.having(merchant, Attribute::ExternalId, id).is_empty()
+        !self.identities.first_having(merchant, Attribute::ExternalId, id).is_empty()
     }
 
     /// Records that an id was made, before anybody has it: after a crash it may lie idle, and never comes twice.

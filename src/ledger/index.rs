@@ -71,6 +71,13 @@ impl Shelf {
     fn others_of(&self, digest: u128) -> impl Iterator<Item = u32> {
         self.others.range((digest, 0)..=(digest, u32::MAX)).map(|(_, number)| *number)
     }
+
+    /// All of a digest from a number on, the oldest first.
+    fn all_of(&self, digest: u128, from: u32) -> impl Iterator<Item = u64> {
+        let oldest = self.oldest.near(high_half(digest)).find(|known| known.is(digest)).map(|known| known.number);
+        let others = self.others.range((digest, from)..=(digest, u32::MAX)).map(|(_, number)| *number);
+        oldest.into_iter().filter(move |number| *number >= from).chain(others).map(u64::from)
+    }
 }
 
 /// The first 96 bits of a digest, and the oldest customer whom it belongs to. They tell identities apart as the whole
@@ -231,11 +238,29 @@ impl Identities {
     }
 
     fn known_by(&self, digest: u128) -> Vec<u64> {
-        let shelf = self.shelf(digest);
-        let oldest = shelf.oldest.near(high_half(digest)).find(|known| known.is(digest)).map(|known| known.number);
-        let known: Vec<u64> = oldest.into_iter().chain(shelf.others_of(digest)).map(u64::from).collect();
-        drop(shelf);
+        let known: Vec<u64> = self.shelf(digest).all_of(digest, 0).collect();
         self.leads.all_of(known)
+    }
+
+    /// The first two of [`Identities::having`], whatever the number of those who share the attribute.
+    pub(crate) fn first_having(&self, merchant: Name, attribute: Attribute, value: &str) -> SmallVec<[u64; 2]> {
+        let mut one = Attributes::default();
+        one.set(attribute, value);
+        let (mut found, mut from) = (SmallVec::new(), 0);
+        let Some(digest) = self.of_attributes(merchant, &one).first().copied() else { return found };
+        loop {
+            let some: SmallVec<[u64; 8]> = self.shelf(digest).all_of(digest, from).take(8).collect();
+            let Some(last) = some.last() else { return found };
+            from = small(*last).saturating_add(1);
+            for number in some.iter().map(|number| self.leads.of(*number)) {
+                if !found.contains(&number) {
+                    found.push(number);
+                }
+                if found.len() == 2 {
+                    return found;
+                }
+            }
+        }
     }
 
     /// The digest of an external id.

@@ -285,7 +285,7 @@ impl Ledger {
                 let unique = unique_of(payment);
                 let missing = unique.iter().filter(|(known, _)| customer.attributes.value(*known).is_none());
                 let others = |(attribute, value): &(Attribute, &str)| {
-                    let having = self.identities.having(merchant.id, *attribute, value);
+                    let having = self.identities.first_having(merchant.id, *attribute, value);
                     having.iter().any(|number| *number != customer.number())
                 };
                 missing.filter(others).map(|(attribute, _)| attribute).collect()

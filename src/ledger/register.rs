@@ -17,6 +17,7 @@ use crate::{
     },
     journal::Lsn,
 };
+use smallvec::SmallVec;
 use std::{borrow::Cow, sync::atomic::Ordering};
 
 /// Somebody to be registered.
@@ -47,14 +48,14 @@ pub enum Admitted {
     Merged(u64),
 }
 
-/// Who has the identifiers and attributes that are said.
+/// Who has the identifiers that are said; of those who share one the two oldest.
 pub(super) struct Owners {
     identifier: Option<u64>,
-    attributes: Vec<(Attribute, Vec<u64>)>,
+    attributes: Vec<(Attribute, SmallVec<[u64; 2]>)>,
 }
 
 impl Owners {
-    /// The oldest customer other than `but` who has an attribute.
+    /// The oldest customer other than `but` who has an identifying attribute.
     pub(super) fn of(&self, attribute: Attribute, but: Option<u64>) -> Option<u64> {
         let (_, numbers) = self.attributes.iter().find(|(known, _)| *known == attribute)?;
         numbers.iter().copied().find(|number| Some(*number) != but)
@@ -239,11 +240,14 @@ impl Ledger {
     }
 
     pub(super) fn owners(&self, merchant: Name, identifier: Option<&str>, attributes: &Attributes) -> Owners {
-        let having =
-            |(attribute, value): (Attribute, &str)| (attribute, self.identities.having(merchant, attribute, value));
+        // What is no identifier is nobody's, and thousands may share it.
+        let identifying = attributes.iter().filter(|(attribute, _)| identifier_of(*attribute).is_some());
+        let having = |(attribute, value): (Attribute, &str)| {
+            (attribute, self.identities.first_having(merchant, attribute, value))
+        };
         Owners {
             identifier: identifier.and_then(|id| self.identities.of_identifier(merchant, id)),
-            attributes: attributes.iter().map(having).collect(),
+            attributes: identifying.map(having).collect(),
         }
     }
 }

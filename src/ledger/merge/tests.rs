@@ -217,3 +217,27 @@ fn who_is_forgotten_is_forgotten_with_all_who_were_merged() {
     let again = ledger.merge(merchant, &register(&ledger, merchant, "carol"), &alice, HAND).unwrap_err();
     assert_eq!(again.code(), "not_allowed", "nobody is merged with whom nobody knows any more");
 }
+
+/// Whoever asks who else has an address is told of two, and waits for no more than that.
+#[test]
+fn the_first_two_who_share_an_attribute_are_the_first_of_all_whoever_was_merged() {
+    let (ledger, rules) = (ledger(), shop());
+    let merchant = rules.merchant("m").unwrap();
+    let ids: Vec<String> = (0..30).map(|n| register(&ledger, merchant, &format!("c{n}"))).collect();
+    for id in &ids {
+        let attributes = vec![(Attribute::Email, "all@example.com".into())];
+        ledger.amend(merchant, id, &Said { attributes, ..Said::default() }, HAND, false).unwrap();
+    }
+    let judge = || {
+        let of = (merchant.id, Attribute::Email, "all@example.com");
+        let (all, two) = (ledger.identities.having(of.0, of.1, of.2), ledger.identities.first_having(of.0, of.1, of.2));
+        assert_eq!(two[..], all[..all.len().min(2)], "{all:?}");
+        all.len()
+    };
+    assert_eq!(judge(), 30);
+    // The oldest into the youngest, so that many lead to one.
+    for (left, from) in ids[..29].iter().enumerate() {
+        ledger.merge(merchant, from, &ids[29], HAND).unwrap();
+        assert_eq!(judge(), 29 - left);
+    }
+}
