@@ -3,6 +3,7 @@
 use super::{Column, read::Reason};
 use crate::domain::{
     card::{no_card_attribute, no_card_id},
+    phone,
     registration::Registration,
     rules::{Attribute, Word},
 };
@@ -108,7 +109,7 @@ fn spoilt(column: Column, text: &str, expected: &Expected) -> Option<Reason> {
 
 /// Whether the digits are a whole international number that has lost its plus, and are no number of the country.
 fn lost_plus(digits: &str, expected: &Expected) -> bool {
-    let valid = |country, text: &str| phonenumber::parse(country, text).is_ok_and(|number| number.is_valid());
+    let valid = |country, text: &str| phone::valid(country, text).is_some();
     (8..=15).contains(&digits.len())
         && !digits.starts_with('0')
         && !(expected.default_country.is_some() && valid(expected.default_country, digits))

@@ -1,6 +1,9 @@
 //! Attributes of a customer and how they are compared.
 
-use super::rules::{Attribute, Word};
+use super::{
+    phone,
+    rules::{Attribute, Word},
+};
 use std::{borrow::Cow, fmt};
 
 /// The most bytes of one attribute.
@@ -107,9 +110,9 @@ impl AttributeSet {
 pub fn normalised(attribute: Attribute, value: &str) -> Cow<'_, str> {
     match attribute {
         Attribute::Email => Cow::Owned(value.trim().to_lowercase()),
-        Attribute::Phone => match phonenumber::parse(None, value) {
-            Ok(number) => Cow::Owned(number.format().mode(phonenumber::Mode::E164).to_string()),
-            Err(_) => Cow::Borrowed(value),
+        Attribute::Phone => match phone::number(None, value) {
+            Some(number) => Cow::Owned(phone::e164(&number)),
+            None => Cow::Borrowed(value),
         },
         _ => Cow::Borrowed(value),
     }

@@ -24,6 +24,7 @@ pub mod name;
 pub mod overlay;
 pub mod own;
 pub mod payment;
+pub mod phone;
 pub mod profile;
 pub mod refusal;
 pub mod registration;

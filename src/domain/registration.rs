@@ -18,6 +18,7 @@
 use super::{
     external_id::ExternalIds,
     identity::normalised,
+    phone,
     rules::{Attribute, words},
     time::Millis,
 };
@@ -263,10 +264,7 @@ impl Registration {
         if attribute != Attribute::Phone || self.default_country.is_none() || plain.starts_with('+') {
             return plain;
         }
-        match phonenumber::parse(self.default_country, value) {
-            Ok(number) if number.is_valid() => Cow::Owned(number.format().mode(phonenumber::Mode::E164).to_string()),
-            _ => plain,
-        }
+        phone::valid(self.default_country, value).map_or(plain, |number| Cow::Owned(phone::e164(&number)))
     }
 
     /// What becomes of an applicant.
