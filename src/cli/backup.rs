@@ -55,6 +55,10 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
         "{} is no data folder: it has no file `instance`",
         options.folder.display()
     );
+    if options.copy.canonicalize()?.starts_with(options.folder.canonicalize()?) {
+        fs::remove_dir(&options.copy)?;
+        anyhow::bail!("{} lies in the folder that it is to be a copy of", options.copy.display());
+    }
     options.keys.as_deref().map_or(Ok(()), |keys| apart(keys, &options.copy))?;
     copy_file(&options.folder, &options.copy, "instance")?;
     let jobs = jobs_of(&options.folder)?;
@@ -86,6 +90,7 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
     let from = options.keys.clone().or_else(|| beside.is_file().then_some(beside));
     let from =
         from.context("the copy has no keys, without which no daemon starts on it; name their file with --keys")?;
+    anyhow::ensure!(from.is_file(), "there is no file {}", from.display());
     empty(&options.folder)?;
     copy_file(&options.copy, &options.folder, "instance")?;
     // First, so that keys of something else are refused before anything large is copied.

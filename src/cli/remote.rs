@@ -118,13 +118,8 @@ pub(super) fn look(url: &str, token_file: Option<&Path>, path: &str) -> Option<S
     answer.body_mut().read_to_string().ok()
 }
 
-/// Fetches what is at a path and writes it; prints what the daemon says where it refuses.
-pub(super) fn fetch(
-    url: &str,
-    token_file: Option<&Path>,
-    path: &str,
-    output: &mut dyn Write,
-) -> anyhow::Result<ExitCode> {
+/// Fetches what is at a path and writes it; prints what the daemon says where it refuses, and says whether it did not.
+pub(super) fn fetch(url: &str, token_file: Option<&Path>, path: &str, output: &mut dyn Write) -> anyhow::Result<bool> {
     let url = format!("{}{path}", url.trim_end_matches('/'));
     let mut request = agent().get(&url);
     if let Some(token) = token(token_file)? {
@@ -132,11 +127,12 @@ pub(super) fn fetch(
     }
     let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
     if !answer.status().is_success() {
-        return Ok(heard(url, &mut answer)?.say());
+        heard(url, &mut answer)?.say();
+        return Ok(false);
     }
     io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| format!("half an answer from {url}"))?;
     output.flush().context("the table could not be written")?;
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
 fn agent() -> ureq::Agent {

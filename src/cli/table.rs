@@ -85,7 +85,7 @@ pub(super) struct MockOptions {
     #[command(flatten)]
     place: Where,
     /// How many customers
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=crate::http::MOCK_MAX))]
     count: u64,
     /// The same seed makes the same customers
     #[arg(long, default_value_t = 1)]
@@ -260,21 +260,43 @@ fn say_rows(rows: &[table::BadRow]) {
 
 /// Writes the table of a folder's or a daemon's customers.
 pub(super) fn export(options: &Export) -> anyhow::Result<ExitCode> {
-    let output = || -> anyhow::Result<Box<dyn Write>> {
-        Ok(match &options.out {
-            Some(path) => Box::new(BufWriter::new(File::create(path).with_context(|| cannot_write(path))?)),
-            None => Box::new(BufWriter::new(io::stdout().lock())),
-        })
-    };
+    match &options.out {
+        Some(path) => into_file(path, &mut |output| export_to(options, output)),
+        None => Ok(code(export_to(options, &mut BufWriter::new(io::stdout().lock()))?)),
+    }
+}
+
+/// Writes it; says whether it is whole.
+fn export_to(options: &Export, output: &mut dyn Write) -> anyhow::Result<bool> {
     if let Some(url) = &options.place.url {
         let path = format!("/v1/merchants/{}/customers.csv", options.place.merchant()?);
-        return remote::fetch(url, options.place.token_file.as_deref(), &path, &mut *output()?);
+        return remote::fetch(url, options.place.token_file.as_deref(), &path, output);
     }
-    offline(&options.place, |into, _| {
-        let rows = table::export(into.ledger, into.merchant, into.now, output()?)?;
-        eprintln!("{rows} customers");
-        Ok(ExitCode::SUCCESS)
-    })
+    let rows = offline(&options.place, |into, _| Ok(table::export(into.ledger, into.merchant, into.now, output)?))?;
+    eprintln!("{rows} customers");
+    Ok(true)
+}
+
+/// Has a file written: beside it first, so that what stands there stays until the new one is whole.
+fn into_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
+    let is_special = path.metadata().is_ok_and(|found| !found.is_file());
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(if is_special { "" } else { ".part" });
+    let mut file = BufWriter::new(File::create(&beside).with_context(|| cannot_write(path))?);
+    let written = write(&mut file).and_then(|is_whole| {
+        file.flush().with_context(|| cannot_write(path))?;
+        Ok(is_whole)
+    });
+    match written {
+        Ok(true) if !is_special => std::fs::rename(&beside, path).with_context(|| cannot_write(path))?,
+        Ok(_) if is_special => {}
+        _ => _ = std::fs::remove_file(&beside),
+    }
+    written.map(code)
+}
+
+fn code(is_done: bool) -> ExitCode {
+    if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Makes customers up.
@@ -339,10 +361,7 @@ fn load(dir: &Path) -> anyhow::Result<config::Loaded> {
 
 /// Opens the folder as a daemon would, finishes what one had begun, does what is to be done, and leaves everything on
 /// the disk.
-fn offline(
-    place: &Where,
-    work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyhow::Result<ExitCode>,
-) -> anyhow::Result<ExitCode> {
+fn offline<T>(place: &Where, work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let loaded = load(&place.config)?;
     let settings = &loaded.settings;
     anyhow::ensure!(

@@ -30,13 +30,19 @@ use axum::{
 use serde::Serialize;
 use smallvec::SmallVec;
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep_until},
+};
 
 /// For how long a call may wait, seconds.
 const WAIT_MAX_S: u64 = 30;
 /// After something came that was not wanted, a waiting call looks again no sooner than this: under load it would look at
 /// every batch.
 const PAUSE: Duration = Duration::from_millis(20);
+/// So many pages are read at a time: each takes some megabytes while it is, and whoever reads much is in no hurry.
+const READERS_MAX: usize = 4;
+static READERS: Semaphore = Semaphore::const_new(READERS_MAX);
 
 /// One fact.
 #[derive(Debug, Serialize)]
@@ -192,7 +198,9 @@ impl Desk {
             body.extend_from_slice(&super::desk::render(&EventOut::of(told, &rules)));
         });
         let followed = followed.map_err(|error| Problem::not_in_the_feed(&error))?;
-        if let Some(unknown) = named.filter(|named| !told_any && rules.merchant(named).is_none()) {
+        // One that is in no file any more may still be told of; a name that nothing ever had is a mistake.
+        let is_unknown = |named: &&str| !told_any && rules.merchant(named).is_none() && Name::known(named).is_none();
+        if let Some(unknown) = named.filter(is_unknown) {
             return Err(Refusal::UnknownMerchant(unknown.to_owned()).into());
         }
         let end = format!("],\"next\":{},\"begins_at\":{}}}", followed.next, followed.begins_at);
@@ -239,6 +247,7 @@ async fn hear(daemon: &Arc<Daemon>, grant: Option<Grant>, mut wanted: Wanted) ->
     let grant = Arc::new(grant);
     loop {
         let (desk, grant) = (Arc::clone(&daemon.desk), Arc::clone(&grant));
+        let _turn = READERS.acquire().await;
         // It may look at many, and at what lies on the disk: not on the threads that answer payments.
         let reading = tokio::task::spawn_blocking(move || {
             let heard = desk.hear(&wanted, (*grant).as_ref());

@@ -34,7 +34,7 @@ pub use handlers::{Daemon, Health, Taken};
 pub use jobs::Jobs;
 pub use listen::{Bounded, SILENCE_MAX};
 pub use silence::Working;
-pub use tables::{levels_of, take_table};
+pub use tables::{MOCK_MAX, levels_of, take_table};
 
 use axum::{
     Router,

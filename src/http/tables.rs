@@ -34,7 +34,7 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 /// The most bytes of one table.
 const TABLE_BYTES_MAX: u64 = 1 << 30;
 /// The most customers that one call makes up.
-const MOCK_MAX: u64 = 1_000_000;
+pub const MOCK_MAX: u64 = 1_000_000;
 /// Bytes of a table on its way out that are sent together, and how many such pieces may wait for a slow reader.
 const PIECE_BYTES: usize = 64 * 1024;
 const PIECES_MAX: usize = 8;

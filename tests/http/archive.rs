@@ -272,10 +272,15 @@ fn what_is_older_than_archive_days_is_deleted_but_for_what_must_stay() {
     // What looks at a folder and copies it knows that a journal may begin later.
     let looked = run(&daemon.folder, &["inspect", "data"]);
     assert!(looked.code == Some(0) && looked.text.contains("journal    begins with record"), "{looked:?}");
+    let made = run(&daemon.folder, &["backup", "data", "data/copy"]);
+    assert!(made.code == Some(1) && made.text.contains("lies in the folder"), "{made:?}");
+    assert!(!daemon.folder.path().join("data/copy").exists(), "nothing is left of it");
     let made = run(&daemon.folder, &["backup", "data", "both", "--keys", "both/keys"]);
     assert!(made.code == Some(1) && made.text.contains("keep the keys apart"), "{made:?}");
     let made = run(&daemon.folder, &["backup", "data", "copy", "--keys", "keys"]);
     assert_eq!(made.code, Some(0), "{made:?}");
+    let made = run(&daemon.folder, &["restore", "copy", "restored", "--keys", "nowhere"]);
+    assert!(made.code == Some(1) && made.text.contains("there is no file nowhere"), "{made:?}");
     let made = run(&daemon.folder, &["restore", "copy", "strange", "--keys", "copy/instance"]);
     assert!(made.code == Some(1) && made.text.contains("does not go with this copy"), "{made:?}");
     let made = run(&daemon.folder, &["restore", "copy", "restored", "--keys", "keys", "--verify"]);

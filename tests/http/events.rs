@@ -212,6 +212,26 @@ fn what_cannot_be_asked_for_is_refused_and_says_why() {
     daemon.post("/v1/events", &json!({})).problem(405);
 }
 
+#[test]
+fn a_merchant_who_is_in_no_file_any_more_is_told_of_all_the_same() {
+    let text = gold("window = \"lifetime\"; amount_limit = \"1000.00\"");
+    let globex = text.replacen("id = \"acme\"", "id = \"globex\"", 1);
+    let daemon = Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", text), ("globex", globex)]));
+    let of_globex = "/v1/merchants/globex/transactions";
+    daemon.post(of_globex, &pay("g1", "1.00")).ok();
+    daemon.reserve(&pay("t1", "1.00")).ok();
+    let first = page(&daemon, "?merchant=globex");
+    assert_eq!(brief(events(&first)), ["reserved g1 reserved"]);
+    daemon.folder.remove("merchants/globex.toml");
+    daemon.post_nothing("/v1/reload").ok();
+    // Nothing of it is behind that yet, and what comes is heard of.
+    let behind = page(&daemon, &format!("?merchant=globex&after={}", first["events"][0]["lsn"]));
+    assert_eq!((brief(events(&behind)), &behind["next"]), (vec![], &first["next"]));
+    daemon.post(&format!("{of_globex}/g1/approve"), &json!({})).ok();
+    let then = page(&daemon, &format!("?merchant=globex&after={}&wait=5", behind["next"]));
+    assert_eq!(brief(events(&then)), ["approved g1 approved"]);
+}
+
 /// A day of retention, two months of archive, and segments so small that some are sealed with every few dozen payments.
 const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
 
