@@ -118,7 +118,8 @@ pub(super) fn look(url: &str, token_file: Option<&Path>, path: &str) -> Option<S
     answer.body_mut().read_to_string().ok()
 }
 
-/// Fetches what is at a path and writes it; prints what the daemon says where it refuses, and says whether it did not.
+/// Fetches what is at a path and writes it; prints what the daemon says where it refuses. Says whether it is
+/// written.
 pub(super) fn fetch(url: &str, token_file: Option<&Path>, path: &str, output: &mut dyn Write) -> anyhow::Result<bool> {
     let url = format!("{}{path}", url.trim_end_matches('/'));
     let mut request = agent().get(&url);

@@ -279,17 +279,22 @@ fn export_to(options: &Export, output: &mut dyn Write) -> anyhow::Result<bool> {
 
 /// Has a file written: beside it first, so that what stands there stays until the new one is whole.
 fn into_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> anyhow::Result<bool>) -> anyhow::Result<ExitCode> {
+    // A pipe or a device is written as it is; a link stays one.
     let is_special = path.metadata().is_ok_and(|found| !found.is_file());
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let cannot = || cannot_write(path);
+    if is_special {
+        return write(&mut File::create(path).with_context(cannot)?).map(code);
+    }
     let mut beside = path.as_os_str().to_owned();
-    beside.push(if is_special { "" } else { ".part" });
-    let mut file = BufWriter::new(File::create(&beside).with_context(|| cannot_write(path))?);
+    beside.push(".part");
+    let mut file = BufWriter::new(File::create(&beside).with_context(cannot)?);
     let written = write(&mut file).and_then(|is_whole| {
-        file.flush().with_context(|| cannot_write(path))?;
+        file.flush().with_context(cannot)?;
         Ok(is_whole)
     });
     match written {
-        Ok(true) if !is_special => std::fs::rename(&beside, path).with_context(|| cannot_write(path))?,
-        Ok(_) if is_special => {}
+        Ok(true) => std::fs::rename(&beside, path).with_context(cannot)?,
         _ => _ = std::fs::remove_file(&beside),
     }
     written.map(code)

@@ -247,13 +247,15 @@ async fn hear(daemon: &Arc<Daemon>, grant: Option<Grant>, mut wanted: Wanted) ->
     let grant = Arc::new(grant);
     loop {
         let (desk, grant) = (Arc::clone(&daemon.desk), Arc::clone(&grant));
-        let _turn = READERS.acquire().await;
+        let turn = READERS.acquire().await;
         // It may look at many, and at what lies on the disk: not on the threads that answer payments.
         let reading = tokio::task::spawn_blocking(move || {
             let heard = desk.hear(&wanted, (*grant).as_ref());
             (wanted, heard)
         });
         let (asked, heard) = reading.await.map_err(|_| Problem::internal())?;
+        // Whoever waits reads nothing meanwhile.
+        drop(turn);
         let heard = heard?;
         wanted = asked;
         if !heard.is_over || Instant::now() >= ends || *stopping.borrow() {

@@ -102,8 +102,10 @@ impl Problem {
     pub(super) fn bad_table(imported: &Imported) -> Self {
         let (bad, rows) = (imported.bad, imported.rows);
         // Where the header is bad, no row was read.
-        let of = if rows < bad { "the table is bad".to_owned() } else { format!("{bad} of {rows} rows are bad") };
-        let detail = format!("{of} and nothing was changed; ?mode=partial takes the others");
+        let detail = match rows < bad {
+            true => "the table is bad and nothing was changed".to_owned(),
+            false => format!("{bad} of {rows} rows are bad and nothing was changed; ?mode=partial takes the others"),
+        };
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "rows_bad", detail);
         problem.bad_rows.clone_from(&imported.bad_rows);
         problem

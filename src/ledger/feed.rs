@@ -135,8 +135,7 @@ impl Teller<'_, '_> {
         let unreadable = |error: event::DecodeError| Refusal::Unreadable(error.to_string());
         // Attributes are not needed here, so nothing is unsealed.
         let events = event::decode(record.events, &mut |_| Ok(None)).map_err(unreadable)?;
-        let of_slot = |slot: u32| move |event: &&event::Recorded| matches!(event, event::Recorded::Customer(Event::Happened { slot: of, .. }) if *of == slot);
-        let events: Vec<event::Recorded> = events.into_iter().collect();
+        let is_of = |event: &event::Recorded, wanted: u32| matches!(event, event::Recorded::Customer(Event::Happened { slot, .. }) if *slot == wanted);
         for (n, event) in events.iter().enumerate() {
             let event::Recorded::Customer(event) = event else { continue };
             match event {
@@ -154,7 +153,7 @@ impl Teller<'_, '_> {
                     if self.listening.flag.is_some_and(|flag| !upshot.flags.contains(flag)) {
                         continue;
                     }
-                    let behind = events.iter().skip(n).filter(of_slot(*slot)).count();
+                    let behind = events.iter().skip(n).filter(|event| is_of(event, *slot)).count();
                     let before = match known {
                         Some(known) => Some(known),
                         None => self.before(record.place, seat, behind, (noted, upshot))?,

@@ -56,7 +56,7 @@ impl Shelf {
         if self.others.remove(&(digest, number)) {
             return;
         }
-        let next = self.others_of(digest).next();
+        let next = self.others_of(digest, 0).next();
         if let Some(known) = self.oldest.get_mut(high, |known| known.is(digest) && known.number == number) {
             match next {
                 Some(next) => {
@@ -68,15 +68,15 @@ impl Shelf {
         }
     }
 
-    fn others_of(&self, digest: u128) -> impl Iterator<Item = u32> {
-        self.others.range((digest, 0)..=(digest, u32::MAX)).map(|(_, number)| *number)
+    fn others_of(&self, digest: u128, from: u32) -> impl Iterator<Item = u32> {
+        self.others.range((digest, from)..=(digest, u32::MAX)).map(|(_, number)| *number)
     }
 
     /// All of a digest from a number on, the oldest first.
     fn all_of(&self, digest: u128, from: u32) -> impl Iterator<Item = u64> {
         let oldest = self.oldest.near(high_half(digest)).find(|known| known.is(digest)).map(|known| known.number);
-        let others = self.others.range((digest, from)..=(digest, u32::MAX)).map(|(_, number)| *number);
-        oldest.into_iter().filter(move |number| *number >= from).chain(others).map(u64::from)
+        let oldest = oldest.into_iter().filter(move |number| *number >= from);
+        oldest.chain(self.others_of(digest, from)).map(u64::from)
     }
 }
 
@@ -227,9 +227,10 @@ impl Identities {
     /// All customers who have an attribute, compared normalised, those who stand for others in their place; the oldest
     /// first.
     pub(crate) fn having(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
-        let mut one = Attributes::default();
-        one.set(attribute, value);
-        self.of_attributes(merchant, &one).first().map_or_else(Vec::new, |digest| self.known_by(*digest))
+        self.of_attribute(merchant, attribute, value).map_or_else(Vec::new, |digest| {
+            let known: Vec<u64> = self.shelf(digest).all_of(digest, 0).collect();
+            self.leads.all_of(known)
+        })
     }
 
     /// The customer of an identifier.
@@ -237,17 +238,10 @@ impl Identities {
         self.oldest(self.identifier(merchant, id), || {}).map(|number| self.leads.of(number))
     }
 
-    fn known_by(&self, digest: u128) -> Vec<u64> {
-        let known: Vec<u64> = self.shelf(digest).all_of(digest, 0).collect();
-        self.leads.all_of(known)
-    }
-
     /// The first two of [`Identities::having`], whatever the number of those who share the attribute.
     pub(crate) fn first_having(&self, merchant: Name, attribute: Attribute, value: &str) -> SmallVec<[u64; 2]> {
-        let mut one = Attributes::default();
-        one.set(attribute, value);
         let (mut found, mut from) = (SmallVec::new(), 0);
-        let Some(digest) = self.of_attributes(merchant, &one).first().copied() else { return found };
+        let Some(digest) = self.of_attribute(merchant, attribute, value) else { return found };
         loop {
             let some: SmallVec<[u64; 8]> = self.shelf(digest).all_of(digest, from).take(8).collect();
             let Some(last) = some.last() else { return found };
@@ -264,10 +258,14 @@ impl Identities {
     }
 
     /// The digest of an external id.
-    pub(crate) fn of_external_id(&self, merchant: Name, id: &str) -> SmallVec<[u128; 4]> {
-        let mut one = Attributes::default();
-        one.set(Attribute::ExternalId, id);
-        self.of_attributes(merchant, &one)
+    pub(crate) fn of_external_id(&self, merchant: Name, id: &str) -> Option<u128> {
+        self.of_attribute(merchant, Attribute::ExternalId, id)
+    }
+
+    fn of_attribute(&self, merchant: Name, attribute: Attribute, value: &str) -> Option<u128> {
+        let value = normalised(attribute, value);
+        let leads = recognises(attribute) && !value.is_empty();
+        leads.then(|| self.key.attribute(merchant, attribute, &value))
     }
 
     /// The digests of attributes and of an identifier, for whoever is to be alone with them.
@@ -283,12 +281,7 @@ impl Identities {
     }
 
     fn of_attributes(&self, merchant: Name, attributes: &Attributes) -> SmallVec<[u128; 4]> {
-        let leading = attributes.iter().filter(|(attribute, _)| recognises(*attribute));
-        leading
-            .map(|(attribute, value)| (attribute, normalised(attribute, value)))
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(attribute, value)| self.key.attribute(merchant, attribute, &value))
-            .collect()
+        attributes.iter().filter_map(|(attribute, value)| self.of_attribute(merchant, attribute, value)).collect()
     }
 
     /// [`Identities::sent`], where an identifier was sent.

@@ -172,6 +172,22 @@ fn whoever_waits_hears_of_what_comes_and_of_nothing_else() {
     }
 }
 
+/// However few answers are put together at a time: whoever waits takes nobody's turn.
+#[test]
+fn a_crowd_waits_and_each_of_it_hears() {
+    const CROWD: usize = 40;
+    let daemon = Daemon::live(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));
+    thread::scope(|scope| {
+        let crowd: Vec<_> = (0..CROWD).map(|_| scope.spawn(|| page(&daemon, "?wait=30"))).collect();
+        let all = format!("levelgate_events_waiting {CROWD}\n");
+        eventually("all wait", || daemon.get("/metrics").body.contains(&all));
+        daemon.reserve(&pay("t1", "1.00")).ok();
+        for one in crowd {
+            assert_eq!(brief(events(&one.join().expect("an answer"))), ["reserved t1 reserved"]);
+        }
+    });
+}
+
 #[test]
 fn a_daemon_that_is_told_to_stop_lets_nobody_wait() {
     let mut daemon = Daemon::live(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));

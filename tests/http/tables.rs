@@ -270,6 +270,14 @@ fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() 
     let lost = run(&beside, &["export", "--url", &url, "--merchant", "nobody", "--out", &live]);
     assert_eq!(lost.code, Some(1), "{lost:?}");
     assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "it is kept where no new one came");
+    let link = beside.beside("link.csv");
+    std::os::unix::fs::symlink(&live, &link).expect("a link");
+    std::fs::write(&live, "old").expect("written");
+    let linked = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", &link.display().to_string()]);
+    assert_eq!(linked.code, Some(0), "{linked:?}");
+    assert!(link.is_symlink() && std::fs::read_to_string(&live).expect("the table") == table, "through the link");
+    let to_device = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", "/dev/stdout"]);
+    assert!(to_device.code == Some(0) && to_device.text.contains("merchant_customer_identifier"), "{to_device:?}");
     let to_daemon = |arguments: &[&str]| run(&beside, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
     for arguments in [&["import", &file, "--dry-run"][..], &["import", &file, "--partial"], &["import", &file]] {
         let bad = to_daemon(arguments);
