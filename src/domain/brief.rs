@@ -5,6 +5,7 @@ use super::{
     transaction::{Flag, Place, Status, Transaction},
     usage::{BookKey, Contribution},
 };
+use prefetch_index::prefetch_index;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -213,19 +214,18 @@ impl Briefs {
 
     /// The slot that the next one gets.
     #[must_use]
+    #[inline]
     pub fn next_slot(&self) -> u32 {
         let len = self.older() * PIECE + self.newest.len() - self.gone as usize;
         self.first.saturating_add(u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_near(&self) -> u64 {
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        prefetch_index(&self.newest, self.newest.len());
+        prefetch_index(&self.newest, self.newest.len() + 1);
         self.newest.len() as u64 ^ u64::from(self.past.is_some())
-    }
-
-    /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_far(&self) -> u64 {
-        self.newest.last().map_or(0, |brief| brief.key)
     }
 
     /// How many there are.
@@ -246,14 +246,20 @@ impl Briefs {
     }
 
     /// Adds one; returns its slot.
+    #[inline]
     pub fn push(&mut self, brief: Brief) -> u32 {
         let slot = self.next_slot();
         if self.newest.len() == PIECE {
-            let full = std::mem::replace(&mut self.newest, Vec::with_capacity(PIECE));
-            self.past.get_or_insert_default().older.push_back(full.into_boxed_slice());
+            self.begin_piece();
         }
         self.newest.push(brief);
         slot
+    }
+
+    #[cold]
+    fn begin_piece(&mut self) {
+        let full = std::mem::replace(&mut self.newest, Vec::with_capacity(PIECE));
+        self.past.get_or_insert_default().older.push_back(full.into_boxed_slice());
     }
 
     fn spot(&self, slot: u32) -> Option<(usize, usize)> {
@@ -276,6 +282,7 @@ impl Briefs {
     }
 
     /// The one in a slot, to be changed.
+    #[inline]
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut Brief> {
         let older = self.older();
         match (self.spot(slot), &mut self.past) {

@@ -132,7 +132,8 @@ impl Customer {
 
     /// Reads a little of everything that a payment is about to read. What is not in the processor's cache then comes side
     /// by side and not one after another, each when it is needed: of a payment of one customer among millions this takes
-    /// away a third of its time.
+    /// away a third of its time. The ends of the lists to which a payment adds are not touched: whoever only adds to a
+    /// list reads nothing of it, and what is written is not waited for.
     pub fn touch(&self) {
         let paying = match &self.0 {
             Kept::Idle(head) => {
@@ -141,16 +142,13 @@ impl Customer {
             }
             Kept::Paying(paying) => paying,
         };
-        let book = paying.books.first();
-        let near = [
+        black_box([
             paying.head.applied,
             u64::from(paying.head.profile.is_some()),
-            book.map_or(0, Book::touch_near),
-            paying.holds.touch_near(),
-            paying.briefs.touch_near(),
-        ];
-        black_box(near);
-        black_box([book.map_or(0, Book::touch_far), paying.holds.touch_far(), paying.briefs.touch_far()]);
+            paying.books.first().map_or(0, Book::touch),
+            paying.holds.touch(),
+            paying.briefs.touch(),
+        ]);
     }
 
     /// Lets the holds run out whose end has come, and returns the time from which this customer is to be seen: `now`,
@@ -245,6 +243,7 @@ impl Customer {
         }
     }
 
+    #[inline]
     fn take<Text>(&mut self, recorded: Recorded, slot: u32, opening: &Opening<Text>, upshot: &Upshot, now: Millis) {
         let paying = self.paying();
         let (direction, currency) = (opening.content.direction, opening.content.currency);

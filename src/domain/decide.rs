@@ -5,7 +5,7 @@
 use super::{
     codes::Code,
     convert::Unavailable,
-    customer::{Customer, Event},
+    customer::{Customer, Event, Head},
     identity::{AttributeSet, Attributes},
     labels::Restriction,
     level::{self, Resolved},
@@ -105,6 +105,7 @@ pub struct LimitExplained {
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: Books<'a>) -> Decision<'a> {
     let Question { rules, payment, now, at, instrument_blocked } = *question;
     let merchant = payment.merchant;
+    let customer: Option<&Head> = customer.map(|customer| &**customer);
     let labels = customer.map_or(&[][..], |customer| customer.labels());
     let forbids = |restriction| merchant.forbids(labels, restriction);
     let resolved = customer.map(|customer| {
@@ -158,10 +159,10 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         own: customer.map(|customer| Own::of(customer, payment.direction, payment.currency)).unwrap_or_default(),
         now,
     });
-    let gauges = match &measure {
-        Some(measure) => measure.gauges(at, payment.explain),
-        None => Gauges::new(),
-    };
+    let mut gauges = Gauges::new();
+    if let Some(measure) = &measure {
+        measure.read_all(at, payment.explain, &mut gauges);
+    }
     let over = violations(&gauges, amount);
     if !over.is_empty() {
         found.extend(over);
@@ -176,6 +177,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         amount: payment.amount,
         method: payment.method,
         transaction_id: &payment.transaction_id,
+        explain: payment.explain,
     };
     let gates = route(merchant, &list.of(merchant), routing, &routed);
     if gates.ordered.is_empty() {
@@ -191,7 +193,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
                 .as_ref()
                 .filter(|effective| effective.may_pay(merchant.hidden_methods))
                 .map(|effective| (effective.min, effective.max)),
-            skipped_gates: gates.skipped.to_vec(),
+            skipped_gates: gates.skipped.clone(),
             own_rates: measure.as_ref().map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
         })
     });
@@ -208,7 +210,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
 /// Where the settings of a payment's method are looked for. Individual ones that go because the payment brings another
 /// level are gone for the payment that brings it: it is the first one under that level.
 #[must_use]
-pub fn layers<'a>(payment: &Payment<'a>, customer: Option<&'a Customer>, level: Option<Resolved<'a>>) -> Layers<'a> {
+pub fn layers<'a>(payment: &Payment<'a>, customer: Option<&'a Head>, level: Option<Resolved<'a>>) -> Layers<'a> {
     let (direction, currency) = (payment.direction, payment.currency);
     let keeps = level.filter(|level| level.stored.is_none() || !payment.merchant.reset_settings_on_level_change);
     Layers {
@@ -243,7 +245,7 @@ pub fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>,
             _ if rolling => Some(Millis(gauge.range.from - 1)),
             _ => Some(Millis(gauge.range.from)),
         };
-        let amount_used = gauge.amount_used.unwrap_or(Ok(0));
+        let amount_used = gauge.amount_used().unwrap_or(Ok(0));
         limits.push(LimitExplained {
             filter: filter.clone(),
             start,
@@ -305,6 +307,7 @@ pub fn beforehand(
 
 /// What opens the transaction of a decided payment.
 #[must_use]
+#[inline]
 pub fn opening<'a>(
     question: &Question<'a>,
     customer: Option<&Customer>,
@@ -366,6 +369,7 @@ impl Opening<&str> {
 
 /// What a repetition of this payment must say the same.
 #[must_use]
+#[inline]
 pub fn content(payment: &Payment<'_>, identity: u128) -> Content {
     Content {
         direction: payment.direction,

@@ -3,6 +3,7 @@
 //! An entry is never taken back: one whose transaction has moved on is ignored when it comes up.
 
 use super::time::Millis;
+use prefetch_index::prefetch_index;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
@@ -35,16 +36,16 @@ impl Default for Holds {
 
 impl Holds {
     /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_near(&self) -> u64 {
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        let (first, second) = self.queue.as_slices();
+        let end = if second.is_empty() { first } else { second };
+        prefetch_index(end, end.len());
         self.queue.len() as u64 ^ u64::from(self.rest.is_some())
     }
 
-    /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_far(&self) -> u64 {
-        self.queue.back().map_or(0, |(_, slot)| u64::from(*slot))
-    }
-
     /// A hold lasts until then.
+    #[inline]
     pub fn push(&mut self, until: Millis, slot: u32) {
         self.first = self.first.min(until);
         if until >= self.last {

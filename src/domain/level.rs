@@ -38,6 +38,7 @@ pub struct Resolved<'r> {
 
 /// Resolves the level of a payment (domain.md, section 2).
 #[must_use]
+#[inline]
 pub fn resolve(
     merchant: &Merchant,
     stored: Option<Name>,
@@ -64,6 +65,7 @@ pub fn resolve(
     Resolved { in_force, stored: (kept != stored).then_some(kept) }
 }
 
+#[inline]
 fn configured(
     merchant: &Merchant,
     direction: Direction,

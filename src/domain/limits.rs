@@ -4,7 +4,7 @@ use super::{
     calendar::Range,
     codes::Code,
     convert::{Table, Unavailable, sum_rounded_up},
-    customer::Customer,
+    customer::Head,
     level::InForce,
     money::Currency,
     name::Name,
@@ -69,7 +69,7 @@ pub struct Own<'a> {
 impl<'a> Own<'a> {
     /// Those of a customer.
     #[must_use]
-    pub fn of(customer: &'a Customer, direction: Direction, currency: Currency) -> Self {
+    pub fn of(customer: &'a Head, direction: Direction, currency: Currency) -> Self {
         Self { limits: customer.limits_for(direction, currency), rates: customer.rates() }
     }
 }
@@ -84,17 +84,20 @@ pub struct Gauge<'a> {
     pub range: Range,
     /// Whether the payment will lie in the range.
     pub holds_payment: bool,
-    /// Minor units of the level's currency, rounded up; `None` where nobody asks.
-    pub amount_used: Option<Result<u128, Unavailable>>,
     /// Transactions.
     pub quantity_used: u64,
+    /// See [`Gauge::amount_used`], whose three cases stand side by side here: a gauge is written once for every filter of
+    /// every payment, and plain fields are written where they stay.
+    used: u128,
+    is_asked: bool,
+    missing: Option<Unavailable>,
 }
 
 /// The least that is left over all enforced filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Headroom {
     /// Minor units; `None`: nothing limits, or what limits cannot be answered.
-    pub amount: Option<u128>,
+    pub amount: Option<u64>,
     /// Transactions; `None`: nothing limits.
     pub quantity: Option<u64>,
 }
@@ -107,23 +110,39 @@ impl<'a> Measure<'a> {
     ///
     /// `every_amount` also sums where no amount is limited, for explanations.
     #[must_use]
+    #[inline]
     pub fn gauges(&self, at: Millis, every_amount: bool) -> Gauges<'a> {
-        let of_level = self.level.level.map_or(&[][..], |level| &level.filters);
-        let own = self.own.limits.into_iter().flat_map(|limits| limits.in_force(self.now));
         let mut gauges = Gauges::new();
-        for filter in of_level.iter().chain(own).filter(|filter| filter.mode != Mode::Off) {
-            let now = self.merchant.calendar.range(filter.window, self.now);
-            gauges.push(self.gauge(filter, now, at, every_amount));
-            // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
-            if !now.holds(at) && filter.window.is_calendar() {
-                let then = self.merchant.calendar.range(filter.window, at);
-                gauges.push(self.gauge(filter, then, at, every_amount));
-            }
-        }
+        self.read_all(at, every_amount, &mut gauges);
         gauges
     }
 
+    /// [`Measure::gauges`] into a place of the caller's: they are many bytes to carry.
+    pub(super) fn read_all(&self, at: Millis, every_amount: bool, gauges: &mut Gauges<'a>) {
+        for filter in self.level.level.map_or(&[][..], |level| &level.filters) {
+            self.read(filter, at, every_amount, gauges);
+        }
+        if let Some(own) = self.own.limits {
+            own.in_force(self.now).for_each(|filter| self.read(filter, at, every_amount, gauges));
+        }
+    }
+
+    #[inline]
+    fn read(&self, filter: &'a Filter, at: Millis, every_amount: bool, gauges: &mut Gauges<'a>) {
+        if filter.mode == Mode::Off {
+            return;
+        }
+        let now = self.merchant.calendar.range(filter.window, self.now);
+        gauges.push(self.gauge(filter, now, at, every_amount));
+        // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
+        if !now.holds(at) && filter.window.is_calendar() {
+            let then = self.merchant.calendar.range(filter.window, at);
+            gauges.push(self.gauge(filter, then, at, every_amount));
+        }
+    }
+
     /// Whether a filter counts what lies in a book.
+    #[inline]
     fn counts(&self, filter: &Filter, book: &BookKey) -> bool {
         let BookKey { direction, currency, level } = *book;
         direction == self.direction
@@ -137,7 +156,7 @@ impl<'a> Measure<'a> {
     /// The customer's own rates by which amounts were read, each once.
     pub(super) fn own_rates(&self, gauges: &[Gauge<'_>]) -> Vec<OwnRate> {
         let mut read: Vec<OwnRate> = Vec::new();
-        for gauge in gauges.iter().filter(|gauge| gauge.amount_used.is_some()) {
+        for gauge in gauges.iter().filter(|gauge| gauge.is_asked) {
             let foreign =
                 self.counted(gauge.filter).filter(|book| book.used(gauge.range, gauge.filter.subtract_cancels).0 > 0);
             for rate in foreign.filter_map(|book| own_rate(self.own.rates, book.key.currency, self.currency, self.now))
@@ -152,19 +171,31 @@ impl<'a> Measure<'a> {
 
     #[inline]
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
-        let asked = filter.amount_limit.is_some() || every_amount;
-        let (mut quantity_used, mut own, mut has_foreign) = (0_u64, 0_u128, false);
-        for book in self.counted(filter) {
-            let (amount, quantity) = book.used(range, filter.subtract_cancels);
-            quantity_used += quantity;
-            match book.key.currency == self.currency {
-                true => own += amount,
-                false => has_foreign = true,
+        let is_asked = filter.amount_limit.is_some() || every_amount;
+        let (mut quantity_used, mut used, mut has_foreign) = (0_u64, 0_u128, false);
+        // Every payment comes here for every filter, and hardly anybody has a second list of books.
+        let (mut books, mut others) = (self.books.own, self.books.others);
+        loop {
+            for book in books.iter().filter(|book| self.counts(filter, &book.key)) {
+                let (amount, quantity) = book.used(range, filter.subtract_cancels);
+                quantity_used += quantity;
+                match book.key.currency == self.currency {
+                    true => used += amount,
+                    false => has_foreign = true,
+                }
             }
+            let [next, rest @ ..] = others else { break };
+            (books, others) = (next, rest);
         }
         // What lies in the level's own currency needs no rate, and most often nothing else is there.
-        let amount_used = asked.then(|| if has_foreign { self.converted(filter, range) } else { Ok(own) });
-        Gauge { filter, range, holds_payment: range.holds(at), amount_used, quantity_used }
+        let mut missing = None;
+        if is_asked && has_foreign {
+            match self.converted(filter, range) {
+                Ok(all) => used = all,
+                Err(pair) => missing = Some(pair),
+            }
+        }
+        Gauge { filter, range, holds_payment: range.holds(at), quantity_used, used, is_asked, missing }
     }
 
     /// The books that a filter counts.
@@ -190,23 +221,36 @@ impl<'a> Measure<'a> {
 }
 
 impl Gauge<'_> {
-    /// Whether this filter refuses a payment of `amount` minor units.
+    /// Minor units of the level's currency, rounded up, or the pair without a rate; `None` where nobody asks.
     #[must_use]
     #[inline]
-    fn refuses(&self, amount: u64) -> bool {
-        let by_amount = self.filter.amount_limit.is_some_and(|limit| match self.amount_used {
+    pub fn amount_used(&self) -> Option<Result<u128, Unavailable>> {
+        let used = match self.missing {
+            None => Ok(self.used),
+            Some(pair) => Err(pair),
+        };
+        self.is_asked.then_some(used)
+    }
+
+    /// Whether this filter is enforced and refuses a payment of `amount` minor units.
+    #[must_use]
+    #[inline]
+    fn denies(&self, amount: u64) -> bool {
+        let by_amount = self.filter.amount_limit.is_some_and(|limit| match self.amount_used() {
             Some(Ok(used)) => used.saturating_add(u128::from(amount)) > u128::from(limit),
             Some(Err(_)) => true,
             None => false,
         });
-        by_amount || self.filter.quantity_limit.is_some_and(|limit| self.quantity_used.saturating_add(1) > limit)
+        let by_quantity =
+            || self.filter.quantity_limit.is_some_and(|limit| self.quantity_used.saturating_add(1) > limit);
+        self.filter.mode == Mode::Enforce && (by_amount || by_quantity())
     }
 
     /// The codes under which this filter refuses a payment of `amount` minor units.
     pub fn violations(&self, amount: u64) -> impl Iterator<Item = Violation> {
         let violation = |code, pair| Violation { code, filter: Some(self.filter.name), pair };
         let (over_amount, over_quantity) = self.filter.class.codes();
-        let by_amount = match (self.filter.amount_limit, self.amount_used) {
+        let by_amount = match (self.filter.amount_limit, self.amount_used()) {
             (Some(_), Some(Err(pair))) => Some(violation(Code::RateUnavailable, Some(pair))),
             (Some(limit), Some(Ok(used))) if used.saturating_add(u128::from(amount)) > u128::from(limit) => {
                 Some(violation(over_amount, None))
@@ -224,18 +268,18 @@ impl Gauge<'_> {
     #[must_use]
     #[inline]
     pub fn headroom(&self, payment: Option<u64>) -> Headroom {
-        let payment = payment.filter(|_| self.holds_payment);
-        let amount = match (self.filter.amount_limit, self.amount_used) {
-            (Some(limit), Some(Ok(used))) => {
-                Some(u128::from(limit).saturating_sub(used.saturating_add(payment.map_or(0, u128::from))))
-            }
-            _ => None,
+        let (amount, count) = payment.filter(|_| self.holds_payment).map_or((0, 0), |amount| (amount, 1));
+        let left = |limit: u64, used: u128| {
+            u64::try_from(used.saturating_add(u128::from(amount))).map_or(0, |used| limit.saturating_sub(used))
         };
-        let quantity = self
-            .filter
-            .quantity_limit
-            .map(|limit| limit.saturating_sub(self.quantity_used.saturating_add(u64::from(payment.is_some()))));
-        Headroom { amount, quantity }
+        Headroom {
+            amount: match (self.filter.amount_limit, self.amount_used()) {
+                (Some(limit), Some(Ok(used))) => Some(left(limit, used)),
+                _ => None,
+            },
+            quantity: (self.filter.quantity_limit)
+                .map(|limit| limit.saturating_sub(self.quantity_used.saturating_add(count))),
+        }
     }
 
     /// Whether an allowed payment of this amount reaches the share of a limit at which it is to be reported.
@@ -243,7 +287,7 @@ impl Gauge<'_> {
     pub fn warns(&self, amount: u64) -> bool {
         let Some(share) = self.filter.warn_at else { return false };
         let reached = |used: u128, limit: u128| used.saturating_mul(10_000) >= limit.saturating_mul(u128::from(share));
-        let by_amount = match (self.filter.amount_limit, self.amount_used) {
+        let by_amount = match (self.filter.amount_limit, self.amount_used()) {
             (Some(limit), Some(Ok(used))) => reached(used.saturating_add(u128::from(amount)), u128::from(limit)),
             _ => false,
         };
@@ -255,14 +299,16 @@ impl Gauge<'_> {
 /// The least headroom over the enforced filters, behind a payment where one is given.
 #[must_use]
 pub fn least_headroom(gauges: &[Gauge<'_>], payment: Option<u64>) -> Headroom {
-    let enforced = gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce);
-    enforced.map(|gauge| gauge.headroom(payment)).fold(Headroom::default(), |least, one| Headroom {
-        amount: least_of(least.amount, one.amount),
-        quantity: least_of(least.quantity, one.quantity),
-    })
+    let mut least = Headroom::default();
+    for gauge in gauges.iter().filter(|gauge| gauge.filter.mode == Mode::Enforce) {
+        let one = gauge.headroom(payment);
+        least.amount = least_of(least.amount, one.amount);
+        least.quantity = least_of(least.quantity, one.quantity);
+    }
+    least
 }
 
-fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+fn least_of(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -271,17 +317,20 @@ fn least_of<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
 
 /// What the enforced filters refuse, in the order of precedence; the same code once for each filter.
 #[must_use]
+#[inline]
 pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
+    // Most payments pass.
+    if gauges.iter().any(|gauge| gauge.denies(amount)) { refusals(gauges, amount) } else { SmallVec::new() }
+}
+
+#[cold]
+fn refusals(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
-    let refuse = |gauge: &&Gauge<'_>| gauge.filter.mode == Mode::Enforce && gauge.refuses(amount);
-    if !gauges.iter().any(|gauge| refuse(&gauge)) {
-        return found;
-    }
-    for (place, gauge) in gauges.iter().enumerate().filter(|(_, gauge)| refuse(gauge)) {
+    for (place, gauge) in gauges.iter().enumerate().filter(|(_, gauge)| gauge.denies(amount)) {
         for violation in gauge.violations(amount) {
             // A calendar filter that is read over two ranges still refuses under each code once. Two filters may have one
             // name: the level's and the customer's own.
-            let same = |other: &&Gauge<'_>| std::ptr::eq(other.filter, gauge.filter) && refuse(other);
+            let same = |other: &&Gauge<'_>| std::ptr::eq(other.filter, gauge.filter) && other.denies(amount);
             let known = |other: &Gauge<'_>| other.violations(amount).any(|known| known.code == violation.code);
             if !gauges[..place].iter().filter(same).any(known) {
                 found.push(violation);
@@ -306,6 +355,7 @@ impl WindowClass {
 }
 
 /// The names of the filters that an allowed payment is to be reported for.
+#[inline]
 pub fn warnings(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Name; 2]> {
     let mut names: SmallVec<[Name; 2]> = SmallVec::new();
     for gauge in gauges.iter().filter(|gauge| gauge.warns(amount)) {

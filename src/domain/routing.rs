@@ -42,6 +42,8 @@ pub struct Routed<'a> {
     pub method: Option<Name>,
     /// What makes a weighted order the same for a retry.
     pub transaction_id: &'a str,
+    /// Whether anybody asks which gates are left out.
+    pub explain: bool,
 }
 
 /// The gates in their order, and those left out.
@@ -49,8 +51,8 @@ pub struct Routed<'a> {
 pub struct Gates {
     /// Eligible, best first.
     pub ordered: SmallVec<[Name; 4]>,
-    /// Left out, in the order of the list.
-    pub skipped: SmallVec<[(Name, SkipReason); 4]>,
+    /// Left out, in the order of the list, where anybody asks.
+    pub skipped: Vec<(Name, SkipReason)>,
 }
 
 /// The key of the weighted order: SipHash-2-4 with these two words, over the merchant, a zero byte and the
@@ -77,7 +79,8 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
             let Some(gate) = merchant.gates.get(*place).filter(|_| !list[..at].contains(item)) else { continue };
             match skip_reason(gate, payment) {
                 None => gates.ordered.push(gate.id),
-                Some(reason) => gates.skipped.push((gate.id, reason)),
+                Some(reason) if payment.explain => gates.skipped.push((gate.id, reason)),
+                Some(_) => {}
             }
         }
         return gates;
@@ -102,7 +105,8 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
             let Some(gate) = merchant.gates.get(place) else { continue };
             match skip_reason(gate, payment) {
                 None => eligible.push(place),
-                Some(reason) => gates.skipped.push((gate.id, reason)),
+                Some(reason) if payment.explain => gates.skipped.push((gate.id, reason)),
+                Some(_) => {}
             }
         }
         if eligible.is_empty() {

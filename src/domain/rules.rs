@@ -247,6 +247,7 @@ impl Merchant {
 
     /// The level of this key, whatever its status.
     #[must_use]
+    #[inline]
     pub fn level(&self, direction: Direction, currency: Currency, name: Name) -> Option<&Level> {
         self.level_places.get(&(direction, currency, name)).and_then(|&place| self.levels.get(place))
     }

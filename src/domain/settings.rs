@@ -70,40 +70,32 @@ pub struct Effective<'a> {
 impl<'a> Layers<'a> {
     /// The settings in force for a method; `None` where the endpoint does not offer it.
     #[must_use]
+    #[inline]
     pub fn method(&self, method: Name) -> Option<Effective<'a>> {
-        let of = |settings: &'a [MethodSetting]| settings.iter().find(|setting| setting.method == method).map(Say::of);
-        let endpoint = self.endpoint.methods.iter().find(|setting| setting.method == method)?;
-        let level = self.level.and_then(|level| of(&level.methods));
-        let customer =
-            self.individual.and_then(|own| own.methods.iter().find(|own| own.method == method)).map(Say::own);
-        let base = Say::of(endpoint);
-        let layers = [(customer, Layer::Customer), (level, Layer::Level), (Some(base), Layer::Endpoint)];
-        let layered = |field: fn(&Say<'_>) -> Option<u64>| {
-            layers.iter().find_map(|(say, layer)| Some((field(say.as_ref()?)?, *layer)))
-        };
-        let (mut min, mut max) = (layered(|s| s.min), layered(|s| s.max));
+        let of = |settings: &'a [MethodSetting]| settings.iter().find(|setting| setting.method == method);
+        let endpoint = of(&self.endpoint.methods)?;
+        let mut effective = Effective::at(endpoint);
+        if let Some(setting) = self.level.and_then(|level| of(&level.methods)) {
+            effective.lay(&Say::of(setting), Layer::Level);
+        }
         if let Some(individual) = self.individual {
+            if let Some(own) = individual.methods.iter().find(|own| own.method == method) {
+                effective.lay(&Say::own(own), Layer::Customer);
+            }
             // The customer's own value for the method and the one for all methods stand in one layer: the tighter
             // of the two holds.
             let own =
                 |value: Option<(u64, Layer)>| value.filter(|(_, layer)| *layer == Layer::Customer).map(|(v, _)| v);
             if let Some(global) = individual.global_min {
-                min = Some((own(min).map_or(global, |v| v.max(global)), Layer::Customer));
+                effective.min = Some((own(effective.min).map_or(global, |v| v.max(global)), Layer::Customer));
+                effective.edited = true;
             }
             if let Some(global) = individual.global_max {
-                max = Some((own(max).map_or(global, |v| v.min(global)), Layer::Customer));
+                effective.max = Some((own(effective.max).map_or(global, |v| v.min(global)), Layer::Customer));
+                effective.edited = true;
             }
         }
-        let globally = self.individual.is_some_and(|i| i.global_min.is_some() || i.global_max.is_some());
-        let over = || [customer, level].into_iter().flatten();
-        Some(Effective {
-            show_in_form: over().chain([base]).find_map(|say| say.shown).unwrap_or(true),
-            min,
-            max,
-            own_gates: over().find_map(|say| say.gates),
-            endpoint_gates: endpoint.gates.as_deref(),
-            edited: globally || over().any(|say| !say.is_silent()),
-        })
+        Some(effective)
     }
 
     /// The gate list and its order for a payment by this method, or by none in particular.
@@ -118,8 +110,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// What one layer says of a method.
-#[derive(Clone, Copy)]
+/// What a layer above the endpoint says of a method.
 struct Say<'a> {
     shown: Option<bool>,
     min: Option<u64>,
@@ -137,13 +128,31 @@ impl<'a> Say<'a> {
         let gates = own.gates.as_deref().map(GateList::Ids);
         Self { shown: own.show_in_form, min: own.min_amount, max: own.max_amount, gates }
     }
-
-    fn is_silent(&self) -> bool {
-        self.shown.is_none() && self.min.is_none() && self.max.is_none() && self.gates.is_none()
-    }
 }
 
-impl Effective<'_> {
+impl<'a> Effective<'a> {
+    /// What the endpoint says alone.
+    fn at(endpoint: &'a MethodSetting) -> Self {
+        Self {
+            show_in_form: endpoint.show_in_form.unwrap_or(true),
+            min: endpoint.min_amount.map(|min| (min, Layer::Endpoint)),
+            max: endpoint.max_amount.map(|max| (max, Layer::Endpoint)),
+            own_gates: None,
+            endpoint_gates: endpoint.gates.as_deref(),
+            edited: false,
+        }
+    }
+
+    /// Lays a stronger layer over what there is, field by field.
+    fn lay(&mut self, say: &Say<'a>, layer: Layer) {
+        let of_layer = |value: u64| (value, layer);
+        self.show_in_form = say.shown.unwrap_or(self.show_in_form);
+        self.min = say.min.map(of_layer).or(self.min);
+        self.max = say.max.map(of_layer).or(self.max);
+        self.own_gates = say.gates.or(self.own_gates);
+        self.edited |= say.shown.is_some() || say.min.is_some() || say.max.is_some() || say.gates.is_some();
+    }
+
     /// Whether a payment may use the method.
     #[must_use]
     pub fn may_pay(&self, hidden: HiddenMethods) -> bool {

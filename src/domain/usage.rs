@@ -6,6 +6,7 @@
 //! new filter, another time zone or a question about another instant are answered from the same entries.
 
 use super::{calendar::Range, money::Currency, name::Name, rules::Direction, time::Millis};
+use prefetch_index::prefetch_index;
 
 /// The most entries of one chunk.
 pub const CHUNK: usize = 64;
@@ -184,13 +185,10 @@ impl Book {
     }
 
     /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_near(&self) -> u64 {
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        prefetch_index(&self.last.entries, self.last.entries.len());
         self.total.gross_count ^ self.last.last_at.cast_unsigned()
-    }
-
-    /// See [`super::customer::Customer::touch`].
-    pub(super) fn touch_far(&self) -> u64 {
-        self.last.entries.last().map_or(0, |entry| entry.is.gross)
     }
 
     /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning also holds
@@ -203,6 +201,12 @@ impl Book {
         if is_from_the_first && self.last.last_at < range.to {
             return self.total.view(subtract_cancels);
         }
+        self.used_between(range, is_from_the_first, subtract_cancels)
+    }
+
+    /// [`Book::used`] of a range that does not hold all that there is. Apart, so that the other needs no room for it.
+    #[inline(never)]
+    fn used_between(&self, range: Range, is_from_the_first: bool, subtract_cancels: bool) -> (u128, u64) {
         let (amount, quantity) = self.before(range.to).view(subtract_cancels);
         if is_from_the_first {
             return (amount, quantity);
@@ -269,11 +273,17 @@ impl Book {
     }
 
     /// Sets what the transaction in this slot contributes at its own time; nothing at all takes its entry away.
+    #[inline]
     pub fn set(&mut self, at: Millis, slot: u32, is: Contribution) {
         // Most transactions come behind all others, and then no other entry is looked at.
         if at.0 > self.last.last_at && self.last.entries.len() < CHUNK {
-            return self.append(at, slot, is);
+            self.append(at, slot, is);
+        } else {
+            self.set_anywhere(at, slot, is);
         }
+    }
+
+    fn set_anywhere(&mut self, at: Millis, slot: u32, is: Contribution) {
         let key = (at.0, slot);
         let starts_before = |chunk: &Chunk| chunk.entries.first().is_none_or(|first| first.key() <= key);
         let place = if starts_before(&self.last) {
@@ -312,6 +322,7 @@ impl Book {
     }
 
     /// Adds an entry behind all others to a last chunk that has room.
+    #[inline]
     fn append(&mut self, at: Millis, slot: u32, is: Contribution) {
         if is == Contribution::NONE {
             return;

@@ -35,7 +35,7 @@ impl Desk {
         let only = payment.method.take();
         let now = self.clock.now(payment.occurred_at)?;
         let form = self.ledger.ask(&rules, &payment, now, None, |customer, decision, resolution, now| {
-            let layers = layers(&payment, customer, decision.level);
+            let layers = layers(&payment, customer.map(|customer| &**customer), decision.level);
             let blocked = decision.violations.iter().any(|violation| violation.code == Code::CustomerBlocked);
             let answer = Answer::checked(&payment, decision, customer, resolution, now);
             let methods =
@@ -63,7 +63,7 @@ impl Desk {
         only: Option<Name>,
     ) -> Vec<MethodOut> {
         let units = rules.currencies.units(payment.currency);
-        let show = |value: u128| Shows(Minor { value, units });
+        let show = |value: u64| Shows(Minor { value: u128::from(value), units });
         let offered = payment.endpoint.methods.iter().map(|setting| setting.method);
         let mut methods = Vec::new();
         for method in offered.filter(|method| only.is_none_or(|only| only == *method)) {
@@ -76,6 +76,7 @@ impl Desk {
                 amount: None,
                 method: Some(method),
                 transaction_id: &payment.transaction_id,
+                explain: false,
             };
             let gates = route(payment.merchant, &list.of(payment.merchant), routing, &routed).ordered;
             // A method that no gate takes would be denied, whatever the amount.
@@ -83,10 +84,10 @@ impl Desk {
                 continue;
             }
             let room = if headroom.quantity == Some(0) { Some(0) } else { headroom.amount };
-            let max = effective.max.map(|(value, _)| u128::from(value));
+            let max = effective.max.map(|(value, _)| value);
             methods.push(MethodOut {
                 method: method.as_str(),
-                min: effective.min.map(|(value, _)| show(u128::from(value))),
+                min: effective.min.map(|(value, _)| show(value)),
                 max: max.into_iter().chain(room).min().map(show),
                 gates: gates.iter().map(|gate| gate.as_str()).collect(),
                 edited: effective.edited,

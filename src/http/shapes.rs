@@ -98,7 +98,7 @@ impl RemainingOut {
     pub(crate) fn of(headroom: &Headroom, currency: Currency, rules: &Rules) -> Self {
         let units = rules.currencies.units(currency);
         Self {
-            amount: headroom.amount.map(|value| Shows(Minor { value, units })),
+            amount: headroom.amount.map(|value| Shows(Minor { value: u128::from(value), units })),
             quantity: headroom.quantity,
             currency: Shows(currency),
         }

@@ -59,7 +59,7 @@ fn reserve(ledger: &Ledger, rules: &Rules, id: &str, who: &str, cents: u64) -> b
     ledger.reserve(rules, &payment, None, NOW).unwrap().violations.is_empty()
 }
 
-fn transition(ledger: &Ledger, rules: &Rules, id: &str, operation: &Operation) -> Result<Option<u128>, Refusal> {
+fn transition(ledger: &Ledger, rules: &Rules, id: &str, operation: &Operation) -> Result<Option<u64>, Refusal> {
     let says = Says::default();
     let step = Step { merchant: "m", transaction_id: id, operation, occurred_at: None, says, in_stream: false };
     ledger.transition(rules, &step, None, NOW).map(|moved| moved.headroom.amount)
@@ -133,7 +133,7 @@ proptest! {
                     let left = transition(&ledger, &rules, &format!("t{place}"), &operation).unwrap();
                     (paid[place].waits, paid[place].counts) = (false, what == 7);
                     let (amount, _) = used(&paid, &heads, heads[paid[place].who]);
-                    prop_assert_eq!(left, Some(u128::from(40_u64.saturating_sub(amount))), "what is left is left of the union");
+                    prop_assert_eq!(left, Some(40_u64.saturating_sub(amount)), "what is left is left of the union");
                 }
             }
             for (who, id) in ids.iter().enumerate() {
