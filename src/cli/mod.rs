@@ -103,7 +103,9 @@ pub fn run() -> ExitCode {
         Command::Export(options) => table::export(&options),
         Command::Mock(options) => table::mock(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut script);
+            say!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -113,14 +115,11 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// What a command says to whoever called it.
+/// What a command says to whoever called it. What it does is done all the same where nobody listens any more.
 macro_rules! say {
-    ($($words:tt)*) => {{
-        #[allow(clippy::print_stdout, reason = "this is a command's own output")]
-        {
-            println!($($words)*);
-        }
-    }};
+    ($($words:tt)*) => {
+        let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*)));
+    };
 }
 use say;
 

@@ -35,7 +35,7 @@ pub(super) fn reload(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Posts to the daemon and prints what it says; fails where it refuses.
 fn tell(options: &Options, path: &str) -> anyhow::Result<ExitCode> {
-    send(&options.url, options.token_file.as_deref(), path, io::empty())
+    Ok(call(&options.url, options.token_file.as_deref(), path, io::empty())?.say())
 }
 
 /// What a daemon has said.
@@ -72,16 +72,6 @@ impl Answer {
         eprintln!("levelgate: {} refused: {}", self.url, self.body);
         ExitCode::FAILURE
     }
-}
-
-/// Posts a body to a daemon and prints what it says; fails where it refuses.
-pub(super) fn send(
-    url: &str,
-    token_file: Option<&Path>,
-    path: &str,
-    body: impl Read + 'static,
-) -> anyhow::Result<ExitCode> {
-    Ok(call(url, token_file, path, body)?.say())
 }
 
 /// Posts a body to a daemon.

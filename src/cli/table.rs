@@ -144,11 +144,7 @@ pub(super) fn import(options: &Import) -> anyhow::Result<ExitCode> {
         tries += 1;
         match answer {
             Ok(answer) if !answer.asks_again() || tries == TRIES => {
-                return Ok(match answer.read::<Imported, Refused>() {
-                    Some(Ok(imported)) => told(&imported),
-                    Some(Err(Refused { detail, bad_rows })) => refused(&detail, &bad_rows),
-                    None => answer.say(),
-                });
+                return Ok(answered(&answer));
             }
             Err(error) if tries == TRIES || !remote::may_pass(&error) => return Err(error),
             Ok(_) => eprintln!("job {id} was interrupted; it is taken up again"),
@@ -241,6 +237,15 @@ struct Refused {
     bad_rows: Vec<table::BadRow>,
 }
 
+/// Prints what a daemon has made of a table.
+fn answered(answer: &remote::Answer) -> ExitCode {
+    match answer.read::<Imported, Refused>() {
+        Some(Ok(imported)) => told(&imported),
+        Some(Err(Refused { detail, bad_rows })) => refused(&detail, &bad_rows),
+        None => answer.say(),
+    }
+}
+
 /// Prints why a table was not taken.
 fn refused(detail: &str, bad_rows: &[table::BadRow]) -> ExitCode {
     say_rows(bad_rows);
@@ -319,7 +324,8 @@ pub(super) fn mock(options: &MockOptions) -> anyhow::Result<ExitCode> {
     if let Some(url) = &options.place.url {
         let path = format!("/v1/merchants/{}/customers/mock", options.place.merchant()?);
         let body = format!("{{\"count\": {}, \"seed\": {}}}", options.count, options.seed);
-        return remote::send(url, options.place.token_file.as_deref(), &path, io::Cursor::new(body));
+        let token = options.place.token_file.as_deref();
+        return Ok(answered(&remote::call(url, token, &path, io::Cursor::new(body))?));
     }
     offline(&options.place, |into, _| {
         let rows = Mock::new(options.count, options.seed, crate::http::levels_of(into.merchant));

@@ -397,6 +397,16 @@ pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Ended {
     Ended { code: status.code(), text }
 }
 
+/// Runs a command whose output nobody reads, as `levelgate ... | head` may; returns its exit status.
+pub(crate) fn run_unheard(folder: &Folder, arguments: &[&str]) -> Option<i32> {
+    let (heard, said) = std::io::pipe().expect("a pipe");
+    drop(heard);
+    let mut command = program();
+    command.args(arguments).current_dir(folder.path()).stdout(said).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    wait(&mut child).and_then(|status| status.code())
+}
+
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
