@@ -179,7 +179,8 @@ impl Problem {
     /// A configuration that cannot be applied; nothing was changed.
     #[must_use]
     pub fn bad_configuration(problems: Vec<String>) -> Self {
-        let detail = format!("{} problems; the configuration in force stays", problems.len());
+        let plural = if problems.len() == 1 { "" } else { "s" };
+        let detail = format!("{} problem{plural}; the configuration in force stays", problems.len());
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration_invalid", detail);
         problem.problems = problems;
         problem
