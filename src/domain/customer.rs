@@ -132,8 +132,8 @@ impl Customer {
 
     /// Reads a little of everything that a payment is about to read. What is not in the processor's cache then comes side
     /// by side and not one after another, each when it is needed: of a payment of one customer among millions this takes
-    /// away a third of its time. The ends of the lists to which a payment adds are not touched: whoever only adds to a
-    /// list reads nothing of it, and what is written is not waited for.
+    /// away a third of its time. The ends of the lists to which a payment adds are asked for and not waited for: they
+    /// come while it is decided.
     pub fn touch(&self) {
         let paying = match &self.0 {
             Kept::Idle(head) => {
