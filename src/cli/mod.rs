@@ -13,7 +13,11 @@ mod table;
 mod traffic;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 /// An in-memory limits and routing daemon for payment gateways.
 #[derive(Debug, Parser)]
@@ -105,8 +109,12 @@ pub fn run() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut script);
-            say!("{}", String::from_utf8_lossy(&script).trim_end());
-            Ok(ExitCode::SUCCESS)
+            // Whoever reads no further has enough; a disk that is full has half a script.
+            let mut out = std::io::stdout();
+            match out.write_all(&script).and_then(|()| out.flush()) {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+                _ => Ok(ExitCode::SUCCESS),
+            }
         }
     };
     done.unwrap_or_else(|error| {

@@ -223,6 +223,7 @@ impl Briefs {
     /// See [`super::customer::Customer::touch`].
     #[inline]
     pub(super) fn touch(&self) -> u64 {
+        // A brief may begin in one line of the cache and end in the next.
         prefetch_index(&self.newest, self.newest.len());
         prefetch_index(&self.newest, self.newest.len() + 1);
         self.newest.len() as u64 ^ u64::from(self.past.is_some())

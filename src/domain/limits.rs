@@ -55,6 +55,17 @@ impl<'a> Books<'a> {
     pub fn iter(self) -> impl Iterator<Item = &'a Book> {
         self.own.iter().chain(self.others.iter().copied().flatten())
     }
+
+    /// [`Books::iter`], for where every payment comes by for every filter: hardly anybody has a second list.
+    #[inline]
+    fn each(self, mut read: impl FnMut(&'a Book)) {
+        let (mut list, mut others) = (self.own, self.others);
+        loop {
+            list.iter().for_each(&mut read);
+            let [next, rest @ ..] = others else { break };
+            (list, others) = (next, rest);
+        }
+    }
 }
 
 /// A customer's own limits and exchange rates.
@@ -173,20 +184,17 @@ impl<'a> Measure<'a> {
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
         let is_asked = filter.amount_limit.is_some() || every_amount;
         let (mut quantity_used, mut used, mut has_foreign) = (0_u64, 0_u128, false);
-        // Every payment comes here for every filter, and hardly anybody has a second list of books.
-        let (mut books, mut others) = (self.books.own, self.books.others);
-        loop {
-            for book in books.iter().filter(|book| self.counts(filter, &book.key)) {
-                let (amount, quantity) = book.used(range, filter.subtract_cancels);
-                quantity_used += quantity;
-                match book.key.currency == self.currency {
-                    true => used += amount,
-                    false => has_foreign = true,
-                }
+        self.books.each(|book| {
+            if !self.counts(filter, &book.key) {
+                return;
             }
-            let [next, rest @ ..] = others else { break };
-            (books, others) = (next, rest);
-        }
+            let (amount, quantity) = book.used(range, filter.subtract_cancels);
+            quantity_used += quantity;
+            match book.key.currency == self.currency {
+                true => used += amount,
+                false => has_foreign = true,
+            }
+        });
         // What lies in the level's own currency needs no rate, and most often nothing else is there.
         let mut missing = None;
         if is_asked && has_foreign {
@@ -272,14 +280,12 @@ impl Gauge<'_> {
         let left = |limit: u64, used: u128| {
             u64::try_from(used.saturating_add(u128::from(amount))).map_or(0, |used| limit.saturating_sub(used))
         };
-        Headroom {
-            amount: match (self.filter.amount_limit, self.amount_used()) {
-                (Some(limit), Some(Ok(used))) => Some(left(limit, used)),
-                _ => None,
-            },
-            quantity: (self.filter.quantity_limit)
-                .map(|limit| limit.saturating_sub(self.quantity_used.saturating_add(count))),
-        }
+        let amount = match (self.filter.amount_limit, self.amount_used()) {
+            (Some(limit), Some(Ok(used))) => Some(left(limit, used)),
+            _ => None,
+        };
+        let counted = self.quantity_used.saturating_add(count);
+        Headroom { amount, quantity: self.filter.quantity_limit.map(|limit| limit.saturating_sub(counted)) }
     }
 
     /// Whether an allowed payment of this amount reaches the share of a limit at which it is to be reported.

@@ -77,10 +77,8 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
         for (at, item) in list.iter().enumerate() {
             let GateItem::Gate(place) = item else { continue };
             let Some(gate) = merchant.gates.get(*place).filter(|_| !list[..at].contains(item)) else { continue };
-            match skip_reason(gate, payment) {
-                None => gates.ordered.push(gate.id),
-                Some(reason) if payment.explain => gates.skipped.push((gate.id, reason)),
-                Some(_) => {}
+            if takes(gate, payment, &mut gates.skipped) {
+                gates.ordered.push(gate.id);
             }
         }
         return gates;
@@ -103,10 +101,8 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
             }
             seen.push(place);
             let Some(gate) = merchant.gates.get(place) else { continue };
-            match skip_reason(gate, payment) {
-                None => eligible.push(place),
-                Some(reason) if payment.explain => gates.skipped.push((gate.id, reason)),
-                Some(_) => {}
+            if takes(gate, payment, &mut gates.skipped) {
+                eligible.push(place);
             }
         }
         if eligible.is_empty() {
@@ -128,6 +124,15 @@ pub fn route(merchant: &Merchant, list: &[GateItem], routing: Routing, payment: 
     let names = ordered.into_iter().flatten().filter_map(|place| merchant.gates.get(place)).map(|gate| gate.id);
     gates.ordered.extend(names);
     gates
+}
+
+/// Whether a gate takes the payment; where anybody asks, why not is noted.
+fn takes(gate: &Gate, payment: &Routed<'_>, skipped: &mut Vec<(Name, SkipReason)>) -> bool {
+    let reason = skip_reason(gate, payment);
+    if let Some(reason) = reason.filter(|_| payment.explain) {
+        skipped.push((gate.id, reason));
+    }
+    reason.is_none()
 }
 
 fn skip_reason(gate: &Gate, payment: &Routed<'_>) -> Option<SkipReason> {

@@ -387,24 +387,27 @@ pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Ended {
         .expect("the program starts");
     let out = drain(child.stdout.take().expect("standard output is piped"));
     let err = drain(child.stderr.take().expect("standard error is piped"));
-    let status = wait(&mut child);
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
+    let status = wait_or_kill(&mut child);
     let text = out.join().unwrap() + &err.join().unwrap();
     let status = status.unwrap_or_else(|| panic!("`levelgate {}` does not end:\n{text}", arguments.join(" ")));
     Ended { code: status.code(), text }
 }
 
-/// Runs a command whose output nobody reads, as `levelgate ... | head` may; returns its exit status.
-pub(crate) fn run_unheard(folder: &Folder, arguments: &[&str]) -> Option<i32> {
-    let (heard, said) = std::io::pipe().expect("a pipe");
-    drop(heard);
+/// Runs a command that prints into this; returns its exit status.
+pub(crate) fn run_into(folder: &Folder, arguments: &[&str], output: impl Into<Stdio>) -> Option<i32> {
     let mut command = program();
-    command.args(arguments).current_dir(folder.path()).stdout(said).stderr(Stdio::null());
+    command.args(arguments).current_dir(folder.path()).stdout(output).stderr(Stdio::null());
     let mut child = command.spawn().expect("the program starts");
-    wait(&mut child).and_then(|status| status.code())
+    wait_or_kill(&mut child).and_then(|status| status.code())
+}
+
+fn wait_or_kill(child: &mut Child) -> Option<ExitStatus> {
+    let status = wait(child);
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    status
 }
 
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {

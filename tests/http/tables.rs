@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Folder, Settings, run, run_unheard};
+use crate::harness::{Daemon, Folder, Settings, run, run_into};
 use crate::raw;
 use crate::shop::{CRM, acme, filter, level, pay, with};
 
@@ -246,9 +246,16 @@ fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() 
     let made = to(&folder, &["mock", "--count", "50", "--seed", "3"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     assert!(made.text.contains("50 created"), "{made:?}");
-    // What is done is done where nobody listens any more.
-    assert_eq!(run_unheard(&folder, &["mock", "--count", "50", "--seed", "3", "--config", &config]), Some(0));
-    assert_eq!(run_unheard(&folder, &["completions", "bash"]), Some(0));
+    // What is done is done where nobody listens any more, as behind `| head`. Half a script is none.
+    let nobody = || {
+        let (heard, said) = std::io::pipe().expect("a pipe");
+        drop(heard);
+        said
+    };
+    assert_eq!(run_into(&folder, &["mock", "--count", "50", "--seed", "3", "--config", &config], nobody()), Some(0));
+    assert_eq!(run_into(&folder, &["completions", "bash"], nobody()), Some(0));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+    assert_eq!(run_into(&folder, &["completions", "bash"], full), Some(1));
     let file = folder.beside("customers.csv").display().to_string();
     let written = to(&folder, &["export", "--out", &file]);
     assert_eq!(written.code, Some(0), "{written:?}");
