@@ -1,6 +1,7 @@
 //! A transaction in brief: what a decision needs of it, in a few words of memory. Its facts stand in the journal.
 
 use super::{
+    rules::Word,
     time::Millis,
     transaction::{Flag, Place, Status, Transaction},
     usage::{BookKey, Contribution},
@@ -27,6 +28,12 @@ impl Flags {
         Self(self.0 | (holds as u8) << flag as u8)
     }
 
+    /// With those of another set.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Of a transaction.
     #[must_use]
     pub fn of(flags: &[Flag]) -> Self {
@@ -40,13 +47,21 @@ impl Flags {
     }
 }
 
-/// What a transaction has come to by its facts. Whether a hold has run out is left to time.
+/// What a transaction has come to by its facts. Whether a hold has ended is left to time.
+///
+/// Invariant: something is held only while the status is [`Status::Reserved`] or [`Status::Approved`]; a reserved
+/// transaction that counts at all holds all that it contributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upshot {
-    /// The status while no hold runs out: never [`Status::Expired`].
+    /// The status until the hold ends: never [`Status::Expired`].
     pub status: Status,
-    /// What it contributes, for as long as a hold does not run out.
+    /// What it contributes until the hold ends.
     pub counts: Contribution,
+    /// Minor units that are held: the part of both amounts of `counts` that goes when the hold ends.
+    pub held: u64,
+    /// Whether approved money is left, net of cancels: an approved transaction without any is cancelled once its hold
+    /// has ended.
+    pub counts_after_hold: bool,
     /// When the hold ends; `None`: never.
     pub hold_until: Option<Millis>,
     /// What a reader should notice.
@@ -54,33 +69,106 @@ pub struct Upshot {
 }
 
 impl Upshot {
-    /// Of a transaction that is somebody else's by now: nothing waits, nothing counts.
-    pub const NONE: Self =
-        Self { status: Status::Cancelled, counts: Contribution::NONE, hold_until: None, flags: Flags::NONE };
+    /// Of a transaction that belongs to another customer: nothing waits, nothing counts.
+    pub const NONE: Self = Self {
+        status: Status::Cancelled,
+        counts: Contribution::NONE,
+        held: 0,
+        counts_after_hold: false,
+        hold_until: None,
+        flags: Flags::NONE,
+    };
 
     /// Of a transaction's facts.
     #[must_use]
     pub fn of(transaction: &Transaction) -> Self {
         let before_any_end = Millis(i64::MIN);
+        let totals = &transaction.totals;
+        let counts = transaction.contribution(before_any_end);
         Self {
             status: transaction.status(before_any_end),
-            counts: transaction.contribution(before_any_end),
+            counts,
+            held: transaction.held(before_any_end),
+            counts_after_hold: totals.approved > totals.cancelled,
             hold_until: transaction.hold_until,
-            flags: Flags::of(&transaction.flags()),
+            flags: transaction.flag_set(),
         }
+    }
+
+    /// Of what a record of a version says that did not know captures to follow: only what is reserved is held, and
+    /// what contributes an amount counts.
+    #[must_use]
+    pub fn of_version_1(
+        status: Status,
+        (gross, net): (u64, u64),
+        hold_until: Option<Millis>,
+        flags: Flags,
+    ) -> Self {
+        let counts = Contribution { gross, net, gross_counts: gross > 0, net_counts: net > 0 };
+        let held = if status == Status::Reserved { gross } else { 0 };
+        Self { status, counts, held, counts_after_hold: status == Status::Approved && net > 0, hold_until, flags }
+    }
+
+    fn hold_has_ended(&self, now: Millis) -> bool {
+        self.hold_until.is_some_and(|until| until <= now)
     }
 
     /// The status at an instant.
     #[must_use]
     pub fn status(&self, now: Millis) -> Status {
-        let has_run_out = self.status == Status::Reserved && self.hold_until.is_some_and(|until| until <= now);
-        if has_run_out { Status::Expired } else { self.status }
+        match self.status {
+            Status::Reserved if self.hold_has_ended(now) => Status::Expired,
+            Status::Approved if self.held > 0 && !self.counts_after_hold && self.hold_has_ended(now) => {
+                Status::Cancelled
+            }
+            status => status,
+        }
     }
 
     /// What it contributes at an instant.
     #[must_use]
     pub fn contribution(&self, now: Millis) -> Contribution {
-        if self.status(now) == Status::Expired { Contribution::NONE } else { self.counts }
+        if self.held == 0 || !self.hold_has_ended(now) {
+            return self.counts;
+        }
+        self.after_hold()
+    }
+
+    /// What it contributes once the hold has ended, whatever the time; a hold without an end goes on. What has left memory
+    /// counts so: no queue watches its hold.
+    #[must_use]
+    pub fn settled(&self) -> Contribution {
+        self.contribution(Millis(i64::MAX))
+    }
+
+    fn after_hold(&self) -> Contribution {
+        if self.status == Status::Reserved {
+            return Contribution::NONE;
+        }
+        Contribution {
+            gross: self.counts.gross.saturating_sub(self.held),
+            net: self.counts.net.saturating_sub(self.held),
+            gross_counts: self.counts.gross_counts,
+            net_counts: self.counts.gross_counts && self.counts_after_hold,
+        }
+    }
+
+    /// The end of the hold, where one is open at an instant.
+    #[must_use]
+    pub fn expires_at(&self, now: Millis) -> Option<Millis> {
+        self.hold_until.filter(|_| self.is_held(now))
+    }
+
+    /// Minor units that are held at an instant.
+    #[must_use]
+    pub fn held(&self, now: Millis) -> u64 {
+        if self.hold_has_ended(now) { 0 } else { self.held }
+    }
+
+    /// Whether something of it waits for the end of the hold or for facts at an instant.
+    #[must_use]
+    pub fn is_held(&self, now: Millis) -> bool {
+        (self.status == Status::Reserved || self.held > 0) && !self.hold_has_ended(now)
     }
 }
 
@@ -91,17 +179,23 @@ pub struct Brief {
     pub at: Millis,
     /// When the hold ends; [`i64::MAX`]: never.
     hold_until: i64,
-    /// What it contributes unless its hold has run out.
-    counts: Contribution,
+    gross: u64,
+    net: u64,
+    held: u64,
     /// Where the last record about it lies.
     pub place: Place,
     /// A digest of its id, by which indexes know it.
     pub key: u64,
-    /// Which of the customer's books it belongs to; `None`: the rules were bypassed.
-    pub book: Option<u16>,
+    /// Which of the customer's books it belongs to; [`NO_BOOK`]: the rules were bypassed.
+    book: u16,
     status: Status,
     flags: Flags,
+    gross_counts: bool,
+    net_counts: bool,
+    counts_after_hold: bool,
 }
+
+const NO_BOOK: u16 = u16::MAX;
 
 impl Brief {
     /// In brief.
@@ -110,12 +204,17 @@ impl Brief {
         let mut brief = Self {
             at,
             hold_until: NEVER,
-            counts: Contribution::NONE,
+            gross: 0,
+            net: 0,
+            held: 0,
             place,
             key,
-            book,
+            book: book.unwrap_or(NO_BOOK),
             status: upshot.status,
             flags: upshot.flags,
+            gross_counts: false,
+            net_counts: false,
+            counts_after_hold: false,
         };
         brief.become_of(place, upshot);
         brief
@@ -123,17 +222,44 @@ impl Brief {
 
     /// A fact has changed it.
     pub fn become_of(&mut self, place: Place, upshot: &Upshot) {
+        let Contribution { gross, net, gross_counts, net_counts } = upshot.counts;
+        (self.gross, self.net, self.held) = (gross, net, upshot.held);
+        (self.gross_counts, self.net_counts) = (gross_counts, net_counts);
+        self.counts_after_hold = upshot.counts_after_hold;
         self.hold_until = upshot.hold_until.map_or(NEVER, |until| until.0);
-        self.counts = upshot.counts;
         self.status = upshot.status;
         self.flags = upshot.flags;
         self.place = place;
     }
 
+    /// Which of the customer's books it belongs to; `None`: the rules were bypassed.
+    #[must_use]
+    pub fn book(&self) -> Option<u16> {
+        (self.book != NO_BOOK).then_some(self.book)
+    }
+
+    /// Another of the customer's books counts it from now on.
+    pub(super) fn move_to_book(&mut self, book: u16) {
+        self.book = book;
+    }
+
     /// What it has come to.
     #[must_use]
+    #[inline]
     pub fn upshot(&self) -> Upshot {
-        Upshot { status: self.status, counts: self.counts, hold_until: self.hold_until(), flags: self.flags }
+        Upshot {
+            status: self.status,
+            counts: Contribution {
+                gross: self.gross,
+                net: self.net,
+                gross_counts: self.gross_counts,
+                net_counts: self.net_counts,
+            },
+            held: self.held,
+            counts_after_hold: self.counts_after_hold,
+            hold_until: self.hold_until(),
+            flags: self.flags,
+        }
     }
 
     /// When the hold ends; `None`: never.
@@ -151,19 +277,27 @@ impl Brief {
     /// The status at an instant.
     #[must_use]
     pub fn status(&self, now: Millis) -> Status {
-        if self.status == Status::Reserved && self.hold_until <= now.0 { Status::Expired } else { self.status }
+        self.upshot().status(now)
     }
 
     /// What it contributes at an instant.
     #[must_use]
+    #[inline]
     pub fn contribution(&self, now: Millis) -> Contribution {
-        if self.status(now) == Status::Expired { Contribution::NONE } else { self.counts }
+        self.upshot().contribution(now)
     }
 
     /// The end of the hold, where it is open and will end.
     #[must_use]
+    #[inline]
     pub fn held_until(&self, now: Millis) -> Option<Millis> {
-        self.hold_until().filter(|_| self.status(now) == Status::Reserved)
+        self.upshot().expires_at(now)
+    }
+
+    /// Whether something of it waits for the end of the hold or for facts at an instant.
+    #[must_use]
+    pub fn is_held(&self, now: Millis) -> bool {
+        self.upshot().is_held(now)
     }
 }
 
@@ -356,6 +490,8 @@ pub struct Left {
     pub key: u64,
     /// The book that it counts in; `None`: the rules were bypassed.
     pub book: Option<BookKey>,
+    /// Its own time; `None`: the record is of a version that did not keep it.
+    pub at: Option<Millis>,
     /// What it contributed before the fact.
     pub was: Contribution,
 }
@@ -367,8 +503,5 @@ pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
     if flags == Flags::NONE {
         return SmallVec::new();
     }
-    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier]
-        .into_iter()
-        .filter(|flag| flags.contains(*flag))
-        .collect()
+    Flag::WORDS.iter().map(|(_, flag)| *flag).filter(|flag| flags.contains(*flag)).collect()
 }

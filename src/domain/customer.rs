@@ -213,17 +213,21 @@ impl Customer {
             // It counts for what it counted for.
             Event::Carried { slot, upshot, .. } => self.become_of(recorded, *slot, upshot),
             Event::Happened { slot, noted, upshot, left, .. } => {
-                let extends = matches!(noted.fact, super::transaction::Fact::Extended { .. });
+                // A hold begins or gets another end; one that goes on unchanged is in the queue already.
+                let holds = matches!(
+                    noted.fact,
+                    super::transaction::Fact::Extended { .. } | super::transaction::Fact::Asked { .. }
+                );
                 let paying = self.paying();
                 match (paying.briefs.get_mut(*slot), left) {
                     (Some(brief), _) => brief.become_of(recorded.place, upshot),
                     (None, Some(Left { book: Some(book), was, .. })) => {
                         let book = paying.book(*book);
-                        paying.books[usize::from(book)].adjust_left(*was, upshot.contribution(noted.at));
+                        paying.books[usize::from(book)].adjust_left(*was, upshot.settled());
                     }
                     (None, _) => {}
                 }
-                if extends {
+                if holds {
                     paying.hold(*slot, noted.at);
                 }
                 paying.count(*slot, noted.at);
@@ -247,7 +251,8 @@ impl Customer {
     fn take<Text>(&mut self, recorded: Recorded, slot: u32, opening: &Opening<Text>, upshot: &Upshot, now: Millis) {
         let paying = self.paying();
         let (direction, currency) = (opening.content.direction, opening.content.currency);
-        let book = opening.level.map(|level| paying.book(BookKey { direction, currency, level }));
+        let key = BookKey { direction, currency, level: opening.level };
+        let book = opening.counts().then(|| paying.book(key));
         let brief = Brief::new(opening.at, book, recorded.key, recorded.place, upshot);
         match paying.briefs.get_mut(slot) {
             Some(known) => *known = brief,
@@ -298,7 +303,7 @@ impl Customer {
     pub fn retire(&mut self, before: Millis, at_most: usize, may: impl Fn(&Brief) -> bool) -> Vec<(u32, Brief)> {
         let now = self.settled_at;
         let Kept::Paying(paying) = &mut self.0 else { return Vec::new() };
-        let waits = |brief: &Brief| brief.status(now) == super::transaction::Status::Reserved;
+        let waits = |brief: &Brief| brief.is_held(now);
         let mut gone = Vec::new();
         while gone.len() < at_most {
             // One that waits is kept aside, so that those behind it may go.
@@ -312,7 +317,7 @@ impl Customer {
             }
         }
         for (slot, brief) in &gone {
-            if let Some(book) = brief.book.and_then(|book| paying.books.get_mut(usize::from(book))) {
+            if let Some(book) = brief.book().and_then(|book| paying.books.get_mut(usize::from(book))) {
                 book.leave(brief.at, *slot, brief.contribution(now));
             }
         }
@@ -324,7 +329,7 @@ impl Customer {
     pub fn books_at(&self, instant: Millis) -> Vec<Book> {
         let mut books: Vec<Book> = self.books().iter().map(|book| Book::resumed(book.key, book.left())).collect();
         for (slot, brief) in self.briefs().starting_at(0) {
-            if let Some(book) = brief.book.and_then(|book| books.get_mut(usize::from(book))) {
+            if let Some(book) = brief.book().and_then(|book| books.get_mut(usize::from(book))) {
                 book.set(brief.at, slot, brief.contribution(instant));
             }
         }
@@ -372,7 +377,7 @@ impl Paying {
     }
 
     fn count_brief(&mut self, slot: u32, brief: &Brief, now: Millis) {
-        if let Some(book) = brief.book.and_then(|book| self.books.get_mut(usize::from(book))) {
+        if let Some(book) = brief.book().and_then(|book| self.books.get_mut(usize::from(book))) {
             book.set(brief.at, slot, brief.contribution(now));
         }
     }

@@ -17,10 +17,10 @@ use super::{
     refusal::Refusal,
     routing::{Gates, Routed, SkipReason, route},
     rules::{Direction, Filter, OperationMode, Rules},
-    settings::{Layer, Layers},
+    settings::{Bound, Layers},
     standing::CustomerStatus,
     time::Millis,
-    transaction::{Content, LevelSource, Opened, Opening, Resolution, Violation},
+    transaction::{Content, LevelSource, NamedPlaces, Opened, Opening, Resolution, Violation},
 };
 use smallvec::SmallVec;
 
@@ -64,15 +64,13 @@ impl Decision<'_> {
     }
 }
 
-/// One end of a range, minor units, and the layer that it comes from; `None`: open.
-pub type Bound = Option<(u64, Layer)>;
-
 /// Why a decision is what it is.
 #[derive(Debug, Clone, Default)]
 pub struct Explanation {
     /// Every filter that is not off, in the order of the level.
     pub limits: Vec<LimitExplained>,
-    /// The range of the method, minor units, with the layers that the bounds come from; `None`: no method, no range.
+    /// The range of the method, minor units, with the layers that the bounds come from. Without a method: from the lowest
+    /// minimum to the highest maximum of those that may pay. `None`: no method may pay.
     pub amount_range: Option<(Bound, Bound)>,
     /// Gates left out and why.
     pub skipped_gates: Vec<(Name, SkipReason)>,
@@ -148,6 +146,8 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
                 }
             }
         }
+    } else if let Some(amount) = payment.amount {
+        layers.range_of_any(merchant.hidden_methods).refuses(amount).into_iter().for_each(&mut refuse);
     }
     let measure = in_force.map(|level| Measure {
         rules,
@@ -188,11 +188,14 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     let explanation = payment.explain.then(|| {
         Box::new(Explanation {
             limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
-            // A method that cannot pay has no range here either.
-            amount_range: effective
-                .as_ref()
-                .filter(|effective| effective.may_pay(merchant.hidden_methods))
-                .map(|effective| (effective.min, effective.max)),
+            amount_range: match payment.method {
+                None => layers.range_of_any(merchant.hidden_methods).envelope(),
+                // A method that cannot pay has no range here either.
+                Some(_) => effective
+                    .as_ref()
+                    .filter(|effective| effective.may_pay(merchant.hidden_methods))
+                    .map(|effective| (effective.min, effective.max)),
+            },
             skipped_gates: gates.skipped.clone(),
             own_rates: measure.as_ref().map_or_else(Vec::new, |measure| measure.own_rates(&gauges)),
         })
@@ -214,7 +217,7 @@ pub fn layers<'a>(payment: &Payment<'a>, customer: Option<&'a Head>, level: Opti
     let (direction, currency) = (payment.direction, payment.currency);
     let keeps = level.filter(|level| level.stored.is_none() || !payment.merchant.reset_settings_on_level_change);
     Layers {
-        individual: customer.zip(keeps).and_then(|(c, level)| c.settings_for(direction, currency, level.in_force.name)),
+        individual: customer.zip(keeps).and_then(|(c, level)| c.settings_for(direction, currency, level.in_force.name?)),
         level: level.and_then(|level| level.in_force.level),
         endpoint: payment.endpoint,
     }
@@ -330,9 +333,13 @@ pub fn opening<'a>(
         opened: recording.opened,
         content: content(payment, recording.identity),
         hold_until,
-        level: in_force.map(|level| level.name),
+        level: in_force.and_then(|level| level.name),
         level_source: in_force.map_or(LevelSource::Default, |level| level.source),
         resolution: recording.resolution,
+        names: match recording.opened {
+            Opened::Unreserved => payment.names,
+            Opened::Reserved | Opened::Denied => NamedPlaces::BOTH,
+        },
         stranger: recording.stranger,
         violations: if denied { decision.violations.clone() } else { SmallVec::new() },
         gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
@@ -357,6 +364,7 @@ impl Opening<&str> {
             level: self.level,
             level_source: self.level_source,
             resolution: self.resolution,
+            names: self.names,
             stranger: self.stranger.map(Box::from),
             violations: self.violations.clone(),
             gates: self.gates.clone(),

@@ -19,8 +19,8 @@ pub fn unknown() -> Name {
 /// The level that decides, and under whose name the transaction counts.
 #[derive(Debug, Clone, Copy)]
 pub struct InForce<'r> {
-    /// The name that the transaction counts under.
-    pub name: Name,
+    /// The name that the transaction counts under; `None`: no level applies, only the settings of the endpoint.
+    pub name: Option<Name>,
     /// Where it came from.
     pub source: LevelSource,
     /// Its settings and filters; `None`: a bare `unknown`, or the endpoint alone.
@@ -75,9 +75,9 @@ fn configured(
     source: LevelSource,
 ) -> Option<InForce<'_>> {
     match merchant.level(direction, currency, name) {
-        Some(level) if covers(merchant, level, project) => Some(InForce { name, source, level: Some(level) }),
+        Some(level) if covers(merchant, level, project) => Some(InForce { name: Some(name), source, level: Some(level) }),
         // `unknown` exists everywhere; where nothing configures it, it is bare and applies to all projects.
-        None if name == unknown() => Some(InForce { name, source, level: None }),
+        None if name == unknown() => Some(InForce { name: Some(name), source, level: None }),
         _ => None,
     }
 }
@@ -88,28 +88,30 @@ fn covers(merchant: &Merchant, level: &Level, project: Name) -> bool {
 
 /// The level where no configured one is named.
 fn by_default(merchant: &Merchant, direction: Direction, currency: Currency, project: Name) -> InForce<'_> {
-    let level = match merchant.default_behaviour {
-        DefaultBehaviour::Project => None,
+    match merchant.default_behaviour {
+        DefaultBehaviour::Project => InForce { name: None, source: LevelSource::Project, level: None },
         DefaultBehaviour::UnknownLevel => {
-            merchant.level(direction, currency, unknown()).filter(|level| covers(merchant, level, project))
+            let level = merchant.level(direction, currency, unknown()).filter(|level| covers(merchant, level, project));
+            InForce { name: Some(unknown()), source: LevelSource::Default, level }
         }
-    };
-    InForce { name: unknown(), source: LevelSource::Default, level }
+    }
 }
 
 /// The level whose limits bear on a transaction that was decided under this name, by the rules of now.
 #[must_use]
 pub fn of_recorded(
     merchant: &Merchant,
-    name: Name,
+    name: Option<Name>,
     source: LevelSource,
     direction: Direction,
     currency: Currency,
     project: Name,
 ) -> InForce<'_> {
-    match source {
-        LevelSource::Default => by_default(merchant, direction, currency, project),
-        _ => configured(merchant, direction, currency, name, project, source)
-            .unwrap_or_else(|| by_default(merchant, direction, currency, project)),
+    match (source, name) {
+        (LevelSource::Request | LevelSource::Stored, Some(name)) => {
+            configured(merchant, direction, currency, name, project, source)
+                .unwrap_or_else(|| by_default(merchant, direction, currency, project))
+        }
+        _ => by_default(merchant, direction, currency, project),
     }
 }

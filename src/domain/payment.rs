@@ -8,6 +8,7 @@ use super::{
     refusal::Refusal,
     rules::{Attribute, Direction, Endpoint, Merchant, OperationMode, Project, Rules, Word},
     time::Millis,
+    transaction::NamedPlaces,
 };
 use std::borrow::Cow;
 
@@ -84,6 +85,8 @@ pub struct Payment<'a> {
     pub project: &'a Project,
     /// The endpoint, which is one of the project's.
     pub endpoint: &'a Endpoint,
+    /// Which of the two the request named.
+    pub names: NamedPlaces,
     /// `None`: method checks are skipped.
     pub method: Option<Name>,
     /// Who is meant.
@@ -174,6 +177,8 @@ impl<'a> Payment<'a> {
             OperationMode::PaymentGateway if identifier.is_some() => return wrong("merchant_customer_identifier"),
             _ => {}
         }
+        let is_named = |id: &Option<Cow<'_, str>>| id.as_deref().is_some_and(|id| !id.is_empty());
+        let names = NamedPlaces { project: is_named(&request.project), endpoint: is_named(&request.endpoint) };
         let (project, endpoint) = place(merchant, request.project.as_deref(), request.endpoint.as_deref(), currency)?;
         let mut payment = Self {
             merchant,
@@ -183,6 +188,7 @@ impl<'a> Payment<'a> {
             amount,
             project,
             endpoint,
+            names,
             method,
             identity: SentIdentity::Attributes(Vec::new()),
             level,

@@ -222,6 +222,12 @@ pub enum Refusal {
     /// An amount without the id that names it.
     #[error("`{0}` is required with an amount, so that a retry is told from a second one")]
     AmountNeedsId(&'static str),
+    /// An approval without an amount where nothing is left of the reservation.
+    #[error("`amount` is required: nothing is left of the reservation, so the amount that was captured must be sent")]
+    AmountNeeded,
+    /// An approval of an unknown transaction without what records it.
+    #[error("`{0}` is required to record an approval of an unknown transaction")]
+    NeededToRecord(&'static str),
     /// A hold that would not become longer.
     #[error("`until` must be later than {0}")]
     NotLater(String),
@@ -279,6 +285,8 @@ impl Refusal {
             | Self::Status { .. }
             | Self::MoreThanLeft { .. }
             | Self::NotLater(_)
+            | Self::AmountNeeded
+            | Self::NeededToRecord(_)
             | Self::NotAllowed { .. }
             | Self::NotRegistered(_)
             | Self::TooMany { .. }
@@ -321,6 +329,7 @@ impl Refusal {
             Self::MoreThanLeft { .. } => "more_than_left",
             Self::AmountNeedsId(_) => "id_missing",
             Self::NotLater(_) => "not_later",
+            Self::AmountNeeded | Self::NeededToRecord(_) => "field_missing",
             Self::TooManyFacts(_) => "too_many_facts",
             Self::CardNumber(_) => "card_number",
             Self::Taken { .. } => "already_taken",
@@ -360,7 +369,8 @@ impl Refusal {
             Self::UnknownAttribute(name) => Some(name),
             Self::Conflict(fields) => fields.first().copied(),
             Self::NotRegistered(why) => Some(why.field()),
-            Self::MoreThanLeft { .. } => Some("amount"),
+            Self::MoreThanLeft { .. } | Self::AmountNeeded => Some("amount"),
+            Self::NeededToRecord(field) => Some(field),
             Self::NotLater(_) => Some("until"),
             Self::Unidentifiable(_) => Some("merchant_customer_identifier"),
             Self::NoTimeYet => Some("occurred_at"),

@@ -1,10 +1,12 @@
 //! Settings of a payment method, layered field by field: the customer's over the level's over the endpoint's.
 
 use super::{
+    codes::Code,
     name::Name,
     profile::{IndividualSettings, OwnMethod},
     rules::{Endpoint, GateItem, HiddenMethods, Level, Merchant, MethodSetting, Routing, words},
 };
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 words! {
@@ -98,6 +100,20 @@ impl<'a> Layers<'a> {
         Some(effective)
     }
 
+    /// Which amounts pass where the payment names no method: those of some method that may pay, so that leaving the
+    /// method out evades no bound. An endpoint without methods has no ranges, but the customer's global limit holds.
+    #[must_use]
+    pub fn range_of_any(&self, hidden: HiddenMethods) -> AnyRange {
+        if self.endpoint.methods.is_empty() {
+            let of_customer = |bound: Option<u64>| bound.map(|value| (value, Layer::Customer));
+            let (min, max) = self.individual.map_or((None, None), |own| (own.global_min, own.global_max));
+            return AnyRange { ranges: SmallVec::from_slice(&[(of_customer(min), of_customer(max))]) };
+        }
+        let offered = self.endpoint.methods.iter().filter_map(|setting| self.method(setting.method));
+        let may_pay = offered.filter(|effective| effective.may_pay(hidden));
+        AnyRange { ranges: may_pay.map(|effective| (effective.min, effective.max)).collect() }
+    }
+
     /// The gate list and its order for a payment by this method, or by none in particular.
     #[must_use]
     pub fn gates(&self, method: Option<&Effective<'a>>) -> (GateList<'a>, Routing) {
@@ -107,6 +123,43 @@ impl<'a> Layers<'a> {
             .and_then(|effective| effective.own_gates)
             .unwrap_or_else(|| GateList::Items(of_level().or_else(of_endpoint).unwrap_or(&self.endpoint.gates)));
         (list, self.level.and_then(|level| level.routing).unwrap_or(Routing::Priority))
+    }
+}
+
+/// One end of a range, minor units, and the layer that it comes from; `None`: open.
+pub type Bound = Option<(u64, Layer)>;
+
+/// The ranges of all methods by which a payment may pay that names none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyRange {
+    ranges: SmallVec<[(Bound, Bound); 2]>,
+}
+
+impl AnyRange {
+    /// Why an amount does not pass; `None`: some range contains it.
+    #[must_use]
+    pub fn refuses(&self, amount: u64) -> Option<Code> {
+        let reaches_min = |min: &Bound| min.is_none_or(|(min, _)| amount >= min);
+        let keeps_max = |max: &Bound| max.is_none_or(|(max, _)| amount <= max);
+        if self.ranges.is_empty() {
+            return Some(Code::PaymentMethodNotAvailable);
+        }
+        if self.ranges.iter().any(|(min, max)| reaches_min(min) && keeps_max(max)) {
+            return None;
+        }
+        let is_below_all = !self.ranges.iter().any(|(min, _)| reaches_min(min));
+        Some(if is_below_all { Code::AmountBelowMinimum } else { Code::AmountAboveMaximum })
+    }
+
+    /// The lowest minimum and the highest maximum; `None` where no method may pay. Amounts between two ranges may not
+    /// pass all the same.
+    #[must_use]
+    pub fn envelope(&self) -> Option<(Bound, Bound)> {
+        let (first, rest) = self.ranges.split_first()?;
+        let open = |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
+        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
+        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
+        Some(rest.iter().fold(*first, |(min, max), range| (open(min, range.0, lower), open(max, range.1, higher))))
     }
 }
 

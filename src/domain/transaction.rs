@@ -4,14 +4,14 @@
 //! facts arrived changes none of them.
 
 use super::{
-    brief::{Flags, Upshot},
+    brief::{self, Flags, Upshot},
     codes::Code,
     convert::Unavailable,
     identity::AttributeSet,
     money::Currency,
     name::Name,
     payment::SentLevel,
-    rules::{Direction, Word, words},
+    rules::{Direction, words},
     time::Millis,
     usage::Contribution,
 };
@@ -66,8 +66,10 @@ words! {
         Request = "request",
         /// The customer.
         Stored = "stored",
-        /// The default behaviour.
+        /// The default behaviour: the level `unknown`.
         Default = "default",
+        /// The default behaviour: no level, only the settings of the endpoint.
+        Project = "project",
     }
 }
 words! {
@@ -75,9 +77,10 @@ words! {
     Flag {
         /// More was approved than reserved.
         OverLimit = "over_limit",
-        /// Approved after its hold had run out.
+        /// Approved after its hold had ended.
         Late = "late",
-        /// Approved and refused.
+        /// The facts contradict each other: approved after a refusal or a cancel, captured after the final capture,
+        /// declined after an approval, charged back beyond what was left.
         Conflict = "conflict",
         /// Approved without a reservation.
         Unreserved = "unreserved",
@@ -85,6 +88,17 @@ words! {
         Suspicious = "suspicious",
         /// A label of the customer asks for it.
         Outlier = "outlier",
+        /// A gate was named that the merchant does not have.
+        UnknownGate = "unknown_gate",
+    }
+}
+words! {
+    /// Which money a cancel gives back.
+    CancelOf {
+        /// What was reserved and not paid.
+        Reservation = "reservation",
+        /// What was approved.
+        Approved = "approved",
     }
 }
 
@@ -154,6 +168,20 @@ impl Content {
     }
 }
 
+/// Which of project and endpoint a payment named itself; the other was the only one that fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedPlaces {
+    /// The project.
+    pub project: bool,
+    /// The endpoint.
+    pub endpoint: bool,
+}
+
+impl NamedPlaces {
+    /// Both.
+    pub const BOTH: Self = Self { project: true, endpoint: true };
+}
+
 /// The facts that opened a transaction; they never change. Its texts are its own, or lent by the payment that says them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening<Text = Box<str>> {
@@ -171,12 +199,15 @@ pub struct Opening<Text = Box<str>> {
     pub content: Content,
     /// When the hold ends; `None`: never.
     pub hold_until: Option<Millis>,
-    /// The level name that it counts under; `None`: the rules were bypassed and it counts nowhere.
+    /// The level name that it counts under; `None`: under no level, because only the endpoint's settings applied
+    /// ([`LevelSource::Project`]), or because the rules were bypassed and it counts nowhere.
     pub level: Option<Name>,
     /// Where the level came from.
     pub level_source: LevelSource,
     /// How the customer was found.
     pub resolution: Resolution,
+    /// Which places an approval named that opened the transaction: a later reserve is compared by those.
+    pub names: NamedPlaces,
     /// The `customer_id` as sent, where the rules were bypassed.
     pub stranger: Option<Text>,
     /// Why it was denied.
@@ -196,15 +227,22 @@ impl<Text> Opening<Text> {
     #[must_use]
     pub fn upshot(&self) -> Upshot {
         let status = if self.opened == Opened::Denied { Status::Denied } else { Status::Reserved };
-        let counts = match (self.opened, self.level) {
-            (Opened::Reserved, Some(_)) => Contribution { gross: self.content.amount, net: self.content.amount },
+        let counts = match self.opened {
+            Opened::Reserved if self.counts() => Contribution::of_amount(self.content.amount),
             _ => Contribution::NONE,
         };
         let flags = Flags::NONE
             .with(Flag::Unreserved, self.opened == Opened::Unreserved)
             .with(Flag::Suspicious, self.suspicious)
             .with(Flag::Outlier, self.outlier);
-        Upshot { status, counts, hold_until: self.hold_until, flags }
+        let held = if self.opened == Opened::Reserved { self.content.amount } else { 0 };
+        Upshot { status, counts, held, counts_after_hold: false, hold_until: self.hold_until, flags }
+    }
+
+    /// Whether the transaction counts in its customer's usage: one that bypassed the rules has no customer.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.resolution != Resolution::Bypassed
     }
 }
 
@@ -217,12 +255,17 @@ pub enum Fact {
         capture_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
+        /// Whether the caller sent no amount and meant all that was left of the reservation.
+        all: bool,
+        /// Whether no capture follows. `None`: the record is of a version that did not distinguish; then nothing is held
+        /// for captures to follow, and one that does is no conflict.
+        is_final: Option<bool>,
         /// The gate that paid.
         gate: Option<Box<str>>,
         /// The gateway's token.
         instrument: Option<Box<str>>,
-        /// What the status was at the time makes it late or a conflict.
-        flag: Option<Flag>,
+        /// What the facts before it make of it: late, a conflict; and whether the gate is unknown.
+        flags: Flags,
     },
     /// The processor refused.
     Declined {
@@ -237,6 +280,11 @@ pub enum Fact {
         amount: u64,
         /// Whether all that was left was asked for, instead of an amount.
         all: bool,
+        /// Which money it gives back. `None`: the record is of a version that did not distinguish; see
+        /// [`Transaction::note`].
+        of: Option<CancelOf>,
+        /// Whether the caller named which money.
+        names_of: bool,
     },
     /// Paid back by the merchant.
     Refunded {
@@ -257,6 +305,8 @@ pub enum Fact {
         amount: u64,
         /// Whether all that was left was asked for.
         all: bool,
+        /// Whether more went back by it than was left.
+        conflict: bool,
     },
     /// The hold lasts until then.
     Extended {
@@ -271,12 +321,27 @@ pub enum Fact {
         gate: Box<str>,
         /// What came of it.
         outcome: Box<str>,
+        /// Whether the merchant has no gate of that name.
+        unknown_gate: bool,
     },
     /// A reserve came after the approval that opened the transaction: what it asked for.
     Asked {
-        /// Minor units.
+        /// Minor units: the amount of `content`, where that is there.
         amount: u64,
+        /// When the hold ends that begins with it; `None`: never, or the record is of a version without such holds.
+        hold_until: Option<Millis>,
+        /// What a repetition of the reserve must say the same; `None`: the record is of a version that did not keep it.
+        content: Option<Box<LateContent>>,
     },
+}
+
+/// What a reserve said that came after its approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateContent {
+    /// All but the instrument.
+    pub content: Content,
+    /// The gateway's token.
+    pub instrument: Option<Box<str>>,
 }
 
 /// A fact with its time.
@@ -288,23 +353,43 @@ pub struct Noted {
     pub fact: Fact,
 }
 
+impl Noted {
+    /// Whether two are the same fact of one transaction. A cancel whose record does not name its money is the same as
+    /// the one that was resolved when it was added.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.fact, &other.fact) {
+            (Fact::Cancelled { cancel_id: one, .. }, Fact::Cancelled { cancel_id: other_id, .. }) => {
+                self.at == other.at && one == other_id
+            }
+            _ => self == other,
+        }
+    }
+}
+
 /// Sums over the facts of a transaction, kept as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// A: what was reserved; 0 for an unreserved approval that no reserve followed.
     pub asked: u64,
+    /// V: the sum of the cancels of the reservation.
+    pub released: u64,
     /// B: the sum of the captures.
     pub approved: u64,
-    /// The sum of the cancels.
+    /// C: the sum of the cancels of approved money.
     pub cancelled: u64,
     /// R: the sum of the refunds.
     pub refunded: u64,
     /// The part of R that gives usage back.
     pub given_back: u64,
-    /// The sum of the chargebacks.
+    /// K: the sum of the chargebacks.
     pub charged_back: u64,
     /// A decline that counted.
     pub declined: bool,
+    /// Whether a capture was the final one.
+    pub is_final: bool,
+    /// Whether nothing is held for captures to follow: after a final one, and after one whose record does not say.
+    pub is_closed: bool,
 }
 
 /// A transaction.
@@ -329,13 +414,25 @@ impl Transaction {
         Self { opening, facts: Vec::new(), totals: Totals { asked, ..Totals::default() }, hold_until }
     }
 
-    /// Adds a fact; cannot fail.
-    pub fn note(&mut self, noted: Noted) {
+    /// Adds a fact; cannot fail. A cancel whose record does not name its money is of the reservation while nothing is
+    /// approved, and of approved money afterwards.
+    pub fn note(&mut self, mut noted: Noted) {
+        let is_approved = self.is_approved();
         let totals = &mut self.totals;
-        match &noted.fact {
-            Fact::Approved { amount, .. } => totals.approved = totals.approved.saturating_add(*amount),
-            Fact::Declined { conflict } => totals.declined |= !conflict,
-            Fact::Cancelled { amount, .. } => totals.cancelled = totals.cancelled.saturating_add(*amount),
+        match &mut noted.fact {
+            Fact::Approved { amount, is_final, .. } => {
+                totals.approved = totals.approved.saturating_add(*amount);
+                totals.is_final |= *is_final == Some(true);
+                totals.is_closed |= *is_final != Some(false);
+            }
+            Fact::Declined { conflict } => totals.declined |= !*conflict,
+            Fact::Cancelled { amount, of, .. } => {
+                let legacy = if is_approved { CancelOf::Approved } else { CancelOf::Reservation };
+                match *of.get_or_insert(legacy) {
+                    CancelOf::Reservation => totals.released = totals.released.saturating_add(*amount),
+                    CancelOf::Approved => totals.cancelled = totals.cancelled.saturating_add(*amount),
+                }
+            }
             Fact::Refunded { amount, gives_back, .. } => {
                 totals.refunded = totals.refunded.saturating_add(*amount);
                 totals.given_back = totals.given_back.saturating_add(if *gives_back { *amount } else { 0 });
@@ -343,15 +440,12 @@ impl Transaction {
             Fact::ChargedBack { amount, .. } => totals.charged_back = totals.charged_back.saturating_add(*amount),
             Fact::Extended { until } => self.hold_until = Some(*until),
             Fact::Attempted { .. } => {}
-            Fact::Asked { amount } => totals.asked = *amount,
+            Fact::Asked { amount, hold_until, .. } => {
+                totals.asked = *amount;
+                self.hold_until = *hold_until;
+            }
         }
         self.facts.push(noted);
-    }
-
-    /// C: cancels, and refunds that give usage back.
-    #[must_use]
-    pub fn taken_back(&self) -> u64 {
-        self.totals.cancelled.saturating_add(self.totals.given_back)
     }
 
     /// Whether any money moved.
@@ -360,19 +454,49 @@ impl Transaction {
         self.totals.approved > 0
     }
 
+    /// Whether the reserve was denied: then nothing was ever held.
+    fn is_denied(&self) -> bool {
+        self.opening.opened == Opened::Denied
+    }
+
+    fn hold_has_ended(&self, now: Millis) -> bool {
+        self.hold_until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether captures were announced to follow and may still draw on the reservation.
+    #[must_use]
+    pub fn is_open(&self, now: Millis) -> bool {
+        self.is_approved() && !self.totals.is_closed && !self.is_denied() && !self.hold_has_ended(now)
+    }
+
+    /// A - V - B: what is left of the reservation, whether or not its hold has ended.
+    #[must_use]
+    pub fn unpaid(&self) -> u64 {
+        let Totals { asked, released, approved, .. } = self.totals;
+        asked.saturating_sub(released).saturating_sub(approved)
+    }
+
+    /// What is held at an instant: A - V while it waits for an approval, H = A - V - B while captures follow.
+    #[must_use]
+    pub fn held(&self, now: Millis) -> u64 {
+        let holds = if self.is_approved() { self.is_open(now) } else { self.status(now) == Status::Reserved };
+        if holds { self.unpaid() } else { 0 }
+    }
+
     /// The status at an instant.
     #[must_use]
     pub fn status(&self, now: Millis) -> Status {
         let totals = &self.totals;
         if self.is_approved() {
-            if self.taken_back() >= totals.approved { Status::Cancelled } else { Status::Approved }
-        } else if self.opening.opened == Opened::Denied {
+            let is_back = totals.cancelled >= totals.approved && self.held(now) == 0;
+            if is_back { Status::Cancelled } else { Status::Approved }
+        } else if self.is_denied() {
             Status::Denied
         } else if totals.declined {
             Status::Declined
-        } else if self.taken_back() >= totals.asked {
+        } else if totals.released >= totals.asked {
             Status::Cancelled
-        } else if self.hold_until.is_some_and(|until| until <= now) {
+        } else if self.hold_has_ended(now) {
             Status::Expired
         } else {
             Status::Reserved
@@ -382,25 +506,25 @@ impl Transaction {
     /// What the transaction counts for at an instant.
     #[must_use]
     pub fn contribution(&self, now: Millis) -> Contribution {
-        let net = |amount: u64| amount.saturating_sub(self.taken_back());
-        if self.opening.level.is_none() {
-            return Contribution::default();
+        if !self.opening.counts() {
+            return Contribution::NONE;
         }
-        if self.is_approved() {
-            let approved = self.totals.approved;
-            return Contribution { gross: approved, net: net(approved) };
+        let held = self.held(now);
+        if !self.is_approved() {
+            return Contribution::of_amount(held);
         }
-        match self.status(now) {
-            Status::Reserved => {
-                // Nothing was ever paid: what is cancelled is released whatever the filter's option.
-                let left = net(self.totals.asked);
-                Contribution { gross: left, net: left }
-            }
-            _ => Contribution::default(),
+        let Totals { approved, cancelled, given_back, .. } = self.totals;
+        let (gross, net) = (approved.saturating_add(held), approved.saturating_sub(cancelled).saturating_add(held));
+        // A refund that gives usage back takes from the amount and never from the quantity.
+        Contribution {
+            gross: gross.saturating_sub(given_back),
+            net: net.saturating_sub(given_back),
+            gross_counts: true,
+            net_counts: net > 0,
         }
     }
 
-    /// What was asked for: by the reserve, also one that was denied or that came behind its approval; else by the
+    /// What was asked for: by the reserve, also one that was denied or that came after its approval; else by the
     /// approval that opened the transaction.
     #[must_use]
     pub fn asked(&self) -> u64 {
@@ -413,29 +537,35 @@ impl Transaction {
         if self.is_approved() { self.totals.approved } else { self.totals.asked }
     }
 
-    /// What may still be cancelled: what was approved, or asked for where nothing was, less what has gone back.
+    /// B - C - R - K: what is left of approved money, to be cancelled or refunded.
     #[must_use]
-    pub fn left(&self) -> u64 {
-        self.amount().saturating_sub(self.totals.cancelled).saturating_sub(self.totals.refunded)
+    pub fn left_of_approved(&self) -> u64 {
+        let Totals { approved, cancelled, refunded, charged_back, .. } = self.totals;
+        [cancelled, refunded, charged_back].into_iter().fold(approved, u64::saturating_sub)
     }
 
     /// What a reader should notice, each flag once, in the order of [`Flag`].
     #[must_use]
     pub fn flags(&self) -> SmallVec<[Flag; 2]> {
-        const FLAGS: &[(&str, Flag)] = Flag::WORDS;
-        let mut seen = [false; FLAGS.len()];
-        let reserved = self.opening.opened != Opened::Denied && self.totals.asked > 0;
-        seen[Flag::OverLimit as usize] = reserved && self.totals.approved > self.totals.asked;
-        seen[Flag::Unreserved as usize] = self.opening.opened == Opened::Unreserved;
-        seen[Flag::Suspicious as usize] = self.opening.suspicious;
-        seen[Flag::Outlier as usize] = self.opening.outlier;
-        for noted in &self.facts {
-            match &noted.fact {
-                Fact::Approved { flag: Some(flag), .. } => seen[*flag as usize] = true,
-                Fact::Declined { conflict: true } => seen[Flag::Conflict as usize] = true,
-                _ => {}
-            }
-        }
-        FLAGS.iter().map(|(_, flag)| *flag).filter(|flag| seen[*flag as usize]).collect()
+        brief::shown(self.flag_set())
+    }
+
+    /// [`Transaction::flags`] as a set.
+    #[must_use]
+    pub fn flag_set(&self) -> Flags {
+        let Totals { asked, released, approved, .. } = self.totals;
+        let has_reservation = !self.is_denied() && asked > 0;
+        let over_limit = has_reservation && approved > asked.saturating_sub(released);
+        let of_opening = Flags::NONE
+            .with(Flag::OverLimit, over_limit)
+            .with(Flag::Unreserved, self.opening.opened == Opened::Unreserved)
+            .with(Flag::Suspicious, self.opening.suspicious)
+            .with(Flag::Outlier, self.opening.outlier);
+        self.facts.iter().fold(of_opening, |flags, noted| match &noted.fact {
+            Fact::Approved { flags: of_fact, .. } => flags.and(*of_fact),
+            Fact::Declined { conflict } | Fact::ChargedBack { conflict, .. } => flags.with(Flag::Conflict, *conflict),
+            Fact::Attempted { unknown_gate, .. } => flags.with(Flag::UnknownGate, *unknown_gate),
+            Fact::Cancelled { .. } | Fact::Refunded { .. } | Fact::Extended { .. } | Fact::Asked { .. } => flags,
+        })
     }
 }

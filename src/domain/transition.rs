@@ -1,11 +1,12 @@
 //! What may happen to a transaction that is open: a pure function of the transaction, the operation and time.
 
 use super::{
-    money::{Minor, parse_amount},
+    brief::Flags,
+    money::{AmountError, Minor, parse_amount},
     refusal::Refusal,
-    rules::{Refunds, words},
+    rules::{Merchant, Refunds, words},
     time::Millis,
-    transaction::{FACTS_MAX, Fact, Flag, Noted, Opened, Status, Transaction},
+    transaction::{CancelOf, FACTS_MAX, Fact, Flag, Noted, Opened, Status, Transaction},
 };
 
 words! {
@@ -22,20 +23,16 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Money moved.
-    Approve {
-        /// `None`: what was asked for.
-        amount: Option<String>,
-        /// `None`: the capture without a name.
-        capture_id: Option<String>,
-        /// The gate that paid.
-        gate: Option<String>,
-        /// The gateway's token.
-        instrument: Option<String>,
-    },
+    Approve(Approval),
     /// The processor refused.
     Decline,
     /// Given back.
-    Cancel(TakeBack),
+    Cancel {
+        /// How much.
+        back: TakeBack,
+        /// Which money; `None`: what is held, and where nothing is, approved money.
+        of: Option<CancelOf>,
+    },
     /// Paid back by the merchant.
     Refund(TakeBack),
     /// Paid back by force.
@@ -54,6 +51,40 @@ pub enum Operation {
         /// What came of it.
         outcome: String,
     },
+}
+
+/// A capture as told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// How much.
+    pub amount: CaptureAmount,
+    /// `None`: the capture without a name.
+    pub capture_id: Option<String>,
+    /// Whether no capture follows.
+    pub is_final: bool,
+    /// The gate that paid.
+    pub gate: Option<String>,
+    /// The gateway's token.
+    pub instrument: Option<String>,
+}
+
+impl Approval {
+    /// A final capture without a name, of what is left or of an amount.
+    #[must_use]
+    pub fn of(amount: CaptureAmount) -> Self {
+        Self { amount, capture_id: None, is_final: true, gate: None, instrument: None }
+    }
+}
+
+/// How much a capture takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaptureAmount {
+    /// What is left of the reservation.
+    Left,
+    /// What the reserve asked for, whatever was released or paid: the outcome of a payment.
+    Whole,
+    /// As written.
+    Written(String),
 }
 
 /// A cancel, a refund or a chargeback.
@@ -76,48 +107,37 @@ pub enum Effect {
 
 /// What an operation is judged by, besides its transaction.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+pub struct Circumstances<'r> {
     /// The fraction digits of the transaction's currency.
     pub minor_units: u8,
-    /// The merchant's option.
-    pub refunds: Refunds,
+    /// The transaction's merchant; `None`: no longer configured.
+    pub merchant: Option<&'r Merchant>,
     /// The time.
     pub now: Millis,
 }
 
-/// Judges an operation on a transaction.
+impl Circumstances<'_> {
+    fn refunds_give_back(&self) -> bool {
+        self.merchant.is_some_and(|merchant| merchant.refunds == Refunds::Original)
+    }
+
+    /// Whether a named gate is none of the merchant's. Of a merchant that is not configured no gate is known.
+    fn is_unknown(&self, gate: &str) -> bool {
+        self.merchant.is_some_and(|merchant| !merchant.gates.iter().any(|known| known.id.as_str() == gate))
+    }
+}
+
+/// Judges an operation on a transaction (domain.md, section 5).
 ///
 /// # Errors
-/// What the transaction's facts do not allow; approvals of money that moved are never among them.
-pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances) -> Result<Effect, Refusal> {
+/// What the transaction's facts do not allow; money that moved is never among them, unless no amount can be told.
+pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<'_>) -> Result<Effect, Refusal> {
     let status = transaction.status(c.now);
     let fact = match operation {
-        Operation::Approve { amount, capture_id, gate, instrument } => {
-            let amount = match amount {
-                Some(text) => read(text, c)?,
-                None => transaction.asked(),
-            };
-            if let Some(earlier) = capture(transaction, capture_id.as_deref()) {
-                return same(earlier == amount, "amount");
-            }
-            if transaction.totals.approved.checked_add(amount).is_none() {
-                let error = super::money::AmountError::TooLarge;
-                return Err(Refusal::Amount { field: "amount", error });
-            }
-            let flag = match status {
-                Status::Expired => Some(Flag::Late),
-                Status::Declined | Status::Denied => Some(Flag::Conflict),
-                _ => None,
-            };
-            let capture_id = capture_id.as_deref().map(Into::into);
-            Fact::Approved {
-                capture_id,
-                amount,
-                gate: gate.as_deref().map(Into::into),
-                instrument: instrument.as_deref().map(Into::into),
-                flag,
-            }
-        }
+        Operation::Approve(approval) => match capture(transaction, approval, c)? {
+            Some(fact) => fact,
+            None => return Ok(Effect::Replay),
+        },
         Operation::Decline => {
             let declined = |noted: &Noted| matches!(noted.fact, Fact::Declined { .. });
             if transaction.facts.iter().any(declined) {
@@ -128,11 +148,9 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
             }
             Fact::Declined { conflict: transaction.is_approved() }
         }
-        Operation::Cancel(back) => match take_back(transaction, back, c, &CANCEL)? {
+        Operation::Cancel { back, of } => match cancel(transaction, back, *of, c)? {
+            Some(fact) => fact,
             None => return Ok(Effect::Replay),
-            Some(amount) => {
-                Fact::Cancelled { cancel_id: back.id.as_deref().map(Into::into), amount, all: back.amount.is_none() }
-            }
         },
         Operation::Refund(back) => match take_back(transaction, back, c, &REFUND)? {
             None => return Ok(Effect::Replay),
@@ -140,7 +158,7 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
                 refund_id: back.id.as_deref().map(Into::into),
                 amount,
                 all: back.amount.is_none(),
-                gives_back: c.refunds == Refunds::Original,
+                gives_back: c.refunds_give_back(),
             },
         },
         Operation::Chargeback(back) => match take_back(transaction, back, c, &CHARGEBACK)? {
@@ -149,6 +167,7 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
                 chargeback_id: back.id.as_deref().map(Into::into),
                 amount,
                 all: back.amount.is_none(),
+                conflict: amount > transaction.left_of_approved(),
             },
         },
         Operation::Extend { until } => {
@@ -156,7 +175,7 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
             if transaction.facts.iter().any(before) {
                 return Ok(Effect::Replay);
             }
-            if status != Status::Reserved {
+            if status != Status::Reserved && !transaction.is_open(c.now) {
                 return Err(Refusal::Status { operation: "extend", status: status.word() });
             }
             match transaction.hold_until {
@@ -166,15 +185,18 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
         }
         Operation::Attempt { attempt, gate, outcome } => {
             let earlier = transaction.facts.iter().find_map(|noted| match &noted.fact {
-                Fact::Attempted { attempt: n, gate, outcome } if n == attempt => Some((gate, outcome)),
+                Fact::Attempted { attempt: n, gate, outcome, .. } if n == attempt => Some((gate, outcome)),
                 _ => None,
             });
             match earlier {
                 Some((g, _)) if **g != **gate => return same(false, "gate"),
                 Some((_, o)) => return same(**o == **outcome, "outcome"),
-                None => {
-                    Fact::Attempted { attempt: *attempt, gate: gate.as_str().into(), outcome: outcome.as_str().into() }
-                }
+                None => Fact::Attempted {
+                    attempt: *attempt,
+                    gate: gate.as_str().into(),
+                    outcome: outcome.as_str().into(),
+                    unknown_gate: c.is_unknown(gate),
+                },
             }
         }
     };
@@ -185,7 +207,7 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances)
     Ok(Effect::New(Noted { at: c.now, fact }))
 }
 
-fn read(text: &str, c: Circumstances) -> Result<u64, Refusal> {
+fn read(text: &str, c: Circumstances<'_>) -> Result<u64, Refusal> {
     parse_amount(text, c.minor_units).map_err(|error| Refusal::Amount { field: "amount", error })
 }
 
@@ -193,11 +215,108 @@ fn same(is: bool, field: &'static str) -> Result<Effect, Refusal> {
     if is { Ok(Effect::Replay) } else { Err(Refusal::Conflict(vec![field])) }
 }
 
-fn capture(transaction: &Transaction, id: Option<&str>) -> Option<u64> {
-    transaction.facts.iter().find_map(|noted| match &noted.fact {
-        Fact::Approved { capture_id, amount, .. } if capture_id.as_deref() == id => Some(*amount),
+/// The fact of a capture; `None`: the same capture again.
+///
+/// # Errors
+/// The same capture with another amount or another `final`; no amount where nothing is left of the reservation.
+fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>) -> Result<Option<Fact>, Refusal> {
+    let Approval { amount: sent, capture_id, is_final, gate, instrument } = approval;
+    let written = match sent {
+        CaptureAmount::Written(text) => Some(read(text, c)?),
+        CaptureAmount::Left | CaptureAmount::Whole => None,
+    };
+    let earlier = transaction.facts.iter().find_map(|noted| match &noted.fact {
+        Fact::Approved { capture_id: id, amount, all, is_final, .. } if *id == capture_id.as_deref().map(Into::into) => {
+            Some((*amount, *all, *is_final))
+        }
         _ => None,
-    })
+    });
+    if let Some((amount, all, was_final)) = earlier {
+        // A record of a version that did not note whether an amount was sent is taken at its word.
+        let sent_none = all || was_final.is_none() && amount == transaction.asked();
+        let same_amount = written.map_or(sent_none, |written| written == amount);
+        let differs = [("amount", !same_amount), ("final", was_final.is_some_and(|was_final| was_final != *is_final))];
+        let fields: Vec<_> = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
+        return if fields.is_empty() { Ok(None) } else { Err(Refusal::Conflict(fields)) };
+    }
+    let amount = match (written, sent, transaction.unpaid()) {
+        (Some(written), ..) => written,
+        (None, CaptureAmount::Whole, _) => transaction.asked(),
+        (None, _, 0) if transaction.is_approved() => return Err(Refusal::AmountNeeded),
+        // It was all released: what moved all the same is what was asked for.
+        (None, _, 0) => transaction.asked(),
+        (None, _, unpaid) => unpaid,
+    };
+    if transaction.totals.approved.checked_add(amount).is_none() {
+        return Err(Refusal::Amount { field: "amount", error: AmountError::TooLarge });
+    }
+    let status = transaction.status(c.now);
+    let totals = &transaction.totals;
+    let awaited = transaction.is_approved() && !totals.is_closed && totals.asked > 0;
+    let ran_out = awaited && !transaction.is_open(c.now);
+    let is_refused = matches!(status, Status::Declined | Status::Denied | Status::Cancelled) && totals.approved == 0;
+    let flags = Flags::NONE
+        .with(Flag::Late, status == Status::Expired || ran_out && transaction.opening.opened != Opened::Denied)
+        .with(Flag::Conflict, is_refused || totals.is_final)
+        .with(Flag::UnknownGate, gate.as_deref().is_some_and(|gate| c.is_unknown(gate)));
+    Ok(Some(Fact::Approved {
+        capture_id: capture_id.as_deref().map(Into::into),
+        amount,
+        all: written.is_none(),
+        is_final: Some(*is_final),
+        gate: gate.as_deref().map(Into::into),
+        instrument: instrument.as_deref().map(Into::into),
+        flags,
+    }))
+}
+
+/// The fact of a cancel; `None`: the same cancel again.
+///
+/// # Errors
+/// The same cancel with another amount or other money; more than is left; a status that leaves nothing to cancel.
+fn cancel(
+    transaction: &Transaction,
+    back: &TakeBack,
+    sent: Option<CancelOf>,
+    c: Circumstances<'_>,
+) -> Result<Option<Fact>, Refusal> {
+    let earlier = transaction.facts.iter().find_map(|noted| match &noted.fact {
+        Fact::Cancelled { cancel_id, of, names_of, .. } if cancel_id.as_deref() == back.id.as_deref() => {
+            Some((*of, *names_of))
+        }
+        _ => None,
+    });
+    if let Some((was, named)) = earlier {
+        let same_of = sent == was.filter(|_| named);
+        // The amount is compared by the code that all three operations share; both fields are named.
+        let same_amount = take_back(transaction, back, c, &CANCEL_OF_APPROVED);
+        return match same_amount {
+            Ok(_) if same_of => Ok(None),
+            Ok(_) => Err(Refusal::Conflict(vec!["of"])),
+            Err(Refusal::Conflict(mut fields)) if !same_of => {
+                fields.push("of");
+                Err(Refusal::Conflict(fields))
+            }
+            Err(refusal) => Err(refusal),
+        };
+    }
+    let of = sent.unwrap_or(match transaction.held(c.now) {
+        // Where nothing was approved there is only the reservation.
+        0 if transaction.is_approved() => CancelOf::Approved,
+        _ => CancelOf::Reservation,
+    });
+    let kind = match of {
+        CancelOf::Reservation => &CANCEL_OF_RESERVATION,
+        CancelOf::Approved => &CANCEL_OF_APPROVED,
+    };
+    let amount = take_back(transaction, back, c, kind)?;
+    Ok(amount.map(|amount| Fact::Cancelled {
+        cancel_id: back.id.as_deref().map(Into::into),
+        amount,
+        all: back.amount.is_none(),
+        of: Some(of),
+        names_of: sent.is_some(),
+    }))
 }
 
 /// What was taken back before: its id, its amount, and whether all that was left was asked for.
@@ -208,20 +327,32 @@ struct Kind {
     operation: &'static str,
     id_field: &'static str,
     earlier: fn(&Fact) -> Option<Earlier<'_>>,
-    left: fn(&Transaction) -> u64,
+    left: fn(&Transaction, Millis) -> u64,
     allows: fn(Status, &Transaction) -> bool,
 }
 
-const CANCEL: Kind = Kind {
+const CANCEL_OF_RESERVATION: Kind = Kind {
     operation: "cancel",
     id_field: "cancel_id",
-    earlier: |fact| match fact {
-        Fact::Cancelled { cancel_id, amount, all } => Some((cancel_id.as_deref(), *amount, *all)),
-        _ => None,
-    },
-    left: Transaction::left,
+    earlier: earlier_cancel,
+    left: Transaction::held,
     allows: |status, transaction| transaction.is_approved() || matches!(status, Status::Reserved | Status::Cancelled),
 };
+
+const CANCEL_OF_APPROVED: Kind = Kind {
+    operation: "cancel",
+    id_field: "cancel_id",
+    earlier: earlier_cancel,
+    left: |transaction, _| transaction.left_of_approved(),
+    allows: |status, transaction| transaction.is_approved() || matches!(status, Status::Reserved | Status::Cancelled),
+};
+
+fn earlier_cancel(fact: &Fact) -> Option<Earlier<'_>> {
+    match fact {
+        Fact::Cancelled { cancel_id, amount, all, .. } => Some((cancel_id.as_deref(), *amount, *all)),
+        _ => None,
+    }
+}
 
 const REFUND: Kind = Kind {
     operation: "refund",
@@ -230,7 +361,7 @@ const REFUND: Kind = Kind {
         Fact::Refunded { refund_id, amount, all, .. } => Some((refund_id.as_deref(), *amount, *all)),
         _ => None,
     },
-    left: Transaction::left,
+    left: |transaction, _| transaction.left_of_approved(),
     allows: |_, transaction| transaction.is_approved(),
 };
 
@@ -238,10 +369,11 @@ const CHARGEBACK: Kind = Kind {
     operation: "charge back",
     id_field: "chargeback_id",
     earlier: |fact| match fact {
-        Fact::ChargedBack { chargeback_id, amount, all } => Some((chargeback_id.as_deref(), *amount, *all)),
+        Fact::ChargedBack { chargeback_id, amount, all, .. } => Some((chargeback_id.as_deref(), *amount, *all)),
         _ => None,
     },
-    left: |transaction| transaction.totals.approved.saturating_sub(transaction.totals.charged_back),
+    // The bank takes what was approved, whatever else went back.
+    left: |transaction, _| transaction.totals.approved.saturating_sub(transaction.totals.charged_back),
     allows: |_, transaction| transaction.is_approved(),
 };
 
@@ -249,7 +381,7 @@ const CHARGEBACK: Kind = Kind {
 fn take_back(
     transaction: &Transaction,
     back: &TakeBack,
-    c: Circumstances,
+    c: Circumstances<'_>,
     kind: &Kind,
 ) -> Result<Option<u64>, Refusal> {
     let amount = back.amount.as_deref().map(|text| read(text, c)).transpose()?;
@@ -266,7 +398,7 @@ fn take_back(
     if !(kind.allows)(status, transaction) {
         return Err(Refusal::Status { operation: kind.operation, status: status.word() });
     }
-    let left = (kind.left)(transaction);
+    let left = (kind.left)(transaction, c.now);
     let wanted = amount.unwrap_or(left);
     if wanted == 0 || wanted > left {
         let show = |value: u64| Minor { value: u128::from(value), units: c.minor_units }.to_string();
@@ -278,5 +410,6 @@ fn take_back(
 /// What a reserve means for an id that is known: the same again, or the reserve behind an approval.
 #[must_use]
 pub fn asks_late(transaction: &Transaction) -> bool {
-    transaction.opening.opened == Opened::Unreserved && transaction.totals.asked == 0
+    let asked = |noted: &Noted| matches!(noted.fact, Fact::Asked { .. });
+    transaction.opening.opened == Opened::Unreserved && !transaction.facts.iter().any(asked)
 }

@@ -11,18 +11,29 @@ use prefetch_index::prefetch_index;
 /// The most entries of one chunk.
 pub const CHUNK: usize = 64;
 
-/// What one transaction contributes now. It counts in the quantity for as long as it contributes any amount.
+/// What one transaction contributes now. Amount and quantity are separate: a refund that gives usage back takes from
+/// the amount and leaves the quantity, so that paying and refunding in turns does not escape a quantity limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contribution {
     /// Minor units where cancels are not subtracted.
     pub gross: u64,
     /// Minor units where they are.
     pub net: u64,
+    /// Whether it counts in the quantity where cancels are not subtracted.
+    pub gross_counts: bool,
+    /// Whether it counts in the quantity where they are.
+    pub net_counts: bool,
 }
 
 impl Contribution {
     /// Nothing.
-    pub const NONE: Self = Self { gross: 0, net: 0 };
+    pub const NONE: Self = Self { gross: 0, net: 0, gross_counts: false, net_counts: false };
+
+    /// One transaction of this amount, of which nothing was cancelled; no amount is no transaction.
+    #[must_use]
+    pub const fn of_amount(amount: u64) -> Self {
+        Self { gross: amount, net: amount, gross_counts: amount > 0, net_counts: amount > 0 }
+    }
 }
 
 /// A sum of contributions.
@@ -42,8 +53,8 @@ impl Sums {
     fn add(&mut self, c: &Contribution) {
         self.gross += u128::from(c.gross);
         self.net += u128::from(c.net);
-        self.gross_count += u64::from(c.gross > 0);
-        self.net_count += u64::from(c.net > 0);
+        self.gross_count += u64::from(c.gross_counts);
+        self.net_count += u64::from(c.net_counts);
     }
 
     fn join(&mut self, other: &Self) {
@@ -56,8 +67,8 @@ impl Sums {
     fn subtract(&mut self, c: &Contribution) {
         self.gross -= u128::from(c.gross);
         self.net -= u128::from(c.net);
-        self.gross_count -= u64::from(c.gross > 0);
-        self.net_count -= u64::from(c.net > 0);
+        self.gross_count -= u64::from(c.gross_counts);
+        self.net_count -= u64::from(c.net_counts);
     }
 
     /// The amount and the quantity, with cancels subtracted or not.
@@ -67,14 +78,32 @@ impl Sums {
     }
 }
 
+/// What a transaction contributes, with its fields in an order that needs 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     at: i64,
-    is: Contribution,
+    gross: u64,
+    net: u64,
     slot: u32,
+    gross_counts: bool,
+    net_counts: bool,
 }
 
+const _: () = assert!(size_of::<Entry>() == 32, "an entry of a book");
+
 impl Entry {
+    #[inline]
+    fn new(at: Millis, slot: u32, is: Contribution) -> Self {
+        let Contribution { gross, net, gross_counts, net_counts } = is;
+        Self { at: at.0, gross, net, slot, gross_counts, net_counts }
+    }
+
+    #[inline]
+    fn is(&self) -> Contribution {
+        let Self { gross, net, gross_counts, net_counts, .. } = *self;
+        Contribution { gross, net, gross_counts, net_counts }
+    }
+
     fn key(&self) -> (i64, u32) {
         (self.at, self.slot)
     }
@@ -110,8 +139,8 @@ pub struct BookKey {
     pub direction: Direction,
     /// Of the amounts.
     pub currency: Currency,
-    /// The level name under which the transactions were decided.
-    pub level: Name,
+    /// The level name under which the transactions were decided; `None`: under no level.
+    pub level: Option<Name>,
 }
 
 /// The usage of one customer under one (direction, currency, level).
@@ -237,7 +266,7 @@ impl Book {
     pub fn oldest_in(&self, range: Range, subtract_cancels: bool) -> Option<Millis> {
         let from = self.older().partition_point(|older| older.chunk.first_at < range.from).saturating_sub(1);
         let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
-        let counts = |e: &&Entry| if subtract_cancels { e.is.net > 0 } else { e.is.gross > 0 };
+        let counts = |e: &&Entry| if subtract_cancels { e.net_counts } else { e.gross_counts };
         entries
             .skip_while(|e| e.at < range.from)
             .take_while(|e| e.at < range.to)
@@ -263,11 +292,11 @@ impl Book {
         // Whichever side of the cut is shorter is summed.
         if cut * 2 > chunk.entries.len() {
             let mut sums = behind;
-            chunk.entries.iter().skip(cut).for_each(|entry| sums.subtract(&entry.is));
+            chunk.entries.iter().skip(cut).for_each(|entry| sums.subtract(&entry.is()));
             sums
         } else {
             let mut sums = before;
-            chunk.entries.iter().take(cut).for_each(|entry| sums.add(&entry.is));
+            chunk.entries.iter().take(cut).for_each(|entry| sums.add(&entry.is()));
             sums
         }
     }
@@ -295,14 +324,14 @@ impl Book {
         };
         let chunk = self.chunk_mut(place);
         let spot = chunk.entries.partition_point(|entry| entry.key() < key);
-        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(|entry| entry.is);
+        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(Entry::is);
         let was = found.unwrap_or_default();
         if was == is {
             return;
         }
         match found {
-            None => chunk.entries.insert(spot, Entry { at: at.0, slot, is }),
-            Some(_) if is != Contribution::NONE => chunk.entries[spot].is = is,
+            None => chunk.entries.insert(spot, Entry::new(at, slot, is)),
+            Some(_) if is != Contribution::NONE => chunk.entries[spot] = Entry::new(at, slot, is),
             Some(_) => drop(chunk.entries.remove(spot)),
         }
         chunk.note_ends();
@@ -332,7 +361,7 @@ impl Book {
             last.first_at = at.0;
         }
         last.last_at = at.0;
-        last.entries.push(Entry { at: at.0, slot, is });
+        last.entries.push(Entry::new(at, slot, is));
         self.total.add(&is);
     }
 
@@ -378,7 +407,7 @@ impl Book {
         // History grows at its end: there the old chunk stays full and one entry starts the next.
         let cut = if place == last { CHUNK } else { CHUNK / 2 };
         let mut added = Sums::default();
-        chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is));
+        chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is()));
         let mut entries = Vec::with_capacity(CHUNK + 1);
         entries.extend(chunk.entries.drain(cut..));
         chunk.note_ends();
@@ -406,7 +435,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn book() -> Book {
-        let (currency, level) = (Currency::parse("EUR").unwrap(), Name::parse("gold").unwrap());
+        let (currency, level) = (Currency::parse("EUR").unwrap(), Some(Name::parse("gold").unwrap()));
         Book::new(BookKey { direction: Direction::Deposit, currency, level })
     }
 
@@ -416,7 +445,8 @@ mod tests {
     }
 
     fn contribution() -> impl Strategy<Value = Contribution> {
-        (0_u64..5, 0_u64..5).prop_map(|(gross, net)| Contribution { gross, net })
+        (0_u64..5, 0_u64..5, any::<bool>(), any::<bool>())
+            .prop_map(|(gross, net, gross_counts, net_counts)| Contribution { gross, net, gross_counts, net_counts })
     }
 
     proptest! {
@@ -458,7 +488,7 @@ mod tests {
             }
             // What has left may change all the same.
             if let Some((_, was)) = all.range_mut(..leaving).next() {
-                let is = Contribution { gross: 9, net: 7 };
+                let is = Contribution { net: 7, ..Contribution::of_amount(9) };
                 book.adjust_left(*was, is);
                 *was = is;
             }
@@ -484,7 +514,7 @@ mod tests {
             assert_eq!(chunk.entries.first().map_or(i64::MAX, |entry| entry.at), chunk.first_at);
             assert_eq!(chunk.entries.last().map_or(i64::MIN, |entry| entry.at), chunk.last_at);
             assert!(chunk.entries.is_sorted_by_key(Entry::key));
-            chunk.entries.iter().for_each(|entry| before.add(&entry.is));
+            chunk.entries.iter().for_each(|entry| before.add(&entry.is()));
         }
         assert_eq!(book.total(), before);
     }
@@ -492,7 +522,7 @@ mod tests {
     #[test]
     fn entries_of_one_instant_find_their_chunk() {
         let mut book = book();
-        let is = Contribution { gross: 1, net: 1 };
+        let is = Contribution::of_amount(1);
         (0..500).for_each(|slot| book.set(Millis(7), slot, is));
         (0..500).step_by(2).for_each(|slot| book.set(Millis(7), slot, Contribution::NONE));
         assert_eq!(book.total().gross, 250);

@@ -15,7 +15,8 @@ use crate::{
         refusal::Refusal,
         rules::{Rules, words},
         time::Millis,
-        transition::{Operation, Outcome, TakeBack},
+        transaction::CancelOf,
+        transition::{Approval, CaptureAmount, Operation, Outcome, TakeBack},
     },
     journal::Lsn,
     ledger::{Ledger, Says, Step},
@@ -138,49 +139,53 @@ impl Desk {
         const WHEN: &[&str] = &["occurred_at"];
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
+        let in_stream = beside.contains(&"op");
         match op {
-            Op::Reserve => self.reserve(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount"]])?, None),
+            Op::Reserve => {
+                self.reserve(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount"]])?, None, in_stream)
+            }
             Op::Payment => {
                 let fields = fields.only(&[beside, PAYMENT, &["amount", "outcome"]])?;
                 let outcome = fields.outcome.as_ref().map(|text| word::<Outcome>("outcome", &text.0)).transpose()?;
-                self.reserve(&rules, merchant, fields, Some(outcome.unwrap_or(Outcome::Approved)))
+                self.reserve(&rules, merchant, fields, Some(outcome.unwrap_or(Outcome::Approved)), in_stream)
             }
             Op::Check => self.check(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount", "as_of"]])?),
             Op::Approve => {
-                let taken = ["amount", "capture_id", "gate"];
-                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?, beside.contains(&"op"))
+                let taken = ["amount", "capture_id", "final", "gate"];
+                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?, in_stream)
             }
             Op::Decline => {
-                self.transition(&rules, merchant, &fields.only(&[beside, WHEN])?, |_| Ok(Operation::Decline))
+                self.transition(&rules, merchant, &fields.only(&[beside, WHEN])?, in_stream, |_| Ok(Operation::Decline))
             }
             Op::Cancel => {
-                let fields = fields.only(&[beside, WHEN, &["amount", "cancel_id"]])?;
-                self.transition(&rules, merchant, &fields, |f| {
-                    Ok(Operation::Cancel(take_back(f, f.cancel_id.as_ref(), "cancel_id")?))
+                let fields = fields.only(&[beside, WHEN, &["amount", "cancel_id", "of"]])?;
+                self.transition(&rules, merchant, &fields, in_stream, |f| {
+                    let of = f.of.as_ref().map(|text| word::<CancelOf>("of", &text.0)).transpose()?;
+                    Ok(Operation::Cancel { back: take_back(f, f.cancel_id.as_ref(), "cancel_id")?, of })
                 })
             }
             Op::Refund => {
                 let fields = fields.only(&[beside, WHEN, &["amount", "refund_id"]])?;
-                self.transition(&rules, merchant, &fields, |f| {
+                self.transition(&rules, merchant, &fields, in_stream, |f| {
                     Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?))
                 })
             }
             Op::Chargeback => {
                 let fields = fields.only(&[beside, WHEN, &["amount", "chargeback_id"]])?;
-                self.transition(&rules, merchant, &fields, |f| {
+                self.transition(&rules, merchant, &fields, in_stream, |f| {
                     Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
                 })
             }
             Op::Extend => {
                 let fields = fields.only(&[beside, WHEN, &["until"]])?;
-                self.transition(&rules, merchant, &fields, |f| {
+                self.transition(&rules, merchant, &fields, in_stream, |f| {
                     let until = time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
                     Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
                 })
             }
             Op::Attempt => {
                 let fields = fields.only(&[beside, WHEN, &["attempt", "gate", "outcome"]])?;
-                self.transition(&rules, merchant, &fields, |f| {
+                self.transition(&rules, merchant, &fields, in_stream, |f| {
                     let named = |field, text| own(field, text)?.ok_or(Refusal::Missing(field));
                     let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
                     let (gate, outcome) = (named("gate", f.gate.as_ref())?, named("outcome", f.outcome.as_ref())?);
@@ -190,7 +195,14 @@ impl Desk {
         }
     }
 
-    fn reserve(&self, rules: &Rules, merchant: &str, fields: Fields<'_>, outcome: Option<Outcome>) -> Answered {
+    fn reserve(
+        &self,
+        rules: &Rules,
+        merchant: &str,
+        fields: Fields<'_>,
+        outcome: Option<Outcome>,
+        in_stream: bool,
+    ) -> Answered {
         let (payment, unless_the_same) = self.admit_again(rules, merchant, request(fields)?)?;
         let now = self.clock.now(payment.occurred_at)?;
         let answer = match (self.ledger.reserve(rules, &payment, outcome, now), unless_the_same) {
@@ -199,7 +211,7 @@ impl Desk {
         };
         let denied = answer.violations.first().map(|violation| violation.code);
         self.meters.decided(answer.replay, denied);
-        let body = render(&DecisionOut::of(&answer, rules));
+        let body = render(&DecisionOut::of(&answer, rules, in_stream));
         let denied = denied.map(|code| code.number());
         Ok(Reply { body, replay: answer.replay, denied, rests_on: answer.rests_on })
     }
@@ -239,7 +251,7 @@ impl Desk {
         let answer = self.ledger.check(rules, &payment, now, as_of)?;
         let denied = answer.violations.first().map(|violation| violation.code.number());
         self.meters.checked();
-        let body = render(&DecisionOut::of(&answer, rules));
+        let body = render(&DecisionOut::of(&answer, rules, false));
         Ok(Reply { body, replay: false, denied, rests_on: self.ledger.journal().last() })
     }
 
@@ -248,6 +260,7 @@ impl Desk {
         rules: &Rules,
         merchant: &str,
         fields: &Fields<'_>,
+        in_stream: bool,
         operation: impl FnOnce(&Fields<'_>) -> Result<Operation, Problem>,
     ) -> Answered {
         let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
@@ -255,11 +268,11 @@ impl Desk {
         let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
         let operation = operation(fields)?;
         let now = self.clock.now(occurred_at)?;
-        let (says, in_stream) = (Says::default(), false);
+        let says = Says::default();
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, None, now)?;
         self.meters.moved(moved.replay);
-        let body = render(&MovedOut::of(&moved, rules));
+        let body = render(&MovedOut::of(&moved, rules, in_stream));
         Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
     }
 
@@ -267,28 +280,32 @@ impl Desk {
         let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
         let id = transaction_id(Cow::Owned(id.0.to_string()))?;
         let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
-        let operation = Operation::Approve {
-            amount: fields.amount_text()?.map(Cow::into_owned),
+        let amount = fields.amount_text()?.map(Cow::into_owned);
+        amount.as_deref().map(amount_form).transpose()?;
+        let has_amount = amount.is_some();
+        let operation = Operation::Approve(Approval {
+            amount: amount.map_or(CaptureAmount::Left, CaptureAmount::Written),
             capture_id: own("capture_id", fields.capture_id.as_ref())?,
+            is_final: fields.r#final.is_none_or(|flag| flag.0),
             gate: own("gate", fields.gate.as_ref())?,
             instrument: own("payment_instrument", fields.payment_instrument.as_ref())?,
-        };
-        if let Operation::Approve { amount: Some(text), .. } = &operation {
-            amount_form(text)?;
-        }
+        });
         let says = Says {
             direction: fields.direction.as_ref().map(|text| word("direction", &text.0)).transpose()?,
             currency: fields.currency.as_ref().map(|text| currency(rules, &text.0)).transpose()?,
         };
-        let reserves = says.direction.is_some() || says.currency.is_some();
+        let reserves = says.direction.is_some() && says.currency.is_some();
         let request = request(fields)?;
-        let late = || Payment::admit(rules, merchant, request.clone(), Asks::ToRecord);
+        let late = || match has_amount {
+            true => Payment::admit(rules, merchant, request.clone(), Asks::ToRecord),
+            false => Err(Refusal::NeededToRecord("amount")),
+        };
         let late: Option<&dyn Fn() -> _> = if reserves { Some(&late) } else { None };
         let now = self.clock.now(occurred_at)?;
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
         let moved = self.ledger.transition(rules, &step, late, now)?;
         self.meters.moved(moved.replay);
-        let body = render(&MovedOut::of(&moved, rules));
+        let body = render(&MovedOut::of(&moved, rules, in_stream));
         Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
     }
 

@@ -85,7 +85,7 @@ impl<'a> EventOut<'a> {
             currency: Shows(opening.content.currency),
             amount: Shows(Minor { value: u128::from(told.amount), units }),
             flags: brief::shown(told.upshot.flags).iter().map(|flag| flag.word()).collect(),
-            level: opening.level.map(|name| LevelOut { name: name.as_str(), source: opening.level_source.word() }),
+            level: LevelOut::of_opening(opening),
             customer_id: told.customer.as_ref().map(Shows),
             resolution: opening.resolution.word(),
             expires_at: told.expires_at().map(Shows),

@@ -62,6 +62,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
     }
 }
 
+/// The name of a field on the wire: that of the identifier, which may be a keyword.
+const fn wire_name(identifier: &'static str) -> &'static str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
+    }
+}
+
 macro_rules! fields {
     ($($field:ident: $type:ty),+ $(,)?) => {
         /// Every field of the hot path; absent and `null` are one.
@@ -72,13 +80,15 @@ macro_rules! fields {
         }
         impl Fields<'_> {
             /// All names.
-            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+            const NAMES: &'static [&'static str] = &[$(wire_name(stringify!($field))),+];
 
             /// The name of a field that is present and not among those that an operation takes.
             fn beyond(&self, allowed: &[&[&str]]) -> Option<&'static str> {
-                $(if self.$field.is_some() && !allowed.iter().any(|names| names.contains(&stringify!($field))) {
-                    return Some(stringify!($field));
-                })+
+                $(
+                    if self.$field.is_some() && !allowed.iter().any(|names| names.contains(&wire_name(stringify!($field)))) {
+                        return Some(wire_name(stringify!($field)));
+                    }
+                )+
                 None
             }
         }
@@ -106,6 +116,8 @@ fields! {
     as_of: Text<'a>,
     outcome: Text<'a>,
     capture_id: Text<'a>,
+    r#final: Flag<'a>,
+    of: Text<'a>,
     gate: Text<'a>,
     cancel_id: Text<'a>,
     refund_id: Text<'a>,

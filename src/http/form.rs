@@ -47,7 +47,7 @@ impl Desk {
         Ok(render(&FormOut {
             methods,
             customer: CustomerOut::of(customer, &rules),
-            level: answer.level.map(|(name, source)| LevelOut { name: name.as_str(), source: source.word() }),
+            level: answer.level.map(|(name, source)| LevelOut::of(name, source)),
             remaining: RemainingOut::of(&answer.headroom, answer.currency, &rules),
             config_version: &rules.version,
             server_time: Shows(answer.now),

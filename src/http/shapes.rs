@@ -10,7 +10,7 @@ use crate::{
         own::OwnRate,
         rules::Rules,
         time::{Millis, show_span},
-        transaction::Violation,
+        transaction::{LevelSource, Opening, Violation},
     },
     ledger::{Answer, CustomerId, CustomerShown},
 };
@@ -83,8 +83,19 @@ impl<'a> CustomerOut<'a> {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct LevelOut {
-    pub(crate) name: &'static str,
-    pub(crate) source: &'static str,
+    name: Option<&'static str>,
+    source: &'static str,
+}
+
+impl LevelOut {
+    pub(crate) fn of(name: Option<Name>, source: LevelSource) -> Self {
+        Self { name: name.map(Name::as_str), source: source.word() }
+    }
+
+    /// The level under which a transaction counts; `None`: it bypassed the rules.
+    pub(crate) fn of_opening<Text>(opening: &Opening<Text>) -> Option<Self> {
+        opening.counts().then(|| Self::of(opening.level, opening.level_source))
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -209,12 +220,15 @@ pub(crate) struct DecisionOut<'a> {
     warnings: SmallVec<[&'static str; 2]>,
     config_version: &'a str,
     server_time: Time,
+    /// Only in a stream, where no header can say it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replay: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     explain: Option<ExplainOut<'a>>,
 }
 
 impl<'a> DecisionOut<'a> {
-    pub(crate) fn of(answer: &'a Answer<'_>, rules: &'a Rules) -> Self {
+    pub(crate) fn of(answer: &'a Answer<'_>, rules: &'a Rules, in_stream: bool) -> Self {
         let first = answer.violations.first();
         Self {
             decision: if first.is_none() { "allow" } else { "deny" },
@@ -224,7 +238,7 @@ impl<'a> DecisionOut<'a> {
             reason: first.map(|violation| violation.code.reason()),
             codes: answer.violations.iter().map(CodeOut::of).collect(),
             customer: CustomerOut::of(&answer.customer, rules),
-            level: answer.level.map(|(name, source)| LevelOut { name: name.as_str(), source: source.word() }),
+            level: answer.level.map(|(name, source)| LevelOut::of(name, source)),
             gates: answer.gates.iter().map(|gate| gate.as_str()).collect(),
             remaining: RemainingOut::of(&answer.headroom, answer.currency, rules),
             expires_at: answer.expires_at.map(Shows),
@@ -232,6 +246,7 @@ impl<'a> DecisionOut<'a> {
             warnings: answer.warnings.iter().map(|name| name.as_str()).collect(),
             config_version: &rules.version,
             server_time: Shows(answer.now),
+            replay: in_stream && answer.replay,
             explain: explain(answer, rules),
         }
     }

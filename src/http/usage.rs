@@ -8,7 +8,8 @@ use crate::domain::{
     level::{self, InForce},
     limits::{Measure, Own},
     money::{Currency, Minor},
-    rules::{Direction, Merchant, Rules},
+    name::Name,
+    rules::{DefaultBehaviour, Direction, Merchant, Rules},
     time::Millis,
     transaction::LevelSource,
     usage::BookKey,
@@ -40,7 +41,7 @@ pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Mill
             usage.push(json!({
                 "direction": direction.word(),
                 "currency": Shows(currency),
-                "level": level.name.as_str(),
+                "level": level.name.map(Name::as_str),
                 "limits": limits,
             }));
         }
@@ -64,7 +65,7 @@ pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Mill
         json!({
             "direction": direction.word(),
             "currency": Shows(currency),
-            "level": level.as_str(),
+            "level": level.map(Name::as_str),
             "gross": sum(false),
             "net": sum(true),
         })
@@ -72,15 +73,16 @@ pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Mill
     json!({ "usage": usage, "totals": totals.collect::<Vec<_>>(), "server_time": Shows(now) })
 }
 
-/// The level of the stored name where one is active, else `unknown`: which project a payment comes by is not known here.
+/// The level of the stored name where one is active, else the merchant's default: the project is not known here.
 fn in_force<'r>(customer: &Customer, merchant: &'r Merchant, direction: Direction, currency: Currency) -> InForce<'r> {
     let active = |name| merchant.level(direction, currency, name).filter(|level| level.active);
     let stored = customer.levels[direction as usize].and_then(|name| Some((name, active(name)?)));
-    match stored {
-        Some((name, level)) => InForce { name, source: LevelSource::Stored, level: Some(level) },
-        None => {
+    match (stored, merchant.default_behaviour) {
+        (Some((name, level)), _) => InForce { name: Some(name), source: LevelSource::Stored, level: Some(level) },
+        (None, DefaultBehaviour::UnknownLevel) => {
             let name = level::unknown();
-            InForce { name, source: LevelSource::Default, level: active(name) }
+            InForce { name: Some(name), source: LevelSource::Default, level: active(name) }
         }
+        (None, DefaultBehaviour::Project) => InForce { name: None, source: LevelSource::Project, level: None },
     }
 }

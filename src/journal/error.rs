@@ -86,6 +86,17 @@ pub enum OpenError {
         /// Its format.
         format: u32,
     },
+    /// The journal is one of several that belong together.
+    #[error(
+        "{file} is of group {group} of several journals, which this program does not know; nothing was changed; start \
+         the version of levelgate that wrote it"
+    )]
+    Group {
+        /// Which file.
+        file: String,
+        /// The group.
+        group: u16,
+    },
     /// A record cannot be replayed.
     #[error(
         "record {lsn} in {file} cannot be replayed: {what}; nothing was changed; look with `levelgate inspect DATA_FOLDER`"

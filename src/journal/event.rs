@@ -63,6 +63,7 @@ mod bytes;
 mod change;
 pub(super) mod numbers;
 mod read;
+mod story;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -74,21 +75,18 @@ pub use {
 
 use self::{
     bytes::Put,
-    numbers::{Numbered, attribute_bits, flag_bits},
+    numbers::Numbered,
 };
 use crate::domain::{
-    brief::{Left, Upshot},
+    brief::Upshot,
     common::Common,
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
     overlay::LevelKey,
-    payment::SentLevel,
     profile::Chronicle,
     time::Millis,
-    transaction::{Fact, Noted, Opening, Violation},
-    usage::BookKey,
-    usage::Contribution,
+    transaction::{Noted, Opening, Violation},
 };
 
 mod tag {
@@ -97,10 +95,14 @@ mod tag {
     pub(super) const LEVEL_SET: u8 = 3;
     pub(super) const SIGNALLED: u8 = 4;
     pub(super) const INSTRUMENT_HELD: u8 = 5;
-    pub(super) const OPENED: u8 = 6;
-    pub(super) const HAPPENED: u8 = 7;
-    pub(super) const CARRIED: u8 = 8;
-    pub(super) const LINKED: u8 = 24;
+    pub(super) const OPENED_1: u8 = 6;
+    pub(super) const OPENED: u8 = 34;
+    pub(super) const HAPPENED_1: u8 = 7;
+    pub(super) const CARRIED_1: u8 = 8;
+    pub(super) const LINKED_1: u8 = 24;
+    pub(super) const HAPPENED: u8 = 30;
+    pub(super) const CARRIED: u8 = 31;
+    pub(super) const LINKED: u8 = 32;
     pub(super) const UNLINKED: u8 = 25;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
@@ -113,17 +115,6 @@ mod tag {
     pub(super) const LEVEL_FILED: u8 = 70;
     pub(super) const RATES_PUT: u8 = 71;
     pub(super) const LEVEL_RENAMED: u8 = 72;
-}
-
-mod fact {
-    pub(super) const APPROVED: u8 = 1;
-    pub(super) const DECLINED: u8 = 2;
-    pub(super) const CANCELLED: u8 = 3;
-    pub(super) const REFUNDED: u8 = 4;
-    pub(super) const CHARGED_BACK: u8 = 5;
-    pub(super) const EXTENDED: u8 = 6;
-    pub(super) const ATTEMPTED: u8 = 7;
-    pub(super) const ASKED: u8 = 8;
 }
 
 mod sent_level {
@@ -213,22 +204,15 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
         Event::Opened { slot, opening } => encode_opened(*slot, opening, out),
         Event::Happened { slot, previous, noted, upshot, left } => {
             out.push(tag::HAPPENED);
-            let counted = left.as_ref().and_then(|left| left.book);
-            out.put_bits([upshot.hold_until.is_some(), left.is_some(), counted.is_some()]);
+            let book = left.as_ref().and_then(|left| left.book);
+            let has_level = book.is_some_and(|book| book.level.is_some());
+            out.put_bits([upshot.hold_until.is_some(), left.is_some(), book.is_some(), has_level]);
             out.put_number(u64::from(*slot));
-            // One more, so that the record itself, which most often stands here, takes one byte.
+            // One more, so that the record itself, which is the most frequent value, takes one byte.
             out.put_number(previous.0.wrapping_add(1));
-            put_noted(noted, out);
-            put_upshot(upshot, out);
-            if let Some(Left { key, was, .. }) = left {
-                out.put_number(*key);
-                put_contribution(*was, out);
-            }
-            if let Some(BookKey { direction, currency, level }) = counted {
-                out.put_word(direction);
-                out.put_currency(currency);
-                out.put_name(level);
-            }
+            story::put_noted(noted, out);
+            story::put_upshot(upshot, out);
+            left.iter().for_each(|left| story::put_left(left, out));
         }
         Event::Carried { slot, opening, facts, upshot, left, at } => {
             out.push(tag::CARRIED);
@@ -358,28 +342,16 @@ fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut V
         opening.instrument.is_some(),
         opening.suspicious,
         opening.outlier,
+        !opening.names.project,
+        !opening.names.endpoint,
     ]);
     out.put_number(u64::from(slot));
     out.put_text(opening.id.as_ref());
     out.put_name(opening.merchant);
     out.put_time(opening.at);
     out.put_time(opening.recorded_at);
-    let [first, second, third] = content.currency.code();
-    out.extend_from_slice(&[opening.opened.number(), content.direction.number(), first, second, third]);
-    out.put_number(content.amount);
-    out.extend_from_slice(&content.identity.to_le_bytes());
-    out.put_number(u64::from(attribute_bits(content.defined_by)));
-    match content.level {
-        SentLevel::Absent => out.push(sent_level::ABSENT),
-        SentLevel::Empty => out.push(sent_level::EMPTY),
-        SentLevel::Named(name) => {
-            out.push(sent_level::NAMED);
-            out.put_name(name);
-        }
-    }
-    out.put_name_if(content.method);
-    out.put_name(content.project);
-    out.put_name(content.endpoint);
+    out.put_word(opening.opened);
+    story::put_content(content, out);
     opening.hold_until.into_iter().for_each(|until| out.put_time(until));
     out.put_name_if(opening.level);
     out.extend_from_slice(&[opening.level_source.number(), opening.resolution.number()]);
@@ -402,73 +374,8 @@ fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut V
 /// A transaction with all that followed.
 fn put_whole((slot, opening): (u32, &Opening), facts: &[Noted], upshot: &Upshot, at: Millis, out: &mut Vec<u8>) {
     out.put_time(at);
-    put_upshot(upshot, out);
+    story::put_upshot(upshot, out);
     out.put_number(facts.len() as u64);
-    facts.iter().for_each(|noted| put_noted(noted, out));
+    facts.iter().for_each(|noted| story::put_noted(noted, out));
     put_opening(slot, opening, out);
-}
-
-fn put_noted(noted: &Noted, out: &mut Vec<u8>) {
-    out.put_time(noted.at);
-    put_fact(&noted.fact, out);
-}
-
-fn put_upshot(upshot: &Upshot, out: &mut Vec<u8>) {
-    out.put_word(upshot.status);
-    put_contribution(upshot.counts, out);
-    upshot.hold_until.into_iter().for_each(|until| out.put_time(until));
-    out.push(flag_bits(upshot.flags));
-}
-
-fn put_fact(fact: &Fact, out: &mut Vec<u8>) {
-    match fact {
-        Fact::Approved { capture_id, amount, gate, instrument, flag } => {
-            out.push(fact::APPROVED);
-            out.put_bits([capture_id.is_some(), gate.is_some(), instrument.is_some(), flag.is_some()]);
-            out.put_number(*amount);
-            [capture_id, gate, instrument].into_iter().for_each(|text| out.put_text_if(text.as_deref()));
-            flag.iter().for_each(|flag| out.put_word(*flag));
-        }
-        Fact::Declined { conflict } => {
-            out.push(fact::DECLINED);
-            out.put_bits([*conflict]);
-        }
-        Fact::Cancelled { cancel_id: id, amount, all } => {
-            out.push(fact::CANCELLED);
-            out.put_bits([id.is_some(), *all]);
-            out.put_number(*amount);
-            out.put_text_if(id.as_deref());
-        }
-        Fact::Refunded { refund_id, amount, all, gives_back } => {
-            out.push(fact::REFUNDED);
-            out.put_bits([refund_id.is_some(), *all, *gives_back]);
-            out.put_number(*amount);
-            out.put_text_if(refund_id.as_deref());
-        }
-        Fact::ChargedBack { chargeback_id: id, amount, all } => {
-            out.push(fact::CHARGED_BACK);
-            out.put_bits([id.is_some(), *all]);
-            out.put_number(*amount);
-            out.put_text_if(id.as_deref());
-        }
-        Fact::Extended { until } => {
-            out.push(fact::EXTENDED);
-            out.put_time(*until);
-        }
-        Fact::Attempted { attempt, gate, outcome } => {
-            out.push(fact::ATTEMPTED);
-            out.put_number(u64::from(*attempt));
-            out.put_text(gate);
-            out.put_text(outcome);
-        }
-        Fact::Asked { amount } => {
-            out.push(fact::ASKED);
-            out.put_number(*amount);
-        }
-    }
-}
-
-fn put_contribution(counts: Contribution, out: &mut Vec<u8>) {
-    out.put_number(counts.gross);
-    out.put_number(counts.net);
 }

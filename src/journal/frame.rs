@@ -135,6 +135,9 @@ pub enum Flaw {
     /// Whole, and of a newer format.
     #[error("the record is of format {0}, newer than this program's")]
     Newer(u8),
+    /// Whole, and of a group of journals.
+    #[error("the record is of group {0} of several journals, which this program does not know")]
+    Group(u16),
     /// Whole, and yet no record that this program writes: no power cut leaves that.
     #[error("the record is whole and cannot be right: {0}")]
     Senseless(&'static str),
@@ -214,16 +217,18 @@ pub(super) fn parse_checked(record: &[u8]) -> Result<Framed<'_>, Flaw> {
     let bytes = length(record)?;
     let said = record.get(..bytes - CRC_BYTES).ok_or(Flaw::Short)?;
     let (head, body) = said.split_first_chunk::<HEAD_BYTES>().ok_or(Flaw::Short)?;
-    let [version, kind, zeroes @ ..] = piece::<4>(head, 20).ok_or(Flaw::Short)?;
+    let [version, kind, group @ ..] = piece::<4>(head, 20).ok_or(Flaw::Short)?;
     match version {
         0 => return Err(Flaw::Senseless("no format has the number 0")),
         1..=FORMAT => {}
         newer => return Err(Flaw::Newer(newer)),
     }
-    if zeroes != [0, 0] {
-        return Err(Flaw::Senseless("two bytes of its head are to be zero"));
-    }
     let kind = Kind::from_code(kind).ok_or(Flaw::Senseless("its kind is unknown"))?;
+    match (u16::from_le_bytes(group), kind, version) {
+        (0, ..) => {}
+        (group, Kind::Batch, 2..) => return Err(Flaw::Group(group)),
+        _ => return Err(Flaw::Senseless("two bytes of its head are to be zero")),
+    }
     let head = Head {
         lsn: u64_at(head, 8).map(Lsn).ok_or(Flaw::Short)?,
         epoch: u32_at(head, 16).ok_or(Flaw::Short)?,

@@ -13,7 +13,7 @@
 //! ```text
 //!  0        4        8                16       20 21 22   24               32            n-4      n
 //! +--------+--------+----------------+--------+--+--+----+----------------+-- - - --+--------+
-//! | length | check  | sequence number| epoch  |v |k | 0  | owner          | body    | CRC    |
+//! | length | check  | sequence number| epoch  |v |k | g  | owner          | body    | CRC    |
 //! +--------+--------+----------------+--------+--+--+----+----------------+-- - - --+--------+
 //! ```
 //!
@@ -24,6 +24,7 @@
 //! | sequence number | of this record; of the batch's first record in a batch header, which uses up no number |
 //! | epoch | which start of the daemon wrote it: 1, 2, ...; never goes down |
 //! | v | version of the format: [`FORMAT`]. A newer one is refused, an older one is read |
+//! | g | group number: 0 in this version, in every record. Format 2 keeps it in batch headers for several journals that belong together; a batch header with another number is refused in words |
 //! | k | kind: 1 events, 2 batch header, 3 group begins, 4 part of a group, 5 group ends |
 //! | owner | the one aggregate that it is about: the customer's internal number; 0 for what belongs to no customer |
 //! | body | by kind; see below |
@@ -87,8 +88,13 @@
 //!
 //! # What a later version adds
 //!
-//! An event begins with its tag; tags are never reused and each new event takes the next. Within a version an event's
-//! fields are fixed, golden bytes hold them; another shape is another tag. The header's two zero bytes must be zero.
+//! An event begins with its tag. A tag is never used again and has one shape, which golden bytes hold: another shape is
+//! another tag, and so it is with the numbers of facts and words. Each new tag, number or bit raises [`FORMAT`], so that
+//! an older program refuses the file at its head and not in the middle.
+//!
+//! **Format 2** adds captures to follow, cancels of the reservation, levels that are null, and the shapes that
+//! [`event`] lists as reserved. A journal of format 1 goes on in segments of format 2. Its records stay as they are: what
+//! such a record says that a transaction has come to holds until the next fact about it.
 
 mod buffer;
 mod error;
@@ -122,7 +128,7 @@ pub use recovery::Recovery;
 use std::{fmt, io, time::Duration};
 
 /// The version of the format that this program writes.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 /// The most bytes of one record.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most bytes of records that may wait to be written before callers should refuse new work.

@@ -262,6 +262,7 @@ impl Scan<'_> {
             if let Some(damage) = walked.damage {
                 let path = found.path.clone();
                 match damage.wrong {
+                    Wrong::Bytes(Flaw::Group(group)) => return Err(OpenError::Group { file: path, group }),
                     Wrong::Bytes(Flaw::Newer(format)) => {
                         return Err(OpenError::Newer { file: path, format: format.into() });
                     }

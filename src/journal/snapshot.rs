@@ -16,6 +16,8 @@
 //! +----------------+--------+--------+---------------+----------------+----------------+------------+------+- - -
 //! ```
 //!
+//! The codec's version is in the header: a frame of codec 1 is read in its own shapes. A newer one is refused.
+//!
 //! A frame is a length (of its body, `u32`), CRC-32C of length and body, and the body: one [`Piece`], decoded only
 //! behind the checksum. The last piece is the [`Piece::End`], which counts the others; a file without it, or with
 //! anything behind it, is no snapshot.
@@ -34,12 +36,15 @@
 //! What is known of a customer besides payments stands in the head as the events that say it, so that it has one form.
 
 mod briefs;
+mod codec1;
 mod shapes;
 #[cfg(test)]
 mod tests;
 
 pub use briefs::BriefsIn;
-pub use shapes::{BookDto, BriefDto, CountedDto, HeadDto, LateDto, LevelDto, RenameDto, WorldDto};
+pub use shapes::{
+    BookDto, BriefDto, ClockDto, CountedDto, HeadDto, IdentifierDto, LateDto, LevelDto, RenameDto, SegmentDto, WorldDto,
+};
 
 use super::event::DecodeError;
 use crate::store::{File, read_full};
@@ -49,8 +54,8 @@ use std::{io, sync::Arc};
 
 /// The version of the file's layout.
 pub const FORMAT: u32 = 1;
-/// The version of what stands in a frame's body.
-pub const CODEC: u32 = 1;
+/// The version of a frame's body that this program writes. Codec 1 is read: its shapes are in `snapshot/codec1.rs`.
+pub const CODEC: u32 = 2;
 /// Of the header.
 pub const HEADER_BYTES: usize = 64;
 /// The most bytes of the body of one frame.
@@ -181,6 +186,8 @@ impl Counts {
 pub struct Frame<'a> {
     /// Where in the file.
     pub offset: u64,
+    /// The version of the body.
+    pub codec: u32,
     /// The piece.
     pub body: &'a [u8],
 }
@@ -210,16 +217,20 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// It is none.
     pub fn decode(&self) -> Result<Piece, SnapshotError> {
-        codec().deserialize(self.body).map_err(|_| SnapshotError::Damaged { offset: self.offset })
+        let piece = match self.codec {
+            1 => codec().deserialize(self.body).map(codec1::Piece1::piece),
+            _ => codec().deserialize(self.body),
+        };
+        piece.map_err(|_| SnapshotError::Damaged { offset: self.offset })
     }
 }
 
 impl Header {
-    fn bytes(&self) -> [u8; HEADER_BYTES] {
+    fn bytes(&self, codec: u32) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-        bytes[12..16].copy_from_slice(&CODEC.to_le_bytes());
+        bytes[12..16].copy_from_slice(&codec.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.journal);
         bytes[32..40].copy_from_slice(&self.begin_lsn.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.created_at.to_le_bytes());
@@ -228,13 +239,14 @@ impl Header {
         bytes
     }
 
-    fn of(bytes: &[u8; HEADER_BYTES], journal: [u8; 16]) -> Result<Self, SnapshotError> {
+    /// The header of a file, and the codec of its frames.
+    fn of(bytes: &[u8; HEADER_BYTES], journal: [u8; 16]) -> Result<(Self, u32), SnapshotError> {
         let damaged = SnapshotError::Damaged { offset: 0 };
         if !bytes.starts_with(&MAGIC) || number_at(bytes, 60) != crc32c::crc32c(&bytes[..60]) {
             return Err(damaged);
         }
         let (format, codec) = (number_at(bytes, 8), number_at(bytes, 12));
-        if (format, codec) != (FORMAT, CODEC) {
+        if format != FORMAT || !(1..=CODEC).contains(&codec) {
             return Err(SnapshotError::Newer { format, codec });
         }
         let (mut known, mut begin_lsn, mut created_at) = ([0; 16], [0; 8], [0; 8]);
@@ -246,7 +258,7 @@ impl Header {
         }
         let (begin_lsn, created_at) = (u64::from_le_bytes(begin_lsn), i64::from_le_bytes(created_at));
         let header = Self { journal, begin_lsn, created_at };
-        if header.bytes() == *bytes { Ok(header) } else { Err(damaged) }
+        if header.bytes(codec) == *bytes { Ok((header, codec)) } else { Err(damaged) }
     }
 }
 
@@ -262,7 +274,7 @@ impl<W: FnMut(&[u8]) -> io::Result<()>> Writer<W> {
     #[must_use]
     pub fn begin(header: &Header, out: W) -> Self {
         let mut buffer = Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4);
-        buffer.extend_from_slice(&header.bytes());
+        buffer.extend_from_slice(&header.bytes(CODEC));
         Self { out, buffer, counts: Counts::default() }
     }
 
@@ -315,6 +327,7 @@ impl<W: FnMut(&[u8]) -> io::Result<()>> Writer<W> {
 pub struct Reader {
     file: Arc<dyn File>,
     header: Header,
+    codec: u32,
     counts: Counts,
     /// Bytes of the file, from `at` on; those before `used` have been read.
     buffer: Vec<u8>,
@@ -334,9 +347,9 @@ impl Reader {
         if read_full(file.as_ref(), &mut bytes, 0)? < HEADER_BYTES {
             return Err(SnapshotError::Unfinished);
         }
-        let (header, len) = (Header::of(&bytes, journal)?, file.len()?);
+        let ((header, codec), len) = (Header::of(&bytes, journal)?, file.len()?);
         let (counts, buffer, at) = (Counts::default(), Vec::new(), HEADER_BYTES as u64);
-        Ok(Self { file, header, counts, buffer, used: 0, at, len, ended: false })
+        Ok(Self { file, header, codec, counts, buffer, used: 0, at, len, ended: false })
     }
 
     /// What it begins with.
@@ -377,7 +390,7 @@ impl Reader {
         if check(len.to_le_bytes(), body) != crc {
             return Err(damaged);
         }
-        let frame = Frame { offset, body };
+        let frame = Frame { offset, codec: self.codec, body };
         let end = if frame.customer().is_none() { Some(frame.decode()?) } else { None };
         if let Some(Piece::End { pieces, customers, briefs, .. }) = end {
             let complete = self.counts == Counts { pieces, customers, briefs };

@@ -46,7 +46,7 @@ impl Wrong {
     /// Whether a power cut can leave this: bytes that are not whole, or a gap. The rest was written as it stands.
     #[must_use]
     pub fn may_be_torn(&self) -> bool {
-        !matches!(self, Self::Bytes(Flaw::Senseless(_) | Flaw::Newer(_)) | Self::Foreign(_))
+        !matches!(self, Self::Bytes(Flaw::Senseless(_) | Flaw::Newer(_) | Flaw::Group(_)) | Self::Foreign(_))
     }
 }
 

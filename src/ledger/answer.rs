@@ -83,8 +83,8 @@ pub struct Answer<'a> {
     pub violations: SmallVec<[Violation; 1]>,
     /// Who.
     pub customer: CustomerShown<'a>,
-    /// Under which level; `None`: bypassed.
-    pub level: Option<(Name, LevelSource)>,
+    /// Under which level, or under none where only the endpoint's settings apply; `None`: bypassed.
+    pub level: Option<(Option<Name>, LevelSource)>,
     /// Best first; empty on a deny.
     pub gates: SmallVec<[Name; 4]>,
     /// What is left.
@@ -170,11 +170,11 @@ impl<'a> Answer<'a> {
             status: Some(status),
             violations: SmallVec::from_slice(&opening.violations),
             customer,
-            level: opening.level.map(|level| (level, opening.level_source)),
+            level: opening.counts().then_some((opening.level, opening.level_source)),
             gates: if is_denied { SmallVec::new() } else { SmallVec::from_slice(&opening.gates) },
             headroom,
             currency: opening.content.currency,
-            expires_at: upshot.hold_until.filter(|_| status == Status::Reserved),
+            expires_at: upshot.expires_at(now),
             flags: brief::shown(upshot.flags),
             warnings: SmallVec::new(),
             explanation: None,
@@ -204,10 +204,16 @@ pub struct Moved {
     pub status: Status,
     /// Minor units: what was approved, or asked for where nothing was.
     pub amount: u64,
-    /// Minor units.
+    /// Minor units that are held for captures to follow, or for the approval.
+    pub held: u64,
+    /// Minor units of approved money that were cancelled.
     pub cancelled: u64,
+    /// Minor units of the reservation that were released by cancels.
+    pub released: u64,
     /// Minor units.
     pub refunded: u64,
+    /// Minor units.
+    pub charged_back: u64,
     /// What a reader should notice.
     pub flags: SmallVec<[Flag; 2]>,
     /// What is left for the customer under the transaction's level.
@@ -221,15 +227,25 @@ pub struct Moved {
 }
 
 impl Moved {
-    pub(crate) fn of(transaction: &Transaction, headroom: Headroom, now: Millis, replay: bool) -> Self {
+    /// `upshot` is what the last record says that the transaction has come to.
+    pub(crate) fn of(
+        transaction: &Transaction,
+        upshot: &Upshot,
+        headroom: Headroom,
+        now: Millis,
+        replay: bool,
+    ) -> Self {
         let totals = &transaction.totals;
         Self {
             transaction_id: transaction.opening.id.to_string(),
-            status: transaction.status(now),
+            status: upshot.status(now),
             amount: transaction.amount(),
+            held: upshot.held(now),
             cancelled: totals.cancelled,
+            released: totals.released,
             refunded: totals.refunded,
-            flags: transaction.flags(),
+            charged_back: totals.charged_back,
+            flags: brief::shown(upshot.flags),
             headroom,
             currency: transaction.opening.content.currency,
             replay,
@@ -243,6 +259,8 @@ impl Moved {
 pub struct Shown {
     /// The transaction.
     pub transaction: Transaction,
+    /// What the last record says that it has come to.
+    pub upshot: Upshot,
     /// Whose.
     pub customer: CustomerShown<'static>,
     /// What is left; `None` in a list, where nobody asks.

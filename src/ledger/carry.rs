@@ -4,7 +4,6 @@
 use super::{Ledger, index::Seat};
 use crate::{
     domain::{
-        brief::Upshot,
         customer::Event,
         profile::Author,
         refusal::Refusal,
@@ -63,7 +62,8 @@ impl Ledger {
         let mut shard = self.customers.lock(customer);
         let unknown = || Refusal::UnknownTransaction(opening.id.to_string());
         let customer = shard.get_mut(&customer).ok_or_else(unknown)?;
-        let (upshot, at) = (Upshot::of(&known.transaction), self.settle(customer, now));
+        // What the last record says, whatever the facts would come to today: usage holds that.
+        let (upshot, at) = (known.upshot, self.settle(customer, now));
         let left = customer.briefs().get(slot).is_none();
         let (opening, facts) = (known.transaction.opening, known.transaction.facts);
         let carried = Event::Carried { slot, opening, facts, upshot, left, at };

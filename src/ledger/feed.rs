@@ -73,7 +73,7 @@ impl Told<'_> {
     /// When the hold was to end, where one was open.
     #[must_use]
     pub fn expires_at(&self) -> Option<Millis> {
-        self.upshot.hold_until.filter(|_| self.status() == Status::Reserved)
+        self.upshot.expires_at(self.at)
     }
 }
 
@@ -156,7 +156,7 @@ impl Teller<'_, '_> {
                     let behind = events.iter().skip(n).filter(|event| is_of(event, *slot)).count();
                     let before = match known {
                         Some(known) => Some(known),
-                        None => self.before(record.place, seat, behind, (noted, upshot))?,
+                        None => self.before(record.place, seat, behind, noted)?,
                     };
                     // One whose beginning was deleted, and of which nothing is known any more, is gone.
                     if let Some(mut transaction) = before {
@@ -193,7 +193,7 @@ impl Teller<'_, '_> {
         place: Place,
         seat: Seat,
         facts: usize,
-        (noted, upshot): (&Noted, &Upshot),
+        noted: &Noted,
     ) -> Result<Option<Transaction>, Refusal> {
         let recall = |place| self.ledger.recall(0, seat, place);
         let (recalled, is_later) = match recall(place) {
@@ -211,16 +211,11 @@ impl Teller<'_, '_> {
         let mut transaction = Transaction::open(opening);
         let until = if is_later { story.len() } else { story.len().saturating_sub(facts) };
         for told in story.into_iter().take(until) {
-            if is_later && told == *noted {
-                let before = transaction.clone();
-                transaction.note(told);
-                if Upshot::of(&transaction) == *upshot {
-                    transaction = before;
-                    break;
-                }
-            } else {
-                transaction.note(told);
+            // No two facts of a transaction are the same.
+            if is_later && told.is_same(noted) {
+                break;
             }
+            transaction.note(told);
         }
         transaction.facts.clear();
         Ok(Some(transaction))

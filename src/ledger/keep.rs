@@ -77,6 +77,8 @@ impl Ledger {
             overlay: Vec::new(),
             renames: self.made_levels.renames.all().iter().map(rename_dto).collect(),
             counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
+            archive: Vec::new(),
+            clocks: Vec::new(),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Ledger {
                 level::resolve(merchant, stored, SentLevel::Absent, direction, currency, content.project).in_force;
             let Recalled { transaction: Transaction { opening, facts, .. }, .. } = known.clone();
             let opening = Opening {
-                level: Some(resolved.name),
+                level: resolved.name,
                 level_source: resolved.source,
                 resolution: Resolution::Found,
                 stranger: None,

@@ -165,14 +165,13 @@ impl Ledger {
                 None => return Ok(None),
             },
         };
-        let Some(Recalled { transaction, .. }) = recalled else { return Ok(None) };
+        let Some(Recalled { transaction, upshot, .. }) = recalled else { return Ok(None) };
         let (opening, now) = (&transaction.opening, pick.now);
-        let flags = Flags::of(&transaction.flags());
-        if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, transaction.status(now), flags) {
+        if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, upshot.status(now), upshot.flags) {
             return Ok(None);
         }
         let mut locked = self.lock_household(pick.seat.customer);
         let customer = locked.household().map(|household| answer::customer_of(&transaction, household.head));
-        Ok(customer.map(|customer| Shown { transaction, customer, headroom: None, now }))
+        Ok(customer.map(|customer| Shown { transaction, upshot, customer, headroom: None, now }))
     }
 }

@@ -63,7 +63,7 @@ use crate::{
         name::Name,
         payment::Payment,
         refusal::Refusal,
-        rules::{Direction, Merchant, Refunds, Rules},
+        rules::{Direction, Merchant, Rules},
         time::Millis,
         transaction::{Fact, Opened, Place, Resolution, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
@@ -281,7 +281,7 @@ impl Ledger {
         let mut stripe = self.id_stripes.lock(key);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
         let Some(known) = self.find(&mut stripe, key, merchant, transaction_id)? else {
-            let (Operation::Approve { .. }, Some(late)) = (operation, late) else {
+            let (Operation::Approve(_), Some(late)) = (operation, late) else {
                 return Err(unknown());
             };
             let approval = Follows::Approval { operation, in_stream };
@@ -305,11 +305,11 @@ impl Ledger {
             Effect::New(noted) => {
                 // Money that moved is taken however late it is told of; it lies where its transaction does. Only a
                 // stream's lines keep their order.
-                if in_stream || !matches!(operation, Operation::Approve { .. }) {
+                if in_stream || !matches!(operation, Operation::Approve(_)) {
                     self.bounds.skew.place(occurred_at, now, "occurred_at")?;
                 }
                 let instrument = match operation {
-                    Operation::Approve { instrument, .. } => instrument.as_deref(),
+                    Operation::Approve(approval) => approval.instrument.as_deref(),
                     _ => None,
                 };
                 let (opening, is_approved) = (&known.transaction.opening, matches!(noted.fact, Fact::Approved { .. }));
@@ -324,7 +324,7 @@ impl Ledger {
             }
         };
         let headroom = headroom_of(rules, &household, &known.transaction, now);
-        Ok(Moved { rests_on, ..Moved::of(&known.transaction, headroom, now, replay) })
+        Ok(Moved { rests_on, ..Moved::of(&known.transaction, &known.upshot, headroom, now, replay) })
     }
 
     /// Shows a transaction.
@@ -341,6 +341,7 @@ impl Ledger {
         let now = self.settle_all(&mut household, now);
         Ok(Shown {
             transaction: known.transaction.clone(),
+            upshot: known.upshot,
             customer: answer::customer_of(&known.transaction, household.head),
             headroom: Some(headroom_of(rules, &household, &known.transaction, now)),
             now,
@@ -357,11 +358,10 @@ impl Ledger {
     }
 }
 
-fn circumstances(rules: &Rules, transaction: &Transaction, now: Millis) -> Circumstances {
-    let merchant = rules.merchant(transaction.opening.merchant.as_str());
+fn circumstances<'r>(rules: &'r Rules, transaction: &Transaction, now: Millis) -> Circumstances<'r> {
     Circumstances {
         minor_units: rules.currencies.units(transaction.opening.content.currency),
-        refunds: merchant.map_or(Refunds::None, |merchant| merchant.refunds),
+        merchant: rules.merchant(transaction.opening.merchant.as_str()).map(|merchant| &**merchant),
         now,
     }
 }
@@ -369,13 +369,14 @@ fn circumstances(rules: &Rules, transaction: &Transaction, now: Millis) -> Circu
 /// What is left now for the customer of a transaction under its level.
 fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transaction, now: Millis) -> Headroom {
     let opening = &transaction.opening;
-    let (Some(name), Some(merchant)) = (opening.level, rules.merchant(opening.merchant.as_str())) else {
+    let Some(merchant) = rules.merchant(opening.merchant.as_str()).filter(|_| opening.counts()) else {
         return Headroom::default();
     };
     let content = &opening.content;
     let (direction, currency) = (content.direction, content.currency);
     let merchant: &Merchant = merchant;
-    let level = level::of_recorded(merchant, name, opening.level_source, direction, currency, content.project);
+    let level =
+        level::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
     let (own, others) = (Own::of(household.head, direction, currency), household.others());
     let books = Books::new(household.head.books(), &others);
     let measure = Measure { rules, merchant, books, direction, currency, level, own, now };

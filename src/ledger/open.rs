@@ -24,8 +24,8 @@ use crate::{
         rules::{Attribute, OperationMode, Rules},
         said::identifier_of,
         time::Millis,
-        transaction::{Fact, LevelSource, Noted, Opened, Place, Resolution, Status, Transaction},
-        transition::{Effect, Operation, Outcome, asks_late, judge},
+        transaction::{Content, Fact, LateContent, LevelSource, Noted, Opened, Place, Resolution, Status, Transaction},
+        transition::{Approval, CaptureAmount, Effect, Operation, Outcome, asks_late, judge},
     },
     journal::Lsn,
 };
@@ -317,13 +317,8 @@ impl Ledger {
         known: &mut Recalled,
         now: Millis,
     ) -> Result<Answer<'a>, Refusal> {
-        let mut recorded = known.transaction.opening.content;
-        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
         let late = asks_late(&known.transaction);
-        if known.transaction.opening.opened == Opened::Unreserved {
-            recorded.amount = if late { said.amount } else { known.transaction.totals.asked };
-        }
-        let mut differences = recorded.differences(&said);
+        let mut differences = self.differences(payment, &known.transaction, late);
         for field in differences.iter_mut().filter(|field| **field == "customer") {
             *field = match &payment.identity {
                 SentIdentity::Identifier(_) => "merchant_customer_identifier",
@@ -340,10 +335,12 @@ impl Ledger {
         let now = self.settle_all(&mut household, now);
         let mut facts: SmallVec<[Noted; 2]> = SmallVec::new();
         if late {
-            facts.push(Noted { at: now, fact: Fact::Asked { amount: said.amount } });
+            facts.push(Noted { at: now, fact: self.asked(payment, &known.transaction, now) });
         }
-        // A hold that has run out, or a transaction that has come to anything else, is left to explicit facts.
-        if let Some(outcome) = outcome.filter(|_| known.transaction.status(now) == Status::Reserved) {
+        // The outcome is a fact: it counts also after the hold has ended or the reservation was cancelled.
+        let is_awaited = matches!(known.transaction.status(now), Status::Reserved | Status::Expired | Status::Cancelled)
+            && !known.transaction.is_approved();
+        if let Some(outcome) = outcome.filter(|_| is_awaited) {
             let circumstances = circumstances(rules, &known.transaction, now);
             if let Effect::New(noted) = judge(&known.transaction, &whole(outcome), circumstances)? {
                 facts.push(noted);
@@ -355,9 +352,61 @@ impl Ledger {
             false => self.note(&mut household, known, facts, None).ok_or_else(unknown)?,
         };
         let headroom = headroom_of(rules, &household, &known.transaction, now);
-        let (opening, upshot) = (&known.transaction.opening, Upshot::of(&known.transaction));
+        let (opening, upshot) = (&known.transaction.opening, known.upshot);
         let customer = customer_of(&known.transaction, household.head);
         Ok(Answer { replay, ..Answer::recorded(payment, opening, &upshot, customer, headroom, now, rests_on) })
+    }
+
+    /// The fields in which a repeated reserve differs from what is recorded. One that comes after the approval which
+    /// opened the transaction is compared only by what that approval carried, but for amount and instrument; the next
+    /// one by all that the first said.
+    fn differences(&self, payment: &Payment<'_>, known: &Transaction, late: bool) -> Vec<&'static str> {
+        let opening = &known.opening;
+        let asked = known.facts.iter().find_map(|noted| match &noted.fact {
+            Fact::Asked { amount, content, .. } => Some((*amount, content.as_deref())),
+            _ => None,
+        });
+        let mut recorded = match asked {
+            Some((_, Some(asked))) => asked.content,
+            Some((amount, None)) => Content { amount, ..opening.content },
+            None => opening.content,
+        };
+        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        if late {
+            recorded.amount = said.amount;
+            recorded.method = recorded.method.or(said.method);
+            if recorded.level == SentLevel::Absent {
+                recorded.level = said.level;
+            }
+            if !opening.names.project {
+                recorded.project = said.project;
+            }
+            if !opening.names.endpoint {
+                recorded.endpoint = said.endpoint;
+            }
+        }
+        let instrument = match asked {
+            Some((_, Some(asked))) => Some(asked.instrument.as_deref()),
+            // Nothing is known of what a late reserve of an older version said.
+            Some((_, None)) => None,
+            None => (!late).then_some(opening.instrument.as_deref()),
+        };
+        let mut differences = recorded.differences(&said);
+        if instrument.is_some_and(|instrument| instrument != payment.instrument.as_deref()) {
+            differences.push("payment_instrument");
+        }
+        differences
+    }
+
+    /// The fact of a reserve that comes after its approval: its hold begins now.
+    fn asked(&self, payment: &Payment<'_>, known: &Transaction, now: Millis) -> Fact {
+        let said = content(payment, self.identities.sent(payment, known.opening.content.defined_by));
+        let instrument = payment.instrument.as_deref().map(Box::from);
+        Fact::Asked {
+            amount: said.amount,
+            hold_until: payment.merchant.hold_ms(payment.direction).map(|hold_ms| now.plus(hold_ms)),
+            content: Some(Box::new(LateContent { content: said, instrument })),
+        }
     }
 
     pub(super) fn approve_unreserved(
@@ -381,7 +430,7 @@ impl Ledger {
         let mut household = locked.household().ok_or_else(unknown)?;
         let now = self.settle_all(&mut household, now);
         let headroom = headroom_of(rules, &household, &known.transaction, now);
-        Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, headroom, now, false) })
+        Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, &known.upshot, headroom, now, false) })
     }
 }
 
@@ -398,7 +447,7 @@ fn unique_of(payment: &Payment<'_>) -> Attributes {
 /// The operation of a payment's outcome.
 fn whole(outcome: Outcome) -> Operation {
     match outcome {
-        Outcome::Approved => Operation::Approve { amount: None, capture_id: None, gate: None, instrument: None },
+        Outcome::Approved => Operation::Approve(Approval::of(CaptureAmount::Whole)),
         Outcome::Declined => Operation::Decline,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         profile::Author,
         refusal::Refusal,
         time::Millis,
-        transaction::{Noted, Opening, Place, Transaction},
+        transaction::{Fact, Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
     journal::{Appended, Lsn, event},
@@ -36,6 +36,9 @@ pub(super) struct Recalled {
     /// The one that its story begins with.
     pub(super) root: Place,
     pub(super) transaction: Transaction,
+    /// What the last record about it says that it has come to. A record of an older version may say something else than
+    /// the facts would today, and usage holds what the record says.
+    pub(super) upshot: Upshot,
 }
 
 /// What lies in the stripe of an id.
@@ -50,7 +53,8 @@ pub(super) struct Stripe {
 impl Recalled {
     /// One that begins with its last record.
     pub(super) fn begun(key: u64, seat: Seat, place: Place, transaction: Transaction) -> Self {
-        Self { key, seat, place, root: place, transaction }
+        let upshot = Upshot::of(&transaction);
+        Self { key, seat, place, root: place, transaction, upshot }
     }
 
     fn is(&self, key: u64, merchant: &str, id: &str) -> bool {
@@ -203,15 +207,22 @@ impl Ledger {
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         let mut previous = known.place;
         let mut at = known.transaction.opening.recorded_at;
-        for noted in facts {
+        for mut noted in facts {
             at = noted.at;
-            let was = known.transaction.contribution(noted.at);
+            // No queue watches the hold of what has left memory: it ends at once.
+            if let Fact::Asked { hold_until, .. } = &mut noted.fact
+                && has_left
+            {
+                *hold_until = Some(at);
+            }
+            let was = known.upshot.settled();
             known.transaction.note(noted.clone());
+            known.upshot = Upshot::of(&known.transaction);
             let opening = &known.transaction.opening;
             let (direction, currency) = (opening.content.direction, opening.content.currency);
-            let book = opening.level.map(|level| BookKey { direction, currency, level });
-            let left = has_left.then_some(Left { key: known.key, book, was });
-            events.push(Event::Happened { slot, previous, noted, upshot: Upshot::of(&known.transaction), left });
+            let book = opening.counts().then_some(BookKey { direction, currency, level: opening.level });
+            let left = has_left.then_some(Left { key: known.key, book, at: Some(opening.at), was });
+            events.push(Event::Happened { slot, previous, noted, upshot: known.upshot, left });
             previous = Place::HERE;
         }
         let (hand, mut besides) = ((Author::PAYMENT, at), besides.into_iter().peekable());
@@ -314,7 +325,7 @@ impl Ledger {
         let unreadable = |what: String| Refusal::Unreadable(what);
         let mut body = Vec::with_capacity(512);
         let mut later: Vec<SmallVec<[Noted; 1]>> = Vec::new();
-        let mut place = last;
+        let (mut place, mut recorded) = (last, None);
         loop {
             let head = self.journal.read(place, &mut body).map_err(|error| unreadable(error.to_string()))?;
             if head.owner != seat.customer {
@@ -322,22 +333,30 @@ impl Ledger {
             }
             // Attributes are not needed here, so nothing is unsealed.
             let events = event::decode(&body, &mut |_| Ok(None)).map_err(|error| unreadable(error.to_string()))?;
-            let (mut opened, mut noted, mut previous) = (None, SmallVec::new(), None);
+            let (mut opened, mut noted, mut previous, mut upshot) = (None, SmallVec::new(), None, None);
             for event in events {
                 match event {
                     event::Recorded::Customer(Event::Opened { slot, opening }) if slot == seat.slot => {
+                        upshot = Some(opening.upshot());
                         opened = Some(opening);
                     }
                     event::Recorded::Customer(
-                        Event::Carried { slot, opening, facts, .. } | Event::Linked { slot, opening, facts, .. },
+                        Event::Carried { slot, opening, facts, upshot: by_then, .. }
+                        | Event::Linked { slot, opening, facts, upshot: by_then, .. },
                     ) if slot == seat.slot => {
+                        upshot = Some(by_then);
                         opened = Some(opening);
                         noted.extend(facts);
                     }
                     event::Recorded::Customer(Event::Unlinked { slot, .. }) if slot == seat.slot => return Ok(None),
-                    event::Recorded::Customer(Event::Happened { slot, previous: before, noted: fact, .. })
-                        if slot == seat.slot =>
-                    {
+                    event::Recorded::Customer(Event::Happened {
+                        slot,
+                        previous: before,
+                        noted: fact,
+                        upshot: by_then,
+                        ..
+                    }) if slot == seat.slot => {
+                        upshot = Some(by_then);
                         previous.get_or_insert(before);
                         noted.push(fact);
                     }
@@ -345,13 +364,15 @@ impl Ledger {
                 }
             }
             later.push(noted);
+            recorded = recorded.or(upshot);
             if let Some(mut opening) = opened {
                 let (merchant, direction) = (opening.merchant, opening.content.direction);
                 let now = |level| self.made_levels.renames.now(merchant, direction, place, level);
                 opening.level = opening.level.map(now);
                 let mut transaction = Transaction::open(opening);
                 later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
-                return Ok(Some(Recalled { key, seat, place: last, root: place, transaction }));
+                let upshot = recorded.unwrap_or_else(|| Upshot::of(&transaction));
+                return Ok(Some(Recalled { key, seat, place: last, root: place, transaction, upshot }));
             }
             match previous {
                 // A chain only leads back.

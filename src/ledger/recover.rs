@@ -158,6 +158,7 @@ impl Replay for Recovering {
 
 impl World {
     fn take(&mut self, world: WorldDto) -> Result<(), SnapshotError> {
+        world.is_understood()?;
         self.made_levels.resume_overlay(&world.said()?);
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;

@@ -13,7 +13,7 @@ impl Customer {
     #[must_use]
     pub fn knows_level(&self, direction: Direction, name: Name) -> bool {
         self.levels[direction as usize] == Some(name)
-            || self.books().iter().any(|book| book.key.direction == direction && book.key.level == name)
+            || self.books().iter().any(|book| (book.key.direction, book.key.level) == (direction, Some(name)))
             || self.profile().is_some_and(|profile| {
                 profile.settings.iter().any(|settings| settings.direction == direction && settings.level == name)
             })
@@ -48,10 +48,10 @@ impl Customer {
         let (now, Kept::Paying(paying)) = (self.settled_at, &mut self.0) else { return };
         for place in 0..paying.books.len() {
             let key = paying.books[place].key;
-            if (key.direction, key.level) != (direction, from) {
+            if (key.direction, key.level) != (direction, Some(from)) {
                 continue;
             }
-            let renamed = BookKey { level: to, ..key };
+            let renamed = BookKey { level: Some(to), ..key };
             match paying.books.iter().position(|book| book.key == renamed) {
                 None => paying.books[place].key = renamed,
                 Some(other) => paying.join(place, other, now),
@@ -75,8 +75,8 @@ impl Paying {
         let slots: Vec<u32> = self.briefs.starting_at(0).map(|(slot, _)| slot).collect();
         for slot in slots {
             let Some(brief) = self.briefs.get_mut(slot) else { continue };
-            if brief.book.is_some_and(|book| places.contains(&book)) {
-                brief.book = Some(places[1]);
+            if brief.book().is_some_and(|book| places.contains(&book)) {
+                brief.move_to_book(places[1]);
                 joined.set(brief.at, slot, brief.contribution(now));
             }
         }
@@ -102,14 +102,15 @@ mod tests {
     }
 
     fn key(direction: Direction, level: &str) -> BookKey {
-        BookKey { direction, currency: Currency::parse("EUR").unwrap(), level: name(level) }
+        BookKey { direction, currency: Currency::parse("EUR").unwrap(), level: Some(name(level)) }
     }
 
     /// Pays at a level; the third part of the payments is old enough to leave.
     fn pay(customer: &mut Customer, at: i64, key: BookKey, amount: u64) {
         let (slot, book) = (customer.briefs().next_slot(), customer.book(key));
-        let counts = Contribution { gross: amount, net: amount };
-        let upshot = Upshot { status: Status::Approved, counts, hold_until: None, flags: Flags::default() };
+        let counts = Contribution::of_amount(amount);
+        let (status, flags) = (Status::Approved, Flags::default());
+        let upshot = Upshot { status, counts, held: 0, counts_after_hold: true, hold_until: None, flags };
         customer.resume(slot, Brief::new(Millis(at), Some(book), 1, Place(0), &upshot));
     }
 

@@ -53,15 +53,23 @@ numbers!(Mode, "mode of a filter": Enforce 1, Shadow 2, Off 3);
 numbers!(CustomerStatus, "customer status": New 1, Member 2, NotActive 3, Deny 4, Suspicious 5, Fraud 6);
 numbers!(Status, "status": Reserved 1, Approved 2, Declined 3, Cancelled 4, Expired 5, Denied 6);
 numbers!(Resolution, "resolution": Found 1, Created 2, ClientDefinition 3, Bypassed 4);
-numbers!(LevelSource, "level source": Request 1, Stored 2, Default 3);
+numbers!(LevelSource, "level source": Request 1, Stored 2, Default 3, Project 4);
 numbers!(Opened, "opening": Reserved 1, Denied 2, Unreserved 3);
-numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4, Outlier 5);
+numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4, Outlier 5,
+    UnknownGate 6);
 numbers!(Attribute, "attribute": Email 0, Phone 1, ExternalId 2, PaymentInstrument 3, Name 4, FirstName 5, LastName 6,
     Country 7, City 8, Address 9, PostalCode 10, DateOfBirth 11, Language 12);
 
 /// All flags; the number of a flag is its bit.
-const FLAGS: [Flag; 6] =
-    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier];
+const FLAGS: [Flag; 7] = [
+    Flag::OverLimit,
+    Flag::Late,
+    Flag::Conflict,
+    Flag::Unreserved,
+    Flag::Suspicious,
+    Flag::Outlier,
+    Flag::UnknownGate,
+];
 /// All attributes; the number of an attribute is its bit.
 const ATTRIBUTES: [Attribute; 13] = [
     Attribute::Email,
@@ -81,6 +89,10 @@ const ATTRIBUTES: [Attribute; 13] = [
 
 /// A set of flags as bits by number.
 pub(in crate::journal) fn flag_bits(flags: Flags) -> u8 {
+    // Hardly any transaction has one.
+    if flags == Flags::NONE {
+        return 0;
+    }
     FLAGS.iter().filter(|flag| flags.contains(**flag)).fold(0, |bits, flag| bits | 1 << flag.number())
 }
 

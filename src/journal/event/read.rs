@@ -3,23 +3,22 @@
 use super::{
     DecodeError, Recorded,
     bytes::Bytes,
-    change, fact,
-    numbers::{Numbered, attributes_of, code_of, flags_of},
-    sent_level, tag,
+    change,
+    numbers::{Numbered, code_of},
+    story::{self, Shape},
+    tag,
 };
 use crate::domain::{
-    brief::{Left, Upshot},
+    brief::Upshot,
     common::Common,
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
     overlay::LevelKey,
-    payment::SentLevel,
     profile::Chronicle,
     rules::Attribute,
     time::Millis,
-    transaction::{Content, Fact, Noted, Opening, Place, Violation},
-    usage::{BookKey, Contribution},
+    transaction::{NamedPlaces, Noted, Opening, Place, Violation},
 };
 use smallvec::SmallVec;
 
@@ -90,19 +89,28 @@ impl<'a> Events<'a> {
                 Event::Chronicled(Chronicle { at, source, by, previous })
             }
             tag if change::is_one(tag) => Event::Changed(change::read(tag, bytes, open)?),
-            tag::OPENED => {
+            tag::OPENED_1 | tag::OPENED => {
                 let (slot, opening) = opening(bytes)?;
                 Event::Opened { slot, opening }
             }
-            tag::HAPPENED => happened(bytes)?,
-            tag::CARRIED => {
+            tag::HAPPENED_1 => {
+                let [has_hold, has_left, has_book] = bytes.bits("option of Happened")?;
+                happened(bytes, Has { hold: has_hold, left: has_left, book: has_book, level: has_book }, Shape::First)?
+            }
+            tag::HAPPENED => {
+                let [hold, left, book, level] = bytes.bits("option of Happened")?;
+                happened(bytes, Has { hold, left, book, level }, Shape::Second)?
+            }
+            tag::CARRIED_1 | tag::CARRIED => {
+                let shape = if tag == tag::CARRIED { Shape::Second } else { Shape::First };
                 let [has_hold, left] = bytes.bits("option of Carried")?;
-                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold)?;
+                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold, shape)?;
                 Event::Carried { slot, opening, facts, upshot, left, at }
             }
-            tag::LINKED => {
+            tag::LINKED_1 | tag::LINKED => {
+                let shape = if tag == tag::LINKED { Shape::Second } else { Shape::First };
                 let [has_hold] = bytes.bits("option of Linked")?;
-                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold)?;
+                let (slot, opening, facts, upshot, at) = whole(bytes, has_hold, shape)?;
                 Event::Linked { slot, opening, facts, upshot, at }
             }
             tag::UNLINKED => {
@@ -191,36 +199,25 @@ pub(in crate::journal) fn open_attributes(
     Ok(attributes)
 }
 
+/// What opens a transaction, from its bits on. The first version of the format has the two last bits never set.
 fn opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), DecodeError> {
-    let [has_hold, has_level, has_method, has_stranger, has_instrument, suspicious, outlier] =
-        bytes.bits("option of Opened")?;
+    let [
+        has_hold,
+        has_level,
+        has_method,
+        has_stranger,
+        has_instrument,
+        suspicious,
+        outlier,
+        leaves_project_out,
+        leaves_endpoint_out,
+    ] = bytes.bits("option of Opened")?;
     let slot = bytes.small()?;
     let id = bytes.text()?.into();
     let merchant = bytes.name()?;
     let (at, recorded_at) = (bytes.time()?, bytes.time()?);
     let opened = bytes.word()?;
-    let content = Content {
-        direction: bytes.word()?,
-        currency: bytes.currency()?,
-        amount: bytes.number()?,
-        identity: u128::from_le_bytes(bytes.array()?),
-        defined_by: {
-            let (at, bits) = (bytes.at(), bytes.small()?);
-            let number = u64::from(bits);
-            attributes_of(bits).ok_or(DecodeError::Word { what: "set of attributes", number, at })?
-        },
-        level: match (bytes.at(), bytes.byte()?) {
-            (_, sent_level::ABSENT) => SentLevel::Absent,
-            (_, sent_level::EMPTY) => SentLevel::Empty,
-            (_, sent_level::NAMED) => SentLevel::Named(bytes.name()?),
-            (at, number) => {
-                return Err(DecodeError::Word { what: "level as sent", number: u64::from(number), at });
-            }
-        },
-        method: bytes.name_if(has_method)?,
-        project: bytes.name()?,
-        endpoint: bytes.name()?,
-    };
+    let content = story::content(bytes, has_method)?;
     let opening = Opening {
         id,
         merchant,
@@ -232,6 +229,7 @@ fn opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), DecodeError> {
         level: bytes.name_if(has_level)?,
         level_source: bytes.word()?,
         resolution: bytes.word()?,
+        names: NamedPlaces { project: !leaves_project_out, endpoint: !leaves_endpoint_out },
         stranger: bytes.text_if(has_stranger)?,
         // A count is no reason to allocate: what is not there ends the reading at the first that is missing.
         violations: (0..bytes.number()?).map(|_| violation(bytes)).collect::<Result<_, _>>()?,
@@ -252,84 +250,33 @@ fn violation(bytes: &mut Bytes<'_>) -> Result<Violation, DecodeError> {
     Ok(Violation { code, filter, pair })
 }
 
-fn happened(bytes: &mut Bytes<'_>) -> Result<Event, DecodeError> {
-    let [has_hold, has_left, has_book] = bytes.bits("option of Happened")?;
+/// What is there of a fact about a transaction, by its bits.
+#[derive(Debug, Clone, Copy)]
+struct Has {
+    hold: bool,
+    left: bool,
+    book: bool,
+    level: bool,
+}
+
+fn happened(bytes: &mut Bytes<'_>, has: Has, shape: Shape) -> Result<Event, DecodeError> {
+    let at = bytes.at();
+    // What is not there has no part that is.
+    if has.book && !has.left || has.level && !has.book {
+        return Err(DecodeError::Word { what: "option of Happened", number: u64::from(tag::HAPPENED), at });
+    }
     let (slot, previous) = (bytes.small()?, Place(bytes.number()?.wrapping_sub(1)));
-    let (noted, upshot) = (noted(bytes)?, upshot(bytes, has_hold)?);
-    let left = if has_left { Some((bytes.number()?, contribution(bytes)?)) } else { None };
-    let book = if has_book {
-        Some(BookKey { direction: bytes.word()?, currency: bytes.currency()?, level: bytes.name()? })
-    } else {
-        None
-    };
-    let left = left.map(|(key, was)| Left { key, book, was });
+    let (noted, upshot) = (story::noted(bytes)?, story::upshot(bytes, has.hold, shape)?);
+    let left = if has.left { Some(story::left(bytes, has.book, has.level, shape)?) } else { None };
     Ok(Event::Happened { slot, previous, noted, upshot, left })
 }
 
 /// A transaction with all that followed: its slot, what opened it, the facts, what it has come to, when it was written.
 type Whole = (u32, Opening, Vec<Noted>, Upshot, Millis);
 
-fn whole(bytes: &mut Bytes<'_>, has_hold: bool) -> Result<Whole, DecodeError> {
-    let (at, upshot) = (bytes.time()?, upshot(bytes, has_hold)?);
-    let facts = (0..bytes.number()?).map(|_| noted(bytes)).collect::<Result<_, _>>()?;
+fn whole(bytes: &mut Bytes<'_>, has_hold: bool, shape: Shape) -> Result<Whole, DecodeError> {
+    let (at, upshot) = (bytes.time()?, story::upshot(bytes, has_hold, shape)?);
+    let facts = (0..bytes.number()?).map(|_| story::noted(bytes)).collect::<Result<_, _>>()?;
     let (slot, opening) = opening(bytes)?;
     Ok((slot, opening, facts, upshot, at))
-}
-
-fn noted(bytes: &mut Bytes<'_>) -> Result<Noted, DecodeError> {
-    Ok(Noted { at: bytes.time()?, fact: noted_fact(bytes)? })
-}
-
-fn upshot(bytes: &mut Bytes<'_>, has_hold: bool) -> Result<Upshot, DecodeError> {
-    Ok(Upshot {
-        status: bytes.word()?,
-        counts: contribution(bytes)?,
-        hold_until: bytes.time_if(has_hold)?,
-        flags: {
-            let (at, bits) = (bytes.at(), bytes.byte()?);
-            flags_of(bits).ok_or(DecodeError::Word { what: "set of flags", number: u64::from(bits), at })?
-        },
-    })
-}
-
-fn noted_fact(bytes: &mut Bytes<'_>) -> Result<Fact, DecodeError> {
-    let (at, number) = (bytes.at(), bytes.byte()?);
-    Ok(match number {
-        fact::APPROVED => {
-            let [has_capture, has_gate, has_instrument, has_flag] = bytes.bits("option of Approved")?;
-            Fact::Approved {
-                amount: bytes.number()?,
-                capture_id: bytes.text_if(has_capture)?,
-                gate: bytes.text_if(has_gate)?,
-                instrument: bytes.text_if(has_instrument)?,
-                flag: has_flag.then(|| bytes.word()).transpose()?,
-            }
-        }
-        fact::DECLINED => {
-            let [conflict] = bytes.bits("option of Declined")?;
-            Fact::Declined { conflict }
-        }
-        fact::CANCELLED => {
-            let [has_id, all] = bytes.bits("option of Cancelled")?;
-            Fact::Cancelled { amount: bytes.number()?, cancel_id: bytes.text_if(has_id)?, all }
-        }
-        fact::REFUNDED => {
-            let [has_id, all, gives_back] = bytes.bits("option of Refunded")?;
-            Fact::Refunded { amount: bytes.number()?, refund_id: bytes.text_if(has_id)?, all, gives_back }
-        }
-        fact::CHARGED_BACK => {
-            let [has_id, all] = bytes.bits("option of ChargedBack")?;
-            Fact::ChargedBack { amount: bytes.number()?, chargeback_id: bytes.text_if(has_id)?, all }
-        }
-        fact::EXTENDED => Fact::Extended { until: bytes.time()? },
-        fact::ATTEMPTED => {
-            Fact::Attempted { attempt: bytes.small()?, gate: bytes.text()?.into(), outcome: bytes.text()?.into() }
-        }
-        fact::ASKED => Fact::Asked { amount: bytes.number()? },
-        _ => return Err(DecodeError::Word { what: "fact", number: u64::from(number), at }),
-    })
-}
-
-fn contribution(bytes: &mut Bytes<'_>) -> Result<Contribution, DecodeError> {
-    Ok(Contribution { gross: bytes.number()?, net: bytes.number()? })
 }

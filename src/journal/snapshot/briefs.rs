@@ -1,6 +1,6 @@
 //! Briefs, read one by one as the codec writes them: nearly all of a snapshot is briefs, and a start waits for them.
 
-use super::{BRIEFS, BriefDto, Frame, SnapshotError};
+use super::{BRIEFS, BriefDto, Frame, SnapshotError, codec1::BriefDto1};
 
 /// The briefs of one piece. It takes and refuses what [`Frame::decode`] does, and makes no list of them.
 #[derive(Debug, Clone)]
@@ -11,6 +11,7 @@ pub struct BriefsIn<'a> {
     left: u64,
     rest: &'a [u8],
     offset: u64,
+    codec: u32,
 }
 
 impl<'a> BriefsIn<'a> {
@@ -22,15 +23,15 @@ impl<'a> BriefsIn<'a> {
             (is_briefs && (left > 0 || rest.is_empty())).then_some((customer, left))
         };
         let (customer, left) = begin().ok_or(SnapshotError::Damaged { offset: frame.offset })?;
-        Ok(Self { customer, left, rest, offset: frame.offset })
+        Ok(Self { customer, left, rest, offset: frame.offset, codec: frame.codec })
     }
 
     /// How many are to come, or as many as there is room for.
     #[must_use]
     pub fn len(&self) -> usize {
-        /// Of a brief without anything that need not be there.
-        const BYTES_MIN: usize = 48;
-        usize::try_from(self.left).unwrap_or(usize::MAX).min(self.rest.len() / BYTES_MIN)
+        // Of a brief without anything that need not be there.
+        let bytes_min = if self.codec == 1 { 48 } else { 58 };
+        usize::try_from(self.left).unwrap_or(usize::MAX).min(self.rest.len() / bytes_min)
     }
 
     /// Whether none is to come.
@@ -42,17 +43,7 @@ impl<'a> BriefsIn<'a> {
     fn brief(&mut self) -> Option<(u32, BriefDto)> {
         let rest = &mut self.rest;
         let slot = u32::from_le_bytes(take(rest)?);
-        let brief = BriefDto {
-            at: signed(rest)?,
-            hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
-            gross: long(rest)?,
-            net: long(rest)?,
-            place: long(rest)?,
-            key: long(rest)?,
-            book: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
-            status: u8::from_le_bytes(take(rest)?),
-            flags: u8::from_le_bytes(take(rest)?),
-        };
+        let brief = if self.codec == 1 { first_codec(rest)? } else { today(rest)? };
         // Nothing stands behind the last.
         (self.left > 1 || rest.is_empty()).then_some((slot, brief))
     }
@@ -69,6 +60,37 @@ impl Iterator for BriefsIn<'_> {
         self.left = if brief.is_some() { self.left - 1 } else { 0 };
         Some(brief.ok_or(SnapshotError::Damaged { offset: self.offset }))
     }
+}
+
+fn today(rest: &mut &[u8]) -> Option<BriefDto> {
+    Some(BriefDto {
+        at: signed(rest)?,
+        hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
+        gross: long(rest)?,
+        net: long(rest)?,
+        held: long(rest)?,
+        place: long(rest)?,
+        key: long(rest)?,
+        book: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
+        status: u8::from_le_bytes(take(rest)?),
+        counts: u8::from_le_bytes(take(rest)?),
+        flags: u16::from_le_bytes(take(rest)?),
+    })
+}
+
+fn first_codec(rest: &mut &[u8]) -> Option<BriefDto> {
+    let brief = BriefDto1 {
+        at: signed(rest)?,
+        hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
+        gross: long(rest)?,
+        net: long(rest)?,
+        place: long(rest)?,
+        key: long(rest)?,
+        book: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
+        status: u8::from_le_bytes(take(rest)?),
+        flags: u8::from_le_bytes(take(rest)?),
+    };
+    Some(brief.brief())
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -95,21 +117,27 @@ fn there_is(rest: &mut &[u8]) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Piece, codec};
+    use super::super::{CODEC, Piece, codec, codec1::Piece1};
     use super::*;
     use bincode::Options;
     use proptest::prelude::*;
 
-    fn brief() -> impl Strategy<Value = (u32, BriefDto)> {
+    fn first() -> impl Strategy<Value = (u32, BriefDto1)> {
         let numbers = (any::<i64>(), any::<Option<i64>>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
         let rest = (any::<u32>(), any::<Option<u16>>(), any::<u8>(), any::<u8>());
         (numbers, rest).prop_map(|((at, hold_until, gross, net, place, key), (slot, book, status, flags))| {
-            (slot, BriefDto { at, hold_until, gross, net, place, key, book, status, flags })
+            (slot, BriefDto1 { at, hold_until, gross, net, place, key, book, status, flags })
         })
     }
 
-    fn one_by_one(body: &[u8]) -> Option<(u64, Vec<(u32, BriefDto)>)> {
-        let briefs = Frame { offset: 9, body }.briefs().ok()??;
+    fn brief() -> impl Strategy<Value = (u32, BriefDto)> {
+        (first(), any::<u64>(), any::<u8>(), any::<u16>()).prop_map(|((slot, first), held, counts, flags)| {
+            (slot, BriefDto { held, counts, flags, ..first.brief() })
+        })
+    }
+
+    fn one_by_one(codec: u32, body: &[u8]) -> Option<(u64, Vec<(u32, BriefDto)>)> {
+        let briefs = Frame { offset: 9, codec, body }.briefs().ok()??;
         let (customer, most) = (briefs.customer, briefs.len());
         let briefs = briefs.collect::<Result<Vec<_>, _>>().ok()?;
         assert_eq!(briefs.len(), most);
@@ -121,11 +149,16 @@ mod tests {
         fn they_are_what_the_codec_reads(
             customer in any::<u64>(),
             briefs in prop::collection::vec(brief(), 0..6),
+            old in prop::collection::vec(first(), 0..6),
+            is_old in any::<bool>(),
             spoilt in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
             cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
             behind in prop::collection::vec(any::<u8>(), 0..2),
         ) {
-            let mut body = codec().serialize(&Piece::Briefs { customer, briefs }).unwrap();
+            let (number, mut body) = match is_old {
+                true => (1, codec().serialize(&Piece1::Briefs { customer, briefs: old }).unwrap()),
+                false => (CODEC, codec().serialize(&Piece::Briefs { customer, briefs }).unwrap()),
+            };
             if let Some((place, byte)) = spoilt {
                 let place = place.index(body.len());
                 body[place] = byte;
@@ -134,11 +167,11 @@ mod tests {
                 body.truncate(cut.index(body.len()));
             }
             body.extend(behind);
-            let decoded = match (Frame { offset: 9, body: &body }).decode() {
+            let decoded = match (Frame { offset: 9, codec: number, body: &body }).decode() {
                 Ok(Piece::Briefs { customer, briefs }) => Some((customer, briefs)),
                 _ => None,
             };
-            prop_assert_eq!(one_by_one(&body), decoded);
+            prop_assert_eq!(one_by_one(number, &body), decoded);
         }
     }
 }

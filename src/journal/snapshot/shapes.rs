@@ -40,7 +40,7 @@ pub struct HeadDto {
     /// Whose.
     pub merchant: Text,
     /// Unique in the merchant where set.
-    pub identifier: Option<Box<str>>,
+    pub identifier: Option<IdentifierDto>,
     /// Attributes as in events, sealed by whoever wrote it; empty where there are none.
     pub attributes: Vec<u8>,
     /// The stored level of deposits and of withdrawals.
@@ -69,6 +69,20 @@ pub struct HeadDto {
     pub next_slot: u32,
 }
 
+/// A customer's identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdentifierDto {
+    /// Readable.
+    Text(Box<str>),
+    /// Sealed with the customer's key. Not written by this version, and refused.
+    Sealed {
+        /// The keyed digest by which it is found.
+        digest: u128,
+        /// Empty where the key is erased.
+        sealed: Vec<u8>,
+    },
+}
+
 /// A book, and what counts in it of transactions that have left memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookDto {
@@ -76,8 +90,8 @@ pub struct BookDto {
     pub direction: u8,
     /// Three letters.
     pub currency: [u8; 3],
-    /// By name.
-    pub level: Text,
+    /// By name; `None`: under no level.
+    pub level: Option<Text>,
     /// Minor units where cancels are not subtracted.
     pub gross: u128,
     /// Minor units where they are.
@@ -99,6 +113,8 @@ pub struct BriefDto {
     pub gross: u64,
     /// And where they are.
     pub net: u64,
+    /// The part of both that goes when the hold ends.
+    pub held: u64,
     /// Where the last record about it lies.
     pub place: u64,
     /// The digest of its id.
@@ -107,8 +123,10 @@ pub struct BriefDto {
     pub book: Option<u16>,
     /// Number of the word.
     pub status: u8,
+    /// Bits: 0 counts in the quantity where cancels are not subtracted, 1 where they are, 2 approved money is left.
+    pub counts: u8,
     /// Bits by the numbers of the words.
-    pub flags: u8,
+    pub flags: u16,
 }
 
 /// What belongs to no customer. Of several, lists add up, the highest `next_customer` and the last `configured` count.
@@ -132,6 +150,36 @@ pub struct WorldDto {
     pub overlay: Vec<u8>,
     /// Names of levels that have changed.
     pub renames: Vec<RenameDto>,
+    /// Segments of the archive, by which their loss is noticed. Not written by this version, and refused.
+    pub archive: Vec<SegmentDto>,
+    /// Times that operators accepted. Not written by this version, and refused.
+    pub clocks: Vec<ClockDto>,
+}
+
+/// A segment of the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentDto {
+    /// The number of its first record.
+    pub first_lsn: u64,
+    /// The number of its last record.
+    pub last_lsn: u64,
+    /// Of the file.
+    pub bytes: u64,
+    /// CRC-32C of the file.
+    pub crc: u32,
+}
+
+/// A time that an operator accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockDto {
+    /// The time before.
+    pub before: i64,
+    /// The time from then on.
+    pub after: i64,
+    /// Whether entries from the future were moved to it.
+    pub moves_entries: bool,
+    /// Where the record is.
+    pub place: u64,
 }
 
 /// A level's name that has changed.
@@ -194,7 +242,7 @@ impl HeadDto {
         Self {
             number: customer.number(),
             merchant: text(customer.merchant),
-            identifier: customer.identifier.clone(),
+            identifier: customer.identifier.clone().map(IdentifierDto::Text),
             attributes: event::seal_attributes(&customer.attributes, seal),
             levels: customer.levels.map(|level| level.map(text)),
             consent: consent.number(),
@@ -219,7 +267,12 @@ impl HeadDto {
         if self.number > LAST_NUMBER {
             return Err(wrong(format_args!("the number of customer {} is larger than {LAST_NUMBER}", self.number)));
         }
-        let mut customer = Customer::new(self.number, name(&self.merchant)?, self.identifier, Millis(self.created));
+        let identifier = match self.identifier {
+            Some(IdentifierDto::Sealed { .. }) => return Err(newer("a sealed identifier")),
+            Some(IdentifierDto::Text(text)) => Some(text),
+            None => None,
+        };
+        let mut customer = Customer::new(self.number, name(&self.merchant)?, identifier, Millis(self.created));
         customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
         for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {
             *level = kept.as_deref().map(name).transpose()?;
@@ -267,7 +320,7 @@ impl BookDto {
         Self {
             direction: direction.number(),
             currency: currency.code(),
-            level: text(level),
+            level: level.map(text),
             gross: left.gross,
             net: left.net,
             gross_count: left.gross_count,
@@ -278,7 +331,7 @@ impl BookDto {
     fn book(&self) -> Result<Book, SnapshotError> {
         let Self { gross, net, gross_count, net_count, .. } = *self;
         let (direction, currency) = (word(self.direction)?, currency_of(self.currency)?);
-        let key = BookKey { direction, currency, level: name(&self.level)? };
+        let key = BookKey { direction, currency, level: self.level.as_deref().map(name).transpose()? };
         Ok(Book::resumed(key, Sums { gross, net, gross_count, net_count }))
     }
 }
@@ -293,12 +346,20 @@ impl BriefDto {
             hold_until: upshot.hold_until.map(|until| until.0),
             gross: upshot.counts.gross,
             net: upshot.counts.net,
+            held: upshot.held,
             place: brief.place.0,
             key: brief.key,
-            book: brief.book,
+            book: brief.book(),
             status: upshot.status.number(),
-            flags: flag_bits(upshot.flags),
+            counts: Self::counts_of(&upshot),
+            flags: u16::from(flag_bits(upshot.flags)),
         }
+    }
+
+    /// The bits of [`BriefDto::counts`].
+    pub(super) fn counts_of(upshot: &Upshot) -> u8 {
+        let Contribution { gross_counts, net_counts, .. } = upshot.counts;
+        u8::from(gross_counts) | u8::from(net_counts) << 1 | u8::from(upshot.counts_after_hold) << 2
     }
 
     /// Gives it back to its customer.
@@ -314,11 +375,18 @@ impl BriefDto {
         if self.book.is_some_and(|book| usize::from(book) >= customer.books().len()) {
             return Err(wrong(format_args!("slot {slot} of customer {number} counts in a book that is not there")));
         }
+        let counts_in = |bit: u8| self.counts >> bit & 1 == 1;
+        let flags = u8::try_from(self.flags).ok().and_then(flags_of).filter(|_| self.counts < 8);
+        let (gross, net) = (self.gross, self.net);
         let upshot = Upshot {
             status: word(self.status)?,
-            counts: Contribution { gross: self.gross, net: self.net },
+            counts: Contribution { gross, net, gross_counts: counts_in(0), net_counts: counts_in(1) },
+            held: self.held,
+            counts_after_hold: counts_in(2),
             hold_until: self.hold_until.map(Millis),
-            flags: flags_of(self.flags).ok_or_else(|| wrong(format_args!("{} is no set of flags", self.flags)))?,
+            flags: flags.ok_or_else(|| {
+                wrong(format_args!("{} and {} are no sets of flags and of counts", self.flags, self.counts))
+            })?,
         };
         customer.resume(slot, Brief::new(Millis(self.at), self.book, self.key, Place(self.place), &upshot));
         Ok(())
@@ -326,6 +394,18 @@ impl BriefDto {
 }
 
 impl WorldDto {
+    /// Whether this version understands all of it.
+    ///
+    /// # Errors
+    /// It holds what only a newer version writes.
+    pub fn is_understood(&self) -> Result<(), SnapshotError> {
+        match (self.archive.is_empty(), self.clocks.is_empty()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(newer("a list of the archive's segments")),
+            (true, false) => Err(newer("a time that was accepted")),
+        }
+    }
+
     /// The currencies.
     ///
     /// # Errors
@@ -441,6 +521,10 @@ fn word<W: Numbered>(number: u8) -> Result<W, SnapshotError> {
 fn currency_of(letters: [u8; 3]) -> Result<Currency, SnapshotError> {
     let code = std::str::from_utf8(&letters).ok().and_then(Currency::parse);
     code.ok_or_else(|| wrong(format_args!("{letters:?} is no currency")))
+}
+
+fn newer(what: &str) -> SnapshotError {
+    wrong(format_args!("{what}, which this version does not write; run the newer levelgate that wrote it"))
 }
 
 fn wrong(what: std::fmt::Arguments<'_>) -> SnapshotError {

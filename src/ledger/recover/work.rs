@@ -47,6 +47,7 @@ impl Failure {
 enum Item {
     Piece {
         offset: u64,
+        codec: u32,
         bytes: usize,
     },
     Record {
@@ -110,7 +111,7 @@ impl Hands {
 
     /// Hands over a piece of a customer.
     pub(super) fn piece(&mut self, customer: u64, frame: &Frame<'_>) {
-        self.put(customer, Item::Piece { offset: frame.offset, bytes: frame.body.len() }, frame.body);
+        self.put(customer, Item::Piece { offset: frame.offset, codec: frame.codec, bytes: frame.body.len() }, frame.body);
     }
 
     /// Hands over a record.
@@ -207,8 +208,8 @@ fn take(lane: &mut Lane, keys: &Keys, batch: &Batch) -> Result<(), Failure> {
         let (these, behind) = rest.split_at(bytes);
         rest = behind;
         match *item {
-            Item::Piece { offset, .. } => {
-                let taken = lane.piece(keys, &Frame { offset, body: these });
+            Item::Piece { offset, codec, .. } => {
+                let taken = lane.piece(keys, &Frame { offset, codec, body: these });
                 taken.map_err(|error| Failure::Piece(offset, error))?;
             }
             Item::Echo { lsn, epoch, place, .. } => {
