@@ -72,5 +72,7 @@ mod standing;
 mod tables;
 #[path = "http/transactions.rs"]
 mod transactions;
+#[path = "http/upgrade.rs"]
+mod upgrade;
 #[path = "http/wire.rs"]
 mod wire;

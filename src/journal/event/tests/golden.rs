@@ -249,25 +249,13 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         ),
         (
             "denied, filter",
-            denied(
-                Code::DailyAmountLimitExceeded,
-                Some(
-                    "2200ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101b8940101016600",
-                ),
-                None,
-            ),
-            "0600ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101b8940101016600",
+            denied(Code::DailyAmountLimitExceeded, Some("f"), None),
+            "2200ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101b8940101016600",
         ),
         (
             "denied, rate",
-            denied(
-                Code::RateUnavailable,
-                Some(
-                    "2200ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101a095010301664555525a5a5a00",
-                ),
-                pair,
-            ),
-            "0600ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101a095010301664555525a5a5a00",
+            denied(Code::RateUnavailable, Some("f"), pair),
+            "2200ac02027431016dd00fd20f02014555528662100f0e0d0c0b0a090807060504030201000001700165020101a095010301664555525a5a5a00",
         ),
         ("approved", happened(capture(None)), "1e00010a0109000100020105ac020400"),
         (
