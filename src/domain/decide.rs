@@ -147,7 +147,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
             }
         }
     } else if let Some(amount) = payment.amount {
-        layers.range_of_any(merchant.hidden_methods).refuses(amount).into_iter().for_each(&mut refuse);
+        layers.refusal_without_method(merchant.hidden_methods, amount).into_iter().for_each(&mut refuse);
     }
     let measure = in_force.map(|level| Measure {
         rules,
@@ -189,7 +189,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         Box::new(Explanation {
             limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
             amount_range: match payment.method {
-                None => layers.range_of_any(merchant.hidden_methods).envelope(),
+                None => layers.range_without_method(merchant.hidden_methods),
                 // A method that cannot pay has no range here either.
                 Some(_) => effective
                     .as_ref()

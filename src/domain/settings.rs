@@ -6,7 +6,6 @@ use super::{
     profile::{IndividualSettings, OwnMethod},
     rules::{Endpoint, GateItem, HiddenMethods, Level, Merchant, MethodSetting, Routing, words},
 };
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 words! {
@@ -100,18 +99,48 @@ impl<'a> Layers<'a> {
         Some(effective)
     }
 
-    /// Which amounts pass where the payment names no method: those of some method that may pay, so that leaving the
-    /// method out evades no bound. An endpoint without methods has no ranges, but the customer's global limit holds.
+    /// Why an amount does not pass where the payment names no method; `None`: it does. Some method that may pay must
+    /// take it, so that leaving the method out evades no bound (domain.md, section 3).
     #[must_use]
-    pub fn range_of_any(&self, hidden: HiddenMethods) -> AnyRange {
-        if self.endpoint.methods.is_empty() {
-            let of_customer = |bound: Option<u64>| bound.map(|value| (value, Layer::Customer));
-            let (min, max) = self.individual.map_or((None, None), |own| (own.global_min, own.global_max));
-            return AnyRange { ranges: SmallVec::from_slice(&[(of_customer(min), of_customer(max))]) };
+    pub fn refusal_without_method(&self, hidden: HiddenMethods, amount: u64) -> Option<Code> {
+        let mut refusal = Code::PaymentMethodNotAvailable;
+        for (min, max) in self.ranges(hidden) {
+            let reaches_min = min.is_none_or(|(min, _)| amount >= min);
+            if reaches_min && max.is_none_or(|(max, _)| amount <= max) {
+                return None;
+            }
+            let is_first = refusal == Code::PaymentMethodNotAvailable;
+            if reaches_min {
+                refusal = Code::AmountAboveMaximum;
+            } else if is_first {
+                refusal = Code::AmountBelowMinimum;
+            }
         }
+        Some(refusal)
+    }
+
+    /// The lowest minimum and the highest maximum of the methods that may pay; `None` where none may. An amount between
+    /// two ranges does not pass all the same.
+    #[must_use]
+    pub fn range_without_method(&self, hidden: HiddenMethods) -> Option<(Bound, Bound)> {
+        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
+        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
+        let join =
+            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
+        self.ranges(hidden).reduce(|(min, max), range| (join(min, range.0, lower), join(max, range.1, higher)))
+    }
+
+    /// The ranges of all methods that may pay. An endpoint without methods has no ranges, but the customer's global limit
+    /// holds there too.
+    fn ranges(&self, hidden: HiddenMethods) -> impl Iterator<Item = (Bound, Bound)> {
+        let of_customer = |bound: Option<u64>| bound.map(|value| (value, Layer::Customer));
+        let global = self.endpoint.methods.is_empty().then(|| {
+            let (min, max) = self.individual.map_or((None, None), |own| (own.global_min, own.global_max));
+            (of_customer(min), of_customer(max))
+        });
         let offered = self.endpoint.methods.iter().filter_map(|setting| self.method(setting.method));
-        let may_pay = offered.filter(|effective| effective.may_pay(hidden));
-        AnyRange { ranges: may_pay.map(|effective| (effective.min, effective.max)).collect() }
+        let may_pay = offered.filter(move |effective| effective.may_pay(hidden));
+        global.into_iter().chain(may_pay.map(|effective| (effective.min, effective.max)))
     }
 
     /// The gate list and its order for a payment by this method, or by none in particular.
@@ -128,41 +157,6 @@ impl<'a> Layers<'a> {
 
 /// One end of a range, minor units, and the layer that it comes from; `None`: open.
 pub type Bound = Option<(u64, Layer)>;
-
-/// The ranges of all methods by which a payment may pay that names none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnyRange {
-    ranges: SmallVec<[(Bound, Bound); 2]>,
-}
-
-impl AnyRange {
-    /// Why an amount does not pass; `None`: some range contains it.
-    #[must_use]
-    pub fn refuses(&self, amount: u64) -> Option<Code> {
-        let reaches_min = |min: &Bound| min.is_none_or(|(min, _)| amount >= min);
-        let keeps_max = |max: &Bound| max.is_none_or(|(max, _)| amount <= max);
-        if self.ranges.is_empty() {
-            return Some(Code::PaymentMethodNotAvailable);
-        }
-        if self.ranges.iter().any(|(min, max)| reaches_min(min) && keeps_max(max)) {
-            return None;
-        }
-        let is_below_all = !self.ranges.iter().any(|(min, _)| reaches_min(min));
-        Some(if is_below_all { Code::AmountBelowMinimum } else { Code::AmountAboveMaximum })
-    }
-
-    /// The lowest minimum and the highest maximum; `None` where no method may pay. Amounts between two ranges may not
-    /// pass all the same.
-    #[must_use]
-    pub fn envelope(&self) -> Option<(Bound, Bound)> {
-        let (first, rest) = self.ranges.split_first()?;
-        let open =
-            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
-        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
-        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
-        Some(rest.iter().fold(*first, |(min, max), range| (open(min, range.0, lower), open(max, range.1, higher))))
-    }
-}
 
 /// What a layer above the endpoint says of a method.
 struct Say<'a> {
