@@ -31,6 +31,7 @@
 //! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
 //! | 24 | Linked | as Carried, but bits (hold until) |
 //! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
+//! | 28 | Changed | by `event/change.rs`: limits with what confirms a raise |
 //! | 64 | Instrument blocked | bits (blocked), id, at |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |

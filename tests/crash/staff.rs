@@ -11,7 +11,7 @@ use levelgate::{
         identity::Attributes,
         money::{Currency, Decimal},
         name::Name,
-        own::{OwnLimits, OwnRate},
+        own::{OwnLimits, OwnRate, RaiseTerms},
         profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
         refusal::Refusal,
         rules::{Attribute, Direction, Word},
@@ -283,7 +283,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
                 let limits = match asked.until {
                     Some(_) => OwnLimits { operator: asked.filters.clone(), until: asked.until, ..known.clone() },
-                    None => known.asked(&asked.filters, now, merchant.raise_delay_ms),
+                    None => known.asked(&asked.filters, now, &RaiseTerms::of(merchant)),
                 };
                 Ok(vec![Event::Changed(Change::Limits(limits))])
             })?;
