@@ -48,6 +48,8 @@ mod merge;
 mod operation;
 #[path = "http/own.rs"]
 mod own;
+#[path = "http/raises.rs"]
+mod raises;
 #[path = "http/refusals.rs"]
 mod refusals;
 #[path = "http/registration.rs"]

@@ -47,6 +47,8 @@ const DEPTH_MAX: usize = 8;
 pub struct LimitsBody {
     /// In the order in which they were sent.
     pub filters: Vec<Filter>,
+    /// What each of them is said to be, if anything: `deposit_limit`, ...
+    pub kinds: Vec<Option<String>>,
     /// Until when; with it they are an operator's.
     pub until: Option<Millis>,
 }
@@ -71,11 +73,11 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
     read(body, "the limits", |s| {
         let sections = s.tables("filters", "a filter");
         let of = |section: &Section<'_, '_>| {
-            let raw = raw::filter(section);
+            let (raw, kind) = (raw::filter(section), section.text("kind"));
             section.close();
-            raw
+            (raw, kind.map(|at| at.value))
         };
-        let raw: Vec<_> = sections.iter().map(of).collect();
+        let (raw, kinds): (Vec<_>, Vec<_>) = sections.iter().map(of).unzip();
         if !s.has("filters") {
             s.report.error(&s.span, "`filters` is missing", "write the filters, or delete the limits");
         }
@@ -98,7 +100,7 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
                 filter.scope = Scope::Customer;
             }
         }
-        LimitsBody { filters, until }
+        LimitsBody { filters, kinds, until }
     })
 }
 

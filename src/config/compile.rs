@@ -62,7 +62,7 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         registration,
         labels,
         labels_max: usize::try_from(or(&raw.labels_max, customers::LABELS_MAX)).unwrap_or(usize::MAX),
-        raise_delay_ms: delays.raise_ms,
+        raises: delays.raises,
         deletion_grace_ms: delays.deletion_grace_ms,
         terminal_url,
         gates,

@@ -38,7 +38,7 @@ pub(super) struct Look<'a> {
 /// One kind of warning.
 type Warning = fn(&Look<'_>);
 
-const ALL: [Warning; 14] = [
+const ALL: [Warning; 16] = [
     levels_that_no_payment_reaches,
     levels_without_an_eligible_gate,
     minimum_above_maximum_after_layering,
@@ -53,6 +53,8 @@ const ALL: [Warning; 14] = [
     customers::a_first_label_that_blocks,
     customers::restrictions_that_nearly_are_enforced,
     customers::merging_that_never_happens,
+    customers::a_period_end_with_a_short_delay,
+    customers::a_time_for_no_confirmation,
 ];
 
 /// Says everything that can be said of one merchant.

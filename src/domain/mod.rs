@@ -26,6 +26,7 @@ pub mod own;
 pub mod payment;
 pub mod phone;
 pub mod profile;
+pub mod raise_policy;
 pub mod refusal;
 pub mod registration;
 pub mod routing;

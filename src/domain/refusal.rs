@@ -1,7 +1,8 @@
 //! Refusals: why a request is no decision. A denial is an answer; these are not.
 
 use super::{
-    identity::attribute_words, money::AmountError, name::NameError, registration::NotRegistered, rules::OperationMode,
+    identity::attribute_words, money::AmountError, name::NameError, own::NotConfirmed, registration::NotRegistered,
+    rules::OperationMode,
 };
 
 /// What a refusal means to the caller.
@@ -120,6 +121,9 @@ pub enum Refusal {
     /// The merchant's policy of registration forbids it.
     #[error("{0}")]
     NotRegistered(NotRegistered),
+    /// A raise of the customer's own limits cannot be confirmed.
+    #[error("{0}")]
+    NotConfirmed(NotConfirmed),
     /// More of something than one customer may have.
     #[error("`{field}`: a customer has at most {most}")]
     TooMany {
@@ -289,6 +293,7 @@ impl Refusal {
             | Self::NeededToRecord(_)
             | Self::NotAllowed { .. }
             | Self::NotRegistered(_)
+            | Self::NotConfirmed(_)
             | Self::TooMany { .. }
             | Self::TooManyFacts(_) => Kind::Impossible,
             Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
@@ -338,6 +343,7 @@ impl Refusal {
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooMany { .. } => "too_many",
             Self::NotRegistered(why) => why.code(),
+            Self::NotConfirmed(why) => why.code(),
             Self::Full(_) => "memory_full",
             Self::Behind => "journal_behind",
             Self::Unreadable(_) => "journal_unreadable",

@@ -10,6 +10,7 @@ use super::{
     money::{Currencies, Currency, Decimal},
     name::{Map, Name, Set},
     overlay::Provenance,
+    raise_policy::RaisePolicy,
     registration::Registration,
 };
 use std::sync::Arc;
@@ -214,8 +215,8 @@ pub struct Merchant {
     pub labels: Vec<Label>,
     /// The most labels of one customer.
     pub labels_max: usize,
-    /// After how many milliseconds a customer's own limit is raised.
-    pub raise_delay_ms: i64,
+    /// When a raise of a customer's own limits takes effect.
+    pub raises: RaisePolicy,
     /// After how many milliseconds a customer who asked for it is deleted.
     pub deletion_grace_ms: i64,
     /// Where a terminal shows a customer; see [`super::terminal`].

@@ -13,7 +13,7 @@ use crate::{
         identity::ATTRIBUTE_BYTES_MAX,
         money::{Decimal, Minor},
         name::Name,
-        own::{OWN_RATES_MAX, OwnLimits, OwnRate},
+        own::{LimitKind, OWN_RATES_MAX, OwnLimits, OwnRate},
         payment::{currency, parse_name, short, time, word},
         profile::{Author, IndividualSettings, Instrument},
         refusal::Refusal,
@@ -132,12 +132,20 @@ impl Shown<'_> {
     pub(super) fn limits(&self, limits: &OwnLimits) -> Value {
         let filters =
             |filters: &[Filter]| -> Vec<Value> { filters.iter().map(|filter| self.filter(filter, limits)).collect() };
-        let pending = limits.pending.as_ref().filter(|(from, _)| *from > self.now);
+        let pending = limits.pending_at(self.now).map(|raise| {
+            json!({
+                "state": raise.state(self.now).word(),
+                "from": Shows(raise.from),
+                "lapses_at": raise.confirm_until.map(Shows),
+                "filters": filters(&raise.filters),
+            })
+        });
         json!({
             "direction": limits.direction.word(),
             "currency": Shows(limits.currency),
             "filters": filters(limits.own_at(self.now)),
-            "pending": pending.map(|(from, pending)| json!({ "from": Shows(*from), "filters": filters(pending) })),
+            "pending": pending,
+            "confirmed_at": limits.confirmed_at.map(Shows),
             "operator": (!limits.operator_at(self.now).is_empty()).then(|| {
                 json!({ "filters": filters(limits.operator_at(self.now)), "until": limits.until.map(Shows) })
             }),
@@ -153,6 +161,7 @@ impl Shown<'_> {
         };
         let mut shown = json!({
             "name": filter.name.as_str(),
+            "kind": LimitKind::of(filter, limits.direction, self.merchant.refunds).word(),
             "window": window,
             "amount_limit": filter.amount_limit.map(|value| Shows(Minor { value: u128::from(value), units })),
             "quantity_limit": filter.quantity_limit,

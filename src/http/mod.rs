@@ -15,6 +15,7 @@ mod history;
 mod instruments;
 pub mod jobs;
 pub mod levels;
+mod limits;
 mod link;
 mod listen;
 mod lists;
@@ -66,7 +67,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{c}/transactions"), get(customers::transactions))
         .route(&format!("{c}/history"), get(customers::history))
         .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(customers::drop_limits))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(limits::drop_limits))
         .route("/v1/events", get(events::events))
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))
@@ -100,8 +101,9 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
             &format!("{c}/settings/{{direction}}/{{currency}}/{{level}}"),
             get(customers::settings).put(customers::set_settings).delete(customers::reset_settings),
         )
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), get(customers::limits).put(customers::set_limits))
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(customers::drop_pending))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), get(limits::limits).put(limits::set_limits))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(limits::drop_pending))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending/confirm"), post(limits::confirm_pending))
         .route("/v1/batch", post(batch::batch))
         .route("/v1/merchants", get(overview::merchants))
         .route(m, get(overview::merchant))

@@ -1,7 +1,7 @@
 //! Calls of a gateway's staff: what every one of them needs, taken from the request once.
 
 use super::{
-    access::Grant,
+    access::{Grant, Role},
     customer::Shown,
     handlers::{Daemon, json, read_body},
     problem::{Problem, Told},
@@ -37,6 +37,8 @@ pub(crate) struct Staff {
     pub(super) body: Bytes,
     /// Who calls.
     pub(super) author: Author,
+    /// The token's role; `None`: no tokens are configured, and every call is allowed.
+    pub(super) role: Option<Role>,
 }
 
 impl FromRequest<Arc<Daemon>> for Staff {
@@ -49,7 +51,8 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let mut named = segments.into_iter().map(|(_, id)| id);
         let merchant = named.next().unwrap_or_default();
         let named = named.collect();
-        let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
+        let grant = parts.extensions.get::<Grant>();
+        let (by, role) = (grant.map(|grant| grant.name), grant.map(|grant| grant.role));
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
         let rules = daemon.desk.rules();
@@ -57,7 +60,7 @@ impl FromRequest<Arc<Daemon>> for Staff {
             return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
         };
         let author = Author { source: Source::Api, by };
-        Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author })
+        Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author, role })
     }
 }
 

@@ -27,6 +27,7 @@
 //! | 20 | Instrument used | id, at, payments that succeeded |
 //! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
 //! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
+//! | 28 | Changed | by `event/change.rs`: limits with what confirms a raise |
 //! | 30 | Happened | bits (hold until, left, book, level of the book), slot, place before + 1 (0: this record), at, fact, summary, left? |
 //! | 31 | Carried | bits (hold until, left), at, summary, number of facts and each (at, fact), then as Opened from its bits on |
 //! | 32 | Linked | as Carried, but bits (hold until) |

@@ -82,6 +82,25 @@ fn every_event_has_its_bytes_for_ever() {
     assert!(wrong.is_empty(), "the format has changed:\n{}", wrong.join("\n"));
 }
 
+/// Bytes that were written by an older version. They are read as ever, and written anew in the form of today.
+#[test]
+fn bytes_that_are_written_no_more_are_read_for_ever() {
+    for (what, event, bytes) in changes::older() {
+        let body: Vec<u8> =
+            (0..bytes.len()).step_by(2).map(|at| u8::from_str_radix(&bytes[at..at + 2], 16).unwrap()).collect();
+        assert_eq!(decode(&body, &mut turn_back).as_deref(), Ok([event.clone()].as_slice()), "{what}");
+        assert_eq!(decode(&bytes_of(&event), &mut turn_back).as_deref(), Ok([event].as_slice()), "{what}");
+        for end in 0..body.len() {
+            assert!(decode(&body[..end], &mut turn_back).is_err(), "{what}, cut at {end}");
+        }
+        for bit in 0..body.len() * 8 {
+            let mut body = body.clone();
+            body[bit / 8] ^= 1 << (bit % 8);
+            drop(decode(&body, &mut turn_back));
+        }
+    }
+}
+
 #[test]
 fn the_first_version_is_read_and_no_longer_written() {
     for (old, event) in golden::first_version() {
@@ -176,6 +195,8 @@ fn what_is_not_written_is_not_read() {
             "byte 13: 2 is no option of a method; a newer levelgate may have written it",
         ),
         ("0e000145555201000166 0108 000301", "byte 11: 8 is no window; a newer levelgate may have written it"),
+        ("1c02", "byte 1: 2 is no option of Limits; a newer levelgate may have written it"),
+        ("1c10", "byte 1: 16 is no option of Limits; a newer levelgate may have written it"),
         ("0c05", "byte 2: the record ends within an event"),
         // Sealed attributes: unsorted, twice, empty, cut.
         ("0202 07 a5 fefe9e fffe9e", "byte 3 of the attributes: they are not sorted or one of them is empty"),
