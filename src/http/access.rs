@@ -1,7 +1,7 @@
 //! Who may do what: roles by bearer token, each for all merchants or for some.
 
 use super::{handlers::Daemon, problem::Problem};
-use crate::domain::name::Name;
+use crate::domain::{blocks::Reach, name::Name};
 use axum::{
     extract::{Request, State},
     http::{Method, header},
@@ -41,6 +41,15 @@ impl Grant {
     #[must_use]
     pub fn of(role: Role, name: Name, token: &str, merchants: Option<Vec<String>>) -> Self {
         Self { role, name, digest: Sha256::digest(token.as_bytes()).into(), merchants }
+    }
+
+    /// The merchants that it is for.
+    pub(crate) fn reach(&self) -> Reach {
+        match &self.merchants {
+            None => Reach::All,
+            // A text that is no name is no merchant.
+            Some(listed) => Reach::Some(listed.iter().filter_map(|id| Name::parse(id).ok()).collect()),
+        }
     }
 
     /// Whether it reaches a merchant.

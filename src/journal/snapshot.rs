@@ -34,6 +34,7 @@
 //! What is known of a customer besides payments stands in the head as the events that say it, so that it has one form.
 
 mod briefs;
+mod profile;
 mod shapes;
 #[cfg(test)]
 mod tests;
