@@ -329,6 +329,9 @@ pub(crate) async fn set_limits(staff: Staff) -> Response {
 fn put_limits(staff: &Staff) -> Result<(), Problem> {
     let none = no_limits(staff)?;
     let sent = body::limits(&staff.body, none.currency, &staff.rules.currencies)?;
+    if sent.until.is_some() {
+        staff.operates("a limit with `until`, which is the operator's,")?;
+    }
     if sent.filters.len() > OWN_FILTERS_MAX {
         return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
     }
@@ -369,6 +372,9 @@ fn take_limits(staff: &Staff) -> Result<(), Problem> {
         is_operator = value
             .parse()
             .map_err(|_| Problem::malformed("value_unknown", format!("`{field}` is true or false")).at(field))?;
+    }
+    if is_operator {
+        staff.operates("taking away the operator's limits")?;
     }
     change_limits(staff, &none, &mut |known, now| {
         Ok(if is_operator {
