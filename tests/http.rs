@@ -20,6 +20,8 @@ mod answers;
 mod archive;
 #[path = "http/batch.rs"]
 mod batch;
+#[path = "http/blocks.rs"]
+mod blocks;
 #[path = "http/clock.rs"]
 mod clock;
 #[path = "http/concurrency.rs"]

@@ -125,7 +125,7 @@ fn absent_keys_have_the_documented_defaults() {
     assert_eq!((m.name.as_str(), m.mode, m.calendar.name()), ("m", OperationMode::Crm, "UTC"));
     assert_eq!((m.default_behaviour, m.refunds), (DefaultBehaviour::UnknownLevel, Refunds::None));
     assert_eq!((m.hidden_methods, m.hold_ms), (HiddenMethods::Deny, [Some(3_600_000), Some(7 * DAY_MS)]));
-    assert!(!m.reset_settings_on_level_change && !m.all_projects_to_unknown);
+    assert!(!m.reset_settings_on_level_change && !m.all_projects_to_unknown && !m.trust_blocks);
     let gate = &m.gates[0];
     assert!(gate.enabled && gate.directions.is_none() && gate.currencies.is_none() && gate.methods.is_none());
     assert_eq!((gate.weight, gate.min_amount, gate.max_amount), (1, None, None));

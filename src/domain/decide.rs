@@ -121,7 +121,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         Direction::Deposit => Restriction::BlockDeposits,
         Direction::Withdrawal => Restriction::BlockWithdrawals,
     };
-    if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none()
+    if customer.is_some_and(|c| c.standing.blocks(payment.instrument.is_some()))
         || forbids(Restriction::BlockTransactions)
         || forbids(direction_blocked)
         || customer.is_some_and(|c| c.is_switched_off(payment.project.id) || c.is_erased())

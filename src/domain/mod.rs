@@ -3,6 +3,7 @@
 //! This room knows no clock, no IO, no task, no log and no randomness. Time is an argument; the same state, rules,
 //! request and time give the same answer. [`decide`] reads, [`customer::Customer::apply`] writes and cannot fail.
 
+pub mod blocks;
 pub mod brief;
 pub mod calendar;
 pub(crate) mod card;

@@ -16,6 +16,8 @@ pub enum Kind {
     Conflict,
     /// It is well-formed but cannot be.
     Impossible,
+    /// It is not the caller's to do.
+    Forbidden,
     /// Not now.
     Unavailable,
 }
@@ -118,6 +120,11 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The caller may not lift a block of an instrument. It names no merchant: others are no matter of the caller's.
+    #[error(
+        "`payment_instrument` is blocked by a signal that this token may not take back: it takes a token for every merchant where the block was set or the instrument is held"
+    )]
+    BlockOutOfReach,
     /// The merchant's policy of registration forbids it.
     #[error("{0}")]
     NotRegistered(NotRegistered),
@@ -296,6 +303,7 @@ impl Refusal {
             | Self::NotConfirmed(_)
             | Self::TooMany { .. }
             | Self::TooManyFacts(_) => Kind::Impossible,
+            Self::BlockOutOfReach => Kind::Forbidden,
             Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
         }
     }
@@ -344,6 +352,7 @@ impl Refusal {
             Self::TooMany { .. } => "too_many",
             Self::NotRegistered(why) => why.code(),
             Self::NotConfirmed(why) => why.code(),
+            Self::BlockOutOfReach => "forbidden",
             Self::Full(_) => "memory_full",
             Self::Behind => "journal_behind",
             Self::Unreadable(_) => "journal_unreadable",
@@ -377,6 +386,7 @@ impl Refusal {
             Self::NotRegistered(why) => Some(why.field()),
             Self::MoreThanLeft { .. } | Self::AmountNeeded => Some("amount"),
             Self::NeededToRecord(field) => Some(field),
+            Self::BlockOutOfReach => Some("payment_instrument"),
             Self::NotLater(_) => Some("until"),
             Self::Unidentifiable(_) => Some("merchant_customer_identifier"),
             Self::NoTimeYet => Some("occurred_at"),

@@ -209,6 +209,8 @@ pub struct Merchant {
     pub refunds: Refunds,
     /// What hiding means.
     pub hidden_methods: HiddenMethods,
+    /// Whether a caller for some merchants blocks instruments at every merchant by a signal here.
+    pub trust_blocks: bool,
     /// By what customers are registered.
     pub registration: Registration,
     /// In the order of the file: the first one is a new customer's.

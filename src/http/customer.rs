@@ -87,7 +87,7 @@ impl Shown<'_> {
 
     /// A stored payment instrument.
     pub(super) fn instrument(&self, instrument: &Instrument) -> Value {
-        let is_blocked = self.ledger.is_some_and(|ledger| ledger.blocks(&instrument.id));
+        let is_blocked = self.ledger.is_some_and(|ledger| ledger.blocks(&instrument.id, self.merchant.id));
         json!({
             "payment_instrument": instrument.id,
             "type": instrument.kind.word(),

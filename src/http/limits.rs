@@ -1,7 +1,6 @@
 //! The customer's own limits over the wire: what is in force, raises that are pending, and an operator's limits.
 
 use super::{
-    access::Role,
     customers::once_each,
     desk::render,
     problem::{Problem, Told},
@@ -64,7 +63,7 @@ fn put_limits(staff: &Staff) -> Result<Option<Vec<String>>, Problem> {
     }
     check_kinds(staff, &none, &sent)?;
     if sent.until.is_some() {
-        only_an_operator(staff)?;
+        staff.operates("a limit with `until`, which is the operator's,")?;
     }
     let terms = RaiseTerms::of(&staff.merchant);
     change_limits(staff, &none, &mut |known, now| match sent.until {
@@ -117,14 +116,6 @@ fn warnings(staff: &Staff, none: &OwnLimits, filter: &Filter) -> Vec<String> {
     warnings
 }
 
-/// An operator's limits are not for a gateway, which sets the customer's own.
-fn only_an_operator(staff: &Staff) -> Result<(), Problem> {
-    match staff.role {
-        None | Some(Role::Operator) => Ok(()),
-        Some(_) => Err(Problem::forbidden("only an operator may set or remove an operator's limits")),
-    }
-}
-
 /// Changes the limits to what `make` makes of them.
 fn change_limits(
     staff: &Staff,
@@ -157,7 +148,7 @@ fn take_limits(staff: &Staff) -> Result<(), Problem> {
             .map_err(|_| Problem::malformed("value_unknown", format!("`{field}` is true or false")).at(field))?;
     }
     if is_operator {
-        only_an_operator(staff)?;
+        staff.operates("taking away the operator's limits")?;
     }
     let terms = RaiseTerms::of(&staff.merchant);
     change_limits(staff, &none, &mut |known, now| {

@@ -1,6 +1,7 @@
 //! Lists of transactions, and signals about customers.
 
 use super::{
+    access::Grant,
     customer::texts,
     desk::render,
     facts::TransactionOut,
@@ -9,13 +10,14 @@ use super::{
 };
 use crate::{
     domain::{
+        blocks::Reach,
         card::no_card_number,
         payment::{time, word},
         refusal::Refusal,
         standing::Signal,
         transaction::{Flag, Status},
     },
-    ledger::{PAGE_MAX, Wanted},
+    ledger::{PAGE_MAX, SentSignal, Wanted},
 };
 use axum::{
     extract::{Path, RawQuery, State},
@@ -121,6 +123,11 @@ fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
         return Err(Refusal::Missing("payment_instrument").into());
     }
-    let (status, _) = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, call.by, now)?;
+    let reach = call.grant.as_ref().map_or(Reach::All, Grant::reach);
+    let by = call.grant.as_ref().map(|grant| grant.name);
+    let trusts_blocks = desk.rules().merchant(&call.merchant).is_some_and(|merchant| merchant.trust_blocks);
+    let sent =
+        SentSignal { merchant: &call.merchant, customer_id, signal, instrument, by, reach: &reach, trusts_blocks };
+    let (status, _) = desk.ledger.signal(&sent, now)?;
     Ok(render(&SignalOut { customer_id, status: status.word() }))
 }

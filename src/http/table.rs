@@ -364,6 +364,7 @@ fn said_of(row: &Row, is_new: bool) -> Result<Said, Refusal> {
     said.levels[Direction::Withdrawal as usize] = level(Column::WithdrawalLevel, "withdrawal_level")?;
     let status = row.cell(Column::Status).filter(|text| !text.is_empty());
     said.status = status.map(|text| word::<CustomerStatus>("status", text)).transpose()?;
+    said.repeats_status = true;
     if let Some(text) = says(Column::Labels) {
         let label = |text: String| Name::parse_sent(&text).map_err(|error| Refusal::Name { field: "labels", error });
         said.labels = Some(split_labels(text).into_iter().map(label).collect::<Result<_, _>>()?);

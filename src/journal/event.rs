@@ -20,19 +20,21 @@
 //! | 1 | Created | bits (identifier), merchant, identifier?, at |
 //! | 2 | Attributes filled | at, length and sealed bytes; none where there is nothing that may be kept |
 //! | 3 | Level set | bits (level, drops settings), direction, level?, at |
-//! | 4 | Signalled | signal, at |
+//! | 4 | Signalled | signal, at; without an instrument. Before 27, also with one: fraud in it is the customer's |
 //! | 5 | Instrument held | id, at |
 //! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
 //! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
 //! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
+//! | 27 | Signalled | bits (instrument named), signal, at; always with an instrument |
 //! | 28 | Changed | by `event/change.rs`: limits with what confirms a raise |
 //! | 30 | Happened | bits (hold until, left, book, level of the book), slot, place before + 1 (0: this record), at, fact, summary, left? |
 //! | 31 | Carried | bits (hold until, left), at, summary, number of facts and each (at, fact), then as Opened from its bits on |
 //! | 32 | Linked | as Carried, but bits (hold until) |
+//! | 33 | Changed | by `event/change.rs`: standing |
 //! | 34 | Opened | below |
-//! | 64 | Instrument blocked | bits (blocked), id, at |
+//! | 64 | Instrument blocked | bits (blocked), id, at; the old form of 75: one block that acts everywhere, or none |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
 //! | 67 | Counted | merchant, external ids made |
@@ -41,6 +43,7 @@
 //! | 70 | Level filed | bits (digest), which, digest?, created, at |
 //! | 71 | Rates put | bits (by), body (a text), at, by? |
 //! | 72 | Level renamed | bits (by), merchant, direction, from, to, at, by? |
+//! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all), number of merchants and each), at |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
@@ -123,6 +126,7 @@ pub use {
 
 use self::{bytes::Put, numbers::Numbered};
 use crate::domain::{
+    blocks::{Block, Blocks},
     brief::Upshot,
     common::Common,
     convert::Unavailable,
@@ -149,6 +153,7 @@ mod tag {
     pub(super) const CARRIED: u8 = 31;
     pub(super) const LINKED: u8 = 32;
     pub(super) const UNLINKED: u8 = 25;
+    pub(super) const SIGNALLED_OF_INSTRUMENT: u8 = 27;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
     pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
@@ -160,6 +165,7 @@ mod tag {
     pub(super) const LEVEL_FILED: u8 = 70;
     pub(super) const RATES_PUT: u8 = 71;
     pub(super) const LEVEL_RENAMED: u8 = 72;
+    pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 }
 
 mod sent_level {
@@ -221,8 +227,13 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_name_if(*level);
             out.put_time(*at);
         }
-        Event::Signalled { signal, at } => {
-            out.push(tag::SIGNALLED);
+        Event::Signalled { signal, names_instrument, at } => {
+            if *names_instrument {
+                out.push(tag::SIGNALLED_OF_INSTRUMENT);
+                out.put_bits([true]);
+            } else {
+                out.push(tag::SIGNALLED);
+            }
             out.put_word(*signal);
             out.put_time(*at);
         }
@@ -282,6 +293,17 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
 /// Appends an event of no customer.
 pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
     match event {
+        Common::InstrumentBlocks { id, blocks: Blocks(blocks), at } => {
+            out.push(tag::INSTRUMENT_BLOCKS);
+            out.put_text(id);
+            out.put_number(blocks.len() as u64);
+            for Block { everywhere, by_all, merchants } in blocks {
+                out.put_bits([*everywhere, *by_all]);
+                out.put_number(merchants.len() as u64);
+                merchants.iter().for_each(|merchant| out.put_name(*merchant));
+            }
+            out.put_time(*at);
+        }
         Common::InstrumentBlocked { id, blocked, at } => {
             out.push(tag::INSTRUMENT_BLOCKED);
             out.put_bits([*blocked]);

@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod blocks;
 mod carry;
 mod currencies;
 mod customers;
@@ -52,6 +53,7 @@ pub use register::{Admitted, Applying};
 pub use retire::Retention;
 pub use search::Mark;
 pub use shards::Digester;
+pub use signals::SentSignal;
 
 use crate::{
     domain::{
@@ -71,7 +73,7 @@ use crate::{
     journal::{Apart, Journal, Keys, Past},
 };
 use currencies::HeldCurrencies;
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 use household::Household;
 use index::Identities;
 use late::Late;
@@ -137,7 +139,7 @@ pub struct Ledger {
     identities: Identities,
     id_stripes: Stripes<Stripe>,
     identity_stripes: Stripes,
-    blocked_instruments: DashSet<Box<str>>,
+    blocked_instruments: blocks::BlockedInstruments,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
     search: search::Search,
@@ -207,7 +209,7 @@ impl Ledger {
             identities: Identities::new(key),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
-            blocked_instruments: DashSet::new(),
+            blocked_instruments: blocks::BlockedInstruments::default(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
             search: search::Search::default(),
             external_ids: parking_lot::Mutex::default(),

@@ -7,6 +7,7 @@ use crate::stage::{Said, Stage};
 use levelgate::{
     config::body,
     domain::{
+        blocks::Reach,
         customer::{Customer, Event},
         identity::Attributes,
         money::{Currency, Decimal},
@@ -20,7 +21,7 @@ use levelgate::{
         time::Millis,
     },
     journal::Lsn,
-    ledger::{Admitted, Applying, Find, Mark, Whole, Whose},
+    ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
 };
 use std::path::Path;
 
@@ -308,7 +309,17 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             Ok((customer.clone(), lsn))
         }
         Deed::Signal { customer, signal, instrument } => {
-            let (_, lsn) = ledger.signal(MERCHANT, customer, *signal, *instrument, author.by, now)?;
+            let (signal, instrument, by, reach) = (*signal, *instrument, author.by, &Reach::All);
+            let sent = SentSignal {
+                merchant: MERCHANT,
+                customer_id: customer,
+                signal,
+                instrument,
+                by,
+                reach,
+                trusts_blocks: false,
+            };
+            let (_, lsn) = ledger.signal(&sent, now)?;
             Ok((customer.clone(), lsn))
         }
     }

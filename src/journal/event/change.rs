@@ -16,6 +16,7 @@
 //! | 22 | Merged | number, each the number of a customer |
 //! | 23 | Identifiers | number, each a text |
 //! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
+//! | 33 | Standing | bits (suspicion, of instruments alone), consent, suspicion? (a status); in snapshots only |
 //!
 //! **A method**: bits (shown said, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
 //! number, and each: bits (amount, quantity, subtracts cancels, warns), name, class, window, scope, mode, amount?,
@@ -25,7 +26,7 @@
 use super::{
     DecodeError, Seal,
     bytes::{Bytes, Put},
-    numbers::{attribute_bits, attributes_of},
+    numbers::{Numbered, attribute_bits, attributes_of},
     read::{Open, open_attributes},
     seal_attributes,
 };
@@ -36,11 +37,15 @@ use crate::domain::{
     own::{OwnLimits, OwnRate, PendingRaise},
     profile::{Change, IndividualSettings, Instrument, OwnMethod},
     rules::Filter,
+    standing::{CustomerStatus, Standing, Suspicion},
 };
 
 /// Whether a tag is that of a change.
 pub(super) fn is_one(tag: u8) -> bool {
-    matches!(tag, tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS)
+    matches!(
+        tag,
+        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS | tag::STANDING
+    )
 }
 
 mod tag {
@@ -58,6 +63,7 @@ mod tag {
     pub(super) const MERGED: u8 = 22;
     pub(super) const IDENTIFIERS: u8 = 23;
     pub(super) const LIMITS: u8 = 28;
+    pub(super) const STANDING: u8 = 33;
 }
 
 mod window {
@@ -78,6 +84,13 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             let sealed = seal_attributes(set, seal);
             out.put_number(sealed.len() as u64);
             out.extend_from_slice(&sealed);
+        }
+        Change::Standing(standing) => {
+            let suspicion = standing.suspicion();
+            out.push(tag::STANDING);
+            out.put_bits([suspicion.is_some(), suspicion == Some(Suspicion::InstrumentFraud)]);
+            out.put_word(standing.consent());
+            suspicion.iter().for_each(|suspicion| out.put_word(suspicion.status()));
         }
         Change::Status(status) => {
             out.push(tag::STATUS);
@@ -226,6 +239,7 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
             Change::Attributes { set: open_attributes(bytes.counted()?, place, open)?, removed }
         }
         tag::STATUS => Change::Status(bytes.word()?),
+        tag::STANDING => Change::Standing(standing(bytes)?),
         tag::LABELS => Change::Labels(names(bytes)?),
         tag::SETTINGS => Change::Settings(settings(bytes)?),
         tag::LIMITS_WITHOUT_CONFIRMATION => {
@@ -286,6 +300,22 @@ fn limits(
         until: bytes.time_if(has_until)?,
         confirmed_at: bytes.time_if(is_confirmed)?,
     })
+}
+
+fn standing(bytes: &mut Bytes<'_>) -> Result<Standing, DecodeError> {
+    let place = bytes.at();
+    let [is_suspected, of_instruments] = bytes.bits("option of Standing")?;
+    let consent = bytes.word()?;
+    let status: Option<CustomerStatus> = is_suspected.then(|| bytes.word()).transpose()?;
+    let suspicion = match (status.map(Suspicion::of_status), of_instruments) {
+        (None, false) => Some(None),
+        (Some(Some(suspicion)), false) => Some(Some(suspicion)),
+        (Some(Some(Suspicion::CustomerFraud)), true) => Some(Some(Suspicion::InstrumentFraud)),
+        _ => None,
+    };
+    let standing = suspicion.and_then(|suspicion| Standing::new(consent, suspicion));
+    let number = u64::from(consent.number());
+    standing.ok_or(DecodeError::Word { what: "standing", number, at: place })
 }
 
 fn settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeError> {

@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::domain::{
+    blocks::{Block, Blocks},
     brief::{Flags, Left, Upshot},
     codes::{CODES, Code},
     identity::AttributeSet,
@@ -198,6 +199,14 @@ fn what_is_not_written_is_not_read() {
         ("1c02", "byte 1: 2 is no option of Limits; a newer levelgate may have written it"),
         ("1c10", "byte 1: 16 is no option of Limits; a newer levelgate may have written it"),
         ("0c05", "byte 2: the record ends within an event"),
+        ("1b000502", "byte 1: 0 is no option of Signalled; a newer levelgate may have written it"),
+        ("2104 05", "byte 1: 4 is no option of Standing; a newer levelgate may have written it"),
+        ("2101 05 06", "byte 1: 5 is no standing; a newer levelgate may have written it"),
+        ("2101 01 02", "byte 1: 1 is no standing; a newer levelgate may have written it"),
+        ("2103 01 05", "byte 1: 1 is no standing; a newer levelgate may have written it"),
+        ("2102 01", "byte 1: 1 is no standing; a newer levelgate may have written it"),
+        ("4b01 61 01 04", "byte 4: 4 is no option of a block; a newer levelgate may have written it"),
+        ("4b01 61 05", "byte 4: the record ends within an event"),
         // Sealed attributes: unsorted, twice, empty, cut.
         ("0202 07 a5 fefe9e fffe9e", "byte 3 of the attributes: they are not sorted or one of them is empty"),
         ("0202 07 a5 fefe9e fefe9e", "byte 3 of the attributes: they are not sorted or one of them is empty"),

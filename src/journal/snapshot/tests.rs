@@ -13,7 +13,7 @@ use crate::{
         overlay::LevelKey,
         profile::{Change, Chronicle, Source},
         rules::{Attribute, Direction},
-        standing::Signal,
+        standing::{Signal, Suspicion},
         time::Millis,
         transaction::{Flag, Place, Status},
         usage::{BookKey, Contribution},
@@ -71,8 +71,8 @@ fn customer() -> Customer {
             drops_settings: false,
             at: Millis(12),
         },
-        Event::Signalled { signal: Signal::ConsentGiven, at: Millis(13) },
-        Event::Signalled { signal: Signal::FraudSuspected, at: Millis(14) },
+        Event::Signalled { signal: Signal::ConsentGiven, names_instrument: false, at: Millis(13) },
+        Event::Signalled { signal: Signal::FraudSuspected, names_instrument: false, at: Millis(14) },
         Event::InstrumentHeld { id: "tok2".into(), at: Millis(15) },
         Event::InstrumentHeld { id: "tok1".into(), at: Millis(15) },
         Event::Changed(Change::Labels(vec![name("vip")])),
@@ -223,6 +223,30 @@ fn a_customer_comes_back_as_it_was() {
     assert!(unsealed.customer(&mut turn_back).unwrap().attributes.is_empty());
 }
 
+/// The head's number of fraud is read as the customer's, unless the profile says more: so is an old snapshot's.
+#[test]
+fn fraud_of_instruments_alone_stands_in_the_profile() {
+    let fraud = |names_instrument| {
+        let mut customer = customer();
+        let recorded = Recorded { number: 9, place: Place(9), key: 0 };
+        let signal = Signal::CardStolen;
+        customer.apply(recorded, &Event::Signalled { signal, names_instrument, at: Millis(15) });
+        customer
+    };
+    let plain = HeadDto::of(&customer(), &mut turn).profile;
+    for (was, suspicion, more) in
+        [(fraud(false), Suspicion::CustomerFraud, ""), (fraud(true), Suspicion::InstrumentFraud, "21030206")]
+    {
+        let head = HeadDto::of(&was, &mut turn);
+        assert_eq!((head.consent, head.suspicion), (2, Some(6)));
+        assert_eq!(hex(&head.profile), format!("{}{more}", hex(&plain)));
+        let is = head.customer(&mut turn_back).unwrap();
+        assert_eq!((is.standing, is.standing.suspicion()), (was.standing, Some(suspicion)));
+    }
+    let old = HeadDto { profile: plain, ..HeadDto::of(&fraud(true), &mut turn) };
+    assert_eq!(old.customer(&mut turn_back).unwrap().standing.suspicion(), Some(Suspicion::CustomerFraud));
+}
+
 #[test]
 fn what_cannot_be_is_refused_though_its_checksum_holds() {
     let head = HeadDto::of(&customer(), &mut turn);
@@ -237,6 +261,8 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
         (refused(|head| head.number = 1 << 32), "the number of customer 4294967296 is larger than 4294967295"),
         (refused(|head| head.consent = 0), "0 is no customer status"),
         (refused(|head| head.suspicion = Some(9)), "9 is no customer status"),
+        (refused(|head| head.suspicion = Some(2)), "Member and Some(Member) are no standing of a customer"),
+        (refused(|head| head.consent = 6), "Fraud and Some(Suspicious) are no standing of a customer"),
         (refused(|head| head.profile = vec![4, 1, 2]), "the profile of customer 3 holds what is none"),
         (refused(|head| head.books[0].currency = *b"eur"), "[101, 117, 114] is no currency"),
         (refused(|head| head.books[0].direction = 3), "3 is no direction"),

@@ -187,7 +187,11 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (word(), option::of(names()), any::<bool>(), time()).prop_map(|(direction, level, drops_settings, at)| {
             Event::LevelSet { direction, level, drops_settings, at }
         }),
-        (word(), time()).prop_map(|(signal, at)| Event::Signalled { signal, at }),
+        (word(), any::<bool>(), time()).prop_map(|(signal, names_instrument, at)| Event::Signalled {
+            signal,
+            names_instrument,
+            at
+        }),
         (text(), time()).prop_map(|(id, at)| Event::InstrumentHeld { id, at }),
         (text(), time(), number()).prop_map(|(id, at, successes)| Event::InstrumentUsed { id, at, successes }),
         (any::<u32>(), some_opening().boxed()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
@@ -210,7 +214,11 @@ fn some_event() -> impl Strategy<Value = Recorded> {
     let unlinked = (any::<u32>(), option::of(any::<u64>()), time());
     let unlinked = unlinked.prop_map(|(slot, left, at)| Event::Unlinked { slot, left, at });
     let customer = prop_oneof![7 => customer, 1 => whole, 1 => unlinked];
+    let block = (any::<bool>(), any::<bool>(), proptest::collection::vec(names(), 0..4));
+    let block = block.prop_map(|(everywhere, by_all, merchants)| Block { everywhere, by_all, merchants });
     let common = prop_oneof![
+        (text(), proptest::collection::vec(block, 0..4), time())
+            .prop_map(|(id, blocks, at)| Common::InstrumentBlocks { id, blocks: Blocks(blocks), at }),
         (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| Common::InstrumentBlocked { id, blocked, at }),
         (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
             Common::LevelMade { merchant, name, direction, currency, at }

@@ -7,6 +7,7 @@ use crate::domain::{
     own::{OwnLimits, OwnRate, PendingRaise},
     profile::{Change, Chronicle, IndividualSettings, Instrument, InstrumentState, InstrumentType, OwnMethod, Source},
     rules::{Filter, Mode, Scope, WindowClass},
+    standing::{CustomerStatus, Standing, Suspicion},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -59,6 +60,7 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         let (by, previous) = (by.map(name), previous.map(Place));
         Recorded::Customer(Event::Chronicled(Chronicle { at: Millis(1), source, by, previous }))
     };
+    let standing = |consent, suspicion| changed(Change::Standing(Standing::new(consent, suspicion).unwrap()));
     let settings = IndividualSettings {
         direction: Direction::Deposit,
         currency: eur(),
@@ -111,7 +113,11 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             changed(Change::Attributes { set: Attributes::default(), removed: AttributeSet(0x1fff) }),
             "0aff3f00",
         ),
-        ("status", changed(Change::Status(crate::domain::standing::CustomerStatus::Deny)), "0b04"),
+        ("status", changed(Change::Status(CustomerStatus::Deny)), "0b04"),
+        ("standing", standing(CustomerStatus::Member, None), "210002"),
+        ("standing, suspicious", standing(CustomerStatus::New, Some(Suspicion::Flagged)), "21010105"),
+        ("standing, fraud", standing(CustomerStatus::Deny, Some(Suspicion::CustomerFraud)), "21010406"),
+        ("standing, fraud of instruments", standing(CustomerStatus::New, Some(Suspicion::InstrumentFraud)), "21030106"),
         ("labels", changed(Change::Labels(vec![name("vip"), name("x")])), "0c02037669700178"),
         ("labels gone", changed(Change::Labels(Vec::new())), "0c00"),
         ("settings gone", changed(Change::Settings(settings.clone())), "0d000145555204676f6c6400"),
@@ -285,10 +291,16 @@ pub(super) fn some_change() -> BoxedStrategy<Event> {
             valid_from,
         },
     );
+    let suspicion =
+        prop_oneof![Just(Suspicion::Flagged), Just(Suspicion::InstrumentFraud), Just(Suspicion::CustomerFraud)];
     let removed = (0..0x2000_u16).prop_map(AttributeSet);
     let change = prop_oneof![
         (some_attributes(), removed).prop_map(|(set, removed)| Change::Attributes { set, removed }),
         word().prop_map(Change::Status),
+        (word(), option::of(suspicion)).prop_map(|(status, suspicion)| {
+            let standing = Standing::new(status, suspicion).or_else(|| Standing::new(CustomerStatus::New, suspicion));
+            Change::Standing(standing.unwrap())
+        }),
         vec(names(), 0..5).prop_map(Change::Labels),
         some_settings().prop_map(Change::Settings).boxed(),
         limits.prop_map(Change::Limits).boxed(),

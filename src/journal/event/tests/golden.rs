@@ -82,7 +82,16 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
     let level_set = |direction, level, drops_settings| {
         customer(Event::LevelSet { direction, level, drops_settings, at: Millis(1) })
     };
-    let signalled = |signal| customer(Event::Signalled { signal, at: Millis(1) });
+    let signalled = |signal| customer(Event::Signalled { signal, names_instrument: false, at: Millis(1) });
+    let signalled_of = |signal| customer(Event::Signalled { signal, names_instrument: true, at: Millis(1) });
+    let blocks = |blocks: &[Block]| {
+        let (id, blocks) = ("card".into(), Blocks(blocks.to_vec()));
+        Recorded::Common(Common::InstrumentBlocks { id, blocks, at: Millis(1) })
+    };
+    let block = |everywhere, by_all, merchants: &[&str]| {
+        let merchants = merchants.iter().map(|merchant| name(merchant)).collect();
+        Block { everywhere, by_all, merchants }
+    };
     let with = |change: fn(&mut Upshot), left| {
         let Recorded::Customer(Event::Happened { slot, previous, noted, mut upshot, .. }) =
             happened(Fact::Asked { amount: 1, hold_until: None, content: None })
@@ -117,6 +126,8 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         ("fraud confirmed", signalled(Signal::FraudConfirmed), "040402"),
         ("card stolen", signalled(Signal::CardStolen), "040502"),
         ("cleared", signalled(Signal::Cleared), "040602"),
+        ("an instrument stolen", signalled_of(Signal::CardStolen), "1b010502"),
+        ("an instrument cleared", signalled_of(Signal::Cleared), "1b010602"),
         (
             "instrument",
             customer(Event::InstrumentHeld { id: "card".into(), at: Millis(i64::MIN) }),
@@ -372,6 +383,13 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             Recorded::Common(Common::InstrumentBlocked { id: "card".into(), blocked: false, at }),
             "4000046361726402",
         ),
+        ("blocks", blocks(&[block(true, true, &["m"])]), "4b0463617264010301016d02"),
+        (
+            "blocks, several",
+            blocks(&[block(false, false, &["m", "n"]), block(true, false, &["n"]), block(true, true, &[])]),
+            "4b0463617264030002016d016e0101016e030002",
+        ),
+        ("blocks, none", blocks(&[]), "4b04636172640002"),
         (
             "level made",
             Recorded::Common(Common::LevelMade {
