@@ -194,7 +194,7 @@ impl OwnLimits {
     }
 
     /// The limits once the customer's own are to be these. What is lower, narrower or new is in force at once; what is
-    /// higher, wider or gone is a raise and becomes pending: until it is in force both hold.
+    /// higher, wider or removed is a raise and becomes pending: until it is in force both hold.
     #[must_use]
     pub fn asked(&self, filters: &[Filter], now: Millis, terms: &RaiseTerms<'_>) -> Self {
         let held = self.own_at(now);
@@ -249,8 +249,9 @@ impl OwnLimits {
         Self { own, pending, confirmed_at, operator: stricter_of(one, two), until, ..*self }
     }
 
-    /// The one raise that takes the place of both. It lapses with the first: who would not have the one raise any more
-    /// must not get it by the other. `None` as well where it would lapse before it could be confirmed.
+    /// The one raise that takes the place of both. It lapses when the first of them does: a raise that lapsed for one
+    /// customer must not take effect by the confirmation of the other. `None` also where it would lapse before it can
+    /// be confirmed.
     fn united_raise(&self, other: &Self, now: Millis) -> Option<PendingRaise> {
         let raises = || [self, other].into_iter().filter_map(|limits| limits.pending_at(now));
         let from = raises().map(|raise| raise.from).max()?;

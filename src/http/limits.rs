@@ -22,12 +22,12 @@ use serde_json::{Value, json};
 
 /// `GET .../limits/{direction}/{currency}`.
 pub(crate) async fn limits(staff: Staff) -> Response {
-    let read = read_limits(&staff).map(told);
+    let read = read_limits(&staff).map(|shown| told(&shown));
     staff.tell(read).await
 }
 
-fn told(shown: Value) -> Told {
-    Told::of(render(&shown))
+fn told(shown: &Value) -> Told {
+    Told::of(render(shown))
 }
 
 /// No limits, of the direction and currency in the path.
@@ -49,7 +49,7 @@ pub(crate) async fn set_limits(staff: Staff) -> Response {
         if let (Some(warnings), Some(shown)) = (warnings, shown.as_object_mut()) {
             shown.insert("warnings".to_owned(), json!(warnings));
         }
-        Ok(told(shown))
+        Ok(told(&shown))
     });
     staff.tell(done).await
 }
@@ -135,7 +135,7 @@ fn change_limits(
 
 /// `DELETE .../limits/{direction}/{currency}`: asks for none; with `?operator=true` takes away the operator's.
 pub(crate) async fn drop_limits(staff: Staff) -> Response {
-    let done = take_limits(&staff).and_then(|()| read_limits(&staff)).map(told);
+    let done = take_limits(&staff).and_then(|()| read_limits(&staff)).map(|shown| told(&shown));
     staff.tell(done).await
 }
 
@@ -167,13 +167,13 @@ pub(crate) async fn drop_pending(staff: Staff) -> Response {
             change_limits(&staff, &none, &mut |known, now| Ok(OwnLimits { pending: None, ..known.settled(now) }))
         })
         .and_then(|()| read_limits(&staff))
-        .map(told);
+        .map(|shown| told(&shown));
     staff.tell(done).await
 }
 
 /// `POST .../limits/{direction}/{currency}/pending/confirm`: the customer confirms the pending raise.
 pub(crate) async fn confirm_pending(staff: Staff) -> Response {
-    let done = confirm(&staff).and_then(|()| read_limits(&staff)).map(told);
+    let done = confirm(&staff).and_then(|()| read_limits(&staff)).map(|shown| told(&shown));
     staff.tell(done).await
 }
 

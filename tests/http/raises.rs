@@ -167,7 +167,7 @@ fn a_removed_limit_is_confirmed_and_a_cancelled_or_lowered_one_is_not() {
     assert_eq!((&gone["filters"], &gone["pending"]), (&json!([]), &Value::Null));
     assert_eq!(daemon.post_nothing(&confirmation(&id)).ok(), gone, "a retry is answered the same");
     assert_allowed(daemon.check(&pay("t", "900.00")).ok());
-    // New limits act at once, and the confirmation is a thing of the past.
+    // New limits act at once and clear the confirmation.
     assert_eq!(stand(&set(&daemon, &id, &daily("10.00"))), json!(["10.00", null]));
     assert_eq!(refused(&daemon, &id, "no raise is pending"), "nothing_pending");
 }
@@ -189,8 +189,8 @@ fn a_confirmation_has_no_fields_and_names_a_customer() {
     daemon.get(&confirmation(&id)).problem(405);
 }
 
-/// What was requested under one policy stays as it was requested, whatever the files say later, and over restarts from
-/// the journal and from a snapshot.
+/// A raise keeps the times of its request after a change of the policy, and over restarts from the journal and from a
+/// snapshot.
 #[test]
 fn a_pending_raise_survives_restarts_and_other_policies() {
     let (mut daemon, id) = alice(CONFIRMED);
@@ -260,7 +260,7 @@ fn a_raise_waits_for_the_period_s_end_and_is_confirmed_then() {
         |amount: &str| json!({ "filters": [{ "window": "monthly", "calendar": true, "amount_limit": amount }] });
     let month_end = "2026-11-30T23:00:00.000Z";
     let (daemon, id) = alice(keys);
-    // Of the daily one of alice nothing is left to be raised but what a rolling day leaves: the delay is longer.
+    // The period of a rolling day ends before the delay is over.
     let gone = daemon.delete(&path(&id)).ok();
     assert_eq!(gone["pending"]["from"], at(3 * DAY));
     move_to(&daemon, 3 * DAY);
@@ -366,8 +366,7 @@ fn an_operator_s_limits_are_set_and_removed_by_operators_alone() {
     assert_eq!(made.0, 201, "{}", made.1);
     let path = path("1000001");
     let lent = with(daily("10.00"), &json!({ "until": "2090-01-01T00:00:00Z" })).to_string();
-    for (method, path, body) in [("PUT", path.clone(), lent.as_str()), ("DELETE", path.clone() + "?operator=true", "")]
-    {
+    for (method, path, body) in [("PUT", path.clone(), lent.as_str()), ("DELETE", path + "?operator=true", "")] {
         for (token, want) in [(GATEWAY, 403), (OPERATOR, 200)] {
             let (status, answer) = call(&daemon, method, &path, token, body);
             assert_eq!(status, want, "{method} {path}: {answer}");

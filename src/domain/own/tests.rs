@@ -115,7 +115,7 @@ fn a_raise_that_needs_a_confirmation_never_takes_effect_without_one() {
     let (low, high) = (vec![daily(Some(5), None)], vec![daily(Some(9), None)]);
     let asked = own(low.clone()).asked(&high, Millis(0), &terms);
     let raise = PendingRaise { from: Millis(100), confirm_until: Some(Millis(150)), filters: high.clone() };
-    assert_eq!(asked.pending, Some(raise.clone()));
+    assert_eq!(asked.pending, Some(raise));
     for (now, state, outcome) in [
         (0, Some("waiting"), Err(NotConfirmed::TooEarly(Millis(100)))),
         (99, Some("waiting"), Err(NotConfirmed::TooEarly(Millis(100)))),
@@ -128,14 +128,14 @@ fn a_raise_that_needs_a_confirmation_never_takes_effect_without_one() {
         assert_eq!(asked.own_at(now), low, "{now:?}: it is not in force by itself");
         assert_eq!(asked.pending_at(now).map(|raise| raise.state(now).word()), state, "{now:?}");
         let confirmed = asked.confirmed(now);
-        assert_eq!(confirmed.as_ref().map(|_| ()), outcome.as_ref().map(|()| ()), "{now:?}");
+        assert_eq!(confirmed.clone().map(|_| ()), outcome, "{now:?}");
         let Ok(confirmed) = confirmed else { continue };
         assert_eq!((confirmed.own_at(now), confirmed.confirmed_at), (high.as_slice(), Some(now)));
         assert_eq!(confirmed.pending, None);
         for later in [now, Millis(150), Millis(9_000)] {
             assert_eq!(confirmed.confirmed(later).as_ref(), Ok(&confirmed), "repeated, it changes nothing");
         }
-        // Another request makes the confirmation a thing of the past.
+        // A later change of the limits clears the confirmation.
         assert_eq!(confirmed.asked(&high, Millis(160), &terms), confirmed, "not the same again");
         let lower = confirmed.asked(&low, Millis(160), &terms);
         assert_eq!(lower.confirmed(Millis(160)), Err(NotConfirmed::NothingPending));
@@ -217,7 +217,7 @@ fn a_raise_waits_for_the_later_of_its_delay_and_the_end_of_each_period_that_it_r
             let pending = own(held.clone()).asked(&asked, at(now), &terms).pending.unwrap();
             assert_eq!((pending.from, pending.confirm_until), (at(from), None), "{zone} {now} {held:?} {asked:?}");
         }
-        // A limit that is not raised has no say, and neither has one that is new.
+        // A limit that is not raised does not count, and neither does a new one.
         let beside = [held.clone(), vec![other.clone()]].concat();
         let asked: Vec<Filter> = held.iter().map(wider).chain([other]).collect();
         assert_eq!(own(beside).asked(&asked, at(now), &terms).pending.unwrap().from, at(from), "{zone} {now}");
@@ -314,7 +314,7 @@ fn two_customers_limits_refuse_together_what_either_refuses() {
             let both = one.narrower(other, now);
             for at in times {
                 assert!(holds(one, &both, at) && holds(other, &both, at), "{at}: {one:?} {other:?} {both:?}");
-                // Who confirms confirms for both.
+                // A confirmation counts for both.
                 let [one, other, both] = [one, other, &both].map(|limits| confirmed(limits, at));
                 raised += i32::from(both.confirmed_at.is_some());
                 for at in times.into_iter().filter(|later| *later >= at) {
@@ -396,13 +396,12 @@ impl Naive {
             }
         }
         let before = (self.held, self.waits);
-        if raised == [false, false] {
-            (self.held, self.waits) = (asked, None);
-        } else if from == self.now && policy.confirm_within_ms.is_none() {
+        let is_at_once = from == self.now && policy.confirm_within_ms.is_none();
+        if raised == [false, false] || is_at_once {
             (self.held, self.waits) = (asked, None);
         } else {
             self.held = tighter;
-            if !self.waits.is_some_and(|(_, _, known)| known == asked) {
+            if self.waits.is_none_or(|(_, _, known)| known != asked) {
                 self.waits = Some((from, policy.confirm_within_ms.map(|within| from + within), asked));
             }
         }
