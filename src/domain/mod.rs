@@ -39,3 +39,4 @@ pub mod time;
 pub mod transaction;
 pub mod transition;
 pub mod usage;
+mod zone;
