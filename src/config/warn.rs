@@ -146,10 +146,9 @@ fn some_gate_takes(look: &Look<'_>, level: &Level, endpoint: &Endpoint) -> bool 
     let layers = Layers { individual: None, level: Some(level), endpoint };
     let takes = |method: Option<Name>| {
         let effective = method.and_then(|method| layers.method(method));
-        let bound = |side: fn(&Effective<'_>) -> Option<(u64, Layer)>| Some(side(effective.as_ref()?)?.0);
+        let bound = |side: fn(&Effective) -> Option<(u64, Layer)>| Some(side(effective.as_ref()?)?.0);
         let range = (bound(|e| e.min), bound(|e| e.max));
-        look.gates(&layers.gates(effective.as_ref()).0.of(look.merchant))
-            .any(|gate| eligible(look, gate, level, method, range))
+        look.gates(&layers.gates(method).0.of(look.merchant)).any(|gate| eligible(look, gate, level, method, range))
     };
     // Where methods are offered, a payment without one is an exception that saves no level.
     let methods = &endpoint.methods;

@@ -169,7 +169,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     }
 
     let effective = method.flatten();
-    let (list, routing) = layers.gates(effective.as_ref());
+    let (list, routing) = layers.gates(payment.method);
     let routed = Routed {
         direction: payment.direction,
         currency: payment.currency,

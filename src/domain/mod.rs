@@ -41,3 +41,4 @@ pub mod time;
 pub mod transaction;
 pub mod transition;
 pub mod usage;
+mod zone;

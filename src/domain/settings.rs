@@ -53,17 +53,13 @@ impl<'a> GateList<'a> {
 
 /// The settings of one method that are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Effective<'a> {
+pub struct Effective {
     /// Whether the form shows it.
     pub show_in_form: bool,
     /// Minor units, and where they come from.
     pub min: Option<(u64, Layer)>,
     /// Minor units, and where they come from.
     pub max: Option<(u64, Layer)>,
-    /// The method's own gate list, of the customer or the level.
-    pub own_gates: Option<GateList<'a>>,
-    /// The method's gate list at the endpoint, which a level's list goes before.
-    pub endpoint_gates: Option<&'a [GateItem]>,
     /// Whether anything overrides the endpoint.
     pub edited: bool,
 }
@@ -72,7 +68,7 @@ impl<'a> Layers<'a> {
     /// The settings in force for a method; `None` where the endpoint does not offer it.
     #[must_use]
     #[inline]
-    pub fn method(&self, method: Name) -> Option<Effective<'a>> {
+    pub fn method(&self, method: Name) -> Option<Effective> {
         let of = |settings: &'a [MethodSetting]| settings.iter().find(|setting| setting.method == method);
         let endpoint = of(&self.endpoint.methods)?;
         let mut effective = Effective::at(endpoint);
@@ -143,14 +139,23 @@ impl<'a> Layers<'a> {
         global.into_iter().chain(may_pay.map(|effective| (effective.min, effective.max)))
     }
 
-    /// The gate list and its order for a payment by this method, or by none in particular.
+    /// The gate list and its order for a payment by this method, or by none in particular. The customer's list for the
+    /// method comes before the level's list for it, then the level's list, the endpoint's for the method, the
+    /// endpoint's. A list for a method counts also where the endpoint does not offer the method.
     #[must_use]
-    pub fn gates(&self, method: Option<&Effective<'a>>) -> (GateList<'a>, Routing) {
-        let of_level = || self.level.and_then(|level| level.gates.as_deref());
-        let of_endpoint = || method.and_then(|effective| effective.endpoint_gates);
-        let list = method
-            .and_then(|effective| effective.own_gates)
-            .unwrap_or_else(|| GateList::Items(of_level().or_else(of_endpoint).unwrap_or(&self.endpoint.gates)));
+    pub fn gates(&self, method: Option<Name>) -> (GateList<'a>, Routing) {
+        let of = |settings: &'a [MethodSetting]| {
+            let setting = settings.iter().find(|setting| Some(setting.method) == method);
+            setting.and_then(|setting| setting.gates.as_deref())
+        };
+        let of_customer = || {
+            let own = self.individual?.methods.iter().find(|own| Some(own.method) == method)?;
+            own.gates.as_deref().map(GateList::Ids)
+        };
+        let of_level = || self.level.and_then(|level| of(&level.methods).or(level.gates.as_deref()));
+        let list = of_customer().unwrap_or_else(|| {
+            GateList::Items(of_level().or_else(|| of(&self.endpoint.methods)).unwrap_or(&self.endpoint.gates))
+        });
         (list, self.level.and_then(|level| level.routing).unwrap_or(Routing::Priority))
     }
 }
@@ -159,46 +164,43 @@ impl<'a> Layers<'a> {
 pub type Bound = Option<(u64, Layer)>;
 
 /// What a layer above the endpoint says of a method.
-struct Say<'a> {
+struct Say {
     shown: Option<bool>,
     min: Option<u64>,
     max: Option<u64>,
-    gates: Option<GateList<'a>>,
+    has_gates: bool,
 }
 
-impl<'a> Say<'a> {
-    fn of(setting: &'a MethodSetting) -> Self {
-        let gates = setting.gates.as_deref().map(GateList::Items);
-        Self { shown: setting.show_in_form, min: setting.min_amount, max: setting.max_amount, gates }
+impl Say {
+    fn of(setting: &MethodSetting) -> Self {
+        let MethodSetting { show_in_form: shown, min_amount: min, max_amount: max, .. } = *setting;
+        Self { shown, min, max, has_gates: setting.gates.is_some() }
     }
 
-    fn own(own: &'a OwnMethod) -> Self {
-        let gates = own.gates.as_deref().map(GateList::Ids);
-        Self { shown: own.show_in_form, min: own.min_amount, max: own.max_amount, gates }
+    fn own(own: &OwnMethod) -> Self {
+        let OwnMethod { show_in_form: shown, min_amount: min, max_amount: max, .. } = *own;
+        Self { shown, min, max, has_gates: own.gates.is_some() }
     }
 }
 
-impl<'a> Effective<'a> {
+impl Effective {
     /// What the endpoint says alone.
-    fn at(endpoint: &'a MethodSetting) -> Self {
+    fn at(endpoint: &MethodSetting) -> Self {
         Self {
             show_in_form: endpoint.show_in_form.unwrap_or(true),
             min: endpoint.min_amount.map(|min| (min, Layer::Endpoint)),
             max: endpoint.max_amount.map(|max| (max, Layer::Endpoint)),
-            own_gates: None,
-            endpoint_gates: endpoint.gates.as_deref(),
             edited: false,
         }
     }
 
     /// Lays a stronger layer over what there is, field by field.
-    fn lay(&mut self, say: &Say<'a>, layer: Layer) {
+    fn lay(&mut self, say: &Say, layer: Layer) {
         let of_layer = |value: u64| (value, layer);
         self.show_in_form = say.shown.unwrap_or(self.show_in_form);
         self.min = say.min.map(of_layer).or(self.min);
         self.max = say.max.map(of_layer).or(self.max);
-        self.own_gates = say.gates.or(self.own_gates);
-        self.edited |= say.shown.is_some() || say.min.is_some() || say.max.is_some() || say.gates.is_some();
+        self.edited |= say.shown.is_some() || say.min.is_some() || say.max.is_some() || say.has_gates;
     }
 
     /// Whether a payment may use the method.

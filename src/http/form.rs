@@ -68,7 +68,7 @@ impl Desk {
         let mut methods = Vec::new();
         for method in offered.filter(|method| only.is_none_or(|only| only == *method)) {
             let Some(effective) = layers.method(method).filter(|effective| effective.show_in_form) else { continue };
-            let (list, routing) = layers.gates(Some(&effective));
+            let (list, routing) = layers.gates(Some(method));
             let routed = Routed {
                 direction: payment.direction,
                 currency: payment.currency,

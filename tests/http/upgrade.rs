@@ -131,6 +131,20 @@ fn a_folder_of_the_first_format_keeps_what_it_recorded_and_goes_on_by_the_meanin
     assert_eq!((&late["decision"], &late["flags"]), (&json!("allow"), &json!(["unreserved"])));
     assert_eq!(net(&daemon), json!({ "amount": "332.00", "quantity": 10 }));
 
+    // A fraud signal of then blocks the whole customer: no record of then says whether it named an instrument. Blocks of
+    // instruments act everywhere, as they did.
+    for (who, instrument, code) in [
+        ("dora", None, 19100),
+        ("dora", Some("tok-99"), 19100),
+        ("carl", Some("tok-99"), 19100),
+        ("hal", Some("tok-99"), 19100),
+        ("ann", Some("tok-2"), 19106),
+        ("ann", Some("tok-4"), 19106),
+    ] {
+        let denied = pay(&daemon, &format!("blocked-{who}-{instrument:?}"), who, "1.00", instrument);
+        assert_eq!(denied["code"], code, "{who} {instrument:?}");
+    }
+
     // Without a level, the default behaviour `project` is no level today.
     assert_eq!(beta(&daemon, "p5")["level"], json!({ "name": null, "source": "project" }));
 

@@ -258,10 +258,7 @@ fn gates(question: &Question<'_>) -> Vec<String> {
     let by_method = |methods: &'_ [crate::rules::Method]| {
         method.and_then(|name| methods.iter().find(|m| m.name == name)).and_then(|m| m.gates.clone())
     };
-    // A method that the endpoint does not offer has no settings anywhere.
-    let offered = method.is_some_and(|name| endpoint.methods.iter().any(|m| m.name == name));
     let listed = level
-        .filter(|_| offered)
         .and_then(|l| by_method(&l.methods))
         .or_else(|| level.and_then(|l| l.gates.clone()))
         .or_else(|| by_method(&endpoint.methods))
