@@ -53,17 +53,23 @@ impl BlockedInstruments {
         }
     }
 
-    /// Takes what is recorded of an instrument; `false`: it says nothing of blocks.
-    pub(super) fn take(&self, common: &Common) -> bool {
+    /// Takes what is recorded of an instrument; an event about anything else changes nothing.
+    pub(super) fn take(&self, common: Common) {
         match common {
-            Common::InstrumentBlocks { id, blocks, at } => self.set(id, blocks.clone(), *at),
+            Common::InstrumentBlocks { id, blocks, at } => self.set(&id, blocks, at),
             Common::InstrumentBlocked { id, blocked, at } => {
-                let blocks = if *blocked { vec![Block::UNPLACED] } else { Vec::new() };
-                self.set(id, Blocks(blocks), *at);
+                let blocks = if blocked { vec![Block::UNPLACED] } else { Vec::new() };
+                self.set(&id, Blocks(blocks), at);
             }
-            _ => return false,
+            Common::LevelMade { .. }
+            | Common::Counted { .. }
+            | Common::Configured { .. }
+            | Common::LevelPut { .. }
+            | Common::LevelDeleted { .. }
+            | Common::LevelFiled { .. }
+            | Common::LevelRenamed { .. }
+            | Common::RatesPut { .. } => {}
         }
-        true
     }
 
     /// What makes the same of none, for a snapshot: by token, so that the same state has the same bytes.

@@ -161,7 +161,7 @@ impl World {
         world.is_understood()?;
         let said = world.said()?;
         self.made_levels.resume_overlay(&said);
-        said.iter().for_each(|event| _ = self.blocked.take(event));
+        said.into_iter().for_each(|event| self.blocked.take(event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
             self.made_levels.renames.add(Renamed { merchant, direction, from, to, place: Place(dto.place) });
@@ -179,7 +179,7 @@ impl World {
             self.common(Place::HERE, counted.counted()?);
         }
         for id in world.blocked {
-            self.blocked.take(&Common::InstrumentBlocked { id, blocked: true, at: Millis(0) });
+            self.blocked.take(Common::InstrumentBlocked { id, blocked: true, at: Millis(0) });
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl World {
     /// Takes what a record at a place says of no customer.
     fn common(&mut self, place: Place, common: Common) {
         match common {
-            Common::InstrumentBlocks { .. } | Common::InstrumentBlocked { .. } => _ = self.blocked.take(&common),
+            common @ (Common::InstrumentBlocks { .. } | Common::InstrumentBlocked { .. }) => self.blocked.take(common),
             Common::LevelMade { merchant, name, direction, currency, at } => {
                 self.made_levels.resume(merchant, MadeLevel { name, direction, currency, created: at });
             }

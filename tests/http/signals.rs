@@ -99,7 +99,7 @@ fn fraud_without_an_instrument_blocks_every_payment() {
         assert_eq!(answers(&daemon, &who, way), [json!(19_100), json!(19_100), json!(false)], "{way}");
         let denied = daemon.reserve(&deposit(&format!("t {way}"), &who, Some("clean"))).ok();
         assert_denied(&denied, &["19100 customer_blocked -"]);
-        assert_eq!(signal(&daemon, "acme", &id, &json!({ "signal": "cleared" }))["status"].is_string(), true);
+        assert_ne!(signal(&daemon, "acme", &id, &json!({ "signal": "cleared" }))["status"], "fraud");
         assert_eq!(answers(&daemon, &who, way), [json!(null), json!(null), json!(true)], "{way}, cleared");
     }
 }
