@@ -98,12 +98,7 @@ impl Upshot {
     /// Of what a record of a version says that did not know captures to follow: only what is reserved is held, and
     /// what contributes an amount counts.
     #[must_use]
-    pub fn of_version_1(
-        status: Status,
-        (gross, net): (u64, u64),
-        hold_until: Option<Millis>,
-        flags: Flags,
-    ) -> Self {
+    pub fn of_version_1(status: Status, (gross, net): (u64, u64), hold_until: Option<Millis>, flags: Flags) -> Self {
         let counts = Contribution { gross, net, gross_counts: gross > 0, net_counts: net > 0 };
         let held = if status == Status::Reserved { gross } else { 0 };
         Self { status, counts, held, counts_after_hold: status == Status::Approved && net > 0, hold_until, flags }

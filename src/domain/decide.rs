@@ -217,7 +217,9 @@ pub fn layers<'a>(payment: &Payment<'a>, customer: Option<&'a Head>, level: Opti
     let (direction, currency) = (payment.direction, payment.currency);
     let keeps = level.filter(|level| level.stored.is_none() || !payment.merchant.reset_settings_on_level_change);
     Layers {
-        individual: customer.zip(keeps).and_then(|(c, level)| c.settings_for(direction, currency, level.in_force.name?)),
+        individual: customer
+            .zip(keeps)
+            .and_then(|(c, level)| c.settings_for(direction, currency, level.in_force.name?)),
         level: level.and_then(|level| level.in_force.level),
         endpoint: payment.endpoint,
     }

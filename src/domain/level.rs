@@ -75,7 +75,9 @@ fn configured(
     source: LevelSource,
 ) -> Option<InForce<'_>> {
     match merchant.level(direction, currency, name) {
-        Some(level) if covers(merchant, level, project) => Some(InForce { name: Some(name), source, level: Some(level) }),
+        Some(level) if covers(merchant, level, project) => {
+            Some(InForce { name: Some(name), source, level: Some(level) })
+        }
         // `unknown` exists everywhere; where nothing configures it, it is bare and applies to all projects.
         None if name == unknown() => Some(InForce { name: Some(name), source, level: None }),
         _ => None,

@@ -156,7 +156,8 @@ impl AnyRange {
     #[must_use]
     pub fn envelope(&self) -> Option<(Bound, Bound)> {
         let (first, rest) = self.ranges.split_first()?;
-        let open = |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
+        let open =
+            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
         let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
         let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
         Some(rest.iter().fold(*first, |(min, max), range| (open(min, range.0, lower), open(max, range.1, higher))))

@@ -106,16 +106,22 @@ impl<'a> FactOut<'a> {
             Fact::Declined { conflict } => (Self { operation: "decline", ..plain }, one(Flag::Conflict, *conflict)),
             Fact::Cancelled { cancel_id, amount: value, of, .. } => {
                 let of = of.map(CancelOf::word);
-                (Self { operation: "cancel", id: cancel_id.as_deref(), amount: amount(*value), of, ..plain }, Flags::NONE)
+                (
+                    Self { operation: "cancel", id: cancel_id.as_deref(), amount: amount(*value), of, ..plain },
+                    Flags::NONE,
+                )
             }
             Fact::Refunded { refund_id, amount: value, .. } => {
                 (Self { operation: "refund", id: refund_id.as_deref(), amount: amount(*value), ..plain }, Flags::NONE)
             }
             Fact::ChargedBack { chargeback_id, amount: value, conflict, .. } => {
-                let shape = Self { operation: "chargeback", id: chargeback_id.as_deref(), amount: amount(*value), ..plain };
+                let shape =
+                    Self { operation: "chargeback", id: chargeback_id.as_deref(), amount: amount(*value), ..plain };
                 (shape, one(Flag::Conflict, *conflict))
             }
-            Fact::Extended { until } => (Self { operation: "extend", until: Some(Shows(*until)), ..plain }, Flags::NONE),
+            Fact::Extended { until } => {
+                (Self { operation: "extend", until: Some(Shows(*until)), ..plain }, Flags::NONE)
+            }
             Fact::Attempted { attempt, gate, outcome, unknown_gate } => {
                 let shape = Self {
                     operation: "attempt",

@@ -73,10 +73,7 @@ pub use {
     read::{Events, Open, decode},
 };
 
-use self::{
-    bytes::Put,
-    numbers::Numbered,
-};
+use self::{bytes::Put, numbers::Numbered};
 use crate::domain::{
     brief::Upshot,
     common::Common,

@@ -375,8 +375,7 @@ fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transacti
     let content = &opening.content;
     let (direction, currency) = (content.direction, content.currency);
     let merchant: &Merchant = merchant;
-    let level =
-        level::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
+    let level = level::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
     let (own, others) = (Own::of(household.head, direction, currency), household.others());
     let books = Books::new(household.head.books(), &others);
     let measure = Measure { rules, merchant, books, direction, currency, level, own, now };

@@ -338,8 +338,9 @@ impl Ledger {
             facts.push(Noted { at: now, fact: self.asked(payment, &known.transaction, now) });
         }
         // The outcome is a fact: it counts also after the hold has ended or the reservation was cancelled.
-        let is_awaited = matches!(known.transaction.status(now), Status::Reserved | Status::Expired | Status::Cancelled)
-            && !known.transaction.is_approved();
+        let is_awaited =
+            matches!(known.transaction.status(now), Status::Reserved | Status::Expired | Status::Cancelled)
+                && !known.transaction.is_approved();
         if let Some(outcome) = outcome.filter(|_| is_awaited) {
             let circumstances = circumstances(rules, &known.transaction, now);
             if let Effect::New(noted) = judge(&known.transaction, &whole(outcome), circumstances)? {

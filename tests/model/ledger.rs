@@ -80,7 +80,8 @@ impl Sent {
             }
             (before, now) => before == now,
         };
-        let text = |before: &Option<String>, now: &Option<String>| before == now || (after_approval && before.is_none());
+        let text =
+            |before: &Option<String>, now: &Option<String>| before == now || (after_approval && before.is_none());
         let asked = self.amount == later.amount && self.instrument == later.instrument;
         who && (after_approval || asked)
             && self.direction == later.direction
@@ -166,7 +167,7 @@ impl Transaction {
         self.facts_of(Kind::Extend).filter_map(|f| f.until).max().or(self.hold_ends)
     }
 
-    fn hold_has_ended(&self, now: i64) -> bool {
+    pub fn hold_has_ended(&self, now: i64) -> bool {
         self.expires_at().is_some_and(|end| end <= now)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::calendar::written;
 use crate::decide::{Explained, Question, Remaining, decide, standing};
-use crate::ledger::{Customer, Kind, Transaction};
+use crate::ledger::{Customer, Kind, Transaction, Who};
 use crate::money::{minor, shown};
 use crate::request::{Line, Malformed};
 use crate::resolve::{Asked, Resolved, bears_on};
@@ -119,10 +119,9 @@ impl Oracle {
 
     /// Of several refusals: fields that no such operation has, then an unknown merchant or transaction, then a value.
     fn refuse(&self, malformed: &Malformed) -> Refusal {
-        let Malformed::Value { op, merchant, transaction_id, .. } = malformed else { return MALFORMED };
-        let needs_transaction = ["decline", "cancel", "refund", "chargeback", "extend", "attempt"].contains(&op.as_str());
-        let key = transaction_id.as_ref().map(|id| (merchant.clone(), id.clone()));
-        let is_unknown = needs_transaction && key.is_some_and(|key| !self.by_id.contains_key(&key));
+        let Malformed::Value { merchant, needs, .. } = malformed else { return MALFORMED };
+        let key = needs.as_ref().map(|id| (merchant.clone(), id.clone()));
+        let is_unknown = key.is_some_and(|key| !self.by_id.contains_key(&key));
         let is_nowhere = !merchant.is_empty() && !self.rules.merchants.contains_key(merchant);
         if is_nowhere || is_unknown { UNKNOWN } else { MALFORMED }
     }
@@ -320,13 +319,12 @@ impl Oracle {
     /// Money that moved without a reservation: it resolves customer and level as a reserve would, without checks.
     fn approve_unreserved(&mut self, line: &Line) -> Result<Moved, Refusal> {
         let rules = Rc::clone(&self.rules);
-        let names_nobody = line.identifier.is_none() && line.customer_id.is_none() && line.attributes.is_empty();
         let names_direction = matches!(line.direction.as_deref(), Some("deposit" | "withdrawal"));
         let (name, asked) = match self.ask(line) {
             Err(MALFORMED) if line.amount.is_none() && names_direction => return Err(IMPOSSIBLE),
             asked => asked?,
         };
-        if names_nobody {
+        if matches!(&asked.sent.who, Who::Attributes(sent) if sent.is_empty()) {
             return Err(IMPOSSIBLE);
         }
         let merchant = merchant_of(&rules, name);

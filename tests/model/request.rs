@@ -118,7 +118,12 @@ pub enum Malformed {
     /// It is no object, or has a field that its operation does not have.
     Fields { at: Option<i64> },
     /// A value is none that the field takes. The merchant and the transaction are looked up first.
-    Value { at: Option<i64>, op: String, merchant: String, transaction_id: Option<String> },
+    Value {
+        at: Option<i64>,
+        merchant: String,
+        /// The transaction that there must be.
+        needs: Option<String>,
+    },
 }
 
 impl Malformed {
@@ -139,8 +144,14 @@ impl Line {
         if fields.keys().any(|key| !has_field(&op, key)) {
             return Err(Malformed::Fields { at });
         }
-        let (merchant, transaction_id) = (string("merchant").unwrap_or_default(), string("transaction_id"));
-        Self::read(text).ok_or(Malformed::Value { at, op, merchant, transaction_id })
+        let merchant = string("merchant").unwrap_or_default();
+        let opens = match op.as_str() {
+            "reserve" | "payment" | "check" => true,
+            "approve" => ["direction", "currency"].iter().all(|key| fields.get(*key).is_some_and(|v| !v.is_null())),
+            _ => false,
+        };
+        let needs = string("transaction_id").filter(|_| !opens);
+        Self::read(text).ok_or(Malformed::Value { at, merchant, needs })
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -41,13 +41,20 @@ pub fn outcome(declined: bool, amount: i128) -> Fact {
 
 /// The flags that an approval raises by the state that it meets.
 pub fn flags_of_a_capture(transaction: &Transaction, now: i64) -> Vec<&'static str> {
+    let mut captures = transaction.facts_of(Kind::Capture).peekable();
+    let is_first = captures.peek().is_none();
+    let is_closed = captures.any(|f| f.sent.is_final);
     let was_refused = transaction.denied || transaction.facts_of(Kind::Decline).next().is_some();
-    let is_closed = transaction.facts_of(Kind::Capture).any(|f| f.sent.is_final);
-    let was_cancelled = transaction.approved().is_none() && transaction.status(now) == "cancelled";
+    let was_cancelled = is_first && transaction.status(now) == "cancelled";
+    let awaited = if is_first { transaction.status(now) == "expired" } else { !is_closed && !transaction.denied };
+    let mut flags = Vec::new();
     if was_refused || is_closed || was_cancelled {
-        return vec!["conflict"];
+        flags.push("conflict");
     }
-    if transaction.status(now) == "expired" { vec!["late"] } else { Vec::new() }
+    if awaited && transaction.hold_has_ended(now) {
+        flags.push("late");
+    }
+    flags
 }
 
 /// The fact that a transition adds, with the flags that it raises; None where it is a repetition.

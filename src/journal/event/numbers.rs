@@ -61,15 +61,8 @@ numbers!(Attribute, "attribute": Email 0, Phone 1, ExternalId 2, PaymentInstrume
     Country 7, City 8, Address 9, PostalCode 10, DateOfBirth 11, Language 12);
 
 /// All flags; the number of a flag is its bit.
-const FLAGS: [Flag; 7] = [
-    Flag::OverLimit,
-    Flag::Late,
-    Flag::Conflict,
-    Flag::Unreserved,
-    Flag::Suspicious,
-    Flag::Outlier,
-    Flag::UnknownGate,
-];
+const FLAGS: [Flag; 7] =
+    [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier, Flag::UnknownGate];
 /// All attributes; the number of an attribute is its bit.
 const ATTRIBUTES: [Attribute; 13] = [
     Attribute::Email,

@@ -307,12 +307,7 @@ pub(super) fn put_left(left: &Left, out: &mut Vec<u8>) {
 }
 
 /// The other direction of [`put_left`], of either shape.
-pub(super) fn left(
-    bytes: &mut Bytes<'_>,
-    has_book: bool,
-    has_level: bool,
-    shape: Shape,
-) -> Result<Left, DecodeError> {
+pub(super) fn left(bytes: &mut Bytes<'_>, has_book: bool, has_level: bool, shape: Shape) -> Result<Left, DecodeError> {
     let key = bytes.number()?;
     let (at, was) = match shape {
         Shape::First => {

@@ -131,9 +131,8 @@ mod tests {
     }
 
     fn brief() -> impl Strategy<Value = (u32, BriefDto)> {
-        (first(), any::<u64>(), any::<u8>(), any::<u16>()).prop_map(|((slot, first), held, counts, flags)| {
-            (slot, BriefDto { held, counts, flags, ..first.brief() })
-        })
+        (first(), any::<u64>(), any::<u8>(), any::<u16>())
+            .prop_map(|((slot, first), held, counts, flags)| (slot, BriefDto { held, counts, flags, ..first.brief() }))
     }
 
     fn one_by_one(codec: u32, body: &[u8]) -> Option<(u64, Vec<(u32, BriefDto)>)> {

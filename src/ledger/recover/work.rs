@@ -111,7 +111,11 @@ impl Hands {
 
     /// Hands over a piece of a customer.
     pub(super) fn piece(&mut self, customer: u64, frame: &Frame<'_>) {
-        self.put(customer, Item::Piece { offset: frame.offset, codec: frame.codec, bytes: frame.body.len() }, frame.body);
+        self.put(
+            customer,
+            Item::Piece { offset: frame.offset, codec: frame.codec, bytes: frame.body.len() },
+            frame.body,
+        );
     }
 
     /// Hands over a record.
