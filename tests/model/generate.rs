@@ -321,7 +321,7 @@ impl Generator {
     /// Names an instrument in so many of a hundred cases.
     fn instrument(&mut self, fields: &mut Fields, share: i64) {
         if self.chance.percent(share) {
-            fields.text("payment_instrument", self.chance.word(&["tok_a", "tok_b"]));
+            fields.text("payment_instrument", self.chance.word(&["paid_by_a", "paid_by_b"]));
         }
     }
 
@@ -554,7 +554,7 @@ impl Generator {
                 5 => fields.text("direction", self.chance.word(&["deposit", "withdrawal"])),
                 6 if self.setup.merchants[merchant].crm => fields.text("merchant_customer_identifier", "somebody"),
                 7 if !fields.has("payment_method") => fields.set("payment_method", "null".into()),
-                8 => fields.text("payment_instrument", "tok_a"),
+                8 => fields.text("payment_instrument", "paid_by_a"),
                 9 => fields.drop("payment_instrument"),
                 10 if !fields.has("payment_instrument") => fields.set("payment_instrument", "null".into()),
                 _ => {
