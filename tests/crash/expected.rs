@@ -155,14 +155,17 @@ fn differs(oracle: &Oracle, place: usize, now: i64, got: &Value) -> Option<Strin
     let mut said: Vec<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     said.sort_unstable();
     let customer = transaction.customer.map(|place| oracle.customers[place].number.to_string());
+    let level = got["level"].as_object().map_or(Value::Null, |l| json!([l.get("name"), l.get("source")]));
     let facts = [
         ("status", json!(transaction.status(now)), got["status"].clone()),
         ("approved", amount(transaction.approved().unwrap_or(0)), got["approved"].clone()),
+        ("held", amount(transaction.held(now)), got["held"].clone()),
+        ("released", amount(transaction.released()), got["released"].clone()),
         ("cancelled", amount(transaction.cancelled()), got["cancelled"].clone()),
         ("refunded", amount(transaction.refunded()), got["refunded"].clone()),
         ("charged_back", amount(transaction.charged_back()), got["charged_back"].clone()),
         ("flags", json!(flags), json!(said)),
-        ("level", json!(transaction.level.as_ref().map(|(name, _)| name)), got["level"]["name"].clone()),
+        ("level", json!(transaction.level.as_ref().map(|(name, source)| [name.as_deref(), Some(source)])), level),
         ("resolution", json!(transaction.resolution), got["customer"]["resolution"].clone()),
         ("customer", json!(customer), json!(customer.as_ref().and(got["customer"]["customer_id"].as_str()))),
     ];
@@ -173,7 +176,7 @@ fn differs(oracle: &Oracle, place: usize, now: i64, got: &Value) -> Option<Strin
 fn questions(oracle: &Oracle, at: i64, all: bool) -> Vec<String> {
     let mut used: BTreeMap<usize, Vec<(String, String, String)>> = BTreeMap::new();
     for transaction in &oracle.transactions {
-        if let (Some(customer), Some((level, _))) = (transaction.customer, &transaction.level) {
+        if let (Some(customer), Some((Some(level), _))) = (transaction.customer, &transaction.level) {
             let key = (transaction.sent.direction.clone(), transaction.sent.currency.clone(), level.clone());
             let keys = used.entry(customer).or_default();
             if !keys.contains(&key) {

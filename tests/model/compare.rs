@@ -43,6 +43,10 @@ fn decided(want: &Decided, got: &Value, hold: &mut impl FnMut(&str, Value, Value
     let level = want.level.as_ref().map(|(name, source)| json!([name, source]));
     let said = got["level"].as_object().map(|l| json!([l.get("name"), l.get("source")]));
     hold("level", json!(level), json!(said));
+    flags(&want.flags, got, hold);
+    if let Some(replay) = want.replay {
+        replayed(replay, got, hold);
+    }
     if let Some(gates) = &want.gates {
         hold("gates", json!(gates), got["gates"].clone());
     }
@@ -81,11 +85,24 @@ fn moved(want: &Moved, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
     hold("transaction_id", json!(want.transaction_id), got["transaction_id"].clone());
     hold("status", json!(want.status), got["status"].clone());
     hold("amount", json!(want.amount), got["amount"].clone());
+    hold("held", json!(want.held), got["held"].clone());
     hold("cancelled", json!(want.cancelled), got["cancelled"].clone());
+    hold("released", json!(want.released), got["released"].clone());
     hold("refunded", json!(want.refunded), got["refunded"].clone());
-    let said: BTreeSet<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    hold("flags", json!(want.flags), json!(said));
+    hold("charged_back", json!(want.charged_back), got["charged_back"].clone());
+    flags(&want.flags, got, hold);
+    replayed(want.replay, got, hold);
     remaining(&want.remaining, &got["remaining"], hold);
+}
+
+fn flags(want: &BTreeSet<&str>, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
+    let said: BTreeSet<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    hold("flags", json!(want), json!(said));
+}
+
+/// A repetition is marked as one; anything else has no such mark.
+fn replayed(want: bool, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
+    hold("replay", if want { json!(true) } else { Value::Null }, got["replay"].clone());
 }
 
 fn remaining(want: &Remaining, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {

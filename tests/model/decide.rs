@@ -4,7 +4,7 @@
 use crate::calendar::Bounds;
 use crate::ledger::Transaction;
 use crate::money::{Fraction, shown};
-use crate::rules::{Endpoint, Filter, Gate, Level, Merchant, Mode, Rules};
+use crate::rules::{Endpoint, Filter, Gate, Level, Merchant, Method, Mode, Rules};
 use std::collections::BTreeMap;
 
 pub fn reason(code: i64) -> &'static str {
@@ -95,7 +95,7 @@ fn usage(
     let mut count = 0;
     for transaction in past {
         let same_level = transaction.sent.currency == level.currency
-            && transaction.level.as_ref().is_some_and(|(name, _)| *name == level.name);
+            && transaction.level.as_ref().is_some_and(|(name, _)| name.as_ref() == Some(&level.name));
         if transaction.sent.direction == level.direction
             && (filter.all_currencies || same_level)
             && bounds.hold(transaction.at)
@@ -231,31 +231,48 @@ fn explained(filter: &Filter, usage: &Usage, more: i128, one: i64, digits: u32) 
     Explained { filter: filter.name.clone(), mode: filter.mode, amount, quantity }
 }
 
-/// Checks 3 to 5: the method is offered and shown, and the amount lies within the layered range.
+/// Checks 3 to 5: the method is offered and shown, and the amount lies within the layered range. Where no method is
+/// named, some method that may pay must take the amount.
 fn method_codes(question: &Question<'_>) -> Vec<(i64, Option<String>)> {
-    let Some(name) = question.method else { return Vec::new() };
-    let Some(offered) = question.endpoint.methods.iter().find(|m| m.name == name) else { return vec![(19101, None)] };
-    let edited = question.level.and_then(|l| l.methods.iter().find(|m| m.name == name));
-    let show = edited.and_then(|m| m.show).or(offered.show).unwrap_or(true);
-    let min = edited.and_then(|m| m.min).or(offered.min);
-    let max = edited.and_then(|m| m.max).or(offered.max);
-    if !show && !question.merchant.hide_only {
-        return vec![(19101, None)];
-    }
+    let Question { endpoint, amount, .. } = *question;
     let mut codes = Vec::new();
-    if min.is_some_and(|min| question.amount < min) {
-        codes.push((19102, None));
+    if let Some(name) = question.method {
+        let offered = endpoint.methods.iter().find(|m| m.name == name);
+        let Some((min, max)) = offered.and_then(|m| range(question, m)) else { return vec![(19101, None)] };
+        if amount < min {
+            codes.push((19102, None));
+        }
+        if max.is_some_and(|max| amount > max) {
+            codes.push((19103, None));
+        }
+        return codes;
     }
-    if max.is_some_and(|max| question.amount > max) {
-        codes.push((19103, None));
+    let ranges: Vec<_> = endpoint.methods.iter().filter_map(|m| range(question, m)).collect();
+    let contains = |(min, max): &(i128, Option<i128>)| *min <= amount && max.is_none_or(|max| amount <= max);
+    if ranges.iter().any(contains) || endpoint.methods.is_empty() {
+        return codes;
     }
-    codes
+    let code = match ranges.as_slice() {
+        [] => 19101,
+        ranges if ranges.iter().all(|(min, _)| amount < *min) => 19102,
+        _ => 19103,
+    };
+    vec![(code, None)]
+}
+
+/// The layered range of a method that the endpoint offers; none where the method may not pay.
+fn range(question: &Question<'_>, offered: &Method) -> Option<(i128, Option<i128>)> {
+    let edited = question.level.and_then(|l| l.methods.iter().find(|m| m.name == offered.name));
+    let show = edited.and_then(|m| m.show).or(offered.show).unwrap_or(true);
+    let min = edited.and_then(|m| m.min).or(offered.min).unwrap_or(0);
+    let max = edited.and_then(|m| m.max).or(offered.max);
+    (show || question.merchant.hide_only).then_some((min, max))
 }
 
 /// The eligible gates in their order: those of the level's method, else of the level, else of the endpoint.
 fn gates(question: &Question<'_>) -> Vec<String> {
     let Question { merchant, endpoint, level, method, .. } = *question;
-    let by_method = |methods: &'_ [crate::rules::Method]| {
+    let by_method = |methods: &[Method]| {
         method.and_then(|name| methods.iter().find(|m| m.name == name)).and_then(|m| m.gates.clone())
     };
     let listed = level

@@ -2,7 +2,7 @@
 //! that exist, to the ends of their holds, and to the instants at which they leave a window; it stays clear of what the
 //! contract leaves open.
 
-use crate::calendar::{SECOND, Window, instant, written};
+use crate::calendar::{SECOND, Window, written};
 use crate::chance::Chance;
 use crate::configure::{CURRENCIES, Setup, step};
 use crate::fields::Fields;
@@ -22,6 +22,8 @@ pub struct Known {
     denied: bool,
     unreserved: bool,
     hold_ends: Option<i64>,
+    /// Whether something of it was held when it was last heard of.
+    holds: bool,
     /// Transitions sent before, for sending them again.
     sent: Vec<Fields>,
 }
@@ -93,21 +95,25 @@ impl Generator {
                 }
             }
             let Some(id) = decided.transaction_id.clone().filter(|_| line.string("op") != "check") else { return };
+            let holds = decided.status == "reserved";
             if let Some(known) = self.known.iter_mut().find(|k| k.merchant == merchant && k.id == id) {
-                known.unreserved = false;
+                if known.unreserved {
+                    known.made = line;
+                }
+                (known.unreserved, known.hold_ends) = (false, decided.hold_ends);
+                known.holds &= holds;
                 return;
             }
-            let hold_ends = decided.expires_at.as_ref().and_then(|t| instant(t));
-            self.remember(merchant, id, line, !decided.allowed, false, hold_ends);
+            self.remember(merchant, id, line, (!decided.allowed, false), decided.hold_ends, holds);
         } else if let Answer::Moved(moved) = answer {
             let id = moved.transaction_id.clone();
             match self.known.iter_mut().find(|k| k.merchant == merchant && k.id == id) {
                 Some(known) => {
-                    let until = instant(&line.string("until"));
-                    known.hold_ends = known.hold_ends.max(until.filter(|_| moved.status == "reserved"));
+                    known.hold_ends = moved.hold_ends;
+                    known.holds = moved.held.bytes().any(|b| (b'1'..=b'9').contains(&b));
                     known.sent.push(line);
                 }
-                None => self.remember(merchant, id, line, false, true, None),
+                None => self.remember(merchant, id, line, (false, true), None, false),
             }
         }
     }
@@ -117,9 +123,9 @@ impl Generator {
         merchant: usize,
         id: String,
         made: Fields,
-        denied: bool,
-        unreserved: bool,
+        (denied, unreserved): (bool, bool),
         hold_ends: Option<i64>,
+        holds: bool,
     ) {
         let currency = made.string("currency");
         let written = made.0.iter().find(|(k, _)| k == "amount").map(|(_, json)| json.trim_matches('"').to_owned());
@@ -128,7 +134,8 @@ impl Generator {
         if self.times.len() > 300 {
             self.times.remove(0);
         }
-        self.known.push(Known { merchant, id, made, currency, asked, denied, unreserved, hold_ends, sent: Vec::new() });
+        let sent = Vec::new();
+        self.known.push(Known { merchant, id, made, currency, asked, denied, unreserved, hold_ends, holds, sent });
     }
 
     /// Moves the clock: mostly a little, often to an instant at which something ends, now and then to the next days
@@ -307,7 +314,15 @@ impl Generator {
             fields.text("payment_method", self.chance.word(&methods));
         }
         self.who(merchant, &mut fields);
+        self.instrument(&mut fields, 15);
         fields
+    }
+
+    /// Names an instrument in so many of a hundred cases.
+    fn instrument(&mut self, fields: &mut Fields, share: i64) {
+        if self.chance.percent(share) {
+            fields.text("payment_instrument", self.chance.word(&["paid_by_a", "paid_by_b"]));
+        }
     }
 
     fn fresh(&mut self) -> Fields {
@@ -339,8 +354,29 @@ impl Generator {
         if self.chance.percent(50) {
             fields.text("capture_id", "k0");
         }
+        self.capture(&mut fields);
+        match self.chance.between(1, 30) {
+            1 => fields.drop("amount"),
+            2 => fields.drop("direction"),
+            3 => fields.drop("currency"),
+            4 => ["merchant_customer_identifier", "customer_id", "customer"].iter().for_each(|key| fields.drop(key)),
+            _ => {}
+        }
         self.pending = Some((merchant, fields.clone()));
         fields
+    }
+
+    /// What a capture may say beside its amount.
+    fn capture(&mut self, fields: &mut Fields) {
+        match self.chance.between(1, 10) {
+            1..=4 => fields.set("final", "false".into()),
+            5 => fields.set("final", "true".into()),
+            _ => {}
+        }
+        if self.chance.percent(20) {
+            fields.text("gate", self.chance.word(&["g0", "g1", "g2", "no-such-gate"]));
+        }
+        self.instrument(fields, 8);
     }
 
     /// A transaction to act on: mostly one of the newest.
@@ -349,10 +385,9 @@ impl Generator {
         if self.chance.percent(75) { count - 1 - self.chance.place(count.min(12)) } else { self.chance.place(count) }
     }
 
-    /// One of the newest holds that may still be open, where there is one.
+    /// One of the newest of which something may still be held, where there is one.
     fn an_open_hold(&mut self) -> usize {
-        let only_extended = |k: &Known| k.sent.iter().all(|line| line.string("op") == "extend");
-        let open = |k: &Known| only_extended(k) && k.hold_ends.is_some_and(|end| end + SECOND > self.clock);
+        let open = |k: &Known| k.holds && k.hold_ends.is_none_or(|end| end + SECOND > self.clock);
         let places: Vec<usize> = (0..self.known.len()).filter(|n| open(&self.known[*n])).collect();
         match places.len().min(10) {
             0 => self.a_known(),
@@ -369,13 +404,13 @@ impl Generator {
         };
         let mut fields = Fields::default();
         let op = match self.chance.between(1, 100) {
-            1..=50 if extended => "extend",
-            1..=40 => "approve",
-            41..=48 => "decline",
-            49..=68 => "cancel",
-            69..=77 => "refund",
-            78..=82 => "chargeback",
-            83..=95 => "extend",
+            1..=25 if extended => "extend",
+            1..=42 => "approve",
+            43..=47 => "decline",
+            48..=70 => "cancel",
+            71..=79 => "refund",
+            80..=85 => "chargeback",
+            86..=95 => "extend",
             _ if !self.known[place].denied => "attempt",
             _ => "approve",
         };
@@ -388,25 +423,29 @@ impl Generator {
         };
         match op {
             "approve" => {
-                if self.chance.percent(10) && !self.known[place].unreserved {
+                if self.chance.percent(12) {
                     fields = self.known[place].made.clone();
-                    fields.drop("outcome");
+                    ["outcome", "capture_id", "final", "gate"].iter().for_each(|key| fields.drop(key));
                     fields.text("op", op);
+                    match self.chance.between(1, 8) {
+                        1 => fields.text("direction", self.chance.word(&["deposit", "withdrawal"])),
+                        2 => fields.text("customer_level", "silver"),
+                        3 => fields.drop("currency"),
+                        _ => {}
+                    }
                 }
-                if self.known[place].unreserved || self.chance.percent(50) {
+                if self.chance.percent(55) {
                     let minor = share(&mut self.chance);
                     let amount = self.amount(minor, &currency);
                     fields.set("amount", amount);
                 } else {
                     fields.drop("amount");
                 }
-                if self.chance.percent(50) {
+                if self.chance.percent(55) {
                     let capture = self.chance.between(0, 3);
                     fields.text("capture_id", &format!("k{capture}"));
                 }
-                if self.chance.percent(20) {
-                    fields.text("gate", "g0");
-                }
+                self.capture(&mut fields);
             }
             "cancel" | "refund" | "chargeback" => {
                 if self.chance.percent(60) {
@@ -419,6 +458,9 @@ impl Generator {
                     let name = self.chance.between(6, 7);
                     fields.text(&format!("{op}_id"), &format!("y{name}"));
                 }
+                if op == "cancel" && self.chance.percent(50) {
+                    fields.text("of", self.chance.word(&["reservation", "approved"]));
+                }
             }
             "extend" => {
                 let end = self.known[place].hold_ends.unwrap_or(self.clock);
@@ -429,7 +471,7 @@ impl Generator {
             "attempt" => {
                 let number = self.chance.between(1, 3);
                 fields.set("attempt", number.to_string());
-                fields.text("gate", self.chance.word(&["g0", "g1"]));
+                fields.text("gate", self.chance.word(&["g0", "g1", "g1", "no-such-gate"]));
                 fields.text("outcome", "declined");
             }
             _ => {}
@@ -438,13 +480,35 @@ impl Generator {
         fields
     }
 
-    /// A transition sent before, once more.
+    /// A transition sent before, once more; now and then with something in it changed.
     fn transition_again(&mut self) -> Fields {
         let with: Vec<usize> = (0..self.known.len()).filter(|k| !self.known[*k].sent.is_empty()).collect();
         let place = with[with.len() - 1 - self.chance.place(with.len().min(15))];
+        let (merchant, currency, asked) =
+            (self.known[place].merchant, self.known[place].currency.clone(), self.known[place].asked);
         let mut fields = self.chance.pick(&self.known[place].sent).clone();
         fields.drop("at");
         fields.drop("occurred_at");
+        let op = fields.string("op");
+        let has_id = ["capture_id", "cancel_id", "refund_id", "chargeback_id"].iter().any(|key| fields.has(key));
+        let moves = ["approve", "cancel", "refund", "chargeback"].contains(&op.as_str());
+        match self.chance.between(1, 12) {
+            1 if moves => fields.drop("amount"),
+            2..=3 if op == "approve" || (moves && has_id) => {
+                let steps = step(&currency) * i128::from(self.chance.between(1, 4));
+                let minor = if self.chance.percent(60) { asked.max(1) } else { steps };
+                let amount = self.amount(minor, &currency);
+                fields.set("amount", amount);
+            }
+            4..=5 if op == "approve" => fields.set("final", self.chance.word(&["true", "false"]).into()),
+            6 if op == "approve" => fields.drop("final"),
+            7 if op == "approve" => fields.text("gate", "another-gate"),
+            4..=5 if op == "cancel" => fields.text("of", self.chance.word(&["reservation", "approved"])),
+            6..=7 if op == "cancel" => fields.drop("of"),
+            1..=3 if op == "attempt" => fields.text("gate", self.chance.word(&["g0", "g1"])),
+            _ => {}
+        }
+        self.pending = Some((merchant, fields.clone()));
         fields
     }
 
@@ -454,7 +518,7 @@ impl Generator {
         let (merchant, currency, asked) =
             (self.known[place].merchant, self.known[place].currency.clone(), self.known[place].asked);
         let mut fields = self.known[place].made.clone();
-        for key in ["outcome", "capture_id", "gate", "explain"] {
+        for key in ["outcome", "capture_id", "final", "gate", "explain"] {
             fields.drop(key);
         }
         let unreserved = self.known[place].unreserved;
@@ -463,11 +527,23 @@ impl Generator {
             fields.text("outcome", self.chance.word(&["approved", "declined"]));
         }
         if unreserved {
-            let more = asked + step(&currency) * i128::from(self.chance.between(4, 9));
+            // Its amount and instrument are its own; of the rest only what the approval carried is compared.
+            let minor = if self.chance.percent(50) { asked } else { asked + step(&currency) };
+            let more = minor + step(&currency) * i128::from(self.chance.between(0, 6));
             let amount = self.amount(more, &currency);
             fields.set("amount", amount);
+            fields.drop("payment_instrument");
+            self.instrument(&mut fields, 30);
+            match self.chance.between(1, 10) {
+                1 => fields.drop("customer_level"),
+                2..=3 => fields.text("customer_level", self.chance.word(&["gold", "bronze"])),
+                4 => fields.drop("payment_method"),
+                5 => fields.text("payment_method", "card"),
+                6 if self.setup.merchants[merchant].crm => fields.text("merchant_customer_identifier", "somebody"),
+                _ => {}
+            }
         } else {
-            match self.chance.between(1, 14) {
+            match self.chance.between(1, 15) {
                 1 => {
                     let amount = self.amount(asked + 1, &currency);
                     fields.set("amount", amount);
@@ -478,6 +554,9 @@ impl Generator {
                 5 => fields.text("direction", self.chance.word(&["deposit", "withdrawal"])),
                 6 if self.setup.merchants[merchant].crm => fields.text("merchant_customer_identifier", "somebody"),
                 7 if !fields.has("payment_method") => fields.set("payment_method", "null".into()),
+                8 => fields.text("payment_instrument", "paid_by_a"),
+                9 => fields.drop("payment_instrument"),
+                10 if !fields.has("payment_instrument") => fields.set("payment_instrument", "null".into()),
                 _ => {
                     let amount = self.amount(asked, &currency);
                     fields.set("amount", amount);

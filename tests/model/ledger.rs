@@ -23,15 +23,33 @@ pub enum Kind {
     Attempt,
 }
 
+/// Which money a cancel takes away: what is only held, or what was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    Reservation,
+    Approved,
+}
+
+/// What a transition said, for telling a repetition from something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    pub amount: Option<i128>,
+    pub of: Option<Of>,
+    pub is_final: bool,
+    /// Gate and outcome of an attempt.
+    pub attempt: Option<(String, String)>,
+}
+
 /// One thing that happened to a transaction, under the id that names it among facts of its kind.
 #[derive(Clone, Debug)]
 pub struct Fact {
     pub kind: Kind,
     pub id: Option<String>,
-    /// What was sent, for telling a repetition from something else.
-    pub sent: String,
+    pub sent: Wording,
     /// Minor units that it moved; 0 where it moves none.
     pub amount: i128,
+    /// What a cancel took it from.
+    pub of: Option<Of>,
     /// The new end of the hold, of an extension.
     pub until: Option<i64>,
 }
@@ -45,8 +63,34 @@ pub struct Sent {
     pub who: Who,
     pub level: Option<String>,
     pub method: Option<String>,
+    pub instrument: Option<String>,
     pub project: String,
     pub endpoint: String,
+    /// Whether project and endpoint were named, or found because nothing else fits.
+    pub named: (bool, bool),
+}
+
+impl Sent {
+    /// Whether a later reserve says the same. After an approval that came first, only what that approval said counts,
+    /// but for amount and instrument.
+    pub fn agrees(&self, later: &Self, after_approval: bool) -> bool {
+        let who = match (&self.who, &later.who) {
+            (Who::Attributes(before), Who::Attributes(now)) if after_approval => {
+                before.iter().all(|attribute| now.contains(attribute))
+            }
+            (before, now) => before == now,
+        };
+        let text =
+            |before: &Option<String>, now: &Option<String>| before == now || (after_approval && before.is_none());
+        let asked = self.amount == later.amount && self.instrument == later.instrument;
+        who && (after_approval || asked)
+            && self.direction == later.direction
+            && self.currency == later.currency
+            && text(&self.level, &later.level)
+            && text(&self.method, &later.method)
+            && (self.project == later.project || (after_approval && !self.named.0))
+            && (self.endpoint == later.endpoint || (after_approval && !self.named.1))
+    }
 }
 
 /// The customer as sent: by identifier, and where none was sent by the attributes of the client definition.
@@ -62,9 +106,9 @@ pub struct Transaction {
     /// The place of its customer in the list; none where the customer rules were bypassed.
     pub customer: Option<usize>,
     pub resolution: &'static str,
-    /// The level that the answer named, with its source.
-    pub level: Option<(String, &'static str)>,
-    /// Whether refunds add to the cancels; chargebacks never do.
+    /// The level that the answer named, with its source; without a name where no level applied.
+    pub level: Option<(Option<String>, &'static str)>,
+    /// Whether refunds reduce what it contributes; chargebacks never do.
     pub refunds_original: bool,
     pub at: i64,
     pub sent: Sent,
@@ -89,14 +133,23 @@ impl Transaction {
         self.facts_of(kind).map(|f| f.amount).sum()
     }
 
+    fn sum_of_cancels(&self, of: Of) -> i128 {
+        self.facts_of(Kind::Cancel).filter(|f| f.of == Some(of)).map(|f| f.amount).sum()
+    }
+
     /// B, once there is a capture.
     pub fn approved(&self) -> Option<i128> {
         self.facts_of(Kind::Capture).next().map(|_| self.sum(Kind::Capture))
     }
 
+    /// V.
+    pub fn released(&self) -> i128 {
+        self.sum_of_cancels(Of::Reservation)
+    }
+
     /// C.
     pub fn cancelled(&self) -> i128 {
-        self.sum(Kind::Cancel)
+        self.sum_of_cancels(Of::Approved)
     }
 
     /// R.
@@ -104,13 +157,9 @@ impl Transaction {
         self.sum(Kind::Refund)
     }
 
+    /// K.
     pub fn charged_back(&self) -> i128 {
         self.sum(Kind::Chargeback)
-    }
-
-    /// What no longer counts of what was approved: C, and R where the merchant says that refunds give usage back.
-    fn given_back(&self) -> i128 {
-        self.cancelled() + if self.refunds_original { self.refunded() } else { 0 }
     }
 
     /// The end of the hold: what the last extension says, else what the reserve said; none for a hold without end.
@@ -118,41 +167,65 @@ impl Transaction {
         self.facts_of(Kind::Extend).filter_map(|f| f.until).max().or(self.hold_ends)
     }
 
+    pub fn hold_has_ended(&self, now: i64) -> bool {
+        self.expires_at().is_some_and(|end| end <= now)
+    }
+
+    /// Whether captures may still follow, so that the rest of the reservation is held for them.
+    pub fn is_open(&self, now: i64) -> bool {
+        let mut captures = self.facts_of(Kind::Capture).peekable();
+        captures.peek().is_some() && captures.all(|f| !f.sent.is_final) && !self.hold_has_ended(now) && !self.denied
+    }
+
+    /// H: what an open transaction still holds beside what was approved.
+    fn held_open(&self, now: i64) -> i128 {
+        let approved = self.approved().unwrap_or(0);
+        if self.is_open(now) { (self.reserved.unwrap_or(0) - self.released() - approved).max(0) } else { 0 }
+    }
+
+    /// What is held and not paid: A - V before an approval, H after.
+    pub fn held(&self, now: i64) -> i128 {
+        match self.approved() {
+            Some(_) => self.held_open(now),
+            None if self.status(now) == "reserved" => (self.reserved.unwrap_or(0) - self.released()).max(0),
+            None => 0,
+        }
+    }
+
+    /// What is left of the money that was approved: B - C - R - K.
+    pub fn left(&self) -> i128 {
+        self.approved().unwrap_or(0) - self.cancelled() - self.refunded() - self.charged_back()
+    }
+
     pub fn status(&self, now: i64) -> &'static str {
         let declined = self.facts_of(Kind::Decline).next().is_some();
         match self.approved() {
-            Some(approved) if self.given_back() >= approved => "cancelled",
+            Some(approved) if self.cancelled() >= approved && self.held_open(now) == 0 => "cancelled",
             Some(_) => "approved",
             None if self.denied => "denied",
             None if declined => "declined",
-            None if self.reserved.is_some_and(|a| self.cancelled() >= a) => "cancelled",
-            None if self.expires_at().is_some_and(|end| end <= now) => "expired",
+            None if self.reserved.is_some_and(|a| self.released() >= a) => "cancelled",
+            None if self.hold_has_ended(now) => "expired",
             None => "reserved",
         }
     }
 
     /// What it adds to a filter's amount and quantity, as far as its window and scope let it.
     pub fn contributes(&self, subtract: bool, now: i64) -> (i128, i64) {
-        let cancelled = self.cancelled();
-        match self.approved() {
-            None if self.status(now) == "reserved" => {
-                let reserved = self.reserved.unwrap_or(0);
-                ((reserved - cancelled).max(0), i64::from(cancelled < reserved))
-            }
-            None => (0, 0),
-            Some(approved) if !subtract => (approved, 1),
-            Some(approved) => {
-                let back = self.given_back();
-                ((approved - back).max(0), i64::from(back < approved))
-            }
-        }
+        let Some(approved) = self.approved() else {
+            let held = self.held(now);
+            return (held, i64::from(held > 0));
+        };
+        let whole = approved - if subtract { self.cancelled() } else { 0 } + self.held_open(now);
+        let back = if self.refunds_original { self.refunded() } else { 0 };
+        ((whole - back).max(0), i64::from(whole > 0))
     }
 
-    /// All flags: those that came with the facts, and `over_limit` where more was approved than reserved.
+    /// All flags: those that came with the facts, and `over_limit` where more was approved than was left reserved.
     pub fn all_flags(&self) -> BTreeSet<&'static str> {
         let mut flags = self.flags.clone();
         if let (Some(approved), Some(reserved)) = (self.approved(), self.reserved)
-            && approved > reserved
+            && approved > reserved - self.released()
         {
             flags.insert("over_limit");
         }

@@ -3,12 +3,14 @@
 
 use crate::calendar::written;
 use crate::decide::{Explained, Question, Remaining, decide, standing};
-use crate::ledger::{Customer, Kind, Sent, Transaction};
-use crate::money::{decimal, minor, shown};
-use crate::request::Line;
-use crate::resolve::{Asked, Resolved, bears_on, who};
+use crate::ledger::{Customer, Kind, Transaction, Who};
+use crate::money::{minor, shown};
+use crate::request::{Line, Malformed};
+use crate::resolve::{Asked, Resolved, bears_on};
 use crate::rules::{Level, Merchant, Rules};
-use crate::transition::{DIFFERS, MALFORMED, Refusal, UNKNOWN, capture, next_fact, outcome};
+use crate::transition::{
+    DIFFERS, IMPOSSIBLE, MALFORMED, Refusal, UNKNOWN, capture, flags_of_a_capture, next_fact, outcome,
+};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -28,13 +30,19 @@ pub struct Decided {
     pub codes: Vec<(i64, Option<String>)>,
     pub resolution: &'static str,
     pub customer_id: Option<String>,
-    pub level: Option<(String, &'static str)>,
+    pub level: Option<(Option<String>, &'static str)>,
     /// None where the contract leaves open which gates an answer names.
     pub gates: Option<Vec<String>>,
     pub remaining: Remaining,
     /// The end of the hold, where this very line opened one.
     pub expires_at: Option<String>,
     pub limits: Option<Vec<Explained>>,
+    /// Of a transaction that is known.
+    pub flags: BTreeSet<&'static str>,
+    /// Whether it only repeats what was recorded; None where the contract leaves that open.
+    pub replay: Option<bool>,
+    /// The end of the hold as it stands now: for the generator of operations.
+    pub hold_ends: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,10 +50,16 @@ pub struct Moved {
     pub transaction_id: String,
     pub status: &'static str,
     pub amount: String,
+    pub held: String,
     pub cancelled: String,
+    pub released: String,
     pub refunded: String,
+    pub charged_back: String,
     pub flags: BTreeSet<&'static str>,
     pub remaining: Remaining,
+    pub replay: bool,
+    /// The end of the hold as it stands now: for the generator of operations.
+    pub hold_ends: Option<i64>,
 }
 
 #[derive(Clone)]
@@ -81,8 +95,11 @@ impl Oracle {
     /// Answers one line and remembers what it did.
     pub fn answer(&mut self, text: &str) -> Answer {
         let parsed = Line::parse(text);
-        self.hear(parsed.as_ref().map_or_else(|m| m.at, |l| Some(l.at)));
-        let Ok(mut line) = parsed else { return Answer::Refused(MALFORMED) };
+        self.hear(parsed.as_ref().map_or_else(Malformed::at, |l| Some(l.at)));
+        let mut line = match parsed {
+            Ok(line) => line,
+            Err(malformed) => return Answer::Refused(self.refuse(&malformed)),
+        };
         if let Some((merchant, project)) = self.defaults {
             if line.merchant.is_empty() {
                 merchant.clone_into(&mut line.merchant);
@@ -98,6 +115,15 @@ impl Oracle {
             _ => Err(MALFORMED),
         };
         answered.unwrap_or_else(Answer::Refused)
+    }
+
+    /// Of several refusals: fields that no such operation has, then an unknown merchant or transaction, then a value.
+    fn refuse(&self, malformed: &Malformed) -> Refusal {
+        let Malformed::Value { merchant, needs, .. } = malformed else { return MALFORMED };
+        let key = needs.as_ref().map(|id| (merchant.clone(), id.clone()));
+        let is_unknown = key.is_some_and(|key| !self.by_id.contains_key(&key));
+        let is_nowhere = !merchant.is_empty() && !self.rules.merchants.contains_key(merchant);
+        if is_nowhere || is_unknown { UNKNOWN } else { MALFORMED }
     }
 
     /// The customer whom a line is about, by its number, for showing what came before a difference.
@@ -128,15 +154,23 @@ impl Oracle {
             remaining: decision.remaining,
             expires_at: None,
             limits: line.explain.then_some(decision.limits),
+            flags: BTreeSet::new(),
+            replay: Some(false),
+            hold_ends: None,
         })
     }
 
     fn reserve(&mut self, line: &Line) -> Result<Decided, Refusal> {
         let rules = Rc::clone(&self.rules);
         let id = line.transaction_id.clone().ok_or(MALFORMED)?;
-        let (name, asked) = self.ask(line)?;
+        let known = self.by_id.get(&(line.merchant.clone(), id.clone())).copied();
+        let (name, asked) = match (self.ask(line), known) {
+            // What fits nowhere is not what was recorded either.
+            (Err(IMPOSSIBLE), Some(_)) => return Err(DIFFERS),
+            (asked, _) => asked?,
+        };
         let merchant = merchant_of(&rules, name);
-        if let Some(known) = self.by_id.get(&(line.merchant.clone(), id.clone())).copied() {
+        if let Some(known) = known {
             return self.repeat(line, merchant, known, &asked);
         }
         let placed = self.placed(line)?;
@@ -180,27 +214,38 @@ impl Oracle {
             remaining: decision.remaining,
             expires_at: hold_ends.filter(|_| status == "reserved").map(written),
             limits: line.explain.then_some(decision.limits),
+            flags: BTreeSet::new(),
+            replay: Some(false),
+            hold_ends,
         })
     }
 
     /// A reserve or payment under an id that is known: compared, and answered from what was recorded.
     fn repeat(&mut self, line: &Line, merchant: &Merchant, known: usize, asked: &Asked) -> Result<Decided, Refusal> {
         let now = self.clock;
+        let in_time = self.placed(line);
         let transaction = &mut self.transactions[known];
         let awaits_reserve = transaction.reserved.is_none() && !transaction.denied;
-        if awaits_reserve {
-            // It was approved before it was reserved; the amount of that approval is no amount of a reserve.
-            transaction.sent.amount = asked.sent.amount;
-        }
-        let sent = Sent { who: who(line, merchant.crm, &transaction.defined_by), ..asked.sent.clone() };
-        if transaction.sent != sent {
+        let sent = asked.sent_under(line, merchant.crm, &transaction.defined_by);
+        if !transaction.sent.agrees(&sent, awaits_reserve) {
             return Err(DIFFERS);
         }
-        if awaits_reserve {
-            transaction.reserved = Some(asked.amount);
-        }
         let outcome_known = transaction.approved().is_some() || transaction.facts_of(Kind::Decline).next().is_some();
-        if line.op == "payment" && !outcome_known && transaction.status(now) == "reserved" {
+        let brings_outcome = line.op == "payment" && !outcome_known && !transaction.denied;
+        if awaits_reserve || brings_outcome {
+            in_time?;
+        }
+        if awaits_reserve {
+            // From now on it is what every repetition is held against.
+            transaction.sent = sent;
+            transaction.reserved = Some(asked.amount);
+            transaction.hold_ends = merchant.hold_ms(&asked.direction).map(|hold| now + hold);
+        }
+        if brings_outcome {
+            if !line.declined {
+                let flags = flags_of_a_capture(transaction, now);
+                transaction.flags.extend(flags);
+            }
             transaction.facts.push(outcome(line.declined, asked.amount));
         }
         let transaction = &self.transactions[known];
@@ -216,25 +261,29 @@ impl Oracle {
             remaining: self.standing(merchant, transaction),
             expires_at: None,
             limits: None,
+            flags: transaction.all_flags(),
+            replay: (!brings_outcome).then_some(!awaits_reserve),
+            hold_ends: transaction.expires_at(),
         })
     }
 
     fn transition(&mut self, line: &Line) -> Result<Moved, Refusal> {
         let rules = Rc::clone(&self.rules);
         let id = line.transaction_id.clone().ok_or(MALFORMED)?;
-        if let Some(amount) = &line.amount {
-            decimal(amount).filter(|(value, _)| *value > 0).ok_or(MALFORMED)?;
-        }
-        if (line.op == "extend" && line.until.is_none())
-            || (line.op == "attempt" && (line.attempt.is_none() || line.gate.is_none() || line.outcome.is_none()))
-        {
+        if line.merchant.is_empty() {
             return Err(MALFORMED);
         }
         let merchant = rules.merchants.get(&line.merchant).ok_or(UNKNOWN)?;
         let Some(place) = self.by_id.get(&(line.merchant.clone(), id)).copied() else {
-            let carries_fields = line.op == "approve" && (line.direction.is_some() || line.currency.is_some());
+            let carries_fields = line.op == "approve" && line.direction.is_some() && line.currency.is_some();
             return if carries_fields { self.approve_unreserved(line) } else { Err(UNKNOWN) };
         };
+        if (line.op == "extend" && line.until.is_none())
+            || (line.op == "attempt" && (line.attempt.is_none() || line.gate.is_none() || line.outcome.is_none()))
+            || line.direction.as_ref().is_some_and(|d| d != "deposit" && d != "withdrawal")
+        {
+            return Err(MALFORMED);
+        }
         let digits = rules.digits(&self.transactions[place].sent.currency);
         let amount = line.amount.as_ref().map(|a| minor(a, digits).ok_or(MALFORMED)).transpose()?;
         let named = match line.op.as_str() {
@@ -246,23 +295,44 @@ impl Oracle {
         if amount.is_some() && !named {
             return Err(MALFORMED);
         }
+        if amount == Some(0) {
+            return Err(MALFORMED);
+        }
+        let known = &self.transactions[place].sent;
+        if line.direction.as_ref().is_some_and(|d| *d != known.direction)
+            || line.currency.as_ref().is_some_and(|c| *c != known.currency)
+        {
+            return Err(DIFFERS);
+        }
         let in_time = self.placed(line).is_ok();
         let fact = next_fact(line, amount, &self.transactions[place], self.clock, in_time)?;
-        if let Some((fact, flag)) = fact {
-            self.transactions[place].facts.push(fact);
-            self.transactions[place].flags.extend(flag);
+        let is_new = fact.is_some();
+        if let Some((fact, flags)) = fact {
+            let transaction = &mut self.transactions[place];
+            transaction.facts.push(fact);
+            transaction.flags.extend(flags);
+            transaction.flags.extend(merchant.flag_of(line.gate.as_deref()));
         }
-        Ok(self.moved(merchant, place))
+        Ok(self.moved(merchant, place, !is_new))
     }
 
     /// Money that moved without a reservation: it resolves customer and level as a reserve would, without checks.
     fn approve_unreserved(&mut self, line: &Line) -> Result<Moved, Refusal> {
         let rules = Rc::clone(&self.rules);
-        let (name, asked) = self.ask(line)?;
+        let names_direction = matches!(line.direction.as_deref(), Some("deposit" | "withdrawal"));
+        let (name, asked) = match self.ask(line) {
+            Err(MALFORMED) if line.amount.is_none() && names_direction => return Err(IMPOSSIBLE),
+            asked => asked?,
+        };
+        if matches!(&asked.sent.who, Who::Attributes(sent) if sent.is_empty()) {
+            return Err(IMPOSSIBLE);
+        }
         let merchant = merchant_of(&rules, name);
         let placed = self.placed(line)?;
         let resolved = self.resolve(line, merchant, &asked, &line.merchant)?;
         let customer = self.commit(line, resolved.customer, &resolved, &asked.direction);
+        let mut flags = BTreeSet::from(["unreserved"]);
+        flags.extend(merchant.flag_of(line.gate.as_deref()));
         let place = self.transactions.len();
         let id = line.transaction_id.clone().unwrap_or_default();
         self.by_id.insert((line.merchant.clone(), id.clone()), place);
@@ -280,23 +350,28 @@ impl Oracle {
             codes: Vec::new(),
             gates: Vec::new(),
             hold_ends: None,
-            facts: vec![capture(line.capture_id.clone(), asked.amount)],
-            flags: BTreeSet::from(["unreserved"]),
+            facts: vec![capture(line.capture_id.clone(), asked.amount, line.is_final)],
+            flags,
         });
-        Ok(self.moved(merchant, place))
+        Ok(self.moved(merchant, place, false))
     }
 
-    fn moved(&self, merchant: &Merchant, place: usize) -> Moved {
+    fn moved(&self, merchant: &Merchant, place: usize, replay: bool) -> Moved {
         let transaction = &self.transactions[place];
         let digits = self.rules.digits(&transaction.sent.currency);
         Moved {
             transaction_id: transaction.id.clone(),
             status: transaction.status(self.clock),
             amount: shown(transaction.approved().unwrap_or(transaction.sent.amount), digits),
+            held: shown(transaction.held(self.clock), digits),
             cancelled: shown(transaction.cancelled(), digits),
+            released: shown(transaction.released(), digits),
             refunded: shown(transaction.refunded(), digits),
+            charged_back: shown(transaction.charged_back(), digits),
             flags: transaction.all_flags(),
             remaining: self.standing(merchant, transaction),
+            replay,
+            hold_ends: transaction.expires_at(),
         }
     }
 
@@ -322,7 +397,8 @@ impl Oracle {
             .level
             .as_ref()
             .filter(|_| resolved.filtered)
-            .and_then(|(name, _)| merchant.level(&asked.direction, &asked.endpoint.currency, name));
+            .and_then(|(name, _)| name.as_ref())
+            .and_then(|name| merchant.level(&asked.direction, &asked.endpoint.currency, name));
         let question = Question {
             rules: &self.rules,
             merchant,

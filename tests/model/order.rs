@@ -6,9 +6,12 @@ use crate::chance::Chance;
 use crate::fields::Fields;
 use crate::oracle::{Answer, Oracle};
 use crate::rules::Rules;
+use std::collections::VecDeque;
 use std::path::Path;
 
 pub const MERCHANTS: [&str; 2] = ["gives", "keeps"];
+
+const TRANSACTIONS: usize = 4;
 
 /// Two merchants that differ in what a refund gives back, and a level whose limits nobody reaches.
 pub fn configure(folder: &Path) {
@@ -80,9 +83,11 @@ struct Step {
     fields: Fields,
 }
 
+/// The facts of four transactions. Every cancel says what it is of and every capture what it takes: without that a
+/// fact depends on what came before it.
 fn steps(chance: &mut Chance, merchant: &str, now: i64) -> Vec<Step> {
     let mut steps = Vec::new();
-    for transaction in 0..4 {
+    for transaction in 0..TRANSACTIONS {
         let mut whole = Fields::default();
         whole.text("at", &written(now - chance.between(0, 240) * SECOND));
         whole.text("merchant", merchant);
@@ -93,28 +98,41 @@ fn steps(chance: &mut Chance, merchant: &str, now: i64) -> Vec<Step> {
         let mut part = Fields::default();
         part.text("at", &written(now));
         part.text("merchant", merchant);
-        let mut add = |fields: &Fields, op: &str, units: i64, id: Option<(String, String)>| {
+        let mut add = |fields: &Fields, op: &str, amount: Option<i64>, others: &[(&str, &str)]| {
             let mut fields = fields.clone();
             fields.text("op", op);
-            if units > 0 {
+            if let Some(units) = amount {
                 fields.text("amount", &format!("{units}.50"));
             }
-            if let Some((key, value)) = id {
-                fields.text(&key, &value);
+            for (key, value) in others {
+                fields.text(key, value);
             }
             steps.push(Step { transaction, fields });
         };
-        add(&whole, "reserve", chance.between(5, 20), None);
+        add(&whole, "reserve", Some(chance.between(5, 30)), &[("payment_instrument", "tok_a")]);
+        let announces = chance.percent(60);
         for n in 0..chance.between(0, 3) {
-            add(&whole, "approve", chance.between(2, 12), Some(("capture_id".into(), format!("k{n}"))));
+            let mut fields = if chance.percent(60) { whole.clone() } else { part.clone() };
+            if announces && chance.percent(85) {
+                fields.set("final", "false".into());
+            }
+            let gate = chance.word(&["g", "g", "no-such-gate"]);
+            add(&fields, "approve", Some(chance.between(2, 12)), &[("capture_id", &format!("k{n}")), ("gate", gate)]);
         }
-        for (op, most) in [("cancel", 3), ("refund", 2), ("chargeback", 1)] {
+        for n in 0..chance.between(0, 4) {
+            let of = chance.word(&["reservation", "approved"]);
+            add(&part, "cancel", Some(chance.between(1, 6)), &[("cancel_id", &format!("x{n}")), ("of", of)]);
+        }
+        for (op, most) in [("refund", 2), ("chargeback", 1)] {
             for n in 0..chance.between(0, most) {
-                add(&part, op, chance.between(1, 6), Some((format!("{op}_id"), format!("x{n}"))));
+                add(&part, op, Some(chance.between(1, 6)), &[(&format!("{op}_id"), &format!("x{n}"))]);
             }
         }
+        if chance.percent(20) {
+            add(&part, "decline", None, &[]);
+        }
         if chance.percent(30) {
-            add(&part, "decline", 0, None);
+            add(&part, "extend", None, &[("until", &written(now + 5_400 * SECOND))]);
         }
     }
     steps
@@ -150,15 +168,50 @@ fn play(chance: &mut Chance, oracle: &mut Oracle, steps: &[Step], customer: &str
     }
 }
 
-/// A stream in which the same set of facts happens to several customers in different orders, and the question at the
-/// end for each of them.
-pub fn stream(chance: &mut Chance, config: &Path, orders: usize) -> (Vec<String>, Vec<String>) {
+/// The same question about every customer, of whom each had the same facts in another order.
+pub struct Round {
+    pub lines: Vec<String>,
+    /// What the answers must say alike.
+    pub same: &'static [&'static str],
+}
+
+const DECISION: [&str; 3] = ["decision", "remaining", "limits"];
+const QUANTITIES: [&str; 8] =
+    ["status", "amount", "held", "cancelled", "released", "refunded", "charged_back", "remaining"];
+
+/// The questions of one instant. An attempt changes nothing and tells how a transaction stands.
+fn rounds(at: i64, merchant: &str, orders: usize) -> Vec<Round> {
+    let of_each = |line: &dyn Fn(&str) -> Fields, same| Round {
+        lines: (0..orders).map(|order| line(&format!("c{order}")).line()).collect(),
+        same,
+    };
+    let checks = ["EUR", "USD"]
+        .map(|currency| of_each(&|customer| ask("check", &written(at), merchant, currency, customer), &DECISION));
+    let attempts = (0..TRANSACTIONS).map(|transaction| {
+        let attempt = |customer: &str| {
+            let mut fields = Fields::default();
+            for (key, value) in [("op", "attempt"), ("at", &written(at)), ("merchant", merchant)] {
+                fields.text(key, value);
+            }
+            fields.text("transaction_id", &format!("{customer}-{transaction}"));
+            fields.set("attempt", "1".into());
+            fields.text("gate", "g");
+            fields.text("outcome", "declined");
+            fields
+        };
+        of_each(&attempt, &QUANTITIES)
+    });
+    checks.into_iter().chain(attempts).collect()
+}
+
+/// A stream in which the same set of facts happens to several customers in different orders, and the questions at the
+/// end: while holds last, when those have ended that nothing extended, and when all have.
+pub fn stream(chance: &mut Chance, config: &Path, orders: usize) -> (Vec<String>, Vec<Round>) {
     let now = instant("2016-03-10T12:00:00Z").expect("an instant");
     let merchant = *chance.pick(&MERCHANTS);
     let mut oracle = Oracle::new(Rules::read(config));
     // The clock stands still from the first line on; every transaction lies a little back, in whatever order it comes.
     let mut lines = vec![ask("check", &written(now), merchant, "EUR", "nobody").line()];
-    let mut questions = Vec::new();
     oracle.answer(&lines[0]);
     let steps = steps(chance, merchant, now);
     // What the first order could not do at all is left out of the set.
@@ -167,15 +220,28 @@ pub fn stream(chance: &mut Chance, config: &Path, orders: usize) -> (Vec<String>
     let set: Vec<Step> = steps.into_iter().filter(|s| !impossible.iter().any(|i| same(s, i))).collect();
     for order in 0..orders {
         let customer = format!("c{order}");
-        let played = (0..1_000).find_map(|_| {
-            let mut tried = oracle.clone();
-            let (lines, left) = play(chance, &mut tried, &set, &customer);
-            left.is_empty().then_some((lines, tried))
-        });
-        let (ordered, after) = played.expect("an order that is legal from start to end");
-        lines.extend(ordered);
-        oracle = after;
-        questions.push(ask("check", &written(now), merchant, "EUR", &customer).line());
+        // What is legal of one transaction hangs on no other: each gets an order of its own, and these are mixed.
+        let mut orders: Vec<VecDeque<String>> = (0..TRANSACTIONS)
+            .map(|transaction| {
+                let own: Vec<Step> = set.iter().filter(|s| s.transaction == transaction).cloned().collect();
+                let played = (0..1_000).find_map(|_| {
+                    let (lines, left) = play(chance, &mut oracle.clone(), &own, &customer);
+                    left.is_empty().then_some(lines)
+                });
+                played.expect("an order that is legal from start to end").into()
+            })
+            .collect();
+        while !orders.is_empty() {
+            let place = chance.place(orders.len());
+            match orders[place].pop_front() {
+                Some(line) => {
+                    oracle.answer(&line);
+                    lines.push(line);
+                }
+                None => _ = orders.remove(place),
+            }
+        }
     }
-    (lines, questions)
+    let times = [now, now + 3_600 * SECOND, now + 5_400 * SECOND];
+    (lines, times.into_iter().flat_map(|at| rounds(at, merchant, orders)).collect())
 }

@@ -1,12 +1,49 @@
-//! One line of a stream as the naive model reads it. Whatever is wrong with the form of a line is a refusal with
-//! status 400, found here; whatever is wrong with its meaning is found by the oracle.
+//! One line of a stream as the naive model reads it. What is wrong with the form of a line is found here: fields that the
+//! operation does not have, and values that no operation takes. The oracle finds what is wrong with its meaning.
 
 use crate::calendar::instant;
+use crate::ledger::Of;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// The fields of a line. A field that is not here is unknown to the daemon, too.
+/// The fields of every line.
+const COMMON: [&str; 5] = ["op", "at", "occurred_at", "merchant", "transaction_id"];
+
+/// The fields of a reserve, which an approval may carry, too.
+const RESERVE: [&str; 11] = [
+    "project",
+    "endpoint",
+    "direction",
+    "amount",
+    "currency",
+    "payment_method",
+    "merchant_customer_identifier",
+    "customer_id",
+    "customer_level",
+    "customer",
+    "payment_instrument",
+];
+
+/// Whether an operation has a field.
+fn has_field(op: &str, field: &str) -> bool {
+    let own: &[&str] = match op {
+        "reserve" | "check" => &["explain"],
+        "payment" => &["explain", "outcome"],
+        "approve" => &["capture_id", "final", "gate"],
+        "cancel" => &["amount", "cancel_id", "of"],
+        "refund" => &["amount", "refund_id"],
+        "chargeback" => &["amount", "chargeback_id"],
+        "extend" => &["until"],
+        "attempt" => &["attempt", "gate", "outcome"],
+        _ => &[],
+    };
+    let reserves = ["reserve", "check", "payment", "approve"].contains(&op) && RESERVE.contains(&field);
+    COMMON.contains(&field) || own.contains(&field) || reserves
+}
+
+/// The fields of all operations.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -25,8 +62,12 @@ struct Written {
     customer_id: Option<String>,
     customer_level: Option<String>,
     customer: Option<BTreeMap<String, Option<String>>>,
+    payment_instrument: Option<String>,
     explain: Option<bool>,
     outcome: Option<String>,
+    #[serde(rename = "final")]
+    is_final: Option<bool>,
+    of: Option<String>,
     capture_id: Option<String>,
     cancel_id: Option<String>,
     refund_id: Option<String>,
@@ -55,8 +96,12 @@ pub struct Line {
     pub customer_level: Option<String>,
     /// Attributes, normalised, without the empty ones.
     pub attributes: BTreeMap<String, String>,
+    pub instrument: Option<String>,
     pub explain: bool,
     pub declined: bool,
+    /// Of a capture: none follows. True where nothing is said.
+    pub is_final: bool,
+    pub of: Option<Of>,
     pub capture_id: Option<String>,
     pub cancel_id: Option<String>,
     pub refund_id: Option<String>,
@@ -67,17 +112,60 @@ pub struct Line {
     pub outcome: Option<String>,
 }
 
-/// Why a line is refused before anything is looked up; the time moves the clock where it could be read.
-#[derive(Clone, Copy, Debug)]
-pub struct Malformed {
-    pub at: Option<i64>,
+/// Why a line is refused by its form alone.
+#[derive(Clone, Debug)]
+pub enum Malformed {
+    /// It is no object, or has a field that its operation does not have.
+    Fields { at: Option<i64> },
+    /// A value is none that the field takes. The merchant and the transaction are looked up first.
+    Value {
+        at: Option<i64>,
+        merchant: String,
+        /// The transaction that there must be.
+        needs: Option<String>,
+    },
+}
+
+impl Malformed {
+    /// The time that it came with, where that could be read: it moves the clock all the same.
+    pub fn at(&self) -> Option<i64> {
+        match self {
+            Self::Fields { at } | Self::Value { at, .. } => *at,
+        }
+    }
 }
 
 impl Line {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let malformed = Malformed { at: time_of(text) };
-        let written: Written = serde_json::from_str(text).map_err(|_| malformed)?;
-        let time = |text: Option<String>| text.map(|t| instant(&t).ok_or(malformed)).transpose();
+        let at = time_of(text);
+        let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return Err(Malformed::Fields { at }) };
+        let string = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
+        let op = string("op").unwrap_or_default();
+        if fields.keys().any(|key| !has_field(&op, key)) {
+            return Err(Malformed::Fields { at });
+        }
+        let merchant = string("merchant").unwrap_or_default();
+        let opens = match op.as_str() {
+            "reserve" | "payment" | "check" => true,
+            "approve" => ["direction", "currency"].iter().all(|key| fields.get(*key).is_some_and(|v| !v.is_null())),
+            _ => false,
+        };
+        let needs = string("transaction_id").filter(|_| !opens);
+        Self::read(text).ok_or(Malformed::Value { at, merchant, needs })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let written: Written = serde_json::from_str(text).ok()?;
+        let time = |text: Option<String>| match text {
+            Some(text) => instant(&text).map(Some),
+            None => Some(None),
+        };
+        let of = match written.of.as_deref() {
+            None => None,
+            Some("reservation") => Some(Of::Reservation),
+            Some("approved") => Some(Of::Approved),
+            Some(_) => return None,
+        };
         let amount = written.amount.map(|raw| match serde_json::from_str::<String>(raw.get()) {
             Ok(string) => string,
             Err(_) => raw.get().to_owned(),
@@ -86,8 +174,11 @@ impl Line {
             let value = normalised(&name, &value?);
             if value.is_empty() { None } else { Some((name, value)) }
         });
-        Ok(Self {
-            at: instant(&written.at).ok_or(malformed)?,
+        if written.op == "payment" && !matches!(written.outcome.as_deref(), None | Some("approved" | "declined")) {
+            return None;
+        }
+        Some(Self {
+            at: instant(&written.at)?,
             occurred_at: time(written.occurred_at)?,
             until: time(written.until)?,
             op: written.op,
@@ -103,6 +194,9 @@ impl Line {
             customer_id: filled(written.customer_id),
             customer_level: written.customer_level,
             attributes: attributes.collect(),
+            instrument: filled(written.payment_instrument),
+            is_final: written.is_final.unwrap_or(true),
+            of,
             explain: written.explain.unwrap_or(false),
             declined: written.outcome.as_deref() == Some("declined"),
             capture_id: filled(written.capture_id),

@@ -21,19 +21,29 @@ pub struct Resolved {
     pub customer: Option<usize>,
     pub resolution: &'static str,
     pub stored_level: Option<String>,
-    pub level: Option<(String, &'static str)>,
+    pub level: Option<(Option<String>, &'static str)>,
     pub filtered: bool,
+}
+
+impl Asked {
+    /// What was sent, the customer as under another client definition.
+    pub fn sent_under(&self, line: &Line, crm: bool, defined_by: &[String]) -> Sent {
+        Sent { who: who(line, crm, defined_by), ..self.sent.clone() }
+    }
 }
 
 impl Oracle {
     /// The form of a payment, its merchant, and the endpoint that it comes in by.
     pub fn ask<'a>(&self, line: &'a Line) -> Result<(&'a str, Asked), Refusal> {
+        if line.merchant.is_empty() {
+            return Err(MALFORMED);
+        }
+        let merchant = self.rules.merchants.get(&line.merchant).ok_or(UNKNOWN)?;
         let direction = line.direction.clone().filter(|d| d == "deposit" || d == "withdrawal").ok_or(MALFORMED)?;
         let currency = line.currency.clone().ok_or(MALFORMED)?;
         let digits = self.rules.digits.get(&currency).copied().unwrap_or_else(|| iso_digits(&currency));
         let written = line.amount.as_ref().ok_or(MALFORMED)?;
         let amount = minor(written, digits).filter(|a| *a > 0).ok_or(MALFORMED)?;
-        let merchant = self.rules.merchants.get(&line.merchant).ok_or(UNKNOWN)?;
         if if merchant.crm { line.customer_id.is_some() } else { line.identifier.is_some() } {
             return Err(IMPOSSIBLE);
         }
@@ -52,8 +62,10 @@ impl Oracle {
             who,
             level: line.customer_level.clone(),
             method: line.method.clone(),
+            instrument: line.instrument.clone(),
             project: endpoint.project.clone(),
             endpoint: endpoint.id.clone(),
+            named: (line.project.is_some(), line.endpoint.is_some()),
         };
         Ok((&line.merchant, Asked { direction, amount, endpoint: (*endpoint).clone(), sent }))
     }
@@ -108,9 +120,11 @@ impl Oracle {
         let (direction, currency) = (asked.direction.as_str(), asked.endpoint.currency.as_str());
         let is_there = |name| configured(merchant, (direction, currency), &asked.endpoint.project, name);
         let (level, filtered) = if is_there(wanted) {
-            ((wanted.to_owned(), source), true)
+            ((Some(wanted.to_owned()), source), true)
+        } else if merchant.unknown_level {
+            ((Some("unknown".to_owned()), "default"), is_there("unknown"))
         } else {
-            (("unknown".to_owned(), "default"), merchant.unknown_level && is_there("unknown"))
+            ((None, "project"), false)
         };
         Ok(Resolved { customer, resolution, stored_level: keep.map(str::to_owned), level: Some(level), filtered })
     }
@@ -166,7 +180,7 @@ pub fn bears_on<'a>(merchant: &'a Merchant, transaction: &Transaction) -> Option
     let sent = &transaction.sent;
     let (name, source) = transaction.level.as_ref()?;
     let is_there = |name| configured(merchant, (&sent.direction, &sent.currency), &sent.project, name);
-    let applied = (*source != "default" && is_there(name)).then_some(name.as_str());
-    let applied = applied.or((merchant.unknown_level && is_there("unknown")).then_some("unknown"))?;
+    let decided = name.as_deref().filter(|name| *source != "default" && is_there(name));
+    let applied = decided.or((merchant.unknown_level && is_there("unknown")).then_some("unknown"))?;
     merchant.level(&sent.direction, &sent.currency, applied)
 }

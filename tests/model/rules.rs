@@ -173,6 +173,12 @@ impl Merchant {
         if direction == "deposit" { self.hold_deposit_ms } else { self.hold_withdrawal_ms }
     }
 
+    /// The flag of a fact that names a gate.
+    pub fn flag_of(&self, gate: Option<&str>) -> Option<&'static str> {
+        let is_unknown = gate.is_some_and(|gate| self.gates.iter().all(|known| known.id != gate));
+        is_unknown.then_some("unknown_gate")
+    }
+
     pub fn level(&self, direction: &str, currency: &str, name: &str) -> Option<&Level> {
         self.levels.iter().find(|l| l.direction == direction && l.currency == currency && l.name == name)
     }

@@ -13,7 +13,7 @@ impl Generator {
         fields.text("op", self.chance.word(&["reserve", "payment", "check"]));
         fields.text("at", &written(self.seen));
         let crm = self.setup.merchants[merchant].crm;
-        match self.chance.between(1, 20) {
+        match self.chance.between(1, 24) {
             1..=5 => {
                 let amounts = [
                     "\"\"",
@@ -71,13 +71,38 @@ impl Generator {
             18 => fields.text("op", "refnd"),
             19 => {
                 let op = *self.chance.pick(&["approve", "decline", "cancel", "refund", "extend"]);
-                fields = Fields::default();
-                fields.text("op", op);
-                fields.text("at", &written(self.seen));
-                fields.text("merchant", &self.setup.merchants[merchant].id.clone());
-                fields.text("transaction_id", "never-seen");
+                fields = self.of_nothing(op, merchant);
                 if op == "extend" {
                     fields.text("until", &written(self.seen + SECOND));
+                }
+            }
+            21 => {
+                // Who is looked up comes before what is sent, and fields that there are not come first of all.
+                fields.text("merchant", "nowhere");
+                fields.set("amount", "\"ten\"".into());
+                if self.chance.percent(50) {
+                    fields.text("custmer_level", "gold");
+                }
+            }
+            22 => {
+                let (op, field) = *self.chance.pick(&[
+                    ("cancel", "capture_id"),
+                    ("refund", "of"),
+                    ("decline", "amount"),
+                    ("approve", "cancel_id"),
+                    ("extend", "final"),
+                ]);
+                fields = self.of_nothing(op, merchant);
+                fields.text(field, "x");
+            }
+            23 => {
+                let (op, field) = *self.chance.pick(&[("cancel", "of"), ("approve", "final"), ("extend", "until")]);
+                fields = self.of_nothing(op, merchant);
+                fields.text(field, "sideways");
+                if !self.known.is_empty() && self.chance.percent(70) {
+                    let place = self.a_known();
+                    fields.text("merchant", &self.setup.merchants[self.known[place].merchant].id.clone());
+                    fields.text("transaction_id", &self.known[place].id.clone());
                 }
             }
             20 if !self.known.is_empty() => {
@@ -106,5 +131,15 @@ impl Generator {
             }
         }
         fields.line()
+    }
+
+    /// A transition of a transaction that there is not.
+    fn of_nothing(&self, op: &str, merchant: usize) -> Fields {
+        let mut fields = Fields::default();
+        fields.text("op", op);
+        fields.text("at", &written(self.seen));
+        fields.text("merchant", &self.setup.merchants[merchant].id);
+        fields.text("transaction_id", "never-seen");
+        fields
     }
 }
