@@ -20,6 +20,8 @@ mod answers;
 mod archive;
 #[path = "http/batch.rs"]
 mod batch;
+#[path = "http/cards.rs"]
+mod cards;
 #[path = "http/clock.rs"]
 mod clock;
 #[path = "http/concurrency.rs"]

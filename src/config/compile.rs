@@ -59,6 +59,7 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         hold_ms,
         refunds: or(&raw.refunds, Refunds::None),
         hidden_methods: or(&raw.hidden_methods, HiddenMethods::Deny),
+        numeric_ids: or(&raw.numeric_ids, false),
         registration,
         labels,
         labels_max: usize::try_from(or(&raw.labels_max, customers::LABELS_MAX)).unwrap_or(usize::MAX),

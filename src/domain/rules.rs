@@ -208,6 +208,8 @@ pub struct Merchant {
     pub refunds: Refunds,
     /// What hiding means.
     pub hidden_methods: HiddenMethods,
+    /// Whether transaction ids are long numbers, which are not judged as card numbers.
+    pub numeric_ids: bool,
     /// By what customers are registered.
     pub registration: Registration,
     /// In the order of the file: the first one is a new customer's.
