@@ -22,6 +22,8 @@ mod archive;
 mod batch;
 #[path = "http/blocks.rs"]
 mod blocks;
+#[path = "http/cards.rs"]
+mod cards;
 #[path = "http/clock.rs"]
 mod clock;
 #[path = "http/concurrency.rs"]

@@ -60,6 +60,7 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         refunds: or(&raw.refunds, Refunds::None),
         hidden_methods: or(&raw.hidden_methods, HiddenMethods::Deny),
         trust_blocks: or(&raw.trust_blocks, false),
+        numeric_ids: or(&raw.numeric_ids, false),
         registration,
         labels,
         labels_max: usize::try_from(or(&raw.labels_max, customers::LABELS_MAX)).unwrap_or(usize::MAX),

@@ -38,7 +38,7 @@ pub(super) struct Look<'a> {
 /// One kind of warning.
 type Warning = fn(&Look<'_>);
 
-const ALL: [Warning; 16] = [
+const ALL: [Warning; 17] = [
     levels_that_no_payment_reaches,
     levels_without_an_eligible_gate,
     minimum_above_maximum_after_layering,
@@ -50,6 +50,7 @@ const ALL: [Warning; 16] = [
     gates_that_serve_nothing,
     weighted_lists_without_weight,
     names_listed_twice,
+    transaction_ids_that_are_not_judged,
     customers::a_first_label_that_blocks,
     customers::restrictions_that_nearly_are_enforced,
     customers::merging_that_never_happens,
@@ -380,4 +381,10 @@ fn twice_in(list: &Names, report: &Report) {
             report.warning_with(&name.span, message, "keep one of the two", first, "first listed here");
         }
     }
+}
+
+fn transaction_ids_that_are_not_judged(look: &Look<'_>) {
+    let Some(at) = look.raw.numeric_ids.as_ref().filter(|at| at.value) else { return };
+    let message = "transaction ids are not checked for card numbers: one that is sent as an id is stored and shown";
+    look.report.warning(&at.span, message, "leave `numeric_ids` out unless transaction ids are long numbers");
 }

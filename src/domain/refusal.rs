@@ -4,6 +4,7 @@ use super::{
     identity::attribute_words, money::AmountError, name::NameError, own::NotConfirmed, registration::NotRegistered,
     rules::OperationMode,
 };
+use std::borrow::Cow;
 
 /// What a refusal means to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +248,7 @@ pub enum Refusal {
     TooManyFacts(usize),
     /// A full card number where text is expected.
     #[error("`{0}` looks like a full card number; send a token or the masked number")]
-    CardNumber(&'static str),
+    CardNumber(Cow<'static, str>),
     /// The memory is full.
     #[error("{0} transactions are held, the configured maximum; facts about known transactions still pass")]
     Full(u64),
@@ -377,8 +378,8 @@ impl Refusal {
             | Self::AmountNeedsId(field)
             | Self::Taken { field, .. }
             | Self::NotAllowed { field, .. }
-            | Self::TooMany { field, .. }
-            | Self::CardNumber(field) => Some(field),
+            | Self::TooMany { field, .. } => Some(field),
+            Self::CardNumber(field) => Some(field),
             Self::UnknownCurrency(_) | Self::NoEndpoint(_) => Some("currency"),
             Self::EndpointCurrency { .. } => Some("endpoint"),
             Self::UnknownAttribute(name) => Some(name),

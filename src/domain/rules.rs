@@ -211,6 +211,8 @@ pub struct Merchant {
     pub hidden_methods: HiddenMethods,
     /// Whether a caller for some merchants blocks instruments at every merchant by a signal here.
     pub trust_blocks: bool,
+    /// Whether transaction ids are long numbers, which are not judged as card numbers.
+    pub numeric_ids: bool,
     /// By what customers are registered.
     pub registration: Registration,
     /// In the order of the file: the first one is a new customer's.

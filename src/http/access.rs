@@ -1,6 +1,6 @@
 //! Who may do what: roles by bearer token, each for all merchants or for some.
 
-use super::{handlers::Daemon, problem::Problem};
+use super::{gate::no_card_in_uri, handlers::Daemon, problem::Problem};
 use crate::domain::{blocks::Reach, name::Name};
 use axum::{
     extract::{Request, State},
@@ -124,12 +124,8 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
 /// Lets a request in or turns it away, before anything is read of its body.
 pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Request, next: Next) -> Response {
     let access = &daemon.access;
-    if access.is_open() {
-        return Problem::in_words(next.run(request).await);
-    }
-    let Some(roles) = needs(request.method(), request.uri().path()) else {
-        return Problem::in_words(next.run(request).await);
-    };
+    let needed = needs(request.method(), request.uri().path()).filter(|_| !access.is_open());
+    let Some(roles) = needed else { return go_on(&daemon, request, next).await };
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
     let Some(grant) = token.and_then(|token| access.grant(token)).cloned() else {
@@ -148,5 +144,17 @@ pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Reques
         return problem.into_response();
     }
     request.extensions_mut().insert(grant);
-    Problem::in_words(next.run(request).await)
+    go_on(&daemon, request, next).await
+}
+
+/// Hands on a request whose path and query hold no full card number.
+async fn go_on(daemon: &Daemon, request: Request, next: Next) -> Response {
+    let judged = no_card_in_uri(request.uri(), &daemon.desk.rules.load());
+    match judged {
+        Ok(()) => Problem::in_words(next.run(request).await),
+        Err(refusal) => {
+            super::read_rest(request).await;
+            Problem::from(refusal).into_response()
+        }
+    }
 }

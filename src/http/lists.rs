@@ -5,13 +5,13 @@ use super::{
     customer::texts,
     desk::render,
     facts::TransactionOut,
+    gate::no_card_in_json,
     handlers::{Call, Daemon, told},
     problem::Problem,
 };
 use crate::{
     domain::{
         blocks::Reach,
-        card::no_card_number,
         payment::{time, word},
         refusal::Refusal,
         standing::Signal,
@@ -112,13 +112,11 @@ pub(crate) async fn signal(call: Call) -> Response {
 
 fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     let customer_id = call.named.as_deref().unwrap_or_default();
+    let desk = &call.daemon.desk;
+    no_card_in_json(&call.body, desk.rules().merchant(&call.merchant).map(|merchant| &**merchant))?;
     let [signal, instrument] = texts(&call.body, ["signal", "payment_instrument"])?;
     let signal = word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
     let instrument = instrument.as_deref().filter(|id| !id.is_empty());
-    if let Some(id) = instrument {
-        no_card_number("payment_instrument", id)?;
-    }
-    let desk = &call.daemon.desk;
     let now = desk.time()?;
     if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
         return Err(Refusal::Missing("payment_instrument").into());

@@ -10,6 +10,7 @@ pub mod events;
 mod facts;
 mod fields;
 mod form;
+mod gate;
 mod handlers;
 mod history;
 mod instruments;
@@ -135,11 +136,16 @@ async fn refuse_query(request: Request, next: Next) -> Response {
     match bare(request.uri()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            // A connection on which something is left unread is closed, under whatever its caller sends next.
-            let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
+            read_rest(request).await;
             problem.into_response()
         }
     }
+}
+
+/// Reads what is left of a request that is refused: a connection on which something is left unread is closed, under
+/// whatever its caller sends next.
+async fn read_rest(request: Request) {
+    let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
 }
 
 /// Refuses what stands behind the `?` where nothing is taken there: whoever writes `?dry_run=true` means it.

@@ -142,6 +142,7 @@ fn whole(daemon: &Daemon, rules: &Rules, merchant: &Merchant) -> Value {
         "refunds": merchant.refunds.word(),
         "hidden_methods": merchant.hidden_methods.word(),
         "trust_blocks": merchant.trust_blocks,
+        "numeric_ids": merchant.numeric_ids,
         "gates": gates.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
         "projects": projects.collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 use super::{
     access::Grant,
     customer::Shown,
+    gate::no_card_in_json,
     handlers::{Daemon, json, read_body},
     problem::{Problem, Told},
 };
@@ -58,6 +59,7 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let Some(merchant) = rules.merchant(&merchant).map(Arc::clone) else {
             return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
         };
+        no_card_in_json(&body, Some(&merchant)).map_err(IntoResponse::into_response)?;
         let author = Author { source: Source::Api, by: grant.as_ref().map(|grant| grant.name) };
         Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author, grant })
     }
