@@ -1,4 +1,4 @@
-//! The log's writer: no line holds a full card number, whatever a message repeats.
+//! The log's writer: no line holds a full card number, also where a message repeats one.
 
 use crate::domain::card::masked;
 use std::{io, str};

@@ -46,7 +46,7 @@ const DEPTH_MAX: usize = 8;
 pub struct LimitsBody {
     /// In the order in which they were sent.
     pub filters: Vec<Filter>,
-    /// What each of them is said to be, if anything: `deposit_limit`, ...
+    /// The kind that was sent for each, if any: `deposit_limit`, ...
     pub kinds: Vec<Option<String>>,
     /// Until when; with it they are an operator's.
     pub until: Option<Millis>,

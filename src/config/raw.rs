@@ -42,7 +42,7 @@ impl Word for MonthSpan {
     const WORDS: &'static [(&'static str, Self)] = &[("30d", Self::ThirtyDays), ("same_day", Self::SameDay)];
 }
 
-/// What a raise of a customer's own limit waits for besides its delay.
+/// The period that a raise of a customer's own limit waits for, in addition to its delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RaiseNotBefore {
     PeriodEnd,

@@ -68,7 +68,7 @@ impl Block {
     fn may_be_lifted(&self, merchant: Name, reach: &Reach, held_at: &[Name]) -> bool {
         let is_own = !self.by_all && self.merchants.contains(&merchant);
         let holders = if is_own { &[][..] } else { held_at };
-        // Where an unplaced block was set is not known: only a caller for all merchants reaches that place for certain.
+        // The place of an unplaced block is unknown: only a caller for all merchants is certain to reach it.
         let is_known = !self.merchants.is_empty() || *reach == Reach::All;
         is_known && self.merchants.iter().chain(holders).all(|merchant| reach.contains(*merchant))
     }

@@ -29,7 +29,7 @@ const DIGEST_CHARS_MIN_TEXT: usize = 24;
 /// The digits at the beginning and at the end that a masked number shows.
 const SHOWN: (usize, usize) = (6, 4);
 
-/// What a text means, which decides how it is judged.
+/// The meaning of a text, which decides how it is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     /// Ids are often long numbers, of which one in ten passes Luhn's check: a number is a card's only if a network issues

@@ -66,7 +66,7 @@ impl PendingRaise {
         self.confirm_until.is_some_and(|until| until <= now)
     }
 
-    /// What it needs, for a raise that is pending at `now`.
+    /// Its state, for a raise that is pending at `now`.
     #[must_use]
     pub fn state(&self, now: Millis) -> RaiseState {
         if self.from <= now { RaiseState::AwaitingConfirmation } else { RaiseState::Waiting }
@@ -306,7 +306,7 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 words! {
-    /// What a limit of a customer's own is called: a regulator reserves the plain names for gross limits.
+    /// The name of a customer's own limit: a regulator reserves the plain names for gross limits.
     LimitKind {
         /// Deposits, gross.
         Deposit = "deposit_limit",

@@ -44,7 +44,7 @@ words! {
     }
 }
 
-/// What a customer is suspected of; the graver, the larger.
+/// The suspicion against a customer; the graver, the larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suspicion {
     /// Anti-fraud flagged the customer, or one of the customer's instruments.
@@ -111,7 +111,7 @@ impl Standing {
         self.consent
     }
 
-    /// What the customer is suspected of.
+    /// The suspicion against the customer.
     #[must_use]
     pub fn suspicion(self) -> Option<Suspicion> {
         self.suspicion
@@ -128,7 +128,7 @@ impl Standing {
         }
     }
 
-    /// What a signal makes of it, which may name an instrument. A later signal does not weaken a graver suspicion.
+    /// The standing after a signal, which may name an instrument. A later signal does not weaken a graver suspicion.
     #[must_use]
     pub fn after(self, signal: Signal, names_instrument: bool) -> Self {
         let suspected = |suspicion: Suspicion| Self { suspicion: self.suspicion.max(Some(suspicion)), ..self };

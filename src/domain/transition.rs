@@ -79,9 +79,9 @@ impl Approval {
 /// How much a capture takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureAmount {
-    /// What is left of the reservation.
+    /// The rest of the reservation.
     Left,
-    /// What the reserve asked for, whatever was released or paid: the outcome of a payment.
+    /// The whole amount of the reserve, also where a part was released or paid: the outcome of a payment.
     Whole,
     /// As written.
     Written(String),
@@ -245,7 +245,7 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
         (Some(written), ..) => written,
         (None, CaptureAmount::Whole, _) => transaction.asked(),
         (None, _, 0) if transaction.is_approved() => return Err(Refusal::AmountNeeded),
-        // It was all released: what moved all the same is what was asked for.
+        // All of it was released and money moved all the same: the whole amount of the reserve.
         (None, _, 0) => transaction.asked(),
         (None, _, unpaid) => unpaid,
     };
@@ -256,7 +256,10 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
     let totals = &transaction.totals;
     let awaited = transaction.is_approved() && !totals.is_closed && totals.asked > 0;
     let ran_out = awaited && !transaction.is_open(c.now);
-    let is_refused = matches!(status, Status::Declined | Status::Denied | Status::Cancelled) && totals.approved == 0;
+    // Where nothing was reserved nothing was refused either.
+    let is_refused = matches!(status, Status::Declined | Status::Denied | Status::Cancelled)
+        && totals.approved == 0
+        && totals.asked > 0;
     let flags = Flags::NONE
         .with(Flag::Late, status == Status::Expired || ran_out && transaction.opening.opened != Opened::Denied)
         .with(Flag::Conflict, is_refused || totals.is_final)
@@ -303,7 +306,7 @@ fn cancel(
         };
     }
     let of = sent.unwrap_or(match transaction.held(c.now) {
-        // Where nothing was approved there is only the reservation.
+        // Before an approval there is only the reservation.
         0 if transaction.is_approved() => CancelOf::Approved,
         _ => CancelOf::Reservation,
     });
@@ -374,7 +377,7 @@ const CHARGEBACK: Kind = Kind {
         Fact::ChargedBack { chargeback_id, amount, all, .. } => Some((chargeback_id.as_deref(), *amount, *all)),
         _ => None,
     },
-    // The bank takes what was approved, whatever else went back.
+    // The bank takes approved money, also where some of it went back already.
     left: |transaction, _| transaction.totals.approved.saturating_sub(transaction.totals.charged_back),
     allows: |_, transaction| transaction.is_approved(),
 };
@@ -392,8 +395,8 @@ fn take_back(
     }
     let earlier = transaction.facts.iter().filter_map(|noted| (kind.earlier)(&noted.fact));
     if let Some((_, earlier, all)) = earlier.clone().find(|(id, ..)| *id == back.id.as_deref()) {
-        // "All that is left" and its amount are the same request; an amount and "all" are not.
-        let is_same = amount.map_or(all, |amount| amount == earlier);
+        // Compared as sent: "all that is left" and its amount are two requests.
+        let is_same = amount.map_or(all, |amount| !all && amount == earlier);
         return if is_same { Ok(None) } else { Err(Refusal::Conflict(vec!["amount"])) };
     }
     let status = transaction.status(c.now);

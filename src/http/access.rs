@@ -92,7 +92,7 @@ impl Access {
     }
 }
 
-/// The roles that may call a path; `None`: no token is asked for.
+/// The roles that may call a path; `None`: it needs no token.
 fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
     const READ: &[Role] = &[Role::Gateway, Role::Viewer, Role::Operator];
     const STAFF: &[Role] = &[Role::Viewer, Role::Operator];
@@ -108,7 +108,7 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
         // Tables of many customers, and how they were taken, are the staff's.
         ["customers.csv"] | ["customers", "template.csv" | "jobs"] | ["customers", "jobs", _] if is_read => STAFF,
         _ if is_read => READ,
-        // Whose a transaction is, is for the staff to say.
+        // Staff decide whose a transaction is.
         ["transactions", _, "customer"] => OPERATE,
         ["transactions" | "decisions" | "payment-form", ..] => HOT,
         _ if path == "/v1/batch" => HOT,

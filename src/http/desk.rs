@@ -5,6 +5,7 @@ use super::{
     facts::{MovedOut, TransactionOut},
     fields::{Fields, LINE, PAYMENT, Text},
     gate::no_card_in,
+    precedence::Called,
     problem::Problem,
     shapes::DecisionOut,
 };
@@ -88,6 +89,11 @@ impl Desk {
     /// # Errors
     /// The problem document that stands in the answer's place.
     pub fn line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
+        let answered = self.read_line(line, &may_enter);
+        answered.map_err(|problem| self.first_refusal(Called::default(), line, problem, may_enter))
+    }
+
+    fn read_line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
         let mut fields = self.read(line, None)?;
         let op = match fields.op.as_ref() {
             Some(op) => word::<Op>("op", &op.0)?,
@@ -112,6 +118,12 @@ impl Desk {
     pub fn call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
         // A transition without anything to say may come without a body.
         let body: &[u8] = if transaction.is_some() && body.trim_ascii().is_empty() { b"{}" } else { body };
+        let called = Called { op: Some(op), merchant: Some(merchant), transaction };
+        let answered = self.read_call(op, merchant, transaction, body);
+        answered.map_err(|problem| self.first_refusal(called, body, problem, |_| Ok(())))
+    }
+
+    fn read_call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
         let mut fields = self.read(body, Some(merchant))?;
         let beside: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
         if let Some(id) = transaction {

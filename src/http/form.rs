@@ -1,8 +1,9 @@
 //! The payment form: what a cashier page needs to show one customer, in one call.
 
 use super::{
-    desk::{Desk, render, request},
+    desk::{Desk, Op, render, request},
     fields::PAYMENT,
+    precedence::Called,
     problem::Problem,
     shapes::{CustomerOut, FormOut, LevelOut, MethodOut, RemainingOut, Shows},
 };
@@ -27,6 +28,12 @@ impl Desk {
     /// # Errors
     /// As a check.
     pub fn payment_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
+        let called = Called { op: Some(Op::Check), merchant: Some(merchant), transaction: None };
+        let shown = self.show_form(merchant, body);
+        shown.map_err(|problem| self.first_refusal(called, body, problem, |_| Ok(())))
+    }
+
+    fn show_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
         let fields = self.read(body, Some(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;

@@ -95,7 +95,7 @@ fn no_card_in_query(path: &str, query: &str, rules: &Rules) -> Result<(), Refusa
 pub(super) fn no_card_in_json(body: &[u8], merchant: Option<&Merchant>) -> Result<(), Problem> {
     let found = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    // Only what was found counts: the body is read again by the operation, which says what else is wrong with it.
+    // Only a card number counts here: the operation reads the body again and reports all other faults.
     let _read = Look { field: "body", merchant, found: &found }.deserialize(&mut deserializer);
     found.into_inner().map_or(Ok(()), |refusal: Refusal| Err(refusal.into()))
 }

@@ -91,7 +91,7 @@ pub(crate) struct Call {
     /// What else the path names: a transaction or a customer.
     pub(super) named: Option<String>,
     pub(super) body: Bytes,
-    /// The caller's token, where one was asked for.
+    /// The caller's token; `None` without tokens.
     pub(super) grant: Option<Grant>,
 }
 

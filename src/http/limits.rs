@@ -82,7 +82,7 @@ fn kind_of(staff: &Staff, none: &OwnLimits, filter: &Filter) -> LimitKind {
     LimitKind::of(filter, none.direction, staff.merchant.refunds)
 }
 
-/// A `kind` that is sent says what the filter is, and changes nothing.
+/// A `kind` that is sent must be the kind of the filter. It changes nothing.
 fn check_kinds(staff: &Staff, none: &OwnLimits, sent: &LimitsBody) -> Result<(), Refusal> {
     for (filter, sent) in sent.filters.iter().zip(&sent.kinds) {
         let kind = kind_of(staff, none, filter).word();
@@ -97,7 +97,7 @@ fn check_kinds(staff: &Staff, none: &OwnLimits, sent: &LimitsBody) -> Result<(),
     Ok(())
 }
 
-/// What a regulator that asks for confirmed raises does not accept as a customer's limit.
+/// The reasons why a regulator that requires confirmed raises would not accept a limit.
 fn warnings(staff: &Staff, none: &OwnLimits, filter: &Filter) -> Vec<String> {
     let (kind, name) = (kind_of(staff, none, filter), filter.name);
     let mut warnings = Vec::new();
@@ -125,7 +125,7 @@ fn change_limits(
     staff.change(&mut |customer, now| {
         let known = customer.limits_for(none.direction, none.currency).unwrap_or(none);
         let limits = make(known, now)?.settled(now);
-        // What is to go holds until then, and is counted with what is to come: else it could be piled up for ever.
+        // Limits that are to go hold until then. They count together with those that are to come, so that their number stays bounded.
         if limits.own.len() > OWN_FILTERS_MAX {
             return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX });
         }

@@ -22,6 +22,7 @@ mod listen;
 mod lists;
 mod merge;
 mod overview;
+mod precedence;
 pub mod problem;
 mod shapes;
 mod silence;

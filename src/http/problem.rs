@@ -45,7 +45,7 @@ pub struct Problem {
     pub problems: Vec<String>,
 }
 
-/// What a caller sent may be repeated in a problem, but no full card number.
+/// A problem may repeat a text that a caller sent, but no full card number.
 fn covered<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&masked(text))
 }

@@ -38,7 +38,7 @@ pub(crate) struct Staff {
     pub(super) body: Bytes,
     /// Who calls.
     pub(super) author: Author,
-    /// The caller's token, where one was asked for.
+    /// The caller's token; `None` without tokens.
     grant: Option<Grant>,
 }
 

@@ -66,8 +66,8 @@
 //! | 2 | declined | bits (conflict) |
 //! | 4 | refunded | bits (id, all, gives back), amount, id? |
 //! | 6 | extended | until |
-//! | 9 | approved | bits (capture, gate, instrument, says whether it is final, final, no amount sent), amount, flags, capture?, gate?, instrument? |
-//! | 10 | cancelled | bits (id, all, says which money, approved money, `of` sent), amount, id? |
+//! | 9 | approved | bits (capture, gate, instrument, names `final`, final, no amount sent), amount, flags, capture?, gate?, instrument? |
+//! | 10 | cancelled | bits (id, all, names the money, approved money, `of` sent), amount, id? |
 //! | 11 | charged back | bits (id, all, conflict), amount, id? |
 //! | 12 | attempted | bits (unknown gate), attempt, gate, outcome |
 //! | 13 | reserved after its approval | bits (hold until, content, method, instrument), hold until?, content or else the amount, instrument? |
@@ -75,10 +75,10 @@
 //! **A summary**, what a transaction has come to: status, bits (counts gross, counts net, approved money is left), gross,
 //! net, held, hold until?, flags. Status and amounts are those until the hold ends; then `held` goes from both amounts: a
 //! reserved transaction is expired and counts nowhere, an approved one of which no approved money is left is cancelled.
-//! Where nothing is held the end of the hold changes nothing.
+//! The end of a hold changes nothing where nothing is held.
 //!
 //! **Left**, of a transaction that had left memory: key of the id, bits (counted gross, counted net, time), time?, gross,
-//! net, then the book? (direction, currency, level?). These are amounts after the hold, whatever the time.
+//! net, then the book? (direction, currency, level?). These are the amounts after the hold, at any time.
 //!
 //! ## The first version of the format
 //!

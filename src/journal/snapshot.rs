@@ -4,7 +4,7 @@
 //! It is the only one that uses `bincode`, pinned to 1.3.3 and always with the same options: fixed-width
 //! little-endian numbers, nothing behind the end. An enum's variant is its place as a `u32`, an option a byte, a length
 //! a `u64`: the order of fields and variants below **is** the format. Golden bytes hold it; another shape is another
-//! [`CODEC`]. The domain knows nothing of this: what is written are the shapes in `snapshot/shapes.rs`, and words by the numbers
+//! [`CODEC`]. The domain knows nothing of this: what is written are the shapes in `snapshot/shapes.rs` and `snapshot/world.rs`, and words by the numbers
 //! that events use.
 //!
 //! # The file
@@ -41,11 +41,11 @@ mod profile;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod world;
 
 pub use briefs::BriefsIn;
-pub use shapes::{
-    BookDto, BriefDto, ClockDto, CountedDto, HeadDto, IdentifierDto, LateDto, LevelDto, RenameDto, SegmentDto, WorldDto,
-};
+pub use shapes::{BookDto, BriefDto, HeadDto, IdentifierDto};
+pub use world::{ClockDto, CountedDto, LateDto, LevelDto, RenameDto, SegmentDto, WorldDto};
 
 use super::event::DecodeError;
 use crate::store::{File, read_full};

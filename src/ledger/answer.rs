@@ -227,7 +227,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// `upshot` is what the last record says that the transaction has come to.
+    /// `upshot` is the state of the transaction by the last record.
     pub(crate) fn of(
         transaction: &Transaction,
         upshot: &Upshot,
@@ -259,7 +259,7 @@ impl Moved {
 pub struct Shown {
     /// The transaction.
     pub transaction: Transaction,
-    /// What the last record says that it has come to.
+    /// Its state by the last record.
     pub upshot: Upshot,
     /// Whose.
     pub customer: CustomerShown<'static>,

@@ -62,7 +62,7 @@ impl Ledger {
         let mut shard = self.customers.lock(customer);
         let unknown = || Refusal::UnknownTransaction(opening.id.to_string());
         let customer = shard.get_mut(&customer).ok_or_else(unknown)?;
-        // What the last record says, whatever the facts would come to today: usage holds that.
+        // The state by the last record, which is what usage holds; an older version may have judged the facts otherwise.
         let (upshot, at) = (known.upshot, self.settle(customer, now));
         let left = customer.briefs().get(slot).is_none();
         let (opening, facts) = (known.transaction.opening, known.transaction.facts);

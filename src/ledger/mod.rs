@@ -33,6 +33,7 @@ mod recall;
 mod recover;
 mod register;
 mod rename;
+mod repeat;
 mod retire;
 mod search;
 mod shards;

@@ -36,8 +36,8 @@ pub(super) struct Recalled {
     /// The one that its story begins with.
     pub(super) root: Place,
     pub(super) transaction: Transaction,
-    /// What the last record about it says that it has come to. A record of an older version may say something else than
-    /// the facts would today, and usage holds what the record says.
+    /// Its state by the last record about it, which is what usage holds. An older version may have judged the facts
+    /// otherwise.
     pub(super) upshot: Upshot,
 }
 

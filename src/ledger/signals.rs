@@ -26,7 +26,7 @@ pub struct SentSignal<'a> {
     pub signal: Signal,
     /// Of which instrument, where one is named.
     pub instrument: Option<&'a str>,
-    /// The name of the caller's token, where one was asked for.
+    /// The name of the caller's token; `None` without tokens.
     pub by: Option<Name>,
     /// The merchants that the caller may act for.
     pub reach: &'a Reach,
@@ -90,7 +90,7 @@ impl Ledger {
             customers.sort_unstable_by_key(|customer| customer.number());
             let step = |customer| {
                 let customer: &mut Customer = customer;
-                // Where the block does not act, the card is only flagged.
+                // At other merchants the card is only flagged.
                 let is_blocked = signal.blocks_instrument() != Some(true) || block.acts_at(customer.merchant);
                 let signal = if instrument.is_none() || is_blocked { signal } else { Signal::FraudSuspected };
                 let state = instrument.and_then(|id| state_of(customer, signal, id));

@@ -73,7 +73,7 @@ fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: 
                 for member in ["amount", "flags", "level", "direction", "currency"] {
                     assert_eq!(last[member], shown[member], "{member}: {}", context());
                 }
-                // A hold that has ended since then was told of with its end.
+                // The feed showed the end of a hold that has ended since then.
                 let has_ended = last["expires_at"].as_str().is_some_and(|end| end <= text(&shown, "server_time"));
                 if !has_ended {
                     assert_eq!(

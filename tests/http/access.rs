@@ -73,7 +73,7 @@ fn each_role_may_do_what_it_is_for() {
     }
 }
 
-/// Who may call each route: `g`ateway, `v`iewer, `o`perator; `*`: no token is asked for. `M`, `C` and `T` are
+/// The roles of each route: `g`ateway, `v`iewer, `o`perator; `*`: it needs no token. `M`, `C` and `T` are
 /// the addresses of a merchant, a customer and a transaction.
 const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/healthz", "*"),

@@ -314,7 +314,7 @@ fn each_limit_says_what_kind_it_is_and_takes_no_other() {
         for list in [&shown["filters"], &shown["pending"]["filters"], &shown["operator"]["filters"]] {
             assert_eq!(list[0]["kind"], kind, "{shown}");
         }
-        // What is read is sent again as it is.
+        // The answer is sent again unchanged.
         let again = daemon.send("PUT", &path, &json!({ "filters": shown["pending"]["filters"] })).ok();
         assert_eq!(again, shown);
     }

@@ -63,7 +63,7 @@ fn quantities(daemon: &Daemon, id: &str) -> [String; 5] {
     ["status", "amount", "approved", "cancelled", "released"].map(|key| shown[key].as_str().unwrap().to_owned())
 }
 
-/// What the old version recorded, as it stands while nothing new is recorded.
+/// The state that the old version recorded, before anything new is recorded.
 fn is_as_it_was(daemon: &Daemon) {
     for (id, want) in [
         ("held", ["reserved", "10.00", "0.00", "0.00", "4.00"]),
@@ -115,7 +115,7 @@ fn a_folder_of_the_first_format_keeps_what_it_recorded_and_goes_on_by_the_meanin
     assert!(repeated("tok-1").is_replay());
     assert_eq!(repeated("tok-9").problem(409)["field"], "payment_instrument");
 
-    // The next fact says what the transaction comes to today: captured money counts, whatever was cancelled before.
+    // The next fact brings the state of today: captured money counts, also after a cancel of the reservation.
     let tried = json!({ "attempt": 1, "gate": "g", "outcome": "approved" });
     for id in ["cut-then-paid", "late-cut"] {
         assert_eq!(daemon.step(id, "attempts", &at(tried.clone())).ok()["status"], "approved");

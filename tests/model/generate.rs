@@ -366,7 +366,7 @@ impl Generator {
         fields
     }
 
-    /// What a capture may say beside its amount.
+    /// The optional fields of a capture.
     fn capture(&mut self, fields: &mut Fields) {
         match self.chance.between(1, 10) {
             1..=4 => fields.set("final", "false".into()),
@@ -480,7 +480,7 @@ impl Generator {
         fields
     }
 
-    /// A transition sent before, once more; now and then with something in it changed.
+    /// A transition that was sent before; now and then with something in it changed.
     fn transition_again(&mut self) -> Fields {
         let with: Vec<usize> = (0..self.known.len()).filter(|k| !self.known[*k].sent.is_empty()).collect();
         let place = with[with.len() - 1 - self.chance.place(with.len().min(15))];

@@ -177,7 +177,7 @@ impl Transaction {
         captures.peek().is_some() && captures.all(|f| !f.sent.is_final) && !self.hold_has_ended(now) && !self.denied
     }
 
-    /// H: what an open transaction still holds beside what was approved.
+    /// H: the amount that an open transaction still holds.
     fn held_open(&self, now: i64) -> i128 {
         let approved = self.approved().unwrap_or(0);
         if self.is_open(now) { (self.reserved.unwrap_or(0) - self.released() - approved).max(0) } else { 0 }

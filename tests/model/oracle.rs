@@ -165,7 +165,7 @@ impl Oracle {
         let id = line.transaction_id.clone().ok_or(MALFORMED)?;
         let known = self.by_id.get(&(line.merchant.clone(), id.clone())).copied();
         let (name, asked) = match (self.ask(line), known) {
-            // What fits nowhere is not what was recorded either.
+            // A place that does not exist differs from the recorded one.
             (Err(IMPOSSIBLE), Some(_)) => return Err(DIFFERS),
             (asked, _) => asked?,
         };

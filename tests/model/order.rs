@@ -83,7 +83,7 @@ struct Step {
     fields: Fields,
 }
 
-/// The facts of four transactions. Every cancel says what it is of and every capture what it takes: without that a
+/// The facts of four transactions. Every cancel names its money and every capture its amount: without that a
 /// fact depends on what came before it.
 fn steps(chance: &mut Chance, merchant: &str, now: i64) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -171,7 +171,7 @@ fn play(chance: &mut Chance, oracle: &mut Oracle, steps: &[Step], customer: &str
 /// The same question about every customer, of whom each had the same facts in another order.
 pub struct Round {
     pub lines: Vec<String>,
-    /// What the answers must say alike.
+    /// The fields in which the answers must agree.
     pub same: &'static [&'static str],
 }
 
@@ -179,7 +179,7 @@ const DECISION: [&str; 3] = ["decision", "remaining", "limits"];
 const QUANTITIES: [&str; 8] =
     ["status", "amount", "held", "cancelled", "released", "refunded", "charged_back", "remaining"];
 
-/// The questions of one instant. An attempt changes nothing and tells how a transaction stands.
+/// The questions of one instant. An attempt changes nothing and returns the state of a transaction.
 fn rounds(at: i64, merchant: &str, orders: usize) -> Vec<Round> {
     let of_each = |line: &dyn Fn(&str) -> Fields, same| Round {
         lines: (0..orders).map(|order| line(&format!("c{order}")).line()).collect(),
@@ -220,7 +220,7 @@ pub fn stream(chance: &mut Chance, config: &Path, orders: usize) -> (Vec<String>
     let set: Vec<Step> = steps.into_iter().filter(|s| !impossible.iter().any(|i| same(s, i))).collect();
     for order in 0..orders {
         let customer = format!("c{order}");
-        // What is legal of one transaction hangs on no other: each gets an order of its own, and these are mixed.
+        // Transactions do not depend on each other: each gets its order, and the orders are mixed.
         let mut orders: Vec<VecDeque<String>> = (0..TRANSACTIONS)
             .map(|transaction| {
                 let own: Vec<Step> = set.iter().filter(|s| s.transaction == transaction).cloned().collect();

@@ -99,7 +99,7 @@ pub struct Line {
     pub instrument: Option<String>,
     pub explain: bool,
     pub declined: bool,
-    /// Of a capture: none follows. True where nothing is said.
+    /// Of a capture: none follows. True by default.
     pub is_final: bool,
     pub of: Option<Of>,
     pub capture_id: Option<String>,

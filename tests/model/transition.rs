@@ -145,7 +145,7 @@ fn approve(amount: Option<i128>, transaction: &Transaction, now: i64) -> Result<
     Ok((amount, flags))
 }
 
-/// What a cancel is of, and how much there is of that.
+/// The money that a cancel takes, and how much of it is left.
 fn cancellable(of: Option<Of>, transaction: &Transaction, now: i64) -> (Of, i128) {
     let held = transaction.held(now);
     let of = of.unwrap_or(if held > 0 { Of::Reservation } else { Of::Approved });

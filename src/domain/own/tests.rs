@@ -41,7 +41,7 @@ fn own(filters: Vec<Filter>) -> OwnLimits {
     OwnLimits { own: filters, ..OwnLimits::none(Direction::Deposit, Currency::parse("EUR").unwrap()) }
 }
 
-/// What was asked before, what is asked, what holds until the delay is over, and whether anything waits.
+/// The limits before, the limits requested, the limits until the delay is over, and whether a raise waits.
 #[test]
 fn cuts_hold_at_once_and_raises_wait() {
     let (now, delay) = (Millis(1_000), DAY_MS);
@@ -95,7 +95,7 @@ fn cuts_hold_at_once_and_raises_wait() {
         let after = before.asked(&asked, now, &terms(delay));
         assert_eq!(after.own_at(now), strict, "{what}");
         assert_eq!(after.own_at(now.plus(delay - 1)), strict, "{what}, a moment before");
-        assert_eq!(after.own_at(now.plus(delay)), asked, "{what}, behind the delay");
+        assert_eq!(after.own_at(now.plus(delay)), asked, "{what}, after the delay");
         assert_eq!(after.pending.is_some(), waits, "{what}");
         assert_eq!(after.asked(&asked, now.plus(10), &terms(delay)), after, "{what}: asked again, it waits no longer");
         assert_eq!(before.asked(&asked, now, &terms(0)).own_at(now), asked, "{what}: without a delay");
@@ -268,7 +268,7 @@ fn two_customers_limits_refuse_together_what_either_refuses() {
     let (now, soon) = (Millis(10), Millis(20));
     let times = [10, 19, 20, 24, 25, 29, 30, 34, 35, 99].map(Millis);
     let owns = [vec![], vec![daily(Some(5), None)], vec![daily(None, Some(2)), weekly(7)]];
-    // What is asked for, how long a raise waits, and for how long it can be confirmed.
+    // The request, how long a raise waits, and for how long it can be confirmed.
     let asks = [
         None,
         Some((vec![daily(Some(9), None)], 20, None)),

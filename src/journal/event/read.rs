@@ -282,7 +282,7 @@ struct Has {
 
 fn happened(bytes: &mut Bytes<'_>, has: Has, shape: Shape) -> Result<Event, DecodeError> {
     let at = bytes.at();
-    // What is not there has no part that is.
+    // A book needs what has left, and its level needs a book.
     if has.book && !has.left || has.level && !has.book {
         return Err(DecodeError::Word { what: "option of Happened", number: u64::from(tag::HAPPENED), at });
     }

@@ -1,7 +1,6 @@
-//! What follows a transaction's opening, as bytes and back: facts, what a transaction has come to by them, and what
-//! it counts for. The tables are in [`super`].
+//! Facts, summaries and contributions of transactions as bytes and back. The tables are in [`super`].
 //!
-//! A number that stands for a fact has one shape for ever, as a tag has. Numbers 1, 3, 5, 7 and 8 are of the first
+//! The number of a fact has one shape, as a tag has. Numbers 1, 3, 5, 7 and 8 are of the first
 //! version of the format: they are read and no longer written.
 
 use super::{
@@ -206,7 +205,7 @@ fn refuse_if(is: bool, what: &'static str, number: u8, at: usize) -> Result<(), 
     if is { Err(DecodeError::Word { what, number: number.into(), at }) } else { Ok(()) }
 }
 
-/// What a repetition must say the same; a bit elsewhere says whether there is a method.
+/// The content of a transaction; a bit elsewhere says whether there is a method.
 pub(super) fn put_content(content: &Content, out: &mut Vec<u8>) {
     out.put_word(content.direction);
     out.put_currency(content.currency);

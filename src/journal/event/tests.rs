@@ -232,7 +232,7 @@ fn attributes_whose_key_is_erased_are_none_and_what_may_not_be_kept_is_not_writt
     assert_eq!(decode(&out, &mut |_| Err("nothing to open".to_owned())).unwrap()[0], emptied);
 }
 
-/// Whether the first version may have written an event in a shape of its own.
+/// Whether the first version may have written an event in another shape.
 fn may_be_of_the_first_version(event: &Recorded) -> bool {
     let is_first = |upshot: &Upshot| {
         let Upshot { status, counts, hold_until, flags, .. } = *upshot;
@@ -266,7 +266,7 @@ fn cut_and_flipped(body: &[u8]) {
     for bit in 0..body.len() * 8 {
         body[bit / 8] ^= 1 << (bit % 8);
         if let Ok(events) = decode(&body, &mut turn_back) {
-            // What can be read has one way to be written, and facts of the first version another one today.
+            // Readable bytes have one way to be written. Shapes of the first version are written otherwise today.
             let mut again = Vec::new();
             for event in &events {
                 again.extend(bytes_of(event));

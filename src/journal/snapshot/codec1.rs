@@ -4,7 +4,8 @@
 
 use super::{
     Piece,
-    shapes::{BookDto, BriefDto, CountedDto, HeadDto, IdentifierDto, LateDto, LevelDto, RenameDto, WorldDto},
+    shapes::{BookDto, BriefDto, HeadDto, IdentifierDto},
+    world::{CountedDto, LateDto, LevelDto, RenameDto, WorldDto},
 };
 use crate::{
     domain::{brief::Upshot, time::Millis, transaction::Status},

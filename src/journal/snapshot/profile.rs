@@ -28,7 +28,7 @@ pub(super) fn resume_profile(
     Ok(())
 }
 
-/// What a head says of the standing. Fraud is the customer's, unless the profile says that it is of instruments alone.
+/// The standing of a head. Fraud is the customer's, unless the profile says that it is of instruments alone.
 pub(super) fn standing(consent: u8, suspicion: Option<u8>) -> Result<Standing, SnapshotError> {
     let (consent, status) = (word::<CustomerStatus>(consent)?, suspicion.map(word::<CustomerStatus>).transpose()?);
     let suspicion = status.map(|status| Suspicion::of_status(status).ok_or(status)).transpose();

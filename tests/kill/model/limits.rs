@@ -54,7 +54,7 @@ impl Own {
             None => (self.held, self.waits) = (filters, None),
             Some(needs) => {
                 self.held = both;
-                // The same once more waits no longer.
+                // The same request again waits no longer.
                 if self.waits.as_ref().is_none_or(|raise| raise.then != filters) {
                     self.waits = Some(Raise { times: None, needs, then: filters });
                 }

@@ -148,7 +148,7 @@ impl Person {
         }
     }
 
-    /// What a signal makes of it, which may name an instrument.
+    /// The standing after a signal, which may name an instrument.
     pub(crate) fn signalled(&mut self, signal: &str, names_instrument: bool) {
         match signal {
             "consent_given" => self.consent = Some("member"),

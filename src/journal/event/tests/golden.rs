@@ -40,7 +40,7 @@ pub(super) fn opened(change: impl FnOnce(&mut Opening)) -> Recorded {
     Recorded::Customer(Event::Opened { slot: 300, opening })
 }
 
-/// What a transaction has come to: everything that is a number differs.
+/// A summary in which all numbers differ.
 fn upshot() -> Upshot {
     let counts = Contribution { gross: 5, net: 300, gross_counts: true, net_counts: false };
     let (status, flags) = (Status::Approved, Flags::default());
@@ -515,7 +515,7 @@ fn left_of_nobody() -> Option<Left> {
     Some(Left { key: 300, book: None, at: None, was: Contribution::NONE })
 }
 
-/// What the first version of the format wrote and this one only reads, with what is read.
+/// Bytes of the first version of the format, which are only read, with their events.
 pub(super) fn first_version() -> Vec<(&'static str, Recorded)> {
     let upshot = |status, hold_until| Upshot::of_version_1(status, (5, 300), hold_until, Flags::NONE);
     let happened = |fact, upshot, left| {

@@ -1,13 +1,14 @@
-//! What a transaction has come to, kept in a few words, is what its facts say at every instant.
+//! The state of a transaction in memory agrees with its facts at every instant.
 
 use super::*;
 use crate::domain::{
+    brief::Brief,
     identity::AttributeSet,
     money::Currency,
     name::Name,
     payment::SentLevel,
     rules::Direction,
-    transaction::{CancelOf, Content, Fact, LevelSource, NamedPlaces, Noted, Opened, Opening, Resolution},
+    transaction::{CancelOf, Content, Fact, LevelSource, NamedPlaces, Noted, Opened, Opening, Place, Resolution},
     transition::{Approval, CaptureAmount, Circumstances, Effect, Operation, TakeBack, judge},
 };
 use proptest::prelude::*;

@@ -1,0 +1,132 @@
+//! A reserve or payment whose id is known: what it is compared with, and what it adds.
+
+use super::{Answer, Ledger, answer::customer_of, ask::instruments, circumstances, headroom_of, recall::Recalled};
+use crate::domain::{
+    decide::content,
+    payment::{Payment, SentIdentity, SentLevel},
+    refusal::Refusal,
+    rules::Rules,
+    time::Millis,
+    transaction::{Content, Fact, LateContent, Noted, Status, Transaction},
+    transition::{Approval, CaptureAmount, Effect, Operation, Outcome, asks_late, judge},
+};
+use smallvec::SmallVec;
+
+impl Ledger {
+    /// Answers a reserve or payment whose id is known; the caller holds the stripe of the id.
+    pub(super) fn repeat<'a>(
+        &self,
+        rules: &Rules,
+        payment: &'a Payment<'_>,
+        outcome: Option<Outcome>,
+        known: &mut Recalled,
+        now: Millis,
+    ) -> Result<Answer<'a>, Refusal> {
+        let late = asks_late(&known.transaction);
+        let mut differences = self.differences(payment, &known.transaction, late);
+        for field in differences.iter_mut().filter(|field| **field == "customer") {
+            *field = match &payment.identity {
+                SentIdentity::Identifier(_) => "merchant_customer_identifier",
+                SentIdentity::CustomerId(_) => "customer_id",
+                SentIdentity::Attributes(_) => "customer",
+            };
+        }
+        if !differences.is_empty() {
+            return Err(Refusal::Conflict(differences));
+        }
+        let mut locked = self.lock_household(known.seat.customer);
+        let unknown = || Refusal::UnknownTransaction(payment.transaction_id.to_string());
+        let mut household = locked.household().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut household, now);
+        let mut facts: SmallVec<[Noted; 2]> = SmallVec::new();
+        let mut besides = Vec::new();
+        if late {
+            let named = instruments(payment).filter(|_| known.transaction.opening.counts());
+            besides = self.newly_held(household.head, named, now);
+            facts.push(Noted { at: now, fact: self.asked(payment, &known.transaction, now) });
+        }
+        // The outcome is a fact: it counts also after the hold has ended or the reservation was cancelled.
+        let is_awaited =
+            matches!(known.transaction.status(now), Status::Reserved | Status::Expired | Status::Cancelled)
+                && !known.transaction.is_approved();
+        if let Some(outcome) = outcome.filter(|_| is_awaited) {
+            let circumstances = circumstances(rules, &known.transaction, now);
+            if let Effect::New(noted) = judge(&known.transaction, &whole(outcome), circumstances)? {
+                if outcome == Outcome::Approved {
+                    let instrument = payment.instrument.as_deref();
+                    besides.extend(self.paid_with(household.head, &known.transaction, instrument, now));
+                }
+                facts.push(noted);
+            }
+        }
+        let replay = facts.is_empty();
+        let rests_on = match replay {
+            true => self.journal.last(),
+            false => self.note(&mut household, known, facts, besides).ok_or_else(unknown)?,
+        };
+        let headroom = headroom_of(rules, &household, &known.transaction, now);
+        let (opening, upshot) = (&known.transaction.opening, known.upshot);
+        let customer = customer_of(&known.transaction, household.head);
+        Ok(Answer { replay, ..Answer::recorded(payment, opening, &upshot, customer, headroom, now, rests_on) })
+    }
+
+    /// The fields in which a repeated reserve differs from what is recorded. One that comes after the approval which
+    /// opened the transaction is compared only by what that approval carried, but for amount and instrument; the next
+    /// one by all that the first said.
+    fn differences(&self, payment: &Payment<'_>, known: &Transaction, late: bool) -> Vec<&'static str> {
+        let opening = &known.opening;
+        let asked = known.facts.iter().find_map(|noted| match &noted.fact {
+            Fact::Asked { amount, content, .. } => Some((*amount, content.as_deref())),
+            _ => None,
+        });
+        let mut recorded = match asked {
+            Some((_, Some(asked))) => asked.content,
+            Some((amount, None)) => Content { amount, ..opening.content },
+            None => opening.content,
+        };
+        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        if late {
+            recorded.amount = said.amount;
+            recorded.method = recorded.method.or(said.method);
+            if recorded.level == SentLevel::Absent {
+                recorded.level = said.level;
+            }
+            if !opening.names.project {
+                recorded.project = said.project;
+            }
+            if !opening.names.endpoint {
+                recorded.endpoint = said.endpoint;
+            }
+        }
+        let instrument = match asked {
+            Some((_, Some(asked))) => Some(asked.instrument.as_deref()),
+            // Nothing is known of what a late reserve of an older version said.
+            Some((_, None)) => None,
+            None => (!late).then_some(opening.instrument.as_deref()),
+        };
+        let mut differences = recorded.differences(&said);
+        if instrument.is_some_and(|instrument| instrument != payment.instrument.as_deref()) {
+            differences.push("payment_instrument");
+        }
+        differences
+    }
+
+    /// The fact of a reserve that comes after its approval: its hold begins now.
+    fn asked(&self, payment: &Payment<'_>, known: &Transaction, now: Millis) -> Fact {
+        let said = content(payment, self.identities.sent(payment, known.opening.content.defined_by));
+        let instrument = payment.instrument.as_deref().map(Box::from);
+        Fact::Asked {
+            amount: said.amount,
+            hold_until: payment.merchant.hold_ms(payment.direction).map(|hold_ms| now.plus(hold_ms)),
+            content: Some(Box::new(LateContent { content: said, instrument })),
+        }
+    }
+}
+
+/// The operation of a payment's outcome.
+pub(super) fn whole(outcome: Outcome) -> Operation {
+    match outcome {
+        Outcome::Approved => Operation::Approve(Approval::of(CaptureAmount::Whole)),
+        Outcome::Declined => Operation::Decline,
+    }
+}
