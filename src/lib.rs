@@ -58,7 +58,7 @@
 //! seldom meet, and a table that grows moves one shard's share at a time. It is in no file and can be changed.
 //!
 //! **What lives in memory and what on disk.** In memory: customers, the usage of each, and of each transaction a
-//! [`domain::brief::Brief`] of 56 bytes with the place of its last record. On disk: everything that was said, in the
+//! [`domain::brief::Brief`] of 64 bytes with the place of its last record. On disk: everything that was said, in the
 //! journal. A brief leaves memory by the retention rule once the [`archive`] knows its segment; what it counted for stays
 //! in its book. Segments leave the disk, the oldest first: what must outlive them is written once more, whole, before.
 //! With `kind = "memory"` the journal is in memory too, and nothing ever leaves.

@@ -20,6 +20,10 @@ mod answers;
 mod archive;
 #[path = "http/batch.rs"]
 mod batch;
+#[path = "http/blocks.rs"]
+mod blocks;
+#[path = "http/cards.rs"]
+mod cards;
 #[path = "http/clock.rs"]
 mod clock;
 #[path = "http/concurrency.rs"]
@@ -50,6 +54,8 @@ mod operation;
 mod own;
 #[path = "http/quantities.rs"]
 mod quantities;
+#[path = "http/raises.rs"]
+mod raises;
 #[path = "http/ranges.rs"]
 mod ranges;
 #[path = "http/refusals.rs"]
@@ -76,5 +82,7 @@ mod standing;
 mod tables;
 #[path = "http/transactions.rs"]
 mod transactions;
+#[path = "http/upgrade.rs"]
+mod upgrade;
 #[path = "http/wire.rs"]
 mod wire;

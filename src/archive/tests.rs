@@ -9,7 +9,7 @@ use crate::{
         payment::SentLevel,
         rules::Direction,
         time::Millis,
-        transaction::{Content, LevelSource, Opened, Opening, Resolution},
+        transaction::{Content, LevelSource, NamedPlaces, Opened, Opening, Resolution},
     },
     journal::Lsn,
 };
@@ -49,6 +49,7 @@ fn opening(id: &str) -> Opening {
         level: None,
         level_source: LevelSource::Default,
         resolution: Resolution::Found,
+        names: NamedPlaces::BOTH,
         stranger: None,
         violations: SmallVec::new(),
         gates: SmallVec::new(),

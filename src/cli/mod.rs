@@ -5,6 +5,7 @@ mod check;
 pub mod folder;
 mod inspect;
 mod keeper;
+mod log;
 mod reload;
 mod remote;
 mod replay;

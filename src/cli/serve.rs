@@ -3,6 +3,7 @@
 use super::{
     folder::Opened,
     keeper::{Keeper, Pace},
+    log::Covering,
     reload::Reloader,
 };
 use crate::{
@@ -47,7 +48,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LEVELGATE_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Covering(std::io::stderr()))
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();

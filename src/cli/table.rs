@@ -10,6 +10,7 @@ use crate::{
     config,
     csv::{Expected, Mock, Writer},
     domain::{
+        card::no_card_id,
         rules::{Merchant, Rules},
         time::Millis,
     },
@@ -106,6 +107,7 @@ pub(super) fn import(options: &Import) -> anyhow::Result<ExitCode> {
     let bytes = file()?.metadata().with_context(|| cannot_read(&options.file))?.len();
     let sent = Sent { bytes, done: Arc::default() };
     let id = options.job.clone().map_or_else(new_id, Ok)?;
+    no_card_id("--job", &id)?;
     let Some(url) = &options.place.url else {
         return offline(&options.place, |into, jobs| {
             let (merchant, now) = (into.merchant.id, into.now);

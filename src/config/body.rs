@@ -13,7 +13,6 @@ use super::{
     version,
 };
 use crate::domain::{
-    card::no_card_id,
     convert::Rates,
     money::{Currencies, Currency},
     name::Name,
@@ -47,6 +46,8 @@ const DEPTH_MAX: usize = 8;
 pub struct LimitsBody {
     /// In the order in which they were sent.
     pub filters: Vec<Filter>,
+    /// What each of them is said to be, if anything: `deposit_limit`, ...
+    pub kinds: Vec<Option<String>>,
     /// Until when; with it they are an operator's.
     pub until: Option<Millis>,
 }
@@ -71,11 +72,11 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
     read(body, "the limits", |s| {
         let sections = s.tables("filters", "a filter");
         let of = |section: &Section<'_, '_>| {
-            let raw = raw::filter(section);
+            let (raw, kind) = (raw::filter(section), section.text("kind"));
             section.close();
-            raw
+            (raw, kind.map(|at| at.value))
         };
-        let raw: Vec<_> = sections.iter().map(of).collect();
+        let (raw, kinds): (Vec<_>, Vec<_>) = sections.iter().map(of).unzip();
         if !s.has("filters") {
             s.report.error(&s.span, "`filters` is missing", "write the filters, or delete the limits");
         }
@@ -87,7 +88,6 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
             }
             time
         });
-        raw.iter().filter_map(|filter| filter.name.as_ref()).for_each(|name| no_card(s, "name", name));
         let mut filters = filter::filters(&raw, Some(currency), currencies, s.report);
         for raw in raw.iter().filter(|raw| raw.amount_limit.is_none() && raw.quantity_limit.is_none()) {
             s.report.error(&raw.span, "a filter limits nothing", "write `amount_limit` or `quantity_limit`");
@@ -98,7 +98,7 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
                 filter.scope = Scope::Customer;
             }
         }
-        LimitsBody { filters, until }
+        LimitsBody { filters, kinds, until }
     })
 }
 
@@ -127,13 +127,11 @@ pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Res
         let mut methods: Vec<OwnMethod> = Vec::with_capacity(raw.len());
         for method in &raw {
             let Some(name) = &method.method else { continue };
-            no_card(s, "method", name);
             let (min_amount, max_amount) = (amount(&method.min_amount), amount(&method.max_amount));
             in_order(min_amount, max_amount, &method.min_amount);
             if methods.iter().any(|known| known.method == name.value) {
                 s.report.error(&name.span, format!("`method` {} comes twice", name.value), "keep one of the two");
             }
-            method.gates.iter().flat_map(|list| &list.value).for_each(|gate| no_card(s, "gates", gate));
             let gates = method.gates.as_ref().map(|list| list.value.iter().map(|gate| gate.value).collect::<Vec<_>>());
             if let Some(list) = method.gates.as_ref().filter(|list| list.value.is_empty()) {
                 s.report.error(&list.span, "`gates` is empty", "name a gate or a route, or leave the key out");
@@ -197,13 +195,6 @@ pub fn rates(body: &[u8], currencies: &Currencies) -> Result<Rates, Refused> {
 
 fn short(body: &[u8]) -> Result<(), Refused> {
     if body.len() <= BODY_BYTES_MAX { Ok(()) } else { Err(refuse(format!("it is longer than {BODY_BYTES_MAX} bytes"))) }
-}
-
-/// What a request brings is never a card's number, and never said again.
-fn no_card(s: &Section<'_, '_>, key: &'static str, name: &At<Name>) {
-    if no_card_id(key, name.value.as_str()).is_err() {
-        s.report.error(&name.span, format!("`{key}` holds a full card number"), "write a name");
-    }
 }
 
 /// Reads a body as the table of a file.

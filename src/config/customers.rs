@@ -12,6 +12,7 @@ use crate::domain::{
     calendar::Calendar,
     external_id::{Checksum, Contradiction, ExternalIds, Shape},
     labels::{Label, LabelKind, Restriction},
+    raise_policy::RaisePolicy,
     registration::{Identifier, IdentifierRule, Registration},
     rules::Word,
     suggest::nearest,
@@ -21,6 +22,10 @@ use crate::domain::{
 
 /// The most labels of one customer where the file says nothing.
 pub(super) const LABELS_MAX: u64 = 10;
+/// How long a raise can be confirmed where the file says nothing.
+const CONFIRM_WITHIN_MS: i64 = 7 * DAY_MS;
+/// The shortest wait of a raise that Sweden's rule of the period's end allows.
+const PERIOD_END_DELAY_MS: i64 = 3 * DAY_MS;
 
 /// Compiles the labels; what is wrong is reported.
 pub(super) fn labels(raw: &[RawLabel], report: &Report) -> Vec<Label> {
@@ -40,7 +45,7 @@ fn label(raw: &RawLabel, report: &Report) -> Option<Label> {
 
 /// How long changes wait, in milliseconds.
 pub(super) struct Delays {
-    pub(super) raise_ms: i64,
+    pub(super) raises: RaisePolicy,
     pub(super) deletion_grace_ms: i64,
 }
 
@@ -51,7 +56,13 @@ pub(super) fn delays(raw: &RawMerchant, report: &Report) -> Delays {
         false => span_ms(report, "raise_delay", at, "\"0s\", or "),
     });
     let grace = raw.deletion_grace.as_ref().map(|at| span_ms(report, "deletion_grace", at, ""));
-    Delays { raise_ms: raise.flatten().unwrap_or(DAY_MS), deletion_grace_ms: grace.flatten().unwrap_or(30 * DAY_MS) }
+    let within = raw.confirm_within.as_ref().map(|at| span_ms(report, "confirm_within", at, ""));
+    let raises = RaisePolicy {
+        delay_ms: raise.flatten().unwrap_or(DAY_MS),
+        confirm_within_ms: or(&raw.raise_confirm, false).then(|| within.flatten().unwrap_or(CONFIRM_WITHIN_MS)),
+        waits_for_period_end: raw.raise_not_before.is_some(),
+    };
+    Delays { raises, deletion_grace_ms: grace.flatten().unwrap_or(30 * DAY_MS) }
 }
 
 /// Whether a span is written that is none: zero of some unit.
@@ -241,4 +252,23 @@ pub(super) fn merging_that_never_happens(look: &Look<'_>) {
     };
     let help = "leave `merge_on_duplicate` out, or change the other key";
     look.report.warning(&at.span, format!("`merge_on_duplicate` never merges anybody: {why}"), help);
+}
+
+/// A warning: a raise waits for the end of a period, but not as long as the rule that asks for this demands.
+pub(super) fn a_period_end_with_a_short_delay(look: &Look<'_>) {
+    let Some(at) = &look.raw.raise_not_before else { return };
+    if look.merchant.raises.delay_ms < PERIOD_END_DELAY_MS {
+        let delay = look.raw.raise_delay.as_ref().map_or("24h", |written| written.value.as_str());
+        let message = format!("`raise_not_before` with a `raise_delay` of {delay}: Sweden asks for 72h as well");
+        look.report.warning(&at.span, message, "write raise_delay = \"72h\", or more");
+    }
+}
+
+/// A warning: raises are to be confirmed within a time, and none is to be confirmed.
+pub(super) fn a_time_for_no_confirmation(look: &Look<'_>) {
+    let Some(at) = look.raw.confirm_within.as_ref().filter(|_| look.merchant.raises.confirm_within_ms.is_none()) else {
+        return;
+    };
+    let message = "`confirm_within` has no effect without `raise_confirm`: raises take effect by themselves";
+    look.report.warning(&at.span, message, "write raise_confirm = true, or leave `confirm_within` out");
 }

@@ -1,8 +1,9 @@
 //! What is wrong with a configuration, told so that it can be put right: where, what, and what to write instead.
 
 use super::source::{Line, Source, Span, covered};
+use crate::domain::card::masked;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use std::{fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +67,7 @@ impl Also {
 }
 
 impl Problem {
-    /// A problem at a place in a file.
+    /// A problem at a place in a file. What it repeats of the file holds no full card number.
     pub(super) fn at(severity: Severity, source: &Arc<Source>, span: &Span, message: String, help: String) -> Self {
         let line = source.line_of(span);
         Self {
@@ -75,8 +76,8 @@ impl Problem {
             line: line.number,
             column: line.column,
             span: line.span(),
-            message,
-            help,
+            message: without_card_number(message),
+            help: without_card_number(help),
             also: None,
             source: Some(Arc::clone(source)),
         }
@@ -109,6 +110,13 @@ impl Problem {
         }
         group
     }
+}
+
+fn without_card_number(text: String) -> String {
+    if let Cow::Owned(covered) = masked(&text) {
+        return covered;
+    }
+    text
 }
 
 fn snippet<'s>(

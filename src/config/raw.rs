@@ -42,6 +42,16 @@ impl Word for MonthSpan {
     const WORDS: &'static [(&'static str, Self)] = &[("30d", Self::ThirtyDays), ("same_day", Self::SameDay)];
 }
 
+/// What a raise of a customer's own limit waits for besides its delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RaiseNotBefore {
+    PeriodEnd,
+}
+
+impl Word for RaiseNotBefore {
+    const WORDS: &'static [(&'static str, Self)] = &[("period_end", Self::PeriodEnd)];
+}
+
 /// A list of names, each with its place.
 pub(super) type Names = At<Vec<At<Name>>>;
 
@@ -56,10 +66,15 @@ pub(super) struct RawMerchant {
     pub(super) hold: [Option<At<String>>; 2],
     pub(super) refunds: Option<At<Refunds>>,
     pub(super) hidden_methods: Option<At<HiddenMethods>>,
+    pub(super) trust_blocks: Option<At<bool>>,
+    pub(super) numeric_ids: Option<At<bool>>,
     pub(super) registration: RawRegistration,
     pub(super) labels: Vec<RawLabel>,
     pub(super) labels_max: Option<At<u64>>,
     pub(super) raise_delay: Option<At<String>>,
+    pub(super) raise_confirm: Option<At<bool>>,
+    pub(super) confirm_within: Option<At<String>>,
+    pub(super) raise_not_before: Option<At<RaiseNotBefore>>,
     pub(super) deletion_grace: Option<At<String>>,
     pub(super) terminal_url: Option<At<String>>,
     pub(super) gates: Vec<RawGate>,
@@ -211,10 +226,15 @@ pub(super) fn merchant(s: Of<'_, '_, '_>) -> RawMerchant {
         hold: s.table("hold", "hold").map_or([None, None], |hold| spans(&hold)),
         refunds: s.word("refunds"),
         hidden_methods: s.word("hidden_methods"),
+        trust_blocks: s.flag("trust_blocks"),
+        numeric_ids: s.flag("numeric_ids"),
         registration: s.table("registration", "[registration]").map(|table| registration(&table)).unwrap_or_default(),
         labels: each(s, "labels", "a label", label),
         labels_max: s.whole("labels_max", 1..=LABELS_MAX),
         raise_delay: s.text("raise_delay"),
+        raise_confirm: s.flag("raise_confirm"),
+        confirm_within: s.text("confirm_within"),
+        raise_not_before: s.word("raise_not_before"),
         deletion_grace: s.text("deletion_grace"),
         terminal_url: s.nonempty("terminal_url"),
         gates: each(s, "gates", "a gate", gate),

@@ -4,6 +4,7 @@
 
 use super::{entry, report::Report, source::Span};
 use crate::domain::{
+    card::no_card_id,
     money::Currency,
     name::Name,
     rules::Word,
@@ -61,6 +62,14 @@ impl<'d, 'i> Section<'d, 'i> {
 
     fn text_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<String>> {
         match value.get_ref() {
+            DeValue::String(text) if no_card_id(key, text).is_err() => {
+                self.report.error(
+                    &value.span(),
+                    format!("`{key}` holds a full card number"),
+                    "write a token or another id",
+                );
+                None
+            }
             DeValue::String(text) => Some(At { value: text.clone().into_owned(), span: value.span() }),
             _ => {
                 let written = self.report.source.slice(&value.span());

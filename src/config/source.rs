@@ -1,5 +1,6 @@
 //! One file as it was read: its text, and where in it an offset lies.
 
+use crate::domain::card::masked;
 use std::ops::Range;
 
 /// A range of bytes of a file's text.
@@ -66,7 +67,8 @@ impl Line<'_> {
     }
 }
 
-/// The text with the user and password of every URL covered by asterisks, byte for byte, so that spans stay true.
+/// The text with the user and password of every URL, and the middle of every card number, covered by asterisks, byte for
+/// byte, so that spans stay true.
 ///
 /// Problems are logged and pasted into tickets; a password of the `[redis]` section must not travel with them.
 pub(super) fn covered(text: &str) -> String {
@@ -81,7 +83,7 @@ pub(super) fn covered(text: &str) -> String {
         rest = &after[secret..];
     }
     shown.push_str(rest);
-    shown
+    masked(&shown).into_owned()
 }
 
 #[cfg(test)]
@@ -107,6 +109,7 @@ mod tests {
             ("url = \"redis://host:1\"", "url = \"redis://host:1\""),
             ("a = \"b@c\"", "a = \"b@c\""),
             ("redis://:p@ss@h", "redis://*****@h"),
+            ("id = \"4111111111111111\" # x", "id = \"411111******1111\" # x"),
         ] {
             assert_eq!(covered(text), want);
         }

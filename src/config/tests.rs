@@ -8,6 +8,7 @@ use crate::domain::{
     labels::{LabelKind, Restriction},
     money::{Currencies, Currency, Decimal},
     name::Name,
+    raise_policy::RaisePolicy,
     registration::{Registration, Source},
     rules::{
         Attribute, DefaultBehaviour, Direction, Filter, GateItem, HiddenMethods, Merchant, Mode, OperationMode,
@@ -124,7 +125,7 @@ fn absent_keys_have_the_documented_defaults() {
     assert_eq!((m.name.as_str(), m.mode, m.calendar.name()), ("m", OperationMode::Crm, "UTC"));
     assert_eq!((m.default_behaviour, m.refunds), (DefaultBehaviour::UnknownLevel, Refunds::None));
     assert_eq!((m.hidden_methods, m.hold_ms), (HiddenMethods::Deny, [Some(3_600_000), Some(7 * DAY_MS)]));
-    assert!(!m.reset_settings_on_level_change && !m.all_projects_to_unknown);
+    assert!(!m.reset_settings_on_level_change && !m.all_projects_to_unknown && !m.trust_blocks);
     let gate = &m.gates[0];
     assert!(gate.enabled && gate.directions.is_none() && gate.currencies.is_none() && gate.methods.is_none());
     assert_eq!((gate.weight, gate.min_amount, gate.max_amount), (1, None, None));
@@ -132,7 +133,8 @@ fn absent_keys_have_the_documented_defaults() {
     assert!(level.active && level.gates.is_none() && level.routing.is_none() && level.filters.is_empty());
     assert!(m.projects[0].endpoints[0].client_definition.is_empty());
     assert_eq!((m.labels.as_slice(), m.labels_max, m.terminal_url.as_deref()), ([].as_slice(), 10, None));
-    assert_eq!((m.raise_delay_ms, m.deletion_grace_ms), (DAY_MS, 30 * DAY_MS));
+    let raises = RaisePolicy { delay_ms: DAY_MS, confirm_within_ms: None, waits_for_period_end: false };
+    assert_eq!((m.raises, m.deletion_grace_ms), (raises, 30 * DAY_MS));
     assert_eq!(m.registration, Registration::default());
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Look<'a> {
 /// One kind of warning.
 type Warning = fn(&Look<'_>);
 
-const ALL: [Warning; 14] = [
+const ALL: [Warning; 17] = [
     levels_that_no_payment_reaches,
     levels_without_an_eligible_gate,
     minimum_above_maximum_after_layering,
@@ -50,9 +50,12 @@ const ALL: [Warning; 14] = [
     gates_that_serve_nothing,
     weighted_lists_without_weight,
     names_listed_twice,
+    transaction_ids_that_are_not_judged,
     customers::a_first_label_that_blocks,
     customers::restrictions_that_nearly_are_enforced,
     customers::merging_that_never_happens,
+    customers::a_period_end_with_a_short_delay,
+    customers::a_time_for_no_confirmation,
 ];
 
 /// Says everything that can be said of one merchant.
@@ -144,10 +147,9 @@ fn some_gate_takes(look: &Look<'_>, level: &Level, endpoint: &Endpoint) -> bool 
     let layers = Layers { individual: None, level: Some(level), endpoint };
     let takes = |method: Option<Name>| {
         let effective = method.and_then(|method| layers.method(method));
-        let bound = |side: fn(&Effective<'_>) -> Option<(u64, Layer)>| Some(side(effective.as_ref()?)?.0);
+        let bound = |side: fn(&Effective) -> Option<(u64, Layer)>| Some(side(effective.as_ref()?)?.0);
         let range = (bound(|e| e.min), bound(|e| e.max));
-        look.gates(&layers.gates(effective.as_ref()).0.of(look.merchant))
-            .any(|gate| eligible(look, gate, level, method, range))
+        look.gates(&layers.gates(method).0.of(look.merchant)).any(|gate| eligible(look, gate, level, method, range))
     };
     // Where methods are offered, a payment without one is an exception that saves no level.
     let methods = &endpoint.methods;
@@ -379,4 +381,10 @@ fn twice_in(list: &Names, report: &Report) {
             report.warning_with(&name.span, message, "keep one of the two", first, "first listed here");
         }
     }
+}
+
+fn transaction_ids_that_are_not_judged(look: &Look<'_>) {
+    let Some(at) = look.raw.numeric_ids.as_ref().filter(|at| at.value) else { return };
+    let message = "transaction ids are not checked for card numbers: one that is sent as an id is stored and shown";
+    look.report.warning(&at.span, message, "leave `numeric_ids` out unless transaction ids are long numbers");
 }

@@ -1,12 +1,7 @@
 //! One cell: what a spreadsheet would run or has spoilt, and how a cell is marked as meant.
 
 use super::{Column, read::Reason};
-use crate::domain::{
-    card::{no_card_attribute, no_card_id},
-    phone,
-    registration::Registration,
-    rules::{Attribute, Word},
-};
+use crate::domain::{card::no_card, phone, registration::Registration};
 use std::borrow::Cow;
 
 /// What is known of the cells of a merchant's table, so that more of what is spoilt is seen.
@@ -45,19 +40,15 @@ pub(super) fn escaped<'t>(column: Column, text: &'t str, expected: &Expected) ->
 
 /// The text that is meant by a cell.
 pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected) -> Result<&'t str, Reason> {
-    let text = match cell.strip_prefix('\'').filter(|_| is_marked(cell)) {
-        Some(meant) => meant,
-        None => match spoilt(column, cell, expected) {
-            Some(reason) => return Err(reason),
-            None => cell,
-        },
-    };
-    let card = match Attribute::parse(column.word()) {
-        Some(attribute) => no_card_attribute(attribute, text),
-        None => no_card_id(column.word(), text),
-    };
-    card.map_err(|_| Reason::CardNumber)?;
-    Ok(text)
+    let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell));
+    let text = marked.unwrap_or(cell);
+    // Before anything else, because other refusals repeat the cell.
+    let is_phone = |text: &str| phone::valid(expected.default_country, text).is_some();
+    no_card(column.word(), text, is_phone).map_err(|_| Reason::CardNumber)?;
+    match marked {
+        Some(meant) => Ok(meant),
+        None => spoilt(column, text, expected).map_or(Ok(text), Err),
+    }
 }
 
 /// Whether the apostrophe before a text says that it is meant as it stands. This must hold for whatever [`spoilt`]

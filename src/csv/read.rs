@@ -5,7 +5,7 @@ use super::{
     cell::{Expected, understood},
     guard::{BUFFER_BYTES, Guard},
 };
-use crate::domain::{rules::Word, suggest::nearest};
+use crate::domain::{card::no_card_id, rules::Word, suggest::nearest};
 use ::csv::ByteRecord;
 use std::{
     fmt,
@@ -273,6 +273,7 @@ fn header(record: &ByteRecord, line: u64) -> Result<Vec<Column>, Vec<RowError>> 
         let written: String = String::from_utf8_lossy(cell).trim().chars().take(80).collect();
         let mut refuse = |reason| wrong.push(RowError { line, column: Some(written.as_str().into()), reason });
         match Column::parse(&written) {
+            None if no_card_id("column", &written).is_err() => refuse(Reason::CardNumber),
             Some(column) if columns.contains(&column) => refuse(Reason::DuplicateColumn),
             Some(column) => columns.push(column),
             None => {

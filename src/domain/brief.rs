@@ -500,3 +500,6 @@ pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
     }
     Flag::WORDS.iter().map(|(_, flag)| *flag).filter(|flag| flags.contains(*flag)).collect()
 }
+
+#[cfg(test)]
+mod tests;

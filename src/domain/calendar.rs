@@ -3,11 +3,13 @@
 //! Every window is given as a half-open range of milliseconds, `from <= at < to`, so that whoever sums needs to know
 //! nothing of calendars. Time zones come from the database that is compiled in, never from the machine.
 
-use super::time::{DAY_MS, Millis};
+use super::{
+    time::{DAY_MS, Millis},
+    zone::Zone,
+};
 use jiff::{
-    Timestamp, ToSpan,
+    ToSpan,
     civil::{Date, Weekday},
-    tz::{AmbiguousOffset, TimeZone},
 };
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -86,7 +88,7 @@ impl Range {
 /// The memory of the last windows is invisible: it holds what would be computed again.
 #[derive(Debug)]
 pub struct Calendar {
-    zone: TimeZone,
+    zone: Zone,
     name: String,
     memory: [Memory; 5],
 }
@@ -103,8 +105,7 @@ impl Calendar {
     /// The calendar of an IANA time zone; `None` where the database knows none of that name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        let zone = jiff::tz::TimeZoneDatabase::bundled().get(name).ok()?;
-        let name = zone.iana_name().unwrap_or(name).to_owned();
+        let (zone, name) = Zone::of(name)?;
         Some(Self { zone, name, memory: Default::default() })
     }
 
@@ -143,7 +144,7 @@ impl Calendar {
     /// The starts of neighbouring dates are compared as instants, because around a fold or a lost day the local date
     /// of `t` need not be the date whose period holds it.
     fn period(&self, t: i64, first: impl Fn(Date) -> Date, step: impl Fn(Date, i64) -> Date) -> Range {
-        let mut date = first(self.local_date(t));
+        let mut date = first(self.zone.local_date(t));
         while self.start_of(date) > t {
             date = step(date, -1);
         }
@@ -167,37 +168,9 @@ impl Calendar {
         range
     }
 
-    fn local_date(&self, t: i64) -> Date {
-        self.zone.to_datetime(timestamp(t)).date()
-    }
-
-    /// The first instant of a local date: behind the gap where midnight does not exist, the earlier where it comes twice.
+    /// The first instant of a local date: after the gap where midnight does not exist, the earlier where it comes twice.
     fn start_of(&self, date: Date) -> i64 {
-        self.instant_of(date.at(0, 0, 0, 0))
-    }
-
-    /// The instant of a local time: the first one behind a gap, the earlier one of a fold.
-    fn instant_of(&self, local: jiff::civil::DateTime) -> i64 {
-        let with = |offset: jiff::tz::Offset| offset.to_timestamp(local).map_or(i64::MAX, |t| t.as_millisecond());
-        match self.zone.to_ambiguous_timestamp(local).offset() {
-            AmbiguousOffset::Unambiguous { offset } => with(offset),
-            AmbiguousOffset::Fold { before, .. } => with(before),
-            AmbiguousOffset::Gap { before, .. } => {
-                let behind = with(before);
-                self.last_change_until(behind).map_or(behind, |change| change.at)
-            }
-        }
-    }
-
-    /// The latest change of the offset at or before `t`.
-    fn last_change_until(&self, t: i64) -> Option<Change> {
-        let end = timestamp(t.saturating_add(1));
-        self.zone.preceding(end).find_map(|transition| {
-            let at = transition.timestamp().as_millisecond();
-            let before_s = self.zone.to_offset(timestamp(at - 1)).seconds();
-            let shift_s = transition.offset().seconds() - before_s;
-            (shift_s != 0).then_some(Change { at, shift_s })
-        })
+        self.zone.instant_of(date.at(0, 0, 0, 0))
     }
 
     /// The start of the rolling month that ends at `t`: the same local date and time one month earlier; where the
@@ -211,9 +184,9 @@ impl Calendar {
             return t - delta;
         }
         let start = self.month_back_at(t);
-        let date = self.local_date(t);
+        let date = self.zone.local_date(t);
         let day = Range { from: self.start_of(date), to: self.start_of(date.saturating_add(1.day())) };
-        let quiet = |from: i64, to: i64| self.last_change_until(to).is_none_or(|change| change.at <= from);
+        let quiet = |from: i64, to: i64| self.zone.changes(from, to).next().is_none();
         if day.holds(Millis(t))
             && quiet(day.from - 3 * DAY_MS, day.to)
             && let Some(back) = same_day_last_month(date)
@@ -227,26 +200,16 @@ impl Calendar {
     }
 
     fn month_back_at(&self, t: i64) -> i64 {
-        let mut start = self.month_back_plain(t);
         // The rule falls back only where local time does, at a change to a smaller offset. What it gave just before
         // such a change stands until it is reached again, which takes at most as long as local time fell back.
-        let mut until = t;
-        while let Some(change) = self.last_change_until(until) {
-            if change.at < t - 3 * DAY_MS {
-                break;
-            }
-            if change.shift_s < 0 {
-                start = start.max(self.month_back_plain(change.at - 1));
-            }
-            until = change.at - 1;
-        }
-        start
+        let changes = self.zone.changes(t - 3 * DAY_MS - 1, t).filter(|change| change.shift_ms < 0);
+        changes.fold(self.month_back_plain(t), |start, change| start.max(self.month_back_plain(change.at - 1)))
     }
 
     fn month_back_plain(&self, t: i64) -> i64 {
-        let local = self.zone.to_datetime(timestamp(t));
+        let local = self.zone.local(t);
         match same_day_last_month(local.date()) {
-            Some(date) => self.instant_of(date.to_datetime(local.time())),
+            Some(date) => self.zone.instant_of(date.to_datetime(local.time())),
             None => self.start_of(local.date().first_of_month()),
         }
     }
@@ -271,21 +234,12 @@ impl Calendar {
     }
 }
 
-struct Change {
-    at: i64,
-    shift_s: i32,
-}
-
 fn same_day_last_month(date: Date) -> Option<Date> {
     let (year, month) = match date.month() {
         1 => (date.year().checked_sub(1)?, 12),
         month => (date.year(), month - 1),
     };
     Date::new(year, month, date.day()).ok()
-}
-
-fn timestamp(t: i64) -> Timestamp {
-    Timestamp::from_millisecond(t).unwrap_or(if t < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 /// Three numbers that are read and written as one without a lock: an even version means that they are whole.
@@ -322,6 +276,8 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod every_zone;
 
     fn at(text: &str) -> Millis {
         Millis::parse(text).unwrap()
@@ -377,6 +333,9 @@ mod tests {
             ("UTC", "2026-03-31T12:00:00Z", "2026-03-01T00:00:00Z"),
             ("UTC", "2024-03-29T12:00:00Z", "2024-02-29T12:00:00Z"),
             ("UTC", "2026-01-15T12:00:00Z", "2025-12-15T12:00:00Z"),
+            // The offset did not change on 29 October 2023, though the rule of the years after has a change there.
+            ("America/Nuuk", "2023-11-29T01:45:00Z", "2023-10-29T01:45:00Z"),
+            ("America/Nuuk", "2023-11-29T00:15:00Z", "2023-10-29T00:15:00Z"),
             // 02:30 does not exist on 30 March 2025 in Berlin: the first instant behind the gap.
             ("Europe/Berlin", "2025-04-30T00:30:00Z", "2025-03-30T01:00:00Z"),
         ] {

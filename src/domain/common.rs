@@ -1,11 +1,20 @@
 //! What happens and belongs to no single customer.
 
-use super::{money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis};
+use super::{blocks::Blocks, money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis};
 
 /// Something that happened to the merchant, to an instrument or to the daemon. Each sets what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Common {
-    /// Payments with an instrument are blocked from now on, or no longer.
+    /// All blocks of an instrument from now on.
+    InstrumentBlocks {
+        /// The gateway's token.
+        id: Box<str>,
+        /// None: payments with it may pass.
+        blocks: Blocks,
+        /// When.
+        at: Millis,
+    },
+    /// The form of old records: payments with an instrument are blocked everywhere from now on, or no longer.
     InstrumentBlocked {
         /// The gateway's token.
         id: Box<str>,
@@ -106,7 +115,8 @@ impl Common {
     #[must_use]
     pub fn recorded_at(&self) -> Option<Millis> {
         match self {
-            Self::InstrumentBlocked { at, .. }
+            Self::InstrumentBlocks { at, .. }
+            | Self::InstrumentBlocked { at, .. }
             | Self::LevelMade { at, .. }
             | Self::LevelPut { at, .. }
             | Self::LevelDeleted { at, .. }

@@ -187,8 +187,8 @@ impl Customer {
                 }
                 self.modified = *at;
             }
-            Event::Signalled { signal, at } => {
-                self.standing = self.standing.after(*signal);
+            Event::Signalled { signal, names_instrument, at } => {
+                self.standing = self.standing.after(*signal, *names_instrument);
                 self.modified = *at;
             }
             Event::InstrumentHeld { id, at } => {

@@ -121,7 +121,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         Direction::Deposit => Restriction::BlockDeposits,
         Direction::Withdrawal => Restriction::BlockWithdrawals,
     };
-    if customer.is_some_and(|c| c.status() == CustomerStatus::Fraud) && payment.instrument.is_none()
+    if customer.is_some_and(|c| c.standing.blocks(payment.instrument.is_some()))
         || forbids(Restriction::BlockTransactions)
         || forbids(direction_blocked)
         || customer.is_some_and(|c| c.is_switched_off(payment.project.id) || c.is_erased())
@@ -147,7 +147,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
             }
         }
     } else if let Some(amount) = payment.amount {
-        layers.range_of_any(merchant.hidden_methods).refuses(amount).into_iter().for_each(&mut refuse);
+        layers.refusal_without_method(merchant.hidden_methods, amount).into_iter().for_each(&mut refuse);
     }
     let measure = in_force.map(|level| Measure {
         rules,
@@ -169,7 +169,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     }
 
     let effective = method.flatten();
-    let (list, routing) = layers.gates(effective.as_ref());
+    let (list, routing) = layers.gates(payment.method);
     let routed = Routed {
         direction: payment.direction,
         currency: payment.currency,
@@ -189,7 +189,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         Box::new(Explanation {
             limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
             amount_range: match payment.method {
-                None => layers.range_of_any(merchant.hidden_methods).envelope(),
+                None => layers.range_without_method(merchant.hidden_methods),
                 // A method that cannot pay has no range here either.
                 Some(_) => effective
                     .as_ref()

@@ -47,6 +47,8 @@ pub enum Event {
     Signalled {
         /// What.
         signal: Signal,
+        /// Whether the signal names an instrument: fraud is that instrument's then, and not the customer's as a whole.
+        names_instrument: bool,
         /// When.
         at: Millis,
     },

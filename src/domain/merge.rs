@@ -13,7 +13,7 @@ use super::{
     profile::{Change, IDENTIFIERS_MAX, Instrument, MERGED_MAX},
     refusal::Refusal,
     rules::Merchant,
-    standing::{CustomerStatus, Signal},
+    standing::{Signal, Suspicion},
     time::Millis,
 };
 
@@ -42,7 +42,7 @@ pub fn takes_over(
     if attributes != Attributes::default() {
         events.push(Event::AttributesFilled { attributes, at: now });
     }
-    events.extend(suspicion(target, source).map(|signal| Event::Signalled { signal, at: now }));
+    events.extend(suspicion(target, source, now));
     let labels = labels(target, source, merchant);
     if labels != target.labels() {
         events.push(Event::Changed(Change::Labels(labels)));
@@ -110,12 +110,15 @@ pub fn may_be_merged(customer: &Customer, field: &'static str, merchant: &Mercha
 }
 
 /// The suspicion that the source is under, where it is the graver one.
-fn suspicion(target: &Customer, source: &Customer) -> Option<Signal> {
-    let signal = match source.standing.parts().1? {
-        CustomerStatus::Fraud => Signal::FraudConfirmed,
-        _ => Signal::FraudSuspected,
+fn suspicion(target: &Customer, source: &Customer, now: Millis) -> Option<Event> {
+    let suspicion = source.standing.suspicion()?;
+    let signal = match suspicion {
+        Suspicion::Flagged => Signal::FraudSuspected,
+        Suspicion::InstrumentFraud | Suspicion::CustomerFraud => Signal::FraudConfirmed,
     };
-    (target.standing.after(signal) != target.standing).then_some(signal)
+    let names_instrument = suspicion == Suspicion::InstrumentFraud;
+    let is_graver = target.standing.suspicion() < Some(suspicion);
+    is_graver.then_some(Event::Signalled { signal, names_instrument, at: now })
 }
 
 /// The target's labels, and those of the source's that say more than who somebody is.

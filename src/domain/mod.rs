@@ -3,6 +3,7 @@
 //! This room knows no clock, no IO, no task, no log and no randomness. Time is an argument; the same state, rules,
 //! request and time give the same answer. [`decide`] reads, [`customer::Customer::apply`] writes and cannot fail.
 
+pub mod blocks;
 pub mod brief;
 pub mod calendar;
 pub(crate) mod card;
@@ -26,6 +27,7 @@ pub mod own;
 pub mod payment;
 pub mod phone;
 pub mod profile;
+pub mod raise_policy;
 pub mod refusal;
 pub mod registration;
 pub mod routing;
@@ -39,3 +41,4 @@ pub mod time;
 pub mod transaction;
 pub mod transition;
 pub mod usage;
+mod zone;

@@ -159,7 +159,8 @@ impl Overlay {
             Common::RatesPut { body, at, by } => {
                 self.rates = Some(SaidRates { body: body.clone(), at: *at, by: *by });
             }
-            Common::InstrumentBlocked { .. }
+            Common::InstrumentBlocks { .. }
+            | Common::InstrumentBlocked { .. }
             | Common::LevelMade { .. }
             | Common::LevelRenamed { .. }
             | Common::Counted { .. }

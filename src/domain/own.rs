@@ -1,8 +1,10 @@
 //! What a customer has of own limits and own exchange rates.
 
 use super::{
+    calendar::Calendar,
     money::{Currency, Decimal},
-    rules::{Direction, Filter},
+    raise_policy::RaisePolicy,
+    rules::{Direction, Filter, Merchant, Refunds, words},
     time::Millis,
 };
 
@@ -20,34 +22,151 @@ pub struct OwnLimits {
     pub currency: Currency,
     /// The customer's own, in force until something pending is.
     pub own: Vec<Filter>,
-    /// What is in force of the customer's own from an instant on, instead.
-    pub pending: Option<(Millis, Vec<Filter>)>,
+    /// A raise that was requested after them.
+    pub pending: Option<PendingRaise>,
+    /// When the customer confirmed the raise that made them what they are; `None`: no confirmation did.
+    pub confirmed_at: Option<Millis>,
     /// Set by an operator.
     pub operator: Vec<Filter>,
     /// Until when the operator's are in force; `None`: until they are taken away.
     pub until: Option<Millis>,
 }
 
+/// A raise that was requested and waits.
+///
+/// The merchant's policy at the time of the request decides about it: a later policy changes neither time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRaise {
+    /// When it comes into force, or can be confirmed from.
+    pub from: Millis,
+    /// When it lapses. `Some`: it comes into force by a confirmation only. `None`: it comes into force by itself.
+    pub confirm_until: Option<Millis>,
+    /// All of the customer's own limits once it is in force.
+    pub filters: Vec<Filter>,
+}
+
+words! {
+    /// What a pending raise needs to come into force.
+    RaiseState {
+        /// Time.
+        Waiting = "waiting",
+        /// The customer's confirmation.
+        AwaitingConfirmation = "awaiting_confirmation",
+    }
+}
+
+impl PendingRaise {
+    /// Whether it came into force by itself.
+    fn is_in_force(&self, now: Millis) -> bool {
+        self.confirm_until.is_none() && self.from <= now
+    }
+
+    /// Whether the time for its confirmation is over.
+    fn has_lapsed(&self, now: Millis) -> bool {
+        self.confirm_until.is_some_and(|until| until <= now)
+    }
+
+    /// What it needs, for a raise that is pending at `now`.
+    #[must_use]
+    pub fn state(&self, now: Millis) -> RaiseState {
+        if self.from <= now { RaiseState::AwaitingConfirmation } else { RaiseState::Waiting }
+    }
+}
+
+/// Why a raise cannot be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotConfirmed {
+    /// Its wait is not over.
+    #[error("the raise still waits: it can be confirmed from {0} on")]
+    TooEarly(Millis),
+    /// The time for the confirmation is over.
+    #[error("the raise lapsed at {0}, because it was not confirmed before: request it again")]
+    Lapsed(Millis),
+    /// It comes into force by itself.
+    #[error("the raise needs no confirmation: it comes into force at {0}")]
+    NotNeeded(Millis),
+    /// There is no pending raise, and the last change of the limits was no confirmation.
+    #[error("no raise is pending; one that was not confirmed in time has lapsed: request it again")]
+    NothingPending,
+}
+
+impl NotConfirmed {
+    /// The stable name on the wire.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooEarly(_) => "raise_too_early",
+            Self::Lapsed(_) => "raise_lapsed",
+            Self::NotNeeded(_) => "confirmation_not_needed",
+            Self::NothingPending => "nothing_pending",
+        }
+    }
+}
+
+/// By what a raise is given its times: the merchant's policy, and the calendar in which periods end.
+#[derive(Debug, Clone, Copy)]
+pub struct RaiseTerms<'a> {
+    /// How long a raise waits, and whether it needs a confirmation.
+    pub policy: RaisePolicy,
+    /// Of the merchant's time zone.
+    pub calendar: &'a Calendar,
+}
+
+impl<'a> RaiseTerms<'a> {
+    /// A merchant's.
+    #[must_use]
+    pub fn of(merchant: &'a Merchant) -> Self {
+        Self { policy: merchant.raises, calendar: &merchant.calendar }
+    }
+
+    /// The raise from `held` to `asked`, requested at `now`.
+    fn raise(&self, held: &[Filter], asked: &[Filter], now: Millis) -> PendingRaise {
+        let mut from = now.plus(self.policy.delay_ms);
+        if self.policy.waits_for_period_end {
+            // A payment of now leaves a window when the current period ends. A lifetime has no end.
+            let raised = held.iter().filter(|held| is_raised(held, asked));
+            let ends = raised.filter_map(|held| self.calendar.leaves_at(held.window, now.0, now));
+            from = ends.fold(from, Millis::max);
+        }
+        let confirm_until = self.policy.confirm_within_ms.map(|within_ms| from.plus(within_ms));
+        PendingRaise { from, confirm_until, filters: asked.to_vec() }
+    }
+}
+
 impl OwnLimits {
     /// None, of one (direction, currency).
     #[must_use]
     pub fn none(direction: Direction, currency: Currency) -> Self {
-        Self { direction, currency, own: Vec::new(), pending: None, operator: Vec::new(), until: None }
+        Self {
+            direction,
+            currency,
+            own: Vec::new(),
+            pending: None,
+            confirmed_at: None,
+            operator: Vec::new(),
+            until: None,
+        }
     }
 
-    /// Whether nothing limits, nor will.
+    /// Whether nothing limits, nor will, and no confirmation has to be remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.pending.is_none() && self.operator.is_empty()
+        self.own.is_empty() && self.pending.is_none() && self.confirmed_at.is_none() && self.operator.is_empty()
     }
 
     /// The customer's own in force at a time.
     #[must_use]
     pub fn own_at(&self, now: Millis) -> &[Filter] {
         match &self.pending {
-            Some((from, pending)) if *from <= now => pending,
+            Some(raise) if raise.is_in_force(now) => &raise.filters,
             _ => &self.own,
         }
+    }
+
+    /// The raise that is pending at a time: neither in force nor lapsed.
+    #[must_use]
+    pub fn pending_at(&self, now: Millis) -> Option<&PendingRaise> {
+        self.pending.as_ref().filter(|raise| !raise.is_in_force(now) && !raise.has_lapsed(now))
     }
 
     /// The operator's in force at a time.
@@ -62,7 +181,7 @@ impl OwnLimits {
         let operator = self.operator_at(now).to_vec();
         Self {
             own: self.own_at(now).to_vec(),
-            pending: self.pending.clone().filter(|(from, _)| *from > now),
+            pending: self.pending_at(now).cloned(),
             until: self.until.filter(|_| !operator.is_empty()),
             operator,
             ..*self
@@ -75,33 +194,49 @@ impl OwnLimits {
     }
 
     /// The limits once the customer's own are to be these. What is lower, narrower or new is in force at once; what is
-    /// higher, wider or gone waits: until `now + raise_delay_ms` both hold.
+    /// higher, wider or removed is a raise and becomes pending: until it is in force both hold.
     #[must_use]
-    pub fn asked(&self, filters: &[Filter], now: Millis, raise_delay_ms: i64) -> Self {
+    pub fn asked(&self, filters: &[Filter], now: Millis, terms: &RaiseTerms<'_>) -> Self {
         let held = self.own_at(now);
         let strict = stricter_of(held, filters);
-        let pending = match &self.pending {
-            _ if strict == filters || raise_delay_ms == 0 => None,
-            // Asked for a second time, it waits no longer.
-            Some((from, pending)) if *from > now && pending == filters => Some((*from, filters.to_vec())),
-            _ => Some((now.plus(raise_delay_ms), filters.to_vec())),
+        let raise = (strict != filters).then(|| terms.raise(held, filters, now));
+        let (own, pending) = match (raise, self.pending_at(now)) {
+            (None, _) => (strict, None),
+            (Some(raise), _) if raise.is_in_force(now) => (raise.filters, None),
+            // The same request again changes no time, and is no confirmation.
+            (Some(_), Some(known)) if known.filters == filters => (strict, Some(known.clone())),
+            (Some(raise), _) => (strict, Some(raise)),
         };
-        let own = if raise_delay_ms == 0 { filters.to_vec() } else { strict };
-        Self { own, pending, ..self.clone() }
+        let confirmed_at = self.confirmed_at.filter(|_| own == held && pending.is_none());
+        Self { own, pending, confirmed_at, ..self.clone() }
+    }
+
+    /// The limits once the pending raise is confirmed. A confirmation that is repeated changes nothing.
+    ///
+    /// # Errors
+    /// No raise can be confirmed at this time.
+    pub fn confirmed(&self, now: Millis) -> Result<Self, NotConfirmed> {
+        match &self.pending {
+            None if self.confirmed_at.is_some() => Ok(self.clone()),
+            None => Err(NotConfirmed::NothingPending),
+            Some(raise) if raise.is_in_force(now) => Err(NotConfirmed::NothingPending),
+            Some(PendingRaise { from, confirm_until, filters }) => match confirm_until {
+                None => Err(NotConfirmed::NotNeeded(*from)),
+                Some(until) if *until <= now => Err(NotConfirmed::Lapsed(*until)),
+                Some(_) if now < *from => Err(NotConfirmed::TooEarly(*from)),
+                Some(_) => Ok(Self { own: filters.clone(), pending: None, confirmed_at: Some(now), ..self.clone() }),
+            },
+        }
     }
 }
 
 impl OwnLimits {
     /// Limits under which nothing passes that either would refuse, now or later. What waits with one or with both is in
-    /// force when the later of the two is.
+    /// force when the later of the two is, and needs a confirmation where one of the two does.
     #[must_use]
     pub fn narrower(&self, other: &Self, now: Millis) -> Self {
         let own = stricter_of(self.own_at(now), other.own_at(now));
-        let waits = |limits: &Self| limits.pending.as_ref().map(|(from, _)| *from).filter(|from| *from > now);
-        let pending = waits(self).max(waits(other)).and_then(|from| {
-            let then = stricter_of(self.own_at(from), other.own_at(from));
-            (then != own).then_some((from, then))
-        });
+        let pending = self.united_raise(other, now).filter(|raise| raise.filters != own);
         let (one, two) = (self.operator_at(now), other.operator_at(now));
         let until = match (one.is_empty(), two.is_empty()) {
             (false, true) => self.until,
@@ -110,8 +245,33 @@ impl OwnLimits {
             // Those that are not taken away by themselves hold for ever, and the others with them.
             (false, false) => self.until.zip(other.until).map(|(one, two)| one.max(two)),
         };
-        Self { own, pending, operator: stricter_of(one, two), until, ..*self }
+        let confirmed_at = self.confirmed_at.max(other.confirmed_at).filter(|_| pending.is_none());
+        Self { own, pending, confirmed_at, operator: stricter_of(one, two), until, ..*self }
     }
+
+    /// The one raise that takes the place of both. It lapses when the first of them does: a raise that lapsed for one
+    /// customer must not take effect by the confirmation of the other. `None` also where it would lapse before it can
+    /// be confirmed.
+    fn united_raise(&self, other: &Self, now: Millis) -> Option<PendingRaise> {
+        let raises = || [self, other].into_iter().filter_map(|limits| limits.pending_at(now));
+        let from = raises().map(|raise| raise.from).max()?;
+        let confirm_until = raises().filter_map(|raise| raise.confirm_until).min();
+        let raised = |limits: &Self| limits.pending_at(now).map_or(limits.own_at(now), |raise| &raise.filters).to_vec();
+        let filters = stricter_of(&raised(self), &raised(other));
+        let raise = PendingRaise { from, confirm_until, filters };
+        (!raise.has_lapsed(from)).then_some(raise)
+    }
+}
+
+/// Whether a filter that holds lets more through once others are in its place.
+fn is_raised(held: &Filter, asked: &[Filter]) -> bool {
+    let is_within =
+        |held: Option<u64>, asked: Option<u64>| held.is_none_or(|held| asked.is_some_and(|asked| asked <= held));
+    !asked.iter().any(|asked| {
+        same_reach(held, asked)
+            && is_within(held.amount_limit, asked.amount_limit)
+            && is_within(held.quantity_limit, asked.quantity_limit)
+    })
 }
 
 /// What holds while both lists are to hold: the filters of the new one as asked where they are no wider, and of the old
@@ -145,6 +305,40 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
+words! {
+    /// What a limit of a customer's own is called: a regulator reserves the plain names for gross limits.
+    LimitKind {
+        /// Deposits, gross.
+        Deposit = "deposit_limit",
+        /// Deposits less what went back.
+        NetDeposit = "net_deposit_limit",
+        /// Withdrawals, gross.
+        Withdrawal = "withdrawal_limit",
+        /// Withdrawals less what went back.
+        NetWithdrawal = "net_withdrawal_limit",
+    }
+}
+
+impl LimitKind {
+    /// Of a filter, in a direction, at a merchant with this rule of refunds.
+    #[must_use]
+    pub fn of(filter: &Filter, direction: Direction, refunds: Refunds) -> Self {
+        let is_gross = !filter.subtract_cancels && refunds == Refunds::None;
+        match (direction, is_gross) {
+            (Direction::Deposit, true) => Self::Deposit,
+            (Direction::Deposit, false) => Self::NetDeposit,
+            (Direction::Withdrawal, true) => Self::Withdrawal,
+            (Direction::Withdrawal, false) => Self::NetWithdrawal,
+        }
+    }
+
+    /// Whether nothing is subtracted.
+    #[must_use]
+    pub fn is_gross(self) -> bool {
+        matches!(self, Self::Deposit | Self::Withdrawal)
+    }
+}
+
 /// An exchange rate of one customer's own: so many `from` are so many `to`; read in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnRate {
@@ -170,204 +364,4 @@ pub fn own_rate(rates: &[OwnRate], one: Currency, other: Currency, now: Millis) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{
-        calendar::Window,
-        name::Name,
-        rules::{Mode, Scope, WindowClass},
-        time::DAY_MS,
-    };
-
-    fn daily(amount: Option<u64>, quantity: Option<u64>) -> Filter {
-        Filter {
-            name: Name::parse("daily").unwrap(),
-            class: WindowClass::Daily,
-            window: Window::Rolling(DAY_MS),
-            amount_limit: amount,
-            quantity_limit: quantity,
-            scope: Scope::Customer,
-            subtract_cancels: false,
-            mode: Mode::Enforce,
-            warn_at: None,
-        }
-    }
-
-    fn weekly(amount: u64) -> Filter {
-        Filter {
-            name: Name::parse("weekly").unwrap(),
-            window: Window::Rolling(7 * DAY_MS),
-            ..daily(Some(amount), None)
-        }
-    }
-
-    /// What was asked before, what is asked, what holds until the delay is over, and whether anything waits.
-    #[test]
-    fn cuts_hold_at_once_and_raises_wait() {
-        let (now, delay) = (Millis(1_000), DAY_MS);
-        let unnamed = |filter: Filter| Filter { window: Window::Day, ..filter };
-        for (what, held, asked, strict, waits) in [
-            ("new", vec![], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
-            ("lower", vec![daily(Some(9), None)], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
-            ("the same", vec![daily(Some(5), None)], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
-            ("higher", vec![daily(Some(5), None)], vec![daily(Some(9), None)], vec![daily(Some(5), None)], true),
-            ("gone", vec![daily(Some(5), None)], vec![], vec![daily(Some(5), None)], true),
-            (
-                "one more bound",
-                vec![daily(Some(5), None)],
-                vec![daily(Some(5), Some(2))],
-                vec![daily(Some(5), Some(2))],
-                false,
-            ),
-            (
-                "one bound gone",
-                vec![daily(Some(5), Some(2))],
-                vec![daily(Some(5), None)],
-                vec![daily(Some(5), Some(2))],
-                true,
-            ),
-            (
-                "lower and higher",
-                vec![daily(Some(5), Some(2))],
-                vec![daily(Some(4), Some(3))],
-                vec![daily(Some(4), Some(2))],
-                true,
-            ),
-            (
-                "another beside",
-                vec![daily(Some(5), None)],
-                vec![daily(Some(5), None), weekly(7)],
-                vec![daily(Some(5), None), weekly(7)],
-                false,
-            ),
-            (
-                "another instead",
-                vec![daily(Some(5), None)],
-                vec![weekly(7)],
-                vec![weekly(7), daily(Some(5), None)],
-                true,
-            ),
-            (
-                "another reach",
-                vec![daily(Some(5), None)],
-                vec![unnamed(daily(Some(5), None))],
-                vec![unnamed(daily(Some(5), None)), daily(Some(5), None)],
-                true,
-            ),
-        ] {
-            let before =
-                OwnLimits { own: held, ..OwnLimits::none(Direction::Deposit, Currency::parse("EUR").unwrap()) };
-            let after = before.asked(&asked, now, delay);
-            assert_eq!(after.own_at(now), strict, "{what}");
-            assert_eq!(after.own_at(now.plus(delay - 1)), strict, "{what}, a moment before");
-            assert_eq!(after.own_at(now.plus(delay)), asked, "{what}, behind the delay");
-            assert_eq!(after.pending.is_some(), waits, "{what}");
-            assert_eq!(after.asked(&asked, now.plus(10), delay), after, "{what}: asked again, it waits no longer");
-            assert_eq!(before.asked(&asked, now, 0).own_at(now), asked, "{what}: without a delay");
-            let taken_back = after.asked(&strict, now.plus(20), delay);
-            assert_eq!(taken_back.own_at(now.plus(2 * delay)), strict, "{what}: taken back");
-            assert_eq!(taken_back.pending, None, "{what}: taken back");
-        }
-    }
-
-    #[test]
-    fn limits_as_of_a_time_say_the_same_and_no_more() {
-        let eur = Currency::parse("EUR").unwrap();
-        let limits = OwnLimits {
-            own: vec![daily(Some(5), None)],
-            pending: Some((Millis(20), vec![daily(Some(9), None)])),
-            operator: vec![weekly(3)],
-            until: Some(Millis(50)),
-            ..OwnLimits::none(Direction::Deposit, eur)
-        };
-        for now in [0, 19, 20, 49, 50, 90].map(Millis) {
-            let settled = limits.settled(now);
-            let shown = |limits: &OwnLimits| {
-                let pending = limits.pending.clone().filter(|(from, _)| *from > now);
-                (limits.own_at(now).to_vec(), limits.operator_at(now).to_vec(), pending)
-            };
-            assert_eq!(shown(&settled), shown(&limits), "{now}");
-            assert_eq!(settled.settled(now), settled, "{now}");
-            assert_eq!(settled.pending.is_some(), now < Millis(20), "{now}");
-            assert_eq!(settled.until.is_some(), now < Millis(50), "{now}");
-        }
-        let for_ever = OwnLimits { until: None, operator: Vec::new(), ..limits };
-        assert_eq!(OwnLimits { until: Some(Millis(99)), ..for_ever.clone() }.settled(Millis(0)), for_ever);
-    }
-
-    /// Of two customers who become one, whatever either has now or waits for.
-    #[test]
-    fn two_customers_limits_refuse_together_what_either_refuses() {
-        let eur = Currency::parse("EUR").unwrap();
-        let none = OwnLimits::none(Direction::Deposit, eur);
-        let (now, soon, late) = (Millis(10), Millis(20), Millis(30));
-        let owns = [vec![], vec![daily(Some(5), None)], vec![daily(None, Some(2)), weekly(7)]];
-        // What is asked for, and how long a raise waits.
-        let asks = [None, Some((vec![daily(Some(9), None)], 20)), Some((vec![], 30)), Some((vec![], 10))];
-        let operators = [(vec![], None), (vec![weekly(3)], Some(soon)), (vec![weekly(4)], None)];
-        let mut all = Vec::new();
-        for own in &owns {
-            for asked in &asks {
-                for (operator, until) in &operators {
-                    let (own, operator) = (own.clone(), operator.clone());
-                    let held = OwnLimits { own, operator, until: *until, ..none.clone() };
-                    all.push(match asked {
-                        Some((filters, delay_ms)) => held.asked(filters, Millis(0), *delay_ms),
-                        None => held,
-                    });
-                }
-            }
-        }
-        // Whether every bound of the one is at least as narrow in the other.
-        let holds = |wide: &OwnLimits, narrow: &OwnLimits, at: Millis| {
-            let least = |limits: &OwnLimits, reach: &Filter, of: fn(&Filter) -> Option<u64>| {
-                limits.in_force(at).filter(|filter| same_reach(filter, reach)).filter_map(of).min()
-            };
-            wide.in_force(at).all(|filter| {
-                let bound = |of: fn(&Filter) -> Option<u64>| {
-                    of(filter).is_none_or(|wide| least(narrow, filter, of).is_some_and(|narrow| narrow <= wide))
-                };
-                bound(|filter| filter.amount_limit) && bound(|filter| filter.quantity_limit)
-            })
-        };
-        for one in &all {
-            for other in &all {
-                let both = one.narrower(other, now);
-                for at in [now, Millis(19), soon, late, Millis(99)] {
-                    assert!(holds(one, &both, at) && holds(other, &both, at), "{at}: {one:?} {other:?} {both:?}");
-                }
-                assert!(!one.is_empty() || both.in_force(now).eq(other.in_force(now)), "{one:?} {other:?} {both:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_operator_s_limits_end_by_themselves() {
-        let limits = OwnLimits {
-            operator: vec![weekly(3)],
-            until: Some(Millis(50)),
-            ..OwnLimits::none(Direction::Deposit, Currency::parse("EUR").unwrap())
-        };
-        assert_eq!(limits.in_force(Millis(49)).count(), 1);
-        assert_eq!(limits.in_force(Millis(50)).count(), 0);
-    }
-
-    #[test]
-    fn the_newest_rate_that_has_begun_holds_in_both_directions() {
-        let currency = |code| Currency::parse(code).unwrap();
-        let rate = |from, to, valid_from| OwnRate {
-            from: currency(from),
-            to: currency(to),
-            rate: Decimal::ONE,
-            units: 1,
-            valid_from: Millis(valid_from),
-        };
-        let rates = [rate("EUR", "USD", 10), rate("USD", "EUR", 20), rate("EUR", "JPY", 0)];
-        for (now, want) in [(9, None), (10, Some(10)), (19, Some(10)), (20, Some(20))] {
-            for (one, other) in [("EUR", "USD"), ("USD", "EUR")] {
-                let found = own_rate(&rates, currency(one), currency(other), Millis(now));
-                assert_eq!(found.map(|rate| rate.valid_from.0), want, "{one} to {other} at {now}");
-            }
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use super::{
     name::Name,
     own::{OwnLimits, OwnRate},
     rules::{Direction, words},
-    standing::CustomerStatus,
+    standing::{CustomerStatus, Standing},
     time::Millis,
     transaction::Place,
 };
@@ -81,6 +81,8 @@ pub enum Change {
     },
     /// The status was set by hand.
     Status(CustomerStatus),
+    /// Consent and suspicion from now on. Only snapshots say this; steps of the history say what brought it.
+    Standing(Standing),
     /// The labels from now on.
     Labels(Vec<Name>),
     /// Individual payment settings from now on, whole.
@@ -255,7 +257,7 @@ impl Profile {
     /// Takes a change, but for what stands elsewhere in the customer.
     pub(super) fn take(&mut self, change: &Change) {
         match change {
-            Change::Attributes { .. } | Change::Status(_) => {}
+            Change::Attributes { .. } | Change::Status(_) | Change::Standing(_) => {}
             Change::Labels(labels) => self.labels.clone_from(labels),
             Change::Settings(settings) => {
                 let IndividualSettings { direction, currency, level, .. } = *settings;

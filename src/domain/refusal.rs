@@ -1,8 +1,10 @@
 //! Refusals: why a request is no decision. A denial is an answer; these are not.
 
 use super::{
-    identity::attribute_words, money::AmountError, name::NameError, registration::NotRegistered, rules::OperationMode,
+    identity::attribute_words, money::AmountError, name::NameError, own::NotConfirmed, registration::NotRegistered,
+    rules::OperationMode,
 };
+use std::borrow::Cow;
 
 /// What a refusal means to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum Kind {
     Conflict,
     /// It is well-formed but cannot be.
     Impossible,
+    /// It is not the caller's to do.
+    Forbidden,
     /// Not now.
     Unavailable,
 }
@@ -117,9 +121,17 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The caller may not lift a block of an instrument. It names no merchant: others are no matter of the caller's.
+    #[error(
+        "`payment_instrument` is blocked by a signal that this token may not take back: it takes a token for every merchant where the block was set or the instrument is held"
+    )]
+    BlockOutOfReach,
     /// The merchant's policy of registration forbids it.
     #[error("{0}")]
     NotRegistered(NotRegistered),
+    /// A raise of the customer's own limits cannot be confirmed.
+    #[error("{0}")]
+    NotConfirmed(NotConfirmed),
     /// More of something than one customer may have.
     #[error("`{field}`: a customer has at most {most}")]
     TooMany {
@@ -236,7 +248,7 @@ pub enum Refusal {
     TooManyFacts(usize),
     /// A full card number where text is expected.
     #[error("`{0}` looks like a full card number; send a token or the masked number")]
-    CardNumber(&'static str),
+    CardNumber(Cow<'static, str>),
     /// The memory is full.
     #[error("{0} transactions are held, the configured maximum; facts about known transactions still pass")]
     Full(u64),
@@ -289,8 +301,10 @@ impl Refusal {
             | Self::NeededToRecord(_)
             | Self::NotAllowed { .. }
             | Self::NotRegistered(_)
+            | Self::NotConfirmed(_)
             | Self::TooMany { .. }
             | Self::TooManyFacts(_) => Kind::Impossible,
+            Self::BlockOutOfReach => Kind::Forbidden,
             Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
         }
     }
@@ -338,6 +352,8 @@ impl Refusal {
             Self::NotAllowed { .. } => "not_allowed",
             Self::TooMany { .. } => "too_many",
             Self::NotRegistered(why) => why.code(),
+            Self::NotConfirmed(why) => why.code(),
+            Self::BlockOutOfReach => "forbidden",
             Self::Full(_) => "memory_full",
             Self::Behind => "journal_behind",
             Self::Unreadable(_) => "journal_unreadable",
@@ -362,8 +378,8 @@ impl Refusal {
             | Self::AmountNeedsId(field)
             | Self::Taken { field, .. }
             | Self::NotAllowed { field, .. }
-            | Self::TooMany { field, .. }
-            | Self::CardNumber(field) => Some(field),
+            | Self::TooMany { field, .. } => Some(field),
+            Self::CardNumber(field) => Some(field),
             Self::UnknownCurrency(_) | Self::NoEndpoint(_) => Some("currency"),
             Self::EndpointCurrency { .. } => Some("endpoint"),
             Self::UnknownAttribute(name) => Some(name),
@@ -371,6 +387,7 @@ impl Refusal {
             Self::NotRegistered(why) => Some(why.field()),
             Self::MoreThanLeft { .. } | Self::AmountNeeded => Some("amount"),
             Self::NeededToRecord(field) => Some(field),
+            Self::BlockOutOfReach => Some("payment_instrument"),
             Self::NotLater(_) => Some("until"),
             Self::Unidentifiable(_) => Some("merchant_customer_identifier"),
             Self::NoTimeYet => Some("occurred_at"),

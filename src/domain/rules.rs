@@ -10,6 +10,7 @@ use super::{
     money::{Currencies, Currency, Decimal},
     name::{Map, Name, Set},
     overlay::Provenance,
+    raise_policy::RaisePolicy,
     registration::Registration,
 };
 use std::sync::Arc;
@@ -208,14 +209,18 @@ pub struct Merchant {
     pub refunds: Refunds,
     /// What hiding means.
     pub hidden_methods: HiddenMethods,
+    /// Whether a caller for some merchants blocks instruments at every merchant by a signal here.
+    pub trust_blocks: bool,
+    /// Whether transaction ids are long numbers, which are not judged as card numbers.
+    pub numeric_ids: bool,
     /// By what customers are registered.
     pub registration: Registration,
     /// In the order of the file: the first one is a new customer's.
     pub labels: Vec<Label>,
     /// The most labels of one customer.
     pub labels_max: usize,
-    /// After how many milliseconds a customer's own limit is raised.
-    pub raise_delay_ms: i64,
+    /// When a raise of a customer's own limits takes effect.
+    pub raises: RaisePolicy,
     /// After how many milliseconds a customer who asked for it is deleted.
     pub deletion_grace_ms: i64,
     /// Where a terminal shows a customer; see [`super::terminal`].

@@ -25,6 +25,8 @@ pub struct Said {
     pub levels: [Option<Option<Name>>; 2],
     /// By hand.
     pub status: Option<CustomerStatus>,
+    /// Whether the status may only repeat what is shown, as a row of a table that was downloaded does.
+    pub repeats_status: bool,
     /// All of them, in order.
     pub labels: Option<Vec<Name>>,
     /// Where the customer may not pay: all of them.
@@ -82,9 +84,12 @@ impl Said {
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             self.level(direction, customer, around, &mut events)?;
         }
-        // A status that follows from the instruments is not moved by a hand that says what stands behind it already.
+        // The shown status may follow from the instruments: setting it by hand is no change. Only fraud that is known
+        // through instruments becomes the customer's.
         let moves = |status: &CustomerStatus| {
-            *status != customer.status() && customer.standing.set(*status) != customer.standing
+            let is_shown = *status == customer.status();
+            let is_said = !is_shown || (*status == CustomerStatus::Fraud && !self.repeats_status);
+            is_said && customer.standing.set(*status) != customer.standing
         };
         if let Some(status) = self.status.filter(moves) {
             events.push(Event::Changed(Change::Status(status)));

@@ -6,7 +6,6 @@ use super::{
     profile::{IndividualSettings, OwnMethod},
     rules::{Endpoint, GateItem, HiddenMethods, Level, Merchant, MethodSetting, Routing, words},
 };
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 words! {
@@ -54,17 +53,13 @@ impl<'a> GateList<'a> {
 
 /// The settings of one method that are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Effective<'a> {
+pub struct Effective {
     /// Whether the form shows it.
     pub show_in_form: bool,
     /// Minor units, and where they come from.
     pub min: Option<(u64, Layer)>,
     /// Minor units, and where they come from.
     pub max: Option<(u64, Layer)>,
-    /// The method's own gate list, of the customer or the level.
-    pub own_gates: Option<GateList<'a>>,
-    /// The method's gate list at the endpoint, which a level's list goes before.
-    pub endpoint_gates: Option<&'a [GateItem]>,
     /// Whether anything overrides the endpoint.
     pub edited: bool,
 }
@@ -73,7 +68,7 @@ impl<'a> Layers<'a> {
     /// The settings in force for a method; `None` where the endpoint does not offer it.
     #[must_use]
     #[inline]
-    pub fn method(&self, method: Name) -> Option<Effective<'a>> {
+    pub fn method(&self, method: Name) -> Option<Effective> {
         let of = |settings: &'a [MethodSetting]| settings.iter().find(|setting| setting.method == method);
         let endpoint = of(&self.endpoint.methods)?;
         let mut effective = Effective::at(endpoint);
@@ -100,28 +95,67 @@ impl<'a> Layers<'a> {
         Some(effective)
     }
 
-    /// Which amounts pass where the payment names no method: those of some method that may pay, so that leaving the
-    /// method out evades no bound. An endpoint without methods has no ranges, but the customer's global limit holds.
+    /// Why an amount does not pass where the payment names no method; `None`: it does. Some method that may pay must
+    /// take it, so that leaving the method out evades no bound (domain.md, section 3).
     #[must_use]
-    pub fn range_of_any(&self, hidden: HiddenMethods) -> AnyRange {
-        if self.endpoint.methods.is_empty() {
-            let of_customer = |bound: Option<u64>| bound.map(|value| (value, Layer::Customer));
-            let (min, max) = self.individual.map_or((None, None), |own| (own.global_min, own.global_max));
-            return AnyRange { ranges: SmallVec::from_slice(&[(of_customer(min), of_customer(max))]) };
+    pub fn refusal_without_method(&self, hidden: HiddenMethods, amount: u64) -> Option<Code> {
+        let mut refusal = Code::PaymentMethodNotAvailable;
+        for (min, max) in self.ranges(hidden) {
+            let reaches_min = min.is_none_or(|(min, _)| amount >= min);
+            if reaches_min && max.is_none_or(|(max, _)| amount <= max) {
+                return None;
+            }
+            let is_first = refusal == Code::PaymentMethodNotAvailable;
+            if reaches_min {
+                refusal = Code::AmountAboveMaximum;
+            } else if is_first {
+                refusal = Code::AmountBelowMinimum;
+            }
         }
-        let offered = self.endpoint.methods.iter().filter_map(|setting| self.method(setting.method));
-        let may_pay = offered.filter(|effective| effective.may_pay(hidden));
-        AnyRange { ranges: may_pay.map(|effective| (effective.min, effective.max)).collect() }
+        Some(refusal)
     }
 
-    /// The gate list and its order for a payment by this method, or by none in particular.
+    /// The lowest minimum and the highest maximum of the methods that may pay; `None` where none may. An amount between
+    /// two ranges does not pass all the same.
     #[must_use]
-    pub fn gates(&self, method: Option<&Effective<'a>>) -> (GateList<'a>, Routing) {
-        let of_level = || self.level.and_then(|level| level.gates.as_deref());
-        let of_endpoint = || method.and_then(|effective| effective.endpoint_gates);
-        let list = method
-            .and_then(|effective| effective.own_gates)
-            .unwrap_or_else(|| GateList::Items(of_level().or_else(of_endpoint).unwrap_or(&self.endpoint.gates)));
+    pub fn range_without_method(&self, hidden: HiddenMethods) -> Option<(Bound, Bound)> {
+        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
+        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
+        let join =
+            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
+        self.ranges(hidden).reduce(|(min, max), range| (join(min, range.0, lower), join(max, range.1, higher)))
+    }
+
+    /// The ranges of all methods that may pay. An endpoint without methods has no ranges, but the customer's global limit
+    /// holds there too.
+    fn ranges(&self, hidden: HiddenMethods) -> impl Iterator<Item = (Bound, Bound)> {
+        let of_customer = |bound: Option<u64>| bound.map(|value| (value, Layer::Customer));
+        let global = self.endpoint.methods.is_empty().then(|| {
+            let (min, max) = self.individual.map_or((None, None), |own| (own.global_min, own.global_max));
+            (of_customer(min), of_customer(max))
+        });
+        let offered = self.endpoint.methods.iter().filter_map(|setting| self.method(setting.method));
+        let may_pay = offered.filter(move |effective| effective.may_pay(hidden));
+        global.into_iter().chain(may_pay.map(|effective| (effective.min, effective.max)))
+    }
+
+    /// The gate list and its order for a payment by this method, or by none in particular. The customer's list for the
+    /// method comes before the level's list for it, then the level's list, the endpoint's for the method, the
+    /// endpoint's. A list for a method counts also where the endpoint does not offer the method.
+    #[must_use]
+    pub fn gates(&self, method: Option<Name>) -> (GateList<'a>, Routing) {
+        let of = |settings: &'a [MethodSetting]| {
+            let setting = settings.iter().find(|setting| Some(setting.method) == method);
+            setting.and_then(|setting| setting.gates.as_deref())
+        };
+        let of_customer = || {
+            let own = self.individual?.methods.iter().find(|own| Some(own.method) == method)?;
+            own.gates.as_deref().map(GateList::Ids)
+        };
+        let of_level = || self.level.and_then(|level| of(&level.methods).or(level.gates.as_deref()));
+        let list = of_customer().unwrap_or_else(|| {
+            GateList::Items(of_level().or_else(|| of(&self.endpoint.methods)).unwrap_or(&self.endpoint.gates))
+        });
         (list, self.level.and_then(|level| level.routing).unwrap_or(Routing::Priority))
     }
 }
@@ -129,82 +163,44 @@ impl<'a> Layers<'a> {
 /// One end of a range, minor units, and the layer that it comes from; `None`: open.
 pub type Bound = Option<(u64, Layer)>;
 
-/// The ranges of all methods by which a payment may pay that names none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnyRange {
-    ranges: SmallVec<[(Bound, Bound); 2]>,
-}
-
-impl AnyRange {
-    /// Why an amount does not pass; `None`: some range contains it.
-    #[must_use]
-    pub fn refuses(&self, amount: u64) -> Option<Code> {
-        let reaches_min = |min: &Bound| min.is_none_or(|(min, _)| amount >= min);
-        let keeps_max = |max: &Bound| max.is_none_or(|(max, _)| amount <= max);
-        if self.ranges.is_empty() {
-            return Some(Code::PaymentMethodNotAvailable);
-        }
-        if self.ranges.iter().any(|(min, max)| reaches_min(min) && keeps_max(max)) {
-            return None;
-        }
-        let is_below_all = !self.ranges.iter().any(|(min, _)| reaches_min(min));
-        Some(if is_below_all { Code::AmountBelowMinimum } else { Code::AmountAboveMaximum })
-    }
-
-    /// The lowest minimum and the highest maximum; `None` where no method may pay. Amounts between two ranges may not
-    /// pass all the same.
-    #[must_use]
-    pub fn envelope(&self) -> Option<(Bound, Bound)> {
-        let (first, rest) = self.ranges.split_first()?;
-        let open =
-            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
-        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
-        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
-        Some(rest.iter().fold(*first, |(min, max), range| (open(min, range.0, lower), open(max, range.1, higher))))
-    }
-}
-
 /// What a layer above the endpoint says of a method.
-struct Say<'a> {
+struct Say {
     shown: Option<bool>,
     min: Option<u64>,
     max: Option<u64>,
-    gates: Option<GateList<'a>>,
+    has_gates: bool,
 }
 
-impl<'a> Say<'a> {
-    fn of(setting: &'a MethodSetting) -> Self {
-        let gates = setting.gates.as_deref().map(GateList::Items);
-        Self { shown: setting.show_in_form, min: setting.min_amount, max: setting.max_amount, gates }
+impl Say {
+    fn of(setting: &MethodSetting) -> Self {
+        let MethodSetting { show_in_form: shown, min_amount: min, max_amount: max, .. } = *setting;
+        Self { shown, min, max, has_gates: setting.gates.is_some() }
     }
 
-    fn own(own: &'a OwnMethod) -> Self {
-        let gates = own.gates.as_deref().map(GateList::Ids);
-        Self { shown: own.show_in_form, min: own.min_amount, max: own.max_amount, gates }
+    fn own(own: &OwnMethod) -> Self {
+        let OwnMethod { show_in_form: shown, min_amount: min, max_amount: max, .. } = *own;
+        Self { shown, min, max, has_gates: own.gates.is_some() }
     }
 }
 
-impl<'a> Effective<'a> {
+impl Effective {
     /// What the endpoint says alone.
-    fn at(endpoint: &'a MethodSetting) -> Self {
+    fn at(endpoint: &MethodSetting) -> Self {
         Self {
             show_in_form: endpoint.show_in_form.unwrap_or(true),
             min: endpoint.min_amount.map(|min| (min, Layer::Endpoint)),
             max: endpoint.max_amount.map(|max| (max, Layer::Endpoint)),
-            own_gates: None,
-            endpoint_gates: endpoint.gates.as_deref(),
             edited: false,
         }
     }
 
     /// Lays a stronger layer over what there is, field by field.
-    fn lay(&mut self, say: &Say<'a>, layer: Layer) {
+    fn lay(&mut self, say: &Say, layer: Layer) {
         let of_layer = |value: u64| (value, layer);
         self.show_in_form = say.shown.unwrap_or(self.show_in_form);
         self.min = say.min.map(of_layer).or(self.min);
         self.max = say.max.map(of_layer).or(self.max);
-        self.own_gates = say.gates.or(self.own_gates);
-        self.edited |= say.shown.is_some() || say.min.is_some() || say.max.is_some() || say.gates.is_some();
+        self.edited |= say.shown.is_some() || say.min.is_some() || say.max.is_some() || say.has_gates;
     }
 
     /// Whether a payment may use the method.

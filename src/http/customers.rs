@@ -15,7 +15,6 @@ use crate::{
         customer::{Customer, Event, Make},
         identity::Attributes,
         name::Name,
-        own::{OWN_FILTERS_MAX, OwnLimits},
         payment::{time, word},
         profile::{Change, IndividualSettings, SETTINGS_MAX},
         refusal::Refusal,
@@ -48,12 +47,12 @@ impl Staff {
         self.shown(now).customer(customer)
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Customer, Millis) -> T) -> Result<T, Problem> {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Customer, Millis) -> T) -> Result<T, Problem> {
         let ledger = &self.daemon.desk.ledger;
         Ok(ledger.look(self.merchant.id.as_str(), self.customer_id(), self.now()?, look)?)
     }
 
-    fn change(&self, make: &mut Make<'_>) -> Result<(), Problem> {
+    pub(super) fn change(&self, make: &mut Make<'_>) -> Result<(), Problem> {
         let (ledger, hand) = (&self.daemon.desk.ledger, (self.author, self.now()?));
         ledger.change(self.merchant.id, self.customer_id(), hand, &Attributes::default(), make)?;
         Ok(())
@@ -298,96 +297,5 @@ pub(crate) async fn reset_settings(staff: Staff) -> Response {
         })
     });
     let done = done.and_then(|()| read_settings(&staff));
-    staff.tell(done).await
-}
-
-/// `GET .../limits/{direction}/{currency}`.
-pub(crate) async fn limits(staff: Staff) -> Response {
-    let read = read_limits(&staff);
-    staff.tell(read).await
-}
-
-/// No limits, of the place that the path names.
-fn no_limits(staff: &Staff) -> Result<OwnLimits, Problem> {
-    Ok(OwnLimits::none(staff.direction(1)?, staff.currency(2)?))
-}
-
-fn read_limits(staff: &Staff) -> Result<Told, Problem> {
-    let none = no_limits(staff)?;
-    let shown = staff.look(|customer, now| {
-        staff.shown(now).limits(customer.limits_for(none.direction, none.currency).unwrap_or(&none))
-    })?;
-    Ok(Told::of(render(&shown)))
-}
-
-/// `PUT .../limits/{direction}/{currency}`.
-pub(crate) async fn set_limits(staff: Staff) -> Response {
-    let done = put_limits(&staff).and_then(|()| read_limits(&staff));
-    staff.tell(done).await
-}
-
-fn put_limits(staff: &Staff) -> Result<(), Problem> {
-    let none = no_limits(staff)?;
-    let sent = body::limits(&staff.body, none.currency, &staff.rules.currencies)?;
-    if sent.filters.len() > OWN_FILTERS_MAX {
-        return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
-    }
-    change_limits(staff, &none, &mut |known, now| match sent.until {
-        None => Ok(known.asked(&sent.filters, now, staff.merchant.raise_delay_ms)),
-        Some(until) if until <= now => Err(Refusal::NotLater(now.to_string())),
-        Some(_) => Ok(OwnLimits { operator: sent.filters.clone(), until: sent.until, ..known.clone() }),
-    })
-}
-
-/// Changes the limits to what `make` makes of them.
-fn change_limits(
-    staff: &Staff,
-    none: &OwnLimits,
-    make: &mut dyn FnMut(&OwnLimits, Millis) -> Result<OwnLimits, Refusal>,
-) -> Result<(), Problem> {
-    staff.change(&mut |customer, now| {
-        let known = customer.limits_for(none.direction, none.currency).unwrap_or(none);
-        let limits = make(known, now)?.settled(now);
-        // What is to go holds until then, and is counted with what is to come: else it could be piled up for ever.
-        if limits.own.len() > OWN_FILTERS_MAX {
-            return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX });
-        }
-        Ok(if limits == known.settled(now) { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
-    })
-}
-
-/// `DELETE .../limits/{direction}/{currency}`: asks for none; with `?operator=true` takes away the operator's.
-pub(crate) async fn drop_limits(staff: Staff) -> Response {
-    let done = take_limits(&staff).and_then(|()| read_limits(&staff));
-    staff.tell(done).await
-}
-
-fn take_limits(staff: &Staff) -> Result<(), Problem> {
-    let none = no_limits(staff)?;
-    let mut is_operator = false;
-    for (field, value) in once_each(&staff.query, &["operator"])? {
-        is_operator = value
-            .parse()
-            .map_err(|_| Problem::malformed("value_unknown", format!("`{field}` is true or false")).at(field))?;
-    }
-    change_limits(staff, &none, &mut |known, now| {
-        Ok(if is_operator {
-            OwnLimits { operator: Vec::new(), until: None, ..known.clone() }
-        } else {
-            known.asked(&[], now, staff.merchant.raise_delay_ms)
-        })
-    })
-}
-
-/// `DELETE .../limits/{direction}/{currency}/pending`: what waits is not to come.
-pub(crate) async fn drop_pending(staff: Staff) -> Response {
-    let done = no_limits(&staff)
-        .and_then(|none| {
-            change_limits(&staff, &none, &mut |known, now| {
-                let is_waiting = known.pending.as_ref().is_some_and(|(from, _)| *from > now);
-                Ok(if is_waiting { OwnLimits { pending: None, ..known.clone() } } else { known.clone() })
-            })
-        })
-        .and_then(|()| read_limits(&staff));
     staff.tell(done).await
 }

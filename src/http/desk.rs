@@ -4,13 +4,13 @@
 use super::{
     facts::{MovedOut, TransactionOut},
     fields::{Fields, LINE, PAYMENT, Text},
+    gate::no_card_in,
     problem::Problem,
     shapes::DecisionOut,
 };
 use crate::{
     clock::Clock,
     domain::{
-        card::{no_card_id, no_card_number},
         payment::{Asks, Payment, Request, currency, short, time, transaction_id, word},
         refusal::Refusal,
         rules::{Rules, words},
@@ -88,7 +88,7 @@ impl Desk {
     /// # Errors
     /// The problem document that stands in the answer's place.
     pub fn line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
-        let mut fields = Fields::read(line)?;
+        let mut fields = self.read(line, None)?;
         let op = match fields.op.as_ref() {
             Some(op) => word::<Op>("op", &op.0)?,
             None => return Err(Refusal::Missing("op").into()),
@@ -112,7 +112,7 @@ impl Desk {
     pub fn call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
         // A transition without anything to say may come without a body.
         let body: &[u8] = if transaction.is_some() && body.trim_ascii().is_empty() { b"{}" } else { body };
-        let mut fields = Fields::read(body)?;
+        let mut fields = self.read(body, Some(merchant))?;
         let beside: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
         if let Some(id) = transaction {
             if fields.transaction_id.is_some() {
@@ -123,6 +123,16 @@ impl Desk {
             return self.operate(op, merchant, fields, &["transaction_id"]);
         }
         self.operate(op, merchant, fields, beside)
+    }
+
+    /// Reads a body or a line, in which no text may hold a full card number. The merchant is that of the path, or the
+    /// one that a line names.
+    pub(super) fn read<'a>(&self, body: &'a [u8], merchant: Option<&str>) -> Result<Fields<'a>, Problem> {
+        let fields = Fields::read(body)?;
+        let merchant = merchant.or(fields.merchant.as_ref().map(|text| text.0.as_ref())).unwrap_or_default();
+        let rules = self.rules.load();
+        no_card_in(&fields, || rules.merchant(merchant).map(|merchant| &**merchant))?;
+        Ok(fields)
     }
 
     fn operate(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
@@ -363,11 +373,6 @@ fn take_back(fields: &Fields<'_>, id: Option<&Text<'_>>, id_field: &'static str)
 fn own(field: &'static str, text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(None) };
     short(field, &text.0, crate::domain::identity::ATTRIBUTE_BYTES_MAX)?;
-    if field == "payment_instrument" {
-        no_card_number(field, &text.0)?;
-    } else {
-        no_card_id(field, &text.0)?;
-    }
     Ok(Some(text.0.to_string()))
 }
 

@@ -91,9 +91,48 @@ macro_rules! fields {
                 )+
                 None
             }
+
+            /// Hands over every text with the name of its field.
+            pub(super) fn each_text<E>(&self, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+                $(if let Some(field) = &self.$field {
+                    field.each_text(stringify!($field), each)?;
+                })+
+                Ok(())
+            }
         }
     };
 }
+
+/// A field that may have texts.
+trait Texts {
+    /// Hands them over, each with the name of its field.
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E>;
+}
+
+impl Texts for Text<'_> {
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+        each(field, &self.0)
+    }
+}
+
+impl Texts for Attributes<'_> {
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+        self.0.iter().try_for_each(|(key, value)| each(field, key).and_then(|()| each(key, value)))
+    }
+}
+
+/// Numbers and flags have none: an amount is read as a number and never kept as a text.
+macro_rules! no_texts {
+    ($($type:ty),+) => {
+        $(impl Texts for $type {
+            fn each_text<E>(&self, _: &str, _: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+                Ok(())
+            }
+        })+
+    };
+}
+
+no_texts!(&RawValue, Flag<'_>, Count<'_>);
 
 fields! {
     op: Text<'a>,

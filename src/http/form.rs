@@ -2,7 +2,7 @@
 
 use super::{
     desk::{Desk, render, request},
-    fields::{Fields, PAYMENT},
+    fields::PAYMENT,
     problem::Problem,
     shapes::{CustomerOut, FormOut, LevelOut, MethodOut, RemainingOut, Shows},
 };
@@ -29,7 +29,7 @@ impl Desk {
     pub fn payment_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
-        let fields = Fields::read(body)?.only(&[PAYMENT, &["transaction_id"]])?;
+        let fields = self.read(body, Some(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;
         // The form is about every method; one that is named is shown alone.
         let only = payment.method.take();
@@ -68,7 +68,7 @@ impl Desk {
         let mut methods = Vec::new();
         for method in offered.filter(|method| only.is_none_or(|only| only == *method)) {
             let Some(effective) = layers.method(method).filter(|effective| effective.show_in_form) else { continue };
-            let (list, routing) = layers.gates(Some(&effective));
+            let (list, routing) = layers.gates(Some(method));
             let routed = Routed {
                 direction: payment.direction,
                 currency: payment.currency,

@@ -9,7 +9,7 @@ use super::{
     shapes::Shows,
 };
 use crate::{
-    domain::{calendar::zone_data_version, name::Name, time::Millis},
+    domain::{calendar::zone_data_version, time::Millis},
     journal::Lsn,
 };
 use axum::{
@@ -91,8 +91,8 @@ pub(crate) struct Call {
     /// What else the path names: a transaction or a customer.
     pub(super) named: Option<String>,
     pub(super) body: Bytes,
-    /// The name of the caller's token, where one was asked for.
-    pub(super) by: Option<Name>,
+    /// The caller's token, where one was asked for.
+    pub(super) grant: Option<Grant>,
 }
 
 impl FromRequest<Arc<Daemon>> for Call {
@@ -103,11 +103,11 @@ impl FromRequest<Arc<Daemon>> for Call {
         let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, daemon).await;
         let Ok(Path(mut segments)) = path else { return Err(Problem::no_such_path().into_response()) };
         let named = if segments.len() > 1 { segments.pop().map(|(_, id)| id) } else { None };
-        let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
+        let grant = parts.extensions.remove::<Grant>();
         let merchant = segments.pop().map(|(_, id)| id).unwrap_or_default();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
         super::bare(&parts.uri).map_err(IntoResponse::into_response)?;
-        Ok(Self { daemon: Arc::clone(daemon), merchant, named, body, by })
+        Ok(Self { daemon: Arc::clone(daemon), merchant, named, body, grant })
     }
 }
 

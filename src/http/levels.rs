@@ -4,6 +4,7 @@
 use super::{
     access::Grant,
     desk::render,
+    gate::no_card_in_json,
     handlers::{Daemon, read_body, told},
     overview,
     problem::{Problem, Told},
@@ -188,6 +189,7 @@ pub(crate) async fn put_rates(
     let done = async {
         let grant = grant.as_deref();
         let body = read_body(body, daemon.desk.body_bytes_max).await?;
+        no_card_in_json(&body, None)?;
         change(&daemon, Asked::PutRates(body), grant.map(|grant| grant.name)).await
     };
     match done.await {

@@ -1,21 +1,23 @@
 //! Lists of transactions, and signals about customers.
 
 use super::{
+    access::Grant,
     customer::texts,
     desk::render,
     facts::TransactionOut,
+    gate::no_card_in_json,
     handlers::{Call, Daemon, told},
     problem::Problem,
 };
 use crate::{
     domain::{
-        card::no_card_number,
+        blocks::Reach,
         payment::{time, word},
         refusal::Refusal,
         standing::Signal,
         transaction::{Flag, Status},
     },
-    ledger::{PAGE_MAX, Wanted},
+    ledger::{PAGE_MAX, SentSignal, Wanted},
 };
 use axum::{
     extract::{Path, RawQuery, State},
@@ -110,17 +112,20 @@ pub(crate) async fn signal(call: Call) -> Response {
 
 fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     let customer_id = call.named.as_deref().unwrap_or_default();
+    let desk = &call.daemon.desk;
+    no_card_in_json(&call.body, desk.rules().merchant(&call.merchant).map(|merchant| &**merchant))?;
     let [signal, instrument] = texts(&call.body, ["signal", "payment_instrument"])?;
     let signal = word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
     let instrument = instrument.as_deref().filter(|id| !id.is_empty());
-    if let Some(id) = instrument {
-        no_card_number("payment_instrument", id)?;
-    }
-    let desk = &call.daemon.desk;
     let now = desk.time()?;
     if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
         return Err(Refusal::Missing("payment_instrument").into());
     }
-    let (status, _) = desk.ledger.signal(&call.merchant, customer_id, signal, instrument, call.by, now)?;
+    let reach = call.grant.as_ref().map_or(Reach::All, Grant::reach);
+    let by = call.grant.as_ref().map(|grant| grant.name);
+    let trusts_blocks = desk.rules().merchant(&call.merchant).is_some_and(|merchant| merchant.trust_blocks);
+    let sent =
+        SentSignal { merchant: &call.merchant, customer_id, signal, instrument, by, reach: &reach, trusts_blocks };
+    let (status, _) = desk.ledger.signal(&sent, now)?;
     Ok(render(&SignalOut { customer_id, status: status.word() }))
 }

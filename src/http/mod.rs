@@ -10,11 +10,13 @@ pub mod events;
 mod facts;
 mod fields;
 mod form;
+mod gate;
 mod handlers;
 mod history;
 mod instruments;
 pub mod jobs;
 pub mod levels;
+mod limits;
 mod link;
 mod listen;
 mod lists;
@@ -66,7 +68,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{c}/transactions"), get(customers::transactions))
         .route(&format!("{c}/history"), get(customers::history))
         .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(customers::drop_limits))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(limits::drop_limits))
         .route("/v1/events", get(events::events))
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", get(handlers::readyz))
@@ -100,8 +102,9 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
             &format!("{c}/settings/{{direction}}/{{currency}}/{{level}}"),
             get(customers::settings).put(customers::set_settings).delete(customers::reset_settings),
         )
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), get(customers::limits).put(customers::set_limits))
-        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(customers::drop_pending))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}"), get(limits::limits).put(limits::set_limits))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending"), delete(limits::drop_pending))
+        .route(&format!("{c}/limits/{{direction}}/{{currency}}/pending/confirm"), post(limits::confirm_pending))
         .route("/v1/batch", post(batch::batch))
         .route("/v1/merchants", get(overview::merchants))
         .route(m, get(overview::merchant))
@@ -133,11 +136,16 @@ async fn refuse_query(request: Request, next: Next) -> Response {
     match bare(request.uri()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            // A connection on which something is left unread is closed, under whatever its caller sends next.
-            let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
+            read_rest(request).await;
             problem.into_response()
         }
     }
+}
+
+/// Reads what is left of a request that is refused: a connection on which something is left unread is closed, under
+/// whatever its caller sends next.
+async fn read_rest(request: Request) {
+    let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
 }
 
 /// Refuses what stands behind the `?` where nothing is taken there: whoever writes `?dry_run=true` means it.

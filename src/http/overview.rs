@@ -141,6 +141,8 @@ fn whole(daemon: &Daemon, rules: &Rules, merchant: &Merchant) -> Value {
         "hold": { "deposit": hold(merchant.hold_ms[0]), "withdrawal": hold(merchant.hold_ms[1]) },
         "refunds": merchant.refunds.word(),
         "hidden_methods": merchant.hidden_methods.word(),
+        "trust_blocks": merchant.trust_blocks,
+        "numeric_ids": merchant.numeric_ids,
         "gates": gates.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
         "projects": projects.collect::<Vec<_>>(),

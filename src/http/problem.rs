@@ -3,7 +3,10 @@
 use super::table::{BadRow, Imported};
 use crate::{
     clock::ClockError,
-    domain::refusal::{Kind, Refusal},
+    domain::{
+        card::masked,
+        refusal::{Kind, Refusal},
+    },
     journal::FollowError,
     ledger::FeedError,
 };
@@ -11,7 +14,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What a caller is told when a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,11 +27,12 @@ pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// This case in words.
+    #[serde(serialize_with = "covered")]
     pub detail: String,
     /// Stable, for programs.
     pub code: String,
     /// Where, if a field is at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "covered_if_any")]
     pub field: Option<String>,
     /// All of them, where several are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,8 +41,22 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bad_rows: Vec<BadRow>,
     /// Several at once: the problems of a configuration.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "all_covered")]
     pub problems: Vec<String>,
+}
+
+/// What a caller sent may be repeated in a problem, but no full card number.
+fn covered<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&masked(text))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
+fn covered_if_any<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().map(masked).serialize(serializer)
+}
+
+fn all_covered<S: Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(|text| masked(text)))
 }
 
 impl Problem {
@@ -273,6 +291,7 @@ impl From<Refusal> for Problem {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Impossible => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());

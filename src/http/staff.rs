@@ -3,6 +3,7 @@
 use super::{
     access::Grant,
     customer::Shown,
+    gate::no_card_in_json,
     handlers::{Daemon, json, read_body},
     problem::{Problem, Told},
 };
@@ -37,6 +38,8 @@ pub(crate) struct Staff {
     pub(super) body: Bytes,
     /// Who calls.
     pub(super) author: Author,
+    /// The caller's token, where one was asked for.
+    grant: Option<Grant>,
 }
 
 impl FromRequest<Arc<Daemon>> for Staff {
@@ -49,19 +52,25 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let mut named = segments.into_iter().map(|(_, id)| id);
         let merchant = named.next().unwrap_or_default();
         let named = named.collect();
-        let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
+        let grant = parts.extensions.remove::<Grant>();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
         let rules = daemon.desk.rules();
         let Some(merchant) = rules.merchant(&merchant).map(Arc::clone) else {
             return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
         };
-        let author = Author { source: Source::Api, by };
-        Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author })
+        no_card_in_json(&body, Some(&merchant)).map_err(IntoResponse::into_response)?;
+        let author = Author { source: Source::Api, by: grant.as_ref().map(|grant| grant.name) };
+        Ok(Self { daemon: Arc::clone(daemon), rules, merchant, named, query, body, author, grant })
     }
 }
 
 impl Staff {
+    /// Refuses what is an operator's alone in a call that others may make too.
+    pub(super) fn operates(&self, what: &str) -> Result<(), Problem> {
+        self.grant.as_ref().map_or(Ok(()), |grant| grant.operates(what))
+    }
+
     /// What the path names at a place behind the merchant.
     pub(super) fn named(&self, place: usize) -> &str {
         self.named.get(place).map_or("", String::as_str)

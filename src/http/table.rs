@@ -8,7 +8,7 @@ use super::customer::attribute_value;
 use crate::{
     csv::{Column, Expected, Reader, Reason, Row, RowError, Writer, join_labels, split_labels},
     domain::{
-        card::no_card_id,
+        card::masked,
         customer::Customer,
         identity::ATTRIBUTE_BYTES_MAX,
         name::Name,
@@ -87,7 +87,8 @@ pub struct BadRow {
 
 impl From<RowError> for BadRow {
     fn from(error: RowError) -> Self {
-        Self { line: error.line, column: error.column.map(String::from), reason: error.reason.to_string() }
+        let reason = masked(&error.reason.to_string()).into_owned();
+        Self { line: error.line, column: error.column.map(|column| masked(&column).into_owned()), reason }
     }
 }
 
@@ -314,7 +315,7 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     let author = Author { source: Source::Upload, by };
     let bad = |refusal: Refusal| {
         let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
-        BadRow { line: row.line, column, reason: refusal.to_string() }
+        BadRow { line: row.line, column, reason: masked(&refusal.to_string()).into_owned() }
     };
     let cell = |column: Column| row.cell(column).filter(|text| !text.is_empty());
     let identifier = cell(Column::MerchantCustomerIdentifier);
@@ -339,7 +340,6 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     }
     if let Some(id) = identifier {
         short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX).map_err(bad)?;
-        no_card_id("merchant_customer_identifier", id).map_err(bad)?;
     }
     let said = said_of(row, true).map_err(bad)?;
     let applying = Applying { merchant, identifier, said: &said, created, author, is_trial };
@@ -364,6 +364,7 @@ fn said_of(row: &Row, is_new: bool) -> Result<Said, Refusal> {
     said.levels[Direction::Withdrawal as usize] = level(Column::WithdrawalLevel, "withdrawal_level")?;
     let status = row.cell(Column::Status).filter(|text| !text.is_empty());
     said.status = status.map(|text| word::<CustomerStatus>("status", text)).transpose()?;
+    said.repeats_status = true;
     if let Some(text) = says(Column::Labels) {
         let label = |text: String| Name::parse_sent(&text).map_err(|error| Refusal::Name { field: "labels", error });
         said.labels = Some(split_labels(text).into_iter().map(label).collect::<Result<_, _>>()?);

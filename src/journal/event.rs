@@ -11,7 +11,7 @@
 //! | currency | its three letters |
 //! | word | one byte, by the tables in `event/numbers.rs` |
 //! | code | its number on the wire (19000, ...) |
-//! | attributes of a definition, flags | bits by the numbers of the tables; a number, a byte |
+//! | attributes of a definition, flags | bits by the numbers of the tables; a number |
 //! | digest | 16 bytes, little-endian |
 //! | bits | a number; the first named is the lowest; `?` marks what is there only if its bit is set |
 //!
@@ -20,18 +20,21 @@
 //! | 1 | Created | bits (identifier), merchant, identifier?, at |
 //! | 2 | Attributes filled | at, length and sealed bytes; none where there is nothing that may be kept |
 //! | 3 | Level set | bits (level, drops settings), direction, level?, at |
-//! | 4 | Signalled | signal, at |
+//! | 4 | Signalled | signal, at; without an instrument. Before 27, also with one: fraud in it is the customer's |
 //! | 5 | Instrument held | id, at |
-//! | 6 | Opened | below |
-//! | 7 | Happened | bits (hold until, left, book), slot, place before + 1 (0: this record), at, fact, status, gross, net, hold until?, flags, left? (key of the id, gross, net), book? (direction, currency, level) |
-//! | 8 | Carried | bits (hold until, left), at, status, gross, net, hold until?, flags, number of facts and each (at, fact), then as Opened from its bits on |
 //! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
 //! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
-//! | 24 | Linked | as Carried, but bits (hold until) |
 //! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
-//! | 64 | Instrument blocked | bits (blocked), id, at |
+//! | 27 | Signalled | bits (instrument named), signal, at; always with an instrument |
+//! | 28 | Changed | by `event/change.rs`: limits with what confirms a raise |
+//! | 30 | Happened | bits (hold until, left, book, level of the book), slot, place before + 1 (0: this record), at, fact, summary, left? |
+//! | 31 | Carried | bits (hold until, left), at, summary, number of facts and each (at, fact), then as Opened from its bits on |
+//! | 32 | Linked | as Carried, but bits (hold until) |
+//! | 33 | Changed | by `event/change.rs`: standing |
+//! | 34 | Opened | below |
+//! | 64 | Instrument blocked | bits (blocked), id, at; the old form of 75: one block that acts everywhere, or none |
 //! | 65 | Level made | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
 //! | 67 | Counted | merchant, external ids made |
@@ -40,22 +43,70 @@
 //! | 70 | Level filed | bits (digest), which, digest?, created, at |
 //! | 71 | Rates put | bits (by), body (a text), at, by? |
 //! | 72 | Level renamed | bits (by), merchant, direction, from, to, at, by? |
+//! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all), number of merchants and each), at |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
 //! of its story is deleted. **Linked** is another: a transaction that was nobody's becomes a customer's, and **Unlinked**,
 //! in the same group, says so where it was.
 //!
-//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier), slot, id, merchant, at, recorded at,
-//! opened, direction, currency, amount, identity (digest), attributes of the definition, level as sent (0 absent,
-//! 1 empty, 2 and its name), method?, project, endpoint, hold until?, level?, level source, resolution, stranger?,
-//! number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
-//! instrument?.
+//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier, project not named, endpoint not
+//! named), slot, id, merchant, at, recorded at, opened, content, hold until?, level?, level source, resolution,
+//! stranger?, number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
+//! instrument?. The two last bits are set only for an approval that opens its transaction. Without a level, and unless the
+//! rules were bypassed, the transaction counts under no level.
 //!
-//! **A fact**: a byte, then 1 approved: bits (capture, gate, instrument, flag), amount, capture?, gate?, instrument?,
-//! flag?; 2 declined: bits (conflict); 3 cancelled: bits (id, all), amount, id?; 4 refunded: bits (id, all, gives
-//! back), amount, id?; 5 charged back: as cancelled; 6 extended: until; 7 attempted: attempt, gate, outcome;
-//! 8 asked: amount.
+//! **Content**, what a repetition must say the same: direction, currency, amount, identity (digest), attributes of the
+//! definition, level as sent (0 absent, 1 empty, 2 and its name), method?, project, endpoint.
+//!
+//! **A fact**: a byte, then
+//!
+//! | Byte | Fact | Fields |
+//! |---|---|---|
+//! | 2 | declined | bits (conflict) |
+//! | 4 | refunded | bits (id, all, gives back), amount, id? |
+//! | 6 | extended | until |
+//! | 9 | approved | bits (capture, gate, instrument, says whether it is final, final, no amount sent), amount, flags, capture?, gate?, instrument? |
+//! | 10 | cancelled | bits (id, all, says which money, approved money, `of` sent), amount, id? |
+//! | 11 | charged back | bits (id, all, conflict), amount, id? |
+//! | 12 | attempted | bits (unknown gate), attempt, gate, outcome |
+//! | 13 | reserved after its approval | bits (hold until, content, method, instrument), hold until?, content or else the amount, instrument? |
+//!
+//! **A summary**, what a transaction has come to: status, bits (counts gross, counts net, approved money is left), gross,
+//! net, held, hold until?, flags. Status and amounts are those until the hold ends; then `held` goes from both amounts: a
+//! reserved transaction is expired and counts nowhere, an approved one of which no approved money is left is cancelled.
+//! Where nothing is held the end of the hold changes nothing.
+//!
+//! **Left**, of a transaction that had left memory: key of the id, bits (counted gross, counted net, time), time?, gross,
+//! net, then the book? (direction, currency, level?). These are amounts after the hold, whatever the time.
+//!
+//! ## The first version of the format
+//!
+//! These shapes are read and no longer written.
+//!
+//! | Tag | Event | Fields |
+//! |---|---|---|
+//! | 6 | Opened | as today, without the two last bits |
+//! | 7 | Happened | bits (hold until, left, book), slot, place before + 1, at, fact, summary, left? (key, gross, net), book? (direction, currency, level) |
+//! | 8, 24 | Carried, Linked | as today, with the summary of then |
+//!
+//! A summary was status, gross, net, hold until?, flags (a byte): what contributes an amount counts, and only a reserved
+//! transaction holds. Facts were 1 approved: bits (capture, gate, instrument, flag), amount, capture?, gate?, instrument?,
+//! flag?; 3 cancelled and 5 charged back: bits (id, all), amount, id?; 7 attempted: attempt, gate, outcome; 8 reserved
+//! after its approval: amount. A capture of then holds nothing for others to follow, and one that follows is no conflict. A
+//! cancel of then is of the reservation while nothing is approved before it, else of approved money.
+//!
+//! ## Reserved shapes
+//!
+//! Format 2 knows these tags, and this version neither writes nor reads them: what holds one is refused in words.
+//!
+//! | Tag | Event | Fields |
+//! |---|---|---|
+//! | 26 | Created, with an identifier that may be sealed | bits (identifier, sealed), merchant, identifier? (a text; or its digest, as in a content's identity, and length and sealed bytes), at |
+//! | 29 | Identifiers, each as in 26 | number, each: bits (sealed), identifier |
+//! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; reaches all customers |
+//! | 74 | Segments let go | the number of the last record in them, at |
+//! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //!
 //! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty.
 
@@ -75,6 +126,7 @@ pub use {
 
 use self::{bytes::Put, numbers::Numbered};
 use crate::domain::{
+    blocks::{Block, Blocks},
     brief::Upshot,
     common::Common,
     convert::Unavailable,
@@ -101,6 +153,7 @@ mod tag {
     pub(super) const CARRIED: u8 = 31;
     pub(super) const LINKED: u8 = 32;
     pub(super) const UNLINKED: u8 = 25;
+    pub(super) const SIGNALLED_OF_INSTRUMENT: u8 = 27;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
     pub(super) const INSTRUMENT_BLOCKED: u8 = 64;
@@ -112,6 +165,7 @@ mod tag {
     pub(super) const LEVEL_FILED: u8 = 70;
     pub(super) const RATES_PUT: u8 = 71;
     pub(super) const LEVEL_RENAMED: u8 = 72;
+    pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 }
 
 mod sent_level {
@@ -173,8 +227,13 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_name_if(*level);
             out.put_time(*at);
         }
-        Event::Signalled { signal, at } => {
-            out.push(tag::SIGNALLED);
+        Event::Signalled { signal, names_instrument, at } => {
+            if *names_instrument {
+                out.push(tag::SIGNALLED_OF_INSTRUMENT);
+                out.put_bits([true]);
+            } else {
+                out.push(tag::SIGNALLED);
+            }
             out.put_word(*signal);
             out.put_time(*at);
         }
@@ -234,6 +293,17 @@ pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
 /// Appends an event of no customer.
 pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
     match event {
+        Common::InstrumentBlocks { id, blocks: Blocks(blocks), at } => {
+            out.push(tag::INSTRUMENT_BLOCKS);
+            out.put_text(id);
+            out.put_number(blocks.len() as u64);
+            for Block { everywhere, by_all, merchants } in blocks {
+                out.put_bits([*everywhere, *by_all]);
+                out.put_number(merchants.len() as u64);
+                merchants.iter().for_each(|merchant| out.put_name(*merchant));
+            }
+            out.put_time(*at);
+        }
         Common::InstrumentBlocked { id, blocked, at } => {
             out.push(tag::INSTRUMENT_BLOCKED);
             out.put_bits([*blocked]);

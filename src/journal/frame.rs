@@ -364,30 +364,30 @@ mod tests {
             (
                 "events",
                 record(Kind::Events, 1_000_001, &[b"ev", b"ents"]),
-                "2a0000002b1f61d60201000000000000030000000101000041420f00000000006576656e7473bc9a14be",
+                "2a0000002b1f61d60201000000000000030000000201000041420f00000000006576656e7473c19cafaf",
             ),
             (
                 "batch",
                 batch,
-                "3c00000064bc40fb020100000000000003000000010200000000000000000000a0a1a2a3a4a5a6a7\
-                 a8a9aaabacadaeaf01010000000000002a7c0912",
+                "3c00000064bc40fb020100000000000003000000020200000000000000000000a0a1a2a3a4a5a6\
+                 a7a8a9aaabacadaeaf0101000000000000eeb05c46",
             ),
             (
                 "begin",
                 record(Kind::Begin, 0, &[]),
-                "24000000bf6e60e4020100000000000003000000010300000000000000000000cd1e9e6d",
+                "24000000bf6e60e40201000000000000030000000203000000000000000000009d620c3e",
             ),
             (
                 "part",
                 record(Kind::Part, 1_000_001, &[&group, b"events"]),
-                "32000000f0cd41c90201000000000000030000000104000041420f00000000000001000000000000\
-                 6576656e7473a76a979f",
+                "32000000f0cd41c90201000000000000030000000204000041420f000000000000010000000000\
+                 006576656e7473b6e664e9",
             ),
             (
                 "end",
                 record(Kind::End, 0, &[&group, &2_u32.to_le_bytes()]),
-                "3000000071ee26760201000000000000030000000105000000000000000000000001000000000000\
-                 02000000ccedfbc9",
+                "3000000071ee267602010000000000000300000002050000000000000000000000010000000000\
+                 0002000000afdcc702",
             ),
         ];
         for (kind, bytes, expected) in golden {
@@ -397,10 +397,44 @@ mod tests {
             SegmentHead { epoch: 3, id: id(), first_lsn: Lsn(0x0102), first_place: Place(0x0304), synced: Lsn(0x0101) };
         assert_eq!(
             hex(&head.encode()),
-            "4c474a4f55524e4c0100000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0201000000000000\
-                 04030000000000000101000000000000f315c3ee"
+            "4c474a4f55524e4c0200000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0201000000000000\
+             04030000000000000101000000000000ff32b8ca"
         );
         assert_eq!(SegmentHead::parse(&head.encode()), Ok(head));
+    }
+
+    #[test]
+    fn records_and_heads_of_format_1_are_read() {
+        let of_hex = |digits: &str| -> Vec<u8> {
+            let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+            digits.as_bytes().chunks(2).map(byte).collect()
+        };
+        let group = Lsn(0x0100);
+        for (digits, body) in [
+            (
+                "2a0000002b1f61d60201000000000000030000000101000041420f00000000006576656e7473bc9a14be",
+                Body::Events(b"events"),
+            ),
+            (
+                "3c00000064bc40fb020100000000000003000000010200000000000000000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf01010000000000002a7c0912",
+                Body::Batch { id: id(), synced: Lsn(0x0101) },
+            ),
+            ("24000000bf6e60e4020100000000000003000000010300000000000000000000cd1e9e6d", Body::Begin),
+            (
+                "32000000f0cd41c90201000000000000030000000104000041420f000000000000010000000000006576656e7473a76a979f",
+                Body::Part { group, events: b"events" },
+            ),
+            (
+                "3000000071ee2676020100000000000003000000010500000000000000000000000100000000000002000000ccedfbc9",
+                Body::End { group, parts: 2 },
+            ),
+        ] {
+            assert_eq!(parse(&of_hex(digits)).unwrap().body, body);
+        }
+        let head = of_hex(
+            "4c474a4f55524e4c0100000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf020100000000000004030000000000000101000000000000f315c3ee",
+        );
+        assert_eq!(SegmentHead::parse(&head).unwrap().first_place, Place(0x0304));
     }
 
     #[test]
@@ -458,19 +492,26 @@ mod tests {
 
     #[test]
     fn a_whole_record_that_is_not_of_this_format_is_told_apart() {
-        let changed = |at: usize, to: u8| {
-            let mut bytes = record(Kind::Events, 5, &[b"abc"]);
+        let changed_in = |mut bytes: Vec<u8>, at: usize, to: u8| {
             bytes[at] = to;
-            let crc = crc32c::crc32c(&bytes[..35]).to_le_bytes();
-            bytes[35..].copy_from_slice(&crc);
+            let end = bytes.len() - CRC_BYTES;
+            let crc = crc32c::crc32c(&bytes[..end]).to_le_bytes();
+            bytes[end..].copy_from_slice(&crc);
             parse(&bytes).unwrap_err()
         };
-        assert_eq!(changed(20, 2), Flaw::Newer(2));
+        let changed = |at: usize, to: u8| changed_in(record(Kind::Events, 5, &[b"abc"]), at, to);
+        let mut batch = Vec::new();
+        put_batch(&mut batch, Lsn(9), 3, &id(), Lsn(8));
+        assert_eq!(changed_in(batch.clone(), 22, 1), Flaw::Group(1));
+        assert_eq!(changed_in(batch.clone(), 23, 1), Flaw::Group(256));
+        batch[20] = 1;
+        assert!(matches!(changed_in(batch, 22, 1), Flaw::Senseless(_)), "format 1 has no groups of journals");
+        assert_eq!(changed(20, 3), Flaw::Newer(3));
         assert!(matches!(changed(20, 0), Flaw::Senseless(_)) && matches!(changed(21, 9), Flaw::Senseless(_)));
         assert!(matches!(changed(22, 1), Flaw::Senseless(_)) && matches!(changed(21, 4), Flaw::Senseless(_)));
         let mut newer = [0; SEGMENT_HEAD_BYTES];
         newer[..8].copy_from_slice(&MAGIC);
-        newer[8] = 2;
-        assert_eq!(SegmentHead::parse(&newer), Err(HeadFlaw::Newer(2)));
+        newer[8] = 3;
+        assert_eq!(SegmentHead::parse(&newer), Err(HeadFlaw::Newer(3)));
     }
 }

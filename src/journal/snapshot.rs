@@ -37,6 +37,7 @@
 
 mod briefs;
 mod codec1;
+mod profile;
 mod shapes;
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ impl Ledger {
     }
 
     pub(super) fn is_blocked(&self, payment: &Payment<'_>) -> bool {
-        instruments(payment).any(|id| self.blocked_instruments.contains(id))
+        instruments(payment).any(|id| self.blocks(id, payment.merchant.id))
     }
 }
 

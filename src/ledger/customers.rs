@@ -234,10 +234,4 @@ impl Ledger {
             look(Whole { customer, books: Books::new(customer.books(), &others) }, now)
         })
     }
-
-    /// Whether payments by an instrument are blocked.
-    #[must_use]
-    pub fn blocks(&self, instrument: &str) -> bool {
-        self.blocked_instruments.contains(instrument)
-    }
 }

@@ -34,7 +34,9 @@ impl Ledger {
         // Behind the customers: what a record up to the begin has left outside of its customer (a block, a currency, a
         // level, a late fact's place) was left there under the customer's lock, and every such lock has been held since.
         take(Piece::World(self.world()))?;
-        let beside = WorldDto::beside(&self.overlay().events());
+        let mut events = self.overlay().events();
+        events.extend(self.blocked_instruments.events());
+        let beside = WorldDto::beside(&events);
         beside.into_iter().try_for_each(|world| take(Piece::World(world)))?;
         Ok(self.journal.last())
     }
@@ -69,7 +71,7 @@ impl Ledger {
             levels: levels
                 .map(|(merchant, made)| LevelDto::of(merchant, made.name, made.direction, made.currency, made.created))
                 .collect(),
-            blocked: self.blocked_instruments.iter().map(|id| id.clone()).collect(),
+            blocked: Vec::new(),
             late: late
                 .map(|(key, Seat { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
                 .collect(),

@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod blocks;
 mod carry;
 mod currencies;
 mod customers;
@@ -52,10 +53,11 @@ pub use register::{Admitted, Applying};
 pub use retire::Retention;
 pub use search::Mark;
 pub use shards::Digester;
+pub use signals::SentSignal;
 
 use crate::{
     domain::{
-        customer::{Customer, LAST_NUMBER},
+        customer::{Customer, Event, LAST_NUMBER},
         decide::Skew,
         level,
         limits::{Books, Headroom, Measure, Own, least_headroom},
@@ -65,13 +67,13 @@ use crate::{
         refusal::Refusal,
         rules::{Direction, Merchant, Rules},
         time::Millis,
-        transaction::{Fact, Opened, Place, Resolution, Transaction},
+        transaction::{Fact, Opened, Place, Transaction},
         transition::{Circumstances, Effect, Operation, Outcome, judge},
     },
     journal::{Apart, Journal, Keys, Past},
 };
 use currencies::HeldCurrencies;
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 use household::Household;
 use index::Identities;
 use late::Late;
@@ -137,7 +139,7 @@ pub struct Ledger {
     identities: Identities,
     id_stripes: Stripes<Stripe>,
     identity_stripes: Stripes,
-    blocked_instruments: DashSet<Box<str>>,
+    blocked_instruments: blocks::BlockedInstruments,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
     search: search::Search,
@@ -207,7 +209,7 @@ impl Ledger {
             identities: Identities::new(key),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
-            blocked_instruments: DashSet::new(),
+            blocked_instruments: blocks::BlockedInstruments::default(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
             search: search::Search::default(),
             external_ids: parking_lot::Mutex::default(),
@@ -312,19 +314,35 @@ impl Ledger {
                     Operation::Approve(approval) => approval.instrument.as_deref(),
                     _ => None,
                 };
-                let (opening, is_approved) = (&known.transaction.opening, matches!(noted.fact, Fact::Approved { .. }));
-                // One that the payment named was held with it, unless it was denied; now it has paid all the same.
-                let paid_by = instrument.or(opening.instrument.as_deref());
-                let paid_by = paid_by.filter(|_| is_approved && opening.resolution != Resolution::Bypassed);
-                let mut besides = self.newly_held(household.head, paid_by.into_iter(), now);
-                if is_approved && known.transaction.totals.approved == 0 {
-                    besides.extend(Self::used(household.head, paid_by.into_iter(), now));
-                }
+                let is_capture = matches!(noted.fact, Fact::Approved { .. });
+                let besides = match is_capture {
+                    true => self.paid_with(household.head, &known.transaction, instrument, now),
+                    false => Vec::new(),
+                };
                 (false, self.note(&mut household, known, [noted], besides).ok_or_else(unknown)?)
             }
         };
         let headroom = headroom_of(rules, &household, &known.transaction, now);
         Ok(Moved { rests_on, ..Moved::of(&known.transaction, &known.upshot, headroom, now, replay) })
+    }
+
+    /// What a capture records of the instrument that it names, or else of the one that the payment named: a denied payment
+    /// has paid all the same.
+    fn paid_with(
+        &self,
+        customer: &Customer,
+        transaction: &Transaction,
+        instrument: Option<&str>,
+        now: Millis,
+    ) -> Vec<Event> {
+        let opening = &transaction.opening;
+        let paid_by = instrument.or(opening.instrument.as_deref()).filter(|_| opening.counts());
+        let mut events = self.newly_held(customer, paid_by.into_iter(), now);
+        // One success for each transaction, by what its first capture was paid with.
+        if transaction.totals.approved == 0 {
+            events.extend(Self::used(customer, paid_by.into_iter(), now));
+        }
+        events
     }
 
     /// Shows a transaction.

@@ -334,7 +334,10 @@ impl Ledger {
         let mut household = locked.household().ok_or_else(unknown)?;
         let now = self.settle_all(&mut household, now);
         let mut facts: SmallVec<[Noted; 2]> = SmallVec::new();
+        let mut besides = Vec::new();
         if late {
+            let named = instruments(payment).filter(|_| known.transaction.opening.counts());
+            besides = self.newly_held(household.head, named, now);
             facts.push(Noted { at: now, fact: self.asked(payment, &known.transaction, now) });
         }
         // The outcome is a fact: it counts also after the hold has ended or the reservation was cancelled.
@@ -344,13 +347,17 @@ impl Ledger {
         if let Some(outcome) = outcome.filter(|_| is_awaited) {
             let circumstances = circumstances(rules, &known.transaction, now);
             if let Effect::New(noted) = judge(&known.transaction, &whole(outcome), circumstances)? {
+                if outcome == Outcome::Approved {
+                    let instrument = payment.instrument.as_deref();
+                    besides.extend(self.paid_with(household.head, &known.transaction, instrument, now));
+                }
                 facts.push(noted);
             }
         }
         let replay = facts.is_empty();
         let rests_on = match replay {
             true => self.journal.last(),
-            false => self.note(&mut household, known, facts, None).ok_or_else(unknown)?,
+            false => self.note(&mut household, known, facts, besides).ok_or_else(unknown)?,
         };
         let headroom = headroom_of(rules, &household, &known.transaction, now);
         let (opening, upshot) = (&known.transaction.opening, known.upshot);
@@ -419,6 +426,11 @@ impl Ledger {
         stripe: &mut Stripe,
         now: Millis,
     ) -> Result<Moved, Refusal> {
+        // A customer who is made for an approval is named by no answer: what names nobody would be lost.
+        if matches!(&payment.identity, SentIdentity::Attributes(sent) if sent.is_empty()) {
+            can_be_made(payment)?;
+            return Err(Refusal::NeededToRecord("customer_id"));
+        }
         let sent = self.identities.sent_identifier(payment);
         let found = self.identities.find(payment, sent, || {});
         let opened = Opened::Unreserved;

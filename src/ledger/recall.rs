@@ -134,10 +134,21 @@ impl Ledger {
         common: Option<&Common>,
         (author, at): (Author, Millis),
     ) -> (Vec<Recorded>, Lsn) {
+        self.record_together_by(steps, common, &|_| author, at)
+    }
+
+    /// The same, where the customers are several merchants' and each history names another author.
+    pub(super) fn record_together_by(
+        &self,
+        steps: Vec<(&mut Customer, u64, Vec<Event>)>,
+        common: Option<&Common>,
+        author_for: &dyn Fn(&Customer) -> Author,
+        at: Millis,
+    ) -> (Vec<Recorded>, Lsn) {
         let told = |(customer, key, mut events): (_, u64, Vec<Event>)| {
             let customer: &mut Customer = customer;
             if events.iter().any(Event::is_of_history) {
-                events.push(customer.chronicle(author, at));
+                events.push(customer.chronicle(author_for(customer), at));
             }
             (customer, key, events)
         };

@@ -9,6 +9,7 @@ mod work;
 
 use super::{
     Bounds, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
+    blocks::BlockedInstruments,
     index::{Seat, Seated},
     late::Late,
     levels::MadeLevels,
@@ -42,7 +43,7 @@ pub struct Recovering {
 struct World {
     next_customer: u64,
     currencies: BTreeSet<Currency>,
-    blocked: BTreeSet<Box<str>>,
+    blocked: BlockedInstruments,
     made_levels: MadeLevels,
     counted: HashMap<Name, u64>,
     late: Late,
@@ -65,7 +66,7 @@ impl Recovering {
         let world = World {
             next_customer: FIRST_CUSTOMER,
             currencies: BTreeSet::new(),
-            blocked: BTreeSet::new(),
+            blocked: BlockedInstruments::default(),
             made_levels: MadeLevels::default(),
             counted: HashMap::new(),
             late: Late::default(),
@@ -113,13 +114,12 @@ impl Recovering {
         commons.into_iter().for_each(|(_, place, common)| world.common(place, common));
         let newest = lanes.iter().filter_map(|lane| lane.newest).max();
         let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
-        let World { made_levels, late, counted, .. } = world;
-        let ledger = Ledger { made_levels, late, begins_at, ..Ledger::new(bounds, ground) };
+        let World { made_levels, late, counted, blocked: blocked_instruments, .. } = world;
+        let ledger = Ledger { made_levels, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
         ledger.forget_before(begins_at);
         *ledger.external_ids.lock() = counted;
         ledger.next_customer.store(world.next_customer, Ordering::Relaxed);
         world.currencies.into_iter().for_each(|currency| ledger.currencies.hold(currency));
-        world.blocked.into_iter().for_each(|id| _ = ledger.blocked_instruments.insert(id));
         // The indexes are sharded, so that several threads fill them side by side.
         let count = lanes.len();
         let taken: Vec<Taken> = std::thread::scope(|scope| {
@@ -159,7 +159,9 @@ impl Replay for Recovering {
 impl World {
     fn take(&mut self, world: WorldDto) -> Result<(), SnapshotError> {
         world.is_understood()?;
-        self.made_levels.resume_overlay(&world.said()?);
+        let said = world.said()?;
+        self.made_levels.resume_overlay(&said);
+        said.into_iter().for_each(|event| self.blocked.take(event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
             self.made_levels.renames.add(Renamed { merchant, direction, from, to, place: Place(dto.place) });
@@ -176,20 +178,16 @@ impl World {
         for counted in &world.counted {
             self.common(Place::HERE, counted.counted()?);
         }
-        self.blocked.extend(world.blocked);
+        for id in world.blocked {
+            self.blocked.take(Common::InstrumentBlocked { id, blocked: true, at: Millis(0) });
+        }
         Ok(())
     }
 
     /// Takes what a record at a place says of no customer.
     fn common(&mut self, place: Place, common: Common) {
         match common {
-            Common::InstrumentBlocked { id, blocked, .. } => {
-                if blocked {
-                    self.blocked.insert(id);
-                } else {
-                    self.blocked.remove(&id);
-                }
-            }
+            common @ (Common::InstrumentBlocks { .. } | Common::InstrumentBlocked { .. }) => self.blocked.take(common),
             Common::LevelMade { merchant, name, direction, currency, at } => {
                 self.made_levels.resume(merchant, MadeLevel { name, direction, currency, created: at });
             }

@@ -3,6 +3,7 @@
 use super::{Ledger, index::number_of};
 use crate::{
     domain::{
+        blocks::{Block, OutOfReach, Reach},
         common::Common,
         customer::{Customer, Event},
         name::Name,
@@ -14,34 +15,63 @@ use crate::{
     journal::Lsn,
 };
 
+/// A signal as a caller sends it.
+#[derive(Debug, Clone, Copy)]
+pub struct SentSignal<'a> {
+    /// The id of a merchant, who need not be one of the rules any more.
+    pub merchant: &'a str,
+    /// Whom it is about.
+    pub customer_id: &'a str,
+    /// What became known.
+    pub signal: Signal,
+    /// Of which instrument, where one is named.
+    pub instrument: Option<&'a str>,
+    /// The name of the caller's token, where one was asked for.
+    pub by: Option<Name>,
+    /// The merchants that the caller may act for.
+    pub reach: &'a Reach,
+    /// Whether the merchant's blocks act everywhere, those by callers for some merchants too.
+    pub trusts_blocks: bool,
+}
+
+impl SentSignal<'_> {
+    /// Who changes a customer by it. The history of a merchant whom the caller may not act for does not name the caller.
+    fn author_for(&self, customer: &Customer) -> Author {
+        let by = self.by.filter(|_| self.reach.contains(customer.merchant));
+        Author { source: Source::Api, by }
+    }
+}
+
 impl Ledger {
     /// Takes a signal about a customer; one about fraud that names an instrument reaches all who hold it, at every
-    /// merchant, in one step. Returns the customer's status behind it, and the record that it rests on.
+    /// merchant, in one step: where the block acts they are fraud, elsewhere suspicious. Returns the customer's status
+    /// after it, and the record that it rests on.
     ///
     /// # Errors
-    /// The customer is not known to the merchant.
-    pub fn signal(
-        &self,
-        merchant: &str,
-        customer_id: &str,
-        signal: Signal,
-        instrument: Option<&str>,
-        by: Option<Name>,
-        now: Millis,
-    ) -> Result<(CustomerStatus, Lsn), Refusal> {
+    /// The customer is not known to the merchant; the caller may not lift a block of the instrument.
+    pub fn signal(&self, sent: &SentSignal<'_>, now: Millis) -> Result<(CustomerStatus, Lsn), Refusal> {
+        let SentSignal { customer_id, signal, instrument, reach, .. } = *sent;
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
         // Signals about one instrument come one after another.
         let digest = instrument.map(|id| self.key.instrument(id));
         let _alone = self.identity_stripes.lock_all(digest.into_iter());
-        if self.customers.lock(number).get(&number).is_none_or(|c| c.merchant.as_str() != merchant) {
-            return Err(unknown());
-        }
-        let block = instrument.zip(signal.blocks_instrument());
-        // A block comes first: from here on no payment passes by the instrument, whoever holds it.
-        if let Some((id, true)) = block {
-            self.set_blocked(id, true);
-        }
+        let merchant = self.customers.lock(number).get(&number).map(|customer| customer.merchant);
+        let merchant = merchant.filter(|merchant| merchant.as_str() == sent.merchant).ok_or_else(unknown)?;
+        let block = Block::set_at(merchant, reach, sent.trusts_blocks);
+        let changed = match instrument.zip(signal.blocks_instrument()) {
+            None => None,
+            // The block acts first: from here on no payment with the instrument passes.
+            Some((id, true)) => {
+                self.blocked_instruments.announce(id, block.clone());
+                Some((id, self.blocked_instruments.of(id).with(block.clone())))
+            }
+            Some((id, false)) => {
+                let held_at = if *reach == Reach::All { Vec::new() } else { self.merchants_holding(id) };
+                let left = self.blocked_instruments.of(id).lifted_at(merchant, reach, &held_at);
+                Some((id, left.map_err(|OutOfReach| Refusal::BlockOutOfReach)?))
+            }
+        };
         loop {
             // Whoever is part of another by now is reached there.
             let number = self.identities.leads.of(number);
@@ -60,29 +90,29 @@ impl Ledger {
             customers.sort_unstable_by_key(|customer| customer.number());
             let step = |customer| {
                 let customer: &mut Customer = customer;
+                // Where the block does not act, the card is only flagged.
+                let is_blocked = signal.blocks_instrument() != Some(true) || block.acts_at(customer.merchant);
+                let signal = if instrument.is_none() || is_blocked { signal } else { Signal::FraudSuspected };
                 let state = instrument.and_then(|id| state_of(customer, signal, id));
-                let events = std::iter::once(Event::Signalled { signal, at: now }).chain(state).collect();
-                (customer, 0, events)
+                let signalled = Event::Signalled { signal, names_instrument: instrument.is_some(), at: now };
+                (customer, 0, std::iter::once(signalled).chain(state).collect())
             };
             let steps: Vec<_> = customers.into_iter().map(step).collect();
             // What is said of the instrument and what is said of its holders are one step: both are found again, or
             // neither.
-            let common = block.map(|(id, blocked)| Common::InstrumentBlocked { id: id.into(), blocked, at: now });
-            let author = Author { source: Source::Api, by };
-            let (_, last) = self.record_together(steps, common.as_ref(), (author, now));
-            if let Some((id, false)) = block {
-                self.set_blocked(id, false);
+            let common = changed.as_ref().filter(|(id, blocks)| self.blocked_instruments.of(id) != *blocks);
+            let common = common.map(|(id, blocks)| Common::InstrumentBlocks {
+                id: (*id).into(),
+                blocks: blocks.clone(),
+                at: now,
+            });
+            let (_, last) = self.record_together_by(steps, common.as_ref(), &|customer| sent.author_for(customer), now);
+            // Under the locks, so that a snapshot that does not read the record finds the blocks.
+            if let Some((id, blocks)) = changed {
+                self.blocked_instruments.set(id, blocks, now);
             }
             let status = shards.get(number).map_or(CustomerStatus::New, |customer| customer.status());
             return Ok((status, last));
-        }
-    }
-
-    pub(super) fn set_blocked(&self, id: &str, blocked: bool) {
-        if blocked {
-            self.blocked_instruments.insert(id.into());
-        } else {
-            self.blocked_instruments.remove(id);
         }
     }
 
@@ -99,8 +129,8 @@ impl Ledger {
             // The index first: either the signal finds this holder there, or the block is found here.
             self.index_holder(id, customer.number());
             events.push(Event::InstrumentHeld { id: id.into(), at });
-            if self.blocked_instruments.contains(id) {
-                events.push(Event::Signalled { signal: Signal::FraudConfirmed, at });
+            if self.blocks(id, customer.merchant) {
+                events.push(Event::Signalled { signal: Signal::FraudConfirmed, names_instrument: true, at });
             }
         }
         events
@@ -115,11 +145,11 @@ impl Ledger {
             {
                 // The index first, as above.
                 self.index_holder(&stored.id, customer.number());
-                is_blocked |= self.blocked_instruments.contains(&stored.id);
+                is_blocked |= self.blocks(&stored.id, customer.merchant);
             }
         }
         if is_blocked {
-            events.push(Event::Signalled { signal: Signal::FraudConfirmed, at });
+            events.push(Event::Signalled { signal: Signal::FraudConfirmed, names_instrument: true, at });
         }
     }
 
@@ -153,3 +183,6 @@ fn state_of(customer: &Customer, signal: Signal, id: &str) -> Option<Event> {
     };
     (held.state != state).then(|| Event::Changed(Change::Instrument(Instrument { state, ..held.clone() })))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,12 @@ use crate::stage::{Said, Stage};
 use levelgate::{
     config::body,
     domain::{
+        blocks::Reach,
         customer::{Customer, Event},
         identity::Attributes,
         money::{Currency, Decimal},
         name::Name,
-        own::{OwnLimits, OwnRate},
+        own::{OwnLimits, OwnRate, RaiseTerms},
         profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
         refusal::Refusal,
         rules::{Attribute, Direction, Word},
@@ -20,7 +21,7 @@ use levelgate::{
         time::Millis,
     },
     journal::Lsn,
-    ledger::{Admitted, Applying, Find, Mark, Whole, Whose},
+    ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
 };
 use std::path::Path;
 
@@ -33,8 +34,10 @@ const LEVELS: [&str; 3] = ["open", "gold", "unknown"];
 /// Adds the merchant to a configuration; `is_crm`: payments name customers by the merchant's identifier, and not by ours.
 pub fn configure(folder: &Path, is_crm: bool) {
     let mode = if is_crm { "crm" } else { "payment_gateway" };
+    // Raises that take effect by themselves, and such as can be confirmed at once.
+    let raises = if is_crm { "raise_delay = \"2h\"" } else { "raise_delay = \"0s\"\nraise_confirm = true" };
     let mut file = format!(
-        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = {mode:?}\nraise_delay = \"2h\"\n\
+        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = {mode:?}\n{raises}\n\
          reset_individual_settings_on_level_change = true\n[registration]\nallow_any_identifier = true\n\
          email = {{ unique = true }}\nmerge_on_duplicate = true\n[[gates]]\nid = \"g\"\n\
          [[projects]]\nid = \"web\"\n  [[projects.endpoints]]\n  id = \"web\"\n  currency = \"EUR\"\n  gates = [\"g\"]\n"
@@ -79,6 +82,10 @@ pub enum Deed {
     Limits {
         customer: String,
         asked: String,
+    },
+    /// The pending raise is confirmed, where one can be.
+    Confirm {
+        customer: String,
     },
     Signal {
         customer: String,
@@ -160,6 +167,9 @@ pub fn next(
             let filters: Vec<String> = windows
                 .map(|window| format!("{{\"window\": {window:?}, \"amount_limit\": {}}}", chance.between(2, 9)))
                 .collect();
+            if until.is_none() && chance.percent(30) {
+                return Ok(Deed::Confirm { customer });
+            }
             Deed::Limits {
                 customer,
                 asked: format!("{{\"filters\": [{}]{}}}", filters.join(", "), until.unwrap_or_default()),
@@ -283,14 +293,33 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
                 let limits = match asked.until {
                     Some(_) => OwnLimits { operator: asked.filters.clone(), until: asked.until, ..known.clone() },
-                    None => known.asked(&asked.filters, now, merchant.raise_delay_ms),
+                    None => known.asked(&asked.filters, now, &RaiseTerms::of(merchant)),
                 };
                 Ok(vec![Event::Changed(Change::Limits(limits))])
             })?;
             Ok((customer.clone(), lsn))
         }
+        Deed::Confirm { customer } => {
+            let none = OwnLimits::none(Direction::Deposit, euro());
+            let lsn = change(customer, &mut |customer, now| {
+                let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
+                let limits = known.confirmed(now).map_err(Refusal::NotConfirmed)?;
+                Ok(if limits == *known { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
+            })?;
+            Ok((customer.clone(), lsn))
+        }
         Deed::Signal { customer, signal, instrument } => {
-            let (_, lsn) = ledger.signal(MERCHANT, customer, *signal, *instrument, author.by, now)?;
+            let (signal, instrument, by, reach) = (*signal, *instrument, author.by, &Reach::All);
+            let sent = SentSignal {
+                merchant: MERCHANT,
+                customer_id: customer,
+                signal,
+                instrument,
+                by,
+                reach,
+                trusts_blocks: false,
+            };
+            let (_, lsn) = ledger.signal(&sent, now)?;
             Ok((customer.clone(), lsn))
         }
     }

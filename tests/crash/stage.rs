@@ -2,6 +2,7 @@
 
 use crate::calendar::instant;
 use crate::reload::Form;
+use crate::side;
 use crate::staff;
 use crate::story::Act;
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use levelgate::{
     },
     http::desk::Desk,
     journal::{Instance, Journal, Lsn, Options, Sync, snapshot},
-    ledger::{Bounds, Ground, Ledger, Retention, Wanted},
+    ledger::{Bounds, Ground, Ledger, Retention, SentSignal, Wanted},
     metrics::Meters,
     store::{Store, memory::Memory},
 };
@@ -149,10 +150,14 @@ impl Stage {
     pub fn act(&self, act: &Act) -> Said {
         match act {
             Act::Line(line) => self.line(line),
-            Act::Signal { merchant, customer, signal, instrument, at } => {
+            Act::Signal { merchant, customer, signal, instrument, reach, at } => {
                 let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
                 let signal = Signal::parse(signal).expect("a signal");
-                match self.desk.ledger.signal(merchant, customer, signal, instrument.as_deref(), None, now) {
+                let (reach, by) = side::caller(reach);
+                let trusts_blocks = self.desk.rules().merchant(merchant).is_some_and(|merchant| merchant.trust_blocks);
+                let (reach, by, instrument) = (&reach, Some(by), instrument.as_deref());
+                let sent = SentSignal { merchant, customer_id: customer, signal, instrument, by, reach, trusts_blocks };
+                match self.desk.ledger.signal(&sent, now) {
                     Ok((status, rests_on)) => {
                         let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
                         Said { text, replay: false, refused: false, rests_on }

@@ -23,7 +23,15 @@ pub enum Act {
     /// A line as in a batch.
     Line(String),
     /// Something becomes known of a customer, and perhaps of an instrument.
-    Signal { merchant: String, customer: String, signal: &'static str, instrument: Option<String>, at: String },
+    Signal {
+        merchant: String,
+        customer: String,
+        signal: &'static str,
+        instrument: Option<String>,
+        /// The merchants of the caller's token; none: all.
+        reach: &'static [&'static str],
+        at: String,
+    },
     /// Staff do something with a customer.
     Staff { deed: Deed, at: String },
     /// A snapshot; then the archive takes sealed segments, and what is old leaves memory, where that is asked for.
@@ -140,10 +148,12 @@ impl Told {
                 assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
                 answer = Some(want);
             }
-            Act::Signal { customer, signal, instrument, .. } => {
-                self.side.signal(customer, signal, instrument.as_deref());
+            Act::Signal { customer, signal, instrument, reach, .. } => {
+                let is_taken = self.side.signal(customer, signal, instrument.as_deref(), reach);
+                assert_eq!(is_taken, !said.refused, "{about}: {act:?}\n{}", said.text);
                 let person = self.side.people.values().find(|person| person.number == *customer);
-                assert_eq!(got["status"], person.map_or("nobody", |person| person.status()), "{about}: {act:?}");
+                let status = person.map_or("nobody", |person| person.status());
+                assert!(said.refused || got["status"] == status, "{about}: {act:?}, not {status}: {got}");
             }
             _ => {}
         }
@@ -178,7 +188,7 @@ fn is_staff_crm(seed: u64) -> bool {
     seed.is_multiple_of(2)
 }
 
-fn is_of_side(line: &str) -> bool {
+pub fn is_of_side(line: &str) -> bool {
     side::MERCHANTS.iter().any(|merchant| line.contains(&format!("\"merchant\": {merchant:?}")))
 }
 
@@ -285,5 +295,6 @@ fn next(generator: &mut Generator, told: &Told, mix: Mix, (n, is_crm): (usize, b
         ["consent_given", "consent_refused", "fraud_suspected", "fraud_confirmed", "card_stolen", "cleared", "cleared"];
     let signal = *chance.pick(&signals);
     let instrument = chance.percent(70).then(|| (*chance.pick(&side::INSTRUMENTS)).to_owned());
-    Act::Signal { merchant: merchant.clone(), customer: customer.clone(), signal, instrument, at }
+    let reach = *chance.pick(&side::reaching(merchant));
+    Act::Signal { merchant: merchant.clone(), customer: customer.clone(), signal, instrument, reach, at }
 }

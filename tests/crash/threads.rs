@@ -41,7 +41,6 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
                 head.attributes = vec![u8::from(!head.attributes.is_empty())];
             }
             if let snapshot::Piece::World(world) = &mut piece {
-                world.blocked.sort();
                 world.levels.sort_by_key(|level| (level.merchant.clone(), level.created, level.name.clone()));
             }
             pieces.push(format!("{piece:?}"));

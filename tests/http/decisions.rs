@@ -162,6 +162,21 @@ fn a_merchant_who_only_hides_methods_is_paid_by_hidden_ones_all_the_same() {
 }
 
 #[test]
+fn a_method_that_is_not_offered_keeps_its_gate_list() {
+    let methods = "  [[levels.methods]]\n  method = \"wire\"\n  gates = [\"gate-b\"]\n  [[levels.methods]]\n  method = \"cheque\"\n  gates = [\"gate-off\"]\n";
+    let daemon = Daemon::live(acme(CRM, &[level("gold", &format!("gates = [\"gate-off\"]\n{methods}"))]));
+    let answer = |method: &str| daemon.check(&with(pay("t", "10.00"), &json!({ "payment_method": method }))).ok();
+    assert_denied(&answer("wire"), &["19101 payment_method_not_available -"]);
+    assert_denied(&answer("cheque"), &["19101 payment_method_not_available -", "19105 no_gate_available -"]);
+    assert_denied(&answer("barter"), &["19101 payment_method_not_available -", "19105 no_gate_available -"]);
+    // The customer's own list comes before the level's.
+    assert_allowed(daemon.reserve(&with(pay("t1", "10.00"), &json!({ "customer_level": "silver" }))).ok());
+    let own = json!({ "methods": [{ "method": "cheque", "gates": ["gate-a"] }] });
+    assert_eq!(daemon.send("PUT", "/v1/merchants/acme/customers/1000001/settings/deposit/EUR/gold", &own).status, 200);
+    assert_denied(&answer("cheque"), &["19101 payment_method_not_available -"]);
+}
+
+#[test]
 fn a_payment_that_no_gate_takes_is_denied_and_every_skipped_gate_has_its_reason() {
     let gates = |list: &str| format!("gates = [{list}]\n");
     let levels = [

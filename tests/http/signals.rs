@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::harness::{Daemon, Folder, Settings};
+use crate::raw;
 use crate::shop::{CRM, acme, pay, with};
 
 fn deposit(id: &str, who: &str, instrument: Option<&str>) -> Value {
@@ -43,6 +44,132 @@ fn fraud_blocks_the_instrument_and_whoever_names_none() {
     let body = json!({ "signal": "cleared", "payment_instrument": "tok_1" });
     assert_eq!(signal(&daemon, "acme", &alice, &body)["status"], "new");
     assert_allowed(daemon.reserve(&deposit("t8", "alice", Some("tok_1"))).ok());
+}
+
+/// What is answered to a customer's payments: with no instrument, with one that nothing is known of, and as a form.
+fn answers(daemon: &Daemon, who: &str, about: &str) -> [Value; 3] {
+    let checked = |instrument| {
+        let answer = daemon.check(&deposit("c", who, instrument)).ok();
+        assert_eq!(answer["decision"] == "deny", answer["codes"] != json!([]), "{about}");
+        answer["code"].clone()
+    };
+    let form = json!({ "direction": "deposit", "currency": "EUR", "merchant_customer_identifier": who });
+    let form = daemon.post("/v1/merchants/acme/payment-form", &form).ok();
+    let methods = form["methods"].as_array().expect("methods").len();
+    [checked(None), checked(Some("clean")), json!(methods > 0)]
+}
+
+/// Every way in which a customer becomes fraud without an instrument.
+#[test]
+fn fraud_without_an_instrument_blocks_every_payment() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let customers = "/v1/merchants/acme/customers";
+    let of = |id: &str| format!("{customers}/{id}");
+    let registered = |who: &str, status: &str| {
+        let body = json!({ "merchant_customer_identifier": who, "status": status });
+        daemon.post(customers, &body).json()["customer_id"].as_str().expect("an id").to_owned()
+    };
+    let table = |table: String| {
+        let path = format!("{customers}.csv");
+        raw::send(daemon.port(), "POST", &path, table.as_bytes()).ok();
+    };
+    for way in ["fraud_confirmed", "card_stolen", "by hand", "in bulk", "by a table", "a table's new one", "registered"]
+    {
+        let who = format!("by {way}");
+        let id = match way {
+            "a table's new one" => {
+                table(format!("merchant_customer_identifier,status\r\n{who},fraud\r\n"));
+                let found =
+                    daemon.get(&format!("{customers}?merchant_customer_identifier={}", who.replace(' ', "%20")));
+                found.ok()["customers"][0]["customer_id"].as_str().expect("an id").to_owned()
+            }
+            "registered" => registered(&who, "fraud"),
+            _ => registered(&who, "member"),
+        };
+        match way {
+            "fraud_confirmed" | "card_stolen" => drop(signal(&daemon, "acme", &id, &json!({ "signal": way }))),
+            "by hand" => drop(daemon.send("PATCH", &of(&id), &json!({ "status": "fraud" })).ok()),
+            "in bulk" => {
+                let body = json!({ "select": { "ids": [&id] }, "set": { "status": "fraud" } });
+                assert_eq!(daemon.post(&format!("{customers}/bulk"), &body).ok()["changed"], 1);
+            }
+            "by a table" => table(format!("customer_id,status\r\n{id},fraud\r\n")),
+            _ => {}
+        }
+        assert_eq!(answers(&daemon, &who, way), [json!(19_100), json!(19_100), json!(false)], "{way}");
+        let denied = daemon.reserve(&deposit(&format!("t {way}"), &who, Some("clean"))).ok();
+        assert_denied(&denied, &["19100 customer_blocked -"]);
+        assert_ne!(signal(&daemon, "acme", &id, &json!({ "signal": "cleared" }))["status"], "fraud");
+        assert_eq!(answers(&daemon, &who, way), [json!(null), json!(null), json!(true)], "{way}, cleared");
+    }
+}
+
+#[test]
+fn fraud_of_an_instrument_becomes_the_customer_s_and_not_the_other_way_round() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let answer = assert_allowed(daemon.reserve(&deposit("t1", "alice", Some("tok_1"))).ok());
+    let alice = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
+    let of_alice = format!("/v1/merchants/acme/customers/{alice}");
+    let stolen = json!({ "signal": "card_stolen", "payment_instrument": "tok_1" });
+    let (by_instrument, whole) =
+        ([json!(19_100), json!(null), json!(false)], [json!(19_100), json!(19_100), json!(false)]);
+    let named = |about: &str| {
+        signal(&daemon, "acme", &alice, &json!({ "signal": "cleared", "payment_instrument": "tok_1" }));
+        signal(&daemon, "acme", &alice, &stolen);
+        assert_eq!(answers(&daemon, "alice", about), by_instrument, "{about}");
+    };
+    named("a signal");
+    signal(&daemon, "acme", &alice, &json!({ "signal": "fraud_confirmed" }));
+    assert_eq!(answers(&daemon, "alice", "a signal"), whole);
+    signal(&daemon, "acme", &alice, &stolen);
+    assert_eq!(answers(&daemon, "alice", "a later signal that names one"), whole);
+
+    named("by hand");
+    daemon.send("PATCH", &of_alice, &json!({ "status": "fraud" })).ok();
+    assert_eq!(answers(&daemon, "alice", "by hand"), whole);
+
+    named("in bulk");
+    let body = json!({ "select": { "ids": [&alice] }, "set": { "status": "fraud" } });
+    for changed in [1, 0] {
+        assert_eq!(daemon.post("/v1/merchants/acme/customers/bulk", &body).ok()["changed"], changed);
+    }
+    assert_eq!(answers(&daemon, "alice", "in bulk"), whole);
+
+    // A downloaded table changes nothing.
+    named("a table");
+    let table = daemon.get("/v1/merchants/acme/customers.csv").body;
+    let told = raw::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
+    assert_eq!((&told["changed"], &told["unchanged"]), (&json!(0), &json!(1)), "{told}");
+    assert_eq!(answers(&daemon, "alice", "a table"), by_instrument);
+}
+
+#[test]
+fn whole_fraud_and_fraud_of_an_instrument_outlast_a_restart_and_a_merge() {
+    let mut daemon = crate::staff::kept(&Settings::SYSTEM, acme(CRM, &[]));
+    let id = |daemon: &Daemon, who: &str| {
+        let answer = daemon.reserve(&deposit(&format!("t-{who}"), who, Some(&format!("tok-{who}")))).ok();
+        answer["customer"]["customer_id"].as_str().expect("an id").to_owned()
+    };
+    for who in ["whole", "named", "target"] {
+        id(&daemon, who);
+    }
+    let (whole, named, target) = ("1000001", "1000002", "1000003");
+    signal(&daemon, "acme", whole, &json!({ "signal": "card_stolen" }));
+    signal(&daemon, "acme", named, &json!({ "signal": "card_stolen", "payment_instrument": "tok-named" }));
+    for about in ["at first", "after a kill", "after a snapshot"] {
+        assert_eq!(answers(&daemon, "whole", about), [json!(19_100), json!(19_100), json!(false)], "{about}");
+        assert_eq!(answers(&daemon, "named", about), [json!(19_100), json!(null), json!(false)], "{about}");
+        let blocked = daemon.check(&deposit("c", "target", Some("tok-named"))).ok();
+        assert_denied(&blocked, &["19106 payment_instrument_blocked -"]);
+        if about == "after a kill" {
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+        daemon.kill_and_start();
+    }
+    for (source, want) in [(named, json!(null)), (whole, json!(19_100))] {
+        daemon.post(&format!("/v1/merchants/acme/customers/{source}/merge"), &json!({ "into": target })).ok();
+        assert_eq!(answers(&daemon, "target", source), [json!(19_100), want, json!(false)], "{source}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::Raise;
 use crate::operation::{Expected, Operation, Part};
 use crate::said::{self, codes, gates, lasting, text};
 use crate::worker::Worker;
@@ -68,8 +69,9 @@ impl Worker {
             }
             Part::Limits(way) => {
                 let own = head.limits.entry(way).or_default();
-                if let Some((from @ None, _)) = &mut own.waits {
-                    *from = answer["pending"]["from"].as_str().map(str::to_owned);
+                if let Some(Raise { times: times @ None, .. }) = &mut own.waits {
+                    let time = |name: &str| answer["pending"][name].as_str().map(str::to_owned);
+                    *times = time("from").map(|from| (from, time("lapses_at")));
                 }
                 (said::limits(answer), own.shown())
             }

@@ -1,12 +1,13 @@
 //! What staff send of limits of one customer: the customer's own, whose raises wait, and an operator's, which end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::model::{Filter, Own, WAYS, Way, codes_of, money};
+use crate::model::{Fate, Filter, Own, WAYS, Way, codes_of, money};
 use crate::operation::{Book, Expected, Operation, Part, Staff};
 
 /// What own limits measure: few enough that the same ones are raised and cut.
@@ -21,31 +22,54 @@ const MARGIN: Duration = Duration::from_millis(5);
 
 impl Book {
     pub(crate) fn set_limits(&mut self, chance: &mut Chance, place: usize) -> Operation {
+        if let Some((place, way)) = self.awaiting_confirmation(chance).filter(|_| chance.percent(60)) {
+            return self.confirm(place, way);
+        }
         // Mostly the same way, so that limits meet limits.
         let way = if chance.percent(60) { WAYS[0] } else { chance.pick(WAYS) };
         let path = format!("/limits/{}/{}", way.0, way.1);
-        let raises_wait = self.rules.raise_delay != "0s";
         if chance.percent(20) {
             return self.set_operators_limits(chance, place, (way, path));
         }
+        let rules = Arc::clone(&self.rules);
         let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
-        let (method, path, body) = match chance.between(1, 10) {
+        let (method, path, body) = match chance.between(1, 12) {
             1 => {
-                own.asked(Vec::new(), raises_wait);
+                own.asked(Vec::new(), &rules);
                 ("DELETE", path, Value::Null)
             }
             2 => {
                 own.waits = None;
                 ("DELETE", path + "/pending", Value::Null)
             }
+            3 => return self.confirm(place, way),
             _ => {
                 let filters = own_filters(chance, way, own);
                 let body = body_of(&filters);
-                own.asked(filters, raises_wait);
+                own.asked(filters, &rules);
                 ("PUT", path, body)
             }
         };
         Book::by_staff(place, Staff { method, path, of: Part::Limits(way) }, body, None)
+    }
+
+    /// One of the customers whose raise can be confirmed, and which way it goes.
+    fn awaiting_confirmation(&self, chance: &mut Chance) -> Option<(usize, Way)> {
+        let people = self.people.all.iter().enumerate();
+        let heads = people.filter(|(_, person)| person.into.is_none() && person.is_known());
+        let stay = heads.filter(|(_, person)| person.fate == Fate::Stays);
+        let limits = stay.flat_map(|(place, person)| person.limits.iter().map(move |(way, own)| (place, *way, own)));
+        let ready: Vec<(usize, Way)> =
+            limits.filter(|(_, _, own)| own.awaits_confirmation()).map(|(place, way, _)| (place, way)).collect();
+        (!ready.is_empty()).then(|| chance.pick(&ready))
+    }
+
+    /// The confirmation of a raise, whether one can be confirmed or not.
+    fn confirm(&mut self, place: usize, way: Way) -> Operation {
+        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
+        let refused = (!own.confirm()).then_some(422);
+        let path = format!("/limits/{}/{}/pending/confirm", way.0, way.1);
+        Book::by_staff(place, Staff { method: "POST", path, of: Part::Limits(way) }, Value::Null, refused)
     }
 
     /// An operator's limits, which stand until they are over or taken away; some are over at once.
@@ -89,8 +113,8 @@ fn own_filters(chance: &mut Chance, way: Way, own: &Own) -> Vec<Filter> {
         filters.dedup_by_key(|filter| filter.name);
         filters
     };
-    if let Some((_, waits)) = own.waits.as_ref().filter(|_| chance.percent(25)) {
-        return named_once(waits.clone());
+    if let Some(raise) = own.waits.as_ref().filter(|_| chance.percent(25)) {
+        return named_once(raise.then.clone());
     }
     if chance.percent(35) && !own.held.is_empty() {
         let by = chance.pick(&[50, 80, 100, 120, 300]);

@@ -66,10 +66,11 @@ pub(crate) fn limits(shown: &Value) -> Value {
         ])
     };
     let pending = &shown["pending"];
-    let waits = (!pending.is_null()).then(|| json!([pending["from"], each(&pending["filters"], filter)]));
+    let waits = (!pending.is_null())
+        .then(|| json!([pending["state"], pending["from"], pending["lapses_at"], each(&pending["filters"], filter)]));
     let operator = &shown["operator"];
     let operator = (!operator.is_null()).then(|| json!([operator["until"], each(&operator["filters"], filter)]));
-    json!([each(&shown["filters"], filter), waits, operator])
+    json!([each(&shown["filters"], filter), waits, operator, !shown["confirmed_at"].is_null()])
 }
 
 /// Own rates, as the model writes them.

@@ -83,7 +83,7 @@ impl Setup {
 
     /// Writes the files of both merchants.
     pub(crate) fn configure(&self, rules: &Rules) {
-        let Rules { gates, zone, hold, definition, raise_delay, .. } = rules;
+        let Rules { gates, zone, hold, definition, raise_delay, raise_confirm, confirm_within, .. } = rules;
         let endpoint = |id: &str, currency: &str| {
             let methods = methods_text();
             format!(
@@ -98,6 +98,7 @@ impl Setup {
             let (resets, grace, default) = (resets(id), deletion_grace(id), default_behaviour(id));
             let text = format!(
                 "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
+                 raise_confirm = {raise_confirm}\nconfirm_within = \"{confirm_within}\"\n\
                  labels_max = 100\ndeletion_grace = \"{grace}\"\nreset_individual_settings_on_level_change = {resets}\n\
                  default_behaviour = \"{default}\"\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\

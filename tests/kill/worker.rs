@@ -24,9 +24,10 @@ pub(crate) struct Counted {
     pub(crate) happened: u64,
     pub(crate) replayed: u64,
     pub(crate) checked: u64,
-    /// Changes by staff, and of them merges.
+    /// Changes by staff, and of them merges and confirmed raises.
     pub(crate) changed: u64,
     pub(crate) merged: u64,
+    pub(crate) confirmed: u64,
     /// Changes of many at once, and of them such as had begun when the daemon was killed.
     pub(crate) jobs: u64,
     pub(crate) taken_up: u64,
@@ -45,6 +46,7 @@ impl Counted {
         self.checked += other.checked;
         self.changed += other.changed;
         self.merged += other.merged;
+        self.confirmed += other.confirmed;
         self.jobs += other.jobs;
         self.taken_up += other.taken_up;
         self.forgotten += other.forgotten;
@@ -212,9 +214,10 @@ impl Worker {
         }
         self.judge(&mut operation, status, answer);
         if matches!(operation.expected, Expected::Shown) {
-            let is_merge = operation.staff.as_ref().is_some_and(|staff| staff.path == "/merge");
+            let ends = |end: &str| operation.staff.as_ref().is_some_and(|staff| staff.path.ends_with(end));
             self.counted.changed += 1;
-            self.counted.merged += u64::from(is_merge);
+            self.counted.merged += u64::from(ends("/merge"));
+            self.counted.confirmed += u64::from(ends("/pending/confirm"));
         }
         self.counted.jobs += u64::from(operation.kind == "bulk");
         if let Expected::Over(end) = operation.expected {

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone};
 
 pub const SECOND: i64 = 1_000;
 pub const DAY: i64 = 86_400 * SECOND;
@@ -111,24 +111,23 @@ fn local(t: i64, zone: &TimeZone) -> DateTime {
     zone.to_datetime(timestamp(t))
 }
 
-/// The instant of a local date and time: the first instant after a gap that swallows it, the earlier of two.
+/// The instant of a local date and time: the first instant after a gap that swallows it, the earlier of two. It is
+/// found from the offsets of instants alone, by trial of every offset that is in force within a day or so.
 pub fn first_instant(when: DateTime, zone: &TimeZone) -> i64 {
     let as_utc = Offset::UTC.to_timestamp(when).expect("a time of this era").as_millisecond();
-    let under = |offset: Offset| as_utc - i64::from(offset.seconds()) * SECOND;
-    match zone.to_ambiguous_timestamp(when).offset() {
-        AmbiguousOffset::Unambiguous { offset } => under(offset),
-        AmbiguousOffset::Fold { before, after } => under(before).min(under(after)),
-        AmbiguousOffset::Gap { before, after } => {
-            // The clocks leap somewhere between these two; the first instant with the later offset is the one.
-            let (mut earlier, mut later) = (under(before).min(under(after)), under(before).max(under(after)));
-            let leapt = offset_ms(later, zone);
-            while later - earlier > 1 {
-                let middle = earlier + (later - earlier) / 2;
-                if offset_ms(middle, zone) == leapt { later = middle } else { earlier = middle }
-            }
-            later
+    let mut offsets: Vec<i64> = (-26 * 4..=26 * 4).map(|n| offset_ms(as_utc + n * 900 * SECOND, zone)).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let exact = offsets.iter().map(|offset| as_utc - offset).filter(|t| t + offset_ms(*t, zone) == as_utc).min();
+    exact.unwrap_or_else(|| {
+        // The clocks leap over it somewhere between these two.
+        let (mut earlier, mut later) = (as_utc - offsets[offsets.len() - 1], as_utc - offsets[0]);
+        while later - earlier > 1 {
+            let middle = earlier + (later - earlier) / 2;
+            if middle + offset_ms(middle, zone) > as_utc { later = middle } else { earlier = middle }
         }
-    }
+        later
+    })
 }
 
 /// What the rule gives for one instant: the same local date and time a month earlier, or where the calendar lacks
@@ -147,9 +146,9 @@ fn same_day_raw(t: i64, zone: &TimeZone) -> i64 {
 /// is further than any change of the clocks reaches.
 fn same_day_start(t: i64, zone: &TimeZone) -> i64 {
     let stretches = zone
-        .preceding(timestamp(t + 1))
+        .following(timestamp(t - 62 * DAY))
         .map(|change| change.timestamp().as_millisecond())
-        .take_while(|change| *change > t - 62 * DAY)
+        .take_while(|change| *change <= t)
         .map(|change| same_day_raw(change - 1, zone));
     stretches.chain([same_day_raw(t, zone)]).max().expect("at least one start")
 }

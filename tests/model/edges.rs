@@ -25,13 +25,22 @@ const WINDOWS: [(&str, Window); 11] = [
     ("window = \"lifetime\"", Window::Lifetime),
 ];
 
+/// Zones whose last recorded change is none of their rule: of Nuuk it changes no offset, of Ciudad Juárez it comes at a
+/// time of its own.
+const RULED: [(&str, &[&str]); 2] =
+    [("America/Nuuk", &["2023-03-24", "2023-10-27"]), ("America/Ciudad_Juarez", &["2022-10-28", "2022-11-28"])];
+
+fn zones() -> Vec<(&'static str, &'static [&'static str])> {
+    ZONES.into_iter().chain(RULED).collect()
+}
+
 /// One merchant a zone; for each window a wide level, whose limits nobody reaches, and a tight one.
 pub fn configure(folder: &Path) {
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder for merchants");
-    std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 4000\n").expect("a file");
+    std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 5000\n").expect("a file");
     let rates = "base = \"EUR\"\nas_of = 2011-01-01T00:00:00Z\n[rates]\nUSD = \"1.1\"\n";
     std::fs::write(folder.join("rates.toml"), rates).expect("a file");
-    for (n, (zone, _)) in ZONES.iter().enumerate() {
+    for (n, (zone, _)) in zones().iter().enumerate() {
         let mut file = format!("id = \"z{n}\"\nname = \"z{n}\"\ntime_zone = {zone:?}\n[[gates]]\nid = \"g\"\n");
         file.push_str("[[projects]]\nid = \"web\"\nclient_definition = [\"email\"]\n[[projects.endpoints]]\n");
         file.push_str("id = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n");
@@ -50,9 +59,10 @@ pub fn configure(folder: &Path) {
 /// The lines of a stream, in the order of the clock.
 pub fn stream(chance: &mut Chance, cases: usize) -> Vec<String> {
     let mut timed: Vec<(i64, Fields)> = Vec::new();
+    let zones = zones();
     for case in 0..cases {
-        let n = chance.place(ZONES.len());
-        let (name, days) = ZONES[n];
+        let n = chance.place(zones.len());
+        let (name, days) = zones[n];
         let zone = TimeZone::get(name).expect("a known time zone");
         let around = instant(&format!("{}T00:00:00Z", chance.pick(days))).expect("a day");
         let w = if chance.percent(30) { 4 } else { chance.place(WINDOWS.len()) };

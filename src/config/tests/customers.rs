@@ -52,11 +52,38 @@ fn delays_labels_and_the_terminal_are_compiled() {
     let loaded = load_merchant(&text).unwrap();
     assert_eq!(loaded.warnings, [], "{}", crate::config::render(&loaded.warnings, Style::Plain));
     let m = merchant(&loaded, "m");
-    assert_eq!((m.labels_max, m.raise_delay_ms, m.deletion_grace_ms), (100, 0, 14 * DAY_MS));
+    assert_eq!((m.labels_max, m.raises.delay_ms, m.deletion_grace_ms), (100, 0, 14 * DAY_MS));
     assert_eq!(m.terminal_url.as_deref(), Some("https://t.example/{merchant}?c={customer_id}"));
     assert_eq!(m.default_label().map(|label| (label.name, label.kind)), Some((name("vip"), LabelKind::Active)));
     assert_eq!(m.label(name("gone")).unwrap().restrictions, [name("mark_outlier"), name("x")]);
     assert!(m.label(name("x")).is_none());
+}
+
+#[test]
+fn raises_wait_as_the_file_says() {
+    let policy = |delay_ms, confirm_within_ms, waits_for_period_end| RaisePolicy {
+        delay_ms,
+        confirm_within_ms,
+        waits_for_period_end,
+    };
+    for (keys, want) in [
+        ("", policy(DAY_MS, None, false)),
+        ("raise_confirm = false", policy(DAY_MS, None, false)),
+        ("raise_confirm = true", policy(DAY_MS, Some(7 * DAY_MS), false)),
+        (
+            "raise_confirm = true\nconfirm_within = \"36h\"\nraise_delay = \"0s\"",
+            policy(0, Some(DAY_MS * 3 / 2), false),
+        ),
+        ("raise_delay = \"72h\"\nraise_not_before = \"period_end\"", policy(3 * DAY_MS, None, true)),
+        (
+            "raise_delay = \"4d\"\nraise_not_before = \"period_end\"\nraise_confirm = true",
+            policy(4 * DAY_MS, Some(7 * DAY_MS), true),
+        ),
+    ] {
+        let loaded = load_merchant(&format!("{keys}\n{MERCHANT}")).unwrap();
+        assert_eq!(loaded.warnings, [], "{keys}");
+        assert_eq!(merchant(&loaded, "m").raises, want, "{keys}");
+    }
 }
 
 #[test]
@@ -69,6 +96,8 @@ fn spans_of_no_time_are_taken_for_raises_alone() {
         ("raise_delay", "0y", false),
         ("raise_delay", "", false),
         ("raise_delay", "-1s", false),
+        ("confirm_within", "0s", false),
+        ("confirm_within", "1s", true),
         ("deletion_grace", "0s", false),
         ("deletion_grace", "1s", true),
     ] {

@@ -215,6 +215,10 @@ impl Head {
                 self.standing = self.standing.set(*status);
                 return;
             }
+            Change::Standing(standing) => {
+                self.standing = *standing;
+                return;
+            }
             Change::Erased => self.attributes = Attributes::default(),
             _ => {}
         }

@@ -6,7 +6,7 @@
 //! | 11 | Status | status |
 //! | 12 | Labels | number, each a name |
 //! | 13 | Settings | bits (global min, global max), direction, currency, level, global min?, global max?, number of methods and each |
-//! | 14 | Limits | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
+//! | 14 | Limits, read only: written before raises could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
 //! | 15 | Switched off | number, each a name |
 //! | 16 | Rates | number, each: from, to, digits and scale of the rate, units, valid from |
 //! | 17 | Instrument | bits (masked, expires, last success, default, on file), id, type, masked?, expires?, saved at, last success?, successes, state |
@@ -15,6 +15,8 @@
 //! | 21 | Merged into | the number of a customer |
 //! | 22 | Merged | number, each the number of a customer |
 //! | 23 | Identifiers | number, each a text |
+//! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
+//! | 33 | Standing | bits (suspicion, of instruments alone), consent, suspicion? (a status); in snapshots only |
 //!
 //! **A method**: bits (shown said, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
 //! number, and each: bits (amount, quantity, subtracts cancels, warns), name, class, window, scope, mode, amount?,
@@ -24,7 +26,7 @@
 use super::{
     DecodeError, Seal,
     bytes::{Bytes, Put},
-    numbers::{attribute_bits, attributes_of},
+    numbers::{Numbered, attribute_bits, attributes_of},
     read::{Open, open_attributes},
     seal_attributes,
 };
@@ -32,14 +34,18 @@ use crate::domain::{
     calendar::{WeekStart, Window},
     money::Decimal,
     name::Name,
-    own::{OwnLimits, OwnRate},
+    own::{OwnLimits, OwnRate, PendingRaise},
     profile::{Change, IndividualSettings, Instrument, OwnMethod},
     rules::Filter,
+    standing::{CustomerStatus, Standing, Suspicion},
 };
 
 /// Whether a tag is that of a change.
 pub(super) fn is_one(tag: u8) -> bool {
-    matches!(tag, tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS)
+    matches!(
+        tag,
+        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS | tag::STANDING
+    )
 }
 
 mod tag {
@@ -47,7 +53,7 @@ mod tag {
     pub(super) const STATUS: u8 = 11;
     pub(super) const LABELS: u8 = 12;
     pub(super) const SETTINGS: u8 = 13;
-    pub(super) const LIMITS: u8 = 14;
+    pub(super) const LIMITS_WITHOUT_CONFIRMATION: u8 = 14;
     pub(super) const SWITCHED_OFF: u8 = 15;
     pub(super) const RATES: u8 = 16;
     pub(super) const INSTRUMENT: u8 = 17;
@@ -56,6 +62,8 @@ mod tag {
     pub(super) const MERGED_INTO: u8 = 21;
     pub(super) const MERGED: u8 = 22;
     pub(super) const IDENTIFIERS: u8 = 23;
+    pub(super) const LIMITS: u8 = 28;
+    pub(super) const STANDING: u8 = 33;
 }
 
 mod window {
@@ -77,6 +85,13 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_number(sealed.len() as u64);
             out.extend_from_slice(&sealed);
         }
+        Change::Standing(standing) => {
+            let suspicion = standing.suspicion();
+            out.push(tag::STANDING);
+            out.put_bits([suspicion.is_some(), suspicion == Some(Suspicion::InstrumentFraud)]);
+            out.put_word(standing.consent());
+            suspicion.iter().for_each(|suspicion| out.put_word(suspicion.status()));
+        }
         Change::Status(status) => {
             out.push(tag::STATUS);
             out.put_word(*status);
@@ -86,19 +101,7 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             put_names(labels, out);
         }
         Change::Settings(settings) => put_settings(settings, out),
-        Change::Limits(OwnLimits { direction, currency, own, pending, operator, until }) => {
-            out.push(tag::LIMITS);
-            out.put_bits([pending.is_some(), until.is_some()]);
-            out.put_word(*direction);
-            out.put_currency(*currency);
-            put_filters(own, out);
-            if let Some((from, filters)) = pending {
-                out.put_time(*from);
-                put_filters(filters, out);
-            }
-            put_filters(operator, out);
-            until.iter().for_each(|until| out.put_time(*until));
-        }
+        Change::Limits(limits) => put_limits(limits, out),
         Change::SwitchedOff(projects) => {
             out.push(tag::SWITCHED_OFF);
             put_names(projects, out);
@@ -156,6 +159,23 @@ fn put_settings(settings: &IndividualSettings, out: &mut Vec<u8>) {
         put_numbers([*min_amount, *max_amount], out);
         gates.iter().for_each(|gates| put_names(gates, out));
     }
+}
+
+fn put_limits(limits: &OwnLimits, out: &mut Vec<u8>) {
+    let OwnLimits { direction, currency, own, pending, confirmed_at, operator, until } = limits;
+    let needs_confirmation = pending.as_ref().is_some_and(|raise| raise.confirm_until.is_some());
+    out.push(tag::LIMITS);
+    out.put_bits([pending.is_some(), needs_confirmation, until.is_some(), confirmed_at.is_some()]);
+    out.put_word(*direction);
+    out.put_currency(*currency);
+    put_filters(own, out);
+    if let Some(PendingRaise { from, confirm_until, filters }) = pending {
+        out.put_time(*from);
+        confirm_until.iter().for_each(|until| out.put_time(*until));
+        put_filters(filters, out);
+    }
+    put_filters(operator, out);
+    until.iter().chain(confirmed_at).for_each(|time| out.put_time(*time));
 }
 
 fn put_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
@@ -219,18 +239,20 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
             Change::Attributes { set: open_attributes(bytes.counted()?, place, open)?, removed }
         }
         tag::STATUS => Change::Status(bytes.word()?),
+        tag::STANDING => Change::Standing(standing(bytes)?),
         tag::LABELS => Change::Labels(names(bytes)?),
         tag::SETTINGS => Change::Settings(settings(bytes)?),
-        tag::LIMITS => {
+        tag::LIMITS_WITHOUT_CONFIRMATION => {
             let [has_pending, has_until] = bytes.bits("option of Limits")?;
-            Change::Limits(OwnLimits {
-                direction: bytes.word()?,
-                currency: bytes.currency()?,
-                own: filters(bytes)?,
-                pending: if has_pending { Some((bytes.time()?, filters(bytes)?)) } else { None },
-                operator: filters(bytes)?,
-                until: bytes.time_if(has_until)?,
-            })
+            Change::Limits(limits([has_pending, false, has_until, false], bytes)?)
+        }
+        tag::LIMITS => {
+            let at = bytes.at();
+            let bits: [bool; 4] = bytes.bits("option of Limits")?;
+            if bits[1] && !bits[0] {
+                return Err(DecodeError::Word { what: "option of Limits", number: 2, at });
+            }
+            Change::Limits(limits(bits, bytes)?)
         }
         tag::SWITCHED_OFF => Change::SwitchedOff(names(bytes)?),
         tag::RATES => {
@@ -255,6 +277,45 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
         tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| Ok(bytes.text()?.into()))?),
         _ => Change::Erased,
     })
+}
+
+/// Limits, from the direction on; the bits of tag 28.
+fn limits(
+    [has_pending, needs_confirmation, has_until, is_confirmed]: [bool; 4],
+    bytes: &mut Bytes<'_>,
+) -> Result<OwnLimits, DecodeError> {
+    let raise = |bytes: &mut Bytes<'_>| {
+        Ok(PendingRaise {
+            from: bytes.time()?,
+            confirm_until: bytes.time_if(needs_confirmation)?,
+            filters: filters(bytes)?,
+        })
+    };
+    Ok(OwnLimits {
+        direction: bytes.word()?,
+        currency: bytes.currency()?,
+        own: filters(bytes)?,
+        pending: has_pending.then(|| raise(bytes)).transpose()?,
+        operator: filters(bytes)?,
+        until: bytes.time_if(has_until)?,
+        confirmed_at: bytes.time_if(is_confirmed)?,
+    })
+}
+
+fn standing(bytes: &mut Bytes<'_>) -> Result<Standing, DecodeError> {
+    let place = bytes.at();
+    let [is_suspected, of_instruments] = bytes.bits("option of Standing")?;
+    let consent = bytes.word()?;
+    let status: Option<CustomerStatus> = is_suspected.then(|| bytes.word()).transpose()?;
+    let suspicion = match (status.map(Suspicion::of_status), of_instruments) {
+        (None, false) => Some(None),
+        (Some(Some(suspicion)), false) => Some(Some(suspicion)),
+        (Some(Some(Suspicion::CustomerFraud)), true) => Some(Some(Suspicion::InstrumentFraud)),
+        _ => None,
+    };
+    let standing = suspicion.and_then(|suspicion| Standing::new(consent, suspicion));
+    let number = u64::from(consent.number());
+    standing.ok_or(DecodeError::Word { what: "standing", number, at: place })
 }
 
 fn settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeError> {

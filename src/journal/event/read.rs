@@ -9,6 +9,7 @@ use super::{
     tag,
 };
 use crate::domain::{
+    blocks::{Block, Blocks},
     brief::Upshot,
     common::Common,
     convert::Unavailable,
@@ -76,7 +77,16 @@ impl<'a> Events<'a> {
                 let direction = bytes.word()?;
                 Event::LevelSet { direction, level: bytes.name_if(has_level)?, drops_settings, at: bytes.time()? }
             }
-            tag::SIGNALLED => Event::Signalled { signal: bytes.word()?, at: bytes.time()? },
+            tag::SIGNALLED => Event::Signalled { signal: bytes.word()?, names_instrument: false, at: bytes.time()? },
+            tag::SIGNALLED_OF_INSTRUMENT => {
+                let place = bytes.at();
+                let [names_instrument] = bytes.bits("option of Signalled")?;
+                if !names_instrument {
+                    // That is written in the other way.
+                    return Err(DecodeError::Word { what: "option of Signalled", number: 0, at: place });
+                }
+                Event::Signalled { signal: bytes.word()?, names_instrument, at: bytes.time()? }
+            }
             tag::INSTRUMENT_HELD => Event::InstrumentHeld { id: bytes.text()?.into(), at: bytes.time()? },
             tag::INSTRUMENT_USED => {
                 Event::InstrumentUsed { id: bytes.text()?.into(), at: bytes.time()?, successes: bytes.number()? }
@@ -127,6 +137,11 @@ impl<'a> Events<'a> {
 
 fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeError> {
     Ok(match tag {
+        tag::INSTRUMENT_BLOCKS => {
+            let id = bytes.text()?.into();
+            let blocks = (0..bytes.number()?).map(|_| block(bytes)).collect::<Result<_, _>>()?;
+            Common::InstrumentBlocks { id, blocks: Blocks(blocks), at: bytes.time()? }
+        }
         tag::INSTRUMENT_BLOCKED => {
             let [blocked] = bytes.bits("option of InstrumentBlocked")?;
             Common::InstrumentBlocked { blocked, id: bytes.text()?.into(), at: bytes.time()? }
@@ -167,6 +182,12 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
         }
         _ => return Err(DecodeError::Tag { tag, at }),
     })
+}
+
+fn block(bytes: &mut Bytes<'_>) -> Result<Block, DecodeError> {
+    let [everywhere, by_all] = bytes.bits("option of a block")?;
+    let merchants = (0..bytes.number()?).map(|_| bytes.name()).collect::<Result<_, _>>()?;
+    Ok(Block { everywhere, by_all, merchants })
 }
 
 fn key(bytes: &mut Bytes<'_>) -> Result<LevelKey, DecodeError> {

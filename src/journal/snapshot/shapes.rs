@@ -9,16 +9,15 @@ use super::{
         numbers::{Numbered, flag_bits, flags_of},
     },
     SnapshotError,
+    profile::{profile_of, resume_profile, standing, word, wrong},
 };
 use crate::domain::{
     brief::{Brief, Upshot},
     common::Common,
-    customer::{Customer, Event, LAST_NUMBER, Recorded},
+    customer::{Customer, LAST_NUMBER},
     money::Currency,
     name::Name,
-    profile::Profile,
     rules::Direction,
-    standing::Standing,
     time::Millis,
     transaction::Place,
     usage::{Book, BookKey, Contribution, Sums},
@@ -138,7 +137,7 @@ pub struct WorldDto {
     pub currencies: Vec<[u8; 3]>,
     /// Levels that requests made.
     pub levels: Vec<LevelDto>,
-    /// Instruments with which no payment passes.
+    /// Instruments with which no payment passes anywhere. Written no more: `overlay` says where each is blocked.
     pub blocked: Vec<Box<str>>,
     /// Where the last record lies about transactions that have left memory and of which the archive does not know it.
     pub late: Vec<LateDto>,
@@ -146,7 +145,7 @@ pub struct WorldDto {
     pub configured: Option<Box<str>>,
     /// External ids made, by merchant.
     pub counted: Vec<CountedDto>,
-    /// What stands beside the files: events that say it, as in the journal.
+    /// Levels and rates set through the API, and blocked instruments: events, as in the journal.
     pub overlay: Vec<u8>,
     /// Names of levels that have changed.
     pub renames: Vec<RenameDto>,
@@ -238,15 +237,15 @@ impl HeadDto {
     /// Of a customer, as it is now.
     #[must_use]
     pub fn of(customer: &Customer, seal: &mut Seal<'_>) -> Self {
-        let (consent, suspicion) = customer.standing.parts();
+        let standing = customer.standing;
         Self {
             number: customer.number(),
             merchant: text(customer.merchant),
             identifier: customer.identifier.clone().map(IdentifierDto::Text),
             attributes: event::seal_attributes(&customer.attributes, seal),
             levels: customer.levels.map(|level| level.map(text)),
-            consent: consent.number(),
-            suspicion: suspicion.map(Numbered::number),
+            consent: standing.consent().number(),
+            suspicion: standing.suspicion().map(|suspicion| suspicion.status().number()),
             profile: profile_of(customer, seal),
             history: customer.history().map(|place| place.0),
             created: customer.created.0,
@@ -277,7 +276,7 @@ impl HeadDto {
         for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {
             *level = kept.as_deref().map(name).transpose()?;
         }
-        customer.standing = Standing::of_parts(word(self.consent)?, self.suspicion.map(word).transpose()?);
+        customer.standing = standing(self.consent, self.suspicion)?;
         resume_profile(&mut customer, &self.profile, open)?;
         customer.set_history(self.history.map(Place));
         customer.modified = Millis(self.modified);
@@ -291,27 +290,6 @@ impl HeadDto {
         customer.settle(Millis(self.settled_at));
         Ok(customer)
     }
-}
-
-/// Gives a customer back what is known besides payments.
-fn resume_profile(customer: &mut Customer, profile: &[u8], open: &mut Open<'_>) -> Result<(), SnapshotError> {
-    let mut events = Events::of(profile);
-    let recorded = Recorded { number: 0, place: Place::default(), key: 0 };
-    while let Some(event) = events.next(open).map_err(SnapshotError::Attributes)? {
-        match event {
-            event::Recorded::Customer(event @ Event::Changed(_)) => customer.apply(recorded, &event),
-            _ => return Err(wrong(format_args!("the profile of customer {} holds what is none", customer.number()))),
-        }
-    }
-    Ok(())
-}
-
-/// What makes a customer's profile, one event after another.
-fn profile_of(customer: &Customer, seal: &mut Seal<'_>) -> Vec<u8> {
-    let changes = customer.profile().map(Profile::changes).unwrap_or_default();
-    let mut bytes = Vec::new();
-    changes.into_iter().for_each(|change| event::encode(&Event::Changed(change), seal, &mut bytes));
-    bytes
 }
 
 impl BookDto {
@@ -514,10 +492,6 @@ fn name(text: &str) -> Result<Name, SnapshotError> {
     Name::parse(text).map_err(|error| wrong(format_args!("{text:?} is no name: {error}")))
 }
 
-fn word<W: Numbered>(number: u8) -> Result<W, SnapshotError> {
-    W::of_number(number).ok_or_else(|| wrong(format_args!("{number} is no {}", W::WHAT)))
-}
-
 fn currency_of(letters: [u8; 3]) -> Result<Currency, SnapshotError> {
     let code = std::str::from_utf8(&letters).ok().and_then(Currency::parse);
     code.ok_or_else(|| wrong(format_args!("{letters:?} is no currency")))
@@ -525,8 +499,4 @@ fn currency_of(letters: [u8; 3]) -> Result<Currency, SnapshotError> {
 
 fn newer(what: &str) -> SnapshotError {
     wrong(format_args!("{what}, which this version does not write; run the newer levelgate that wrote it"))
-}
-
-fn wrong(what: std::fmt::Arguments<'_>) -> SnapshotError {
-    SnapshotError::Content(what.to_string())
 }

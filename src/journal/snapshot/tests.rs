@@ -13,7 +13,7 @@ use crate::{
         overlay::LevelKey,
         profile::{Change, Chronicle, Source},
         rules::{Attribute, Direction},
-        standing::Signal,
+        standing::{Signal, Suspicion},
         time::Millis,
         transaction::{Flag, Place, Status},
         usage::{BookKey, Contribution},
@@ -26,6 +26,15 @@ const PATH: &str = "snapshots/1";
 
 /// The header, then a frame a line.
 const GOLDEN: [&str; 5] = [
+    "4c47534e415000000100000002000000303132333435363738396162636465660700000000000000feffffffffffffff0000000000000000000000003d5d7f1b",
+    "20010000ff6a7d120200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631010000000000000001000000000000006db90b0000000000003b000000000000004601016d0145555204676f6c640700000000000000000000000000000002044401016d0145555204676f6c64027b7d0204036f70734700027b7d04010000000000000001000000000000006d0103000000000000006f6c640400000000000000676f6c644d0000000000000000000000000000000000000000000000",
+    "290100004af0d46b00000000030000000000000001000000000000006d01000000000500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010520000000000000000c0103766970110004746f6b31031e0001110004746f6b32031e00011201c6010100000000000000000a000000000000001000000000000000d0070000000000000900000000000000020000000000000001455552010400000000000000676f6c64a00f0000000000000000000000000000800c00000000000000000000000000000800000000000000080000000000000002455552010400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
+    "92000000ed266b2c010000000300000000000000020000000000000001000000e903000000000000012823000000000000f4010000000000009001000000000000f401000000000000d107000000000000edfe000000000000010000010312000a000000f20300000000000000f40100000000000090010000000000000000000000000000da07000000000000edfe0000000000000002071200",
+    "24000000eb7902ac030000006300000000000000030000000000000001000000000000000200000000000000",
+];
+
+/// The same as the first codec wrote it.
+const GOLDEN_1: [&str; 5] = [
     "4c47534e415000000100000001000000303132333435363738396162636465660700000000000000feffffffffffffff000000000000000000000000317a043f",
     "100100008ccc827a0200000004000000000000000100000000000000455552010000000000000001000000000000006d0400000000000000676f6c6401455552050000000000000001000000000000000400000000000000746f6b390100000000000000010000000000000002000000000000000300000004000000000000000102000000000000007631010000000000000001000000000000006db90b0000000000003b000000000000004601016d0145555204676f6c640700000000000000000000000000000002044401016d0145555204676f6c64027b7d0204036f70734700027b7d04010000000000000001000000000000006d0103000000000000006f6c640400000000000000676f6c644d00000000000000",
     "23010000e180026300000000030000000000000001000000000000006d010500000000000000616c6963650600000000000000a5fffc9ebf9d00010400000000000000676f6c6402010520000000000000000c0103766970110004746f6b31031e0001110004746f6b32031e00011201c6010100000000000000000a000000000000001000000000000000d00700000000000009000000000000000200000000000000014555520400000000000000676f6c64a00f0000000000000000000000000000800c000000000000000000000000000008000000000000000800000000000000024555520400000000000000676f6c640000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000a00000046000000",
@@ -40,7 +49,9 @@ fn header() -> Header {
 fn brief(status: Status, at: i64, book: Option<u16>) -> Brief {
     let upshot = Upshot {
         status,
-        counts: Contribution { gross: 500, net: 400 },
+        counts: Contribution { net: 400, ..Contribution::of_amount(500) },
+        held: if status == Status::Reserved { 500 } else { 0 },
+        counts_after_hold: status == Status::Approved,
         hold_until: (status == Status::Reserved).then_some(Millis(9_000)),
         flags: Flags::of(&[Flag::Late, Flag::Suspicious]),
     };
@@ -60,8 +71,8 @@ fn customer() -> Customer {
             drops_settings: false,
             at: Millis(12),
         },
-        Event::Signalled { signal: Signal::ConsentGiven, at: Millis(13) },
-        Event::Signalled { signal: Signal::FraudSuspected, at: Millis(14) },
+        Event::Signalled { signal: Signal::ConsentGiven, names_instrument: false, at: Millis(13) },
+        Event::Signalled { signal: Signal::FraudSuspected, names_instrument: false, at: Millis(14) },
         Event::InstrumentHeld { id: "tok2".into(), at: Millis(15) },
         Event::InstrumentHeld { id: "tok1".into(), at: Millis(15) },
         Event::Changed(Change::Labels(vec![name("vip")])),
@@ -71,7 +82,7 @@ fn customer() -> Customer {
     for (number, event) in (1..).zip(&events) {
         customer.apply(Recorded { number, place: Place(0), key: 0 }, event);
     }
-    let key = BookKey { direction: Direction::Deposit, currency: eur(), level: name("gold") };
+    let key = BookKey { direction: Direction::Deposit, currency: eur(), level: Some(name("gold")) };
     let book = customer.book(key);
     customer.book(BookKey { direction: Direction::Withdrawal, ..key });
     for slot in 0..70_u32 {
@@ -129,6 +140,8 @@ fn pieces() -> Vec<Piece> {
             counted: vec![CountedDto::of(name("m"), 3_001)],
             overlay: WorldDto::beside(&said()).remove(0).overlay,
             renames: vec![RenameDto::of(name("m"), Direction::Deposit, (name("old"), name("gold")), Place(77))],
+            archive: Vec::new(),
+            clocks: Vec::new(),
         }),
         Piece::Head(HeadDto::of(&customer, &mut turn)),
         Piece::Briefs { customer: 3, briefs: briefs[..20].to_vec() },
@@ -210,6 +223,30 @@ fn a_customer_comes_back_as_it_was() {
     assert!(unsealed.customer(&mut turn_back).unwrap().attributes.is_empty());
 }
 
+/// The head's number of fraud is read as the customer's, unless the profile says more: so is an old snapshot's.
+#[test]
+fn fraud_of_instruments_alone_stands_in_the_profile() {
+    let fraud = |names_instrument| {
+        let mut customer = customer();
+        let recorded = Recorded { number: 9, place: Place(9), key: 0 };
+        let signal = Signal::CardStolen;
+        customer.apply(recorded, &Event::Signalled { signal, names_instrument, at: Millis(15) });
+        customer
+    };
+    let plain = HeadDto::of(&customer(), &mut turn).profile;
+    for (was, suspicion, more) in
+        [(fraud(false), Suspicion::CustomerFraud, ""), (fraud(true), Suspicion::InstrumentFraud, "21030206")]
+    {
+        let head = HeadDto::of(&was, &mut turn);
+        assert_eq!((head.consent, head.suspicion), (2, Some(6)));
+        assert_eq!(hex(&head.profile), format!("{}{more}", hex(&plain)));
+        let is = head.customer(&mut turn_back).unwrap();
+        assert_eq!((is.standing, is.standing.suspicion()), (was.standing, Some(suspicion)));
+    }
+    let old = HeadDto { profile: plain, ..HeadDto::of(&fraud(true), &mut turn) };
+    assert_eq!(old.customer(&mut turn_back).unwrap().standing.suspicion(), Some(Suspicion::CustomerFraud));
+}
+
 #[test]
 fn what_cannot_be_is_refused_though_its_checksum_holds() {
     let head = HeadDto::of(&customer(), &mut turn);
@@ -224,6 +261,8 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
         (refused(|head| head.number = 1 << 32), "the number of customer 4294967296 is larger than 4294967295"),
         (refused(|head| head.consent = 0), "0 is no customer status"),
         (refused(|head| head.suspicion = Some(9)), "9 is no customer status"),
+        (refused(|head| head.suspicion = Some(2)), "Member and Some(Member) are no standing of a customer"),
+        (refused(|head| head.consent = 6), "Fraud and Some(Suspicious) are no standing of a customer"),
         (refused(|head| head.profile = vec![4, 1, 2]), "the profile of customer 3 holds what is none"),
         (refused(|head| head.books[0].currency = *b"eur"), "[101, 117, 114] is no currency"),
         (refused(|head| head.books[0].direction = 3), "3 is no direction"),
@@ -238,7 +277,9 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
         (71, good),
         (10, BriefDto { book: Some(2), ..good }),
         (10, BriefDto { status: 0, ..good }),
-        (10, BriefDto { flags: 0x40, ..good }),
+        (10, BriefDto { flags: 0x80, ..good }),
+        (10, BriefDto { flags: 0x100, ..good }),
+        (10, BriefDto { counts: 8, ..good }),
     ] {
         let mut customer = head.clone().customer(&mut turn_back).unwrap();
         let is_pinned = slot == 9;
@@ -247,13 +288,57 @@ fn what_cannot_be_is_refused_though_its_checksum_holds() {
     }
 }
 
-#[test]
-fn a_snapshot_has_its_bytes_for_ever() {
+fn small() -> Vec<Piece> {
     let mut small = pieces();
     small.truncate(3);
     if let Some(Piece::Briefs { briefs, .. }) = small.last_mut() {
         briefs.truncate(2);
     }
+    small
+}
+
+#[test]
+fn the_first_codec_is_read() {
+    let bytes: Vec<u8> = GOLDEN_1.iter().flat_map(|line| of_hex(line)).collect();
+    assert_eq!(read(&bytes).unwrap(), small());
+    // Its end counts two briefs, also where they are read one by one.
+    let store = Memory::new();
+    store.put(PATH, &bytes);
+    let mut reader = Reader::open(store.open(PATH).unwrap(), JOURNAL).unwrap();
+    let mut briefs = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        briefs.extend(frame.briefs().unwrap().into_iter().flatten().map(Result::unwrap));
+    }
+    assert!(matches!(&small()[2], Piece::Briefs { briefs: want, .. } if *want == briefs));
+}
+
+#[test]
+fn what_a_newer_version_adds_is_refused_in_words() {
+    let segment = SegmentDto { first_lsn: 1, last_lsn: 2, bytes: 3, crc: 4 };
+    let clock = ClockDto { before: 2, after: 1, moves_entries: true, place: 3 };
+    for (world, want) in [
+        (WorldDto { archive: vec![segment], ..WorldDto::default() }, "a list of the archive's segments"),
+        (WorldDto { clocks: vec![clock], ..WorldDto::default() }, "a time that was accepted"),
+    ] {
+        let read = read(&file_of(&[Piece::World(world.clone())])).unwrap();
+        assert_eq!(read, [Piece::World(world.clone())]);
+        let refused = world.is_understood().unwrap_err().to_string();
+        assert!(refused.contains(want) && refused.contains("newer levelgate"), "{refused}");
+    }
+    let head = HeadDto::of(&customer(), &mut turn);
+    let sealed = HeadDto { identifier: Some(IdentifierDto::Sealed { digest: 1, sealed: vec![2] }), ..head };
+    let refused = sealed.customer(&mut turn_back).unwrap_err().to_string();
+    assert!(refused.contains("a sealed identifier") && refused.contains("newer levelgate"), "{refused}");
+}
+
+fn of_hex(digits: &str) -> Vec<u8> {
+    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
+#[test]
+fn a_snapshot_has_its_bytes_for_ever() {
+    let small = small();
     let bytes = file_of(&small);
     let mut at = HEADER_BYTES;
     let mut lines = vec![hex(&bytes[..at])];
@@ -334,7 +419,7 @@ fn other_journals_and_newer_formats_are_told_apart() {
         bytes[60..64].copy_from_slice(&crc.to_le_bytes());
         read(&bytes).unwrap_err()
     };
-    assert!(matches!(with(8, &[2]), SnapshotError::Newer { format: 2, codec: 1 }));
+    assert!(matches!(with(8, &[2]), SnapshotError::Newer { format: 2, codec: CODEC }));
     assert!(matches!(with(12, &[9]), SnapshotError::Newer { format: 1, codec: 9 }));
     assert!(matches!(with(16, &[9]), SnapshotError::Foreign));
     assert!(matches!(with(0, &[9]), SnapshotError::Damaged { offset: 0 }));

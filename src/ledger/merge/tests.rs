@@ -10,7 +10,7 @@ use crate::{
         profile::Source,
         rules::{Attribute, Rules},
         said::{Said, deletion},
-        transition::{Operation, TakeBack},
+        transition::{Approval, CaptureAmount, Operation, TakeBack},
     },
     ledger::{Admitted, Applying, Bounds, CustomerId, Find, Ground, Says, Step, Wanted},
 };
@@ -126,9 +126,12 @@ proptest! {
                         continue;
                     }
                     let operation = match what {
-                        7 => Operation::Approve { amount: None, capture_id: None, gate: None, instrument: Some(format!("i{other}")) },
+                        7 => Operation::Approve(Approval {
+                            instrument: Some(format!("i{other}")),
+                            ..Approval::of(CaptureAmount::Left)
+                        }),
                         8 => Operation::Decline,
-                        _ => Operation::Cancel(TakeBack::default()),
+                        _ => Operation::Cancel { back: TakeBack::default(), of: None },
                     };
                     let left = transition(&ledger, &rules, &format!("t{place}"), &operation).unwrap();
                     (paid[place].waits, paid[place].counts) = (false, what == 7);

@@ -66,7 +66,8 @@ impl Person {
                 then.store(direction, level);
             }
         }
-        if let Some(status) = sets.status.filter(|status| *status != self.status()) {
+        // Fraud that is known through instruments becomes the customer's.
+        if let Some(status) = sets.status.filter(|status| *status == "fraud" || *status != self.status()) {
             then.stands(status);
         }
         if let Some(labels) = &sets.labels {
@@ -85,7 +86,7 @@ impl Person {
 
     /// Whether anything that can be set in bulk differs.
     fn differs(&self, other: &Person) -> bool {
-        let stands = |of: &Person| (of.consent.unwrap_or("new"), of.suspicion);
+        let stands = |of: &Person| (of.consent.unwrap_or("new"), of.suspected);
         self.stored != other.stored
             || stands(self) != stands(other)
             || self.labels != other.labels

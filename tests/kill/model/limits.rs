@@ -2,34 +2,80 @@
 
 use serde_json::{Value, json};
 
-use super::{Filter, in_order, money};
+use super::{Filter, Rules, in_order, money};
 
 /// Limits of one (direction, currency).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Own {
     /// What holds: sorted.
     pub(crate) held: Vec<Filter>,
-    /// What is to hold instead some time, and when; nobody knows when until the daemon has said it.
-    pub(crate) waits: Option<(Option<String>, Vec<Filter>)>,
+    /// What is to hold instead some time.
+    pub(crate) waits: Option<Raise>,
+    /// Whether the last change was the confirmation of a raise.
+    pub(crate) was_confirmed: bool,
     /// An operator's, and until when. Those that are over are none.
     pub(crate) operator: Option<(Vec<Filter>, &'static str)>,
 }
 
+/// A raise that is not in force yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raise {
+    /// When it comes into force or can be confirmed, and when it lapses: unknown until the daemon has said it.
+    pub(crate) times: Option<(String, Option<String>)>,
+    needs: Needs,
+    pub(crate) then: Vec<Filter>,
+}
+
+/// What brings a raise into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// More time than any run takes.
+    Time,
+    /// A confirmation, after more time than any run takes.
+    TimeAndConfirmation,
+    /// A confirmation.
+    Confirmation,
+}
+
 impl Own {
     /// Others are asked for. As long as that is a raise both hold.
-    pub(crate) fn asked(&mut self, mut filters: Vec<Filter>, raises_wait: bool) {
+    pub(crate) fn asked(&mut self, mut filters: Vec<Filter>, rules: &Rules) {
         filters.sort_unstable();
+        let before = (self.held.clone(), self.waits.clone());
         let both = both(&self.held, &filters);
-        let is_raise = both != filters;
-        if !raises_wait || !is_raise {
-            (self.held, self.waits) = (filters, None);
-            return;
+        let needs = match (rules.raise_delay == "0s", rules.raise_confirm) {
+            _ if both == filters => None,
+            (true, false) => None,
+            (false, false) => Some(Needs::Time),
+            (false, true) => Some(Needs::TimeAndConfirmation),
+            (true, true) => Some(Needs::Confirmation),
+        };
+        match needs {
+            None => (self.held, self.waits) = (filters, None),
+            Some(needs) => {
+                self.held = both;
+                // The same once more waits no longer.
+                if self.waits.as_ref().is_none_or(|raise| raise.then != filters) {
+                    self.waits = Some(Raise { times: None, needs, then: filters });
+                }
+            }
         }
-        self.held = both;
-        // The same once more waits no longer.
-        if self.waits.as_ref().is_none_or(|(_, then)| *then != filters) {
-            self.waits = Some((None, filters));
+        self.was_confirmed &= before == (self.held.clone(), self.waits.clone());
+    }
+
+    /// Whether a raise can be confirmed.
+    pub(crate) fn awaits_confirmation(&self) -> bool {
+        self.waits.as_ref().is_some_and(|raise| raise.needs == Needs::Confirmation)
+    }
+
+    /// The raise is confirmed; whether that is taken.
+    pub(crate) fn confirm(&mut self) -> bool {
+        match self.waits.take_if(|raise| raise.needs == Needs::Confirmation) {
+            Some(raise) => (self.held, self.was_confirmed) = (raise.then, true),
+            None if self.waits.is_some() => return false,
+            None => {}
         }
+        self.was_confirmed
     }
 
     /// An operator sets these, in the place of what was.
@@ -46,18 +92,31 @@ impl Own {
     /// Those of two customers who become one: nothing passes that either would refuse, now or later.
     pub(crate) fn joined(&self, other: &Own) -> Own {
         let held = both(&self.held, &other.held);
-        let from = [self, other].iter().filter_map(|own| own.waits.as_ref()?.0.clone()).max();
-        let then = both(self.at_last(), other.at_last());
-        let waits = from.filter(|_| then != held).map(|from| (Some(from), then));
+        let waits = self.joined_raise(other).filter(|raise| raise.then != held);
         let operator = match (&self.operator, &other.operator) {
             (Some((one, first)), Some((two, second))) => Some((both(one, two), *first.max(second))),
             (one, two) => one.as_ref().or(two.as_ref()).cloned(),
         };
-        Own { held, waits, operator }
+        let was_confirmed = waits.is_none() && (self.was_confirmed || other.was_confirmed);
+        Own { held, waits, was_confirmed, operator }
+    }
+
+    /// The later begin and the earlier end of both, where anything lies between them.
+    fn joined_raise(&self, other: &Own) -> Option<Raise> {
+        let raises: Vec<&Raise> = [self, other].into_iter().filter_map(|own| own.waits.as_ref()).collect();
+        let times = || raises.iter().filter_map(|raise| raise.times.clone());
+        let (from, lapses) = (times().map(|(from, _)| from).max()?, times().filter_map(|(_, lapses)| lapses).min());
+        let needs = match (&lapses, raises.iter().all(|raise| raise.needs == Needs::Confirmation)) {
+            (Some(lapses), _) if *lapses <= from => return None,
+            (None, _) => Needs::Time,
+            (Some(_), true) => Needs::Confirmation,
+            (Some(_), false) => Needs::TimeAndConfirmation,
+        };
+        Some(Raise { times: Some((from, lapses)), needs, then: both(self.at_last(), other.at_last()) })
     }
 
     fn at_last(&self) -> &[Filter] {
-        self.waits.as_ref().map_or(&self.held, |(_, then)| then)
+        self.waits.as_ref().map_or(&self.held, |raise| &raise.then)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -67,9 +126,13 @@ impl Own {
     /// As an answer shows them, brought into an order.
     pub(crate) fn shown(&self) -> Value {
         let shown = |filters: &[Filter]| in_order(filters.iter().map(shown));
-        let waits = self.waits.as_ref().map(|(from, then)| json!([from, shown(then)]));
+        let waits = self.waits.as_ref().map(|raise| {
+            let state = if raise.needs == Needs::Confirmation { "awaiting_confirmation" } else { "waiting" };
+            let (from, lapses) = raise.times.clone().unzip();
+            json!([state, from, lapses, shown(&raise.then)])
+        });
         let operator = self.operator.as_ref().map(|(filters, until)| json!([until, shown(filters)]));
-        json!([shown(&self.held), waits, operator])
+        json!([shown(&self.held), waits, operator, self.was_confirmed])
     }
 }
 

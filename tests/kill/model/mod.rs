@@ -12,7 +12,7 @@ mod tx;
 use serde_json::{Value, json};
 
 pub(crate) use bulk::{GlobalLimit, Sets, Tally};
-pub(crate) use limits::Own;
+pub(crate) use limits::{Own, Raise};
 pub(crate) use people::{Decided, Payment, People};
 pub(crate) use person::{Fate, Method, Person, Settings};
 pub(crate) use rates::{BEGINNINGS, COMMON, OwnRate, Rate};

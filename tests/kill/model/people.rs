@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::person::Effective;
+use super::person::{Effective, Suspected};
 use super::rates;
 use super::{Fate, Filter, LABELS, LEAVING, METHODS, Own, Person, Rules, Tx, Way, default_behaviour, in_order, money};
 
@@ -182,7 +182,11 @@ impl People {
             refuse(19106, "");
         }
         let no_way = if way.0 == "deposit" { "block_deposits" } else { "block_withdrawals" };
-        let is_fraud = head.suspicion == Some("fraud") && payment.instrument.is_none();
+        let is_fraud = match head.suspected {
+            Suspected::Whole => true,
+            Suspected::ByInstrument => payment.instrument.is_none(),
+            Suspected::Flagged | Suspected::Nothing => false,
+        };
         let is_stopped = head.bears("block_transactions") || head.bears(no_way) || head.off.contains(&"web");
         if is_fraud || is_stopped {
             refuse(19100, "");
@@ -241,7 +245,7 @@ impl People {
         let head = self.head_mut(place);
         // Whoever comes to hold a blocked instrument is under suspicion of it.
         if head.holds.insert(id.to_owned()) && is_blocked {
-            head.suspicion = Some("fraud");
+            head.suspect(Suspected::ByInstrument);
         }
     }
 
@@ -258,7 +262,7 @@ impl People {
                 _ => {}
             }
         }
-        reached.into_iter().for_each(|head| self.all[head].signalled(signal));
+        reached.into_iter().for_each(|head| self.all[head].signalled(signal, instrument.is_some()));
     }
 
     /// Makes a customer part of another. `Err`: the refusal, which changes nothing.
@@ -273,13 +277,10 @@ impl People {
         let gone = self.all[source].clone();
         let blocked = self.blocked.clone();
         let head = &mut self.all[target];
-        match gone.suspicion {
-            Some("fraud") => head.suspicion = Some("fraud"),
-            other => head.suspicion = head.suspicion.or(other),
-        }
+        head.suspect(gone.suspected);
         // Whoever comes to hold a blocked instrument is under suspicion of it.
         if gone.holds.difference(&head.holds).any(|id| blocked.contains(id)) {
-            head.suspicion = Some("fraud");
+            head.suspect(Suspected::ByInstrument);
         }
         head.holds.extend(gone.holds.iter().cloned());
         head.shown_email = head.shown_email.take().or(gone.shown_email);

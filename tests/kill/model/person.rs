@@ -27,7 +27,7 @@ pub(crate) struct Person {
     /// Stored level names: of deposits, of withdrawals.
     pub(crate) stored: [Option<&'static str>; 2],
     pub(crate) consent: Option<&'static str>,
-    pub(crate) suspicion: Option<&'static str>,
+    pub(crate) suspected: Suspected,
     pub(crate) holds: BTreeSet<String>,
     pub(crate) labels: Vec<&'static str>,
     /// Projects that are switched off.
@@ -42,6 +42,18 @@ pub(crate) struct Person {
     /// Whose part this one is.
     pub(crate) into: Option<usize>,
     pub(crate) txs: Vec<Tx>,
+}
+
+/// What is suspected of a customer; the graver, the larger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suspected {
+    #[default]
+    Nothing,
+    Flagged,
+    /// Fraud with instruments that were named.
+    ByInstrument,
+    /// Fraud with any instrument.
+    Whole,
 }
 
 /// What becomes of a customer who asks to be forgotten where that takes no time.
@@ -88,7 +100,11 @@ impl Person {
     }
 
     pub(crate) fn status(&self) -> &'static str {
-        self.suspicion.or(self.consent).unwrap_or("new")
+        match self.suspected {
+            Suspected::Nothing => self.consent.unwrap_or("new"),
+            Suspected::Flagged => "suspicious",
+            Suspected::ByInstrument | Suspected::Whole => "fraud",
+        }
     }
 
     pub(crate) fn side(direction: &str) -> usize {
@@ -132,22 +148,29 @@ impl Person {
         }
     }
 
-    /// What a signal makes of it.
-    pub(crate) fn signalled(&mut self, signal: &str) {
+    /// What a signal makes of it, which may name an instrument.
+    pub(crate) fn signalled(&mut self, signal: &str, names_instrument: bool) {
         match signal {
             "consent_given" => self.consent = Some("member"),
             "consent_refused" => self.consent = Some("deny"),
-            "fraud_suspected" => self.suspicion = self.suspicion.or(Some("suspicious")),
-            "cleared" => self.suspicion = None,
-            _ => self.suspicion = Some("fraud"),
+            "fraud_suspected" => self.suspect(Suspected::Flagged),
+            "cleared" => self.suspected = Suspected::Nothing,
+            _ if names_instrument => self.suspect(Suspected::ByInstrument),
+            _ => self.suspect(Suspected::Whole),
         }
+    }
+
+    /// What is graver already stays.
+    pub(crate) fn suspect(&mut self, suspected: Suspected) {
+        self.suspected = self.suspected.max(suspected);
     }
 
     /// A status that is set by hand.
     pub(crate) fn stands(&mut self, status: &'static str) {
         match status {
-            "suspicious" | "fraud" => self.suspicion = Some(status),
-            _ => (self.consent, self.suspicion) = (Some(status), None),
+            "suspicious" => self.suspected = Suspected::Flagged,
+            "fraud" => self.suspected = Suspected::Whole,
+            _ => (self.consent, self.suspected) = (Some(status), Suspected::Nothing),
         }
     }
 

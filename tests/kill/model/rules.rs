@@ -71,13 +71,25 @@ pub(crate) struct Rules {
     pub(crate) definition: &'static str,
     /// How long a raise waits: longer than any run, or not at all.
     pub(crate) raise_delay: &'static str,
+    /// Whether a raise is to be confirmed, and for how long it can be: longer than any run.
+    pub(crate) raise_confirm: bool,
+    pub(crate) confirm_within: &'static str,
 }
 
 impl Rules {
     /// The one that every folder begins with.
     pub(crate) fn first() -> Rules {
         let definition = "[\"email\", \"phone\"]";
-        Rules { filters: FILTERS.to_vec(), gates: &GATES, zone: "UTC", hold: "7d", definition, raise_delay: "400d" }
+        Rules {
+            filters: FILTERS.to_vec(),
+            gates: &GATES,
+            zone: "UTC",
+            hold: "7d",
+            definition,
+            raise_delay: "0s",
+            raise_confirm: true,
+            confirm_within: "7d",
+        }
     }
 
     /// Another one: limits raised and lowered, filters and levels that come and go.
@@ -97,7 +109,9 @@ impl Rules {
             zone: chance.pick(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
             hold: chance.pick(&["7d", "9d", "36h"]),
             definition: chance.pick(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
-            raise_delay: chance.pick(&["400d", "400d", "90d", "0s"]),
+            raise_delay: chance.pick(&["400d", "90d", "0s", "0s"]),
+            raise_confirm: chance.percent(60),
+            confirm_within: chance.pick(&["7d", "365d"]),
         }
     }
 

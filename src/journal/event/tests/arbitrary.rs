@@ -34,7 +34,12 @@ pub(super) fn currency() -> impl Strategy<Value = Currency> {
 }
 
 fn contribution() -> impl Strategy<Value = Contribution> {
-    (number(), number()).prop_map(|(gross, net)| Contribution { gross, net })
+    (number(), number(), any::<bool>(), any::<bool>()).prop_map(|(gross, net, gross_counts, net_counts)| Contribution {
+        gross,
+        net,
+        gross_counts,
+        net_counts,
+    })
 }
 
 pub(super) fn some_attributes() -> impl Strategy<Value = Attributes> {
@@ -45,35 +50,66 @@ pub(super) fn some_attributes() -> impl Strategy<Value = Attributes> {
     })
 }
 
+fn flags() -> impl Strategy<Value = Flags> {
+    (0..128_u8).prop_map(Flags)
+}
+
 fn upshot() -> impl Strategy<Value = Upshot> {
-    (word::<Status>(), contribution(), option::of(time()), 0..64_u8)
-        .prop_map(|(status, counts, hold_until, flags)| Upshot { status, counts, hold_until, flags: Flags(flags) })
+    (word::<Status>(), contribution(), number(), any::<bool>(), option::of(time()), flags()).prop_map(
+        |(status, counts, held, counts_after_hold, hold_until, flags)| Upshot {
+            status,
+            counts,
+            held,
+            counts_after_hold,
+            hold_until,
+            flags,
+        },
+    )
 }
 
 fn some_fact() -> impl Strategy<Value = Fact> {
     let id = || option::of(text());
+    let late = (content(), option::of(text()), option::of(time())).prop_map(|(content, instrument, hold_until)| {
+        let amount = content.amount;
+        Fact::Asked { amount, hold_until, content: Some(Box::new(LateContent { content, instrument })) }
+    });
     prop_oneof![
-        (id(), number(), id(), id(), option::of(word::<Flag>())).prop_map(
-            |(capture_id, amount, gate, instrument, flag)| Fact::Approved {
+        (id(), number(), id(), id(), any::<bool>(), any::<Option<bool>>(), flags()).prop_map(
+            |(capture_id, amount, gate, instrument, all, is_final, flags)| Fact::Approved {
                 capture_id,
                 amount,
+                all,
+                is_final,
                 gate,
                 instrument,
-                flag
+                flags
             }
         ),
         any::<bool>().prop_map(|conflict| Fact::Declined { conflict }),
-        (id(), number(), any::<bool>()).prop_map(|(cancel_id, amount, all)| Fact::Cancelled { cancel_id, amount, all }),
+        (id(), number(), any::<bool>(), option::of(word::<CancelOf>()), any::<bool>()).prop_map(
+            |(cancel_id, amount, all, of, names_of)| Fact::Cancelled {
+                cancel_id,
+                amount,
+                all,
+                of,
+                names_of: names_of && of.is_some()
+            }
+        ),
         (id(), number(), any::<bool>(), any::<bool>())
             .prop_map(|(refund_id, amount, all, gives_back)| Fact::Refunded { refund_id, amount, all, gives_back }),
-        (id(), number(), any::<bool>()).prop_map(|(chargeback_id, amount, all)| Fact::ChargedBack {
-            chargeback_id,
-            amount,
-            all
+        (id(), number(), any::<bool>(), any::<bool>()).prop_map(|(chargeback_id, amount, all, conflict)| {
+            Fact::ChargedBack { chargeback_id, amount, all, conflict }
         }),
         time().prop_map(|until| Fact::Extended { until }),
-        (any::<u32>(), text(), text()).prop_map(|(attempt, gate, outcome)| Fact::Attempted { attempt, gate, outcome }),
-        number().prop_map(|amount| Fact::Asked { amount }),
+        (any::<u32>(), text(), text(), any::<bool>()).prop_map(|(attempt, gate, outcome, unknown_gate)| {
+            Fact::Attempted { attempt, gate, outcome, unknown_gate }
+        }),
+        (number(), option::of(time())).prop_map(|(amount, hold_until)| Fact::Asked {
+            amount,
+            hold_until,
+            content: None
+        }),
+        late,
     ]
 }
 
@@ -101,11 +137,13 @@ fn some_opening() -> impl Strategy<Value = Opening> {
     let violation = (0..CODES.len(), option::of(names()), option::of(pair))
         .prop_map(|(code, filter, pair)| Violation { code: CODES[code].0, filter, pair });
     let first = (text(), names(), time(), time(), opened, content(), option::of(time()), option::of(names()));
-    let second = (word(), word(), option::of(text()), proptest::collection::vec(violation, 0..20));
+    let names_both = (any::<bool>(), any::<bool>());
+    let names_both = names_both.prop_map(|(project, endpoint)| NamedPlaces { project, endpoint });
+    let second = (word(), word(), names_both, option::of(text()), proptest::collection::vec(violation, 0..20));
     let third = (proptest::collection::vec(names(), 0..9), option::of(text()), any::<bool>(), any::<bool>());
     (first, second, third).prop_map(|(first, second, third)| {
         let (id, merchant, at, recorded_at, opened, content, hold_until, level) = first;
-        let (level_source, resolution, stranger, violations) = second;
+        let (level_source, resolution, names, stranger, violations) = second;
         let (gates, instrument, suspicious, outlier) = third;
         Opening {
             id,
@@ -118,6 +156,7 @@ fn some_opening() -> impl Strategy<Value = Opening> {
             level,
             level_source,
             resolution,
+            names,
             stranger,
             violations: violations.into(),
             gates: gates.into(),
@@ -134,9 +173,10 @@ fn level_key() -> impl Strategy<Value = LevelKey> {
 }
 
 fn some_event() -> impl Strategy<Value = Recorded> {
-    let book = (word(), currency(), names());
+    let book = (word(), currency(), option::of(names()));
     let book = book.prop_map(|(direction, currency, level)| BookKey { direction, currency, level });
-    let left = (any::<u64>(), option::of(book), contribution()).prop_map(|(key, book, was)| Left { key, book, was });
+    let left = (any::<u64>(), option::of(book), option::of(time()), contribution());
+    let left = left.prop_map(|(key, book, at, was)| Left { key, book, at, was });
     let customer = prop_oneof![
         (names(), option::of(text()), time()).prop_map(|(merchant, identifier, at)| Event::Created {
             merchant,
@@ -147,7 +187,11 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (word(), option::of(names()), any::<bool>(), time()).prop_map(|(direction, level, drops_settings, at)| {
             Event::LevelSet { direction, level, drops_settings, at }
         }),
-        (word(), time()).prop_map(|(signal, at)| Event::Signalled { signal, at }),
+        (word(), any::<bool>(), time()).prop_map(|(signal, names_instrument, at)| Event::Signalled {
+            signal,
+            names_instrument,
+            at
+        }),
         (text(), time()).prop_map(|(id, at)| Event::InstrumentHeld { id, at }),
         (text(), time(), number()).prop_map(|(id, at, successes)| Event::InstrumentUsed { id, at, successes }),
         (any::<u32>(), some_opening().boxed()).prop_map(|(slot, opening)| Event::Opened { slot, opening }),
@@ -170,7 +214,11 @@ fn some_event() -> impl Strategy<Value = Recorded> {
     let unlinked = (any::<u32>(), option::of(any::<u64>()), time());
     let unlinked = unlinked.prop_map(|(slot, left, at)| Event::Unlinked { slot, left, at });
     let customer = prop_oneof![7 => customer, 1 => whole, 1 => unlinked];
+    let block = (any::<bool>(), any::<bool>(), proptest::collection::vec(names(), 0..4));
+    let block = block.prop_map(|(everywhere, by_all, merchants)| Block { everywhere, by_all, merchants });
     let common = prop_oneof![
+        (text(), proptest::collection::vec(block, 0..4), time())
+            .prop_map(|(id, blocks, at)| Common::InstrumentBlocks { id, blocks: Blocks(blocks), at }),
         (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| Common::InstrumentBlocked { id, blocked, at }),
         (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
             Common::LevelMade { merchant, name, direction, currency, at }

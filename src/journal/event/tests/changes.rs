@@ -4,9 +4,10 @@ use super::{arbitrary::*, *};
 use crate::domain::{
     calendar::{WeekStart, Window},
     money::Decimal,
-    own::{OwnLimits, OwnRate},
+    own::{OwnLimits, OwnRate, PendingRaise},
     profile::{Change, Chronicle, IndividualSettings, Instrument, InstrumentState, InstrumentType, OwnMethod, Source},
     rules::{Filter, Mode, Scope, WindowClass},
+    standing::{CustomerStatus, Standing, Suspicion},
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -24,6 +25,30 @@ fn filter(window: Window) -> Filter {
     }
 }
 
+const WINDOWS: [Window; 7] = [
+    Window::Rolling(86_400_000),
+    Window::RollingMonth,
+    Window::Lifetime,
+    Window::Day,
+    Window::Week(WeekStart::Monday),
+    Window::Week(WeekStart::Sunday),
+    Window::Month,
+];
+
+/// With every option.
+fn full_filter() -> Filter {
+    Filter {
+        class: WindowClass::Other,
+        amount_limit: Some(300),
+        quantity_limit: Some(2),
+        scope: Scope::Merchant,
+        subtract_cancels: true,
+        mode: Mode::Shadow,
+        warn_at: Some(8_000),
+        ..filter(Window::Day)
+    }
+}
+
 fn limits(own: Vec<Filter>) -> OwnLimits {
     OwnLimits { own, ..OwnLimits::none(Direction::Deposit, eur()) }
 }
@@ -35,6 +60,7 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         let (by, previous) = (by.map(name), previous.map(Place));
         Recorded::Customer(Event::Chronicled(Chronicle { at: Millis(1), source, by, previous }))
     };
+    let standing = |consent, suspicion| changed(Change::Standing(Standing::new(consent, suspicion).unwrap()));
     let settings = IndividualSettings {
         direction: Direction::Deposit,
         currency: eur(),
@@ -70,25 +96,8 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
     let rate = Decimal { mantissa: 10_872, scale: 4 };
     let rates =
         vec![OwnRate { from: eur(), to: Currency::parse("USD").unwrap(), rate, units: 100, valid_from: Millis(1) }];
-    let windows = [
-        Window::Rolling(86_400_000),
-        Window::RollingMonth,
-        Window::Lifetime,
-        Window::Day,
-        Window::Week(WeekStart::Monday),
-        Window::Week(WeekStart::Sunday),
-        Window::Month,
-    ];
-    let full = Filter {
-        class: WindowClass::Other,
-        amount_limit: Some(300),
-        quantity_limit: Some(2),
-        scope: Scope::Merchant,
-        subtract_cancels: true,
-        mode: Mode::Shadow,
-        warn_at: Some(8_000),
-        ..filter(Window::Day)
-    };
+    let full = full_filter();
+    let raise = |confirm_until| PendingRaise { from: Millis(2), confirm_until, filters: vec![full.clone()] };
     vec![
         ("chronicled", chronicled(None, None, Source::Payment), "09000201"),
         ("chronicled by somebody", chronicled(Some("ops"), Some(300), Source::Api), "09030202036f7073ac02"),
@@ -104,7 +113,11 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             changed(Change::Attributes { set: Attributes::default(), removed: AttributeSet(0x1fff) }),
             "0aff3f00",
         ),
-        ("status", changed(Change::Status(crate::domain::standing::CustomerStatus::Deny)), "0b04"),
+        ("status", changed(Change::Status(CustomerStatus::Deny)), "0b04"),
+        ("standing", standing(CustomerStatus::Member, None), "210002"),
+        ("standing, suspicious", standing(CustomerStatus::New, Some(Suspicion::Flagged)), "21010105"),
+        ("standing, fraud", standing(CustomerStatus::Deny, Some(Suspicion::CustomerFraud)), "21010406"),
+        ("standing, fraud of instruments", standing(CustomerStatus::New, Some(Suspicion::InstrumentFraud)), "21030106"),
         ("labels", changed(Change::Labels(vec![name("vip"), name("x")])), "0c02037669700178"),
         ("labels gone", changed(Change::Labels(Vec::new())), "0c00"),
         ("settings gone", changed(Change::Settings(settings.clone())), "0d000145555204676f6c6400"),
@@ -118,21 +131,38 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             })),
             "0d030145555204676f6c6401ac02031b046361726405010167050463617264ac0210046361726400",
         ),
-        ("limits gone", changed(Change::Limits(limits(Vec::new()))), "0e00014555520000"),
+        ("limits gone", changed(Change::Limits(limits(Vec::new()))), "1c00014555520000"),
         (
             "limits",
-            changed(Change::Limits(limits(windows.map(filter).to_vec()))),
-            "0e000145555207000166010180f0b252030100016601020301000166010303010001660104030100016601050301000166010603010001660107030100",
+            changed(Change::Limits(limits(WINDOWS.map(filter).to_vec()))),
+            "1c000145555207000166010180f0b252030100016601020301000166010303010001660104030100016601050301000166010603010001660107030100",
         ),
         (
             "limits, all",
             changed(Change::Limits(OwnLimits {
-                pending: Some((Millis(2), vec![full.clone()])),
-                operator: vec![full],
+                pending: Some(raise(None)),
+                operator: vec![full.clone()],
                 until: Some(Millis(3)),
                 ..limits(Vec::new())
             })),
-            "0e03014555520004010f016604040202ac0202c03e010f016604040202ac0202c03e06",
+            "1c05014555520004010f016604040202ac0202c03e010f016604040202ac0202c03e06",
+        ),
+        (
+            "limits, a raise to be confirmed",
+            changed(Change::Limits(OwnLimits {
+                pending: Some(raise(Some(Millis(300)))),
+                ..limits(vec![filter(Window::Day)])
+            })),
+            "1c0301455552010001660104030104d804010f016604040202ac0202c03e00",
+        ),
+        (
+            "limits, confirmed",
+            changed(Change::Limits(OwnLimits {
+                until: Some(Millis(3)),
+                confirmed_at: Some(Millis(4)),
+                ..limits(Vec::new())
+            })),
+            "1c0c0145555200000608",
         ),
         ("switched off", changed(Change::SwitchedOff(vec![name("web")])), "0f0103776562"),
         ("rates", changed(Change::Rates(rates)), "1001455552555344782a0000000000000000000000000000046402"),
@@ -150,6 +180,30 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         ("merged, nobody", changed(Change::Merged(Vec::new())), "1600"),
         ("identifiers", changed(Change::Identifiers(vec!["bob".into(), "x".into()])), "170203626f620178"),
         ("identifiers gone", changed(Change::Identifiers(Vec::new())), "1700"),
+    ]
+}
+
+/// Changes that were once written in another form, with those bytes.
+pub(super) fn older() -> Vec<(&'static str, Recorded, &'static str)> {
+    let changed = |limits| Recorded::Customer(Event::Changed(Change::Limits(limits)));
+    let full = full_filter();
+    vec![
+        ("limits gone", changed(limits(Vec::new())), "0e00014555520000"),
+        (
+            "limits",
+            changed(limits(WINDOWS.map(filter).to_vec())),
+            "0e000145555207000166010180f0b252030100016601020301000166010303010001660104030100016601050301000166010603010001660107030100",
+        ),
+        (
+            "limits, all",
+            changed(OwnLimits {
+                pending: Some(PendingRaise { from: Millis(2), confirm_until: None, filters: vec![full.clone()] }),
+                operator: vec![full],
+                until: Some(Millis(3)),
+                ..limits(Vec::new())
+            }),
+            "0e03014555520004010f016604040202ac0202c03e010f016604040202ac0202c03e06",
+        ),
     ]
 }
 
@@ -214,13 +268,16 @@ fn some_instrument() -> impl Strategy<Value = Instrument> {
 /// What the history is made of.
 pub(super) fn some_change() -> BoxedStrategy<Event> {
     let filters = || vec(some_filter(), 0..4);
-    let pending = option::of((time(), filters()));
-    let limits = (word(), currency(), filters(), pending, filters(), option::of(time())).prop_map(
-        |(direction, currency, own, pending, operator, until)| OwnLimits {
+    let raise = (time(), option::of(time()), filters());
+    let raise = raise.prop_map(|(from, confirm_until, filters)| PendingRaise { from, confirm_until, filters });
+    let times = (option::of(time()), option::of(time()));
+    let limits = (word(), currency(), filters(), option::of(raise), filters(), times).prop_map(
+        |(direction, currency, own, pending, operator, (until, confirmed_at))| OwnLimits {
             direction,
             currency,
             own,
             pending,
+            confirmed_at,
             operator,
             until,
         },
@@ -234,10 +291,16 @@ pub(super) fn some_change() -> BoxedStrategy<Event> {
             valid_from,
         },
     );
+    let suspicion =
+        prop_oneof![Just(Suspicion::Flagged), Just(Suspicion::InstrumentFraud), Just(Suspicion::CustomerFraud)];
     let removed = (0..0x2000_u16).prop_map(AttributeSet);
     let change = prop_oneof![
         (some_attributes(), removed).prop_map(|(set, removed)| Change::Attributes { set, removed }),
         word().prop_map(Change::Status),
+        (word(), option::of(suspicion)).prop_map(|(status, suspicion)| {
+            let standing = Standing::new(status, suspicion).or_else(|| Standing::new(CustomerStatus::New, suspicion));
+            Change::Standing(standing.unwrap())
+        }),
         vec(names(), 0..5).prop_map(Change::Labels),
         some_settings().prop_map(Change::Settings).boxed(),
         limits.prop_map(Change::Limits).boxed(),
