@@ -8,6 +8,8 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a test are small")]
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "the model is shared with another program of tests")]
 
+#[path = "model/again.rs"]
+mod again;
 #[path = "model/calendar.rs"]
 mod calendar;
 #[path = "model/chance.rs"]

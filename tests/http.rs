@@ -52,8 +52,12 @@ mod merge;
 mod operation;
 #[path = "http/own.rs"]
 mod own;
+#[path = "http/quantities.rs"]
+mod quantities;
 #[path = "http/raises.rs"]
 mod raises;
+#[path = "http/ranges.rs"]
+mod ranges;
 #[path = "http/refusals.rs"]
 mod refusals;
 #[path = "http/registration.rs"]

@@ -8,6 +8,8 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a test are small")]
 #![allow(missing_docs, unreachable_pub, reason = "nothing outside of this program sees the model")]
 
+#[path = "model/again.rs"]
+mod again;
 #[path = "model/binary.rs"]
 mod binary;
 #[path = "model/calendar.rs"]

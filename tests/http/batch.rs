@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Daemon, Folder, PATIENCE, Settings, assert_problem};
 use crate::raw;
-use crate::shop::{at, gold, pay, tick, with};
+use crate::shop::{HOUR, at, gold, pay, tick, with};
 
 const BATCH: &str = "/v1/batch";
 
@@ -100,6 +100,106 @@ fn a_payment_on_an_id_that_is_reserved_applies_its_outcome_once() {
         assert_eq!(answer["status"], "approved", "{answer}");
         assert_eq!(answer["remaining"]["amount"], "60.00", "{answer}");
     }
+}
+
+#[test]
+fn a_payment_on_an_id_whose_hold_is_over_applies_its_outcome_as_a_fact() {
+    let cancel = json!({ "cancel_id": "x1", "amount": "15.00" });
+    let rows: [(&str, &[(&str, Value)], i64, &str, &str, &[&str]); 8] = [
+        ("reserved", &[], 0, "approved", "60.00", &[]),
+        ("expired", &[], 2 * HOUR, "approved", "60.00", &["late"]),
+        ("cancelled", &[("cancel", json!({}))], 0, "approved", "60.00", &["over_limit", "conflict"]),
+        ("partly cancelled", &[("cancel", cancel.clone())], 0, "approved", "60.00", &["over_limit"]),
+        ("partly cancelled, expired", &[("cancel", cancel)], 2 * HOUR, "approved", "60.00", &["over_limit", "late"]),
+        ("declined", &[("decline", json!({}))], 0, "declined", "100.00", &[]),
+        ("approved", &[("approve", json!({ "amount": "30.00" }))], 0, "approved", "70.00", &[]),
+        (
+            "attempted",
+            &[("attempts", json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" }))],
+            0,
+            "approved",
+            "60.00",
+            &[],
+        ),
+    ];
+    for (name, steps, moment, status, left, flags) in rows {
+        let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
+        daemon.reserve(&tick(0)).ok();
+        daemon.reserve(&pay("t1", "40.00")).ok();
+        steps.iter().for_each(|(operation, body)| drop(daemon.step("t1", operation, body).ok()));
+        daemon.reserve(&tick(moment)).ok();
+        let answer = &lines(&send(&daemon, &op("payment", &pay("t1", "40.00"))))[0];
+        assert_eq!(
+            (&answer["status"], &answer["remaining"]["amount"]),
+            (&json!(status), &json!(left)),
+            "{name}: {answer}"
+        );
+        let mut told: Vec<&str> = answer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut flags = flags.to_vec();
+        told.sort_unstable();
+        flags.sort_unstable();
+        assert_eq!(told, flags, "{name}: {answer}");
+        let again =
+            &lines(&send(&daemon, &op("payment", &with(pay("t1", "40.00"), &json!({ "outcome": "declined" })))))[0];
+        assert_eq!(
+            (&again["status"], &again["replay"]),
+            (&json!(status), &json!(true)),
+            "{name}, once it is known: {again}"
+        );
+    }
+    // A decline ends what was reserved, whatever has become of it.
+    for (step, moment) in [(None, 0), (None, 2 * HOUR), (Some("cancel"), 0)] {
+        let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
+        daemon.reserve(&tick(0)).ok();
+        daemon.reserve(&pay("t1", "40.00")).ok();
+        step.iter().for_each(|step| drop(daemon.step("t1", step, &json!({})).ok()));
+        daemon.reserve(&tick(moment)).ok();
+        let declined = with(pay("t1", "40.00"), &json!({ "outcome": "declined" }));
+        let answer = &lines(&send(&daemon, &op("payment", &declined)))[0];
+        assert_eq!(
+            (&answer["status"], &answer["remaining"]["amount"]),
+            (&json!("declined"), &json!("100.00")),
+            "{answer}"
+        );
+    }
+    // A denial stays one.
+    let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
+    daemon.reserve(&tick(0)).ok();
+    daemon.reserve(&pay("t1", "100.01")).ok();
+    let answer = &lines(&send(&daemon, &op("payment", &pay("t1", "100.01"))))[0];
+    assert_eq!((&answer["status"], &answer["replay"]), (&json!("denied"), &json!(true)), "{answer}");
+}
+
+#[test]
+fn a_line_that_repeats_what_is_recorded_says_so() {
+    let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"1000.00\""));
+    let of = |members: Value| with(json!({ "transaction_id": "t1" }), &members);
+    let recorded = [
+        op("reserve", &with(pay("t1", "100.00"), &json!({ "at": at(0) }))),
+        op("payment", &pay("t2", "10.00")),
+        op("payment", &pay("t3", "5000.00")),
+        op("attempt", &of(json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" }))),
+        op("extend", &of(json!({ "until": at(7_200_000) }))),
+        op("approve", &of(json!({ "amount": "80.00", "final": false }))),
+        op("cancel", &of(json!({ "cancel_id": "x1", "amount": "5.00", "of": "reservation" }))),
+        op("refund", &of(json!({ "refund_id": "r1", "amount": "20.00" }))),
+        op("chargeback", &of(json!({ "chargeback_id": "b1", "amount": "5.00" }))),
+        op("decline", &of(json!({}))),
+    ];
+    let questions = [op("check", &pay("t1", "100.00"))];
+    let text = [&recorded[..], &questions].concat().concat();
+    for (answer, line) in lines(&send(&daemon, &text)).iter().zip(text.lines()) {
+        assert!(answer.get("replay").is_none() && answer.get("title").is_none(), "{line}\n{answer}");
+    }
+    for (number, (answer, line)) in lines(&send(&daemon, &text)).iter().zip(text.lines()).enumerate() {
+        let is_recorded = number < recorded.len();
+        assert_eq!(answer.get("replay"), is_recorded.then_some(&json!(true)), "{line}\n{answer}");
+    }
+    // A single call says it in its header alone.
+    let answer = daemon.reserve(&pay("t1", "100.00"));
+    assert!(answer.is_replay() && answer.ok().get("replay").is_none(), "{answer:?}");
+    let answer = daemon.step("t1", "decline", &json!({}));
+    assert!(answer.is_replay() && answer.ok().get("replay").is_none(), "{answer:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::Daemon;
+use crate::harness::{Daemon, eventually};
 use crate::shop::{CRM, GATEWAY, acme, filter, level, level_in, pay, with, without};
 
 /// What a request says of the level.
@@ -26,12 +26,12 @@ fn body(id: &str, customer: &Value, says: Says) -> Value {
     }
 }
 
-/// Sends one request after the other for one customer and compares the level of each answer.
+/// Sends one request after the other for one customer and compares the level of each answer; one without a name is none.
 #[track_caller]
 fn walk(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(Says, &str, &str)]) {
     for (number, (says, name, source)) in steps.iter().enumerate() {
         let answer = assert_allowed(daemon.reserve(&body(&format!("{tag}-{number}"), customer, *says)).ok());
-        let expected = json!({ "name": name, "source": source });
+        let expected = json!({ "name": (!name.is_empty()).then_some(name), "source": source });
         assert_eq!(answer["level"], expected, "step {number} ({says:?}) of {tag}: {answer}");
     }
 }
@@ -88,18 +88,57 @@ fn crm_with_the_project_s_default_stores_an_empty_name_and_applies_no_level() {
         "alice",
         &alice,
         &[
-            (Says::Nothing, "unknown", "default"),
+            (Says::Nothing, "", "project"),
             (Says::Name("gold"), "gold", "request"),
-            (Says::Empty, "unknown", "default"),
-            (Says::Nothing, "unknown", "default"),
+            (Says::Name("never-heard-of"), "", "project"),
+            (Says::Empty, "", "project"),
+            (Says::Nothing, "", "project"),
+            (Says::Name("unknown"), "unknown", "request"),
         ],
     );
     let big = |id: &str, says: Says| with(body(id, &alice, says), &json!({ "amount": "50.00" }));
-    let answer = assert_allowed(daemon.reserve(&big("big", Says::Nothing)).ok());
+    let answer = assert_allowed(daemon.reserve(&big("big", Says::Empty)).ok());
     assert_eq!(answer["remaining"]["amount"], Value::Null, "no level, no filters: {answer}");
-    // All but the payment at `gold` counted under `unknown`, which applies when it is named.
-    let named = with(big("named", Says::Name("unknown")), &json!({ "amount": "1.00" }));
-    assert_denied(&daemon.reserve(&named).ok(), &["19000 daily_amount_limit_exceeded daily"]);
+    // None of these counted under `unknown` but the one that named it.
+    let named = |id: &str, amount: &str| with(big(id, Says::Name("unknown")), &json!({ "amount": amount }));
+    assert_denied(&daemon.reserve(&named("much", "9.01")).ok(), &["19000 daily_amount_limit_exceeded daily"]);
+    assert_allowed(daemon.reserve(&named("rest", "9.00")).ok());
+}
+
+#[test]
+fn a_payment_under_no_level_is_shown_so_and_counts_only_over_all_levels() {
+    let wide = "window = \"lifetime\"; amount_limit = \"100.00\"; for_all_merchant_currencies = true";
+    let own = "window = \"daily\"; amount_limit = \"100.00\"";
+    let levels = [level("gold", &(filter(wide) + &filter(own))), level("unknown", &filter(own))];
+    let daemon = Daemon::live(acme(&format!("{CRM}default_behaviour = \"project\"\n"), &levels));
+    let none = json!({ "name": null, "source": "project" });
+    let paid = without(with(pay("t1", "40.00"), &json!({ "explain": true })), &["customer_level"]);
+    let answer = assert_allowed(daemon.reserve(&paid).ok());
+    assert_eq!((&answer["level"], &answer["limits"]), (&none, &json!([])), "{answer}");
+    assert_eq!(assert_allowed(daemon.check(&without(paid, &["transaction_id"])).ok())["level"], none);
+    daemon.step("t1", "approve", &json!({})).ok();
+    assert_eq!(daemon.fetch("t1").ok()["level"], none);
+    let list = daemon.get("/v1/merchants/acme/transactions").ok();
+    assert_eq!(list["transactions"][0]["level"], none, "{list}");
+    eventually("the feed has both facts", || {
+        let feed = daemon.get("/v1/events?after=0").ok();
+        let levels: Vec<Value> =
+            feed["events"].as_array().expect("events").iter().map(|e| e["level"].clone()).collect();
+        levels == [none.clone(), none.clone()]
+    });
+    let id = answer["customer"]["customer_id"].as_str().expect("a number").to_owned();
+    let orders = daemon.get(&format!("/v1/merchants/acme/customers/{id}/transactions")).ok();
+    assert_eq!(orders["transactions"][0]["level"], none, "{orders}");
+    let usage = daemon.get(&format!("/v1/merchants/acme/customers/{id}/usage")).ok();
+    assert_eq!(usage["totals"][0]["level"], Value::Null, "{usage}");
+    assert_eq!(usage["totals"][0]["gross"], json!({ "amount": "40.00", "quantity": 1 }), "{usage}");
+    // A filter over all levels sees it, one of a level does not.
+    let gold = with(pay("probe", "0.01"), &json!({ "explain": true }));
+    let answer = assert_allowed(daemon.check(&gold).ok());
+    let used: Vec<&Value> = answer["limits"].as_array().expect("limits").iter().map(|l| &l["amount"]["used"]).collect();
+    assert_eq!(used, ["40.01", "0.01"], "{answer}");
+    let unknown = with(gold, &json!({ "customer_level": "unknown" }));
+    assert_eq!(daemon.check(&unknown).ok()["limits"][0]["amount"]["used"], "0.01");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn an_approval_is_whole_partial_or_in_captures() {
     walk(&daemon, "whole", &[("approve", json!({}), Ok("approved 100.00 0.00 0.00"))]);
     walk(&daemon, "part", &[("approve", json!({ "amount": "60.00" }), Ok("approved 60.00 0.00 0.00"))]);
     assert_eq!(left(&daemon), ("739.99".into(), 16), "a partial approval counts what was approved");
-    let capture = |id: &str, amount: &str| json!({ "capture_id": id, "amount": amount });
+    let capture = |id: &str, amount: &str| json!({ "capture_id": id, "amount": amount, "final": false });
     walk(
         &daemon,
         "parts",
@@ -81,6 +81,7 @@ fn an_approval_is_whole_partial_or_in_captures() {
     );
     assert_eq!(left(&daemon), ("739.99".into(), 16));
     let answer = daemon.step("parts", "approve", &capture("c3", "1.00")).ok();
+    assert_eq!(state(&answer), "approved 101.00 0.00 0.00 over_limit+conflict", "the last capture was the final one");
     assert_eq!(answer["transaction_id"], "parts");
     assert_eq!(answer["remaining"], json!({"amount": "739.00", "quantity": 17, "currency": "EUR"}), "{answer}");
 }
@@ -95,7 +96,7 @@ fn an_approval_beyond_what_was_reserved_is_recorded_counted_and_flagged() {
     let full = daemon.check(&pay("probe", "0.01")).ok();
     assert_denied(&full, &["19006 amount_limit_exceeded lifetime"]);
     assert_eq!(full["remaining"]["amount"], "0.00", "{full}");
-    let capture = |id: &str| json!({ "capture_id": id, "amount": "80.00" });
+    let capture = |id: &str| json!({ "capture_id": id, "amount": "80.00", "final": false });
     walk(
         &daemon,
         "creep",
@@ -184,10 +185,10 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
         &daemon,
         "hold",
         &[
-            ("cancel", cancel("x1", "30.00"), Ok("reserved 100.00 30.00 0.00")),
+            ("cancel", cancel("x1", "30.00"), Ok("reserved 100.00 0.00 0.00")),
             ("cancel", json!({ "amount": "10.00" }), Err(400)),
             ("cancel", cancel("x2", "70.01"), Err(422)),
-            ("cancel", cancel("x3", "70.00"), Ok("cancelled 100.00 100.00 0.00")),
+            ("cancel", cancel("x3", "70.00"), Ok("cancelled 100.00 0.00 0.00")),
             ("cancel", cancel("x4", "0.01"), Err(422)),
         ],
     );
@@ -216,8 +217,8 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
         &[
             ("approve", json!({ "amount": "40.00", "capture_id": "c1" }), Ok("approved 40.00 0.00 0.00")),
             ("cancel", json!({}), Ok("cancelled 40.00 40.00 0.00")),
-            ("approve", json!({ "amount": "60.00", "capture_id": "c2" }), Ok("approved 100.00 40.00 0.00")),
-            ("cancel", cancel("x1", "60.00"), Ok("cancelled 100.00 100.00 0.00")),
+            ("approve", json!({ "amount": "60.00", "capture_id": "c2" }), Ok("approved 100.00 40.00 0.00 conflict")),
+            ("cancel", cancel("x1", "60.00"), Ok("cancelled 100.00 100.00 0.00 conflict")),
         ],
     );
     walk(&daemon, "gone", &[("decline", json!({}), Ok("declined 100.00 0.00 0.00")), ("cancel", json!({}), Err(422))]);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::harness::{Answer, Daemon};
-use crate::shop::{CRM, DAY, acme, filter, gold, level, pay, tick, when, with, without};
+use crate::shop::{CRM, DAY, HOUR, acme, at, filter, gold, level, pay, tick, when, with, without};
 
 /// The body without the one member that two equal answers may differ in.
 #[track_caller]
@@ -116,6 +116,242 @@ fn the_same_id_with_other_content_is_refused_and_every_difference_is_named() {
     let again = daemon.reserve(&body);
     assert!(again.is_replay(), "nothing was changed by the refusals");
     assert_eq!(again.ok()["status"], "reserved");
+}
+
+/// What becomes of a request that comes again with one thing changed.
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    /// It is the same.
+    Replay,
+    /// It is another one, and this field says so.
+    Differs(&'static str),
+}
+
+/// What is wrong with the answer, if anything is.
+fn wrong(again: &Answer, expected: Again, what: &str) -> Option<String> {
+    let problem: Value = serde_json::from_str(&again.body).unwrap_or_default();
+    let is_right = match expected {
+        Again::Replay => again.is_replay() && again.status == 200,
+        Again::Differs(field) => again.status == 409 && problem["field"] == field,
+    };
+    (!is_right).then(|| format!("{what}: {expected:?} was expected: {} {}", again.status, again.body))
+}
+
+/// `acme` with a second project and levels in both directions.
+fn two_projects() -> Daemon {
+    let mut text = acme(CRM, &[level("gold", ""), level("silver", "")]);
+    text.push_str(
+        "\n[[projects]]\nid = \"app\"\nclient_definition = [\"email\"]\n  [[projects.endpoints]]\n  id = \"app-eur\"\n  \
+         currency = \"EUR\"\n  gates = [\"gate-a\"]\n  [[projects.endpoints]]\n  id = \"web-eur-2\"\n  \
+         currency = \"EUR\"\n  gates = [\"gate-a\"]\n",
+    );
+    Daemon::timed(text)
+}
+
+#[test]
+fn each_field_of_a_reserve_is_compared_or_not() {
+    use Again::{Differs, Replay};
+    let daemon = two_projects();
+    daemon.reserve(&tick(0)).ok();
+    let whole = with(
+        pay("whole", "10.00"),
+        &json!({ "project": "web", "endpoint": "web-eur", "payment_method": "card", "payment_instrument": "tok-1",
+            "customer": { "email": "alice@example.com" }, "occurred_at": at(-1000), "explain": false }),
+    );
+    let bare = json!({ "transaction_id": "bare", "project": "app", "endpoint": "app-eur", "direction": "deposit",
+        "amount": "10.00", "currency": "EUR", "customer": { "email": "a@example.com", "first_name": "Ada" } });
+    assert_allowed(daemon.reserve(&whole).ok());
+    assert_allowed(daemon.reserve(&bare).ok());
+    let rows: [(&Value, Value, Again); 40] = [
+        (&whole, json!({}), Replay),
+        (&whole, json!({ "direction": "withdrawal" }), Differs("direction")),
+        (&whole, json!({ "amount": "10" }), Replay),
+        (&whole, json!({ "amount": 10.0 }), Replay),
+        (&whole, json!({ "amount": "10.01" }), Differs("amount")),
+        (&whole, json!({ "currency": "USD", "endpoint": null }), Differs("currency")),
+        (&whole, json!({ "merchant_customer_identifier": "bob" }), Differs("merchant_customer_identifier")),
+        (&whole, json!({ "merchant_customer_identifier": null }), Differs("customer")),
+        (&whole, json!({ "merchant_customer_identifier": "" }), Differs("customer")),
+        (&whole, json!({ "customer_id": null }), Replay),
+        (&whole, json!({ "customer_id": "" }), Replay),
+        (&whole, json!({ "customer": { "email": "other@example.com" } }), Replay),
+        (&whole, json!({ "customer": null }), Replay),
+        (&whole, json!({ "customer_level": "silver" }), Differs("customer_level")),
+        (&whole, json!({ "customer_level": null }), Differs("customer_level")),
+        (&whole, json!({ "customer_level": "" }), Differs("customer_level")),
+        (&whole, json!({ "payment_method": "cash" }), Differs("payment_method")),
+        (&whole, json!({ "payment_method": null }), Differs("payment_method")),
+        (&whole, json!({ "payment_method": "" }), Differs("payment_method")),
+        (&whole, json!({ "payment_instrument": "tok-2" }), Differs("payment_instrument")),
+        (&whole, json!({ "payment_instrument": null }), Differs("payment_instrument")),
+        (&whole, json!({ "payment_instrument": "" }), Differs("payment_instrument")),
+        (&whole, json!({ "project": "app", "endpoint": "app-eur" }), Differs("project")),
+        (&whole, json!({ "endpoint": null }), Replay),
+        (&bare, json!({ "endpoint": "web-eur-2" }), Differs("endpoint")),
+        (&whole, json!({ "occurred_at": at(-2000) }), Replay),
+        (&whole, json!({ "occurred_at": null }), Replay),
+        (&whole, json!({ "explain": true }), Replay),
+        (&bare, json!({}), Replay),
+        (&bare, json!({ "merchant_customer_identifier": "alice" }), Differs("merchant_customer_identifier")),
+        (&bare, json!({ "merchant_customer_identifier": "" }), Replay),
+        (&bare, json!({ "customer": { "email": "b@example.com", "first_name": "Ada" } }), Differs("customer")),
+        (&bare, json!({ "customer": { "email": "A@Example.com" } }), Replay),
+        (&bare, json!({ "customer": { "email": "a@example.com", "first_name": "Eve" } }), Replay),
+        (&bare, json!({ "customer_level": "gold" }), Differs("customer_level")),
+        (&bare, json!({ "customer_level": "" }), Differs("customer_level")),
+        (&bare, json!({ "customer_level": null }), Replay),
+        (&bare, json!({ "payment_method": "card" }), Differs("payment_method")),
+        (&bare, json!({ "payment_method": "" }), Replay),
+        (&bare, json!({ "payment_instrument": "tok-1" }), Differs("payment_instrument")),
+    ];
+    let found = rows.into_iter().filter_map(|(body, change, expected)| {
+        wrong(&daemon.reserve(&with(body.clone(), &change)), expected, &format!("{} {change}", body["transaction_id"]))
+    });
+    let found: Vec<String> = found.collect();
+    assert!(found.is_empty(), "{found:#?}");
+    // What fits no endpoint, or several, is not what was recorded: that comes before 422.
+    daemon.reserve(&with(whole.clone(), &json!({ "project": "nowhere", "endpoint": null }))).problem(409);
+    daemon.reserve(&with(bare, &json!({ "endpoint": null }))).problem(409);
+    assert_eq!(wrong(&daemon.reserve(&whole), Replay, "as it was"), None);
+}
+
+#[test]
+fn a_reserve_that_comes_after_its_approval_is_compared_by_what_that_carried() {
+    use Again::{Differs, Replay};
+    let all = with(
+        without(pay("", "10.00"), &["transaction_id"]),
+        &json!({ "project": "web", "endpoint": "web-eur", "payment_method": "card", "payment_instrument": "tok-1" }),
+    );
+    let few = without(all.clone(), &["customer_level", "payment_method", "payment_instrument", "project", "endpoint"]);
+    let rows: [(&Value, Value, Again); 16] = [
+        (&all, json!({}), Replay),
+        (&all, json!({ "amount": "25.00" }), Replay),
+        (&all, json!({ "payment_instrument": "tok-2" }), Replay),
+        (&all, json!({ "payment_instrument": null }), Replay),
+        (&all, json!({ "customer": { "email": "alice@example.com" } }), Replay),
+        (&all, json!({ "direction": "withdrawal" }), Differs("direction")),
+        (&all, json!({ "currency": "USD", "endpoint": null }), Differs("currency")),
+        (&all, json!({ "merchant_customer_identifier": "bob" }), Differs("merchant_customer_identifier")),
+        (&all, json!({ "customer_level": "silver" }), Differs("customer_level")),
+        (&all, json!({ "customer_level": null }), Differs("customer_level")),
+        (&all, json!({ "payment_method": "cash" }), Differs("payment_method")),
+        (&all, json!({ "payment_method": null }), Differs("payment_method")),
+        (&few, json!({ "customer_level": "gold" }), Replay),
+        (&few, json!({ "payment_method": "card", "payment_instrument": "tok-1" }), Replay),
+        (&few, json!({ "project": "web", "endpoint": "web-eur" }), Replay),
+        (&few, json!({ "customer_level": "gold", "payment_method": "card", "project": "web" }), Replay),
+    ];
+    let daemon = Daemon::timed(acme(CRM, &[level("gold", ""), level("silver", "")]));
+    daemon.reserve(&tick(0)).ok();
+    for (number, (approval, change, expected)) in rows.into_iter().enumerate() {
+        let id = format!("t{number}");
+        daemon.step(&id, "approve", approval).ok();
+        let reserve = with(with(approval.clone(), &json!({ "transaction_id": id })), &change);
+        let answer = daemon.reserve(&reserve);
+        if let Differs(_) = expected {
+            assert_eq!(wrong(&answer, expected, &format!("{approval} {change}")), None);
+            continue;
+        }
+        assert!(!answer.is_replay(), "it sets what was reserved: {answer:?}");
+        assert_eq!((&answer.ok()["decision"], &answer.ok()["flags"]), (&json!("allow"), &json!(["unreserved"])));
+        assert_eq!(daemon.fetch(&id).ok()["asked"], reserve["amount"], "{change}");
+        // From now on it is compared whole.
+        assert_eq!(wrong(&daemon.reserve(&reserve), Replay, &change.to_string()), None);
+        let other = with(reserve.clone(), &json!({ "amount": "77.00" }));
+        assert_eq!(wrong(&daemon.reserve(&other), Differs("amount"), &change.to_string()), None);
+        let other = with(reserve, &json!({ "payment_instrument": "tok-3" }));
+        assert_eq!(wrong(&daemon.reserve(&other), Differs("payment_instrument"), &change.to_string()), None);
+    }
+}
+
+#[test]
+fn each_field_of_a_transition_is_compared_or_not() {
+    use Again::{Differs, Replay};
+    let approved = [("approve", json!({ "amount": "60.00" }))];
+    let capture = json!({ "capture_id": "k", "amount": "60.00", "gate": "gate-a", "payment_instrument": "tok-1" });
+    let more = with(capture.clone(), &json!({ "final": false }));
+    let rest = json!({ "capture_id": "k" });
+    let (cancel, release) = (json!({ "cancel_id": "x", "amount": "20.00" }), json!({ "of": "reservation" }));
+    let attempt = json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" });
+    let refund = json!({ "refund_id": "r", "amount": "20.00" });
+    let chargeback = json!({ "chargeback_id": "b", "amount": "20.00" });
+    type Row<'a> = (&'a [(&'a str, Value)], &'a str, &'a Value, Value, Again);
+    let (all_back, all_charged) = (json!({ "refund_id": "r" }), json!({ "chargeback_id": "b" }));
+    let (part_of, all_of) = (with(cancel.clone(), &release), json!({ "cancel_id": "x" }));
+    let (nothing, until) = (json!({}), json!({ "until": at(2 * HOUR) }));
+    let rows: [Row<'_>; 52] = [
+        (&[], "approve", &capture, json!({ "amount": 60 }), Replay),
+        (&[], "approve", &capture, json!({ "amount": "61.00" }), Differs("amount")),
+        (&[], "approve", &capture, json!({ "amount": null }), Differs("amount")),
+        (&[], "approve", &capture, json!({ "final": true }), Replay),
+        (&[], "approve", &capture, json!({ "final": null }), Replay),
+        (&[], "approve", &capture, json!({ "final": false }), Differs("final")),
+        (&[], "approve", &more, json!({}), Replay),
+        (&[], "approve", &more, json!({ "final": true }), Differs("final")),
+        (&[], "approve", &more, json!({ "final": null }), Differs("final")),
+        (&[], "approve", &capture, json!({ "gate": "gate-b" }), Replay),
+        (&[], "approve", &capture, json!({ "gate": null }), Replay),
+        (&[], "approve", &capture, json!({ "payment_instrument": "tok-2" }), Replay),
+        (&[], "approve", &capture, json!({ "direction": "deposit", "currency": "EUR" }), Replay),
+        (&[], "approve", &capture, json!({ "direction": "withdrawal" }), Differs("direction")),
+        (&[], "approve", &capture, json!({ "currency": "USD" }), Differs("currency")),
+        (&[], "approve", &capture, json!({ "merchant_customer_identifier": "bob" }), Replay),
+        (&[], "approve", &capture, json!({ "customer": { "email": "b@example.com" } }), Replay),
+        (&[], "approve", &capture, json!({ "customer_level": "silver" }), Replay),
+        (&[], "approve", &capture, json!({ "payment_method": "cash" }), Replay),
+        (&[], "approve", &capture, json!({ "project": "web", "endpoint": "web-eur" }), Replay),
+        (&[], "approve", &rest, json!({}), Replay),
+        (&[], "approve", &rest, json!({ "amount": "100.00" }), Replay),
+        (&[], "approve", &rest, json!({ "amount": "99.00" }), Differs("amount")),
+        (&[], "approve", &nothing, json!({}), Replay),
+        (&[], "approve", &nothing, json!({ "amount": "100.00" }), Replay),
+        (&[], "approve", &nothing, json!({ "final": false }), Differs("final")),
+        (&[], "cancel", &cancel, json!({ "amount": "20" }), Replay),
+        (&[], "cancel", &cancel, json!({ "amount": "21.00" }), Differs("amount")),
+        (&[], "cancel", &cancel, json!({ "amount": null }), Differs("amount")),
+        (&[], "cancel", &cancel, json!({ "of": null }), Replay),
+        (&[], "cancel", &cancel, release.clone(), Differs("of")),
+        (&[], "cancel", &cancel, json!({ "of": "approved" }), Differs("of")),
+        (&[], "cancel", &part_of, json!({}), Replay),
+        (&[], "cancel", &part_of, json!({ "of": "approved" }), Differs("of")),
+        (&[], "cancel", &part_of, json!({ "of": null }), Differs("of")),
+        (&[], "cancel", &all_of, json!({ "amount": "100.00" }), Differs("amount")),
+        (&[], "cancel", &nothing, json!({}), Replay),
+        (&[], "cancel", &nothing, release, Differs("of")),
+        (&approved, "cancel", &cancel, json!({}), Replay),
+        (&approved, "cancel", &cancel, json!({ "of": "approved" }), Differs("of")),
+        (&approved, "refund", &refund, json!({ "amount": 20 }), Replay),
+        (&approved, "refund", &refund, json!({ "amount": "21.00" }), Differs("amount")),
+        (&approved, "refund", &refund, json!({ "amount": null }), Differs("amount")),
+        (&approved, "refund", &all_back, json!({ "amount": "60.00" }), Differs("amount")),
+        (&approved, "chargeback", &chargeback, json!({ "amount": "20.0" }), Replay),
+        (&approved, "chargeback", &chargeback, json!({ "amount": "21.00" }), Differs("amount")),
+        (&approved, "chargeback", &all_charged, json!({ "amount": "60.00" }), Differs("amount")),
+        (&[], "attempts", &attempt, json!({}), Replay),
+        (&[], "attempts", &attempt, json!({ "gate": "gate-b" }), Differs("gate")),
+        (&[], "attempts", &attempt, json!({ "outcome": "approved" }), Differs("outcome")),
+        (&[], "decline", &nothing, json!({}), Replay),
+        (&[], "extend", &until, json!({ "until": "2026-11-20T13:00:00+01:00" }), Replay),
+    ];
+    let daemon = Daemon::timed(acme(CRM, &[level("gold", "")]));
+    daemon.reserve(&tick(0)).ok();
+    let mut found = Vec::new();
+    for (number, (before, operation, body, change, expected)) in rows.into_iter().enumerate() {
+        let id = format!("t{number}");
+        assert_allowed(daemon.reserve(&pay(&id, "100.00")).ok());
+        before.iter().for_each(|(operation, body)| drop(daemon.step(&id, operation, body).ok()));
+        let first = daemon.step(&id, operation, body);
+        assert!(!first.is_replay() && first.status == 200, "{operation} {body}: {first:?}");
+        let what = format!("{operation} {body}, then {change}");
+        found.extend(wrong(&daemon.step(&id, operation, &with(body.clone(), &change)), expected, &what));
+        let again = daemon.step(&id, operation, body);
+        if wrong(&again, Replay, &what).is_none() {
+            assert_replay(&again, &first);
+        } else {
+            found.push(format!("{what}, then as it was: {again:?}"));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -55,11 +55,19 @@ impl Dice {
 
     /// The body of a cancel: whole, or a part with an id, or a part without one, which is refused.
     fn cancel(&mut self) -> Value {
-        match self.roll(4) {
+        let body = match self.roll(4) {
             0 | 1 => json!({}),
             2 => json!({ "amount": "1.25", "cancel_id": self.pick(&["x1", "x2"]) }),
             _ => json!({ "amount": "1.25" }),
-        }
+        };
+        if self.roll(2) == 0 { body } else { with(body, &json!({ "of": self.pick(&["reservation", "approved"]) })) }
+    }
+
+    /// A capture of a part, which more may follow.
+    fn capture(&mut self) -> Value {
+        let gate = self.pick(&["gate-a", "gate-b", "gate-x"]);
+        let body = json!({ "amount": "3.50", "capture_id": self.pick(&["k1", "k2"]), "gate": gate });
+        if self.roll(2) == 0 { body } else { with(body, &json!({ "final": false })) }
     }
 }
 
@@ -86,6 +94,9 @@ fn payment(dice: &mut Dice, merchant: &str) -> Value {
     };
     if dice.roll(3) == 0 {
         body = with(body, &json!({ "payment_method": dice.pick(&["card", "cash", "voucher", "wire"]) }));
+    }
+    if dice.roll(6) == 0 {
+        body = with(body, &json!({ "payment_instrument": dice.pick(&["tok-1", "tok-2"]) }));
     }
     if dice.roll(10) == 0 {
         body = with(body, &json!({ "explain": true }));
@@ -127,7 +138,7 @@ fn operations(seed: u64, count: usize) -> String {
             7 => ("check", payment(&mut dice, merchant)),
             8 => ("approve", payment(&mut dice, merchant)),
             9..11 => ("approve", json!({})),
-            11 => ("approve", json!({ "amount": "3.50", "capture_id": dice.pick(&["k1", "k2"]) })),
+            11 => ("approve", dice.capture()),
             12 => ("decline", json!({})),
             13 => ("cancel", dice.cancel()),
             14 => ("refund", json!({ "refund_id": dice.pick(&["r1", "r2"]), "amount": "1.00" })),
@@ -176,15 +187,20 @@ fn varied_operations_are_answered_alike_by_the_daemon_and_by_replay() {
 #[test]
 fn recorded_streams_are_answered_alike_by_the_daemon_and_by_replay() {
     const LINES: usize = 4_000;
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let data = std::env::var_os("LEVELGATE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     if !data.is_dir() {
         eprintln!("no recorded streams at {}: nothing compared", data.display());
         return;
     }
-    let streams =
-        [("retail", "giftware"), ("bank", "bank"), ("random", ""), ("random-no-rate", ""), ("wide", ""), ("edges", "")];
-    for (stream, merchant) in streams {
-        let from = data.join(stream);
+    let folders = std::fs::read_dir(&data).expect("the streams").map(|entry| entry.expect("an entry").path());
+    for from in folders.filter(|from| from.join("ops.ndjson").is_file()) {
+        let stream = from.file_name().and_then(|n| n.to_str()).expect("a name");
+        let merchant = match stream {
+            "retail" => "giftware",
+            "bank" => "bank",
+            _ => "",
+        };
         let read = |path: &Path| {
             std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{} cannot be read: {e}", path.display()))
         };

@@ -52,6 +52,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
             worker.assert_prefix(&mut restored.wire());
         }
         drop(restored);
-        assert_eq!(inspect(&setup.beside(&format!("restored{copy}"))).code, Some(0));
+        let looked = inspect(&setup.beside(&format!("restored{copy}")));
+        assert_eq!(looked.code, Some(0), "{looked:?}");
     }
 }

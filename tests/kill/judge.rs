@@ -23,7 +23,9 @@ impl Worker {
                 let decision = if decided.codes.is_empty() { "allow" } else { "deny" };
                 let same = codes(answer) == decided.codes && gates(answer) == decided.gates;
                 self.expect(same, || format!("wanted {decided:?}: {operation:?}\n{answer}"));
-                let level = decided.level.map(|(name, source)| json!({ "name": name, "source": source }));
+                let level = decided
+                    .level
+                    .map(|(name, source)| json!({ "name": (!name.is_empty()).then_some(name), "source": source }));
                 let told = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
                 let wanted = (decision, &level.unwrap_or(Value::Null), *resolution);
                 self.expect(told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));

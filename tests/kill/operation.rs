@@ -49,13 +49,17 @@ pub(crate) enum Expected {
     Refused(u16),
 }
 
-/// A transaction as a transition tells of it: status, amount, cancelled, refunded.
-pub(crate) type Stand = (&'static str, String, String, String);
+/// What a transition tells of a transaction beside its status.
+pub(crate) const QUANTITIES: [&str; 6] = ["amount", "held", "cancelled", "released", "refunded", "charged_back"];
+
+/// A transaction as a transition tells of it: status and quantities.
+pub(crate) type Stand = (String, [String; 6]);
 
 /// How a transaction stands.
 pub(crate) fn stand(tx: &Tx) -> Stand {
     let amount = if tx.approved > 0 { tx.approved } else { tx.asked };
-    (tx.status(), money(amount), money(tx.cancelled), money(tx.refunded))
+    let quantities = [amount, tx.held(), tx.cancelled, tx.released, tx.refunded, tx.charged_back];
+    (tx.status().to_owned(), quantities.map(money))
 }
 
 /// What of a customer staff change, and by which call.
@@ -258,7 +262,7 @@ impl Book {
             if !denied {
                 tx.facts = 1;
                 tx.approved = if approved { amount } else { 0 };
-                tx.declined = !approved;
+                (tx.is_closed, tx.declined) = (approved, !approved);
             }
         }
         self.people.learn(place, &payment, !denied, sends_email);
@@ -284,12 +288,16 @@ impl Book {
         if let Some(level) = sent {
             body["customer_level"] = json!(level);
         }
+        let is_closed = chance.percent(70);
+        if !is_closed {
+            body["final"] = json!(false);
+        }
         let payment = Payment { way, amount, level: sent, instrument: None, method: None };
         let level = self.people.decide(place, &self.rules, &payment).level.map_or("", |(name, _)| name);
         let outlier = self.people.head_of(place).bears("mark_outlier");
         self.people.learn(place, &payment, false, false);
         let person = &mut self.people.all[place];
-        person.txs.push(Tx { id, way, level, approved: amount, facts: 1, outlier, ..Tx::default() });
+        person.txs.push(Tx { id, way, level, approved: amount, is_closed, facts: 1, outlier, ..Tx::default() });
         let tx = person.txs.len() - 1;
         let expected = Expected::Moved(stand(&person.txs[tx]));
         Operation { kind: "approve", person: place, tx, body, expected, told: None, staff: None }
@@ -301,21 +309,23 @@ impl Book {
         let tx = &mut self.people.all[place].txs[at];
         let part = |chance: &mut Chance, of: u64| chance.between(1, of);
         let mut refused = false;
-        let (kind, body) = match (tx.status(), chance.between(0, 9)) {
-            ("reserved", 0..=2) if tx.cancelled == 0 => {
-                tx.approved = tx.asked;
-                ("approve", json!({ "gate": "gate-a" }))
+        let (kind, body) = match (tx.status(), chance.between(0, 13)) {
+            // What is left of the reservation is captured where no amount is named.
+            ("reserved" | "approved", 0..=2) if tx.approved == 0 || (tx.is_open() && tx.unpaid() > 0) => {
+                tx.approved += tx.unpaid();
+                ("approve", capture(chance, tx, json!({ "capture_id": format!("c{sent}"), "gate": "gate-a" })))
             }
-            ("reserved" | "approved" | "denied" | "declined", 3..=4) => {
+            ("reserved" | "approved" | "denied" | "declined", 3..=5) => {
                 let amount = part(chance, 3_000);
                 tx.approved += amount;
-                ("approve", json!({ "capture_id": format!("c{sent}"), "amount": money(amount), "gate": "gate-b" }))
+                let body = json!({ "capture_id": format!("c{sent}"), "amount": money(amount), "gate": "gate-b" });
+                ("approve", capture(chance, tx, body))
             }
-            ("reserved", 5) => {
+            ("reserved", 6) => {
                 tx.declined = true;
                 ("decline", json!({}))
             }
-            ("reserved", 6) => {
+            ("reserved" | "approved", 7) if tx.asked > 0 && (tx.approved == 0 || tx.is_open()) => {
                 let until = format!("2030-{:02}-01T00:00:00.000Z", 1 + tx.facts.min(11));
                 if tx.until.as_ref().is_some_and(|now| *now >= until) {
                     return None;
@@ -323,24 +333,41 @@ impl Book {
                 tx.until = Some(until.clone());
                 ("extend", json!({ "until": until }))
             }
-            ("reserved", 7) => ("attempt", json!({ "attempt": tx.facts + 1, "gate": "gate-a", "outcome": "declined" })),
-            ("reserved" | "approved", 8) if tx.left() > 0 => {
-                let amount = part(chance, tx.left());
-                tx.cancelled += amount;
-                ("cancel", json!({ "cancel_id": format!("x{sent}"), "amount": money(amount) }))
+            ("reserved", 8) => ("attempt", json!({ "attempt": tx.facts + 1, "gate": "gate-a", "outcome": "declined" })),
+            ("reserved" | "approved", 9..=10) if tx.held() > 0 => {
+                let amount = part(chance, tx.held());
+                tx.released += amount;
+                ("cancel", cancel(chance, sent, Some(amount), "reservation"))
             }
-            ("reserved" | "approved", 9) => {
+            ("reserved" | "approved", 11) => {
                 refused = true;
-                ("cancel", json!({ "cancel_id": format!("x{sent}"), "amount": money(tx.left() + 1) }))
+                let more = tx.held().max(tx.left()) + 1;
+                ("cancel", json!({ "cancel_id": format!("x{sent}"), "amount": money(more) }))
             }
-            ("approved", 0..=1) if tx.left() > 0 => {
+            ("approved", 0) if tx.charged_back < tx.approved => {
+                let amount = part(chance, tx.approved - tx.charged_back);
+                tx.charged_back += amount;
+                ("chargeback", json!({ "chargeback_id": format!("b{sent}"), "amount": money(amount) }))
+            }
+            ("approved", 1) if tx.left() > 0 => {
                 let amount = part(chance, tx.left());
                 tx.refunded += amount;
                 ("refund", json!({ "refund_id": format!("r{sent}"), "amount": money(amount) }))
             }
-            ("approved", 2) if tx.left() > 0 => {
-                tx.cancelled += tx.left();
-                ("cancel", json!({ "cancel_id": format!("x{sent}") }))
+            // Without a word of what it is of, a cancel takes what is held first.
+            ("approved", 2) if tx.held() > 0 => {
+                tx.released += tx.held();
+                ("cancel", cancel(chance, sent, None, "reservation"))
+            }
+            ("approved", 12..=13) if tx.left() > 0 => {
+                let amount = chance.percent(60).then(|| part(chance, tx.left()));
+                let is_held = tx.held() > 0;
+                tx.cancelled += amount.unwrap_or(tx.left());
+                let mut body = cancel(chance, sent, amount, "approved");
+                if is_held {
+                    body["of"] = json!("approved");
+                }
+                ("cancel", body)
             }
             _ => return None,
         };
@@ -373,4 +400,26 @@ impl Book {
     pub(crate) fn fresh(&self) -> String {
         format!("{}-{}", self.name, self.sent)
     }
+}
+
+/// A capture, which says in some cases whether more follow.
+fn capture(chance: &mut Chance, tx: &mut Tx, mut body: Value) -> Value {
+    let is_final = chance.percent(50);
+    if !is_final || chance.percent(30) {
+        body["final"] = json!(is_final);
+    }
+    tx.is_closed |= is_final;
+    body
+}
+
+/// A cancel of a part or of all that is left, which says in some cases what it is of.
+fn cancel(chance: &mut Chance, sent: u64, amount: Option<u64>, of: &str) -> Value {
+    let mut body = json!({ "cancel_id": format!("x{sent}") });
+    if let Some(amount) = amount {
+        body["amount"] = json!(money(amount));
+    }
+    if chance.percent(50) {
+        body["of"] = json!(of);
+    }
+    body
 }

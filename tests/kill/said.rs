@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::in_order;
+use crate::operation::{QUANTITIES, Stand};
 
 /// A member that is a text; nothing where it is none.
 pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -12,6 +13,11 @@ pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 /// The status of a line: problems carry theirs as a number, transactions as a word.
 pub(crate) fn line_status(answer: &Value) -> u16 {
     answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
+}
+
+/// How a transaction stands, as a transition tells of it.
+pub(crate) fn stand(answer: &Value) -> Stand {
+    (text(answer, "status").to_owned(), QUANTITIES.map(|member| text(answer, member).to_owned()))
 }
 
 /// Codes with the filters that they come from, in order.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{COMMON, Rules, deletion_grace, labels_text, levels_text, methods_text, resets};
+use crate::model::{COMMON, Rules, default_behaviour, deletion_grace, labels_text, levels_text, methods_text, resets};
 
 const GATES: &str = r#"
-default_behaviour = "unknown_level"
 add_all_projects_to_unknown_level = true
 
 [[gates]]
@@ -69,7 +68,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Two merchants alike but for who names the customers: `acme` does it itself, `globex` leaves it to the gateway.
+    /// Two merchants alike but for who names the customers, and for what applies where no level does: `acme` names them
+    /// itself, `globex` leaves it to the gateway.
     pub(crate) fn new(settings: &Settings) -> Setup {
         let setup = Setup { dir: tempfile::tempdir().expect("a temporary folder") };
         let merchants = setup.config().join("merchants");
@@ -95,11 +95,12 @@ impl Setup {
         let other = endpoint("shop-gbp", "GBP");
         let (labels, levels) = (labels_text(), levels_text(rules));
         for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
-            let (resets, grace) = (resets(id), deletion_grace(id));
+            let (resets, grace, default) = (resets(id), deletion_grace(id), default_behaviour(id));
             let text = format!(
                 "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
                  raise_confirm = {raise_confirm}\nconfirm_within = \"{confirm_within}\"\n\
                  labels_max = 100\ndeletion_grace = \"{grace}\"\nreset_individual_settings_on_level_change = {resets}\n\
+                 default_behaviour = \"{default}\"\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
                  client_definition = {definition}\n{endpoints}\n[[projects]]\nid = \"shop\"\n{other}{labels}{levels}"
             );

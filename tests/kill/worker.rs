@@ -12,7 +12,7 @@ use crate::limits;
 use crate::model::Rules;
 use crate::operation::{Book, Expected, Operation};
 use crate::reloads::InForce;
-use crate::said::{codes, gates, line_status, text};
+use crate::said::{self, codes, gates, line_status, text};
 use crate::wire::{Answer, Wire};
 
 /// What load and its end have come to.
@@ -209,10 +209,8 @@ impl Worker {
     /// Judges a first answer and keeps it.
     fn take(&mut self, mut operation: Operation, status: u16, answer: &Value) {
         if let Expected::Moved(stand) = &operation.expected {
-            let told =
-                (text(answer, "status"), text(answer, "amount"), text(answer, "cancelled"), text(answer, "refunded"));
-            let wanted = (stand.0, stand.1.as_str(), stand.2.as_str(), stand.3.as_str());
-            self.expect(status == 200 && told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
+            let same = status == 200 && said::stand(answer) == *stand;
+            self.expect(same, || format!("wanted {stand:?}: {operation:?}\n{answer}"));
         }
         self.judge(&mut operation, status, answer);
         if matches!(operation.expected, Expected::Shown) {

@@ -15,17 +15,17 @@ pub struct Known {
     pub merchant: usize,
     pub id: String,
     /// The line that made it.
-    made: Fields,
-    currency: String,
+    pub made: Fields,
+    pub currency: String,
     /// What was asked for, in minor units.
-    asked: i128,
-    denied: bool,
-    unreserved: bool,
+    pub asked: i128,
+    pub denied: bool,
+    pub unreserved: bool,
     hold_ends: Option<i64>,
     /// Whether something of it was held when it was last heard of.
     holds: bool,
     /// Transitions sent before, for sending them again.
-    sent: Vec<Fields>,
+    pub sent: Vec<Fields>,
 }
 
 pub struct Generator {
@@ -40,7 +40,7 @@ pub struct Generator {
     pub known: Vec<Known>,
     customer_ids: Vec<(usize, String)>,
     times: Vec<i64>,
-    pending: Option<(usize, Fields)>,
+    pub pending: Option<(usize, Fields)>,
     /// Every check carries `explain`.
     pub explain_all: bool,
 }
@@ -223,7 +223,7 @@ impl Generator {
     }
 
     /// An amount as JSON: a string, or the bare digits.
-    fn amount(&mut self, minor: i128, currency: &str) -> String {
+    pub fn amount(&mut self, minor: i128, currency: &str) -> String {
         let text = shown(minor, iso_digits(currency));
         if self.chance.percent(15) { text } else { format!("{text:?}") }
     }
@@ -319,7 +319,7 @@ impl Generator {
     }
 
     /// Names an instrument in so many of a hundred cases.
-    fn instrument(&mut self, fields: &mut Fields, share: i64) {
+    pub fn instrument(&mut self, fields: &mut Fields, share: i64) {
         if self.chance.percent(share) {
             fields.text("payment_instrument", self.chance.word(&["paid_by_a", "paid_by_b"]));
         }
@@ -475,93 +475,6 @@ impl Generator {
                 fields.text("outcome", "declined");
             }
             _ => {}
-        }
-        self.pending = Some((merchant, fields.clone()));
-        fields
-    }
-
-    /// A transition that was sent before; now and then with something in it changed.
-    fn transition_again(&mut self) -> Fields {
-        let with: Vec<usize> = (0..self.known.len()).filter(|k| !self.known[*k].sent.is_empty()).collect();
-        let place = with[with.len() - 1 - self.chance.place(with.len().min(15))];
-        let (merchant, currency, asked) =
-            (self.known[place].merchant, self.known[place].currency.clone(), self.known[place].asked);
-        let mut fields = self.chance.pick(&self.known[place].sent).clone();
-        fields.drop("at");
-        fields.drop("occurred_at");
-        let op = fields.string("op");
-        let has_id = ["capture_id", "cancel_id", "refund_id", "chargeback_id"].iter().any(|key| fields.has(key));
-        let moves = ["approve", "cancel", "refund", "chargeback"].contains(&op.as_str());
-        match self.chance.between(1, 12) {
-            1 if moves => fields.drop("amount"),
-            2..=3 if op == "approve" || (moves && has_id) => {
-                let steps = step(&currency) * i128::from(self.chance.between(1, 4));
-                let minor = if self.chance.percent(60) { asked.max(1) } else { steps };
-                let amount = self.amount(minor, &currency);
-                fields.set("amount", amount);
-            }
-            4..=5 if op == "approve" => fields.set("final", self.chance.word(&["true", "false"]).into()),
-            6 if op == "approve" => fields.drop("final"),
-            7 if op == "approve" => fields.text("gate", "another-gate"),
-            4..=5 if op == "cancel" => fields.text("of", self.chance.word(&["reservation", "approved"])),
-            6..=7 if op == "cancel" => fields.drop("of"),
-            1..=3 if op == "attempt" => fields.text("gate", self.chance.word(&["g0", "g1"])),
-            _ => {}
-        }
-        self.pending = Some((merchant, fields.clone()));
-        fields
-    }
-
-    /// A reserve or payment under an id that is known: the same in other clothes, or something else.
-    fn again(&mut self) -> Fields {
-        let place = self.a_known();
-        let (merchant, currency, asked) =
-            (self.known[place].merchant, self.known[place].currency.clone(), self.known[place].asked);
-        let mut fields = self.known[place].made.clone();
-        for key in ["outcome", "capture_id", "final", "gate", "explain"] {
-            fields.drop(key);
-        }
-        let unreserved = self.known[place].unreserved;
-        fields.text("op", if self.chance.percent(60) { "reserve" } else { "payment" });
-        if fields.string("op") == "payment" && self.chance.percent(30) {
-            fields.text("outcome", self.chance.word(&["approved", "declined"]));
-        }
-        if unreserved {
-            // Its amount and instrument are its own; of the rest only what the approval carried is compared.
-            let minor = if self.chance.percent(50) { asked } else { asked + step(&currency) };
-            let more = minor + step(&currency) * i128::from(self.chance.between(0, 6));
-            let amount = self.amount(more, &currency);
-            fields.set("amount", amount);
-            fields.drop("payment_instrument");
-            self.instrument(&mut fields, 30);
-            match self.chance.between(1, 10) {
-                1 => fields.drop("customer_level"),
-                2..=3 => fields.text("customer_level", self.chance.word(&["gold", "bronze"])),
-                4 => fields.drop("payment_method"),
-                5 => fields.text("payment_method", "card"),
-                6 if self.setup.merchants[merchant].crm => fields.text("merchant_customer_identifier", "somebody"),
-                _ => {}
-            }
-        } else {
-            match self.chance.between(1, 15) {
-                1 => {
-                    let amount = self.amount(asked + 1, &currency);
-                    fields.set("amount", amount);
-                }
-                2 => fields.text("customer_level", "silver"),
-                3 => fields.text("payment_method", "other"),
-                4 => fields.set("customer_level", if fields.has("customer_level") { "\"\"" } else { "null" }.into()),
-                5 => fields.text("direction", self.chance.word(&["deposit", "withdrawal"])),
-                6 if self.setup.merchants[merchant].crm => fields.text("merchant_customer_identifier", "somebody"),
-                7 if !fields.has("payment_method") => fields.set("payment_method", "null".into()),
-                8 => fields.text("payment_instrument", "paid_by_a"),
-                9 => fields.drop("payment_instrument"),
-                10 if !fields.has("payment_instrument") => fields.set("payment_instrument", "null".into()),
-                _ => {
-                    let amount = self.amount(asked, &currency);
-                    fields.set("amount", amount);
-                }
-            }
         }
         self.pending = Some((merchant, fields.clone()));
         fields

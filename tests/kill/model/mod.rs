@@ -17,8 +17,8 @@ pub(crate) use people::{Decided, Payment, People};
 pub(crate) use person::{Fate, Method, Person, Settings};
 pub(crate) use rates::{BEGINNINGS, COMMON, OwnRate, Rate};
 pub(crate) use rules::{
-    Filter, GATES, LABELS, LEAVING, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, deletion_grace,
-    labels_text, levels_text, methods_text, resets,
+    Filter, GATES, LABELS, LEAVING, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, default_behaviour,
+    deletion_grace, labels_text, levels_text, methods_text, resets,
 };
 pub(crate) use tx::Tx;
 

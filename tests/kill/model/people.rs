@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::person::{Effective, Suspected};
 use super::rates;
-use super::{Fate, Filter, LABELS, LEAVING, Own, Person, Rules, Tx, Way, in_order, money};
+use super::{Fate, Filter, LABELS, LEAVING, METHODS, Own, Person, Rules, Tx, Way, default_behaviour, in_order, money};
 
 /// The customers, and the instruments that are blocked.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +90,7 @@ impl People {
         self.members(place).flat_map(|person| &person.txs)
     }
 
-    /// The level that applies, and where it comes from.
+    /// The level that applies, without a name where none does, and where it comes from.
     fn level(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> (&'static str, &'static str) {
         let head = self.head_of(place);
         let (name, source) = match head.takes(payment.level) {
@@ -98,7 +98,11 @@ impl People {
             None => (head.stored[Person::side(payment.way.0)], "stored"),
         };
         let is_there = |name: &&str| *name == "unknown" || rules.filters(name, payment.way).next().is_some();
-        name.filter(is_there).map_or(("unknown", "default"), |name| (name, source))
+        let default = match default_behaviour(head.merchant) {
+            "project" => ("", "project"),
+            _ => ("unknown", "default"),
+        };
+        name.filter(is_there).map_or(default, |name| (name, source))
     }
 
     /// How much of a filter is used.
@@ -143,12 +147,30 @@ impl People {
 
     /// What holds for the method of a payment; `None`: it names none.
     pub(crate) fn effective(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> Option<Effective> {
+        payment.method.map(|method| self.effective_by(place, rules, payment, method))
+    }
+
+    fn effective_by(&self, place: usize, rules: &Rules, payment: &Payment<'_>, method: &str) -> Effective {
         let head = self.head_of(place);
         let (level, _) = self.level(place, rules, payment);
         // A level that comes with the payment takes the settings away before anything is asked of them.
         let goes = head.takes(payment.level).is_some_and(|name| head.loses_settings(payment.way.0, Some(name)));
         let own = head.settings.get(&(payment.way, level)).filter(|_| !goes && !head.stranger);
-        Some(head.effective(payment.method?, own))
+        head.effective(method, own)
+    }
+
+    /// Why no method on offer takes a payment that names none.
+    fn refused_by_all(&self, place: usize, rules: &Rules, payment: &Payment<'_>) -> Option<u64> {
+        let all = METHODS.iter().map(|(method, ..)| self.effective_by(place, rules, payment, method));
+        let payable: Vec<Effective> = all.filter(|method| method.shown).collect();
+        let is_below = |method: &Effective| method.least.is_some_and(|least| payment.amount < least);
+        let is_above = |method: &Effective| method.most.is_some_and(|most| payment.amount > most);
+        match payable.as_slice() {
+            [] => Some(19101),
+            some if some.iter().any(|method| !is_below(method) && !is_above(method)) => None,
+            some if some.iter().all(is_below) => Some(19102),
+            _ => Some(19103),
+        }
     }
 
     /// What is answered to a payment.
@@ -180,7 +202,7 @@ impl People {
                     refuse(19103, "");
                 }
             }
-            None => {}
+            None => self.refused_by_all(place, rules, payment).into_iter().for_each(|code| refuse(code, "")),
         }
         let level = (!head.stranger).then(|| self.level(place, rules, payment));
         for filter in level.map_or_else(Vec::new, |level| self.filters(place, rules, level.0, way)) {

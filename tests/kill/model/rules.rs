@@ -170,6 +170,11 @@ pub(crate) fn resets(merchant: &str) -> bool {
     merchant == "acme"
 }
 
+/// What applies at a merchant where no level does.
+pub(crate) fn default_behaviour(merchant: &str) -> &'static str {
+    if merchant == "acme" { "unknown_level" } else { "project" }
+}
+
 /// How long a merchant waits before it forgets whoever asks for it: longer than any run, or next to no time.
 pub(crate) fn deletion_grace(merchant: &str) -> &'static str {
     if merchant == "acme" { "400d" } else { "1s" }
