@@ -37,6 +37,15 @@
 //! transaction also says what the transaction has come to by it, and where the record before it lies: so a state is set
 //! and never added to, and whoever needs the whole story reads it backwards.
 //!
+//! *Format 2.* A record of format 1 is never rewritten, and it is never judged anew: it holds the state that its
+//! transaction had by the meaning of then, and usage holds the same. The next fact about the transaction is judged by the
+//! meaning of today and records the new state. So a change of meaning moves a counter only by a record, and a journal of
+//! both formats gives one state, however it is cut into snapshots. What leaves memory and what comes back to it therefore
+//! goes by the recorded state ([`domain::brief::Upshot`]) and never by the facts. A transaction that has left memory
+//! counts as after the end of its hold, because no queue watches that hold. Group numbers, sealed identifiers, accepted
+//! clocks and the archive's list of segments have their shapes in format 2 and are refused in words until they are
+//! written, so that they need no third format.
+//!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
 //! [`domain::customer::Event::AttributesFilled`] and in the head of a snapshot, sealed with a key of that customer; the
 //! keys lie in a file of their own ([`journal::keys`]). Transactions hold a keyed digest of the customer as sent, indexes

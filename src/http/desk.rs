@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     domain::{
         payment::{Asks, Payment, Request, currency, short, time, transaction_id, word},
-        refusal::Refusal,
+        refusal::{Kind, Refusal},
         rules::{Rules, words},
         time::Millis,
         transaction::CancelOf,
@@ -158,62 +158,40 @@ impl Desk {
     }
 
     fn operate_on(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {
-        const WHEN: &[&str] = &["occurred_at"];
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
         let in_stream = beside.contains(&"op");
+        let [first, second] = taken(op);
+        let fields = fields.only(&[beside, first, second])?;
         match op {
-            Op::Reserve => {
-                self.reserve(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount"]])?, None, in_stream)
-            }
+            Op::Reserve => self.reserve(&rules, merchant, fields, None, in_stream),
             Op::Payment => {
-                let fields = fields.only(&[beside, PAYMENT, &["amount", "outcome"]])?;
                 let outcome = fields.outcome.as_ref().map(|text| word::<Outcome>("outcome", &text.0)).transpose()?;
                 self.reserve(&rules, merchant, fields, Some(outcome.unwrap_or(Outcome::Approved)), in_stream)
             }
-            Op::Check => self.check(&rules, merchant, fields.only(&[beside, PAYMENT, &["amount", "as_of"]])?),
-            Op::Approve => {
-                let taken = ["amount", "capture_id", "final", "gate"];
-                self.approve(&rules, merchant, fields.only(&[beside, PAYMENT, &taken])?, in_stream)
-            }
-            Op::Decline => {
-                self.transition(&rules, merchant, &fields.only(&[beside, WHEN])?, in_stream, |_| Ok(Operation::Decline))
-            }
-            Op::Cancel => {
-                let fields = fields.only(&[beside, WHEN, &["amount", "cancel_id", "of"]])?;
-                self.transition(&rules, merchant, &fields, in_stream, |f| {
-                    let of = f.of.as_ref().map(|text| word::<CancelOf>("of", &text.0)).transpose()?;
-                    Ok(Operation::Cancel { back: take_back(f, f.cancel_id.as_ref(), "cancel_id")?, of })
-                })
-            }
-            Op::Refund => {
-                let fields = fields.only(&[beside, WHEN, &["amount", "refund_id"]])?;
-                self.transition(&rules, merchant, &fields, in_stream, |f| {
-                    Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?))
-                })
-            }
-            Op::Chargeback => {
-                let fields = fields.only(&[beside, WHEN, &["amount", "chargeback_id"]])?;
-                self.transition(&rules, merchant, &fields, in_stream, |f| {
-                    Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
-                })
-            }
-            Op::Extend => {
-                let fields = fields.only(&[beside, WHEN, &["until"]])?;
-                self.transition(&rules, merchant, &fields, in_stream, |f| {
-                    let until = time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
-                    Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
-                })
-            }
-            Op::Attempt => {
-                let fields = fields.only(&[beside, WHEN, &["attempt", "gate", "outcome"]])?;
-                self.transition(&rules, merchant, &fields, in_stream, |f| {
-                    let named = |field, text| own(field, text)?.ok_or(Refusal::Missing(field));
-                    let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
-                    let (gate, outcome) = (named("gate", f.gate.as_ref())?, named("outcome", f.outcome.as_ref())?);
-                    Ok(Operation::Attempt { attempt, gate, outcome })
-                })
-            }
+            Op::Check => self.check(&rules, merchant, fields),
+            Op::Approve => self.approve(&rules, merchant, fields, in_stream),
+            Op::Decline => self.transition(&rules, merchant, &fields, in_stream, |_| Ok(Operation::Decline)),
+            Op::Cancel => self.transition(&rules, merchant, &fields, in_stream, |f| {
+                let of = f.of.as_ref().map(|text| word::<CancelOf>("of", &text.0)).transpose()?;
+                Ok(Operation::Cancel { back: take_back(f, f.cancel_id.as_ref(), "cancel_id")?, of })
+            }),
+            Op::Refund => self.transition(&rules, merchant, &fields, in_stream, |f| {
+                Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?))
+            }),
+            Op::Chargeback => self.transition(&rules, merchant, &fields, in_stream, |f| {
+                Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
+            }),
+            Op::Extend => self.transition(&rules, merchant, &fields, in_stream, |f| {
+                let until = time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
+                Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
+            }),
+            Op::Attempt => self.transition(&rules, merchant, &fields, in_stream, |f| {
+                let named = |field, text| own(field, text)?.ok_or(Refusal::Missing(field));
+                let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
+                let (gate, outcome) = (named("gate", f.gate.as_ref())?, named("outcome", f.outcome.as_ref())?);
+                Ok(Operation::Attempt { attempt, gate, outcome })
+            }),
         }
     }
 
@@ -225,12 +203,9 @@ impl Desk {
         outcome: Option<Outcome>,
         in_stream: bool,
     ) -> Answered {
-        let (payment, unless_the_same) = self.admit_again(rules, merchant, request(fields)?)?;
+        let payment = self.admit_again(rules, merchant, request(fields)?)?;
         let now = self.clock.now(payment.occurred_at)?;
-        let answer = match (self.ledger.reserve(rules, &payment, outcome, now), unless_the_same) {
-            (Err(Refusal::Conflict(_)), Some(refusal)) => return Err(refusal.into()),
-            (answer, _) => answer?,
-        };
+        let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
         let denied = answer.violations.first().map(|violation| violation.code);
         self.meters.decided(answer.replay, denied);
         let body = render(&DecisionOut::of(&answer, rules, in_stream));
@@ -238,31 +213,38 @@ impl Desk {
         Ok(Reply { body, replay: answer.replay, denied, rests_on: answer.rests_on })
     }
 
-    /// Admits a payment to be recorded. Where project and endpoint were left out and no longer say which one is meant,
-    /// a known transaction says it: what was answered once is answered again whatever was configured since. The
-    /// refusal beside it stands unless the rest says the same again.
-    fn admit_again<'a>(
-        &self,
-        rules: &'a Rules,
-        merchant: &str,
-        request: Request<'a>,
-    ) -> Result<(Payment<'a>, Option<Refusal>), Refusal> {
+    /// Admits a payment to be recorded. One whose id is known is compared before it is called impossible: what differs
+    /// is 409, and what was answered once is answered again under any later configuration.
+    fn admit_again<'a>(&self, rules: &'a Rules, merchant: &str, request: Request<'a>) -> Result<Payment<'a>, Refusal> {
         let refusal = match Payment::admit(rules, merchant, request.clone(), Asks::ToRecord) {
-            Ok(payment) => return Ok((payment, None)),
-            Err(refusal @ (Refusal::Ambiguous { .. } | Refusal::NoEndpoint(_))) => refusal,
-            Err(refusal) => return Err(refusal),
+            Err(refusal) if refusal.kind() == Kind::Impossible => refusal,
+            admitted => return admitted,
         };
-        let entered = request.transaction_id.as_deref().and_then(|id| self.ledger.entered_by(merchant, id));
-        let Some((project, endpoint)) = entered else { return Err(refusal) };
+        let recorded = request.transaction_id.as_deref().and_then(|id| self.ledger.recorded(merchant, id));
+        let Some((recorded, names)) = recorded else { return Err(refusal) };
+        let is_other = |sent: &Option<Cow<'_, str>>, known: &str| {
+            sent.as_deref().is_some_and(|sent| !sent.is_empty() && sent != known)
+        };
+        let wrong_identifier = |named| matches!(refusal, Refusal::WrongIdentifier { field, .. } if field == named);
+        let differs = [
+            ("direction", is_other(&request.direction, recorded.direction.word())),
+            ("currency", is_other(&request.currency, &recorded.currency.to_string())),
+            ("merchant_customer_identifier", wrong_identifier("merchant_customer_identifier")),
+            ("customer_id", wrong_identifier("customer_id")),
+            ("project", names.project && is_other(&request.project, recorded.project.as_str())),
+            ("endpoint", names.endpoint && is_other(&request.endpoint, recorded.endpoint.as_str())),
+        ];
+        let fields: Vec<_> = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
+        if !fields.is_empty() {
+            return Err(Refusal::Conflict(fields));
+        }
+        // The place that was left out is the recorded one.
         let completed = Request {
-            project: request.project.or(Some(Cow::Borrowed(project.as_str()))),
-            endpoint: request.endpoint.or(Some(Cow::Borrowed(endpoint.as_str()))),
+            project: request.project.filter(|id| !id.is_empty()).or(Some(Cow::Borrowed(recorded.project.as_str()))),
+            endpoint: request.endpoint.filter(|id| !id.is_empty()).or(Some(Cow::Borrowed(recorded.endpoint.as_str()))),
             ..request
         };
-        match Payment::admit(rules, merchant, completed, Asks::ToRecord) {
-            Ok(payment) => Ok((payment, Some(refusal))),
-            Err(_) => Err(refusal),
-        }
+        Payment::admit(rules, merchant, completed, Asks::ToRecord).map_err(|_| refusal)
     }
 
     fn check(&self, rules: &Rules, merchant: &str, mut fields: Fields<'_>) -> Answered {
@@ -361,6 +343,23 @@ impl Desk {
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+}
+
+/// The fields that an operation takes, besides those that name its transaction.
+pub(super) fn taken(op: Op) -> [&'static [&'static str]; 2] {
+    const WHEN: &[&str] = &["occurred_at"];
+    match op {
+        Op::Reserve => [PAYMENT, &["amount"]],
+        Op::Payment => [PAYMENT, &["amount", "outcome"]],
+        Op::Check => [PAYMENT, &["amount", "as_of"]],
+        Op::Approve => [PAYMENT, &["amount", "capture_id", "final", "gate"]],
+        Op::Decline => [WHEN, &[]],
+        Op::Cancel => [WHEN, &["amount", "cancel_id", "of"]],
+        Op::Refund => [WHEN, &["amount", "refund_id"]],
+        Op::Chargeback => [WHEN, &["amount", "chargeback_id"]],
+        Op::Extend => [WHEN, &["until"]],
+        Op::Attempt => [WHEN, &["attempt", "gate", "outcome"]],
     }
 }
 

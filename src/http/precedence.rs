@@ -3,7 +3,8 @@
 //! malformed value was found.
 
 use super::{
-    desk::{Desk, Op},
+    desk::{Desk, Op, taken},
+    fields::LINE,
     problem::Problem,
 };
 use crate::domain::{refusal::Refusal, rules::Word};
@@ -42,6 +43,12 @@ impl Desk {
         let op = called.op.or_else(|| text("op").and_then(Op::parse));
         let merchant = called.merchant.or_else(|| text("merchant"));
         let (Some(op), Some(merchant)) = (op, merchant) else { return problem };
+        // A field that the operation does not take comes first, also where its value is malformed.
+        let [first, second] = taken(op);
+        let is_taken = |field: &String| [first, second, LINE].concat().contains(&field.as_str());
+        if !sent.as_object().is_some_and(|fields| fields.keys().all(is_taken)) {
+            return problem;
+        }
         if may_enter(merchant).is_err() {
             return problem;
         }
@@ -52,7 +59,7 @@ impl Desk {
             (Op::Reserve | Op::Check | Op::Payment, _) if is_configured => problem,
             (Op::Reserve | Op::Check | Op::Payment, _) => unknown_merchant(),
             (_, None) => problem,
-            (_, Some(id)) if self.ledger.entered_by(merchant, id).is_some() => problem,
+            (_, Some(id)) if self.ledger.recorded(merchant, id).is_some() => problem,
             // An approval that says what a reserve says may be of an unknown transaction.
             (Op::Approve, Some(_)) if text("direction").and(text("currency")).is_some() => match is_configured {
                 true => problem,

@@ -14,11 +14,10 @@ use crate::{
         brief::{Left, Upshot},
         common::Common,
         customer::{Customer, Event, Recorded},
-        name::Name,
         profile::Author,
         refusal::Refusal,
         time::Millis,
-        transaction::{Fact, Noted, Opening, Place, Transaction},
+        transaction::{Content, Fact, NamedPlaces, Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
     journal::{Appended, Lsn, event},
@@ -276,14 +275,18 @@ impl Ledger {
         Ok(stripe.held.as_deref_mut())
     }
 
-    /// Where a known transaction entered: its project and its endpoint.
+    /// The content of a known transaction, and which of its places must be the same in a repetition.
     #[must_use]
-    pub fn entered_by(&self, merchant: &str, transaction_id: &str) -> Option<(Name, Name)> {
+    pub fn recorded(&self, merchant: &str, transaction_id: &str) -> Option<(Content, NamedPlaces)> {
         let key = self.key.transaction(merchant, transaction_id);
         let mut stripe = self.id_stripes.lock(key);
         let known = self.find(&mut stripe, key, merchant, transaction_id).ok().flatten()?;
-        let content = known.transaction.opening.content;
-        Some((content.project, content.endpoint))
+        let asked = known.transaction.facts.iter().find_map(|noted| match &noted.fact {
+            Fact::Asked { content: Some(asked), .. } => Some((asked.content, NamedPlaces::BOTH)),
+            _ => None,
+        });
+        let opening = &known.transaction.opening;
+        Some(asked.unwrap_or((opening.content, opening.names)))
     }
 
     fn look_up(&self, seats: &Seats, key: u64, merchant: &str, id: &str) -> Result<Option<Box<Recalled>>, Refusal> {

@@ -60,6 +60,10 @@ impl Ledger {
             }
         }
         let replay = facts.is_empty();
+        // A repetition is recognised at any time; what it adds must be placed as everything new.
+        if !replay {
+            self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
+        }
         let rests_on = match replay {
             true => self.journal.last(),
             false => self.note(&mut household, known, facts, besides).ok_or_else(unknown)?,

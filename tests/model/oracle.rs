@@ -165,8 +165,19 @@ impl Oracle {
         let id = line.transaction_id.clone().ok_or(MALFORMED)?;
         let known = self.by_id.get(&(line.merchant.clone(), id.clone())).copied();
         let (name, asked) = match (self.ask(line), known) {
-            // A place that does not exist differs from the recorded one.
-            (Err(IMPOSSIBLE), Some(_)) => return Err(DIFFERS),
+            (Err(IMPOSSIBLE), Some(known)) => {
+                // A place that was left out is the recorded one, also where several fit. One that does not exist differs.
+                let sent = &self.transactions[known].sent;
+                let mut completed = line.clone();
+                completed.project.get_or_insert_with(|| sent.project.clone());
+                completed.endpoint.get_or_insert_with(|| sent.endpoint.clone());
+                let is_complete = line.project.is_some() && line.endpoint.is_some();
+                return if !is_complete && self.ask(&completed).is_ok() {
+                    self.reserve(&completed)
+                } else {
+                    Err(DIFFERS)
+                };
+            }
             (asked, _) => asked?,
         };
         let merchant = merchant_of(&rules, name);
