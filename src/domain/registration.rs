@@ -92,7 +92,7 @@ pub struct Registration {
     /// Before it nobody can have been registered.
     pub min_registration_date: Option<Millis>,
     /// The country of phone numbers that do not name one.
-    pub default_country: Option<phonenumber::country::Id>,
+    pub default_country: Option<phone::Country>,
     /// How external ids are made, where they are.
     pub external_ids: Option<ExternalIds>,
 }
@@ -620,7 +620,7 @@ mod tests {
     #[test]
     fn phone_numbers_without_a_country_are_read_with_the_default_one() {
         let policy = |country| Registration { default_country: country, ..Registration::default() };
-        let german = policy(Some(phonenumber::country::Id::DE));
+        let german = policy(phone::Country::parse("DE"));
         for (value, with, without) in [
             ("030 1234502", "+49301234502", "030 1234502"),
             ("+44 20 7946 0018", "+442079460018", "+442079460018"),
