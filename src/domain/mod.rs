@@ -11,6 +11,7 @@ pub mod common;
 pub mod convert;
 pub mod customer;
 pub mod decide;
+pub mod email;
 pub mod event;
 pub mod external_id;
 pub mod holds;

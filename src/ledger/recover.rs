@@ -8,10 +8,11 @@ pub(super) mod lane;
 mod work;
 
 use super::{
-    Bounds, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
+    Bounds, Countries, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
     index::{Seat, Seated},
     late::Late,
     levels::MadeLevels,
+    normal_forms::Renormalised,
     rename::Renamed,
     search::{Entry, Marks},
     shards::{SHARDS, Shard, slot},
@@ -36,6 +37,7 @@ use work::{Failure, Hands};
 pub struct Recovering {
     hands: Hands,
     world: World,
+    countries: Countries,
 }
 
 /// What belongs to no customer.
@@ -70,7 +72,13 @@ impl Recovering {
             counted: HashMap::new(),
             late: Late::default(),
         };
-        Ok(Self { hands: Hands::new(secret, keys, threads.clamp(1, SHARDS))?, world })
+        let hands = Hands::new(secret, keys, threads.clamp(1, SHARDS))?;
+        Ok(Self { hands, world, countries: Countries::default() })
+    }
+
+    /// The countries with which the customers' phone numbers are read; none where this is not called.
+    pub fn reads_phones_with(&mut self, countries: Countries) {
+        self.countries = countries;
     }
 
     /// Takes a piece of a snapshot. Returns the end's number where it is the last; then every piece was understood.
@@ -100,7 +108,7 @@ impl Recovering {
     /// Builds the indexes, and the ledger of it all. Also says the newest time that is recorded, if any is.
     #[must_use]
     pub fn finish(self, bounds: Bounds, ground: Ground) -> (Ledger, Option<Millis>) {
-        let Self { hands, mut world } = self;
+        let Self { hands, mut world, countries } = self;
         let mut lanes = hands.lanes();
         let mut commons = Vec::new();
         for lane in &mut lanes {
@@ -115,6 +123,7 @@ impl Recovering {
         let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
         let World { made_levels, late, counted, .. } = world;
         let ledger = Ledger { made_levels, late, begins_at, ..Ledger::new(bounds, ground) };
+        ledger.identities.countries.store(Arc::new(countries));
         ledger.forget_before(begins_at);
         *ledger.external_ids.lock() = counted;
         ledger.next_customer.store(world.next_customer, Ordering::Relaxed);
@@ -131,7 +140,13 @@ impl Recovering {
             let taken = taking.into_iter().map(|taking| taking.join().unwrap_or_else(|panic| resume_unwind(panic)));
             taken.collect()
         });
-        let (ids, found_by): (Vec<_>, Vec<_>) = taken.into_iter().map(|taken| (taken.ids, taken.found_by)).unzip();
+        let (mut ids, mut found_by, mut renormalised) = (Vec::new(), Vec::new(), Vec::new());
+        for taken in taken {
+            ids.push(taken.ids);
+            found_by.push(taken.found_by);
+            renormalised.extend(taken.renormalised);
+        }
+        ledger.newly_equal.store(ledger.identities.newly_equal(renormalised), Ordering::Relaxed);
         std::thread::scope(|scope| {
             let (ledger, ids) = (&ledger, &ids);
             (0..count).for_each(|n| drop(scope.spawn(move || ledger.index_ids(ids, n, count))));
@@ -175,7 +190,7 @@ impl World {
         for counted in &world.counted {
             self.common(Place::HERE, counted.counted()?);
         }
-        self.blocked.extend(world.blocked);
+        self.blocked.extend(world.blocked.into_iter().map(token));
         Ok(())
     }
 
@@ -183,6 +198,7 @@ impl World {
     fn common(&mut self, place: Place, common: Common) {
         match common {
             Common::InstrumentBlocked { id, blocked, .. } => {
+                let id = token(id);
                 if blocked {
                     self.blocked.insert(id);
                 } else {
@@ -209,12 +225,19 @@ impl World {
     }
 }
 
+/// A token of a payment instrument. Earlier versions kept the white space at its ends.
+fn token(id: Box<str>) -> Box<str> {
+    if id.trim().len() == id.len() { id } else { id.trim().into() }
+}
+
 /// What the indexes are to hold of the customers of one lane.
 struct Taken {
     /// Where transactions lie, by the stripe of their ids.
     ids: Vec<Vec<Seated>>,
     /// By what customers are found.
     found_by: Vec<Entry>,
+    /// What earlier versions compared otherwise.
+    renormalised: Vec<Renormalised>,
 }
 
 impl Ledger {
@@ -223,7 +246,7 @@ impl Ledger {
     fn take(&self, transactions: usize, shards: impl Iterator<Item = (usize, Shard)>) -> Taken {
         let room = transactions / SHARDS + transactions / SHARDS / 8;
         let mut ids: Vec<Vec<Seated>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
-        let mut found_by = Vec::new();
+        let (mut found_by, mut renormalised) = (Vec::new(), Vec::new());
         for (place, shard) in shards {
             let (mut customers, mut transactions, mut left) = (0, 0, 0);
             for customer in shard.values() {
@@ -235,7 +258,7 @@ impl Ledger {
                 left += u64::from(customer.briefs().next_slot()) - customer.briefs().len() as u64;
                 if number >= FIRST_CUSTOMER {
                     customers += 1;
-                    self.identities.insert_all(self.identities.of_customer(customer), number);
+                    self.identities.insert_all(self.identities.of_stored(customer, &mut renormalised), number);
                     customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
                     match customer.merged_into() {
                         Some(into) => self.identities.leads.set(number, into),
@@ -252,7 +275,7 @@ impl Ledger {
             self.left.fetch_add(left, Ordering::Relaxed);
             *self.customers.shard(place) = shard;
         }
-        Taken { ids, found_by }
+        Taken { ids, found_by, renormalised }
     }
 
     /// Fills every n-th stripe, each with all of its ids at once: as long as one is filled, its memory is near.
