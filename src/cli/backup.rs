@@ -6,6 +6,7 @@
 use crate::{
     config,
     journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
+    ledger::Countries,
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -104,7 +105,7 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
             store: config::Store { path: options.folder.clone(), ..config::Store::default() },
             ..config::Settings::default()
         };
-        let opened = super::folder::open(&settings, super::bounds(&settings))?;
+        let opened = super::folder::open(&settings, super::bounds(&settings), Countries::default())?;
         let ledger = &opened.ledger;
         super::say!(
             "verified: {} customers, {} transactions in memory, records up to {}",

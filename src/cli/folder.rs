@@ -10,7 +10,7 @@ use crate::{
         jobs::{Found, Shelf},
         keys, snapshot,
     },
-    ledger::{Bounds, Carried, Ground, Ledger, Recovering},
+    ledger::{Bounds, Carried, Countries, Ground, Ledger, Recovering},
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -64,11 +64,11 @@ const KEEPS_INTERVAL: &str = "everything acknowledged, if the daemon is killed; 
 const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a power cut may take what the system had not written \
      (sync = \"never\")";
 
-/// Opens what the settings name and brings the state back.
+/// Opens what the settings name and brings the state back. Phone numbers of stored customers are read with `countries`.
 ///
 /// # Errors
 /// The folder cannot be opened, or what was found is not what a daemon that died would leave.
-pub fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Opened> {
+pub fn open(settings: &Settings, bounds: Bounds, countries: Countries) -> anyhow::Result<Opened> {
     if settings.store.kind == StoreKind::Memory {
         let ground = Ground::memory(super::random_key()?);
         return Ok(Opened { ledger: Ledger::new(bounds, ground), newest: None, folder: None, keeps: KEEPS_NOTHING });
@@ -88,11 +88,12 @@ pub fn open(settings: &Settings, bounds: Bounds) -> anyhow::Result<Opened> {
         tail_bytes: TAIL_BYTES,
     };
     let index = path.join("archive").join("index.redb");
-    let (ledger, folder) = recover(store, &index, options, bounds).with_context(in_folder)?;
+    let (ledger, folder) = recover_with(store, &index, options, bounds, countries).with_context(in_folder)?;
     Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps })
 }
 
-/// Brings the state back from a store. `index` is the file of the archive's index, which can always be built again.
+/// Brings the state back from a store. `index` is the file of the archive's index, which can always be built again. No
+/// merchant has a country to read phone numbers with.
 ///
 /// # Errors
 /// What was found is not what a daemon that died would leave.
@@ -101,6 +102,16 @@ pub fn recover(
     index: &Path,
     options: Options,
     bounds: Bounds,
+) -> anyhow::Result<(Ledger, Folder)> {
+    recover_with(store, index, options, bounds, Countries::default())
+}
+
+fn recover_with(
+    store: Arc<dyn Store>,
+    index: &Path,
+    options: Options,
+    bounds: Bounds,
+    countries: Countries,
 ) -> anyhow::Result<(Ledger, Folder)> {
     let started = Instant::now();
     let instance = Instance::open(&*store)?;
@@ -152,6 +163,7 @@ pub fn recover(
         "the archive's index knows more than the journal has: remove {} and start again; it is built again",
         index.display()
     );
+    recovering.reads_phones_with(countries);
     let (ledger, newest) = recovering.finish(bounds, ground);
     let folder = Folder { store, instance, journal, archive, begun_from: begin, newest, shelf, unfinished };
     if ledger.has_let_go() {
@@ -164,6 +176,14 @@ pub fn recover(
         ledger.transactions_len(),
         started.elapsed().as_millis()
     );
+    let newly_equal = ledger.newly_equal();
+    if newly_equal > 0 {
+        tracing::warn!(
+            "customers who share an e-mail address, a phone number or an identifier with an older customer, and were told \
+             apart before (by an earlier version, or without a default_country): {newly_equal}; all of them remain, and the \
+             older one is found: merge those who are one"
+        );
+    }
     Ok((ledger, folder))
 }
 

@@ -17,6 +17,7 @@ use crate::{
         levels::{Asked, Change, Done},
         problem::Problem,
     },
+    ledger::Countries,
 };
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
@@ -128,7 +129,15 @@ impl Reloader {
         events.iter().for_each(|event| overlay.apply(event));
         let rules = files.in_force(&overlay)?;
         self.desk.ledger.say(events);
-        self.desk.rules.store(Arc::new(rules));
+        let countries = Countries::of(&rules);
+        let mut rules = Some(Arc::new(rules));
+        let mut swap = || rules.take().into_iter().for_each(|rules| self.desk.rules.store(rules));
+        // A default country that changes is another reading of phone numbers: rules and index change in one step.
+        if self.desk.ledger.reads_phones_with(&countries) {
+            swap();
+        } else {
+            self.desk.ledger.read_phones_with(countries, &mut swap);
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::{
     clock::{Clock, Source},
     config,
     http::{Lines, answer_line, desk::Desk, problem::Problem},
-    ledger::{Ground, Ledger},
+    ledger::{Countries, Ground, Ledger},
     metrics::Meters,
 };
 use anyhow::Context;
@@ -49,8 +49,10 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     };
     let settings = &loaded.settings;
+    let ledger = Ledger::new(super::bounds(settings), Ground::memory(super::random_key()?));
+    ledger.read_phones_with(Countries::of(&loaded.rules), &mut || {});
     let desk = Desk {
-        ledger: Ledger::new(super::bounds(settings), Ground::memory(super::random_key()?)),
+        ledger,
         rules: ArcSwap::from_pointee(loaded.rules),
         clock: Clock::new(Source::Requests),
         meters: Meters::new(),

@@ -12,6 +12,7 @@ use crate::domain::{
     calendar::Calendar,
     external_id::{Checksum, Contradiction, ExternalIds, Shape},
     labels::{Label, LabelKind, Restriction},
+    phone::Country,
     raise_policy::RaisePolicy,
     registration::{Identifier, IdentifierRule, Registration},
     rules::Word,
@@ -147,13 +148,13 @@ fn instant(at: &At<String>, calendar: &Calendar, report: &Report) -> Option<Mill
     instant
 }
 
-fn country(at: &At<String>, report: &Report) -> Option<phonenumber::country::Id> {
-    let country = at.value.parse().ok();
+fn country(at: &At<String>, report: &Report) -> Option<Country> {
+    let country = Country::parse(&at.value);
     if country.is_none() {
         let upper = at.value.trim().to_ascii_uppercase();
-        let help = match upper.parse::<phonenumber::country::Id>() {
-            Ok(_) => format!("write it in capital letters: \"{upper}\""),
-            Err(_) => "write the two capital letters of ISO 3166, as \"CY\"".to_owned(),
+        let help = match Country::parse(&upper) {
+            Some(_) => format!("write it in capital letters: \"{upper}\""),
+            None => "write the two capital letters of ISO 3166, as \"CY\"".to_owned(),
         };
         report.error(&at.span, format!("`{}` is no country code", at.value), help);
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
     /// The country of phone numbers that do not name one.
-    pub default_country: Option<phonenumber::country::Id>,
+    pub default_country: Option<phone::Country>,
     /// The digits of an external id, where all have the same number of them and some begin with zero.
     pub external_id_digits: Option<usize>,
 }

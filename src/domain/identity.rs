@@ -1,7 +1,7 @@
 //! Attributes of a customer and how they are compared.
 
 use super::{
-    phone,
+    email, phone,
     rules::{Attribute, Word},
 };
 use std::{borrow::Cow, fmt};
@@ -104,17 +104,26 @@ impl AttributeSet {
     }
 }
 
-/// The form in which two values of an attribute are compared: e-mail trimmed and lower-cased, phone in E.164 where it
-/// reads as one, anything else as it is. Empty where there is nothing to compare by.
+/// The form in which two values of an attribute are compared: an e-mail address as [`email::compared`] says, a phone
+/// number as [`phone::compared`] does with the merchant's country, any other text trimmed. Empty where there is nothing
+/// to compare by.
 #[must_use]
-pub fn normalised(attribute: Attribute, value: &str) -> Cow<'_, str> {
+pub fn normalised(attribute: Attribute, value: &str, country: Option<phone::Country>) -> Cow<'_, str> {
     match attribute {
-        Attribute::Email => Cow::Owned(value.trim().to_lowercase()),
-        Attribute::Phone => match phone::number(None, value) {
-            Some(number) => Cow::Owned(phone::e164(&number)),
-            None => Cow::Borrowed(value),
-        },
-        _ => Cow::Borrowed(value),
+        Attribute::Email => email::compared(value),
+        Attribute::Phone => phone::compared(country, value).map_or_else(|| value.trim().into(), Cow::Owned),
+        _ => value.trim().into(),
+    }
+}
+
+/// The form in which earlier versions compared a value that [`normalised`] may read otherwise. Digests of it are in
+/// journals. A phone number without a plus sign was compared as written where it was misread.
+#[must_use]
+pub fn formerly_normalised(attribute: Attribute, value: &str) -> Cow<'_, str> {
+    match attribute {
+        Attribute::Email => value.trim().to_lowercase().into(),
+        Attribute::Phone if phone::has_plus(value) => normalised(attribute, value, None),
+        _ => value.into(),
     }
 }
 
@@ -169,12 +178,15 @@ mod tests {
         for (attribute, value, want) in [
             (Attribute::Email, "  Alice@Example.COM ", "alice@example.com"),
             (Attribute::Phone, "+49 30 1234-502", "+49301234502"),
-            (Attribute::Phone, "x2", "x2"),
-            (Attribute::Phone, "030 1234502", "030 1234502"),
-            (Attribute::ExternalId, " A ", " A "),
+            (Attribute::Phone, " x2\u{a0}", "x2"),
+            (Attribute::Phone, "030 1234502", "+49301234502"),
+            (Attribute::Phone, "030 1", "030 1"),
+            (Attribute::ExternalId, " A\u{3000}", "A"),
+            (Attribute::Name, " \u{2003}", ""),
         ] {
-            assert_eq!(normalised(attribute, value), want, "{value:?}");
+            assert_eq!(normalised(attribute, value, phone::Country::parse("DE")), want, "{value:?}");
         }
+        assert_eq!(normalised(Attribute::Phone, " 030 1234502", None), "030 1234502");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod common;
 pub mod convert;
 pub mod customer;
 pub mod decide;
+pub mod email;
 pub mod event;
 pub mod external_id;
 pub mod fact;

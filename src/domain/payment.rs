@@ -1,7 +1,7 @@
 //! A payment as asked for: parsed once against the rules, trusted from then on.
 
 use super::{
-    identity::{ATTRIBUTE_BYTES_MAX, Attributes, normalised},
+    identity::{ATTRIBUTE_BYTES_MAX, Attributes},
     money::{Currency, parse_amount},
     name::{NAME_BYTES_MAX, Name, NameError},
     refusal::Refusal,
@@ -211,7 +211,8 @@ impl<'a> Payment<'a> {
         let definition = self.endpoint.client_definition.iter();
         definition
             .filter_map(|&attribute| {
-                Some((attribute, normalised(attribute, self.attributes.value(attribute)?).into_owned()))
+                let value = self.attributes.value(attribute)?;
+                Some((attribute, self.merchant.registration.normalised(attribute, value).into_owned()))
             })
             .filter(|(_, value)| !value.is_empty())
             .map(|(attribute, value)| (attribute, Cow::Owned(value)))

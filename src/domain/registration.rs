@@ -92,7 +92,7 @@ pub struct Registration {
     /// Before it nobody can have been registered.
     pub min_registration_date: Option<Millis>,
     /// The country of phone numbers that do not name one.
-    pub default_country: Option<phonenumber::country::Id>,
+    pub default_country: Option<phone::Country>,
     /// How external ids are made, where they are.
     pub external_ids: Option<ExternalIds>,
 }
@@ -256,15 +256,22 @@ impl Registration {
         self.external_ids.as_ref().is_some_and(|ids| ids.made_for(source))
     }
 
-    /// The form in which two values of an attribute are compared: as [`normalised`], and a phone number that names no
-    /// country, where it is a valid number of `default_country`, with that country's code.
+    /// The form in which two values of an attribute are compared; see [`normalised`].
     #[must_use]
     pub fn normalised<'v>(&self, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
-        let plain = normalised(attribute, value);
-        if attribute != Attribute::Phone || self.default_country.is_none() || plain.starts_with('+') {
-            return plain;
+        normalised(attribute, value, self.default_country)
+    }
+
+    /// A value of a payment as it is stored: an identifier trimmed, a phone number as it is compared where the merchant has
+    /// a country to read it with, any other value as written. Empty where it is blank.
+    #[must_use]
+    pub fn stored<'v>(&self, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
+        match attribute {
+            Attribute::Phone if self.default_country.is_some() => self.normalised(attribute, value),
+            Attribute::ExternalId | Attribute::PaymentInstrument => value.trim().into(),
+            _ if value.trim().is_empty() => "".into(),
+            _ => value.into(),
         }
-        phone::valid(self.default_country, value).map_or(plain, |number| Cow::Owned(phone::e164(&number)))
     }
 
     /// What becomes of an applicant.
@@ -620,7 +627,7 @@ mod tests {
     #[test]
     fn phone_numbers_without_a_country_are_read_with_the_default_one() {
         let policy = |country| Registration { default_country: country, ..Registration::default() };
-        let german = policy(Some(phonenumber::country::Id::DE));
+        let german = policy(phone::Country::parse("DE"));
         for (value, with, without) in [
             ("030 1234502", "+49301234502", "030 1234502"),
             ("+44 20 7946 0018", "+442079460018", "+442079460018"),
@@ -632,5 +639,16 @@ mod tests {
         }
         assert_eq!(german.normalised(Attribute::Email, " A@B.example "), "a@b.example");
         assert_eq!(german.normalised(Attribute::ExternalId, "030 1234502"), "030 1234502");
+        for (attribute, value, want) in [
+            (Attribute::Phone, "030 1234502", "+49301234502"),
+            (Attribute::Phone, " x2 ", "x2"),
+            (Attribute::ExternalId, " A ", "A"),
+            (Attribute::PaymentInstrument, "\u{2003}tok", "tok"),
+            (Attribute::Email, " A@B.example ", " A@B.example "),
+            (Attribute::Email, " \t", ""),
+        ] {
+            assert_eq!(german.stored(attribute, value), want);
+        }
+        assert_eq!(policy(None).stored(Attribute::Phone, "+49 30 1234502"), "+49 30 1234502");
     }
 }

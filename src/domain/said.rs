@@ -59,14 +59,15 @@ pub fn identifier_of(attribute: Attribute) -> Option<Identifier> {
 }
 
 impl Said {
-    /// The attributes that are set, with the phone in the form that is stored.
+    /// The attributes that are set, in the form that is stored.
     #[must_use]
     pub fn offered(&self, merchant: &Merchant) -> Attributes {
         let mut offered = Attributes::default();
         for (attribute, value) in &self.attributes {
+            let policy = &merchant.registration;
             let stored = match attribute {
-                Attribute::Phone => merchant.registration.normalised(*attribute, value),
-                _ => value.as_ref().into(),
+                Attribute::Phone => policy.normalised(*attribute, value),
+                _ => policy.stored(*attribute, value),
             };
             offered.set(*attribute, &stored);
         }
@@ -122,12 +123,16 @@ impl Said {
     ) -> Result<(), Refusal> {
         let offered = self.offered(around.merchant);
         let (mut set, mut removed) = (Attributes::default(), Vec::new());
-        for (attribute, _) in &self.attributes {
+        for (attribute, sent) in &self.attributes {
             let (had, now) = (customer.attributes.value(*attribute), offered.value(*attribute));
-            if had == now {
+            // What was stored by an earlier version, sent back as it was shown, is no change.
+            if had == now || had == Some(sent) {
                 continue;
             }
-            if let Some(identifier) = identifier_of(*attribute).filter(|_| !is_new) {
+            // Another way to write the same identifier is another text, and no other identifier.
+            let form = |value| around.merchant.registration.normalised(*attribute, value);
+            let is_same = had.map(form) == now.map(form);
+            if let Some(identifier) = identifier_of(*attribute).filter(|_| !is_new && !is_same) {
                 if around.merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange) {
                     return Err(forbidden(attribute.word(), Restriction::BlockIdentifierChange));
                 }

@@ -3,15 +3,10 @@
 use super::{
     Ledger,
     household::Household,
-    index::number_of,
+    index::{Identities, number_of},
     search::{Mark, Marks, Sought},
 };
-use crate::domain::{
-    customer::Customer,
-    identity::{Attributes, normalised},
-    name::Name,
-    time::Millis,
-};
+use crate::domain::{customer::Customer, identity::Attributes, name::Name, time::Millis};
 
 /// The most customers that one page looks at; one that finds little ends here and goes on behind its cursor.
 const VISITS_MAX: u64 = 200_000;
@@ -51,12 +46,13 @@ pub struct Findings<T> {
 }
 
 impl Find {
-    fn takes(&self, merchant: Name, household: &Household<'_>) -> bool {
+    fn takes(&self, merchant: Name, household: &Household<'_>, identities: &Identities) -> bool {
         let customer = &*household.head;
         // What leads to anybody who is part of the customer leads to the customer.
         let is = |attribute, value: &str| {
             let mut own = household.members().filter_map(|member| member.attributes.value(attribute));
-            own.any(|own| normalised(attribute, own) == normalised(attribute, value))
+            let value = identities.normalised(merchant, attribute, value);
+            own.any(|own| identities.normalised(merchant, attribute, own) == value)
         };
         let marks = Marks::of(customer);
         customer.merchant == merchant
@@ -110,8 +106,9 @@ impl Ledger {
                 after = Some(number);
                 let mut locked = self.lock_household(number);
                 // Who has become part of another meanwhile stands there.
-                let stands =
-                    |household: &Household<'_>| household.head.number() == number && find.takes(merchant, household);
+                let stands = |household: &Household<'_>| {
+                    household.head.number() == number && find.takes(merchant, household, &self.identities)
+                };
                 if let Some(mut household) = locked.household().filter(stands) {
                     let now = self.settle_all(&mut household, now);
                     found.customers.push(show(household.head, now));

@@ -2,6 +2,7 @@
 //! from the customers.
 
 use super::{
+    countries::Countries,
     household::Leads,
     shards::{DigestKey, SHARDS, Spread, slot},
     table::{Blocks, Entry, Table},
@@ -11,19 +12,24 @@ use crate::domain::{
     identity::{AttributeSet, Attributes, normalised, recognises},
     name::Name,
     payment::{Payment, SentIdentity},
+    phone::Country,
     rules::Attribute,
     transaction::Resolution,
 };
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     hash::{Hash, Hasher},
 };
 
 /// The index of identities: 16 bytes each, in a table of its own for each shard.
 pub(crate) struct Identities {
-    key: DigestKey,
+    pub(super) key: DigestKey,
+    /// With which phone numbers are read.
+    pub(super) countries: ArcSwap<Countries>,
     /// Who stands for those who were merged: the shelves go on leading to these.
     pub(super) leads: Leads,
     shelves: Box<[Mutex<Shelf>]>,
@@ -136,7 +142,8 @@ pub(crate) enum Found {
 
 impl Identities {
     pub(crate) fn new(key: DigestKey) -> Self {
-        Self { key, leads: Leads::default(), shelves: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let (countries, shelves) = (ArcSwap::default(), (0..SHARDS).map(|_| Mutex::default()).collect());
+        Self { key, countries, leads: Leads::default(), shelves }
     }
 
     fn shelf(&self, digest: u128) -> MutexGuard<'_, Shelf> {
@@ -158,7 +165,7 @@ impl Identities {
                 number_of(id).map_or(Found::Stranger, |number| Found::Customer(number, Resolution::Found))
             }
             SentIdentity::Attributes(sent) => {
-                let by = |(attribute, value): &(_, std::borrow::Cow<'_, str>)| {
+                let by = |(attribute, value): &(_, Cow<'_, str>)| {
                     self.oldest(self.key.attribute(merchant, *attribute, value), &beside)
                 };
                 let number = sent.iter().find_map(by);
@@ -197,7 +204,12 @@ impl Identities {
         customer.identifiers().iter().map(|id| self.identifier(customer.merchant, id)).collect()
     }
 
-    fn identifier(&self, merchant: Name, id: &str) -> u128 {
+    pub(super) fn identifier(&self, merchant: Name, id: &str) -> u128 {
+        self.identifier_as_written(merchant, id.trim())
+    }
+
+    /// [`Identities::identifier`] with the white space at its ends.
+    pub(super) fn identifier_as_written(&self, merchant: Name, id: &str) -> u128 {
         of_identifier(merchant, self.key.sent(&["identifier", id]))
     }
 
@@ -211,15 +223,19 @@ impl Identities {
         self.of_attributes(merchant, attributes).into_iter().for_each(|digest| self.insert(digest, number));
     }
 
-    fn insert(&self, digest: u128, number: u64) {
+    pub(super) fn insert(&self, digest: u128, number: u64) {
         self.shelf(digest).insert(digest, small(number));
+    }
+
+    pub(super) fn remove(&self, digest: u128, number: u64) {
+        self.shelf(digest).remove(digest, small(number));
     }
 
     /// Follows a customer from old attributes to new ones.
     pub(crate) fn replace_attributes(&self, merchant: Name, number: u64, old: &Attributes, new: &Attributes) {
         let (old, new) = (self.of_attributes(merchant, old), self.of_attributes(merchant, new));
         for digest in old.iter().filter(|digest| !new.contains(digest)) {
-            self.shelf(*digest).remove(*digest, small(number));
+            self.remove(*digest, number);
         }
         new.into_iter().filter(|digest| !old.contains(digest)).for_each(|digest| self.insert(digest, number));
     }
@@ -227,10 +243,13 @@ impl Identities {
     /// All customers who have an attribute, compared normalised, those who stand for others in their place; the oldest
     /// first.
     pub(crate) fn having(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
-        self.of_attribute(merchant, attribute, value).map_or_else(Vec::new, |digest| {
-            let known: Vec<u64> = self.shelf(digest).all_of(digest, 0).collect();
-            self.leads.all_of(known)
-        })
+        let digest = self.of_attribute(merchant, attribute, value);
+        digest.map_or_else(Vec::new, |digest| self.leads.all_of(self.all_of(digest)))
+    }
+
+    /// All customers of a digest, the oldest first.
+    pub(super) fn all_of(&self, digest: u128) -> Vec<u64> {
+        self.shelf(digest).all_of(digest, 0).collect()
     }
 
     /// The customer of an identifier.
@@ -263,9 +282,24 @@ impl Identities {
     }
 
     fn of_attribute(&self, merchant: Name, attribute: Attribute, value: &str) -> Option<u128> {
-        let value = normalised(attribute, value);
+        let value = self.normalised(merchant, attribute, value);
         let leads = recognises(attribute) && !value.is_empty();
         leads.then(|| self.key.attribute(merchant, attribute, &value))
+    }
+
+    /// The digest of a phone number, read with a country.
+    pub(super) fn of_phone(&self, merchant: Name, value: &str, country: Option<Country>) -> Option<u128> {
+        let value = normalised(Attribute::Phone, value, country);
+        (!value.is_empty()).then(|| self.key.attribute(merchant, Attribute::Phone, &value))
+    }
+
+    /// The form in which a value of a merchant's customer is compared.
+    pub(super) fn normalised<'v>(&self, merchant: Name, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
+        let country = match attribute {
+            Attribute::Phone => self.countries.load().get(merchant),
+            _ => None,
+        };
+        normalised(attribute, value, country)
     }
 
     /// The digests of attributes and of an identifier, for whoever is to be alone with them.
@@ -300,8 +334,9 @@ impl Identities {
             SentIdentity::CustomerId(id) => self.key.sent(&["customer_id", id]),
             SentIdentity::Attributes(_) => {
                 let defining = payment.attributes.iter().filter(|(attribute, _)| defined_by.contains(*attribute));
-                let sent: SmallVec<[(Attribute, std::borrow::Cow<'_, str>); 2]> = defining
-                    .map(|(attribute, value)| (attribute, normalised(attribute, value)))
+                let merchant = payment.merchant.id;
+                let sent: SmallVec<[(Attribute, Cow<'_, str>); 2]> = defining
+                    .map(|(attribute, value)| (attribute, self.normalised(merchant, attribute, value)))
                     .filter(|(_, value)| !value.is_empty())
                     .collect();
                 let parts: SmallVec<[&str; 5]> = std::iter::once("attributes")
@@ -404,8 +439,10 @@ fn of_identifier(merchant: Name, sent: u128) -> u128 {
     sent ^ (u128::from(spread.finish()) << 64)
 }
 
-/// The internal number that a `customer_id` names: its canonical decimal text and no other.
+/// The internal number that a `customer_id` names: its canonical decimal text and no other, white space at
+/// its ends apart.
 pub(crate) fn number_of(customer_id: &str) -> Option<u64> {
+    let customer_id = customer_id.trim();
     let number: u64 = customer_id.parse().ok()?;
     (number >= super::FIRST_CUSTOMER && number.to_string() == customer_id).then_some(number)
 }

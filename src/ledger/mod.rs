@@ -12,6 +12,7 @@ mod answer;
 mod ask;
 mod blocks;
 mod carry;
+mod countries;
 mod currencies;
 mod customers;
 mod erase;
@@ -28,6 +29,7 @@ mod levels;
 mod link;
 mod list;
 mod merge;
+mod normal_forms;
 mod open;
 mod recall;
 mod recover;
@@ -42,6 +44,7 @@ mod table;
 
 pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
 pub use carry::Carried;
+pub use countries::Countries;
 pub use feed::{FeedError, LOOKS_MAX, Listening, Told, What};
 pub use find::{Find, Findings};
 pub use history::Chapter;
@@ -159,6 +162,8 @@ pub struct Ledger {
     /// The place before which no transaction is known that has left memory: the journal begins there, or is about to.
     gone_before: AtomicU64,
     holds_visited: AtomicU64,
+    /// See [`Ledger::newly_equal`].
+    newly_equal: AtomicU64,
     /// How often attributes could not be sealed, and so were not kept.
     unsealed: AtomicU64,
     /// The shard that a snapshot is reading, one more than its place; 0: none.
@@ -223,6 +228,7 @@ impl Ledger {
             begins_at: Place(0),
             gone_before: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
+            newly_equal: AtomicU64::new(0),
             unsealed: AtomicU64::new(0),
             being_kept: AtomicUsize::new(0),
         }

@@ -8,11 +8,12 @@ pub(super) mod lane;
 mod work;
 
 use super::{
-    Bounds, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
+    Bounds, Countries, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
     blocks::BlockedInstruments,
     index::{Seat, Seated},
     late::Late,
     levels::MadeLevels,
+    normal_forms::Renormalised,
     rename::Renamed,
     search::{Entry, Marks},
     shards::{SHARDS, Shard, slot},
@@ -37,6 +38,7 @@ use work::{Failure, Hands};
 pub struct Recovering {
     hands: Hands,
     world: World,
+    countries: Countries,
 }
 
 /// What belongs to no customer.
@@ -71,7 +73,13 @@ impl Recovering {
             counted: HashMap::new(),
             late: Late::default(),
         };
-        Ok(Self { hands: Hands::new(secret, keys, threads.clamp(1, SHARDS))?, world })
+        let hands = Hands::new(secret, keys, threads.clamp(1, SHARDS))?;
+        Ok(Self { hands, world, countries: Countries::default() })
+    }
+
+    /// The countries with which the customers' phone numbers are read; none where this is not called.
+    pub fn reads_phones_with(&mut self, countries: Countries) {
+        self.countries = countries;
     }
 
     /// Takes a piece of a snapshot. Returns the end's number where it is the last; then every piece was understood.
@@ -101,7 +109,7 @@ impl Recovering {
     /// Builds the indexes, and the ledger of it all. Also says the newest time that is recorded, if any is.
     #[must_use]
     pub fn finish(self, bounds: Bounds, ground: Ground) -> (Ledger, Option<Millis>) {
-        let Self { hands, mut world } = self;
+        let Self { hands, mut world, countries } = self;
         let mut lanes = hands.lanes();
         let mut commons = Vec::new();
         for lane in &mut lanes {
@@ -116,6 +124,7 @@ impl Recovering {
         let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
         let World { made_levels, late, counted, blocked: blocked_instruments, .. } = world;
         let ledger = Ledger { made_levels, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
+        ledger.identities.countries.store(Arc::new(countries));
         ledger.forget_before(begins_at);
         *ledger.external_ids.lock() = counted;
         ledger.next_customer.store(world.next_customer, Ordering::Relaxed);
@@ -131,7 +140,13 @@ impl Recovering {
             let taken = taking.into_iter().map(|taking| taking.join().unwrap_or_else(|panic| resume_unwind(panic)));
             taken.collect()
         });
-        let (ids, found_by): (Vec<_>, Vec<_>) = taken.into_iter().map(|taken| (taken.ids, taken.found_by)).unzip();
+        let (mut ids, mut found_by, mut renormalised) = (Vec::new(), Vec::new(), Vec::new());
+        for taken in taken {
+            ids.push(taken.ids);
+            found_by.push(taken.found_by);
+            renormalised.extend(taken.renormalised);
+        }
+        ledger.newly_equal.store(ledger.identities.newly_equal(renormalised), Ordering::Relaxed);
         std::thread::scope(|scope| {
             let (ledger, ids) = (&ledger, &ids);
             (0..count).for_each(|n| drop(scope.spawn(move || ledger.index_ids(ids, n, count))));
@@ -179,7 +194,7 @@ impl World {
             self.common(Place::HERE, counted.counted()?);
         }
         for id in world.blocked {
-            self.blocked.take(Common::InstrumentBlocked { id, blocked: true, at: Millis(0) });
+            self.blocked.take(Common::InstrumentBlocked { id: token(id), blocked: true, at: Millis(0) });
         }
         Ok(())
     }
@@ -187,7 +202,10 @@ impl World {
     /// Takes what a record at a place says of no customer.
     fn common(&mut self, place: Place, common: Common) {
         match common {
-            common @ (Common::InstrumentBlocks { .. } | Common::InstrumentBlocked { .. }) => self.blocked.take(common),
+            Common::InstrumentBlocked { id, blocked, at } => {
+                self.blocked.take(Common::InstrumentBlocked { id: token(id), blocked, at });
+            }
+            common @ Common::InstrumentBlocks { .. } => self.blocked.take(common),
             Common::LevelMade { merchant, name, direction, currency, at } => {
                 self.made_levels.resume(merchant, MadeLevel { name, direction, currency, created: at });
             }
@@ -208,12 +226,19 @@ impl World {
     }
 }
 
+/// A token of a payment instrument. Earlier versions kept the white space at its ends.
+fn token(id: Box<str>) -> Box<str> {
+    if id.trim().len() == id.len() { id } else { id.trim().into() }
+}
+
 /// What the indexes are to hold of the customers of one lane.
 struct Taken {
     /// Where transactions lie, by the stripe of their ids.
     ids: Vec<Vec<Seated>>,
     /// By what customers are found.
     found_by: Vec<Entry>,
+    /// What earlier versions compared otherwise.
+    renormalised: Vec<Renormalised>,
 }
 
 impl Ledger {
@@ -222,7 +247,7 @@ impl Ledger {
     fn take(&self, transactions: usize, shards: impl Iterator<Item = (usize, Shard)>) -> Taken {
         let room = transactions / SHARDS + transactions / SHARDS / 8;
         let mut ids: Vec<Vec<Seated>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
-        let mut found_by = Vec::new();
+        let (mut found_by, mut renormalised) = (Vec::new(), Vec::new());
         for (place, shard) in shards {
             let (mut customers, mut transactions, mut left) = (0, 0, 0);
             for customer in shard.values() {
@@ -234,7 +259,7 @@ impl Ledger {
                 left += u64::from(customer.briefs().next_slot()) - customer.briefs().len() as u64;
                 if number >= FIRST_CUSTOMER {
                     customers += 1;
-                    self.identities.insert_all(self.identities.of_customer(customer), number);
+                    self.identities.insert_all(self.identities.of_stored(customer, &mut renormalised), number);
                     customer.instruments().iter().for_each(|instrument| self.index_holder(&instrument.id, number));
                     match customer.merged_into() {
                         Some(into) => self.identities.leads.set(number, into),
@@ -251,7 +276,7 @@ impl Ledger {
             self.left.fetch_add(left, Ordering::Relaxed);
             *self.customers.shard(place) = shard;
         }
-        Taken { ids, found_by }
+        Taken { ids, found_by, renormalised }
     }
 
     /// Fills every n-th stripe, each with all of its ids at once: as long as one is filled, its memory is near.

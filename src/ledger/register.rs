@@ -205,7 +205,8 @@ impl Ledger {
         let shard = self.customers.lock(into);
         let Some(customer) = shard.get(&into) else { return apart };
         for (attribute, value) in offered.iter().filter(|(attribute, _)| identifier_of(*attribute).is_some()) {
-            let is_other = customer.attributes.value(attribute).is_some_and(|known| known != value);
+            let form = |value| self.identities.normalised(customer.merchant, attribute, value);
+            let is_other = customer.attributes.value(attribute).is_some_and(|known| form(known) != form(value));
             if is_other && owners.of(attribute, None).is_none() {
                 apart.set(attribute, value);
             }

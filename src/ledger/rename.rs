@@ -41,7 +41,7 @@ impl Gate {
         Inside { _door: self.0[DOOR.get()].read() }
     }
 
-    fn close(&self) -> Vec<RwLockWriteGuard<'_, ()>> {
+    pub(super) fn close(&self) -> Vec<RwLockWriteGuard<'_, ()>> {
         self.0.iter().map(|door| door.write()).collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::{
     external_id::{Checksum, ChecksumIncludes},
+    phone::Country,
     registration::{Identifier, IdentifierRule},
 };
 
@@ -26,7 +27,7 @@ fn what_is_said_of_customers_is_compiled() {
     assert_eq!(every.phone, IdentifierRule { required: true, unique: false, allow_update: true });
     assert_eq!(every.external_id, IdentifierRule { required: false, unique: true, allow_update: true });
     assert_eq!(every.min_registration_date, Millis::parse("2020-02-29T22:00:00Z"));
-    assert_eq!(every.default_country, Some(phonenumber::country::Id::DE));
+    assert_eq!(every.default_country, Country::parse("DE"));
     let ids = every.external_ids.as_ref().unwrap();
     assert_eq!((ids.nth(0).as_deref(), ids.shape().checksum), (Ok("123430003401"), Checksum::AutoInc));
     assert!(ids.made_for(Source::Payment));

@@ -1,0 +1,123 @@
+//! The forms in which identifiers and attributes are compared, where they change: by a version that reads them otherwise,
+//! and by a merchant's `default_country` that a reload changes.
+//!
+//! Customers are stored as they were written. The index holds digests of normal forms, and is built from the customers at
+//! each start. So customers whom an earlier version told apart may be found by one digest: all remain, and the oldest is
+//! found.
+
+use super::{Countries, FIRST_CUSTOMER, Ledger, index::Identities, shards::SHARDS};
+use crate::domain::{
+    customer::Customer,
+    identity::{formerly_normalised, recognises},
+    phone,
+    rules::Attribute,
+};
+use smallvec::SmallVec;
+use std::sync::{Arc, atomic::Ordering};
+
+/// A text of a customer that earlier versions compared in another form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Renormalised {
+    /// The digest of its form now.
+    now: u128,
+    number: u64,
+    /// The digest of its form then.
+    formerly: u128,
+}
+
+impl Identities {
+    /// The digests of a customer's identifiers and attributes, as [`Identities::of_customer`]; adds to `changed` those
+    /// texts that earlier versions compared in another form.
+    pub(super) fn of_stored(&self, customer: &Customer, changed: &mut Vec<Renormalised>) -> SmallVec<[u128; 4]> {
+        let (merchant, number) = (customer.merchant, customer.number());
+        let mut digests = SmallVec::new();
+        let identifiers = customer.identifier.iter().chain(customer.identifiers());
+        // Earlier versions took a blank identifier for one; nothing leads to it.
+        for id in identifiers.filter(|id| !id.trim().is_empty()) {
+            let now = self.identifier(merchant, id);
+            digests.push(now);
+            if id.trim().len() < id.len() {
+                changed.push(Renormalised { now, number, formerly: self.identifier_as_written(merchant, id) });
+            }
+        }
+        for (attribute, value) in customer.attributes.iter().filter(|(attribute, _)| recognises(*attribute)) {
+            let form = self.normalised(merchant, attribute, value);
+            if form.is_empty() {
+                continue;
+            }
+            let now = self.key.attribute(merchant, attribute, &form);
+            digests.push(now);
+            // A number with a plus sign is read alike by all versions; to read it once more would double the cost.
+            let is_alike = attribute == Attribute::Phone && phone::has_plus(value);
+            let formerly = (!is_alike).then(|| formerly_normalised(attribute, value));
+            if let Some(formerly) = formerly.filter(|formerly| *formerly != form) {
+                let formerly = self.key.attribute(merchant, attribute, &formerly);
+                changed.push(Renormalised { now, number, formerly });
+            }
+        }
+        digests
+    }
+
+    /// How many customers are found no more by a text of theirs, because an older customer's is read as the same now and
+    /// was not before. To be asked once all customers are in the index.
+    pub(super) fn newly_equal(&self, mut changed: Vec<Renormalised>) -> u64 {
+        changed.sort_unstable();
+        changed.dedup();
+        let mut count = 0;
+        for alike in changed.chunk_by(|one, other| one.now == other.now) {
+            let Some(Renormalised { now, .. }) = alike.first().copied() else { continue };
+            let form = |number: u64| {
+                let place = alike.partition_point(|one| one.number < number);
+                alike.get(place).filter(|one| one.number == number).map_or(now, |one| one.formerly)
+            };
+            let holders = self.all_of(now);
+            let Some(oldest) = holders.first().copied() else { continue };
+            let is_apart =
+                |number: &u64| form(*number) != form(oldest) && self.leads.of(*number) != self.leads.of(oldest);
+            count += holders.iter().filter(|number| is_apart(number)).count() as u64;
+        }
+        count
+    }
+}
+
+impl Ledger {
+    /// How many customers the start found whom earlier versions told apart from an older one by a text that is read as
+    /// the same now. The older one is found by it.
+    #[must_use]
+    pub fn newly_equal(&self) -> u64 {
+        self.newly_equal.load(Ordering::Relaxed)
+    }
+
+    /// Whether the phone numbers of the customers are read with these countries.
+    #[must_use]
+    pub fn reads_phones_with(&self, countries: &Countries) -> bool {
+        **self.identities.countries.load() == *countries
+    }
+
+    /// Reads the phone numbers of all customers with other countries from now on. `swap` puts the rules in force that say
+    /// so. No operation on payments runs meanwhile; it takes one pass over the customers of the merchants whose country
+    /// changes.
+    pub fn read_phones_with(&self, countries: Countries, swap: &mut dyn FnMut()) {
+        let _closed = self.made_levels.gate.close();
+        let shards: Vec<_> = (0..SHARDS).map(|place| self.customers.shard(place)).collect();
+        let (before, countries) = (self.identities.countries.load_full(), Arc::new(countries));
+        for customer in shards.iter().flat_map(|shard| shard.values()) {
+            let (merchant, number) = (customer.merchant, customer.number());
+            let Some(value) = customer.attributes.value(Attribute::Phone) else { continue };
+            if number < FIRST_CUSTOMER || before.get(merchant) == countries.get(merchant) {
+                continue;
+            }
+            let digest = |countries: &Countries| self.identities.of_phone(merchant, value, countries.get(merchant));
+            let (old, new) = (digest(&before), digest(&countries));
+            if old != new {
+                old.into_iter().for_each(|digest| self.identities.remove(digest, number));
+                new.into_iter().for_each(|digest| self.identities.insert(digest, number));
+            }
+        }
+        self.identities.countries.store(countries);
+        swap();
+    }
+}
+
+#[cfg(test)]
+mod tests;
