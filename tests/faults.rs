@@ -19,6 +19,61 @@ struct Fault {
 
 const FAULTS: &[Fault] = &[
     Fault {
+        folder: "cancels",
+        file: "ops.ndjson",
+        answers: &[
+            ("a", "allow reserved"),
+            ("a", "reserved amount=100.00 held=40.00 released=60.00"),
+            ("a", "approved amount=40.00 released=60.00"),
+            ("b", "deny denied 19000"),
+            ("a", "approved amount=40.00 released=60.00 refunded=40.00"),
+            ("p", "allow reserved"),
+            ("p", "approved amount=70.00 held=30.00"),
+            ("p", "approved amount=90.00 held=10.00"),
+            ("p", "approved amount=90.00 released=10.00"),
+            ("p", "approved amount=90.00 released=10.00 refunded=90.00"),
+            ("q", "allow reserved"),
+            ("q", "reserved amount=100.00 held=60.00 released=40.00"),
+            ("q", "approved amount=60.00 released=40.00"),
+        ],
+    },
+    Fault {
+        folder: "chargeback",
+        file: "ops.ndjson",
+        answers: &[
+            ("a", "allow reserved"),
+            ("a", "approved amount=100.00"),
+            ("a", "approved amount=100.00 charged_back=100.00"),
+            ("a", "422 more_than_left"),
+            ("b", "deny denied 19000"),
+        ],
+    },
+    Fault {
+        folder: "late-outcome",
+        file: "ops.ndjson",
+        answers: &[
+            ("t1", "allow reserved"),
+            ("t1", "allow approved late"),
+            ("k1", "deny checked 19000"),
+            ("t1", "approved amount=80.00 late"),
+            ("k2", "deny checked 19000"),
+            ("t2", "allow reserved"),
+            ("t2", "cancelled amount=80.00 released=80.00"),
+            ("t2", "allow approved over_limit conflict"),
+            ("k3", "deny checked 19000"),
+        ],
+    },
+    Fault {
+        folder: "phones",
+        file: "ops.ndjson",
+        answers: &[
+            ("t1", "allow reserved"),
+            ("t2", "deny denied 19000"),
+            ("t3", "deny denied 19000"),
+            ("t4", "deny denied 19000"),
+        ],
+    },
+    Fault {
         folder: "method-gates",
         file: "ops.ndjson",
         answers: &[("t1", "deny checked 19101"), ("t2", "deny checked 19101 19105")],
