@@ -15,6 +15,7 @@ pub mod email;
 pub mod event;
 pub mod external_id;
 pub mod holds;
+pub(crate) mod identifier_text;
 pub mod identity;
 pub mod labels;
 pub mod level;

@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     domain::{
         card::{no_card_id, no_card_number},
+        identifier_text::{self, no_control},
         payment::{Asks, Payment, Request, currency, short, time, transaction_id, word},
         refusal::Refusal,
         rules::{Rules, words},
@@ -271,7 +272,7 @@ impl Desk {
             amount: fields.amount_text()?.map(Cow::into_owned),
             capture_id: own("capture_id", fields.capture_id.as_ref())?,
             gate: own("gate", fields.gate.as_ref())?,
-            instrument: own("payment_instrument", fields.payment_instrument.as_ref())?,
+            instrument: instrument(fields.payment_instrument.as_ref())?,
         };
         if let Operation::Approve { amount: Some(text), .. } = &operation {
             amount_form(text)?;
@@ -343,15 +344,21 @@ fn take_back(fields: &Fields<'_>, id: Option<&Text<'_>>, id_field: &'static str)
     Ok(TakeBack { amount, id })
 }
 
+/// An opaque text: an id of a transition, or what an attempt says. White space at its ends is part of it.
 fn own(field: &'static str, text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(None) };
     short(field, &text.0, crate::domain::identity::ATTRIBUTE_BYTES_MAX)?;
-    if field == "payment_instrument" {
-        no_card_number(field, &text.0)?;
-    } else {
-        no_card_id(field, &text.0)?;
-    }
+    no_control(field, &text.0)?;
+    no_card_id(field, &text.0)?;
     Ok(Some(text.0.to_string()))
+}
+
+/// The token of a payment instrument.
+fn instrument(text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
+    const FIELD: &str = "payment_instrument";
+    let id = identifier_text::parse(FIELD, text.map_or("", |text| &text.0))?;
+    id.iter().try_for_each(|id| no_card_number(FIELD, id))?;
+    Ok(id.map(str::to_owned))
 }
 
 fn bare(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {

@@ -11,8 +11,8 @@ use crate::{
     domain::{
         card::no_card_number,
         customer::{Customer, Event},
-        identity::{ATTRIBUTE_BYTES_MAX, Attributes},
-        name::NameError,
+        identifier_text,
+        identity::Attributes,
         payment::{short, word},
         profile::{Change, Instrument, InstrumentState, InstrumentType},
         refusal::Refusal,
@@ -44,12 +44,9 @@ pub(crate) async fn put(staff: Staff) -> Response {
 }
 
 fn store(staff: &Staff) -> Result<Told, Problem> {
-    let id = staff.named(1);
-    short("payment_instrument", id, ATTRIBUTE_BYTES_MAX)?;
-    no_card_number("payment_instrument", id)?;
-    if id.chars().any(char::is_control) {
-        return Err(Refusal::Name { field: "payment_instrument", error: NameError::Control }.into());
-    }
+    const FIELD: &str = "payment_instrument";
+    let id = identifier_text::parse(FIELD, staff.named(1))?.ok_or(Refusal::Missing(FIELD))?;
+    no_card_number(FIELD, id)?;
     let sent = read(&staff.body)?;
     let (ledger, now) = (&staff.daemon.desk.ledger, staff.now()?);
     let merchant = staff.merchant.id;

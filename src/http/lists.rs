@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::{
         card::no_card_number,
+        identifier_text::{self, no_control},
         payment::{time, word},
         refusal::Refusal,
         standing::Signal,
@@ -83,7 +84,10 @@ fn wanted(query: &str) -> Result<Wanted, Problem> {
             "flag" => wanted.flag = Some(word::<Flag>(field, &value)?),
             "from" => wanted.from = time(field, Some(&value))?,
             "to" => wanted.to = time(field, Some(&value))?,
-            "customer_id" => wanted.customer_id = Some(value.into_owned()),
+            "customer_id" => {
+                no_control(field, value.trim())?;
+                wanted.customer_id = Some(value.trim().to_owned());
+            }
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 wanted.limit = limit.ok_or_else(|| bad(&format!("is a number from 1 to {PAGE_MAX}")))?;
@@ -112,7 +116,7 @@ fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     let customer_id = call.named.as_deref().unwrap_or_default();
     let [signal, instrument] = texts(&call.body, ["signal", "payment_instrument"])?;
     let signal = word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
-    let instrument = instrument.as_deref().filter(|id| !id.is_empty());
+    let instrument = identifier_text::parse("payment_instrument", instrument.as_deref().unwrap_or_default())?;
     if let Some(id) = instrument {
         no_card_number("payment_instrument", id)?;
     }

@@ -318,7 +318,12 @@ impl Ledger {
         now: Millis,
     ) -> Result<Answer<'a>, Refusal> {
         let mut recorded = known.transaction.opening.content;
-        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        let mut said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        // An earlier version may have recorded another form of the same customer.
+        if said.identity != recorded.identity {
+            let formerly = self.identities.sent_formerly(payment, recorded.defined_by);
+            said.identity = formerly.into_iter().find(|form| *form == recorded.identity).unwrap_or(said.identity);
+        }
         let late = asks_late(&known.transaction);
         if known.transaction.opening.opened == Opened::Unreserved {
             recorded.amount = if late { said.amount } else { known.transaction.totals.asked };
