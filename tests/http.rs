@@ -40,6 +40,8 @@ mod effects;
 mod events;
 #[path = "http/history.rs"]
 mod history;
+#[path = "http/identifiers.rs"]
+mod identifiers;
 #[path = "http/levels.rs"]
 mod levels;
 #[path = "http/lifecycle.rs"]

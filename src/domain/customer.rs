@@ -192,7 +192,7 @@ impl Customer {
                 self.modified = *at;
             }
             Event::InstrumentHeld { id, at } => {
-                if !self.holds_instrument(id) {
+                if !self.profile().is_some_and(|profile| profile.has_instrument(id)) {
                     self.profile.get_or_insert_default().keep(&Instrument::bare(id, *at));
                 }
             }

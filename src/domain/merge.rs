@@ -80,7 +80,7 @@ pub fn led_by<'i>(target: &Customer, others: impl Iterator<Item = &'i str>) -> R
     let mut identifiers = target.identifiers().to_vec();
     let known = identifiers.len();
     for other in others {
-        if !target.goes_by(other) && !identifiers.iter().any(|known| known.as_ref() == other) {
+        if !target.goes_by(other) && !identifiers.iter().any(|known| known.trim() == other.trim()) {
             identifiers.push(other.into());
         }
     }

@@ -17,6 +17,7 @@ pub mod event;
 pub mod external_id;
 pub mod fact;
 pub mod holds;
+pub(crate) mod identifier_text;
 pub mod identity;
 pub mod labels;
 pub mod level;

@@ -1,9 +1,10 @@
 //! A payment as asked for: parsed once against the rules, trusted from then on.
 
 use super::{
+    identifier_text::{is_identifier, no_control, parse_cow},
     identity::{ATTRIBUTE_BYTES_MAX, Attributes},
     money::{Currency, parse_amount},
-    name::{NAME_BYTES_MAX, Name, NameError},
+    name::{NAME_BYTES_MAX, Name},
     refusal::Refusal,
     rules::{Attribute, Direction, Endpoint, Merchant, OperationMode, Project, Rules, Word},
     time::Millis,
@@ -67,6 +68,20 @@ pub enum SentIdentity<'a> {
     Attributes(Vec<(Attribute, Cow<'a, str>)>),
 }
 
+/// The texts of a customer as sent, where [`Payment`] may keep them in another form. Earlier versions recorded digests of
+/// these texts.
+#[derive(Debug, Clone, Default)]
+pub struct AsSent<'a> {
+    /// The identifier, where white space was cut off it.
+    pub identifier: Option<Cow<'a, str>>,
+    /// The `customer_id`, where white space was cut off it.
+    pub customer_id: Option<Cow<'a, str>>,
+    /// The token of the payment instrument, where white space was cut off it.
+    pub instrument: Option<Cow<'a, str>>,
+    /// All attributes, by their words.
+    pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
 /// A payment that the rules can judge.
 #[derive(Debug, Clone)]
 pub struct Payment<'a> {
@@ -94,6 +109,8 @@ pub struct Payment<'a> {
     pub level: SentLevel,
     /// What the customer may not have yet.
     pub attributes: Attributes,
+    /// The customer as sent.
+    pub as_sent: AsSent<'a>,
     /// The gateway's token.
     pub instrument: Option<Cow<'a, str>>,
     /// When it happened, where that was said.
@@ -139,33 +156,32 @@ impl<'a> Payment<'a> {
             Some("") => SentLevel::Empty,
             Some(text) => SentLevel::Named(parse_name("customer_level", text)?),
         };
-        let mut attributes = Attributes::default();
         for (key, value) in &request.customer {
             let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
             short("customer", value, ATTRIBUTE_BYTES_MAX)?;
-            attributes.set(attribute, if value.trim().is_empty() { "" } else { value });
+            if is_identifier(attribute) {
+                no_control(attribute.word(), value.trim())?;
+            }
         }
-        let instrument = request.payment_instrument.filter(|id| !id.is_empty());
-        if let Some(id) = &instrument {
-            short("payment_instrument", id, ATTRIBUTE_BYTES_MAX)?;
-        }
+        let instrument = parse_cow("payment_instrument", request.payment_instrument.as_ref())?;
         let occurred_at = time("occurred_at", request.occurred_at.as_deref())?;
-        let identifier = request.merchant_customer_identifier.filter(|id| !id.is_empty());
-        if let Some(id) = &identifier {
-            short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX)?;
-        }
-        let customer_id = request.customer_id.filter(|id| !id.is_empty());
-        if let Some(id) = &customer_id {
-            short("customer_id", id, ATTRIBUTE_BYTES_MAX)?;
-        }
+        let identifier = parse_cow("merchant_customer_identifier", request.merchant_customer_identifier.as_ref())?;
+        let customer_id = parse_cow("customer_id", request.customer_id.as_ref())?;
 
         let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
-        // A number that names no country is the one that it would be in the merchant's.
-        if merchant.registration.default_country.is_some()
-            && let Some(phone) = attributes.value(Attribute::Phone).map(str::to_owned)
-        {
-            attributes.set(Attribute::Phone, &merchant.registration.normalised(Attribute::Phone, &phone));
+        let mut attributes = Attributes::default();
+        for (key, value) in &request.customer {
+            Attribute::parse(key)
+                .into_iter()
+                .for_each(|attribute| attributes.set(attribute, &merchant.registration.stored(attribute, value)));
         }
+        let was_trimmed = |text: &Cow<'_, str>| text.trim().len() < text.len();
+        let as_sent = AsSent {
+            identifier: request.merchant_customer_identifier.filter(was_trimmed),
+            customer_id: request.customer_id.filter(was_trimmed),
+            instrument: request.payment_instrument.filter(was_trimmed),
+            attributes: request.customer,
+        };
         let wrong = |field| Err(Refusal::WrongIdentifier { field, mode: merchant.mode });
         match merchant.mode {
             OperationMode::Crm if customer_id.is_some() => return wrong("customer_id"),
@@ -188,6 +204,7 @@ impl<'a> Payment<'a> {
             identity: SentIdentity::Attributes(Vec::new()),
             level,
             attributes,
+            as_sent,
             instrument,
             occurred_at,
             explain: request.explain,
@@ -224,13 +241,11 @@ fn required<'t>(field: &'static str, value: Option<&'t str>) -> Result<&'t str, 
     value.filter(|text| !text.is_empty()).ok_or(Refusal::Missing(field))
 }
 
-/// A transaction id: one to 128 bytes without control characters.
+/// A transaction id: one to 128 bytes without control characters. It is opaque: white space at its ends is part of it.
 pub(crate) fn transaction_id(id: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
     const FIELD: &str = "transaction_id";
     short(FIELD, &id, NAME_BYTES_MAX)?;
-    if id.chars().any(char::is_control) {
-        return Err(Refusal::Name { field: FIELD, error: NameError::Control });
-    }
+    no_control(FIELD, &id)?;
     Ok(id)
 }
 

@@ -302,14 +302,24 @@ impl Profile {
         self.instruments.binary_search_by(|known| known.id.as_ref().cmp(id))
     }
 
-    /// The stored instrument of an id.
+    /// The stored instrument of an id. Earlier versions kept the white space at the ends of an id, which does not count.
     #[must_use]
     pub fn instrument(&self, id: &str) -> Option<&Instrument> {
-        self.place_of(id).ok().map(|place| &self.instruments[place])
+        self.find(id).map(|place| &self.instruments[place])
     }
 
     pub(super) fn instrument_mut(&mut self, id: &str) -> Option<&mut Instrument> {
-        self.place_of(id).ok().map(|place| &mut self.instruments[place])
+        self.find(id).map(|place| &mut self.instruments[place])
+    }
+
+    fn find(&self, id: &str) -> Option<usize> {
+        let trimmed = || self.instruments.iter().position(|known| known.id.trim() == id.trim());
+        self.place_of(id).ok().or_else(trimmed)
+    }
+
+    /// Whether there is an instrument of an id as it was written.
+    pub(super) fn has_instrument(&self, id: &str) -> bool {
+        self.place_of(id).is_ok()
     }
 
     /// Whether there are instruments and none can be used.

@@ -15,6 +15,7 @@ use crate::{
     config::body::{Object, object, settings},
     domain::{
         customer::{Customer, Event},
+        identifier_text::no_control,
         identity::Attributes,
         money::Currency,
         name::Name,
@@ -120,6 +121,7 @@ fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Asked, Proble
             "ids" => {
                 let listed: Vec<String> =
                     serde_json::from_str(raw.get()).map_err(|_| wrong("ids", "a list of customer ids"))?;
+                listed.iter().try_for_each(|id| no_control("ids", id.trim()))?;
                 ids = Some(listed);
             }
             // How a page is cut is no part of a choice.

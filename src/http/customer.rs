@@ -9,6 +9,7 @@ use crate::{
     domain::{
         calendar::{WeekStart, Window},
         customer::Customer,
+        identifier_text::{self, is_identifier},
         identity::ATTRIBUTE_BYTES_MAX,
         money::{Decimal, Minor},
         name::Name,
@@ -88,7 +89,7 @@ impl Shown<'_> {
     pub(super) fn instrument(&self, instrument: &Instrument) -> Value {
         let is_blocked = self.ledger.is_some_and(|ledger| ledger.blocks(&instrument.id, self.merchant.id));
         json!({
-            "payment_instrument": instrument.id,
+            "payment_instrument": instrument.id.trim(),
             "type": instrument.kind.word(),
             "masked_number": instrument.masked,
             "expires": instrument.expires.map(month),
@@ -225,10 +226,9 @@ pub(super) fn read(body: &[u8], rules: &Rules, is_new: bool) -> Result<CustomerI
         }
         match key.as_str() {
             "merchant_customer_identifier" if is_new => {
-                customer.identifier = text("merchant_customer_identifier", raw)?.filter(|id| !id.is_empty());
-                if let Some(id) = &customer.identifier {
-                    short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX)?;
-                }
+                const FIELD: &str = "merchant_customer_identifier";
+                let written = text(FIELD, raw)?.unwrap_or_default();
+                customer.identifier = identifier_text::parse(FIELD, &written)?.map(str::to_owned);
             }
             "created_at" if is_new => customer.created = time("created_at", text("created_at", raw)?.as_deref())?,
             "deposit_level" => said.levels[Direction::Deposit as usize] = Some(level("deposit_level", raw)?),
@@ -260,6 +260,9 @@ pub(super) fn read(body: &[u8], rules: &Rules, is_new: bool) -> Result<CustomerI
 pub(super) fn attribute_value(attribute: Attribute, value: String) -> Result<Box<str>, Refusal> {
     let field = attribute.word();
     short(field, &value, ATTRIBUTE_BYTES_MAX)?;
+    if is_identifier(attribute) {
+        return Ok(identifier_text::parse(field, &value)?.unwrap_or_default().into());
+    }
     Ok(if value.trim().is_empty() { "".into() } else { value.into() })
 }
 

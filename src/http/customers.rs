@@ -13,6 +13,7 @@ use crate::{
     config::body,
     domain::{
         customer::{Customer, Event, Make},
+        identifier_text::{is_identifier, no_control},
         identity::Attributes,
         name::Name,
         payment::{time, word},
@@ -103,8 +104,16 @@ pub(super) fn wanted(query: &str, merchant: &Merchant) -> Result<Option<Find>, P
             None => is_nobody = true,
         };
         match field {
-            "customer_id" => find.customer_id = Some(value),
-            "merchant_customer_identifier" => find.identifier = Some(value),
+            // A blank identifier is nobody's.
+            "customer_id" => {
+                no_control(field, value.trim())?;
+                find.customer_id = Some(value.trim().to_owned());
+            }
+            "merchant_customer_identifier" => {
+                no_control(field, value.trim())?;
+                is_nobody |= value.trim().is_empty();
+                find.identifier = Some(value.trim().to_owned());
+            }
             "deposit_level" if value.is_empty() => find.marks.push(Mark::Level(Direction::Deposit, None)),
             "withdrawal_level" if value.is_empty() => find.marks.push(Mark::Level(Direction::Withdrawal, None)),
             "deposit_level" => mark(|name| Mark::Level(Direction::Deposit, Some(name))),
@@ -127,6 +136,9 @@ pub(super) fn wanted(query: &str, merchant: &Merchant) -> Result<Option<Find>, P
             }
             _ => {
                 if let Some(attribute) = Attribute::parse(field) {
+                    if is_identifier(attribute) {
+                        no_control(field, value.trim())?;
+                    }
                     find.attributes.set(attribute, &merchant.registration.normalised(attribute, &value));
                     is_nobody |= value.trim().is_empty();
                 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
+        identifier_text::{self, no_control},
         payment::{Asks, Payment, Request, currency, short, time, transaction_id, word},
         refusal::{Kind, Refusal},
         rules::{Rules, words},
@@ -292,7 +293,7 @@ impl Desk {
             capture_id: own("capture_id", fields.capture_id.as_ref())?,
             is_final: fields.r#final.is_none_or(|flag| flag.0),
             gate: own("gate", fields.gate.as_ref())?,
-            instrument: own("payment_instrument", fields.payment_instrument.as_ref())?,
+            instrument: instrument(fields.payment_instrument.as_ref())?,
         });
         let says = Says {
             direction: fields.direction.as_ref().map(|text| word("direction", &text.0)).transpose()?,
@@ -381,10 +382,19 @@ fn take_back(fields: &Fields<'_>, id: Option<&Text<'_>>, id_field: &'static str)
     Ok(TakeBack { amount, id })
 }
 
+/// An opaque text: an id of a transition, or what an attempt says. White space at its ends is part of it.
 fn own(field: &'static str, text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.filter(|text| !text.0.is_empty()) else { return Ok(None) };
     short(field, &text.0, crate::domain::identity::ATTRIBUTE_BYTES_MAX)?;
+    no_control(field, &text.0)?;
     Ok(Some(text.0.to_string()))
+}
+
+/// The token of a payment instrument.
+fn instrument(text: Option<&Text<'_>>) -> Result<Option<String>, Refusal> {
+    const FIELD: &str = "payment_instrument";
+    let id = identifier_text::parse(FIELD, text.map_or("", |text| &text.0))?;
+    Ok(id.map(str::to_owned))
 }
 
 fn bare(text: Option<Text<'_>>) -> Option<Cow<'_, str>> {

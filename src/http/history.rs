@@ -29,7 +29,7 @@ pub(super) fn of_instrument(staff: &Staff) -> Result<Vec<u8>, Problem> {
 }
 
 fn instrument<'v>(document: &'v Value, id: &str) -> Option<&'v Value> {
-    document["payment_instruments"].as_array()?.iter().find(|instrument| instrument["payment_instrument"] == id)
+    document["payment_instruments"].as_array()?.iter().find(|instrument| instrument["payment_instrument"] == id.trim())
 }
 
 /// A page of the steps in which something differs.

@@ -10,8 +10,8 @@ use crate::{
     config::body::object,
     domain::{
         customer::{Customer, Event},
-        identity::{ATTRIBUTE_BYTES_MAX, Attributes},
-        name::NameError,
+        identifier_text,
+        identity::Attributes,
         payment::{short, word},
         profile::{Change, Instrument, InstrumentState, InstrumentType},
         refusal::Refusal,
@@ -43,11 +43,8 @@ pub(crate) async fn put(staff: Staff) -> Response {
 }
 
 fn store(staff: &Staff) -> Result<Told, Problem> {
-    let id = staff.named(1);
-    short("payment_instrument", id, ATTRIBUTE_BYTES_MAX)?;
-    if id.chars().any(char::is_control) {
-        return Err(Refusal::Name { field: "payment_instrument", error: NameError::Control }.into());
-    }
+    const FIELD: &str = "payment_instrument";
+    let id = identifier_text::parse(FIELD, staff.named(1))?.ok_or(Refusal::Missing(FIELD))?;
     let sent = read(&staff.body)?;
     let (ledger, now) = (&staff.daemon.desk.ledger, staff.now()?);
     let merchant = staff.merchant.id;

@@ -5,7 +5,11 @@ use super::{
     problem::{Problem, Told},
     staff::Staff,
 };
-use crate::{config::body::object, domain::refusal::Refusal, ledger::Whose};
+use crate::{
+    config::body::object,
+    domain::{identifier_text, refusal::Refusal},
+    ledger::Whose,
+};
 use axum::response::Response;
 
 /// `POST /v1/merchants/{m}/transactions/{transaction_id}/customer`: links it to the customer whom `customer_id` names, or
@@ -55,6 +59,7 @@ fn said(staff: &Staff) -> Result<Said, Problem> {
         );
         return Err(Problem::malformed("unknown_field", detail).at(other));
     }
-    let id = customer::text("customer_id", raw)?.filter(|id| !id.is_empty());
-    Ok(Said::Known(id.ok_or(Refusal::Missing("customer_id"))?))
+    let written = customer::text("customer_id", raw)?.unwrap_or_default();
+    let id = identifier_text::parse("customer_id", &written)?.ok_or(Refusal::Missing("customer_id"))?;
+    Ok(Said::Known(id.to_owned()))
 }

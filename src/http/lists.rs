@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::{
         blocks::Reach,
+        identifier_text::{self, no_control},
         payment::{time, word},
         refusal::Refusal,
         standing::Signal,
@@ -85,7 +86,10 @@ fn wanted(query: &str) -> Result<Wanted, Problem> {
             "flag" => wanted.flag = Some(word::<Flag>(field, &value)?),
             "from" => wanted.from = time(field, Some(&value))?,
             "to" => wanted.to = time(field, Some(&value))?,
-            "customer_id" => wanted.customer_id = Some(value.into_owned()),
+            "customer_id" => {
+                no_control(field, value.trim())?;
+                wanted.customer_id = Some(value.trim().to_owned());
+            }
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
                 wanted.limit = limit.ok_or_else(|| bad(&format!("is a number from 1 to {PAGE_MAX}")))?;
@@ -116,7 +120,8 @@ fn take_signal(call: &Call) -> Result<Vec<u8>, Problem> {
     no_card_in_json(&call.body, desk.rules().merchant(&call.merchant).map(|merchant| &**merchant))?;
     let [signal, instrument] = texts(&call.body, ["signal", "payment_instrument"])?;
     let signal = word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
-    let instrument = instrument.as_deref().filter(|id| !id.is_empty());
+    let instrument = identifier_text::parse("payment_instrument", instrument.as_deref().unwrap_or_default())?;
+    let desk = &call.daemon.desk;
     let now = desk.time()?;
     if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
         return Err(Refusal::Missing("payment_instrument").into());

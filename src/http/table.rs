@@ -10,9 +10,9 @@ use crate::{
     domain::{
         card::masked,
         customer::Customer,
-        identity::ATTRIBUTE_BYTES_MAX,
+        identifier_text,
         name::Name,
-        payment::{name, short, time, word},
+        payment::{name, time, word},
         profile::{Author, Source},
         refusal::Refusal,
         registration::Identifier,
@@ -318,7 +318,11 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
         BadRow { line: row.line, column, reason: masked(&refusal.to_string()).into_owned() }
     };
     let cell = |column: Column| row.cell(column).filter(|text| !text.is_empty());
-    let identifier = cell(Column::MerchantCustomerIdentifier);
+    let id_of = |column: Column| {
+        let text = row.cell(column).unwrap_or_default();
+        identifier_text::parse(column.word(), text).map_err(bad)
+    };
+    let identifier = id_of(Column::MerchantCustomerIdentifier)?;
     let created = time("created_at", cell(Column::CreatedAt)).map_err(bad)?;
     let amend = |id: &str, is_new: bool| {
         let fixed = |customer: &Customer, _| {
@@ -335,11 +339,8 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
         let (changed, _) = ledger.amend(merchant, id, &said_of(row, is_new)?, (author, now), is_trial)?;
         Ok(if changed { Became::Changed } else { Became::Unchanged })
     };
-    if let Some(id) = cell(Column::CustomerId) {
+    if let Some(id) = id_of(Column::CustomerId)? {
         return amend(id, false).map_err(bad);
-    }
-    if let Some(id) = identifier {
-        short("merchant_customer_identifier", id, ATTRIBUTE_BYTES_MAX).map_err(bad)?;
     }
     let said = said_of(row, true).map_err(bad)?;
     let applying = Applying { merchant, identifier, said: &said, created, author, is_trial };
@@ -389,11 +390,14 @@ impl Seen {
             unique(Column::ExternalId, Identifier::ExternalId),
         ];
         for column in columns.into_iter().flatten() {
-            let Some(text) = row.cell(column).filter(|text| !text.is_empty()) else { continue };
+            let text = row.cell(column).unwrap_or_default();
             let compared = match Attribute::parse(column.word()) {
                 Some(attribute) => policy.normalised(attribute, text),
-                None => text.into(),
+                None => text.trim().into(),
             };
+            if compared.is_empty() {
+                continue;
+            }
             let mut digester = into.ledger.digester();
             [column.word(), ":", compared.as_ref()].iter().for_each(|part| digester.take(part.as_bytes()));
             if let Some(line) = self.0.insert(digester.digest(), row.line) {

@@ -3,17 +3,21 @@
 //!
 //! Customers are stored as they were written. The index holds digests of normal forms, and is built from the customers at
 //! each start. So customers whom an earlier version told apart may be found by one digest: all remain, and the oldest is
-//! found.
+//! found. Transactions hold a digest of the customer as sent, which was recorded in the form of its time.
 
 use super::{Countries, FIRST_CUSTOMER, Ledger, index::Identities, shards::SHARDS};
 use crate::domain::{
     customer::Customer,
-    identity::{formerly_normalised, recognises},
+    identity::{AttributeSet, formerly_normalised, recognises},
+    payment::{Payment, SentIdentity},
     phone,
     rules::Attribute,
 };
 use smallvec::SmallVec;
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// A text of a customer that earlier versions compared in another form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +81,41 @@ impl Identities {
             count += holders.iter().filter(|number| is_apart(number)).count() as u64;
         }
         count
+    }
+
+    /// The digests that earlier versions may have recorded of a customer as sent; see [`Identities::sent`]. None where
+    /// the form is the same as now.
+    pub(super) fn sent_formerly(&self, payment: &Payment<'_>, defined_by: AttributeSet) -> SmallVec<[u128; 2]> {
+        let as_sent = &payment.as_sent;
+        match (&as_sent.identifier, &as_sent.customer_id, &payment.identity) {
+            (Some(id), _, _) => return SmallVec::from_slice(&[self.key.sent(&["identifier", id])]),
+            (_, Some(id), _) => return SmallVec::from_slice(&[self.key.sent(&["customer_id", id])]),
+            (_, _, SentIdentity::Attributes(_)) => {}
+            _ => return SmallVec::new(),
+        }
+        let value_of = |attribute: Attribute| {
+            let sent = as_sent.attributes.iter().find(|(word, _)| word == attribute.word()).map(|(_, value)| value);
+            let sent = sent.map(AsRef::as_ref).filter(|value: &&str| !value.trim().is_empty());
+            let is_instrument =
+                attribute == Attribute::PaymentInstrument && payment.endpoint.client_definition.contains(&attribute);
+            let instrument = || as_sent.instrument.as_deref().or(payment.instrument.as_deref());
+            sent.or_else(|| instrument().filter(|_| is_instrument))
+        };
+        // A phone number was read as now, or misread and compared as written.
+        let digest = |reads_phones: bool| {
+            let form = |attribute| {
+                let value = value_of(attribute)?;
+                let form: Cow<'_, str> = match attribute {
+                    Attribute::Phone if reads_phones => self.normalised(payment.merchant.id, attribute, value),
+                    _ => formerly_normalised(attribute, value),
+                };
+                Some((attribute.word(), form)).filter(|(_, form)| !form.is_empty())
+            };
+            let forms: Vec<(&str, Cow<'_, str>)> = defined_by.iter().filter_map(form).collect();
+            let parts = forms.iter().flat_map(|(word, form)| [*word, form.as_ref()]);
+            self.key.sent(&std::iter::once("attributes").chain(parts).collect::<Vec<_>>())
+        };
+        SmallVec::from([digest(true), digest(false)])
     }
 }
 

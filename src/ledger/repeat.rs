@@ -88,7 +88,12 @@ impl Ledger {
             Some((amount, None)) => Content { amount, ..opening.content },
             None => opening.content,
         };
-        let said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        let mut said = content(payment, self.identities.sent(payment, recorded.defined_by));
+        // An earlier version may have recorded another form of the same customer.
+        if said.identity != recorded.identity {
+            let formerly = self.identities.sent_formerly(payment, recorded.defined_by);
+            said.identity = formerly.into_iter().find(|form| *form == recorded.identity).unwrap_or(said.identity);
+        }
         if late {
             recorded.amount = said.amount;
             recorded.method = recorded.method.or(said.method);
@@ -109,7 +114,11 @@ impl Ledger {
             None => (!late).then_some(opening.instrument.as_deref()),
         };
         let mut differences = recorded.differences(&said);
-        if instrument.is_some_and(|instrument| instrument != payment.instrument.as_deref()) {
+        // An earlier version kept white space at the ends of a token.
+        let is_same = |recorded: Option<&str>| {
+            recorded.map(str::trim).filter(|token| !token.is_empty()) == payment.instrument.as_deref()
+        };
+        if instrument.is_some_and(|recorded| !is_same(recorded)) {
             differences.push("payment_instrument");
         }
         differences

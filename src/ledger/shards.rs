@@ -279,7 +279,7 @@ impl DigestKey {
     }
 
     pub(crate) fn instrument(&self, id: &str) -> u128 {
-        self.digest(&["p", id])
+        self.digest(&["p", id.trim()])
     }
 
     /// A customer as sent: which field and what it says.

@@ -151,14 +151,14 @@ impl Head {
     /// The identifier that is shown: the customer's own, or the first that came to lead here.
     #[must_use]
     pub fn shown_identifier(&self) -> Option<&str> {
-        self.identifier.as_deref().or_else(|| self.identifiers().first().map(Box::as_ref))
+        self.identifier.as_deref().or_else(|| self.identifiers().first().map(Box::as_ref)).map(str::trim)
     }
 
-    /// Whether an identifier leads here.
+    /// Whether an identifier leads here; white space at the ends does not count.
     #[must_use]
     pub fn goes_by(&self, identifier: &str) -> bool {
         let mut all = self.identifier.iter().chain(self.identifiers());
-        all.any(|known| known.as_ref() == identifier)
+        all.any(|known| known.trim() == identifier.trim())
     }
 
     /// Stored payment instruments, sorted by id.

@@ -6,16 +6,21 @@ use crate::{
     domain::{
         customer::Event,
         decide::Skew,
-        identity::{AttributeSet, Attributes},
+        identity::Attributes,
         name::Name,
-        payment::{Asks, Payment, Request},
+        payment::{Asks, Request},
         profile::{Author, Change},
+        refusal::Refusal,
         rules::Rules,
         time::Millis,
-        transaction::Resolution,
+        transaction::{Opened, Resolution},
     },
     journal::{Instance, Journal, Keys, Lsn, Options, Sync},
-    ledger::{Bounds, Ground, Recovering, index::Found},
+    ledger::{
+        Bounds, Ground, Recovering,
+        index::Found,
+        open::{Entering, Follows},
+    },
     store::memory::Memory,
 };
 use std::time::Duration;
@@ -84,6 +89,7 @@ fn payment<'a>(rules: &'a Rules, id: &'a str, sent: &[(&'a str, &'a str)]) -> Pa
     for (field, value) in sent {
         match *field {
             "merchant_customer_identifier" => request.merchant_customer_identifier = Some((*value).into()),
+            "instrument" => request.payment_instrument = Some((*value).into()),
             field => request.customer.push((field.into(), (*value).into())),
         }
     }
@@ -127,6 +133,7 @@ fn customers_of_an_earlier_version_are_found_and_those_who_become_equal_are_coun
         ("phone", "091234 56789", one),
         ("email", "alice@example.com", alice),
         ("merchant_customer_identifier", "bob", bob),
+        ("merchant_customer_identifier", "\u{3000}bob ", bob),
         ("external_id", "x1", id),
     ] {
         assert_eq!(found(&new, &rules, field, value), Some(want), "{field} {value:?}");
@@ -161,4 +168,45 @@ fn a_default_country_that_a_reload_changes_is_one_for_all_customers() {
     ledger.read_phones_with(Countries::default(), &mut || ());
     assert_eq!(found(&ledger, &none, "phone", "030 1234502"), None);
     assert_eq!(found(&ledger, &none, "phone", "+49 30 1234502"), Some(two));
+}
+
+#[test]
+fn a_transaction_that_an_earlier_version_recorded_is_repeated() {
+    let rules = rules("default_country = \"IN\"");
+    let ledger = Ledger::new(bounds(), Ground::memory((1, 2)));
+    ledger.read_phones_with(Countries::of(&rules), &mut || ());
+    let identifier = "merchant_customer_identifier";
+    for (nth, (sent, digested)) in [
+        (&[("phone", "9123456789")][..], &["attributes", "phone", "9123456789"][..]),
+        (&[("phone", "9123456789")], &["attributes", "phone", "+919123456789"]),
+        (&[("phone", "+91 91234 56789")], &["attributes", "phone", "+919123456789"]),
+        (&[("email", " Alice@Bücher.example.")], &["attributes", "email", "alice@bücher.example."]),
+        (
+            &[("phone", "9123456789"), ("email", "A@bücher.example")],
+            &["attributes", "email", "a@bücher.example", "phone", "+919123456789"],
+        ),
+        (
+            &[("phone", "9123456789"), ("email", "A@bücher.example")],
+            &["attributes", "email", "a@bücher.example", "phone", "9123456789"],
+        ),
+        (&[("external_id", "x1 "), ("name", "Ann")], &["attributes", "external_id", "x1 "]),
+        (&[("instrument", " tok")], &["attributes", "payment_instrument", " tok"]),
+        (&[(identifier, " alice ")], &["identifier", " alice "]),
+        (&[(identifier, " "), ("email", "a@example.com")], &["identifier", " "]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let id = format!("t{nth}");
+        let first = payment(&rules, &id, sent);
+        let key = ledger.key("m", &id);
+        let recorded = Some(ledger.identities.key.sent(digested));
+        let (follows, opened, found) = (Follows::Nothing, Opened::Reserved, Found::Nobody);
+        let entering = Entering { rules: &rules, payment: &first, follows, opened, key, sent: recorded, found };
+        let answer = ledger.open(&entering, &mut ledger.id_stripes.lock(key).seats, NOW).unwrap();
+        assert!(!answer.replay);
+        assert!(ledger.reserve(&rules, &first, None, NOW).unwrap().replay, "{sent:?}");
+        let other = payment(&rules, &id, &[("email", "other@example.com")]);
+        assert!(matches!(ledger.reserve(&rules, &other, None, NOW), Err(Refusal::Conflict(_))), "{sent:?}");
+    }
 }
