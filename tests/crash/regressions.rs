@@ -85,6 +85,78 @@ fn a_list_shows_the_facts_that_came_late() {
     assert_eq!(stage.listed("side"), "t approved");
 }
 
+/// Some lines, all answered with 200; what the last one answers.
+fn play(stage: &Stage, lines: &[String]) -> Value {
+    let mut last = Value::Null;
+    for line in lines {
+        let said = stage.line(line);
+        assert!(!said.refused, "{line}\n{}", said.text);
+        stage.journal().commit(said.rests_on).expect("a commit");
+        last = serde_json::from_str(&said.text).expect("JSON");
+    }
+    last
+}
+
+#[test]
+fn a_reserve_whose_approval_has_left_memory_holds_from_then_on() {
+    let (indexes, rules) = (Indexes::new(), rules());
+    let approval = |is_final: &str| {
+        let mut line = side::line("approve", THEN, "side", "anna", None);
+        line.text("transaction_id", "t");
+        line.set("final", is_final.to_owned());
+        line.line()
+    };
+    let cancel = format!(
+        "{{\"op\": \"cancel\", \"at\": {THEN:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \"of\": \"approved\"}}"
+    );
+    let reserve = {
+        let mut line = side::line("reserve", LONG_AFTER, "side", "anna", None);
+        line.text("transaction_id", "t");
+        line.text("amount", "3.00");
+        line.line()
+    };
+    let attempt = format!(
+        "{{\"op\": \"attempt\", \"at\": {LONG_AFTER:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \
+         \"attempt\": 1, \"gate\": \"g\", \"outcome\": \"declined\"}}"
+    );
+    let check = side::line("check", LONG_AFTER, "side", "anna", None).line();
+    let mut found = Vec::new();
+    for (is_final, cancels, status, held, used) in [
+        ("false", true, "approved", "2.00", "4.00"),
+        ("false", false, "approved", "2.00", "4.00"),
+        ("true", true, "cancelled", "0.00", "2.00"),
+        ("true", false, "approved", "0.00", "2.00"),
+    ] {
+        let (store, index) = (Memory::new(), indexes.fresh());
+        let mut stage = open(&store, &index, &rules);
+        let begin: Vec<String> = [approval(is_final)].into_iter().chain(cancels.then(|| cancel.clone())).collect();
+        play(&stage, &begin);
+        drop(stage);
+        stage = open(&store, &index, &rules);
+        play(&stage, std::slice::from_ref(&check));
+        stage.keep(true, true).expect("a snapshot");
+        let has_left = stage.desk.ledger.has_let_go();
+        let mut told = vec![play(&stage, std::slice::from_ref(&reserve))["status"].clone()];
+        let mut wanted = vec![Value::from(status)];
+        for round in ["at once", "behind a snapshot", "behind a restart"] {
+            let stands = play(&stage, std::slice::from_ref(&attempt));
+            // The question's own euro is among what is used.
+            let usage = play(&stage, std::slice::from_ref(&check))["limits"][0]["amount"]["used"].clone();
+            told.extend([stands["status"].clone(), stands["held"].clone(), usage]);
+            wanted.extend([status, held, used].map(Value::from));
+            stage.keep(true, true).expect("a snapshot");
+            if round == "behind a snapshot" {
+                drop(stage);
+                stage = open(&store, &index, &rules);
+            }
+        }
+        if told != wanted {
+            found.push(format!("final {is_final}, cancelled {cancels}, has left: {has_left}: {told:?}"));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn a_key_that_a_power_cut_took_cuts_what_it_had_sealed() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());

@@ -100,6 +100,57 @@ fn a_denial_has_the_same_members_and_no_gates() {
     assert!(answer["expires_at"].is_null(), "a refused payment holds nothing: {answer}");
 }
 
+/// Every member of a transition's answer, and no other.
+const TRANSITION: [(&str, &str); 10] = [
+    ("transaction_id", "string"),
+    ("status", "string"),
+    ("amount", "string"),
+    ("held", "string"),
+    ("cancelled", "string"),
+    ("released", "string"),
+    ("refunded", "string"),
+    ("charged_back", "string"),
+    ("flags", "array"),
+    ("remaining", "object"),
+];
+
+#[test]
+fn a_transition_answers_with_every_quantity() {
+    let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"500.00\"; quantity_limit = 10"));
+    daemon.reserve(&with(pay("t", "100.00"), &when(0))).ok();
+    let steps: [(&str, Value); 8] = [
+        ("attempts", json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" })),
+        ("extend", json!({ "until": at(2 * HOUR) })),
+        ("cancel", json!({ "cancel_id": "x", "amount": "10.00" })),
+        ("approve", json!({ "amount": "40.00", "final": false })),
+        ("refund", json!({ "refund_id": "r", "amount": "1.00" })),
+        ("chargeback", json!({ "chargeback_id": "b", "amount": "2.00" })),
+        ("cancel", json!({ "cancel_id": "y", "amount": "3.00", "of": "approved" })),
+        ("decline", json!({})),
+    ];
+    for (operation, body) in steps {
+        for answer in [daemon.step("t", operation, &body), daemon.step("t", operation, &body)] {
+            let answer = answer.ok();
+            assert_members(&answer, &TRANSITION);
+            assert_eq!(types(&answer).len(), TRANSITION.len(), "{operation}: {answer}");
+        }
+    }
+    let last = daemon.step("t", "decline", &json!({})).ok();
+    for (member, value) in [
+        ("status", json!("approved")),
+        ("amount", json!("40.00")),
+        ("held", json!("50.00")),
+        ("cancelled", json!("3.00")),
+        ("released", json!("10.00")),
+        ("refunded", json!("1.00")),
+        ("charged_back", json!("2.00")),
+        ("flags", json!(["conflict"])),
+        ("remaining", json!({ "amount": "410.00", "quantity": 9, "currency": "EUR" })),
+    ] {
+        assert_eq!(last[member], value, "`{member}` of {last}");
+    }
+}
+
 #[test]
 fn holds_end_after_the_merchant_s_time_by_direction_or_never() {
     let head = format!("{CRM}hold = {{ deposit = \"never\", withdrawal = \"2d\" }}\n");
