@@ -226,9 +226,7 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
         CaptureAmount::Left | CaptureAmount::Whole => None,
     };
     let earlier = transaction.facts.iter().find_map(|noted| match &noted.fact {
-        Fact::Approved { capture_id: id, amount, all, is_final, .. }
-            if *id == capture_id.as_deref().map(Into::into) =>
-        {
+        Fact::Approved { capture_id: id, amount, all, is_final, .. } if id.as_deref() == capture_id.as_deref() => {
             Some((*amount, *all, *is_final))
         }
         _ => None,

@@ -98,7 +98,7 @@ fn play(stage: &Stage, lines: &[String]) -> Value {
 }
 
 #[test]
-fn a_reserve_whose_approval_has_left_memory_holds_from_then_on() {
+fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
     let (indexes, rules) = (Indexes::new(), rules());
     let approval = |is_final: &str| {
         let mut line = side::line("approve", THEN, "side", "anna", None);
@@ -122,8 +122,8 @@ fn a_reserve_whose_approval_has_left_memory_holds_from_then_on() {
     let check = side::line("check", LONG_AFTER, "side", "anna", None).line();
     let mut found = Vec::new();
     for (is_final, cancels, status, held, used) in [
-        ("false", true, "approved", "2.00", "4.00"),
-        ("false", false, "approved", "2.00", "4.00"),
+        ("false", true, "cancelled", "0.00", "2.00"),
+        ("false", false, "approved", "0.00", "2.00"),
         ("true", true, "cancelled", "0.00", "2.00"),
         ("true", false, "approved", "0.00", "2.00"),
     ] {
