@@ -3,10 +3,10 @@
 
 use crate::calendar::written;
 use crate::decide::{Explained, Question, Remaining, decide, standing};
-use crate::ledger::{Customer, Kind, Transaction, Who};
+use crate::ledger::{Customer, Kind, Sent, Transaction, Who};
 use crate::money::{minor, shown};
 use crate::request::{Line, Malformed};
-use crate::resolve::{Asked, Resolved, bears_on};
+use crate::resolve::{Asked, Resolved, bears_on, who};
 use crate::rules::{Level, Merchant, Rules};
 use crate::transition::{
     DIFFERS, IMPOSSIBLE, MALFORMED, Refusal, UNKNOWN, capture, flags_of_a_capture, next_fact, outcome,
@@ -175,7 +175,7 @@ impl Oracle {
                 return if !is_complete && self.ask(&completed).is_ok() {
                     self.reserve(&completed)
                 } else {
-                    Err(DIFFERS)
+                    Err(self.fits_nowhere(&completed, known))
                 };
             }
             (asked, _) => asked?,
@@ -229,6 +229,25 @@ impl Oracle {
             replay: Some(false),
             hold_ends,
         })
+    }
+
+    /// A reserve that fits no endpoint, under an id that is known: other content. Only where an approval came first and
+    /// carried nothing that differs is it impossible instead.
+    fn fits_nowhere(&self, completed: &Line, known: usize) -> Refusal {
+        let transaction = &self.transactions[known];
+        let before = &transaction.sent;
+        let sent = Sent {
+            direction: completed.direction.clone().unwrap_or_default(),
+            currency: completed.currency.clone().unwrap_or_default(),
+            who: who(completed, self.rules.merchants[&completed.merchant].crm, &transaction.defined_by),
+            level: completed.customer_level.clone(),
+            method: completed.method.clone(),
+            project: completed.project.clone().unwrap_or_default(),
+            endpoint: completed.endpoint.clone().unwrap_or_default(),
+            ..before.clone()
+        };
+        let awaits_reserve = transaction.reserved.is_none() && !transaction.denied;
+        if awaits_reserve && before.agrees(&sent, true) { IMPOSSIBLE } else { DIFFERS }
     }
 
     /// A reserve or payment under an id that is known: compared, and answered from what was recorded.
