@@ -119,10 +119,12 @@ impl<'a> Layers<'a> {
     /// two ranges does not pass all the same.
     #[must_use]
     pub fn range_without_method(&self, hidden: HiddenMethods) -> Option<(Bound, Bound)> {
-        let lower = |one: (u64, Layer), other: (u64, Layer)| if other.0 < one.0 { other } else { one };
-        let higher = |one: (u64, Layer), other: (u64, Layer)| if other.0 > one.0 { other } else { one };
-        let join =
-            |one: Bound, other: Bound, pick: fn((u64, Layer), (u64, Layer)) -> (u64, Layer)| Some(pick(one?, other?));
+        let join = |one: Bound, other: Bound, prefers_other: fn(u64, u64) -> bool| {
+            let (one, other) = (one?, other?);
+            Some(if prefers_other(one.0, other.0) { other } else { one })
+        };
+        let lower = |one, other| other < one;
+        let higher = |one, other| other > one;
         self.ranges(hidden).reduce(|(min, max), range| (join(min, range.0, lower), join(max, range.1, higher)))
     }
 

@@ -245,7 +245,15 @@ impl Desk {
             endpoint: request.endpoint.filter(|id| !id.is_empty()).or(Some(Cow::Borrowed(recorded.endpoint.as_str()))),
             ..request
         };
-        Payment::admit(rules, merchant, completed, Asks::ToRecord).map_err(|_| refusal)
+        if let Ok(payment) = Payment::admit(rules, merchant, completed.clone(), Asks::ToRecord) {
+            return Ok(payment);
+        }
+        // No endpoint fits. The rest is compared as if the place were the recorded one.
+        let project = Some(Cow::Borrowed(recorded.project.as_str()));
+        let endpoint = Some(Cow::Borrowed(recorded.endpoint.as_str()));
+        let placed = Payment::admit(rules, merchant, Request { project, endpoint, ..completed }, Asks::ToRecord);
+        let differences = placed.map_or_else(|_| Vec::new(), |payment| self.ledger.differences_from_recorded(&payment));
+        Err(if differences.is_empty() { refusal } else { Refusal::Conflict(differences) })
     }
 
     fn check(&self, rules: &Rules, merchant: &str, mut fields: Fields<'_>) -> Answered {

@@ -23,14 +23,7 @@ impl Ledger {
         now: Millis,
     ) -> Result<Answer<'a>, Refusal> {
         let late = asks_late(&known.transaction);
-        let mut differences = self.differences(payment, &known.transaction, late);
-        for field in differences.iter_mut().filter(|field| **field == "customer") {
-            *field = match &payment.identity {
-                SentIdentity::Identifier(_) => "merchant_customer_identifier",
-                SentIdentity::CustomerId(_) => "customer_id",
-                SentIdentity::Attributes(_) => "customer",
-            };
-        }
+        let differences = self.differences(payment, &known.transaction, late);
         if !differences.is_empty() {
             return Err(Refusal::Conflict(differences));
         }
@@ -121,7 +114,26 @@ impl Ledger {
         if instrument.is_some_and(|recorded| !is_same(recorded)) {
             differences.push("payment_instrument");
         }
+        for field in differences.iter_mut().filter(|field| **field == "customer") {
+            *field = match &payment.identity {
+                SentIdentity::Identifier(_) => "merchant_customer_identifier",
+                SentIdentity::CustomerId(_) => "customer_id",
+                SentIdentity::Attributes(_) => "customer",
+            };
+        }
         differences
+    }
+
+    /// The fields in which a payment differs from the transaction of its id; none where the id is unknown.
+    #[must_use]
+    pub fn differences_from_recorded(&self, payment: &Payment<'_>) -> Vec<&'static str> {
+        let (merchant, id) = (payment.merchant.id.as_str(), &payment.transaction_id);
+        let key = self.key.transaction(merchant, id);
+        let mut stripe = self.id_stripes.lock(key);
+        match self.find(&mut stripe, key, merchant, id) {
+            Ok(Some(known)) => self.differences(payment, &known.transaction, asks_late(&known.transaction)),
+            Ok(None) | Err(_) => Vec::new(),
+        }
     }
 
     /// The fact of a reserve that comes after its approval: its hold begins now.

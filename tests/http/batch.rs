@@ -105,28 +105,31 @@ fn a_payment_on_an_id_that_is_reserved_applies_its_outcome_once() {
 #[test]
 fn a_payment_on_an_id_whose_hold_is_over_applies_its_outcome_as_a_fact() {
     let cancel = json!({ "cancel_id": "x1", "amount": "15.00" });
-    let rows: [(&str, &[(&str, Value)], i64, &str, &str, &[&str]); 8] = [
-        ("reserved", &[], 0, "approved", "60.00", &[]),
-        ("expired", &[], 2 * HOUR, "approved", "60.00", &["late"]),
-        ("cancelled", &[("cancel", json!({}))], 0, "approved", "60.00", &["over_limit", "conflict"]),
-        ("partly cancelled", &[("cancel", cancel.clone())], 0, "approved", "60.00", &["over_limit"]),
-        ("partly cancelled, expired", &[("cancel", cancel)], 2 * HOUR, "approved", "60.00", &["over_limit", "late"]),
-        ("declined", &[("decline", json!({}))], 0, "declined", "100.00", &[]),
-        ("approved", &[("approve", json!({ "amount": "30.00" }))], 0, "approved", "70.00", &[]),
+    type Step = Option<(&'static str, Value)>;
+    let rows: [(_, Step, i64, _, _, &[&str]); 8] = [
+        ("reserved", None, 0, "approved", "60.00", &[]),
+        ("expired", None, 2 * HOUR, "approved", "60.00", &["late"]),
+        ("cancelled", Some(("cancel", json!({}))), 0, "approved", "60.00", &["over_limit", "conflict"]),
+        ("partly cancelled", Some(("cancel", cancel.clone())), 0, "approved", "60.00", &["over_limit"]),
+        ("partly cancelled, expired", Some(("cancel", cancel)), 2 * HOUR, "approved", "60.00", &["over_limit", "late"]),
+        ("declined", Some(("decline", json!({}))), 0, "declined", "100.00", &[]),
+        ("approved", Some(("approve", json!({ "amount": "30.00" }))), 0, "approved", "70.00", &[]),
         (
             "attempted",
-            &[("attempts", json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" }))],
+            Some(("attempts", json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" }))),
             0,
             "approved",
             "60.00",
             &[],
         ),
     ];
-    for (name, steps, moment, status, left, flags) in rows {
+    for (name, step, moment, status, left, flags) in rows {
         let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
         daemon.reserve(&tick(0)).ok();
         daemon.reserve(&pay("t1", "40.00")).ok();
-        steps.iter().for_each(|(operation, body)| drop(daemon.step("t1", operation, body).ok()));
+        if let Some((operation, body)) = step {
+            daemon.step("t1", operation, &body).ok();
+        }
         daemon.reserve(&tick(moment)).ok();
         let answer = &lines(&send(&daemon, &op("payment", &pay("t1", "40.00"))))[0];
         assert_eq!(
