@@ -47,7 +47,7 @@ pub enum Fact {
         /// Whether all that was left was asked for, instead of an amount.
         all: bool,
         /// Which money it gives back. `None`: the record is of a version that did not distinguish; see
-        /// [`Transaction::note`].
+        /// [`Transaction::note`](super::transaction::Transaction::note).
         of: Option<CancelOf>,
         /// Whether the caller named which money.
         names_of: bool,
