@@ -44,7 +44,7 @@ pub enum Fact {
         cancel_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether all that was left was asked for, instead of an amount.
+        /// Whether the caller requested all that was left, instead of an amount.
         all: bool,
         /// Which money it gives back. `None`: the record is of a version that did not distinguish; see
         /// [`Transaction::note`](super::transaction::Transaction::note).
@@ -58,7 +58,7 @@ pub enum Fact {
         refund_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether all that was left was asked for.
+        /// Whether the caller requested all that was left.
         all: bool,
         /// Whether it gives usage back: the merchant's option at the time.
         gives_back: bool,
@@ -69,7 +69,7 @@ pub enum Fact {
         chargeback_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether all that was left was asked for.
+        /// Whether the caller requested all that was left.
         all: bool,
         /// Whether more went back by it than was left.
         conflict: bool,

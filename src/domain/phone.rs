@@ -80,7 +80,7 @@ pub fn has_plus(text: &str) -> bool {
     text.contains(CONTEXT_PLUS) || text.chars().find(|c| is_plus(*c) || c.is_numeric()).is_some_and(is_plus)
 }
 
-/// A text with letters, without the letters that may stand in one: the scheme of RFC 3966, its parameters, and an
+/// A text with letters, without those that a phone number may contain: the scheme of RFC 3966, its parameters, and an
 /// extension.
 struct Lettered<'t> {
     number: Cow<'t, str>,

@@ -125,7 +125,7 @@ impl Said {
         let (mut set, mut removed) = (Attributes::default(), Vec::new());
         for (attribute, sent) in &self.attributes {
             let (had, now) = (customer.attributes.value(*attribute), offered.value(*attribute));
-            // What was stored by an earlier version, sent back as it was shown, is no change.
+            // An earlier version stored this text; sent back as it was shown, it is no change.
             if had == now || had == Some(sent) {
                 continue;
             }

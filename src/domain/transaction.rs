@@ -395,8 +395,8 @@ impl Transaction {
         }
     }
 
-    /// What was asked for: by the reserve, also one that was denied or that came after its approval; else by the
-    /// approval that opened the transaction.
+    /// The amount that the reserve requested, also one that was denied or that came after its approval; without a
+    /// reserve, the amount of the approval that opened the transaction.
     #[must_use]
     pub fn asked(&self) -> u64 {
         if self.totals.asked > 0 { self.totals.asked } else { self.opening.content.amount }

@@ -130,7 +130,8 @@ impl Circumstances<'_> {
 /// Judges an operation on a transaction (domain.md, section 5).
 ///
 /// # Errors
-/// What the transaction's facts do not allow; money that moved is never among them, unless no amount can be told.
+/// The transaction's facts do not allow the operation. Money that moved is never refused, unless its amount is
+/// unknown.
 pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<'_>) -> Result<Effect, Refusal> {
     let status = transaction.status(c.now);
     let fact = match operation {

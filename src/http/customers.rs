@@ -104,7 +104,7 @@ pub(super) fn wanted(query: &str, merchant: &Merchant) -> Result<Option<Find>, P
             None => is_nobody = true,
         };
         match field {
-            // A blank identifier is nobody's.
+            // No customer has a blank identifier.
             "customer_id" => {
                 no_control(field, value.trim())?;
                 find.customer_id = Some(value.trim().to_owned());

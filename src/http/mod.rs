@@ -143,8 +143,8 @@ async fn refuse_query(request: Request, next: Next) -> Response {
     }
 }
 
-/// Reads what is left of a request that is refused: a connection on which something is left unread is closed, under
-/// whatever its caller sends next.
+/// Reads the rest of a refused request. The server closes a connection with an unread rest, and the caller's next
+/// request on it would fail.
 async fn read_rest(request: Request) {
     let _read = axum::body::to_bytes(request.into_body(), LEFT_BYTES_MAX).await;
 }

@@ -60,7 +60,7 @@ impl Desk {
             (Op::Reserve | Op::Check | Op::Payment, _) => unknown_merchant(),
             (_, None) => problem,
             (_, Some(id)) if self.ledger.recorded(merchant, id).is_some() => problem,
-            // An approval that says what a reserve says may be of an unknown transaction.
+            // An approval with the fields of a reserve may open an unknown transaction.
             (Op::Approve, Some(_)) if text("direction").and(text("currency")).is_some() => match is_configured {
                 true => problem,
                 false => unknown_merchant(),

@@ -1,4 +1,5 @@
-//! What a snapshot says of no single customer, as plain numbers and texts, and its way from and to the domain.
+//! The part of a snapshot that belongs to no single customer, as plain numbers and texts, and its conversion from and
+//! to the domain.
 //!
 //! The order of fields is the format; see [`super`].
 
@@ -11,7 +12,7 @@ use super::{
 use crate::domain::{common::Common, money::Currency, name::Name, rules::Direction, time::Millis, transaction::Place};
 use serde::{Deserialize, Serialize};
 
-/// The bytes of events in one world behind which another begins.
+/// A world with at least so many bytes of events takes no more: the next event begins another world.
 const OVERLAY_BYTES: usize = 1 << 20;
 
 /// What belongs to no customer. Of several, lists add up, the highest `next_customer` and the last `configured` count.
@@ -140,7 +141,8 @@ impl WorldDto {
         self.currencies.iter().copied().map(currency_of).collect()
     }
 
-    /// Worlds that hold only what stands beside the files: as many as keep each far below the largest piece.
+    /// Worlds that hold only what the API set in addition to the files: enough worlds to keep each far below the largest
+    /// piece.
     #[must_use]
     pub fn beside(events: &[Common]) -> Vec<Self> {
         let mut worlds: Vec<Self> = Vec::new();
