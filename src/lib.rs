@@ -42,16 +42,31 @@
 //! meaning of today and records the new state. So a change of meaning moves a counter only by a record, and a journal of
 //! both formats gives one state, however it is cut into snapshots. What leaves memory and what comes back to it therefore
 //! goes by the recorded state ([`domain::brief::Upshot`]) and never by the facts. A transaction that has left memory
-//! counts as after the end of its hold, because no queue watches that hold. Group numbers, sealed identifiers, accepted
-//! clocks and the archive's list of segments have their shapes in format 2 and are refused in words until they are
-//! written, so that they need no third format.
+//! counts as after the end of its hold, because no queue watches that hold. Group numbers, accepted clocks and the
+//! archive's list of segments have their shapes in format 2 and are refused in words until they are written, so that they
+//! need no third format.
 //!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
 //! [`domain::customer::Event::AttributesFilled`] and in the head of a snapshot, sealed with a key of that customer; the
 //! keys lie in a file of their own ([`journal::keys`]). Transactions hold a keyed digest of the customer as sent, indexes
-//! hold keyed digests of identifiers and attributes. A `merchant_customer_identifier` and a payment instrument's token
-//! are the caller's names for things, kept in clear. The secret of the digests lies in the data folder's `instance`
-//! file: whoever has both can test a guess against a digest, also of a customer whose key is erased.
+//! hold keyed digests of identifiers and attributes. A payment instrument's token, the ids of transactions and the unknown
+//! `customer_id` of a payment that bypassed the rules are the caller's names for things, kept in clear. So is a
+//! `merchant_customer_identifier`, unless the merchant has `seal_identifiers`. The secret of the digests lies in the data
+//! folder's `instance` file: a reader of both can test a guess against a digest, also of a customer whose key is erased.
+//!
+//! *Sealed identifiers* ([`domain::stored_identifier`]). A record that names an identifier of a customer whose merchant
+//! has `seal_identifiers` holds its keyed digest, which is the digest of the customer as sent of a transaction, and its
+//! text, sealed with that customer's key. Only two events name identifiers: the one that makes a customer and the one that
+//! lists the identifiers of merged customers. So a reserve of a known customer seals nothing. In memory an identifier
+//! keeps its text and its digest. The record says whether it is sealed, so a start reads any mixture, and the setting acts
+//! from the next record on. Switched off, it unseals nothing: a sealed identifier stays sealed in every later record and
+//! snapshot. Switched on, it rewrites no record, but each customer's identifiers are sealed in the next snapshot and from
+//! then on. Erasure forgets the text of each identifier that is sealed, or whose merchant seals at that time, and keeps
+//! the digest; the record of an erasure names the identifiers once more, by digest alone, so that older records and
+//! snapshots give the same state. The index finds a forgotten customer by the digest: the identifier stays taken. The key
+//! of a sealed identifier is covered by the rule for attributes ([`journal::Companion::covers`]): after a power cut that
+//! took the key, the record is cut with it. The length of a text shows in the length of its seal, and equal identifiers
+//! have equal digests, at every merchant of the folder.
 //! A table that is uploaded, and who was chosen for a bulk change, lie sealed with a key of their own until that is done
 //! ([`journal::jobs`]); then the file goes, and the key.
 //!

@@ -6,7 +6,6 @@
 use crate::{
     config,
     journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
-    ledger::Countries,
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -105,7 +104,7 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
             store: config::Store { path: options.folder.clone(), ..config::Store::default() },
             ..config::Settings::default()
         };
-        let opened = super::folder::open(&settings, super::bounds(&settings), Countries::default())?;
+        let opened = super::folder::open(&settings, super::bounds(&settings), None)?;
         let ledger = &opened.ledger;
         super::say!(
             "verified: {} customers, {} transactions in memory, records up to {}",

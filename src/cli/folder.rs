@@ -3,14 +3,14 @@
 use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
-    domain::{customer::Event, time::Millis, transaction::Place},
+    domain::{customer::Event, rules::Rules, time::Millis, transaction::Place},
     http::{Jobs, Taken},
     journal::{
         ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, SegmentInfo, Sync, event,
         jobs::{Found, Shelf},
         keys, snapshot,
     },
-    ledger::{Bounds, Carried, Countries, Ground, Ledger, Recovering},
+    ledger::{Bounds, Carried, Countries, Ground, Ledger, Recovering, Sealing},
     store::{Store, disk::Disk},
 };
 use anyhow::Context;
@@ -64,11 +64,12 @@ const KEEPS_INTERVAL: &str = "everything acknowledged, if the daemon is killed; 
 const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a power cut may take what the system had not written \
      (sync = \"never\")";
 
-/// Opens what the settings name and brings the state back. Phone numbers of stored customers are read with `countries`.
+/// Opens what the settings name and brings the state back. Of the rules it takes the countries with which phone numbers of
+/// stored customers are read, and whose identifiers are sealed in what is recorded from now on; `None`: nobody's.
 ///
 /// # Errors
 /// The folder cannot be opened, or what was found is not what a daemon that died would leave.
-pub fn open(settings: &Settings, bounds: Bounds, countries: Countries) -> anyhow::Result<Opened> {
+pub fn open(settings: &Settings, bounds: Bounds, rules: Option<&Rules>) -> anyhow::Result<Opened> {
     if settings.store.kind == StoreKind::Memory {
         let ground = Ground::memory(super::random_key()?);
         return Ok(Opened { ledger: Ledger::new(bounds, ground), newest: None, folder: None, keeps: KEEPS_NOTHING });
@@ -87,8 +88,10 @@ pub fn open(settings: &Settings, bounds: Bounds, countries: Countries) -> anyhow
         segment_bytes: settings.store.segment_bytes,
         tail_bytes: TAIL_BYTES,
     };
+    let countries = rules.map(Countries::of).unwrap_or_default();
     let index = path.join("archive").join("index.redb");
     let (ledger, folder) = recover_with(store, &index, options, bounds, countries).with_context(in_folder)?;
+    ledger.seal_identifiers(rules.map(Sealing::of).unwrap_or_default());
     Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps })
 }
 

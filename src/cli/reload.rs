@@ -17,7 +17,7 @@ use crate::{
         levels::{Asked, Change, Done},
         problem::Problem,
     },
-    ledger::Countries,
+    ledger::{Countries, Sealing},
 };
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
@@ -130,6 +130,7 @@ impl Reloader {
         let rules = files.in_force(&overlay)?;
         self.desk.ledger.say(events);
         let countries = Countries::of(&rules);
+        self.desk.ledger.seal_identifiers(Sealing::of(&rules));
         let mut rules = Some(Arc::new(rules));
         let mut swap = || rules.take().into_iter().for_each(|rules| self.desk.rules.store(rules));
         // A default country that changes is another reading of phone numbers: rules and index change in one step.

@@ -11,7 +11,6 @@ use crate::{
     config::{self, ClockSource, Loaded, Settings},
     domain::rules::Rules,
     http::{self, Access, Daemon, Health, desk::Desk},
-    ledger::Countries,
     metrics::Meters,
 };
 use anyhow::Context;
@@ -89,8 +88,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
     };
-    let countries = Countries::of(&loaded.rules);
-    let mut opened = super::folder::open(&settings, super::bounds(&settings), countries)?;
+    let mut opened = super::folder::open(&settings, super::bounds(&settings), Some(&loaded.rules))?;
     let jobs = Arc::new(opened.jobs()?);
     let Opened { ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);

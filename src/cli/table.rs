@@ -18,7 +18,6 @@ use crate::{
         Jobs,
         table::{self, Imported, Mode},
     },
-    ledger::Countries,
 };
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -382,7 +381,7 @@ fn offline<T>(place: &Where, work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyho
         settings.store.kind == config::StoreKind::Disk,
         "[store] kind is \"memory\": there is no folder; name a running daemon with --url"
     );
-    let mut opened = folder::open(settings, super::bounds(settings), Countries::of(&loaded.rules))?;
+    let mut opened = folder::open(settings, super::bounds(settings), Some(&loaded.rules))?;
     let jobs = opened.jobs()?;
     let Opened { ledger, newest, .. } = opened;
     let clock = Clock::new(Source::System);

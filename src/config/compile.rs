@@ -61,6 +61,7 @@ pub(super) fn merchant(raw: &RawMerchant, report: &Report, currencies: &Currenci
         hidden_methods: or(&raw.hidden_methods, HiddenMethods::Deny),
         trust_blocks: or(&raw.trust_blocks, false),
         numeric_ids: or(&raw.numeric_ids, false),
+        seal_identifiers: or(&raw.seal_identifiers, false),
         registration,
         labels,
         labels_max: usize::try_from(or(&raw.labels_max, customers::LABELS_MAX)).unwrap_or(usize::MAX),

@@ -15,6 +15,7 @@ use super::{
     name::Name,
     profile::{Change, IndividualSettings, Instrument},
     rules::Merchant,
+    stored_identifier::StoredIdentifier,
     time::Millis,
     transaction::Opening,
     usage::{Book, BookKey},
@@ -82,7 +83,7 @@ impl DerefMut for Customer {
 impl Customer {
     /// A customer without a past.
     #[must_use]
-    pub fn new(number: u64, merchant: Name, identifier: Option<Box<str>>, at: Millis) -> Self {
+    pub fn new(number: u64, merchant: Name, identifier: Option<StoredIdentifier>, at: Millis) -> Self {
         Self(Kept::Idle(Box::new(Head::new(number, merchant, identifier, at))))
     }
 

@@ -9,6 +9,7 @@ use super::{
     refusal::Refusal,
     rules::Direction,
     standing::Signal,
+    stored_identifier::StoredIdentifier,
     time::Millis,
     transaction::{Noted, Opening, Place},
 };
@@ -16,12 +17,13 @@ use super::{
 /// Something that happened to one customer. Each names all that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The customer was made.
+    /// The customer was made. Of one who exists already: what it says once more, with the identifier as it is kept from
+    /// then on.
     Created {
         /// Whose.
         merchant: Name,
         /// Unique in the merchant where set.
-        identifier: Option<Box<str>>,
+        identifier: Option<StoredIdentifier>,
         /// When.
         at: Millis,
     },

@@ -14,6 +14,7 @@ use super::{
     refusal::Refusal,
     rules::Merchant,
     standing::{Signal, Suspicion},
+    stored_identifier::StoredIdentifier,
     time::Millis,
 };
 
@@ -36,8 +37,7 @@ pub fn takes_over(
         return Err(Refusal::TooMany { field: "into", most: MERGED_MAX });
     }
     let mut events = vec![Event::Changed(Change::Merged(merged))];
-    let others = source.identifier.iter().chain(source.identifiers()).map(AsRef::as_ref);
-    events.extend(led_by(target, others)?);
+    events.extend(led_by(target, source.all_identifiers())?);
     let attributes = target.attributes.missing_from(&source.attributes);
     if attributes != Attributes::default() {
         events.push(Event::AttributesFilled { attributes, at: now });
@@ -76,12 +76,15 @@ pub fn takes_over(
 ///
 /// # Errors
 /// Too many would.
-pub fn led_by<'i>(target: &Customer, others: impl Iterator<Item = &'i str>) -> Result<Option<Event>, Refusal> {
+pub fn led_by<'i>(
+    target: &Customer,
+    others: impl Iterator<Item = &'i StoredIdentifier>,
+) -> Result<Option<Event>, Refusal> {
     let mut identifiers = target.identifiers().to_vec();
     let known = identifiers.len();
     for other in others {
-        if !target.goes_by(other) && !identifiers.iter().any(|known| known.trim() == other.trim()) {
-            identifiers.push(other.into());
+        if !target.goes_by(other) && !identifiers.iter().any(|known| known.is_same(other)) {
+            identifiers.push(other.clone());
         }
     }
     if identifiers.len() > IDENTIFIERS_MAX {

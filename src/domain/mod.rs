@@ -38,6 +38,7 @@ pub mod rules;
 pub mod said;
 pub mod settings;
 pub mod standing;
+pub mod stored_identifier;
 pub(crate) mod suggest;
 pub mod terminal;
 pub mod time;

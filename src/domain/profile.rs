@@ -11,6 +11,7 @@ use super::{
     own::{OwnLimits, OwnRate},
     rules::{Direction, words},
     standing::{CustomerStatus, Standing},
+    stored_identifier::StoredIdentifier,
     time::Millis,
     transaction::Place,
 };
@@ -97,14 +98,14 @@ pub enum Change {
     Instrument(Instrument),
     /// When the personal attributes are to be erased; `None`: not any more.
     DeletionDue(Option<Millis>),
-    /// The personal attributes are gone, and with their key whatever was sealed of them.
+    /// The personal attributes and the texts of sealed identifiers are gone, and with their key what was sealed of them.
     Erased,
     /// The customer is part of another one from now on: everything that leads here leads there.
     MergedInto(u64),
     /// The customers who are part of this one from now on, all of them: ascending numbers.
     Merged(Vec<u64>),
     /// The identifiers that lead to the customer besides its own from now on, in the order in which they came.
-    Identifiers(Vec<Box<str>>),
+    Identifiers(Vec<StoredIdentifier>),
 }
 
 /// Settings of one customer for one (direction, currency, level), over the level's. Empty ones are none.
@@ -250,7 +251,7 @@ pub struct Profile {
     /// Who is part of this one: ascending numbers.
     pub merged: Vec<u64>,
     /// Identifiers besides the customer's own.
-    pub identifiers: Vec<Box<str>>,
+    pub identifiers: Vec<StoredIdentifier>,
 }
 
 impl Profile {
@@ -273,7 +274,10 @@ impl Profile {
             Change::Rates(rates) => self.rates.clone_from(rates),
             Change::Instrument(instrument) => self.keep(instrument),
             Change::DeletionDue(due) => self.deletion_due = *due,
-            Change::Erased => (self.erased, self.deletion_due) = (true, None),
+            Change::Erased => {
+                (self.erased, self.deletion_due) = (true, None);
+                self.identifiers.iter_mut().for_each(StoredIdentifier::forget);
+            }
             Change::MergedInto(into) => self.merged_into = Some(*into),
             Change::Merged(merged) => self.merged.clone_from(merged),
             Change::Identifiers(identifiers) => self.identifiers.clone_from(identifiers),

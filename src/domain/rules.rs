@@ -213,6 +213,8 @@ pub struct Merchant {
     pub trust_blocks: bool,
     /// Whether transaction ids are long numbers, which are not judged as card numbers.
     pub numeric_ids: bool,
+    /// Whether records and snapshots hold the identifiers of its customers sealed.
+    pub seal_identifiers: bool,
     /// By what customers are registered.
     pub registration: Registration,
     /// In the order of the file: the first one is a new customer's.

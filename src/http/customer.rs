@@ -20,6 +20,7 @@ use crate::{
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
         said::Said,
         standing::CustomerStatus,
+        stored_identifier::StoredIdentifier,
         terminal::{self, Placeholder},
         time::Millis,
     },
@@ -45,7 +46,7 @@ impl Shown<'_> {
         let mut set = |key: &str, value: Value| _ = document.insert(key.to_owned(), value);
         set("customer_id", json!(customer.number().to_string()));
         set("merchant_customer_identifier", json!(customer.shown_identifier()));
-        set("other_identifiers", json!(customer.identifiers()));
+        set("other_identifiers", customer.identifiers().iter().filter_map(StoredIdentifier::text).collect());
         set("deposit_level", json!(level(Direction::Deposit)));
         set("withdrawal_level", json!(level(Direction::Withdrawal)));
         set("status", json!(customer.status().word()));

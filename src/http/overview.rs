@@ -143,6 +143,7 @@ fn whole(daemon: &Daemon, rules: &Rules, merchant: &Merchant) -> Value {
         "hidden_methods": merchant.hidden_methods.word(),
         "trust_blocks": merchant.trust_blocks,
         "numeric_ids": merchant.numeric_ids,
+        "seal_identifiers": merchant.seal_identifiers,
         "gates": gates.collect::<Vec<_>>(),
         "routes": routes.collect::<Vec<_>>(),
         "projects": projects.collect::<Vec<_>>(),

@@ -327,7 +327,7 @@ fn take(into: &Into<'_>, row: &Row, is_trial: bool) -> Result<Became, BadRow> {
     let amend = |id: &str, is_new: bool| {
         let fixed = |customer: &Customer, _| {
             let same_time = is_new || created.is_none_or(|created| created == customer.created);
-            let same_id = identifier.is_none_or(|id| customer.goes_by(id));
+            let same_id = identifier.is_none_or(|id| ledger.goes_by(customer, id));
             (same_id, same_time)
         };
         let (same_id, same_time) = ledger.look(merchant.id.as_str(), id, now, fixed)?;

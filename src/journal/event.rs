@@ -25,8 +25,9 @@
 //! | 9 | Chronicled | bits (by, previous), at, source, by?, previous? (a place): what the record changes of the customer was done by somebody |
 //! | 10 to 19 | Changed | by `event/change.rs`: attributes, status, labels, settings, limits, projects, rates, instrument, deletion due, erased |
 //! | 20 | Instrument used | id, at, payments that succeeded |
-//! | 21 to 23 | Changed | by `event/change.rs`: merged into, merged, identifiers |
+//! | 21 to 23, 29 | Changed | by `event/change.rs`: merged into, merged, identifiers |
 //! | 25 | Unlinked | bits (left), slot, at, left? (key of the id) |
+//! | 26 | Created, with a sealed identifier | bits (identifier, sealed), both set; merchant, sealed identifier, at. Of a customer who exists: the identifier once more |
 //! | 27 | Signalled | bits (instrument named), signal, at; always with an instrument |
 //! | 28 | Changed | by `event/change.rs`: limits with what confirms a raise |
 //! | 30 | Happened | bits (hold until, left, book, level of the book), slot, place before + 1 (0: this record), at, fact, summary, left? |
@@ -102,22 +103,24 @@
 //!
 //! | Tag | Event | Fields |
 //! |---|---|---|
-//! | 26 | Created, with an identifier that may be sealed | bits (identifier, sealed), merchant, identifier? (a text; or its digest, as in a content's identity, and length and sealed bytes), at |
-//! | 29 | Identifiers, each as in 26 | number, each: bits (sealed), identifier |
 //! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; reaches all customers |
 //! | 74 | Segments let go | the number of the last record in them, at |
 //! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //!
-//! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty.
+//! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty. **A sealed identifier**:
+//! its digest, as in a content's identity, length and sealed bytes; none where the text is forgotten. **Its text**, before
+//! it is sealed: the byte 255, which is the number of no attribute, then UTF-8. An identifier that is not sealed is a text.
 
 mod bytes;
 mod change;
+mod identifier;
 pub(super) mod numbers;
 mod read;
 mod story;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use identifier::{open_identifier, seal_identifier};
 pub(super) use read::open_attributes;
 pub use {
     bytes::DecodeError,
@@ -153,6 +156,7 @@ mod tag {
     pub(super) const CARRIED: u8 = 31;
     pub(super) const LINKED: u8 = 32;
     pub(super) const UNLINKED: u8 = 25;
+    pub(super) const CREATED_SEALED: u8 = 26;
     pub(super) const SIGNALLED_OF_INSTRUMENT: u8 = 27;
     pub(super) const CHRONICLED: u8 = 9;
     pub(super) const INSTRUMENT_USED: u8 = 20;
@@ -203,15 +207,11 @@ pub fn is_for_all(body: &[u8]) -> bool {
     body.first() == Some(&tag::LEVEL_RENAMED)
 }
 
-/// Appends an event of a customer; only attributes are sealed. Nothing is allocated but room in `out`.
+/// Appends an event of a customer; attributes and sealed identifiers are sealed. Nothing is allocated but room in `out`.
 pub fn encode(event: &Event, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
     match event {
         Event::Created { merchant, identifier, at } => {
-            out.push(tag::CREATED);
-            out.put_bits([identifier.is_some()]);
-            out.put_name(*merchant);
-            out.put_text_if(identifier.as_deref());
-            out.put_time(*at);
+            identifier::put_created(*merchant, identifier.as_ref(), *at, seal, out);
         }
         Event::AttributesFilled { attributes, at } => {
             out.push(tag::ATTRIBUTES_FILLED);

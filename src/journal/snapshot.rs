@@ -37,6 +37,7 @@
 
 mod briefs;
 mod codec1;
+mod identifier;
 mod profile;
 mod shapes;
 #[cfg(test)]

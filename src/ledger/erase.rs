@@ -34,7 +34,12 @@ impl Ledger {
             // Forgotten first: from here on nothing that is personal of the customer is shown or sealed again.
             let configured = rules.merchant(merchant.as_str());
             let erased = self.change(merchant, &id, hand, &Attributes::default(), &mut |customer, now| {
-                Ok(if is_due(customer, now) { erasure(customer, configured.map(AsRef::as_ref)) } else { Vec::new() })
+                if !is_due(customer, now) {
+                    return Ok(Vec::new());
+                }
+                let mut events = self.forgotten_identifiers(customer);
+                events.extend(erasure(customer, configured.map(AsRef::as_ref)));
+                Ok(events)
             });
             if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(|customer| customer.is_erased()) {
                 self.search.owes_key(*number);
@@ -55,7 +60,9 @@ impl Ledger {
         if !customer.is_erased() {
             let now = self.settle(customer, now);
             let held = customer.attributes.clone();
-            self.record(customer, 0, (Author::SYSTEM, now), &[Event::Changed(Change::Erased)]);
+            let mut events = self.forgotten_identifiers(customer);
+            events.push(Event::Changed(Change::Erased));
+            self.record(customer, 0, (Author::SYSTEM, now), &events);
             self.identities.replace_attributes(customer.merchant, number, &held, &customer.attributes);
         }
         self.search.owes_key(number);

@@ -56,7 +56,7 @@ impl Find {
         };
         let marks = Marks::of(customer);
         customer.merchant == merchant
-            && self.identifier.as_deref().is_none_or(|id| customer.goes_by(id))
+            && self.identifier.as_deref().is_none_or(|id| identities.leads_by(customer, id))
             && self.attributes.iter().all(|(attribute, value)| is(attribute, value))
             && self.marks.iter().all(|mark| marks.has(*mark))
             && self.created_from.is_none_or(|from| customer.created >= from)

@@ -6,6 +6,7 @@ use crate::{
         customer::{Customer, Event, Recorded},
         profile::Chronicle,
         refusal::Refusal,
+        stored_identifier::StoredIdentifier,
         time::Millis,
         transaction::Place,
     },
@@ -36,12 +37,15 @@ struct Teller {
     history: Option<Place>,
     /// Where the last step lies that was told.
     from: Option<Place>,
+    /// Whether the customer is erased and the identifiers with it.
+    forgets: bool,
 }
 
 impl Teller {
     fn of(customer: &Customer) -> Self {
         let before = Customer::new(customer.number(), customer.merchant, None, customer.created);
-        Self { before, history: customer.history(), from: None }
+        let forgets = customer.is_erased() && customer.all_identifiers().any(StoredIdentifier::is_forgotten);
+        Self { before, history: customer.history(), from: None, forgets }
     }
 }
 
@@ -66,10 +70,13 @@ impl Ledger {
         let mut chapters: Vec<(Place, usize, Chapter)> = Vec::new();
         // Steps in segments that are deleted are gone for good.
         let kept = |at: &Place| *at >= self.gone_before();
-        for (teller, Teller { before, history, .. }) in tellers.iter_mut().enumerate() {
+        for (teller, Teller { before, history, forgets, .. }) in tellers.iter_mut().enumerate() {
             let most = chapters.len() + STEPS_MAX;
             while let Some(at) = history.filter(kept).filter(|_| chapters.len() < most) {
-                let Some(chapter) = self.chapter(before.number(), at)? else { break };
+                let Some(mut chapter) = self.chapter(before.number(), at)? else { break };
+                if *forgets {
+                    self.hide_forgotten_identifiers(&mut chapter.events);
+                }
                 *history = chapter.chronicle.previous;
                 chapters.push((at, teller, chapter));
             }

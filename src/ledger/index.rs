@@ -14,6 +14,7 @@ use crate::domain::{
     payment::{Payment, SentIdentity},
     phone::Country,
     rules::Attribute,
+    stored_identifier::StoredIdentifier,
     transaction::Resolution,
 };
 use arc_swap::ArcSwap;
@@ -194,14 +195,32 @@ impl Identities {
 
     /// The digests of a customer's identifiers and attributes.
     pub(crate) fn of_customer(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
-        let mut digests = self.of_all(customer.merchant, customer.identifier.as_deref(), &customer.attributes);
-        digests.extend(self.of_identifiers(customer));
+        let mut digests = self.of_all(customer.merchant, None, &customer.attributes);
+        digests.extend(customer.all_identifiers().map(|id| self.stored(customer.merchant, id)));
         digests
     }
 
     /// The digests of the identifiers that lead to a customer besides its own.
     pub(crate) fn of_identifiers(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
-        customer.identifiers().iter().map(|id| self.identifier(customer.merchant, id)).collect()
+        customer.identifiers().iter().map(|id| self.stored(customer.merchant, id)).collect()
+    }
+
+    /// The digest of a stored identifier: of its text, or the one that was recorded where the text is forgotten.
+    pub(super) fn stored(&self, merchant: Name, identifier: &StoredIdentifier) -> u128 {
+        match (identifier.text(), identifier.digest()) {
+            (None, Some(digest)) => of_identifier(merchant, digest),
+            (text, _) => self.identifier(merchant, text.unwrap_or_default()),
+        }
+    }
+
+    /// The digest that records hold of a sealed identifier, which is that of a payment that names it.
+    pub(super) fn digest_of(&self, id: &str) -> u128 {
+        self.key.sent(&["identifier", id.trim()])
+    }
+
+    /// Whether an identifier leads to a customer.
+    pub(super) fn leads_by(&self, customer: &Customer, id: &str) -> bool {
+        customer.goes_by(&StoredIdentifier::sealed(id, self.digest_of(id)))
     }
 
     pub(super) fn identifier(&self, merchant: Name, id: &str) -> u128 {

@@ -42,8 +42,9 @@ impl Ledger {
     }
 
     fn keep_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
-        let shard = self.customers.lock(number);
-        let Some(customer) = shard.get(&number) else { return Ok(()) };
+        let mut shard = self.customers.lock(number);
+        let Some(customer) = shard.get_mut(&number) else { return Ok(()) };
+        self.seal_stored_identifiers(customer);
         let next_slot = customer.briefs().next_slot();
         let head = HeadDto::of(customer, &mut |plain, out| self.seal(number, plain, out));
         let mut briefs = copy(customer, 0);

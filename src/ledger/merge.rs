@@ -10,6 +10,7 @@ use crate::{
         profile::{Author, Change},
         refusal::Refusal,
         rules::Merchant,
+        stored_identifier::StoredIdentifier,
         time::Millis,
     },
     journal::Lsn,
@@ -92,7 +93,7 @@ impl Ledger {
         let Some(head) = several.first_mut().filter(|head| head.merged_into().is_none()) else { return Ok(None) };
         may_be_merged(head, "merge_on_duplicate", merchant)?;
         let now = self.settle(head, now);
-        let (identifier, at) = (identifier.map(Box::from), created.unwrap_or(now).min(now));
+        let (identifier, at) = (identifier.map(StoredIdentifier::clear), created.unwrap_or(now).min(now));
         // Without the label that new customers bear: nobody new comes of it who could hand that on.
         let mut part = Customer::new(number, merchant.id, None, now);
         let mut said = part.clone();

@@ -37,6 +37,7 @@ mod register;
 mod rename;
 mod repeat;
 mod retire;
+mod sealing;
 mod search;
 mod shards;
 mod signals;
@@ -55,6 +56,7 @@ pub use list::{PAGE_MAX, Page, Wanted};
 pub use recover::Recovering;
 pub use register::{Admitted, Applying};
 pub use retire::Retention;
+pub use sealing::Sealing;
 pub use search::Mark;
 pub use shards::Digester;
 pub use signals::SentSignal;
@@ -164,7 +166,9 @@ pub struct Ledger {
     holds_visited: AtomicU64,
     /// See [`Ledger::newly_equal`].
     newly_equal: AtomicU64,
-    /// How often attributes could not be sealed, and so were not kept.
+    /// Whose identifiers are sealed.
+    sealing: arc_swap::ArcSwap<Sealing>,
+    /// How often attributes or identifiers could not be sealed, and so were not kept.
     unsealed: AtomicU64,
     /// The shard that a snapshot is reading, one more than its place; 0: none.
     being_kept: AtomicUsize,
@@ -229,6 +233,7 @@ impl Ledger {
             gone_before: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
             newly_equal: AtomicU64::new(0),
+            sealing: arc_swap::ArcSwap::default(),
             unsealed: AtomicU64::new(0),
             being_kept: AtomicUsize::new(0),
         }

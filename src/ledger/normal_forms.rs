@@ -35,10 +35,16 @@ impl Identities {
     pub(super) fn of_stored(&self, customer: &Customer, changed: &mut Vec<Renormalised>) -> SmallVec<[u128; 4]> {
         let (merchant, number) = (customer.merchant, customer.number());
         let mut digests = SmallVec::new();
-        let identifiers = customer.identifier.iter().chain(customer.identifiers());
-        // Earlier versions took a blank identifier for one; nothing leads to it.
-        for id in identifiers.filter(|id| !id.trim().is_empty()) {
-            let now = self.identifier(merchant, id);
+        for identifier in customer.all_identifiers() {
+            let now = self.stored(merchant, identifier);
+            let Some(id) = identifier.text() else {
+                digests.push(now);
+                continue;
+            };
+            // Earlier versions took a blank identifier for one; nothing leads to it.
+            if id.trim().is_empty() {
+                continue;
+            }
             digests.push(now);
             if id.trim().len() < id.len() {
                 changed.push(Renormalised { now, number, formerly: self.identifier_as_written(merchant, id) });

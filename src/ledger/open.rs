@@ -247,9 +247,9 @@ impl Ledger {
         }
         let customer = match (resolution, &payment.identity) {
             (Resolution::Bypassed, _) => CustomerShown::stranger(stranger.map(Cow::Borrowed), opening.merchant),
-            // Whoever was found by an identifier has the one that was sent, unless several lead there; the customer's own
-            // lies far from here.
-            (_, SentIdentity::Identifier(sent)) if customer.identifiers().is_empty() => {
+            // Whoever was found by an identifier has the one that was sent, unless several lead there or it is
+            // forgotten; the customer's own lies far from here.
+            (_, SentIdentity::Identifier(sent)) if customer.identifiers().is_empty() && !customer.is_erased() => {
                 CustomerShown::known(customer, resolution, Some(Cow::Borrowed(sent.as_ref())))
             }
             _ => {

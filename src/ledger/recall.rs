@@ -23,7 +23,7 @@ use crate::{
     journal::{Appended, Lsn, event},
 };
 use smallvec::SmallVec;
-use std::{cell::RefCell, sync::atomic::Ordering};
+use std::{borrow::Cow, cell::RefCell, sync::atomic::Ordering};
 
 /// A transaction with all its facts, and where it lives.
 #[derive(Debug, Clone)]
@@ -100,6 +100,8 @@ impl Ledger {
         thread_local!(static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
         let chronicle = before.iter().chain(behind).any(Event::is_of_history).then(|| customer.chronicle(author, at));
         let found_by = chronicle.is_some().then(|| self.found_by(customer));
+        let (before, behind) =
+            [before, behind].map(|events| self.with_sealed_identifiers(customer.merchant, events)).into();
         let recorded = BODY.with_borrow_mut(|body| {
             body.clear();
             let number = customer.number();
@@ -146,6 +148,9 @@ impl Ledger {
     ) -> (Vec<Recorded>, Lsn) {
         let told = |(customer, key, mut events): (_, u64, Vec<Event>)| {
             let customer: &mut Customer = customer;
+            if let Cow::Owned(sealed) = self.with_sealed_identifiers(customer.merchant, &events) {
+                events = sealed;
+            }
             if events.iter().any(Event::is_of_history) {
                 events.push(customer.chronicle(author_for(customer), at));
             }

@@ -13,6 +13,7 @@ use crate::{
         registration::{self, Applicant, IDENTIFIERS, Identifier, Identifiers, Offer, Verdict},
         rules::{Attribute, Merchant},
         said::{Around, Said, identifier_of},
+        stored_identifier::StoredIdentifier,
         time::Millis,
     },
     journal::Lsn,
@@ -181,8 +182,11 @@ impl Ledger {
         }
         customer.renumber(self.next_number()?);
         made.into_iter().for_each(|made| self.use_external_id(made));
-        let mut all =
-            vec![Event::Created { merchant: merchant.id, identifier: identifier.map(Into::into), at: made_at }];
+        let mut all = vec![Event::Created {
+            merchant: merchant.id,
+            identifier: identifier.map(StoredIdentifier::clear),
+            at: made_at,
+        }];
         if !customer.labels().is_empty() {
             all.push(Event::Changed(Change::Labels(customer.labels().to_vec())));
         }
@@ -225,6 +229,7 @@ impl Ledger {
     ) -> Result<Option<Lsn>, Refusal> {
         let Applying { merchant, author, identifier, .. } = *applying;
         let (id, mut is_taken) = (into.to_string(), false);
+        let leading = identifier.map(StoredIdentifier::clear);
         let hand = (author, now);
         let lsn =
             self.change_knowing(merchant.id, &id, hand, (identifier, offered), &mut |customer, owners, now| {
@@ -235,7 +240,7 @@ impl Ledger {
                 }
                 let attributes = customer.attributes.missing_from(offered);
                 let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
-                Ok(filled.into_iter().chain(led_by(customer, identifier.into_iter())?).collect())
+                Ok(filled.into_iter().chain(led_by(customer, leading.iter())?).collect())
             })?;
         Ok((!is_taken).then_some(lsn))
     }

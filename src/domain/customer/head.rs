@@ -9,6 +9,7 @@ use crate::domain::{
     profile::{Author, Chronicle, IndividualSettings, Instrument, Profile},
     rules::Direction,
     standing::{CustomerStatus, Standing},
+    stored_identifier::StoredIdentifier,
     time::Millis,
     transaction::Place,
 };
@@ -37,7 +38,7 @@ pub struct Head {
     /// What is known besides payments, where anything is.
     pub(super) profile: Option<Box<Profile>>,
     /// Unique in the merchant where set.
-    pub identifier: Option<Box<str>>,
+    pub identifier: Option<StoredIdentifier>,
     /// Common attributes.
     pub attributes: Attributes,
     /// When the customer was made.
@@ -54,7 +55,7 @@ fn small(number: u64) -> u32 {
 }
 
 impl Head {
-    pub(super) fn new(number: u64, merchant: Name, identifier: Option<Box<str>>, at: Millis) -> Self {
+    pub(super) fn new(number: u64, merchant: Name, identifier: Option<StoredIdentifier>, at: Millis) -> Self {
         Self {
             number: small(number),
             standing: Standing::default(),
@@ -144,21 +145,32 @@ impl Head {
 
     /// The identifiers that lead here besides the customer's own.
     #[must_use]
-    pub fn identifiers(&self) -> &[Box<str>] {
+    pub fn identifiers(&self) -> &[StoredIdentifier] {
         self.profile().map_or(&[], |profile| &profile.identifiers)
     }
 
-    /// The identifier that is shown: the customer's own, or the first that came to lead here.
+    /// All identifiers that lead here, the customer's own first.
+    pub fn all_identifiers(&self) -> impl Iterator<Item = &StoredIdentifier> {
+        self.identifier.iter().chain(self.identifiers())
+    }
+
+    /// The identifier that is shown: the customer's own, or the first that came to lead here; `None`: there is none, or it
+    /// is forgotten.
     #[must_use]
     pub fn shown_identifier(&self) -> Option<&str> {
-        self.identifier.as_deref().or_else(|| self.identifiers().first().map(Box::as_ref)).map(str::trim)
+        self.all_identifiers().next().and_then(StoredIdentifier::text).map(str::trim)
     }
 
     /// Whether an identifier leads here; white space at the ends does not count.
     #[must_use]
-    pub fn goes_by(&self, identifier: &str) -> bool {
-        let mut all = self.identifier.iter().chain(self.identifiers());
-        all.any(|known| known.trim() == identifier.trim())
+    pub fn goes_by(&self, identifier: &StoredIdentifier) -> bool {
+        self.all_identifiers().any(|known| known.is_same(identifier))
+    }
+
+    /// Keeps each identifier as `kept` says: how records and snapshots hold it, which is no change of the customer.
+    pub fn keep_identifiers(&mut self, kept: impl Fn(&StoredIdentifier) -> StoredIdentifier) {
+        let more = self.profile.iter_mut().flat_map(|profile| &mut profile.identifiers);
+        self.identifier.iter_mut().chain(more).for_each(|identifier| *identifier = kept(identifier));
     }
 
     /// Stored payment instruments, sorted by id.
@@ -219,7 +231,10 @@ impl Head {
                 self.standing = *standing;
                 return;
             }
-            Change::Erased => self.attributes = Attributes::default(),
+            Change::Erased => {
+                self.attributes = Attributes::default();
+                self.identifier.iter_mut().for_each(StoredIdentifier::forget);
+            }
             _ => {}
         }
         self.profile.get_or_insert_default().take(change);

@@ -81,8 +81,8 @@ pub enum DecodeError {
         /// Where.
         at: usize,
     },
-    /// Attributes that cannot be opened.
-    #[error("byte {at}: the attributes cannot be opened: {reason}")]
+    /// Attributes or an identifier that cannot be opened.
+    #[error("byte {at}: what is sealed cannot be opened: {reason}")]
     Sealed {
         /// Where.
         at: usize,

@@ -15,6 +15,7 @@
 //! | 21 | Merged into | the number of a customer |
 //! | 22 | Merged | number, each the number of a customer |
 //! | 23 | Identifiers | number, each a text |
+//! | 29 | Identifiers, of which one or more are sealed | number, each: bits (sealed), a text or a sealed identifier |
 //! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
 //! | 33 | Standing | bits (suspicion, of instruments alone), consent, suspicion? (a status); in snapshots only |
 //!
@@ -26,6 +27,7 @@
 use super::{
     DecodeError, Seal,
     bytes::{Bytes, Put},
+    identifier,
     numbers::{Numbered, attribute_bits, attributes_of},
     read::{Open, open_attributes},
     seal_attributes,
@@ -38,13 +40,14 @@ use crate::domain::{
     profile::{Change, IndividualSettings, Instrument, OwnMethod},
     rules::Filter,
     standing::{CustomerStatus, Standing, Suspicion},
+    stored_identifier::StoredIdentifier,
 };
 
 /// Whether a tag is that of a change.
 pub(super) fn is_one(tag: u8) -> bool {
     matches!(
         tag,
-        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS | tag::STANDING
+        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS..=tag::IDENTIFIERS_SEALED | tag::STANDING
     )
 }
 
@@ -63,6 +66,7 @@ mod tag {
     pub(super) const MERGED: u8 = 22;
     pub(super) const IDENTIFIERS: u8 = 23;
     pub(super) const LIMITS: u8 = 28;
+    pub(super) const IDENTIFIERS_SEALED: u8 = 29;
     pub(super) const STANDING: u8 = 33;
 }
 
@@ -135,9 +139,15 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             merged.iter().for_each(|number| out.put_number(*number));
         }
         Change::Identifiers(identifiers) => {
-            out.push(tag::IDENTIFIERS);
+            let any_sealed = identifiers.iter().any(StoredIdentifier::is_sealed);
+            out.push(if any_sealed { tag::IDENTIFIERS_SEALED } else { tag::IDENTIFIERS });
             out.put_number(identifiers.len() as u64);
-            identifiers.iter().for_each(|identifier| out.put_text(identifier));
+            for identifier in identifiers {
+                if any_sealed {
+                    out.put_bits([identifier.is_sealed()]);
+                }
+                identifier::put(identifier, seal, out);
+            }
         }
     }
 }
@@ -274,7 +284,19 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
         }
         tag::MERGED_INTO => Change::MergedInto(bytes.number()?),
         tag::MERGED => Change::Merged(several(bytes, Bytes::number)?),
-        tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| Ok(bytes.text()?.into()))?),
+        tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| identifier::read(bytes, false, open))?),
+        tag::IDENTIFIERS_SEALED => {
+            let at = bytes.at();
+            let identifiers = several(bytes, |bytes| {
+                let [is_sealed] = bytes.bits("option of an identifier")?;
+                identifier::read(bytes, is_sealed, open)
+            })?;
+            if !identifiers.iter().any(StoredIdentifier::is_sealed) {
+                // That is written in the other way.
+                return Err(DecodeError::Word { what: "option of Identifiers", number: 0, at });
+            }
+            Change::Identifiers(identifiers)
+        }
         _ => Change::Erased,
     })
 }

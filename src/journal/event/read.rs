@@ -3,7 +3,7 @@
 use super::{
     DecodeError, Recorded,
     bytes::Bytes,
-    change,
+    change, identifier,
     numbers::{Numbered, code_of},
     story::{self, Shape},
     tag,
@@ -30,7 +30,7 @@ pub type Open<'a> = dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>, String> + 'a;
 #[derive(Debug, Clone)]
 pub struct Events<'a>(Bytes<'a>);
 
-/// All events of a body. Attributes whose key is erased are read as none.
+/// All events of a body. Attributes whose key is erased are read as none, identifiers as forgotten.
 ///
 /// # Errors
 /// See [`DecodeError`]: bytes that [`super::encode`] and [`super::encode_common`] do not write, sealed bytes that `open` refuses, a
@@ -64,8 +64,10 @@ impl<'a> Events<'a> {
             tag::CREATED => {
                 let [has_identifier] = bytes.bits("option of Created")?;
                 let merchant = bytes.name()?;
-                Event::Created { merchant, identifier: bytes.text_if(has_identifier)?, at: bytes.time()? }
+                let identifier = has_identifier.then(|| identifier::read(bytes, false, open)).transpose()?;
+                Event::Created { merchant, identifier, at: bytes.time()? }
             }
+            tag::CREATED_SEALED => identifier::created_sealed(bytes, open)?,
             tag::ATTRIBUTES_FILLED => {
                 let at = bytes.time()?;
                 let place = bytes.at();

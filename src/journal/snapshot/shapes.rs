@@ -68,11 +68,11 @@ pub struct HeadDto {
 pub enum IdentifierDto {
     /// Readable.
     Text(Box<str>),
-    /// Sealed with the customer's key. Not written by this version, and refused.
+    /// Sealed with the customer's key, as in events.
     Sealed {
         /// The keyed digest by which it is found.
         digest: u128,
-        /// Empty where the key is erased.
+        /// Empty where the text is forgotten.
         sealed: Vec<u8>,
     },
 }
@@ -131,7 +131,7 @@ impl HeadDto {
         Self {
             number: customer.number(),
             merchant: text(customer.merchant),
-            identifier: customer.identifier.clone().map(IdentifierDto::Text),
+            identifier: customer.identifier.as_ref().map(|identifier| IdentifierDto::of(identifier, seal)),
             attributes: event::seal_attributes(&customer.attributes, seal),
             levels: customer.levels.map(|level| level.map(text)),
             consent: standing.consent().number(),
@@ -156,11 +156,7 @@ impl HeadDto {
         if self.number > LAST_NUMBER {
             return Err(wrong(format_args!("the number of customer {} is larger than {LAST_NUMBER}", self.number)));
         }
-        let identifier = match self.identifier {
-            Some(IdentifierDto::Sealed { .. }) => return Err(newer("a sealed identifier")),
-            Some(IdentifierDto::Text(text)) => Some(text),
-            None => None,
-        };
+        let identifier = self.identifier.map(|identifier| identifier.identifier(open)).transpose()?;
         let mut customer = Customer::new(self.number, name(&self.merchant)?, identifier, Millis(self.created));
         customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
         for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {

@@ -325,10 +325,6 @@ fn what_a_newer_version_adds_is_refused_in_words() {
         let refused = world.is_understood().unwrap_err().to_string();
         assert!(refused.contains(want) && refused.contains("newer levelgate"), "{refused}");
     }
-    let head = HeadDto::of(&customer(), &mut turn);
-    let sealed = HeadDto { identifier: Some(IdentifierDto::Sealed { digest: 1, sealed: vec![2] }), ..head };
-    let refused = sealed.customer(&mut turn_back).unwrap_err().to_string();
-    assert!(refused.contains("a sealed identifier") && refused.contains("newer levelgate"), "{refused}");
 }
 
 fn of_hex(digits: &str) -> Vec<u8> {

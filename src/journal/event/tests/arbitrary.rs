@@ -1,10 +1,19 @@
 //! Any event there may be: what is written is read again, and what is damaged is read or refused.
 
 use super::*;
+use crate::domain::stored_identifier::StoredIdentifier;
 use proptest::{option, prelude::*};
 
 pub(super) fn text() -> impl Strategy<Value = Box<str>> {
     "[ -~äß€😀]{0,40}".prop_map(Box::from)
+}
+
+/// Readable, sealed or forgotten.
+pub(super) fn some_identifier() -> impl Strategy<Value = StoredIdentifier> {
+    (text(), option::of(any::<u128>())).prop_map(|(text, digest)| match digest {
+        Some(digest) => StoredIdentifier::sealed(&text, digest),
+        None => StoredIdentifier::clear(&text),
+    })
 }
 
 /// One of few, for names are kept for ever.
@@ -178,7 +187,7 @@ fn some_event() -> impl Strategy<Value = Recorded> {
     let left = (any::<u64>(), option::of(book), option::of(time()), contribution());
     let left = left.prop_map(|(key, book, at, was)| Left { key, book, at, was });
     let customer = prop_oneof![
-        (names(), option::of(text()), time()).prop_map(|(merchant, identifier, at)| Event::Created {
+        (names(), option::of(some_identifier()), time()).prop_map(|(merchant, identifier, at)| Event::Created {
             merchant,
             identifier,
             at

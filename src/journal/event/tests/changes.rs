@@ -8,8 +8,12 @@ use crate::domain::{
     profile::{Change, Chronicle, IndividualSettings, Instrument, InstrumentState, InstrumentType, OwnMethod, Source},
     rules::{Filter, Mode, Scope, WindowClass},
     standing::{CustomerStatus, Standing, Suspicion},
+    stored_identifier::StoredIdentifier,
 };
 use proptest::{collection::vec, option, prelude::*};
+
+/// Of sealed identifiers.
+const DIGEST: u128 = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
 
 fn filter(window: Window) -> Filter {
     Filter {
@@ -60,6 +64,7 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         let (by, previous) = (by.map(name), previous.map(Place));
         Recorded::Customer(Event::Chronicled(Chronicle { at: Millis(1), source, by, previous }))
     };
+    let created = |identifier| Recorded::Customer(Event::Created { merchant: name("m"), identifier, at: Millis(1) });
     let standing = |consent, suspicion| changed(Change::Standing(Standing::new(consent, suspicion).unwrap()));
     let settings = IndividualSettings {
         direction: Direction::Deposit,
@@ -180,6 +185,26 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
         ("merged, nobody", changed(Change::Merged(Vec::new())), "1600"),
         ("identifiers", changed(Change::Identifiers(vec!["bob".into(), "x".into()])), "170203626f620178"),
         ("identifiers gone", changed(Change::Identifiers(Vec::new())), "1700"),
+        (
+            "identifiers, one sealed",
+            changed(Change::Identifiers(vec!["bob".into(), StoredIdentifier::sealed("x", DIGEST)])),
+            "1d02 00 03626f62 01 ffeeddccbbaa99887766554433221100 03 a50087",
+        ),
+        (
+            "identifiers, one forgotten",
+            changed(Change::Identifiers(vec![StoredIdentifier::forgotten(DIGEST), "bob".into()])),
+            "1d02 01 ffeeddccbbaa99887766554433221100 00 00 03626f62",
+        ),
+        (
+            "created, sealed",
+            created(Some(StoredIdentifier::sealed("i", DIGEST))),
+            "1a03 016d ffeeddccbbaa99887766554433221100 03 a50096 02",
+        ),
+        (
+            "created, forgotten",
+            created(Some(StoredIdentifier::forgotten(DIGEST))),
+            "1a03 016d ffeeddccbbaa99887766554433221100 00 02",
+        ),
     ]
 }
 
@@ -311,7 +336,7 @@ pub(super) fn some_change() -> BoxedStrategy<Event> {
         Just(Change::Erased),
         any::<u64>().prop_map(Change::MergedInto),
         vec(any::<u64>(), 0..4).prop_map(Change::Merged),
-        vec(text(), 0..4).prop_map(Change::Identifiers),
+        vec(some_identifier(), 0..4).prop_map(Change::Identifiers),
     ];
     let chronicle = (time(), word(), option::of(names()), option::of(any::<u64>()))
         .prop_map(|(at, source, by, previous)| Chronicle { at, source, by, previous: previous.map(Place) });

@@ -115,7 +115,11 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
     let pair = Some(Unavailable { from: eur(), to: Currency::parse("ZZZ").unwrap() });
     vec![
         ("created", customer(Event::Created { merchant: name("m"), identifier: None, at }), "0100016d02"),
-        ("created, named", customer(Event::Created { merchant: name("m"), identifier: one(), at }), "0101016d016902"),
+        (
+            "created, named",
+            customer(Event::Created { merchant: name("m"), identifier: Some("i".into()), at }),
+            "0101016d016902",
+        ),
         ("filled", customer(Event::AttributesFilled { attributes: attributes(), at }), "02020aa5fffc9ebf9df3fd9b9a"),
         ("filled by nothing", customer(Event::AttributesFilled { attributes: Attributes::default(), at }), "020200"),
         ("level", level_set(Direction::Deposit, Some(name("gold")), false), "03010104676f6c6402"),

@@ -1,0 +1,121 @@
+//! Sealed identifiers: which merchants have them, and what is recorded of them. See "What in them is personal" of the
+//! crate.
+
+use super::Ledger;
+use crate::domain::{
+    customer::{Customer, Event},
+    name::{Name, Set},
+    profile::Change,
+    rules::Rules,
+    stored_identifier::StoredIdentifier,
+};
+use std::{borrow::Cow, sync::Arc};
+
+/// The merchants with `seal_identifiers`.
+#[derive(Debug, Clone, Default)]
+pub struct Sealing(Set<Name>);
+
+impl Sealing {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(rules: &Rules) -> Self {
+        Self(
+            rules.merchants.values().filter(|merchant| merchant.seal_identifiers).map(|merchant| merchant.id).collect(),
+        )
+    }
+}
+
+impl Ledger {
+    /// Seals the identifiers of these merchants' customers in every record from the next one on, and of no others.
+    pub fn seal_identifiers(&self, sealing: Sealing) {
+        self.sealing.store(Arc::new(sealing));
+    }
+
+    fn seals(&self, merchant: Name) -> bool {
+        self.sealing.load().0.contains(&merchant)
+    }
+
+    /// An identifier as it is sealed; one that is sealed already, or blank, stays.
+    fn sealed(&self, identifier: &StoredIdentifier) -> StoredIdentifier {
+        match identifier.text() {
+            Some(text) if !identifier.is_sealed() && !text.trim().is_empty() => {
+                StoredIdentifier::sealed(text, self.identities.digest_of(text))
+            }
+            _ => identifier.clone(),
+        }
+    }
+
+    /// What is to be recorded of a customer of a merchant: the same events, with sealed identifiers where the merchant has
+    /// them. Events of payments of known customers name no identifier and cost one look at their kinds.
+    pub(super) fn with_sealed_identifiers<'e>(&self, merchant: Name, events: &'e [Event]) -> Cow<'e, [Event]> {
+        if !events.iter().any(names_identifier) || !self.seals(merchant) {
+            return Cow::Borrowed(events);
+        }
+        let mut sealed = events.to_vec();
+        identifiers_of(&mut sealed).for_each(|identifier| *identifier = self.sealed(identifier));
+        Cow::Owned(sealed)
+    }
+
+    /// Seals the identifiers of a customer whose merchant has them sealed, before a snapshot holds them; the caller has
+    /// the customer's lock. No record says so: an older snapshot gives the readable ones back, until the next one.
+    pub(super) fn seal_stored_identifiers(&self, customer: &mut Customer) {
+        let is_readable = |identifier: &StoredIdentifier| !identifier.is_sealed();
+        if customer.all_identifiers().any(is_readable) && self.seals(customer.merchant) {
+            // An erased customer has no key to seal with: the text is forgotten instead.
+            let is_erased = customer.is_erased();
+            customer.keep_identifiers(|identifier| match is_erased {
+                true => forgotten(self.sealed(identifier)),
+                false => self.sealed(identifier),
+            });
+        }
+    }
+
+    /// What an erasure says of the identifiers: their digests alone, of all where the merchant has them sealed by now and
+    /// of those that are sealed anyway. Nothing where no text is to go: then the identifiers stay readable.
+    pub(super) fn forgotten_identifiers(&self, customer: &Customer) -> Vec<Event> {
+        let mut gone = customer.clone();
+        self.seal_stored_identifiers(&mut gone);
+        gone.keep_identifiers(|identifier| forgotten(identifier.clone()));
+        let mut events = Vec::new();
+        let (merchant, at) = (customer.merchant, customer.created);
+        let own = gone.identifier.clone().filter(StoredIdentifier::is_sealed);
+        events.extend(own.map(|identifier| Event::Created { merchant, identifier: Some(identifier), at }));
+        if gone.identifiers().iter().any(StoredIdentifier::is_sealed) {
+            events.push(Event::Changed(Change::Identifiers(gone.identifiers().to_vec())));
+        }
+        events
+    }
+
+    /// Forgets in the steps of an erased customer's history what the customer's identifiers have forgotten: older records
+    /// may hold them readable.
+    pub(super) fn hide_forgotten_identifiers(&self, events: &mut [Event]) {
+        for identifier in identifiers_of(events) {
+            *identifier = forgotten(self.sealed(identifier));
+        }
+    }
+
+    /// Whether an identifier leads to a customer. The text of one that is forgotten is compared by its digest.
+    #[must_use]
+    pub fn goes_by(&self, customer: &Customer, identifier: &str) -> bool {
+        self.identities.leads_by(customer, identifier)
+    }
+}
+
+/// The same without its text, where it is sealed.
+fn forgotten(mut identifier: StoredIdentifier) -> StoredIdentifier {
+    identifier.forget();
+    identifier
+}
+
+fn names_identifier(event: &Event) -> bool {
+    matches!(event, Event::Created { identifier: Some(_), .. } | Event::Changed(Change::Identifiers(_)))
+}
+
+/// The identifiers that events name.
+fn identifiers_of(events: &mut [Event]) -> impl Iterator<Item = &mut StoredIdentifier> {
+    events.iter_mut().flat_map(|event| match event {
+        Event::Created { identifier, .. } => identifier.as_mut_slice(),
+        Event::Changed(Change::Identifiers(identifiers)) => identifiers.as_mut_slice(),
+        _ => &mut [],
+    })
+}
