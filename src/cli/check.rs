@@ -2,6 +2,7 @@
 
 use crate::{
     config::{self, Settings, StoreKind},
+    domain::rules::Rules,
     journal::FOLDER,
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -35,6 +36,9 @@ pub(super) fn run(options: &Options) -> ExitCode {
             for line in super::traffic::lines(&loaded.settings, &loaded.rules) {
                 eprintln!("{line}");
             }
+            if let Some(note) = sealing(&loaded.rules) {
+                eprintln!("{note}");
+            }
             if let Some(note) = beside(&loaded.settings) {
                 eprintln!("{note}");
             }
@@ -45,6 +49,20 @@ pub(super) fn run(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where merchants seal identifiers: what stays readable all the same. No folder is looked at.
+fn sealing(rules: &Rules) -> Option<String> {
+    let sealing = rules.merchants.values().filter(|merchant| merchant.seal_identifiers);
+    let mut names: Vec<&str> = sealing.map(|merchant| merchant.id.as_str()).collect();
+    names.sort_unstable();
+    (!names.is_empty()).then(|| {
+        format!(
+            "seal_identifiers ({}): new records only; identifiers in records from before it was switched on stay in clear in \
+             the journal and the archive for archive_days, and in older backups; snapshots from now on seal them all",
+            names.join(", ")
+        )
+    })
 }
 
 /// A word about what no file says: whether anything stands beside the files is known to the daemon that serves the folder.

@@ -273,3 +273,18 @@ pub(super) fn a_time_for_no_confirmation(look: &Look<'_>) {
     let message = "`confirm_within` has no effect without `raise_confirm`: raises take effect by themselves";
     look.report.warning(&at.span, message, "write raise_confirm = true, or leave `confirm_within` out");
 }
+
+/// A warning: customers are known by something personal, and what is sent as their identifier is recorded in clear.
+pub(super) fn personal_identifiers_in_clear(look: &Look<'_>) {
+    let Some(at) = &look.raw.registration.primary_identifier else { return };
+    let is_personal = matches!(at.value, Identifier::Email | Identifier::Phone);
+    if is_personal && !look.merchant.seal_identifiers {
+        let word = at.value.word();
+        let message = format!(
+            "customers are known by `{word}`: a value that is sent as `merchant_customer_identifier` is in the journal, the \
+             snapshots and the archive in clear; one that is sent as `{word}` is sealed"
+        );
+        let help = "write seal_identifiers = true; records from before then keep what they hold for archive_days";
+        look.report.warning(&at.span, message, help);
+    }
+}

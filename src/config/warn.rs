@@ -38,7 +38,7 @@ pub(super) struct Look<'a> {
 /// One kind of warning.
 type Warning = fn(&Look<'_>);
 
-const ALL: [Warning; 17] = [
+const ALL: [Warning; 18] = [
     levels_that_no_payment_reaches,
     levels_without_an_eligible_gate,
     minimum_above_maximum_after_layering,
@@ -56,6 +56,7 @@ const ALL: [Warning; 17] = [
     customers::merging_that_never_happens,
     customers::a_period_end_with_a_short_delay,
     customers::a_time_for_no_confirmation,
+    customers::personal_identifiers_in_clear,
 ];
 
 /// Says everything that can be said of one merchant.

@@ -22,11 +22,16 @@ id = "empty"
 
 /// The warnings about the base merchant and what is added to it.
 fn warnings(added: &str, rates: &str) -> Vec<String> {
+    warnings_of(&format!("{BASE}{added}"), rates)
+}
+
+/// The warnings about a merchant.
+fn warnings_of(merchant: &str, rates: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("merchants")).unwrap();
-    fs::write(folder.path().join("merchants/m.toml"), format!("{BASE}{added}")).unwrap();
+    fs::write(folder.path().join("merchants/m.toml"), merchant).unwrap();
     fs::write(folder.path().join("rates.toml"), rates).unwrap();
-    let loaded = load(folder.path()).unwrap_or_else(|problems| panic!("{added}\n{problems}"));
+    let loaded = load(folder.path()).unwrap_or_else(|problems| panic!("{merchant}\n{problems}"));
     assert!(loaded.warnings.iter().all(|warning| warning.severity == Severity::Warning));
     loaded.warnings.into_iter().map(|warning| warning.message).collect()
 }
@@ -237,7 +242,7 @@ fn merging_that_never_happens() {
     let registration = |more: &str| format!("[registration]\nmerge_on_duplicate = true\n{more}\n");
     check(&[
         (&registration("email.unique = true"), ""),
-        (&registration("primary_identifier = \"email\""), ""),
+        (&registration("primary_identifier = \"external_id\""), ""),
         (&registration(""), "`merge_on_duplicate` never merges anybody: no identifier is `unique`"),
         (
             &registration("email.unique = true\nstrict_primary_check = true"),
@@ -248,4 +253,24 @@ fn merging_that_never_happens() {
             "`merge_on_duplicate` never merges anybody: `skip_secondary_on_primary_mismatch` leaves out before",
         ),
     ]);
+}
+
+#[test]
+fn personal_identifiers_in_clear() {
+    let said = |word| {
+        format!(
+            "customers are known by `{word}`: a value that is sent as `merchant_customer_identifier` is in the journal, the \
+             snapshots and the archive in clear; one that is sent as `{word}` is sealed"
+        )
+    };
+    let primary = |word| format!("[registration]\nprimary_identifier = \"{word}\"\n");
+    check(&[
+        (&primary("email"), &said("email")),
+        (&primary("phone"), &said("phone")),
+        (&primary("external_id"), ""),
+        (&primary("merchant_customer_identifier"), ""),
+    ]);
+    // A key of the merchant itself stands before all tables.
+    let sealed = BASE.replace("id = \"m\"\n", "id = \"m\"\nseal_identifiers = true\n");
+    assert_eq!(warnings_of(&format!("{sealed}{}", primary("email")), ""), Vec::<String>::new());
 }
