@@ -78,6 +78,8 @@ mod levels;
 mod meanwhile;
 #[path = "crash/regressions.rs"]
 mod regressions;
+#[path = "crash/sealing.rs"]
+mod sealing;
 #[path = "crash/threads.rs"]
 mod threads;
 

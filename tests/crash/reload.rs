@@ -36,7 +36,12 @@ impl Form {
     pub fn changed(chance: &mut Chance, folder: &Path, merchant: &str, zones: &[&'static str], about: &str) -> Self {
         let path = folder.join("merchants").join(format!("{merchant}.toml"));
         let mut file: Table = std::fs::read_to_string(&path).expect("a file").parse().expect("a file in TOML");
-        let changes: Vec<String> = (0..chance.between(1, 4)).map(|_| change(chance, &mut file, zones)).collect();
+        let mut changes: Vec<String> = (0..chance.between(1, 4)).map(|_| change(chance, &mut file, zones)).collect();
+        if chance.percent(20) {
+            let seals = file.get("seal_identifiers").and_then(Value::as_bool).unwrap_or_default();
+            file.insert("seal_identifiers".into(), (!seals).into());
+            changes.push(format!("sealed identifiers {}", !seals));
+        }
         std::fs::write(&path, toml::to_string(&file).expect("a file in TOML")).expect("a file");
         Self::read(folder, format!("{merchant}: {}", changes.join(", ")), about)
     }

@@ -6,7 +6,7 @@ use levelgate::domain::{blocks::Reach, name::Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The last one is trusted with blocks.
+/// The last one is trusted with blocks, and the second one has sealed identifiers.
 pub const MERCHANTS: [&str; 3] = ["side", "other", "trusted"];
 pub const INSTRUMENTS: [&str; 3] = ["tok_a", "tok_b", "tok_c"];
 
@@ -29,11 +29,12 @@ pub fn caller(merchants: &[&str]) -> (Reach, Name) {
 pub fn configure(folder: &Path) {
     for merchant in MERCHANTS {
         let file = format!(
-            "id = {merchant:?}\nname = {merchant:?}\noperation_mode = \"crm\"\ntrust_blocks = {}\n[[gates]]\nid = \"g\"\n\
+            "id = {merchant:?}\nname = {merchant:?}\noperation_mode = \"crm\"\ntrust_blocks = {}\nseal_identifiers = {}\n[[gates]]\nid = \"g\"\n\
              [[projects]]\nid = \"web\"\n  [[projects.endpoints]]\n  id = \"web\"\n  currency = \"EUR\"\n  gates = [\"g\"]\n\
              [[levels]]\nname = \"open\"\ndirection = \"deposit\"\ncurrency = \"EUR\"\nprojects = [\"web\"]\n\
              [[levels.filters]]\n  window = \"lifetime\"\n  amount_limit = \"100000.00\"\n  quantity_limit = 10000\n",
-            merchant == "trusted"
+            merchant == "trusted",
+            merchant == "other"
         );
         std::fs::write(folder.join("merchants").join(format!("{merchant}.toml")), file).expect("a file");
     }

@@ -18,6 +18,7 @@ use levelgate::{
         rules::{Attribute, Direction, Word},
         said::{self, Said as Says},
         standing::{CustomerStatus, Signal},
+        stored_identifier::StoredIdentifier,
         time::Millis,
     },
     journal::Lsn,
@@ -31,13 +32,14 @@ const INSTRUMENTS: [&str; 3] = ["st_a", "st_b", "st_c"];
 const LABELS: [&str; 4] = ["plain", "vip", "stopped", "leaving"];
 const LEVELS: [&str; 3] = ["open", "gold", "unknown"];
 
-/// Adds the merchant to a configuration; `is_crm`: payments name customers by the merchant's identifier, and not by ours.
-pub fn configure(folder: &Path, is_crm: bool) {
+/// Adds the merchant to a configuration; `is_crm`: payments name customers by the merchant's identifier, and not by ours;
+/// `seals`: that identifier is sealed.
+pub fn configure(folder: &Path, is_crm: bool, seals: bool) {
     let mode = if is_crm { "crm" } else { "payment_gateway" };
     // Raises that take effect by themselves, and such as can be confirmed at once.
     let raises = if is_crm { "raise_delay = \"2h\"" } else { "raise_delay = \"0s\"\nraise_confirm = true" };
     let mut file = format!(
-        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = {mode:?}\n{raises}\n\
+        "id = {MERCHANT:?}\nname = {MERCHANT:?}\noperation_mode = {mode:?}\n{raises}\nseal_identifiers = {seals}\n\
          reset_individual_settings_on_level_change = true\n[registration]\nallow_any_identifier = true\n\
          email = {{ unique = true }}\nmerge_on_duplicate = true\n[[gates]]\nid = \"g\"\n\
          [[projects]]\nid = \"web\"\n  [[projects.endpoints]]\n  id = \"web\"\n  currency = \"EUR\"\n  gates = [\"g\"]\n"
@@ -339,7 +341,7 @@ fn document(stage: &Stage, customer: &str, now: Millis) -> String {
         let told = &chapter.chronicle;
         // Where the step before lies is each folder's own.
         let events = chapter.events.iter().filter(|event| !matches!(event, Event::Chronicled(_)));
-        let events: Vec<String> = events.map(|event| format!("{event:?}")).collect();
+        let events: Vec<String> = events.map(|event| format!("{:?}", plain_event(event))).collect();
         let moves = shown_short(before) != shown_short(behind);
         steps +=
             &format!("\n  {} {:?} {:?} {:?} {events:?} {moves}", told.at, told.source, told.by, chapter.transaction_id);
@@ -351,7 +353,24 @@ fn document(stage: &Stage, customer: &str, now: Millis) -> String {
     }
 }
 
+/// Each folder has its own digests, and a snapshot may have sealed what a record holds in clear.
+fn plain(identifier: &StoredIdentifier) -> StoredIdentifier {
+    StoredIdentifier::clear(identifier.text().unwrap_or("forgotten"))
+}
+
+fn plain_event(event: &Event) -> Event {
+    let mut event = event.clone();
+    match &mut event {
+        Event::Created { identifier: Some(identifier), .. } => *identifier = plain(identifier),
+        Event::Changed(Change::Identifiers(identifiers)) => identifiers.iter_mut().for_each(|id| *id = plain(id)),
+        _ => {}
+    }
+    event
+}
+
 fn shown_short(customer: &Customer) -> String {
+    let mut customer = customer.clone();
+    customer.keep_identifiers(plain);
     let profile = customer.profile().cloned().unwrap_or_default();
     let (levels, standing) = (customer.levels, customer.standing);
     format!("{:?} {:?} {levels:?} {standing:?} {profile:?}", customer.identifier, customer.attributes)

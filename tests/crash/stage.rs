@@ -17,7 +17,7 @@ use levelgate::{
     },
     http::desk::Desk,
     journal::{Instance, Journal, Lsn, Options, Sync, snapshot},
-    ledger::{Bounds, Ground, Ledger, Retention, SentSignal, Wanted},
+    ledger::{Bounds, Ground, Ledger, Retention, Sealing, SentSignal, Wanted},
     metrics::Meters,
     store::{Store, memory::Memory},
 };
@@ -75,6 +75,7 @@ pub struct Stage {
 }
 
 fn desk(ledger: Ledger, rules: &Arc<Rules>) -> Desk {
+    ledger.seal_identifiers(Sealing::of(rules));
     Desk {
         ledger,
         rules: ArcSwap::from(Arc::clone(rules)),
@@ -120,6 +121,7 @@ impl Stage {
 
     /// Puts another configuration in force, as the daemon does.
     pub fn reload(&self, form: &Form) {
+        self.desk.ledger.seal_identifiers(Sealing::of(&form.rules));
         self.desk.rules.store(Arc::clone(&form.rules));
     }
 

@@ -200,7 +200,7 @@ impl Story {
         let setup: Setup = configure(&mut chance, config.path());
         side::configure(config.path());
         let is_crm = is_staff_crm(seed);
-        staff::configure(config.path(), is_crm);
+        staff::configure(config.path(), is_crm, seed % 4 < 2);
         let first = Form::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
         let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
         merchants.extend(side::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));

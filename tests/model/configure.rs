@@ -124,6 +124,7 @@ fn merchant_file(chance: &mut Chance, merchant: &Merchant, zone: &str) -> String
         file.push('\n');
     };
     line(format!("operation_mode = \"{}\"", if merchant.crm { "crm" } else { "payment_gateway" }));
+    line(format!("seal_identifiers = {}", merchant.id == "m0"));
     line(format!("default_behaviour = \"{}\"", *chance.pick(&["unknown_level", "project"])));
     line(format!("add_all_projects_to_unknown_level = {}", chance.percent(50)));
     line(format!("refunds = \"{}\"", *chance.pick(&["none", "original"])));
