@@ -72,6 +72,8 @@ mod reload;
 mod replays;
 #[path = "http/same.rs"]
 mod same;
+#[path = "http/sealing.rs"]
+mod sealing;
 #[path = "http/search.rs"]
 mod search;
 #[path = "http/signals.rs"]

@@ -24,7 +24,7 @@ pub(super) struct Options {
     /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print every record, one a line; sealed attributes are not opened
+    /// Print every record, one a line; sealed attributes and identifiers are not opened
     #[arg(long)]
     records: bool,
     /// Print only records of this customer

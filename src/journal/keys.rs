@@ -102,8 +102,8 @@ pub enum KeysError {
     Full,
     /// What is sealed names a key that is not there, and was not erased.
     #[error(
-        "customer {customer}: key {key:016x} of sealed attributes is missing; restore the file `keys` from the backup \
-         that was made with this journal, or erase the customer"
+        "customer {customer}: key {key:016x} of sealed attributes or identifiers is missing; restore the file `keys` from \
+         the backup that was made with this journal, or erase the customer"
     )]
     Missing {
         /// Whose.
@@ -113,8 +113,8 @@ pub enum KeysError {
     },
     /// What is sealed is not what was sealed for this customer in this journal.
     #[error(
-        "customer {customer}: sealed attributes do not open with key {key:016x}; they were changed or belong to another \
-         customer: restore the journal from a backup"
+        "customer {customer}: sealed attributes or identifiers do not open with key {key:016x}; they were changed or \
+         belong to another customer: restore the journal from a backup"
     )]
     Tampered {
         /// Whose.

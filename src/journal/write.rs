@@ -220,18 +220,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes what has gathered and syncs it.
+    /// Writes what has gathered and syncs it, and what was added to the companion with it: a snapshot makes keys that no
+    /// record needs.
     pub(super) fn sync_all(&self) -> Result<Lsn, Failed> {
         let Some(files) = &self.files else { return self.check().map(|()| self.last()) };
         let (file, path, last) = {
             let mut writer = files.writer.lock();
             self.write_batch(files, &mut writer)?;
+            if let Some(companion) = &files.companion {
+                tried("writing", "the keys", companion.write()).map_err(|cause| self.fail(&cause))?;
+            }
             (Arc::clone(&writer.file), writer.path.clone(), writer.last)
         };
         let mut unsynced = files.syncing.lock();
         if self.synced() < last {
             let synced = self.sync_files(files, &mut unsynced, &file, &path, last);
             synced.map_err(|cause| self.fail(&cause))?;
+        } else if let Some(companion) = &files.companion {
+            tried("syncing", "the keys", companion.sync()).map_err(|cause| self.fail(&cause))?;
         }
         self.check().map(|()| last)
     }

@@ -14,7 +14,6 @@ use crate::domain::{
     payment::{Payment, SentIdentity},
     phone::Country,
     rules::Attribute,
-    stored_identifier::StoredIdentifier,
     transaction::Resolution,
 };
 use arc_swap::ArcSwap;
@@ -203,24 +202,6 @@ impl Identities {
     /// The digests of the identifiers that lead to a customer besides its own.
     pub(crate) fn of_identifiers(&self, customer: &Customer) -> SmallVec<[u128; 4]> {
         customer.identifiers().iter().map(|id| self.stored(customer.merchant, id)).collect()
-    }
-
-    /// The digest of a stored identifier: of its text, or the one that was recorded where the text is forgotten.
-    pub(super) fn stored(&self, merchant: Name, identifier: &StoredIdentifier) -> u128 {
-        match (identifier.text(), identifier.digest()) {
-            (None, Some(digest)) => of_identifier(merchant, digest),
-            (text, _) => self.identifier(merchant, text.unwrap_or_default()),
-        }
-    }
-
-    /// The digest that records hold of a sealed identifier, which is that of a payment that names it.
-    pub(super) fn digest_of(&self, id: &str) -> u128 {
-        self.key.sent(&["identifier", id.trim()])
-    }
-
-    /// Whether an identifier leads to a customer.
-    pub(super) fn leads_by(&self, customer: &Customer, id: &str) -> bool {
-        customer.goes_by(&StoredIdentifier::sealed(id, self.digest_of(id)))
     }
 
     pub(super) fn identifier(&self, merchant: Name, id: &str) -> u128 {
@@ -452,7 +433,7 @@ impl Seats {
 
 /// The digest under which a customer is found by an identifier, of the digest of the identifier as sent: an identifier
 /// is unique in its merchant. This index is never stored, so it may go by where a name lies.
-fn of_identifier(merchant: Name, sent: u128) -> u128 {
+pub(super) fn of_identifier(merchant: Name, sent: u128) -> u128 {
     let mut spread = Spread::default();
     merchant.hash(&mut spread);
     sent ^ (u128::from(spread.finish()) << 64)

@@ -1,7 +1,10 @@
 //! Sealed identifiers: which merchants have them, and what is recorded of them. See "What in them is personal" of the
 //! crate.
 
-use super::Ledger;
+use super::{
+    Ledger,
+    index::{Identities, of_identifier},
+};
 use crate::domain::{
     customer::{Customer, Event},
     name::{Name, Set},
@@ -22,6 +25,26 @@ impl Sealing {
         Self(
             rules.merchants.values().filter(|merchant| merchant.seal_identifiers).map(|merchant| merchant.id).collect(),
         )
+    }
+}
+
+impl Identities {
+    /// The digest of a stored identifier: of its text, or the one that was recorded where the text is forgotten.
+    pub(super) fn stored(&self, merchant: Name, identifier: &StoredIdentifier) -> u128 {
+        match (identifier.text(), identifier.digest()) {
+            (None, Some(digest)) => of_identifier(merchant, digest),
+            (text, _) => self.identifier(merchant, text.unwrap_or_default()),
+        }
+    }
+
+    /// The digest that records hold of a sealed identifier, which is that of a payment that names it.
+    pub(super) fn digest_of(&self, id: &str) -> u128 {
+        self.key.sent(&["identifier", id.trim()])
+    }
+
+    /// Whether an identifier leads to a customer.
+    pub(super) fn leads_by(&self, customer: &Customer, id: &str) -> bool {
+        customer.goes_by(&StoredIdentifier::sealed(id, self.digest_of(id)))
     }
 }
 

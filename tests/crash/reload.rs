@@ -37,7 +37,7 @@ impl Form {
         let path = folder.join("merchants").join(format!("{merchant}.toml"));
         let mut file: Table = std::fs::read_to_string(&path).expect("a file").parse().expect("a file in TOML");
         let mut changes: Vec<String> = (0..chance.between(1, 4)).map(|_| change(chance, &mut file, zones)).collect();
-        if chance.percent(20) {
+        if changes.len() == 2 {
             let seals = file.get("seal_identifiers").and_then(Value::as_bool).unwrap_or_default();
             file.insert("seal_identifiers".into(), (!seals).into());
             changes.push(format!("sealed identifiers {}", !seals));

@@ -117,6 +117,26 @@ fn files_hold_identifiers_sealed_from_the_switch_on_and_every_start_reads_the_mi
     assert_eq!(count(&store, "", "bert.secret") + count(&store, "snapshots/", "anna.secret"), 0, "nothing is unsealed");
 }
 
+#[test]
+fn a_snapshot_that_seals_what_records_hold_in_clear_has_its_keys_on_the_medium() {
+    for sync in [Sync::Always, Sync::Interval, Sync::Never] {
+        let (store, indexes) = (Memory::new(), Indexes::new());
+        let stage = open(&store, &indexes.fresh(), sync, &form(false));
+        say(&stage, "payment", MERCHANT, "anna.secret");
+        stage.journal().sync().expect("a sync");
+        stage.reload(&form(true));
+        // The snapshot makes the key of this customer, and no record follows.
+        stage.keep(false, false).expect("a snapshot");
+        assert_eq!(count(&store, "snapshots/", "anna.secret"), 0);
+        for (image, what) in [(store.kill_image(), "killed"), (store.crash_image(&mut |_| Keep::Nothing), "power cut")]
+        {
+            let stage = open(&image, &indexes.fresh(), sync, &form(true));
+            assert!(stage.folder().begun_from().0 > 0, "{what}, {sync:?}: the start did not use the snapshot");
+            found(&stage, "anna.secret", what);
+        }
+    }
+}
+
 /// What is shown of the identifiers of a customer, and of the history.
 fn shown(stage: &Stage, number: &str) -> String {
     let look = |customer: &levelgate::domain::customer::Customer, _| {

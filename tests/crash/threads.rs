@@ -5,7 +5,7 @@ use crate::life::live;
 use crate::seeds;
 use crate::stage::{BOUNDS, Indexes, options};
 use crate::story::{Mix, Story};
-use levelgate::journal::{Instance, Journal, Keys, Lsn, snapshot};
+use levelgate::journal::{Instance, Journal, Keys, Lsn, event, snapshot};
 use levelgate::ledger::{Ground, Recovering};
 use levelgate::store::{Store, memory::Memory};
 use std::sync::Arc;
@@ -39,6 +39,14 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
             if let snapshot::Piece::Head(head) = &mut piece {
                 // Each sealing is another.
                 head.attributes = vec![u8::from(!head.attributes.is_empty())];
+                if let Some(snapshot::IdentifierDto::Sealed { sealed, .. }) = &mut head.identifier {
+                    *sealed = vec![u8::from(!sealed.is_empty())];
+                }
+                let profile = std::mem::take(&mut head.profile);
+                if !profile.is_empty() {
+                    // Unopened: what is sealed is known by its digest.
+                    pieces.push(format!("{:?}", event::decode(&profile, &mut |_| Ok(None)).unwrap()));
+                }
             }
             if let snapshot::Piece::World(world) = &mut piece {
                 world.levels.sort_by_key(|level| (level.merchant.clone(), level.created, level.name.clone()));

@@ -189,9 +189,19 @@ fn every_kind_of_change_is_told_with_who_when_old_and_new_and_survives_restarts(
         found.iter().any(|(_, bytes)| bytes.windows(5).any(|window| window == b"tok_1")),
         "the files were looked at"
     );
-    for private in
-        ["alice.abel", "alice.adler", "ALICE", "example.com", "+49301234502", "1234502", "Alice Abel", "Wien"]
-    {
+    for private in [
+        "alice.abel",
+        "alice.adler",
+        "ALICE",
+        "example.com",
+        "+49301234502",
+        "1234502",
+        "Alice Abel",
+        "Wien",
+        OLGA,
+        OTTO,
+        TILL,
+    ] {
         for (path, bytes) in &found {
             let is_there = bytes.windows(private.len()).any(|window| window == private.as_bytes());
             assert!(!is_there, "{private} stands in clear in {path}");

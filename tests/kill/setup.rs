@@ -69,7 +69,8 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// Two merchants alike but for who names the customers, and for what applies where no level does: `acme` names them
-    /// itself, `globex` leaves it to the gateway.
+    /// itself, and its identifiers are sealed wherever raises are confirmed, so that reloads switch it; `globex` leaves it
+    /// to the gateway.
     pub(crate) fn new(settings: &Settings) -> Setup {
         let setup = Setup { dir: tempfile::tempdir().expect("a temporary folder") };
         let merchants = setup.config().join("merchants");
@@ -95,10 +96,11 @@ impl Setup {
         let other = endpoint("shop-gbp", "GBP");
         let (labels, levels) = (labels_text(), levels_text(rules));
         for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
+            let seals = *raise_confirm && id == "acme";
             let (resets, grace, default) = (resets(id), deletion_grace(id), default_behaviour(id));
             let text = format!(
                 "id = \"{id}\"\noperation_mode = \"{mode}\"\ntime_zone = \"{zone}\"\nraise_delay = \"{raise_delay}\"\n\
-                 raise_confirm = {raise_confirm}\nconfirm_within = \"{confirm_within}\"\n\
+                 seal_identifiers = {seals}\nraise_confirm = {raise_confirm}\nconfirm_within = \"{confirm_within}\"\n\
                  labels_max = 100\ndeletion_grace = \"{grace}\"\nreset_individual_settings_on_level_change = {resets}\n\
                  default_behaviour = \"{default}\"\n\
                  hold = {{ deposit = \"{hold}\", withdrawal = \"{hold}\" }}\n{GATES}\n[[projects]]\nid = \"web\"\n\
