@@ -92,9 +92,10 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     let countries = Countries::of(&loaded.rules);
     let mut opened = super::folder::open(&settings, super::bounds(&settings), countries)?;
     let jobs = Arc::new(opened.jobs()?);
-    let Opened { ledger, newest, folder, keeps } = opened;
+    let Opened { mut ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);
-    newest.into_iter().for_each(|newest| clock.resume(newest));
+    clock.resume(newest);
+    ledger.bound_times(clock.newest_told());
     let desk = Arc::new(Desk {
         ledger,
         rules: ArcSwap::from_pointee(Rules::default()),
@@ -307,8 +308,8 @@ async fn erase_due(daemon: &Arc<Daemon>) {
     const AT_MOST: usize = 1_000;
     let daemon = Arc::clone(daemon);
     let erasing = tokio::task::spawn_blocking(move || {
-        // Without a time nothing is due.
-        let Ok(now) = daemon.desk.time() else { return };
+        // Nothing is erased while the clock is not accepted. This also logs what became of the clock.
+        let Ok(now) = daemon.desk.clock.now(None) else { return };
         match daemon.desk.ledger.erase_due(&daemon.desk.rules.load(), now, AT_MOST) {
             Ok(0) => {}
             Ok(erased) => tracing::info!("the personal attributes of {erased} customers were erased"),
