@@ -4,7 +4,8 @@
 //! held against the monotonic one: a wrong time would open or close every window at once. It is accepted where it is at
 //! most a minute away from the last accepted time plus the monotonic time since. At a start it is held against the newest
 //! record instead: accepted from a minute before it to [`AHEAD_AT_START_MAX_MS`] after it; without any record, from
-//! [`EARLIEST`] on. A clock that becomes right again is accepted by itself.
+//! [`EARLIEST`] on. A clock that becomes right again is accepted by itself. Before 1970 the time is negative; a daemon does
+//! not start there, because the HTTP library cannot.
 //!
 //! While it is not accepted, what needs the present time waits ([`Clock::now`]), and everything else goes on with the last
 //! accepted time plus the monotonic time since ([`Clock::stamp`]):

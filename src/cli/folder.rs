@@ -288,6 +288,13 @@ impl Folder {
         self.begun_from
     }
 
+    /// The newest time that was recorded at the start, if any was: what follows from the records in their order, because an
+    /// accepted clock sets it back.
+    #[must_use]
+    pub fn newest(&self) -> Option<Millis> {
+        self.newest
+    }
+
     /// The journal.
     #[must_use]
     pub fn journal(&self) -> &Journal {

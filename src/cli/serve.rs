@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::{Clock, Source},
     config::{self, ClockSource, Loaded, Settings},
-    domain::rules::Rules,
+    domain::{rules::Rules, time::Millis},
     http::{self, Access, Daemon, Health, desk::Desk},
     ledger::Countries,
     metrics::Meters,
@@ -94,6 +94,12 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     let jobs = Arc::new(opened.jobs()?);
     let Opened { mut ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);
+    // The HTTP library ends every connection on such a machine, because its answers carry a date.
+    anyhow::ensure!(
+        clock.wall() >= Millis(0),
+        "the system clock says {}, before 1970: no HTTP answer can carry that date; set the system clock and start again",
+        clock.wall()
+    );
     clock.resume(newest);
     ledger.bound_times(clock.newest_told());
     let desk = Arc::new(Desk {

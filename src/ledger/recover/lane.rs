@@ -255,6 +255,8 @@ impl Lane {
         if record.lsn.0 <= customer.applied {
             return Ok(());
         }
+        // As when it was recorded. A snapshot before anybody looks at the customer knows the time of this record by it.
+        event.recorded_at().into_iter().for_each(|at| _ = customer.settle(at));
         // The number is noted when the whole record is applied: its events are one step.
         let applied = customer.applied;
         customer.apply(Recorded { number: applied, place: record.place, key }, event);
