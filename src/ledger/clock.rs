@@ -14,7 +14,7 @@
 //! | a raise of own limits, its deadline, the end of an operator's limits | wait until the clock reaches them |
 //! | the date on which a customer is erased | waits until the clock reaches it; nothing is erased while the clock is not accepted |
 //! | own rates and common rates (`valid_from`, `as_of`) | wait until the clock reaches them |
-//! | when a job ended | it is shown until the clock is that much further |
+//! | when a job began and ended | stays |
 //! | the newest time in a segment of the archive | counts as no later than the accepted time, so that `archive_days` goes on |
 
 use super::{Ledger, shards::SHARDS};
@@ -130,7 +130,7 @@ impl Ledger {
                     customer.applied = customer.applied.max(rests_on.0);
                     customer.accept_clock(&step)
                 }
-                false => customer.from_future(after),
+                false => customer.later_than(after),
             };
         }
         drop(shards);

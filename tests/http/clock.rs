@@ -1,7 +1,7 @@
 //! A machine whose clock is moved under the daemon: nothing is answered by a time that cannot be right.
 
 use crate::harness::{Daemon, Folder, Settings, eventually, run};
-use crate::shop::{DAY, HOUR, MINUTE, gold, later, pay, with};
+use crate::shop::{DAY, GATEWAY, HOUR, MINUTE, acme, filter, gold, later, level, pay, with, without};
 use serde_json::{Value, json};
 
 const DISK: &str = "kind = \"disk\"";
@@ -15,7 +15,10 @@ fn movable(store: &'static str) -> Daemon {
 }
 
 fn folder(store: &'static str, now: &str) -> Folder {
-    let shop = gold("window = \"daily\"; quantity_limit = 2");
+    folder_of(gold("window = \"daily\"; quantity_limit = 2"), store, now)
+}
+
+fn folder_of(shop: String, store: &'static str, now: &str) -> Folder {
     let mut folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]);
     let clock = folder.beside("clock");
     std::fs::write(&clock, format!("{now}\n")).expect("the clock's file");
@@ -67,15 +70,18 @@ fn accept(daemon: &Daemon, moves: bool) -> Value {
 }
 
 fn time(daemon: &Daemon) -> String {
-    daemon.check(&pay("probe", "1.00")).ok()["server_time"].as_str().expect("a time").to_owned()
+    time_of(daemon, &pay("probe", "1.00"))
+}
+
+fn time_of(daemon: &Daemon, question: &Value) -> String {
+    daemon.check(question).ok()["server_time"].as_str().expect("a time").to_owned()
 }
 
 /// Everything that needs the present time is refused, in words.
 fn waits(daemon: &Daemon) {
     let line = with(pay("wait", "1.00"), &json!({ "op": "reserve", "merchant": "acme" }));
     let batch = daemon.post_text("/v1/batch", &format!("{line}\n")).body;
-    let form = with(pay("wait", "1.00"), &json!({}));
-    let form = crate::shop::without(form, &["amount"]);
+    let form = without(pay("wait", "1.00"), &["amount"]);
     let refused = [
         daemon.reserve(&pay("wait", "1.00")).problem(503),
         daemon.check(&pay("wait", "1.00")).problem(503),
@@ -109,7 +115,7 @@ fn goes_on(daemon: &Daemon, id: &str, from: &str) {
     );
     assert_eq!(daemon.post_text("/v1/batch", &format!("{line}\n")).ok()["refunded"], "0.10");
     let new = format!("paid-while-{id}");
-    let unknown = with(crate::shop::without(pay(&new, "2.00"), &["transaction_id"]), &now);
+    let unknown = with(without(pay(&new, "2.00"), &["transaction_id"]), &now);
     assert_eq!(daemon.step(&new, "approve", &unknown).ok()["status"], "approved", "money that moved is taken");
     let customer = daemon.fetch(id).ok()["customer"]["customer_id"].as_str().expect("a customer").to_owned();
     let customer = format!("/v1/merchants/acme/customers/{customer}");
@@ -209,7 +215,7 @@ fn a_daemon_that_was_started_in_2099_goes_on_today() {
     set(&daemon, "+0");
     daemon.kill_and_start_unready();
     waits(&daemon);
-    goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap().to_owned());
+    goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
     // Accepted without moving: used up in 2099 is used up now, for as long as it takes.
     let accepted = accept(&daemon, false);
     assert!(
@@ -232,7 +238,7 @@ fn a_daemon_that_was_started_in_2099_goes_on_today() {
     let accepted = accept(&daemon, true);
     assert_eq!((&accepted["moved"], &accepted["future_entries"]), (&json!(true), &json!(3)), "{accepted}");
     let end = expires(&daemon);
-    assert!(end.as_str() < "2090" && end > accepted["after"].as_str().unwrap().to_owned(), "{end}");
+    assert!(end.as_str() < "2090" && Some(end.as_str()) > accepted["after"].as_str(), "{end}");
     assert_eq!(accept(&daemon, true)["future_transactions"], 0, "there is nothing left to be moved");
     for (round, keeps) in [("moved", false), ("moved, restarted", true), ("moved, on a snapshot", false)] {
         assert_eq!(expires(&daemon), end, "{round}");
@@ -257,6 +263,40 @@ fn a_daemon_that_was_started_in_2099_goes_on_today() {
 }
 
 #[test]
+fn what_had_no_customer_counts_where_the_clock_has_moved_it_to() {
+    let policy = format!("{GATEWAY}[registration]\nallow_any_identifier = true\n");
+    let shop = acme(&policy, &[level("gold", &filter("window = \"daily\"; quantity_limit = 2"))]);
+    let mut daemon = Daemon::start(folder_of(shop, DISK, FAR));
+    // The customer is made in 2099 too.
+    let alice = crate::staff::register(&daemon, &json!({ "email": "a@example.com", "deposit_level": "gold" }));
+    let by = |customer: &str, id: &str| {
+        let payment = without(pay(id, "1.00"), &["merchant_customer_identifier", "customer_level"]);
+        with(payment, &json!({ "customer_id": customer }))
+    };
+    let passed = daemon.reserve(&by("555", "t1")).ok();
+    assert_eq!(passed["customer"]["resolution"], "bypassed", "{passed}");
+    set(&daemon, "+0");
+    daemon.kill_and_start_unready();
+    assert_eq!(accept(&daemon, true)["future_transactions"], 1);
+    let today = time_of(&daemon, &by(&alice, "probe"));
+    let whose = json!({ "customer_id": alice });
+    let linked = daemon.post("/v1/merchants/acme/transactions/t1/customer", &whose).ok();
+    assert!(linked["expires_at"].as_str() < Some(later(&today, DAY).as_str()), "{linked}");
+    assert_eq!(daemon.reserve(&by(&alice, "t2")).ok()["decision"], "allow");
+    for keeps in [true, false] {
+        assert_eq!(daemon.reserve(&by(&alice, &format!("t3-{keeps}"))).ok()["code"], 19001);
+        if keeps {
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+        daemon.kill_and_start();
+        assert!(time_of(&daemon, &by(&alice, "probe")) < later(&today, DAY));
+    }
+    set(&daemon, "+2d");
+    daemon.kill_and_start();
+    assert_eq!(daemon.reserve(&by(&alice, "t4")).ok()["decision"], "allow", "the window has gone on");
+}
+
+#[test]
 fn a_clock_before_2020_is_not_believed_and_before_1970_no_daemon_starts() {
     // Long before any record, and with none.
     for has_record in [true, false] {
@@ -270,7 +310,7 @@ fn a_clock_before_2020_is_not_believed_and_before_1970_no_daemon_starts() {
         waits(&daemon);
         assert!(clock(&daemon)["wall"].as_str().is_some_and(|wall| wall.starts_with("198")), "{}", clock(&daemon));
         if has_record {
-            goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap().to_owned());
+            goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
         } else {
             assert!(stamp(&daemon).starts_with("2020-01-01"), "{}", stamp(&daemon));
         }

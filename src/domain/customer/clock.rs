@@ -43,7 +43,7 @@ impl AddAssign for FromFuture {
 impl Customer {
     /// What the customer has from a time later than `now`. Reads every brief.
     #[must_use]
-    pub fn from_future(&self, now: Millis) -> FromFuture {
+    pub fn later_than(&self, now: Millis) -> FromFuture {
         let mut found = FromFuture::default();
         self.briefs().starting_at(0).for_each(|(_, brief)| found.note(brief, now));
         found

@@ -115,7 +115,7 @@ proptest! {
                             known.at = to;
                         }
                     }
-                    prop_assert_eq!(live.from_future(Millis(to)), want);
+                    prop_assert_eq!(live.later_than(Millis(to)), want);
                     if step.changes_customers() {
                         prop_assert_eq!(live.accept_clock(&step), want);
                         prop_assert!(live.settled_at() <= step.after);
