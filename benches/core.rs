@@ -179,7 +179,7 @@ fn run(
 fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_>, now: Millis) {
     customer.touch();
     let (now, _) = customer.settle(now);
-    let question = Question { rules, payment, now, at: now, instrument_blocked: false };
+    let question = Question { rules, payment, now, at: now, instrument_blocked: false, counts_future: true };
     let decision = decide(&question, Some(customer), Books::new(customer.books(), &[]));
     assert!(decision.is_allowed());
     let recording = Recording { opened: Opened::Reserved, resolution: Resolution::Found, identity: 0, stranger: None };

@@ -42,9 +42,9 @@
 //! meaning of today and records the new state. So a change of meaning moves a counter only by a record, and a journal of
 //! both formats gives one state, however it is cut into snapshots. What leaves memory and what comes back to it therefore
 //! goes by the recorded state ([`domain::brief::Upshot`]) and never by the facts. A transaction that has left memory
-//! counts as after the end of its hold, because no queue watches that hold. Group numbers, accepted clocks and the
-//! archive's list of segments have their shapes in format 2 and are refused in words until they are written, so that they
-//! need no third format.
+//! counts as after the end of its hold, because no queue watches that hold. Group numbers and the archive's list of
+//! segments have their shapes in format 2 and are refused in words until they are written, so that they need no third
+//! format.
 //!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
 //! [`domain::customer::Event::AttributesFilled`] and in the head of a snapshot, sealed with a key of that customer; the
@@ -73,7 +73,7 @@
 //! **The lock order**, for ever: the stripe of the transaction id, the stripes of identities (identifiers, attributes,
 //! instruments) in ascending order, customers by ascending shard, the journal's buffer. Before all of them stands the
 //! gate through which operations on payments enter, closed only while a level gets another name
-//! ([`ledger::Ledger::rename`]). No guard of a map is held while another lock is taken; maps are leaves. An id is
+//! ([`ledger::Ledger::rename`]) or an operator accepts the clock ([`ledger::Ledger::accept_clock`]). No guard of a map is held while another lock is taken; maps are leaves. An id is
 //! claimed by holding its stripe until the answer is known, so the same id sent meanwhile waits for that answer, and a
 //! claim that records nothing leaves nothing behind. Facts are read from the journal under the stripe alone, never
 //! under a customer's lock.
@@ -103,8 +103,8 @@
 //! record behind it where it was says so ([`ledger::Ledger::link`]).
 //!
 //! Holds end by a queue in each customer ([`domain::holds`]), looked at when the customer is touched: that a hold has run
-//! out is no event and needs no scan. A customer who waited for a lock is never seen at an earlier time than whoever held it before;
-//! see [`domain::customer::Customer::settle`].
+//! out is no event and needs no scan. A customer who waited for a lock is never seen at an earlier time than whoever held it before
+//! ([`domain::customer::Customer::settle`]), unless an operator has accepted a clock that went back since.
 
 pub mod archive;
 pub mod cli;

@@ -62,6 +62,8 @@ mod story;
 mod amid;
 #[path = "crash/behind.rs"]
 mod behind;
+#[path = "crash/clock.rs"]
+mod clock;
 #[path = "crash/cuts.rs"]
 mod cuts;
 #[path = "crash/faults.rs"]

@@ -12,7 +12,7 @@ mod filter;
 mod tests;
 
 use crate::{
-    domain::{customer::Event, time::Millis, transaction::Place},
+    domain::{common::Common, customer::Event, time::Millis, transaction::Place},
     journal::{JournalId, Past, Record, ScanError, event},
 };
 use filter::Filter;
@@ -294,7 +294,11 @@ impl Taking<'_, '_> {
     fn take(&mut self, record: &Record<'_>) -> Result<(), String> {
         let text = |error: redb::StorageError| error.to_string();
         for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-            self.newest = self.newest.max(event.at());
+            self.newest = match event {
+                // From here on the time is another; see `Ledger::accept_clock`.
+                event::Recorded::Common(Common::ClockAccepted { step, .. }) => Some(step.after),
+                _ => self.newest.max(event.at()),
+            };
             match event {
                 event::Recorded::Customer(
                     Event::Opened { slot, opening }

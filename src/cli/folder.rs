@@ -291,6 +291,13 @@ impl Folder {
         self.begun_from
     }
 
+    /// The newest time that was recorded at the start, if any was: what follows from the records in their order, because an
+    /// accepted clock sets it back.
+    #[must_use]
+    pub fn newest(&self) -> Option<Millis> {
+        self.newest
+    }
+
     /// The journal.
     #[must_use]
     pub fn journal(&self) -> &Journal {
@@ -378,7 +385,7 @@ impl Folder {
             let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_place <= self.archive.archived_before();
             // One that the index has forgotten was let go of, and is still there because the power was cut.
             let is_old = match self.archive.newest_in(segment.end_place)? {
-                Some(newest) => newest < before,
+                Some(newest) => ledger.no_later(segment.end_place, newest) < before,
                 None => segment.end_place <= self.archive.begins_at(),
             };
             if !(is_archived && is_old && segment.last <= held) {

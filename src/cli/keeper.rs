@@ -115,7 +115,7 @@ impl Keeper {
         self.folder.archive(&self.desk.ledger, taken.true_up_to)?;
         // While the time cannot be told, nothing leaves.
         if let Ok(now) = self.desk.clock.now(None) {
-            let left = self.retire(now);
+            let left = if self.desk.ledger.may_retire(now) { self.retire(now) } else { 0 };
             if left > 0 {
                 tracing::info!("{left} transactions left memory for the archive");
             }

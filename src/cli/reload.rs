@@ -117,7 +117,7 @@ impl Reloader {
     /// Puts files in force with what stands beside them, and records which of their entries are others than before.
     fn file(&self, files: &Loaded) -> Result<(), Vec<String>> {
         let overlay = self.desk.ledger.overlay();
-        let filed = files.filed(&overlay, self.desk.clock.wall());
+        let filed = files.filed(&overlay, self.desk.clock.own());
         let superseded = config::superseded(&filed, &overlay);
         self.put_in_force(files, overlay, &filed)?;
         superseded.iter().for_each(|told| tracing::warn!("{told}"));

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::{Clock, Source},
     config::{self, ClockSource, Loaded, Settings},
-    domain::rules::Rules,
+    domain::{rules::Rules, time::Millis},
     http::{self, Access, Daemon, Health, desk::Desk},
     metrics::Meters,
 };
@@ -90,9 +90,16 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     };
     let mut opened = super::folder::open(&settings, super::bounds(&settings), Some(&loaded.rules))?;
     let jobs = Arc::new(opened.jobs()?);
-    let Opened { ledger, newest, folder, keeps } = opened;
+    let Opened { mut ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);
-    newest.into_iter().for_each(|newest| clock.resume(newest));
+    // The HTTP library ends every connection on such a machine, because its answers carry a date.
+    anyhow::ensure!(
+        clock.wall() >= Millis(0),
+        "the system clock says {}, before 1970: no HTTP answer can carry that date; set the system clock and start again",
+        clock.wall()
+    );
+    clock.resume(newest);
+    ledger.bound_times(clock.newest_told());
     let desk = Arc::new(Desk {
         ledger,
         rules: ArcSwap::from_pointee(Rules::default()),
@@ -305,8 +312,8 @@ async fn erase_due(daemon: &Arc<Daemon>) {
     const AT_MOST: usize = 1_000;
     let daemon = Arc::clone(daemon);
     let erasing = tokio::task::spawn_blocking(move || {
-        // Without a time nothing is due.
-        let Ok(now) = daemon.desk.time() else { return };
+        // Nothing is erased while the clock is not accepted. This also logs what became of the clock.
+        let Ok(now) = daemon.desk.clock.now(None) else { return };
         match daemon.desk.ledger.erase_due(&daemon.desk.rules.load(), now, AT_MOST) {
             Ok(0) => {}
             Ok(erased) => tracing::info!("the personal attributes of {erased} customers were erased"),

@@ -385,8 +385,8 @@ fn offline<T>(place: &Where, work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyho
     let jobs = opened.jobs()?;
     let Opened { ledger, newest, .. } = opened;
     let clock = Clock::new(Source::System);
-    newest.into_iter().for_each(|newest| clock.resume(newest));
-    let now: Millis = clock.now(None)?;
+    clock.resume(newest);
+    let now: Millis = clock.stamp(None)?.at;
     // What operators said of levels while a daemon ran counts here too.
     let rules = loaded.in_force(&ledger.overlay()).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
     let merchant = place.among(&rules)?;

@@ -79,6 +79,14 @@ impl Brief {
         (self.book != NO_BOOK).then_some(self.book)
     }
 
+    /// Moves it to an earlier time; its hold keeps its length.
+    pub(super) fn move_to(&mut self, at: Millis) {
+        if self.hold_until != NEVER {
+            self.hold_until = self.hold_until.saturating_sub(self.at.since(at));
+        }
+        self.at = at;
+    }
+
     /// Another of the customer's books counts it from now on.
     pub(super) fn move_to_book(&mut self, book: u16) {
         self.book = book;

@@ -2,6 +2,25 @@
 
 use super::{blocks::Blocks, money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis};
 
+/// The time goes on from another instant, because an operator accepted the system clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The time before.
+    pub before: Millis,
+    /// The time from then on.
+    pub after: Millis,
+    /// Whether usage entries later than `after` are moved to it.
+    pub moves_entries: bool,
+}
+
+impl ClockStep {
+    /// Whether it changes customers. A step forward alone does not: holds end when a customer is next looked at.
+    #[must_use]
+    pub fn changes_customers(&self) -> bool {
+        self.after < self.before || self.moves_entries
+    }
+}
+
 /// Something that happened to the merchant, to an instrument or to the daemon. Each sets what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Common {
@@ -108,6 +127,13 @@ pub enum Common {
         /// Who, where that is known.
         by: Option<Name>,
     },
+    /// An operator accepted the system clock as it was. It reaches all customers.
+    ClockAccepted {
+        /// From which time to which.
+        step: ClockStep,
+        /// Who, where that is known.
+        by: Option<Name>,
+    },
 }
 
 impl Common {
@@ -124,6 +150,7 @@ impl Common {
             | Self::RatesPut { at, .. }
             | Self::LevelRenamed { at, .. }
             | Self::Configured { at, .. } => Some(*at),
+            Self::ClockAccepted { step, .. } => Some(step.after),
             Self::Counted { .. } => None,
         }
     }

@@ -3,10 +3,12 @@
 //! [`Customer::apply`] is the only way in which a customer changes, and it cannot fail. A customer is the unit of
 //! consistency: everything that a decision reads and writes lies in one, under one lock.
 
+mod clock;
 mod head;
 mod rename;
 
 pub use super::event::{Event, Make, Recorded};
+pub use clock::FromFuture;
 pub use head::{Head, LAST_NUMBER};
 
 use super::{
@@ -308,10 +310,15 @@ impl Customer {
         let mut gone = Vec::new();
         while gone.len() < at_most {
             // One that waits is kept aside, so that those behind it may go.
-            match paying.briefs.leave(|brief| (brief.at < before && may(brief)).then(|| !waits(brief))) {
+            // One from the future, by a clock that was wrong, is kept aside too.
+            let leaves = |brief: &Brief| match brief.at > now {
+                true => Some(false),
+                false => (brief.at < before && may(brief)).then(|| !waits(brief)),
+            };
+            match paying.briefs.leave(leaves) {
                 Some(Some(left)) => gone.push(left),
                 Some(None) => {}
-                None => match paying.briefs.unpin(|brief| !waits(brief) && may(brief)) {
+                None => match paying.briefs.unpin(|brief| brief.at < before && !waits(brief) && may(brief)) {
                     Some(left) => gone.push(left),
                     None => break,
                 },

@@ -37,6 +37,8 @@ pub struct Question<'a> {
     pub at: Millis,
     /// Whether the payment instrument is blocked.
     pub instrument_blocked: bool,
+    /// See [`Measure::counts_future`].
+    pub counts_future: bool,
 }
 
 /// The answer of the rules.
@@ -101,7 +103,7 @@ pub struct LimitExplained {
 /// [`Customer::books_at`], with those of everybody who was merged into the customer.
 #[must_use]
 pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books: Books<'a>) -> Decision<'a> {
-    let Question { rules, payment, now, at, instrument_blocked } = *question;
+    let Question { rules, payment, now, at, instrument_blocked, counts_future } = *question;
     let merchant = payment.merchant;
     let customer: Option<&Head> = customer.map(|customer| &**customer);
     let labels = customer.map_or(&[][..], |customer| customer.labels());
@@ -158,6 +160,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         level,
         own: customer.map(|customer| Own::of(customer, payment.direction, payment.currency)).unwrap_or_default(),
         now,
+        counts_future,
     });
     let mut gauges = Gauges::new();
     if let Some(measure) = &measure {
@@ -236,13 +239,17 @@ pub fn explain(measure: &Measure<'_>, gauges: &Gauges<'_>, counted: Option<u64>,
         let counted = counted.filter(|_| gauge.holds_payment);
         let oldest = measure
             .counted(filter)
-            .filter_map(|book| book.oldest_in(gauge.range, filter.subtract_cancels))
+            .filter_map(|book| book.oldest_in(measure.counting(gauge.range), filter.subtract_cancels))
             .chain(counted.map(|_| at))
             .min();
         let frees_at = match filter.window {
             Window::Lifetime => None,
             window if rolling => oldest.and_then(|at| measure.merchant.calendar.leaves_at(window, at.0, measure.now)),
-            _ => Some(Millis(gauge.range.to)),
+            // What is later than the window counts in it until the clock has passed the window in which it is.
+            window => match oldest.filter(|at| at.0 >= gauge.range.to) {
+                Some(later) => Some(Millis(measure.merchant.calendar.range(window, later).to)),
+                None => Some(Millis(gauge.range.to)),
+            },
         };
         // A rolling window excludes its start, which is one millisecond before the first instant inside.
         let start = match filter.window {

@@ -35,6 +35,9 @@ pub struct Measure<'a> {
     pub own: Own<'a>,
     /// The time.
     pub now: Millis,
+    /// Whether usage later than `now` counts in every window that contains `now`. True for the present: such entries are
+    /// from a clock that was wrong. False for a question about another instant, after which usage is normal.
+    pub counts_future: bool,
 }
 
 /// A customer's usage: the customer's own books, and those of everybody who was merged into the customer.
@@ -168,8 +171,9 @@ impl<'a> Measure<'a> {
     pub(super) fn own_rates(&self, gauges: &[Gauge<'_>]) -> Vec<OwnRate> {
         let mut read: Vec<OwnRate> = Vec::new();
         for gauge in gauges.iter().filter(|gauge| gauge.is_asked) {
+            let range = self.counting(gauge.range);
             let foreign =
-                self.counted(gauge.filter).filter(|book| book.used(gauge.range, gauge.filter.subtract_cancels).0 > 0);
+                self.counted(gauge.filter).filter(|book| book.used(range, gauge.filter.subtract_cancels).0 > 0);
             for rate in foreign.filter_map(|book| own_rate(self.own.rates, book.key.currency, self.currency, self.now))
             {
                 if !read.contains(rate) {
@@ -183,12 +187,13 @@ impl<'a> Measure<'a> {
     #[inline]
     fn gauge(&self, filter: &'a Filter, range: Range, at: Millis, every_amount: bool) -> Gauge<'a> {
         let is_asked = filter.amount_limit.is_some() || every_amount;
+        let counting = self.counting(range);
         let (mut quantity_used, mut used, mut has_foreign) = (0_u64, 0_u128, false);
         self.books.each(|book| {
             if !self.counts(filter, &book.key) {
                 return;
             }
-            let (amount, quantity) = book.used(range, filter.subtract_cancels);
+            let (amount, quantity) = book.used(counting, filter.subtract_cancels);
             quantity_used += quantity;
             match book.key.currency == self.currency {
                 true => used += amount,
@@ -198,12 +203,22 @@ impl<'a> Measure<'a> {
         // What lies in the level's own currency needs no rate, and most often nothing else is there.
         let mut missing = None;
         if is_asked && has_foreign {
-            match self.converted(filter, range) {
+            match self.converted(filter, counting) {
                 Ok(all) => used = all,
                 Err(pair) => missing = Some(pair),
             }
         }
         Gauge { filter, range, holds_payment: range.holds(at), quantity_used, used, is_asked, missing }
+    }
+
+    /// The instants whose usage counts in a window: all from its start on where it contains now, see
+    /// [`Measure::counts_future`].
+    #[inline]
+    pub(super) fn counting(&self, range: Range) -> Range {
+        match self.counts_future && range.holds(self.now) {
+            true => Range { to: i64::MAX, ..range },
+            false => range,
+        }
     }
 
     /// The books that a filter counts.

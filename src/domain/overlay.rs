@@ -163,6 +163,7 @@ impl Overlay {
             | Common::InstrumentBlocked { .. }
             | Common::LevelMade { .. }
             | Common::LevelRenamed { .. }
+            | Common::ClockAccepted { .. }
             | Common::Counted { .. }
             | Common::Configured { .. } => {}
         }

@@ -280,10 +280,10 @@ impl Desk {
         let id = transaction_id(Cow::Borrowed(&id.0))?;
         let occurred_at = time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
         let operation = operation(fields)?;
-        let now = self.clock.now(occurred_at)?;
+        let stamp = self.clock.stamp(occurred_at)?;
         let says = Says::default();
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
-        let moved = self.ledger.transition(rules, &step, None, now)?;
+        let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), None, stamp.at)?;
         self.meters.moved(moved.replay);
         let body = render(&MovedOut::of(&moved, rules, in_stream));
         Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
@@ -314,9 +314,9 @@ impl Desk {
             false => Err(Refusal::NeededToRecord("amount")),
         };
         let late: Option<&dyn Fn() -> _> = if reserves { Some(&late) } else { None };
-        let now = self.clock.now(occurred_at)?;
+        let stamp = self.clock.stamp(occurred_at)?;
         let step = Step { merchant, transaction_id: &id, operation: &operation, occurred_at, says, in_stream };
-        let moved = self.ledger.transition(rules, &step, late, now)?;
+        let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), late, stamp.at)?;
         self.meters.moved(moved.replay);
         let body = render(&MovedOut::of(&moved, rules, in_stream));
         Ok(Reply { body, replay: moved.replay, denied: None, rests_on: moved.rests_on })
@@ -329,7 +329,7 @@ impl Desk {
     pub fn show(&self, merchant: &str, id: &str) -> Result<Vec<u8>, Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
-        let now = self.clock.now(None)?;
+        let now = self.time()?;
         let shown = self.ledger.show(&rules, merchant, id, now)?;
         Ok(render(&TransactionOut::of(&shown, &rules)))
     }
@@ -340,12 +340,12 @@ impl Desk {
         answered.as_ref().map_or_else(|_| self.ledger.journal().last(), |reply| reply.rests_on)
     }
 
-    /// The time of the daemon, for status.
+    /// The time for whatever goes on also while the system clock is not accepted; see [`crate::clock`].
     ///
     /// # Errors
-    /// The time cannot be told.
+    /// No request has said a time.
     pub fn time(&self) -> Result<Millis, Problem> {
-        Ok(self.clock.now(None)?)
+        Ok(self.clock.stamp(None)?.at)
     }
 
     /// The rules in force.

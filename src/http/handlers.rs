@@ -2,6 +2,7 @@
 
 use super::{
     access::{Access, Grant},
+    clock::{self, ClockOut},
     desk::{Desk, Op, Reply},
     jobs::Jobs,
     levels::Configure,
@@ -9,6 +10,7 @@ use super::{
     shapes::Shows,
 };
 use crate::{
+    clock::ClockError,
     domain::{calendar::zone_data_version, time::Millis},
     journal::Lsn,
 };
@@ -185,15 +187,16 @@ pub(crate) async fn readyz(State(daemon): State<Arc<Daemon>>) -> Response {
     if daemon.desk.ledger.journal().failed() {
         return Problem::outcome_unknown().into_response();
     }
-    // Without a time no write is taken; a clock that waits for its first request is ready for it.
-    match daemon.desk.time() {
-        Err(problem) if problem.is_unavailable() => problem.into_response(),
-        _ => "ready\n".into_response(),
+    // Without the present time nothing is decided; a clock that waits for its first request is ready for it.
+    match daemon.desk.clock.doubt() {
+        Some(difference) => Problem::from(ClockError::Jumped(difference)).into_response(),
+        None => "ready\n".into_response(),
     }
 }
 
 pub(crate) async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
     daemon.prometheus.run_upkeep();
+    clock::measure(&daemon.desk.clock);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], daemon.prometheus.render()).into_response()
 }
 
@@ -220,7 +223,7 @@ struct StatusOut {
     customers: u64,
     transactions: u64,
     levels_turned_away: u64,
-    clock: String,
+    clock: ClockOut,
     uptime_seconds: i64,
 }
 
@@ -246,10 +249,7 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
         customers: desk.ledger.customers_len(),
         transactions: desk.ledger.transactions_len(),
         levels_turned_away: desk.ledger.levels_turned_away(),
-        clock: match desk.time() {
-            Ok(now) => now.to_string(),
-            Err(problem) => problem.code,
-        },
+        clock: ClockOut::of(&desk.clock),
         uptime_seconds: desk.clock.running_ms() / 1000,
     };
     json(super::desk::render(&out))
@@ -275,12 +275,6 @@ pub(crate) async fn snapshot(State(daemon): State<Arc<Daemon>>) -> Response {
         Ok(Some(Err(error))) => Problem::snapshot_failed(error).into_response(),
         Ok(None) | Err(_) => Problem::internal().into_response(),
     }
-}
-
-pub(crate) async fn accept_clock(State(daemon): State<Arc<Daemon>>) -> Response {
-    daemon.desk.clock.accept();
-    tracing::warn!("the clock was accepted as it stands");
-    readyz(State(daemon)).await
 }
 
 pub(crate) async fn no_such_path() -> Problem {

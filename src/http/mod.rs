@@ -3,6 +3,7 @@
 mod access;
 mod batch;
 mod bulk;
+mod clock;
 mod customer;
 mod customers;
 pub mod desk;
@@ -120,7 +121,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/status", get(handlers::status))
         .route("/v1/reload", post(handlers::reload))
         .route("/v1/snapshot", post(handlers::snapshot))
-        .route("/v1/clock/accept", post(handlers::accept_clock))
+        .route("/v1/clock/accept", post(clock::accept))
         .route_layer(middleware::from_fn(refuse_query));
     Router::new()
         .merge(asking)

@@ -31,7 +31,17 @@ pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Mill
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             let level = in_force(customer, merchant, direction, currency);
             let own = Own::of(customer, direction, currency);
-            let measure = Measure { rules, merchant, books: all_books, direction, currency, level, own, now };
+            let measure = Measure {
+                rules,
+                merchant,
+                books: all_books,
+                direction,
+                currency,
+                level,
+                own,
+                now,
+                counts_future: true,
+            };
             let gauges = measure.gauges(now, true);
             if gauges.is_empty() {
                 continue;

@@ -44,6 +44,7 @@
 //! | 70 | Level filed | bits (digest), which, digest?, created, at |
 //! | 71 | Rates put | bits (by), body (a text), at, by? |
 //! | 72 | Level renamed | bits (by), merchant, direction, from, to, at, by? |
+//! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; reaches all customers |
 //! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all), number of merchants and each), at |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
@@ -103,7 +104,6 @@
 //!
 //! | Tag | Event | Fields |
 //! |---|---|---|
-//! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; reaches all customers |
 //! | 74 | Segments let go | the number of the last record in them, at |
 //! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //!
@@ -131,7 +131,7 @@ use self::{bytes::Put, numbers::Numbered};
 use crate::domain::{
     blocks::{Block, Blocks},
     brief::Upshot,
-    common::Common,
+    common::{ClockStep, Common},
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
@@ -169,6 +169,7 @@ mod tag {
     pub(super) const LEVEL_FILED: u8 = 70;
     pub(super) const RATES_PUT: u8 = 71;
     pub(super) const LEVEL_RENAMED: u8 = 72;
+    pub(super) const CLOCK_ACCEPTED: u8 = 73;
     pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 }
 
@@ -201,10 +202,11 @@ impl Recorded {
     }
 }
 
-/// Whether a body is about customers besides the one whose record it is: it begins with a level's new name.
+/// Whether a body is about customers besides the one whose record it is: it begins with a level's new name, or with a
+/// clock that was accepted.
 #[must_use]
 pub fn is_for_all(body: &[u8]) -> bool {
-    body.first() == Some(&tag::LEVEL_RENAMED)
+    matches!(body.first(), Some(&(tag::LEVEL_RENAMED | tag::CLOCK_ACCEPTED)))
 }
 
 /// Appends an event of a customer; attributes and sealed identifiers are sealed. Nothing is allocated but room in `out`.
@@ -360,6 +362,13 @@ pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
             out.put_name(*from);
             out.put_name(*to);
             out.put_time(*at);
+            out.put_name_if(*by);
+        }
+        Common::ClockAccepted { step: ClockStep { before, after, moves_entries }, by } => {
+            out.push(tag::CLOCK_ACCEPTED);
+            out.put_bits([by.is_some(), *moves_entries]);
+            out.put_time(*before);
+            out.put_time(*after);
             out.put_name_if(*by);
         }
         Common::RatesPut { body, at, by } => {

@@ -98,7 +98,8 @@ impl Ledger {
             None => self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?,
         };
         let instrument_blocked = self.is_blocked(payment);
-        Ok(Question { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked })
+        let counts_future = as_of.is_none();
+        Ok(Question { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked, counts_future })
     }
 
     pub(super) fn is_blocked(&self, payment: &Payment<'_>) -> bool {

@@ -68,6 +68,7 @@ impl BlockedInstruments {
             | Common::LevelDeleted { .. }
             | Common::LevelFiled { .. }
             | Common::LevelRenamed { .. }
+            | Common::ClockAccepted { .. }
             | Common::RatesPut { .. } => {}
         }
     }

@@ -23,7 +23,7 @@ impl Ledger {
         let due = self.search.due(now, at_most);
         for number in &due {
             // Whoever is part of the customer goes first: until the customer is erased too, all of it is due.
-            let still_due = |customer: &&Customer| is_due(customer, now);
+            let still_due = |customer: &&Customer| is_due(customer, self.not_later(now));
             let shard = self.customers.lock(*number);
             let merged = shard.get(number).filter(still_due).map(|customer| customer.merged().to_vec());
             drop(shard);

@@ -137,7 +137,7 @@ impl Ledger {
 
     /// [`Ledger::settle`] of all of a household.
     pub(super) fn settle_all(&self, household: &mut Household<'_>, now: Millis) -> Millis {
-        let (now, visited) = household.settle(now);
+        let (now, visited) = household.settle(self.not_later(now));
         if visited > 0 {
             self.holds_visited.fetch_add(visited, Ordering::Relaxed);
         }

@@ -6,7 +6,7 @@ use crate::{
     domain::{customer::Customer, money::Currency},
     journal::{
         Lsn,
-        snapshot::{BriefDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, RenameDto, WorldDto},
+        snapshot::{BriefDto, ClockDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, RenameDto, WorldDto},
     },
 };
 use std::{io, sync::atomic::Ordering};
@@ -81,7 +81,7 @@ impl Ledger {
             renames: self.made_levels.renames.all().iter().map(rename_dto).collect(),
             counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
             archive: Vec::new(),
-            clocks: Vec::new(),
+            clocks: self.clocks.all().iter().map(|(place, step)| ClockDto::of(step, *place)).collect(),
         }
     }
 }

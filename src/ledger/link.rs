@@ -80,7 +80,11 @@ impl Ledger {
             let resolved =
                 level::resolve(merchant, stored, SentLevel::Absent, direction, currency, content.project).in_force;
             let Recalled { transaction: Transaction { opening, facts, .. }, .. } = known.clone();
+            // Where it counts in time: the clock may have moved it since it was recorded.
+            let brief = nobody.briefs().get(from.slot);
+            let at = brief.map_or(opening.at.min(now), |brief| brief.at);
             let opening = Opening {
+                at,
                 level: resolved.name,
                 level_source: resolved.source,
                 resolution: Resolution::Found,
@@ -89,6 +93,7 @@ impl Ledger {
             };
             let mut transaction = Transaction::open(opening.clone());
             facts.iter().for_each(|noted| transaction.note(noted.clone()));
+            transaction.hold_until = known.transaction.hold_until;
             let (slot, upshot) = (customer.briefs().next_slot(), Upshot::of(&transaction));
             let mut events = vec![Event::Linked { slot, opening, facts, upshot, at: now }];
             events.extend(self.paid_by(customer, &transaction, now));

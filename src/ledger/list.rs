@@ -130,11 +130,14 @@ impl Ledger {
             .map(|(slot, _)| slot)
             .take_while(|slot| *slot < first_kept)
             .collect();
+        // Where the clock moved usage, the transactions' own times are in their facts.
+        let any_time = Wanted { from: None, to: None, ..wanted.clone() };
+        let in_brief = if self.clocks.has_moved() { &any_time } else { wanted };
         let mut picks: Vec<Pick> = customer
             .briefs()
             .starting_at(from_slot)
             .filter(|(_, brief)| brief.place >= self.begins_at)
-            .filter(|(_, brief)| wanted.takes(brief.at, brief.status(now), brief.flags()))
+            .filter(|(_, brief)| in_brief.takes(brief.at, brief.status(now), brief.flags()))
             .map(|(slot, b)| Pick { key: b.key, seat: Seat { customer: number, slot }, place: b.place, now })
             .collect();
         drop(shard);

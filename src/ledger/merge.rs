@@ -58,6 +58,7 @@ impl Ledger {
                 continue;
             }
             let mut members = shards.several(&numbers);
+            let now = self.not_later(now);
             let now = members.iter().map(|member| member.settled_at()).fold(now, Millis::max);
             for member in &mut members {
                 self.settle(member, now);

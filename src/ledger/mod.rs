@@ -12,6 +12,7 @@ mod answer;
 mod ask;
 mod blocks;
 mod carry;
+mod clock;
 mod countries;
 mod currencies;
 mod customers;
@@ -45,6 +46,7 @@ mod table;
 
 pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
 pub use carry::Carried;
+pub use clock::ClockAccepted;
 pub use countries::Countries;
 pub use feed::{FeedError, LOOKS_MAX, Listening, Told, What};
 pub use find::{Find, Findings};
@@ -90,7 +92,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -153,6 +155,9 @@ pub struct Ledger {
     external_ids: parking_lot::Mutex<HashMap<Name, u64>>,
     currencies: HeldCurrencies,
     made_levels: levels::MadeLevels,
+    clocks: clock::AcceptedClocks,
+    /// See [`Ledger::bound_times`].
+    newest_told: Arc<AtomicI64>,
     next_customer: AtomicU64,
     /// How many there are: fewer than numbers, where one was given out and nothing came of it.
     customers_made: AtomicU64,
@@ -191,6 +196,17 @@ pub struct Step<'a> {
     pub in_stream: bool,
 }
 
+impl Step<'_> {
+    /// The same as it is held against the time: while the clock is not accepted, a fact's own time is not.
+    #[must_use]
+    pub fn stamped(self, is_accepted: bool) -> Self {
+        match is_accepted {
+            true => self,
+            false => Self { occurred_at: None, in_stream: false, ..self },
+        }
+    }
+}
+
 /// What an approval says of a transaction that it may find opened already.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Says {
@@ -225,6 +241,8 @@ impl Ledger {
             external_ids: parking_lot::Mutex::default(),
             currencies: HeldCurrencies::default(),
             made_levels: levels::MadeLevels::default(),
+            clocks: clock::AcceptedClocks::default(),
+            newest_told: Arc::new(AtomicI64::new(i64::MAX)),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             customers_made: AtomicU64::new(0),
             transactions: Apart::default(),
@@ -380,7 +398,7 @@ impl Ledger {
 
     /// Lets a customer's holds run out; returns the time from which the customer is to be seen.
     fn settle(&self, customer: &mut Customer, now: Millis) -> Millis {
-        let (now, visited) = customer.settle(now);
+        let (now, visited) = customer.settle(self.not_later(now));
         if visited > 0 {
             self.holds_visited.fetch_add(visited, Ordering::Relaxed);
         }
@@ -408,6 +426,6 @@ fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transacti
     let level = level::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
     let (own, others) = (Own::of(household.head, direction, currency), household.others());
     let books = Books::new(household.head.books(), &others);
-    let measure = Measure { rules, merchant, books, direction, currency, level, own, now };
+    let measure = Measure { rules, merchant, books, direction, currency, level, own, now, counts_future: true };
     least_headroom(&measure.gauges(now, false), None)
 }

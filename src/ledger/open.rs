@@ -190,7 +190,8 @@ impl Ledger {
             Err(_) if follows.takes_any_time() => now,
             Err(refusal) => return Err(refusal),
         };
-        let question = Question { rules, payment, now, at, instrument_blocked: self.is_blocked(payment) };
+        let instrument_blocked = self.is_blocked(payment);
+        let question = Question { rules, payment, now, at, instrument_blocked, counts_future: true };
         let (others, customer) = (household.others(), &*household.head);
         let somebody = (resolution != Resolution::Bypassed).then_some(customer);
         let books = somebody.map_or_else(Books::default, |customer| Books::new(customer.books(), &others));

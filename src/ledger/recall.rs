@@ -280,6 +280,19 @@ impl Ledger {
         Ok(stripe.held.as_deref_mut())
     }
 
+    /// The end of a hold that was moved with the clock is in memory only, until the next record about the transaction.
+    fn take_moved_hold(&self, recalled: &mut Recalled) {
+        if !self.clocks.has_moved() {
+            return;
+        }
+        let Seat { customer, slot } = recalled.seat;
+        let brief = self.customers.lock(customer).get(&customer).and_then(|c| c.briefs().get(slot).copied());
+        if let Some(brief) = brief.filter(|brief| brief.place == recalled.place) {
+            recalled.upshot.hold_until = brief.hold_until();
+            recalled.transaction.hold_until = brief.hold_until();
+        }
+    }
+
     /// The content of a known transaction, and which of its places must be the same in a repetition.
     #[must_use]
     pub fn recorded(&self, merchant: &str, transaction_id: &str) -> Option<(Content, NamedPlaces)> {
@@ -391,7 +404,9 @@ impl Ledger {
                 let mut transaction = Transaction::open(opening);
                 later.into_iter().rev().flatten().for_each(|noted| transaction.note(noted));
                 let upshot = recorded.unwrap_or_else(|| Upshot::of(&transaction));
-                return Ok(Some(Recalled { key, seat, place: last, root: place, transaction, upshot }));
+                let mut recalled = Recalled { key, seat, place: last, root: place, transaction, upshot };
+                self.take_moved_hold(&mut recalled);
+                return Ok(Some(recalled));
             }
             match previous {
                 // A chain only leads back.

@@ -10,6 +10,7 @@ mod work;
 use super::{
     Bounds, Countries, FIRST_CUSTOMER, Ground, Ledger, MadeLevel,
     blocks::BlockedInstruments,
+    clock::AcceptedClocks,
     index::{Seat, Seated},
     late::Late,
     levels::MadeLevels,
@@ -47,6 +48,9 @@ struct World {
     currencies: BTreeSet<Currency>,
     blocked: BlockedInstruments,
     made_levels: MadeLevels,
+    clocks: AcceptedClocks,
+    /// The time of the last step of the clock that the snapshot contains.
+    accepted: Option<Millis>,
     counted: HashMap<Name, u64>,
     late: Late,
 }
@@ -70,6 +74,8 @@ impl Recovering {
             currencies: BTreeSet::new(),
             blocked: BlockedInstruments::default(),
             made_levels: MadeLevels::default(),
+            clocks: AcceptedClocks::default(),
+            accepted: None,
             counted: HashMap::new(),
             late: Late::default(),
         };
@@ -120,10 +126,12 @@ impl Recovering {
         }
         commons.sort_by_key(|(lsn, ..)| *lsn);
         commons.into_iter().for_each(|(_, place, common)| world.common(place, common));
-        let newest = lanes.iter().filter_map(|lane| lane.newest).max();
+        // A clock that was accepted sets the newest time of each lane to its own, also back.
+        let newest = lanes.iter().filter_map(|lane| lane.newest).chain(world.accepted).max();
         let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
-        let World { made_levels, late, counted, blocked: blocked_instruments, .. } = world;
-        let ledger = Ledger { made_levels, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
+        let World { made_levels, clocks, late, counted, blocked: blocked_instruments, .. } = world;
+        let ledger =
+            Ledger { made_levels, clocks, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
         ledger.identities.countries.store(Arc::new(countries));
         ledger.forget_before(begins_at);
         *ledger.external_ids.lock() = counted;
@@ -181,6 +189,10 @@ impl World {
             let (merchant, direction, from, to) = dto.names()?;
             self.made_levels.renames.add(Renamed { merchant, direction, from, to, place: Place(dto.place) });
         }
+        for dto in &world.clocks {
+            self.clocks.add(Place(dto.place), dto.step());
+            self.accepted = self.clocks.last().map(|step| step.after);
+        }
         self.next_customer = self.next_customer.max(world.next_customer);
         self.currencies.extend(world.currencies()?);
         for level in &world.levels {
@@ -220,6 +232,11 @@ impl World {
             // Customers have taken it each in its turn.
             Common::LevelRenamed { merchant, direction, from, to, .. } => {
                 self.made_levels.renames.add(Renamed { merchant, direction, from, to, place });
+            }
+            // Customers have gone back each in its turn.
+            Common::ClockAccepted { step, .. } => {
+                self.clocks.add(place, step);
+                self.accepted = Some(step.after);
             }
             Common::Configured { .. } => {}
         }

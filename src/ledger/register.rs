@@ -122,6 +122,7 @@ impl Ledger {
     /// [`Ledger::register`] for whoever is inside.
     pub(super) fn admit(&self, applying: &Applying<'_>, now: Millis) -> Result<(Admitted, Lsn), Refusal> {
         let Applying { merchant, identifier, said, created, author, .. } = *applying;
+        let now = self.not_later(now);
         if created.is_some_and(|created| created > now) {
             self.bounds.skew.place(created, now, "created_at")?;
         }

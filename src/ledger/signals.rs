@@ -83,6 +83,7 @@ impl Ledger {
             reached.sort_unstable();
             reached.dedup();
             let mut shards = self.customers.lock_all(&reached);
+            let now = self.not_later(now);
             let mut customers = shards.several(&reached);
             if customers.iter().any(|customer| customer.merged_into().is_some()) {
                 continue;

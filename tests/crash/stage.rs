@@ -192,8 +192,13 @@ impl Stage {
     }
 
     /// Writes a snapshot as the folder does, and does something behind each of its pieces.
-    pub fn snapshot_amid(&self, store: &Memory, mut behind_each: impl FnMut()) {
-        let (begin, mut bytes) = (self.journal().last(), Vec::new());
+    pub fn snapshot_amid(&self, store: &Memory, behind_each: impl FnMut()) {
+        self.snapshot_from(self.journal().last(), store, behind_each);
+    }
+
+    /// The same from an earlier record on, as where something comes between the decision and the first piece.
+    pub fn snapshot_from(&self, begin: Lsn, store: &Memory, mut behind_each: impl FnMut()) {
+        let mut bytes = Vec::new();
         let id = Instance::known(store).expect("an instance").expect("an instance").id;
         let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
         let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {

@@ -381,6 +381,7 @@ pub(crate) fn run(folder: &Folder, arguments: &[&str]) -> Ended {
     let mut child = program()
         .args(arguments)
         .current_dir(folder.path())
+        .envs(folder.environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

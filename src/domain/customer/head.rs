@@ -31,7 +31,8 @@ pub struct Head {
     /// The stored level name by direction; `None`: empty.
     pub levels: [Option<Name>; 2],
     /// The latest time at which anybody looked. Whoever comes with an earlier one, having waited for the lock, is
-    /// answered as of this one: otherwise it would not see what was counted meanwhile.
+    /// answered as of this one: otherwise it would not see what was counted meanwhile. Only
+    /// [`super::Customer::accept_clock`] lowers it.
     pub(super) settled_at: Millis,
     /// The number of the last record that was applied.
     pub applied: u64,

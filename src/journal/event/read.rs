@@ -11,7 +11,7 @@ use super::{
 use crate::domain::{
     blocks::{Block, Blocks},
     brief::Upshot,
-    common::Common,
+    common::{ClockStep, Common},
     convert::Unavailable,
     customer::Event,
     identity::Attributes,
@@ -177,6 +177,11 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
             let (merchant, direction) = (bytes.name()?, bytes.word()?);
             let (from, to, at) = (bytes.name()?, bytes.name()?, bytes.time()?);
             Common::LevelRenamed { merchant, direction, from, to, at, by: bytes.name_if(has_author)? }
+        }
+        tag::CLOCK_ACCEPTED => {
+            let [has_author, moves_entries] = bytes.bits("option of ClockAccepted")?;
+            let step = ClockStep { before: bytes.time()?, after: bytes.time()?, moves_entries };
+            Common::ClockAccepted { step, by: bytes.name_if(has_author)? }
         }
         tag::RATES_PUT => {
             let [has_author] = bytes.bits("option of RatesPut")?;

@@ -157,7 +157,9 @@ impl HeadDto {
             return Err(wrong(format_args!("the number of customer {} is larger than {LAST_NUMBER}", self.number)));
         }
         let identifier = self.identifier.map(|identifier| identifier.identifier(open)).transpose()?;
-        let mut customer = Customer::new(self.number, name(&self.merchant)?, identifier, Millis(self.created));
+        // Not from its creation on: that may be later than now, by a clock that was wrong.
+        let mut customer = Customer::new(self.number, name(&self.merchant)?, identifier, Millis(self.settled_at));
+        customer.created = Millis(self.created);
         customer.attributes = event::open_attributes(&self.attributes, 0, open).map_err(SnapshotError::Attributes)?;
         for (level, kept) in customer.levels.iter_mut().zip(&self.levels) {
             *level = kept.as_deref().map(name).transpose()?;
@@ -172,8 +174,6 @@ impl HeadDto {
             return Err(wrong(format_args!("the slots or books of customer {} are out of bounds", self.number)));
         }
         customer.resume_books(books, self.first_slot);
-        // No hold is open yet, so this only sets the time.
-        customer.settle(Millis(self.settled_at));
         Ok(customer)
     }
 }

@@ -8,7 +8,7 @@ use crate::{domain::identity::Attributes, store::Store};
 use crate::{
     domain::{
         brief::{Brief, Flags, Upshot},
-        common::Common,
+        common::{ClockStep, Common},
         customer::{Customer, Event, Recorded},
         overlay::LevelKey,
         profile::{Change, Chronicle, Source},
@@ -313,13 +313,30 @@ fn the_first_codec_is_read() {
 }
 
 #[test]
+fn a_customer_who_was_made_in_the_future_is_seen_from_the_time_of_the_snapshot() {
+    let head = HeadDto { created: 9_000, settled_at: 5, ..HeadDto::of(&customer(), &mut turn) };
+    let again = head.customer(&mut turn_back).unwrap();
+    assert_eq!((again.created, again.settled_at()), (Millis(9_000), Millis(5)));
+}
+
+#[test]
+fn clocks_that_were_accepted_have_their_bytes_for_ever() {
+    let clock = ClockDto { before: 2, after: -1, moves_entries: true, place: 3 };
+    let world = Piece::World(WorldDto { clocks: vec![clock], ..WorldDto::default() });
+    let bytes = file_of(std::slice::from_ref(&world));
+    let clocks = [vec![1, 0, 0, 0, 0, 0, 0, 0], vec![2, 0, 0, 0, 0, 0, 0, 0], vec![0xff; 8], vec![1, 3]].concat();
+    assert!(bytes.windows(clocks.len()).any(|part| part == clocks), "{}", hex(&bytes));
+    assert_eq!(read(&bytes).unwrap(), [world]);
+    let step = ClockStep { before: Millis(2), after: Millis(-1), moves_entries: true };
+    assert_eq!((clock.step(), ClockDto::of(&step, Place(3))), (step, clock));
+}
+
+#[test]
 fn what_a_newer_version_adds_is_refused_in_words() {
     let segment = SegmentDto { first_lsn: 1, last_lsn: 2, bytes: 3, crc: 4 };
-    let clock = ClockDto { before: 2, after: 1, moves_entries: true, place: 3 };
-    for (world, want) in [
-        (WorldDto { archive: vec![segment], ..WorldDto::default() }, "a list of the archive's segments"),
-        (WorldDto { clocks: vec![clock], ..WorldDto::default() }, "a time that was accepted"),
-    ] {
+    for (world, want) in
+        [(WorldDto { archive: vec![segment], ..WorldDto::default() }, "a list of the archive's segments")]
+    {
         let read = read(&file_of(&[Piece::World(world.clone())])).unwrap();
         assert_eq!(read, [Piece::World(world.clone())]);
         let refused = world.is_understood().unwrap_err().to_string();

@@ -9,7 +9,14 @@ use super::{
     profile::{word, wrong},
     shapes::{Text, currency_of, name, newer, text},
 };
-use crate::domain::{common::Common, money::Currency, name::Name, rules::Direction, time::Millis, transaction::Place};
+use crate::domain::{
+    common::{ClockStep, Common},
+    money::Currency,
+    name::Name,
+    rules::Direction,
+    time::Millis,
+    transaction::Place,
+};
 use serde::{Deserialize, Serialize};
 
 /// A world with at least so many bytes of events takes no more: the next event begins another world.
@@ -38,7 +45,7 @@ pub struct WorldDto {
     pub renames: Vec<RenameDto>,
     /// Segments of the archive, by which their loss is noticed. Not written by this version, and refused.
     pub archive: Vec<SegmentDto>,
-    /// Times that operators accepted. Not written by this version, and refused.
+    /// Times that operators accepted.
     pub clocks: Vec<ClockDto>,
 }
 
@@ -126,10 +133,9 @@ impl WorldDto {
     /// # Errors
     /// It holds what only a newer version writes.
     pub fn is_understood(&self) -> Result<(), SnapshotError> {
-        match (self.archive.is_empty(), self.clocks.is_empty()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(newer("a list of the archive's segments")),
-            (true, false) => Err(newer("a time that was accepted")),
+        match self.archive.is_empty() {
+            true => Ok(()),
+            false => Err(newer("a list of the archive's segments")),
         }
     }
 
@@ -186,6 +192,21 @@ impl CountedDto {
     /// A name that is none.
     pub fn counted(&self) -> Result<Common, SnapshotError> {
         Ok(Common::Counted { merchant: name(&self.merchant)?, made: self.made })
+    }
+}
+
+impl ClockDto {
+    /// Of a step of the clock, and the place of its record.
+    #[must_use]
+    pub fn of(step: &ClockStep, place: Place) -> Self {
+        let ClockStep { before, after, moves_entries } = *step;
+        Self { before: before.0, after: after.0, moves_entries, place: place.0 }
+    }
+
+    /// The step.
+    #[must_use]
+    pub fn step(&self) -> ClockStep {
+        ClockStep { before: Millis(self.before), after: Millis(self.after), moves_entries: self.moves_entries }
     }
 }
 

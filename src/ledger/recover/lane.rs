@@ -144,6 +144,7 @@ impl Lane {
             match event {
                 event::Recorded::Common(common) => {
                     self.renamed(record, &common);
+                    self.clock_accepted(record, &common);
                     self.commons.push((record.lsn, record.place, common));
                 }
                 event::Recorded::Customer(event) => self.event(record, &event)?,
@@ -158,7 +159,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes of a record, which another lane takes whole, that a level was renamed.
+    /// Takes of a record, which another lane takes whole, that a level was renamed or a clock accepted.
     ///
     /// # Errors
     /// It cannot be understood.
@@ -167,6 +168,7 @@ impl Lane {
         while let Some(event) = events.next(&mut |_| Ok(None)).map_err(|error| error.to_string())? {
             if let event::Recorded::Common(common) = event {
                 self.renamed(record, &common);
+                self.clock_accepted(record, &common);
             }
         }
         Ok(())
@@ -179,6 +181,22 @@ impl Lane {
             let is_it = customer.number() >= FIRST_CUSTOMER && customer.merchant == merchant;
             if is_it && customer.applied < record.lsn.0 && customer.knows_level(direction, from) {
                 customer.rename_level(direction, from, to);
+                customer.applied = record.lsn.0;
+            }
+        }
+    }
+
+    /// Goes on from the time of a clock that was accepted: it is the newest time now, and every customer who does not know
+    /// of it yet goes on from there.
+    fn clock_accepted(&mut self, record: &Record<'_>, common: &Common) {
+        let Common::ClockAccepted { step, .. } = common else { return };
+        self.newest = Some(step.after);
+        if !step.changes_customers() {
+            return;
+        }
+        for customer in self.shards.iter_mut().flat_map(Shard::values_mut) {
+            if customer.applied < record.lsn.0 {
+                customer.accept_clock(step);
                 customer.applied = record.lsn.0;
             }
         }
@@ -206,6 +224,8 @@ impl Lane {
                 }
             }
             Event::Happened { noted, .. } => self.newest = self.newest.max(Some(noted.at)),
+            // The last of a step about a customer.
+            Event::Chronicled(chronicle) => self.newest = self.newest.max(Some(chronicle.at)),
             Event::Linked { opening, at, .. } => {
                 self.opened += 1;
                 self.newest = self.newest.max(Some(*at));
@@ -235,6 +255,8 @@ impl Lane {
         if record.lsn.0 <= customer.applied {
             return Ok(());
         }
+        // As when it was recorded. A snapshot before anybody looks at the customer knows the time of this record by it.
+        event.recorded_at().into_iter().for_each(|at| _ = customer.settle(at));
         // The number is noted when the whole record is applied: its events are one step.
         let applied = customer.applied;
         customer.apply(Recorded { number: applied, place: record.place, key }, event);

@@ -243,6 +243,9 @@ fn some_event() -> impl Strategy<Value = Recorded> {
             |(merchant, direction, from, to, at, by)| Common::LevelRenamed { merchant, direction, from, to, at, by }
         ),
         (text(), time(), option::of(names())).prop_map(|(body, at, by)| Common::RatesPut { body, at, by }),
+        (time(), time(), any::<bool>(), option::of(names())).prop_map(|(before, after, moves_entries, by)| {
+            Common::ClockAccepted { step: ClockStep { before, after, moves_entries }, by }
+        }),
     ];
     let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
     let customer = customer.prop_map(Recorded::Customer).boxed();

@@ -479,6 +479,12 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             Recorded::Common(Common::LevelFiled { key: key(), digest: None, created: at, at: Millis(2) }),
             "4600016d0245555204676f6c640204",
         ),
+        ("clock accepted", Recorded::Common(accepted(300, -2, false, None)), "4900d80403"),
+        (
+            "clock accepted by somebody, entries moved",
+            Recorded::Common(accepted(-1, 64, true, Some(name("ops")))),
+            "4903018001036f7073",
+        ),
         ("level renamed", Recorded::Common(renamed(None)), "4800016d0204676f6c64046265737402"),
         (
             "level renamed by somebody",
@@ -595,6 +601,10 @@ pub(super) fn first_version() -> Vec<(&'static str, Recorded)> {
             linked(vec![noted(Fact::Extended { until: Millis(2) })], flagged),
         ),
     ]
+}
+
+fn accepted(before: i64, after: i64, moves_entries: bool, by: Option<Name>) -> Common {
+    Common::ClockAccepted { step: ClockStep { before: Millis(before), after: Millis(after), moves_entries }, by }
 }
 
 fn renamed(by: Option<Name>) -> Common {
