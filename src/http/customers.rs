@@ -67,6 +67,15 @@ pub(crate) async fn list(staff: Staff) -> Response {
 
 fn find(staff: &Staff) -> Result<Told, Problem> {
     let wanted = wanted(&staff.query, &staff.merchant)?;
+    // Paging through all customers is a download of their table, which a gateway has no need of.
+    let names_one = |find: &Find| {
+        find.customer_id.is_some() || find.identifier.is_some() || find.attributes.iter().any(|(a, _)| is_identifier(a))
+    };
+    if staff.is_gateway() && wanted.as_ref().is_some_and(|find| !names_one(find)) {
+        let detail = "the role gateway looks customers up and does not list them: name one by customer_id, \
+                      merchant_customer_identifier, email, phone or external_id; a list takes the role viewer or operator";
+        return Err(Problem::forbidden(detail));
+    }
     let ledger = &staff.daemon.desk.ledger;
     let found = match wanted {
         Some(find) => ledger.find_customers(staff.merchant.id, &find, staff.now()?, |c, now| staff.document_of(c, now)),

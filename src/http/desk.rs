@@ -81,6 +81,15 @@ pub struct Desk {
     pub body_bytes_max: usize,
 }
 
+/// By which merchant's settings the texts of a body are judged.
+#[derive(Clone, Copy)]
+pub(super) enum Whose<'a> {
+    /// By those of the merchant of the path.
+    OfPath(&'a str),
+    /// By those of the merchant that the line names, if the caller reaches it.
+    OfLine(&'a dyn Fn(&str) -> Result<(), Problem>),
+}
+
 /// What a call comes to.
 pub type Answered = Result<Reply, Problem>;
 
@@ -95,7 +104,7 @@ impl Desk {
     }
 
     fn read_line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
-        let mut fields = self.read(line, None)?;
+        let mut fields = self.read(line, Whose::OfLine(&may_enter))?;
         let op = match fields.op.as_ref() {
             Some(op) => word::<Op>("op", &op.0)?,
             None => return Err(Refusal::Missing("op").into()),
@@ -125,7 +134,7 @@ impl Desk {
     }
 
     fn read_call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
-        let mut fields = self.read(body, Some(merchant))?;
+        let mut fields = self.read(body, Whose::OfPath(merchant))?;
         let beside: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
         if let Some(id) = transaction {
             if fields.transaction_id.is_some() {
@@ -138,11 +147,16 @@ impl Desk {
         self.operate(op, merchant, fields, beside)
     }
 
-    /// Reads a body or a line, in which no text may hold a full card number. The merchant is that of the path, or the
-    /// one that a line names.
-    pub(super) fn read<'a>(&self, body: &'a [u8], merchant: Option<&str>) -> Result<Fields<'a>, Problem> {
+    /// Reads a body or a line, in which no text may hold a full card number.
+    pub(super) fn read<'a>(&self, body: &'a [u8], whose: Whose<'_>) -> Result<Fields<'a>, Problem> {
         let fields = Fields::read(body)?;
-        let merchant = merchant.or(fields.merchant.as_ref().map(|text| text.0.as_ref())).unwrap_or_default();
+        let merchant = match whose {
+            Whose::OfPath(merchant) => merchant,
+            Whose::OfLine(may_enter) => {
+                let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
+                named.filter(|merchant| may_enter(merchant).is_ok()).unwrap_or_default()
+            }
+        };
         let rules = self.rules.load();
         no_card_in(&fields, || rules.merchant(merchant).map(|merchant| &**merchant))?;
         Ok(fields)

@@ -1,7 +1,7 @@
 //! The payment form: what a cashier page needs to show one customer, in one call.
 
 use super::{
-    desk::{Desk, Op, render, request},
+    desk::{Desk, Op, Whose, render, request},
     fields::PAYMENT,
     precedence::Called,
     problem::Problem,
@@ -36,7 +36,7 @@ impl Desk {
     fn show_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
-        let fields = self.read(body, Some(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;
+        let fields = self.read(body, Whose::OfPath(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;
         // The form is about every method; one that is named is shown alone.
         let only = payment.method.take();

@@ -44,7 +44,7 @@ fn merchant_of<'r>(path: &str, rules: &'r Rules) -> Option<&'r Merchant> {
 }
 
 /// A segment of a path without its percent-encoding (RFC 3986, section 2.1).
-fn decoded(segment: &str) -> Cow<'_, str> {
+pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

@@ -2,9 +2,9 @@
 //! under which it happens, stand where the rules are made.
 
 use super::{
-    access::Grant,
     desk::render,
     gate::no_card_in_json,
+    grants::Grant,
     handlers::{Daemon, read_body, told},
     overview,
     problem::{Problem, Told},
@@ -18,6 +18,7 @@ use axum::{
     Extension,
     body::{Body, Bytes},
     extract::State,
+    http::Method,
     response::{IntoResponse, Response},
 };
 use serde_json::json as value;
@@ -189,6 +190,7 @@ pub(crate) async fn put_rates(
     let done = async {
         let grant = grant.as_deref();
         let body = read_body(body, daemon.desk.body_bytes_max).await?;
+        daemon.admits_still(grant, &Method::PUT, "/v1/rates")?;
         no_card_in_json(&body, None)?;
         change(&daemon, Asked::PutRates(body), grant.map(|grant| grant.name)).await
     };
