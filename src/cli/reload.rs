@@ -282,7 +282,7 @@ impl Reloader {
     ) -> Result<(Vec<Common>, Done), Problem> {
         let merchant = rules.merchant(key.merchant.as_str());
         let merchant = merchant.ok_or_else(|| Refusal::UnknownMerchant(key.merchant.to_string()))?;
-        body::level(body, &key, merchant, &rules.currencies)?;
+        body::level(body, &key, merchant, &rules.currencies, true)?;
         let text = text_of(body);
         let there = self.first_there(&key, rules);
         let done = Done { is_new: there.is_none(), ..Done::default() };

@@ -4,6 +4,7 @@ use super::{
     folder::Opened,
     keeper::{Keeper, Pace},
     log::Covering,
+    names::NamesWatch,
     reload::{Reloader, Shared},
 };
 use crate::{
@@ -252,8 +253,10 @@ async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<Daemon>) {
 /// Keeps histograms from growing while nobody reads them, and shows what is held.
 async fn upkeep(daemon: Arc<Daemon>) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    let mut names = NamesWatch::default();
     loop {
         ticks.tick().await;
+        names.look();
         daemon.prometheus.run_upkeep();
         erase_due(&daemon).await;
         let ledger = &daemon.desk.ledger;

@@ -134,7 +134,7 @@ impl Joined<'_> {
                 }
             }
             (Some(Said { body: Some(body), created, at, by }), _) => {
-                match body::level(body.as_bytes(), key, of_file, &self.files.rules.currencies) {
+                match body::level(body.as_bytes(), key, of_file, &self.files.rules.currencies, false) {
                     Ok(mut level) => {
                         let (created, modified) = (Some(*created), Some(*at));
                         level.known = Provenance { origin: Origin::Api, created, modified, by: *by };

@@ -256,9 +256,12 @@ pub(crate) async fn settings(staff: Staff) -> Response {
 fn read_settings(staff: &Staff) -> Result<Told, Problem> {
     let none = none_of(staff)?;
     let (direction, currency, level) = (none.direction, none.currency, none.level);
-    let shown = staff.look(|customer, now| {
+    let mut shown = staff.look(|customer, now| {
         staff.shown(now).settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
     })?;
+    if level == Name::unrecorded() {
+        shown["level"] = staff.named(3).into();
+    }
     Ok(Told::of(render(&shown)))
 }
 
@@ -282,9 +285,9 @@ pub(crate) async fn set_settings(staff: Staff) -> Response {
 
 fn put_settings(staff: &Staff) -> Result<(), Problem> {
     let none = none_of(staff)?;
-    let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies)?;
+    let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies, staff.merchant.id)?;
     if !staff.daemon.desk.ledger.knows_level(&staff.merchant, none.direction, none.level) {
-        return Err(said::no_level("level", none.direction, none.level).into());
+        return Err(said::no_level("level", none.direction, staff.named(3)).into());
     }
     let gates = sent.methods.iter().flat_map(|method| method.gates.iter().flatten());
     if let Some(unknown) = gates.into_iter().find(|gate| staff.merchant.gate_item(**gate).is_none()) {

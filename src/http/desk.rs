@@ -4,7 +4,7 @@
 use super::{
     facts::{MovedOut, TransactionOut},
     fields::{Fields, LINE, PAYMENT, Text},
-    gate::no_card_in,
+    gate::Whose,
     precedence::Called,
     problem::Problem,
     shapes::DecisionOut,
@@ -81,15 +81,6 @@ pub struct Desk {
     pub body_bytes_max: usize,
 }
 
-/// By which merchant's settings the texts of a body are judged.
-#[derive(Clone, Copy)]
-pub(super) enum Whose<'a> {
-    /// By those of the merchant of the path.
-    OfPath(&'a str),
-    /// By those of the merchant that the line names, if the caller reaches it.
-    OfLine(&'a dyn Fn(&str) -> Result<(), Problem>),
-}
-
 /// What a call comes to.
 pub type Answered = Result<Reply, Problem>;
 
@@ -145,21 +136,6 @@ impl Desk {
             return self.operate(op, merchant, fields, &["transaction_id"]);
         }
         self.operate(op, merchant, fields, beside)
-    }
-
-    /// Reads a body or a line, in which no text may hold a full card number.
-    pub(super) fn read<'a>(&self, body: &'a [u8], whose: Whose<'_>) -> Result<Fields<'a>, Problem> {
-        let fields = Fields::read(body)?;
-        let merchant = match whose {
-            Whose::OfPath(merchant) => merchant,
-            Whose::OfLine(may_enter) => {
-                let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
-                named.filter(|merchant| may_enter(merchant).is_ok()).unwrap_or_default()
-            }
-        };
-        let rules = self.rules.load();
-        no_card_in(&fields, || rules.merchant(merchant).map(|merchant| &**merchant))?;
-        Ok(fields)
     }
 
     fn operate(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {

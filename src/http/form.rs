@@ -1,8 +1,9 @@
 //! The payment form: what a cashier page needs to show one customer, in one call.
 
 use super::{
-    desk::{Desk, Op, Whose, render, request},
+    desk::{Desk, Op, render, request},
     fields::PAYMENT,
+    gate::Whose,
     precedence::Called,
     problem::Problem,
     shapes::{CustomerOut, FormOut, LevelOut, MethodOut, RemainingOut, Shows},
@@ -40,6 +41,7 @@ impl Desk {
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;
         // The form is about every method; one that is named is shown alone.
         let only = payment.method.take();
+        payment.unrecorded.method = None;
         let now = self.clock.now(payment.occurred_at)?;
         let form = self.ledger.ask(&rules, &payment, now, None, |customer, decision, resolution, now| {
             let layers = layers(&payment, customer.map(|customer| &**customer), decision.level);

@@ -200,6 +200,8 @@ pub(crate) async fn readyz(State(daemon): State<Arc<Daemon>>) -> Response {
 }
 
 pub(crate) async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
+    let (names, _) = crate::domain::name::figures();
+    metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
     daemon.prometheus.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], daemon.prometheus.render()).into_response()
 }

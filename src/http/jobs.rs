@@ -350,7 +350,7 @@ impl<'a> Finishing<'a> {
     /// Whose customers a job is about, and who brought it.
     pub(super) fn whose(&self, what: &What) -> Result<(&'a Arc<Merchant>, Option<Name>), Problem> {
         let unknown = || Refusal::UnknownMerchant(what.merchant.clone());
-        let by = what.by.as_deref().and_then(|by| Name::parse_sent(by).ok());
+        let by = what.by.as_deref().and_then(|by| Name::parse(by).ok());
         Ok((self.rules.merchant(&what.merchant).ok_or_else(unknown)?, by))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         customer::Event,
         money::Currency,
         name::Name,
-        payment::{currency, parse_name, word},
+        payment::{asked, currency, keep_name, word},
         profile::{Author, Source},
         refusal::Refusal,
         rules::{Direction, Merchant, Rules},
@@ -108,9 +108,14 @@ impl Staff {
         Ok(currency(&self.rules, self.named(place))?)
     }
 
-    /// The name that the path names at a place.
+    /// The name that the path names at a place: one that is known, or [`Name::unrecorded`].
     pub(super) fn name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
-        Ok(parse_name(field, self.named(place))?)
+        Ok(asked(field, self.named(place))?)
+    }
+
+    /// The name that the path names at a place, for a call that records it.
+    pub(super) fn new_name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
+        Ok(keep_name(field, self.merchant.id, self.named(place))?)
     }
 
     /// The time.
