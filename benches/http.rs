@@ -115,7 +115,7 @@ async fn send(address: String, number: u64, until: Instant, answered: Arc<Atomic
             (number * 7_919 + n * 104_729) % 100_000
         );
         let request = format!(
-            "POST /v1/merchants/acme/transactions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /v1/merchants/acme/transactions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();

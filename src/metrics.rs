@@ -34,6 +34,19 @@ impl Meters {
             "levelgate_unavailable_total",
             "Calls refused at a limit, or without a clock or a journal"
         );
+        metrics::describe_counter!(
+            "levelgate_auth_failures_total",
+            "Requests refused for their token, or for where a browser sent them from, by reason"
+        );
+        metrics::describe_counter!(
+            "levelgate_auth_failures_not_delayed_total",
+            "Answers to wrong tokens that did not wait, because as many waited as may"
+        );
+        metrics::describe_gauge!(
+            "levelgate_names",
+            "Distinct names of levels, methods, filters and the like that are held"
+        );
+        metrics::describe_counter!("levelgate_names_refused_total", "New names that found no room");
         metrics::describe_histogram!("levelgate_answer_seconds", "Time to answer one call of the hot path");
         let code = |(_, number, reason): (Code, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
         Self {

@@ -50,6 +50,8 @@ mod lifecycle;
 mod link;
 #[path = "http/merge.rs"]
 mod merge;
+#[path = "http/names.rs"]
+mod names;
 #[path = "http/operation.rs"]
 mod operation;
 #[path = "http/own.rs"]
@@ -84,9 +86,13 @@ mod staff;
 mod standing;
 #[path = "http/tables.rs"]
 mod tables;
+#[path = "http/tokens.rs"]
+mod tokens;
 #[path = "http/transactions.rs"]
 mod transactions;
 #[path = "http/upgrade.rs"]
 mod upgrade;
+#[path = "http/walk.rs"]
+mod walk;
 #[path = "http/wire.rs"]
 mod wire;

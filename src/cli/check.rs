@@ -1,6 +1,7 @@
 //! `levelgate check`: the very code of a reload, over a folder.
 
 use crate::{
+    clock::{Clock, Source},
     config::{self, Settings, StoreKind},
     domain::rules::Rules,
     journal::FOLDER,
@@ -20,7 +21,7 @@ pub(super) struct Options {
 
 /// Prints every problem, then what it comes to.
 pub(super) fn run(options: &Options) -> ExitCode {
-    let checked = config::load(&options.folder);
+    let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
     let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
     let problems = match &checked {
         Ok(loaded) => &loaded.warnings,

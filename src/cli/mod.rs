@@ -6,6 +6,7 @@ pub mod folder;
 mod inspect;
 mod keeper;
 mod log;
+mod names;
 mod reload;
 mod remote;
 mod replay;

@@ -2,7 +2,7 @@
 //! at a time; the rules are made whole off the hot path and swapped in one step.
 
 use crate::{
-    config::{self, Loaded, Settings, body},
+    config::{self, Complaint, Loaded, Settings, body},
     domain::{
         common::Common,
         name::Name,
@@ -12,7 +12,7 @@ use crate::{
         time::Millis,
     },
     http::{
-        Health,
+        Access, Health,
         desk::Desk,
         levels::{Asked, Change, Done},
         problem::Problem,
@@ -34,12 +34,20 @@ struct Names {
     to: Name,
 }
 
+/// What a reload shares with those who answer.
+pub(super) struct Shared {
+    pub(super) desk: Arc<Desk>,
+    pub(super) access: Arc<Access>,
+    pub(super) health: Arc<Mutex<Health>>,
+}
+
 /// What makes the rules in force.
 pub(super) struct Reloader {
     folder: PathBuf,
     /// As of the start: some take effect only then.
     settings: Settings,
     desk: Arc<Desk>,
+    access: Arc<Access>,
     health: Arc<Mutex<Health>>,
     /// The files in force. Whoever changes rules holds it from looking to swapping.
     files: Mutex<Loaded>,
@@ -54,10 +62,10 @@ impl Reloader {
         folder: PathBuf,
         settings: Settings,
         files: Loaded,
-        desk: Arc<Desk>,
-        health: Arc<Mutex<Health>>,
-    ) -> Result<Self, Vec<String>> {
-        let reloader = Self { folder, settings, desk, health, files: Mutex::new(files) };
+        Shared { desk, access, health }: Shared,
+    ) -> Result<Self, Vec<Complaint>> {
+        files.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let reloader = Self { folder, settings, desk, access, health, files: Mutex::new(files) };
         let files = reloader.files.lock();
         reloader.file(&files)?;
         drop(files);
@@ -70,9 +78,9 @@ impl Reloader {
     /// Every problem, each in words.
     pub(super) fn reload(&self) -> Result<(), Vec<String>> {
         let mut files = self.files.lock();
-        let read = config::load(&self.folder);
+        let read = config::load_with_tokens(&self.folder, self.desk.clock.wall());
         let done = read
-            .map_err(|problems| problems.list.iter().map(ToString::to_string).collect())
+            .map_err(|problems| problems.complaints(&files.owners))
             .and_then(|loaded| self.take(&mut files, loaded));
         let now = self.desk.clock.wall();
         let mut health = self.health.lock();
@@ -87,26 +95,31 @@ impl Reloader {
                 health.failed = Some((since, problems.clone()));
                 metrics::gauge!("levelgate_config_failed").set(1);
                 for problem in problems {
-                    tracing::error!("the configuration was not reloaded: {problem}");
+                    tracing::error!("the configuration was not reloaded, and the tokens stay as they were: {problem}");
                 }
             }
         }
-        done
+        done.map_err(texts)
     }
 
-    fn take(&self, files: &mut Loaded, loaded: Loaded) -> Result<(), Vec<String>> {
+    fn take(&self, files: &mut Loaded, loaded: Loaded) -> Result<(), Vec<Complaint>> {
         let changed = config::changed_minor_units(&self.desk.rules.load().currencies, &loaded.rules.currencies);
         let held = self.desk.ledger.currencies_held();
         let held = changed.into_iter().filter(|currency| held.contains(currency));
-        let held: Vec<String> = held
-            .map(|currency| {
-                format!("[currencies] {currency}: its minor units cannot change while amounts in it are held")
+        let held: Vec<Complaint> = held
+            .map(|currency| Complaint {
+                merchant: None,
+                text: format!("[currencies] {currency}: its minor units cannot change while amounts in it are held"),
             })
             .collect();
         if !held.is_empty() {
             return Err(held);
         }
         self.file(&loaded)?;
+        for difference in self.access.replace(&loaded.credentials) {
+            tracing::info!("{difference}");
+        }
+        loaded.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         for name in config::incompatible(&self.settings, &loaded.settings) {
             tracing::warn!("{name} changed; it takes effect at the next start");
         }
@@ -115,7 +128,7 @@ impl Reloader {
     }
 
     /// Puts files in force with what stands beside them, and records which of their entries are others than before.
-    fn file(&self, files: &Loaded) -> Result<(), Vec<String>> {
+    fn file(&self, files: &Loaded) -> Result<(), Vec<Complaint>> {
         let overlay = self.desk.ledger.overlay();
         let filed = files.filed(&overlay, self.desk.clock.own());
         let superseded = config::superseded(&filed, &overlay);
@@ -125,7 +138,7 @@ impl Reloader {
     }
 
     /// Validates, records, swaps.
-    fn put_in_force(&self, files: &Loaded, mut overlay: Overlay, events: &[Common]) -> Result<(), Vec<String>> {
+    fn put_in_force(&self, files: &Loaded, mut overlay: Overlay, events: &[Common]) -> Result<(), Vec<Complaint>> {
         events.iter().for_each(|event| overlay.apply(event));
         let rules = files.in_force(&overlay)?;
         self.desk.ledger.say(events);
@@ -181,7 +194,7 @@ impl Reloader {
         if events.is_empty() {
             return Ok(done);
         }
-        self.put_in_force(&files, overlay, &events).map_err(Problem::bad_configuration)?;
+        self.put_in_force(&files, overlay, &events).map_err(refused)?;
         self.tell(change);
         Ok(done)
     }
@@ -242,7 +255,7 @@ impl Reloader {
         }
         besides.extend(currencies.iter().map(|currency| Common::LevelDeleted { key: key(*currency, from), at, by }));
         besides.iter().for_each(|event| overlay.apply(event));
-        let mut rules = Some(Arc::new(files.in_force(&overlay).map_err(Problem::bad_configuration)?));
+        let mut rules = Some(Arc::new(files.in_force(&overlay).map_err(refused)?));
         let renamed = Common::LevelRenamed { merchant, direction, from, to, at, by };
         let mut swap = || rules.take().into_iter().for_each(|rules| self.desk.rules.store(rules));
         let (customers, _) = self.desk.ledger.rename(&renamed, &besides, &mut swap);
@@ -270,7 +283,7 @@ impl Reloader {
     ) -> Result<(Vec<Common>, Done), Problem> {
         let merchant = rules.merchant(key.merchant.as_str());
         let merchant = merchant.ok_or_else(|| Refusal::UnknownMerchant(key.merchant.to_string()))?;
-        body::level(body, &key, merchant, &rules.currencies)?;
+        body::level(body, &key, merchant, &rules.currencies, true)?;
         let text = text_of(body);
         let there = self.first_there(&key, rules);
         let done = Done { is_new: there.is_none(), ..Done::default() };
@@ -282,6 +295,14 @@ impl Reloader {
         let created = there.flatten().unwrap_or(at);
         Ok((vec![Common::LevelPut { key, body: text.into(), created, at, by }], done))
     }
+}
+
+fn texts(complaints: Vec<Complaint>) -> Vec<String> {
+    complaints.into_iter().map(|complaint| complaint.text).collect()
+}
+
+fn refused(complaints: Vec<Complaint>) -> Problem {
+    Problem::bad_configuration(texts(complaints))
 }
 
 fn deleted(keys: Vec<LevelKey>, change: &Change) -> (Vec<Common>, Done) {

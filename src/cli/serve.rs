@@ -4,7 +4,8 @@ use super::{
     folder::Opened,
     keeper::{Keeper, Pace},
     log::Covering,
-    reload::Reloader,
+    names::NamesWatch,
+    reload::{Reloader, Shared},
 };
 use crate::{
     clock::{Clock, Source},
@@ -52,7 +53,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
-    let loaded = match config::load(&options.config) {
+    let loaded = match config::load_with_tokens(&options.config, Clock::new(Source::System).wall()) {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprint!("{}", problems.render(super::style()));
@@ -108,20 +109,21 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         body_bytes_max: settings.http.max_body_bytes,
     });
     let health = Arc::new(Mutex::new(Health { applied_at: desk.clock.wall(), failed: None }));
-    let reloader =
-        Reloader::begin(options.config.clone(), settings.clone(), loaded, Arc::clone(&desk), Arc::clone(&health));
+    let access = Arc::new(Access::new(&loaded.credentials));
+    let shared = Shared { desk: Arc::clone(&desk), access: Arc::clone(&access), health: Arc::clone(&health) };
+    let reloader = Reloader::begin(options.config.clone(), settings.clone(), loaded, shared);
     let reloader = Arc::new(reloader.map_err(|problems| {
-        anyhow::anyhow!(
-            "the configuration does not go together with what was set through the API:\n{}",
-            problems.join("\n")
-        )
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let problems = problems.join("\n");
+        anyhow::anyhow!("the configuration does not go together with what was set through the API:\n{problems}")
     })?);
     let configurer = Arc::clone(&reloader);
     let keeper = folder.map(|folder| Arc::new(Keeper::new(folder, Arc::clone(&desk), pace(&settings))));
     let (stop, stopped) = watch::channel(false);
     let daemon = Arc::new(Daemon {
         desk,
-        access: access(&settings)?,
+        access,
+        failures: http::Failures::default(),
         reload: Box::new(move || reloader.reload()),
         configure: Box::new(move |change| configurer.change(change)),
         jobs,
@@ -240,24 +242,6 @@ fn unix_socket(path: Option<&Path>) -> anyhow::Result<Option<UnixListener>> {
     Ok(Some(listener))
 }
 
-fn access(settings: &Settings) -> anyhow::Result<Access> {
-    let mut grants = Vec::new();
-    for token in &settings.auth.tokens {
-        let text = std::fs::read_to_string(&token.token_file)
-            .with_context(|| format!("cannot read the token in {}", token.token_file.display()))?;
-        let text = text.trim();
-        anyhow::ensure!(text.len() >= 16, "the token in {} is shorter than 16 bytes", token.token_file.display());
-        let role = match token.role {
-            config::Role::Gateway => http::Role::Gateway,
-            config::Role::Operator => http::Role::Operator,
-            config::Role::Viewer => http::Role::Viewer,
-        };
-        let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
-        grants.push(http::Grant::of(role, token.name, text, merchants));
-    }
-    Ok(Access(grants))
-}
-
 /// Hears a signal from now on, in the place of what the system does about it.
 fn heard(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("cannot hear signals")
@@ -274,8 +258,10 @@ async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<Daemon>) {
 /// Keeps histograms from growing while nobody reads them, and shows what is held.
 async fn upkeep(daemon: Arc<Daemon>) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    let mut names = NamesWatch::default();
     loop {
         ticks.tick().await;
+        names.look();
         daemon.prometheus.run_upkeep();
         erase_due(&daemon).await;
         let ledger = &daemon.desk.ledger;

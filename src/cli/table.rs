@@ -388,7 +388,10 @@ fn offline<T>(place: &Where, work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyho
     clock.resume(newest);
     let now: Millis = clock.stamp(None)?.at;
     // What operators said of levels while a daemon ran counts here too.
-    let rules = loaded.in_force(&ledger.overlay()).map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
+    let rules = loaded.in_force(&ledger.overlay()).map_err(|problems| {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", texts.join("; "))
+    })?;
     let merchant = place.among(&rules)?;
     jobs.finish(&ledger, &rules, now);
     let new_from = ledger.next_customer();

@@ -1,6 +1,6 @@
 //! The rules in force: the files, and what operators have said of levels and rates beside them.
 
-use super::{Loaded, body, version};
+use super::{Complaint, Loaded, body, version};
 use crate::domain::{
     common::Common,
     convert::Rates,
@@ -38,7 +38,7 @@ impl Loaded {
     ///
     /// # Errors
     /// What was said through the API and does not go together with these files.
-    pub fn in_force(&self, overlay: &Overlay) -> Result<Rules, Vec<String>> {
+    pub fn in_force(&self, overlay: &Overlay) -> Result<Rules, Vec<Complaint>> {
         let mut joined = Joined { files: self, merchants: BTreeMap::new(), said: Vec::new(), problems: Vec::new() };
         for (key, beside) in overlay.levels() {
             joined.level(key, beside);
@@ -109,7 +109,7 @@ struct Joined<'a> {
     merchants: BTreeMap<Name, Levels>,
     /// What is in force of what was said, in the order of the keys.
     said: Vec<(String, String)>,
-    problems: Vec<String>,
+    problems: Vec<Complaint>,
 }
 
 impl Joined<'_> {
@@ -134,7 +134,7 @@ impl Joined<'_> {
                 }
             }
             (Some(Said { body: Some(body), created, at, by }), _) => {
-                match body::level(body.as_bytes(), key, of_file, &self.files.rules.currencies) {
+                match body::level(body.as_bytes(), key, of_file, &self.files.rules.currencies, false) {
                     Ok(mut level) => {
                         let (created, modified) = (Some(*created), Some(*at));
                         level.known = Provenance { origin: Origin::Api, created, modified, by: *by };
@@ -147,8 +147,9 @@ impl Joined<'_> {
                     Err(refused) => {
                         let help = "bring back what it needs, or write the level into the file, which then counts";
                         let set = format!("{key}, set through the API {}", when(*at, *by));
-                        self.problems
-                            .extend(refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}")));
+                        let merchant = Some(key.merchant);
+                        let texts = refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}"));
+                        self.problems.extend(texts.map(|text| Complaint { merchant, text }));
                     }
                 }
             }
@@ -169,7 +170,8 @@ impl Joined<'_> {
             Err(refused) => {
                 let set = format!("the rates, set through the API {}", when(*at, *by));
                 let help = "bring back what they need, or set the rates anew through the API";
-                self.problems.extend(refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}")));
+                let texts = refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}"));
+                self.problems.extend(texts.map(|text| Complaint { merchant: None, text }));
                 of_file
             }
         }

@@ -64,12 +64,12 @@ pub struct SettingsBody {
 }
 
 /// Reads limits: `{"filters": [{"window": "daily", "amount_limit": "100.00"}], "until": "..."}`, with the keys of a
-/// level's filters.
+/// level's filters. New names count to the merchant.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Result<LimitsBody, Refused> {
-    read(body, "the limits", |s| {
+pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies, merchant: Name) -> Result<LimitsBody, Refused> {
+    read(body, ("the limits", Some(merchant)), |s| {
         let sections = s.tables("filters", "a filter");
         let of = |section: &Section<'_, '_>| {
             let (raw, kind) = (raw::filter(section), section.text("kind"));
@@ -103,12 +103,18 @@ pub fn limits(body: &[u8], currency: Currency, currencies: &Currencies) -> Resul
 }
 
 /// Reads individual payment settings: `{"methods": [{"method": "card", "max_amount": "50.00", "gates": ["a"]}],
-/// "global_limit": {"min_amount": "1.00", "max_amount": "20.00"}}`, with the keys of a level's methods.
+/// "global_limit": {"min_amount": "1.00", "max_amount": "20.00"}}`, with the keys of a level's methods. New names count to
+/// the merchant.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Result<SettingsBody, Refused> {
-    read(body, "the settings", |s| {
+pub fn settings(
+    body: &[u8],
+    currency: Currency,
+    currencies: &Currencies,
+    merchant: Name,
+) -> Result<SettingsBody, Refused> {
+    read(body, ("the settings", Some(merchant)), |s| {
         let sections = s.tables("methods", "a payment method");
         let of = |section: &Section<'_, '_>| {
             let raw = raw::method(section);
@@ -156,13 +162,20 @@ pub fn settings(body: &[u8], currency: Currency, currencies: &Currencies) -> Res
 }
 
 /// Reads a level: `{"projects": ["web"], "filters": [{"window": "daily", "amount_limit": "100.00"}]}`, with the keys of a
-/// `[[levels]]` entry but for those that are its key. `merchant` knows the gates, routes and projects.
+/// `[[levels]]` entry but for those that are its key. `merchant` knows the gates, routes and projects. `is_new`: a request
+/// sends it, and its new names count to the merchant; else it is recorded already.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn level(body: &[u8], key: &LevelKey, merchant: &Merchant, currencies: &Currencies) -> Result<Level, Refused> {
+pub fn level(
+    body: &[u8],
+    key: &LevelKey,
+    merchant: &Merchant,
+    currencies: &Currencies,
+    is_new: bool,
+) -> Result<Level, Refused> {
     short(body)?;
-    let compiled = read(body, "the level", |s| {
+    let compiled = read(body, ("the level", is_new.then_some(merchant.id)), |s| {
         fn here<T>(value: T) -> Option<At<T>> {
             Some(At { value, span: 0..0 })
         }
@@ -178,8 +191,10 @@ pub fn level(body: &[u8], key: &LevelKey, merchant: &Merchant, currencies: &Curr
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn new_name(body: &[u8]) -> Result<Name, Refused> {
-    let name = read(body, "the new name", |s| s.needed_name("to", "write the new name, as \"to\": \"platinum\""))?;
+pub fn new_name(body: &[u8], merchant: Name) -> Result<Name, Refused> {
+    let name = read(body, ("the new name", Some(merchant)), |s| {
+        s.needed_name("to", "write the new name, as \"to\": \"platinum\"")
+    })?;
     name.map(|at| at.value).ok_or_else(|| refuse("`to` is missing".to_owned()))
 }
 
@@ -190,15 +205,19 @@ pub fn new_name(body: &[u8]) -> Result<Name, Refused> {
 pub fn rates(body: &[u8], currencies: &Currencies) -> Result<Rates, Refused> {
     short(body)?;
     let version = version::of([("rates", body)]);
-    read(body, "the rates", |s| rates::table(s, currencies, &version))
+    read(body, ("the rates", None), |s| rates::table(s, currencies, &version))
 }
 
 fn short(body: &[u8]) -> Result<(), Refused> {
     if body.len() <= BODY_BYTES_MAX { Ok(()) } else { Err(refuse(format!("it is longer than {BODY_BYTES_MAX} bytes"))) }
 }
 
-/// Reads a body as the table of a file.
-fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>) -> T) -> Result<T, Refused> {
+/// Reads a body as the table of a file; new names count to the merchant that is named.
+fn read<T>(
+    body: &[u8],
+    (what, merchant): (&'static str, Option<Name>),
+    reader: impl FnOnce(&Section<'_, '_>) -> T,
+) -> Result<T, Refused> {
     let table = object(body)?;
     let mut text = String::new();
     for (key, value) in &table.0 {
@@ -210,7 +229,7 @@ fn read<T>(body: &[u8], what: &'static str, reader: impl FnOnce(&Section<'_, '_>
         }
         text.push('\n');
     }
-    let report = Report::new(Source { path: "body".to_owned(), text: text.clone() });
+    let report = Report::new(Source { path: "body".to_owned(), text: text.clone() }).sent_for(merchant);
     let table = DeTable::parse(&report.source.text).map_err(|error| refuse(error.message().trim().to_owned()))?;
     let section = Section::new(&report, table.get_ref(), what, 0..0);
     let read = reader(&section);
@@ -341,7 +360,8 @@ mod tests {
     use crate::domain::{calendar::Window, time::DAY_MS};
 
     fn limits_of(body: &str) -> Result<LimitsBody, Refused> {
-        limits(body.as_bytes(), Currency::parse("EUR").unwrap(), &Currencies::default())
+        let merchant = Name::parse("m").unwrap();
+        limits(body.as_bytes(), Currency::parse("EUR").unwrap(), &Currencies::default(), merchant)
     }
 
     #[test]
@@ -403,7 +423,8 @@ mod tests {
 
     #[test]
     fn settings_are_read_with_the_keys_of_a_level_s_methods() {
-        let read = |body: &str| settings(body.as_bytes(), Currency::parse("EUR").unwrap(), &Currencies::default());
+        let (euro, merchant) = (Currency::parse("EUR").unwrap(), Name::parse("m").unwrap());
+        let read = |body: &str| settings(body.as_bytes(), euro, &Currencies::default(), merchant);
         let body = r#"{"methods": [{"method": "card", "max_amount": "50.00", "show_in_form": false, "gates": ["a"]}],
             "global_limit": {"min_amount": 1, "max_amount": null}}"#;
         let good = read(body).unwrap();

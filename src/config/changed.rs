@@ -12,14 +12,13 @@ macro_rules! settings {
     };
 }
 
-/// Every setting that is read at the start alone. Rules, rates and minor units are not here: they change live.
-const AT_START: [Setting; 19] = settings![
+/// Every setting that is read at the start alone. Rules, rates, minor units and tokens are not here: they change live.
+const AT_START: [Setting; 18] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
     "[http] max_connections": http.max_connections,
     "[http] max_body_bytes": http.max_body_bytes,
-    "[auth] tokens": auth.tokens,
     "[clock] source": clock.source,
     "[clock] max_past_seconds": clock.max_past_ms,
     "[clock] max_future_seconds": clock.max_future_ms,

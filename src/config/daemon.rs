@@ -5,6 +5,7 @@ use super::{
     read::{At, Section},
     report::Report,
     settings::{Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Tls, Token},
+    source::Span,
 };
 use crate::domain::{
     money::{Currencies, MINOR_UNITS_MAX},
@@ -16,8 +17,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The merchants that tokens name, to be looked up once all merchants are known.
-pub(super) type TokenMerchants = Vec<At<Name>>;
+/// Where the file says what about tokens, for what is looked up once all files are read.
+#[derive(Debug, Default)]
+pub(super) struct TokenPlaces {
+    /// The merchants that tokens name.
+    pub(super) merchants: Vec<At<Name>>,
+    /// Where the file of each token is named, in the order of the tokens.
+    pub(super) files: Vec<Span>,
+}
 
 /// The largest body that can be allowed: a gibibyte.
 const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -27,10 +34,9 @@ const SECONDS_MAX: u64 = 36_525 * 86_400;
 const DAYS_MAX: u64 = 36_525;
 
 /// Reads the daemon's file; what is wrong is reported, and its default stands in.
-pub(super) fn settings(s: &Section<'_, '_>) -> (Settings, TokenMerchants) {
-    let mut token_merchants = TokenMerchants::new();
-    let (auth, tokens_written) =
-        s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut token_merchants)).unwrap_or_default();
+pub(super) fn settings(s: &Section<'_, '_>) -> (Settings, TokenPlaces) {
+    let mut places = TokenPlaces::default();
+    let (auth, tokens_written) = s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut places)).unwrap_or_default();
     let currencies = s.table("currencies", "[currencies]").map(|table| {
         let units = table.wholes_by_currency(&(0..=u64::from(MINOR_UNITS_MAX)));
         units
@@ -49,7 +55,7 @@ pub(super) fn settings(s: &Section<'_, '_>) -> (Settings, TokenMerchants) {
         redis,
     };
     s.close();
-    (settings, token_merchants)
+    (settings, places)
 }
 
 /// ISO 4217 with the minor units that the settings override.
@@ -112,21 +118,22 @@ fn tls(s: &Section<'_, '_>) -> Option<Tls> {
 }
 
 /// The tokens, and how many are written: one that is wrong is one nevertheless.
-fn tokens(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> (Auth, usize) {
+fn tokens(s: &Section<'_, '_>, places: &mut TokenPlaces) -> (Auth, usize) {
     let tables = s.tables("tokens", "a token");
     s.close();
-    let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, merchants)).unzip();
+    let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, places)).unzip();
     let help = "write another name = \"...\": by it the history says who did something";
     no_duplicates(names.iter().map(Some), "token", help, s.report);
     (Auth { tokens }, tables.len())
 }
 
 /// A token, and where its name is written.
-fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<(Token, At<Name>)> {
+fn token(s: &Section<'_, '_>, places: &mut TokenPlaces) -> Option<(Token, At<Name>)> {
     let role = s.needed_word("role");
     let named = s.name("name");
     let token_file = s.needed_text("token_file", "write token_file = \"...\": the file that holds the token itself");
     let listed = s.names("merchants");
+    let expires = s.instant("expires");
     s.close();
     let name = if s.has("name") { named } else { token_file.as_ref().and_then(|file| stem(file, s.report)) };
     let merchants = listed.map(|list| {
@@ -135,11 +142,13 @@ fn token(s: &Section<'_, '_>, merchants: &mut TokenMerchants) -> Option<(Token, 
             s.report.warning(&list.span, "a token for no merchant can do nothing", help);
         }
         let names = list.value.iter().map(|at| at.value).collect();
-        merchants.extend(list.value);
+        places.merchants.extend(list.value);
         names
     });
-    let name = name?;
-    Some((Token { name: name.value, role: role?.value, token_file: PathBuf::from(token_file?.value), merchants }, name))
+    let (name, role, file) = (name?, role?.value, token_file?);
+    places.files.push(file.span);
+    let (token_file, expires) = (PathBuf::from(file.value), expires.map(|at| at.value));
+    Some((Token { name: name.value, role, token_file, merchants, expires }, name))
 }
 
 /// The name of a token that is given none: that of its file.

@@ -27,7 +27,7 @@ pub(super) fn filters(
 ) -> Vec<Filter> {
     let mut seen: HashMap<Name, (&Span, bool)> = HashMap::new();
     for filter in raw {
-        let Some((name, span)) = name(filter) else { continue };
+        let Some((name, span)) = name(filter, report) else { continue };
         let unnamed = filter.name.is_none();
         match seen.get(&name) {
             Some((first, first_unnamed)) => {
@@ -45,12 +45,25 @@ pub(super) fn filters(
 }
 
 /// The name, its own or its window's, and where it is written.
-fn name(raw: &RawFilter) -> Option<(Name, &Span)> {
+fn name<'r>(raw: &'r RawFilter, report: &Report) -> Option<(Name, &'r Span)> {
     if let Some(name) = &raw.name {
         return Some((name.value, &name.span));
     }
     let window = raw.window.as_ref()?;
-    Some((Name::parse(&window.value).ok()?, &window.span))
+    match report.name(&window.value) {
+        Ok(name) => Some((name, &window.span)),
+        Err(error) => {
+            // A text that is no name is no window either, and reported as such.
+            if error.is_full() {
+                report.error(
+                    &window.span,
+                    error.to_string(),
+                    "write a name that the daemon knows, as name = \"daily\"",
+                );
+            }
+            None
+        }
+    }
 }
 
 fn compile(raw: &RawFilter, currency: Option<Currency>, currencies: &Currencies, report: &Report) -> Option<Filter> {
@@ -58,7 +71,7 @@ fn compile(raw: &RawFilter, currency: Option<Currency>, currencies: &Currencies,
     let warn_at = raw.warn_at.as_ref().and_then(|at| share(at, report));
     let (class, window) = window(raw, report)?;
     Some(Filter {
-        name: name(raw)?.0,
+        name: name(raw, report)?.0,
         class,
         window,
         amount_limit,

@@ -8,6 +8,7 @@ mod beside;
 pub mod body;
 mod changed;
 mod compile;
+mod credentials;
 mod customers;
 mod daemon;
 mod entry;
@@ -29,19 +30,20 @@ mod warn_tests;
 
 pub use beside::superseded;
 pub use changed::{changed_minor_units, incompatible};
+pub use credentials::Credential;
 pub use entry::Entry;
-pub use problem::{Also, Problem, Problems, Severity, Style, render, tally};
+pub use problem::{Also, Complaint, Problem, Problems, Severity, Style, render, tally};
 pub use settings::{
     Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind, Sync,
     Tls, Token,
 };
 
-use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest};
+use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest, time::Millis};
 use files::{File, merchant_names, no_folder};
 use read::At;
 use report::Report;
 use source::{Source, Span};
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 use warn::Look;
 
 /// A configuration that can be taken.
@@ -55,6 +57,12 @@ pub struct Loaded {
     pub entries: Vec<Entry>,
     /// What can hardly be meant as it is written, in the order of files and lines.
     pub warnings: Vec<Problem>,
+    /// The tokens; none where their files were not read: see [`load_with_tokens`].
+    pub credentials: Vec<Credential>,
+    /// The warnings about tokens, in words for the log.
+    pub token_warnings: Vec<String>,
+    /// The merchant of each of its files, by the path under the folder as it was typed.
+    pub owners: BTreeMap<String, Name>,
 }
 
 impl Loaded {
@@ -68,17 +76,30 @@ impl Loaded {
         }
         let mut list = self.warnings;
         list.iter_mut().for_each(|problem| problem.severity = Severity::Error);
-        Err(Problems { list })
+        Err(Problems { list, owners: self.owners })
     }
 }
 
-/// Reads a configuration folder: `levelgate.toml`, `rates.toml` and `merchants/*.toml`, all of them optional.
+/// Reads a configuration folder: `levelgate.toml`, `rates.toml` and `merchants/*.toml`, all of them optional. The files
+/// of tokens are not read.
 ///
 /// # Errors
 /// Every problem of every file, where one of them is an error.
 pub fn load(dir: &Path) -> Result<Loaded, Problems> {
+    load_folder(dir, None)
+}
+
+/// Reads a configuration folder and the files of its tokens, as a daemon that serves it does. `now` is the wall clock.
+///
+/// # Errors
+/// Every problem of every file, where one of them is an error; a token's file that cannot be read is one.
+pub fn load_with_tokens(dir: &Path, now: Millis) -> Result<Loaded, Problems> {
+    load_folder(dir, Some(now))
+}
+
+fn load_folder(dir: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     if let Some(problem) = no_folder(dir) {
-        return Err(Problems { list: vec![problem] });
+        return Err(Problems { list: vec![problem], owners: BTreeMap::new() });
     }
     let mut problems = Vec::new();
     let mut read = |name: String| File::read(dir, name, &mut problems);
@@ -91,7 +112,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
     let merchant_files: Vec<File> = names.into_iter().filter_map(|name| File::read(dir, name, &mut problems)).collect();
 
     let read = daemon_file.as_ref().and_then(|file| file.parse("levelgate.toml", daemon::settings));
-    let (settings, token_merchants) = read.unwrap_or_default();
+    let (settings, places) = read.unwrap_or_default();
     let currencies = daemon::currencies(&settings);
     let rates_version = digest(&rates_file);
     let read = rates_file.as_ref().and_then(|file| {
@@ -114,15 +135,22 @@ pub fn load(dir: &Path) -> Result<Loaded, Problems> {
     let version = digest(merchant_files.iter().chain(&rates_file));
 
     if let Some(file) = &daemon_file {
-        ids.check(&token_merchants, &file.report);
+        ids.check(&places.merchants, &file.report);
     }
+    let tokens = daemon_file
+        .as_ref()
+        .zip(now)
+        .map(|(file, now)| credentials::read(&settings.auth.tokens, &places.files, &file.report, now));
+    let tokens = tokens.unwrap_or_default();
+    let owners = ids.owners();
     let files = daemon_file.into_iter().chain(rates_file).chain(merchant_files);
     problems.extend(files.flat_map(|file| file.report.finish()));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems { list: problems });
+        return Err(Problems { list: problems, owners });
     }
     let rules = Rules { version, currencies, rates, merchants };
-    Ok(Loaded { rules, settings, entries, warnings: problems })
+    let credentials::Read { credentials, warnings: token_warnings } = tokens;
+    Ok(Loaded { rules, settings, entries, warnings: problems, credentials, token_warnings, owners })
 }
 
 fn digest<'f>(files: impl IntoIterator<Item = &'f File>) -> String {
@@ -157,6 +185,11 @@ impl Ids {
             }
             None => _ = self.places.insert(id.value, (Arc::clone(&report.source), id.span.clone())),
         }
+    }
+
+    /// The merchant of each file; of two files with one id it is the first one's.
+    fn owners(&self) -> BTreeMap<String, Name> {
+        self.places.iter().map(|(id, (source, _))| (source.path.clone(), *id)).collect()
     }
 
     fn check(&self, named: &[At<Name>], report: &Report) {

@@ -1,9 +1,9 @@
 //! What is wrong with a configuration, told so that it can be put right: where, what, and what to write instead.
 
 use super::source::{Line, Source, Span, covered};
-use crate::domain::card::masked;
+use crate::domain::{card::masked, name::Name};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 /// How much a problem weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,6 +169,9 @@ pub fn tally(problems: &[Problem]) -> String {
 pub struct Problems {
     /// In the order of files and lines.
     pub list: Vec<Problem>,
+    /// The merchant of each file whose id could be read, by the path of [`Problem::file`]. Of two files with one id it is
+    /// the first one's.
+    pub owners: BTreeMap<String, Name>,
 }
 
 impl Problems {
@@ -176,6 +179,33 @@ impl Problems {
     #[must_use]
     pub fn render(&self, style: Style) -> String {
         render(&self.list, style)
+    }
+}
+
+impl Problems {
+    /// The problems in words, each with the merchant that it is about. `in_force` are the merchants of the files in force:
+    /// a file that was another merchant's is not given to the one whose id it holds now.
+    #[must_use]
+    pub fn complaints(&self, in_force: &BTreeMap<String, Name>) -> Vec<Complaint> {
+        let is_new = |merchant: &&Name| !in_force.values().any(|known| known == *merchant);
+        let owner = |file: &str| in_force.get(file).or_else(|| self.owners.get(file).filter(is_new)).copied();
+        let complaint = |problem: &Problem| Complaint { merchant: owner(&problem.file), text: problem.to_string() };
+        self.list.iter().map(complaint).collect()
+    }
+}
+
+/// Why a configuration is not taken, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The merchant that it is about, in whose files it lies; `None`: it is about the daemon, or about several.
+    pub merchant: Option<Name>,
+    /// In words.
+    pub text: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

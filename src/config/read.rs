@@ -109,8 +109,13 @@ impl<'d, 'i> Section<'d, 'i> {
 
     fn name_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<At<Name>> {
         let text = self.text_of(key, value)?;
-        match Name::parse(&text.value) {
+        match self.report.name(&text.value) {
             Ok(name) => Some(At { value: name, span: text.span }),
+            Err(error) if error.is_full() => {
+                let help = "use a name that the daemon knows, or write it into the configuration files";
+                self.report.error(&text.span, format!("`{key}`: {error}"), help);
+                None
+            }
             Err(error) => {
                 let help = "write 1 to 128 bytes of printable text";
                 self.report.error(&text.span, format!("`{key}` is no name: {error}"), help);

@@ -4,6 +4,7 @@ use super::{
     problem::{Also, Problem, Severity},
     source::{Source, Span},
 };
+use crate::domain::name::{Name, NameError};
 use std::{cell::RefCell, sync::Arc};
 
 /// The problems found in one file.
@@ -11,11 +12,23 @@ use std::{cell::RefCell, sync::Arc};
 pub(super) struct Report {
     pub(super) source: Arc<Source>,
     problems: RefCell<Vec<Problem>>,
+    /// The merchant for whom a request sent it; `None`: a file, or what is recorded already.
+    sent_for: Option<Name>,
 }
 
 impl Report {
     pub(super) fn new(source: Source) -> Self {
-        Self { source: Arc::new(source), problems: RefCell::default() }
+        Self { source: Arc::new(source), problems: RefCell::default(), sent_for: None }
+    }
+
+    /// The report of a body that a request sends for a merchant, to which its new names count.
+    pub(super) fn sent_for(self, merchant: Option<Name>) -> Self {
+        Self { sent_for: merchant, ..self }
+    }
+
+    /// The name of a text of the file.
+    pub(super) fn name(&self, text: &str) -> Result<Name, NameError> {
+        self.sent_for.map_or_else(|| Name::parse(text), |merchant| Name::keep(merchant, text))
     }
 
     fn add(&self, severity: Severity, span: &Span, message: String, help: String, also: Option<Also>) {

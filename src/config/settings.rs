@@ -1,6 +1,6 @@
 //! What the daemon itself goes by, and the defaults.
 
-use crate::domain::{money::Currency, name::Name, rules::words};
+use crate::domain::{money::Currency, name::Name, rules::words, time::Millis};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -137,6 +137,8 @@ pub struct Token {
     pub token_file: PathBuf,
     /// For which merchants; `None`: for all.
     pub merchants: Option<Vec<Name>>,
+    /// From when on it is refused, by the wall clock; `None`: never.
+    pub expires: Option<Millis>,
 }
 
 /// What time it is, and how far from it a payment may lie.

@@ -112,7 +112,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
         let stored = customer.levels[payment.direction as usize];
         let project = payment.project.id;
         // Whoever may not change the level has the stored one, whatever is sent.
-        let sent = if forbids(Restriction::BlockLevelChange) { SentLevel::Absent } else { payment.level };
+        let sent = if forbids(Restriction::BlockLevelChange) { SentLevel::Absent } else { payment.level() };
         level::resolve(merchant, stored, sent, payment.direction, payment.currency, project)
     });
     let in_force = resolved.map(|resolved| resolved.in_force);
@@ -133,7 +133,8 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     if instrument_blocked {
         refuse(Code::PaymentInstrumentBlocked);
     }
-    let method = payment.method.map(|method| layers.method(method));
+    let named = payment.method();
+    let method = named.map(|method| layers.method(method));
     let amount = payment.amount.unwrap_or(0);
     if let Some(offered) = &method {
         match offered.as_ref().filter(|effective| effective.may_pay(merchant.hidden_methods)) {
@@ -172,13 +173,13 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     }
 
     let effective = method.flatten();
-    let (list, routing) = layers.gates(payment.method);
+    let (list, routing) = layers.gates(named);
     let routed = Routed {
         direction: payment.direction,
         currency: payment.currency,
         minor_units: rules.currencies.units(payment.currency),
         amount: payment.amount,
-        method: payment.method,
+        method: named,
         transaction_id: &payment.transaction_id,
         explain: payment.explain,
     };
@@ -191,7 +192,7 @@ pub fn decide<'a>(question: &Question<'a>, customer: Option<&'a Customer>, books
     let explanation = payment.explain.then(|| {
         Box::new(Explanation {
             limits: measure.as_ref().map_or_else(Vec::new, |measure| explain(measure, &gauges, counted, at)),
-            amount_range: match payment.method {
+            amount_range: match named {
                 None => layers.range_without_method(merchant.hidden_methods),
                 // A method that cannot pay has no range here either.
                 Some(_) => effective
@@ -394,8 +395,8 @@ pub fn content(payment: &Payment<'_>, identity: u128) -> Content {
         amount: payment.amount.unwrap_or(0),
         identity,
         defined_by: AttributeSet::of(&payment.endpoint.client_definition),
-        level: payment.level,
-        method: payment.method,
+        level: payment.level(),
+        method: payment.method(),
         project: payment.project.id,
         endpoint: payment.endpoint.id,
     }

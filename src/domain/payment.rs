@@ -82,6 +82,16 @@ pub struct AsSent<'a> {
     pub attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
+/// Names of a payment that nothing recorded has yet. They become names where the payment is recorded, and only then:
+/// until then [`Name::unrecorded`] stands in their place.
+#[derive(Debug, Clone, Default)]
+pub struct Unrecorded<'a> {
+    /// The level.
+    pub level: Option<Cow<'a, str>>,
+    /// The payment method.
+    pub method: Option<Cow<'a, str>>,
+}
+
 /// A payment that the rules can judge.
 #[derive(Debug, Clone)]
 pub struct Payment<'a> {
@@ -101,12 +111,14 @@ pub struct Payment<'a> {
     pub endpoint: &'a Endpoint,
     /// Which of the two the request named.
     pub names: NamedPlaces,
-    /// `None`: method checks are skipped.
+    /// `None`: method checks are skipped. Read it by [`Payment::method`].
     pub method: Option<Name>,
     /// Who is meant.
     pub identity: SentIdentity<'a>,
-    /// The level as sent.
+    /// The level as sent. Read it by [`Payment::level`].
     pub level: SentLevel,
+    /// The texts of names that were none when the payment was read.
+    pub unrecorded: Unrecorded<'a>,
     /// What the customer may not have yet.
     pub attributes: Attributes,
     /// The customer as sent.
@@ -150,11 +162,16 @@ impl<'a> Payment<'a> {
             (None, Asks::ToShow) => None,
             (None, _) => return Err(Refusal::Missing("amount")),
         };
-        let method = name("payment_method", request.payment_method.as_deref())?;
+        let method = asked_if_any("payment_method", request.payment_method.as_deref())?;
         let level = match request.customer_level.as_deref() {
             None => SentLevel::Absent,
             Some("") => SentLevel::Empty,
-            Some(text) => SentLevel::Named(parse_name("customer_level", text)?),
+            Some(text) => SentLevel::Named(asked("customer_level", text)?),
+        };
+        let nameless = Some(Name::unrecorded());
+        let unrecorded = Unrecorded {
+            level: request.customer_level.filter(|_| level == SentLevel::Named(Name::unrecorded())),
+            method: request.payment_method.filter(|_| method == nameless),
         };
         for (key, value) in &request.customer {
             let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
@@ -203,6 +220,7 @@ impl<'a> Payment<'a> {
             method,
             identity: SentIdentity::Attributes(Vec::new()),
             level,
+            unrecorded,
             attributes,
             as_sent,
             instrument,
@@ -222,6 +240,39 @@ impl<'a> Payment<'a> {
             (None, None) => SentIdentity::Attributes(payment.defining_attributes()),
         };
         Ok(payment)
+    }
+
+    /// The level as sent. A name that was none when the payment was read may be one by now.
+    #[must_use]
+    pub fn level(&self) -> SentLevel {
+        let now = self.unrecorded.level.as_deref().and_then(Name::known);
+        now.map_or(self.level, SentLevel::Named)
+    }
+
+    /// The payment method, likewise.
+    #[must_use]
+    pub fn method(&self) -> Option<Name> {
+        self.unrecorded.method.as_deref().and_then(Name::known).or(self.method)
+    }
+
+    /// Whether it was read with a name that nothing recorded had.
+    #[must_use]
+    pub fn has_unrecorded(&self) -> bool {
+        self.unrecorded.level.is_some() || self.unrecorded.method.is_some()
+    }
+
+    /// Level and method, for a payment that is about to be recorded: new names are kept.
+    ///
+    /// # Errors
+    /// A new name finds no room.
+    pub fn keep_names(&self) -> Result<(SentLevel, Option<Name>), Refusal> {
+        let keep = |field, text: Option<&str>| {
+            let name = text.map(|text| Name::keep(self.merchant.id, text)).transpose();
+            name.map_err(|error| Refusal::Name { field, error })
+        };
+        let level = keep("customer_level", self.unrecorded.level.as_deref())?;
+        let method = keep("payment_method", self.unrecorded.method.as_deref())?;
+        Ok((level.map_or(self.level, SentLevel::Named), method.or(self.method)))
     }
 
     fn defining_attributes(&self) -> Vec<(Attribute, Cow<'a, str>)> {
@@ -263,14 +314,19 @@ pub(crate) fn word<W: Word>(field: &'static str, text: &str) -> Result<W, Refusa
     })
 }
 
-/// A name that is sent.
-pub(crate) fn parse_name(field: &'static str, text: &str) -> Result<Name, Refusal> {
-    Name::parse_sent(text).map_err(|error| Refusal::Name { field, error })
+/// A name that is sent and not kept: see [`Name::asked`].
+pub(crate) fn asked(field: &'static str, text: &str) -> Result<Name, Refusal> {
+    Name::asked(text).map_err(|error| Refusal::Name { field, error })
 }
 
-/// A name, where one is sent.
-pub(crate) fn name(field: &'static str, text: Option<&str>) -> Result<Option<Name>, Refusal> {
-    text.filter(|text| !text.is_empty()).map(|text| parse_name(field, text)).transpose()
+/// The same, where one is sent.
+pub(crate) fn asked_if_any(field: &'static str, text: Option<&str>) -> Result<Option<Name>, Refusal> {
+    text.filter(|text| !text.is_empty()).map(|text| asked(field, text)).transpose()
+}
+
+/// A name that is sent for a merchant and is about to be recorded: see [`Name::keep`].
+pub(crate) fn keep_name(field: &'static str, merchant: Name, text: &str) -> Result<Name, Refusal> {
+    Name::keep(merchant, text).map_err(|error| Refusal::Name { field, error })
 }
 
 /// A time, where one is sent.

@@ -265,6 +265,7 @@ impl Refusal {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Name { error, .. } if error.is_full() => Kind::Impossible,
             Self::Missing(_)
             | Self::Amount { .. }
             | Self::UnknownCurrency(_)
@@ -320,6 +321,7 @@ impl Refusal {
             Self::Amount { error: AmountError::Malformed, .. } => "amount_malformed",
             Self::UnknownCurrency(_) => "currency_unknown",
             Self::Word { .. } => "value_unknown",
+            Self::Name { error, .. } if error.is_full() => "too_many_names",
             Self::Name { .. } => "name_invalid",
             Self::TooLong { .. } => "text_too_long",
             Self::Time(_) => "time_malformed",

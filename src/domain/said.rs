@@ -8,6 +8,7 @@ use super::{
     labels::{LabelKind, Restriction},
     name::Name,
     own::OwnRate,
+    payment::asked,
     profile::Change,
     refusal::Refusal,
     registration::{Identifier, NotRegistered, Offer},
@@ -33,6 +34,8 @@ pub struct Said {
     pub switched_off: Option<Vec<Name>>,
     /// All of them.
     pub rates: Option<Vec<OwnRate>>,
+    /// Fields with a text that is no name, and the text: in the lists and levels above [`Name::unrecorded`] stands for it.
+    pub unrecorded: Vec<(&'static str, Box<str>)>,
 }
 
 /// What speaks for itself outside of the customer.
@@ -59,6 +62,25 @@ pub fn identifier_of(attribute: Attribute) -> Option<Identifier> {
 }
 
 impl Said {
+    /// A name that is said in a field: one that is known, or [`Name::unrecorded`]. Only what the merchant has can be
+    /// recorded of a customer, so no name is made of a text.
+    ///
+    /// # Errors
+    /// The text cannot be a name.
+    pub fn name(&mut self, field: &'static str, text: &str) -> Result<Name, Refusal> {
+        let name = asked(field, text)?;
+        if name == Name::unrecorded() {
+            self.unrecorded.push((field, text.into()));
+        }
+        Ok(name)
+    }
+
+    /// The text of a name of a field, as it was said.
+    fn text(&self, field: &str, name: Name) -> &str {
+        let said = self.unrecorded.iter().find(|(of, _)| *of == field && name == Name::unrecorded());
+        said.map_or(name.as_str(), |(_, text)| text)
+    }
+
     /// The attributes that are set, in the form that is stored.
     #[must_use]
     pub fn offered(&self, merchant: &Merchant) -> Attributes {
@@ -102,7 +124,8 @@ impl Said {
                 if around.merchant.project(project.as_str()).is_none() {
                     let candidates =
                         around.merchant.projects.iter().map(|project| project.id.as_str()).collect::<Vec<_>>();
-                    let (value, candidates) = (project.to_string(), candidates.join(", "));
+                    let value = self.text("disabled_projects", *project).to_owned();
+                    let candidates = candidates.join(", ");
                     return Err(Refusal::UnknownPlace { field: "disabled_projects", value, candidates });
                 }
             }
@@ -179,7 +202,7 @@ impl Said {
             return Err(forbidden(field, Restriction::BlockLevelChange));
         }
         if let Some(name) = level.filter(|name| !(around.knows_level)(direction, *name)) {
-            return Err(no_level(field, direction, name));
+            return Err(no_level(field, direction, self.text(field, name)));
         }
         let drops_settings = around.merchant.reset_settings_on_level_change;
         events.push(Event::LevelSet { direction, level, drops_settings, at: around.now });
@@ -195,6 +218,7 @@ impl Said {
         }
         if let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) {
             let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
+            let label = self.text("labels", *label);
             let reason = format!("{label:?} is no label of this merchant; it has {}", known.join(", "));
             return Err(Refusal::NotAllowed { field: "labels", reason });
         }
@@ -214,7 +238,7 @@ impl Said {
 
 /// What is said of a level that the merchant does not have.
 #[must_use]
-pub fn no_level(field: &'static str, direction: Direction, name: Name) -> Refusal {
+pub fn no_level(field: &'static str, direction: Direction, name: &str) -> Refusal {
     let reason = format!("{name:?} is no level of this merchant for {}s", direction.word());
     Refusal::NotAllowed { field, reason }
 }
@@ -225,7 +249,9 @@ fn forbidden(field: &'static str, restriction: Restriction) -> Refusal {
 }
 
 fn distinct(field: &'static str, names: &[Name]) -> Result<(), Refusal> {
-    let twice = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+    // Texts that are no names are refused for that.
+    let is_one = |name: &Name| *name != Name::unrecorded();
+    let twice = names.iter().enumerate().find(|(place, name)| is_one(name) && names[..*place].contains(name));
     match twice {
         Some((_, name)) => Err(Refusal::NotAllowed { field, reason: format!("names {name:?} twice") }),
         None => Ok(()),

@@ -1,96 +1,22 @@
 //! Who may do what: roles by bearer token, each for all merchants or for some.
 
-use super::{gate::no_card_in_uri, handlers::Daemon, problem::Problem};
-use crate::domain::{blocks::Reach, name::Name};
+use super::{
+    batch,
+    failures::Peer,
+    gate::{decoded, no_card_in_uri},
+    grants::{Grant, Rejected, Role},
+    handlers::Daemon,
+    origin,
+    problem::Problem,
+};
 use axum::{
     extract::{Request, State},
-    http::{Method, header},
+    http::{HeaderMap, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
-
-/// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The hot path; registering and showing customers, signals about them, their own limits.
-    Gateway,
-    /// Everything.
-    Operator,
-    /// Reads.
-    Viewer,
-}
-
-/// One token, known by its digest only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// What it may do.
-    pub role: Role,
-    /// Who holds it: what histories say.
-    pub name: Name,
-    /// SHA-256 of the token.
-    pub digest: [u8; 32],
-    /// `None`: all.
-    pub merchants: Option<Vec<String>>,
-}
-
-impl Grant {
-    /// The grant of a token.
-    #[must_use]
-    pub fn of(role: Role, name: Name, token: &str, merchants: Option<Vec<String>>) -> Self {
-        Self { role, name, digest: Sha256::digest(token.as_bytes()).into(), merchants }
-    }
-
-    /// The merchants that it is for.
-    pub(crate) fn reach(&self) -> Reach {
-        match &self.merchants {
-            None => Reach::All,
-            // A text that is no name is no merchant.
-            Some(listed) => Reach::Some(listed.iter().filter_map(|id| Name::parse(id).ok()).collect()),
-        }
-    }
-
-    /// Refuses what is an operator's alone in a call that others may make too.
-    pub(crate) fn operates(&self, what: &str) -> Result<(), Problem> {
-        match self.role {
-            Role::Operator => Ok(()),
-            Role::Gateway | Role::Viewer => Err(Problem::forbidden(format!("{what} takes the role operator"))),
-        }
-    }
-
-    /// Whether it reaches a merchant.
-    pub(crate) fn reaches(&self, merchant: &str) -> Result<(), Problem> {
-        match &self.merchants {
-            Some(listed) if !listed.iter().any(|known| known == merchant) => {
-                Err(Problem::forbidden(format!("this token does not reach merchant {merchant:?}")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// All tokens. None: everybody may do everything, and the daemon listens on loopback only.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access(pub Vec<Grant>);
-
-impl Access {
-    /// Whether anybody is asked for a token.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn grant(&self, token: &str) -> Option<&Grant> {
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        // Every digest is compared whole, so that the time taken tells nothing.
-        self.0
-            .iter()
-            .fold(None, |found, grant| if bool::from(grant.digest.ct_eq(&digest)) { Some(grant) } else { found })
-    }
-}
 
 /// The roles that may call a path; `None`: it needs no token.
 fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
@@ -111,7 +37,7 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
         // Staff decide whose a transaction is.
         ["transactions", _, "customer"] => OPERATE,
         ["transactions" | "decisions" | "payment-form", ..] => HOT,
-        _ if path == "/v1/batch" => HOT,
+        _ if path == batch::PATH => HOT,
         // A gateway registers customers, is the first to learn that a card was stolen, and is where players set limits.
         ["customers"] | ["customers", _, "signals"] if *method == Method::POST => HOT,
         ["customers", _, "limits", _, _] if matches!(*method, Method::PUT | Method::DELETE) => HOT,
@@ -123,28 +49,86 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
 
 /// Lets a request in or turns it away, before anything is read of its body.
 pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Request, next: Next) -> Response {
+    if needs(request.method(), request.uri().path()).is_none() {
+        return go_on(&daemon, request, next).await;
+    }
     let access = &daemon.access;
-    let needed = needs(request.method(), request.uri().path()).filter(|_| !access.is_open());
-    let Some(roles) = needed else { return go_on(&daemon, request, next).await };
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    let Some(grant) = token.and_then(|token| access.grant(token)).cloned() else {
-        return Problem::unauthorized().into_response();
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
+    if access.is_open() {
+        return match origin::check(&request, peer) {
+            Ok(()) => go_on(&daemon, request, next).await,
+            Err((reason, problem)) => {
+                daemon.failures.note(peer, reason);
+                problem.into_response()
+            }
+        };
+    }
+    let admitted = bearer(request.headers()).and_then(|token| access.of_token(token, daemon.desk.clock.wall()));
+    let grant = match admitted {
+        Ok(grant) => grant,
+        Err(rejected) => {
+            daemon.failures.rejected(peer, rejected).await;
+            return Problem::from(rejected).into_response();
+        }
     };
-    if !roles.contains(&grant.role) {
-        return Problem::forbidden("this token's role does not allow it").into_response();
-    }
-    let merchant = request.uri().path().strip_prefix("/v1/merchants/").and_then(|rest| rest.split('/').next());
-    // What is of no merchant is of all of them; the lines of a batch are looked at one by one.
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    if grant.merchants.is_some() && merchant.is_none() && !is_read && request.uri().path() != "/v1/batch" {
-        return Problem::forbidden("this is for all merchants, and this token reaches only some").into_response();
-    }
-    if let Some(Err(problem)) = merchant.filter(|m| !m.is_empty()).map(|merchant| grant.reaches(merchant)) {
+    if let Err(problem) = permits(&grant, request.method(), request.uri().path()) {
         return problem.into_response();
     }
-    request.extensions_mut().insert(grant);
+    request.extensions_mut().insert(Grant::clone(&grant));
     go_on(&daemon, request, next).await
+}
+
+/// The token of a request (RFC 6750, section 2.1); the scheme is written in any case (RFC 9110, section 11.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, Rejected> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).into_iter();
+    let value = sent.next().ok_or(Rejected::Missing)?;
+    let text = value.to_str().map_err(|_| Rejected::Malformed)?;
+    let (scheme, token) = text.trim().split_once(' ').ok_or(Rejected::Malformed)?;
+    let token = token.trim();
+    if sent.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(Rejected::Malformed);
+    }
+    Ok(token)
+}
+
+/// Whether a token may call a path.
+fn permits(grant: &Grant, method: &Method, path: &str) -> Result<(), Problem> {
+    if needs(method, path).is_some_and(|roles| !roles.contains(&grant.role)) {
+        return Err(Problem::forbidden("this token's role does not allow it"));
+    }
+    let merchant = path.strip_prefix("/v1/merchants/").and_then(|rest| rest.split('/').next());
+    // What is of no merchant is of all of them; the lines of a batch are looked at one by one.
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    let is_of_all = merchant.is_none() && (!is_read || path == "/metrics") && path != batch::PATH;
+    if grant.merchants.is_some() && is_of_all {
+        return Err(Problem::forbidden("this is for all merchants, and this token reaches only some"));
+    }
+    merchant.filter(|merchant| !merchant.is_empty()).map_or(Ok(()), |merchant| grant.reaches(&decoded(merchant)))
+}
+
+impl Daemon {
+    /// Looks again at the token of a request whose body has come: meanwhile it may have been revoked or changed, or have
+    /// expired. `None`: the request was let in without a token.
+    pub(super) fn admits_still(&self, grant: Option<&Grant>, method: &Method, path: &str) -> Result<(), Problem> {
+        match self.granted_now(grant)? {
+            Some(now) if Some(&*now) != grant => permits(&now, method, path),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a line of a batch, about a merchant.
+    pub(super) fn admits_line(&self, grant: Option<&Grant>, merchant: &str) -> Result<(), Problem> {
+        let Some(now) = self.granted_now(grant)? else { return Ok(()) };
+        if Some(&*now) != grant {
+            permits(&now, &Method::POST, batch::PATH)?;
+        }
+        now.reaches(merchant)
+    }
+
+    /// What the token of a request that was let in earlier may do now; see [`Self::admits_still`].
+    pub(super) fn granted_now(&self, grant: Option<&Grant>) -> Result<Option<Arc<Grant>>, Problem> {
+        Ok(self.access.again(grant, self.desk.clock.wall())?)
+    }
 }
 
 /// Hands on a request whose path and query hold no full card number.

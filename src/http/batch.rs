@@ -1,6 +1,6 @@
 //! Batches: lines in, lines out, in the same order, of any length.
 
-use super::{access::Grant, desk::Desk, handlers::Daemon, problem::Problem};
+use super::{desk::Desk, grants::Grant, handlers::Daemon, problem::Problem};
 use crate::journal::Lsn;
 use axum::{
     body::{Body, Bytes},
@@ -13,6 +13,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
+/// Where batches are sent.
+pub(super) const PATH: &str = "/v1/batch";
 /// How many pieces of the answer may wait for a slow reader; then its lines wait.
 const PIECES_MAX: usize = 16;
 /// Bytes of lines that one piece of the answer answers at most, so that what waits for a slow reader is bounded: the
@@ -37,7 +39,8 @@ pub(crate) async fn batch(State(daemon): State<Arc<Daemon>>, request: Request) -
 
 async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body, answers: mpsc::Sender<(Bytes, Lsn)>) {
     let desk = &daemon.desk;
-    let may_enter = |merchant: &str| grant.as_ref().map_or(Ok(()), |grant| grant.reaches(merchant));
+    // A batch may be sent for hours: each line goes by what its token may do when the line comes.
+    let may_enter = |merchant: &str| daemon.admits_line(grant.as_ref(), merchant);
     let mut lines = Lines::new(desk.body_bytes_max);
     loop {
         let frame = match body.frame().await {

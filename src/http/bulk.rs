@@ -19,7 +19,7 @@ use crate::{
         identity::Attributes,
         money::Currency,
         name::Name,
-        payment::{currency, word},
+        payment::{asked, currency, keep_name, word},
         profile::{Author, Change, IndividualSettings, Source},
         refusal::Refusal,
         rules::{Direction, Merchant, Rules},
@@ -138,16 +138,20 @@ fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Asked, Proble
         return Err(Problem::malformed("value_unknown", "`select` has either `ids` or filters").at("select"));
     }
     let find = wanted(&query.finish(), merchant)?.map(|find| Find { limit: PAGE_MAX, ..find });
-    let (said, limit) = changes(rules, &set)?;
+    let (said, limit) = changes((rules, merchant.id), &set, is_trial)?;
     Ok(Asked { ids, find, said, limit, is_trial })
 }
 
-fn changes(rules: &Rules, set: &Object<'_>) -> Result<(Said, Option<GlobalLimit>), Problem> {
+fn changes(
+    (rules, merchant): (&Rules, Name),
+    set: &Object<'_>,
+    is_trial: bool,
+) -> Result<(Said, Option<GlobalLimit>), Problem> {
     let mut limit = None;
     let mut rest: Vec<String> = Vec::new();
     for (key, raw) in &set.0 {
         if key == "global_limit" {
-            limit = Some(global_limit(rules, raw)?);
+            limit = Some(global_limit((rules, merchant), raw, is_trial)?);
         } else if TAKEN.contains(&key.as_str()) {
             rest.push(format!("\"{key}\":{raw}"));
         } else {
@@ -162,7 +166,7 @@ fn changes(rules: &Rules, set: &Object<'_>) -> Result<(Said, Option<GlobalLimit>
     Ok((said, limit))
 }
 
-fn global_limit(rules: &Rules, raw: &RawValue) -> Result<GlobalLimit, Problem> {
+fn global_limit((rules, merchant): (&Rules, Name), raw: &RawValue, is_trial: bool) -> Result<GlobalLimit, Problem> {
     let fields = object(raw.get().as_bytes())?;
     let text = |name: &'static str| -> Result<Option<String>, Problem> {
         let Some((_, raw)) = fields.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
@@ -171,11 +175,16 @@ fn global_limit(rules: &Rules, raw: &RawValue) -> Result<GlobalLimit, Problem> {
     };
     let direction = word::<Direction>("direction", &text("direction")?.ok_or(Refusal::Missing("direction"))?)?;
     let currency = currency(rules, &text("currency")?.ok_or(Refusal::Missing("currency"))?)?;
-    let level = crate::domain::payment::name("level", text("level")?.as_deref())?;
+    let level = text("level")?.filter(|level| !level.is_empty());
+    let level = level.map(|level| match is_trial {
+        true => asked("level", &level),
+        false => keep_name("level", merchant, &level),
+    });
+    let level = level.transpose()?;
     let rest = fields.0.iter().filter(|(key, _)| !["direction", "currency", "level"].contains(&key.as_str()));
     let rest: Vec<String> = rest.map(|(key, raw)| format!("\"{key}\":{raw}")).collect();
     let body = format!("{{\"global_limit\":{{{}}}}}", rest.join(","));
-    let sent = settings(body.as_bytes(), currency, &rules.currencies)?;
+    let sent = settings(body.as_bytes(), currency, &rules.currencies, merchant)?;
     Ok(GlobalLimit { direction, currency, level, min: sent.global_min, max: sent.global_max })
 }
 

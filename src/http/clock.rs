@@ -1,9 +1,9 @@
 //! The system clock over the wire: accepted as it is, shown, measured.
 
 use super::{
-    access::Grant,
     desk::{Desk, render},
     gate::no_card_in_json,
+    grants::Grant,
     handlers::{Daemon, read_body, told},
     problem::Problem,
     shapes::Shows,

@@ -14,7 +14,7 @@ use crate::{
         money::{Decimal, Minor},
         name::Name,
         own::{LimitKind, OWN_RATES_MAX, OwnLimits, OwnRate},
-        payment::{currency, parse_name, short, time, word},
+        payment::{currency, short, time, word},
         profile::{Author, IndividualSettings, Instrument},
         refusal::Refusal,
         rules::{Attribute, Direction, Filter, Merchant, Rules, Scope, WindowClass, Word},
@@ -232,16 +232,16 @@ pub(super) fn read(body: &[u8], rules: &Rules, is_new: bool) -> Result<CustomerI
                 customer.identifier = identifier_text::parse(FIELD, &written)?.map(str::to_owned);
             }
             "created_at" if is_new => customer.created = time("created_at", text("created_at", raw)?.as_deref())?,
-            "deposit_level" => said.levels[Direction::Deposit as usize] = Some(level("deposit_level", raw)?),
+            "deposit_level" => said.levels[Direction::Deposit as usize] = Some(level(said, "deposit_level", raw)?),
             "withdrawal_level" => {
-                said.levels[Direction::Withdrawal as usize] = Some(level("withdrawal_level", raw)?);
+                said.levels[Direction::Withdrawal as usize] = Some(level(said, "withdrawal_level", raw)?);
             }
             "status" => {
                 let written = text("status", raw)?;
                 said.status = written.map(|status| word::<CustomerStatus>("status", &status)).transpose()?;
             }
-            "labels" => said.labels = Some(list("labels", raw)?),
-            "disabled_projects" => said.switched_off = Some(list("disabled_projects", raw)?),
+            "labels" => said.labels = Some(list(said, "labels", raw)?),
+            "disabled_projects" => said.switched_off = Some(list(said, "disabled_projects", raw)?),
             "rates" => said.rates = Some(rates(raw, rules)?),
             _ => {
                 let words = Attribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
@@ -288,15 +288,15 @@ pub(super) fn texts<const N: usize>(body: &[u8], taken: [&'static str; N]) -> Re
     Ok(found)
 }
 
-fn level(field: &'static str, raw: &RawValue) -> Result<Option<Name>, Problem> {
-    let written = text(field, raw)?;
-    Ok(crate::domain::payment::name(field, written.as_deref())?)
+fn level(said: &mut Said, field: &'static str, raw: &RawValue) -> Result<Option<Name>, Problem> {
+    let written = text(field, raw)?.filter(|text| !text.is_empty());
+    Ok(written.map(|text| said.name(field, &text)).transpose()?)
 }
 
-fn list(field: &'static str, raw: &RawValue) -> Result<Vec<Name>, Problem> {
+fn list(said: &mut Said, field: &'static str, raw: &RawValue) -> Result<Vec<Name>, Problem> {
     let written: Option<Vec<String>> =
         serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a list of strings"))?;
-    Ok(written.unwrap_or_default().iter().map(|text| parse_name(field, text)).collect::<Result<_, _>>()?)
+    Ok(written.unwrap_or_default().iter().map(|text| said.name(field, text)).collect::<Result<_, _>>()?)
 }
 
 fn rates(raw: &RawValue, rules: &Rules) -> Result<Vec<OwnRate>, Problem> {

@@ -67,6 +67,15 @@ pub(crate) async fn list(staff: Staff) -> Response {
 
 fn find(staff: &Staff) -> Result<Told, Problem> {
     let wanted = wanted(&staff.query, &staff.merchant)?;
+    // Paging through all customers is a download of their table, which a gateway has no need of.
+    let names_one = |find: &Find| {
+        find.customer_id.is_some() || find.identifier.is_some() || find.attributes.iter().any(|(a, _)| is_identifier(a))
+    };
+    if staff.is_gateway() && wanted.as_ref().is_some_and(|find| !names_one(find)) {
+        let detail = "the role gateway looks customers up and does not list them: name one by customer_id, \
+                      merchant_customer_identifier, email, phone or external_id; a list takes the role viewer or operator";
+        return Err(Problem::forbidden(detail));
+    }
     let ledger = &staff.daemon.desk.ledger;
     let found = match wanted {
         Some(find) => ledger.find_customers(staff.merchant.id, &find, staff.now()?, |c, now| staff.document_of(c, now)),
@@ -247,9 +256,12 @@ pub(crate) async fn settings(staff: Staff) -> Response {
 fn read_settings(staff: &Staff) -> Result<Told, Problem> {
     let none = none_of(staff)?;
     let (direction, currency, level) = (none.direction, none.currency, none.level);
-    let shown = staff.look(|customer, now| {
+    let mut shown = staff.look(|customer, now| {
         staff.shown(now).settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
     })?;
+    if level == Name::unrecorded() {
+        shown["level"] = staff.named(3).into();
+    }
     Ok(Told::of(render(&shown)))
 }
 
@@ -273,9 +285,9 @@ pub(crate) async fn set_settings(staff: Staff) -> Response {
 
 fn put_settings(staff: &Staff) -> Result<(), Problem> {
     let none = none_of(staff)?;
-    let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies)?;
+    let sent = body::settings(&staff.body, none.currency, &staff.rules.currencies, staff.merchant.id)?;
     if !staff.daemon.desk.ledger.knows_level(&staff.merchant, none.direction, none.level) {
-        return Err(said::no_level("level", none.direction, none.level).into());
+        return Err(said::no_level("level", none.direction, staff.named(3)).into());
     }
     let gates = sent.methods.iter().flat_map(|method| method.gates.iter().flatten());
     if let Some(unknown) = gates.into_iter().find(|gate| staff.merchant.gate_item(**gate).is_none()) {

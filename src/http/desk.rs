@@ -4,7 +4,7 @@
 use super::{
     facts::{MovedOut, TransactionOut},
     fields::{Fields, LINE, PAYMENT, Text},
-    gate::no_card_in,
+    gate::Whose,
     precedence::Called,
     problem::Problem,
     shapes::DecisionOut,
@@ -95,7 +95,7 @@ impl Desk {
     }
 
     fn read_line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), Problem>) -> Answered {
-        let mut fields = self.read(line, None)?;
+        let mut fields = self.read(line, Whose::OfLine(&may_enter))?;
         let op = match fields.op.as_ref() {
             Some(op) => word::<Op>("op", &op.0)?,
             None => return Err(Refusal::Missing("op").into()),
@@ -125,7 +125,7 @@ impl Desk {
     }
 
     fn read_call(&self, op: Op, merchant: &str, transaction: Option<&str>, body: &[u8]) -> Answered {
-        let mut fields = self.read(body, Some(merchant))?;
+        let mut fields = self.read(body, Whose::OfPath(merchant))?;
         let beside: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
         if let Some(id) = transaction {
             if fields.transaction_id.is_some() {
@@ -136,16 +136,6 @@ impl Desk {
             return self.operate(op, merchant, fields, &["transaction_id"]);
         }
         self.operate(op, merchant, fields, beside)
-    }
-
-    /// Reads a body or a line, in which no text may hold a full card number. The merchant is that of the path, or the
-    /// one that a line names.
-    pub(super) fn read<'a>(&self, body: &'a [u8], merchant: Option<&str>) -> Result<Fields<'a>, Problem> {
-        let fields = Fields::read(body)?;
-        let merchant = merchant.or(fields.merchant.as_ref().map(|text| text.0.as_ref())).unwrap_or_default();
-        let rules = self.rules.load();
-        no_card_in(&fields, || rules.merchant(merchant).map(|merchant| &**merchant))?;
-        Ok(fields)
     }
 
     fn operate(&self, op: Op, merchant: &str, fields: Fields<'_>, beside: &'static [&'static str]) -> Answered {

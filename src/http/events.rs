@@ -1,10 +1,10 @@
 //! The feed of facts: a page of it, and the wait for what is to come.
 
 use super::{
-    access::Grant,
     customers::once_each,
     desk::Desk,
     facts::FactOut,
+    grants::Grant,
     handlers::{Daemon, told},
     problem::Problem,
     shapes::{Amount, LevelOut, Shows, Time},
@@ -244,13 +244,13 @@ pub(crate) async fn events(
 async fn hear(daemon: &Arc<Daemon>, grant: Option<Grant>, mut wanted: Wanted) -> Result<Heard, Problem> {
     let journal = Arc::clone(daemon.desk.ledger.journal());
     let (ends, mut stopping) = (Instant::now() + wanted.wait, daemon.stopping.clone());
-    let grant = Arc::new(grant);
     loop {
-        let (desk, grant) = (Arc::clone(&daemon.desk), Arc::clone(&grant));
+        // Whoever waits is told by what the token may do then.
+        let (desk, grant) = (Arc::clone(&daemon.desk), daemon.granted_now(grant.as_ref())?);
         let turn = READERS.acquire().await;
         // It may look at many, and at what lies on the disk: not on the threads that answer payments.
         let reading = tokio::task::spawn_blocking(move || {
-            let heard = desk.hear(&wanted, (*grant).as_ref());
+            let heard = desk.hear(&wanted, grant.as_deref());
             (wanted, heard)
         });
         let (asked, heard) = reading.await.map_err(|_| Problem::internal())?;

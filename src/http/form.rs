@@ -3,6 +3,7 @@
 use super::{
     desk::{Desk, Op, render, request},
     fields::PAYMENT,
+    gate::Whose,
     precedence::Called,
     problem::Problem,
     shapes::{CustomerOut, FormOut, LevelOut, MethodOut, RemainingOut, Shows},
@@ -36,10 +37,11 @@ impl Desk {
     fn show_form(&self, merchant: &str, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
-        let fields = self.read(body, Some(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;
+        let fields = self.read(body, Whose::OfPath(merchant))?.only(&[PAYMENT, &["transaction_id"]])?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, Asks::ToShow)?;
         // The form is about every method; one that is named is shown alone.
         let only = payment.method.take();
+        payment.unrecorded.method = None;
         let now = self.clock.now(payment.occurred_at)?;
         let form = self.ledger.ask(&rules, &payment, now, None, |customer, decision, resolution, now| {
             let layers = layers(&payment, customer.map(|customer| &**customer), decision.level);

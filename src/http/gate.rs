@@ -1,7 +1,7 @@
 //! The gate for texts that come in: no path, no query, no field and no body holds a full card number. What is refused
 //! is named by its field and never repeated.
 
-use super::{fields::Fields, problem::Problem};
+use super::{desk::Desk, fields::Fields, problem::Problem};
 use crate::domain::{
     card::{may_hold, no_card, no_card_id},
     money::{Currency, Decimal},
@@ -27,7 +27,7 @@ fn no_card_text<'m>(field: &str, text: &str, merchant: impl Fn() -> Option<&'m M
 }
 
 /// Refuses fields of a payment or a transition.
-pub(super) fn no_card_in<'m>(fields: &Fields<'_>, merchant: impl Fn() -> Option<&'m Merchant>) -> Result<(), Refusal> {
+fn no_card_in<'m>(fields: &Fields<'_>, merchant: impl Fn() -> Option<&'m Merchant>) -> Result<(), Refusal> {
     fields.each_text(&mut |field, text| no_card_text(field, text, &merchant))
 }
 
@@ -37,6 +37,32 @@ pub(super) fn no_card_in_uri(uri: &Uri, rules: &Rules) -> Result<(), Refusal> {
     uri.query().map_or(Ok(()), |query| no_card_in_query(uri.path(), query, rules))
 }
 
+/// By which merchant's settings the texts of a body are judged.
+#[derive(Clone, Copy)]
+pub(super) enum Whose<'a> {
+    /// By those of the merchant of the path.
+    OfPath(&'a str),
+    /// By those of the merchant that the line names, if the caller reaches it.
+    OfLine(&'a dyn Fn(&str) -> Result<(), Problem>),
+}
+
+impl Desk {
+    /// Reads a body or a line, in which no text may hold a full card number.
+    pub(super) fn read<'a>(&self, body: &'a [u8], whose: Whose<'_>) -> Result<Fields<'a>, Problem> {
+        let fields = Fields::read(body)?;
+        let merchant = match whose {
+            Whose::OfPath(merchant) => merchant,
+            Whose::OfLine(may_enter) => {
+                let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
+                named.filter(|merchant| may_enter(merchant).is_ok()).unwrap_or_default()
+            }
+        };
+        let rules = self.rules.load();
+        no_card_in(&fields, || rules.merchant(merchant).map(|merchant| &**merchant))?;
+        Ok(fields)
+    }
+}
+
 /// The merchant that a path names.
 fn merchant_of<'r>(path: &str, rules: &'r Rules) -> Option<&'r Merchant> {
     let id = path.strip_prefix("/v1/merchants/")?.split('/').next()?;
@@ -44,7 +70,7 @@ fn merchant_of<'r>(path: &str, rules: &'r Rules) -> Option<&'r Merchant> {
 }
 
 /// A segment of a path without its percent-encoding (RFC 3986, section 2.1).
-fn decoded(segment: &str) -> Cow<'_, str> {
+pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

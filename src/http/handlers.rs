@@ -1,9 +1,10 @@
 //! Handlers: from bytes to the desk and back, health, status, reload.
 
 use super::{
-    access::{Access, Grant},
     clock::{self, ClockOut},
     desk::{Desk, Op, Reply},
+    failures::Failures,
+    grants::{Access, Grant},
     jobs::Jobs,
     levels::Configure,
     problem::Problem,
@@ -11,10 +12,12 @@ use super::{
 };
 use crate::{
     clock::ClockError,
+    config::Complaint,
     domain::{calendar::zone_data_version, time::Millis},
     journal::Lsn,
 };
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Request, State},
     http::{HeaderName, HeaderValue, header},
@@ -57,7 +60,7 @@ pub struct Health {
     /// When the configuration in force was applied.
     pub applied_at: Millis,
     /// Since when a newer one is refused, and why.
-    pub failed: Option<(Millis, Vec<String>)>,
+    pub failed: Option<(Millis, Vec<Complaint>)>,
 }
 
 /// Everything that handlers share.
@@ -65,7 +68,9 @@ pub struct Daemon {
     /// Decisions.
     pub desk: Arc<Desk>,
     /// Tokens.
-    pub access: Access,
+    pub access: Arc<Access>,
+    /// Failed attempts to get in.
+    pub failures: Failures,
     /// Reads the configuration anew.
     pub reload: Reload,
     /// Changes levels and rates.
@@ -108,6 +113,8 @@ impl FromRequest<Arc<Daemon>> for Call {
         let grant = parts.extensions.remove::<Grant>();
         let merchant = segments.pop().map(|(_, id)| id).unwrap_or_default();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let still = daemon.admits_still(grant.as_ref(), &parts.method, parts.uri.path());
+        still.map_err(IntoResponse::into_response)?;
         super::bare(&parts.uri).map_err(IntoResponse::into_response)?;
         Ok(Self { daemon: Arc::clone(daemon), merchant, named, body, grant })
     }
@@ -195,6 +202,8 @@ pub(crate) async fn readyz(State(daemon): State<Arc<Daemon>>) -> Response {
 }
 
 pub(crate) async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
+    let (names, _) = crate::domain::name::figures();
+    metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
     daemon.prometheus.run_upkeep();
     clock::measure(&daemon.desk.clock);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], daemon.prometheus.render()).into_response()
@@ -220,16 +229,31 @@ struct StatusOut {
     lsn: Option<u64>,
     synced_lsn: Option<u64>,
     store_lag: Option<u64>,
-    customers: u64,
-    transactions: u64,
-    levels_turned_away: u64,
-    clock: ClockOut,
+    /// What is of all merchants is `None` for a token for some.
+    customers: Option<u64>,
+    transactions: Option<u64>,
+    levels_turned_away: Option<u64>,
+    clock: String,
+    clock_state: ClockOut,
     uptime_seconds: i64,
 }
 
-pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
+/// The problems that a token may see: those of files of its merchants. A file may say anything of anybody, its name too.
+fn seen(complaints: Vec<Complaint>, grant: Option<&Grant>) -> Vec<String> {
+    let reaches = |complaint: &Complaint| match grant.filter(|grant| grant.merchants.is_some()) {
+        None => true,
+        Some(grant) => complaint.merchant.is_some_and(|merchant| grant.reaches(merchant.as_str()).is_ok()),
+    };
+    complaints.into_iter().filter(reaches).map(|complaint| complaint.text).collect()
+}
+
+/// `GET /v1/status`.
+pub(crate) async fn status(State(daemon): State<Arc<Daemon>>, grant: Option<Extension<Grant>>) -> Response {
     let (desk, rules) = (&daemon.desk, daemon.desk.rules());
     let health = daemon.health.lock().clone();
+    let grant = grant.as_deref();
+    let is_of_all = grant.is_none_or(|grant| grant.merchants.is_none());
+    let lsn = |lsn: Lsn| (is_of_all && daemon.snapshot.is_some()).then_some(lsn.0);
     let out = StatusOut {
         version: env!("CARGO_PKG_VERSION"),
         zone_data_version: zone_data_version(),
@@ -237,19 +261,23 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
             version: rules.version.clone(),
             applied_at: Shows(health.applied_at),
             failed_since: health.failed.as_ref().map(|(since, _)| Shows(*since)),
-            problems: health.failed.map(|(_, problems)| problems).unwrap_or_default(),
+            problems: health.failed.map(|(_, problems)| seen(problems, grant)).unwrap_or_default(),
         },
         rates_version: rules.rates.version.clone(),
         rates_as_of: rules.rates.as_of.map(Shows),
         store: daemon.store,
         keeps: daemon.keeps,
-        lsn: (daemon.snapshot.is_some()).then(|| desk.ledger.journal().last().0),
-        synced_lsn: (daemon.snapshot.is_some()).then(|| desk.ledger.journal().synced().0),
+        lsn: lsn(desk.ledger.journal().last()),
+        synced_lsn: lsn(desk.ledger.journal().synced()),
         store_lag: None,
-        customers: desk.ledger.customers_len(),
-        transactions: desk.ledger.transactions_len(),
-        levels_turned_away: desk.ledger.levels_turned_away(),
-        clock: ClockOut::of(&desk.clock),
+        customers: is_of_all.then(|| desk.ledger.customers_len()),
+        transactions: is_of_all.then(|| desk.ledger.transactions_len()),
+        levels_turned_away: is_of_all.then(|| desk.ledger.levels_turned_away()),
+        clock: match desk.time() {
+            Ok(now) => now.to_string(),
+            Err(problem) => problem.code,
+        },
+        clock_state: ClockOut::of(&desk.clock),
         uptime_seconds: desk.clock.running_ms() / 1000,
     };
     json(super::desk::render(&out))

@@ -2,7 +2,10 @@
 //! the old and the new value.
 
 use super::{customer::Shown, desk::render, problem::Problem, shapes::Shows, staff::Staff};
-use crate::http::customers::{limit, once_each};
+use crate::{
+    domain::name::Name,
+    http::customers::{limit, once_each},
+};
 use serde_json::{Map, Value, json};
 
 /// What follows from the rest of the document, or is no change by itself.
@@ -65,7 +68,7 @@ fn page(staff: &Staff, is_of_one: bool, differ: &dyn Fn(&Value, &Value) -> Vec<V
             "at": Shows(chapter.chronicle.at),
             "customer_id": before.number().to_string(),
             "source": chapter.chronicle.source.word(),
-            "by": chapter.chronicle.by.map(|by| by.as_str()),
+            "by": chapter.chronicle.by.and_then(|by| staff.named_in_history(by, &chapter.events)).map(Name::as_str),
             "transaction_id": chapter.transaction_id,
             "changes": changes,
         }));

@@ -44,7 +44,8 @@ use std::{
 
 use work::{Ended, JobOut};
 
-/// The most jobs that are known when they have ended; the oldest are forgotten.
+/// The most jobs of one merchant that are known when they have ended; the oldest are forgotten. No merchant's jobs make those
+/// of another forgotten, which would then be done a second time where they are sent again.
 pub(super) const ENDED_MAX: usize = 1_000;
 /// The most that are under way at a time.
 const AT_ONCE_MAX: usize = 8;
@@ -208,7 +209,7 @@ impl Jobs {
         }
         let work = Work::new(what, Phase::Trying, 0);
         known.insert(draft.number(), Arc::clone(&work));
-        let forgotten = self.too_many(&mut known);
+        let forgotten = too_many(&mut known, &work.what.merchant);
         drop(known);
         for number in forgotten {
             if let Err(error) = self.shelf.forget(number) {
@@ -216,14 +217,6 @@ impl Jobs {
             }
         }
         Ok(Admitted::New(Running { jobs: self, work }))
-    }
-
-    fn too_many(&self, known: &mut BTreeMap<u64, Arc<Work>>) -> Vec<u64> {
-        let has_ended = |work: &Work| !matches!(work.phase(), Phase::Trying | Phase::Applying | Phase::Interrupted);
-        let ended: Vec<u64> = known.iter().filter(|(_, work)| has_ended(work)).map(|(number, _)| *number).collect();
-        let old: Vec<u64> = ended.iter().take(ended.len().saturating_sub(ENDED_MAX)).copied().collect();
-        old.iter().for_each(|number| _ = known.remove(number));
-        old
     }
 
     /// Says how far one is, to whoever asks; stops it where the daemon stops.
@@ -350,7 +343,7 @@ impl<'a> Finishing<'a> {
     /// Whose customers a job is about, and who brought it.
     pub(super) fn whose(&self, what: &What) -> Result<(&'a Arc<Merchant>, Option<Name>), Problem> {
         let unknown = || Refusal::UnknownMerchant(what.merchant.clone());
-        let by = what.by.as_deref().and_then(|by| Name::parse_sent(by).ok());
+        let by = what.by.as_deref().and_then(|by| Name::parse(by).ok());
         Ok((self.rules.merchant(&what.merchant).ok_or_else(unknown)?, by))
     }
 }
@@ -384,6 +377,17 @@ fn holder(known: &BTreeMap<u64, Arc<Work>>, what: &What) -> Option<Arc<Work>> {
     known.values().find(is_it).map(Arc::clone)
 }
 
+/// Forgets the oldest jobs of a merchant that have ended, beyond [`ENDED_MAX`]; returns their numbers.
+fn too_many(known: &mut BTreeMap<u64, Arc<Work>>, merchant: &str) -> Vec<u64> {
+    let has_ended = |work: &Work| {
+        work.what.merchant == merchant && !matches!(work.phase(), Phase::Trying | Phase::Applying | Phase::Interrupted)
+    };
+    let ended: Vec<u64> = known.iter().filter(|(_, work)| has_ended(work)).map(|(number, _)| *number).collect();
+    let old: Vec<u64> = ended.iter().take(ended.len().saturating_sub(ENDED_MAX)).copied().collect();
+    old.iter().for_each(|number| _ = known.remove(number));
+    old
+}
+
 /// An id as a caller names it.
 pub(super) fn id_of(sent: String) -> Result<String, Problem> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -392,4 +396,31 @@ pub(super) fn id_of(sent: String) -> Result<String, Problem> {
     }
     let detail = format!("`job` is 1 to {ID_BYTES_MAX} letters, digits, `-`, `_` and `.`");
     Err(Problem::malformed("value_unknown", detail).at("job"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_merchant_s_jobs_make_only_its_own_forgotten() {
+        let of = |merchant: &str, n: u64| What {
+            id: n.to_string(),
+            merchant: merchant.to_owned(),
+            kind: Kind::Upload.word().to_owned(),
+            mode: "all".to_owned(),
+            by: None,
+            begun_at: 0,
+            digest: String::new(),
+            rows: 0,
+        };
+        let mut known: BTreeMap<u64, Arc<Work>> = BTreeMap::new();
+        known.insert(0, Work::new(of("other", 0), Phase::Done, 0));
+        for n in 1..=ENDED_MAX as u64 + 2 {
+            known.insert(n, Work::new(of("busy", n), Phase::Done, 0));
+        }
+        assert_eq!(too_many(&mut known, "busy"), [1, 2]);
+        assert!(too_many(&mut known, "busy").is_empty());
+        assert!(known.contains_key(&0) && known.len() == ENDED_MAX + 1);
+    }
 }

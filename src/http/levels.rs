@@ -2,9 +2,9 @@
 //! under which it happens, stand where the rules are made.
 
 use super::{
-    access::Grant,
     desk::render,
     gate::no_card_in_json,
+    grants::Grant,
     handlers::{Daemon, read_body, told},
     overview,
     problem::{Problem, Told},
@@ -12,12 +12,13 @@ use super::{
 };
 use crate::{
     config::body,
-    domain::{money::Currency, name::Name, overlay::LevelKey, rules::Direction, time::Millis},
+    domain::{money::Currency, name::Name, overlay::LevelKey, refusal::Refusal, rules::Direction, time::Millis},
 };
 use axum::{
     Extension,
     body::{Body, Bytes},
     extract::State,
+    http::Method,
     response::{IntoResponse, Response},
 };
 use serde_json::json as value;
@@ -108,15 +109,22 @@ async fn change(daemon: &Arc<Daemon>, asked: Asked, by: Option<Name>) -> Result<
     done.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-fn key(staff: &Staff) -> Result<LevelKey, Problem> {
-    let (direction, currency) = (staff.direction(0)?, staff.currency(1)?);
-    Ok(LevelKey { merchant: staff.merchant.id, direction, currency, name: staff.name(2, "name")? })
+/// The level that a path names; `is_new`: the call may make it.
+fn key(staff: &Staff, is_new: bool) -> Result<LevelKey, Problem> {
+    let (merchant, direction, currency) = (staff.merchant.id, staff.direction(0)?, staff.currency(1)?);
+    let name = if is_new { staff.new_name(2, "name")? } else { staff.name(2, "name")? };
+    if name == Name::unrecorded() {
+        let called =
+            format!("level `{}` for {}s in {currency} of merchant `{merchant}`", staff.named(2), direction.word());
+        return Err(Refusal::UnknownLevel(called).into());
+    }
+    Ok(LevelKey { merchant, direction, currency, name })
 }
 
 /// `PUT /v1/merchants/{m}/levels/{direction}/{currency}/{name}`.
 pub(crate) async fn put(staff: Staff) -> Response {
     let done = async {
-        let key = key(&staff)?;
+        let key = key(&staff, true)?;
         let done = change(&staff.daemon, Asked::PutLevel(key, staff.body.clone()), staff.author.by).await?;
         let rules = staff.daemon.desk.rules();
         let merchant = rules.merchant(key.merchant.as_str());
@@ -138,7 +146,7 @@ async fn delete_of(staff: &Staff, asked: Asked) -> Result<Told, Problem> {
 
 /// `DELETE /v1/merchants/{m}/levels/{direction}/{currency}/{name}`.
 pub(crate) async fn delete(staff: Staff) -> Response {
-    let done = match key(&staff) {
+    let done = match key(&staff, false) {
         Ok(key) => delete_of(&staff, Asked::DeleteLevel(key)).await,
         Err(problem) => Err(problem),
     };
@@ -166,7 +174,12 @@ pub(crate) async fn rename(staff: Staff) -> Response {
             return Err(Problem::method_not_allowed());
         }
         let (direction, from) = (staff.direction(0)?, staff.name(1, "name")?);
-        let to = body::new_name(&staff.body)?;
+        if from == Name::unrecorded() {
+            let (from, merchant) = (staff.named(1), staff.merchant.id);
+            let called = format!("level `{from}` for {}s of merchant `{merchant}`", direction.word());
+            return Err(Refusal::UnknownLevel(called).into());
+        }
+        let to = body::new_name(&staff.body, staff.merchant.id)?;
         let asked = Asked::Rename { merchant: staff.merchant.id, direction, from, to };
         let done = change(&staff.daemon, asked, staff.author.by).await?;
         let currencies: Vec<String> = done.currencies.iter().map(ToString::to_string).collect();
@@ -189,6 +202,7 @@ pub(crate) async fn put_rates(
     let done = async {
         let grant = grant.as_deref();
         let body = read_body(body, daemon.desk.body_bytes_max).await?;
+        daemon.admits_still(grant, &Method::PUT, "/v1/rates")?;
         no_card_in_json(&body, None)?;
         change(&daemon, Asked::PutRates(body), grant.map(|grant| grant.name)).await
     };

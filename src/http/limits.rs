@@ -57,7 +57,7 @@ pub(crate) async fn set_limits(staff: Staff) -> Response {
 /// Sets the limits; the warnings, where the merchant's raises need a confirmation.
 fn put_limits(staff: &Staff) -> Result<Option<Vec<String>>, Problem> {
     let none = no_limits(staff)?;
-    let sent = body::limits(&staff.body, none.currency, &staff.rules.currencies)?;
+    let sent = body::limits(&staff.body, none.currency, &staff.rules.currencies, staff.merchant.id)?;
     if sent.filters.len() > OWN_FILTERS_MAX {
         return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
     }

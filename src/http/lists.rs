@@ -1,11 +1,11 @@
 //! Lists of transactions, and signals about customers.
 
 use super::{
-    access::Grant,
     customer::texts,
     desk::render,
     facts::TransactionOut,
     gate::no_card_in_json,
+    grants::Grant,
     handlers::{Call, Daemon, told},
     problem::Problem,
 };

@@ -1,8 +1,8 @@
 //! What is configured, as it is in force.
 
 use super::{
-    access::Grant,
     desk::render,
+    grants::Grant,
     handlers::{Daemon, json, told},
     problem::Problem,
     shapes::{Shows, span_word},
@@ -73,8 +73,13 @@ pub(crate) async fn levels(State(daemon): State<Arc<Daemon>>, Path(id): Path<Str
 }
 
 /// `GET /v1/rates`.
-pub(crate) async fn rates(State(daemon): State<Arc<Daemon>>) -> Response {
-    told(&daemon.desk, Ok(render(&rates_value(&daemon.desk.rules())))).await
+pub(crate) async fn rates(State(daemon): State<Arc<Daemon>>, grant: Option<Extension<Grant>>) -> Response {
+    let mut shown = rates_value(&daemon.desk.rules());
+    // Rates are set by tokens for all merchants; those are no matter of one for some.
+    if grant.is_some_and(|Extension(grant)| grant.merchants.is_some()) {
+        shown["by"] = Value::Null;
+    }
+    told(&daemon.desk, Ok(render(&shown))).await
 }
 
 pub(super) fn rates_value(rules: &Rules) -> Value {

@@ -188,6 +188,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "send a valid token: `Authorization: Bearer ...`")
     }
 
+    /// The token was valid and is so no more.
+    #[must_use]
+    pub fn token_expired() -> Self {
+        let detail = "the token has expired (`expires` of its entry under [auth]); send another one";
+        Self::new(StatusCode::UNAUTHORIZED, "token_expired", detail)
+    }
+
     /// The credentials do not reach so far.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {

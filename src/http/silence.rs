@@ -3,7 +3,10 @@
 //! A request is worked on from the end of its body to the end of its answer's. Before, the caller owes bytes; a caller
 //! who does not take the answer owes reading, and that the connection sees for itself.
 
-use super::listen::{Bounded, Connection};
+use super::{
+    failures::Peer,
+    listen::{Bounded, Connection},
+};
 use axum::{
     body::{Body, BodyDataStream, HttpBody},
     extract::{ConnectInfo, Request, connect_info::Connected},
@@ -12,6 +15,7 @@ use axum::{
     serve::{IncomingStream, Listener},
 };
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -21,9 +25,33 @@ use std::{
 };
 use tokio_stream::Stream;
 
-/// How many requests of one connection are being worked on.
-#[derive(Debug, Clone, Default)]
-pub struct Working(Arc<AtomicUsize>);
+/// How many requests of one connection are being worked on, and where the connection comes from.
+#[derive(Debug, Clone)]
+pub struct Working(Arc<AtomicUsize>, Peer);
+
+impl Default for Working {
+    fn default() -> Self {
+        Self(Arc::default(), Peer::Unknown)
+    }
+}
+
+/// An address that a listener gives to a connection.
+pub trait Address {
+    /// Where the connection comes from; `None`: the listener is no TCP listener.
+    fn ip(&self) -> Option<IpAddr>;
+}
+
+impl Address for std::net::SocketAddr {
+    fn ip(&self) -> Option<IpAddr> {
+        Some(Self::ip(self))
+    }
+}
+
+impl Address for tokio::net::unix::SocketAddr {
+    fn ip(&self) -> Option<IpAddr> {
+        None
+    }
+}
 
 impl Working {
     /// Whether any is.
@@ -32,9 +60,10 @@ impl Working {
     }
 }
 
-impl<L: Listener> Connected<IncomingStream<'_, Bounded<L>>> for Working {
+impl<L: Listener<Addr: Address>> Connected<IncomingStream<'_, Bounded<L>>> for Working {
     fn connect_info(stream: IncomingStream<'_, Bounded<L>>) -> Self {
-        Connection::working(stream.io()).clone()
+        let peer = stream.remote_addr().ip().map_or(Peer::Unix, Peer::Ip);
+        Self(Arc::clone(&Connection::working(stream.io()).0), peer)
     }
 }
 
@@ -106,6 +135,7 @@ pub(crate) async fn count(mut request: Request, next: Next) -> Response {
     let Some(ConnectInfo(working)) = request.extensions_mut().remove::<ConnectInfo<Working>>() else {
         return next.run(request).await;
     };
+    request.extensions_mut().insert(working.1);
     let task = Arc::new(Task { working, state: AtomicU8::new(0) });
     let answering = Answering(Arc::clone(&task));
     let hearing = Hearing(task);
@@ -136,6 +166,12 @@ mod tests {
         sync::{Semaphore, mpsc},
         time::{Instant, sleep},
     };
+
+    impl Address for () {
+        fn ip(&self) -> Option<IpAddr> {
+            None
+        }
+    }
 
     /// Takes the other ends of pipes.
     struct Pipes(mpsc::Receiver<DuplexStream>);

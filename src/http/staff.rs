@@ -1,18 +1,19 @@
 //! Calls of a gateway's staff: what every one of them needs, taken from the request once.
 
 use super::{
-    access::Grant,
     customer::Shown,
     gate::no_card_in_json,
+    grants::{Grant, Role},
     handlers::{Daemon, json, read_body},
     problem::{Problem, Told},
 };
 use crate::{
     config::body::Refused,
     domain::{
+        customer::Event,
         money::Currency,
         name::Name,
-        payment::{currency, parse_name, word},
+        payment::{asked, currency, keep_name, word},
         profile::{Author, Source},
         refusal::Refusal,
         rules::{Direction, Merchant, Rules},
@@ -55,6 +56,8 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let grant = parts.extensions.remove::<Grant>();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let still = daemon.admits_still(grant.as_ref(), &parts.method, parts.uri.path());
+        still.map_err(IntoResponse::into_response)?;
         let rules = daemon.desk.rules();
         let Some(merchant) = rules.merchant(&merchant).map(Arc::clone) else {
             return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
@@ -69,6 +72,25 @@ impl Staff {
     /// Refuses what is an operator's alone in a call that others may make too.
     pub(super) fn operates(&self, what: &str) -> Result<(), Problem> {
         self.grant.as_ref().map_or(Ok(()), |grant| grant.operates(what))
+    }
+
+    /// The caller's token; `None` without tokens.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
+    /// Whether the caller's role is `gateway`.
+    pub(super) fn is_gateway(&self) -> bool {
+        self.grant.as_ref().is_some_and(|grant| grant.role == Role::Gateway)
+    }
+
+    /// The token to name in a history of the merchant for a step that is recorded as one's; `None`: nobody is named. A
+    /// signal reaches holders of an instrument at every merchant, and earlier versions recorded its token everywhere.
+    pub(super) fn named_in_history(&self, by: Name, events: &[Event]) -> Option<Name> {
+        let is_signal = events.iter().any(|event| matches!(event, Event::Signalled { .. }));
+        let access = &self.daemon.access;
+        let is_own = || access.is_open() || access.name_reaches(by, self.merchant.id) == Some(true);
+        (!is_signal || is_own()).then_some(by)
     }
 
     /// What the path names at a place behind the merchant.
@@ -86,9 +108,14 @@ impl Staff {
         Ok(currency(&self.rules, self.named(place))?)
     }
 
-    /// The name that the path names at a place.
+    /// The name that the path names at a place: one that is known, or [`Name::unrecorded`].
     pub(super) fn name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
-        Ok(parse_name(field, self.named(place))?)
+        Ok(asked(field, self.named(place))?)
+    }
+
+    /// The name that the path names at a place, for a call that records it.
+    pub(super) fn new_name(&self, place: usize, field: &'static str) -> Result<Name, Problem> {
+        Ok(keep_name(field, self.merchant.id, self.named(place))?)
     }
 
     /// The time.

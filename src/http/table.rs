@@ -12,7 +12,7 @@ use crate::{
         customer::Customer,
         identifier_text,
         name::Name,
-        payment::{name, time, word},
+        payment::{time, word},
         profile::{Author, Source},
         refusal::Refusal,
         registration::Identifier,
@@ -360,15 +360,22 @@ fn said_of(row: &Row, is_new: bool) -> Result<Said, Refusal> {
             said.attributes.push((attribute, attribute_value(attribute, text.to_owned())?));
         }
     }
-    let level = |column, field| says(column).map(|text| name(field, Some(text))).transpose();
-    said.levels[Direction::Deposit as usize] = level(Column::DepositLevel, "deposit_level")?;
-    said.levels[Direction::Withdrawal as usize] = level(Column::WithdrawalLevel, "withdrawal_level")?;
+    let levels = [
+        (Direction::Deposit, Column::DepositLevel, "deposit_level"),
+        (Direction::Withdrawal, Column::WithdrawalLevel, "withdrawal_level"),
+    ];
+    for (direction, column, field) in levels {
+        if let Some(text) = says(column) {
+            let named = if text.is_empty() { None } else { Some(said.name(field, text)?) };
+            said.levels[direction as usize] = Some(named);
+        }
+    }
     let status = row.cell(Column::Status).filter(|text| !text.is_empty());
     said.status = status.map(|text| word::<CustomerStatus>("status", text)).transpose()?;
     said.repeats_status = true;
     if let Some(text) = says(Column::Labels) {
-        let label = |text: String| Name::parse_sent(&text).map_err(|error| Refusal::Name { field: "labels", error });
-        said.labels = Some(split_labels(text).into_iter().map(label).collect::<Result<_, _>>()?);
+        let labels = split_labels(text);
+        said.labels = Some(labels.iter().map(|text| said.name("labels", text)).collect::<Result<_, _>>()?);
     }
     Ok(said)
 }

@@ -1,8 +1,8 @@
 //! The table of customers over the wire: down, up, made up.
 
 use super::{
-    access::Grant,
     desk::render,
+    grants::Grant,
     handlers::Daemon,
     jobs::{self, Admitted, Finishing, Jobs, Kind, Phase, Running, Sent, What},
     problem::{Problem, Told},
@@ -75,7 +75,7 @@ pub(crate) async fn download(staff: Staff) -> Response {
         Ok(now) => now,
         Err(problem) => return problem.into_response(),
     };
-    let journal = Arc::clone(staff.daemon.desk.ledger.journal());
+    let (daemon, grant) = (Arc::clone(&staff.daemon), staff.grant().cloned());
     let (out, pieces) = mpsc::channel(PIECES_MAX);
     tokio::task::spawn_blocking(move || {
         let pieces = BufWriter::with_capacity(PIECE_BYTES, Pieces(out));
@@ -85,8 +85,11 @@ pub(crate) async fn download(staff: Staff) -> Response {
         }
     });
     let kept = ReceiverStream::new(pieces).then(move |piece: io::Result<Bytes>| {
-        let journal = Arc::clone(&journal);
+        // A token that is revoked meanwhile gets no more of the table.
+        let admitted = daemon.granted_now(grant.as_ref());
+        let journal = Arc::clone(daemon.desk.ledger.journal());
         async move {
+            admitted.map_err(|problem| io::Error::other(problem.detail))?;
             journal.committed(journal.last()).await.map_err(io::Error::other)?;
             piece
         }
@@ -109,13 +112,15 @@ pub(crate) async fn upload(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
-    let by = request.extensions().get::<Grant>().map(|grant| grant.name);
+    let (parts, body) = request.into_parts();
+    let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
     let asked = asked(query.as_deref().unwrap_or_default(), by);
     let asked = match asked.and_then(|asked| Ok((asked, daemon.jobs.place()?))) {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    let coming = match spool(&daemon, request.into_body()).await {
+    let still = |daemon: &Daemon| daemon.admits_still(parts.extensions.get(), &parts.method, parts.uri.path());
+    let coming = match spool(&daemon, body).await.and_then(|coming| still(&daemon).map(|()| coming)) {
         Ok(coming) => coming,
         Err(problem) => return problem.into_response(),
     };

@@ -19,13 +19,14 @@ use crate::{
         identity::{AttributeSet, Attributes},
         labels::Restriction,
         limits::Books,
+        name::Name,
         payment::{Payment, SentIdentity, SentLevel},
         refusal::Refusal,
         registration::Source,
         rules::{Attribute, OperationMode, Rules},
         said::identifier_of,
         time::Millis,
-        transaction::{LevelSource, Opened, Place, Resolution, Transaction},
+        transaction::{LevelSource, Opened, Opening, Place, Resolution, Transaction},
         transition::{Effect, Operation, Outcome, judge},
     },
     journal::Lsn,
@@ -206,8 +207,8 @@ impl Ledger {
         let identity = sent.unwrap_or_else(|| self.identities.sent(payment, defined_by));
         let recording = Recording { opened, resolution, identity, stranger };
         let offered = self.fillable(payment, customer, resolution, external_id);
-        let before = beforehand(&question, somebody, &decision, resolution, &offered);
-        let opening = opening(&question, somebody, &decision, recording);
+        let mut before = beforehand(&question, somebody, &decision, resolution, &offered);
+        let mut opening = opening(&question, somebody, &decision, recording);
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
         let is_named =
             level.is_some_and(|level| level.in_force.source == LevelSource::Request && level.in_force.level.is_some());
@@ -229,9 +230,12 @@ impl Ledger {
                 behind.extend(Self::used(customer, payment.instrument.as_deref().into_iter(), now));
             }
         }
+        if payment.has_unrecorded() {
+            keep_names(payment, &mut opening, &mut before)?;
+        }
         // A level that was found under the name that was sent needs not be made.
         if has_level && !is_named {
-            self.make_level(payment, now);
+            self.make_level(payment, opening.content.level, now);
         }
         drop(others);
         let customer = &mut *household.head;
@@ -299,8 +303,8 @@ impl Ledger {
     }
 
     /// A level name that a `crm` merchant's request brings and nobody knows becomes a level to be configured.
-    fn make_level(&self, payment: &Payment<'_>, now: Millis) {
-        if let SentLevel::Named(name) = payment.level
+    fn make_level(&self, payment: &Payment<'_>, sent: SentLevel, now: Millis) {
+        if let SentLevel::Named(name) = sent
             && payment.merchant.mode == OperationMode::Crm
             && !payment.merchant.names_level(name)
         {
@@ -338,6 +342,35 @@ impl Ledger {
         let headroom = headroom_of(rules, &household, &known.transaction, now);
         Ok(Moved { rests_on: answer.rests_on, ..Moved::of(&known.transaction, &known.upshot, headroom, now, false) })
     }
+}
+
+/// Keeps the new names of a payment that is recorded now, and puts them into what is recorded. A fact is never refused:
+/// where its names find no room it is recorded without them, as if they had not been sent.
+///
+/// # Errors
+/// A new name of a reserve finds no room.
+fn keep_names(payment: &Payment<'_>, opening: &mut Opening<&str>, before: &mut Vec<Event>) -> Result<(), Refusal> {
+    let kept = match payment.keep_names() {
+        Err(_) if opening.opened == Opened::Unreserved => None,
+        kept => Some(kept?),
+    };
+    let nameless = Name::unrecorded();
+    let content = &mut opening.content;
+    (content.level, content.method) = kept.unwrap_or_else(|| {
+        let level = if content.level == SentLevel::Named(nameless) { SentLevel::Absent } else { content.level };
+        (level, content.method.filter(|method| *method != nameless))
+    });
+    before.retain_mut(|event| match event {
+        Event::LevelSet { level, .. } if *level == Some(nameless) => match content.level {
+            SentLevel::Named(name) => {
+                *level = Some(name);
+                true
+            }
+            SentLevel::Absent | SentLevel::Empty => false,
+        },
+        _ => true,
+    });
+    Ok(())
 }
 
 /// The attributes of a payment of which the merchant's customers have none in common.

@@ -57,6 +57,14 @@ impl Ledger {
         if !replay {
             self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?;
         }
+        if late && payment.has_unrecorded() {
+            let (level, method) = payment.keep_names()?;
+            for noted in &mut facts {
+                if let Fact::Asked { content: Some(asked), .. } = &mut noted.fact {
+                    (asked.content.level, asked.content.method) = (level, method);
+                }
+            }
+        }
         let rests_on = match replay {
             true => self.journal.last(),
             false => self.note(&mut household, known, facts, besides).ok_or_else(unknown)?,

@@ -289,7 +289,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             Ok((customer.clone(), lsn))
         }
         Deed::Limits { customer, asked } => {
-            let asked = body::limits(asked.as_bytes(), euro(), &rules.currencies).expect("limits");
+            let asked = body::limits(asked.as_bytes(), euro(), &rules.currencies, merchant.id).expect("limits");
             let none = OwnLimits::none(Direction::Deposit, euro());
             let lsn = change(customer, &mut |customer, now| {
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);

@@ -48,7 +48,7 @@ fn set(daemon: &Daemon, clock: &str) {
 
 /// What the status says of the clock.
 fn clock(daemon: &Daemon) -> Value {
-    daemon.get("/v1/status").ok()["clock"].clone()
+    daemon.get("/v1/status").ok()["clock_state"].clone()
 }
 
 fn stamp(daemon: &Daemon) -> String {

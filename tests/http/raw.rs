@@ -122,6 +122,13 @@ impl Reading {
         }
     }
 
+    /// Reads so many bytes of a body, and leaves the connection as it is.
+    pub(crate) fn bytes(&mut self, count: usize) -> String {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).expect("the body");
+        String::from_utf8(bytes).expect("a body in UTF-8")
+    }
+
     /// The body behind a head, decoded as it comes.
     pub(crate) fn body(self, headers: &[(String, String)]) -> BufReader<Box<dyn Read>> {
         let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());

@@ -108,7 +108,7 @@ fn of_a_table_that_is_still_sent_or_tried_a_killed_daemon_leaves_nothing() {
         let mut daemon = Daemon::start(&setup);
         if half {
             let mut sending = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
-            let head = format!("POST {TABLE} HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", table.len());
+            let head = format!("POST {TABLE} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", table.len());
             sending.write_all(head.as_bytes()).expect("sent");
             sending.write_all(&table.as_bytes()[..table.len() / 2]).expect("sent");
             eventually("it is written down", || !names(&setup.data().join("jobs"), ".new").is_empty());

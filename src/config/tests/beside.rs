@@ -25,7 +25,7 @@ fn what_stands_beside_the_files_is_joined_with_them() {
     // The entry as JSON is the level that the file makes.
     let entry = &loaded.entries[0];
     let of_file = merchant(&loaded, "m");
-    let of_body = body::level(entry.body.as_bytes(), &key, &of_file, &loaded.rules.currencies).unwrap();
+    let of_body = body::level(entry.body.as_bytes(), &key, &of_file, &loaded.rules.currencies, false).unwrap();
     assert_eq!(format!("{of_body:?}"), format!("{:?}", of_file.levels[0]));
 
     let put = |key: LevelKey, body: &str| Common::LevelPut {
@@ -50,7 +50,7 @@ fn what_stands_beside_the_files_is_joined_with_them() {
     let other = load_merchant(&file.replace("\"g\"", "\"h\"")).unwrap();
     let problems = other.in_force(&overlay).unwrap_err();
     assert!(
-        problems.len() == 1 && problems[0].contains("level `silver`") && problems[0].contains("`g`"),
+        problems.len() == 1 && problems[0].text.contains("level `silver`") && problems[0].text.contains("`g`"),
         "{problems:?}"
     );
 
