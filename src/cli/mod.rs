@@ -10,6 +10,8 @@ mod reload;
 mod remote;
 mod replay;
 mod serve;
+mod snapshots;
+mod stop;
 mod table;
 mod traffic;
 

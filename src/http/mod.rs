@@ -33,7 +33,7 @@ mod usage;
 
 pub use access::{Access, Grant, Role};
 pub use batch::{Lines, answer_line};
-pub use handlers::{Daemon, Health, Taken};
+pub use handlers::{Daemon, Health, SnapshotState, Taken};
 pub use jobs::Jobs;
 pub use listen::{Bounded, SILENCE_MAX};
 pub use silence::Working;

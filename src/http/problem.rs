@@ -230,6 +230,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "snapshot_failed", detail)
     }
 
+    /// The file system has no room for a secondary file: a snapshot, a table that is uploaded, a job.
+    #[must_use]
+    pub fn storage_full(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", detail)
+    }
+
     /// The journal failed while the request was under way.
     #[must_use]
     pub fn outcome_unknown() -> Self {

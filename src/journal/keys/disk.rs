@@ -4,7 +4,7 @@ use super::{
     ENTRY_BYTES, FORMAT, KeysError, PATH,
     entry::{Entry, Found, Header},
 };
-use crate::store::{File, Store, read_full};
+use crate::store::{File, Store, Unfinished, read_full};
 use std::{io, sync::Arc};
 
 const NEW_PATH: &str = "keys.new";
@@ -66,16 +66,9 @@ pub(super) fn offset_of(slot: u32) -> u64 {
 
 /// An empty file, whole from the first moment on at which it has its name.
 pub(super) fn create(store: &dyn Store, journal: [u8; 16]) -> Result<Arc<dyn File>, KeysError> {
-    match store.remove(NEW_PATH) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    let file = store.create(NEW_PATH)?;
-    file.write_at(&Header { format: FORMAT, journal }.bytes(), 0)?;
-    file.sync()?;
-    store.rename(NEW_PATH, PATH)?;
-    store.sync_folder("")?;
-    Ok(file)
+    let unfinished = Unfinished::create(store, NEW_PATH)?;
+    unfinished.file().write_at(&Header { format: FORMAT, journal }.bytes(), 0)?;
+    Ok(unfinished.finish(PATH)?)
 }
 
 /// All entries, damaged ones included, of a file that belongs to this journal.
