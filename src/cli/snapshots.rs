@@ -71,7 +71,8 @@ impl Outcomes {
     /// A snapshot was skipped or failed.
     pub(super) fn failed(&self, at: Millis, error: &anyhow::Error) {
         let is_no_space = is_no_space(error);
-        let counter = if is_no_space { "levelgate_snapshots_skipped_total" } else { "levelgate_snapshots_failed_total" };
+        let counter =
+            if is_no_space { "levelgate_snapshots_skipped_total" } else { "levelgate_snapshots_failed_total" };
         metrics::counter!(counter).increment(1);
         let reason = format!("{error:#}");
         {

@@ -39,6 +39,7 @@ use super::{
     JournalId, Keys, Lsn,
     keys::{KeysError, Unsealed},
 };
+pub use crate::store::is_full;
 use crate::{
     domain::time::Millis,
     store::{File, Headroom, Room, Store, Unfinished},
