@@ -78,6 +78,8 @@ mod levels;
 mod meanwhile;
 #[path = "crash/regressions.rs"]
 mod regressions;
+#[path = "crash/space.rs"]
+mod space;
 #[path = "crash/threads.rs"]
 mod threads;
 

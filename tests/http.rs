@@ -76,6 +76,8 @@ mod same;
 mod search;
 #[path = "http/signals.rs"]
 mod signals;
+#[path = "http/space.rs"]
+mod space;
 #[path = "http/staff.rs"]
 mod staff;
 #[path = "http/standing.rs"]

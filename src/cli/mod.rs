@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copying;
 pub mod folder;
 mod inspect;
 mod keeper;

@@ -139,7 +139,8 @@ impl Shelf {
     /// One that keeps nothing beyond the process: what is on it lies sealed in files without names, its keys in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        let (keys, headroom) = (Arc::new(Keys::in_memory([0; 16])), Arc::new(Headroom::of_temporary_files()));
+        let headroom = Arc::new(Headroom::of_path(std::env::temp_dir()));
+        let keys = Arc::new(Keys::in_memory([0; 16]));
         Self { store: None, keys, id: JournalId::default(), headroom, last: Mutex::new(0) }
     }
 

@@ -4,6 +4,7 @@
 use super::{Space, Store, disk};
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,13 +22,7 @@ const BY_SIZE: u64 = u64::MAX;
 
 /// Why a secondary file is not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{place} has {} free; {what} needs {}, and {} must stay free for the journal ([store] min_free_bytes): free space on \
-     this file system, or lower min_free_bytes",
-    size(*free),
-    size(*needed),
-    size(*min_free)
-)]
+#[error("{place} has {} free; {what} needs {}{}", size(*free), size(*needed), remedy(*min_free))]
 pub struct NoRoom {
     /// The path whose file system is too full.
     pub place: String,
@@ -39,6 +34,18 @@ pub struct NoRoom {
     pub needed: u64,
     /// Bytes that must stay free.
     pub min_free: u64,
+}
+
+/// What stays free besides, and what can be done.
+fn remedy(min_free: u64) -> String {
+    match min_free {
+        0 => ": free space on this file system".to_owned(),
+        _ => format!(
+            ", and {} must stay free for the journal ([store] min_free_bytes): free space on this file system, or lower \
+             min_free_bytes",
+            size(min_free)
+        ),
+    }
 }
 
 /// Bytes in words. Digits are few, so that no text looks like a card number.
@@ -61,8 +68,8 @@ pub fn is_full(error: &io::Error) -> bool {
 enum Place {
     /// To a store.
     Store(Arc<dyn Store>),
-    /// To the system's folder for temporary files.
-    Temporary,
+    /// To a path.
+    Path(PathBuf),
 }
 
 /// Keeps free space for the journal. It is off until [`Headroom::keep_free`] is called.
@@ -78,10 +85,10 @@ impl Headroom {
         Self { place: Place::Store(store), min_free: AtomicU64::new(0) }
     }
 
-    /// Watches the file system of temporary files.
+    /// Watches the file system of a path.
     #[must_use]
-    pub fn of_temporary_files() -> Self {
-        Self { place: Place::Temporary, min_free: AtomicU64::new(0) }
+    pub fn of_path(path: PathBuf) -> Self {
+        Self { place: Place::Path(path), min_free: AtomicU64::new(0) }
     }
 
     /// Sets the bytes that must stay free. 0 switches the check off; `None` is the default: [`MIN_FREE_BYTES`], or a
@@ -97,7 +104,7 @@ impl Headroom {
     pub fn space(&self) -> io::Result<Option<Space>> {
         match &self.place {
             Place::Store(store) => store.space(),
-            Place::Temporary => disk::space_of(&std::env::temp_dir()),
+            Place::Path(path) => disk::space_of(path),
         }
     }
 
@@ -111,14 +118,27 @@ impl Headroom {
         if configured == 0 {
             return Ok(());
         }
-        let Some(Space { free, total }) = self.space()? else { return Ok(()) };
-        let min_free = if configured == BY_SIZE { MIN_FREE_BYTES.min(total / MIN_FREE_PART) } else { configured };
-        if free.saturating_sub(bytes) >= min_free {
+        let Some(space) = self.space()? else { return Ok(()) };
+        let by_size = MIN_FREE_BYTES.min(space.total / MIN_FREE_PART);
+        self.leaves(what, bytes, space, if configured == BY_SIZE { by_size } else { configured })
+    }
+
+    /// Refuses `bytes` more if they do not fit at all.
+    ///
+    /// # Errors
+    /// As of [`Headroom::check`].
+    pub fn check_fits(&self, what: &'static str, bytes: u64) -> io::Result<()> {
+        let Some(space) = self.space()? else { return Ok(()) };
+        self.leaves(what, bytes, space, 0)
+    }
+
+    fn leaves(&self, what: &'static str, bytes: u64, Space { free, .. }: Space, min_free: u64) -> io::Result<()> {
+        if free.checked_sub(bytes).is_some_and(|left| left >= min_free) {
             return Ok(());
         }
         let place = match &self.place {
             Place::Store(store) => store.place(),
-            Place::Temporary => std::env::temp_dir().display().to_string(),
+            Place::Path(path) => path.display().to_string(),
         };
         let no_room = NoRoom { place, what, free, needed: bytes, min_free };
         Err(io::Error::new(io::ErrorKind::StorageFull, no_room))
@@ -127,7 +147,7 @@ impl Headroom {
     /// Checks a file while it grows.
     #[must_use]
     pub fn watch(self: &Arc<Self>, what: &'static str) -> Room {
-        Room { headroom: Arc::clone(self), what, unchecked: CHECK_EVERY_BYTES }
+        Room { headroom: Arc::clone(self), what, unchecked: CHECK_EVERY_BYTES, is_checked: false }
     }
 }
 
@@ -136,6 +156,7 @@ pub struct Room {
     headroom: Arc<Headroom>,
     what: &'static str,
     unchecked: u64,
+    is_checked: bool,
 }
 
 impl Room {
@@ -146,8 +167,10 @@ impl Room {
     pub fn take(&mut self, bytes: u64) -> io::Result<()> {
         self.unchecked = self.unchecked.saturating_add(bytes);
         if self.unchecked >= CHECK_EVERY_BYTES {
-            self.headroom.check(self.what, bytes)?;
-            self.unchecked = 0;
+            // A file that has grown so far may grow on until the next check.
+            let ahead = if self.is_checked { CHECK_EVERY_BYTES } else { 0 };
+            self.headroom.check(self.what, bytes.saturating_add(ahead))?;
+            (self.unchecked, self.is_checked) = (0, true);
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use super::{Folder, SNAPSHOTS, SNAPSHOTS_KEPT};
 use crate::{
     domain::time::Millis,
-    journal::{SegmentInfo, snapshot},
+    journal::{SegmentInfo, jobs::Shelf, snapshot},
     store::{Room, Space, Store, is_full},
 };
-use std::io;
+use std::{io, sync::Arc};
 
 /// Why a snapshot ends early.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,12 @@ impl Folder {
     /// min_free_bytes`. `None` is the default, 0 switches the check off.
     pub fn keep_free(&self, min_free_bytes: Option<u64>) {
         self.shelf.headroom().keep_free(min_free_bytes);
+    }
+
+    /// Where the folder keeps jobs.
+    #[must_use]
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
     }
 
     /// The space of the data folder's file system; `None` if it does not tell.

@@ -48,9 +48,9 @@ fn a_draft_stops_before_the_space_of_the_journal_and_gives_back_its_own() {
         }
     };
     assert!(is_full(&refused) && refused.to_string().contains("min_free_bytes"), "{refused}");
-    assert!((44..=48).contains(&written), "{written} MiB");
+    assert!((40..=48).contains(&written), "{written} MiB");
     // A draft whose caller has stalled leaves the journal its space; one that is dropped gives back all of it.
-    assert!(store.space().unwrap().unwrap().free >= 15 << 20);
+    assert!(store.space().unwrap().unwrap().free >= 16 << 20);
     drop(draft);
     assert_eq!(partial(&store), Vec::<String>::new());
     assert!(store.used() < used + 1_000, "but for a key that is erased");
