@@ -82,6 +82,8 @@ mod meanwhile;
 mod regressions;
 #[path = "crash/sealing.rs"]
 mod sealing;
+#[path = "crash/space.rs"]
+mod space;
 #[path = "crash/threads.rs"]
 mod threads;
 

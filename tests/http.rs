@@ -80,6 +80,8 @@ mod sealing;
 mod search;
 #[path = "http/signals.rs"]
 mod signals;
+#[path = "http/space.rs"]
+mod space;
 #[path = "http/staff.rs"]
 mod staff;
 #[path = "http/standing.rs"]

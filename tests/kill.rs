@@ -53,3 +53,7 @@ mod ends;
 mod jobs;
 #[path = "kill/rounds.rs"]
 mod rounds;
+#[path = "kill/space.rs"]
+mod space;
+#[path = "kill/stops.rs"]
+mod stops;

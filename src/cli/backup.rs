@@ -3,6 +3,7 @@
 //! Snapshots and sealed segments never change, and the last segment only grows: a copy taken in order is what a power
 //! cut would have left. Customers' keys are left out unless asked for, so that erasing a customer reaches the copies.
 
+use super::copying::Copying;
 use crate::{
     config,
     journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
@@ -11,7 +12,7 @@ use crate::{
 use anyhow::Context;
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -28,6 +29,9 @@ pub(super) struct Backup {
     /// Copy the customers' keys too, to this file; keep it apart from the copy, and not for long
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// Bytes that stay free for the journal where the copy is on its file system [default: 1 GiB, or a tenth of it]
+    #[arg(long, value_name = "BYTES")]
+    min_free_bytes: Option<u64>,
 }
 
 /// What `restore` takes.
@@ -49,25 +53,23 @@ pub(super) struct Restore {
 
 /// Copies a folder.
 pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
-    empty(&options.copy)?;
+    let mut copying = Copying::into(&options.copy, Some(&options.folder), options.min_free_bytes)?;
     anyhow::ensure!(
         options.folder.join("instance").is_file(),
         "{} is no data folder: it has no file `instance`",
         options.folder.display()
     );
     if options.copy.canonicalize()?.starts_with(options.folder.canonicalize()?) {
-        fs::remove_dir(&options.copy)?;
         anyhow::bail!("{} lies in the folder that it is to be a copy of", options.copy.display());
     }
     options.keys.as_deref().map_or(Ok(()), |keys| apart(keys, &options.copy))?;
-    copy_file(&options.folder, &options.copy, "instance")?;
+    copying.expect(bytes_of(&options.folder)?)?;
+    copy_file(&mut copying, &options.folder, &options.copy, "instance")?;
     let jobs = jobs_of(&options.folder)?;
-    let files = copy_all(&options.folder, &options.copy)?;
+    let files = copy_all(&mut copying, &options.folder, &options.copy)?;
     // The keys come last: whatever the copied records are sealed with is written before they are.
     if let Some(file) = &options.keys {
-        let from = options.folder.join(keys::PATH);
-        fs::copy(&from, file).with_context(|| format!("cannot copy {} to {}", from.display(), file.display()))?;
-        fs::File::open(file)?.sync_all()?;
+        copying.file_beside(&options.folder.join(keys::PATH), file)?;
     }
     // Of a job that ended meanwhile the copy may have some steps and not the rest, and no key to go on with.
     let ended = |jobs: &BTreeSet<String>| jobs.iter().filter(|name| name.ends_with(jobs::ENDED)).count();
@@ -76,6 +78,7 @@ pub(super) fn backup(options: &Backup) -> anyhow::Result<ExitCode> {
         ended(&now) == ended(&jobs) && jobs.is_subset(&now),
         "a table or a bulk change ended while the folder was copied; copy it again"
     );
+    copying.finish();
     super::say!("copied {files} files to {}", options.copy.display());
     if options.keys.is_none() {
         super::say!("the customers' keys are not in it: without them a restore refuses; copy them with --keys FILE");
@@ -91,13 +94,15 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
     let from =
         from.context("the copy has no keys, without which no daemon starts on it; name their file with --keys")?;
     anyhow::ensure!(from.is_file(), "there is no file {}", from.display());
-    empty(&options.folder)?;
-    copy_file(&options.copy, &options.folder, "instance")?;
+    let mut copying = Copying::into(&options.folder, None, None)?;
+    copying.expect(bytes_of(&options.copy)?)?;
+    copy_file(&mut copying, &options.copy, &options.folder, "instance")?;
     // First, so that keys of something else are refused before anything large is copied.
-    bring_keys(&from, &options.folder)?;
-    let files = copy_all(&options.copy, &options.folder)?;
+    bring_keys(&mut copying, &from, &options.folder)?;
+    let files = copy_all(&mut copying, &options.copy, &options.folder)?;
     // A copy is what it is by no power cut: keys that do not fit are another backup's.
     Disk::open(&options.folder)?.is_whole()?;
+    copying.finish();
     super::say!("restored {files} files to {}", options.folder.display());
     if options.verify {
         let settings = config::Settings {
@@ -117,14 +122,11 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
 }
 
 /// Copies keys into a folder whose `instance` is there, and refuses such as do not belong to it.
-fn bring_keys(from: &Path, folder: &Path) -> anyhow::Result<()> {
-    let to = folder.join(keys::PATH);
-    fs::copy(from, &to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    fs::File::open(&to)?.sync_all()?;
+fn bring_keys(copying: &mut Copying, from: &Path, folder: &Path) -> anyhow::Result<()> {
+    copying.file(from, &folder.join(keys::PATH))?;
     let disk = Disk::look(folder);
     let known = Instance::known(&disk)?.map(|instance| Keys::open(&disk, instance.id.0));
-    let of =
-        || format!("{} does not go with this copy; empty {} before the next try", from.display(), folder.display());
+    let of = || format!("{} does not go with this copy; nothing was restored", from.display());
     known.transpose().with_context(of)?;
     Ok(())
 }
@@ -148,19 +150,28 @@ fn apart(keys: &Path, copy: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn empty(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    anyhow::ensure!(fs::read_dir(folder)?.next().is_none(), "{} is not empty", folder.display());
-    Ok(())
+/// Bytes of the files that a copy of a folder holds, as far as they are there now.
+fn bytes_of(folder: &Path) -> anyhow::Result<u64> {
+    let disk = Disk::look(folder);
+    let mut bytes = 0_u64;
+    for part in [FOLDER, ARCHIVE, jobs::FOLDER, super::folder::SNAPSHOTS] {
+        for name in disk.list(part)? {
+            let is_copied = [".log", ".snap", jobs::BEGUN, jobs::ENDED].iter().any(|end| name.ends_with(end));
+            // A file that went away meanwhile is not copied.
+            let len = fs::metadata(folder.join(part).join(&name)).map_or(0, |file| file.len());
+            bytes = bytes.saturating_add(if is_copied { len } else { 0 });
+        }
+    }
+    Ok(bytes)
 }
 
 /// Copies snapshots first and then the segments that one look finds behind them. What was answered before is in these;
 /// a second look could find a segment whose forerunner was copied before its end, and the copy would have a gap.
-fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
+fn copy_all(copying: &mut Copying, from: &Path, to: &Path) -> anyhow::Result<usize> {
     let (source, mut files) = (Disk::look(from), 0);
     for name in source.list(super::folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // One that is removed meanwhile has a newer one, whose records the journal holds.
-        files += usize::from(copy_file(from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))?);
+        files += usize::from(copy_file(copying, from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))?);
     }
     let mut names = BTreeSet::new();
     for folder in [FOLDER, ARCHIVE] {
@@ -168,8 +179,8 @@ fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
     }
     for name in names {
         // A segment may move to the archive meanwhile; it never moves back.
-        let copied =
-            copy_file(from, to, &format!("{FOLDER}/{name}"))? || copy_file(from, to, &format!("{ARCHIVE}/{name}"))?;
+        let copied = copy_file(copying, from, to, &format!("{FOLDER}/{name}"))?
+            || copy_file(copying, from, to, &format!("{ARCHIVE}/{name}"))?;
         anyhow::ensure!(
             copied,
             "{name} went away while the folder was copied: a daemon started there, or deleted what is older than \
@@ -179,25 +190,12 @@ fn copy_all(from: &Path, to: &Path) -> anyhow::Result<usize> {
     }
     // Jobs come behind the journal: one that has a step there has begun before.
     for name in jobs_of(from)? {
-        files += usize::from(copy_file(from, to, &format!("{}/{name}", jobs::FOLDER))?);
+        files += usize::from(copy_file(copying, from, to, &format!("{}/{name}", jobs::FOLDER))?);
     }
     Ok(files)
 }
 
 /// Copies a file and makes the copy durable; says whether it was there.
-fn copy_file(from: &Path, to: &Path, path: &str) -> anyhow::Result<bool> {
-    let (from, to) = (from.join(path), to.join(path));
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    match fs::copy(&from, &to) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("cannot copy {}", from.display())),
-    }
-    fs::File::open(&to)?.sync_all()?;
-    if let Some(folder) = to.parent() {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(true)
+fn copy_file(copying: &mut Copying, from: &Path, to: &Path, path: &str) -> anyhow::Result<bool> {
+    copying.file(&from.join(path), &to.join(path))
 }

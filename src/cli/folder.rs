@@ -1,5 +1,11 @@
 //! The data folder, opened: what a daemon starts from, and what it keeps up while it runs.
 
+mod room;
+mod summary;
+
+pub(super) use room::is_no_space;
+pub use summary::{Summary, verify_snapshot};
+
 use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
@@ -11,7 +17,7 @@ use crate::{
         keys, snapshot,
     },
     ledger::{Bounds, Carried, Countries, Ground, Ledger, Recovering, Sealing},
-    store::{Store, disk::Disk},
+    store::{Store, Unfinished, disk::Disk},
 };
 use anyhow::Context;
 use std::{
@@ -54,6 +60,8 @@ pub struct Opened {
     pub folder: Option<Folder>,
     /// What is promised of an acknowledged answer, in words.
     pub keeps: &'static str,
+    /// `[store] min_free_bytes`.
+    min_free_bytes: Option<u64>,
 }
 
 const KEEPS_NOTHING: &str = "nothing: all state is in memory and is lost when the daemon stops";
@@ -70,9 +78,10 @@ const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a p
 /// # Errors
 /// The folder cannot be opened, or what was found is not what a daemon that died would leave.
 pub fn open(settings: &Settings, bounds: Bounds, rules: Option<&Rules>) -> anyhow::Result<Opened> {
+    let min_free_bytes = settings.store.min_free_bytes;
     if settings.store.kind == StoreKind::Memory {
-        let ground = Ground::memory(super::random_key()?);
-        return Ok(Opened { ledger: Ledger::new(bounds, ground), newest: None, folder: None, keeps: KEEPS_NOTHING });
+        let ledger = Ledger::new(bounds, Ground::memory(super::random_key()?));
+        return Ok(Opened { ledger, newest: None, folder: None, keeps: KEEPS_NOTHING, min_free_bytes });
     }
     let (sync, keeps) = match settings.store.sync {
         crate::config::Sync::Always => (Sync::Always, KEEPS_ALWAYS),
@@ -92,7 +101,8 @@ pub fn open(settings: &Settings, bounds: Bounds, rules: Option<&Rules>) -> anyho
     let index = path.join("archive").join("index.redb");
     let (ledger, folder) = recover_with(store, &index, options, bounds, countries).with_context(in_folder)?;
     ledger.seal_identifiers(rules.map(Sealing::of).unwrap_or_default());
-    Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps })
+    folder.keep_free(min_free_bytes);
+    Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps, min_free_bytes })
 }
 
 /// Brings the state back from a store. `index` is the file of the archive's index, which can always be built again. No
@@ -242,34 +252,6 @@ fn read_snapshot(
     Ok((begin, end.ok_or(snapshot::SnapshotError::Unfinished)?))
 }
 
-/// What a snapshot holds, without taking it.
-#[derive(Debug, Clone, Copy)]
-pub struct Summary {
-    /// Records behind this one are to be applied to it.
-    pub begin: Lsn,
-    /// The journal was synced up to here when it was written.
-    pub end: Lsn,
-    /// How many.
-    pub customers: u64,
-    /// Transactions in memory.
-    pub briefs: u64,
-}
-
-/// Reads a snapshot to its end.
-///
-/// # Errors
-/// It is damaged, or no snapshot of this journal.
-pub fn verify_snapshot(store: &dyn Store, path: &str, instance: &Instance) -> anyhow::Result<Summary> {
-    let mut reader = snapshot::Reader::open(store.open(path)?, instance.id.0)?;
-    let begin = Lsn(reader.header().begin_lsn);
-    while let Some(piece) = reader.next_piece()? {
-        if let snapshot::Piece::End { end_lsn, customers, briefs, .. } = piece {
-            return Ok(Summary { begin, end: Lsn(end_lsn), customers, briefs });
-        }
-    }
-    Err(snapshot::SnapshotError::Unfinished.into())
-}
-
 impl Opened {
     /// The jobs that lie there, of which some may be unfinished; once.
     ///
@@ -280,6 +262,7 @@ impl Opened {
             Some(folder) => (Arc::clone(&folder.shelf), std::mem::take(&mut folder.unfinished)),
             None => (Arc::new(Shelf::in_memory()), Found::default()),
         };
+        shelf.headroom().keep_free(self.min_free_bytes);
         Jobs::new(shelf, found).map_err(|error| anyhow::anyhow!("{error}"))
     }
 }
@@ -310,35 +293,45 @@ impl Folder {
     /// # Errors
     /// It could not be written; what was there before stands.
     pub fn snapshot(&self, ledger: &Ledger, now_ms: i64) -> anyhow::Result<Taken> {
+        self.snapshot_unless(ledger, now_ms, &|| false)
+    }
+
+    /// Writes a snapshot as [`Folder::snapshot`] does, and abandons it between two pieces once `is_cancelled` says so. A
+    /// snapshot that is abandoned or fails leaves no partial file.
+    ///
+    /// # Errors
+    /// There is no room for it, it could not be written, or it was abandoned.
+    pub fn snapshot_unless(
+        &self,
+        ledger: &Ledger,
+        now_ms: i64,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> anyhow::Result<Taken> {
         let started = Instant::now();
         let begin = self.journal.last();
         let (unfinished, name) = (format!("{SNAPSHOTS}/{:020}.new", begin.0), format!("{:020}.snap", begin.0));
-        if self.store.list(SNAPSHOTS)?.iter().any(|known| unfinished.ends_with(known.as_str())) {
-            self.store.remove(&unfinished)?;
-        }
-        let file = self.store.create(&unfinished)?;
+        let mut room = self.room_for_a_snapshot()?;
+        let file = Unfinished::create(&*self.store, &unfinished)?;
         let header = snapshot::Header { journal: self.instance.id.0, begin_lsn: begin.0, created_at: now_ms };
         let mut bytes = 0;
         let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
-            file.write_at(piece, bytes)?;
+            room.take(piece.len() as u64)?;
+            file.file().write_at(piece, bytes)?;
             bytes += piece.len() as u64;
             Ok(())
         });
-        let end = ledger.keep(&mut |piece| writer.put(&piece))?;
+        let end = ledger.keep(&mut |piece| {
+            room::abandon_if(is_cancelled())?;
+            writer.put(&piece)
+        })?;
         writer.end(end.0)?;
         // What a snapshot says rests on these records; one that outlived them would lead nowhere.
         self.journal.sync()?;
-        file.sync()?;
-        self.store.rename(&unfinished, &format!("{SNAPSHOTS}/{name}"))?;
-        self.store.sync_folder(SNAPSHOTS)?;
-        let mut names = self.store.list(SNAPSHOTS)?;
-        names.retain(|name| name.ends_with(".snap"));
-        let old = names.len().saturating_sub(SNAPSHOTS_KEPT);
-        for name in names.iter().take(old) {
-            self.store.remove(&format!("{SNAPSHOTS}/{name}"))?;
-        }
+        room::abandon_if(is_cancelled())?;
+        file.finish(&format!("{SNAPSHOTS}/{name}"))?;
+        self.remove_old_snapshots();
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(Taken { true_up_to: begin, bytes, milliseconds })
+        Ok(Taken { true_up_to: begin, bytes, milliseconds, waited_milliseconds: 0 })
     }
 
     /// Builds what is due of the archive's filter, until that is done or the time is over.
@@ -358,6 +351,7 @@ impl Folder {
     pub fn archive(&self, ledger: &Ledger, snapshot: Lsn) -> anyhow::Result<()> {
         for segment in self.journal.segments().iter().filter(|segment| segment.sealed) {
             if segment.end_place > self.archive.archived_before() {
+                self.room_in_the_index(segment)?;
                 // The index must not know a record that a power cut may take.
                 if self.journal.synced() < segment.last {
                     self.journal.sync()?;

@@ -1,16 +1,19 @@
 //! What is kept up while the daemon runs: snapshots, the archive's index, and what may leave memory. One thread, off
 //! the hot path; whatever fails here is logged, shown, and tried again.
 
-use super::folder::Folder;
+use super::{folder::Folder, snapshots::Outcomes};
 use crate::{
     domain::time::{DAY_MS, Millis},
-    http::{Taken, desk::Desk},
+    http::{SnapshotState, Taken, desk::Desk},
     journal::Lsn,
     ledger::{Ledger, Retention},
 };
 use parking_lot::{Condvar, Mutex};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -39,8 +42,12 @@ pub(super) struct Keeper {
     folder: Folder,
     desk: Arc<Desk>,
     pace: Pace,
+    /// Held while a snapshot is taken and what follows it is done.
     last: Mutex<Last>,
+    outcomes: Outcomes,
     stop: (Mutex<bool>, Condvar),
+    /// Set by [`Keeper::stop`]: a snapshot that is being taken is abandoned.
+    is_stopping: AtomicBool,
 }
 
 struct Last {
@@ -48,13 +55,25 @@ struct Last {
     begin: Lsn,
     at: Instant,
     rotated: Instant,
+    /// Before this time no snapshot is taken without a call, because one failed.
+    not_before: Instant,
+    /// The newest snapshot of this process, and when it began.
+    taken: Option<(Instant, Taken)>,
 }
 
 impl Keeper {
     pub(super) fn new(folder: Folder, desk: Arc<Desk>, pace: Pace) -> Self {
         let now = Instant::now();
-        let last = Mutex::new(Last { begin: folder.begun_from(), at: now, rotated: now });
-        Self { folder, desk, pace, last, stop: (Mutex::new(false), Condvar::new()) }
+        let begin = folder.begun_from();
+        let last = Mutex::new(Last { begin, at: now, rotated: now, not_before: now, taken: None });
+        let outcomes = Outcomes::new(folder.newest_snapshot_at(), pace.interval);
+        let stop = (Mutex::new(false), Condvar::new());
+        Self { folder, desk, pace, last, outcomes, stop, is_stopping: AtomicBool::new(false) }
+    }
+
+    /// How snapshots fare, for the status.
+    pub(super) fn state(&self) -> Arc<Mutex<SnapshotState>> {
+        self.outcomes.state()
     }
 
     /// Works until it is told to stop.
@@ -75,8 +94,9 @@ impl Keeper {
         }
     }
 
-    /// Ends [`Keeper::run`] behind what it is doing.
+    /// Ends [`Keeper::run`]: a snapshot that is being taken is abandoned, anything else is finished first.
     pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
         *self.stop.0.lock() = true;
         self.stop.1.notify_all();
     }
@@ -85,34 +105,37 @@ impl Keeper {
         if let Err(error) = self.folder.tend(TENDING) {
             tracing::error!("new ids are looked for in the archive's index, which costs each of them time: {error:#}");
         }
+        self.outcomes.show_space(&self.folder);
         let due = {
             let last = self.last.lock();
             let behind = self.folder.journal().last().0.saturating_sub(last.begin.0);
-            behind > 0 && (last.at.elapsed() >= self.pace.interval || behind >= self.pace.records)
+            behind > 0
+                && (last.at.elapsed() >= self.pace.interval || behind >= self.pace.records)
+                && Instant::now() >= last.not_before
         };
-        if due && let Err(error) = self.snapshot() {
-            metrics::counter!("levelgate_snapshots_failed_total").increment(1);
-            tracing::error!("no snapshot could be taken: {error:#}");
-            // Not at once again: the disk may be full.
-            self.last.lock().at = Instant::now();
+        if due {
+            // A failure is logged, counted and shown where it is noted; the next try is due later.
+            let _noted = self.snapshot();
         }
     }
 
-    /// Takes a snapshot, and lets the archive and memory follow it.
+    /// Takes a snapshot, and lets the archive and memory follow it. A call that waited while another snapshot was taken
+    /// is answered with that one if it began after the call: it holds everything that was acknowledged before.
     pub(super) fn snapshot(&self) -> anyhow::Result<Taken> {
-        // One at a time; a second one waits and takes its own.
+        let called = Instant::now();
         let mut last = self.last.lock();
-        let started = Instant::now();
-        let taken = self.folder.snapshot(&self.desk.ledger, self.desk.clock.wall().0)?;
-        (last.begin, last.at) = (taken.true_up_to, Instant::now());
-        metrics::histogram!("levelgate_snapshot_seconds").record(started.elapsed());
-        metrics::gauge!("levelgate_snapshot_mebibytes")
-            .set(f64::from(u32::try_from(taken.bytes >> 20).unwrap_or(u32::MAX)));
+        if let Some((_, taken)) = last.taken.filter(|(began, _)| *began >= called) {
+            return Ok(taken.answering(called.elapsed()));
+        }
+        let taken = self.take(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
         if last.rotated.elapsed() >= SEGMENT_AGE_MAX {
             self.folder.journal().rotate()?;
             last.rotated = Instant::now();
         }
-        self.folder.archive(&self.desk.ledger, taken.true_up_to)?;
+        if let Err(error) = self.folder.archive(&self.desk.ledger, taken.true_up_to) {
+            metrics::counter!("levelgate_segments_not_archived_total").increment(1);
+            tracing::error!("sealed segments could not be archived; the next snapshot tries again: {error:#}");
+        }
         // While the time cannot be told, nothing leaves.
         if let Ok(now) = self.desk.clock.now(None) {
             let left = if self.desk.ledger.may_retire(now) { self.retire(now) } else { 0 };
@@ -125,7 +148,33 @@ impl Keeper {
                 tracing::error!("what is older than archive_days could not be deleted: {error:#}");
             }
         }
-        Ok(taken)
+        Ok(taken.answering(called.elapsed()))
+    }
+
+    /// Takes the snapshot of a stop, without what follows other snapshots; `None`: nothing was recorded since the newest.
+    /// It waits for one that is being taken.
+    pub(super) fn last_snapshot(&self, is_cancelled: &dyn Fn() -> bool) -> Option<anyhow::Result<Taken>> {
+        let mut last = self.last.lock();
+        let is_due = self.folder.journal().last() > last.begin;
+        is_due.then(|| self.take(&mut last, is_cancelled))
+    }
+
+    fn take(&self, last: &mut Last, is_cancelled: &dyn Fn() -> bool) -> anyhow::Result<Taken> {
+        let (began, wall) = (Instant::now(), self.desk.clock.wall());
+        match self.folder.snapshot_unless(&self.desk.ledger, wall.0, is_cancelled) {
+            Ok(taken) => {
+                (last.begin, last.at, last.taken) = (taken.true_up_to, Instant::now(), Some((began, taken)));
+                self.outcomes.taken(wall, taken, began.elapsed());
+                Ok(taken)
+            }
+            Err(error) => {
+                last.not_before = Instant::now() + self.outcomes.pause();
+                if !is_cancelled() {
+                    self.outcomes.failed(wall, &error);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn retire(&self, now: Millis) -> usize {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copying;
 pub mod folder;
 mod inspect;
 mod keeper;
@@ -11,6 +12,8 @@ mod reload;
 mod remote;
 mod replay;
 mod serve;
+mod snapshots;
+mod stop;
 mod table;
 mod traffic;
 

@@ -91,7 +91,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     };
     let mut opened = super::folder::open(&settings, super::bounds(&settings), Some(&loaded.rules))?;
     let jobs = Arc::new(opened.jobs()?);
-    let Opened { mut ledger, newest, folder, keeps } = opened;
+    let Opened { mut ledger, newest, folder, keeps, .. } = opened;
     let clock = Clock::new(source);
     // The HTTP library ends every connection on such a machine, because its answers carry a date.
     anyhow::ensure!(
@@ -131,8 +131,9 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         prometheus,
         snapshot: keeper.as_ref().map(|keeper| {
             let keeper = Arc::clone(keeper);
-            Box::new(move || keeper.snapshot().map_err(|error| format!("{error:#}"))) as Box<_>
+            Box::new(move || keeper.snapshot().map_err(|error| super::snapshots::problem(&error))) as Box<_>
         }),
+        snapshots: keeper.as_ref().map(|keeper| keeper.state()),
         store: settings.store.kind.word(),
         keeps,
         stopping: stopped.clone(),
@@ -143,6 +144,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     }
     // Whoever finds it listening may end it in order. Until then nothing is answered, and it may end at once.
     let ends = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
+    let mut stop_signals = super::stop::StopSignals::listen()?;
     let routes = http::routes(Arc::clone(&daemon)).into_make_service_with_connect_info::<http::Working>();
     let listener = TcpListener::bind(settings.http.listen)
         .await
@@ -217,6 +219,10 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
     }
     journal.sync()?;
+    if let Some(keeper) = &keeper {
+        let within = std::time::Duration::from_secs(settings.store.stop_snapshot_s);
+        super::stop::last_snapshot(keeper, within, &mut stop_signals).await;
+    }
     tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
 }

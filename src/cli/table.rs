@@ -300,9 +300,15 @@ fn into_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> anyhow::Resul
         file.flush().with_context(cannot)?;
         Ok(is_whole)
     });
-    match written {
-        Ok(true) => std::fs::rename(&beside, path).with_context(cannot)?,
-        _ => _ = std::fs::remove_file(&beside),
+    let written = written.and_then(|is_whole| {
+        if is_whole {
+            std::fs::rename(&beside, path).with_context(cannot)?;
+        }
+        Ok(is_whole)
+    });
+    if !matches!(written, Ok(true)) {
+        // The error of the write is what the caller needs to know.
+        let _removed = std::fs::remove_file(&beside);
     }
     written.map(code)
 }
@@ -316,12 +322,13 @@ pub(super) fn mock(options: &MockOptions) -> anyhow::Result<ExitCode> {
     if let Some(path) = &options.out {
         let loaded = load(&options.place.config)?;
         let merchant = options.place.among(&loaded.rules)?;
-        let output = BufWriter::new(File::create(path).with_context(|| cannot_write(path))?);
-        let mut writer = Writer::with_all_columns(output, Expected::of(&merchant.registration))?;
-        let rows = Mock::new(options.count, options.seed, crate::http::levels_of(&merchant));
-        rows.into_iter().try_for_each(|row| writer.write(&row)).with_context(|| cannot_write(path))?;
-        writer.finish()?.flush().with_context(|| cannot_write(path))?;
-        return Ok(ExitCode::SUCCESS);
+        return into_file(path, &mut |output| {
+            let mut writer = Writer::with_all_columns(output, Expected::of(&merchant.registration))?;
+            let rows = Mock::new(options.count, options.seed, crate::http::levels_of(&merchant));
+            rows.into_iter().try_for_each(|row| writer.write(&row)).with_context(|| cannot_write(path))?;
+            writer.finish()?;
+            Ok(true)
+        });
     }
     if let Some(url) = &options.place.url {
         let path = format!("/v1/merchants/{}/customers/mock", options.place.merchant()?);

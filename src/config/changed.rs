@@ -13,7 +13,7 @@ macro_rules! settings {
 }
 
 /// Every setting that is read at the start alone. Rules, rates, minor units and tokens are not here: they change live.
-const AT_START: [Setting; 18] = settings![
+const AT_START: [Setting; 20] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
@@ -29,6 +29,8 @@ const AT_START: [Setting; 18] = settings![
     "[store] snapshot_interval_s": store.snapshot_interval_s,
     "[store] snapshot_records": store.snapshot_records,
     "[store] segment_bytes": store.segment_bytes,
+    "[store] min_free_bytes": store.min_free_bytes,
+    "[store] stop_snapshot_s": store.stop_snapshot_s,
     "[memory] retention_days": memory.retention_days,
     "[memory] max_transactions": memory.max_transactions,
     "[memory] archive_days": memory.archive_days,

@@ -192,6 +192,8 @@ fn store(s: &Section<'_, '_>) -> Store {
         snapshot_interval_s: or(&s.whole("snapshot_interval_s", 1..=SECONDS_MAX), default.snapshot_interval_s),
         snapshot_records: or(&s.whole("snapshot_records", 1..=u64::from(u32::MAX)), default.snapshot_records),
         segment_bytes: or(&s.whole("segment_bytes", 4_096..=1 << 40), default.segment_bytes),
+        min_free_bytes: s.whole("min_free_bytes", 0..=1 << 50).map(|at| at.value),
+        stop_snapshot_s: or(&s.whole("stop_snapshot_s", 0..=3_600), default.stop_snapshot_s),
     };
     s.close();
     store

@@ -175,6 +175,11 @@ pub struct Store {
     pub snapshot_records: u64,
     /// Bytes of a segment of the journal from which on the next begins.
     pub segment_bytes: u64,
+    /// Bytes of the file system that snapshots, uploads and jobs leave free for the journal; 0: any; `None`: a gibibyte,
+    /// or a tenth of the file system if that is less.
+    pub min_free_bytes: Option<u64>,
+    /// How long the snapshot at a stop may take, in seconds; 0: none is taken.
+    pub stop_snapshot_s: u64,
 }
 
 impl Default for Store {
@@ -187,6 +192,8 @@ impl Default for Store {
             snapshot_interval_s: 300,
             snapshot_records: 10_000_000,
             segment_bytes: 64 * 1024 * 1024,
+            min_free_bytes: None,
+            stop_snapshot_s: 60,
         }
     }
 }

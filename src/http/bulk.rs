@@ -7,7 +7,7 @@ use super::{
     customer,
     customers::{once_each, wanted},
     desk::render,
-    jobs::{self, Admitted, Finishing, Jobs, Kind, Running, Sent, What},
+    jobs::{self, Admitted, Finishing, Jobs, Kind, Running, Sent, What, not_kept},
     problem::{Problem, Told},
     staff::Staff,
 };
@@ -216,8 +216,8 @@ fn run(staff: &Staff) -> Result<(Value, bool), Problem> {
         })?;
         return Ok((serde_json::to_value(&counts).map_err(broken)?, false));
     }
-    let _place = jobs.place()?;
-    let draft = jobs.draft(into.now).map_err(broken)?;
+    let _within_limits = jobs.limits().work_at_once(merchant.id)?;
+    let draft = jobs.draft(into.now).map_err(not_kept)?;
     let mut digester = ledger.digester();
     digester.take(&staff.body);
     let sent = Sent {
@@ -234,7 +234,7 @@ fn run(staff: &Staff) -> Result<(Value, bool), Problem> {
         Admitted::Known(answer) => return Ok((answer, true)),
     };
     let draft = write_down(into, &asked, (jobs, &running), draft)?;
-    let job = jobs.begin(&running, draft, &staff.body).map_err(broken)?;
+    let job = jobs.begin(&running, draft, &staff.body).map_err(not_kept)?;
     Ok((change_all(jobs, into, &asked, job, &running, Counts::default())?, false))
 }
 
@@ -250,7 +250,7 @@ fn write_down(
         chosen += 1;
         running.count(chosen);
         // An id that holds the end of a line is nobody's.
-        writeln!(draft, "{}", id.replace(['\n', '\r'], " ")).map_err(broken)?;
+        writeln!(draft, "{}", id.replace(['\n', '\r'], " ")).map_err(not_kept)?;
         jobs.step(running, chosen).map_err(|error| interrupted(running, &error))
     })?;
     Ok(draft)

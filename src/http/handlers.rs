@@ -26,7 +26,10 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde::Serialize;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// Says that an answer was given before.
@@ -36,7 +39,7 @@ pub(super) const REPLAY: HeaderName = HeaderName::from_static("idempotent-replay
 pub(super) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
 
 /// What a snapshot does; `None`: there is nothing to take one of.
-pub(super) type TakeSnapshot = Option<Box<dyn Fn() -> Result<Taken, String> + Send + Sync>>;
+pub(super) type TakeSnapshot = Option<Box<dyn Fn() -> Result<Taken, Problem> + Send + Sync>>;
 
 /// A snapshot that was taken.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -46,8 +49,30 @@ pub struct Taken {
     pub true_up_to: Lsn,
     /// Of its file.
     pub bytes: u64,
-    /// How long it took.
+    /// How long it took to write, in milliseconds.
     pub milliseconds: u64,
+    /// How long the call took besides, in milliseconds: for another snapshot before, and for what follows one.
+    pub waited_milliseconds: u64,
+}
+
+impl Taken {
+    /// The same for a call that took so long in all.
+    #[must_use]
+    pub fn answering(self, took: Duration) -> Self {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { waited_milliseconds: took.saturating_sub(self.milliseconds), ..self }
+    }
+}
+
+/// How snapshots fare.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotState {
+    /// When the newest was taken.
+    pub last_at: Option<Millis>,
+    /// Since when none could be taken.
+    pub failed_since: Option<Millis>,
+    /// Why the last try failed or was skipped.
+    pub reason: Option<String>,
 }
 
 fn plain<S: serde::Serializer>(lsn: &Lsn, serializer: S) -> Result<S::Ok, S::Error> {
@@ -77,6 +102,8 @@ pub struct Daemon {
     pub configure: Configure,
     /// Takes a snapshot.
     pub snapshot: TakeSnapshot,
+    /// How snapshots fare; `None`: there is nothing to take one of.
+    pub snapshots: Option<Arc<Mutex<SnapshotState>>>,
     /// What takes many steps.
     pub jobs: Arc<Jobs>,
     /// The state of the configuration.
@@ -218,6 +245,20 @@ struct ConfigOut {
 }
 
 #[derive(Serialize)]
+struct SnapshotOut {
+    last_at: Option<Shows<Millis>>,
+    failed_since: Option<Shows<Millis>>,
+    reason: Option<String>,
+}
+
+impl From<SnapshotState> for SnapshotOut {
+    fn from(state: SnapshotState) -> Self {
+        let SnapshotState { last_at, failed_since, reason } = state;
+        Self { last_at: last_at.map(Shows), failed_since: failed_since.map(Shows), reason }
+    }
+}
+
+#[derive(Serialize)]
 struct StatusOut {
     version: &'static str,
     zone_data_version: &'static str,
@@ -229,6 +270,7 @@ struct StatusOut {
     lsn: Option<u64>,
     synced_lsn: Option<u64>,
     store_lag: Option<u64>,
+    snapshot: Option<SnapshotOut>,
     /// What is of all merchants is `None` for a token for some.
     customers: Option<u64>,
     transactions: Option<u64>,
@@ -270,6 +312,7 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>, grant: Option<Exte
         lsn: lsn(desk.ledger.journal().last()),
         synced_lsn: lsn(desk.ledger.journal().synced()),
         store_lag: None,
+        snapshot: daemon.snapshots.as_ref().filter(|_| is_of_all).map(|state| state.lock().clone().into()),
         customers: is_of_all.then(|| desk.ledger.customers_len()),
         transactions: is_of_all.then(|| desk.ledger.transactions_len()),
         levels_turned_away: is_of_all.then(|| desk.ledger.levels_turned_away()),
@@ -300,7 +343,7 @@ pub(crate) async fn snapshot(State(daemon): State<Arc<Daemon>>) -> Response {
     let taken = tokio::task::spawn_blocking(move || daemon.snapshot.as_ref().map(|take| take())).await;
     match taken {
         Ok(Some(Ok(taken))) => json(super::desk::render(&taken)),
-        Ok(Some(Err(error))) => Problem::snapshot_failed(error).into_response(),
+        Ok(Some(Err(problem))) => problem.into_response(),
         Ok(None) | Err(_) => Problem::internal().into_response(),
     }
 }

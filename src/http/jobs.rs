@@ -4,8 +4,10 @@
 //! done. A daemon that stops in between finishes it at its next start. The same content sent again with the same id
 //! is answered as before, or waits for the answer.
 
+mod limits;
 pub mod work;
 
+pub(super) use limits::{Limits, Permit, receive};
 pub(super) use work::{Kind, Phase, What, Work};
 
 use super::{
@@ -25,7 +27,7 @@ use crate::{
     },
     journal::{
         Journal,
-        jobs::{Draft, Found, Job, JobError, Mark, Shelf},
+        jobs::{Draft, Found, Job, JobError, Mark, Shelf, is_full},
     },
     ledger::Ledger,
 };
@@ -38,7 +40,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -47,10 +49,10 @@ use work::{Ended, JobOut};
 /// The most jobs of one merchant that are known when they have ended; the oldest are forgotten. No merchant's jobs make those
 /// of another forgotten, which would then be done a second time where they are sent again.
 pub(super) const ENDED_MAX: usize = 1_000;
-/// The most that are under way at a time.
-const AT_ONCE_MAX: usize = 8;
 /// The most bytes of an id.
 const ID_BYTES_MAX: usize = 64;
+/// About how many bytes of the disk a step needs: its record in the journal and its mark.
+const STEP_BYTES: u64 = 512;
 /// Steps after which the journal is waited for, so that no job fills it faster than it is written.
 const COMMIT_EVERY: u64 = 256;
 
@@ -98,22 +100,13 @@ pub(super) enum Admitted<'a> {
     Known(Value),
 }
 
-/// A place among those under way.
-pub(super) struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 /// All jobs.
 pub struct Jobs {
     shelf: Arc<Shelf>,
     known: Mutex<BTreeMap<u64, Arc<Work>>>,
     /// Rung whenever one ends.
     ended: Condvar,
-    under_way: Arc<AtomicUsize>,
+    limits: Arc<Limits>,
     unfinished: Mutex<Vec<(Job, Arc<Work>)>>,
     is_stopping: AtomicBool,
 }
@@ -146,7 +139,7 @@ impl Jobs {
             shelf,
             known: Mutex::new(known),
             ended: Condvar::new(),
-            under_way: Arc::default(),
+            limits: Arc::default(),
             unfinished: Mutex::new(unfinished),
             is_stopping: AtomicBool::new(false),
         })
@@ -157,15 +150,14 @@ impl Jobs {
         self.is_stopping.store(true, Ordering::Release);
     }
 
-    /// A place for one more.
-    pub(super) fn place(&self) -> Result<Place, Problem> {
-        let place = Place(Arc::clone(&self.under_way));
-        if self.under_way.fetch_add(1, Ordering::AcqRel) >= AT_ONCE_MAX {
-            drop(place);
-            metrics::counter!("levelgate_jobs_turned_away_total").increment(1);
-            return Err(Problem::too_many_jobs(AT_ONCE_MAX));
-        }
-        Ok(place)
+    /// The limits of what is under way.
+    pub(super) fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// Refuses a job whose file needs so many bytes, if the disk has no room for it.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<(), Problem> {
+        self.shelf.headroom().check("a table that is uploaded", bytes).map_err(not_kept)
     }
 
     /// Begins to write down what is sent.
@@ -244,6 +236,7 @@ impl Jobs {
     /// Nothing was begun.
     pub(super) fn begin(&self, work: &Work, draft: Draft, besides: &[u8]) -> Result<Job, JobError> {
         let what = What { rows: work.rows.load(Ordering::Relaxed), ..work.what.clone() };
+        draft.check_room(what.rows.saturating_mul(STEP_BYTES))?;
         let job = draft.begin(&what.write(besides))?;
         work.done.store(0, Ordering::Relaxed);
         work.stand.lock().phase = Phase::Applying;
@@ -346,6 +339,18 @@ impl<'a> Finishing<'a> {
         let by = what.by.as_deref().and_then(|by| Name::parse(by).ok());
         Ok((self.rules.merchant(&what.merchant).ok_or_else(unknown)?, by))
     }
+}
+
+/// What a caller is told when the file of a job could not be written; nothing of the job is left.
+pub(super) fn not_kept(error: impl Into<io::Error>) -> Problem {
+    let error = error.into();
+    if is_full(&error) {
+        metrics::counter!("levelgate_jobs_without_space_total").increment(1);
+        tracing::warn!("a table or a bulk change was refused for want of space: {error}");
+        return Problem::storage_full(format!("nothing was changed, and the file of the job was removed: {error}"));
+    }
+    tracing::error!("the file of a table or a bulk change could not be written: {error}");
+    Problem::internal()
 }
 
 /// `GET /v1/merchants/{m}/customers/jobs`.

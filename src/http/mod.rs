@@ -38,7 +38,7 @@ mod usage;
 pub use batch::{Lines, answer_line};
 pub use failures::Failures;
 pub use grants::{Access, Grant, Role};
-pub use handlers::{Daemon, Health, Taken};
+pub use handlers::{Daemon, Health, SnapshotState, Taken};
 pub use jobs::Jobs;
 pub use listen::{Bounded, SILENCE_MAX};
 pub use silence::Working;

@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// What a caller is told when a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -142,11 +143,21 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "job_differs", detail).at("job")
     }
 
-    /// As many jobs are under way as there may be.
+    /// As many jobs are under way as there may be, by the limit that the words name.
     #[must_use]
-    pub(super) fn too_many_jobs(most: usize) -> Self {
-        let detail = format!("{most} jobs are under way; send it again when one of them has ended");
+    pub(super) fn too_many_jobs(limit: impl fmt::Display) -> Self {
+        let detail = format!("{limit}; send it again when one of them has ended");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", detail)
+    }
+
+    /// The body of an upload stopped arriving, or arrives too slowly.
+    #[must_use]
+    pub(super) fn upload_too_slow(quiet_s: u64, bytes_per_second: u64) -> Self {
+        let detail = format!(
+            "the body brought no byte for {quiet_s} s, or less than {bytes_per_second} bytes a second; nothing was changed: \
+             send it again, in parts over a slow line"
+        );
+        Self::new(StatusCode::REQUEST_TIMEOUT, "upload_too_slow", detail)
     }
 
     /// A job was begun and stopped in the middle.
@@ -235,6 +246,12 @@ impl Problem {
     #[must_use]
     pub fn snapshot_failed(detail: String) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "snapshot_failed", detail)
+    }
+
+    /// The file system has no room for a secondary file: a snapshot, a table that is uploaded, a job.
+    #[must_use]
+    pub fn storage_full(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", detail)
     }
 
     /// The journal failed while the request was under way.

@@ -4,7 +4,7 @@ use super::{
     desk::render,
     grants::Grant,
     handlers::Daemon,
-    jobs::{self, Admitted, Finishing, Jobs, Kind, Phase, Running, Sent, What},
+    jobs::{self, Admitted, Finishing, Jobs, Kind, Permit, Phase, Running, Sent, What, not_kept, receive},
     problem::{Problem, Told},
     staff::Staff,
     table::{self, Imported, Mode, Tried},
@@ -21,7 +21,6 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 use roaring::RoaringTreemap;
 use serde_json::Value;
 use std::{
@@ -31,8 +30,6 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
-/// The most bytes of one table.
-const TABLE_BYTES_MAX: u64 = 1 << 30;
 /// The most customers that one call makes up.
 pub const MOCK_MAX: u64 = 1_000_000;
 /// Bytes of a table on its way out that are sent together, and how many such pieces may wait for a slow reader.
@@ -115,17 +112,23 @@ pub(crate) async fn upload(
     let (parts, body) = request.into_parts();
     let by = parts.extensions.get::<Grant>().map(|grant| grant.name);
     let asked = asked(query.as_deref().unwrap_or_default(), by);
-    let asked = match asked.and_then(|asked| Ok((asked, daemon.jobs.place()?))) {
-        Ok(asked) => asked,
+    let known = daemon.desk.rules().merchant(&merchant).map(|merchant| merchant.id);
+    let known = known.ok_or_else(|| Problem::from(Refusal::UnknownMerchant(merchant.clone())));
+    let permit = known.and_then(|merchant| daemon.jobs.limits().arrive(merchant));
+    let (asked, mut permit) = match asked.and_then(|asked| Ok((asked, permit?))) {
+        Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
     };
     let still = |daemon: &Daemon| daemon.admits_still(parts.extensions.get(), &parts.method, parts.uri.path());
-    let coming = match spool(&daemon, body).await.and_then(|coming| still(&daemon).map(|()| coming)) {
+    let coming = match spool(&daemon, body, &mut permit).await.and_then(|coming| still(&daemon).map(|()| coming)) {
         Ok(coming) => coming,
         Err(problem) => return problem.into_response(),
     };
+    if let Err(problem) = permit.work(daemon.stopping.clone()).await {
+        return problem.into_response();
+    }
     let done = tokio::task::spawn_blocking(move || {
-        let (asked, _place) = asked;
+        let _within_limits = permit;
         take(&daemon, &merchant, &asked, coming).map(|done| (daemon, done))
     });
     match done.await {
@@ -176,24 +179,23 @@ fn broken(error: impl std::fmt::Display) -> Problem {
 }
 
 /// Writes a table down, sealed, as it comes.
-async fn spool(daemon: &Daemon, mut body: Body) -> Result<Coming, Problem> {
+async fn spool(daemon: &Daemon, body: Body, permit: &mut Permit) -> Result<Coming, Problem> {
     let now = daemon.desk.time()?;
-    let draft = tokio::task::block_in_place(|| daemon.jobs.draft(now)).map_err(broken)?;
-    let mut coming = Coming { draft: Some(draft), digest: 0 };
+    let announced = axum::body::HttpBody::size_hint(&body).exact().unwrap_or(0);
+    let draft = tokio::task::block_in_place(|| {
+        daemon.jobs.check_room(announced)?;
+        daemon.jobs.draft(now).map_err(not_kept)
+    });
+    let mut coming = Coming { draft: Some(draft?), digest: 0 };
     let mut digester = daemon.desk.ledger.digester();
-    let mut bytes = 0_u64;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Problem::malformed("body_broken", error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        bytes += data.len() as u64;
-        if bytes > TABLE_BYTES_MAX {
-            return Err(Problem::table_too_large(TABLE_BYTES_MAX));
-        }
-        digester.take(&data);
+    receive(body, |data| {
+        permit.hold(data.len() as u64)?;
+        digester.take(data);
         // A full cache makes a write wait for the medium; nobody else is to wait with it.
         let mut draft = coming.draft.iter_mut();
-        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(&data))).map_err(broken)?;
-    }
+        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(data))).map_err(not_kept)
+    })
+    .await?;
     coming.digest = digester.digest();
     Ok(coming)
 }
@@ -219,7 +221,7 @@ pub fn take_table(
     mut draft: Draft,
     digest: u128,
 ) -> Result<(Value, bool), Problem> {
-    draft.flush().map_err(broken)?;
+    draft.flush().map_err(not_kept)?;
     let (merchant, kind) = (into.merchant.id, Kind::Upload);
     let sent = Sent { merchant, id, kind, mode: mode.word(), by: into.by, digest, now: into.now };
     let running = match jobs.admit(&draft, &sent)? {
@@ -249,7 +251,7 @@ pub fn take_table(
     }
     let mut besides = into.new_from.to_le_bytes().to_vec();
     bad_lines.serialize_into(&mut besides).map_err(broken)?;
-    let job = jobs.begin(&running, draft, &besides).map_err(broken)?;
+    let job = jobs.begin(&running, draft, &besides).map_err(not_kept)?;
     let begun = Imported { bad_rows: imported.bad_rows, ..Imported::default() };
     Ok((take_all(jobs, into, job, (&running, &bad_lines), begun)?, false))
 }

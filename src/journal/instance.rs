@@ -4,7 +4,7 @@
 //! look new. So it is in every backup.
 
 use super::JournalId;
-use crate::store::{Store, read_full};
+use crate::store::{Store, Unfinished, read_full};
 use std::io;
 
 const PATH: &str = "instance";
@@ -82,15 +82,9 @@ impl Instance {
         let instance = Self { id: JournalId(id.try_into().unwrap_or_default()), secret: (word(high), word(low)) };
         // Whole or not at all: a crash leaves a file by another name.
         const UNFINISHED: &str = "instance.new";
-        match store.remove(UNFINISHED) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        let file = store.create(UNFINISHED)?;
-        file.write_at(&instance.encode(), 0)?;
-        file.sync()?;
-        store.rename(UNFINISHED, PATH)?;
-        store.sync_folder("")?;
+        let unfinished = Unfinished::create(store, UNFINISHED)?;
+        unfinished.file().write_at(&instance.encode(), 0)?;
+        unfinished.finish(PATH)?;
         Ok(instance)
     }
 
@@ -123,7 +117,7 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::memory::Memory;
+    use crate::store::memory::{ENOSPC, Fault, Memory};
 
     #[test]
     fn a_folder_is_made_once_and_known_again() {
@@ -145,6 +139,19 @@ mod tests {
         let store = Memory::new();
         store.put("journal/00000000000000000001.log", b"records");
         assert!(matches!(Instance::open(&store), Err(InstanceError::Missing)));
+    }
+
+    #[test]
+    fn a_folder_whose_making_fails_at_any_call_holds_no_partial_file() {
+        for call in 1.. {
+            let store = Memory::new();
+            store.fail_at(call, Fault::Short(ENOSPC));
+            let made = Instance::open(&store);
+            assert!(!store.paths().contains(&"instance.new".to_owned()), "call {call}");
+            if made.is_ok() {
+                return;
+            }
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@
 //! is refused. Marks are not synced: they end where one is damaged.
 
 mod frames;
+mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -38,15 +39,17 @@ use super::{
     JournalId, Keys, Lsn,
     keys::{KeysError, Unsealed},
 };
+pub use crate::store::is_full;
 use crate::{
     domain::time::Millis,
-    store::{File, Store},
+    store::{File, Headroom, Room, Store, Unfinished},
 };
 pub use frames::JobError;
 use frames::{Frames, frame, header, kind};
 use parking_lot::Mutex;
+pub use reader::Reader;
 use std::{
-    io::{self, Read, Write},
+    io::{self, Write},
     sync::Arc,
 };
 
@@ -71,6 +74,8 @@ pub struct Shelf {
     store: Option<Arc<dyn Store>>,
     keys: Arc<Keys>,
     id: JournalId,
+    /// Keeps space for the journal.
+    headroom: Arc<Headroom>,
     /// The last number that was given.
     last: Mutex<u64>,
 }
@@ -102,6 +107,7 @@ pub struct Draft {
     file: Arc<dyn File>,
     held: Vec<u8>,
     at: u64,
+    room: Room,
     is_begun: bool,
 }
 
@@ -126,13 +132,22 @@ impl Shelf {
     /// The shelf of a data folder.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keys: Arc<Keys>, id: JournalId) -> Self {
-        Self { store: Some(store), keys, id, last: Mutex::new(0) }
+        let headroom = Arc::new(Headroom::of(Arc::clone(&store)));
+        Self { store: Some(store), keys, id, headroom, last: Mutex::new(0) }
     }
 
     /// One that keeps nothing beyond the process: what is on it lies sealed in files without names, its keys in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { store: None, keys: Arc::new(Keys::in_memory([0; 16])), id: JournalId::default(), last: Mutex::new(0) }
+        let headroom = Arc::new(Headroom::of_path(std::env::temp_dir()));
+        let keys = Arc::new(Keys::in_memory([0; 16]));
+        Self { store: None, keys, id: JournalId::default(), headroom, last: Mutex::new(0) }
+    }
+
+    /// The space that files of jobs, and other secondary files, leave for the journal.
+    #[must_use]
+    pub fn headroom(&self) -> &Arc<Headroom> {
+        &self.headroom
     }
 
     /// Finds what is there: at a start, while the journal's last record is still `last`. What was only a draft is
@@ -230,8 +245,10 @@ impl Shelf {
     /// Begins to write down a job's content. Its number is the time in milliseconds, or the next that nobody had.
     ///
     /// # Errors
-    /// Its file cannot be made.
+    /// Its file cannot be made, or there is no room for it.
     pub fn draft(self: &Arc<Self>, now: Millis) -> Result<Draft, JobError> {
+        let (head, mut room) = (header(self.id), self.headroom.watch("the file of a job"));
+        room.take(head.len() as u64)?;
         let number = {
             let mut last = self.last.lock();
             let mut number = u64::try_from(now.0).unwrap_or(0).max(last.saturating_add(1)) & !OWNERS;
@@ -245,8 +262,7 @@ impl Shelf {
             Some(store) => store.create(&path_of(number, DRAFT))?,
             None => crate::store::disk::unnamed()?,
         };
-        let mut draft = Draft { shelf: Arc::clone(self), number, file, held: Vec::new(), at: 0, is_begun: false };
-        let head = header(self.id);
+        let mut draft = Draft { shelf: Arc::clone(self), number, file, held: Vec::new(), at: 0, room, is_begun: false };
         draft.file.write_at(&head, 0)?;
         draft.at = head.len() as u64;
         Ok(draft)
@@ -262,45 +278,6 @@ impl Shelf {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => store.sync_folder(FOLDER),
         }
-    }
-
-    fn reader(self: &Arc<Self>, number: u64, file: &Arc<dyn File>, end: u64) -> Reader {
-        let frames = Frames::of(path_of(number, BEGUN), Arc::clone(file));
-        Reader { shelf: Arc::clone(self), number, frames, end, piece: Vec::new(), read: 0 }
-    }
-}
-
-/// Reads a job's content.
-pub struct Reader {
-    shelf: Arc<Shelf>,
-    number: u64,
-    frames: Frames,
-    /// Where the pieces end; a job that has begun says it itself.
-    end: u64,
-    piece: Vec<u8>,
-    read: usize,
-}
-
-impl Read for Reader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.piece.len() {
-            if self.frames.at >= self.end {
-                return Ok(0);
-            }
-            let next = self.frames.next(&[kind::PIECE, kind::BEGUN]).map_err(io::Error::other)?;
-            let Some((kind::PIECE, sealed)) = next else {
-                // Marks come behind, also while this is read: whoever asks once more is at the end all the same.
-                self.end = 0;
-                return Ok(0);
-            };
-            self.piece = self.shelf.unsealed(self.number, &sealed).map_err(io::Error::other)?;
-            self.read = 0;
-        }
-        let rest = &self.piece[self.read..];
-        let count = rest.len().min(into.len());
-        into[..count].copy_from_slice(&rest[..count]);
-        self.read += count;
-        Ok(count)
     }
 }
 
@@ -319,9 +296,18 @@ impl Draft {
     fn put(&mut self, kind: u8, plain: &[u8]) -> Result<(), JobError> {
         let sealed = self.shelf.sealed(self.number, plain)?;
         let bytes = frame(kind, &sealed)?;
+        self.room.take(bytes.len() as u64)?;
         self.file.write_at(&bytes, self.at)?;
         self.at += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Refuses a job whose steps need so many more bytes of the disk, in marks and in the journal.
+    ///
+    /// # Errors
+    /// There is no room; the draft is to be dropped.
+    pub fn check_room(&self, bytes: u64) -> Result<(), JobError> {
+        Ok(self.shelf.headroom.check("the steps of a job", bytes)?)
     }
 
     /// Commits to the job: when this returns, it is on the medium with all of its content, whatever happens next. `what`
@@ -357,7 +343,7 @@ impl Write for Draft {
 
     fn flush(&mut self) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
-        if held.is_empty() { Ok(()) } else { self.put(kind::PIECE, &held).map_err(io::Error::other) }
+        if held.is_empty() { Ok(()) } else { Ok(self.put(kind::PIECE, &held)?) }
     }
 }
 
@@ -417,15 +403,9 @@ impl Job {
             let (ending, ended) = (path_of(self.number, ENDING), path_of(self.number, ENDED));
             let mut bytes = header(self.shelf.id);
             bytes.extend_from_slice(&frame(kind::ENDED, how)?);
-            match store.remove(&ending) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-            let file = store.create(&ending)?;
-            file.write_at(&bytes, 0)?;
-            file.sync()?;
-            store.rename(&ending, &ended)?;
-            store.sync_folder(FOLDER)?;
+            let unfinished = Unfinished::create(&**store, &ending)?;
+            unfinished.file().write_at(&bytes, 0)?;
+            unfinished.finish(&ended)?;
             store.remove(&path_of(self.number, BEGUN))?;
             store.sync_folder(FOLDER)?;
         }

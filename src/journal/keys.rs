@@ -212,7 +212,7 @@ impl Keys {
         }
         keys.pending.get_mut().first = len;
         let synced = synced.unwrap_or(len);
-        keys.disk = Some(Mutex::new(Disk { file, synced, dirty: false, repairs, cut_at }));
+        keys.disk = Some(Mutex::new(Disk { file, synced, dirty: false, sync_failed: false, repairs, cut_at }));
         Ok(keys)
     }
 
@@ -343,6 +343,7 @@ impl Keys {
         let _alone = self.syncing.lock();
         let (file, first) = {
             let mut disk = disk.lock();
+            disk.check()?;
             if !std::mem::take(&mut disk.dirty) {
                 return Ok(());
             }
@@ -351,8 +352,7 @@ impl Keys {
         // Without the lock: the next batch may be written meanwhile.
         let synced = file.sync();
         let mut disk = disk.lock();
-        disk.dirty |= synced.is_err();
-        synced?;
+        disk.note_sync(synced)?;
         disk.synced = disk.synced.max(first);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! for as long as the process lives, however it ends, and names it, and the boot of the machine on which the folder was
 //! found whole last: a folder of this boot has seen no power cut since.
 
-use super::{File, Store, folder_of};
+use super::{File, Space, Store, folder_of};
 use std::{
     fs::{self, DirBuilder, OpenOptions, TryLockError},
     io::{self, Seek, SeekFrom, Write},
@@ -128,7 +128,30 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
+/// The space of a path's file system; `None` if the file system does not tell.
+///
+/// # Errors
+/// The path cannot be asked about.
+pub fn space_of(path: &Path) -> io::Result<Option<Space>> {
+    let told = match rustix::fs::statvfs(path) {
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => return Ok(None),
+        told => told?,
+    };
+    let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+    let space = Space { free: bytes(told.f_bavail), total: bytes(told.f_blocks) };
+    // Some network file systems answer zeroes.
+    Ok((space.total > 0).then_some(space))
+}
+
 impl Store for Disk {
+    fn space(&self) -> io::Result<Option<Space>> {
+        space_of(&self.root)
+    }
+
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
     fn may_have_lost_power(&self) -> bool {
         boot().is_none_or(|boot| boot != self.whole_on)
     }
@@ -234,6 +257,9 @@ mod tests {
     fn files_are_made_read_renamed_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path()).unwrap();
+        let space = disk.space().unwrap().unwrap();
+        assert!(space.free <= space.total && space.total > 0, "{space:?}");
+        assert_eq!(disk.place(), folder.path().display().to_string());
         super::super::memory::tests::behaves_like_a_store(&disk);
     }
 }

@@ -4,7 +4,9 @@
 //! Writes that do not overlap are kept or lost each for itself, so any subset is any order. Overlapping ones meet in
 //! one page of the system's cache, where the later one wins; they are applied in the order of the calls.
 
-use super::{File, Store, folder_of};
+mod capacity;
+
+use super::{File, Space, Store, folder_of};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -141,6 +143,8 @@ struct State {
     calls: u64,
     faults: BTreeMap<u64, Fault>,
     frozen_from: Option<u64>,
+    /// The size of the disk in bytes; `None`: it does not tell, and is never full.
+    capacity: Option<u64>,
 }
 
 impl State {
@@ -283,6 +287,15 @@ impl Memory {
 }
 
 impl Store for Memory {
+    fn space(&self) -> io::Result<Option<Space>> {
+        let mut state = self.0.lock();
+        // Without a size nothing is asked of the disk, so the calls of a workload are numbered as before.
+        if state.capacity.is_some() {
+            state.plain_call()?;
+        }
+        Ok(state.space())
+    }
+
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         let mut state = self.0.lock();
         state.plain_call()?;
@@ -380,6 +393,9 @@ impl File for InMemory {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let offset = bytes_from(offset)?;
+        if self.state.lock().overflows(self.node, offset.saturating_add(bytes.len())) {
+            return self.with(|_, called| Err(failure(called.err().unwrap_or(Fault::Error(ENOSPC)))));
+        }
         self.with(|node, called| {
             let written = match called {
                 Ok(()) => bytes,

@@ -14,9 +14,23 @@
 //! - Bits may rot; readers have checksums.
 
 pub mod disk;
+pub mod headroom;
 pub mod memory;
+mod unfinished;
+
+pub use headroom::{Headroom, NoRoom, Room, is_full};
+pub use unfinished::Unfinished;
 
 use std::{io, sync::Arc};
+
+/// How large a file system is and how much of it this process may still use, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Free bytes, without those that are reserved for the system.
+    pub free: u64,
+    /// All bytes, used or not.
+    pub total: u64,
+}
 
 /// Files in folders. A path is `folder/name`; folders do not nest.
 pub trait Store: Send + Sync + 'static {
@@ -32,6 +46,19 @@ pub trait Store: Send + Sync + 'static {
     /// It cannot be noted; then it is believed of the power that it may have been cut.
     fn is_whole(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// The space of the file system that holds the files; `None` if the file system does not tell.
+    ///
+    /// # Errors
+    /// The file system cannot be asked.
+    fn space(&self) -> io::Result<Option<Space>> {
+        Ok(None)
+    }
+
+    /// Names the place of the files in messages: a path.
+    fn place(&self) -> String {
+        "the data folder".to_owned()
     }
 
     /// The names of the files of a folder, sorted; a folder that is missing has none.

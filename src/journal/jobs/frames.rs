@@ -2,7 +2,7 @@
 
 use crate::{
     journal::{JournalId, keys::KeysError},
-    store::{File, read_full},
+    store::{self, File, read_full},
 };
 use std::{io, sync::Arc};
 
@@ -51,6 +51,24 @@ pub enum JobError {
         /// Its format.
         format: u32,
     },
+}
+
+impl JobError {
+    /// Whether the disk, a quota or `min_free_bytes` leaves no room for the job's file.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io(error) | Self::Keys(KeysError::Io(error)) if store::is_full(error))
+    }
+}
+
+impl From<JobError> for io::Error {
+    /// Keeps the kind of an error of the store.
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Io(error) | JobError::Keys(KeysError::Io(error)) => error,
+            other => Self::other(other),
+        }
+    }
 }
 
 /// The header of a file of this journal.

@@ -5,6 +5,9 @@ use crate::store::{
     memory::{Keep, Memory},
     read_full,
 };
+use std::io::Read;
+
+mod space;
 
 const ID: JournalId = JournalId([7; 16]);
 const TOLD: &[u8] = b"anna.secret@example.com";

@@ -4,7 +4,7 @@ use super::{
     ENTRY_BYTES, FORMAT, KeysError, PATH,
     entry::{Entry, Found, Header},
 };
-use crate::store::{File, Store, read_full};
+use crate::store::{File, Store, Unfinished, read_full};
 use std::{io, sync::Arc};
 
 const NEW_PATH: &str = "keys.new";
@@ -16,6 +16,8 @@ pub(super) struct Disk {
     pub(super) synced: u32,
     /// Whether something was written since.
     pub(super) dirty: bool,
+    /// Whether a sync has failed: what it was to keep may be lost, and a second one would not tell.
+    pub(super) sync_failed: bool,
     /// What opening found torn or missing.
     pub(super) repairs: Vec<(u32, Entry)>,
     /// Where the file is to be cut, for what is damaged behind its last entry.
@@ -25,8 +27,23 @@ pub(super) struct Disk {
 impl Disk {
     /// Writes entries one after another from a slot on.
     pub(super) fn write(&mut self, first: u32, bytes: &[u8]) -> io::Result<()> {
+        self.check()?;
         self.dirty = true;
         self.file.write_at(bytes, offset_of(first))
+    }
+
+    /// Fails once a sync has failed, so that the journal stops: a key that was lost would make its records unreadable.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.sync_failed {
+            true => Err(io::Error::other("an earlier sync of the file `keys` failed, and keys may be lost; restart")),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes how a sync ended.
+    pub(super) fn note_sync(&mut self, synced: io::Result<()>) -> io::Result<()> {
+        self.sync_failed |= synced.is_err();
+        synced
     }
 
     /// Writes an entry in the place of one that is there.
@@ -52,8 +69,10 @@ impl Disk {
 
     /// Makes durable what was written, up to a slot.
     pub(super) fn sync(&mut self, first: u32) -> io::Result<()> {
+        self.check()?;
         if self.dirty {
-            self.file.sync()?;
+            let synced = self.file.sync();
+            self.note_sync(synced)?;
             (self.synced, self.dirty) = (self.synced.max(first), false);
         }
         Ok(())
@@ -66,16 +85,9 @@ pub(super) fn offset_of(slot: u32) -> u64 {
 
 /// An empty file, whole from the first moment on at which it has its name.
 pub(super) fn create(store: &dyn Store, journal: [u8; 16]) -> Result<Arc<dyn File>, KeysError> {
-    match store.remove(NEW_PATH) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    let file = store.create(NEW_PATH)?;
-    file.write_at(&Header { format: FORMAT, journal }.bytes(), 0)?;
-    file.sync()?;
-    store.rename(NEW_PATH, PATH)?;
-    store.sync_folder("")?;
-    Ok(file)
+    let unfinished = Unfinished::create(store, NEW_PATH)?;
+    unfinished.file().write_at(&Header { format: FORMAT, journal }.bytes(), 0)?;
+    Ok(unfinished.finish(PATH)?)
 }
 
 /// All entries, damaged ones included, of a file that belongs to this journal.

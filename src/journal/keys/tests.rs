@@ -406,3 +406,18 @@ fn sealing_writing_syncing_and_erasing_at_once_lose_no_key() {
         assert_eq!(plain(&reopened, *customer, sealed).unwrap(), want);
     }
 }
+
+#[test]
+fn a_sync_that_failed_is_not_repeated() {
+    let store = Memory::new();
+    let keys = Keys::open(&store, JOURNAL).unwrap();
+    sealed(&keys, 1, b"x");
+    keys.write().unwrap();
+    store.fail_at(store.calls() + 1, Fault::Error(5));
+    assert!(keys.sync().is_err());
+    // A second one would succeed, and the key is lost.
+    assert!(keys.sync().is_err());
+    sealed(&keys, 2, b"y");
+    assert!(keys.write().is_err() && keys.erase(1).is_err());
+    assert_eq!(Keys::open(&store.crash_image(&mut |_| Keep::All), JOURNAL).unwrap().counts(), (0, 0));
+}

@@ -3,7 +3,7 @@
 use super::{Cut, Scan, io_error};
 use crate::{
     journal::{ARCHIVE, CUT, FOLDER, Lsn, OpenError, Place},
-    store::{Store, read_full},
+    store::{Store, Unfinished, read_full},
 };
 use std::io;
 
@@ -94,7 +94,8 @@ fn free_name(store: &dyn Store, named: Lsn, offset: u64) -> Result<String, OpenE
 }
 
 fn copy(store: &dyn Store, from: &str, to: &str, mut at: u64, end: u64) -> io::Result<()> {
-    let (from, to) = (store.open(from)?, store.create(to)?);
+    // Each start chooses a free name, so a copy that failed and stayed would fill the disk start by start.
+    let (from, to) = (store.open(from)?, Unfinished::create(store, to)?);
     let mut block = vec![0; COPY_BYTES];
     let mut written = 0;
     while at < end {
@@ -103,9 +104,9 @@ fn copy(store: &dyn Store, from: &str, to: &str, mut at: u64, end: u64) -> io::R
         if piece.is_empty() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
-        to.write_at(piece, written)?;
+        to.file().write_at(piece, written)?;
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         (at, written) = (at.saturating_add(read), written.saturating_add(read));
     }
-    to.sync()
+    to.keep()
 }

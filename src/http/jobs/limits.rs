@@ -1,0 +1,337 @@
+//! How many jobs may be under way, in all and of one merchant; how many bytes uploads may hold; and how slowly the body
+//! of an upload may arrive.
+//!
+//! An upload counts for its merchant from its first byte on. It takes one of the places of jobs that work only once its
+//! body is complete, so a caller that stops sending blocks no other merchant.
+
+use crate::{domain::name::Name, http::problem::Problem};
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, timeout},
+};
+
+/// The most jobs that work at a time.
+const AT_ONCE_MAX: usize = 8;
+/// The most uploads that arrive, or wait for one of these places.
+const ARRIVING_MAX: usize = 32;
+/// The most uploads and bulk changes of one merchant that arrive, wait or work.
+const JOBS_PER_MERCHANT_MAX: usize = 4;
+/// How long an upload that has arrived waits for a place.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The most bytes of one table.
+pub(in crate::http) const TABLE_BYTES_MAX: u64 = 1 << 30;
+/// The most bytes that uploads hold until their jobs end, of one merchant and in all.
+const BYTES_PER_MERCHANT_MAX: u64 = TABLE_BYTES_MAX;
+const BYTES_MAX: u64 = 4 * TABLE_BYTES_MAX;
+
+/// How long the body of an upload may bring no byte.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+/// The fewest bytes a second, over any 30 seconds in which the body was waited for.
+const BYTES_PER_SECOND_MIN: u64 = 4 * 1024;
+const PACE_WINDOW: Duration = Duration::from_secs(30);
+
+/// What counts in the limits.
+pub(in crate::http) struct Limits {
+    held: Mutex<Held>,
+    places: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Held {
+    arriving: usize,
+    bytes: u64,
+    /// Of merchants that have any.
+    merchants: HashMap<Name, Share>,
+}
+
+#[derive(Default)]
+struct Share {
+    jobs: usize,
+    bytes: u64,
+}
+
+/// One job within the limits, until it is dropped.
+pub(in crate::http) struct Permit {
+    limits: Arc<Limits>,
+    merchant: Name,
+    is_arriving: bool,
+    bytes: u64,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        metrics::describe_counter!("levelgate_jobs_turned_away_total", "Uploads and bulk changes refused at a limit");
+        metrics::describe_counter!(
+            "levelgate_uploads_too_slow_total",
+            "Uploads ended because their body did not arrive"
+        );
+        metrics::describe_counter!(
+            "levelgate_jobs_without_space_total",
+            "Uploads and bulk changes the disk had no room for"
+        );
+        metrics::describe_gauge!("levelgate_upload_mebibytes", "MiB that uploads under way hold");
+        Self { held: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+    }
+}
+
+fn turned_away(detail: String) -> Problem {
+    metrics::counter!("levelgate_jobs_turned_away_total").increment(1);
+    Problem::too_many_jobs(detail)
+}
+
+impl Limits {
+    /// Lets an upload begin to arrive.
+    pub(in crate::http) fn arrive(self: &Arc<Self>, merchant: Name) -> Result<Permit, Problem> {
+        self.enter(merchant, true)
+    }
+
+    /// Lets a job work whose body has arrived already.
+    pub(in crate::http) fn work_at_once(self: &Arc<Self>, merchant: Name) -> Result<Permit, Problem> {
+        let mut permit = self.enter(merchant, false)?;
+        permit.place = Some(Arc::clone(&self.places).try_acquire_owned().map_err(|_| no_place())?);
+        Ok(permit)
+    }
+
+    fn enter(self: &Arc<Self>, merchant: Name, is_arriving: bool) -> Result<Permit, Problem> {
+        let mut held = self.held.lock();
+        if is_arriving && held.arriving >= ARRIVING_MAX {
+            return Err(turned_away(format!("{ARRIVING_MAX} uploads arrive or wait, the most in all")));
+        }
+        let jobs = held.merchants.get(&merchant).map_or(0, |share| share.jobs);
+        if jobs >= JOBS_PER_MERCHANT_MAX {
+            return Err(turned_away(format!(
+                "merchant {merchant} has {jobs} jobs under way, the most of one merchant"
+            )));
+        }
+        held.merchants.entry(merchant).or_default().jobs += 1;
+        held.arriving += usize::from(is_arriving);
+        Ok(Permit { limits: Arc::clone(self), merchant, is_arriving, bytes: 0, place: None })
+    }
+}
+
+fn no_place() -> Problem {
+    turned_away(format!("{AT_ONCE_MAX} jobs are under way, the most in all"))
+}
+
+impl Permit {
+    /// Counts bytes that the upload holds from now on.
+    pub(in crate::http) fn hold(&mut self, bytes: u64) -> Result<(), Problem> {
+        let too_many = |whose: &str, most: u64| {
+            turned_away(format!("the uploads under way {whose} hold {} MiB, the most there may be", most >> 20))
+        };
+        if self.bytes.saturating_add(bytes) > TABLE_BYTES_MAX {
+            return Err(Problem::table_too_large(TABLE_BYTES_MAX));
+        }
+        let mut held = self.limits.held.lock();
+        let all = held.bytes.saturating_add(bytes);
+        let share = held.merchants.entry(self.merchant).or_default();
+        let of_merchant = share.bytes.saturating_add(bytes);
+        if of_merchant > BYTES_PER_MERCHANT_MAX {
+            return Err(too_many(&format!("of merchant {}", self.merchant), BYTES_PER_MERCHANT_MAX));
+        }
+        if all > BYTES_MAX {
+            return Err(too_many("in all", BYTES_MAX));
+        }
+        share.bytes = of_merchant;
+        held.bytes = all;
+        self.bytes += bytes;
+        show_bytes(all);
+        Ok(())
+    }
+
+    /// Waits for a place among the jobs that work: for a bounded time, and not beyond the stop of the daemon.
+    pub(in crate::http) async fn work(&mut self, mut stopping: watch::Receiver<bool>) -> Result<(), Problem> {
+        let place = tokio::select! {
+            place = timeout(PLACE_WAIT_MAX, Arc::clone(&self.limits.places).acquire_owned()) => place,
+            _ = stopping.wait_for(|stop| *stop) => return Err(no_place()),
+        };
+        self.place = Some(place.map_err(|_| no_place())?.map_err(|_| no_place())?);
+        self.arrived();
+        Ok(())
+    }
+
+    fn arrived(&mut self) {
+        if std::mem::take(&mut self.is_arriving) {
+            let mut held = self.limits.held.lock();
+            held.arriving = held.arriving.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.arrived();
+        let mut held = self.limits.held.lock();
+        held.bytes = held.bytes.saturating_sub(self.bytes);
+        show_bytes(held.bytes);
+        let is_empty = held.merchants.get_mut(&self.merchant).is_some_and(|share| {
+            (share.jobs, share.bytes) = (share.jobs.saturating_sub(1), share.bytes.saturating_sub(self.bytes));
+            share.jobs == 0
+        });
+        if is_empty {
+            held.merchants.remove(&self.merchant);
+        }
+    }
+}
+
+fn show_bytes(bytes: u64) {
+    metrics::gauge!("levelgate_upload_mebibytes").set(f64::from(u32::try_from(bytes >> 20).unwrap_or(u32::MAX)));
+}
+
+/// Whether a body arrives fast enough. Only the time counts in which it was waited for.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    fn is_kept(&mut self, waited: Duration, bytes: u64) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < PACE_WINDOW {
+            return true;
+        }
+        let is_kept = self.bytes >= BYTES_PER_SECOND_MIN.saturating_mul(self.waited.as_secs());
+        *self = Self::default();
+        is_kept
+    }
+}
+
+/// Reads a body to its end and hands over its pieces, as they come. A caller who stops sending, or sends too slowly, is
+/// told so after at most a minute.
+pub(in crate::http) async fn receive(
+    mut body: Body,
+    mut take: impl FnMut(&Bytes) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let mut pace = Pace::default();
+    loop {
+        let began = Instant::now();
+        let Ok(frame) = timeout(QUIET_MAX, body.frame()).await else { return Err(too_slow()) };
+        let Some(frame) = frame else { return Ok(()) };
+        let frame = frame.map_err(|error| Problem::malformed("body_broken", error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if !pace.is_kept(began.elapsed(), data.len() as u64) {
+            return Err(too_slow());
+        }
+        take(&data)?;
+    }
+}
+
+fn too_slow() -> Problem {
+    metrics::counter!("levelgate_uploads_too_slow_total").increment(1);
+    Problem::upload_too_slow(QUIET_MAX.as_secs(), BYTES_PER_SECOND_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{sync::mpsc, time::sleep};
+    use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+
+    fn merchant(name: &str) -> Name {
+        Name::parse(name).unwrap()
+    }
+
+    /// Receives pieces that come after pauses; says what was received, how it ended and when.
+    async fn received(pieces: Vec<(Duration, usize)>) -> (usize, Result<(), Problem>, Duration) {
+        let (send, pieces_in) = mpsc::channel(1);
+        let stream =
+            ReceiverStream::new(pieces_in).map(|bytes: usize| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes])));
+        let sending = async move {
+            for (pause, bytes) in pieces {
+                sleep(pause).await;
+                if send.send(bytes).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let (mut bytes, began) = (0, Instant::now());
+        let receiving = async {
+            let ended = receive(Body::from_stream(stream), |piece| {
+                bytes += piece.len();
+                Ok(())
+            });
+            let ended = ended.await;
+            (ended, began.elapsed())
+        };
+        let (_, (ended, after)) = tokio::join!(sending, receiving);
+        (bytes, ended, after)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_or_drips_is_ended_and_one_that_comes_slowly_is_not() {
+        let second = Duration::from_secs(1);
+        let (bytes, ended, after) = received(vec![(second, 10), (Duration::from_secs(3_600), 10)]).await;
+        let problem = ended.unwrap_err();
+        assert_eq!((bytes, problem.code.as_str(), problem.status), (10, "upload_too_slow", 408));
+        assert_eq!(after.as_secs(), 31);
+        // One byte every 20 seconds.
+        let (_, ended, after) = received(vec![(20 * second, 1); 100]).await;
+        assert_eq!(ended.unwrap_err().code, "upload_too_slow");
+        assert!(after <= Duration::from_secs(60), "{after:?}");
+        // Just fast enough, for an hour; and one that pauses for long between two pieces.
+        let (bytes, ended, _) = received(vec![(second, 4_096); 3_600]).await;
+        assert_eq!((bytes, ended), (3_600 * 4_096, Ok(())));
+        let (_, ended, _) = received(vec![(29 * second, 200_000); 100]).await;
+        assert_eq!(ended, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_merchant_sends_takes_no_place_of_another() {
+        let limits = Arc::new(Limits::default());
+        let (_stop, stopping) = watch::channel(false);
+        let mut stalled: Vec<Permit> = (0..4).map(|_| limits.arrive(merchant("acme")).unwrap()).collect();
+        let refused = |limits: &Arc<Limits>, name| limits.arrive(merchant(name)).err().unwrap();
+        let problem = refused(&limits, "acme");
+        assert_eq!((problem.status, problem.code.as_str()), (429, "too_many_jobs"));
+        assert!(problem.detail.contains("merchant acme has 4"), "{}", problem.detail);
+        assert!(limits.work_at_once(merchant("acme")).is_err(), "bulk changes count too");
+        let mut other = limits.arrive(merchant("globex")).unwrap();
+        other.work(stopping.clone()).await.unwrap();
+        // The eight places are taken by those that work, and the ninth waits and is told.
+        for permit in &mut stalled {
+            permit.work(stopping.clone()).await.unwrap();
+        }
+        let mut more: Vec<Permit> = (0..3).map(|_| limits.work_at_once(merchant("initech")).unwrap()).collect();
+        assert!(limits.work_at_once(merchant("hooli")).is_err());
+        let mut ninth = limits.arrive(merchant("hooli")).unwrap();
+        let problem = ninth.work(stopping.clone()).await.unwrap_err();
+        assert!(problem.detail.contains("8 jobs are under way"), "{}", problem.detail);
+        let (done, ()) = tokio::join!(ninth.work(stopping.clone()), async { drop(more.pop()) });
+        done.unwrap();
+        drop((stalled, other, more, ninth));
+        let all: Vec<Permit> =
+            (0..8).flat_map(|n| vec![merchant(&format!("m{n}")); 4]).map(|m| limits.arrive(m).unwrap()).collect();
+        assert!(refused(&limits, "acme").detail.contains("32 uploads"));
+        drop(all);
+        let held = limits.held.lock();
+        assert_eq!((held.arriving, held.bytes, held.merchants.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn bytes_are_bounded_for_a_table_for_a_merchant_and_in_all() {
+        let limits = Arc::new(Limits::default());
+        let mut permits: Vec<Permit> = (0..5).map(|n| limits.arrive(merchant(&format!("m{n}"))).unwrap()).collect();
+        let half = TABLE_BYTES_MAX / 2;
+        permits[0].hold(half).unwrap();
+        let mut second = limits.arrive(merchant("m0")).unwrap();
+        second.hold(half).unwrap();
+        let problem = second.hold(1).unwrap_err();
+        assert_eq!((problem.status, problem.code.as_str()), (429, "too_many_jobs"));
+        assert!(problem.detail.contains("of merchant m0 hold 1024 MiB"), "{}", problem.detail);
+        for permit in &mut permits[1..4] {
+            permit.hold(TABLE_BYTES_MAX).unwrap();
+            assert_eq!(permit.hold(1).unwrap_err().status, 413);
+        }
+        assert!(permits[4].hold(1).unwrap_err().detail.contains("in all hold 4096 MiB"));
+        drop(second);
+        permits[4].hold(half).unwrap();
+    }
+}
