@@ -24,6 +24,7 @@ mod merge;
 mod overview;
 mod precedence;
 pub mod problem;
+pub mod pulse;
 mod shapes;
 mod silence;
 mod staff;

@@ -4,7 +4,11 @@
 //! Writes that do not overlap are kept or lost each for itself, so any subset is any order. Overlapping ones meet in
 //! one page of the system's cache, where the later one wins; they are applied in the order of the calls.
 
-use super::{File, Store, folder_of};
+mod stall;
+
+use super::{File, FileId, Store, folder_of};
+use stall::Gate;
+pub use stall::{Stall, Stalls};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -165,6 +169,16 @@ impl State {
         self.unsynced.push(naming);
     }
 
+    fn path_of(&self, node: usize) -> Option<String> {
+        self.live.iter().find(|(_, named)| **named == node).map(|(path, _)| path.clone())
+    }
+
+    /// Not a call of the system's: nothing is changed by it.
+    fn id_of(&self, node: usize) -> FileId {
+        let links = if node == usize::MAX || self.path_of(node).is_some() { 1 } else { 0 };
+        FileId { device: 0, inode: u64::try_from(node).unwrap_or(u64::MAX), links }
+    }
+
     fn node_of(&self, path: &str) -> io::Result<usize> {
         self.live.get(path).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no file {path}")))
     }
@@ -183,7 +197,13 @@ fn bytes_from(number: u64) -> io::Result<usize> {
 
 /// Files in memory. A clone is the same store.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<State>>);
+pub struct Memory(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    gate: Gate,
+}
 
 impl Memory {
     /// A store without files.
@@ -192,33 +212,37 @@ impl Memory {
         Self::default()
     }
 
+    fn of(state: State) -> Self {
+        Self(Arc::new(Shared { state: Mutex::new(state), gate: Gate::default() }))
+    }
+
     /// How many calls were made, of the store and of its files.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.0.lock().calls
+        self.0.state.lock().calls
     }
 
     /// Lets the n-th call, counted from 1 since the store was made, fail.
     pub fn fail_at(&self, call: u64, fault: Fault) {
-        self.0.lock().faults.insert(call, fault);
+        self.0.state.lock().faults.insert(call, fault);
     }
 
     /// Lets every call from the n-th on fail and change nothing: the process is dead from there on.
     pub fn freeze_at(&self, call: u64) {
-        self.0.lock().frozen_from = Some(call);
+        self.0.state.lock().frozen_from = Some(call);
     }
 
     /// What a killed process leaves: all that the system took, durable or not. Calls count from 0, none fails.
     #[must_use]
     pub fn kill_image(&self) -> Self {
-        let state = self.0.lock().clone();
-        Self(Arc::new(Mutex::new(State { calls: 0, faults: BTreeMap::new(), frozen_from: None, ..state })))
+        let state = self.0.state.lock().clone();
+        Self::of(State { calls: 0, faults: BTreeMap::new(), frozen_from: None, ..state })
     }
 
     /// What a power cut leaves: all that is durable, and of each unsynced change, asked for in the order of the calls,
     /// what the choice says.
     pub fn crash_image(&self, choice: &mut dyn FnMut(Unsynced) -> Keep) -> Self {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         let mut names = state.durable.clone();
         for naming in &state.unsynced {
             if choice(Unsynced::Name) != Keep::Nothing {
@@ -239,25 +263,25 @@ impl Memory {
             Node { live: bytes.clone(), durable: bytes, unsynced: Vec::new() }
         };
         let nodes = state.nodes.iter().map(&mut image).collect();
-        Self(Arc::new(Mutex::new(State { nodes, live: names.clone(), durable: names, ..State::default() })))
+        Self::of(State { nodes, live: names.clone(), durable: names, ..State::default() })
     }
 
     /// All paths, sorted.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        self.0.lock().live.keys().cloned().collect()
+        self.0.state.lock().live.keys().cloned().collect()
     }
 
     /// The bytes of a file as the system shows them; none where there is no such file.
     #[must_use]
     pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         state.live.get(path).and_then(|node| state.nodes.get(*node)).map(|node| node.live.clone())
     }
 
     /// Puts a file there, durable.
     pub fn put(&self, path: &str, bytes: &[u8]) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let node = state.nodes.len();
         state.nodes.push(Node { live: bytes.to_vec(), durable: bytes.to_vec(), unsynced: Vec::new() });
         state.live.insert(path.to_owned(), node);
@@ -266,7 +290,7 @@ impl Memory {
 
     /// Turns one bit of a file over, wherever its byte lies, durable or not; says whether there is such a byte.
     pub fn flip_bit(&self, path: &str, offset: usize, bit: u8) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let node = state.live.get(path).copied();
         let Some(node) = node.and_then(|node| state.nodes.get_mut(node)) else { return false };
         let flip = |bytes: &mut Vec<u8>, at: usize| bytes.get_mut(at).map(|byte| *byte ^= 1 << (bit % 8)).is_some();
@@ -284,21 +308,22 @@ impl Memory {
 
 impl Store for Memory {
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.plain_call()?;
         let inside = state.live.keys().filter(|path| folder_of(path) == folder);
         Ok(inside.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()).collect())
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn File>> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.plain_call()?;
         let node = state.node_of(path)?;
-        Ok(Arc::new(InMemory { state: Arc::clone(&self.0), node }))
+        Ok(Arc::new(InMemory { shared: Arc::clone(&self.0), node }))
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
-        let mut state = self.0.lock();
+        self.0.gate.pass(|stalled| stalled == Stalls::Names);
+        let mut state = self.0.state.lock();
         state.plain_call()?;
         if state.live.contains_key(path) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{path} exists")));
@@ -306,11 +331,12 @@ impl Store for Memory {
         let node = state.nodes.len();
         state.nodes.push(Node::default());
         state.rename(node, None, Some(path));
-        Ok(Arc::new(InMemory { state: Arc::clone(&self.0), node }))
+        Ok(Arc::new(InMemory { shared: Arc::clone(&self.0), node }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.0.lock();
+        self.0.gate.pass(|stalled| stalled == Stalls::Names);
+        let mut state = self.0.state.lock();
         state.plain_call()?;
         let node = state.node_of(from)?;
         state.rename(node, Some(from), Some(to));
@@ -318,7 +344,7 @@ impl Store for Memory {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.plain_call()?;
         let node = state.node_of(path)?;
         state.rename(node, Some(path), None);
@@ -326,7 +352,8 @@ impl Store for Memory {
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        let mut state = self.0.lock();
+        self.0.gate.pass(|stalled| matches!(stalled, Stalls::Syncs(of) if of == folder));
+        let mut state = self.0.state.lock();
         // A folder whose sync failed keeps its changes unsynced: its file system has stopped writing.
         state.plain_call()?;
         let State { unsynced, durable, .. } = &mut *state;
@@ -339,16 +366,31 @@ impl Store for Memory {
         });
         Ok(())
     }
+
+    fn id(&self, path: &str) -> io::Result<Option<FileId>> {
+        let state = self.0.state.lock();
+        let node = if path.is_empty() { usize::MAX } else { state.node_of(path)? };
+        Ok(Some(state.id_of(node)))
+    }
 }
 
 struct InMemory {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     node: usize,
 }
 
 impl InMemory {
+    /// Waits where such calls on files of this folder are stalled.
+    fn pass(&self, stalls: impl Fn(&'static str) -> Stalls) {
+        if let Some(folder) = self.shared.gate.folder() {
+            let path = self.shared.state.lock().path_of(self.node);
+            let is_there = path.is_some_and(|path| folder_of(&path) == folder);
+            self.shared.gate.pass(|stalled| is_there && stalled == stalls(folder));
+        }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Node, Result<(), Fault>) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.state.lock();
+        let mut state = self.shared.state.lock();
         let called = state.call();
         match state.nodes.get_mut(self.node) {
             Some(node) => work(node, called),
@@ -379,6 +421,7 @@ impl File for InMemory {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.pass(Stalls::Writes);
         let offset = bytes_from(offset)?;
         self.with(|node, called| {
             let written = match called {
@@ -405,6 +448,7 @@ impl File for InMemory {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.pass(Stalls::Syncs);
         self.with(|node, called| {
             match called {
                 Err(Fault::Short(0)) => {}
@@ -416,6 +460,10 @@ impl File for InMemory {
             }
             called.map_err(failure)
         })
+    }
+
+    fn id(&self) -> io::Result<Option<FileId>> {
+        Ok(Some(self.shared.state.lock().id_of(self.node)))
     }
 }
 

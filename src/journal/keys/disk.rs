@@ -49,15 +49,6 @@ impl Disk {
         }
         Ok(())
     }
-
-    /// Makes durable what was written, up to a slot.
-    pub(super) fn sync(&mut self, first: u32) -> io::Result<()> {
-        if self.dirty {
-            self.file.sync()?;
-            (self.synced, self.dirty) = (self.synced.max(first), false);
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn offset_of(slot: u32) -> u64 {
