@@ -289,6 +289,7 @@ async fn upkeep(daemon: Arc<Daemon>) {
         metrics::gauge!("levelgate_journal_records_unsynced").set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
         metrics::counter!("levelgate_journal_slow_writes_total").absolute(journal.slow_writes());
         metrics::counter!("levelgate_journal_rotations_total").absolute(journal.rotations());
+        metrics::counter!("levelgate_journal_rotations_postponed_total").absolute(journal.rotations_postponed());
         metrics::gauge!("levelgate_journal_oldest_unwritten_seconds").set(journal.oldest_unwritten().as_secs_f64());
         metrics::counter!("levelgate_attributes_unsealed_total").absolute(ledger.unsealed());
         metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());

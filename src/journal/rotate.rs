@@ -13,7 +13,10 @@ use crate::store::{File, Store};
 use parking_lot::Mutex;
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,6 +31,7 @@ pub(super) struct Next {
     ready: Mutex<Option<Arc<dyn File>>>,
     /// Held while it is created. Since when that fails, where it does.
     preparing: Mutex<Option<Instant>>,
+    postponed: AtomicU64,
 }
 
 impl Next {
@@ -48,6 +52,7 @@ impl Next {
             }
             Err(error) => {
                 *failed_at = Some(Instant::now());
+                self.postponed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
                     "the file of the journal's next segment, {}, cannot be created: {error}; records go on in the current \
                      segment, and it is tried again in {} s: see that the disk has room and the process descriptors",
@@ -138,6 +143,12 @@ impl Journal {
             self.next_segment(files, &mut lead).map_err(|cause| self.fail(&cause))?;
         }
         self.behind_rotation()
+    }
+
+    /// How many times the next segment's file could not be created.
+    #[must_use]
+    pub fn rotations_postponed(&self) -> u64 {
+        self.files.as_ref().map_or(0, |files| files.next.postponed.load(Ordering::Relaxed))
     }
 
     /// Makes durable what a rotation has left, unless nothing is ever synced, and creates the next file ahead. Blocks.

@@ -145,6 +145,7 @@ struct State {
     calls: u64,
     faults: BTreeMap<u64, Fault>,
     frozen_from: Option<u64>,
+    creations_fail: Option<i32>,
 }
 
 impl State {
@@ -225,6 +226,11 @@ impl Memory {
     /// Lets the n-th call, counted from 1 since the store was made, fail.
     pub fn fail_at(&self, call: u64, fault: Fault) {
         self.0.state.lock().faults.insert(call, fault);
+    }
+
+    /// Lets every creation of a file fail with this number of the system, until it is told otherwise.
+    pub fn fail_names(&self, number: Option<i32>) {
+        self.0.state.lock().creations_fail = number;
     }
 
     /// Lets every call from the n-th on fail and change nothing: the process is dead from there on.
@@ -325,6 +331,9 @@ impl Store for Memory {
         self.0.gate.pass(|stalled| stalled == Stalls::Names);
         let mut state = self.0.state.lock();
         state.plain_call()?;
+        if let Some(number) = state.creations_fail {
+            return Err(io::Error::from_raw_os_error(number));
+        }
         if state.live.contains_key(path) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{path} exists")));
         }

@@ -162,6 +162,11 @@ fn every_failing_call_fails_the_journal_and_a_restart_tells_the_truth() {
                 let (story, opened) = life(&store, sync, 2);
                 let about = format!("{sync:?}, {fault:?} at call {call}");
                 if let Some(opened) = &opened {
+                    // Only that the next segment's file is not there yet fails nothing.
+                    if !opened.journal.failed() && opened.journal.rotations_postponed() == 1 {
+                        assert_eq!((story.committed, story.synced), (opened.journal.last(), opened.journal.last()));
+                        continue;
+                    }
                     assert!(opened.journal.failed(), "{about}");
                     assert!(opened.journal.commit(opened.journal.append(1, b"x").lsn).is_err(), "{about}");
                 }
