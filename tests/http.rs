@@ -54,6 +54,8 @@ mod merge;
 mod operation;
 #[path = "http/own.rs"]
 mod own;
+#[path = "http/presence.rs"]
+mod presence;
 #[path = "http/quantities.rs"]
 mod quantities;
 #[path = "http/raises.rs"]
@@ -78,6 +80,8 @@ mod search;
 mod signals;
 #[path = "http/staff.rs"]
 mod staff;
+#[path = "http/stalled.rs"]
+mod stalled;
 #[path = "http/standing.rs"]
 mod standing;
 #[path = "http/tables.rs"]

@@ -160,6 +160,9 @@ impl Journal {
     pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
         let mut buffer = self.buffer.lock();
         let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
+        if owner == 0 {
+            self.marks.shared.store(appended.lsn.0, Ordering::Release);
+        }
         self.leave(buffer);
         appended
     }
@@ -174,6 +177,7 @@ impl Journal {
         let appended = parts.iter().map(put).collect();
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
+        self.marks.shared.store(end.0, Ordering::Release);
         self.leave(buffer);
         (appended, end)
     }
@@ -203,6 +207,13 @@ impl Journal {
     #[must_use]
     pub fn last(&self) -> Lsn {
         Lsn(self.marks.last.load(Ordering::Acquire))
+    }
+
+    /// The number of the newest record that is not of one customer alone: of none, or of several in a group. What one
+    /// customer comes to rests on this one, and on the newest of that customer.
+    #[must_use]
+    pub fn last_shared(&self) -> Lsn {
+        Lsn(self.marks.shared.load(Ordering::Acquire))
     }
 
     /// The place behind the newest record.

@@ -28,6 +28,8 @@ impl<T> std::ops::Deref for Apart<T> {
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     pub(super) last: AtomicU64,
+    /// The last record that is not of one customer alone.
+    pub(super) shared: AtomicU64,
     pub(super) appended: AtomicU64,
     pub(super) written: AtomicU64,
     pub(super) committed: AtomicU64,
