@@ -93,12 +93,15 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
         from.context("the copy has no keys, without which no daemon starts on it; name their file with --keys")?;
     anyhow::ensure!(from.is_file(), "there is no file {}", from.display());
     empty(&options.folder)?;
+    // No daemon starts on the folder while it is filled.
+    let disk = Disk::open(&options.folder)?;
     copy_file(&options.copy, &options.folder, "instance")?;
     // First, so that keys of something else are refused before anything large is copied.
     bring_keys(&from, &options.folder)?;
     let files = copy_all(&options.copy, &options.folder)?;
     // A copy is what it is by no power cut: keys that do not fit are another backup's.
-    Disk::open(&options.folder)?.is_whole()?;
+    disk.is_whole()?;
+    drop(disk);
     super::say!("restored {files} files to {}", options.folder.display());
     if options.verify {
         let settings = config::Settings {

@@ -86,6 +86,8 @@ pub struct Journal {
     /// What is on a disk; a journal in memory has none of it.
     pub(super) files: Option<Files>,
     pub(super) waiters: Waiters,
+    /// Those who wait for the failure alone: no batch wakes them.
+    failures: Waiters,
     /// Those who wait for more to last.
     pub(super) followers: Waiters,
     pub(super) spots: Spots,
@@ -149,6 +151,7 @@ impl Journal {
             marks: Apart(marks),
             files,
             waiters: Waiters::new(),
+            failures: Waiters::new(),
             followers: Waiters::new(),
             spots: Spots::default(),
             pace: Pace::default(),
@@ -298,6 +301,7 @@ impl Journal {
         let failed = self.marks.fail(cause);
         self.buffer.lock().stop();
         self.waiters.wake();
+        self.failures.wake();
         self.followers.wake_tasks();
         failed
     }
@@ -315,7 +319,7 @@ impl Journal {
 
     /// Waits until the journal fails, and says why; for ever where it does not.
     pub async fn when_failed(&self) -> Failed {
-        self.waiters.until(|| self.marks.failure()).await
+        self.failures.until(|| self.marks.failure()).await
     }
 
     /// Stops the threads, writes and syncs what is left. Records may still be appended; they are written by the thread
