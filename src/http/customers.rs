@@ -55,10 +55,7 @@ impl Staff {
         self.tell_of_whole(|whole, now| show(whole.customer, now))
     }
 
-    fn tell_of_whole<T: serde::Serialize>(
-        &self,
-        show: impl FnOnce(Whole<'_>, Millis) -> T,
-    ) -> Result<Told, Problem> {
+    fn tell_of_whole<T: serde::Serialize>(&self, show: impl FnOnce(Whole<'_>, Millis) -> T) -> Result<Told, Problem> {
         let (ledger, merchant) = (&self.daemon.desk.ledger, self.merchant.id.as_str());
         let show = |whole: Whole<'_>, now| (whole.rests_on, show(whole, now));
         let (rests_on, shown) = ledger.look_whole(merchant, self.customer_id(), self.now()?, show)?;

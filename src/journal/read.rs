@@ -3,8 +3,8 @@
 use super::{
     ARCHIVE, FOLDER, Journal, Lsn, Place, ReadError, Record, ScanError, SegmentInfo,
     frame::{self, Body, CRC_BYTES, HEAD_BYTES, Head},
-    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError},
     lead::Files,
+    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError},
 };
 use crate::store::{File, folder_of, read_full};
 use std::{io, sync::Arc};
@@ -54,7 +54,8 @@ fn open_archived(files: &Files, path: &str, error: io::Error) -> io::Result<Arc<
 
 /// Runs what reads a file. Where the disk is slow, a worker's other tasks go to another thread first.
 fn off_worker<T>(is_slow: bool, work: impl FnOnce() -> T) -> T {
-    let is_worker = || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let is_worker =
+        || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if is_slow && is_worker() { block_in_place(work) } else { work() }
 }
 

@@ -1,12 +1,11 @@
 //! Rotation: the next segment's file is created ahead; the change to it writes a head, renames and swaps.
 
 use super::{
-    Failed, Journal, Lsn, SegmentInfo, Sync,
+    Failed, Journal, JournalId, Lsn, Place, SegmentInfo, Sync,
     frame::SegmentHead,
     lead::{Files, May, Writer},
     presence,
     recovery::path_of,
-    walk::RECORDS_FROM,
     write::{Tried, tried},
 };
 use crate::store::{File, Store};
@@ -75,7 +74,9 @@ fn create(store: &dyn Store) -> io::Result<Arc<dyn File>> {
         }
         created => created?,
     };
-    let room = [0; RECORDS_FROM as usize];
+    let nothing =
+        SegmentHead { epoch: 0, id: JournalId::default(), first_lsn: Lsn(0), first_place: Place(0), synced: Lsn(0) };
+    let room = nothing.encode().map(|_| 0);
     if let Err(error) = file.write_at(&room, 0) {
         // What cannot be removed either is removed by the next attempt.
         let _removed = store.remove(NEXT);

@@ -1,15 +1,11 @@
 //! How batches get into files, and how the medium gets them.
 
 use super::{
-    Failed, Journal, Lsn, Place, SegmentInfo, Sync, FOLDER,
+    FOLDER, Failed, Journal, Lsn, Place, SegmentInfo, Sync,
     lead::{Files, May, Newest, Unsynced, Writer},
 };
 use crate::store::folder_of;
-use std::{
-    io,
-    sync::atomic::Ordering,
-    time::Instant,
-};
+use std::{io, sync::atomic::Ordering, time::Instant};
 
 /// What failed, for the journal's cause.
 pub(super) type Tried<T> = Result<T, String>;

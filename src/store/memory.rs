@@ -4,12 +4,16 @@
 //! Writes that do not overlap are kept or lost each for itself, so any subset is any order. Overlapping ones meet in
 //! one page of the system's cache, where the later one wins; they are applied in the order of the calls.
 
+mod file;
 mod stall;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use super::{File, FileId, Store, folder_of};
+use file::InMemory;
+use parking_lot::Mutex;
 use stall::Gate;
 pub use stall::{Stall, Stalls};
-use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
@@ -380,196 +384,5 @@ impl Store for Memory {
         let state = self.0.state.lock();
         let node = if path.is_empty() { usize::MAX } else { state.node_of(path)? };
         Ok(Some(state.id_of(node)))
-    }
-}
-
-struct InMemory {
-    shared: Arc<Shared>,
-    node: usize,
-}
-
-impl InMemory {
-    /// Waits where such calls on files of this folder are stalled.
-    fn pass(&self, stalls: impl Fn(&'static str) -> Stalls) {
-        if let Some(folder) = self.shared.gate.folder() {
-            let path = self.shared.state.lock().path_of(self.node);
-            let is_there = path.is_some_and(|path| folder_of(&path) == folder);
-            self.shared.gate.pass(|stalled| is_there && stalled == stalls(folder));
-        }
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Node, Result<(), Fault>) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.shared.state.lock();
-        let called = state.call();
-        match state.nodes.get_mut(self.node) {
-            Some(node) => work(node, called),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        }
-    }
-}
-
-impl File for InMemory {
-    fn len(&self) -> io::Result<u64> {
-        self.with(|node, called| {
-            called.map_err(failure)?;
-            Ok(u64::try_from(node.live.len()).unwrap_or(u64::MAX))
-        })
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let offset = bytes_from(offset)?;
-        self.with(|node, called| {
-            called.map_err(failure)?;
-            let from = node.live.get(offset..).unwrap_or_default();
-            let len = from.len().min(into.len());
-            if let (Some(from), Some(into)) = (from.get(..len), into.get_mut(..len)) {
-                into.copy_from_slice(from);
-            }
-            Ok(len)
-        })
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.pass(Stalls::Writes);
-        let offset = bytes_from(offset)?;
-        self.with(|node, called| {
-            let written = match called {
-                Ok(()) => bytes,
-                Err(Fault::Short(number)) if number > 0 => bytes.get(..bytes.len() / 2).unwrap_or_default(),
-                Err(fault) => return Err(failure(fault)),
-            };
-            let change = Change::Write { offset, bytes: written.to_vec() };
-            change.apply(&mut node.live);
-            node.unsynced.push(change);
-            called.map_err(failure)
-        })
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        let len = bytes_from(len)?;
-        self.with(|node, called| {
-            called.map_err(failure)?;
-            let change = Change::Truncate(len);
-            change.apply(&mut node.live);
-            node.unsynced.push(change);
-            Ok(())
-        })
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.pass(Stalls::Syncs);
-        self.with(|node, called| {
-            match called {
-                Err(Fault::Short(0)) => {}
-                Err(_) => node.unsynced.clear(),
-                Ok(()) => {
-                    let changes = std::mem::take(&mut node.unsynced);
-                    changes.iter().for_each(|change| change.apply(&mut node.durable));
-                }
-            }
-            called.map_err(failure)
-        })
-    }
-
-    fn id(&self) -> io::Result<Option<FileId>> {
-        Ok(Some(self.shared.state.lock().id_of(self.node)))
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// What every store does.
-    pub(crate) fn behaves_like_a_store(store: &dyn Store) {
-        assert_eq!(store.list("a").unwrap(), Vec::<String>::new());
-        store.sync_folder("a").unwrap();
-        let file = store.create("a/two").unwrap();
-        assert!(store.create("a/two").is_err(), "a file that exists is not made again");
-        store.create("a/one").unwrap();
-        assert_eq!(store.list("a").unwrap(), ["one", "two"]);
-        file.write_at(b"abcdef", 2).unwrap();
-        file.sync().unwrap();
-        store.sync_folder("a").unwrap();
-        assert_eq!(file.len().unwrap(), 8);
-        let mut bytes = [9; 10];
-        assert_eq!(crate::store::read_full(&*file, &mut bytes, 1).unwrap(), 7);
-        assert_eq!(&bytes[..7], b"\0abcdef");
-        store.rename("a/two", "b/three").unwrap();
-        file.truncate(3).unwrap();
-        assert_eq!(store.open("b/three").unwrap().len().unwrap(), 3);
-        assert!(store.open("a/two").is_err());
-        store.remove("b/three").unwrap();
-        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 3, "an open file is read on");
-        assert_eq!(file.read_at(&mut bytes, 3).unwrap(), 0);
-        assert_eq!((store.list("a").unwrap(), store.list("b").unwrap()), (vec!["one".to_owned()], vec![]));
-        assert!(store.remove("b/three").is_err() && store.rename("b/three", "b/x").is_err());
-    }
-
-    fn all(keep: Keep) -> impl FnMut(Unsynced) -> Keep {
-        move |_| keep
-    }
-
-    #[test]
-    fn it_behaves_like_a_store() {
-        behaves_like_a_store(&Memory::new());
-    }
-
-    #[test]
-    fn what_is_not_synced_is_lost_in_parts() {
-        let store = Memory::new();
-        let file = store.create("a/f").unwrap();
-        file.write_at(b"durable", 0).unwrap();
-        file.sync().unwrap();
-        assert_eq!(store.crash_image(&mut all(Keep::Nothing)).paths(), Vec::<String>::new(), "the name was not synced");
-        store.sync_folder("a").unwrap();
-        file.write_at(b"lost", 7).unwrap();
-        let shown = |keep| store.crash_image(&mut all(keep)).bytes("a/f").unwrap();
-        assert_eq!(shown(Keep::Nothing), b"durable");
-        assert_eq!(shown(Keep::All), b"durablelost");
-        assert_eq!(shown(Keep::Prefix(2)), b"durablelo");
-        assert_eq!(shown(Keep::Sectors(1)), b"durablelost");
-        assert_eq!(shown(Keep::Sectors(0)), b"durable\0\0\0\0");
-        assert_eq!(shown(Keep::Length), b"durable\0\0\0\0");
-        assert_eq!(store.kill_image().bytes("a/f").unwrap(), b"durablelost");
-    }
-
-    #[test]
-    fn a_rename_counts_when_both_folders_are_synced() {
-        let store = Memory::new();
-        store.put("a/f", b"x");
-        store.rename("a/f", "b/f").unwrap();
-        store.sync_folder("b").unwrap();
-        assert_eq!(store.crash_image(&mut all(Keep::Nothing)).paths(), ["a/f"]);
-        assert_eq!(store.crash_image(&mut all(Keep::All)).paths(), ["b/f"]);
-        store.sync_folder("a").unwrap();
-        assert_eq!(store.crash_image(&mut all(Keep::Nothing)).paths(), ["b/f"]);
-    }
-
-    #[test]
-    fn a_failed_sync_loses_and_the_next_one_does_not_know() {
-        let store = Memory::new();
-        store.put("a/f", b"");
-        let file = store.open("a/f").unwrap();
-        file.write_at(b"x", 0).unwrap();
-        store.fail_at(store.calls() + 1, Fault::Error(EIO));
-        assert_eq!(file.sync().unwrap_err().raw_os_error(), Some(EIO));
-        file.sync().unwrap();
-        assert_eq!(store.bytes("a/f").unwrap(), b"x");
-        assert_eq!(store.crash_image(&mut all(Keep::All)).bytes("a/f").unwrap(), b"");
-    }
-
-    #[test]
-    fn faults_come_at_their_call_and_a_frozen_store_changes_nothing() {
-        let store = Memory::new();
-        let file = store.create("a/f").unwrap();
-        store.fail_at(2, Fault::Short(ENOSPC));
-        assert_eq!(file.write_at(b"abcd", 0).unwrap_err().raw_os_error(), Some(ENOSPC));
-        assert_eq!(store.bytes("a/f").unwrap(), b"ab");
-        store.freeze_at(3);
-        assert!(file.write_at(b"abcd", 0).is_err() && file.sync().is_err() && store.remove("a/f").is_err());
-        assert_eq!((store.calls(), store.kill_image().calls()), (5, 0));
-        assert_eq!(store.crash_image(&mut all(Keep::All)).bytes("a/f").unwrap(), b"ab");
-        assert!(store.flip_bit("a/f", 0, 0) && !store.flip_bit("a/f", 9, 0));
     }
 }

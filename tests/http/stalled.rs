@@ -69,7 +69,8 @@ impl Wire {
             store: "disk",
             stopping,
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
         let pulse = Pulse::start(runtime.handle()).expect("a thread");
         let routes = http::routes(daemon).into_make_service_with_connect_info::<http::Working>();
         let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");

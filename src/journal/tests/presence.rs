@@ -46,8 +46,7 @@ async fn a_journal_whose_files_are_gone_fails_by_itself_and_acknowledges_nothing
             let disk: Arc<dyn Store> = Arc::new(Disk::open(&folder).unwrap());
             let keys = Arc::new(Keys::open(&*disk, ID.0).unwrap());
             let replay = &mut |_: &crate::journal::Record<'_>| Ok(());
-            let journal =
-                Journal::open(disk, ID, options(sync), Some(keys as _), Lsn(0), Lsn(0), replay).unwrap().0;
+            let journal = Journal::open(disk, ID, options(sync), Some(keys as _), Lsn(0), Lsn(0), replay).unwrap().0;
             let kept = journal.append(1, b"kept").lsn;
             journal.committed(kept).await.unwrap();
             spoil(&folder);
