@@ -1,8 +1,8 @@
 //! Rotation: the next segment's file is created ahead; the change to it writes a head, renames and swaps.
 
 use super::{
-    Failed, Journal, JournalId, Lsn, Place, SegmentInfo, Sync,
-    frame::SegmentHead,
+    Failed, Journal, Lsn, SegmentInfo, Sync,
+    frame::{SEGMENT_HEAD_BYTES, SegmentHead},
     lead::{Files, May, Writer},
     presence,
     recovery::path_of,
@@ -74,9 +74,7 @@ fn create(store: &dyn Store) -> io::Result<Arc<dyn File>> {
         }
         created => created?,
     };
-    let nothing =
-        SegmentHead { epoch: 0, id: JournalId::default(), first_lsn: Lsn(0), first_place: Place(0), synced: Lsn(0) };
-    let room = nothing.encode().map(|_| 0);
+    let room = [0; SEGMENT_HEAD_BYTES];
     if let Err(error) = file.write_at(&room, 0) {
         // What cannot be removed either is removed by the next attempt.
         let _removed = store.remove(NEXT);

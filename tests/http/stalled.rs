@@ -81,9 +81,9 @@ impl Wire {
         Self { port, store, _runtime: runtime, _pulse: pulse, _index: index }
     }
 
-    fn pays(&self, id: String, of: &str) -> thread::JoinHandle<u16> {
+    fn pays(&self, id: &str, of: &str) -> thread::JoinHandle<u16> {
         let who = json!({ "merchant_customer_identifier": of, "customer": { "first_name": of } });
-        let (port, body) = (self.port, with(pay(&id, "1.00"), &who));
+        let (port, body) = (self.port, with(pay(id, "1.00"), &who));
         thread::spawn(move || raw::send(port, "POST", TRANSACTIONS, body.to_string().as_bytes()).status)
     }
 }
@@ -105,7 +105,7 @@ fn while_the_disk_stalls_reads_answer_and_payments_wait() {
         let first = raw::send(wire.port, "POST", TRANSACTIONS, pay("first", "1.00").to_string().as_bytes()).ok();
         let customer = first["customer"]["customer_id"].as_str().expect("a customer").to_owned();
         let stall = wire.store.stall(stalls);
-        let payments: Vec<_> = (0..20).map(|n| wire.pays(format!("t{n}"), &format!("person-{n}"))).collect();
+        let payments: Vec<_> = (0..20).map(|n| wire.pays(&format!("t{n}"), &format!("person-{n}"))).collect();
         stall.until_a_call_waits();
         let customer = format!("/v1/merchants/acme/customers/{customer}");
         let paths = ["/healthz", "/readyz", "/metrics", "/v1/status", &format!("{TRANSACTIONS}/first"), &customer];

@@ -123,35 +123,34 @@ fn the_last_write_is_torn_at_every_byte() {
 
 #[test]
 fn a_segment_that_lost_its_name_is_kept_aside() {
-    for sync in [Sync::Interval, Sync::Never] {
-        let (store, mut story) = (Memory::new(), Story::default());
-        let opened = open(&store, sync).unwrap();
-        let journal = &opened.journal;
-        story.append(journal, 1, b"synced");
-        story.sync(journal);
-        story.append(journal, 1, &[1; 600]);
-        story.commit(journal, journal.last());
-        // As a task does it: the thread rotates, and no sync follows in time.
-        let (before, stall) = (journal.last(), store.stall(Stalls::Syncs("journal")));
-        journal.pace.rotation_is_due.store(true, std::sync::atomic::Ordering::Release);
-        assert!(journal.lead_and_rotate().unwrap());
-        story.append(journal, 2, b"in a segment whose name is lost");
-        let lost = story.steps.last().unwrap().lsn;
-        assert_eq!(journal.try_lead(lost), Some(Ok(())));
-        let mut names = 0;
-        let image = store.crash_image(&mut |change| {
-            // The creation is kept, the rename is not.
-            names += usize::from(change == Unsynced::Name);
-            if change == Unsynced::Name && names > 1 { Keep::Nothing } else { Keep::All }
-        });
-        assert!(image.bytes("journal/next.new").unwrap().len() > 60, "{:?}", image.paths());
-        let found = open(&image.kill_image(), sync).unwrap();
-        assert_eq!((found.recovery.last, found.recovery.cut_files), (before, 1), "{sync:?}");
-        drop(found);
-        check(&image, &story, sync, story.synced, &format!("{sync:?}, a name is lost"));
-        check(&store.kill_image(), &story, sync, lost, &format!("{sync:?}, killed"));
-        drop(stall);
-    }
+    let sync = Sync::Interval;
+    let (store, mut story) = (Memory::new(), Story::default());
+    let opened = open(&store, sync).unwrap();
+    let journal = &opened.journal;
+    story.append(journal, 1, b"synced");
+    story.sync(journal);
+    story.append(journal, 1, &[1; 600]);
+    story.commit(journal, journal.last());
+    // As a task does it: the thread rotates, and no sync follows in time.
+    let (before, stall) = (journal.last(), store.stall(Stalls::Syncs("journal")));
+    journal.pace.rotation_is_due.store(true, std::sync::atomic::Ordering::Release);
+    assert!(journal.lead_and_rotate().unwrap());
+    story.append(journal, 2, b"in a segment whose name is lost");
+    let lost = story.steps.last().unwrap().lsn;
+    assert_eq!(journal.try_lead(lost), Some(Ok(())));
+    let mut names = 0;
+    let image = store.crash_image(&mut |change| {
+        // The creation is kept, the rename is not.
+        names += usize::from(change == Unsynced::Name);
+        if change == Unsynced::Name && names > 1 { Keep::Nothing } else { Keep::All }
+    });
+    assert!(image.bytes("journal/next.new").unwrap().len() > 60, "{:?}", image.paths());
+    let found = open(&image.kill_image(), sync).unwrap();
+    assert_eq!((found.recovery.last, found.recovery.cut_files), (before, 1), "{sync:?}");
+    drop(found);
+    check(&image, &story, sync, story.synced, &format!("{sync:?}, a name is lost"));
+    check(&store.kill_image(), &story, sync, lost, &format!("{sync:?}, killed"));
+    drop(stall);
 }
 
 #[test]
