@@ -56,6 +56,8 @@ mod names;
 mod operation;
 #[path = "http/own.rs"]
 mod own;
+#[path = "http/presence.rs"]
+mod presence;
 #[path = "http/quantities.rs"]
 mod quantities;
 #[path = "http/raises.rs"]
@@ -84,6 +86,8 @@ mod signals;
 mod space;
 #[path = "http/staff.rs"]
 mod staff;
+#[path = "http/stalled.rs"]
+mod stalled;
 #[path = "http/standing.rs"]
 mod standing;
 #[path = "http/tables.rs"]

@@ -7,7 +7,10 @@ use super::copying::Copying;
 use crate::{
     config,
     journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
-    store::{Store, disk::Disk},
+    store::{
+        Store,
+        disk::{Disk, LOCK},
+    },
 };
 use anyhow::Context;
 use std::{
@@ -95,14 +98,18 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
         from.context("the copy has no keys, without which no daemon starts on it; name their file with --keys")?;
     anyhow::ensure!(from.is_file(), "there is no file {}", from.display());
     let mut copying = Copying::into(&options.folder, None, None)?;
+    // No daemon starts on the folder while it is filled.
+    let disk = Disk::open(&options.folder)?;
+    copying.owns(options.folder.join(LOCK));
     copying.expect(bytes_of(&options.copy)?)?;
     copy_file(&mut copying, &options.copy, &options.folder, "instance")?;
     // First, so that keys of something else are refused before anything large is copied.
     bring_keys(&mut copying, &from, &options.folder)?;
     let files = copy_all(&mut copying, &options.copy, &options.folder)?;
     // A copy is what it is by no power cut: keys that do not fit are another backup's.
-    Disk::open(&options.folder)?.is_whole()?;
+    disk.is_whole()?;
     copying.finish();
+    drop(disk);
     super::say!("restored {files} files to {}", options.folder.display());
     if options.verify {
         let settings = config::Settings {

@@ -51,6 +51,11 @@ impl Copying {
         Ok(checked?)
     }
 
+    /// Takes a file that another has made in the copy as one of its own, which goes if the copy is not finished.
+    pub(super) fn owns(&mut self, file: PathBuf) {
+        self.files.push(file);
+    }
+
     /// Makes a folder and those above it, where they are missing.
     fn folder(&mut self, folder: &Path) -> io::Result<()> {
         let mut missing: Vec<&Path> = folder.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();

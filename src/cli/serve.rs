@@ -11,7 +11,11 @@ use crate::{
     clock::{Clock, Source},
     config::{self, ClockSource, Loaded, Settings},
     domain::{rules::Rules, time::Millis},
-    http::{self, Access, Daemon, Health, desk::Desk},
+    http::{
+        self, Access, Daemon, Health,
+        desk::Desk,
+        pulse::{self, Pulse},
+    },
     metrics::Meters,
 };
 use anyhow::Context;
@@ -61,7 +65,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
+    let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
     runtime.block_on(serve(options, loaded))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -278,6 +284,10 @@ async fn upkeep(daemon: Arc<Daemon>) {
         let journal = ledger.journal();
         let behind = journal.last().0.saturating_sub(journal.synced().0);
         metrics::gauge!("levelgate_journal_records_unsynced").set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+        metrics::counter!("levelgate_journal_slow_writes_total").absolute(journal.slow_writes());
+        metrics::counter!("levelgate_journal_rotations_total").absolute(journal.rotations());
+        metrics::counter!("levelgate_journal_rotations_postponed_total").absolute(journal.rotations_postponed());
+        metrics::gauge!("levelgate_journal_oldest_unwritten_seconds").set(journal.oldest_unwritten().as_secs_f64());
         metrics::counter!("levelgate_attributes_unsealed_total").absolute(ledger.unsealed());
         metrics::counter!("levelgate_levels_turned_away_total").absolute(ledger.levels_turned_away());
     }

@@ -38,10 +38,7 @@ impl Staff {
 
     /// The customer's document as it stands.
     fn document(&self) -> Result<Told, Problem> {
-        let merchant = self.merchant.id.as_str();
-        let ledger = &self.daemon.desk.ledger;
-        let document = ledger.look(merchant, self.customer_id(), self.now()?, |c, now| self.document_of(c, now))?;
-        Ok(Told::of(render(&document)))
+        self.tell_of(|customer, now| self.document_of(customer, now))
     }
 
     pub(super) fn document_of(&self, customer: &Customer, now: Millis) -> Value {
@@ -51,6 +48,18 @@ impl Staff {
     pub(super) fn look<T>(&self, look: impl FnOnce(&Customer, Millis) -> T) -> Result<T, Problem> {
         let ledger = &self.daemon.desk.ledger;
         Ok(ledger.look(self.merchant.id.as_str(), self.customer_id(), self.now()?, look)?)
+    }
+
+    /// What is shown of the customer alone, and rests on no other's records.
+    pub(super) fn tell_of(&self, show: impl FnOnce(&Customer, Millis) -> Value) -> Result<Told, Problem> {
+        self.tell_of_whole(|whole, now| show(whole.customer, now))
+    }
+
+    fn tell_of_whole<T: serde::Serialize>(&self, show: impl FnOnce(Whole<'_>, Millis) -> T) -> Result<Told, Problem> {
+        let (ledger, merchant) = (&self.daemon.desk.ledger, self.merchant.id.as_str());
+        let show = |whole: Whole<'_>, now| (whole.rests_on, show(whole, now));
+        let (rests_on, shown) = ledger.look_whole(merchant, self.customer_id(), self.now()?, show)?;
+        Ok(Told::resting_on(render(&shown), rests_on))
     }
 
     pub(super) fn change(&self, make: &mut Make<'_>) -> Result<(), Problem> {
@@ -228,9 +237,7 @@ pub(crate) async fn usage(staff: Staff) -> Response {
 }
 
 fn read_usage(staff: &Staff) -> Result<Told, Problem> {
-    let (ledger, merchant) = (&staff.daemon.desk.ledger, staff.merchant.id.as_str());
-    let of = |whole: Whole<'_>, now| usage::of(whole, &staff.rules, &staff.merchant, now);
-    Ok(Told::of(render(&ledger.look_whole(merchant, staff.customer_id(), staff.now()?, of)?)))
+    staff.tell_of_whole(|whole, now| usage::of(whole, &staff.rules, &staff.merchant, now))
 }
 
 /// `GET .../customers/{customer_id}/transactions`.
@@ -256,13 +263,13 @@ pub(crate) async fn settings(staff: Staff) -> Response {
 fn read_settings(staff: &Staff) -> Result<Told, Problem> {
     let none = none_of(staff)?;
     let (direction, currency, level) = (none.direction, none.currency, none.level);
-    let mut shown = staff.look(|customer, now| {
-        staff.shown(now).settings(customer.settings_for(direction, currency, level).unwrap_or(&none))
-    })?;
-    if level == Name::unrecorded() {
-        shown["level"] = staff.named(3).into();
-    }
-    Ok(Told::of(render(&shown)))
+    staff.tell_of(|customer, now| {
+        let mut shown = staff.shown(now).settings(customer.settings_for(direction, currency, level).unwrap_or(&none));
+        if level == Name::unrecorded() {
+            shown["level"] = staff.named(3).into();
+        }
+        shown
+    })
 }
 
 /// Settings that say nothing, of the place that the path names.

@@ -317,11 +317,19 @@ impl Desk {
     /// # Errors
     /// It is not known.
     pub fn show(&self, merchant: &str, id: &str) -> Result<Vec<u8>, Problem> {
+        self.show_resting(merchant, id).map(|(body, _)| body)
+    }
+
+    /// The same, and the record that it rests on.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub(super) fn show_resting(&self, merchant: &str, id: &str) -> Result<(Vec<u8>, Lsn), Problem> {
         let _inside = self.ledger.enter();
         let rules = self.rules.load();
         let now = self.time()?;
         let shown = self.ledger.show(&rules, merchant, id, now)?;
-        Ok(render(&TransactionOut::of(&shown, &rules)))
+        Ok((render(&TransactionOut::of(&shown, &rules)), shown.rests_on))
     }
 
     /// The record that an answer rests on: a refusal rests on whatever was recorded before it.

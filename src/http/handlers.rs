@@ -180,9 +180,17 @@ pub(crate) async fn operate(op: Op, call: Call) -> Response {
 
 /// Says what was read, once all that it may rest on is committed.
 pub(super) async fn told(desk: &Desk, read: Result<Vec<u8>, Problem>) -> Response {
-    match (desk.ledger.journal().committed(desk.ledger.journal().last()).await, read) {
+    let last = desk.ledger.journal().last();
+    told_resting(desk, read.map(|body| (body, last))).await
+}
+
+/// The same of what rests on one record; a problem rests on all of them.
+async fn told_resting(desk: &Desk, read: Result<(Vec<u8>, Lsn), Problem>) -> Response {
+    let journal = desk.ledger.journal();
+    let rests_on = read.as_ref().map_or_else(|_| journal.last(), |(_, lsn)| *lsn);
+    match (journal.committed(rests_on).await, read) {
         (Err(_), _) => Problem::outcome_unknown().into_response(),
-        (Ok(()), Ok(body)) => json(body),
+        (Ok(()), Ok((body, _))) => json(body),
         (Ok(()), Err(problem)) => problem.into_response(),
     }
 }
@@ -210,7 +218,7 @@ pub(crate) async fn transaction(
     State(daemon): State<Arc<Daemon>>,
     Path((merchant, id)): Path<(String, String)>,
 ) -> Response {
-    told(&daemon.desk, daemon.desk.show(&merchant, &id)).await
+    told_resting(&daemon.desk, daemon.desk.show_resting(&merchant, &id)).await
 }
 
 pub(crate) async fn healthz() -> &'static str {

@@ -28,6 +28,7 @@ mod origin;
 mod overview;
 mod precedence;
 pub mod problem;
+pub mod pulse;
 mod shapes;
 mod silence;
 mod staff;

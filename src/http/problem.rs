@@ -7,7 +7,7 @@ use crate::{
         card::masked,
         refusal::{Kind, Refusal},
     },
-    journal::FollowError,
+    journal::{FollowError, Lsn},
     ledger::FeedError,
 };
 use axum::{
@@ -289,15 +289,26 @@ impl Problem {
 pub(super) struct Told {
     status: StatusCode,
     body: Vec<u8>,
+    rests_on: Option<Lsn>,
 }
 
 impl Told {
     pub(super) fn of(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body }
+        Self { status: StatusCode::OK, body, rests_on: None }
     }
 
     pub(super) fn created(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::CREATED, body }
+        Self { status: StatusCode::CREATED, ..Self::of(body) }
+    }
+
+    /// Of what rests on this record, and not on all there are.
+    pub(super) fn resting_on(body: Vec<u8>, lsn: Lsn) -> Self {
+        Self { rests_on: Some(lsn), ..Self::of(body) }
+    }
+
+    /// The record that it rests on; `None`: all there are.
+    pub(super) fn rests_on(&self) -> Option<Lsn> {
+        self.rests_on
     }
 
     /// The response, its body as `wrap` sends it.

@@ -143,7 +143,8 @@ impl Staff {
     /// Says what was read or done, once all that it may rest on is committed.
     pub(super) async fn tell(&self, said: Result<Told, Problem>) -> Response {
         let journal = self.daemon.desk.ledger.journal();
-        if journal.committed(journal.last()).await.is_err() {
+        let rests_on = said.as_ref().ok().and_then(Told::rests_on).unwrap_or_else(|| journal.last());
+        if journal.committed(rests_on).await.is_err() {
             return Problem::outcome_unknown().into_response();
         }
         match said {

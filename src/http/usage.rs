@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 /// Of every direction and currency in which the merchant takes payments or the customer has any.
 pub(super) fn of(whole: Whole<'_>, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
-    let Whole { customer, books: all_books } = whole;
+    let Whole { customer, books: all_books, .. } = whole;
     let endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints).map(|endpoint| endpoint.currency);
     let levels = merchant.levels.iter().map(|level| level.currency);
     let books = all_books.iter().map(|book| book.key.currency);

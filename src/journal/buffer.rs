@@ -10,7 +10,7 @@ use super::{
     frame::{self, Body, Framed, Head, Kind, RECORD_BYTES_MIN},
     marks::Marks,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 /// Bytes of a chunk; a record that is longer has a chunk of its own.
 pub(super) const CHUNK_BYTES: usize = 256 * 1024;
@@ -47,8 +47,8 @@ pub(super) struct Buffer {
     next_place: u64,
     tail_bytes: usize,
     held_bytes: usize,
-    /// Whether a batch header stands before what waits.
-    batch_is_open: bool,
+    /// Since when the oldest record waits before which a batch header was put; `None`: none waits.
+    batch_since: Option<Instant>,
     /// Nothing is kept any more: the journal has failed.
     stopped: bool,
     /// The body of a record that was too long, which fails the journal.
@@ -66,7 +66,7 @@ impl Buffer {
             next_place: end.0,
             tail_bytes,
             held_bytes: 0,
-            batch_is_open: false,
+            batch_since: None,
             stopped: false,
             too_long: None,
         }
@@ -106,8 +106,8 @@ impl Buffer {
             self.next_place = self.next_place.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
             return Appended { lsn, place };
         }
-        if !self.batch_is_open {
-            self.batch_is_open = true;
+        if self.batch_since.is_none() {
+            self.batch_since = Some(Instant::now());
             let (epoch, id, synced) = (self.epoch, self.id, far.synced());
             self.add(frame::BATCH_BYTES, far, |out| frame::put_batch(out, lsn, epoch, &id, synced));
         }
@@ -161,10 +161,14 @@ impl Buffer {
         }
     }
 
-    /// Ends the batch: says up to where it goes, and its last number.
-    pub(super) fn end_batch(&mut self) -> (Place, Lsn) {
-        self.batch_is_open = false;
-        (self.end(), self.last())
+    /// Ends the batch: says up to where it goes, its last number, and since when its first record waits.
+    pub(super) fn end_batch(&mut self) -> (Place, Lsn, Option<Instant>) {
+        (self.end(), self.last(), self.batch_since.take())
+    }
+
+    /// Since when the oldest record waits that is in no batch yet.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.batch_since
     }
 
     /// Copies what lies from one place to another, at most a chunk; says how many bytes.

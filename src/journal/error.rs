@@ -75,6 +75,17 @@ pub enum OpenError {
         /// Whose it should be.
         expected: JournalId,
     },
+    /// Another process has the newest segment locked.
+    #[error(
+        "{file} is held by {holder}: two daemons cannot share a journal; nothing was changed; stop that process, or give \
+         this one a data folder of its own"
+    )]
+    Held {
+        /// The file, from the data folder on.
+        file: String,
+        /// Which process.
+        holder: String,
+    },
     /// Written by a newer program.
     #[error(
         "{file} is of format {format}, newer than this program's; nothing was changed; start the version of levelgate \

@@ -43,21 +43,23 @@
 
 mod disk;
 mod entry;
+mod error;
 mod held;
 #[cfg(test)]
 mod tests;
 
-use crate::store::Store;
+use crate::store::{File, Store};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
 use disk::{Disk, create, offset_of, read};
 use entry::{Entry, Found};
+pub use error::KeysError;
 use held::{Ring, number_of};
-use parking_lot::{Mutex, RwLock, RwLockUpgradableReadGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockUpgradableReadGuard};
 use siphasher::sip128::SipHasher24;
-use std::io;
+use std::{io, sync::Arc};
 
 /// The file, in the data folder.
 pub const PATH: &str = "keys";
@@ -70,59 +72,6 @@ pub const ENTRY_BYTES: usize = 64;
 const SHARDS: usize = 4_096;
 const NONCE_BYTES: usize = 24;
 const HEAD_BYTES: usize = 8 + NONCE_BYTES;
-
-/// Why keys cannot be had or used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// The file cannot be read, written or made.
-    #[error("the file `keys` in the data folder: {0}")]
-    Io(#[from] io::Error),
-    /// The system gives no random bytes.
-    #[error("no random bytes for a key: {0}")]
-    Random(getrandom::Error),
-    /// Bytes that were whole once.
-    #[error(
-        "the file `keys` in the data folder is damaged at byte {offset}; restore it from the backup that was made with \
-         this journal"
-    )]
-    Damaged {
-        /// Of the header or entry.
-        offset: u64,
-    },
-    /// It belongs to another journal.
-    #[error(
-        "the file `keys` in the data folder belongs to another journal; put back the one that was with this journal"
-    )]
-    Foreign,
-    /// It was written by a newer program.
-    #[error("the file `keys` in the data folder has format {0}, this levelgate knows {FORMAT}; run a newer one")]
-    Newer(u32),
-    /// There are more keys than can be numbered.
-    #[error("the file `keys` in the data folder is full")]
-    Full,
-    /// What is sealed names a key that is not there, and was not erased.
-    #[error(
-        "customer {customer}: key {key:016x} of sealed attributes or identifiers is missing; restore the file `keys` from \
-         the backup that was made with this journal, or erase the customer"
-    )]
-    Missing {
-        /// Whose.
-        customer: u64,
-        /// Its number.
-        key: u64,
-    },
-    /// What is sealed is not what was sealed for this customer in this journal.
-    #[error(
-        "customer {customer}: sealed attributes or identifiers do not open with key {key:016x}; they were changed or \
-         belong to another customer: restore the journal from a backup"
-    )]
-    Tampered {
-        /// Whose.
-        customer: u64,
-        /// The number of the key; 0 where not even that can be read.
-        key: u64,
-    },
-}
 
 /// What was under a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,13 +90,16 @@ struct Pending {
 
 /// All customers' keys.
 ///
-/// Locks are taken in this order: a sync, the file, a shard, what is pending. Only the first two are held while bytes are written,
-/// so that customers who have a key wait for nobody.
+/// Locks are taken in this order: a sync, the file, a shard, what is pending. Only the first is held while the file is
+/// synced, and only the first two while bytes are written. So making a key for a customer, or using one, waits for no
+/// call of the system; and [`Keys::try_write`] waits for no other thread.
 pub struct Keys {
     journal: [u8; 16],
     shards: Box<[RwLock<Ring>]>,
     pending: Mutex<Pending>,
     disk: Option<Mutex<Disk>>,
+    /// The file, to be asked for without its lock.
+    file: Option<Arc<dyn File>>,
     /// Held for the whole of a sync, so that nobody is told that what another is still syncing is durable.
     syncing: Mutex<()>,
     dropped: u32,
@@ -162,6 +114,7 @@ impl Keys {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             pending: Mutex::new(Pending { first: 0, entries: Vec::new() }),
             disk: None,
+            file: None,
             syncing: Mutex::new(()),
             dropped: 0,
         }
@@ -212,6 +165,7 @@ impl Keys {
         }
         keys.pending.get_mut().first = len;
         let synced = synced.unwrap_or(len);
+        keys.file = Some(Arc::clone(&file));
         keys.disk = Some(Mutex::new(Disk { file, synced, dirty: false, sync_failed: false, repairs, cut_at }));
         Ok(keys)
     }
@@ -294,6 +248,7 @@ impl Keys {
     /// # Errors
     /// In memory they are erased all the same; on the medium it is not known. Repeating it is safe.
     pub fn erase(&self, customer: u64) -> Result<(), KeysError> {
+        let syncing = self.syncing.lock();
         let mut disk = self.disk.as_ref().map(Mutex::lock);
         let mut slots = Vec::new();
         {
@@ -310,12 +265,14 @@ impl Keys {
                 }
             }
         }
-        let Some(disk) = &mut disk else { return Ok(()) };
-        self.write_to(disk)?;
-        for (slot, entry) in slots {
-            disk.overwrite(slot, &entry)?;
+        if let Some(disk) = &mut disk {
+            self.write_to(disk)?;
+            for (slot, entry) in slots {
+                disk.overwrite(slot, &entry)?;
+            }
         }
-        Ok(disk.sync(self.pending.lock().first)?)
+        drop(disk);
+        Ok(self.sync_alone(&syncing)?)
     }
 
     /// Whether a customer had keys, or was to have none, and all of them are erased.
@@ -334,13 +291,34 @@ impl Keys {
         self.write_to(&mut disk.lock())
     }
 
+    /// The same where that waits for no other thread; says whether it was done.
+    ///
+    /// # Errors
+    /// As [`Keys::write`].
+    pub fn try_write(&self) -> io::Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(true) };
+        match disk.try_lock() {
+            Some(mut disk) => self.write_to(&mut disk).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The file, where there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<Arc<dyn File>> {
+        self.file.clone()
+    }
+
     /// Makes durable what was written, if anything was.
     ///
     /// # Errors
     /// It is not known what is durable; the journal must not go on.
     pub fn sync(&self) -> io::Result<()> {
+        self.sync_alone(&self.syncing.lock())
+    }
+
+    fn sync_alone(&self, _syncing: &MutexGuard<'_, ()>) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let _alone = self.syncing.lock();
         let (file, first) = {
             let mut disk = disk.lock();
             disk.check()?;

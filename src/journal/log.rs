@@ -2,38 +2,79 @@
 //!
 //! # Who writes
 //!
-//! Appending encodes a record into the [`Buffer`] under one short lock and touches no file. Whoever first wants a
-//! record committed leads: it takes what has gathered, writes it in one piece and says how far it came; whoever comes
-//! meanwhile waits for the leader's lock and finds its record written, or leads the next batch. There is no timer: a
-//! batch is what gathered while the last one was written, so it grows with the load. With [`Sync::Always`] a thread of
-//! its own leads, and syncs; it is woken by whoever waits and goes on for as long as something has gathered.
+//! Appending encodes a record into the [`Buffer`] under one short lock and touches no file. The thread or task that
+//! holds the writer *leads*: it takes what has gathered, writes it in one piece and publishes how far it came. There is
+//! no timer: a batch is what gathered while the last one was written, so it grows with the load.
+//!
+//! | Degree | Who leads |
+//! |---|---|
+//! | [`Sync::Always`] | the thread `journal-sync`, which syncs behind each batch; tasks ring it and wait |
+//! | [`Sync::Interval`], [`Sync::Never`] | the first task that finds the writer free; the others wait without a thread. While writes are slow, the thread `journal-write` |
+//! | any, [`Journal::commit`] | the calling thread with the last two, which may block; the thread `journal-sync` with the first |
+//!
+//! A write is *slow* from [`SLOW_WRITE`] on. For [`SLOW_FOR`] after a slow write no task leads: tasks ring
+//! `journal-write` and wait. So a disk that stalls costs the runtime at most the one worker that led when it began.
+//!
+//! # What may block whom
+//!
+//! A *worker* is a thread that polls tasks. It never waits for a lock that another thread holds across a system call.
+//!
+//! | Lock | Held across system calls | Taken by workers |
+//! |---|---|---|
+//! | `syncing` | syncs of the keys, of segments, of the folder | never |
+//! | `writer` | writes of keys and segments; the head and the rename of a rotation | `try_lock` only |
+//! | `preparing` | creating the next segment's file | never |
+//! | the keys' file, see [`super::keys`] | writes of keys | `try_lock` only, by a task that leads |
+//! | `buffer`, `segments`, `handles`, `newest`, `unsynced`, `next`, the bells, the waiters | never | yes |
+//!
+//! What a worker does itself: the one write of a batch that it leads, and reads of facts that have left the tail
+//! ([`Journal::read`]). While the disk is known to be slow such a read hands the worker's other tasks to another thread
+//! first. Only the calls that wait for the same record, transaction id or file wait with it. The pulse of the wire's
+//! runtime keeps the other workers polling.
+//!
+//! What only reads memory or marks ([`Journal::last`], [`Journal::synced`], [`Journal::is_full`], [`Journal::failed`],
+//! [`Journal::segments`], [`Journal::begins_at`]) waits for nothing.
+//!
+//! # Rotation
+//!
+//! The next segment's file is created ahead, as [`NEXT`], with room for its head. A rotation, under `writer`, writes the
+//! head, renames the file and swaps; it syncs nothing. The next sync covers, in this order, the keys, each sealed segment
+//! with records behind the synced number, the folder, the current segment; only then the number moves. Tasks that lead do
+//! not rotate: they ring `journal-write` and go on in the current segment, up to twice [`Options::segment_bytes`]; from
+//! there on they leave the write to that thread. A next file that cannot be created (no descriptor, no room) postpones
+//! the rotation: the current segment becomes longer, and the creation is tried again after [`PREPARE_AGAIN`].
 //!
 //! # Locks
 //!
-//! `writer`, then `syncing`, then `buffer`; the lists of segments and handles and the bell are leaves. Nothing but a
-//! rotation syncs under `writer`, so with [`Sync::Interval`] writing goes on while the medium is busy. Syncs are one at
-//! a time, because after one has failed another on the same file may succeed and would say that all is well.
+//! `syncing`, then `writer`, then `preparing`, then `buffer`; all others are leaves. Syncs are one at a time, because
+//! after one has failed another on the same file may succeed and would say that all is well.
 //!
 //! # After a failure
 //!
-//! The first failed write, sync or rotation fails the journal for ever: what waits and what comes is told so, nothing is
-//! tried again, records that are appended go nowhere.
+//! The first failed write, sync or rename fails the journal for ever: what waits and what comes is told so, nothing is
+//! tried again, records that are appended go nowhere. The journal also fails when its newest segment, the keys or the
+//! data folder are no longer at their paths; see [`super::presence`].
 
 use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
     buffer::{Buffer, spare},
     follow::Spots,
     frame::Kind,
-    marks::{Apart, Bell, Marks, Waiters},
-    read::Handles,
+    lead::{Files, Pace, Writer},
+    marks::{Apart, Marks, Waiters},
+    presence,
     recovery::{Wanted, recover},
-    write::{Files, Writer},
+    threads::Threads,
+};
+#[cfg(doc)]
+use super::{
+    lead::{SLOW_FOR, SLOW_WRITE},
+    rotate::{NEXT, PREPARE_AGAIN},
 };
 use crate::store::Store;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
-    thread::JoinHandle,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -45,11 +86,13 @@ pub struct Journal {
     /// What is on a disk; a journal in memory has none of it.
     pub(super) files: Option<Files>,
     pub(super) waiters: Waiters,
+    /// Those who wait for the failure alone: no batch wakes them.
+    failures: Waiters,
     /// Those who wait for more to last.
     pub(super) followers: Waiters,
     pub(super) spots: Spots,
-    bell: Arc<Bell>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    pub(super) pace: Pace,
+    pub(super) threads: Threads,
 }
 
 impl Journal {
@@ -82,23 +125,14 @@ impl Journal {
         known_synced: Lsn,
         replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
+        presence::lock_newest(&*store)?;
         let wanted = Wanted { id, after, known_synced, may_have_lost_power: store.may_have_lost_power() };
         let found = recover(&*store, wanted, companion.as_deref(), replay)?;
-        let (writer, segment) = Writer::begin(&*store, id, &found)?;
-        let handles = Handles::new(writer.segment_file());
-        let mut segments = found.segments;
-        segments.push(segment);
-        let files = Files {
-            store,
-            id,
-            companion,
-            writer: Mutex::new(writer),
-            syncing: Mutex::default(),
-            segments: RwLock::new(segments),
-            handles: Mutex::new(handles),
-        };
+        let writer = Writer::begin(&*store, id, &found)?;
+        let files = Files::new(store, id, companion, writer, found.segments);
         let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files)));
-        journal.start_thread()?;
+        journal.prepare_next();
+        journal.start_threads()?;
         Ok((journal, found.recovery))
     }
 
@@ -117,45 +151,21 @@ impl Journal {
             marks: Apart(marks),
             files,
             waiters: Waiters::new(),
+            failures: Waiters::new(),
             followers: Waiters::new(),
             spots: Spots::default(),
-            bell: Arc::default(),
-            thread: Mutex::default(),
+            pace: Pace::default(),
+            threads: Threads::default(),
         }
-    }
-
-    fn start_thread(self: &Arc<Self>) -> Result<(), OpenError> {
-        let every = match self.options.sync {
-            Sync::Always => None,
-            Sync::Interval => Some(self.options.sync_interval),
-            Sync::Never => return Ok(()),
-        };
-        let (bell, journal) = (Arc::clone(&self.bell), Arc::downgrade(self));
-        let work = move || while bell.wait(every) && Self::work(&journal) {};
-        let started = std::thread::Builder::new().name("journal".to_owned()).spawn(work);
-        let thread = started.map_err(|source| OpenError::Io { what: "starting a thread".to_owned(), source })?;
-        *self.thread.lock() = Some(thread);
-        Ok(())
-    }
-
-    /// Syncs for as long as something has gathered; says whether to go on.
-    fn work(journal: &Weak<Self>) -> bool {
-        let Some(journal) = journal.upgrade() else { return false };
-        while journal.synced() < journal.last() {
-            if journal.sync().is_err() {
-                return false;
-            }
-            if journal.options.sync == Sync::Interval {
-                break;
-            }
-        }
-        true
     }
 
     /// Adds a record of events. It cannot fail: a journal that has failed tells whoever waits.
     pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
         let mut buffer = self.buffer.lock();
         let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
+        if owner == 0 {
+            self.marks.shared.store(appended.lsn.0, Ordering::Release);
+        }
         self.leave(buffer);
         appended
     }
@@ -170,6 +180,7 @@ impl Journal {
         let appended = parts.iter().map(put).collect();
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
+        self.marks.shared.store(end.0, Ordering::Release);
         self.leave(buffer);
         (appended, end)
     }
@@ -201,6 +212,13 @@ impl Journal {
         Lsn(self.marks.last.load(Ordering::Acquire))
     }
 
+    /// The number of the newest record that is not of one customer alone: of none, or of several in a group. What one
+    /// customer comes to rests on this one, and on the newest of that customer.
+    #[must_use]
+    pub fn last_shared(&self) -> Lsn {
+        Lsn(self.marks.shared.load(Ordering::Acquire))
+    }
+
     /// The place behind the newest record.
     #[must_use]
     pub fn end(&self) -> Place {
@@ -226,7 +244,7 @@ impl Journal {
     }
 
     /// What is known of a record without waiting.
-    fn outcome(&self, lsn: Lsn) -> Option<Result<(), Failed>> {
+    pub(super) fn outcome(&self, lsn: Lsn) -> Option<Result<(), Failed>> {
         if self.is_committed(lsn) { Some(Ok(())) } else { self.marks.failure().map(Err) }
     }
 
@@ -242,14 +260,14 @@ impl Journal {
         if self.options.sync != Sync::Always {
             return self.lead(lsn);
         }
-        if !self.bell.ring() {
+        if !self.threads.sync.ring() {
             return self.sync().map(drop);
         }
         self.waiters.wait(|| self.outcome(lsn))
     }
 
-    /// The same for a task. Unless every record is synced it never awaits: it writes the batch, or waits for the short
-    /// while in which another one does.
+    /// The same for a task, which does not block its worker: it writes the batch itself only where the writer is free
+    /// and the disk is fast, else it waits for the thread or task that writes.
     ///
     /// # Errors
     /// The journal has failed: the record may be kept or not.
@@ -258,7 +276,13 @@ impl Journal {
         if let Some(outcome) = self.outcome(lsn) {
             return outcome;
         }
-        if self.options.sync != Sync::Always || !self.bell.ring() {
+        if self.options.sync != Sync::Always {
+            if let Some(outcome) = self.try_lead(lsn) {
+                return outcome;
+            }
+            return self.waiters.until(|| self.try_lead(lsn)).await;
+        }
+        if !self.threads.sync.ring() {
             return self.commit(lsn);
         }
         self.waiters.until(|| self.outcome(lsn)).await
@@ -277,6 +301,7 @@ impl Journal {
         let failed = self.marks.fail(cause);
         self.buffer.lock().stop();
         self.waiters.wake();
+        self.failures.wake();
         self.followers.wake_tasks();
         failed
     }
@@ -294,33 +319,23 @@ impl Journal {
 
     /// Waits until the journal fails, and says why; for ever where it does not.
     pub async fn when_failed(&self) -> Failed {
-        self.waiters.until(|| self.marks.failure()).await
+        self.failures.until(|| self.marks.failure()).await
     }
 
-    /// Stops the thread, writes and syncs what is left. Records may still be appended; they are written by whoever
-    /// waits for them.
+    /// Stops the threads, writes and syncs what is left. Records may still be appended; they are written by the thread
+    /// or task that waits for them.
     ///
     /// # Errors
     /// The journal has failed.
     pub fn close(&self) -> Result<(), Failed> {
-        self.stop_thread();
+        self.stop_threads();
         self.sync().map(drop)
-    }
-
-    pub(super) fn stop_thread(&self) {
-        self.bell.stop();
-        let thread = self.thread.lock().take();
-        // The thread itself may be the last that holds the journal; it does not wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // It has nothing to say when it ends; what failed stands in the marks.
-            let _ended = thread.join();
-        }
     }
 }
 
 impl Drop for Journal {
-    /// Stops the thread. What was not committed may be lost; [`Journal::close`] keeps it.
+    /// Stops the threads. What was not committed may be lost; [`Journal::close`] keeps it.
     fn drop(&mut self) {
-        self.stop_thread();
+        self.stop_threads();
     }
 }

@@ -28,6 +28,8 @@ impl<T> std::ops::Deref for Apart<T> {
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     pub(super) last: AtomicU64,
+    /// The last record that is not of one customer alone.
+    pub(super) shared: AtomicU64,
     pub(super) appended: AtomicU64,
     pub(super) written: AtomicU64,
     pub(super) committed: AtomicU64,
@@ -122,7 +124,7 @@ impl Waiters {
     }
 }
 
-/// Wakes the thread that syncs.
+/// Wakes a thread of the journal.
 #[derive(Default)]
 pub(super) struct Bell {
     rung: Mutex<Rung>,
@@ -135,6 +137,17 @@ enum Rung {
     No,
     Yes,
     /// The thread ends, or has ended.
+    Stop,
+}
+
+/// Why a thread of the journal woke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// The bell rang.
+    Rung,
+    /// The time is over.
+    Time,
+    /// The thread ends.
     Stop,
 }
 
@@ -154,8 +167,8 @@ impl Bell {
         self.wakes.notify_all();
     }
 
-    /// Waits for the bell, or for a time; says whether to go on.
-    pub(super) fn wait(&self, most: Option<Duration>) -> bool {
+    /// Waits for the bell, or for a time.
+    pub(super) fn wait(&self, most: Option<Duration>) -> Woken {
         let mut rung = self.rung.lock();
         match most {
             None => self.wakes.wait_while(&mut rung, |rung| *rung == Rung::No),
@@ -163,9 +176,13 @@ impl Bell {
                 self.wakes.wait_while_for(&mut rung, |rung| *rung == Rung::No, most);
             }
         }
-        if *rung == Rung::Yes {
-            *rung = Rung::No;
+        match *rung {
+            Rung::No => Woken::Time,
+            Rung::Yes => {
+                *rung = Rung::No;
+                Woken::Rung
+            }
+            Rung::Stop => Woken::Stop,
         }
-        *rung != Rung::Stop
     }
 }

@@ -52,8 +52,12 @@
 //! ```
 //!
 //! The file's name is its first sequence number in twenty digits, `.log`. Each start of the daemon begins a new one, so
-//! nothing is ever appended behind a cut. The segment before is synced, and its folder, before the next is created, and
-//! the next and its name before anything is written to it (with `sync = "never"` they are not, and the number says so).
+//! nothing is ever appended behind a cut; all that was found is synced before that one is created. While the daemon
+//! runs, the next file is created ahead as `next.new`, with zeroes for a head; it gets its head and its name when records
+//! are to be written to it. Records may be written to it before the segment before it, and the names, are synced. The
+//! synced number passes a record only when its segment, every segment before that, and their names are on the medium. So
+//! of what a power cut leaves behind that number, a segment may be torn while a later one is whole, and the newest may
+//! have its old name; recovery cuts at the first damage and keeps the rest aside.
 //!
 //! # Recovery and its cases
 //!
@@ -71,6 +75,8 @@
 //! | another journal's id | refuse |
 //! | a whole record that makes no sense: no power cut leaves one | corruption: refuse |
 //! | a newer format | refuse |
+//! | `next.new` with records: a power cut took its name | the same: kept aside, counted and logged |
+//! | `next.new` without records | removed |
 //! | the journal ends before the newest snapshot's number | corruption: refuse |
 //! | the journal begins behind record 1, and a snapshot holds what stood before | go on; its oldest segments were deleted |
 //! | the same, and none does | refuse |
@@ -104,11 +110,15 @@ pub mod frame;
 mod instance;
 pub mod jobs;
 pub mod keys;
+mod lead;
 mod log;
 mod marks;
+mod presence;
 mod read;
 pub mod recovery;
+mod rotate;
 pub mod snapshot;
+mod threads;
 pub mod walk;
 mod write;
 
@@ -125,7 +135,8 @@ pub use log::Journal;
 pub(crate) use marks::Apart;
 pub use recovery::Recovery;
 
-use std::{fmt, io, time::Duration};
+use crate::store::File;
+use std::{fmt, io, sync::Arc, time::Duration};
 
 /// The version of the format that this program writes.
 pub const FORMAT: u8 = 2;
@@ -183,8 +194,8 @@ pub struct Options {
     pub sync: Sync,
     /// How often the medium gets what the system has, with [`Sync::Interval`].
     pub sync_interval: Duration,
-    /// Bytes of a segment's file from which on the next batch begins another. A batch is never split, so a file may be
-    /// larger by what had waited.
+    /// Bytes of a segment's file from which on another is begun. A batch is never split, so a file may be larger by what
+    /// had waited; and up to twice as large while the thread that rotates comes to it.
     pub segment_bytes: u64,
     /// Bytes of written records that stay in memory to be read without the file.
     pub tail_bytes: usize,
@@ -272,11 +283,24 @@ pub trait Companion: Send + std::marker::Sync {
     /// The journal fails with it.
     fn write(&self) -> io::Result<()>;
 
+    /// The same where that waits for no other thread; says whether it was done.
+    ///
+    /// # Errors
+    /// The journal fails with it.
+    fn try_write(&self) -> io::Result<bool> {
+        self.write().map(|()| true)
+    }
+
     /// Makes it durable.
     ///
     /// # Errors
     /// The journal fails with it.
     fn sync(&self) -> io::Result<()>;
+
+    /// Its path and its open file, where it has one: the journal fails when the path leads elsewhere.
+    fn file(&self) -> Option<(&'static str, Arc<dyn File>)> {
+        None
+    }
 
     /// Whether it has all that these events of an owner need of it. What was written to both and synced to neither may
     /// be lost in one alone.
@@ -290,8 +314,16 @@ impl Companion for Keys {
         Self::write(self)
     }
 
+    fn try_write(&self) -> io::Result<bool> {
+        Self::try_write(self)
+    }
+
     fn sync(&self) -> io::Result<()> {
         Self::sync(self)
+    }
+
+    fn file(&self) -> Option<(&'static str, Arc<dyn File>)> {
+        Self::file(self).map(|file| (keys::PATH, file))
     }
 
     fn covers(&self, owner: u64, events: &[u8]) -> bool {

@@ -1,13 +1,17 @@
 //! Reading back: a record by its place, a segment from end to end.
 
 use super::{
-    Journal, Lsn, Place, ReadError, Record, ScanError, SegmentInfo,
+    ARCHIVE, FOLDER, Journal, Lsn, Place, ReadError, Record, ScanError, SegmentInfo,
     frame::{self, Body, CRC_BYTES, HEAD_BYTES, Head},
+    lead::Files,
     walk::{Groups, RECORDS_FROM, Step, Walk, WalkError},
-    write::Files,
 };
-use crate::store::{File, read_full};
-use std::sync::Arc;
+use crate::store::{File, folder_of, read_full};
+use std::{io, sync::Arc};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
 
 /// The most files that are held open to be read from.
 const HANDLES_MAX: usize = 64;
@@ -33,9 +37,26 @@ impl Handles {
     }
 
     pub(super) fn put(&mut self, first_lsn: Lsn, file: Arc<dyn File>) {
+        // Two readers may have opened it at the same time.
+        self.forget(first_lsn);
         self.0.insert(0, (first_lsn, file));
         self.0.truncate(HANDLES_MAX);
     }
+}
+
+/// Opens a segment that is being moved to the archive: it is there before the list says so.
+fn open_archived(files: &Files, path: &str, error: io::Error) -> io::Result<Arc<dyn File>> {
+    if error.kind() != io::ErrorKind::NotFound || folder_of(path) != FOLDER {
+        return Err(error);
+    }
+    files.store.open(&path.replacen(FOLDER, ARCHIVE, 1)).map_err(|_| error)
+}
+
+/// Runs what reads a file. Where the disk is slow, a worker's other tasks go to another thread first.
+fn off_worker<T>(is_slow: bool, work: impl FnOnce() -> T) -> T {
+    let is_worker =
+        || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if is_slow && is_worker() { block_in_place(work) } else { work() }
 }
 
 /// Leaves of a whole record its events.
@@ -62,7 +83,7 @@ impl Journal {
         });
         match (found, &self.files) {
             (Some(found), _) => found.ok_or(ReadError::NoRecord(place)),
-            (None, Some(files)) => Self::read_from(files, place, into),
+            (None, Some(files)) => off_worker(self.pace.is_slow(), || Self::read_from(files, place, into)),
             (None, None) => Err(ReadError::NoRecord(place)),
         }
     }
@@ -95,20 +116,34 @@ impl Journal {
         Ok(head)
     }
 
-    /// The open file of the segment in which a place lies.
+    /// The open file of the segment in which a place lies. No lock is held while it is opened.
     pub(super) fn file_at(files: &Files, place: Place) -> Result<(Arc<dyn File>, String, Place), ReadError> {
-        // The path stays good while the list is held: a segment is moved under the list's lock.
-        let segments = files.segments.read();
-        let at = segments.partition_point(|segment| segment.first_place <= place).checked_sub(1);
-        let segment = at.and_then(|at| segments.get(at)).ok_or(ReadError::NoRecord(place))?;
-        let (path, first_place) = (segment.path.clone(), segment.first_place);
-        if let Some(file) = files.handles.lock().find(segment.first_lsn) {
-            return Ok((file, path, first_place));
+        let find = || {
+            let segments = files.segments.read();
+            let at = segments.partition_point(|segment| segment.first_place <= place).checked_sub(1);
+            at.and_then(|at| segments.get(at)).cloned().ok_or(ReadError::NoRecord(place))
+        };
+        let mut segment = find()?;
+        loop {
+            let SegmentInfo { first_lsn, first_place, .. } = segment;
+            if let Some(file) = files.handles.lock().find(first_lsn) {
+                return Ok((file, segment.path, first_place));
+            }
+            match files.store.open(&segment.path).or_else(|error| open_archived(files, &segment.path, error)) {
+                Ok(file) => {
+                    files.handles.lock().put(first_lsn, Arc::clone(&file));
+                    return Ok((file, segment.path, first_place));
+                }
+                Err(source) => {
+                    // It may have been deleted, or moved, since it was looked up.
+                    let again = find()?;
+                    if again.first_lsn == first_lsn && again.path == segment.path {
+                        return Err(ReadError::Io { file: segment.path, source });
+                    }
+                    segment = again;
+                }
+            }
         }
-        let opened = files.store.open(&path);
-        let file = opened.map_err(|source| ReadError::Io { file: path.clone(), source })?;
-        files.handles.lock().put(segment.first_lsn, Arc::clone(&file));
-        Ok((file, path, first_place))
     }
 
     /// Hands over the records of a sealed segment that count, in order. A group never straddles two segments, since it

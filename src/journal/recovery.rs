@@ -143,7 +143,10 @@ pub(super) fn recover(
     let records = scan.replay(replay)?;
     let known = scan.known;
     scan.renew(known)?;
-    let (cut_files, cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
+    let (mut cut_files, mut cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
+    if let Some(bytes) = scan.drop_next(last)? {
+        (cut_files, cut_bytes) = (cut_files + 1, cut_bytes + bytes);
+    }
     let epoch = scan.epoch.checked_add(1).ok_or_else(|| OpenError::Corrupt {
         file: scan.segments.last().map_or(FOLDER.to_owned(), |found| found.path.clone()),
         offset: 12,
@@ -156,7 +159,7 @@ pub(super) fn recover(
 }
 
 /// The number that names a segment's file.
-fn number_of(name: &str) -> Option<Lsn> {
+pub(super) fn number_of(name: &str) -> Option<Lsn> {
     let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok().map(Lsn))?
 }

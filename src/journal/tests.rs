@@ -6,7 +6,9 @@
 mod accidents;
 mod flips;
 mod following;
+mod presence;
 mod running;
+mod stalls;
 mod starting;
 
 use super::{Journal, JournalId, Lsn, OpenError, Options, Place, Recovery, Sync};

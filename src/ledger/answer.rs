@@ -267,4 +267,6 @@ pub struct Shown {
     pub headroom: Option<Headroom>,
     /// As of when.
     pub now: Millis,
+    /// The record that it rests on, which must be committed before it is said.
+    pub rests_on: Lsn,
 }

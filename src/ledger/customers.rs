@@ -230,8 +230,9 @@ impl Ledger {
     ) -> Result<T, Refusal> {
         self.with_household(merchant, customer_id, |household| {
             let now = self.settle_all(household, now);
+            let rests_on = self.rests_on(household);
             let (others, customer) = (household.others(), &*household.head);
-            look(Whole { customer, books: Books::new(customer.books(), &others) }, now)
+            look(Whole { customer, books: Books::new(customer.books(), &others), rests_on }, now)
         })
     }
 }

@@ -10,7 +10,10 @@ use super::{
     index::number_of,
     shards::{LockedShards, Shard},
 };
-use crate::domain::{customer::Customer, limits::Books, refusal::Refusal, time::Millis, usage::Book};
+use crate::{
+    domain::{customer::Customer, limits::Books, refusal::Refusal, time::Millis, usage::Book},
+    journal::Lsn,
+};
 use parking_lot::{MutexGuard, RwLock};
 use smallvec::SmallVec;
 use std::{
@@ -105,6 +108,8 @@ pub struct Whole<'a> {
     pub customer: &'a Customer,
     /// What counts.
     pub books: Books<'a>,
+    /// The record that all of it rests on, which must be committed before it is said.
+    pub rests_on: Lsn,
 }
 
 impl Ledger {
@@ -142,6 +147,12 @@ impl Ledger {
             self.holds_visited.fetch_add(visited, Ordering::Relaxed);
         }
         now
+    }
+
+    /// The last record that what a household comes to rests on: of its members, or of what several share.
+    pub(super) fn rests_on(&self, household: &Household<'_>) -> Lsn {
+        let own = household.members().map(|member| member.applied).max().unwrap_or(0);
+        self.journal.last_shared().max(Lsn(own))
     }
 
     /// Does something with a merchant's customer, and all who are part of it, under their locks.

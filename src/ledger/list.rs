@@ -175,6 +175,13 @@ impl Ledger {
         }
         let mut locked = self.lock_household(pick.seat.customer);
         let customer = locked.household().map(|household| answer::customer_of(&transaction, household.head));
-        Ok(customer.map(|customer| Shown { transaction, upshot, customer, headroom: None, now }))
+        Ok(customer.map(|customer| Shown {
+            transaction,
+            upshot,
+            customer,
+            headroom: None,
+            now,
+            rests_on: self.journal.last(),
+        }))
     }
 }

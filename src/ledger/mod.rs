@@ -393,6 +393,7 @@ impl Ledger {
             customer: answer::customer_of(&known.transaction, household.head),
             headroom: Some(headroom_of(rules, &household, &known.transaction, now)),
             now,
+            rests_on: self.rests_on(&household),
         })
     }
 

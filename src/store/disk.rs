@@ -1,14 +1,15 @@
 //! The store on a disk: a data folder that one process holds.
 //!
-//! Files are for the daemon's user alone, since what lies in them is of persons. The folder's `lock` file is locked
-//! for as long as the process lives, however it ends, and names it, and the boot of the machine on which the folder was
-//! found whole last: a folder of this boot has seen no power cut since.
+//! Files are for the daemon's user alone, since what lies in them is of persons. The folder itself and its `lock` file
+//! are locked for as long as the process lives, however it ends. The file names the process, and the boot of the machine
+//! on which the folder was found whole last: a folder of this boot has seen no power cut since. A `lock` file that is
+//! removed or replaced unlocks nothing. The journal locks its newest segment as well.
 
-use super::{File, Space, Store, folder_of};
+use super::{File, FileId, Space, Store, folder_of};
 use std::{
     fs::{self, DirBuilder, OpenOptions, TryLockError},
     io::{self, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,13 +22,13 @@ pub const LOCK: &str = "lock";
 pub enum DiskError {
     /// Another process has it.
     #[error(
-        "{folder} is held by process {holder}: two daemons cannot share a data folder; stop that one, or give this one \
+        "{folder} is held by {holder}: two daemons cannot share a data folder; stop that one, or give this one \
          a folder of its own"
     )]
     Held {
         /// The data folder.
         folder: String,
-        /// The process id, or what can be said instead.
+        /// The process, as `process 12`, or what can be said instead.
         holder: String,
     },
     /// The folder or its lock file cannot be made or opened.
@@ -46,6 +47,8 @@ pub struct Disk {
     root: PathBuf,
     /// The lock goes with the last handle of the file.
     lock: Option<fs::File>,
+    /// The folder itself, locked too.
+    _folder: Option<fs::File>,
     /// The boot on which the folder was found whole last, as far as that is known.
     whole_on: String,
 }
@@ -54,6 +57,26 @@ pub struct Disk {
 fn boot() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// The process that has a file locked, as the system's list of locks says; `None` where it does not.
+fn holder(file: &fs::File) -> Option<String> {
+    let inode = file.metadata().ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let of = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let kind = fields.next()?;
+        let process = fields.nth(2)?;
+        let (_, locked) = fields.next()?.rsplit_once(':')?;
+        // A process that this one may not see is listed as 0 or -1.
+        let is_seen = process.parse::<u32>().is_ok_and(|process| process > 0);
+        (kind == "FLOCK" && locked == inode && is_seen).then(|| format!("process {process}"))
+    };
+    locks.lines().find_map(of)
+}
+
+fn id_of(metadata: &fs::Metadata) -> FileId {
+    FileId { device: metadata.dev(), inode: metadata.ino(), links: metadata.nlink() }
 }
 
 /// Says in the lock file who holds it, and on which boot the folder was whole.
@@ -76,27 +99,36 @@ impl Disk {
         };
         make_folder(&root).map_err(failed(&root))?;
         let path = root.join(LOCK);
+        let said = || fs::read_to_string(&path).unwrap_or_default();
+        let held = |file: &fs::File| {
+            let named = said().lines().next().filter(|named| !named.is_empty()).map(|named| format!("process {named}"));
+            // The lock file may be another one by now; the system knows.
+            let holder = holder(file).or(named).unwrap_or_else(|| "another process".to_owned());
+            DiskError::Held { folder: root.display().to_string(), holder }
+        };
+        // The folder first: nothing is made in one that another process holds.
+        let folder = fs::File::open(&root).map_err(failed(&root))?;
+        match folder.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(&folder)),
+            Err(TryLockError::Error(source)) => return Err(failed(&root)(source)),
+        }
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock = open.map_err(failed(&path))?;
-        let said = || fs::read_to_string(&path).unwrap_or_default();
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let said = said();
-                let holder = said.lines().next().filter(|holder| !holder.is_empty()).unwrap_or("(unknown)").to_owned();
-                return Err(DiskError::Held { folder: root.display().to_string(), holder });
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(&lock)),
             Err(TryLockError::Error(source)) => return Err(failed(&path)(source)),
         }
         let whole_on = said().lines().nth(1).unwrap_or_default().to_owned();
         name_holder(&lock, &whole_on).map_err(failed(&path))?;
-        Ok(Self { root, lock: Some(lock), whole_on })
+        Ok(Self { root, lock: Some(lock), _folder: Some(folder), whole_on })
     }
 
     /// A data folder to be looked at, whoever holds it: nothing is made there until somebody asks for it.
     #[must_use]
     pub fn look(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), lock: None, whole_on: String::new() }
+        Self { root: root.into(), lock: None, _folder: None, whole_on: String::new() }
     }
 
     /// Where it lies.
@@ -205,6 +237,15 @@ impl Store for Disk {
             opened => opened?.sync_all(),
         }
     }
+
+    fn id(&self, path: &str) -> io::Result<Option<FileId>> {
+        Ok(Some(id_of(&fs::metadata(self.path(path))?)))
+    }
+
+    fn full_path(&self, path: &str) -> String {
+        let path = if path.is_empty() { self.root.clone() } else { self.path(path) };
+        std::path::absolute(&path).unwrap_or(path).display().to_string()
+    }
 }
 
 /// A file without a name, which is gone with its last handle.
@@ -237,6 +278,21 @@ impl File for OnDisk {
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
+
+    fn id(&self) -> io::Result<Option<FileId>> {
+        Ok(Some(id_of(&self.0.metadata()?)))
+    }
+
+    fn try_lock(&self) -> io::Result<()> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => {
+                let holder = holder(&self.0).unwrap_or_else(|| "another process".to_owned());
+                Err(io::Error::new(io::ErrorKind::WouldBlock, holder))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,6 +307,35 @@ mod tests {
         assert!(refused.contains(&format!("held by process {}", std::process::id())), "{refused}");
         drop(held);
         assert_eq!(Disk::open(folder.path().join("data")).unwrap().root(), folder.path().join("data"));
+    }
+
+    #[test]
+    fn a_lock_file_that_was_removed_or_replaced_unlocks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let _held = Disk::open(folder.path()).unwrap();
+        fs::remove_file(folder.path().join(LOCK)).unwrap();
+        let refused = Disk::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("is held by ") && refused.contains("process"), "{refused}");
+        assert!(!folder.path().join(LOCK).exists(), "nothing is made in a folder that is held");
+        fs::write(folder.path().join(LOCK), "").unwrap();
+        assert!(Disk::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_is_known_again_until_another_has_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        let file = disk.create("a/f").unwrap();
+        let id = || (file.id().unwrap().unwrap(), disk.id("a/f").unwrap().unwrap());
+        assert!(id().0.is_same(id().1) && id().0.links == 1);
+        disk.rename("a/f", "a/g").unwrap();
+        let other = disk.create("a/f").unwrap();
+        assert!(!id().0.is_same(id().1));
+        file.try_lock().unwrap();
+        assert_eq!(disk.open("a/g").unwrap().try_lock().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        other.try_lock().unwrap();
+        disk.remove("a/g").unwrap();
+        assert_eq!((file.id().unwrap().unwrap().links, disk.id("a/g").is_err()), (0, true));
     }
 
     #[test]

@@ -32,6 +32,25 @@ pub struct Space {
     pub total: u64,
 }
 
+/// Names a file or a folder on its file system, for as long as it exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    /// Which file system.
+    pub device: u64,
+    /// Which inode of it.
+    pub inode: u64,
+    /// How many names it has; 0: it is gone with its last handle.
+    pub links: u64,
+}
+
+impl FileId {
+    /// Whether both name the same file.
+    #[must_use]
+    pub fn is_same(self, other: Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
 /// Files in folders. A path is `folder/name`; folders do not nest.
 pub trait Store: Send + Sync + 'static {
     /// Whether the power may have been cut since the files were last known to be whole. What was written to several of
@@ -97,6 +116,19 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// It is not known what is durable.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Which file a path leads to now; the empty path is the store's own folder. `None`: this store cannot tell.
+    ///
+    /// # Errors
+    /// The path leads nowhere, or cannot be asked for.
+    fn id(&self, _path: &str) -> io::Result<Option<FileId>> {
+        Ok(None)
+    }
+
+    /// A path as an operator finds it.
+    fn full_path(&self, path: &str) -> String {
+        path.to_owned()
+    }
 }
 
 /// One open file. It stays the same file when its path changes.
@@ -139,6 +171,22 @@ pub trait File: Send + Sync {
     /// # Errors
     /// It is not known what is durable, and asking again would not tell.
     fn sync(&self) -> io::Result<()>;
+
+    /// Which file it is. `None`: its store cannot tell.
+    ///
+    /// # Errors
+    /// The file cannot be asked.
+    fn id(&self) -> io::Result<Option<FileId>> {
+        Ok(None)
+    }
+
+    /// Locks the file for this handle until it is dropped.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`]: another handle has it; the error's text names the process, such as `process 12`.
+    fn try_lock(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads until the piece is full or the file ends, and says how many bytes.

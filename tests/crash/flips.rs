@@ -34,7 +34,8 @@ fn a_flipped_bit_is_refused_or_cut_or_passed_over_and_never_counts_wrong() {
         // The last batch alone is not known to have been synced: no batch behind it says so.
         let known = trial.story.steps.iter().rev().map(|step| step.last).find(|of| *of < last).unwrap_or(0);
         let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
-        for path in store.paths() {
+        // The next segment's file holds nothing yet.
+        for path in store.paths().into_iter().filter(|path| !path.ends_with("next.new")) {
             let bytes = store.bytes(&path).expect("a file").len();
             for offset in (0..bytes).filter(|offset| (*offset + seed as usize).is_multiple_of(each)) {
                 let image = store.kill_image();

@@ -66,17 +66,6 @@ impl Disk {
         }
         Ok(())
     }
-
-    /// Makes durable what was written, up to a slot.
-    pub(super) fn sync(&mut self, first: u32) -> io::Result<()> {
-        self.check()?;
-        if self.dirty {
-            let synced = self.file.sync();
-            self.note_sync(synced)?;
-            (self.synced, self.dirty) = (self.synced.max(first), false);
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn offset_of(slot: u32) -> u64 {

@@ -1,7 +1,7 @@
 //! The file of keys, torn, flipped and erased; and what is sealed with them.
 
 use super::*;
-use crate::store::memory::{Fault, Keep, Memory};
+use crate::store::memory::{Fault, Keep, Memory, Stalls};
 
 const JOURNAL: [u8; 16] = *b"0123456789abcdef";
 
@@ -420,4 +420,31 @@ fn a_sync_that_failed_is_not_repeated() {
     sealed(&keys, 2, b"y");
     assert!(keys.write().is_err() && keys.erase(1).is_err());
     assert_eq!(Keys::open(&store.crash_image(&mut |_| Keep::All), JOURNAL).unwrap().counts(), (0, 0));
+}
+
+#[test]
+fn while_the_file_stalls_keys_are_made_and_no_task_waits() {
+    for stalls in [Stalls::Writes(""), Stalls::Syncs("")] {
+        let store = Memory::new();
+        let keys = Keys::open(&store, JOURNAL).unwrap();
+        sealed(&keys, 1, b"x");
+        keys.write().unwrap();
+        std::thread::scope(|scope| {
+            let stall = store.stall(stalls);
+            let erasing = scope.spawn(|| keys.erase(1));
+            stall.until_a_call_waits();
+            let other = sealed(&keys, 2, b"y");
+            assert_eq!(plain(&keys, 2, &other).unwrap(), "y");
+            // A write must wait for a write, and for no sync.
+            let is_sync = stalls == Stalls::Syncs("");
+            assert_eq!(keys.try_write().unwrap(), is_sync, "{stalls:?}");
+            assert!(!erasing.is_finished());
+            drop(stall);
+            erasing.join().unwrap().unwrap();
+        });
+        keys.write().unwrap();
+        keys.sync().unwrap();
+        let image = store.crash_image(&mut |_| Keep::Nothing);
+        assert_eq!(Keys::open(&image, JOURNAL).unwrap().counts(), (1, 1));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cut, Scan, io_error};
 use crate::{
-    journal::{ARCHIVE, CUT, FOLDER, Lsn, OpenError, Place},
+    journal::{ARCHIVE, CUT, FOLDER, Lsn, OpenError, Place, rotate::NEXT, walk::RECORDS_FROM},
     store::{Store, Unfinished, read_full},
 };
 use std::io;
@@ -67,6 +67,27 @@ impl Scan<'_> {
             shorten().map_err(io_error(format!("cutting {path} at byte {}", cut.offset)))?;
         }
         Ok((files, bytes))
+    }
+
+    /// Removes the file that an earlier process had created for its next segment. One with records had its name, and a
+    /// power cut took that: it is moved aside, and its bytes are returned.
+    pub(super) fn drop_next(&self, last: Lsn) -> Result<Option<u64>, OpenError> {
+        let file = match self.store.open(NEXT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(io_error(format!("opening {NEXT}")))?,
+        };
+        let bytes = file.len().map_err(io_error(format!("reading {NEXT}")))?;
+        if bytes <= RECORDS_FROM {
+            self.store.remove(NEXT).map_err(io_error(format!("removing {NEXT}")))?;
+            self.store.sync_folder(FOLDER).map_err(io_error(format!("syncing {FOLDER}")))?;
+            return Ok(None);
+        }
+        let aside = free_name(self.store, Lsn(last.0.saturating_add(1)), 0)?;
+        self.store.rename(NEXT, &aside).map_err(io_error(format!("moving {NEXT} to {aside}")))?;
+        for folder in [CUT, FOLDER] {
+            self.store.sync_folder(folder).map_err(io_error(format!("syncing {folder}")))?;
+        }
+        Ok(Some(bytes))
     }
 
     /// Removes a last segment that holds no record, since the next one will have its number; says where that begins.

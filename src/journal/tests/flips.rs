@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Opens it with a bit turned, and holds what is found against the story: a prefix, or a refusal.
 fn hunt(store: &Memory, story: &Story, known: Lsn, sync: Sync) -> (usize, usize) {
     let (mut refused, mut cut) = (0, 0);
-    for path in store.paths() {
+    for path in store.paths().into_iter().filter(|path| path.ends_with(".log")) {
         for offset in 0..store.bytes(&path).unwrap().len() {
             let image = store.kill_image();
             let bit = u8::try_from(offset % 8).unwrap();

@@ -282,7 +282,7 @@ fn many_threads(store: Arc<dyn Store>, options: Options, seen_by: impl Fn() -> O
     });
     let committed = journal.last();
     // A kill, but for the thread, which would hold the folder's lock a while longer.
-    journal.stop_thread();
+    journal.stop_threads();
     drop(opened);
     let again = seen_by();
     assert_eq!(again.recovery.last, committed);

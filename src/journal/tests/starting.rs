@@ -32,7 +32,7 @@ fn some(sync: Sync) -> (Memory, Story) {
 }
 
 fn segments(store: &Memory) -> Vec<String> {
-    store.paths().into_iter().filter(|path| path.starts_with("journal/")).collect()
+    store.paths().into_iter().filter(|path| path.starts_with("journal/") && path.ends_with(".log")).collect()
 }
 
 #[test]

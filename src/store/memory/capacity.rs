@@ -26,12 +26,12 @@ impl Memory {
     /// Sets the size of the disk in bytes: a write that needs more fails with [`ENOSPC`](super::ENOSPC) and changes
     /// nothing. `None`: the disk does not tell its size and is never full.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.0.lock().capacity = bytes;
+        self.0.state.lock().capacity = bytes;
     }
 
     /// Bytes of all files.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.lock().used()
+        self.0.state.lock().used()
     }
 }
