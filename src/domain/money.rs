@@ -98,6 +98,12 @@ impl Default for Currencies {
     }
 }
 
+impl std::fmt::Debug for Currencies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Currencies")
+    }
+}
+
 impl Currencies {
     /// Gives a currency other minor units (fraction digits) than ISO 4217, or makes a new one known.
     pub fn set(&mut self, currency: Currency, minor_units: u8) {

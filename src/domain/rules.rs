@@ -172,12 +172,6 @@ pub struct Rules {
     pub merchants: Map<&'static str, Arc<Merchant>>,
 }
 
-impl std::fmt::Debug for Currencies {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Currencies")
-    }
-}
-
 impl Rules {
     /// The merchant of this id.
     #[must_use]
