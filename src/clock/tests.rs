@@ -1,3 +1,5 @@
+//! Readings of both clocks by hand: what is told, and when the wall clock is not accepted.
+
 use super::*;
 
 const DAY: i64 = 86_400_000;

@@ -18,7 +18,6 @@ use axum::{
     Extension,
     body::Body,
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -121,9 +120,7 @@ fn moves_entries(body: &[u8]) -> Result<bool, Problem> {
 
 fn accept_with(desk: &Desk, moves: bool, by: Option<Name>) -> Result<Vec<u8>, Problem> {
     if desk.clock.source() == Source::Requests {
-        let detail =
-            "[clock] source is \"request\": the times of requests count, and there is no system clock to accept";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "clock_by_requests", detail));
+        return Err(Problem::clock_by_requests());
     }
     let (accepted, _) = desk.ledger.accept_clock(moves, by, &mut || desk.clock.accept());
     let ClockAccepted { step, from_future, is_recorded } = accepted;

@@ -228,6 +228,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the daemon could not answer; its log says why")
     }
 
+    /// There is no system clock to accept.
+    #[must_use]
+    pub(super) fn clock_by_requests() -> Self {
+        let detail = "[clock] source is \"request\": the times of requests count, and no system clock can be accepted";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "clock_by_requests", detail)
+    }
+
     /// There are as many connections as there may be.
     #[must_use]
     pub fn too_many_connections() -> Self {

@@ -1,3 +1,5 @@
+//! The list of accepted clocks, and what it decides.
+
 use super::*;
 use crate::{
     domain::decide::Skew,
