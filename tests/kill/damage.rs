@@ -12,6 +12,8 @@ use crate::worker::Worker;
 /// A daemon that has answered so many operations of one client.
 fn filled(settings: &Settings, count: usize) -> (Setup, Daemon, Worker) {
     let (setup, mut worker) = (Setup::new(settings), Worker::new("w", 7, 20));
+    // A start behind a snapshot would not read what is damaged here.
+    setup.set_stop_snapshot(0);
     let daemon = Daemon::start(&setup);
     worker.send(&mut daemon.wire(), count);
     (setup, daemon, worker)

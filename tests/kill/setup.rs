@@ -115,6 +115,14 @@ impl Setup {
         std::fs::write(self.config().join("levelgate.toml"), settings.text(data)).expect("a file");
     }
 
+    /// Sets the time of the snapshot at a stop, for the next start; 0: none.
+    pub(crate) fn set_stop_snapshot(&self, seconds: u64) {
+        let path = self.config().join("levelgate.toml");
+        let text = std::fs::read_to_string(&path).expect("the settings");
+        let text = text.replace("[memory]", &format!("stop_snapshot_s = {seconds}\n[memory]"));
+        std::fs::write(path, text).expect("a file");
+    }
+
     /// The folder of the configuration.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("config")

@@ -6,14 +6,6 @@ use crate::process::{Daemon, eventually};
 use crate::setup::{Settings, Setup, names};
 use crate::worker::Worker;
 
-/// Sets the time of the snapshot at a stop.
-fn set_stop_snapshot(setup: &Setup, seconds: u64) {
-    let path = setup.config().join("levelgate.toml");
-    let text = std::fs::read_to_string(&path).expect("the settings");
-    let text = text.replace("[memory]", &format!("stop_snapshot_s = {seconds}\n[memory]"));
-    std::fs::write(path, text).expect("a file");
-}
-
 fn snapshots(setup: &Setup, end: &str) -> Vec<String> {
     names(&setup.data().join("snapshots"), end)
 }
@@ -49,7 +41,7 @@ fn a_start_behind_a_clean_stop_reads_no_journal() {
         let log = stopped(daemon);
         assert!(log.contains("nothing was recorded since the last one"), "{last}: {log}");
         // Without it the next start reads what came behind the last one.
-        set_stop_snapshot(&setup, 0);
+        setup.set_stop_snapshot(0);
         let daemon = Daemon::start(&setup);
         worker.send(&mut daemon.wire(), 100);
         let log = stopped(daemon);
