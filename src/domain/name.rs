@@ -2,6 +2,7 @@
 //!
 //! A name is written once and compared by address from then on. It knows nothing of what it names.
 
+use super::rules::UNKNOWN_LEVEL;
 use parking_lot::RwLock;
 use std::{
     cell::RefCell,
@@ -38,7 +39,16 @@ struct Table {
     brought: HashMap<Name, usize>,
 }
 
-static NAMES: LazyLock<RwLock<Table>> = LazyLock::new(RwLock::default);
+static NAMES: LazyLock<RwLock<Table>> = LazyLock::new(|| {
+    let mut table = Table::default();
+    // A text that the rules know by themselves is a name from the start, whoever asks for it first.
+    for text in [UNKNOWN_LEVEL, UNRECORDED] {
+        table.names.insert(text, Name(Box::leak(Box::new(Kept::new(text)))));
+    }
+    RwLock::new(table)
+});
+/// The text of [`Name::unrecorded`], which is the text of no name.
+const UNRECORDED: &str = "\0unrecorded";
 /// How often a new name found no room.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
@@ -155,7 +165,7 @@ impl Name {
     /// record, is never recorded, and no text is parsed to it.
     #[must_use]
     pub fn unrecorded() -> Self {
-        static NAME: LazyLock<Name> = LazyLock::new(|| Name::constant("\0unrecorded"));
+        static NAME: LazyLock<Name> = LazyLock::new(|| Name::constant(UNRECORDED));
         *NAME
     }
 
@@ -197,7 +207,8 @@ impl Name {
         Some(name)
     }
 
-    /// The name of a literal, which is kept whatever the number of names.
+    /// The name of a literal, which is kept whatever the number of names. One that requests may send is in the table from
+    /// the start.
     pub(super) fn constant(text: &'static str) -> Self {
         let mut table = NAMES.write();
         *table.names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(Kept::new(text)))))
@@ -305,6 +316,14 @@ mod tests {
         assert_eq!(Name::parse(""), Err(NameError::Empty));
         assert_eq!(Name::parse(&"x".repeat(129)), Err(NameError::TooLong));
         assert_eq!(Name::parse("a\nb"), Err(NameError::Control));
+    }
+
+    #[test]
+    fn the_level_unknown_is_a_name_from_the_start() {
+        // Looked up before anything else makes it one.
+        let asked = Name::asked(UNKNOWN_LEVEL).unwrap();
+        assert_eq!(asked.as_str(), UNKNOWN_LEVEL);
+        assert_eq!(asked, super::super::level::unknown());
     }
 
     #[test]
