@@ -6,8 +6,6 @@
 
 mod file;
 mod stall;
-#[cfg(test)]
-pub(crate) mod tests;
 
 use super::{File, FileId, Store, folder_of};
 use file::InMemory;
@@ -386,3 +384,6 @@ impl Store for Memory {
         Ok(Some(state.id_of(node)))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
