@@ -327,7 +327,7 @@ impl Journal {
         }
     }
 
-    /// How many writes of batches took [`SLOW_WRITE`] or longer.
+    /// How many writes of batches were slow: took 25 ms or longer.
     #[must_use]
     pub fn slow_writes(&self) -> u64 {
         self.pace.slow_writes.load(Ordering::Relaxed)

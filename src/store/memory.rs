@@ -7,8 +7,6 @@
 mod capacity;
 mod file;
 mod stall;
-#[cfg(test)]
-pub(crate) mod tests;
 
 use super::{File, FileId, Space, Store, folder_of};
 use file::InMemory;
@@ -398,3 +396,6 @@ impl Store for Memory {
         Ok(Some(state.id_of(node)))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
