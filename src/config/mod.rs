@@ -13,6 +13,7 @@ mod daemon;
 mod entry;
 mod files;
 mod filter;
+mod listeners;
 mod problem;
 mod rates;
 mod raw;
@@ -32,8 +33,8 @@ pub use changed::{changed_minor_units, incompatible};
 pub use entry::Entry;
 pub use problem::{Also, Problem, Problems, Severity, Style, render, tally};
 pub use settings::{
-    Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind, Sync,
-    Tls, Token,
+    Ack, Admin, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind,
+    Sync, Tls, Token,
 };
 
 use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest};
