@@ -2,9 +2,11 @@
 
 mod backup;
 mod check;
+mod descriptors;
 pub mod folder;
 mod inspect;
 mod keeper;
+mod listeners;
 mod log;
 mod reload;
 mod remote;

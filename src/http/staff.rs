@@ -54,7 +54,7 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let named = named.collect();
         let grant = parts.extensions.remove::<Grant>();
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let body = read_body(daemon, body).await.map_err(IntoResponse::into_response)?;
         let rules = daemon.desk.rules();
         let Some(merchant) = rules.merchant(&merchant).map(Arc::clone) else {
             return Err(Problem::from(Refusal::UnknownMerchant(merchant)).into_response());
@@ -104,7 +104,7 @@ impl Staff {
         });
         match done.await {
             Ok((staff, done)) => staff.tell(done).await,
-            Err(_) => Problem::internal().into_response(),
+            Err(error) => Problem::unfinished(&error).into_response(),
         }
     }
 

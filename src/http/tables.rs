@@ -3,7 +3,7 @@
 use super::{
     access::Grant,
     desk::render,
-    handlers::Daemon,
+    handlers::{Daemon, broken_body},
     jobs::{self, Admitted, Finishing, Jobs, Kind, Phase, Running, Sent, What},
     problem::{Problem, Told},
     staff::Staff,
@@ -21,7 +21,6 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 use roaring::RoaringTreemap;
 use serde_json::Value;
 use std::{
@@ -75,9 +74,15 @@ pub(crate) async fn download(staff: Staff) -> Response {
         Ok(now) => now,
         Err(problem) => return problem.into_response(),
     };
+    let place = match staff.daemon.capacity.download() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     let journal = Arc::clone(staff.daemon.desk.ledger.journal());
     let (out, pieces) = mpsc::channel(PIECES_MAX);
     tokio::task::spawn_blocking(move || {
+        // The place is for the thread: it waits for a slow reader.
+        let _place = place;
         let pieces = BufWriter::with_capacity(PIECE_BYTES, Pieces(out));
         let written = table::export(&staff.daemon.desk.ledger, &staff.merchant, now, pieces);
         if let Err(error) = written {
@@ -132,7 +137,7 @@ pub(crate) async fn upload(
             response
         }
         Ok(Err(problem)) => problem.into_response(),
-        Err(_) => Problem::internal().into_response(),
+        Err(error) => Problem::unfinished(&error).into_response(),
     }
 }
 
@@ -167,7 +172,7 @@ impl Drop for Coming {
 
 fn broken(error: impl std::fmt::Display) -> Problem {
     tracing::error!("a table could not be kept or read again: {error}");
-    Problem::internal()
+    Problem::store_unavailable()
 }
 
 /// Writes a table down, sealed, as it comes.
@@ -176,9 +181,9 @@ async fn spool(daemon: &Daemon, mut body: Body) -> Result<Coming, Problem> {
     let draft = tokio::task::block_in_place(|| daemon.jobs.draft(now)).map_err(broken)?;
     let mut coming = Coming { draft: Some(draft), digest: 0 };
     let mut digester = daemon.desk.ledger.digester();
-    let mut bytes = 0_u64;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Problem::malformed("body_broken", error.to_string()))?;
+    let (mut bytes, mut pace) = (0_u64, daemon.capacity.upload_pace());
+    while let Some(frame) = pace.next(&mut body, false).await? {
+        let frame = frame.map_err(|error| broken_body(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         bytes += data.len() as u64;
         if bytes > TABLE_BYTES_MAX {
