@@ -53,15 +53,15 @@ pub(crate) struct Folder {
     beside: tempfile::TempDir,
     /// What the daemon finds in its environment.
     pub(crate) environment: Vec<(&'static str, String)>,
-    /// The limit on its open files; `None`: that of the tests.
-    pub(crate) open_files_max: Option<u32>,
+    /// The soft and the hard limit on its open files; `None`: those of the tests.
+    pub(crate) open_files: Option<(u32, u32)>,
 }
 
 impl Folder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
     pub(crate) fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files_max: None };
+        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files: None };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::shop::RATES);
@@ -180,9 +180,9 @@ fn program() -> Command {
 }
 
 /// The program under a limit on its open files; `prlimit` becomes the program, so it has the same process id.
-fn limited(open_files_max: u32) -> Command {
+fn limited((soft, hard): (u32, u32)) -> Command {
     let mut command = Command::new("prlimit");
-    command.arg(format!("--nofile={open_files_max}:{open_files_max}")).arg(env!("CARGO_BIN_EXE_levelgate"));
+    command.arg(format!("--nofile={soft}:{hard}")).arg(env!("CARGO_BIN_EXE_levelgate"));
     command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
@@ -212,7 +212,7 @@ impl Daemon {
 
     fn spawn(folder: &Folder) -> (Child, Arc<Mutex<String>>, u16) {
         let mut child = folder
-            .open_files_max
+            .open_files
             .map_or_else(program, limited)
             .arg("serve")
             .arg("--config")
