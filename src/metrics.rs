@@ -47,6 +47,29 @@ impl Meters {
             "Distinct names of levels, methods, filters and the like that are held"
         );
         metrics::describe_counter!("levelgate_names_refused_total", "New names that found no room");
+        for (name, words) in [
+            ("levelgate_overloaded_total", "Requests refused at a limit that all callers share, by limit"),
+            ("levelgate_requests_too_slow_total", "Requests cut off because they did not come in time, by part"),
+            ("levelgate_headers_too_large_total", "Requests whose head is longer than max_header_bytes"),
+            ("levelgate_connections_refused_total", "Connections that came when all places were taken"),
+            ("levelgate_connections_dropped_total", "Those of them that were hung up on without a word"),
+            ("levelgate_accept_errors_total", "Connections that the system could not hand over"),
+        ] {
+            metrics::describe_counter!(name, words);
+        }
+        for (name, words) in [
+            ("levelgate_connections", "Connections on the main listeners"),
+            ("levelgate_connections_max", "The most of them: max_connections, or what the limit on open files leaves"),
+            ("levelgate_batches", "Batches that run"),
+            ("levelgate_batches_max", "The most of them"),
+            ("levelgate_inflight_bytes", "Bytes of requests and answers in memory"),
+            ("levelgate_inflight_bytes_max", "The most of them"),
+            ("levelgate_open_files_limit", "The limit of the process on open files"),
+            ("levelgate_open_files_reserved", "Open files that connections on the main listeners leave to others"),
+            ("levelgate_config_failed", "1 while a newer configuration is refused"),
+        ] {
+            metrics::describe_gauge!(name, words);
+        }
         metrics::describe_histogram!("levelgate_answer_seconds", "Time to answer one call of the hot path");
         let code = |(_, number, reason): (Code, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
         Self {

@@ -30,6 +30,8 @@ mod clock;
 mod concurrency;
 #[path = "http/configure.rs"]
 mod configure;
+#[path = "http/connections.rs"]
+mod connections;
 #[path = "http/customers.rs"]
 mod customers;
 #[path = "http/decisions.rs"]
@@ -38,6 +40,10 @@ mod decisions;
 mod effects;
 #[path = "http/events.rs"]
 mod events;
+#[path = "http/floods.rs"]
+mod floods;
+#[path = "http/health.rs"]
+mod health;
 #[path = "http/history.rs"]
 mod history;
 #[path = "http/identifiers.rs"]

@@ -3,9 +3,11 @@
 mod backup;
 mod check;
 mod copying;
+mod descriptors;
 pub mod folder;
 mod inspect;
 mod keeper;
+mod listeners;
 mod log;
 mod names;
 mod reload;

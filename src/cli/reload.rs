@@ -69,6 +69,7 @@ impl Reloader {
         let files = reloader.files.lock();
         reloader.file(&files)?;
         drop(files);
+        metrics::gauge!("levelgate_config_failed").set(0);
         Ok(reloader)
     }
 
@@ -83,16 +84,19 @@ impl Reloader {
             .map_err(|problems| problems.complaints(&files.owners))
             .and_then(|loaded| self.take(&mut files, loaded));
         let now = self.desk.clock.wall();
-        let mut health = self.health.lock();
         match &done {
             Ok(()) => {
-                *health = Health { applied_at: now, failed: None };
+                *self.health.lock() = Health { applied_at: now, failed: None };
                 metrics::gauge!("levelgate_config_failed").set(0);
                 tracing::info!("the configuration was reloaded: version {}", self.desk.rules.load().version);
             }
             Err(problems) => {
-                let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
-                health.failed = Some((since, problems.clone()));
+                {
+                    // Not held while the log is written: health is asked for under this lock.
+                    let mut health = self.health.lock();
+                    let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
+                    health.failed = Some((since, problems.clone()));
+                }
                 metrics::gauge!("levelgate_config_failed").set(1);
                 for problem in problems {
                     tracing::error!("the configuration was not reloaded, and the tokens stay as they were: {problem}");

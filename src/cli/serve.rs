@@ -1,8 +1,10 @@
 //! `levelgate serve`: the wiring of the daemon, top to bottom.
 
 use super::{
+    descriptors::Descriptors,
     folder::Opened,
     keeper::{Keeper, Pace},
+    listeners::{self, AdminThread},
     log::Covering,
     names::NamesWatch,
     reload::{Reloader, Shared},
@@ -12,7 +14,7 @@ use crate::{
     config::{self, ClockSource, Loaded, Settings},
     domain::{rules::Rules, time::Millis},
     http::{
-        self, Access, Daemon, Health,
+        self, Access, Capacity, Daemon, Health, RequestLimits, Server,
         desk::Desk,
         pulse::{self, Pulse},
     },
@@ -22,13 +24,8 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, UnixListener},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
@@ -42,11 +39,13 @@ pub(super) struct Options {
 }
 
 /// How long callers may take to finish what they send once the daemon is told to stop.
-const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 /// How long whoever comes after the journal has failed is still told so, before the daemon stops.
-const FAILED_MAX: std::time::Duration = std::time::Duration::from_millis(500);
+const FAILED_MAX: Duration = Duration::from_millis(500);
 /// How long those who wait for an answer then have to get it; callers who still send are cut off.
-const FAILED_DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+const FAILED_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long work on other threads may take to end once everything is written; the next start takes it up again.
+const THREADS_END_MAX: Duration = Duration::from_secs(5);
 
 /// Starts the daemon and answers until it is told to stop.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -68,20 +67,23 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
-    runtime.block_on(serve(options, loaded))?;
-    Ok(ExitCode::SUCCESS)
+    let (hurry, hurried) = watch::channel(false);
+    let served = runtime.block_on(serve(options, loaded, hurry));
+    // What a thread still does rests on files that a kill may interrupt at any point.
+    runtime.shutdown_timeout(if *hurried.borrow() { Duration::ZERO } else { THREADS_END_MAX });
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 fn pace(settings: &Settings) -> Pace {
     Pace {
-        interval: std::time::Duration::from_secs(settings.store.snapshot_interval_s),
+        interval: Duration::from_secs(settings.store.snapshot_interval_s),
         records: settings.store.snapshot_records,
         retention_days: settings.memory.retention_days,
         archive_days: settings.memory.archive_days,
     }
 }
 
-async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
+async fn serve(options: &Options, loaded: Loaded, hurry: watch::Sender<bool>) -> anyhow::Result<()> {
     let settings = loaded.settings.clone();
     anyhow::ensure!(
         settings.http.tls.is_none(),
@@ -91,6 +93,10 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     // From here on a hangup asks for a reload and ends nothing, however long the start takes.
     let hangups = heard(SignalKind::hangup())?;
     let prometheus = recorder()?;
+    let (http, admin) = (&settings.http, settings.admin.listen);
+    let descriptors = Descriptors::claim(http.max_connections, admin.is_some())?;
+    let places = |places: u64| usize::try_from(places).unwrap_or(usize::MAX);
+    let capacity = Capacity::new(http, places(descriptors.connections), places(descriptors.overflow));
     let source = match settings.clock.source {
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
@@ -126,6 +132,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     let configurer = Arc::clone(&reloader);
     let keeper = folder.map(|folder| Arc::new(Keeper::new(folder, Arc::clone(&desk), pace(&settings))));
     let (stop, stopped) = watch::channel(false);
+    let hurried = hurry.subscribe();
     let daemon = Arc::new(Daemon {
         desk,
         access,
@@ -133,6 +140,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         reload: Box::new(move || reloader.reload()),
         configure: Box::new(move |change| configurer.change(change)),
         jobs,
+        capacity: Arc::new(capacity),
         health,
         prometheus,
         snapshot: keeper.as_ref().map(|keeper| {
@@ -150,58 +158,56 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
     }
     // Whoever finds it listening may end it in order. Until then nothing is answered, and it may end at once.
     let ends = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
-    let mut stop_signals = super::stop::StopSignals::listen()?;
-    let routes = http::routes(Arc::clone(&daemon)).into_make_service_with_connect_info::<http::Working>();
-    let listener = TcpListener::bind(settings.http.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", settings.http.listen))?;
-    let address = listener.local_addr().context("the listener has no address")?;
-    let on_unix = unix_socket(settings.http.unix_socket.as_deref())?;
+    let limits = RequestLimits {
+        header_bytes_max: http.max_header_bytes,
+        header_timeout: Duration::from_secs(http.header_timeout_s),
+        body_timeout: Duration::from_secs(http.body_timeout_s),
+    };
+    let routes = (http::routes(Arc::clone(&daemon)), http::overflow_routes(Arc::clone(&daemon)));
+    let server = Server::new(routes, limits, Arc::clone(&daemon.capacity), stopped.clone());
+    let tcp = listeners::tcp(http.listen, http.listen_backlog)?;
+    let address = tcp.local_addr().context("the listener has no address")?;
+    let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog)?;
+    let admin = match admin {
+        None => None,
+        Some(address) => {
+            let routes = http::admin_routes(Arc::clone(&daemon));
+            let capacity = Arc::new(Capacity::new(http, places(descriptors.admin), 0));
+            let server = |stop| Server::new((routes.clone(), routes), limits, capacity, stop);
+            Some(AdminThread::start(address, http.listen_backlog, server)?)
+        }
+    };
     tokio::spawn(reload_on_hangup(hangups, Arc::clone(&daemon)));
     tokio::spawn(upkeep(Arc::clone(&daemon)));
     tokio::spawn(finish_jobs(Arc::clone(&daemon)));
-    tokio::spawn(stop_on_signal(ends, stop.clone()));
+    tokio::spawn(stop_on_signal(ends, stop.clone(), hurry));
     let keeping = keeper.as_ref().map(|keeper| {
         let keeper = Arc::clone(keeper);
         std::thread::spawn(move || keeper.run())
     });
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        // Answers are small and waited for; a delay to fill packets would cost each of them milliseconds.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let until = |mut stopped: watch::Receiver<bool>| async move {
-        // An error means that the sender is gone, which is a stop as well.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    let room = Arc::new(tokio::sync::Semaphore::new(settings.http.max_connections));
-    let listener = http::Bounded::new(listener, Arc::clone(&room));
-    let on_unix = on_unix.map(|listener| http::Bounded::new(listener, room));
-    let tcp = axum::serve(listener, routes.clone()).with_graceful_shutdown(until(stopped.clone()));
-    let unix = {
-        let stopped = stopped.clone();
-        async move {
-            match on_unix {
-                Some(listener) => axum::serve(listener, routes).with_graceful_shutdown(until(stopped)).await,
-                None => Ok(()),
-            }
-        }
-    };
     tracing::info!("listening on http://{address}");
     let overdue = async {
-        until(stopped).await;
+        is_set(stopped).await;
         tokio::time::sleep(DRAIN_MAX).await;
     };
     let journal = Arc::clone(daemon.desk.ledger.journal());
-    let mut served = std::pin::pin!(async { tokio::join!(tcp, unix) });
-    tokio::select! {
-        (tcp, unix) = &mut served => {
-            tcp.and(unix)?;
-            tracing::info!("every request was answered");
+    let on_unix = {
+        let server = Arc::clone(&server);
+        async move {
+            if let Some(unix) = unix {
+                server.serve(unix).await;
+            }
         }
+    };
+    // Dropped, it cuts off whoever is still connected.
+    let mut served = Box::pin(async { tokio::join!(server.serve(tcp), on_unix) });
+    tokio::select! {
+        _ = &mut served => tracing::info!("every request was answered"),
         () = overdue => {
             tracing::warn!("some callers still send after {} s; they are cut off", DRAIN_MAX.as_secs());
+        }
+        () = is_set(hurried.clone()) => {
+            tracing::warn!("a second signal: callers who are still connected are cut off");
         }
         failed = journal.when_failed() => {
             // Whoever waits is told that the outcome is unknown; the next start tells what became of it. Nobody who was
@@ -214,20 +220,31 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
             tokio::select! {
                 _ = &mut served => {}
                 () = told => {}
+                () = is_set(hurried.clone()) => {}
             }
             daemon.jobs.stop();
             anyhow::bail!("{failed}");
         }
     }
+    drop(served);
     daemon.jobs.stop();
     if let (Some(keeper), Some(thread)) = (&keeper, keeping) {
         keeper.stop();
-        tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
+        tokio::select! {
+            ended = tokio::task::spawn_blocking(move || thread.join()) => {
+                ended?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
+            }
+            // A snapshot that is being written may be given up: the one before it and the journal hold everything.
+            () = is_set(hurried.clone()) => tracing::warn!("a second signal: no snapshot is waited for"),
+        }
     }
     journal.sync()?;
     if let Some(keeper) = &keeper {
-        let within = std::time::Duration::from_secs(settings.store.stop_snapshot_s);
-        super::stop::last_snapshot(keeper, within, &mut stop_signals).await;
+        let within = Duration::from_secs(settings.store.stop_snapshot_s);
+        super::stop::last_snapshot(keeper, within, hurried.clone()).await;
+    }
+    if let Some(admin) = admin {
+        admin.end();
     }
     tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
@@ -239,19 +256,6 @@ fn recorder() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Full("levelgate_answer_seconds".to_owned()), &SECONDS)
         .context("wrong buckets")?;
     builder.install_recorder().context("cannot count")
-}
-
-fn unix_socket(path: Option<&Path>) -> anyhow::Result<Option<UnixListener>> {
-    let Some(path) = path else { return Ok(None) };
-    // A socket that nobody listens on any more is left behind by a killed process.
-    let is_socket =
-        std::fs::metadata(path).is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_socket(&file.file_type()));
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        let _ = std::fs::remove_file(path);
-    }
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
-    tracing::info!("listening on unix:{}", path.display());
-    Ok(Some(listener))
 }
 
 /// Hears a signal from now on, in the place of what the system does about it.
@@ -269,7 +273,7 @@ async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<Daemon>) {
 
 /// Keeps histograms from growing while nobody reads them, and shows what is held.
 async fn upkeep(daemon: Arc<Daemon>) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
     let mut names = NamesWatch::default();
     loop {
         ticks.tick().await;
@@ -298,7 +302,7 @@ async fn finish_jobs(daemon: Arc<Daemon>) {
     let now = loop {
         match daemon.desk.time() {
             Ok(now) => break now,
-            Err(_) => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     };
     let finishing = tokio::task::spawn_blocking(move || {
@@ -326,12 +330,27 @@ async fn erase_due(daemon: &Arc<Daemon>) {
     let _ = erasing.await;
 }
 
-async fn stop_on_signal((mut terminate, mut interrupt): (Signal, Signal), stop: watch::Sender<bool>) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The first signal asks for an end in order; the second one waits for nobody any more.
+async fn stop_on_signal(
+    (mut terminate, mut interrupt): (Signal, Signal),
+    stop: watch::Sender<bool>,
+    hurry: watch::Sender<bool>,
+) {
+    let steps = [
+        (stop, "stopping: requests under way are answered first; a second signal cuts them off"),
+        (hurry, "stopping at once: a second signal came"),
+    ];
+    for (step, words) in steps {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("{words}");
+        step.send_replace(true);
     }
-    tracing::info!("stopping: requests under way are answered first");
-    // Nobody listens any more only where the daemon has stopped already.
-    let _ = stop.send(true);
+}
+
+/// Waits until a switch is on. A sender that is gone means the same.
+async fn is_set(mut switch: watch::Receiver<bool>) {
+    let _ = switch.wait_for(|on| *on).await;
 }

@@ -2,7 +2,6 @@
 //! and a second signal skips it.
 
 use super::keeper::Keeper;
-use anyhow::Context;
 use std::{
     sync::{
         Arc,
@@ -10,49 +9,13 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::{oneshot, watch},
-};
+use tokio::sync::{oneshot, watch};
 
 /// How long a snapshot that is abandoned may take to remove its partial file.
 const ABANDON_MAX: Duration = Duration::from_secs(5);
 
-/// Counts SIGTERM and SIGINT from now on.
-pub(super) struct StopSignals(watch::Receiver<u32>);
-
-impl StopSignals {
-    /// Begins to count.
-    ///
-    /// # Errors
-    /// The system does not deliver signals.
-    pub(super) fn listen() -> anyhow::Result<Self> {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let (count, counted) = watch::channel(0);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                count.send_modify(|count| *count += 1);
-            }
-        });
-        Ok(Self(counted))
-    }
-
-    /// Returns once a second signal has come.
-    pub(super) async fn second(&mut self) {
-        if self.0.wait_for(|count| *count >= 2).await.is_err() {
-            // Nobody counts any more, so no second signal comes.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Takes a snapshot within a time; zero: none. Nothing that goes wrong here fails the stop: the journal has everything.
-pub(super) async fn last_snapshot(keeper: &Arc<Keeper>, within: Duration, signals: &mut StopSignals) {
+/// Takes a snapshot within a time; zero: none. It is skipped once `hurried` is on. Nothing that goes wrong here fails the stop: the journal has everything.
+pub(super) async fn last_snapshot(keeper: &Arc<Keeper>, within: Duration, mut hurried: watch::Receiver<bool>) {
     if within.is_zero() {
         return;
     }
@@ -71,7 +34,7 @@ pub(super) async fn last_snapshot(keeper: &Arc<Keeper>, within: Duration, signal
     }
     let why = tokio::select! {
         biased;
-        () = signals.second() => "a second signal came".to_owned(),
+        _ = hurried.wait_for(|hurried| *hurried) => "a second signal came".to_owned(),
         outcome = &mut written => {
             match outcome {
                 Ok(Some(Ok(taken))) => {

@@ -13,12 +13,20 @@ macro_rules! settings {
 }
 
 /// Every setting that is read at the start alone. Rules, rates, minor units and tokens are not here: they change live.
-const AT_START: [Setting; 20] = settings![
+const AT_START: [Setting; 28] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
     "[http] max_connections": http.max_connections,
     "[http] max_body_bytes": http.max_body_bytes,
+    "[http] listen_backlog": http.listen_backlog,
+    "[http] max_header_bytes": http.max_header_bytes,
+    "[http] header_timeout_s": http.header_timeout_s,
+    "[http] body_timeout_s": http.body_timeout_s,
+    "[http] min_upload_bytes_per_s": http.min_upload_bytes_per_s,
+    "[http] max_inflight_bytes": http.max_inflight_bytes,
+    "[http] max_batches": http.max_batches,
+    "[admin] listen": admin.listen,
     "[clock] source": clock.source,
     "[clock] max_past_seconds": clock.max_past_ms,
     "[clock] max_future_seconds": clock.max_future_ms,

@@ -2,9 +2,10 @@
 
 use super::{
     compile::{no_duplicates, or},
+    listeners,
     read::{At, Section},
     report::Report,
-    settings::{Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Tls, Token},
+    settings::{Ack, Auth, Clock, ClockSource, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Token},
     source::Span,
 };
 use crate::domain::{
@@ -13,7 +14,6 @@ use crate::domain::{
 };
 use std::{
     ffi::OsStr,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -26,8 +26,6 @@ pub(super) struct TokenPlaces {
     pub(super) files: Vec<Span>,
 }
 
-/// The largest body that can be allowed: a gibibyte.
-const BODY_BYTES_MAX: u64 = 1 << 30;
 /// The longest intervals and skews, in seconds: a hundred years.
 const SECONDS_MAX: u64 = 36_525 * 86_400;
 /// The longest retention, in days: a hundred years.
@@ -45,8 +43,11 @@ pub(super) fn settings(s: &Section<'_, '_>) -> (Settings, TokenPlaces) {
             .collect()
     });
     let redis = s.table("redis", "[redis]").and_then(|table| redis(&table));
+    let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written)).unwrap_or_default();
+    let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, tokens_written));
     let settings = Settings {
-        http: s.table("http", "[http]").map(|table| http(&table, tokens_written)).unwrap_or_default(),
+        http,
+        admin: admin.unwrap_or_default(),
         auth,
         clock: s.table("clock", "[clock]").map(|table| clock(&table, redis.as_ref())).unwrap_or_default(),
         store: s.table("store", "[store]").map(|table| store(&table)).unwrap_or_default(),
@@ -67,54 +68,9 @@ pub(super) fn currencies(settings: &Settings) -> Currencies {
     currencies
 }
 
-fn http(s: &Section<'_, '_>, tokens_written: usize) -> Http {
-    let default = Http::default();
-    let written = s.nonempty("listen");
-    let listen = written.as_ref().map_or(default.listen, |at| address(at, s.report).unwrap_or(default.listen));
-    if let Some(at) = written.filter(|_| tokens_written == 0 && !listen.ip().is_loopback()) {
-        let message = format!("`{}` can be reached from other machines, and no tokens are configured", at.value);
-        s.report.error(
-            &at.span,
-            message,
-            "write tokens = [{ role = \"gateway\", token_file = \"...\" }] under [auth], or listen on 127.0.0.1",
-        );
-    }
-    let bytes = s.whole("max_body_bytes", 1..=BODY_BYTES_MAX);
-    let http = Http {
-        listen,
-        unix_socket: path(s, "unix_socket"),
-        tls: s.table("tls", "tls").and_then(|table| tls(&table)),
-        max_body_bytes: bytes.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default.max_body_bytes),
-        max_connections: s
-            .whole("max_connections", 1..=1_000_000)
-            .and_then(|at| usize::try_from(at.value).ok())
-            .unwrap_or(default.max_connections),
-    };
-    s.close();
-    http
-}
-
-fn address(at: &At<String>, report: &Report) -> Option<SocketAddr> {
-    let address = at.value.parse().ok();
-    if address.is_none() {
-        let help = "write an IP address and a port, as \"127.0.0.1:7400\" or \"[::1]:7400\"";
-        report.error(&at.span, format!("`{}` is no address to listen on", at.value), help);
-    }
-    address
-}
-
-fn path(s: &Section<'_, '_>, key: &'static str) -> Option<PathBuf> {
+/// A path that a key names.
+pub(super) fn path(s: &Section<'_, '_>, key: &'static str) -> Option<PathBuf> {
     s.nonempty(key).map(|at| PathBuf::from(at.value))
-}
-
-fn tls(s: &Section<'_, '_>) -> Option<Tls> {
-    let needed = |key| {
-        s.needed_text(key, "write the path of its file: certificate and key belong together")
-            .map(|at| PathBuf::from(at.value))
-    };
-    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), path(s, "client_ca"));
-    s.close();
-    Some(Tls { certificate: certificate?, key: key?, client_ca })
 }
 
 /// The tokens, and how many are written: one that is wrong is one nevertheless.

@@ -14,6 +14,7 @@ mod daemon;
 mod entry;
 mod files;
 mod filter;
+mod listeners;
 mod problem;
 mod rates;
 mod raw;
@@ -34,8 +35,8 @@ pub use credentials::Credential;
 pub use entry::Entry;
 pub use problem::{Also, Complaint, Problem, Problems, Severity, Style, render, tally};
 pub use settings::{
-    Ack, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind, Sync,
-    Tls, Token,
+    Ack, Admin, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind,
+    Sync, Tls, Token,
 };
 
 use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest, time::Millis};

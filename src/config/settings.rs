@@ -72,6 +72,8 @@ words! {
 pub struct Settings {
     /// Where it listens.
     pub http: Http,
+    /// Where health and metrics are served beside that.
+    pub admin: Admin,
     /// Who may call.
     pub auth: Auth,
     /// What time it is.
@@ -97,15 +99,59 @@ pub struct Http {
     pub tls: Option<Tls>,
     /// The most bytes of a body; of a line, in a batch.
     pub max_body_bytes: usize,
-    /// The most connections at a time, over all listeners.
+    /// The most connections at a time, over all listeners but that of `[admin]`.
     pub max_connections: usize,
+    /// Connections that the kernel holds until the daemon takes them.
+    pub listen_backlog: u32,
+    /// The most bytes of a request's head: its line and its headers.
+    pub max_header_bytes: usize,
+    /// From the first byte of a head to its last, in seconds.
+    pub header_timeout_s: u64,
+    /// From the end of a head to the end of the body, in seconds; for a line, in a batch.
+    pub body_timeout_s: u64,
+    /// The least rate of an uploaded table, in bytes a second.
+    pub min_upload_bytes_per_s: u64,
+    /// The most bytes of bodies and answers that are in memory at a time.
+    pub max_inflight_bytes: usize,
+    /// The most batches at a time.
+    pub max_batches: usize,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7400));
-        Self { listen, unix_socket: None, tls: None, max_body_bytes: 65_536, max_connections: 4_096 }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
+            unix_socket: None,
+            tls: None,
+            max_body_bytes: 65_536,
+            max_connections: 4_096,
+            listen_backlog: 4_096,
+            max_header_bytes: 16_384,
+            header_timeout_s: 10,
+            body_timeout_s: 30,
+            min_upload_bytes_per_s: 1_024,
+            max_inflight_bytes: 256 << 20,
+            max_batches: 256,
+        }
     }
+}
+
+impl Http {
+    /// Answers of one batch that wait for a slow reader, in bytes; further ones are not made.
+    pub const BATCH_ANSWER_BYTES_MAX: usize = 256 << 10;
+
+    /// What one batch takes of `max_inflight_bytes`: its answers, a line, and the bytes of the line that come next.
+    #[must_use]
+    pub fn inflight_bytes_needed(&self) -> usize {
+        Self::BATCH_ANSWER_BYTES_MAX + 2 * self.max_body_bytes
+    }
+}
+
+/// The listener for health and metrics alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Admin {
+    /// The TCP address; `None`: there is no such listener.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The files of TLS.

@@ -6,6 +6,7 @@ use super::{
     gate::{decoded, no_card_in_uri},
     grants::{Grant, Rejected, Role},
     handlers::Daemon,
+    listen::Caller,
     origin,
     problem::Problem,
 };
@@ -53,7 +54,7 @@ pub(crate) async fn enter(State(daemon): State<Arc<Daemon>>, mut request: Reques
         return go_on(&daemon, request, next).await;
     }
     let access = &daemon.access;
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
+    let peer = Peer::of(request.extensions().get::<Caller>().copied());
     if access.is_open() {
         return match origin::check(&request, peer) {
             Ok(()) => go_on(&daemon, request, next).await,

@@ -1,35 +1,52 @@
 //! Batches: lines in, lines out, in the same order, of any length.
 
-use super::{desk::Desk, grants::Grant, handlers::Daemon, problem::Problem};
-use crate::journal::Lsn;
+use super::{
+    capacity::{BatchPlace, hold_bytes},
+    desk::Desk,
+    grants::Grant,
+    handlers::Daemon,
+    problem::Problem,
+};
+use crate::{config::Http, journal::Lsn};
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderValue, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// Where batches are sent.
 pub(super) const PATH: &str = "/v1/batch";
 /// How many pieces of the answer may wait for a slow reader; then its lines wait.
 const PIECES_MAX: usize = 16;
-/// Bytes of lines that one piece of the answer answers at most, so that what waits for a slow reader is bounded: the
-/// network may hand over hundreds of kibibytes at once, and an answer may be many times as long as its line.
+/// Bytes of lines that one piece of the answer answers at most.
 const LINES_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of lines that one piece answers at least, and its length from which on fewer are tried: an answer may be many
+/// times as long as its line.
+const LINES_BYTES_MIN: usize = 256;
+const PIECE_BYTES: usize = 32 * 1024;
 
 /// Answers `POST /v1/batch` while it is still being sent.
 pub(crate) async fn batch(State(daemon): State<Arc<Daemon>>, request: Request) -> Response {
+    let place = match daemon.capacity.batch() {
+        Ok(place) => Arc::new(place),
+        Err(problem) => {
+            super::read_rest(request).await;
+            return problem.into_response();
+        }
+    };
     let grant = request.extensions().get::<Grant>().cloned();
-    let (answers, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
+    let (sender, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
+    let waiting = Arc::new(Semaphore::new(Http::BATCH_ANSWER_BYTES_MAX));
+    let answers = Answers { sender, waiting, place: Arc::clone(&place) };
     let journal = Arc::clone(daemon.desk.ledger.journal());
     tokio::spawn(answer_lines(daemon, grant, request.into_body(), answers));
     // Lines go on being decided while the answers to earlier ones wait until the journal holds what they rest on.
     let kept = ReceiverStream::new(pieces).then(move |(piece, rests_on)| {
-        let journal = Arc::clone(&journal);
+        let (journal, _place) = (Arc::clone(&journal), &place);
         async move { journal.committed(rests_on).await.map(|()| piece).map_err(std::io::Error::other) }
     });
     let mut response = Response::new(Body::from_stream(kept));
@@ -37,26 +54,72 @@ pub(crate) async fn batch(State(daemon): State<Arc<Daemon>>, request: Request) -
     response
 }
 
-async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body, answers: mpsc::Sender<(Bytes, Lsn)>) {
+/// Where the pieces of an answer go. What is not yet written to the socket is bounded in bytes.
+struct Answers {
+    sender: mpsc::Sender<(Bytes, Lsn)>,
+    waiting: Arc<Semaphore>,
+    /// Held until the last piece is made.
+    place: Arc<BatchPlace>,
+}
+
+impl Answers {
+    /// Sends a piece once there is room for it. False: the reader has gone.
+    async fn send(&self, piece: Vec<u8>, rests_on: Lsn) -> bool {
+        // A longer one waits until it is alone.
+        let bytes = piece.len().min(Http::BATCH_ANSWER_BYTES_MAX);
+        let room = Arc::clone(&self.waiting).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let room = tokio::select! {
+            room = room => room,
+            // Its pieces may wait for the journal and are given up with the reader.
+            () = self.sender.closed() => return false,
+        };
+        let Ok(room) = room else { return false };
+        self.sender.send((hold_bytes(piece, (room, Arc::clone(&self.place))), rests_on)).await.is_ok()
+    }
+}
+
+async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body, answers: Answers) {
     let desk = &daemon.desk;
     // A batch may be sent for hours: each line goes by what its token may do when the line comes.
     let may_enter = |merchant: &str| daemon.admits_line(grant.as_ref(), merchant);
     let mut lines = Lines::new(desk.body_bytes_max);
+    let (mut pace, mut lines_bytes) = (daemon.capacity.line_pace(), LINES_BYTES_MAX);
     loop {
-        let frame = match body.frame().await {
-            None => break,
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => {
+        // Between two lines only silence is limited.
+        if lines.is_between() {
+            pace.restart();
+        }
+        let frame = match pace.next(&mut body, lines.is_between()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => {
                 // The caller went away or broke the framing; what was answered stands.
                 tracing::debug!(%error, "a batch ended early");
                 return;
             }
+            Err(problem) => {
+                let mut out = super::desk::render(&problem);
+                out.push(b'\n');
+                // The reader may be gone; then nobody waits for the answer.
+                let _ = answers.send(out, desk.ledger.journal().last()).await;
+                return;
+            }
         };
         let Ok(data) = frame.into_data() else { continue };
-        for data in data.chunks(LINES_BYTES_MAX) {
+        let mut rest = &data[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(lines_bytes.min(rest.len()));
+            rest = later;
             let mut out = Vec::new();
-            lines.feed(data, |line| answer_line(desk, line, &mut out, may_enter));
-            if !out.is_empty() && answers.send((out.into(), desk.ledger.journal().last())).await.is_err() {
+            lines.feed(now, |line| {
+                pace.restart();
+                answer_line(desk, line, &mut out, may_enter)
+            });
+            lines_bytes = match out.len() > PIECE_BYTES {
+                true => (lines_bytes / 2).max(LINES_BYTES_MIN),
+                false => (lines_bytes * 2).min(LINES_BYTES_MAX),
+            };
+            if !out.is_empty() && !answers.send(out, desk.ledger.journal().last()).await {
                 return;
             }
         }
@@ -66,7 +129,7 @@ async fn answer_lines(daemon: Arc<Daemon>, grant: Option<Grant>, mut body: Body,
     lines.end(|line| answer_line(desk, line, &mut out, may_enter));
     if !out.is_empty() {
         // The reader may be gone; then nobody waits for the answer.
-        let _ = answers.send((out.into(), desk.ledger.journal().last())).await;
+        let _ = answers.send(out, desk.ledger.journal().last()).await;
     }
 }
 
@@ -107,6 +170,11 @@ impl Lines {
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, rest: Vec::new(), skipping: false }
+    }
+
+    /// Whether no line has begun that has not ended.
+    fn is_between(&self) -> bool {
+        self.rest.is_empty() && !self.skipping
     }
 
     /// Takes the next bytes and hands on the lines that they complete, or the limit that one was over.

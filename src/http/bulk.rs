@@ -190,7 +190,7 @@ fn global_limit((rules, merchant): (&Rules, Name), raw: &RawValue, is_trial: boo
 
 fn broken(error: impl std::fmt::Display) -> Problem {
     tracing::error!("a bulk change could not be kept or read again: {error}");
-    Problem::internal()
+    Problem::store_unavailable()
 }
 
 fn interrupted(running: &Running<'_>, error: &io::Error) -> Problem {

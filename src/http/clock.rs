@@ -85,7 +85,7 @@ struct AcceptedOut {
 /// `POST /v1/clock/accept`.
 pub(crate) async fn accept(State(daemon): State<Arc<Daemon>>, grant: Option<Extension<Grant>>, body: Body) -> Response {
     let read = async {
-        let body = read_body(body, daemon.desk.body_bytes_max).await?;
+        let body = read_body(&daemon, body).await?;
         no_card_in_json(&body, None)?;
         moves_entries(&body)
     };

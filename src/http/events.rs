@@ -253,7 +253,7 @@ async fn hear(daemon: &Arc<Daemon>, grant: Option<Grant>, mut wanted: Wanted) ->
             let heard = desk.hear(&wanted, grant.as_deref());
             (wanted, heard)
         });
-        let (asked, heard) = reading.await.map_err(|_| Problem::internal())?;
+        let (asked, heard) = reading.await.map_err(|error| Problem::unfinished(&error))?;
         // Whoever waits reads nothing meanwhile.
         drop(turn);
         let heard = heard?;

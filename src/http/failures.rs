@@ -3,7 +3,7 @@
 //! Only the answer to a failed attempt waits; a correct token is answered at once, whatever came from its address. The
 //! table of addresses and the answers that wait are bounded: beyond the second bound an attempt is answered at once.
 
-use super::grants::Rejected;
+use super::{grants::Rejected, listen::Caller};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -41,6 +41,15 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    /// Of a connection's caller; `None`: the request came by no connection.
+    pub(super) fn of(caller: Option<Caller>) -> Self {
+        match caller {
+            Some(Caller(Some(address))) => Self::Ip(address.ip()),
+            Some(Caller(None)) => Self::Unix,
+            None => Self::Unknown,
+        }
+    }
+
     /// What counts as one address: of IPv6 the network of 64 bits, of which every host has a whole one.
     fn counted(self) -> Self {
         match self {

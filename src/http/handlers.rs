@@ -1,6 +1,7 @@
 //! Handlers: from bytes to the desk and back, health, status, reload.
 
 use super::{
+    capacity::{Capacity, UNCOUNTED_BYTES_MAX, hold_bytes},
     clock::{self, ClockOut},
     desk::{Desk, Op, Reply},
     failures::Failures,
@@ -18,11 +19,12 @@ use crate::{
 };
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request, State},
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -106,6 +108,8 @@ pub struct Daemon {
     pub snapshots: Option<Arc<Mutex<SnapshotState>>>,
     /// What takes many steps.
     pub jobs: Arc<Jobs>,
+    /// What callers may use at a time.
+    pub capacity: Arc<Capacity>,
     /// The state of the configuration.
     pub health: Arc<Mutex<Health>>,
     /// The text of `/metrics`.
@@ -139,7 +143,7 @@ impl FromRequest<Arc<Daemon>> for Call {
         let named = if segments.len() > 1 { segments.pop().map(|(_, id)| id) } else { None };
         let grant = parts.extensions.remove::<Grant>();
         let merchant = segments.pop().map(|(_, id)| id).unwrap_or_default();
-        let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let body = read_body(daemon, body).await.map_err(IntoResponse::into_response)?;
         let still = daemon.admits_still(grant.as_ref(), &parts.method, parts.uri.path());
         still.map_err(IntoResponse::into_response)?;
         super::bare(&parts.uri).map_err(IntoResponse::into_response)?;
@@ -147,18 +151,45 @@ impl FromRequest<Arc<Daemon>> for Call {
     }
 }
 
-pub(super) async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    match axum::body::to_bytes(body, bytes_max).await {
-        Ok(body) => Ok(body),
-        Err(error) => {
-            let limited = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
-            Err(if limited {
-                Problem::too_large(bytes_max)
-            } else {
-                Problem::malformed("body_broken", error.to_string())
-            })
-        }
+/// Reads a body of at most `max_body_bytes`. One of more than [`UNCOUNTED_BYTES_MAX`] is counted among the bytes in
+/// memory for as long as it is held.
+pub(super) async fn read_body(daemon: &Daemon, mut body: Body) -> Result<Bytes, Problem> {
+    let bytes_max = daemon.desk.body_bytes_max;
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|least| least > bytes_max) {
+        // The server closes a connection with an unread rest, and the refusal could be lost with it.
+        let _read = axum::body::to_bytes(body, super::LEFT_BYTES_MAX).await;
+        return Err(Problem::too_large(bytes_max));
     }
+    let (mut whole, mut reserved) = (Vec::new(), daemon.capacity.bytes().take(0));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken_body(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > bytes_max {
+            return Err(Problem::too_large(bytes_max));
+        }
+        // Most bodies come in one piece.
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        if whole.len() + data.len() > UNCOUNTED_BYTES_MAX {
+            reserved.grow(data.len())?;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(hold_bytes(whole, reserved))
+}
+
+/// What is said of a body that did not come whole.
+pub(super) fn broken_body(error: &axum::Error) -> Problem {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
+            return Problem::too_slow("body");
+        }
+        cause = error.source();
+    }
+    Problem::malformed("body_broken", error.to_string())
 }
 
 /// Any operation of the hot path.
@@ -229,10 +260,21 @@ pub(crate) async fn readyz(State(daemon): State<Arc<Daemon>>) -> Response {
     if daemon.desk.ledger.journal().failed() {
         return Problem::outcome_unknown().into_response();
     }
+    if *daemon.stopping.borrow() {
+        return Problem::stopping().into_response();
+    }
     // Without the present time nothing is decided; a clock that waits for its first request is ready for it.
-    match daemon.desk.clock.doubt() {
-        Some(difference) => Problem::from(ClockError::Jumped(difference)).into_response(),
+    if let Some(difference) = daemon.desk.clock.doubt() {
+        return Problem::from(ClockError::Jumped(difference)).into_response();
+    }
+    // The rules of before are in force, so it is ready. What is wrong is for those who may read the status.
+    match daemon.health.lock().failed.as_ref().map(|(since, _)| *since) {
         None => "ready\n".into_response(),
+        Some(since) => format!(
+            "ready\nconfiguration: reloads fail since {since}; the rules of before are in force, and /v1/status names the \
+             problems\n"
+        )
+        .into_response(),
     }
 }
 
@@ -241,6 +283,7 @@ pub(crate) async fn metrics(State(daemon): State<Arc<Daemon>>) -> Response {
     metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
     daemon.prometheus.run_upkeep();
     clock::measure(&daemon.desk.clock);
+    daemon.capacity.show();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], daemon.prometheus.render()).into_response()
 }
 
@@ -340,19 +383,17 @@ pub(crate) async fn reload(State(daemon): State<Arc<Daemon>>) -> Response {
     match done {
         Ok(Ok(version)) => json(super::desk::render(&serde_json::json!({ "config_version": version }))),
         Ok(Err(problems)) => Problem::bad_configuration(problems).into_response(),
-        Err(_) => Problem::internal().into_response(),
+        Err(error) => Problem::unfinished(&error).into_response(),
     }
 }
 
 pub(crate) async fn snapshot(State(daemon): State<Arc<Daemon>>) -> Response {
-    if daemon.snapshot.is_none() {
-        return Problem::no_snapshots().into_response();
-    }
     let taken = tokio::task::spawn_blocking(move || daemon.snapshot.as_ref().map(|take| take())).await;
     match taken {
         Ok(Some(Ok(taken))) => json(super::desk::render(&taken)),
         Ok(Some(Err(problem))) => problem.into_response(),
-        Ok(None) | Err(_) => Problem::internal().into_response(),
+        Ok(None) => Problem::no_snapshots().into_response(),
+        Err(error) => Problem::unfinished(&error).into_response(),
     }
 }
 

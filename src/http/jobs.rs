@@ -7,7 +7,7 @@
 mod limits;
 pub mod work;
 
-pub(super) use limits::{Limits, Permit, receive};
+pub(super) use limits::{Limits, Permit};
 pub(super) use work::{Kind, Phase, What, Work};
 
 use super::{

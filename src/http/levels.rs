@@ -106,7 +106,7 @@ async fn change(daemon: &Arc<Daemon>, asked: Asked, by: Option<Name>) -> Result<
     };
     let (daemon, change) = (Arc::clone(daemon), Change { asked, by, at });
     let done = tokio::task::spawn_blocking(move || (daemon.configure)(&change)).await;
-    done.unwrap_or_else(|_| Err(Problem::internal()))
+    done.unwrap_or_else(|error| Err(Problem::unfinished(&error)))
 }
 
 /// The level that a path names; `is_new`: the call may make it.
@@ -201,7 +201,7 @@ pub(crate) async fn put_rates(
 ) -> Response {
     let done = async {
         let grant = grant.as_deref();
-        let body = read_body(body, daemon.desk.body_bytes_max).await?;
+        let body = read_body(&daemon, body).await?;
         daemon.admits_still(grant, &Method::PUT, "/v1/rates")?;
         no_card_in_json(&body, None)?;
         change(&daemon, Asked::PutRates(body), grant.map(|grant| grant.name)).await

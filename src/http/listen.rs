@@ -1,204 +1,199 @@
-//! Connections, bounded: so many at a time, none for ever. Whoever comes when there are too many is told so.
+//! Listeners and their connections: so many at a time, none for ever. Health is answered also when all places are taken.
 
-use super::{problem::Problem, silence::Working};
-use axum::{response::IntoResponse, serve::Listener};
-use http_body_util::BodyExt;
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
+use super::{
+    capacity::Capacity,
+    connection::{Connection, RequestLimits},
+    silence,
 };
+use axum::{Router, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::Service as _, service::service_fn};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep, sleep, timeout},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, watch},
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
 };
 
-/// For how long a caller who owes something, a request or the reading of an answer, may neither send nor take a byte.
-pub const SILENCE_MAX: Duration = Duration::from_secs(75);
-/// How many may be told at a time that there are too many; further ones are hung up on.
-const REFUSALS_MAX: usize = 256;
-/// How long one may take to be told.
-const REFUSAL_MAX: Duration = Duration::from_secs(1);
+/// How long a connection may take that comes when all places are taken; its head may take half of it.
+const OVERFLOW_TIME_MAX: Duration = Duration::from_secs(2);
+/// The most bytes of its head; hyper takes no smaller limit.
+const OVERFLOW_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// The pause after the system could not hand over a connection: there is no descriptor or no memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Such failures are logged no more often than this.
+const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// A listener of so many connections at a time. Several may share the room.
-pub struct Bounded<L> {
-    inner: L,
-    room: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
+/// Where connections come from.
+pub trait Socket: Send + 'static {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next connection, and says who calls where that is known.
+    fn take(&self) -> impl Future<Output = io::Result<(Self::Io, Caller)>> + Send;
 }
 
-impl<L> Bounded<L> {
-    /// Takes as many connections as there is room for.
-    pub fn new(inner: L, room: Arc<Semaphore>) -> Self {
-        Self { inner, room, refusals: Arc::new(Semaphore::new(REFUSALS_MAX)) }
+impl Socket for TcpListener {
+    type Io = TcpStream;
+
+    async fn take(&self) -> io::Result<(TcpStream, Caller)> {
+        self.accept().await.map(|(io, address)| (io, Caller(Some(address))))
     }
 }
 
-impl<L: Listener> Listener for Bounded<L> {
-    type Io = Connection<L::Io>;
-    type Addr = L::Addr;
+impl Socket for UnixListener {
+    type Io = UnixStream;
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+    async fn take(&self) -> io::Result<(UnixStream, Caller)> {
+        self.accept().await.map(|(io, _)| (io, Caller(None)))
+    }
+}
+
+/// The address of whoever calls, in the extensions of each request; `None` over a Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller(pub Option<SocketAddr>);
+
+/// What serves the connections of listeners that share their places.
+pub struct Server {
+    routes: Router,
+    /// The routes of connections beyond the places.
+    overflow_routes: Router,
+    limits: RequestLimits,
+    capacity: Arc<Capacity>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// A server of routes; `overflow_routes` answer those who come when all places are taken.
+    #[must_use]
+    pub fn new(
+        (routes, overflow_routes): (Router, Router),
+        limits: RequestLimits,
+        capacity: Arc<Capacity>,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self { routes, overflow_routes, limits, capacity, stop })
+    }
+
+    /// Serves a listener until the daemon stops, and then those who are connected until they are answered. Dropping the
+    /// future cuts them off.
+    pub async fn serve(self: Arc<Self>, socket: impl Socket) {
+        let mut connections = JoinSet::new();
+        let mut stop = self.stop.clone();
+        let mut logged = None;
         loop {
-            let (io, address) = self.inner.accept().await;
-            if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
-                return (Connection::new(io, place), address);
-            }
-            metrics::counter!("levelgate_connections_refused_total").increment(1);
-            if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
-                tokio::spawn(async move {
-                    // Whoever does not listen has hung up already.
-                    let _ = timeout(REFUSAL_MAX, refuse(io)).await;
-                    drop(place);
-                });
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.inner.local_addr()
-    }
-}
-
-/// Reads what comes first, so that the answer is not lost with the connection, and says that there are too many.
-async fn refuse(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    let mut request = [0; 4_096];
-    let _read = io.read(&mut request).await?;
-    let response = Problem::too_many_connections().into_response();
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n", head.status, body.len());
-    for (name, value) in &head.headers {
-        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
-    }
-    text.push_str("\r\n");
-    let mut whole = text.into_bytes();
-    whole.extend_from_slice(&body);
-    io.write_all(&whole).await?;
-    io.shutdown().await
-}
-
-/// A connection that has a place, and is hung up on when its caller is silent for too long: neither sends nor takes a
-/// byte while no request is being worked on, or does not take what is to be written.
-pub struct Connection<I> {
-    io: I,
-    /// When a byte went either way, or the silence was last seen to be the daemon's.
-    moved_at: Instant,
-    silence: Pin<Box<Sleep>>,
-    /// Whether bytes wait for the caller to take others.
-    is_stuck: bool,
-    working: Working,
-    _place: OwnedSemaphorePermit,
-}
-
-impl<I> Connection<I> {
-    fn new(io: I, place: OwnedSemaphorePermit) -> Self {
-        let silence = Box::pin(sleep(SILENCE_MAX));
-        Self { io, moved_at: Instant::now(), silence, is_stuck: false, working: Working::default(), _place: place }
-    }
-
-    /// Where it hears of the requests that are being worked on.
-    pub(super) fn working(&self) -> &Working {
-        &self.working
-    }
-
-    /// Waits until the caller has been silent for too long.
-    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        // The alarm is not set anew at each byte, which would cost every request; it is when it rings too early.
-        loop {
-            ready!(self.silence.as_mut().poll(context));
-            let now = Instant::now();
-            if self.working.is_any() && !self.is_stuck {
-                self.moved_at = now;
-            }
-            let ends = self.moved_at + SILENCE_MAX;
-            if ends <= now {
-                return Poll::Ready(io::ErrorKind::TimedOut.into());
-            }
-            self.silence.as_mut().reset(ends);
-        }
-    }
-
-    /// What has become of a write; one that waits does so for no longer than the caller may be silent.
-    fn wrote<T>(&mut self, wrote: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.is_stuck = wrote.is_pending();
-        if self.is_stuck {
-            return self.poll_silence(context).map(Err);
-        }
-        self.moved_at = Instant::now();
-        wrote
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Connection<I> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(context, into) {
-            this.moved_at = Instant::now();
-            return Poll::Ready(read);
-        }
-        this.poll_silence(context).map(Err)
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let wrote = Pin::new(&mut this.io).poll_write(context, bytes);
-        this.wrote(wrote, context)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let wrote = Pin::new(&mut this.io).poll_write_vectored(context, pieces);
-        this.wrote(wrote, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_speaks_in_time_is_kept_and_one_that_falls_silent_is_hung_up_on() {
-        let room = Arc::new(Semaphore::new(1));
-        let (mut caller, io) = tokio::io::duplex(16);
-        let mut connection = Connection::new(io, Arc::clone(&room).try_acquire_owned().unwrap());
-        let mut heard = [0; 16];
-        for _ in 0..4 {
-            let speaks = async {
-                sleep(SILENCE_MAX - Duration::from_millis(10)).await;
-                caller.write_all(b"still").await.unwrap();
+            let taken = tokio::select! {
+                taken = socket.take() => taken,
+                Some(_) = connections.join_next() => continue,
+                // An error means that the sender is gone, which is a stop as well.
+                _ = stop.wait_for(|stop| *stop) => break,
             };
-            let (read, ()) = tokio::join!(connection.read(&mut heard), speaks);
-            assert_eq!(read.unwrap(), 5);
+            match taken {
+                Ok((io, caller)) => self.admit(io, caller, &mut connections),
+                // The caller went away before it was taken.
+                Err(error) if is_of_one_caller(&error) => {}
+                Err(error) => {
+                    metrics::counter!("levelgate_accept_errors_total").increment(1);
+                    if logged.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_LOG_EVERY) {
+                        logged = Some(Instant::now());
+                        tracing::error!(
+                            "a connection cannot be accepted: {error}; new callers wait. Raise the limit on open files \
+                             (LimitNOFILE) or lower [http] max_connections"
+                        );
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
-        let fell_silent = Instant::now();
-        let cut_off = connection.read(&mut heard).await.unwrap_err();
-        assert_eq!(cut_off.kind(), io::ErrorKind::TimedOut);
-        let after = fell_silent.elapsed();
-        assert!(after >= SILENCE_MAX && after < SILENCE_MAX + Duration::from_millis(10), "{after:?}");
-        assert_eq!(room.available_permits(), 0, "it has its place until it is gone");
-        drop(connection);
-        assert_eq!(room.available_permits(), 1);
+        drop(socket);
+        while connections.join_next().await.is_some() {}
     }
+
+    /// Gives a connection its place, or one among those that are only asked for health, or hangs up.
+    fn admit<I>(self: &Arc<Self>, io: I, caller: Caller, connections: &mut JoinSet<()>)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let server = Arc::clone(self);
+        if let Ok(place) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
+            connections.spawn(async move {
+                let limits = server.limits;
+                server.converse(&server.routes, (io, caller), limits, place, true).await;
+            });
+            return;
+        }
+        metrics::counter!("levelgate_connections_refused_total").increment(1);
+        let Ok(place) = Arc::clone(&self.capacity.overflow).try_acquire_owned() else {
+            metrics::counter!("levelgate_connections_dropped_total").increment(1);
+            return;
+        };
+        connections.spawn(async move {
+            let limits = RequestLimits {
+                header_bytes_max: OVERFLOW_HEADER_BYTES_MAX,
+                header_timeout: OVERFLOW_TIME_MAX / 2,
+                body_timeout: OVERFLOW_TIME_MAX / 2,
+            };
+            let answering = server.converse(&server.overflow_routes, (io, caller), limits, place, false);
+            // A caller who says nothing in this time is hung up on.
+            let _ = timeout(OVERFLOW_TIME_MAX, answering).await;
+        });
+    }
+
+    /// Answers the requests of one connection.
+    async fn converse<I>(
+        &self,
+        routes: &Router,
+        (io, caller): (I, Caller),
+        limits: RequestLimits,
+        place: OwnedSemaphorePermit,
+        keep_alive: bool,
+    ) where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = Connection::new(io, limits, place);
+        let working = io.working().clone();
+        let routes = TowerToHyperService::new(routes.clone());
+        let service = service_fn(|request: Request<Incoming>| {
+            let (mut request, answering) = silence::begin(&working, request);
+            request.extensions_mut().insert(caller);
+            let may_withhold = silence::may_withhold(&request);
+            let answer = routes.call(request);
+            async move {
+                let response = answer.await?;
+                Ok::<_, Infallible>(silence::answer(response, answering, &self.capacity, may_withhold))
+            }
+        });
+        let mut serving = http1::Builder::new();
+        // What a head may have is refused by the connection, in words; this is the bound of what hyper keeps of it.
+        serving.max_buf_size(2 * limits.header_bytes_max).keep_alive(keep_alive);
+        let mut served = pin!(serving.serve_connection(TokioIo::new(io), service));
+        let mut stop = self.stop.clone();
+        let mut stopped = pin!(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        });
+        let mut is_stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = served.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, ?caller, "a connection ended early");
+                    }
+                    return;
+                }
+                () = &mut stopped, if !is_stopping => {
+                    is_stopping = true;
+                    served.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+/// Whether a failure to accept is of one caller alone, and the next one can be taken at once.
+fn is_of_one_caller(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -46,7 +46,7 @@ pub(crate) async fn transactions(
     });
     match read.await {
         Ok((daemon, page)) => told(&daemon.desk, page).await,
-        Err(_) => Problem::internal().into_response(),
+        Err(error) => Problem::unfinished(&error).into_response(),
     }
 }
 

@@ -3,7 +3,9 @@
 mod access;
 mod batch;
 mod bulk;
+mod capacity;
 mod clock;
+mod connection;
 mod customer;
 mod customers;
 pub mod desk;
@@ -37,12 +39,13 @@ mod tables;
 mod usage;
 
 pub use batch::{Lines, answer_line};
+pub use capacity::Capacity;
+pub use connection::{RequestLimits, SILENCE_MAX};
 pub use failures::Failures;
 pub use grants::{Access, Grant, Role};
 pub use handlers::{Daemon, Health, SnapshotState, Taken};
 pub use jobs::Jobs;
-pub use listen::{Bounded, SILENCE_MAX};
-pub use silence::Working;
+pub use listen::{Caller, Server, Socket};
 pub use tables::{MOCK_MAX, levels_of, take_table};
 
 use axum::{
@@ -77,9 +80,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route(&format!("{c}/instruments/{{instrument}}/history"), get(instruments::history))
         .route(&format!("{c}/limits/{{direction}}/{{currency}}"), delete(limits::drop_limits))
         .route("/v1/events", get(events::events))
-        .route("/healthz", get(handlers::healthz))
-        .route("/readyz", get(handlers::readyz))
-        .route("/metrics", get(handlers::metrics));
+        .merge(probes());
     // These look behind the `?` themselves, with no layer more on the hot path.
     let payments = Router::new()
         .route(&format!("{m}/transactions"), hot(Op::Reserve))
@@ -123,10 +124,10 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
             put(levels::put).delete(levels::delete).post(levels::rename),
         )
         .route("/v1/rates", get(overview::rates).put(levels::put_rates))
-        .route("/v1/status", get(handlers::status))
         .route("/v1/reload", post(handlers::reload))
         .route("/v1/snapshot", post(handlers::snapshot))
         .route("/v1/clock/accept", post(clock::accept))
+        .merge(status())
         .route_layer(middleware::from_fn(refuse_query));
     Router::new()
         .merge(asking)
@@ -135,8 +136,47 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::method_not_allowed)
         .layer(middleware::from_fn_with_state(Arc::clone(&daemon), access::enter))
-        .layer(middleware::from_fn(silence::count))
         .with_state(daemon)
+}
+
+/// What tells of the daemon's health, whatever stands behind the `?`.
+fn probes() -> Router<Arc<Daemon>> {
+    Router::new()
+        .route("/healthz", get(handlers::healthz))
+        .route("/readyz", get(handlers::readyz))
+        .route("/metrics", get(handlers::metrics))
+}
+
+fn status() -> Router<Arc<Daemon>> {
+    Router::new().route("/v1/status", get(handlers::status))
+}
+
+/// Whether a path is one of those that are answered also when all places are taken.
+fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics" | "/v1/status")
+}
+
+fn health(daemon: &Arc<Daemon>) -> Router<Arc<Daemon>> {
+    Router::new()
+        .merge(probes())
+        .merge(status().route_layer(middleware::from_fn(refuse_query)))
+        .method_not_allowed_fallback(handlers::method_not_allowed)
+        .route_layer(middleware::from_fn_with_state(Arc::clone(daemon), access::enter))
+}
+
+/// The routes of the admin listener: health, metrics and status, with the same tokens.
+pub fn admin_routes(daemon: Arc<Daemon>) -> Router {
+    health(&daemon).fallback(handlers::no_such_path).with_state(daemon)
+}
+
+/// The routes of connections that come when all places are taken: the same, and a refusal for everything else.
+pub fn overflow_routes(daemon: Arc<Daemon>) -> Router {
+    health(&daemon).fallback(too_many_connections).with_state(daemon)
+}
+
+async fn too_many_connections(request: Request) -> Response {
+    read_rest(request).await;
+    problem::Problem::too_many_connections().into_response()
 }
 
 async fn refuse_query(request: Request, next: Next) -> Response {

@@ -150,16 +150,6 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", detail)
     }
 
-    /// The body of an upload stopped arriving, or arrives too slowly.
-    #[must_use]
-    pub(super) fn upload_too_slow(quiet_s: u64, bytes_per_second: u64) -> Self {
-        let detail = format!(
-            "the body brought no byte for {quiet_s} s, or less than {bytes_per_second} bytes a second; nothing was changed: \
-             send it again, in parts over a slow line"
-        );
-        Self::new(StatusCode::REQUEST_TIMEOUT, "upload_too_slow", detail)
-    }
-
     /// A job was begun and stopped in the middle.
     #[must_use]
     pub(super) fn job_interrupted(id: &str) -> Self {
@@ -242,6 +232,58 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", detail)
     }
 
+    /// A limit that all callers share is reached: of what, and by which key of `[http]`. Counted.
+    #[must_use]
+    pub(super) fn overloaded(what: &'static str, key: &str) -> Self {
+        let detail = match what {
+            "batches" => format!("as many batches run as [http] {key} allows; try again"),
+            _ => format!("as many bytes of requests and answers are in memory as [http] {key} allows; try again"),
+        };
+        metrics::counter!("levelgate_overloaded_total", "limit" => what).increment(1);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+    }
+
+    /// As many tables are downloaded as may be at a time. Counted.
+    #[must_use]
+    pub(super) fn overloaded_by_downloads(most: usize) -> Self {
+        metrics::counter!("levelgate_overloaded_total", "limit" => "downloads").increment(1);
+        let detail = format!("{most} tables are being downloaded; try again when one of them has ended");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+    }
+
+    /// A head or a body was not complete in time.
+    #[must_use]
+    pub(super) fn too_slow(part: &str) -> Self {
+        let detail = format!("the {part} of the request was not complete in time; the limits are in [http]");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_too_slow", detail)
+    }
+
+    /// A request line with its headers is longer than allowed.
+    #[must_use]
+    pub(super) fn header_too_large(bytes_max: usize) -> Self {
+        let detail = format!("the head of the request has more than {bytes_max} bytes ([http] max_header_bytes)");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header_too_large", detail)
+    }
+
+    /// A file could not be written or read; nothing that was acknowledged is lost.
+    #[must_use]
+    pub(super) fn store_unavailable() -> Self {
+        let detail = "a file of the data folder could not be written or read; the daemon's log says why; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
+    }
+
+    /// The daemon was told to stop.
+    #[must_use]
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the daemon is being stopped; try again")
+    }
+
+    /// Work on another thread did not end: because the daemon stops, or because of a fault in it.
+    #[must_use]
+    pub(super) fn unfinished(error: &tokio::task::JoinError) -> Self {
+        if error.is_cancelled() { Self::stopping() } else { Self::internal() }
+    }
+
     /// There is no folder to take a snapshot into.
     #[must_use]
     pub fn no_snapshots() -> Self {
@@ -266,6 +308,20 @@ impl Problem {
     pub fn outcome_unknown() -> Self {
         let detail = "the journal could not be written; the outcome is unknown: retry with the same id";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
+    }
+
+    /// The whole response as bytes, for a connection that is closed after it.
+    pub(super) fn to_wire(&self) -> Vec<u8> {
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        let retry = if self.is_unavailable() { "retry-after: 1\r\n" } else { "" };
+        let mut bytes = format!(
+            "HTTP/1.1 {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{retry}content-length: {}\r\n\r\n",
+            self.status(),
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes
     }
 
     /// An answer as it is, but for a refusal by the framework itself, which comes as plain text.

@@ -3,67 +3,57 @@
 //! A request is worked on from the end of its body to the end of its answer's. Before, the caller owes bytes; a caller
 //! who does not take the answer owes reading, and that the connection sees for itself.
 
-use super::{
-    failures::Peer,
-    listen::{Bounded, Connection},
-};
+use super::capacity::{Capacity, CountedAnswer, UNCOUNTED_BYTES_MAX};
 use axum::{
-    body::{Body, BodyDataStream, HttpBody},
-    extract::{ConnectInfo, Request, connect_info::Connected},
-    middleware::Next,
-    response::Response,
-    serve::{IncomingStream, Listener},
+    body::{Body, Bytes, HttpBody},
+    http::{Method, Request},
+    response::{IntoResponse, Response},
 };
+use hyper::body::{Frame, Incoming, SizeHint};
 use std::{
-    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU32, Ordering},
     },
     task::{Context, Poll},
 };
-use tokio_stream::Stream;
 
-/// How many requests of one connection are being worked on, and where the connection comes from.
-#[derive(Debug, Clone)]
-pub struct Working(Arc<AtomicUsize>, Peer);
+/// How far the requests of one connection are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Working(Arc<Progress>);
 
-impl Default for Working {
-    fn default() -> Self {
-        Self(Arc::default(), Peer::Unknown)
-    }
-}
-
-/// An address that a listener gives to a connection.
-pub trait Address {
-    /// Where the connection comes from; `None`: the listener is no TCP listener.
-    fn ip(&self) -> Option<IpAddr>;
-}
-
-impl Address for std::net::SocketAddr {
-    fn ip(&self) -> Option<IpAddr> {
-        Some(Self::ip(self))
-    }
-}
-
-impl Address for tokio::net::unix::SocketAddr {
-    fn ip(&self) -> Option<IpAddr> {
-        None
-    }
+#[derive(Debug, Default)]
+struct Progress {
+    /// Requests whose head is complete.
+    begun: AtomicU32,
+    /// Those that are not both heard and answered to the end.
+    open: AtomicU32,
+    /// Those that are heard to the end, and not answered to the end.
+    worked_on: AtomicU32,
+    /// The request whose body has a time limit and is being read; 0: none.
+    timed_body: AtomicU32,
 }
 
 impl Working {
-    /// Whether any is.
+    /// Whether any request is being worked on.
     pub(super) fn is_any(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
+        self.0.worked_on.load(Ordering::Acquire) > 0
     }
-}
 
-impl<L: Listener<Addr: Address>> Connected<IncomingStream<'_, Bounded<L>>> for Working {
-    fn connect_info(stream: IncomingStream<'_, Bounded<L>>) -> Self {
-        let peer = stream.remote_addr().ip().map_or(Peer::Unix, Peer::Ip);
-        Self(Arc::clone(&Connection::working(stream.io()).0), peer)
+    /// Whether no request is being read or answered: the next byte is one of a head.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.open.load(Ordering::Acquire) == 0
+    }
+
+    /// How many requests have come so far.
+    pub(super) fn begun(&self) -> u32 {
+        self.0.begun.load(Ordering::Acquire)
+    }
+
+    /// The number of the request whose body is being read, where that has a time limit.
+    pub(super) fn timed_body(&self) -> Option<u32> {
+        Some(self.0.timed_body.load(Ordering::Acquire)).filter(|number| *number != 0)
     }
 }
 
@@ -73,19 +63,26 @@ const ANSWERED: u8 = 2;
 /// One request: counted once it is heard to the end, until it is answered to the end or given up.
 struct Task {
     working: Working,
+    number: u32,
     state: AtomicU8,
 }
 
 impl Task {
     fn heard(&self) {
-        if self.state.fetch_or(HEARD, Ordering::AcqRel) == 0 {
-            self.working.0.fetch_add(1, Ordering::AcqRel);
+        let progress = &self.working.0;
+        let _ = progress.timed_body.compare_exchange(self.number, 0, Ordering::AcqRel, Ordering::Relaxed);
+        match self.state.fetch_or(HEARD, Ordering::AcqRel) {
+            0 => _ = progress.worked_on.fetch_add(1, Ordering::AcqRel),
+            ANSWERED => _ = progress.open.fetch_sub(1, Ordering::AcqRel),
+            _ => {}
         }
     }
 
     fn answered(&self) {
+        let progress = &self.working.0;
         if self.state.fetch_or(ANSWERED, Ordering::AcqRel) == HEARD {
-            self.working.0.fetch_sub(1, Ordering::AcqRel);
+            progress.worked_on.fetch_sub(1, Ordering::AcqRel);
+            progress.open.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
@@ -100,7 +97,7 @@ impl Drop for Hearing {
 }
 
 /// Tells of the end of an answer, or that nobody wants the rest of it.
-struct Answering(Arc<Task>);
+pub(super) struct Answering(Arc<Task>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -109,86 +106,113 @@ impl Drop for Answering {
 }
 
 /// A body, and who is told of its end.
-struct Until<G> {
-    body: BodyDataStream,
+struct Until<B, G> {
+    body: B,
     told: Option<G>,
 }
 
-impl<G: Unpin> Stream for Until<G> {
-    type Item = <BodyDataStream as Stream>::Item;
+impl<B: HttpBody<Data = Bytes> + Unpin, G: Unpin> HttpBody for Until<B, G> {
+    type Data = Bytes;
+    type Error = B::Error;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.body).poll_next(context);
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let next = Pin::new(&mut self.body).poll_frame(context);
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
             self.told = None;
         }
         next
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
-fn until<G: Unpin + Send + 'static>(body: Body, told: G) -> Body {
-    Body::from_stream(Until { body: body.into_data_stream(), told: Some(told) })
+/// Whether a path takes a body of any length, whose pace its handler watches.
+fn takes_a_stream(path: &str) -> bool {
+    path == "/v1/batch" || path.ends_with("/customers.csv")
 }
 
-/// Counts a request while it is worked on, for the connection that it came by.
-pub(crate) async fn count(mut request: Request, next: Next) -> Response {
-    let Some(ConnectInfo(working)) = request.extensions_mut().remove::<ConnectInfo<Working>>() else {
-        return next.run(request).await;
-    };
-    request.extensions_mut().insert(working.1);
-    let task = Arc::new(Task { working, state: AtomicU8::new(0) });
+/// Counts a request that has come by a connection until its answer is over.
+pub(super) fn begin(working: &Working, request: Request<Incoming>) -> (Request<Body>, Answering) {
+    let progress = &working.0;
+    progress.open.fetch_add(1, Ordering::AcqRel);
+    // A number of its own for each: 0 stands for none, and is skipped by the very few that get so far.
+    let number = progress.begun.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+    let task = Arc::new(Task { working: working.clone(), number, state: AtomicU8::new(0) });
     let answering = Answering(Arc::clone(&task));
     let hearing = Hearing(task);
-    let request = if request.body().is_end_stream() {
+    if request.body().is_end_stream() {
         drop(hearing);
-        request
-    } else {
-        request.map(|body| until(body, hearing))
+        return (request.map(Body::new), answering);
+    }
+    if !takes_a_stream(request.uri().path()) {
+        progress.timed_body.store(number, Ordering::Release);
+    }
+    (request.map(|body| Body::new(Until { body, told: Some(hearing) })), answering)
+}
+
+/// Whether the answer to a request may be replaced by a refusal when too many bytes are in memory: one that only reads,
+/// and is not about the health of the daemon.
+pub(super) fn may_withhold(request: &Request<Body>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && !super::is_health(request.uri().path())
+}
+
+/// Counts an answer until it is over, and its bytes until they are written to the socket.
+pub(super) fn answer(response: Response, answering: Answering, capacity: &Capacity, may_withhold: bool) -> Response {
+    let Some(bytes) = response.body().size_hint().exact() else {
+        return response.map(|body| Body::new(Until { body, told: Some(answering) }));
     };
-    let response = next.run(request).await;
     // An answer that is there whole takes nothing but its reading.
-    if response.body().size_hint().exact().is_some() { response } else { response.map(|body| until(body, answering)) }
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if bytes <= UNCOUNTED_BYTES_MAX {
+        return response;
+    }
+    let budget = capacity.bytes();
+    let reserved = if may_withhold { budget.reserve(bytes) } else { Ok(budget.take(bytes)) };
+    match reserved {
+        Ok(reserved) => response.map(|body| Body::new(CountedAnswer::new(body, reserved))),
+        Err(problem) => problem.into_response(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bounded, SILENCE_MAX};
+    use super::super::{Caller, RequestLimits, SILENCE_MAX, Server, Socket};
     use super::*;
+    use crate::config::Http;
     use axum::{
         Router,
-        body::Bytes,
-        middleware,
         routing::{get, post},
     };
     use std::{io, time::Duration};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-        sync::{Semaphore, mpsc},
+        sync::{Mutex, mpsc, watch},
         time::{Instant, sleep},
     };
 
-    impl Address for () {
-        fn ip(&self) -> Option<IpAddr> {
-            None
-        }
-    }
+    const LIMITS: RequestLimits = RequestLimits {
+        header_bytes_max: 16_384,
+        header_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(30),
+    };
 
     /// Takes the other ends of pipes.
-    struct Pipes(mpsc::Receiver<DuplexStream>);
+    struct Pipes(Mutex<mpsc::Receiver<DuplexStream>>);
 
-    impl Listener for Pipes {
+    impl Socket for Pipes {
         type Io = DuplexStream;
-        type Addr = ();
 
-        async fn accept(&mut self) -> (DuplexStream, ()) {
-            match self.0.recv().await {
-                Some(io) => (io, ()),
+        async fn take(&self) -> io::Result<(DuplexStream, Caller)> {
+            match self.0.lock().await.recv().await {
+                Some(io) => Ok((io, Caller(None))),
                 None => std::future::pending().await,
             }
-        }
-
-        fn local_addr(&self) -> io::Result<()> {
-            Ok(())
         }
     }
 
@@ -221,16 +245,16 @@ mod tests {
             .route("/unheard", post(|| async { sleep(LONG).await }))
             .route("/pieces", get(pieces))
             .route("/much", get(much))
-            .layer(middleware::from_fn(count));
+            .route("/echo", post(|_: Bytes| async {}));
         let (send, taken) = mpsc::channel(1);
-        let listener = Bounded::new(Pipes(taken), Arc::new(Semaphore::new(1)));
-        tokio::spawn(
-            async move { axum::serve(listener, routes.into_make_service_with_connect_info::<Working>()).await },
-        );
+        let (stop, stopped) = watch::channel(false);
+        let capacity = Arc::new(Capacity::new(&Http::default(), 1, 1));
+        let server = Server::new((routes, Router::new()), LIMITS, capacity, stopped);
+        tokio::spawn(server.serve(Pipes(Mutex::new(taken))));
         let (ours, theirs) = tokio::io::duplex(4_096);
         send.send(theirs).await.unwrap();
-        // The listener goes on to wait for the next one.
-        std::mem::forget(send);
+        // The listener goes on to wait for the next one, and nothing is stopped.
+        std::mem::forget((send, stop));
         ours
     }
 
@@ -275,10 +299,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_stops_sending_is_hung_up_on() {
-        for begun in ["", "POST /lo", "POST /long HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nbo"] {
+        let half = "POST /long HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nbo";
+        for (begun, most) in [("", SILENCE_MAX), ("POST /lo", LIMITS.header_timeout), (half, LIMITS.body_timeout)] {
             let mut caller = caller().await;
             caller.write_all(begun.as_bytes()).await.unwrap();
-            about(hung_up_after(&mut caller).await, SILENCE_MAX);
+            about(hung_up_after(&mut caller).await, most);
         }
     }
 
@@ -301,5 +326,30 @@ mod tests {
         let mut rest = Vec::new();
         let _ = stuck.read_to_end(&mut rest).await;
         assert!(rest.len() <= 2 * 4_096, "what the pipe held, and no more: {}", rest.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_drips_a_body_has_the_time_of_a_whole_body_and_each_request_anew() {
+        let mut caller = caller().await;
+        for _ in 0..3 {
+            caller.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+            for _ in 0..4 {
+                sleep(LIMITS.body_timeout / 5).await;
+                caller.write_all(b"x").await.unwrap();
+            }
+            assert!(heard(&mut caller, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+        }
+        caller.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 400\r\n\r\n").await.unwrap();
+        let begun = Instant::now();
+        let answer = loop {
+            // One byte a second, which no silence would end.
+            let _ = caller.write_all(b"x").await;
+            match tokio::time::timeout(Duration::from_secs(1), heard(&mut caller, "\r\n\r\n")).await {
+                Ok(answer) => break answer,
+                Err(_) => assert!(begun.elapsed() < LIMITS.body_timeout * 2, "it is never cut off"),
+            }
+        };
+        assert!(answer.starts_with("HTTP/1.1 400"), "the body is broken for whoever reads it: {answer}");
+        about(begun.elapsed(), LIMITS.body_timeout);
     }
 }

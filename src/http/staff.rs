@@ -55,7 +55,7 @@ impl FromRequest<Arc<Daemon>> for Staff {
         let named = named.collect();
         let grant = parts.extensions.remove::<Grant>();
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        let body = read_body(body, daemon.desk.body_bytes_max).await.map_err(IntoResponse::into_response)?;
+        let body = read_body(daemon, body).await.map_err(IntoResponse::into_response)?;
         let still = daemon.admits_still(grant.as_ref(), &parts.method, parts.uri.path());
         still.map_err(IntoResponse::into_response)?;
         let rules = daemon.desk.rules();
@@ -131,7 +131,7 @@ impl Staff {
         });
         match done.await {
             Ok((staff, done)) => staff.tell(done).await,
-            Err(_) => Problem::internal().into_response(),
+            Err(error) => Problem::unfinished(&error).into_response(),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::{
     desk::render,
     grants::Grant,
-    handlers::Daemon,
-    jobs::{self, Admitted, Finishing, Jobs, Kind, Permit, Phase, Running, Sent, What, not_kept, receive},
+    handlers::{Daemon, broken_body},
+    jobs::{self, Admitted, Finishing, Jobs, Kind, Permit, Phase, Running, Sent, What, not_kept},
     problem::{Problem, Told},
     staff::Staff,
     table::{self, Imported, Mode, Tried},
@@ -72,9 +72,15 @@ pub(crate) async fn download(staff: Staff) -> Response {
         Ok(now) => now,
         Err(problem) => return problem.into_response(),
     };
+    let place = match staff.daemon.capacity.download() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     let (daemon, grant) = (Arc::clone(&staff.daemon), staff.grant().cloned());
     let (out, pieces) = mpsc::channel(PIECES_MAX);
     tokio::task::spawn_blocking(move || {
+        // The place is for the thread: it waits for a slow reader.
+        let _place = place;
         let pieces = BufWriter::with_capacity(PIECE_BYTES, Pieces(out));
         let written = table::export(&staff.daemon.desk.ledger, &staff.merchant, now, pieces);
         if let Err(error) = written {
@@ -140,7 +146,7 @@ pub(crate) async fn upload(
             response
         }
         Ok(Err(problem)) => problem.into_response(),
-        Err(_) => Problem::internal().into_response(),
+        Err(error) => Problem::unfinished(&error).into_response(),
     }
 }
 
@@ -175,11 +181,11 @@ impl Drop for Coming {
 
 fn broken(error: impl std::fmt::Display) -> Problem {
     tracing::error!("a table could not be kept or read again: {error}");
-    Problem::internal()
+    Problem::store_unavailable()
 }
 
 /// Writes a table down, sealed, as it comes.
-async fn spool(daemon: &Daemon, body: Body, permit: &mut Permit) -> Result<Coming, Problem> {
+async fn spool(daemon: &Daemon, mut body: Body, permit: &mut Permit) -> Result<Coming, Problem> {
     let now = daemon.desk.time()?;
     let announced = axum::body::HttpBody::size_hint(&body).exact().unwrap_or(0);
     let draft = tokio::task::block_in_place(|| {
@@ -188,14 +194,16 @@ async fn spool(daemon: &Daemon, body: Body, permit: &mut Permit) -> Result<Comin
     });
     let mut coming = Coming { draft: Some(draft?), digest: 0 };
     let mut digester = daemon.desk.ledger.digester();
-    receive(body, |data| {
+    let mut pace = daemon.capacity.upload_pace();
+    while let Some(frame) = pace.next(&mut body, false).await? {
+        let frame = frame.map_err(|error| broken_body(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
         permit.hold(data.len() as u64)?;
-        digester.take(data);
+        digester.take(&data);
         // A full cache makes a write wait for the medium; nobody else is to wait with it.
         let mut draft = coming.draft.iter_mut();
-        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(data))).map_err(not_kept)
-    })
-    .await?;
+        tokio::task::block_in_place(|| draft.try_for_each(|draft| draft.write_all(&data))).map_err(not_kept)?;
+    }
     coming.digest = digester.digest();
     Ok(coming)
 }

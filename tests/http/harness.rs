@@ -53,13 +53,15 @@ pub(crate) struct Folder {
     beside: tempfile::TempDir,
     /// What the daemon finds in its environment.
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// The soft and the hard limit on its open files; `None`: those of the tests.
+    pub(crate) open_files: Option<(u32, u32)>,
 }
 
 impl Folder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
     pub(crate) fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new() };
+        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files: None };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::shop::RATES);
@@ -177,6 +179,14 @@ fn program() -> Command {
     command
 }
 
+/// The program under a limit on its open files; `prlimit` becomes the program, so it has the same process id.
+fn limited((soft, hard): (u32, u32)) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={soft}:{hard}")).arg(env!("CARGO_BIN_EXE_levelgate"));
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
 impl Daemon {
     /// Starts the daemon on a folder and waits until it says that it is ready.
     pub(crate) fn start(folder: Folder) -> Daemon {
@@ -201,7 +211,9 @@ impl Daemon {
     }
 
     fn spawn(folder: &Folder) -> (Child, Arc<Mutex<String>>, u16) {
-        let mut child = program()
+        let mut child = folder
+            .open_files
+            .map_or_else(program, limited)
             .arg("serve")
             .arg("--config")
             .arg(folder.path())
@@ -247,6 +259,11 @@ impl Daemon {
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the daemon has said on standard error so far.

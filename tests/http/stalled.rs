@@ -33,6 +33,7 @@ const TRANSACTIONS: &str = "/v1/merchants/acme/transactions";
 struct Wire {
     port: u16,
     store: Memory,
+    _stop: tokio::sync::watch::Sender<bool>,
     _runtime: Runtime,
     _pulse: Pulse,
     _index: tempfile::TempDir,
@@ -55,7 +56,7 @@ impl Wire {
             meters: Meters::new(),
             body_bytes_max: 65_536,
         });
-        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        let (stop, stopping) = tokio::sync::watch::channel(false);
         let daemon = Arc::new(http::Daemon {
             desk,
             access: Arc::new(Access::new(&[])),
@@ -67,6 +68,7 @@ impl Wire {
             jobs: Arc::new(Jobs::new(Arc::new(Shelf::in_memory()), Found::default()).expect("no jobs")),
             health: Arc::new(parking_lot::Mutex::new(Health::default())),
             prometheus: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            capacity: Arc::new(http::Capacity::new(&config::Http::default(), 1_000, 0)),
             keeps: "a test",
             store: "disk",
             stopping,
@@ -74,13 +76,17 @@ impl Wire {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
         let pulse = Pulse::start(runtime.handle()).expect("a thread");
-        let routes = http::routes(daemon).into_make_service_with_connect_info::<http::Working>();
         let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let room = Arc::new(tokio::sync::Semaphore::new(1_000));
-        let listener = http::Bounded::new(axum::serve::ListenerExt::tap_io(listener, |_| {}), room);
-        runtime.spawn(async move { axum::serve(listener, routes).await });
-        Self { port, store, _runtime: runtime, _pulse: pulse, _index: index }
+        let limits = http::RequestLimits {
+            header_bytes_max: 16_384,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+        };
+        let routes = (http::routes(Arc::clone(&daemon)), http::overflow_routes(Arc::clone(&daemon)));
+        let server = http::Server::new(routes, limits, Arc::clone(&daemon.capacity), daemon.stopping.clone());
+        runtime.spawn(server.serve(listener));
+        Self { port, store, _stop: stop, _runtime: runtime, _pulse: pulse, _index: index }
     }
 
     fn pays(&self, id: &str, of: &str) -> thread::JoinHandle<u16> {

@@ -1,17 +1,14 @@
-//! How many jobs may be under way, in all and of one merchant; how many bytes uploads may hold; and how slowly the body
-//! of an upload may arrive.
+//! How many jobs may be under way, in all and of one merchant, and how many bytes uploads may hold.
 //!
 //! An upload counts for its merchant from its first byte on. It takes one of the places of jobs that work only once its
 //! body is complete, so a caller that stops sending blocks no other merchant.
 
 use crate::{domain::name::Name, http::problem::Problem};
-use axum::body::{Body, Bytes};
-use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 /// The most jobs that work at a time.
@@ -28,12 +25,6 @@ pub(in crate::http) const TABLE_BYTES_MAX: u64 = 1 << 30;
 /// The most bytes that uploads hold until their jobs end, of one merchant and in all.
 const BYTES_PER_MERCHANT_MAX: u64 = TABLE_BYTES_MAX;
 const BYTES_MAX: u64 = 4 * TABLE_BYTES_MAX;
-
-/// How long the body of an upload may bring no byte.
-const QUIET_MAX: Duration = Duration::from_secs(30);
-/// The fewest bytes a second, over any 30 seconds in which the body was waited for.
-const BYTES_PER_SECOND_MIN: u64 = 4 * 1024;
-const PACE_WINDOW: Duration = Duration::from_secs(30);
 
 /// What counts in the limits.
 pub(in crate::http) struct Limits {
@@ -67,10 +58,6 @@ pub(in crate::http) struct Permit {
 impl Default for Limits {
     fn default() -> Self {
         metrics::describe_counter!("levelgate_jobs_turned_away_total", "Uploads and bulk changes refused at a limit");
-        metrics::describe_counter!(
-            "levelgate_uploads_too_slow_total",
-            "Uploads ended because their body did not arrive"
-        );
         metrics::describe_counter!(
             "levelgate_jobs_without_space_total",
             "Uploads and bulk changes the disk had no room for"
@@ -184,103 +171,12 @@ fn show_bytes(bytes: u64) {
     metrics::gauge!("levelgate_upload_mebibytes").set(f64::from(u32::try_from(bytes >> 20).unwrap_or(u32::MAX)));
 }
 
-/// Whether a body arrives fast enough. Only the time counts in which it was waited for.
-#[derive(Default)]
-struct Pace {
-    waited: Duration,
-    bytes: u64,
-}
-
-impl Pace {
-    fn is_kept(&mut self, waited: Duration, bytes: u64) -> bool {
-        self.waited += waited;
-        self.bytes += bytes;
-        if self.waited < PACE_WINDOW {
-            return true;
-        }
-        let is_kept = self.bytes >= BYTES_PER_SECOND_MIN.saturating_mul(self.waited.as_secs());
-        *self = Self::default();
-        is_kept
-    }
-}
-
-/// Reads a body to its end and hands over its pieces, as they come. A caller who stops sending, or sends too slowly, is
-/// told so after at most a minute.
-pub(in crate::http) async fn receive(
-    mut body: Body,
-    mut take: impl FnMut(&Bytes) -> Result<(), Problem>,
-) -> Result<(), Problem> {
-    let mut pace = Pace::default();
-    loop {
-        let began = Instant::now();
-        let Ok(frame) = timeout(QUIET_MAX, body.frame()).await else { return Err(too_slow()) };
-        let Some(frame) = frame else { return Ok(()) };
-        let frame = frame.map_err(|error| Problem::malformed("body_broken", error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if !pace.is_kept(began.elapsed(), data.len() as u64) {
-            return Err(too_slow());
-        }
-        take(&data)?;
-    }
-}
-
-fn too_slow() -> Problem {
-    metrics::counter!("levelgate_uploads_too_slow_total").increment(1);
-    Problem::upload_too_slow(QUIET_MAX.as_secs(), BYTES_PER_SECOND_MIN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::{sync::mpsc, time::sleep};
-    use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
     fn merchant(name: &str) -> Name {
         Name::parse(name).unwrap()
-    }
-
-    /// Receives pieces that come after pauses; says what was received, how it ended and when.
-    async fn received(pieces: Vec<(Duration, usize)>) -> (usize, Result<(), Problem>, Duration) {
-        let (send, pieces_in) = mpsc::channel(1);
-        let stream =
-            ReceiverStream::new(pieces_in).map(|bytes: usize| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes])));
-        let sending = async move {
-            for (pause, bytes) in pieces {
-                sleep(pause).await;
-                if send.send(bytes).await.is_err() {
-                    return;
-                }
-            }
-        };
-        let (mut bytes, began) = (0, Instant::now());
-        let receiving = async {
-            let ended = receive(Body::from_stream(stream), |piece| {
-                bytes += piece.len();
-                Ok(())
-            });
-            let ended = ended.await;
-            (ended, began.elapsed())
-        };
-        let (_, (ended, after)) = tokio::join!(sending, receiving);
-        (bytes, ended, after)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_stops_or_drips_is_ended_and_one_that_comes_slowly_is_not() {
-        let second = Duration::from_secs(1);
-        let (bytes, ended, after) = received(vec![(second, 10), (Duration::from_secs(3_600), 10)]).await;
-        let problem = ended.unwrap_err();
-        assert_eq!((bytes, problem.code.as_str(), problem.status), (10, "upload_too_slow", 408));
-        assert_eq!(after.as_secs(), 31);
-        // One byte every 20 seconds.
-        let (_, ended, after) = received(vec![(20 * second, 1); 100]).await;
-        assert_eq!(ended.unwrap_err().code, "upload_too_slow");
-        assert!(after <= Duration::from_secs(60), "{after:?}");
-        // Just fast enough, for an hour; and one that pauses for long between two pieces.
-        let (bytes, ended, _) = received(vec![(second, 4_096); 3_600]).await;
-        assert_eq!((bytes, ended), (3_600 * 4_096, Ok(())));
-        let (_, ended, _) = received(vec![(29 * second, 200_000); 100]).await;
-        assert_eq!(ended, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,0 +1,206 @@
+//! Health, readiness and the admin listener: who may ask, what is said, and that it is said when nothing else is.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{Answer, Daemon, Folder, Settings, eventually, run};
+use crate::raw::{self, Reading};
+use crate::shop::{CRM, acme, pay};
+
+const VIEWER: &str = "viewer-token-0123456789";
+const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+fn folder(more: &str) -> Folder {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    folder.write("levelgate.toml", &format!("{}\n{more}", Settings::SYSTEM.text()));
+    folder
+}
+
+/// The port that the line of the admin listener names.
+fn admin_port(log: &str) -> Option<u16> {
+    let (_, rest) = log.split_once("admin: health, metrics and status on http://127.0.0.1:")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn get(port: u16, path: &str, token: &str) -> Answer {
+    let mut stream = raw::connect(port);
+    let token = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{token}\r\n");
+    stream.write_all(head.as_bytes()).expect("a request is sent");
+    Reading::new(stream).answer()
+}
+
+#[test]
+fn a_failed_reload_leaves_it_ready_and_says_so_everywhere() {
+    let daemon = Daemon::live(acme(CRM, &[]));
+    let ready = daemon.get("/readyz");
+    assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
+    assert!(daemon.get("/metrics").body.contains("levelgate_config_failed 0"));
+    daemon.folder.write("merchants/acme.toml", "id = \"acme\"\nsecret_key = 1\n");
+    daemon.post_nothing("/v1/reload").problem(422);
+    let ready = daemon.get("/readyz");
+    assert_eq!(ready.status, 200, "the rules of before are in force: {}", ready.body);
+    assert!(ready.body.contains("reloads fail since 20"), "{}", ready.body);
+    assert!(!ready.body.contains("secret_key"), "what is wrong is not for everybody: {}", ready.body);
+    assert!(daemon.get("/metrics").body.contains("levelgate_config_failed 1"));
+    let status = daemon.get("/v1/status").ok();
+    assert!(status["config"]["failed_since"].is_string(), "{status}");
+    daemon.folder.write("merchants/acme.toml", &acme(CRM, &[]));
+    daemon.post_nothing("/v1/reload").ok();
+    assert_eq!(daemon.get("/readyz").body, "ready\n");
+    assert!(daemon.get("/v1/status").ok()["config"]["failed_since"].is_null());
+}
+
+#[test]
+fn the_admin_listener_answers_four_paths_with_the_same_tokens() {
+    let folder = folder("");
+    folder.write("viewer.token", VIEWER);
+    let file = folder.path().join("viewer.token").display().to_string();
+    let auth = format!("[auth]\ntokens = [{{ role = \"viewer\", token_file = {file:?} }}]\n");
+    folder.write("levelgate.toml", &format!("{}\n{ADMIN}{auth}", Settings::SYSTEM.text()));
+    let daemon = Daemon::start(folder);
+    let admin = admin_port(&daemon.log()).expect("the log names the admin listener");
+    assert_ne!(admin, daemon.port());
+    for (path, bare, token) in [
+        ("/healthz", 200, 200),
+        ("/readyz", 200, 200),
+        ("/metrics", 401, 200),
+        ("/v1/status", 401, 200),
+        ("/v1/status?all=1", 401, 400),
+        ("/v1/merchants", 404, 404),
+        ("/v1/merchants/acme/customers", 404, 404),
+        ("/v1/events", 404, 404),
+    ] {
+        for (sent, want) in [("", bare), ("wrong-token-0123456789", bare), (VIEWER, token)] {
+            let answer = get(admin, path, sent);
+            assert_eq!(answer.status, want, "{path} with {sent:?}: {}", answer.body);
+        }
+    }
+    let answer = raw::send(admin, "POST", "/v1/status", b"");
+    assert!(matches!(answer.status, 401 | 405), "{answer:?}");
+}
+
+#[test]
+fn the_admin_listener_answers_while_the_main_one_is_full_and_while_it_drains() {
+    let folder = folder(ADMIN);
+    let text = std::fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
+    folder.write("levelgate.toml", &text.replace("[http]\n", "[http]\nmax_connections = 4\n"));
+    let mut daemon = Daemon::start(folder);
+    let admin = admin_port(&daemon.log()).expect("the log names the admin listener");
+    let body = pay("t1", "1.00").to_string();
+    let head = raw::head("POST", "/v1/merchants/acme/transactions", body.len());
+    let mut caller = raw::connect(daemon.port());
+    caller.write_all(head.replace("connection: close", "expect: 100-continue").as_bytes()).expect("the head is sent");
+    let mut reading = Reading::new(caller.try_clone().expect("a second handle"));
+    assert!(reading.head_line().starts_with("HTTP/1.1 100"), "the daemon waits for the body");
+    let silent: Vec<TcpStream> = (0..300).map(|_| raw::connect(daemon.port())).collect();
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
+        assert_eq!(get(admin, path, "").status, 200, "{path}");
+    }
+    daemon.signal("TERM");
+    let port = daemon.port();
+    eventually("the daemon takes no more", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    assert_eq!(get(admin, "/healthz", "").status, 200, "the process lives");
+    let ready = get(admin, "/readyz", "");
+    assert!(ready.header("retry-after").is_some());
+    assert_eq!(ready.problem(503)["code"], "stopping");
+    caller.write_all(body.as_bytes()).expect("the body is sent");
+    assert_eq!(reading.head_line(), "", "the interim answer ends");
+    assert_eq!(reading.answer().ok()["decision"], "allow");
+    drop((caller, silent));
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+/// A daemon whose log nobody reads any more; killed when the test ends.
+struct Mute {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Drop for Mute {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_admin_listener_answers_while_every_worker_is_stuck() {
+    let folder = folder(ADMIN);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_levelgate"))
+        .args(["serve", "--config"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the daemon starts");
+    let log = BufReader::new(child.stderr.take().expect("standard error is piped"));
+    let mut daemon = Mute { child, log };
+    let (mut admin, mut main) = (None, None);
+    while main.is_none() {
+        let mut line = String::new();
+        assert!(daemon.log.read_line(&mut line).expect("a line") > 0, "the daemon ended");
+        admin = admin.or_else(|| admin_port(&line));
+        let named = line.split_once("listening on http://127.0.0.1:");
+        main = named.and_then(|(_, port)| port.trim().parse::<u16>().ok());
+    }
+    let (admin, main) = (admin.expect("a port"), main.expect("a port"));
+    // Each of these writes a line to the log. Once the pipe is full, the worker waits until somebody reads.
+    let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let workers = std::thread::available_parallelism().map_or(64, std::num::NonZero::get) * 4;
+    let mut callers: Vec<TcpStream> = (0..workers).map(|_| raw::connect(main)).collect();
+    let is_stuck = || {
+        let mut probe = raw::connect(main);
+        probe.set_read_timeout(Some(Duration::from_secs(2))).expect("a bounded read");
+        let _ = probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+        !matches!(probe.read(&mut [0; 64]), Ok(read) if read > 0)
+    };
+    eventually("every worker waits for the log", || {
+        callers.iter_mut().for_each(|caller| _ = caller.write_all(request.repeat(64).as_bytes()));
+        is_stuck()
+    });
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
+        assert_eq!(get(admin, path, "").status, 200, "{path}");
+    }
+    let mut log = daemon.log.get_mut().take(1 << 30);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| _ = std::io::copy(&mut log, &mut std::io::sink()));
+        drop(callers);
+        eventually("it answers again", || !is_stuck());
+        let _ = Command::new("kill").args(["-KILL", &daemon.child.id().to_string()]).status();
+        reader.join().expect("the log is read");
+    });
+}
+
+#[test]
+fn an_admin_listener_that_cannot_be_is_refused_by_check_and_by_serve() {
+    let main = "[http]\nlisten = \"127.0.0.1:7499\"\n";
+    for (listen, words) in [
+        ("127.0.0.1:7499", "is taken by [http] listen"),
+        ("0.0.0.0:7498", "can be reached from other machines"),
+        ("nowhere", "is no address to listen on"),
+    ] {
+        let folder = folder("");
+        folder.write("levelgate.toml", &format!("{main}[admin]\nlisten = \"{listen}\"\n"));
+        let path = folder.path().display().to_string();
+        for arguments in [vec!["check", &path], vec!["serve", "--config", &path]] {
+            let ended = run(&folder, &arguments);
+            assert_eq!(ended.code, Some(1), "{listen}: {}", ended.text);
+            assert!(ended.text.contains(words), "{words} in {}", ended.text);
+        }
+    }
+}
+
+#[test]
+fn a_changed_admin_listener_takes_effect_at_the_next_start_and_the_reload_says_so() {
+    let daemon = Daemon::start(folder(ADMIN));
+    daemon.folder.write("levelgate.toml", &format!("{}\n[admin]\nlisten = \"127.0.0.1:1\"\n", Settings::SYSTEM.text()));
+    daemon.post_nothing("/v1/reload").ok();
+    eventually("the log names the setting", || daemon.log().contains("[admin] listen"));
+    let admin = admin_port(&daemon.log()).expect("a port");
+    assert_eq!(get(admin, "/healthz", "").status, 200);
+}
