@@ -102,7 +102,7 @@ impl Stage {
     }
 
     fn give(&self, segment: &[Known]) {
-        let taken = self.archive().add(Self::end(segment), &key, |visit| {
+        let taken = self.archive().add(Self::end(segment), true, &key, |visit| {
             for known in segment {
                 let mut events = Vec::new();
                 event::encode_opened(known.slot, &opening(&known.id), &mut events);

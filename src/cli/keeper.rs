@@ -4,7 +4,7 @@
 use super::folder::Folder;
 use crate::{
     domain::time::{DAY_MS, Millis},
-    http::{Taken, desk::Desk},
+    http::{ArchiveHealth, Taken, desk::Desk},
     journal::Lsn,
     ledger::{Ledger, Retention},
 };
@@ -85,6 +85,15 @@ impl Keeper {
         if let Err(error) = self.folder.tend(TENDING) {
             tracing::error!("new ids are looked for in the archive's index, which costs each of them time: {error:#}");
         }
+        // A snapshot on another thread takes segments into the index too.
+        let mended = {
+            let _alone = self.last.lock();
+            self.folder.mend_index(&self.desk.ledger)
+        };
+        if let Err(error) = mended {
+            tracing::error!("the archive's index cannot be built again; ids that may be in it are refused: {error:#}");
+        }
+        self.folder.scrub();
         let due = {
             let last = self.last.lock();
             let behind = self.folder.journal().last().0.saturating_sub(last.begin.0);
@@ -126,6 +135,11 @@ impl Keeper {
             }
         }
         Ok(taken)
+    }
+
+    /// What is known of the archive.
+    pub(super) fn archive_health(&self) -> ArchiveHealth {
+        self.folder.archive_health()
     }
 
     fn retire(&self, now: Millis) -> usize {

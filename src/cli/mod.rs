@@ -1,5 +1,6 @@
 //! The commands. Everything is wired here; nobody imports this room.
 
+mod archive;
 mod backup;
 mod check;
 pub mod folder;

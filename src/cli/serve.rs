@@ -35,6 +35,10 @@ pub(super) struct Options {
     /// The configuration folder
     #[arg(long, value_name = "DIR", env = "LEVELGATE_CONFIG", default_value_os_t = super::default_config())]
     config: PathBuf,
+    /// Start although segments of the archive are missing or damaged, and accept the loss: it is logged, recorded and
+    /// shown in /v1/status
+    #[arg(long)]
+    accept_lost_archive: bool,
 }
 
 /// How long callers may take to finish what they send once the daemon is told to stop.
@@ -90,7 +94,12 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         ClockSource::System => Source::System,
     };
     let countries = Countries::of(&loaded.rules);
-    let mut opened = super::folder::open(&settings, super::bounds(&settings), countries)?;
+    let mut opened = super::folder::open_accepting(
+        &settings,
+        super::bounds(&settings),
+        countries,
+        options.accept_lost_archive,
+    )?;
     let jobs = Arc::new(opened.jobs()?);
     let Opened { ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);
@@ -125,6 +134,10 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         snapshot: keeper.as_ref().map(|keeper| {
             let keeper = Arc::clone(keeper);
             Box::new(move || keeper.snapshot().map_err(|error| format!("{error:#}"))) as Box<_>
+        }),
+        archive: keeper.as_ref().map(|keeper| {
+            let keeper = Arc::clone(keeper);
+            Box::new(move || keeper.archive_health()) as Box<_>
         }),
         store: settings.store.kind.word(),
         keeps,
@@ -209,7 +222,7 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         keeper.stop();
         tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
     }
-    journal.sync()?;
+    journal.mark_clean_stop()?;
     tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
 }

@@ -164,6 +164,8 @@ impl Overlay {
             | Common::LevelMade { .. }
             | Common::LevelRenamed { .. }
             | Common::Counted { .. }
+            | Common::SegmentsLetGo { .. }
+            | Common::ArchiveLossAccepted { .. }
             | Common::Configured { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     access::{Access, Grant},
+    archive_health::ArchiveHealth,
     desk::{Desk, Op, Reply},
     jobs::Jobs,
     levels::Configure,
@@ -32,6 +33,9 @@ pub(super) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
 
 /// What a snapshot does; `None`: there is nothing to take one of.
 pub(super) type TakeSnapshot = Option<Box<dyn Fn() -> Result<Taken, String> + Send + Sync>>;
+
+/// What the archive says of itself; `None`: there is none.
+pub(super) type AskArchive = Option<Box<dyn Fn() -> ArchiveHealth + Send + Sync>>;
 
 /// A snapshot that was taken.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -70,6 +74,8 @@ pub struct Daemon {
     pub configure: Configure,
     /// Takes a snapshot.
     pub snapshot: TakeSnapshot,
+    /// Says how the archive is; `None`: there is none.
+    pub archive: AskArchive,
     /// What takes many steps.
     pub jobs: Arc<Jobs>,
     /// The state of the configuration.
@@ -220,6 +226,7 @@ struct StatusOut {
     customers: u64,
     transactions: u64,
     levels_turned_away: u64,
+    archive: Option<ArchiveHealth>,
     clock: String,
     uptime_seconds: i64,
 }
@@ -246,6 +253,7 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
         customers: desk.ledger.customers_len(),
         transactions: desk.ledger.transactions_len(),
         levels_turned_away: desk.ledger.levels_turned_away(),
+        archive: daemon.archive.as_ref().map(|archive| archive()),
         clock: match desk.time() {
             Ok(now) => now.to_string(),
             Err(problem) => problem.code,

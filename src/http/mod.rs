@@ -1,6 +1,7 @@
 //! The wire: routes, shapes, problem documents. Thin: what an operation means is known further in.
 
 mod access;
+mod archive_health;
 mod batch;
 mod bulk;
 mod customer;
@@ -32,6 +33,7 @@ mod tables;
 mod usage;
 
 pub use access::{Access, Grant, Role};
+pub use archive_health::ArchiveHealth;
 pub use batch::{Lines, answer_line};
 pub use handlers::{Daemon, Health, Taken};
 pub use jobs::Jobs;

@@ -21,12 +21,14 @@
 
 use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
+    archive_list::ArchiveState,
     buffer::{Buffer, spare},
     follow::Spots,
     frame::Kind,
     marks::{Apart, Bell, Marks, Waiters},
     read::Handles,
     recovery::{Wanted, recover},
+    synced_file::{self, SyncedFile},
     write::{Files, Writer},
 };
 use crate::store::Store;
@@ -48,6 +50,8 @@ pub struct Journal {
     /// Those who wait for more to last.
     pub(super) followers: Waiters,
     pub(super) spots: Spots,
+    /// Where the synced number is kept outside the tail; a journal in memory has none.
+    pub(super) synced_file: Option<SyncedFile>,
     bell: Arc<Bell>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -62,7 +66,7 @@ impl Journal {
             segment_bytes: u64::MAX,
             tail_bytes: usize::MAX,
         };
-        Self::new(JournalId::default(), options, &Recovery { epoch: 1, ..Recovery::default() }, Place(0), None)
+        Self::new(JournalId::default(), options, &Recovery { epoch: 1, ..Recovery::default() }, Place(0), None, None)
     }
 
     /// Finds the journal in the store, hands over its records behind `after`, and goes on behind the last.
@@ -82,9 +86,21 @@ impl Journal {
         known_synced: Lsn,
         replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
-        let wanted = Wanted { id, after, known_synced, may_have_lost_power: store.may_have_lost_power() };
-        let found = recover(&*store, wanted, companion.as_deref(), replay)?;
+        let mark = synced_file::read(&*store, id)?;
+        let may_have_lost_power = store.may_have_lost_power();
+        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: false };
+        let found = recover(&*store, wanted.with_mark(), companion.as_deref(), replay)?;
+        if mark.is_none() && found.recovery.last > Lsn::NONE {
+            tracing::warn!(
+                "the data folder has no file `{}`: an earlier version left it, or the file was removed; records that are \
+                 missing at the journal's end could not be noticed at this start; the file is made now",
+                synced_file::PATH
+            );
+        }
         let (writer, segment) = Writer::begin(&*store, id, &found)?;
+        // Recovery has made durable whatever it found.
+        let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
+        let archive = ArchiveState { list: Mutex::new(found.list), lost: RwLock::new(found.lost) };
         let handles = Handles::new(writer.segment_file());
         let mut segments = found.segments;
         segments.push(segment);
@@ -95,14 +111,23 @@ impl Journal {
             writer: Mutex::new(writer),
             syncing: Mutex::default(),
             segments: RwLock::new(segments),
+            archive,
             handles: Mutex::new(handles),
         };
-        let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files)));
+        let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files), Some(synced_file)));
         journal.start_thread()?;
+        journal.start_synced_thread()?;
         Ok((journal, found.recovery))
     }
 
-    fn new(id: JournalId, options: Options, recovery: &Recovery, end: Place, files: Option<Files>) -> Self {
+    fn new(
+        id: JournalId,
+        options: Options,
+        recovery: &Recovery,
+        end: Place,
+        files: Option<Files>,
+        synced_file: Option<SyncedFile>,
+    ) -> Self {
         let last = recovery.last;
         let marks = Marks::default();
         for (mark, at) in [(&marks.appended, end.0), (&marks.written, end.0)] {
@@ -119,6 +144,7 @@ impl Journal {
             waiters: Waiters::new(),
             followers: Waiters::new(),
             spots: Spots::default(),
+            synced_file,
             bell: Arc::default(),
             thread: Mutex::default(),
         }
@@ -308,6 +334,9 @@ impl Journal {
     }
 
     pub(super) fn stop_thread(&self) {
+        if let Some(synced) = &self.synced_file {
+            synced.stop();
+        }
         self.bell.stop();
         let thread = self.thread.lock().take();
         // The thread itself may be the last that holds the journal; it does not wait for itself.

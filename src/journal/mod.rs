@@ -96,6 +96,8 @@
 //! [`event`] lists as reserved. A journal of format 1 goes on in segments of format 2. Its records stay as they are: what
 //! such a record says that a transaction has come to holds until the next fact about it.
 
+pub mod archive_list;
+pub mod archived;
 mod buffer;
 mod error;
 pub mod event;
@@ -109,6 +111,7 @@ mod marks;
 mod read;
 pub mod recovery;
 pub mod snapshot;
+pub mod synced_file;
 pub mod walk;
 mod write;
 
@@ -123,6 +126,7 @@ pub use instance::{Instance, InstanceError};
 pub use keys::Keys;
 pub use log::Journal;
 pub(crate) use marks::Apart;
+use marks::Bell;
 pub use recovery::Recovery;
 
 use std::{fmt, io, time::Duration};
@@ -237,6 +241,11 @@ pub trait Replay {
     /// One of them cannot be replayed: the first of those.
     fn all_are_in(&mut self) -> Result<(), Refused> {
         Ok(())
+    }
+
+    /// What the archive must have, by the snapshot that the replay goes on from.
+    fn archive(&self) -> archive_list::Demanded {
+        archive_list::Demanded::default()
     }
 }
 

@@ -62,7 +62,9 @@ impl Journal {
         });
         match (found, &self.files) {
             (Some(found), _) => found.ok_or(ReadError::NoRecord(place)),
-            (None, Some(files)) => Self::read_from(files, place, into),
+            (None, Some(files)) => {
+                Self::read_from(files, place, into).map_err(|error| files.archive.explain(place, error))
+            }
             (None, None) => Err(ReadError::NoRecord(place)),
         }
     }

@@ -3,12 +3,15 @@
 //! Everything is synced, validated and replayed before the first byte is changed, so a refusal changes nothing. What
 //! is changed then can be cut short at any point and is done again at the next start.
 
+mod archived;
 mod lost;
 mod mend;
 
 use super::{
     ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Refused, Replay, SegmentInfo,
+    archive_list::{ArchiveList, Demanded, Loss},
     frame::{Body, Flaw, Framed, HeadFlaw, SegmentHead},
+    synced_file::{self, SyncedMark},
     walk::{Damage, Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
 use crate::store::Store;
@@ -40,6 +43,25 @@ pub(super) struct Recovered {
     pub(super) segments: Vec<SegmentInfo>,
     /// Where the next record will lie.
     pub(super) end: Place,
+    /// The segments that the archive must have.
+    pub(super) list: ArchiveList,
+    /// What the archive has lost.
+    pub(super) lost: Vec<Loss>,
+}
+
+/// What a start would do with the files that it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The number of the last record that counts.
+    pub last: Lsn,
+    /// Up to where the journal was synced for certain.
+    pub synced: Lsn,
+    /// What it would cut off as left by a power cut: the file, the offset, the record, and what is wrong there.
+    pub cut: Option<(String, u64, Lsn, String)>,
+    /// What the archive has lost, all of it accounted for.
+    pub lost: Vec<Loss>,
+    /// The segments that the archive must have.
+    pub list: ArchiveList,
 }
 
 /// What is asked of a recovery.
@@ -49,8 +71,20 @@ pub(super) struct Wanted {
     pub(super) after: Lsn,
     /// Up to here the journal was synced, says a snapshot.
     pub(super) known_synced: Lsn,
+    /// What the file `synced` says.
+    pub(super) mark: Option<SyncedMark>,
     /// See [`Store::may_have_lost_power`].
     pub(super) may_have_lost_power: bool,
+    /// Whether nothing may be synced either.
+    pub(super) only_looks: bool,
+}
+
+impl Wanted {
+    /// Counts what the file `synced` says among what is known.
+    pub(super) fn with_mark(self) -> Self {
+        let known_synced = self.known_synced.max(self.mark.unwrap_or_default().lsn);
+        Self { known_synced, ..self }
+    }
 }
 
 /// A segment's file and its head.
@@ -101,6 +135,7 @@ struct Walked {
 struct Scan<'a> {
     store: &'a dyn Store,
     wanted: Wanted,
+    archive: Demanded,
     segments: Vec<Found>,
     /// The first segment that is walked.
     from: usize,
@@ -118,13 +153,22 @@ fn reading(path: &str) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { what: format!("reading {path}"), source }
 }
 
-/// Finds the journal, replays it, and cuts what a power cut has left.
-pub(super) fn recover(
-    store: &dyn Store,
+/// A journal that was validated and replayed; nothing was changed yet.
+struct Examined<'a> {
+    scan: Scan<'a>,
+    cut: Option<Cut>,
+    last: Lsn,
+    records: u64,
+    lost: Vec<Loss>,
+}
+
+/// Finds the journal and replays it. Every refusal comes from here.
+fn examine<'a>(
+    store: &'a dyn Store,
     wanted: Wanted,
     companion: Option<&dyn Companion>,
     replay: &mut dyn Replay,
-) -> Result<Recovered, OpenError> {
+) -> Result<Examined<'a>, OpenError> {
     let segments = find(store, &wanted)?;
     let known = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.synced);
     let known = known.chain([wanted.known_synced]).max().unwrap_or_default();
@@ -132,8 +176,8 @@ pub(super) fn recover(
     let behind = segments.partition_point(|found| found.named.0 <= wanted.after.0.saturating_add(1));
     // A segment whose head is damaged does not say where it begins; the one before it tells where that should be.
     let whole = segments.iter().take(behind).rposition(|found| found.head.is_ok());
-    let from = whole.unwrap_or(0);
-    let mut scan = Scan { store, wanted, segments, from, known, epoch, groups: Groups::default() };
+    let (from, archive) = (whole.unwrap_or(0), replay.archive());
+    let mut scan = Scan { store, wanted, archive, segments, from, known, epoch, groups: Groups::default() };
     scan.check_older()?;
     let mut cut = scan.validate()?;
     if let Some(companion) = companion {
@@ -141,18 +185,55 @@ pub(super) fn recover(
     }
     let last = scan.judge(cut.as_ref())?;
     let records = scan.replay(replay)?;
-    let known = scan.known;
-    scan.renew(known)?;
-    let (cut_files, cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
+    // Records after the snapshot say what was let go, and what was accepted as lost.
+    let lost = scan.judge_losses()?;
+    Ok(Examined { scan, cut, last, records, lost })
+}
+
+/// Finds the journal, replays it, and cuts what a power cut has left.
+pub(super) fn recover(
+    store: &dyn Store,
+    wanted: Wanted,
+    companion: Option<&dyn Companion>,
+    replay: &mut dyn Replay,
+) -> Result<Recovered, OpenError> {
+    let Examined { mut scan, cut, last, records, lost } = examine(store, wanted, companion, replay)?;
     let epoch = scan.epoch.checked_add(1).ok_or_else(|| OpenError::Corrupt {
         file: scan.segments.last().map_or(FOLDER.to_owned(), |found| found.path.clone()),
         offset: 12,
         lsn: last,
         what: "no start can have so high a number".to_owned(),
     })?;
+    let known = scan.known;
+    scan.renew(known)?;
+    let (cut_files, cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
     let end = scan.drop_empty()?;
-    let segments = scan.infos();
-    Ok(Recovered { recovery: Recovery { records, last, cut_bytes, cut_files, epoch }, segments, end })
+    let (segments, list) = (scan.infos(), scan.archive.list);
+    let recovery = Recovery { records, last, cut_bytes, cut_files, epoch };
+    Ok(Recovered { recovery, segments, end, list, lost })
+}
+
+/// Says what a start would do with a journal, and changes nothing; what it would refuse is refused.
+///
+/// `after` and `known_synced` are as in [`Journal::open`](super::Journal::open).
+///
+/// # Errors
+/// As [`Journal::open`](super::Journal::open).
+pub fn verdict(
+    store: &dyn Store,
+    id: JournalId,
+    companion: Option<&dyn Companion>,
+    after: Lsn,
+    known_synced: Lsn,
+    replay: &mut dyn Replay,
+) -> Result<Verdict, OpenError> {
+    let mark = synced_file::read(store, id)?;
+    let may_have_lost_power = store.may_have_lost_power();
+    let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: true };
+    let Examined { scan, cut, last, lost, .. } = examine(store, wanted.with_mark(), companion, replay)?;
+    let path = |cut: &Cut| scan.segments.get(cut.segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
+    let cut = cut.map(|cut| (path(&cut), cut.offset, cut.lsn, cut.what));
+    Ok(Verdict { last, synced: scan.known, cut, lost, list: scan.archive.list })
 }
 
 /// The number that names a segment's file.
@@ -166,11 +247,11 @@ pub(super) fn path_of(first: Lsn) -> String {
     format!("{FOLDER}/{:020}.log", first.0)
 }
 
-/// The segments of both folders in order, each with its head. All of them are synced first.
+/// The segments of both folders in order, each with its head. All of them are synced first, unless nothing may be.
 fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, OpenError> {
     let mut paths = BTreeMap::new();
     // What an earlier start has cut off must not come back either.
-    for folder in [FOLDER, ARCHIVE, CUT] {
+    for folder in [FOLDER, ARCHIVE, CUT].into_iter().filter(|_| !wanted.only_looks) {
         store.sync_folder(folder).map_err(io_error(format!("syncing {folder}")))?;
     }
     for folder in [FOLDER, ARCHIVE] {
@@ -181,7 +262,9 @@ fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, OpenError> {
     let mut segments = Vec::with_capacity(paths.len());
     for (named, path) in paths {
         let file = store.open(&path).map_err(io_error(format!("opening {path}")))?;
-        file.sync().map_err(io_error(format!("syncing {path}")))?;
+        if !wanted.only_looks {
+            file.sync().map_err(io_error(format!("syncing {path}")))?;
+        }
         let bytes = file.len().map_err(reading(&path))?;
         let head = match Walk::over(file).map(|walk| walk.head()) {
             Ok(head) if head.id != wanted.id => {
@@ -202,26 +285,6 @@ impl Scan<'_> {
     fn corrupt(&self, segment: usize, offset: u64, lsn: Lsn, what: &str) -> OpenError {
         let file = self.segments.get(segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
         OpenError::Corrupt { file, offset, lsn, what: what.to_owned() }
-    }
-
-    /// Segments that are not walked: their heads, and that each begins where the one before ends.
-    fn check_older(&mut self) -> Result<(), OpenError> {
-        let first = Lsn(self.wanted.after.0.saturating_add(1));
-        if let Some(found) = self.segments.first().filter(|found| found.named > first) {
-            return Err(OpenError::Beginning { file: found.path.clone(), begins: found.named, missing: first });
-        }
-        for older in 0..self.from {
-            let Some([this, next]) = self.segments.get(older..older + 2) else { break };
-            let head = this.head.map_err(|what| self.corrupt(older, 0, this.named, what))?;
-            let begins = next.head.map_err(|what| self.corrupt(older + 1, 0, next.named, what))?;
-            if this.end_place() != begins.first_place || head.epoch > begins.epoch {
-                return Err(self.corrupt(older, this.bytes, begins.first_lsn, "the next segment does not go on here"));
-            }
-            if let Some(this) = self.segments.get_mut(older) {
-                this.last = Lsn(begins.first_lsn.0.saturating_sub(1));
-            }
-        }
-        Ok(())
     }
 
     /// The first pass: where the good records end, which groups end, how far the journal is known to be synced.
@@ -366,12 +429,19 @@ impl Scan<'_> {
         Ok(())
     }
 
+    fn ends_early(&self) -> String {
+        match self.wanted.mark.filter(|mark| mark.is_clean_stop && mark.lsn == self.known) {
+            Some(mark) => format!("the journal ends here, and the daemon stopped in order with record {}", mark.lsn),
+            None => format!("the journal ends here, and was synced up to record {}", self.known),
+        }
+    }
+
     /// Refuses what no power cut can have done; else says the last record that stands.
     fn judge(&mut self, cut: Option<&Cut>) -> Result<Lsn, OpenError> {
         let Some(cut) = cut else {
             let (last, end) = self.segments.last().map_or((Lsn(0), 0), |found| (found.last, found.end));
             if last < self.known {
-                let what = format!("the journal ends here, and was synced up to record {}", self.known);
+                let what = self.ends_early();
                 let segment = self.segments.len().saturating_sub(1);
                 return Err(self.corrupt(segment, end, Lsn(last.0.saturating_add(1)), &what));
             }
@@ -402,6 +472,7 @@ impl Scan<'_> {
                 let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
                 let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
                 if record.lsn > self.wanted.after {
+                    self.archive.list.take_record(record.events);
                     replay.record(&record).map_err(|refused| self.refused(refused))?;
                     records += 1;
                 }
@@ -426,6 +497,9 @@ impl Scan<'_> {
             path: found.path.clone(),
             sealed: true,
         };
-        self.segments.iter().map(info).collect()
+        // What no start replays and has no whole head is lost, and listed so.
+        let is_lost = |(n, found): &(usize, &Found)| *n < self.from && found.head.is_err();
+        let there = self.segments.iter().enumerate().filter(|segment| !is_lost(segment));
+        there.map(|(_, found)| info(found)).collect()
     }
 }

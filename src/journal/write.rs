@@ -2,6 +2,7 @@
 
 use super::{
     Companion, FOLDER, Failed, Journal, JournalId, Lsn, OpenError, Place, SegmentInfo, Sync,
+    archive_list::ArchiveState,
     frame::SegmentHead,
     read::Handles,
     recovery::{Recovered, path_of},
@@ -25,6 +26,8 @@ pub(super) struct Files {
     /// In order; the last one is written to.
     pub(super) segments: RwLock<Vec<SegmentInfo>>,
     pub(super) handles: Mutex<Handles>,
+    /// What the archive must have, and what of it is lost.
+    pub(super) archive: ArchiveState,
 }
 
 /// What a rotation has left unsynced, because nothing is ever synced unless asked for.

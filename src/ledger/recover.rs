@@ -22,6 +22,7 @@ use crate::{
     domain::{common::Common, money::Currency, name::Name, time::Millis, transaction::Place},
     journal::{
         Keys, Lsn, Record, Refused, Replay,
+        archive_list::Demanded,
         snapshot::{Frame, Piece, SnapshotError, WorldDto},
     },
 };
@@ -49,6 +50,7 @@ struct World {
     made_levels: MadeLevels,
     counted: HashMap<Name, u64>,
     late: Late,
+    archive: Demanded,
 }
 
 impl Recovering {
@@ -72,6 +74,7 @@ impl Recovering {
             made_levels: MadeLevels::default(),
             counted: HashMap::new(),
             late: Late::default(),
+            archive: Demanded::default(),
         };
         let hands = Hands::new(secret, keys, threads.clamp(1, SHARDS))?;
         Ok(Self { hands, world, countries: Countries::default() })
@@ -80,6 +83,11 @@ impl Recovering {
     /// The countries with which the customers' phone numbers are read; none where this is not called.
     pub fn reads_phones_with(&mut self, countries: Countries) {
         self.countries = countries;
+    }
+
+    /// Lets the start go on where segments of the archive are missing; they are accepted as lost.
+    pub fn accept_lost_archive(&mut self) {
+        self.world.archive.accept_lost = true;
     }
 
     /// Takes a piece of a snapshot. Returns the end's number where it is the last; then every piece was understood.
@@ -121,7 +129,7 @@ impl Recovering {
         commons.sort_by_key(|(lsn, ..)| *lsn);
         commons.into_iter().for_each(|(_, place, common)| world.common(place, common));
         let newest = lanes.iter().filter_map(|lane| lane.newest).max();
-        let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
+        let begins_at = ground.journal.first_place();
         let World { made_levels, late, counted, blocked: blocked_instruments, .. } = world;
         let ledger = Ledger { made_levels, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
         ledger.identities.countries.store(Arc::new(countries));
@@ -157,6 +165,10 @@ impl Recovering {
 }
 
 impl Replay for Recovering {
+    fn archive(&self) -> Demanded {
+        self.world.archive.clone()
+    }
+
     fn record(&mut self, record: &Record<'_>) -> Result<(), Refused> {
         self.hands.record(record);
         if self.hands.has_failed() { self.all_are_in() } else { Ok(()) }
@@ -176,6 +188,8 @@ impl World {
         world.is_understood()?;
         let said = world.said()?;
         self.made_levels.resume_overlay(&said);
+        said.iter().for_each(|event| self.archive.list.take(event));
+        world.archive.iter().for_each(|segment| self.archive.list.put(*segment));
         said.into_iter().for_each(|event| self.blocked.take(event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
@@ -221,7 +235,8 @@ impl World {
             Common::LevelRenamed { merchant, direction, from, to, .. } => {
                 self.made_levels.renames.add(Renamed { merchant, direction, from, to, place });
             }
-            Common::Configured { .. } => {}
+            // The journal keeps account of the archive itself.
+            Common::SegmentsLetGo { .. } | Common::ArchiveLossAccepted { .. } | Common::Configured { .. } => {}
         }
     }
 }

@@ -32,11 +32,13 @@ pub struct WorldDto {
     pub configured: Option<Box<str>>,
     /// External ids made, by merchant.
     pub counted: Vec<CountedDto>,
-    /// Levels and rates set through the API, and blocked instruments: events, as in the journal.
+    /// Levels and rates set through the API, blocked instruments, and accepted losses of the archive: events, as in the
+    /// journal.
     pub overlay: Vec<u8>,
     /// Names of levels that have changed.
     pub renames: Vec<RenameDto>,
-    /// Segments of the archive, by which their loss is noticed. Not written by this version, and refused.
+    /// Segments that no restart from this snapshot replays, by which their loss is noticed; lost ones whose loss was
+    /// accepted stay in it.
     pub archive: Vec<SegmentDto>,
     /// Times that operators accepted. Not written by this version, and refused.
     pub clocks: Vec<ClockDto>,
@@ -51,7 +53,7 @@ pub struct SegmentDto {
     pub last_lsn: u64,
     /// Of the file.
     pub bytes: u64,
-    /// CRC-32C of the file.
+    /// CRC-32C of the file; 0: not computed yet.
     pub crc: u32,
 }
 
@@ -126,11 +128,7 @@ impl WorldDto {
     /// # Errors
     /// It holds what only a newer version writes.
     pub fn is_understood(&self) -> Result<(), SnapshotError> {
-        match (self.archive.is_empty(), self.clocks.is_empty()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(newer("a list of the archive's segments")),
-            (true, false) => Err(newer("a time that was accepted")),
-        }
+        if self.clocks.is_empty() { Ok(()) } else { Err(newer("a time that was accepted")) }
     }
 
     /// The currencies.
