@@ -13,6 +13,7 @@ mod replay;
 mod serve;
 mod table;
 mod traffic;
+mod verdict;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{

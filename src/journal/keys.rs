@@ -103,7 +103,7 @@ pub enum KeysError {
     /// What is sealed names a key that is not there, and was not erased.
     #[error(
         "customer {customer}: key {key:016x} of sealed attributes is missing; restore the file `keys` from the backup \
-         that was made with this journal, or erase the customer"
+         that was made with this journal"
     )]
     Missing {
         /// Whose.

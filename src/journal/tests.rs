@@ -8,6 +8,7 @@ mod flips;
 mod following;
 mod running;
 mod starting;
+mod synced;
 
 use super::{Journal, JournalId, Lsn, OpenError, Options, Place, Recovery, Sync};
 use crate::store::{Store, memory::Memory};

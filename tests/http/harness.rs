@@ -53,13 +53,15 @@ pub(crate) struct Folder {
     beside: tempfile::TempDir,
     /// What the daemon finds in its environment.
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// What stands behind `serve`.
+    pub(crate) arguments: Vec<&'static str>,
 }
 
 impl Folder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
     pub(crate) fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new() };
+        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new(), arguments: Vec::new() };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::shop::RATES);
@@ -205,6 +207,7 @@ impl Daemon {
             .arg("serve")
             .arg("--config")
             .arg(folder.path())
+            .args(&folder.arguments)
             .current_dir(folder.path())
             .envs(folder.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())

@@ -234,6 +234,9 @@ fn some_event() -> impl Strategy<Value = Recorded> {
             |(merchant, direction, from, to, at, by)| Common::LevelRenamed { merchant, direction, from, to, at, by }
         ),
         (text(), time(), option::of(names())).prop_map(|(body, at, by)| Common::RatesPut { body, at, by }),
+        (number(), time()).prop_map(|(last, at)| Common::SegmentsLetGo { last, at }),
+        (number(), number(), time(), option::of(names()))
+            .prop_map(|(first, last, at, by)| Common::ArchiveLossAccepted { first, last, at, by }),
     ];
     let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
     let customer = customer.prop_map(Recorded::Customer).boxed();
