@@ -136,7 +136,8 @@ impl Archive {
                 (index, (0, 0))
             }
             Err(flaw) => {
-                opening.push(format!("{} cannot be used ({flaw}) and is built again from the segments", path.display()));
+                opening
+                    .push(format!("{} cannot be used ({flaw}) and is built again from the segments", path.display()));
                 let index = replace(path).map_err(failed)?;
                 tables::begin_at(&index, &id.0, 0).map_err(failed)?;
                 (index, (0, 0))

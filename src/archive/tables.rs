@@ -249,7 +249,11 @@ pub(super) fn look_up(index: &Database, key: u64) -> Result<Vec<(SeatKey, u64)>,
         }
     }
     let written = reading.open_table(SUMS)?.get(bucket)?.map(|sum| sum.value()).unwrap_or_default();
-    if written == sum { Ok(found) } else { Err(damaged(format!("the entries of bucket {bucket} are not those written"))) }
+    if written == sum {
+        Ok(found)
+    } else {
+        Err(damaged(format!("the entries of bucket {bucket} are not those written")))
+    }
 }
 
 /// The keys in a range of whole buckets, each as it was written.

@@ -145,8 +145,7 @@ impl Folder {
         let key = |merchant: &str, id: &str| ledger.key(merchant, id);
         let is_whole = self.journal.lost().is_empty();
         if self.journal.is_accepted_as_lost(segment) {
-            self.archive
-                .add(segment.end_place, false, &key, |visit| self.journal.scan_readable(segment, visit))?;
+            self.archive.add(segment.end_place, false, &key, |visit| self.journal.scan_readable(segment, visit))?;
             return Ok(());
         }
         self.journal.check_segment(segment)?;

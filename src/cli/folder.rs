@@ -99,7 +99,8 @@ pub(super) fn open_accepting(
         tail_bytes: TAIL_BYTES,
     };
     let index = path.join("archive").join("index.redb");
-    let (ledger, folder) = recover_with(store, &index, options, bounds, (countries, lost_archive)).with_context(in_folder)?;
+    let (ledger, folder) =
+        recover_with(store, &index, options, bounds, (countries, lost_archive)).with_context(in_folder)?;
     Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps })
 }
 
@@ -164,7 +165,17 @@ fn recover_with(
     begin_index(&archive, &journal)?;
     recovering.reads_phones_with(countries);
     let (ledger, newest) = recovering.finish(bounds, ground);
-    let folder = Folder { store, instance, journal, archive, begun_from: begin, newest, shelf, unfinished, scrub: Scrub::default() };
+    let folder = Folder {
+        store,
+        instance,
+        journal,
+        archive,
+        begun_from: begin,
+        newest,
+        shelf,
+        unfinished,
+        scrub: Scrub::default(),
+    };
     folder.accept_losses()?;
     if ledger.has_let_go() {
         // What has left memory is found by the index alone: until it knows everything, nothing can be answered.

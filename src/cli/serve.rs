@@ -94,12 +94,8 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         ClockSource::System => Source::System,
     };
     let countries = Countries::of(&loaded.rules);
-    let mut opened = super::folder::open_accepting(
-        &settings,
-        super::bounds(&settings),
-        countries,
-        options.accept_lost_archive,
-    )?;
+    let mut opened =
+        super::folder::open_accepting(&settings, super::bounds(&settings), countries, options.accept_lost_archive)?;
     let jobs = Arc::new(opened.jobs()?);
     let Opened { ledger, newest, folder, keeps } = opened;
     let clock = Clock::new(source);

@@ -69,7 +69,8 @@ pub(super) fn damaged_segments(store: &dyn Store, verdict: &Verdict) -> Vec<Stri
             Ok(sum) => archived::differs(listed, sum),
             Err(error) => Some(error.to_string()),
         };
-        damaged.extend(what.map(|what| format!("{path}: {what}; bring it back from a backup into the folder `archive`")));
+        damaged
+            .extend(what.map(|what| format!("{path}: {what}; bring it back from a backup into the folder `archive`")));
     }
     damaged
 }

@@ -117,7 +117,8 @@ impl Journal {
         let Some(files) = &self.files else { return ArchiveList::default() };
         let segments = self.segments();
         let mut list = files.archive.list.lock();
-        for segment in segments.iter().filter(|segment| segment.sealed && segment.last <= snapshot) {
+        let is_held = |segment: &&SegmentInfo| segment.first_lsn <= segment.last && segment.last <= snapshot;
+        for segment in segments.iter().filter(|segment| segment.sealed).filter(is_held) {
             if list.get(segment.first_lsn).is_none() {
                 list.put(segment.listed(0));
             }

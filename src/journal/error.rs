@@ -36,7 +36,8 @@ pub enum OpenError {
     /// What a record needs is not in the journal's companion, and no power cut has taken it.
     #[error(
         "{file}: record {lsn}, of customer {owner}, is whole, but the file `keys` has not the key of what is sealed in it; \
-         the machine has been running since, so no power cut took it: `keys` is an older copy, or another folder's; \
+         no power cut took it, since the machine has been running or the record was synced: `keys` is an older copy, or \
+         another folder's; \
          nothing was changed; bring back the `keys` that belong to this folder"
     )]
     Keyless {

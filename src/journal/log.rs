@@ -89,7 +89,7 @@ impl Journal {
         let mark = synced_file::read(&*store, id)?;
         let may_have_lost_power = store.may_have_lost_power();
         let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: false };
-        let found = recover(&*store, wanted.with_mark(), companion.as_deref(), replay)?;
+        let found = recover(&*store, wanted, companion.as_deref(), replay)?;
         if mark.is_none() && found.recovery.last > Lsn::NONE {
             tracing::warn!(
                 "the data folder has no file `{}`: an earlier version left it, or the file was removed; records that are \

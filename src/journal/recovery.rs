@@ -6,21 +6,17 @@
 mod archived;
 mod lost;
 mod mend;
+mod walks;
 
 use super::{
     ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Refused, Replay, SegmentInfo,
     archive_list::{ArchiveList, Demanded, Loss},
-    frame::{Body, Flaw, Framed, HeadFlaw, SegmentHead},
+    frame::{Flaw, HeadFlaw, SegmentHead},
     synced_file::{self, SyncedMark},
-    walk::{Damage, Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
+    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
 use crate::store::Store;
-use std::{
-    collections::BTreeMap,
-    io,
-    panic::resume_unwind,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::BTreeMap, io};
 
 /// What was found at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,14 +75,6 @@ pub(super) struct Wanted {
     pub(super) only_looks: bool,
 }
 
-impl Wanted {
-    /// Counts what the file `synced` says among what is known.
-    pub(super) fn with_mark(self) -> Self {
-        let known_synced = self.known_synced.max(self.mark.unwrap_or_default().lsn);
-        Self { known_synced, ..self }
-    }
-}
-
 /// A segment's file and its head.
 struct Found {
     path: String,
@@ -116,22 +104,6 @@ struct Cut {
     may_be_torn: bool,
 }
 
-/// What one segment holds, seen by itself.
-struct Walked {
-    /// Behind its last whole record: where in the file and in the journal, and with which number the next begins.
-    end: u64,
-    place: Place,
-    next_lsn: Lsn,
-    /// The highest.
-    epoch: u32,
-    /// How far its batch headers say that the journal was synced.
-    known: Lsn,
-    /// What begins, belongs to and ends groups, and where, without the events.
-    grouped: Vec<(u64, Framed<'static>)>,
-    /// Why it goes no further.
-    damage: Option<Damage>,
-}
-
 struct Scan<'a> {
     store: &'a dyn Store,
     wanted: Wanted,
@@ -139,7 +111,10 @@ struct Scan<'a> {
     segments: Vec<Found>,
     /// The first segment that is walked.
     from: usize,
+    /// Up to where the journal was synced for certain.
     known: Lsn,
+    /// The same without what the file `synced` says.
+    vouched: Lsn,
     epoch: u32,
     groups: Groups,
 }
@@ -177,7 +152,8 @@ fn examine<'a>(
     // A segment whose head is damaged does not say where it begins; the one before it tells where that should be.
     let whole = segments.iter().take(behind).rposition(|found| found.head.is_ok());
     let (from, archive) = (whole.unwrap_or(0), replay.archive());
-    let mut scan = Scan { store, wanted, archive, segments, from, known, epoch, groups: Groups::default() };
+    let (vouched, known) = (known, known.max(wanted.mark.unwrap_or_default().lsn));
+    let mut scan = Scan { store, wanted, archive, segments, from, known, vouched, epoch, groups: Groups::default() };
     scan.check_older()?;
     let mut cut = scan.validate()?;
     if let Some(companion) = companion {
@@ -230,7 +206,7 @@ pub fn verdict(
     let mark = synced_file::read(store, id)?;
     let may_have_lost_power = store.may_have_lost_power();
     let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: true };
-    let Examined { scan, cut, last, lost, .. } = examine(store, wanted.with_mark(), companion, replay)?;
+    let Examined { scan, cut, last, lost, .. } = examine(store, wanted, companion, replay)?;
     let path = |cut: &Cut| scan.segments.get(cut.segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
     let cut = cut.map(|cut| (path(&cut), cut.offset, cut.lsn, cut.what));
     Ok(Verdict { last, synced: scan.known, cut, lost, list: scan.archive.list })
@@ -313,6 +289,7 @@ impl Scan<'_> {
             let walked = walked?;
             self.epoch = self.epoch.max(walked.epoch);
             self.known = self.known.max(walked.known);
+            self.vouched = self.vouched.max(walked.known);
             for (offset, framed) in &walked.grouped {
                 if let Err(what) = self.groups.see(framed) {
                     self.look_behind(segment)?;
@@ -341,92 +318,6 @@ impl Scan<'_> {
             before = Some((walked.next_lsn, walked.place, walked.epoch));
         }
         Ok(None)
-    }
-
-    /// Walks through each segment by itself, several side by side: that is where a start reads every byte.
-    fn walk_all(&self) -> Vec<Result<Walked, OpenError>> {
-        let segments = self.segments.get(self.from..).unwrap_or_default();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
-        if threads <= 1 {
-            return segments.iter().map(|found| self.walk_through(found)).collect();
-        }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let claimed = std::iter::from_fn(|| {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                segments.get(place).map(|found| (place, self.walk_through(found)))
-            });
-            claimed.collect::<Vec<_>>()
-        };
-        let mut walked: Vec<_> = std::thread::scope(|scope| {
-            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let walked = started.into_iter().map(|thread| thread.join().unwrap_or_else(|dead| resume_unwind(dead)));
-            walked.flatten().collect()
-        });
-        walked.sort_unstable_by_key(|(place, _)| *place);
-        walked.into_iter().map(|(_, walked)| walked).collect()
-    }
-
-    fn walk(&self, path: &str) -> Result<Walk, OpenError> {
-        match Walk::open(self.store, path) {
-            Ok(walk) => Ok(walk),
-            Err(WalkError::Io(source)) => Err(reading(path)(source)),
-            Err(WalkError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
-        }
-    }
-
-    /// One segment, whose head is whole, up to its end or to the first damage.
-    fn walk_through(&self, found: &Found) -> Result<Walked, OpenError> {
-        let mut walk = self.walk(&found.path)?;
-        let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
-        let damage = loop {
-            match walk.step().map_err(reading(&found.path))? {
-                Step::End => break None,
-                Step::Damage(damage) => break Some(damage),
-                Step::Record(seen) => match seen.framed.body {
-                    Body::Batch { synced, .. } => known = known.max(synced),
-                    Body::Events(_) => {}
-                    Body::Begin | Body::Part { .. } | Body::End { .. } => {
-                        grouped.push((seen.offset, seen.framed.without_events()));
-                    }
-                },
-            }
-        };
-        let (end, next_lsn, place, epoch) = (walk.offset(), walk.next_lsn(), walk.place(), walk.epoch());
-        Ok(Walked { end, next_lsn, place, epoch, known, grouped, damage })
-    }
-
-    /// What batch headers behind a damage say of how far the journal was synced.
-    fn look_behind(&mut self, segment: usize) -> Result<(), OpenError> {
-        for found in self.segments.iter().skip(segment) {
-            let file = self.store.open(&found.path).map_err(reading(&found.path))?;
-            // Where the head is damaged, its records may still be whole and know more.
-            let assumed = SegmentHead {
-                epoch: 0,
-                id: self.wanted.id,
-                first_lsn: found.named,
-                first_place: Place(0),
-                synced: Lsn(0),
-            };
-            let mut walk = Walk::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
-            loop {
-                match walk.step().map_err(reading(&found.path))? {
-                    Step::End => break,
-                    Step::Record(seen) => {
-                        self.epoch = self.epoch.max(seen.framed.head.epoch);
-                        if let Body::Batch { synced, .. } = seen.framed.body {
-                            self.known = self.known.max(synced);
-                        }
-                    }
-                    Step::Damage(_) => {
-                        if !walk.skip().map_err(reading(&found.path))? {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     fn ends_early(&self) -> String {
