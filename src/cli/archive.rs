@@ -6,7 +6,7 @@ use crate::{
     clock::{Clock, Source},
     domain::{customer::Event, time::Millis},
     http::ArchiveHealth,
-    journal::{ARCHIVE, FOLDER, Lsn, Past, SegmentInfo, archived::Summing, event},
+    journal::{ARCHIVE, FOLDER, Lsn, Past, Record, SegmentInfo, archived::Summing, event},
     ledger::{Carried, Ledger},
 };
 use anyhow::Context;
@@ -287,7 +287,7 @@ impl Folder {
         // First of all: what is decided to be gone must not be found, and added to, by anybody meanwhile.
         ledger.forget_before(end);
         let (mut gone, mut carried) = (Vec::new(), 0_u32);
-        self.journal.scan(segment, &mut |record| {
+        let mut visit = |record: &Record<'_>| {
             for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
                 let event::Recorded::Customer(
                     Event::Opened { slot, opening }
@@ -311,7 +311,12 @@ impl Folder {
                 }
             }
             Ok(())
-        })?;
+        };
+        if self.journal.is_accepted_as_lost(segment) {
+            self.journal.scan_readable(segment, &mut visit)?;
+        } else {
+            self.journal.scan(segment, &mut visit)?;
+        }
         // The next start misses the file no more.
         self.journal.let_go(segment.last, now);
         // What was carried is on the medium before what it replaces is gone, and nothing leads to a file that is gone.

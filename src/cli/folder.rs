@@ -219,8 +219,8 @@ pub(super) fn keys_are_there(store: &dyn Store) -> anyhow::Result<()> {
     let has_records = !store.list(FOLDER)?.is_empty() || !store.list(ARCHIVE)?.is_empty();
     anyhow::ensure!(
         !has_records || store.list("")?.iter().any(|name| name == keys::PATH),
-        "the file `keys` is missing: without it no customer's attributes can be opened; bring it back from where \
-         `levelgate backup --keys` copied it to"
+        "the file `keys` is missing: without it no customer's attributes can be opened; bring it back from where it was \
+         copied to with `levelgate backup --keys`"
     );
     Ok(())
 }

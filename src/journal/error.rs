@@ -78,8 +78,8 @@ pub enum OpenError {
     },
     /// Segments of the archive are missing or cut, and nobody has let them go.
     #[error(
-        "the archive has lost {what}; no counter changes by that, but transaction ids in these records would count as new \
-         and facts about their transactions could not be taken; nothing was changed; bring the files back from a backup \
+        "the archive has lost {what}; no counter changes by that, but transaction ids in these records may count as new \
+         and facts about their transactions cannot be taken; nothing was changed; bring the files back from a backup \
          into the folder `archive`, or start once with `levelgate serve --accept-lost-archive`"
     )]
     ArchiveLost {
