@@ -85,6 +85,9 @@ fn repeated(daemon: &Daemon) -> (usize, usize, usize) {
     (replayed, refused, new)
 }
 
+/// What is damaged, which files are to be named, and how it is done.
+type Damage<'a> = (&'a str, Vec<usize>, Box<dyn Fn() + 'a>);
+
 #[test]
 fn what_the_archive_has_lost_is_refused_by_name_and_by_inspect() {
     let daemon = stopped();
@@ -97,7 +100,7 @@ fn what_the_archive_has_lost_is_refused_by_name_and_by_inspect() {
         let bytes = fs::read(path).expect("a segment");
         fs::write(path, &bytes[..bytes.len() - by]).expect("a segment");
     };
-    let damages: Vec<(&str, Vec<usize>, Box<dyn Fn()>)> = vec![
+    let damages: Vec<Damage<'_>> = vec![
         ("the folder", (0..files.len()).collect(), Box::new(|| fs::remove_dir_all(whole.join("archive")).unwrap())),
         ("the first", vec![0], Box::new(|| fs::remove_file(&files[0]).unwrap())),
         ("one in the middle", vec![middle], Box::new(|| fs::remove_file(&files[middle]).unwrap())),
