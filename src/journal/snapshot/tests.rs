@@ -329,12 +329,10 @@ fn the_list_of_the_archive_has_one_form() {
 #[test]
 fn what_a_newer_version_adds_is_refused_in_words() {
     let clock = ClockDto { before: 2, after: 1, moves_entries: true, place: 3 };
-    for (world, want) in [(WorldDto { clocks: vec![clock], ..WorldDto::default() }, "a time that was accepted")] {
-        let read = read(&file_of(&[Piece::World(world.clone())])).unwrap();
-        assert_eq!(read, [Piece::World(world.clone())]);
-        let refused = world.is_understood().unwrap_err().to_string();
-        assert!(refused.contains(want) && refused.contains("newer levelgate"), "{refused}");
-    }
+    let world = WorldDto { clocks: vec![clock], ..WorldDto::default() };
+    assert_eq!(read(&file_of(&[Piece::World(world.clone())])).unwrap(), [Piece::World(world.clone())]);
+    let refused = world.is_understood().unwrap_err().to_string();
+    assert!(refused.contains("a time that was accepted") && refused.contains("newer levelgate"), "{refused}");
     let head = HeadDto::of(&customer(), &mut turn);
     let sealed = HeadDto { identifier: Some(IdentifierDto::Sealed { digest: 1, sealed: vec![2] }), ..head };
     let refused = sealed.customer(&mut turn_back).unwrap_err().to_string();
