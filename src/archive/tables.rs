@@ -1,7 +1,7 @@
 //! The tables of the index, and the checks by which damage in them is noticed.
 //!
 //! The database does not verify what it reads: a changed byte can hide an entry, or lead to another one. So the index
-//! keeps sums of its own. Keys are divided into [`BUCKETS`] buckets by their first bits. For each bucket a table holds
+//! keeps sums of its own. Keys are divided into 65,536 buckets by their first bits. For each bucket a table holds
 //! how many entries it has, the sum of a digest of each (key, seat), and the sum of a digest of each (key, seat, place).
 //! Sums are commutative, so one entry more or less changes them without a look at the others, and they change in the
 //! transaction that changes the entries. Whoever looks up a key reads its whole bucket and compares.
