@@ -42,8 +42,8 @@
 //! meaning of today and records the new state. So a change of meaning moves a counter only by a record, and a journal of
 //! both formats gives one state, however it is cut into snapshots. What leaves memory and what comes back to it therefore
 //! goes by the recorded state ([`domain::brief::Upshot`]) and never by the facts. A transaction that has left memory
-//! counts as after the end of its hold, because no queue watches that hold. Group numbers and the archive's list of
-//! segments have their shapes in format 2 and are refused in words until they are written, so that they need no third
+//! counts as after the end of its hold, because no queue watches that hold. Group numbers have their shape in format 2 and
+//! are refused in words until they are written, so that they need no third
 //! format.
 //!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
@@ -92,6 +92,11 @@
 //! journal. A brief leaves memory by the retention rule once the [`archive`] knows its segment; what it counted for stays
 //! in its book. Segments leave the disk, the oldest first: what must outlive them is written once more, whole, before.
 //! With `kind = "memory"` the journal is in memory too, and nothing ever leaves.
+//!
+//! *The archive is part of exactly-once.* An id that has left memory is known by the archive alone. So each snapshot lists
+//! the segments that no start replays ([`journal::archive_list`]), a start is refused where one is missing and was neither
+//! let go by retention nor accepted as lost, and the index verifies what it finds and what it denies ([`archive`]). How far
+//! the journal went is also kept outside its tail ([`journal::synced_file`]).
 //!
 //! **Who may answer while Redis is away** is nobody's question yet: `[redis]` is refused at start rather than ignored.
 //!

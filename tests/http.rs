@@ -18,6 +18,8 @@ mod access;
 mod answers;
 #[path = "http/archive.rs"]
 mod archive;
+#[path = "http/archive_loss.rs"]
+mod archive_loss;
 #[path = "http/batch.rs"]
 mod batch;
 #[path = "http/blocks.rs"]

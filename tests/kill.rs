@@ -34,6 +34,8 @@ mod said;
 mod setup;
 #[path = "kill/staff.rs"]
 mod staff;
+#[path = "kill/verdicts.rs"]
+mod verdicts;
 #[path = "kill/verify.rs"]
 mod verify;
 #[path = "kill/wire.rs"]

@@ -6,7 +6,7 @@
 use super::copying::Copying;
 use crate::{
     config,
-    journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys},
+    journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys, synced_file},
     store::{
         Store,
         disk::{Disk, LOCK},
@@ -172,10 +172,26 @@ fn bytes_of(folder: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
+/// Copies what says how far the journal was synced: before the segments, so that they hold at least as much.
+fn copy_synced(copying: &mut Copying, from: &Path, to: &Path) -> anyhow::Result<bool> {
+    let id = Instance::known(&Disk::look(to))?.context("the copy has no file `instance`")?.id;
+    for _ in 0..5 {
+        if !copy_file(copying, from, to, synced_file::PATH)? {
+            return Ok(false);
+        }
+        // A daemon may have been writing to both slots, one after the other.
+        if synced_file::read(&Disk::look(to), id).is_ok() {
+            return Ok(true);
+        }
+    }
+    synced_file::read(&Disk::look(to), id)?;
+    Ok(true)
+}
+
 /// Copies snapshots first and then the segments that one look finds behind them. What was answered before is in these;
 /// a second look could find a segment whose forerunner was copied before its end, and the copy would have a gap.
 fn copy_all(copying: &mut Copying, from: &Path, to: &Path) -> anyhow::Result<usize> {
-    let (source, mut files) = (Disk::look(from), 0);
+    let (source, mut files) = (Disk::look(from), usize::from(copy_synced(copying, from, to)?));
     for name in source.list(super::folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // One that is removed meanwhile has a newer one, whose records the journal holds.
         files += usize::from(copy_file(copying, from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))?);

@@ -6,17 +6,18 @@ mod summary;
 pub(super) use room::is_no_space;
 pub use summary::{Summary, verify_snapshot};
 
+use super::archive::Scrub;
 use crate::{
     archive::Archive,
     config::{Settings, StoreKind},
-    domain::{customer::Event, rules::Rules, time::Millis, transaction::Place},
+    domain::{rules::Rules, time::Millis},
     http::{Jobs, Taken},
     journal::{
-        ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, SegmentInfo, Sync, event,
+        ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Past, Recovery, Sync,
         jobs::{Found, Shelf},
         keys, snapshot,
     },
-    ledger::{Bounds, Carried, Countries, Ground, Ledger, Recovering, Sealing},
+    ledger::{Bounds, Countries, Ground, Ledger, Recovering, Sealing},
     store::{Store, Unfinished, disk::Disk},
 };
 use anyhow::Context;
@@ -29,25 +30,22 @@ use std::{
 /// The folder of snapshots.
 pub const SNAPSHOTS: &str = "snapshots";
 /// How many are kept: the newest, and one in case it cannot be read.
-const SNAPSHOTS_KEPT: usize = 2;
-/// The most segments that are deleted one after another, so that a snapshot does not wait for long.
-const LET_GO_MAX: usize = 16;
-/// How many transactions are written again before the next ones wait for the file.
-const CARRIED_MAX: u32 = 256;
+pub(super) const SNAPSHOTS_KEPT: usize = 2;
 /// Bytes of written records that stay in memory: those of some seconds, which most outcomes follow.
 const TAIL_BYTES: usize = 64 * 1024 * 1024;
 
 /// What stands on a disk, while a daemon runs.
 pub struct Folder {
-    store: Arc<dyn Store>,
-    instance: Instance,
-    journal: Arc<Journal>,
-    archive: Arc<Archive>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) instance: Instance,
+    pub(super) journal: Arc<Journal>,
+    pub(super) archive: Arc<Archive>,
     /// The snapshot that the start went on from is true up to this record.
     begun_from: Lsn,
     newest: Option<Millis>,
     shelf: Arc<Shelf>,
     unfinished: Found,
+    pub(super) scrub: Scrub,
 }
 
 /// How a start went.
@@ -78,6 +76,19 @@ const KEEPS_NEVER: &str = "everything acknowledged, if the daemon is killed; a p
 /// # Errors
 /// The folder cannot be opened, or what was found is not what a daemon that died would leave.
 pub fn open(settings: &Settings, bounds: Bounds, rules: Option<&Rules>) -> anyhow::Result<Opened> {
+    open_accepting(settings, bounds, rules, false)
+}
+
+/// The same; with `lost_archive`, segments that the archive has lost are accepted as lost.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_accepting(
+    settings: &Settings,
+    bounds: Bounds,
+    rules: Option<&Rules>,
+    lost_archive: bool,
+) -> anyhow::Result<Opened> {
     let min_free_bytes = settings.store.min_free_bytes;
     if settings.store.kind == StoreKind::Memory {
         let ledger = Ledger::new(bounds, Ground::memory(super::random_key()?));
@@ -99,7 +110,8 @@ pub fn open(settings: &Settings, bounds: Bounds, rules: Option<&Rules>) -> anyho
     };
     let countries = rules.map(Countries::of).unwrap_or_default();
     let index = path.join("archive").join("index.redb");
-    let (ledger, folder) = recover_with(store, &index, options, bounds, countries).with_context(in_folder)?;
+    let (ledger, folder) =
+        recover_with(store, &index, options, bounds, (countries, lost_archive)).with_context(in_folder)?;
     ledger.seal_identifiers(rules.map(Sealing::of).unwrap_or_default());
     folder.keep_free(min_free_bytes);
     Ok(Opened { ledger, newest: folder.newest, folder: Some(folder), keeps, min_free_bytes })
@@ -116,7 +128,7 @@ pub fn recover(
     options: Options,
     bounds: Bounds,
 ) -> anyhow::Result<(Ledger, Folder)> {
-    recover_with(store, index, options, bounds, Countries::default())
+    recover_with(store, index, options, bounds, (Countries::default(), false))
 }
 
 fn recover_with(
@@ -124,22 +136,21 @@ fn recover_with(
     index: &Path,
     options: Options,
     bounds: Bounds,
-    countries: Countries,
+    (countries, accept_lost): (Countries, bool),
 ) -> anyhow::Result<(Ledger, Folder)> {
     let started = Instant::now();
     let instance = Instance::open(&*store)?;
-    let has_records = !store.list(FOLDER)?.is_empty() || !store.list(ARCHIVE)?.is_empty();
-    anyhow::ensure!(
-        !has_records || store.list("")?.iter().any(|name| name == keys::PATH),
-        "the file `keys` is missing: without it no customer's attributes can be opened; bring it back from where it was \
-         copied to"
-    );
+    keys_are_there(&*store)?;
     let keys = Arc::new(Keys::open(&*store, instance.id.0)?);
     let shelf = Arc::new(Shelf::new(Arc::clone(&store), Arc::clone(&keys), instance.id));
     if keys.dropped() > 0 {
         tracing::warn!("{} customers' keys were never whole and were dropped: a power cut", keys.dropped());
     }
+    remove_unfinished(&*store)?;
     let (mut recovering, begin, end) = newest_snapshot(&*store, &instance, &keys)?;
+    if accept_lost {
+        recovering.accept_lost_archive();
+    }
     let (journal, found) = Journal::open(
         Arc::clone(&store),
         instance.id,
@@ -164,24 +175,24 @@ fn recover_with(
     }
     let ground =
         Ground { journal: Arc::clone(&journal), keys, past: Some(Arc::clone(&archive) as _), secret: instance.secret };
-    let first_place = journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
-    if archive.begins_at() < first_place {
-        if archive.archived_before() > archive.begins_at() {
-            tracing::warn!("the archive's index knows segments that are not there any more; it is built again");
-        }
-        archive.begin_at(first_place)?;
-    }
-    anyhow::ensure!(
-        archive.archived_before() <= journal.end(),
-        "the archive's index knows more than the journal has: remove {} and start again; it is built again",
-        index.display()
-    );
+    begin_index(&archive, &journal)?;
     recovering.reads_phones_with(countries);
     let (ledger, newest) = recovering.finish(bounds, ground);
-    let folder = Folder { store, instance, journal, archive, begun_from: begin, newest, shelf, unfinished };
+    let folder = Folder {
+        store,
+        instance,
+        journal,
+        archive,
+        begun_from: begin,
+        newest,
+        shelf,
+        unfinished,
+        scrub: Scrub::default(),
+    };
+    folder.accept_losses()?;
     if ledger.has_let_go() {
         // What has left memory is found by the index alone: until it knows everything, nothing can be answered.
-        folder.archive(&ledger, begin)?;
+        folder.archive_at_start(&ledger, begin, accept_lost)?;
     }
     tracing::info!(
         "recovered {} customers and {} transactions in {} ms",
@@ -213,14 +224,55 @@ fn tell(found: &Recovery, begin: Lsn) {
     }
 }
 
-/// The state as of the newest snapshot that can be read, what to replay behind, and up to where the journal was synced
-/// for certain.
-fn newest_snapshot(store: &dyn Store, instance: &Instance, keys: &Arc<Keys>) -> anyhow::Result<(Recovering, Lsn, Lsn)> {
-    let mut names = store.list(SNAPSHOTS)?;
-    // What was not finished is none.
-    for unfinished in names.iter().filter(|name| !name.ends_with(".snap")) {
+/// Refuses a folder with records and without keys. Opening keys that are not there would make them.
+///
+/// # Errors
+/// The file is missing.
+pub(super) fn keys_are_there(store: &dyn Store) -> anyhow::Result<()> {
+    let has_records = !store.list(FOLDER)?.is_empty() || !store.list(ARCHIVE)?.is_empty();
+    anyhow::ensure!(
+        !has_records || store.list("")?.iter().any(|name| name == keys::PATH),
+        "the file `keys` is missing: without it no customer's attributes can be opened; bring it back from where it was \
+         copied to with `levelgate backup --keys`"
+    );
+    Ok(())
+}
+
+/// Removes snapshots that were not finished.
+fn remove_unfinished(store: &dyn Store) -> anyhow::Result<()> {
+    for unfinished in store.list(SNAPSHOTS)?.iter().filter(|name| !name.ends_with(".snap")) {
         store.remove(&format!("{SNAPSHOTS}/{unfinished}"))?;
     }
+    Ok(())
+}
+
+/// Says what the opening of the index changed, and lets it begin where the archive does.
+fn begin_index(archive: &Archive, journal: &Journal) -> anyhow::Result<()> {
+    for changed in archive.opening() {
+        tracing::warn!("{changed}");
+        metrics::counter!("levelgate_archive_index_rebuilds_total").increment(u64::from(changed.contains("again")));
+    }
+    let first_place = journal.first_place();
+    if archive.begins_at() < first_place {
+        if archive.archived_before() > archive.begins_at() {
+            tracing::warn!("the archive's index knows segments that are not there any more; it is built again");
+        }
+        archive.begin_at(first_place)?;
+    } else if archive.archived_before() > journal.end() {
+        tracing::warn!("the archive's index knows more than the journal has; it is built again");
+        archive.begin_at(first_place)?;
+    }
+    Ok(())
+}
+
+/// The state as of the newest snapshot that can be read, what to replay behind, and up to where the journal was synced
+/// for certain.
+pub(super) fn newest_snapshot(
+    store: &dyn Store,
+    instance: &Instance,
+    keys: &Arc<Keys>,
+) -> anyhow::Result<(Recovering, Lsn, Lsn)> {
+    let mut names = store.list(SNAPSHOTS)?;
     names.retain(|name| name.ends_with(".snap"));
     for name in names.iter().rev() {
         let path = format!("{SNAPSHOTS}/{name}");
@@ -324,6 +376,9 @@ impl Folder {
             room::abandon_if(is_cancelled())?;
             writer.put(&piece)
         })?;
+        for listed in self.journal.list_up_to(begin).pieces(begin) {
+            writer.put(&snapshot::Piece::World(listed))?;
+        }
         writer.end(end.0)?;
         // What a snapshot says rests on these records; one that outlived them would lead nowhere.
         self.journal.sync()?;
@@ -332,112 +387,5 @@ impl Folder {
         self.remove_old_snapshots();
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(Taken { true_up_to: begin, bytes, milliseconds, waited_milliseconds: 0 })
-    }
-
-    /// Builds what is due of the archive's filter, until that is done or the time is over.
-    ///
-    /// # Errors
-    /// The index cannot be read; whoever asks for old ids goes on looking there.
-    pub fn tend(&self, at_most: Duration) -> anyhow::Result<()> {
-        let started = Instant::now();
-        while started.elapsed() < at_most && self.archive.tend()? {}
-        Ok(())
-    }
-
-    /// Takes sealed segments into the archive's index, and moves those that no restart from this snapshot reads.
-    ///
-    /// # Errors
-    /// A segment cannot be read, or the index not be written; what was taken stays taken.
-    pub fn archive(&self, ledger: &Ledger, snapshot: Lsn) -> anyhow::Result<()> {
-        for segment in self.journal.segments().iter().filter(|segment| segment.sealed) {
-            if segment.end_place > self.archive.archived_before() {
-                self.room_in_the_index(segment)?;
-                // The index must not know a record that a power cut may take.
-                if self.journal.synced() < segment.last {
-                    self.journal.sync()?;
-                }
-                self.archive.add(segment.end_place, &|merchant, id| ledger.key(merchant, id), |visit| {
-                    self.journal.scan(segment, visit)
-                })?;
-            }
-            if segment.last <= snapshot && segment.path.starts_with(FOLDER) {
-                self.journal.archive(segment.first_lsn)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes the archive's oldest segments whose newest record is older than `before`, some at a time, once both kept
-    /// snapshots hold what they did to the state. What must stay of them is written once more before. Says how many.
-    ///
-    /// # Errors
-    /// A segment cannot be read, or the index or the journal not be written; what was deleted before stays so.
-    pub fn let_go(&self, ledger: &Ledger, before: Millis, now: Millis) -> anyhow::Result<usize> {
-        let Some(held) = self.held_by_both_snapshots()? else { return Ok(0) };
-        let mut deleted = 0;
-        for segment in self.journal.segments().iter().take(LET_GO_MAX) {
-            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_place <= self.archive.archived_before();
-            // One that the index has forgotten was let go of, and is still there because the power was cut.
-            let is_old = match self.archive.newest_in(segment.end_place)? {
-                Some(newest) => ledger.no_later(segment.end_place, newest) < before,
-                None => segment.end_place <= self.archive.begins_at(),
-            };
-            if !(is_archived && is_old && segment.last <= held) {
-                break;
-            }
-            self.let_go_of(ledger, segment, now).with_context(|| format!("deleting {}", segment.path))?;
-            deleted += 1;
-        }
-        Ok(deleted)
-    }
-
-    /// The record up to which both kept snapshots are true; `None` where there are not two.
-    fn held_by_both_snapshots(&self) -> anyhow::Result<Option<Lsn>> {
-        let names = self.store.list(SNAPSHOTS)?;
-        let begins: Vec<Lsn> =
-            names.iter().filter_map(|name| name.strip_suffix(".snap")?.parse().ok().map(Lsn)).collect();
-        Ok(begins.first().copied().filter(|_| begins.len() >= SNAPSHOTS_KEPT))
-    }
-
-    fn let_go_of(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<()> {
-        let end = segment.end_place;
-        // First of all: what is decided to be gone must not be found, and added to, by anybody meanwhile.
-        ledger.forget_before(end);
-        let (mut gone, mut carried) = (Vec::new(), 0_u32);
-        self.journal.scan(segment, &mut |record| {
-            for event in event::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-                let event::Recorded::Customer(
-                    Event::Opened { slot, opening }
-                    | Event::Carried { slot, opening, .. }
-                    | Event::Linked { slot, opening, .. },
-                ) = event
-                else {
-                    continue;
-                };
-                let seat = (record.owner, slot);
-                match ledger.carry(end, seat, &opening, now).map_err(|refusal| format!("{refusal:?}"))? {
-                    Carried::Gone(key) => gone.push((record.owner, slot, key)),
-                    Carried::Before => {}
-                    Carried::By(lsn) => {
-                        carried += 1;
-                        // Written as it comes, so that the backlog stays small.
-                        if carried.is_multiple_of(CARRIED_MAX) {
-                            self.journal.commit(lsn).map_err(|failed| failed.to_string())?;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        // What was carried is on the medium before what it replaces is gone, and nothing leads to a file that is gone.
-        self.journal.sync()?;
-        self.archive.forget(end, &gone)?;
-        self.journal.remove_oldest(segment.first_lsn)?;
-        tracing::info!(
-            "{} was deleted: of its transactions {carried} were written again, {} are known no more",
-            segment.path,
-            gone.len()
-        );
-        Ok(())
     }
 }

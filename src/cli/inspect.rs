@@ -1,12 +1,13 @@
 //! `levelgate inspect`: what stands in a data folder, whether it is whole, and what can be done where it is not.
 //!
-//! It takes no lock and writes nothing, so that it may look at a folder that is being served.
+//! It takes no lock and writes nothing, so that it may look at a folder that is being served. Whether a start would be
+//! refused is judged by the code of the start.
 
 use crate::{
     journal::{
         ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, Lsn, Place, event,
         frame::{Body, HeadFlaw, SegmentHead},
-        jobs, keys,
+        jobs, keys, synced_file,
         walk::{Damage, Step, Walk, WalkError},
     },
     store::{Store, disk::Disk},
@@ -16,6 +17,7 @@ use std::{
     io::{BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 /// What `inspect` takes.
@@ -45,6 +47,8 @@ struct Found {
     /// The number behind the last whole record.
     next: Option<Lsn>,
     damage: Option<(String, Flawed)>,
+    /// Records that should follow and do not, with words.
+    gaps: Vec<(Lsn, String)>,
     /// Which journal it is, where that can be told.
     id: JournalId,
 }
@@ -64,10 +68,11 @@ impl From<Damage> for Flawed {
 
 /// Prints what is there; fails where anything is damaged.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let store = Disk::look(&options.folder);
+    let shared: Arc<dyn Store> = Arc::new(Disk::look(&options.folder));
+    let store = &*shared;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut found = Found::default();
-    let instance = match Instance::known(&store) {
+    let instance = match Instance::known(store) {
         Ok(Some(instance)) => {
             writeln!(out, "instance   journal {}", instance.id)?;
             Some(instance)
@@ -88,15 +93,17 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         found.id = instance.id;
         // Opening keys that are not there would make them.
         let has_keys = store.list("")?.iter().any(|name| name == keys::PATH);
-        match has_keys.then(|| Keys::open(&store, instance.id.0)) {
+        match has_keys.then(|| Keys::open(store, instance.id.0)) {
             None => writeln!(out, "keys       none: sealed attributes cannot be opened")?,
             Some(Ok(keys)) => {
                 let (live, erased) = keys.counts();
                 writeln!(out, "keys       {live} live, {erased} erased")?;
             }
-            Some(Err(error)) => found.problems.push(error.to_string()),
+            // The verdict below says what is wrong.
+            Some(Err(_)) => writeln!(out, "keys       cannot be read")?,
         }
-        snapshots(&store, instance, &mut found, &mut out)?;
+        synced(store, instance, &mut found, &mut out)?;
+        snapshots(store, instance, &mut found, &mut out)?;
         let names = store.list(jobs::FOLDER)?;
         let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
         if !names.is_empty() {
@@ -106,7 +113,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     for folder in [ARCHIVE, FOLDER] {
         for name in store.list(folder)?.into_iter().filter(|name| name.ends_with(".log")) {
-            segment(&store, &format!("{folder}/{name}"), options, &mut found, &mut out)?;
+            segment(store, &format!("{folder}/{name}"), options, &mut found, &mut out)?;
         }
     }
     if let Some(begins) = found.begins.filter(|begins| *begins > Lsn(1)) {
@@ -121,27 +128,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let last = found.next.map_or(0, |next| next.0.saturating_sub(1));
     writeln!(out, "journal    ends with record {last}, synced up to {} for certain", found.synced)?;
-    if last < found.synced.0 {
-        found.problems.push(format!(
-            "records {} to {} are missing, which were on the disk: restore the folder from a backup",
-            last + 1,
-            found.synced
-        ));
-    }
-    if let Some((path, damage)) = &found.damage {
-        found.problems.push(if damage.lsn <= found.synced {
-            format!(
-                "{path} is damaged at byte {}, record {}: {}; it was on the disk for certain, so the daemon refuses to \
-                 start: restore the folder from a backup",
-                damage.offset, damage.lsn, damage.what
-            )
-        } else {
-            format!(
-                "{path} ends in bytes that were never whole, from byte {} on (record {}: {}); the next start cuts them \
-                 off and keeps them in the folder `cut`",
-                damage.offset, damage.lsn, damage.what
-            )
-        });
+    if instance.is_some() {
+        judge(&shared, &mut found, &mut out)?;
     }
     out.flush()?;
     for problem in &found.problems {
@@ -152,6 +140,54 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// What the file of the synced number says.
+fn synced(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
+    match synced_file::read(store, instance.id) {
+        Ok(Some(mark)) => {
+            found.synced = found.synced.max(mark.lsn);
+            let how = if mark.is_clean_stop { ", where the daemon stopped in order" } else { "" };
+            writeln!(out, "synced     up to record {}{how}", mark.lsn)?;
+        }
+        Ok(None) => writeln!(out, "synced     no file: records missing at the journal's end cannot be noticed")?,
+        // The verdict says what is wrong.
+        Err(_) => writeln!(out, "synced     cannot be read")?,
+    }
+    Ok(())
+}
+
+/// Judges the folder as a start does, and adds what a start does not read.
+fn judge(store: &Arc<dyn Store>, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
+    let verdict = match super::verdict::verdict(store) {
+        Ok(verdict) => verdict,
+        Err(refusal) => {
+            found.problems.push(format!("a start is refused: {refusal:#}"));
+            found.problems.extend(found.gaps.drain(..).map(|(.., what)| what));
+            return Ok(());
+        }
+    };
+    for loss in &verdict.lost {
+        writeln!(out, "lost       {}; the loss was accepted", loss.what)?;
+    }
+    let is_lost = |lsn: Lsn| verdict.lost.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
+    found.problems.extend(found.gaps.drain(..).filter(|(lsn, _)| !is_lost(*lsn)).map(|(.., what)| what));
+    found.problems.extend(super::verdict::damaged_segments(&**store, &verdict));
+    if let Some((path, offset, lsn, what)) = &verdict.cut {
+        found.problems.push(format!(
+            "{path} ends in bytes that were never whole, from byte {offset} on (record {lsn}: {what}); the next start cuts \
+             them off and keeps them in the folder `cut`"
+        ));
+    }
+    let damage = found.damage.take().filter(|(_, damage)| verdict.cut.is_none() && !is_lost(damage.lsn));
+    if let Some((path, damage)) = damage {
+        found.problems.push(format!(
+            "{path} is damaged at byte {}, record {}: {}; a start does not read it, but transactions in it are not found: \
+             bring the file back from a backup",
+            damage.offset, damage.lsn, damage.what
+        ));
+    }
+    Ok(())
 }
 
 fn snapshots(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
@@ -198,7 +234,7 @@ fn segment(
     found.synced = found.synced.max(head.synced);
     found.begins.get_or_insert(head.first_lsn);
     if let Some(next) = found.next.filter(|next| *next != head.first_lsn) {
-        found.problems.push(format!("{path} begins with record {}, but {next} is the next one", head.first_lsn));
+        found.gaps.push((next, format!("{path} begins with record {}, but {next} is the next one", head.first_lsn)));
     }
     let mut records = 0_u64;
     let damage = loop {

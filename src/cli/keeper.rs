@@ -4,7 +4,7 @@
 use super::{folder::Folder, snapshots::Outcomes};
 use crate::{
     domain::time::{DAY_MS, Millis},
-    http::{SnapshotState, Taken, desk::Desk},
+    http::{ArchiveHealth, SnapshotState, Taken, desk::Desk},
     journal::Lsn,
     ledger::{Ledger, Retention},
 };
@@ -106,6 +106,15 @@ impl Keeper {
             tracing::error!("new ids are looked for in the archive's index, which costs each of them time: {error:#}");
         }
         self.outcomes.show_space(&self.folder);
+        // A snapshot on another thread takes segments into the index too.
+        let mended = {
+            let _alone = self.last.lock();
+            self.folder.mend_index(&self.desk.ledger)
+        };
+        if let Err(error) = mended {
+            tracing::error!("the archive's index cannot be built again; ids that may be in it are refused: {error:#}");
+        }
+        self.folder.scrub();
         let due = {
             let last = self.last.lock();
             let behind = self.folder.journal().last().0.saturating_sub(last.begin.0);
@@ -175,6 +184,11 @@ impl Keeper {
                 Err(error)
             }
         }
+    }
+
+    /// What is known of the archive.
+    pub(super) fn archive_health(&self) -> ArchiveHealth {
+        self.folder.archive_health()
     }
 
     fn retire(&self, now: Millis) -> usize {

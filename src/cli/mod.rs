@@ -1,5 +1,6 @@
 //! The commands. Everything is wired here; nobody imports this room.
 
+mod archive;
 mod backup;
 mod check;
 mod copying;
@@ -18,6 +19,7 @@ mod snapshots;
 mod stop;
 mod table;
 mod traffic;
+mod verdict;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{

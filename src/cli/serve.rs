@@ -36,6 +36,10 @@ pub(super) struct Options {
     /// The configuration folder
     #[arg(long, value_name = "DIR", env = "LEVELGATE_CONFIG", default_value_os_t = super::default_config())]
     config: PathBuf,
+    /// Start although segments of the archive are missing or damaged, and accept the loss: it is logged, recorded and
+    /// shown in /v1/status
+    #[arg(long)]
+    accept_lost_archive: bool,
 }
 
 /// How long callers may take to finish what they send once the daemon is told to stop.
@@ -101,7 +105,8 @@ async fn serve(options: &Options, loaded: Loaded, hurry: watch::Sender<bool>) ->
         ClockSource::Request => Source::Requests,
         ClockSource::System => Source::System,
     };
-    let mut opened = super::folder::open(&settings, super::bounds(&settings), Some(&loaded.rules))?;
+    let (bounds, lost) = (super::bounds(&settings), options.accept_lost_archive);
+    let mut opened = super::folder::open_accepting(&settings, bounds, Some(&loaded.rules), lost)?;
     let jobs = Arc::new(opened.jobs()?);
     let Opened { mut ledger, newest, folder, keeps, .. } = opened;
     let clock = Clock::new(source);
@@ -148,6 +153,10 @@ async fn serve(options: &Options, loaded: Loaded, hurry: watch::Sender<bool>) ->
             Box::new(move || keeper.snapshot().map_err(|error| super::snapshots::problem(&error))) as Box<_>
         }),
         snapshots: keeper.as_ref().map(|keeper| keeper.state()),
+        archive: keeper.as_ref().map(|keeper| {
+            let keeper = Arc::clone(keeper);
+            Box::new(move || keeper.archive_health()) as Box<_>
+        }),
         store: settings.store.kind.word(),
         keeps,
         stopping: stopped.clone(),
@@ -238,11 +247,13 @@ async fn serve(options: &Options, loaded: Loaded, hurry: watch::Sender<bool>) ->
             () = is_set(hurried.clone()) => tracing::warn!("a second signal: no snapshot is waited for"),
         }
     }
-    journal.sync()?;
+    journal.mark_clean_stop()?;
     if let Some(keeper) = &keeper {
         let within = Duration::from_secs(settings.store.stop_snapshot_s);
         super::stop::last_snapshot(keeper, within, hurried.clone()).await;
     }
+    // A snapshot records nothing; what it rests on is kept by now.
+    journal.mark_clean_stop()?;
     if let Some(admin) = admin {
         admin.end();
     }

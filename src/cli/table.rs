@@ -403,7 +403,7 @@ fn offline<T>(place: &Where, work: impl FnOnce(&table::Into<'_>, &Jobs) -> anyho
     jobs.finish(&ledger, &rules, now);
     let new_from = ledger.next_customer();
     let done = work(&table::Into { ledger: &ledger, merchant: &merchant, by: None, now, new_from }, &jobs)?;
-    ledger.journal().sync()?;
+    ledger.journal().mark_clean_stop()?;
     Ok(done)
 }
 

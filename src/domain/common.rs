@@ -118,6 +118,24 @@ pub enum Common {
         /// Who, where that is known.
         by: Option<Name>,
     },
+    /// Segments of the archive are older than they must be kept, and are deleted.
+    SegmentsLetGo {
+        /// The number of the last record in them.
+        last: u64,
+        /// When.
+        at: Millis,
+    },
+    /// An operator accepted that records of the archive are lost.
+    ArchiveLossAccepted {
+        /// The number of the first of them.
+        first: u64,
+        /// The number of the last of them.
+        last: u64,
+        /// When.
+        at: Millis,
+        /// Who, where that is known.
+        by: Option<Name>,
+    },
     /// An operator set the rates.
     RatesPut {
         /// As sent: JSON with the keys of the file.
@@ -149,6 +167,8 @@ impl Common {
             | Self::LevelFiled { at, .. }
             | Self::RatesPut { at, .. }
             | Self::LevelRenamed { at, .. }
+            | Self::SegmentsLetGo { at, .. }
+            | Self::ArchiveLossAccepted { at, .. }
             | Self::Configured { at, .. } => Some(*at),
             Self::ClockAccepted { step, .. } => Some(step.after),
             Self::Counted { .. } => None,

@@ -165,6 +165,8 @@ impl Overlay {
             | Common::LevelRenamed { .. }
             | Common::ClockAccepted { .. }
             | Common::Counted { .. }
+            | Common::SegmentsLetGo { .. }
+            | Common::ArchiveLossAccepted { .. }
             | Common::Configured { .. } => {}
         }
     }

@@ -19,6 +19,8 @@ pub enum Kind {
     Impossible,
     /// It is not the caller's to do.
     Forbidden,
+    /// It was there, and is lost.
+    Gone,
     /// Not now.
     Unavailable,
 }
@@ -255,6 +257,9 @@ pub enum Refusal {
     /// The journal is not written as fast as requests come.
     #[error("more is waiting to be written than may wait; try again")]
     Behind,
+    /// The facts of a transaction were lost from the archive, and an operator has accepted that.
+    #[error("the transaction is known and its record is lost: {0}")]
+    RecordLost(String),
     /// The facts of a transaction cannot be read again.
     #[error("the journal cannot be read: {0}")]
     Unreadable(String),
@@ -306,6 +311,7 @@ impl Refusal {
             | Self::TooMany { .. }
             | Self::TooManyFacts(_) => Kind::Impossible,
             Self::BlockOutOfReach => Kind::Forbidden,
+            Self::RecordLost(_) => Kind::Gone,
             Self::Full(_) | Self::Behind | Self::Unreadable(_) => Kind::Unavailable,
         }
     }
@@ -358,6 +364,7 @@ impl Refusal {
             Self::BlockOutOfReach => "forbidden",
             Self::Full(_) => "memory_full",
             Self::Behind => "journal_behind",
+            Self::RecordLost(_) => "record_lost",
             Self::Unreadable(_) => "journal_unreadable",
         }
     }

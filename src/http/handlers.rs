@@ -1,6 +1,7 @@
 //! Handlers: from bytes to the desk and back, health, status, reload.
 
 use super::{
+    archive_health::ArchiveHealth,
     capacity::{Capacity, UNCOUNTED_BYTES_MAX, hold_bytes},
     clock::{self, ClockOut},
     desk::{Desk, Op, Reply},
@@ -42,6 +43,9 @@ pub(super) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
 
 /// What a snapshot does; `None`: there is nothing to take one of.
 pub(super) type TakeSnapshot = Option<Box<dyn Fn() -> Result<Taken, Problem> + Send + Sync>>;
+
+/// What the archive says of itself; `None`: there is none.
+pub(super) type AskArchive = Option<Box<dyn Fn() -> ArchiveHealth + Send + Sync>>;
 
 /// A snapshot that was taken.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -106,6 +110,8 @@ pub struct Daemon {
     pub snapshot: TakeSnapshot,
     /// How snapshots fare; `None`: there is nothing to take one of.
     pub snapshots: Option<Arc<Mutex<SnapshotState>>>,
+    /// Says how the archive is; `None`: there is none.
+    pub archive: AskArchive,
     /// What takes many steps.
     pub jobs: Arc<Jobs>,
     /// What callers may use at a time.
@@ -326,6 +332,7 @@ struct StatusOut {
     customers: Option<u64>,
     transactions: Option<u64>,
     levels_turned_away: Option<u64>,
+    archive: Option<ArchiveHealth>,
     clock: String,
     clock_state: ClockOut,
     uptime_seconds: i64,
@@ -367,6 +374,7 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>, grant: Option<Exte
         customers: is_of_all.then(|| desk.ledger.customers_len()),
         transactions: is_of_all.then(|| desk.ledger.transactions_len()),
         levels_turned_away: is_of_all.then(|| desk.ledger.levels_turned_away()),
+        archive: daemon.archive.as_ref().filter(|_| is_of_all).map(|archive| archive()),
         clock: match desk.time() {
             Ok(now) => now.to_string(),
             Err(problem) => problem.code,

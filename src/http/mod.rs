@@ -1,6 +1,7 @@
 //! The wire: routes, shapes, problem documents. Thin: what an operation means is known further in.
 
 mod access;
+mod archive_health;
 mod batch;
 mod bulk;
 mod capacity;
@@ -38,6 +39,7 @@ pub mod table;
 mod tables;
 mod usage;
 
+pub use archive_health::ArchiveHealth;
 pub use batch::{Lines, answer_line};
 pub use capacity::Capacity;
 pub use connection::{RequestLimits, SILENCE_MAX};

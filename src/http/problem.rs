@@ -390,6 +390,7 @@ impl From<Refusal> for Problem {
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Impossible => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::Gone => StatusCode::GONE,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());

@@ -36,7 +36,8 @@ pub enum OpenError {
     /// What a record needs is not in the journal's companion, and no power cut has taken it.
     #[error(
         "{file}: record {lsn}, of customer {owner}, is whole, but the file `keys` has not the key of what is sealed in it; \
-         the machine has been running since, so no power cut took it: `keys` is an older copy, or another folder's; \
+         no power cut took it, since the machine has been running or the record was synced: `keys` is an older copy, or \
+         another folder's; \
          nothing was changed; bring back the `keys` that belong to this folder"
     )]
     Keyless {
@@ -86,6 +87,23 @@ pub enum OpenError {
         /// Which process.
         holder: String,
     },
+    /// Segments of the archive are missing or cut, and nobody has let them go.
+    #[error(
+        "the archive has lost {what}; no counter changes by that, but transaction ids in these records may count as new \
+         and facts about their transactions cannot be taken; nothing was changed; bring the files back from a backup \
+         into the folder `archive`, or start once with `levelgate serve --accept-lost-archive`"
+    )]
+    ArchiveLost {
+        /// The records and the files.
+        what: String,
+    },
+    /// Neither slot of the file `synced` is whole.
+    #[error(
+        "the file `synced`, which says how far the journal was on the disk, is damaged in both of its slots; a power cut \
+         damages one at most; nothing was changed; bring it back from a backup of this folder, or remove it: then only \
+         the journal itself says how far it went, and records that are missing at its end cannot be noticed"
+    )]
+    SyncedFile,
     /// Written by a newer program.
     #[error(
         "{file} is of format {format}, newer than this program's; nothing was changed; start the version of levelgate \
@@ -136,6 +154,20 @@ pub enum ReadError {
     /// No record with events begins there.
     #[error("no record with events begins at place {}", .0.0)]
     NoRecord(Place),
+    /// It was in records of the archive that are lost.
+    #[error(
+        "the record at place {} is among records {first} to {last}, which were lost from the archive; bring their segments \
+         back from a backup into the folder `archive` and restart the daemon",
+        .place.0
+    )]
+    Lost {
+        /// Where it was.
+        place: Place,
+        /// The first record that is lost.
+        first: Lsn,
+        /// The last one.
+        last: Lsn,
+    },
     /// It is damaged.
     #[error("the record at place {} in {file} is damaged: {what}; look with `levelgate inspect DATA_FOLDER`", .place.0)]
     Damaged {
@@ -166,6 +198,14 @@ pub enum ScanError {
         file: String,
         /// Where in it.
         offset: u64,
+        /// How.
+        what: String,
+    },
+    /// It is not the file that was listed.
+    #[error("{file} is damaged: {what}; bring it back from a backup, into the folder `archive`")]
+    Changed {
+        /// Which.
+        file: String,
         /// How.
         what: String,
     },

@@ -45,7 +45,9 @@
 //! | 71 | Rates put | bits (by), body (a text), at, by? |
 //! | 72 | Level renamed | bits (by), merchant, direction, from, to, at, by? |
 //! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; reaches all customers |
+//! | 74 | Segments let go | the number of the last record in them, at |
 //! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all), number of merchants and each), at |
+//! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //!
 //! A transaction's records lead from the last to the one that opened it, by the places before. **Carried** is one without
 //! a record before it: a transaction whole, what opened it and all that followed, written before a segment with a part
@@ -104,8 +106,6 @@
 //!
 //! | Tag | Event | Fields |
 //! |---|---|---|
-//! | 74 | Segments let go | the number of the last record in them, at |
-//! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //!
 //! **Attributes**, before they are sealed: number (a byte) and text of each, ascending, none empty. **A sealed identifier**:
 //! its digest, as in a content's identity, length and sealed bytes; none where the text is forgotten. **Its text**, before
@@ -170,7 +170,9 @@ mod tag {
     pub(super) const RATES_PUT: u8 = 71;
     pub(super) const LEVEL_RENAMED: u8 = 72;
     pub(super) const CLOCK_ACCEPTED: u8 = 73;
+    pub(super) const SEGMENTS_LET_GO: u8 = 74;
     pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
+    pub(super) const ARCHIVE_LOSS_ACCEPTED: u8 = 76;
 }
 
 mod sent_level {
@@ -207,6 +209,12 @@ impl Recorded {
 #[must_use]
 pub fn is_for_all(body: &[u8]) -> bool {
     matches!(body.first(), Some(&(tag::LEVEL_RENAMED | tag::CLOCK_ACCEPTED)))
+}
+
+/// Whether a body is about the archive's segments.
+#[must_use]
+pub fn is_of_archive(body: &[u8]) -> bool {
+    matches!(body.first(), Some(&(tag::SEGMENTS_LET_GO | tag::ARCHIVE_LOSS_ACCEPTED)))
 }
 
 /// Appends an event of a customer; attributes and sealed identifiers are sealed. Nothing is allocated but room in `out`.
@@ -369,6 +377,19 @@ pub fn encode_common(event: &Common, out: &mut Vec<u8>) {
             out.put_bits([by.is_some(), *moves_entries]);
             out.put_time(*before);
             out.put_time(*after);
+            out.put_name_if(*by);
+        }
+        Common::SegmentsLetGo { last, at } => {
+            out.push(tag::SEGMENTS_LET_GO);
+            out.put_number(*last);
+            out.put_time(*at);
+        }
+        Common::ArchiveLossAccepted { first, last, at, by } => {
+            out.push(tag::ARCHIVE_LOSS_ACCEPTED);
+            out.put_bits([by.is_some()]);
+            out.put_number(*first);
+            out.put_number(*last);
+            out.put_time(*at);
             out.put_name_if(*by);
         }
         Common::RatesPut { body, at, by } => {

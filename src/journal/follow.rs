@@ -177,7 +177,10 @@ impl Journal {
     /// They are not all kept any more, the number was never given, or they cannot be read.
     pub fn follow(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         let (begins_at, last) = (self.begins_at(), self.lasting());
-        let from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
+        let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
+        while let Some((_, lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
+            from = Lsn(lost.0.saturating_add(1));
+        }
         if from < begins_at {
             return Err(FollowError::Gone { after, begins_at });
         }
@@ -188,12 +191,19 @@ impl Journal {
         if from > last {
             return Ok(nothing);
         }
+        if let Some((_, lost)) = self.loss_of(from) {
+            return Err(FollowError::Gone { after, begins_at: Lsn(lost.0.saturating_add(1)) });
+        }
         match self.follow_from(from, nothing, visit) {
             Ok(followed) => Ok(followed),
             // The segment was deleted meanwhile.
             Err(_) if from < self.begins_at() => Err(FollowError::Gone { after, begins_at: self.begins_at() }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn loss_of(&self, lsn: Lsn) -> Option<(Lsn, Lsn)> {
+        self.files.as_ref().and_then(|files| files.archive.loss_of(lsn))
     }
 
     fn follow_from(&self, from: Lsn, nothing: Followed, visit: &mut Visit<'_>) -> Result<Followed, ReadError> {
@@ -207,6 +217,10 @@ impl Journal {
             let Some(seen) = steps.step(self)? else {
                 // A group never straddles two segments.
                 group = None;
+                if self.loss_of(spot.lsn).is_some() {
+                    followed.was_cut = true;
+                    return Ok(followed);
+                }
                 let next = self.steps_at(spot.lsn)?;
                 // What lasts was written, so that behind a segment that ends before it there is another.
                 if next.segment() == steps.segment() {

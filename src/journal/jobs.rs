@@ -31,6 +31,7 @@
 //! is refused. Marks are not synced: they end where one is damaged.
 
 mod frames;
+mod judge;
 mod reader;
 #[cfg(test)]
 mod tests;

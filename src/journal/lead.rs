@@ -2,6 +2,7 @@
 
 use super::{
     Companion, FOLDER, Failed, Journal, JournalId, Lsn, OpenError, Place, SegmentInfo, Sync,
+    archive_list::ArchiveState,
     frame::SegmentHead,
     marks::Waiters,
     presence,
@@ -45,6 +46,8 @@ pub(super) struct Files {
     /// The segment that is written to, and how far it is written.
     pub(super) newest: Mutex<Newest>,
     pub(super) handles: Mutex<Handles>,
+    /// What the archive must have, and what of it is lost.
+    pub(super) archive: ArchiveState,
 }
 
 /// What rotations have left for the next sync.
@@ -94,8 +97,8 @@ impl Files {
         store: Arc<dyn Store>,
         id: JournalId,
         companion: Option<Arc<dyn Companion>>,
-        writer: Writer,
-        mut segments: Vec<SegmentInfo>,
+        (writer, mut segments): (Writer, Vec<SegmentInfo>),
+        archive: ArchiveState,
     ) -> Self {
         let root = store.id("").ok().flatten();
         segments.push(writer.info());
@@ -112,6 +115,7 @@ impl Files {
             next: Next::default(),
             segments: RwLock::new(segments),
             handles: Mutex::new(handles),
+            archive,
         }
     }
 }

@@ -57,6 +57,7 @@
 
 use super::{
     Appended, BACKLOG_BYTES_MAX, Companion, Failed, JournalId, Lsn, OpenError, Options, Place, Recovery, Replay, Sync,
+    archive_list::ArchiveState,
     buffer::{Buffer, spare},
     follow::Spots,
     frame::Kind,
@@ -64,6 +65,7 @@ use super::{
     marks::{Apart, Marks, Waiters},
     presence,
     recovery::{Wanted, recover},
+    synced_file::{self, SyncedFile},
     threads::Threads,
 };
 #[cfg(doc)]
@@ -72,7 +74,7 @@ use super::{
     rotate::{NEXT, PREPARE_AGAIN},
 };
 use crate::store::Store;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -93,6 +95,8 @@ pub struct Journal {
     pub(super) spots: Spots,
     pub(super) pace: Pace,
     pub(super) threads: Threads,
+    /// Where the synced number is kept outside the tail; a journal in memory has none.
+    pub(super) synced_file: Option<SyncedFile>,
 }
 
 impl Journal {
@@ -105,7 +109,7 @@ impl Journal {
             segment_bytes: u64::MAX,
             tail_bytes: usize::MAX,
         };
-        Self::new(JournalId::default(), options, &Recovery { epoch: 1, ..Recovery::default() }, Place(0), None)
+        Self::new(JournalId::default(), options, &Recovery { epoch: 1, ..Recovery::default() }, Place(0), None, None)
     }
 
     /// Finds the journal in the store, hands over its records behind `after`, and goes on behind the last.
@@ -126,17 +130,37 @@ impl Journal {
         replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
         presence::lock_newest(&*store)?;
-        let wanted = Wanted { id, after, known_synced, may_have_lost_power: store.may_have_lost_power() };
+        let mark = synced_file::read(&*store, id)?;
+        let may_have_lost_power = store.may_have_lost_power();
+        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: false };
         let found = recover(&*store, wanted, companion.as_deref(), replay)?;
+        if mark.is_none() && found.recovery.last > Lsn::NONE {
+            tracing::warn!(
+                "the data folder has no file `{}`: an earlier version left it, or the file was removed; records that are \
+                 missing at the journal's end could not be noticed at this start; the file is made now",
+                synced_file::PATH
+            );
+        }
         let writer = Writer::begin(&*store, id, &found)?;
-        let files = Files::new(store, id, companion, writer, found.segments);
-        let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files)));
+        // Recovery has made durable whatever it found.
+        let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
+        let archive = ArchiveState { list: Mutex::new(found.list), lost: RwLock::new(found.lost) };
+        let files = Files::new(store, id, companion, (writer, found.segments), archive);
+        let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files), Some(synced_file)));
         journal.prepare_next();
         journal.start_threads()?;
+        journal.start_synced_thread()?;
         Ok((journal, found.recovery))
     }
 
-    fn new(id: JournalId, options: Options, recovery: &Recovery, end: Place, files: Option<Files>) -> Self {
+    fn new(
+        id: JournalId,
+        options: Options,
+        recovery: &Recovery,
+        end: Place,
+        files: Option<Files>,
+        synced_file: Option<SyncedFile>,
+    ) -> Self {
         let last = recovery.last;
         let marks = Marks::default();
         for (mark, at) in [(&marks.appended, end.0), (&marks.written, end.0)] {
@@ -156,6 +180,7 @@ impl Journal {
             spots: Spots::default(),
             pace: Pace::default(),
             threads: Threads::default(),
+            synced_file,
         }
     }
 

@@ -64,7 +64,7 @@
 //! Everything is synced before it is read, so that nothing is acted on that a dead process left in the cache alone.
 //! Then segments are scanned in order; each record must be whole, carry the next number and an epoch not below the
 //! last. The *known synced number* is the highest that any whole batch header, segment header or snapshot names, those
-//! behind a damage included.
+//! behind a damage included, or the file of the synced number ([`synced_file`]).
 //!
 //! | Found | Then |
 //! |---|---|
@@ -77,7 +77,10 @@
 //! | a newer format | refuse |
 //! | `next.new` with records: a power cut took its name | the same: kept aside, counted and logged |
 //! | `next.new` without records | removed |
-//! | the journal ends before the newest snapshot's number | corruption: refuse |
+//! | the journal ends before the newest snapshot's number, or before that of the file `synced` | corruption: refuse |
+//! | the file `synced` has no whole slot | no power cut leaves that: refuse |
+//! | a record that only the file `synced` vouches for, whose key is missing | an older copy of the keys: refuse |
+//! | a segment that no start replays is missing, has another length or no whole head | refuse, unless it was let go or its loss is accepted; see below |
 //! | the journal begins behind record 1, and a snapshot holds what stood before | go on; its oldest segments were deleted |
 //! | the same, and none does | refuse |
 //!
@@ -85,6 +88,18 @@
 //!
 //! A segment may be deleted, the oldest first, once snapshots hold what it did to the state, and once every transaction
 //! that must stay and of whose story it has a part was written once more, whole. Places and numbers go on as before.
+//!
+//! # What of the archive must be there
+//!
+//! A snapshot lists every sealed segment up to its own begin, with the length and the CRC-32C of the file, whether it was
+//! moved to the archive yet or not ([`archive_list`]). The checksum is computed where the segment is read for the index; 0
+//! stands for one that is not computed yet. Before retention deletes segments it records the number of their last record
+//! (event 74). A start reads the list and the records after the snapshot, and compares: a listed segment must be there with
+//! its length, and each segment must go on where the one before it ends. What is missing and was neither let go nor accepted
+//! (event 76) is refused, with every file's name. With `--accept-lost-archive` the start records the acceptance and goes on;
+//! the lost segments stay listed, so that their places keep leading to an error that says what happened
+//! ([`ReadError::Lost`]), and an id that the index leads there is never new. Only segments that no start replays can be
+//! accepted as lost: without the others there is no state.
 //!
 //! # What stands in it of persons
 //!
@@ -102,6 +117,8 @@
 //! [`event`] lists as reserved. A journal of format 1 goes on in segments of format 2. Its records stay as they are: what
 //! such a record says that a transaction has come to holds until the next fact about it.
 
+pub mod archive_list;
+pub mod archived;
 mod buffer;
 mod error;
 pub mod event;
@@ -118,6 +135,7 @@ mod read;
 pub mod recovery;
 mod rotate;
 pub mod snapshot;
+pub mod synced_file;
 mod threads;
 pub mod walk;
 mod write;
@@ -248,6 +266,11 @@ pub trait Replay {
     /// One of them cannot be replayed: the first of those.
     fn all_are_in(&mut self) -> Result<(), Refused> {
         Ok(())
+    }
+
+    /// What the archive must have, by the snapshot that the replay goes on from.
+    fn archive(&self) -> archive_list::Demanded {
+        archive_list::Demanded::default()
     }
 }
 

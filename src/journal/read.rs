@@ -83,7 +83,8 @@ impl Journal {
         });
         match (found, &self.files) {
             (Some(found), _) => found.ok_or(ReadError::NoRecord(place)),
-            (None, Some(files)) => off_worker(self.pace.is_slow(), || Self::read_from(files, place, into)),
+            (None, Some(files)) => off_worker(self.pace.is_slow(), || Self::read_from(files, place, into))
+                .map_err(|error| files.archive.explain(place, error)),
             (None, None) => Err(ReadError::NoRecord(place)),
         }
     }

@@ -3,21 +3,20 @@
 //! Everything is synced, validated and replayed before the first byte is changed, so a refusal changes nothing. What
 //! is changed then can be cut short at any point and is done again at the next start.
 
+mod archived;
 mod lost;
 mod mend;
+mod walks;
 
 use super::{
     ARCHIVE, CUT, Companion, FOLDER, JournalId, Lsn, OpenError, Place, Refused, Replay, SegmentInfo,
-    frame::{Body, Flaw, Framed, HeadFlaw, SegmentHead},
-    walk::{Damage, Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
+    archive_list::{ArchiveList, Demanded, Loss},
+    frame::{Flaw, HeadFlaw, SegmentHead},
+    synced_file::{self, SyncedMark},
+    walk::{Groups, RECORDS_FROM, Step, Walk, WalkError, Wrong},
 };
 use crate::store::Store;
-use std::{
-    collections::BTreeMap,
-    io,
-    panic::resume_unwind,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::BTreeMap, io};
 
 /// What was found at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +39,25 @@ pub(super) struct Recovered {
     pub(super) segments: Vec<SegmentInfo>,
     /// Where the next record will lie.
     pub(super) end: Place,
+    /// The segments that the archive must have.
+    pub(super) list: ArchiveList,
+    /// What the archive has lost.
+    pub(super) lost: Vec<Loss>,
+}
+
+/// What a start would do with the files that it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The number of the last record that counts.
+    pub last: Lsn,
+    /// Up to where the journal was synced for certain.
+    pub synced: Lsn,
+    /// What it would cut off as left by a power cut: the file, the offset, the record, and what is wrong there.
+    pub cut: Option<(String, u64, Lsn, String)>,
+    /// What the archive has lost, all of it accounted for.
+    pub lost: Vec<Loss>,
+    /// The segments that the archive must have.
+    pub list: ArchiveList,
 }
 
 /// What is asked of a recovery.
@@ -49,8 +67,12 @@ pub(super) struct Wanted {
     pub(super) after: Lsn,
     /// Up to here the journal was synced, says a snapshot.
     pub(super) known_synced: Lsn,
+    /// What the file `synced` says.
+    pub(super) mark: Option<SyncedMark>,
     /// See [`Store::may_have_lost_power`].
     pub(super) may_have_lost_power: bool,
+    /// Whether nothing may be synced either.
+    pub(super) only_looks: bool,
 }
 
 /// A segment's file and its head.
@@ -82,29 +104,17 @@ struct Cut {
     may_be_torn: bool,
 }
 
-/// What one segment holds, seen by itself.
-struct Walked {
-    /// Behind its last whole record: where in the file and in the journal, and with which number the next begins.
-    end: u64,
-    place: Place,
-    next_lsn: Lsn,
-    /// The highest.
-    epoch: u32,
-    /// How far its batch headers say that the journal was synced.
-    known: Lsn,
-    /// What begins, belongs to and ends groups, and where, without the events.
-    grouped: Vec<(u64, Framed<'static>)>,
-    /// Why it goes no further.
-    damage: Option<Damage>,
-}
-
 struct Scan<'a> {
     store: &'a dyn Store,
     wanted: Wanted,
+    archive: Demanded,
     segments: Vec<Found>,
     /// The first segment that is walked.
     from: usize,
+    /// Up to where the journal was synced for certain.
     known: Lsn,
+    /// The same without what the file `synced` says.
+    vouched: Lsn,
     epoch: u32,
     groups: Groups,
 }
@@ -118,13 +128,22 @@ fn reading(path: &str) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { what: format!("reading {path}"), source }
 }
 
-/// Finds the journal, replays it, and cuts what a power cut has left.
-pub(super) fn recover(
-    store: &dyn Store,
+/// A journal that was validated and replayed; nothing was changed yet.
+struct Examined<'a> {
+    scan: Scan<'a>,
+    cut: Option<Cut>,
+    last: Lsn,
+    records: u64,
+    lost: Vec<Loss>,
+}
+
+/// Finds the journal and replays it. Every refusal comes from here.
+fn examine<'a>(
+    store: &'a dyn Store,
     wanted: Wanted,
     companion: Option<&dyn Companion>,
     replay: &mut dyn Replay,
-) -> Result<Recovered, OpenError> {
+) -> Result<Examined<'a>, OpenError> {
     let segments = find(store, &wanted)?;
     let known = segments.iter().filter_map(|found| found.head.ok()).map(|head| head.synced);
     let known = known.chain([wanted.known_synced]).max().unwrap_or_default();
@@ -132,8 +151,9 @@ pub(super) fn recover(
     let behind = segments.partition_point(|found| found.named.0 <= wanted.after.0.saturating_add(1));
     // A segment whose head is damaged does not say where it begins; the one before it tells where that should be.
     let whole = segments.iter().take(behind).rposition(|found| found.head.is_ok());
-    let from = whole.unwrap_or(0);
-    let mut scan = Scan { store, wanted, segments, from, known, epoch, groups: Groups::default() };
+    let (from, archive) = (whole.unwrap_or(0), replay.archive());
+    let (vouched, known) = (known, known.max(wanted.mark.unwrap_or_default().lsn));
+    let mut scan = Scan { store, wanted, archive, segments, from, known, vouched, epoch, groups: Groups::default() };
     scan.check_older()?;
     let mut cut = scan.validate()?;
     if let Some(companion) = companion {
@@ -141,21 +161,58 @@ pub(super) fn recover(
     }
     let last = scan.judge(cut.as_ref())?;
     let records = scan.replay(replay)?;
-    let known = scan.known;
-    scan.renew(known)?;
-    let (mut cut_files, mut cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
-    if let Some(bytes) = scan.drop_next(last)? {
-        (cut_files, cut_bytes) = (cut_files + 1, cut_bytes + bytes);
-    }
+    // Records after the snapshot say what was let go, and what was accepted as lost.
+    let lost = scan.judge_losses()?;
+    Ok(Examined { scan, cut, last, records, lost })
+}
+
+/// Finds the journal, replays it, and cuts what a power cut has left.
+pub(super) fn recover(
+    store: &dyn Store,
+    wanted: Wanted,
+    companion: Option<&dyn Companion>,
+    replay: &mut dyn Replay,
+) -> Result<Recovered, OpenError> {
+    let Examined { mut scan, cut, last, records, lost } = examine(store, wanted, companion, replay)?;
     let epoch = scan.epoch.checked_add(1).ok_or_else(|| OpenError::Corrupt {
         file: scan.segments.last().map_or(FOLDER.to_owned(), |found| found.path.clone()),
         offset: 12,
         lsn: last,
         what: "no start can have so high a number".to_owned(),
     })?;
+    let known = scan.known;
+    scan.renew(known)?;
+    let (mut cut_files, mut cut_bytes) = cut.map_or(Ok((0, 0)), |cut| scan.cut(&cut))?;
+    if let Some(bytes) = scan.drop_next(last)? {
+        (cut_files, cut_bytes) = (cut_files + 1, cut_bytes + bytes);
+    }
     let end = scan.drop_empty()?;
-    let segments = scan.infos();
-    Ok(Recovered { recovery: Recovery { records, last, cut_bytes, cut_files, epoch }, segments, end })
+    let (segments, list) = (scan.infos(), scan.archive.list);
+    let recovery = Recovery { records, last, cut_bytes, cut_files, epoch };
+    Ok(Recovered { recovery, segments, end, list, lost })
+}
+
+/// Says what a start would do with a journal, and changes nothing; what it would refuse is refused.
+///
+/// `after` and `known_synced` are as in [`Journal::open`](super::Journal::open).
+///
+/// # Errors
+/// As [`Journal::open`](super::Journal::open).
+pub fn verdict(
+    store: &dyn Store,
+    id: JournalId,
+    companion: Option<&dyn Companion>,
+    after: Lsn,
+    known_synced: Lsn,
+    replay: &mut dyn Replay,
+) -> Result<Verdict, OpenError> {
+    let mark = synced_file::read(store, id)?;
+    let may_have_lost_power = store.may_have_lost_power();
+    let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: true };
+    let Examined { scan, cut, last, lost, .. } = examine(store, wanted, companion, replay)?;
+    let path = |cut: &Cut| scan.segments.get(cut.segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
+    let cut = cut.map(|cut| (path(&cut), cut.offset, cut.lsn, cut.what));
+    Ok(Verdict { last, synced: scan.known, cut, lost, list: scan.archive.list })
 }
 
 /// The number that names a segment's file.
@@ -169,11 +226,11 @@ pub(super) fn path_of(first: Lsn) -> String {
     format!("{FOLDER}/{:020}.log", first.0)
 }
 
-/// The segments of both folders in order, each with its head. All of them are synced first.
+/// The segments of both folders in order, each with its head. All of them are synced first, unless nothing may be.
 fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, OpenError> {
     let mut paths = BTreeMap::new();
     // What an earlier start has cut off must not come back either.
-    for folder in [FOLDER, ARCHIVE, CUT] {
+    for folder in [FOLDER, ARCHIVE, CUT].into_iter().filter(|_| !wanted.only_looks) {
         store.sync_folder(folder).map_err(io_error(format!("syncing {folder}")))?;
     }
     for folder in [FOLDER, ARCHIVE] {
@@ -184,7 +241,9 @@ fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, OpenError> {
     let mut segments = Vec::with_capacity(paths.len());
     for (named, path) in paths {
         let file = store.open(&path).map_err(io_error(format!("opening {path}")))?;
-        file.sync().map_err(io_error(format!("syncing {path}")))?;
+        if !wanted.only_looks {
+            file.sync().map_err(io_error(format!("syncing {path}")))?;
+        }
         let bytes = file.len().map_err(reading(&path))?;
         let head = match Walk::over(file).map(|walk| walk.head()) {
             Ok(head) if head.id != wanted.id => {
@@ -205,26 +264,6 @@ impl Scan<'_> {
     fn corrupt(&self, segment: usize, offset: u64, lsn: Lsn, what: &str) -> OpenError {
         let file = self.segments.get(segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
         OpenError::Corrupt { file, offset, lsn, what: what.to_owned() }
-    }
-
-    /// Segments that are not walked: their heads, and that each begins where the one before ends.
-    fn check_older(&mut self) -> Result<(), OpenError> {
-        let first = Lsn(self.wanted.after.0.saturating_add(1));
-        if let Some(found) = self.segments.first().filter(|found| found.named > first) {
-            return Err(OpenError::Beginning { file: found.path.clone(), begins: found.named, missing: first });
-        }
-        for older in 0..self.from {
-            let Some([this, next]) = self.segments.get(older..older + 2) else { break };
-            let head = this.head.map_err(|what| self.corrupt(older, 0, this.named, what))?;
-            let begins = next.head.map_err(|what| self.corrupt(older + 1, 0, next.named, what))?;
-            if this.end_place() != begins.first_place || head.epoch > begins.epoch {
-                return Err(self.corrupt(older, this.bytes, begins.first_lsn, "the next segment does not go on here"));
-            }
-            if let Some(this) = self.segments.get_mut(older) {
-                this.last = Lsn(begins.first_lsn.0.saturating_sub(1));
-            }
-        }
-        Ok(())
     }
 
     /// The first pass: where the good records end, which groups end, how far the journal is known to be synced.
@@ -253,6 +292,7 @@ impl Scan<'_> {
             let walked = walked?;
             self.epoch = self.epoch.max(walked.epoch);
             self.known = self.known.max(walked.known);
+            self.vouched = self.vouched.max(walked.known);
             for (offset, framed) in &walked.grouped {
                 if let Err(what) = self.groups.see(framed) {
                     self.look_behind(segment)?;
@@ -283,90 +323,11 @@ impl Scan<'_> {
         Ok(None)
     }
 
-    /// Walks through each segment by itself, several side by side: that is where a start reads every byte.
-    fn walk_all(&self) -> Vec<Result<Walked, OpenError>> {
-        let segments = self.segments.get(self.from..).unwrap_or_default();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
-        if threads <= 1 {
-            return segments.iter().map(|found| self.walk_through(found)).collect();
+    fn ends_early(&self) -> String {
+        match self.wanted.mark.filter(|mark| mark.is_clean_stop && mark.lsn == self.known) {
+            Some(mark) => format!("the journal ends here, and the daemon stopped in order with record {}", mark.lsn),
+            None => format!("the journal ends here, and was synced up to record {}", self.known),
         }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let claimed = std::iter::from_fn(|| {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                segments.get(place).map(|found| (place, self.walk_through(found)))
-            });
-            claimed.collect::<Vec<_>>()
-        };
-        let mut walked: Vec<_> = std::thread::scope(|scope| {
-            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let walked = started.into_iter().map(|thread| thread.join().unwrap_or_else(|dead| resume_unwind(dead)));
-            walked.flatten().collect()
-        });
-        walked.sort_unstable_by_key(|(place, _)| *place);
-        walked.into_iter().map(|(_, walked)| walked).collect()
-    }
-
-    fn walk(&self, path: &str) -> Result<Walk, OpenError> {
-        match Walk::open(self.store, path) {
-            Ok(walk) => Ok(walk),
-            Err(WalkError::Io(source)) => Err(reading(path)(source)),
-            Err(WalkError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
-        }
-    }
-
-    /// One segment, whose head is whole, up to its end or to the first damage.
-    fn walk_through(&self, found: &Found) -> Result<Walked, OpenError> {
-        let mut walk = self.walk(&found.path)?;
-        let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
-        let damage = loop {
-            match walk.step().map_err(reading(&found.path))? {
-                Step::End => break None,
-                Step::Damage(damage) => break Some(damage),
-                Step::Record(seen) => match seen.framed.body {
-                    Body::Batch { synced, .. } => known = known.max(synced),
-                    Body::Events(_) => {}
-                    Body::Begin | Body::Part { .. } | Body::End { .. } => {
-                        grouped.push((seen.offset, seen.framed.without_events()));
-                    }
-                },
-            }
-        };
-        let (end, next_lsn, place, epoch) = (walk.offset(), walk.next_lsn(), walk.place(), walk.epoch());
-        Ok(Walked { end, next_lsn, place, epoch, known, grouped, damage })
-    }
-
-    /// What batch headers behind a damage say of how far the journal was synced.
-    fn look_behind(&mut self, segment: usize) -> Result<(), OpenError> {
-        for found in self.segments.iter().skip(segment) {
-            let file = self.store.open(&found.path).map_err(reading(&found.path))?;
-            // Where the head is damaged, its records may still be whole and know more.
-            let assumed = SegmentHead {
-                epoch: 0,
-                id: self.wanted.id,
-                first_lsn: found.named,
-                first_place: Place(0),
-                synced: Lsn(0),
-            };
-            let mut walk = Walk::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
-            loop {
-                match walk.step().map_err(reading(&found.path))? {
-                    Step::End => break,
-                    Step::Record(seen) => {
-                        self.epoch = self.epoch.max(seen.framed.head.epoch);
-                        if let Body::Batch { synced, .. } = seen.framed.body {
-                            self.known = self.known.max(synced);
-                        }
-                    }
-                    Step::Damage(_) => {
-                        if !walk.skip().map_err(reading(&found.path))? {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Refuses what no power cut can have done; else says the last record that stands.
@@ -374,7 +335,7 @@ impl Scan<'_> {
         let Some(cut) = cut else {
             let (last, end) = self.segments.last().map_or((Lsn(0), 0), |found| (found.last, found.end));
             if last < self.known {
-                let what = format!("the journal ends here, and was synced up to record {}", self.known);
+                let what = self.ends_early();
                 let segment = self.segments.len().saturating_sub(1);
                 return Err(self.corrupt(segment, end, Lsn(last.0.saturating_add(1)), &what));
             }
@@ -405,6 +366,7 @@ impl Scan<'_> {
                 let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
                 let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
                 if record.lsn > self.wanted.after {
+                    self.archive.list.take_record(record.events);
                     replay.record(&record).map_err(|refused| self.refused(refused))?;
                     records += 1;
                 }
@@ -429,6 +391,9 @@ impl Scan<'_> {
             path: found.path.clone(),
             sealed: true,
         };
-        self.segments.iter().map(info).collect()
+        // What no start replays and has no whole head is lost, and listed so.
+        let is_lost = |(n, found): &(usize, &Found)| *n < self.from && found.head.is_err();
+        let there = self.segments.iter().enumerate().filter(|segment| !is_lost(segment));
+        there.map(|(_, found)| info(found)).collect()
     }
 }

@@ -10,6 +10,7 @@ mod presence;
 mod running;
 mod stalls;
 mod starting;
+mod synced;
 
 use super::{Journal, JournalId, Lsn, OpenError, Options, Place, Recovery, Sync};
 use crate::store::{Store, memory::Memory};

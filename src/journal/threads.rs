@@ -71,6 +71,9 @@ impl Journal {
     }
 
     pub(super) fn stop_threads(&self) {
+        if let Some(synced) = &self.synced_file {
+            synced.stop();
+        }
         self.threads.sync.stop();
         self.threads.write.stop();
         let threads = std::mem::take(&mut *self.threads.started.lock());

@@ -63,6 +63,8 @@ impl BlockedInstruments {
             }
             Common::LevelMade { .. }
             | Common::Counted { .. }
+            | Common::SegmentsLetGo { .. }
+            | Common::ArchiveLossAccepted { .. }
             | Common::Configured { .. }
             | Common::LevelPut { .. }
             | Common::LevelDeleted { .. }

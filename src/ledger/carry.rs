@@ -55,7 +55,12 @@ impl Ledger {
         let mut stripe = self.id_stripes.lock(key);
         stripe.held.take_if(|held| held.seat == seat);
         let Some(last) = self.place_in(key, seat)? else { return Ok(Carried::Gone(key)) };
-        let Some(known) = self.recall(key, seat, last)? else { return Ok(Carried::Gone(key)) };
+        let known = match self.recall(key, seat, last) {
+            // It cannot be written again. What is known of it keeps leading to what is lost, and says so.
+            Err(Refusal::RecordLost(_)) => return Ok(Carried::Before),
+            known => known?,
+        };
+        let Some(known) = known else { return Ok(Carried::Gone(key)) };
         if known.root >= end {
             return Ok(Carried::Before);
         }

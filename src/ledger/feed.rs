@@ -198,6 +198,7 @@ impl Teller<'_, '_> {
         let recall = |place| self.ledger.recall(0, seat, place);
         let (recalled, is_later) = match recall(place) {
             Ok(recalled) => (recalled, false),
+            Err(Refusal::RecordLost(_)) => return Ok(None),
             Err(unreadable) => match self.ledger.place_of(seat)? {
                 // Its beginning was deleted: it was carried from there, by a record that comes later, or is gone.
                 Some(later) if later > place => (recall(later)?, true),

@@ -1,6 +1,6 @@
 //! A customer's history: who changed what, when, read back from the journal step by step.
 
-use super::{Ledger, recover::lane::unseal};
+use super::{Ledger, recall::unread, recover::lane::unseal};
 use crate::{
     domain::{
         customer::{Customer, Event, Recorded},
@@ -73,7 +73,12 @@ impl Ledger {
         for (teller, Teller { before, history, forgets, .. }) in tellers.iter_mut().enumerate() {
             let most = chapters.len() + STEPS_MAX;
             while let Some(at) = history.filter(kept).filter(|_| chapters.len() < most) {
-                let Some(mut chapter) = self.chapter(before.number(), at)? else { break };
+                let chapter = match self.chapter(before.number(), at) {
+                    // Nothing leads to the steps before one that is lost.
+                    Err(Refusal::RecordLost(_)) => break,
+                    chapter => chapter?,
+                };
+                let Some(mut chapter) = chapter else { break };
                 if *forgets {
                     self.hide_forgotten_identifiers(&mut chapter.events);
                 }
@@ -103,7 +108,7 @@ impl Ledger {
     fn chapter(&self, number: u64, at: Place) -> Result<Option<Chapter>, Refusal> {
         let unreadable = |what: String| Refusal::Unreadable(what);
         let mut body = Vec::with_capacity(512);
-        let head = self.journal.read(at, &mut body).map_err(|error| unreadable(error.to_string()))?;
+        let head = self.journal.read(at, &mut body).map_err(|error| unread(&error))?;
         if head.owner != number {
             return Err(unreadable(format!("the record at {} is about customer {}", at.0, head.owner)));
         }

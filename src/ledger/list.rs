@@ -161,6 +161,8 @@ impl Ledger {
     fn shown(&self, pick: &Pick, merchant: &str, wanted: &Wanted) -> Result<Option<Shown>, Refusal> {
         let recalled = match self.recall(pick.key, pick.seat, pick.place) {
             Ok(recalled) => recalled,
+            // As one that was deleted; asked for by its id it is 410.
+            Err(Refusal::RecordLost(_)) => return Ok(None),
             Err(unreadable) => match self.place_of(pick.seat)? {
                 // Its segment was deleted meanwhile: it was carried from there, or is gone.
                 Some(place) if place != pick.place => self.recall(pick.key, pick.seat, place)?,

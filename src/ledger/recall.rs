@@ -20,7 +20,7 @@ use crate::{
         transaction::{Content, Fact, NamedPlaces, Noted, Opening, Place, Transaction},
         usage::BookKey,
     },
-    journal::{Appended, Lsn, event},
+    journal::{Appended, Lsn, ReadError, event},
 };
 use smallvec::SmallVec;
 use std::{borrow::Cow, cell::RefCell, sync::atomic::Ordering};
@@ -47,6 +47,14 @@ pub(super) struct Stripe {
     pub(super) held: Option<Box<Recalled>>,
     /// Where the transactions of its ids live.
     pub(super) seats: Seats,
+}
+
+/// Why a record could not be read, as the caller hears it.
+pub(super) fn unread(error: &ReadError) -> Refusal {
+    match error {
+        ReadError::Lost { .. } => Refusal::RecordLost(error.to_string()),
+        _ => Refusal::Unreadable(error.to_string()),
+    }
 }
 
 impl Recalled {
@@ -320,6 +328,13 @@ impl Ledger {
         }
         for (seat, place) in self.past(key)? {
             let known = self.recall(key, seat, place)?;
+            // Two ids may share a key; what the archive names for a key must have that key.
+            if let Some(other) = known.as_ref().map(|known| &known.transaction.opening)
+                && self.key.transaction(other.merchant.as_str(), &other.id) != key
+            {
+                let what = format!("the archive's index leads from an id to another one's record at place {}", place.0);
+                return Err(Refusal::Unreadable(what));
+            }
             if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {
                 return Ok(Some(Box::new(known)));
             }
@@ -359,7 +374,7 @@ impl Ledger {
         let mut later: Vec<SmallVec<[Noted; 1]>> = Vec::new();
         let (mut place, mut recorded) = (last, None);
         loop {
-            let head = self.journal.read(place, &mut body).map_err(|error| unreadable(error.to_string()))?;
+            let head = self.journal.read(place, &mut body).map_err(|error| unread(&error))?;
             if head.owner != seat.customer {
                 return Err(unreadable(format!("the record at {} is about customer {}", place.0, head.owner)));
             }

@@ -23,6 +23,7 @@ use crate::{
     domain::{common::Common, money::Currency, name::Name, time::Millis, transaction::Place},
     journal::{
         Keys, Lsn, Record, Refused, Replay,
+        archive_list::Demanded,
         snapshot::{Frame, Piece, SnapshotError, WorldDto},
     },
 };
@@ -53,6 +54,7 @@ struct World {
     accepted: Option<Millis>,
     counted: HashMap<Name, u64>,
     late: Late,
+    archive: Demanded,
 }
 
 impl Recovering {
@@ -78,6 +80,7 @@ impl Recovering {
             accepted: None,
             counted: HashMap::new(),
             late: Late::default(),
+            archive: Demanded::default(),
         };
         let hands = Hands::new(secret, keys, threads.clamp(1, SHARDS))?;
         Ok(Self { hands, world, countries: Countries::default() })
@@ -86,6 +89,11 @@ impl Recovering {
     /// The countries with which the customers' phone numbers are read; none where this is not called.
     pub fn reads_phones_with(&mut self, countries: Countries) {
         self.countries = countries;
+    }
+
+    /// Lets the start go on where segments of the archive are missing; they are accepted as lost.
+    pub fn accept_lost_archive(&mut self) {
+        self.world.archive.accept_lost = true;
     }
 
     /// Takes a piece of a snapshot. Returns the end's number where it is the last; then every piece was understood.
@@ -128,7 +136,7 @@ impl Recovering {
         commons.into_iter().for_each(|(_, place, common)| world.common(place, common));
         // A clock that was accepted sets the newest time of each lane to its own, also back.
         let newest = lanes.iter().filter_map(|lane| lane.newest).chain(world.accepted).max();
-        let begins_at = ground.journal.segments().first().map_or(Place(0), |oldest| oldest.first_place);
+        let begins_at = ground.journal.first_place();
         let World { made_levels, clocks, late, counted, blocked: blocked_instruments, .. } = world;
         let ledger =
             Ledger { made_levels, clocks, late, begins_at, blocked_instruments, ..Ledger::new(bounds, ground) };
@@ -165,6 +173,10 @@ impl Recovering {
 }
 
 impl Replay for Recovering {
+    fn archive(&self) -> Demanded {
+        self.world.archive.clone()
+    }
+
     fn record(&mut self, record: &Record<'_>) -> Result<(), Refused> {
         self.hands.record(record);
         if self.hands.has_failed() { self.all_are_in() } else { Ok(()) }
@@ -181,9 +193,10 @@ impl Replay for Recovering {
 
 impl World {
     fn take(&mut self, world: WorldDto) -> Result<(), SnapshotError> {
-        world.is_understood()?;
         let said = world.said()?;
         self.made_levels.resume_overlay(&said);
+        said.iter().for_each(|event| self.archive.list.take(event));
+        world.archive.iter().for_each(|segment| self.archive.list.put(*segment));
         said.into_iter().for_each(|event| self.blocked.take(event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
@@ -238,7 +251,8 @@ impl World {
                 self.clocks.add(place, step);
                 self.accepted = Some(step.after);
             }
-            Common::Configured { .. } => {}
+            // The journal keeps account of the archive itself.
+            Common::SegmentsLetGo { .. } | Common::ArchiveLossAccepted { .. } | Common::Configured { .. } => {}
         }
     }
 }

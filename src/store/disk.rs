@@ -128,7 +128,10 @@ impl Disk {
     /// A data folder to be looked at, whoever holds it: nothing is made there until somebody asks for it.
     #[must_use]
     pub fn look(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), lock: None, _folder: None, whole_on: String::new() }
+        let root = root.into();
+        let said = fs::read_to_string(root.join(LOCK)).unwrap_or_default();
+        let whole_on = said.lines().nth(1).unwrap_or_default().to_owned();
+        Self { root, lock: None, _folder: None, whole_on }
     }
 
     /// Where it lies.

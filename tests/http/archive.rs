@@ -16,7 +16,7 @@ fn shop() -> String {
 
 /// Eighty payments of alice, of which every third is approved and every fifth of those cancelled in part; then a month
 /// passes and a snapshot is taken, so that all but the youngest may leave memory.
-fn a_month_later() -> Daemon {
+pub(crate) fn a_month_later() -> Daemon {
     let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop())]));
     for n in 0..80_i64 {
         let id = format!("t{n}");
@@ -35,7 +35,7 @@ fn a_month_later() -> Daemon {
     daemon
 }
 
-fn held(daemon: &Daemon) -> u64 {
+pub(crate) fn held(daemon: &Daemon) -> u64 {
     daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number")
 }
 

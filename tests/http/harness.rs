@@ -55,13 +55,16 @@ pub(crate) struct Folder {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// The soft and the hard limit on its open files; `None`: those of the tests.
     pub(crate) open_files: Option<(u32, u32)>,
+    /// What stands behind `serve`.
+    pub(crate) arguments: Vec<&'static str>,
 }
 
 impl Folder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
     pub(crate) fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder = Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files: None };
+        let folder =
+            Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files: None, arguments: Vec::new() };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::shop::RATES);
@@ -217,6 +220,7 @@ impl Daemon {
             .arg("serve")
             .arg("--config")
             .arg(folder.path())
+            .args(&folder.arguments)
             .current_dir(folder.path())
             .envs(folder.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())

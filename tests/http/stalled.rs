@@ -62,6 +62,7 @@ impl Wire {
             access: Arc::new(Access::new(&[])),
             failures: http::Failures::default(),
             snapshots: None,
+            archive: None,
             reload: Box::new(|| Ok(())),
             configure: Box::new(|_| unreachable!("no test configures")),
             snapshot: None,

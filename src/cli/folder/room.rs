@@ -76,7 +76,7 @@ impl Folder {
 
     /// Refuses to add a segment to the archive's index where there is no room: a write that fails leaves an index that
     /// answers nothing until the next start. An index of a segment is smaller than the segment.
-    pub(super) fn room_in_the_index(&self, segment: &SegmentInfo) -> io::Result<()> {
+    pub(in crate::cli) fn room_in_the_index(&self, segment: &SegmentInfo) -> io::Result<()> {
         let bytes = segment.end_place.0.saturating_sub(segment.first_place.0);
         self.shelf.headroom().check("the archive's index", bytes)
     }

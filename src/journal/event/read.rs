@@ -183,6 +183,12 @@ fn common(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<Common, DecodeErr
             let step = ClockStep { before: bytes.time()?, after: bytes.time()?, moves_entries };
             Common::ClockAccepted { step, by: bytes.name_if(has_author)? }
         }
+        tag::SEGMENTS_LET_GO => Common::SegmentsLetGo { last: bytes.number()?, at: bytes.time()? },
+        tag::ARCHIVE_LOSS_ACCEPTED => {
+            let [has_author] = bytes.bits("option of ArchiveLossAccepted")?;
+            let (first, last) = (bytes.number()?, bytes.number()?);
+            Common::ArchiveLossAccepted { first, last, at: bytes.time()?, by: bytes.name_if(has_author)? }
+        }
         tag::RATES_PUT => {
             let [has_author] = bytes.bits("option of RatesPut")?;
             Common::RatesPut { body: bytes.text()?.into(), at: bytes.time()?, by: bytes.name_if(has_author)? }

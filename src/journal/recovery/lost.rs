@@ -8,7 +8,8 @@ use super::{Cut, Groups, Scan, reading};
 use crate::journal::{Companion, Lsn, OpenError, walk::Step};
 
 impl Scan<'_> {
-    /// The first record behind the known synced number that the companion does not cover, as the place to cut at. What
+    /// The first record behind the known synced number that the companion does not cover, as the place to cut at; one
+    /// that only the file `synced` vouches for is refused. What
     /// lies behind it no longer counts. Where the companion covers all, nothing changes.
     pub(super) fn cut_before_what_was_lost(&mut self, companion: &dyn Companion) -> Result<Option<Cut>, OpenError> {
         let Some(cut) = self.first_lost(companion)? else { return Ok(None) };
@@ -25,15 +26,16 @@ impl Scan<'_> {
 
     fn first_lost(&self, companion: &dyn Companion) -> Result<Option<Cut>, OpenError> {
         for (segment, found) in self.segments.iter().enumerate().skip(self.from) {
-            if found.last < found.named || found.last <= self.known {
+            if found.last < found.named || found.last <= self.vouched {
                 continue;
             }
             let mut walk = self.walk(&found.path)?.until(found.end);
             while let Step::Record(seen) = walk.step().map_err(reading(&found.path))? {
-                let Some((record, _)) = seen.record().filter(|(record, _)| record.lsn > self.known) else { continue };
+                let Some((record, _)) = seen.record().filter(|(record, _)| record.lsn > self.vouched) else { continue };
                 if !companion.covers(record.owner, record.events) {
                     let (offset, lsn) = (seen.offset, record.lsn);
-                    if !self.wanted.may_have_lost_power {
+                    // Keys are synced before the records that need them.
+                    if lsn <= self.known || !self.wanted.may_have_lost_power {
                         return Err(OpenError::Keyless { file: found.path.clone(), lsn, owner: record.owner });
                     }
                     let what = "the key of what is sealed in it is missing".to_owned();

@@ -269,7 +269,3 @@ pub(super) fn currency_of(letters: [u8; 3]) -> Result<Currency, SnapshotError> {
     let code = std::str::from_utf8(&letters).ok().and_then(Currency::parse);
     code.ok_or_else(|| wrong(format_args!("{letters:?} is no currency")))
 }
-
-pub(super) fn newer(what: &str) -> SnapshotError {
-    wrong(format_args!("{what}, which this version does not write; run the newer levelgate that wrote it"))
-}

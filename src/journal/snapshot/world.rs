@@ -7,7 +7,7 @@ use super::{
     super::event::{self, Events, numbers::Numbered},
     SnapshotError,
     profile::{word, wrong},
-    shapes::{Text, currency_of, name, newer, text},
+    shapes::{Text, currency_of, name, text},
 };
 use crate::domain::{
     common::{ClockStep, Common},
@@ -39,11 +39,13 @@ pub struct WorldDto {
     pub configured: Option<Box<str>>,
     /// External ids made, by merchant.
     pub counted: Vec<CountedDto>,
-    /// Levels and rates set through the API, and blocked instruments: events, as in the journal.
+    /// Levels and rates set through the API, blocked instruments, and accepted losses of the archive: events, as in the
+    /// journal.
     pub overlay: Vec<u8>,
     /// Names of levels that have changed.
     pub renames: Vec<RenameDto>,
-    /// Segments of the archive, by which their loss is noticed. Not written by this version, and refused.
+    /// Segments that no restart from this snapshot replays, by which their loss is noticed; lost ones whose loss was
+    /// accepted stay in it.
     pub archive: Vec<SegmentDto>,
     /// Times that operators accepted.
     pub clocks: Vec<ClockDto>,
@@ -58,7 +60,7 @@ pub struct SegmentDto {
     pub last_lsn: u64,
     /// Of the file.
     pub bytes: u64,
-    /// CRC-32C of the file.
+    /// CRC-32C of the file; 0: not computed yet.
     pub crc: u32,
 }
 
@@ -128,17 +130,6 @@ pub struct LateDto {
 }
 
 impl WorldDto {
-    /// Whether this version understands all of it.
-    ///
-    /// # Errors
-    /// It holds what only a newer version writes.
-    pub fn is_understood(&self) -> Result<(), SnapshotError> {
-        match self.archive.is_empty() {
-            true => Ok(()),
-            false => Err(newer("a list of the archive's segments")),
-        }
-    }
-
     /// The currencies.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// Opens it with a bit turned, and holds what is found against the story: a prefix, or a refusal.
 fn hunt(store: &Memory, story: &Story, known: Lsn, sync: Sync) -> (usize, usize) {
     let (mut refused, mut cut) = (0, 0);
+    // Flips in the file of the synced number have a test of their own.
     for path in store.paths().into_iter().filter(|path| path.ends_with(".log")) {
         for offset in 0..store.bytes(&path).unwrap().len() {
             let image = store.kill_image();

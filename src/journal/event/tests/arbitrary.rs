@@ -246,6 +246,9 @@ fn some_event() -> impl Strategy<Value = Recorded> {
         (time(), time(), any::<bool>(), option::of(names())).prop_map(|(before, after, moves_entries, by)| {
             Common::ClockAccepted { step: ClockStep { before, after, moves_entries }, by }
         }),
+        (number(), time()).prop_map(|(last, at)| Common::SegmentsLetGo { last, at }),
+        (number(), number(), time(), option::of(names()))
+            .prop_map(|(first, last, at, by)| Common::ArchiveLossAccepted { first, last, at, by }),
     ];
     let changed = super::changes::some_change().prop_map(Recorded::Customer).boxed();
     let customer = customer.prop_map(Recorded::Customer).boxed();

@@ -497,6 +497,17 @@ pub(super) fn golden() -> Vec<(&'static str, Recorded, &'static str)> {
             Recorded::Common(Common::RatesPut { body: "{}".into(), at, by: Some(name("ops")) }),
             "4701027b7d02036f7073",
         ),
+        ("segments let go", Recorded::Common(Common::SegmentsLetGo { last: 300, at }), "4aac0202"),
+        (
+            "loss of archived segments accepted",
+            Recorded::Common(Common::ArchiveLossAccepted { first: 1, last: 300, at, by: None }),
+            "4c0001ac0202",
+        ),
+        (
+            "loss of archived segments accepted by somebody",
+            Recorded::Common(Common::ArchiveLossAccepted { first: 1, last: 300, at, by: Some(name("ops")) }),
+            "4c0101ac0202036f7073",
+        ),
     ]
 }
 
