@@ -8,8 +8,8 @@ use std::fmt;
 /// A `merchant_customer_identifier` of a customer. Its text is never empty, unless an earlier version stored it so.
 ///
 /// It is one text in memory, because most customers have one identifier and are kept for ever: the identifier itself where
-/// it is readable; else [`MARK`], `s`, the digest as [`DIGEST_CHARS`] characters of seven bits, lowest first, and the text
-/// or nothing. A readable text that begins with [`MARK`] has [`MARK`] and `c` in front.
+/// it is readable; else `MARK`, `s`, the digest as `DIGEST_CHARS` characters of seven bits, lowest first, and the text
+/// or nothing. A readable text that begins with `MARK` has `MARK` and `c` in front.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredIdentifier(Box<str>);
 
