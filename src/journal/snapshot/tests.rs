@@ -334,14 +334,10 @@ fn clocks_that_were_accepted_have_their_bytes_for_ever() {
 #[test]
 fn what_a_newer_version_adds_is_refused_in_words() {
     let segment = SegmentDto { first_lsn: 1, last_lsn: 2, bytes: 3, crc: 4 };
-    for (world, want) in
-        [(WorldDto { archive: vec![segment], ..WorldDto::default() }, "a list of the archive's segments")]
-    {
-        let read = read(&file_of(&[Piece::World(world.clone())])).unwrap();
-        assert_eq!(read, [Piece::World(world.clone())]);
-        let refused = world.is_understood().unwrap_err().to_string();
-        assert!(refused.contains(want) && refused.contains("newer levelgate"), "{refused}");
-    }
+    let world = WorldDto { archive: vec![segment], ..WorldDto::default() };
+    assert_eq!(read(&file_of(&[Piece::World(world.clone())])).unwrap(), [Piece::World(world.clone())]);
+    let refused = world.is_understood().unwrap_err().to_string();
+    assert!(refused.contains("a list of the archive's segments") && refused.contains("newer levelgate"), "{refused}");
     let head = HeadDto::of(&customer(), &mut turn);
     let sealed = HeadDto { identifier: Some(IdentifierDto::Sealed { digest: 1, sealed: vec![2] }), ..head };
     let refused = sealed.customer(&mut turn_back).unwrap_err().to_string();
