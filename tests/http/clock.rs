@@ -216,7 +216,7 @@ fn a_daemon_that_was_started_in_2099_goes_on_today() {
     set(&daemon, "+0");
     daemon.kill_and_start_unready();
     waits(&daemon);
-    goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
+    goes_on(&daemon, "t1", daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
     // Accepted without moving: used up in 2099 is used up now, for as long as it takes.
     let accepted = accept(&daemon, false);
     assert!(
@@ -311,7 +311,7 @@ fn a_clock_before_2020_is_not_believed_and_before_1970_no_daemon_starts() {
         waits(&daemon);
         assert!(clock(&daemon)["wall"].as_str().is_some_and(|wall| wall.starts_with("198")), "{}", clock(&daemon));
         if has_record {
-            goes_on(&daemon, "t1", &daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
+            goes_on(&daemon, "t1", daemon.fetch("t1").ok()["recorded_at"].as_str().unwrap());
         } else {
             assert!(stamp(&daemon).starts_with("2020-01-01"), "{}", stamp(&daemon));
         }
