@@ -216,6 +216,8 @@ async fn serve(options: &Options, loaded: Loaded) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || thread.join()).await?.map_err(|_| anyhow::anyhow!("the keeper died"))?;
     }
     journal.sync()?;
+    // The head of the next segment names the synced number, so that damage before it is known to be no power cut.
+    journal.rotate()?;
     tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
 }
