@@ -23,7 +23,7 @@
 //! |---|---|---|
 //! | `syncing` | syncs of the keys, of segments, of the folder | never |
 //! | `writer` | writes of keys and segments; the head and the rename of a rotation | `try_lock` only |
-//! | `preparing` | creating the next segment's file | never |
+//! | `preparing` | creating the next segment's file, and its rename | never |
 //! | the keys' file, see [`super::keys`] | writes of keys | `try_lock` only, by a task that leads |
 //! | `buffer`, `segments`, `handles`, `newest`, `unsynced`, `next`, the bells, the waiters | never | yes |
 //!

@@ -28,15 +28,17 @@ pub(super) const PREPARE_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Next {
     ready: Mutex<Option<Arc<dyn File>>>,
-    /// Held while it is created. Since when that fails, where it does.
-    preparing: Mutex<Option<Instant>>,
+    /// Held while the file is created, and while it gets its name: whoever holds it is alone with the path [`NEXT`].
+    preparing: Mutex<Preparing>,
     postponed: AtomicU64,
 }
 
+/// Since when the file cannot be created, where that is so.
+type Preparing = Option<Instant>;
+
 impl Next {
     /// Creates the file where there is none; says whether there is one. Blocks.
-    fn prepare(&self, store: &dyn Store) -> bool {
-        let mut failed_at = self.preparing.lock();
+    fn prepare(&self, failed_at: &mut Preparing, store: &dyn Store) -> bool {
         if self.ready.lock().is_some() {
             return true;
         }
@@ -88,14 +90,15 @@ impl Journal {
     /// Creates the next segment's file where there is none. Blocks.
     pub(super) fn prepare_next(&self) {
         if let Some(files) = self.files.as_ref().filter(|_| !self.failed()) {
-            files.next.prepare(&*files.store);
+            files.next.prepare(&mut files.next.preparing.lock(), &*files.store);
         }
     }
 
     /// Seals the segment and begins the next; says whether it could: without a next file the current one becomes longer.
     /// Nothing is synced here; what is to be is left for the next sync.
     pub(super) fn next_segment(&self, files: &Files, writer: &mut Writer) -> Tried<bool> {
-        if !files.next.prepare(&*files.store) {
+        let mut preparing = files.next.preparing.lock();
+        if !files.next.prepare(&mut preparing, &*files.store) {
             return Ok(false);
         }
         let Some(file) = files.next.ready.lock().take() else { return Ok(false) };
@@ -105,6 +108,7 @@ impl Journal {
         let path = path_of(first_lsn);
         tried("writing", NEXT, file.write_at(&head.encode(), 0))?;
         tried("renaming", &format!("{NEXT} to {path}"), files.store.rename(NEXT, &path))?;
+        drop(preparing);
         let sealed = SegmentInfo { sealed: true, ..writer.info() };
         {
             let mut unsynced = files.unsynced.lock();

@@ -194,7 +194,7 @@ fn what_still_waits_never_leaves() {
 }
 
 /// As [`SMALL`], and what is older than two months is deleted.
-const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
+const SHORT: &str = "kind = \"disk\"\nsync = \"always\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
 
 #[test]
 fn what_is_older_than_archive_days_is_deleted_but_for_what_must_stay() {
