@@ -113,22 +113,32 @@ impl Journal {
     /// Writes what has gathered and syncs it, unless another has done both meanwhile. Syncs what was added to the
     /// companion with it: a snapshot makes keys that no record needs. Blocks.
     pub(super) fn sync_all(&self) -> Result<Lsn, Failed> {
-        let last = self.sync_to(self.last())?;
-        if let Some(companion) = self.files.as_ref().and_then(|files| files.companion.as_ref()) {
-            let kept = companion.write().and_then(|()| companion.sync());
-            tried("writing", "the keys", kept).map_err(|cause| self.fail(&cause))?;
+        let Some(files) = &self.files else { return self.check().map(|()| self.last()) };
+        let companion = files.companion.as_ref();
+        let written = companion.map_or(Ok(()), |companion| tried("writing", "the keys", companion.write()));
+        written.map_err(|cause| self.fail(&cause))?;
+        let (last, has_synced) = self.sync_behind(files, self.last())?;
+        if let Some(companion) = companion.filter(|_| !has_synced) {
+            tried("syncing", "the keys", companion.sync()).map_err(|cause| self.fail(&cause))?;
         }
         self.check().map(|()| last)
     }
 
     /// The same, as far as it is needed for a record and for the names of segments.
     pub(super) fn sync_to(&self, lsn: Lsn) -> Result<Lsn, Failed> {
-        let Some(files) = &self.files else { return self.check().map(|()| self.last()) };
+        match &self.files {
+            Some(files) => self.sync_behind(files, lsn).map(|(last, _)| last),
+            None => self.check().map(|()| self.last()),
+        }
+    }
+
+    /// Syncs where a record or a name is not synced. Returns the last synced record, and whether it synced anything.
+    fn sync_behind(&self, files: &Files, lsn: Lsn) -> Result<(Lsn, bool), Failed> {
         let _alone = files.syncing.lock();
         // Another sync may have failed while this one waited; then what this one would say is worth nothing.
         self.check()?;
         if self.synced() >= lsn && !files.unsynced.lock().names {
-            return Ok(self.synced());
+            return Ok((self.synced(), false));
         }
         let (newest, unsynced) = {
             let mut lead = self.wait_to_lead(files);
@@ -138,7 +148,7 @@ impl Journal {
         let synced = self.sync_files(files, &unsynced, &newest);
         synced.map_err(|cause| self.fail(&cause))?;
         self.prepare_next();
-        self.check().map(|()| newest.last)
+        self.check().map(|()| (newest.last, true))
     }
 
     /// The segments in order; the last one is written to. A journal in memory has none.

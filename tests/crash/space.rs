@@ -46,7 +46,10 @@ impl Paying {
 
     fn partial(&self) -> Vec<String> {
         let ends = [".new", ".end"];
-        self.store.paths().into_iter().filter(|path| ends.iter().any(|end| path.ends_with(end))).collect()
+        let mut paths = self.store.paths();
+        // The next segment of the journal is created ahead.
+        paths.retain(|path| path != "journal/next.new" && ends.iter().any(|end| path.ends_with(end)));
+        paths
     }
 
     fn snapshots(&self) -> usize {

@@ -27,7 +27,7 @@ fn admin_port(log: &str) -> Option<u16> {
 fn get(port: u16, path: &str, token: &str) -> Answer {
     let mut stream = raw::connect(port);
     let token = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
-    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{token}\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{token}\r\n");
     stream.write_all(head.as_bytes()).expect("a request is sent");
     Reading::new(stream).answer()
 }
@@ -150,13 +150,13 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
     }
     let (admin, main) = (admin.expect("a port"), main.expect("a port"));
     // Each of these writes a line to the log. Once the pipe is full, the worker waits until somebody reads.
-    let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let workers = std::thread::available_parallelism().map_or(64, std::num::NonZero::get) * 4;
     let mut callers: Vec<TcpStream> = (0..workers).map(|_| raw::connect(main)).collect();
     let is_stuck = || {
         let mut probe = raw::connect(main);
         probe.set_read_timeout(Some(Duration::from_secs(2))).expect("a bounded read");
-        let _ = probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+        let _ = probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
         !matches!(probe.read(&mut [0; 64]), Ok(read) if read > 0)
     };
     eventually("every worker waits for the log", || {

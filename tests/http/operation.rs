@@ -230,7 +230,7 @@ fn whoever_comes_when_there_are_too_many_is_told_so_and_served_when_there_is_roo
     let text = Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 8\n");
     folder.write("levelgate.toml", &text);
     let daemon = Daemon::start(folder);
-    let request = "GET /v1/merchants HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = "GET /v1/merchants HTTP/1.1\r\nhost: localhost\r\n\r\n";
     // Eight who say nothing yet: the test's own connection is one of those that there is room for.
     let connect = || {
         let stream = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");

@@ -26,7 +26,9 @@ fn stopped(sync: Sync) -> (Memory, Story, String, Vec<(u64, Lsn)>) {
     journal.close().unwrap();
     journal.mark_clean_stop().unwrap();
     drop(journal);
-    let path = store.list("journal").unwrap().pop().map(|name| format!("journal/{name}")).unwrap();
+    let mut names = store.list("journal").unwrap();
+    names.retain(|name| name.ends_with(".log"));
+    let path = names.pop().map(|name| format!("journal/{name}")).unwrap();
     let mut walk = Walk::open(&store, &path).unwrap();
     let mut begins = Vec::new();
     while let Step::Record(seen) = walk.step().unwrap() {
