@@ -257,12 +257,6 @@ async fn serve(options: &Options, loaded: Loaded, hurry: watch::Sender<bool>) ->
     if let Some(admin) = admin {
         admin.end();
     }
-<<<<<<< HEAD
-=======
-    journal.sync()?;
-    // The head of the next segment names the synced number, so that damage before it is known to be no power cut.
-    journal.rotate()?;
->>>>>>> write
     tracing::info!("stopped; everything acknowledged is on the disk");
     Ok(())
 }

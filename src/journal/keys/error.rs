@@ -34,8 +34,8 @@ pub enum KeysError {
     Full,
     /// What is sealed names a key that is not there, and was not erased.
     #[error(
-        "customer {customer}: key {key:016x} of sealed attributes or identifiers is missing; restore the file `keys` from \
-         the backup that was made with this journal, or erase the customer"
+        "customer {customer}: key {key:016x} of sealed attributes or identifiers is missing: `keys` is an older copy, or \
+         another folder's; restore the file `keys` from the backup that was made with this journal"
     )]
     Missing {
         /// Whose.
