@@ -210,9 +210,9 @@ fn a_line_of_a_batch_has_the_time_of_a_body_and_the_pause_between_two_has_not() 
 #[test]
 fn uploads_that_are_dripped_lose_their_places() {
     let daemon = daemon("body_timeout_s = 1\nmin_upload_bytes_per_s = 1048576");
-    // As many as may be under way at a time, twice.
+    // As many as a merchant may have under way at a time, twice.
     for _ in 0..2 {
-        let uploads: Vec<TcpStream> = (0..8)
+        let uploads: Vec<TcpStream> = (0..4)
             .map(|_| {
                 let mut caller = raw::connect(daemon.port());
                 caller.write_all(raw::head("POST", TABLE, 1 << 20).as_bytes()).expect("a head");

@@ -149,7 +149,9 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
         main = named.and_then(|(_, port)| port.trim().parse::<u16>().ok());
     }
     let (admin, main) = (admin.expect("a port"), main.expect("a port"));
-    // Each of these writes a line to the log. Once the pipe is full, the worker waits until somebody reads.
+    // Each of these writes a line to the log, on a thread of its own, until the pipe is full. Then a worker that logs a
+    // refused request, one a second, waits until somebody reads.
+    let refused = "GET /v1/rates HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n";
     let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let workers = std::thread::available_parallelism().map_or(64, std::num::NonZero::get) * 4;
     let mut callers: Vec<TcpStream> = (0..workers).map(|_| raw::connect(main)).collect();
@@ -160,7 +162,10 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
         !matches!(probe.read(&mut [0; 64]), Ok(read) if read > 0)
     };
     eventually("every worker waits for the log", || {
-        callers.iter_mut().for_each(|caller| _ = caller.write_all(request.repeat(64).as_bytes()));
+        let (last, others) = callers.split_last_mut().expect("callers");
+        others.iter_mut().for_each(|caller| _ = caller.write_all(request.repeat(64).as_bytes()));
+        let _ = last.write_all(refused.as_bytes());
+        callers.push(raw::connect(main));
         is_stuck()
     });
     for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
