@@ -39,6 +39,7 @@ pub struct Capacity {
     connections_max: usize,
     /// The places of those who come when all places are taken.
     pub(super) overflow: Arc<Semaphore>,
+    pub(super) overflow_max: usize,
     body_timeout: Duration,
     upload_bytes_per_s_min: u64,
 }
@@ -56,6 +57,7 @@ impl Capacity {
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
             overflow: Arc::new(Semaphore::new(overflow_max)),
+            overflow_max,
             body_timeout: Duration::from_secs(http.body_timeout_s),
             upload_bytes_per_s_min: http.min_upload_bytes_per_s,
         }

@@ -221,6 +221,12 @@ pub(super) async fn told(desk: &Desk, read: Result<Vec<u8>, Problem>) -> Respons
     told_resting(desk, read.map(|body| (body, last))).await
 }
 
+/// The same of configuration, which rests on the records that all customers share.
+pub(super) async fn told_shared(desk: &Desk, body: Vec<u8>) -> Response {
+    let last = desk.ledger.journal().last_shared();
+    told_resting(desk, Ok((body, last))).await
+}
+
 /// The same of what rests on one record; a problem rests on all of them.
 async fn told_resting(desk: &Desk, read: Result<(Vec<u8>, Lsn), Problem>) -> Response {
     let journal = desk.ledger.journal();

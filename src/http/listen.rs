@@ -8,12 +8,16 @@ use super::{
 use axum::{Router, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::Service as _, service::service_fn};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque, convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep, timeout},
 };
 
@@ -62,6 +66,8 @@ pub struct Server {
     overflow_routes: Router,
     limits: RequestLimits,
     capacity: Arc<Capacity>,
+    /// The connections beyond the places, the longest connected first.
+    overflow: Mutex<VecDeque<AbortHandle>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -74,7 +80,7 @@ impl Server {
         capacity: Arc<Capacity>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, overflow_routes, limits, capacity, stop })
+        Arc::new(Self { routes, overflow_routes, limits, capacity, overflow: Mutex::default(), stop })
     }
 
     /// Serves a listener until the daemon stops, and then those who are connected until they are answered. Dropping the
@@ -111,7 +117,8 @@ impl Server {
         while connections.join_next().await.is_some() {}
     }
 
-    /// Gives a connection its place, or one among those that are only asked for health, or hangs up.
+    /// Gives a connection its place, or one among those that are only asked for health, from which the longest connected
+    /// one is dropped if need be.
     fn admit<I>(self: &Arc<Self>, io: I, caller: Caller, connections: &mut JoinSet<()>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -125,20 +132,33 @@ impl Server {
             return;
         }
         metrics::counter!("levelgate_connections_refused_total").increment(1);
-        let Ok(place) = Arc::clone(&self.capacity.overflow).try_acquire_owned() else {
+        let places_max = self.capacity.overflow_max;
+        let mut overflow = self.overflow.lock();
+        overflow.retain(|connection| !connection.is_finished());
+        if overflow.len() >= places_max {
+            // The longest connected one gives way: a caller who asks for health sends its request at once, and one that
+            // has said nothing by now blocks no one.
             metrics::counter!("levelgate_connections_dropped_total").increment(1);
-            return;
-        };
-        connections.spawn(async move {
+            match overflow.pop_front() {
+                Some(oldest) => oldest.abort(),
+                None => return,
+            }
+        }
+        overflow.push_back(connections.spawn(async move {
             let limits = RequestLimits {
                 header_bytes_max: OVERFLOW_HEADER_BYTES_MAX,
                 header_timeout: OVERFLOW_TIME_MAX / 2,
                 body_timeout: OVERFLOW_TIME_MAX / 2,
             };
-            let answering = server.converse(&server.overflow_routes, (io, caller), limits, place, false);
+            let answering = async {
+                // One that gave way leaves its place as soon as its task ends.
+                if let Ok(place) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
+                    server.converse(&server.overflow_routes, (io, caller), limits, place, false).await;
+                }
+            };
             // A caller who says nothing in this time is hung up on.
             let _ = timeout(OVERFLOW_TIME_MAX, answering).await;
-        });
+        }));
     }
 
     /// Answers the requests of one connection.

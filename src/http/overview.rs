@@ -3,7 +3,7 @@
 use super::{
     desk::render,
     grants::Grant,
-    handlers::{Daemon, json, told},
+    handlers::{Daemon, json, told_shared},
     problem::Problem,
     shapes::{Shows, span_word},
 };
@@ -56,7 +56,7 @@ fn found(daemon: &Daemon, id: &str) -> Result<(Arc<Rules>, Arc<Merchant>), Probl
 /// `GET /v1/merchants/{m}`: the effective configuration.
 pub(crate) async fn merchant(State(daemon): State<Arc<Daemon>>, Path(id): Path<String>) -> Response {
     match found(&daemon, &id) {
-        Ok((rules, merchant)) => told(&daemon.desk, Ok(render(&whole(&daemon, &rules, &merchant)))).await,
+        Ok((rules, merchant)) => told_shared(&daemon.desk, render(&whole(&daemon, &rules, &merchant))).await,
         Err(problem) => problem.into_response(),
     }
 }
@@ -66,7 +66,7 @@ pub(crate) async fn levels(State(daemon): State<Arc<Daemon>>, Path(id): Path<Str
     match found(&daemon, &id) {
         Ok((rules, merchant)) => {
             let levels = value!({ "levels": all_levels(&daemon, &rules, &merchant) });
-            told(&daemon.desk, Ok(render(&levels))).await
+            told_shared(&daemon.desk, render(&levels)).await
         }
         Err(problem) => problem.into_response(),
     }
@@ -79,7 +79,7 @@ pub(crate) async fn rates(State(daemon): State<Arc<Daemon>>, grant: Option<Exten
     if grant.is_some_and(|Extension(grant)| grant.merchants.is_some()) {
         shown["by"] = Value::Null;
     }
-    told(&daemon.desk, Ok(render(&shown))).await
+    told_shared(&daemon.desk, render(&shown)).await
 }
 
 pub(super) fn rates_value(rules: &Rules) -> Value {

@@ -7,7 +7,8 @@ use super::JournalId;
 use crate::store::{Store, Unfinished, read_full};
 use std::io;
 
-const PATH: &str = "instance";
+/// The file, in the data folder.
+pub(super) const PATH: &str = "instance";
 const MAGIC: &[u8; 8] = b"LGINSTAN";
 const FORMAT: u32 = 1;
 const BYTES: usize = 48;

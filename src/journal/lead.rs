@@ -4,11 +4,13 @@ use super::{
     Companion, FOLDER, Failed, Journal, JournalId, Lsn, OpenError, Place, SegmentInfo, Sync,
     archive_list::ArchiveState,
     frame::SegmentHead,
+    instance,
     marks::Waiters,
     presence,
     read::Handles,
     recovery::{Recovered, path_of},
     rotate::Next,
+    synced_file,
     walk::RECORDS_FROM,
 };
 use crate::store::{File, FileId, Store};
@@ -36,6 +38,8 @@ pub(super) struct Files {
     pub(super) companion: Option<Arc<dyn Companion>>,
     /// What the data folder was when the journal was opened, where the store can tell.
     pub(super) root: Option<FileId>,
+    /// The files without which no start goes on from here, and which are not held open.
+    pub(super) needed: Vec<(&'static str, FileId)>,
     writer: Mutex<Writer>,
     /// Held while something is synced.
     pub(super) syncing: Mutex<()>,
@@ -101,6 +105,8 @@ impl Files {
         archive: ArchiveState,
     ) -> Self {
         let root = store.id("").ok().flatten();
+        let needed = [instance::PATH, synced_file::PATH];
+        let needed = needed.into_iter().filter_map(|path| Some((path, store.id(path).ok().flatten()?))).collect();
         segments.push(writer.info());
         let handles = Handles::new((writer.first_lsn, Arc::clone(&writer.file)));
         Self {
@@ -108,6 +114,7 @@ impl Files {
             id,
             companion,
             root,
+            needed,
             newest: Mutex::new(writer.newest()),
             writer: Mutex::new(writer),
             syncing: Mutex::default(),

@@ -1,8 +1,8 @@
 //! Whether the files that are written to are still the ones at their paths, and whether another process has them.
 //!
 //! A file that was removed, or whose folder was moved or replaced, takes writes and syncs as before, and nothing of that
-//! is found by the next start. So behind each sync and every second the data folder, the keys and the newest segment are
-//! compared with what their paths lead to; with [`super::Sync::Always`] before the sync is acknowledged. The first
+//! is found by the next start. So behind each sync and every second the data folder, the files `keys`, `instance` and
+//! `synced`, and the newest segment are compared with what their paths lead to; with [`super::Sync::Always`] before the sync is acknowledged. The first
 //! difference fails the journal.
 
 use super::{
@@ -55,6 +55,9 @@ impl Files {
         if let Some((path, file)) = self.companion.as_ref().and_then(|companion| companion.file())
             && !leads_to(&*self.store, path, &*file)
         {
+            return Some(gone(path));
+        }
+        if let Some((path, _)) = self.needed.iter().find(|(path, id)| !is_at(&*self.store, path, Some(*id))) {
             return Some(gone(path));
         }
         loop {

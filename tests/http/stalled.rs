@@ -117,9 +117,12 @@ fn while_the_disk_stalls_reads_answer_and_payments_wait() {
         let payments: Vec<_> = (0..20).map(|n| wire.pays(&format!("t{n}"), &format!("person-{n}"))).collect();
         stall.until_a_call_waits();
         let customer = format!("/v1/merchants/acme/customers/{customer}");
-        let paths = ["/healthz", "/readyz", "/metrics", "/v1/status", &format!("{TRANSACTIONS}/first"), &customer];
+        let first = format!("{TRANSACTIONS}/first");
+        let configured = ["/v1/merchants/acme", "/v1/merchants/acme/levels", "/v1/rates"];
+        let others = ["/healthz", "/readyz", "/metrics", "/v1/status", &first, &customer];
+        let paths = others.iter().chain(&configured);
         // More than once: the pulse may have to wake the other worker first.
-        for path in paths.iter().chain(&paths).copied().chain([&*format!("{customer}/usage")]) {
+        for path in paths.clone().chain(paths).copied().chain([&*format!("{customer}/usage")]) {
             let answer = raw::send(wire.port, "GET", path, b"");
             assert_eq!(answer.status, 200, "{sync:?}, {stalls:?}, {path}: {answer:?}");
         }

@@ -15,7 +15,7 @@ fn newest(folder: &Path) -> std::path::PathBuf {
 }
 
 /// What is done to a folder, and what must be named.
-const SPOILS: [(Spoil, &str); 6] = [
+const SPOILS: [(Spoil, &str); 7] = [
     (|folder| fs::remove_dir_all(folder).unwrap(), "the data folder "),
     (|folder| fs::rename(folder, folder.with_extension("old")).unwrap(), "the data folder "),
     (
@@ -35,6 +35,7 @@ const SPOILS: [(Spoil, &str); 6] = [
         },
         "/keys ",
     ),
+    (|folder| fs::remove_file(folder.join("synced")).unwrap(), "/synced "),
 ];
 
 #[tokio::test]
