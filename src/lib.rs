@@ -43,8 +43,7 @@
 //! both formats gives one state, however it is cut into snapshots. What leaves memory and what comes back to it therefore
 //! goes by the recorded state ([`domain::brief::Upshot`]) and never by the facts. A transaction that has left memory
 //! counts as after the end of its hold, because no queue watches that hold. Group numbers have their shape in format 2 and
-//! are refused in words until they are written, so that they need no third
-//! format.
+//! are refused in words until they are written, so that they need no third format.
 //!
 //! **What in them is personal.** Attributes of a customer (e-mail, phone, names) stand in
 //! [`domain::customer::Event::AttributesFilled`] and in the head of a snapshot, sealed with a key of that customer; the
