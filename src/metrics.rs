@@ -52,7 +52,7 @@ impl Meters {
             ("levelgate_requests_too_slow_total", "Requests cut off because they did not come in time, by part"),
             ("levelgate_headers_too_large_total", "Requests whose head is longer than max_header_bytes"),
             ("levelgate_connections_refused_total", "Connections that came when all places were taken"),
-            ("levelgate_connections_dropped_total", "Those of them that were hung up on without a word"),
+            ("levelgate_connections_dropped_total", "Those of them that were closed to make room for a newer one"),
             ("levelgate_accept_errors_total", "Connections that the system could not hand over"),
         ] {
             metrics::describe_counter!(name, words);

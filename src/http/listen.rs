@@ -117,8 +117,8 @@ impl Server {
         while connections.join_next().await.is_some() {}
     }
 
-    /// Gives a connection its place, or one among those that are only asked for health, from which the longest connected
-    /// one is dropped if need be.
+    /// Gives a connection its place, or one of those that serve health alone. If these are taken too, the longest connected
+    /// one is closed.
     fn admit<I>(self: &Arc<Self>, io: I, caller: Caller, connections: &mut JoinSet<()>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
