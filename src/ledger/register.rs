@@ -50,6 +50,7 @@ pub enum Admitted {
 }
 
 /// Who has the identifiers that are said; of those who share one the two oldest.
+#[derive(PartialEq, Eq)]
 pub(super) struct Owners {
     identifier: Option<u64>,
     attributes: Vec<(Attribute, SmallVec<[u64; 2]>)>,
@@ -164,9 +165,10 @@ impl Ledger {
                     if let Some(lsn) = absorbed {
                         return Ok((Admitted::Merged(into), lsn));
                     }
+                    // Another request may take an identifier between the two locks: then the policy decides again.
+                    let judged = self.owners(merchant.id, identifier, &offered);
                     drop((alone, made));
-                    // Somebody else may have taken the identifier meanwhile: then it is judged once more.
-                    if let Some(lsn) = self.fill(applying, into, &offered, now)? {
+                    if let Some(lsn) = self.fill(applying, into, (&offered, &judged), now)? {
                         return Ok((Admitted::Merged(into), lsn));
                     }
                 }
@@ -219,31 +221,31 @@ impl Ledger {
         apart
     }
 
-    /// Gives a customer what is offered and missing there, and lets the applicant's identifier lead there too; `None`:
-    /// that is somebody else's by now.
+    /// Gives a customer the offered attributes that it lacks, and the applicant's identifier. Returns `None` if the
+    /// owners of the identifiers are no longer those that the policy judged.
     fn fill(
         &self,
         applying: &Applying<'_>,
         into: u64,
-        offered: &Attributes,
+        (offered, judged): (&Attributes, &Owners),
         now: Millis,
     ) -> Result<Option<Lsn>, Refusal> {
         let Applying { merchant, author, identifier, .. } = *applying;
-        let (id, mut is_taken) = (into.to_string(), false);
+        let (id, mut has_changed) = (into.to_string(), false);
         let leading = identifier.map(StoredIdentifier::clear);
         let hand = (author, now);
         let lsn =
             self.change_knowing(merchant.id, &id, hand, (identifier, offered), &mut |customer, owners, now| {
                 may_be_merged(customer, "merge_on_duplicate", merchant)?;
-                is_taken = owners.identifier.is_some_and(|owner| owner != customer.number());
-                if is_taken {
+                has_changed = owners != judged;
+                if has_changed {
                     return Ok(Vec::new());
                 }
                 let attributes = customer.attributes.missing_from(offered);
                 let filled = (!attributes.is_empty()).then_some(Event::AttributesFilled { attributes, at: now });
                 Ok(filled.into_iter().chain(led_by(customer, leading.iter())?).collect())
             })?;
-        Ok((!is_taken).then_some(lsn))
+        Ok((!has_changed).then_some(lsn))
     }
 
     pub(super) fn owners(&self, merchant: Name, identifier: Option<&str>, attributes: &Attributes) -> Owners {

@@ -25,9 +25,13 @@ const SHOP: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\nadd_all_
     [[levels.filters]]\nwindow = \"daily\"\namount_limit = \"0.40\"\nquantity_limit = 6\nsubtract_cancel_transactions = true\n";
 
 fn shop() -> Rules {
+    rules_of(SHOP)
+}
+
+fn rules_of(merchant: &str) -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
-    std::fs::write(folder.path().join("merchants/m.toml"), SHOP).unwrap();
+    std::fs::write(folder.path().join("merchants/m.toml"), merchant).unwrap();
     config::load(folder.path()).unwrap().rules
 }
 
@@ -242,5 +246,40 @@ fn the_first_two_who_share_an_attribute_are_the_first_of_all_whoever_was_merged(
     for (left, from) in ids[..29].iter().enumerate() {
         ledger.merge(merchant, from, &ids[29], HAND).unwrap();
         assert_eq!(judge(), 29 - left);
+    }
+}
+
+#[test]
+fn one_of_several_equal_registrations_at_once_merges_and_the_others_find_the_identifier_taken() {
+    let policy = "[registration]\nemail = { unique = true }\nmerge_on_duplicate = true\n";
+    let rules = rules_of(&SHOP.replace("[[gates]]", &format!("{policy}[[gates]]")));
+    let merchant = rules.merchant("m").unwrap();
+    for round in 0..400 {
+        let ledger = ledger();
+        let with_email = Said {
+            attributes: [(Attribute::Email, format!("a{round}@example.com").into())].into_iter().collect(),
+            ..Said::default()
+        };
+        let apply = |identifier: &str| {
+            let (said, author) = (&with_email, HAND.0);
+            let identifier = Some(identifier);
+            let applying = Applying { merchant, identifier, said, created: None, author, is_trial: false };
+            ledger.register(&applying, NOW).unwrap().0
+        };
+        let Admitted::Made(number) = apply("first") else { panic!("the first customer is new") };
+        let barrier = std::sync::Barrier::new(3);
+        let admitted: Vec<Admitted> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        apply("second")
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let merged = admitted.iter().filter(|admitted| **admitted == Admitted::Merged(number)).count();
+        assert_eq!(merged, 1, "round {round}: {admitted:?}");
     }
 }
