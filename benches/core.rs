@@ -21,17 +21,20 @@
 use levelgate::{
     config,
     domain::{
-        customer::{Customer, Recorded},
-        decide::{Question, Recording, Skew, beforehand, decide, opening},
-        identity::Attributes,
-        limits::Books,
-        name::Name,
-        payment::{Asks, Payment, Request},
-        profile::{Author, Source},
-        rules::{Attribute, Rules},
-        said::Said,
-        time::Millis,
-        transaction::{Opened, Place, Resolution},
+        customer::{
+            aggregate::{Customer, Recorded},
+            attributes::Attributes,
+            profile::{Author, Source},
+            update::CustomerUpdate,
+        },
+        decision::{
+            decide::{Question, Recording, Skew, beforehand, decide, opening},
+            payment::{Asks, Payment, Request},
+        },
+        rules::configuration::{Attribute, Rules},
+        transaction::record::{LogOffset, Opened, Resolution},
+        usage::limits::UsageSeriesSet,
+        vocabulary::{names::Name, time::Millis},
     },
     ledger::{Applying, Bounds, Ground, Ledger},
 };
@@ -180,13 +183,13 @@ fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_
     customer.touch();
     let (now, _) = customer.settle(now);
     let question = Question { rules, payment, now, at: now, instrument_blocked: false, counts_future: true };
-    let decision = decide(&question, Some(customer), Books::new(customer.books(), &[]));
+    let decision = decide(&question, Some(customer), UsageSeriesSet::new(customer.books(), &[]));
     assert!(decision.is_allowed());
     let recording = Recording { opened: Opened::Reserved, resolution: Resolution::Found, identity: 0, stranger: None };
     let before = beforehand(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
     let opening = opening(&question, Some(customer), &decision, recording);
-    let slot = customer.briefs().next_slot();
-    let recorded = Recorded { number: customer.applied + 1, place: Place(now.0 as u64), key: u64::from(slot) };
+    let slot = customer.summaries().next_slot();
+    let recorded = Recorded { number: customer.applied + 1, place: LogOffset(now.0 as u64), key: u64::from(slot) };
     before.iter().for_each(|event| customer.apply(recorded, event));
     customer.apply_opened(recorded, slot, &opening);
 }
@@ -309,7 +312,7 @@ fn idle_customers(rules: &Rules) {
         let (identifier, email) = (format!("c{n}"), format!("c{n}@example.com"));
         text += identifier.len() + email.len();
         let attributes = vec![(Attribute::Email, email.into())];
-        let said = Said { attributes, levels: [Some(Some(gold)), None], ..Said::default() };
+        let said = CustomerUpdate { attributes, levels: [Some(Some(gold)), None], ..CustomerUpdate::default() };
         let identifier = Some(identifier.as_str());
         let applying = Applying { merchant, identifier, said: &said, created: None, author, is_trial: false };
         ledger.register(&applying, tick()).unwrap();

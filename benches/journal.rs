@@ -18,17 +18,21 @@
 )]
 
 use levelgate::{
-    cli::folder::{Folder, recover},
     config,
+    daemon::data_folder::{Folder, recover},
     domain::{
-        decide::Skew,
-        payment::{Asks, Payment, Request},
-        rules::Rules,
-        time::Millis,
+        decision::{
+            decide::Skew,
+            payment::{Asks, Payment, Request},
+        },
+        rules::configuration::Rules,
+        vocabulary::time::Millis,
     },
-    journal::{Options, Sync},
     ledger::{Bounds, Ledger},
-    store::disk::Disk,
+    storage::{
+        fs::disk::Disk,
+        journal::{Options, Sync},
+    },
 };
 use std::{
     borrow::Cow,

@@ -24,7 +24,7 @@
 //! | erasing customers whose time is over, transactions that leave memory, segments older than `archive_days` | wait |
 //! | `/readyz` | 503 `clock_jumped`; `/healthz`, `/metrics`, `/v1/status` answer |
 
-use crate::domain::time::Millis;
+use crate::domain::vocabulary::time::Millis;
 use std::{
     sync::{
         Arc,

@@ -4,7 +4,7 @@
 //! `LEVELGATE_SEED` chooses what is generated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use levelgate::domain::phone::{Country, e164, valid};
+use levelgate::domain::vocabulary::phone::{Country, e164, valid};
 use std::{
     env,
     io::{BufRead, BufReader},

@@ -112,7 +112,9 @@ fn the_table_of_codes_is_the_one_in_the_code() {
             )
         })
         .collect();
-    let want: Vec<(u16, String)> =
-        levelgate::domain::codes::CODES.iter().map(|(_, code, reason)| (*code, (*reason).to_owned())).collect();
+    let want: Vec<(u16, String)> = levelgate::domain::decision::denial_codes::CODES
+        .iter()
+        .map(|(_, code, reason)| (*code, (*reason).to_owned()))
+        .collect();
     assert_eq!(rows, want);
 }

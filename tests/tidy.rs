@@ -6,23 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Which rooms a room may name. `cli` may name everyone, and is named by nobody but the program.
+/// Which rooms a room may name. `cli` is named by the program alone.
 const WALLS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("ledger", &["domain", "journal"]),
-    ("journal", &["domain", "store"]),
-    ("store", &[]),
-    ("archive", &["domain", "journal", "store"]),
     ("config", &["domain"]),
-    ("csv", &["domain"]),
-    ("http", &["domain", "ledger", "journal", "config", "csv", "clock", "metrics"]),
+    ("storage", &["domain"]),
+    ("ledger", &["domain", "storage"]),
     ("clock", &["domain"]),
-    ("metrics", &["domain"]),
-    ("cli", &["archive", "clock", "config", "csv", "domain", "http", "journal", "ledger", "metrics", "store"]),
+    ("telemetry", &["domain"]),
+    ("service", &["clock", "config", "domain", "http", "ledger", "storage", "telemetry"]),
+    ("http", &["clock", "config", "domain", "ledger", "service", "storage", "telemetry"]),
+    ("daemon", &["cli", "clock", "config", "domain", "http", "ledger", "service", "storage", "telemetry"]),
+    ("cli", &["clock", "config", "daemon", "domain", "http", "ledger", "service", "storage", "telemetry"]),
 ];
 
 /// The most lines of a file before its tests.
-const LINES_MAX: usize = 450;
+const LINES_MAX: usize = 480;
 
 struct Source {
     path: PathBuf,

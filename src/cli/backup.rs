@@ -3,13 +3,17 @@
 //! Snapshots and sealed segments never change, and the last segment only grows: a copy taken in order is what a power
 //! cut would have left. Customers' keys are left out unless asked for, so that erasing a customer reaches the copies.
 
-use super::copying::Copying;
+use crate::cli::copying::Copying;
 use crate::{
     config,
-    journal::{ARCHIVE, FOLDER, Instance, Keys, jobs, keys, synced_file},
-    store::{
-        Store,
-        disk::{Disk, LOCK},
+    storage::{
+        fs::{
+            Store,
+            disk::{Disk, LOCK},
+        },
+        jobs,
+        journal::{ARCHIVE, FOLDER, Instance, Keys, synced_file},
+        keys,
     },
 };
 use anyhow::Context;
@@ -116,7 +120,7 @@ pub(super) fn restore(options: &Restore) -> anyhow::Result<ExitCode> {
             store: config::Store { path: options.folder.clone(), ..config::Store::default() },
             ..config::Settings::default()
         };
-        let opened = super::folder::open(&settings, super::bounds(&settings), None)?;
+        let opened = crate::daemon::data_folder::open(&settings, super::bounds(&settings), None)?;
         let ledger = &opened.ledger;
         super::say!(
             "verified: {} customers, {} transactions in memory, records up to {}",
@@ -161,7 +165,7 @@ fn apart(keys: &Path, copy: &Path) -> anyhow::Result<()> {
 fn bytes_of(folder: &Path) -> anyhow::Result<u64> {
     let disk = Disk::look(folder);
     let mut bytes = 0_u64;
-    for part in [FOLDER, ARCHIVE, jobs::FOLDER, super::folder::SNAPSHOTS] {
+    for part in [FOLDER, ARCHIVE, jobs::FOLDER, crate::daemon::data_folder::SNAPSHOTS] {
         for name in disk.list(part)? {
             let is_copied = [".log", ".snap", jobs::BEGUN, jobs::ENDED].iter().any(|end| name.ends_with(end));
             // A file that went away meanwhile is not copied.
@@ -192,9 +196,10 @@ fn copy_synced(copying: &mut Copying, from: &Path, to: &Path) -> anyhow::Result<
 /// a second look could find a segment whose forerunner was copied before its end, and the copy would have a gap.
 fn copy_all(copying: &mut Copying, from: &Path, to: &Path) -> anyhow::Result<usize> {
     let (source, mut files) = (Disk::look(from), usize::from(copy_synced(copying, from, to)?));
-    for name in source.list(super::folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
+    for name in source.list(crate::daemon::data_folder::SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // One that is removed meanwhile has a newer one, whose records the journal holds.
-        files += usize::from(copy_file(copying, from, to, &format!("{}/{name}", super::folder::SNAPSHOTS))?);
+        files +=
+            usize::from(copy_file(copying, from, to, &format!("{}/{name}", crate::daemon::data_folder::SNAPSHOTS))?);
     }
     let mut names = BTreeSet::new();
     for folder in [FOLDER, ARCHIVE] {

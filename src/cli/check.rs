@@ -3,8 +3,8 @@
 use crate::{
     clock::{Clock, Source},
     config::{self, Settings, StoreKind},
-    domain::rules::Rules,
-    journal::FOLDER,
+    domain::rules::configuration::Rules,
+    storage::journal::FOLDER,
 };
 use std::{path::PathBuf, process::ExitCode};
 
@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
             let (merchants, version) = (loaded.rules.merchants.len(), &loaded.rules.version);
             let plural = if merchants == 1 { "" } else { "s" };
             eprintln!("{folder}: valid: {merchants} merchant{plural}, {tally}, version {version}");
-            for line in super::traffic::lines(&loaded.settings, &loaded.rules) {
+            for line in crate::daemon::memory_estimate::lines(&loaded.settings, &loaded.rules) {
                 eprintln!("{line}");
             }
             if let Some(note) = sealing(&loaded.rules) {

@@ -1,10 +1,10 @@
 //! Copies files into a folder: checks the space before and while it writes, and removes what it made if it fails.
 
-use crate::store::Headroom;
+use crate::storage::fs::Headroom;
 use anyhow::Context;
 use std::{
-    fs, io,
-    io::Read,
+    fs,
+    io::{self, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };

@@ -3,14 +3,17 @@
 //! It takes no lock and writes nothing, so that it may look at a folder that is being served. Whether a start would be
 //! refused is judged by the code of the start.
 
-use crate::{
+use crate::storage::{
+    encoding,
+    fs::{Store, disk::Disk},
+    jobs,
     journal::{
-        ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, Lsn, Place, event,
+        ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, LogOffset, Lsn,
         frame::{Body, HeadFlaw, SegmentHead},
-        jobs, keys, synced_file,
-        walk::{Damage, Step, Walk, WalkError},
+        segment_reader::{Damage, Step, Walk, WalkError},
+        synced_file,
     },
-    store::{Store, disk::Disk},
+    keys,
 };
 use anyhow::Context;
 use std::{
@@ -122,7 +125,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             found.problems.push(format!(
                 "the journal begins with record {begins}, and no snapshot holds what stood before: bring one of this \
                  folder back into `{}`, or restore the folder from a backup",
-                super::folder::SNAPSHOTS
+                crate::daemon::data_folder::SNAPSHOTS
             ));
         }
     }
@@ -159,7 +162,7 @@ fn synced(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut i
 
 /// Judges the folder as a start does, and adds what a start does not read.
 fn judge(store: &Arc<dyn Store>, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
-    let verdict = match super::verdict::verdict(store) {
+    let verdict = match crate::daemon::verdict::verdict(store) {
         Ok(verdict) => verdict,
         Err(refusal) => {
             found.problems.push(format!("a start is refused: {refusal:#}"));
@@ -172,7 +175,7 @@ fn judge(store: &Arc<dyn Store>, found: &mut Found, out: &mut impl Write) -> any
     }
     let is_lost = |lsn: Lsn| verdict.lost.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
     found.problems.extend(found.gaps.drain(..).filter(|(lsn, _)| !is_lost(*lsn)).map(|(.., what)| what));
-    found.problems.extend(super::verdict::damaged_segments(&**store, &verdict));
+    found.problems.extend(crate::daemon::verdict::damaged_segments(&**store, &verdict));
     if let Some((path, offset, lsn, what)) = &verdict.cut {
         found.problems.push(format!(
             "{path} ends in bytes that were never whole, from byte {offset} on (record {lsn}: {what}); the next start cuts \
@@ -191,20 +194,20 @@ fn judge(store: &Arc<dyn Store>, found: &mut Found, out: &mut impl Write) -> any
 }
 
 fn snapshots(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
-    for name in store.list(super::folder::SNAPSHOTS)? {
-        let path = format!("{}/{name}", super::folder::SNAPSHOTS);
+    for name in store.list(crate::daemon::data_folder::SNAPSHOTS)? {
+        let path = format!("{}/{name}", crate::daemon::data_folder::SNAPSHOTS);
         if !name.ends_with(".snap") {
             writeln!(out, "snapshot   {path}: not finished; the next start removes it")?;
             continue;
         }
-        match super::folder::verify_snapshot(store, &path, instance) {
+        match crate::daemon::data_folder::verify_snapshot(store, &path, instance) {
             Ok(summary) => {
                 found.synced = found.synced.max(summary.end);
                 found.held = found.held.max(summary.begin);
                 writeln!(
                     out,
                     "snapshot   {path}: true up to {}, {} customers, {} transactions",
-                    summary.begin, summary.customers, summary.briefs
+                    summary.begin, summary.customers, summary.summaries
                 )?;
             }
             Err(error) => {
@@ -294,7 +297,7 @@ fn headless(
     let file = store.open(path)?;
     writeln!(out, "segment    {path}: no whole head, {} bytes", file.len()?)?;
     // Its records may be whole all the same, and know how far the journal was synced.
-    let assumed = SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: Place(0), synced: Lsn::NONE };
+    let assumed = SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: LogOffset(0), synced: Lsn::NONE };
     let mut walk = Walk::with_head(file, assumed)?;
     loop {
         match walk.step()? {
@@ -315,7 +318,7 @@ fn headless(
     Ok(())
 }
 
-fn show(seen: &crate::journal::walk::Seen<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+fn show(seen: &crate::storage::journal::segment_reader::Seen<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     let head = seen.framed.head;
     write!(out, "{} {} start {} ", head.lsn, seen.place.0, head.epoch)?;
     let events = match seen.framed.body {
@@ -328,7 +331,7 @@ fn show(seen: &crate::journal::walk::Seen<'_>, out: &mut impl Write) -> anyhow::
         }
         Body::Events(events) => events,
     };
-    match event::decode(events, &mut |_| Ok(None)) {
+    match encoding::decode(events, &mut |_| Ok(None)) {
         Ok(events) => writeln!(out, "customer {}: {events:?}", head.owner)?,
         Err(error) => writeln!(out, "customer {}: cannot be understood: {error}", head.owner)?,
     }

@@ -1,25 +1,12 @@
 //! The commands. Everything is wired here; nobody imports this room.
 
-mod archive;
 mod backup;
 mod check;
 mod copying;
-mod descriptors;
-pub mod folder;
+pub(crate) mod import_export;
 mod inspect;
-mod keeper;
-mod listeners;
-mod log;
-mod names;
-mod reload;
 mod remote;
 mod replay;
-mod serve;
-mod snapshots;
-mod stop;
-mod table;
-mod traffic;
-mod verdict;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{
@@ -35,7 +22,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: serve::Options,
+    serve: crate::daemon::start::Options,
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed or refused, 2 wrong usage.";
@@ -46,7 +33,7 @@ enum Command {
     #[command(
         after_help = "Example:\n  levelgate serve --config /etc/levelgate\n\nSIGHUP reloads, SIGTERM drains and stops."
     )]
-    Serve(serve::Options),
+    Serve(crate::daemon::start::Options),
     /// Check a configuration: every problem at once
     #[command(
         after_help = "Examples:\n  levelgate check\n  levelgate check /etc/levelgate --strict\n\nExit status: 0 valid, 1 not."
@@ -82,15 +69,15 @@ enum Command {
     #[command(
         after_help = "Examples:\n  levelgate import customers.csv --merchant acme\n  levelgate import customers.csv --merchant acme --url http://127.0.0.1:7400 --dry-run\n\nWithout --url the data folder of the configuration is opened; nobody may be serving it.\nExit status: 0 taken, 1 refused: every bad row is printed, and nothing is changed unless --partial says so."
     )]
-    Import(table::Import),
+    Import(crate::cli::import_export::Import),
     /// Write the table of all customers
     #[command(after_help = "Example:\n  levelgate export --merchant acme --out customers.csv")]
-    Export(table::Export),
+    Export(crate::cli::import_export::Export),
     /// Make up customers, the same for the same seed
     #[command(
         after_help = "Examples:\n  levelgate mock --merchant acme --count 1000 --seed 1\n  levelgate mock --merchant acme --count 1000 --out customers.csv"
     )]
-    Mock(table::MockOptions),
+    Mock(crate::cli::import_export::MockOptions),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  levelgate completions bash > /etc/bash_completion.d/levelgate")]
     Completions {
@@ -104,7 +91,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
-        Command::Serve(options) => serve::run(&options),
+        Command::Serve(options) => crate::daemon::start::run(&options),
         Command::Check(options) => Ok(check::run(&options)),
         Command::Replay(options) => replay::run(&options),
         Command::Snapshot(options) => remote::snapshot(&options),
@@ -112,9 +99,9 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),
-        Command::Import(options) => table::import(&options),
-        Command::Export(options) => table::export(&options),
-        Command::Mock(options) => table::mock(&options),
+        Command::Import(options) => crate::cli::import_export::import(&options),
+        Command::Export(options) => crate::cli::import_export::export(&options),
+        Command::Mock(options) => crate::cli::import_export::mock(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut script);
@@ -141,25 +128,27 @@ macro_rules! say {
 use say;
 
 /// Where the configuration lies unless somebody says otherwise.
-fn default_config() -> PathBuf {
+pub(crate) fn default_config() -> PathBuf {
     PathBuf::from("config")
 }
 
 /// How problems are printed: with colours where a terminal watches.
-fn style() -> crate::config::Style {
+pub(crate) fn style() -> crate::config::Style {
     use crate::config::Style;
     if std::io::IsTerminal::is_terminal(&std::io::stderr()) { Style::Coloured } else { Style::Plain }
 }
 
 /// What bounds a ledger under these settings.
-fn bounds(settings: &crate::config::Settings) -> crate::ledger::Bounds {
-    let skew =
-        crate::domain::decide::Skew { past_ms: settings.clock.max_past_ms, future_ms: settings.clock.max_future_ms };
+pub(crate) fn bounds(settings: &crate::config::Settings) -> crate::ledger::Bounds {
+    let skew = crate::domain::decision::decide::Skew {
+        past_ms: settings.clock.max_past_ms,
+        future_ms: settings.clock.max_future_ms,
+    };
     crate::ledger::Bounds { transactions_max: settings.memory.max_transactions, skew }
 }
 
 /// The words of a random key, for digests that live no longer than the process.
-fn random_key() -> anyhow::Result<(u64, u64)> {
+pub(crate) fn random_key() -> anyhow::Result<(u64, u64)> {
     let word = || getrandom::u64().map_err(|error| anyhow::anyhow!("no random numbers: {error}"));
     Ok((word()?, word()?))
 }

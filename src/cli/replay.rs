@@ -3,9 +3,10 @@
 use crate::{
     clock::{Clock, Source},
     config,
-    http::{Lines, answer_line, desk::Desk, problem::Problem},
+    http::{Lines, answer_line, dto::problem::Problem},
     ledger::{Countries, Ground, Ledger},
-    metrics::Meters,
+    service::payments::PaymentService,
+    telemetry::metrics::Meters,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -51,7 +52,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let settings = &loaded.settings;
     let ledger = Ledger::new(super::bounds(settings), Ground::memory(super::random_key()?));
     ledger.read_phones_with(Countries::of(&loaded.rules), &mut || {});
-    let desk = Desk {
+    let desk = PaymentService {
         ledger,
         rules: ArcSwap::from_pointee(loaded.rules),
         clock: Clock::new(Source::Requests),
@@ -190,13 +191,13 @@ impl Summary {
     }
 
     fn add_amount(&mut self, line: &[u8], verdict: &'static str) {
-        use crate::domain::money::Decimal;
+        use crate::domain::vocabulary::money::Decimal;
         let Ok(fields) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else { return };
         let text = |name: &str| fields.get(name).map(|raw| raw.get().trim_matches('"').to_owned());
         let (Some(currency), Some(amount)) = (text("currency"), text("amount")) else { return };
         let Ok(amount) = Decimal::parse(&amount) else { return };
         let (sum, scale) = self.amounts.entry((currency, verdict)).or_insert((0, 0));
-        let power = |digits: u8| crate::domain::money::power_of_ten(u32::from(digits)).unwrap_or(1);
+        let power = |digits: u8| crate::domain::vocabulary::money::power_of_ten(u32::from(digits)).unwrap_or(1);
         if amount.scale > *scale {
             *sum = sum.saturating_mul(power(amount.scale - *scale));
             *scale = amount.scale;
@@ -205,7 +206,7 @@ impl Summary {
     }
 
     fn show(&self, taken: std::time::Duration) -> String {
-        use crate::domain::money::Minor;
+        use crate::domain::vocabulary::money::Minor;
         use std::fmt::Write as _;
         let mut text = String::new();
         let mut row = |name: &str, value: &dyn std::fmt::Display| {

@@ -3,49 +3,37 @@
 //! [`load`] is the only door. It reads the whole folder and reports every problem that it finds at once, each with
 //! its place; nothing behind it can fail for a reason that stands in a file. This room knows no clock and no request.
 
-mod amount;
-mod beside;
-pub mod body;
-mod changed;
-mod compile;
-mod credentials;
-mod customers;
-mod daemon;
-mod entry;
-mod files;
-mod filter;
-mod listeners;
-mod problem;
-mod rates;
-mod raw;
-mod read;
-mod report;
-mod settings;
-mod source;
+pub mod compile;
+pub mod daemon;
+pub(crate) mod effective;
+pub mod lint;
+pub mod parse;
+pub mod report;
 #[cfg(test)]
 mod tests;
 mod version;
-mod warn;
-#[cfg(test)]
-mod warn_tests;
 
-pub use beside::superseded;
-pub use changed::{changed_minor_units, incompatible};
-pub use credentials::Credential;
-pub use entry::Entry;
-pub use problem::{Also, Complaint, Problem, Problems, Severity, Style, render, tally};
-pub use settings::{
+pub use crate::config::daemon::credentials::Credential;
+pub use crate::config::daemon::restart_settings::{changed_minor_units, incompatible};
+pub use crate::config::daemon::settings::{
     Ack, Admin, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind,
     Sync, Tls, Token,
 };
+pub use crate::config::effective::superseded;
+pub use crate::config::parse::entry::Entry;
+pub use crate::config::report::problem::{Also, Complaint, Problem, Problems, Severity, Style, render, tally};
 
-use crate::domain::{convert::Rates, name::Name, rules::Rules, suggest, time::Millis};
-use files::{File, merchant_names, no_folder};
-use read::At;
-use report::Report;
-use source::{Source, Span};
+use crate::config::lint::warn::Look;
+use crate::config::parse::files::{File, merchant_names, no_folder};
+use crate::config::parse::read::At;
+use crate::config::parse::source::{Source, Span};
+use crate::config::report::report::Report;
+use crate::domain::{
+    rules::configuration::Rules,
+    usage::conversion::Rates,
+    vocabulary::{names::Name, suggest, time::Millis},
+};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
-use warn::Look;
 
 /// A configuration that can be taken.
 #[derive(Debug)]
@@ -112,24 +100,34 @@ fn load_folder(dir: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     }
     let merchant_files: Vec<File> = names.into_iter().filter_map(|name| File::read(dir, name, &mut problems)).collect();
 
-    let read = daemon_file.as_ref().and_then(|file| file.parse("levelgate.toml", daemon::settings));
+    let read =
+        daemon_file.as_ref().and_then(|file| file.parse("levelgate.toml", crate::config::daemon::read::settings));
     let (settings, places) = read.unwrap_or_default();
-    let currencies = daemon::currencies(&settings);
+    let currencies = crate::config::daemon::read::currencies(&settings);
     let rates_version = digest(&rates_file);
     let read = rates_file.as_ref().and_then(|file| {
-        file.parse("rates.toml", |section| rates::rates(section, &currencies, &rates_version)).flatten()
+        file.parse("rates.toml", |section| crate::config::compile::rates::rates(section, &currencies, &rates_version))
+            .flatten()
     });
     let rates_known = rates_file.is_none() || read.is_some();
     let rates = Arc::new(read.unwrap_or_else(|| Rates { version: rates_version.clone(), ..Rates::default() }));
-    let mut merchants = crate::domain::name::Map::default();
+    let mut merchants = crate::domain::vocabulary::names::Map::default();
     let (mut ids, mut entries) = (Ids::default(), Vec::new());
     for file in &merchant_files {
-        let raw = file.parse("a merchant's file", raw::merchant);
+        let raw = file.parse("a merchant's file", crate::config::parse::raw::merchant);
         ids.note(raw.as_ref().and_then(|raw| raw.id.as_ref()), &file.report);
         let Some(raw) = raw else { continue };
-        let Some(merchant) = compile::merchant(&raw, &file.report, &currencies) else { continue };
+        let Some(merchant) = crate::config::compile::merchant::merchant(&raw, &file.report, &currencies) else {
+            continue;
+        };
         let rates = rates_known.then_some(&*rates);
-        warn::merchant(&Look { raw: &raw, merchant: &merchant, currencies: &currencies, rates, report: &file.report });
+        crate::config::lint::warn::merchant(&Look {
+            raw: &raw,
+            merchant: &merchant,
+            currencies: &currencies,
+            rates,
+            report: &file.report,
+        });
         entries.extend(raw.levels.into_iter().filter_map(|level| level.entry(merchant.id)));
         merchants.insert(merchant.id.as_str(), Arc::new(merchant));
     }
@@ -138,10 +136,9 @@ fn load_folder(dir: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     if let Some(file) = &daemon_file {
         ids.check(&places.merchants, &file.report);
     }
-    let tokens = daemon_file
-        .as_ref()
-        .zip(now)
-        .map(|(file, now)| credentials::read(&settings.auth.tokens, &places.files, &file.report, now));
+    let tokens = daemon_file.as_ref().zip(now).map(|(file, now)| {
+        crate::config::daemon::credentials::read(&settings.auth.tokens, &places.files, &file.report, now)
+    });
     let tokens = tokens.unwrap_or_default();
     let owners = ids.owners();
     let files = daemon_file.into_iter().chain(rates_file).chain(merchant_files);
@@ -150,7 +147,7 @@ fn load_folder(dir: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         return Err(Problems { list: problems, owners });
     }
     let rules = Rules { version, currencies, rates, merchants };
-    let credentials::Read { credentials, warnings: token_warnings } = tokens;
+    let crate::config::daemon::credentials::Read { credentials, warnings: token_warnings } = tokens;
     Ok(Loaded { rules, settings, entries, warnings: problems, credentials, token_warnings, owners })
 }
 

@@ -2,19 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use super::{Loaded, Problems, Severity, Style, changed_minor_units, incompatible, load};
+use crate::config::{
+    Loaded,
+    daemon::restart_settings::{changed_minor_units, incompatible},
+    load,
+    report::problem::{Problems, Severity, Style},
+};
 use crate::domain::{
-    calendar::{WeekStart, Window},
-    labels::{LabelKind, Restriction},
-    money::{Currencies, Currency, Decimal},
-    name::Name,
-    raise_policy::RaisePolicy,
-    registration::{Registration, Source},
     rules::{
-        Attribute, DefaultBehaviour, Direction, Filter, GateItem, HiddenMethods, Merchant, Mode, OperationMode,
-        Projects, Refunds, Routing, Scope, WindowClass,
+        configuration::{
+            Attribute, DefaultBehaviour, Direction, Filter, GateItem, HiddenMethods, Merchant, Mode, OperationMode,
+            Projects, Refunds, Routing, Scope, WindowClass,
+        },
+        labels::{LabelKind, Restriction},
+        raise_policy::RaisePolicy,
+        registration::{Registration, Source},
     },
-    time::{DAY_MS, Millis},
+    vocabulary::{
+        calendar::{WeekStart, Window},
+        money::{Currencies, Currency, Decimal},
+        names::Name,
+        time::{DAY_MS, Millis},
+    },
 };
 use std::fs;
 
@@ -83,7 +92,7 @@ fn name(text: &str) -> Name {
 #[test]
 fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
     let loaded = load_files(SAMPLE).unwrap_or_else(|problems| panic!("{}", problems.render(Style::Plain)));
-    assert_eq!(loaded.warnings, [], "{}", super::render(&loaded.warnings, Style::Plain));
+    assert_eq!(loaded.warnings, [], "{}", super::report::problem::render(&loaded.warnings, Style::Plain));
     let acme = merchant(&loaded, "acme");
     assert_eq!((acme.mode, acme.default_behaviour), (OperationMode::Crm, DefaultBehaviour::UnknownLevel));
     assert_eq!((acme.calendar.name(), acme.hold_ms), ("Europe/Nicosia", [Some(3_600_000), Some(7 * DAY_MS)]));
@@ -113,14 +122,14 @@ fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
     assert_eq!(globex.hidden_methods, HiddenMethods::HideOnly);
     assert_eq!(globex.projects[0].endpoints[2].methods[0].min_amount, Some(3_500), "three digits of KWD");
     assert_eq!(loaded.rules.rates.as_of, Millis::parse("2026-11-20T00:00:00Z"));
-    assert_eq!(loaded.settings, super::Settings::default(), "the sample shows the defaults");
+    assert_eq!(loaded.settings, super::daemon::settings::Settings::default(), "the sample shows the defaults");
 }
 
 #[test]
 fn absent_keys_have_the_documented_defaults() {
     let loaded =
         load_merchant(&format!("{MERCHANT}{LEVEL}").replace("operation_mode = \"payment_gateway\"\n", "")).unwrap();
-    assert_eq!(loaded.settings, super::Settings::default());
+    assert_eq!(loaded.settings, super::daemon::settings::Settings::default());
     let m = merchant(&loaded, "m");
     assert_eq!((m.name.as_str(), m.mode, m.calendar.name()), ("m", OperationMode::Crm, "UTC"));
     assert_eq!((m.default_behaviour, m.refunds), (DefaultBehaviour::UnknownLevel, Refunds::None));

@@ -1,9 +1,11 @@
 //! Routing: from a gate list to the ordered gates that take a payment, and why the others do not.
 
-use super::{
-    money::{Currency, Decimal},
-    name::Name,
-    rules::{Direction, Gate, GateItem, Merchant, Routing, words},
+use crate::domain::{
+    rules::configuration::{Direction, Gate, GateItem, Merchant, Routing, words},
+    vocabulary::{
+        money::{Currency, Decimal},
+        names::Name,
+    },
 };
 use siphasher::sip::SipHasher24;
 use smallvec::SmallVec;

@@ -8,86 +8,54 @@
 //!
 //! An answer names the record that it rests on; whoever sends it waits until the journal holds that.
 
-mod answer;
-mod ask;
-mod blocks;
-mod carry;
-mod clock;
-mod countries;
-mod currencies;
-mod customers;
-mod erase;
-mod external_ids;
-mod feed;
-mod figures;
-mod find;
-mod history;
-mod household;
-mod index;
-mod keep;
-mod late;
-mod levels;
-mod link;
-mod list;
-mod merge;
-mod normal_forms;
-mod open;
-mod recall;
-mod recover;
-mod register;
-mod rename;
-mod repeat;
-mod retire;
-mod sealing;
-mod search;
-mod shards;
-mod signals;
-mod table;
+pub mod customers;
+pub mod maintenance;
+pub mod payments;
+pub mod queries;
+pub mod recovery;
+pub mod state;
 
-pub use answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
-pub use carry::Carried;
-pub use clock::ClockAccepted;
-pub use countries::Countries;
-pub use feed::{FeedError, LOOKS_MAX, Listening, Told, What};
-pub use find::{Find, Findings};
-pub use history::Chapter;
-pub use household::Whole;
-pub use levels::MadeLevel;
-pub use link::Whose;
-pub use list::{PAGE_MAX, Page, Wanted};
-pub use recover::Recovering;
-pub use register::{Admitted, Applying};
-pub use retire::Retention;
-pub use sealing::Sealing;
-pub use search::Mark;
-pub use shards::Digester;
-pub use signals::SentSignal;
+pub use crate::ledger::customers::levels::MadeLevel;
+pub use crate::ledger::customers::register::{Admitted, Applying};
+pub use crate::ledger::customers::sealing::Sealing;
+pub use crate::ledger::customers::signals::SentSignal;
+pub use crate::ledger::maintenance::clock::ClockAccepted;
+pub use crate::ledger::maintenance::compact::Compacted;
+pub use crate::ledger::maintenance::evict::Retention;
+pub use crate::ledger::payments::answer::{Answer, CustomerId, CustomerShown, Moved, Shown};
+pub use crate::ledger::payments::link::Whose;
+pub use crate::ledger::queries::feed::{FeedError, LOOKS_MAX, Listening, Told, What};
+pub use crate::ledger::queries::find::{Find, Findings};
+pub use crate::ledger::queries::history::Chapter;
+pub use crate::ledger::queries::transactions::{PAGE_MAX, Page, Wanted};
+pub use crate::ledger::recovery::recover::Recovering;
+pub use crate::ledger::state::countries::Countries;
+pub use crate::ledger::state::merge_group::Whole;
+pub use crate::ledger::state::search_index::Mark;
+pub use crate::ledger::state::shards::Digester;
 
+use crate::ledger::payments::archived_facts::Late;
+use crate::ledger::payments::record::Stripe;
+use crate::ledger::payments::reserve::{Entering, Follows};
+use crate::ledger::state::currencies::HeldCurrencies;
+use crate::ledger::state::index::Identities;
+use crate::ledger::state::merge_group::MergeGroup;
+use crate::ledger::state::shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use crate::{
     domain::{
-        customer::{Customer, Event, LAST_NUMBER},
-        decide::Skew,
-        level,
-        limits::{Books, Headroom, Measure, Own, least_headroom},
-        money::Currency,
-        name::Name,
-        payment::Payment,
-        refusal::Refusal,
-        rules::{Direction, Merchant, Rules},
-        time::Millis,
-        transaction::{Fact, Opened, Place, Transaction},
-        transition::{Circumstances, Effect, Operation, Outcome, judge},
+        customer::aggregate::{Customer, CustomerEvent, LAST_NUMBER},
+        decision::{decide::Skew, level_choice, payment::Payment, refusal::Refusal},
+        rules::configuration::{Direction, Merchant, Rules},
+        transaction::{
+            record::{Fact, LogOffset, Opened, Transaction},
+            transition::{Circumstances, Effect, Operation, Outcome, judge},
+        },
+        usage::limits::{Headroom, Measure, Own, UsageSeriesSet, least_headroom},
+        vocabulary::{money::Currency, names::Name, time::Millis},
     },
-    journal::{Apart, Journal, Keys, Past},
+    storage::journal::{CachePadded, Journal, Keys, Past},
 };
-use currencies::HeldCurrencies;
 use dashmap::DashMap;
-use household::Household;
-use index::Identities;
-use late::Late;
-use open::{Entering, Follows};
-use recall::Stripe;
-use shards::{Customers, DigestKey, SHARDS, Spreading, Stripes};
 use std::{
     collections::HashMap,
     sync::{
@@ -147,25 +115,25 @@ pub struct Ledger {
     identities: Identities,
     id_stripes: Stripes<Stripe>,
     identity_stripes: Stripes,
-    blocked_instruments: blocks::BlockedInstruments,
+    blocked_instruments: crate::ledger::customers::instrument_blocks::BlockedInstruments,
     /// Who holds an instrument, at any merchant: numbers, ascending.
     holders: DashMap<u128, smallvec::SmallVec<[u64; 1]>, Spreading>,
-    search: search::Search,
+    search: crate::ledger::state::search_index::Search,
     /// How many external ids were made, by merchant.
     external_ids: parking_lot::Mutex<HashMap<Name, u64>>,
     currencies: HeldCurrencies,
-    made_levels: levels::MadeLevels,
-    clocks: clock::AcceptedClocks,
+    made_levels: crate::ledger::customers::levels::MadeLevels,
+    clocks: crate::ledger::maintenance::clock::AcceptedClocks,
     /// See [`Ledger::bound_times`].
     newest_told: Arc<AtomicI64>,
     next_customer: AtomicU64,
     /// How many there are: fewer than numbers, where one was given out and nothing came of it.
     customers_made: AtomicU64,
-    transactions: Apart<AtomicU64>,
+    transactions: CachePadded<AtomicU64>,
     /// How many transactions have left memory: while none has, no new id is looked for in the archive.
     left: AtomicU64,
     /// Where the journal began at the start. An older snapshot may hold what was let go of since: nothing leads there.
-    begins_at: Place,
+    begins_at: LogOffset,
     /// The place before which no transaction is known that has left memory: the journal begins there, or is about to.
     gone_before: AtomicU64,
     holds_visited: AtomicU64,
@@ -235,19 +203,19 @@ impl Ledger {
             identities: Identities::new(key),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
-            blocked_instruments: blocks::BlockedInstruments::default(),
+            blocked_instruments: crate::ledger::customers::instrument_blocks::BlockedInstruments::default(),
             holders: DashMap::with_capacity_and_hasher_and_shard_amount(0, Spreading::default(), SHARDS),
-            search: search::Search::default(),
+            search: crate::ledger::state::search_index::Search::default(),
             external_ids: parking_lot::Mutex::default(),
             currencies: HeldCurrencies::default(),
-            made_levels: levels::MadeLevels::default(),
-            clocks: clock::AcceptedClocks::default(),
+            made_levels: crate::ledger::customers::levels::MadeLevels::default(),
+            clocks: crate::ledger::maintenance::clock::AcceptedClocks::default(),
             newest_told: Arc::new(AtomicI64::new(i64::MAX)),
             next_customer: AtomicU64::new(FIRST_CUSTOMER),
             customers_made: AtomicU64::new(0),
-            transactions: Apart::default(),
+            transactions: CachePadded::default(),
             left: AtomicU64::new(0),
-            begins_at: Place(0),
+            begins_at: LogOffset(0),
             gone_before: AtomicU64::new(0),
             holds_visited: AtomicU64::new(0),
             newly_equal: AtomicU64::new(0),
@@ -284,14 +252,14 @@ impl Ledger {
         let key = self.key.transaction(merchant, &payment.transaction_id);
         let mut stripe = self.id_stripes.lock(key);
         let sent = self.identities.sent_identifier(payment);
-        let found = self.identities.find(payment, sent, || stripe.seats.touch(key));
+        let found = self.identities.find(payment, sent, || stripe.transaction_slots.touch(key));
         match self.find(&mut stripe, key, merchant, &payment.transaction_id)? {
             Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {
                 let follows = outcome.map_or(Follows::Nothing, Follows::Outcome);
                 let opened = Opened::Reserved;
                 let entering = Entering { rules, payment, follows, opened, key, sent, found };
-                self.open(&entering, &mut stripe.seats, now)
+                self.open(&entering, &mut stripe.transaction_slots, now)
             }
         }
     }
@@ -319,9 +287,9 @@ impl Ledger {
             let approval = Follows::Approval { operation, in_stream };
             return self.approve_unreserved(rules, &late()?, approval, key, &mut stripe, now);
         };
-        let mut locked = self.lock_household(known.seat.customer);
-        let mut household = locked.household().ok_or_else(unknown)?;
-        let now = self.settle_all(&mut household, now);
+        let mut locked = self.lock_household(known.transaction_slot.customer);
+        let mut merge_group = locked.merge_group().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut merge_group, now);
         let opened = &known.transaction.opening.content;
         let differs = [
             ("direction", says.direction.is_some_and(|said| said != opened.direction)),
@@ -334,7 +302,7 @@ impl Ledger {
         let effect = judge(&known.transaction, operation, circumstances(rules, &known.transaction, now))?;
         let (replay, rests_on) = match effect {
             Effect::Replay => (true, self.journal.last()),
-            Effect::New(noted) => {
+            Effect::New(recorded_fact) => {
                 // Money that moved is taken however late it is told of; it lies where its transaction does. Only a
                 // stream's lines keep their order.
                 if in_stream || !matches!(operation, Operation::Approve(_)) {
@@ -344,16 +312,16 @@ impl Ledger {
                     Operation::Approve(approval) => approval.instrument.as_deref(),
                     _ => None,
                 };
-                let is_capture = matches!(noted.fact, Fact::Approved { .. });
+                let is_capture = matches!(recorded_fact.fact, Fact::Approved { .. });
                 let besides = match is_capture {
-                    true => self.paid_with(household.head, &known.transaction, instrument, now),
+                    true => self.paid_with(merge_group.head, &known.transaction, instrument, now),
                     false => Vec::new(),
                 };
-                (false, self.note(&mut household, known, [noted], besides).ok_or_else(unknown)?)
+                (false, self.note(&mut merge_group, known, [recorded_fact], besides).ok_or_else(unknown)?)
             }
         };
-        let headroom = headroom_of(rules, &household, &known.transaction, now);
-        Ok(Moved { rests_on, ..Moved::of(&known.transaction, &known.upshot, headroom, now, replay) })
+        let headroom = headroom_of(rules, &merge_group, &known.transaction, now);
+        Ok(Moved { rests_on, ..Moved::of(&known.transaction, &known.outcome, headroom, now, replay) })
     }
 
     /// What a capture records of the instrument that it names, or else of the one that the payment named: a denied payment
@@ -364,7 +332,7 @@ impl Ledger {
         transaction: &Transaction,
         instrument: Option<&str>,
         now: Millis,
-    ) -> Vec<Event> {
+    ) -> Vec<CustomerEvent> {
         let opening = &transaction.opening;
         let paid_by = instrument.or(opening.instrument.as_deref()).filter(|_| opening.counts());
         let mut events = self.newly_held(customer, paid_by.into_iter(), now);
@@ -384,16 +352,16 @@ impl Ledger {
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
         let mut stripe = self.id_stripes.lock(key);
         let known = self.find(&mut stripe, key, merchant, transaction_id)?.ok_or_else(unknown)?;
-        let mut locked = self.lock_household(known.seat.customer);
-        let mut household = locked.household().ok_or_else(unknown)?;
-        let now = self.settle_all(&mut household, now);
+        let mut locked = self.lock_household(known.transaction_slot.customer);
+        let mut merge_group = locked.merge_group().ok_or_else(unknown)?;
+        let now = self.settle_all(&mut merge_group, now);
         Ok(Shown {
             transaction: known.transaction.clone(),
-            upshot: known.upshot,
-            customer: answer::customer_of(&known.transaction, household.head),
-            headroom: Some(headroom_of(rules, &household, &known.transaction, now)),
+            outcome: known.outcome,
+            customer: crate::ledger::payments::answer::customer_of(&known.transaction, merge_group.head),
+            headroom: Some(headroom_of(rules, &merge_group, &known.transaction, now)),
             now,
-            rests_on: self.rests_on(&household),
+            rests_on: self.rests_on(&merge_group),
         })
     }
 
@@ -416,7 +384,7 @@ fn circumstances<'r>(rules: &'r Rules, transaction: &Transaction, now: Millis) -
 }
 
 /// What is left now for the customer of a transaction under its level.
-fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transaction, now: Millis) -> Headroom {
+fn headroom_of(rules: &Rules, merge_group: &MergeGroup<'_>, transaction: &Transaction, now: Millis) -> Headroom {
     let opening = &transaction.opening;
     let Some(merchant) = rules.merchant(opening.merchant.as_str()).filter(|_| opening.counts()) else {
         return Headroom::default();
@@ -424,9 +392,10 @@ fn headroom_of(rules: &Rules, household: &Household<'_>, transaction: &Transacti
     let content = &opening.content;
     let (direction, currency) = (content.direction, content.currency);
     let merchant: &Merchant = merchant;
-    let level = level::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
-    let (own, others) = (Own::of(household.head, direction, currency), household.others());
-    let books = Books::new(household.head.books(), &others);
+    let level =
+        level_choice::of_recorded(merchant, opening.level, opening.level_source, direction, currency, content.project);
+    let (own, others) = (Own::of(merge_group.head, direction, currency), merge_group.others());
+    let books = UsageSeriesSet::new(merge_group.head.books(), &others);
     let measure = Measure { rules, merchant, books, direction, currency, level, own, now, counts_future: true };
     least_headroom(&measure.gauges(now, false), None)
 }

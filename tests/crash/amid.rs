@@ -6,8 +6,8 @@ use crate::images::Kind;
 use crate::life::live;
 use crate::seeds;
 use crate::story::Mix;
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 
 const MIX: Mix = Mix { steps: 170, side: 12, staff: 25, keeps: 9, syncs: 0, restarts: 1, reloads: 5, waits: 70 };
 

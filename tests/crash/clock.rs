@@ -6,10 +6,10 @@ use crate::images::Kind;
 use crate::seeds;
 use crate::stage::{Indexes, Stage};
 use levelgate::clock::{Clock, Source};
-use levelgate::domain::name::Name;
-use levelgate::domain::time::{DAY_MS, Millis};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::domain::vocabulary::names::Name;
+use levelgate::domain::vocabulary::time::{DAY_MS, Millis};
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ struct Run {
     stage: Option<Stage>,
     store: Memory,
     indexes: Indexes,
-    rules: Arc<levelgate::domain::rules::Rules>,
+    rules: Arc<levelgate::domain::rules::configuration::Rules>,
     model: Model,
 }
 

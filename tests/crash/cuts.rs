@@ -7,8 +7,8 @@ use crate::life::{Promised, live};
 use crate::seeds;
 use crate::stage::{Indexes, Stage};
 use crate::story::{Act, Mix, Story};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -126,7 +126,7 @@ impl Trial {
         stage.reload(self.story.form(steps));
         let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
         if let Some(clock) = clock {
-            stage.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
+            stage.desk.clock.now(Some(levelgate::domain::vocabulary::time::Millis(clock))).expect("a time");
         }
     }
 

@@ -50,7 +50,7 @@ pub fn answer(stage: &Stage, ask: &Ask, about: &str) -> String {
             if merchant == staff::MERCHANT {
                 return format!("{} {}", stage.listed(merchant), staff::all(stage));
             }
-            let name = levelgate::domain::name::Name::parse(merchant).expect("a name");
+            let name = levelgate::domain::vocabulary::names::Name::parse(merchant).expect("a name");
             format!("{} {:?}", stage.listed(merchant), stage.desk.ledger.made_levels(name))
         }
     }

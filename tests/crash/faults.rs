@@ -5,7 +5,7 @@ use crate::images::Kind;
 use crate::life::live;
 use crate::seeds;
 use crate::story::Mix;
-use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
+use levelgate::storage::fs::memory::{EIO, ENOSPC, Fault, Memory};
 
 const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
 

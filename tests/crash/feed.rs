@@ -8,9 +8,9 @@ use crate::life::live;
 use crate::seeds;
 use crate::stage::{Indexes, Stage};
 use crate::story::{Mix, Story};
-use levelgate::journal::Sync;
 use levelgate::ledger::Wanted;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -152,7 +152,11 @@ fn nobody_has_heard_of_what_a_machine_loses() {
             let about = format!("{about}, {kind:?}");
             let again = Stage::open(image, &indexes.copy_of(&index), sync, &story.form(to).rules, None);
             let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
-            again.desk.clock.now(Some(levelgate::domain::time::Millis(story.steps[to - 1].clock))).expect("a time");
+            again
+                .desk
+                .clock
+                .now(Some(levelgate::domain::vocabulary::time::Millis(story.steps[to - 1].clock)))
+                .expect("a time");
             let (after, _) = heard(&again, "", || 1_000);
             assert!(after.len() >= before.len(), "{about}: {} facts, and {} were told of", after.len(), before.len());
             for (told, found) in before.iter().zip(&after) {

@@ -6,8 +6,8 @@ use crate::life::live;
 use crate::seeds;
 use crate::stage::Stage;
 use crate::story::{Act, Mix, Step};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::BTreeMap;
 
 const MIX: Mix = Mix { steps: 14, side: 20, staff: 25, keeps: 0, syncs: 0, restarts: 0, reloads: 0, waits: 100 };

@@ -4,14 +4,14 @@
 use crate::images::Kind;
 use crate::side;
 use crate::stage::{Indexes, Stage};
-use levelgate::domain::time::{DAY_MS, Millis};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::domain::vocabulary::time::{DAY_MS, Millis};
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-type Rules = Arc<levelgate::domain::rules::Rules>;
+type Rules = Arc<levelgate::domain::rules::configuration::Rules>;
 
 const FIRST: &str = "2026-03-10T12:00:00.000Z";
 const A_YEAR_LATER: &str = "2027-03-10T12:00:00.000Z";
@@ -225,7 +225,7 @@ fn a_segment_stays_until_both_snapshots_hold_it() {
     let grown = Grown::new();
     let newest = grown.store.paths().into_iter().rfind(|path| path.starts_with("snapshots/"));
     let stage = grown.open(&grown.store, &grown.index);
-    levelgate::store::Store::remove(&grown.store, &newest.expect("a snapshot")).expect("removed");
+    levelgate::storage::fs::Store::remove(&grown.store, &newest.expect("a snapshot")).expect("removed");
     assert_eq!(let_go(&stage, true).expect("nothing"), 0, "one snapshot is not enough");
 }
 
@@ -241,11 +241,11 @@ fn a_journal_without_its_beginning_is_refused_where_no_snapshot_holds_it() {
     // Each alone is enough.
     for lost in &snapshots {
         let store = grown.store.kill_image();
-        levelgate::store::Store::remove(&store, lost).expect("removed");
+        levelgate::storage::fs::Store::remove(&store, lost).expect("removed");
         agrees(&grown, &grown.open(&store, &grown.indexes.fresh()), &format!("without {lost}"));
     }
     let store = grown.store.kill_image();
-    snapshots.iter().for_each(|lost| levelgate::store::Store::remove(&store, lost).expect("removed"));
+    snapshots.iter().for_each(|lost| levelgate::storage::fs::Store::remove(&store, lost).expect("removed"));
     let before = store.paths();
     let opened = Stage::open(&store, &grown.indexes.fresh(), Sync::Always, &grown.rules, None);
     let error = format!("{:#}", opened.err().expect("a refusal"));

@@ -1,7 +1,7 @@
 //! What is left of a store: by a killed process, by a power cut in several ways.
 
 use crate::chance::Chance;
-use levelgate::store::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::fs::memory::{Keep, Memory, Unsynced};
 
 /// A way to lose what was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,14 @@ use crate::images::Kind;
 use crate::side;
 use crate::stage::{Indexes, Stage};
 use levelgate::config::{Loaded, load};
-use levelgate::domain::common::Common;
-use levelgate::domain::money::Currency;
-use levelgate::domain::name::Name;
-use levelgate::domain::overlay::LevelKey;
-use levelgate::domain::rules::Direction;
-use levelgate::domain::time::Millis;
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::domain::events::global_event::GlobalEvent;
+use levelgate::domain::rules::configuration::Direction;
+use levelgate::domain::rules::overrides::LevelKey;
+use levelgate::domain::vocabulary::money::Currency;
+use levelgate::domain::vocabulary::names::Name;
+use levelgate::domain::vocabulary::time::Millis;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,15 +78,15 @@ fn stand(stage: &Stage, files: &Loaded) {
     stage.desk.rules.store(Arc::new(rules));
 }
 
-fn put(name: &str) -> Common {
-    Common::LevelPut { key: key(name), body: BODY.into(), created: Millis(1), at: Millis(2), by: None }
+fn put(name: &str) -> GlobalEvent {
+    GlobalEvent::LevelPut { key: key(name), body: BODY.into(), created: Millis(1), at: Millis(2), by: None }
 }
 
-fn deleted(name: &str) -> Common {
-    Common::LevelDeleted { key: key(name), at: Millis(3), by: None }
+fn deleted(name: &str) -> GlobalEvent {
+    GlobalEvent::LevelDeleted { key: key(name), at: Millis(3), by: None }
 }
 
-fn say(stage: &Stage, files: &Loaded, events: &[Common]) {
+fn say(stage: &Stage, files: &Loaded, events: &[GlobalEvent]) {
     stage.desk.ledger.say(events);
     stand(stage, files);
 }
@@ -121,8 +121,14 @@ fn play(stage: &Stage, files: &Loaded, act: Act) {
         Act::Rename(from, to) => {
             let (merchant, direction) = (of("side"), Direction::Deposit);
             let (from_name, to_name) = (of(from), of(to));
-            let renamed =
-                Common::LevelRenamed { merchant, direction, from: from_name, to: to_name, at: Millis(4), by: None };
+            let renamed = GlobalEvent::LevelRenamed {
+                merchant,
+                direction,
+                from: from_name,
+                to: to_name,
+                at: Millis(4),
+                by: None,
+            };
             let besides = [put(to), deleted(from)];
             let mut overlay = stage.desk.ledger.overlay();
             besides.iter().for_each(|event| overlay.apply(event));
@@ -160,8 +166,8 @@ fn seen(stage: &Stage) -> String {
 }
 
 fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Stage> {
-    let now = levelgate::domain::time::Millis::parse(THEN).expect("a time");
-    let rules = Arc::new(files.in_force(&levelgate::domain::overlay::Overlay::default()).expect("rules"));
+    let now = levelgate::domain::vocabulary::time::Millis::parse(THEN).expect("a time");
+    let rules = Arc::new(files.in_force(&levelgate::domain::rules::overrides::Overlay::default()).expect("rules"));
     let stage = Stage::open(store, index, Sync::Always, &rules, Some(now.0)).ok()?;
     stand(&stage, files);
     Some(stage)

@@ -2,8 +2,8 @@
 
 use crate::stage::Stage;
 use crate::story::{Act, Story};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::ops::Range;
 use std::path::Path;
 

@@ -2,13 +2,13 @@
 
 use crate::side;
 use crate::stage::{Indexes, Stage};
-use levelgate::journal::Sync;
-use levelgate::store::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::fs::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::journal::Sync;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
-pub type Rules = Arc<levelgate::domain::rules::Rules>;
+pub type Rules = Arc<levelgate::domain::rules::configuration::Rules>;
 
 pub fn rules() -> Rules {
     let config = tempfile::tempdir().expect("a temporary folder");

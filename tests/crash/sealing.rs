@@ -6,15 +6,18 @@ use crate::side;
 use crate::stage::{Indexes, Stage};
 use levelgate::{
     domain::{
-        identity::Attributes,
-        name::Name,
-        profile::{Author, Source},
-        said,
-        time::Millis,
+        customer::{
+            attributes::Attributes,
+            profile::{Author, Source},
+            update,
+        },
+        vocabulary::{names::Name, time::Millis},
     },
-    journal::Sync,
     ledger::{Find, Sealing},
-    store::memory::{Keep, Memory, Unsynced},
+    storage::{
+        fs::memory::{Keep, Memory, Unsynced},
+        journal::Sync,
+    },
 };
 use serde_json::Value;
 use std::path::Path;
@@ -73,7 +76,7 @@ fn count(store: &Memory, folder: &str, text: &str) -> usize {
 fn without_snapshots(store: &Memory) -> Memory {
     let image = store.kill_image();
     let snapshots = image.paths().into_iter().filter(|path| path.starts_with("snapshots/"));
-    snapshots.for_each(|path| levelgate::store::Store::remove(&image, &path).expect("removed"));
+    snapshots.for_each(|path| levelgate::storage::fs::Store::remove(&image, &path).expect("removed"));
     image
 }
 
@@ -139,7 +142,7 @@ fn a_snapshot_that_seals_what_records_hold_in_clear_has_its_keys_on_the_medium()
 
 /// What is shown of the identifiers of a customer, and of the history.
 fn shown(stage: &Stage, number: &str) -> String {
-    let look = |customer: &levelgate::domain::customer::Customer, _| {
+    let look = |customer: &levelgate::domain::customer::aggregate::Customer, _| {
         let texts: Vec<_> = customer.all_identifiers().map(|identifier| identifier.text().map(str::to_owned)).collect();
         format!("{:?} {texts:?} {}", customer.shown_identifier(), customer.is_erased())
     };
@@ -155,7 +158,9 @@ fn merge_and_forget(stage: &Stage, [from, into]: [&str; 2]) -> String {
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
     let [from, into] = [from, into].map(|who| found(stage, who, "to be merged"));
     ledger.merge(merchant, &from, &into, (AUTHOR, now())).expect("merged");
-    let mut ask = |customer: &levelgate::domain::customer::Customer, now| Ok(said::deletion(customer, merchant, now));
+    let mut ask = |customer: &levelgate::domain::customer::aggregate::Customer, now| {
+        Ok(update::deletion(customer, merchant, now))
+    };
     ledger.change(merchant.id, &into, (AUTHOR, now()), &Attributes::default(), &mut ask).expect("asked");
     let long_after = now().plus(merchant.deletion_grace_ms);
     assert_eq!(ledger.erase_due(&rules, long_after, 9).expect("erased"), 1);
@@ -244,7 +249,7 @@ fn without_sealing_an_erasure_keeps_identifiers() {
 #[test]
 fn a_power_cut_that_takes_the_key_of_an_identifier_takes_its_record() {
     let key_lost = |change: Unsynced| match change {
-        Unsynced::Write { bytes: levelgate::journal::keys::ENTRY_BYTES, .. } => Keep::Nothing,
+        Unsynced::Write { bytes: levelgate::storage::keys::ENTRY_BYTES, .. } => Keep::Nothing,
         _ => Keep::All,
     };
     // Of a merchant without sealed identifiers a plain customer needs no key.

@@ -2,7 +2,7 @@
 //! model of them that is as naive.
 
 use crate::fields::Fields;
-use levelgate::domain::{blocks::Reach, name::Name};
+use levelgate::domain::{customer::instrument_blocks::Reach, vocabulary::names::Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -4,11 +4,14 @@ use crate::regressions::{Rules, rules};
 use crate::side;
 use crate::stage::{Indexes, Stage};
 use levelgate::{
-    domain::time::Millis,
-    journal::{Lsn, Sync, jobs::Mark},
-    store::{
-        Store,
-        memory::{EIO, ENOSPC, Fault, Memory},
+    domain::vocabulary::time::Millis,
+    storage::{
+        fs::{
+            Store,
+            memory::{EIO, ENOSPC, Fault, Memory},
+        },
+        jobs::Mark,
+        journal::{Lsn, Sync},
     },
 };
 use std::io::Write;
@@ -190,7 +193,7 @@ fn an_upload_that_has_stalled_at_its_limit_leaves_the_journal_its_space() {
     let mut draft = shelf.draft(Millis(1)).expect("a draft");
     let piece = vec![b'x'; 1 << 20];
     let full = (0..20).find_map(|_| draft.write_all(&piece).err()).expect("it is refused");
-    assert!(levelgate::store::is_full(&full), "{full}");
+    assert!(levelgate::storage::fs::is_full(&full), "{full}");
     assert!(free(&paying) >= 2 << 20, "{} bytes are free", free(&paying));
     // Its caller does not go away, and payments go on.
     for _ in 0..500 {

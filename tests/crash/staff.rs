@@ -3,26 +3,30 @@
 
 use crate::chance::Chance;
 use crate::side;
-use crate::stage::{Said, Stage};
+use crate::stage::{CustomerUpdate, Stage};
 use levelgate::{
-    config::body,
+    config::parse::body,
     domain::{
-        blocks::Reach,
-        customer::{Customer, Event},
-        identity::Attributes,
-        money::{Currency, Decimal},
-        name::Name,
-        own::{OwnLimits, OwnRate, RaiseTerms},
-        profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
-        refusal::Refusal,
-        rules::{Attribute, Direction, Word},
-        said::{self, Said as Says},
-        standing::{CustomerStatus, Signal},
-        stored_identifier::StoredIdentifier,
-        time::Millis,
+        customer::{
+            aggregate::{Customer, CustomerEvent},
+            attributes::Attributes,
+            instrument_blocks::Reach,
+            own_limits::{OwnLimits, OwnRate, RaiseTerms},
+            profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
+            status::{CustomerStatus, Signal},
+            stored_identifier::StoredIdentifier,
+            update::{self, CustomerUpdate as Says},
+        },
+        decision::refusal::Refusal,
+        rules::configuration::{Attribute, Direction, Word},
+        vocabulary::{
+            money::{Currency, Decimal},
+            names::Name,
+            time::Millis,
+        },
     },
-    journal::Lsn,
     ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
+    storage::journal::Lsn,
 };
 use std::path::Path;
 
@@ -239,7 +243,7 @@ fn instrument(chance: &mut Chance, now: i64) -> Instrument {
 }
 
 /// Does it, and shows the customer: what lies on the disk is asked for behind all.
-pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> Said {
+pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> CustomerUpdate {
     let (text, refused, rests_on) = match done(stage, deed, now) {
         Ok((customer, rests_on)) => {
             let look = stage.desk.ledger.look(MERCHANT, &customer, now, |customer, _| shown(customer));
@@ -249,7 +253,7 @@ pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> Said {
         Err(Refusal::Unreadable(why)) => (format!("503 {why}"), true, stage.journal().last()),
         Err(refusal) => (format!("{refusal:?}"), true, stage.journal().last()),
     };
-    Said { text, replay: false, refused, rests_on }
+    CustomerUpdate { text, replay: false, refused, rests_on }
 }
 
 fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusal> {
@@ -257,7 +261,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
     let author = Author { source: Source::Api, by: Some(name("olga")) };
     let hand = (author, now);
-    let change = |customer: &str, make: &mut levelgate::domain::customer::Make<'_>| {
+    let change = |customer: &str, make: &mut levelgate::domain::customer::aggregate::Make<'_>| {
         ledger.change(merchant.id, customer, hand, &Attributes::default(), make)
     };
     match deed {
@@ -281,11 +285,11 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             Ok((customer.clone(), lsn))
         }
         Deed::Delete { customer } => {
-            let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
+            let lsn = change(customer, &mut |customer, now| Ok(update::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
         }
         Deed::Set { customer, change: set } => {
-            let lsn = change(customer, &mut |_, _| Ok(vec![Event::Changed(set.clone())]))?;
+            let lsn = change(customer, &mut |_, _| Ok(vec![CustomerEvent::Changed(set.clone())]))?;
             Ok((customer.clone(), lsn))
         }
         Deed::Limits { customer, asked } => {
@@ -297,7 +301,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
                     Some(_) => OwnLimits { operator: asked.filters.clone(), until: asked.until, ..known.clone() },
                     None => known.asked(&asked.filters, now, &RaiseTerms::of(merchant)),
                 };
-                Ok(vec![Event::Changed(Change::Limits(limits))])
+                Ok(vec![CustomerEvent::Changed(Change::Limits(limits))])
             })?;
             Ok((customer.clone(), lsn))
         }
@@ -306,7 +310,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             let lsn = change(customer, &mut |customer, now| {
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
                 let limits = known.confirmed(now).map_err(Refusal::NotConfirmed)?;
-                Ok(if limits == *known { Vec::new() } else { vec![Event::Changed(Change::Limits(limits))] })
+                Ok(if limits == *known { Vec::new() } else { vec![CustomerEvent::Changed(Change::Limits(limits))] })
             })?;
             Ok((customer.clone(), lsn))
         }
@@ -331,16 +335,16 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
 fn document(stage: &Stage, customer: &str, now: Millis) -> String {
     let ledger = &stage.desk.ledger;
     let used = |whole: Whole<'_>| {
-        let books = whole.books.iter().map(|book| format!("{:?} {:?}", book.key, book.total()));
+        let books = whole.books.iter().map(|series| format!("{:?} {:?}", series.key, series.total()));
         books.collect::<Vec<_>>().join(", ")
     };
     let look = |whole: Whole<'_>, _| format!("{} {}", shown(whole.customer), used(whole));
     let shown = ledger.look_whole(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
-        let told = &chapter.chronicle;
+        let told = &chapter.audit_entry;
         // Where the step before lies is each folder's own.
-        let events = chapter.events.iter().filter(|event| !matches!(event, Event::Chronicled(_)));
+        let events = chapter.events.iter().filter(|event| !matches!(event, CustomerEvent::AuditEntry(_)));
         let events: Vec<String> = events.map(|event| format!("{:?}", plain_event(event))).collect();
         let moves = shown_short(before) != shown_short(behind);
         steps +=
@@ -358,11 +362,13 @@ fn plain(identifier: &StoredIdentifier) -> StoredIdentifier {
     StoredIdentifier::clear(identifier.text().unwrap_or("forgotten"))
 }
 
-fn plain_event(event: &Event) -> Event {
+fn plain_event(event: &CustomerEvent) -> CustomerEvent {
     let mut event = event.clone();
     match &mut event {
-        Event::Created { identifier: Some(identifier), .. } => *identifier = plain(identifier),
-        Event::Changed(Change::Identifiers(identifiers)) => identifiers.iter_mut().for_each(|id| *id = plain(id)),
+        CustomerEvent::Created { identifier: Some(identifier), .. } => *identifier = plain(identifier),
+        CustomerEvent::Changed(Change::Identifiers(identifiers)) => {
+            identifiers.iter_mut().for_each(|id| *id = plain(id))
+        }
         _ => {}
     }
     event

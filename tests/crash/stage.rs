@@ -7,19 +7,22 @@ use crate::staff;
 use crate::story::Act;
 use arc_swap::ArcSwap;
 use levelgate::{
-    cli::folder::{Folder, recover},
     clock::{Clock, Source},
+    daemon::data_folder::{Folder, recover},
     domain::{
-        decide::Skew,
-        rules::{Rules, Word},
-        standing::Signal,
-        time::Millis,
+        customer::status::Signal,
+        decision::decide::Skew,
+        rules::configuration::{Rules, Word},
+        vocabulary::time::Millis,
     },
-    http::desk::Desk,
-    journal::{Instance, Journal, Lsn, Options, Sync, snapshot},
     ledger::{Bounds, Ground, Ledger, Retention, Sealing, SentSignal, Wanted},
-    metrics::Meters,
-    store::{Store, memory::Memory},
+    service::payments::PaymentService,
+    storage::{
+        fs::{Store, memory::Memory},
+        journal::{Instance, Journal, Lsn, Options, Sync},
+        snapshot,
+    },
+    telemetry::metrics::Meters,
 };
 use serde_json::json;
 use std::{
@@ -70,13 +73,13 @@ pub struct Said {
 
 /// A desk, and the folder that it stands on.
 pub struct Stage {
-    pub desk: Desk,
+    pub desk: PaymentService,
     folder: Option<Folder>,
 }
 
-fn desk(ledger: Ledger, rules: &Arc<Rules>) -> Desk {
+fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
     ledger.seal_identifiers(Sealing::of(rules));
-    Desk {
+    PaymentService {
         ledger,
         rules: ArcSwap::from(Arc::clone(rules)),
         clock: Clock::new(Source::Requests),

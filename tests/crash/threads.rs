@@ -5,9 +5,13 @@ use crate::life::live;
 use crate::seeds;
 use crate::stage::{BOUNDS, Indexes, options};
 use crate::story::{Mix, Story};
-use levelgate::journal::{Instance, Journal, Keys, Lsn, event, snapshot};
 use levelgate::ledger::{Ground, Recovering};
-use levelgate::store::{Store, memory::Memory};
+use levelgate::storage::fs::{Store, memory::Memory};
+use levelgate::storage::{
+    encoding,
+    journal::{Instance, Journal, Keys, Lsn},
+    snapshot,
+};
 use std::sync::Arc;
 
 const MIX: Mix = Mix { steps: 160, side: 25, keeps: 3, syncs: 3, restarts: 2, waits: 60, reloads: 5, staff: 12 };
@@ -28,7 +32,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
             end = recovering.take(&frame).map_err(|error| error.to_string())?.unwrap_or(end);
         }
     }
-    let options = options(levelgate::journal::Sync::Interval);
+    let options = options(levelgate::storage::journal::Sync::Interval);
     let opened = Journal::open(Arc::new(store), instance.id, options, None, begin, end, &mut recovering);
     let (journal, _) = opened.map_err(|error| error.to_string())?;
     let ground = Ground { journal, keys, past: None, secret: instance.secret };
@@ -45,7 +49,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
                 let profile = std::mem::take(&mut head.profile);
                 if !profile.is_empty() {
                     // Unopened: what is sealed is known by its digest.
-                    pieces.push(format!("{:?}", event::decode(&profile, &mut |_| Ok(None)).unwrap()));
+                    pieces.push(format!("{:?}", encoding::decode(&profile, &mut |_| Ok(None)).unwrap()));
                 }
             }
             if let snapshot::Piece::World(world) = &mut piece {

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use levelgate::{
-    cli::folder,
     clock::{Clock, Source},
     config,
-    domain::decide::Skew,
-    http::{self, Access, Health, Jobs, desk::Desk, pulse::Pulse},
-    journal::{
-        Options, Sync,
-        jobs::{Found, Shelf},
-    },
+    daemon::data_folder,
+    domain::decision::decide::Skew,
+    http::{self, Access, Health, Jobs, server::pulse::Pulse},
     ledger::Bounds,
-    metrics::Meters,
-    store::memory::{Memory, Stalls},
+    service::payments::PaymentService,
+    storage::{
+        fs::memory::{Memory, Stalls},
+        jobs::{Found, Shelf},
+        journal::{Options, Sync},
+    },
+    telemetry::metrics::Meters,
 };
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -47,9 +48,9 @@ impl Wire {
         let options =
             Options { sync, sync_interval: Duration::from_millis(20), segment_bytes, tail_bytes: 64 * 1024 * 1024 };
         let bounds = Bounds { transactions_max: 1_000_000, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
-        let opened = folder::recover(Arc::new(store.clone()), &index.path().join("index.redb"), options, bounds);
+        let opened = data_folder::recover(Arc::new(store.clone()), &index.path().join("index.redb"), options, bounds);
         let (ledger, _folder) = opened.expect("an empty folder");
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(PaymentService {
             ledger,
             rules: ArcSwap::from_pointee(loaded.rules),
             clock: Clock::new(Source::System),

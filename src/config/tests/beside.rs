@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{
-    config::{body, superseded},
+    config::{effective::superseded, parse::body},
     domain::{
-        common::Common,
-        overlay::{LevelKey, Origin, Overlay},
+        events::global_event::GlobalEvent,
+        rules::overrides::{LevelKey, Origin, Overlay},
     },
 };
 
@@ -16,7 +16,7 @@ fn what_stands_beside_the_files_is_joined_with_them() {
     let mut overlay = Overlay::default();
     let filed = loaded.filed(&overlay, Millis(1));
     let key = LevelKey { merchant: name("m"), direction: Direction::Deposit, currency: eur(), name: name("gold") };
-    assert!(matches!(filed.as_slice(), [Common::LevelFiled { key: of, digest: Some(_), .. }] if *of == key));
+    assert!(matches!(filed.as_slice(), [GlobalEvent::LevelFiled { key: of, digest: Some(_), .. }] if *of == key));
     assert_eq!(loaded.in_force(&overlay).unwrap().version, loaded.rules.version, "the files alone name themselves");
     filed.iter().for_each(|event| overlay.apply(event));
     assert_eq!(load_merchant(&file).unwrap().filed(&overlay, Millis(2)), [], "nothing has changed");
@@ -28,7 +28,7 @@ fn what_stands_beside_the_files_is_joined_with_them() {
     let of_body = body::level(entry.body.as_bytes(), &key, &of_file, &loaded.rules.currencies, false).unwrap();
     assert_eq!(format!("{of_body:?}"), format!("{:?}", of_file.levels[0]));
 
-    let put = |key: LevelKey, body: &str| Common::LevelPut {
+    let put = |key: LevelKey, body: &str| GlobalEvent::LevelPut {
         key,
         body: body.into(),
         created: Millis(1),
@@ -76,7 +76,7 @@ fn what_stands_beside_the_files_is_joined_with_them() {
     let three = format!("{file}{}{}", LEVEL.replace("gold", "a"), LEVEL.replace("gold", "b"));
     let loaded = load_merchant(&three).unwrap();
     overlay = Overlay::default();
-    overlay.apply(&Common::LevelDeleted { key: LevelKey { name: name("a"), ..key }, at: Millis(1), by: None });
+    overlay.apply(&GlobalEvent::LevelDeleted { key: LevelKey { name: name("a"), ..key }, at: Millis(1), by: None });
     let rules = loaded.in_force(&overlay).unwrap();
     let names: Vec<&str> = rules.merchant("m").unwrap().levels.iter().map(|level| level.name.as_str()).collect();
     assert_eq!(names, ["gold", "b"]);

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::domain::{
-    external_id::{Checksum, ChecksumIncludes},
-    phone::Country,
-    registration::{Identifier, IdentifierRule},
+    rules::{
+        external_id::{Checksum, ChecksumIncludes},
+        registration::{Identifier, IdentifierRule},
+    },
+    vocabulary::phone::Country,
 };
 
 #[test]
@@ -51,7 +53,7 @@ fn delays_labels_and_the_terminal_are_compiled() {
         "{top}{MERCHANT}[[labels]]\nname = \"vip\"\n[[labels]]\nname = \"gone\"\nkind = \"deleted\"\nrestrictions = [\"mark_outlier\", \"x\"]\n"
     );
     let loaded = load_merchant(&text).unwrap();
-    assert_eq!(loaded.warnings, [], "{}", crate::config::render(&loaded.warnings, Style::Plain));
+    assert_eq!(loaded.warnings, [], "{}", crate::config::report::problem::render(&loaded.warnings, Style::Plain));
     let m = merchant(&loaded, "m");
     assert_eq!((m.labels_max, m.raises.delay_ms, m.deletion_grace_ms), (100, 0, 14 * DAY_MS));
     assert_eq!(m.terminal_url.as_deref(), Some("https://t.example/{merchant}?c={customer_id}"));

@@ -1,0 +1,113 @@
+//! When the open holds of a customer end, earliest first.
+//!
+//! An entry is never taken back: one whose transaction has moved on is ignored when it comes up.
+
+use crate::domain::vocabulary::time::Millis;
+use prefetch_index::prefetch_index;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
+
+/// Ends of holds, each with the slot of its transaction.
+///
+/// Holds of one length end in the order in which they were opened, so a queue keeps them and no entry is compared with
+/// another; what does not fit behind the last one goes into a heap.
+#[derive(Debug, Clone)]
+pub struct Holds {
+    /// The earliest end, kept here because every payment asks for it and most find it in the future.
+    first: Millis,
+    /// The latest end in the queue.
+    last: Millis,
+    queue: VecDeque<(Millis, u32)>,
+    /// `None`: there never was one that did not fit, as in most customers.
+    rest: Option<Box<Rest>>,
+}
+
+type Rest = BinaryHeap<Reverse<(Millis, u32)>>;
+
+const NEVER: Millis = Millis(i64::MAX);
+
+impl Default for Holds {
+    fn default() -> Self {
+        Self { first: NEVER, last: Millis(i64::MIN), queue: VecDeque::new(), rest: None }
+    }
+}
+
+impl Holds {
+    /// See [`crate::domain::customer::aggregate::Customer::touch`].
+    #[inline]
+    pub(in crate::domain) fn touch(&self) -> u64 {
+        let (first, second) = self.queue.as_slices();
+        let end = if second.is_empty() { first } else { second };
+        prefetch_index(end, end.len());
+        self.queue.len() as u64 ^ u64::from(self.rest.is_some())
+    }
+
+    /// A hold lasts until then.
+    #[inline]
+    pub fn push(&mut self, until: Millis, slot: u32) {
+        self.first = self.first.min(until);
+        if until >= self.last {
+            self.last = until;
+            self.queue.push_back((until, slot));
+        } else {
+            self.rest.get_or_insert_default().push(Reverse((until, slot)));
+        }
+    }
+
+    /// Takes out one that has ended by now, the earliest first.
+    pub fn pop(&mut self, now: Millis) -> Option<u32> {
+        if self.first > now {
+            return None;
+        }
+        let queued = self.queue.front().copied();
+        let other = self.next_of_rest();
+        let (_, slot) = match (queued, other) {
+            (Some(queued), Some(other)) if other < queued => self.pop_of_rest(),
+            (None, Some(_)) => self.pop_of_rest(),
+            _ => self.queue.pop_front(),
+        }?;
+        if self.queue.is_empty() {
+            self.last = Millis(i64::MIN);
+        }
+        let queued = self.queue.front().map_or(NEVER, |(until, _)| *until);
+        self.first = self.next_of_rest().map_or(NEVER, |(until, _)| until).min(queued);
+        Some(slot)
+    }
+
+    fn next_of_rest(&self) -> Option<(Millis, u32)> {
+        self.rest.as_ref()?.peek().map(|Reverse(next)| *next)
+    }
+
+    fn pop_of_rest(&mut self) -> Option<(Millis, u32)> {
+        self.rest.as_mut()?.pop().map(|Reverse(next)| next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn holds_end_in_the_order_of_their_ends(ends in proptest::collection::vec(0_i64..50, 0..100)) {
+            let mut holds = Holds::default();
+            let mut want: Vec<(i64, u32)> = Vec::new();
+            for (slot, end) in (0..).zip(ends) {
+                holds.push(Millis(end), slot);
+                want.push((end, slot));
+                if slot % 3 == 0 {
+                    want.sort_unstable();
+                    let ended = want.first().filter(|(end, _)| *end <= 20).copied();
+                    prop_assert_eq!(holds.pop(Millis(20)), ended.map(|(_, slot)| slot));
+                    want.drain(..usize::from(ended.is_some()));
+                }
+            }
+            want.sort_unstable();
+            let ended: Vec<u32> = std::iter::from_fn(|| holds.pop(Millis(100))).collect();
+            prop_assert_eq!(ended, want.into_iter().map(|(_, slot)| slot).collect::<Vec<_>>());
+        }
+    }
+}

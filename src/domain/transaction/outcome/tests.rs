@@ -1,0 +1,152 @@
+//! The state of a transaction in memory agrees with its facts at every instant.
+
+use super::*;
+use crate::domain::{
+    customer::attributes::AttributeSet,
+    decision::payment::SentLevel,
+    rules::configuration::Direction,
+    transaction::{
+        record::{
+            CancelOf, Content, Fact, LevelSource, LogOffset, NamedPlaces, Opened, Opening, RecordedFact, Resolution,
+        },
+        summary::TransactionSummary,
+        transition::{Approval, CaptureAmount, Circumstances, Effect, Operation, TakeBack, judge},
+    },
+    vocabulary::{money::Currency, names::Name},
+};
+use proptest::prelude::*;
+
+/// When the hold of a reservation ends.
+const HOLD_UNTIL: Millis = Millis(100);
+
+fn opening(opened: Opened, resolution: Resolution) -> Opening {
+    let name = |text| Name::parse(text).unwrap();
+    Opening {
+        id: "t".into(),
+        merchant: name("m"),
+        at: Millis(0),
+        recorded_at: Millis(0),
+        opened,
+        content: Content {
+            direction: Direction::Deposit,
+            currency: Currency::parse("EUR").unwrap(),
+            amount: 100,
+            identity: 0,
+            defined_by: AttributeSet::default(),
+            level: SentLevel::Absent,
+            method: None,
+            project: name("p"),
+            endpoint: name("e"),
+        },
+        hold_until: (opened == Opened::Reserved).then_some(HOLD_UNTIL),
+        level: None,
+        level_source: LevelSource::Project,
+        resolution,
+        names: NamedPlaces::BOTH,
+        stranger: None,
+        violations: SmallVec::new(),
+        gates: SmallVec::new(),
+        instrument: None,
+        suspicious: false,
+        outlier: false,
+    }
+}
+
+fn operation(kind: u8, amount: u64, id: u8, is_final: bool, of: Option<CancelOf>) -> Operation {
+    let written = (amount > 0).then(|| format!("0.{amount:02}"));
+    let id = Some(format!("i{id}"));
+    let back = TakeBack { amount: written.clone(), id: id.clone() };
+    match kind {
+        0..=3 => Operation::Approve(Approval {
+            amount: written.map_or(CaptureAmount::Left, CaptureAmount::Written),
+            capture_id: id,
+            is_final,
+            gate: None,
+            instrument: None,
+        }),
+        4..=6 => Operation::Cancel { back, of },
+        7 => Operation::Refund(back),
+        8 => Operation::Chargeback(back),
+        9 => Operation::Extend { until: Millis(100 + i64::try_from(amount).unwrap()) },
+        _ => Operation::Decline,
+    }
+}
+
+fn of() -> impl Strategy<Value = Option<CancelOf>> {
+    prop_oneof![Just(None), Just(Some(CancelOf::Reservation)), Just(Some(CancelOf::Approved))]
+}
+
+proptest! {
+    #[test]
+    fn an_upshot_is_what_the_facts_say_at_every_instant(
+        opened in prop_oneof![4 => Just(Opened::Reserved), 1 => Just(Opened::Denied), 1 => Just(Opened::Unreserved)],
+        bypasses in prop::bool::weighted(0.1),
+        late in prop::option::of(0_i64..200),
+        gives_back in any::<bool>(),
+        steps in prop::collection::vec((0_u8..11, 0_u64..70, 0_u8..6, any::<bool>(), of(), 0_i64..40), 0..14),
+    ) {
+        let resolution = if bypasses { Resolution::Bypassed } else { Resolution::Found };
+        let mut transaction = Transaction::open(opening(opened, resolution));
+        if opened != Opened::Unreserved {
+            prop_assert_eq!(TransactionOutcome::of(&transaction), transaction.opening.outcome());
+        }
+        let mut now = 0;
+        let mut takes_reserve = opened == Opened::Unreserved;
+        for (kind, amount, id, is_final, of, later) in steps {
+            now += later;
+            let circumstances = Circumstances { minor_units: 2, merchant: None, now: Millis(now) };
+            let operation = operation(kind, amount, id, is_final, of);
+            if let Ok(Effect::New(mut recorded_fact)) = judge(&transaction, &operation, circumstances) {
+                if let Fact::Refunded { gives_back: given, .. } = &mut recorded_fact.fact {
+                    *given = gives_back;
+                }
+                transaction.note(recorded_fact);
+            }
+            if takes_reserve && transaction.is_approved() && late.is_some_and(|at| at <= now) {
+                takes_reserve = false;
+                let fact = Fact::Asked { amount: 100, hold_until: Some(Millis(now + 50)), content: None };
+                transaction.note(RecordedFact { at: Millis(now), fact });
+            }
+            if opened == Opened::Unreserved && !transaction.is_approved() {
+                continue;
+            }
+            let outcome = TransactionOutcome::of(&transaction);
+            for instant in [0, now, 99, 100, 101, 130, 169, 170, 1_000].map(Millis) {
+                prop_assert_eq!(outcome.status(instant), transaction.status(instant), "{:?} at {:?}", transaction, instant);
+                prop_assert_eq!(outcome.contribution(instant), transaction.contribution(instant), "at {:?}", instant);
+                prop_assert_eq!(outcome.held(instant), transaction.held(instant), "at {:?}", instant);
+            }
+            prop_assert_eq!(outcome.settled(), transaction.contribution(Millis(i64::MAX)));
+            let summary = TransactionSummary::new(Millis(0), None, 1, LogOffset(2), &outcome);
+            prop_assert_eq!(summary.outcome(), outcome);
+            // The quantities of a transaction (domain.md, section 5).
+            let totals = &transaction.totals;
+            let gone = totals.cancelled + totals.refunded;
+            prop_assert!(gone <= totals.approved, "more went back by choice than was approved: {:?}", totals);
+            prop_assert!(totals.charged_back <= totals.approved);
+            prop_assert!(totals.released <= totals.asked);
+            let held = transaction.held(Millis(now));
+            prop_assert!(held == 0 || totals.released + totals.approved + held == totals.asked);
+        }
+    }
+}
+
+#[test]
+fn a_refund_takes_from_the_amount_and_leaves_the_quantity() {
+    let mut transaction = Transaction::open(opening(Opened::Reserved, Resolution::Found));
+    let approved = operation(0, 0, 0, true, None);
+    let circumstances = Circumstances { minor_units: 2, merchant: None, now: Millis(1) };
+    let Ok(Effect::New(recorded_fact)) = judge(&transaction, &approved, circumstances) else {
+        panic!("it is not approved")
+    };
+    transaction.note(recorded_fact);
+    let refund = Fact::Refunded { refund_id: None, amount: 100, all: true, gives_back: true };
+    transaction.note(RecordedFact { at: Millis(2), fact: refund });
+    let counts = Contribution { gross: 0, net: 0, gross_counts: true, net_counts: true };
+    assert_eq!((transaction.contribution(Millis(3)), transaction.status(Millis(3))), (counts, Status::Approved));
+}
+
+#[test]
+fn a_brief_takes_no_more_memory_than_is_reckoned_with() {
+    assert_eq!(size_of::<TransactionSummary>(), 64);
+}

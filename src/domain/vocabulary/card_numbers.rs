@@ -1,0 +1,322 @@
+//! Full card numbers, which nothing here may hold: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B),
+//! however they are written.
+//!
+//! Each text is judged once, where it comes in: fields of a payment and bodies of staff in `http`, paths and queries
+//! there too, cells in `csv`, files in `config`. What goes out is covered by [`masked`].
+
+mod digits;
+mod issuers;
+
+use crate::domain::vocabulary::card_numbers::{
+    digits::{Digits, Group, decimal},
+    issuers::network_of,
+};
+use crate::domain::{
+    decision::refusal::Refusal,
+    rules::configuration::{Attribute, Word},
+};
+use std::{borrow::Cow, ops::Range};
+
+/// The fewest digits of a card number.
+const DIGITS_MIN: usize = 13;
+/// The most.
+const DIGITS_MAX: usize = 19;
+/// The shortest digest, in characters, in an id: a word of hexadecimal digits that could hold a card number and has a
+/// letter.
+const DIGEST_CHARS_MIN_ID: usize = DIGITS_MIN + 1;
+/// The shortest in another text.
+const DIGEST_CHARS_MIN_TEXT: usize = 24;
+/// The digits at the beginning and at the end that a masked number shows.
+const SHOWN: (usize, usize) = (6, 4);
+
+/// The meaning of a text, which decides how it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// Ids are often long numbers, of which one in ten passes Luhn's check: a number is a card's only if a network issues
+    /// such numbers.
+    Id,
+    /// A number that is written alone is a card's by Luhn's check; a part of a longer one only if a network issues such.
+    Text,
+    /// As an id, but for phone numbers.
+    Phone,
+}
+
+impl Meaning {
+    fn of(field: &str) -> Self {
+        match Attribute::parse(field) {
+            Some(Attribute::Phone) => Self::Phone,
+            Some(Attribute::ExternalId) => Self::Id,
+            Some(_) => Self::Text,
+            None if field == "masked_number" => Self::Text,
+            None => Self::Id,
+        }
+    }
+}
+
+/// Refuses a text that holds a full card number. The name of the field decides what the text means; `is_phone` says
+/// whether a text is a valid phone number, and is asked only where a phone looks like a card number.
+#[inline]
+pub(crate) fn no_card(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+    if may_hold(text) { judge(field, text, is_phone) } else { Ok(()) }
+}
+
+/// Refuses an id that holds a full card number.
+pub(crate) fn no_card_id(field: &str, text: &str) -> Result<(), Refusal> {
+    if may_hold(text) && holds_number(text, Meaning::Id) { Err(refusal(field)) } else { Ok(()) }
+}
+
+#[cold]
+fn judge(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+    let meaning = Meaning::of(field);
+    let is_card = holds_number(text, meaning) && !(meaning == Meaning::Phone && is_phone(text));
+    if is_card { Err(refusal(field)) } else { Ok(()) }
+}
+
+fn refusal(field: &str) -> Refusal {
+    Refusal::CardNumber(masked(field).into_owned().into())
+}
+
+/// The text with the middle of every card number covered: byte for byte as long, so that places in it stay true.
+pub(crate) fn masked(text: &str) -> Cow<'_, str> {
+    if !may_hold(text) {
+        return Cow::Borrowed(text);
+    }
+    let all = Digits::of(text);
+    let (mut covered, mut group): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
+    while let Some((number, next)) = number_from(&all, group, Meaning::Id) {
+        covered.push(number.start + SHOWN.0..number.end - SHOWN.1);
+        group = next;
+    }
+    if covered.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut shown, mut covered, mut digit) = (String::with_capacity(text.len()), covered.into_iter().peekable(), 0);
+    for one in text.chars() {
+        if decimal(one).is_none() {
+            shown.push(one);
+            continue;
+        }
+        covered.next_if(|range| range.end <= digit);
+        match covered.peek().is_some_and(|range| range.contains(&digit)) {
+            true => shown.extend(std::iter::repeat_n('*', one.len_utf8())),
+            false => shown.push(one),
+        }
+        digit += 1;
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether there may be digits enough, found in one pass: of nearly all texts there are not.
+#[inline]
+pub(crate) fn may_hold(text: &str) -> bool {
+    text.len() >= DIGITS_MIN && has_run(text)
+}
+
+/// Whether there are digits enough without a letter between them. Other scripts are not looked at more closely.
+fn has_run(text: &str) -> bool {
+    let mut digits = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'z' | b'A'..=b'Z' => digits = 0,
+            0x80.. => return true,
+            _ => {}
+        }
+        if digits >= DIGITS_MIN {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a text holds a card number.
+fn holds_number(text: &str, meaning: Meaning) -> bool {
+    number_from(&Digits::of(text), 0, meaning).is_some()
+}
+
+/// The first card number that begins with the group at `from` or a later one, as a range of digits, and the group after
+/// it.
+fn number_from(all: &Digits, from: usize, meaning: Meaning) -> Option<(Range<usize>, usize)> {
+    let digest_chars_min = if meaning == Meaning::Text { DIGEST_CHARS_MIN_TEXT } else { DIGEST_CHARS_MIN_ID };
+    for first in from..all.groups.len() {
+        if all.groups[first].is_in_digest(digest_chars_min) {
+            continue;
+        }
+        let (begins, end) = (all.begins(first, digest_chars_min), all.last_of(first, digest_chars_min));
+        for last in first..=end {
+            let number = all.groups[first].from..all.groups[last].end;
+            if number.len() > DIGITS_MAX {
+                break;
+            }
+            let digits = &all.digits[number.clone()];
+            if !is_number(digits) {
+                continue;
+            }
+            let is_issued = || network_of(digits).is_some();
+            let is_whole = begins && last == end;
+            let is_card = match meaning {
+                Meaning::Text => is_whole || is_issued(),
+                // Without letters, all groups of an id are one number however they are cut.
+                Meaning::Id | Meaning::Phone => {
+                    let is_all = is_whole && !all.has_letters && digits.len() == all.digits.len();
+                    is_issued() && (is_all || is_cut_like_a_card(&all.groups[first..=last]))
+                }
+            };
+            if is_card {
+                return Some((number, last + 1));
+            }
+        }
+    }
+    None
+}
+
+/// Whether the groups are cut as card numbers are: into equal groups of which the last may differ, as 4-6-4 or 4-6-5, or
+/// into the issuer's six digits and the rest.
+fn is_cut_like_a_card(groups: &[Group]) -> bool {
+    match groups {
+        [] => false,
+        [_] => true,
+        [first, _] if first.len() == 6 => true,
+        [first, second, third] if (first.len(), second.len()) == (4, 6) => matches!(third.len(), 4 | 5),
+        [first, middle @ .., last] => {
+            middle.iter().all(|group| group.len() == first.len())
+                && (last.len() <= first.len() || (first.len(), last.len()) == (4, 5))
+        }
+    }
+}
+
+/// Whether the digits are as many as a card's, and pass Luhn's check.
+fn is_number(digits: &[u8]) -> bool {
+    let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
+    let from_the_right = digits.iter().rev().map(|digit| u32::from(*digit)).enumerate();
+    let luhn =
+        || -> u32 { from_the_right.map(|(place, digit)| if place % 2 == 0 { digit } else { doubled(digit) }).sum() };
+    (DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) && luhn().is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(field: &str, text: &str) -> bool {
+        no_card(field, text, |_| false).is_err()
+    }
+
+    #[test]
+    fn full_card_numbers_are_told_from_other_numbers() {
+        for (text, in_text, in_id) in [
+            ("4111111111111111", true, true),
+            ("4111 1111 1111 1111", true, true),
+            ("5500-0000-0000-0004", true, true),
+            ("4111.1111.1111.1111", true, true),
+            ("4111/1111_1111\u{a0}1111", true, true),
+            ("4111 - 1111 - 1111 - 1111", true, true),
+            ("4111    1111\t\t1111  \u{a0} 1111", true, true),
+            ("4111\u{2011}1111\u{2011}1111\u{2011}1111", true, true),
+            ("411111 1111111111", true, true),
+            ("41-11-11-11-11-11-11-11", true, true),
+            ("411-1111111-111111", true, true),
+            ("\u{ff14}\u{ff11}11111111111111", true, true),
+            ("\u{664}\u{661}\u{661}\u{661}111111111111", true, true),
+            ("\u{96a}\u{1d7cf}\u{1fbf1}\u{1041}\u{e51}\u{17e1}1111111111", true, true),
+            ("378282246310005", true, true),
+            ("3782 822463 10005", true, true),
+            ("3056 930902 5904 exp 1229", true, true),
+            ("card:4111111111111111", true, true),
+            ("tok_4111111111111111", true, true),
+            ("card4111111111111111", true, true),
+            ("x4111111111111111", true, true),
+            ("4111111111111111,", true, true),
+            ("%B4111111111111111^DOE/JANE^29121010000?", true, false),
+            (";4111111111111111=29121010000?", true, true),
+            ("4111111111111111 12/27", true, true),
+            ("4111 1111 1111 1111 12/27", true, true),
+            ("4111 1111 1111 1111 12/29 123", true, true),
+            ("tok 4111-1111-1111-1111 exp 0129", true, true),
+            ("4111-1111-1111-1111b", true, true),
+            ("Flat 3, 4111 1111 1111 1111", true, true),
+            ("Visa 4111 1111 1111 1111 of mine", true, true),
+            ("550e8400-e29b-41d4-a716-446655440000/4111111111111111", true, true),
+            ("4111111111111112", false, false),
+            ("411111******1111", false, false),
+            ("order-20261120-000412", false, false),
+            ("550e8400-e29b-41d4-a716-446655440000", false, false),
+            ("41111111-1111-1111-8111-111111111111", false, false),
+            ("pay_41111111-1111-1111-8111-111111111111_2", false, false),
+            // Hexadecimal digits are a digest, unless a text has too few of them.
+            ("a41111111111111111b", false, false),
+            ("b4111111111111111", true, false),
+            ("d3b07384d4111111111111111c6235ab", false, false),
+            ("01J9ZK3NDEKTSV4RRFFQ69G5FAV", false, false),
+            ("123456789012", false, false),
+            ("+49 30 1234567, +49 30 7654321", false, false),
+            ("2026-11-20T10:00:00.123Z", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(is_refused("payment_instrument", text), in_text, "{text} in a text");
+            assert_eq!(is_refused("transaction_id", text), in_id, "{text} in an id");
+            assert_eq!(no_card_id("transaction_id", text).is_err(), in_id, "{text} in an id");
+        }
+        // Passes Luhn's check, but no network issues it: a text may not be it, an id may.
+        for (field, card, long) in [
+            ("name", true, true),
+            ("masked_number", true, true),
+            ("external_id", true, false),
+            ("phone", true, false),
+            ("job", true, false),
+        ] {
+            assert_eq!(is_refused(field, "4111111111111111"), card, "{field}");
+            assert_eq!(is_refused(field, "1700000000000000004"), long, "{field}");
+        }
+    }
+
+    #[test]
+    fn ids_that_are_made_of_time_and_counters_pass() {
+        for step in 0..2_000_u64 {
+            for id in [
+                format!("20261120100000{:03}", step % 1_000),
+                format!("{}", 1_790_000_000_000 + step * 7_919),
+                format!("{}", 1_790_000_000_000_000 + step * 7_919),
+                format!("{}", 1_790_000_000_000_000_000 + step * 7_919),
+                format!("ord-2026-11-20-{step:06}"),
+                format!("order{}", 1_790_000_000_000 + step * 7_919),
+                format!("{:032x}", u128::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+            ] {
+                assert_eq!(no_card_id("transaction_id", &id), Ok(()), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_valid_phone_number_is_no_card_number() {
+        for (text, is_phone, want) in [("4111111111111111", false, true), ("4111111111111111", true, false)] {
+            assert_eq!(no_card("phone", text, |_| is_phone).is_err(), want, "{text}");
+            assert!(no_card("name", text, |_| is_phone).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_judged_in_one_pass() {
+        for text in ["1 ".repeat(1 << 20), "4111111111111112 ".repeat(1 << 16), "4111111111111111 ".repeat(1 << 16)] {
+            let is_card = text.starts_with("4111111111111111");
+            assert_eq!(is_refused("transaction_id", &text), is_card);
+            assert_eq!(masked(&text).contains("411111******1111"), is_card);
+        }
+    }
+
+    #[test]
+    fn a_card_number_is_covered_wherever_it_is() {
+        for (text, want) in [
+            ("no transaction \"4111111111111111\"", "no transaction \"411111******1111\""),
+            ("4111 1111 1111 1111 or 378282246310005", "4111 11** **** 1111 or 378282*****0005"),
+            ("\u{ff14}111111111111111", "\u{ff14}11111******1111"),
+            ("411111\u{ff11}1\u{ff11}1111111", "411111**********1111"),
+            ("no transaction \"t-1\" of 1700000000000000004", "no transaction \"t-1\" of 1700000000000000004"),
+            ("caf\u{e9} 4111111111111111", "caf\u{e9} 411111******1111"),
+            ("4222222222222 12/29, 5500000000000004", "422222***2222 12/29, 550000******0004"),
+        ] {
+            assert_eq!(masked(text), want);
+            assert_eq!(masked(text).len(), text.len());
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One cell: what a spreadsheet would run or has spoilt, and how a cell is marked as meant.
+
+use crate::domain::{
+    rules::registration::Registration,
+    vocabulary::{card_numbers::no_card, phone},
+};
+use crate::service::csv::{Column, read::Reason};
+use std::borrow::Cow;
+
+/// What is known of the cells of a merchant's table, so that more of what is spoilt is seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// The country of phone numbers that do not name one.
+    pub default_country: Option<phone::Country>,
+    /// The digits of an external id, where all have the same number of them and some begin with zero.
+    pub external_id_digits: Option<usize>,
+}
+
+impl Expected {
+    /// By the merchant's policy.
+    #[must_use]
+    pub fn of(policy: &Registration) -> Self {
+        let shape = policy.external_ids.as_ref().map(|ids| ids.shape());
+        let with_zeros = shape.filter(|shape| shape.prefix.is_empty() || shape.prefix.starts_with('0'));
+        Self {
+            default_country: policy.default_country,
+            external_id_digits: with_zeros.and_then(|shape| usize::try_from(shape.length).ok()),
+        }
+    }
+}
+
+/// The characters that make a formula of a cell which begins with one, in one spreadsheet or another.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+/// The cell as it is written.
+pub(super) fn escaped<'t>(column: Column, text: &'t str, expected: &Expected) -> Cow<'t, str> {
+    let marked = match text.strip_prefix('\'') {
+        Some(_) => is_marked(text),
+        None => text.starts_with(FORMULA) || spoilt(column, text, expected).is_some(),
+    };
+    if marked { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The text that is meant by a cell.
+pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected) -> Result<&'t str, Reason> {
+    let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell));
+    let text = marked.unwrap_or(cell);
+    // Before anything else, because other refusals repeat the cell.
+    let is_phone = |text: &str| phone::valid(expected.default_country, text).is_some();
+    no_card(column.word(), text, is_phone).map_err(|_| Reason::CardNumber)?;
+    match marked {
+        Some(meant) => Ok(meant),
+        None => spoilt(column, text, expected).map_or(Ok(text), Err),
+    }
+}
+
+/// Whether the apostrophe before a text says that it is meant as it stands. This must hold for whatever [`spoilt`]
+/// finds in any column: what is written with an apostrophe is read without it only here.
+fn is_marked(cell: &str) -> bool {
+    let text = cell.trim_start_matches('\'');
+    let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.starts_with(FORMULA) || all_digits || is_error(text) || is_exponent(text) || is_date(text)
+}
+
+/// What a spreadsheet has made of a cell.
+fn spoilt(column: Column, text: &str, expected: &Expected) -> Option<Reason> {
+    use Column::{
+        CustomerId, DepositLevel, ExternalId, Labels, MerchantCustomerIdentifier, Phone, PostalCode, WithdrawalLevel,
+    };
+    let shown = || text.chars().take(40).collect();
+    if is_error(text) {
+        return Some(Reason::SpreadsheetError(shown()));
+    }
+    if is_exponent(text) {
+        return Some(Reason::Exponent(shown()));
+    }
+    let no_date = matches!(
+        column,
+        CustomerId
+            | MerchantCustomerIdentifier
+            | ExternalId
+            | Phone
+            | PostalCode
+            | DepositLevel
+            | WithdrawalLevel
+            | Labels
+    );
+    if no_date && is_date(text) {
+        return Some(Reason::Date(shown()));
+    }
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match column {
+        ExternalId => {
+            let digits = expected.external_id_digits.filter(|&digits| text.len() < digits)?;
+            Some(Reason::LostZeros { text: shown(), digits })
+        }
+        Phone => lost_plus(text, expected).then(|| Reason::LostPlus(shown())),
+        _ => None,
+    }
+}
+
+/// Whether the digits are a whole international number that has lost its plus, and are no number of the country.
+fn lost_plus(digits: &str, expected: &Expected) -> bool {
+    let valid = |country, text: &str| phone::valid(country, text).is_some();
+    (8..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && !(expected.default_country.is_some() && valid(expected.default_country, digits))
+        && valid(None, &format!("+{digits}"))
+}
+
+/// `#REF!`, and `####` where a column was too narrow.
+fn is_error(text: &str) -> bool {
+    const ERRORS: [&str; 12] = [
+        "#REF!",
+        "#NAME?",
+        "#VALUE!",
+        "#DIV/0!",
+        "#N/A",
+        "#NUM!",
+        "#NULL!",
+        "#SPILL!",
+        "#CALC!",
+        "#FIELD!",
+        "#BLOCKED!",
+        "#GETTING_DATA",
+    ];
+    ERRORS.contains(&text) || (text.len() >= 3 && text.bytes().all(|byte| byte == b'#'))
+}
+
+/// A number as spreadsheets write long ones: `1.23457E+15`, `5E-07`, with a comma in some countries.
+fn is_exponent(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else { return false };
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+    let signed = exponent
+        .strip_prefix(['+', '-'])
+        .is_some_and(|digits_of| (2..=3).contains(&digits_of.len()) && digits(digits_of));
+    whole.len() == 1 && digits(whole) && digits(fraction) && signed
+}
+
+/// A date as spreadsheets write what they take for one: `3-Jan`, `Jan-24`, `03-Jan-2024`, `2024/01/05`, `1/5/24`,
+/// `5.1.2024`, `2024-01-05`.
+fn is_date(text: &str) -> bool {
+    let Some(separator) = text.chars().find(|c| matches!(c, '-' | '/' | '.')) else { return false };
+    let mut parts = text.split(separator);
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return false };
+    let third = parts.next();
+    if parts.next().is_some() || text.len() > 16 {
+        return false;
+    }
+    let number = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) && (1..=4).contains(&part.len()) {
+        true => part.parse::<u16>().ok(),
+        false => None,
+    };
+    let day = |part: &str| part.len() <= 2 && number(part).is_some_and(|n| (1..=31).contains(&n));
+    let full_year = |part: &str| part.len() == 4 && number(part).is_some_and(|n| (1900..=2199).contains(&n));
+    let year = |part: &str| full_year(part) || (part.len() == 2 && number(part).is_some());
+    match third {
+        None => (is_month(second) && day(first)) || (is_month(first) && (day(second) || year(second))),
+        Some(third) if is_month(second) => day(first) && year(third),
+        // Two digits thrice may be a phone number; with slashes it is a date.
+        Some(third) if separator == '/' => {
+            (day(first) && day(second) && year(third)) || (full_year(first) && day(second) && day(third))
+        }
+        Some(third) => day(second) && ((day(first) && full_year(third)) || (full_year(first) && day(third))),
+    }
+}
+
+/// A month as spreadsheets shorten it, in English, German, French, Spanish, Italian or Dutch.
+fn is_month(text: &str) -> bool {
+    const MONTHS: [&str; 38] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mrz", "mär",
+        "mai", "okt", "dez", "janv", "févr", "mars", "avr", "juin", "juil", "août", "déc", "ene", "abr", "ago", "dic",
+        "gen", "mag", "giu", "lug", "set", "ott", "mrt", "mei",
+    ];
+    let text = text.trim_matches([' ', '.']).to_lowercase();
+    MONTHS.contains(&text.as_str())
+}
+
+/// The labels of one customer as one cell: `vip|on hold`; a `|` or `\` within a name has a `\` before it.
+#[must_use]
+pub fn join_labels<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let mut cell = String::new();
+    for (place, name) in names.into_iter().enumerate() {
+        if place > 0 {
+            cell.push('|');
+        }
+        for character in name.chars() {
+            if matches!(character, '|' | '\\') {
+                cell.push('\\');
+            }
+            cell.push(character);
+        }
+    }
+    cell
+}
+
+/// The names that [`join_labels`] joined; none in an empty cell.
+#[must_use]
+pub fn split_labels(cell: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if cell.is_empty() {
+        return names;
+    }
+    let mut name = String::new();
+    let mut characters = cell.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => name.push(characters.next().unwrap_or('\\')),
+            '|' => names.push(std::mem::take(&mut name)),
+            other => name.push(other),
+        }
+    }
+    names.push(name);
+    names
+}

@@ -1,0 +1,94 @@
+//! Rows on their way into a table.
+
+use crate::domain::rules::configuration::Word;
+use crate::service::csv::{
+    Column, Row,
+    cell::{Expected, escaped, join_labels},
+};
+use std::io::{self, Write};
+
+/// Writes a table: a header, then rows; commas, lines that end with CR LF, UTF-8 without a byte order mark.
+pub struct Writer<W: Write> {
+    csv: ::csv::Writer<W>,
+    columns: Vec<Column>,
+    expected: Expected,
+}
+
+impl<W: Write> Writer<W> {
+    /// A table with these columns, which must be one or more; the header is written.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn new(output: W, columns: Vec<Column>, expected: Expected) -> io::Result<Self> {
+        let mut csv = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(output);
+        csv.write_record(columns.iter().map(|column| column.word()))?;
+        Ok(Self { csv, columns, expected })
+    }
+
+    /// A table with every column.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn with_all_columns(output: W, expected: Expected) -> io::Result<Self> {
+        Self::new(output, Column::WORDS.iter().map(|(_, column)| *column).collect(), expected)
+    }
+
+    /// Writes a row; a cell that it does not have is empty.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        for &column in &self.columns {
+            let cell = escaped(column, row.cell(column).unwrap_or_default(), &self.expected);
+            self.csv.write_field(cell.as_bytes())?;
+        }
+        Ok(self.csv.write_record(None::<&[u8]>)?)
+    }
+
+    /// Writes what is still held back, and gives the output back.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(self) -> io::Result<W> {
+        self.csv.into_inner().map_err(::csv::IntoInnerError::into_error)
+    }
+}
+
+/// The header and two example rows: what a table to upload may look like.
+///
+/// # Errors
+/// None but those of memory.
+pub fn template() -> io::Result<Vec<u8>> {
+    let examples: [&[(Column, &str)]; 2] = [
+        &[
+            (Column::MerchantCustomerIdentifier, "alice"),
+            (Column::DepositLevel, "gold"),
+            (Column::WithdrawalLevel, "gold"),
+            (Column::Status, "member"),
+            (Column::Email, "alice@example.com"),
+            (Column::Phone, "+35799123456"),
+            (Column::FirstName, "Alice"),
+            (Column::LastName, "Example"),
+            (Column::Country, "CY"),
+            (Column::CreatedAt, "2026-01-31T10:00:00Z"),
+        ],
+        &[
+            (Column::MerchantCustomerIdentifier, "bob"),
+            (Column::Status, "new"),
+            (Column::Email, "bob@example.com"),
+            (Column::Name, "Bob Example"),
+        ],
+    ];
+    let mut writer = Writer::with_all_columns(Vec::new(), Expected::default())?;
+    for example in examples {
+        let mut row = Row::default();
+        for &(column, text) in example {
+            row.set(column, text);
+        }
+        if example.len() > 4 {
+            row.set(Column::Labels, join_labels(["vip", "newsletter"]));
+        }
+        writer.write(&row)?;
+    }
+    writer.finish()
+}

@@ -1,0 +1,431 @@
+//! Changes of a customer as bytes, and back.
+//!
+//! | Tag | Change | Fields |
+//! |---|---|---|
+//! | 10 | Attributes | attributes removed (bits), length and sealed bytes of those set |
+//! | 11 | Status | status |
+//! | 12 | Labels | number, each a name |
+//! | 13 | Settings | bits (global min, global max), direction, currency, level, global min?, global max?, number of methods and each |
+//! | 14 | Limits, read only: written before raises could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
+//! | 15 | Switched off | number, each a name |
+//! | 16 | Rates | number, each: from, to, digits and scale of the rate, units, valid from |
+//! | 17 | Instrument | bits (masked, expires, last success, default, on file), id, type, masked?, expires?, saved at, last success?, successes, state |
+//! | 18 | Deletion due | bits (due), due? |
+//! | 19 | Erased | |
+//! | 21 | Merged into | the number of a customer |
+//! | 22 | Merged | number, each the number of a customer |
+//! | 23 | Identifiers | number, each a text |
+//! | 29 | Identifiers, of which one or more are sealed | number, each: bits (sealed), a text or a sealed identifier |
+//! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
+//! | 33 | Standing | bits (suspicion, of instruments alone), consent, suspicion? (a status); in snapshots only |
+//!
+//! **A method**: bits (shown said, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
+//! number, and each: bits (amount, quantity, subtracts cancels, warns), name, class, window, scope, mode, amount?,
+//! quantity?, warning share?. **A window**: a byte, then 1 rolling: milliseconds; 2 rolling month; 3 lifetime; 4 day;
+//! 5 week from Monday; 6 week from Sunday; 7 month.
+
+use crate::domain::{
+    customer::{
+        own_limits::{OwnLimits, OwnRate, PendingRaise},
+        profile::{Change, IndividualSettings, Instrument, OwnMethod},
+        status::{CustomerStatus, Standing, Suspicion},
+        stored_identifier::StoredIdentifier,
+    },
+    rules::configuration::Filter,
+    vocabulary::{
+        calendar::{WeekStart, Window},
+        money::Decimal,
+        names::Name,
+    },
+};
+use crate::storage::encoding::{
+    DecodeError, Seal,
+    bytes::{Bytes, Put},
+    identifier,
+    numbers::{Numbered, attribute_bits, attributes_of},
+    read::{Open, open_attributes},
+    seal_attributes,
+};
+
+/// Whether a tag is that of a change.
+pub(super) fn is_one(tag: u8) -> bool {
+    matches!(
+        tag,
+        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS..=tag::IDENTIFIERS_SEALED | tag::STANDING
+    )
+}
+
+mod tag {
+    pub(super) const ATTRIBUTES: u8 = 10;
+    pub(super) const STATUS: u8 = 11;
+    pub(super) const LABELS: u8 = 12;
+    pub(super) const SETTINGS: u8 = 13;
+    pub(super) const LIMITS_WITHOUT_CONFIRMATION: u8 = 14;
+    pub(super) const SWITCHED_OFF: u8 = 15;
+    pub(super) const RATES: u8 = 16;
+    pub(super) const INSTRUMENT: u8 = 17;
+    pub(super) const DELETION_DUE: u8 = 18;
+    pub(super) const ERASED: u8 = 19;
+    pub(super) const MERGED_INTO: u8 = 21;
+    pub(super) const MERGED: u8 = 22;
+    pub(super) const IDENTIFIERS: u8 = 23;
+    pub(super) const LIMITS: u8 = 28;
+    pub(super) const IDENTIFIERS_SEALED: u8 = 29;
+    pub(super) const STANDING: u8 = 33;
+}
+
+mod window {
+    pub(super) const ROLLING: u8 = 1;
+    pub(super) const ROLLING_MONTH: u8 = 2;
+    pub(super) const LIFETIME: u8 = 3;
+    pub(super) const DAY: u8 = 4;
+    pub(super) const WEEK_FROM_MONDAY: u8 = 5;
+    pub(super) const WEEK_FROM_SUNDAY: u8 = 6;
+    pub(super) const MONTH: u8 = 7;
+}
+
+pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
+    match change {
+        Change::Attributes { set, removed } => {
+            out.push(tag::ATTRIBUTES);
+            out.put_number(u64::from(attribute_bits(*removed)));
+            let sealed = seal_attributes(set, seal);
+            out.put_number(sealed.len() as u64);
+            out.extend_from_slice(&sealed);
+        }
+        Change::Standing(standing) => {
+            let suspicion = standing.suspicion();
+            out.push(tag::STANDING);
+            out.put_bits([suspicion.is_some(), suspicion == Some(Suspicion::InstrumentFraud)]);
+            out.put_word(standing.consent());
+            suspicion.iter().for_each(|suspicion| out.put_word(suspicion.status()));
+        }
+        Change::Status(status) => {
+            out.push(tag::STATUS);
+            out.put_word(*status);
+        }
+        Change::Labels(labels) => {
+            out.push(tag::LABELS);
+            put_names(labels, out);
+        }
+        Change::Settings(settings) => put_settings(settings, out),
+        Change::Limits(limits) => put_limits(limits, out),
+        Change::SwitchedOff(projects) => {
+            out.push(tag::SWITCHED_OFF);
+            put_names(projects, out);
+        }
+        Change::Rates(rates) => {
+            out.push(tag::RATES);
+            out.put_number(rates.len() as u64);
+            for OwnRate { from, to, rate, units, valid_from } in rates {
+                out.put_currency(*from);
+                out.put_currency(*to);
+                out.extend_from_slice(&rate.mantissa.to_le_bytes());
+                out.push(rate.scale);
+                out.put_number(u64::from(*units));
+                out.put_time(*valid_from);
+            }
+        }
+        Change::Instrument(instrument) => put_instrument(instrument, out),
+        Change::DeletionDue(due) => {
+            out.push(tag::DELETION_DUE);
+            out.put_bits([due.is_some()]);
+            due.iter().for_each(|due| out.put_time(*due));
+        }
+        Change::Erased => out.push(tag::ERASED),
+        Change::MergedInto(into) => {
+            out.push(tag::MERGED_INTO);
+            out.put_number(*into);
+        }
+        Change::Merged(merged) => {
+            out.push(tag::MERGED);
+            out.put_number(merged.len() as u64);
+            merged.iter().for_each(|number| out.put_number(*number));
+        }
+        Change::Identifiers(identifiers) => {
+            let any_sealed = identifiers.iter().any(StoredIdentifier::is_sealed);
+            out.push(if any_sealed { tag::IDENTIFIERS_SEALED } else { tag::IDENTIFIERS });
+            out.put_number(identifiers.len() as u64);
+            for identifier in identifiers {
+                if any_sealed {
+                    out.put_bits([identifier.is_sealed()]);
+                }
+                identifier::put(identifier, seal, out);
+            }
+        }
+    }
+}
+
+fn put_settings(settings: &IndividualSettings, out: &mut Vec<u8>) {
+    let IndividualSettings { direction, currency, level, methods, global_min, global_max } = settings;
+    out.push(tag::SETTINGS);
+    out.put_bits([global_min.is_some(), global_max.is_some()]);
+    out.put_word(*direction);
+    out.put_currency(*currency);
+    out.put_name(*level);
+    put_numbers([*global_min, *global_max], out);
+    out.put_number(methods.len() as u64);
+    for OwnMethod { method, show_in_form, min_amount, max_amount, gates } in methods {
+        let shown = show_in_form.unwrap_or_default();
+        let (min, max) = (min_amount.is_some(), max_amount.is_some());
+        out.put_bits([show_in_form.is_some(), shown, min, max, gates.is_some()]);
+        out.put_name(*method);
+        put_numbers([*min_amount, *max_amount], out);
+        gates.iter().for_each(|gates| put_names(gates, out));
+    }
+}
+
+fn put_limits(limits: &OwnLimits, out: &mut Vec<u8>) {
+    let OwnLimits { direction, currency, own, pending, confirmed_at, operator, until } = limits;
+    let needs_confirmation = pending.as_ref().is_some_and(|raise| raise.confirm_until.is_some());
+    out.push(tag::LIMITS);
+    out.put_bits([pending.is_some(), needs_confirmation, until.is_some(), confirmed_at.is_some()]);
+    out.put_word(*direction);
+    out.put_currency(*currency);
+    put_filters(own, out);
+    if let Some(PendingRaise { from, confirm_until, filters }) = pending {
+        out.put_time(*from);
+        confirm_until.iter().for_each(|until| out.put_time(*until));
+        put_filters(filters, out);
+    }
+    put_filters(operator, out);
+    until.iter().chain(confirmed_at).for_each(|time| out.put_time(*time));
+}
+
+fn put_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
+    let Instrument { id, kind, masked, expires, saved_at, last_success_at, successes, state, is_default, on_file } =
+        instrument;
+    out.push(tag::INSTRUMENT);
+    out.put_bits([masked.is_some(), expires.is_some(), last_success_at.is_some(), *is_default, *on_file]);
+    out.put_text(id);
+    out.put_word(*kind);
+    out.put_text_if(masked.as_deref());
+    expires.iter().for_each(|month| out.put_number(u64::from(*month)));
+    out.put_time(*saved_at);
+    last_success_at.iter().for_each(|at| out.put_time(*at));
+    out.put_number(*successes);
+    out.put_word(*state);
+}
+
+fn put_names(names: &[Name], out: &mut Vec<u8>) {
+    out.put_number(names.len() as u64);
+    names.iter().for_each(|name| out.put_name(*name));
+}
+
+fn put_numbers(numbers: [Option<u64>; 2], out: &mut Vec<u8>) {
+    numbers.into_iter().flatten().for_each(|number| out.put_number(number));
+}
+
+fn put_filters(filters: &[Filter], out: &mut Vec<u8>) {
+    out.put_number(filters.len() as u64);
+    for filter in filters {
+        let Filter { name, class, window, amount_limit, quantity_limit, scope, subtract_cancels, mode, warn_at } =
+            filter;
+        out.put_bits([amount_limit.is_some(), quantity_limit.is_some(), *subtract_cancels, warn_at.is_some()]);
+        out.put_name(*name);
+        out.put_word(*class);
+        match window {
+            Window::Rolling(span_ms) => {
+                out.push(window::ROLLING);
+                out.put_signed(*span_ms);
+            }
+            Window::RollingMonth => out.push(window::ROLLING_MONTH),
+            Window::Lifetime => out.push(window::LIFETIME),
+            Window::Day => out.push(window::DAY),
+            Window::Week(WeekStart::Monday) => out.push(window::WEEK_FROM_MONDAY),
+            Window::Week(WeekStart::Sunday) => out.push(window::WEEK_FROM_SUNDAY),
+            Window::Month => out.push(window::MONTH),
+        }
+        out.put_word(*scope);
+        out.put_word(*mode);
+        put_numbers([*amount_limit, *quantity_limit], out);
+        warn_at.iter().for_each(|share| out.put_number(u64::from(*share)));
+    }
+}
+
+pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Result<Change, DecodeError> {
+    Ok(match tag {
+        tag::ATTRIBUTES => {
+            let (at, bits) = (bytes.at(), bytes.small()?);
+            let number = u64::from(bits);
+            let removed = attributes_of(bits).ok_or(DecodeError::Word { what: "set of attributes", number, at })?;
+            let place = bytes.at();
+            Change::Attributes { set: open_attributes(bytes.counted()?, place, open)?, removed }
+        }
+        tag::STATUS => Change::Status(bytes.word()?),
+        tag::STANDING => Change::Standing(standing(bytes)?),
+        tag::LABELS => Change::Labels(names(bytes)?),
+        tag::SETTINGS => Change::Settings(settings(bytes)?),
+        tag::LIMITS_WITHOUT_CONFIRMATION => {
+            let [has_pending, has_until] = bytes.bits("option of Limits")?;
+            Change::Limits(limits([has_pending, false, has_until, false], bytes)?)
+        }
+        tag::LIMITS => {
+            let at = bytes.at();
+            let bits: [bool; 4] = bytes.bits("option of Limits")?;
+            if bits[1] && !bits[0] {
+                return Err(DecodeError::Word { what: "option of Limits", number: 2, at });
+            }
+            Change::Limits(limits(bits, bytes)?)
+        }
+        tag::SWITCHED_OFF => Change::SwitchedOff(names(bytes)?),
+        tag::RATES => {
+            let rate = |bytes: &mut Bytes<'_>| {
+                Ok(OwnRate {
+                    from: bytes.currency()?,
+                    to: bytes.currency()?,
+                    rate: Decimal { mantissa: u128::from_le_bytes(bytes.array()?), scale: bytes.byte()? },
+                    units: bytes.small()?,
+                    valid_from: bytes.time()?,
+                })
+            };
+            Change::Rates(several(bytes, rate)?)
+        }
+        tag::INSTRUMENT => Change::Instrument(instrument(bytes)?),
+        tag::DELETION_DUE => {
+            let [is_due] = bytes.bits("option of DeletionDue")?;
+            Change::DeletionDue(bytes.time_if(is_due)?)
+        }
+        tag::MERGED_INTO => Change::MergedInto(bytes.number()?),
+        tag::MERGED => Change::Merged(several(bytes, Bytes::number)?),
+        tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| identifier::read(bytes, false, open))?),
+        tag::IDENTIFIERS_SEALED => {
+            let at = bytes.at();
+            let identifiers = several(bytes, |bytes| {
+                let [is_sealed] = bytes.bits("option of an identifier")?;
+                identifier::read(bytes, is_sealed, open)
+            })?;
+            if !identifiers.iter().any(StoredIdentifier::is_sealed) {
+                // That is written in the other way.
+                return Err(DecodeError::Word { what: "option of Identifiers", number: 0, at });
+            }
+            Change::Identifiers(identifiers)
+        }
+        _ => Change::Erased,
+    })
+}
+
+/// Limits, from the direction on; the bits of tag 28.
+fn limits(
+    [has_pending, needs_confirmation, has_until, is_confirmed]: [bool; 4],
+    bytes: &mut Bytes<'_>,
+) -> Result<OwnLimits, DecodeError> {
+    let raise = |bytes: &mut Bytes<'_>| {
+        Ok(PendingRaise {
+            from: bytes.time()?,
+            confirm_until: bytes.time_if(needs_confirmation)?,
+            filters: filters(bytes)?,
+        })
+    };
+    Ok(OwnLimits {
+        direction: bytes.word()?,
+        currency: bytes.currency()?,
+        own: filters(bytes)?,
+        pending: has_pending.then(|| raise(bytes)).transpose()?,
+        operator: filters(bytes)?,
+        until: bytes.time_if(has_until)?,
+        confirmed_at: bytes.time_if(is_confirmed)?,
+    })
+}
+
+fn standing(bytes: &mut Bytes<'_>) -> Result<Standing, DecodeError> {
+    let place = bytes.at();
+    let [is_suspected, of_instruments] = bytes.bits("option of Standing")?;
+    let consent = bytes.word()?;
+    let status: Option<CustomerStatus> = is_suspected.then(|| bytes.word()).transpose()?;
+    let suspicion = match (status.map(Suspicion::of_status), of_instruments) {
+        (None, false) => Some(None),
+        (Some(Some(suspicion)), false) => Some(Some(suspicion)),
+        (Some(Some(Suspicion::CustomerFraud)), true) => Some(Some(Suspicion::InstrumentFraud)),
+        _ => None,
+    };
+    let standing = suspicion.and_then(|suspicion| Standing::new(consent, suspicion));
+    let number = u64::from(consent.number());
+    standing.ok_or(DecodeError::Word { what: "standing", number, at: place })
+}
+
+fn settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeError> {
+    let [has_min, has_max] = bytes.bits("option of Settings")?;
+    Ok(IndividualSettings {
+        direction: bytes.word()?,
+        currency: bytes.currency()?,
+        level: bytes.name()?,
+        global_min: number_if(bytes, has_min)?,
+        global_max: number_if(bytes, has_max)?,
+        methods: several(bytes, |bytes| {
+            let [says, shown, has_min, has_max, has_gates] = bytes.bits("option of a method")?;
+            if shown && !says {
+                return Err(DecodeError::Word { what: "option of a method", number: 2, at: bytes.at() });
+            }
+            Ok(OwnMethod {
+                method: bytes.name()?,
+                show_in_form: says.then_some(shown),
+                min_amount: number_if(bytes, has_min)?,
+                max_amount: number_if(bytes, has_max)?,
+                gates: has_gates.then(|| names(bytes)).transpose()?,
+            })
+        })?,
+    })
+}
+
+fn instrument(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
+    let [has_masked, has_expiry, has_success, is_default, on_file] = bytes.bits("option of Instrument")?;
+    Ok(Instrument {
+        id: bytes.text()?.into(),
+        kind: bytes.word()?,
+        masked: bytes.text_if(has_masked)?,
+        expires: if has_expiry { Some(bytes.small()?) } else { None },
+        saved_at: bytes.time()?,
+        last_success_at: bytes.time_if(has_success)?,
+        successes: bytes.number()?,
+        state: bytes.word()?,
+        is_default,
+        on_file,
+    })
+}
+
+/// As many as a number says. A count is no reason to allocate: what is not there ends the reading at the first that is
+/// missing.
+fn several<'a, T>(
+    bytes: &mut Bytes<'a>,
+    mut one: impl FnMut(&mut Bytes<'a>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    (0..bytes.number()?).map(|_| one(bytes)).collect()
+}
+
+fn names(bytes: &mut Bytes<'_>) -> Result<Vec<Name>, DecodeError> {
+    several(bytes, Bytes::name)
+}
+
+fn number_if(bytes: &mut Bytes<'_>, is_there: bool) -> Result<Option<u64>, DecodeError> {
+    is_there.then(|| bytes.number()).transpose()
+}
+
+fn filters(bytes: &mut Bytes<'_>) -> Result<Vec<Filter>, DecodeError> {
+    several(bytes, |bytes| {
+        let [has_amount, has_quantity, subtract_cancels, warns] = bytes.bits("option of a filter")?;
+        let (name, class) = (bytes.name()?, bytes.word()?);
+        let window = match (bytes.at(), bytes.byte()?) {
+            (_, window::ROLLING) => Window::Rolling(bytes.signed()?),
+            (_, window::ROLLING_MONTH) => Window::RollingMonth,
+            (_, window::LIFETIME) => Window::Lifetime,
+            (_, window::DAY) => Window::Day,
+            (_, window::WEEK_FROM_MONDAY) => Window::Week(WeekStart::Monday),
+            (_, window::WEEK_FROM_SUNDAY) => Window::Week(WeekStart::Sunday),
+            (_, window::MONTH) => Window::Month,
+            (at, number) => return Err(DecodeError::Word { what: "window", number: u64::from(number), at }),
+        };
+        let (scope, mode) = (bytes.word()?, bytes.word()?);
+        Ok(Filter {
+            name,
+            class,
+            window,
+            scope,
+            mode,
+            subtract_cancels,
+            amount_limit: number_if(bytes, has_amount)?,
+            quantity_limit: number_if(bytes, has_quantity)?,
+            warn_at: if warns { Some(bytes.small()?) } else { None },
+        })
+    })
+}

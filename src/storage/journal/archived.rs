@@ -1,0 +1,257 @@
+//! Sealed segments of a running journal as files: their checksums, what of them is lost, and what can still be read.
+
+use crate::{
+    domain::transaction::record::LogOffset,
+    storage::{
+        archive_list::{AcceptedLoss, ArchiveList, Loss},
+        encoding,
+        journal::{
+            ARCHIVE, Lsn, Record, SegmentInfo,
+            error::ScanError,
+            log::Journal,
+            segment_reader::{RECORDS_FROM, Step, Walk, WalkError},
+        },
+        snapshot::SegmentDto,
+    },
+};
+use crate::{
+    domain::{
+        events::global_event::GlobalEvent,
+        vocabulary::{names::Name, time::Millis},
+    },
+    storage::fs::{File, Store, read_full},
+};
+use std::{io, ops::ControlFlow, sync::Arc};
+
+/// Bytes read at once.
+const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// A checksum of a file on its way.
+pub struct Summing {
+    file: Arc<dyn File>,
+    bytes: u64,
+    crc: u32,
+    block: Vec<u8>,
+}
+
+impl Summing {
+    /// Begins with the file at a path.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(store: &dyn Store, path: &str) -> io::Result<Self> {
+        Ok(Self { file: store.open(path)?, bytes: 0, crc: 0, block: vec![0; BLOCK_BYTES] })
+    }
+
+    /// Reads one block more, and says how many bytes; 0: the file ends.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn step(&mut self) -> io::Result<u64> {
+        let read = read_full(&*self.file, &mut self.block, self.bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, self.block.get(..read).unwrap_or_default());
+        let read = u64::try_from(read).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(read);
+        Ok(read)
+    }
+
+    /// Reads to the end of the file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn finish(mut self) -> io::Result<(u64, u32)> {
+        while self.step()? > 0 {}
+        Ok(self.sum())
+    }
+
+    /// Bytes so far, and their CRC-32C.
+    #[must_use]
+    pub fn sum(&self) -> (u64, u32) {
+        (self.bytes, self.crc)
+    }
+}
+
+/// What is wrong with a file of these bytes and this checksum, which is listed as a segment.
+#[must_use]
+pub fn differs(listed: &SegmentDto, (bytes, crc): (u64, u32)) -> Option<String> {
+    if bytes != listed.bytes {
+        return Some(format!("it has {bytes} bytes and had {}", listed.bytes));
+    }
+    let crc_differs = listed.crc != 0 && listed.crc != crc;
+    crc_differs.then(|| format!("its checksum is {crc:08x} and was {:08x}", listed.crc))
+}
+
+impl SegmentInfo {
+    /// Bytes of its file, where it is sealed.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        RECORDS_FROM.saturating_add(self.end_place.0.saturating_sub(self.first_place.0))
+    }
+
+    /// Whether it was moved to the archive.
+    #[must_use]
+    pub fn is_archived(&self) -> bool {
+        self.path.starts_with(ARCHIVE)
+    }
+
+    fn listed(&self, crc: u32) -> SegmentDto {
+        SegmentDto { first_lsn: self.first_lsn.0, last_lsn: self.last.0, bytes: self.file_bytes(), crc }
+    }
+}
+
+impl Journal {
+    /// What the archive has lost.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Loss> {
+        self.files.as_ref().map(|files| files.archive.lost.read().clone()).unwrap_or_default()
+    }
+
+    /// Where the oldest segment begins, or began where it is lost; everything before was let go.
+    #[must_use]
+    pub fn first_place(&self) -> LogOffset {
+        let Some(files) = &self.files else { return LogOffset(0) };
+        let there = files.segments.read().first().map(|oldest| oldest.first_place);
+        let lost = files.archive.lost.read().first().map(|oldest| oldest.from);
+        there.into_iter().chain(lost).min().unwrap_or(LogOffset(0))
+    }
+
+    /// The segments that the archive must have.
+    #[must_use]
+    pub fn archive_list(&self) -> ArchiveList {
+        self.files.as_ref().map(|files| files.archive.list.lock().clone()).unwrap_or_default()
+    }
+
+    /// The same, with every sealed segment up to a record that a snapshot is true up to.
+    #[must_use]
+    pub fn list_up_to(&self, snapshot: Lsn) -> ArchiveList {
+        let Some(files) = &self.files else { return ArchiveList::default() };
+        let segments = self.segments();
+        let mut list = files.archive.list.lock();
+        let is_held = |segment: &&SegmentInfo| segment.first_lsn <= segment.last && segment.last <= snapshot;
+        for segment in segments.iter().filter(|segment| segment.sealed).filter(is_held) {
+            if list.get(segment.first_lsn).is_none() {
+                list.put(segment.listed(0));
+            }
+        }
+        list.clone()
+    }
+
+    /// Reads a sealed segment's file whole, and holds it against what is listed of it. What is not listed yet is listed
+    /// now, once each of its records was found whole.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not what it was.
+    pub fn check_segment(&self, segment: &SegmentInfo) -> Result<(), ScanError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let io = |source| ScanError::Io { file: segment.path.clone(), source };
+        let sum = Summing::open(&*files.store, &segment.path).and_then(Summing::finish).map_err(io)?;
+        self.judge_sum(segment, sum)
+    }
+
+    /// Holds a checksum of a sealed segment's file against what is listed of it.
+    ///
+    /// # Errors
+    /// It is not what it was.
+    pub fn judge_sum(&self, segment: &SegmentInfo, sum: (u64, u32)) -> Result<(), ScanError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let listed = files.archive.list.lock().get(segment.first_lsn).copied().unwrap_or_else(|| segment.listed(0));
+        if let Some(what) = differs(&listed, sum) {
+            return Err(ScanError::Changed { file: segment.path.clone(), what });
+        }
+        if listed.crc == 0 {
+            self.scan(segment, &mut |_| Ok(()))?;
+            files.archive.list.lock().put(SegmentDto { crc: sum.1, ..listed });
+        }
+        Ok(())
+    }
+
+    /// A checksum of a segment's file, begun. A journal in memory has none.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn sum_segment(&self, segment: &SegmentInfo) -> io::Result<Summing> {
+        let files = self.files.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        Summing::open(&*files.store, &segment.path)
+    }
+
+    /// Whether records of a segment are among those whose loss was accepted.
+    #[must_use]
+    pub fn is_accepted_as_lost(&self, segment: &SegmentInfo) -> bool {
+        let Some(files) = &self.files else { return false };
+        let lost = files.archive.lost.read();
+        lost.iter().any(|loss| loss.first <= segment.last && segment.first_lsn <= loss.last)
+    }
+
+    /// Takes the records of a segment as lost, because it cannot be read whole; those that can be read stay readable.
+    pub fn lose(&self, segment: &SegmentInfo, what: &str) {
+        let Some(files) = &self.files else { return };
+        let (from, to) = (segment.first_place, segment.end_place);
+        let (first, last) = (segment.first_lsn, segment.last);
+        let what = format!("records {first} to {last}: {}: {what}", segment.path);
+        let mut lost = files.archive.lost.write();
+        lost.push(Loss { first, last, from, to, what, is_new: true });
+        lost.sort_by_key(|loss| loss.first);
+    }
+
+    /// Records that an operator accepted a loss, and counts on it from now on.
+    pub fn accept_loss(&self, loss: &Loss, at: Millis, by: Option<Name>) -> Lsn {
+        let accepted = AcceptedLoss { first: loss.first, last: loss.last, at, by };
+        self.record_of_archive(&accepted.event())
+    }
+
+    /// Records that retention lets go of all records up to one.
+    pub fn let_go(&self, last: Lsn, at: Millis) -> Lsn {
+        let recorded = self.record_of_archive(&GlobalEvent::SegmentsLetGo { last: last.0, at });
+        if let Some(files) = &self.files {
+            files.archive.lost.write().retain(|loss| loss.last > last);
+        }
+        recorded
+    }
+
+    fn record_of_archive(&self, common: &GlobalEvent) -> Lsn {
+        let mut body = Vec::new();
+        encoding::encode_common(common, &mut body);
+        let appended = self.append(0, &body);
+        if let Some(files) = &self.files {
+            files.archive.list.lock().take(common);
+        }
+        appended.lsn
+    }
+
+    /// RecoveryWorkers over what can still be read of a damaged segment, in order.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the visitor refuses a record.
+    pub fn scan_readable(
+        &self,
+        segment: &SegmentInfo,
+        visit: &mut dyn FnMut(&Record<'_>) -> Result<(), String>,
+    ) -> Result<(), ScanError> {
+        let file = segment.path.clone();
+        let Some(files) = &self.files else { return Ok(()) };
+        let io = |source| ScanError::Io { file: file.clone(), source };
+        let mut walk = match files.store.open(&file).map_err(io).map(Walk::over)? {
+            Ok(walk) => walk,
+            Err(WalkError::Io(source)) => return Err(io(source)),
+            Err(WalkError::Head(_)) => return Ok(()),
+        };
+        loop {
+            let flow = match walk.step().map_err(io)? {
+                Step::End => ControlFlow::Break(()),
+                Step::Record(seen) => {
+                    // Each part of a group carries all that it needs, so a part counts without its end here: the whole
+                    // group was applied when it was written.
+                    if let Some((record, _)) = seen.record() {
+                        let refused = |what| ScanError::Refused { file: file.clone(), lsn: record.lsn, what };
+                        visit(&record).map_err(refused)?;
+                    }
+                    continue;
+                }
+                Step::Damage(_) => ControlFlow::Continue(()),
+            };
+            if flow.is_break() || !walk.skip().map_err(io)? {
+                return Ok(());
+            }
+        }
+    }
+}

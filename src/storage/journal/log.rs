@@ -1,0 +1,379 @@
+//! The running journal: how records get in, and how one waits until they are kept.
+//!
+//! # Who writes
+//!
+//! Appending encodes a record into the [`Buffer`] under one short lock and touches no file. The thread or task that
+//! holds the writer *leads*: it takes what has gathered, writes it in one piece and publishes how far it came. There is
+//! no timer: a batch is what gathered while the last one was written, so it grows with the load.
+//!
+//! | Degree | Who leads |
+//! |---|---|
+//! | [`Sync::Always`] | the thread `journal-sync`, which syncs behind each batch; tasks ring it and wait |
+//! | [`Sync::Interval`], [`Sync::Never`] | the first task that finds the writer free; the others wait without a thread. While writes are slow, the thread `journal-write` |
+//! | any, [`Journal::commit`] | the calling thread with the last two, which may block; the thread `journal-sync` with the first |
+//!
+//! A write is *slow* from [`SLOW_WRITE`] on. For [`SLOW_FOR`] after a slow write no task leads: tasks ring
+//! `journal-write` and wait. So a disk that stalls costs the runtime at most the one worker that led when it began.
+//!
+//! # What may block whom
+//!
+//! A *worker* is a thread that polls tasks. It never waits for a lock that another thread holds across a system call.
+//!
+//! | Lock | Held across system calls | Taken by workers |
+//! |---|---|---|
+//! | `syncing` | syncs of the keys, of segments, of the folder | never |
+//! | `writer` | writes of keys and segments; the head and the rename of a rotation | `try_lock` only |
+//! | `preparing` | creating the next segment's file, and its rename | never |
+//! | the keys' file, see [`crate::storage::keys`] | writes of keys | `try_lock` only, by a task that leads |
+//! | `buffer`, `segments`, `handles`, `newest`, `unsynced`, `next`, the bells, the waiters | never | yes |
+//!
+//! What a worker does itself: the one write of a batch that it leads, and reads of facts that have left the tail
+//! ([`Journal::read`]). While the disk is known to be slow such a read hands the worker's other tasks to another thread
+//! first. Only the calls that wait for the same record, transaction id or file wait with it. The pulse of the wire's
+//! runtime keeps the other workers polling.
+//!
+//! What only reads memory or marks ([`Journal::last`], [`Journal::synced`], [`Journal::is_full`], [`Journal::failed`],
+//! [`Journal::segments`], [`Journal::begins_at`]) waits for nothing.
+//!
+//! # Rotation
+//!
+//! The next segment's file is created ahead, as [`NEXT`], with room for its head. A rotation, under `writer`, writes the
+//! head, renames the file and swaps; it syncs nothing. The next sync covers, in this order, the keys, each sealed segment
+//! with records behind the synced number, the folder, the current segment; only then the number moves. Tasks that lead do
+//! not rotate: they ring `journal-write` and go on in the current segment, up to twice [`Options::segment_bytes`]; from
+//! there on they leave the write to that thread. A next file that cannot be created (no descriptor, no room) postpones
+//! the rotation: the current segment becomes longer, and the creation is tried again after [`PREPARE_AGAIN`].
+//!
+//! # Locks
+//!
+//! `syncing`, then `writer`, then `preparing`, then `buffer`; all others are leaves. Syncs are one at a time, because
+//! after one has failed another on the same file may succeed and would say that all is well.
+//!
+//! # After a failure
+//!
+//! The first failed write, sync or rename fails the journal for ever: what waits and what comes is told so, nothing is
+//! tried again, records that are appended go nowhere. The journal also fails when its newest segment, the keys or the
+//! data folder are no longer at their paths; see [`super::presence`].
+
+use crate::storage::fs::Store;
+#[cfg(doc)]
+use crate::storage::journal::{
+    lead::{SLOW_FOR, SLOW_WRITE},
+    rotate::{NEXT, PREPARE_AGAIN},
+};
+use crate::{
+    domain::transaction::record::LogOffset,
+    storage::{
+        archive_list::ArchiveState,
+        journal::{
+            Appended, BACKLOG_BYTES_MAX, Companion, JournalId, Lsn, Options, Replay, Sync,
+            buffer::{Buffer, spare},
+            error::{Failed, OpenError},
+            follow::Spots,
+            frame::Kind,
+            lead::{Files, Pace, Writer},
+            presence,
+            synced_file::{self, SyncedFile},
+            threads::Threads,
+            watermarks::{CachePadded, Waiters, Watermarks},
+        },
+        recovery::{Recovery, Wanted, recover},
+    },
+};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// A journal. See [the room's text](super) for what stands in its files.
+pub struct Journal {
+    pub(in crate::storage) options: Options,
+    pub(in crate::storage) buffer: CachePadded<Mutex<Buffer>>,
+    pub(in crate::storage) marks: CachePadded<Watermarks>,
+    /// What is on a disk; a journal in memory has none of it.
+    pub(in crate::storage) files: Option<Files>,
+    pub(in crate::storage) waiters: Waiters,
+    /// Those who wait for the failure alone: no batch wakes them.
+    failures: Waiters,
+    /// Those who wait for more to last.
+    pub(in crate::storage) followers: Waiters,
+    pub(in crate::storage) spots: Spots,
+    pub(in crate::storage) pace: Pace,
+    pub(in crate::storage) threads: Threads,
+    /// Where the synced number is kept outside the tail; a journal in memory has none.
+    pub(in crate::storage) synced_file: Option<SyncedFile>,
+}
+
+impl Journal {
+    /// A journal without files: every record stays in memory, is committed at once, and is gone with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let options = Options {
+            sync: Sync::Never,
+            sync_interval: Duration::ZERO,
+            segment_bytes: u64::MAX,
+            tail_bytes: usize::MAX,
+        };
+        Self::new(
+            JournalId::default(),
+            options,
+            &Recovery { epoch: 1, ..Recovery::default() },
+            LogOffset(0),
+            None,
+            None,
+        )
+    }
+
+    /// Finds the journal in the store, hands over its records behind `after`, and goes on behind the last.
+    ///
+    /// `after` is up to where a snapshot is true, 0 where there is none; `known_synced` is the number up to which the
+    /// journal was synced when that snapshot was written.
+    ///
+    /// # Errors
+    /// What was found is not what a daemon that died would leave, or the store fails. Every refusal comes before the
+    /// first change, so nothing was changed then.
+    pub fn open(
+        store: Arc<dyn Store>,
+        id: JournalId,
+        options: Options,
+        companion: Option<Arc<dyn Companion>>,
+        after: Lsn,
+        known_synced: Lsn,
+        replay: &mut dyn Replay,
+    ) -> Result<(Arc<Self>, Recovery), OpenError> {
+        presence::lock_newest(&*store)?;
+        let mark = synced_file::read(&*store, id)?;
+        let may_have_lost_power = store.may_have_lost_power();
+        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: false };
+        let found = recover(&*store, wanted, companion.as_deref(), replay)?;
+        if mark.is_none() && found.recovery.last > Lsn::NONE {
+            tracing::warn!(
+                "the data folder has no file `{}`: an earlier version left it, or the file was removed; records that are \
+                 missing at the journal's end could not be noticed at this start; the file is made now",
+                synced_file::PATH
+            );
+        }
+        let writer = Writer::begin(&*store, id, &found)?;
+        // Recovery has made durable whatever it found.
+        let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
+        let archive = ArchiveState { list: Mutex::new(found.list), lost: RwLock::new(found.lost) };
+        let files = Files::new(store, id, companion, (writer, found.segments), archive);
+        let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files), Some(synced_file)));
+        journal.prepare_next();
+        journal.start_threads()?;
+        journal.start_synced_thread()?;
+        Ok((journal, found.recovery))
+    }
+
+    fn new(
+        id: JournalId,
+        options: Options,
+        recovery: &Recovery,
+        end: LogOffset,
+        files: Option<Files>,
+        synced_file: Option<SyncedFile>,
+    ) -> Self {
+        let last = recovery.last;
+        let marks = Watermarks::default();
+        for (mark, at) in [(&marks.appended, end.0), (&marks.written, end.0)] {
+            mark.store(at, Ordering::Release);
+        }
+        for mark in [&marks.last, &marks.committed, &marks.synced] {
+            mark.store(last.0, Ordering::Release);
+        }
+        Self {
+            options,
+            buffer: CachePadded(Mutex::new(Buffer::new(id, recovery.epoch, last, end, options.tail_bytes))),
+            marks: CachePadded(marks),
+            files,
+            waiters: Waiters::new(),
+            failures: Waiters::new(),
+            followers: Waiters::new(),
+            spots: Spots::default(),
+            pace: Pace::default(),
+            threads: Threads::default(),
+            synced_file,
+        }
+    }
+
+    /// Adds a record of events. It cannot fail: a journal that has failed tells whoever waits.
+    pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
+        let mut buffer = self.buffer.lock();
+        let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
+        if owner == 0 {
+            self.marks.shared.store(appended.lsn.0, Ordering::Release);
+        }
+        self.leave(buffer);
+        appended
+    }
+
+    /// Adds a group: all of its parts will be found, or none. Says what became of the parts, and the number of the
+    /// group's end, which is the one to wait for.
+    pub fn append_group(&self, parts: &[(u64, Vec<u8>)]) -> (Vec<Appended>, Lsn) {
+        let mut buffer = self.buffer.lock();
+        let begin = buffer.put(Kind::Begin, 0, &[], &self.marks).lsn;
+        let group = begin.0.to_le_bytes();
+        let put = |(owner, events): &(u64, Vec<u8>)| buffer.put(Kind::Part, *owner, &[&group, events], &self.marks);
+        let appended = parts.iter().map(put).collect();
+        let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
+        self.marks.shared.store(end.0, Ordering::Release);
+        self.leave(buffer);
+        (appended, end)
+    }
+
+    /// Publishes how far the buffer is, while its lock is held, so that the marks only grow; then leaves it.
+    fn leave(&self, buffer: MutexGuard<'_, Buffer>) {
+        self.marks.appended.store(buffer.end().0, Ordering::Release);
+        self.marks.last.store(buffer.last().0, Ordering::Release);
+        let (too_long, wants_spare) = (buffer.too_long(), buffer.wants_spare());
+        if self.files.is_none() && too_long.is_none() {
+            for mark in [&self.marks.committed, &self.marks.synced] {
+                mark.store(buffer.last().0, Ordering::Release);
+            }
+            self.followers.wake_tasks();
+        }
+        drop(buffer);
+        if wants_spare {
+            let spare = spare();
+            self.buffer.lock().take_spare(spare);
+        }
+        if let Some(bytes) = too_long {
+            self.fail(&format!("a record of {bytes} bytes is longer than a record may be"));
+        }
+    }
+
+    /// The number of the newest record.
+    #[must_use]
+    pub fn last(&self) -> Lsn {
+        Lsn(self.marks.last.load(Ordering::Acquire))
+    }
+
+    /// The number of the newest record that is not of one customer alone: of none, or of several in a group. What one
+    /// customer comes to rests on this one, and on the newest of that customer.
+    #[must_use]
+    pub fn last_shared(&self) -> Lsn {
+        Lsn(self.marks.shared.load(Ordering::Acquire))
+    }
+
+    /// The place behind the newest record.
+    #[must_use]
+    pub fn end(&self) -> LogOffset {
+        LogOffset(self.marks.appended.load(Ordering::Acquire))
+    }
+
+    /// Up to where the medium has the journal for certain. One in memory has no medium, and says what it has.
+    #[must_use]
+    pub fn synced(&self) -> Lsn {
+        self.marks.synced()
+    }
+
+    /// Whether so much waits to be written that new work should be refused.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX
+    }
+
+    /// Whether the record is kept, to the degree that [`Options::sync`] names.
+    #[must_use]
+    pub fn is_committed(&self, lsn: Lsn) -> bool {
+        lsn.0 <= self.marks.committed.load(Ordering::Acquire)
+    }
+
+    /// What is known of a record without waiting.
+    pub(in crate::storage) fn outcome(&self, lsn: Lsn) -> Option<Result<(), Failed>> {
+        if self.is_committed(lsn) { Some(Ok(())) } else { self.marks.failure().map(Err) }
+    }
+
+    /// Waits until the record is committed; a thread that waits so is blocked.
+    ///
+    /// # Errors
+    /// The journal has failed: the record may be kept or not.
+    pub fn commit(&self, lsn: Lsn) -> Result<(), Failed> {
+        let lsn = lsn.min(self.last());
+        if let Some(outcome) = self.outcome(lsn) {
+            return outcome;
+        }
+        if self.options.sync != Sync::Always {
+            return self.lead(lsn);
+        }
+        if !self.threads.sync.ring() {
+            return self.sync().map(drop);
+        }
+        self.waiters.wait(|| self.outcome(lsn))
+    }
+
+    /// The same for a task, which does not block its worker: it writes the batch itself only where the writer is free
+    /// and the disk is fast, else it waits for the thread or task that writes.
+    ///
+    /// # Errors
+    /// The journal has failed: the record may be kept or not.
+    pub async fn committed(&self, lsn: Lsn) -> Result<(), Failed> {
+        let lsn = lsn.min(self.last());
+        if let Some(outcome) = self.outcome(lsn) {
+            return outcome;
+        }
+        if self.options.sync != Sync::Always {
+            if let Some(outcome) = self.try_lead(lsn) {
+                return outcome;
+            }
+            return self.waiters.until(|| self.try_lead(lsn)).await;
+        }
+        if !self.threads.sync.ring() {
+            return self.commit(lsn);
+        }
+        self.waiters.until(|| self.outcome(lsn)).await
+    }
+
+    /// Writes what has gathered, and makes the medium keep it. Says up to where.
+    ///
+    /// # Errors
+    /// The journal has failed.
+    pub fn sync(&self) -> Result<Lsn, Failed> {
+        self.sync_all()
+    }
+
+    /// Fails the journal for ever, unless it has failed before, and wakes all who wait.
+    pub(in crate::storage) fn fail(&self, cause: &str) -> Failed {
+        let failed = self.marks.fail(cause);
+        self.buffer.lock().stop();
+        self.waiters.wake();
+        self.failures.wake();
+        self.followers.wake_tasks();
+        failed
+    }
+
+    /// Whether the journal works.
+    pub(in crate::storage) fn check(&self) -> Result<(), Failed> {
+        self.marks.failure().map_or(Ok(()), Err)
+    }
+
+    /// Whether the journal has failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.marks.has_failed()
+    }
+
+    /// Waits until the journal fails, and says why; for ever where it does not.
+    pub async fn when_failed(&self) -> Failed {
+        self.failures.until(|| self.marks.failure()).await
+    }
+
+    /// Stops the threads, writes and syncs what is left. Records may still be appended; they are written by the thread
+    /// or task that waits for them.
+    ///
+    /// # Errors
+    /// The journal has failed.
+    pub fn close(&self) -> Result<(), Failed> {
+        self.stop_threads();
+        self.sync().map(drop)
+    }
+}
+
+impl Drop for Journal {
+    /// Stops the threads. What was not committed may be lost; [`Journal::close`] keeps it.
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}

@@ -1,0 +1,222 @@
+//! Following the journal: everything that counts and lasts is handed over once, in order, wherever one begins.
+
+use crate::storage::journal::tests::{Chance, Kept, Opened, Story, live, open_store, options};
+use crate::storage::{
+    fs::memory::Memory,
+    journal::{
+        Lsn, Options, Record, Sync,
+        follow::{FollowError, Followed},
+        log::Journal,
+    },
+};
+use std::{ops::ControlFlow, sync::Arc};
+
+/// One call, which ends behind so many records.
+fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<Kept>) -> Result<Followed, FollowError> {
+    let mut seen = 0;
+    journal.follow(after, &mut |records| {
+        into.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| Kept {
+            lsn: *lsn,
+            owner: *owner,
+            place: *place,
+            events: events.to_vec(),
+        }));
+        seen += records.len();
+        if seen >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+/// All of it, in calls of so many.
+fn follow(journal: &Journal, mut after: Lsn, mut most: impl FnMut() -> usize) -> Vec<Kept> {
+    let mut found = Vec::new();
+    loop {
+        let followed = look(journal, after, most(), &mut found).unwrap();
+        assert!(followed.next >= after && followed.next <= followed.last, "{followed:?} behind {after}");
+        assert!(!followed.was_cut || followed.next > after, "it goes on: {followed:?} behind {after}");
+        if !followed.was_cut {
+            return found;
+        }
+        after = followed.next;
+    }
+}
+
+fn opened(store: &Memory, sync: Sync, tail_bytes: usize) -> Opened {
+    let options = Options { tail_bytes, segment_bytes: 2_000, ..options(sync) };
+    open_store(Arc::new(store.clone()), options, Lsn(0), Lsn(0)).unwrap()
+}
+
+#[test]
+fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() {
+    for seed in 1..=12_u64 {
+        for sync in [Sync::Always, Sync::Interval, Sync::Never] {
+            for tail_bytes in [0, usize::MAX] {
+                let (store, mut story, mut chance) = (Memory::new(), Story::default(), Chance::new(seed));
+                for start in 0..3 {
+                    let about = format!("seed {seed}, {sync:?}, tail {tail_bytes}, start {start}");
+                    let opened = opened(&store, sync, tail_bytes);
+                    let journal = &opened.journal;
+                    live(journal, &mut story, seed * 10 + start, 120);
+                    if let Some(sealed) = journal.segments().into_iter().find(|segment| segment.sealed) {
+                        journal.archive(sealed.first_lsn).unwrap();
+                    }
+                    if sync == Sync::Always {
+                        // Its thread syncs what nobody waits for, too.
+                        journal.commit(journal.last()).unwrap();
+                    }
+                    let want = story.records(journal.lasting());
+                    assert!(follow(journal, Lsn(0), || usize::MAX) == want, "{about}: at once");
+                    assert!(follow(journal, Lsn(0), || 1 + chance.below(9)) == want, "{about}: in pieces");
+                    for _ in 0..20 {
+                        let after = Lsn(chance.next() % (journal.lasting().0 + 1));
+                        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+                        let found = follow(journal, after, || 1 + chance.below(30));
+                        assert!(found == behind, "{about}: from {after}, {} of {}", found.len(), behind.len());
+                    }
+                    journal.close().unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_journal_in_memory_is_followed_too() {
+    let (journal, mut story, mut chance) = (Journal::in_memory(), Story::default(), Chance::new(7));
+    assert_eq!(follow(&journal, Lsn(0), || 1), vec![]);
+    live(&journal, &mut story, 3, 400);
+    story.append(&journal, 5, &vec![9; 700_000]);
+    live(&journal, &mut story, 4, 50);
+    let want = story.records(journal.last());
+    assert!(follow(&journal, Lsn(0), || usize::MAX) == want);
+    for _ in 0..50 {
+        let after = Lsn(chance.next() % (journal.last().0 + 1));
+        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+        assert!(follow(&journal, after, || 1 + chance.below(50)) == behind, "from {after}");
+    }
+}
+
+#[test]
+fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
+    let (store, mut story) = (Memory::new(), Story::default());
+    let options = Options { segment_bytes: u64::MAX, ..options(Sync::Interval) };
+    let opened = open_store(Arc::new(store.clone()), options, Lsn(0), Lsn(0)).unwrap();
+    for n in 0..600_u64 {
+        let body = vec![u8::try_from(n % 251).unwrap(); 20_000];
+        let lsn = match n % 5 {
+            0 => story.append_group(&opened.journal, &[(1, body), (2, vec![1])]),
+            _ => story.append(&opened.journal, 3, &body),
+        };
+        if n % 3 == 0 {
+            opened.journal.commit(lsn).unwrap();
+        }
+    }
+    opened.journal.close().unwrap();
+    let want = story.records(opened.journal.last());
+    for (reads_on, after) in [(false, 1), (false, 400), (true, 401), (false, 700), (true, 900), (true, 3)] {
+        // A start knows of no call before it.
+        let again = open_store(Arc::new(store.kill_image()), options, Lsn(0), Lsn(0)).unwrap();
+        if reads_on {
+            let _page = follow(&again.journal, Lsn(after / 2), || 7);
+        }
+        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > Lsn(after)).cloned().collect();
+        let mut found = Vec::new();
+        let followed = look(&again.journal, Lsn(after), 3, &mut found).unwrap();
+        assert!(found[..] == behind[..found.len()], "behind {after}");
+        assert!(found.len() >= 3 || !followed.was_cut);
+        assert!(follow(&again.journal, Lsn(after), || usize::MAX) == behind, "behind {after}");
+    }
+    let mut found = Vec::new();
+    let again = open_store(Arc::new(store.kill_image()), options, Lsn(0), Lsn(0)).unwrap();
+    let followed = look(&again.journal, Lsn(0), usize::MAX, &mut found).unwrap();
+    assert!(followed.was_cut && found.len() < want.len(), "one call looks at so many bytes and no more");
+}
+
+#[test]
+fn what_a_power_cut_may_take_is_not_told_and_a_group_that_never_ended_neither() {
+    let store = Memory::new();
+    let first = opened(&store, Sync::Interval, 0);
+    let mut story = Story::default();
+    story.append(&first.journal, 1, b"one");
+    first.journal.commit(Lsn(1)).unwrap();
+    assert_eq!(follow(&first.journal, Lsn(0), || 9), vec![], "written, and not synced");
+    assert_eq!(look(&first.journal, Lsn(1), 9, &mut Vec::new()).unwrap().next, Lsn(1), "it may be asked about");
+    first.journal.sync().unwrap();
+    assert_eq!(follow(&first.journal, Lsn(0), || 9), story.records(Lsn(1)));
+    assert!(matches!(look(&first.journal, Lsn(2), 9, &mut Vec::new()), Err(FollowError::Ahead { last: Lsn(1), .. })));
+    // The group's end is lost, and so the group.
+    let end = story.append_group(&first.journal, &[(1, b"part".to_vec()), (2, b"of it".to_vec())]);
+    first.journal.commit(end).unwrap();
+    drop(first);
+    let cut = store.kill_image();
+    let path = "journal/00000000000000000001.log";
+    let mut bytes = cut.bytes(path).unwrap();
+    bytes.truncate(bytes.len() - 48);
+    cut.put(path, &bytes);
+    let again = opened(&cut, Sync::Interval, 0);
+    assert_eq!(again.journal.last(), Lsn(4), "what is left of it keeps its numbers");
+    let mut found = Vec::new();
+    let followed = look(&again.journal, Lsn(0), 9, &mut found).unwrap();
+    assert_eq!((found.len(), found[0].events.as_slice(), followed.was_cut), (1, &b"one"[..], false));
+    let next = again.journal.append(3, b"behind it");
+    again.journal.sync().unwrap();
+    let mut found = Vec::new();
+    let followed = look(&again.journal, followed.next, 9, &mut found).unwrap();
+    assert_eq!((found.len(), found[0].lsn, followed.next), (1, next.lsn, next.lsn));
+    assert_eq!(again.journal.read(found[0].place, &mut Vec::new()).unwrap().lsn, next.lsn);
+}
+
+#[test]
+fn whoever_is_behind_what_was_deleted_is_told_so() {
+    let store = Memory::new();
+    let opened = opened(&store, Sync::Always, 0);
+    let journal = &opened.journal;
+    for n in 0..200 {
+        let appended = journal.append(n, &[1; 50]);
+        journal.commit(appended.lsn).unwrap();
+    }
+    assert_eq!(journal.begins_at(), Lsn(1));
+    let oldest = journal.segments().remove(0);
+    journal.archive(oldest.first_lsn).unwrap();
+    journal.remove_oldest(oldest.first_lsn).unwrap();
+    let first = Lsn(oldest.last.0 + 1);
+    for after in [1, oldest.last.0 - 1] {
+        let told = look(journal, Lsn(after), 9, &mut Vec::new());
+        assert!(matches!(&told, Err(FollowError::Gone { begins_at, .. }) if *begins_at == first), "{told:?}");
+    }
+    for after in [Lsn(0), oldest.last] {
+        let mut found = Vec::new();
+        let followed = look(journal, after, 5, &mut found).unwrap();
+        assert_eq!((found[0].lsn, found.len(), followed.begins_at), (first, 5, first));
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_is_woken_when_more_lasts_and_when_the_journal_fails() {
+    for sync in [Sync::Always, Sync::Interval, Sync::Never] {
+        let store = Memory::new();
+        let opened = opened(&store, sync, 0);
+        let journal = Arc::clone(&opened.journal);
+        let waiting = tokio::spawn(async move { journal.lasting_behind(Lsn(0)).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "{sync:?}");
+        let appended = opened.journal.append(1, b"one");
+        opened.journal.commit(appended.lsn).unwrap();
+        if sync == Sync::Interval {
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished(), "it is not synced");
+            opened.journal.sync().unwrap();
+        }
+        waiting.await.unwrap().unwrap();
+        let journal = Arc::clone(&opened.journal);
+        let waiting = tokio::spawn(async move { journal.lasting_behind(Lsn(1)).await });
+        tokio::task::yield_now().await;
+        opened.journal.fail("a test");
+        assert!(waiting.await.unwrap().is_err(), "{sync:?}");
+    }
+    let journal = Arc::new(Journal::in_memory());
+    let other = Arc::clone(&journal);
+    let waiting = tokio::spawn(async move { other.lasting_behind(Lsn(0)).await });
+    tokio::task::yield_now().await;
+    journal.append(1, b"one");
+    waiting.await.unwrap().unwrap();
+}

@@ -1,0 +1,11 @@
+//! Storage: files, journal, snapshots, keys, jobs, archive, and recovery of files.
+
+pub mod archive;
+pub mod archive_list;
+pub mod encoding;
+pub mod fs;
+pub mod jobs;
+pub mod journal;
+pub mod keys;
+pub mod recovery;
+pub mod snapshot;

@@ -1,0 +1,4 @@
+//! Telemetry: metrics and the log.
+
+pub(crate) mod log;
+pub mod metrics;
