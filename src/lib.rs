@@ -14,6 +14,7 @@
 //! | [`mod@csv`] | rows of a table of customers: read, written, made up | know a customer, a lock, a file's path |
 //! | [`http`] | the wire: routes, shapes, status codes | decide anything |
 //! | [`cli`] | the commands and the wiring of the daemon | get imported |
+//! | [`docs`] | the guides | anything else |
 //! | [`clock`], [`metrics`] | one thing each | anything else |
 //!
 //! # One reserve, in and out
@@ -120,6 +121,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod docs;
 pub mod domain;
 pub mod http;
 pub mod ledger;

@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod copying;
+mod help;
 pub(crate) mod import_export;
 mod inspect;
 mod remote;
@@ -17,7 +18,7 @@ use std::{
 
 /// An in-memory limits and routing daemon for payment gateways.
 #[derive(Debug, Parser)]
-#[command(name = "levelgate", version, about, after_help = EXIT_STATUS)]
+#[command(name = "levelgate", version, about, after_help = EXIT_STATUS, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -84,6 +85,11 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print a guide, or the help of a command
+    #[command(
+        after_help = "Examples:\n  levelgate help\n  levelgate help getting-started\n  levelgate help check\n\nExit status: 0 printed, 2 no such guide or command."
+    )]
+    Help(help::Options),
 }
 
 /// Runs the command that the arguments name.
@@ -102,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Import(options) => crate::cli::import_export::import(&options),
         Command::Export(options) => crate::cli::import_export::export(&options),
         Command::Mock(options) => crate::cli::import_export::mock(&options),
+        Command::Help(options) => help::run(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "levelgate", &mut script);

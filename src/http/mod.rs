@@ -1,5 +1,6 @@
 //! The wire: routes, shapes, problem documents. Thin: what an operation means is known further in.
 
+mod docs;
 pub mod dto;
 pub mod handlers;
 pub mod server;
@@ -117,6 +118,7 @@ pub fn routes(daemon: Arc<Daemon>) -> Router {
         .route("/v1/reload", post(crate::http::handlers::handlers::reload))
         .route("/v1/snapshot", post(crate::http::handlers::handlers::snapshot))
         .route("/v1/clock/accept", post(crate::http::handlers::clock::accept))
+        .merge(docs::routes())
         .merge(status())
         .route_layer(middleware::from_fn(refuse_query));
     Router::new()

@@ -38,7 +38,7 @@ const ATTRIBUTES: [&str; 9] = [
     "Ginacity",
     "Stalledfirst",
 ];
-/// What callers call things by, which is kept in clear; see the README.
+/// What callers call things by, which is not sealed; see the guide on the storage format.
 const NAMES_OF_THINGS: [&str; 3] = ["tok_in_clear", "tx-in-clear", "unknown.customer@example.org"];
 
 fn shop(seals: bool) -> Vec<(&'static str, String)> {

@@ -49,6 +49,9 @@ const LIMIT: &str = r#"{"filters": [{"window": "daily", "amount_limit": "50.00"}
 const ROUTES: &[Route] = &[
     row("GET", "/healthz", "*", 200, ""),
     row("GET", "/readyz", "*", 200, ""),
+    row("GET", "/docs", "*", 200, ""),
+    row("GET", "/docs/style.css", "*", 200, ""),
+    row("GET", "/docs/concepts", "*", 200, ""),
     row("GET", "/metrics", "gvo", 200, "").of_all(),
     row("GET", "/v1/status", "gvo", 200, ""),
     row("GET", "/v1/events", "gvo", 200, ""),

@@ -1,6 +1,7 @@
 //! Who may do what: roles by bearer token, each for all merchants or for some.
 
 use crate::http::{
+    docs,
     dto::{
         card_guard::{decoded, no_card_in_uri},
         problem::Problem,
@@ -28,7 +29,7 @@ fn needs(method: &Method, path: &str) -> Option<&'static [Role]> {
     const STAFF: &[Role] = &[Role::Viewer, Role::Operator];
     const HOT: &[Role] = &[Role::Gateway, Role::Operator];
     const OPERATE: &[Role] = &[Role::Operator];
-    if matches!(path, "/healthz" | "/readyz") {
+    if matches!(path, "/healthz" | "/readyz") || docs::is_public(path) {
         return None;
     }
     let rest = path.strip_prefix("/v1/merchants/").unwrap_or_default();

@@ -1,0 +1,79 @@
+//! `levelgate help`: the commands, one command, or a guide.
+
+use super::{Arguments, Command};
+use crate::{
+    docs::{self, GUIDES},
+    domain::vocabulary::suggest::nearest,
+};
+use clap::{CommandFactory, Parser};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+/// The exit status of wrong usage, as that of the argument parser.
+const USAGE: u8 = 2;
+
+/// What `help` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// A command, or the topic of a guide
+    topic: Option<String>,
+}
+
+/// Prints the help of a command, a guide as Markdown, or the list of both.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let Some(topic) = options.topic.as_deref() else {
+        of_command(&["levelgate", "--help"])?;
+        return print(&topics());
+    };
+    if <Command as clap::Subcommand>::has_subcommand(topic) {
+        return of_command(&["levelgate", topic, "--help"]);
+    }
+    if let Some(guide) = docs::guide(topic) {
+        return print(guide.text);
+    }
+    let parser = Arguments::command();
+    let commands: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
+    let names = || GUIDES.iter().map(|guide| guide.name);
+    let near = nearest(topic, names().chain(commands.iter().copied()));
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    eprintln!(
+        "levelgate: no guide and no command is called `{topic}`{hint}\n\nGuides: {}\nCommands: {}",
+        names().collect::<Vec<_>>().join(", "),
+        commands.join(", ")
+    );
+    Ok(ExitCode::from(USAGE))
+}
+
+/// Prints what the argument parser prints for `--help`.
+fn of_command(words: &[&str]) -> anyhow::Result<ExitCode> {
+    let Err(help) = Arguments::try_parse_from(words) else { return Ok(ExitCode::SUCCESS) };
+    match help.print() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn topics() -> String {
+    let width = GUIDES.iter().map(|guide| guide.name.len()).max().unwrap_or_default();
+    let mut text = "\nGuides (levelgate help TOPIC; a running daemon serves them at /docs):\n".to_owned();
+    for guide in GUIDES {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "  {:width$}  {}", guide.name, guide.readers);
+    }
+    text
+}
+
+/// Prints a text. A reader that closes the pipe has read enough.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,69 @@
+//! The guides: Markdown files in `src/docs/`, one table of them for everything that shows them.
+//!
+//! rustdoc includes each guide in a module below, `levelgate help TOPIC` prints it, and the daemon serves it at
+//! `/docs/NAME`. A new guide is a file and a row of the table here.
+
+/// A guide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guide {
+    /// Its topic: the file's name without the extension, and its name in addresses.
+    pub name: &'static str,
+    /// Its title in lists.
+    pub title: &'static str,
+    /// Its readers and its content, in one line.
+    pub readers: &'static str,
+    /// Markdown, as in the file.
+    pub text: &'static str,
+}
+
+macro_rules! guides {
+    ($($module:ident $name:literal $title:literal $readers:literal)+) => {
+        $(
+            #[doc = include_str!(concat!("docs/", $name, ".md"))]
+            pub mod $module {}
+        )+
+
+        /// All guides, in reading order.
+        pub const GUIDES: &[Guide] = &[$(
+            Guide {
+                name: $name,
+                title: $title,
+                readers: $readers,
+                text: include_str!(concat!("docs/", $name, ".md")),
+            },
+        )+];
+    };
+}
+
+guides! {
+    getting_started "getting-started" "Getting started"
+        "everyone new: install, start, the first decisions"
+    concepts "concepts" "Concepts"
+        "everyone: merchants, customers, levels, limits, transactions"
+    integration "integration" "Integration"
+        "developers who call the API: requests, answers, idempotency, retries"
+    customers "customers" "Customers"
+        "support staff: registration, status, own limits, tables, merges, erasure"
+    configuration "configuration" "Configuration"
+        "operators: every file and key, tokens, reloads"
+    operations "operations" "Operations"
+        "operators: start and stop, health, metrics, snapshots, overload"
+    recovery "recovery" "Recovery"
+        "operators: backups, damage, lost files, a wrong clock"
+    errors "errors" "Errors"
+        "integrators and support staff: denial codes, problem codes, remedies"
+    semantics "semantics" "Semantics"
+        "integrators and auditors: the exact rule for each case, by topic"
+    architecture "architecture" "Architecture"
+        "maintainers: the code, its invariants, its names"
+    storage_format "storage-format" "Storage format"
+        "auditors and maintainers: every file of the data folder, byte by byte"
+    performance "performance" "Performance"
+        "operators and maintainers: costs, sizing, benches, limits"
+}
+
+/// The guide on a topic.
+#[must_use]
+pub fn guide(name: &str) -> Option<&'static Guide> {
+    GUIDES.iter().find(|guide| guide.name == name)
+}
