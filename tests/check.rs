@@ -7,8 +7,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// One case, as its file tells it.
@@ -116,4 +117,55 @@ fn every_problem_of_one_big_file_is_printed_at_once() {
     let reported = printed.lines().filter(|line| line.starts_with("error: ")).count();
     assert!(wrong >= 12, "{wrong}");
     assert_eq!(reported, wrong, "{printed}");
+}
+
+/// Runs `levelgate init` in a folder.
+fn init(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_levelgate")).arg("init").args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_init_writes_is_valid_even_strictly_and_a_daemon_starts_on_it() {
+    for mode in ["payment_gateway", "crm"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (status, printed, told) = init(folder.path(), &["config", "--mode", mode]);
+        assert_eq!((status, told.as_str()), (Some(0), ""), "{mode}");
+        assert!(printed.contains("levelgate serve --config config"), "{printed}");
+        let merchant = fs::read_to_string(folder.path().join("config/merchants/acme.toml")).unwrap();
+        assert!(merchant.contains(&format!("operation_mode = \"{mode}\"")) && !merchant.contains('@'), "{merchant}");
+        let checked = run(folder.path(), &["config".to_owned(), "--strict".to_owned()]);
+        assert!(checked.starts_with("config: valid: 1 merchant, no problems, version "), "{mode}: {checked}");
+        let file = folder.path().join("config/levelgate.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replacen("127.0.0.1:7400", "127.0.0.1:0", 1)).unwrap();
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_levelgate"))
+            .args(["serve", "--config", "config"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let is_listening = lines.any(|line| line.contains("listening on http://"));
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        assert!(is_listening, "{mode}");
+    }
+}
+
+#[test]
+fn init_changes_no_folder_that_contains_something() {
+    for (name, named) in [("levelgate.toml", "levelgate.toml"), ("merchants/x.toml", "merchants"), ("notes", "notes")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        let (status, printed, told) = init(folder.path(), &["config"]);
+        assert_eq!((status, printed.as_str()), (Some(1), ""));
+        assert!(told.contains(&format!("config/{named} exists")), "{told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path().join("config")).unwrap().count(), 1);
+    }
 }

@@ -5,6 +5,7 @@ mod check;
 mod copying;
 mod help;
 pub(crate) mod import_export;
+mod init;
 mod inspect;
 mod remote;
 mod replay;
@@ -35,6 +36,11 @@ enum Command {
         after_help = "Example:\n  levelgate serve --config /etc/levelgate\n\nSIGHUP reloads, SIGTERM drains and stops."
     )]
     Serve(crate::daemon::start::Options),
+    /// Write a commented configuration to start from
+    #[command(
+        after_help = "Examples:\n  levelgate init config\n  levelgate init /etc/levelgate --mode crm\n\nExit status: 0 written, 1 refused: the folder contains something."
+    )]
+    Init(init::Options),
     /// Check a configuration: every problem at once
     #[command(
         after_help = "Examples:\n  levelgate check\n  levelgate check /etc/levelgate --strict\n\nExit status: 0 valid, 1 not."
@@ -98,6 +104,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(options) => crate::daemon::start::run(&options),
+        Command::Init(options) => init::run(&options),
         Command::Check(options) => Ok(check::run(&options)),
         Command::Replay(options) => replay::run(&options),
         Command::Snapshot(options) => remote::snapshot(&options),
