@@ -259,6 +259,16 @@ fn the_readme_names_the_two_commands() {
 }
 
 #[test]
+fn the_readme_is_short() {
+    const LINES_MAX: usize = 150;
+    let lines = Document::at("README.md").text.lines().count();
+    assert!(
+        lines <= LINES_MAX,
+        "README.md has {lines} lines, {LINES_MAX} are the most: write a guide in src/docs instead"
+    );
+}
+
+#[test]
 fn every_block_has_a_language_and_what_is_json_or_toml_parses() {
     let mut problems = Vec::new();
     for document in documents() {
