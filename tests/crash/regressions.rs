@@ -1,9 +1,9 @@
 //! Each defect that was found has its smallest story here.
 
-use crate::side;
-use crate::stage::{Indexes, Stage};
-use levelgate::storage::fs::memory::{Keep, Memory, Unsynced};
-use levelgate::storage::journal::Sync;
+use crate::harness::{Indexes, Stage};
+use crate::instrument_model;
+use levelgate::journal::Sync;
+use levelgate::store::memory::{Keep, Memory, Unsynced};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub type Rules = Arc<levelgate::domain::rules::configuration::Rules>;
 pub fn rules() -> Rules {
     let config = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(config.path().join("merchants")).expect("a folder");
-    side::configure(config.path());
+    instrument_model::configure(config.path());
     Arc::new(levelgate::config::load(config.path()).expect("a configuration").rules)
 }
 
@@ -25,7 +25,7 @@ const THEN: &str = "2026-03-10T12:00:00.000Z";
 const LONG_AFTER: &str = "2027-03-10T12:00:00.000Z";
 
 fn pay(stage: &Stage, at: &str, id: &str) {
-    let mut line = side::line("payment", at, "side", "anna", None);
+    let mut line = instrument_model::line("payment", at, "side", "anna", None);
     line.text("transaction_id", id);
     let said = stage.line(&line.line());
     assert!(!said.refused, "{}", said.text);
@@ -48,7 +48,7 @@ fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Stage {
     pay(&stage, THEN, "t");
     drop(stage);
     let stage = open(store, index, rules);
-    stage.line(&side::line("check", LONG_AFTER, "side", "anna", None).line());
+    stage.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
     stage.keep(true, true).expect("a snapshot");
     assert!(stage.desk.ledger.has_let_go());
     stage
@@ -69,7 +69,7 @@ fn a_late_fact_amid_a_snapshot_is_known_behind_it() {
         assert!(pieces > behind);
         drop(stage);
         let stage = open(&store, &index, &rules);
-        stage.line(&side::line("check", LONG_AFTER, "side", "anna", None).line());
+        stage.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
         for n in 0..2 {
             assert!(cancel(&stage, n), "the cancel {n} is taken for new; the last came behind piece {behind}");
         }
@@ -101,7 +101,7 @@ fn play(stage: &Stage, lines: &[String]) -> Value {
 fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
     let (indexes, rules) = (Indexes::new(), rules());
     let approval = |is_final: &str| {
-        let mut line = side::line("approve", THEN, "side", "anna", None);
+        let mut line = instrument_model::line("approve", THEN, "side", "anna", None);
         line.text("transaction_id", "t");
         line.set("final", is_final.to_owned());
         line.line()
@@ -110,7 +110,7 @@ fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
         "{{\"op\": \"cancel\", \"at\": {THEN:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \"of\": \"approved\"}}"
     );
     let reserve = {
-        let mut line = side::line("reserve", LONG_AFTER, "side", "anna", None);
+        let mut line = instrument_model::line("reserve", LONG_AFTER, "side", "anna", None);
         line.text("transaction_id", "t");
         line.text("amount", "3.00");
         line.line()
@@ -119,7 +119,7 @@ fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
         "{{\"op\": \"attempt\", \"at\": {LONG_AFTER:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \
          \"attempt\": 1, \"gate\": \"g\", \"outcome\": \"declined\"}}"
     );
-    let check = side::line("check", LONG_AFTER, "side", "anna", None).line();
+    let check = instrument_model::line("check", LONG_AFTER, "side", "anna", None).line();
     let mut found = Vec::new();
     for (is_final, cancels, status, held, used) in [
         ("false", true, "cancelled", "0.00", "2.00"),
@@ -163,7 +163,7 @@ fn a_key_that_a_power_cut_took_cuts_what_it_had_sealed() {
     let index = indexes.fresh();
     let stage = open(&store, &index, &rules);
     pay(&stage, THEN, "t");
-    let mut line = side::line("reserve", THEN, "side", "bert", None);
+    let mut line = instrument_model::line("reserve", THEN, "side", "bert", None);
     line.text("transaction_id", "u");
     line.set("customer", "{\"email\": \"bert@example.com\"}".into());
     let said = stage.line(&line.line());
@@ -177,7 +177,7 @@ fn a_key_that_a_power_cut_took_cuts_what_it_had_sealed() {
         _ => Keep::All,
     });
     let stage = open(&image, &indexes.fresh(), &rules);
-    stage.line(&side::line("check", THEN, "side", "anna", None).line());
+    stage.line(&instrument_model::line("check", THEN, "side", "anna", None).line());
     assert!(stage.desk.show("side", "u").is_err());
     let shown: Value =
         serde_json::from_slice(&stage.desk.show("side", "t").expect("it was acknowledged")).expect("JSON");

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Folder, Settings, run};
-use crate::shop::{CRM, DAY, HOUR, acme, filter, level, pay, tick, when, with};
+use support::daemon::{Daemon, Folder, Settings, run};
+use support::fixtures::{CRM, DAY, HOUR, acme, filter, level, pay, tick, when, with};
 
 /// A day of retention, and segments so small that some are sealed with every few dozen payments.
 const SMALL: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1";

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::archive::{a_month_later, held};
-use crate::harness::{Daemon, Ended, eventually, run};
-use crate::shop::{DAY, pay, tick, when, with};
+use support::daemon::{Daemon, run};
+use support::fixtures::{DAY, pay, tick, when, with};
+use support::process::{Ended, eventually};
 
 const ACCEPT: &str = "--accept-lost-archive";
 

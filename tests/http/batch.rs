@@ -8,15 +8,17 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Daemon, Folder, PATIENCE, Settings, assert_problem};
-use crate::raw;
-use crate::shop::{HOUR, at, gold, pay, tick, with};
+use support::answer::{Answer, assert_problem};
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{HOUR, at, gold, pay, tick, with};
+use support::process::PATIENCE;
+use support::raw_http;
 
 const BATCH: &str = "/v1/batch";
 
 /// Sends lines as they are.
 fn send(daemon: &Daemon, text: &str) -> Answer {
-    raw::post_streamed(daemon.port(), BATCH, text.as_bytes().to_vec())
+    raw_http::post_streamed(daemon.port(), BATCH, text.as_bytes().to_vec())
 }
 
 /// The answers, each a document of its own on its line.
@@ -259,7 +261,7 @@ fn a_line_of_bytes_that_are_no_text_is_refused_by_itself() {
     let mut bytes = op("reserve", &pay("t1", "1.00")).into_bytes();
     bytes.extend_from_slice(b"{\"op\": \"reserve\", \"merchant\": \"\xff\"}\n");
     bytes.extend_from_slice(op("reserve", &pay("t2", "1.00")).as_bytes());
-    let answers = lines(&raw::post_streamed(daemon.port(), BATCH, bytes));
+    let answers = lines(&raw_http::post_streamed(daemon.port(), BATCH, bytes));
     assert_eq!(answers.len(), 3);
     assert_problem(&answers[1], 400);
     assert_eq!(answers[2]["remaining"]["quantity"], 7);
@@ -300,7 +302,7 @@ fn an_outsized_line_is_refused_without_being_held_and_the_next_is_answered() {
 fn twenty_thousand_lines_are_answered_while_they_are_still_being_sent() {
     const HALF: usize = 10_000;
     let daemon = Daemon::live(gold("window = \"daily\"; quantity_limit = 1000000"));
-    let (mut upload, mut reading) = raw::stream(daemon.port(), BATCH);
+    let (mut upload, mut reading) = raw_http::stream(daemon.port(), BATCH);
     let (go_on, gate) = mpsc::channel::<()>();
     // Lines are cut wherever a chunk ends, which is no concern of theirs.
     let writer = thread::spawn(move || {
@@ -340,7 +342,7 @@ fn twenty_thousand_lines_are_answered_while_they_are_still_being_sent() {
 #[test]
 fn a_client_that_goes_away_in_the_middle_leaves_what_it_sent_and_disturbs_nobody() {
     let daemon = Daemon::live(gold("window = \"daily\"; quantity_limit = 9"));
-    let (mut upload, mut reading) = raw::stream(daemon.port(), BATCH);
+    let (mut upload, mut reading) = raw_http::stream(daemon.port(), BATCH);
     upload.send(op("reserve", &pay("t1", "1.00")).as_bytes());
     let (_, headers) = reading.head();
     let mut line = String::new();

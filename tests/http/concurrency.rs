@@ -7,9 +7,10 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Answer, Daemon};
-use crate::replays::timeless;
-use crate::shop::{CRM, acme, gold, pay, with, without};
+use crate::idempotency::timeless;
+use support::answer::Answer;
+use support::daemon::Daemon;
+use support::fixtures::{CRM, acme, gold, pay, with, without};
 
 /// Calls from several threads at once, each with its number, and collects what they hand back.
 pub(crate) fn at_once<T: Send>(threads: usize, calls: usize, call: impl Fn(usize) -> T + Sync) -> Vec<T> {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, Folder, Settings};
-use crate::shop::{CRM, GATEWAY, acme, filter, level, pay, with, without};
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, GATEWAY, acme, filter, level, pay, with, without};
 
 /// A deposit of one euro that names nobody.
 fn anonymous(id: &str) -> Value {

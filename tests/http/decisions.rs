@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Folder, Settings};
-use crate::shop::{CRM, RATES, acme, filter, gold, level, level_in, pay, with, without};
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, RATES, acme, filter, gold, level, level_in, pay, with, without};
 
 /// The violations of a denial, one a line: code, reason, filter or `-`.
 #[track_caller]

@@ -5,9 +5,12 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Answer, Daemon, Folder, Settings, eventually, run};
-use crate::raw::{self, Reading};
-use crate::shop::{CRM, acme, pay};
+use support::answer::Answer;
+use support::daemon::{Daemon, Folder, Settings, run};
+use support::fixtures::{CRM, acme, pay};
+use support::process::eventually;
+use support::process::program;
+use support::raw_http::{self, Reading};
 
 const VIEWER: &str = "viewer-token-0123456789";
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -25,7 +28,7 @@ fn admin_port(log: &str) -> Option<u16> {
 }
 
 fn get(port: u16, path: &str, token: &str) -> Answer {
-    let mut stream = raw::connect(port);
+    let mut stream = raw_http::connect(port);
     let token = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{token}\r\n");
     stream.write_all(head.as_bytes()).expect("a request is sent");
@@ -78,7 +81,7 @@ fn the_admin_listener_answers_four_paths_with_the_same_tokens() {
             assert_eq!(answer.status, want, "{path} with {sent:?}: {}", answer.body);
         }
     }
-    let answer = raw::send(admin, "POST", "/v1/status", b"");
+    let answer = raw_http::send(admin, "POST", "/v1/status", b"");
     assert!(matches!(answer.status, 401 | 405), "{answer:?}");
 }
 
@@ -90,12 +93,12 @@ fn the_admin_listener_answers_while_the_main_one_is_full_and_while_it_drains() {
     let mut daemon = Daemon::start(folder);
     let admin = admin_port(&daemon.log()).expect("the log names the admin listener");
     let body = pay("t1", "1.00").to_string();
-    let head = raw::head("POST", "/v1/merchants/acme/transactions", body.len());
-    let mut caller = raw::connect(daemon.port());
+    let head = raw_http::head("POST", "/v1/merchants/acme/transactions", body.len());
+    let mut caller = raw_http::connect(daemon.port());
     caller.write_all(head.replace("connection: close", "expect: 100-continue").as_bytes()).expect("the head is sent");
     let mut reading = Reading::new(caller.try_clone().expect("a second handle"));
     assert!(reading.head_line().starts_with("HTTP/1.1 100"), "the daemon waits for the body");
-    let silent: Vec<TcpStream> = (0..300).map(|_| raw::connect(daemon.port())).collect();
+    let silent: Vec<TcpStream> = (0..300).map(|_| raw_http::connect(daemon.port())).collect();
     for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
         assert_eq!(get(admin, path, "").status, 200, "{path}");
     }
@@ -129,11 +132,10 @@ impl Drop for Mute {
 #[test]
 fn the_admin_listener_answers_while_every_worker_is_stuck() {
     let folder = folder(ADMIN);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_levelgate"))
+    let mut child = program()
         .args(["serve", "--config"])
         .arg(folder.path())
         .current_dir(folder.path())
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -154,9 +156,9 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
     let refused = "GET /v1/rates HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n";
     let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let workers = std::thread::available_parallelism().map_or(64, std::num::NonZero::get) * 4;
-    let mut callers: Vec<TcpStream> = (0..workers).map(|_| raw::connect(main)).collect();
+    let mut callers: Vec<TcpStream> = (0..workers).map(|_| raw_http::connect(main)).collect();
     let is_stuck = || {
-        let mut probe = raw::connect(main);
+        let mut probe = raw_http::connect(main);
         probe.set_read_timeout(Some(Duration::from_secs(2))).expect("a bounded read");
         let _ = probe.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
         !matches!(probe.read(&mut [0; 64]), Ok(read) if read > 0)
@@ -165,7 +167,7 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
         let (last, others) = callers.split_last_mut().expect("callers");
         others.iter_mut().for_each(|caller| _ = caller.write_all(request.repeat(64).as_bytes()));
         let _ = last.write_all(refused.as_bytes());
-        callers.push(raw::connect(main));
+        callers.push(raw_http::connect(main));
         is_stuck()
     });
     for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {

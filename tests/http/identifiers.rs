@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, Settings};
-use crate::raw;
-use crate::shop::{CRM, GATEWAY, acme, filter, level, pay, with, without};
-use crate::staff::{CUSTOMERS, amend, kept, look, of, register};
+use crate::staff_calls::{CUSTOMERS, amend, kept, look, of, register};
+use support::daemon::{Daemon, Settings};
+use support::fixtures::{CRM, GATEWAY, acme, filter, level, pay, with, without};
+use support::raw_http;
 
 const TABLE: &str = "/v1/merchants/acme/customers.csv";
 const TRANSACTIONS: &str = "/v1/merchants/acme/transactions";
@@ -29,8 +29,8 @@ fn count(daemon: &Daemon, query: &str) -> usize {
     daemon.get(&format!("{CUSTOMERS}{query}")).ok()["customers"].as_array().expect("customers").len()
 }
 
-fn upload(daemon: &Daemon, table: &str) -> crate::harness::Answer {
-    raw::send(daemon.port(), "POST", TABLE, table.as_bytes())
+fn upload(daemon: &Daemon, table: &str) -> support::answer::Answer {
+    raw_http::send(daemon.port(), "POST", TABLE, table.as_bytes())
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_control_character_in_an_identifier_is_refused_wherever_it_is_sent() {
     ] {
         let body = with(pay("t2", "1.00"), &members);
         let line = with(body.clone(), &json!({ "op": "reserve", "merchant": "acme" }));
-        let batch = raw::post_streamed(daemon.port(), "/v1/batch", format!("{line}\n").into_bytes());
+        let batch = raw_http::post_streamed(daemon.port(), "/v1/batch", format!("{line}\n").into_bytes());
         let answers = [
             daemon.reserve(&body).problem(400),
             daemon.post(check, &body).problem(400),

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, eventually};
-use crate::shop::{CRM, GATEWAY, acme, filter, level, level_in, pay, with, without};
+use support::daemon::Daemon;
+use support::fixtures::{CRM, GATEWAY, acme, filter, level, level_in, pay, with, without};
+use support::process::eventually;
 
 /// What a request says of the level.
 #[derive(Debug, Clone, Copy)]

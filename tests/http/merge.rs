@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::concurrency::at_once;
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, Settings};
-use crate::shop::{CRM, GATEWAY, acme, filter, gold, level, pay, with, without};
-use crate::staff::{CUSTOMERS, amend, kept, labels, look, of, register, steps};
+use crate::staff_calls::{CUSTOMERS, amend, kept, labels, look, of, register, steps};
+use support::daemon::{Daemon, Settings};
+use support::fixtures::{CRM, GATEWAY, acme, filter, gold, level, pay, with, without};
 
 fn merge(daemon: &Daemon, source: &str, into: &str) -> Value {
     daemon.post(&of(source, "/merge"), &json!({ "into": into })).ok()
@@ -159,7 +159,7 @@ fn what_cannot_be_is_refused() {
     let head = labels(&[("plain", "active", &[]), ("alone", "active", &["block_merge"])]);
     let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
     let shop = acme(&format!("{CRM}{head}"), &[]);
-    let daemon = Daemon::start(crate::harness::Folder::new(&Settings::SYSTEM, &[("acme", shop), ("globex", globex)]));
+    let daemon = Daemon::start(support::daemon::Folder::new(&Settings::SYSTEM, &[("acme", shop), ("globex", globex)]));
     let [alice, bob] = ["alice", "bob"].map(|n| register(&daemon, &json!({ "merchant_customer_identifier": n })));
     let there = daemon.post("/v1/merchants/globex/customers", &json!({ "merchant_customer_identifier": "gus" })).json();
     amend(&daemon, &bob, &json!({ "labels": ["alone"] }));

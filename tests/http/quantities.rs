@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Daemon;
-use crate::shop::{CRM, HOUR, acme, at, filter, level, pay, tick, with, without};
+use support::daemon::Daemon;
+use support::fixtures::{CRM, HOUR, acme, at, filter, level, pay, tick, with, without};
 
 /// Two levels that see all payments: one with cancels subtracted, one without.
 fn shop(head: &str) -> Daemon {

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::decisions::assert_allowed;
-use crate::harness::{Daemon, Folder, Settings};
-use crate::shop::{CRM, GATEWAY, MINUTE, acme, filter, gold, later, level, pay, with, without};
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, GATEWAY, MINUTE, acme, filter, gold, later, level, pay, with, without};
 
 /// Where reserves go.
 pub(crate) const TRANSACTIONS: &str = "/v1/merchants/acme/transactions";

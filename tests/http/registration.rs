@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::concurrency::at_once;
-use crate::harness::{Answer, Daemon, Settings};
-use crate::shop::{CRM, GATEWAY, acme, pay, with, without};
-use crate::staff::{CUSTOMERS, amend, kept, look, register};
+use crate::staff_calls::{CUSTOMERS, amend, kept, look, register};
+use support::answer::Answer;
+use support::daemon::{Daemon, Settings};
+use support::fixtures::{CRM, GATEWAY, acme, pay, with, without};
 
 /// A daemon whose merchant registers by these keys of `[registration]`.
 fn policy(keys: &str) -> Daemon {

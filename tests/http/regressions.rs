@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::Daemon;
-use crate::shop::{CRM, MINUTE, acme, at, gold, level, pay, with, without};
-use crate::staff::CUSTOMERS;
+use crate::staff_calls::CUSTOMERS;
+use support::daemon::Daemon;
+use support::fixtures::{CRM, MINUTE, acme, at, gold, level, pay, with, without};
 
 #[test]
 fn an_approval_is_taken_however_old_the_reserve_s_time_in_it_is() {

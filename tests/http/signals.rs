@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use crate::harness::{Daemon, Folder, Settings};
-use crate::raw;
-use crate::shop::{CRM, acme, pay, with};
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, acme, pay, with};
+use support::raw_http;
 
 fn deposit(id: &str, who: &str, instrument: Option<&str>) -> Value {
     let body = with(pay(id, "1.00"), &json!({ "merchant_customer_identifier": who }));
@@ -71,7 +71,7 @@ fn fraud_without_an_instrument_blocks_every_payment() {
     };
     let table = |table: String| {
         let path = format!("{customers}.csv");
-        raw::send(daemon.port(), "POST", &path, table.as_bytes()).ok();
+        raw_http::send(daemon.port(), "POST", &path, table.as_bytes()).ok();
     };
     for way in ["fraud_confirmed", "card_stolen", "by hand", "in bulk", "by a table", "a table's new one", "registered"]
     {
@@ -138,14 +138,14 @@ fn fraud_of_an_instrument_becomes_the_customer_s_and_not_the_other_way_round() {
     // A downloaded table changes nothing.
     named("a table");
     let table = daemon.get("/v1/merchants/acme/customers.csv").body;
-    let told = raw::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
+    let told = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
     assert_eq!((&told["changed"], &told["unchanged"]), (&json!(0), &json!(1)), "{told}");
     assert_eq!(answers(&daemon, "alice", "a table"), by_instrument);
 }
 
 #[test]
 fn whole_fraud_and_fraud_of_an_instrument_outlast_a_restart_and_a_merge() {
-    let mut daemon = crate::staff::kept(&Settings::SYSTEM, acme(CRM, &[]));
+    let mut daemon = crate::staff_calls::kept(&Settings::SYSTEM, acme(CRM, &[]));
     let id = |daemon: &Daemon, who: &str| {
         let answer = daemon.reserve(&deposit(&format!("t-{who}"), who, Some(&format!("tok-{who}")))).ok();
         answer["customer"]["customer_id"].as_str().expect("an id").to_owned()

@@ -8,10 +8,12 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::access::call;
-use crate::harness::{Answer, Daemon, Folder, Settings, eventually, run};
-use crate::raw::{Reading, connect};
-use crate::shop::{CRM, acme, pay, with};
+use crate::token_access::call;
+use support::answer::Answer;
+use support::daemon::{Daemon, Folder, Settings, run};
+use support::fixtures::{CRM, acme, pay, with};
+use support::process::eventually;
+use support::raw_http::{Reading, connect};
 
 const OPERATOR: &str = "operator-secret-0123456789";
 const GATEWAY: &str = "gateway-secret-0123456789";

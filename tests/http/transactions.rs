@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Daemon};
-use crate::shop::{HOUR, MINUTE, at, gold, pay, tick, when, with, without};
+use support::answer::Answer;
+use support::daemon::Daemon;
+use support::fixtures::{HOUR, MINUTE, at, gold, pay, tick, when, with, without};
 
 /// The list inside an answer, whatever its name.
 #[track_caller]

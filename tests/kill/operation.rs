@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
 use crate::model::{
     Decided, LABELS, LEVELS, MARKS, METHODS, Payment, People, Person, Rules, Tally, Tx, WAYS, Way, money,
 };
+use support::random::Random;
 
 /// The customers of one client, whom no other client pays for, so that the order of their operations is known.
 #[derive(Debug, Clone)]
@@ -177,7 +177,7 @@ impl Book {
     }
 
     /// The next operation. The model counts it at once: one that gets no answer is sent again until it has one.
-    pub(crate) fn next(&mut self, chance: &mut Chance, in_batch: bool) -> Operation {
+    pub(crate) fn next(&mut self, chance: &mut Random, in_batch: bool) -> Operation {
         self.sent += 1;
         let stay: Vec<usize> = (0..self.people.all.len()).filter(|place| self.people.stays(*place)).collect();
         let place = stay[chance.place(stay.len())];
@@ -201,7 +201,7 @@ impl Book {
     }
 
     /// What names a customer, how that customer will be found, and whether the e-mail address was sent.
-    fn naming(&self, chance: &mut Chance, place: usize) -> (Value, &'static str, bool) {
+    fn naming(&self, chance: &mut Random, place: usize) -> (Value, &'static str, bool) {
         let person = &self.people.all[place];
         let by_email = !person.stranger && person.has_email && chance.percent(15);
         let mut body = json!({});
@@ -226,12 +226,12 @@ impl Book {
         (body, resolution, sends)
     }
 
-    fn pay(&mut self, chance: &mut Chance, place: usize, in_batch: bool) -> Operation {
-        let way = if chance.percent(60) { WAYS[0] } else { chance.pick(WAYS) };
+    fn pay(&mut self, chance: &mut Random, place: usize, in_batch: bool) -> Operation {
+        let way = if chance.percent(60) { WAYS[0] } else { *chance.pick(WAYS) };
         // A gateway's customer gets a number by a call of its own, which the next ones name.
         let creates = !self.people.all[place].exists;
         let (mut body, resolution, sends_email) = self.naming(chance, place);
-        let sent = chance.percent(50).then(|| chance.pick(LEVELS));
+        let sent = chance.percent(50).then(|| *chance.pick(LEVELS));
         let amount = chance.between(100, 4_000);
         let instrument = chance.percent(40).then(|| self.instrument(chance));
         let method = chance.percent(40).then(|| chance.pick(METHODS).0);
@@ -274,9 +274,9 @@ impl Book {
     }
 
     /// Money that moved without a question before it.
-    fn approve_unreserved(&mut self, chance: &mut Chance, place: usize) -> Operation {
-        let way = chance.pick(WAYS);
-        let sent = chance.percent(50).then(|| chance.pick(LEVELS));
+    fn approve_unreserved(&mut self, chance: &mut Random, place: usize) -> Operation {
+        let way = *chance.pick(WAYS);
+        let sent = chance.percent(50).then(|| *chance.pick(LEVELS));
         let amount = chance.between(100, 2_000);
         let id = self.fresh();
         let person = &self.people.all[place];
@@ -304,10 +304,10 @@ impl Book {
     }
 
     /// Something that may happen to a transaction as it stands; a refusal among it, now and then.
-    fn transition(&mut self, chance: &mut Chance, place: usize, at: usize) -> Option<Operation> {
+    fn transition(&mut self, chance: &mut Random, place: usize, at: usize) -> Option<Operation> {
         let sent = self.sent;
         let tx = &mut self.people.all[place].txs[at];
-        let part = |chance: &mut Chance, of: u64| chance.between(1, of);
+        let part = |chance: &mut Random, of: u64| chance.between(1, of);
         let mut refused = false;
         let (kind, body) = match (tx.status(), chance.between(0, 13)) {
             // What is left of the reservation is captured where no amount is named.
@@ -378,8 +378,8 @@ impl Book {
         Some(Operation { kind, person: place, tx: at, body, expected, told: None, staff: None })
     }
 
-    fn signal(&mut self, chance: &mut Chance, place: usize) -> Operation {
-        let signal = if chance.percent(60) { chance.pick(&SIGNALS[2..]) } else { chance.pick(&SIGNALS) };
+    fn signal(&mut self, chance: &mut Random, place: usize) -> Operation {
+        let signal = if chance.percent(60) { *chance.pick(&SIGNALS[2..]) } else { *chance.pick(&SIGNALS) };
         // What blocks comes seldom, and what clears often, so that most payments go on.
         let signal =
             if chance.percent(50) && signal.contains('_') && !signal.contains("consent") { "cleared" } else { signal };
@@ -393,7 +393,7 @@ impl Book {
         Operation { kind: "signal", person: place, tx: 0, body, expected, told: None, staff: None }
     }
 
-    fn instrument(&self, chance: &mut Chance) -> String {
+    fn instrument(&self, chance: &mut Random) -> String {
         format!("tok-{}-{}", self.name, chance.place(40))
     }
 
@@ -403,7 +403,7 @@ impl Book {
 }
 
 /// A capture, which says in some cases whether more follow.
-fn capture(chance: &mut Chance, tx: &mut Tx, mut body: Value) -> Value {
+fn capture(chance: &mut Random, tx: &mut Tx, mut body: Value) -> Value {
     let is_final = chance.percent(50);
     if !is_final || chance.percent(30) {
         body["final"] = json!(is_final);
@@ -413,7 +413,7 @@ fn capture(chance: &mut Chance, tx: &mut Tx, mut body: Value) -> Value {
 }
 
 /// A cancel of a part or of all that is left, which says in some cases what it is of.
-fn cancel(chance: &mut Chance, sent: u64, amount: Option<u64>, of: &str) -> Value {
+fn cancel(chance: &mut Random, sent: u64, amount: Option<u64>, of: &str) -> Value {
     let mut body = json!({ "cancel_id": format!("x{sent}") });
     if let Some(amount) = amount {
         body["amount"] = json!(money(amount));

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::answer_fields::{self, codes, gates, text};
+use crate::client::Wire;
 use crate::model::{METHODS, Payment, Way, in_order, money};
 use crate::operation::{Expected, stand};
-use crate::said::{self, codes, gates, text};
-use crate::wire::Wire;
 use crate::worker::Worker;
 
 /// What is asked of every customer: each level that has filters, by a name that leads to it.
@@ -57,7 +57,8 @@ impl Worker {
             return;
         }
         let stand = stand(&self.book.people.all[operation.person].txs[operation.tx]);
-        let same = if operation.decides() { text(&said, "status") == stand.0 } else { said::stand(&said) == stand };
+        let same =
+            if operation.decides() { text(&said, "status") == stand.0 } else { answer_fields::stand(&said) == stand };
         self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{said}"));
     }
 
@@ -107,7 +108,7 @@ impl Worker {
         let range = &answer["amount_range"];
         // What is shown of several ranges, where no method is named, is left open.
         let range = (!range.is_null() && payment.method.is_some()).then(|| json!([range["min"], range["max"]]));
-        let rates = said::rates(&answer["rates"]["own"]);
+        let rates = answer_fields::rates(&answer["rates"]["own"]);
         let level = &answer["level"];
         let told = json!([used, codes(answer), gates(answer), range, level["name"], level["source"], rates]);
         let payable = people.effective(place, rules, payment).filter(|of| of.shown);
@@ -145,7 +146,7 @@ impl Worker {
             let mut compare = |path: String, shown: fn(Value) -> Value| {
                 let path = format!("/v1/merchants/{}/customers{path}", person.merchant);
                 let shown = shown(wire.get(&path).expect("an answer").ok());
-                let told = said::document(&shown);
+                let told = answer_fields::document(&shown);
                 self.expect(told == wanted, || format!("{path}: wanted {wanted}\n{told}\n{shown}"));
                 shown
             };

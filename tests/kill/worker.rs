@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::chance::Chance;
-use crate::limits;
+use crate::answer_fields::{self, codes, gates, line_status, text};
+use crate::client::Wire;
+use crate::limit_calls;
 use crate::model::Rules;
 use crate::operation::{Book, Expected, Operation};
-use crate::reloads::InForce;
-use crate::said::{self, codes, gates, line_status, text};
-use crate::wire::{Answer, Wire};
+use crate::reload::InForce;
+use support::answer::Answer;
+use support::random::Random;
 
 /// What load and its end have come to.
 #[derive(Debug, Default, Clone, Copy)]
@@ -58,7 +59,7 @@ impl Counted {
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
     pub(crate) book: Book,
-    pub(crate) chance: Chance,
+    pub(crate) chance: Random,
     /// Everything that was answered, in order.
     pub(crate) log: Vec<Operation>,
     /// How much of the log is known to have outlived a kill.
@@ -71,20 +72,20 @@ pub(crate) struct Worker {
     /// An answer that says that the outcome is unknown, where one came.
     pub(crate) unknown: Option<Answer>,
     /// How many of a hundred exchanges are batches.
-    pub(crate) batches: u64,
+    pub(crate) batches: i64,
     /// The configurations that come, where they change under load.
     pub(crate) in_force: Option<Arc<InForce>>,
     /// When the daemon was started, where that matters.
     pub(crate) started: Option<Timestamp>,
     /// What was before a reserve that has got no answer and may have met a reload.
-    before: Option<(Book, Chance)>,
+    before: Option<(Book, Random)>,
 }
 
 impl Worker {
     pub(crate) fn new(name: &str, seed: u64, each: usize) -> Worker {
         Worker {
             book: Book::new(name, each),
-            chance: Chance::seeded(seed),
+            chance: Random::seeded(seed),
             log: Vec::new(),
             judged: 0,
             pending: Vec::new(),
@@ -171,7 +172,7 @@ impl Worker {
     }
 
     /// The reserve that came behind this, judged by another configuration.
-    fn again(&mut self, before: &(Book, Chance), rules: &Arc<Rules>) -> Operation {
+    fn again(&mut self, before: &(Book, Random), rules: &Arc<Rules>) -> Operation {
         (self.book, self.chance) = before.clone();
         self.book.rules = Arc::clone(rules);
         self.book.next(&mut self.chance, false)
@@ -209,7 +210,7 @@ impl Worker {
     /// Judges a first answer and keeps it.
     fn take(&mut self, mut operation: Operation, status: u16, answer: &Value) {
         if let Expected::Moved(stand) = &operation.expected {
-            let same = status == 200 && said::stand(answer) == *stand;
+            let same = status == 200 && answer_fields::stand(answer) == *stand;
             self.expect(same, || format!("wanted {stand:?}: {operation:?}\n{answer}"));
         }
         self.judge(&mut operation, status, answer);
@@ -221,7 +222,7 @@ impl Worker {
         }
         self.counted.jobs += u64::from(operation.kind == "bulk");
         if let Expected::Over(end) = operation.expected {
-            limits::outlast(end);
+            limit_calls::outlast(end);
         }
         self.log.push(operation);
     }
@@ -238,7 +239,7 @@ impl Worker {
                 Expected::Refused(_) => continue,
                 // Nor does one that is over, whether it was there or not.
                 Expected::Over(end) => {
-                    limits::outlast(end);
+                    limit_calls::outlast(end);
                     continue;
                 }
                 _ => {}

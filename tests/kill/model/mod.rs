@@ -1,26 +1,26 @@
 //! The naive model: every customer has a list of transactions with their facts, and every question sums it afresh. It
 //! knows the contract, and nothing of the daemon's inside.
 
-mod bulk;
-mod limits;
-mod people;
-mod person;
-mod rates;
+mod bulk_updates;
+mod customer;
+mod customer_limits;
+mod customers;
+mod exchange_rates;
 mod rules;
-mod tx;
+mod transaction;
 
 use serde_json::{Value, json};
 
-pub(crate) use bulk::{GlobalLimit, Sets, Tally};
-pub(crate) use limits::{Own, Raise};
-pub(crate) use people::{Decided, Payment, People};
-pub(crate) use person::{Fate, Method, Person, Settings};
-pub(crate) use rates::{BEGINNINGS, COMMON, OwnRate, Rate};
+pub(crate) use bulk_updates::{GlobalLimit, Sets, Tally};
+pub(crate) use customer::{Fate, Method, Person, Settings};
+pub(crate) use customer_limits::{Own, Raise};
+pub(crate) use customers::{Decided, Payment, People};
+pub(crate) use exchange_rates::{BEGINNINGS, COMMON, OwnRate, Rate};
 pub(crate) use rules::{
     Filter, GATES, LABELS, LEAVING, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, default_behaviour,
     deletion_grace, labels_text, levels_text, methods_text, resets,
 };
-pub(crate) use tx::Tx;
+pub(crate) use transaction::Tx;
 
 /// Minor units as the wire writes them.
 pub(crate) fn money(minor: u64) -> String {

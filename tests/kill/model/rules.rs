@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::money;
-use crate::chance::Chance;
+use support::random::Random;
 
 /// Ways in which money goes: a direction and a currency.
 pub(crate) type Way = (&'static str, &'static str);
@@ -93,25 +93,25 @@ impl Rules {
     }
 
     /// Another one: limits raised and lowered, filters and levels that come and go.
-    pub(crate) fn another(chance: &mut Chance) -> Rules {
+    pub(crate) fn another(chance: &mut Random) -> Rules {
         let mut filters = FILTERS.to_vec();
         // Some stay, so that a level is there in both directions whatever comes.
         filters.retain(|filter| chance.percent(85) || matches!(filter.name, "ever" | "out"));
         filters.extend(MORE.iter().filter(|_| chance.percent(30)).cloned());
         for filter in &mut filters {
-            let (amount, quantity) = (chance.pick(&[40, 100, 100, 150]), chance.pick(&[40, 100, 100, 150]));
+            let (amount, quantity) = (*chance.pick(&[40, 100, 100, 150]), *chance.pick(&[40, 100, 100, 150]));
             filter.amount = filter.amount.map(|most| most * amount / 100);
             filter.quantity = filter.quantity.map(|most| (most * quantity / 100).max(1));
         }
         Rules {
             filters,
-            gates: chance.pick(&[&GATES, &["gate-b", "gate-a"], &["gate-b"]]),
-            zone: chance.pick(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
-            hold: chance.pick(&["7d", "9d", "36h"]),
-            definition: chance.pick(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
-            raise_delay: chance.pick(&["400d", "90d", "0s", "0s"]),
+            gates: chance.pick(&GATE_LISTS),
+            zone: chance.word(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
+            hold: chance.word(&["7d", "9d", "36h"]),
+            definition: chance.word(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
+            raise_delay: chance.word(&["400d", "90d", "0s", "0s"]),
             raise_confirm: chance.percent(60),
-            confirm_within: chance.pick(&["7d", "365d"]),
+            confirm_within: chance.word(&["7d", "365d"]),
         }
     }
 
@@ -133,6 +133,8 @@ pub(crate) const LEVELS: &[&str] = &["gold", "silver", "bronze"];
 pub(crate) const WAYS: &[Way] = &[("deposit", "EUR"), ("deposit", "USD"), ("withdrawal", "EUR")];
 /// The gates.
 pub(crate) const GATES: [&str; 2] = ["gate-a", "gate-b"];
+/// The gates that an endpoint may offer, in the order of preference.
+const GATE_LISTS: [&[&str]; 3] = [&GATES, &["gate-b", "gate-a"], &["gate-b"]];
 /// The project of every payment, and another one.
 pub(crate) const PROJECTS: [&str; 2] = ["web", "shop"];
 

@@ -1,0 +1,166 @@
+//! `levelgate check` as an operator meets it: folders in, the printed text and the exit status out, all golden.
+//!
+//! Each file under `tests/check/` is one case: the files of a configuration, each behind a line `>>> NAME`, then a line
+//! `<<< check ARGUMENTS` and what the command prints. With `UPDATE_GOLDEN=1` the printed part is written anew.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+use support::process::program;
+
+/// One case, as its file tells it.
+struct Case {
+    /// Everything above the printed part.
+    given: String,
+    files: Vec<(String, String)>,
+    arguments: Vec<String>,
+    printed: String,
+}
+
+fn read(path: &Path) -> Case {
+    let text = fs::read_to_string(path).unwrap();
+    let mark = text.find("<<< check").unwrap_or_else(|| panic!("{}: no line `<<< check`", path.display()));
+    let (given, rest) = text.split_at(mark);
+    let (command, printed) = rest.split_once('\n').unwrap_or((rest, ""));
+    let files = given.split(">>> ").skip(1).map(|file| {
+        let (name, content) = file.split_once('\n').unwrap();
+        (name.to_owned(), content.to_owned())
+    });
+    Case {
+        given: given.to_owned(),
+        files: files.collect(),
+        arguments: command.split_whitespace().skip(2).map(str::to_owned).collect(),
+        printed: printed.to_owned(),
+    }
+}
+
+/// What the command prints about a folder `config` in the working directory, and its exit status.
+fn check(files: &[(String, String)], arguments: &[String]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("config")).unwrap();
+    for (name, content) in files {
+        let path = folder.path().join("config").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    run(folder.path(), arguments)
+}
+
+fn run(folder: &Path, arguments: &[String]) -> String {
+    let output = program().arg("check").args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let status = output.status.code().map_or("a signal".to_owned(), |code| code.to_string());
+    format!("{}{}exit status {status}\n", text(&output.stdout), text(&output.stderr))
+}
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn every_case_prints_what_its_file_says() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut different = Vec::new();
+    let paths = cases();
+    for path in &paths {
+        let case = read(path);
+        let printed = check(&case.files, &case.arguments);
+        if printed == case.printed {
+            continue;
+        }
+        if update {
+            let command = [vec!["<<< check".to_owned()], case.arguments].concat().join(" ");
+            fs::write(path, format!("{}{command}\n{printed}", case.given)).unwrap();
+        }
+        different.push(format!("--- {}\nwanted:\n{}\nprinted:\n{printed}", path.display(), case.printed));
+    }
+    assert!(paths.len() >= 10, "the cases lie in tests/check/");
+    assert!(update || different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn the_sample_is_valid_even_strictly() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let printed = run(root, &["config".to_owned(), "--strict".to_owned()]);
+    assert!(printed.starts_with("config: valid: 2 merchants, no problems, version "), "{printed}");
+    assert!(printed.ends_with("exit status 0\n"), "{printed}");
+    let kept = printed.lines().find(|line| line.starts_with("acme: ")).unwrap_or_else(|| panic!("{printed}"));
+    assert!(kept.contains("stay in memory for 98 days: each one a second costs "), "{kept}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error() {
+    let printed = run(tempfile::tempdir().unwrap().path(), &["nowhere".to_owned()]);
+    assert!(printed.contains("there is no such configuration folder"), "{printed}");
+    assert!(printed.contains("--> nowhere") && printed.ends_with("exit status 1\n"), "{printed}");
+}
+
+#[test]
+fn every_problem_of_one_big_file_is_printed_at_once() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/many-at-once.txt");
+    let case = read(&path);
+    let printed = check(&case.files, &case.arguments);
+    let wrong = case.given.lines().filter(|line| line.contains("# wrong")).count();
+    let reported = printed.lines().filter(|line| line.starts_with("error: ")).count();
+    assert!(wrong >= 12, "{wrong}");
+    assert_eq!(reported, wrong, "{printed}");
+}
+
+/// Runs `levelgate init` in a folder.
+fn init(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_levelgate")).arg("init").args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_init_writes_is_valid_even_strictly_and_a_daemon_starts_on_it() {
+    for mode in ["payment_gateway", "crm"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (status, printed, told) = init(folder.path(), &["config", "--mode", mode]);
+        assert_eq!((status, told.as_str()), (Some(0), ""), "{mode}");
+        assert!(printed.contains("levelgate serve --config config"), "{printed}");
+        let merchant = fs::read_to_string(folder.path().join("config/merchants/acme.toml")).unwrap();
+        assert!(merchant.contains(&format!("operation_mode = \"{mode}\"")) && !merchant.contains('@'), "{merchant}");
+        let checked = run(folder.path(), &["config".to_owned(), "--strict".to_owned()]);
+        assert!(checked.starts_with("config: valid: 1 merchant, no problems, version "), "{mode}: {checked}");
+        let file = folder.path().join("config/levelgate.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replacen("127.0.0.1:7400", "127.0.0.1:0", 1)).unwrap();
+        let mut daemon = Command::new(env!("CARGO_BIN_EXE_levelgate"))
+            .args(["serve", "--config", "config"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let is_listening = lines.any(|line| line.contains("listening on http://"));
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        assert!(is_listening, "{mode}");
+    }
+}
+
+#[test]
+fn init_changes_no_folder_that_contains_something() {
+    for (name, named) in [("levelgate.toml", "levelgate.toml"), ("merchants/x.toml", "merchants"), ("notes", "notes")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        let (status, printed, told) = init(folder.path(), &["config"]);
+        assert_eq!((status, printed.as_str()), (Some(1), ""));
+        assert!(told.contains(&format!("config/{named} exists")), "{told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path().join("config")).unwrap().count(), 1);
+    }
+}

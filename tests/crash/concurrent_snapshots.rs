@@ -1,0 +1,156 @@
+//! Snapshots are taken while several threads reserve and approve, and then the process is killed or the power cut.
+
+use crate::disk_images::Kind;
+use crate::harness::{Indexes, Stage};
+use crate::instrument_model;
+use levelgate::journal::Sync;
+use levelgate::store::memory::Memory;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::environment::seeds;
+
+const AT: &str = "2026-03-10T12:00:00.000Z";
+const THREADS: usize = 3;
+/// More than a snapshot copies under one lock, several times.
+const BEFORE: usize = 1_050;
+const DURING: usize = 220;
+
+/// What a thread has been told: for each customer, how many transactions stand in which status.
+#[derive(Default, Clone)]
+struct Acknowledged {
+    statuses: BTreeMap<String, &'static str>,
+}
+
+fn reserve(stage: &Stage, id: &str, who: &str) -> bool {
+    let mut line = instrument_model::line("reserve", AT, "side", who, Some("tok_a"));
+    line.text("transaction_id", id);
+    committed(stage, &line.line())
+}
+
+fn step(stage: &Stage, op: &str, id: &str) -> bool {
+    committed(stage, &format!("{{\"op\": {op:?}, \"at\": {AT:?}, \"merchant\": \"side\", \"transaction_id\": {id:?}}}"))
+}
+
+fn committed(stage: &Stage, line: &str) -> bool {
+    let said = stage.line(line);
+    assert!(!said.refused, "{line}\n{}", said.text);
+    stage.journal().commit(said.rests_on).is_ok()
+}
+
+/// What a thread does while snapshots are taken: all threads pay for the same large customer and for one of their own.
+fn work(stage: &Stage, thread: usize) -> Acknowledged {
+    let mut told = Acknowledged::default();
+    for n in 0..DURING {
+        let (id, who) =
+            (format!("w{thread}-{n}"), if n % 3 == 0 { format!("own{thread}") } else { "large".to_owned() });
+        if reserve(stage, &id, &who) {
+            told.statuses.insert(id.clone(), "reserved");
+        }
+        let op = ["approve", "cancel", "decline"][n % 3];
+        if n % 4 != 0 && step(stage, op, &id) {
+            told.statuses.insert(id, ["approved", "cancelled", "declined"][n % 3]);
+        }
+        // An old one changes as well, which a snapshot may just have passed.
+        let old = format!("old{}", (n * THREADS + thread) * 5 % BEFORE);
+        if n % 2 == 0 && step(stage, "approve", &old) {
+            told.statuses.insert(old, "approved");
+        }
+    }
+    told
+}
+
+#[test]
+fn snapshots_taken_meanwhile_hold_what_was_acknowledged() {
+    let config = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(config.path().join("merchants")).expect("a folder");
+    instrument_model::configure(config.path());
+    let rules = Arc::new(levelgate::config::load(config.path()).expect("a configuration").rules);
+    for seed in seeds(2) {
+        let sync = if seed % 2 == 0 { Sync::Always } else { Sync::Interval };
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}");
+        let (store, indexes) = (Memory::new(), Indexes::new());
+        let stage = Stage::open(&store, &indexes.fresh(), sync, &rules, None).expect("a start");
+        let mut told = Acknowledged::default();
+        for n in 0..BEFORE {
+            let line = instrument_model::line("reserve", AT, "side", "large", Some("tok_a"));
+            let mut line = line;
+            line.text("transaction_id", &format!("old{n}"));
+            stage.line(&line.line());
+            told.statuses.insert(format!("old{n}"), "reserved");
+        }
+        stage.journal().sync().expect("a sync");
+        let (done, mut images) = (AtomicBool::new(false), Vec::new());
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..THREADS)
+                .map(|thread| {
+                    scope.spawn({
+                        let stage = &stage;
+                        move || work(stage, thread)
+                    })
+                })
+                .collect();
+            let keeper = scope.spawn(|| {
+                let (mut taken, mut images) = (0, Vec::new());
+                while !done.load(Ordering::Acquire) {
+                    stage.keep(true, taken % 2 == 0).expect("a snapshot");
+                    taken += 1;
+                    images.push(Kind::of(seed + taken).of_store(&store));
+                }
+                (taken, images)
+            });
+            for worker in workers {
+                told.statuses.append(&mut worker.join().expect("a worker").statuses);
+            }
+            done.store(true, Ordering::Release);
+            let (taken, found) = keeper.join().expect("the keeper");
+            images = found;
+            println!("seed {seed}, {sync:?}: {taken} snapshots meanwhile");
+        });
+        let last = stage.journal().last();
+        drop(stage);
+        let killed = Kind::Killed.of_store(&store);
+        let again = Stage::open(&killed, &indexes.fresh(), sync, &rules, None);
+        let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
+        assert_eq!(again.journal().last(), last, "{about}: all was written");
+        agrees(&again, &told, true, &about);
+        // What was cut in the middle is whole in itself: what is shown adds up to what is counted.
+        images.truncate(12);
+        for (n, image) in images.iter().enumerate() {
+            let about = format!("{about}, image {n}");
+            let stage = Stage::open(image, &indexes.fresh(), sync, &rules, None);
+            let stage = stage.unwrap_or_else(|error| panic!("{about}: {error:#}"));
+            agrees(&stage, &told, false, &about);
+        }
+    }
+}
+
+/// What each customer's transactions show adds up to what is counted; with `all`, they show what was acknowledged.
+fn agrees(stage: &Stage, told: &Acknowledged, all: bool, about: &str) {
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    stage.line(&instrument_model::line("check", AT, "side", "large", None).line());
+    for (id, status) in &told.statuses {
+        let Ok(shown) = stage.desk.show("side", id) else {
+            assert!(!all, "{about}: {id} is lost");
+            continue;
+        };
+        let shown: Value = serde_json::from_slice(&shown).expect("JSON");
+        assert!(!all || shown["status"] == *status, "{about}: {id} was {status}\n{shown}");
+        let who = shown["customer"]["merchant_customer_identifier"].as_str().expect("an identifier");
+        *counted.entry(who.to_owned()).or_default() += u64::from(counts(&shown));
+    }
+    for (who, counted) in counted {
+        let answer = stage.line(&instrument_model::line("check", AT, "side", &who, None).line()).text;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let used = (&answer["limits"][0]["amount"]["used"], &answer["limits"][0]["quantity"]["used"]);
+        // The question itself counts as one more.
+        let want = (&Value::from(format!("{}.00", counted + 1)), &Value::from(counted + 1));
+        assert_eq!(used, want, "{about}: {who}\n{answer}");
+    }
+}
+
+/// Whether a transaction counts where cancels are not subtracted: for as long as it is held, and once it is paid.
+fn counts(shown: &Value) -> bool {
+    shown["status"] == "reserved" || shown["approved"] != "0.00"
+}

@@ -1,0 +1,176 @@
+//! The feed of facts: read in pages of any size it is the same, it says of each transaction what the transaction says
+//! itself, and whatever a machine loses, nobody has heard of it.
+
+use crate::disk_images::Kind;
+use crate::harness::{Indexes, Stage};
+use crate::power_cuts::degree;
+use crate::run::live;
+use crate::workload::{Mix, Story};
+use levelgate::journal::Sync;
+use levelgate::ledger::Wanted;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use support::environment::seeds;
+use support::random::Random;
+
+/// One story has more of the staff's, another nothing but theirs beside the payments.
+fn mix(seed: u64) -> Mix {
+    let (staff, side) = [(25, 20), (30, 20), (50, 0)][(seed % 3) as usize];
+    Mix { steps: 160, side, staff, keeps: 6, syncs: 3, restarts: 1, reloads: 5, waits: 65 }
+}
+
+/// The feed from one end to the other, in pages that are asked for so, and where it ends.
+fn heard(stage: &Stage, filter: &str, mut limit: impl FnMut() -> usize) -> (Vec<Value>, u64) {
+    let (mut events, mut after) = (Vec::new(), 0);
+    loop {
+        let query = format!("after={after}&limit={}{filter}", limit());
+        let page = stage.desk.events(&query, None).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
+        let body: Value = serde_json::from_slice(&page.body).expect("JSON");
+        events.extend(body["events"].as_array().expect("events").iter().cloned());
+        assert_eq!(body["next"], page.next.0, "{query}");
+        if page.is_over {
+            return (events, after);
+        }
+        assert!(page.next.0 > after, "{query} goes on");
+        after = page.next.0;
+    }
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+/// What each transaction says of itself is what was told of it, each fact once and in its order.
+fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: &str) {
+    let key = |merchant: &str, id: &str| (merchant.to_owned(), id.to_owned());
+    let mut told: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
+    for event in events {
+        told.entry(key(text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
+    }
+    let now = stage.desk.clock.now(None).expect("a time");
+    for (merchant, _) in merchants {
+        let mut wanted = Wanted { limit: 500, ..Wanted::default() };
+        loop {
+            let page = stage.desk.ledger.list(merchant, &wanted, now).expect("a page");
+            for listed in &page.transactions {
+                let id = listed.transaction.opening.id.as_ref();
+                let shown: Value =
+                    serde_json::from_slice(&stage.desk.show(merchant, id).expect("shown")).expect("JSON");
+                let of_it = told.remove(&key(merchant, id)).unwrap_or_default();
+                let transitions: Vec<Value> = of_it
+                    .iter()
+                    .filter(|event| event.get("transition").is_some())
+                    .map(|event| event["transition"].clone())
+                    .collect();
+                let context = || format!("{about}: {merchant} {id}\n{shown:#}\n{of_it:#?}");
+                assert_eq!(Value::from(transitions), shown["transitions"], "{}", context());
+                let is_opening =
+                    |event: &&&Value| event.get("transition").is_none() && text(event, "event") != "linked";
+                let unreserved = shown["flags"].as_array().expect("flags").contains(&Value::from("unreserved"));
+                assert_eq!(of_it.iter().filter(is_opening).count(), usize::from(!unreserved), "{}", context());
+                let last = of_it.last().unwrap_or_else(|| panic!("{}", context()));
+                for member in ["amount", "flags", "level", "direction", "currency"] {
+                    assert_eq!(last[member], shown[member], "{member}: {}", context());
+                }
+                // The feed showed the end of a hold that has ended since then.
+                let has_ended = last["expires_at"].as_str().is_some_and(|end| end <= text(&shown, "server_time"));
+                if !has_ended {
+                    assert_eq!(
+                        (&last["status"], &last["expires_at"]),
+                        (&shown["status"], &shown["expires_at"]),
+                        "{}",
+                        context()
+                    );
+                }
+                let numbers = of_it.iter().map(|event| event["lsn"].as_u64());
+                assert!(numbers.is_sorted(), "{}", context());
+            }
+            match page.next {
+                Some(next) => wanted.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    assert!(told.is_empty(), "{about}: nobody has these transactions: {told:#?}");
+}
+
+#[test]
+fn the_feed_is_the_same_in_pages_of_any_size_and_says_what_the_transactions_say() {
+    let mut facts = 0;
+    for seed in seeds(6).map(|seed| seed + 8_000) {
+        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
+        let (_, stage) = live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
+        let stage = stage.expect("a life");
+        stage.journal().sync().expect("a sync");
+        let (all, end) = heard(&stage, "", || 1_000);
+        assert!(all.windows(2).all(|two| two[0]["lsn"].as_u64() <= two[1]["lsn"].as_u64()), "{about}: in order");
+        assert_eq!(end, stage.journal().last().0, "{about}: it goes to the end");
+        agrees(&stage, &story.merchants, &all, &about);
+        facts += all.len();
+        let mut chance = Random::seeded(seed);
+        for most in [1, 3, 40] {
+            let (paged, _) = heard(&stage, "", || 1 + chance.place(most));
+            assert!(paged == all, "{about}: pages of up to {most} are another feed");
+        }
+        for (merchant, _) in &story.merchants {
+            let of_it: Vec<Value> = all.iter().filter(|event| event["merchant"] == **merchant).cloned().collect();
+            let (paged, _) = heard(&stage, &format!("&merchant={merchant}"), || 1 + chance.place(9));
+            assert!(paged == of_it, "{about}: {merchant} alone");
+        }
+        for flag in ["over_limit", "late", "conflict", "unreserved", "unknown_gate", "suspicious", "outlier"] {
+            let has = |event: &&Value| event["flags"].as_array().expect("flags").contains(&Value::from(flag));
+            let flagged: Vec<Value> = all.iter().filter(has).cloned().collect();
+            let (paged, _) = heard(&stage, &format!("&flag={flag}"), || 1 + chance.place(9));
+            assert!(paged == flagged, "{about}: {flag} alone");
+        }
+    }
+    assert!(facts > 500, "{facts} facts");
+}
+
+#[test]
+fn nobody_has_heard_of_what_a_machine_loses() {
+    for seed in seeds(7).map(|seed| seed + 8_100) {
+        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
+        let sync = degree(seed);
+        let mut chance = Random::seeded(seed);
+        let to = 60 + chance.place(story.steps.len() - 60);
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, up to step {to}");
+        let index = indexes.fresh();
+        let (_, stage) = live(&story, 0..to, &store, &index, sync, &about);
+        let stage = stage.expect("a life");
+        let (before, next) = heard(&stage, "", || 1_000);
+        let kinds: Vec<Kind> = match sync {
+            // Nobody can say what the medium has.
+            Sync::Never => vec![Kind::Killed],
+            Sync::Always | Sync::Interval => (0..8).map(|n| Kind::of(seed * 8 + n)).collect(),
+        };
+        let images: Vec<Memory> = kinds.iter().map(|kind| kind.of_store(&store)).collect();
+        drop(stage);
+        for (kind, image) in kinds.iter().zip(&images) {
+            let about = format!("{about}, {kind:?}");
+            let again = Stage::open(image, &indexes.copy_of(&index), sync, &story.form(to).rules, None);
+            let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
+            again
+                .desk
+                .clock
+                .now(Some(levelgate::domain::vocabulary::time::Millis(story.steps[to - 1].clock)))
+                .expect("a time");
+            let (after, _) = heard(&again, "", || 1_000);
+            assert!(after.len() >= before.len(), "{about}: {} facts, and {} were told of", after.len(), before.len());
+            for (told, found) in before.iter().zip(&after) {
+                // A level may have been renamed by what was lost.
+                let but_level = |event: &Value| {
+                    let mut event = event.clone();
+                    event["level"] = Value::Null;
+                    event
+                };
+                assert_eq!(but_level(told), but_level(found), "{about}");
+            }
+            assert!(again.journal().last().0 >= next, "{about}: whoever goes on behind {next} misses nothing");
+            agrees(&again, &story.merchants, &after, &about);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One call fails, and all others work: each in turn, in each way.
+
+use crate::disk_images::Kind;
+use crate::power_cuts::{Left, Trial, degree};
+use crate::run::live;
+use crate::workload::Mix;
+use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
+use support::environment::seeds;
+
+const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
+
+#[test]
+fn a_call_that_fails_costs_no_acknowledged_operation() {
+    for seed in seeds(2).map(|seed| seed + 2_000) {
+        let sync = degree(seed);
+        let mut trial = Trial::of(seed, MIX);
+        let (calls, mut failed) = (trial.calls(sync), 0);
+        for call in 1..=calls {
+            // A write that is short writes half; any other call only fails.
+            let fault = match (call + seed) % 3 {
+                0 => Fault::Error(EIO),
+                1 => Fault::Error(ENOSPC),
+                _ => Fault::Short(ENOSPC),
+            };
+            let (store, index) = (Memory::new(), trial.indexes.fresh());
+            store.fail_at(call, fault);
+            let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, call {call} fails with {fault:?}");
+            let (promised, stage) = live(&trial.story, 0..trial.story.steps.len(), &store, &index, sync, &about);
+            let stopped = stage.as_ref().is_none_or(|stage| stage.journal().failed());
+            assert!(stopped || promised.begun == trial.story.steps.len(), "{about}: it stopped for no reason");
+            failed += u64::from(promised.failed);
+            drop(stage);
+            let kind = if call.is_multiple_of(2) { Kind::Killed } else { Kind::of(call / 2) };
+            let about = format!("{about}, image {kind:?}");
+            let least = promised.least(sync, kind == Kind::Killed);
+            let goes_on = call.is_multiple_of(7);
+            let left = Left { image: &kind.of_store(&store), index: &index, sync };
+            trial.check(&left, least, promised, goes_on, &about);
+        }
+        println!("seed {seed}, {sync:?}: {calls} calls, {failed} failed the journal, {} images", trial.images);
+        assert!(failed > 0, "seed {seed}: no call failed the journal");
+    }
+}

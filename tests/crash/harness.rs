@@ -1,0 +1,251 @@
+//! A daemon without its wire: a desk over a ledger, over a store that may die at any call or over memory alone.
+
+use crate::configurations::Form;
+use crate::instrument_model;
+use crate::staff_calls;
+use crate::workload::Act;
+use arc_swap::ArcSwap;
+use levelgate::{
+    clock::{Clock, Source},
+    daemon::data_folder::{Folder, recover},
+    domain::{
+        customer::status::Signal,
+        decision::decide::Skew,
+        rules::configuration::{Rules, Word},
+        vocabulary::time::Millis,
+    },
+    ledger::{Bounds, Ground, Ledger, Retention, Sealing, SentSignal, Wanted},
+    service::payments::PaymentService,
+    storage::{
+        fs::{Store, memory::Memory},
+        journal::{Instance, Journal, Lsn, Options, Sync},
+        snapshot,
+    },
+    telemetry::metrics::Meters,
+};
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use support::model::calendar::instant;
+use tempfile::TempDir;
+
+/// Files of the archive's index. They lie in memory where the system has a folder for that, since each is synced often.
+pub struct Indexes {
+    folder: TempDir,
+    made: std::cell::Cell<u32>,
+}
+
+impl Indexes {
+    pub fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self { folder: folder.expect("a temporary folder"), made: std::cell::Cell::new(0) }
+    }
+
+    /// A path that no file has.
+    pub fn fresh(&self) -> PathBuf {
+        self.made.set(self.made.get() + 1);
+        self.folder.path().join(format!("{}.redb", self.made.get()))
+    }
+
+    /// A copy of an index that is not open, as it is found again after a power cut.
+    pub fn copy_of(&self, index: &Path) -> PathBuf {
+        let copy = self.fresh();
+        if index.exists() {
+            std::fs::copy(index, &copy).expect("a copy of the index");
+        }
+        copy
+    }
+}
+
+/// What was said to an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// JSON.
+    pub text: String,
+    pub replay: bool,
+    pub refused: bool,
+    pub rests_on: Lsn,
+}
+
+/// A desk, and the folder that it stands on.
+pub struct Stage {
+    pub desk: PaymentService,
+    folder: Option<Folder>,
+}
+
+fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
+    ledger.seal_identifiers(Sealing::of(rules));
+    PaymentService {
+        ledger,
+        rules: ArcSwap::from(Arc::clone(rules)),
+        clock: Clock::new(Source::Requests),
+        meters: Meters::new(),
+        body_bytes_max: 65_536,
+    }
+}
+
+pub const BOUNDS: Bounds = Bounds { transactions_max: 1_000_000, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
+
+/// How a journal is kept here: in small segments, and synced by nobody but the one who commits or asks for it.
+pub fn options(sync: Sync) -> Options {
+    Options { sync, sync_interval: Duration::from_secs(86_400), segment_bytes: 4_096, tail_bytes: 0 }
+}
+
+impl Stage {
+    /// Over memory alone: it never forgets, never starts again, never lets anything leave.
+    pub fn memory(rules: &Arc<Rules>) -> Self {
+        Self { desk: desk(Ledger::new(BOUNDS, Ground::memory((1, 2))), rules), folder: None }
+    }
+
+    /// Over what a store holds; the clock stands where it stood.
+    pub fn open(
+        store: &Memory,
+        index: &Path,
+        sync: Sync,
+        rules: &Arc<Rules>,
+        clock: Option<i64>,
+    ) -> anyhow::Result<Self> {
+        let this = Self::on(Arc::new(store.clone()), index, sync, rules)?;
+        if let Some(clock) = clock {
+            this.desk.clock.now(Some(Millis(clock)))?;
+        }
+        Ok(this)
+    }
+
+    /// Over what any store holds.
+    pub fn on(store: Arc<dyn Store>, index: &Path, sync: Sync, rules: &Arc<Rules>) -> anyhow::Result<Self> {
+        let (ledger, folder) = recover(store, index, options(sync), BOUNDS)?;
+        Ok(Self { desk: desk(ledger, rules), folder: Some(folder) })
+    }
+
+    /// Puts another configuration in force, as the daemon does.
+    pub fn reload(&self, form: &Form) {
+        self.desk.ledger.seal_identifiers(Sealing::of(&form.rules));
+        self.desk.rules.store(Arc::clone(&form.rules));
+    }
+
+    pub fn journal(&self) -> &Journal {
+        self.desk.ledger.journal()
+    }
+
+    pub fn folder(&self) -> &Folder {
+        self.folder.as_ref().expect("a stage over a store")
+    }
+
+    pub fn line(&self, line: &str) -> Said {
+        let answered = self.desk.line(line.as_bytes(), |_| Ok(()));
+        let rests_on = self.desk.rests_on(&answered);
+        match answered {
+            Ok(reply) => {
+                let text = String::from_utf8(reply.body).expect("UTF-8");
+                Said { text, replay: reply.replay, refused: false, rests_on }
+            }
+            Err(problem) => {
+                let text = serde_json::to_string(&problem).expect("JSON");
+                Said { text, replay: false, refused: true, rests_on }
+            }
+        }
+    }
+
+    /// Does what changes the state, or asks about it; not what only keeps it up.
+    pub fn act(&self, act: &Act) -> Said {
+        match act {
+            Act::Line(line) => self.line(line),
+            Act::Signal { merchant, customer, signal, instrument, reach, at } => {
+                let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
+                let signal = Signal::parse(signal).expect("a signal");
+                let (reach, by) = instrument_model::caller(reach);
+                let trusts_blocks = self.desk.rules().merchant(merchant).is_some_and(|merchant| merchant.trust_blocks);
+                let (reach, by, instrument) = (&reach, Some(by), instrument.as_deref());
+                let sent = SentSignal { merchant, customer_id: customer, signal, instrument, by, reach, trusts_blocks };
+                match self.desk.ledger.signal(&sent, now) {
+                    Ok((status, rests_on)) => {
+                        let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
+                        Said { text, replay: false, refused: false, rests_on }
+                    }
+                    Err(refusal) => {
+                        let rests_on = self.journal().last();
+                        Said { text: format!("{refusal:?}"), replay: false, refused: true, rests_on }
+                    }
+                }
+            }
+            Act::Staff { deed, at } => {
+                let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
+                staff_calls::act(self, deed, now)
+            }
+            other => panic!("{other:?} is for whoever holds the stage"),
+        }
+    }
+
+    /// A snapshot and what follows it, as the keeper of the daemon does it.
+    pub fn keep(&self, archives: bool, retires: bool) -> anyhow::Result<()> {
+        let taken = self.folder().snapshot(&self.desk.ledger, self.desk.clock.wall().0)?;
+        if archives {
+            self.folder().archive(&self.desk.ledger, taken.true_up_to)?;
+            self.folder().tend(Duration::from_secs(60))?;
+        }
+        if retires {
+            self.retire();
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot as the folder does, and does something behind each of its pieces.
+    pub fn snapshot_amid(&self, store: &Memory, behind_each: impl FnMut()) {
+        self.snapshot_from(self.journal().last(), store, behind_each);
+    }
+
+    /// The same from an earlier record on, as where something comes between the decision and the first piece.
+    pub fn snapshot_from(&self, begin: Lsn, store: &Memory, mut behind_each: impl FnMut()) {
+        let mut bytes = Vec::new();
+        let id = Instance::known(store).expect("an instance").expect("an instance").id;
+        let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
+        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        let end = self.desk.ledger.keep(&mut |piece| {
+            writer.put(&piece)?;
+            behind_each();
+            Ok(())
+        });
+        writer.end(end.expect("a snapshot").0).expect("an end");
+        self.journal().sync().expect("a sync");
+        store.put(&format!("snapshots/{:020}.snap", begin.0), &bytes);
+    }
+
+    /// Lets go of whatever no window reaches any more; says how many left.
+    pub fn retire(&self) -> usize {
+        let Ok(now) = self.desk.clock.now(None) else { return 0 };
+        let retention = Retention::new(1, &self.desk.rules.load());
+        (0..Ledger::shards()).map(|shard| self.desk.ledger.retire(shard, &retention, now)).sum()
+    }
+
+    /// All transactions of a merchant with their status; each must say what it says when it is shown alone.
+    pub fn listed(&self, merchant: &str) -> String {
+        let (rules, now) = (self.desk.rules(), self.desk.clock.now(None).expect("a time"));
+        let mut wanted = Wanted { limit: 7, ..Wanted::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = self.desk.ledger.list(merchant, &wanted, now).expect("a page");
+            for listed in &page.transactions {
+                let id = &listed.transaction.opening.id;
+                let shown = self.desk.ledger.show(&rules, merchant, id, now).expect("what is listed is shown");
+                let (listed_as, shown_as) = (format!("{:?}", listed.transaction), format!("{:?}", shown.transaction));
+                assert_eq!(listed_as, shown_as, "{merchant} {id}: the list and the transaction differ");
+                all.push(format!("{id} {}", listed.transaction.status(listed.now).word()));
+            }
+            match page.next {
+                Some(next) => wanted.after = Some(next),
+                None => break,
+            }
+        }
+        // Those of nobody stand in an order that each folder's secret gives.
+        all.sort();
+        all.join(", ")
+    }
+}

@@ -1,0 +1,106 @@
+//! However many threads bring a state back, it is the same, and so is what is refused.
+
+use crate::harness::{BOUNDS, Indexes, options};
+use crate::power_cuts::degree;
+use crate::run::live;
+use crate::workload::{Mix, Story};
+use levelgate::journal::{Instance, Journal, Keys, Lsn, event, snapshot};
+use levelgate::ledger::{Ground, Recovering};
+use levelgate::storage::fs::{Store, memory::Memory};
+use levelgate::storage::{
+    encoding,
+    journal::{Instance, Journal, Keys, Lsn},
+    snapshot,
+};
+use std::sync::Arc;
+use support::environment::seeds;
+
+const MIX: Mix = Mix { steps: 160, side: 25, keeps: 3, syncs: 3, restarts: 2, waits: 60, reloads: 5, staff: 12 };
+
+/// The state of a store as so many threads bring it back: every piece of a snapshot of it, and its newest time.
+fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
+    let store = store.kill_image();
+    let instance = Instance::known(&store).unwrap().expect("an instance");
+    let keys = Arc::new(Keys::open(&store, instance.id.0).unwrap());
+    let mut recovering = Recovering::with_threads(instance.secret, &keys, threads).unwrap();
+    let newest = store.list("snapshots").unwrap().into_iter().rfind(|name| name.ends_with(".snap"));
+    let (mut begin, mut end) = (Lsn::NONE, Lsn::NONE);
+    if let Some(name) = newest {
+        let file = store.open(&format!("snapshots/{name}")).unwrap();
+        let mut reader = snapshot::Reader::open(file, instance.id.0).map_err(|error| error.to_string())?;
+        begin = Lsn(reader.header().begin_lsn);
+        while let Some(frame) = reader.next_frame().map_err(|error| error.to_string())? {
+            end = recovering.take(&frame).map_err(|error| error.to_string())?.unwrap_or(end);
+        }
+    }
+    let options = options(levelgate::storage::journal::Sync::Interval);
+    let opened = Journal::open(Arc::new(store), instance.id, options, None, begin, end, &mut recovering);
+    let (journal, _) = opened.map_err(|error| error.to_string())?;
+    let ground = Ground { journal, keys, past: None, secret: instance.secret };
+    let (ledger, newest) = recovering.finish(BOUNDS, ground);
+    let mut pieces = vec![format!("{newest:?}")];
+    ledger
+        .keep(&mut |mut piece| {
+            if let snapshot::Piece::Head(head) = &mut piece {
+                // Each sealing is another.
+                head.attributes = vec![u8::from(!head.attributes.is_empty())];
+                if let Some(snapshot::IdentifierDto::Sealed { sealed, .. }) = &mut head.identifier {
+                    *sealed = vec![u8::from(!sealed.is_empty())];
+                }
+                let profile = std::mem::take(&mut head.profile);
+                if !profile.is_empty() {
+                    // Unopened: what is sealed is known by its digest.
+                    pieces.push(format!("{:?}", encoding::decode(&profile, &mut |_| Ok(None)).unwrap()));
+                }
+            }
+            if let snapshot::Piece::World(world) = &mut piece {
+                world.levels.sort_by_key(|level| (level.merchant.clone(), level.created, level.name.clone()));
+            }
+            pieces.push(format!("{piece:?}"));
+            Ok(())
+        })
+        .unwrap();
+    Ok(pieces)
+}
+
+#[test]
+fn however_many_threads_bring_it_back_the_state_is_the_same() {
+    for seed in seeds(4).map(|seed| seed + 6_000) {
+        let (story, indexes, store) = (Story::write(seed, MIX), Indexes::new(), Memory::new());
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
+        let (_, stage) = live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
+        stage.expect("a life").journal().close().expect("closed");
+        let alone = state(&store, 1).unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert!(alone.len() > 3, "{about}");
+        // From the journal alone, too.
+        let without = store.kill_image();
+        for name in without.list("snapshots").unwrap() {
+            without.remove(&format!("snapshots/{name}")).unwrap();
+        }
+        let from_the_journal = state(&without, 1).unwrap_or_else(|error| panic!("{about}: {error}"));
+        for threads in [2, 3, 16] {
+            assert!(state(&store, threads).as_ref() == Ok(&alone), "{about}: {threads} threads differ");
+            assert!(state(&without, threads).as_ref() == Ok(&from_the_journal), "{about}: {threads} threads differ");
+        }
+    }
+}
+
+#[test]
+fn however_many_threads_meet_bad_records_the_first_is_named() {
+    let (story, indexes, store) = (Story::write(6_010, MIX), Indexes::new(), Memory::new());
+    let (_, stage) =
+        live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(6_010), "a story with bad records");
+    let stage = stage.expect("a life");
+    // Whole records of customers whom no record made, and one that is no event.
+    let first = stage.journal().append(1_900_000_001, &[4, 1, 2]).lsn;
+    for n in 2..200 {
+        stage.journal().append(1_900_000_000 + n, if n == 77 { &[0] } else { &[4, 1, 2] });
+    }
+    stage.journal().close().expect("closed");
+    drop(stage);
+    let want = format!("record {first} in ");
+    for threads in [1, 2, 3, 16] {
+        let error = state(&store, threads).expect_err("a refusal");
+        assert!(error.starts_with(&want) && error.contains("no record made customer 1900000001"), "{error}");
+    }
+}

@@ -1,0 +1,214 @@
+//! The power is cut and the process killed at every call.
+
+use crate::disk_images::Kind;
+use crate::expected_state::{Expected, disagreement};
+use crate::harness::{Indexes, Stage};
+use crate::run::{Promised, live};
+use crate::workload::{Act, Mix, Story};
+use levelgate::journal::Sync;
+use levelgate::store::memory::Memory;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use support::environment::seeds;
+use support::random::Random;
+
+/// What a dead daemon has left: its store, and the archive's index beside it.
+pub struct Left<'a> {
+    pub image: &'a Memory,
+    pub index: &'a Path,
+    pub sync: Sync,
+}
+
+/// A workload with all that is known of it.
+pub struct Trial {
+    pub story: Story,
+    pub indexes: Indexes,
+    expected: HashMap<usize, Rc<Expected>>,
+    pub images: u64,
+    /// An index that is opened again and again: nothing leaves memory where it is used.
+    pub flipped: PathBuf,
+}
+
+impl Trial {
+    pub fn of(seed: u64, mix: Mix) -> Self {
+        let (indexes, expected) = (Indexes::new(), HashMap::new());
+        let flipped = indexes.fresh();
+        Self { story: Story::write(seed, mix), indexes, expected, images: 0, flipped }
+    }
+
+    pub fn expected(&mut self, steps: usize) -> Rc<Expected> {
+        let story = &self.story;
+        Rc::clone(self.expected.entry(steps).or_insert_with(|| Rc::new(Expected::after(story, steps))))
+    }
+
+    /// How many steps a journal that ends with this record holds, those that recorded nothing behind it included; and
+    /// whether it holds a part of the next.
+    pub fn steps_of(&self, last: u64, about: &str) -> (usize, bool) {
+        let steps = &self.story.steps;
+        let whole = steps.partition_point(|step| step.last <= last);
+        let before = whole.checked_sub(1).map_or(0, |n| steps[n].last);
+        if before == last {
+            return (whole, false);
+        }
+        // What a request makes besides its own record stands before it, and is made again by nobody.
+        let (begins, step) = (last - before, &steps[whole]);
+        let besides = match &step.act {
+            Act::Line(_) => 1,
+            Act::Signal { instrument: Some(_), .. } => step.last - before - 1,
+            Act::Staff { deed, .. } if deed.reaches_many() => step.last - before - 1,
+            _ => 0,
+        };
+        assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} behind {before}");
+        (whole, true)
+    }
+
+    /// Opens an image, and compares it with what must be in it. With `goes_on` the rest of the workload follows.
+    pub fn check(&mut self, left: &Left<'_>, least: u64, promised: Promised, goes_on: bool, about: &str) {
+        let Left { image, index, sync } = *left;
+        self.images += 1;
+        let first = image.kill_image();
+        let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.first.rules, None);
+        let stage = opened.unwrap_or_else(|error| panic!("{about}: it does not start: {error:#}"));
+        let last = stage.journal().last().0;
+        assert!(last >= least, "{about}: record {least} was promised, the journal ends with {last}");
+        let (mut steps, partly) = self.steps_of(last, about);
+        let begun = promised.begun.max(1) - 1;
+        let most = self.story.steps.get(begun).map_or(u64::MAX, |step| step.last);
+        assert!(last <= most, "{about}: the journal ends with record {last}, of operations that were never begun");
+        if partly {
+            // Whoever was not answered asks again.
+            self.stand(&stage, steps);
+            let step = &self.story.steps[steps];
+            let (said, want) = (stage.act(&step.act), step.said.as_ref().expect("an answer"));
+            assert_eq!(said.text, want.text, "{about}: once more {step:#?}");
+            steps += 1;
+        }
+        let expected = self.expected(steps);
+        self.stand(&stage, steps);
+        let found = disagreement(&expected, &stage, 0, about);
+        let of = self.story.steps.len();
+        assert!(found.is_none(), "{about}, found are the first {steps} of {of} steps: {}", found.unwrap_or_default());
+        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        drop(stage);
+        let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.first.rules, None);
+        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start once more: {error:#}"));
+        self.stand(&stage, steps);
+        let found = disagreement(&expected, &stage, expected.again_from, about);
+        assert!(found.is_none(), "{about}, started once more: {}", found.unwrap_or_default());
+        drop(stage);
+        if goes_on && !partly {
+            self.go_on(&image.kill_image(), &self.indexes.copy_of(index), sync, steps, about);
+        }
+    }
+
+    /// Plays the rest of the workload on what was found, and starts once more.
+    fn go_on(&mut self, image: &Memory, index: &Path, sync: Sync, from: usize, about: &str) {
+        let about = format!("{about}, going on from step {from}");
+        let (promised, stage) = live(&self.story, from..self.story.steps.len(), image, index, sync, &about);
+        let steps = self.story.steps.len();
+        let stage = stage.unwrap_or_else(|| panic!("{about}: it does not start"));
+        assert_eq!((promised.begun.max(from), promised.failed), (steps, false), "{about}");
+        let expected = self.expected(steps);
+        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        let found = disagreement(&expected, &stage, 0, &about);
+        assert!(found.is_none(), "{about}, at the end: {}", found.unwrap_or_default());
+        drop(stage);
+        let stage = Stage::open(image, index, sync, &self.story.first.rules, None);
+        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start at the end: {error:#}"));
+        self.stand(&stage, steps);
+        let found = disagreement(&expected, &stage, expected.again_from, &about);
+        assert!(found.is_none(), "{about}, started at the end: {}", found.unwrap_or_default());
+    }
+
+    /// Sets the clock to where it stood behind so many steps, and puts the configuration of then in force.
+    pub fn stand(&self, stage: &Stage, steps: usize) {
+        stage.reload(self.story.form(steps));
+        let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
+        if let Some(clock) = clock {
+            stage.desk.clock.now(Some(levelgate::domain::vocabulary::time::Millis(clock))).expect("a time");
+        }
+    }
+
+    /// How many calls of the store a life without an accident makes.
+    pub fn calls(&self, sync: Sync) -> u64 {
+        let store = Memory::new();
+        let about = format!("seed {}, {sync:?}, without an accident", self.story.seed);
+        let (promised, stage) =
+            live(&self.story, 0..self.story.steps.len(), &store, &self.indexes.fresh(), sync, &about);
+        assert_eq!((promised.begun, promised.failed), (self.story.steps.len(), false), "{about}");
+        let left =
+            stage.map_or(0, |stage| stage.desk.ledger.customers_len() * u64::from(stage.desk.ledger.has_let_go()));
+        println!("{about}: {} calls, some of {left} customers' transactions have left memory", store.calls());
+        store.calls()
+    }
+
+    /// Writes a snapshot while the next steps are played: some behind each of its pieces. Says how many were played.
+    pub fn snapshot_amid(&self, stage: &Stage, store: &Memory, from: usize, chance: &mut Random, about: &str) -> usize {
+        let mut next = from;
+        stage.snapshot_amid(store, || {
+            for _ in 0..chance.between(0, 2) {
+                let Some(step) = self.story.steps.get(next) else { break };
+                next += 1;
+                match (&step.act, &step.said) {
+                    (Act::Line(_) | Act::Signal { .. } | Act::Staff { .. }, Some(want)) => {
+                        assert_eq!(stage.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
+                    }
+                    (Act::Reload(form), _) => stage.reload(form),
+                    _ => _ = stage.retire(),
+                }
+            }
+        });
+        next
+    }
+
+    /// Lets the store freeze at a call, and checks so many images.
+    fn freeze(&mut self, call: u64, sync: Sync, images: u64) {
+        let (store, index) = (Memory::new(), self.indexes.fresh());
+        store.freeze_at(call);
+        let seed = self.story.seed;
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, frozen at call {call}");
+        let (promised, stage) = live(&self.story, 0..self.story.steps.len(), &store, &index, sync, &about);
+        drop(stage);
+        for number in 0..images {
+            let kind = Kind::of(seed.wrapping_mul(31) + call * images + number);
+            // An index is found again, or it was lost.
+            let lost = (call + number).is_multiple_of(2);
+            let found = if lost { self.indexes.fresh() } else { index.clone() };
+            let least = promised.least(sync, kind == Kind::Killed);
+            let about = format!("{about}, image {kind:?}, index lost: {lost}");
+            let goes_on = (call + number).is_multiple_of(5);
+            let left = Left { image: &kind.of_store(&store), index: &found, sync };
+            self.check(&left, least, promised, goes_on, &about);
+        }
+    }
+}
+
+const SHORT: Mix = Mix { steps: 28, side: 20, staff: 25, keeps: 10, syncs: 5, restarts: 4, reloads: 5, waits: 75 };
+const LONG: Mix = Mix { steps: 160, side: 12, staff: 25, keeps: 7, syncs: 3, restarts: 2, reloads: 5, waits: 70 };
+
+/// Each degree, one after the other.
+pub fn degree(seed: u64) -> Sync {
+    [Sync::Interval, Sync::Always, Sync::Never][(seed % 3) as usize]
+}
+
+#[test]
+fn a_cut_at_every_call_of_a_short_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+    for seed in seeds(2) {
+        let (mut trial, sync) = (Trial::of(seed, SHORT), degree(seed));
+        let calls = trial.calls(sync);
+        (1..=calls + 1).for_each(|call| trial.freeze(call, sync, 1));
+        println!("seed {seed}, {sync:?}: {calls} calls, {} images", trial.images);
+    }
+}
+
+#[test]
+fn a_cut_somewhere_in_a_long_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+    for seed in seeds(2).map(|seed| seed + 1_000) {
+        let (mut trial, sync) = (Trial::of(seed, LONG), degree(seed));
+        let calls = trial.calls(sync);
+        let each = (calls / 12).max(1);
+        (1..=calls).filter(|call| (call + seed) % each == 0).for_each(|call| trial.freeze(call, sync, 2));
+        println!("seed {seed}, {sync:?}: {calls} calls, {} images", trial.images);
+    }
+}

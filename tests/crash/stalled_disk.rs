@@ -1,0 +1,164 @@
+//! A medium that stands still: what is answered while records wait to be written, and behind it.
+
+use crate::harness::{Indexes, Said, Stage};
+use crate::instrument_model;
+use crate::regressions::rules;
+use levelgate::journal::{BACKLOG_BYTES_MAX, Sync};
+use levelgate::store::{File, Store, memory::Memory};
+use serde_json::Value;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What may be written, and whether somebody waits for that.
+#[derive(Default)]
+struct Gate {
+    state: Mutex<(bool, bool)>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        self.state.lock().unwrap().0 = closed;
+        self.moved.notify_all();
+    }
+
+    /// Returns once the gate is open.
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        while state.0 {
+            state.1 = true;
+            self.moved.notify_all();
+            state = self.moved.wait(state).unwrap();
+        }
+    }
+
+    /// Returns once somebody stands before it.
+    fn until_somebody_waits(&self) {
+        drop(self.moved.wait_while(self.state.lock().unwrap(), |(_, waits)| !*waits).unwrap());
+    }
+}
+
+/// A store whose writes wait at a gate.
+struct Gated {
+    store: Memory,
+    gate: Arc<Gate>,
+}
+
+struct GatedFile {
+    file: Arc<dyn File>,
+    gate: Arc<Gate>,
+}
+
+impl Gated {
+    fn file(&self, file: Arc<dyn File>) -> Arc<dyn File> {
+        Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
+    }
+}
+
+impl Store for Gated {
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.store.list(folder)
+    }
+    fn open(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        Ok(self.file(self.store.open(path)?))
+    }
+    fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        Ok(self.file(self.store.create(path)?))
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.store.rename(from, to)
+    }
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.store.remove(path)
+    }
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        self.store.sync_folder(folder)
+    }
+}
+
+impl File for GatedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(into, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.gate.pass();
+        self.file.write_at(bytes, offset)
+    }
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.file.truncate(len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+const AT: &str = "2026-03-10T12:00:00.000Z";
+
+/// One line about a transaction; each of a customer of its own, of whom much is told, so that records are long.
+fn say(stage: &Stage, op: &str, id: &str) -> Said {
+    let mut line = instrument_model::line(op, AT, "side", &format!("of-{id}"), None);
+    let long = "x".repeat(250);
+    line.set("customer", format!("{{\"first_name\": {long:?}, \"last_name\": {long:?}, \"external_id\": \"{id}\"}}"));
+    if op != "check" {
+        line.text("transaction_id", id);
+    }
+    stage.line(&line.line())
+}
+
+#[track_caller]
+fn passes(said: &Said) {
+    assert!(!said.refused && !said.text.contains("\"deny\""), "{}", said.text);
+}
+
+#[track_caller]
+fn behind(said: &Said) {
+    let problem: Value = serde_json::from_str(&said.text).expect("JSON");
+    assert_eq!((&problem["status"], &problem["code"]), (&503.into(), &"journal_behind".into()), "{}", said.text);
+}
+
+#[test]
+fn while_too_much_waits_to_be_written_reserves_are_refused_and_facts_pass() {
+    let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
+    let gate = Arc::new(Gate::default());
+    let gated = Gated { store: store.clone(), gate: Arc::clone(&gate) };
+    let stage = Stage::on(Arc::new(gated), &indexes.fresh(), Sync::Interval, &rules).expect("a start");
+    let written = stage.journal().end().0;
+    gate.set(true);
+    let first = say(&stage, "reserve", "t0");
+    passes(&first);
+    let mut reserved = 1;
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| stage.journal().commit(first.rests_on));
+        gate.until_somebody_waits();
+        // Whatever is answered now waits for the one who stands at the gate.
+        while stage.journal().end().0 - written < BACKLOG_BYTES_MAX {
+            passes(&say(&stage, "reserve", &format!("t{reserved}")));
+            reserved += 1;
+        }
+        assert!(reserved > 1_000, "many fit: {reserved}");
+        for _ in 0..2 {
+            behind(&say(&stage, "reserve", "more"));
+            behind(&say(&stage, "payment", "more"));
+        }
+        // What is known is answered, what changes nothing too, and money that moved is taken.
+        assert!(say(&stage, "reserve", "t1").replay);
+        passes(&say(&stage, "check", "t1"));
+        passes(&say(&stage, "approve", "t1"));
+        passes(&say(&stage, "approve", "nobody-asked"));
+        assert_eq!(stage.desk.ledger.transactions_len(), reserved + 1);
+        gate.set(false);
+        waits.join().expect("a thread").expect("a commit");
+    });
+    // The first batch was closed before the others came; they are the next one.
+    stage.journal().commit(stage.journal().last()).expect("a commit");
+    passes(&say(&stage, "reserve", "more"));
+    stage.journal().close().expect("an end");
+    drop(stage);
+    let again = Stage::open(&store, &indexes.fresh(), Sync::Interval, &rules, None).expect("a start");
+    assert_eq!(again.desk.ledger.transactions_len(), reserved + 2);
+    assert!(say(&again, "reserve", "more").replay);
+    println!("{reserved} reserves fit");
+}

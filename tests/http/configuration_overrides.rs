@@ -1,0 +1,558 @@
+//! Levels and rates that are set through the API while the daemon runs, beside those in the files.
+
+use serde_json::{Value, json};
+
+use crate::decisions::{assert_allowed, assert_denied};
+use support::answer::Answer;
+use support::daemon::{Daemon, Folder, Settings, run};
+use support::fixtures::{CRM, RATES, acme, filter, level, level_in, pay, with};
+use support::process::eventually;
+use support::raw_http::send;
+
+const FULL: &str = "19000 daily_amount_limit_exceeded daily";
+const DISK: Settings = Settings { store: "kind = \"disk\"", ..Settings::SYSTEM };
+const GOLD: &str = "/v1/merchants/acme/levels/deposit/EUR/gold";
+
+/// `acme` in `crm` mode on a disk, with these levels in its file.
+fn start(levels: &[String]) -> Daemon {
+    Daemon::start(Folder::new(&DISK, &[("acme", acme(CRM, levels))]))
+}
+
+fn call(daemon: &Daemon, method: &str, path: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    send(daemon.port(), method, path, body.as_bytes())
+}
+
+fn put(daemon: &Daemon, path: &str, body: &Value) -> Answer {
+    call(daemon, "PUT", path, body)
+}
+
+fn delete(daemon: &Daemon, path: &str) -> Answer {
+    call(daemon, "DELETE", path, &Value::Null)
+}
+
+fn reload(daemon: &Daemon) -> Value {
+    daemon.post_nothing("/v1/reload").ok()
+}
+
+fn write(daemon: &Daemon, levels: &[String]) {
+    daemon.folder.write("merchants/acme.toml", &acme(CRM, levels));
+}
+
+/// A level with a daily limit, as the API takes it.
+fn daily(limit: &str) -> Value {
+    json!({ "projects": ["web"], "filters": [{ "window": "daily", "amount_limit": limit }] })
+}
+
+/// The same as the file has it.
+fn daily_in_file(limit: &str) -> String {
+    level("gold", &filter(&format!("window = \"daily\"; amount_limit = \"{limit}\"")))
+}
+
+/// The level of this name for deposits in euro, as it is listed; null where it is not.
+fn listed(daemon: &Daemon, name: &str) -> Value {
+    let levels = daemon.get("/v1/merchants/acme/levels").ok();
+    let rows = levels["levels"].as_array().expect("a list");
+    let is_it = |row: &&Value| row["name"] == name && row["direction"] == "deposit" && row["currency"] == "EUR";
+    assert!(rows.iter().filter(is_it).count() < 2, "a level is listed once: {levels}");
+    let found = rows.iter().find(is_it).cloned().unwrap_or(Value::Null);
+    let whole = daemon.get("/v1/merchants/acme").ok();
+    assert_eq!(whole["levels"], levels["levels"], "the effective configuration says the same");
+    found
+}
+
+/// What is left for alice at `gold`, and the level that applied.
+fn left(daemon: &Daemon) -> (Value, Value) {
+    let answer = daemon.check(&pay("probe", "1.00")).ok();
+    (answer["remaining"]["amount"].clone(), answer["level"]["name"].clone())
+}
+
+fn version(daemon: &Daemon) -> Value {
+    daemon.check(&pay("probe", "1.00")).ok()["config_version"].clone()
+}
+
+#[test]
+fn a_level_that_is_set_decides_the_very_next_payment_and_outlives_the_process() {
+    let mut daemon = start(&[daily_in_file("100.00")]);
+    daemon.reserve(&pay("t1", "60.00")).ok();
+    let before = version(&daemon);
+    assert_eq!(left(&daemon).0, "39.00");
+    let told = put(&daemon, GOLD, &daily("70.00")).ok();
+    assert_eq!(
+        (&told["level"]["origin"], &told["level"]["filters"][0]["amount_limit"]),
+        (&json!("api"), &json!("70.00"))
+    );
+    assert_eq!(left(&daemon).0, "9.00", "what was used before counts");
+    let after = version(&daemon);
+    assert_ne!(before, after, "other rules, another version");
+    assert_eq!(told["config_version"], after);
+    let shown = listed(&daemon, "gold");
+    assert_eq!(told["level"], shown);
+
+    // The same once more is nothing new.
+    put(&daemon, GOLD, &daily("70.00")).ok();
+    assert_eq!((listed(&daemon, "gold"), version(&daemon)), (shown.clone(), after));
+
+    let silver = "/v1/merchants/acme/levels/deposit/EUR/silver";
+    assert_eq!(put(&daemon, silver, &daily("5.00")).status, 201, "there was none");
+    assert_eq!(put(&daemon, silver, &daily("6.00")).status, 200);
+    let both = version(&daemon);
+    for round in 0..2 {
+        daemon.kill_and_start();
+        assert_eq!(
+            (left(&daemon).0, listed(&daemon, "gold"), version(&daemon)),
+            (json!("9.00"), shown.clone(), both.clone())
+        );
+        assert_eq!(listed(&daemon, "silver")["filters"][0]["amount_limit"], "6.00");
+        if round == 0 {
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+    }
+    // Without what was said the files alone name the rules again.
+    delete(&daemon, silver).ok();
+    put(&daemon, GOLD, &daily("100.00")).ok();
+    write(&daemon, &[daily_in_file("101.00")]);
+    reload(&daemon);
+    write(&daemon, &[daily_in_file("100.00")]);
+    reload(&daemon);
+    assert_eq!(version(&daemon), before);
+}
+
+#[test]
+fn a_level_that_a_payment_made_is_configured_and_deleted_and_made_again() {
+    let mut daemon = start(&[]);
+    let made = |id: &str| with(pay(id, "1.00"), &json!({ "customer_level": "vip" }));
+    assert_eq!(assert_allowed(daemon.reserve(&made("t1")).ok())["level"]["name"], "unknown");
+    let row = listed(&daemon, "vip");
+    assert_eq!((&row["origin"], &row["projects"]), (&json!("request"), &json!([])));
+    let path = "/v1/merchants/acme/levels/deposit/EUR/vip";
+    let told = put(&daemon, path, &daily("3.00")).ok();
+    assert_eq!(told["level"]["created"], row["created"], "it was there before");
+    assert_eq!(assert_allowed(daemon.reserve(&made("t2")).ok())["level"]["name"], "vip");
+    daemon.kill_and_start();
+    assert_eq!(listed(&daemon, "vip")["origin"], "api");
+    assert_eq!(delete(&daemon, path).ok()["deleted"], json!(["vip"]));
+    assert_eq!(listed(&daemon, "vip"), Value::Null);
+    daemon.kill_and_start();
+    assert_eq!(listed(&daemon, "vip"), Value::Null);
+    assert_eq!(assert_allowed(daemon.reserve(&made("t3")).ok())["level"]["name"], "unknown");
+    assert_eq!(listed(&daemon, "vip")["origin"], "request", "a payment names it, so it is made");
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon.kill_and_start();
+    assert_eq!(listed(&daemon, "vip")["origin"], "request");
+    assert_eq!(delete(&daemon, path).ok()["deleted"], json!(["vip"]));
+    assert_eq!(delete(&daemon, path).problem(404)["code"], "level_not_found");
+}
+
+#[test]
+fn the_file_wins_where_its_entry_changes_and_nowhere_else() {
+    let mut daemon = start(&[daily_in_file("100.00"), level("silver", "")]);
+    put(&daemon, GOLD, &daily("70.00")).ok();
+    // Another level, the order, comments and spaces: the entry of `gold` says what it said.
+    let rewritten = daily_in_file("100.00").replace("name = ", "# the best\n  name   =   ");
+    write(&daemon, &[level("silver", &filter("window = \"weekly\"; quantity_limit = 3")), rewritten]);
+    reload(&daemon);
+    assert_eq!(left(&daemon).0, "69.00");
+    daemon.kill_and_start();
+    assert_eq!(left(&daemon).0, "69.00");
+    assert!(!daemon.log().contains("superseded"), "{}", daemon.log());
+    write(&daemon, &[daily_in_file("200.00")]);
+    reload(&daemon);
+    assert_eq!((left(&daemon).0, &listed(&daemon, "gold")["origin"]), (json!("199.00"), &json!("file")));
+    eventually("the superseded version is named", || {
+        daemon.log().contains("level `gold` for deposits in EUR of merchant `acme`: its entry in the file has changed")
+    });
+    // What is superseded does not come back with the old entry.
+    write(&daemon, &[daily_in_file("100.00")]);
+    reload(&daemon);
+    assert_eq!(left(&daemon).0, "99.00");
+    // A file that changes while nobody serves it is seen at the start.
+    put(&daemon, GOLD, &daily("70.00")).ok();
+    write(&daemon, &[daily_in_file("300.00")]);
+    daemon.kill_and_start();
+    assert_eq!(left(&daemon).0, "299.00");
+    put(&daemon, GOLD, &daily("70.00")).ok();
+    write(&daemon, &[]);
+    reload(&daemon);
+    assert_eq!(left(&daemon), (Value::Null, json!("unknown")), "the file has the level no more");
+}
+
+#[test]
+fn a_deletion_stands_until_the_file_s_entry_changes() {
+    let mut daemon = start(&[daily_in_file("100.00")]);
+    daemon.reserve(&pay("t1", "60.00")).ok();
+    assert_eq!(delete(&daemon, GOLD).ok()["deleted"], json!(["gold"]));
+    let gone = (Value::Null, json!("unknown"));
+    assert_eq!((left(&daemon), listed(&daemon, "gold")), (gone.clone(), Value::Null));
+    let deleted = version(&daemon);
+    reload(&daemon);
+    assert_eq!((left(&daemon), version(&daemon)), (gone.clone(), deleted.clone()));
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon.kill_and_start();
+    assert_eq!((left(&daemon), version(&daemon)), (gone, deleted));
+    assert_eq!(delete(&daemon, GOLD).problem(404)["code"], "level_not_found");
+    write(&daemon, &[daily_in_file("100.01")]);
+    reload(&daemon);
+    assert_eq!(left(&daemon), (json!("39.01"), json!("gold")), "and has counted all the while");
+    // One that is set after a deletion is there at once.
+    delete(&daemon, GOLD).ok();
+    assert_eq!(put(&daemon, GOLD, &daily("80.00")).status, 201);
+    assert_eq!(left(&daemon), (json!("19.00"), json!("gold")));
+}
+
+#[test]
+fn a_whole_currency_goes_and_unknown_comes_back_bare() {
+    let unknown = level("unknown", &filter("window = \"daily\"; amount_limit = \"1.00\""));
+    let elsewhere = [level_in("deposit", "USD", "gold", ""), level_in("withdrawal", "EUR", "gold", "")];
+    let mut daemon = start(&[[unknown, daily_in_file("100.00")].as_slice(), &elsewhere].concat());
+    put(&daemon, "/v1/merchants/acme/levels/deposit/EUR/silver", &daily("5.00")).json();
+    assert_allowed(daemon.reserve(&with(pay("t0", "1.00"), &json!({ "customer_level": "made" }))).ok());
+    assert_denied(&daemon.check(&with(pay("t1", "2.00"), &json!({ "customer_level": "nowhere" }))).ok(), &[FULL]);
+    let all = delete(&daemon, "/v1/merchants/acme/levels/deposit/EUR").ok();
+    assert_eq!(all["deleted"], json!(["gold", "made", "silver", "unknown"]));
+    for _ in 0..2 {
+        let answer = assert_allowed(daemon.check(&pay("t2", "900.00")).ok());
+        assert_eq!((&answer["level"]["name"], &answer["remaining"]["amount"]), (&json!("unknown"), &Value::Null));
+        let levels = daemon.get("/v1/merchants/acme/levels").ok();
+        let places: Vec<(&str, &str)> = levels["levels"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|row| (row["direction"].as_str().unwrap_or_default(), row["currency"].as_str().unwrap_or_default()))
+            .collect();
+        assert_eq!(places, [("deposit", "USD"), ("withdrawal", "EUR")]);
+        daemon.kill_and_start();
+    }
+    assert_eq!(delete(&daemon, "/v1/merchants/acme/levels/deposit/EUR").ok()["deleted"], json!([]));
+    assert_eq!(delete(&daemon, "/v1/merchants/acme/levels/deposit/EUR/unknown").ok()["deleted"], json!([]));
+}
+
+#[test]
+fn a_level_in_a_file_knows_since_when_it_is_there_and_as_it_is() {
+    let mut daemon = start(&[daily_in_file("100.00"), level("silver", "")]);
+    let times = |daemon: &Daemon, name: &str| {
+        let row = listed(daemon, name);
+        let time = |member: &str| row[member].as_str().expect("a time").to_owned();
+        (time("created"), time("modified"))
+    };
+    let (gold, silver) = (times(&daemon, "gold"), times(&daemon, "silver"));
+    assert_eq!(gold.0, gold.1);
+    daemon.kill_and_start();
+    assert_eq!((times(&daemon, "gold"), times(&daemon, "silver")), (gold.clone(), silver.clone()));
+    write(&daemon, &[daily_in_file("50.00"), level("silver", "")]);
+    reload(&daemon);
+    let changed = times(&daemon, "gold");
+    assert!(changed.0 == gold.0 && changed.1 > gold.1, "{gold:?} became {changed:?}");
+    assert_eq!(times(&daemon, "silver"), silver);
+    put(&daemon, GOLD, &daily("70.00")).ok();
+    let set = times(&daemon, "gold");
+    assert!(set.0 == gold.0 && set.1 >= changed.1, "{changed:?} became {set:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_said_all_at_once_and_changes_nothing() {
+    let daemon = start(&[daily_in_file("100.00")]);
+    let before = (version(&daemon), listed(&daemon, "gold"));
+    let body = json!({
+        "projects": ["wep"], "gates": ["gate-x"], "routing": "random", "colour": "red",
+        "filters": [{ "window": "dayly", "amount_limit": "1.001" }], "methods": [{ "method": "card", "min_amount": "9", "max_amount": "1" }],
+    });
+    let problem = put(&daemon, GOLD, &body).problem(400);
+    assert_eq!(problem["code"], "body_invalid");
+    let said = problem["problems"].to_string();
+    for part in [
+        "`wep`",
+        "did you mean `web`?",
+        "`gate-x`",
+        "`random`",
+        "`colour`",
+        "did you mean `daily`?",
+        "fraction digits",
+        "`min_amount` is above",
+    ] {
+        assert!(said.contains(part), "{part} is among the problems: {said}");
+    }
+    for (body, part) in [
+        ("", "one JSON object"),
+        ("[]", "one JSON object"),
+        ("{", "EOF"),
+        (r#"{"name": "gold"}"#, "`name`"),
+        (r#"{"gates": []}"#, "empty"),
+        (r#"{"status": "active", "status": "disabled"}"#, "duplicate"),
+    ] {
+        let problem = send(daemon.port(), "PUT", GOLD, body.as_bytes()).problem(400);
+        assert!(problem["problems"].to_string().contains(part), "{body}: {problem}");
+    }
+    let m = "/v1/merchants/acme/levels";
+    for (path, status, code) in [
+        ("/v1/merchants/nobody/levels/deposit/EUR/gold".to_owned(), 404, "merchant_not_found"),
+        (format!("{m}/sideways/EUR/gold"), 400, "value_unknown"),
+        (format!("{m}/deposit/eur/gold"), 400, "currency_unknown"),
+        (format!("{m}/deposit/EUR/go%0Ald"), 400, "name_invalid"),
+    ] {
+        assert_eq!(put(&daemon, &path, &daily("1.00")).problem(status)["code"], code, "{path}");
+        assert_eq!(delete(&daemon, &path).problem(status)["code"], code, "{path}");
+    }
+    assert_eq!(delete(&daemon, &format!("{m}/deposit/EUR/never")).problem(404)["code"], "level_not_found");
+    assert_eq!((version(&daemon), listed(&daemon, "gold")), before);
+}
+
+#[test]
+fn files_that_do_not_go_together_with_what_was_set_are_refused() {
+    let daemon = start(&[daily_in_file("100.00")]);
+    let body = with(daily("70.00"), &json!({ "gates": ["gate-b"] }));
+    put(&daemon, GOLD, &body).ok();
+    let before = version(&daemon);
+    let without_gate = |text: String| {
+        text.replace("id = \"gate-b\"", "id = \"gate-new\"").replace("\"gate-a\", \"gate-b\"", "\"gate-a\"")
+    };
+    let text = without_gate(acme(CRM, &[daily_in_file("100.00")]));
+    daemon.folder.write("merchants/acme.toml", &text);
+    let problem = daemon.post_nothing("/v1/reload").problem(422);
+    let said = problem["problems"].to_string();
+    assert!(
+        said.contains("level `gold`") && said.contains("set through the API") && said.contains("`gate-b`"),
+        "{said}"
+    );
+    assert_eq!((version(&daemon), left(&daemon).0), (before, json!("69.00")));
+    // The remedy that the message names.
+    daemon.folder.write("merchants/acme.toml", &without_gate(acme(CRM, &[daily_in_file("101.00")])));
+    reload(&daemon);
+    assert_eq!(left(&daemon).0, "100.00");
+}
+
+#[test]
+fn a_start_on_files_that_do_not_go_together_with_what_was_set_says_so() {
+    let daemon = start(&[daily_in_file("100.00")]);
+    put(&daemon, GOLD, &with(daily("70.00"), &json!({ "gates": ["gate-off"] }))).ok();
+    let text = acme(CRM, &[daily_in_file("100.00")]).replace("id = \"gate-off\"", "id = \"gate-new\"");
+    daemon.folder.write("merchants/acme.toml", &text);
+    daemon.signal("TERM");
+    let config = daemon.folder.path().display().to_string();
+    eventually("the folder is free again, and the start says why it does not go on", || {
+        let ended = run(&daemon.folder, &["serve", "--config", &config]);
+        assert_eq!(ended.code, Some(1), "{}", ended.text);
+        ended.text.contains("level `gold`") && ended.text.contains("`gate-off`")
+    });
+}
+
+#[test]
+fn of_two_rate_tables_the_later_one_is_in_force() {
+    let world = filter("window = \"daily\"; amount_limit = \"100.00\"; for_all_merchant_currencies = true");
+    let mut daemon = start(&[level("gold", &world)]);
+    daemon.reserve(&with(pay("t1", "50.00"), &json!({ "currency": "USD", "customer_level": null }))).ok();
+    assert_eq!(left(&daemon).0, "59.00", "fifty dollars are forty euro");
+    let of_files = version(&daemon);
+    let shown = daemon.get("/v1/rates").ok();
+    assert_eq!((&shown["origin"], &shown["by"]), (&json!("file"), &Value::Null));
+    let table = |as_of: &str, usd: &str| json!({ "base": "EUR", "as_of": as_of, "rates": { "USD": usd } });
+    let rates = |daemon: &Daemon, as_of: &str, usd: &str| put(daemon, "/v1/rates", &table(as_of, usd));
+    let told = run(&daemon.folder, &["check", "."]).text;
+    assert!(told.contains("set through the API"), "the files are not all: {told}");
+    let older = rates(&daemon, "2026-11-19T23:59:59Z", "2").problem(422);
+    assert_eq!((&older["code"], &older["field"]), (&json!("not_allowed"), &json!("as_of")));
+    let shown = rates(&daemon, "2026-11-21T00:00:00Z", "2").ok();
+    assert_eq!((&shown["origin"], &shown["rates"]["USD"]), (&json!("api"), &json!("2")));
+    assert_eq!((left(&daemon).0, daemon.get("/v1/rates").ok()), (json!("74.00"), shown.clone()));
+    assert_ne!(version(&daemon), of_files);
+    let status = daemon.get("/v1/status").ok();
+    assert_eq!(status["rates_as_of"], "2026-11-21T00:00:00.000Z");
+    // A file that is no later changes nothing; what was set stays over a restart.
+    daemon.folder.write("rates.toml", &RATES.replace("1.25", "4"));
+    reload(&daemon);
+    assert_eq!(left(&daemon).0, "74.00");
+    daemon.kill_and_start();
+    assert_eq!((left(&daemon).0, daemon.get("/v1/rates").ok()), (json!("74.00"), shown));
+    assert_eq!(
+        rates(&daemon, "2026-11-20T00:00:00Z", "3").problem(422)["code"],
+        "not_allowed",
+        "not even over the file's"
+    );
+    daemon.folder.write("rates.toml", &RATES.replace("1.25", "4").replace("2026-11-20T", "2026-11-22T"));
+    reload(&daemon);
+    assert_eq!((left(&daemon).0, &daemon.get("/v1/rates").ok()["origin"]), (json!("86.50"), &json!("file")));
+    // Of the same time, the one that was set.
+    rates(&daemon, "2026-11-22T00:00:00Z", "5").ok();
+    assert_eq!(left(&daemon).0, "89.00");
+    for (body, part) in [
+        (json!({ "base": "EUR", "rates": { "USD": "cheap" } }), "cheap"),
+        (json!({ "base": "EUR", "rates": { "USD": 0 } }), "zero"),
+        (json!({ "base": "EUR", "rates": { "ZZZ": "1" } }), "ZZZ"),
+        (json!({ "base": "EUR", "rate": {} }), "did you mean `rates`?"),
+        (json!({ "base": "EUR", "as_of": "yesterday", "rates": {} }), "`as_of`"),
+    ] {
+        let problem = put(&daemon, "/v1/rates", &body).problem(400);
+        assert!(problem["problems"].to_string().contains(part), "{part}: {problem}");
+    }
+    assert_eq!(left(&daemon).0, "89.00");
+}
+
+const RENAME: &str = "/v1/merchants/acme/levels/deposit/gold/rename";
+
+fn rename(daemon: &Daemon, path: &str, to: &str) -> Answer {
+    call(daemon, "POST", path, &json!({ "to": to }))
+}
+
+#[test]
+fn a_level_that_is_renamed_takes_usage_stored_names_and_settings_along() {
+    let in_dollars = level_in("deposit", "USD", "gold", &filter("window = \"daily\"; amount_limit = \"10.00\""));
+    let out = level_in("withdrawal", "EUR", "gold", "");
+    let mut daemon = start(&[daily_in_file("100.00"), in_dollars, out]);
+    let who = assert_allowed(daemon.reserve(&pay("t1", "60.00")).ok())["customer"]["customer_id"].clone();
+    let who = format!("/v1/merchants/acme/customers/{}", who.as_str().expect("an id"));
+    daemon.reserve(&with(pay("t2", "1.00"), &json!({ "direction": "withdrawal" }))).ok();
+    let own = json!({ "methods": [], "global_limit": { "max_amount": "35.00" } });
+    put(&daemon, &format!("{who}/settings/deposit/EUR/gold"), &own).ok();
+    let created = listed(&daemon, "gold")["created"].clone();
+    let told = rename(&daemon, RENAME, "platinum").ok();
+    assert_eq!((&told["currencies"], &told["customers"]), (&json!(["EUR", "USD"]), &json!(1)));
+    let stored =
+        |id: &str, amount: &str| with(pay(id, amount), &json!({ "customer_level": null, "payment_method": "card" }));
+    let holds = |daemon: &Daemon, left: &str| {
+        let answer = daemon.check(&stored("probe", "1.00")).ok();
+        assert_eq!(answer["level"], json!({ "name": "platinum", "source": "stored" }), "{answer}");
+        assert_eq!(answer["remaining"]["amount"], left, "{answer}");
+        assert_denied(&daemon.check(&stored("probe", "36.00")).ok(), &["19103 amount_above_maximum -"]);
+        let named = with(pay("probe", "1.00"), &json!({ "customer_level": "platinum" }));
+        assert_eq!(daemon.check(&named).ok()["remaining"]["amount"], left);
+        // A transaction of before is shown and counted under the new name, and its retry recognised.
+        let shown = daemon.fetch("t1").ok();
+        assert_eq!(shown["level"]["name"], "platinum", "{shown}");
+        let again = daemon.reserve(&pay("t1", "60.00"));
+        assert!(again.is_replay(), "{again:?}");
+        assert_eq!(again.ok()["level"]["name"], "platinum");
+        let row = listed(daemon, "platinum");
+        assert_eq!((&row["created"], &row["origin"]), (&created, &json!("api")));
+        assert_eq!(listed(daemon, "gold"), Value::Null);
+        let customer = daemon.get(&who).ok();
+        assert_eq!((&customer["deposit_level"], &customer["withdrawal_level"]), (&json!("platinum"), &json!("gold")));
+        let of_level = |name: &str| daemon.get(&format!("/v1/merchants/acme/customers?deposit_level={name}")).ok();
+        let found = |name: &str| of_level(name)["customers"].as_array().map_or(0, Vec::len);
+        assert_eq!((found("platinum"), found("gold")), (1, 0));
+        let settings = |name: &str| {
+            daemon.get(&format!("{who}/settings/deposit/EUR/{name}")).ok()["global_limit"]["max_amount"].clone()
+        };
+        assert_eq!((settings("platinum"), settings("gold")), (json!("35.00"), Value::Null));
+    };
+    holds(&daemon, "39.00");
+    daemon.kill_and_start();
+    holds(&daemon, "39.00");
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon.kill_and_start();
+    holds(&daemon, "39.00");
+    // What happens to it now gives back where it lies.
+    daemon.step("t1", "cancel", &json!({})).ok();
+    holds(&daemon, "99.00");
+    assert_allowed(daemon.reserve(&stored("t3", "30.00")).ok());
+    daemon.kill_and_start();
+    holds(&daemon, "69.00");
+    let history = daemon.get(&format!("{who}/history")).ok();
+    assert_eq!(call(&daemon, "PATCH", &who, &json!({ "deposit_level": "unknown" })).status, 200);
+    let after = daemon.get(&format!("{who}/history")).ok();
+    let change = &after["history"][0]["changes"][0];
+    assert_eq!((&change["old"], &change["new"]), (&json!("platinum"), &json!("unknown")), "{history} became {after}");
+}
+
+#[test]
+fn a_name_that_is_taken_or_always_there_or_nobody_s_is_refused() {
+    let mut daemon = start(&[
+        daily_in_file("100.00"),
+        level_in("deposit", "USD", "silver", ""),
+        level_in("withdrawal", "EUR", "out", ""),
+    ]);
+    let before = version(&daemon);
+    let path = |direction: &str, name: &str| format!("/v1/merchants/acme/levels/{direction}/{name}/rename");
+    for (path, to, status, code) in [
+        (path("deposit", "gold"), "silver", 409, "level_exists"),
+        (path("deposit", "gold"), "gold", 409, "level_exists"),
+        (path("deposit", "gold"), "unknown", 422, "not_allowed"),
+        (path("deposit", "unknown"), "gold", 422, "not_allowed"),
+        (path("deposit", "out"), "best", 404, "level_not_found"),
+        (path("withdrawal", "gold"), "best", 404, "level_not_found"),
+        (path("sideways", "gold"), "best", 400, "value_unknown"),
+        (path("deposit", "gold"), "", 400, "body_invalid"),
+        ("/v1/merchants/acme/levels/deposit/EUR/gold".to_owned(), "best", 405, "method_not_allowed"),
+    ] {
+        assert_eq!(rename(&daemon, &path, to).problem(status)["code"], code, "{path} to {to:?}");
+    }
+    for body in [json!({}), json!({ "to": "best", "from": "gold" }), json!({ "to": 5 })] {
+        assert_eq!(call(&daemon, "POST", RENAME, &body).problem(400)["code"], "body_invalid", "{body}");
+    }
+    assert_eq!(version(&daemon), before);
+    // One that a payment made has nothing but its name.
+    daemon.reserve(&with(pay("t1", "1.00"), &json!({ "customer_level": "made" }))).ok();
+    assert_eq!(rename(&daemon, &path("deposit", "gold"), "made").problem(409)["code"], "level_exists");
+    rename(&daemon, &path("deposit", "made"), "rename").ok();
+    daemon.kill_and_start();
+    assert_eq!((&listed(&daemon, "made"), &listed(&daemon, "rename")["origin"]), (&Value::Null, &json!("request")));
+    put(&daemon, "/v1/merchants/acme/levels/deposit/EUR/rename", &daily("3.00")).ok();
+    assert_eq!(listed(&daemon, "rename")["origin"], "api");
+}
+
+#[test]
+fn after_a_rename_the_file_may_say_the_new_name_and_the_old_one_begins_anew() {
+    let mut daemon = start(&[daily_in_file("100.00")]);
+    daemon.reserve(&pay("t1", "60.00")).ok();
+    rename(&daemon, RENAME, "platinum").ok();
+    reload(&daemon);
+    assert_eq!(listed(&daemon, "gold"), Value::Null, "the file's entry is as it was");
+    write(&daemon, &[daily_in_file("200.00").replace("\"gold\"", "\"platinum\"")]);
+    reload(&daemon);
+    let left_at = |daemon: &Daemon, name: &str| {
+        let answer = daemon.check(&with(pay("probe", "1.00"), &json!({ "customer_level": name }))).ok();
+        (answer["level"]["name"].clone(), answer["remaining"]["amount"].clone())
+    };
+    assert_eq!(left_at(&daemon, "platinum"), (json!("platinum"), json!("139.00")));
+    assert_eq!(listed(&daemon, "platinum")["origin"], "file");
+    // A new level of the old name has counted nothing; renamed too, it adds up with what lies under a name of before.
+    put(&daemon, GOLD, &daily("50.00")).json();
+    assert_eq!(left_at(&daemon, "gold"), (json!("gold"), json!("49.00")));
+    daemon.reserve(&pay("t2", "7.00")).ok();
+    delete(&daemon, "/v1/merchants/acme/levels/deposit/EUR/platinum").ok();
+    rename(&daemon, RENAME, "platinum").ok();
+    daemon.kill_and_start();
+    let answer = daemon.check(&with(pay("probe", "1.00"), &json!({ "customer_level": "platinum" }))).ok();
+    assert_denied(&answer, &[FULL]);
+    daemon.step("t1", "cancel", &json!({})).ok();
+    for _ in 0..2 {
+        assert_eq!(left_at(&daemon, "platinum"), (json!("platinum"), json!("42.00")));
+        daemon.post_nothing("/v1/snapshot").ok();
+        daemon.kill_and_start();
+    }
+}
+
+#[test]
+fn no_payment_slips_between_two_names() {
+    let folder = Folder::new(&DISK, &[("acme", acme(CRM, &[daily_in_file("50.00")]))]);
+    let mut daemon = Daemon::start(folder);
+    let names = ["gold", "a", "b", "c", "d", "e"];
+    let allowed = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        assert_allowed(daemon.reserve(&pay("first", "1.00")).ok());
+        for thread in 0..4 {
+            let (daemon, allowed) = (&daemon, &allowed);
+            scope.spawn(move || {
+                for n in 0..60 {
+                    let body = with(pay(&format!("t{thread}-{n}"), "1.00"), &json!({ "customer_level": null }));
+                    let answer = daemon.reserve(&body).ok();
+                    assert_eq!(
+                        answer["level"]["source"], "stored",
+                        "the customer is on the level, whatever it is called: {answer}"
+                    );
+                    if answer["decision"] == "allow" {
+                        allowed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for pair in names.windows(2) {
+            let [from, to] = pair else { unreachable!() };
+            rename(&daemon, &format!("/v1/merchants/acme/levels/deposit/{from}/rename"), to).ok();
+        }
+    });
+    assert_eq!(allowed.into_inner(), 49, "fifty, with the first");
+    daemon.kill_and_start();
+    let answer = daemon.check(&with(pay("probe", "1.00"), &json!({ "customer_level": null }))).ok();
+    assert_eq!(answer["level"]["name"], "e");
+    assert_denied(&answer, &[FULL]);
+}

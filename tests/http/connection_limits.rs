@@ -1,0 +1,234 @@
+//! More callers than the process can hold: payments and the journal go on, health is answered, the others are told.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, acme, pay};
+use support::process::program_path;
+use support::process::{PATIENCE, eventually};
+use support::raw_http::{self, Reading};
+
+/// The limit on open files of many systems.
+const OPEN_FILES: u32 = 1_024;
+/// More callers than that.
+const CALLERS: usize = 1_200;
+
+/// Lets the tests themselves have more connections than the daemon.
+fn raise_own_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the limit of the tests is raised");
+}
+
+/// A connection that stays open between requests.
+struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    fn new(port: u16) -> Kept {
+        Kept(BufReader::new(raw_http::connect(port)))
+    }
+
+    /// Sends a payment and returns the status and the body.
+    fn pay(&mut self, id: &str) -> (u16, String) {
+        let body = pay(id, "1.00").to_string();
+        let head =
+            raw_http::head("POST", "/v1/merchants/acme/transactions", body.len()).replace("connection: close\r\n", "");
+        self.0.get_mut().write_all((head + &body).as_bytes()).expect("a payment is sent");
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).expect("a line of the answer") > 0, "the connection was closed");
+            if status == 0 {
+                status = line.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
+            } else if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = bytes.trim().parse().expect("a length");
+            } else if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("the body");
+        (status, String::from_utf8(body).expect("UTF-8"))
+    }
+}
+
+/// The status and the text of an answer on a connection of its own; `None` where the daemon hung up.
+fn ask(port: u16, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some((text.split(' ').nth(1)?.parse().ok()?, text))
+}
+
+/// The value of a metric without labels.
+fn metric(metrics: &str, name: &str) -> u64 {
+    let line = metrics.lines().find(|line| line.starts_with(&format!("{name} ")));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{metrics}"))
+}
+
+#[test]
+fn more_callers_than_open_files_stop_neither_payments_nor_the_journal() {
+    raise_own_limit();
+    let store = "kind = \"disk\"\nsync = \"always\"\nsegment_bytes = 4096";
+    let mut folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
+    folder.open_files = Some((OPEN_FILES, OPEN_FILES));
+    let mut daemon = Daemon::start(folder);
+    let port = daemon.port();
+    let mut kept = Kept::new(port);
+    let metrics = daemon.get("/metrics").body;
+    let (most, reserved) =
+        (metric(&metrics, "levelgate_connections_max"), metric(&metrics, "levelgate_open_files_reserved"));
+    assert!(most + reserved <= u64::from(OPEN_FILES), "{most} connections and {reserved} others");
+    assert_eq!(metric(&metrics, "levelgate_open_files_limit"), u64::from(OPEN_FILES));
+    assert!(daemon.log().contains("LimitNOFILE"), "the cut and its remedy are named: {}", daemon.log());
+    let callers: Vec<TcpStream> = (0..CALLERS)
+        .filter_map(|number| {
+            let mut caller = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            // Some have begun to speak.
+            let _ = caller.write_all(if number % 2 == 0 { b"" } else { b"POST /v1/merch" });
+            Some(caller)
+        })
+        .collect();
+    assert!(callers.len() > usize::try_from(most).expect("a count"), "every place is taken");
+    let segments = || std::fs::read_dir(daemon.folder.path().join("data/journal")).expect("the journal").count();
+    let before = segments();
+    for number in 0..200 {
+        let (status, body) = kept.pay(&format!("t{number}"));
+        assert_eq!(status, 200, "payment {number}: {body}");
+    }
+    assert!(segments() >= before + 5, "segments were begun meanwhile: {before}, {}", segments());
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
+        // At the first attempt: the longest silent caller beyond the places gives way.
+        assert_eq!(ask(port, path).map(|(status, _)| status), Some(200), "{path}");
+    }
+    eventually("others are told that there are too many", || {
+        ask(port, "/v1/merchants").is_some_and(|(status, text)| {
+            status == 503 && text.contains("too_many_connections") && text.contains("retry-after: 1")
+        })
+    });
+    drop(callers);
+    eventually("there is room again", || ask(port, "/v1/merchants").is_some_and(|(status, _)| status == 200));
+    assert_eq!(kept.pay("last").0, 200);
+    drop(kept);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn a_limit_on_open_files_that_leaves_no_connections_is_refused_in_words() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let ended = Command::new("prlimit")
+        .arg("--nofile=130:130")
+        .arg(program_path())
+        .args(["serve", "--config"])
+        .arg(folder.path())
+        .current_dir(folder.path())
+        .output()
+        .expect("prlimit is installed (tests/run does that)");
+    let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{text}");
+    for part in ["RLIMIT_NOFILE", "130", "LimitNOFILE", "ulimit -n"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_low_soft_limit_is_raised() {
+    let mut folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    folder.open_files = Some((OPEN_FILES / 2, OPEN_FILES));
+    let daemon = Daemon::start(folder);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).expect("the limits of the daemon");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
+    let soft = line.split_whitespace().nth(3).and_then(|text| text.parse().ok());
+    assert_eq!(soft, Some(OPEN_FILES), "{line}");
+}
+
+#[test]
+fn health_is_answered_when_every_place_is_taken_and_closes_behind_each() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
+    let daemon = Daemon::start(folder);
+    let silent: Vec<TcpStream> = (0..8).map(|_| raw_http::connect(daemon.port())).collect();
+    for path in ["/healthz", "/readyz?probe=1", "/metrics", "/v1/status"] {
+        let (status, text) = ask(daemon.port(), path).expect("an answer");
+        assert_eq!(status, 200, "{path}: {text}");
+        assert!(text.contains("connection: close"), "{text}");
+    }
+    let body = pay("t1", "1.00").to_string();
+    let answer = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/transactions", body.as_bytes());
+    assert_eq!(answer.problem(503)["code"], "too_many_connections");
+    drop(silent);
+    eventually("there is room again", || ask(daemon.port(), "/v1/merchants").is_some_and(|(status, _)| status == 200));
+    daemon.fetch("t1").problem(404);
+}
+
+#[test]
+fn connections_wait_in_the_kernel_while_the_daemon_is_busy() {
+    raise_own_limit();
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("the kernel's limit");
+    // The daemon asks for 4,096; the kernel may allow fewer.
+    let callers = most.trim().parse::<usize>().expect("a number").min(2_000);
+    let daemon = Daemon::live(acme(CRM, &[]));
+    daemon.signal("STOP");
+    let address = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, daemon.port()));
+    let waiting: Result<Vec<TcpStream>, _> =
+        (0..callers).map(|_| TcpStream::connect_timeout(&address, PATIENCE)).collect();
+    daemon.signal("CONT");
+    let waiting = waiting.expect("every caller is in the queue");
+    assert_eq!(waiting.len(), callers);
+    drop(waiting);
+    eventually("it answers", || ask(daemon.port(), "/healthz").is_some_and(|(status, _)| status == 200));
+}
+
+#[test]
+fn a_second_signal_cuts_off_whoever_still_sends() {
+    let store = "kind = \"disk\"\nsync = \"always\"";
+    let folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
+    let mut daemon = Daemon::start(folder);
+    for signals in [["TERM", "TERM"], ["INT", "TERM"]] {
+        let id = format!("t-{}", signals[0]);
+        daemon.reserve(&pay(&id, "1.00")).ok();
+        let body = pay("half", "1.00").to_string();
+        let head = raw_http::head("POST", "/v1/merchants/acme/transactions", body.len());
+        let mut caller = raw_http::connect(daemon.port());
+        caller
+            .write_all(head.replace("connection: close", "expect: 100-continue").as_bytes())
+            .expect("the head is sent");
+        let mut reading = Reading::new(caller.try_clone().expect("a second handle"));
+        assert!(reading.head_line().starts_with("HTTP/1.1 100"), "the daemon waits for the body");
+        let (mut upload, _answers) = raw_http::stream(daemon.port(), "/v1/batch");
+        upload.send(b"{\"op\": ");
+        daemon.signal(signals[0]);
+        let port = daemon.port();
+        eventually("the daemon takes no more", || TcpStream::connect(("127.0.0.1", port)).is_err());
+        daemon.signal(signals[1]);
+        let status = daemon.wait();
+        assert_eq!(status.code(), Some(0), "{status}; standard error:\n{}", daemon.log());
+        let log = daemon.log();
+        assert!(log.contains("a second signal") && !log.contains("some callers still send after"), "{log}");
+        assert!(log.contains("everything acknowledged is on the disk"), "{log}");
+        drop((caller, upload));
+        daemon.kill_and_start();
+        assert_eq!(daemon.fetch(&id).ok()["status"], "reserved");
+        daemon.fetch("half").problem(404);
+    }
+}
+
+#[test]
+fn a_silent_flood_leaves_the_reserve_quickly() {
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
+    let daemon = Daemon::start(folder);
+    let mut silent: Vec<TcpStream> = (0..300).map(|_| raw_http::connect(daemon.port())).collect();
+    // Those beyond the places are hung up on, though they never speak.
+    let last = silent.last_mut().expect("a caller");
+    last.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let ended = last.read(&mut [0; 16]);
+    assert!(matches!(ended, Ok(0)) || ended.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock));
+    eventually("health is answered", || ask(daemon.port(), "/healthz").is_some_and(|(status, _)| status == 200));
+    drop(silent);
+}

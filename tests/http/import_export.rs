@@ -1,0 +1,395 @@
+//! Customers as a table, in bulk, and made up: over the wire and by commands.
+
+use serde_json::{Value, json};
+
+use support::daemon::{Daemon, Folder, Settings, run, run_into};
+use support::fixtures::{CRM, acme, filter, level, pay, with};
+use support::raw_http;
+
+const CUSTOMERS: &str = "/v1/merchants/acme/customers";
+const TABLE: &str = "/v1/merchants/acme/customers.csv";
+const HEAD: &str = "merchant_customer_identifier,deposit_level,status,labels,email,first_name\r\n";
+
+fn merchant() -> String {
+    let labels = "[[labels]]\nname = \"regular\"\n[[labels]]\nname = \"vip\"\n";
+    let email = "[registration]\nemail = { unique = true }\n";
+    acme(
+        &format!("{CRM}labels_max = 3\n{labels}{email}"),
+        &[level("gold", &filter("window = \"daily\"; amount_limit = \"50.00\""))],
+    )
+}
+
+fn upload(daemon: &Daemon, query: &str, table: &str) -> support::answer::Answer {
+    raw_http::send(daemon.port(), "POST", &format!("{TABLE}{query}"), table.as_bytes())
+}
+
+fn counts(told: &Value) -> (u64, u64, u64, u64) {
+    let of = |name: &str| told[name].as_u64().expect("a count");
+    (of("created"), of("changed"), of("unchanged"), of("bad"))
+}
+
+#[test]
+fn what_is_downloaded_and_uploaded_again_changes_nothing() {
+    let daemon = Daemon::live(merchant());
+    let made = daemon.post(&format!("{CUSTOMERS}/mock"), &json!({ "count": 300, "seed": 7 })).ok();
+    assert_eq!(counts(&made), (300, 0, 0, 0), "{made}");
+    // What a spreadsheet would run or spoil, and what quotes need.
+    let odd = [("=cmd()", "+1"), ("0012", "a;b,c\"d\nnext line"), ("3-Jan", "'quoted"), ("1e5", " spaces ")];
+    for (place, (identifier, name)) in odd.iter().enumerate() {
+        let body = json!({ "merchant_customer_identifier": identifier, "first_name": name,
+            "email": format!("odd{place}@example.com"), "labels": ["vip", "regular"] });
+        assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+    }
+    let table = daemon.get(TABLE);
+    assert_eq!((table.status, table.header("content-type")), (200, Some("text/csv; charset=utf-8")));
+    let before: Vec<Value> = pages(&daemon);
+    let told = upload(&daemon, "", &table.body).ok();
+    assert_eq!(counts(&told), (0, 0, 304, 0), "{told}");
+    assert_eq!(pages(&daemon), before);
+    assert_eq!(daemon.get(TABLE).body, table.body, "to the byte");
+    // Semicolons, another order, a byte order mark: the same customers.
+    let other = "\u{feff}first_name;customer_id\r\nRenamed;1000001\r\n";
+    assert_eq!(counts(&upload(&daemon, "", other).ok()), (0, 1, 0, 0));
+    assert_eq!(daemon.get(&format!("{CUSTOMERS}/1000001")).ok()["first_name"], "Renamed");
+}
+
+fn pages(daemon: &Daemon) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = daemon.get(&format!("{CUSTOMERS}?limit=100{cursor}")).ok();
+        all.extend(page["customers"].as_array().expect("a list").iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+#[test]
+fn every_bad_row_is_told_and_nothing_is_taken_unless_all_are_good() {
+    let daemon = Daemon::live(merchant());
+    let rows = [
+        "ann,gold,member,vip,ann@example.com,Ann",
+        "ben,goldd,,,ben@example.com,Ben",
+        "cat,gold,membre,,cat@example.com,Cat",
+        "1.23457E+15,gold,,,dan@example.com,Dan",
+        "eve,gold,,,ann@example.com,Eve",
+        "ann,,,,other@example.com,Twice",
+        "fay,gold,,unknown,fay@example.com,Fay",
+        "gus,gold,,,4111111111111111,Gus",
+        "hal,gold,,vip,hal@example.com,Hal",
+    ];
+    let table = format!("{HEAD}{}\r\n", rows.join("\r\n"));
+    let refused = upload(&daemon, "", &table).problem(422);
+    assert_eq!(refused["code"], "rows_bad");
+    let told: Vec<(u64, &str)> = refused["bad_rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|bad| (bad["line"].as_u64().expect("a line"), bad["column"].as_str().unwrap_or("-")))
+        .collect();
+    let want = [
+        (3, "deposit_level"),
+        (4, "status"),
+        (5, "merchant_customer_identifier"),
+        (6, "email"),
+        (7, "merchant_customer_identifier"),
+        (8, "labels"),
+        (9, "email"),
+    ];
+    assert_eq!(told, want, "{refused}");
+    assert!(pages(&daemon).is_empty(), "nothing was taken");
+    let tried = upload(&daemon, "?mode=trial", &table).ok();
+    assert_eq!((counts(&tried), tried["applied"].clone()), ((2, 0, 0, 7), json!(false)));
+    assert!(pages(&daemon).is_empty(), "nothing was taken");
+    let partial = upload(&daemon, "?mode=partial", &table).ok();
+    assert_eq!(counts(&partial), (2, 0, 0, 7), "{partial}");
+    let names: Vec<Value> = pages(&daemon).iter().map(|c| c["merchant_customer_identifier"].clone()).collect();
+    assert_eq!(names, [json!("ann"), json!("hal")]);
+    for (query, table, code) in [("?mode=some", HEAD, "value_unknown"), ("?mod=all", HEAD, "unknown_field")] {
+        assert_eq!(upload(&daemon, query, table).problem(400)["code"], code);
+    }
+    let unknown = upload(&daemon, "", "merchant_customer_identifier,emial\r\n").problem(422);
+    assert!(unknown["bad_rows"][0]["reason"].as_str().expect("a reason").contains("email"), "{unknown}");
+    // A card's number is in no answer and in no log.
+    assert!(!refused.to_string().contains("4111111111111111") && !daemon.log().contains("4111111111111111"));
+}
+
+#[test]
+fn an_upload_is_a_job_that_is_asked_for_by_its_id_and_answered_once() {
+    let daemon = Daemon::live(merchant());
+    let jobs = |query: &str| daemon.get(&format!("{CUSTOMERS}/jobs{query}"));
+    assert_eq!(jobs("").ok(), json!({ "jobs": [] }));
+    assert_eq!(jobs("/none").problem(404)["code"], "job_not_found");
+    let table = format!("{HEAD}ann,gold,,,ann@example.com,Ann\r\nben,,,,ben@example.com,Ben\r\n");
+    let first = upload(&daemon, "?job=spring", &table);
+    let told = first.ok();
+    let job = &told["job"];
+    assert_eq!(
+        (&job["id"], &job["kind"], &job["mode"], &job["state"], &job["rows"], &job["rows_done"]),
+        (&json!("spring"), &json!("upload"), &json!("all"), &json!("done"), &json!(2), &json!(2)),
+        "{told}"
+    );
+    assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && !first.is_replay(), "{told}");
+    // What staff do meanwhile is not undone by sending the table again.
+    let path = format!("{CUSTOMERS}/1000001");
+    raw_http::send(daemon.port(), "PATCH", &path, b"{\"first_name\": \"Anna\"}").ok();
+    let again = upload(&daemon, "?job=spring", &table);
+    assert!(again.is_replay() && again.body == first.body, "{again:?}");
+    assert_eq!(daemon.get(&path).ok()["first_name"], "Anna");
+    for (query, table) in [("?job=spring", format!("{table}cat,,,,,\r\n")), ("?job=spring&mode=partial", table.clone())]
+    {
+        assert_eq!(upload(&daemon, query, &table).problem(409)["code"], "job_differs");
+    }
+    for query in ["?job=", "?job=a%20b", "?job=a%2Fb"] {
+        assert_eq!(upload(&daemon, query, &table).problem(400)["field"], "job", "{query}");
+    }
+    // A refused table, and one that is only tried, leave the id to a better one.
+    let bad = table.replace("gold", "goldd");
+    assert_eq!(upload(&daemon, "?job=fall", &bad).problem(422)["code"], "rows_bad");
+    assert_eq!(upload(&daemon, "?job=fall&mode=trial", &table).ok()["job"]["state"], "tried");
+    let taken = upload(&daemon, "?job=fall", &table);
+    // An empty cell of `labels` takes away what a new customer got.
+    assert!(!taken.is_replay() && taken.ok()["changed"] == 2, "{taken:?}");
+    let shown = jobs("/fall").ok();
+    assert_eq!((&shown["state"], &shown["answer"]["changed"]), (&json!("done"), &json!(2)), "{shown}");
+    // One without an id gets one.
+    let named = upload(&daemon, "", &table).ok()["job"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(jobs(&format!("/{named}")).ok()["rows"], 2);
+    let bulk = json!({ "select": {}, "set": { "labels": ["vip"] } });
+    let path = format!("{CUSTOMERS}/bulk?job=vips");
+    let changed = daemon.post(&path, &bulk).ok();
+    assert_eq!((&changed["changed"], &changed["job"]["kind"]), (&json!(2), &json!("bulk")), "{changed}");
+    let again = daemon.post(&path, &bulk);
+    assert!(again.is_replay() && again.ok() == changed, "{again:?}");
+    assert_eq!(daemon.post(&path, &with(bulk, &json!({ "select": { "status": "new" } }))).problem(409)["field"], "job");
+    let listed = jobs("?limit=2").ok();
+    let ids: Vec<&str> =
+        listed["jobs"].as_array().expect("jobs").iter().map(|job| job["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["vips", &named], "the newest first");
+    assert_eq!(jobs("?limit=0").problem(400)["field"], "limit");
+}
+
+#[test]
+fn the_same_table_sent_many_times_at_once_with_one_id_is_taken_once() {
+    let daemon = Daemon::live(merchant());
+    let rows: String = (0..2_000).map(|n| format!("row{n},,,,row{n}@example.com,Row\r\n")).collect();
+    let table = format!("{HEAD}{rows}");
+    let answers: Vec<support::answer::Answer> = std::thread::scope(|scope| {
+        let sending: Vec<_> = (0..4).map(|_| scope.spawn(|| upload(&daemon, "?job=once", &table))).collect();
+        sending.into_iter().map(|sent| sent.join().expect("it is sent")).collect()
+    });
+    assert!(answers.iter().all(|answer| answer.ok()["created"] == 2_000), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| !answer.is_replay()).count(), 1);
+    assert_eq!(daemon.get("/v1/status").ok()["customers"], 2_000);
+}
+
+#[test]
+fn a_table_acts_on_the_very_next_decision() {
+    let daemon = Daemon::live(merchant());
+    let plain = |id: &str| {
+        let mut body = with(pay(id, "60.00"), &json!({ "merchant_customer_identifier": "ann" }));
+        body.as_object_mut().expect("an object").remove("customer_level");
+        daemon.reserve(&body).ok()
+    };
+    assert_eq!(plain("t1")["decision"], "allow", "no level limits");
+    upload(&daemon, "", &format!("{HEAD}ann,gold,,,,\r\n")).ok();
+    let answer = plain("t2");
+    assert_eq!((answer["decision"].clone(), answer["level"]["name"].clone()), (json!("deny"), json!("gold")));
+    // An empty cell takes the level away.
+    upload(&daemon, "", "merchant_customer_identifier,deposit_level\r\nann,\r\n").ok();
+    assert_eq!(plain("t3")["level"]["source"], "default");
+}
+
+#[test]
+fn many_are_changed_at_once_after_a_trial() {
+    let daemon = Daemon::live(merchant());
+    for name in ["ann", "ben", "cat"] {
+        let level = if name == "cat" { Value::Null } else { json!("gold") };
+        let body = json!({ "merchant_customer_identifier": name, "deposit_level": level });
+        assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+    }
+    let bulk = |body: &Value| daemon.post(&format!("{CUSTOMERS}/bulk"), body);
+    let limit = json!({ "direction": "deposit", "currency": "EUR", "max_amount": "20.00" });
+    let golden = json!({ "select": { "deposit_level": "gold" }, "set": { "labels": ["vip"], "global_limit": limit } });
+    let tried = bulk(&with(golden.clone(), &json!({ "dry_run": true }))).ok();
+    assert_eq!((tried["selected"].clone(), tried["changed"].clone()), (json!(2), json!(2)), "{tried}");
+    assert_eq!(daemon.get(&format!("{CUSTOMERS}/1000001")).ok()["labels"], json!(["regular"]), "only tried");
+    assert_eq!(bulk(&golden).ok()["changed"], 2);
+    let again = bulk(&golden).ok();
+    assert_eq!((again["changed"].clone(), again["unchanged"].clone()), (json!(0), json!(2)), "{again}");
+    let ann = with(pay("t1", "20.01"), &json!({ "merchant_customer_identifier": "ann", "payment_method": "card" }));
+    assert_eq!(daemon.reserve(&ann).ok()["code"], 19103, "over the global limit");
+    let ids = json!({ "select": { "ids": ["1000003", "1", "x"] }, "set": { "status": "deny" } });
+    let told = bulk(&ids).ok();
+    assert_eq!((told["changed"].clone(), told["refused"].clone()), (json!(1), json!(2)), "{told}");
+    let all = bulk(&json!({ "select": {}, "set": { "deposit_level": "nowhere" } })).ok();
+    assert_eq!((all["refused"].clone(), all["refusals"][0]["code"].clone()), (json!(3), json!("not_allowed")));
+    for body in [
+        json!({ "select": {} }),
+        json!({ "select": {}, "set": {} }),
+        json!({ "select": { "limit": "5" }, "set": { "status": "new" } }),
+        json!({ "select": { "ids": [], "status": "new" }, "set": { "status": "new" } }),
+        json!({ "select": {}, "set": { "email": "x@example.com" } }),
+        json!({ "select": {}, "set": { "status": "new" }, "all": true }),
+    ] {
+        bulk(&body).problem(400);
+    }
+}
+
+#[test]
+fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() {
+    let on_disk = || Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
+    let folder = on_disk();
+    let config = folder.path().display().to_string();
+    let to = |folder: &Folder, arguments: &[&str]| run(folder, &[arguments, &["--config", &config]].concat());
+    let made = to(&folder, &["mock", "--count", "50", "--seed", "3"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert!(made.text.contains("50 created"), "{made:?}");
+    // What is done is done where nobody listens any more, as behind `| head`. Half a script is none.
+    let nobody = || {
+        let (heard, said) = std::io::pipe().expect("a pipe");
+        drop(heard);
+        said
+    };
+    assert_eq!(run_into(&folder, &["mock", "--count", "50", "--seed", "3", "--config", &config], nobody()), Some(0));
+    assert_eq!(run_into(&folder, &["completions", "bash"], nobody()), Some(0));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+    assert_eq!(run_into(&folder, &["completions", "bash"], full), Some(1));
+    let file = folder.beside("customers.csv").display().to_string();
+    let written = to(&folder, &["export", "--out", &file]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let again = to(&folder, &["import", &file, "--merchant", "acme"]);
+    assert!(again.code == Some(0) && again.text.contains("50 unchanged"), "{again:?}");
+    let table = std::fs::read_to_string(&file).expect("the table");
+    std::fs::write(&file, table.replacen("@", "", 1).replacen("member", "membre", 1)).expect("written");
+    let bad = to(&folder, &["import", &file]);
+    assert!(bad.code == Some(1) && bad.text.contains("column status"), "{bad:?}");
+    let nobody = to(&folder, &["export", "--merchant", "globex"]);
+    assert!(nobody.code == Some(1) && nobody.text.contains("it has acme"), "{nobody:?}");
+    // The same of a daemon that serves the folder.
+    let daemon = Daemon::start(folder);
+    let url = format!("http://127.0.0.1:{}", daemon.port());
+    let beside = on_disk();
+    let live = beside.beside("live.csv").display().to_string();
+    let fetched = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", &live]);
+    assert_eq!(fetched.code, Some(0), "{fetched:?}");
+    assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "what the folder held");
+    let sent = run(&beside, &["import", &live, "--url", &url, "--merchant", "acme"]);
+    assert!(sent.code == Some(0) && sent.text.contains("50 unchanged"), "{sent:?}");
+    let lost = run(&beside, &["export", "--url", &url, "--merchant", "nobody", "--out", &live]);
+    assert_eq!(lost.code, Some(1), "{lost:?}");
+    assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "it is kept where no new one came");
+    let link = beside.beside("link.csv");
+    std::os::unix::fs::symlink(&live, &link).expect("a link");
+    std::fs::write(&live, "old").expect("written");
+    let linked = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", &link.display().to_string()]);
+    assert_eq!(linked.code, Some(0), "{linked:?}");
+    assert!(link.is_symlink() && std::fs::read_to_string(&live).expect("the table") == table, "through the link");
+    let to_device = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", "/dev/stdout"]);
+    assert!(to_device.code == Some(0) && to_device.text.contains("merchant_customer_identifier"), "{to_device:?}");
+    let to_daemon = |arguments: &[&str]| run(&beside, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
+    for arguments in [&["import", &file, "--dry-run"][..], &["import", &file, "--partial"], &["import", &file]] {
+        let bad = to_daemon(arguments);
+        assert!(bad.code == Some(1) && bad.text.contains("column status"), "{arguments:?}: {bad:?}");
+    }
+    // What no second try mends is told at once.
+    let tokenless = to_daemon(&["import", &live, "--token-file", "nowhere"]);
+    let schemeless = run(&beside, &["import", &live, "--url", "ftp://127.0.0.1", "--merchant", "acme"]);
+    for told in [tokenless, schemeless] {
+        assert!(told.code == Some(1) && !told.text.contains("taken up again"), "{told:?}");
+    }
+
+    let served = run(&beside, &["import", &live, "--config", &config]);
+    assert_eq!(served.code, Some(1), "somebody serves it: {served:?}");
+    let made = run(&beside, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
+    assert!(made.code == Some(0) && made.text.contains("2 created"), "{made:?}");
+}
+
+/// Of every length about those in which files are read and pieces are sealed.
+#[test]
+fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
+    let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
+    let config = folder.path().display().to_string();
+    let file = folder.beside("one.csv").display().to_string();
+    let row = |name: &str| format!("merchant_customer_identifier,email\n{name},{name}@example.com\n");
+    std::fs::write(&file, row("offline")).expect("written");
+    let done = run(&folder, &["import", &file, "--config", &config]);
+    assert!(done.code == Some(0) && done.text.contains("1 created"), "{done:?}");
+    let daemon = Daemon::start(folder);
+    let mut made = 1;
+    for rows in [1, 2, 50, 90, 91, 92, 100, 180, 400, 1_500] {
+        let lines: Vec<String> = (0..rows).map(|n| format!("{rows}-{n:04},{rows}-{n:04}@example.com")).collect();
+        let table = format!("merchant_customer_identifier,email\n{}\n", lines.join("\n"));
+        let told = raw_http::send(daemon.port(), "POST", &format!("{CUSTOMERS}.csv?job=rows-{rows}"), table.as_bytes());
+        assert_eq!(told.ok()["created"], rows, "{} bytes", table.len());
+        made += rows;
+        assert_eq!(daemon.get(&format!("{CUSTOMERS}/jobs/rows-{rows}")).ok()["state"], "done");
+    }
+    assert_eq!(daemon.get("/v1/status").ok()["customers"], made);
+    let left = std::fs::read_dir(daemon.folder.path().join("data/jobs")).expect("a folder");
+    let names: Vec<String> = left.map(|entry| entry.expect("a file").file_name().to_string_lossy().into()).collect();
+    assert!(names.iter().all(|name| name.ends_with(".done")), "{names:?}");
+}
+
+#[test]
+fn whoever_asked_to_be_forgotten_is_and_no_file_yields_them() {
+    let text = merchant().replacen("labels_max", "deletion_grace = \"1s\"\nlabels_max", 1);
+    let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", text)]);
+    let data = folder.path().to_owned();
+    let mut daemon = Daemon::start(folder);
+    let body = json!({ "merchant_customer_identifier": "zoe", "email": "zoe.forgotten@example.com", "first_name": "Zoeforgotten" });
+    let id = daemon.post(CUSTOMERS, &body).json()["customer_id"].as_str().expect("an id").to_owned();
+    let zoe = with(pay("t1", "5.00"), &json!({ "merchant_customer_identifier": "zoe" }));
+    assert_eq!(daemon.reserve(&zoe).ok()["decision"], "allow");
+    let path = format!("{CUSTOMERS}/{id}");
+    let asked = raw_http::send(daemon.port(), "DELETE", &path, b"").ok();
+    assert!(asked["deletion_due"].is_string() && asked["email"].is_string(), "{asked}");
+    support::process::eventually("the attributes are erased", || daemon.get(&path).ok()["erased"] == true);
+    let judge = |daemon: &Daemon| {
+        let shown = daemon.get(&path).ok();
+        assert_eq!((&shown["email"], &shown["first_name"]), (&Value::Null, &Value::Null), "{shown}");
+        let history = daemon.get(&format!("{path}/history")).ok().to_string();
+        assert!(!history.contains("forgotten"), "{history}");
+        assert!(daemon.get(&format!("{CUSTOMERS}?email=zoe.forgotten@example.com")).ok()["customers"] == json!([]));
+        let usage = daemon.get(&format!("{path}/usage")).ok();
+        assert_eq!(usage["totals"][0]["gross"]["amount"], "5.00", "amounts and counters stay");
+        let denied = daemon.reserve(&with(zoe.clone(), &json!({ "transaction_id": "t2" }))).ok();
+        assert_eq!(denied["code"], 19100, "{denied}");
+        // What could not be kept is refused, or stays away: nothing shows that is gone behind a restart.
+        let says = json!({ "first_name": "Zoeforgotten", "deposit_level": "gold" });
+        let refused = daemon.send("PATCH", &path, &says).problem(422);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("not_allowed"), &json!("first_name")), "{refused}");
+        let row = format!("customer_id,email\n{id},zoe.forgotten@example.com\n");
+        let refused = daemon.post_text(&format!("{CUSTOMERS}.csv"), &row).problem(422).to_string();
+        assert!(refused.contains("forgotten and is"), "{refused}");
+        let email = json!({ "transaction_id": "t3", "customer": { "email": "zoe.forgotten@example.com" } });
+        daemon.reserve(&with(zoe.clone(), &email)).ok();
+        assert_eq!(daemon.send("PATCH", &path, &json!({ "city": null })).ok()["erased"], true);
+        assert_eq!(daemon.get(&path).ok()["email"], Value::Null);
+    };
+    judge(&daemon);
+    daemon.kill_and_start();
+    judge(&daemon);
+    let other = json!({ "merchant_customer_identifier": "zoe2", "email": "somebody@example.com" });
+    let again = json!({ "merchant_customer_identifier": "zoe3", "email": "Zoe.Forgotten@example.com" });
+    let made = |body: &Value| daemon.post(CUSTOMERS, body);
+    assert_eq!(made(&other).status, 201);
+    let somebody_new = made(&again);
+    assert_eq!(somebody_new.status, 201, "the same e-mail is nobody's: {somebody_new:?}");
+    assert_ne!(somebody_new.json()["customer_id"], json!(id));
+    let mut folders = vec![data];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("a file");
+                let holds =
+                    |text: &str| bytes.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+                assert!(!holds("zoe.forgotten") && !holds("zoeforgotten"), "{}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Every route with every role: a token for all merchants, for the merchant of the call, for another one, one that has
+//! expired, a wrong one and none. What a token for some merchants is answered names nothing of another merchant.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::token_access::call;
+use support::daemon::{Daemon, Folder, Settings};
+use support::fixtures::{CRM, acme, pay, with};
+
+/// A route: its method, its address, who may call it, the status of a call that is let in, and its body.
+///
+/// `M`, `C` and `T` are the addresses of a merchant, a customer and a transaction of it; `{id}` is the customer, `{n}` a
+/// number of its own for each call, `{m}` the merchant.
+struct Route {
+    method: &'static str,
+    route: &'static str,
+    /// Behind the `?`.
+    query: &'static str,
+    /// `g`ateway, `v`iewer, `o`perator; `*`: it needs no token.
+    roles: &'static str,
+    /// Whether a token for some merchants may call what is of no merchant.
+    some: bool,
+    status: u16,
+    body: &'static str,
+}
+
+const fn row(method: &'static str, route: &'static str, roles: &'static str, status: u16, body: &'static str) -> Route {
+    Route { method, route, query: "", roles, some: true, status, body }
+}
+
+impl Route {
+    const fn of_all(self) -> Route {
+        Route { some: false, ..self }
+    }
+
+    const fn query(self, query: &'static str) -> Route {
+        Route { query, ..self }
+    }
+}
+
+const PAYMENT: &str = r#"{"transaction_id": "walk-{n}", "direction": "deposit", "currency": "EUR", "amount": "1.00",
+    "merchant_customer_identifier": "{m}-payer"}"#;
+const LINE: &str = r#"{"op": "check", "merchant": "{m}", "direction": "deposit", "currency": "EUR", "amount": "1.00", "merchant_customer_identifier": "{m}-payer"}"#;
+const FORM: &str = r#"{"direction": "deposit", "currency": "EUR", "merchant_customer_identifier": "{m}-payer"}"#;
+const LIMIT: &str = r#"{"filters": [{"window": "daily", "amount_limit": "50.00"}]}"#;
+
+const ROUTES: &[Route] = &[
+    row("GET", "/healthz", "*", 200, ""),
+    row("GET", "/readyz", "*", 200, ""),
+    row("GET", "/docs", "*", 200, ""),
+    row("GET", "/docs/style.css", "*", 200, ""),
+    row("GET", "/docs/concepts", "*", 200, ""),
+    row("GET", "/metrics", "gvo", 200, "").of_all(),
+    row("GET", "/v1/status", "gvo", 200, ""),
+    row("GET", "/v1/events", "gvo", 200, ""),
+    row("GET", "/v1/rates", "gvo", 200, ""),
+    row("PUT", "/v1/rates", "o", 200, r#"{"base": "EUR", "as_of": "2030-01-01T00:00:00Z"}"#).of_all(),
+    row("POST", "/v1/reload", "o", 200, "").of_all(),
+    row("POST", "/v1/snapshot", "o", 422, "").of_all(),
+    row("POST", "/v1/clock/accept", "o", 200, "").of_all(),
+    row("POST", "/v1/batch", "go", 200, LINE),
+    row("GET", "/v1/merchants", "gvo", 200, ""),
+    row("GET", "M", "gvo", 200, ""),
+    row("GET", "M/levels", "gvo", 200, ""),
+    row("DELETE", "M/levels/{direction}/{currency}", "o", 200, ""),
+    row("PUT", "M/levels/{direction}/{currency}/{name}", "o", 201, "{}"),
+    row("DELETE", "M/levels/{direction}/{currency}/{name}", "o", 200, ""),
+    row("POST", "M/levels/{direction}/{currency}/{name}", "o", 405, r#"{"to": "{m}-best"}"#),
+    row("POST", "M/transactions", "go", 200, PAYMENT),
+    row("GET", "M/transactions", "gvo", 200, ""),
+    row("POST", "M/decisions", "go", 200, PAYMENT),
+    row("POST", "M/payment-form", "go", 200, FORM),
+    row("GET", "T", "gvo", 200, ""),
+    row("POST", "T/approve", "go", 200, ""),
+    row("POST", "T/decline", "go", 200, ""),
+    row("POST", "T/cancel", "go", 200, ""),
+    row("POST", "T/refund", "go", 422, ""),
+    row("POST", "T/chargeback", "go", 422, ""),
+    row("POST", "T/extend", "go", 200, r#"{"until": "2099-01-01T00:00:00Z"}"#),
+    row("POST", "T/attempts", "go", 200, r#"{"attempt": 1, "gate": "gate-a", "outcome": "declined"}"#),
+    row("POST", "T/customer", "o", 409, r#"{"merchant_customer_identifier": "{m}-walker-{n}"}"#),
+    row("GET", "M/customers", "vo", 200, ""),
+    row("GET", "M/customers", "gvo", 200, "").query("customer_id={id}"),
+    row("GET", "M/customers", "gvo", 200, "").query("merchant_customer_identifier={m}-payer&limit=1"),
+    row("GET", "M/customers", "vo", 200, "").query("deposit_level=unknown"),
+    row("POST", "M/customers", "go", 201, r#"{"merchant_customer_identifier": "{m}-new-{n}"}"#),
+    row("GET", "M/customers.csv", "vo", 200, ""),
+    row("POST", "M/customers.csv", "o", 200, "merchant_customer_identifier\n{m}-table-{n}\n"),
+    row("GET", "M/customers/template.csv", "vo", 200, ""),
+    row("POST", "M/customers/mock", "o", 200, r#"{"count": 1, "seed": {n}}"#),
+    row("POST", "M/customers/bulk", "o", 200, r#"{"select": {"ids": ["{id}"]}, "set": {"status": "member"}}"#),
+    row("GET", "M/customers/jobs", "vo", 200, ""),
+    row("GET", "M/customers/jobs/{job}", "vo", 404, ""),
+    row("GET", "C", "gvo", 200, ""),
+    row("PATCH", "C", "o", 200, r#"{"first_name": "Ann"}"#),
+    row("DELETE", "C", "o", 200, ""),
+    row("GET", "C/usage", "gvo", 200, ""),
+    row("GET", "C/transactions", "gvo", 200, ""),
+    row("GET", "C/history", "gvo", 200, ""),
+    row("POST", "C/merge", "o", 422, r#"{"into": "{id}"}"#),
+    row("POST", "C/signals", "go", 200, r#"{"signal": "cleared"}"#),
+    row("PUT", "C/instruments/{instrument}", "o", 200, "{}"),
+    row("GET", "C/instruments/{instrument}/history", "gvo", 200, ""),
+    row("GET", "C/settings/{direction}/{currency}/{level}", "gvo", 200, ""),
+    row("PUT", "C/settings/{direction}/{currency}/{level}", "o", 200, "{}"),
+    row("DELETE", "C/settings/{direction}/{currency}/{level}", "o", 200, ""),
+    row("GET", "C/limits/{direction}/{currency}", "gvo", 200, ""),
+    row("PUT", "C/limits/{direction}/{currency}", "go", 200, LIMIT),
+    row("DELETE", "C/limits/{direction}/{currency}", "go", 200, ""),
+    row("DELETE", "C/limits/{direction}/{currency}/pending", "go", 200, ""),
+    row("POST", "C/limits/{direction}/{currency}/pending/confirm", "go", 422, ""),
+];
+
+/// Each role for all merchants and for each of the two.
+const ROLES: [(char, &str); 3] = [('g', "gateway"), ('v', "viewer"), ('o', "operator")];
+const MERCHANTS: [&str; 2] = ["acme", "globex"];
+
+fn token_of(name: &str) -> String {
+    format!("token-{name}-0123456789")
+}
+
+/// Two merchants; everything of the second one has `globex` in its name.
+pub(crate) fn daemon() -> Daemon {
+    let globex = acme(CRM, &[]).replace("\"acme\"", "\"globex\"").replace("Acme Games", "globex games");
+    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
+    let mut text = Settings::SYSTEM.text();
+    text.push_str("\n[auth]\ntokens = [\n");
+    let mut add = |name: &str, role: &str, more: &str| {
+        folder.write(&format!("{name}.token"), &token_of(name));
+        let file = folder.path().join(format!("{name}.token")).display().to_string();
+        text.push_str(&format!("  {{ role = {role:?}, token_file = {file:?}{more} }},\n"));
+    };
+    for (_, role) in ROLES {
+        add(&format!("all-{role}"), role, "");
+        for merchant in MERCHANTS {
+            add(&format!("{merchant}-{role}"), role, &format!(", merchants = [{merchant:?}]"));
+        }
+    }
+    add("expired", "operator", ", expires = 2026-01-01T00:00:00Z");
+    text.push_str("]\n");
+    folder.write("levelgate.toml", &text);
+    Daemon::start(folder)
+}
+
+fn document(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+}
+
+/// A call of a row about a merchant.
+struct Ready {
+    path: String,
+    body: String,
+}
+
+/// Makes what a call needs: a number of its own, and a customer and a transaction where it names them.
+fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Ready {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let n = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+    let operator = token_of("all-operator");
+    let m = format!("/v1/merchants/{merchant}");
+    let all = [route.route, route.query, route.body].concat();
+    let (mut id, transaction) = ("1000001".to_owned(), format!("{merchant}-tx-{n}"));
+    if is_needed && (route.route.starts_with('C') || all.contains("{id}")) {
+        let body = json!({ "merchant_customer_identifier": format!("{merchant}-customer-{n}") }).to_string();
+        let (status, answer) = call(daemon, "POST", &format!("{m}/customers"), &operator, &body);
+        assert_eq!(status, 201, "{answer}");
+        id = document(&answer)["customer_id"].as_str().expect("an id").to_owned();
+    }
+    if is_needed && route.route.starts_with('T') {
+        let named = json!({ "merchant_customer_identifier": format!("{merchant}-payer"), "customer_level": null });
+        let body = with(pay(&transaction, "1.00"), &named).to_string();
+        let (status, answer) = call(daemon, "POST", &format!("{m}/transactions"), &operator, &body);
+        assert_eq!(status, 200, "{answer}");
+    }
+    let (first, rest) = match route.route.find('/') {
+        Some(at) => route.route.split_at(at),
+        None => (route.route, ""),
+    };
+    let start = match first {
+        "M" => m,
+        "C" => format!("{m}/customers/{id}"),
+        "T" => format!("{m}/transactions/{transaction}"),
+        _ => String::new(),
+    };
+    let rest = rest.replace("{direction}", "deposit").replace("{currency}", "EUR");
+    // A level that is put is a new one each time; the level `unknown` can be deleted always.
+    let name = if route.method == "PUT" { format!("walk-{n}") } else { "unknown".to_owned() };
+    let rest = rest.replace("{name}", &name).replace("{level}", "unknown").replace(['{', '}'], "");
+    let fill = |text: &str| text.replace("{id}", &id).replace("{n}", &n).replace("{m}", merchant);
+    let query = if route.query.is_empty() { String::new() } else { format!("?{}", fill(route.query)) };
+    Ready { path: format!("{start}{rest}{query}"), body: fill(route.body) }
+}
+
+#[test]
+fn every_route_answers_each_token_as_the_table_says() {
+    let daemon = daemon();
+    let mut wrong = Vec::new();
+    for route in ROUTES {
+        let is_of_a_merchant = ["M", "C", "T"].iter().any(|start| route.route.split('/').next() == Some(start));
+        for merchant in MERCHANTS {
+            for (initial, role) in ROLES {
+                for reach in ["all", "acme", "globex"] {
+                    let has_role = route.roles == "*" || route.roles.contains(initial);
+                    let has_reach = reach == "all" || if is_of_a_merchant { reach == merchant } else { route.some };
+                    let want = if has_role && has_reach { route.status } else { 403 };
+                    let Ready { path, body } = ready(&daemon, route, merchant, want == route.status);
+                    let token = token_of(&format!("{reach}-{role}"));
+                    let (status, answer) = call(&daemon, route.method, &path, &token, &body);
+                    if status != want {
+                        wrong
+                            .push(format!("{} {path} by {reach}-{role}: {status}, not {want}: {answer}", route.method));
+                    }
+                    // What it asks of its own merchant, or of none, names nothing of the other one.
+                    let names_other = reach == "acme" && merchant == "acme" && answer.contains("globex");
+                    let names_other =
+                        names_other || (reach == "globex" && merchant == "globex" && answer.contains("acme"));
+                    if names_other {
+                        wrong.push(format!("{} {path} by {reach}-{role} names the other: {answer}", route.method));
+                    }
+                }
+            }
+        }
+        let Ready { path, body } = ready(&daemon, route, "acme", false);
+        let (status, answer) = call(&daemon, route.method, &path, "", &body);
+        let want = if route.roles == "*" { route.status } else { 401 };
+        if status != want {
+            wrong.push(format!("{} {path} without a token: {status}, not {want}: {answer}", route.method));
+        }
+    }
+    // Wrong tokens are answered late: all of them at a time.
+    std::thread::scope(|scope| {
+        let attempts = ROUTES.iter().filter(|route| route.roles != "*").flat_map(|route| {
+            [("wrong", "unauthorized"), ("expired", "token_expired")].map(|(token, code)| {
+                let Ready { path, body } = ready(&daemon, route, "acme", false);
+                let token = if token == "wrong" { "wrong-0123456789".to_owned() } else { token_of(token) };
+                let daemon = &daemon;
+                scope.spawn(move || (call(daemon, route.method, &path, &token, &body), path, code))
+            })
+        });
+        for attempt in attempts.collect::<Vec<_>>() {
+            let ((status, answer), path, code) = attempt.join().expect("an answer");
+            if status != 401 || !answer.contains(&format!("\"code\":\"{code}\"")) {
+                wrong.push(format!("{path} with a token that is no more: {answer}"));
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// The table has every route of the daemon with each of its methods.
+#[test]
+fn the_table_knows_every_route() {
+    let source = include_str!("../../src/http/mod.rs");
+    let mut missing = Vec::new();
+    let mut routes = 0;
+    for route in source.split(".route(").skip(1) {
+        let (path, handlers) = route.split_once(',').expect("a path and a handler");
+        let path =
+            path.trim().trim_start_matches("&format!(").trim_end_matches(')').replace("{{", "{").replace("}}", "}");
+        let path = match path.trim_matches('"') {
+            "t" => "T".to_owned(),
+            "m" => "M".to_owned(),
+            "&c" => "C".to_owned(),
+            path => path.replacen("{m}/", "M/", 1).replacen("{c}/", "C/", 1).replacen("{t}/", "T/", 1),
+        };
+        let handlers = handlers.split("\n    let ").next().unwrap_or_default();
+        let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("PATCH", "patch("), ("DELETE", "delete(")];
+        let mut methods: Vec<&str> =
+            methods.iter().filter(|(_, call)| handlers.contains(*call)).map(|(method, _)| *method).collect();
+        if handlers.trim_start().starts_with("hot(") {
+            methods.push("POST");
+        }
+        assert!(!methods.is_empty(), "{path}: {handlers}");
+        routes += methods.len();
+        let is_known = |method: &&str| ROUTES.iter().any(|row| row.method == *method && row.route == path);
+        missing.extend(methods.iter().filter(|method| !is_known(method)).map(|method| format!("{method} {path}")));
+    }
+    assert!(missing.is_empty(), "without a row: {missing:?}");
+    assert!(routes >= 58, "the routes were found: {routes}");
+}
+
+#[test]
+fn a_customer_of_another_merchant_is_unknown_as_nobody_is() {
+    let daemon = daemon();
+    let (operator, own) = (token_of("all-operator"), token_of("acme-operator"));
+    let body = json!({ "merchant_customer_identifier": "globex-ann" }).to_string();
+    let (status, answer) = call(&daemon, "POST", "/v1/merchants/globex/customers", &operator, &body);
+    assert_eq!(status, 201, "{answer}");
+    let theirs = document(&answer)["customer_id"].as_str().expect("an id").to_owned();
+    let body = json!({ "merchant_customer_identifier": "acme-ann" }).to_string();
+    let (_, answer) = call(&daemon, "POST", "/v1/merchants/acme/customers", &operator, &body);
+    let ours = document(&answer)["customer_id"].as_str().expect("an id").to_owned();
+    let by_id = |id: &str| {
+        let at = |below: &str| format!("/v1/merchants/acme/customers/{id}{below}");
+        let merge = json!({ "into": id }).to_string();
+        let bulk = json!({ "select": { "ids": [id] }, "set": { "status": "fraud" } }).to_string();
+        let table = format!("customer_id,status\n{id},fraud\n");
+        let calls = [
+            ("GET", at(""), String::new()),
+            ("PATCH", at(""), "{}".to_owned()),
+            ("DELETE", at(""), String::new()),
+            ("GET", at("/usage"), String::new()),
+            ("GET", at("/transactions"), String::new()),
+            ("GET", at("/history"), String::new()),
+            ("POST", at("/signals"), "{\"signal\":\"cleared\"}".to_owned()),
+            ("PUT", at("/instruments/tok"), "{}".to_owned()),
+            ("PUT", at("/limits/deposit/EUR"), LIMIT.to_owned()),
+            ("POST", at("/merge"), json!({ "into": ours }).to_string()),
+            ("POST", format!("/v1/merchants/acme/customers/{ours}/merge"), merge),
+            ("GET", format!("/v1/merchants/acme/customers?customer_id={id}"), String::new()),
+            ("GET", format!("/v1/merchants/acme/transactions?customer_id={id}"), String::new()),
+            ("POST", "/v1/merchants/acme/customers/bulk?job=same".to_owned(), bulk),
+            ("POST", "/v1/merchants/acme/customers.csv".to_owned(), table),
+        ];
+        calls.map(|(method, path, body)| {
+            let (status, answer) = call(&daemon, method, &path, &own, &body);
+            let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+            let job: Option<Value> = serde_json::from_str::<Value>(body).ok().filter(|body| body["job"].is_object());
+            let body = job.map_or_else(
+                || body.to_owned(),
+                |mut body| {
+                    body["job"] = Value::Null;
+                    body.to_string()
+                },
+            );
+            (status, path.replace(id, "ID"), body.replace(id, "ID"))
+        })
+    };
+    let (of_theirs, of_nobody) = (by_id(&theirs), by_id("1999999"));
+    for ((status, path, theirs), (of_nobody, _, nobodys)) in of_theirs.iter().zip(&of_nobody) {
+        // The ids of bulk jobs are compared with their content, which differs.
+        if !path.contains("bulk") {
+            assert_eq!((status, theirs), (of_nobody, nobodys), "{path}");
+        }
+        assert!(!theirs.contains("globex"), "{path}: {theirs}");
+    }
+    assert_eq!(of_theirs[0].0, 404);
+    let (_, answer) = call(&daemon, "GET", &format!("/v1/merchants/globex/customers/{theirs}"), &operator, "");
+    assert_eq!((&document(&answer)["status"], &document(&answer)["labels"]), (&json!("new"), &json!([])), "{answer}");
+}
+
+#[test]
+fn the_status_shows_a_token_for_some_its_own_files_alone_and_no_figures_of_all() {
+    let daemon = daemon();
+    let status = |name: &str| document(&call(&daemon, "GET", "/v1/status", &token_of(name), "").1);
+    assert!(status("all-viewer")["customers"].is_u64());
+    for figure in ["customers", "transactions", "levels_turned_away", "lsn", "synced_lsn"] {
+        assert_eq!(status("acme-viewer")[figure], Value::Null, "{figure}");
+    }
+    let reload = || call(&daemon, "POST", "/v1/reload", &token_of("all-operator"), "").0;
+    let problems = |name: &str| {
+        let status = status(name);
+        let since = status["config"]["failed_since"].is_string();
+        (since, status["config"]["problems"].to_string())
+    };
+    let good = |id: &str| std::fs::read_to_string(daemon.folder.path().join(format!("merchants/{id}.toml"))).unwrap();
+    let (of_acme, of_globex) = (good("acme"), good("globex"));
+    // One that can still be read so far as to its id, and one that is no TOML at all.
+    for bad in [format!("{of_globex}\n[[labels]]\nnme = \"x\"\n"), "id = \"globex\nname".to_owned()] {
+        daemon.folder.write("merchants/globex.toml", &bad);
+        daemon.folder.write("merchants/acme.toml", &of_acme);
+        assert_eq!(reload(), 422);
+        let (has_failed, seen) = problems("acme-viewer");
+        assert!(has_failed && !seen.contains("globex") && !seen.contains("error:"), "it failed, and no more: {seen}");
+        assert!(
+            problems("globex-viewer").1.contains("globex.toml") && problems("all-viewer").1.contains("globex.toml")
+        );
+        daemon.folder.write("merchants/acme.toml", &format!("{of_acme}\nnonsense = 1\n"));
+        assert_eq!(reload(), 422);
+        let (_, seen) = problems("acme-viewer");
+        assert!(seen.contains("nonsense") && !seen.contains("globex"), "{seen}");
+        assert!(!problems("globex-viewer").1.contains("nonsense"));
+    }
+    // A file that takes another merchant's id, or another file's, is not shown to that merchant.
+    daemon.folder.write("merchants/acme.toml", &of_acme);
+    daemon.folder.write("merchants/globex.toml", &of_globex.replace("id = \"globex\"", "id = \"acme\""));
+    assert_eq!(reload(), 422);
+    assert!(!problems("acme-viewer").1.contains("globex"), "{:?}", problems("acme-viewer"));
+    daemon.folder.write("merchants/globex.toml", &of_globex);
+    assert_eq!(reload(), 200);
+    assert_eq!(problems("acme-viewer"), (false, "[]".to_owned()));
+}

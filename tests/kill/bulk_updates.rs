@@ -1,0 +1,155 @@
+//! Changes of many customers at once: whom staff choose, what they set, and what is counted.
+//!
+//! Each is a job with an id of its own. One that got no answer was done whole, or goes on behind the next start, or never
+//! began: sent again with its id it is done once.
+
+use serde_json::{Value, json};
+
+use crate::model::{GlobalLimit, LEVELS, Sets, Tally, WAYS, money};
+use crate::operation::{Book, Expected, Operation, Part, Staff};
+use crate::staff_calls::{OFTEN, bounds};
+use support::random::Random;
+
+/// The most who are chosen by their ids: enough that many a kill comes in the middle.
+const CHOSEN_MAX: u64 = 40;
+/// The most times that nobody is named between two of them.
+const NOBODIES_MAX: u64 = 40;
+/// The most refusals that are told one by one.
+const TOLD_MAX: usize = 100;
+/// A number that no customer has.
+const NOBODY: &str = "4000000001";
+/// Levels that each configuration has in both directions, so that whenever a change goes on it is taken.
+const SET: &[Option<&str>] = &[Some("gold"), Some("unknown"), None];
+
+/// Ids, and whose they are.
+type Chosen = Vec<(String, Option<usize>)>;
+
+impl Book {
+    /// A change of some of one merchant's customers.
+    pub(crate) fn bulk(&mut self, chance: &mut Random, place: usize) -> Operation {
+        let (select, chosen) = self.choose(chance, place);
+        let (sets, set) = self.sets(chance, self.people.all[place].merchant);
+        let is_trial = chance.percent(10);
+        let tally = self.people.set(&chosen, &sets, is_trial);
+        let mut body = json!({ "select": select, "set": set });
+        if is_trial {
+            body["dry_run"] = json!(true);
+        }
+        let path = format!("/bulk?job={}", self.fresh());
+        let staff = Staff { method: "POST", path, of: Part::Many };
+        let expected = Expected::Counted(tally);
+        Operation { kind: "bulk", person: place, tx: 0, body, expected, told: None, staff: Some(staff) }
+    }
+
+    /// Whom: by ids, by what they have, or by what leads to one.
+    fn choose(&self, chance: &mut Random, place: usize) -> (Value, Chosen) {
+        let merchant = self.people.all[place].merchant;
+        let known = |n: &usize| {
+            self.people.all[*n].is_known() && self.people.all[*n].merchant == merchant && self.people.stays(*n)
+        };
+        let id = |n: usize| self.people.all[n].id.clone().expect("a known one has a number");
+        let one = &self.people.all[place];
+        let head = self.people.head(place);
+        match chance.between(0, 9) {
+            0..=2 if self.mark.is_some() => {
+                let level = chance.percent(40).then(|| *chance.pick(LEVELS));
+                let status = chance.percent(30).then(|| *chance.pick(&["new", "member", "deny"]));
+                let mut select = json!({ "label": self.mark });
+                level.iter().for_each(|level| select["deposit_level"] = json!(level));
+                status.iter().for_each(|status| select["status"] = json!(status));
+                let is_chosen = |n: &usize| {
+                    let person = &self.people.all[*n];
+                    person.into.is_none()
+                        && self.mark.is_some_and(|mark| person.labels.contains(&mark))
+                        && level.is_none_or(|level| person.stored[0] == Some(level))
+                        && status.is_none_or(|status| person.status() == status)
+                };
+                let mut chosen: Chosen =
+                    (0..self.people.all.len()).filter(known).filter(is_chosen).map(|n| (id(n), Some(n))).collect();
+                chosen.sort_by_key(|(id, _)| id.parse::<u64>().ok());
+                (select, chosen)
+            }
+            3 if merchant == "acme" => {
+                (json!({ "merchant_customer_identifier": one.name }), vec![(id(head), Some(head))])
+            }
+            4 if one.has_email => (json!({ "email": one.email }), vec![(id(head), Some(head))]),
+            _ => {
+                let all: Vec<usize> = (0..self.people.all.len()).filter(known).collect();
+                let often: Vec<usize> = all.iter().copied().filter(|n| n % self.each < OFTEN).collect();
+                let from = if often.is_empty() || chance.percent(60) { all } else { often };
+                let count = chance.between(1, CHOSEN_MAX);
+                let mut chosen: Chosen = Vec::new();
+                // Between the others it makes the way long, so that a kill comes in the middle.
+                let nobodies = if chance.percent(40) { chance.between(1, NOBODIES_MAX) } else { 0 };
+                for n in (0..count).map(|_| from[chance.place(from.len())]) {
+                    chosen.push((id(n), Some(n)));
+                    chosen.extend((0..nobodies).map(|_| (NOBODY.to_owned(), None)));
+                }
+                // Somebody else's is nobody to a merchant.
+                let other = self.people.all.iter().find(|person| person.is_known() && person.merchant != merchant);
+                let other = other.filter(|_| chance.percent(20)).and_then(|person| person.id.clone());
+                chosen.extend(other.map(|id| (id, None)));
+                let ids: Vec<&String> = chosen.iter().map(|(id, _)| id).collect();
+                (json!({ "ids": ids }), chosen)
+            }
+        }
+    }
+
+    /// What is set of them: one or two things.
+    fn sets(&self, chance: &mut Random, merchant: &str) -> (Sets, Value) {
+        let (mut sets, mut body) = (Sets::default(), json!({}));
+        for _ in 0..chance.between(1, 2) {
+            match chance.between(0, 9) {
+                0..=2 => {
+                    let side = chance.place(2);
+                    let level = *chance.pick(SET);
+                    sets.levels[side] = Some(level);
+                    body[["deposit_level", "withdrawal_level"][side]] = json!(level);
+                }
+                3..=4 => {
+                    // What blocks comes seldom: whoever is chosen is many.
+                    let status = *chance.pick(&["new", "member", "member", "deny", "deny", "suspicious"]);
+                    sets.status = Some(status);
+                    body["status"] = json!(status);
+                }
+                5..=6 => {
+                    let labels = self.labels(chance, merchant);
+                    body["labels"] = json!(labels);
+                    sets.labels = Some(labels);
+                }
+                _ => {
+                    let (way, bounds) = (*chance.pick(WAYS), bounds(chance));
+                    let level = chance.percent(50).then(|| *chance.pick(LEVELS));
+                    let (least, most) = (bounds.0.map(money), bounds.1.map(money));
+                    body["global_limit"] = json!({
+                        "direction": way.0, "currency": way.1, "level": level, "min_amount": least, "max_amount": most,
+                    });
+                    sets.limit = Some(GlobalLimit { way, level, bounds });
+                }
+            }
+        }
+        (sets, body)
+    }
+}
+
+/// What an answer counts, and whether that is what the model has; `None`: it is not.
+pub(crate) fn counts(tally: &Tally, answer: &Value) -> Option<Value> {
+    let number = |member: &str| answer[member].as_u64();
+    let (changed, unchanged) = (number("changed")?, number("unchanged")?);
+    let refused = tally.refused.len() as u64;
+    let is_whole = number("selected") == Some(tally.selected)
+        && number("refused") == Some(refused)
+        && changed + unchanged + refused == tally.selected;
+    let may_lack = u64::from(tally.was_cut);
+    let is_counted = changed == tally.changed || changed + may_lack == tally.changed;
+    // Whoever is told of is told by the id that was sent. A daemon that goes on tells of those whom it refused itself.
+    let told: Vec<&str> =
+        answer["refusals"].as_array()?.iter().filter_map(|refusal| refusal["customer_id"].as_str()).collect();
+    let first_told = if tally.was_cut { tally.refused.len() } else { 0 };
+    let are_told = (0..=first_told).any(|from| tally.refused[from..].iter().take(TOLD_MAX).eq(&told));
+    let job = &answer["job"];
+    let is_done = job["state"] == "done" && job["rows"] == tally.selected && job["rows_done"] == tally.selected;
+    let is_job = if tally.is_trial { job.is_null() } else { is_done };
+    let same = is_whole && is_counted && are_told && is_job && answer["dry_run"] == tally.is_trial;
+    same.then(|| json!([tally.selected, changed, unchanged, refused]))
+}

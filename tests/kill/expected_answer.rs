@@ -1,0 +1,96 @@
+//! What an answer must say, the first and each that repeats it.
+
+use serde_json::{Value, json};
+
+use crate::answer_fields::{self, codes, gates, lasting, text};
+use crate::model::Raise;
+use crate::operation::{Expected, Operation, Part};
+use crate::worker::Worker;
+use crate::{bulk_updates, erasure};
+
+impl Worker {
+    /// Judges what holds of every answer to an operation, the first and those that repeat it.
+    pub(crate) fn judge(&mut self, operation: &mut Operation, status: u16, answer: &Value) {
+        let wanted_status = match operation.expected {
+            Expected::Refused(status) => status,
+            // It may have come too late to be set at all.
+            Expected::Over(_) if status == 422 => status,
+            _ => 200,
+        };
+        self.expect(status == wanted_status, || format!("wanted {wanted_status}: {operation:?}\n{answer}"));
+        match &operation.expected {
+            Expected::Decision(decided, resolution) => {
+                let decision = if decided.codes.is_empty() { "allow" } else { "deny" };
+                let same = codes(answer) == decided.codes && gates(answer) == decided.gates;
+                self.expect(same, || format!("wanted {decided:?}: {operation:?}\n{answer}"));
+                let level = decided
+                    .level
+                    .map(|(name, source)| json!({ "name": (!name.is_empty()).then_some(name), "source": source }));
+                let told = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
+                let wanted = (decision, &level.unwrap_or(Value::Null), *resolution);
+                self.expect(told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
+                let told = lasting(answer);
+                if let Some(before) = &operation.told {
+                    self.expect(told == *before, || format!("was told {before}: {operation:?}\n{answer}"));
+                }
+                operation.told = Some(told);
+                self.learn(operation.person, answer);
+            }
+            Expected::Status(status) => {
+                self.expect(text(answer, "status") == *status, || format!("wanted {status}: {operation:?}\n{answer}"));
+            }
+            Expected::Shown => self.compare_shown(operation, answer),
+            Expected::Counted(tally) => {
+                let told = bulk_updates::counts(tally, answer);
+                self.expect(told.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
+                let same = operation.told.is_none() || operation.told == told;
+                self.expect(same, || format!("was told {:?}: {operation:?}\n{answer}", operation.told));
+                operation.told = told;
+            }
+            Expected::Leaves => {
+                self.expect(erasure::leaves(answer), || format!("{operation:?} asked to be forgotten: {answer}"));
+            }
+            Expected::Moved(_) | Expected::Refused(_) | Expected::Over(_) => {}
+        }
+    }
+
+    /// What staff changed is shown as it is from now on. When a raise is to come is said by the daemon, and stays so.
+    fn compare_shown(&mut self, operation: &Operation, answer: &Value) {
+        if answer.get("deletion_due").is_some() {
+            let is_due = self.book.people.is_due(operation.person, answer["deletion_due"].as_str());
+            self.expect(is_due, || format!("forgotten at another time: {operation:?}\n{answer}"));
+        }
+        let head = self.book.people.head_mut(operation.person);
+        let part = operation.staff.as_ref().map_or(Part::Document, |staff| staff.of);
+        let (told, wanted) = match part {
+            Part::Document | Part::Many => {
+                (answer_fields::document(answer), self.book.people.document(operation.person))
+            }
+            Part::Settings(way, level) => {
+                (answer_fields::settings(answer), head.settings.get(&(way, level)).cloned().unwrap_or_default().shown())
+            }
+            Part::Limits(way) => {
+                let own = head.limits.entry(way).or_default();
+                if let Some(Raise { times: times @ None, .. }) = &mut own.waits {
+                    let time = |name: &str| answer["pending"][name].as_str().map(str::to_owned);
+                    *times = time("from").map(|from| (from, time("lapses_at")));
+                }
+                (answer_fields::limits(answer), own.shown())
+            }
+        };
+        self.expect(told == wanted, || format!("wanted {wanted}: {operation:?}\n{answer}"));
+    }
+
+    /// A customer has one number for ever, and is shown as the one whom it is part of by now.
+    fn learn(&mut self, place: usize, answer: &Value) {
+        let (person, shown) = (&self.book.people.all[place], &answer["customer"]);
+        if person.id.is_none() {
+            self.book.people.all[place].id = shown["customer_id"].as_str().map(str::to_owned);
+        }
+        let head = self.book.people.head_of(place);
+        let named = (head.merchant == "acme").then_some(head.name.as_str());
+        let told = (shown["customer_id"].as_str(), shown["merchant_customer_identifier"].as_str());
+        let wanted = (head.id.as_deref(), named);
+        self.expect(told == wanted && told.0.is_some(), || format!("wanted {wanted:?}: {answer}"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What survives: real processes on real files, ended by real signals, and judged by what their clients were told.
+//!
+//! Nothing here links the library. A client keeps its own list of every operation and of the answer to it; a naive model
+//! sums that list. Whatever was answered before a `kill -9` must be there behind it, once, with the same answer; whatever
+//! got no answer is sent again with the same id, which tells.
+//!
+//! `LEVELGATE_ROUNDS` sets how many times the daemon is killed under load (50), `LEVELGATE_SEED` the first seed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "a test says which seeds it played and what it counted")]
+
+mod answer_fields;
+mod bulk_updates;
+mod client;
+mod daemon;
+mod erasure;
+mod event_feed;
+mod expected_answer;
+mod folders;
+mod inspect_verdicts;
+mod limit_calls;
+mod model;
+mod operation;
+mod reload;
+mod staff_calls;
+mod verify;
+mod worker;
+
+mod backups;
+mod damaged_folders;
+mod full_disk;
+mod interrupted_jobs;
+mod kill_rounds;
+mod resource_limits;
+mod shutdown;
+mod stop_snapshot;

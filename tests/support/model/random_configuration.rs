@@ -1,0 +1,283 @@
+//! Random configurations, written as the files that the daemon reads. Amounts lie on a coarse grid whose steps are worth
+//! the same in every currency at the round rates, so that limits are met exactly and exceeded by one step.
+
+use crate::model::calendar::{SECOND, instant, written};
+use crate::model::money::{iso_digits, shown};
+use crate::random::Random;
+use std::fmt::Write as _;
+use std::path::Path;
+
+pub const CURRENCIES: [&str; 4] = ["EUR", "USD", "JPY", "BHD"];
+pub const LEVELS: [&str; 3] = ["unknown", "bronze", "gold"];
+const GATES: [&str; 5] = ["g0", "g1", "g2", "g3", "g4"];
+
+/// Zones with days on which the clocks change: at midnight, by half an hour, by a whole lost day, or never.
+pub const ZONES: [(&str, &[&str]); 7] = [
+    ("Europe/Berlin", &["2015-10-23", "2016-03-25", "2016-10-28", "2017-03-24"]),
+    ("America/Sao_Paulo", &["2015-02-20", "2015-10-16", "2016-02-19", "2017-10-13", "2018-02-16", "2018-11-02"]),
+    ("America/Havana", &["2015-10-30", "2016-03-11", "2016-11-04", "2017-03-10"]),
+    ("Australia/Lord_Howe", &["2015-10-02", "2016-04-01", "2016-09-30"]),
+    ("Asia/Kathmandu", &["2016-02-27", "2016-12-30"]),
+    ("Pacific/Apia", &["2011-12-28", "2016-04-01"]),
+    ("UTC", &["2015-02-26", "2016-02-27"]),
+];
+
+/// Ends of months, long and short ones, for windows that look a month back.
+const MONTH_ENDS: [&str; 6] = ["2016-01-29", "2016-02-27", "2016-03-29", "2016-04-29", "2017-01-29", "2017-02-26"];
+
+pub struct Merchant {
+    pub id: String,
+    pub crm: bool,
+}
+
+/// What the generator of operations needs to know of the files.
+pub struct Setup {
+    pub merchants: Vec<Merchant>,
+    pub zones: Vec<&'static str>,
+    /// The instants around which the stream dwells, in order.
+    pub epochs: Vec<i64>,
+    /// The last instant at which the rates are fresh.
+    pub fresh_until: Option<i64>,
+}
+
+/// One step of the grid in minor units.
+pub fn step(currency: &str) -> i128 {
+    match currency {
+        "EUR" => 500,
+        "USD" => 550,
+        "JPY" => 800,
+        _ => 2_000,
+    }
+}
+
+pub fn steps(currency: &str, count: i64) -> String {
+    shown(step(currency) * i128::from(count), iso_digits(currency))
+}
+
+/// Writes a whole configuration into a folder.
+pub fn configure(chance: &mut Random, folder: &Path) -> Setup {
+    let (zone, days) = *chance.pick(&ZONES);
+    let mut epochs: Vec<&str> = vec![*chance.pick(days), *chance.pick(days)];
+    for _ in 0..3 {
+        epochs.push(*chance.pick(&MONTH_ENDS));
+        let (_, days) = chance_zone(chance);
+        epochs.push(*chance.pick(days));
+    }
+    let mut epochs: Vec<i64> = epochs.iter().map(|d| instant(&format!("{d}T12:00:00Z")).expect("a day")).collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    let other = chance_zone(chance).0;
+    let zones = vec![zone, other, zone, other];
+    let merchants: Vec<Merchant> =
+        (0..4).map(|n| Merchant { id: format!("m{n}"), crm: n < 2 || (n == 3 && chance.percent(40)) }).collect();
+    std::fs::create_dir_all(folder.join("merchants")).expect("a folder for merchants");
+    std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 4000\n").expect("a file");
+    let (rates, fresh_until) = rates(chance, &epochs);
+    std::fs::write(folder.join("rates.toml"), rates).expect("a file");
+    for (merchant, zone) in merchants.iter().zip(&zones) {
+        let file = merchant_file(chance, merchant, zone);
+        std::fs::write(folder.join("merchants").join(format!("{}.toml", merchant.id)), file).expect("a file");
+    }
+    Setup { merchants, zones, epochs, fresh_until }
+}
+
+fn chance_zone(chance: &mut Random) -> (&'static str, &'static [&'static str]) {
+    *chance.pick(&ZONES)
+}
+
+/// Round rates, awkward ones, one missing, or a table that grows too old on the way.
+fn rates(chance: &mut Random, epochs: &[i64]) -> (String, Option<i64>) {
+    let mut file = String::from("base = \"EUR\"\n");
+    let as_of = *chance.pick(epochs) + chance.between(0, 3_600) * SECOND;
+    writeln!(file, "as_of = {}", written(as_of)).expect("a string");
+    let hours = chance.between(1, 4);
+    let ages = chance.percent(60);
+    if ages {
+        writeln!(file, "max_age = \"{hours}h\"").expect("a string");
+    }
+    let round = chance.percent(60);
+    let missing = if chance.percent(30) { *chance.pick(&["USD", "JPY", "BHD"]) } else { "" };
+    file.push_str("[rates]\n");
+    for (currency, even, odd) in [("USD", "1.1", "1.0872"), ("JPY", "160", "163.21"), ("BHD", "0.4", "0.4099")] {
+        if currency != missing {
+            writeln!(file, "{currency} = \"{}\"", if round { even } else { odd }).expect("a string");
+        }
+    }
+    (file, ages.then_some(as_of + hours * 3_600 * SECOND))
+}
+
+fn quoted(list: &[&str]) -> String {
+    let items: Vec<String> = list.iter().map(|i| format!("{i:?}")).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A gate list: single gates, and sometimes the route, whose own gates are then not listed beside it.
+pub fn gate_list(chance: &mut Random) -> String {
+    let names = if chance.percent(30) { vec!["cards", "g0", "g1", "g2"] } else { GATES.to_vec() };
+    quoted(&chance.some(&names))
+}
+
+fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String {
+    let mut file = format!("id = {:?}\nname = {:?}\ntime_zone = {zone:?}\n", merchant.id, merchant.id);
+    let mut line = |text: String| {
+        file.push_str(&text);
+        file.push('\n');
+    };
+    line(format!("operation_mode = \"{}\"", if merchant.crm { "crm" } else { "payment_gateway" }));
+    line(format!("seal_identifiers = {}", merchant.id == "m0"));
+    line(format!("default_behaviour = \"{}\"", *chance.pick(&["unknown_level", "project"])));
+    line(format!("add_all_projects_to_unknown_level = {}", chance.percent(50)));
+    line(format!("refunds = \"{}\"", *chance.pick(&["none", "original"])));
+    line(format!("hidden_methods = \"{}\"", *chance.pick(&["deny", "hide_only"])));
+    line(format!(
+        "hold = {{ deposit = \"{}\", withdrawal = \"{}\" }}",
+        *chance.pick(&["30m", "2h", "1d"]),
+        *chance.pick(&["2d", "never", "6h"])
+    ));
+    for gate in GATES {
+        line(format!("\n[[gates]]\nid = {gate:?}"));
+        if chance.percent(10) {
+            line("enabled = false".into());
+        }
+        if chance.percent(12) {
+            line(format!("currencies = {}", quoted(&chance.some(&CURRENCIES))));
+        }
+        if chance.percent(12) {
+            line(format!("directions = {}", quoted(&[*chance.pick(&["deposit", "withdrawal"])])));
+        }
+        if chance.percent(20) {
+            line(format!("methods = {}", quoted(&chance.some(&["card", "wallet", "bank"]))));
+        }
+        if chance.percent(12) {
+            line(format!("min_amount = \"{}\"", *chance.pick(&["4", "5", "5.50", "10"])));
+        }
+        if chance.percent(12) {
+            line(format!("max_amount = \"{}\"", *chance.pick(&["15", "27.5", "3200"])));
+        }
+    }
+    line("\n[[routes]]\nid = \"cards\"\ngates = [\"g4\", \"g3\"]\nrouting = \"priority\"".into());
+    for (project, currencies) in [("web", &CURRENCIES[..]), ("app", &["EUR", "EUR", "USD"])] {
+        let definition: &[&str] =
+            if project == "web" { &["email", "phone"] } else { &["phone", "email", "external_id"] };
+        line(format!("\n[[projects]]\nid = {project:?}\nclient_definition = {}", quoted(definition)));
+        for (n, currency) in currencies.iter().enumerate() {
+            line(format!("  [[projects.endpoints]]\n  id = \"{project}-{n}\"\n  currency = {currency:?}"));
+            line(format!("  gates = {}", gate_list(chance)));
+            if chance.percent(20) {
+                line("  client_definition = [\"external_id\", \"phone\"]".into());
+            }
+            for method in ["card", "wallet"] {
+                line(format!("    [[projects.endpoints.methods]]\n    method = {method:?}"));
+                line(format!(
+                    "    min_amount = \"{}\"\n    max_amount = \"{}\"",
+                    steps(currency, 1),
+                    steps(currency, chance.between(4, 6))
+                ));
+                if chance.percent(10) {
+                    line("    show_in_form = false".into());
+                }
+            }
+        }
+    }
+    for direction in ["deposit", "withdrawal"] {
+        for currency in CURRENCIES {
+            for name in LEVELS {
+                if name == "unknown" || chance.percent(90) {
+                    line(level(chance, name, direction, currency));
+                }
+            }
+        }
+    }
+    file
+}
+
+pub fn level(chance: &mut Random, name: &str, direction: &str, currency: &str) -> String {
+    let mut file = format!("\n[[levels]]\nname = {name:?}\ndirection = {direction:?}\ncurrency = {currency:?}\n");
+    let mut line = |text: String| {
+        file.push_str(&text);
+        file.push('\n');
+    };
+    if name != "unknown" || chance.percent(50) {
+        let projects: &[&str] = if chance.percent(75) { &["web", "app"] } else { &["web"] };
+        line(format!("projects = {}", quoted(projects)));
+    }
+    if chance.percent(8) {
+        line("status = \"disabled\"".into());
+    }
+    if chance.percent(30) {
+        line(format!("gates = {}", gate_list(chance)));
+    }
+    for method in ["card", "bank"] {
+        if chance.percent(30) {
+            line(format!("  [[levels.methods]]\n  method = {method:?}"));
+            if chance.percent(50) {
+                line(format!("  max_amount = \"{}\"", steps(currency, chance.between(3, 8))));
+            }
+            if chance.percent(30) {
+                line(format!("  min_amount = \"{}\"", steps(currency, chance.between(1, 2))));
+            }
+            if chance.percent(25) {
+                line(format!("  show_in_form = {}", chance.percent(70)));
+            }
+            if chance.percent(25) {
+                line(format!("  gates = {}", gate_list(chance)));
+            }
+        }
+    }
+    for n in 0..chance.between(1, 4) {
+        line(filter(chance, n, currency));
+    }
+    file
+}
+
+pub fn filter(chance: &mut Random, n: i64, currency: &str) -> String {
+    let (window, often, calendar) = *chance.pick(&[
+        ("daily", 3, true),
+        ("daily", 3, true),
+        ("weekly", 5, true),
+        ("monthly", 8, true),
+        ("monthly", 8, true),
+        ("45m", 2, false),
+        ("6h", 2, false),
+        ("24h", 3, false),
+        ("90d", 12, false),
+        ("lifetime", 30, false),
+    ]);
+    let mut file = format!("  [[levels.filters]]\n  name = \"f{n}\"\n  window = {window:?}\n");
+    let mut line = |text: String| {
+        file.push_str("  ");
+        file.push_str(&text);
+        file.push('\n');
+    };
+    let (amount, quantity) = *chance.pick(&[(true, true), (true, false), (false, true), (true, true)]);
+    if amount {
+        let limit = if chance.percent(3) { 0 } else { chance.between(often, often * 4) };
+        line(format!("amount_limit = \"{}\"", steps(currency, limit)));
+    }
+    if quantity {
+        line(format!(
+            "quantity_limit = {}",
+            if chance.percent(2) { 0 } else { chance.between(often / 2 + 1, often + 2) }
+        ));
+    }
+    if calendar && chance.percent(60) {
+        line("calendar = true".into());
+        if window == "weekly" && chance.percent(50) {
+            line("week_starts_on = \"sunday\"".into());
+        }
+    } else if window == "monthly" && chance.percent(70) {
+        line("month = \"same_day\"".into());
+    }
+    for (key, share) in [("for_all_merchant_currencies", 40), ("subtract_cancel_transactions", 50)] {
+        if chance.percent(share) {
+            line(format!("{key} = true"));
+        }
+    }
+    if chance.percent(20) {
+        line(format!("mode = \"{}\"", *chance.pick(&["shadow", "off"])));
+    }
+    if chance.percent(15) {
+        line("warn_at = \"80%\"".into());
+    }
+    file
+}
