@@ -66,7 +66,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_case_prints_what_its_file_says() {
+fn golden_cases_print_the_expected_text() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut different = Vec::new();
     let paths = cases();
@@ -87,7 +87,7 @@ fn every_case_prints_what_its_file_says() {
 }
 
 #[test]
-fn the_sample_is_valid_even_strictly() {
+fn sample_configuration_is_valid_in_strict_mode() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let printed = run(root, &["config".to_owned(), "--strict".to_owned()]);
     assert!(printed.starts_with("config: valid: 2 merchants, no problems, version "), "{printed}");
@@ -97,7 +97,7 @@ fn the_sample_is_valid_even_strictly() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_an_error() {
+fn missing_folder_is_an_error() {
     let printed = run(tempfile::tempdir().unwrap().path(), &["nowhere".to_owned()]);
     assert!(printed.contains("there is no such configuration folder"), "{printed}");
     assert!(printed.contains("--> nowhere") && printed.ends_with("exit status 1\n"), "{printed}");

@@ -13,7 +13,7 @@ use support::environment::seeds;
 const MIX: Mix = Mix { steps: 14, side: 20, staff: 25, keeps: 0, syncs: 0, restarts: 0, reloads: 0, waits: 100 };
 
 #[test]
-fn a_flipped_bit_is_refused_or_cut_or_passed_over_and_never_counts_wrong() {
+fn flipped_bit_is_refused_truncated_or_harmless() {
     // Every byte takes minutes; so it is done where more than the usual is asked for.
     let each = if std::env::var_os("LEVELGATE_SEEDS").is_some() { 1 } else { 7 };
     for seed in seeds(1).map(|seed| seed + 3_000) {

@@ -230,7 +230,7 @@ impl Run {
 }
 
 #[test]
-fn all_customers_count_the_same_before_and_after_a_clock_is_accepted() {
+fn accepting_a_clock_keeps_every_counter() {
     let config = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(config.path().join("merchants")).expect("a folder");
     std::fs::write(config.path().join("merchants/shop.toml"), SHOP).expect("a file");

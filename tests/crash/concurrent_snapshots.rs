@@ -62,7 +62,7 @@ fn work(stage: &Stage, thread: usize) -> Acknowledged {
 }
 
 #[test]
-fn snapshots_taken_meanwhile_hold_what_was_acknowledged() {
+fn concurrent_snapshots_contain_acknowledged_operations() {
     let config = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(config.path().join("merchants")).expect("a folder");
     instrument_model::configure(config.path());

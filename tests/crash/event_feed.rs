@@ -97,7 +97,7 @@ fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: 
 }
 
 #[test]
-fn the_feed_is_the_same_in_pages_of_any_size_and_says_what_the_transactions_say() {
+fn feed_is_independent_of_page_size_and_agrees_with_transactions() {
     let mut facts = 0;
     for seed in seeds(6).map(|seed| seed + 8_000) {
         let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
@@ -131,7 +131,7 @@ fn the_feed_is_the_same_in_pages_of_any_size_and_says_what_the_transactions_say(
 }
 
 #[test]
-fn nobody_has_heard_of_what_a_machine_loses() {
+fn feed_never_shows_a_fact_that_a_power_cut_loses() {
     for seed in seeds(7).map(|seed| seed + 8_100) {
         let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
         let sync = degree(seed);

@@ -10,7 +10,7 @@ use support::environment::seeds;
 const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
 
 #[test]
-fn a_call_that_fails_costs_no_acknowledged_operation() {
+fn failing_call_loses_no_acknowledged_operation() {
     for seed in seeds(2).map(|seed| seed + 2_000) {
         let sync = degree(seed);
         let mut trial = Trial::of(seed, MIX);

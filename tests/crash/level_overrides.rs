@@ -174,7 +174,7 @@ fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Stage> {
 }
 
 #[test]
-fn what_was_said_of_levels_is_there_whole_or_not_at_all() {
+fn level_changes_are_atomic_across_crashes() {
     let (files, indexes) = (files(), Indexes::new());
     // A life without an accident: what is seen behind each step, and its last record.
     let (store, index) = (Memory::new(), indexes.fresh());

@@ -64,7 +64,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn however_many_threads_bring_it_back_the_state_is_the_same() {
+fn recovered_state_is_independent_of_thread_count() {
     for seed in seeds(4).map(|seed| seed + 6_000) {
         let (story, indexes, store) = (Story::write(seed, MIX), Indexes::new(), Memory::new());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
@@ -86,7 +86,7 @@ fn however_many_threads_bring_it_back_the_state_is_the_same() {
 }
 
 #[test]
-fn however_many_threads_meet_bad_records_the_first_is_named() {
+fn first_bad_record_is_named_for_any_thread_count() {
     let (story, indexes, store) = (Story::write(6_010, MIX), Indexes::new(), Memory::new());
     let (_, stage) =
         live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(6_010), "a story with bad records");

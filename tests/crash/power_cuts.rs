@@ -193,7 +193,7 @@ pub fn degree(seed: u64) -> Sync {
 }
 
 #[test]
-fn a_cut_at_every_call_of_a_short_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+fn power_cut_at_every_call_of_a_short_run_keeps_acknowledged_operations() {
     for seed in seeds(2) {
         let (mut trial, sync) = (Trial::of(seed, SHORT), degree(seed));
         let calls = trial.calls(sync);
@@ -203,7 +203,7 @@ fn a_cut_at_every_call_of_a_short_life_leaves_a_prefix_with_all_that_was_acknowl
 }
 
 #[test]
-fn a_cut_somewhere_in_a_long_life_leaves_a_prefix_with_all_that_was_acknowledged() {
+fn power_cut_in_a_long_run_keeps_acknowledged_operations() {
     for seed in seeds(2).map(|seed| seed + 1_000) {
         let (mut trial, sync) = (Trial::of(seed, LONG), degree(seed));
         let calls = trial.calls(sync);

@@ -55,7 +55,7 @@ fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Stage {
 }
 
 #[test]
-fn a_late_fact_amid_a_snapshot_is_known_behind_it() {
+fn late_fact_during_a_snapshot_is_recovered() {
     let (indexes, rules) = (Indexes::new(), rules());
     for behind in 0..2 {
         let (store, index) = (Memory::new(), indexes.fresh());
@@ -77,7 +77,7 @@ fn a_late_fact_amid_a_snapshot_is_known_behind_it() {
 }
 
 #[test]
-fn a_list_shows_the_facts_that_came_late() {
+fn list_shows_late_facts() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
     let stage = with_one_that_left(&store, &indexes.fresh(), &rules);
     assert!(!cancel(&stage, 0));
@@ -98,7 +98,7 @@ fn play(stage: &Stage, lines: &[String]) -> Value {
 }
 
 #[test]
-fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
+fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
     let (indexes, rules) = (Indexes::new(), rules());
     let approval = |is_final: &str| {
         let mut line = instrument_model::line("approve", THEN, "side", "anna", None);
@@ -158,7 +158,7 @@ fn a_reserve_whose_approval_has_left_memory_is_taken_and_holds_nothing() {
 }
 
 #[test]
-fn a_key_that_a_power_cut_took_cuts_what_it_had_sealed() {
+fn key_lost_in_a_power_cut_truncates_the_records_it_sealed() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
     let index = indexes.fresh();
     let stage = open(&store, &index, &rules);

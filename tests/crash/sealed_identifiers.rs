@@ -121,7 +121,7 @@ fn files_hold_identifiers_sealed_from_the_switch_on_and_every_start_reads_the_mi
 }
 
 #[test]
-fn a_snapshot_that_seals_what_records_hold_in_clear_has_its_keys_on_the_medium() {
+fn snapshot_syncs_keys_of_newly_sealed_records() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
         let (store, indexes) = (Memory::new(), Indexes::new());
         let stage = open(&store, &indexes.fresh(), sync, &form(false));
@@ -169,7 +169,7 @@ fn merge_and_forget(stage: &Stage, [from, into]: [&str; 2]) -> String {
 }
 
 #[test]
-fn an_erasure_forgets_sealed_identifiers_in_every_answer_and_keeps_them_taken() {
+fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
     for starts_clear in [false, true] {
         let about = format!("recorded {} at first", if starts_clear { "in clear" } else { "sealed" });
         let (store, indexes) = (Memory::new(), Indexes::new());
@@ -247,7 +247,7 @@ fn without_sealing_an_erasure_keeps_identifiers() {
 }
 
 #[test]
-fn a_power_cut_that_takes_the_key_of_an_identifier_takes_its_record() {
+fn power_cut_that_loses_an_identifier_key_loses_its_record() {
     let key_lost = |change: Unsynced| match change {
         Unsynced::Write { bytes: levelgate::storage::keys::ENTRY_BYTES, .. } => Keep::Nothing,
         _ => Keep::All,

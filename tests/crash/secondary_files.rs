@@ -184,7 +184,7 @@ fn a_job_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on()
 }
 
 #[test]
-fn an_upload_that_has_stalled_at_its_limit_leaves_the_journal_its_space() {
+fn stalled_upload_at_its_limit_leaves_space_for_the_journal() {
     let mut paying = Paying::begin(&rules());
     let free = |paying: &Paying| paying.store.space().expect("a space").expect("a size").free;
     paying.store.set_capacity(Some(paying.used() + (12 << 20)));

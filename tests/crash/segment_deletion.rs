@@ -192,7 +192,7 @@ fn repeats(stage: &Stage, about: &str) {
 }
 
 #[test]
-fn what_must_stay_outlives_its_segments() {
+fn retained_facts_outlive_their_segments() {
     for all in [false, true] {
         let grown = Grown::new();
         let about = format!("deleting {}", if all { "all" } else { "what is old" });
@@ -231,7 +231,7 @@ fn a_segment_stays_until_both_snapshots_hold_it() {
 }
 
 #[test]
-fn a_journal_without_its_beginning_is_refused_where_no_snapshot_holds_it() {
+fn journal_without_its_beginning_needs_a_snapshot() {
     let grown = Grown::new();
     let stage = grown.open(&grown.store, &grown.index);
     assert!(let_go(&stage, false).expect("deleted") > 0);
@@ -255,7 +255,7 @@ fn a_journal_without_its_beginning_is_refused_where_no_snapshot_holds_it() {
 }
 
 #[test]
-fn a_cut_at_every_call_of_a_deletion_loses_nothing_that_must_stay() {
+fn power_cut_during_segment_deletion_keeps_retained_facts() {
     let grown = Grown::new();
     let calls = {
         let (store, index) = (grown.store.kill_image(), grown.indexes.copy_of(&grown.index));
@@ -294,7 +294,7 @@ fn a_cut_at_every_call_of_a_deletion_loses_nothing_that_must_stay() {
 }
 
 #[test]
-fn what_is_told_meanwhile_is_kept_or_was_never_acknowledged() {
+fn facts_acknowledged_during_deletion_are_kept() {
     for round in 0..4_u32 {
         let grown = Grown::new();
         let stage = grown.open(&grown.store, &grown.index);

@@ -12,7 +12,7 @@ use support::random::Random;
 const MIX: Mix = Mix { steps: 170, side: 12, staff: 25, keeps: 9, syncs: 0, restarts: 1, reloads: 5, waits: 70 };
 
 #[test]
-fn a_snapshot_amid_operations_and_what_follows_it_are_the_same_state() {
+fn snapshot_interleaved_with_operations_recovers_the_same_state() {
     for seed in seeds(4).map(|seed| seed + 4_000) {
         let mut trial = Trial::of(seed, MIX);
         let mut chance = Random::seeded(seed);

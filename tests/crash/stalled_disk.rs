@@ -120,7 +120,7 @@ fn behind(said: &Said) {
 }
 
 #[test]
-fn while_too_much_waits_to_be_written_reserves_are_refused_and_facts_pass() {
+fn full_write_backlog_refuses_reserves_and_accepts_facts() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
     let gate = Arc::new(Gate::default());
     let gated = Gated { store: store.clone(), gate: Arc::clone(&gate) };

@@ -99,7 +99,7 @@ impl Wire {
 }
 
 #[test]
-fn while_the_disk_stalls_reads_answer_and_payments_wait() {
+fn stalled_disk_delays_payments_and_not_reads() {
     let stalls = [
         (Sync::Interval, Stalls::Writes("journal")),
         (Sync::Never, Stalls::Writes("journal")),

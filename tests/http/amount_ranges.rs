@@ -31,7 +31,7 @@ const ABOVE: &str = "19103 amount_above_maximum -";
 const NONE: &str = "19101 payment_method_not_available -";
 
 #[test]
-fn some_method_that_may_pay_must_take_the_amount() {
+fn amount_without_method_must_fit_some_offered_method() {
     type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [(&'a str, &'a [&'a str])]);
     let no_card = "method = \"card\"; show_in_form = false";
     let wide_card = "method = \"card\"; max_amount = \"60.00\"";

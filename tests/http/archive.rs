@@ -57,7 +57,7 @@ fn lifetime_used(daemon: &Daemon) -> String {
 }
 
 #[test]
-fn what_has_left_memory_is_shown_repeated_and_listed_as_if_it_had_not() {
+fn archived_transactions_are_shown_replayed_and_listed() {
     let mut daemon = a_month_later();
     assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
     let before: Vec<Value> = (0..80).map(|n| as_it_was(&daemon, &format!("t{n}"))).collect();
@@ -99,7 +99,7 @@ fn what_has_left_memory_is_shown_repeated_and_listed_as_if_it_had_not() {
 }
 
 #[test]
-fn a_late_fact_finds_what_has_left_memory_once_and_counts_for_the_lifetime() {
+fn late_fact_on_an_archived_transaction_counts_once() {
     let mut daemon = a_month_later();
     let cancel = |daemon: &Daemon| daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" }));
     let approve = |daemon: &Daemon| daemon.step("t2", "approve", &json!({ "amount": "4.00" }));
@@ -122,7 +122,7 @@ fn a_late_fact_finds_what_has_left_memory_once_and_counts_for_the_lifetime() {
 }
 
 #[test]
-fn what_has_left_memory_goes_along_when_its_level_is_renamed() {
+fn archived_transactions_follow_a_level_rename() {
     let mut daemon = a_month_later();
     assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
     let rename = json!({ "to": "best" });
@@ -157,7 +157,7 @@ fn what_has_left_memory_goes_along_when_its_level_is_renamed() {
 }
 
 #[test]
-fn the_archive_s_index_is_built_again_where_it_is_lost() {
+fn lost_archive_index_is_rebuilt() {
     let mut daemon = a_month_later();
     let before = as_it_was(&daemon, "t0");
     daemon.step("t0", "refund", &json!({ "refund_id": "r", "amount": "1.00" })).ok();
@@ -175,7 +175,7 @@ fn the_archive_s_index_is_built_again_where_it_is_lost() {
 }
 
 #[test]
-fn what_still_waits_never_leaves() {
+fn unsettled_transactions_stay_in_memory() {
     let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
     let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop)]));
     for n in 0..60_i64 {
@@ -197,7 +197,7 @@ fn what_still_waits_never_leaves() {
 const SHORT: &str = "kind = \"disk\"\nsync = \"always\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
 
 #[test]
-fn what_is_older_than_archive_days_is_deleted_but_for_what_must_stay() {
+fn archive_days_delete_all_but_retained_facts() {
     let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
     let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
     for n in 0..40_i64 {

@@ -90,7 +90,7 @@ fn repeated(daemon: &Daemon) -> (usize, usize, usize) {
 type Damage<'a> = (&'a str, Vec<usize>, Box<dyn Fn() + 'a>);
 
 #[test]
-fn what_the_archive_has_lost_is_refused_by_name_and_by_inspect() {
+fn lost_archive_segments_are_named_by_serve_and_inspect() {
     let daemon = stopped();
     let files = segments(&daemon);
     assert!(files.len() >= 3, "{files:?}");
@@ -142,7 +142,7 @@ fn what_the_archive_has_lost_is_refused_by_name_and_by_inspect() {
 }
 
 #[test]
-fn an_accepted_loss_is_shown_for_ever_and_its_ids_are_not_new() {
+fn accepted_loss_stays_visible_and_its_ids_stay_taken() {
     for lost in [vec![0, 1], vec![2], vec![0, 1, 2, 3]] {
         let mut daemon = stopped();
         let files = segments(&daemon);
@@ -216,7 +216,7 @@ fn a_flipped_byte_in_a_segment_is_found_by_the_check_and_by_inspect_and_refused_
 }
 
 #[test]
-fn whatever_becomes_of_the_index_no_old_id_is_new() {
+fn damaged_archive_index_never_frees_an_old_id() {
     let mut daemon = stopped();
     let index = data(&daemon).join("archive/index.redb");
     let whole = fs::read(&index).expect("an index");

@@ -176,7 +176,7 @@ fn a_payment_on_an_id_whose_hold_is_over_applies_its_outcome_as_a_fact() {
 }
 
 #[test]
-fn a_line_that_repeats_what_is_recorded_says_so() {
+fn repeated_line_is_marked_as_a_replay() {
     let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"1000.00\""));
     let of = |members: Value| with(json!({ "transaction_id": "t1" }), &members);
     let recorded = [
@@ -340,7 +340,7 @@ fn twenty_thousand_lines_are_answered_while_they_are_still_being_sent() {
 }
 
 #[test]
-fn a_client_that_goes_away_in_the_middle_leaves_what_it_sent_and_disturbs_nobody() {
+fn disconnected_client_keeps_its_sent_lines() {
     let daemon = Daemon::live(gold("window = \"daily\"; quantity_limit = 9"));
     let (mut upload, mut reading) = raw_http::stream(daemon.port(), BATCH);
     upload.send(op("reserve", &pay("t1", "1.00")).as_bytes());

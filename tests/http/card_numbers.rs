@@ -65,7 +65,7 @@ fn in_every_place(send: impl Fn(&Daemon, &str, &str)) {
 }
 
 #[test]
-fn in_a_path() {
+fn card_number_in_a_path_is_refused() {
     const CALLS: [(&str, &str); 38] = [
         ("GET", "/v1/merchants/CARD"),
         ("POST", "/v1/merchants/CARD/transactions"),
@@ -115,7 +115,7 @@ fn in_a_path() {
 }
 
 #[test]
-fn in_a_query() {
+fn card_number_in_a_query_is_refused() {
     const CALLS: [(&str, &str); 26] = [
         ("GET", "/v1/merchants/acme/transactions?status=CARD"),
         ("GET", "/v1/merchants/acme/transactions?flag=CARD"),
@@ -204,7 +204,7 @@ const ATTRIBUTES: [&str; 13] = [
 ];
 
 #[test]
-fn in_a_payment_or_a_transition() {
+fn card_number_in_a_payment_or_a_transition_is_refused() {
     in_every_place(|daemon, card, covered| {
         let payment = pay("t2", "1.00");
         for (operation, field) in FIELDS {
@@ -245,7 +245,7 @@ fn in_a_payment_or_a_transition() {
 }
 
 #[test]
-fn in_a_line_of_a_batch() {
+fn card_number_in_a_batch_line_is_refused() {
     in_every_place(|daemon, card, covered| {
         let line = with(pay("t2", "1.00"), &json!({ "op": "reserve", "merchant": "acme" }));
         let step = json!({ "op": "approve", "merchant": "acme", "transaction_id": "t1" });
@@ -274,7 +274,7 @@ fn in_a_line_of_a_batch() {
 }
 
 #[test]
-fn in_what_staff_send() {
+fn card_number_in_a_staff_request_is_refused() {
     in_every_place(|daemon, card, covered| {
         let (customers, customer) = ("/customers", "/customers/1000001");
         let mut calls: Vec<(&str, String, Value)> = Vec::new();
@@ -346,7 +346,7 @@ fn in_what_staff_send() {
 }
 
 #[test]
-fn in_a_table() {
+fn card_number_in_a_table_is_refused() {
     const TABLE: &str = "/v1/merchants/acme/customers.csv";
     const COLUMNS: [&str; 8] = [
         "customer_id",
@@ -377,7 +377,7 @@ fn in_a_table() {
 }
 
 #[test]
-fn in_a_file() {
+fn card_number_in_a_configuration_file_is_refused() {
     for (card, covered) in CARDS {
         let gate = format!("\n[[gates]]\nid = \"{card}\"\n");
         for text in [
@@ -458,7 +458,7 @@ fn transaction_ids_may_be_long_numbers_where_the_merchant_says_so() {
 }
 
 #[test]
-fn ids_that_only_look_long_pass() {
+fn long_ids_that_are_no_card_numbers_are_accepted() {
     let daemon = Daemon::live(acme(CRM, &[]));
     for id in [
         "20261120100000123",

@@ -72,7 +72,7 @@ fn version(daemon: &Daemon) -> Value {
 }
 
 #[test]
-fn a_level_that_is_set_decides_the_very_next_payment_and_outlives_the_process() {
+fn level_override_applies_to_the_next_payment_and_survives_a_restart() {
     let mut daemon = start(&[daily_in_file("100.00")]);
     daemon.reserve(&pay("t1", "60.00")).ok();
     let before = version(&daemon);
@@ -119,7 +119,7 @@ fn a_level_that_is_set_decides_the_very_next_payment_and_outlives_the_process() 
 }
 
 #[test]
-fn a_level_that_a_payment_made_is_configured_and_deleted_and_made_again() {
+fn level_created_by_a_payment_can_be_configured_deleted_and_recreated() {
     let mut daemon = start(&[]);
     let made = |id: &str| with(pay(id, "1.00"), &json!({ "customer_level": "vip" }));
     assert_eq!(assert_allowed(daemon.reserve(&made("t1")).ok())["level"]["name"], "unknown");
@@ -145,7 +145,7 @@ fn a_level_that_a_payment_made_is_configured_and_deleted_and_made_again() {
 }
 
 #[test]
-fn the_file_wins_where_its_entry_changes_and_nowhere_else() {
+fn changed_file_entry_replaces_only_its_override() {
     let mut daemon = start(&[daily_in_file("100.00"), level("silver", "")]);
     put(&daemon, GOLD, &daily("70.00")).ok();
     // Another level, the order, comments and spaces: the entry of `gold` says what it said.
@@ -178,7 +178,7 @@ fn the_file_wins_where_its_entry_changes_and_nowhere_else() {
 }
 
 #[test]
-fn a_deletion_stands_until_the_file_s_entry_changes() {
+fn level_deletion_lasts_until_its_file_entry_changes() {
     let mut daemon = start(&[daily_in_file("100.00")]);
     daemon.reserve(&pay("t1", "60.00")).ok();
     assert_eq!(delete(&daemon, GOLD).ok()["deleted"], json!(["gold"]));
@@ -201,7 +201,7 @@ fn a_deletion_stands_until_the_file_s_entry_changes() {
 }
 
 #[test]
-fn a_whole_currency_goes_and_unknown_comes_back_bare() {
+fn deleted_currency_recreates_the_unknown_level_without_filters() {
     let unknown = level("unknown", &filter("window = \"daily\"; amount_limit = \"1.00\""));
     let elsewhere = [level_in("deposit", "USD", "gold", ""), level_in("withdrawal", "EUR", "gold", "")];
     let mut daemon = start(&[[unknown, daily_in_file("100.00")].as_slice(), &elsewhere].concat());
@@ -228,7 +228,7 @@ fn a_whole_currency_goes_and_unknown_comes_back_bare() {
 }
 
 #[test]
-fn a_level_in_a_file_knows_since_when_it_is_there_and_as_it_is() {
+fn level_creation_and_change_times_survive_restarts() {
     let mut daemon = start(&[daily_in_file("100.00"), level("silver", "")]);
     let times = |daemon: &Daemon, name: &str| {
         let row = listed(daemon, name);
@@ -250,7 +250,7 @@ fn a_level_in_a_file_knows_since_when_it_is_there_and_as_it_is() {
 }
 
 #[test]
-fn what_is_wrong_with_a_body_is_said_all_at_once_and_changes_nothing() {
+fn invalid_override_reports_every_problem_and_changes_nothing() {
     let daemon = start(&[daily_in_file("100.00")]);
     let before = (version(&daemon), listed(&daemon, "gold"));
     let body = json!({
@@ -298,7 +298,7 @@ fn what_is_wrong_with_a_body_is_said_all_at_once_and_changes_nothing() {
 }
 
 #[test]
-fn files_that_do_not_go_together_with_what_was_set_are_refused() {
+fn files_that_conflict_with_overrides_are_refused() {
     let daemon = start(&[daily_in_file("100.00")]);
     let body = with(daily("70.00"), &json!({ "gates": ["gate-b"] }));
     put(&daemon, GOLD, &body).ok();
@@ -322,7 +322,7 @@ fn files_that_do_not_go_together_with_what_was_set_are_refused() {
 }
 
 #[test]
-fn a_start_on_files_that_do_not_go_together_with_what_was_set_says_so() {
+fn start_on_files_that_conflict_with_overrides_is_refused() {
     let daemon = start(&[daily_in_file("100.00")]);
     put(&daemon, GOLD, &with(daily("70.00"), &json!({ "gates": ["gate-off"] }))).ok();
     let text = acme(CRM, &[daily_in_file("100.00")]).replace("id = \"gate-off\"", "id = \"gate-new\"");
@@ -394,7 +394,7 @@ fn rename(daemon: &Daemon, path: &str, to: &str) -> Answer {
 }
 
 #[test]
-fn a_level_that_is_renamed_takes_usage_stored_names_and_settings_along() {
+fn level_rename_moves_usage_stored_names_and_settings() {
     let in_dollars = level_in("deposit", "USD", "gold", &filter("window = \"daily\"; amount_limit = \"10.00\""));
     let out = level_in("withdrawal", "EUR", "gold", "");
     let mut daemon = start(&[daily_in_file("100.00"), in_dollars, out]);
@@ -454,7 +454,7 @@ fn a_level_that_is_renamed_takes_usage_stored_names_and_settings_along() {
 }
 
 #[test]
-fn a_name_that_is_taken_or_always_there_or_nobody_s_is_refused() {
+fn level_rename_refuses_taken_reserved_and_unknown_names() {
     let mut daemon = start(&[
         daily_in_file("100.00"),
         level_in("deposit", "USD", "silver", ""),
@@ -490,7 +490,7 @@ fn a_name_that_is_taken_or_always_there_or_nobody_s_is_refused() {
 }
 
 #[test]
-fn after_a_rename_the_file_may_say_the_new_name_and_the_old_one_begins_anew() {
+fn renamed_level_in_the_file_keeps_usage_and_frees_the_old_name() {
     let mut daemon = start(&[daily_in_file("100.00")]);
     daemon.reserve(&pay("t1", "60.00")).ok();
     rename(&daemon, RENAME, "platinum").ok();
@@ -522,7 +522,7 @@ fn after_a_rename_the_file_may_say_the_new_name_and_the_old_one_begins_anew() {
 }
 
 #[test]
-fn no_payment_slips_between_two_names() {
+fn payments_during_a_level_rename_all_count() {
     let folder = Folder::new(&DISK, &[("acme", acme(CRM, &[daily_in_file("50.00")]))]);
     let mut daemon = Daemon::start(folder);
     let names = ["gold", "a", "b", "c", "d", "e"];

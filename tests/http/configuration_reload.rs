@@ -40,7 +40,7 @@ fn a_reload_applies_a_changed_limit_to_the_next_decision_and_loses_no_counter() 
 }
 
 #[test]
-fn sighup_does_the_same() {
+fn sighup_reloads_the_configuration() {
     let daemon = Daemon::live(daily("100.00"));
     daemon.reserve(&pay("t1", "100.00")).ok();
     daemon.folder.write("merchants/acme.toml", &daily("200.00"));
@@ -179,7 +179,7 @@ fn reloads_under_load_fail_no_request_and_each_request_sees_one_configuration() 
 }
 
 #[test]
-fn a_merchant_whom_a_reload_removes_decides_nothing_but_its_facts_are_taken() {
+fn removed_merchant_accepts_facts_and_decides_nothing() {
     let other = acme(CRM, &[]).replace("id = \"acme\"", "id = \"zenith\"");
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", daily("100.00")), ("zenith", other)]);
     let daemon = Daemon::start(folder);

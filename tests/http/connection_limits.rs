@@ -119,7 +119,7 @@ fn more_callers_than_open_files_stop_neither_payments_nor_the_journal() {
 }
 
 #[test]
-fn a_limit_on_open_files_that_leaves_no_connections_is_refused_in_words() {
+fn open_file_limit_without_room_for_connections_is_refused() {
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let ended = Command::new("prlimit")
         .arg("--nofile=130:130")
@@ -148,7 +148,7 @@ fn a_low_soft_limit_is_raised() {
 }
 
 #[test]
-fn health_is_answered_when_every_place_is_taken_and_closes_behind_each() {
+fn health_answers_at_the_connection_limit_and_closes_each_connection() {
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
     let daemon = Daemon::start(folder);
@@ -185,7 +185,7 @@ fn connections_wait_in_the_kernel_while_the_daemon_is_busy() {
 }
 
 #[test]
-fn a_second_signal_cuts_off_whoever_still_sends() {
+fn second_signal_closes_connections_that_still_send() {
     let store = "kind = \"disk\"\nsync = \"always\"";
     let folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
     let mut daemon = Daemon::start(folder);
@@ -219,7 +219,7 @@ fn a_second_signal_cuts_off_whoever_still_sends() {
 }
 
 #[test]
-fn a_silent_flood_leaves_the_reserve_quickly() {
+fn silent_connections_make_room_quickly() {
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
     let daemon = Daemon::start(folder);

@@ -61,7 +61,7 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 
 /// Everything that can be changed, in turn: who does it, how, and which fields of the document move.
 #[test]
-fn every_kind_of_change_is_told_with_who_when_old_and_new_and_survives_restarts() {
+fn history_records_actor_time_old_and_new_value_across_restarts() {
     let mut daemon = daemon();
     let made = ok(
         &daemon,
@@ -233,7 +233,7 @@ fn pages(daemon: &Daemon, id: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_instrument_has_the_steps_of_its_customer_that_were_about_it() {
+fn instrument_history_contains_the_customer_steps_about_it() {
     let daemon = daemon();
     let paid = with(pay("t-1", "5.00"), &json!({ "payment_instrument": "tok_1" }));
     let answer: Value =

@@ -44,7 +44,7 @@ fn lsn(daemon: &Daemon) -> Value {
 }
 
 #[test]
-fn own_limits_stand_beside_the_level_s_with_the_same_codes() {
+fn customer_limits_apply_with_level_limits_and_the_same_codes() {
     let (daemon, id) = alice();
     let body = json!({ "filters": [
         { "window": "daily", "amount_limit": "50.00", "quantity_limit": 3 },
@@ -110,7 +110,7 @@ fn own_limits_stand_beside_the_level_s_with_the_same_codes() {
 }
 
 #[test]
-fn cuts_hold_at_once_and_raises_wait_shown_and_cancellable() {
+fn customer_limit_cuts_apply_at_once_and_raises_wait() {
     let (mut daemon, id) = alice();
     set(&daemon, &id, &daily("50.00"));
     let raised = set(&daemon, &id, &daily("80.00"));
@@ -190,7 +190,7 @@ fn an_operator_limits_one_customer_until_a_date() {
 }
 
 #[test]
-fn asking_for_ever_other_limits_never_piles_them_up() {
+fn repeated_limit_requests_keep_one_pending_raise() {
     let (daemon, id) = alice();
     let named = |from: usize| -> Value {
         let filters: Vec<Value> = (from..from + 20)
@@ -211,7 +211,7 @@ fn rate(from: &str, to: &str, rate: &str, units: u32, valid_from: &str) -> Value
 }
 
 #[test]
-fn own_rates_hold_in_both_directions_and_the_newest_valid_one_does() {
+fn newest_valid_customer_rate_applies_in_both_directions() {
     let (daemon, id) = alice();
     daemon.reserve(&with(pay("t1", "125.00"), &json!({ "currency": "USD" }))).ok();
     daemon.step("t1", "approve", &json!({})).ok();

@@ -77,7 +77,7 @@ fn takes(customer: &Value, field: &str, value: &str) -> bool {
 }
 
 #[test]
-fn every_filter_alone_and_two_together_find_what_a_scan_finds() {
+fn every_filter_and_pair_of_filters_agrees_with_a_scan() {
     let daemon = Daemon::live(shop());
     (0..MANY).for_each(|n| _ = register(&daemon, &person(n)));
     let everybody = all(&daemon, "", 1_000);
@@ -136,7 +136,7 @@ fn every_filter_alone_and_two_together_find_what_a_scan_finds() {
 }
 
 #[test]
-fn pages_lose_and_repeat_nobody_while_customers_come_and_go() {
+fn pages_lose_and_repeat_no_customer_under_changes() {
     for sort in ["customer_id", "-customer_id"] {
         let daemon = Daemon::live(shop());
         let mut ids: Vec<String> = Vec::new();
@@ -186,7 +186,7 @@ fn pages_lose_and_repeat_nobody_while_customers_come_and_go() {
 }
 
 #[test]
-fn questions_that_are_no_questions_are_refused() {
+fn invalid_searches_are_refused() {
     let daemon = Daemon::live(shop());
     for (query, field) in [
         ("limit=0", "limit"),

@@ -20,7 +20,7 @@ fn signal(daemon: &Daemon, id: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn the_status_follows_from_signals_and_from_the_hand() {
+fn status_follows_from_signals_and_staff_changes() {
     // What happens one after the other, and the status behind each: a signal, one about an instrument that is stored
     // before (`a` or `b`), or `=` and a status by hand.
     for row in [
@@ -77,7 +77,7 @@ fn the_status_follows_from_signals_and_from_the_hand() {
 }
 
 #[test]
-fn a_hand_that_changes_no_status_leaves_no_record() {
+fn staff_change_without_effect_leaves_no_record() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     put(&daemon, &id, "a", &json!({ "state": "expired" }));
@@ -90,7 +90,7 @@ fn a_hand_that_changes_no_status_leaves_no_record() {
 }
 
 #[test]
-fn instruments_are_kept_up_by_approved_payments() {
+fn approved_payments_store_instruments() {
     let daemon = kept(&Settings::REQUEST, shop());
     let by = |id: &str, token: &str, ms: i64| {
         with(pay(id, "1.00"), &json!({ "payment_instrument": token, "occurred_at": support::fixtures::at(ms) }))
@@ -155,7 +155,7 @@ fn instruments_are_kept_up_by_approved_payments() {
 }
 
 #[test]
-fn whoever_comes_to_hold_a_blocked_instrument_is_under_its_suspicion() {
+fn new_holder_of_a_blocked_instrument_becomes_suspicious() {
     let daemon = Daemon::live(shop());
     let alice = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let bob = register(&daemon, &json!({ "merchant_customer_identifier": "bob" }));
@@ -174,7 +174,7 @@ fn whoever_comes_to_hold_a_blocked_instrument_is_under_its_suspicion() {
 }
 
 #[test]
-fn an_instrument_put_by_hand_is_reached_by_later_signals() {
+fn instrument_added_by_staff_receives_later_signals() {
     let globex = shop().replacen("id = \"acme\"", "id = \"globex\"", 1);
     let folder = support::daemon::Folder::new(&Settings::SYSTEM, &[("acme", shop()), ("globex", globex)]);
     let daemon = Daemon::start(folder);

@@ -55,7 +55,7 @@ fn crm_finds_by_identifier_then_by_client_definition_then_creates() {
 }
 
 #[test]
-fn crm_refuses_who_cannot_be_found_again_and_the_other_mode_s_identifier() {
+fn crm_refuses_unidentifiable_customers_and_gateway_identifiers() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let rows = [
         anonymous("t1"),
@@ -181,7 +181,7 @@ fn an_unknown_customer_id_bypasses_levels_and_limits_but_not_the_endpoint() {
 }
 
 #[test]
-fn customers_of_one_merchant_are_nobody_to_another() {
+fn customers_are_unknown_to_other_merchants() {
     let other = acme(CRM, &[]).replace("id = \"acme\"", "id = \"zenith\"");
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("zenith", other)]);
     let daemon = Daemon::start(folder);

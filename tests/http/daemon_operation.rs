@@ -29,7 +29,7 @@ fn health_and_readiness_answer_200() {
 }
 
 #[test]
-fn the_status_says_which_rules_are_in_force_and_that_nothing_is_kept() {
+fn status_reports_the_rules_in_force_and_the_memory_store() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let version = daemon.check(&pay("t1", "1.00")).ok()["config_version"].clone();
     let status = daemon.get("/v1/status").ok();
@@ -209,7 +209,7 @@ fn a_full_memory_refuses_new_reserves_and_takes_facts() {
 }
 
 #[test]
-fn what_this_version_does_not_serve_is_refused_at_start() {
+fn unsupported_settings_are_refused_at_start() {
     for more in ["[redis]\nurl = \"redis://127.0.0.1:1\"\n", "tls = { certificate = \"c.pem\", key = \"k.pem\" }\n"] {
         let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
         let text = if more.starts_with('[') {
@@ -226,7 +226,7 @@ fn what_this_version_does_not_serve_is_refused_at_start() {
 }
 
 #[test]
-fn whoever_comes_when_there_are_too_many_is_told_so_and_served_when_there_is_room() {
+fn connections_beyond_the_limit_get_503_until_there_is_room() {
     let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[level("gold", "")]))]);
     let text = Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 8\n");
     folder.write("levelgate.toml", &text);

@@ -36,7 +36,7 @@ const SPOILS: [(Spoil, &str); 4] = [
 ];
 
 #[test]
-fn a_daemon_whose_files_are_gone_stops_by_itself_and_says_which() {
+fn daemon_stops_and_names_its_missing_files() {
     for (n, (spoil, named)) in SPOILS.into_iter().enumerate() {
         // Also where nothing is ever synced, and without any traffic.
         let sync = ["never", "interval", "always"][n % 3];
@@ -54,7 +54,7 @@ fn a_daemon_whose_files_are_gone_stops_by_itself_and_says_which() {
 }
 
 #[test]
-fn a_second_daemon_is_refused_though_the_lock_file_is_gone_or_another() {
+fn second_daemon_is_refused_without_the_lock_file() {
     let daemon = daemon("interval");
     daemon.reserve(&pay("first", "1.00")).ok();
     let lock = daemon.folder.path().join("data").join("lock");

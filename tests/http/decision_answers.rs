@@ -249,7 +249,7 @@ fn figures_have_the_fraction_digits_of_their_currency() {
 }
 
 #[test]
-fn a_check_records_nothing_creates_nobody_and_can_ask_about_another_instant() {
+fn check_records_nothing_creates_no_customer_and_takes_an_instant() {
     let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\"; quantity_limit = 2"));
     daemon.reserve(&tick(0)).ok();
     for _ in 0..3 {
@@ -278,7 +278,7 @@ fn a_check_records_nothing_creates_nobody_and_can_ask_about_another_instant() {
 }
 
 #[test]
-fn a_check_does_not_store_the_level_that_it_asks_about() {
+fn check_does_not_store_its_level() {
     let daemon = Daemon::live(acme(CRM, &[level("gold", ""), level("silver", "")]));
     daemon.reserve(&pay("t1", "1.00")).ok();
     let asked = daemon.check(&with(pay("t2", "1.00"), &json!({ "customer_level": "silver" }))).ok();

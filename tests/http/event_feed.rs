@@ -48,7 +48,7 @@ fn brief(events: &[Value]) -> Vec<String> {
 }
 
 #[test]
-fn the_feed_tells_of_every_fact_in_order_with_its_transaction_as_it_stood_then() {
+fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
     let daemon = Daemon::timed(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));
     let step = |id: &str, operation: &str, body: Value| _ = daemon.step(id, operation, &body).ok();
     let alice = daemon.reserve(&with(pay("a", "10.00"), &when(0))).ok();
@@ -134,7 +134,7 @@ fn the_feed_tells_of_every_fact_in_order_with_its_transaction_as_it_stood_then()
 }
 
 #[test]
-fn what_passed_by_the_rules_is_told_and_so_is_whose_it_becomes() {
+fn feed_contains_unassigned_transactions_and_their_assignment() {
     let daemon = Daemon::live(acme(&format!("{GATEWAY}[registration]\nallow_any_identifier = true\n"), &[]));
     let alice = register(&daemon, &json!({ "email": "a@example.com" }));
     let stranger = without(pay("s", "1.00"), &["merchant_customer_identifier", "customer_level"]);
@@ -151,7 +151,7 @@ fn what_passed_by_the_rules_is_told_and_so_is_whose_it_becomes() {
 }
 
 #[test]
-fn whoever_waits_hears_of_what_comes_and_of_nothing_else() {
+fn waiting_reader_receives_new_facts_only() {
     for store in [
         "kind = \"memory\"",
         "kind = \"disk\"",
@@ -177,7 +177,7 @@ fn whoever_waits_hears_of_what_comes_and_of_nothing_else() {
 
 /// However few answers are put together at a time: whoever waits takes nobody's turn.
 #[test]
-fn a_crowd_waits_and_each_of_it_hears() {
+fn every_waiting_reader_receives_a_new_fact() {
     const CROWD: usize = 40;
     let daemon = Daemon::live(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));
     thread::scope(|scope| {
@@ -192,7 +192,7 @@ fn a_crowd_waits_and_each_of_it_hears() {
 }
 
 #[test]
-fn a_daemon_that_is_told_to_stop_lets_nobody_wait() {
+fn shutdown_answers_waiting_readers() {
     let mut daemon = Daemon::live(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));
     daemon.reserve(&pay("t1", "1.00")).ok();
     let end = page(&daemon, "")["next"].clone();
@@ -207,7 +207,7 @@ fn a_daemon_that_is_told_to_stop_lets_nobody_wait() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_is_refused_and_says_why() {
+fn invalid_feed_requests_are_refused_with_the_reason() {
     let daemon = Daemon::live(gold("window = \"lifetime\"; amount_limit = \"1000.00\""));
     daemon.reserve(&pay("t1", "1.00")).ok();
     for (query, field) in [
@@ -232,7 +232,7 @@ fn what_cannot_be_asked_for_is_refused_and_says_why() {
 }
 
 #[test]
-fn a_merchant_who_is_in_no_file_any_more_is_told_of_all_the_same() {
+fn feed_contains_facts_of_a_removed_merchant() {
     let text = gold("window = \"lifetime\"; amount_limit = \"1000.00\"");
     let globex = text.replacen("id = \"acme\"", "id = \"globex\"", 1);
     let daemon = Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", text), ("globex", globex)]));
@@ -255,7 +255,7 @@ fn a_merchant_who_is_in_no_file_any_more_is_told_of_all_the_same() {
 const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
 
 #[test]
-fn the_feed_outlives_restarts_and_rotation_and_says_what_is_kept_no_longer() {
+fn feed_survives_restarts_and_rotation_and_reports_deleted_facts() {
     let shop = acme(CRM, &[level("gold", &filter("window = \"daily\"; amount_limit = \"10000.00\""))]);
     let shop = shop.replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
     let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));

@@ -98,7 +98,7 @@ fn is_as_it_was(daemon: &Daemon) {
 }
 
 #[test]
-fn a_folder_of_the_first_format_keeps_what_it_recorded_and_goes_on_by_the_meaning_of_today() {
+fn folder_of_format_1_keeps_its_records_and_accepts_new_ones() {
     let mut daemon = Daemon::start(old_folder());
     // The clock runs by requests: this one opens no transaction of the old customers.
     assert_eq!(pay(&daemon, "tick", "nobody-else", "1.00", None)["decision"], "allow");

@@ -44,7 +44,7 @@ fn partial_of(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn below_min_free_bytes_secondary_files_are_refused_in_words_and_payments_pass() {
+fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
     let settings = Settings {
         store: "kind = \"disk\"\nsnapshot_interval_s = 1\nmin_free_bytes = 1125899906842624",
         ..Settings::SYSTEM
@@ -82,7 +82,7 @@ fn below_min_free_bytes_secondary_files_are_refused_in_words_and_payments_pass()
 }
 
 #[test]
-fn a_snapshot_that_was_taken_is_shown() {
+fn taken_snapshot_is_listed() {
     let settings = Settings { store: "kind = \"disk\"\nmin_free_bytes = 0", ..Settings::SYSTEM };
     let mut daemon = Daemon::start(Folder::new(&settings, &[("acme", merchant())]));
     let shown = |daemon: &Daemon| daemon.get("/v1/status").ok()["snapshot"].clone();
@@ -97,7 +97,7 @@ fn a_snapshot_that_was_taken_is_shown() {
 }
 
 #[test]
-fn a_snapshot_holds_what_was_acknowledged_before_the_call_and_says_how_long_the_call_took() {
+fn snapshot_contains_earlier_acknowledgements_and_reports_its_duration() {
     let settings = Settings { store: "kind = \"disk\"\nsnapshot_interval_s = 3600", ..Settings::SYSTEM };
     let daemon = Daemon::start(Folder::new(&settings, &[("acme", merchant())]));
     let made = daemon.post(&format!("{CUSTOMERS}/mock"), &json!({ "count": 5_000, "seed": 1 })).ok();
@@ -131,7 +131,7 @@ fn stall(daemon: &Daemon, merchant: &str) -> TcpStream {
 }
 
 #[test]
-fn uploads_of_one_merchant_that_stall_block_those_of_no_other() {
+fn stalled_uploads_of_a_merchant_block_no_other_merchant() {
     for store in ["kind = \"memory\"", "kind = \"disk\""] {
         let globex = merchant().replace("id = \"acme\"", "id = \"globex\"");
         let folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", merchant()), ("globex", globex)]);

@@ -36,7 +36,7 @@ fn get(port: u16, path: &str, token: &str) -> Answer {
 }
 
 #[test]
-fn a_failed_reload_leaves_it_ready_and_says_so_everywhere() {
+fn failed_reload_keeps_readiness_and_is_reported() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let ready = daemon.get("/readyz");
     assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
@@ -184,7 +184,7 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
 }
 
 #[test]
-fn an_admin_listener_that_cannot_be_is_refused_by_check_and_by_serve() {
+fn invalid_admin_listener_is_refused_by_check_and_serve() {
     let main = "[http]\nlisten = \"127.0.0.1:7499\"\n";
     for (listen, words) in [
         ("127.0.0.1:7499", "is taken by [http] listen"),
@@ -203,7 +203,7 @@ fn an_admin_listener_that_cannot_be_is_refused_by_check_and_by_serve() {
 }
 
 #[test]
-fn a_changed_admin_listener_takes_effect_at_the_next_start_and_the_reload_says_so() {
+fn changed_admin_listener_needs_a_restart_and_the_reload_reports_it() {
     let daemon = Daemon::start(folder(ADMIN));
     daemon.folder.write("levelgate.toml", &format!("{}\n[admin]\nlisten = \"127.0.0.1:1\"\n", Settings::SYSTEM.text()));
     daemon.post_nothing("/v1/reload").ok();

@@ -22,7 +22,7 @@ fn assert_replay(again: &Answer, first: &Answer) {
 }
 
 #[test]
-fn a_reserve_sent_again_counts_once_and_is_answered_alike() {
+fn repeated_reserve_counts_once_with_the_same_answer() {
     let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"100.00\"; quantity_limit = 3"));
     let body = with(pay("t1", "60.00"), &json!({ "payment_method": "card", "explain": false }));
     let first = daemon.reserve(&body);
@@ -57,7 +57,7 @@ fn a_reserve_sent_again_counts_once_and_is_answered_alike() {
 }
 
 #[test]
-fn a_refusal_stays_a_refusal_whatever_room_there_is_now() {
+fn repeated_denied_reserve_stays_denied() {
     let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
     daemon.reserve(&with(pay("t1", "100.00"), &when(0))).ok();
     let body = with(pay("t2", "50.00"), &when(0));
@@ -218,7 +218,7 @@ fn each_field_of_a_reserve_is_compared_or_not() {
 }
 
 #[test]
-fn a_reserve_that_comes_after_its_approval_is_compared_by_what_that_carried() {
+fn reserve_after_its_approval_is_compared_with_the_approval() {
     use Again::{Differs, Replay};
     let all = with(
         without(pay("", "10.00"), &["transaction_id"]),
@@ -436,7 +436,7 @@ fn only_answers_of_200_are_remembered() {
 }
 
 #[test]
-fn a_client_definition_that_changes_makes_no_stranger_of_a_repetition() {
+fn changed_client_definition_keeps_replays_recognised() {
     let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
     let by = |id: &str, customer: Value| {
         with(without(pay(id, "5.00"), &["merchant_customer_identifier"]), &json!({ "customer": customer }))

@@ -105,7 +105,7 @@ fn a_customer_id_is_trimmed_and_a_transaction_id_is_opaque() {
 }
 
 #[test]
-fn a_token_of_an_instrument_is_one_however_it_is_padded() {
+fn padded_instrument_tokens_are_equal() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let with_token = |id: &str, token: &str| with(pay(id, "1.00"), &json!({ "payment_instrument": token }));
     let alice = who(&daemon, &with_token("t1", " tok_1"));
@@ -243,7 +243,7 @@ const FORMS: [&str; 9] = [
 ];
 
 #[test]
-fn one_phone_number_is_one_customer_however_it_is_written() {
+fn phone_number_spellings_identify_one_customer() {
     let policy = "[registration]\ndefault_country = \"IN\"\nallow_any_identifier = true\nphone = { unique = true, allow_update = false }\n";
     let unknown = level("unknown", &filter("window = \"daily\"; amount_limit = \"1.00\""));
     let daemon = Daemon::live(acme(&format!("{CRM}{policy}"), &[unknown]));
@@ -271,7 +271,7 @@ fn one_phone_number_is_one_customer_however_it_is_written() {
 }
 
 #[test]
-fn one_address_is_one_customer_however_it_is_written() {
+fn email_spellings_identify_one_customer() {
     let daemon = Daemon::live(acme(&format!("{CRM}[registration]\nemail = {{ unique = true }}\n"), &[]));
     let by = |id: &str, email: &str| anonymous(id, &json!({ "customer": { "email": email } }));
     let first = who(&daemon, &by("t0", "Jos\u{e9}@b\u{fc}cher.example"));

@@ -29,7 +29,7 @@ fn counts(told: &Value) -> (u64, u64, u64, u64) {
 }
 
 #[test]
-fn what_is_downloaded_and_uploaded_again_changes_nothing() {
+fn import_of_an_export_changes_nothing() {
     let daemon = Daemon::live(merchant());
     let made = daemon.post(&format!("{CUSTOMERS}/mock"), &json!({ "count": 300, "seed": 7 })).ok();
     assert_eq!(counts(&made), (300, 0, 0, 0), "{made}");
@@ -66,7 +66,7 @@ fn pages(daemon: &Daemon) -> Vec<Value> {
 }
 
 #[test]
-fn every_bad_row_is_told_and_nothing_is_taken_unless_all_are_good() {
+fn import_reports_every_bad_row_and_is_all_or_nothing() {
     let daemon = Daemon::live(merchant());
     let rows = [
         "ann,gold,member,vip,ann@example.com,Ann",
@@ -116,7 +116,7 @@ fn every_bad_row_is_told_and_nothing_is_taken_unless_all_are_good() {
 }
 
 #[test]
-fn an_upload_is_a_job_that_is_asked_for_by_its_id_and_answered_once() {
+fn upload_is_a_job_with_an_idempotent_id() {
     let daemon = Daemon::live(merchant());
     let jobs = |query: &str| daemon.get(&format!("{CUSTOMERS}/jobs{query}"));
     assert_eq!(jobs("").ok(), json!({ "jobs": [] }));
@@ -171,7 +171,7 @@ fn an_upload_is_a_job_that_is_asked_for_by_its_id_and_answered_once() {
 }
 
 #[test]
-fn the_same_table_sent_many_times_at_once_with_one_id_is_taken_once() {
+fn concurrent_uploads_with_one_id_are_applied_once() {
     let daemon = Daemon::live(merchant());
     let rows: String = (0..2_000).map(|n| format!("row{n},,,,row{n}@example.com,Row\r\n")).collect();
     let table = format!("{HEAD}{rows}");
@@ -202,7 +202,7 @@ fn a_table_acts_on_the_very_next_decision() {
 }
 
 #[test]
-fn many_are_changed_at_once_after_a_trial() {
+fn bulk_update_follows_a_dry_run() {
     let daemon = Daemon::live(merchant());
     for name in ["ann", "ben", "cat"] {
         let level = if name == "cat" { Value::Null } else { json!("gold") };
@@ -238,7 +238,7 @@ fn many_are_changed_at_once_after_a_trial() {
 }
 
 #[test]
-fn commands_read_and_write_a_folder_that_nobody_serves_and_a_daemon_that_runs() {
+fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     let on_disk = || Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
     let folder = on_disk();
     let config = folder.path().display().to_string();
@@ -333,7 +333,7 @@ fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
 }
 
 #[test]
-fn whoever_asked_to_be_forgotten_is_and_no_file_yields_them() {
+fn erased_customers_are_in_no_file() {
     let text = merchant().replacen("labels_max", "deletion_grace = \"1s\"\nlabels_max", 1);
     let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", text)]);
     let data = folder.path().to_owned();

@@ -97,7 +97,7 @@ fn a_dripped_head_and_a_dripped_body_have_their_time() {
 }
 
 #[test]
-fn as_many_batches_run_as_may_and_the_next_is_told_so() {
+fn batches_beyond_the_limit_are_refused() {
     let daemon = daemon("max_batches = 2");
     let open = || raw_http::stream(daemon.port(), "/v1/batch");
     let mut running: Vec<_> = (0..2).map(|_| open()).collect();
@@ -121,7 +121,7 @@ fn as_many_batches_run_as_may_and_the_next_is_told_so() {
 }
 
 #[test]
-fn bytes_in_memory_are_bounded_over_all_batches_and_bodies() {
+fn memory_is_bounded_over_all_batches_and_bodies() {
     // One batch takes 256 KiB and two lines of 64 KiB.
     let daemon = daemon("max_inflight_bytes = 1048576");
     let open = || {
@@ -209,7 +209,7 @@ fn a_line_of_a_batch_has_the_time_of_a_body_and_the_pause_between_two_has_not() 
 }
 
 #[test]
-fn uploads_that_are_dripped_lose_their_places() {
+fn slow_uploads_time_out() {
     let daemon = daemon("body_timeout_s = 1\nmin_upload_bytes_per_s = 1048576");
     // As many as a merchant may have under way at a time, twice.
     for _ in 0..2 {
@@ -231,7 +231,7 @@ fn uploads_that_are_dripped_lose_their_places() {
 }
 
 #[test]
-fn large_answers_that_nobody_reads_are_counted_and_given_back() {
+fn unread_large_answers_are_counted_and_released() {
     let daemon = daemon("max_inflight_bytes = 1048576");
     daemon.post("/v1/merchants/acme/customers/mock", &serde_json::json!({"count": 1000, "seed": 1})).ok();
     let path = "/v1/merchants/acme/customers?limit=1000";

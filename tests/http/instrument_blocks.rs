@@ -135,7 +135,7 @@ fn a_block_by_a_token_for_some_acts_there_and_marks_holders_elsewhere() {
 }
 
 #[test]
-fn a_block_that_is_another_s_too_is_lifted_by_a_token_that_reaches_all_of_it() {
+fn shared_block_is_lifted_by_a_token_for_all_its_merchants() {
     let daemon = daemon();
     let alice = holder(&daemon, "acme", "alice", "tok");
     // Set by a token for all; held at one merchant alone.
@@ -200,7 +200,7 @@ fn blocks_of_a_trusted_merchant_act_everywhere() {
 }
 
 #[test]
-fn a_stranger_s_payment_with_a_blocked_instrument_is_denied_where_the_block_acts() {
+fn unknown_customer_with_a_blocked_instrument_is_denied() {
     let daemon = daemon();
     let gus = holder(&daemon, "gateway", "gus", "tok");
     let alice = holder(&daemon, "acme", "alice", "tok");
@@ -223,7 +223,7 @@ fn a_stranger_s_payment_with_a_blocked_instrument_is_denied_where_the_block_acts
 }
 
 #[test]
-fn a_history_does_not_name_a_token_that_is_for_other_merchants() {
+fn history_hides_tokens_of_other_merchants() {
     let daemon = daemon();
     let alice = holder(&daemon, "acme", "alice", "tok");
     let carol = holder(&daemon, "globex", "carol", "tok");

@@ -107,7 +107,7 @@ fn crm_with_the_project_s_default_stores_an_empty_name_and_applies_no_level() {
 }
 
 #[test]
-fn a_payment_under_no_level_is_shown_so_and_counts_only_over_all_levels() {
+fn payment_without_level_counts_only_over_all_levels() {
     let wide = "window = \"lifetime\"; amount_limit = \"100.00\"; for_all_merchant_currencies = true";
     let own = "window = \"daily\"; amount_limit = \"100.00\"";
     let levels = [level("gold", &(filter(wide) + &filter(own))), level("unknown", &filter(own))];

@@ -236,7 +236,7 @@ fn a_pending_raise_survives_restarts_and_other_policies() {
 }
 
 #[test]
-fn a_merge_lets_no_raise_through_that_was_not_confirmed() {
+fn merge_applies_no_unconfirmed_raise() {
     let (daemon, id) = alice(CONFIRMED);
     let other = register(&daemon, &json!({ "merchant_customer_identifier": "bob" }));
     set(&daemon, &other, &daily("60.00"));
@@ -283,7 +283,7 @@ fn a_raise_waits_for_the_period_s_end_and_is_confirmed_then() {
 }
 
 #[test]
-fn each_limit_says_what_kind_it_is_and_takes_no_other() {
+fn each_limit_has_one_confirmation_kind() {
     let filter = |net: bool| json!({ "window": "daily", "amount_limit": "9.00", "subtract_cancel_transactions": net });
     for (keys, direction, net, kind) in [
         ("", "deposit", false, "deposit_limit"),

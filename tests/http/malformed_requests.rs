@@ -82,7 +82,7 @@ fn wrong_methods_are_405_and_unknown_paths_are_404() {
 }
 
 #[test]
-fn half_requests_and_silent_clients_disturb_nobody() {
+fn incomplete_requests_and_silent_clients_affect_no_other_client() {
     let daemon = shop();
     let mut open = Vec::new();
     for bytes in [

@@ -155,7 +155,7 @@ fn a_chain_of_merges_ends_at_the_last_target() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn impossible_merges_are_refused() {
     let head = labels(&[("plain", "active", &[]), ("alone", "active", &["block_merge"])]);
     let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
     let shop = acme(&format!("{CRM}{head}"), &[]);
@@ -182,7 +182,7 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
-fn a_merge_loosens_nothing() {
+fn merge_keeps_the_stricter_settings() {
     let head = labels(&[
         ("plain", "active", &[]),
         ("vip", "internal", &[]),
@@ -213,7 +213,7 @@ fn a_merge_loosens_nothing() {
 }
 
 #[test]
-fn who_is_merged_by_registering_is_found_by_the_identifier_that_came() {
+fn customer_merged_by_registration_is_found_by_new_identifier() {
     let policy = "[registration]\nemail = { unique = true }\nmerge_on_duplicate = true\n";
     let mut daemon = kept(&Settings::SYSTEM, acme(&format!("{CRM}{policy}"), &[level("gold", "")]));
     let body = |who: &str| json!({ "merchant_customer_identifier": who, "email": "a@example.com" });

@@ -136,7 +136,7 @@ fn goes_on(daemon: &Daemon, id: &str, from: &str) {
 }
 
 #[test]
-fn a_clock_that_jumps_ahead_is_not_believed_until_somebody_accepts_it() {
+fn clock_that_jumps_ahead_needs_acceptance() {
     let daemon = movable(DISK);
     daemon.reserve(&pay("t1", "1.00")).ok();
     daemon.reserve(&pay("t2", "1.00")).ok();
@@ -161,7 +161,7 @@ fn a_clock_that_jumps_ahead_is_not_believed_until_somebody_accepts_it() {
 }
 
 #[test]
-fn a_clock_that_goes_back_is_waited_for_or_accepted_and_no_window_opens_twice() {
+fn clock_that_goes_back_is_waited_for_or_accepted() {
     let mut daemon = movable(DISK);
     daemon.reserve(&pay("t1", "1.00")).ok();
     daemon.reserve(&pay("t2", "1.00")).ok();
@@ -208,7 +208,7 @@ fn a_start_before_the_newest_record_decides_nothing_until_the_clock_is_right() {
 }
 
 #[test]
-fn a_daemon_that_was_started_in_2099_goes_on_today() {
+fn daemon_started_in_2099_continues_today() {
     let mut daemon = Daemon::start(folder(DISK, FAR));
     daemon.reserve(&pay("t1", "1.00")).ok();
     daemon.reserve(&pay("t2", "1.00")).ok();
@@ -265,7 +265,7 @@ fn a_daemon_that_was_started_in_2099_goes_on_today() {
 }
 
 #[test]
-fn what_had_no_customer_counts_where_the_clock_has_moved_it_to() {
+fn unassigned_transactions_count_at_their_corrected_time() {
     let policy = format!("{GATEWAY}[registration]\nallow_any_identifier = true\n");
     let shop = acme(&policy, &[level("gold", &filter("window = \"daily\"; quantity_limit = 2"))]);
     let mut daemon = Daemon::start(folder_of(shop, DISK, FAR));
@@ -299,7 +299,7 @@ fn what_had_no_customer_counts_where_the_clock_has_moved_it_to() {
 }
 
 #[test]
-fn a_clock_before_2020_is_not_believed_and_before_1970_no_daemon_starts() {
+fn clock_before_2020_is_rejected_and_before_1970_prevents_the_start() {
     // Long before any record, and with none.
     for has_record in [true, false] {
         let mut daemon = Daemon::start(folder(DISK, "+0"));
@@ -343,7 +343,7 @@ fn a_clock_before_2020_is_not_believed_and_before_1970_no_daemon_starts() {
 }
 
 #[test]
-fn a_start_long_after_the_newest_record_is_not_believed() {
+fn start_long_after_the_newest_record_needs_acceptance() {
     let mut daemon = movable(DISK);
     daemon.reserve(&pay("t1", "1.00")).ok();
     set(&daemon, "+360d");

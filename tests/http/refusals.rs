@@ -246,7 +246,7 @@ fn numbers_are_read_from_their_digits_and_never_through_a_float() {
 }
 
 #[test]
-fn what_is_well_formed_but_impossible_is_refused() {
+fn well_formed_but_impossible_requests_are_refused() {
     let daemon = shop();
     let rows: [(&str, Value, &[u16], Option<&str>); 8] = [
         ("an unknown currency", json!({ "currency": "ZZZ" }), &[400, 422], Some("currency")),
@@ -319,7 +319,7 @@ fn a_time_out_of_the_stated_skew_is_refused_both_ways() {
 }
 
 #[test]
-fn a_full_card_number_is_refused_wherever_it_stands_and_never_told_back() {
+fn full_card_number_is_refused_and_never_echoed() {
     let daemon = shop();
     let number = "4111111111111111";
     let quoted = format!("\"{number}\"");

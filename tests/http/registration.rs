@@ -22,7 +22,7 @@ fn bob(rest: &Value) -> Value {
 }
 
 #[test]
-fn each_key_refuses_what_it_is_for() {
+fn each_policy_key_refuses_violations() {
     let mail = json!({ "email": "a@example.com" });
     let same_mail = json!({ "email": " A@Example.com" });
     for (keys, first, second, status, code, field) in [
@@ -66,7 +66,7 @@ fn each_key_refuses_what_it_is_for() {
 }
 
 #[test]
-fn what_the_policy_lets_pass_is_there() {
+fn customers_within_the_policy_are_registered() {
     let daemon = policy("min_registration_date = 2020-01-01\nskip_secondary_on_primary_mismatch = true");
     let created_at = json!({ "created_at": "2020-01-01T00:00:00.000Z", "email": "a@example.com" });
     let first = register(&daemon, &alice(&created_at));
@@ -93,7 +93,7 @@ fn what_the_policy_lets_pass_is_there() {
 }
 
 #[test]
-fn whoever_brings_a_unique_identifier_is_merged_where_the_policy_says_so() {
+fn duplicate_unique_identifier_merges_where_the_policy_allows() {
     let daemon = policy("email = { unique = true }\nmerge_on_duplicate = true");
     let id = register(&daemon, &alice(&json!({ "email": "a@example.com", "city": "Wien" })));
     let merged = daemon.post(CUSTOMERS, &bob(&json!({ "email": "A@example.com", "city": "Rom", "language": "it" })));
@@ -104,7 +104,7 @@ fn whoever_brings_a_unique_identifier_is_merged_where_the_policy_says_so() {
 }
 
 #[test]
-fn nobody_is_merged_into_a_customer_whose_label_forbids_it() {
+fn label_can_forbid_merges_into_its_customer() {
     let label = "[[labels]]\nname = \"alone\"\nrestrictions = [\"block_merge\"]";
     let daemon = policy(&format!("email = {{ unique = true }}\nmerge_on_duplicate = true\n{label}"));
     register(&daemon, &alice(&json!({ "email": "a@example.com" })));
@@ -115,7 +115,7 @@ fn nobody_is_merged_into_a_customer_whose_label_forbids_it() {
 }
 
 #[test]
-fn a_merged_applicant_hands_on_no_label_of_new_customers() {
+fn merged_applicant_adds_no_label_of_new_customers() {
     let label = "[[labels]]\nname = \"checked\"\n[[labels]]\nname = \"other\"\n";
     let label = label.replacen("name = \"checked\"", "name = \"fresh\"\nrestrictions = [\"block_withdrawals\"]", 1);
     let unique = "email = { unique = true }\nphone = { unique = true }\nmerge_on_duplicate = true\n";
@@ -128,7 +128,7 @@ fn a_merged_applicant_hands_on_no_label_of_new_customers() {
 }
 
 #[test]
-fn a_unique_identifier_stays_with_one_customer_whoever_pays() {
+fn unique_identifier_stays_with_one_customer() {
     let daemon = policy("email = { unique = true }");
     let id = register(&daemon, &alice(&json!({ "email": "a@example.com" })));
     let mail = json!({ "customer": { "email": "A@example.com", "phone": "+49301234502" } });
@@ -234,7 +234,7 @@ fn a_registered_customer_is_found_by_payments_in_both_modes() {
 }
 
 #[test]
-fn of_many_at_once_one_is_registered_and_one_has_what_is_unique() {
+fn concurrent_registrations_create_one_customer_per_unique_identifier() {
     let shape = "[registration.external_id]\nlength = 8\nchecksum = \"luhn\"\nsources = [\"api\", \"payment\"]\n";
     let daemon = Daemon::live(acme(&format!("{CRM}[registration]\nemail = {{ unique = true }}\n{shape}"), &[]));
     let made = |answers: &[Answer]| answers.iter().filter(|answer| answer.status == 201).count();
@@ -262,7 +262,7 @@ fn of_many_at_once_one_is_registered_and_one_has_what_is_unique() {
 }
 
 #[test]
-fn whatever_a_merged_applicant_is_known_by_leads_to_the_customer() {
+fn merged_customer_is_found_by_every_identifier() {
     let policy = "[registration]\nemail = { unique = true }\nphone = { unique = true }\nmerge_on_duplicate = true\n";
     let mut daemon = kept(&Settings::SYSTEM, acme(&format!("{CRM}{policy}"), &[]));
     let phone = json!({ "phone": "+49301234502" });
@@ -287,7 +287,7 @@ fn whatever_a_merged_applicant_is_known_by_leads_to_the_customer() {
 }
 
 #[test]
-fn whoever_is_known_is_named_by_what_was_sent_and_asked_for_nothing_again() {
+fn known_customer_is_recognised_before_required_fields_are_checked() {
     let daemon = policy("allow_any_identifier = true\nemail = { unique = true }\nphone = { required = true }");
     register(&daemon, &alice(&json!({ "email": "a@example.com", "phone": "+49301234502" })));
     let known = daemon.post(CUSTOMERS, &json!({ "email": "a@example.com" })).problem(409);

@@ -40,7 +40,7 @@ fn the_form_offers_the_last_payment_that_would_pass() {
 }
 
 #[test]
-fn a_path_that_cannot_be_read_is_refused_in_words() {
+fn unreadable_path_is_refused_with_a_problem() {
     let daemon = Daemon::live(acme(CRM, &[]));
     for path in ["/v1/merchants/%ff/transactions/x", "/v1/merchants/%ff/levels", "/v1/merchants/%ff"] {
         daemon.get(path).problem(400);
@@ -48,7 +48,7 @@ fn a_path_that_cannot_be_read_is_refused_in_words() {
 }
 
 #[test]
-fn clearing_one_customer_lifts_nobody_else_s_fraud() {
+fn clearing_a_customer_keeps_fraud_of_others() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let deposit = |id: &str, who: &str, token: &str| {
         let members = json!({ "merchant_customer_identifier": who, "payment_instrument": token });
@@ -68,7 +68,7 @@ fn clearing_one_customer_lifts_nobody_else_s_fraud() {
 }
 
 #[test]
-fn an_instrument_is_held_by_whom_an_approval_names_and_blocked_as_an_attribute_too() {
+fn approval_instrument_belongs_to_its_customer_and_is_blocked_as_an_attribute() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let answer = assert_allowed(daemon.reserve(&pay("t1", "1.00")).ok());
     let alice = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
@@ -103,7 +103,7 @@ fn refused_requests_fill_no_table_and_facts_take_any_gate() {
 }
 
 #[test]
-fn what_nobody_reserved_asked_for_nothing_until_somebody_does() {
+fn approval_without_reserve_has_no_requested_amount() {
     let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
     let fact = without(pay("t1", "5.00"), &["transaction_id"]);
     daemon.step("t1", "approve", &fact).ok();
@@ -130,7 +130,7 @@ fn an_instrument_that_paid_though_the_payment_was_denied_is_held() {
 }
 
 #[test]
-fn nothing_behind_the_question_mark_is_passed_over() {
+fn unknown_query_parameters_are_refused() {
     let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
     let made = daemon.reserve(&pay("t1", "1.00")).ok();
     let id = made["customer"]["customer_id"].as_str().expect("an id").to_owned();
@@ -181,7 +181,7 @@ fn a_limit_for_all_reaches_those_without_a_level() {
 }
 
 #[test]
-fn a_flag_reaches_those_who_hold_the_card_then_and_a_block_also_who_comes_later() {
+fn flag_reaches_current_holders_and_block_also_later_ones() {
     let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
     let by = |who: &str, id: &str, card: &str| {
         with(pay(id, "1.00"), &json!({ "merchant_customer_identifier": who, "payment_instrument": card }))

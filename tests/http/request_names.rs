@@ -23,7 +23,7 @@ fn held(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn what_is_only_asked_or_refused_is_not_kept() {
+fn names_in_checks_and_refusals_are_not_stored() {
     let daemon = daemon();
     daemon.reserve(&pay("t1", "1.00")).ok();
     let customer = "/v1/merchants/acme/customers/1000001";
@@ -102,7 +102,7 @@ fn what_is_only_asked_or_refused_is_not_kept() {
 
 /// One that has been recorded is recognised after a restart, as whatever was asked for before it is not.
 #[test]
-fn a_name_is_known_again_after_a_restart() {
+fn stored_name_survives_a_restart() {
     let settings = Settings { store: "kind = \"disk\"\npath = \"data\"\nsync = \"interval\"", ..Settings::SYSTEM };
     let mut daemon = Daemon::start(Folder::new(&settings, &[("acme", acme(CRM, &[]))]));
     let brought = json!({ "customer_level": "brought-level", "payment_method": "brought-method" });
@@ -121,7 +121,7 @@ fn a_name_is_known_again_after_a_restart() {
 }
 
 #[test]
-fn one_merchant_fills_its_own_share_of_the_names_and_what_is_known_goes_on_working() {
+fn name_limit_is_per_merchant_and_known_names_stay_usable() {
     const MOST: usize = 10_000;
     let daemon = daemon();
     let line = |merchant: &str, n: usize| {

@@ -252,7 +252,7 @@ fn every_route_answers_each_token_as_the_table_says() {
 
 /// The table has every route of the daemon with each of its methods.
 #[test]
-fn the_table_knows_every_route() {
+fn route_table_is_complete() {
     let source = include_str!("../../src/http/mod.rs");
     let mut missing = Vec::new();
     let mut routes = 0;
@@ -283,7 +283,7 @@ fn the_table_knows_every_route() {
 }
 
 #[test]
-fn a_customer_of_another_merchant_is_unknown_as_nobody_is() {
+fn customer_of_another_merchant_is_not_found() {
     let daemon = daemon();
     let (operator, own) = (token_of("all-operator"), token_of("acme-operator"));
     let body = json!({ "merchant_customer_identifier": "globex-ann" }).to_string();

@@ -142,7 +142,7 @@ fn rich_day(daemon: &Daemon) {
 }
 
 #[test]
-fn no_file_and_no_log_line_of_a_rich_day_holds_what_is_personal() {
+fn files_and_logs_contain_no_personal_data() {
     for seals in [true, false] {
         let merchants = shop(seals);
         let mut daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &merchants));

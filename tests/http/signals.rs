@@ -20,7 +20,7 @@ fn signal(daemon: &Daemon, merchant: &str, customer: &str, body: &Value) -> Valu
 }
 
 #[test]
-fn fraud_blocks_the_instrument_and_whoever_names_none() {
+fn fraud_blocks_the_instrument_and_payments_without_one() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let answer = assert_allowed(daemon.reserve(&deposit("t1", "alice", Some("tok_1"))).ok());
     let alice = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
@@ -192,7 +192,7 @@ fn a_fraud_signal_reaches_all_holders_at_every_merchant() {
 }
 
 #[test]
-fn signals_refuse_what_they_do_not_know() {
+fn unknown_signals_are_refused() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let post =
         |customer: &str, body: Value| daemon.post(&format!("/v1/merchants/acme/customers/{customer}/signals"), &body);

@@ -112,7 +112,7 @@ fn a_customer_is_made_with_every_field_and_found_by_payments() {
 }
 
 #[test]
-fn a_changed_email_leads_here_and_the_old_one_does_not() {
+fn changed_email_identifies_the_customer_and_the_old_one_does_not() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &whole());
     amend(&daemon, &id, &json!({ "email": "new@example.com", "phone": null }));
@@ -132,7 +132,7 @@ fn a_changed_email_leads_here_and_the_old_one_does_not() {
 }
 
 #[test]
-fn each_field_changes_alone_and_saying_the_same_again_is_no_change() {
+fn each_field_changes_alone_and_an_equal_value_is_no_change() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &whole());
     let mut want = look(&daemon, &id);
@@ -185,7 +185,7 @@ fn each_field_changes_alone_and_saying_the_same_again_is_no_change() {
 }
 
 #[test]
-fn deletion_is_asked_for_once_and_taken_back_by_labels() {
+fn deletion_request_is_idempotent_and_withdrawn_by_labels() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let asked = daemon.delete(&of(&id, "")).ok();
@@ -210,7 +210,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str, field: &str, about: 
 }
 
 #[test]
-fn what_cannot_be_said_of_a_customer_is_refused_with_its_field_and_changes_nothing() {
+fn invalid_customer_update_names_its_field_and_changes_nothing() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &whole());
     let long = "x".repeat(257);
@@ -318,7 +318,7 @@ fn what_cannot_be_said_of_a_customer_is_refused_with_its_field_and_changes_nothi
 }
 
 #[test]
-fn no_card_number_stands_in_settings_limits_or_instruments() {
+fn card_numbers_in_settings_limits_and_instruments_are_refused() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let before = records(&daemon);

@@ -61,7 +61,7 @@ const LAYERED: [(&str, [&str; 4], &[&str]); 11] = [
 ];
 
 #[test]
-fn individual_settings_lie_field_by_field_over_the_level_s() {
+fn individual_settings_override_level_settings_field_by_field() {
     let daemon = Daemon::live(shop(""));
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice", "deposit_level": "gold" }));
     for (sent, [min, min_source, max, max_source], gates) in LAYERED {
@@ -113,7 +113,7 @@ fn a_method_is_shown_or_hidden_for_one_customer() {
 }
 
 #[test]
-fn settings_are_refused_where_they_could_never_rule() {
+fn settings_that_can_never_apply_are_refused() {
     let daemon = kept(&Settings::SYSTEM, shop(""));
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let before = daemon.get("/v1/status").ok()["lsn"].clone();
@@ -144,7 +144,7 @@ fn settings_are_refused_where_they_could_never_rule() {
 }
 
 #[test]
-fn a_change_of_level_drops_settings_where_the_merchant_says_so_whoever_changes_it() {
+fn level_change_resets_individual_settings_where_configured() {
     for (resets, by_request) in [(true, true), (true, false), (false, true), (false, false)] {
         let daemon = Daemon::live(shop(&format!("reset_individual_settings_on_level_change = {resets}\n")));
         let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice", "deposit_level": "gold" }));

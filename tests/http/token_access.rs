@@ -124,7 +124,7 @@ fn a_token_for_some_merchants_sees_those_and_no_line_of_a_batch_reaches_further(
 }
 
 #[test]
-fn a_token_for_some_merchants_hears_of_those() {
+fn feed_is_limited_to_the_merchants_of_a_token() {
     let daemon = daemon();
     let reserve = pay("t1", "1.00").to_string();
     for merchant in ["globex", "acme", "globex"] {

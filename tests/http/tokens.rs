@@ -118,7 +118,7 @@ fn a_changed_token_stops_at_once_on_open_connections_too() {
 }
 
 #[test]
-fn a_removed_token_is_revoked_by_a_hangup_and_the_last_one_leaves_nobody_in() {
+fn removed_token_is_revoked_on_sighup() {
     let daemon = Daemon::start(folder());
     assert_eq!(status(&daemon, GATEWAY), 200);
     write_tokens(&daemon.folder, &[("operator", "")]);
@@ -137,7 +137,7 @@ fn a_removed_token_is_revoked_by_a_hangup_and_the_last_one_leaves_nobody_in() {
 }
 
 #[test]
-fn a_reload_that_cannot_read_a_token_changes_nothing_and_says_so() {
+fn reload_with_an_unreadable_token_changes_nothing() {
     let daemon = Daemon::start(folder());
     write_token(&daemon.folder, "operator", "operator-of-tomorrow-0123456789");
     daemon.folder.remove("gateway.token");

@@ -46,7 +46,7 @@ fn used(daemon: &Daemon, id: &str) -> (Value, Value) {
 }
 
 #[test]
-fn it_counts_under_the_customer_s_level_in_its_own_time_and_goes_on_there() {
+fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
     let mut daemon = kept(&Settings::SYSTEM, shop());
     let alice = golden(&daemon, "a@example.com");
     let card = json!({ "payment_instrument": "tok" });
@@ -101,7 +101,7 @@ fn it_counts_under_the_customer_s_level_in_its_own_time_and_goes_on_there() {
 }
 
 #[test]
-fn a_customer_is_made_for_it_by_the_merchant_s_policy() {
+fn linking_creates_a_customer_by_policy() {
     let policy = "[registration]\nemail = { required = true, unique = true }\n";
     let daemon = kept(&Settings::SYSTEM, shop().replacen("[registration]\n", policy, 1));
     assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
@@ -123,7 +123,7 @@ fn a_customer_is_made_for_it_by_the_merchant_s_policy() {
 }
 
 #[test]
-fn whoever_cannot_be_linked_is_refused_and_nothing_changes() {
+fn impossible_link_is_refused_and_changes_nothing() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
     assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
@@ -158,7 +158,7 @@ fn whoever_cannot_be_linked_is_refused_and_nothing_changes() {
 }
 
 #[test]
-fn one_linked_to_a_customer_who_was_merged_is_the_target_s() {
+fn link_to_a_merged_customer_reaches_the_target() {
     let mut daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
     for id in ["t1", "t2"] {
@@ -207,7 +207,7 @@ fn a_hold_ends_and_a_window_passes_where_it_was_opened() {
 const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes = 4096\n\n[memory]\nretention_days = 1\narchive_days = 60";
 
 #[test]
-fn what_has_left_memory_is_linked_all_the_same_and_found_once() {
+fn archived_transaction_is_linked_and_found_once() {
     let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop())]));
     for n in 0..80 {
         daemon.reserve(&with(stranger(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
@@ -270,7 +270,7 @@ fn what_has_left_memory_is_linked_all_the_same_and_found_once() {
 }
 
 #[test]
-fn of_many_who_link_at_once_one_does_and_it_counts_once() {
+fn concurrent_links_count_once() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
     assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
@@ -289,7 +289,7 @@ fn of_many_who_link_at_once_one_does_and_it_counts_once() {
 }
 
 #[test]
-fn what_no_record_holds_is_not_linked_and_the_journal_goes_on() {
+fn transaction_too_large_for_a_record_is_not_linked() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let alice = golden(&daemon, "a@example.com");
     assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());

@@ -110,7 +110,7 @@ fn a_segment_that_is_missing_is_refused() {
 }
 
 #[test]
-fn a_tail_that_was_never_whole_is_cut_and_kept_aside() {
+fn incomplete_tail_is_truncated_and_saved() {
     let (setup, mut daemon, mut worker) = filled(&Settings::CALM, 200);
     daemon.kill();
     let name = names(&setup.data().join("journal"), ".log").pop().expect("a segment");
@@ -148,7 +148,7 @@ fn a_segment_that_was_only_begun_is_named_and_moved_aside() {
 }
 
 #[test]
-fn an_older_snapshot_or_the_journal_stands_in_for_a_damaged_one() {
+fn older_snapshot_or_journal_replaces_a_damaged_snapshot() {
     let (setup, daemon, mut worker) = filled(&SMALL, 200);
     let mut wire = daemon.wire();
     for _ in 0..2 {
@@ -180,7 +180,7 @@ fn an_older_snapshot_or_the_journal_stands_in_for_a_damaged_one() {
 }
 
 #[test]
-fn a_folder_without_its_keys_or_its_name_is_refused_with_what_to_do() {
+fn folder_without_keys_or_instance_is_refused_with_a_remedy() {
     let (setup, daemon, mut worker) = filled(&SMALL, 200);
     stop(daemon);
     for (name, remedy) in [("keys", "bring it back from where it was"), ("instance", "bring it back from a backup")] {
@@ -203,7 +203,7 @@ fn a_folder_without_its_keys_or_its_name_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn the_index_of_the_archive_may_be_lost_or_spoilt() {
+fn archive_index_may_be_lost_or_damaged() {
     let (setup, daemon, mut worker) = filled(&SMALL, 300);
     daemon.wire().call("POST", "/v1/snapshot", "").expect("an answer").ok();
     worker.send(&mut daemon.wire(), 50);

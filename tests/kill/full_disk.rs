@@ -13,7 +13,7 @@ const CUSTOMERS: &str = "/v1/merchants/acme/customers";
 const FILE_BYTES_MAX: u64 = 300_000;
 
 #[test]
-fn an_upload_that_the_disk_takes_no_more_of_is_told_so_and_payments_go_on() {
+fn upload_on_a_full_disk_is_refused_and_payments_continue() {
     let mut table = String::from("merchant_customer_identifier,email\n");
     for n in 0..30_000 {
         let _ = writeln!(table, "row-{n},personal-{n}@example.com");

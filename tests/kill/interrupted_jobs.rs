@@ -65,7 +65,7 @@ fn again(wire: &mut Wire, table: &str) -> Answer {
 }
 
 #[test]
-fn a_table_is_in_force_whole_wherever_the_daemon_is_killed_while_it_is_taken() {
+fn killed_import_is_applied_completely() {
     let table = table();
     let mut in_the_middle = 0;
     for (sync, rows_done) in [("interval", 0), ("interval", 5_000), ("always", 300), ("never", 20_000)] {
@@ -103,7 +103,7 @@ fn a_table_is_in_force_whole_wherever_the_daemon_is_killed_while_it_is_taken() {
 }
 
 #[test]
-fn of_a_table_that_is_still_sent_or_tried_a_killed_daemon_leaves_nothing() {
+fn killed_upload_or_dry_run_leaves_nothing() {
     let table = table();
     for half in [true, false] {
         let setup = Setup::new(&Settings::BUSY);
@@ -137,7 +137,7 @@ fn of_a_table_that_is_still_sent_or_tried_a_killed_daemon_leaves_nothing() {
 }
 
 #[test]
-fn a_bulk_change_reaches_all_who_were_chosen_wherever_the_daemon_is_killed() {
+fn killed_bulk_update_reaches_every_selected_customer() {
     let setup = Setup::new(&Settings::BUSY);
     let mut daemon = Daemon::start(&setup);
     let mut wire = daemon.wire();
@@ -157,7 +157,7 @@ fn a_bulk_change_reaches_all_who_were_chosen_wherever_the_daemon_is_killed() {
 }
 
 #[test]
-fn an_import_that_was_interrupted_is_taken_up_again_by_its_id_and_a_stop_waits_for_none() {
+fn interrupted_import_resumes_by_its_id_and_does_not_delay_a_stop() {
     let setup = Setup::new(&Settings::BUSY);
     let mut daemon = Daemon::start(&setup);
     let (file, table) = (setup.beside("customers.csv").display().to_string(), table());
@@ -200,7 +200,7 @@ fn a_copy_of_a_folder_holds_the_jobs_that_had_begun() {
 }
 
 #[test]
-fn what_staff_change_behind_a_row_stays_though_the_job_is_cut_off() {
+fn staff_changes_after_an_imported_row_survive_the_resumed_job() {
     for sync in ["interval", "always"] {
         let setup = Setup::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
         let mut daemon = Daemon::start(&setup);

@@ -147,7 +147,7 @@ fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut
 }
 
 #[test]
-fn whatever_was_answered_outlives_kill_9() {
+fn answered_operations_survive_sigkill() {
     let (rounds, first_seed) = (number("LEVELGATE_ROUNDS", 50), number("LEVELGATE_SEED", 1));
     let (mut counted, mut torn, mut begun, mut went_on) = (Counted::default(), 0, 0, 0);
     for (seed, from) in (first_seed..).zip((0..rounds).step_by(usize::try_from(ROUNDS_A_FOLDER).expect("small"))) {

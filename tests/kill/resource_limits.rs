@@ -21,7 +21,7 @@ fn pay(id: &str, who: &str) -> Value {
 const RESERVE: &str = "/v1/merchants/acme/transactions";
 
 #[test]
-fn a_disk_that_takes_no_more_ends_the_daemon_and_a_restart_tells_the_truth() {
+fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
     // The record that could not be written is somebody's who waits. One who sends a call is told; one who sends a batch
     // sees its answer break off, so that where batches are sent, it rests on chance whether anybody is told.
     let rows = ["interval", "always", "never"].into_iter().flat_map(|sync| [(sync, 0), (sync, 30)]);
@@ -139,7 +139,7 @@ fn head(bytes: usize) -> String {
 }
 
 #[test]
-fn more_callers_than_can_be_served_cost_bounded_memory_and_leave_nothing_behind() {
+fn excess_connections_cost_bounded_memory() {
     const BODY_MAX: usize = 65_536;
     const CALLERS: usize = 400;
     let setup = Setup::new(&Settings::CALM);
@@ -187,7 +187,7 @@ fn more_callers_than_can_be_served_cost_bounded_memory_and_leave_nothing_behind(
 }
 
 #[test]
-fn crowds_come_and_go_and_everybody_who_stays_is_answered() {
+fn connection_churn_leaves_steady_clients_answered() {
     let setup = Setup::new(&Settings::CALM);
     let daemon = Daemon::start(&setup);
     let before = resident(&daemon);
@@ -212,7 +212,7 @@ fn crowds_come_and_go_and_everybody_who_stays_is_answered() {
 }
 
 #[test]
-fn batches_whose_answers_nobody_reads_wait_and_cost_bounded_memory() {
+fn unread_batch_answers_cost_bounded_memory() {
     const BATCHES: u64 = 8;
     let setup = Setup::new(&Settings::CALM);
     let daemon = Daemon::start(&setup);

@@ -56,7 +56,7 @@ fn sigterm_under_load_loses_nothing_and_answers_what_it_has_taken() {
 }
 
 #[test]
-fn a_request_that_is_under_way_is_answered_before_the_end() {
+fn request_in_flight_is_answered_before_shutdown() {
     let setup = Setup::new(&Settings::CALM);
     let mut daemon = Daemon::start(&setup);
     let body = json!({ "transaction_id": "t1", "direction": "deposit", "currency": "EUR", "amount": "1.00",
@@ -87,7 +87,7 @@ fn a_request_that_is_under_way_is_answered_before_the_end() {
 }
 
 #[test]
-fn a_signal_right_behind_the_start_is_heard() {
+fn signal_right_after_the_start_is_handled() {
     let setup = Setup::new(&Settings::CALM);
     for _ in 0..10 {
         let mut daemon = Daemon::launch(&setup);
@@ -103,7 +103,7 @@ fn a_signal_right_behind_the_start_is_heard() {
 }
 
 #[test]
-fn the_log_and_the_status_say_what_is_kept() {
+fn log_and_status_report_durability() {
     let rows = [
         ("disk", "always", "before the answer leaves"),
         ("disk", "interval", "a power cut may take the last"),

@@ -26,7 +26,7 @@ fn replayed(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn a_start_behind_a_clean_stop_reads_no_journal() {
+fn start_after_a_clean_stop_reads_no_journal() {
     for sync in ["interval", "always", "never"] {
         let setup = Setup::new(&Settings { sync, ..Settings::CALM });
         let daemon = Daemon::start(&setup);

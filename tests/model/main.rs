@@ -154,7 +154,7 @@ fn every_generated_stream_is_answered_as_the_model_does() {
 }
 
 #[test]
-fn the_edges_of_every_window_lie_where_the_model_has_them() {
+fn window_edges_agree_with_the_model() {
     let config = tempfile::tempdir().expect("a temporary folder");
     window_edges::configure(config.path());
     let mut failures = Vec::new();
@@ -233,7 +233,7 @@ fn rates_are_fresh_up_to_their_greatest_age_and_before_their_time() {
 }
 
 #[test]
-fn the_model_alone_sees_no_order_of_facts_either() {
+fn model_is_independent_of_fact_order() {
     let config = tempfile::tempdir().expect("a temporary folder");
     fact_order::configure(config.path());
     for seed in seeds(12).map(|s| s + 2_000_000) {

@@ -121,7 +121,7 @@ fn summary(answer: &Value) -> String {
 }
 
 #[test]
-fn what_went_wrong_once_is_right() {
+fn past_faults_stay_fixed() {
     let Some(faults) = shared_faults() else {
         eprintln!("there is no folder of small inputs: nothing is replayed");
         return;
