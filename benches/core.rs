@@ -274,7 +274,7 @@ fn many_customers(rules: &Rules) {
     row("admit a payment", &mut admits);
     row("reserve, one thread", &mut reserves);
 
-    // Two threads, each on customers of its own, against one thread doing the same work.
+    // Two threads, each with its own customers, against one thread with the same work.
     let rate = |threads: u64| {
         let (barrier, from) = (Barrier::new(threads as usize + 1), skip(timed));
         std::thread::scope(|scope| {
@@ -301,7 +301,7 @@ fn many_customers(rules: &Rules) {
     println!("{:<44} {:>7.2}", "two threads over one, median of five", ratios[2]);
 }
 
-/// Customers who were registered and never paid. The journal of a ledger in memory is memory too, and is told apart.
+/// Customers that are registered and never paid. A ledger in memory keeps its journal in memory: it is counted separately.
 fn idle_customers(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
     let (ledger, merchant) = (ledger(), rules.merchant("acme").unwrap());

@@ -1,4 +1,4 @@
-//! The daemon over HTTP: reserves a second with each way of keeping them, in one run and by turns.
+//! The daemon over HTTP: reserves per second with each store, alternating within one run.
 //!
 //! `cargo bench --bench http` starts the daemon, and drives it over `LEVELGATE_CONNECTIONS` (64) connections for
 //! `LEVELGATE_SECONDS` (3) a turn; the client shares the machine. Ratios are of neighbouring turns, the median of

@@ -1,8 +1,8 @@
-//! What keeping costs: saving the state, and bringing it back.
+//! The cost of durability: writing a snapshot, and recovery.
 //!
 //! `cargo bench --bench journal` prints one table. `LEVELGATE_CUSTOMERS` (1,000,000, with twenty transactions each) makes
-//! it smaller. A restart is timed three times, and the median printed. Everything lies in a temporary folder, on whatever
-//! disk that is; in `LEVELGATE_FOLDER`, where that is given, it stays, and only what is there already is started from.
+//! it smaller. A restart is timed three times, and the median printed. All files are in a temporary folder. With
+//! `LEVELGATE_FOLDER` they stay in that folder, and a folder with files is only recovered.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -141,7 +141,7 @@ fn restart(folder: &Path, transactions: u64) -> f64 {
     took[RESTARTS / 2]
 }
 
-/// Starts from what an earlier run has left: the state, and what is behind its snapshot.
+/// Recovers the state that an earlier run wrote: its snapshot, and the records after it.
 fn again(folder: &Path) {
     for _ in 0..RESTARTS {
         let started = Instant::now();

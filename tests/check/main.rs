@@ -1,6 +1,6 @@
 //! `levelgate check` as an operator meets it: folders in, the printed text and the exit status out, all golden.
 //!
-//! Each file under `tests/check/` is one case: the files of a configuration, each behind a line `>>> NAME`, then a line
+//! Each file under `tests/check/` is one case: the files of a configuration, each after a line `>>> NAME`, then a line
 //! `<<< check ARGUMENTS` and what the command prints. With `UPDATE_GOLDEN=1` the printed part is written anew.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
@@ -82,7 +82,7 @@ fn golden_cases_print_the_expected_text() {
         }
         different.push(format!("--- {}\nwanted:\n{}\nprinted:\n{printed}", path.display(), case.printed));
     }
-    assert!(paths.len() >= 10, "the cases lie in tests/check/");
+    assert!(paths.len() >= 10, "the cases are in tests/check/");
     assert!(update || different.is_empty(), "{}", different.join("\n"));
 }
 

@@ -14,11 +14,11 @@ const MIX: Mix = Mix { steps: 14, side: 20, staff: 25, keeps: 0, syncs: 0, resta
 
 #[test]
 fn flipped_bit_is_refused_truncated_or_harmless() {
-    // Every byte takes minutes; so it is done where more than the usual is asked for.
+    // Every byte takes minutes, so all are flipped only where LEVELGATE_SEEDS is set.
     let each = if std::env::var_os("LEVELGATE_SEEDS").is_some() { 1 } else { 7 };
     for seed in seeds(1).map(|seed| seed + 3_000) {
         let mut trial = Trial::of(seed, MIX);
-        // Two snapshots, and operations before, between and behind them.
+        // Two snapshots, and operations before, between and after them.
         for at in [5, 10] {
             let act = Act::Keep { archives: at == 5, retires: false };
             let before = trial.story.steps[at - 1].clone();
@@ -31,7 +31,7 @@ fn flipped_bit_is_refused_truncated_or_harmless() {
         assert_eq!(promised.begun, steps, "{about}");
         drop(stage);
         let last = trial.story.steps[steps - 1].last;
-        // The last batch alone is not known to have been synced: no batch behind it says so.
+        // The last batch alone is not known to have been synced: no later batch confirms it.
         let known = trial.story.steps.iter().rev().map(|step| step.last).find(|of| *of < last).unwrap_or(0);
         let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
         // The next segment's file holds nothing yet.

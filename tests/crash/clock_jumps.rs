@@ -126,7 +126,7 @@ impl Run {
         self.model.recorded = self.model.recorded.max(Some(at));
     }
 
-    /// Tells of the outcome of a transaction that waits for one.
+    /// Sends the outcome of a transaction that waits for one.
     fn outcome(&mut self, place: usize, approves: bool) {
         let now = self.model.now;
         let Some(paid) = self.model.paid.get_mut(place).filter(|paid| paid.state == State::Reserved) else { return };
@@ -165,7 +165,7 @@ impl Run {
         let stage = Stage::open(&image, &self.indexes.fresh(), Sync::Always, &self.rules, None);
         let mut stage = stage.unwrap_or_else(|error| panic!("{}: {error:#}", self.about));
         let newest = stage.folder().newest().map(|newest| newest.0);
-        // What was only read may be kept in a snapshot as a time too.
+        // A snapshot may also contain the time of a read.
         let least = self.model.recorded.unwrap_or(i64::MIN);
         assert!(newest >= self.model.recorded, "{}: {newest:?} {least}", self.about);
         assert!(newest <= Some(self.model.now), "{}: {newest:?} {}", self.about, self.model.now);

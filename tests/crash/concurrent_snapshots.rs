@@ -17,7 +17,7 @@ const THREADS: usize = 3;
 const BEFORE: usize = 1_050;
 const DURING: usize = 220;
 
-/// What a thread has been told: for each customer, how many transactions stand in which status.
+/// The answers that a thread got: for each customer, the number of transactions by status.
 #[derive(Default, Clone)]
 struct Acknowledged {
     statuses: BTreeMap<String, &'static str>,
@@ -39,7 +39,7 @@ fn committed(stage: &Stage, line: &str) -> bool {
     stage.journal().commit(said.rests_on).is_ok()
 }
 
-/// What a thread does while snapshots are taken: all threads pay for the same large customer and for one of their own.
+/// The load of one thread while snapshots are taken: payments of one shared large customer and of a private one.
 fn work(stage: &Stage, thread: usize) -> Acknowledged {
     let mut told = Acknowledged::default();
     for n in 0..DURING {
@@ -106,7 +106,7 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
             done.store(true, Ordering::Release);
             let (taken, found) = keeper.join().expect("the keeper");
             images = found;
-            println!("seed {seed}, {sync:?}: {taken} snapshots meanwhile");
+            println!("seed {seed}, {sync:?}: {taken} snapshots under load");
         });
         let last = stage.journal().last();
         drop(stage);
@@ -115,7 +115,7 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
         let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
         assert_eq!(again.journal().last(), last, "{about}: all was written");
         agrees(&again, &told, true, &about);
-        // What was cut in the middle is whole in itself: what is shown adds up to what is counted.
+        // A state that is cut in the middle is consistent: shown transactions add up to the counters.
         images.truncate(12);
         for (n, image) in images.iter().enumerate() {
             let about = format!("{about}, image {n}");
@@ -126,7 +126,7 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
     }
 }
 
-/// What each customer's transactions show adds up to what is counted; with `all`, they show what was acknowledged.
+/// Asserts that each customer's transactions add up to its counters; with `all`, that they are those acknowledged.
 fn agrees(stage: &Stage, told: &Acknowledged, all: bool, about: &str) {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     stage.line(&instrument_model::line("check", AT, "side", "large", None).line());

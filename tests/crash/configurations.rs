@@ -25,14 +25,14 @@ impl fmt::Debug for Form {
 }
 
 impl Form {
-    /// Reads what stands in a folder.
+    /// Reads the configuration in a folder.
     pub fn read(folder: &Path, what: String, about: &str) -> Self {
         let loaded = levelgate::config::load(folder);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{about}, {what}: {:?}", problems.list));
         Self { rules: Arc::new(loaded.rules), model: Rc::new(Rules::read(folder)), what }
     }
 
-    /// Changes some of what stands in the file of a merchant, and reads the folder.
+    /// Changes the file of a merchant, and reads the folder.
     pub fn changed(chance: &mut Random, folder: &Path, merchant: &str, zones: &[&'static str], about: &str) -> Self {
         let path = folder.join("merchants").join(format!("{merchant}.toml"));
         let mut file: Table = std::fs::read_to_string(&path).expect("a file").parse().expect("a file in TOML");
@@ -61,7 +61,7 @@ fn written(lines: &str) -> Table {
     lines.parse().expect("lines in TOML")
 }
 
-/// Changes one thing; says what.
+/// Changes one setting, and describes the change.
 fn change(chance: &mut Random, file: &mut Table, zones: &[&'static str]) -> String {
     let what = chance.between(1, 100);
     match what {
@@ -97,7 +97,7 @@ fn change(chance: &mut Random, file: &mut Table, zones: &[&'static str]) -> Stri
     }
 }
 
-/// Changes one thing of the levels; says what.
+/// Changes one setting of the levels, and describes the change.
 fn change_levels(chance: &mut Random, levels: &mut Vec<Value>, what: i64) -> String {
     let place = chance.place(levels.len());
     let found = levels[place].as_table_mut().expect("a level");

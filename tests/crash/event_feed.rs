@@ -1,5 +1,5 @@
-//! The feed of facts: read in pages of any size it is the same, it says of each transaction what the transaction says
-//! itself, and whatever a machine loses, nobody has heard of it.
+//! The event feed: it is the same in pages of any size, it agrees with each transaction, and it never contains a fact that
+//! a power cut loses.
 
 use crate::disk_images::Kind;
 use crate::harness::{Indexes, Stage};
@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use support::environment::seeds;
 use support::random::Random;
 
-/// One story has more of the staff's, another nothing but theirs beside the payments.
+/// One workload has more staff calls, another only staff calls and payments.
 fn mix(seed: u64) -> Mix {
     let (staff, side) = [(25, 20), (30, 20), (50, 0)][(seed % 3) as usize];
     Mix { steps: 160, side, staff, keeps: 6, syncs: 3, restarts: 1, reloads: 5, waits: 65 }
 }
 
-/// The feed from one end to the other, in pages that are asked for so, and where it ends.
+/// The whole feed, read in pages of this query, and its end.
 fn heard(stage: &Stage, filter: &str, mut limit: impl FnMut() -> usize) -> (Vec<Value>, u64) {
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
@@ -42,7 +42,7 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
 }
 
-/// What each transaction says of itself is what was told of it, each fact once and in its order.
+/// Asserts that the feed contains the facts of each transaction, each once and in order.
 fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: &str) {
     let key = |merchant: &str, id: &str| (merchant.to_owned(), id.to_owned());
     let mut told: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
@@ -93,7 +93,7 @@ fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: 
             }
         }
     }
-    assert!(told.is_empty(), "{about}: nobody has these transactions: {told:#?}");
+    assert!(told.is_empty(), "{about}: no customer has these transactions: {told:#?}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
         let stage = stage.expect("a life");
         let (before, next) = heard(&stage, "", || 1_000);
         let kinds: Vec<Kind> = match sync {
-            // Nobody can say what the medium has.
+            // The content of the medium is unknown.
             Sync::Never => vec![Kind::Killed],
             Sync::Always | Sync::Interval => (0..8).map(|n| Kind::of(seed * 8 + n)).collect(),
         };
@@ -159,7 +159,7 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
                 .now(Some(levelgate::domain::vocabulary::time::Millis(story.steps[to - 1].clock)))
                 .expect("a time");
             let (after, _) = heard(&again, "", || 1_000);
-            assert!(after.len() >= before.len(), "{about}: {} facts, and {} were told of", after.len(), before.len());
+            assert!(after.len() >= before.len(), "{about}: {} facts, and the feed had {}", after.len(), before.len());
             for (told, found) in before.iter().zip(&after) {
                 // A level may have been renamed by what was lost.
                 let but_level = |event: &Value| {
@@ -169,7 +169,7 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
                 };
                 assert_eq!(but_level(told), but_level(found), "{about}");
             }
-            assert!(again.journal().last().0 >= next, "{about}: whoever goes on behind {next} misses nothing");
+            assert!(again.journal().last().0 >= next, "{about}: a reader that continues after {next} misses nothing");
             agrees(&again, &story.merchants, &after, &about);
         }
     }

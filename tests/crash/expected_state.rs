@@ -124,14 +124,14 @@ impl Expected {
         }
     }
 
-    /// Every operation that was recorded, once more.
+    /// Every recorded operation, sent again.
     fn repeats(&mut self, story: &Story, steps: usize, told: &mut Told, about: &str) {
         let last = told.twin.journal().last();
         for step in story.steps[..steps].iter().filter(|step| step.recorded) {
             let Act::Line(line) = &step.act else { continue };
             let got = self.ask(told, Ask::Line { line: line.clone(), repeats: true }, about);
             let before: Value = serde_json::from_str(&step.said.as_ref().expect("an answer").text).unwrap();
-            // One that has become somebody's says whose, and under which level it counts.
+            // An assigned transaction names its customer, and the level under which it counts.
             let is_linked = before["level"].is_null() && is_of_staff(line);
             let fields = ["decision", "codes", "gates", "transaction_id"].iter();
             for field in fields.chain((!is_linked).then_some(&"level")) {
@@ -215,7 +215,7 @@ fn questions(oracle: &Oracle, at: i64, all: bool) -> Vec<String> {
             if oracle.rules.merchants[&customer.merchant].crm {
                 match &customer.identifier {
                     Some(identifier) => fields.text("merchant_customer_identifier", identifier),
-                    // Found by whatever attribute is the first of the project's that it has.
+                    // It is found by the first attribute of the project's client definition that it has.
                     None => fields.set("customer", json!(customer.attributes).to_string()),
                 }
             } else {

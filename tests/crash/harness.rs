@@ -32,7 +32,7 @@ use std::{
 use support::model::calendar::instant;
 use tempfile::TempDir;
 
-/// Files of the archive's index. They lie in memory where the system has a folder for that, since each is synced often.
+/// Files of the archive's index. They are in memory where the system has such a folder, because each is synced often.
 pub struct Indexes {
     folder: TempDir,
     made: std::cell::Cell<u32>,
@@ -61,7 +61,7 @@ impl Indexes {
     }
 }
 
-/// What was said to an act.
+/// The answer to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// JSON.
@@ -90,7 +90,7 @@ fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
 
 pub const BOUNDS: Bounds = Bounds { transactions_max: 1_000_000, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
 
-/// How a journal is kept here: in small segments, and synced by nobody but the one who commits or asks for it.
+/// The journal's options: small segments, and no sync except by a commit or on request.
 pub fn options(sync: Sync) -> Options {
     Options { sync, sync_interval: Duration::from_secs(86_400), segment_bytes: 4_096, tail_bytes: 0 }
 }
@@ -177,7 +177,7 @@ impl Stage {
                 let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
                 staff_calls::act(self, deed, now)
             }
-            other => panic!("{other:?} is for whoever holds the stage"),
+            other => panic!("{other:?} is for the owner of the stage"),
         }
     }
 
@@ -194,7 +194,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Writes a snapshot as the folder does, and does something behind each of its pieces.
+    /// Writes a snapshot as the folder does, and calls a function after each of its pieces.
     pub fn snapshot_amid(&self, store: &Memory, behind_each: impl FnMut()) {
         self.snapshot_from(self.journal().last(), store, behind_each);
     }
@@ -218,7 +218,7 @@ impl Stage {
         store.put(&format!("snapshots/{:020}.snap", begin.0), &bytes);
     }
 
-    /// Lets go of whatever no window reaches any more; says how many left.
+    /// Evicts the transactions that no window reaches any more; returns how many.
     pub fn retire(&self) -> usize {
         let Ok(now) = self.desk.clock.now(None) else { return 0 };
         let retention = Retention::new(1, &self.desk.rules.load());
@@ -244,7 +244,7 @@ impl Stage {
                 None => break,
             }
         }
-        // Those of nobody stand in an order that each folder's secret gives.
+        // Unassigned transactions have an order that depends on the folder's secret.
         all.sort();
         all.join(", ")
     }

@@ -25,7 +25,7 @@ pub fn caller(merchants: &[&str]) -> (Reach, Name) {
     (if merchants.is_empty() { Reach::All } else { reach() }, name(&format!("token {}", merchants.join(" "))))
 }
 
-/// Adds the merchants to a configuration. Each has one level whose limits nobody reaches.
+/// Adds the merchants to a configuration. Each has one level whose limits no customer reaches.
 pub fn configure(folder: &Path) {
     for merchant in MERCHANTS {
         let file = format!(
@@ -183,7 +183,7 @@ impl Side {
         true
     }
 
-    /// What a check by this instrument must say: whether it passes, the status, the amount used so far.
+    /// The expected answer to a check by this instrument: whether it passes, the status, the amount used so far.
     pub fn expects(&self, merchant: &str, who: &str, instrument: Option<&str>) -> (bool, &'static str, i64) {
         let person = self.people.get(&(merchant.to_owned(), who.to_owned()));
         let passes = self.allows(merchant, who, instrument);

@@ -1,4 +1,4 @@
-//! What operators say of levels, over a disk that dies at any call: each thing that was said is there whole or not at all,
+//! Level overrides on a disk that fails at any call: each change is recovered completely or not at all,
 //! and all customers of a level are known under one name.
 
 use crate::disk_images::Kind;
@@ -31,7 +31,7 @@ enum Act {
     Keep,
 }
 
-/// Two customers at the level of the file; it is noted, renamed, set anew beside its new name, and renamed onto a name that
+/// Two customers at the level of the file; it is noted, renamed, set again under the old name, and renamed to a name that
 /// was in use before.
 const STORY: [Act; 20] = [
     Act::Filed,
@@ -72,7 +72,7 @@ fn files() -> Loaded {
     load(config.path()).expect("a configuration")
 }
 
-/// Puts in force what stands beside the files, as a start does.
+/// Puts the overrides in force, as a start does.
 fn stand(stage: &Stage, files: &Loaded) {
     let rules = files.in_force(&stage.desk.ledger.overlay()).expect("it goes together with the files");
     stage.desk.rules.store(Arc::new(rules));
@@ -176,7 +176,7 @@ fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Stage> {
 #[test]
 fn level_changes_are_atomic_across_crashes() {
     let (files, indexes) = (files(), Indexes::new());
-    // A life without an accident: what is seen behind each step, and its last record.
+    // A run without a failure: the state after each step, and its last record.
     let (store, index) = (Memory::new(), indexes.fresh());
     let stage = open(&store, &index, &files).expect("a start");
     let mut behind = vec![(stage.journal().last().0, seen(&stage))];

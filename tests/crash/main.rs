@@ -4,7 +4,7 @@
 //!
 //! `LEVELGATE_SEEDS` sets how many workloads each test plays, `LEVELGATE_SEED` the first of their seeds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stdout, reason = "a test says what it has tried")]
+#![allow(clippy::print_stdout, reason = "a test prints what it has tried")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a test are small")]
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "the model is shared with another program of tests")]
 

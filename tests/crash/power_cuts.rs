@@ -13,7 +13,7 @@ use std::rc::Rc;
 use support::environment::seeds;
 use support::random::Random;
 
-/// What a dead daemon has left: its store, and the archive's index beside it.
+/// The files of a dead daemon: its store and the archive's index.
 pub struct Left<'a> {
     pub image: &'a Memory,
     pub index: &'a Path,
@@ -42,7 +42,7 @@ impl Trial {
         Rc::clone(self.expected.entry(steps).or_insert_with(|| Rc::new(Expected::after(story, steps))))
     }
 
-    /// How many steps a journal that ends with this record holds, those that recorded nothing behind it included; and
+    /// How many steps a journal that ends with this record contains, including later ones that recorded nothing; and
     /// whether it holds a part of the next.
     pub fn steps_of(&self, last: u64, about: &str) -> (usize, bool) {
         let steps = &self.story.steps;
@@ -51,7 +51,7 @@ impl Trial {
         if before == last {
             return (whole, false);
         }
-        // What a request makes besides its own record stands before it, and is made again by nobody.
+        // Records that a request writes in addition to its own precede it, and no later request writes them again.
         let (begins, step) = (last - before, &steps[whole]);
         let besides = match &step.act {
             Act::Line(_) => 1,
@@ -59,7 +59,7 @@ impl Trial {
             Act::Staff { deed, .. } if deed.reaches_many() => step.last - before - 1,
             _ => 0,
         };
-        assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} behind {before}");
+        assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} after {before}");
         (whole, true)
     }
 
@@ -77,11 +77,11 @@ impl Trial {
         let most = self.story.steps.get(begun).map_or(u64::MAX, |step| step.last);
         assert!(last <= most, "{about}: the journal ends with record {last}, of operations that were never begun");
         if partly {
-            // Whoever was not answered asks again.
+            // A caller without an answer sends the request again.
             self.stand(&stage, steps);
             let step = &self.story.steps[steps];
             let (said, want) = (stage.act(&step.act), step.said.as_ref().expect("an answer"));
-            assert_eq!(said.text, want.text, "{about}: once more {step:#?}");
+            assert_eq!(said.text, want.text, "{about}: sent again: {step:#?}");
             steps += 1;
         }
         let expected = self.expected(steps);
@@ -92,17 +92,17 @@ impl Trial {
         stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
         drop(stage);
         let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.first.rules, None);
-        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start once more: {error:#}"));
+        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start again: {error:#}"));
         self.stand(&stage, steps);
         let found = disagreement(&expected, &stage, expected.again_from, about);
-        assert!(found.is_none(), "{about}, started once more: {}", found.unwrap_or_default());
+        assert!(found.is_none(), "{about}, started again: {}", found.unwrap_or_default());
         drop(stage);
         if goes_on && !partly {
             self.go_on(&image.kill_image(), &self.indexes.copy_of(index), sync, steps, about);
         }
     }
 
-    /// Plays the rest of the workload on what was found, and starts once more.
+    /// Plays the rest of the workload on the recovered state, and starts again.
     fn go_on(&mut self, image: &Memory, index: &Path, sync: Sync, from: usize, about: &str) {
         let about = format!("{about}, going on from step {from}");
         let (promised, stage) = live(&self.story, from..self.story.steps.len(), image, index, sync, &about);
@@ -121,7 +121,7 @@ impl Trial {
         assert!(found.is_none(), "{about}, started at the end: {}", found.unwrap_or_default());
     }
 
-    /// Sets the clock to where it stood behind so many steps, and puts the configuration of then in force.
+    /// Sets the clock and the configuration to those after so many steps.
     pub fn stand(&self, stage: &Stage, steps: usize) {
         stage.reload(self.story.form(steps));
         let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
@@ -143,7 +143,7 @@ impl Trial {
         store.calls()
     }
 
-    /// Writes a snapshot while the next steps are played: some behind each of its pieces. Says how many were played.
+    /// Writes a snapshot while the next steps are played, some after each of its pieces. Returns how many were played.
     pub fn snapshot_amid(&self, stage: &Stage, store: &Memory, from: usize, chance: &mut Random, about: &str) -> usize {
         let mut next = from;
         stage.snapshot_amid(store, || {

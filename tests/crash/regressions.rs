@@ -57,21 +57,21 @@ fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Stage {
 #[test]
 fn late_fact_during_a_snapshot_is_recovered() {
     let (indexes, rules) = (Indexes::new(), rules());
-    for behind in 0..2 {
+    for after in 0..2 {
         let (store, index) = (Memory::new(), indexes.fresh());
         let stage = with_one_that_left(&store, &index, &rules);
         assert!(!cancel(&stage, 0));
         let mut pieces = 0;
         stage.snapshot_amid(&store, || {
-            assert!(pieces != behind || !cancel(&stage, 1));
+            assert!(pieces != after || !cancel(&stage, 1));
             pieces += 1;
         });
-        assert!(pieces > behind);
+        assert!(pieces > after);
         drop(stage);
         let stage = open(&store, &index, &rules);
         stage.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
         for n in 0..2 {
-            assert!(cancel(&stage, n), "the cancel {n} is taken for new; the last came behind piece {behind}");
+            assert!(cancel(&stage, n), "the cancel {n} is accepted as new; the last came after piece {after}");
         }
     }
 }
@@ -138,14 +138,14 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
         let has_left = stage.desk.ledger.has_let_go();
         let mut told = vec![play(&stage, std::slice::from_ref(&reserve))["status"].clone()];
         let mut wanted = vec![Value::from(status)];
-        for round in ["at once", "behind a snapshot", "behind a restart"] {
+        for round in ["at once", "after a snapshot", "after a restart"] {
             let stands = play(&stage, std::slice::from_ref(&attempt));
             // The question's own euro is among what is used.
             let usage = play(&stage, std::slice::from_ref(&check))["limits"][0]["amount"]["used"].clone();
             told.extend([stands["status"].clone(), stands["held"].clone(), usage]);
             wanted.extend([status, held, used].map(Value::from));
             stage.keep(true, true).expect("a snapshot");
-            if round == "behind a snapshot" {
+            if round == "after a snapshot" {
                 drop(stage);
                 stage = open(&store, &index, &rules);
             }

@@ -7,12 +7,12 @@ use levelgate::store::memory::Memory;
 use std::ops::Range;
 use std::path::Path;
 
-/// What somebody outside knows when the daemon is gone.
+/// What a client knows when the daemon is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Promised {
     /// The record up to which answers were let out.
     pub committed: u64,
-    /// The record up to which the medium was said to have the journal.
+    /// The record up to which the journal was reported as synced.
     pub synced: u64,
     /// How many steps were begun.
     pub begun: usize,
@@ -51,7 +51,7 @@ pub fn live(
                 let want = step.said.as_ref().expect("an answer");
                 let mut said = stage.act(&step.act);
                 if said.text != want.text {
-                    // A fact could not be read; whoever asks again is answered where the disk reads again.
+                    // A fact could not be read; the repeated request is answered once the disk reads again.
                     assert!(said.refused && said.text.contains("503"), "{about}, operation {n}: {step:#?}\n{said:#?}");
                     said = stage.act(&step.act);
                 }

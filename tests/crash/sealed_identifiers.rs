@@ -109,7 +109,7 @@ fn files_hold_identifiers_sealed_from_the_switch_on_and_every_start_reads_the_mi
         let stage = open(&without_snapshots(&store), &indexes.fresh(), Sync::Always, form);
         assert_eq!(both(&stage, what), known, "by the records alone, {what}");
     }
-    // Switched off: from the next record on in clear, and what is sealed stays so.
+    // Switched off: the next records contain plain text, and sealed ones stay sealed.
     let stage = open(&store, &indexes.fresh(), Sync::Always, &clear);
     say(&stage, "payment", MERCHANT, "carl.secret");
     for n in 0..2 {
@@ -190,7 +190,7 @@ fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
             let text = shown(stage, &into);
             assert!(text.starts_with("None [None, None] true") && !text.contains("secret"), "{about}: {text}");
             for who in ["anna.secret", "bert.secret"] {
-                // Nobody takes the place of a forgotten customer, and nobody is told the name.
+                // No new customer gets the identifier of an erased one, and no answer contains the name.
                 let answer = say(stage, "check", MERCHANT, who);
                 assert_eq!(answer["customer"]["customer_id"], into.as_str(), "{about}: {answer}");
                 assert!(answer["decision"] == "deny" && !answer.to_string().contains("secret"), "{about}: {answer}");
@@ -266,7 +266,7 @@ fn power_cut_that_loses_an_identifier_key_loses_its_record() {
         let answer = say(&stage, "check", MERCHANT, "bert.secret");
         let resolution = if is_there { "found" } else { "created" };
         assert_eq!(answer["customer"]["resolution"], resolution, "sealed: {seals}");
-        // The identifier is free again, and the customer can be made once more.
+        // The identifier is free again, and the customer can be created again.
         say(&stage, "payment", MERCHANT, "bert.secret");
         found(&stage, "bert.secret", "made again");
     }

@@ -98,7 +98,7 @@ fn a_snapshot_is_refused_before_it_takes_the_space_of_the_journal() {
     let mut paying = Paying::begin(&rules());
     let folder = paying.stage.folder();
     folder.keep_free(Some(1_000_000));
-    // Nothing tells how large the first one gets; it is stopped while it is written.
+    // The size of the first one is unknown; it is stopped while it is written.
     paying.store.set_capacity(Some(paying.used() + 1_000_010));
     let refused = paying.snapshot().expect_err("no room").to_string();
     assert!(refused.contains("a snapshot needs") && refused.contains("min_free_bytes"), "{refused}");
@@ -137,7 +137,7 @@ fn a_snapshot_is_abandoned_between_any_two_pieces() {
             break;
         }
         assert_eq!(paying.snapshots(), 0);
-        paying.pay("behind one that was abandoned");
+        paying.pay("after an abandoned snapshot");
         asked_in_all = most;
     }
     assert!(asked_in_all >= 3, "it is looked at {asked_in_all} times");
@@ -197,7 +197,7 @@ fn stalled_upload_at_its_limit_leaves_space_for_the_journal() {
     assert!(free(&paying) >= 2 << 20, "{} bytes are free", free(&paying));
     // Its caller does not go away, and payments go on.
     for _ in 0..500 {
-        paying.pay("beside a stalled upload");
+        paying.pay("during a stalled upload");
     }
     drop(draft);
     assert!(free(&paying) > 10 << 20);

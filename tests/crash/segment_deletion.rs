@@ -1,5 +1,5 @@
-//! Old segments are deleted, and whatever happens meanwhile, what must stay is answered as before: what memory holds,
-//! what was told of later, and all that counts for ever.
+//! Old segments are deleted. Transactions in memory, transactions with later facts and everything that counts for the
+//! lifetime are answered as before, at any interruption.
 
 use crate::disk_images::Kind;
 use crate::harness::{Indexes, Stage};
@@ -18,7 +18,7 @@ const A_YEAR_LATER: &str = "2027-03-10T12:00:00.000Z";
 const THE_DAY_AFTER: &str = "2027-03-11T11:00:00.000Z";
 /// Of anna and bert, in the first segments; every one of these has left memory.
 const OLD: u32 = 30;
-/// Of those, told of once more when they had left.
+/// Those of them with a later fact, sent after their eviction.
 const TOLD_LATER: [u32; 2] = [3, 17];
 /// In later segments, and in memory.
 const YOUNG: u32 = 30;
@@ -73,7 +73,7 @@ struct Grown {
     before: Answers,
 }
 
-/// What is shown of each transaction that is known, and what is counted for each customer.
+/// The shown form of each known transaction, and the counters of each customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answers {
     shown: BTreeMap<String, String>,
@@ -152,7 +152,7 @@ impl Grown {
     }
 }
 
-/// Deletes what is older than half a year; with `all`, whatever snapshots hold.
+/// Deletes what is older than half a year; with `all`, everything that snapshots contain.
 fn let_go(stage: &Stage, all: bool) -> anyhow::Result<usize> {
     let now = now(stage);
     stage.folder().let_go(&stage.desk.ledger, now.plus(if all { DAY_MS } else { -180 * DAY_MS }), now)
@@ -172,12 +172,12 @@ fn agrees(grown: &Grown, stage: &Stage, about: &str) {
     assert!(!listed.contains("old2 "), "{about}: {listed}");
 }
 
-/// Every operation once more: what is known is recognised, what is gone counts as new.
+/// Sends every operation again: known ones are recognised, deleted ones count as new.
 fn repeats(stage: &Stage, about: &str) {
     for n in TOLD_LATER {
         let id = format!("old{n}");
         assert!(say(stage, &payment(FIRST, &id, n)), "{about}: {id} is taken for new");
-        assert!(say(stage, &cancel(A_YEAR_LATER, &id, 0)), "{about}: the cancel of {id} is taken for new");
+        assert!(say(stage, &cancel(A_YEAR_LATER, &id, 0)), "{about}: the cancel of {id} is accepted as new");
         assert!(!say(stage, &cancel(THE_DAY_AFTER, &id, 1)), "{about}");
         assert!(say(stage, &cancel(THE_DAY_AFTER, &id, 1)), "{about}");
     }
@@ -206,7 +206,7 @@ fn retained_facts_outlive_their_segments() {
         drop(stage);
         // An index that was put back from before leads to what is not there any more.
         agrees(&grown, &grown.open(&grown.store.kill_image(), &stale), &format!("{about}, an older index"));
-        // Behind a start, behind one more with new snapshots, and behind the loss of the index.
+        // After a start, after a second one with new snapshots, and after the loss of the index.
         let stage = grown.open(&grown.store, &grown.index);
         agrees(&grown, &stage, &about);
         stage.keep(true, true).expect("a snapshot");
@@ -217,7 +217,7 @@ fn retained_facts_outlive_their_segments() {
         let known = Answers::of(&stage);
         drop(stage);
         let stage = grown.open(&grown.store, &grown.indexes.fresh());
-        assert_eq!(Answers::of(&stage).differs(&known), None, "{about}: what was told behind it stays");
+        assert_eq!(Answers::of(&stage).differs(&known), None, "{about}: later facts stay");
     }
 }
 
@@ -308,7 +308,7 @@ fn facts_acknowledged_during_deletion_are_kept() {
                         let id = ids[(n * 7 + teller * 29 + round as usize * 13) % ids.len()].clone();
                         let line = cancel(THE_DAY_AFTER, &id, 10 + u32::try_from(teller).unwrap());
                         let said = stage.line(&line);
-                        // What is gone is unknown, and nothing else may be said of it.
+                        // Deleted transactions are unknown, and no other answer is allowed.
                         assert!(!said.refused || said.text.contains("transaction_not_found"), "{}", said.text);
                         if !said.refused {
                             stage.journal().commit(said.rests_on).expect("a commit");
@@ -328,15 +328,15 @@ fn facts_acknowledged_during_deletion_are_kept() {
         });
         let known: Vec<&String> = acknowledged.iter().map(|(id, _)| id).collect();
         assert!(must_stay().iter().all(|id| known.contains(&id)), "round {round}: what must stay was refused");
-        let all_are_kept = |stage: &Stage, behind: &str| {
+        let all_are_kept = |stage: &Stage, after: &str| {
             for (id, line) in &acknowledged {
-                assert!(say(stage, line), "round {round}, {behind}: the cancel of {id} is taken for new");
+                assert!(say(stage, line), "round {round}, {after}: the cancel of {id} is accepted as new");
             }
         };
         all_are_kept(&stage, "at once");
         drop(stage);
         let image = || grown.store.kill_image();
-        all_are_kept(&grown.open(&image(), &grown.indexes.copy_of(&grown.index)), "behind a restart");
-        all_are_kept(&grown.open(&image(), &grown.indexes.fresh()), "behind the loss of the index");
+        all_are_kept(&grown.open(&image(), &grown.indexes.copy_of(&grown.index)), "after a restart");
+        all_are_kept(&grown.open(&image(), &grown.indexes.fresh()), "after the loss of the index");
     }
 }

@@ -20,7 +20,7 @@ fn snapshot_interleaved_with_operations_recovers_the_same_state() {
         for _ in 0..4 {
             let from = 20 + chance.place(steps - 40);
             let (store, index) = (Memory::new(), trial.indexes.fresh());
-            let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, a snapshot behind step {from}");
+            let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, a snapshot after step {from}");
             let (mut promised, stage) = live(&trial.story, 0..from, &store, &index, Sync::Always, &about);
             let stage = stage.expect("a stage");
             promised.begun = trial.snapshot_amid(&stage, &store, from, &mut chance, &about);

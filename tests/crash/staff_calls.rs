@@ -1,5 +1,5 @@
-//! What staff do with the customers of a merchant of their own, between payments of these. No model says what comes of
-//! it: a twin does, to which nothing ever happens.
+//! Staff calls about the customers of a separate merchant, between their payments. No model predicts the result: a second
+//! ledger without failures does.
 
 use crate::harness::{Said, Stage};
 use crate::instrument_model;
@@ -31,7 +31,7 @@ use std::path::Path;
 use support::random::Random;
 
 pub const MERCHANT: &str = "staff";
-/// Held by nobody of another merchant.
+/// No customer of another merchant holds it.
 const INSTRUMENTS: [&str; 3] = ["st_a", "st_b", "st_c"];
 const LABELS: [&str; 4] = ["plain", "vip", "stopped", "leaving"];
 const LEVELS: [&str; 3] = ["open", "gold", "unknown"];
@@ -103,7 +103,7 @@ pub enum Deed {
         customer: String,
         into: String,
     },
-    /// A transaction that had no customer becomes somebody's.
+    /// An unassigned transaction is assigned to a customer.
     Link {
         transaction: String,
         customer: String,
@@ -157,7 +157,7 @@ pub fn next(
     }
     let customer = chance.pick(customers).to_string();
     if !is_crm && chance.percent(30) {
-        // Most often one of the last payments by somebody unknown, if it was one.
+        // Most often one of the last payments by an unknown customer, if there was one.
         let back = usize::try_from(chance.between(1, 60)).expect("a number");
         return Ok(Deed::Link { transaction: format!("w{}", n.saturating_sub(back)), customer });
     }
@@ -242,14 +242,14 @@ fn instrument(chance: &mut Random, now: i64) -> Instrument {
     }
 }
 
-/// Does it, and shows the customer: what lies on the disk is asked for behind all.
-pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> CustomerUpdate {
+/// Makes the call, and shows the customer; stored transactions are read last.
+pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> Said {
     let (text, refused, rests_on) = match done(stage, deed, now) {
         Ok((customer, rests_on)) => {
             let look = stage.desk.ledger.look(MERCHANT, &customer, now, |customer, _| shown(customer));
             (look.expect("a customer"), false, rests_on)
         }
-        // A fact that could not be read is asked for again.
+        // A fact that could not be read is requested again.
         Err(Refusal::Unreadable(why)) => (format!("503 {why}"), true, stage.journal().last()),
         Err(refusal) => (format!("{refusal:?}"), true, stage.journal().last()),
     };
@@ -342,9 +342,9 @@ fn document(stage: &Stage, customer: &str, now: Millis) -> String {
     let shown = ledger.look_whole(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
-        let told = &chapter.audit_entry;
-        // Where the step before lies is each folder's own.
-        let events = chapter.events.iter().filter(|event| !matches!(event, CustomerEvent::AuditEntry(_)));
+        let told = &chapter.chronicle;
+        // The location of the previous step differs between folders.
+        let events = chapter.events.iter().filter(|event| !matches!(event, Event::Chronicled(_)));
         let events: Vec<String> = events.map(|event| format!("{:?}", plain_event(event))).collect();
         let moves = shown_short(before) != shown_short(behind);
         steps +=
@@ -357,7 +357,7 @@ fn document(stage: &Stage, customer: &str, now: Millis) -> String {
     }
 }
 
-/// Each folder has its own digests, and a snapshot may have sealed what a record holds in clear.
+/// Each folder has its own digests, and a snapshot may have sealed what a record contains as plain text.
 fn plain(identifier: &StoredIdentifier) -> StoredIdentifier {
     StoredIdentifier::clear(identifier.text().unwrap_or("forgotten"))
 }

@@ -1,4 +1,4 @@
-//! A medium that stands still: what is answered while records wait to be written, and behind it.
+//! A stalled disk: the answers while records wait to be written, and after it.
 
 use crate::harness::{Indexes, Said, Stage};
 use crate::instrument_model;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
-/// What may be written, and whether somebody waits for that.
+/// Whether writes must wait, and whether a thread waits.
 #[derive(Default)]
 struct Gate {
     state: Mutex<(bool, bool)>,
@@ -32,8 +32,8 @@ impl Gate {
         }
     }
 
-    /// Returns once somebody stands before it.
-    fn until_somebody_waits(&self) {
+    /// Returns once a thread waits at the gate.
+    fn until_a_thread_waits(&self) {
         drop(self.moved.wait_while(self.state.lock().unwrap(), |(_, waits)| !*waits).unwrap());
     }
 }
@@ -97,7 +97,7 @@ impl File for GatedFile {
 
 const AT: &str = "2026-03-10T12:00:00.000Z";
 
-/// One line about a transaction; each of a customer of its own, of whom much is told, so that records are long.
+/// One line about a transaction. Each has its own customer with long attributes, so that records are long.
 fn say(stage: &Stage, op: &str, id: &str) -> Said {
     let mut line = instrument_model::line(op, AT, "side", &format!("of-{id}"), None);
     let long = "x".repeat(250);
@@ -132,8 +132,8 @@ fn full_write_backlog_refuses_reserves_and_accepts_facts() {
     let mut reserved = 1;
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| stage.journal().commit(first.rests_on));
-        gate.until_somebody_waits();
-        // Whatever is answered now waits for the one who stands at the gate.
+        gate.until_a_thread_waits();
+        // Each of these answers waits for the thread at the gate.
         while stage.journal().end().0 - written < BACKLOG_BYTES_MAX {
             passes(&say(&stage, "reserve", &format!("t{reserved}")));
             reserved += 1;
@@ -143,7 +143,7 @@ fn full_write_backlog_refuses_reserves_and_accepts_facts() {
             behind(&say(&stage, "reserve", "more"));
             behind(&say(&stage, "payment", "more"));
         }
-        // What is known is answered, what changes nothing too, and money that moved is taken.
+        // Replays and checks are answered, and facts are accepted.
         assert!(say(&stage, "reserve", "t1").replay);
         passes(&say(&stage, "check", "t1"));
         passes(&say(&stage, "approve", "t1"));

@@ -1,4 +1,4 @@
-//! A workload, and what is said to each of its operations where nothing ever goes wrong: by a ledger in memory alone,
+//! A workload, and the answer to each of its operations without failures: by a ledger in memory alone,
 //! which the naive model has agreed with line by line.
 
 use crate::configurations::Form;
@@ -34,7 +34,7 @@ pub enum Act {
     },
     /// Staff do something with a customer.
     Staff { deed: Deed, at: String },
-    /// A snapshot; then the archive takes sealed segments, and what is old leaves memory, where that is asked for.
+    /// A snapshot; then the archive takes sealed segments, and old transactions leave memory, as requested.
     Keep { archives: bool, retires: bool },
     /// The medium gets what the system has.
     Sync,
@@ -60,15 +60,15 @@ pub struct Step {
     pub act: Act,
     /// Whether its answer is waited for before the next one comes.
     pub waits: bool,
-    /// What is said to it; nothing to what only keeps the state up.
+    /// The answer to it; none to maintenance.
     pub said: Option<Said>,
-    /// The number of the journal's last record behind it.
+    /// The number of the journal's last record after it.
     pub last: u64,
     /// Whether it was recorded.
     pub recorded: bool,
-    /// The time of the daemon behind it.
+    /// The time of the daemon after it.
     pub clock: i64,
-    /// The configuration in force behind it.
+    /// The configuration in force after it.
     pub form: Form,
 }
 
@@ -108,7 +108,7 @@ impl Told {
         Self { twin: Stage::memory(rules), oracle: Oracle::new((**model).clone()), side: Side::default() }
     }
 
-    /// Does one thing; the models must agree with what is said to it.
+    /// Plays one action; the models must agree with its answer.
     pub fn tell(&mut self, act: &Act, about: &str) -> Option<(Said, Option<Answer>)> {
         let said = match act {
             Act::Line(_) | Act::Signal { .. } | Act::Staff { .. } => self.twin.act(act),
@@ -119,7 +119,7 @@ impl Told {
                 return None;
             }
         };
-        // Whatever it is about: the daemon's clock goes forward with it.
+        // Every line moves the daemon's clock forward.
         self.oracle.hear(act.time());
         let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
         let mut answer = None;
@@ -157,7 +157,7 @@ impl Told {
             }
             _ => {}
         }
-        assert_eq!(self.oracle.clock, self.clock(), "{about}: the time that the model knows behind {act:?}");
+        assert_eq!(self.oracle.clock, self.clock(), "{about}: the time of the model after {act:?}");
         Some((said, answer))
     }
 
@@ -183,7 +183,7 @@ pub fn is_of_staff(line: &str) -> bool {
     line.contains(&format!("\"merchant\": {:?}", staff_calls::MERCHANT))
 }
 
-/// Whether the staff's merchant names customers by an identifier of its own: in every other workload.
+/// Whether the staff's merchant names customers by its own identifier: in every second workload.
 fn is_staff_crm(seed: u64) -> bool {
     seed.is_multiple_of(2)
 }
@@ -233,7 +233,7 @@ impl Story {
         story
     }
 
-    /// The configuration in force behind so many steps.
+    /// The configuration in force after so many steps.
     pub fn form(&self, steps: usize) -> &Form {
         steps.checked_sub(1).map_or(&self.first, |n| &self.steps[n].form)
     }

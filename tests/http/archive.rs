@@ -39,7 +39,7 @@ pub(crate) fn held(daemon: &Daemon) -> u64 {
     daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number")
 }
 
-/// A transaction, but for what is told as of now.
+/// A transaction without the members that depend on the current time.
 fn as_it_was(daemon: &Daemon, id: &str) -> Value {
     let mut shown = daemon.fetch(id).ok();
     for now in ["server_time", "remaining"] {
@@ -113,7 +113,7 @@ fn late_fact_on_an_archived_transaction_counts_once() {
         daemon.step("t3", "cancel", &json!({ "cancel_id": "more", "amount": "3.01" })).problem(422);
         assert_eq!(lifetime_used(&daemon), "198.00", "after {restart} restarts");
         if restart == 1 {
-            // A snapshot behind the late facts, whose segment the archive has not taken yet.
+            // A snapshot after the late facts, whose segment the archive has not taken yet.
             daemon.post_nothing("/v1/snapshot").ok();
         }
         daemon.kill_and_start();
@@ -144,7 +144,7 @@ fn archived_transactions_follow_a_level_rename() {
         if restart == 0 {
             daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" })).ok();
         } else {
-            // A snapshot behind the new name, and one before it that is still there.
+            // A snapshot after the rename, and an older one that still exists.
             daemon.post_nothing("/v1/snapshot").ok();
         }
         assert_eq!(used(&daemon), "194.00", "what is late counts under the new name, after {restart} restarts");
@@ -203,7 +203,7 @@ fn archive_days_delete_all_but_retained_facts() {
     for n in 0..40_i64 {
         let id = format!("t{n}");
         daemon.reserve(&with(pay(&id, "10.00"), &when(n * 1_000))).ok();
-        // The seventh waits for ever.
+        // The seventh never ends.
         if n != 7 {
             daemon.step(&id, "approve", &json!({ "capture_id": "c", "amount": "8.00" })).ok();
         }
@@ -269,7 +269,7 @@ fn archive_days_delete_all_but_retained_facts() {
     let again = daemon.reserve(&with(pay("t0", "10.00"), &when(80 * DAY + 2 * HOUR)));
     assert!(!again.is_replay(), "what is gone counts as new: {again:?}");
     again.ok();
-    // What looks at a folder and copies it knows that a journal may begin later.
+    // `inspect` and `backup` accept a journal that begins later.
     let looked = run(&daemon.folder, &["inspect", "data"]);
     assert!(looked.code == Some(0) && looked.text.contains("journal    begins with record"), "{looked:?}");
     let made = run(&daemon.folder, &["backup", "data", "data/copy"]);

@@ -33,7 +33,7 @@ fn stop(daemon: &mut Daemon) {
     assert!(daemon.wait().success(), "{}", daemon.log());
 }
 
-/// A daemon whose old payments lie in the archive, listed by a snapshot, and that was stopped.
+/// A stopped daemon whose old payments are in the archive, listed by a snapshot.
 fn stopped() -> Daemon {
     let mut daemon = a_month_later();
     assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
@@ -63,7 +63,7 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).expect("a file");
 }
 
-/// What became of each of the eighty ids: replayed, or refused as lost or not readable; whatever is new is counted.
+/// What became of each of the eighty ids: replayed, or refused as lost or not readable; new ones are counted.
 fn repeated(daemon: &Daemon) -> (usize, usize, usize) {
     let (mut replayed, mut refused, mut new) = (0, 0, 0);
     for n in 0..80_i64 {
@@ -86,7 +86,7 @@ fn repeated(daemon: &Daemon) -> (usize, usize, usize) {
     (replayed, refused, new)
 }
 
-/// What is damaged, which files are to be named, and how it is done.
+/// A kind of damage, the files to be named, and the function that does it.
 type Damage<'a> = (&'a str, Vec<usize>, Box<dyn Fn() + 'a>);
 
 #[test]
@@ -161,7 +161,7 @@ fn accepted_loss_stays_visible_and_its_ids_stay_taken() {
             assert!(shown[0]["first_record"].as_u64() <= shown[0]["last_record"].as_u64(), "{shown:?}");
             let (replayed, refused, new) = repeated(&daemon);
             assert!(new == 0 && refused > 0 && replayed > 0, "round {round}: {replayed}, {refused}, {new}");
-            // Whoever lists passes over what is lost.
+            // A list omits lost transactions.
             let page = daemon.get("/v1/merchants/acme/transactions?customer_id=1000001&limit=1000").ok();
             assert_eq!(page["transactions"].as_array().expect("a list").len(), replayed, "round {round}: {page}");
             daemon.get("/v1/merchants/acme/customers/1000001/history").ok();
@@ -210,7 +210,7 @@ fn a_flipped_byte_in_a_segment_is_found_by_the_check_and_by_inspect_and_refused_
     daemon.kill_and_start();
     daemon.reserve(&tick(30 * DAY)).ok();
     assert_eq!(daemon.get("/v1/status").ok()["archive"]["lost"].as_array().expect("a list").len(), 1);
-    // What can be read of the segment is known.
+    // The readable part of the segment is known.
     let (replayed, ..) = repeated(&daemon);
     assert!(replayed > 70, "{replayed}");
 }

@@ -21,7 +21,7 @@ fn send(daemon: &Daemon, text: &str) -> Answer {
     raw_http::post_streamed(daemon.port(), BATCH, text.as_bytes().to_vec())
 }
 
-/// The answers, each a document of its own on its line.
+/// The answers, one JSON document on each line.
 #[track_caller]
 fn lines(answer: &Answer) -> Vec<Value> {
     assert_eq!(answer.status, 200, "a batch is answered line by line: {}", answer.body);
@@ -152,7 +152,7 @@ fn a_payment_on_an_id_whose_hold_is_over_applies_its_outcome_as_a_fact() {
             "{name}, once it is known: {again}"
         );
     }
-    // A decline ends what was reserved, whatever has become of it.
+    // A decline ends the reservation in any state.
     for (step, moment) in [(None, 0), (None, 2 * HOUR), (Some("cancel"), 0)] {
         let daemon = Daemon::timed(gold("window = \"daily\"; amount_limit = \"100.00\""));
         daemon.reserve(&tick(0)).ok();

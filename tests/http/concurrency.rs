@@ -40,7 +40,7 @@ fn of_400_reserves_of_1_against_50_exactly_50_pass() {
     let lefts: Vec<String> =
         answers.iter().filter(|a| is_allowed(a)).map(|a| a.ok()["remaining"].to_string()).collect();
     let distinct: BTreeSet<&String> = lefts.iter().collect();
-    assert_eq!(distinct.len(), 50, "each allowance saw a state of its own");
+    assert_eq!(distinct.len(), 50, "each allowance saw a different state");
     let probe = daemon.check(&pay("probe", "0.01")).ok();
     assert_denied(&probe, &["19000 daily_amount_limit_exceeded daily"]);
     assert_eq!(probe["remaining"]["amount"], "0.00", "{probe}");

@@ -1,4 +1,4 @@
-//! Levels and rates that are set through the API while the daemon runs, beside those in the files.
+//! Levels and rates that are set through the API while the daemon runs, in addition to those in the files.
 
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ fn level_override_applies_to_the_next_payment_and_survives_a_restart() {
     let shown = listed(&daemon, "gold");
     assert_eq!(told["level"], shown);
 
-    // The same once more is nothing new.
+    // The same override again changes nothing.
     put(&daemon, GOLD, &daily("70.00")).ok();
     assert_eq!((listed(&daemon, "gold"), version(&daemon)), (shown.clone(), after));
 
@@ -108,7 +108,7 @@ fn level_override_applies_to_the_next_payment_and_survives_a_restart() {
             daemon.post_nothing("/v1/snapshot").ok();
         }
     }
-    // Without what was said the files alone name the rules again.
+    // Without overrides the version depends on the files alone again.
     delete(&daemon, silver).ok();
     put(&daemon, GOLD, &daily("100.00")).ok();
     write(&daemon, &[daily_in_file("101.00")]);
@@ -148,7 +148,7 @@ fn level_created_by_a_payment_can_be_configured_deleted_and_recreated() {
 fn changed_file_entry_replaces_only_its_override() {
     let mut daemon = start(&[daily_in_file("100.00"), level("silver", "")]);
     put(&daemon, GOLD, &daily("70.00")).ok();
-    // Another level, the order, comments and spaces: the entry of `gold` says what it said.
+    // Another level, the order, comments and spaces: the entry of `gold` is unchanged.
     let rewritten = daily_in_file("100.00").replace("name = ", "# the best\n  name   =   ");
     write(&daemon, &[level("silver", &filter("window = \"weekly\"; quantity_limit = 3")), rewritten]);
     reload(&daemon);
@@ -162,11 +162,11 @@ fn changed_file_entry_replaces_only_its_override() {
     eventually("the superseded version is named", || {
         daemon.log().contains("level `gold` for deposits in EUR of merchant `acme`: its entry in the file has changed")
     });
-    // What is superseded does not come back with the old entry.
+    // The replaced override does not come back with the old entry.
     write(&daemon, &[daily_in_file("100.00")]);
     reload(&daemon);
     assert_eq!(left(&daemon).0, "99.00");
-    // A file that changes while nobody serves it is seen at the start.
+    // A file that changes while no daemon runs is read at the start.
     put(&daemon, GOLD, &daily("70.00")).ok();
     write(&daemon, &[daily_in_file("300.00")]);
     daemon.kill_and_start();
@@ -537,7 +537,7 @@ fn payments_during_a_level_rename_all_count() {
                     let answer = daemon.reserve(&body).ok();
                     assert_eq!(
                         answer["level"]["source"], "stored",
-                        "the customer is on the level, whatever it is called: {answer}"
+                        "the customer is on the level under any name: {answer}"
                     );
                     if answer["decision"] == "allow" {
                         allowed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

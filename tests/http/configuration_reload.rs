@@ -100,7 +100,7 @@ fn a_broken_file_changes_nothing_and_is_reported_until_a_good_one_comes() {
         for part in ["gate-nowhere", "windoww", "cheap", "acme.toml", "rates.toml"] {
             assert!(problem.contains(part), "{part} is among the problems: {problem}");
         }
-        assert_ne!(failures(&status()), Vec::<String>::new(), "the status says so: {}", status());
+        assert_ne!(failures(&status()), Vec::<String>::new(), "the status reports it: {}", status());
         assert_eq!(version(), before, "the rules are as they were");
         assert_eq!(daemon.get("/healthz").status, 200);
     }
@@ -198,7 +198,7 @@ fn removed_merchant_accepts_facts_and_decides_nothing() {
     let elsewhere = daemon.post("/v1/merchants/zenith/transactions", &pay("t1", "1.00")).ok();
     assert_eq!(elsewhere["decision"], "allow");
 
-    // It comes back with all that happened meanwhile.
+    // It comes back with all facts of that time.
     daemon.folder.write("merchants/acme.toml", &daily("100.00"));
     reload(&daemon).ok();
     let answer = assert_allowed(daemon.check(&pay("probe", "10.00")).ok());

@@ -1,4 +1,4 @@
-//! More callers than the process can hold: payments and the journal go on, health is answered, the others are told.
+//! More connections than the process can hold: payments and the journal go on, health is answered, the others get 503.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -54,7 +54,7 @@ impl Kept {
     }
 }
 
-/// The status and the text of an answer on a connection of its own; `None` where the daemon hung up.
+/// The status and the text of an answer on a new connection; `None` where the daemon hung up.
 fn ask(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -100,12 +100,12 @@ fn more_callers_than_open_files_stop_neither_payments_nor_the_journal() {
         let (status, body) = kept.pay(&format!("t{number}"));
         assert_eq!(status, 200, "payment {number}: {body}");
     }
-    assert!(segments() >= before + 5, "segments were begun meanwhile: {before}, {}", segments());
+    assert!(segments() >= before + 5, "segments were begun under load: {before}, {}", segments());
     for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
         // At the first attempt: the longest silent caller beyond the places gives way.
         assert_eq!(ask(port, path).map(|(status, _)| status), Some(200), "{path}");
     }
-    eventually("others are told that there are too many", || {
+    eventually("other connections get 503", || {
         ask(port, "/v1/merchants").is_some_and(|(status, text)| {
             status == 503 && text.contains("too_many_connections") && text.contains("retry-after: 1")
         })

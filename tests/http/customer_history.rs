@@ -1,5 +1,5 @@
-//! A customer's history: who changed what, when, from what to what; the same behind every restart, and nothing of a
-//! person in clear on the disk.
+//! A customer's history: who changed what, when, from what to what; the same after every restart, and no
+//! personal data as plain text on the disk.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -180,8 +180,8 @@ fn history_records_actor_time_old_and_new_value_across_restarts() {
             ok(&daemon, OLGA, "POST", "/v1/snapshot", &Value::Null);
         }
         daemon.kill_and_start();
-        assert_eq!(history(&daemon, &id, ""), whole, "behind a restart, snapshot: {keeps}");
-        assert_eq!(ok(&daemon, OLGA, "GET", &customer, &Value::Null), document, "behind a restart, snapshot: {keeps}");
+        assert_eq!(history(&daemon, &id, ""), whole, "after a restart, snapshot: {keeps}");
+        assert_eq!(ok(&daemon, OLGA, "GET", &customer, &Value::Null), document, "after a restart, snapshot: {keeps}");
     }
     let mut found = Vec::new();
     files(&daemon.folder.path().join("data"), &mut found);
@@ -204,12 +204,12 @@ fn history_records_actor_time_old_and_new_value_across_restarts() {
     ] {
         for (path, bytes) in &found {
             let is_there = bytes.windows(private.len()).any(|window| window == private.as_bytes());
-            assert!(!is_there, "{private} stands in clear in {path}");
+            assert!(!is_there, "{private} is plain text in {path}");
         }
     }
 }
 
-/// A value as histories tell it: what payments count of an instrument stands in the transactions.
+/// A value as histories show it: an instrument's payment counters are in the transactions.
 fn told_of(value: &Value) -> Value {
     let mut value = value.clone();
     for instrument in value.as_array_mut().into_iter().flatten() {

@@ -141,7 +141,7 @@ fn customer_limit_cuts_apply_at_once_and_raises_wait() {
     daemon.post_nothing("/v1/reload").ok();
     daemon.post_nothing("/v1/snapshot").ok();
     daemon.kill_and_start();
-    assert_eq!(limits(&daemon, &id)["pending"]["from"], at(DAY + HOUR), "it waits on, whatever restarts");
+    assert_eq!(limits(&daemon, &id)["pending"]["from"], at(DAY + HOUR), "it waits on after a restart");
     let just_before = when(DAY + HOUR - 1);
     assert_denied(
         &daemon.reserve(&with(pay("t1", "40.01"), &just_before)).ok(),

@@ -1,5 +1,5 @@
-//! Finding customers among thousands: every filter and every two together against a scan of the whole list, and pages
-//! that nobody's coming and going confuses.
+//! Customer search among thousands: every filter and pair of filters against a scan of the whole list, and pages while
+//! customers are added and erased.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +65,7 @@ fn number(customer: &Value) -> u64 {
     customer["customer_id"].as_str().and_then(|id| id.parse().ok()).expect("a number")
 }
 
-/// What a scan says of one filter.
+/// The result of a scan for one filter.
 fn takes(customer: &Value, field: &str, value: &str) -> bool {
     match field {
         "label" => customer["labels"].as_array().expect("labels").iter().any(|label| label == value),

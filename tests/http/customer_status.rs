@@ -21,7 +21,7 @@ fn signal(daemon: &Daemon, id: &str, body: &Value) -> Value {
 
 #[test]
 fn status_follows_from_signals_and_staff_changes() {
-    // What happens one after the other, and the status behind each: a signal, one about an instrument that is stored
+    // The steps in order, and the status after each: a signal, one about an instrument that is stored
     // before (`a` or `b`), or `=` and a status by hand.
     for row in [
         "consent_given member",
@@ -59,7 +59,7 @@ fn status_follows_from_signals_and_staff_changes() {
             put(&daemon, &id, "b", &json!({}));
         }
         for step in row.split(" | ") {
-            let (what, want) = step.split_once(' ').expect("a step and the status behind it");
+            let (what, want) = step.split_once(' ').expect("a step and the status after it");
             let got = match (what.strip_prefix('='), what.split_once(':')) {
                 (Some(status), _) => amend(&daemon, &id, &json!({ "status": status }))["status"].clone(),
                 (_, Some((name, instrument))) => {
@@ -148,10 +148,10 @@ fn approved_payments_store_instruments() {
     let before = all();
     let mut daemon = daemon;
     daemon.kill_and_start();
-    assert_eq!(look(&daemon, &id)["payment_instruments"], before, "behind kill -9");
+    assert_eq!(look(&daemon, &id)["payment_instruments"], before, "after kill -9");
     daemon.post_nothing("/v1/snapshot").ok();
     daemon.kill_and_start();
-    assert_eq!(look(&daemon, &id)["payment_instruments"], before, "behind a snapshot");
+    assert_eq!(look(&daemon, &id)["payment_instruments"], before, "after a snapshot");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn new_holder_of_a_blocked_instrument_becomes_suspicious() {
     assert_eq!(signal(&daemon, &alice, &stolen), "fraud");
     assert_eq!(look(&daemon, &alice)["payment_instruments"][0]["state"], "blocked");
     assert_eq!(put(&daemon, &bob, "tok", &json!({}))["state"], "blocked");
-    assert_eq!(look(&daemon, &bob)["status"], "fraud", "the block reaches whoever holds it, also later");
+    assert_eq!(look(&daemon, &bob)["status"], "fraud", "the block reaches every holder, also a later one");
     assert_denied(
         &daemon.reserve(&with(pay("t1", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok(),
         &["19100 customer_blocked -"],

@@ -6,7 +6,7 @@ use crate::decisions::{assert_allowed, assert_denied};
 use support::daemon::{Daemon, Folder, Settings};
 use support::fixtures::{CRM, GATEWAY, acme, filter, level, pay, with, without};
 
-/// A deposit of one euro that names nobody.
+/// A deposit of one euro that names no customer.
 fn anonymous(id: &str) -> Value {
     json!({ "transaction_id": id, "direction": "deposit", "currency": "EUR", "amount": "1.00" })
 }
@@ -21,7 +21,7 @@ fn named(id: &str, name: &str, attributes: &Value) -> Value {
     with(described(id, attributes), &json!({ "merchant_customer_identifier": name }))
 }
 
-/// Reserves and tells how the customer was found, and which one it is.
+/// Reserves; returns how the customer was found, and its id.
 #[track_caller]
 fn who(daemon: &Daemon, body: &Value) -> (String, String) {
     let answer = assert_allowed(daemon.reserve(body).ok());
@@ -45,7 +45,7 @@ fn crm_finds_by_identifier_then_by_client_definition_then_creates() {
     let empty = with(by_mail, &json!({ "transaction_id": "t5", "merchant_customer_identifier": "" }));
     assert_eq!(who(&daemon, &empty), ("client_definition".into(), bob));
 
-    // Nobody matches: a customer without an identifier, to be found by the client definition from then on.
+    // No customer matches: a new one without an identifier, which the client definition finds from then on.
     let answer = daemon.reserve(&described("t6", &json!({ "email": "carol@example.com" }))).ok();
     assert_eq!(answer["customer"]["resolution"], "created");
     assert!(answer["customer"]["merchant_customer_identifier"].is_null(), "{answer}");
@@ -117,7 +117,7 @@ fn attributes_fill_what_is_missing_and_never_overwrite() {
     let still = described("t6", &json!({ "email": "alice@example.com" }));
     assert_eq!(who(&daemon, &still), ("client_definition".into(), alice.clone()), "what was there stays");
     let (how, other) = who(&daemon, &described("t7", &json!({ "email": "other@example.com" })));
-    assert_eq!(how, "created", "what came later belongs to nobody");
+    assert_eq!(how, "created", "the later attribute belongs to no customer");
     assert_ne!(other, alice);
 }
 
@@ -136,7 +136,7 @@ fn gateway_mode_finds_by_customer_id_bypasses_unknown_ones_and_creates_for_the_r
     let daemon =
         Daemon::live(acme(GATEWAY, &[level("unknown", &filter("window = \"daily\"; amount_limit = \"10.00\""))]));
     let (how, first) = who(&daemon, &anonymous("t1"));
-    assert_eq!(how, "created", "nothing to match by: somebody new");
+    assert_eq!(how, "created", "nothing to match by: a new customer");
     let again = with(anonymous("t2"), &json!({ "customer_id": first }));
     let answer = assert_allowed(daemon.reserve(&again).ok());
     assert_eq!(answer["customer"]["resolution"], "found", "{answer}");
@@ -149,7 +149,7 @@ fn gateway_mode_finds_by_customer_id_bypasses_unknown_ones_and_creates_for_the_r
     assert_eq!(who(&daemon, &matched), ("client_definition".into(), mail.clone()));
     let (how, another) = who(&daemon, &anonymous("t5"));
     assert_eq!(how, "created");
-    assert!(another != first && another != mail, "each nobody is somebody else");
+    assert!(another != first && another != mail, "each unknown customer is a new one");
 
     let wrong = with(anonymous("t6"), &json!({ "merchant_customer_identifier": "alice" }));
     assert_eq!(daemon.reserve(&wrong).problem(422)["field"], "merchant_customer_identifier");

@@ -34,12 +34,12 @@ fn status_reports_the_rules_in_force_and_the_memory_store() {
     let version = daemon.check(&pay("t1", "1.00")).ok()["config_version"].clone();
     let status = daemon.get("/v1/status").ok();
     let texts = texts(&status);
-    assert!(texts.iter().any(|text| text.contains("memory")), "the store keeps nothing, and says so: {status}");
+    assert!(texts.iter().any(|text| text.contains("memory")), "the status reports the memory store: {status}");
     assert!(texts.contains(&env!("CARGO_PKG_VERSION")), "the program's version: {status}");
     assert!(texts.contains(&version.as_str().expect("a text")), "the rules in force: {status}");
     let log = daemon.log().to_lowercase();
     assert!(log.contains("memory"), "the start says it too: {log}");
-    assert!(log.contains("no tokens"), "and that everybody here, and nobody elsewhere, is served: {log}");
+    assert!(log.contains("no tokens"), "the log warns that loopback needs no token: {log}");
 }
 
 /// The sum of the samples whose line has all of these parts.
@@ -72,7 +72,7 @@ fn metrics_count_decisions_by_their_outcome() {
         let value = line.rsplit(' ').next().unwrap_or_default();
         assert!(value.parse::<f64>().is_ok(), "name, labels, value: {line:?}");
     }
-    assert!(!after.contains("alice"), "no customer stands in a metric:\n{after}");
+    assert!(!after.contains("alice"), "no customer is named in a metric:\n{after}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn newest(data: &Path) -> std::path::PathBuf {
     paths.filter(|path| path.extension().is_some_and(|end| end == "log")).max().expect("a segment")
 }
 
-/// What is done to the folder, and which path the daemon must name.
+/// A change of the folder, and the path that the daemon must name.
 const SPOILS: [(Spoil, &str); 4] = [
     (|data| fs::remove_dir_all(data).unwrap(), "/data "),
     (|data| fs::rename(data, data.with_extension("old")).unwrap(), "/data "),

@@ -21,7 +21,7 @@ fn types(value: &Value) -> Vec<(String, &'static str)> {
     members.iter().map(|(name, value)| (name.clone(), kind(value))).collect()
 }
 
-/// Asserts that an object has each of these members with its type; others may stand beside them.
+/// Asserts that an object has each of these members with its type; there may be others.
 #[track_caller]
 fn assert_members(value: &Value, expected: &[(&str, &'static str)]) {
     let found = types(value);
@@ -256,8 +256,8 @@ fn check_records_nothing_creates_no_customer_and_takes_an_instant() {
         let answer = assert_allowed(daemon.check(&pay("t1", "100.00")).ok());
         assert_eq!(answer["status"], "checked", "{answer}");
         assert_eq!(answer["transaction_id"], "t1", "{answer}");
-        assert_eq!(answer["customer"]["resolution"], "created", "nobody was created before: {answer}");
-        assert!(!answer["customer"]["customer_id"].is_string(), "nobody has a number yet: {answer}");
+        assert_eq!(answer["customer"]["resolution"], "created", "no customer was created before: {answer}");
+        assert!(!answer["customer"]["customer_id"].is_string(), "no customer has a number yet: {answer}");
         assert!(answer["expires_at"].is_null(), "nothing is held: {answer}");
     }
     daemon.fetch("t1").problem(404);
@@ -316,5 +316,5 @@ fn the_payment_form_shows_what_may_be_paid_cut_to_the_headroom() {
     let unnamed = with(without(question, &["transaction_id"]), &newcomer);
     assert_eq!(form(&unnamed)["methods"][0]["max"], "500.00");
     let still = daemon.check(&with(pay("t2", "1.00"), &newcomer)).ok();
-    assert_eq!(still["customer"]["resolution"], "created", "a form creates nobody: {still}");
+    assert_eq!(still["customer"]["resolution"], "created", "a form creates no customer: {still}");
 }

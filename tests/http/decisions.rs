@@ -268,7 +268,7 @@ fn a_rate_that_is_missing_or_stale_denies_only_where_it_is_needed_and_says_which
         assert_denied(&answer, &["19104 rate_unavailable daily"]);
         let entry = answer["codes"][0].to_string();
         assert!(entry.contains(currency) && entry.contains("EUR"), "the pair is named: {answer}");
-        assert_eq!(answer["remaining"]["amount"], Value::Null, "what cannot be told is left out: {answer}");
+        assert_eq!(answer["remaining"]["amount"], Value::Null, "an unknown amount is left out: {answer}");
         let other = with(pay("level-scope", "1.00"), &json!({ "customer_level": "plain" }));
         assert_allowed(daemon.reserve(&other).ok());
         let clean = with(pay("another-customer", "1.00"), &json!({ "merchant_customer_identifier": "bob" }));
@@ -332,7 +332,7 @@ fn a_filter_over_all_currencies_counts_every_level_and_compares_without_rounding
     let answer = assert_allowed(daemon.reserve(&dollars).ok());
     let expected = json!({"limit": "100.00", "used": "3.52", "remaining": "96.48"});
     assert_eq!(answer["limits"][0]["amount"], expected, "{answer}");
-    // Withdrawals are another direction, whatever the level is called.
+    // Withdrawals are another direction, also under a level of the same name.
     let out = without(with(pay("out", "5.00"), &json!({ "direction": "withdrawal" })), &["customer_level"]);
     assert_allowed(daemon.reserve(&out).ok());
 }

@@ -18,7 +18,7 @@ fn events(page: &Value) -> &[Value] {
     page["events"].as_array().unwrap_or_else(|| panic!("a list of events: {page}"))
 }
 
-/// The feed behind a number to its end, in pages of so many, once all that was answered lasts.
+/// The feed after a number to its end, in pages of this size, once every answer is durable.
 fn feed(daemon: &Daemon, mut after: u64, limit: usize) -> Vec<Value> {
     eventually("all lasts", || {
         let status = daemon.get("/v1/status").ok();
@@ -117,18 +117,21 @@ fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
     let transitions = daemon.fetch("a").ok()["transitions"].clone();
     let told: Vec<&Value> = all[1..7].iter().map(|event| &event["transition"]).collect();
     assert_eq!(json!(told), transitions);
-    // What was recorded in one step stays together, whatever the limit.
+    // Facts of one step stay in one page at any limit.
     assert_eq!(all[13]["lsn"], all[14]["lsn"]);
     for limit in [1, 2, 7] {
         assert_eq!(feed(&daemon, 0, limit), all, "pages of {limit}");
     }
     let behind = all[9]["lsn"].as_u64().expect("a number");
-    assert_eq!(feed(&daemon, behind, 5), all[10..], "gone on with behind {behind}");
+    assert_eq!(feed(&daemon, behind, 5), all[10..], "continued after {behind}");
 
     let flagged = page(&daemon, "?flag=late");
     assert_eq!(brief(events(&flagged)), ["approved late approved late"]);
     let end = flagged["next"].as_u64().expect("a number");
-    assert!(end >= all[17]["lsn"].as_u64().expect("a number"), "what was passed over is behind: {flagged}");
+    assert!(
+        end >= all[17]["lsn"].as_u64().expect("a number"),
+        "the cursor is after the facts that the filter omits: {flagged}"
+    );
     assert_eq!(brief(events(&page(&daemon, "?flag=conflict&merchant=acme"))), ["approved big approved conflict"]);
     assert_eq!(page(&daemon, &format!("?after={end}&wait=1")), json!({ "events": [], "next": end, "begins_at": 1 }));
 }
@@ -175,7 +178,7 @@ fn waiting_reader_receives_new_facts_only() {
     }
 }
 
-/// However few answers are put together at a time: whoever waits takes nobody's turn.
+/// Few answers are assembled at a time: a waiting reader takes no slot.
 #[test]
 fn every_waiting_reader_receives_a_new_fact() {
     const CROWD: usize = 40;
@@ -243,7 +246,7 @@ fn feed_contains_facts_of_a_removed_merchant() {
     assert_eq!(brief(events(&first)), ["reserved g1 reserved"]);
     daemon.folder.remove("merchants/globex.toml");
     daemon.post_nothing("/v1/reload").ok();
-    // Nothing of it is behind that yet, and what comes is heard of.
+    // No fact is after that yet, and new facts are delivered.
     let behind = page(&daemon, &format!("?merchant=globex&after={}", first["events"][0]["lsn"]));
     assert_eq!((brief(events(&behind)), &behind["next"]), (vec![], &first["next"]));
     daemon.post(&format!("{of_globex}/g1/approve"), &json!({})).ok();
@@ -270,7 +273,7 @@ fn feed_survives_restarts_and_rotation_and_reports_deleted_facts() {
     daemon.post_nothing("/v1/snapshot").ok();
     assert_eq!(feed(&daemon, 0, 7), before, "from the archive");
     daemon.kill_and_start();
-    assert_eq!(feed(&daemon, 0, 7), before, "behind a kill");
+    assert_eq!(feed(&daemon, 0, 7), before, "after a kill");
     daemon.reserve(&tick(30 * DAY + HOUR)).ok();
     daemon.step("t3", "cancel", &json!({ "cancel_id": "late", "amount": "5.00" })).ok();
     daemon.step("t3", "cancel", &json!({ "cancel_id": "later", "amount": "1.00" })).ok();
@@ -291,7 +294,7 @@ fn feed_survives_restarts_and_rotation_and_reports_deleted_facts() {
         // What opened the third was deleted: it is known by what was carried on of it.
         assert!(wanted.iter().any(|event| event["transition"]["id"] == "later"));
         assert_eq!(kept[..wanted.len()], wanted, "{round} a restart");
-        assert_eq!(kept.len(), wanted.len() + 1, "and the tick; what is written once more is no fact");
+        assert_eq!(kept.len(), wanted.len() + 1, "and the tick; rewritten records are no facts");
         let gone = daemon.get(&format!("/v1/events?after={}", begins_at - 2)).problem(410);
         assert_eq!((&gone["code"], &gone["field"]), (&json!("events_gone"), &json!("after")), "{gone}");
         assert!(gone["detail"].to_string().contains(&format!("after={}", begins_at - 1)), "{gone}");

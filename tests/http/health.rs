@@ -1,4 +1,4 @@
-//! Health, readiness and the admin listener: who may ask, what is said, and that it is said when nothing else is.
+//! Health, readiness and the admin listener: authorization, content, and answers while nothing else answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -116,7 +116,7 @@ fn the_admin_listener_answers_while_the_main_one_is_full_and_while_it_drains() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
-/// A daemon whose log nobody reads any more; killed when the test ends.
+/// A daemon whose log is no longer read; killed when the test ends.
 struct Mute {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
@@ -151,8 +151,8 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
         main = named.and_then(|(_, port)| port.trim().parse::<u16>().ok());
     }
     let (admin, main) = (admin.expect("a port"), main.expect("a port"));
-    // Each of these writes a line to the log, on a thread of its own, until the pipe is full. Then a worker that logs a
-    // refused request, one a second, waits until somebody reads.
+    // Each of these writes a line to the log, on its own thread, until the pipe is full. Then a worker that logs a
+    // refused request, one a second, waits until the pipe is read.
     let refused = "GET /v1/rates HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n";
     let request = "POST /v1/clock/accept HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let workers = std::thread::available_parallelism().map_or(64, std::num::NonZero::get) * 4;

@@ -1,4 +1,4 @@
-//! The same request again: answered from what is recorded, with the header that says so; and the same id with other
+//! The same request again: answered from the record, with the replay header; and the same id with other
 //! content: refused, naming what differs.
 
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ fn repeated_reserve_counts_once_with_the_same_answer() {
     let answer = daemon.reserve(&pay("t2", "10.00"));
     assert!(!answer.is_replay());
     assert_eq!(answer.ok()["remaining"], json!({"amount": "30.00", "quantity": 1, "currency": "EUR"}));
-    // What was decided stays; what stands is told as it stands now.
+    // The decision stays; the transaction is shown in its current state.
     let again = daemon.reserve(&body).ok();
     assert_eq!(again["remaining"], json!({"amount": "30.00", "quantity": 1, "currency": "EUR"}), "{again}");
     assert_eq!(again["customer"]["resolution"], "created", "as it was: {again}");
@@ -69,7 +69,7 @@ fn repeated_denied_reserve_stays_denied() {
     let again = again.ok();
     assert_denied(&again, &[line]);
     assert_eq!(again["status"], "denied");
-    assert_eq!(again["remaining"]["amount"], "100.00", "the room is told as it is: {again}");
+    assert_eq!(again["remaining"]["amount"], "100.00", "the current headroom is shown: {again}");
     daemon.reserve(&tick(2 * DAY)).ok();
     let late = daemon.reserve(&without(body, &["occurred_at"]));
     assert!(late.is_replay(), "days later too");
@@ -124,11 +124,11 @@ fn the_same_id_with_other_content_is_refused_and_every_difference_is_named() {
 enum Again {
     /// It is the same.
     Replay,
-    /// It is another one, and this field says so.
+    /// The request differs, and this field is named.
     Differs(&'static str),
 }
 
-/// What is wrong with the answer, if anything is.
+/// The fault of the answer, if it has one.
 fn wrong(again: &Answer, expected: Again, what: &str) -> Option<String> {
     let problem: Value = serde_json::from_str(&again.body).unwrap_or_default();
     let is_right = match expected {
@@ -454,6 +454,6 @@ fn changed_client_definition_keeps_replays_recognised() {
         let other = by("both", json!({ "email": "other@example.com", "phone": "+49301234502" }));
         assert_eq!(daemon.reserve(&other).problem(409)["field"], "customer", "another customer is another content");
     }
-    // What was sent is compared by the definition of the time, so what that did not look at may differ.
+    // Attributes are compared by the client definition of that time; other attributes may differ.
     assert!(daemon.reserve(&with(one, &json!({ "customer": { "email": "b@example.com", "name": "B" } }))).is_replay());
 }

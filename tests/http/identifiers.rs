@@ -17,7 +17,7 @@ fn anonymous(id: &str, members: &Value) -> Value {
     with(without(pay(id, "1.00"), &["merchant_customer_identifier", "customer_level"]), members)
 }
 
-/// Reserves, and says which customer that was.
+/// Reserves; returns the customer's id.
 #[track_caller]
 fn who(daemon: &Daemon, body: &Value) -> Value {
     assert_allowed(daemon.reserve(body).ok())["customer"]["customer_id"].clone()
@@ -64,7 +64,7 @@ fn white_space_at_the_ends_of_an_identifier_does_not_count() {
         assert_eq!(count(&daemon, &format!("?{query}")), 1, "{query}");
     }
     assert_eq!(count(&daemon, &format!("?customer_id=%20{carol}%20")), 1);
-    assert_eq!(count(&daemon, "?merchant_customer_identifier=%20"), 0, "a blank filter finds nobody");
+    assert_eq!(count(&daemon, "?merchant_customer_identifier=%20"), 0, "a blank filter finds no customer");
     assert_eq!(look(&daemon, &format!("%20{carol}"))["customer_id"], json!(carol));
     let into =
         daemon.post(&of(&carol, "/merge"), &json!({ "into": format!(" {} ", alice.as_str().expect("an id")) })).ok();
@@ -226,7 +226,7 @@ fn a_control_character_in_an_identifier_is_refused_wherever_it_is_sent() {
             "{told}"
         );
     }
-    assert_eq!(count(&daemon, ""), 1, "nobody is made by a refusal");
+    assert_eq!(count(&daemon, ""), 1, "a refusal creates no customer");
 }
 
 /// The number of the small input, in forms that one person types.
@@ -264,7 +264,7 @@ fn phone_number_spellings_identify_one_customer() {
     let table = "phone,city\r\n091234 56789,Wien\r\n";
     assert_eq!(upload(&daemon, table).ok()["changed"], 1);
     assert_eq!(count(&daemon, ""), 1);
-    // What is no number is compared trimmed, as written.
+    // A text that is no phone number is compared as written, trimmed.
     let odd = register(&daemon, &json!({ "phone": " 1-800-FLOWERS " }));
     assert_eq!(who(&daemon, &by("t1", "1-800-FLOWERS\u{a0}")), json!(odd));
     assert_ne!(who(&daemon, &by("t2", "1-800-356-9377")), json!(odd));
@@ -303,7 +303,7 @@ fn a_default_country_that_comes_with_a_reload_makes_one_customer_of_two() {
     let by = |id: &str, phone: &str| anonymous(id, &json!({ "customer": { "phone": phone } }));
     let first = who(&daemon, &by("t1", "030 1234502"));
     let second = who(&daemon, &by("t2", "+49 30 1234502"));
-    assert_ne!(first, second, "nothing says which country the first is in");
+    assert_ne!(first, second, "the country of the first is unknown");
     daemon.folder.write("merchants/acme.toml", &acme(&format!("{CRM}[registration]\ndefault_country = \"DE\"\n"), &[]));
     daemon.post_nothing("/v1/reload").ok();
     assert_eq!(who(&daemon, &by("t3", "+49 30 1234502")), first, "the older one is found");

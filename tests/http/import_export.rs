@@ -131,7 +131,7 @@ fn upload_is_a_job_with_an_idempotent_id() {
         "{told}"
     );
     assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && !first.is_replay(), "{told}");
-    // What staff do meanwhile is not undone by sending the table again.
+    // Sending the table again does not undo changes by staff.
     let path = format!("{CUSTOMERS}/1000001");
     raw_http::send(daemon.port(), "PATCH", &path, b"{\"first_name\": \"Anna\"}").ok();
     let again = upload(&daemon, "?job=spring", &table);
@@ -246,7 +246,7 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     let made = to(&folder, &["mock", "--count", "50", "--seed", "3"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     assert!(made.text.contains("50 created"), "{made:?}");
-    // What is done is done where nobody listens any more, as behind `| head`. Half a script is none.
+    // The command finishes although its output is closed, as in `| head`. Half a script is none.
     let nobody = || {
         let (heard, said) = std::io::pipe().expect("a pipe");
         drop(heard);
@@ -293,7 +293,7 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
         let bad = to_daemon(arguments);
         assert!(bad.code == Some(1) && bad.text.contains("column status"), "{arguments:?}: {bad:?}");
     }
-    // What no second try mends is told at once.
+    // An error that a retry cannot mend is reported at once.
     let tokenless = to_daemon(&["import", &live, "--token-file", "nowhere"]);
     let schemeless = run(&beside, &["import", &live, "--url", "ftp://127.0.0.1", "--merchant", "acme"]);
     for told in [tokenless, schemeless] {
@@ -301,7 +301,7 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     }
 
     let served = run(&beside, &["import", &live, "--config", &config]);
-    assert_eq!(served.code, Some(1), "somebody serves it: {served:?}");
+    assert_eq!(served.code, Some(1), "a daemon serves it: {served:?}");
     let made = run(&beside, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
     assert!(made.code == Some(0) && made.text.contains("2 created"), "{made:?}");
 }
@@ -356,7 +356,7 @@ fn erased_customers_are_in_no_file() {
         assert_eq!(usage["totals"][0]["gross"]["amount"], "5.00", "amounts and counters stay");
         let denied = daemon.reserve(&with(zoe.clone(), &json!({ "transaction_id": "t2" }))).ok();
         assert_eq!(denied["code"], 19100, "{denied}");
-        // What could not be kept is refused, or stays away: nothing shows that is gone behind a restart.
+        // A change that cannot be stored is refused or unanswered: no answer shows a state that a restart loses.
         let says = json!({ "first_name": "Zoeforgotten", "deposit_level": "gold" });
         let refused = daemon.send("PATCH", &path, &says).problem(422);
         assert_eq!((&refused["code"], &refused["field"]), (&json!("not_allowed"), &json!("first_name")), "{refused}");
@@ -375,9 +375,9 @@ fn erased_customers_are_in_no_file() {
     let again = json!({ "merchant_customer_identifier": "zoe3", "email": "Zoe.Forgotten@example.com" });
     let made = |body: &Value| daemon.post(CUSTOMERS, body);
     assert_eq!(made(&other).status, 201);
-    let somebody_new = made(&again);
-    assert_eq!(somebody_new.status, 201, "the same e-mail is nobody's: {somebody_new:?}");
-    assert_ne!(somebody_new.json()["customer_id"], json!(id));
+    let newcomer = made(&again);
+    assert_eq!(newcomer.status, 201, "the same e-mail is free: {newcomer:?}");
+    assert_ne!(newcomer.json()["customer_id"], json!(id));
     let mut folders = vec![data];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {

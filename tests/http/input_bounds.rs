@@ -133,7 +133,7 @@ fn memory_is_bounded_over_all_batches_and_bodies() {
     eventually("both run", || counted(&daemon, &["levelgate_batches "]) == 2);
     let refused = raw_http::post_streamed(daemon.port(), "/v1/batch", b"{}\n".to_vec());
     assert_eq!(refused.problem(503)["code"], "overloaded");
-    // What is left is taken by bodies that do not come to an end.
+    // Unfinished bodies take the rest.
     let half = vec![b' '; 60_000];
     let bodies: Vec<TcpStream> = (0..8)
         .map(|_| {
@@ -169,7 +169,7 @@ fn batches_that_do_not_read_their_answers_cost_little() {
             caller.set_write_timeout(Some(Duration::from_millis(300))).expect("a bounded write");
             let head = raw_http::head("POST", "/v1/batch", lines.len() * 100);
             let _ = caller.write_all(head.as_bytes());
-            // Written until the daemon takes no more, because nobody reads.
+            // Written until the daemon accepts no more, because its answers are not read.
             for _ in 0..100 {
                 if caller.write_all(lines.as_bytes()).is_err() {
                     break;
@@ -237,7 +237,7 @@ fn unread_large_answers_are_counted_and_released() {
     let path = "/v1/merchants/acme/customers?limit=1000";
     let page = daemon.get(path);
     assert!(page.status == 200 && page.body.len() > 100_000, "a page is large: {}", page.body.len());
-    // Nobody reads: the socket takes a part, and the rest of each page waits.
+    // The answers are not read: the socket takes a part, and the rest of each page waits.
     let mut callers = Vec::new();
     eventually("a page finds no room", || {
         let mut caller = raw_http::connect(daemon.port());

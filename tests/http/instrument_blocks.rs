@@ -254,7 +254,7 @@ fn history_hides_tokens_of_other_merchants() {
     reload(&moved);
     assert_eq!(bys("acme", &alice), ["everywhere", "of-both", "of-acme", "of-acme"]);
     assert_eq!(bys("globex", &carol), [json!("everywhere"), Value::Null, Value::Null, Value::Null]);
-    // Nor where nobody knows any more for whom the token was.
+    // Nor where the merchants of the token are no longer known.
     reload(&[TOKENS[0], TOKENS[2]]);
     assert_eq!(bys("acme", &alice), [json!("everywhere"), Value::Null, Value::Null, Value::Null]);
 }

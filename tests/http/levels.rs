@@ -7,7 +7,7 @@ use support::daemon::Daemon;
 use support::fixtures::{CRM, GATEWAY, acme, filter, level, level_in, pay, with, without};
 use support::process::eventually;
 
-/// What a request says of the level.
+/// The level in a request.
 #[derive(Debug, Clone, Copy)]
 enum Says {
     Name(&'static str),

@@ -63,7 +63,7 @@ fn wrong_methods_are_405_and_unknown_paths_are_404() {
         let answer = raw_http::send(daemon.port(), method, path, b"");
         assert_eq!(answer.status, 405, "{method} {path}: {answer:?}");
         answer.problem(405);
-        assert!(answer.header("allow").is_some(), "what is allowed is said: {answer:?}");
+        assert!(answer.header("allow").is_some(), "the allowed methods are named: {answer:?}");
     }
     let rows = [
         ("GET", "/"),

@@ -1,4 +1,4 @@
-//! Two customers made one: everything adds up, whatever led to the source leads to the target, and limits see both.
+//! Two customers are merged: counters add up, identifiers of the source lead to the target, and limits see both.
 
 use std::thread;
 
@@ -104,7 +104,7 @@ fn usage_transactions_instruments_and_history_add_up_and_survive_restarts() {
         &["19000 daily_amount_limit_exceeded daily", "19001 daily_quantity_limit_exceeded daily"],
     );
     amend(&daemon, &bob, &json!({ "language": "de" }));
-    assert_eq!(look(&daemon, &alice)["language"], "de", "what is said of the source is said of the target");
+    assert_eq!(look(&daemon, &alice)["language"], "de", "an update of the source updates the target");
 
     let told = steps(&daemon, &alice);
     let is_of = |step: &Value, id: &str, field: &str| {
@@ -116,10 +116,10 @@ fn usage_transactions_instruments_and_history_add_up_and_survive_restarts() {
 
     let before = all_of(&daemon, &alice);
     daemon.kill_and_start();
-    assert_eq!(all_of(&daemon, &bob), before, "behind kill -9");
+    assert_eq!(all_of(&daemon, &bob), before, "after kill -9");
     daemon.post_nothing("/v1/snapshot").ok();
     daemon.kill_and_start();
-    assert_eq!(all_of(&daemon, &alice), before, "behind a snapshot");
+    assert_eq!(all_of(&daemon, &alice), before, "after a snapshot");
     assert_eq!(daemon.get(CUSTOMERS).ok()["customers"].as_array().map(Vec::len), Some(1));
     assert_denied(
         &daemon.reserve(&by("bob", "b9", "1.00")).ok(),
@@ -151,7 +151,7 @@ fn a_chain_of_merges_ends_at_the_last_target() {
     let d = register(&daemon, &json!({ "merchant_customer_identifier": "d" }));
     let elsewhere = daemon.post(&of(&a, "/merge"), &json!({ "into": d })).problem(409);
     assert_eq!(elsewhere["code"], "already_merged");
-    assert_eq!(merge(&daemon, &d, &a)["customer_id"], c.as_str(), "into whoever stands for the one who is named");
+    assert_eq!(merge(&daemon, &d, &a)["customer_id"], c.as_str(), "into the customer that replaces the named one");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn merge_keeps_the_stricter_settings() {
     let due = daemon.delete(&of(&bob, "")).ok()["deletion_due"].clone();
     let merged = merge(&daemon, &bob, &alice);
     assert_eq!(merged["status"], "suspicious");
-    assert_eq!(merged["labels"], json!(["plain", "stopped", "leaving"]), "what says more than who somebody is");
+    assert_eq!(merged["labels"], json!(["plain", "stopped", "leaving"]), "labels with an effect are merged");
     assert_eq!(merged["disabled_projects"], json!(["web"]));
     assert_eq!(merged["deletion_due"], due, "who asked to be forgotten is forgotten");
     assert_eq!(merged["limits"][0]["filters"][0]["amount_limit"], "5.00", "{merged}");
@@ -221,7 +221,7 @@ fn customer_merged_by_registration_is_found_by_new_identifier() {
     let merged = daemon.post(CUSTOMERS, &body("bob")).ok();
     assert_eq!((&merged["customer_id"], &merged["other_identifiers"]), (&json!(id), &json!(["bob"])));
     let again = daemon.post(CUSTOMERS, &body("bob")).problem(409);
-    assert_eq!(again["code"], "already_taken", "bob is somebody by now: {again}");
+    assert_eq!(again["code"], "already_taken", "bob exists by now: {again}");
     for n in 0..3 {
         let paid = daemon.reserve(&by("bob", &format!("t{n}"), "1.00")).ok();
         assert_eq!((&paid["customer"]["customer_id"], &paid["customer"]["resolution"]), (&json!(id), &json!("found")));
@@ -264,7 +264,7 @@ fn reserves_on_both_during_a_merge_lose_nothing_and_then_stay_within_the_limits(
             merging.join().unwrap();
             calls.into_iter().filter(|passes| *passes).count()
         });
-        // Each alone had room for 50 more; whatever came behind the merge had to fit beside what both had.
+        // Each alone had room for 50 more; payments after the merge had to fit in what both left.
         let used = daemon.get(&of(&a, "/usage")).ok()["totals"][0]["gross"].clone();
         assert_eq!(used["quantity"], 20 + allowed, "nothing is lost: {used}");
         let left = 60_usize.saturating_sub(20 + allowed);
@@ -272,6 +272,6 @@ fn reserves_on_both_during_a_merge_lose_nothing_and_then_stay_within_the_limits(
             daemon.reserve(&by(if n % 2 == 0 { &one } else { &other }, &format!("z{round}-{n}"), "1.00"))
         });
         let passed = behind.iter().filter(|answer| answer.ok()["decision"] == "allow").count();
-        assert_eq!(passed, left.min(40), "behind the merge exactly what is left of both passes");
+        assert_eq!(passed, left.min(40), "after the merge exactly what both left passes");
     }
 }

@@ -47,7 +47,7 @@ fn set(daemon: &Daemon, clock: &str) {
     std::fs::rename(next, daemon.folder.beside("clock")).expect("the clock's file");
 }
 
-/// What the status says of the clock.
+/// The clock in the status.
 fn clock(daemon: &Daemon) -> Value {
     daemon.get("/v1/status").ok()["clock_state"].clone()
 }
@@ -56,7 +56,7 @@ fn stamp(daemon: &Daemon) -> String {
     clock(daemon)["time"].as_str().expect("a time").to_owned()
 }
 
-/// Whether what is said of the clock in the metrics is this.
+/// Whether the clock metrics have this value.
 fn measures(daemon: &Daemon, line: &str) -> bool {
     daemon.get("/metrics").body.lines().any(|known| known == line)
 }
@@ -156,7 +156,7 @@ fn clock_that_jumps_ahead_needs_acceptance() {
     assert_eq!((daemon.get("/readyz").status, &clock(&daemon)["state"]), (200, &json!("accepted")));
     assert!(time(&daemon) > later(&before, 39 * DAY), "forty days have passed");
     assert_eq!(daemon.reserve(&pay("t3", "1.00")).ok()["decision"], "allow", "the window has gone on");
-    // Once more it changes nothing.
+    // A repetition changes nothing.
     assert_eq!(daemon.post_nothing(ACCEPT).ok()["recorded"], false);
 }
 
@@ -204,7 +204,7 @@ fn a_start_before_the_newest_record_decides_nothing_until_the_clock_is_right() {
     let recorded = recorded["at"].as_str().or(recorded["recorded_at"].as_str()).expect("a time").to_owned();
     set(&daemon, "-30");
     daemon.kill_and_start();
-    assert!(time(&daemon) >= recorded, "no time before the newest record's is told");
+    assert!(time(&daemon) >= recorded, "no earlier time than the newest record's is shown");
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn clock_before_2020_is_rejected_and_before_1970_prevents_the_start() {
         }
         accept(&daemon, true);
         assert!(time(&daemon).as_str() < "1990");
-        // What was recorded meanwhile is moved to now and has used the limit up.
+        // The transactions of that time are moved to now, and have used up the limit.
         let code = daemon.reserve(&pay("t2", "1.00")).ok()["code"].clone();
         assert_eq!(code, if has_record { json!(19001) } else { Value::Null });
         daemon.kill_and_start();
@@ -352,7 +352,7 @@ fn start_long_after_the_newest_record_needs_acceptance() {
     set(&daemon, "+730d");
     daemon.kill_and_start_unready();
     waits(&daemon);
-    // Set right, to a time that was good at the start, it needs nobody.
+    // Set right, to a time that was good at the start, it needs no acceptance.
     set(&daemon, "+700d");
     eventually("the clock is right", || daemon.get("/readyz").status == 200);
     assert_eq!(daemon.reserve(&pay("t3", "1.00")).ok()["decision"], "allow");

@@ -224,7 +224,7 @@ fn a_reserve_that_comes_after_its_approval_holds_from_then_on() {
     assert_eq!(used(&daemon), "100 1 / 100 1");
     daemon.reserve(&tick(2 * HOUR)).ok();
     assert_eq!(used(&daemon), "40 1 / 40 1");
-    // What was approved beyond what is reserved afterwards shows then.
+    // The excess over a later reserve is shown then.
     daemon.step("u", "approve", &fields).ok();
     assert_eq!(daemon.fetch("u").ok()["flags"], json!(["unreserved"]));
     daemon.reserve(&pay("u", "39.99")).ok();
@@ -283,7 +283,7 @@ fn of_several_refusals_the_first_in_the_contract_s_order_is_answered() {
     let (at_acme, elsewhere) = ("/v1/merchants/acme/transactions", "/v1/merchants/nowhere/transactions");
     let mut found = Vec::new();
     for (base, path, body, status) in [
-        // A field that there is not, whatever else is wrong.
+        // An unknown field, with any other fault.
         (elsewhere, "", with(pay("a", "ten"), &json!({ "amuont": "1" })), 400),
         (elsewhere, "/t/cancel", json!({ "amuont": "1" }), 400),
         (at_acme, "/nothing/cancel", json!({ "amuont": "1" }), 400),

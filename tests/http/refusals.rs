@@ -19,7 +19,7 @@ pub(crate) fn shop() -> Daemon {
     Daemon::start(Folder::new(&settings, &[("acme", gold(keys))]))
 }
 
-/// Asserts that the daemon lives, knows nobody, and takes a good payment as its first.
+/// Asserts that the daemon runs, knows no customer, and accepts a valid payment as its first.
 #[track_caller]
 pub(crate) fn assert_untouched(daemon: &Daemon) {
     assert_eq!(daemon.get("/healthz").status, 200);
@@ -27,7 +27,7 @@ pub(crate) fn assert_untouched(daemon: &Daemon) {
     let answer = assert_allowed(daemon.reserve(&pay("good", "1.00")).ok());
     let whole = json!({"amount": "199999999999999.00", "quantity": 999, "currency": "EUR"});
     assert_eq!(answer["remaining"], whole, "nothing was counted: {answer}");
-    assert_eq!(answer["customer"]["resolution"], "created", "nobody was created: {answer}");
+    assert_eq!(answer["customer"]["resolution"], "created", "no customer was created: {answer}");
 }
 
 /// Sends a body as it is to both doors of the hot path; both must refuse alike and, where told, name the member.
@@ -160,7 +160,7 @@ fn members_of_a_wrong_type_or_name_are_refused_and_named() {
 fn amounts_that_are_not_plain_positive_decimals_of_their_currency_are_refused() {
     let daemon = shop();
     let forty = "1".repeat(40);
-    // What is too large to be money may be called malformed or impossible.
+    // A number that is too large for money may be malformed or impossible.
     let statuses = |text: &str| -> &'static [u16] { if text.len() < 40 { &[400] } else { &[400, 422] } };
     let texts = [
         "0",
@@ -306,7 +306,7 @@ client_definition = [\"email\"]
 fn a_time_out_of_the_stated_skew_is_refused_both_ways() {
     let daemon = shop();
     let now = daemon.check(&pay("now", "1.00")).ok()["server_time"].as_str().expect("a time").to_owned();
-    // A minute beside the bounds, as the clock goes on meanwhile.
+    // A minute from the bounds, because the clock goes on.
     for ms in [-6 * MINUTE, -24 * 60 * MINUTE, MINUTE, 24 * 60 * MINUTE] {
         let body = with(pay("bad", "1.00"), &json!({ "occurred_at": later(&now, ms) })).to_string();
         refused(&daemon, &format!("{ms} ms from now"), &body, &[422], Some("occurred_at"));

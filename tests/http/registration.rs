@@ -61,7 +61,7 @@ fn each_policy_key_refuses_violations() {
         let problem = daemon.post(CUSTOMERS, &second).problem(status);
         let fits = problem["code"] == code && (field.is_empty() || problem["field"] == field);
         assert!(fits, "{keys}: {code} of {field} was expected, and not {problem}");
-        assert_eq!(count(), before, "{keys}: nobody is made by a refusal");
+        assert_eq!(count(), before, "{keys}: a refusal creates no customer");
     }
 }
 
@@ -188,7 +188,7 @@ fn made_external_ids_are_the_golden_ones_and_none_comes_twice() {
     assert_eq!(daemon.get("/v1/status").ok()["lsn"], lsn, "a refusal stores nothing");
     assert_eq!(make(&daemon, "b"), "111200000030015");
     daemon.kill_and_start();
-    // One that somebody has already is passed over.
+    // An id that a customer has already is skipped.
     register(&daemon, &json!({ "merchant_customer_identifier": "c", "external_id": "111200000030030" }));
     assert_eq!(make(&daemon, "d"), "111200000030026");
     assert_eq!(make(&daemon, "e"), "111200000030041");

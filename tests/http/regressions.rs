@@ -15,7 +15,7 @@ fn an_approval_is_taken_however_old_the_reserve_s_time_in_it_is() {
     assert_allowed(daemon.reserve(&with(pay("t2", "1.00"), &json!({ "occurred_at": at(20 * MINUTE) }))).ok());
     let fields = without(reserve, &["transaction_id"]);
     assert_eq!(daemon.step("t1", "approve", &fields).ok()["status"], "approved");
-    // The same of a transaction that nobody reserved: it is placed as far back as a payment may be.
+    // The same without a reserve: the transaction is placed as far back as a payment may be.
     let answer = daemon.step("t3", "approve", &fields).ok();
     assert_eq!((&answer["status"], &answer["flags"]), (&json!("approved"), &json!(["unreserved"])));
     assert_eq!(daemon.fetch("t3").ok()["occurred_at"], at(15 * MINUTE));
@@ -126,7 +126,7 @@ fn an_instrument_that_paid_though_the_payment_was_denied_is_held() {
     let other = daemon.reserve(&with(pay("t2", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok();
     let other = other["customer"]["customer_id"].as_str().expect("an id").to_owned();
     daemon.post(&format!("{CUSTOMERS}/{other}/signals"), &stolen).ok();
-    assert_eq!(daemon.get(&path).ok()["status"], "fraud", "it reaches whoever paid by it");
+    assert_eq!(daemon.get(&path).ok()["status"], "fraud", "it reaches the customer who paid by it");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn unknown_query_parameters_are_refused() {
         assert_eq!((&refused["code"], &refused["field"]), (&json!("unknown_field"), &json!("dry_run")), "{asked}");
     }
     assert_eq!(daemon.get(&c).ok()["deletion_due"], json!(null));
-    assert_eq!(daemon.get("/healthz?probe=1").status, 200, "whoever asks if it lives is told");
+    assert_eq!(daemon.get("/healthz?probe=1").status, 200, "a health check is answered");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
         let new = |what: &str| format!("{what}-{n}");
         let asked = json!({ "customer_level": new("asked-level"), "payment_method": new("asked-method") });
         let answer = daemon.check(&with(pay("c", "1.00"), &asked)).ok();
-        assert_eq!(answer["code"], 19_101, "a method that nobody has: {answer}");
+        assert_eq!(answer["code"], 19_101, "a method that no endpoint has: {answer}");
         assert_eq!(answer["level"], json!({ "name": "unknown", "source": "default" }), "{answer}");
         let mut form = with(pay("f", "1.00"), &asked);
         form.as_object_mut().unwrap().remove("amount");
@@ -43,7 +43,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
         daemon.reserve(&with(pay(&new("r"), "1.00"), &refused)).problem(422);
         daemon.post("/v1/merchants/nobody/transactions", &with(pay(&new("r"), "1.00"), &asked)).problem(404);
         daemon.reserve(&with(pay("t1", "1.00"), &asked)).problem(409);
-        // What staff ask for and what does not exist.
+        // Requests by staff about names that do not exist.
         daemon.get(&format!("{customer}/settings/deposit/EUR/{}", new("asked-level"))).ok();
         daemon.delete(&format!("{customer}/settings/deposit/EUR/{}", new("asked-level"))).ok();
         let settings = format!("{customer}/settings/deposit/EUR/{}", new("asked-level"));
@@ -76,7 +76,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
         assert!(daemon.post_text("/v1/batch", &format!("{line}\n")).body.contains("\"checked\""));
     }
     assert_eq!(held(&daemon), before, "nothing was kept");
-    // What is recorded is kept, once.
+    // A recorded name is stored once.
     let brought = json!({ "customer_level": "brought-level", "payment_method": "brought-method" });
     let denied = daemon.reserve(&with(pay("t2", "1.00"), &brought)).ok();
     assert_eq!((&denied["decision"], &denied["code"]), (&json!("deny"), &json!(19_101)));
@@ -100,7 +100,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
     assert_eq!(held(&daemon), before + 4);
 }
 
-/// One that has been recorded is recognised after a restart, as whatever was asked for before it is not.
+/// A recorded name is recognised after a restart; a name in an earlier check is not.
 #[test]
 fn stored_name_survives_a_restart() {
     let settings = Settings { store: "kind = \"disk\"\npath = \"data\"\nsync = \"interval\"", ..Settings::SYSTEM };
@@ -151,5 +151,5 @@ fn name_limit_is_per_merchant_and_known_names_stay_usable() {
     assert_eq!(daemon.fetch("fact").ok()["payment_method"], Value::Null);
     assert_eq!(daemon.get("/v1/merchants/acme/customers/1000001").ok()["deposit_level"], "gold");
     eventually("the refusals are counted", || metric(&daemon, "levelgate_names_refused_total") >= 2);
-    eventually("the log says so", || daemon.log().contains("new names of levels, methods or filters were refused"));
+    eventually("the log reports it", || daemon.log().contains("new names of levels, methods or filters were refused"));
 }

@@ -12,11 +12,11 @@ use support::fixtures::{CRM, acme, pay, with};
 /// A route: its method, its address, who may call it, the status of a call that is let in, and its body.
 ///
 /// `M`, `C` and `T` are the addresses of a merchant, a customer and a transaction of it; `{id}` is the customer, `{n}` a
-/// number of its own for each call, `{m}` the merchant.
+/// different number for each call, `{m}` the merchant.
 struct Route {
     method: &'static str,
     route: &'static str,
-    /// Behind the `?`.
+    /// The query string.
     query: &'static str,
     /// `g`ateway, `v`iewer, `o`perator; `*`: it needs no token.
     roles: &'static str,
@@ -155,7 +155,7 @@ struct Ready {
     body: String,
 }
 
-/// Makes what a call needs: a number of its own, and a customer and a transaction where it names them.
+/// Creates what a call needs: its number, and a customer and a transaction where it names them.
 fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Ready {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let n = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
@@ -213,7 +213,7 @@ fn every_route_answers_each_token_as_the_table_says() {
                         wrong
                             .push(format!("{} {path} by {reach}-{role}: {status}, not {want}: {answer}", route.method));
                     }
-                    // What it asks of its own merchant, or of none, names nothing of the other one.
+                    // Calls about its merchant, or about none, name nothing of the other one.
                     let names_other = reach == "acme" && merchant == "acme" && answer.contains("globex");
                     let names_other =
                         names_other || (reach == "globex" && merchant == "globex" && answer.contains("acme"));

@@ -39,7 +39,7 @@ const ATTRIBUTES: [&str; 9] = [
     "Ginacity",
     "Stalledfirst",
 ];
-/// What callers call things by, which is not sealed; see the guide on the storage format.
+/// Names that callers choose, which are stored as plain text; see the README.
 const NAMES_OF_THINGS: [&str; 3] = ["tok_in_clear", "tx-in-clear", "unknown.customer@example.org"];
 
 fn shop(seals: bool) -> Vec<(&'static str, String)> {
@@ -114,7 +114,7 @@ fn rich_day(daemon: &Daemon) {
     for refused in [wrong, taken] {
         assert!((400..500).contains(&refused.status), "{refused:?}");
     }
-    // An approval of nobody known, a merge of two who paid, somebody who is forgotten.
+    // An approval of an unknown customer, a merge of two customers with payments, an erasure.
     let late =
         with(without(pay("late", "2.00"), &["transaction_id"]), &json!({ "merchant_customer_identifier": ivan }));
     daemon.step("late", "approve", &late).ok();
@@ -176,7 +176,7 @@ fn files_and_logs_contain_no_personal_data() {
                 "{text} is in the log; sealed: {seals}"
             );
         }
-        // What is recorded is shown as sealed, and opened by nobody who has the files alone.
+        // `inspect` shows the records as sealed, and the files alone do not open them.
         let shown = run(&daemon.folder, &["inspect", "data", "--records"]);
         assert_eq!(shown.code, Some(0), "{shown:?}");
         assert_eq!(shown.text.contains("sealed("), seals, "{}", shown.text);
@@ -196,7 +196,7 @@ fn files_and_logs_contain_no_personal_data() {
     }
 }
 
-/// What a merchant is told of customers and payments, but for times.
+/// The answers about customers and payments, without times.
 fn told(daemon: &Daemon) -> Vec<Value> {
     let found = daemon.get(&format!("{CUSTOMERS}?limit=100")).ok()["customers"].clone();
     let ids: Vec<String> = found.as_array().expect("a list").iter().map(|one| one["customer_id"].to_string()).collect();
@@ -237,9 +237,9 @@ fn answers_tables_histories_and_lists_are_the_same_with_sealed_identifiers() {
             }
             daemon.kill_and_start();
             daemon.reserve(&with(of_carla("t1", "5.00"), &when(0))).ok();
-            assert_eq!(told(&daemon), before, "behind a restart, sealed: {seals}, snapshot: {keeps}");
+            assert_eq!(told(&daemon), before, "after a restart, sealed: {seals}, snapshot: {keeps}");
         }
-        // Who has an identifier is found by it, and nobody else gets it.
+        // Customers are found by their identifiers, and no other customer gets one of these.
         for (who, id) in [(IDENTIFIERS[0], dora.as_str()), (IDENTIFIERS[1], dora.as_str()), (IDENTIFIERS[2], "1000003")]
         {
             let found = daemon.get(&format!("{CUSTOMERS}?merchant_customer_identifier={who}")).ok();

@@ -11,7 +11,7 @@ pub(crate) const CUSTOMERS: &str = "/v1/merchants/acme/customers";
 /// A full card number of the networks' test ranges.
 const CARD: &str = "4111111111111111";
 
-/// `acme` alone, kept on a disk that has each answer before it is said.
+/// `acme` alone, on a disk that is synced before each answer.
 pub(crate) fn kept(settings: &Settings, acme: String) -> Daemon {
     let store = "kind = \"disk\"\nsync = \"always\"";
     Daemon::start(Folder::new(&Settings { store, ..*settings }, &[("acme", acme)]))
@@ -178,7 +178,7 @@ fn each_field_changes_alone_and_an_equal_value_is_no_change() {
         assert_eq!((&said[0]["field"], &said[0]["new"]), (&json!(field), &value), "{change}: {said}");
         let records_before = records(&daemon);
         assert_eq!(amend(&daemon, &id, &change), want, "{change}, again");
-        assert_eq!(amend(&daemon, &id, &json!({})), want, "nothing is said");
+        assert_eq!(amend(&daemon, &id, &json!({})), want, "an empty change");
         assert_eq!(records(&daemon), records_before, "{change}, again, leaves no record");
         assert_eq!(steps(&daemon, &id).len(), before + 1, "{change}, again, leaves no step");
     }

@@ -9,7 +9,7 @@ use support::fixtures::{CRM, acme, level, level_in, pay, with};
 
 const ROUTE: &str = "\n[[routes]]\nid = \"cards\"\ngates = [\"gate-b\", \"gate-a\"]\n";
 
-/// Gold takes cards from 5.00 to 500.00 by gate-b; silver says nothing of its own.
+/// Gold takes cards from 5.00 to 500.00 by gate-b; silver has no settings.
 fn shop(head: &str) -> String {
     let card = "  [[levels.methods]]\n  method = \"card\"\n  min_amount = \"5.00\"\n  max_amount = \"500.00\"\n  gates = [\"gate-b\"]\n";
     let levels =
@@ -252,7 +252,7 @@ fn labels_that_forbid_a_change_forbid_it_to_requests_and_to_staff() {
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice", "deposit_level": "silver" }));
     amend(&daemon, &id, &json!({ "labels": ["stuck"] }));
     let paid = daemon.reserve(&pay("t1", "1.00")).ok();
-    assert_eq!(paid["level"], json!({ "name": "silver", "source": "stored" }), "gold was asked for: {paid}");
+    assert_eq!(paid["level"], json!({ "name": "silver", "source": "stored" }), "gold was requested: {paid}");
     assert_eq!(look(&daemon, &id)["deposit_level"], "silver");
     let refused = daemon.send("PATCH", &of(&id, ""), &json!({ "deposit_level": "gold" })).problem(422);
     assert_eq!(refused["field"], "deposit_level");

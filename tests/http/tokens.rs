@@ -196,7 +196,7 @@ fn a_token_that_others_can_read_is_warned_about_at_start_by_check_and_by_reload(
     let daemon = Daemon::start(folder);
     assert_eq!(daemon.log().matches(&says).count(), 1, "{}", daemon.log());
     assert_eq!(reload(&daemon).0, 200);
-    eventually("it is said again", || daemon.log().matches(&says).count() == 2);
+    eventually("it is logged again", || daemon.log().matches(&says).count() == 2);
     mode(0o600);
     assert_eq!(reload(&daemon).0, 200);
     assert_eq!(daemon.log().matches("has mode").count(), 2);
@@ -239,7 +239,7 @@ fn failed_attempts_are_counted_logged_and_delayed_and_a_correct_token_is_not() {
     }
 }
 
-/// A request with these headers beside none of ours.
+/// A request with exactly these headers.
 fn with_headers(daemon: &Daemon, headers: &str) -> Answer {
     let mut stream = connect(daemon.port());
     write!(stream, "GET /v1/merchants HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").expect("it is sent");

@@ -28,8 +28,8 @@ fn state(answer: &Value) -> String {
     let text = |member: &str| answer[member].as_str().unwrap_or_else(|| panic!("`{member}` is a text: {answer}"));
     let flags = answer["flags"].as_array().unwrap_or_else(|| panic!("`flags` is a list: {answer}"));
     let flags: Vec<&str> = flags.iter().filter_map(Value::as_str).collect();
-    assert!(answer["remaining"].is_object(), "`remaining` is told: {answer}");
-    assert!(answer["transaction_id"].is_string(), "`transaction_id` is told: {answer}");
+    assert!(answer["remaining"].is_object(), "`remaining` is present: {answer}");
+    assert!(answer["transaction_id"].is_string(), "`transaction_id` is present: {answer}");
     let line = [text("status"), text("amount"), text("cancelled"), text("refunded"), &flags.join("+")].join(" ");
     line.trim_end().to_owned()
 }

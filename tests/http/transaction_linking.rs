@@ -10,7 +10,7 @@ use support::daemon::{Daemon, Folder, Settings};
 use support::fixtures::{DAY, GATEWAY, HOUR, acme, filter, gold, level, pay, when, with, without};
 use support::raw_http;
 
-/// What staff say of whose a transaction is.
+/// The call that links a transaction to a customer.
 fn link(daemon: &Daemon, id: &str, whose: &Value) -> Answer {
     daemon.post(&format!("/v1/merchants/acme/transactions/{id}/customer"), whose)
 }
@@ -26,7 +26,7 @@ fn shop() -> String {
     acme(&format!("{GATEWAY}[registration]\nallow_any_identifier = true\n"), &[level("gold", &filters)])
 }
 
-/// A payment by somebody whom the daemon does not know.
+/// A payment by an unknown customer.
 fn stranger(id: &str, amount: &str) -> Value {
     with(without(pay(id, amount), &["merchant_customer_identifier", "customer_level"]), &to("555"))
 }
@@ -109,7 +109,7 @@ fn linking_creates_a_customer_by_policy() {
     let lacks = link(&daemon, "t1", &json!({ "deposit_level": "gold" })).problem(422);
     assert_eq!(lacks["code"], "identifier_required", "{lacks}");
     let customers = |daemon: &Daemon| daemon.get(CUSTOMERS).ok()["customers"].as_array().expect("customers").len();
-    assert_eq!(customers(&daemon), 0, "a refusal makes nobody");
+    assert_eq!(customers(&daemon), 0, "a refusal creates no customer");
 
     let made = link(&daemon, "t1", &json!({ "email": "a@example.com", "deposit_level": "gold" }));
     assert_eq!(made.status, 201, "{made:?}");
@@ -135,7 +135,7 @@ fn impossible_link_is_refused_and_changes_nothing() {
     let code = |id: &str, whose: Value, status: u16| problem(id, whose, status).0;
     assert_eq!(code("none", to(&alice), 404), "transaction_not_found");
     assert_eq!(code("t1", to("1999999"), 404), "customer_not_found");
-    assert_eq!(code("t1", to("555"), 404), "customer_not_found", "a stranger's id leads to nobody");
+    assert_eq!(code("t1", to("555"), 404), "customer_not_found", "an unknown id finds no customer");
     assert_eq!(code("own", to(&bob), 409), "already_linked");
     assert_eq!(code("own", json!({}), 409), "already_linked");
     assert_eq!(problem("t1", json!({ "customer_id": "" }), 400), ("field_missing".into(), json!("customer_id")));
@@ -148,7 +148,7 @@ fn impossible_link_is_refused_and_changes_nothing() {
     let is_alice_s = link(&daemon, "t1", &to(&bob)).problem(409);
     assert!(is_alice_s["detail"].as_str().expect("words").contains(&alice), "{is_alice_s}");
 
-    // Where customers are made by payments, every transaction has one.
+    // In a mode in which payments create customers, every transaction has one.
     let crm = Daemon::start(Folder::new(
         &Settings::SYSTEM,
         &[("acme", gold("window = \"daily\"; amount_limit = \"10.00\""))],
@@ -195,7 +195,7 @@ fn a_hold_ends_and_a_window_passes_where_it_was_opened() {
     let check = |ms: i64| daemon.check(&with(by(&alice, "c", "5.00"), &when(ms))).ok();
     assert_denied(&check(20 * HOUR), &["19000 daily_amount_limit_exceeded daily"]);
     assert_eq!(daemon.get(&of(&alice, "/usage")).ok()["totals"][0]["net"]["quantity"], 2);
-    // A day behind the payments, not behind the link.
+    // A day after the payments, not after the link.
     assert_allowed(check(24 * HOUR + 1));
     assert_eq!(daemon.fetch("t1").ok()["status"], "reserved");
     assert_allowed(pass("later", 40 * DAY).ok());
@@ -303,7 +303,7 @@ fn transaction_too_large_for_a_record_is_not_linked() {
     };
     // Captures are bounded by no number; these are more than the 16 MB of a record.
     let lines: String = (0..24_000).map(capture).collect();
-    // Answers are read meanwhile: together they are longer than what a socket holds.
+    // Answers are read at the same time: together they are longer than a socket's buffer.
     let answers = raw_http::post_streamed(daemon.port(), "/v1/batch", lines.into_bytes()).body;
     assert_eq!(answers.matches("\"status\":\"approved\"").count(), 24_000, "{}", &answers[..200]);
     let refused = link(&daemon, "t1", &to(&alice)).problem(422);
@@ -311,6 +311,6 @@ fn transaction_too_large_for_a_record_is_not_linked() {
     let customers = || daemon.get(CUSTOMERS).ok()["customers"].as_array().map(Vec::len);
     let before = customers();
     link(&daemon, "t1", &json!({ "email": "b@example.com" })).problem(422);
-    assert_eq!(customers(), before, "a refusal makes nobody");
+    assert_eq!(customers(), before, "a refusal creates no customer");
     assert_allowed(daemon.reserve(&by(&alice, "t2", "1.00")).ok());
 }

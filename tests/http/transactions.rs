@@ -6,7 +6,7 @@ use support::answer::Answer;
 use support::daemon::Daemon;
 use support::fixtures::{HOUR, MINUTE, at, gold, pay, tick, when, with, without};
 
-/// The list inside an answer, whatever its name.
+/// The list inside an answer, under any name.
 #[track_caller]
 fn listed(answer: &Value) -> &[Value] {
     let mut lists = answer.as_object().into_iter().flat_map(|o| o.values()).filter_map(Value::as_array);

@@ -15,7 +15,7 @@ pub(crate) fn line_status(answer: &Value) -> u16 {
     answer["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(200)
 }
 
-/// How a transaction stands, as a transition tells of it.
+/// The state of a transaction, as a transition reports it.
 pub(crate) fn stand(answer: &Value) -> Stand {
     (text(answer, "status").to_owned(), QUANTITIES.map(|member| text(answer, member).to_owned()))
 }
@@ -33,7 +33,7 @@ pub(crate) fn gates(answer: &Value) -> Vec<&str> {
     answer["gates"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What every repetition of a decision must say again, whoever the customer is by now.
+/// The part of a decision that every repetition must contain, after any change of the customer.
 pub(crate) fn lasting(answer: &Value) -> Value {
     json!({
         "decision": answer["decision"], "code": answer["code"], "reason": answer["reason"], "codes": answer["codes"],
@@ -96,7 +96,7 @@ pub(crate) fn document(shown: &Value) -> Value {
     }
     told["rates"] = rates(&shown["rates"]);
     told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
-    // What is over may be shown as nothing.
+    // Limits that have ended may be missing.
     let says = |l: &&Value| l["filters"] != json!([]) || !l["pending"].is_null() || !l["operator"].is_null();
     let some = shown["limits"].as_array().into_iter().flatten().filter(says);
     told["limits"] = in_order(some.map(|l| json!([l["direction"], l["currency"], limits(l)])));

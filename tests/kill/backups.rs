@@ -18,7 +18,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
     for copy in 0..4 {
         let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut begun = Vec::new();
-        // Its operations end before the copy begins; those of the others go on behind it.
+        // Its operations end before the copy begins; those of the others continue after it.
         before.send(&mut daemon.wire(), 150);
         thread::scope(|scope| {
             let loads: Vec<_> = busy
@@ -37,7 +37,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
             assert_eq!(made.code, Some(0), "{made:?}");
             loads.into_iter().for_each(|load| load.join().expect("all are answered"));
         });
-        println!("copy {copy}: {begun:?} operations were answered meanwhile");
+        println!("copy {copy}: {begun:?} operations were answered during the copy");
         let (from, to) = (path(&format!("copy{copy}")), path(&format!("restored{copy}")));
         let without = run(&["restore", &from, &path(&format!("keyless{copy}"))]);
         assert!(without.code == Some(1) && without.text.contains("--keys"), "{without:?}");

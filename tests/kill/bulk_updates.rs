@@ -1,7 +1,7 @@
-//! Changes of many customers at once: whom staff choose, what they set, and what is counted.
+//! Bulk updates of customers: the selection, the changes, and the counts.
 //!
-//! Each is a job with an id of its own. One that got no answer was done whole, or goes on behind the next start, or never
-//! began: sent again with its id it is done once.
+//! Each is a job with its own id. A job without an answer was completed, or continues after the next start, or never
+//! began: sent again with its id it is applied once.
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use support::random::Random;
 
 /// The most who are chosen by their ids: enough that many a kill comes in the middle.
 const CHOSEN_MAX: u64 = 40;
-/// The most times that nobody is named between two of them.
+/// The highest count of different times between two of them.
 const NOBODIES_MAX: u64 = 40;
-/// The most refusals that are told one by one.
+/// The most refusals that are reported individually.
 const TOLD_MAX: usize = 100;
 /// A number that no customer has.
 const NOBODY: &str = "4000000001";
@@ -85,7 +85,7 @@ impl Book {
                     chosen.push((id(n), Some(n)));
                     chosen.extend((0..nobodies).map(|_| (NOBODY.to_owned(), None)));
                 }
-                // Somebody else's is nobody to a merchant.
+                // A customer of another merchant is unknown to a merchant.
                 let other = self.people.all.iter().find(|person| person.is_known() && person.merchant != merchant);
                 let other = other.filter(|_| chance.percent(20)).and_then(|person| person.id.clone());
                 chosen.extend(other.map(|id| (id, None)));
@@ -107,7 +107,7 @@ impl Book {
                     body[["deposit_level", "withdrawal_level"][side]] = json!(level);
                 }
                 3..=4 => {
-                    // What blocks comes seldom: whoever is chosen is many.
+                    // Blocking changes are rare, because many customers are selected.
                     let status = *chance.pick(&["new", "member", "member", "deny", "deny", "suspicious"]);
                     sets.status = Some(status);
                     body["status"] = json!(status);
@@ -132,7 +132,7 @@ impl Book {
     }
 }
 
-/// What an answer counts, and whether that is what the model has; `None`: it is not.
+/// The counts of an answer; `None`: they differ from the model.
 pub(crate) fn counts(tally: &Tally, answer: &Value) -> Option<Value> {
     let number = |member: &str| answer[member].as_u64();
     let (changed, unchanged) = (number("changed")?, number("unchanged")?);
@@ -142,7 +142,7 @@ pub(crate) fn counts(tally: &Tally, answer: &Value) -> Option<Value> {
         && changed + unchanged + refused == tally.selected;
     let may_lack = u64::from(tally.was_cut);
     let is_counted = changed == tally.changed || changed + may_lack == tally.changed;
-    // Whoever is told of is told by the id that was sent. A daemon that goes on tells of those whom it refused itself.
+    // Refusals name the id that was sent. A daemon that resumes a job reports its own refusals only.
     let told: Vec<&str> =
         answer["refusals"].as_array()?.iter().filter_map(|refusal| refusal["customer_id"].as_str()).collect();
     let first_told = if tally.was_cut { tally.refused.len() } else { 0 };

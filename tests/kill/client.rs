@@ -1,4 +1,4 @@
-//! A client by hand. It tells an answer from none: whatever breaks before the last byte of an answer is no answer.
+//! A hand-written client. It distinguishes an answer from none: an answer without its last byte is none.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

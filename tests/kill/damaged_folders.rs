@@ -1,4 +1,4 @@
-//! Folders that are not as a daemon left them: what is refused, what is cut, and what an older copy stands in for.
+//! Damaged data folders: what is refused, what is truncated, and what an older copy replaces.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use support::process::{Ended, eventually};
 /// A daemon that has answered so many operations of one client.
 fn filled(settings: &Settings, count: usize) -> (Setup, Daemon, Worker) {
     let (setup, mut worker) = (Setup::new(settings), Worker::new("w", 7, 20));
-    // A start behind a snapshot would not read what is damaged here.
+    // A start from a snapshot would not read the damaged part.
     setup.set_stop_snapshot(0);
     let daemon = Daemon::start(&setup);
     worker.send(&mut daemon.wire(), count);
@@ -82,7 +82,7 @@ fn a_byte_that_changed_in_a_synced_segment_is_refused_and_named() {
         let ended = refused_untouched(&setup);
         let named = format!("journal/{name}");
         assert!(ended.text.contains(&named) && ended.text.contains("levelgate inspect"), "{ended:?}");
-        // The record that the byte lies in begins at most some hundred bytes before it.
+        // The record that contains the byte begins at most some hundred bytes before it.
         let offset = ended.text.split_once("at byte ").and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
         let offset: usize = offset.unwrap_or_else(|| panic!("no offset is named: {ended:?}"));
         assert!(offset <= at && at - offset < 2_000, "byte {at} was changed, {offset} is named");
@@ -122,7 +122,7 @@ fn incomplete_tail_is_truncated_and_saved() {
     assert_eq!(looked.code, Some(1), "{looked:?}");
     assert!(looked.text.contains("never whole") && looked.text.contains("`cut`"), "{looked:?}");
     let daemon = Daemon::start(&setup);
-    assert!(daemon.log().contains("777 bytes"), "the start says what it cut:\n{}", daemon.log());
+    assert!(daemon.log().contains("777 bytes"), "the start logs what it truncated:\n{}", daemon.log());
     let cut = files(&setup.data().join("cut"));
     assert_eq!(cut.values().collect::<Vec<_>>(), [&garbage], "the bytes are kept");
     assert_eq!(std::fs::read(&path).expect("a segment"), whole, "and nothing else is gone");
@@ -225,7 +225,7 @@ fn a_second_process_is_refused_at_once_and_the_first_goes_on() {
     let said = format!("held by process {}", daemon.id());
     assert!(ended.text.contains(&said) && ended.text.contains(&setup.data().display().to_string()), "{ended:?}");
     verify(&daemon, &mut worker);
-    // Once more, as the refusal must not have taken the first one's name away.
+    // Again, because the refusal must not have changed the lock of the first one.
     assert!(Daemon::refused(&setup).text.contains(&said));
 }
 

@@ -34,7 +34,7 @@ impl Book {
         operation
     }
 
-    /// Whether it may be asked for: whom a mark would go on choosing is not to change any more behind it.
+    /// Whether erasure may be requested: a customer that a bulk selection still matches must not change after it.
     pub(crate) fn may_be_forgotten(&self, place: usize) -> bool {
         let head = self.people.head_of(place);
         self.forgets && !(is_soon_forgotten(head) && self.mark.is_some_and(|mark| head.labels.contains(&mark)))
@@ -51,7 +51,7 @@ pub(crate) fn leaves(answer: &Value) -> bool {
 }
 
 impl People {
-    /// Whoever was forgotten is nobody: the addresses of all who were one lead to somebody new from then on.
+    /// An erased customer is unknown: the addresses of all customers merged into it lead to new ones from then on.
     fn begin_anew(&mut self, head: usize) {
         let all = (0..self.all.len()).filter(|place| self.head(*place) == head);
         let anew = all.map(|place| {
@@ -66,8 +66,8 @@ impl People {
 }
 
 impl Worker {
-    /// Looks after those who asked to be forgotten: whose time of grace was over when the daemon started must be, and
-    /// whoever is stays so.
+    /// Checks customers with a deletion request: those whose grace period was over when the daemon started must be erased,
+    /// and erased ones stay so.
     pub(crate) fn forgotten(&mut self, wire: &mut Wire) {
         let with = |people: &People, fate: Fate| -> Vec<usize> {
             (0..people.all.len()).filter(|place| people.all[*place].fate == fate).collect()
@@ -87,7 +87,7 @@ impl Worker {
                 for email in self.book.people.members(head).map(|member| &member.email) {
                     let path = format!("/v1/merchants/{}/customers?email={email}", self.book.people.all[head].merchant);
                     let found = wire.get(&path).expect("an answer").ok();
-                    self.expect(found["customers"] == json!([]), || format!("{path} leads to nobody: {found}"));
+                    self.expect(found["customers"] == json!([]), || format!("{path} finds no customer: {found}"));
                 }
                 self.book.people.begin_anew(head);
                 self.counted.forgotten += 1;
@@ -100,11 +100,11 @@ impl Worker {
 
     fn document_of(&self, place: usize) -> String {
         let person = &self.book.people.all[place];
-        let id = person.id.as_deref().expect("whoever asked has a number");
+        let id = person.id.as_deref().expect("the customer has a number");
         format!("/v1/merchants/{}/customers/{id}", person.merchant)
     }
 
-    /// Nothing personal is shown, by whichever number it is asked for, and nothing passes.
+    /// No personal data is shown under any of its numbers, and no payment passes.
     fn is_gone(&self, wire: &mut Wire, head: usize) {
         let people = &self.book.people;
         let places: Vec<usize> = (0..people.all.len()).filter(|place| people.head(*place) == head).collect();

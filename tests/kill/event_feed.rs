@@ -1,4 +1,4 @@
-//! The feed of facts holds all that was answered, each fact once and in order, whatever was killed in between.
+//! The event feed contains every answered fact once and in order, across kills.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -43,7 +43,7 @@ pub(crate) fn assert_feed(daemon: &Daemon, workers: &[Worker], context: &str) {
             assert!(is_told(tx, &of_it), "{context}: {tx:?}\n{of_it:#?}");
         }
     }
-    assert!(told.is_empty(), "{context}: nobody has these: {told:#?}");
+    assert!(told.is_empty(), "{context}: no client has these: {told:#?}");
 }
 
 fn is_told(tx: &Tx, events: &[&Value]) -> bool {

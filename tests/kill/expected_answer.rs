@@ -1,4 +1,4 @@
-//! What an answer must say, the first and each that repeats it.
+//! The expected content of an answer and of its repetitions.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ impl Worker {
                 self.expect(told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
                 let told = lasting(answer);
                 if let Some(before) = &operation.told {
-                    self.expect(told == *before, || format!("was told {before}: {operation:?}\n{answer}"));
+                    self.expect(told == *before, || format!("expected {before}: {operation:?}\n{answer}"));
                 }
                 operation.told = Some(told);
                 self.learn(operation.person, answer);
@@ -44,7 +44,7 @@ impl Worker {
                 let told = bulk_updates::counts(tally, answer);
                 self.expect(told.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
                 let same = operation.told.is_none() || operation.told == told;
-                self.expect(same, || format!("was told {:?}: {operation:?}\n{answer}", operation.told));
+                self.expect(same, || format!("expected {:?}: {operation:?}\n{answer}", operation.told));
                 operation.told = told;
             }
             Expected::Leaves => {
@@ -54,7 +54,7 @@ impl Worker {
         }
     }
 
-    /// What staff changed is shown as it is from now on. When a raise is to come is said by the daemon, and stays so.
+    /// Changes by staff are shown from now on. The daemon sets the time of a raise, which does not change.
     fn compare_shown(&mut self, operation: &Operation, answer: &Value) {
         if answer.get("deletion_due").is_some() {
             let is_due = self.book.people.is_due(operation.person, answer["deletion_due"].as_str());
@@ -81,7 +81,7 @@ impl Worker {
         self.expect(told == wanted, || format!("wanted {wanted}: {operation:?}\n{answer}"));
     }
 
-    /// A customer has one number for ever, and is shown as the one whom it is part of by now.
+    /// A customer keeps its number, and a merged one is shown as its target.
     fn learn(&mut self, place: usize, answer: &Value) {
         let (person, shown) = (&self.book.people.all[place], &answer["customer"]);
         if person.id.is_none() {

@@ -42,7 +42,7 @@ impl Settings {
         snapshot_records: 400,
         max_transactions: 10_000_000,
     };
-    /// One segment and no snapshot unless it is asked for, so that a test knows what stands where.
+    /// One segment and no snapshot except on request, so that a test knows the content of the files.
     pub(crate) const CALM: Settings = Settings {
         segment_bytes: 64 << 20,
         snapshot_interval_s: 3_600,
@@ -92,7 +92,7 @@ impl Setup {
             )
         };
         let endpoints = endpoint("web-eur", "EUR") + &endpoint("web-usd", "USD");
-        // A project in a currency that nobody pays in, which may be switched off all the same.
+        // A project in a currency without payments, which can be switched off nevertheless.
         let other = endpoint("shop-gbp", "GBP");
         let (labels, levels) = (labels_text(), levels_text(rules));
         for (id, mode) in [("acme", "crm"), ("globex", "payment_gateway")] {
@@ -133,7 +133,7 @@ impl Setup {
         self.dir.path().join("data")
     }
 
-    /// Another path beside both.
+    /// Another path next to both folders.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -147,7 +147,7 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             if entry.is_dir() {
                 left.push(entry);
             } else {
-                let name = entry.strip_prefix(folder).expect("it lies there").display().to_string();
+                let name = entry.strip_prefix(folder).expect("it is in the folder").display().to_string();
                 found.insert(name, std::fs::read(&entry).expect("a file is read"));
             }
         }

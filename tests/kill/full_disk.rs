@@ -1,4 +1,4 @@
-//! A disk that takes no more of an upload: the caller is told, the file goes, and payments go on.
+//! A disk that becomes full during an upload: the caller gets a refusal, the file is removed, and payments go on.
 
 use std::fmt::Write as _;
 use std::process::Command;

@@ -14,7 +14,7 @@ fn stop(mut daemon: Daemon) {
     assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
 }
 
-/// A folder with two snapshots, archived segments and records behind them, of a daemon that was stopped.
+/// A folder with two snapshots, archived segments and later records, of a stopped daemon.
 fn filled() -> Setup {
     let (setup, mut worker) = (Setup::new(&SMALL), Worker::new("w", 7, 20));
     let daemon = Daemon::start(&setup);
@@ -62,7 +62,7 @@ fn serve_and_inspect_agree_on_every_damage() {
         let bytes = foreign[name].clone();
         move |data: &Path| fs::write(data.join(name), &bytes).expect("a file")
     };
-    // What is done, and whether a start is refused.
+    // The damage, and whether a start is refused.
     let damages: Vec<Damage<'_>> = vec![
         ("nothing", false, Box::new(|_| {})),
         ("keys missing", true, Box::new(|data| fs::remove_file(data.join("keys")).unwrap())),

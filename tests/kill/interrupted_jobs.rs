@@ -1,4 +1,4 @@
-//! Tables and bulk changes that are cut off: each is in force whole behind the next start, or not at all.
+//! Tables and bulk changes that are cut off: each is applied completely after the next start, or not at all.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -74,9 +74,9 @@ fn killed_import_is_applied_completely() {
         let was_in_time = cut_off(&mut daemon, (TABLE, &table), "spring", "applying", rows_done);
         assert_sealed(&setup);
         if was_in_time {
-            assert_eq!(names(&setup.data().join("jobs"), ".job").len(), 1, "it lies there");
+            assert_eq!(names(&setup.data().join("jobs"), ".job").len(), 1, "it is stored");
         }
-        // And once more, while it is finished.
+        // And again, while the job is finished.
         let mut daemon = Daemon::start(&setup);
         in_the_middle += u32::from(daemon.log().contains("goes on behind step"));
         daemon.kill();
@@ -151,7 +151,7 @@ fn killed_bulk_update_reaches_every_selected_customer() {
     assert!(!was_in_time || daemon.log().contains("goes on behind step"), "{}", daemon.log());
     assert_eq!((&told["answer"]["selected"], &told["answer"]["refused"]), (&json!(ROWS), &json!(0)), "{told}");
     let left = wire.get(&format!("{CUSTOMERS}?status=new&limit=1")).expect("an answer").ok();
-    assert_eq!(left["customers"], json!([]), "nobody is left out");
+    assert_eq!(left["customers"], json!([]), "no customer is left out");
     let sent_again = wire.call("POST", &path, &body).expect("an answer");
     assert!(sent_again.is_replay(), "{sent_again:?}");
 }
@@ -169,7 +169,7 @@ fn interrupted_import_resumes_by_its_id_and_does_not_delay_a_stop() {
         let sent = scope.spawn(move || sending.call("POST", path, table));
         eventually("it is applied", || job(&mut wire, "spring").is_some_and(|job| job["state"] != "trying"));
         daemon.signal("TERM");
-        // Whoever waits is told, or it was done already.
+        // The waiting caller gets an answer, or the job was done already.
         let told = sent.join().expect("it is sent").expect("an answer");
         assert!(told.status == 200 || (told.status == 503 && told.body.contains("job_interrupted")), "{told:?}");
     });
@@ -209,7 +209,7 @@ fn staff_changes_after_an_imported_row_survive_the_resumed_job() {
         thread::scope(|scope| {
             let sending = scope.spawn(|| wire.call("POST", TABLE, &table));
             let mut done = 0;
-            // The youngest rows: nothing but a mark behind them tells that they are taken.
+            // The newest rows: only a mark after them records that they are applied.
             while changed.len() < 40 {
                 eventually("a row more is taken", || {
                     let now = job(&mut watching, "spring").filter(|job| job["state"] != "trying");

@@ -27,7 +27,7 @@ const LOAD_MAX: Duration = Duration::from_millis(1_500);
 /// When a daemon is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// Behind so many answers.
+    /// After so many answers.
     Answers(u64),
     /// While snapshots are taken one after another.
     Snapshot(u64),
@@ -63,7 +63,7 @@ struct Load<'a> {
     seed: u64,
 }
 
-/// Loads the daemon and kills it at the moment; whatever was sent is answered or pending behind it.
+/// Loads the daemon and kills it at the moment; every operation is answered or pending afterwards.
 fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, load: &Load<'_>) {
     let Load { setup, in_force, seed } = *load;
     let (data, ending) = (&setup.data(), AtomicBool::new(false));
@@ -96,7 +96,7 @@ fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, lo
         while !is_due() && started.elapsed() < LOAD_MAX {
             thread::sleep(Duration::from_micros(500));
         }
-        // Said before it is so: what is sent while no reload can come is not followed by one that came behind the end.
+        // Set before the kill: an operation that is sent without a possible reload must not be followed by one.
         ending.store(true, Ordering::SeqCst);
         daemon.kill();
         stop.store(true, Ordering::Relaxed);
@@ -129,7 +129,7 @@ fn start_again(setup: &Setup, chance: &mut Random, early_kills: u64) -> Daemon {
     Daemon::start(setup)
 }
 
-/// What the daemon says it holds is what the clients have, all together: nothing is there twice, nothing is missing.
+/// Asserts that the daemon has the transactions of all clients: none twice, none missing.
 fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) {
     let status = daemon.wire().get("/v1/status").expect("an answer").ok();
     let wanted = workers.iter().map(Worker::totals).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));

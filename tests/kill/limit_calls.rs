@@ -15,9 +15,9 @@ const NAMES: &[(&str, bool)] = &[("mine", true), ("spare", false)];
 /// What an operator's measure.
 const OPERATORS: &[(&str, bool)] = &[("theirs", true), ("lent", false)];
 const WINDOWS: &[&str] = &["daily", "monthly", "lifetime"];
-/// When an operator's limits end: behind any run.
+/// When an operator's limits end: after any run.
 const ENDS: &[&str] = &["2031-03-01T00:00:00.000Z", "2032-07-01T12:30:00.000Z", "2040-01-01T00:00:00.000Z"];
-/// How far behind an end nobody takes it for still to come: clocks are read to the millisecond.
+/// The time after an end by which every clock shows that it has passed: clocks are read to the millisecond.
 const MARGIN: Duration = Duration::from_millis(5);
 
 impl Book {
@@ -106,7 +106,7 @@ fn body_of(filters: &[Filter]) -> Value {
     json!({ "filters": filters.iter().map(filter_body).collect::<Vec<_>>() })
 }
 
-/// Some limits: what waits once more, what holds with its bounds moved, or others.
+/// Some limits: the pending ones again, the current ones with changed bounds, or others.
 fn own_filters(chance: &mut Random, way: Way, own: &Own) -> Vec<Filter> {
     // Of one name there may be one; of two customers who became one there may be two.
     let named_once = |mut filters: Vec<Filter>| {

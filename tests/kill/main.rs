@@ -1,12 +1,12 @@
-//! What survives: real processes on real files, ended by real signals, and judged by what their clients were told.
+//! Durability: real processes on real files, ended by real signals, and compared with the answers that clients got.
 //!
-//! Nothing here links the library. A client keeps its own list of every operation and of the answer to it; a naive model
-//! sums that list. Whatever was answered before a `kill -9` must be there behind it, once, with the same answer; whatever
-//! got no answer is sent again with the same id, which tells.
+//! Nothing here links the library. A client records every operation and its answer; a naive model sums that list. Every
+//! operation that was answered before a `kill -9` must exist after it, once, with the same answer. An operation without an
+//! answer is sent again with the same id, and its answer shows whether it was recorded.
 //!
 //! `LEVELGATE_ROUNDS` sets how many times the daemon is killed under load (50), `LEVELGATE_SEED` the first seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stdout, reason = "a test says which seeds it played and what it counted")]
+#![allow(clippy::print_stdout, reason = "a test prints the seeds that it played and what it counted")]
 
 mod answer_fields;
 mod bulk_updates;

@@ -33,15 +33,15 @@ pub(crate) struct Book {
 pub(crate) enum Expected {
     /// A decision, and how the customer was found.
     Decision(Decided, &'static str),
-    /// A transition, and how the transaction stands behind it.
+    /// A transition, and the state of the transaction after it.
     Moved(Stand),
-    /// The customer's status behind a signal.
+    /// The customer's status after a signal.
     Status(&'static str),
-    /// What staff changed, as it stands in the model.
+    /// A change by staff, as the model has it.
     Shown,
     /// The customer is forgotten, at once or at some time.
     Leaves,
-    /// What nobody sees any more by the time at which the next is sent.
+    /// An effect that has ended when the next operation is sent.
     Over(Timestamp),
     /// How many were changed.
     Counted(Tally),
@@ -49,10 +49,10 @@ pub(crate) enum Expected {
     Refused(u16),
 }
 
-/// What a transition tells of a transaction beside its status.
+/// What a transition reports of a transaction in addition to its status.
 pub(crate) const QUANTITIES: [&str; 6] = ["amount", "held", "cancelled", "released", "refunded", "charged_back"];
 
-/// A transaction as a transition tells of it: status and quantities.
+/// A transaction as a transition reports it: status and quantities.
 pub(crate) type Stand = (String, [String; 6]);
 
 /// How a transaction stands.
@@ -66,7 +66,7 @@ pub(crate) fn stand(tx: &Tx) -> Stand {
 #[derive(Debug, Clone)]
 pub(crate) struct Staff {
     pub(crate) method: &'static str,
-    /// What stands in the path behind the customer.
+    /// The path after the customer.
     pub(crate) path: String,
     pub(crate) of: Part,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Operation {
     pub(crate) kind: &'static str,
     pub(crate) person: usize,
     pub(crate) tx: usize,
-    /// The fields beside `transaction_id`.
+    /// The fields in addition to `transaction_id`.
     pub(crate) body: Value,
     pub(crate) expected: Expected,
     /// What was answered of what stays as it was.
@@ -116,7 +116,7 @@ const SIGNALS: [&str; 6] =
     ["consent_given", "consent_refused", "fraud_suspected", "fraud_confirmed", "card_stolen", "cleared"];
 
 impl Book {
-    /// So many customers at each merchant, and somebody whom nobody knows.
+    /// So many customers at each merchant, and an unknown one.
     pub(crate) fn new(name: &str, each: usize) -> Book {
         let person = |merchant: &'static str, number: usize| {
             let name = format!("{name}-{merchant}-{number}");
@@ -228,7 +228,7 @@ impl Book {
 
     fn pay(&mut self, chance: &mut Random, place: usize, in_batch: bool) -> Operation {
         let way = if chance.percent(60) { WAYS[0] } else { *chance.pick(WAYS) };
-        // A gateway's customer gets a number by a call of its own, which the next ones name.
+        // A gateway's customer gets a number by a separate call, and the next calls name it.
         let creates = !self.people.all[place].exists;
         let (mut body, resolution, sends_email) = self.naming(chance, place);
         let sent = chance.percent(50).then(|| *chance.pick(LEVELS));
@@ -310,7 +310,7 @@ impl Book {
         let part = |chance: &mut Random, of: u64| chance.between(1, of);
         let mut refused = false;
         let (kind, body) = match (tx.status(), chance.between(0, 13)) {
-            // What is left of the reservation is captured where no amount is named.
+            // A capture without an amount takes the rest of the reservation.
             ("reserved" | "approved", 0..=2) if tx.approved == 0 || (tx.is_open() && tx.unpaid() > 0) => {
                 tx.approved += tx.unpaid();
                 ("approve", capture(chance, tx, json!({ "capture_id": format!("c{sent}"), "gate": "gate-a" })))

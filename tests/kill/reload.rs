@@ -1,7 +1,7 @@
 //! The configuration in force, while it changes under load.
 //!
-//! Whatever a client sends is judged by one configuration. What does not say by which one it was decided is sent while
-//! none can come; a single reserve says it, and may meet a reload.
+//! Each operation is decided by one configuration. Operations whose answer does not name it are sent while no reload can
+//! come; a single reserve names it, and may meet a reload.
 
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
@@ -34,14 +34,14 @@ impl InForce {
         Arc::clone(&self.came.lock().unwrap().last().expect("one is there").0)
     }
 
-    /// The one of a version that an answer named. The newest alone can be unknown: nobody has heard of its end yet.
+    /// The configuration of a version in an answer. Only the newest can be unknown: its reload has no answer yet.
     pub(crate) fn of(&self, version: &str) -> Option<Arc<Rules>> {
         let came = self.came.lock().unwrap();
         let known = came.iter().rev().find(|(_, known)| known.as_deref() == Some(version));
         known.or(came.last().filter(|(_, known)| known.is_none())).map(|(rules, _)| Arc::clone(rules))
     }
 
-    /// One that was in force, and all that came behind it.
+    /// A configuration that was in force, and all later ones.
     pub(crate) fn since(&self, rules: &Arc<Rules>) -> Vec<Arc<Rules>> {
         let came = self.came.lock().unwrap();
         let from = came.iter().rposition(|(of, _)| Arc::ptr_eq(of, rules)).expect("it was in force");
@@ -56,7 +56,7 @@ impl InForce {
         *came = vec![(newest.0, Some(version))];
     }
 
-    /// Writes another configuration and has it read, unless everything `ends`. A daemon that is killed meanwhile has
+    /// Writes another configuration and has it read, unless everything `ends`. A daemon that is killed during the reload has
     /// read it or not; the next one does.
     pub(crate) fn reload(&self, setup: &Setup, chance: &mut Random, wire: &mut Wire, ends: impl Fn() -> bool) {
         let _alone = self.reloading.write().unwrap();

@@ -22,8 +22,8 @@ const RESERVE: &str = "/v1/merchants/acme/transactions";
 
 #[test]
 fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
-    // The record that could not be written is somebody's who waits. One who sends a call is told; one who sends a batch
-    // sees its answer break off, so that where batches are sent, it rests on chance whether anybody is told.
+    // A client waits for the record that could not be written. A single call gets an answer; the answer of a batch breaks
+    // off. With batches it therefore depends on chance whether a client gets an answer.
     let rows = ["interval", "always", "never"].into_iter().flat_map(|sync| [(sync, 0), (sync, 30)]);
     for ((sync, batches), room) in rows.zip([20_000, 7_777, 9_001, 15_000, 12_345, 9_999]) {
         let setup = Setup::new(&Settings { sync, ..Settings::CALM });
@@ -53,7 +53,7 @@ fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
             assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{answer:?}");
             assert_eq!(answer.json()["code"], "outcome_unknown", "{answer:?}");
         }
-        assert!(batches > 0 || !unknown.is_empty(), "somebody was told, sync {sync}:\n{}", daemon.log());
+        assert!(batches > 0 || !unknown.is_empty(), "a client got the answer, sync {sync}:\n{}", daemon.log());
         let status = daemon.wait();
         assert_eq!(status.code(), Some(1), "it ends by itself:\n{}", daemon.log());
         assert!(daemon.log().contains("the journal has failed"), "{}", daemon.log());
@@ -66,7 +66,7 @@ fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
             worker.verify(&mut wire, true);
             worker.send(&mut wire, 40);
         }
-        println!("sync {sync}, {batches} % batches: {} were told that the outcome is unknown", unknown.len());
+        println!("sync {sync}, {batches} % batches: {} got the answer that the outcome is unknown", unknown.len());
     }
 }
 
@@ -197,7 +197,7 @@ fn connection_churn_leaves_steady_clients_answered() {
             let daemon = &daemon;
             scope.spawn(move || {
                 for _ in 0..5 {
-                    // A connection of its own each time, and a few that are left in the middle of a request.
+                    // A new connection each time, and a few that end in the middle of a request.
                     worker.send(&mut daemon.wire(), 10);
                     let left: Vec<TcpStream> = (0..4).map(|_| connect(daemon)).collect();
                     left.iter().for_each(|mut stream| stream.write_all(head(500).as_bytes()).expect("a head"));
@@ -208,7 +208,7 @@ fn connection_churn_leaves_steady_clients_answered() {
     for worker in &mut all {
         worker.verify(&mut daemon.wire(), true);
     }
-    println!("{before} KiB before, {} KiB behind", resident(&daemon));
+    println!("{before} KiB before, {} KiB after", resident(&daemon));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn unread_batch_answers_cost_bounded_memory() {
         .collect();
     let grown = resident(&daemon).saturating_sub(before);
     println!("{grown} KiB for {BATCHES} batches");
-    assert!(grown < BATCHES * 10 * 1024, "{grown} KiB for {BATCHES} batches that nobody reads");
+    assert!(grown < BATCHES * 10 * 1024, "{grown} KiB for {BATCHES} batches whose answers are not read");
     Worker::new("w", 4, 10).send(&mut daemon.wire(), 50);
     drop(batches);
 }

@@ -1,4 +1,4 @@
-//! Ends that are asked for, and what a daemon says of what it keeps.
+//! Shutdown by signals, and the daemon's report of its durability.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ fn sigterm_under_load_loses_nothing_and_answers_what_it_has_taken() {
         let mut daemon = Daemon::start(&setup);
         let goal = chance.between(50, 600);
         let context =
-            format!("LEVELGATE_SEED={seed}, round {round}: TERM behind {goal} answers, sync {}", settings.sync);
+            format!("LEVELGATE_SEED={seed}, round {round}: TERM after {goal} answers, sync {}", settings.sync);
         println!("{context}");
         let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn request_in_flight_is_answered_before_shutdown() {
     assert!(interim.starts_with(b"HTTP/1.1 100"), "{interim:?}");
     daemon.signal("TERM");
     let port = daemon.port();
-    eventually("nobody listens any more", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    eventually("the port is closed", || TcpStream::connect(("127.0.0.1", port)).is_err());
     stream.write_all(body.as_bytes()).expect("a body");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

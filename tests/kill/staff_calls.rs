@@ -98,7 +98,7 @@ impl Book {
                 }
             }
         }
-        // What forbids it is borne before the call: what that says of labels comes behind.
+        // Labels before the call decide whether it is forbidden: those in the call take effect after it.
         let is_stuck = before.bears("block_level_change") && head.stored != before.stored;
         let waits = self.people.txs(place).any(|tx| tx.status() == "reserved");
         let is_paid_in = waits && head.off.contains(&"web") && !before.off.contains(&"web");
@@ -109,8 +109,8 @@ impl Book {
         Book::by_staff(place, Staff { method: "PATCH", path: String::new(), of: Part::Document }, body, refused)
     }
 
-    /// A merge with somebody who is often changed too, mostly. One that is part of another already is merged once more,
-    /// or into somebody else, and now and then somebody into itself: that is refused, or changes nothing.
+    /// A merge, mostly with a customer that is often changed too. A merged customer is merged again,
+    /// or into another one, and sometimes a customer into itself: that is refused, or changes nothing.
     fn merge(&mut self, chance: &mut Random, place: usize) -> Operation {
         let (people, each) = (&self.people, self.each);
         let fits = |n: usize| {
@@ -132,7 +132,7 @@ impl Book {
     /// Few labels, of which most forbid nothing, and often the one by which this client chooses.
     pub(crate) fn labels(&self, chance: &mut Random, merchant: &str) -> Vec<&'static str> {
         let share = *chance.pick(&[5, 15, 30]);
-        // Nobody is forgotten by chance.
+        // No customer is erased by chance.
         let may_ask = |kind: &str| kind != "deleted" && (kind != "pending_deletion" || merchant == "acme");
         let all =
             LABELS.iter().filter(|(name, kind, _)| !MARKS.contains(name) && may_ask(kind)).map(|(name, _, _)| *name);
@@ -166,7 +166,7 @@ pub(crate) fn bounds(chance: &mut Random) -> (Option<u64>, Option<u64>) {
     (Some(least).filter(|_| chance.percent(40)), Some(most).filter(|_| chance.percent(60)))
 }
 
-/// What is said of methods and of all of them; sometimes nothing.
+/// Settings of methods and of all of them; sometimes none.
 fn settings(chance: &mut Random) -> Settings {
     let mut methods = BTreeMap::new();
     for (method, _, _) in METHODS {

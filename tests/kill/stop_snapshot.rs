@@ -41,7 +41,7 @@ fn start_after_a_clean_stop_reads_no_journal() {
         let last = daemon.wire().get("/v1/status").expect("an answer").ok()["lsn"].clone();
         let log = stopped(daemon);
         assert!(log.contains("nothing was recorded since the last one"), "{last}: {log}");
-        // Without it the next start reads what came behind the last one.
+        // Without it the next start reads the records after the last snapshot.
         setup.set_stop_snapshot(0);
         let daemon = Daemon::start(&setup);
         worker.send(&mut daemon.wire(), 100);

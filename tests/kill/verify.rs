@@ -1,5 +1,5 @@
-//! What a client holds a daemon to, behind a restart above all: every answer that it had, and everything that the model
-//! has of its customers.
+//! The checks of a client, above all after a restart: the daemon repeats every answer, and agrees with the model about its
+//! customers.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ impl Worker {
                 return;
             }
             Expected::Counted(tally) if tally.is_trial => return,
-            // What was told of those who were refused need not outlive the daemon.
+            // Reports about refused ones need not outlive the daemon.
             Expected::Counted(tally) => tally.was_cut = true,
             Expected::Decision(..) | Expected::Moved(_) => {}
         }
@@ -69,7 +69,7 @@ impl Worker {
         let all = people.all.iter().enumerate().filter(|(place, p)| p.exists && !p.stranger && people.stays(*place));
         for (place, person) in all {
             for (number, (level, way)) in ASKED.iter().enumerate() {
-                // The first asks for next to nothing, so that whatever is left is seen; the others meet ranges too.
+                // The first check has the smallest amount, so that the whole headroom is seen; the others meet ranges too.
                 let method = (number > 0).then(|| METHODS[(number + place) % METHODS.len()].0);
                 let amount = if number == 0 { 1 } else { 2_000 };
                 let mut line = json!({ "op": "check", "merchant": person.merchant, "direction": way.0, "currency": way.1,
@@ -106,7 +106,7 @@ impl Worker {
         };
         let used = in_order(answer["limits"].as_array().into_iter().flatten().map(limit));
         let range = &answer["amount_range"];
-        // What is shown of several ranges, where no method is named, is left open.
+        // The shown range is not checked where no method is named and there are several.
         let range = (!range.is_null() && payment.method.is_some()).then(|| json!([range["min"], range["max"]]));
         let rates = answer_fields::rates(&answer["rates"]["own"]);
         let level = &answer["level"];
@@ -134,8 +134,8 @@ impl Worker {
         });
     }
 
-    /// Compares the document of every customer with what is known of it. The id of one who is part of another shows that
-    /// one, and so does whatever else it was found by.
+    /// Compares the document of every customer with the model. The id of a merged customer shows the target, and so do its
+    /// identifiers.
     fn documents(&mut self, wire: &mut Wire) {
         let people = &self.book.people;
         let known: Vec<usize> =
@@ -151,7 +151,7 @@ impl Worker {
                 shown
             };
             let shown = compare(format!("/{}", person.id.as_deref().expect("a known one has a number")), |shown| shown);
-            // A list of one is that one, and any other list is nobody's document.
+            // A list of one is that customer, and any other list is no document.
             let alone = |mut shown: Value| match shown["customers"].as_array_mut() {
                 Some(list) if list.len() == 1 => list.remove(0),
                 _ => shown,

@@ -1,4 +1,4 @@
-//! One client: it sends its mix until the daemon dies, keeps what it was told, and holds the next daemon to it.
+//! One client: it sends its mix until the daemon dies, keeps the answers, and compares the next daemon with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -66,7 +66,7 @@ pub(crate) struct Worker {
     pub(crate) judged: usize,
     /// What was sent and not answered, in order.
     pending: Vec<Operation>,
-    /// What a failure says of where it happened.
+    /// The place that a failure names.
     pub(crate) context: String,
     pub(crate) counted: Counted,
     /// An answer that says that the outcome is unknown, where one came.
@@ -77,7 +77,7 @@ pub(crate) struct Worker {
     pub(crate) in_force: Option<Arc<InForce>>,
     /// When the daemon was started, where that matters.
     pub(crate) started: Option<Timestamp>,
-    /// What was before a reserve that has got no answer and may have met a reload.
+    /// The state before a reserve without an answer that may have met a reload.
     before: Option<(Book, Random)>,
 }
 
@@ -104,7 +104,7 @@ impl Worker {
         assert!(holds, "{}: {}", self.context, what());
     }
 
-    /// Sends the mix until it is told to stop or an answer stays away; `answered` counts for everybody.
+    /// Sends the mix until it must stop or an answer is missing; `answered` counts the answers of all clients.
     pub(crate) fn load(&mut self, wire: &mut Wire, stop: &AtomicBool, answered: &AtomicU64) {
         let begun = self.log.len();
         while !stop.load(Ordering::Relaxed) && self.pending.is_empty() {
@@ -145,7 +145,7 @@ impl Worker {
                 std::thread::sleep(Duration::from_micros(self.chance.between(0, 20_000)));
             }
             match wire.call(method, &path, &body) {
-                // What a dying journal answers is that the outcome is unknown.
+                // A failing journal answers that the outcome is unknown.
                 Some(answer) if answer.status == 503 => {
                     (self.unknown, self.before) = (Some(answer), before);
                     self.pending.push(operation);
@@ -171,7 +171,7 @@ impl Worker {
         answered.fetch_add((self.log.len() - known) as u64, Ordering::Relaxed);
     }
 
-    /// The reserve that came behind this, judged by another configuration.
+    /// The reserve after this, decided by another configuration.
     fn again(&mut self, before: &(Book, Random), rules: &Arc<Rules>) -> Operation {
         (self.book, self.chance) = before.clone();
         self.book.rules = Arc::clone(rules);
@@ -235,7 +235,7 @@ impl Worker {
         }
         for mut operation in std::mem::take(&mut self.pending) {
             match operation.expected {
-                // One that is refused leaves nothing, and might pass behind what was sent after it.
+                // One that is refused leaves nothing, and might pass after what was sent later.
                 Expected::Refused(_) => continue,
                 // Nor does one that is over, whether it was there or not.
                 Expected::Over(end) => {
@@ -250,7 +250,7 @@ impl Worker {
                 _ => None,
             };
             if operation.kind == "payment" && happened.is_none() {
-                // What a payment does in one step can be asked for again in a batch alone.
+                // A one-step payment can be repeated in a batch only.
                 let answers = wire.batch(&[self.book.line(&operation)]);
                 self.expect(answers.len() == 1, || format!("no answer to {operation:?}"));
                 first_missing = first_missing.or(Some(operation.clone()));

@@ -1,4 +1,4 @@
-//! Sets of facts in several orders that are all legal. Each order gets a customer of its own in one stream, so that one
+//! Sets of facts in several orders that are all legal. Each order gets its own customer in one stream, so that one
 //! replay and one question a customer at the end show whether the counters depend on anything but the set.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ pub const MERCHANTS: [&str; 2] = ["gives", "keeps"];
 
 const TRANSACTIONS: usize = 4;
 
-/// Two merchants that differ in what a refund gives back, and a level whose limits nobody reaches.
+/// Two merchants that differ in what a refund gives back, and a level whose limits no customer reaches.
 pub fn configure(folder: &Path) {
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder for merchants");
     std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 400\n").expect("a file");
@@ -210,11 +210,11 @@ pub fn stream(chance: &mut Random, config: &Path, orders: usize) -> (Vec<String>
     let now = instant("2016-03-10T12:00:00Z").expect("an instant");
     let merchant = *chance.pick(&MERCHANTS);
     let mut oracle = Oracle::new(Rules::read(config));
-    // The clock stands still from the first line on; every transaction lies a little back, in whatever order it comes.
+    // The clock stands still from the first line on; every transaction lies a little back, in any order.
     let mut lines = vec![ask("check", &written(now), merchant, "EUR", "nobody").line()];
     oracle.answer(&lines[0]);
     let steps = steps(chance, merchant, now);
-    // What the first order could not do at all is left out of the set.
+    // Facts that the first order could not apply are left out of the set.
     let (_, impossible) = play(chance, &mut oracle.clone(), &steps, "first");
     let same = |a: &Step, b: &Step| a.transaction == b.transaction && a.fields.line() == b.fields.line();
     let set: Vec<Step> = steps.into_iter().filter(|s| !impossible.iter().any(|i| same(s, i))).collect();

@@ -4,7 +4,7 @@
 //! `LEVELGATE_SEEDS` sets how many generated streams are played, `LEVELGATE_SEED` the first of their seeds,
 //! `LEVELGATE_OPERATIONS` how many operations each has. `LEVELGATE_DATA` names the folder of given streams.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stdout, reason = "a test says which seeds and which streams it played")]
+#![allow(clippy::print_stdout, reason = "a test prints the seeds and streams that it played")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers of a test are small")]
 #![allow(missing_docs, unreachable_pub, reason = "nothing outside of this program sees the model")]
 

@@ -1,6 +1,6 @@
 //! Streams that probe the edges of every kind of window in zones whose clocks change: payments a millisecond before, at
-//! and after the start, each of a size of its own, questions a millisecond around the end, and payments placed in the
-//! past across an edge. Every case has a customer of its own.
+//! and after the start, each of a different amount, questions a millisecond around the end, and payments placed in the
+//! past across an edge. Every case has its own customer.
 
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ const WINDOWS: [(&str, Window); 11] = [
 ];
 
 /// Zones whose last recorded change is none of their rule: of Nuuk it changes no offset, of Ciudad Juárez it comes at a
-/// time of its own.
+/// different time.
 const RULED: [(&str, &[&str]); 2] =
     [("America/Nuuk", &["2023-03-24", "2023-10-27"]), ("America/Ciudad_Juarez", &["2022-10-28", "2022-11-28"])];
 
@@ -34,7 +34,7 @@ fn zones() -> Vec<(&'static str, &'static [&'static str])> {
     ZONES.into_iter().chain(RULED).collect()
 }
 
-/// One merchant a zone; for each window a wide level, whose limits nobody reaches, and a tight one.
+/// One merchant a zone; for each window a wide level, whose limits no customer reaches, and a tight one.
 pub fn configure(folder: &Path) {
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder for merchants");
     std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 5000\n").expect("a file");

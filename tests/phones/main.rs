@@ -17,7 +17,7 @@ const NUMBERS: u64 = 30_000;
 /// How many judges run at a time.
 const JUDGES: u64 = 2;
 
-/// What a judge says of its share: how many texts it judged, how many are numbers, and where it was contradicted.
+/// The result of one share: how many texts were compared, how many are numbers, and the differences.
 fn judged(python: &Path, seed: u64) -> (usize, usize, Vec<String>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones/judge.py");
     let count = (NUMBERS / JUDGES).to_string();

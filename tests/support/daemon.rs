@@ -49,7 +49,7 @@ pub struct Folder {
     pub environment: Vec<(&'static str, String)>,
     /// The soft and the hard limit on its open files; `None`: those of the tests.
     pub open_files: Option<(u32, u32)>,
-    /// What stands behind `serve`.
+    /// The arguments after `serve`.
     pub arguments: Vec<&'static str>,
 }
 
@@ -78,7 +78,7 @@ impl Folder {
         std::fs::remove_file(self.path().join(name)).expect("a file of the configuration is removed");
     }
 
-    /// Where the files are.
+    /// The folder of the files.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -157,7 +157,7 @@ impl Daemon {
         self.process.id()
     }
 
-    /// What the daemon has said on standard error so far.
+    /// The log on standard error so far.
     pub fn log(&self) -> String {
         self.process.log()
     }

@@ -102,7 +102,7 @@ pub fn acme(head: &str, levels: &[String]) -> String {
     format!("id = \"acme\"\nname = \"Acme Games\"\n{head}{GATES_AND_PROJECTS}{}", levels.concat())
 }
 
-/// A level for deposits in euro at `web`: further keys of its own, methods and filters as TOML.
+/// A level for deposits in euro at `web`: further keys, methods and filters as TOML.
 pub fn level(name: &str, rest: &str) -> String {
     level_in("deposit", "EUR", name, rest)
 }
@@ -180,7 +180,7 @@ pub fn when(ms: i64) -> Value {
     json!({ "occurred_at": at(ms) })
 }
 
-/// A payment by somebody else that only moves the clock of a daemon on `source = "request"`.
+/// A payment by another customer that only moves the clock of a daemon on `source = "request"`.
 pub fn tick(ms: i64) -> Value {
     json!({
         "transaction_id": format!("tick-{ms}"), "direction": "deposit", "currency": "USD", "amount": "1.00",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How long anything that ends by itself may take before the test fails; generous, because machines are shared.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the program is: Cargo builds it before the tests and names it in their environment.
+/// The path of the program: Cargo builds it before the tests and names it in their environment.
 pub fn program_path() -> OsString {
     std::env::var_os("CARGO_BIN_EXE_levelgate").expect("the tests are run by `cargo test`")
 }
@@ -71,7 +71,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What the daemon has written to standard error so far.
+    /// The log on standard error so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

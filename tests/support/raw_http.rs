@@ -25,7 +25,7 @@ pub fn head(method: &str, path: &str, body_bytes: usize) -> String {
     )
 }
 
-/// Sends one request, whatever the bytes of its body, and reads the answer.
+/// Sends one request with a body of any bytes, and reads the answer.
 pub fn send(port: u16, method: &str, path: &str, body: &[u8]) -> Answer {
     let mut stream = connect(port);
     // A refusal may come, and the connection go, before everything is written.
@@ -33,7 +33,7 @@ pub fn send(port: u16, method: &str, path: &str, body: &[u8]) -> Answer {
     Reading::new(stream).answer()
 }
 
-/// Posts a body of any size in chunks from a thread of its own, so that an answer that streams is read meanwhile.
+/// Posts a body of any size in chunks from a separate thread, so that a streamed answer is read at the same time.
 pub fn post_streamed(port: u16, path: &str, body: Vec<u8>) -> Answer {
     let (mut upload, reading) = stream(port, path);
     let writer = thread::spawn(move || {
@@ -130,7 +130,7 @@ impl Reading {
         String::from_utf8(bytes).expect("a body in UTF-8")
     }
 
-    /// The body behind a head, decoded as it comes.
+    /// The body after a head, decoded as it arrives.
     pub fn body(self, headers: &[(String, String)]) -> BufReader<Box<dyn Read>> {
         let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let reader: Box<dyn Read> = if value("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {

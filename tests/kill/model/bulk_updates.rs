@@ -34,7 +34,7 @@ pub(crate) struct Tally {
 }
 
 impl People {
-    /// Sets it of everybody who is chosen, one behind the other; an id that is nobody's is refused.
+    /// Applies it to every selected customer in order; an unknown id is refused.
     pub(crate) fn set(&mut self, chosen: &[(String, Option<usize>)], sets: &Sets, is_trial: bool) -> Tally {
         let mut tally = Tally { is_trial, ..Tally::default() };
         for (id, place) in chosen {
@@ -76,7 +76,7 @@ impl Person {
             then.due = then.due.filter(|_| labels.contains(&LEAVING));
         }
         if let Some(GlobalLimit { way, level, bounds }) = &sets.limit {
-            // Whoever has no level pays as those of the unknown one.
+            // A customer without a level pays under the level `unknown`.
             let level = level.or(then.stored[Person::side(way.0)]).unwrap_or("unknown");
             then.settings.entry((*way, level)).or_default().global = *bounds;
             then.settings.retain(|_, settings| !settings.is_empty());

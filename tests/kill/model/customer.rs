@@ -22,7 +22,7 @@ pub(crate) struct Person {
     pub(crate) exists: bool,
     /// As the daemon named it.
     pub(crate) id: Option<String>,
-    /// A `customer_id` that nobody has.
+    /// A `customer_id` that no customer has.
     pub(crate) stranger: bool,
     /// Stored level names: of deposits, of withdrawals.
     pub(crate) stored: [Option<&'static str>; 2],
@@ -36,10 +36,10 @@ pub(crate) struct Person {
     pub(crate) settings: BTreeMap<(Way, &'static str), Settings>,
     pub(crate) limits: BTreeMap<Way, Own>,
     pub(crate) rates: Vec<OwnRate>,
-    /// When the daemon said that it will forget whoever asked for it.
+    /// The time that the daemon set for the requested erasure.
     pub(crate) due: Option<String>,
     pub(crate) fate: Fate,
-    /// Whose part this one is.
+    /// The customer into which this one is merged.
     pub(crate) into: Option<usize>,
     pub(crate) txs: Vec<Tx>,
 }

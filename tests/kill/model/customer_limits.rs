@@ -1,4 +1,4 @@
-//! Limits of one customer: what is asked for, what holds, and what waits; and an operator's, which end.
+//! Limits of one customer: requested, current and pending ones; and an operator's, which end.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ enum Needs {
 }
 
 impl Own {
-    /// Others are asked for. As long as that is a raise both hold.
+    /// Requests other limits. While a raise waits, both apply.
     pub(crate) fn asked(&mut self, mut filters: Vec<Filter>, rules: &Rules) {
         filters.sort_unstable();
         let before = (self.held.clone(), self.waits.clone());

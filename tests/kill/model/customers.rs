@@ -46,17 +46,17 @@ struct Used {
 }
 
 impl People {
-    /// Who stands for a customer.
+    /// The customer into which a customer is merged, or itself.
     pub(crate) fn head(&self, place: usize) -> usize {
         self.all[place].into.map_or(place, |into| self.head(into))
     }
 
-    /// Who stands for a customer.
+    /// The customer into which a customer is merged, or itself.
     pub(crate) fn head_of(&self, place: usize) -> &Person {
         &self.all[self.head(place)]
     }
 
-    /// Who stands for a customer.
+    /// The customer into which a customer is merged, or itself.
     pub(crate) fn head_mut(&mut self, place: usize) -> &mut Person {
         let head = self.head(place);
         &mut self.all[head]
@@ -227,7 +227,7 @@ impl People {
         self.all[place].exists = true;
         let email = self.all[place].email.clone();
         let head = self.head_mut(place);
-        // What is known already is not written over.
+        // A known attribute is not overwritten.
         let is_filled = sends_email && head.shown_email.is_none();
         if is_filled {
             head.shown_email = Some(email);
@@ -243,7 +243,7 @@ impl People {
     pub(crate) fn pays_by(&mut self, place: usize, id: &str) {
         let is_blocked = self.blocked.contains(id);
         let head = self.head_mut(place);
-        // Whoever comes to hold a blocked instrument is under suspicion of it.
+        // A new holder of a blocked instrument becomes suspicious.
         if head.holds.insert(id.to_owned()) && is_blocked {
             head.suspect(Suspected::ByInstrument);
         }
@@ -278,7 +278,7 @@ impl People {
         let blocked = self.blocked.clone();
         let head = &mut self.all[target];
         head.suspect(gone.suspected);
-        // Whoever comes to hold a blocked instrument is under suspicion of it.
+        // A new holder of a blocked instrument becomes suspicious.
         if gone.holds.difference(&head.holds).any(|id| blocked.contains(id)) {
             head.suspect(Suspected::ByInstrument);
         }
@@ -292,7 +292,7 @@ impl People {
                 head.labels.push(name);
             }
         }
-        // The earlier of two requests counts; of one of which nobody has said when, the daemon is asked again.
+        // The earlier of two requests counts; a request without a known time is read from the daemon again.
         let unsaid = [asks && head.due.is_none(), was_asked && gone.due.is_none()];
         head.due = head.due.take().into_iter().chain(gone.due).min().filter(|_| unsaid == [false, false]);
         head.off.extend(gone.off.iter().filter(|project| !head.off.contains(project)).copied().collect::<Vec<_>>());

@@ -9,14 +9,14 @@ pub(crate) struct OwnRate {
     pub(crate) to: &'static str,
     pub(crate) rate: Rate,
     pub(crate) units: u64,
-    /// From when on; either long ago or long behind any run.
+    /// The start of validity; either long ago or long after any run.
     pub(crate) valid_from: &'static str,
 }
 
 /// A rate as it is written, and as a fraction.
 pub(crate) type Rate = (&'static str, u64, u64);
 
-/// One euro in dollars, for whoever has no rate of their own.
+/// One euro in dollars, for customers without an individual rate.
 pub(crate) const COMMON: Rate = ("1.25", 5, 4);
 /// Times that own rates begin at; the last one is still to come.
 pub(crate) const BEGINNINGS: [&str; 4] =

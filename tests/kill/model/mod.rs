@@ -27,7 +27,7 @@ pub(crate) fn money(minor: u64) -> String {
     format!("{}.{:02}", minor / 100, minor % 100)
 }
 
-/// A list that has no order of its own, in one.
+/// A list without a defined order, sorted.
 pub(crate) fn in_order(list: impl IntoIterator<Item = Value>) -> Value {
     let mut list: Vec<Value> = list.into_iter().collect();
     list.sort_by_key(Value::to_string);

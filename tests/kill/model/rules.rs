@@ -9,8 +9,8 @@ use support::random::Random;
 /// Ways in which money goes: a direction and a currency.
 pub(crate) type Way = (&'static str, &'static str);
 
-/// One filter, of a level or of a customer's own. All windows are longer than any run of these tests, so that whatever
-/// counts goes on counting.
+/// One filter, of a level or of a customer's own. All windows are longer than any run of these tests, so that a
+/// payment that counts never stops counting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Filter {
     pub(crate) name: &'static str,
@@ -52,7 +52,7 @@ const FILTERS: &[Filter] = &[
     Filter { level: "gold", direction: "withdrawal", currency: "EUR", name: "out", window: "90d", codes: OTHER, amount: Some(70_000), quantity: Some(40), all: false, subtract: true },
 ];
 
-/// What a configuration may have besides: filters more, and levels that nothing else configures.
+/// What a configuration may have in addition: more filters, and levels that nothing else configures.
 #[rustfmt::skip]
 const MORE: &[Filter] = &[
     Filter { level: "gold", direction: "deposit", currency: "EUR", name: "more", window: "lifetime", codes: OTHER, amount: Some(500_000), quantity: Some(250), all: true, subtract: false },
@@ -95,7 +95,7 @@ impl Rules {
     /// Another one: limits raised and lowered, filters and levels that come and go.
     pub(crate) fn another(chance: &mut Random) -> Rules {
         let mut filters = FILTERS.to_vec();
-        // Some stay, so that a level is there in both directions whatever comes.
+        // Some stay, so that a level always exists in both directions.
         filters.retain(|filter| chance.percent(85) || matches!(filter.name, "ever" | "out"));
         filters.extend(MORE.iter().filter(|_| chance.percent(30)).cloned());
         for filter in &mut filters {
@@ -161,10 +161,10 @@ pub(crate) const LABELS: &[(&str, &str, &[&str])] = &[
     (MARKS[3], "active", &[]),
 ];
 
-/// The label of whoever asked to be forgotten.
+/// The label of customers who requested erasure.
 pub(crate) const LEAVING: &str = "leaving";
 
-/// Labels by which some clients choose customers in bulk, each one of its own: nobody else's customers bear it.
+/// Labels by which some clients choose customers in bulk, each client has its own: no other client's customers bear it.
 pub(crate) const MARKS: [&str; 4] = ["picked by w0", "picked by w1", "picked by w2", "picked by w3"];
 
 /// Whether a merchant's customers lose individual settings with another level.
@@ -172,12 +172,12 @@ pub(crate) fn resets(merchant: &str) -> bool {
     merchant == "acme"
 }
 
-/// What applies at a merchant where no level does.
+/// The behaviour of a merchant where no level applies.
 pub(crate) fn default_behaviour(merchant: &str) -> &'static str {
     if merchant == "acme" { "unknown_level" } else { "project" }
 }
 
-/// How long a merchant waits before it forgets whoever asks for it: longer than any run, or next to no time.
+/// The time from a deletion request to the erasure: longer than any run, or almost none.
 pub(crate) fn deletion_grace(merchant: &str) -> &'static str {
     if merchant == "acme" { "400d" } else { "1s" }
 }

@@ -27,12 +27,12 @@ pub(crate) struct Tx {
     pub(crate) denied: bool,
     /// A label of the customer's said that it is to be flagged.
     pub(crate) outlier: bool,
-    /// Nobody's: it counts nowhere.
+    /// Unassigned: it counts nowhere.
     pub(crate) passes_by: bool,
     /// What it was to be paid by.
     pub(crate) instrument: Option<String>,
     pub(crate) until: Option<String>,
-    /// Facts behind the opening.
+    /// Facts after the opening.
     pub(crate) facts: usize,
 }
 

@@ -60,7 +60,7 @@ pub struct Decision {
     pub limits: Vec<Explained>,
 }
 
-/// What the question is about, apart from the customer's past.
+/// The subject of the question, apart from the customer's past.
 pub struct Question<'a> {
     pub rules: &'a Rules,
     pub merchant: &'a Merchant,
@@ -76,7 +76,7 @@ pub struct Question<'a> {
 
 /// Usage of one filter in one of its windows. `used` is None where a rate that is needed is not at hand.
 struct Usage {
-    /// Whether the payment in question will lie in the window.
+    /// Whether the payment in question will be in the window.
     holds: bool,
     used: Option<Fraction>,
     count: i64,
@@ -147,7 +147,7 @@ fn headroom(
     }
 }
 
-/// The headroom as it stands at one instant, for answers that decide nothing.
+/// The headroom at one instant, for answers that decide nothing.
 pub fn standing(
     rules: &Rules,
     merchant: &Merchant,

@@ -17,7 +17,7 @@ pub struct Known {
     /// The line that made it.
     pub made: Fields,
     pub currency: String,
-    /// What was asked for, in minor units.
+    /// The requested amount, in minor units.
     pub asked: i128,
     pub denied: bool,
     pub unreserved: bool,

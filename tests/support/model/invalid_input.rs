@@ -77,7 +77,7 @@ impl Generator {
                 }
             }
             21 => {
-                // Who is looked up comes before what is sent, and fields that there are not come first of all.
+                // The lookup comes before the content, and unknown fields come first of all.
                 fields.text("merchant", "nowhere");
                 fields.set("amount", "\"ten\"".into());
                 if self.chance.percent(50) {

@@ -15,7 +15,7 @@ pub fn iso_digits(currency: &str) -> u32 {
     }
 }
 
-/// A non-negative decimal as written: its digits without the point, and how many of them stand behind it.
+/// A non-negative decimal as written: its digits without the point, and how many of them follow it.
 /// Signs, exponents, blanks, a missing digit on either side of the point and anything else are `None`.
 pub fn decimal(text: &str) -> Option<(i128, u32)> {
     let (whole, fraction) = match text.split_once('.') {

@@ -111,7 +111,7 @@ fn quoted(list: &[&str]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A gate list: single gates, and sometimes the route, whose own gates are then not listed beside it.
+/// A gate list: single gates, and sometimes the route, whose own gates are then not listed.
 pub fn gate_list(chance: &mut Random) -> String {
     let names = if chance.percent(30) { vec!["cards", "g0", "g1", "g2"] } else { GATES.to_vec() };
     quoted(&chance.some(&names))

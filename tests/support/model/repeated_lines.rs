@@ -5,7 +5,7 @@ use crate::model::generate::Generator;
 use crate::model::random_configuration::step;
 
 impl Generator {
-    /// A transition sent before, once more; now and then with something in it changed.
+    /// An earlier transition, sent again; sometimes with a changed field.
     pub fn transition_again(&mut self) -> Fields {
         let with: Vec<usize> = (0..self.known.len()).filter(|k| !self.known[*k].sent.is_empty()).collect();
         let place = with[with.len() - 1 - self.chance.place(with.len().min(15))];

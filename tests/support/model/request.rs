@@ -77,7 +77,7 @@ struct Written {
     attempt: Option<u32>,
 }
 
-/// A line whose form is in order. Empty strings stand for absent ones but in `customer_level`, where the two differ.
+/// A line whose form is in order. Empty strings are absent ones except in `customer_level`, where the two differ.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     pub op: String,
@@ -210,7 +210,7 @@ impl Line {
     }
 }
 
-/// The time on a line, where it has one that can be read, whatever else may be wrong with it.
+/// The time on a line, if it is readable; other faults of the line do not matter.
 pub fn time_of(text: &str) -> Option<i64> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     value.get("at").and_then(|at| at.as_str()).and_then(instant)

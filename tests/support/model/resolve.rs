@@ -157,7 +157,7 @@ impl Oracle {
     }
 }
 
-/// Who a line says that it is about, under a client definition.
+/// The customer that a line names, under a client definition.
 pub fn who(line: &Line, crm: bool, defined_by: &[String]) -> Who {
     let identifier = if crm { line.identifier.clone() } else { line.customer_id.clone() };
     let known = defined_by.iter().filter_map(|name| line.attributes.get(name).map(|v| (name.clone(), v.clone())));

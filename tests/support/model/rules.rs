@@ -39,7 +39,7 @@ pub struct Gate {
     pub directions: Option<Vec<String>>,
     pub currencies: Option<Vec<String>>,
     pub methods: Option<Vec<String>>,
-    /// Plain numbers in whatever currency the payment has.
+    /// Plain numbers in the currency of the payment.
     pub min: Option<(i128, u32)>,
     pub max: Option<(i128, u32)>,
 }
