@@ -1,10 +1,10 @@
 //! One bit is turned over in every byte of every file of a folder.
 
 use crate::expected_state::disagreement;
-use crate::harness::Stage;
+use crate::harness::Harness;
 use crate::power_cuts::Trial;
-use crate::run::live;
-use crate::workload::{Act, Mix, Step};
+use crate::run::run_steps;
+use crate::workload::{Action, Mix, Step};
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::collections::BTreeMap;
@@ -20,19 +20,20 @@ fn flipped_bit_is_refused_truncated_or_harmless() {
         let mut trial = Trial::of(seed, MIX);
         // Two snapshots, and operations before, between and after them.
         for at in [5, 10] {
-            let act = Act::Keep { archives: at == 5, retires: false };
-            let before = trial.story.steps[at - 1].clone();
-            trial.story.steps.insert(at, Step { act, waits: true, said: None, recorded: false, ..before });
+            let act = Action::Keep { archives: at == 5, retires: false };
+            let before = trial.workload.steps[at - 1].clone();
+            trial.workload.steps.insert(at, Step { act, waits: true, reply: None, recorded: false, ..before });
         }
-        let steps = trial.story.steps.len();
+        let steps = trial.workload.steps.len();
         let (store, index) = (Memory::new(), trial.indexes.fresh());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
-        let (promised, stage) = live(&trial.story, 0..trial.story.steps.len(), &store, &index, Sync::Always, &about);
-        assert_eq!(promised.begun, steps, "{about}");
-        drop(stage);
-        let last = trial.story.steps[steps - 1].last;
+        let (progress, harness) =
+            run_steps(&trial.workload, 0..trial.workload.steps.len(), &store, &index, Sync::Always, &about);
+        assert_eq!(progress.begun, steps, "{about}");
+        drop(harness);
+        let last = trial.workload.steps[steps - 1].last;
         // The last batch alone is not known to have been synced: no later batch confirms it.
-        let known = trial.story.steps.iter().rev().map(|step| step.last).find(|of| *of < last).unwrap_or(0);
+        let known = trial.workload.steps.iter().rev().map(|step| step.last).find(|of| *of < last).unwrap_or(0);
         let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
         // The next segment's file holds nothing yet.
         for path in store.paths().into_iter().filter(|path| !path.ends_with("next.new")) {
@@ -51,22 +52,23 @@ fn flipped_bit_is_refused_truncated_or_harmless() {
 
 /// What became of a start.
 fn one(trial: &mut Trial, image: &Memory, known: u64, last: u64, about: &str) -> &'static str {
-    let stage = match Stage::open(image, &trial.flipped, Sync::Always, &trial.story.first.rules, None) {
-        Ok(stage) => stage,
+    let harness = match Harness::open(image, &trial.flipped, Sync::Always, &trial.workload.first.rules, None) {
+        Ok(harness) => harness,
         Err(refused) => {
-            let said = format!("{refused:#}");
-            let clear = ["journal/", "archive/", "keys", "instance", "snapshot"].iter().any(|word| said.contains(word));
-            assert!(clear, "{about}: it says only {said}");
+            let reply = format!("{refused:#}");
+            let clear =
+                ["journal/", "archive/", "keys", "instance", "snapshot"].iter().any(|word| reply.contains(word));
+            assert!(clear, "{about}: it says only {reply}");
             return "refused";
         }
     };
-    let found = stage.journal().last().0;
+    let found = harness.journal().last().0;
     assert!(found >= known && found <= last, "{about}: the journal ends with record {found}");
     let (steps, partly) = trial.steps_of(found, about);
     if !partly {
         let expected = trial.expected(steps);
-        trial.stand(&stage, steps);
-        let differs = disagreement(&expected, &stage, expected.again_from, about);
+        trial.stand(&harness, steps);
+        let differs = disagreement(&expected, &harness, expected.again_from, about);
         assert!(differs.is_none(), "{about}: {}", differs.unwrap_or_default());
     }
     if found < last { "cut" } else { "passed over" }

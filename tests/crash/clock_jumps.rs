@@ -1,8 +1,8 @@
 //! A clock that is accepted forward and back at random moments, with and without moving what is from the future, between
 //! snapshots, kills and power cuts: all customers count what a naive model counts.
 
-use crate::disk_images::Kind;
-use crate::harness::{Indexes, Stage};
+use crate::disk_images::ImageKind;
+use crate::harness::{Harness, Indexes};
 use levelgate::clock::{Clock, Source};
 use levelgate::domain::vocabulary::names::Name;
 use levelgate::domain::vocabulary::time::{DAY_MS, Millis};
@@ -34,7 +34,7 @@ enum State {
 
 /// A transaction as the model knows it.
 #[derive(Debug, Clone)]
-struct Paid {
+struct ModelTransaction {
     who: &'static str,
     amount: i64,
     at: i64,
@@ -42,7 +42,7 @@ struct Paid {
     state: State,
 }
 
-impl Paid {
+impl ModelTransaction {
     fn is_open(&self, now: i64) -> bool {
         self.state == State::Reserved && self.hold_until > now
     }
@@ -66,7 +66,7 @@ struct Model {
     now: i64,
     /// The newest time of a record since the clock was last accepted.
     recorded: Option<i64>,
-    paid: Vec<Paid>,
+    paid: Vec<ModelTransaction>,
 }
 
 impl Model {
@@ -91,27 +91,27 @@ impl Model {
     }
 }
 
-struct Run {
+struct ClockRun {
     about: String,
-    stage: Option<Stage>,
+    harness: Option<Harness>,
     store: Memory,
     indexes: Indexes,
     rules: Arc<levelgate::domain::rules::configuration::Rules>,
     model: Model,
 }
 
-impl Run {
-    fn stage(&self) -> &Stage {
-        self.stage.as_ref().expect("a stage")
+impl ClockRun {
+    fn harness(&self) -> &Harness {
+        self.harness.as_ref().expect("a stage")
     }
 
     fn say(&self, mut line: Value) -> Value {
         line["at"] = Millis(self.model.now).to_string().into();
         line["merchant"] = "shop".into();
-        let said = self.stage().line(&line.to_string());
-        assert!(!said.refused, "{}: {line}\n{}", self.about, said.text);
-        self.stage().journal().commit(said.rests_on).expect("a commit");
-        serde_json::from_str(&said.text).expect("JSON")
+        let reply = self.harness().line(&line.to_string());
+        assert!(!reply.refused, "{}: {line}\n{}", self.about, reply.text);
+        self.harness().journal().commit(reply.rests_on).expect("a commit");
+        serde_json::from_str(&reply.text).expect("JSON")
     }
 
     fn pay(&mut self, who: &'static str, amount: i64, is_paid: bool) {
@@ -122,7 +122,7 @@ impl Run {
             "merchant_customer_identifier": who,
         }));
         let (at, state) = (self.model.now, if is_paid { State::Approved } else { State::Reserved });
-        self.model.paid.push(Paid { who, amount, at, hold_until: at + HOLD, state });
+        self.model.paid.push(ModelTransaction { who, amount, at, hold_until: at + HOLD, state });
         self.model.recorded = self.model.recorded.max(Some(at));
     }
 
@@ -151,27 +151,27 @@ impl Run {
     fn accept(&mut self, to: i64, moves: bool) {
         let before = self.model.now;
         let by = Some(Name::parse("ops").expect("a name"));
-        let stage = self.stage.as_mut().expect("a stage");
-        let (accepted, lsn) = stage.desk.ledger.accept_clock(moves, by, &mut || (Millis(before), Millis(to)));
-        stage.desk.clock = Clock::new(Source::Requests);
-        stage.journal().commit(lsn).expect("a commit");
+        let harness = self.harness.as_mut().expect("a stage");
+        let (accepted, lsn) = harness.desk.ledger.accept_clock(moves, by, &mut || (Millis(before), Millis(to)));
+        harness.desk.clock = Clock::new(Source::Requests);
+        harness.journal().commit(lsn).expect("a commit");
         let found = accepted.from_future;
         let want = self.model.accept(to, moves);
         assert_eq!((found.transactions, found.entries, found.holds), want, "{}", self.about);
     }
 
     fn open(&mut self, image: Memory) {
-        self.stage = None;
-        let stage = Stage::open(&image, &self.indexes.fresh(), Sync::Always, &self.rules, None);
-        let mut stage = stage.unwrap_or_else(|error| panic!("{}: {error:#}", self.about));
-        let newest = stage.folder().newest().map(|newest| newest.0);
+        self.harness = None;
+        let harness = Harness::open(&image, &self.indexes.fresh(), Sync::Always, &self.rules, None);
+        let mut harness = harness.unwrap_or_else(|error| panic!("{}: {error:#}", self.about));
+        let newest = harness.folder().newest().map(|newest| newest.0);
         // A snapshot may also contain the time of a read.
         let least = self.model.recorded.unwrap_or(i64::MIN);
         assert!(newest >= self.model.recorded, "{}: {newest:?} {least}", self.about);
         assert!(newest <= Some(self.model.now), "{}: {newest:?} {}", self.about, self.model.now);
-        stage.desk.clock = Clock::new(Source::Requests);
-        stage.desk.clock.resume(newest.map(Millis));
-        (self.stage, self.store) = (Some(stage), image);
+        harness.desk.clock = Clock::new(Source::Requests);
+        harness.desk.clock.resume(newest.map(Millis));
+        (self.harness, self.store) = (Some(harness), image);
     }
 
     /// Holds what all customers have used, and what became of all transactions, against the model.
@@ -193,35 +193,36 @@ impl Run {
             }
         }
         for (place, paid) in self.model.paid.iter().enumerate() {
-            let shown = self.stage().desk.show("shop", &format!("t{place}")).expect("a transaction");
+            let shown = self.harness().desk.show("shop", &format!("t{place}")).expect("a transaction");
             let shown: Value = serde_json::from_slice(&shown).expect("JSON");
             assert_eq!(shown["status"], paid.word(now), "{}: t{place}\n{shown}", self.about);
         }
-        let listed = self.stage().listed("shop");
+        let listed = self.harness().listed("shop");
         assert_eq!(listed.matches(", ").count() + 1, self.model.paid.len().max(1), "{}: {listed}", self.about);
     }
 
-    fn step(&mut self, chance: &mut Random) {
-        let place = chance.place(self.model.paid.len().max(1));
-        match chance.between(0, 99) {
-            0..=34 => self.pay(WHO[chance.place(3)], chance.between(1, 9), chance.percent(30)),
-            35..=44 => self.outcome(place, chance.percent(60)),
+    fn step(&mut self, random: &mut Random) {
+        let place = random.place(self.model.paid.len().max(1));
+        match random.between(0, 99) {
+            0..=34 => self.pay(WHO[random.place(3)], random.between(1, 9), random.percent(30)),
+            35..=44 => self.outcome(place, random.percent(60)),
             45..=48 => self.extend(place),
-            49..=74 => self.model.now += chance.between(0, 2 * HOUR),
+            49..=74 => self.model.now += random.between(0, 2 * HOUR),
             75..=84 => {
-                let far = *chance.pick(&[HOUR / 2, 5 * HOUR, DAY_MS, 40 * DAY_MS]);
-                self.accept(self.model.now + chance.between(-far, far), chance.percent(50));
+                let far = *random.pick(&[HOUR / 2, 5 * HOUR, DAY_MS, 40 * DAY_MS]);
+                self.accept(self.model.now + random.between(-far, far), random.percent(50));
             }
-            85..=90 => self.stage().keep(chance.percent(50), false).expect("a snapshot"),
+            85..=90 => self.harness().keep(random.percent(50), false).expect("a snapshot"),
             91..=93 => {
                 // Between what a snapshot goes on from and its first piece.
-                let begin = self.stage().journal().last();
-                self.accept(self.model.now + chance.between(-DAY_MS, DAY_MS), chance.percent(70));
-                self.pay(WHO[chance.place(3)], 1, false);
-                self.stage().snapshot_from(begin, &self.store, || {});
+                let begin = self.harness().journal().last();
+                self.accept(self.model.now + random.between(-DAY_MS, DAY_MS), random.percent(70));
+                self.pay(WHO[random.place(3)], 1, false);
+                self.harness().snapshot_from(begin, &self.store, || {});
             }
             n => {
-                let image = if n < 97 { Kind::Killed } else { Kind::of(u64::try_from(place).expect("a place")) };
+                let image =
+                    if n < 97 { ImageKind::Killed } else { ImageKind::of(u64::try_from(place).expect("a place")) };
                 let image = image.of_store(&self.store);
                 self.open(image);
             }
@@ -237,18 +238,19 @@ fn accepting_a_clock_keeps_every_counter() {
     let rules = Arc::new(levelgate::config::load(config.path()).expect("a configuration").rules);
     for seed in seeds(40) {
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
-        let (mut chance, store, indexes) = (Random::seeded(seed), Memory::new(), Indexes::new());
+        let (mut random, store, indexes) = (Random::seeded(seed), Memory::new(), Indexes::new());
         let model = Model { now: FIRST, recorded: None, paid: Vec::new() };
-        let mut run = Run { about, stage: None, store: store.clone(), indexes, rules: Arc::clone(&rules), model };
+        let mut run =
+            ClockRun { about, harness: None, store: store.clone(), indexes, rules: Arc::clone(&rules), model };
         run.open(store);
         for n in 0..90 {
             run.about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, step {n}");
-            run.step(&mut chance);
+            run.step(&mut random);
             if n % 3 == 0 {
                 run.check();
             }
         }
-        run.open(Kind::Killed.of_store(&run.store));
+        run.open(ImageKind::Killed.of_store(&run.store));
         run.check();
     }
 }

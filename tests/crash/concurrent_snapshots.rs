@@ -1,7 +1,7 @@
 //! Snapshots are taken while several threads reserve and approve, and then the process is killed or the power cut.
 
-use crate::disk_images::Kind;
-use crate::harness::{Indexes, Stage};
+use crate::disk_images::ImageKind;
+use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
@@ -23,38 +23,41 @@ struct Acknowledged {
     statuses: BTreeMap<String, &'static str>,
 }
 
-fn reserve(stage: &Stage, id: &str, who: &str) -> bool {
+fn reserve(harness: &Harness, id: &str, who: &str) -> bool {
     let mut line = instrument_model::line("reserve", AT, "side", who, Some("tok_a"));
     line.text("transaction_id", id);
-    committed(stage, &line.line())
+    committed(harness, &line.line())
 }
 
-fn step(stage: &Stage, op: &str, id: &str) -> bool {
-    committed(stage, &format!("{{\"op\": {op:?}, \"at\": {AT:?}, \"merchant\": \"side\", \"transaction_id\": {id:?}}}"))
+fn step(harness: &Harness, op: &str, id: &str) -> bool {
+    committed(
+        harness,
+        &format!("{{\"op\": {op:?}, \"at\": {AT:?}, \"merchant\": \"side\", \"transaction_id\": {id:?}}}"),
+    )
 }
 
-fn committed(stage: &Stage, line: &str) -> bool {
-    let said = stage.line(line);
-    assert!(!said.refused, "{line}\n{}", said.text);
-    stage.journal().commit(said.rests_on).is_ok()
+fn committed(harness: &Harness, line: &str) -> bool {
+    let reply = harness.line(line);
+    assert!(!reply.refused, "{line}\n{}", reply.text);
+    harness.journal().commit(reply.rests_on).is_ok()
 }
 
 /// The load of one thread while snapshots are taken: payments of one shared large customer and of a private one.
-fn work(stage: &Stage, thread: usize) -> Acknowledged {
+fn work(harness: &Harness, thread: usize) -> Acknowledged {
     let mut told = Acknowledged::default();
     for n in 0..DURING {
         let (id, who) =
             (format!("w{thread}-{n}"), if n % 3 == 0 { format!("own{thread}") } else { "large".to_owned() });
-        if reserve(stage, &id, &who) {
+        if reserve(harness, &id, &who) {
             told.statuses.insert(id.clone(), "reserved");
         }
         let op = ["approve", "cancel", "decline"][n % 3];
-        if n % 4 != 0 && step(stage, op, &id) {
+        if n % 4 != 0 && step(harness, op, &id) {
             told.statuses.insert(id, ["approved", "cancelled", "declined"][n % 3]);
         }
         // An old one changes as well, which a snapshot may just have passed.
         let old = format!("old{}", (n * THREADS + thread) * 5 % BEFORE);
-        if n % 2 == 0 && step(stage, "approve", &old) {
+        if n % 2 == 0 && step(harness, "approve", &old) {
             told.statuses.insert(old, "approved");
         }
     }
@@ -71,32 +74,32 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
         let sync = if seed % 2 == 0 { Sync::Always } else { Sync::Interval };
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}");
         let (store, indexes) = (Memory::new(), Indexes::new());
-        let stage = Stage::open(&store, &indexes.fresh(), sync, &rules, None).expect("a start");
+        let harness = Harness::open(&store, &indexes.fresh(), sync, &rules, None).expect("a start");
         let mut told = Acknowledged::default();
         for n in 0..BEFORE {
             let line = instrument_model::line("reserve", AT, "side", "large", Some("tok_a"));
             let mut line = line;
             line.text("transaction_id", &format!("old{n}"));
-            stage.line(&line.line());
+            harness.line(&line.line());
             told.statuses.insert(format!("old{n}"), "reserved");
         }
-        stage.journal().sync().expect("a sync");
+        harness.journal().sync().expect("a sync");
         let (done, mut images) = (AtomicBool::new(false), Vec::new());
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..THREADS)
                 .map(|thread| {
                     scope.spawn({
-                        let stage = &stage;
-                        move || work(stage, thread)
+                        let harness = &harness;
+                        move || work(harness, thread)
                     })
                 })
                 .collect();
             let keeper = scope.spawn(|| {
                 let (mut taken, mut images) = (0, Vec::new());
                 while !done.load(Ordering::Acquire) {
-                    stage.keep(true, taken % 2 == 0).expect("a snapshot");
+                    harness.keep(true, taken % 2 == 0).expect("a snapshot");
                     taken += 1;
-                    images.push(Kind::of(seed + taken).of_store(&store));
+                    images.push(ImageKind::of(seed + taken).of_store(&store));
                 }
                 (taken, images)
             });
@@ -108,10 +111,10 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
             images = found;
             println!("seed {seed}, {sync:?}: {taken} snapshots under load");
         });
-        let last = stage.journal().last();
-        drop(stage);
-        let killed = Kind::Killed.of_store(&store);
-        let again = Stage::open(&killed, &indexes.fresh(), sync, &rules, None);
+        let last = harness.journal().last();
+        drop(harness);
+        let killed = ImageKind::Killed.of_store(&store);
+        let again = Harness::open(&killed, &indexes.fresh(), sync, &rules, None);
         let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
         assert_eq!(again.journal().last(), last, "{about}: all was written");
         agrees(&again, &told, true, &about);
@@ -119,19 +122,19 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
         images.truncate(12);
         for (n, image) in images.iter().enumerate() {
             let about = format!("{about}, image {n}");
-            let stage = Stage::open(image, &indexes.fresh(), sync, &rules, None);
-            let stage = stage.unwrap_or_else(|error| panic!("{about}: {error:#}"));
-            agrees(&stage, &told, false, &about);
+            let harness = Harness::open(image, &indexes.fresh(), sync, &rules, None);
+            let harness = harness.unwrap_or_else(|error| panic!("{about}: {error:#}"));
+            agrees(&harness, &told, false, &about);
         }
     }
 }
 
 /// Asserts that each customer's transactions add up to its counters; with `all`, that they are those acknowledged.
-fn agrees(stage: &Stage, told: &Acknowledged, all: bool, about: &str) {
+fn agrees(harness: &Harness, told: &Acknowledged, all: bool, about: &str) {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
-    stage.line(&instrument_model::line("check", AT, "side", "large", None).line());
+    harness.line(&instrument_model::line("check", AT, "side", "large", None).line());
     for (id, status) in &told.statuses {
-        let Ok(shown) = stage.desk.show("side", id) else {
+        let Ok(shown) = harness.desk.show("side", id) else {
             assert!(!all, "{about}: {id} is lost");
             continue;
         };
@@ -141,7 +144,7 @@ fn agrees(stage: &Stage, told: &Acknowledged, all: bool, about: &str) {
         *counted.entry(who.to_owned()).or_default() += u64::from(counts(&shown));
     }
     for (who, counted) in counted {
-        let answer = stage.line(&instrument_model::line("check", AT, "side", &who, None).line()).text;
+        let answer = harness.line(&instrument_model::line("check", AT, "side", &who, None).line()).text;
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
         let used = (&answer["limits"][0]["amount"]["used"], &answer["limits"][0]["quantity"]["used"]);
         // The question itself counts as one more.

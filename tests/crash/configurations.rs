@@ -11,20 +11,20 @@ use toml::{Table, Value};
 
 /// A configuration as the daemon reads it, and as the model does.
 #[derive(Clone)]
-pub struct Form {
-    pub rules: Arc<levelgate::domain::rules::configuration::Rules>,
+pub struct Configuration {
+    pub rules: Arc<levelgate::domain::rules::Rules>,
     pub model: Rc<Rules>,
     /// How it differs from the one before.
     what: String,
 }
 
-impl fmt::Debug for Form {
+impl fmt::Debug for Configuration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}, version {}", self.what, self.rules.version)
     }
 }
 
-impl Form {
+impl Configuration {
     /// Reads the configuration in a folder.
     pub fn read(folder: &Path, what: String, about: &str) -> Self {
         let loaded = levelgate::config::load(folder);
@@ -33,10 +33,10 @@ impl Form {
     }
 
     /// Changes the file of a merchant, and reads the folder.
-    pub fn changed(chance: &mut Random, folder: &Path, merchant: &str, zones: &[&'static str], about: &str) -> Self {
+    pub fn changed(random: &mut Random, folder: &Path, merchant: &str, zones: &[&'static str], about: &str) -> Self {
         let path = folder.join("merchants").join(format!("{merchant}.toml"));
         let mut file: Table = std::fs::read_to_string(&path).expect("a file").parse().expect("a file in TOML");
-        let mut changes: Vec<String> = (0..chance.between(1, 4)).map(|_| change(chance, &mut file, zones)).collect();
+        let mut changes: Vec<String> = (0..random.between(1, 4)).map(|_| change(random, &mut file, zones)).collect();
         if changes.len() == 2 {
             let seals = file.get("seal_identifiers").and_then(Value::as_bool).unwrap_or_default();
             file.insert("seal_identifiers".into(), (!seals).into());
@@ -62,57 +62,57 @@ fn written(lines: &str) -> Table {
 }
 
 /// Changes one setting, and describes the change.
-fn change(chance: &mut Random, file: &mut Table, zones: &[&'static str]) -> String {
-    let what = chance.between(1, 100);
+fn change(random: &mut Random, file: &mut Table, zones: &[&'static str]) -> String {
+    let what = random.between(1, 100);
     match what {
         1..=8 => {
-            let zone = *chance.pick(zones);
+            let zone = *random.pick(zones);
             file.insert("time_zone".into(), zone.into());
             format!("time zone {zone}")
         }
         9..=18 => {
-            let (key, spans) = *chance
+            let (key, spans) = *random
                 .pick(&[("deposit", &["30m", "2h", "1d", "never"]), ("withdrawal", &["2d", "never", "6h", "1h"])]);
-            let span = *chance.pick(spans);
+            let span = *random.pick(spans);
             file["hold"].as_table_mut().expect("a table").insert(key.into(), span.into());
             format!("hold of a {key} {span}")
         }
         19..=28 => {
             let projects = list(file, "projects");
-            let place = chance.place(projects.len());
-            let definition = chance.some(&["email", "phone", "external_id"]);
+            let place = random.place(projects.len());
+            let definition = random.some(&["email", "phone", "external_id"]);
             projects[place]["client_definition"] = Value::from(definition.clone());
             format!("client definition {definition:?}")
         }
         29..=40 => {
             let projects = list(file, "projects");
-            let place = chance.place(projects.len());
+            let place = random.place(projects.len());
             let endpoints = list(projects[place].as_table_mut().expect("a project"), "endpoints");
-            let place = chance.place(endpoints.len());
-            let gates = gate_list(chance);
+            let place = random.place(endpoints.len());
+            let gates = gate_list(random);
             endpoints[place]["gates"] = written(&format!("gates = {gates}"))["gates"].clone();
             format!("gates of {} {gates}", endpoints[place]["id"])
         }
-        _ => change_levels(chance, list(file, "levels"), what),
+        _ => change_levels(random, list(file, "levels"), what),
     }
 }
 
 /// Changes one setting of the levels, and describes the change.
-fn change_levels(chance: &mut Random, levels: &mut Vec<Value>, what: i64) -> String {
-    let place = chance.place(levels.len());
+fn change_levels(random: &mut Random, levels: &mut Vec<Value>, what: i64) -> String {
+    let place = random.place(levels.len());
     let found = levels[place].as_table_mut().expect("a level");
     let (name, direction, currency) = (text(found, "name"), text(found, "direction"), text(found, "currency"));
     let of = format!("{name} {direction} {currency}");
     let filters = list(found, "filters");
     match what {
         41..=65 if !filters.is_empty() => {
-            let place = chance.place(filters.len());
+            let place = random.place(filters.len());
             let filter = filters[place].as_table_mut().expect("a filter");
-            let amount = steps(&currency, chance.between(0, 40));
+            let amount = steps(&currency, random.between(0, 40));
             if filter.contains_key("amount_limit") {
                 filter.insert("amount_limit".into(), amount.clone().into());
             }
-            let quantity = chance.between(0, 30);
+            let quantity = random.between(0, 30);
             if filter.contains_key("quantity_limit") {
                 filter.insert("quantity_limit".into(), quantity.into());
             }
@@ -120,12 +120,12 @@ fn change_levels(chance: &mut Random, levels: &mut Vec<Value>, what: i64) -> Str
         }
         66..=80 => {
             let number = (0..).find(|n| filters.iter().all(|f| f["name"].as_str() != Some(&format!("f{n}"))));
-            let added = filter(chance, number.expect("a number"), &currency);
+            let added = filter(random, number.expect("a number"), &currency);
             filters.push(written(&added)["levels"]["filters"][0].clone());
             format!("{of}: {added:?} more")
         }
         81..=90 if filters.len() > 1 => {
-            let gone = filters.remove(chance.place(filters.len()));
+            let gone = filters.remove(random.place(filters.len()));
             format!("{of}: no {}", gone["name"])
         }
         91..=95 if name != "unknown" => {
@@ -142,8 +142,8 @@ fn change_levels(chance: &mut Random, levels: &mut Vec<Value>, what: i64) -> Str
             if missing.is_empty() {
                 return "nothing".to_owned();
             }
-            let (direction, currency, name) = *chance.pick(&missing);
-            levels.push(written(&level(chance, name, direction, currency))["levels"][0].clone());
+            let (direction, currency, name) = *random.pick(&missing);
+            levels.push(written(&level(random, name, direction, currency))["levels"][0].clone());
             format!("{name} {direction} {currency} more")
         }
     }

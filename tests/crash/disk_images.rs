@@ -5,7 +5,7 @@ use support::random::Random;
 
 /// A way to lose what was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ImageKind {
     /// The process is killed: the system keeps all that it took.
     Killed,
     /// Nothing is kept that was not synced.
@@ -20,7 +20,7 @@ pub enum Kind {
     Some(u64),
 }
 
-impl Kind {
+impl ImageKind {
     /// One for each number.
     pub fn of(number: u64) -> Self {
         match number % 8 {
@@ -43,11 +43,11 @@ impl Kind {
             Self::Torn(seed) => (seed, true),
             Self::Some(seed) => (seed, false),
         };
-        let mut chance = Random::seeded(seed);
-        store.crash_image(&mut |change| match (chance.between(0, 5), change) {
+        let mut random = Random::seeded(seed);
+        store.crash_image(&mut |change| match (random.between(0, 5), change) {
             (0 | 1, _) => Keep::Nothing,
-            (2, Unsynced::Write { bytes, .. }) if torn => Keep::Prefix(chance.place(bytes + 1)),
-            (3, _) if torn => Keep::Sectors(chance.between(0, i64::MAX - 1).cast_unsigned()),
+            (2, Unsynced::Write { bytes, .. }) if torn => Keep::Prefix(random.place(bytes + 1)),
+            (3, _) if torn => Keep::Sectors(random.between(0, i64::MAX - 1).cast_unsigned()),
             (4, _) if torn => Keep::Length,
             _ => Keep::All,
         })

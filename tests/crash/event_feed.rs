@@ -1,11 +1,11 @@
 //! The event feed: it is the same in pages of any size, it agrees with each transaction, and it never contains a fact that
 //! a power cut loses.
 
-use crate::disk_images::Kind;
-use crate::harness::{Indexes, Stage};
+use crate::disk_images::ImageKind;
+use crate::harness::{Harness, Indexes};
 use crate::power_cuts::degree;
-use crate::run::live;
-use crate::workload::{Mix, Story};
+use crate::run::run_steps;
+use crate::workload::{Mix, Workload};
 use levelgate::journal::Sync;
 use levelgate::ledger::Wanted;
 use levelgate::storage::fs::memory::Memory;
@@ -22,11 +22,11 @@ fn mix(seed: u64) -> Mix {
 }
 
 /// The whole feed, read in pages of this query, and its end.
-fn heard(stage: &Stage, filter: &str, mut limit: impl FnMut() -> usize) -> (Vec<Value>, u64) {
+fn heard(harness: &Harness, filter: &str, mut limit: impl FnMut() -> usize) -> (Vec<Value>, u64) {
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
         let query = format!("after={after}&limit={}{filter}", limit());
-        let page = stage.desk.events(&query, None).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
+        let page = harness.desk.events(&query, None).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
         let body: Value = serde_json::from_slice(&page.body).expect("JSON");
         events.extend(body["events"].as_array().expect("events").iter().cloned());
         assert_eq!(body["next"], page.next.0, "{query}");
@@ -43,21 +43,21 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 }
 
 /// Asserts that the feed contains the facts of each transaction, each once and in order.
-fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: &str) {
+fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], about: &str) {
     let key = |merchant: &str, id: &str| (merchant.to_owned(), id.to_owned());
     let mut told: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
     for event in events {
         told.entry(key(text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
     }
-    let now = stage.desk.clock.now(None).expect("a time");
+    let now = harness.desk.clock.now(None).expect("a time");
     for (merchant, _) in merchants {
         let mut wanted = Wanted { limit: 500, ..Wanted::default() };
         loop {
-            let page = stage.desk.ledger.list(merchant, &wanted, now).expect("a page");
+            let page = harness.desk.ledger.list(merchant, &wanted, now).expect("a page");
             for listed in &page.transactions {
                 let id = listed.transaction.opening.id.as_ref();
                 let shown: Value =
-                    serde_json::from_slice(&stage.desk.show(merchant, id).expect("shown")).expect("JSON");
+                    serde_json::from_slice(&harness.desk.show(merchant, id).expect("shown")).expect("JSON");
                 let of_it = told.remove(&key(merchant, id)).unwrap_or_default();
                 let transitions: Vec<Value> = of_it
                     .iter()
@@ -100,30 +100,31 @@ fn agrees(stage: &Stage, merchants: &[(String, bool)], events: &[Value], about: 
 fn feed_is_independent_of_page_size_and_agrees_with_transactions() {
     let mut facts = 0;
     for seed in seeds(6).map(|seed| seed + 8_000) {
-        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
+        let (workload, indexes, store) = (Workload::write(seed, mix(seed)), Indexes::new(), Memory::new());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
-        let (_, stage) = live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
-        let stage = stage.expect("a life");
-        stage.journal().sync().expect("a sync");
-        let (all, end) = heard(&stage, "", || 1_000);
+        let (_, harness) =
+            run_steps(&workload, 0..workload.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
+        let harness = harness.expect("a life");
+        harness.journal().sync().expect("a sync");
+        let (all, end) = heard(&harness, "", || 1_000);
         assert!(all.windows(2).all(|two| two[0]["lsn"].as_u64() <= two[1]["lsn"].as_u64()), "{about}: in order");
-        assert_eq!(end, stage.journal().last().0, "{about}: it goes to the end");
-        agrees(&stage, &story.merchants, &all, &about);
+        assert_eq!(end, harness.journal().last().0, "{about}: it goes to the end");
+        agrees(&harness, &workload.merchants, &all, &about);
         facts += all.len();
-        let mut chance = Random::seeded(seed);
+        let mut random = Random::seeded(seed);
         for most in [1, 3, 40] {
-            let (paged, _) = heard(&stage, "", || 1 + chance.place(most));
+            let (paged, _) = heard(&harness, "", || 1 + random.place(most));
             assert!(paged == all, "{about}: pages of up to {most} are another feed");
         }
-        for (merchant, _) in &story.merchants {
+        for (merchant, _) in &workload.merchants {
             let of_it: Vec<Value> = all.iter().filter(|event| event["merchant"] == **merchant).cloned().collect();
-            let (paged, _) = heard(&stage, &format!("&merchant={merchant}"), || 1 + chance.place(9));
+            let (paged, _) = heard(&harness, &format!("&merchant={merchant}"), || 1 + random.place(9));
             assert!(paged == of_it, "{about}: {merchant} alone");
         }
         for flag in ["over_limit", "late", "conflict", "unreserved", "unknown_gate", "suspicious", "outlier"] {
             let has = |event: &&Value| event["flags"].as_array().expect("flags").contains(&Value::from(flag));
             let flagged: Vec<Value> = all.iter().filter(has).cloned().collect();
-            let (paged, _) = heard(&stage, &format!("&flag={flag}"), || 1 + chance.place(9));
+            let (paged, _) = heard(&harness, &format!("&flag={flag}"), || 1 + random.place(9));
             assert!(paged == flagged, "{about}: {flag} alone");
         }
     }
@@ -133,31 +134,27 @@ fn feed_is_independent_of_page_size_and_agrees_with_transactions() {
 #[test]
 fn feed_never_shows_a_fact_that_a_power_cut_loses() {
     for seed in seeds(7).map(|seed| seed + 8_100) {
-        let (story, indexes, store) = (Story::write(seed, mix(seed)), Indexes::new(), Memory::new());
+        let (workload, indexes, store) = (Workload::write(seed, mix(seed)), Indexes::new(), Memory::new());
         let sync = degree(seed);
-        let mut chance = Random::seeded(seed);
-        let to = 60 + chance.place(story.steps.len() - 60);
+        let mut random = Random::seeded(seed);
+        let to = 60 + random.place(workload.steps.len() - 60);
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, up to step {to}");
         let index = indexes.fresh();
-        let (_, stage) = live(&story, 0..to, &store, &index, sync, &about);
-        let stage = stage.expect("a life");
-        let (before, next) = heard(&stage, "", || 1_000);
-        let kinds: Vec<Kind> = match sync {
+        let (_, harness) = run_steps(&workload, 0..to, &store, &index, sync, &about);
+        let harness = harness.expect("a life");
+        let (before, next) = heard(&harness, "", || 1_000);
+        let kinds: Vec<ImageKind> = match sync {
             // The content of the medium is unknown.
-            Sync::Never => vec![Kind::Killed],
-            Sync::Always | Sync::Interval => (0..8).map(|n| Kind::of(seed * 8 + n)).collect(),
+            Sync::Never => vec![ImageKind::Killed],
+            Sync::Always | Sync::Interval => (0..8).map(|n| ImageKind::of(seed * 8 + n)).collect(),
         };
         let images: Vec<Memory> = kinds.iter().map(|kind| kind.of_store(&store)).collect();
-        drop(stage);
+        drop(harness);
         for (kind, image) in kinds.iter().zip(&images) {
             let about = format!("{about}, {kind:?}");
-            let again = Stage::open(image, &indexes.copy_of(&index), sync, &story.form(to).rules, None);
+            let again = Harness::open(image, &indexes.copy_of(&index), sync, &workload.configuration(to).rules, None);
             let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
-            again
-                .desk
-                .clock
-                .now(Some(levelgate::domain::vocabulary::time::Millis(story.steps[to - 1].clock)))
-                .expect("a time");
+            again.desk.clock.now(Some(levelgate::domain::time::Millis(workload.steps[to - 1].clock))).expect("a time");
             let (after, _) = heard(&again, "", || 1_000);
             assert!(after.len() >= before.len(), "{about}: {} facts, and the feed had {}", after.len(), before.len());
             for (told, found) in before.iter().zip(&after) {
@@ -170,7 +167,7 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
                 assert_eq!(but_level(told), but_level(found), "{about}");
             }
             assert!(again.journal().last().0 >= next, "{about}: a reader that continues after {next} misses nothing");
-            agrees(&again, &story.merchants, &after, &about);
+            agrees(&again, &workload.merchants, &after, &about);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What is to be asked of a ledger that holds the first so many operations, and what it must say.
 
-use crate::harness::Stage;
+use crate::harness::Harness;
 use crate::instrument_model;
 use crate::staff_calls;
-use crate::workload::{Act, Story, Told, is_of_side, is_of_staff};
+use crate::workload::{Action, Models, Workload, is_of_side, is_of_staff};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use support::model::calendar::{DAY, SECOND, written};
@@ -14,7 +14,7 @@ use support::model::oracle::Oracle;
 
 /// One thing to ask.
 #[derive(Debug, Clone)]
-pub enum Ask {
+pub enum Query {
     /// A line; whether it is an operation that was recorded and must be answered as a repetition.
     Line { line: String, repeats: bool },
     /// A transaction as it is shown.
@@ -25,7 +25,7 @@ pub enum Ask {
 
 /// The questions in their order and the answers to them.
 pub struct Expected {
-    pub asks: Vec<Ask>,
+    pub asks: Vec<Query>,
     pub answers: Vec<String>,
     /// From where on they can be asked again later: all of one instant, after all others.
     pub again_from: usize,
@@ -35,52 +35,52 @@ pub struct Expected {
 /// The instants at which usage is asked about, in milliseconds from the last operation on.
 const LATER: [i64; 3] = [1_801 * SECOND, DAY + 1, 33 * DAY];
 
-pub fn answer(stage: &Stage, ask: &Ask, about: &str) -> String {
+pub fn answer(harness: &Harness, ask: &Query, about: &str) -> String {
     match ask {
-        Ask::Line { line, repeats } => {
-            let said = stage.line(line);
-            assert!(said.replay || !repeats, "{about}: a repetition is taken for new: {line}\n{}", said.text);
-            said.text
+        Query::Line { line, repeats } => {
+            let reply = harness.line(line);
+            assert!(reply.replay || !repeats, "{about}: a repetition is taken for new: {line}\n{}", reply.text);
+            reply.text
         }
-        Ask::Show { merchant, id } => match stage.desk.show(merchant, id) {
+        Query::Show { merchant, id } => match harness.desk.show(merchant, id) {
             Ok(shown) => String::from_utf8(shown).expect("UTF-8"),
             Err(problem) => serde_json::to_string(&problem).expect("JSON"),
         },
-        Ask::List { merchant } => {
+        Query::List { merchant } => {
             if merchant == staff_calls::MERCHANT {
-                return format!("{} {}", stage.listed(merchant), staff_calls::all(stage));
+                return format!("{} {}", harness.listed(merchant), staff_calls::all(harness));
             }
-            let name = levelgate::domain::vocabulary::names::Name::parse(merchant).expect("a name");
-            format!("{} {:?}", stage.listed(merchant), stage.desk.ledger.made_levels(name))
+            let name = levelgate::domain::name::Name::parse(merchant).expect("a name");
+            format!("{} {:?}", harness.listed(merchant), harness.desk.ledger.made_levels(name))
         }
     }
 }
 
 impl Expected {
     /// Of a ledger that holds the first so many steps.
-    pub fn after(story: &Story, steps: usize) -> Self {
-        let about = format!("seed {}, the first {steps} operations, with nothing gone wrong", story.seed);
-        let mut told = Told::nothing(story);
-        for step in &story.steps[..steps] {
+    pub fn after(workload: &Workload, steps: usize) -> Self {
+        let about = format!("seed {}, the first {steps} operations, with nothing gone wrong", workload.seed);
+        let mut told = Models::nothing(workload);
+        for step in &workload.steps[..steps] {
             told.tell(&step.act, &about);
         }
-        let clock = steps.checked_sub(1).map_or(i64::MIN, |n| story.steps[n].clock);
+        let clock = steps.checked_sub(1).map_or(i64::MIN, |n| workload.steps[n].clock);
         let mut this = Self { asks: Vec::new(), answers: Vec::new(), again_from: 0, clock };
         if clock == i64::MIN {
             return this;
         }
-        this.shows_and_lists(story, &told, &about);
+        this.shows_and_lists(workload, &told, &about);
         this.checks(&told, clock, true, &about);
-        this.repeats(story, steps, &mut told, &about);
+        this.repeats(workload, steps, &mut told, &about);
         for later in LATER {
             this.again_from = this.asks.len();
             this.checks(&told, clock + later, false, &about);
         }
-        this.shows_and_lists(story, &told, &about);
+        this.shows_and_lists(workload, &told, &about);
         this
     }
 
-    fn ask(&mut self, told: &Told, ask: Ask, about: &str) -> Value {
+    fn ask(&mut self, told: &Models, ask: Query, about: &str) -> Value {
         let text = answer(&told.twin, &ask, about);
         let value = serde_json::from_str(&text).unwrap_or_default();
         self.asks.push(ask);
@@ -88,49 +88,49 @@ impl Expected {
         value
     }
 
-    fn shows_and_lists(&mut self, story: &Story, told: &Told, about: &str) {
+    fn shows_and_lists(&mut self, workload: &Workload, told: &Models, about: &str) {
         let now = told.twin.desk.clock.now(None).expect("a time").0;
         let mut ids: Vec<_> = told.oracle.by_id.iter().collect();
         ids.sort();
         for ((merchant, id), place) in ids {
-            let got = self.ask(told, Ask::Show { merchant: merchant.clone(), id: id.clone() }, about);
+            let got = self.ask(told, Query::Show { merchant: merchant.clone(), id: id.clone() }, about);
             if !instrument_model::MERCHANTS.contains(&merchant.as_str()) {
                 let found = differs(&told.oracle, *place, now, &got);
                 assert_eq!(found, None, "{about}: {merchant} {id}\n{got}");
             }
         }
-        for (merchant, _) in &story.merchants {
-            self.ask(told, Ask::List { merchant: merchant.clone() }, about);
+        for (merchant, _) in &workload.merchants {
+            self.ask(told, Query::List { merchant: merchant.clone() }, about);
         }
     }
 
     /// Every filter of every customer: of all levels, or of those under which something counts.
-    fn checks(&mut self, told: &Told, at: i64, all: bool, about: &str) {
+    fn checks(&mut self, told: &Models, at: i64, all: bool, about: &str) {
         let mut oracle = told.oracle.clone();
         for line in questions(&told.oracle, at, all) {
-            let got = self.ask(told, Ask::Line { line: line.clone(), repeats: false }, about);
+            let got = self.ask(told, Query::Line { line: line.clone(), repeats: false }, about);
             let found = compare::differences(&oracle.answer(&line), &got);
             assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
         }
         for (merchant, who) in told.side.people.keys() {
             for instrument in instrument_model::INSTRUMENTS.iter().map(|token| Some(*token)).chain([None]) {
                 let line = instrument_model::line("check", &written(at), merchant, who, instrument).line();
-                let got = self.ask(told, Ask::Line { line: line.clone(), repeats: false }, about);
+                let got = self.ask(told, Query::Line { line: line.clone(), repeats: false }, about);
                 let (passes, status, used) = told.side.expects(merchant, who, instrument);
                 let want = json!([if passes { "allow" } else { "deny" }, status, format!("{used}.00")]);
-                let said = json!([got["decision"], got["customer"]["status"], got["limits"][0]["amount"]["used"]]);
-                assert_eq!(said, want, "{about}: {line}\n{got}");
+                let reply = json!([got["decision"], got["customer"]["status"], got["limits"][0]["amount"]["used"]]);
+                assert_eq!(reply, want, "{about}: {line}\n{got}");
             }
         }
     }
 
     /// Every recorded operation, sent again.
-    fn repeats(&mut self, story: &Story, steps: usize, told: &mut Told, about: &str) {
+    fn repeats(&mut self, workload: &Workload, steps: usize, told: &mut Models, about: &str) {
         let last = told.twin.journal().last();
-        for step in story.steps[..steps].iter().filter(|step| step.recorded) {
-            let Act::Line(line) = &step.act else { continue };
-            let got = self.ask(told, Ask::Line { line: line.clone(), repeats: true }, about);
-            let before: Value = serde_json::from_str(&step.said.as_ref().expect("an answer").text).unwrap();
+        for step in workload.steps[..steps].iter().filter(|step| step.recorded) {
+            let Action::Line(line) = &step.act else { continue };
+            let got = self.ask(told, Query::Line { line: line.clone(), repeats: true }, about);
+            let before: Value = serde_json::from_str(&step.reply.as_ref().expect("an answer").text).unwrap();
             // An assigned transaction names its customer, and the level under which it counts.
             let is_linked = before["level"].is_null() && is_of_staff(line);
             let fields = ["decision", "codes", "gates", "transaction_id"].iter();
@@ -152,8 +152,8 @@ fn differs(oracle: &Oracle, place: usize, now: i64, got: &Value) -> Option<Strin
     let digits = oracle.rules.digits(&transaction.sent.currency);
     let amount = |minor: i128| json!(shown(minor, digits));
     let flags: Vec<&str> = transaction.all_flags().into_iter().collect();
-    let mut said: Vec<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    said.sort_unstable();
+    let mut reply: Vec<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    reply.sort_unstable();
     let customer = transaction.customer.map(|place| oracle.customers[place].number.to_string());
     let level = got["level"].as_object().map_or(Value::Null, |l| json!([l.get("name"), l.get("source")]));
     let facts = [
@@ -164,7 +164,7 @@ fn differs(oracle: &Oracle, place: usize, now: i64, got: &Value) -> Option<Strin
         ("cancelled", amount(transaction.cancelled()), got["cancelled"].clone()),
         ("refunded", amount(transaction.refunded()), got["refunded"].clone()),
         ("charged_back", amount(transaction.charged_back()), got["charged_back"].clone()),
-        ("flags", json!(flags), json!(said)),
+        ("flags", json!(flags), json!(reply)),
         ("level", json!(transaction.level.as_ref().map(|(name, source)| [name.as_deref(), Some(source)])), level),
         ("resolution", json!(transaction.resolution), got["customer"]["resolution"].clone()),
         ("customer", json!(customer), json!(customer.as_ref().and(got["customer"]["customer_id"].as_str()))),
@@ -228,9 +228,9 @@ fn questions(oracle: &Oracle, at: i64, all: bool) -> Vec<String> {
 }
 
 /// Asks for all; the first answer that differs.
-pub fn disagreement(expected: &Expected, stage: &Stage, from: usize, about: &str) -> Option<String> {
+pub fn disagreement(expected: &Expected, harness: &Harness, from: usize, about: &str) -> Option<String> {
     for (ask, want) in expected.asks.iter().zip(&expected.answers).skip(from) {
-        let got = answer(stage, ask, about);
+        let got = answer(harness, ask, about);
         if got != *want {
             return Some(format!("{ask:?}\n  must say {want}\n  and says  {got}"));
         }

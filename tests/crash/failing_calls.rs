@@ -1,8 +1,8 @@
 //! One call fails, and all others work: each in turn, in each way.
 
-use crate::disk_images::Kind;
-use crate::power_cuts::{Left, Trial, degree};
-use crate::run::live;
+use crate::disk_images::ImageKind;
+use crate::power_cuts::{DeadDaemon, Trial, degree};
+use crate::run::run_steps;
 use crate::workload::Mix;
 use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
 use support::environment::seeds;
@@ -25,17 +25,18 @@ fn failing_call_loses_no_acknowledged_operation() {
             let (store, index) = (Memory::new(), trial.indexes.fresh());
             store.fail_at(call, fault);
             let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, call {call} fails with {fault:?}");
-            let (promised, stage) = live(&trial.story, 0..trial.story.steps.len(), &store, &index, sync, &about);
-            let stopped = stage.as_ref().is_none_or(|stage| stage.journal().failed());
-            assert!(stopped || promised.begun == trial.story.steps.len(), "{about}: it stopped for no reason");
-            failed += u64::from(promised.failed);
-            drop(stage);
-            let kind = if call.is_multiple_of(2) { Kind::Killed } else { Kind::of(call / 2) };
+            let (progress, harness) =
+                run_steps(&trial.workload, 0..trial.workload.steps.len(), &store, &index, sync, &about);
+            let stopped = harness.as_ref().is_none_or(|harness| harness.journal().failed());
+            assert!(stopped || progress.begun == trial.workload.steps.len(), "{about}: it stopped for no reason");
+            failed += u64::from(progress.failed);
+            drop(harness);
+            let kind = if call.is_multiple_of(2) { ImageKind::Killed } else { ImageKind::of(call / 2) };
             let about = format!("{about}, image {kind:?}");
-            let least = promised.least(sync, kind == Kind::Killed);
+            let least = progress.least(sync, kind == ImageKind::Killed);
             let goes_on = call.is_multiple_of(7);
-            let left = Left { image: &kind.of_store(&store), index: &index, sync };
-            trial.check(&left, least, promised, goes_on, &about);
+            let left = DeadDaemon { image: &kind.of_store(&store), index: &index, sync };
+            trial.check(&left, least, progress, goes_on, &about);
         }
         println!("seed {seed}, {sync:?}: {calls} calls, {failed} failed the journal, {} images", trial.images);
         assert!(failed > 0, "seed {seed}: no call failed the journal");

@@ -1,9 +1,9 @@
 //! A daemon without its wire: a desk over a ledger, over a store that may die at any call or over memory alone.
 
-use crate::configurations::Form;
+use crate::configurations::Configuration;
 use crate::instrument_model;
 use crate::staff_calls;
-use crate::workload::Act;
+use crate::workload::Action;
 use arc_swap::ArcSwap;
 use levelgate::{
     clock::{Clock, Source},
@@ -63,7 +63,7 @@ impl Indexes {
 
 /// The answer to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Reply {
     /// JSON.
     pub text: String,
     pub replay: bool,
@@ -72,8 +72,8 @@ pub struct Said {
 }
 
 /// A desk, and the folder that it stands on.
-pub struct Stage {
-    pub desk: PaymentService,
+pub struct Harness {
+    pub desk: Desk,
     folder: Option<Folder>,
 }
 
@@ -95,7 +95,7 @@ pub fn options(sync: Sync) -> Options {
     Options { sync, sync_interval: Duration::from_secs(86_400), segment_bytes: 4_096, tail_bytes: 0 }
 }
 
-impl Stage {
+impl Harness {
     /// Over memory alone: it never forgets, never starts again, never lets anything leave.
     pub fn memory(rules: &Arc<Rules>) -> Self {
         Self { desk: desk(Ledger::new(BOUNDS, Ground::memory((1, 2))), rules), folder: None }
@@ -123,9 +123,9 @@ impl Stage {
     }
 
     /// Puts another configuration in force, as the daemon does.
-    pub fn reload(&self, form: &Form) {
-        self.desk.ledger.seal_identifiers(Sealing::of(&form.rules));
-        self.desk.rules.store(Arc::clone(&form.rules));
+    pub fn reload(&self, configuration: &Configuration) {
+        self.desk.ledger.seal_identifiers(Sealing::of(&configuration.rules));
+        self.desk.rules.store(Arc::clone(&configuration.rules));
     }
 
     pub fn journal(&self) -> &Journal {
@@ -136,26 +136,26 @@ impl Stage {
         self.folder.as_ref().expect("a stage over a store")
     }
 
-    pub fn line(&self, line: &str) -> Said {
+    pub fn line(&self, line: &str) -> Reply {
         let answered = self.desk.line(line.as_bytes(), |_| Ok(()));
         let rests_on = self.desk.rests_on(&answered);
         match answered {
             Ok(reply) => {
                 let text = String::from_utf8(reply.body).expect("UTF-8");
-                Said { text, replay: reply.replay, refused: false, rests_on }
+                Reply { text, replay: reply.replay, refused: false, rests_on }
             }
             Err(problem) => {
                 let text = serde_json::to_string(&problem).expect("JSON");
-                Said { text, replay: false, refused: true, rests_on }
+                Reply { text, replay: false, refused: true, rests_on }
             }
         }
     }
 
     /// Does what changes the state, or asks about it; not what only keeps it up.
-    pub fn act(&self, act: &Act) -> Said {
+    pub fn act(&self, act: &Action) -> Reply {
         match act {
-            Act::Line(line) => self.line(line),
-            Act::Signal { merchant, customer, signal, instrument, reach, at } => {
+            Action::Line(line) => self.line(line),
+            Action::Signal { merchant, customer, signal, instrument, reach, at } => {
                 let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
                 let signal = Signal::parse(signal).expect("a signal");
                 let (reach, by) = instrument_model::caller(reach);
@@ -165,17 +165,17 @@ impl Stage {
                 match self.desk.ledger.signal(&sent, now) {
                     Ok((status, rests_on)) => {
                         let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
-                        Said { text, replay: false, refused: false, rests_on }
+                        Reply { text, replay: false, refused: false, rests_on }
                     }
                     Err(refusal) => {
                         let rests_on = self.journal().last();
-                        Said { text: format!("{refusal:?}"), replay: false, refused: true, rests_on }
+                        Reply { text: format!("{refusal:?}"), replay: false, refused: true, rests_on }
                     }
                 }
             }
-            Act::Staff { deed, at } => {
+            Action::Staff { staff_call, at } => {
                 let now = self.desk.clock.now(instant(at).map(Millis)).expect("a time");
-                staff_calls::act(self, deed, now)
+                staff_calls::act(self, staff_call, now)
             }
             other => panic!("{other:?} is for the owner of the stage"),
         }
@@ -195,12 +195,12 @@ impl Stage {
     }
 
     /// Writes a snapshot as the folder does, and calls a function after each of its pieces.
-    pub fn snapshot_amid(&self, store: &Memory, behind_each: impl FnMut()) {
-        self.snapshot_from(self.journal().last(), store, behind_each);
+    pub fn snapshot_interleaved(&self, store: &Memory, after_each: impl FnMut()) {
+        self.snapshot_from(self.journal().last(), store, after_each);
     }
 
     /// The same from an earlier record on, as where something comes between the decision and the first piece.
-    pub fn snapshot_from(&self, begin: Lsn, store: &Memory, mut behind_each: impl FnMut()) {
+    pub fn snapshot_from(&self, begin: Lsn, store: &Memory, mut after_each: impl FnMut()) {
         let mut bytes = Vec::new();
         let id = Instance::known(store).expect("an instance").expect("an instance").id;
         let header = snapshot::Header { journal: id.0, begin_lsn: begin.0, created_at: 0 };
@@ -210,7 +210,7 @@ impl Stage {
         });
         let end = self.desk.ledger.keep(&mut |piece| {
             writer.put(&piece)?;
-            behind_each();
+            after_each();
             Ok(())
         });
         writer.end(end.expect("a snapshot").0).expect("an end");

@@ -107,12 +107,12 @@ impl Block {
 
 /// Who has paid by what, and what became known of whom.
 #[derive(Clone, Debug, Default)]
-pub struct Side {
+pub struct InstrumentModel {
     pub people: BTreeMap<(String, String), Person>,
     blocks: Vec<Block>,
 }
 
-impl Side {
+impl InstrumentModel {
     pub fn allows(&self, merchant: &str, who: &str, instrument: Option<&str>) -> bool {
         let person = self.people.get(&(merchant.to_owned(), who.to_owned()));
         let suspected = person.map(|person| person.suspected).unwrap_or_default();

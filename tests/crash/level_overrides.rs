@@ -1,8 +1,8 @@
 //! Level overrides on a disk that fails at any call: each change is recovered completely or not at all,
 //! and all customers of a level are known under one name.
 
-use crate::disk_images::Kind;
-use crate::harness::{Indexes, Stage};
+use crate::disk_images::ImageKind;
+use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use levelgate::config::{Loaded, load};
 use levelgate::domain::events::global_event::GlobalEvent;
@@ -21,7 +21,7 @@ const BODY: &str = r#"{"projects": ["web"], "filters": [{"window": "daily", "amo
 
 /// One thing that is done.
 #[derive(Debug, Clone, Copy)]
-enum Act {
+enum Action {
     Pay(&'static str, &'static str),
     Cancel(&'static str),
     Filed,
@@ -33,27 +33,27 @@ enum Act {
 
 /// Two customers at the level of the file; it is noted, renamed, set again under the old name, and renamed to a name that
 /// was in use before.
-const STORY: [Act; 20] = [
-    Act::Filed,
-    Act::Pay("anna", "t1"),
-    Act::Pay("bert", "t2"),
-    Act::Rename("open", "best"),
-    Act::Pay("anna", "t3"),
-    Act::Keep,
-    Act::Put("open"),
-    Act::Cancel("t1"),
-    Act::Rename("best", "gold"),
-    Act::Pay("bert", "t4"),
-    Act::Delete("open"),
-    Act::Put("best"),
-    Act::Keep,
-    Act::Delete("best"),
-    Act::Rename("gold", "best"),
-    Act::Cancel("t2"),
-    Act::Pay("anna", "t5"),
-    Act::Rename("best", "open"),
-    Act::Keep,
-    Act::Pay("bert", "t6"),
+const STORY: [Action; 20] = [
+    Action::Filed,
+    Action::Pay("anna", "t1"),
+    Action::Pay("bert", "t2"),
+    Action::Rename("open", "best"),
+    Action::Pay("anna", "t3"),
+    Action::Keep,
+    Action::Put("open"),
+    Action::Cancel("t1"),
+    Action::Rename("best", "gold"),
+    Action::Pay("bert", "t4"),
+    Action::Delete("open"),
+    Action::Put("best"),
+    Action::Keep,
+    Action::Delete("best"),
+    Action::Rename("gold", "best"),
+    Action::Cancel("t2"),
+    Action::Pay("anna", "t5"),
+    Action::Rename("best", "open"),
+    Action::Keep,
+    Action::Pay("bert", "t6"),
 ];
 
 fn key(name: &str) -> LevelKey {
@@ -73,9 +73,9 @@ fn files() -> Loaded {
 }
 
 /// Puts the overrides in force, as a start does.
-fn stand(stage: &Stage, files: &Loaded) {
-    let rules = files.in_force(&stage.desk.ledger.overlay()).expect("it goes together with the files");
-    stage.desk.rules.store(Arc::new(rules));
+fn stand(harness: &Harness, files: &Loaded) {
+    let rules = files.in_force(&harness.desk.ledger.overlay()).expect("it goes together with the files");
+    harness.desk.rules.store(Arc::new(rules));
 }
 
 fn put(name: &str) -> GlobalEvent {
@@ -86,9 +86,9 @@ fn deleted(name: &str) -> GlobalEvent {
     GlobalEvent::LevelDeleted { key: key(name), at: Millis(3), by: None }
 }
 
-fn say(stage: &Stage, files: &Loaded, events: &[GlobalEvent]) {
-    stage.desk.ledger.say(events);
-    stand(stage, files);
+fn say(harness: &Harness, files: &Loaded, events: &[Common]) {
+    harness.desk.ledger.say(events);
+    stand(harness, files);
 }
 
 fn line(op: &str, who: &str, id: Option<&str>) -> String {
@@ -105,20 +105,20 @@ fn stored(op: &str, who: &str, id: Option<&str>) -> String {
     line(op, who, id).replace("\"customer_level\": \"open\"", "\"customer_level\": null")
 }
 
-fn play(stage: &Stage, files: &Loaded, act: Act) {
-    let said = match act {
-        Act::Pay(who, id @ ("t1" | "t2")) => stage.line(&line("payment", who, Some(id))),
-        Act::Pay(who, id) => stage.line(&stored("payment", who, Some(id))),
-        Act::Cancel(id) => stage.line(&format!(
+fn play(harness: &Harness, files: &Loaded, act: Action) {
+    let reply = match act {
+        Action::Pay(who, id @ ("t1" | "t2")) => harness.line(&line("payment", who, Some(id))),
+        Action::Pay(who, id) => harness.line(&stored("payment", who, Some(id))),
+        Action::Cancel(id) => harness.line(&format!(
             "{{\"op\": \"cancel\", \"at\": {THEN:?}, \"merchant\": \"side\", \"transaction_id\": {id:?}}}"
         )),
-        Act::Filed => {
-            let filed = files.filed(&stage.desk.ledger.overlay(), Millis(1));
-            return say(stage, files, &filed);
+        Action::Filed => {
+            let filed = files.filed(&harness.desk.ledger.overlay(), Millis(1));
+            return say(harness, files, &filed);
         }
-        Act::Put(name) => return say(stage, files, &[put(name)]),
-        Act::Delete(name) => return say(stage, files, &[deleted(name)]),
-        Act::Rename(from, to) => {
+        Action::Put(name) => return say(harness, files, &[put(name)]),
+        Action::Delete(name) => return say(harness, files, &[deleted(name)]),
+        Action::Rename(from, to) => {
             let (merchant, direction) = (of("side"), Direction::Deposit);
             let (from_name, to_name) = (of(from), of(to));
             let renamed = GlobalEvent::LevelRenamed {
@@ -130,33 +130,33 @@ fn play(stage: &Stage, files: &Loaded, act: Act) {
                 by: None,
             };
             let besides = [put(to), deleted(from)];
-            let mut overlay = stage.desk.ledger.overlay();
+            let mut overlay = harness.desk.ledger.overlay();
             besides.iter().for_each(|event| overlay.apply(event));
             let rules = Arc::new(files.in_force(&overlay).expect("rules"));
-            stage.desk.ledger.rename(&renamed, &besides, &mut || stage.desk.rules.store(Arc::clone(&rules)));
+            harness.desk.ledger.rename(&renamed, &besides, &mut || harness.desk.rules.store(Arc::clone(&rules)));
             return;
         }
-        Act::Keep => {
-            let _tried = stage.keep(true, true);
+        Action::Keep => {
+            let _tried = harness.keep(true, true);
             return;
         }
     };
-    assert!(!said.refused || said.text.contains("503"), "{act:?}: {}", said.text);
+    assert!(!reply.refused || reply.text.contains("503"), "{act:?}: {}", reply.text);
 }
 
 /// All that can be asked about.
-fn seen(stage: &Stage) -> String {
-    let mut seen = format!("{:?}\n", stage.desk.ledger.overlay().events());
+fn seen(harness: &Harness) -> String {
+    let mut seen = format!("{:?}\n", harness.desk.ledger.overlay().events());
     for who in ["anna", "bert"] {
-        seen += &stage.line(&stored("check", who, None)).text;
+        seen += &harness.line(&stored("check", who, None)).text;
         for level in ["open", "best", "gold"] {
             let named = line("check", who, None).replace("\"open\"", &format!("{level:?}"));
-            seen += &stage.line(&named).text;
+            seen += &harness.line(&named).text;
         }
         seen.push('\n');
     }
     for id in ["t1", "t2", "t3", "t4", "t5", "t6"] {
-        match stage.desk.show("side", id) {
+        match harness.desk.show("side", id) {
             Ok(shown) => seen += &String::from_utf8(shown).expect("UTF-8"),
             Err(problem) => seen += &problem.code,
         }
@@ -165,12 +165,12 @@ fn seen(stage: &Stage) -> String {
     seen
 }
 
-fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Stage> {
-    let now = levelgate::domain::vocabulary::time::Millis::parse(THEN).expect("a time");
-    let rules = Arc::new(files.in_force(&levelgate::domain::rules::overrides::Overlay::default()).expect("rules"));
-    let stage = Stage::open(store, index, Sync::Always, &rules, Some(now.0)).ok()?;
-    stand(&stage, files);
-    Some(stage)
+fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Harness> {
+    let now = levelgate::domain::time::Millis::parse(THEN).expect("a time");
+    let rules = Arc::new(files.in_force(&levelgate::domain::overlay::Overlay::default()).expect("rules"));
+    let harness = Harness::open(store, index, Sync::Always, &rules, Some(now.0)).ok()?;
+    stand(&harness, files);
+    Some(harness)
 }
 
 #[test]
@@ -178,14 +178,14 @@ fn level_changes_are_atomic_across_crashes() {
     let (files, indexes) = (files(), Indexes::new());
     // A run without a failure: the state after each step, and its last record.
     let (store, index) = (Memory::new(), indexes.fresh());
-    let stage = open(&store, &index, &files).expect("a start");
-    let mut behind = vec![(stage.journal().last().0, seen(&stage))];
+    let harness = open(&store, &index, &files).expect("a start");
+    let mut behind = vec![(harness.journal().last().0, seen(&harness))];
     for act in STORY {
-        play(&stage, &files, act);
-        stage.journal().commit(stage.journal().last()).expect("a commit");
-        behind.push((stage.journal().last().0, seen(&stage)));
+        play(&harness, &files, act);
+        harness.journal().commit(harness.journal().last()).expect("a commit");
+        behind.push((harness.journal().last().0, seen(&harness)));
     }
-    drop(stage);
+    drop(harness);
     let last = &behind[STORY.len()].1;
     assert!(last.contains("\"level\":{\"name\":\"open\",\"source\":\"stored\"}"), "{last}");
     assert!(!last.contains("\"name\":\"gold\""), "everything is called as it was last: {last}");
@@ -194,26 +194,27 @@ fn level_changes_are_atomic_across_crashes() {
         let (store, index) = (Memory::new(), indexes.fresh());
         store.freeze_at(call);
         let (mut committed, mut begun) = (0, 0);
-        if let Some(stage) = open(&store, &index, &files) {
+        if let Some(harness) = open(&store, &index, &files) {
             for act in STORY {
                 begun += 1;
-                play(&stage, &files, act);
-                let last = stage.journal().last();
-                match stage.journal().commit(last) {
+                play(&harness, &files, act);
+                let last = harness.journal().last();
+                match harness.journal().commit(last) {
                     Ok(()) => committed = last.0,
                     Err(_) => break,
                 }
             }
         }
         for number in 0..3 {
-            let kind = Kind::of(call * 3 + number);
+            let kind = ImageKind::of(call * 3 + number);
             let about = format!("frozen at call {call}, image {kind:?}, {begun} steps begun");
             let image = kind.of_store(&store);
             images += 1;
-            let stage = open(&image, &indexes.fresh(), &files).unwrap_or_else(|| panic!("{about}: it does not start"));
-            let last = stage.journal().last().0;
+            let harness =
+                open(&image, &indexes.fresh(), &files).unwrap_or_else(|| panic!("{about}: it does not start"));
+            let last = harness.journal().last().0;
             assert!(last >= committed, "{about}: record {committed} was promised, the journal ends with {last}");
-            let found = seen(&stage);
+            let found = seen(&harness);
             let is_it = |(of, seen): &(u64, String)| *of == last && *seen == found;
             let wanted: Vec<&String> = behind.iter().filter(|(of, _)| *of == last).map(|(_, seen)| seen).collect();
             assert!(behind[..=begun].iter().any(is_it), "{about}, record {last}:\n{found}\nis none of\n{wanted:#?}");

@@ -2,8 +2,8 @@
 
 use crate::harness::{BOUNDS, Indexes, options};
 use crate::power_cuts::degree;
-use crate::run::live;
-use crate::workload::{Mix, Story};
+use crate::run::run_steps;
+use crate::workload::{Mix, Workload};
 use levelgate::journal::{Instance, Journal, Keys, Lsn, event, snapshot};
 use levelgate::ledger::{Ground, Recovering};
 use levelgate::storage::fs::{Store, memory::Memory};
@@ -66,10 +66,11 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
 #[test]
 fn recovered_state_is_independent_of_thread_count() {
     for seed in seeds(4).map(|seed| seed + 6_000) {
-        let (story, indexes, store) = (Story::write(seed, MIX), Indexes::new(), Memory::new());
+        let (workload, indexes, store) = (Workload::write(seed, MIX), Indexes::new(), Memory::new());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
-        let (_, stage) = live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
-        stage.expect("a life").journal().close().expect("closed");
+        let (_, harness) =
+            run_steps(&workload, 0..workload.steps.len(), &store, &indexes.fresh(), degree(seed), &about);
+        harness.expect("a life").journal().close().expect("closed");
         let alone = state(&store, 1).unwrap_or_else(|error| panic!("{about}: {error}"));
         assert!(alone.len() > 3, "{about}");
         // From the journal alone, too.
@@ -87,17 +88,23 @@ fn recovered_state_is_independent_of_thread_count() {
 
 #[test]
 fn first_bad_record_is_named_for_any_thread_count() {
-    let (story, indexes, store) = (Story::write(6_010, MIX), Indexes::new(), Memory::new());
-    let (_, stage) =
-        live(&story, 0..story.steps.len(), &store, &indexes.fresh(), degree(6_010), "a story with bad records");
-    let stage = stage.expect("a life");
+    let (workload, indexes, store) = (Workload::write(6_010, MIX), Indexes::new(), Memory::new());
+    let (_, harness) = run_steps(
+        &workload,
+        0..workload.steps.len(),
+        &store,
+        &indexes.fresh(),
+        degree(6_010),
+        "a story with bad records",
+    );
+    let harness = harness.expect("a life");
     // Whole records of customers whom no record made, and one that is no event.
-    let first = stage.journal().append(1_900_000_001, &[4, 1, 2]).lsn;
+    let first = harness.journal().append(1_900_000_001, &[4, 1, 2]).lsn;
     for n in 2..200 {
-        stage.journal().append(1_900_000_000 + n, if n == 77 { &[0] } else { &[4, 1, 2] });
+        harness.journal().append(1_900_000_000 + n, if n == 77 { &[0] } else { &[4, 1, 2] });
     }
-    stage.journal().close().expect("closed");
-    drop(stage);
+    harness.journal().close().expect("closed");
+    drop(harness);
     let want = format!("record {first} in ");
     for threads in [1, 2, 3, 16] {
         let error = state(&store, threads).expect_err("a refusal");

@@ -1,10 +1,10 @@
 //! The power is cut and the process killed at every call.
 
-use crate::disk_images::Kind;
+use crate::disk_images::ImageKind;
 use crate::expected_state::{Expected, disagreement};
-use crate::harness::{Indexes, Stage};
-use crate::run::{Promised, live};
-use crate::workload::{Act, Mix, Story};
+use crate::harness::{Harness, Indexes};
+use crate::run::{Progress, run_steps};
+use crate::workload::{Action, Mix, Workload};
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use support::environment::seeds;
 use support::random::Random;
 
 /// The files of a dead daemon: its store and the archive's index.
-pub struct Left<'a> {
+pub struct DeadDaemon<'a> {
     pub image: &'a Memory,
     pub index: &'a Path,
     pub sync: Sync,
@@ -22,7 +22,7 @@ pub struct Left<'a> {
 
 /// A workload with all that is known of it.
 pub struct Trial {
-    pub story: Story,
+    pub workload: Workload,
     pub indexes: Indexes,
     expected: HashMap<usize, Rc<Expected>>,
     pub images: u64,
@@ -34,18 +34,18 @@ impl Trial {
     pub fn of(seed: u64, mix: Mix) -> Self {
         let (indexes, expected) = (Indexes::new(), HashMap::new());
         let flipped = indexes.fresh();
-        Self { story: Story::write(seed, mix), indexes, expected, images: 0, flipped }
+        Self { workload: Workload::write(seed, mix), indexes, expected, images: 0, flipped }
     }
 
     pub fn expected(&mut self, steps: usize) -> Rc<Expected> {
-        let story = &self.story;
-        Rc::clone(self.expected.entry(steps).or_insert_with(|| Rc::new(Expected::after(story, steps))))
+        let workload = &self.workload;
+        Rc::clone(self.expected.entry(steps).or_insert_with(|| Rc::new(Expected::after(workload, steps))))
     }
 
     /// How many steps a journal that ends with this record contains, including later ones that recorded nothing; and
     /// whether it holds a part of the next.
     pub fn steps_of(&self, last: u64, about: &str) -> (usize, bool) {
-        let steps = &self.story.steps;
+        let steps = &self.workload.steps;
         let whole = steps.partition_point(|step| step.last <= last);
         let before = whole.checked_sub(1).map_or(0, |n| steps[n].last);
         if before == last {
@@ -54,9 +54,9 @@ impl Trial {
         // Records that a request writes in addition to its own precede it, and no later request writes them again.
         let (begins, step) = (last - before, &steps[whole]);
         let besides = match &step.act {
-            Act::Line(_) => 1,
-            Act::Signal { instrument: Some(_), .. } => step.last - before - 1,
-            Act::Staff { deed, .. } if deed.reaches_many() => step.last - before - 1,
+            Action::Line(_) => 1,
+            Action::Signal { instrument: Some(_), .. } => step.last - before - 1,
+            Action::Staff { staff_call, .. } if staff_call.reaches_many() => step.last - before - 1,
             _ => 0,
         };
         assert!(begins <= besides, "{about}: the journal ends with record {last}, within {step:#?} after {before}");
@@ -64,39 +64,39 @@ impl Trial {
     }
 
     /// Opens an image, and compares it with what must be in it. With `goes_on` the rest of the workload follows.
-    pub fn check(&mut self, left: &Left<'_>, least: u64, promised: Promised, goes_on: bool, about: &str) {
-        let Left { image, index, sync } = *left;
+    pub fn check(&mut self, left: &DeadDaemon<'_>, least: u64, progress: Progress, goes_on: bool, about: &str) {
+        let DeadDaemon { image, index, sync } = *left;
         self.images += 1;
         let first = image.kill_image();
-        let opened = Stage::open(&first, &self.indexes.copy_of(index), sync, &self.story.first.rules, None);
-        let stage = opened.unwrap_or_else(|error| panic!("{about}: it does not start: {error:#}"));
-        let last = stage.journal().last().0;
+        let opened = Harness::open(&first, &self.indexes.copy_of(index), sync, &self.workload.first.rules, None);
+        let harness = opened.unwrap_or_else(|error| panic!("{about}: it does not start: {error:#}"));
+        let last = harness.journal().last().0;
         assert!(last >= least, "{about}: record {least} was promised, the journal ends with {last}");
         let (mut steps, partly) = self.steps_of(last, about);
-        let begun = promised.begun.max(1) - 1;
-        let most = self.story.steps.get(begun).map_or(u64::MAX, |step| step.last);
+        let begun = progress.begun.max(1) - 1;
+        let most = self.workload.steps.get(begun).map_or(u64::MAX, |step| step.last);
         assert!(last <= most, "{about}: the journal ends with record {last}, of operations that were never begun");
         if partly {
             // A caller without an answer sends the request again.
-            self.stand(&stage, steps);
-            let step = &self.story.steps[steps];
-            let (said, want) = (stage.act(&step.act), step.said.as_ref().expect("an answer"));
-            assert_eq!(said.text, want.text, "{about}: sent again: {step:#?}");
+            self.stand(&harness, steps);
+            let step = &self.workload.steps[steps];
+            let (reply, want) = (harness.act(&step.act), step.reply.as_ref().expect("an answer"));
+            assert_eq!(reply.text, want.text, "{about}: sent again: {step:#?}");
             steps += 1;
         }
         let expected = self.expected(steps);
-        self.stand(&stage, steps);
-        let found = disagreement(&expected, &stage, 0, about);
-        let of = self.story.steps.len();
+        self.stand(&harness, steps);
+        let found = disagreement(&expected, &harness, 0, about);
+        let of = self.workload.steps.len();
         assert!(found.is_none(), "{about}, found are the first {steps} of {of} steps: {}", found.unwrap_or_default());
-        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
-        drop(stage);
-        let stage = Stage::open(&first, &self.indexes.fresh(), sync, &self.story.first.rules, None);
-        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start again: {error:#}"));
-        self.stand(&stage, steps);
-        let found = disagreement(&expected, &stage, expected.again_from, about);
+        harness.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        drop(harness);
+        let harness = Harness::open(&first, &self.indexes.fresh(), sync, &self.workload.first.rules, None);
+        let harness = harness.unwrap_or_else(|error| panic!("{about}: it does not start again: {error:#}"));
+        self.stand(&harness, steps);
+        let found = disagreement(&expected, &harness, expected.again_from, about);
         assert!(found.is_none(), "{about}, started again: {}", found.unwrap_or_default());
-        drop(stage);
+        drop(harness);
         if goes_on && !partly {
             self.go_on(&image.kill_image(), &self.indexes.copy_of(index), sync, steps, about);
         }
@@ -105,57 +105,65 @@ impl Trial {
     /// Plays the rest of the workload on the recovered state, and starts again.
     fn go_on(&mut self, image: &Memory, index: &Path, sync: Sync, from: usize, about: &str) {
         let about = format!("{about}, going on from step {from}");
-        let (promised, stage) = live(&self.story, from..self.story.steps.len(), image, index, sync, &about);
-        let steps = self.story.steps.len();
-        let stage = stage.unwrap_or_else(|| panic!("{about}: it does not start"));
-        assert_eq!((promised.begun.max(from), promised.failed), (steps, false), "{about}");
+        let (progress, harness) =
+            run_steps(&self.workload, from..self.workload.steps.len(), image, index, sync, &about);
+        let steps = self.workload.steps.len();
+        let harness = harness.unwrap_or_else(|| panic!("{about}: it does not start"));
+        assert_eq!((progress.begun.max(from), progress.failed), (steps, false), "{about}");
         let expected = self.expected(steps);
-        stage.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
-        let found = disagreement(&expected, &stage, 0, &about);
+        harness.journal().close().unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        let found = disagreement(&expected, &harness, 0, &about);
         assert!(found.is_none(), "{about}, at the end: {}", found.unwrap_or_default());
-        drop(stage);
-        let stage = Stage::open(image, index, sync, &self.story.first.rules, None);
-        let stage = stage.unwrap_or_else(|error| panic!("{about}: it does not start at the end: {error:#}"));
-        self.stand(&stage, steps);
-        let found = disagreement(&expected, &stage, expected.again_from, &about);
+        drop(harness);
+        let harness = Harness::open(image, index, sync, &self.workload.first.rules, None);
+        let harness = harness.unwrap_or_else(|error| panic!("{about}: it does not start at the end: {error:#}"));
+        self.stand(&harness, steps);
+        let found = disagreement(&expected, &harness, expected.again_from, &about);
         assert!(found.is_none(), "{about}, started at the end: {}", found.unwrap_or_default());
     }
 
     /// Sets the clock and the configuration to those after so many steps.
-    pub fn stand(&self, stage: &Stage, steps: usize) {
-        stage.reload(self.story.form(steps));
-        let clock = steps.checked_sub(1).map(|n| self.story.steps[n].clock).filter(|clock| *clock > i64::MIN);
+    pub fn stand(&self, harness: &Harness, steps: usize) {
+        harness.reload(self.workload.configuration(steps));
+        let clock = steps.checked_sub(1).map(|n| self.workload.steps[n].clock).filter(|clock| *clock > i64::MIN);
         if let Some(clock) = clock {
-            stage.desk.clock.now(Some(levelgate::domain::vocabulary::time::Millis(clock))).expect("a time");
+            harness.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
         }
     }
 
     /// How many calls of the store a life without an accident makes.
     pub fn calls(&self, sync: Sync) -> u64 {
         let store = Memory::new();
-        let about = format!("seed {}, {sync:?}, without an accident", self.story.seed);
-        let (promised, stage) =
-            live(&self.story, 0..self.story.steps.len(), &store, &self.indexes.fresh(), sync, &about);
-        assert_eq!((promised.begun, promised.failed), (self.story.steps.len(), false), "{about}");
-        let left =
-            stage.map_or(0, |stage| stage.desk.ledger.customers_len() * u64::from(stage.desk.ledger.has_let_go()));
+        let about = format!("seed {}, {sync:?}, without an accident", self.workload.seed);
+        let (progress, harness) =
+            run_steps(&self.workload, 0..self.workload.steps.len(), &store, &self.indexes.fresh(), sync, &about);
+        assert_eq!((progress.begun, progress.failed), (self.workload.steps.len(), false), "{about}");
+        let left = harness
+            .map_or(0, |harness| harness.desk.ledger.customers_len() * u64::from(harness.desk.ledger.has_let_go()));
         println!("{about}: {} calls, some of {left} customers' transactions have left memory", store.calls());
         store.calls()
     }
 
     /// Writes a snapshot while the next steps are played, some after each of its pieces. Returns how many were played.
-    pub fn snapshot_amid(&self, stage: &Stage, store: &Memory, from: usize, chance: &mut Random, about: &str) -> usize {
+    pub fn snapshot_interleaved(
+        &self,
+        harness: &Harness,
+        store: &Memory,
+        from: usize,
+        random: &mut Random,
+        about: &str,
+    ) -> usize {
         let mut next = from;
-        stage.snapshot_amid(store, || {
-            for _ in 0..chance.between(0, 2) {
-                let Some(step) = self.story.steps.get(next) else { break };
+        harness.snapshot_interleaved(store, || {
+            for _ in 0..random.between(0, 2) {
+                let Some(step) = self.workload.steps.get(next) else { break };
                 next += 1;
-                match (&step.act, &step.said) {
-                    (Act::Line(_) | Act::Signal { .. } | Act::Staff { .. }, Some(want)) => {
-                        assert_eq!(stage.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
+                match (&step.act, &step.reply) {
+                    (Action::Line(_) | Action::Signal { .. } | Action::Staff { .. }, Some(want)) => {
+                        assert_eq!(harness.act(&step.act).text, want.text, "{about}, operation {}", next - 1);
                     }
-                    (Act::Reload(form), _) => stage.reload(form),
-                    _ => _ = stage.retire(),
+                    (Action::Reload(configuration), _) => harness.reload(configuration),
+                    _ => _ = harness.retire(),
                 }
             }
         });
@@ -166,20 +174,20 @@ impl Trial {
     fn freeze(&mut self, call: u64, sync: Sync, images: u64) {
         let (store, index) = (Memory::new(), self.indexes.fresh());
         store.freeze_at(call);
-        let seed = self.story.seed;
+        let seed = self.workload.seed;
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}, frozen at call {call}");
-        let (promised, stage) = live(&self.story, 0..self.story.steps.len(), &store, &index, sync, &about);
-        drop(stage);
+        let (progress, harness) = run_steps(&self.workload, 0..self.workload.steps.len(), &store, &index, sync, &about);
+        drop(harness);
         for number in 0..images {
-            let kind = Kind::of(seed.wrapping_mul(31) + call * images + number);
+            let kind = ImageKind::of(seed.wrapping_mul(31) + call * images + number);
             // An index is found again, or it was lost.
             let lost = (call + number).is_multiple_of(2);
             let found = if lost { self.indexes.fresh() } else { index.clone() };
-            let least = promised.least(sync, kind == Kind::Killed);
+            let least = progress.least(sync, kind == ImageKind::Killed);
             let about = format!("{about}, image {kind:?}, index lost: {lost}");
             let goes_on = (call + number).is_multiple_of(5);
-            let left = Left { image: &kind.of_store(&store), index: &found, sync };
-            self.check(&left, least, promised, goes_on, &about);
+            let left = DeadDaemon { image: &kind.of_store(&store), index: &found, sync };
+            self.check(&left, least, progress, goes_on, &about);
         }
     }
 }

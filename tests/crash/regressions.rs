@@ -1,6 +1,6 @@
 //! Each defect that was found has its smallest story here.
 
-use crate::harness::{Indexes, Stage};
+use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use levelgate::journal::Sync;
 use levelgate::store::memory::{Keep, Memory, Unsynced};
@@ -17,41 +17,41 @@ pub fn rules() -> Rules {
     Arc::new(levelgate::config::load(config.path()).expect("a configuration").rules)
 }
 
-fn open(store: &Memory, index: &Path, rules: &Rules) -> Stage {
-    Stage::open(store, index, Sync::Always, rules, None).expect("a start")
+fn open(store: &Memory, index: &Path, rules: &Rules) -> Harness {
+    Harness::open(store, index, Sync::Always, rules, None).expect("a start")
 }
 
 const THEN: &str = "2026-03-10T12:00:00.000Z";
 const LONG_AFTER: &str = "2027-03-10T12:00:00.000Z";
 
-fn pay(stage: &Stage, at: &str, id: &str) {
+fn pay(harness: &Harness, at: &str, id: &str) {
     let mut line = instrument_model::line("payment", at, "side", "anna", None);
     line.text("transaction_id", id);
-    let said = stage.line(&line.line());
-    assert!(!said.refused, "{}", said.text);
-    stage.journal().commit(said.rests_on).expect("a commit");
+    let reply = harness.line(&line.line());
+    assert!(!reply.refused, "{}", reply.text);
+    harness.journal().commit(reply.rests_on).expect("a commit");
 }
 
 /// Gives a cent back; whether that was known already.
-fn cancel(stage: &Stage, n: u32) -> bool {
-    let said = stage.line(&format!(
+fn cancel(harness: &Harness, n: u32) -> bool {
+    let reply = harness.line(&format!(
         "{{\"op\": \"cancel\", \"at\": {LONG_AFTER:?}, \"merchant\": \"side\", \"transaction_id\": \"t\", \
          \"amount\": \"0.01\", \"cancel_id\": \"c{n}\"}}"
     ));
-    assert!(!said.refused, "{}", said.text);
-    said.replay
+    assert!(!reply.refused, "{}", reply.text);
+    reply.replay
 }
 
 /// A stage on which the transaction `t` has left memory.
-fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Stage {
-    let stage = open(store, index, rules);
-    pay(&stage, THEN, "t");
-    drop(stage);
-    let stage = open(store, index, rules);
-    stage.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
-    stage.keep(true, true).expect("a snapshot");
-    assert!(stage.desk.ledger.has_let_go());
-    stage
+fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Harness {
+    let harness = open(store, index, rules);
+    pay(&harness, THEN, "t");
+    drop(harness);
+    let harness = open(store, index, rules);
+    harness.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
+    harness.keep(true, true).expect("a snapshot");
+    assert!(harness.desk.ledger.has_let_go());
+    harness
 }
 
 #[test]
@@ -59,19 +59,19 @@ fn late_fact_during_a_snapshot_is_recovered() {
     let (indexes, rules) = (Indexes::new(), rules());
     for after in 0..2 {
         let (store, index) = (Memory::new(), indexes.fresh());
-        let stage = with_one_that_left(&store, &index, &rules);
-        assert!(!cancel(&stage, 0));
+        let harness = with_one_that_left(&store, &index, &rules);
+        assert!(!cancel(&harness, 0));
         let mut pieces = 0;
-        stage.snapshot_amid(&store, || {
-            assert!(pieces != after || !cancel(&stage, 1));
+        harness.snapshot_interleaved(&store, || {
+            assert!(pieces != after || !cancel(&harness, 1));
             pieces += 1;
         });
         assert!(pieces > after);
-        drop(stage);
-        let stage = open(&store, &index, &rules);
-        stage.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
+        drop(harness);
+        let harness = open(&store, &index, &rules);
+        harness.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
         for n in 0..2 {
-            assert!(cancel(&stage, n), "the cancel {n} is accepted as new; the last came after piece {after}");
+            assert!(cancel(&harness, n), "the cancel {n} is accepted as new; the last came after piece {after}");
         }
     }
 }
@@ -79,20 +79,20 @@ fn late_fact_during_a_snapshot_is_recovered() {
 #[test]
 fn list_shows_late_facts() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
-    let stage = with_one_that_left(&store, &indexes.fresh(), &rules);
-    assert!(!cancel(&stage, 0));
+    let harness = with_one_that_left(&store, &indexes.fresh(), &rules);
+    assert!(!cancel(&harness, 0));
     // The list and what is shown are compared with each other there.
-    assert_eq!(stage.listed("side"), "t approved");
+    assert_eq!(harness.listed("side"), "t approved");
 }
 
 /// Some lines, all answered with 200; what the last one answers.
-fn play(stage: &Stage, lines: &[String]) -> Value {
+fn play(harness: &Harness, lines: &[String]) -> Value {
     let mut last = Value::Null;
     for line in lines {
-        let said = stage.line(line);
-        assert!(!said.refused, "{line}\n{}", said.text);
-        stage.journal().commit(said.rests_on).expect("a commit");
-        last = serde_json::from_str(&said.text).expect("JSON");
+        let reply = harness.line(line);
+        assert!(!reply.refused, "{line}\n{}", reply.text);
+        harness.journal().commit(reply.rests_on).expect("a commit");
+        last = serde_json::from_str(&reply.text).expect("JSON");
     }
     last
 }
@@ -128,26 +128,26 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
         ("true", false, "approved", "0.00", "2.00"),
     ] {
         let (store, index) = (Memory::new(), indexes.fresh());
-        let mut stage = open(&store, &index, &rules);
+        let mut harness = open(&store, &index, &rules);
         let begin: Vec<String> = [approval(is_final)].into_iter().chain(cancels.then(|| cancel.clone())).collect();
-        play(&stage, &begin);
-        drop(stage);
-        stage = open(&store, &index, &rules);
-        play(&stage, std::slice::from_ref(&check));
-        stage.keep(true, true).expect("a snapshot");
-        let has_left = stage.desk.ledger.has_let_go();
-        let mut told = vec![play(&stage, std::slice::from_ref(&reserve))["status"].clone()];
+        play(&harness, &begin);
+        drop(harness);
+        harness = open(&store, &index, &rules);
+        play(&harness, std::slice::from_ref(&check));
+        harness.keep(true, true).expect("a snapshot");
+        let has_left = harness.desk.ledger.has_let_go();
+        let mut told = vec![play(&harness, std::slice::from_ref(&reserve))["status"].clone()];
         let mut wanted = vec![Value::from(status)];
         for round in ["at once", "after a snapshot", "after a restart"] {
-            let stands = play(&stage, std::slice::from_ref(&attempt));
+            let stands = play(&harness, std::slice::from_ref(&attempt));
             // The question's own euro is among what is used.
-            let usage = play(&stage, std::slice::from_ref(&check))["limits"][0]["amount"]["used"].clone();
+            let usage = play(&harness, std::slice::from_ref(&check))["limits"][0]["amount"]["used"].clone();
             told.extend([stands["status"].clone(), stands["held"].clone(), usage]);
             wanted.extend([status, held, used].map(Value::from));
-            stage.keep(true, true).expect("a snapshot");
+            harness.keep(true, true).expect("a snapshot");
             if round == "after a snapshot" {
-                drop(stage);
-                stage = open(&store, &index, &rules);
+                drop(harness);
+                harness = open(&store, &index, &rules);
             }
         }
         if told != wanted {
@@ -161,25 +161,25 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
 fn key_lost_in_a_power_cut_truncates_the_records_it_sealed() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
     let index = indexes.fresh();
-    let stage = open(&store, &index, &rules);
-    pay(&stage, THEN, "t");
+    let harness = open(&store, &index, &rules);
+    pay(&harness, THEN, "t");
     let mut line = instrument_model::line("reserve", THEN, "side", "bert", None);
     line.text("transaction_id", "u");
     line.set("customer", "{\"email\": \"bert@example.com\"}".into());
-    let said = stage.line(&line.line());
+    let reply = harness.line(&line.line());
     // Key and record are written; the first sync, that of the keys, does not come any more.
     store.freeze_at(store.calls() + 3);
-    stage.journal().commit(said.rests_on).expect_err("no sync");
-    drop(stage);
+    harness.journal().commit(reply.rests_on).expect_err("no sync");
+    drop(harness);
     // Of two writes that were not synced the medium has the later one alone.
     let image = store.crash_image(&mut |change| match change {
         Unsynced::Write { bytes: 64, .. } => Keep::Nothing,
         _ => Keep::All,
     });
-    let stage = open(&image, &indexes.fresh(), &rules);
-    stage.line(&instrument_model::line("check", THEN, "side", "anna", None).line());
-    assert!(stage.desk.show("side", "u").is_err());
+    let harness = open(&image, &indexes.fresh(), &rules);
+    harness.line(&instrument_model::line("check", THEN, "side", "anna", None).line());
+    assert!(harness.desk.show("side", "u").is_err());
     let shown: Value =
-        serde_json::from_slice(&stage.desk.show("side", "t").expect("it was acknowledged")).expect("JSON");
+        serde_json::from_slice(&harness.desk.show("side", "t").expect("it was acknowledged")).expect("JSON");
     assert_eq!(shown["status"], "approved");
 }

@@ -1,7 +1,7 @@
 //! One life of a daemon over a store that may die at any call, and what was promised until then.
 
-use crate::harness::Stage;
-use crate::workload::{Act, Story};
+use crate::harness::Harness;
+use crate::workload::{Action, Workload};
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// What a client knows when the daemon is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Promised {
+pub struct Progress {
     /// The record up to which answers were let out.
     pub committed: u64,
     /// The record up to which the journal was reported as synced.
@@ -20,7 +20,7 @@ pub struct Promised {
     pub failed: bool,
 }
 
-impl Promised {
+impl Progress {
     /// The last record that must be found again.
     pub fn least(&self, sync: Sync, killed: bool) -> u64 {
         if killed || sync == Sync::Always { self.committed.max(self.synced) } else { self.synced }
@@ -28,74 +28,83 @@ impl Promised {
 }
 
 /// Plays some steps; ends where the store no longer lets them be done.
-pub fn live(
-    story: &Story,
+pub fn run_steps(
+    workload: &Workload,
     steps: Range<usize>,
     store: &Memory,
     index: &Path,
     sync: Sync,
     about: &str,
-) -> (Promised, Option<Stage>) {
+) -> (Progress, Option<Harness>) {
     let Range { start: from, end: to } = steps;
-    let mut promised = Promised { begun: from, ..Promised::default() };
-    let before = from.checked_sub(1).and_then(|n| story.steps.get(n));
-    let clock = |n: Option<usize>| n.and_then(|n| story.steps.get(n)).map(|step| step.clock).filter(|c| *c > i64::MIN);
-    promised.committed = before.map_or(0, |step| step.last);
-    let Ok(mut stage) = Stage::open(store, index, sync, &story.form(from).rules, clock(from.checked_sub(1))) else {
-        return (promised, None);
+    let mut progress = Progress { begun: from, ..Progress::default() };
+    let before = from.checked_sub(1).and_then(|n| workload.steps.get(n));
+    let clock =
+        |n: Option<usize>| n.and_then(|n| workload.steps.get(n)).map(|step| step.clock).filter(|c| *c > i64::MIN);
+    progress.committed = before.map_or(0, |step| step.last);
+    let Ok(mut harness) =
+        Harness::open(store, index, sync, &workload.configuration(from).rules, clock(from.checked_sub(1)))
+    else {
+        return (progress, None);
     };
-    for (n, step) in story.steps.iter().enumerate().take(to).skip(from) {
-        promised.begun = n + 1;
+    for (n, step) in workload.steps.iter().enumerate().take(to).skip(from) {
+        progress.begun = n + 1;
         match &step.act {
-            Act::Line(_) | Act::Signal { .. } | Act::Staff { .. } => {
-                let want = step.said.as_ref().expect("an answer");
-                let mut said = stage.act(&step.act);
-                if said.text != want.text {
+            Action::Line(_) | Action::Signal { .. } | Action::Staff { .. } => {
+                let want = step.reply.as_ref().expect("an answer");
+                let mut reply = harness.act(&step.act);
+                if reply.text != want.text {
                     // A fact could not be read; the repeated request is answered once the disk reads again.
-                    assert!(said.refused && said.text.contains("503"), "{about}, operation {n}: {step:#?}\n{said:#?}");
-                    said = stage.act(&step.act);
+                    assert!(
+                        reply.refused && reply.text.contains("503"),
+                        "{about}, operation {n}: {step:#?}\n{reply:#?}"
+                    );
+                    reply = harness.act(&step.act);
                 }
-                if said.text != want.text {
-                    assert!(said.refused && said.text.contains("503"), "{about}, operation {n}: {step:#?}\n{said:#?}");
+                if reply.text != want.text {
+                    assert!(
+                        reply.refused && reply.text.contains("503"),
+                        "{about}, operation {n}: {step:#?}\n{reply:#?}"
+                    );
                     break;
                 }
-                assert_eq!((said.replay, said.refused), (want.replay, want.refused), "{about}, operation {n}");
-                if step.waits && stage.journal().commit(said.rests_on).is_ok() {
-                    promised.committed = promised.committed.max(said.rests_on.0);
+                assert_eq!((reply.replay, reply.refused), (want.replay, want.refused), "{about}, operation {n}");
+                if step.waits && harness.journal().commit(reply.rests_on).is_ok() {
+                    progress.committed = progress.committed.max(reply.rests_on.0);
                 }
             }
-            Act::Keep { archives, retires } => {
+            Action::Keep { archives, retires } => {
                 // The daemon logs that it could not, and goes on.
-                let _tried = stage.keep(*archives, *retires);
+                let _tried = harness.keep(*archives, *retires);
             }
-            Act::Reload(form) => stage.reload(form),
-            Act::Sync => _ = stage.journal().sync(),
-            Act::Restart => {
-                if stage.journal().close().is_ok() {
-                    promised.committed = promised.committed.max(stage.journal().last().0);
+            Action::Reload(configuration) => harness.reload(configuration),
+            Action::Sync => _ = harness.journal().sync(),
+            Action::Restart => {
+                if harness.journal().close().is_ok() {
+                    progress.committed = progress.committed.max(harness.journal().last().0);
                 }
-                promised.synced = promised.synced.max(stage.journal().synced().0);
-                if stage.journal().failed() {
+                progress.synced = progress.synced.max(harness.journal().synced().0);
+                if harness.journal().failed() {
                     break;
                 }
-                drop(stage);
-                match Stage::open(store, index, sync, &story.form(n).rules, clock(Some(n))) {
-                    Ok(opened) => stage = opened,
-                    Err(_) => return (promised, None),
+                drop(harness);
+                match Harness::open(store, index, sync, &workload.configuration(n).rules, clock(Some(n))) {
+                    Ok(opened) => harness = opened,
+                    Err(_) => return (progress, None),
                 }
             }
         }
-        promised.synced = promised.synced.max(stage.journal().synced().0);
-        if stage.journal().failed() {
+        progress.synced = progress.synced.max(harness.journal().synced().0);
+        if harness.journal().failed() {
             break;
         }
-        assert_eq!(stage.journal().last().0, step.last, "{about}, operation {n}: {step:#?}");
+        assert_eq!(harness.journal().last().0, step.last, "{about}, operation {n}: {step:#?}");
     }
-    promised.failed = stage.journal().failed();
-    if promised.failed {
-        let last = stage.journal().last();
-        let kept = stage.journal().is_committed(last);
-        assert!(kept || stage.journal().commit(last).is_err(), "{about}: a journal that has failed stays so");
+    progress.failed = harness.journal().failed();
+    if progress.failed {
+        let last = harness.journal().last();
+        let kept = harness.journal().is_committed(last);
+        assert!(kept || harness.journal().commit(last).is_err(), "{about}: a journal that has failed stays so");
     }
-    (promised, Some(stage))
+    (progress, Some(harness))
 }

@@ -1,8 +1,8 @@
 //! Sealed identifiers on the disk: what files hold, what comes back of it, and what an erasure leaves, with the setting
 //! on, off, and switched on the way.
 
-use crate::configurations::Form;
-use crate::harness::{Indexes, Stage};
+use crate::configurations::Configuration;
+use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use levelgate::{
     domain::{
@@ -27,7 +27,7 @@ const NOW: &str = "2026-03-10T12:00:00.000Z";
 const AUTHOR: Author = Author { source: Source::Api, by: None };
 
 /// The configuration in which the merchant's identifiers are sealed, or are not.
-fn form(seals: bool) -> Form {
+fn configuration(seals: bool) -> Configuration {
     let config = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(config.path().join("merchants")).expect("a folder");
     instrument_model::configure(config.path());
@@ -36,11 +36,11 @@ fn form(seals: bool) -> Form {
     let head = format!("seal_identifiers = {seals}\ndeletion_grace = \"1s\"");
     let file = file.replace("seal_identifiers = false", &head);
     std::fs::write(&path, file).expect("a file");
-    Form::read(config.path(), format!("seal_identifiers = {seals}"), "sealing")
+    Configuration::read(config.path(), format!("seal_identifiers = {seals}"), "sealing")
 }
 
-fn open(store: &Memory, index: &Path, sync: Sync, form: &Form) -> Stage {
-    Stage::open(store, index, sync, &form.rules, Some(now().0)).expect("a start")
+fn open(store: &Memory, index: &Path, sync: Sync, configuration: &Configuration) -> Harness {
+    Harness::open(store, index, sync, &configuration.rules, Some(now().0)).expect("a start")
 }
 
 fn now() -> Millis {
@@ -48,20 +48,20 @@ fn now() -> Millis {
 }
 
 /// Asks or pays; what is answered.
-fn say(stage: &Stage, op: &str, merchant: &str, who: &str) -> Value {
+fn say(harness: &Harness, op: &str, merchant: &str, who: &str) -> Value {
     let mut line = instrument_model::line(op, NOW, merchant, who, None);
     if op == "payment" {
-        line.text("transaction_id", &format!("t-{merchant}-{}", stage.journal().last()));
+        line.text("transaction_id", &format!("t-{merchant}-{}", harness.journal().last()));
     }
-    let said = stage.line(&line.line());
-    assert!(!said.refused, "{who}: {}", said.text);
-    stage.journal().commit(said.rests_on).expect("a commit");
-    serde_json::from_str(&said.text).expect("JSON")
+    let reply = harness.line(&line.line());
+    assert!(!reply.refused, "{who}: {}", reply.text);
+    harness.journal().commit(reply.rests_on).expect("a commit");
+    serde_json::from_str(&reply.text).expect("JSON")
 }
 
 /// The number of a customer who must be known by this identifier.
-fn found(stage: &Stage, who: &str, about: &str) -> String {
-    let answer = say(stage, "check", MERCHANT, who);
+fn found(harness: &Harness, who: &str, about: &str) -> String {
+    let answer = say(harness, "check", MERCHANT, who);
     assert_eq!(answer["customer"]["resolution"], "found", "{who}, {about}: {answer}");
     answer["customer"]["customer_id"].as_str().expect("a number").to_owned()
 }
@@ -83,38 +83,38 @@ fn without_snapshots(store: &Memory) -> Memory {
 #[test]
 fn files_hold_identifiers_sealed_from_the_switch_on_and_every_start_reads_the_mixture() {
     let (store, indexes) = (Memory::new(), Indexes::new());
-    let (clear, sealed) = (form(false), form(true));
-    let stage = open(&store, &indexes.fresh(), Sync::Always, &clear);
-    say(&stage, "payment", MERCHANT, "anna.secret");
-    stage.keep(false, false).expect("a snapshot");
+    let (clear, sealed) = (configuration(false), configuration(true));
+    let harness = open(&store, &indexes.fresh(), Sync::Always, &clear);
+    say(&harness, "payment", MERCHANT, "anna.secret");
+    harness.keep(false, false).expect("a snapshot");
     assert!(count(&store, "journal/", "anna.secret") == 1 && count(&store, "snapshots/", "anna.secret") == 1);
-    stage.reload(&sealed);
-    say(&stage, "payment", MERCHANT, "bert.secret");
+    harness.reload(&sealed);
+    say(&harness, "payment", MERCHANT, "bert.secret");
     // Known customers pay on, and no record of theirs names an identifier.
-    say(&stage, "payment", MERCHANT, "anna.secret");
+    say(&harness, "payment", MERCHANT, "anna.secret");
     for _ in 0..2 {
-        say(&stage, "payment", MERCHANT, "bert.secret");
-        stage.keep(false, false).expect("a snapshot");
+        say(&harness, "payment", MERCHANT, "bert.secret");
+        harness.keep(false, false).expect("a snapshot");
     }
     assert_eq!(count(&store, "", "bert.secret"), 0, "sealed in every file");
     assert_eq!(count(&store, "journal/", "anna.secret"), 1, "a record from before stays as it is");
     assert_eq!(count(&store, "snapshots/", "anna.secret"), 0, "a snapshot seals it");
-    let both = |stage: &Stage, about: &str| ["anna.secret", "bert.secret"].map(|who| found(stage, who, about));
-    let known = both(&stage, "at first");
-    drop(stage);
-    for (form, what) in [(&clear, "off"), (&sealed, "on")] {
+    let both = |harness: &Harness, about: &str| ["anna.secret", "bert.secret"].map(|who| found(harness, who, about));
+    let known = both(&harness, "at first");
+    drop(harness);
+    for (configuration, what) in [(&clear, "off"), (&sealed, "on")] {
         let index = indexes.fresh();
-        let stage = open(&store.kill_image(), &index, Sync::Always, form);
-        assert_eq!(both(&stage, what), known, "with a snapshot, {what}");
-        let stage = open(&without_snapshots(&store), &indexes.fresh(), Sync::Always, form);
-        assert_eq!(both(&stage, what), known, "by the records alone, {what}");
+        let harness = open(&store.kill_image(), &index, Sync::Always, configuration);
+        assert_eq!(both(&harness, what), known, "with a snapshot, {what}");
+        let harness = open(&without_snapshots(&store), &indexes.fresh(), Sync::Always, configuration);
+        assert_eq!(both(&harness, what), known, "by the records alone, {what}");
     }
     // Switched off: the next records contain plain text, and sealed ones stay sealed.
-    let stage = open(&store, &indexes.fresh(), Sync::Always, &clear);
-    say(&stage, "payment", MERCHANT, "carl.secret");
+    let harness = open(&store, &indexes.fresh(), Sync::Always, &clear);
+    say(&harness, "payment", MERCHANT, "carl.secret");
     for n in 0..2 {
-        say(&stage, "payment", MERCHANT, if n == 0 { "anna.secret" } else { "carl.secret" });
-        stage.keep(false, false).expect("a snapshot");
+        say(&harness, "payment", MERCHANT, if n == 0 { "anna.secret" } else { "carl.secret" });
+        harness.keep(false, false).expect("a snapshot");
     }
     assert!(count(&store, "journal/", "carl.secret") == 1 && count(&store, "snapshots/", "carl.secret") == 2);
     assert_eq!(count(&store, "", "bert.secret") + count(&store, "snapshots/", "anna.secret"), 0, "nothing is unsealed");
@@ -124,39 +124,39 @@ fn files_hold_identifiers_sealed_from_the_switch_on_and_every_start_reads_the_mi
 fn snapshot_syncs_keys_of_newly_sealed_records() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
         let (store, indexes) = (Memory::new(), Indexes::new());
-        let stage = open(&store, &indexes.fresh(), sync, &form(false));
-        say(&stage, "payment", MERCHANT, "anna.secret");
-        stage.journal().sync().expect("a sync");
-        stage.reload(&form(true));
+        let harness = open(&store, &indexes.fresh(), sync, &configuration(false));
+        say(&harness, "payment", MERCHANT, "anna.secret");
+        harness.journal().sync().expect("a sync");
+        harness.reload(&configuration(true));
         // The snapshot makes the key of this customer, and no record follows.
-        stage.keep(false, false).expect("a snapshot");
+        harness.keep(false, false).expect("a snapshot");
         assert_eq!(count(&store, "snapshots/", "anna.secret"), 0);
         for (image, what) in [(store.kill_image(), "killed"), (store.crash_image(&mut |_| Keep::Nothing), "power cut")]
         {
-            let stage = open(&image, &indexes.fresh(), sync, &form(true));
-            assert!(stage.folder().begun_from().0 > 0, "{what}, {sync:?}: the start did not use the snapshot");
-            found(&stage, "anna.secret", what);
+            let harness = open(&image, &indexes.fresh(), sync, &configuration(true));
+            assert!(harness.folder().begun_from().0 > 0, "{what}, {sync:?}: the start did not use the snapshot");
+            found(&harness, "anna.secret", what);
         }
     }
 }
 
 /// What is shown of the identifiers of a customer, and of the history.
-fn shown(stage: &Stage, number: &str) -> String {
-    let look = |customer: &levelgate::domain::customer::aggregate::Customer, _| {
+fn shown(harness: &Harness, number: &str) -> String {
+    let look = |customer: &levelgate::domain::customer::Customer, _| {
         let texts: Vec<_> = customer.all_identifiers().map(|identifier| identifier.text().map(str::to_owned)).collect();
         format!("{:?} {texts:?} {}", customer.shown_identifier(), customer.is_erased())
     };
-    let mut text = stage.desk.ledger.look(MERCHANT, number, now(), look).expect("a customer");
+    let mut text = harness.desk.ledger.look(MERCHANT, number, now(), look).expect("a customer");
     let tell = &mut |chapter: &levelgate::ledger::Chapter, _: &_, _: &_| text += &format!("\n{:?}", chapter.events);
-    stage.desk.ledger.history(MERCHANT, number, now(), tell).expect("a history");
+    harness.desk.ledger.history(MERCHANT, number, now(), tell).expect("a history");
     text
 }
 
 /// Merges the first into the second, asks to forget both, and forgets them.
-fn merge_and_forget(stage: &Stage, [from, into]: [&str; 2]) -> String {
-    let (ledger, rules) = (&stage.desk.ledger, stage.desk.rules.load());
+fn merge_and_forget(harness: &Harness, [from, into]: [&str; 2]) -> String {
+    let (ledger, rules) = (&harness.desk.ledger, harness.desk.rules.load());
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
-    let [from, into] = [from, into].map(|who| found(stage, who, "to be merged"));
+    let [from, into] = [from, into].map(|who| found(harness, who, "to be merged"));
     ledger.merge(merchant, &from, &into, (AUTHOR, now())).expect("merged");
     let mut ask = |customer: &levelgate::domain::customer::aggregate::Customer, now| {
         Ok(update::deletion(customer, merchant, now))
@@ -164,7 +164,7 @@ fn merge_and_forget(stage: &Stage, [from, into]: [&str; 2]) -> String {
     ledger.change(merchant.id, &into, (AUTHOR, now()), &Attributes::default(), &mut ask).expect("asked");
     let long_after = now().plus(merchant.deletion_grace_ms);
     assert_eq!(ledger.erase_due(&rules, long_after, 9).expect("erased"), 1);
-    stage.journal().commit(stage.journal().last()).expect("a commit");
+    harness.journal().commit(harness.journal().last()).expect("a commit");
     into
 }
 
@@ -173,56 +173,58 @@ fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
     for starts_clear in [false, true] {
         let about = format!("recorded {} at first", if starts_clear { "in clear" } else { "sealed" });
         let (store, indexes) = (Memory::new(), Indexes::new());
-        let (first, sealed) = (form(!starts_clear), form(true));
-        let stage = open(&store, &indexes.fresh(), Sync::Always, &first);
+        let (first, sealed) = (configuration(!starts_clear), configuration(true));
+        let harness = open(&store, &indexes.fresh(), Sync::Always, &first);
         ["anna.secret", "bert.secret", "dora.secret"]
             .iter()
-            .for_each(|who| drop(say(&stage, "payment", MERCHANT, who)));
-        stage.keep(false, false).expect("a snapshot");
+            .for_each(|who| drop(say(&harness, "payment", MERCHANT, who)));
+        harness.keep(false, false).expect("a snapshot");
         let before = store.kill_image();
-        stage.reload(&sealed);
+        harness.reload(&sealed);
         let named = count(&store, "", "secret");
         assert_eq!(named > 0, starts_clear, "{about}");
-        let into = merge_and_forget(&stage, ["anna.secret", "bert.secret"]);
+        let into = merge_and_forget(&harness, ["anna.secret", "bert.secret"]);
         assert_eq!(count(&store, "", "secret"), named, "{about}: neither a merge nor an erasure names them");
-        let agrees = |stage: &Stage, how: &str| {
+        let agrees = |harness: &Harness, how: &str| {
             let about = format!("{about}, {how}");
-            let text = shown(stage, &into);
+            let text = shown(harness, &into);
             assert!(text.starts_with("None [None, None] true") && !text.contains("secret"), "{about}: {text}");
             for who in ["anna.secret", "bert.secret"] {
                 // No new customer gets the identifier of an erased one, and no answer contains the name.
-                let answer = say(stage, "check", MERCHANT, who);
+                let answer = say(harness, "check", MERCHANT, who);
                 assert_eq!(answer["customer"]["customer_id"], into.as_str(), "{about}: {answer}");
                 assert!(answer["decision"] == "deny" && !answer.to_string().contains("secret"), "{about}: {answer}");
                 let find = Find { identifier: Some(who.to_owned()), limit: 9, ..Find::default() };
                 let merchant = Name::parse(MERCHANT).expect("a name");
-                let page = stage.desk.ledger.find_customers(merchant, &find, now(), |one, _| one.number().to_string());
+                let page =
+                    harness.desk.ledger.find_customers(merchant, &find, now(), |one, _| one.number().to_string());
                 assert_eq!(page.customers, [into.as_str()], "{about}");
             }
-            assert_eq!(say(stage, "check", MERCHANT, "dora.secret")["decision"], "allow", "{about}");
+            assert_eq!(say(harness, "check", MERCHANT, "dora.secret")["decision"], "allow", "{about}");
         };
-        agrees(&stage, "at once");
-        drop(stage);
-        let restart = |store: &Memory, form: &Form| open(store, &indexes.fresh(), Sync::Always, form);
+        agrees(&harness, "at once");
+        drop(harness);
+        let restart =
+            |store: &Memory, configuration: &Configuration| open(store, &indexes.fresh(), Sync::Always, configuration);
         agrees(&restart(&store.kill_image(), &sealed), "after a start");
         agrees(&restart(&store.kill_image(), &first), "after a start with the first setting");
         agrees(&restart(&without_snapshots(&store), &first), "by the records alone");
-        let stage = restart(&store, &sealed);
+        let harness = restart(&store, &sealed);
         // The answer to a payment is built of what was sent, in another place.
-        let denied = say(&stage, "payment", MERCHANT, "bert.secret");
+        let denied = say(&harness, "payment", MERCHANT, "bert.secret");
         assert!(denied["decision"] == "deny" && !denied.to_string().contains("secret"), "{about}: {denied}");
         for _ in 0..2 {
-            say(&stage, "payment", MERCHANT, "dora.secret");
-            stage.keep(false, false).expect("a snapshot");
+            say(&harness, "payment", MERCHANT, "dora.secret");
+            harness.keep(false, false).expect("a snapshot");
         }
-        drop(stage);
+        drop(harness);
         agrees(&restart(&store.kill_image(), &first), "by a new snapshot");
         assert_eq!(count(&store, "snapshots/", "secret"), 0, "{about}");
         // A backup from before gives what it held, unless its keys are those of today.
         let keys = store.bytes("keys").expect("keys");
         before.put("keys", &keys);
-        let stage = restart(&before, &first);
-        let answer = say(&stage, "check", MERCHANT, "anna.secret");
+        let harness = restart(&before, &first);
+        let answer = say(&harness, "check", MERCHANT, "anna.secret");
         assert_eq!(answer["customer"]["resolution"], "found", "{about}: {answer}");
         let shown = &answer["customer"]["merchant_customer_identifier"];
         assert_eq!(shown.is_null(), !starts_clear, "{about}: {answer}");
@@ -231,19 +233,19 @@ fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
 
 #[test]
 fn without_sealing_an_erasure_keeps_identifiers() {
-    let (store, indexes, clear) = (Memory::new(), Indexes::new(), form(false));
-    let stage = open(&store, &indexes.fresh(), Sync::Always, &clear);
-    ["anna.secret", "bert.secret"].iter().for_each(|who| drop(say(&stage, "payment", MERCHANT, who)));
-    let into = merge_and_forget(&stage, ["anna.secret", "bert.secret"]);
+    let (store, indexes, clear) = (Memory::new(), Indexes::new(), configuration(false));
+    let harness = open(&store, &indexes.fresh(), Sync::Always, &clear);
+    ["anna.secret", "bert.secret"].iter().for_each(|who| drop(say(&harness, "payment", MERCHANT, who)));
+    let into = merge_and_forget(&harness, ["anna.secret", "bert.secret"]);
     let want = r#"Some("bert.secret") [Some("bert.secret"), Some("anna.secret")] true"#;
-    assert!(shown(&stage, &into).starts_with(want), "{}", shown(&stage, &into));
-    let stage = open(&store.kill_image(), &indexes.fresh(), Sync::Always, &clear);
-    assert!(shown(&stage, &into).starts_with(want), "{}", shown(&stage, &into));
+    assert!(shown(&harness, &into).starts_with(want), "{}", shown(&harness, &into));
+    let harness = open(&store.kill_image(), &indexes.fresh(), Sync::Always, &clear);
+    assert!(shown(&harness, &into).starts_with(want), "{}", shown(&harness, &into));
     // Switched on, the next snapshot seals what it can, and an erased customer has no key.
-    stage.desk.ledger.seal_identifiers(Sealing::of(&form(true).rules));
-    stage.keep(false, false).expect("a snapshot");
-    assert!(shown(&stage, &into).starts_with("None [None, None] true"), "{}", shown(&stage, &into));
-    assert_eq!(found(&stage, "anna.secret", "erased"), into);
+    harness.desk.ledger.seal_identifiers(Sealing::of(&configuration(true).rules));
+    harness.keep(false, false).expect("a snapshot");
+    assert!(shown(&harness, &into).starts_with("None [None, None] true"), "{}", shown(&harness, &into));
+    assert_eq!(found(&harness, "anna.secret", "erased"), into);
 }
 
 #[test]
@@ -254,20 +256,21 @@ fn power_cut_that_loses_an_identifier_key_loses_its_record() {
     };
     // Of a merchant without sealed identifiers a plain customer needs no key.
     for (seals, is_there) in [(true, false), (false, true)] {
-        let (store, indexes, form) = (Memory::new(), Indexes::new(), form(seals));
-        let stage = open(&store, &indexes.fresh(), Sync::Interval, &form);
-        say(&stage, "payment", MERCHANT, "anna.secret");
-        stage.journal().sync().expect("a sync");
-        say(&stage, "payment", MERCHANT, "bert.secret");
-        let whole = open(&store.crash_image(&mut |_| Keep::All), &indexes.fresh(), Sync::Interval, &form);
+        let (store, indexes, configuration) = (Memory::new(), Indexes::new(), configuration(seals));
+        let harness = open(&store, &indexes.fresh(), Sync::Interval, &configuration);
+        say(&harness, "payment", MERCHANT, "anna.secret");
+        harness.journal().sync().expect("a sync");
+        say(&harness, "payment", MERCHANT, "bert.secret");
+        let whole = open(&store.crash_image(&mut |_| Keep::All), &indexes.fresh(), Sync::Interval, &configuration);
         found(&whole, "bert.secret", "with the key");
-        let stage = open(&store.crash_image(&mut |change| key_lost(change)), &indexes.fresh(), Sync::Interval, &form);
-        found(&stage, "anna.secret", "synced before");
-        let answer = say(&stage, "check", MERCHANT, "bert.secret");
+        let harness =
+            open(&store.crash_image(&mut |change| key_lost(change)), &indexes.fresh(), Sync::Interval, &configuration);
+        found(&harness, "anna.secret", "synced before");
+        let answer = say(&harness, "check", MERCHANT, "bert.secret");
         let resolution = if is_there { "found" } else { "created" };
         assert_eq!(answer["customer"]["resolution"], resolution, "sealed: {seals}");
         // The identifier is free again, and the customer can be created again.
-        say(&stage, "payment", MERCHANT, "bert.secret");
-        found(&stage, "bert.secret", "made again");
+        say(&harness, "payment", MERCHANT, "bert.secret");
+        found(&harness, "bert.secret", "made again");
     }
 }

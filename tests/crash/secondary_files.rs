@@ -1,6 +1,6 @@
 //! Secondary files on a disk that fails or is full: snapshots and jobs leave no partial file, and the journal goes on.
 
-use crate::harness::{Indexes, Stage};
+use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use crate::regressions::{Rules, rules};
 use levelgate::{
@@ -20,18 +20,18 @@ use std::sync::Arc;
 const AT: &str = "2026-03-10T12:00:00.000Z";
 
 /// A stage on a store, and how many payments it has taken.
-struct Paying {
+struct PaymentLoad {
     store: Memory,
-    stage: Stage,
+    harness: Harness,
     paid: u32,
     _indexes: Indexes,
 }
 
-impl Paying {
+impl PaymentLoad {
     fn begin(rules: &Rules) -> Self {
         let (store, indexes) = (Memory::new(), Indexes::new());
-        let stage = Stage::open(&store, &indexes.fresh(), Sync::Always, rules, None).expect("a start");
-        let mut this = Self { store, stage, paid: 0, _indexes: indexes };
+        let harness = Harness::open(&store, &indexes.fresh(), Sync::Always, rules, None).expect("a start");
+        let mut this = Self { store, harness, paid: 0, _indexes: indexes };
         this.pay("the first");
         this
     }
@@ -41,10 +41,10 @@ impl Paying {
         self.paid += 1;
         let mut line = instrument_model::line("payment", AT, "side", "anna", None);
         line.text("transaction_id", &format!("t{}", self.paid));
-        let said = self.stage.line(&line.line());
-        assert!(!said.refused, "{about}: {}", said.text);
-        self.stage.journal().commit(said.rests_on).unwrap_or_else(|failed| panic!("{about}: {failed}"));
-        self.stage.journal().sync().expect("all is synced");
+        let reply = self.harness.line(&line.line());
+        assert!(!reply.refused, "{about}: {}", reply.text);
+        self.harness.journal().commit(reply.rests_on).unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        self.harness.journal().sync().expect("all is synced");
     }
 
     fn partial(&self) -> Vec<String> {
@@ -60,7 +60,7 @@ impl Paying {
     }
 
     fn snapshot(&self) -> anyhow::Result<u64> {
-        Ok(self.stage.folder().snapshot(&self.stage.desk.ledger, 0)?.bytes)
+        Ok(self.harness.folder().snapshot(&self.harness.desk.ledger, 0)?.bytes)
     }
 
     fn used(&self) -> u64 {
@@ -72,7 +72,7 @@ impl Paying {
 fn a_snapshot_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on() {
     let rules = rules();
     for fault in [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Short(ENOSPC)] {
-        let mut paying = Paying::begin(&rules);
+        let mut paying = PaymentLoad::begin(&rules);
         let mut failed = 0;
         for call in 1.. {
             let about = format!("{fault:?} at call {call} of a snapshot");
@@ -95,8 +95,8 @@ fn a_snapshot_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes
 
 #[test]
 fn a_snapshot_is_refused_before_it_takes_the_space_of_the_journal() {
-    let mut paying = Paying::begin(&rules());
-    let folder = paying.stage.folder();
+    let mut paying = PaymentLoad::begin(&rules());
+    let folder = paying.harness.folder();
     folder.keep_free(Some(1_000_000));
     // The size of the first one is unknown; it is stopped while it is written.
     paying.store.set_capacity(Some(paying.used() + 1_000_010));
@@ -117,13 +117,13 @@ fn a_snapshot_is_refused_before_it_takes_the_space_of_the_journal() {
     paying.store.set_capacity(Some(paying.used() + 100_000));
     paying.pay("below the limit");
     assert!(paying.snapshot().is_err());
-    paying.stage.folder().keep_free(Some(0));
+    paying.harness.folder().keep_free(Some(0));
     paying.snapshot().expect("the check is switched off");
 }
 
 #[test]
 fn a_snapshot_is_abandoned_between_any_two_pieces() {
-    let mut paying = Paying::begin(&rules());
+    let mut paying = PaymentLoad::begin(&rules());
     let mut asked_in_all = 0;
     for most in 0.. {
         let asked = std::cell::Cell::new(0);
@@ -131,7 +131,7 @@ fn a_snapshot_is_abandoned_between_any_two_pieces() {
             asked.set(asked.get() + 1);
             asked.get() > most
         };
-        let taken = paying.stage.folder().snapshot_unless(&paying.stage.desk.ledger, 0, &is_cancelled);
+        let taken = paying.harness.folder().snapshot_unless(&paying.harness.desk.ledger, 0, &is_cancelled);
         assert_eq!(paying.partial(), Vec::<String>::new(), "abandoned at the {most}th look");
         if taken.is_ok() {
             break;
@@ -145,8 +145,8 @@ fn a_snapshot_is_abandoned_between_any_two_pieces() {
 }
 
 /// What a job lives through.
-fn job(paying: &Paying, now: i64) -> std::io::Result<()> {
-    let mut draft = paying.stage.folder().shelf().draft(Millis(now))?;
+fn job(paying: &PaymentLoad, now: i64) -> std::io::Result<()> {
+    let mut draft = paying.harness.folder().shelf().draft(Millis(now))?;
     draft.write_all(&[b'x'; 200_000])?;
     let mut job = draft.begin(b"what")?;
     job.mark(&Mark { done: 1, kept: Vec::new() }, Lsn(1))?;
@@ -157,7 +157,7 @@ fn job(paying: &Paying, now: i64) -> std::io::Result<()> {
 fn a_job_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on() {
     let rules = rules();
     for fault in [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Short(ENOSPC)] {
-        let (mut paying, mut stopped) = (Paying::begin(&rules), 0);
+        let (mut paying, mut stopped) = (PaymentLoad::begin(&rules), 0);
         for call in 1.. {
             let about = format!("{fault:?} at call {call} of a job");
             let at = paying.store.calls() + call;
@@ -169,11 +169,11 @@ fn a_job_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on()
             }
             assert_eq!(paying.partial(), Vec::<String>::new(), "{about}");
             // A sync of the customers' keys that failed may have lost keys of customers; it alone stops the journal.
-            if paying.stage.folder().shelf().draft(Millis(0)).is_ok() && paying.stage.journal().rotate().is_err() {
+            if paying.harness.folder().shelf().draft(Millis(0)).is_ok() && paying.harness.journal().rotate().is_err() {
                 stopped += 1;
             }
-            if paying.stage.journal().failed() {
-                paying = Paying::begin(&rules);
+            if paying.harness.journal().failed() {
+                paying = PaymentLoad::begin(&rules);
                 continue;
             }
             paying.pay(&about);
@@ -185,11 +185,11 @@ fn a_job_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on()
 
 #[test]
 fn stalled_upload_at_its_limit_leaves_space_for_the_journal() {
-    let mut paying = Paying::begin(&rules());
-    let free = |paying: &Paying| paying.store.space().expect("a space").expect("a size").free;
+    let mut paying = PaymentLoad::begin(&rules());
+    let free = |paying: &PaymentLoad| paying.store.space().expect("a space").expect("a size").free;
     paying.store.set_capacity(Some(paying.used() + (12 << 20)));
-    paying.stage.folder().keep_free(Some(2 << 20));
-    let shelf = Arc::clone(paying.stage.folder().shelf());
+    paying.harness.folder().keep_free(Some(2 << 20));
+    let shelf = Arc::clone(paying.harness.folder().shelf());
     let mut draft = shelf.draft(Millis(1)).expect("a draft");
     let piece = vec![b'x'; 1 << 20];
     let full = (0..20).find_map(|_| draft.write_all(&piece).err()).expect("it is refused");

@@ -1,8 +1,8 @@
 //! A snapshot between whose pieces operations go on, in an order that a seed gives.
 
-use crate::disk_images::Kind;
-use crate::power_cuts::{Left, Trial};
-use crate::run::live;
+use crate::disk_images::ImageKind;
+use crate::power_cuts::{DeadDaemon, Trial};
+use crate::run::run_steps;
 use crate::workload::Mix;
 use levelgate::journal::Sync;
 use levelgate::store::memory::Memory;
@@ -15,22 +15,22 @@ const MIX: Mix = Mix { steps: 170, side: 12, staff: 25, keeps: 9, syncs: 0, rest
 fn snapshot_interleaved_with_operations_recovers_the_same_state() {
     for seed in seeds(4).map(|seed| seed + 4_000) {
         let mut trial = Trial::of(seed, MIX);
-        let mut chance = Random::seeded(seed);
-        let steps = trial.story.steps.len();
+        let mut random = Random::seeded(seed);
+        let steps = trial.workload.steps.len();
         for _ in 0..4 {
-            let from = 20 + chance.place(steps - 40);
+            let from = 20 + random.place(steps - 40);
             let (store, index) = (Memory::new(), trial.indexes.fresh());
             let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, a snapshot after step {from}");
-            let (mut promised, stage) = live(&trial.story, 0..from, &store, &index, Sync::Always, &about);
-            let stage = stage.expect("a stage");
-            promised.begun = trial.snapshot_amid(&stage, &store, from, &mut chance, &about);
-            let least = stage.journal().last().0;
-            drop(stage);
+            let (mut progress, harness) = run_steps(&trial.workload, 0..from, &store, &index, Sync::Always, &about);
+            let harness = harness.expect("a stage");
+            progress.begun = trial.snapshot_interleaved(&harness, &store, from, &mut random, &about);
+            let least = harness.journal().last().0;
+            drop(harness);
             for lost in [false, true] {
                 let found = if lost { trial.indexes.fresh() } else { index.clone() };
-                let about = format!("{about} up to step {}, index lost: {lost}", promised.begun);
-                let left = Left { image: &Kind::Killed.of_store(&store), index: &found, sync: Sync::Always };
-                trial.check(&left, least, promised, lost, &about);
+                let about = format!("{about} up to step {}, index lost: {lost}", progress.begun);
+                let left = DeadDaemon { image: &ImageKind::Killed.of_store(&store), index: &found, sync: Sync::Always };
+                trial.check(&left, least, progress, lost, &about);
             }
         }
         println!("seed {seed}: {} images", trial.images);

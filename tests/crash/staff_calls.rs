@@ -1,28 +1,24 @@
 //! Staff calls about the customers of a separate merchant, between their payments. No model predicts the result: a second
 //! ledger without failures does.
 
-use crate::harness::{Said, Stage};
+use crate::harness::{Harness, Reply};
 use crate::instrument_model;
 use levelgate::{
     config::parse::body,
     domain::{
-        customer::{
-            aggregate::{Customer, CustomerEvent},
-            attributes::Attributes,
-            instrument_blocks::Reach,
-            own_limits::{OwnLimits, OwnRate, RaiseTerms},
-            profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
-            status::{CustomerStatus, Signal},
-            stored_identifier::StoredIdentifier,
-            update::{self, CustomerUpdate as Says},
-        },
-        decision::refusal::Refusal,
-        rules::configuration::{Attribute, Direction, Word},
-        vocabulary::{
-            money::{Currency, Decimal},
-            names::Name,
-            time::Millis,
-        },
+        blocks::Reach,
+        customer::{Customer, Event},
+        identity::Attributes,
+        money::{Currency, Decimal},
+        name::Name,
+        own::{OwnLimits, OwnRate, RaiseTerms},
+        profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
+        refusal::Refusal,
+        rules::{Attribute, Direction, Word},
+        said::{self, Said as Update},
+        standing::{CustomerStatus, Signal},
+        stored_identifier::StoredIdentifier,
+        time::Millis,
     },
     ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
     storage::journal::Lsn,
@@ -67,15 +63,15 @@ pub fn configure(folder: &Path, is_crm: bool, seals: bool) {
 
 /// One thing that staff do.
 #[derive(Debug, Clone)]
-pub enum Deed {
+pub enum StaffCall {
     Register {
         who: Option<String>,
-        said: Says,
+        update: Update,
         created: Option<i64>,
     },
     Amend {
         customer: String,
-        said: Says,
+        update: Update,
     },
     Delete {
         customer: String,
@@ -110,7 +106,7 @@ pub enum Deed {
     },
 }
 
-impl Deed {
+impl StaffCall {
     /// Whether it makes more than one record.
     pub fn reaches_many(&self) -> bool {
         matches!(self, Self::Signal { instrument: Some(_), .. } | Self::Merge { .. } | Self::Link { .. })
@@ -127,172 +123,176 @@ fn euro() -> Currency {
 
 /// What comes next: something that staff do with one of so many customers, or a payment as a line.
 pub fn next(
-    chance: &mut Random,
+    random: &mut Random,
     (n, is_crm): (usize, bool),
     at: &str,
     now: i64,
     customers: &[u64],
-) -> Result<Deed, String> {
-    let who = format!("w{}", chance.between(0, 5));
-    if chance.percent(30) {
-        let instrument = chance.percent(60).then(|| *chance.pick(&INSTRUMENTS));
-        let op = chance.word(&["payment", "payment", "reserve"]);
+) -> Result<StaffCall, String> {
+    let who = format!("w{}", random.between(0, 5));
+    if random.percent(30) {
+        let instrument = random.percent(60).then(|| *random.pick(&INSTRUMENTS));
+        let op = random.word(&["payment", "payment", "reserve"]);
         let mut line = instrument_model::line(op, at, MERCHANT, &who, instrument);
         line.text("transaction_id", &format!("w{n}"));
         if !is_crm {
             line.drop("merchant_customer_identifier");
-            let known = customers.iter().filter(|_| chance.percent(40)).last();
+            let known = customers.iter().filter(|_| random.percent(40)).last();
             line.text("customer_id", &known.map_or("7".to_owned(), u64::to_string));
         }
-        line.text("customer_level", chance.word(&["open", "gold"]));
-        if chance.percent(40) {
-            let mail = format!("{{\"email\": \"m{}@example.com\", \"city\": \"Wien\"}}", chance.between(0, 7));
+        line.text("customer_level", random.word(&["open", "gold"]));
+        if random.percent(40) {
+            let mail = format!("{{\"email\": \"m{}@example.com\", \"city\": \"Wien\"}}", random.between(0, 7));
             line.set("customer", mail);
         }
         return Err(line.line());
     }
-    if customers.is_empty() || chance.percent(12) {
-        let created = chance.percent(30).then(|| now - chance.between(1, 1_000_000));
-        return Ok(Deed::Register { who: chance.percent(85).then_some(who), said: says(chance), created });
+    if customers.is_empty() || random.percent(12) {
+        let created = random.percent(30).then(|| now - random.between(1, 1_000_000));
+        return Ok(StaffCall::Register {
+            who: random.percent(85).then_some(who),
+            update: random_update(random),
+            created,
+        });
     }
-    let customer = chance.pick(customers).to_string();
-    if !is_crm && chance.percent(30) {
+    let customer = random.pick(customers).to_string();
+    if !is_crm && random.percent(30) {
         // Most often one of the last payments by an unknown customer, if there was one.
-        let back = usize::try_from(chance.between(1, 60)).expect("a number");
-        return Ok(Deed::Link { transaction: format!("w{}", n.saturating_sub(back)), customer });
+        let back = usize::try_from(random.between(1, 60)).expect("a number");
+        return Ok(StaffCall::Link { transaction: format!("w{}", n.saturating_sub(back)), customer });
     }
-    Ok(match chance.between(1, 100) {
-        1..=8 => Deed::Merge { customer, into: chance.pick(customers).to_string() },
-        9..=40 => Deed::Amend { customer, said: says(chance) },
-        41..=44 => Deed::Delete { customer },
-        45..=58 => Deed::Set { customer, change: Change::Settings(settings(chance)) },
-        59..=72 => Deed::Set { customer, change: Change::Instrument(instrument(chance, now)) },
+    Ok(match random.between(1, 100) {
+        1..=8 => StaffCall::Merge { customer, into: random.pick(customers).to_string() },
+        9..=40 => StaffCall::Amend { customer, update: random_update(random) },
+        41..=44 => StaffCall::Delete { customer },
+        45..=58 => StaffCall::Set { customer, change: Change::Settings(settings(random)) },
+        59..=72 => StaffCall::Set { customer, change: Change::Instrument(instrument(random, now)) },
         73..=86 => {
-            let until = chance.percent(30).then(|| format!(", \"until\": {:?}", Millis(now + 3_600_000).to_string()));
-            let windows = ["daily", "weekly"].into_iter().take(chance.place(3));
+            let until = random.percent(30).then(|| format!(", \"until\": {:?}", Millis(now + 3_600_000).to_string()));
+            let windows = ["daily", "weekly"].into_iter().take(random.place(3));
             let filters: Vec<String> = windows
-                .map(|window| format!("{{\"window\": {window:?}, \"amount_limit\": {}}}", chance.between(2, 9)))
+                .map(|window| format!("{{\"window\": {window:?}, \"amount_limit\": {}}}", random.between(2, 9)))
                 .collect();
-            if until.is_none() && chance.percent(30) {
-                return Ok(Deed::Confirm { customer });
+            if until.is_none() && random.percent(30) {
+                return Ok(StaffCall::Confirm { customer });
             }
-            Deed::Limits {
+            StaffCall::Limits {
                 customer,
                 asked: format!("{{\"filters\": [{}]{}}}", filters.join(", "), until.unwrap_or_default()),
             }
         }
         _ => {
-            let (_, signal) = *chance.pick(Signal::WORDS);
-            let instrument = chance.percent(60).then(|| *chance.pick(&INSTRUMENTS));
-            Deed::Signal { customer, signal, instrument }
+            let (_, signal) = *random.pick(Signal::WORDS);
+            let instrument = random.percent(60).then(|| *random.pick(&INSTRUMENTS));
+            StaffCall::Signal { customer, signal, instrument }
         }
     })
 }
 
-fn says(chance: &mut Random) -> Says {
-    let mut said = Says::default();
-    if chance.percent(50) {
-        let value = if chance.percent(20) { String::new() } else { format!("m{}@example.com", chance.between(0, 7)) };
-        said.attributes.push((Attribute::Email, value.into()));
+fn random_update(random: &mut Random) -> Update {
+    let mut update = Update::default();
+    if random.percent(50) {
+        let value = if random.percent(20) { String::new() } else { format!("m{}@example.com", random.between(0, 7)) };
+        update.attributes.push((Attribute::Email, value.into()));
     }
-    if chance.percent(30) {
-        said.attributes.push((Attribute::FirstName, format!("Name {}", chance.between(0, 3)).into()));
+    if random.percent(30) {
+        update.attributes.push((Attribute::FirstName, format!("Name {}", random.between(0, 3)).into()));
     }
-    if chance.percent(25) {
-        said.levels[Direction::Deposit as usize] = Some(chance.percent(80).then(|| name(chance.word(&LEVELS))));
+    if random.percent(25) {
+        update.levels[Direction::Deposit as usize] = Some(random.percent(80).then(|| name(random.word(&LEVELS))));
     }
-    if chance.percent(20) {
-        said.status = Some(chance.pick(CustomerStatus::WORDS).1);
+    if random.percent(20) {
+        update.status = Some(random.pick(CustomerStatus::WORDS).1);
     }
-    if chance.percent(25) {
-        said.labels = Some(chance.some(&LABELS).into_iter().map(name).collect());
+    if random.percent(25) {
+        update.labels = Some(random.some(&LABELS).into_iter().map(name).collect());
     }
-    if chance.percent(15) {
-        said.switched_off = Some(if chance.percent(50) { vec![name("web")] } else { Vec::new() });
+    if random.percent(15) {
+        update.switched_off = Some(if random.percent(50) { vec![name("web")] } else { Vec::new() });
     }
-    if chance.percent(15) {
+    if random.percent(15) {
         let dollar = Currency::parse("USD").expect("a currency");
-        let rate = Decimal::parse(&format!("1.{}", chance.between(1, 99))).expect("a rate");
-        let rate = OwnRate { from: euro(), to: dollar, rate, units: 1, valid_from: Millis(chance.between(0, 9)) };
-        said.rates = Some(vec![rate; usize::from(chance.percent(70))]);
+        let rate = Decimal::parse(&format!("1.{}", random.between(1, 99))).expect("a rate");
+        let rate = OwnRate { from: euro(), to: dollar, rate, units: 1, valid_from: Millis(random.between(0, 9)) };
+        update.rates = Some(vec![rate; usize::from(random.percent(70))]);
     }
-    said
+    update
 }
 
-fn settings(chance: &mut Random) -> IndividualSettings {
-    let amount = |chance: &mut Random| chance.percent(60).then(|| chance.between(100, 900));
+fn settings(random: &mut Random) -> IndividualSettings {
+    let amount = |random: &mut Random| random.percent(60).then(|| random.between(100, 900));
     IndividualSettings {
         direction: Direction::Deposit,
         currency: euro(),
-        level: name(chance.word(&LEVELS)),
+        level: name(random.word(&LEVELS)),
         methods: Vec::new(),
         global_min: None,
-        global_max: amount(chance),
+        global_max: amount(random),
     }
 }
 
-fn instrument(chance: &mut Random, now: i64) -> Instrument {
+fn instrument(random: &mut Random, now: i64) -> Instrument {
     Instrument {
         masked: Some("411111******1111".into()),
-        expires: chance.percent(50).then_some(24_360),
-        state: chance.pick(InstrumentState::WORDS).1,
-        is_default: chance.percent(50),
-        on_file: chance.percent(50),
-        ..Instrument::bare(chance.word(&INSTRUMENTS), Millis(now))
+        expires: random.percent(50).then_some(24_360),
+        state: random.pick(InstrumentState::WORDS).1,
+        is_default: random.percent(50),
+        on_file: random.percent(50),
+        ..Instrument::bare(random.word(&INSTRUMENTS), Millis(now))
     }
 }
 
 /// Makes the call, and shows the customer; stored transactions are read last.
-pub fn act(stage: &Stage, deed: &Deed, now: Millis) -> Said {
-    let (text, refused, rests_on) = match done(stage, deed, now) {
+pub fn act(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Reply {
+    let (text, refused, rests_on) = match done(harness, staff_call, now) {
         Ok((customer, rests_on)) => {
-            let look = stage.desk.ledger.look(MERCHANT, &customer, now, |customer, _| shown(customer));
+            let look = harness.desk.ledger.look(MERCHANT, &customer, now, |customer, _| shown(customer));
             (look.expect("a customer"), false, rests_on)
         }
         // A fact that could not be read is requested again.
-        Err(Refusal::Unreadable(why)) => (format!("503 {why}"), true, stage.journal().last()),
-        Err(refusal) => (format!("{refusal:?}"), true, stage.journal().last()),
+        Err(Refusal::Unreadable(why)) => (format!("503 {why}"), true, harness.journal().last()),
+        Err(refusal) => (format!("{refusal:?}"), true, harness.journal().last()),
     };
-    CustomerUpdate { text, replay: false, refused, rests_on }
+    Reply { text, replay: false, refused, rests_on }
 }
 
-fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusal> {
-    let (ledger, rules) = (&stage.desk.ledger, stage.desk.rules.load());
+fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(String, Lsn), Refusal> {
+    let (ledger, rules) = (&harness.desk.ledger, harness.desk.rules.load());
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
     let author = Author { source: Source::Api, by: Some(name("olga")) };
     let hand = (author, now);
     let change = |customer: &str, make: &mut levelgate::domain::customer::aggregate::Make<'_>| {
         ledger.change(merchant.id, customer, hand, &Attributes::default(), make)
     };
-    match deed {
-        Deed::Register { who, said, created } => {
+    match staff_call {
+        StaffCall::Register { who, update, created } => {
             let (identifier, created) = (who.as_deref(), created.map(Millis));
-            let (admitted, lsn) =
-                ledger.register(&Applying { merchant, identifier, said, created, author, is_trial: false }, now)?;
+            let (admitted, lsn) = ledger
+                .register(&Applying { merchant, identifier, said: update, created, author, is_trial: false }, now)?;
             let (Admitted::Made(number) | Admitted::Known(number, _) | Admitted::Merged(number)) = admitted;
             Ok((number.to_string(), lsn))
         }
-        Deed::Amend { customer, said } => {
-            Ok((customer.clone(), ledger.amend(merchant, customer, said, (author, now), false)?.1))
+        StaffCall::Amend { customer, update } => {
+            Ok((customer.clone(), ledger.amend(merchant, customer, update, (author, now), false)?.1))
         }
-        Deed::Merge { customer, into } => {
+        StaffCall::Merge { customer, into } => {
             let (number, lsn) = ledger.merge(merchant, customer, into, hand)?;
             Ok((number.to_string(), lsn))
         }
-        Deed::Link { transaction, customer } => {
+        StaffCall::Link { transaction, customer } => {
             let _inside = ledger.enter();
             let lsn = ledger.link(merchant, transaction, Whose::Known(customer), hand)?.1;
             Ok((customer.clone(), lsn))
         }
-        Deed::Delete { customer } => {
-            let lsn = change(customer, &mut |customer, now| Ok(update::deletion(customer, merchant, now)))?;
+        StaffCall::Delete { customer } => {
+            let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
         }
-        Deed::Set { customer, change: set } => {
-            let lsn = change(customer, &mut |_, _| Ok(vec![CustomerEvent::Changed(set.clone())]))?;
+        StaffCall::Set { customer, change: set } => {
+            let lsn = change(customer, &mut |_, _| Ok(vec![Event::Changed(set.clone())]))?;
             Ok((customer.clone(), lsn))
         }
-        Deed::Limits { customer, asked } => {
+        StaffCall::Limits { customer, asked } => {
             let asked = body::limits(asked.as_bytes(), euro(), &rules.currencies, merchant.id).expect("limits");
             let none = OwnLimits::none(Direction::Deposit, euro());
             let lsn = change(customer, &mut |customer, now| {
@@ -305,7 +305,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             })?;
             Ok((customer.clone(), lsn))
         }
-        Deed::Confirm { customer } => {
+        StaffCall::Confirm { customer } => {
             let none = OwnLimits::none(Direction::Deposit, euro());
             let lsn = change(customer, &mut |customer, now| {
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
@@ -314,7 +314,7 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
             })?;
             Ok((customer.clone(), lsn))
         }
-        Deed::Signal { customer, signal, instrument } => {
+        StaffCall::Signal { customer, signal, instrument } => {
             let (signal, instrument, by, reach) = (*signal, *instrument, author.by, &Reach::All);
             let sent = SentSignal {
                 merchant: MERCHANT,
@@ -332,8 +332,8 @@ fn done(stage: &Stage, deed: &Deed, now: Millis) -> Result<(String, Lsn), Refusa
 }
 
 /// Everything that is kept of a customer, and the history.
-fn document(stage: &Stage, customer: &str, now: Millis) -> String {
-    let ledger = &stage.desk.ledger;
+fn document(harness: &Harness, customer: &str, now: Millis) -> String {
+    let ledger = &harness.desk.ledger;
     let used = |whole: Whole<'_>| {
         let books = whole.books.iter().map(|series| format!("{:?} {:?}", series.key, series.total()));
         books.collect::<Vec<_>>().join(", ")
@@ -388,12 +388,12 @@ fn shown(customer: &Customer) -> String {
 }
 
 /// All customers with their histories, and whom each filter finds.
-pub fn all(stage: &Stage) -> String {
-    let now = stage.desk.clock.now(None).expect("a time");
+pub fn all(harness: &Harness) -> String {
+    let now = harness.desk.clock.now(None).expect("a time");
     let found = |marks: Vec<Mark>, limit: usize| -> Vec<u64> {
         let (mut numbers, mut find) = (Vec::new(), Find { marks, limit, ..Find::default() });
         loop {
-            let page = stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number());
+            let page = harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number());
             numbers.extend(page.customers);
             match page.next {
                 Some(next) => find.after = Some(next),
@@ -402,7 +402,7 @@ pub fn all(stage: &Stage) -> String {
         }
     };
     let mut text: Vec<String> =
-        found(Vec::new(), 3).into_iter().map(|number| document(stage, &number.to_string(), now)).collect();
+        found(Vec::new(), 3).into_iter().map(|number| document(harness, &number.to_string(), now)).collect();
     let deposit = |level: &str| Mark::Level(Direction::Deposit, Some(name(level)));
     let marks = LABELS.iter().map(|label| Mark::Label(name(label))).chain(LEVELS.iter().map(|level| deposit(level)));
     let marks = marks.chain(CustomerStatus::WORDS.iter().map(|(_, status)| Mark::Status(*status)));
@@ -411,8 +411,8 @@ pub fn all(stage: &Stage) -> String {
 }
 
 /// The numbers of all customers.
-pub fn numbers(stage: &Stage) -> Vec<u64> {
-    let now = stage.desk.clock.now(None).unwrap_or(Millis(0));
+pub fn numbers(harness: &Harness) -> Vec<u64> {
+    let now = harness.desk.clock.now(None).unwrap_or(Millis(0));
     let find = Find { limit: 1_000, ..Find::default() };
-    stage.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number()).customers
+    harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number()).customers
 }

@@ -1,6 +1,6 @@
 //! A stalled disk: the answers while records wait to be written, and after it.
 
-use crate::harness::{Indexes, Said, Stage};
+use crate::harness::{Harness, Indexes, Reply};
 use crate::instrument_model;
 use crate::regressions::rules;
 use levelgate::journal::{BACKLOG_BYTES_MAX, Sync};
@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex};
 
 /// Whether writes must wait, and whether a thread waits.
 #[derive(Default)]
-struct Gate {
+struct WriteGate {
     state: Mutex<(bool, bool)>,
     moved: Condvar,
 }
 
-impl Gate {
+impl WriteGate {
     fn set(&self, closed: bool) {
         self.state.lock().unwrap().0 = closed;
         self.moved.notify_all();
@@ -39,23 +39,23 @@ impl Gate {
 }
 
 /// A store whose writes wait at a gate.
-struct Gated {
+struct GatedStore {
     store: Memory,
-    gate: Arc<Gate>,
+    gate: Arc<WriteGate>,
 }
 
 struct GatedFile {
     file: Arc<dyn File>,
-    gate: Arc<Gate>,
+    gate: Arc<WriteGate>,
 }
 
-impl Gated {
+impl GatedStore {
     fn file(&self, file: Arc<dyn File>) -> Arc<dyn File> {
         Arc::new(GatedFile { file, gate: Arc::clone(&self.gate) })
     }
 }
 
-impl Store for Gated {
+impl Store for GatedStore {
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         self.store.list(folder)
     }
@@ -98,66 +98,66 @@ impl File for GatedFile {
 const AT: &str = "2026-03-10T12:00:00.000Z";
 
 /// One line about a transaction. Each has its own customer with long attributes, so that records are long.
-fn say(stage: &Stage, op: &str, id: &str) -> Said {
+fn say(harness: &Harness, op: &str, id: &str) -> Reply {
     let mut line = instrument_model::line(op, AT, "side", &format!("of-{id}"), None);
     let long = "x".repeat(250);
     line.set("customer", format!("{{\"first_name\": {long:?}, \"last_name\": {long:?}, \"external_id\": \"{id}\"}}"));
     if op != "check" {
         line.text("transaction_id", id);
     }
-    stage.line(&line.line())
+    harness.line(&line.line())
 }
 
 #[track_caller]
-fn passes(said: &Said) {
-    assert!(!said.refused && !said.text.contains("\"deny\""), "{}", said.text);
+fn passes(reply: &Reply) {
+    assert!(!reply.refused && !reply.text.contains("\"deny\""), "{}", reply.text);
 }
 
 #[track_caller]
-fn behind(said: &Said) {
-    let problem: Value = serde_json::from_str(&said.text).expect("JSON");
-    assert_eq!((&problem["status"], &problem["code"]), (&503.into(), &"journal_behind".into()), "{}", said.text);
+fn behind(reply: &Reply) {
+    let problem: Value = serde_json::from_str(&reply.text).expect("JSON");
+    assert_eq!((&problem["status"], &problem["code"]), (&503.into(), &"journal_behind".into()), "{}", reply.text);
 }
 
 #[test]
 fn full_write_backlog_refuses_reserves_and_accepts_facts() {
     let (store, indexes, rules) = (Memory::new(), Indexes::new(), rules());
-    let gate = Arc::new(Gate::default());
-    let gated = Gated { store: store.clone(), gate: Arc::clone(&gate) };
-    let stage = Stage::on(Arc::new(gated), &indexes.fresh(), Sync::Interval, &rules).expect("a start");
-    let written = stage.journal().end().0;
+    let gate = Arc::new(WriteGate::default());
+    let gated = GatedStore { store: store.clone(), gate: Arc::clone(&gate) };
+    let harness = Harness::on(Arc::new(gated), &indexes.fresh(), Sync::Interval, &rules).expect("a start");
+    let written = harness.journal().end().0;
     gate.set(true);
-    let first = say(&stage, "reserve", "t0");
+    let first = say(&harness, "reserve", "t0");
     passes(&first);
     let mut reserved = 1;
     std::thread::scope(|scope| {
-        let waits = scope.spawn(|| stage.journal().commit(first.rests_on));
+        let waits = scope.spawn(|| harness.journal().commit(first.rests_on));
         gate.until_a_thread_waits();
         // Each of these answers waits for the thread at the gate.
-        while stage.journal().end().0 - written < BACKLOG_BYTES_MAX {
-            passes(&say(&stage, "reserve", &format!("t{reserved}")));
+        while harness.journal().end().0 - written < BACKLOG_BYTES_MAX {
+            passes(&say(&harness, "reserve", &format!("t{reserved}")));
             reserved += 1;
         }
         assert!(reserved > 1_000, "many fit: {reserved}");
         for _ in 0..2 {
-            behind(&say(&stage, "reserve", "more"));
-            behind(&say(&stage, "payment", "more"));
+            behind(&say(&harness, "reserve", "more"));
+            behind(&say(&harness, "payment", "more"));
         }
         // Replays and checks are answered, and facts are accepted.
-        assert!(say(&stage, "reserve", "t1").replay);
-        passes(&say(&stage, "check", "t1"));
-        passes(&say(&stage, "approve", "t1"));
-        passes(&say(&stage, "approve", "nobody-asked"));
-        assert_eq!(stage.desk.ledger.transactions_len(), reserved + 1);
+        assert!(say(&harness, "reserve", "t1").replay);
+        passes(&say(&harness, "check", "t1"));
+        passes(&say(&harness, "approve", "t1"));
+        passes(&say(&harness, "approve", "nobody-asked"));
+        assert_eq!(harness.desk.ledger.transactions_len(), reserved + 1);
         gate.set(false);
         waits.join().expect("a thread").expect("a commit");
     });
     // The first batch was closed before the others came; they are the next one.
-    stage.journal().commit(stage.journal().last()).expect("a commit");
-    passes(&say(&stage, "reserve", "more"));
-    stage.journal().close().expect("an end");
-    drop(stage);
-    let again = Stage::open(&store, &indexes.fresh(), Sync::Interval, &rules, None).expect("a start");
+    harness.journal().commit(harness.journal().last()).expect("a commit");
+    passes(&say(&harness, "reserve", "more"));
+    harness.journal().close().expect("an end");
+    drop(harness);
+    let again = Harness::open(&store, &indexes.fresh(), Sync::Interval, &rules, None).expect("a start");
     assert_eq!(again.desk.ledger.transactions_len(), reserved + 2);
     assert!(say(&again, "reserve", "more").replay);
     println!("{reserved} reserves fit");

@@ -24,7 +24,7 @@ use levelgate::{
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use support::daemon::{Folder, Settings};
+use support::daemon::{ConfigFolder, Settings};
 use support::fixtures::{gold, pay, with};
 use support::raw_http;
 
@@ -42,7 +42,8 @@ struct Wire {
 
 impl Wire {
     fn start(sync: Sync, segment_bytes: u64) -> Self {
-        let folder = Folder::new(&Settings::SYSTEM, &[("acme", gold("window = \"daily\"; amount_limit = \"500.00\""))]);
+        let folder =
+            ConfigFolder::new(&Settings::SYSTEM, &[("acme", gold("window = \"daily\"; amount_limit = \"500.00\""))]);
         let Ok(loaded) = config::load(folder.path()) else { panic!("the configuration is valid") };
         let (store, index) = (Memory::new(), tempfile::tempdir().expect("a folder"));
         let options =

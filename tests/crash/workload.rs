@@ -1,10 +1,10 @@
 //! A workload, and the answer to each of its operations without failures: by a ledger in memory alone,
 //! which the naive model has agreed with line by line.
 
-use crate::configurations::Form;
-use crate::harness::{Said, Stage};
-use crate::instrument_model::{self, Side};
-use crate::staff_calls::{self, Deed};
+use crate::configurations::Configuration;
+use crate::harness::{Harness, Reply};
+use crate::instrument_model::{self, InstrumentModel};
+use crate::staff_calls::{self, StaffCall};
 use serde_json::Value;
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use support::random::Random;
 
 /// One thing that is done.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub enum Action {
     /// A line as in a batch.
     Line(String),
     /// Something becomes known of a customer, and perhaps of an instrument.
@@ -33,7 +33,7 @@ pub enum Act {
         at: String,
     },
     /// Staff do something with a customer.
-    Staff { deed: Deed, at: String },
+    Staff { staff_call: StaffCall, at: String },
     /// A snapshot; then the archive takes sealed segments, and old transactions leave memory, as requested.
     Keep { archives: bool, retires: bool },
     /// The medium gets what the system has.
@@ -41,10 +41,10 @@ pub enum Act {
     /// The daemon is stopped and started.
     Restart,
     /// Another configuration comes in force.
-    Reload(Form),
+    Reload(Configuration),
 }
 
-impl Act {
+impl Action {
     /// The time that it comes with.
     fn time(&self) -> Option<i64> {
         match self {
@@ -57,11 +57,11 @@ impl Act {
 
 #[derive(Debug, Clone)]
 pub struct Step {
-    pub act: Act,
+    pub act: Action,
     /// Whether its answer is waited for before the next one comes.
     pub waits: bool,
     /// The answer to it; none to maintenance.
-    pub said: Option<Said>,
+    pub reply: Option<Reply>,
     /// The number of the journal's last record after it.
     pub last: u64,
     /// Whether it was recorded.
@@ -69,13 +69,13 @@ pub struct Step {
     /// The time of the daemon after it.
     pub clock: i64,
     /// The configuration in force after it.
-    pub form: Form,
+    pub configuration: Configuration,
 }
 
-pub struct Story {
+pub struct Workload {
     pub seed: u64,
     /// The configuration at the beginning.
-    pub first: Form,
+    pub first: Configuration,
     pub merchants: Vec<(String, bool)>,
     pub steps: Vec<Step>,
     config: tempfile::TempDir,
@@ -96,37 +96,37 @@ pub struct Mix {
 }
 
 /// What the twin, the model of payments and that of instruments have come to.
-pub struct Told {
-    pub twin: Stage,
+pub struct Models {
+    pub twin: Harness,
     pub oracle: Oracle,
-    pub side: Side,
+    pub side: InstrumentModel,
 }
 
-impl Told {
-    pub fn nothing(story: &Story) -> Self {
-        let Form { rules, model, .. } = &story.first;
-        Self { twin: Stage::memory(rules), oracle: Oracle::new((**model).clone()), side: Side::default() }
+impl Models {
+    pub fn nothing(workload: &Workload) -> Self {
+        let Configuration { rules, model, .. } = &workload.first;
+        Self { twin: Harness::memory(rules), oracle: Oracle::new((**model).clone()), side: InstrumentModel::default() }
     }
 
     /// Plays one action; the models must agree with its answer.
-    pub fn tell(&mut self, act: &Act, about: &str) -> Option<(Said, Option<Answer>)> {
-        let said = match act {
-            Act::Line(_) | Act::Signal { .. } | Act::Staff { .. } => self.twin.act(act),
-            Act::Keep { .. } | Act::Sync | Act::Restart => return None,
-            Act::Reload(form) => {
-                self.twin.reload(form);
-                self.oracle.rules = Rc::clone(&form.model);
+    pub fn tell(&mut self, act: &Action, about: &str) -> Option<(Reply, Option<Answer>)> {
+        let reply = match act {
+            Action::Line(_) | Action::Signal { .. } | Action::Staff { .. } => self.twin.act(act),
+            Action::Keep { .. } | Action::Sync | Action::Restart => return None,
+            Action::Reload(configuration) => {
+                self.twin.reload(configuration);
+                self.oracle.rules = Rc::clone(&configuration.model);
                 return None;
             }
         };
         // Every line moves the daemon's clock forward.
         self.oracle.hear(act.time());
-        let got: Value = serde_json::from_str(&said.text).unwrap_or_default();
+        let got: Value = serde_json::from_str(&reply.text).unwrap_or_default();
         let mut answer = None;
         match act {
-            Act::Line(line) if is_of_staff(line) => self.count_staff(),
-            Act::Staff { .. } => self.count_staff(),
-            Act::Line(line) if is_of_side(line) => {
+            Action::Line(line) if is_of_staff(line) => self.count_staff(),
+            Action::Staff { .. } => self.count_staff(),
+            Action::Line(line) if is_of_side(line) => {
                 let fields: Value = serde_json::from_str(line).expect("a line");
                 let text = |key: &str| fields[key].as_str();
                 let (merchant, who) = (text("merchant").unwrap(), text("merchant_customer_identifier").unwrap());
@@ -142,23 +142,23 @@ impl Told {
                     self.oracle.answer(&plain.to_string());
                 }
             }
-            Act::Line(line) => {
+            Action::Line(line) => {
                 let want = self.oracle.answer(line);
                 let found = compare::differences(&want, &got);
                 assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
                 answer = Some(want);
             }
-            Act::Signal { customer, signal, instrument, reach, .. } => {
+            Action::Signal { customer, signal, instrument, reach, .. } => {
                 let is_taken = self.side.signal(customer, signal, instrument.as_deref(), reach);
-                assert_eq!(is_taken, !said.refused, "{about}: {act:?}\n{}", said.text);
+                assert_eq!(is_taken, !reply.refused, "{about}: {act:?}\n{}", reply.text);
                 let person = self.side.people.values().find(|person| person.number == *customer);
                 let status = person.map_or("nobody", |person| person.status());
-                assert!(said.refused || got["status"] == status, "{about}: {act:?}, not {status}: {got}");
+                assert!(reply.refused || got["status"] == status, "{about}: {act:?}, not {status}: {got}");
             }
             _ => {}
         }
         assert_eq!(self.oracle.clock, self.clock(), "{about}: the time of the model after {act:?}");
-        Some((said, answer))
+        Some((reply, answer))
     }
 
     /// The time of the twin; the least one before it knows any.
@@ -192,110 +192,111 @@ pub fn is_of_side(line: &str) -> bool {
     instrument_model::MERCHANTS.iter().any(|merchant| line.contains(&format!("\"merchant\": {merchant:?}")))
 }
 
-impl Story {
+impl Workload {
     /// Makes a workload of a seed.
     pub fn write(seed: u64, mix: Mix) -> Self {
-        let mut chance = Random::seeded(seed);
+        let mut random = Random::seeded(seed);
         let config = tempfile::tempdir().expect("a temporary folder");
-        let setup: Setup = configure(&mut chance, config.path());
+        let setup: Setup = configure(&mut random, config.path());
         instrument_model::configure(config.path());
         let is_crm = is_staff_crm(seed);
         staff_calls::configure(config.path(), is_crm, seed % 4 < 2);
-        let first = Form::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
+        let first = Configuration::read(config.path(), "the first".to_owned(), &format!("seed {seed}"));
         let mut merchants: Vec<(String, bool)> = setup.merchants.iter().map(|m| (m.id.clone(), m.crm)).collect();
         merchants.extend(instrument_model::MERCHANTS.map(|merchant| (merchant.to_owned(), true)));
         merchants.push((staff_calls::MERCHANT.to_owned(), is_crm));
         let mut forms = vec![first.clone()];
-        let mut story = Self { seed, first, merchants, steps: Vec::new(), config };
-        let mut told = Told::nothing(&story);
-        let mut generator = Generator::new(chance, setup, mix.steps);
+        let mut workload = Self { seed, first, merchants, steps: Vec::new(), config };
+        let mut told = Models::nothing(&workload);
+        let mut generator = Generator::new(random, setup, mix.steps);
         for n in 0..mix.steps {
-            let about = format!("seed {seed}, operation {n}, with nothing gone wrong, under {:?}", story.form(n));
-            let act = if generator.chance.percent(mix.reloads) {
-                Act::Reload(reload(&mut generator, &mut forms, story.config.path(), &about))
+            let about =
+                format!("seed {seed}, operation {n}, with nothing gone wrong, under {:?}", workload.configuration(n));
+            let act = if generator.random.percent(mix.reloads) {
+                Action::Reload(reload(&mut generator, &mut forms, workload.config.path(), &about))
             } else {
                 next(&mut generator, &told, mix, (n, is_crm))
             };
             let last = told.twin.journal().last().0;
-            let said = told.tell(&act, &about).map(|(said, answer)| {
+            let reply = told.tell(&act, &about).map(|(reply, answer)| {
                 answer.iter().for_each(|answer| generator.learn(answer));
-                said
+                reply
             });
             let now = told.twin.journal().last().0;
             let clock = told.clock();
-            let waits = generator.chance.percent(mix.waits);
-            let form = match &act {
-                Act::Reload(form) => form.clone(),
-                _ => story.form(n).clone(),
+            let waits = generator.random.percent(mix.waits);
+            let configuration = match &act {
+                Action::Reload(configuration) => configuration.clone(),
+                _ => workload.configuration(n).clone(),
             };
-            story.steps.push(Step { act, waits, said, last: now, recorded: now > last, clock, form });
+            workload.steps.push(Step { act, waits, reply, last: now, recorded: now > last, clock, configuration });
         }
-        story
+        workload
     }
 
     /// The configuration in force after so many steps.
-    pub fn form(&self, steps: usize) -> &Form {
-        steps.checked_sub(1).map_or(&self.first, |n| &self.steps[n].form)
+    pub fn configuration(&self, steps: usize) -> &Configuration {
+        steps.checked_sub(1).map_or(&self.first, |n| &self.steps[n].configuration)
     }
 }
 
 /// Another configuration, or now and then one that was in force before.
-fn reload(generator: &mut Generator, forms: &mut Vec<Form>, config: &Path, about: &str) -> Form {
-    let chance = &mut generator.chance;
-    if chance.percent(20) {
-        return chance.pick(forms).clone();
+fn reload(generator: &mut Generator, forms: &mut Vec<Configuration>, config: &Path, about: &str) -> Configuration {
+    let random = &mut generator.random;
+    if random.percent(20) {
+        return random.pick(forms).clone();
     }
-    let merchant = &chance.pick(&generator.setup.merchants).id;
-    let form = Form::changed(chance, config, merchant, &generator.setup.zones, about);
-    forms.push(form.clone());
-    form
+    let merchant = &random.pick(&generator.setup.merchants).id;
+    let configuration = Configuration::changed(random, config, merchant, &generator.setup.zones, about);
+    forms.push(configuration.clone());
+    configuration
 }
 
 /// What comes next.
-fn next(generator: &mut Generator, told: &Told, mix: Mix, (n, is_crm): (usize, bool)) -> Act {
-    let mut left = generator.chance.between(1, 100);
+fn next(generator: &mut Generator, told: &Models, mix: Mix, (n, is_crm): (usize, bool)) -> Action {
+    let mut left = generator.random.between(1, 100);
     let mut is = |share: i64| {
         left -= share;
         left <= 0
     };
     if is(mix.restarts) {
-        return Act::Restart;
+        return Action::Restart;
     }
     if is(mix.syncs) {
-        return Act::Sync;
+        return Action::Sync;
     }
     if is(mix.keeps) {
-        let archives = generator.chance.percent(75);
-        return Act::Keep { archives, retires: archives && generator.chance.percent(75) };
+        let archives = generator.random.percent(75);
+        return Action::Keep { archives, retires: archives && generator.random.percent(75) };
     }
     let (is_staff, is_side) = (is(mix.staff), is(mix.side));
     if !is_staff && !is_side {
-        return Act::Line(generator.next_line());
+        return Action::Line(generator.next_line());
     }
     generator.seen = generator.seen.max(generator.clock);
     let (now, at) = (generator.seen, written(generator.seen));
-    let chance = &mut generator.chance;
+    let random = &mut generator.random;
     if is_staff {
-        return match staff_calls::next(chance, (n, is_crm), &at, now, &staff_calls::numbers(&told.twin)) {
-            Ok(deed) => Act::Staff { deed, at },
-            Err(line) => Act::Line(line),
+        return match staff_calls::next(random, (n, is_crm), &at, now, &staff_calls::numbers(&told.twin)) {
+            Ok(staff_call) => Action::Staff { staff_call, at },
+            Err(line) => Action::Line(line),
         };
     }
     let side = &told.side;
     let people: Vec<_> = side.people.iter().map(|((merchant, _), person)| (merchant, &person.number)).collect();
-    if people.is_empty() || chance.percent(65) {
-        let who = format!("s{}", chance.between(0, 3));
-        let instrument = chance.percent(80).then(|| *chance.pick(&instrument_model::INSTRUMENTS));
+    if people.is_empty() || random.percent(65) {
+        let who = format!("s{}", random.between(0, 3));
+        let instrument = random.percent(80).then(|| *random.pick(&instrument_model::INSTRUMENTS));
         let mut line =
-            instrument_model::line("payment", &at, chance.word(&instrument_model::MERCHANTS), &who, instrument);
+            instrument_model::line("payment", &at, random.word(&instrument_model::MERCHANTS), &who, instrument);
         line.text("transaction_id", &format!("s{n}"));
-        return Act::Line(line.line());
+        return Action::Line(line.line());
     }
-    let (merchant, customer) = *chance.pick(&people);
+    let (merchant, customer) = *random.pick(&people);
     let signals =
         ["consent_given", "consent_refused", "fraud_suspected", "fraud_confirmed", "card_stolen", "cleared", "cleared"];
-    let signal = *chance.pick(&signals);
-    let instrument = chance.percent(70).then(|| (*chance.pick(&instrument_model::INSTRUMENTS)).to_owned());
-    let reach = *chance.pick(&instrument_model::reaching(merchant));
-    Act::Signal { merchant: merchant.clone(), customer: customer.clone(), signal, instrument, reach, at }
+    let signal = *random.pick(&signals);
+    let instrument = random.percent(70).then(|| (*random.pick(&instrument_model::INSTRUMENTS)).to_owned());
+    let reach = *random.pick(&instrument_model::reaching(merchant));
+    Action::Signal { merchant: merchant.clone(), customer: customer.clone(), signal, instrument, reach, at }
 }

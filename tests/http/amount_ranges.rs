@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::decisions::codes;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{pay, with, without};
 
 /// `acme` with one endpoint whose methods have these keys, one method each, and a level `gold` with these.
@@ -15,7 +15,7 @@ fn shop(head: &str, methods: &[&str], of_level: &[&str]) -> Daemon {
     methods.iter().for_each(|keys| text.push_str(&format!("[[projects.endpoints.methods]]\n{}\n", lines(keys))));
     text.push_str("[[levels]]\nname = \"gold\"\ndirection = \"deposit\"\ncurrency = \"EUR\"\nprojects = [\"web\"]\n");
     of_level.iter().for_each(|keys| text.push_str(&format!("[[levels.methods]]\n{}\n", lines(keys))));
-    Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", text)]))
+    Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", text)]))
 }
 
 fn lines(keys: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, DAY, HOUR, acme, filter, level, pay, tick, when, with};
 
 /// A day of retention, and segments so small that some are sealed with every few dozen payments.
@@ -17,7 +17,7 @@ fn shop() -> String {
 /// Eighty payments of alice, of which every third is approved and every fifth of those cancelled in part; then a month
 /// passes and a snapshot is taken, so that all but the youngest may leave memory.
 pub(crate) fn a_month_later() -> Daemon {
-    let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop())]));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop())]));
     for n in 0..80_i64 {
         let id = format!("t{n}");
         daemon.reserve(&with(pay(&id, "10.00"), &when(n * 1_000))).ok();
@@ -177,7 +177,7 @@ fn lost_archive_index_is_rebuilt() {
 #[test]
 fn unsettled_transactions_stay_in_memory() {
     let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
-    let daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop)]));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &[("acme", shop)]));
     for n in 0..60_i64 {
         daemon.reserve(&with(pay(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
         if n != 7 {
@@ -199,7 +199,8 @@ const SHORT: &str = "kind = \"disk\"\nsync = \"always\"\nsnapshot_interval_s = 3
 #[test]
 fn archive_days_delete_all_but_retained_facts() {
     let shop = shop().replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
-    let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
+    let mut daemon =
+        Daemon::start(ConfigFolder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
     for n in 0..40_i64 {
         let id = format!("t{n}");
         daemon.reserve(&with(pay(&id, "10.00"), &when(n * 1_000))).ok();

@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use support::answer::{Answer, assert_problem};
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{HOUR, at, gold, pay, tick, with};
 use support::process::PATIENCE;
 use support::raw_http;
@@ -211,7 +211,7 @@ fn repeated_line_is_marked_as_a_replay() {
 fn bad_lines_are_answered_with_their_problem_and_the_stream_goes_on() {
     let settings = Settings { body_bytes_max: 1024, ..Settings::SYSTEM };
     let acme = gold("window = \"daily\"; quantity_limit = 100");
-    let daemon = Daemon::start(Folder::new(&settings, &[("acme", acme)]));
+    let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", acme)]));
     let missing = json!({ "transaction_id": "nobody" });
     let oversized = with(pay("big", "1.00"), &json!({ "payment_method": "x".repeat(5000) }));
     let bad: Vec<(String, &[u16])> = vec![

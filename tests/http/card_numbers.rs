@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::staff_calls::{kept, of, register};
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, acme, level, pay, with, without};
 use support::raw_http;
 
@@ -389,7 +389,7 @@ fn card_number_in_a_configuration_file_is_refused() {
             acme(CRM, &[level("gold", &format!("gates = [{card:?}]\n"))]),
             acme(CRM, &[level("gold", "")]).replace("\"web-eur\"", &format!("{card:?}")),
         ] {
-            let folder = Folder::new(&Settings::SYSTEM, &[("acme", text)]);
+            let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", text)]);
             let path = folder.path().to_str().expect("a path").to_owned();
             let ended = run(&folder, &["check", &path]);
             assert_eq!(ended.code, Some(1), "{}", ended.text);
@@ -397,7 +397,7 @@ fn card_number_in_a_configuration_file_is_refused() {
         }
     }
     // A command repeats none either.
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let (config, table) = (folder.path().to_str().expect("a path"), folder.beside("table.csv"));
     std::fs::write(&table, "email\r\nx@example.com\r\n").expect("a table");
     let table = table.to_str().expect("a path");

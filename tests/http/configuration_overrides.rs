@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, RATES, acme, filter, level, level_in, pay, with};
 use support::process::eventually;
 use support::raw_http::send;
@@ -15,7 +15,7 @@ const GOLD: &str = "/v1/merchants/acme/levels/deposit/EUR/gold";
 
 /// `acme` in `crm` mode on a disk, with these levels in its file.
 fn start(levels: &[String]) -> Daemon {
-    Daemon::start(Folder::new(&DISK, &[("acme", acme(CRM, levels))]))
+    Daemon::start(ConfigFolder::new(&DISK, &[("acme", acme(CRM, levels))]))
 }
 
 fn call(daemon: &Daemon, method: &str, path: &str, body: &Value) -> Answer {
@@ -523,7 +523,7 @@ fn renamed_level_in_the_file_keeps_usage_and_frees_the_old_name() {
 
 #[test]
 fn payments_during_a_level_rename_all_count() {
-    let folder = Folder::new(&DISK, &[("acme", acme(CRM, &[daily_in_file("50.00")]))]);
+    let folder = ConfigFolder::new(&DISK, &[("acme", acme(CRM, &[daily_in_file("50.00")]))]);
     let mut daemon = Daemon::start(folder);
     let names = ["gold", "a", "b", "c", "d", "e"];
     let allowed = std::sync::atomic::AtomicUsize::new(0);

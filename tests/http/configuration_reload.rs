@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, RATES, acme, filter, gold, level, pay, with};
 use support::process::eventually;
 
@@ -181,7 +181,7 @@ fn reloads_under_load_fail_no_request_and_each_request_sees_one_configuration() 
 #[test]
 fn removed_merchant_accepts_facts_and_decides_nothing() {
     let other = acme(CRM, &[]).replace("id = \"acme\"", "id = \"zenith\"");
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", daily("100.00")), ("zenith", other)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", daily("100.00")), ("zenith", other)]);
     let daemon = Daemon::start(folder);
     for id in ["t1", "t2", "t3"] {
         daemon.reserve(&pay(id, "10.00")).ok();

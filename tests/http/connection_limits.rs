@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
 use support::process::program_path;
 use support::process::{PATIENCE, eventually};
-use support::raw_http::{self, Reading};
+use support::raw_http::{self, AnswerReader};
 
 /// The limit on open files of many systems.
 const OPEN_FILES: u32 = 1_024;
@@ -23,11 +23,11 @@ fn raise_own_limit() {
 }
 
 /// A connection that stays open between requests.
-struct Kept(BufReader<TcpStream>);
+struct KeptConnection(BufReader<TcpStream>);
 
-impl Kept {
-    fn new(port: u16) -> Kept {
-        Kept(BufReader::new(raw_http::connect(port)))
+impl KeptConnection {
+    fn new(port: u16) -> KeptConnection {
+        KeptConnection(BufReader::new(raw_http::connect(port)))
     }
 
     /// Sends a payment and returns the status and the body.
@@ -74,11 +74,11 @@ fn metric(metrics: &str, name: &str) -> u64 {
 fn more_callers_than_open_files_stop_neither_payments_nor_the_journal() {
     raise_own_limit();
     let store = "kind = \"disk\"\nsync = \"always\"\nsegment_bytes = 4096";
-    let mut folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
+    let mut folder = ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
     folder.open_files = Some((OPEN_FILES, OPEN_FILES));
     let mut daemon = Daemon::start(folder);
     let port = daemon.port();
-    let mut kept = Kept::new(port);
+    let mut kept = KeptConnection::new(port);
     let metrics = daemon.get("/metrics").body;
     let (most, reserved) =
         (metric(&metrics, "levelgate_connections_max"), metric(&metrics, "levelgate_open_files_reserved"));
@@ -120,7 +120,7 @@ fn more_callers_than_open_files_stop_neither_payments_nor_the_journal() {
 
 #[test]
 fn open_file_limit_without_room_for_connections_is_refused() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let ended = Command::new("prlimit")
         .arg("--nofile=130:130")
         .arg(program_path())
@@ -138,7 +138,7 @@ fn open_file_limit_without_room_for_connections_is_refused() {
 
 #[test]
 fn a_low_soft_limit_is_raised() {
-    let mut folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let mut folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.open_files = Some((OPEN_FILES / 2, OPEN_FILES));
     let daemon = Daemon::start(folder);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).expect("the limits of the daemon");
@@ -149,7 +149,7 @@ fn a_low_soft_limit_is_raised() {
 
 #[test]
 fn health_answers_at_the_connection_limit_and_closes_each_connection() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
     let daemon = Daemon::start(folder);
     let silent: Vec<TcpStream> = (0..8).map(|_| raw_http::connect(daemon.port())).collect();
@@ -187,7 +187,7 @@ fn connections_wait_in_the_kernel_while_the_daemon_is_busy() {
 #[test]
 fn second_signal_closes_connections_that_still_send() {
     let store = "kind = \"disk\"\nsync = \"always\"";
-    let folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", acme(CRM, &[]))]);
     let mut daemon = Daemon::start(folder);
     for signals in [["TERM", "TERM"], ["INT", "TERM"]] {
         let id = format!("t-{}", signals[0]);
@@ -198,7 +198,7 @@ fn second_signal_closes_connections_that_still_send() {
         caller
             .write_all(head.replace("connection: close", "expect: 100-continue").as_bytes())
             .expect("the head is sent");
-        let mut reading = Reading::new(caller.try_clone().expect("a second handle"));
+        let mut reading = AnswerReader::new(caller.try_clone().expect("a second handle"));
         assert!(reading.head_line().starts_with("HTTP/1.1 100"), "the daemon waits for the body");
         let (mut upload, _answers) = raw_http::stream(daemon.port(), "/v1/batch");
         upload.send(b"{\"op\": ");
@@ -220,7 +220,7 @@ fn second_signal_closes_connections_that_still_send() {
 
 #[test]
 fn silent_connections_make_room_quickly() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 4\n"));
     let daemon = Daemon::start(folder);
     let mut silent: Vec<TcpStream> = (0..300).map(|_| raw_http::connect(daemon.port())).collect();

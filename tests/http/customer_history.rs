@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::staff_calls::{CUSTOMERS, labels, of};
 use crate::token_access::call;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, level, pay, with};
 
 const OLGA: &str = "olga-token-0123456789";
@@ -19,7 +19,7 @@ fn daemon() -> Daemon {
         labels(&[("plain", "active", &[]), ("vip", "internal", &[])])
     );
     let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::SYSTEM };
-    let folder = Folder::new(&settings, &[("acme", acme(&head, &[level("gold", ""), level("silver", "")]))]);
+    let folder = ConfigFolder::new(&settings, &[("acme", acme(&head, &[level("gold", ""), level("silver", "")]))]);
     let mut text = settings.text();
     text.push_str("\n[auth]\ntokens = [\n");
     for (name, role, token) in [("olga", "operator", OLGA), ("otto", "operator", OTTO), ("till", "gateway", TILL)] {

@@ -176,7 +176,7 @@ fn new_holder_of_a_blocked_instrument_becomes_suspicious() {
 #[test]
 fn instrument_added_by_staff_receives_later_signals() {
     let globex = shop().replacen("id = \"acme\"", "id = \"globex\"", 1);
-    let folder = support::daemon::Folder::new(&Settings::SYSTEM, &[("acme", shop()), ("globex", globex)]);
+    let folder = support::daemon::ConfigFolder::new(&Settings::SYSTEM, &[("acme", shop()), ("globex", globex)]);
     let daemon = Daemon::start(folder);
     let alice = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let there = daemon.post("/v1/merchants/globex/customers", &json!({ "merchant_customer_identifier": "gus" })).json();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, GATEWAY, acme, filter, level, pay, with, without};
 
 /// A deposit of one euro that names no customer.
@@ -183,7 +183,7 @@ fn an_unknown_customer_id_bypasses_levels_and_limits_but_not_the_endpoint() {
 #[test]
 fn customers_are_unknown_to_other_merchants() {
     let other = acme(CRM, &[]).replace("id = \"acme\"", "id = \"zenith\"");
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("zenith", other)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("zenith", other)]);
     let daemon = Daemon::start(folder);
     let (_, here) = who(&daemon, &named("t1", "alice", &json!({ "email": "alice@example.com" })));
     let body = named("t1", "alice", &json!({ "email": "alice@example.com" }));

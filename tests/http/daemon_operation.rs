@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, GATEWAY, acme, gold, level, pay, without};
 use support::process::{PATIENCE, eventually};
-use support::raw_http::{self, Reading};
+use support::raw_http::{self, AnswerReader};
 
 /// Every text that stands anywhere in a document.
 fn texts(value: &Value) -> Vec<&str> {
@@ -79,7 +79,7 @@ fn metrics_count_decisions_by_their_outcome() {
 fn merchants_are_listed_and_shown_with_what_is_in_force() {
     let other = acme(GATEWAY, &[]).replace("id = \"acme\"", "id = \"zenith\"").replace("Acme Games", "Zenith");
     let gold = gold("name = \"day-limit\"; window = \"daily\"; amount_limit = \"500.00\"");
-    let daemon = Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", gold), ("zenith", other)]));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", gold), ("zenith", other)]));
     let list = daemon.get("/v1/merchants").ok();
     for id in ["acme", "zenith"] {
         assert!(texts(&list).contains(&id), "{id} is listed: {list}");
@@ -106,7 +106,7 @@ fn sigterm_answers_the_request_in_flight_and_ends_with_0() {
     let head = raw_http::head("POST", path, body.len()).replace("connection: close", "expect: 100-continue");
     let mut stream = raw_http::connect(daemon.port());
     stream.write_all(head.as_bytes()).expect("the head is sent");
-    let mut reading = Reading::new(stream.try_clone().expect("a second handle"));
+    let mut reading = AnswerReader::new(stream.try_clone().expect("a second handle"));
     // The daemon asks for the body only once the request is in its hands.
     let line = reading.head_line();
     assert!(line.starts_with("HTTP/1.1 100"), "{line}");
@@ -140,7 +140,7 @@ fn an_idle_connection_does_not_keep_the_daemon_from_ending() {
 #[test]
 fn a_start_on_a_broken_configuration_exits_with_1_and_prints_every_problem() {
     let broken = acme(CRM, &[]).replace("gates = [\"gate-a\", \"gate-b\"]", "gates = [\"gate-a\", \"gate-nowhere\"]");
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", broken)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", broken)]);
     folder.write(
         "rates.toml",
         "base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\nmax_agee = \"24h\"\n[rates]\nUSD = \"1.25\"\n",
@@ -159,7 +159,7 @@ fn a_start_on_a_broken_configuration_exits_with_1_and_prints_every_problem() {
 
 #[test]
 fn a_good_configuration_passes_the_check_and_a_missing_one_does_not() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let config = folder.path().to_str().expect("a path in UTF-8").to_owned();
     let ended = run(&folder, &["check", &config]);
     assert_eq!(ended.code, Some(0), "{}", ended.text);
@@ -171,7 +171,7 @@ fn a_good_configuration_passes_the_check_and_a_missing_one_does_not() {
 fn without_tokens_an_address_beyond_loopback_is_refused() {
     for listen in ["0.0.0.0:0", "[::]:0"] {
         let settings = Settings { listen, ..Settings::SYSTEM };
-        let folder = Folder::new(&settings, &[("acme", acme(CRM, &[]))]);
+        let folder = ConfigFolder::new(&settings, &[("acme", acme(CRM, &[]))]);
         let config = folder.path().to_str().expect("a path in UTF-8").to_owned();
         let ended = run(&folder, &["serve", "--config", &config]);
         assert_eq!(ended.code, Some(1), "{listen}:\n{}", ended.text);
@@ -194,7 +194,7 @@ fn the_memory_store_forgets_everything_with_the_process() {
 
 #[test]
 fn a_full_memory_refuses_new_reserves_and_takes_facts() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &format!("{}\n[memory]\nmax_transactions = 2\n", Settings::SYSTEM.text()));
     let daemon = Daemon::start(folder);
     daemon.reserve(&pay("t1", "1.00")).ok();
@@ -211,7 +211,7 @@ fn a_full_memory_refuses_new_reserves_and_takes_facts() {
 #[test]
 fn unsupported_settings_are_refused_at_start() {
     for more in ["[redis]\nurl = \"redis://127.0.0.1:1\"\n", "tls = { certificate = \"c.pem\", key = \"k.pem\" }\n"] {
-        let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+        let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
         let text = if more.starts_with('[') {
             format!("{}{more}", Settings::SYSTEM.text())
         } else {
@@ -227,7 +227,7 @@ fn unsupported_settings_are_refused_at_start() {
 
 #[test]
 fn connections_beyond_the_limit_get_503_until_there_is_room() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[level("gold", "")]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[level("gold", "")]))]);
     let text = Settings::SYSTEM.text().replace("[http]\n", "[http]\nmax_connections = 8\n");
     folder.write("levelgate.toml", &text);
     let daemon = Daemon::start(folder);

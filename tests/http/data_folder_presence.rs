@@ -3,17 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{gold, pay};
 use support::process::eventually;
 
 fn daemon(sync: &str) -> Daemon {
     let store = format!("kind = \"disk\"\npath = \"data\"\nsync = \"{sync}\"");
     let settings = Settings { store: Box::leak(store.into_boxed_str()), ..Settings::SYSTEM };
-    Daemon::start(Folder::new(&settings, &[("acme", gold("window = \"daily\"; amount_limit = \"50.00\""))]))
+    Daemon::start(ConfigFolder::new(&settings, &[("acme", gold("window = \"daily\"; amount_limit = \"50.00\""))]))
 }
 
-type Spoil = fn(&Path);
+type FolderDamage = fn(&Path);
 
 fn newest(data: &Path) -> std::path::PathBuf {
     let paths = fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path());
@@ -21,7 +21,7 @@ fn newest(data: &Path) -> std::path::PathBuf {
 }
 
 /// A change of the folder, and the path that the daemon must name.
-const SPOILS: [(Spoil, &str); 4] = [
+const SPOILS: [(FolderDamage, &str); 4] = [
     (|data| fs::remove_dir_all(data).unwrap(), "/data "),
     (|data| fs::rename(data, data.with_extension("old")).unwrap(), "/data "),
     (|data| fs::remove_file(newest(data)).unwrap(), "/data/journal/"),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, RATES, acme, filter, gold, level, level_in, pay, with, without};
 
 /// The violations of a denial, one a line: code, reason, filter or `-`.
@@ -258,7 +258,7 @@ fn a_rate_that_is_missing_or_stale_denies_only_where_it_is_needed_and_says_which
         [level("gold", &filter(world)), level("plain", &filter("window = \"daily\"; amount_limit = \"100.00\""))];
     let stale = RATES.replace("2026-11-20T00:00:00Z", "2020-01-01T00:00:00Z\nmax_age = \"24h\"");
     for (rates, currency, amount) in [(RATES, "BHD", "1.000"), (stale.as_str(), "USD", "1.00")] {
-        let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &levels))]);
+        let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &levels))]);
         folder.write("rates.toml", rates);
         let daemon = Daemon::start(folder);
         assert_allowed(daemon.reserve(&pay("own-currency", "10.00")).ok());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::thread;
 
 use crate::staff_calls::register;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{
     CRM, DAY, GATEWAY, HOUR, MINUTE, acme, at, filter, gold, level, pay, tick, when, with, without,
 };
@@ -162,7 +162,7 @@ fn waiting_reader_receives_new_facts_only() {
         "kind = \"disk\"\nsync = \"never\"",
     ] {
         let shop = gold("window = \"lifetime\"; amount_limit = \"1000.00\"");
-        let daemon = Daemon::start(Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]));
+        let daemon = Daemon::start(ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]));
         let end = page(&daemon, "")["next"].as_u64().expect("a number");
         thread::scope(|scope| {
             let any = scope.spawn(|| page(&daemon, &format!("?after={end}&wait=30")));
@@ -238,7 +238,7 @@ fn invalid_feed_requests_are_refused_with_the_reason() {
 fn feed_contains_facts_of_a_removed_merchant() {
     let text = gold("window = \"lifetime\"; amount_limit = \"1000.00\"");
     let globex = text.replacen("id = \"acme\"", "id = \"globex\"", 1);
-    let daemon = Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", text), ("globex", globex)]));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", text), ("globex", globex)]));
     let of_globex = "/v1/merchants/globex/transactions";
     daemon.post(of_globex, &pay("g1", "1.00")).ok();
     daemon.reserve(&pay("t1", "1.00")).ok();
@@ -261,7 +261,8 @@ const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes 
 fn feed_survives_restarts_and_rotation_and_reports_deleted_facts() {
     let shop = acme(CRM, &[level("gold", &filter("window = \"daily\"; amount_limit = \"10000.00\""))]);
     let shop = shop.replace("operation_mode", "hold = { deposit = \"never\" }\noperation_mode");
-    let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
+    let mut daemon =
+        Daemon::start(ConfigFolder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop)]));
     for n in 0..40_i64 {
         let id = format!("t{n}");
         daemon.reserve(&with(pay(&id, "10.00"), &when(n * MINUTE))).ok();

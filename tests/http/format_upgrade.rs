@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 
 const STORE: &str = "kind = \"disk\"\nsync = \"always\"\nsnapshot_interval_s = 3600";
 /// An hour after the last record.
@@ -22,11 +22,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn old_folder() -> Folder {
+fn old_folder() -> ConfigFolder {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/format-1");
     let merchant = |id: &str| std::fs::read_to_string(root.join(format!("config/merchants/{id}.toml"))).unwrap();
     let settings = Settings { store: STORE, ..Settings::REQUEST };
-    let folder = Folder::new(&settings, &[("acme", merchant("acme")), ("beta", merchant("beta"))]);
+    let folder = ConfigFolder::new(&settings, &[("acme", merchant("acme")), ("beta", merchant("beta"))]);
     folder.write("rates.toml", &std::fs::read_to_string(root.join("config/rates.toml")).unwrap());
     copy(&root.join("data"), &folder.path().join("data"));
     folder

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, acme, filter, level, pay};
 use support::process::eventually;
 use support::raw_http;
@@ -49,7 +49,7 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
         store: "kind = \"disk\"\nsnapshot_interval_s = 1\nmin_free_bytes = 1125899906842624",
         ..Settings::SYSTEM
     };
-    let daemon = Daemon::start(Folder::new(&settings, &[("acme", merchant())]));
+    let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant())]));
     assert_eq!(daemon.reserve(&pay("t1", "10.00")).ok()["decision"], "allow");
     let said = |problem: &Value| {
         assert_eq!(problem["code"], "storage_full", "{problem}");
@@ -84,7 +84,7 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
 #[test]
 fn taken_snapshot_is_listed() {
     let settings = Settings { store: "kind = \"disk\"\nmin_free_bytes = 0", ..Settings::SYSTEM };
-    let mut daemon = Daemon::start(Folder::new(&settings, &[("acme", merchant())]));
+    let mut daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant())]));
     let shown = |daemon: &Daemon| daemon.get("/v1/status").ok()["snapshot"].clone();
     assert_eq!(shown(&daemon), json!({ "last_at": null, "failed_since": null, "reason": null }));
     daemon.post_nothing("/v1/snapshot").ok();
@@ -99,7 +99,7 @@ fn taken_snapshot_is_listed() {
 #[test]
 fn snapshot_contains_earlier_acknowledgements_and_reports_its_duration() {
     let settings = Settings { store: "kind = \"disk\"\nsnapshot_interval_s = 3600", ..Settings::SYSTEM };
-    let daemon = Daemon::start(Folder::new(&settings, &[("acme", merchant())]));
+    let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant())]));
     let made = daemon.post(&format!("{CUSTOMERS}/mock"), &json!({ "count": 5_000, "seed": 1 })).ok();
     assert_eq!(made["created"], 5_000, "{made}");
     std::thread::scope(|scope| {
@@ -134,7 +134,8 @@ fn stall(daemon: &Daemon, merchant: &str) -> TcpStream {
 fn stalled_uploads_of_a_merchant_block_no_other_merchant() {
     for store in ["kind = \"memory\"", "kind = \"disk\""] {
         let globex = merchant().replace("id = \"acme\"", "id = \"globex\"");
-        let folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", merchant()), ("globex", globex)]);
+        let folder =
+            ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", merchant()), ("globex", globex)]);
         let daemon = Daemon::start(folder);
         let stalled: Vec<TcpStream> = (0..8).map(|_| stall(&daemon, "acme")).collect();
         eventually("the merchant is at the limit", || upload(&daemon, "acme").status == 429);

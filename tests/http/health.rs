@@ -6,17 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, acme, pay};
 use support::process::eventually;
 use support::process::program;
-use support::raw_http::{self, Reading};
+use support::raw_http::{self, AnswerReader};
 
 const VIEWER: &str = "viewer-token-0123456789";
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-fn folder(more: &str) -> Folder {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+fn folder(more: &str) -> ConfigFolder {
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &format!("{}\n{more}", Settings::SYSTEM.text()));
     folder
 }
@@ -32,7 +32,7 @@ fn get(port: u16, path: &str, token: &str) -> Answer {
     let token = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
     let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{token}\r\n");
     stream.write_all(head.as_bytes()).expect("a request is sent");
-    Reading::new(stream).answer()
+    AnswerReader::new(stream).answer()
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_admin_listener_answers_while_the_main_one_is_full_and_while_it_drains() {
     let head = raw_http::head("POST", "/v1/merchants/acme/transactions", body.len());
     let mut caller = raw_http::connect(daemon.port());
     caller.write_all(head.replace("connection: close", "expect: 100-continue").as_bytes()).expect("the head is sent");
-    let mut reading = Reading::new(caller.try_clone().expect("a second handle"));
+    let mut reading = AnswerReader::new(caller.try_clone().expect("a second handle"));
     assert!(reading.head_line().starts_with("HTTP/1.1 100"), "the daemon waits for the body");
     let silent: Vec<TcpStream> = (0..300).map(|_| raw_http::connect(daemon.port())).collect();
     for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
@@ -117,12 +117,12 @@ fn the_admin_listener_answers_while_the_main_one_is_full_and_while_it_drains() {
 }
 
 /// A daemon whose log is no longer read; killed when the test ends.
-struct Mute {
+struct UnreadDaemon {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
 }
 
-impl Drop for Mute {
+impl Drop for UnreadDaemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -141,7 +141,7 @@ fn the_admin_listener_answers_while_every_worker_is_stuck() {
         .spawn()
         .expect("the daemon starts");
     let log = BufReader::new(child.stderr.take().expect("standard error is piped"));
-    let mut daemon = Mute { child, log };
+    let mut daemon = UnreadDaemon { child, log };
     let (mut admin, mut main) = (None, None);
     while main.is_none() {
         let mut line = String::new();

@@ -121,7 +121,7 @@ fn the_same_id_with_other_content_is_refused_and_every_difference_is_named() {
 
 /// What becomes of a request that comes again with one thing changed.
 #[derive(Debug, Clone, Copy)]
-enum Again {
+enum Repetition {
     /// It is the same.
     Replay,
     /// The request differs, and this field is named.
@@ -129,11 +129,11 @@ enum Again {
 }
 
 /// The fault of the answer, if it has one.
-fn wrong(again: &Answer, expected: Again, what: &str) -> Option<String> {
+fn wrong(again: &Answer, expected: Repetition, what: &str) -> Option<String> {
     let problem: Value = serde_json::from_str(&again.body).unwrap_or_default();
     let is_right = match expected {
-        Again::Replay => again.is_replay() && again.status == 200,
-        Again::Differs(field) => again.status == 409 && problem["field"] == field,
+        Repetition::Replay => again.is_replay() && again.status == 200,
+        Repetition::Differs(field) => again.status == 409 && problem["field"] == field,
     };
     (!is_right).then(|| format!("{what}: {expected:?} was expected: {} {}", again.status, again.body))
 }
@@ -151,7 +151,7 @@ fn two_projects() -> Daemon {
 
 #[test]
 fn each_field_of_a_reserve_is_compared_or_not() {
-    use Again::{Differs, Replay};
+    use Repetition::{Differs, Replay};
     let daemon = two_projects();
     daemon.reserve(&tick(0)).ok();
     let whole = with(
@@ -163,7 +163,7 @@ fn each_field_of_a_reserve_is_compared_or_not() {
         "amount": "10.00", "currency": "EUR", "customer": { "email": "a@example.com", "first_name": "Ada" } });
     assert_allowed(daemon.reserve(&whole).ok());
     assert_allowed(daemon.reserve(&bare).ok());
-    let rows: [(&Value, Value, Again); 40] = [
+    let rows: [(&Value, Value, Repetition); 40] = [
         (&whole, json!({}), Replay),
         (&whole, json!({ "direction": "withdrawal" }), Differs("direction")),
         (&whole, json!({ "amount": "10" }), Replay),
@@ -219,13 +219,13 @@ fn each_field_of_a_reserve_is_compared_or_not() {
 
 #[test]
 fn reserve_after_its_approval_is_compared_with_the_approval() {
-    use Again::{Differs, Replay};
+    use Repetition::{Differs, Replay};
     let all = with(
         without(pay("", "10.00"), &["transaction_id"]),
         &json!({ "project": "web", "endpoint": "web-eur", "payment_method": "card", "payment_instrument": "tok-1" }),
     );
     let few = without(all.clone(), &["customer_level", "payment_method", "payment_instrument", "project", "endpoint"]);
-    let rows: [(&Value, Value, Again); 16] = [
+    let rows: [(&Value, Value, Repetition); 16] = [
         (&all, json!({}), Replay),
         (&all, json!({ "amount": "25.00" }), Replay),
         (&all, json!({ "payment_instrument": "tok-2" }), Replay),
@@ -268,7 +268,7 @@ fn reserve_after_its_approval_is_compared_with_the_approval() {
 
 #[test]
 fn each_field_of_a_transition_is_compared_or_not() {
-    use Again::{Differs, Replay};
+    use Repetition::{Differs, Replay};
     let approved = [("approve", json!({ "amount": "60.00" }))];
     let capture = json!({ "capture_id": "k", "amount": "60.00", "gate": "gate-a", "payment_instrument": "tok-1" });
     let more = with(capture.clone(), &json!({ "final": false }));
@@ -277,7 +277,7 @@ fn each_field_of_a_transition_is_compared_or_not() {
     let attempt = json!({ "attempt": 1, "gate": "gate-a", "outcome": "declined" });
     let refund = json!({ "refund_id": "r", "amount": "20.00" });
     let chargeback = json!({ "chargeback_id": "b", "amount": "20.00" });
-    type Row<'a> = (&'a [(&'a str, Value)], &'a str, &'a Value, Value, Again);
+    type Row<'a> = (&'a [(&'a str, Value)], &'a str, &'a Value, Value, Repetition);
     let (all_back, all_charged) = (json!({ "refund_id": "r" }), json!({ "chargeback_id": "b" }));
     let (part_of, all_of) = (with(cancel.clone(), &release), json!({ "cancel_id": "x" }));
     let (nothing, until) = (json!({}), json!({ "until": at(2 * HOUR) }));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use support::daemon::{Daemon, Folder, Settings, run, run_into};
+use support::daemon::{ConfigFolder, Daemon, Settings, run, run_into};
 use support::fixtures::{CRM, acme, filter, level, pay, with};
 use support::raw_http;
 
@@ -239,10 +239,11 @@ fn bulk_update_follows_a_dry_run() {
 
 #[test]
 fn commands_work_on_an_idle_folder_and_a_running_daemon() {
-    let on_disk = || Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
+    let on_disk =
+        || ConfigFolder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
     let folder = on_disk();
     let config = folder.path().display().to_string();
-    let to = |folder: &Folder, arguments: &[&str]| run(folder, &[arguments, &["--config", &config]].concat());
+    let to = |folder: &ConfigFolder, arguments: &[&str]| run(folder, &[arguments, &["--config", &config]].concat());
     let made = to(&folder, &["mock", "--count", "50", "--seed", "3"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     assert!(made.text.contains("50 created"), "{made:?}");
@@ -309,7 +310,7 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
 /// Of every length about those in which files are read and pieces are sealed.
 #[test]
 fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
-    let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
+    let folder = ConfigFolder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
     let config = folder.path().display().to_string();
     let file = folder.beside("one.csv").display().to_string();
     let row = |name: &str| format!("merchant_customer_identifier,email\n{name},{name}@example.com\n");
@@ -335,7 +336,7 @@ fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
 #[test]
 fn erased_customers_are_in_no_file() {
     let text = merchant().replacen("labels_max", "deletion_grace = \"1s\"\nlabels_max", 1);
-    let folder = Folder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", text)]);
+    let folder = ConfigFolder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", text)]);
     let data = folder.path().to_owned();
     let mut daemon = Daemon::start(folder);
     let body = json!({ "merchant_customer_identifier": "zoe", "email": "zoe.forgotten@example.com", "first_name": "Zoeforgotten" });

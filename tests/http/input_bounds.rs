@@ -6,17 +6,17 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::decisions::assert_allowed;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
 use support::process::{PATIENCE, eventually};
-use support::raw_http::{self, Reading};
+use support::raw_http::{self, AnswerReader};
 
 const TRANSACTIONS: &str = "/v1/merchants/acme/transactions";
 const TABLE: &str = "/v1/merchants/acme/customers.csv";
 
 /// A daemon with further keys of `[http]`.
 fn daemon(keys: &str) -> Daemon {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     folder.write("levelgate.toml", &Settings::SYSTEM.text().replace("[http]\n", &format!("[http]\n{keys}\n")));
     Daemon::start(folder)
 }
@@ -36,7 +36,7 @@ fn counted(daemon: &Daemon, parts: &[&str]) -> u64 {
 }
 
 /// Sends a byte again and again until the daemon answers.
-fn drip(mut stream: TcpStream) -> Reading {
+fn drip(mut stream: TcpStream) -> AnswerReader {
     stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a bounded read");
     let start = std::time::Instant::now();
     loop {
@@ -49,7 +49,7 @@ fn drip(mut stream: TcpStream) -> Reading {
         assert!(start.elapsed() < PATIENCE, "a caller who drips is never cut off");
     }
     stream.set_read_timeout(Some(PATIENCE)).expect("a bounded read");
-    Reading::new(stream)
+    AnswerReader::new(stream)
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn heads_that_are_never_finished_cost_little_and_are_cut_off() {
     drop(callers);
     let mut caller = raw_http::connect(daemon.port());
     let _ = caller.write_all(&head.as_bytes()[..20_000]);
-    let answer = Reading::new(caller).answer();
+    let answer = AnswerReader::new(caller).answer();
     assert_eq!(answer.problem(431)["code"], "header_too_large");
     let mut caller = raw_http::connect(daemon.port());
     caller.write_all(&head.as_bytes()[..8_000]).and_then(|()| caller.write_all(b"\r\n\r\n")).expect("a long head");
-    assert_eq!(Reading::new(caller).head().0, 200, "one within the limit is read");
+    assert_eq!(AnswerReader::new(caller).head().0, 200, "one within the limit is read");
 }
 
 #[test]

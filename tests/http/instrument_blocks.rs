@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::token_access::call;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, GATEWAY, acme, pay, with};
 
 const MERCHANTS: [&str; 4] = ["acme", "globex", "trusted", "gateway"];
@@ -34,12 +34,12 @@ fn daemon() -> Daemon {
     let merchants: Vec<(&str, String)> = MERCHANTS.iter().map(|id| (*id, merchant(id))).collect();
     let store = "kind = \"disk\"\npath = \"data\"\nsync = \"interval\"";
     let settings = Settings { store, ..Settings::SYSTEM };
-    let folder = Folder::new(&settings, &merchants);
+    let folder = ConfigFolder::new(&settings, &merchants);
     write_tokens(&folder, &TOKENS);
     Daemon::start(folder)
 }
 
-fn write_tokens(folder: &Folder, tokens: &[(&str, &str, &[&str])]) {
+fn write_tokens(folder: &ConfigFolder, tokens: &[(&str, &str, &[&str])]) {
     let store = "kind = \"disk\"\npath = \"data\"\nsync = \"interval\"";
     let mut text = Settings { store, ..Settings::SYSTEM }.text();
     text.push_str("\n[auth]\ntokens = [\n");

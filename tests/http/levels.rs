@@ -9,7 +9,7 @@ use support::process::eventually;
 
 /// The level in a request.
 #[derive(Debug, Clone, Copy)]
-enum Says {
+enum LevelField {
     Name(&'static str),
     Empty,
     Null,
@@ -17,19 +17,19 @@ enum Says {
 }
 
 /// A deposit of one euro by one customer that says this of its level.
-fn body(id: &str, customer: &Value, says: Says) -> Value {
+fn body(id: &str, customer: &Value, says: LevelField) -> Value {
     let body = with(without(pay(id, "1.00"), &["customer_level", "merchant_customer_identifier"]), customer);
     match says {
-        Says::Name(name) => with(body, &json!({ "customer_level": name })),
-        Says::Empty => with(body, &json!({ "customer_level": "" })),
-        Says::Null => with(body, &json!({ "customer_level": null })),
-        Says::Nothing => body,
+        LevelField::Name(name) => with(body, &json!({ "customer_level": name })),
+        LevelField::Empty => with(body, &json!({ "customer_level": "" })),
+        LevelField::Null => with(body, &json!({ "customer_level": null })),
+        LevelField::Nothing => body,
     }
 }
 
 /// Sends one request after the other for one customer and compares the level of each answer; one without a name is none.
 #[track_caller]
-fn walk(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(Says, &str, &str)]) {
+fn walk(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(LevelField, &str, &str)]) {
     for (number, (says, name, source)) in steps.iter().enumerate() {
         let answer = assert_allowed(daemon.reserve(&body(&format!("{tag}-{number}"), customer, *says)).ok());
         let expected = json!({ "name": (!name.is_empty()).then_some(name), "source": source });
@@ -58,23 +58,23 @@ fn crm_stores_the_level_that_a_request_names_and_an_empty_one_resets_it() {
         "alice",
         &alice,
         &[
-            (Says::Nothing, "unknown", "default"),
-            (Says::Name("gold"), "gold", "request"),
-            (Says::Nothing, "gold", "stored"),
-            (Says::Null, "gold", "stored"),
-            (Says::Name("silver"), "silver", "request"),
-            (Says::Nothing, "silver", "stored"),
-            (Says::Name("dormant"), "unknown", "default"),
-            (Says::Nothing, "unknown", "default"),
-            (Says::Name("elsewhere"), "unknown", "default"),
-            (Says::Name("dollar"), "unknown", "default"),
-            (Says::Name("never-heard-of"), "unknown", "default"),
-            (Says::Nothing, "unknown", "default"),
-            (Says::Name("gold"), "gold", "request"),
-            (Says::Empty, "unknown", "default"),
+            (LevelField::Nothing, "unknown", "default"),
+            (LevelField::Name("gold"), "gold", "request"),
+            (LevelField::Nothing, "gold", "stored"),
+            (LevelField::Null, "gold", "stored"),
+            (LevelField::Name("silver"), "silver", "request"),
+            (LevelField::Nothing, "silver", "stored"),
+            (LevelField::Name("dormant"), "unknown", "default"),
+            (LevelField::Nothing, "unknown", "default"),
+            (LevelField::Name("elsewhere"), "unknown", "default"),
+            (LevelField::Name("dollar"), "unknown", "default"),
+            (LevelField::Name("never-heard-of"), "unknown", "default"),
+            (LevelField::Nothing, "unknown", "default"),
+            (LevelField::Name("gold"), "gold", "request"),
+            (LevelField::Empty, "unknown", "default"),
             // The empty name stored `unknown`, which every project belongs to here.
-            (Says::Nothing, "unknown", "stored"),
-            (Says::Name("unknown"), "unknown", "request"),
+            (LevelField::Nothing, "unknown", "stored"),
+            (LevelField::Name("unknown"), "unknown", "request"),
         ],
     );
 }
@@ -89,19 +89,19 @@ fn crm_with_the_project_s_default_stores_an_empty_name_and_applies_no_level() {
         "alice",
         &alice,
         &[
-            (Says::Nothing, "", "project"),
-            (Says::Name("gold"), "gold", "request"),
-            (Says::Name("never-heard-of"), "", "project"),
-            (Says::Empty, "", "project"),
-            (Says::Nothing, "", "project"),
-            (Says::Name("unknown"), "unknown", "request"),
+            (LevelField::Nothing, "", "project"),
+            (LevelField::Name("gold"), "gold", "request"),
+            (LevelField::Name("never-heard-of"), "", "project"),
+            (LevelField::Empty, "", "project"),
+            (LevelField::Nothing, "", "project"),
+            (LevelField::Name("unknown"), "unknown", "request"),
         ],
     );
-    let big = |id: &str, says: Says| with(body(id, &alice, says), &json!({ "amount": "50.00" }));
-    let answer = assert_allowed(daemon.reserve(&big("big", Says::Empty)).ok());
+    let big = |id: &str, says: LevelField| with(body(id, &alice, says), &json!({ "amount": "50.00" }));
+    let answer = assert_allowed(daemon.reserve(&big("big", LevelField::Empty)).ok());
     assert_eq!(answer["remaining"]["amount"], Value::Null, "no level, no filters: {answer}");
     // None of these counted under `unknown` but the one that named it.
-    let named = |id: &str, amount: &str| with(big(id, Says::Name("unknown")), &json!({ "amount": amount }));
+    let named = |id: &str, amount: &str| with(big(id, LevelField::Name("unknown")), &json!({ "amount": amount }));
     assert_denied(&daemon.reserve(&named("much", "9.01")).ok(), &["19000 daily_amount_limit_exceeded daily"]);
     assert_allowed(daemon.reserve(&named("rest", "9.00")).ok());
 }
@@ -156,20 +156,20 @@ fn the_default_of_the_unknown_level_applies_its_filters() {
 #[test]
 fn gateway_mode_leaves_the_stored_level_alone_when_an_empty_one_comes() {
     let daemon = Daemon::live(acme(GATEWAY, &ladder()));
-    let created = daemon.reserve(&body("first", &json!({}), Says::Nothing)).ok();
+    let created = daemon.reserve(&body("first", &json!({}), LevelField::Nothing)).ok();
     let customer = json!({ "customer_id": created["customer"]["customer_id"] });
     walk(
         &daemon,
         "customer",
         &customer,
         &[
-            (Says::Name("gold"), "gold", "request"),
-            (Says::Nothing, "gold", "stored"),
-            (Says::Empty, "unknown", "default"),
-            (Says::Nothing, "gold", "stored"),
-            (Says::Null, "gold", "stored"),
-            (Says::Name("never-heard-of"), "unknown", "default"),
-            (Says::Nothing, "unknown", "default"),
+            (LevelField::Name("gold"), "gold", "request"),
+            (LevelField::Nothing, "gold", "stored"),
+            (LevelField::Empty, "unknown", "default"),
+            (LevelField::Nothing, "gold", "stored"),
+            (LevelField::Null, "gold", "stored"),
+            (LevelField::Name("never-heard-of"), "unknown", "default"),
+            (LevelField::Nothing, "unknown", "default"),
         ],
     );
 }

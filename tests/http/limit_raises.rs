@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::staff_calls::{kept, look, of, register, steps};
 use crate::token_access::call;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, DAY, HOUR, acme, at, filter, level, pay, tick, with};
 
 /// Raises wait for a day and can be confirmed within two.
@@ -352,7 +352,7 @@ fn where_raises_are_confirmed_limits_that_are_net_or_of_one_currency_are_warned_
 fn an_operator_s_limits_are_set_and_removed_by_operators_alone() {
     const GATEWAY: &str = "gateway-token-0123456789";
     const OPERATOR: &str = "operator-token-0123456789";
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", shop(""))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", shop(""))]);
     let mut text = Settings::SYSTEM.text() + "\n[auth]\ntokens = [\n";
     for (role, token) in [("gateway", GATEWAY), ("operator", OPERATOR)] {
         folder.write(&format!("{role}.token"), token);

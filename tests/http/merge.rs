@@ -159,7 +159,8 @@ fn impossible_merges_are_refused() {
     let head = labels(&[("plain", "active", &[]), ("alone", "active", &["block_merge"])]);
     let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
     let shop = acme(&format!("{CRM}{head}"), &[]);
-    let daemon = Daemon::start(support::daemon::Folder::new(&Settings::SYSTEM, &[("acme", shop), ("globex", globex)]));
+    let daemon =
+        Daemon::start(support::daemon::ConfigFolder::new(&Settings::SYSTEM, &[("acme", shop), ("globex", globex)]));
     let [alice, bob] = ["alice", "bob"].map(|n| register(&daemon, &json!({ "merchant_customer_identifier": n })));
     let there = daemon.post("/v1/merchants/globex/customers", &json!({ "merchant_customer_identifier": "gus" })).json();
     amend(&daemon, &bob, &json!({ "labels": ["alone"] }));

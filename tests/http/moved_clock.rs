@@ -1,7 +1,7 @@
 //! A machine whose clock is moved under the daemon: nothing is answered by a time that cannot be right.
 
 use serde_json::{Value, json};
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{DAY, GATEWAY, HOUR, MINUTE, acme, filter, gold, later, level, pay, with, without};
 use support::process::eventually;
 
@@ -15,12 +15,12 @@ fn movable(store: &'static str) -> Daemon {
     Daemon::start(folder(store, "+0"))
 }
 
-fn folder(store: &'static str, now: &str) -> Folder {
+fn folder(store: &'static str, now: &str) -> ConfigFolder {
     folder_of(gold("window = \"daily\"; quantity_limit = 2"), store, now)
 }
 
-fn folder_of(shop: String, store: &'static str, now: &str) -> Folder {
-    let mut folder = Folder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]);
+fn folder_of(shop: String, store: &'static str, now: &str) -> ConfigFolder {
+    let mut folder = ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]);
     let clock = folder.beside("clock");
     std::fs::write(&clock, format!("{now}\n")).expect("the clock's file");
     folder.environment = vec![

@@ -39,7 +39,7 @@ fn used(daemon: &Daemon) -> String {
     format!("{} / {}", of("gross"), of("net"))
 }
 
-enum Does {
+enum Effect {
     /// A transition, the quantities that it answers with, and what is used then.
     Step(&'static str, Value, &'static str, &'static str),
     /// A transition that is refused.
@@ -47,7 +47,7 @@ enum Does {
     /// The clock goes forward to this; what is used then.
     Waits(i64, &'static str),
 }
-use Does::{Refused, Step, Waits};
+use Effect::{Refused, Step, Waits};
 
 /// A capture without an end to the captures, and the last one.
 fn more(id: &str, amount: &str) -> Value {
@@ -64,7 +64,7 @@ fn of(part: &str, id: &str, amount: &str) -> Value {
 
 /// Plays a life that begins with a reserve of 100.
 #[track_caller]
-fn live(head: &str, steps: Vec<Does>) {
+fn live(head: &str, steps: Vec<Effect>) {
     let daemon = shop(head);
     daemon.reserve(&pay("t", "100.00")).ok();
     assert_eq!(used(&daemon), "100 1 / 100 1");

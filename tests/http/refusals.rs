@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::decisions::assert_allowed;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, GATEWAY, MINUTE, acme, filter, gold, later, level, pay, with, without};
 
 /// Where reserves go.
@@ -16,7 +16,7 @@ pub(crate) const DECISIONS: &str = "/v1/merchants/acme/decisions";
 pub(crate) fn shop() -> Daemon {
     let keys = "window = \"lifetime\"; amount_limit = \"200000000000000.00\"; quantity_limit = 1000";
     let settings = Settings { body_bytes_max: 4096, ..Settings::SYSTEM };
-    Daemon::start(Folder::new(&settings, &[("acme", gold(keys))]))
+    Daemon::start(ConfigFolder::new(&settings, &[("acme", gold(keys))]))
 }
 
 /// Asserts that the daemon runs, knows no customer, and accepts a valid payment as its first.

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::environment::shared_data;
 use support::fixtures::{CRM, GATEWAY, HOUR, MINUTE, acme, at, filter, level, level_in, with};
 use support::raw_http;
 
 /// Runs the same lines through both doors and compares; hands back how often each status was answered.
 #[track_caller]
-fn assert_same(folder: Folder, ops: &str) -> BTreeMap<String, usize> {
+fn assert_same(folder: ConfigFolder, ops: &str) -> BTreeMap<String, usize> {
     let (file, out) = (folder.beside("ops.ndjson"), folder.beside("answers.ndjson"));
     std::fs::write(&file, ops).expect("the stream is written");
     let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
@@ -39,9 +39,9 @@ fn assert_same(folder: Folder, ops: &str) -> BTreeMap<String, usize> {
 }
 
 /// A small generator, so that the stream is the same everywhere.
-struct Dice(u64);
+struct SmallRandom(u64);
 
-impl Dice {
+impl SmallRandom {
     /// A number below `sides`.
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -73,7 +73,7 @@ impl Dice {
 }
 
 /// The members of a payment: of a reserve, a check, a payment, or an approval that needs no reservation.
-fn payment(dice: &mut Dice, merchant: &str) -> Value {
+fn payment(dice: &mut SmallRandom, merchant: &str) -> Value {
     let currency = dice.pick(&["EUR", "EUR", "EUR", "USD", "JPY", "BHD"]);
     let amount = match currency {
         "JPY" => format!("{}", 1 + dice.roll(9000)),
@@ -107,7 +107,7 @@ fn payment(dice: &mut Dice, merchant: &str) -> Value {
 
 /// Varied operations of two merchants, good and bad, with repetitions.
 fn operations(seed: u64, count: usize) -> String {
-    let mut dice = Dice(seed);
+    let mut dice = SmallRandom(seed);
     let (mut ops, mut now) = (Vec::<String>::new(), 0_i64);
     while ops.len() < count {
         now += match dice.roll(20) {
@@ -177,7 +177,7 @@ fn varied_operations_are_answered_alike_by_the_daemon_and_by_replay() {
     ];
     let zenith = acme(GATEWAY, &levels).replace("id = \"acme\"", "id = \"zenith\"");
     let crm = acme(&format!("{CRM}refunds = \"original\"\ntime_zone = \"Europe/Nicosia\"\n"), &levels);
-    let folder = Folder::new(&Settings::REQUEST, &[("acme", crm), ("zenith", zenith)]);
+    let folder = ConfigFolder::new(&Settings::REQUEST, &[("acme", crm), ("zenith", zenith)]);
     let statuses = assert_same(folder, &operations(SEED, 900));
     // A stream that never denies, approves or refuses would compare little.
     for status in ["\"reserved\"", "\"denied\"", "\"approved\"", "\"checked\"", "400", "404", "409", "422"] {
@@ -200,7 +200,7 @@ fn recorded_streams_are_answered_alike_by_the_daemon_and_by_replay() {
         let read = |path: &Path| {
             std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{} cannot be read: {e}", path.display()))
         };
-        let folder = Folder::new(&Settings::REQUEST, &[]);
+        let folder = ConfigFolder::new(&Settings::REQUEST, &[]);
         let settings = read(&from.join("config/levelgate.toml"));
         folder.write("levelgate.toml", &format!("{}\n{settings}", Settings::REQUEST.text()));
         folder.write("rates.toml", &read(&from.join("config/rates.toml")));

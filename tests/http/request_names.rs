@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, level, pay, with};
 use support::process::eventually;
 
@@ -15,7 +15,7 @@ fn metric(daemon: &Daemon, name: &str) -> u64 {
 fn daemon() -> Daemon {
     let levels = [level("gold", "")];
     let globex = acme(CRM, &levels).replacen("\"acme\"", "\"globex\"", 1);
-    Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &levels)), ("globex", globex)]))
+    Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &levels)), ("globex", globex)]))
 }
 
 fn held(daemon: &Daemon) -> u64 {
@@ -104,7 +104,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
 #[test]
 fn stored_name_survives_a_restart() {
     let settings = Settings { store: "kind = \"disk\"\npath = \"data\"\nsync = \"interval\"", ..Settings::SYSTEM };
-    let mut daemon = Daemon::start(Folder::new(&settings, &[("acme", acme(CRM, &[]))]));
+    let mut daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", acme(CRM, &[]))]));
     let brought = json!({ "customer_level": "brought-level", "payment_method": "brought-method" });
     daemon.reserve(&with(pay("t1", "1.00"), &brought)).ok();
     let late = json!({ "direction": "deposit", "currency": "EUR", "amount": "1.00",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::token_access::call;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay, with};
 
 /// A route: its method, its address, who may call it, the status of a call that is let in, and its body.
@@ -124,7 +124,7 @@ fn token_of(name: &str) -> String {
 /// Two merchants; everything of the second one has `globex` in its name.
 pub(crate) fn daemon() -> Daemon {
     let globex = acme(CRM, &[]).replace("\"acme\"", "\"globex\"").replace("Acme Games", "globex games");
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
     let mut text = Settings::SYSTEM.text();
     text.push_str("\n[auth]\ntokens = [\n");
     let mut add = |name: &str, role: &str, more: &str| {
@@ -150,13 +150,13 @@ fn document(answer: &str) -> Value {
 }
 
 /// A call of a row about a merchant.
-struct Ready {
+struct PreparedCall {
     path: String,
     body: String,
 }
 
 /// Creates what a call needs: its number, and a customer and a transaction where it names them.
-fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Ready {
+fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> PreparedCall {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let n = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
     let operator = token_of("all-operator");
@@ -191,7 +191,7 @@ fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Rea
     let rest = rest.replace("{name}", &name).replace("{level}", "unknown").replace(['{', '}'], "");
     let fill = |text: &str| text.replace("{id}", &id).replace("{n}", &n).replace("{m}", merchant);
     let query = if route.query.is_empty() { String::new() } else { format!("?{}", fill(route.query)) };
-    Ready { path: format!("{start}{rest}{query}"), body: fill(route.body) }
+    PreparedCall { path: format!("{start}{rest}{query}"), body: fill(route.body) }
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn every_route_answers_each_token_as_the_table_says() {
                     let has_role = route.roles == "*" || route.roles.contains(initial);
                     let has_reach = reach == "all" || if is_of_a_merchant { reach == merchant } else { route.some };
                     let want = if has_role && has_reach { route.status } else { 403 };
-                    let Ready { path, body } = ready(&daemon, route, merchant, want == route.status);
+                    let PreparedCall { path, body } = ready(&daemon, route, merchant, want == route.status);
                     let token = token_of(&format!("{reach}-{role}"));
                     let (status, answer) = call(&daemon, route.method, &path, &token, &body);
                     if status != want {
@@ -223,7 +223,7 @@ fn every_route_answers_each_token_as_the_table_says() {
                 }
             }
         }
-        let Ready { path, body } = ready(&daemon, route, "acme", false);
+        let PreparedCall { path, body } = ready(&daemon, route, "acme", false);
         let (status, answer) = call(&daemon, route.method, &path, "", &body);
         let want = if route.roles == "*" { route.status } else { 401 };
         if status != want {
@@ -234,7 +234,7 @@ fn every_route_answers_each_token_as_the_table_says() {
     std::thread::scope(|scope| {
         let attempts = ROUTES.iter().filter(|route| route.roles != "*").flat_map(|route| {
             [("wrong", "unauthorized"), ("expired", "token_expired")].map(|(token, code)| {
-                let Ready { path, body } = ready(&daemon, route, "acme", false);
+                let PreparedCall { path, body } = ready(&daemon, route, "acme", false);
                 let token = if token == "wrong" { "wrong-0123456789".to_owned() } else { token_of(token) };
                 let daemon = &daemon;
                 scope.spawn(move || (call(daemon, route.method, &path, &token, &body), path, code))

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::staff_calls::{CUSTOMERS, labels, look, of, register, steps};
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, DAY, GATEWAY, MINUTE, acme, filter, level, pay, tick, when, with, without};
 use support::process::eventually;
 use support::raw_http;
@@ -145,7 +145,7 @@ fn rich_day(daemon: &Daemon) {
 fn files_and_logs_contain_no_personal_data() {
     for seals in [true, false] {
         let merchants = shop(seals);
-        let mut daemon = Daemon::start(Folder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &merchants));
+        let mut daemon = Daemon::start(ConfigFolder::new(&Settings { store: SMALL, ..Settings::REQUEST }, &merchants));
         rich_day(&daemon);
         let data = daemon.folder.path().join("data");
         // While it runs, and once it has stopped.
@@ -218,7 +218,7 @@ fn answers_tables_histories_and_lists_are_the_same_with_sealed_identifiers() {
     let mut all: Vec<Vec<Value>> = Vec::new();
     for seals in [false, true] {
         let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::REQUEST };
-        let mut daemon = Daemon::start(Folder::new(&settings, &shop(seals)));
+        let mut daemon = Daemon::start(ConfigFolder::new(&settings, &shop(seals)));
         daemon.reserve(&with(of_carla("t1", "5.00"), &when(0))).ok();
         let body = json!({ "merchant_customer_identifier": IDENTIFIERS[1], "email": ATTRIBUTES[0] });
         let dora = register(&daemon, &body);
@@ -256,7 +256,7 @@ fn answers_tables_histories_and_lists_are_the_same_with_sealed_identifiers() {
 #[test]
 fn a_reload_switches_sealing_on_and_an_erasure_forgets_what_was_recorded_before() {
     let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::SYSTEM };
-    let mut daemon = Daemon::start(Folder::new(&settings, &shop(false)));
+    let mut daemon = Daemon::start(ConfigFolder::new(&settings, &shop(false)));
     let data = daemon.folder.path().join("data");
     let of_who = |id: &str, who: &str| with(pay(id, "1.00"), &json!({ "merchant_customer_identifier": who }));
     daemon.reserve(&of_who("t1", IDENTIFIERS[0])).ok();

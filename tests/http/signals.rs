@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::decisions::{assert_allowed, assert_denied};
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay, with};
 use support::raw_http;
 
@@ -176,7 +176,7 @@ fn whole_fraud_and_fraud_of_an_instrument_outlast_a_restart_and_a_merge() {
 fn a_fraud_signal_reaches_all_holders_at_every_merchant() {
     let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
     let merchants = [("acme", acme(CRM, &[])), ("globex", globex)];
-    let daemon = Daemon::start(Folder::new(&Settings::SYSTEM, &merchants));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &merchants));
     let first = |merchant: &str, id: &str, who: &str| {
         let path = format!("/v1/merchants/{merchant}/transactions");
         assert_allowed(daemon.post(&path, &deposit(id, who, Some("tok_9"))).ok())

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, filter, level, level_in, pay, with};
 
 pub(crate) const CUSTOMERS: &str = "/v1/merchants/acme/customers";
@@ -14,7 +14,7 @@ const CARD: &str = "4111111111111111";
 /// `acme` alone, on a disk that is synced before each answer.
 pub(crate) fn kept(settings: &Settings, acme: String) -> Daemon {
     let store = "kind = \"disk\"\nsync = \"always\"";
-    Daemon::start(Folder::new(&Settings { store, ..*settings }, &[("acme", acme)]))
+    Daemon::start(ConfigFolder::new(&Settings { store, ..*settings }, &[("acme", acme)]))
 }
 
 /// The path of a customer, and of what lies below.

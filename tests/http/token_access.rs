@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, pay};
 
 const OPERATOR: &str = "operator-token-0123456789";
@@ -13,7 +13,7 @@ const VIEWER: &str = "viewer-token-0123456789";
 /// Two merchants; the gateway's token is good for `acme` alone.
 fn daemon() -> Daemon {
     let globex = acme(CRM, &[]).replacen("id = \"acme\"", "id = \"globex\"", 1);
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[])), ("globex", globex)]);
     let mut text = Settings::SYSTEM.text();
     text.push_str("\n[auth]\ntokens = [\n");
     for (role, token, more) in
@@ -146,7 +146,7 @@ fn feed_is_limited_to_the_merchants_of_a_token() {
 
 #[test]
 fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let file = folder.path().join("some.token");
     folder.write("some.token", OPERATOR);
     let token =

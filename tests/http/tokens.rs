@@ -10,16 +10,16 @@ use serde_json::json;
 
 use crate::token_access::call;
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings, run};
+use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{CRM, acme, pay, with};
 use support::process::eventually;
-use support::raw_http::{Reading, connect};
+use support::raw_http::{AnswerReader, connect};
 
 const OPERATOR: &str = "operator-secret-0123456789";
 const GATEWAY: &str = "gateway-secret-0123456789";
 
 /// Writes `levelgate.toml` with these tokens: the name of each is that of its role, `more` is added to the entry.
-fn write_tokens(folder: &Folder, tokens: &[(&str, &str)]) {
+fn write_tokens(folder: &ConfigFolder, tokens: &[(&str, &str)]) {
     let entry = |(role, more): &(&str, &str)| {
         let file = folder.path().join(format!("{role}.token")).display().to_string();
         format!("  {{ role = {role:?}, token_file = {file:?}{more} }},\n")
@@ -28,14 +28,14 @@ fn write_tokens(folder: &Folder, tokens: &[(&str, &str)]) {
     folder.write("levelgate.toml", &format!("{}\n[auth]\ntokens = [\n{entries}]\n", Settings::SYSTEM.text()));
 }
 
-fn write_token(folder: &Folder, role: &str, text: &str) {
+fn write_token(folder: &ConfigFolder, role: &str, text: &str) {
     let name = format!("{role}.token");
     folder.write(&name, text);
     std::fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o600)).expect("a mode");
 }
 
-fn folder() -> Folder {
-    let folder = Folder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
+fn folder() -> ConfigFolder {
+    let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     write_token(&folder, "operator", OPERATOR);
     write_token(&folder, "gateway", GATEWAY);
     write_tokens(&folder, &[("operator", ""), ("gateway", "")]);
@@ -51,7 +51,7 @@ fn status(daemon: &Daemon, token: &str) -> u16 {
 }
 
 /// One request on an open connection, and its answer.
-fn ask(stream: &mut TcpStream, reading: &mut Reading, headers: &str) -> (u16, String) {
+fn ask(stream: &mut TcpStream, reading: &mut AnswerReader, headers: &str) -> (u16, String) {
     write!(stream, "GET /v1/merchants/acme HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n").expect("it is sent");
     let (status, headers) = reading.head();
     let length = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.parse().unwrap());
@@ -62,7 +62,7 @@ fn ask(stream: &mut TcpStream, reading: &mut Reading, headers: &str) -> (u16, St
 fn the_scheme_is_written_in_any_case() {
     let daemon = Daemon::start(folder());
     let mut stream = connect(daemon.port());
-    let mut reading = Reading::new(stream.try_clone().unwrap());
+    let mut reading = AnswerReader::new(stream.try_clone().unwrap());
     for (header, want) in [
         (format!("Authorization: Bearer {GATEWAY}\r\n"), 200),
         (format!("authorization: bearer {GATEWAY}\r\n"), 200),
@@ -84,13 +84,13 @@ fn the_scheme_is_written_in_any_case() {
 fn a_changed_token_stops_at_once_on_open_connections_too() {
     let daemon = Daemon::start(folder());
     let mut stream = connect(daemon.port());
-    let mut reading = Reading::new(stream.try_clone().unwrap());
+    let mut reading = AnswerReader::new(stream.try_clone().unwrap());
     let header = format!("Authorization: Bearer {GATEWAY}\r\n");
     assert_eq!(ask(&mut stream, &mut reading, &header).0, 200);
     // A batch that is being sent, and a request whose body has not come.
     let line = with(pay("b1", "1.00"), &json!({ "op": "check", "merchant": "acme" })).to_string();
     let mut batch = connect(daemon.port());
-    let mut answers = Reading::new(batch.try_clone().unwrap());
+    let mut answers = AnswerReader::new(batch.try_clone().unwrap());
     let head = "host: localhost\r\ntransfer-encoding: chunked\r\n";
     write!(batch, "POST /v1/batch HTTP/1.1\r\n{head}{header}\r\n{:x}\r\n{line}\n\r\n", line.len() + 1).unwrap();
     assert_eq!(answers.head().0, 200);
@@ -111,7 +111,7 @@ fn a_changed_token_stops_at_once_on_open_connections_too() {
     write!(batch, "{:x}\r\n{line}\n\r\n0\r\n\r\n", line.len() + 1).unwrap();
     answer("\"status\":401");
     slow.write_all(body.as_bytes()).unwrap();
-    assert_eq!(Reading::new(slow).answer().status, 401);
+    assert_eq!(AnswerReader::new(slow).answer().status, 401);
     assert_eq!(call(&daemon, "GET", "/v1/merchants/acme/transactions/p1", OPERATOR, "").0, 404, "nothing was recorded");
     assert_eq!(status(&daemon, "another-secret-0123456789"), 200);
     assert!(daemon.log().contains("the token `gateway` has another text"), "{}", daemon.log());
@@ -243,7 +243,7 @@ fn failed_attempts_are_counted_logged_and_delayed_and_a_correct_token_is_not() {
 fn with_headers(daemon: &Daemon, headers: &str) -> Answer {
     let mut stream = connect(daemon.port());
     write!(stream, "GET /v1/merchants HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").expect("it is sent");
-    Reading::new(stream).answer()
+    AnswerReader::new(stream).answer()
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn without_tokens_a_browser_s_requests_from_elsewhere_are_refused() {
     }
     let mut stream = connect(daemon.port());
     write!(stream, "GET /v1/merchants HTTP/1.0\r\n\r\n").unwrap();
-    assert_eq!(Reading::new(stream).answer().status, 200, "a program of old that sends no Host");
+    assert_eq!(AnswerReader::new(stream).answer().status, 200, "a program of old that sends no Host");
     assert!(daemon.get("/metrics").body.contains("levelgate_auth_failures_total{reason=\"origin\"} 3"));
     // Tokens that come by a reload close the daemon. With them no such look is needed.
     write_token(&daemon.folder, "operator", OPERATOR);

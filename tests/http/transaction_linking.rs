@@ -6,7 +6,7 @@ use crate::concurrency::at_once;
 use crate::decisions::{assert_allowed, assert_denied};
 use crate::staff_calls::{CUSTOMERS, kept, look, of, register, steps};
 use support::answer::Answer;
-use support::daemon::{Daemon, Folder, Settings};
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{DAY, GATEWAY, HOUR, acme, filter, gold, level, pay, when, with, without};
 use support::raw_http;
 
@@ -149,7 +149,7 @@ fn impossible_link_is_refused_and_changes_nothing() {
     assert!(is_alice_s["detail"].as_str().expect("words").contains(&alice), "{is_alice_s}");
 
     // In a mode in which payments create customers, every transaction has one.
-    let crm = Daemon::start(Folder::new(
+    let crm = Daemon::start(ConfigFolder::new(
         &Settings::SYSTEM,
         &[("acme", gold("window = \"daily\"; amount_limit = \"10.00\""))],
     ));
@@ -183,7 +183,7 @@ fn a_hold_ends_and_a_window_passes_where_it_was_opened() {
     let store = "kind = \"disk\"\nsync = \"always\"";
     let holds = format!("{GATEWAY}hold = {{ deposit = \"30h\", withdrawal = \"7d\" }}\n");
     let shop = shop().replacen(GATEWAY, &holds, 1);
-    let daemon = Daemon::start(Folder::new(&Settings { store, ..Settings::REQUEST }, &[("acme", shop)]));
+    let daemon = Daemon::start(ConfigFolder::new(&Settings { store, ..Settings::REQUEST }, &[("acme", shop)]));
     let pass = |id: &str, ms: i64| daemon.reserve(&with(stranger(id, "6.00"), &when(ms)));
     assert_allowed(pass("t1", 0).ok());
     assert_allowed(pass("t2", 0).ok());
@@ -208,7 +208,8 @@ const SHORT: &str = "kind = \"disk\"\nsnapshot_interval_s = 3600\nsegment_bytes 
 
 #[test]
 fn archived_transaction_is_linked_and_found_once() {
-    let mut daemon = Daemon::start(Folder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop())]));
+    let mut daemon =
+        Daemon::start(ConfigFolder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop())]));
     for n in 0..80 {
         daemon.reserve(&with(stranger(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
         daemon.step(&format!("t{n}"), "approve", &json!({})).ok();

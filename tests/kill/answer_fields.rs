@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::in_order;
-use crate::operation::{QUANTITIES, Stand};
+use crate::operation::{QUANTITIES, TransactionState};
 
 /// A member that is a text; nothing where it is none.
 pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -16,7 +16,7 @@ pub(crate) fn line_status(answer: &Value) -> u16 {
 }
 
 /// The state of a transaction, as a transition reports it.
-pub(crate) fn stand(answer: &Value) -> Stand {
+pub(crate) fn stand(answer: &Value) -> TransactionState {
     (text(answer, "status").to_owned(), QUANTITIES.map(|member| text(answer, member).to_owned()))
 }
 

@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{GlobalLimit, LEVELS, Sets, Tally, WAYS, money};
-use crate::operation::{Book, Expected, Operation, Part, Staff};
+use crate::model::{BulkChange, BulkCounts, GlobalLimit, LEVELS, WAYS, money};
+use crate::operation::{ClientRecords, CustomerPart, Expected, Operation, StaffCall};
 use crate::staff_calls::{OFTEN, bounds};
 use support::random::Random;
 
@@ -22,50 +22,50 @@ const NOBODY: &str = "4000000001";
 const SET: &[Option<&str>] = &[Some("gold"), Some("unknown"), None];
 
 /// Ids, and whose they are.
-type Chosen = Vec<(String, Option<usize>)>;
+type Selection = Vec<(String, Option<usize>)>;
 
-impl Book {
+impl ClientRecords {
     /// A change of some of one merchant's customers.
-    pub(crate) fn bulk(&mut self, chance: &mut Random, place: usize) -> Operation {
-        let (select, chosen) = self.choose(chance, place);
-        let (sets, set) = self.sets(chance, self.people.all[place].merchant);
-        let is_trial = chance.percent(10);
-        let tally = self.people.set(&chosen, &sets, is_trial);
+    pub(crate) fn bulk(&mut self, random: &mut Random, place: usize) -> Operation {
+        let (select, chosen) = self.choose(random, place);
+        let (sets, set) = self.sets(random, self.customers.all[place].merchant);
+        let is_trial = random.percent(10);
+        let tally = self.customers.set(&chosen, &sets, is_trial);
         let mut body = json!({ "select": select, "set": set });
         if is_trial {
             body["dry_run"] = json!(true);
         }
         let path = format!("/bulk?job={}", self.fresh());
-        let staff = Staff { method: "POST", path, of: Part::Many };
-        let expected = Expected::Counted(tally);
-        Operation { kind: "bulk", person: place, tx: 0, body, expected, told: None, staff: Some(staff) }
+        let staff = StaffCall { method: "POST", path, of: CustomerPart::Many };
+        let expected = Expected::Totals(tally);
+        Operation { kind: "bulk", customer: place, transaction: 0, body, expected, told: None, staff: Some(staff) }
     }
 
     /// Whom: by ids, by what they have, or by what leads to one.
-    fn choose(&self, chance: &mut Random, place: usize) -> (Value, Chosen) {
-        let merchant = self.people.all[place].merchant;
+    fn choose(&self, random: &mut Random, place: usize) -> (Value, Selection) {
+        let merchant = self.customers.all[place].merchant;
         let known = |n: &usize| {
-            self.people.all[*n].is_known() && self.people.all[*n].merchant == merchant && self.people.stays(*n)
+            self.customers.all[*n].is_known() && self.customers.all[*n].merchant == merchant && self.customers.stays(*n)
         };
-        let id = |n: usize| self.people.all[n].id.clone().expect("a known one has a number");
-        let one = &self.people.all[place];
-        let head = self.people.head(place);
-        match chance.between(0, 9) {
+        let id = |n: usize| self.customers.all[n].id.clone().expect("a known one has a number");
+        let one = &self.customers.all[place];
+        let head = self.customers.head(place);
+        match random.between(0, 9) {
             0..=2 if self.mark.is_some() => {
-                let level = chance.percent(40).then(|| *chance.pick(LEVELS));
-                let status = chance.percent(30).then(|| *chance.pick(&["new", "member", "deny"]));
+                let level = random.percent(40).then(|| *random.pick(LEVELS));
+                let status = random.percent(30).then(|| *random.pick(&["new", "member", "deny"]));
                 let mut select = json!({ "label": self.mark });
                 level.iter().for_each(|level| select["deposit_level"] = json!(level));
                 status.iter().for_each(|status| select["status"] = json!(status));
                 let is_chosen = |n: &usize| {
-                    let person = &self.people.all[*n];
-                    person.into.is_none()
-                        && self.mark.is_some_and(|mark| person.labels.contains(&mark))
-                        && level.is_none_or(|level| person.stored[0] == Some(level))
-                        && status.is_none_or(|status| person.status() == status)
+                    let customer = &self.customers.all[*n];
+                    customer.into.is_none()
+                        && self.mark.is_some_and(|mark| customer.labels.contains(&mark))
+                        && level.is_none_or(|level| customer.stored[0] == Some(level))
+                        && status.is_none_or(|status| customer.status() == status)
                 };
-                let mut chosen: Chosen =
-                    (0..self.people.all.len()).filter(known).filter(is_chosen).map(|n| (id(n), Some(n))).collect();
+                let mut chosen: Selection =
+                    (0..self.customers.all.len()).filter(known).filter(is_chosen).map(|n| (id(n), Some(n))).collect();
                 chosen.sort_by_key(|(id, _)| id.parse::<u64>().ok());
                 (select, chosen)
             }
@@ -74,20 +74,21 @@ impl Book {
             }
             4 if one.has_email => (json!({ "email": one.email }), vec![(id(head), Some(head))]),
             _ => {
-                let all: Vec<usize> = (0..self.people.all.len()).filter(known).collect();
+                let all: Vec<usize> = (0..self.customers.all.len()).filter(known).collect();
                 let often: Vec<usize> = all.iter().copied().filter(|n| n % self.each < OFTEN).collect();
-                let from = if often.is_empty() || chance.percent(60) { all } else { often };
-                let count = chance.between(1, CHOSEN_MAX);
-                let mut chosen: Chosen = Vec::new();
+                let from = if often.is_empty() || random.percent(60) { all } else { often };
+                let count = random.between(1, CHOSEN_MAX);
+                let mut chosen: Selection = Vec::new();
                 // Between the others it makes the way long, so that a kill comes in the middle.
-                let nobodies = if chance.percent(40) { chance.between(1, NOBODIES_MAX) } else { 0 };
-                for n in (0..count).map(|_| from[chance.place(from.len())]) {
+                let nobodies = if random.percent(40) { random.between(1, NOBODIES_MAX) } else { 0 };
+                for n in (0..count).map(|_| from[random.place(from.len())]) {
                     chosen.push((id(n), Some(n)));
                     chosen.extend((0..nobodies).map(|_| (NOBODY.to_owned(), None)));
                 }
                 // A customer of another merchant is unknown to a merchant.
-                let other = self.people.all.iter().find(|person| person.is_known() && person.merchant != merchant);
-                let other = other.filter(|_| chance.percent(20)).and_then(|person| person.id.clone());
+                let other =
+                    self.customers.all.iter().find(|customer| customer.is_known() && customer.merchant != merchant);
+                let other = other.filter(|_| random.percent(20)).and_then(|customer| customer.id.clone());
                 chosen.extend(other.map(|id| (id, None)));
                 let ids: Vec<&String> = chosen.iter().map(|(id, _)| id).collect();
                 (json!({ "ids": ids }), chosen)
@@ -96,30 +97,30 @@ impl Book {
     }
 
     /// What is set of them: one or two things.
-    fn sets(&self, chance: &mut Random, merchant: &str) -> (Sets, Value) {
-        let (mut sets, mut body) = (Sets::default(), json!({}));
-        for _ in 0..chance.between(1, 2) {
-            match chance.between(0, 9) {
+    fn sets(&self, random: &mut Random, merchant: &str) -> (BulkChange, Value) {
+        let (mut sets, mut body) = (BulkChange::default(), json!({}));
+        for _ in 0..random.between(1, 2) {
+            match random.between(0, 9) {
                 0..=2 => {
-                    let side = chance.place(2);
-                    let level = *chance.pick(SET);
+                    let side = random.place(2);
+                    let level = *random.pick(SET);
                     sets.levels[side] = Some(level);
                     body[["deposit_level", "withdrawal_level"][side]] = json!(level);
                 }
                 3..=4 => {
                     // Blocking changes are rare, because many customers are selected.
-                    let status = *chance.pick(&["new", "member", "member", "deny", "deny", "suspicious"]);
+                    let status = *random.pick(&["new", "member", "member", "deny", "deny", "suspicious"]);
                     sets.status = Some(status);
                     body["status"] = json!(status);
                 }
                 5..=6 => {
-                    let labels = self.labels(chance, merchant);
+                    let labels = self.labels(random, merchant);
                     body["labels"] = json!(labels);
                     sets.labels = Some(labels);
                 }
                 _ => {
-                    let (way, bounds) = (*chance.pick(WAYS), bounds(chance));
-                    let level = chance.percent(50).then(|| *chance.pick(LEVELS));
+                    let (way, bounds) = (*random.pick(WAYS), bounds(random));
+                    let level = random.percent(50).then(|| *random.pick(LEVELS));
                     let (least, most) = (bounds.0.map(money), bounds.1.map(money));
                     body["global_limit"] = json!({
                         "direction": way.0, "currency": way.1, "level": level, "min_amount": least, "max_amount": most,
@@ -133,7 +134,7 @@ impl Book {
 }
 
 /// The counts of an answer; `None`: they differ from the model.
-pub(crate) fn counts(tally: &Tally, answer: &Value) -> Option<Value> {
+pub(crate) fn counts(tally: &BulkCounts, answer: &Value) -> Option<Value> {
     let number = |member: &str| answer[member].as_u64();
     let (changed, unchanged) = (number("changed")?, number("unchanged")?);
     let refused = tally.refused.len() as u64;

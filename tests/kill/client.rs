@@ -9,15 +9,15 @@ use support::{answer::Answer, process::PATIENCE};
 
 /// A connection that is kept, and made anew after it broke.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct Client {
     port: u16,
     stream: Option<BufReader<TcpStream>>,
 }
 
-impl Wire {
+impl Client {
     /// A connection to a port, made when it is first used.
-    pub(crate) fn new(port: u16) -> Wire {
-        Wire { port, stream: None }
+    pub(crate) fn new(port: u16) -> Client {
+        Client { port, stream: None }
     }
 
     /// `GET`; `None`: no answer.
@@ -32,11 +32,11 @@ impl Wire {
 
     /// Any call; `None`: no answer.
     pub(crate) fn call(&mut self, method: &str, path: &str, body: &str) -> Option<Answer> {
-        self.keep(|wire| {
-            wire.send(method, path, body)?;
-            let (status, headers) = wire.head()?;
+        self.keep(|client| {
+            client.send(method, path, body)?;
+            let (status, headers) = client.head()?;
             let mut bytes = Vec::new();
-            wire.body(&headers, |piece| bytes.extend_from_slice(piece))?;
+            client.body(&headers, |piece| bytes.extend_from_slice(piece))?;
             Some(Answer { status, headers, body: String::from_utf8(bytes).ok()? })
         })
     }
@@ -49,11 +49,11 @@ impl Wire {
             text.push('\n');
         }
         let mut bytes = Vec::new();
-        self.keep(|wire| {
-            wire.send("POST", "/v1/batch", &text)?;
-            let (status, headers) = wire.head()?;
+        self.keep(|client| {
+            client.send("POST", "/v1/batch", &text)?;
+            let (status, headers) = client.head()?;
             assert_eq!(status, 200, "a batch is answered line by line");
-            wire.body(&headers, |piece| bytes.extend_from_slice(piece))
+            client.body(&headers, |piece| bytes.extend_from_slice(piece))
         });
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -61,7 +61,7 @@ impl Wire {
     }
 
     /// Runs one exchange on the connection; a broken one is dropped.
-    fn keep<T>(&mut self, exchange: impl FnOnce(&mut Wire) -> Option<T>) -> Option<T> {
+    fn keep<T>(&mut self, exchange: impl FnOnce(&mut Client) -> Option<T>) -> Option<T> {
         let done = exchange(self);
         if done.is_none() {
             self.stream = None;
@@ -105,10 +105,10 @@ impl Wire {
     fn body(&mut self, headers: &[(String, String)], mut piece: impl FnMut(&[u8])) -> Option<()> {
         let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let mut buffer = vec![0; 16 * 1024];
-        let mut pass = |wire: &mut Wire, mut left: usize| {
+        let mut pass = |client: &mut Client, mut left: usize| {
             while left > 0 {
                 let want = left.min(buffer.len());
-                let read = wire.stream.as_mut()?.read(&mut buffer[..want]).ok().filter(|read| *read > 0)?;
+                let read = client.stream.as_mut()?.read(&mut buffer[..want]).ok().filter(|read| *read > 0)?;
                 piece(&buffer[..read]);
                 left -= read;
             }

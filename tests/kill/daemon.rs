@@ -5,8 +5,8 @@ use std::process::{Command, ExitStatus};
 
 use support::process::{self, Ended, Process, eventually, program, program_path, program_under};
 
-use crate::client::Wire;
-use crate::folders::Setup;
+use crate::client::Client;
+use crate::folders::TestFolders;
 
 /// A running daemon; killed when the test ends.
 #[derive(Debug)]
@@ -17,23 +17,23 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts the process without waiting for it.
-    pub(crate) fn launch(setup: &Setup) -> Daemon {
+    pub(crate) fn launch(folders: &TestFolders) -> Daemon {
         let mut command = program();
-        command.arg("serve").arg("--config").arg(setup.config());
+        command.arg("serve").arg("--config").arg(folders.config());
         Daemon { process: Process::spawn(command), port: 0 }
     }
 
     /// The same under a shell that makes writes beyond a limit fail instead of ending the process.
-    pub(crate) fn launch_ignoring_file_limits(setup: &Setup) -> Daemon {
+    pub(crate) fn launch_ignoring_file_limits(folders: &TestFolders) -> Daemon {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(program_path()).args(["serve", "--config"]);
-        command.arg(setup.config());
+        command.arg(folders.config());
         Daemon { process: Process::spawn(program_under(command)), port: 0 }
     }
 
     /// Starts the daemon and waits until it is ready.
-    pub(crate) fn start(setup: &Setup) -> Daemon {
-        let mut daemon = Daemon::launch(setup);
+    pub(crate) fn start(folders: &TestFolders) -> Daemon {
+        let mut daemon = Daemon::launch(folders);
         daemon.wait_until_ready();
         daemon
     }
@@ -46,13 +46,13 @@ impl Daemon {
     /// Waits until the daemon listens and reports that it is ready.
     pub(crate) fn wait_until_ready(&mut self) {
         self.wait_until_listening();
-        let mut wire = self.wire();
-        eventually("the daemon is ready", || wire.get("/readyz").is_some_and(|answer| answer.status == 200));
+        let mut client = self.client();
+        eventually("the daemon is ready", || client.get("/readyz").is_some_and(|answer| answer.status == 200));
     }
 
     /// A start that must be refused: the exit status and the log.
-    pub(crate) fn refused(setup: &Setup) -> Ended {
-        let mut daemon = Daemon::launch(setup);
+    pub(crate) fn refused(folders: &TestFolders) -> Ended {
+        let mut daemon = Daemon::launch(folders);
         let status = daemon.wait();
         Ended { code: status.code(), text: daemon.log() }
     }
@@ -83,8 +83,8 @@ impl Daemon {
     }
 
     /// A connection to it, made when it is first used.
-    pub(crate) fn wire(&self) -> Wire {
-        Wire::new(self.port)
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.port)
     }
 
     /// What it has written to standard error so far.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::answer_fields::{self, codes, gates, lasting, text};
 use crate::model::Raise;
-use crate::operation::{Expected, Operation, Part};
+use crate::operation::{CustomerPart, Expected, Operation};
 use crate::worker::Worker;
 use crate::{bulk_updates, erasure};
 
@@ -34,13 +34,13 @@ impl Worker {
                     self.expect(told == *before, || format!("expected {before}: {operation:?}\n{answer}"));
                 }
                 operation.told = Some(told);
-                self.learn(operation.person, answer);
+                self.learn(operation.customer, answer);
             }
             Expected::Status(status) => {
                 self.expect(text(answer, "status") == *status, || format!("wanted {status}: {operation:?}\n{answer}"));
             }
             Expected::Shown => self.compare_shown(operation, answer),
-            Expected::Counted(tally) => {
+            Expected::Totals(tally) => {
                 let told = bulk_updates::counts(tally, answer);
                 self.expect(told.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
                 let same = operation.told.is_none() || operation.told == told;
@@ -57,19 +57,19 @@ impl Worker {
     /// Changes by staff are shown from now on. The daemon sets the time of a raise, which does not change.
     fn compare_shown(&mut self, operation: &Operation, answer: &Value) {
         if answer.get("deletion_due").is_some() {
-            let is_due = self.book.people.is_due(operation.person, answer["deletion_due"].as_str());
+            let is_due = self.records.customers.is_due(operation.customer, answer["deletion_due"].as_str());
             self.expect(is_due, || format!("forgotten at another time: {operation:?}\n{answer}"));
         }
-        let head = self.book.people.head_mut(operation.person);
-        let part = operation.staff.as_ref().map_or(Part::Document, |staff| staff.of);
+        let head = self.records.customers.head_mut(operation.customer);
+        let part = operation.staff.as_ref().map_or(CustomerPart::Document, |staff| staff.of);
         let (told, wanted) = match part {
-            Part::Document | Part::Many => {
-                (answer_fields::document(answer), self.book.people.document(operation.person))
+            CustomerPart::Document | CustomerPart::Many => {
+                (answer_fields::document(answer), self.records.customers.document(operation.customer))
             }
-            Part::Settings(way, level) => {
+            CustomerPart::Settings(way, level) => {
                 (answer_fields::settings(answer), head.settings.get(&(way, level)).cloned().unwrap_or_default().shown())
             }
-            Part::Limits(way) => {
+            CustomerPart::Limits(way) => {
                 let own = head.limits.entry(way).or_default();
                 if let Some(Raise { times: times @ None, .. }) = &mut own.waits {
                     let time = |name: &str| answer["pending"][name].as_str().map(str::to_owned);
@@ -83,11 +83,11 @@ impl Worker {
 
     /// A customer keeps its number, and a merged one is shown as its target.
     fn learn(&mut self, place: usize, answer: &Value) {
-        let (person, shown) = (&self.book.people.all[place], &answer["customer"]);
-        if person.id.is_none() {
-            self.book.people.all[place].id = shown["customer_id"].as_str().map(str::to_owned);
+        let (customer, shown) = (&self.records.customers.all[place], &answer["customer"]);
+        if customer.id.is_none() {
+            self.records.customers.all[place].id = shown["customer_id"].as_str().map(str::to_owned);
         }
-        let head = self.book.people.head_of(place);
+        let head = self.records.customers.head_of(place);
         let named = (head.merchant == "acme").then_some(head.name.as_str());
         let told = (shown["customer_id"].as_str(), shown["merchant_customer_identifier"].as_str());
         let wanted = (head.id.as_deref(), named);

@@ -63,23 +63,23 @@ impl Settings {
 
 /// The folders; they go when the test ends.
 #[derive(Debug)]
-pub(crate) struct Setup {
+pub(crate) struct TestFolders {
     dir: tempfile::TempDir,
 }
 
-impl Setup {
+impl TestFolders {
     /// Two merchants alike but for who names the customers, and for what applies where no level does: `acme` names them
     /// itself, and its identifiers are sealed wherever raises are confirmed, so that reloads switch it; `globex` leaves it
     /// to the gateway.
-    pub(crate) fn new(settings: &Settings) -> Setup {
-        let setup = Setup { dir: tempfile::tempdir().expect("a temporary folder") };
-        let merchants = setup.config().join("merchants");
+    pub(crate) fn new(settings: &Settings) -> TestFolders {
+        let folders = TestFolders { dir: tempfile::tempdir().expect("a temporary folder") };
+        let merchants = folders.config().join("merchants");
         std::fs::create_dir_all(&merchants).expect("a folder");
-        setup.configure(&Rules::first());
+        folders.configure(&Rules::first());
         let rates = format!("base = \"EUR\"\nas_of = 2026-11-20T00:00:00Z\n[rates]\nUSD = \"{}\"\n", COMMON.0);
-        std::fs::write(setup.config().join("rates.toml"), rates).expect("a file");
-        setup.settle(settings, &setup.data());
-        setup
+        std::fs::write(folders.config().join("rates.toml"), rates).expect("a file");
+        folders.settle(settings, &folders.data());
+        folders
     }
 
     /// Writes the files of both merchants.

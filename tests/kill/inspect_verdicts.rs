@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::daemon::{Daemon, inspect, run};
-use crate::folders::{Settings, Setup, files, names};
+use crate::folders::{Settings, TestFolders, files, names};
 use crate::worker::Worker;
 
 const SMALL: Settings = Settings { segment_bytes: 4_096, sync: "always", ..Settings::CALM };
@@ -15,16 +15,16 @@ fn stop(mut daemon: Daemon) {
 }
 
 /// A folder with two snapshots, archived segments and later records, of a stopped daemon.
-fn filled() -> Setup {
-    let (setup, mut worker) = (Setup::new(&SMALL), Worker::new("w", 7, 20));
-    let daemon = Daemon::start(&setup);
+fn filled() -> TestFolders {
+    let (folders, mut worker) = (TestFolders::new(&SMALL), Worker::new("w", 7, 20));
+    let daemon = Daemon::start(&folders);
     for _ in 0..2 {
-        worker.send(&mut daemon.wire(), 120);
-        daemon.wire().call("POST", "/v1/snapshot", "").expect("an answer").ok();
+        worker.send(&mut daemon.client(), 120);
+        daemon.client().call("POST", "/v1/snapshot", "").expect("an answer").ok();
     }
-    worker.send(&mut daemon.wire(), 40);
+    worker.send(&mut daemon.client(), 40);
     stop(daemon);
-    setup
+    folders
 }
 
 fn restore(data: &Path, kept: &std::collections::BTreeMap<String, Vec<u8>>) {
@@ -51,10 +51,10 @@ type Damage<'a> = (&'a str, bool, Box<dyn Fn(&Path) + 'a>);
 
 #[test]
 fn serve_and_inspect_agree_on_every_damage() {
-    let (setup, other) = (filled(), filled());
-    let (data, kept, foreign) = (setup.data(), files(&setup.data()), files(&other.data()));
+    let (folders, other) = (filled(), filled());
+    let (data, kept, foreign) = (folders.data(), files(&folders.data()), files(&other.data()));
     let last =
-        |folder: &str| format!("{folder}/{}", names(&setup.data().join(folder), ".log").pop().expect("a segment"));
+        |folder: &str| format!("{folder}/{}", names(&folders.data().join(folder), ".log").pop().expect("a segment"));
     let (archived, newest) = (names(&data.join("archive"), ".log"), last("journal"));
     assert!(archived.len() > 2 && names(&data.join("snapshots"), ".snap").len() == 2);
     let size = |name: &str| kept[name].len();
@@ -96,7 +96,7 @@ fn serve_and_inspect_agree_on_every_damage() {
         let before = files(&data);
         let looked = inspect(&data);
         assert!(before == files(&data), "{what}: inspect has changed the folder");
-        let mut daemon = Daemon::launch(&setup);
+        let mut daemon = Daemon::launch(&folders);
         let refused = if is_refused {
             assert_eq!(daemon.wait().code(), Some(1), "{what}: {}\n{looked:?}", daemon.log());
             true

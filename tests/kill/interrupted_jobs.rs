@@ -7,9 +7,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::client::Wire;
+use crate::client::Client;
 use crate::daemon::{Daemon, run};
-use crate::folders::{Settings, Setup, files, names};
+use crate::folders::{Settings, TestFolders, files, names};
 use support::answer::Answer;
 use support::process::eventually;
 
@@ -25,20 +25,20 @@ fn table() -> String {
     table
 }
 
-fn customers(wire: &mut Wire) -> u64 {
-    wire.get("/v1/status").expect("an answer").ok()["customers"].as_u64().expect("a number")
+fn customers(client: &mut Client) -> u64 {
+    client.get("/v1/status").expect("an answer").ok()["customers"].as_u64().expect("a number")
 }
 
-fn job(wire: &mut Wire, id: &str) -> Option<Value> {
-    let answer = wire.get(&format!("{CUSTOMERS}/jobs/{id}"))?;
+fn job(client: &mut Client, id: &str) -> Option<Value> {
+    let answer = client.get(&format!("{CUSTOMERS}/jobs/{id}"))?;
     (answer.status == 200).then(|| answer.json())
 }
 
 /// Sends something that takes long, and kills the daemon once its job is in a state; says whether it was in time.
 fn cut_off(daemon: &mut Daemon, call: (&str, &str), id: &str, state: &str, rows_done: u64) -> bool {
-    let (mut wire, mut watching) = (daemon.wire(), daemon.wire());
+    let (mut client, mut watching) = (daemon.client(), daemon.client());
     thread::scope(|scope| {
-        let sending = scope.spawn(move || wire.call("POST", call.0, call.1));
+        let sending = scope.spawn(move || client.call("POST", call.0, call.1));
         eventually("the job is under way", || {
             job(&mut watching, id).is_some_and(|job| {
                 job["state"] == "done" || (job["state"] == state && job["rows_done"].as_u64() >= Some(rows_done))
@@ -49,19 +49,19 @@ fn cut_off(daemon: &mut Daemon, call: (&str, &str), id: &str, state: &str, rows_
     })
 }
 
-fn done(wire: &mut Wire, id: &str) -> Value {
-    eventually("the job is done", || job(wire, id).is_some_and(|job| job["state"] == "done"));
-    job(wire, id).expect("a job")
+fn done(client: &mut Client, id: &str) -> Value {
+    eventually("the job is done", || job(client, id).is_some_and(|job| job["state"] == "done"));
+    job(client, id).expect("a job")
 }
 
-fn assert_sealed(setup: &Setup) {
-    for (name, bytes) in files(&setup.data()) {
+fn assert_sealed(folders: &TestFolders) {
+    for (name, bytes) in files(&folders.data()) {
         assert!(!bytes.windows(9).any(|part| part == b"personal-"), "{name}");
     }
 }
 
-fn again(wire: &mut Wire, table: &str) -> Answer {
-    wire.call("POST", TABLE, table).expect("an answer")
+fn again(client: &mut Client, table: &str) -> Answer {
+    client.call("POST", TABLE, table).expect("an answer")
 }
 
 #[test]
@@ -69,35 +69,36 @@ fn killed_import_is_applied_completely() {
     let table = table();
     let mut in_the_middle = 0;
     for (sync, rows_done) in [("interval", 0), ("interval", 5_000), ("always", 300), ("never", 20_000)] {
-        let setup = Setup::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
-        let mut daemon = Daemon::start(&setup);
+        let folders = TestFolders::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
+        let mut daemon = Daemon::start(&folders);
         let was_in_time = cut_off(&mut daemon, (TABLE, &table), "spring", "applying", rows_done);
-        assert_sealed(&setup);
+        assert_sealed(&folders);
         if was_in_time {
-            assert_eq!(names(&setup.data().join("jobs"), ".job").len(), 1, "it is stored");
+            assert_eq!(names(&folders.data().join("jobs"), ".job").len(), 1, "it is stored");
         }
         // And again, while the job is finished.
-        let mut daemon = Daemon::start(&setup);
+        let mut daemon = Daemon::start(&folders);
         in_the_middle += u32::from(daemon.log().contains("goes on behind step"));
         daemon.kill();
-        let daemon = Daemon::start(&setup);
-        let mut wire = daemon.wire();
-        let told = done(&mut wire, "spring");
+        let daemon = Daemon::start(&folders);
+        let mut client = daemon.client();
+        let told = done(&mut client, "spring");
         assert_eq!((&told["rows"], &told["rows_done"]), (&json!(ROWS), &json!(ROWS)), "{told}");
-        assert_eq!(customers(&mut wire), ROWS, "each row is one customer");
+        assert_eq!(customers(&mut client), ROWS, "each row is one customer");
         assert_eq!(told["answer"]["bad"], 0, "{told}");
-        let sent_again = again(&mut wire, &table);
+        let sent_again = again(&mut client, &table);
         assert!(sent_again.is_replay() && sent_again.ok()["rows"] == ROWS, "{sent_again:?}");
-        assert_eq!(again(&mut wire, &table.replacen("row-7,", "row-8,", 1)).status, 409);
-        assert_eq!(customers(&mut wire), ROWS);
+        assert_eq!(again(&mut client, &table.replacen("row-7,", "row-8,", 1)).status, 409);
+        assert_eq!(customers(&mut client), ROWS);
         for n in [0, 1, ROWS / 2, ROWS - 1] {
-            let found = wire.get(&format!("{CUSTOMERS}?merchant_customer_identifier=row-{n}")).expect("an answer").ok();
+            let found =
+                client.get(&format!("{CUSTOMERS}?merchant_customer_identifier=row-{n}")).expect("an answer").ok();
             assert_eq!(found["customers"][0]["email"], format!("personal-{n}@example.com"), "{found}");
         }
-        assert!(names(&setup.data().join("jobs"), ".job").is_empty(), "its content is gone");
-        assert_eq!(names(&setup.data().join("jobs"), ".done").len(), 1);
+        assert!(names(&folders.data().join("jobs"), ".job").is_empty(), "its content is gone");
+        assert_eq!(names(&folders.data().join("jobs"), ".done").len(), 1);
         drop(daemon);
-        assert_sealed(&setup);
+        assert_sealed(&folders);
     }
     assert!(in_the_middle > 0, "none was cut off in the middle");
 }
@@ -106,108 +107,108 @@ fn killed_import_is_applied_completely() {
 fn killed_upload_or_dry_run_leaves_nothing() {
     let table = table();
     for half in [true, false] {
-        let setup = Setup::new(&Settings::BUSY);
-        let mut daemon = Daemon::start(&setup);
+        let folders = TestFolders::new(&Settings::BUSY);
+        let mut daemon = Daemon::start(&folders);
         if half {
             let mut sending = TcpStream::connect(("127.0.0.1", daemon.port())).expect("a connection");
             let head = format!("POST {TABLE} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", table.len());
             sending.write_all(head.as_bytes()).expect("sent");
             sending.write_all(&table.as_bytes()[..table.len() / 2]).expect("sent");
-            eventually("it is written down", || !names(&setup.data().join("jobs"), ".new").is_empty());
+            eventually("it is written down", || !names(&folders.data().join("jobs"), ".new").is_empty());
             daemon.kill();
         } else if !cut_off(&mut daemon, (TABLE, &table), "spring", "trying", 0) {
             continue;
         }
-        assert_sealed(&setup);
-        let began = !names(&setup.data().join("jobs"), ".job").is_empty();
-        let daemon = Daemon::start(&setup);
-        let mut wire = daemon.wire();
+        assert_sealed(&folders);
+        let began = !names(&folders.data().join("jobs"), ".job").is_empty();
+        let daemon = Daemon::start(&folders);
+        let mut client = daemon.client();
         if began {
             // It was quicker than the kill.
-            done(&mut wire, "spring");
+            done(&mut client, "spring");
             continue;
         }
-        assert_eq!((customers(&mut wire), job(&mut wire, "spring")), (0, None));
-        assert!(files(&setup.data().join("jobs")).is_empty(), "nothing is left of it");
+        assert_eq!((customers(&mut client), job(&mut client, "spring")), (0, None));
+        assert!(files(&folders.data().join("jobs")).is_empty(), "nothing is left of it");
         // With the same id it begins anew.
-        let taken = again(&mut wire, &table);
+        let taken = again(&mut client, &table);
         assert!(!taken.is_replay() && taken.ok()["created"] == ROWS, "{taken:?}");
-        assert_eq!(customers(&mut wire), ROWS);
+        assert_eq!(customers(&mut client), ROWS);
     }
 }
 
 #[test]
 fn killed_bulk_update_reaches_every_selected_customer() {
-    let setup = Setup::new(&Settings::BUSY);
-    let mut daemon = Daemon::start(&setup);
-    let mut wire = daemon.wire();
-    assert_eq!(again(&mut wire, &table()).ok()["created"], ROWS);
+    let folders = TestFolders::new(&Settings::BUSY);
+    let mut daemon = Daemon::start(&folders);
+    let mut client = daemon.client();
+    assert_eq!(again(&mut client, &table()).ok()["created"], ROWS);
     let path = format!("{CUSTOMERS}/bulk?job=deny");
     let body = json!({ "select": { "status": "new" }, "set": { "status": "deny" } }).to_string();
     let was_in_time = cut_off(&mut daemon, (&path, &body), "deny", "applying", 1_000);
-    let daemon = Daemon::start(&setup);
-    let mut wire = daemon.wire();
-    let told = done(&mut wire, "deny");
+    let daemon = Daemon::start(&folders);
+    let mut client = daemon.client();
+    let told = done(&mut client, "deny");
     assert!(!was_in_time || daemon.log().contains("goes on behind step"), "{}", daemon.log());
     assert_eq!((&told["answer"]["selected"], &told["answer"]["refused"]), (&json!(ROWS), &json!(0)), "{told}");
-    let left = wire.get(&format!("{CUSTOMERS}?status=new&limit=1")).expect("an answer").ok();
+    let left = client.get(&format!("{CUSTOMERS}?status=new&limit=1")).expect("an answer").ok();
     assert_eq!(left["customers"], json!([]), "no customer is left out");
-    let sent_again = wire.call("POST", &path, &body).expect("an answer");
+    let sent_again = client.call("POST", &path, &body).expect("an answer");
     assert!(sent_again.is_replay(), "{sent_again:?}");
 }
 
 #[test]
 fn interrupted_import_resumes_by_its_id_and_does_not_delay_a_stop() {
-    let setup = Setup::new(&Settings::BUSY);
-    let mut daemon = Daemon::start(&setup);
-    let (file, table) = (setup.beside("customers.csv").display().to_string(), table());
+    let folders = TestFolders::new(&Settings::BUSY);
+    let mut daemon = Daemon::start(&folders);
+    let (file, table) = (folders.beside("customers.csv").display().to_string(), table());
     std::fs::write(&file, &table).expect("a file");
-    let mut wire = daemon.wire();
+    let mut client = daemon.client();
     thread::scope(|scope| {
         let path = TABLE;
-        let (mut sending, table) = (daemon.wire(), &table);
+        let (mut sending, table) = (daemon.client(), &table);
         let sent = scope.spawn(move || sending.call("POST", path, table));
-        eventually("it is applied", || job(&mut wire, "spring").is_some_and(|job| job["state"] != "trying"));
+        eventually("it is applied", || job(&mut client, "spring").is_some_and(|job| job["state"] != "trying"));
         daemon.signal("TERM");
         // The waiting caller gets an answer, or the job was done already.
         let told = sent.join().expect("it is sent").expect("an answer");
         assert!(told.status == 200 || (told.status == 503 && told.body.contains("job_interrupted")), "{told:?}");
     });
     assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-    let daemon = Daemon::start(&setup);
+    let daemon = Daemon::start(&folders);
     let url = format!("http://127.0.0.1:{}", daemon.port());
     let imported = run(&["import", &file, "--merchant", "acme", "--url", &url, "--job", "spring"]);
     assert!(imported.code == Some(0) && imported.text.contains("30000 rows"), "{imported:?}");
-    assert_eq!(customers(&mut daemon.wire()), ROWS);
+    assert_eq!(customers(&mut daemon.client()), ROWS);
 }
 
 #[test]
 fn a_copy_of_a_folder_holds_the_jobs_that_had_begun() {
-    let setup = Setup::new(&Settings::BUSY);
-    let mut daemon = Daemon::start(&setup);
+    let folders = TestFolders::new(&Settings::BUSY);
+    let mut daemon = Daemon::start(&folders);
     let was_in_time = cut_off(&mut daemon, (TABLE, &table()), "spring", "applying", 1_000);
-    let path = |name: &str| setup.beside(name).display().to_string();
+    let path = |name: &str| folders.beside(name).display().to_string();
     let made = run(&["backup", &path("data"), &path("copy"), "--keys", &path("keys")]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let made = run(&["restore", &path("copy"), &path("restored"), "--keys", &path("keys")]);
     assert_eq!(made.code, Some(0), "{made:?}");
-    let other = Setup::new(&Settings::CALM);
-    other.settle(&Settings::CALM, &setup.beside("restored"));
+    let other = TestFolders::new(&Settings::CALM);
+    other.settle(&Settings::CALM, &folders.beside("restored"));
     let restored = Daemon::start(&other);
-    done(&mut restored.wire(), "spring");
-    assert_eq!(customers(&mut restored.wire()), ROWS);
+    done(&mut restored.client(), "spring");
+    assert_eq!(customers(&mut restored.client()), ROWS);
     assert!(!was_in_time || restored.log().contains("goes on"), "{}", restored.log());
 }
 
 #[test]
 fn staff_changes_after_an_imported_row_survive_the_resumed_job() {
     for sync in ["interval", "always"] {
-        let setup = Setup::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
-        let mut daemon = Daemon::start(&setup);
-        let (mut wire, mut watching, table) = (daemon.wire(), daemon.wire(), table());
+        let folders = TestFolders::new(&Settings { sync, segment_bytes: 262_144, ..Settings::BUSY });
+        let mut daemon = Daemon::start(&folders);
+        let (mut client, mut watching, table) = (daemon.client(), daemon.client(), table());
         let mut changed = Vec::new();
         thread::scope(|scope| {
-            let sending = scope.spawn(|| wire.call("POST", TABLE, &table));
+            let sending = scope.spawn(|| client.call("POST", TABLE, &table));
             let mut done = 0;
             // The newest rows: only a mark after them records that they are applied.
             while changed.len() < 40 {
@@ -230,12 +231,12 @@ fn staff_changes_after_an_imported_row_survive_the_resumed_job() {
             daemon.kill();
             sending.join().expect("it is sent");
         });
-        let daemon = Daemon::start(&setup);
-        let mut wire = daemon.wire();
-        done(&mut wire, "spring");
-        assert_eq!(customers(&mut wire), ROWS);
+        let daemon = Daemon::start(&folders);
+        let mut client = daemon.client();
+        done(&mut client, "spring");
+        assert_eq!(customers(&mut client), ROWS);
         for (path, email) in &changed {
-            let shown = wire.get(path).expect("an answer").ok();
+            let shown = client.get(path).expect("an answer").ok();
             assert_eq!(shown["email"], email["email"], "sync = {sync}: {shown}");
         }
     }

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use crate::daemon::{Daemon, inspect};
 use crate::event_feed::assert_feed;
-use crate::folders::{Settings, Setup, names};
+use crate::folders::{Settings, TestFolders, names};
 use crate::reload::InForce;
-use crate::worker::{Counted, Worker};
+use crate::worker::{Totals, Worker};
 use support::{environment::number, random::Random};
 
 /// Clients at once.
@@ -26,7 +26,7 @@ const LOAD_MAX: Duration = Duration::from_millis(1_500);
 
 /// When a daemon is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+enum KillMoment {
     /// After so many answers.
     Answers(u64),
     /// While snapshots are taken one after another.
@@ -35,19 +35,19 @@ enum Moment {
     Rotation(u64),
 }
 
-fn moment(chance: &mut Random) -> Moment {
-    match chance.between(0, 9) {
-        0..=4 => Moment::Answers(chance.between(20, 500)),
-        5 => Moment::Answers(chance.between(800, 1_500)),
-        6..=7 => Moment::Snapshot(chance.between(20, 300)),
-        _ => Moment::Rotation(chance.between(1, 3)),
+fn moment(random: &mut Random) -> KillMoment {
+    match random.between(0, 9) {
+        0..=4 => KillMoment::Answers(random.between(20, 500)),
+        5 => KillMoment::Answers(random.between(800, 1_500)),
+        6..=7 => KillMoment::Snapshot(random.between(20, 300)),
+        _ => KillMoment::Rotation(random.between(1, 3)),
     }
 }
 
-fn settings(chance: &mut Random) -> Settings {
+fn settings(random: &mut Random) -> Settings {
     Settings {
-        sync: chance.word(&["interval", "interval", "interval", "always", "never"]),
-        segment_bytes: *chance.pick(&[4_096, 16_384, 65_536, 65_536]),
+        sync: random.word(&["interval", "interval", "interval", "always", "never"]),
+        segment_bytes: *random.pick(&[4_096, 16_384, 65_536, 65_536]),
         ..Settings::BUSY
     }
 }
@@ -58,40 +58,40 @@ fn segments(data: &Path) -> usize {
 
 /// What the load of a round needs besides its clients.
 struct Load<'a> {
-    setup: &'a Setup,
+    folders: &'a TestFolders,
     in_force: &'a InForce,
     seed: u64,
 }
 
 /// Loads the daemon and kills it at the moment; every operation is answered or pending afterwards.
-fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: Moment, load: &Load<'_>) {
-    let Load { setup, in_force, seed } = *load;
-    let (data, ending) = (&setup.data(), AtomicBool::new(false));
+fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: KillMoment, load: &Load<'_>) {
+    let Load { folders, in_force, seed } = *load;
+    let (data, ending) = (&folders.data(), AtomicBool::new(false));
     let (stop, answered, started) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());
     thread::scope(|scope| {
         for worker in workers.iter_mut() {
-            let (mut wire, stop, answered) = (daemon.wire(), &stop, &answered);
-            scope.spawn(move || worker.load(&mut wire, stop, answered));
+            let (mut client, stop, answered) = (daemon.client(), &stop, &answered);
+            scope.spawn(move || worker.load(&mut client, stop, answered));
         }
-        if let Moment::Snapshot(_) = moment {
-            let (mut wire, stop) = (daemon.wire(), &stop);
+        if let KillMoment::Snapshot(_) = moment {
+            let (mut client, stop) = (daemon.client(), &stop);
             scope.spawn(
-                move || while !stop.load(Ordering::Relaxed) && wire.call("POST", "/v1/snapshot", "").is_some() {},
+                move || while !stop.load(Ordering::Relaxed) && client.call("POST", "/v1/snapshot", "").is_some() {},
             );
         }
         scope.spawn({
-            let (mut wire, ending, mut chance) = (daemon.wire(), &ending, Random::seeded(seed));
+            let (mut client, ending, mut random) = (daemon.client(), &ending, Random::seeded(seed));
             move || {
                 while !ending.load(Ordering::SeqCst) {
-                    thread::sleep(Duration::from_micros(chance.between(1_000, 60_000)));
-                    in_force.reload(setup, &mut chance, &mut wire, || ending.load(Ordering::SeqCst));
+                    thread::sleep(Duration::from_micros(random.between(1_000, 60_000)));
+                    in_force.reload(folders, &mut random, &mut client, || ending.load(Ordering::SeqCst));
                 }
             }
         });
         let before = segments(data);
         let is_due = || match moment {
-            Moment::Answers(count) | Moment::Snapshot(count) => answered.load(Ordering::Relaxed) >= count,
-            Moment::Rotation(count) => (segments(data) - before) as u64 >= count,
+            KillMoment::Answers(count) | KillMoment::Snapshot(count) => answered.load(Ordering::Relaxed) >= count,
+            KillMoment::Rotation(count) => (segments(data) - before) as u64 >= count,
         };
         while !is_due() && started.elapsed() < LOAD_MAX {
             thread::sleep(Duration::from_micros(500));
@@ -119,29 +119,29 @@ fn assert_whole(data: &Path, context: &str) -> bool {
 }
 
 /// Starts the daemon, killing it some times on its way up.
-fn start_again(setup: &Setup, chance: &mut Random, early_kills: u64) -> Daemon {
+fn start_again(folders: &TestFolders, random: &mut Random, early_kills: u64) -> Daemon {
     for _ in 0..early_kills {
-        let mut daemon = Daemon::launch(setup);
+        let mut daemon = Daemon::launch(folders);
         // How far a start comes by then is left to chance; that it is a random moment is the point.
-        thread::sleep(Duration::from_micros(chance.between(0, 90_000)));
+        thread::sleep(Duration::from_micros(random.between(0, 90_000)));
         daemon.kill();
     }
-    Daemon::start(setup)
+    Daemon::start(folders)
 }
 
 /// Asserts that the daemon has the transactions of all clients: none twice, none missing.
 fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) {
-    let status = daemon.wire().get("/v1/status").expect("an answer").ok();
+    let status = daemon.client().get("/v1/status").expect("an answer").ok();
     let wanted = workers.iter().map(Worker::totals).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let held = (status["customers"].as_u64().unwrap_or(0), status["transactions"].as_u64().unwrap_or(0));
     assert_eq!(held, wanted, "{context}: customers and transactions held");
 }
 
-fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Wire) + Sync) {
+fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync) {
     thread::scope(|scope| {
         for worker in workers.iter_mut() {
-            let (mut wire, work) = (daemon.wire(), &work);
-            scope.spawn(move || work(worker, &mut wire));
+            let (mut client, work) = (daemon.client(), &work);
+            scope.spawn(move || work(worker, &mut client));
         }
     });
 }
@@ -149,25 +149,25 @@ fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut
 #[test]
 fn answered_operations_survive_sigkill() {
     let (rounds, first_seed) = (number("LEVELGATE_ROUNDS", 50), number("LEVELGATE_SEED", 1));
-    let (mut counted, mut torn, mut begun, mut went_on) = (Counted::default(), 0, 0, 0);
+    let (mut counted, mut torn, mut begun, mut went_on) = (Totals::default(), 0, 0, 0);
     for (seed, from) in (first_seed..).zip((0..rounds).step_by(usize::try_from(ROUNDS_A_FOLDER).expect("small"))) {
         let count = ROUNDS_A_FOLDER.min(rounds - from);
-        let mut chance = Random::seeded(seed);
+        let mut random = Random::seeded(seed);
         let mut workers: Vec<Worker> =
             (0..WORKERS).map(|n| Worker::new(&format!("w{n}"), seed * 1_000 + n as u64, CUSTOMERS)).collect();
-        let setup = Setup::new(&settings(&mut chance));
-        let data = setup.data();
-        let mut daemon = Daemon::start(&setup);
+        let folders = TestFolders::new(&settings(&mut random));
+        let data = folders.data();
+        let mut daemon = Daemon::start(&folders);
         let in_force = Arc::new(InForce::first());
-        in_force.started(&mut daemon.wire());
+        in_force.started(&mut daemon.client());
         for worker in &mut workers {
             worker.in_force = Some(Arc::clone(&in_force));
-            (worker.book.sends_jobs, worker.book.forgets) = (true, true);
+            (worker.records.sends_jobs, worker.records.forgets) = (true, true);
         }
         for round in 0..count {
             let (moment, early_kills) =
-                (moment(&mut chance), if chance.percent(30) { chance.between(1, 3) } else { 0 });
-            let now = settings(&mut chance);
+                (moment(&mut random), if random.percent(30) { random.between(1, 3) } else { 0 });
+            let now = settings(&mut random);
             let context = format!(
                 "LEVELGATE_SEED={seed}, round {round}: killed at {moment:?}, {early_kills} times in recovery, then sync {} \
                  and segments of {}",
@@ -175,18 +175,18 @@ fn answered_operations_survive_sigkill() {
             );
             println!("{context}");
             workers.iter_mut().for_each(|worker| worker.context.clone_from(&context));
-            let load = Load { setup: &setup, in_force: &in_force, seed: chance.next() };
+            let load = Load { folders: &folders, in_force: &in_force, seed: random.next() };
             load_and_kill(&mut daemon, &mut workers, moment, &load);
             torn += u64::from(!assert_whole(&data, &context));
-            setup.settle(&now, &data);
+            folders.settle(&now, &data);
             workers.iter_mut().for_each(|worker| worker.started = Some(Timestamp::now()));
-            daemon = start_again(&setup, &mut chance, early_kills);
+            daemon = start_again(&folders, &mut random, early_kills);
             begun += early_kills + 1;
             each(&daemon, &mut workers, Worker::settle);
-            in_force.started(&mut daemon.wire());
+            in_force.started(&mut daemon.client());
             went_on += daemon.log().matches("goes on behind step").count();
             let last = round + 1 == count;
-            each(&daemon, &mut workers, |worker, wire| worker.verify(wire, last));
+            each(&daemon, &mut workers, |worker, client| worker.verify(client, last));
             assert_totals(&daemon, &workers, &context);
             if last {
                 assert_feed(&daemon, &workers, &context);

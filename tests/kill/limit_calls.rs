@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::model::{Fate, Filter, Own, WAYS, Way, codes_of, money};
-use crate::operation::{Book, Expected, Operation, Part, Staff};
+use crate::model::{CustomerLimits, ErasureState, Filter, WAYS, Way, codes_of, money};
+use crate::operation::{ClientRecords, CustomerPart, Expected, Operation, StaffCall};
 use support::random::Random;
 
 /// What own limits measure: few enough that the same ones are raised and cut.
@@ -20,20 +20,20 @@ const ENDS: &[&str] = &["2031-03-01T00:00:00.000Z", "2032-07-01T12:30:00.000Z", 
 /// The time after an end by which every clock shows that it has passed: clocks are read to the millisecond.
 const MARGIN: Duration = Duration::from_millis(5);
 
-impl Book {
-    pub(crate) fn set_limits(&mut self, chance: &mut Random, place: usize) -> Operation {
-        if let Some((place, way)) = self.awaiting_confirmation(chance).filter(|_| chance.percent(60)) {
+impl ClientRecords {
+    pub(crate) fn set_limits(&mut self, random: &mut Random, place: usize) -> Operation {
+        if let Some((place, way)) = self.awaiting_confirmation(random).filter(|_| random.percent(60)) {
             return self.confirm(place, way);
         }
         // Mostly the same way, so that limits meet limits.
-        let way = if chance.percent(60) { WAYS[0] } else { *chance.pick(WAYS) };
+        let way = if random.percent(60) { WAYS[0] } else { *random.pick(WAYS) };
         let path = format!("/limits/{}/{}", way.0, way.1);
-        if chance.percent(20) {
-            return self.set_operators_limits(chance, place, (way, path));
+        if random.percent(20) {
+            return self.set_operators_limits(random, place, (way, path));
         }
         let rules = Arc::clone(&self.rules);
-        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
-        let (method, path, body) = match chance.between(1, 12) {
+        let own: &mut CustomerLimits = self.customers.head_mut(place).limits.entry(way).or_default();
+        let (method, path, body) = match random.between(1, 12) {
             1 => {
                 own.asked(Vec::new(), &rules);
                 ("DELETE", path, Value::Null)
@@ -44,55 +44,61 @@ impl Book {
             }
             3 => return self.confirm(place, way),
             _ => {
-                let filters = own_filters(chance, way, own);
+                let filters = own_filters(random, way, own);
                 let body = body_of(&filters);
                 own.asked(filters, &rules);
                 ("PUT", path, body)
             }
         };
-        Book::by_staff(place, Staff { method, path, of: Part::Limits(way) }, body, None)
+        ClientRecords::by_staff(place, StaffCall { method, path, of: CustomerPart::Limits(way) }, body, None)
     }
 
     /// One of the customers whose raise can be confirmed, and which way it goes.
-    fn awaiting_confirmation(&self, chance: &mut Random) -> Option<(usize, Way)> {
-        let people = self.people.all.iter().enumerate();
-        let heads = people.filter(|(_, person)| person.into.is_none() && person.is_known());
-        let stay = heads.filter(|(_, person)| person.fate == Fate::Stays);
-        let limits = stay.flat_map(|(place, person)| person.limits.iter().map(move |(way, own)| (place, *way, own)));
+    fn awaiting_confirmation(&self, random: &mut Random) -> Option<(usize, Way)> {
+        let customers = self.customers.all.iter().enumerate();
+        let heads = customers.filter(|(_, customer)| customer.into.is_none() && customer.is_known());
+        let stay = heads.filter(|(_, customer)| customer.fate == ErasureState::Stays);
+        let limits =
+            stay.flat_map(|(place, customer)| customer.limits.iter().map(move |(way, own)| (place, *way, own)));
         let ready: Vec<(usize, Way)> =
             limits.filter(|(_, _, own)| own.awaits_confirmation()).map(|(place, way, _)| (place, way)).collect();
-        (!ready.is_empty()).then(|| *chance.pick(&ready))
+        (!ready.is_empty()).then(|| *random.pick(&ready))
     }
 
     /// The confirmation of a raise, whether one can be confirmed or not.
     fn confirm(&mut self, place: usize, way: Way) -> Operation {
-        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
+        let own: &mut CustomerLimits = self.customers.head_mut(place).limits.entry(way).or_default();
         let refused = (!own.confirm()).then_some(422);
         let path = format!("/limits/{}/{}/pending/confirm", way.0, way.1);
-        Book::by_staff(place, Staff { method: "POST", path, of: Part::Limits(way) }, Value::Null, refused)
+        ClientRecords::by_staff(
+            place,
+            StaffCall { method: "POST", path, of: CustomerPart::Limits(way) },
+            Value::Null,
+            refused,
+        )
     }
 
     /// An operator's limits, which stand until they are over or taken away; some are over at once.
-    fn set_operators_limits(&mut self, chance: &mut Random, place: usize, (way, path): (Way, String)) -> Operation {
-        let own: &mut Own = self.people.head_mut(place).limits.entry(way).or_default();
-        let staff = |method, path| Staff { method, path, of: Part::Limits(way) };
-        if chance.percent(15) {
+    fn set_operators_limits(&mut self, random: &mut Random, place: usize, (way, path): (Way, String)) -> Operation {
+        let own: &mut CustomerLimits = self.customers.head_mut(place).limits.entry(way).or_default();
+        let staff = |method, path| StaffCall { method, path, of: CustomerPart::Limits(way) };
+        if random.percent(15) {
             own.operator = None;
-            return Book::by_staff(place, staff("DELETE", path + "?operator=true"), Value::Null, None);
+            return ClientRecords::by_staff(place, staff("DELETE", path + "?operator=true"), Value::Null, None);
         }
-        let filters = some_filters(chance, way, OPERATORS);
+        let filters = some_filters(random, way, OPERATORS);
         let mut body = body_of(&filters);
         // Over others it would matter whether it came in time.
-        if own.operator.is_none() && chance.percent(25) {
-            let end = Timestamp::now() + Duration::from_millis(chance.between(10, 60));
+        if own.operator.is_none() && random.percent(25) {
+            let end = Timestamp::now() + Duration::from_millis(random.between(10, 60));
             body["until"] = json!(format!("{end:.3}"));
-            let operation = Book::by_staff(place, staff("PUT", path), body, None);
+            let operation = ClientRecords::by_staff(place, staff("PUT", path), body, None);
             return Operation { expected: Expected::Over(end), ..operation };
         }
-        let until = *chance.pick(ENDS);
+        let until = *random.pick(ENDS);
         body["until"] = json!(until);
         own.lent(filters, until);
-        Book::by_staff(place, staff("PUT", path), body, None)
+        ClientRecords::by_staff(place, staff("PUT", path), body, None)
     }
 }
 
@@ -107,17 +113,17 @@ fn body_of(filters: &[Filter]) -> Value {
 }
 
 /// Some limits: the pending ones again, the current ones with changed bounds, or others.
-fn own_filters(chance: &mut Random, way: Way, own: &Own) -> Vec<Filter> {
+fn own_filters(random: &mut Random, way: Way, own: &CustomerLimits) -> Vec<Filter> {
     // Of one name there may be one; of two customers who became one there may be two.
     let named_once = |mut filters: Vec<Filter>| {
         filters.dedup_by_key(|filter| filter.name);
         filters
     };
-    if let Some(raise) = own.waits.as_ref().filter(|_| chance.percent(25)) {
+    if let Some(raise) = own.waits.as_ref().filter(|_| random.percent(25)) {
         return named_once(raise.then.clone());
     }
-    if chance.percent(35) && !own.held.is_empty() {
-        let by = *chance.pick(&[50, 80, 100, 120, 300]);
+    if random.percent(35) && !own.held.is_empty() {
+        let by = *random.pick(&[50, 80, 100, 120, 300]);
         let moved = |filter: &Filter| Filter {
             amount: filter.amount.map(|most| most * by / 100),
             quantity: filter.quantity.map(|most| most * by / 100),
@@ -125,18 +131,18 @@ fn own_filters(chance: &mut Random, way: Way, own: &Own) -> Vec<Filter> {
         };
         return named_once(own.held.iter().map(moved).collect());
     }
-    some_filters(chance, way, NAMES)
+    some_filters(random, way, NAMES)
 }
 
 /// Filters under some of these names, each with whether it subtracts what is cancelled.
-fn some_filters(chance: &mut Random, way: Way, names: &[(&'static str, bool)]) -> Vec<Filter> {
+fn some_filters(random: &mut Random, way: Way, names: &[(&'static str, bool)]) -> Vec<Filter> {
     let mut filters = Vec::new();
     for &(name, subtract) in names {
-        if chance.percent(60) {
-            let window = *chance.pick(WINDOWS);
+        if random.percent(60) {
+            let window = *random.pick(WINDOWS);
             // Narrow enough to be met, wide enough to pay on.
-            let (amount, quantity) = (chance.between(5_000, 60_000), chance.between(5, 40));
-            let bounds = *chance.pick(&[(true, true), (true, false), (false, true)]);
+            let (amount, quantity) = (random.between(5_000, 60_000), random.between(5, 40));
+            let bounds = *random.pick(&[(true, true), (true, false), (false, true)]);
             filters.push(Filter {
                 name,
                 window,
@@ -146,7 +152,7 @@ fn some_filters(chance: &mut Random, way: Way, names: &[(&'static str, bool)]) -
                 codes: codes_of(window),
                 amount: Some(amount).filter(|_| bounds.0),
                 quantity: Some(quantity).filter(|_| bounds.1),
-                all: chance.percent(40),
+                all: random.percent(40),
                 subtract,
             });
         }

@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
-use crate::client::Wire;
-use crate::folders::Setup;
+use crate::client::Client;
+use crate::folders::TestFolders;
 use crate::model::Rules;
 use support::random::Random;
 
@@ -49,8 +49,8 @@ impl InForce {
     }
 
     /// A daemon has started with the newest: those before it are no more.
-    pub(crate) fn started(&self, wire: &mut Wire) {
-        let version = reloaded(wire).expect("an answer");
+    pub(crate) fn started(&self, client: &mut Client) {
+        let version = reloaded(client).expect("an answer");
         let mut came = self.came.lock().unwrap();
         let newest = came.pop().expect("one is there");
         *came = vec![(newest.0, Some(version))];
@@ -58,21 +58,27 @@ impl InForce {
 
     /// Writes another configuration and has it read, unless everything `ends`. A daemon that is killed during the reload has
     /// read it or not; the next one does.
-    pub(crate) fn reload(&self, setup: &Setup, chance: &mut Random, wire: &mut Wire, ends: impl Fn() -> bool) {
+    pub(crate) fn reload(
+        &self,
+        folders: &TestFolders,
+        random: &mut Random,
+        client: &mut Client,
+        ends: impl Fn() -> bool,
+    ) {
         let _alone = self.reloading.write().unwrap();
         if ends() {
             return;
         }
-        let rules = Rules::another(chance);
-        setup.configure(&rules);
+        let rules = Rules::another(random);
+        folders.configure(&rules);
         self.came.lock().unwrap().push((Arc::new(rules), None));
-        let version = reloaded(wire);
+        let version = reloaded(client);
         self.came.lock().unwrap().last_mut().expect("one is there").1 = version;
     }
 }
 
 /// Has the files read; the version that they have. `None`: no answer.
-fn reloaded(wire: &mut Wire) -> Option<String> {
-    let answer = wire.call("POST", "/v1/reload", "")?.ok();
+fn reloaded(client: &mut Client) -> Option<String> {
+    let answer = client.call("POST", "/v1/reload", "")?.ok();
     Some(answer["config_version"].as_str().expect("a version").to_owned())
 }

@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, inspect};
-use crate::folders::{Settings, Setup, names};
+use crate::folders::{Settings, TestFolders, names};
 use crate::worker::Worker;
 use support::process::{PATIENCE, eventually};
 
@@ -26,25 +26,25 @@ fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
     // off. With batches it therefore depends on chance whether a client gets an answer.
     let rows = ["interval", "always", "never"].into_iter().flat_map(|sync| [(sync, 0), (sync, 30)]);
     for ((sync, batches), room) in rows.zip([20_000, 7_777, 9_001, 15_000, 12_345, 9_999]) {
-        let setup = Setup::new(&Settings { sync, ..Settings::CALM });
-        let mut daemon = Daemon::launch_ignoring_file_limits(&setup);
+        let folders = TestFolders::new(&Settings { sync, ..Settings::CALM });
+        let mut daemon = Daemon::launch_ignoring_file_limits(&folders);
         daemon.wait_until_ready();
         let mut workers: Vec<Worker> = (0..3).map(|n| Worker::new(&format!("w{n}"), 70 + n, 20)).collect();
         for worker in &mut workers {
             worker.context = format!("sync {sync}, {batches} % batches");
             worker.batches = batches;
-            worker.send(&mut daemon.wire(), 60);
+            worker.send(&mut daemon.client(), 60);
         }
-        let segment = names(&setup.data().join("journal"), ".log").pop().expect("a segment");
-        let bytes = std::fs::metadata(setup.data().join("journal").join(segment)).expect("a segment").len();
+        let segment = names(&folders.data().join("journal"), ".log").pop().expect("a segment");
+        let bytes = std::fs::metadata(folders.data().join("journal").join(segment)).expect("a segment").len();
         let limit = format!("--fsize={}", bytes + room);
         let limited = Command::new("prlimit").args(["--pid", &daemon.id().to_string(), &limit]).status();
         assert!(limited.expect("`prlimit` is there").success(), "a limit is set");
         let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
             for worker in &mut workers {
-                let (mut wire, stop, answered) = (daemon.wire(), &stop, &answered);
-                scope.spawn(move || worker.load(&mut wire, stop, answered));
+                let (mut client, stop, answered) = (daemon.client(), &stop, &answered);
+                scope.spawn(move || worker.load(&mut client, stop, answered));
             }
         });
         // Every client has met an answer that stayed away, or one that says that the outcome is unknown.
@@ -57,14 +57,14 @@ fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
         let status = daemon.wait();
         assert_eq!(status.code(), Some(1), "it ends by itself:\n{}", daemon.log());
         assert!(daemon.log().contains("the journal has failed"), "{}", daemon.log());
-        let looked = inspect(&setup.data());
+        let looked = inspect(&folders.data());
         assert!(looked.code == Some(0) || looked.text.contains("never whole"), "{looked:?}");
-        let daemon = Daemon::start(&setup);
+        let daemon = Daemon::start(&folders);
         for worker in &mut workers {
-            let mut wire = daemon.wire();
-            worker.settle(&mut wire);
-            worker.verify(&mut wire, true);
-            worker.send(&mut wire, 40);
+            let mut client = daemon.client();
+            worker.settle(&mut client);
+            worker.verify(&mut client, true);
+            worker.send(&mut client, 40);
         }
         println!("sync {sync}, {batches} % batches: {} got the answer that the outcome is unknown", unknown.len());
     }
@@ -72,16 +72,16 @@ fn full_disk_ends_the_daemon_and_a_restart_keeps_answered_operations() {
 
 #[test]
 fn at_max_transactions_reserves_are_refused_and_facts_pass() {
-    let setup = Setup::new(&Settings { max_transactions: 60, ..Settings::BUSY });
-    let mut daemon = Daemon::start(&setup);
+    let folders = TestFolders::new(&Settings { max_transactions: 60, ..Settings::BUSY });
+    let mut daemon = Daemon::start(&folders);
     for n in 0..60 {
         let answer =
-            daemon.wire().post(RESERVE, &pay(&format!("t{n}"), &format!("c{}", n % 7))).expect("an answer").ok();
+            daemon.client().post(RESERVE, &pay(&format!("t{n}"), &format!("c{}", n % 7))).expect("an answer").ok();
         assert_eq!(answer["decision"], "allow", "{answer}");
     }
     for restarts in 0..3 {
-        let mut wire = daemon.wire();
-        let mut post = |path: String, body: Value| wire.post(&path, &body).expect("an answer");
+        let mut client = daemon.client();
+        let mut post = |path: String, body: Value| client.post(&path, &body).expect("an answer");
         let full = post(RESERVE.to_owned(), pay(&format!("more{restarts}"), "c1"));
         assert_eq!((full.status, full.header("retry-after")), (503, Some("1")), "{full:?}");
         assert_eq!(full.json()["code"], "memory_full", "{full:?}");
@@ -98,12 +98,12 @@ fn at_max_transactions_reserves_are_refused_and_facts_pass() {
         fact.as_object_mut().expect("an object").remove("transaction_id");
         let told = post(format!("{RESERVE}/fact{restarts}/approve"), fact).ok();
         assert_eq!(told["status"], "approved", "{told}");
-        assert_eq!(wire.get("/readyz").expect("an answer").status, 200, "the daemon itself is well");
-        let metrics = wire.get("/metrics").expect("an answer").body;
+        assert_eq!(client.get("/readyz").expect("an answer").status, 200, "the daemon itself is well");
+        let metrics = client.get("/metrics").expect("an answer").body;
         assert!(metrics.contains("levelgate_unavailable_total{code=\"memory_full\"} 2"), "{metrics}");
         daemon.kill();
-        daemon = Daemon::start(&setup);
-        let status = daemon.wire().get("/v1/status").expect("an answer").ok();
+        daemon = Daemon::start(&folders);
+        let status = daemon.client().get("/v1/status").expect("an answer").ok();
         assert_eq!(status["transactions"], 61 + restarts, "{status}");
     }
 }
@@ -142,10 +142,10 @@ fn head(bytes: usize) -> String {
 fn excess_connections_cost_bounded_memory() {
     const BODY_MAX: usize = 65_536;
     const CALLERS: usize = 400;
-    let setup = Setup::new(&Settings::CALM);
-    let daemon = Daemon::start(&setup);
+    let folders = TestFolders::new(&Settings::CALM);
+    let daemon = Daemon::start(&folders);
     let mut worker = Worker::new("w", 9, 20);
-    worker.send(&mut daemon.wire(), 100);
+    worker.send(&mut daemon.client(), 100);
     let (files_before, before) = (open_files(&daemon), resident(&daemon));
     let mut callers = Vec::new();
     for n in 0..CALLERS {
@@ -163,7 +163,7 @@ fn excess_connections_cost_bounded_memory() {
     // The connections of before may have gone only now.
     eventually("all are let in", || open_files(&daemon) + 3 >= files_before + CALLERS);
     // Among them the others are served.
-    worker.send(&mut daemon.wire(), 200);
+    worker.send(&mut daemon.client(), 200);
     let fits = pay("fits", "alice").to_string();
     let fits = head(BODY_MAX) + &fits + &" ".repeat(BODY_MAX - fits.len());
     assert!(status_of(&connect(&daemon), fits.as_bytes()).contains(" 200 "), "a body at the limit is taken");
@@ -182,14 +182,14 @@ fn excess_connections_cost_bounded_memory() {
         let _ = caller.shutdown(Shutdown::Both);
     }
     eventually("they are gone", || open_files(&daemon) <= files_before + 2);
-    worker.send(&mut daemon.wire(), 100);
-    worker.verify(&mut daemon.wire(), true);
+    worker.send(&mut daemon.client(), 100);
+    worker.verify(&mut daemon.client(), true);
 }
 
 #[test]
 fn connection_churn_leaves_steady_clients_answered() {
-    let setup = Setup::new(&Settings::CALM);
-    let daemon = Daemon::start(&setup);
+    let folders = TestFolders::new(&Settings::CALM);
+    let daemon = Daemon::start(&folders);
     let before = resident(&daemon);
     let mut all: Vec<Worker> = (0..40).map(|n| Worker::new(&format!("w{n}"), 300 + n, 2)).collect();
     thread::scope(|scope| {
@@ -198,7 +198,7 @@ fn connection_churn_leaves_steady_clients_answered() {
             scope.spawn(move || {
                 for _ in 0..5 {
                     // A new connection each time, and a few that end in the middle of a request.
-                    worker.send(&mut daemon.wire(), 10);
+                    worker.send(&mut daemon.client(), 10);
                     let left: Vec<TcpStream> = (0..4).map(|_| connect(daemon)).collect();
                     left.iter().for_each(|mut stream| stream.write_all(head(500).as_bytes()).expect("a head"));
                 }
@@ -206,7 +206,7 @@ fn connection_churn_leaves_steady_clients_answered() {
         }
     });
     for worker in &mut all {
-        worker.verify(&mut daemon.wire(), true);
+        worker.verify(&mut daemon.client(), true);
     }
     println!("{before} KiB before, {} KiB after", resident(&daemon));
 }
@@ -214,8 +214,8 @@ fn connection_churn_leaves_steady_clients_answered() {
 #[test]
 fn unread_batch_answers_cost_bounded_memory() {
     const BATCHES: u64 = 8;
-    let setup = Setup::new(&Settings::CALM);
-    let daemon = Daemon::start(&setup);
+    let folders = TestFolders::new(&Settings::CALM);
+    let daemon = Daemon::start(&folders);
     let mut line = pay("any", "alice");
     line["op"] = json!("check");
     line["merchant"] = json!("acme");
@@ -236,6 +236,6 @@ fn unread_batch_answers_cost_bounded_memory() {
     let grown = resident(&daemon).saturating_sub(before);
     println!("{grown} KiB for {BATCHES} batches");
     assert!(grown < BATCHES * 10 * 1024, "{grown} KiB for {BATCHES} batches whose answers are not read");
-    Worker::new("w", 4, 10).send(&mut daemon.wire(), 50);
+    Worker::new("w", 4, 10).send(&mut daemon.client(), 50);
     drop(batches);
 }

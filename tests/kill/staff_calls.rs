@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::model::{BEGINNINGS, GATES, LABELS, MARKS, METHODS, Method, OwnRate, PROJECTS, Rate, Settings, WAYS, money};
-use crate::operation::{Book, Expected, Operation, Part, Staff};
+use crate::model::{
+    BEGINNINGS, CustomerRate, GATES, LABELS, MARKS, METHODS, Method, PROJECTS, Rate, Settings, WAYS, money,
+};
+use crate::operation::{ClientRecords, CustomerPart, Expected, Operation, StaffCall};
 use support::random::Random;
 
 /// How many of each merchant's customers are changed most of the time, so that changes meet.
@@ -22,62 +24,62 @@ const RATES: &[(Rate, u64)] = &[
     (("250", 250, 1), 300),
 ];
 
-impl Book {
+impl ClientRecords {
     /// One of those who are often changed, or the one given.
-    pub(crate) fn often_changed(&self, chance: &mut Random, place: usize) -> usize {
+    pub(crate) fn often_changed(&self, random: &mut Random, place: usize) -> usize {
         let each = self.each;
-        let other = chance.place(2) * each + chance.place(OFTEN.min(each));
-        if chance.percent(25) || !self.people.stays(other) { place } else { other }
+        let other = random.place(2) * each + random.place(OFTEN.min(each));
+        if random.percent(25) || !self.customers.stays(other) { place } else { other }
     }
 
     /// A change by staff, some of which are refused.
-    pub(crate) fn staff(&mut self, chance: &mut Random, place: usize) -> Operation {
-        match chance.between(1, 100) {
-            1..=30 => self.set_settings(chance, place),
-            31..=60 => self.set_limits(chance, place),
-            61..=86 => self.amend(chance, place),
-            87..=92 if self.may_be_forgotten(place) => self.ask_to_be_forgotten(chance, place),
-            _ => self.merge(chance, place),
+    pub(crate) fn staff(&mut self, random: &mut Random, place: usize) -> Operation {
+        match random.between(1, 100) {
+            1..=30 => self.set_settings(random, place),
+            31..=60 => self.set_limits(random, place),
+            61..=86 => self.amend(random, place),
+            87..=92 if self.may_be_forgotten(place) => self.ask_to_be_forgotten(random, place),
+            _ => self.merge(random, place),
         }
     }
 
-    pub(crate) fn by_staff(place: usize, staff: Staff, body: Value, refused: Option<u16>) -> Operation {
+    pub(crate) fn by_staff(place: usize, staff: StaffCall, body: Value, refused: Option<u16>) -> Operation {
         let expected = refused.map_or(Expected::Shown, Expected::Refused);
-        Operation { kind: "staff", person: place, tx: 0, body, expected, told: None, staff: Some(staff) }
+        Operation { kind: "staff", customer: place, transaction: 0, body, expected, told: None, staff: Some(staff) }
     }
 
-    fn set_settings(&mut self, chance: &mut Random, place: usize) -> Operation {
-        let way = *chance.pick(WAYS);
-        let level = *chance.pick(&self.rules.levels(way.0));
+    fn set_settings(&mut self, random: &mut Random, place: usize) -> Operation {
+        let way = *random.pick(WAYS);
+        let level = *random.pick(&self.rules.levels(way.0));
         let path = format!("/settings/{}/{}/{level}", way.0, way.1);
-        let is_reset = chance.percent(15);
-        let settings = if is_reset { Settings::default() } else { settings(chance) };
+        let is_reset = random.percent(15);
+        let settings = if is_reset { Settings::default() } else { settings(random) };
         let body = if is_reset { Value::Null } else { body_of(&settings) };
-        let all = &mut self.people.head_mut(place).settings;
+        let all = &mut self.customers.head_mut(place).settings;
         all.insert((way, level), settings);
         all.retain(|_, settings| !settings.is_empty());
         let method = if is_reset { "DELETE" } else { "PUT" };
-        Book::by_staff(place, Staff { method, path, of: Part::Settings(way, level) }, body, None)
+        ClientRecords::by_staff(place, StaffCall { method, path, of: CustomerPart::Settings(way, level) }, body, None)
     }
 
     /// One or two things at once; where one is refused nothing of it happens.
-    fn amend(&mut self, chance: &mut Random, place: usize) -> Operation {
-        let (mut body, before) = (json!({}), self.people.head_of(place).clone());
+    fn amend(&mut self, random: &mut Random, place: usize) -> Operation {
+        let (mut body, before) = (json!({}), self.customers.head_of(place).clone());
         let mut head = before.clone();
-        for _ in 0..chance.between(1, 2) {
-            match chance.between(0, 12) {
+        for _ in 0..random.between(1, 2) {
+            match random.between(0, 12) {
                 0..=3 => {
-                    head.labels = self.labels(chance, head.merchant);
+                    head.labels = self.labels(random, head.merchant);
                     body["labels"] = json!(head.labels);
                 }
                 4..=5 if body["status"].is_null() => {
-                    let status = *chance.pick(&["new", "member", "member", "deny", "suspicious", "fraud"]);
+                    let status = *random.pick(&["new", "member", "member", "deny", "suspicious", "fraud"]);
                     body["status"] = json!(status);
                     head.stands(status);
                 }
                 6..=7 => {
-                    let direction = chance.pick(WAYS).0;
-                    let level = Some(*chance.pick(&self.rules.levels(direction))).filter(|_| !chance.percent(15));
+                    let direction = random.pick(WAYS).0;
+                    let level = Some(*random.pick(&self.rules.levels(direction))).filter(|_| !random.percent(15));
                     let key = format!("{direction}_level");
                     if body[&key].is_null() {
                         body[&key] = json!(level.unwrap_or_default());
@@ -85,60 +87,65 @@ impl Book {
                     }
                 }
                 8..=10 => {
-                    head.rates = rates(chance);
-                    let one = |own: &OwnRate| {
+                    head.rates = rates(random);
+                    let one = |own: &CustomerRate| {
                         json!({ "from": own.from, "to": own.to, "rate": own.rate.0, "units": own.units,
                             "valid_from": own.valid_from })
                     };
                     body["rates"] = head.rates.iter().map(one).collect();
                 }
                 _ => {
-                    head.off = PROJECTS.iter().copied().filter(|_| chance.percent(30)).collect();
+                    head.off = PROJECTS.iter().copied().filter(|_| random.percent(30)).collect();
                     body["disabled_projects"] = json!(head.off);
                 }
             }
         }
         // Labels before the call decide whether it is forbidden: those in the call take effect after it.
         let is_stuck = before.bears("block_level_change") && head.stored != before.stored;
-        let waits = self.people.txs(place).any(|tx| tx.status() == "reserved");
+        let waits = self.customers.transactions(place).any(|transaction| transaction.status() == "reserved");
         let is_paid_in = waits && head.off.contains(&"web") && !before.off.contains(&"web");
         let refused = (is_stuck || is_paid_in).then_some(422);
         if refused.is_none() {
-            *self.people.head_mut(place) = head;
+            *self.customers.head_mut(place) = head;
         }
-        Book::by_staff(place, Staff { method: "PATCH", path: String::new(), of: Part::Document }, body, refused)
+        ClientRecords::by_staff(
+            place,
+            StaffCall { method: "PATCH", path: String::new(), of: CustomerPart::Document },
+            body,
+            refused,
+        )
     }
 
     /// A merge, mostly with a customer that is often changed too. A merged customer is merged again,
     /// or into another one, and sometimes a customer into itself: that is refused, or changes nothing.
-    fn merge(&mut self, chance: &mut Random, place: usize) -> Operation {
-        let (people, each) = (&self.people, self.each);
+    fn merge(&mut self, random: &mut Random, place: usize) -> Operation {
+        let (customers, each) = (&self.customers, self.each);
         let fits = |n: usize| {
-            let (one, other, is_gone) = (&people.all[place], &people.all[n], people.head(place) != place);
-            let is_small = is_gone || people.members(place).count() + people.members(n).count() <= MERGED_MAX;
-            n != place && other.is_known() && people.stays(n) && other.merchant == one.merchant && is_small
+            let (one, other, is_gone) = (&customers.all[place], &customers.all[n], customers.head(place) != place);
+            let is_small = is_gone || customers.members(place).count() + customers.members(n).count() <= MERGED_MAX;
+            n != place && other.is_known() && customers.stays(n) && other.merchant == one.merchant && is_small
         };
-        let all: Vec<usize> = (0..people.all.len()).filter(|n| fits(*n)).collect();
+        let all: Vec<usize> = (0..customers.all.len()).filter(|n| fits(*n)).collect();
         let often: Vec<usize> = all.iter().copied().filter(|n| n % each < OFTEN).collect();
-        let from = if chance.percent(70) && !often.is_empty() { often } else { all };
-        let again = from.is_empty() || chance.percent(10);
-        let into = if again { people.head(place) } else { from[chance.place(from.len())] };
-        let refused = self.people.merge(place, into).err();
-        let body = json!({ "into": self.people.all[into].id });
-        let staff = Staff { method: "POST", path: "/merge".to_owned(), of: Part::Document };
-        Book::by_staff(place, staff, body, refused)
+        let from = if random.percent(70) && !often.is_empty() { often } else { all };
+        let again = from.is_empty() || random.percent(10);
+        let into = if again { customers.head(place) } else { from[random.place(from.len())] };
+        let refused = self.customers.merge(place, into).err();
+        let body = json!({ "into": self.customers.all[into].id });
+        let staff = StaffCall { method: "POST", path: "/merge".to_owned(), of: CustomerPart::Document };
+        ClientRecords::by_staff(place, staff, body, refused)
     }
 
     /// Few labels, of which most forbid nothing, and often the one by which this client chooses.
-    pub(crate) fn labels(&self, chance: &mut Random, merchant: &str) -> Vec<&'static str> {
-        let share = *chance.pick(&[5, 15, 30]);
+    pub(crate) fn labels(&self, random: &mut Random, merchant: &str) -> Vec<&'static str> {
+        let share = *random.pick(&[5, 15, 30]);
         // No customer is erased by chance.
         let may_ask = |kind: &str| kind != "deleted" && (kind != "pending_deletion" || merchant == "acme");
         let all =
             LABELS.iter().filter(|(name, kind, _)| !MARKS.contains(name) && may_ask(kind)).map(|(name, _, _)| *name);
-        let mut labels: Vec<&str> = all.filter(|_| chance.percent(share)).collect();
-        labels.extend(self.mark.filter(|_| chance.percent(40)));
-        if chance.percent(50) {
+        let mut labels: Vec<&str> = all.filter(|_| random.percent(share)).collect();
+        labels.extend(self.mark.filter(|_| random.percent(40)));
+        if random.percent(50) {
             labels.reverse();
         }
         labels
@@ -146,40 +153,40 @@ impl Book {
 }
 
 /// A few own rates, some of them of the pair read the other way round.
-fn rates(chance: &mut Random) -> Vec<OwnRate> {
+fn rates(random: &mut Random) -> Vec<CustomerRate> {
     let mut rates = Vec::new();
     for valid_from in BEGINNINGS {
-        if chance.percent(35) {
-            let (from, to) = *chance.pick(&[("EUR", "USD"), ("USD", "EUR")]);
-            let (rate, units) = *chance.pick(RATES);
-            rates.push(OwnRate { from, to, rate, units, valid_from });
+        if random.percent(35) {
+            let (from, to) = *random.pick(&[("EUR", "USD"), ("USD", "EUR")]);
+            let (rate, units) = *random.pick(RATES);
+            rates.push(CustomerRate { from, to, rate, units, valid_from });
         }
     }
-    if chance.percent(50) {
+    if random.percent(50) {
         rates.reverse();
     }
     rates
 }
 
-pub(crate) fn bounds(chance: &mut Random) -> (Option<u64>, Option<u64>) {
-    let (least, most) = (chance.between(1, 900), chance.between(900, 6_000));
-    (Some(least).filter(|_| chance.percent(40)), Some(most).filter(|_| chance.percent(60)))
+pub(crate) fn bounds(random: &mut Random) -> (Option<u64>, Option<u64>) {
+    let (least, most) = (random.between(1, 900), random.between(900, 6_000));
+    (Some(least).filter(|_| random.percent(40)), Some(most).filter(|_| random.percent(60)))
 }
 
 /// Settings of methods and of all of them; sometimes none.
-fn settings(chance: &mut Random) -> Settings {
+fn settings(random: &mut Random) -> Settings {
     let mut methods = BTreeMap::new();
     for (method, _, _) in METHODS {
-        if chance.percent(50) {
-            let (least, most) = bounds(chance);
-            let shown = chance.percent(30).then(|| chance.percent(60));
-            let gates = chance.percent(25).then(|| vec![*chance.pick(&GATES)]);
+        if random.percent(50) {
+            let (least, most) = bounds(random);
+            let shown = random.percent(30).then(|| random.percent(60));
+            let gates = random.percent(25).then(|| vec![*random.pick(&GATES)]);
             if least.is_some() || most.is_some() || shown.is_some() || gates.is_some() {
                 methods.insert(*method, Method { shown, least, most, gates });
             }
         }
     }
-    let global = if chance.percent(50) { bounds(chance) } else { (None, None) };
+    let global = if random.percent(50) { bounds(random) } else { (None, None) };
     Settings { methods, global }
 }
 

@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::answer_fields::{self, codes, gates, line_status, text};
-use crate::client::Wire;
+use crate::client::Client;
 use crate::limit_calls;
 use crate::model::Rules;
-use crate::operation::{Book, Expected, Operation};
+use crate::operation::{ClientRecords, Expected, Operation};
 use crate::reload::InForce;
 use support::answer::Answer;
 use support::random::Random;
 
 /// What load and its end have come to.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Counted {
+pub(crate) struct Totals {
     pub(crate) answered: u64,
     pub(crate) unanswered: u64,
     /// Of those without an answer: had happened all the same.
@@ -38,8 +38,8 @@ pub(crate) struct Counted {
     pub(crate) met_a_reload: u64,
 }
 
-impl Counted {
-    pub(crate) fn add(&mut self, other: Counted) {
+impl Totals {
+    pub(crate) fn add(&mut self, other: Totals) {
         self.answered += other.answered;
         self.unanswered += other.unanswered;
         self.happened += other.happened;
@@ -58,8 +58,8 @@ impl Counted {
 /// A client with its customers.
 #[derive(Debug, Clone)]
 pub(crate) struct Worker {
-    pub(crate) book: Book,
-    pub(crate) chance: Random,
+    pub(crate) records: ClientRecords,
+    pub(crate) random: Random,
     /// Everything that was answered, in order.
     pub(crate) log: Vec<Operation>,
     /// How much of the log is known to have outlived a kill.
@@ -68,7 +68,7 @@ pub(crate) struct Worker {
     pending: Vec<Operation>,
     /// The place that a failure names.
     pub(crate) context: String,
-    pub(crate) counted: Counted,
+    pub(crate) counted: Totals,
     /// An answer that says that the outcome is unknown, where one came.
     pub(crate) unknown: Option<Answer>,
     /// How many of a hundred exchanges are batches.
@@ -78,19 +78,19 @@ pub(crate) struct Worker {
     /// When the daemon was started, where that matters.
     pub(crate) started: Option<Timestamp>,
     /// The state before a reserve without an answer that may have met a reload.
-    before: Option<(Book, Random)>,
+    before: Option<(ClientRecords, Random)>,
 }
 
 impl Worker {
     pub(crate) fn new(name: &str, seed: u64, each: usize) -> Worker {
         Worker {
-            book: Book::new(name, each),
-            chance: Random::seeded(seed),
+            records: ClientRecords::new(name, each),
+            random: Random::seeded(seed),
             log: Vec::new(),
             judged: 0,
             pending: Vec::new(),
             context: format!("seed {seed}"),
-            counted: Counted::default(),
+            counted: Totals::default(),
             unknown: None,
             batches: 30,
             in_force: None,
@@ -105,28 +105,28 @@ impl Worker {
     }
 
     /// Sends the mix until it must stop or an answer is missing; `answered` counts the answers of all clients.
-    pub(crate) fn load(&mut self, wire: &mut Wire, stop: &AtomicBool, answered: &AtomicU64) {
+    pub(crate) fn load(&mut self, client: &mut Client, stop: &AtomicBool, answered: &AtomicU64) {
         let begun = self.log.len();
         while !stop.load(Ordering::Relaxed) && self.pending.is_empty() {
-            self.exchange(wire, answered);
+            self.exchange(client, answered);
         }
         self.counted.answered += (self.log.len() - begun) as u64;
         self.counted.unanswered += self.pending.len() as u64;
     }
 
     /// Sends one batch or one call.
-    fn exchange(&mut self, wire: &mut Wire, answered: &AtomicU64) {
+    fn exchange(&mut self, client: &mut Client, answered: &AtomicU64) {
         let known = self.log.len();
         let in_force = self.in_force.clone();
         let stays = in_force.as_ref().map(|in_force| in_force.stays());
         if let Some(in_force) = &in_force {
-            self.book.rules = in_force.newest();
+            self.records.rules = in_force.newest();
         }
-        if self.chance.percent(self.batches) {
-            let lines = self.chance.between(2, 12);
-            let operations: Vec<Operation> = (0..lines).map(|_| self.book.next(&mut self.chance, true)).collect();
-            let lines: Vec<String> = operations.iter().map(|operation| self.book.line(operation)).collect();
-            let mut answers = wire.batch(&lines).into_iter();
+        if self.random.percent(self.batches) {
+            let lines = self.random.between(2, 12);
+            let operations: Vec<Operation> = (0..lines).map(|_| self.records.next(&mut self.random, true)).collect();
+            let lines: Vec<String> = operations.iter().map(|operation| self.records.line(operation)).collect();
+            let mut answers = client.batch(&lines).into_iter();
             for operation in operations {
                 match answers.next() {
                     Some(answer) => self.take(operation, line_status(&answer), &answer),
@@ -134,17 +134,17 @@ impl Worker {
                 }
             }
         } else {
-            let may_meet = in_force.as_ref().filter(|_| self.chance.percent(40));
-            let before = may_meet.map(|_| (self.book.clone(), self.chance.clone()));
-            let mut operation = self.book.next(&mut self.chance, false);
-            let (method, path, body) = self.book.call(&operation);
+            let may_meet = in_force.as_ref().filter(|_| self.random.percent(40));
+            let before = may_meet.map(|_| (self.records.clone(), self.random.clone()));
+            let mut operation = self.records.next(&mut self.random, false);
+            let (method, path, body) = self.records.call(&operation);
             let before = before.filter(|_| operation.kind == "reserve");
             let _stays = stays.filter(|_| before.is_none());
-            if before.is_some() && self.chance.percent(15) {
+            if before.is_some() && self.random.percent(15) {
                 // It comes some time after it was thought of, so that more than a few meet a reload.
-                std::thread::sleep(Duration::from_micros(self.chance.between(0, 20_000)));
+                std::thread::sleep(Duration::from_micros(self.random.between(0, 20_000)));
             }
-            match wire.call(method, &path, &body) {
+            match client.call(method, &path, &body) {
                 // A failing journal answers that the outcome is unknown.
                 Some(answer) if answer.status == 503 => {
                     (self.unknown, self.before) = (Some(answer), before);
@@ -172,10 +172,10 @@ impl Worker {
     }
 
     /// The reserve after this, decided by another configuration.
-    fn again(&mut self, before: &(Book, Random), rules: &Arc<Rules>) -> Operation {
-        (self.book, self.chance) = before.clone();
-        self.book.rules = Arc::clone(rules);
-        self.book.next(&mut self.chance, false)
+    fn again(&mut self, before: &(ClientRecords, Random), rules: &Arc<Rules>) -> Operation {
+        (self.records, self.random) = before.clone();
+        self.records.rules = Arc::clone(rules);
+        self.records.next(&mut self.random, false)
     }
 
     /// A reserve that got no answer was decided by a configuration that was in force then, or is by that of now.
@@ -194,15 +194,15 @@ impl Worker {
         };
         let mut tried = then.iter().map(|rules| self.again(&before, rules));
         let found = tried.find(fits);
-        self.book.rules = in_force.newest();
+        self.records.rules = in_force.newest();
         found.unwrap_or(asked)
     }
 
     /// Sends at least so many operations, each of which must be answered.
-    pub(crate) fn send(&mut self, wire: &mut Wire, count: usize) {
+    pub(crate) fn send(&mut self, client: &mut Client, count: usize) {
         let (goal, answered) = (self.log.len() + count, AtomicU64::new(0));
         while self.log.len() < goal {
-            self.exchange(wire, &answered);
+            self.exchange(client, &answered);
             self.expect(self.pending.is_empty(), || "an answer stayed away".to_owned());
         }
     }
@@ -228,10 +228,10 @@ impl Worker {
     }
 
     /// Finds out what became of the operations that got no answer: each is sent again and counts from then on.
-    pub(crate) fn settle(&mut self, wire: &mut Wire) {
+    pub(crate) fn settle(&mut self, client: &mut Client) {
         let mut first_missing = None;
         if let Some(in_force) = &self.in_force {
-            self.book.rules = in_force.newest();
+            self.records.rules = in_force.newest();
         }
         for mut operation in std::mem::take(&mut self.pending) {
             match operation.expected {
@@ -244,26 +244,26 @@ impl Worker {
                 }
                 _ => {}
             }
-            let (method, path, body) = self.book.call(&operation);
+            let (method, path, body) = self.records.call(&operation);
             let happened = match operation.kind {
-                "payment" => self.was_paid(wire, &operation),
+                "payment" => self.was_paid(client, &operation),
                 _ => None,
             };
             if operation.kind == "payment" && happened.is_none() {
                 // A one-step payment can be repeated in a batch only.
-                let answers = wire.batch(&[self.book.line(&operation)]);
+                let answers = client.batch(&[self.records.line(&operation)]);
                 self.expect(answers.len() == 1, || format!("no answer to {operation:?}"));
                 first_missing = first_missing.or(Some(operation.clone()));
                 self.take(operation, line_status(&answers[0]), &answers[0]);
                 continue;
             }
-            let answer = wire.call(method, &path, &body);
+            let answer = client.call(method, &path, &body);
             let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
             operation = self.settled(operation, &answer);
             if answer.is_replay() {
                 let missing = &first_missing;
                 self.expect(missing.is_none(), || format!("{operation:?} is there, {missing:?} before it is not"));
-                if let Expected::Counted(tally) = &mut operation.expected {
+                if let Expected::Totals(tally) = &mut operation.expected {
                     tally.was_cut = true;
                     self.counted.taken_up += 1;
                     self.counted.jobs += 1;
@@ -283,10 +283,11 @@ impl Worker {
     }
 
     /// A payment's reserve and outcome happen in one step: both are there or none.
-    fn was_paid(&self, wire: &mut Wire, operation: &Operation) -> Option<()> {
-        let tx = &self.book.people.all[operation.person].txs[operation.tx];
-        let merchant = self.book.people.all[operation.person].merchant;
-        let answer = wire.get(&format!("/v1/merchants/{merchant}/transactions/{}", tx.id)).expect("an answer");
+    fn was_paid(&self, client: &mut Client, operation: &Operation) -> Option<()> {
+        let transaction = &self.records.customers.all[operation.customer].transactions[operation.transaction];
+        let merchant = self.records.customers.all[operation.customer].merchant;
+        let answer =
+            client.get(&format!("/v1/merchants/{merchant}/transactions/{}", transaction.id)).expect("an answer");
         if answer.status == 404 {
             return None;
         }
@@ -295,12 +296,15 @@ impl Worker {
     }
 
     /// Asserts that what a copy has of this client is a beginning of it: nothing is missing before what is there.
-    pub(crate) fn assert_prefix(&self, wire: &mut Wire) {
+    pub(crate) fn assert_prefix(&self, client: &mut Client) {
         let mut missing: Option<&Operation> = None;
         for operation in self.log.iter().filter(|operation| operation.decides()) {
-            let person = &self.book.people.all[operation.person];
-            let path = format!("/v1/merchants/{}/transactions/{}", person.merchant, person.txs[operation.tx].id);
-            let answer = wire.get(&path).expect("an answer");
+            let customer = &self.records.customers.all[operation.customer];
+            let path = format!(
+                "/v1/merchants/{}/transactions/{}",
+                customer.merchant, customer.transactions[operation.transaction].id
+            );
+            let answer = client.get(&path).expect("an answer");
             let is_there = answer.status == 200;
             self.expect(is_there || answer.status == 404, || format!("{answer:?}"));
             self.expect(!is_there || missing.is_none(), || format!("{operation:?} is there, and {missing:?} is not"));
@@ -310,8 +314,9 @@ impl Worker {
 
     /// How many customers the daemon must have of this client, and how many transactions.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        let people = self.book.people.all.iter().filter(|person| person.exists && !person.stranger).count();
-        let txs: usize = self.book.people.all.iter().map(|person| person.txs.len()).sum();
-        (people as u64, txs as u64)
+        let customers =
+            self.records.customers.all.iter().filter(|customer| customer.exists && !customer.stranger).count();
+        let transactions: usize = self.records.customers.all.iter().map(|customer| customer.transactions.len()).sum();
+        (customers as u64, transactions as u64)
     }
 }

@@ -85,15 +85,15 @@ struct Step {
 
 /// The facts of four transactions. Every cancel names its money and every capture its amount: without that a
 /// fact depends on what came before it.
-fn steps(chance: &mut Random, merchant: &str, now: i64) -> Vec<Step> {
+fn steps(random: &mut Random, merchant: &str, now: i64) -> Vec<Step> {
     let mut steps = Vec::new();
     for transaction in 0..TRANSACTIONS {
         let mut whole = Fields::default();
-        whole.text("at", &written(now - chance.between(0, 240) * SECOND));
+        whole.text("at", &written(now - random.between(0, 240) * SECOND));
         whole.text("merchant", merchant);
         whole.text("project", "web");
         whole.text("direction", "deposit");
-        whole.text("currency", chance.word(&["EUR", "EUR", "USD"]));
+        whole.text("currency", random.word(&["EUR", "EUR", "USD"]));
         whole.text("customer_level", "gold");
         let mut part = Fields::default();
         part.text("at", &written(now));
@@ -109,29 +109,29 @@ fn steps(chance: &mut Random, merchant: &str, now: i64) -> Vec<Step> {
             }
             steps.push(Step { transaction, fields });
         };
-        add(&whole, "reserve", Some(chance.between(5, 30)), &[("payment_instrument", "tok_a")]);
-        let announces = chance.percent(60);
-        for n in 0..chance.between(0, 3) {
-            let mut fields = if chance.percent(60) { whole.clone() } else { part.clone() };
-            if announces && chance.percent(85) {
+        add(&whole, "reserve", Some(random.between(5, 30)), &[("payment_instrument", "tok_a")]);
+        let announces = random.percent(60);
+        for n in 0..random.between(0, 3) {
+            let mut fields = if random.percent(60) { whole.clone() } else { part.clone() };
+            if announces && random.percent(85) {
                 fields.set("final", "false".into());
             }
-            let gate = chance.word(&["g", "g", "no-such-gate"]);
-            add(&fields, "approve", Some(chance.between(2, 12)), &[("capture_id", &format!("k{n}")), ("gate", gate)]);
+            let gate = random.word(&["g", "g", "no-such-gate"]);
+            add(&fields, "approve", Some(random.between(2, 12)), &[("capture_id", &format!("k{n}")), ("gate", gate)]);
         }
-        for n in 0..chance.between(0, 4) {
-            let of = chance.word(&["reservation", "approved"]);
-            add(&part, "cancel", Some(chance.between(1, 6)), &[("cancel_id", &format!("x{n}")), ("of", of)]);
+        for n in 0..random.between(0, 4) {
+            let of = random.word(&["reservation", "approved"]);
+            add(&part, "cancel", Some(random.between(1, 6)), &[("cancel_id", &format!("x{n}")), ("of", of)]);
         }
         for (op, most) in [("refund", 2), ("chargeback", 1)] {
-            for n in 0..chance.between(0, most) {
-                add(&part, op, Some(chance.between(1, 6)), &[(&format!("{op}_id"), &format!("x{n}"))]);
+            for n in 0..random.between(0, most) {
+                add(&part, op, Some(random.between(1, 6)), &[(&format!("{op}_id"), &format!("x{n}"))]);
             }
         }
-        if chance.percent(20) {
+        if random.percent(20) {
             add(&part, "decline", None, &[]);
         }
-        if chance.percent(30) {
+        if random.percent(30) {
             add(&part, "extend", None, &[("until", &written(now + 5_400 * SECOND))]);
         }
     }
@@ -140,9 +140,9 @@ fn steps(chance: &mut Random, merchant: &str, now: i64) -> Vec<Step> {
 
 /// Plays the steps in a random order, putting off those that are not legal yet; returns the lines in that order, and
 /// the steps that never became legal.
-fn play(chance: &mut Random, oracle: &mut Oracle, steps: &[Step], customer: &str) -> (Vec<String>, Vec<Step>) {
+fn play(random: &mut Random, oracle: &mut Oracle, steps: &[Step], customer: &str) -> (Vec<String>, Vec<Step>) {
     let mut waiting = steps.to_vec();
-    chance.shuffle(&mut waiting);
+    random.shuffle(&mut waiting);
     let mut lines = Vec::new();
     loop {
         let before = lines.len();
@@ -206,16 +206,16 @@ fn rounds(at: i64, merchant: &str, orders: usize) -> Vec<Round> {
 
 /// A stream in which the same set of facts happens to several customers in different orders, and the questions at the
 /// end: while holds last, when those have ended that nothing extended, and when all have.
-pub fn stream(chance: &mut Random, config: &Path, orders: usize) -> (Vec<String>, Vec<Round>) {
+pub fn stream(random: &mut Random, config: &Path, orders: usize) -> (Vec<String>, Vec<Round>) {
     let now = instant("2016-03-10T12:00:00Z").expect("an instant");
-    let merchant = *chance.pick(&MERCHANTS);
+    let merchant = *random.pick(&MERCHANTS);
     let mut oracle = Oracle::new(Rules::read(config));
     // The clock stands still from the first line on; every transaction lies a little back, in any order.
     let mut lines = vec![ask("check", &written(now), merchant, "EUR", "nobody").line()];
     oracle.answer(&lines[0]);
-    let steps = steps(chance, merchant, now);
+    let steps = steps(random, merchant, now);
     // Facts that the first order could not apply are left out of the set.
-    let (_, impossible) = play(chance, &mut oracle.clone(), &steps, "first");
+    let (_, impossible) = play(random, &mut oracle.clone(), &steps, "first");
     let same = |a: &Step, b: &Step| a.transaction == b.transaction && a.fields.line() == b.fields.line();
     let set: Vec<Step> = steps.into_iter().filter(|s| !impossible.iter().any(|i| same(s, i))).collect();
     for order in 0..orders {
@@ -225,14 +225,14 @@ pub fn stream(chance: &mut Random, config: &Path, orders: usize) -> (Vec<String>
             .map(|transaction| {
                 let own: Vec<Step> = set.iter().filter(|s| s.transaction == transaction).cloned().collect();
                 let played = (0..1_000).find_map(|_| {
-                    let (lines, left) = play(chance, &mut oracle.clone(), &own, &customer);
+                    let (lines, left) = play(random, &mut oracle.clone(), &own, &customer);
                     left.is_empty().then_some(lines)
                 });
                 played.expect("an order that is legal from start to end").into()
             })
             .collect();
         while !orders.is_empty() {
-            let place = chance.place(orders.len());
+            let place = random.place(orders.len());
             match orders[place].pop_front() {
                 Some(line) => {
                     oracle.answer(&line);

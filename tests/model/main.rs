@@ -21,7 +21,7 @@ use support::{
     model::{
         compare,
         generate::Generator,
-        oracle::{Answer, Moved, Oracle},
+        oracle::{Answer, Oracle, Transitioned},
         random_configuration,
         rules::Rules,
     },
@@ -45,10 +45,10 @@ fn play(oracle: &mut Oracle, line: String) -> Played {
 /// Generates a stream, the model answering as it grows.
 fn generated(seed: u64, config: &Path, explain_all: bool) -> Vec<Played> {
     let operations = number("LEVELGATE_OPERATIONS", 1_500) as usize;
-    let mut chance = Random::seeded(seed);
-    let setup = random_configuration::configure(&mut chance, config);
+    let mut random = Random::seeded(seed);
+    let setup = random_configuration::configure(&mut random, config);
     let mut oracle = Oracle::new(Rules::read(config));
-    let mut generator = Generator::new(chance, setup, operations);
+    let mut generator = Generator::new(random, setup, operations);
     generator.explain_all = explain_all;
     let mut played = Vec::new();
     for _ in 0..operations {
@@ -249,10 +249,10 @@ fn model_is_independent_of_fact_order() {
                 .iter()
                 .map(|line| match oracle.answer(line) {
                     Answer::Decided(decided) => format!("{:?} {:?}", decided.remaining, decided.limits),
-                    Answer::Moved(moved) => {
+                    Answer::Transitioned(moved) => {
                         // Flags tell of the order; whose it is and whether it was asked before are no counters.
                         let (flags, transaction_id, replay) = (BTreeSet::new(), String::new(), false);
-                        format!("{:?}", Moved { flags, transaction_id, replay, ..moved })
+                        format!("{:?}", Transitioned { flags, transaction_id, replay, ..moved })
                     }
                     Answer::Refused(status) => panic!("seed {seed}: a question is refused with {status}: {line}"),
                 })

@@ -57,18 +57,18 @@ pub fn configure(folder: &Path) {
 }
 
 /// The lines of a stream, in the order of the clock.
-pub fn stream(chance: &mut Random, cases: usize) -> Vec<String> {
+pub fn stream(random: &mut Random, cases: usize) -> Vec<String> {
     let mut timed: Vec<(i64, Fields)> = Vec::new();
     let zones = zones();
     for case in 0..cases {
-        let n = chance.place(zones.len());
+        let n = random.place(zones.len());
         let (name, days) = zones[n];
         let zone = TimeZone::get(name).expect("a known time zone");
-        let around = instant(&format!("{}T00:00:00Z", chance.pick(days))).expect("a day");
-        let w = if chance.percent(30) { 4 } else { chance.place(WINDOWS.len()) };
-        let mut one = Case { chance, zone, around, window: WINDOWS[w].1, case, fields: Fields::default() };
+        let around = instant(&format!("{}T00:00:00Z", random.pick(days))).expect("a day");
+        let w = if random.percent(30) { 4 } else { random.place(WINDOWS.len()) };
+        let mut one = Case { random, zone, around, window: WINDOWS[w].1, case, fields: Fields::default() };
         one.fields.text("merchant", &format!("z{n}"));
-        if one.chance.percent(60) {
+        if one.random.percent(60) {
             one.fields.text("customer_level", &format!("wide{w}"));
             timed.extend(one.probe());
         } else {
@@ -81,7 +81,7 @@ pub fn stream(chance: &mut Random, cases: usize) -> Vec<String> {
 }
 
 struct Case<'a> {
-    chance: &'a mut Random,
+    random: &'a mut Random,
     zone: TimeZone,
     around: i64,
     window: Window,
@@ -92,23 +92,23 @@ struct Case<'a> {
 impl Case<'_> {
     /// An instant worth asking at: near a change of the clocks, near a local midnight, or anywhere in some days.
     fn moment(&mut self) -> i64 {
-        let somewhen = self.around + self.chance.between(0, 5 * 96) * 900 * SECOND;
+        let somewhen = self.around + self.random.between(0, 5 * 96) * 900 * SECOND;
         let change = self
             .zone
             .following(support::model::calendar::timestamp(self.around))
             .next()
             .map(|c| c.timestamp().as_millisecond());
-        let near = match self.chance.between(1, 10) {
+        let near = match self.random.between(1, 10) {
             1..=5 => {
                 change.filter(|c| c - self.around < 40 * DAY).unwrap_or(somewhen)
-                    + self.chance.between(-8, 8) * 900 * SECOND
+                    + self.random.between(-8, 8) * 900 * SECOND
             }
             6..=7 => Window::CalendarDay.at(somewhen, &self.zone).end,
             // A month and some days after a change, for windows that look back at it.
-            8 => change.unwrap_or(somewhen) + self.chance.between(28 * 96, 32 * 96) * 900 * SECOND,
+            8 => change.unwrap_or(somewhen) + self.random.between(28 * 96, 32 * 96) * 900 * SECOND,
             _ => somewhen,
         };
-        near + self.chance.between(-1, 1)
+        near + self.random.between(-1, 1)
     }
 
     fn line(&self, op: &str, at: i64, cents: i64) -> Fields {
@@ -155,19 +155,19 @@ impl Case<'_> {
     fn placed_in_the_past(&mut self) -> Vec<(i64, Fields)> {
         let moment = self.moment();
         let bounds = self.window.at(moment, &self.zone);
-        let edge = if self.window.is_calendar() && self.chance.percent(80) { bounds.start } else { moment };
+        let edge = if self.window.is_calendar() && self.random.percent(80) { bounds.start } else { moment };
         let mut lines = Vec::new();
         for offset in [-240, -121, -90, 0, 20] {
-            if self.chance.percent(55) {
-                let cents = self.chance.between(4, 10) * 1_000 - self.chance.between(0, 3) * 100;
+            if self.random.percent(55) {
+                let cents = self.random.between(4, 10) * 1_000 - self.random.between(0, 3) * 100;
                 let at = edge + offset * SECOND;
                 lines.push((at, self.named("payment", at, cents, lines.len())));
             }
         }
         for op in ["check", "reserve", "check", "payment", "check"] {
-            let clock = edge + self.chance.between(25, 200) * SECOND;
-            let back = self.chance.between(0, 240) * SECOND;
-            let amount = self.chance.between(1, 30) * 100;
+            let clock = edge + self.random.between(25, 200) * SECOND;
+            let back = self.random.between(0, 240) * SECOND;
+            let amount = self.random.between(1, 30) * 100;
             let mut fields = self.named(op, clock - back, amount, lines.len());
             if back > 0 {
                 fields.drop("explain");

@@ -42,7 +42,7 @@ impl Settings {
 
 /// A configuration folder of one test; it goes when the test ends.
 #[derive(Debug)]
-pub struct Folder {
+pub struct ConfigFolder {
     dir: tempfile::TempDir,
     beside: tempfile::TempDir,
     /// What the daemon finds in its environment.
@@ -53,12 +53,17 @@ pub struct Folder {
     pub arguments: Vec<&'static str>,
 }
 
-impl Folder {
+impl ConfigFolder {
     /// Writes the daemon's settings, the rates of `shop`, and one file a merchant.
-    pub fn new(settings: &Settings, merchants: &[(&str, String)]) -> Folder {
+    pub fn new(settings: &Settings, merchants: &[(&str, String)]) -> ConfigFolder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
-        let folder =
-            Folder { dir: dir(), beside: dir(), environment: Vec::new(), open_files: None, arguments: Vec::new() };
+        let folder = ConfigFolder {
+            dir: dir(),
+            beside: dir(),
+            environment: Vec::new(),
+            open_files: None,
+            arguments: Vec::new(),
+        };
         std::fs::create_dir(folder.path().join("merchants")).expect("the folder of merchants");
         folder.write("levelgate.toml", &settings.text());
         folder.write("rates.toml", crate::fixtures::RATES);
@@ -96,7 +101,7 @@ pub struct Daemon {
     port: u16,
     agent: ureq::Agent,
     /// The configuration that it reads again on a reload.
-    pub folder: Folder,
+    pub folder: ConfigFolder,
 }
 
 /// The program under a limit on its open files; `prlimit` becomes the program, so it has the same process id.
@@ -108,7 +113,7 @@ fn limited((soft, hard): (u32, u32)) -> Command {
 
 impl Daemon {
     /// Starts the daemon on a folder and waits until it says that it is ready.
-    pub fn start(folder: Folder) -> Daemon {
+    pub fn start(folder: ConfigFolder) -> Daemon {
         let (process, port) = Daemon::spawn(&folder);
         let daemon = Daemon { process, port, agent: agent(), folder };
         eventually("the daemon is ready", || daemon.get("/readyz").status == 200);
@@ -128,7 +133,7 @@ impl Daemon {
         self.agent = agent();
     }
 
-    fn spawn(folder: &Folder) -> (Process, u16) {
+    fn spawn(folder: &ConfigFolder) -> (Process, u16) {
         let mut command = folder.open_files.map_or_else(program, limited);
         command.arg("serve").arg("--config").arg(folder.path()).args(&folder.arguments).current_dir(folder.path());
         command.envs(folder.environment.iter().map(|(name, value)| (name, value)));
@@ -139,12 +144,12 @@ impl Daemon {
 
     /// A daemon on the clock of the requests with the merchant `acme` alone.
     pub fn timed(acme: String) -> Daemon {
-        Daemon::start(Folder::new(&Settings::REQUEST, &[("acme", acme)]))
+        Daemon::start(ConfigFolder::new(&Settings::REQUEST, &[("acme", acme)]))
     }
 
     /// The same on the system's clock.
     pub fn live(acme: String) -> Daemon {
-        Daemon::start(Folder::new(&Settings::SYSTEM, &[("acme", acme)]))
+        Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme)]))
     }
 
     /// The port on 127.0.0.1.
@@ -257,18 +262,18 @@ fn agent() -> ureq::Agent {
 }
 
 /// Runs a command of the program that must end by itself.
-pub fn run(folder: &Folder, arguments: &[&str]) -> Ended {
+pub fn run(folder: &ConfigFolder, arguments: &[&str]) -> Ended {
     let mut command = command(folder, arguments);
     command.envs(folder.environment.iter().map(|(name, value)| (name, value)));
     process::run(command)
 }
 
 /// Runs a command that prints into this; returns its exit status.
-pub fn run_into(folder: &Folder, arguments: &[&str], output: impl Into<Stdio>) -> Option<i32> {
+pub fn run_into(folder: &ConfigFolder, arguments: &[&str], output: impl Into<Stdio>) -> Option<i32> {
     process::run_into(command(folder, arguments), output)
 }
 
-fn command(folder: &Folder, arguments: &[&str]) -> Command {
+fn command(folder: &ConfigFolder, arguments: &[&str]) -> Command {
     let mut command = program();
     command.args(arguments).current_dir(folder.path());
     command

@@ -30,7 +30,7 @@ pub fn send(port: u16, method: &str, path: &str, body: &[u8]) -> Answer {
     let mut stream = connect(port);
     // A refusal may come, and the connection go, before everything is written.
     let _ = stream.write_all(head(method, path, body.len()).as_bytes()).and_then(|()| stream.write_all(body));
-    Reading::new(stream).answer()
+    AnswerReader::new(stream).answer()
 }
 
 /// Posts a body of any size in chunks from a separate thread, so that a streamed answer is read at the same time.
@@ -48,13 +48,13 @@ pub fn post_streamed(port: u16, path: &str, body: Vec<u8>) -> Answer {
 }
 
 /// Opens a `POST` whose body is sent in chunks, as it comes.
-pub fn stream(port: u16, path: &str) -> (Upload, Reading) {
+pub fn stream(port: u16, path: &str) -> (Upload, AnswerReader) {
     let mut stream = connect(port);
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("a head is sent");
-    let reading = Reading::new(stream.try_clone().expect("a second handle"));
+    let reading = AnswerReader::new(stream.try_clone().expect("a second handle"));
     (Upload { stream }, reading)
 }
 
@@ -86,14 +86,14 @@ impl Upload {
 
 /// The half of a connection that reads the answer.
 #[derive(Debug)]
-pub struct Reading {
+pub struct AnswerReader {
     stream: BufReader<TcpStream>,
 }
 
-impl Reading {
+impl AnswerReader {
     /// Reads from a connection on which a request was, or is being, sent.
-    pub fn new(stream: TcpStream) -> Reading {
-        Reading { stream: BufReader::new(stream) }
+    pub fn new(stream: TcpStream) -> AnswerReader {
+        AnswerReader { stream: BufReader::new(stream) }
     }
 
     /// Reads one line of the head without its end.

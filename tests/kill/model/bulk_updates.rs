@@ -1,10 +1,10 @@
 //! What is set of many customers at once, and how many of them it changes.
 
-use super::{LEAVING, People, Person, Way};
+use super::{Customer, Customers, LEAVING, Way};
 
 /// What is set; `None` says nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sets {
+pub(crate) struct BulkChange {
     /// Stored levels: of deposits, of withdrawals; `Some(None)`: empty from now on.
     pub(crate) levels: [Option<Option<&'static str>>; 2],
     pub(crate) status: Option<&'static str>,
@@ -23,7 +23,7 @@ pub(crate) struct GlobalLimit {
 
 /// What became of those who were chosen.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tally {
+pub(crate) struct BulkCounts {
     pub(crate) selected: u64,
     pub(crate) changed: u64,
     /// By the ids by which they were chosen.
@@ -33,10 +33,10 @@ pub(crate) struct Tally {
     pub(crate) was_cut: bool,
 }
 
-impl People {
+impl Customers {
     /// Applies it to every selected customer in order; an unknown id is refused.
-    pub(crate) fn set(&mut self, chosen: &[(String, Option<usize>)], sets: &Sets, is_trial: bool) -> Tally {
-        let mut tally = Tally { is_trial, ..Tally::default() };
+    pub(crate) fn set(&mut self, chosen: &[(String, Option<usize>)], sets: &BulkChange, is_trial: bool) -> BulkCounts {
+        let mut tally = BulkCounts { is_trial, ..BulkCounts::default() };
         for (id, place) in chosen {
             tally.selected += 1;
             let head = place.map(|place| self.head(place));
@@ -54,12 +54,12 @@ impl People {
     }
 }
 
-impl Person {
+impl Customer {
     /// The customer as it is set; `None`: a label that it has forbids that.
-    fn with(&self, sets: &Sets) -> Option<Person> {
+    fn with(&self, sets: &BulkChange) -> Option<Customer> {
         let mut then = self.clone();
         for (direction, level) in ["deposit", "withdrawal"].into_iter().zip(sets.levels) {
-            if let Some(level) = level.filter(|level| then.stored[Person::side(direction)] != *level) {
+            if let Some(level) = level.filter(|level| then.stored[Customer::side(direction)] != *level) {
                 if self.bears("block_level_change") {
                     return None;
                 }
@@ -77,7 +77,7 @@ impl Person {
         }
         if let Some(GlobalLimit { way, level, bounds }) = &sets.limit {
             // A customer without a level pays under the level `unknown`.
-            let level = level.or(then.stored[Person::side(way.0)]).unwrap_or("unknown");
+            let level = level.or(then.stored[Customer::side(way.0)]).unwrap_or("unknown");
             then.settings.entry((*way, level)).or_default().global = *bounds;
             then.settings.retain(|_, settings| !settings.is_empty());
         }
@@ -85,8 +85,8 @@ impl Person {
     }
 
     /// Whether anything that can be set in bulk differs.
-    fn differs(&self, other: &Person) -> bool {
-        let stands = |of: &Person| (of.consent.unwrap_or("new"), of.suspected);
+    fn differs(&self, other: &Customer) -> bool {
+        let stands = |of: &Customer| (of.consent.unwrap_or("new"), of.suspected);
         self.stored != other.stored
             || stands(self) != stands(other)
             || self.labels != other.labels

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::rules::{LABELS, METHODS, resets};
-use super::{Own, OwnRate, Tx, Way, in_order, money};
+use super::{CustomerLimits, CustomerRate, Transaction, Way, in_order, money};
 
 /// A customer with everything that ever happened. Of one who is part of another by now, the transactions still count and
 /// the name, the address and the number still lead there; the rest is over.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Person {
+pub(crate) struct Customer {
     pub(crate) merchant: &'static str,
     /// The merchant's own identifier; for customers of a gateway, what a test calls them.
     pub(crate) name: String,
@@ -34,14 +34,14 @@ pub(crate) struct Person {
     pub(crate) off: Vec<&'static str>,
     /// By way and level.
     pub(crate) settings: BTreeMap<(Way, &'static str), Settings>,
-    pub(crate) limits: BTreeMap<Way, Own>,
-    pub(crate) rates: Vec<OwnRate>,
+    pub(crate) limits: BTreeMap<Way, CustomerLimits>,
+    pub(crate) rates: Vec<CustomerRate>,
     /// The time that the daemon set for the requested erasure.
     pub(crate) due: Option<String>,
-    pub(crate) fate: Fate,
+    pub(crate) fate: ErasureState,
     /// The customer into which this one is merged.
     pub(crate) into: Option<usize>,
-    pub(crate) txs: Vec<Tx>,
+    pub(crate) transactions: Vec<Transaction>,
 }
 
 /// What is suspected of a customer; the graver, the larger.
@@ -58,7 +58,7 @@ pub(crate) enum Suspected {
 
 /// What becomes of a customer who asks to be forgotten where that takes no time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum ErasureState {
     #[default]
     Stays,
     /// Is forgotten at some time.
@@ -93,7 +93,7 @@ pub(crate) struct Effective {
     pub(crate) gates: Option<Vec<&'static str>>,
 }
 
-impl Person {
+impl Customer {
     /// Whether it can be named by a number.
     pub(crate) fn is_known(&self) -> bool {
         self.exists && self.id.is_some() && !self.stranger
@@ -124,7 +124,7 @@ impl Person {
 
     /// Whether another level, if it comes, takes the individual settings with it.
     pub(crate) fn loses_settings(&self, direction: &str, level: Option<&str>) -> bool {
-        resets(self.merchant) && self.stored[Person::side(direction)] != level
+        resets(self.merchant) && self.stored[Customer::side(direction)] != level
     }
 
     /// The stored level is this one from now on.
@@ -132,7 +132,7 @@ impl Person {
         if self.loses_settings(direction, level) {
             self.settings.retain(|((of, _), _), _| *of != direction);
         }
-        self.stored[Person::side(direction)] = level;
+        self.stored[Customer::side(direction)] = level;
     }
 
     /// What holds for a method: the customer's own word goes before the endpoint's, and of two own ones the tighter.

@@ -6,7 +6,7 @@ use super::{Filter, Rules, in_order, money};
 
 /// Limits of one (direction, currency).
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Own {
+pub(crate) struct CustomerLimits {
     /// What holds: sorted.
     pub(crate) held: Vec<Filter>,
     /// What is to hold instead some time.
@@ -22,13 +22,13 @@ pub(crate) struct Own {
 pub(crate) struct Raise {
     /// When it comes into force or can be confirmed, and when it lapses: unknown until the daemon has said it.
     pub(crate) times: Option<(String, Option<String>)>,
-    needs: Needs,
+    needs: RaiseCondition,
     pub(crate) then: Vec<Filter>,
 }
 
 /// What brings a raise into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needs {
+enum RaiseCondition {
     /// More time than any run takes.
     Time,
     /// A confirmation, after more time than any run takes.
@@ -37,7 +37,7 @@ enum Needs {
     Confirmation,
 }
 
-impl Own {
+impl CustomerLimits {
     /// Requests other limits. While a raise waits, both apply.
     pub(crate) fn asked(&mut self, mut filters: Vec<Filter>, rules: &Rules) {
         filters.sort_unstable();
@@ -46,9 +46,9 @@ impl Own {
         let needs = match (rules.raise_delay == "0s", rules.raise_confirm) {
             _ if both == filters => None,
             (true, false) => None,
-            (false, false) => Some(Needs::Time),
-            (false, true) => Some(Needs::TimeAndConfirmation),
-            (true, true) => Some(Needs::Confirmation),
+            (false, false) => Some(RaiseCondition::Time),
+            (false, true) => Some(RaiseCondition::TimeAndConfirmation),
+            (true, true) => Some(RaiseCondition::Confirmation),
         };
         match needs {
             None => (self.held, self.waits) = (filters, None),
@@ -65,12 +65,12 @@ impl Own {
 
     /// Whether a raise can be confirmed.
     pub(crate) fn awaits_confirmation(&self) -> bool {
-        self.waits.as_ref().is_some_and(|raise| raise.needs == Needs::Confirmation)
+        self.waits.as_ref().is_some_and(|raise| raise.needs == RaiseCondition::Confirmation)
     }
 
     /// The raise is confirmed; whether that is taken.
     pub(crate) fn confirm(&mut self) -> bool {
-        match self.waits.take_if(|raise| raise.needs == Needs::Confirmation) {
+        match self.waits.take_if(|raise| raise.needs == RaiseCondition::Confirmation) {
             Some(raise) => (self.held, self.was_confirmed) = (raise.then, true),
             None if self.waits.is_some() => return false,
             None => {}
@@ -90,7 +90,7 @@ impl Own {
     }
 
     /// Those of two customers who become one: nothing passes that either would refuse, now or later.
-    pub(crate) fn joined(&self, other: &Own) -> Own {
+    pub(crate) fn joined(&self, other: &CustomerLimits) -> CustomerLimits {
         let held = both(&self.held, &other.held);
         let waits = self.joined_raise(other).filter(|raise| raise.then != held);
         let operator = match (&self.operator, &other.operator) {
@@ -98,19 +98,19 @@ impl Own {
             (one, two) => one.as_ref().or(two.as_ref()).cloned(),
         };
         let was_confirmed = waits.is_none() && (self.was_confirmed || other.was_confirmed);
-        Own { held, waits, was_confirmed, operator }
+        CustomerLimits { held, waits, was_confirmed, operator }
     }
 
     /// The later begin and the earlier end of both, where anything lies between them.
-    fn joined_raise(&self, other: &Own) -> Option<Raise> {
+    fn joined_raise(&self, other: &CustomerLimits) -> Option<Raise> {
         let raises: Vec<&Raise> = [self, other].into_iter().filter_map(|own| own.waits.as_ref()).collect();
         let times = || raises.iter().filter_map(|raise| raise.times.clone());
         let (from, lapses) = (times().map(|(from, _)| from).max()?, times().filter_map(|(_, lapses)| lapses).min());
-        let needs = match (&lapses, raises.iter().all(|raise| raise.needs == Needs::Confirmation)) {
+        let needs = match (&lapses, raises.iter().all(|raise| raise.needs == RaiseCondition::Confirmation)) {
             (Some(lapses), _) if *lapses <= from => return None,
-            (None, _) => Needs::Time,
-            (Some(_), true) => Needs::Confirmation,
-            (Some(_), false) => Needs::TimeAndConfirmation,
+            (None, _) => RaiseCondition::Time,
+            (Some(_), true) => RaiseCondition::Confirmation,
+            (Some(_), false) => RaiseCondition::TimeAndConfirmation,
         };
         Some(Raise { times: Some((from, lapses)), needs, then: both(self.at_last(), other.at_last()) })
     }
@@ -127,7 +127,7 @@ impl Own {
     pub(crate) fn shown(&self) -> Value {
         let shown = |filters: &[Filter]| in_order(filters.iter().map(shown));
         let waits = self.waits.as_ref().map(|raise| {
-            let state = if raise.needs == Needs::Confirmation { "awaiting_confirmation" } else { "waiting" };
+            let state = if raise.needs == RaiseCondition::Confirmation { "awaiting_confirmation" } else { "waiting" };
             let (from, lapses) = raise.times.clone().unzip();
             json!([state, from, lapses, shown(&raise.then)])
         });

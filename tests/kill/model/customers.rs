@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 
 use super::customer::{Effective, Suspected};
 use super::exchange_rates;
-use super::{Fate, Filter, LABELS, LEAVING, METHODS, Own, Person, Rules, Tx, Way, default_behaviour, in_order, money};
+use super::{
+    Customer, CustomerLimits, ErasureState, Filter, LABELS, LEAVING, METHODS, Rules, Transaction, Way,
+    default_behaviour, in_order, money,
+};
 
 /// The customers, and the instruments that are blocked.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct People {
-    pub(crate) all: Vec<Person>,
+pub(crate) struct Customers {
+    pub(crate) all: Vec<Customer>,
     pub(crate) blocked: BTreeSet<String>,
 }
 
@@ -45,26 +48,26 @@ struct Used {
     is_converted: bool,
 }
 
-impl People {
+impl Customers {
     /// The customer into which a customer is merged, or itself.
     pub(crate) fn head(&self, place: usize) -> usize {
         self.all[place].into.map_or(place, |into| self.head(into))
     }
 
     /// The customer into which a customer is merged, or itself.
-    pub(crate) fn head_of(&self, place: usize) -> &Person {
+    pub(crate) fn head_of(&self, place: usize) -> &Customer {
         &self.all[self.head(place)]
     }
 
     /// The customer into which a customer is merged, or itself.
-    pub(crate) fn head_mut(&mut self, place: usize) -> &mut Person {
+    pub(crate) fn head_mut(&mut self, place: usize) -> &mut Customer {
         let head = self.head(place);
         &mut self.all[head]
     }
 
     /// Whether a customer is neither forgotten nor about to be.
     pub(crate) fn stays(&self, place: usize) -> bool {
-        self.head_of(place).fate == Fate::Stays
+        self.head_of(place).fate == ErasureState::Stays
     }
 
     /// When a customer is to be forgotten, as the daemon said it once and must go on saying it.
@@ -80,14 +83,14 @@ impl People {
     }
 
     /// A customer with all who are one with it.
-    pub(crate) fn members(&self, place: usize) -> impl Iterator<Item = &Person> {
+    pub(crate) fn members(&self, place: usize) -> impl Iterator<Item = &Customer> {
         let head = self.head(place);
-        self.all.iter().enumerate().filter(move |(other, _)| self.head(*other) == head).map(|(_, person)| person)
+        self.all.iter().enumerate().filter(move |(other, _)| self.head(*other) == head).map(|(_, customer)| customer)
     }
 
     /// Their transactions.
-    pub(crate) fn txs(&self, place: usize) -> impl Iterator<Item = &Tx> {
-        self.members(place).flat_map(|person| &person.txs)
+    pub(crate) fn transactions(&self, place: usize) -> impl Iterator<Item = &Transaction> {
+        self.members(place).flat_map(|customer| &customer.transactions)
     }
 
     /// The level that applies, without a name where none does, and where it comes from.
@@ -95,7 +98,7 @@ impl People {
         let head = self.head_of(place);
         let (name, source) = match head.takes(payment.level) {
             Some(name) => (Some(name), "request"),
-            None => (head.stored[Person::side(payment.way.0)], "stored"),
+            None => (head.stored[Customer::side(payment.way.0)], "stored"),
         };
         let is_there = |name: &&str| *name == "unknown" || rules.filters(name, payment.way).next().is_some();
         let default = match default_behaviour(head.merchant) {
@@ -109,11 +112,14 @@ impl People {
     fn used(&self, place: usize, filter: &Filter) -> Used {
         let (times, parts) = exchange_rates::into(filter.currency, &self.head_of(place).rates);
         let mut sum = Used { amount: 0, parts, quantity: 0, is_converted: false };
-        for tx in self.txs(place).filter(|tx| tx.way.0 == filter.direction && !tx.passes_by) {
-            let is_of_level = filter.level.is_empty() || tx.level == filter.level;
-            if filter.all || (is_of_level && tx.way.1 == filter.currency) {
-                let (amount, quantity) = tx.counts(filter.subtract);
-                let is_foreign = tx.way.1 != filter.currency;
+        for transaction in self
+            .transactions(place)
+            .filter(|transaction| transaction.way.0 == filter.direction && !transaction.passes_by)
+        {
+            let is_of_level = filter.level.is_empty() || transaction.level == filter.level;
+            if filter.all || (is_of_level && transaction.way.1 == filter.currency) {
+                let (amount, quantity) = transaction.counts(filter.subtract);
+                let is_foreign = transaction.way.1 != filter.currency;
                 sum.amount += amount * if is_foreign { times } else { parts };
                 sum.quantity += quantity;
                 sum.is_converted |= is_foreign && amount > 0;
@@ -124,7 +130,7 @@ impl People {
 
     /// The filters of a level, and the customer's own.
     fn filters<'a>(&'a self, place: usize, rules: &'a Rules, level: &str, way: Way) -> Vec<&'a Filter> {
-        let own = self.head_of(place).limits.get(&way).into_iter().flat_map(Own::in_force);
+        let own = self.head_of(place).limits.get(&way).into_iter().flat_map(CustomerLimits::in_force);
         rules.filters(level, way).chain(own).collect()
     }
 
@@ -307,7 +313,7 @@ impl People {
     /// What is shown of a customer, lists without an order of their own in one.
     pub(crate) fn document(&self, place: usize) -> Value {
         let head = self.head_of(place);
-        let others = |of: fn(&Person) -> Option<&str>| {
+        let others = |of: fn(&Customer) -> Option<&str>| {
             let others = self.members(place).filter(|other| other.id != head.id).filter_map(of);
             in_order(others.map(Value::from))
         };

@@ -11,16 +11,16 @@ mod transaction;
 
 use serde_json::{Value, json};
 
-pub(crate) use bulk_updates::{GlobalLimit, Sets, Tally};
-pub(crate) use customer::{Fate, Method, Person, Settings};
-pub(crate) use customer_limits::{Own, Raise};
-pub(crate) use customers::{Decided, Payment, People};
-pub(crate) use exchange_rates::{BEGINNINGS, COMMON, OwnRate, Rate};
+pub(crate) use bulk_updates::{BulkChange, BulkCounts, GlobalLimit};
+pub(crate) use customer::{Customer, ErasureState, Method, Settings};
+pub(crate) use customer_limits::{CustomerLimits, Raise};
+pub(crate) use customers::{Customers, Decided, Payment};
+pub(crate) use exchange_rates::{BEGINNINGS, COMMON, CustomerRate, Rate};
 pub(crate) use rules::{
     Filter, GATES, LABELS, LEAVING, LEVELS, MARKS, METHODS, PROJECTS, Rules, WAYS, Way, codes_of, default_behaviour,
     deletion_grace, labels_text, levels_text, methods_text, resets,
 };
-pub(crate) use transaction::Tx;
+pub(crate) use transaction::Transaction;
 
 /// Minor units as the wire writes them.
 pub(crate) fn money(minor: u64) -> String {

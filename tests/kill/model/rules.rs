@@ -93,25 +93,26 @@ impl Rules {
     }
 
     /// Another one: limits raised and lowered, filters and levels that come and go.
-    pub(crate) fn another(chance: &mut Random) -> Rules {
+    pub(crate) fn another(random: &mut Random) -> Rules {
         let mut filters = FILTERS.to_vec();
         // Some stay, so that a level always exists in both directions.
-        filters.retain(|filter| chance.percent(85) || matches!(filter.name, "ever" | "out"));
-        filters.extend(MORE.iter().filter(|_| chance.percent(30)).cloned());
+        filters.retain(|filter| random.percent(85) || matches!(filter.name, "ever" | "out"));
+        filters.extend(MORE.iter().filter(|_| random.percent(30)).cloned());
         for filter in &mut filters {
-            let (amount, quantity) = (*chance.pick(&[40, 100, 100, 150]), *chance.pick(&[40, 100, 100, 150]));
+            let (amount, quantity) = (*random.pick(&[40, 100, 100, 150]), *random.pick(&[40, 100, 100, 150]));
             filter.amount = filter.amount.map(|most| most * amount / 100);
             filter.quantity = filter.quantity.map(|most| (most * quantity / 100).max(1));
         }
+        let gates = *random.pick(&GATE_LISTS);
         Rules {
             filters,
-            gates: chance.pick(&GATE_LISTS),
-            zone: chance.word(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
-            hold: chance.word(&["7d", "9d", "36h"]),
-            definition: chance.word(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
-            raise_delay: chance.word(&["400d", "90d", "0s", "0s"]),
-            raise_confirm: chance.percent(60),
-            confirm_within: chance.word(&["7d", "365d"]),
+            gates,
+            zone: random.word(&["UTC", "Europe/Nicosia", "Pacific/Apia"]),
+            hold: random.word(&["7d", "9d", "36h"]),
+            definition: random.word(&["[\"email\", \"phone\"]", "[\"phone\", \"email\"]", "[\"email\"]"]),
+            raise_delay: random.word(&["400d", "90d", "0s", "0s"]),
+            raise_confirm: random.percent(60),
+            confirm_within: random.word(&["7d", "365d"]),
         }
     }
 

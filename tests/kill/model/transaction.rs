@@ -4,7 +4,7 @@ use super::Way;
 
 /// A transaction with its facts. No hold of these tests ends while they run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tx {
+pub(crate) struct Transaction {
     pub(crate) id: String,
     pub(crate) way: Way,
     /// Whose filters count it; empty: those of no level.
@@ -36,7 +36,7 @@ pub(crate) struct Tx {
     pub(crate) facts: usize,
 }
 
-impl Tx {
+impl Transaction {
     pub(crate) fn status(&self) -> &'static str {
         if self.approved > 0 {
             if self.cancelled >= self.approved && self.held() == 0 { "cancelled" } else { "approved" }

@@ -1,7 +1,7 @@
 //! Holds one answer of the daemon against what the model expects, field by field.
 
 use crate::model::decide::{Explained, Remaining, reason};
-use crate::model::oracle::{Answer, Decided, Moved};
+use crate::model::oracle::{Answer, Decided, Transitioned};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub fn differences(want: &Answer, got: &Value) -> Vec<String> {
         }
         _ if refused => hold("refused with status", Value::Null, got["status"].clone()),
         Answer::Decided(want) => decided(want, got, &mut hold),
-        Answer::Moved(want) => moved(want, got, &mut hold),
+        Answer::Transitioned(want) => moved(want, got, &mut hold),
     }
     found
 }
@@ -81,7 +81,7 @@ fn explained(want: &Explained, got: &Value, hold: &mut impl FnMut(&str, Value, V
     }
 }
 
-fn moved(want: &Moved, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
+fn moved(want: &Transitioned, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
     hold("transaction_id", json!(want.transaction_id), got["transaction_id"].clone());
     hold("status", json!(want.status), got["status"].clone());
     hold("amount", json!(want.amount), got["amount"].clone());
@@ -124,7 +124,7 @@ pub fn differences_from_given(want: &Answer, given: &Value) -> Vec<String> {
     };
     match want {
         Answer::Refused(status) => hold("error", json!(status), &given["error"]),
-        Answer::Moved(want) => hold("status", json!(want.status), &given["status"]),
+        Answer::Transitioned(want) => hold("status", json!(want.status), &given["status"]),
         Answer::Decided(want) => {
             hold("decision", json!(if want.allowed { "allow" } else { "deny" }), &given["decision"]);
             hold("status", json!(want.status), &given["status"]);

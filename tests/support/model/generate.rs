@@ -11,7 +11,7 @@ use crate::random::Random;
 use jiff::tz::TimeZone;
 
 /// A transaction that the stream has made.
-pub struct Known {
+pub struct KnownTransaction {
     pub merchant: usize,
     pub id: String,
     /// The line that made it.
@@ -29,7 +29,7 @@ pub struct Known {
 }
 
 pub struct Generator {
-    pub chance: Random,
+    pub random: Random,
     pub setup: Setup,
     zones: Vec<TimeZone>,
     pub clock: i64,
@@ -37,7 +37,7 @@ pub struct Generator {
     pub seen: i64,
     count: usize,
     length: usize,
-    pub known: Vec<Known>,
+    pub known: Vec<KnownTransaction>,
     customer_ids: Vec<(usize, String)>,
     times: Vec<i64>,
     pub pending: Option<(usize, Fields)>,
@@ -46,11 +46,11 @@ pub struct Generator {
 }
 
 impl Generator {
-    pub fn new(chance: Random, setup: Setup, length: usize) -> Self {
+    pub fn new(random: Random, setup: Setup, length: usize) -> Self {
         let zones = setup.zones.iter().map(|z| TimeZone::get(z).expect("a known time zone")).collect();
         let clock = setup.epochs[0];
         Self {
-            chance,
+            random,
             setup,
             zones,
             clock,
@@ -68,11 +68,11 @@ impl Generator {
     /// The next line of the stream.
     pub fn next_line(&mut self) -> String {
         // The first line of all gives the clock its time.
-        if self.chance.percent(6) && self.count > 0 {
+        if self.random.percent(6) && self.count > 0 {
             return self.bad();
         }
         self.advance();
-        let fields = match self.chance.between(1, 93) {
+        let fields = match self.random.between(1, 93) {
             1..=53 => self.fresh(),
             54..=78 if !self.known.is_empty() => self.transition(),
             79..=81 => self.approve_unreserved(),
@@ -105,7 +105,7 @@ impl Generator {
                 return;
             }
             self.remember(merchant, id, line, (!decided.allowed, false), decided.hold_ends, holds);
-        } else if let Answer::Moved(moved) = answer {
+        } else if let Answer::Transitioned(moved) = answer {
             let id = moved.transaction_id.clone();
             match self.known.iter_mut().find(|k| k.merchant == merchant && k.id == id) {
                 Some(known) => {
@@ -135,7 +135,18 @@ impl Generator {
             self.times.remove(0);
         }
         let sent = Vec::new();
-        self.known.push(Known { merchant, id, made, currency, asked, denied, unreserved, hold_ends, holds, sent });
+        self.known.push(KnownTransaction {
+            merchant,
+            id,
+            made,
+            currency,
+            asked,
+            denied,
+            unreserved,
+            hold_ends,
+            holds,
+            sent,
+        });
     }
 
     /// Moves the clock: mostly a little, often to an instant at which something ends, now and then to the next days
@@ -149,16 +160,16 @@ impl Generator {
             return;
         }
         let stale_soon = self.setup.fresh_until.filter(|t| (1..7_200 * SECOND).contains(&(t - self.clock)));
-        let forward = match (self.chance.between(1, 100), stale_soon) {
+        let forward = match (self.random.between(1, 100), stale_soon) {
             (1..=30, _) => 0,
             (31..=45, Some(fresh)) => fresh - self.clock,
-            (31..=45, None) => self.chance.between(1, 5),
-            (46..=82, _) => self.chance.between(1, 120) * SECOND,
+            (31..=45, None) => self.random.between(1, 5),
+            (46..=82, _) => self.random.between(1, 120) * SECOND,
             (83..=98, _) => match self.an_end() {
                 Some(end) => end - self.clock,
                 None => 1,
             },
-            _ => self.chance.between(1, 6) * 3_600 * SECOND,
+            _ => self.random.between(1, 6) * 3_600 * SECOND,
         };
         self.clock += forward.max(0);
     }
@@ -184,25 +195,25 @@ impl Generator {
         ends.extend(self.known.iter().filter_map(|k| k.hold_ends).chain(self.setup.fresh_until));
         ends.retain(|end| *end > self.clock && *end <= horizon);
         ends.sort_unstable();
-        let near = ends.len().min(if self.chance.percent(90) { 2 } else { 40 });
+        let near = ends.len().min(if self.random.percent(90) { 2 } else { 40 });
         if near == 0 {
             return None;
         }
-        Some(*self.chance.pick(&ends[..near]) + self.chance.between(-1, 1))
+        Some(*self.random.pick(&ends[..near]) + self.random.between(-1, 1))
     }
 
     /// Puts the time on a line: the clock's, or now and then one that lies back, within the skew or just beyond it.
     fn timed(&mut self, mut fields: Fields) -> Fields {
         let explain = fields.has("explain");
-        let back = match self.chance.between(1, 100) {
-            1..=7 => self.chance.between(1, 300) * SECOND,
+        let back = match self.random.between(1, 100) {
+            1..=7 => self.random.between(1, 300) * SECOND,
             8 => 300 * SECOND,
             9 => 300 * SECOND + 1,
             // Just across the last local midnight, where that is near.
             10..=14 => {
-                let zone = self.chance.place(self.zones.len());
+                let zone = self.random.place(self.zones.len());
                 let past = self.seen - Window::CalendarDay.at(self.seen, &self.zones[zone]).start;
-                if past < 300 * SECOND { past + self.chance.between(0, 1) } else { 0 }
+                if past < 300 * SECOND { past + self.random.between(0, 1) } else { 0 }
             }
             _ => 0,
         };
@@ -218,21 +229,21 @@ impl Generator {
     }
 
     fn minor_amount(&mut self, currency: &str) -> i128 {
-        let grid = step(currency) * i128::from(self.chance.between(1, 5));
-        if self.chance.percent(12) { grid + i128::from(self.chance.between(-120, 120)) } else { grid }
+        let grid = step(currency) * i128::from(self.random.between(1, 5));
+        if self.random.percent(12) { grid + i128::from(self.random.between(-120, 120)) } else { grid }
     }
 
     /// An amount as JSON: a string, or the bare digits.
     pub fn amount(&mut self, minor: i128, currency: &str) -> String {
         let text = shown(minor, iso_digits(currency));
-        if self.chance.percent(15) { text } else { format!("{text:?}") }
+        if self.random.percent(15) { text } else { format!("{text:?}") }
     }
 
     /// The fields that say who pays: identifier, attributes, level.
     fn who(&mut self, merchant: usize, fields: &mut Fields) {
-        let person = self.chance.between(0, 2);
+        let person = self.random.between(0, 2);
         let crm = self.setup.merchants[merchant].crm;
-        let named = self.chance.percent(70);
+        let named = self.random.percent(70);
         let (mine, theirs) = if crm {
             ("merchant_customer_identifier", "customer_id")
         } else {
@@ -243,46 +254,46 @@ impl Generator {
         } else if named {
             let known: Vec<String> =
                 self.customer_ids.iter().filter(|(m, _)| *m == merchant).map(|(_, id)| id.clone()).collect();
-            if !known.is_empty() && self.chance.percent(85) {
-                fields.text(mine, &self.chance.pick(&known).clone());
+            if !known.is_empty() && self.random.percent(85) {
+                fields.text(mine, &self.random.pick(&known).clone());
             } else {
-                fields.text(mine, self.chance.word(&["nobody", "1000001", "1000003", "999"]));
+                fields.text(mine, self.random.word(&["nobody", "1000001", "1000003", "999"]));
             }
-        } else if self.chance.percent(30) {
+        } else if self.random.percent(30) {
             fields.text(mine, "");
         }
-        if self.chance.percent(5) {
+        if self.random.percent(5) {
             fields.text(theirs, "");
         }
-        if !named || self.chance.percent(40) {
+        if !named || self.random.percent(40) {
             fields.set("customer", self.attributes(person));
         }
-        match self.chance.between(1, 100) {
+        match self.random.between(1, 100) {
             1..=60 => {}
             61..=65 => fields.set("customer_level", "null".into()),
             66..=71 => fields.text("customer_level", ""),
             72..=74 => fields.text("customer_level", "nowhere"),
             75..=80 => fields.text("customer_level", "unknown"),
-            _ => fields.text("customer_level", self.chance.word(&["bronze", "gold"])),
+            _ => fields.text("customer_level", self.random.word(&["bronze", "gold"])),
         }
     }
 
     /// Attributes of a person, sometimes shared with the next one, sometimes in other clothes.
     fn attributes(&mut self, person: i64) -> String {
         let mut parts = Vec::new();
-        let other = if self.chance.percent(10) { (person + 1) % 3 } else { person };
-        if self.chance.percent(70) {
-            let email = *self.chance.pick(&["p#@example.com", "P#@Example.COM", "  p#@example.com "]);
+        let other = if self.random.percent(10) { (person + 1) % 3 } else { person };
+        if self.random.percent(70) {
+            let email = *self.random.pick(&["p#@example.com", "P#@Example.COM", "  p#@example.com "]);
             parts.push(format!("\"email\": {:?}", email.replace('#', &person.to_string())));
         }
-        if self.chance.percent(50) {
-            let phone = *self.chance.pick(&["+4930123450#", "+49 30 123450#", "+49-30-123450#", "ext #"]);
+        if self.random.percent(50) {
+            let phone = *self.random.pick(&["+4930123450#", "+49 30 123450#", "+49-30-123450#", "ext #"]);
             parts.push(format!("\"phone\": {:?}", phone.replace('#', &other.to_string())));
         }
-        if self.chance.percent(25) {
+        if self.random.percent(25) {
             parts.push(format!("\"external_id\": \"e{other}\""));
-        } else if self.chance.percent(20) {
-            parts.push((*self.chance.pick(&["\"external_id\": null", "\"external_id\": \"\""])).to_owned());
+        } else if self.random.percent(20) {
+            parts.push((*self.random.pick(&["\"external_id\": null", "\"external_id\": \"\""])).to_owned());
         }
         format!("{{{}}}", parts.join(", "))
     }
@@ -293,14 +304,14 @@ impl Generator {
         fields.text("merchant", &self.setup.merchants[merchant].id.clone());
         let id = self.id();
         fields.text("transaction_id", &id);
-        let currency = if self.chance.percent(60) { "EUR" } else { *self.chance.pick(&CURRENCIES) };
+        let currency = if self.random.percent(60) { "EUR" } else { *self.random.pick(&CURRENCIES) };
         fields.text("currency", currency);
-        fields.text("direction", if self.chance.percent(80) { "deposit" } else { "withdrawal" });
-        match (currency, self.chance.between(1, 10)) {
+        fields.text("direction", if self.random.percent(80) { "deposit" } else { "withdrawal" });
+        match (currency, self.random.between(1, 10)) {
             ("JPY" | "BHD", 1..=4) => {}
             ("EUR", 1..=3) => {
                 fields.text("project", "app");
-                fields.text("endpoint", self.chance.word(&["app-0", "app-1"]));
+                fields.text("endpoint", self.random.word(&["app-0", "app-1"]));
             }
             ("USD", 1..=2) => fields.text("endpoint", "app-2"),
             ("USD", 3..=4) => fields.text("project", "app"),
@@ -309,9 +320,9 @@ impl Generator {
         let minor = self.minor_amount(currency);
         let amount = self.amount(minor, currency);
         fields.set("amount", amount);
-        if self.chance.percent(35) {
+        if self.random.percent(35) {
             let methods = ["card", "card", "card", "card", "wallet", "wallet", "bank", "cash"];
-            fields.text("payment_method", self.chance.word(&methods));
+            fields.text("payment_method", self.random.word(&methods));
         }
         self.who(merchant, &mut fields);
         self.instrument(&mut fields, 15);
@@ -320,27 +331,27 @@ impl Generator {
 
     /// Names an instrument in so many of a hundred cases.
     pub fn instrument(&mut self, fields: &mut Fields, share: i64) {
-        if self.chance.percent(share) {
-            fields.text("payment_instrument", self.chance.word(&["paid_by_a", "paid_by_b"]));
+        if self.random.percent(share) {
+            fields.text("payment_instrument", self.random.word(&["paid_by_a", "paid_by_b"]));
         }
     }
 
     fn fresh(&mut self) -> Fields {
-        let merchant = self.chance.place(self.setup.merchants.len());
+        let merchant = self.random.place(self.setup.merchants.len());
         let mut fields = self.body(merchant);
-        let op = match self.chance.between(1, 100) {
+        let op = match self.random.between(1, 100) {
             1..=40 => "reserve",
             41..=72 => "payment",
             _ => "check",
         };
         fields.text("op", op);
-        if op == "payment" && self.chance.percent(30) {
-            fields.text("outcome", self.chance.word(&["approved", "declined"]));
+        if op == "payment" && self.random.percent(30) {
+            fields.text("outcome", self.random.word(&["approved", "declined"]));
         }
-        if op == "check" && (self.explain_all || self.chance.percent(40)) {
+        if op == "check" && (self.explain_all || self.random.percent(40)) {
             fields.set("explain", "true".into());
         }
-        if op == "check" && self.chance.percent(30) {
+        if op == "check" && self.random.percent(30) {
             fields.drop("transaction_id");
         }
         self.pending = Some((merchant, fields.clone()));
@@ -348,14 +359,14 @@ impl Generator {
     }
 
     fn approve_unreserved(&mut self) -> Fields {
-        let merchant = self.chance.place(self.setup.merchants.len());
+        let merchant = self.random.place(self.setup.merchants.len());
         let mut fields = self.body(merchant);
         fields.text("op", "approve");
-        if self.chance.percent(50) {
+        if self.random.percent(50) {
             fields.text("capture_id", "k0");
         }
         self.capture(&mut fields);
-        match self.chance.between(1, 30) {
+        match self.random.between(1, 30) {
             1 => fields.drop("amount"),
             2 => fields.drop("direction"),
             3 => fields.drop("currency"),
@@ -368,13 +379,13 @@ impl Generator {
 
     /// The optional fields of a capture.
     fn capture(&mut self, fields: &mut Fields) {
-        match self.chance.between(1, 10) {
+        match self.random.between(1, 10) {
             1..=4 => fields.set("final", "false".into()),
             5 => fields.set("final", "true".into()),
             _ => {}
         }
-        if self.chance.percent(20) {
-            fields.text("gate", self.chance.word(&["g0", "g1", "g2", "no-such-gate"]));
+        if self.random.percent(20) {
+            fields.text("gate", self.random.word(&["g0", "g1", "g2", "no-such-gate"]));
         }
         self.instrument(fields, 8);
     }
@@ -382,28 +393,28 @@ impl Generator {
     /// A transaction to act on: mostly one of the newest.
     pub fn a_known(&mut self) -> usize {
         let count = self.known.len();
-        if self.chance.percent(75) { count - 1 - self.chance.place(count.min(12)) } else { self.chance.place(count) }
+        if self.random.percent(75) { count - 1 - self.random.place(count.min(12)) } else { self.random.place(count) }
     }
 
     /// One of the newest of which something may still be held, where there is one.
     fn an_open_hold(&mut self) -> usize {
-        let open = |k: &Known| k.holds && k.hold_ends.is_none_or(|end| end + SECOND > self.clock);
+        let open = |k: &KnownTransaction| k.holds && k.hold_ends.is_none_or(|end| end + SECOND > self.clock);
         let places: Vec<usize> = (0..self.known.len()).filter(|n| open(&self.known[*n])).collect();
         match places.len().min(10) {
             0 => self.a_known(),
-            near => places[places.len() - 1 - self.chance.place(near)],
+            near => places[places.len() - 1 - self.random.place(near)],
         }
     }
 
     fn transition(&mut self) -> Fields {
-        let place = if self.chance.percent(60) { self.an_open_hold() } else { self.a_known() };
+        let place = if self.random.percent(60) { self.an_open_hold() } else { self.a_known() };
         let extended = self.known[place].sent.iter().any(|line| line.string("op") == "extend");
         let (merchant, id, currency, asked) = {
             let known = &self.known[place];
             (known.merchant, known.id.clone(), known.currency.clone(), known.asked)
         };
         let mut fields = Fields::default();
-        let op = match self.chance.between(1, 100) {
+        let op = match self.random.between(1, 100) {
             1..=25 if extended => "extend",
             1..=42 => "approve",
             43..=47 => "decline",
@@ -417,61 +428,61 @@ impl Generator {
         fields.text("op", op);
         fields.text("merchant", &self.setup.merchants[merchant].id.clone());
         fields.text("transaction_id", &id);
-        let share = |chance: &mut Random| {
-            let part = step(&currency) * i128::from(chance.between(1, 4));
-            if chance.percent(40) { asked.max(1) } else { part }
+        let share = |random: &mut Random| {
+            let part = step(&currency) * i128::from(random.between(1, 4));
+            if random.percent(40) { asked.max(1) } else { part }
         };
         match op {
             "approve" => {
-                if self.chance.percent(12) {
+                if self.random.percent(12) {
                     fields = self.known[place].made.clone();
                     ["outcome", "capture_id", "final", "gate"].iter().for_each(|key| fields.drop(key));
                     fields.text("op", op);
-                    match self.chance.between(1, 8) {
-                        1 => fields.text("direction", self.chance.word(&["deposit", "withdrawal"])),
+                    match self.random.between(1, 8) {
+                        1 => fields.text("direction", self.random.word(&["deposit", "withdrawal"])),
                         2 => fields.text("customer_level", "silver"),
                         3 => fields.drop("currency"),
                         _ => {}
                     }
                 }
-                if self.chance.percent(55) {
-                    let minor = share(&mut self.chance);
+                if self.random.percent(55) {
+                    let minor = share(&mut self.random);
                     let amount = self.amount(minor, &currency);
                     fields.set("amount", amount);
                 } else {
                     fields.drop("amount");
                 }
-                if self.chance.percent(55) {
-                    let capture = self.chance.between(0, 3);
+                if self.random.percent(55) {
+                    let capture = self.random.between(0, 3);
                     fields.text("capture_id", &format!("k{capture}"));
                 }
                 self.capture(&mut fields);
             }
             "cancel" | "refund" | "chargeback" => {
-                if self.chance.percent(60) {
-                    let minor = share(&mut self.chance);
+                if self.random.percent(60) {
+                    let minor = share(&mut self.random);
                     let amount = self.amount(minor, &currency);
                     fields.set("amount", amount);
-                    let name = self.chance.between(0, 5);
+                    let name = self.random.between(0, 5);
                     fields.text(&format!("{op}_id"), &format!("x{name}"));
-                } else if self.chance.percent(20) {
-                    let name = self.chance.between(6, 7);
+                } else if self.random.percent(20) {
+                    let name = self.random.between(6, 7);
                     fields.text(&format!("{op}_id"), &format!("y{name}"));
                 }
-                if op == "cancel" && self.chance.percent(50) {
-                    fields.text("of", self.chance.word(&["reservation", "approved"]));
+                if op == "cancel" && self.random.percent(50) {
+                    fields.text("of", self.random.word(&["reservation", "approved"]));
                 }
             }
             "extend" => {
                 let end = self.known[place].hold_ends.unwrap_or(self.clock);
                 let until =
-                    end + *self.chance.pick(&[0, 1, -1, 1_800 * SECOND, 1_800 * SECOND, 600 * SECOND, -600 * SECOND]);
+                    end + *self.random.pick(&[0, 1, -1, 1_800 * SECOND, 1_800 * SECOND, 600 * SECOND, -600 * SECOND]);
                 fields.text("until", &written(until));
             }
             "attempt" => {
-                let number = self.chance.between(1, 3);
+                let number = self.random.between(1, 3);
                 fields.set("attempt", number.to_string());
-                fields.text("gate", self.chance.word(&["g0", "g1", "g1", "no-such-gate"]));
+                fields.text("gate", self.random.word(&["g0", "g1", "g1", "no-such-gate"]));
                 fields.text("outcome", "declined");
             }
             _ => {}

@@ -8,12 +8,12 @@ impl Generator {
     /// A line that can only be refused. It does not advance the clock, so that nothing hangs on whether a refused line
     /// moves it.
     pub fn bad(&mut self) -> String {
-        let merchant = self.chance.place(self.setup.merchants.len());
+        let merchant = self.random.place(self.setup.merchants.len());
         let mut fields = self.body(merchant);
-        fields.text("op", self.chance.word(&["reserve", "payment", "check"]));
+        fields.text("op", self.random.word(&["reserve", "payment", "check"]));
         fields.text("at", &written(self.seen));
         let crm = self.setup.merchants[merchant].crm;
-        match self.chance.between(1, 24) {
+        match self.random.between(1, 24) {
             1..=5 => {
                 let amounts = [
                     "\"\"",
@@ -33,7 +33,7 @@ impl Generator {
                     "1.2345",
                     "\"ten\"",
                 ];
-                fields.set("amount", (*self.chance.pick(&amounts)).to_owned());
+                fields.set("amount", (*self.random.pick(&amounts)).to_owned());
             }
             6 => fields.text("merchant", "nowhere"),
             7 => fields.drop("direction"),
@@ -70,7 +70,7 @@ impl Generator {
             }
             18 => fields.text("op", "refnd"),
             19 => {
-                let op = *self.chance.pick(&["approve", "decline", "cancel", "refund", "extend"]);
+                let op = *self.random.pick(&["approve", "decline", "cancel", "refund", "extend"]);
                 fields = self.of_nothing(op, merchant);
                 if op == "extend" {
                     fields.text("until", &written(self.seen + SECOND));
@@ -80,12 +80,12 @@ impl Generator {
                 // The lookup comes before the content, and unknown fields come first of all.
                 fields.text("merchant", "nowhere");
                 fields.set("amount", "\"ten\"".into());
-                if self.chance.percent(50) {
+                if self.random.percent(50) {
                     fields.text("custmer_level", "gold");
                 }
             }
             22 => {
-                let (op, field) = *self.chance.pick(&[
+                let (op, field) = *self.random.pick(&[
                     ("cancel", "capture_id"),
                     ("refund", "of"),
                     ("decline", "amount"),
@@ -96,10 +96,10 @@ impl Generator {
                 fields.text(field, "x");
             }
             23 => {
-                let (op, field) = *self.chance.pick(&[("cancel", "of"), ("approve", "final"), ("extend", "until")]);
+                let (op, field) = *self.random.pick(&[("cancel", "of"), ("approve", "final"), ("extend", "until")]);
                 fields = self.of_nothing(op, merchant);
                 fields.text(field, "sideways");
-                if !self.known.is_empty() && self.chance.percent(70) {
+                if !self.known.is_empty() && self.random.percent(70) {
                     let place = self.a_known();
                     fields.text("merchant", &self.setup.merchants[self.known[place].merchant].id.clone());
                     fields.text("transaction_id", &self.known[place].id.clone());
@@ -107,13 +107,13 @@ impl Generator {
             }
             20 if !self.known.is_empty() => {
                 let place = self.a_known();
-                let op = *self.chance.pick(&["cancel", "refund", "chargeback"]);
+                let op = *self.random.pick(&["cancel", "refund", "chargeback"]);
                 fields = Fields::default();
                 fields.text("op", op);
                 fields.text("at", &written(self.seen));
                 fields.text("merchant", &self.setup.merchants[self.known[place].merchant].id.clone());
                 fields.text("transaction_id", &self.known[place].id.clone());
-                match self.chance.between(1, 3) {
+                match self.random.between(1, 3) {
                     1 => fields.text("amount", "5"),
                     2 => {
                         fields.text("amount", "1.23456");

@@ -25,16 +25,16 @@ pub enum Kind {
 
 /// Which money a cancel takes away: what is only held, or what was paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum CancelSource {
     Reservation,
     Approved,
 }
 
 /// What a transition said, for telling a repetition from something else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wording {
+pub struct TransitionContent {
     pub amount: Option<i128>,
-    pub of: Option<Of>,
+    pub of: Option<CancelSource>,
     pub is_final: bool,
     /// Gate and outcome of an attempt.
     pub attempt: Option<(String, String)>,
@@ -45,18 +45,18 @@ pub struct Wording {
 pub struct Fact {
     pub kind: Kind,
     pub id: Option<String>,
-    pub sent: Wording,
+    pub sent: TransitionContent,
     /// Minor units that it moved; 0 where it moves none.
     pub amount: i128,
     /// What a cancel took it from.
-    pub of: Option<Of>,
+    pub of: Option<CancelSource>,
     /// The new end of the hold, of an extension.
     pub until: Option<i64>,
 }
 
 /// What a reserve or payment said, as compared with a later one under the same id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct ReserveContent {
     pub direction: String,
     pub currency: String,
     pub amount: i128,
@@ -70,7 +70,7 @@ pub struct Sent {
     pub named: (bool, bool),
 }
 
-impl Sent {
+impl ReserveContent {
     /// Whether a later reserve says the same. After an approval that came first, only what that approval said counts,
     /// but for amount and instrument.
     pub fn agrees(&self, later: &Self, after_approval: bool) -> bool {
@@ -111,7 +111,7 @@ pub struct Transaction {
     /// Whether refunds reduce what it contributes; chargebacks never do.
     pub refunds_original: bool,
     pub at: i64,
-    pub sent: Sent,
+    pub sent: ReserveContent,
     /// The client definition under which it was sent: a repetition is compared under the same.
     pub defined_by: Vec<String>,
     /// A: what was reserved. None where the reserve was denied or has not come.
@@ -133,7 +133,7 @@ impl Transaction {
         self.facts_of(kind).map(|f| f.amount).sum()
     }
 
-    fn sum_of_cancels(&self, of: Of) -> i128 {
+    fn sum_of_cancels(&self, of: CancelSource) -> i128 {
         self.facts_of(Kind::Cancel).filter(|f| f.of == Some(of)).map(|f| f.amount).sum()
     }
 
@@ -144,12 +144,12 @@ impl Transaction {
 
     /// V.
     pub fn released(&self) -> i128 {
-        self.sum_of_cancels(Of::Reservation)
+        self.sum_of_cancels(CancelSource::Reservation)
     }
 
     /// C.
     pub fn cancelled(&self) -> i128 {
-        self.sum_of_cancels(Of::Approved)
+        self.sum_of_cancels(CancelSource::Approved)
     }
 
     /// R.

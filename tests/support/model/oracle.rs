@@ -3,10 +3,10 @@
 
 use crate::model::calendar::written;
 use crate::model::decide::{Explained, Question, Remaining, decide, standing};
-use crate::model::ledger::{Customer, Kind, Sent, Transaction, Who};
+use crate::model::ledger::{Customer, Kind, ReserveContent, Transaction, Who};
 use crate::model::money::{minor, shown};
 use crate::model::request::{Line, Malformed};
-use crate::model::resolve::{Asked, Resolved, bears_on, who};
+use crate::model::resolve::{ParsedPayment, Resolved, bears_on, who};
 use crate::model::rules::{Level, Merchant, Rules};
 use crate::model::transition::{
     DIFFERS, IMPOSSIBLE, MALFORMED, Refusal, UNKNOWN, capture, flags_of_a_capture, next_fact, outcome,
@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub enum Answer {
     Refused(u16),
     Decided(Decided),
-    Moved(Moved),
+    Transitioned(Transitioned),
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Decided {
 }
 
 #[derive(Clone, Debug)]
-pub struct Moved {
+pub struct Transitioned {
     pub transaction_id: String,
     pub status: &'static str,
     pub amount: String,
@@ -110,7 +110,7 @@ impl Oracle {
             "check" => self.check(&line).map(Answer::Decided),
             "reserve" | "payment" => self.reserve(&line).map(Answer::Decided),
             "approve" | "decline" | "cancel" | "refund" | "chargeback" | "extend" | "attempt" => {
-                self.transition(&line).map(Answer::Moved)
+                self.transition(&line).map(Answer::Transitioned)
             }
             _ => Err(MALFORMED),
         };
@@ -236,7 +236,7 @@ impl Oracle {
     fn fits_nowhere(&self, completed: &Line, known: usize) -> Refusal {
         let transaction = &self.transactions[known];
         let before = &transaction.sent;
-        let sent = Sent {
+        let sent = ReserveContent {
             direction: completed.direction.clone().unwrap_or_default(),
             currency: completed.currency.clone().unwrap_or_default(),
             who: who(completed, self.rules.merchants[&completed.merchant].crm, &transaction.defined_by),
@@ -251,7 +251,13 @@ impl Oracle {
     }
 
     /// A reserve or payment under an id that is known: compared, and answered from what was recorded.
-    fn repeat(&mut self, line: &Line, merchant: &Merchant, known: usize, asked: &Asked) -> Result<Decided, Refusal> {
+    fn repeat(
+        &mut self,
+        line: &Line,
+        merchant: &Merchant,
+        known: usize,
+        asked: &ParsedPayment,
+    ) -> Result<Decided, Refusal> {
         let now = self.clock;
         let in_time = self.placed(line);
         let transaction = &mut self.transactions[known];
@@ -297,7 +303,7 @@ impl Oracle {
         })
     }
 
-    fn transition(&mut self, line: &Line) -> Result<Moved, Refusal> {
+    fn transition(&mut self, line: &Line) -> Result<Transitioned, Refusal> {
         let rules = Rc::clone(&self.rules);
         let id = line.transaction_id.clone().ok_or(MALFORMED)?;
         if line.merchant.is_empty() {
@@ -347,7 +353,7 @@ impl Oracle {
     }
 
     /// Money that moved without a reservation: it resolves customer and level as a reserve would, without checks.
-    fn approve_unreserved(&mut self, line: &Line) -> Result<Moved, Refusal> {
+    fn approve_unreserved(&mut self, line: &Line) -> Result<Transitioned, Refusal> {
         let rules = Rc::clone(&self.rules);
         let names_direction = matches!(line.direction.as_deref(), Some("deposit" | "withdrawal"));
         let (name, asked) = match self.ask(line) {
@@ -386,10 +392,10 @@ impl Oracle {
         Ok(self.moved(merchant, place, false))
     }
 
-    fn moved(&self, merchant: &Merchant, place: usize, replay: bool) -> Moved {
+    fn moved(&self, merchant: &Merchant, place: usize, replay: bool) -> Transitioned {
         let transaction = &self.transactions[place];
         let digits = self.rules.digits(&transaction.sent.currency);
-        Moved {
+        Transitioned {
             transaction_id: transaction.id.clone(),
             status: transaction.status(self.clock),
             amount: shown(transaction.approved().unwrap_or(transaction.sent.amount), digits),
@@ -419,7 +425,7 @@ impl Oracle {
         &self,
         line: &Line,
         merchant: &Merchant,
-        asked: &Asked,
+        asked: &ParsedPayment,
         resolved: &Resolved,
         placed: i64,
     ) -> crate::model::decide::Decision {

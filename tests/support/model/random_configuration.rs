@@ -55,48 +55,48 @@ pub fn steps(currency: &str, count: i64) -> String {
 }
 
 /// Writes a whole configuration into a folder.
-pub fn configure(chance: &mut Random, folder: &Path) -> Setup {
-    let (zone, days) = *chance.pick(&ZONES);
-    let mut epochs: Vec<&str> = vec![*chance.pick(days), *chance.pick(days)];
+pub fn configure(random: &mut Random, folder: &Path) -> Setup {
+    let (zone, days) = *random.pick(&ZONES);
+    let mut epochs: Vec<&str> = vec![*random.pick(days), *random.pick(days)];
     for _ in 0..3 {
-        epochs.push(*chance.pick(&MONTH_ENDS));
-        let (_, days) = chance_zone(chance);
-        epochs.push(*chance.pick(days));
+        epochs.push(*random.pick(&MONTH_ENDS));
+        let (_, days) = chance_zone(random);
+        epochs.push(*random.pick(days));
     }
     let mut epochs: Vec<i64> = epochs.iter().map(|d| instant(&format!("{d}T12:00:00Z")).expect("a day")).collect();
     epochs.sort_unstable();
     epochs.dedup();
-    let other = chance_zone(chance).0;
+    let other = chance_zone(random).0;
     let zones = vec![zone, other, zone, other];
     let merchants: Vec<Merchant> =
-        (0..4).map(|n| Merchant { id: format!("m{n}"), crm: n < 2 || (n == 3 && chance.percent(40)) }).collect();
+        (0..4).map(|n| Merchant { id: format!("m{n}"), crm: n < 2 || (n == 3 && random.percent(40)) }).collect();
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder for merchants");
     std::fs::write(folder.join("levelgate.toml"), "[memory]\nretention_days = 4000\n").expect("a file");
-    let (rates, fresh_until) = rates(chance, &epochs);
+    let (rates, fresh_until) = rates(random, &epochs);
     std::fs::write(folder.join("rates.toml"), rates).expect("a file");
     for (merchant, zone) in merchants.iter().zip(&zones) {
-        let file = merchant_file(chance, merchant, zone);
+        let file = merchant_file(random, merchant, zone);
         std::fs::write(folder.join("merchants").join(format!("{}.toml", merchant.id)), file).expect("a file");
     }
     Setup { merchants, zones, epochs, fresh_until }
 }
 
-fn chance_zone(chance: &mut Random) -> (&'static str, &'static [&'static str]) {
-    *chance.pick(&ZONES)
+fn chance_zone(random: &mut Random) -> (&'static str, &'static [&'static str]) {
+    *random.pick(&ZONES)
 }
 
 /// Round rates, awkward ones, one missing, or a table that grows too old on the way.
-fn rates(chance: &mut Random, epochs: &[i64]) -> (String, Option<i64>) {
+fn rates(random: &mut Random, epochs: &[i64]) -> (String, Option<i64>) {
     let mut file = String::from("base = \"EUR\"\n");
-    let as_of = *chance.pick(epochs) + chance.between(0, 3_600) * SECOND;
+    let as_of = *random.pick(epochs) + random.between(0, 3_600) * SECOND;
     writeln!(file, "as_of = {}", written(as_of)).expect("a string");
-    let hours = chance.between(1, 4);
-    let ages = chance.percent(60);
+    let hours = random.between(1, 4);
+    let ages = random.percent(60);
     if ages {
         writeln!(file, "max_age = \"{hours}h\"").expect("a string");
     }
-    let round = chance.percent(60);
-    let missing = if chance.percent(30) { *chance.pick(&["USD", "JPY", "BHD"]) } else { "" };
+    let round = random.percent(60);
+    let missing = if random.percent(30) { *random.pick(&["USD", "JPY", "BHD"]) } else { "" };
     file.push_str("[rates]\n");
     for (currency, even, odd) in [("USD", "1.1", "1.0872"), ("JPY", "160", "163.21"), ("BHD", "0.4", "0.4099")] {
         if currency != missing {
@@ -112,12 +112,12 @@ fn quoted(list: &[&str]) -> String {
 }
 
 /// A gate list: single gates, and sometimes the route, whose own gates are then not listed.
-pub fn gate_list(chance: &mut Random) -> String {
-    let names = if chance.percent(30) { vec!["cards", "g0", "g1", "g2"] } else { GATES.to_vec() };
-    quoted(&chance.some(&names))
+pub fn gate_list(random: &mut Random) -> String {
+    let names = if random.percent(30) { vec!["cards", "g0", "g1", "g2"] } else { GATES.to_vec() };
+    quoted(&random.some(&names))
 }
 
-fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String {
+fn merchant_file(random: &mut Random, merchant: &Merchant, zone: &str) -> String {
     let mut file = format!("id = {:?}\nname = {:?}\ntime_zone = {zone:?}\n", merchant.id, merchant.id);
     let mut line = |text: String| {
         file.push_str(&text);
@@ -125,34 +125,34 @@ fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String
     };
     line(format!("operation_mode = \"{}\"", if merchant.crm { "crm" } else { "payment_gateway" }));
     line(format!("seal_identifiers = {}", merchant.id == "m0"));
-    line(format!("default_behaviour = \"{}\"", *chance.pick(&["unknown_level", "project"])));
-    line(format!("add_all_projects_to_unknown_level = {}", chance.percent(50)));
-    line(format!("refunds = \"{}\"", *chance.pick(&["none", "original"])));
-    line(format!("hidden_methods = \"{}\"", *chance.pick(&["deny", "hide_only"])));
+    line(format!("default_behaviour = \"{}\"", *random.pick(&["unknown_level", "project"])));
+    line(format!("add_all_projects_to_unknown_level = {}", random.percent(50)));
+    line(format!("refunds = \"{}\"", *random.pick(&["none", "original"])));
+    line(format!("hidden_methods = \"{}\"", *random.pick(&["deny", "hide_only"])));
     line(format!(
         "hold = {{ deposit = \"{}\", withdrawal = \"{}\" }}",
-        *chance.pick(&["30m", "2h", "1d"]),
-        *chance.pick(&["2d", "never", "6h"])
+        *random.pick(&["30m", "2h", "1d"]),
+        *random.pick(&["2d", "never", "6h"])
     ));
     for gate in GATES {
         line(format!("\n[[gates]]\nid = {gate:?}"));
-        if chance.percent(10) {
+        if random.percent(10) {
             line("enabled = false".into());
         }
-        if chance.percent(12) {
-            line(format!("currencies = {}", quoted(&chance.some(&CURRENCIES))));
+        if random.percent(12) {
+            line(format!("currencies = {}", quoted(&random.some(&CURRENCIES))));
         }
-        if chance.percent(12) {
-            line(format!("directions = {}", quoted(&[*chance.pick(&["deposit", "withdrawal"])])));
+        if random.percent(12) {
+            line(format!("directions = {}", quoted(&[*random.pick(&["deposit", "withdrawal"])])));
         }
-        if chance.percent(20) {
-            line(format!("methods = {}", quoted(&chance.some(&["card", "wallet", "bank"]))));
+        if random.percent(20) {
+            line(format!("methods = {}", quoted(&random.some(&["card", "wallet", "bank"]))));
         }
-        if chance.percent(12) {
-            line(format!("min_amount = \"{}\"", *chance.pick(&["4", "5", "5.50", "10"])));
+        if random.percent(12) {
+            line(format!("min_amount = \"{}\"", *random.pick(&["4", "5", "5.50", "10"])));
         }
-        if chance.percent(12) {
-            line(format!("max_amount = \"{}\"", *chance.pick(&["15", "27.5", "3200"])));
+        if random.percent(12) {
+            line(format!("max_amount = \"{}\"", *random.pick(&["15", "27.5", "3200"])));
         }
     }
     line("\n[[routes]]\nid = \"cards\"\ngates = [\"g4\", \"g3\"]\nrouting = \"priority\"".into());
@@ -162,8 +162,8 @@ fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String
         line(format!("\n[[projects]]\nid = {project:?}\nclient_definition = {}", quoted(definition)));
         for (n, currency) in currencies.iter().enumerate() {
             line(format!("  [[projects.endpoints]]\n  id = \"{project}-{n}\"\n  currency = {currency:?}"));
-            line(format!("  gates = {}", gate_list(chance)));
-            if chance.percent(20) {
+            line(format!("  gates = {}", gate_list(random)));
+            if random.percent(20) {
                 line("  client_definition = [\"external_id\", \"phone\"]".into());
             }
             for method in ["card", "wallet"] {
@@ -171,9 +171,9 @@ fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String
                 line(format!(
                     "    min_amount = \"{}\"\n    max_amount = \"{}\"",
                     steps(currency, 1),
-                    steps(currency, chance.between(4, 6))
+                    steps(currency, random.between(4, 6))
                 ));
-                if chance.percent(10) {
+                if random.percent(10) {
                     line("    show_in_form = false".into());
                 }
             }
@@ -182,8 +182,8 @@ fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String
     for direction in ["deposit", "withdrawal"] {
         for currency in CURRENCIES {
             for name in LEVELS {
-                if name == "unknown" || chance.percent(90) {
-                    line(level(chance, name, direction, currency));
+                if name == "unknown" || random.percent(90) {
+                    line(level(random, name, direction, currency));
                 }
             }
         }
@@ -191,47 +191,47 @@ fn merchant_file(chance: &mut Random, merchant: &Merchant, zone: &str) -> String
     file
 }
 
-pub fn level(chance: &mut Random, name: &str, direction: &str, currency: &str) -> String {
+pub fn level(random: &mut Random, name: &str, direction: &str, currency: &str) -> String {
     let mut file = format!("\n[[levels]]\nname = {name:?}\ndirection = {direction:?}\ncurrency = {currency:?}\n");
     let mut line = |text: String| {
         file.push_str(&text);
         file.push('\n');
     };
-    if name != "unknown" || chance.percent(50) {
-        let projects: &[&str] = if chance.percent(75) { &["web", "app"] } else { &["web"] };
+    if name != "unknown" || random.percent(50) {
+        let projects: &[&str] = if random.percent(75) { &["web", "app"] } else { &["web"] };
         line(format!("projects = {}", quoted(projects)));
     }
-    if chance.percent(8) {
+    if random.percent(8) {
         line("status = \"disabled\"".into());
     }
-    if chance.percent(30) {
-        line(format!("gates = {}", gate_list(chance)));
+    if random.percent(30) {
+        line(format!("gates = {}", gate_list(random)));
     }
     for method in ["card", "bank"] {
-        if chance.percent(30) {
+        if random.percent(30) {
             line(format!("  [[levels.methods]]\n  method = {method:?}"));
-            if chance.percent(50) {
-                line(format!("  max_amount = \"{}\"", steps(currency, chance.between(3, 8))));
+            if random.percent(50) {
+                line(format!("  max_amount = \"{}\"", steps(currency, random.between(3, 8))));
             }
-            if chance.percent(30) {
-                line(format!("  min_amount = \"{}\"", steps(currency, chance.between(1, 2))));
+            if random.percent(30) {
+                line(format!("  min_amount = \"{}\"", steps(currency, random.between(1, 2))));
             }
-            if chance.percent(25) {
-                line(format!("  show_in_form = {}", chance.percent(70)));
+            if random.percent(25) {
+                line(format!("  show_in_form = {}", random.percent(70)));
             }
-            if chance.percent(25) {
-                line(format!("  gates = {}", gate_list(chance)));
+            if random.percent(25) {
+                line(format!("  gates = {}", gate_list(random)));
             }
         }
     }
-    for n in 0..chance.between(1, 4) {
-        line(filter(chance, n, currency));
+    for n in 0..random.between(1, 4) {
+        line(filter(random, n, currency));
     }
     file
 }
 
-pub fn filter(chance: &mut Random, n: i64, currency: &str) -> String {
-    let (window, often, calendar) = *chance.pick(&[
+pub fn filter(random: &mut Random, n: i64, currency: &str) -> String {
+    let (window, often, calendar) = *random.pick(&[
         ("daily", 3, true),
         ("daily", 3, true),
         ("weekly", 5, true),
@@ -249,34 +249,34 @@ pub fn filter(chance: &mut Random, n: i64, currency: &str) -> String {
         file.push_str(&text);
         file.push('\n');
     };
-    let (amount, quantity) = *chance.pick(&[(true, true), (true, false), (false, true), (true, true)]);
+    let (amount, quantity) = *random.pick(&[(true, true), (true, false), (false, true), (true, true)]);
     if amount {
-        let limit = if chance.percent(3) { 0 } else { chance.between(often, often * 4) };
+        let limit = if random.percent(3) { 0 } else { random.between(often, often * 4) };
         line(format!("amount_limit = \"{}\"", steps(currency, limit)));
     }
     if quantity {
         line(format!(
             "quantity_limit = {}",
-            if chance.percent(2) { 0 } else { chance.between(often / 2 + 1, often + 2) }
+            if random.percent(2) { 0 } else { random.between(often / 2 + 1, often + 2) }
         ));
     }
-    if calendar && chance.percent(60) {
+    if calendar && random.percent(60) {
         line("calendar = true".into());
-        if window == "weekly" && chance.percent(50) {
+        if window == "weekly" && random.percent(50) {
             line("week_starts_on = \"sunday\"".into());
         }
-    } else if window == "monthly" && chance.percent(70) {
+    } else if window == "monthly" && random.percent(70) {
         line("month = \"same_day\"".into());
     }
     for (key, share) in [("for_all_merchant_currencies", 40), ("subtract_cancel_transactions", 50)] {
-        if chance.percent(share) {
+        if random.percent(share) {
             line(format!("{key} = true"));
         }
     }
-    if chance.percent(20) {
-        line(format!("mode = \"{}\"", *chance.pick(&["shadow", "off"])));
+    if random.percent(20) {
+        line(format!("mode = \"{}\"", *random.pick(&["shadow", "off"])));
     }
-    if chance.percent(15) {
+    if random.percent(15) {
         line("warn_at = \"80%\"".into());
     }
     file

@@ -2,7 +2,7 @@
 //! operation does not have, and values that no operation takes. The oracle finds what is wrong with its meaning.
 
 use crate::model::calendar::instant;
-use crate::model::ledger::Of;
+use crate::model::ledger::CancelSource;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -101,7 +101,7 @@ pub struct Line {
     pub declined: bool,
     /// Of a capture: none follows. True by default.
     pub is_final: bool,
-    pub of: Option<Of>,
+    pub of: Option<CancelSource>,
     pub capture_id: Option<String>,
     pub cancel_id: Option<String>,
     pub refund_id: Option<String>,
@@ -162,8 +162,8 @@ impl Line {
         };
         let of = match written.of.as_deref() {
             None => None,
-            Some("reservation") => Some(Of::Reservation),
-            Some("approved") => Some(Of::Approved),
+            Some("reservation") => Some(CancelSource::Reservation),
+            Some("approved") => Some(CancelSource::Approved),
             Some(_) => return None,
         };
         let amount = written.amount.map(|raw| match serde_json::from_str::<String>(raw.get()) {

@@ -1,7 +1,7 @@
 //! Who pays, by which endpoint, when, and under which level: everything about a payment that is settled before the
 //! decision.
 
-use crate::model::ledger::{Customer, Sent, Transaction, Who};
+use crate::model::ledger::{Customer, ReserveContent, Transaction, Who};
 use crate::model::money::{iso_digits, minor};
 use crate::model::oracle::Oracle;
 use crate::model::request::Line;
@@ -9,11 +9,11 @@ use crate::model::rules::{Endpoint, Level, Merchant};
 use crate::model::transition::{IMPOSSIBLE, MALFORMED, Refusal, UNKNOWN};
 
 /// A payment whose form is in order, resolved as far as it goes without looking at customers.
-pub struct Asked {
+pub struct ParsedPayment {
     pub direction: String,
     pub amount: i128,
     pub endpoint: Endpoint,
-    pub sent: Sent,
+    pub sent: ReserveContent,
 }
 
 /// Who pays and under which level.
@@ -25,16 +25,16 @@ pub struct Resolved {
     pub filtered: bool,
 }
 
-impl Asked {
+impl ParsedPayment {
     /// What was sent, the customer as under another client definition.
-    pub fn sent_under(&self, line: &Line, crm: bool, defined_by: &[String]) -> Sent {
-        Sent { who: who(line, crm, defined_by), ..self.sent.clone() }
+    pub fn sent_under(&self, line: &Line, crm: bool, defined_by: &[String]) -> ReserveContent {
+        ReserveContent { who: who(line, crm, defined_by), ..self.sent.clone() }
     }
 }
 
 impl Oracle {
     /// The form of a payment, its merchant, and the endpoint that it comes in by.
-    pub fn ask<'a>(&self, line: &'a Line) -> Result<(&'a str, Asked), Refusal> {
+    pub fn ask<'a>(&self, line: &'a Line) -> Result<(&'a str, ParsedPayment), Refusal> {
         if line.merchant.is_empty() {
             return Err(MALFORMED);
         }
@@ -55,7 +55,7 @@ impl Oracle {
         let candidates: Vec<&Endpoint> = merchant.endpoints.iter().filter(fits).collect();
         let [endpoint] = candidates.as_slice() else { return Err(IMPOSSIBLE) };
         let who = who(line, merchant.crm, &endpoint.client_definition);
-        let sent = Sent {
+        let sent = ReserveContent {
             direction: direction.clone(),
             currency,
             amount,
@@ -67,7 +67,7 @@ impl Oracle {
             endpoint: endpoint.id.clone(),
             named: (line.project.is_some(), line.endpoint.is_some()),
         };
-        Ok((&line.merchant, Asked { direction, amount, endpoint: (*endpoint).clone(), sent }))
+        Ok((&line.merchant, ParsedPayment { direction, amount, endpoint: (*endpoint).clone(), sent }))
     }
 
     /// The time at which a line is placed: its own, unless that is further back than the skew allows.
@@ -79,7 +79,13 @@ impl Oracle {
     }
 
     /// Finds the customer and the level; nothing is stored yet, a customer to be created has no place yet.
-    pub fn resolve(&self, line: &Line, merchant: &Merchant, asked: &Asked, name: &str) -> Result<Resolved, Refusal> {
+    pub fn resolve(
+        &self,
+        line: &Line,
+        merchant: &Merchant,
+        asked: &ParsedPayment,
+        name: &str,
+    ) -> Result<Resolved, Refusal> {
         let mine = |c: &&Customer| c.merchant == name;
         let place = |found: &Customer| self.customers.iter().position(|c| std::ptr::eq(c, found));
         let by_identifier = match &asked.sent.who {

@@ -1,7 +1,7 @@
 //! The life of a transaction: which fact a line adds to the list, which flags it raises, and when it is refused.
 
 use crate::model::calendar::written;
-use crate::model::ledger::{Fact, Kind, Of, Transaction, Wording};
+use crate::model::ledger::{CancelSource, Fact, Kind, Transaction, TransitionContent};
 use crate::model::request::Line;
 
 /// The HTTP status of a refusal.
@@ -14,19 +14,19 @@ pub const IMPOSSIBLE: Refusal = 422;
 /// What a transition came to: a fact that is added, or None where it is a repetition, with the flags that it raises.
 pub type Next = Option<(Fact, Vec<&'static str>)>;
 
-fn wording(line: &Line, amount: Option<i128>) -> Wording {
+fn wording(line: &Line, amount: Option<i128>) -> TransitionContent {
     let attempt = line.gate.clone().zip(line.outcome.clone()).filter(|_| line.op == "attempt");
-    Wording { amount, of: line.of, is_final: line.is_final, attempt }
+    TransitionContent { amount, of: line.of, is_final: line.is_final, attempt }
 }
 
 /// The capture that an unreserved approval is.
 pub fn capture(id: Option<String>, amount: i128, is_final: bool) -> Fact {
-    let sent = Wording { amount: Some(amount), is_final, ..Wording::default() };
+    let sent = TransitionContent { amount: Some(amount), is_final, ..TransitionContent::default() };
     Fact { kind: Kind::Capture, id, sent, amount, of: None, until: None }
 }
 
 fn decline() -> Fact {
-    Fact { kind: Kind::Decline, id: None, sent: Wording::default(), amount: 0, of: None, until: None }
+    Fact { kind: Kind::Decline, id: None, sent: TransitionContent::default(), amount: 0, of: None, until: None }
 }
 
 /// The outcome that a payment brings along.
@@ -36,7 +36,7 @@ pub fn outcome(declined: bool, amount: i128) -> Fact {
     }
     // It is the capture without a name, of the whole, of which no amount was sent.
     let whole = capture(None, amount, true);
-    Fact { sent: Wording { amount: None, ..whole.sent }, ..whole }
+    Fact { sent: TransitionContent { amount: None, ..whole.sent }, ..whole }
 }
 
 /// The flags that an approval raises by the state that it meets.
@@ -91,7 +91,7 @@ pub fn next_fact(
     if !in_time {
         return Err(IMPOSSIBLE);
     }
-    let fact = |amount: i128, of: Option<Of>| Fact {
+    let fact = |amount: i128, of: Option<CancelSource>| Fact {
         kind,
         id: id.clone(),
         sent: sent.clone(),
@@ -146,12 +146,12 @@ fn approve(amount: Option<i128>, transaction: &Transaction, now: i64) -> Result<
 }
 
 /// The money that a cancel takes, and how much of it is left.
-fn cancellable(of: Option<Of>, transaction: &Transaction, now: i64) -> (Of, i128) {
+fn cancellable(of: Option<CancelSource>, transaction: &Transaction, now: i64) -> (CancelSource, i128) {
     let held = transaction.held(now);
-    let of = of.unwrap_or(if held > 0 { Of::Reservation } else { Of::Approved });
+    let of = of.unwrap_or(if held > 0 { CancelSource::Reservation } else { CancelSource::Approved });
     match of {
-        Of::Reservation => (of, held),
-        Of::Approved => (of, transaction.left()),
+        CancelSource::Reservation => (of, held),
+        CancelSource::Approved => (of, transaction.left()),
     }
 }
 
