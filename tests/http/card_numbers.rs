@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::staff_calls::{kept, of, register};
+use crate::staff_calls::{kept, register};
 use support::answer::Answer;
 use support::daemon::{ConfigFolder, Daemon, Settings, run};
-use support::fixtures::{CRM, acme, level, pay, with, without};
+use support::fixtures::{CRM, CUSTOMER_ATTRIBUTES, acme, level, pay, with, without};
 use support::raw_http;
 
-const MERCHANT: &str = "/v1/merchants/acme";
+pub(crate) const MERCHANT: &str = "/v1/merchants/acme";
 
 /// Card numbers as they are sent, and what no answer and no log line may hold.
 const CARDS: [(&str, &str); 7] = [
@@ -22,7 +22,7 @@ const CARDS: [(&str, &str); 7] = [
     ("\u{ff14}\u{ff11}11 1111 1111 1111", "11 1111 1111 1111"),
 ];
 
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
@@ -187,22 +187,6 @@ const FIELDS: [(&str, &str); 24] = [
     ("transactions/t1/decline", "occurred_at"),
 ];
 
-const ATTRIBUTES: [&str; 13] = [
-    "email",
-    "phone",
-    "external_id",
-    "payment_instrument",
-    "name",
-    "first_name",
-    "last_name",
-    "country",
-    "city",
-    "address",
-    "postal_code",
-    "date_of_birth",
-    "language",
-];
-
 #[test]
 fn card_number_in_a_payment_or_a_transition_is_refused() {
     in_every_place(|daemon, card, covered| {
@@ -214,7 +198,7 @@ fn card_number_in_a_payment_or_a_transition_is_refused() {
             assert_refused(&answer, covered, &format!("{operation} {field} {card}"));
             assert_eq!(answer.json()["field"], field);
         }
-        for attribute in ATTRIBUTES {
+        for attribute in CUSTOMER_ATTRIBUTES {
             for operation in ["transactions", "decisions", "payment-form"] {
                 let body = with(payment.clone(), &json!({ "customer": { attribute: card } }));
                 let answer = daemon.post(&format!("{MERCHANT}/{operation}"), &body);
@@ -257,7 +241,7 @@ fn card_number_in_a_batch_line_is_refused() {
             let of = if operation.starts_with("transactions/") { &step } else { &line };
             lines.push(with(of.clone(), &json!({ field: card })));
         }
-        for attribute in ATTRIBUTES {
+        for attribute in CUSTOMER_ATTRIBUTES {
             lines.push(with(line.clone(), &json!({ "customer": { attribute: card } })));
         }
         lines.push(with(step, &json!({ "op": "attempt", "outcome": card })));
@@ -278,7 +262,7 @@ fn card_number_in_a_staff_request_is_refused() {
     in_every_place(|daemon, card, covered| {
         let (customers, customer) = ("/customers", "/customers/1000001");
         let mut calls: Vec<(&str, String, Value)> = Vec::new();
-        for attribute in ATTRIBUTES {
+        for attribute in CUSTOMER_ATTRIBUTES {
             calls.push(("POST", customers.into(), json!({ "merchant_customer_identifier": "x", attribute: card })));
             calls.push(("PATCH", customer.into(), json!({ attribute: card })));
         }
@@ -362,7 +346,7 @@ fn card_number_in_a_table_is_refused() {
         let upload = |query: &str, table: &str| {
             raw_http::send(daemon.port(), "POST", &format!("{TABLE}{query}"), table.as_bytes())
         };
-        for column in COLUMNS.into_iter().chain(ATTRIBUTES).filter(|column| *column != "payment_instrument") {
+        for column in COLUMNS.into_iter().chain(CUSTOMER_ATTRIBUTES).filter(|column| *column != "payment_instrument") {
             for query in ["", "?mode=partial", "?mode=trial"] {
                 let answer = upload(query, &format!("{column}\r\n\"{card}\"\r\n"));
                 let what = format!("{column} {query} {card}: {}", answer.body);
@@ -414,69 +398,4 @@ fn card_number_in_a_configuration_file_is_refused() {
     for text in [answer.body, status.body, daemon.log()] {
         assert!(!text.contains("4111111111111111"), "{text}");
     }
-}
-
-#[test]
-fn a_valid_phone_number_is_no_card_number() {
-    // It passes Luhn's check and begins as a Visa number of 13 digits.
-    const PHONE: &str = "+49 151 12345678";
-    let daemon = Daemon::live(acme(&format!("{CRM}[registration]\ndefault_country = \"DE\"\n"), &[]));
-    for (id, phone) in [("t1", PHONE), ("t2", "+4915112345678")] {
-        let payment = without(pay(id, "1.00"), &["merchant_customer_identifier", "customer_level"]);
-        daemon.reserve(&with(payment.clone(), &json!({ "customer": { "phone": phone } }))).ok();
-        daemon.reserve(&with(payment, &json!({ "customer": { "name": phone } }))).problem(400);
-    }
-    let id = register(&daemon, &json!({ "merchant_customer_identifier": "bob", "phone": PHONE }));
-    assert_eq!(daemon.send("PATCH", &of(&id, ""), &json!({ "phone": "+4915112345678" })).status, 200);
-    daemon.get(&format!("{MERCHANT}/customers?phone={}", encoded(PHONE))).ok();
-    daemon.get(&format!("{MERCHANT}/customers?name={}", encoded(PHONE))).problem(400);
-    let table = format!("merchant_customer_identifier,phone\r\neve,{PHONE}\r\n");
-    let told = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
-    assert_eq!(told["created"], 1, "{told}");
-}
-
-#[test]
-fn transaction_ids_may_be_long_numbers_where_the_merchant_says_so() {
-    const ID: &str = "4111111111111111";
-    let daemon = Daemon::live(acme(&format!("{CRM}numeric_ids = true\n"), &[]));
-    assert_eq!(daemon.get(MERCHANT).ok()["numeric_ids"], true);
-    daemon.reserve(&pay(ID, "5.00")).ok();
-    daemon.check(&pay(ID, "5.00")).ok();
-    daemon.step(ID, "approve", &json!({})).ok();
-    assert_eq!(daemon.fetch(ID).ok()["transaction_id"], ID);
-    let line = with(pay("5500000000000004", "1.00"), &json!({ "op": "reserve", "merchant": "acme" }));
-    assert!(daemon.post("/v1/batch", &line).body.contains("\"allow\""));
-    for (field, value) in [
-        ("merchant_customer_identifier", json!(ID)),
-        ("payment_instrument", json!(ID)),
-        ("customer", json!({ "external_id": ID })),
-    ] {
-        daemon.reserve(&with(pay("t9", "1.00"), &json!({ field: value }))).problem(400);
-    }
-    daemon.step(ID, "refund", &json!({ "amount": "1.00", "refund_id": ID })).problem(400);
-    daemon.get(&of(ID, "")).problem(400);
-}
-
-#[test]
-fn long_ids_that_are_no_card_numbers_are_accepted() {
-    let daemon = Daemon::live(acme(CRM, &[]));
-    for id in [
-        "20261120100000123",
-        "1790000000000",
-        "1790000000000000000",
-        "550e8400-e29b-41d4-a716-446655440000",
-        "41111111-1111-1111-8111-111111111111",
-        "01J9ZK3NDEKTSV4RRFFQ69G5FAV",
-        "d3b07384d4111111111111111c6235ab",
-        "4111111111111112",
-    ] {
-        let body = with(pay(id, "1.00"), &json!({ "merchant_customer_identifier": id }));
-        daemon.reserve(&body).ok();
-        daemon.step(id, "approve", &json!({ "capture_id": id })).ok();
-    }
-    // A cursor that the daemon made passes, however many digits it has.
-    let page = daemon.get(&format!("{MERCHANT}/transactions?limit=3")).ok();
-    let next = page["next_cursor"].as_str().expect("a cursor");
-    daemon.get(&format!("{MERCHANT}/transactions?limit=3&cursor={next}")).ok();
-    daemon.get(&format!("{MERCHANT}/transactions?cursor=3000001-1234563")).ok();
 }

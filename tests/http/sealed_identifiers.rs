@@ -28,7 +28,7 @@ const IDENTIFIERS: [&str; 9] = [
     "+4930777666555",
 ];
 /// Sent as attributes of customers, in every way in which that can be done or fail.
-const ATTRIBUTES: [&str; 9] = [
+const ATTRIBUTE_VALUES: [&str; 9] = [
     "carla.mail@example.net",
     "+493055566677",
     "Carlafirst",
@@ -80,7 +80,7 @@ fn of_carla(id: &str, amount: &str) -> Value {
 /// A day of payments, staff, tables, changes in bulk, merges, deletions and failures; then a month passes.
 fn rich_day(daemon: &Daemon) {
     let [carla, dora, eva, fred, gina, hans, ivan, jana, phone] = IDENTIFIERS;
-    let [mail, number, first, last, name, eva_mail, fred_mail, city, stalled] = ATTRIBUTES;
+    let [mail, number, first, last, name, eva_mail, fred_mail, city, stalled] = ATTRIBUTE_VALUES;
     let customer = json!({ "email": mail, "phone": number, "first_name": first, "last_name": last });
     daemon.reserve(&tick(0)).ok();
     let paid = daemon.reserve(&with(of_carla(NAMES_OF_THINGS[1], "5.00"), &json!({ "customer": customer }))).ok();
@@ -154,7 +154,7 @@ fn files_and_logs_contain_no_personal_data() {
                 daemon.signal("TERM");
                 assert!(daemon.wait().success(), "{}", daemon.log());
             }
-            for text in ATTRIBUTES {
+            for text in ATTRIBUTE_VALUES {
                 let holding = holding(&data, text);
                 assert!(holding.is_empty(), "{text} is in {holding:?}; sealed: {seals}, running: {runs}");
             }
@@ -170,7 +170,7 @@ fn files_and_logs_contain_no_personal_data() {
         }
         let in_clear = holding(&data, IDENTIFIERS[0]);
         assert!(seals || ["snapshots", "archive"].iter().all(|folder| in_clear.iter().any(|p| p.contains(folder))));
-        for text in IDENTIFIERS.iter().chain(&ATTRIBUTES) {
+        for text in IDENTIFIERS.iter().chain(&ATTRIBUTE_VALUES) {
             assert!(
                 !daemon.log().to_lowercase().contains(&text.to_lowercase()),
                 "{text} is in the log; sealed: {seals}"
@@ -220,7 +220,7 @@ fn answers_tables_histories_and_lists_are_the_same_with_sealed_identifiers() {
         let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::REQUEST };
         let mut daemon = Daemon::start(ConfigFolder::new(&settings, &shop(seals)));
         daemon.reserve(&with(of_carla("t1", "5.00"), &when(0))).ok();
-        let body = json!({ "merchant_customer_identifier": IDENTIFIERS[1], "email": ATTRIBUTES[0] });
+        let body = json!({ "merchant_customer_identifier": IDENTIFIERS[1], "email": ATTRIBUTE_VALUES[0] });
         let dora = register(&daemon, &body);
         assert_eq!(look(&daemon, &dora)["terminal_url"], "https://t.example/dora.id%40example.org");
         let table = format!("merchant_customer_identifier,city\n{},Wien\n{},Bern\n", IDENTIFIERS[2], IDENTIFIERS[1]);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use support::answer::Answer;
 use support::daemon::{ConfigFolder, Daemon, Settings};
-use support::fixtures::{CRM, acme, filter, level, level_in, pay, with};
+use support::fixtures::{CRM, CUSTOMER_ATTRIBUTES, acme, filter, level, level_in, pay, with};
 
 pub(crate) const CUSTOMERS: &str = "/v1/merchants/acme/customers";
 /// A full card number of the networks' test ranges.
@@ -240,21 +240,7 @@ fn invalid_customer_update_names_its_field_and_changes_nothing() {
         (r#"{"rates": [{"from": "EUR", "to": "USD"}]}"#.into(), 400, "value_unknown", "rates"),
         (r#"{"rates": [{"from": "EUR", "to": "USD", "rate": 1, "of": 2}]}"#.into(), 400, "value_unknown", "rates"),
     ];
-    for attribute in [
-        "email",
-        "external_id",
-        "name",
-        "first_name",
-        "last_name",
-        "country",
-        "city",
-        "address",
-        "postal_code",
-        "date_of_birth",
-        "language",
-        "payment_instrument",
-        "phone",
-    ] {
+    for attribute in CUSTOMER_ATTRIBUTES {
         rows.push((json!({ attribute: CARD }).to_string(), 400, "card_number", attribute));
         rows.push((json!({ attribute: "4111-1111 1111-1111" }).to_string(), 400, "card_number", attribute));
         rows.push((json!({ attribute: long }).to_string(), 400, "text_too_long", attribute));

@@ -156,6 +156,23 @@ pub fn without(mut body: Value, names: &[&str]) -> Value {
     body
 }
 
+/// The attributes of a customer, as requests name them.
+pub const CUSTOMER_ATTRIBUTES: [&str; 13] = [
+    "email",
+    "phone",
+    "external_id",
+    "payment_instrument",
+    "name",
+    "first_name",
+    "last_name",
+    "country",
+    "city",
+    "address",
+    "postal_code",
+    "date_of_birth",
+    "language",
+];
+
 /// Milliseconds of a minute.
 pub const MINUTE: i64 = 60_000;
 /// Milliseconds of an hour.

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod decide;
 pub mod fields;
 pub mod generate;
+mod generated_transitions;
 mod invalid_input;
 pub mod ledger;
 pub mod money;
