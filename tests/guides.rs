@@ -326,8 +326,10 @@ fn every_link_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn the_table_of_codes_is_the_one_in_the_code() {
-    let want: Vec<(u16, String)> =
-        levelgate::domain::decision::denial_codes::CODES.iter().map(|(_, code, reason)| (*code, (*reason).to_owned())).collect();
+    let want: Vec<(u16, String)> = levelgate::domain::decision::denial_codes::CODES
+        .iter()
+        .map(|(_, code, reason)| (*code, (*reason).to_owned()))
+        .collect();
     let mut is_whole = false;
     for document in documents() {
         let cells =

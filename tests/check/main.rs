@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
+    process::Stdio,
 };
 use support::process::program;
 
@@ -116,8 +117,7 @@ fn every_problem_of_one_big_file_is_printed_at_once() {
 
 /// Runs `levelgate init` in a folder.
 fn init(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_levelgate")).arg("init").args(arguments).current_dir(folder).output().unwrap();
+    let output = program().arg("init").args(arguments).current_dir(folder).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -136,7 +136,7 @@ fn what_init_writes_is_valid_even_strictly_and_a_daemon_starts_on_it() {
         let file = folder.path().join("config/levelgate.toml");
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replacen("127.0.0.1:7400", "127.0.0.1:0", 1)).unwrap();
-        let mut daemon = Command::new(env!("CARGO_BIN_EXE_levelgate"))
+        let mut daemon = program()
             .args(["serve", "--config", "config"])
             .current_dir(folder.path())
             .stderr(Stdio::piped())

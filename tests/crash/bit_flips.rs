@@ -5,8 +5,8 @@ use crate::harness::Harness;
 use crate::power_cuts::Trial;
 use crate::run::run_steps;
 use crate::workload::{Action, Mix, Step};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::BTreeMap;
 use support::environment::seeds;
 

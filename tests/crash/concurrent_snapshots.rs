@@ -3,8 +3,8 @@
 use crate::disk_images::ImageKind;
 use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;

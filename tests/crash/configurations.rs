@@ -12,7 +12,7 @@ use toml::{Table, Value};
 /// A configuration as the daemon reads it, and as the model does.
 #[derive(Clone)]
 pub struct Configuration {
-    pub rules: Arc<levelgate::domain::rules::Rules>,
+    pub rules: Arc<levelgate::domain::rules::configuration::Rules>,
     pub model: Rc<Rules>,
     /// How it differs from the one before.
     what: String,

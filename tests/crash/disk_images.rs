@@ -1,6 +1,6 @@
 //! What is left of a store: by a killed process, by a power cut in several ways.
 
-use levelgate::store::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::fs::memory::{Keep, Memory, Unsynced};
 use support::random::Random;
 
 /// A way to lose what was not synced.

@@ -6,7 +6,6 @@ use crate::harness::{Harness, Indexes};
 use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
-use levelgate::journal::Sync;
 use levelgate::ledger::Wanted;
 use levelgate::storage::fs::memory::Memory;
 use levelgate::storage::journal::Sync;
@@ -154,7 +153,11 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
             let about = format!("{about}, {kind:?}");
             let again = Harness::open(image, &indexes.copy_of(&index), sync, &workload.configuration(to).rules, None);
             let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
-            again.desk.clock.now(Some(levelgate::domain::time::Millis(workload.steps[to - 1].clock))).expect("a time");
+            again
+                .desk
+                .clock
+                .now(Some(levelgate::domain::vocabulary::time::Millis(workload.steps[to - 1].clock)))
+                .expect("a time");
             let (after, _) = heard(&again, "", || 1_000);
             assert!(after.len() >= before.len(), "{about}: {} facts, and the feed had {}", after.len(), before.len());
             for (told, found) in before.iter().zip(&after) {

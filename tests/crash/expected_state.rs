@@ -50,7 +50,7 @@ pub fn answer(harness: &Harness, ask: &Query, about: &str) -> String {
             if merchant == staff_calls::MERCHANT {
                 return format!("{} {}", harness.listed(merchant), staff_calls::all(harness));
             }
-            let name = levelgate::domain::name::Name::parse(merchant).expect("a name");
+            let name = levelgate::domain::vocabulary::names::Name::parse(merchant).expect("a name");
             format!("{} {:?}", harness.listed(merchant), harness.desk.ledger.made_levels(name))
         }
     }

@@ -4,7 +4,7 @@ use crate::disk_images::ImageKind;
 use crate::power_cuts::{DeadDaemon, Trial, degree};
 use crate::run::run_steps;
 use crate::workload::Mix;
-use levelgate::store::memory::{EIO, ENOSPC, Fault, Memory};
+use levelgate::storage::fs::memory::{EIO, ENOSPC, Fault, Memory};
 use support::environment::seeds;
 
 const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };

@@ -73,7 +73,7 @@ pub struct Reply {
 
 /// A desk, and the folder that it stands on.
 pub struct Harness {
-    pub desk: Desk,
+    pub desk: PaymentService,
     folder: Option<Folder>,
 }
 

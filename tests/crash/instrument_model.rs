@@ -1,7 +1,7 @@
 //! Instruments and signals, which the model of payments leaves out: merchants whose customers share instruments, and a
 //! model of them that is as naive.
 
-use levelgate::domain::{blocks::Reach, name::Name};
+use levelgate::domain::{customer::instrument_blocks::Reach, vocabulary::names::Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use support::model::fields::Fields;

@@ -86,7 +86,7 @@ fn deleted(name: &str) -> GlobalEvent {
     GlobalEvent::LevelDeleted { key: key(name), at: Millis(3), by: None }
 }
 
-fn say(harness: &Harness, files: &Loaded, events: &[Common]) {
+fn say(harness: &Harness, files: &Loaded, events: &[GlobalEvent]) {
     harness.desk.ledger.say(events);
     stand(harness, files);
 }
@@ -166,8 +166,8 @@ fn seen(harness: &Harness) -> String {
 }
 
 fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Harness> {
-    let now = levelgate::domain::time::Millis::parse(THEN).expect("a time");
-    let rules = Arc::new(files.in_force(&levelgate::domain::overlay::Overlay::default()).expect("rules"));
+    let now = levelgate::domain::vocabulary::time::Millis::parse(THEN).expect("a time");
+    let rules = Arc::new(files.in_force(&levelgate::domain::rules::overrides::Overlay::default()).expect("rules"));
     let harness = Harness::open(store, index, Sync::Always, &rules, Some(now.0)).ok()?;
     stand(&harness, files);
     Some(harness)

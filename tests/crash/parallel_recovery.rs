@@ -4,7 +4,6 @@ use crate::harness::{BOUNDS, Indexes, options};
 use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
-use levelgate::journal::{Instance, Journal, Keys, Lsn, event, snapshot};
 use levelgate::ledger::{Ground, Recovering};
 use levelgate::storage::fs::{Store, memory::Memory};
 use levelgate::storage::{

@@ -5,8 +5,8 @@ use crate::expected_state::{Expected, disagreement};
 use crate::harness::{Harness, Indexes};
 use crate::run::{Progress, run_steps};
 use crate::workload::{Action, Mix, Workload};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -127,7 +127,7 @@ impl Trial {
         harness.reload(self.workload.configuration(steps));
         let clock = steps.checked_sub(1).map(|n| self.workload.steps[n].clock).filter(|clock| *clock > i64::MIN);
         if let Some(clock) = clock {
-            harness.desk.clock.now(Some(levelgate::domain::time::Millis(clock))).expect("a time");
+            harness.desk.clock.now(Some(levelgate::domain::vocabulary::time::Millis(clock))).expect("a time");
         }
     }
 

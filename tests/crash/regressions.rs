@@ -2,8 +2,8 @@
 
 use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
-use levelgate::journal::Sync;
-use levelgate::store::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::fs::memory::{Keep, Memory, Unsynced};
+use levelgate::storage::journal::Sync;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use crate::harness::Harness;
 use crate::workload::{Action, Workload};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::ops::Range;
 use std::path::Path;
 

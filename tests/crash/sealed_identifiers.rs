@@ -142,7 +142,7 @@ fn snapshot_syncs_keys_of_newly_sealed_records() {
 
 /// What is shown of the identifiers of a customer, and of the history.
 fn shown(harness: &Harness, number: &str) -> String {
-    let look = |customer: &levelgate::domain::customer::Customer, _| {
+    let look = |customer: &levelgate::domain::customer::aggregate::Customer, _| {
         let texts: Vec<_> = customer.all_identifiers().map(|identifier| identifier.text().map(str::to_owned)).collect();
         format!("{:?} {texts:?} {}", customer.shown_identifier(), customer.is_erased())
     };

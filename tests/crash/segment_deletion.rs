@@ -4,9 +4,9 @@
 use crate::disk_images::ImageKind;
 use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
-use levelgate::domain::time::{DAY_MS, Millis};
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::domain::vocabulary::time::{DAY_MS, Millis};
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -226,7 +226,7 @@ fn a_segment_stays_until_both_snapshots_hold_it() {
     let grown = AgedFolder::new();
     let newest = grown.store.paths().into_iter().rfind(|path| path.starts_with("snapshots/"));
     let harness = grown.open(&grown.store, &grown.index);
-    levelgate::store::Store::remove(&grown.store, &newest.expect("a snapshot")).expect("removed");
+    levelgate::storage::fs::Store::remove(&grown.store, &newest.expect("a snapshot")).expect("removed");
     assert_eq!(let_go(&harness, true).expect("nothing"), 0, "one snapshot is not enough");
 }
 

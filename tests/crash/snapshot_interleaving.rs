@@ -4,8 +4,8 @@ use crate::disk_images::ImageKind;
 use crate::power_cuts::{DeadDaemon, Trial};
 use crate::run::run_steps;
 use crate::workload::Mix;
-use levelgate::journal::Sync;
-use levelgate::store::memory::Memory;
+use levelgate::storage::fs::memory::Memory;
+use levelgate::storage::journal::Sync;
 use support::environment::seeds;
 use support::random::Random;
 

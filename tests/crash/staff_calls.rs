@@ -6,19 +6,23 @@ use crate::instrument_model;
 use levelgate::{
     config::parse::body,
     domain::{
-        blocks::Reach,
-        customer::{Customer, Event},
-        identity::Attributes,
-        money::{Currency, Decimal},
-        name::Name,
-        own::{OwnLimits, OwnRate, RaiseTerms},
-        profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
-        refusal::Refusal,
-        rules::{Attribute, Direction, Word},
-        said::{self, Said as Update},
-        standing::{CustomerStatus, Signal},
-        stored_identifier::StoredIdentifier,
-        time::Millis,
+        customer::{
+            aggregate::{Customer, CustomerEvent},
+            attributes::Attributes,
+            instrument_blocks::Reach,
+            own_limits::{OwnLimits, OwnRate, RaiseTerms},
+            profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
+            status::{CustomerStatus, Signal},
+            stored_identifier::StoredIdentifier,
+            update::{self, CustomerUpdate as Update},
+        },
+        decision::refusal::Refusal,
+        rules::configuration::{Attribute, Direction, Word},
+        vocabulary::{
+            money::{Currency, Decimal},
+            names::Name,
+            time::Millis,
+        },
     },
     ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
     storage::journal::Lsn,
@@ -285,11 +289,11 @@ fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(Strin
             Ok((customer.clone(), lsn))
         }
         StaffCall::Delete { customer } => {
-            let lsn = change(customer, &mut |customer, now| Ok(said::deletion(customer, merchant, now)))?;
+            let lsn = change(customer, &mut |customer, now| Ok(update::deletion(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Set { customer, change: set } => {
-            let lsn = change(customer, &mut |_, _| Ok(vec![Event::Changed(set.clone())]))?;
+            let lsn = change(customer, &mut |_, _| Ok(vec![CustomerEvent::Changed(set.clone())]))?;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Limits { customer, asked } => {
@@ -342,9 +346,9 @@ fn document(harness: &Harness, customer: &str, now: Millis) -> String {
     let shown = ledger.look_whole(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
-        let told = &chapter.chronicle;
+        let told = &chapter.audit_entry;
         // The location of the previous step differs between folders.
-        let events = chapter.events.iter().filter(|event| !matches!(event, Event::Chronicled(_)));
+        let events = chapter.events.iter().filter(|event| !matches!(event, CustomerEvent::AuditEntry(_)));
         let events: Vec<String> = events.map(|event| format!("{:?}", plain_event(event))).collect();
         let moves = shown_short(before) != shown_short(behind);
         steps +=

@@ -3,8 +3,8 @@
 use crate::harness::{Harness, Indexes, Reply};
 use crate::instrument_model;
 use crate::regressions::rules;
-use levelgate::journal::{BACKLOG_BYTES_MAX, Sync};
-use levelgate::store::{File, Store, memory::Memory};
+use levelgate::storage::fs::{File, Store, memory::Memory};
+use levelgate::storage::journal::{BACKLOG_BYTES_MAX, Sync};
 use serde_json::Value;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
