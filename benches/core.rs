@@ -1,7 +1,7 @@
 //! The core at size: one reserve against daily, weekly and monthly filters, amount and quantity.
 //!
 //! `cargo bench --bench core` prints one table. `LEVELGATE_CUSTOMERS` (1,000,000), `LEVELGATE_HOLDS` (5,000,000) and
-//! `LEVELGATE_ONLY` (a part's name) make it smaller. Each operation is timed by itself; the timer's own cost is printed
+//! `LEVELGATE_ONLY` (the name of a part) reduce it. Each operation is timed separately; the cost of the timer is printed
 //! and not subtracted.
 #![allow(
     clippy::unwrap_used,
@@ -22,21 +22,30 @@ use levelgate::{
     config,
     domain::{
         customer::{
-            aggregate::{Customer, Recorded},
-            attributes::Attributes,
-            profile::{Author, Source},
+            aggregate::Customer,
+            audit::{Author, ChangeSource},
             update::CustomerUpdate,
         },
         decision::{
-            decide::{Question, Recording, Skew, beforehand, decide, opening},
-            payment::{Asks, Payment, Request},
+            clock_skew::ClockSkew,
+            decide::{DecisionInput, decide},
+            opening::{OpeningInput, opening, preceding_events},
+            payment::{Payment, PaymentPurpose, PaymentRequest},
         },
-        rules::configuration::{Attribute, Rules},
-        transaction::record::{LogOffset, Opened, Resolution},
-        usage::limits::UsageSeriesSet,
-        vocabulary::{names::Name, time::Millis},
+        events::customer_event::RecordPosition,
+        rules::configuration::Rules,
+        transaction::{
+            log_offset::LogOffset,
+            opening::{CustomerResolution, OpeningKind},
+        },
+        usage::series_set::UsageSeriesSet,
+        vocabulary::{
+            attributes::{Attribute, Attributes},
+            names::Name,
+            time::Millis,
+        },
     },
-    ledger::{Applying, Bounds, Ground, Ledger},
+    ledger::{Ledger, LedgerLimits, LedgerStorage, Registration},
 };
 use std::{borrow::Cow, cell::Cell, sync::Barrier, time::Instant};
 
@@ -92,13 +101,13 @@ fn rules() -> Rules {
 }
 
 fn ledger() -> Ledger {
-    let skew = Skew { past_ms: 300_000, future_ms: 5_000 };
-    Ledger::new(Bounds { transactions_max: u64::MAX, skew }, Ground::memory((1, 2)))
+    let skew = ClockSkew { past_ms: 300_000, future_ms: 5_000 };
+    Ledger::new(LedgerLimits { transactions_max: u64::MAX, skew }, LedgerStorage::in_memory((1, 2)))
 }
 
 fn payment<'a>(rules: &'a Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
     let some = |text: &'static str| Some(Cow::Borrowed(text));
-    let request = Request {
+    let request = PaymentRequest {
         transaction_id: Some(Cow::Borrowed(id)),
         direction: some("deposit"),
         amount: some("12.50"),
@@ -106,29 +115,29 @@ fn payment<'a>(rules: &'a Rules, id: &'a str, customer: &'a str) -> Payment<'a> 
         payment_method: some("card"),
         merchant_customer_identifier: Some(Cow::Borrowed(customer)),
         customer_level: some("gold"),
-        ..Request::default()
+        ..PaymentRequest::default()
     };
-    Payment::admit(rules, "acme", request, Asks::ToRecord).unwrap()
+    Payment::admit(rules, "acme", request, PaymentPurpose::Record).unwrap()
 }
 
 const START: i64 = 1_790_000_000_000;
 thread_local! {
-    /// How many operations there were. Each thread has its own: one that all write would be measured with the rest.
+    /// The number of operations. Each thread has its own counter: a shared one would be part of the measurement.
     static TICKS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The time moves by a millisecond with every hundred operations, so that 20 M of them span some minutes: every window
-/// holds all of a customer's history, and no hold runs out unless a part moves the time itself.
+/// The time advances by a millisecond every hundred operations, so that 20 M of them take some minutes of it: every window
+/// contains the whole history of a customer, and no hold expires unless a part advances the time itself.
 fn tick() -> Millis {
     Millis(START + skip(1) as i64 / 100)
 }
 
-/// Goes on by so many; returns how many there were before.
+/// Adds to the number of operations. Returns the number before.
 fn skip(ticks: u64) -> u64 {
     TICKS.replace(TICKS.get() + ticks)
 }
 
-/// A generator that is the same everywhere (splitmix64).
+/// A portable random generator (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -177,19 +186,24 @@ fn run(
     (admits, reserves)
 }
 
-/// The decision core: decides and applies one reserve of one customer, with no index on the way to the customer and no
-/// record of it.
+/// The decision core: decides and applies one reserve of one customer, without an index lookup and without a record.
 fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_>, now: Millis) {
-    customer.touch();
-    let (now, _) = customer.settle(now);
-    let question = Question { rules, payment, now, at: now, instrument_blocked: false, counts_future: true };
-    let decision = decide(&question, Some(customer), UsageSeriesSet::new(customer.books(), &[]));
+    customer.prefetch();
+    let (now, _) = customer.expire_holds(now);
+    let question = DecisionInput { rules, payment, now, at: now, instrument_blocked: false, counts_future: true };
+    let decision = decide(&question, Some(customer), UsageSeriesSet::new(customer.usage_series(), &[]));
     assert!(decision.is_allowed());
-    let recording = Recording { opened: Opened::Reserved, resolution: Resolution::Found, identity: 0, stranger: None };
-    let before = beforehand(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
+    let recording = OpeningInput {
+        opened: OpeningKind::Reserved,
+        resolution: CustomerResolution::Found,
+        identity: 0,
+        stranger: None,
+    };
+    let before = preceding_events(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
     let opening = opening(&question, Some(customer), &decision, recording);
     let slot = customer.summaries().next_slot();
-    let recorded = Recorded { number: customer.applied + 1, place: LogOffset(now.0 as u64), key: u64::from(slot) };
+    let recorded =
+        RecordPosition { number: customer.applied + 1, place: LogOffset(now.0 as u64), key: u64::from(slot) };
     before.iter().for_each(|event| customer.apply(recorded, event));
     customer.apply_opened(recorded, slot, &opening);
 }
@@ -197,7 +211,8 @@ fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_
 fn core_alone(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
     let merchant = rules.merchant("acme").unwrap();
-    let mut all: Vec<Customer> = (0..customers).map(|n| Customer::newcomer(n, merchant, Millis(START))).collect();
+    let mut all: Vec<Customer> =
+        (0..customers).map(|n| Customer::with_default_label(n, merchant, Millis(START))).collect();
     for _ in 0..20 {
         all.iter_mut().for_each(|customer| decide_and_apply(rules, customer, &payment(rules, "fill", "c"), tick()));
     }
@@ -274,7 +289,7 @@ fn many_customers(rules: &Rules) {
     row("admit a payment", &mut admits);
     row("reserve, one thread", &mut reserves);
 
-    // Two threads, each with its own customers, against one thread with the same work.
+    // Two threads with separate customers, compared with one thread that does the same work.
     let rate = |threads: u64| {
         let (barrier, from) = (Barrier::new(threads as usize + 1), skip(timed));
         std::thread::scope(|scope| {
@@ -301,26 +316,26 @@ fn many_customers(rules: &Rules) {
     println!("{:<44} {:>7.2}", "two threads over one, median of five", ratios[2]);
 }
 
-/// Customers that are registered and never paid. A ledger in memory keeps its journal in memory: it is counted separately.
+/// Customers that were registered and never paid. The in-memory journal is printed separately.
 fn idle_customers(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
     let (ledger, merchant) = (ledger(), rules.merchant("acme").unwrap());
-    let author = Author { source: Source::Api, by: None };
+    let author = Author { source: ChangeSource::Api, by: None };
     let gold = Name::parse("gold").unwrap();
     let (before, mut text) = (resident_bytes(), 0);
     for n in 0..customers {
         let (identifier, email) = (format!("c{n}"), format!("c{n}@example.com"));
         text += identifier.len() + email.len();
         let attributes = vec![(Attribute::Email, email.into())];
-        let said = CustomerUpdate { attributes, levels: [Some(Some(gold)), None], ..CustomerUpdate::default() };
+        let update = CustomerUpdate { attributes, levels: [Some(Some(gold)), None], ..CustomerUpdate::default() };
         let identifier = Some(identifier.as_str());
-        let applying = Applying { merchant, identifier, said: &said, created: None, author, is_trial: false };
+        let applying = Registration { merchant, identifier, update: &update, created: None, author, is_trial: false };
         ledger.register(&applying, tick()).unwrap();
     }
     let (all, journal) = (resident_bytes() - before, ledger.journal().end().0);
     println!("{:<44} {:>7}", "bytes an idle customer's records", journal / customers);
     println!("{:<44} {:>7}", "bytes an idle customer's text", text as u64 / customers);
-    println!("{:<44} {:>7}", "bytes an idle customer, these apart", (all - journal - text as u64) / customers);
+    println!("{:<44} {:>7}", "bytes an idle customer, without these", (all - journal - text as u64) / customers);
 }
 
 fn long_history(rules: &Rules) {
@@ -341,7 +356,7 @@ fn open_holds(rules: &Rules) {
     run(rules, &ledger, "hold", holds, |n| format!("c{}", n % customers));
     println!("{:<44} {:>7}", "bytes an open hold, all included", (resident_bytes() - before) / holds);
     let visited = ledger.holds_visited();
-    // All of them end before this; each is met when its customer is next seen, and never looked for.
+    // All holds end before this. Each is visited when its customer is next settled; nothing searches for it.
     skip(100 * 3_600_000 * 2);
     let (_, mut reserves) = run(rules, &ledger, "after", customers, |n| format!("c{n}"));
     row("reserve that lets ten holds run out", &mut reserves);
@@ -351,7 +366,7 @@ fn open_holds(rules: &Rules) {
     row("reserve after that", &mut reserves);
 }
 
-/// For counting instructions: two runs with different `LEVELGATE_TIMED` differ by exactly that many reserves.
+/// For instruction counts: two runs with different `LEVELGATE_TIMED` differ by exactly that many reserves.
 fn counted(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000);
     let ledger = ledger();

@@ -19,16 +19,16 @@
 
 use levelgate::{
     config,
-    daemon::data_folder::{Folder, recover},
+    daemon::data_folder::{DataFolder, recover},
     domain::{
         decision::{
-            decide::Skew,
-            payment::{Asks, Payment, Request},
+            clock_skew::ClockSkew,
+            payment::{Payment, PaymentPurpose, PaymentRequest},
         },
         rules::configuration::Rules,
         vocabulary::time::Millis,
     },
-    ledger::{Bounds, Ledger},
+    ledger::{Ledger, LedgerLimits},
     storage::{
         fs::disk::Disk,
         journal::{Options, Sync},
@@ -76,14 +76,14 @@ fn rules() -> Rules {
     config::load(folder.path()).unwrap().rules
 }
 
-fn open(folder: &Path) -> (Ledger, Folder) {
+fn open(folder: &Path) -> (Ledger, DataFolder) {
     let options = Options {
         sync: Sync::Interval,
         sync_interval: Duration::from_millis(100),
         segment_bytes: 64 << 20,
         tail_bytes: 64 << 20,
     };
-    let bounds = Bounds { transactions_max: u64::MAX, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
+    let bounds = LedgerLimits { transactions_max: u64::MAX, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
     let store = Arc::new(Disk::open(folder).unwrap());
     recover(store, &folder.join("archive/index.redb"), options, bounds).unwrap()
 }
@@ -92,7 +92,7 @@ fn fill(rules: &Rules, ledger: &Ledger, customers: u64, rounds: u64) {
     let some = |text: &'static str| Some(Cow::Borrowed(text));
     for round in 0..rounds {
         for n in 0..customers {
-            let request = Request {
+            let request = PaymentRequest {
                 transaction_id: Some(Cow::Owned(format!("fill-{round}-{n}"))),
                 direction: some("deposit"),
                 amount: some("12.50"),
@@ -100,14 +100,14 @@ fn fill(rules: &Rules, ledger: &Ledger, customers: u64, rounds: u64) {
                 payment_method: some("card"),
                 merchant_customer_identifier: Some(Cow::Owned(format!("c{n}"))),
                 customer_level: some("gold"),
-                ..Request::default()
+                ..PaymentRequest::default()
             };
-            let payment = Payment::admit(rules, "acme", request, Asks::ToRecord).unwrap();
+            let payment = Payment::admit(rules, "acme", request, PaymentPurpose::Record).unwrap();
             let now = Millis(START + ((round * customers + n) / 100) as i64);
             let answer = ledger.reserve(rules, &payment, None, now).unwrap();
             // As a daemon under load does: many records a batch.
             if n % 32 == 0 {
-                ledger.journal().commit(answer.rests_on).unwrap();
+                ledger.journal().commit(answer.depends_on_lsn).unwrap();
             }
         }
     }

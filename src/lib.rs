@@ -82,7 +82,7 @@
 //! system. Of all the locks above only a stripe is held while a file is read, for facts that have left the journal's
 //! tail: requests for ids of the same stripe wait with it, nothing else. The journal's own locks, who writes, and what
 //! happens while a disk is slow are in `crate::storage::journal::log`. What only reads memory or health waits for no disk; a read of one
-//! customer or transaction waits for the records that it shows ([`ledger::Whole::rests_on`]).
+//! customer or transaction waits for the records that it shows ([`ledger::CustomerWithUsage::depends_on_lsn`]).
 //!
 //! **The shard count** is 4,096 for customers, for stripes and for each index: two requests on different customers
 //! seldom meet, and a table that grows moves one shard's share at a time. It is in no file and can be changed.

@@ -326,7 +326,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn the_table_of_codes_is_the_one_in_the_code() {
-    let want: Vec<(u16, String)> = levelgate::domain::decision::denial_codes::CODES
+    let want: Vec<(u16, String)> = levelgate::domain::vocabulary::denial_codes::DENIAL_CODES
         .iter()
         .map(|(_, code, reason)| (*code, (*reason).to_owned()))
         .collect();

@@ -1,25 +1,27 @@
-//! `levelgate check`: the very code of a reload, over a folder.
+//! `levelgate check`: checks a configuration folder with the code of a reload.
 
 use crate::{
+    cli::support::configuration::{default_folder, style},
     clock::{Clock, Source},
     config::{self, Settings, StoreKind},
+    daemon::memory_estimate,
     domain::rules::configuration::Rules,
     storage::journal::FOLDER,
 };
 use std::{path::PathBuf, process::ExitCode};
 
-/// What `check` takes.
+/// The arguments of `check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The configuration folder
-    #[arg(default_value_os_t = super::default_config())]
+    #[arg(default_value_os_t = default_folder())]
     folder: PathBuf,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 }
 
-/// Prints every problem, then what it comes to.
+/// Prints every problem, then the result.
 pub(super) fn run(options: &Options) -> ExitCode {
     let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
     let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
@@ -27,22 +29,18 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(loaded) => &loaded.warnings,
         Err(problems) => &problems.list,
     };
-    eprint!("{}", config::render(problems, super::style()));
+    eprint!("{}", config::render(problems, style()));
     let (folder, tally) = (options.folder.display(), config::tally(problems));
     match &checked {
         Ok(loaded) => {
             let (merchants, version) = (loaded.rules.merchants.len(), &loaded.rules.version);
             let plural = if merchants == 1 { "" } else { "s" };
             eprintln!("{folder}: valid: {merchants} merchant{plural}, {tally}, version {version}");
-            for line in crate::daemon::memory_estimate::lines(&loaded.settings, &loaded.rules) {
+            for line in memory_estimate::estimate_lines(&loaded.settings, &loaded.rules) {
                 eprintln!("{line}");
             }
-            if let Some(note) = sealing(&loaded.rules) {
-                eprintln!("{note}");
-            }
-            if let Some(note) = beside(&loaded.settings) {
-                eprintln!("{note}");
-            }
+            let notes = [sealing_note(&loaded.rules), overrides_note(&loaded.settings)];
+            notes.into_iter().flatten().for_each(|note| eprintln!("{note}"));
             ExitCode::SUCCESS
         }
         Err(_) => {
@@ -52,28 +50,28 @@ pub(super) fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Where merchants seal identifiers: what stays readable all the same. No folder is looked at.
-fn sealing(rules: &Rules) -> Option<String> {
+/// What stays readable if merchants seal identifiers. No data folder is read.
+fn sealing_note(rules: &Rules) -> Option<String> {
     let sealing = rules.merchants.values().filter(|merchant| merchant.seal_identifiers);
     let mut names: Vec<&str> = sealing.map(|merchant| merchant.id.as_str()).collect();
     names.sort_unstable();
     (!names.is_empty()).then(|| {
         format!(
-            "seal_identifiers ({}): new records only; identifiers in records from before it was switched on stay in clear in \
-             the journal and the archive for archive_days, and in older backups; snapshots from now on seal them all",
+            "seal_identifiers ({}): only new records are sealed; identifiers in older records stay readable in the \
+             journal and the archive for archive_days, and in older backups; new snapshots seal all identifiers",
             names.join(", ")
         )
     })
 }
 
-/// A word about what no file says: whether anything stands beside the files is known to the daemon that serves the folder.
-fn beside(settings: &Settings) -> Option<String> {
+/// A note that the API may have set levels and rates, which only the daemon knows.
+fn overrides_note(settings: &Settings) -> Option<String> {
     let has_journal = settings.store.kind == StoreKind::Disk && settings.store.path.join(FOLDER).is_dir();
     has_journal.then(|| {
         let data = settings.store.path.display();
         format!(
-            "this is what the files say; levels and rates that were set through the API lie in {data}, and are shown with \
-             their origin by GET /v1/merchants/{{m}}/levels and GET /v1/rates of the daemon"
+            "the check covers the files only; levels and rates that were set through the API are stored in {data}: GET \
+             /v1/merchants/{{m}}/levels and GET /v1/rates of the daemon return them with their origin"
         )
     })
 }

@@ -1,11 +1,9 @@
 //! `levelgate help`: the commands, one command, or a guide.
 
-use super::{Arguments, Command};
 use crate::{
     docs::{self, GUIDES},
     domain::vocabulary::suggest::nearest,
 };
-use clap::{CommandFactory, Parser};
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -26,18 +24,17 @@ pub(super) struct Options {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options, parser: clap::Command) -> anyhow::Result<ExitCode> {
     let Some(topic) = options.topic.as_deref() else {
-        of_command(&["levelgate", "--help"])?;
+        of_command(parser, &["levelgate", "--help"])?;
         return print(&topics());
     };
-    if <Command as clap::Subcommand>::has_subcommand(topic) {
-        return of_command(&["levelgate", topic, "--help"]);
+    if parser.find_subcommand(topic).is_some() {
+        return of_command(parser, &["levelgate", topic, "--help"]);
     }
     if let Some(guide) = docs::guide(topic) {
         return print(guide.text);
     }
-    let parser = Arguments::command();
     let commands: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
     let names = || GUIDES.iter().map(|guide| guide.name);
     let near = nearest(topic, names().chain(commands.iter().copied()));
@@ -51,8 +48,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints what the argument parser prints for `--help`.
-fn of_command(words: &[&str]) -> anyhow::Result<ExitCode> {
-    let Err(help) = Arguments::try_parse_from(words) else { return Ok(ExitCode::SUCCESS) };
+fn of_command(mut parser: clap::Command, words: &[&str]) -> anyhow::Result<ExitCode> {
+    let Err(help) = parser.try_get_matches_from_mut(words) else { return Ok(ExitCode::SUCCESS) };
     match help.print() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),

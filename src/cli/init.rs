@@ -2,6 +2,7 @@
 //!
 //! The daemon's file and the rates are the sample's (`config/`); the merchant's file is one of the two below.
 
+use crate::cli::support::print::print_line;
 use anyhow::Context as _;
 use std::{
     fs,
@@ -169,9 +170,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         (merchants.join("acme.toml"), merchant(options.mode, &shown)),
     ] {
         write_new(&path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
-        super::say!("wrote {}", path.display());
+        print_line!("wrote {}", path.display());
     }
-    super::say!(
+    print_line!(
         "\nNext:\n  1. Edit {} and {}.\n  2. Check them:       levelgate check {shown} --strict\n  \
          3. Start the daemon: levelgate serve --config {shown}\n  \
          4. Read the guides:  levelgate help getting-started, or /docs of the running daemon\n\n\

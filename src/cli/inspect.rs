@@ -1,19 +1,22 @@
-//! `levelgate inspect`: what stands in a data folder, whether it is whole, and what can be done where it is not.
+//! `levelgate inspect`: prints what a data folder contains, checks it for damage, and prints the remedy for each problem.
 //!
-//! It takes no lock and writes nothing, so that it may look at a folder that is being served. Whether a start would be
-//! refused is judged by the code of the start.
+//! The command takes no lock and writes nothing, so it may read a folder that a daemon serves. The code of a start decides
+//! whether a start would be refused.
 
-use crate::storage::{
-    encoding,
-    fs::{Store, disk::Disk},
-    jobs,
-    journal::{
-        ARCHIVE, FOLDER, Instance, InstanceError, JournalId, Keys, LogOffset, Lsn,
-        frame::{Body, HeadFlaw, SegmentHead},
-        segment_reader::{Damage, Step, Walk, WalkError},
-        synced_file,
+use crate::{
+    daemon::data_folder::{SNAPSHOTS, check_start, damaged_segments, verify_snapshot},
+    storage::{
+        encoding,
+        fs::{Store, disk::Disk},
+        jobs,
+        journal::{
+            ARCHIVE, FOLDER, HeadFlaw, Instance, InstanceError, JournalId, Keys, LogOffset, Lsn, SegmentHead,
+            frame::Body,
+            segment_reader::{LocatedRecord, SegmentReader, SegmentReaderError, Step},
+            synced_file,
+        },
+        keys,
     },
-    keys,
 };
 use anyhow::Context;
 use std::{
@@ -23,305 +26,329 @@ use std::{
     sync::Arc,
 };
 
-/// What `inspect` takes.
+/// The arguments of `inspect`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print every record, one a line; sealed attributes and identifiers are not opened
+    /// Print every record, one a line; sealed attributes and identifiers stay sealed
     #[arg(long)]
     records: bool,
-    /// Print only records of this customer
+    /// Print only the records of this customer
     #[arg(long, value_name = "CUSTOMER_ID", requires = "records")]
     customer: Option<u64>,
 }
 
-/// What was found, all in all.
-#[derive(Default)]
-struct Found {
-    problems: Vec<String>,
-    /// Up to where the journal was synced for certain, says any whole header or snapshot.
-    synced: Lsn,
-    /// What stood before the record behind this one is in a snapshot.
-    held: Lsn,
-    /// The number of the first record.
-    begins: Option<Lsn>,
-    /// The number behind the last whole record.
-    next: Option<Lsn>,
-    damage: Option<(String, Flawed)>,
-    /// Records that should follow and do not, with words.
-    gaps: Vec<(Lsn, String)>,
-    /// Which journal it is, where that can be told.
-    id: JournalId,
-}
-
-/// Where the journal stops being whole.
-struct Flawed {
-    offset: u64,
-    lsn: Lsn,
-    what: String,
-}
-
-impl From<Damage> for Flawed {
-    fn from(damage: Damage) -> Self {
-        Self { offset: damage.offset, lsn: damage.lsn, what: damage.wrong.to_string() }
-    }
-}
-
-/// Prints what is there; fails where anything is damaged.
+/// Prints the content of the folder; fails if anything is damaged.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let shared: Arc<dyn Store> = Arc::new(Disk::look(&options.folder));
-    let store = &*shared;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut found = Found::default();
-    let instance = match Instance::known(store) {
-        Ok(Some(instance)) => {
-            writeln!(out, "instance   journal {}", instance.id)?;
-            Some(instance)
-        }
-        Ok(None) if store.list(FOLDER)?.is_empty() && store.list(ARCHIVE)?.is_empty() => {
-            anyhow::bail!("{} is no data folder: it has no file `instance`", options.folder.display())
-        }
-        Ok(None) => {
-            found.problems.push(InstanceError::Missing.to_string());
-            None
-        }
-        Err(error) => {
-            found.problems.push(error.to_string());
-            None
-        }
-    };
-    if let Some(instance) = &instance {
-        found.id = instance.id;
-        // Opening keys that are not there would make them.
-        let has_keys = store.list("")?.iter().any(|name| name == keys::PATH);
-        match has_keys.then(|| Keys::open(store, instance.id.0)) {
-            None => writeln!(out, "keys       none: sealed attributes cannot be opened")?,
-            Some(Ok(keys)) => {
-                let (live, erased) = keys.counts();
-                writeln!(out, "keys       {live} live, {erased} erased")?;
-            }
-            // The verdict below says what is wrong.
-            Some(Err(_)) => writeln!(out, "keys       cannot be read")?,
-        }
-        synced(store, instance, &mut found, &mut out)?;
-        snapshots(store, instance, &mut found, &mut out)?;
-        let names = store.list(jobs::FOLDER)?;
-        let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
-        if !names.is_empty() {
-            let (unfinished, ended) = (count(jobs::BEGUN), count(jobs::ENDED));
-            writeln!(out, "jobs       {unfinished} to be finished by the next start, {ended} ended")?;
-        }
-    }
-    for folder in [ARCHIVE, FOLDER] {
-        for name in store.list(folder)?.into_iter().filter(|name| name.ends_with(".log")) {
-            segment(store, &format!("{folder}/{name}"), options, &mut found, &mut out)?;
-        }
-    }
-    if let Some(begins) = found.begins.filter(|begins| *begins > Lsn(1)) {
-        writeln!(out, "journal    begins with record {begins}; what was older than archive_days was deleted")?;
-        if begins.0 > found.held.0.saturating_add(1) {
-            found.problems.push(format!(
-                "the journal begins with record {begins}, and no snapshot holds what stood before: bring one of this \
-                 folder back into `{}`, or restore the folder from a backup",
-                crate::daemon::data_folder::SNAPSHOTS
-            ));
-        }
-    }
-    let last = found.next.map_or(0, |next| next.0.saturating_sub(1));
-    writeln!(out, "journal    ends with record {last}, synced up to {} for certain", found.synced)?;
-    if instance.is_some() {
-        judge(&shared, &mut found, &mut out)?;
-    }
+    let store: Arc<dyn Store> = Arc::new(Disk::open_unlocked(&options.folder));
+    let out = BufWriter::new(std::io::stdout().lock());
+    let mut inspector = Inspector { store: &store, options, out, findings: CustomerPage::default() };
+    inspector.inspect()?;
+    let Inspector { mut out, findings, .. } = inspector;
     out.flush()?;
-    for problem in &found.problems {
+    for problem in &findings.problems {
         eprintln!("levelgate: {problem}");
     }
-    if found.problems.is_empty() {
+    if findings.problems.is_empty() {
         writeln!(out, "whole      nothing is damaged")?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
 }
 
-/// What the file of the synced number says.
-fn synced(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
-    match synced_file::read(store, instance.id) {
-        Ok(Some(mark)) => {
-            found.synced = found.synced.max(mark.lsn);
-            let how = if mark.is_clean_stop { ", where the daemon stopped in order" } else { "" };
-            writeln!(out, "synced     up to record {}{how}", mark.lsn)?;
-        }
-        Ok(None) => writeln!(out, "synced     no file: records missing at the journal's end cannot be noticed")?,
-        // The verdict says what is wrong.
-        Err(_) => writeln!(out, "synced     cannot be read")?,
-    }
-    Ok(())
+/// What the files of the folder showed.
+#[derive(Default)]
+struct CustomerPage {
+    problems: Vec<String>,
+    /// The last record that a file proves to be synced.
+    synced: Lsn,
+    /// The last record that a snapshot contains.
+    last_in_snapshot: Lsn,
+    /// The first record of the journal.
+    first: Option<Lsn>,
+    /// The record after the last valid one.
+    next: Option<Lsn>,
+    /// The first damage of the journal.
+    damage: Option<SegmentDamage>,
+    gaps: Vec<JournalGap>,
+    /// The journal of the folder, if the file `instance` names it.
+    id: JournalId,
 }
 
-/// Judges the folder as a start does, and adds what a start does not read.
-fn judge(store: &Arc<dyn Store>, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
-    let verdict = match crate::daemon::verdict::verdict(store) {
-        Ok(verdict) => verdict,
-        Err(refusal) => {
-            found.problems.push(format!("a start is refused: {refusal:#}"));
-            found.problems.extend(found.gaps.drain(..).map(|(.., what)| what));
-            return Ok(());
-        }
-    };
-    for loss in &verdict.lost {
-        writeln!(out, "lost       {}; the loss was accepted", loss.what)?;
-    }
-    let is_lost = |lsn: Lsn| verdict.lost.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
-    found.problems.extend(found.gaps.drain(..).filter(|(lsn, _)| !is_lost(*lsn)).map(|(.., what)| what));
-    found.problems.extend(crate::daemon::verdict::damaged_segments(&**store, &verdict));
-    if let Some((path, offset, lsn, what)) = &verdict.cut {
-        found.problems.push(format!(
-            "{path} ends in bytes that were never whole, from byte {offset} on (record {lsn}: {what}); the next start cuts \
-             them off and keeps them in the folder `cut`"
-        ));
-    }
-    let damage = found.damage.take().filter(|(_, damage)| verdict.cut.is_none() && !is_lost(damage.lsn));
-    if let Some((path, damage)) = damage {
-        found.problems.push(format!(
-            "{path} is damaged at byte {}, record {}: {}; a start does not read it, but transactions in it are not found: \
-             bring the file back from a backup",
-            damage.offset, damage.lsn, damage.what
-        ));
-    }
-    Ok(())
+/// Damage in a segment.
+struct SegmentDamage {
+    path: String,
+    offset: u64,
+    lsn: Lsn,
+    reason: String,
 }
 
-fn snapshots(store: &dyn Store, instance: &Instance, found: &mut Found, out: &mut impl Write) -> anyhow::Result<()> {
-    for name in store.list(crate::daemon::data_folder::SNAPSHOTS)? {
-        let path = format!("{}/{name}", crate::daemon::data_folder::SNAPSHOTS);
-        if !name.ends_with(".snap") {
-            writeln!(out, "snapshot   {path}: not finished; the next start removes it")?;
-            continue;
+/// Records that are missing between two segments.
+struct JournalGap {
+    first_missing: Lsn,
+    message: String,
+}
+
+struct Inspector<'a, W> {
+    store: &'a Arc<dyn Store>,
+    options: &'a Options,
+    out: W,
+    findings: CustomerPage,
+}
+
+impl<W: Write> Inspector<'_, W> {
+    fn inspect(&mut self) -> anyhow::Result<()> {
+        let instance = self.instance()?;
+        if let Some(instance) = &instance {
+            self.findings.id = instance.id;
+            self.keys(instance)?;
+            self.synced_file(instance)?;
+            self.snapshots(instance)?;
+            self.jobs()?;
         }
-        match crate::daemon::data_folder::verify_snapshot(store, &path, instance) {
-            Ok(summary) => {
-                found.synced = found.synced.max(summary.end);
-                found.held = found.held.max(summary.begin);
-                writeln!(
-                    out,
-                    "snapshot   {path}: true up to {}, {} customers, {} transactions",
-                    summary.begin, summary.customers, summary.summaries
-                )?;
+        for folder in [ARCHIVE, FOLDER] {
+            for name in self.store.list(folder)?.into_iter().filter(|name| name.ends_with(".log")) {
+                self.segment(&format!("{folder}/{name}"))?;
             }
+        }
+        self.journal_bounds()?;
+        if instance.is_some() {
+            self.check_start()?;
+        }
+        Ok(())
+    }
+
+    fn instance(&mut self) -> anyhow::Result<Option<Instance>> {
+        match Instance::known(&**self.store) {
+            Ok(Some(instance)) => {
+                writeln!(self.out, "instance   journal {}", instance.id)?;
+                return Ok(Some(instance));
+            }
+            Ok(None) if self.store.list(FOLDER)?.is_empty() && self.store.list(ARCHIVE)?.is_empty() => {
+                anyhow::bail!("{} is no data folder: it has no file `instance`", self.options.folder.display())
+            }
+            Ok(None) => self.findings.problems.push(InstanceError::Missing.to_string()),
+            Err(error) => self.findings.problems.push(error.to_string()),
+        }
+        Ok(None)
+    }
+
+    fn keys(&mut self, instance: &Instance) -> anyhow::Result<()> {
+        // `Keys::open` would create a missing file.
+        let has_keys = self.store.list("")?.iter().any(|name| name == keys::PATH);
+        match has_keys.then(|| Keys::open(&**self.store, instance.id.0)) {
+            None => writeln!(self.out, "keys       none: sealed attributes cannot be opened")?,
+            Some(Ok(keys)) => {
+                let keys::KeyCounts { live, erased } = keys.counts();
+                writeln!(self.out, "keys       {live} live, {erased} erased")?;
+            }
+            // `check_start` reports the problem.
+            Some(Err(_)) => writeln!(self.out, "keys       cannot be read")?,
+        }
+        Ok(())
+    }
+
+    fn synced_file(&mut self, instance: &Instance) -> anyhow::Result<()> {
+        match synced_file::read(&**self.store, instance.id) {
+            Ok(Some(mark)) => {
+                self.findings.synced = self.findings.synced.max(mark.lsn);
+                let how = if mark.is_clean_stop { ", at a clean stop of the daemon" } else { "" };
+                writeln!(self.out, "synced     up to record {}{how}", mark.lsn)?;
+            }
+            Ok(None) => {
+                writeln!(self.out, "synced     no file: missing records at the end of the journal cannot be detected")?;
+            }
+            // `check_start` reports the problem.
+            Err(_) => writeln!(self.out, "synced     cannot be read")?,
+        }
+        Ok(())
+    }
+
+    fn snapshots(&mut self, instance: &Instance) -> anyhow::Result<()> {
+        for name in self.store.list(SNAPSHOTS)? {
+            let path = format!("{SNAPSHOTS}/{name}");
+            if !name.ends_with(".snap") {
+                writeln!(self.out, "snapshot   {path}: not finished; the next start removes it")?;
+                continue;
+            }
+            match verify_snapshot(&**self.store, &path, instance) {
+                Ok(summary) => {
+                    self.findings.synced = self.findings.synced.max(summary.end);
+                    self.findings.last_in_snapshot = self.findings.last_in_snapshot.max(summary.begin);
+                    writeln!(
+                        self.out,
+                        "snapshot   {path}: true up to {}, {} customers, {} transactions",
+                        summary.begin, summary.customers, summary.summaries
+                    )?;
+                }
+                Err(error) => {
+                    let problem = format!("{path}: {error:#}; a start uses an older snapshot, or the journal");
+                    self.findings.problems.push(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn jobs(&mut self) -> anyhow::Result<()> {
+        let names = self.store.list(jobs::FOLDER)?;
+        let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+        if !names.is_empty() {
+            let (unfinished, ended) = (count(jobs::BEGUN), count(jobs::ENDED));
+            writeln!(self.out, "jobs       {unfinished} to be finished by the next start, {ended} ended")?;
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self, path: &str) -> anyhow::Result<()> {
+        let mut walk = match SegmentReader::open(&**self.store, path) {
+            Ok(walk) => walk,
+            Err(SegmentReaderError::Head(flaw @ HeadFlaw::Damaged(_))) => return self.segment_without_head(path, flaw),
             Err(error) => {
-                found.problems.push(format!("{path}: {error:#}; an older one, or the journal, stands in for it"));
+                self.findings.problems.push(format!("{path}: {error}"));
+                return Ok(());
             }
+        };
+        let head = walk.head();
+        self.findings.synced = self.findings.synced.max(head.synced);
+        self.findings.first.get_or_insert(head.first_lsn);
+        if let Some(next) = self.findings.next.filter(|next| *next != head.first_lsn) {
+            let message = format!("{path} begins with record {}, but {next} is the next one", head.first_lsn);
+            self.findings.gaps.push(JournalGap { first_missing: next, message });
         }
+        let mut records = 0_u64;
+        let damage = loop {
+            match walk.step().with_context(|| path.to_owned())? {
+                Step::End => break None,
+                Step::Damage(damage) => break Some(damage),
+                Step::Record(record) => {
+                    self.note_synced(&record);
+                    records += u64::from(!matches!(record.framed.body, Body::Batch { .. }));
+                    let owner = record.framed.head.owner;
+                    if self.options.records && self.options.customer.is_none_or(|customer| customer == owner) {
+                        print_record(&record, &mut self.out)?;
+                    }
+                }
+            }
+        };
+        writeln!(
+            self.out,
+            "segment    {path}: records {} to {}, {records} of them, start {}, {} bytes",
+            head.first_lsn,
+            walk.next_lsn().0.saturating_sub(1),
+            walk.epoch(),
+            walk.file_bytes()
+        )?;
+        self.findings.next = Some(walk.next_lsn());
+        if let Some(damage) = damage {
+            // Records after the damage may show how far the journal was synced.
+            while walk.skip()? {
+                if let Step::Record(record) = walk.step()? {
+                    self.note_synced(&record);
+                }
+            }
+            let (offset, lsn, reason) = (damage.offset, damage.lsn, damage.flaw.to_string());
+            self.note_damage(SegmentDamage { path: path.to_owned(), offset, lsn, reason });
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn segment(
-    store: &dyn Store,
-    path: &str,
-    options: &Options,
-    found: &mut Found,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let mut walk = match Walk::open(store, path) {
-        Ok(walk) => walk,
-        Err(WalkError::Head(flaw @ HeadFlaw::Damaged(_))) => return headless(store, path, flaw, found, out),
-        Err(error) => {
-            found.problems.push(format!("{path}: {error}"));
+    /// A segment whose head is damaged, for example because the process was killed when it created the file. As a start
+    /// does, the command assumes the record that the segment should begin with.
+    fn segment_without_head(&mut self, path: &str, flaw: HeadFlaw) -> anyhow::Result<()> {
+        let named = path.rsplit('/').next().and_then(|name| name.strip_suffix(".log")?.parse().ok()).map(Lsn);
+        let Some(lsn) = self.findings.next.or(named) else {
+            self.findings.problems.push(format!("{path}: {flaw}"));
             return Ok(());
-        }
-    };
-    let head = walk.head();
-    found.synced = found.synced.max(head.synced);
-    found.begins.get_or_insert(head.first_lsn);
-    if let Some(next) = found.next.filter(|next| *next != head.first_lsn) {
-        found.gaps.push((next, format!("{path} begins with record {}, but {next} is the next one", head.first_lsn)));
-    }
-    let mut records = 0_u64;
-    let damage = loop {
-        match walk.step().with_context(|| path.to_owned())? {
-            Step::End => break None,
-            Step::Damage(damage) => break Some(damage),
-            Step::Record(seen) => {
-                if let Body::Batch { synced, .. } = seen.framed.body {
-                    found.synced = found.synced.max(synced);
-                } else {
-                    records += 1;
-                }
-                let owner = seen.framed.head.owner;
-                if options.records && options.customer.is_none_or(|customer| customer == owner) {
-                    show(&seen, out)?;
+        };
+        let file = self.store.open(path)?;
+        writeln!(self.out, "segment    {path}: no valid head, {} bytes", file.len()?)?;
+        // Its records may be valid, and show how far the journal was synced.
+        let id = self.findings.id;
+        let assumed = SegmentHead { epoch: 0, id, first_lsn: lsn, first_place: LogOffset(0), synced: Lsn::NONE };
+        let mut walk = SegmentReader::with_head(file, assumed)?;
+        loop {
+            match walk.step()? {
+                Step::End => break,
+                Step::Record(record) => self.note_synced(&record),
+                Step::Damage(_) => {
+                    if !walk.skip()? {
+                        break;
+                    }
                 }
             }
         }
-    };
-    writeln!(
-        out,
-        "segment    {path}: records {} to {}, {records} of them, start {}, {} bytes",
-        head.first_lsn,
-        walk.next_lsn().0.saturating_sub(1),
-        walk.epoch(),
-        walk.file_bytes()
-    )?;
-    found.next = Some(walk.next_lsn());
-    if let Some(damage) = damage {
-        // What is known to be synced may stand behind the damage.
-        while walk.skip()? {
-            if let Step::Record(seen) = walk.step()?
-                && let Body::Batch { synced, .. } = seen.framed.body
-            {
-                found.synced = found.synced.max(synced);
+        self.note_damage(SegmentDamage { path: path.to_owned(), offset: 0, lsn, reason: flaw.to_string() });
+        Ok(())
+    }
+
+    fn note_synced(&mut self, record: &LocatedRecord<'_>) {
+        if let Body::Batch { synced, .. } = record.framed.body {
+            self.findings.synced = self.findings.synced.max(synced);
+        }
+    }
+
+    fn note_damage(&mut self, damage: SegmentDamage) {
+        self.findings.damage.get_or_insert(damage);
+    }
+
+    fn journal_bounds(&mut self) -> anyhow::Result<()> {
+        if let Some(first) = self.findings.first.filter(|first| *first > Lsn(1)) {
+            writeln!(self.out, "journal    begins with record {first}; segments older than archive_days were deleted")?;
+            if first.0 > self.findings.last_in_snapshot.0.saturating_add(1) {
+                self.findings.problems.push(format!(
+                    "the journal begins with record {first}, and no snapshot contains the records before it: restore a \
+                     snapshot of this folder into `{SNAPSHOTS}`, or restore the folder from a backup"
+                ));
             }
         }
-        found.damage.get_or_insert((path.to_owned(), damage.into()));
+        let last = self.findings.next.map_or(0, |next| next.0.saturating_sub(1));
+        writeln!(self.out, "journal    ends with record {last}, synced up to {} for certain", self.findings.synced)?;
+        Ok(())
     }
-    Ok(())
+
+    /// Checks the folder as a start does, and adds the damage of files that a start does not read.
+    fn check_start(&mut self) -> anyhow::Result<()> {
+        let gaps = std::mem::take(&mut self.findings.gaps);
+        let checked = match check_start(self.store) {
+            Ok(checked) => checked,
+            Err(refusal) => {
+                self.findings.problems.push(format!("a start is refused: {refusal:#}"));
+                self.findings.problems.extend(gaps.into_iter().map(|gap| gap.message));
+                return Ok(());
+            }
+        };
+        for loss in &checked.lost {
+            writeln!(self.out, "lost       {}; the loss was accepted", loss.what)?;
+        }
+        let is_lost = |lsn: Lsn| checked.lost.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
+        let problems = &mut self.findings.problems;
+        problems.extend(gaps.into_iter().filter(|gap| !is_lost(gap.first_missing)).map(|gap| gap.message));
+        problems.extend(damaged_segments(&**self.store, &checked));
+        if let Some((path, offset, lsn, what)) = &checked.cut {
+            problems.push(format!(
+                "{path} ends in bytes that were never whole, from byte {offset} on (record {lsn}: {what}); the next start \
+                 cuts them off and keeps them in the folder `cut`"
+            ));
+        }
+        let damage = self.findings.damage.take();
+        if let Some(damage) = damage.filter(|damage| checked.cut.is_none() && !is_lost(damage.lsn)) {
+            let SegmentDamage { path, offset, lsn, reason } = damage;
+            problems.push(format!(
+                "{path} is damaged at byte {offset}, record {lsn}: {reason}; a start does not read it, but transactions in \
+                 it are not found: restore the file from a backup"
+            ));
+        }
+        Ok(())
+    }
 }
 
-/// A segment without a whole head: a process that was killed as it made the file leaves one. A start judges it by the
-/// record that it should begin with, as it does any other damage.
-fn headless(
-    store: &dyn Store,
-    path: &str,
-    flaw: HeadFlaw,
-    found: &mut Found,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let named = path.rsplit('/').next().and_then(|name| name.strip_suffix(".log")?.parse().ok()).map(Lsn);
-    let Some(lsn) = found.next.or(named) else {
-        found.problems.push(format!("{path}: {flaw}"));
-        return Ok(());
-    };
-    let file = store.open(path)?;
-    writeln!(out, "segment    {path}: no whole head, {} bytes", file.len()?)?;
-    // Its records may be whole all the same, and know how far the journal was synced.
-    let assumed = SegmentHead { epoch: 0, id: found.id, first_lsn: lsn, first_place: LogOffset(0), synced: Lsn::NONE };
-    let mut walk = Walk::with_head(file, assumed)?;
-    loop {
-        match walk.step()? {
-            Step::End => break,
-            Step::Record(seen) => {
-                if let Body::Batch { synced, .. } = seen.framed.body {
-                    found.synced = found.synced.max(synced);
-                }
-            }
-            Step::Damage(_) => {
-                if !walk.skip()? {
-                    break;
-                }
-            }
-        }
-    }
-    found.damage.get_or_insert((path.to_owned(), Flawed { offset: 0, lsn, what: flaw.to_string() }));
-    Ok(())
-}
-
-fn show(seen: &crate::storage::journal::segment_reader::Seen<'_>, out: &mut impl Write) -> anyhow::Result<()> {
-    let head = seen.framed.head;
-    write!(out, "{} {} start {} ", head.lsn, seen.place.0, head.epoch)?;
-    let events = match seen.framed.body {
+fn print_record(record: &LocatedRecord<'_>, out: &mut impl Write) -> anyhow::Result<()> {
+    let head = record.framed.head;
+    write!(out, "{} {} start {} ", head.lsn, record.place.0, head.epoch)?;
+    let events = match record.framed.body {
         Body::Batch { synced, .. } => return Ok(writeln!(out, "batch, synced up to {synced}")?),
         Body::Begin => return Ok(writeln!(out, "group begins")?),
         Body::End { group, parts } => return Ok(writeln!(out, "group {group} ends, {parts} parts")?),
@@ -333,7 +360,7 @@ fn show(seen: &crate::storage::journal::segment_reader::Seen<'_>, out: &mut impl
     };
     match encoding::decode(events, &mut |_| Ok(None)) {
         Ok(events) => writeln!(out, "customer {}: {events:?}", head.owner)?,
-        Err(error) => writeln!(out, "customer {}: cannot be understood: {error}", head.owner)?,
+        Err(error) => writeln!(out, "customer {}: cannot be decoded: {error}", head.owner)?,
     }
     Ok(())
 }

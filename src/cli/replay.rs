@@ -1,16 +1,27 @@
-//! `levelgate replay`: operations from a file, through the same desk as the daemon's.
+//! `levelgate replay`: runs operations from a file through the payment service of the daemon.
 
 use crate::{
+    cli::support::{
+        configuration::{default_folder, style},
+        progress,
+    },
     clock::{Clock, Source},
     config,
-    http::{Lines, answer_line, dto::problem::Problem},
-    ledger::{Countries, Ground, Ledger},
-    service::payments::PaymentService,
+    daemon::memory_ledger::memory_ledger,
+    domain::vocabulary::money::{Decimal, Minor, power_of_ten},
+    ledger::DefaultCountries,
+    service::{
+        documents::problem::ProblemDocument,
+        payments::{
+            PaymentService,
+            lines::{LineSplitter, answer_line},
+        },
+    },
     telemetry::metrics::Meters,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, value::RawValue};
 use std::{
     collections::BTreeMap,
@@ -21,38 +32,38 @@ use std::{
     time::Instant,
 };
 
-/// What `replay` takes.
+/// The arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The configuration folder
-    #[arg(long, value_name = "DIR", default_value_os_t = super::default_config())]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_folder())]
     config: PathBuf,
-    /// Operations, one a line; `-` reads standard input
+    /// The file of operations, one a line; `-` is standard input
     file: PathBuf,
-    /// Where the answers go, one a line [default: standard output]
+    /// The file of answers, one a line [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The merchant of lines that name none
+    /// The merchant of lines without a merchant
     #[arg(long, value_name = "ID")]
     merchant: Option<String>,
-    /// The project of lines that name none
+    /// The project of lines without a project
     #[arg(long, value_name = "ID")]
     project: Option<String>,
 }
 
-/// Replays the file and prints what it came to.
+/// Replays the file and prints a summary.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = match config::load(&options.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            eprint!("{}", problems.render(super::style()));
+            eprint!("{}", problems.render(style()));
             return Ok(ExitCode::FAILURE);
         }
     };
     let settings = &loaded.settings;
-    let ledger = Ledger::new(super::bounds(settings), Ground::memory(super::random_key()?));
-    ledger.read_phones_with(Countries::of(&loaded.rules), &mut || {});
-    let desk = PaymentService {
+    let ledger = memory_ledger(settings)?;
+    ledger.set_default_countries(DefaultCountries::of(&loaded.rules), &mut || {});
+    let payments = PaymentService {
         ledger,
         rules: ArcSwap::from_pointee(loaded.rules),
         clock: Clock::new(Source::Requests),
@@ -66,16 +77,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
-    let bar = progress(options)?;
+    let bar = bar(options)?;
     let (started, mut summary) = (Instant::now(), Summary::default());
-    let (mut lines, mut out) = (Lines::new(desk.body_bytes_max), Vec::new());
+    let (mut lines, mut out) = (LineSplitter::new(payments.body_bytes_max), Vec::new());
     loop {
         let piece = input.fill_buf().with_context(|| format!("cannot read {}", options.file.display()))?;
         let length = piece.len();
         let mut each = |line: Result<&[u8], usize>| {
             let completed = line.map(|line| with_defaults(line, options));
             let start = out.len();
-            let problem = answer_line(&desk, completed.as_deref().map_err(|&limit| limit), &mut out, |_| Ok(()));
+            let problem = answer_line(&payments, completed.as_deref().map_err(|&limit| limit), &mut out, |_| Ok(()));
             summary.count(out.get(start..).unwrap_or_default(), line.unwrap_or_default(), problem.as_ref());
         };
         if length == 0 {
@@ -93,7 +104,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     output.flush().context("cannot write the answers")?;
     bar.finish_and_clear();
-    eprint!("{}", summary.show(started.elapsed()));
+    eprint!("{}", summary.to_text(started.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -105,17 +116,15 @@ fn open(path: &PathBuf) -> anyhow::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
-/// A bar where a terminal watches, nothing elsewhere.
-fn progress(options: &Options) -> anyhow::Result<ProgressBar> {
+fn bar(options: &Options) -> anyhow::Result<ProgressBar> {
     let length = std::fs::metadata(&options.file).map_or(0, |metadata| metadata.len());
-    if length == 0 || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+    if length == 0 {
         return Ok(ProgressBar::hidden());
     }
-    let style = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {eta}")?;
-    Ok(ProgressBar::new(length).with_style(style))
+    progress::bar(length, "{wide_bar} {bytes}/{total_bytes} {eta}")
 }
 
-/// Completes a line that names no merchant or project by those of the command line.
+/// Adds the merchant and the project of the arguments to a line without them.
 fn with_defaults(line: &[u8], options: &Options) -> Vec<u8> {
     let defaults = [("merchant", &options.merchant), ("project", &options.project)];
     if defaults.iter().all(|(_, value)| value.is_none()) {
@@ -123,8 +132,8 @@ fn with_defaults(line: &[u8], options: &Options) -> Vec<u8> {
     }
     let Ok(fields) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else { return line.to_vec() };
     let op = fields.get("op").map(|raw| raw.get());
-    // What only names a transaction takes no project; an approval takes one together with the reserve's fields.
-    let reserves = match op {
+    // A fact on a transaction takes no project; an approval takes one together with the fields of a reserve.
+    let takes_project = match op {
         Some(r#""reserve""# | r#""check""# | r#""payment""#) => true,
         Some(r#""approve""#) => fields.contains_key("currency"),
         _ => false,
@@ -132,9 +141,9 @@ fn with_defaults(line: &[u8], options: &Options) -> Vec<u8> {
     let mut completed = line.to_vec();
     for (name, value) in defaults {
         let absent = fields.get(name).is_none_or(|raw| raw.get() == "null");
-        let Some(value) = value.as_ref().filter(|_| absent && (name == "merchant" || reserves)) else { continue };
+        let Some(value) = value.as_ref().filter(|_| absent && (name == "merchant" || takes_project)) else { continue };
         if fields.contains_key(name) {
-            // A `null` stands for nothing; the line is written anew without it.
+            // A `null` means that the field is absent; the line is written again without it.
             let mut rest: BTreeMap<String, Value> = serde_json::from_slice(&completed).unwrap_or_default();
             rest.insert(name.to_owned(), Value::String(value.clone()));
             completed = serde_json::to_vec(&rest).unwrap_or(completed);
@@ -148,7 +157,7 @@ fn with_defaults(line: &[u8], options: &Options) -> Vec<u8> {
     completed
 }
 
-/// What a replay came to.
+/// The counts and sums of a replay.
 #[derive(Default)]
 struct Summary {
     operations: u64,
@@ -157,11 +166,12 @@ struct Summary {
     transitions: u64,
     denied: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
+    /// The sum and its fraction digits, by currency and decision.
     amounts: BTreeMap<(String, &'static str), (u128, u8)>,
 }
 
 impl Summary {
-    fn count(&mut self, answer: &[u8], line: &[u8], problem: Option<&Problem>) {
+    fn count(&mut self, answer: &[u8], line: &[u8], problem: Option<&ProblemDocument>) {
         self.operations += 1;
         if let Some(problem) = problem {
             *self.refused.entry(format!("{} {}", problem.status, problem.code)).or_default() += 1;
@@ -169,7 +179,7 @@ impl Summary {
         }
         let Ok(answer) = serde_json::from_slice::<Value>(answer) else { return };
         let word = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let verdict = match word("decision").as_str() {
+        let decision = match word("decision").as_str() {
             "allow" => "allowed",
             "deny" => "denied",
             _ => {
@@ -181,23 +191,22 @@ impl Summary {
             self.checked += 1;
             return;
         }
-        if verdict == "allowed" {
+        if decision == "allowed" {
             self.allowed += 1;
         } else {
             let code = answer.get("code").and_then(Value::as_u64).unwrap_or_default();
             *self.denied.entry(format!("{code} {}", word("reason"))).or_default() += 1;
         }
-        self.add_amount(line, verdict);
+        self.add_amount(line, decision);
     }
 
-    fn add_amount(&mut self, line: &[u8], verdict: &'static str) {
-        use crate::domain::vocabulary::money::Decimal;
+    fn add_amount(&mut self, line: &[u8], decision: &'static str) {
         let Ok(fields) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else { return };
         let text = |name: &str| fields.get(name).map(|raw| raw.get().trim_matches('"').to_owned());
         let (Some(currency), Some(amount)) = (text("currency"), text("amount")) else { return };
         let Ok(amount) = Decimal::parse(&amount) else { return };
-        let (sum, scale) = self.amounts.entry((currency, verdict)).or_insert((0, 0));
-        let power = |digits: u8| crate::domain::vocabulary::money::power_of_ten(u32::from(digits)).unwrap_or(1);
+        let (sum, scale) = self.amounts.entry((currency, decision)).or_insert((0, 0));
+        let power = |digits: u8| power_of_ten(u32::from(digits)).unwrap_or(1);
         if amount.scale > *scale {
             *sum = sum.saturating_mul(power(amount.scale - *scale));
             *scale = amount.scale;
@@ -205,8 +214,7 @@ impl Summary {
         *sum = sum.saturating_add(amount.mantissa.saturating_mul(power(*scale - amount.scale)));
     }
 
-    fn show(&self, taken: std::time::Duration) -> String {
-        use crate::domain::vocabulary::money::Minor;
+    fn to_text(&self, duration: std::time::Duration) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
         let mut row = |name: &str, value: &dyn std::fmt::Display| {
@@ -220,10 +228,10 @@ impl Summary {
         row("transitions", &self.transitions);
         row("refused", &self.refused.values().sum::<u64>());
         self.refused.iter().for_each(|(code, count)| row(&format!("  {code}"), count));
-        for ((currency, verdict), (sum, scale)) in &self.amounts {
-            row(&format!("{currency} {verdict}"), &Minor { value: *sum, units: *scale }.to_string());
+        for ((currency, decision), (sum, scale)) in &self.amounts {
+            row(&format!("{currency} {decision}"), &Minor { value: *sum, units: *scale }.to_string());
         }
-        row("seconds", &format!("{}.{:03}", taken.as_secs(), taken.subsec_millis()));
+        row("seconds", &format!("{}.{:03}", duration.as_secs(), duration.subsec_millis()));
         text
     }
 }

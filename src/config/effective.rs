@@ -1,13 +1,23 @@
-//! The rules in force: the files, and what operators have said of levels and rates beside them.
+//! The effective configuration: the files combined with the levels and rates that were set through the API.
 
-use crate::config::{Loaded, parse::body, report::problem::Complaint, version};
+use crate::config::{
+    body::{self, InvalidBody},
+    load::Loaded,
+    report::problem::ProblemText,
+    version,
+};
 use crate::domain::{
-    events::global_event::GlobalEvent,
-    rules::{
-        configuration::{Merchant, Rules},
-        overrides::{Beside, LevelKey, Origin, Overlay, OverrideCommand, Provenance, SaidRates},
+    events::{
+        global_event::GlobalEvent,
+        overrides::{LevelOverride, LevelState, Overrides, RatesOverride},
     },
-    usage::conversion::Rates,
+    rules::{
+        configuration::Rules,
+        level::LevelKey,
+        merchant::Merchant,
+        provenance::{Origin, Provenance},
+        rates::Rates,
+    },
     vocabulary::{
         money::Currencies,
         names::{Map, Name},
@@ -20,110 +30,113 @@ use std::{
 };
 
 impl Loaded {
-    /// What is to be recorded when these files come into force: every entry of a level that is another than the one that
-    /// was applied last. A merchant of whom the files know nothing keeps what was said of it, until they do again.
+    /// The events to record when these files take effect: one for each level whose entry differs from the entry that was
+    /// applied last. The overrides of a merchant that the files do not define are kept until the files define it again.
     #[must_use]
-    pub fn filed(&self, overlay: &Overlay, at: Millis) -> Vec<GlobalEvent> {
-        let entries: HashMap<LevelKey, u128> = self.entries.iter().map(|entry| (entry.key, entry.digest())).collect();
-        let applied = |key: &LevelKey| overlay.level(key).and_then(|beside| beside.filed).map(|filed| filed.digest);
-        let of_files = self.entries.iter().map(|entry| entry.key);
-        let gone = overlay.levels().map(|(key, _)| *key).filter(|key| {
+    pub fn changed_entries(&self, overrides: &Overrides, at: Millis) -> Vec<GlobalEvent> {
+        let entries: HashMap<LevelKey, u128> =
+            self.level_entries.iter().map(|entry| (entry.key, entry.digest())).collect();
+        let applied =
+            |key: &LevelKey| overrides.level(key).and_then(|level| level.file_entry).map(|filed| filed.digest);
+        let in_files = self.level_entries.iter().map(|entry| entry.key);
+        let removed = overrides.levels().map(|(key, _)| *key).filter(|key| {
             !entries.contains_key(key) && applied(key).is_some() && self.rules.merchant(key.merchant.as_str()).is_some()
         });
-        let differing = of_files.chain(gone).filter(|key| applied(key) != entries.get(key).copied());
+        let changed = in_files.chain(removed).filter(|key| applied(key) != entries.get(key).copied());
         let event = |key: LevelKey| {
-            let created = overlay.level(&key).and_then(first_there).unwrap_or(at);
-            GlobalEvent::LevelFiled { key, digest: entries.get(&key).copied(), created, at }
+            let created = overrides.level(&key).and_then(created_at).unwrap_or(at);
+            GlobalEvent::LevelFileApplied { key, digest: entries.get(&key).copied(), created, at }
         };
-        differing.map(event).collect()
+        changed.map(event).collect()
     }
 
-    /// The rules of these files and of what stands beside them.
+    /// The rules of these files and the overrides.
     ///
     /// # Errors
-    /// What was said through the API and does not go together with these files.
-    pub fn in_force(&self, overlay: &Overlay) -> Result<Rules, Vec<Complaint>> {
-        let mut joined = Joined { files: self, merchants: BTreeMap::new(), said: Vec::new(), problems: Vec::new() };
-        for (key, beside) in overlay.levels() {
-            joined.level(key, beside);
+    /// Levels or rates that were set through the API and are not valid with these files.
+    pub fn effective_rules(&self, overrides: &Overrides) -> Result<Rules, Vec<ProblemText>> {
+        let mut combined =
+            Combined { files: self, merchants: BTreeMap::new(), applied: Vec::new(), problems: Vec::new() };
+        for (key, level) in overrides.levels() {
+            combined.level(key, level);
         }
-        let rates = joined.rates(overlay.rates());
-        if !joined.problems.is_empty() {
-            return Err(joined.problems);
+        let rates = combined.rates(overrides.rates());
+        if !combined.problems.is_empty() {
+            return Err(combined.problems);
         }
         let files = &self.rules;
         let mut merchants: Map<&'static str, Arc<Merchant>> =
             files.merchants.iter().map(|(id, merchant)| (*id, Arc::clone(merchant))).collect();
-        for (id, Levels { mut merchant, gone }) in joined.merchants {
+        for (id, CombinedMerchant { mut merchant, deleted }) in combined.merchants {
             let mut place = 0;
             merchant.levels.retain(|_| {
                 place += 1;
-                !gone.contains(&(place - 1))
+                !deleted.contains(&(place - 1))
             });
-            merchant.index();
+            merchant.build_indexes();
             merchants.insert(id.as_str(), Arc::new(merchant));
         }
-        // Where nothing is said beside them, the files alone name the rules, as `check` does.
-        let version = match joined.said.as_slice() {
+        // Without overrides the version is that of the files, as `check` prints it.
+        let version = match combined.applied.as_slice() {
             [] => files.version.clone(),
-            said => {
-                let said = said.iter().map(|(what, body)| (what.as_str(), body.as_bytes()));
-                version::of(std::iter::once(("files", files.version.as_bytes())).chain(said))
+            applied => {
+                let applied = applied.iter().map(|(name, body)| (name.as_str(), body.as_bytes()));
+                version::version_of(std::iter::once(("files", files.version.as_bytes())).chain(applied))
             }
         };
         Ok(Rules { version, currencies: files.currencies.clone(), rates, merchants })
     }
 }
 
-/// When a level was first there that is still there.
-fn first_there(beside: &Beside) -> Option<Millis> {
-    match (&beside.said, beside.filed) {
-        (Some(OverrideCommand { body: None, .. }), _) => None,
-        (Some(said), _) => Some(said.created),
+/// When a level was created; `None`: it does not exist.
+fn created_at(level: &LevelState) -> Option<Millis> {
+    match (&level.api_override, level.file_entry) {
+        (Some(LevelOverride { body: None, .. }), _) => None,
+        (Some(set), _) => Some(set.created),
         (None, filed) => filed.map(|filed| filed.created),
     }
 }
 
-/// What was said through the API and is superseded because the files have changed, in words for the log.
+/// The overrides that changed file entries supersede, in words for the log.
 #[must_use]
-pub fn superseded(filed: &[GlobalEvent], overlay: &Overlay) -> Vec<String> {
-    let told = |event: &GlobalEvent| {
-        let GlobalEvent::LevelFiled { key, digest, .. } = event else { return None };
-        let said = overlay.level(key)?.said.as_ref()?;
-        let what = if said.body.is_some() { "what was set" } else { "its deletion" };
-        let file = if digest.is_some() { "its entry in the file has changed" } else { "the file has it no more" };
-        Some(format!("{key}: {file}; {what} through the API {} is superseded", when(said.at, said.by)))
+pub fn superseded_overrides(changed: &[GlobalEvent], overrides: &Overrides) -> Vec<String> {
+    let warning = |event: &GlobalEvent| {
+        let GlobalEvent::LevelFileApplied { key, digest, .. } = event else { return None };
+        let set = overrides.level(key)?.api_override.as_ref()?;
+        let what = if set.body.is_some() { "the version" } else { "the deletion" };
+        let file = if digest.is_some() { "its entry in the file has changed" } else { "the file no longer has it" };
+        Some(format!("{key}: {file}; {what} set through the API {} is superseded", at_by(set.at, set.by)))
     };
-    filed.iter().filter_map(told).collect()
+    changed.iter().filter_map(warning).collect()
 }
 
-fn when(at: Millis, by: Option<Name>) -> String {
+fn at_by(at: Millis, by: Option<Name>) -> String {
     by.map_or_else(|| format!("at {at}"), |by| format!("at {at} by {by}"))
 }
 
-/// A merchant of the files whose levels are being replaced.
-struct Levels {
+/// A merchant of the files with its levels replaced by overrides.
+struct CombinedMerchant {
     merchant: Merchant,
-    /// Places of levels that are deleted.
-    gone: BTreeSet<usize>,
+    /// The places of levels that an override deletes.
+    deleted: BTreeSet<usize>,
 }
 
-struct Joined<'a> {
+struct Combined<'a> {
     files: &'a Loaded,
-    merchants: BTreeMap<Name, Levels>,
-    /// What is in force of what was said, in the order of the keys.
-    said: Vec<(String, String)>,
-    problems: Vec<Complaint>,
+    merchants: BTreeMap<Name, CombinedMerchant>,
+    /// The overrides in force, each with its name and body, in the order of the keys.
+    applied: Vec<(String, String)>,
+    problems: Vec<ProblemText>,
 }
 
-impl Joined<'_> {
-    fn level(&mut self, key: &LevelKey, beside: &Beside) {
-        let Some(of_file) = self.files.rules.merchant(key.merchant.as_str()) else { return };
+impl Combined<'_> {
+    fn level(&mut self, key: &LevelKey, level: &LevelState) {
+        let Some(in_file) = self.files.rules.merchant(key.merchant.as_str()) else { return };
         let LevelKey { direction, currency, name, .. } = *key;
-        let place = of_file.level_places.get(&(direction, currency, name)).copied();
-        let joined = || Levels { merchant: Merchant::clone(of_file), gone: BTreeSet::new() };
-        let Levels { merchant, gone } = self.merchants.entry(key.merchant).or_insert_with(joined);
-        match (&beside.said, beside.filed) {
+        let place = in_file.level_indexes.get(&(direction, currency, name)).copied();
+        let unchanged = || CombinedMerchant { merchant: Merchant::clone(in_file), deleted: BTreeSet::new() };
+        let CombinedMerchant { merchant, deleted } = self.merchants.entry(key.merchant).or_insert_with(unchanged);
+        match (&level.api_override, level.file_entry) {
             (None, None) => {}
             (None, Some(filed)) => {
                 if let Some(level) = place.and_then(|place| merchant.levels.get_mut(place)) {
@@ -131,14 +144,14 @@ impl Joined<'_> {
                     level.known = Provenance { origin: Origin::File, created, modified, by: None };
                 }
             }
-            (Some(OverrideCommand { body: None, .. }), _) => {
+            (Some(LevelOverride { body: None, .. }), _) => {
                 if let Some(place) = place {
-                    gone.insert(place);
-                    self.said.push((key.to_string(), "deleted".to_owned()));
+                    deleted.insert(place);
+                    self.applied.push((key.to_string(), "deleted".to_owned()));
                 }
             }
-            (Some(OverrideCommand { body: Some(body), created, at, by }), _) => {
-                match body::level(body.as_bytes(), key, of_file, &self.files.rules.currencies, false) {
+            (Some(LevelOverride { body: Some(body), created, at, by }), _) => {
+                match body::level(body.as_bytes(), key, in_file, &self.files.rules.currencies, false) {
                     Ok(mut level) => {
                         let (created, modified) = (Some(*created), Some(*at));
                         level.known = Provenance { origin: Origin::Api, created, modified, by: *by };
@@ -146,43 +159,46 @@ impl Joined<'_> {
                             Some(known) => *known = level,
                             None => merchant.levels.push(level),
                         }
-                        self.said.push((key.to_string(), body.to_string()));
+                        self.applied.push((key.to_string(), body.to_string()));
                     }
-                    Err(refused) => {
-                        let help = "bring back what it needs, or write the level into the file, which then counts";
-                        let set = format!("{key}, set through the API {}", when(*at, *by));
-                        let merchant = Some(key.merchant);
-                        let texts = refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}"));
-                        self.problems.extend(texts.map(|text| Complaint { merchant, text }));
+                    Err(invalid) => {
+                        let name = format!("{key}, set through the API {}", at_by(*at, *by));
+                        let help =
+                            "restore what it needs in the files, or add the level to the file, which replaces it";
+                        self.add_problems(Some(key.merchant), &name, &invalid, help);
                     }
                 }
             }
         }
     }
 
-    /// The table with the later `as_of`; of two of the same time the one that was set through the API, because whoever set
-    /// it knew the file's.
-    fn rates(&mut self, said: Option<&SaidRates>) -> Arc<Rates> {
-        let of_file = Arc::clone(&self.files.rules.rates);
-        let Some(SaidRates { body, at, by }) = said else { return of_file };
-        match read_rates(body, *at, *by, &self.files.rules.currencies) {
-            Ok(rates) if rates.as_of >= of_file.as_of => {
-                self.said.push(("rates".to_owned(), body.to_string()));
+    /// The table with the later `as_of`. Of two tables with the same time it is the one of the API, which was set when the
+    /// table of the file was known.
+    fn rates(&mut self, set: Option<&RatesOverride>) -> Arc<Rates> {
+        let in_file = Arc::clone(&self.files.rules.rates);
+        let Some(set) = set else { return in_file };
+        match read_rates(set, &self.files.rules.currencies) {
+            Ok(rates) if rates.as_of >= in_file.as_of => {
+                self.applied.push(("rates".to_owned(), set.body.to_string()));
                 Arc::new(rates)
             }
-            Ok(_) => of_file,
-            Err(refused) => {
-                let set = format!("the rates, set through the API {}", when(*at, *by));
-                let help = "bring back what they need, or set the rates anew through the API";
-                let texts = refused.problems.iter().map(|problem| format!("{set}: {problem}; {help}"));
-                self.problems.extend(texts.map(|text| Complaint { merchant: None, text }));
-                of_file
+            Ok(_) => in_file,
+            Err(invalid) => {
+                let name = format!("the rates, set through the API {}", at_by(set.at, set.by));
+                let help = "restore what they need in the files, or set the rates again through the API";
+                self.add_problems(None, &name, &invalid, help);
+                in_file
             }
         }
     }
+
+    fn add_problems(&mut self, merchant: Option<Name>, name: &str, invalid: &InvalidBody, help: &str) {
+        let texts = invalid.problems.iter().map(|problem| format!("{name}: {problem}; {help}"));
+        self.problems.extend(texts.map(|text| ProblemText { merchant, text }));
+    }
 }
 
-fn read_rates(body: &str, at: Millis, by: Option<Name>, currencies: &Currencies) -> Result<Rates, body::Refused> {
-    let known = Provenance { origin: Origin::Api, created: Some(at), modified: Some(at), by };
-    Ok(Rates { known, ..body::rates(body.as_bytes(), currencies)? })
+fn read_rates(set: &RatesOverride, currencies: &Currencies) -> Result<Rates, InvalidBody> {
+    let known = Provenance { origin: Origin::Api, created: Some(set.at), modified: Some(set.at), by: set.by };
+    Ok(Rates { known, ..body::rates(set.body.as_bytes(), currencies)? })
 }

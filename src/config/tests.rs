@@ -1,25 +1,27 @@
-//! The door as a whole: what the files mean.
+//! Loading a folder: what the files mean.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use crate::config::{
     Loaded,
-    daemon::restart_settings::{changed_minor_units, incompatible},
+    daemon::restart_settings::{changed_minor_units, changed_restart_settings},
     load,
     report::problem::{Problems, Severity, Style},
 };
 use crate::domain::{
     rules::{
-        configuration::{
-            Attribute, DefaultBehaviour, Direction, Filter, GateItem, HiddenMethods, Merchant, Mode, OperationMode,
-            Projects, Refunds, Routing, Scope, WindowClass,
-        },
+        filter::{Filter, FilterMode, FilterScope, WindowClass},
+        gates::{GateItem, RoutingStrategy},
         labels::{LabelKind, Restriction},
+        level::ProjectList,
+        merchant::{DefaultBehaviour, HiddenMethodPolicy, Merchant, OperationMode, RefundPolicy},
         raise_policy::RaisePolicy,
-        registration::{Registration, Source},
+        registration::{identifier::RegistrationSource, policy::RegistrationPolicy},
     },
     vocabulary::{
+        attributes::Attribute,
         calendar::{WeekStart, Window},
+        direction::Direction,
         money::{Currencies, Currency, Decimal},
         names::Name,
         time::{DAY_MS, Millis},
@@ -27,9 +29,9 @@ use crate::domain::{
 };
 use std::fs;
 
-mod beside;
 mod customers;
 mod files;
+mod overrides;
 
 const SAMPLE: [(&str, &str); 4] = [
     ("levelgate.toml", include_str!("../../config/levelgate.toml")),
@@ -38,7 +40,7 @@ const SAMPLE: [(&str, &str); 4] = [
     ("merchants/globex.toml", include_str!("../../config/merchants/globex.toml")),
 ];
 
-/// A merchant with one endpoint in EUR and a gate for it; tests add to it.
+/// A merchant with one endpoint in EUR and a gate for it. Tests append to it.
 const MERCHANT: &str = r#"id = "m"
 operation_mode = "payment_gateway"
 [[gates]]
@@ -55,7 +57,7 @@ min_amount = "5"
 max_amount = "100"
 "#;
 
-/// A level of that merchant; its keys and filters follow.
+/// A level of that merchant. Tests append keys and filters.
 const LEVEL: &str = "[[levels]]\nname = \"gold\"\ndirection = \"deposit\"\ncurrency = \"EUR\"\nprojects = [\"p\"]\n";
 
 fn load_files<'f>(files: impl IntoIterator<Item = (&'f str, impl AsRef<[u8]>)>) -> Result<Loaded, Problems> {
@@ -75,8 +77,8 @@ fn merchant(loaded: &Loaded, id: &str) -> std::sync::Arc<Merchant> {
     std::sync::Arc::clone(loaded.rules.merchant(id).unwrap())
 }
 
-/// What is said, one line each: line, severity, message.
-fn said(loaded: Result<Loaded, Problems>) -> Vec<String> {
+/// The problems, one text each: line, severity, message.
+fn problem_texts(loaded: Result<Loaded, Problems>) -> Vec<String> {
     let problems = loaded.map_or_else(|problems| problems.list, |loaded| loaded.warnings);
     problems.iter().map(|p| format!("{} {:?}: {}", p.line, p.severity, p.message)).collect()
 }
@@ -90,7 +92,7 @@ fn name(text: &str) -> Name {
 }
 
 #[test]
-fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
+fn the_sample_is_valid_without_warnings_and_has_the_described_meaning() {
     let loaded = load_files(SAMPLE).unwrap_or_else(|problems| panic!("{}", problems.render(Style::Plain)));
     assert_eq!(loaded.warnings, [], "{}", super::report::problem::render(&loaded.warnings, Style::Plain));
     let acme = merchant(&loaded, "acme");
@@ -98,13 +100,13 @@ fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
     assert_eq!((acme.calendar.name(), acme.hold_ms), ("Europe/Nicosia", [Some(3_600_000), Some(7 * DAY_MS)]));
     assert!(acme.reset_settings_on_level_change && acme.all_projects_to_unknown);
     let eur_endpoints = acme.projects.iter().flat_map(|p| &p.endpoints).filter(|e| e.currency == eur()).count();
-    assert_eq!(eur_endpoints, 1, "so that project and endpoint may be left out");
+    assert_eq!(eur_endpoints, 1, "requests may omit project and endpoint");
     let gold = acme.level(Direction::Deposit, eur(), name("gold")).unwrap();
     assert_eq!(gold.gates.as_deref(), Some([GateItem::Gate(1), GateItem::Gate(0)].as_slice()));
     assert_eq!((gold.methods[0].min_amount, gold.methods[0].max_amount), (None, Some(500_000)));
     let windows: Vec<Window> = gold.filters.iter().map(|filter| filter.window).collect();
     assert_eq!(windows, [Window::Day, Window::Week(WeekStart::Sunday), Window::Month, Window::Rolling(90 * DAY_MS)]);
-    assert_eq!(acme.level(Direction::Deposit, eur(), name("unknown")).unwrap().projects, Projects::All);
+    assert_eq!(acme.level(Direction::Deposit, eur(), name("unknown")).unwrap().projects, ProjectList::All);
     let labels: Vec<(&str, LabelKind)> = acme.labels.iter().map(|label| (label.name.as_str(), label.kind)).collect();
     assert_eq!(labels[..2], [("regular", LabelKind::Active), ("vip", LabelKind::Active)]);
     assert_eq!(acme.labels[1].restrictions, [name("block_level_change"), name("personal_manager")]);
@@ -114,12 +116,12 @@ fn the_sample_is_taken_without_a_word_and_means_what_it_says() {
     assert!(registration.email.unique && registration.phone.unique && registration.phone.allow_update);
     let ids = registration.external_ids.as_ref().unwrap();
     assert_eq!(ids.nth(0).as_deref(), Ok("111200000030004"));
-    assert!(ids.made_for(Source::Import) && !ids.made_for(Source::Payment));
+    assert!(ids.covers_source(RegistrationSource::Import) && !ids.covers_source(RegistrationSource::Payment));
     let app = &acme.project("app").unwrap().endpoints[0];
-    assert_eq!(app.client_definition, [Attribute::Phone], "the endpoint's own goes before the project's");
+    assert_eq!(app.client_definition, [Attribute::Phone], "the endpoint's value replaces the project's");
     let globex = merchant(&loaded, "globex");
-    assert_eq!((globex.hold_ms, globex.refunds), ([Some(1_800_000), None], Refunds::Original));
-    assert_eq!(globex.hidden_methods, HiddenMethods::HideOnly);
+    assert_eq!((globex.hold_ms, globex.refunds), ([Some(1_800_000), None], RefundPolicy::Original));
+    assert_eq!(globex.hidden_methods, HiddenMethodPolicy::HideOnly);
     assert_eq!(globex.projects[0].endpoints[2].methods[0].min_amount, Some(3_500), "three digits of KWD");
     assert_eq!(loaded.rules.rates.as_of, Millis::parse("2026-11-20T00:00:00Z"));
     assert_eq!(loaded.settings, super::daemon::settings::Settings::default(), "the sample shows the defaults");
@@ -132,8 +134,8 @@ fn absent_keys_have_the_documented_defaults() {
     assert_eq!(loaded.settings, super::daemon::settings::Settings::default());
     let m = merchant(&loaded, "m");
     assert_eq!((m.name.as_str(), m.mode, m.calendar.name()), ("m", OperationMode::Crm, "UTC"));
-    assert_eq!((m.default_behaviour, m.refunds), (DefaultBehaviour::UnknownLevel, Refunds::None));
-    assert_eq!((m.hidden_methods, m.hold_ms), (HiddenMethods::Deny, [Some(3_600_000), Some(7 * DAY_MS)]));
+    assert_eq!((m.default_behaviour, m.refunds), (DefaultBehaviour::UnknownLevel, RefundPolicy::None));
+    assert_eq!((m.hidden_methods, m.hold_ms), (HiddenMethodPolicy::Deny, [Some(3_600_000), Some(7 * DAY_MS)]));
     assert!(!m.reset_settings_on_level_change && !m.all_projects_to_unknown && !m.trust_blocks);
     let gate = &m.gates[0];
     assert!(gate.enabled && gate.directions.is_none() && gate.currencies.is_none() && gate.methods.is_none());
@@ -144,7 +146,7 @@ fn absent_keys_have_the_documented_defaults() {
     assert_eq!((m.labels.as_slice(), m.labels_max, m.terminal_url.as_deref()), ([].as_slice(), 10, None));
     let raises = RaisePolicy { delay_ms: DAY_MS, confirm_within_ms: None, waits_for_period_end: false };
     assert_eq!((m.raises, m.deletion_grace_ms), (raises, 30 * DAY_MS));
-    assert_eq!(m.registration, Registration::default());
+    assert_eq!(m.registration, RegistrationPolicy::default());
 }
 
 #[test]
@@ -201,8 +203,8 @@ fn the_options_of_a_filter_are_compiled() {
     let filters = filters(&load_merchant(&text).unwrap());
     let (first, second) = (&filters[0], &filters[1]);
     assert_eq!((first.amount_limit, first.quantity_limit, first.warn_at), (Some(0), None, Some(9_950)));
-    assert_eq!((first.mode, first.scope, first.subtract_cancels), (Mode::Shadow, Scope::Merchant, true));
-    assert_eq!((second.amount_limit, second.mode, second.scope), (Some(150), Mode::Enforce, Scope::Level));
+    assert_eq!((first.mode, first.scope, first.subtract_cancels), (FilterMode::Shadow, FilterScope::Merchant, true));
+    assert_eq!((second.amount_limit, second.mode, second.scope), (Some(150), FilterMode::Enforce, FilterScope::Level));
     assert!(!second.subtract_cancels && second.warn_at.is_none());
 }
 
@@ -214,7 +216,7 @@ fn routes_gates_and_rates_are_compiled() {
     let rates = "base = \"EUR\"\nas_of = \"2026-11-20T02:00:00+02:00\"\nmax_age = \"24h\"\nrates = { USD = \"1.10\", JPY = 160 }\n";
     let loaded = load_files([("merchants/m.toml", text.as_str()), ("rates.toml", rates)]).unwrap();
     let m = merchant(&loaded, "m");
-    assert_eq!((m.routes[0].gates.as_slice(), m.routes[0].routing), ([0].as_slice(), Routing::Weighted));
+    assert_eq!((m.routes[0].gates.as_slice(), m.routes[0].routing), ([0].as_slice(), RoutingStrategy::Weighted));
     assert_eq!(m.projects[0].endpoints[0].methods[0].gates.as_deref(), Some([GateItem::Route(0)].as_slice()));
     assert_eq!((m.gates[0].min_amount, m.gates[0].weight), (Decimal::parse("0.5").ok(), 7));
     assert_eq!(m.gates[0].directions.as_deref(), Some([Direction::Deposit].as_slice()));
@@ -234,7 +236,7 @@ fn minor_units_are_overridden_before_any_amount_is_read() {
 }
 
 #[test]
-fn the_version_names_merchants_and_rates_and_not_the_daemon() {
+fn the_version_depends_on_merchants_and_rates_only() {
     let version = |edits: &[(&str, &str)]| {
         let files = SAMPLE
             .map(|(name, text)| (name, text.to_owned() + edits.iter().find(|(n, _)| *n == name).map_or("", |e| e.1)));
@@ -251,14 +253,14 @@ fn the_version_names_merchants_and_rates_and_not_the_daemon() {
 }
 
 #[test]
-fn settings_that_need_a_restart_and_currencies_that_changed_are_named() {
+fn changed_restart_settings_and_changed_minor_units_are_listed() {
     let settings = |text: &str| load_files([("levelgate.toml", text)]).unwrap().settings;
     let old = settings("");
-    assert_eq!(incompatible(&old, &old), Vec::<String>::new());
+    assert_eq!(changed_restart_settings(&old, &old), Vec::<String>::new());
     let new = settings(
         "[http]\nlisten = \"127.0.0.1:1\"\n[store]\nsync = \"always\"\n[redis]\nurl = \"redis://h\"\n[currencies]\nISK = 2\n",
     );
-    assert_eq!(incompatible(&old, &new), ["[http] listen", "[store] sync", "[redis]"]);
+    assert_eq!(changed_restart_settings(&old, &new), ["[http] listen", "[store] sync", "[redis]"]);
     let mut currencies = Currencies::default();
     for (code, units) in [("ISK", 2), ("EUR", 2), ("XQX", 3)] {
         currencies.set(Currency::parse(code).unwrap(), units);
@@ -271,7 +273,7 @@ fn settings_that_need_a_restart_and_currencies_that_changed_are_named() {
 }
 
 #[test]
-fn the_archive_keeps_for_no_less_than_memory_does() {
+fn the_archive_keeps_transactions_for_at_least_as_long_as_memory() {
     let load = |memory: &str| {
         let memory = format!("[memory]\n{memory}");
         load_files([("merchants/m.toml", MERCHANT), ("levelgate.toml", &memory)])

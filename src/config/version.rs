@@ -1,9 +1,9 @@
-//! The version of a configuration: a digest of its files, and of what stands beside them.
+//! Digests: the version of a configuration, and the digest of a level's entry.
 
 use sha2::{Digest, Sha256};
 
-/// Hex of the first 8 bytes of a SHA-256 over names and contents, each led by its length.
-pub(super) fn of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> String {
+/// The version of named contents: hex of the first 8 bytes of a SHA-256 over names and contents, each with its length.
+pub(super) fn version_of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> String {
     let mut hasher = Sha256::new();
     for (name, content) in files {
         for part in [name.as_bytes(), content] {
@@ -16,20 +16,20 @@ pub(super) fn of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> St
 
 /// The first 16 bytes of a SHA-256.
 pub(super) fn digest(text: &str) -> u128 {
-    let hashed = Sha256::digest(text.as_bytes());
-    hashed.iter().take(16).rev().fold(0, |all, byte| all << 8 | u128::from(*byte))
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().take(16).rev().fold(0, |digest, byte| digest << 8 | u128::from(*byte))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::version_of;
 
     #[test]
-    fn the_version_names_the_bytes_and_where_they_stand() {
-        let version = of([("a", b"1".as_slice()), ("b", b"2")]);
+    fn the_version_depends_on_names_and_contents() {
+        let version = version_of([("a", b"1".as_slice()), ("b", b"2")]);
         assert_eq!(version.len(), 16);
-        assert_eq!(version, of([("a", b"1".as_slice()), ("b", b"2")]));
-        assert_ne!(version, of([("a", b"12".as_slice()), ("b", b"")]));
-        assert_ne!(version, of([("b", b"2".as_slice()), ("a", b"1")]));
+        assert_eq!(version, version_of([("a", b"1".as_slice()), ("b", b"2")]));
+        assert_ne!(version, version_of([("a", b"12".as_slice()), ("b", b"")]));
+        assert_ne!(version, version_of([("b", b"2".as_slice()), ("a", b"1")]));
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon's sockets, and the thread of the admin listener.
 
+use crate::http::Server;
 use anyhow::Context;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
@@ -14,20 +15,18 @@ use tokio::{
     sync::watch,
 };
 
-use crate::http::Server;
-
-/// Where the kernel names the longest queue of a listener.
+/// The file with the kernel's limit on a listener's queue.
 const BACKLOG_MAX_FILE: &str = "/proc/sys/net/core/somaxconn";
 
 /// Listens on a TCP address. Accepted sockets inherit the options.
 ///
 /// # Errors
-/// The address cannot be listened on.
+/// The system refuses the address.
 pub(crate) fn tcp(address: SocketAddr, backlog: u32) -> anyhow::Result<TcpListener> {
     let listen = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        // Answers are small and waited for; a delay to fill packets would cost each of them milliseconds.
+        // Nagle's algorithm would delay small answers by milliseconds.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -39,13 +38,13 @@ pub(crate) fn tcp(address: SocketAddr, backlog: u32) -> anyhow::Result<TcpListen
     Ok(listener)
 }
 
-/// Listens on a Unix socket; `None` where there is no path.
+/// Listens on a Unix socket; `None`: no path is configured.
 ///
 /// # Errors
-/// The path cannot be listened on.
+/// The system refuses the path.
 pub(crate) fn unix(path: Option<&Path>, backlog: u32) -> anyhow::Result<Option<UnixListener>> {
     let Some(path) = path else { return Ok(None) };
-    // A socket that nobody listens on any more is left behind by a killed process.
+    // A killed process leaves its socket file.
     let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if is_socket && UnixStream::connect(path).is_err() {
         let _ = std::fs::remove_file(path);
@@ -62,19 +61,18 @@ pub(crate) fn unix(path: Option<&Path>, backlog: u32) -> anyhow::Result<Option<U
     Ok(Some(listener))
 }
 
-/// Says so where the kernel holds fewer connections than are asked for.
+/// Warns if the kernel's limit is below the configured queue.
 fn warn_of_short_queue(backlog: u32) {
     let kernel = std::fs::read_to_string(BACKLOG_MAX_FILE).ok().and_then(|text| text.trim().parse::<u32>().ok());
     if let Some(most) = kernel.filter(|most| *most < backlog) {
         tracing::warn!(
-            "[http] listen_backlog = {backlog} is cut to {most} by the kernel: raise it with \
+            "[http] listen_backlog = {backlog} is reduced to {most} by the kernel: raise the limit with \
              `sysctl net.core.somaxconn={backlog}`"
         );
     }
 }
 
-/// The thread that serves the admin listener; it has a runtime of its own, so that it answers even when all other
-/// threads are stuck.
+/// The thread of the admin listener. It has a separate runtime, so that it answers even if all other threads block.
 pub(crate) struct AdminThread {
     end: watch::Sender<bool>,
     thread: JoinHandle<()>,
@@ -84,7 +82,7 @@ impl AdminThread {
     /// Listens on the address and starts the thread.
     ///
     /// # Errors
-    /// The address cannot be listened on, or no thread can be started.
+    /// The system refuses the address or the thread.
     pub(crate) fn start(
         address: SocketAddr,
         backlog: u32,
@@ -95,32 +93,32 @@ impl AdminThread {
             .build()
             .context("cannot start the runtime of the admin listener")?;
         let listener = {
-            let _inside = runtime.enter();
+            let _entered = runtime.enter();
             tcp(address, backlog).context("[admin] listen")?
         };
         let address = listener.local_addr().context("the admin listener has no address")?;
-        let (end, mut ends) = watch::channel(false);
-        let server = server(ends.clone());
+        let (end, mut is_ended) = watch::channel(false);
+        let server = server(is_ended.clone());
         let serve = move || {
             runtime.block_on(async move {
                 tokio::select! {
                     () = server.serve(listener) => {}
-                    // An error means that the sender is gone, which is an end as well.
-                    _ = ends.wait_for(|ends| *ends) => {}
+                    // An error means that the sender is gone, which also ends the thread.
+                    _ = is_ended.wait_for(|ended| *ended) => {}
                 }
             });
         };
-        let named = std::thread::Builder::new().name("admin".to_owned());
-        let thread = named.spawn(serve).context("cannot start the thread of the admin listener")?;
+        let builder = std::thread::Builder::new().name("admin".to_owned());
+        let thread = builder.spawn(serve).context("cannot start the thread of the admin listener")?;
         tracing::info!("admin: health, metrics and status on http://{address}");
         Ok(Self { end, thread })
     }
 
-    /// Ends it. It answers until then, also while the daemon drains.
+    /// Ends the thread. It answers until then, also while the daemon drains.
     pub(crate) fn end(self) {
         self.end.send_replace(true);
         if self.thread.join().is_err() {
-            tracing::error!("the thread of the admin listener ended by a panic");
+            tracing::error!("the thread of the admin listener panicked");
         }
     }
 }

@@ -1,12 +1,14 @@
-//! What is kept up while the daemon runs: snapshots, the archive's index, and what may leave memory. One thread, off
-//! the hot path; whatever fails here is logged, shown, and tried again.
+//! The maintenance thread: it writes snapshots, maintains the archive, and evicts settled transactions from memory. It
+//! never runs on a thread that answers requests. A step that fails is logged, shown in the status, and tried again.
 
-use crate::daemon::{data_folder::Folder, snapshots::Outcomes};
+use crate::daemon::{data_folder::DataFolder, snapshot_status::SnapshotStatus};
 use crate::{
     domain::vocabulary::time::{DAY_MS, Millis},
-    http::{ArchiveHealth, SnapshotState, Taken},
     ledger::{Ledger, Retention},
-    service::payments::PaymentService,
+    service::{
+        daemon_status::{ArchiveHealth, SnapshotReport, SnapshotState},
+        payments::PaymentService,
+    },
     storage::journal::Lsn,
 };
 use parking_lot::{Condvar, Mutex};
@@ -18,71 +20,73 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the keeper looks whether something is to be done.
-const ROUND: Duration = Duration::from_millis(500);
-/// For how long the archive's filter is built in one round.
-const TENDING: Duration = Duration::from_millis(200);
-/// A segment that is no longer small gets its turn for the archive after this time, however little is written.
+/// The pause between two rounds.
+const ROUND_PAUSE: Duration = Duration::from_millis(500);
+/// How long one round builds the filter of the archive's index.
+const FILTER_BUILD_MAX: Duration = Duration::from_millis(200);
+/// The journal starts a new segment after this time even if few records are written, so that the old one can be archived.
 const SEGMENT_AGE_MAX: Duration = Duration::from_secs(86_400);
 
-/// When what is done.
+/// When snapshots are written, and how long transactions are kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    /// Between two snapshots.
-    pub(crate) interval: Duration,
-    /// Records behind a snapshot from which on the next is taken.
-    pub(crate) records: u64,
-    /// For how long transactions stay in memory at least.
+pub(crate) struct MaintenanceSettings {
+    /// The time between two snapshots.
+    pub(crate) snapshot_interval: Duration,
+    /// A snapshot is also due after this many records.
+    pub(crate) snapshot_records: u64,
+    /// The minimum time that transactions stay in memory.
     pub(crate) retention_days: i64,
-    /// For how long segments stay in the archive.
+    /// The time that segments stay in the archive.
     pub(crate) archive_days: i64,
 }
 
-/// Keeps a folder up.
+/// The state of the maintenance thread, shared with the threads that request snapshots.
 pub(crate) struct MaintenanceThread {
-    folder: Folder,
-    desk: Arc<PaymentService>,
-    pace: Pace,
-    /// Held while a snapshot is taken and what follows it is done.
-    last: Mutex<Last>,
-    outcomes: Outcomes,
+    folder: DataFolder,
+    payments: Arc<PaymentService>,
+    settings: MaintenanceSettings,
+    /// Locked while a snapshot is written, and during the steps that follow it.
+    last: Mutex<LastSnapshot>,
+    status: SnapshotStatus,
     stop: (Mutex<bool>, Condvar),
-    /// Set by [`MaintenanceThread::stop`]: a snapshot that is being taken is abandoned.
+    /// Set by [`MaintenanceThread::stop`]: the snapshot that is being written is abandoned.
     is_stopping: AtomicBool,
 }
 
-struct Last {
-    /// The newest snapshot: what it is true up to, and when it was taken.
+struct LastSnapshot {
+    /// The last record of the newest snapshot.
     begin: Lsn,
+    /// When it was written.
     at: Instant,
+    /// When the journal started a new segment because of its age.
     rotated: Instant,
-    /// Before this time no snapshot is taken without a call, because one failed.
+    /// Before this time no snapshot is due, because one failed.
     not_before: Instant,
-    /// The newest snapshot of this process, and when it began.
-    taken: Option<(Instant, Taken)>,
+    /// The newest snapshot of this process, and when its writing began.
+    written: Option<(Instant, SnapshotReport)>,
 }
 
 impl MaintenanceThread {
-    pub(crate) fn new(folder: Folder, desk: Arc<PaymentService>, pace: Pace) -> Self {
+    pub(crate) fn new(folder: DataFolder, payments: Arc<PaymentService>, settings: MaintenanceSettings) -> Self {
         let now = Instant::now();
-        let begin = folder.begun_from();
-        let last = Mutex::new(Last { begin, at: now, rotated: now, not_before: now, taken: None });
-        let outcomes = Outcomes::new(folder.newest_snapshot_at(), pace.interval);
+        let begin = folder.loaded_snapshot();
+        let last = Mutex::new(LastSnapshot { begin, at: now, rotated: now, not_before: now, written: None });
+        let status = SnapshotStatus::new(folder.newest_snapshot_at(), settings.snapshot_interval);
         let stop = (Mutex::new(false), Condvar::new());
-        Self { folder, desk, pace, last, outcomes, stop, is_stopping: AtomicBool::new(false) }
+        Self { folder, payments, settings, last, status, stop, is_stopping: AtomicBool::new(false) }
     }
 
-    /// How snapshots fare, for the status.
-    pub(crate) fn state(&self) -> Arc<Mutex<SnapshotState>> {
-        self.outcomes.state()
+    /// The state of snapshots, for `/v1/status`.
+    pub(crate) fn snapshot_state(&self) -> Arc<Mutex<SnapshotState>> {
+        self.status.state()
     }
 
-    /// Works until it is told to stop.
+    /// Runs rounds until [`MaintenanceThread::stop`] is called or the journal fails.
     pub(crate) fn run(&self) {
         loop {
             let mut stop = self.stop.0.lock();
             if !*stop {
-                self.stop.1.wait_for(&mut stop, ROUND);
+                self.stop.1.wait_for(&mut stop, ROUND_PAUSE);
             }
             if *stop {
                 return;
@@ -91,109 +95,125 @@ impl MaintenanceThread {
             if self.folder.journal().failed() {
                 return;
             }
-            self.round();
+            self.run_round();
         }
     }
 
-    /// Ends [`MaintenanceThread::run`]: a snapshot that is being taken is abandoned, anything else is finished first.
+    /// Ends [`MaintenanceThread::run`]: a snapshot that is being written is abandoned, any other step is finished first.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         *self.stop.0.lock() = true;
         self.stop.1.notify_all();
     }
 
-    fn round(&self) {
-        if let Err(error) = self.folder.tend(TENDING) {
-            tracing::error!("new ids are looked for in the archive's index, which costs each of them time: {error:#}");
+    fn run_round(&self) {
+        if let Err(error) = self.folder.build_filter(FILTER_BUILD_MAX) {
+            tracing::error!(
+                "archive Bloom filter unavailable: new ids are looked up in the archive's index, which is slower: {error:#}"
+            );
         }
-        self.outcomes.show_space(&self.folder);
-        // A snapshot on another thread takes segments into the index too.
-        let mended = {
-            let _alone = self.last.lock();
-            self.folder.mend_index(&self.desk.ledger)
+        self.status.update_free_space(&self.folder);
+        // The lock excludes a snapshot on another thread, which also adds segments to the index.
+        let rebuilt = {
+            let _last = self.last.lock();
+            self.folder.rebuild_index(&self.payments.ledger)
         };
-        if let Err(error) = mended {
-            tracing::error!("the archive's index cannot be built again; ids that may be in it are refused: {error:#}");
+        if let Err(error) = rebuilt {
+            tracing::error!(
+                "the archive's index cannot be rebuilt; ids that may be in the archive are refused until it is: {error:#}"
+            );
         }
-        self.folder.scrub();
-        let due = {
-            let last = self.last.lock();
-            let behind = self.folder.journal().last().0.saturating_sub(last.begin.0);
-            behind > 0
-                && (last.at.elapsed() >= self.pace.interval || behind >= self.pace.records)
-                && Instant::now() >= last.not_before
-        };
-        if due {
-            // A failure is logged, counted and shown where it is noted; the next try is due later.
-            let _noted = self.snapshot();
+        self.folder.check_archive();
+        if self.is_snapshot_due() {
+            // `snapshot` logs and counts a failure; the next attempt is due later.
+            let _recorded = self.snapshot();
         }
     }
 
-    /// Takes a snapshot, and lets the archive and memory follow it. A call that waited while another snapshot was taken
-    /// is answered with that one if it began after the call: it holds everything that was acknowledged before.
-    pub(crate) fn snapshot(&self) -> anyhow::Result<Taken> {
+    fn is_snapshot_due(&self) -> bool {
+        let last = self.last.lock();
+        let new_records = self.folder.journal().last().0.saturating_sub(last.begin.0);
+        new_records > 0
+            && (last.at.elapsed() >= self.settings.snapshot_interval || new_records >= self.settings.snapshot_records)
+            && Instant::now() >= last.not_before
+    }
+
+    /// Writes a snapshot, then archives segments and evicts transactions. If another call writes a snapshot that begins
+    /// after this call, this call returns that snapshot: it contains everything acknowledged before this call.
+    pub(crate) fn snapshot(&self) -> anyhow::Result<SnapshotReport> {
         let called = Instant::now();
         let mut last = self.last.lock();
-        if let Some((_, taken)) = last.taken.filter(|(began, _)| *began >= called) {
-            return Ok(taken.answering(called.elapsed()));
+        if let Some((_, snapshot)) = last.written.filter(|(began, _)| *began >= called) {
+            return Ok(snapshot.for_call(called.elapsed()));
         }
-        let taken = self.take(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
+        let snapshot = self.write_snapshot(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
         if last.rotated.elapsed() >= SEGMENT_AGE_MAX {
             self.folder.journal().rotate()?;
             last.rotated = Instant::now();
         }
-        if let Err(error) = self.folder.archive(&self.desk.ledger, taken.true_up_to) {
+        if let Err(error) = self.folder.archive_segments(&self.payments.ledger, snapshot.true_up_to) {
             metrics::counter!("levelgate_segments_not_archived_total").increment(1);
             tracing::error!("sealed segments could not be archived; the next snapshot tries again: {error:#}");
         }
-        // While the time cannot be told, nothing leaves.
-        if let Ok(now) = self.desk.clock.now(None) {
-            let left = if self.desk.ledger.may_retire(now) { self.retire(now) } else { 0 };
-            if left > 0 {
-                tracing::info!("{left} transactions left memory for the archive");
-            }
-            let before = now.plus(-self.pace.archive_days.saturating_mul(DAY_MS));
-            if let Err(error) = self.folder.let_go(&self.desk.ledger, before, now) {
-                metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
-                tracing::error!("what is older than archive_days could not be deleted: {error:#}");
-            }
+        // Without an accepted clock nothing is evicted or deleted.
+        if let Ok(now) = self.payments.clock.now(None) {
+            self.evict_and_delete(now);
         }
-        Ok(taken.answering(called.elapsed()))
+        Ok(snapshot.for_call(called.elapsed()))
     }
 
-    /// Takes the snapshot of a stop, without what follows other snapshots; `None`: nothing was recorded since the newest.
-    /// It waits for one that is being taken.
-    pub(crate) fn last_snapshot(&self, is_cancelled: &dyn Fn() -> bool) -> Option<anyhow::Result<Taken>> {
+    fn evict_and_delete(&self, now: Millis) {
+        let evicted = if self.payments.ledger.may_evict(now) { self.evict(now) } else { 0 };
+        if evicted > 0 {
+            tracing::info!("{evicted} transactions were evicted from memory; the archive has them");
+        }
+        let before = now.plus(-self.settings.archive_days.saturating_mul(DAY_MS));
+        if let Err(error) = self.folder.delete_old_segments(&self.payments.ledger, before, now) {
+            metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
+            tracing::error!(
+                "segments older than archive_days could not be deleted; the next snapshot tries again: {error:#}"
+            );
+        }
+    }
+
+    fn evict(&self, now: Millis) -> usize {
+        let retention = Retention::new(self.settings.retention_days, &self.payments.rules.load());
+        (0..Ledger::shard_count()).map(|shard| self.payments.ledger.evict(shard, &retention, now)).sum()
+    }
+
+    /// Writes the snapshot of a stop, without the steps that follow other snapshots. It waits for a snapshot that is being
+    /// written. `None`: the newest snapshot contains all records.
+    pub(crate) fn last_snapshot(&self, is_cancelled: &dyn Fn() -> bool) -> Option<anyhow::Result<SnapshotReport>> {
         let mut last = self.last.lock();
         let is_due = self.folder.journal().last() > last.begin;
-        is_due.then(|| self.take(&mut last, is_cancelled))
+        is_due.then(|| self.write_snapshot(&mut last, is_cancelled))
     }
 
-    fn take(&self, last: &mut Last, is_cancelled: &dyn Fn() -> bool) -> anyhow::Result<Taken> {
-        let (began, wall) = (Instant::now(), self.desk.clock.wall());
-        match self.folder.snapshot_unless(&self.desk.ledger, wall.0, is_cancelled) {
-            Ok(taken) => {
-                (last.begin, last.at, last.taken) = (taken.true_up_to, Instant::now(), Some((began, taken)));
-                self.outcomes.taken(wall, taken, began.elapsed());
-                Ok(taken)
+    fn write_snapshot(
+        &self,
+        last: &mut LastSnapshot,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> anyhow::Result<SnapshotReport> {
+        let (began, wall) = (Instant::now(), self.payments.clock.wall());
+        match self.folder.snapshot_unless(&self.payments.ledger, wall.0, is_cancelled) {
+            Ok(snapshot) => {
+                (last.begin, last.at) = (snapshot.true_up_to, Instant::now());
+                last.written = Some((began, snapshot));
+                self.status.set_written(wall, snapshot, began.elapsed());
+                Ok(snapshot)
             }
             Err(error) => {
-                last.not_before = Instant::now() + self.outcomes.pause();
+                last.not_before = Instant::now() + self.status.retry_pause();
                 if !is_cancelled() {
-                    self.outcomes.failed(wall, &error);
+                    self.status.set_failed(wall, &error);
                 }
                 Err(error)
             }
         }
     }
 
-    /// What is known of the archive.
+    /// The state of the archive.
     pub(crate) fn archive_health(&self) -> ArchiveHealth {
         self.folder.archive_health()
-    }
-
-    fn retire(&self, now: Millis) -> usize {
-        let retention = Retention::new(self.pace.retention_days, &self.desk.rules.load());
-        (0..Ledger::shards()).map(|shard| self.desk.ledger.retire(shard, &retention, now)).sum()
     }
 }

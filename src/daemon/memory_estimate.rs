@@ -1,100 +1,110 @@
-//! What retention costs: how long transactions stay in memory, and what that comes to at the traffic that the journal's
-//! newest records show.
+//! An estimate of the memory that transactions need: for one transaction a second, and for the traffic that the newest
+//! records of the journal show.
 
 use crate::{
     config::{Settings, StoreKind},
-    domain::{customer::aggregate::CustomerEvent, rules::configuration::Rules, vocabulary::time::DAY_MS},
-    ledger::{BYTES_A_TRANSACTION, Retention},
+    domain::{
+        events::customer_event::CustomerEvent,
+        rules::{configuration::Rules, merchant::Merchant},
+        vocabulary::time::{DAY_MS, show_span},
+    },
+    ledger::{BYTES_PER_TRANSACTION, Retention},
     storage::{
         encoding,
         fs::{Store, disk::Disk},
         journal::{
             ARCHIVE, FOLDER,
             frame::Body,
-            segment_reader::{Step, Walk},
+            segment_reader::{SegmentReader, Step},
         },
     },
 };
 use std::{collections::BTreeMap, io};
 
-/// Segments that are looked at, from the newest back.
+/// How many segments are read, the newest first.
 const SEGMENTS_MAX: usize = 4;
 
-/// Less than this shows no rate, milliseconds.
+/// Records of a shorter time give no rate.
 const SPAN_MIN_MS: i64 = 3_600_000;
 
-/// What was seen of a merchant.
+/// The transactions of a merchant in the records that were read.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
+struct Traffic {
     transactions: u64,
     first_ms: i64,
     last_ms: i64,
 }
 
-/// One line for each merchant, ready to be printed.
-pub(crate) fn lines(settings: &Settings, rules: &Rules) -> Vec<String> {
+/// The estimate in words, one line a merchant.
+pub(crate) fn estimate_lines(settings: &Settings, rules: &Rules) -> Vec<String> {
     let retention = Retention::new(settings.memory.retention_days, rules);
-    // A folder that cannot be looked at shows no traffic; the daemon will say what is wrong with it.
-    let seen = match settings.store.kind {
-        StoreKind::Disk => seen(&Disk::look(&settings.store.path)).unwrap_or_default(),
+    // An unreadable folder shows no traffic; a start reports what is wrong with it.
+    let traffic = match settings.store.kind {
+        StoreKind::Disk => read_traffic(&Disk::open_unlocked(&settings.store.path)).unwrap_or_default(),
         StoreKind::Memory => BTreeMap::new(),
     };
     let mut merchants: Vec<_> = rules.merchants.values().collect();
     merchants.sort_by_key(|merchant| merchant.id);
-    let line = |merchant: &std::sync::Arc<crate::domain::rules::configuration::Merchant>| {
-        let kept_ms = retention.of(merchant.id);
-        let days = kept_ms / DAY_MS;
-        let each_second = u64::try_from(kept_ms / 1_000).unwrap_or(0);
-        let mut line = format!(
-            "{}: transactions stay in memory for {days} days: each one a second costs {}",
-            merchant.id,
-            megabytes(each_second)
-        );
-        if let Some(seen) = seen.get(merchant.id.as_str()).filter(|seen| seen.last_ms - seen.first_ms >= SPAN_MIN_MS) {
-            let span_ms = u128::from(seen.last_ms.abs_diff(seen.first_ms));
-            let held = u128::from(seen.transactions) * u128::from(kept_ms.unsigned_abs()) / span_ms;
-            let held = u64::try_from(held).unwrap_or(u64::MAX);
-            line.push_str(&format!(
-                "; at the traffic seen, {} in {}, that is {held} transactions and {}",
-                seen.transactions,
-                crate::domain::vocabulary::time::show_span(i64::try_from(span_ms).unwrap_or(i64::MAX)),
-                megabytes(held)
-            ));
-        }
-        line
-    };
-    let mut lines: Vec<String> = merchants.into_iter().map(line).collect();
+    let mut lines: Vec<String> = merchants
+        .into_iter()
+        .map(|merchant| line(merchant, &retention, traffic.get(merchant.id.as_str()).copied()))
+        .collect();
     if settings.store.kind == StoreKind::Memory {
-        lines.push("[store] kind = \"memory\": nothing leaves memory before the daemon stops".to_owned());
+        lines.push("[store] kind = \"memory\": transactions stay in memory until the daemon stops".to_owned());
     }
     lines
 }
 
-fn megabytes(transactions: u64) -> String {
-    format!("{} MB", transactions.saturating_mul(BYTES_A_TRANSACTION).div_ceil(1_000_000))
+fn line(merchant: &Merchant, retention: &Retention, traffic: Option<Traffic>) -> String {
+    let kept_ms = retention.of(merchant.id);
+    let days = kept_ms / DAY_MS;
+    let one_a_second = u64::try_from(kept_ms / 1_000).unwrap_or(0);
+    let mut line = format!(
+        "{}: transactions stay in memory for {days} days: each one a second costs {}",
+        merchant.id,
+        megabytes(one_a_second)
+    );
+    if let Some(traffic) = traffic.filter(|traffic| traffic.last_ms - traffic.first_ms >= SPAN_MIN_MS) {
+        let span_ms = u128::from(traffic.last_ms.abs_diff(traffic.first_ms));
+        let held = u128::from(traffic.transactions) * u128::from(kept_ms.unsigned_abs()) / span_ms;
+        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        line.push_str(&format!(
+            "; at the traffic seen, {} in {}, that is {held} transactions and {}",
+            traffic.transactions,
+            show_span(i64::try_from(span_ms).unwrap_or(i64::MAX)),
+            megabytes(held)
+        ));
+    }
+    line
 }
 
-/// What the newest segments show, by merchant.
-fn seen(store: &dyn Store) -> io::Result<BTreeMap<String, Seen>> {
+fn megabytes(transactions: u64) -> String {
+    format!("{} MB", transactions.saturating_mul(BYTES_PER_TRANSACTION).div_ceil(1_000_000))
+}
+
+/// Reads the newest segments. Returns the traffic by merchant.
+fn read_traffic(store: &dyn Store) -> io::Result<BTreeMap<String, Traffic>> {
     let mut paths = Vec::new();
     for folder in [ARCHIVE, FOLDER] {
         let names = store.list(folder)?.into_iter().filter(|name| name.ends_with(".log"));
         paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
-    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut traffic: BTreeMap<String, Traffic> = BTreeMap::new();
     for path in paths.iter().rev().take(SEGMENTS_MAX) {
-        let Ok(mut walk) = Walk::open(store, path) else { continue };
+        let Ok(mut walk) = SegmentReader::open(store, path) else { continue };
         while let Step::Record(record) = walk.step()? {
             let Body::Events(events) = record.framed.body else { continue };
             for event in encoding::decode(events, &mut |_| Ok(None)).into_iter().flatten() {
-                let encoding::Recorded::Customer(CustomerEvent::Opened { opening, .. }) = event else { continue };
+                let encoding::RecordedEvent::Customer(CustomerEvent::TransactionOpened { opening, .. }) = event else {
+                    continue;
+                };
                 let at = opening.recorded_at.0;
-                let fresh = Seen { transactions: 0, first_ms: at, last_ms: at };
-                let seen = seen.entry(opening.merchant.to_string()).or_insert(fresh);
-                seen.transactions += 1;
-                (seen.first_ms, seen.last_ms) = (seen.first_ms.min(at), seen.last_ms.max(at));
+                let first = Traffic { transactions: 0, first_ms: at, last_ms: at };
+                let traffic = traffic.entry(opening.merchant.to_string()).or_insert(first);
+                traffic.transactions += 1;
+                (traffic.first_ms, traffic.last_ms) = (traffic.first_ms.min(at), traffic.last_ms.max(at));
             }
         }
     }
-    Ok(seen)
+    Ok(traffic)
 }

@@ -1,14 +1,17 @@
-//! Assembly and life of the process: start, maintenance, reload, shutdown.
+//! The process: assembly, maintenance, reload, shutdown.
 
-pub(crate) mod archive;
+pub(crate) mod background_tasks;
 pub mod data_folder;
-pub(crate) mod descriptors;
+pub(crate) mod level_changes;
 pub(crate) mod listeners;
 pub(crate) mod maintenance;
 pub(crate) mod memory_estimate;
+pub(crate) mod memory_ledger;
 pub(crate) mod name_table;
+pub(crate) mod open_files;
+pub(crate) mod random;
 pub(crate) mod reload;
 pub(crate) mod shutdown;
-pub(crate) mod snapshots;
+pub(crate) mod signals;
+pub(crate) mod snapshot_status;
 pub(crate) mod start;
-pub(crate) mod verdict;

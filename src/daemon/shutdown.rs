@@ -1,5 +1,5 @@
-//! The end of a clean stop: a snapshot, so that the next start reads no journal. It never delays a stop beyond its time,
-//! and a second signal skips it.
+//! The snapshot at the end of a clean stop, which spares the next start the replay of the journal. It delays the stop by
+//! at most `stop_snapshot_s`, and a second signal skips it.
 
 use crate::daemon::maintenance::MaintenanceThread;
 use std::{
@@ -11,38 +11,42 @@ use std::{
 };
 use tokio::sync::{oneshot, watch};
 
-/// How long a snapshot that is abandoned may take to remove its partial file.
+/// How long an abandoned snapshot may take to remove its partial file.
 const ABANDON_MAX: Duration = Duration::from_secs(5);
 
-/// Takes a snapshot within a time; zero: none. It is skipped once `hurried` is on. Nothing that goes wrong here fails the stop: the journal has everything.
+/// Writes a snapshot within `duration_max`; zero: no snapshot. It is skipped once `is_forced` is true. A failure does not
+/// fail the stop: the journal has all records.
 pub(crate) async fn last_snapshot(
-    keeper: &Arc<MaintenanceThread>,
-    within: Duration,
-    mut hurried: watch::Receiver<bool>,
+    maintenance: &Arc<MaintenanceThread>,
+    duration_max: Duration,
+    mut is_forced: watch::Receiver<bool>,
 ) {
-    if within.is_zero() {
+    if duration_max.is_zero() {
         return;
     }
     let is_cancelled = Arc::new(AtomicBool::new(false));
-    let (done, mut written) = oneshot::channel();
-    let (keeper, cancelled) = (Arc::clone(keeper), Arc::clone(&is_cancelled));
+    let (result_sender, mut result) = oneshot::channel();
+    let (maintenance, cancelled) = (Arc::clone(maintenance), Arc::clone(&is_cancelled));
     let began = Instant::now();
-    // A thread of its own: the end of the process waits for the runtime's threads, and is not to wait for this one.
+    // Not a thread of the runtime: the process waits for the runtime's threads when it ends, and must not wait for this.
     let thread = std::thread::Builder::new().name("last-snapshot".to_owned()).spawn(move || {
-        // If nobody waits any more, the process ends.
-        let _heard = done.send(keeper.last_snapshot(&|| cancelled.load(Ordering::Acquire)));
+        // If the receiver is gone, the process is ending.
+        let _sent = result_sender.send(maintenance.last_snapshot(&|| cancelled.load(Ordering::Acquire)));
     });
     if let Err(error) = thread {
-        tracing::warn!("no snapshot at the stop, because no thread can be started: {error}");
+        tracing::warn!(
+            "no snapshot at the stop: no thread can be started: {error}; the next start replays the journal"
+        );
         return;
     }
-    let why = tokio::select! {
+    let reason = tokio::select! {
         biased;
-        _ = hurried.wait_for(|hurried| *hurried) => "a second signal came".to_owned(),
-        outcome = &mut written => {
+        _ = is_forced.wait_for(|forced| *forced) => "a second signal came".to_owned(),
+        outcome = &mut result => {
             match outcome {
-                Ok(Some(Ok(taken))) => {
-                    tracing::info!("snapshot at the stop: up to record {}, {} ms", taken.true_up_to, began.elapsed().as_millis());
+                Ok(Some(Ok(snapshot))) => {
+                    let milliseconds = began.elapsed().as_millis();
+                    tracing::info!("snapshot at the stop: up to record {}, {milliseconds} ms", snapshot.true_up_to);
                 }
                 Ok(Some(Err(error))) => {
                     tracing::warn!("no snapshot at the stop; the next start replays the journal: {error:#}");
@@ -52,11 +56,13 @@ pub(crate) async fn last_snapshot(
             }
             return;
         }
-        () = tokio::time::sleep(within) => format!("it took longer than stop_snapshot_s, {} s", within.as_secs()),
+        () = tokio::time::sleep(duration_max) => {
+            format!("it took longer than stop_snapshot_s, {} s", duration_max.as_secs())
+        }
     };
     is_cancelled.store(true, Ordering::Release);
-    tracing::warn!("the snapshot at the stop is abandoned: {why}; the next start replays the journal");
-    if tokio::time::timeout(ABANDON_MAX, written).await.is_err() {
+    tracing::warn!("the snapshot at the stop is abandoned: {reason}; the next start replays the journal");
+    if tokio::time::timeout(ABANDON_MAX, result).await.is_err() {
         tracing::warn!("the disk does not answer; the next start removes the partial snapshot");
     }
 }

@@ -1,6 +1,16 @@
-//! What a caller can ask for, once for HTTP, the command line and replay.
+//! What a caller can ask for, once for HTTP, the command line, replay and the console. It knows no HTTP.
 
+pub mod bulk_change;
+pub(crate) mod clock;
+pub mod commit;
+pub mod configuration;
 pub mod csv;
+pub mod customers;
+pub mod daemon_status;
+pub mod documents;
+pub mod error;
+pub mod event_feed;
 pub mod import_export;
 pub mod jobs;
 pub mod payments;
+pub mod reply;

@@ -1,22 +1,32 @@
-//! Which segments the archive must have: what every snapshot lists, what retention has let go, and what an operator has
-//! accepted as lost. A segment that is listed, and neither let go nor accepted, must be there.
+//! The segments that the archive must have. A listed segment must be there unless retention released it or an operator
+//! accepted its loss.
+//!
+//! A snapshot lists every sealed segment up to its begin, with the length and the CRC-32C of the file, whether it was moved
+//! to the archive or not. The checksum is computed when the segment is read for the index; 0 stands for one that is not
+//! computed yet. Before retention deletes segments it records the number of their last record (event 74). A start reads the
+//! list and the records after the snapshot, and compares: a listed segment must be there with its length, and each segment
+//! must continue where the one before it ends. A missing segment that was neither released nor accepted (event 76) is
+//! refused with the name of each file. With `--accept-lost-archive` the start records the acceptance and continues. The lost
+//! segments stay listed, so that their offsets still lead to an error with the cause ([`ReadError::Lost`]), and an id that
+//! the index finds there is never new. Only segments that no start replays can be accepted as lost: without the others there
+//! is no state.
 
-use crate::domain::{
-    events::global_event::GlobalEvent,
-    vocabulary::{names::Name, time::Millis},
-};
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::{
+        events::global_event::GlobalEvent,
+        transaction::log_offset::LogOffset,
+        vocabulary::{names::Name, time::Millis},
+    },
     storage::{
-        encoding::{self, Recorded},
-        journal::{Lsn, error::ReadError},
-        snapshot::{SegmentDto, WorldDto},
+        encoding::{self, RecordedEvent},
+        journal::model::{error::ReadError, ids::Lsn},
+        snapshot::{GlobalDto, SegmentDto},
     },
 };
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 
-/// Segments in one piece of a snapshot.
+/// The number of segments in one piece of a snapshot.
 const PIECE_SEGMENTS: usize = 10_000;
 
 /// A loss that an operator has accepted.
@@ -28,12 +38,12 @@ pub struct AcceptedLoss {
     pub last: Lsn,
     /// When it was accepted.
     pub at: Millis,
-    /// By whom, where that is known.
+    /// Who accepted it, if known.
     pub by: Option<Name>,
 }
 
 impl AcceptedLoss {
-    /// As it is recorded.
+    /// The event of the acceptance.
     #[must_use]
     pub fn event(&self) -> GlobalEvent {
         GlobalEvent::ArchiveLossAccepted { first: self.first.0, last: self.last.0, at: self.at, by: self.by }
@@ -46,14 +56,14 @@ pub struct ArchiveList {
     /// By the number of the first record.
     segments: BTreeMap<u64, SegmentDto>,
     accepted: Vec<AcceptedLoss>,
-    /// Records up to here were let go by retention.
-    let_go: Lsn,
+    /// Retention released the records up to this one.
+    released_to: Lsn,
 }
 
 impl ArchiveList {
-    /// Adds a segment, or replaces what is known of it.
+    /// Adds or replaces a segment.
     pub fn put(&mut self, segment: SegmentDto) {
-        if segment.last_lsn > self.let_go.0 {
+        if segment.last_lsn > self.released_to.0 {
             self.segments.insert(segment.first_lsn, segment);
         }
     }
@@ -69,17 +79,17 @@ impl ArchiveList {
         self.segments.values()
     }
 
-    /// The losses that were accepted.
+    /// The accepted losses.
     #[must_use]
     pub fn accepted(&self) -> &[AcceptedLoss] {
         &self.accepted
     }
 
-    /// Takes what a record or a snapshot says of the archive; anything else is passed over.
+    /// Applies an event about the archive; other events change nothing.
     pub fn take(&mut self, common: &GlobalEvent) {
         match common {
-            GlobalEvent::SegmentsLetGo { last, .. } => {
-                self.let_go = self.let_go.max(Lsn(*last));
+            GlobalEvent::SegmentsReleased { last, .. } => {
+                self.released_to = self.released_to.max(Lsn(*last));
                 self.segments.retain(|_, segment| segment.last_lsn > *last);
             }
             GlobalEvent::ArchiveLossAccepted { first, last, at, by } => {
@@ -92,22 +102,22 @@ impl ArchiveList {
         }
     }
 
-    /// The same for a record's events. Whether they can be understood is judged where they are replayed.
+    /// Applies the events of a record. Events that cannot be decoded are refused by the replay.
     pub(crate) fn take_record(&mut self, events: &[u8]) {
         if !encoding::is_of_archive(events) {
             return;
         }
         for event in encoding::decode(events, &mut |_| Ok(None)).unwrap_or_default() {
-            if let Recorded::GlobalEvent(common) = event {
+            if let RecordedEvent::Global(common) = event {
                 self.take(&common);
             }
         }
     }
 
-    /// Whether each of these records was let go or accepted as lost.
+    /// Whether each of these records was released or accepted as lost.
     #[must_use]
     pub fn is_accounted_for(&self, first: Lsn, last: Lsn) -> bool {
-        let mut next = first.max(Lsn(self.let_go.0.saturating_add(1)));
+        let mut next = first.max(Lsn(self.released_to.0.saturating_add(1)));
         let mut accepted: Vec<(Lsn, Lsn)> = self.accepted.iter().map(|loss| (loss.first, loss.last)).collect();
         accepted.sort_unstable();
         for (from, to) in accepted {
@@ -118,25 +128,25 @@ impl ArchiveList {
         next > last
     }
 
-    /// What a snapshot that is true up to a record keeps of it.
+    /// The pieces of a snapshot that contains the effect of all records up to one.
     #[must_use]
-    pub fn pieces(&self, true_up_to: Lsn) -> Vec<WorldDto> {
+    pub fn pieces(&self, true_up_to: Lsn) -> Vec<GlobalDto> {
         let accepted: Vec<GlobalEvent> = self.accepted.iter().map(AcceptedLoss::event).collect();
-        let mut worlds = WorldDto::beside(&accepted);
+        let mut worlds = GlobalDto::pieces_of(&accepted);
         let listed: Vec<SegmentDto> =
             self.segments.values().filter(|segment| segment.last_lsn <= true_up_to.0).copied().collect();
-        let piece = |archive: &[SegmentDto]| WorldDto { archive: archive.to_vec(), ..WorldDto::default() };
+        let piece = |archive: &[SegmentDto]| GlobalDto { archive: archive.to_vec(), ..GlobalDto::default() };
         worlds.extend(listed.chunks(PIECE_SEGMENTS).map(piece));
         worlds
     }
 }
 
-/// What a start demands of the archive.
+/// The segments that a start requires.
 #[derive(Debug, Clone, Default)]
 pub struct Demanded {
-    /// The list of the snapshot that the start goes on from.
+    /// The list of the snapshot from which the start continues.
     pub list: ArchiveList,
-    /// Whether what is missing is accepted as lost.
+    /// Whether missing segments are accepted as lost.
     pub accept_lost: bool,
 }
 
@@ -147,17 +157,17 @@ pub struct Loss {
     pub first: Lsn,
     /// The last record.
     pub last: Lsn,
-    /// Where the first one was.
+    /// The offset of the first record.
     pub from: LogOffset,
-    /// The place after the last one.
+    /// The offset after the last record.
     pub to: LogOffset,
-    /// The files, and what is wrong with each.
+    /// The files and their flaws.
     pub what: String,
-    /// Whether no record says yet that the loss was accepted.
+    /// Whether the loss was not accepted yet.
     pub is_new: bool,
 }
 
-/// The archive of a running journal: its list, and what of it is lost.
+/// The archive of a running journal: its list and its losses.
 #[derive(Default)]
 pub(crate) struct ArchiveState {
     pub(crate) list: Mutex<ArchiveList>,
@@ -165,7 +175,7 @@ pub(crate) struct ArchiveState {
 }
 
 impl ArchiveState {
-    /// Names the loss in the place of any other reason why a record there cannot be read.
+    /// Replaces the error of a record that is within a loss.
     pub(crate) fn explain(&self, place: LogOffset, error: ReadError) -> ReadError {
         let lost = self.lost.read();
         match lost.iter().find(|loss| loss.from <= place && place < loss.to) {
@@ -174,7 +184,7 @@ impl ArchiveState {
         }
     }
 
-    /// The loss that a record's number is in.
+    /// The loss that contains a record.
     pub(crate) fn loss_of(&self, lsn: Lsn) -> Option<(Lsn, Lsn)> {
         let lost = self.lost.read();
         lost.iter().find(|loss| loss.first <= lsn && lsn <= loss.last).map(|loss| (loss.first, loss.last))
@@ -200,7 +210,7 @@ mod tests {
             list.put(segment(first, last));
         }
         assert!(!list.is_accounted_for(Lsn(1), Lsn(10)));
-        list.take(&GlobalEvent::SegmentsLetGo { last: 10, at: Millis(1) });
+        list.take(&GlobalEvent::SegmentsReleased { last: 10, at: Millis(1) });
         assert!(list.is_accounted_for(Lsn(1), Lsn(10)) && !list.is_accounted_for(Lsn(1), Lsn(20)));
         assert_eq!(list.segments().count(), 3);
         list.put(segment(1, 10));
@@ -222,7 +232,7 @@ mod tests {
         let mut again = ArchiveList::default();
         for world in list.pieces(Lsn(9)) {
             world.archive.iter().for_each(|segment| again.put(*segment));
-            world.said().unwrap().iter().for_each(|common| again.take(common));
+            world.events().unwrap().iter().for_each(|common| again.take(common));
         }
         assert_eq!(again.accepted(), list.accepted());
         assert_eq!(again.segments().map(|segment| segment.last_lsn).collect::<Vec<_>>(), [5, 9]);

@@ -1,12 +1,24 @@
-//! The log's writer: no line holds a full card number, also where a message repeats one.
+//! The log: its filter, and a writer that masks card numbers.
 
 use crate::domain::vocabulary::card_numbers::masked;
 use std::{io, str};
 
-/// A writer that covers the middle of every card number. It is handed whole lines.
-pub(crate) struct Covering<W>(pub(crate) W);
+/// Writes the log to standard error. `LEVELGATE_LOG` sets the filter; the default is `info`.
+pub(crate) fn init() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LEVELGATE_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| CardMaskingWriter(io::stderr()))
+        .with_target(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .init();
+}
 
-impl<W: io::Write> io::Write for Covering<W> {
+/// A writer that masks the middle digits of every card number, also in messages that repeat input. Each call gets whole
+/// lines.
+struct CardMaskingWriter<W>(W);
+
+impl<W: io::Write> io::Write for CardMaskingWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match str::from_utf8(line) {
             Ok(text) => self.0.write_all(masked(text).as_bytes())?,
@@ -26,8 +38,8 @@ mod tests {
     use std::io::Write as _;
 
     #[test]
-    fn a_line_is_written_whole_and_without_a_card_number() {
-        let mut log = Covering(Vec::new());
+    fn a_line_is_written_with_its_card_numbers_masked() {
+        let mut log = CardMaskingWriter(Vec::new());
         log.write_all("WARN no gate 4111111111111111 é\n".as_bytes()).unwrap();
         log.write_all(b"\xff 12\n").unwrap();
         assert_eq!(log.0, ["WARN no gate 411111******1111 é\n".as_bytes(), b"\xff 12\n"].concat());

@@ -1,9 +1,9 @@
-//! What is counted for operators. The handles are looked up once; a count is one atomic addition.
+//! The metrics of payments. The handles are looked up once; counting is one atomic addition.
 
-use crate::domain::decision::denial_codes::{CODES, Code};
+use crate::domain::vocabulary::denial_codes::{DENIAL_CODES, DenialCode};
 use metrics::{Counter, Histogram, counter, histogram};
 
-/// The counters of the hot path.
+/// The metrics of payment operations.
 pub struct Meters {
     allowed: Counter,
     denied: Counter,
@@ -11,7 +11,7 @@ pub struct Meters {
     checks: Counter,
     transitions: Counter,
     codes: Vec<Counter>,
-    /// Seconds from a request's arrival at its handler to its answer.
+    /// The time from a request's arrival at its handler to its answer, in seconds.
     pub answer_seconds: Histogram,
 }
 
@@ -22,70 +22,79 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Counters at the recorder that is installed, or at none.
+    /// Registers the metrics at the installed recorder; without a recorder they count nothing.
     #[must_use]
     pub fn new() -> Self {
-        metrics::describe_counter!("levelgate_decisions_total", "Decisions recorded, by what was decided");
+        metrics::describe_counter!("levelgate_decisions_total", "Recorded decisions, by decision");
         metrics::describe_counter!("levelgate_denials_total", "Denials, by their first code");
         metrics::describe_counter!("levelgate_replays_total", "Operations answered from the record");
-        metrics::describe_counter!("levelgate_checks_total", "Decisions asked for without recording");
+        metrics::describe_counter!("levelgate_checks_total", "Decisions that were requested without recording");
         metrics::describe_counter!("levelgate_transitions_total", "Facts recorded on transactions");
         metrics::describe_counter!(
             "levelgate_unavailable_total",
-            "Calls refused at a limit, or without a clock or a journal"
+            "Calls refused at a limit, or because the clock or the journal is unavailable"
         );
         metrics::describe_counter!(
             "levelgate_auth_failures_total",
-            "Requests refused for their token, or for where a browser sent them from, by reason"
+            "Requests refused because of their token or their origin, by reason"
         );
         metrics::describe_counter!(
             "levelgate_auth_failures_not_delayed_total",
-            "Answers to wrong tokens that did not wait, because as many waited as may"
+            "Answers to wrong tokens that were not delayed, because the limit of delayed answers was reached"
         );
         metrics::describe_gauge!(
             "levelgate_names",
-            "Distinct names of levels, methods, filters and the like that are held"
+            "Distinct names of levels, methods, filters and similar things in memory"
         );
-        metrics::describe_counter!("levelgate_names_refused_total", "New names that found no room");
+        metrics::describe_counter!("levelgate_names_refused_total", "New names refused because of a limit");
         for (name, words) in [
-            ("levelgate_overloaded_total", "Requests refused at a limit that all callers share, by limit"),
-            ("levelgate_requests_too_slow_total", "Requests cut off because they did not come in time, by part"),
-            ("levelgate_headers_too_large_total", "Requests whose head is longer than max_header_bytes"),
-            ("levelgate_connections_refused_total", "Connections that came when all places were taken"),
-            ("levelgate_connections_dropped_total", "Those of them that were closed to make room for a newer one"),
-            ("levelgate_accept_errors_total", "Connections that the system could not hand over"),
+            ("levelgate_overloaded_total", "Requests refused at a limit of the whole daemon, by limit"),
+            ("levelgate_requests_too_slow_total", "Requests that were not received in time, by part"),
+            ("levelgate_headers_too_large_total", "Requests whose headers are longer than max_header_bytes"),
+            ("levelgate_connections_refused_total", "Connections accepted beyond max_connections"),
+            (
+                "levelgate_connections_dropped_total",
+                "Connections beyond max_connections that were closed for a newer one",
+            ),
+            ("levelgate_accept_errors_total", "Errors of the system when it accepted a connection"),
         ] {
             metrics::describe_counter!(name, words);
         }
         for (name, words) in [
             ("levelgate_connections", "Connections on the main listeners"),
-            ("levelgate_connections_max", "The most of them: max_connections, or what the limit on open files leaves"),
-            ("levelgate_batches", "Batches that run"),
-            ("levelgate_batches_max", "The most of them"),
+            (
+                "levelgate_connections_max",
+                "The limit of connections: max_connections, or less because of the limit on open files",
+            ),
+            ("levelgate_batches", "Running batches"),
+            ("levelgate_batches_max", "The limit of running batches"),
             ("levelgate_inflight_bytes", "Bytes of requests and answers in memory"),
-            ("levelgate_inflight_bytes_max", "The most of them"),
+            ("levelgate_inflight_bytes_max", "The limit of bytes of requests and answers in memory"),
             ("levelgate_open_files_limit", "The limit of the process on open files"),
-            ("levelgate_open_files_reserved", "Open files that connections on the main listeners leave to others"),
-            ("levelgate_config_failed", "1 while a newer configuration is refused"),
+            (
+                "levelgate_open_files_reserved",
+                "Open files that are not available for connections of the main listeners",
+            ),
+            ("levelgate_config_failed", "1 while a newer configuration is refused, else 0"),
         ] {
             metrics::describe_gauge!(name, words);
         }
         metrics::describe_histogram!("levelgate_answer_seconds", "Time to answer one call of the hot path");
-        let code = |(_, number, reason): (Code, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
+        let code = |(_, number, reason): (DenialCode, u16, &'static str)| counter!("levelgate_denials_total", "code" => number.to_string(), "reason" => reason);
         Self {
             allowed: counter!("levelgate_decisions_total", "decision" => "allow"),
             denied: counter!("levelgate_decisions_total", "decision" => "deny"),
             replays: counter!("levelgate_replays_total"),
             checks: counter!("levelgate_checks_total"),
             transitions: counter!("levelgate_transitions_total"),
-            codes: CODES.into_iter().map(code).collect(),
+            codes: DENIAL_CODES.into_iter().map(code).collect(),
             answer_seconds: histogram!("levelgate_answer_seconds"),
         }
     }
 
-    /// A reserve or a payment was answered.
-    pub fn decided(&self, replay: bool, denied: Option<Code>) {
-        match (replay, denied) {
+    /// Counts an answered reserve or payment.
+    pub fn count_decision(&self, is_replay: bool, denied: Option<DenialCode>) {
+        match (is_replay, denied) {
             (true, _) => self.replays.increment(1),
             (false, None) => self.allowed.increment(1),
             (false, Some(code)) => {
@@ -97,18 +106,18 @@ impl Meters {
         }
     }
 
-    /// A check was answered.
-    pub fn checked(&self) {
+    /// Counts an answered check.
+    pub fn count_check(&self) {
         self.checks.increment(1);
     }
 
-    /// A call was refused because something is at its limit or not to be had.
-    pub fn unavailable(&self, code: &str) {
+    /// Counts a call that was refused because of a limit or an unavailable resource.
+    pub fn count_unavailable(&self, code: &str) {
         counter!("levelgate_unavailable_total", "code" => code.to_owned()).increment(1);
     }
 
-    /// A transition was answered.
-    pub fn moved(&self, replay: bool) {
-        if replay { self.replays.increment(1) } else { self.transitions.increment(1) }
+    /// Counts an answered transition.
+    pub fn count_transition(&self, is_replay: bool) {
+        if is_replay { self.replays.increment(1) } else { self.transitions.increment(1) }
     }
 }

@@ -1,4 +1,4 @@
-//! Telemetry: metrics and the log.
+//! Telemetry: the metrics of payments, and the log.
 
 pub(crate) mod log;
 pub mod metrics;

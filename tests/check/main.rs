@@ -1,4 +1,4 @@
-//! `levelgate check` as an operator meets it: folders in, the printed text and the exit status out, all golden.
+//! `levelgate check`: golden files with a configuration folder, the printed text and the exit status.
 //!
 //! Each file under `tests/check/` is one case: the files of a configuration, each after a line `>>> NAME`, then a line
 //! `<<< check ARGUMENTS` and what the command prints. With `UPDATE_GOLDEN=1` the printed part is written anew.
@@ -13,9 +13,9 @@ use std::{
 };
 use support::process::program;
 
-/// One case, as its file tells it.
+/// One case.
 struct Case {
-    /// Everything above the printed part.
+    /// The part of the file before the printed text.
     given: String,
     files: Vec<(String, String)>,
     arguments: Vec<String>,
@@ -93,8 +93,8 @@ fn sample_configuration_is_valid_in_strict_mode() {
     let printed = run(root, &["config".to_owned(), "--strict".to_owned()]);
     assert!(printed.starts_with("config: valid: 2 merchants, no problems, version "), "{printed}");
     assert!(printed.ends_with("exit status 0\n"), "{printed}");
-    let kept = printed.lines().find(|line| line.starts_with("acme: ")).unwrap_or_else(|| panic!("{printed}"));
-    assert!(kept.contains("stay in memory for 98 days: each one a second costs "), "{kept}");
+    let estimate = printed.lines().find(|line| line.starts_with("acme: ")).unwrap_or_else(|| panic!("{printed}"));
+    assert!(estimate.contains("stay in memory for 98 days: each one a second costs "), "{estimate}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn missing_folder_is_an_error() {
 }
 
 #[test]
-fn every_problem_of_one_big_file_is_printed_at_once() {
+fn all_problems_of_a_file_are_printed_at_once() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/many-at-once.txt");
     let case = read(&path);
     let printed = check(&case.files, &case.arguments);

@@ -110,7 +110,7 @@ impl ClockRun {
         line["merchant"] = "shop".into();
         let reply = self.harness().line(&line.to_string());
         assert!(!reply.refused, "{}: {line}\n{}", self.about, reply.text);
-        self.harness().journal().commit(reply.rests_on).expect("a commit");
+        self.harness().journal().commit(reply.depends_on_lsn).expect("a commit");
         serde_json::from_str(&reply.text).expect("JSON")
     }
 
@@ -164,7 +164,7 @@ impl ClockRun {
         self.harness = None;
         let harness = Harness::open(&image, &self.indexes.fresh(), Sync::Always, &self.rules, None);
         let mut harness = harness.unwrap_or_else(|error| panic!("{}: {error:#}", self.about));
-        let newest = harness.folder().newest().map(|newest| newest.0);
+        let newest = harness.folder().newest_time().map(|newest| newest.0);
         // A snapshot may also contain the time of a read.
         let least = self.model.recorded.unwrap_or(i64::MIN);
         assert!(newest >= self.model.recorded, "{}: {newest:?} {least}", self.about);
@@ -193,7 +193,7 @@ impl ClockRun {
             }
         }
         for (place, paid) in self.model.paid.iter().enumerate() {
-            let shown = self.harness().desk.show("shop", &format!("t{place}")).expect("a transaction");
+            let shown = self.harness().transaction("shop", &format!("t{place}")).expect("a transaction");
             let shown: Value = serde_json::from_slice(&shown).expect("JSON");
             assert_eq!(shown["status"], paid.word(now), "{}: t{place}\n{shown}", self.about);
         }

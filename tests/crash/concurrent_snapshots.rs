@@ -39,7 +39,7 @@ fn step(harness: &Harness, op: &str, id: &str) -> bool {
 fn committed(harness: &Harness, line: &str) -> bool {
     let reply = harness.line(line);
     assert!(!reply.refused, "{line}\n{}", reply.text);
-    harness.journal().commit(reply.rests_on).is_ok()
+    harness.journal().commit(reply.depends_on_lsn).is_ok()
 }
 
 /// The load of one thread while snapshots are taken: payments of one shared large customer and of a private one.
@@ -134,7 +134,7 @@ fn agrees(harness: &Harness, told: &Acknowledged, all: bool, about: &str) {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     harness.line(&instrument_model::line("check", AT, "side", "large", None).line());
     for (id, status) in &told.statuses {
-        let Ok(shown) = harness.desk.show("side", id) else {
+        let Ok(shown) = harness.transaction("side", id) else {
             assert!(!all, "{about}: {id} is lost");
             continue;
         };

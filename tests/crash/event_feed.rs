@@ -6,7 +6,9 @@ use crate::harness::{Harness, Indexes};
 use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
-use levelgate::ledger::Wanted;
+use levelgate::domain::customer::instrument_blocks::MerchantScope;
+use levelgate::ledger::TransactionQuery;
+use levelgate::service::event_feed::FeedQuery;
 use levelgate::storage::fs::memory::Memory;
 use levelgate::storage::journal::Sync;
 use serde_json::Value;
@@ -25,11 +27,15 @@ fn heard(harness: &Harness, filter: &str, mut limit: impl FnMut() -> usize) -> (
     let (mut events, mut after) = (Vec::new(), 0);
     loop {
         let query = format!("after={after}&limit={}{filter}", limit());
-        let page = harness.desk.events(&query, None).unwrap_or_else(|problem| panic!("{query}: {problem:?}"));
+        let pairs =
+            query.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.into(), value.into()));
+        let parsed = FeedQuery::read(pairs).unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let page =
+            harness.desk.events(&parsed, &MerchantScope::All).unwrap_or_else(|error| panic!("{query}: {error:?}"));
         let body: Value = serde_json::from_slice(&page.body).expect("JSON");
         events.extend(body["events"].as_array().expect("events").iter().cloned());
         assert_eq!(body["next"], page.next.0, "{query}");
-        if page.is_over {
+        if page.is_at_end {
             return (events, after);
         }
         assert!(page.next.0 > after, "{query} goes on");
@@ -50,13 +56,13 @@ fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], abo
     }
     let now = harness.desk.clock.now(None).expect("a time");
     for (merchant, _) in merchants {
-        let mut wanted = Wanted { limit: 500, ..Wanted::default() };
+        let mut wanted = TransactionQuery { limit: 500, ..TransactionQuery::default() };
         loop {
-            let page = harness.desk.ledger.list(merchant, &wanted, now).expect("a page");
+            let page = harness.desk.ledger.list_transactions(merchant, &wanted, now).expect("a page");
             for listed in &page.transactions {
                 let id = listed.transaction.opening.id.as_ref();
                 let shown: Value =
-                    serde_json::from_slice(&harness.desk.show(merchant, id).expect("shown")).expect("JSON");
+                    serde_json::from_slice(&harness.transaction(merchant, id).expect("shown")).expect("JSON");
                 let of_it = told.remove(&key(merchant, id)).unwrap_or_default();
                 let transitions: Vec<Value> = of_it
                     .iter()

@@ -4,6 +4,7 @@ use crate::harness::Harness;
 use crate::instrument_model;
 use crate::staff_calls;
 use crate::workload::{Action, Models, Workload, is_of_side, is_of_staff};
+use levelgate::service::documents::problem::ProblemDocument;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use support::model::calendar::{DAY, SECOND, written};
@@ -42,9 +43,9 @@ pub fn answer(harness: &Harness, ask: &Query, about: &str) -> String {
             assert!(reply.replay || !repeats, "{about}: a repetition is taken for new: {line}\n{}", reply.text);
             reply.text
         }
-        Query::Show { merchant, id } => match harness.desk.show(merchant, id) {
+        Query::Show { merchant, id } => match harness.transaction(merchant, id) {
             Ok(shown) => String::from_utf8(shown).expect("UTF-8"),
-            Err(problem) => serde_json::to_string(&problem).expect("JSON"),
+            Err(problem) => serde_json::to_string(&ProblemDocument::from(problem)).expect("JSON"),
         },
         Query::List { merchant } => {
             if merchant == staff_calls::MERCHANT {

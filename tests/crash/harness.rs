@@ -7,15 +7,15 @@ use crate::workload::Action;
 use arc_swap::ArcSwap;
 use levelgate::{
     clock::{Clock, Source},
-    daemon::data_folder::{Folder, recover},
+    daemon::data_folder::{DataFolder, recover},
     domain::{
         customer::status::Signal,
-        decision::decide::Skew,
-        rules::configuration::{Rules, Word},
-        vocabulary::time::Millis,
+        decision::clock_skew::ClockSkew,
+        rules::configuration::Rules,
+        vocabulary::{time::Millis, words::Word},
     },
-    ledger::{Bounds, Ground, Ledger, Retention, Sealing, SentSignal, Wanted},
-    service::payments::PaymentService,
+    ledger::{Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, TransactionQuery},
+    service::{documents::problem::ProblemDocument, error::ServiceError, payments::PaymentService},
     storage::{
         fs::{Store, memory::Memory},
         journal::{Instance, Journal, Lsn, Options, Sync},
@@ -68,17 +68,17 @@ pub struct Reply {
     pub text: String,
     pub replay: bool,
     pub refused: bool,
-    pub rests_on: Lsn,
+    pub depends_on_lsn: Lsn,
 }
 
 /// A desk, and the folder that it stands on.
 pub struct Harness {
     pub desk: PaymentService,
-    folder: Option<Folder>,
+    folder: Option<DataFolder>,
 }
 
 fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
-    ledger.seal_identifiers(Sealing::of(rules));
+    ledger.seal_identifiers(SealedMerchants::of(rules));
     PaymentService {
         ledger,
         rules: ArcSwap::from(Arc::clone(rules)),
@@ -88,7 +88,8 @@ fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
     }
 }
 
-pub const BOUNDS: Bounds = Bounds { transactions_max: 1_000_000, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
+pub const BOUNDS: LedgerLimits =
+    LedgerLimits { transactions_max: 1_000_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
 
 /// The journal's options: small segments, and no sync except by a commit or on request.
 pub fn options(sync: Sync) -> Options {
@@ -98,7 +99,7 @@ pub fn options(sync: Sync) -> Options {
 impl Harness {
     /// Over memory alone: it never forgets, never starts again, never lets anything leave.
     pub fn memory(rules: &Arc<Rules>) -> Self {
-        Self { desk: desk(Ledger::new(BOUNDS, Ground::memory((1, 2))), rules), folder: None }
+        Self { desk: desk(Ledger::new(BOUNDS, LedgerStorage::in_memory((1, 2))), rules), folder: None }
     }
 
     /// Over what a store holds; the clock stands where it stood.
@@ -124,7 +125,7 @@ impl Harness {
 
     /// Puts another configuration in force, as the daemon does.
     pub fn reload(&self, configuration: &Configuration) {
-        self.desk.ledger.seal_identifiers(Sealing::of(&configuration.rules));
+        self.desk.ledger.seal_identifiers(SealedMerchants::of(&configuration.rules));
         self.desk.rules.store(Arc::clone(&configuration.rules));
     }
 
@@ -132,21 +133,26 @@ impl Harness {
         self.desk.ledger.journal()
     }
 
-    pub fn folder(&self) -> &Folder {
+    pub fn folder(&self) -> &DataFolder {
         self.folder.as_ref().expect("a stage over a store")
+    }
+
+    /// The document of a transaction.
+    pub fn transaction(&self, merchant: &str, id: &str) -> Result<Vec<u8>, ServiceError> {
+        self.desk.transaction(merchant, id).map(|reply| reply.body)
     }
 
     pub fn line(&self, line: &str) -> Reply {
         let answered = self.desk.line(line.as_bytes(), |_| Ok(()));
-        let rests_on = self.desk.rests_on(&answered);
+        let depends_on_lsn = self.desk.depends_on_lsn(&answered);
         match answered {
             Ok(reply) => {
                 let text = String::from_utf8(reply.body).expect("UTF-8");
-                Reply { text, replay: reply.replay, refused: false, rests_on }
+                Reply { text, replay: reply.is_replay, refused: false, depends_on_lsn }
             }
-            Err(problem) => {
-                let text = serde_json::to_string(&problem).expect("JSON");
-                Reply { text, replay: false, refused: true, rests_on }
+            Err(error) => {
+                let text = serde_json::to_string(&ProblemDocument::from(error)).expect("JSON");
+                Reply { text, replay: false, refused: true, depends_on_lsn }
             }
         }
     }
@@ -163,13 +169,13 @@ impl Harness {
                 let (reach, by, instrument) = (&reach, Some(by), instrument.as_deref());
                 let sent = SentSignal { merchant, customer_id: customer, signal, instrument, by, reach, trusts_blocks };
                 match self.desk.ledger.signal(&sent, now) {
-                    Ok((status, rests_on)) => {
+                    Ok((status, depends_on_lsn)) => {
                         let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
-                        Reply { text, replay: false, refused: false, rests_on }
+                        Reply { text, replay: false, refused: false, depends_on_lsn }
                     }
                     Err(refusal) => {
-                        let rests_on = self.journal().last();
-                        Reply { text: format!("{refusal:?}"), replay: false, refused: true, rests_on }
+                        let depends_on_lsn = self.journal().last();
+                        Reply { text: format!("{refusal:?}"), replay: false, refused: true, depends_on_lsn }
                     }
                 }
             }
@@ -185,8 +191,8 @@ impl Harness {
     pub fn keep(&self, archives: bool, retires: bool) -> anyhow::Result<()> {
         let taken = self.folder().snapshot(&self.desk.ledger, self.desk.clock.wall().0)?;
         if archives {
-            self.folder().archive(&self.desk.ledger, taken.true_up_to)?;
-            self.folder().tend(Duration::from_secs(60))?;
+            self.folder().archive_segments(&self.desk.ledger, taken.true_up_to)?;
+            self.folder().build_filter(Duration::from_secs(60))?;
         }
         if retires {
             self.retire();
@@ -208,7 +214,7 @@ impl Harness {
             bytes.extend_from_slice(piece);
             Ok(())
         });
-        let end = self.desk.ledger.keep(&mut |piece| {
+        let end = self.desk.ledger.snapshot(&mut |piece| {
             writer.put(&piece)?;
             after_each();
             Ok(())
@@ -222,16 +228,16 @@ impl Harness {
     pub fn retire(&self) -> usize {
         let Ok(now) = self.desk.clock.now(None) else { return 0 };
         let retention = Retention::new(1, &self.desk.rules.load());
-        (0..Ledger::shards()).map(|shard| self.desk.ledger.retire(shard, &retention, now)).sum()
+        (0..Ledger::shard_count()).map(|shard| self.desk.ledger.evict(shard, &retention, now)).sum()
     }
 
     /// All transactions of a merchant with their status; each must say what it says when it is shown alone.
     pub fn listed(&self, merchant: &str) -> String {
         let (rules, now) = (self.desk.rules(), self.desk.clock.now(None).expect("a time"));
-        let mut wanted = Wanted { limit: 7, ..Wanted::default() };
+        let mut wanted = TransactionQuery { limit: 7, ..TransactionQuery::default() };
         let mut all = Vec::new();
         loop {
-            let page = self.desk.ledger.list(merchant, &wanted, now).expect("a page");
+            let page = self.desk.ledger.list_transactions(merchant, &wanted, now).expect("a page");
             for listed in &page.transactions {
                 let id = &listed.transaction.opening.id;
                 let shown = self.desk.ledger.show(&rules, merchant, id, now).expect("what is listed is shown");

@@ -1,7 +1,7 @@
 //! Instruments and signals, which the model of payments leaves out: merchants whose customers share instruments, and a
 //! model of them that is as naive.
 
-use levelgate::domain::{customer::instrument_blocks::Reach, vocabulary::names::Name};
+use levelgate::domain::{customer::instrument_blocks::MerchantScope, vocabulary::names::Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use support::model::fields::Fields;
@@ -19,10 +19,10 @@ pub fn reaching(merchant: &str) -> Vec<&'static [&'static str]> {
 }
 
 /// The caller with a token for these merchants, and the token's name.
-pub fn caller(merchants: &[&str]) -> (Reach, Name) {
+pub fn caller(merchants: &[&str]) -> (MerchantScope, Name) {
     let name = |text: &str| Name::parse(text).expect("a name");
-    let reach = || Reach::Some(merchants.iter().map(|merchant| name(merchant)).collect());
-    (if merchants.is_empty() { Reach::All } else { reach() }, name(&format!("token {}", merchants.join(" "))))
+    let reach = || MerchantScope::Some(merchants.iter().map(|merchant| name(merchant)).collect());
+    (if merchants.is_empty() { MerchantScope::All } else { reach() }, name(&format!("token {}", merchants.join(" "))))
 }
 
 /// Adds the merchants to a configuration. Each has one level whose limits no customer reaches.

@@ -6,8 +6,8 @@ use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
 use levelgate::config::{Loaded, load};
 use levelgate::domain::events::global_event::GlobalEvent;
-use levelgate::domain::rules::configuration::Direction;
-use levelgate::domain::rules::overrides::LevelKey;
+use levelgate::domain::rules::level::LevelKey;
+use levelgate::domain::vocabulary::direction::Direction;
 use levelgate::domain::vocabulary::money::Currency;
 use levelgate::domain::vocabulary::names::Name;
 use levelgate::domain::vocabulary::time::Millis;
@@ -74,7 +74,7 @@ fn files() -> Loaded {
 
 /// Puts the overrides in force, as a start does.
 fn stand(harness: &Harness, files: &Loaded) {
-    let rules = files.in_force(&harness.desk.ledger.overlay()).expect("it goes together with the files");
+    let rules = files.effective_rules(&harness.desk.ledger.overrides()).expect("it goes together with the files");
     harness.desk.rules.store(Arc::new(rules));
 }
 
@@ -87,7 +87,7 @@ fn deleted(name: &str) -> GlobalEvent {
 }
 
 fn say(harness: &Harness, files: &Loaded, events: &[GlobalEvent]) {
-    harness.desk.ledger.say(events);
+    harness.desk.ledger.record_overrides(events);
     stand(harness, files);
 }
 
@@ -113,7 +113,7 @@ fn play(harness: &Harness, files: &Loaded, act: Action) {
             "{{\"op\": \"cancel\", \"at\": {THEN:?}, \"merchant\": \"side\", \"transaction_id\": {id:?}}}"
         )),
         Action::Filed => {
-            let filed = files.filed(&harness.desk.ledger.overlay(), Millis(1));
+            let filed = files.changed_entries(&harness.desk.ledger.overrides(), Millis(1));
             return say(harness, files, &filed);
         }
         Action::Put(name) => return say(harness, files, &[put(name)]),
@@ -130,10 +130,10 @@ fn play(harness: &Harness, files: &Loaded, act: Action) {
                 by: None,
             };
             let besides = [put(to), deleted(from)];
-            let mut overlay = harness.desk.ledger.overlay();
+            let mut overlay = harness.desk.ledger.overrides();
             besides.iter().for_each(|event| overlay.apply(event));
-            let rules = Arc::new(files.in_force(&overlay).expect("rules"));
-            harness.desk.ledger.rename(&renamed, &besides, &mut || harness.desk.rules.store(Arc::clone(&rules)));
+            let rules = Arc::new(files.effective_rules(&overlay).expect("rules"));
+            harness.desk.ledger.rename_level(&renamed, &besides, &mut || harness.desk.rules.store(Arc::clone(&rules)));
             return;
         }
         Action::Keep => {
@@ -146,7 +146,7 @@ fn play(harness: &Harness, files: &Loaded, act: Action) {
 
 /// All that can be asked about.
 fn seen(harness: &Harness) -> String {
-    let mut seen = format!("{:?}\n", harness.desk.ledger.overlay().events());
+    let mut seen = format!("{:?}\n", harness.desk.ledger.overrides().events());
     for who in ["anna", "bert"] {
         seen += &harness.line(&stored("check", who, None)).text;
         for level in ["open", "best", "gold"] {
@@ -156,7 +156,7 @@ fn seen(harness: &Harness) -> String {
         seen.push('\n');
     }
     for id in ["t1", "t2", "t3", "t4", "t5", "t6"] {
-        match harness.desk.show("side", id) {
+        match harness.transaction("side", id) {
             Ok(shown) => seen += &String::from_utf8(shown).expect("UTF-8"),
             Err(problem) => seen += &problem.code,
         }
@@ -167,7 +167,8 @@ fn seen(harness: &Harness) -> String {
 
 fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Harness> {
     let now = levelgate::domain::vocabulary::time::Millis::parse(THEN).expect("a time");
-    let rules = Arc::new(files.in_force(&levelgate::domain::rules::overrides::Overlay::default()).expect("rules"));
+    let rules =
+        Arc::new(files.effective_rules(&levelgate::domain::events::overrides::Overrides::default()).expect("rules"));
     let harness = Harness::open(store, index, Sync::Always, &rules, Some(now.0)).ok()?;
     stand(&harness, files);
     Some(harness)

@@ -4,7 +4,7 @@ use crate::harness::{BOUNDS, Indexes, options};
 use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
-use levelgate::ledger::{Ground, Recovering};
+use levelgate::ledger::{LedgerStorage, StateRecovery};
 use levelgate::storage::fs::{Store, memory::Memory};
 use levelgate::storage::{
     encoding,
@@ -21,7 +21,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
     let store = store.kill_image();
     let instance = Instance::known(&store).unwrap().expect("an instance");
     let keys = Arc::new(Keys::open(&store, instance.id.0).unwrap());
-    let mut recovering = Recovering::with_threads(instance.secret, &keys, threads).unwrap();
+    let mut recovery = StateRecovery::with_threads(instance.secret, &keys, threads).unwrap();
     let newest = store.list("snapshots").unwrap().into_iter().rfind(|name| name.ends_with(".snap"));
     let (mut begin, mut end) = (Lsn::NONE, Lsn::NONE);
     if let Some(name) = newest {
@@ -29,18 +29,18 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
         let mut reader = snapshot::Reader::open(file, instance.id.0).map_err(|error| error.to_string())?;
         begin = Lsn(reader.header().begin_lsn);
         while let Some(frame) = reader.next_frame().map_err(|error| error.to_string())? {
-            end = recovering.take(&frame).map_err(|error| error.to_string())?.unwrap_or(end);
+            end = recovery.restore(&frame).map_err(|error| error.to_string())?.unwrap_or(end);
         }
     }
     let options = options(levelgate::storage::journal::Sync::Interval);
-    let opened = Journal::open(Arc::new(store), instance.id, options, None, begin, end, &mut recovering);
+    let opened = Journal::open(Arc::new(store), instance.id, options, None, begin, end, &mut recovery);
     let (journal, _) = opened.map_err(|error| error.to_string())?;
-    let ground = Ground { journal, keys, past: None, secret: instance.secret };
-    let (ledger, newest) = recovering.finish(BOUNDS, ground);
+    let ground = LedgerStorage { journal, keys, archive: None, secret: instance.secret };
+    let (ledger, newest) = recovery.finish(BOUNDS, ground);
     let mut pieces = vec![format!("{newest:?}")];
     ledger
-        .keep(&mut |mut piece| {
-            if let snapshot::Piece::Head(head) = &mut piece {
+        .snapshot(&mut |mut piece| {
+            if let snapshot::Piece::Customer(head) = &mut piece {
                 // Each sealing is another.
                 head.attributes = vec![u8::from(!head.attributes.is_empty())];
                 if let Some(snapshot::IdentifierDto::Sealed { sealed, .. }) = &mut head.identifier {
@@ -52,7 +52,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
                     pieces.push(format!("{:?}", encoding::decode(&profile, &mut |_| Ok(None)).unwrap()));
                 }
             }
-            if let snapshot::Piece::World(world) = &mut piece {
+            if let snapshot::Piece::Global(world) = &mut piece {
                 world.levels.sort_by_key(|level| (level.merchant.clone(), level.created, level.name.clone()));
             }
             pieces.push(format!("{piece:?}"));
@@ -107,6 +107,6 @@ fn first_bad_record_is_named_for_any_thread_count() {
     let want = format!("record {first} in ");
     for threads in [1, 2, 3, 16] {
         let error = state(&store, threads).expect_err("a refusal");
-        assert!(error.starts_with(&want) && error.contains("no record made customer 1900000001"), "{error}");
+        assert!(error.starts_with(&want) && error.contains("no record created customer 1900000001"), "{error}");
     }
 }

@@ -139,7 +139,7 @@ impl Trial {
             run_steps(&self.workload, 0..self.workload.steps.len(), &store, &self.indexes.fresh(), sync, &about);
         assert_eq!((progress.begun, progress.failed), (self.workload.steps.len(), false), "{about}");
         let left = harness
-            .map_or(0, |harness| harness.desk.ledger.customers_len() * u64::from(harness.desk.ledger.has_let_go()));
+            .map_or(0, |harness| harness.desk.ledger.customers_len() * u64::from(harness.desk.ledger.has_evicted()));
         println!("{about}: {} calls, some of {left} customers' transactions have left memory", store.calls());
         store.calls()
     }

@@ -29,7 +29,7 @@ fn pay(harness: &Harness, at: &str, id: &str) {
     line.text("transaction_id", id);
     let reply = harness.line(&line.line());
     assert!(!reply.refused, "{}", reply.text);
-    harness.journal().commit(reply.rests_on).expect("a commit");
+    harness.journal().commit(reply.depends_on_lsn).expect("a commit");
 }
 
 /// Gives a cent back; whether that was known already.
@@ -50,7 +50,7 @@ fn with_one_that_left(store: &Memory, index: &Path, rules: &Rules) -> Harness {
     let harness = open(store, index, rules);
     harness.line(&instrument_model::line("check", LONG_AFTER, "side", "anna", None).line());
     harness.keep(true, true).expect("a snapshot");
-    assert!(harness.desk.ledger.has_let_go());
+    assert!(harness.desk.ledger.has_evicted());
     harness
 }
 
@@ -91,7 +91,7 @@ fn play(harness: &Harness, lines: &[String]) -> Value {
     for line in lines {
         let reply = harness.line(line);
         assert!(!reply.refused, "{line}\n{}", reply.text);
-        harness.journal().commit(reply.rests_on).expect("a commit");
+        harness.journal().commit(reply.depends_on_lsn).expect("a commit");
         last = serde_json::from_str(&reply.text).expect("JSON");
     }
     last
@@ -135,7 +135,7 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
         harness = open(&store, &index, &rules);
         play(&harness, std::slice::from_ref(&check));
         harness.keep(true, true).expect("a snapshot");
-        let has_left = harness.desk.ledger.has_let_go();
+        let has_left = harness.desk.ledger.has_evicted();
         let mut told = vec![play(&harness, std::slice::from_ref(&reserve))["status"].clone()];
         let mut wanted = vec![Value::from(status)];
         for round in ["at once", "after a snapshot", "after a restart"] {
@@ -169,7 +169,7 @@ fn key_lost_in_a_power_cut_truncates_the_records_it_sealed() {
     let reply = harness.line(&line.line());
     // Key and record are written; the first sync, that of the keys, does not come any more.
     store.freeze_at(store.calls() + 3);
-    harness.journal().commit(reply.rests_on).expect_err("no sync");
+    harness.journal().commit(reply.depends_on_lsn).expect_err("no sync");
     drop(harness);
     // Of two writes that were not synced the medium has the later one alone.
     let image = store.crash_image(&mut |change| match change {
@@ -178,8 +178,8 @@ fn key_lost_in_a_power_cut_truncates_the_records_it_sealed() {
     });
     let harness = open(&image, &indexes.fresh(), &rules);
     harness.line(&instrument_model::line("check", THEN, "side", "anna", None).line());
-    assert!(harness.desk.show("side", "u").is_err());
+    assert!(harness.transaction("side", "u").is_err());
     let shown: Value =
-        serde_json::from_slice(&harness.desk.show("side", "t").expect("it was acknowledged")).expect("JSON");
+        serde_json::from_slice(&harness.transaction("side", "t").expect("it was acknowledged")).expect("JSON");
     assert_eq!(shown["status"], "approved");
 }

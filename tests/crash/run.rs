@@ -69,8 +69,8 @@ pub fn run_steps(
                     break;
                 }
                 assert_eq!((reply.replay, reply.refused), (want.replay, want.refused), "{about}, operation {n}");
-                if step.waits && harness.journal().commit(reply.rests_on).is_ok() {
-                    progress.committed = progress.committed.max(reply.rests_on.0);
+                if step.waits && harness.journal().commit(reply.depends_on_lsn).is_ok() {
+                    progress.committed = progress.committed.max(reply.depends_on_lsn.0);
                 }
             }
             Action::Keep { archives, retires } => {

@@ -7,13 +7,12 @@ use crate::instrument_model;
 use levelgate::{
     domain::{
         customer::{
-            attributes::Attributes,
-            profile::{Author, Source},
-            update,
+            audit::{Author, ChangeSource},
+            erasure,
         },
-        vocabulary::{names::Name, time::Millis},
+        vocabulary::{attributes::Attributes, names::Name, time::Millis},
     },
-    ledger::{Find, Sealing},
+    ledger::{Actor, CustomerQuery, CustomerRef, SealedMerchants},
     storage::{
         fs::memory::{Keep, Memory, Unsynced},
         journal::Sync,
@@ -24,7 +23,7 @@ use std::path::Path;
 
 const MERCHANT: &str = "side";
 const NOW: &str = "2026-03-10T12:00:00.000Z";
-const AUTHOR: Author = Author { source: Source::Api, by: None };
+const AUTHOR: Author = Author { source: ChangeSource::Api, by: None };
 
 /// The configuration in which the merchant's identifiers are sealed, or are not.
 fn configuration(seals: bool) -> Configuration {
@@ -55,7 +54,7 @@ fn say(harness: &Harness, op: &str, merchant: &str, who: &str) -> Value {
     }
     let reply = harness.line(&line.line());
     assert!(!reply.refused, "{who}: {}", reply.text);
-    harness.journal().commit(reply.rests_on).expect("a commit");
+    harness.journal().commit(reply.depends_on_lsn).expect("a commit");
     serde_json::from_str(&reply.text).expect("JSON")
 }
 
@@ -134,7 +133,7 @@ fn snapshot_syncs_keys_of_newly_sealed_records() {
         for (image, what) in [(store.kill_image(), "killed"), (store.crash_image(&mut |_| Keep::Nothing), "power cut")]
         {
             let harness = open(&image, &indexes.fresh(), sync, &configuration(true));
-            assert!(harness.folder().begun_from().0 > 0, "{what}, {sync:?}: the start did not use the snapshot");
+            assert!(harness.folder().loaded_snapshot().0 > 0, "{what}, {sync:?}: the start did not use the snapshot");
             found(&harness, "anna.secret", what);
         }
     }
@@ -146,8 +145,8 @@ fn shown(harness: &Harness, number: &str) -> String {
         let texts: Vec<_> = customer.all_identifiers().map(|identifier| identifier.text().map(str::to_owned)).collect();
         format!("{:?} {texts:?} {}", customer.shown_identifier(), customer.is_erased())
     };
-    let mut text = harness.desk.ledger.look(MERCHANT, number, now(), look).expect("a customer");
-    let tell = &mut |chapter: &levelgate::ledger::Chapter, _: &_, _: &_| text += &format!("\n{:?}", chapter.events);
+    let mut text = harness.desk.ledger.with_customer(MERCHANT, number, now(), look).expect("a customer");
+    let tell = &mut |chapter: &levelgate::ledger::HistoryStep, _: &_, _: &_| text += &format!("\n{:?}", chapter.events);
     harness.desk.ledger.history(MERCHANT, number, now(), tell).expect("a history");
     text
 }
@@ -157,11 +156,14 @@ fn merge_and_forget(harness: &Harness, [from, into]: [&str; 2]) -> String {
     let (ledger, rules) = (&harness.desk.ledger, harness.desk.rules.load());
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
     let [from, into] = [from, into].map(|who| found(harness, who, "to be merged"));
-    ledger.merge(merchant, &from, &into, (AUTHOR, now())).expect("merged");
+    let actor = Actor { author: AUTHOR, now: now() };
+    ledger.merge(merchant, &from, &into, actor).expect("merged");
     let mut ask = |customer: &levelgate::domain::customer::aggregate::Customer, now| {
-        Ok(update::deletion(customer, merchant, now))
+        Ok(erasure::deletion_events(customer, merchant, now))
     };
-    ledger.change(merchant.id, &into, (AUTHOR, now()), &Attributes::default(), &mut ask).expect("asked");
+    ledger
+        .change(CustomerRef { merchant: merchant.id, customer_id: &into }, actor, &Attributes::default(), &mut ask)
+        .expect("asked");
     let long_after = now().plus(merchant.deletion_grace_ms);
     assert_eq!(ledger.erase_due(&rules, long_after, 9).expect("erased"), 1);
     harness.journal().commit(harness.journal().last()).expect("a commit");
@@ -194,7 +196,7 @@ fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
                 let answer = say(harness, "check", MERCHANT, who);
                 assert_eq!(answer["customer"]["customer_id"], into.as_str(), "{about}: {answer}");
                 assert!(answer["decision"] == "deny" && !answer.to_string().contains("secret"), "{about}: {answer}");
-                let find = Find { identifier: Some(who.to_owned()), limit: 9, ..Find::default() };
+                let find = CustomerQuery { identifier: Some(who.to_owned()), limit: 9, ..CustomerQuery::default() };
                 let merchant = Name::parse(MERCHANT).expect("a name");
                 let page =
                     harness.desk.ledger.find_customers(merchant, &find, now(), |one, _| one.number().to_string());
@@ -242,7 +244,7 @@ fn without_sealing_an_erasure_keeps_identifiers() {
     let harness = open(&store.kill_image(), &indexes.fresh(), Sync::Always, &clear);
     assert!(shown(&harness, &into).starts_with(want), "{}", shown(&harness, &into));
     // Switched on, the next snapshot seals what it can, and an erased customer has no key.
-    harness.desk.ledger.seal_identifiers(Sealing::of(&configuration(true).rules));
+    harness.desk.ledger.seal_identifiers(SealedMerchants::of(&configuration(true).rules));
     harness.keep(false, false).expect("a snapshot");
     assert!(shown(&harness, &into).starts_with("None [None, None] true"), "{}", shown(&harness, &into));
     assert_eq!(found(&harness, "anna.secret", "erased"), into);

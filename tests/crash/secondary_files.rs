@@ -10,7 +10,7 @@ use levelgate::{
             Store,
             memory::{EIO, ENOSPC, Fault, Memory},
         },
-        jobs::Mark,
+        jobs::JobProgress,
         journal::{Lsn, Sync},
     },
 };
@@ -43,7 +43,7 @@ impl PaymentLoad {
         line.text("transaction_id", &format!("t{}", self.paid));
         let reply = self.harness.line(&line.line());
         assert!(!reply.refused, "{about}: {}", reply.text);
-        self.harness.journal().commit(reply.rests_on).unwrap_or_else(|failed| panic!("{about}: {failed}"));
+        self.harness.journal().commit(reply.depends_on_lsn).unwrap_or_else(|failed| panic!("{about}: {failed}"));
         self.harness.journal().sync().expect("all is synced");
     }
 
@@ -64,7 +64,7 @@ impl PaymentLoad {
     }
 
     fn used(&self) -> u64 {
-        self.store.used()
+        self.store.used_bytes()
     }
 }
 
@@ -146,10 +146,10 @@ fn a_snapshot_is_abandoned_between_any_two_pieces() {
 
 /// What a job lives through.
 fn job(paying: &PaymentLoad, now: i64) -> std::io::Result<()> {
-    let mut draft = paying.harness.folder().shelf().draft(Millis(now))?;
+    let mut draft = paying.harness.folder().job_store().draft(Millis(now))?;
     draft.write_all(&[b'x'; 200_000])?;
     let mut job = draft.begin(b"what")?;
-    job.mark(&Mark { done: 1, kept: Vec::new() }, Lsn(1))?;
+    job.write_mark(&JobProgress { steps_done: 1, data: Vec::new() }, Lsn(1))?;
     Ok(job.end(b"how")?)
 }
 
@@ -169,7 +169,9 @@ fn a_job_that_fails_at_any_call_leaves_no_partial_file_and_the_journal_goes_on()
             }
             assert_eq!(paying.partial(), Vec::<String>::new(), "{about}");
             // A sync of the customers' keys that failed may have lost keys of customers; it alone stops the journal.
-            if paying.harness.folder().shelf().draft(Millis(0)).is_ok() && paying.harness.journal().rotate().is_err() {
+            if paying.harness.folder().job_store().draft(Millis(0)).is_ok()
+                && paying.harness.journal().rotate().is_err()
+            {
                 stopped += 1;
             }
             if paying.harness.journal().failed() {
@@ -189,7 +191,7 @@ fn stalled_upload_at_its_limit_leaves_space_for_the_journal() {
     let free = |paying: &PaymentLoad| paying.store.space().expect("a space").expect("a size").free;
     paying.store.set_capacity(Some(paying.used() + (12 << 20)));
     paying.harness.folder().keep_free(Some(2 << 20));
-    let shelf = Arc::clone(paying.harness.folder().shelf());
+    let shelf = Arc::clone(paying.harness.folder().job_store());
     let mut draft = shelf.draft(Millis(1)).expect("a draft");
     let piece = vec![b'x'; 1 << 20];
     let full = (0..20).find_map(|_| draft.write_all(&piece).err()).expect("it is refused");

@@ -38,7 +38,7 @@ fn now(harness: &Harness) -> Millis {
 fn say(harness: &Harness, line: &str) -> bool {
     let reply = harness.line(line);
     assert!(!reply.refused, "{line}\n{}", reply.text);
-    harness.journal().commit(reply.rests_on).expect("a commit");
+    harness.journal().commit(reply.depends_on_lsn).expect("a commit");
     reply.replay
 }
 
@@ -90,7 +90,7 @@ impl Answers {
         let used = ["anna", "bert"].map(check).into();
         let ids = old().chain(must_stay());
         let show =
-            |id: String| Some((id.clone(), String::from_utf8(harness.desk.show("side", &id).ok()?).expect("UTF-8")));
+            |id: String| Some((id.clone(), String::from_utf8(harness.transaction("side", &id).ok()?).expect("UTF-8")));
         Self { shown: ids.filter_map(show).collect(), used }
     }
 
@@ -155,7 +155,7 @@ impl AgedFolder {
 /// Deletes what is older than half a year; with `all`, everything that snapshots contain.
 fn let_go(harness: &Harness, all: bool) -> anyhow::Result<usize> {
     let now = now(harness);
-    harness.folder().let_go(&harness.desk.ledger, now.plus(if all { DAY_MS } else { -180 * DAY_MS }), now)
+    harness.folder().delete_old_segments(&harness.desk.ledger, now.plus(if all { DAY_MS } else { -180 * DAY_MS }), now)
 }
 
 fn is_gone(id: &str) -> bool {
@@ -311,13 +311,13 @@ fn facts_acknowledged_during_deletion_are_kept() {
                         // Deleted transactions are unknown, and no other answer is allowed.
                         assert!(!reply.refused || reply.text.contains("transaction_not_found"), "{}", reply.text);
                         if !reply.refused {
-                            harness.journal().commit(reply.rests_on).expect("a commit");
+                            harness.journal().commit(reply.depends_on_lsn).expect("a commit");
                             acknowledged.push((id, line));
                         }
                         if n % 8 == 0 {
                             let (merchant, now) = ("side", now(harness));
-                            let wanted = levelgate::ledger::Wanted { limit: 1_000, ..Default::default() };
-                            harness.desk.ledger.list(merchant, &wanted, now).expect("a list");
+                            let wanted = levelgate::ledger::TransactionQuery { limit: 1_000, ..Default::default() };
+                            harness.desk.ledger.list_transactions(merchant, &wanted, now).expect("a list");
                         }
                     }
                     acknowledged

@@ -4,27 +4,37 @@
 use crate::harness::{Harness, Reply};
 use crate::instrument_model;
 use levelgate::{
-    config::parse::body,
+    config::body,
     domain::{
         customer::{
-            aggregate::{Customer, CustomerEvent},
-            attributes::Attributes,
-            instrument_blocks::Reach,
-            own_limits::{OwnLimits, OwnRate, RaiseTerms},
-            profile::{Author, Change, IndividualSettings, Instrument, InstrumentState, Source},
+            aggregate::Customer,
+            audit::{Author, ChangeSource},
+            change::CustomerChange,
+            erasure,
+            individual_settings::IndividualSettings,
+            instrument_blocks::MerchantScope,
+            instruments::{Instrument, InstrumentState},
+            own_limits::{OwnLimits, RaiseTerms},
             status::{CustomerStatus, Signal},
             stored_identifier::StoredIdentifier,
-            update::{self, CustomerUpdate as Update},
+            update::CustomerUpdate as Update,
         },
-        decision::refusal::Refusal,
-        rules::configuration::{Attribute, Direction, Word},
+        events::customer_event::CustomerEvent,
+        request::refusal::Refusal,
+        rules::rates::OwnRate,
         vocabulary::{
+            attributes::{Attribute, Attributes},
+            direction::Direction,
             money::{Currency, Decimal},
             names::Name,
             time::Millis,
+            words::Word,
         },
     },
-    ledger::{Admitted, Applying, Find, Mark, SentSignal, Whole, Whose},
+    ledger::{
+        Actor, Amendment, CustomerQuery, CustomerRef, CustomerWithUsage, LinkTarget, Registration, RegistrationOutcome,
+        SearchKey, SentSignal,
+    },
     storage::journal::Lsn,
 };
 use std::path::Path;
@@ -82,7 +92,7 @@ pub enum StaffCall {
     },
     Set {
         customer: String,
-        change: Change,
+        change: CustomerChange,
     },
     /// Own limits as asked for, until a time where they are an operator's.
     Limits {
@@ -169,8 +179,8 @@ pub fn next(
         1..=8 => StaffCall::Merge { customer, into: random.pick(customers).to_string() },
         9..=40 => StaffCall::Amend { customer, update: random_update(random) },
         41..=44 => StaffCall::Delete { customer },
-        45..=58 => StaffCall::Set { customer, change: Change::Settings(settings(random)) },
-        59..=72 => StaffCall::Set { customer, change: Change::Instrument(instrument(random, now)) },
+        45..=58 => StaffCall::Set { customer, change: CustomerChange::Settings(settings(random)) },
+        59..=72 => StaffCall::Set { customer, change: CustomerChange::Instrument(instrument(random, now)) },
         73..=86 => {
             let until = random.percent(30).then(|| format!(", \"until\": {:?}", Millis(now + 3_600_000).to_string()));
             let windows = ["daily", "weekly"].into_iter().take(random.place(3));
@@ -212,7 +222,7 @@ fn random_update(random: &mut Random) -> Update {
         update.labels = Some(random.some(&LABELS).into_iter().map(name).collect());
     }
     if random.percent(15) {
-        update.switched_off = Some(if random.percent(50) { vec![name("web")] } else { Vec::new() });
+        update.disabled_projects = Some(if random.percent(50) { vec![name("web")] } else { Vec::new() });
     }
     if random.percent(15) {
         let dollar = Currency::parse("USD").expect("a currency");
@@ -248,52 +258,55 @@ fn instrument(random: &mut Random, now: i64) -> Instrument {
 
 /// Makes the call, and shows the customer; stored transactions are read last.
 pub fn act(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Reply {
-    let (text, refused, rests_on) = match done(harness, staff_call, now) {
-        Ok((customer, rests_on)) => {
-            let look = harness.desk.ledger.look(MERCHANT, &customer, now, |customer, _| shown(customer));
-            (look.expect("a customer"), false, rests_on)
+    let (text, refused, depends_on_lsn) = match done(harness, staff_call, now) {
+        Ok((customer, depends_on_lsn)) => {
+            let look = harness.desk.ledger.with_customer(MERCHANT, &customer, now, |customer, _| shown(customer));
+            (look.expect("a customer"), false, depends_on_lsn)
         }
         // A fact that could not be read is requested again.
         Err(Refusal::Unreadable(why)) => (format!("503 {why}"), true, harness.journal().last()),
         Err(refusal) => (format!("{refusal:?}"), true, harness.journal().last()),
     };
-    Reply { text, replay: false, refused, rests_on }
+    Reply { text, replay: false, refused, depends_on_lsn }
 }
 
 fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(String, Lsn), Refusal> {
     let (ledger, rules) = (&harness.desk.ledger, harness.desk.rules.load());
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
-    let author = Author { source: Source::Api, by: Some(name("olga")) };
-    let hand = (author, now);
-    let change = |customer: &str, make: &mut levelgate::domain::customer::aggregate::Make<'_>| {
-        ledger.change(merchant.id, customer, hand, &Attributes::default(), make)
+    let author = Author { source: ChangeSource::Api, by: Some(name("olga")) };
+    let actor = Actor { author, now };
+    let change = |customer: &str, make: &mut levelgate::domain::customer::aggregate::customer::DecideEvents<'_>| {
+        ledger.change(CustomerRef { merchant: merchant.id, customer_id: customer }, actor, &Attributes::default(), make)
     };
     match staff_call {
         StaffCall::Register { who, update, created } => {
             let (identifier, created) = (who.as_deref(), created.map(Millis));
             let (admitted, lsn) = ledger
-                .register(&Applying { merchant, identifier, said: update, created, author, is_trial: false }, now)?;
-            let (Admitted::Made(number) | Admitted::Known(number, _) | Admitted::Merged(number)) = admitted;
+                .register(&Registration { merchant, identifier, update, created, author, is_trial: false }, now)?;
+            let (RegistrationOutcome::Created(number)
+            | RegistrationOutcome::Existing(number, _)
+            | RegistrationOutcome::Merged(number)) = admitted;
             Ok((number.to_string(), lsn))
         }
-        StaffCall::Amend { customer, update } => {
-            Ok((customer.clone(), ledger.amend(merchant, customer, update, (author, now), false)?.1))
-        }
+        StaffCall::Amend { customer, update } => Ok((
+            customer.clone(),
+            ledger.amend(&Amendment { merchant, customer_id: customer, update, actor, is_trial: false })?.1,
+        )),
         StaffCall::Merge { customer, into } => {
-            let (number, lsn) = ledger.merge(merchant, customer, into, hand)?;
+            let (number, lsn) = ledger.merge(merchant, customer, into, actor)?;
             Ok((number.to_string(), lsn))
         }
         StaffCall::Link { transaction, customer } => {
-            let _inside = ledger.enter();
-            let lsn = ledger.link(merchant, transaction, Whose::Known(customer), hand)?.1;
+            let _inside = ledger.block_renames();
+            let lsn = ledger.link(merchant, transaction, LinkTarget::Known(customer), actor)?.1;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Delete { customer } => {
-            let lsn = change(customer, &mut |customer, now| Ok(update::deletion(customer, merchant, now)))?;
+            let lsn = change(customer, &mut |customer, now| Ok(erasure::deletion_events(customer, merchant, now)))?;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Set { customer, change: set } => {
-            let lsn = change(customer, &mut |_, _| Ok(vec![CustomerEvent::Changed(set.clone())]))?;
+            let lsn = change(customer, &mut |_, _| Ok(vec![CustomerEvent::CustomerChanged(set.clone())]))?;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Limits { customer, asked } => {
@@ -303,9 +316,9 @@ fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(Strin
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
                 let limits = match asked.until {
                     Some(_) => OwnLimits { operator: asked.filters.clone(), until: asked.until, ..known.clone() },
-                    None => known.asked(&asked.filters, now, &RaiseTerms::of(merchant)),
+                    None => known.request(&asked.filters, now, &RaiseTerms::of(merchant)),
                 };
-                Ok(vec![CustomerEvent::Changed(Change::Limits(limits))])
+                Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::Limits(limits))])
             })?;
             Ok((customer.clone(), lsn))
         }
@@ -313,13 +326,17 @@ fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(Strin
             let none = OwnLimits::none(Direction::Deposit, euro());
             let lsn = change(customer, &mut |customer, now| {
                 let known = customer.limits_for(none.direction, none.currency).unwrap_or(&none);
-                let limits = known.confirmed(now).map_err(Refusal::NotConfirmed)?;
-                Ok(if limits == *known { Vec::new() } else { vec![CustomerEvent::Changed(Change::Limits(limits))] })
+                let limits = known.confirm(now).map_err(Refusal::ConfirmationError)?;
+                Ok(if limits == *known {
+                    Vec::new()
+                } else {
+                    vec![CustomerEvent::CustomerChanged(CustomerChange::Limits(limits))]
+                })
             })?;
             Ok((customer.clone(), lsn))
         }
         StaffCall::Signal { customer, signal, instrument } => {
-            let (signal, instrument, by, reach) = (*signal, *instrument, author.by, &Reach::All);
+            let (signal, instrument, by, reach) = (*signal, *instrument, author.by, &MerchantScope::All);
             let sent = SentSignal {
                 merchant: MERCHANT,
                 customer_id: customer,
@@ -338,12 +355,12 @@ fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(Strin
 /// Everything that is kept of a customer, and the history.
 fn document(harness: &Harness, customer: &str, now: Millis) -> String {
     let ledger = &harness.desk.ledger;
-    let used = |whole: Whole<'_>| {
-        let books = whole.books.iter().map(|series| format!("{:?} {:?}", series.key, series.total()));
+    let used = |whole: CustomerWithUsage<'_>| {
+        let books = whole.usage.iter().map(|series| format!("{:?} {:?}", series.key, series.total()));
         books.collect::<Vec<_>>().join(", ")
     };
-    let look = |whole: Whole<'_>, _| format!("{} {}", shown(whole.customer), used(whole));
-    let shown = ledger.look_whole(MERCHANT, customer, now, look).expect("a customer");
+    let look = |whole: CustomerWithUsage<'_>, _| format!("{} {}", shown(whole.customer), used(whole));
+    let shown = ledger.with_customer_usage(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
         let told = &chapter.audit_entry;
@@ -370,8 +387,8 @@ fn plain_event(event: &CustomerEvent) -> CustomerEvent {
     let mut event = event.clone();
     match &mut event {
         CustomerEvent::Created { identifier: Some(identifier), .. } => *identifier = plain(identifier),
-        CustomerEvent::Changed(Change::Identifiers(identifiers)) => {
-            identifiers.iter_mut().for_each(|id| *id = plain(id))
+        CustomerEvent::CustomerChanged(CustomerChange::Identifiers(identifiers)) => {
+            identifiers.iter_mut().for_each(|id| *id = plain(id));
         }
         _ => {}
     }
@@ -380,9 +397,9 @@ fn plain_event(event: &CustomerEvent) -> CustomerEvent {
 
 fn shown_short(customer: &Customer) -> String {
     let mut customer = customer.clone();
-    customer.keep_identifiers(plain);
+    customer.map_identifiers(plain);
     let profile = customer.profile().cloned().unwrap_or_default();
-    let (levels, standing) = (customer.levels, customer.standing);
+    let (levels, standing) = (customer.levels, customer.status_factors);
     format!("{:?} {:?} {levels:?} {standing:?} {profile:?}", customer.identifier, customer.attributes)
 }
 
@@ -394,8 +411,8 @@ fn shown(customer: &Customer) -> String {
 /// All customers with their histories, and whom each filter finds.
 pub fn all(harness: &Harness) -> String {
     let now = harness.desk.clock.now(None).expect("a time");
-    let found = |marks: Vec<Mark>, limit: usize| -> Vec<u64> {
-        let (mut numbers, mut find) = (Vec::new(), Find { marks, limit, ..Find::default() });
+    let found = |keys: Vec<SearchKey>, limit: usize| -> Vec<u64> {
+        let (mut numbers, mut find) = (Vec::new(), CustomerQuery { keys, limit, ..CustomerQuery::default() });
         loop {
             let page = harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number());
             numbers.extend(page.customers);
@@ -407,9 +424,10 @@ pub fn all(harness: &Harness) -> String {
     };
     let mut text: Vec<String> =
         found(Vec::new(), 3).into_iter().map(|number| document(harness, &number.to_string(), now)).collect();
-    let deposit = |level: &str| Mark::Level(Direction::Deposit, Some(name(level)));
-    let marks = LABELS.iter().map(|label| Mark::Label(name(label))).chain(LEVELS.iter().map(|level| deposit(level)));
-    let marks = marks.chain(CustomerStatus::WORDS.iter().map(|(_, status)| Mark::Status(*status)));
+    let deposit = |level: &str| SearchKey::Level(Direction::Deposit, Some(name(level)));
+    let marks =
+        LABELS.iter().map(|label| SearchKey::Label(name(label))).chain(LEVELS.iter().map(|level| deposit(level)));
+    let marks = marks.chain(CustomerStatus::WORDS.iter().map(|(_, status)| SearchKey::Status(*status)));
     text.extend(marks.map(|mark| format!("{mark:?}: {:?}", found(vec![mark], 2))));
     text.join("\n")
 }
@@ -417,6 +435,6 @@ pub fn all(harness: &Harness) -> String {
 /// The numbers of all customers.
 pub fn numbers(harness: &Harness) -> Vec<u64> {
     let now = harness.desk.clock.now(None).unwrap_or(Millis(0));
-    let find = Find { limit: 1_000, ..Find::default() };
+    let find = CustomerQuery { limit: 1_000, ..CustomerQuery::default() };
     harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number()).customers
 }

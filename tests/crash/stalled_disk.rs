@@ -131,7 +131,7 @@ fn full_write_backlog_refuses_reserves_and_accepts_facts() {
     passes(&first);
     let mut reserved = 1;
     std::thread::scope(|scope| {
-        let waits = scope.spawn(|| harness.journal().commit(first.rests_on));
+        let waits = scope.spawn(|| harness.journal().commit(first.depends_on_lsn));
         gate.until_a_thread_waits();
         // Each of these answers waits for the thread at the gate.
         while harness.journal().end().0 - written < BACKLOG_BYTES_MAX {

@@ -10,13 +10,13 @@ use levelgate::{
     clock::{Clock, Source},
     config,
     daemon::data_folder,
-    domain::decision::decide::Skew,
-    http::{self, Access, Health, Jobs, server::pulse::Pulse},
-    ledger::Bounds,
-    service::payments::PaymentService,
+    domain::decision::clock_skew::ClockSkew,
+    http::{self, AccessTokens, server::pulse::Pulse},
+    ledger::LedgerLimits,
+    service::{daemon_status::ConfigurationHealth, jobs::Jobs, payments::PaymentService},
     storage::{
-        fs::memory::{Memory, Stalls},
-        jobs::{Found, Shelf},
+        fs::memory::{Memory, StalledCalls},
+        jobs::{JobStore, JobsOnDisk},
         journal::{Options, Sync},
     },
     telemetry::metrics::Meters,
@@ -48,7 +48,8 @@ impl Wire {
         let (store, index) = (Memory::new(), tempfile::tempdir().expect("a folder"));
         let options =
             Options { sync, sync_interval: Duration::from_millis(20), segment_bytes, tail_bytes: 64 * 1024 * 1024 };
-        let bounds = Bounds { transactions_max: 1_000_000, skew: Skew { past_ms: 300_000, future_ms: 5_000 } };
+        let bounds =
+            LedgerLimits { transactions_max: 1_000_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
         let opened = data_folder::recover(Arc::new(store.clone()), &index.path().join("index.redb"), options, bounds);
         let (ledger, _folder) = opened.expect("an empty folder");
         let desk = Arc::new(PaymentService {
@@ -59,17 +60,17 @@ impl Wire {
             body_bytes_max: 65_536,
         });
         let (stop, stopping) = tokio::sync::watch::channel(false);
-        let daemon = Arc::new(http::Daemon {
-            desk,
-            access: Arc::new(Access::new(&[])),
-            failures: http::Failures::default(),
+        let daemon = Arc::new(http::AppState {
+            payments: desk,
+            access: Arc::new(AccessTokens::new(&[])),
+            failed_logins: http::FailedLogins::default(),
             snapshots: None,
             archive: None,
             reload: Box::new(|| Ok(())),
             configure: Box::new(|_| unreachable!("no test configures")),
             snapshot: None,
-            jobs: Arc::new(Jobs::new(Arc::new(Shelf::in_memory()), Found::default()).expect("no jobs")),
-            health: Arc::new(parking_lot::Mutex::new(Health::default())),
+            jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),
+            health: Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default())),
             prometheus: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             capacity: Arc::new(http::Capacity::new(&config::Http::default(), 1_000, 0)),
             keeps: "a test",
@@ -102,16 +103,16 @@ impl Wire {
 #[test]
 fn stalled_disk_delays_payments_and_not_reads() {
     let stalls = [
-        (Sync::Interval, Stalls::Writes("journal")),
-        (Sync::Never, Stalls::Writes("journal")),
-        (Sync::Interval, Stalls::Writes("")),
-        (Sync::Always, Stalls::Writes("journal")),
-        (Sync::Always, Stalls::Syncs("journal")),
-        (Sync::Interval, Stalls::Names),
-        (Sync::Never, Stalls::Names),
+        (Sync::Interval, StalledCalls::Writes("journal")),
+        (Sync::Never, StalledCalls::Writes("journal")),
+        (Sync::Interval, StalledCalls::Writes("")),
+        (Sync::Always, StalledCalls::Writes("journal")),
+        (Sync::Always, StalledCalls::Syncs("journal")),
+        (Sync::Interval, StalledCalls::Names),
+        (Sync::Never, StalledCalls::Names),
     ];
     for (sync, stalls) in stalls {
-        let is_rotation = stalls == Stalls::Names;
+        let is_rotation = stalls == StalledCalls::Names;
         let wire = Wire::start(sync, if is_rotation { 1_000 } else { 64 * 1024 * 1024 });
         let first = raw_http::send(wire.port, "POST", TRANSACTIONS, pay("first", "1.00").to_string().as_bytes()).ok();
         let customer = first["customer"]["customer_id"].as_str().expect("a customer").to_owned();

@@ -183,7 +183,10 @@ fn older_snapshot_or_journal_replaces_a_damaged_snapshot() {
 fn folder_without_keys_or_instance_is_refused_with_a_remedy() {
     let (folders, daemon, mut worker) = filled(&SMALL, 200);
     stop(daemon);
-    for (name, remedy) in [("keys", "bring it back from where it was"), ("instance", "bring it back from a backup")] {
+    for (name, remedy) in [
+        ("keys", "restore it from the copy that `levelgate backup --keys` made"),
+        ("instance", "bring it back from a backup"),
+    ] {
         let (path, aside) = (folders.data().join(name), folders.beside("aside"));
         std::fs::rename(&path, &aside).expect("a move");
         let ended = refused_untouched(&folders);

@@ -43,7 +43,7 @@ fn upload_on_a_full_disk_is_refused_and_payments_continue() {
         support::process::eventually("nothing is left of the uploads", || {
             files(&folders.data().join("jobs")).is_empty()
         });
-        assert!(daemon.log().contains("refused for want of space"), "{}", daemon.log());
+        assert!(daemon.log().contains("refused because the disk has no room"), "{}", daemon.log());
         daemon.signal("TERM");
         assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
     }

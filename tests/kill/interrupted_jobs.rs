@@ -78,7 +78,7 @@ fn killed_import_is_applied_completely() {
         }
         // And again, while the job is finished.
         let mut daemon = Daemon::start(&folders);
-        in_the_middle += u32::from(daemon.log().contains("goes on behind step"));
+        in_the_middle += u32::from(daemon.log().contains("continues after step"));
         daemon.kill();
         let daemon = Daemon::start(&folders);
         let mut client = daemon.client();
@@ -149,7 +149,7 @@ fn killed_bulk_update_reaches_every_selected_customer() {
     let daemon = Daemon::start(&folders);
     let mut client = daemon.client();
     let told = done(&mut client, "deny");
-    assert!(!was_in_time || daemon.log().contains("goes on behind step"), "{}", daemon.log());
+    assert!(!was_in_time || daemon.log().contains("continues after step"), "{}", daemon.log());
     assert_eq!((&told["answer"]["selected"], &told["answer"]["refused"]), (&json!(ROWS), &json!(0)), "{told}");
     let left = client.get(&format!("{CUSTOMERS}?status=new&limit=1")).expect("an answer").ok();
     assert_eq!(left["customers"], json!([]), "no customer is left out");
@@ -197,7 +197,7 @@ fn a_copy_of_a_folder_holds_the_jobs_that_had_begun() {
     let restored = Daemon::start(&other);
     done(&mut restored.client(), "spring");
     assert_eq!(customers(&mut restored.client()), ROWS);
-    assert!(!was_in_time || restored.log().contains("goes on"), "{}", restored.log());
+    assert!(!was_in_time || restored.log().contains("continues after step"), "{}", restored.log());
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn answered_operations_survive_sigkill() {
             begun += early_kills + 1;
             each(&daemon, &mut workers, Worker::settle);
             in_force.started(&mut daemon.client());
-            went_on += daemon.log().matches("goes on behind step").count();
+            went_on += daemon.log().matches("continues after step").count();
             let last = round + 1 == count;
             each(&daemon, &mut workers, |worker, client| worker.verify(client, last));
             assert_totals(&daemon, &workers, &context);

@@ -1,41 +1,43 @@
-//! `[http]` and `[admin]` of `levelgate.toml`: where the daemon listens, and what connections may cost.
+//! `[http]` and `[admin]` of `levelgate.toml`: the addresses of the daemon and the limits of connections.
 
 use crate::config::{
-    compile::merchant::or,
-    daemon::{
-        read::path,
-        settings::{Admin, Http, Tls},
+    daemon::settings::{Admin, Http, Tls},
+    parse::{
+        located::{Located, value_or},
+        section::Section,
     },
-    parse::read::{At, Section},
-    report::report::Report,
+    report::file_report::FileReport,
 };
 use std::{net::SocketAddr, path::PathBuf};
 
-/// The largest body that can be allowed: a gibibyte.
+/// The largest `max_body_bytes`: a gibibyte.
 const BODY_BYTES_MAX: u64 = 1 << 30;
-/// The longest time that a caller can be given, in seconds: an hour.
+/// The longest timeout in seconds: an hour.
 const TIMEOUT_S_MAX: u64 = 3_600;
 
 /// Reads `[http]`.
-pub(in crate::config) fn http(s: &Section<'_, '_>, tokens_written: usize) -> Http {
+pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> Http {
     let default = Http::default();
     let listen = listen(s, tokens_written).map_or(default.listen, |at| at.value);
-    let size = |at: &Option<At<u64>>, default: usize| {
+    let size = |at: &Option<Located<u64>>, default: usize| {
         at.as_ref().and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default)
     };
     let inflight = s.whole("max_inflight_bytes", 1 << 20..=1 << 40);
     let backlog = s.whole("listen_backlog", 1..=65_535).and_then(|at| u32::try_from(at.value).ok());
     let mut http = Http {
         listen,
-        unix_socket: path(s, "unix_socket"),
+        unix_socket: s.path("unix_socket"),
         tls: s.table("tls", "tls").and_then(|table| tls(&table)),
         max_body_bytes: size(&s.whole("max_body_bytes", 1..=BODY_BYTES_MAX), default.max_body_bytes),
         max_connections: size(&s.whole("max_connections", 1..=1_000_000), default.max_connections),
         listen_backlog: backlog.unwrap_or(default.listen_backlog),
         max_header_bytes: size(&s.whole("max_header_bytes", 8_192..=1 << 20), default.max_header_bytes),
-        header_timeout_s: or(&s.whole("header_timeout_s", 1..=TIMEOUT_S_MAX), default.header_timeout_s),
-        body_timeout_s: or(&s.whole("body_timeout_s", 1..=TIMEOUT_S_MAX), default.body_timeout_s),
-        min_upload_bytes_per_s: or(&s.whole("min_upload_bytes_per_s", 1..=1 << 30), default.min_upload_bytes_per_s),
+        header_timeout_s: value_or(&s.whole("header_timeout_s", 1..=TIMEOUT_S_MAX), default.header_timeout_s),
+        body_timeout_s: value_or(&s.whole("body_timeout_s", 1..=TIMEOUT_S_MAX), default.body_timeout_s),
+        min_upload_bytes_per_s: value_or(
+            &s.whole("min_upload_bytes_per_s", 1..=1 << 30),
+            default.min_upload_bytes_per_s,
+        ),
         max_inflight_bytes: size(&inflight, default.max_inflight_bytes),
         max_batches: size(&s.whole("max_batches", 1..=65_536), default.max_batches),
     };
@@ -46,31 +48,32 @@ pub(in crate::config) fn http(s: &Section<'_, '_>, tokens_written: usize) -> Htt
             let help = format!("write {needed} or more, or a smaller max_body_bytes");
             s.report.error(&at.span, message, help);
         }
-        // A large body that is allowed is one that can be read.
+        // The daemon must be able to read every body that `max_body_bytes` allows.
         http.max_inflight_bytes = needed;
     }
     s.close();
     http
 }
 
-/// Reads `[admin]`. An address that the main listener has, and one that other machines reach without a token, are errors.
-pub(in crate::config) fn admin(s: &Section<'_, '_>, http: &Http, tokens_written: usize) -> Admin {
+/// Reads `[admin]`. The address of the main listener is an error; so is an address that other machines can reach if no token
+/// is configured.
+pub(in crate::config) fn admin(s: &Section<'_>, http: &Http, tokens_written: usize) -> Admin {
     let listen = listen(s, tokens_written);
     if let Some(at) = listen.as_ref().filter(|at| overlap(at.value, http.listen)) {
         let message = format!("`{}` is taken by [http] listen", at.value);
-        s.report.error(&at.span, message, "write another port: the admin listener is one of its own");
+        s.report.error(&at.span, message, "write another port: the admin listener needs a separate one");
     }
     s.close();
     Admin { listen: listen.map(|at| at.value) }
 }
 
-/// Whether two listeners cannot have both addresses. Port 0 is a free port.
+/// Whether two listeners cannot both have their address. Port 0 means any free port.
 fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-/// The `listen` of a section; one that other machines reach needs tokens.
-fn listen(s: &Section<'_, '_>, tokens_written: usize) -> Option<At<SocketAddr>> {
+/// The `listen` of a section. An address that other machines can reach needs tokens.
+fn listen(s: &Section<'_>, tokens_written: usize) -> Option<Located<SocketAddr>> {
     let written = s.nonempty("listen")?;
     let listen = address(&written, s.report)?;
     if tokens_written == 0 && !listen.ip().is_loopback() {
@@ -81,24 +84,24 @@ fn listen(s: &Section<'_, '_>, tokens_written: usize) -> Option<At<SocketAddr>> 
             "write tokens = [{ role = \"gateway\", token_file = \"...\" }] under [auth], or listen on 127.0.0.1",
         );
     }
-    Some(At { value: listen, span: written.span })
+    Some(Located { value: listen, span: written.span })
 }
 
-fn address(at: &At<String>, report: &Report) -> Option<SocketAddr> {
+fn address(at: &Located<String>, report: &FileReport) -> Option<SocketAddr> {
     let address = at.value.parse().ok();
     if address.is_none() {
-        let help = "write an IP address and a port, as \"127.0.0.1:7400\" or \"[::1]:7400\"";
+        let help = "write an IP address and a port, such as \"127.0.0.1:7400\" or \"[::1]:7400\"";
         report.error(&at.span, format!("`{}` is no address to listen on", at.value), help);
     }
     address
 }
 
-fn tls(s: &Section<'_, '_>) -> Option<Tls> {
+fn tls(s: &Section<'_>) -> Option<Tls> {
     let needed = |key| {
-        s.needed_text(key, "write the path of its file: certificate and key belong together")
+        s.required_text(key, "write the path of the file: certificate and key are both needed")
             .map(|at| PathBuf::from(at.value))
     };
-    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), path(s, "client_ca"));
+    let (certificate, key, client_ca) = (needed("certificate"), needed("key"), s.path("client_ca"));
     s.close();
     Some(Tls { certificate: certificate?, key: key?, client_ca })
 }

@@ -1,7 +1,7 @@
-//! The settings of the daemon itself: `levelgate.toml`, listeners, tokens.
+//! The settings of the daemon: `levelgate.toml`, its listeners, and the files of its tokens.
 
 pub(crate) mod credentials;
+pub(crate) mod levelgate_toml;
 pub(crate) mod listeners;
-pub(crate) mod read;
 pub(crate) mod restart_settings;
 pub(crate) mod settings;

@@ -1,19 +1,19 @@
-//! What a reload cannot change: settings that hold from one start to the next, and the meaning of amounts in memory.
+//! What a reload cannot change: settings that take effect at a start, and the minor units of amounts in memory.
 
 use crate::config::daemon::settings::Settings;
 use crate::domain::vocabulary::money::{Currencies, Currency};
 
-/// One setting: its name in the file, and whether two configurations differ in it.
+/// The name of a setting in the file, and whether two configurations have different values.
 type Setting = (&'static str, fn(&Settings, &Settings) -> bool);
 
 macro_rules! settings {
-    ($($name:literal: $room:ident . $field:ident),+ $(,)?) => {
-        [$(($name, |old, new| old.$room.$field != new.$room.$field)),+]
+    ($($name:literal: $section:ident . $field:ident),+ $(,)?) => {
+        [$(($name, |old, new| old.$section.$field != new.$section.$field)),+]
     };
 }
 
-/// Every setting that is read at the start alone. Rules, rates, minor units and tokens are not here: they change live.
-const AT_START: [Setting; 28] = settings![
+/// The settings that are read only at the start. Rules, rates, minor units and tokens are not listed: a reload changes them.
+const RESTART_SETTINGS: [Setting; 28] = settings![
     "[http] listen": http.listen,
     "[http] unix_socket": http.unix_socket,
     "[http] tls": http.tls,
@@ -44,18 +44,17 @@ const AT_START: [Setting; 28] = settings![
     "[memory] archive_days": memory.archive_days,
 ];
 
-/// The settings that differ and take effect only at the next start, by their names in `levelgate.toml`.
+/// The names in `levelgate.toml` of changed settings that take effect only at the next start.
 #[must_use]
-pub fn incompatible(old: &Settings, new: &Settings) -> Vec<String> {
-    let differing = AT_START.iter().filter(|(_, differ)| differ(old, new)).map(|(name, _)| (*name).to_owned());
+pub fn changed_restart_settings(old: &Settings, new: &Settings) -> Vec<String> {
+    let differing = RESTART_SETTINGS.iter().filter(|(_, differ)| differ(old, new)).map(|(name, _)| (*name).to_owned());
     let redis = (old.redis != new.redis).then(|| "[redis]".to_owned());
     differing.chain(redis).collect()
 }
 
-/// The currencies whose minor units differ: an amount that is held in one of them would change its worth.
+/// The currencies whose minor units differ, so that an amount in memory would change its value.
 ///
-/// A currency that only the new ones know is none of them, because nothing can be held in it; one that only the old
-/// ones know is.
+/// A currency that only `old` defines is included. One that only `new` defines is not, because no amount can be in it.
 #[must_use]
 pub fn changed_minor_units(old: &Currencies, new: &Currencies) -> Vec<Currency> {
     let letters = || b'A'..=b'Z';

@@ -1,9 +1,6 @@
-//! What the daemon itself goes by, and the defaults.
+//! The settings of the daemon, with their defaults.
 
-use crate::domain::{
-    rules::configuration::words,
-    vocabulary::{money::Currency, names::Name, time::Millis},
-};
+use crate::domain::vocabulary::{money::Currency, names::Name, time::Millis, words::words};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -12,9 +9,9 @@ use std::{
 };
 
 words! {
-    /// What the bearer of a token may do.
+    /// What a request with a token may do.
     Role {
-        /// The hot path.
+        /// Payments.
         Gateway = "gateway",
         /// Everything.
         Operator = "operator",
@@ -23,20 +20,20 @@ words! {
     }
 }
 words! {
-    /// Where the time comes from.
+    /// The source of the time.
     ClockSource {
-        /// The machine.
+        /// The system clock.
         System = "system",
-        /// The newest `occurred_at` seen: for drills and tests against history.
+        /// The newest `occurred_at` of a request: for drills and tests against history.
         Request = "request",
     }
 }
 words! {
-    /// Where the journal lies.
+    /// Where the journal is stored.
     StoreKind {
         /// In files.
         Disk = "disk",
-        /// In memory alone.
+        /// In memory only.
         Memory = "memory",
     }
 }
@@ -47,70 +44,70 @@ words! {
         Always = "always",
         /// Every `sync_interval_ms`.
         Interval = "interval",
-        /// When the operating system likes.
+        /// When the operating system does it.
         Never = "never",
     }
 }
 words! {
-    /// When an answer leaves.
+    /// When an answer is sent.
     Ack {
-        /// Once the local journal has the facts.
+        /// After the local journal has the records.
         Local = "local",
-        /// Once Redis has them too.
+        /// After Redis has the records too.
         Redis = "redis",
     }
 }
 words! {
-    /// What happens while Redis is away.
+    /// What happens while Redis is unavailable.
     OnOutage {
-        /// Decisions go on; the journal is shipped later.
+        /// Decisions continue, and the journal is sent to Redis later.
         Continue = "continue",
         /// Writes get 503.
         Refuse = "refuse",
     }
 }
 
-/// The daemon's own settings; paths are as written, relative to where the daemon was started.
+/// The settings of the daemon. Paths are as written; relative paths start at the working directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// Where it listens.
+    /// The main listener and its limits.
     pub http: Http,
-    /// Where health and metrics are served beside that.
+    /// The additional listener for health and metrics.
     pub admin: Admin,
-    /// Who may call.
+    /// The tokens.
     pub auth: Auth,
-    /// What time it is.
+    /// The source of the time and its limits.
     pub clock: Clock,
-    /// Where the journal lies.
+    /// The data folder.
     pub store: Store,
-    /// What is held in memory.
+    /// The limits of memory and archive.
     pub memory: Memory,
     /// Minor units that differ from ISO 4217.
     pub currencies: BTreeMap<Currency, u8>,
-    /// Where the journal is shipped to; `None`: nowhere.
+    /// Where the journal is copied to; `None`: nowhere.
     pub redis: Option<Redis>,
 }
 
-/// Where the daemon listens.
+/// The main listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// The TCP address.
     pub listen: SocketAddr,
-    /// A Unix socket beside it.
+    /// An additional Unix socket.
     pub unix_socket: Option<PathBuf>,
     /// TLS on the TCP address.
     pub tls: Option<Tls>,
-    /// The most bytes of a body; of a line, in a batch.
+    /// The most bytes of a body; in a batch, of a line.
     pub max_body_bytes: usize,
-    /// The most connections at a time, over all listeners but that of `[admin]`.
+    /// The most connections at a time, without those of the admin listener.
     pub max_connections: usize,
-    /// Connections that the kernel holds until the daemon takes them.
+    /// The most connections that wait in the kernel.
     pub listen_backlog: u32,
-    /// The most bytes of a request's head: its line and its headers.
+    /// The most bytes of a request line and its headers.
     pub max_header_bytes: usize,
-    /// From the first byte of a head to its last, in seconds.
+    /// The time from the first byte of the headers to the last, in seconds.
     pub header_timeout_s: u64,
-    /// From the end of a head to the end of the body, in seconds; for a line, in a batch.
+    /// The time from the end of the headers to the end of the body, in seconds; in a batch, for a line.
     pub body_timeout_s: u64,
     /// The least rate of an uploaded table, in bytes a second.
     pub min_upload_bytes_per_s: u64,
@@ -140,20 +137,20 @@ impl Default for Http {
 }
 
 impl Http {
-    /// Answers of one batch that wait for a slow reader, in bytes; further ones are not made.
+    /// The most bytes of answers of a batch that wait for a slow client; the batch pauses at this limit.
     pub const BATCH_ANSWER_BYTES_MAX: usize = 256 << 10;
 
-    /// What one batch takes of `max_inflight_bytes`: its answers, a line, and the bytes of the line that come next.
+    /// The part of `max_inflight_bytes` that a batch needs: its answers, a line, and the next bytes of the body.
     #[must_use]
     pub fn inflight_bytes_needed(&self) -> usize {
         Self::BATCH_ANSWER_BYTES_MAX + 2 * self.max_body_bytes
     }
 }
 
-/// The listener for health and metrics alone.
+/// The listener for health and metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admin {
-    /// The TCP address; `None`: there is no such listener.
+    /// The TCP address; `None`: there is no admin listener.
     pub listen: Option<SocketAddr>,
 }
 
@@ -164,11 +161,11 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// Where client certificates are wanted: who issues them.
+    /// The authority of client certificates; `None`: clients need none.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Who may call; no tokens: everybody, on loopback only.
+/// The tokens. Without tokens, every request from this machine is allowed, and the daemon listens on loopback only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
     /// In the order of the file.
@@ -178,26 +175,26 @@ pub struct Auth {
 /// One bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Who calls with it, as the history shows it; unique. By default the stem of its file.
+    /// The unique name that the history shows; by default the name of its file without extension.
     pub name: Name,
-    /// What its bearer may do.
+    /// What a request with the token may do.
     pub role: Role,
-    /// The file that holds the token itself.
+    /// The file that contains the token.
     pub token_file: PathBuf,
-    /// For which merchants; `None`: for all.
+    /// The merchants that the token is valid for; `None`: all.
     pub merchants: Option<Vec<Name>>,
-    /// From when on it is refused, by the wall clock; `None`: never.
+    /// The token is refused from this wall clock time on; `None`: it never expires.
     pub expires: Option<Millis>,
 }
 
-/// What time it is, and how far from it a payment may lie.
+/// The source of the time, and how far from it the time of a payment may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
-    /// Where the time comes from.
+    /// The source.
     pub source: ClockSource,
-    /// How far back `occurred_at` may lie, in milliseconds.
+    /// How far `occurred_at` may be in the past, in milliseconds.
     pub max_past_ms: i64,
-    /// How far ahead it may lie, in milliseconds.
+    /// How far `occurred_at` may be in the future, in milliseconds.
     pub max_future_ms: i64,
 }
 
@@ -207,27 +204,27 @@ impl Default for Clock {
     }
 }
 
-/// Where the journal lies.
+/// The data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// Files or memory.
     pub kind: StoreKind,
     /// The folder.
     pub path: PathBuf,
-    /// When it is synced.
+    /// When the journal is synced.
     pub sync: Sync,
     /// The time between two syncs, in milliseconds.
     pub sync_interval_ms: u64,
     /// The time between two snapshots, in seconds.
     pub snapshot_interval_s: u64,
-    /// Records behind a snapshot from which on the next is taken, however young the last one is.
+    /// A snapshot is due after this many records, also before the interval has passed.
     pub snapshot_records: u64,
-    /// Bytes of a segment of the journal from which on the next begins.
+    /// The size of a segment in bytes; the journal starts the next segment when it is reached.
     pub segment_bytes: u64,
-    /// Bytes of the file system that snapshots, uploads and jobs leave free for the journal; 0: any; `None`: a gibibyte,
-    /// or a tenth of the file system if that is less.
+    /// The bytes of the file system that snapshots, uploads and jobs leave free for the journal; 0: no check; `None`: a
+    /// gibibyte, or a tenth of the file system if that is less.
     pub min_free_bytes: Option<u64>,
-    /// How long the snapshot at a stop may take, in seconds; 0: none is taken.
+    /// How long the snapshot at a stop may take, in seconds; 0: no snapshot.
     pub stop_snapshot_s: u64,
 }
 
@@ -247,14 +244,14 @@ impl Default for Store {
     }
 }
 
-/// What is held in memory, and for how long beyond it.
+/// The limits of memory and archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Memory {
-    /// For how long a transaction stays at least, in days.
+    /// The minimum time that a transaction stays in memory, in days.
     pub retention_days: i64,
-    /// The most transactions held; at the limit new reserves get 503.
+    /// The most transactions in memory; at the limit new reserves get 503.
     pub max_transactions: u64,
-    /// For how long the archive is kept, in days.
+    /// How long the archive keeps a segment, in days.
     pub archive_days: i64,
 }
 
@@ -264,23 +261,23 @@ impl Default for Memory {
     }
 }
 
-/// Where the journal is shipped to.
+/// The Redis server that gets a copy of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// Where it is.
+    /// Its address.
     pub url: RedisUrl,
-    /// When an answer leaves.
+    /// When an answer is sent.
     pub ack: Ack,
-    /// What happens while it is away.
+    /// What happens while it is unavailable.
     pub on_outage: OnOutage,
 }
 
-/// The address of a Redis, which may hold a password: it is never shown whole.
+/// The address of a Redis server. It may contain a password, which `Display` and `Debug` mask.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(pub(in crate::config) String);
 
 impl RedisUrl {
-    /// The address as it is written, password included.
+    /// The address with its password.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -289,7 +286,7 @@ impl RedisUrl {
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::config::parse::source::covered(&self.0))
+        f.write_str(&crate::config::report::source::mask_secrets(&self.0))
     }
 }
 impl fmt::Debug for RedisUrl {

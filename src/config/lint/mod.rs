@@ -1,5 +1,10 @@
-//! Warnings about a configuration that is valid but cannot work as written.
+//! Warnings about a configuration that is valid but probably not what its author means: one function a warning.
 
-pub(crate) mod warn;
+pub(crate) mod context;
+mod customers;
+mod filters;
+mod gates;
+mod levels;
+pub(crate) mod merchant;
 #[cfg(test)]
-mod warn_tests;
+mod tests;

@@ -1,11 +1,15 @@
-//! Amounts and currencies as written, read exactly or refused.
+//! Amounts and currencies: they are read exactly, or refused.
 
-use crate::config::{parse::read::At, report::report::Report};
+use crate::config::{parse::located::Located, report::file_report::FileReport};
 use crate::domain::vocabulary::money::{AmountError, Currencies, Currency, Decimal, parse_minor, power_of_ten};
 use std::cmp::Ordering;
 
-/// Refuses a currency that neither ISO 4217 nor the configuration knows.
-pub(in crate::config) fn known(currency: &At<Currency>, currencies: &Currencies, report: &Report) -> Option<Currency> {
+/// The currency, if ISO 4217 or the configuration defines it; else reports it.
+pub(in crate::config) fn known(
+    currency: &Located<Currency>,
+    currencies: &Currencies,
+    report: &FileReport,
+) -> Option<Currency> {
     if currencies.minor_units(currency.value).is_some() {
         return Some(currency.value);
     }
@@ -20,10 +24,10 @@ pub(in crate::config) fn known(currency: &At<Currency>, currencies: &Currencies,
 
 /// Reads an amount of a currency as minor units; zero is allowed.
 pub(in crate::config) fn money(
-    at: &At<String>,
+    at: &Located<String>,
     currency: Currency,
     currencies: &Currencies,
-    report: &Report,
+    report: &FileReport,
 ) -> Option<u64> {
     let units = currencies.minor_units(currency)?;
     match parse_minor(&at.value, units) {
@@ -35,7 +39,7 @@ pub(in crate::config) fn money(
         }
         Err(AmountError::TooManyDigits(_)) => {
             let message = format!("`{}` has more fraction digits than {currency}, which has {units}", at.value);
-            report.error(&at.span, message, format!("write at most {units} digits behind the point"));
+            report.error(&at.span, message, format!("write at most {units} digits after the point"));
             None
         }
         Err(error) => {
@@ -46,23 +50,22 @@ pub(in crate::config) fn money(
 }
 
 /// Reads a plain decimal number.
-pub(in crate::config) fn decimal(at: &At<String>, report: &Report) -> Option<Decimal> {
+pub(in crate::config) fn decimal(at: &Located<String>, report: &FileReport) -> Option<Decimal> {
     Decimal::parse(&at.value).map_err(|error| not_a_number(at, error, report)).ok()
 }
 
-fn not_a_number(at: &At<String>, error: AmountError, report: &Report) {
+fn not_a_number(at: &Located<String>, error: AmountError, report: &FileReport) {
     if error == AmountError::TooLarge {
         report.error(&at.span, format!("`{}` is too large", at.value), "write a number of at most 18 digits");
         return;
     }
-    let help =
-        "write plain digits with at most one point between them, as \"1250.50\": no sign, exponent, comma or space";
-    report.error(&at.span, format!("`{}` is no plain decimal number", at.value), help);
+    let help = "write plain digits with at most one point between them, such as \"1250.50\": no sign, exponent, comma or space";
+    report.error(&at.span, format!("`{}` is not a plain decimal number", at.value), help);
 }
 
-/// How two decimal numbers compare.
+/// Compares two decimal numbers.
 pub(in crate::config) fn compare(a: Decimal, b: Decimal) -> Ordering {
-    // At most 28 digits on either side of the point: whole and fraction fit apart, though not together.
+    // With up to 28 digits on each side of the point, integer part and fraction fit a u128 only separately.
     let parts = |d: Decimal| {
         let unit = power_of_ten(u32::from(d.scale)).unwrap_or(u128::MAX);
         let fine = u32::try_from(Decimal::DIGITS_MAX).unwrap_or(28).saturating_sub(u32::from(d.scale));

@@ -1,9 +1,10 @@
-//! From the text of files to raw values with their places.
+//! Files as values with their places: TOML is parsed, and every key is read into a raw value.
 
 pub(crate) mod amount;
-pub mod body;
-pub(crate) mod entry;
-pub(crate) mod files;
+pub(crate) mod config_file;
+pub(crate) mod json_object;
+pub(crate) mod level_entry;
+pub(crate) mod located;
 pub(crate) mod raw;
-pub(crate) mod read;
-pub(crate) mod source;
+pub(crate) mod section;
+pub(crate) mod value;

@@ -1,24 +1,31 @@
-//! A merchant's file as it is written: every value with its place, no reference followed yet.
+//! The raw values of a merchant's file: every value with its place, references not resolved.
 
-use crate::config::parse::{
-    entry::Entry,
-    read::{At, Section, WHOLE_MAX},
-    source::Span,
+use crate::config::{
+    parse::{
+        level_entry::LevelEntry,
+        located::Located,
+        section::{Section, WHOLE_MAX},
+    },
+    report::source::Span,
 };
 use crate::domain::{
     rules::{
-        configuration::{
-            Attribute, DefaultBehaviour, Direction, HiddenMethods, Mode, OperationMode, Refunds, Routing, Word,
-        },
-        external_id::{Checksum, ChecksumIncludes, LENGTH_MAX},
+        filter::FilterMode,
+        gates::RoutingStrategy,
         labels::LabelKind,
-        overrides::LevelKey,
-        registration::{Identifier, Source},
+        level::LevelKey,
+        merchant::{DefaultBehaviour, HiddenMethodPolicy, OperationMode, RefundPolicy},
+        registration::{
+            external_id::{Checksum, ChecksumIncludes, EXTERNAL_ID_DIGITS_MAX},
+            identifier::{Identifier, RegistrationSource},
+        },
     },
-    vocabulary::{calendar::WeekStart, money::Currency, names::Name},
+    vocabulary::{
+        attributes::Attribute, calendar::WeekStart, direction::Direction, money::Currency, names::Name, words::Word,
+    },
 };
 
-/// Whether a level applies.
+/// The `status` of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Status {
     Active,
@@ -33,7 +40,7 @@ impl Word for WeekStart {
     const WORDS: &'static [(&'static str, Self)] = &[("monday", Self::Monday), ("sunday", Self::Sunday)];
 }
 
-/// How long a rolling month is.
+/// The length of a rolling month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum MonthSpan {
     ThirtyDays,
@@ -54,32 +61,32 @@ impl Word for RaiseNotBefore {
     const WORDS: &'static [(&'static str, Self)] = &[("period_end", Self::PeriodEnd)];
 }
 
-/// A list of names, each with its place.
-pub(in crate::config) type Names = At<Vec<At<Name>>>;
+/// A list of names with their places.
+pub(in crate::config) type NameList = Located<Vec<Located<Name>>>;
 
 pub(in crate::config) struct RawMerchant {
-    pub(in crate::config) id: Option<At<Name>>,
-    pub(in crate::config) name: Option<At<String>>,
-    pub(in crate::config) mode: Option<At<OperationMode>>,
-    pub(in crate::config) default_behaviour: Option<At<DefaultBehaviour>>,
-    pub(in crate::config) time_zone: Option<At<String>>,
-    pub(in crate::config) reset_settings_on_level_change: Option<At<bool>>,
-    pub(in crate::config) all_projects_to_unknown: Option<At<bool>>,
-    pub(in crate::config) hold: [Option<At<String>>; 2],
-    pub(in crate::config) refunds: Option<At<Refunds>>,
-    pub(in crate::config) hidden_methods: Option<At<HiddenMethods>>,
-    pub(in crate::config) trust_blocks: Option<At<bool>>,
-    pub(in crate::config) numeric_ids: Option<At<bool>>,
-    pub(in crate::config) seal_identifiers: Option<At<bool>>,
+    pub(in crate::config) id: Option<Located<Name>>,
+    pub(in crate::config) name: Option<Located<String>>,
+    pub(in crate::config) mode: Option<Located<OperationMode>>,
+    pub(in crate::config) default_behaviour: Option<Located<DefaultBehaviour>>,
+    pub(in crate::config) time_zone: Option<Located<String>>,
+    pub(in crate::config) reset_settings_on_level_change: Option<Located<bool>>,
+    pub(in crate::config) all_projects_to_unknown: Option<Located<bool>>,
+    pub(in crate::config) hold: [Option<Located<String>>; 2],
+    pub(in crate::config) refunds: Option<Located<RefundPolicy>>,
+    pub(in crate::config) hidden_methods: Option<Located<HiddenMethodPolicy>>,
+    pub(in crate::config) trust_blocks: Option<Located<bool>>,
+    pub(in crate::config) numeric_ids: Option<Located<bool>>,
+    pub(in crate::config) seal_identifiers: Option<Located<bool>>,
     pub(in crate::config) registration: RawRegistration,
     pub(in crate::config) labels: Vec<RawLabel>,
-    pub(in crate::config) labels_max: Option<At<u64>>,
-    pub(in crate::config) raise_delay: Option<At<String>>,
-    pub(in crate::config) raise_confirm: Option<At<bool>>,
-    pub(in crate::config) confirm_within: Option<At<String>>,
-    pub(in crate::config) raise_not_before: Option<At<RaiseNotBefore>>,
-    pub(in crate::config) deletion_grace: Option<At<String>>,
-    pub(in crate::config) terminal_url: Option<At<String>>,
+    pub(in crate::config) labels_max: Option<Located<u64>>,
+    pub(in crate::config) raise_delay: Option<Located<String>>,
+    pub(in crate::config) raise_confirm: Option<Located<bool>>,
+    pub(in crate::config) confirm_within: Option<Located<String>>,
+    pub(in crate::config) raise_not_before: Option<Located<RaiseNotBefore>>,
+    pub(in crate::config) deletion_grace: Option<Located<String>>,
+    pub(in crate::config) terminal_url: Option<Located<String>>,
     pub(in crate::config) gates: Vec<RawGate>,
     pub(in crate::config) routes: Vec<RawRoute>,
     pub(in crate::config) projects: Vec<RawProject>,
@@ -87,128 +94,145 @@ pub(in crate::config) struct RawMerchant {
 }
 
 pub(in crate::config) struct RawLabel {
-    pub(in crate::config) name: Option<At<Name>>,
-    pub(in crate::config) kind: Option<At<LabelKind>>,
-    pub(in crate::config) restrictions: Option<Names>,
+    pub(in crate::config) name: Option<Located<Name>>,
+    pub(in crate::config) kind: Option<Located<LabelKind>>,
+    pub(in crate::config) restrictions: Option<NameList>,
 }
 
 #[derive(Default)]
 pub(in crate::config) struct RawRegistration {
-    pub(in crate::config) primary_identifier: Option<At<Identifier>>,
-    pub(in crate::config) allow_any_identifier: Option<At<bool>>,
+    pub(in crate::config) primary_identifier: Option<Located<Identifier>>,
+    pub(in crate::config) allow_any_identifier: Option<Located<bool>>,
     pub(in crate::config) email: RawIdentifier,
     pub(in crate::config) phone: RawIdentifier,
     pub(in crate::config) external_id: RawIdentifier,
-    pub(in crate::config) strict_primary_check: Option<At<bool>>,
-    pub(in crate::config) skip_secondary: Option<At<bool>>,
-    pub(in crate::config) merge_on_duplicate: Option<At<bool>>,
-    pub(in crate::config) min_registration_date: Option<At<String>>,
-    pub(in crate::config) default_country: Option<At<String>>,
+    pub(in crate::config) strict_primary_check: Option<Located<bool>>,
+    pub(in crate::config) skip_secondary: Option<Located<bool>>,
+    pub(in crate::config) merge_on_duplicate: Option<Located<bool>>,
+    pub(in crate::config) min_registration_date: Option<Located<String>>,
+    pub(in crate::config) default_country: Option<Located<String>>,
     pub(in crate::config) generation: RawGeneration,
 }
 
 #[derive(Default)]
 pub(in crate::config) struct RawIdentifier {
-    pub(in crate::config) required: Option<At<bool>>,
-    pub(in crate::config) unique: Option<At<bool>>,
-    pub(in crate::config) allow_update: Option<At<bool>>,
+    pub(in crate::config) required: Option<Located<bool>>,
+    pub(in crate::config) unique: Option<Located<bool>>,
+    pub(in crate::config) allow_update: Option<Located<bool>>,
 }
 
-/// How external ids are made: keys of the same table as the flags of `external_id`.
+/// How external ids are generated: keys of the table that also has the flags of `external_id`.
 #[derive(Default)]
 pub(in crate::config) struct RawGeneration {
     pub(in crate::config) span: Span,
-    pub(in crate::config) length: Option<At<u64>>,
-    /// Whether the key is there, rightly or not.
+    pub(in crate::config) length: Option<Located<u64>>,
+    /// Whether the key is present, valid or not.
     pub(in crate::config) length_written: bool,
-    pub(in crate::config) prefix: Option<At<String>>,
-    pub(in crate::config) suffix: Option<At<String>>,
-    pub(in crate::config) offset: Option<At<u64>>,
-    pub(in crate::config) checksum: Option<At<Checksum>>,
-    pub(in crate::config) checksum_includes: Option<At<ChecksumIncludes>>,
-    pub(in crate::config) sources: Option<At<Vec<At<Source>>>>,
+    pub(in crate::config) prefix: Option<Located<String>>,
+    pub(in crate::config) suffix: Option<Located<String>>,
+    pub(in crate::config) offset: Option<Located<u64>>,
+    pub(in crate::config) checksum: Option<Located<Checksum>>,
+    pub(in crate::config) checksum_includes: Option<Located<ChecksumIncludes>>,
+    pub(in crate::config) sources: Option<Located<Vec<Located<RegistrationSource>>>>,
+}
+
+impl RawGeneration {
+    /// The keys that are present, each with its place.
+    pub(in crate::config) fn written(&self) -> Vec<(&'static str, Span)> {
+        let span = |key: &'static str, span: Option<&Span>| Some((key, span?.clone()));
+        let keys = [
+            span("length", self.length.as_ref().map(|at| &at.span)),
+            span("prefix", self.prefix.as_ref().map(|at| &at.span)),
+            span("suffix", self.suffix.as_ref().map(|at| &at.span)),
+            span("offset", self.offset.as_ref().map(|at| &at.span)),
+            span("checksum", self.checksum.as_ref().map(|at| &at.span)),
+            span("checksum_includes", self.checksum_includes.as_ref().map(|at| &at.span)),
+            span("sources", self.sources.as_ref().map(|at| &at.span)),
+        ];
+        keys.into_iter().flatten().collect()
+    }
 }
 
 pub(in crate::config) struct RawGate {
-    pub(in crate::config) id: Option<At<Name>>,
-    pub(in crate::config) enabled: Option<At<bool>>,
-    pub(in crate::config) directions: Option<At<Vec<At<Direction>>>>,
-    pub(in crate::config) currencies: Option<At<Vec<At<Currency>>>>,
-    pub(in crate::config) methods: Option<Names>,
-    pub(in crate::config) min_amount: Option<At<String>>,
-    pub(in crate::config) max_amount: Option<At<String>>,
-    pub(in crate::config) weight: Option<At<u64>>,
+    pub(in crate::config) id: Option<Located<Name>>,
+    pub(in crate::config) enabled: Option<Located<bool>>,
+    pub(in crate::config) directions: Option<Located<Vec<Located<Direction>>>>,
+    pub(in crate::config) currencies: Option<Located<Vec<Located<Currency>>>>,
+    pub(in crate::config) methods: Option<NameList>,
+    pub(in crate::config) min_amount: Option<Located<String>>,
+    pub(in crate::config) max_amount: Option<Located<String>>,
+    pub(in crate::config) weight: Option<Located<u64>>,
 }
 
 pub(in crate::config) struct RawRoute {
-    pub(in crate::config) id: Option<At<Name>>,
-    pub(in crate::config) gates: Option<Names>,
-    pub(in crate::config) routing: Option<At<Routing>>,
+    pub(in crate::config) id: Option<Located<Name>>,
+    pub(in crate::config) gates: Option<NameList>,
+    pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
 }
 
 pub(in crate::config) struct RawProject {
-    pub(in crate::config) id: Option<At<Name>>,
-    pub(in crate::config) client_definition: Option<At<Vec<At<Attribute>>>>,
+    pub(in crate::config) id: Option<Located<Name>>,
+    pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
     pub(in crate::config) endpoints: Vec<RawEndpoint>,
 }
 
 pub(in crate::config) struct RawEndpoint {
-    pub(in crate::config) id: Option<At<Name>>,
-    pub(in crate::config) currency: Option<At<Currency>>,
-    pub(in crate::config) gates: Option<Names>,
+    pub(in crate::config) id: Option<Located<Name>>,
+    pub(in crate::config) currency: Option<Located<Currency>>,
+    pub(in crate::config) gates: Option<NameList>,
     pub(in crate::config) methods: Vec<RawMethod>,
-    pub(in crate::config) client_definition: Option<At<Vec<At<Attribute>>>>,
+    pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
 }
 
 pub(in crate::config) struct RawMethod {
-    pub(in crate::config) method: Option<At<Name>>,
-    pub(in crate::config) show_in_form: Option<At<bool>>,
-    pub(in crate::config) min_amount: Option<At<String>>,
-    pub(in crate::config) max_amount: Option<At<String>>,
-    pub(in crate::config) gates: Option<Names>,
+    pub(in crate::config) method: Option<Located<Name>>,
+    pub(in crate::config) show_in_form: Option<Located<bool>>,
+    pub(in crate::config) min_amount: Option<Located<String>>,
+    pub(in crate::config) max_amount: Option<Located<String>>,
+    pub(in crate::config) gates: Option<NameList>,
 }
 
 pub(in crate::config) struct RawLevel {
     pub(in crate::config) span: Span,
-    /// All that is said but for the key, as JSON.
+    /// The keys of the entry without its identity (name, direction, currency), as JSON.
     pub(in crate::config) body: String,
-    pub(in crate::config) name: Option<At<Name>>,
-    pub(in crate::config) direction: Option<At<Direction>>,
-    pub(in crate::config) currency: Option<At<Currency>>,
-    pub(in crate::config) status: Option<At<Status>>,
-    pub(in crate::config) projects: Option<Names>,
+    pub(in crate::config) name: Option<Located<Name>>,
+    pub(in crate::config) direction: Option<Located<Direction>>,
+    pub(in crate::config) currency: Option<Located<Currency>>,
+    pub(in crate::config) status: Option<Located<Status>>,
+    pub(in crate::config) projects: Option<NameList>,
     pub(in crate::config) methods: Vec<RawMethod>,
-    pub(in crate::config) gates: Option<Names>,
-    pub(in crate::config) routing: Option<At<Routing>>,
+    pub(in crate::config) gates: Option<NameList>,
+    pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
     pub(in crate::config) filters: Vec<RawFilter>,
 }
 
 pub(in crate::config) struct RawFilter {
     pub(in crate::config) span: Span,
-    pub(in crate::config) name: Option<At<Name>>,
-    pub(in crate::config) window: Option<At<String>>,
-    pub(in crate::config) amount_limit: Option<At<String>>,
-    pub(in crate::config) quantity_limit: Option<At<u64>>,
-    pub(in crate::config) calendar: Option<At<bool>>,
-    pub(in crate::config) week_starts_on: Option<At<WeekStart>>,
-    pub(in crate::config) month: Option<At<MonthSpan>>,
-    pub(in crate::config) for_all_merchant_currencies: Option<At<bool>>,
-    pub(in crate::config) subtract_cancels: Option<At<bool>>,
-    pub(in crate::config) mode: Option<At<Mode>>,
-    pub(in crate::config) warn_at: Option<At<String>>,
+    pub(in crate::config) name: Option<Located<Name>>,
+    pub(in crate::config) window: Option<Located<String>>,
+    pub(in crate::config) amount_limit: Option<Located<String>>,
+    pub(in crate::config) quantity_limit: Option<Located<u64>>,
+    pub(in crate::config) calendar: Option<Located<bool>>,
+    pub(in crate::config) week_starts_on: Option<Located<WeekStart>>,
+    pub(in crate::config) month: Option<Located<MonthSpan>>,
+    pub(in crate::config) for_all_merchant_currencies: Option<Located<bool>>,
+    pub(in crate::config) subtract_cancels: Option<Located<bool>>,
+    pub(in crate::config) mode: Option<Located<FilterMode>>,
+    pub(in crate::config) warn_at: Option<Located<String>>,
 }
 
 /// The largest weight of a gate.
 const WEIGHT_MAX: u64 = 1_000_000;
 
-/// The most labels of one customer that a file may allow.
+/// The largest `labels_max`.
 const LABELS_MAX: u64 = 100;
 
-type Of<'s, 'd, 'i> = &'s Section<'d, 'i>;
+type SectionRef<'s, 'd> = &'s Section<'d>;
 
-/// Reads every table of the key and reports what is unknown in each.
-fn each<T>(s: Of<'_, '_, '_>, key: &'static str, what: &'static str, read: fn(Of<'_, '_, '_>) -> T) -> Vec<T> {
-    let of = |section: &Section<'_, '_>| {
+/// Reads all tables of the key. Reports the unknown keys of each.
+fn each<T>(s: SectionRef<'_, '_>, key: &'static str, what: &'static str, read: fn(SectionRef<'_, '_>) -> T) -> Vec<T> {
+    let of = |section: &Section<'_>| {
         let entry = read(section);
         section.close();
         entry
@@ -216,10 +240,10 @@ fn each<T>(s: Of<'_, '_, '_>, key: &'static str, what: &'static str, read: fn(Of
     s.tables(key, what).iter().map(of).collect()
 }
 
-/// Reads a merchant's file; a key that is wrong is reported and absent here.
-pub(in crate::config) fn merchant(s: Of<'_, '_, '_>) -> RawMerchant {
+/// Reads a merchant's file. A wrong value is reported, and its field is `None`.
+pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
     let merchant = RawMerchant {
-        id: s.needed_name("id", "write id = \"...\" at the top of the file: by it requests name the merchant"),
+        id: s.required_name("id", "write id = \"...\" at the top of the file: requests name the merchant by it"),
         name: s.text("name"),
         mode: s.word("operation_mode"),
         default_behaviour: s.word("default_behaviour"),
@@ -250,21 +274,21 @@ pub(in crate::config) fn merchant(s: Of<'_, '_, '_>) -> RawMerchant {
     merchant
 }
 
-fn spans(hold: Of<'_, '_, '_>) -> [Option<At<String>>; 2] {
+fn spans(hold: SectionRef<'_, '_>) -> [Option<Located<String>>; 2] {
     let spans = [hold.text("deposit"), hold.text("withdrawal")];
     hold.close();
     spans
 }
 
-fn label(s: Of<'_, '_, '_>) -> RawLabel {
+fn label(s: SectionRef<'_, '_>) -> RawLabel {
     RawLabel {
-        name: s.needed_name("name", "write name = \"...\": by it customers are labelled"),
+        name: s.required_name("name", "write name = \"...\": the label of customers"),
         kind: s.word("kind"),
         restrictions: s.names("restrictions"),
     }
 }
 
-fn registration(s: Of<'_, '_, '_>) -> RawRegistration {
+fn registration(s: SectionRef<'_, '_>) -> RawRegistration {
     let identifier = |key, what| s.table(key, what).map(|table| identifier(&table)).unwrap_or_default();
     let (email, phone) = (identifier("email", "email"), identifier("phone", "phone"));
     let external_id = s.table("external_id", "[registration.external_id]");
@@ -286,17 +310,17 @@ fn registration(s: Of<'_, '_, '_>) -> RawRegistration {
     registration
 }
 
-fn identifier(s: Of<'_, '_, '_>) -> RawIdentifier {
+fn identifier(s: SectionRef<'_, '_>) -> RawIdentifier {
     let flags =
         RawIdentifier { required: s.flag("required"), unique: s.flag("unique"), allow_update: s.flag("allow_update") };
     s.close();
     flags
 }
 
-fn external_id_and_generation(s: Of<'_, '_, '_>) -> (RawIdentifier, RawGeneration) {
+fn external_id_and_generation(s: SectionRef<'_, '_>) -> (RawIdentifier, RawGeneration) {
     let generation = RawGeneration {
         span: s.span.clone(),
-        length: s.whole("length", 1..=LENGTH_MAX),
+        length: s.whole("length", 1..=EXTERNAL_ID_DIGITS_MAX),
         length_written: s.has("length"),
         prefix: s.text("prefix"),
         suffix: s.text("suffix"),
@@ -308,9 +332,9 @@ fn external_id_and_generation(s: Of<'_, '_, '_>) -> (RawIdentifier, RawGeneratio
     (identifier(s), generation)
 }
 
-fn gate(s: Of<'_, '_, '_>) -> RawGate {
+fn gate(s: SectionRef<'_, '_>) -> RawGate {
     RawGate {
-        id: s.needed_name("id", "write id = \"...\": by it gate lists name the gate"),
+        id: s.required_name("id", "write id = \"...\": gate lists name the gate by it"),
         enabled: s.flag("enabled"),
         directions: s.words("directions"),
         currencies: s.currencies("currencies"),
@@ -321,35 +345,35 @@ fn gate(s: Of<'_, '_, '_>) -> RawGate {
     }
 }
 
-fn route(s: Of<'_, '_, '_>) -> RawRoute {
+fn route(s: SectionRef<'_, '_>) -> RawRoute {
     RawRoute {
-        id: s.needed_name("id", "write id = \"...\": by it gate lists name the route"),
-        gates: s.needed_names("gates", "write gates = [\"...\"]: a route is a list of gates"),
+        id: s.required_name("id", "write id = \"...\": gate lists name the route by it"),
+        gates: s.required_names("gates", "write gates = [\"...\"]: a route is a list of gates"),
         routing: s.word("routing"),
     }
 }
 
-fn project(s: Of<'_, '_, '_>) -> RawProject {
+fn project(s: SectionRef<'_, '_>) -> RawProject {
     RawProject {
-        id: s.needed_name("id", "write id = \"...\": by it requests name the project"),
+        id: s.required_name("id", "write id = \"...\": requests name the project by it"),
         client_definition: s.words("client_definition"),
         endpoints: each(s, "endpoints", "an endpoint", endpoint),
     }
 }
 
-fn endpoint(s: Of<'_, '_, '_>) -> RawEndpoint {
+fn endpoint(s: SectionRef<'_, '_>) -> RawEndpoint {
     RawEndpoint {
-        id: s.needed_name("id", "write id = \"...\": by it requests name the endpoint"),
-        currency: s.needed_currency("currency"),
-        gates: s.needed_names("gates", "write gates = [\"...\"]: the gates that payments here go through"),
+        id: s.required_name("id", "write id = \"...\": requests name the endpoint by it"),
+        currency: s.required_currency("currency"),
+        gates: s.required_names("gates", "write gates = [\"...\"]: the gates of payments through this endpoint"),
         methods: each(s, "methods", "a payment method", method),
         client_definition: s.words("client_definition"),
     }
 }
 
-pub(in crate::config) fn method(s: Of<'_, '_, '_>) -> RawMethod {
+pub(in crate::config) fn method(s: SectionRef<'_, '_>) -> RawMethod {
     RawMethod {
-        method: s.needed_name("method", "write which one, as method = \"card\""),
+        method: s.required_name("method", "write the payment method, such as method = \"card\""),
         show_in_form: s.flag("show_in_form"),
         min_amount: s.decimal("min_amount"),
         max_amount: s.decimal("max_amount"),
@@ -357,22 +381,22 @@ pub(in crate::config) fn method(s: Of<'_, '_, '_>) -> RawMethod {
     }
 }
 
-fn level(s: Of<'_, '_, '_>) -> RawLevel {
-    let name = s.needed_name("name", "write name = \"...\": by it customers are put on the level");
-    let (direction, currency) = (s.needed_word("direction"), s.needed_currency("currency"));
+fn level(s: SectionRef<'_, '_>) -> RawLevel {
+    let name = s.required_name("name", "write name = \"...\": the level of customers");
+    let (direction, currency) = (s.required_word("direction"), s.required_currency("currency"));
     RawLevel { name, direction, currency, ..level_body(s) }
 }
 
 impl RawLevel {
-    /// The entry, where it names the level.
-    pub(in crate::config) fn entry(self, merchant: Name) -> Option<Entry> {
+    /// The entry, if its name, direction and currency are known.
+    pub(in crate::config) fn entry(self, merchant: Name) -> Option<LevelEntry> {
         let (direction, currency, name) = (self.direction?.value, self.currency?.value, self.name?.value);
-        Some(Entry { key: LevelKey { merchant, direction, currency, name }, body: self.body })
+        Some(LevelEntry { key: LevelKey { merchant, direction, currency, name }, body: self.body })
     }
 }
 
-/// What is said of a level but for its key.
-pub(in crate::config) fn level_body(s: Of<'_, '_, '_>) -> RawLevel {
+/// Reads a level without its name, direction and currency.
+pub(in crate::config) fn level_body(s: SectionRef<'_, '_>) -> RawLevel {
     RawLevel {
         span: s.span.clone(),
         body: s.json(&["name", "direction", "currency"]),
@@ -388,11 +412,11 @@ pub(in crate::config) fn level_body(s: Of<'_, '_, '_>) -> RawLevel {
     }
 }
 
-pub(in crate::config) fn filter(s: Of<'_, '_, '_>) -> RawFilter {
+pub(in crate::config) fn filter(s: SectionRef<'_, '_>) -> RawFilter {
     RawFilter {
         span: s.span.clone(),
         name: s.name("name"),
-        window: s.needed_text("window", "write a window, as window = \"daily\""),
+        window: s.required_text("window", "write a window, such as window = \"daily\""),
         amount_limit: s.decimal("amount_limit"),
         quantity_limit: s.whole("quantity_limit", 0..=WHOLE_MAX),
         calendar: s.flag("calendar"),

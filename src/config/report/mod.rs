@@ -1,4 +1,5 @@
-//! Problems of a configuration, collected and rendered.
+//! Problems of a configuration: sources with positions, collecting, and printing.
 
+pub(crate) mod file_report;
 pub(crate) mod problem;
-pub(crate) mod report;
+pub(crate) mod source;

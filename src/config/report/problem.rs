@@ -1,58 +1,58 @@
-//! What is wrong with a configuration, told so that it can be put right: where, what, and what to write instead.
+//! Problems of a configuration, each with its place, what is wrong, and the remedy; and how they are printed.
 
-use crate::config::parse::source::{Line, Source, Span, covered};
+use crate::config::report::source::{Line, Source, Span, mask_secrets};
 use crate::domain::vocabulary::{card_numbers::masked, names::Name};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
-/// How much a problem weighs.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The configuration is not taken.
+    /// The configuration is invalid.
     Error,
-    /// It is taken, but can hardly be meant as it is written.
+    /// The configuration is valid, but probably not what its author means.
     Warning,
 }
 
 /// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How much it weighs.
+    /// The severity.
     pub severity: Severity,
-    /// The file, under the folder as it was typed.
+    /// The path of the file, as the user named the folder.
     pub file: String,
-    /// Counted from 1; 0 where the problem is the file itself.
+    /// The line, counted from 1; 0: the problem is the file itself.
     pub line: usize,
-    /// In characters, counted from 1; 0 where the problem is the file itself.
+    /// The column in characters, counted from 1; 0: the problem is the file itself.
     pub column: usize,
     /// The bytes of the file that are underlined.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
-    /// What to write instead; empty where there is nothing to say.
+    /// The remedy; may be empty.
     pub help: String,
-    /// Another place that matters, and what it is.
-    pub also: Option<Also>,
+    /// Another place that belongs to the problem.
+    pub related: Option<RelatedPlace>,
     source: Option<Arc<Source>>,
 }
 
-/// Another place that matters to a problem: where a thing was defined first.
+/// Another place of a problem, such as the first definition of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Also {
-    /// The file, under the folder as it was typed.
+pub struct RelatedPlace {
+    /// The path of the file, as the user named the folder.
     pub file: String,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// In characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub column: usize,
     /// The bytes of that file that are underlined.
     pub span: Range<usize>,
-    /// What stands there.
+    /// What is at the place.
     pub label: String,
     source: Arc<Source>,
 }
 
-impl Also {
+impl RelatedPlace {
     pub(in crate::config) fn new(source: &Arc<Source>, span: &Span, label: impl Into<String>) -> Self {
         let line = source.line_of(span);
         Self {
@@ -67,7 +67,7 @@ impl Also {
 }
 
 impl Problem {
-    /// A problem at a place in a file. What it repeats of the file holds no full card number.
+    /// A problem at a place in a file. Card numbers in the texts are masked.
     pub(in crate::config) fn at(
         severity: Severity,
         source: &Arc<Source>,
@@ -82,9 +82,9 @@ impl Problem {
             line: line.number,
             column: line.column,
             span: line.span(),
-            message: without_card_number(message),
-            help: without_card_number(help),
-            also: None,
+            message: mask_card_numbers(message),
+            help: mask_card_numbers(help),
+            related: None,
             source: Some(Arc::clone(source)),
         }
     }
@@ -92,7 +92,7 @@ impl Problem {
     /// A problem of a whole file or folder.
     pub(in crate::config) fn of_file(severity: Severity, path: String, message: String, help: &str) -> Self {
         let help = help.to_owned();
-        Self { severity, file: path, line: 0, column: 0, span: 0..0, message, help, also: None, source: None }
+        Self { severity, file: path, line: 0, column: 0, span: 0..0, message, help, related: None, source: None }
     }
 
     fn group(&self) -> Group<'_> {
@@ -107,9 +107,9 @@ impl Problem {
             }
             None => group.element(Origin::path(self.file.as_str())),
         };
-        if let Some(also) = &self.also {
-            let line = also.source.line_of(&also.span);
-            group = group.element(snippet(&line, &also.file, AnnotationKind::Context, Some(&also.label)));
+        if let Some(related) = &self.related {
+            let line = related.source.line_of(&related.span);
+            group = group.element(snippet(&line, &related.file, AnnotationKind::Context, Some(&related.label)));
         }
         if !self.help.is_empty() {
             group = group.element(Level::HELP.message(self.help.as_str()));
@@ -118,9 +118,9 @@ impl Problem {
     }
 }
 
-fn without_card_number(text: String) -> String {
-    if let Cow::Owned(covered) = masked(&text) {
-        return covered;
+fn mask_card_numbers(text: String) -> String {
+    if let Cow::Owned(masked) = masked(&text) {
+        return masked;
     }
     text
 }
@@ -132,7 +132,7 @@ fn snippet<'s>(
     label: Option<&'s str>,
 ) -> Snippet<'s, Annotation<'s>> {
     let annotation = kind.span(line.within.clone()).label(label);
-    Snippet::source(covered(line.text)).line_start(line.number).path(path).fold(false).annotation(annotation)
+    Snippet::source(mask_secrets(line.text)).line_start(line.number).path(path).fold(false).annotation(annotation)
 }
 
 /// How problems are printed.
@@ -144,7 +144,7 @@ pub enum Style {
     Coloured,
 }
 
-/// Prints problems as a compiler does: one after the other, each with its line and the place underlined.
+/// Prints problems as a compiler does: each with its line, and the place underlined.
 #[must_use]
 pub fn render(problems: &[Problem], style: Style) -> String {
     let renderer = match style {
@@ -154,7 +154,7 @@ pub fn render(problems: &[Problem], style: Style) -> String {
     problems.iter().map(|problem| renderer.render(&[problem.group()]) + "\n\n").collect()
 }
 
-/// How many errors and warnings these are, for the end of a report: `2 errors, 1 warning`.
+/// The number of errors and warnings, such as `2 errors, 1 warning`.
 #[must_use]
 pub fn tally(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -170,53 +170,50 @@ pub fn tally(problems: &[Problem]) -> String {
     }
 }
 
-/// Every problem of a configuration that was not taken: errors, and the warnings beside them.
+/// All problems of an invalid configuration: errors and warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// In the order of files and lines.
     pub list: Vec<Problem>,
-    /// The merchant of each file whose id could be read, by the path of [`Problem::file`]. Of two files with one id it is
-    /// the first one's.
+    /// The merchant of each file with a valid id, by [`Problem::file`]. Of two files with one id, only the first is included.
     pub owners: BTreeMap<String, Name>,
 }
 
 impl Problems {
-    /// As [`render`] prints them.
+    /// Prints the problems as [`render`] does.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
         render(&self.list, style)
     }
-}
 
-impl Problems {
-    /// The problems in words, each with the merchant that it is about. `in_force` are the merchants of the files in force:
-    /// a file that was another merchant's is not given to the one whose id it holds now.
+    /// The problems in words, each with its merchant. `in_force` are the owners of the files in force: a file that belongs to
+    /// one merchant stays with it if the new content has the id of another.
     #[must_use]
-    pub fn complaints(&self, in_force: &BTreeMap<String, Name>) -> Vec<Complaint> {
+    pub fn texts(&self, in_force: &BTreeMap<String, Name>) -> Vec<ProblemText> {
         let is_new = |merchant: &&Name| !in_force.values().any(|known| known == *merchant);
         let owner = |file: &str| in_force.get(file).or_else(|| self.owners.get(file).filter(is_new)).copied();
-        let complaint = |problem: &Problem| Complaint { merchant: owner(&problem.file), text: problem.to_string() };
-        self.list.iter().map(complaint).collect()
+        let text = |problem: &Problem| ProblemText { merchant: owner(&problem.file), text: problem.to_string() };
+        self.list.iter().map(text).collect()
     }
 }
 
-/// Why a configuration is not taken, in words.
+/// A problem of a configuration in words, for the log and the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    /// The merchant that it is about, in whose files it lies; `None`: it is about the daemon, or about several.
+pub struct ProblemText {
+    /// The merchant whose file has the problem; `None`: the problem concerns the daemon or several merchants.
     pub merchant: Option<Name>,
-    /// In words.
+    /// The problem, with place and remedy.
     pub text: String,
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for ProblemText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
 impl fmt::Display for Problems {
-    /// One line a problem, for logs: `config/rates.toml:3:1: error: ... (help)`.
+    /// One line for each problem: `config/rates.toml:3:1: error: ... (help)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, problem) in self.list.iter().enumerate() {
             if place > 0 {

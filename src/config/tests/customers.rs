@@ -1,16 +1,17 @@
-//! What a merchant's file says of customers: registration, labels, delays, the terminal.
+//! The part of a merchant's file about customers: registration, labels, delays, the terminal.
 
 use super::*;
 use crate::domain::{
-    rules::{
+    rules::registration::{
         external_id::{Checksum, ChecksumIncludes},
-        registration::{Identifier, IdentifierRule},
+        identifier::Identifier,
+        policy::IdentifierRule,
     },
     vocabulary::phone::Country,
 };
 
 #[test]
-fn what_is_said_of_customers_is_compiled() {
+fn the_registration_policy_is_compiled() {
     let registration = |text: &str| {
         let loaded =
             load_merchant(&format!("{MERCHANT}{text}")).unwrap_or_else(|problems| panic!("{text}: {problems}"));
@@ -31,19 +32,19 @@ fn what_is_said_of_customers_is_compiled() {
     assert_eq!(every.min_registration_date, Millis::parse("2020-02-29T22:00:00Z"));
     assert_eq!(every.default_country, Country::parse("DE"));
     let ids = every.external_ids.as_ref().unwrap();
-    assert_eq!((ids.nth(0).as_deref(), ids.shape().checksum), (Ok("123430003401"), Checksum::AutoInc));
-    assert!(ids.made_for(Source::Payment));
+    assert_eq!((ids.nth(0).as_deref(), ids.format().checksum), (Ok("123430003401"), Checksum::AutoInc));
+    assert!(ids.covers_source(RegistrationSource::Payment));
     let other = registration(
         "[registration]\nskip_secondary_on_primary_mismatch = true\nmin_registration_date = \"2020-03-01\"
         external_id = { length = 9, checksum = \"luhn\", checksum_includes = \"prefix\", sources = [\"api\"] }",
     );
     assert!(other.skip_secondary_on_primary_mismatch);
     assert_eq!(other.min_registration_date, Millis::parse("2020-03-01T00:00:00Z"), "midnight in UTC");
-    let shape = other.external_ids.as_ref().unwrap().shape();
+    let shape = other.external_ids.as_ref().unwrap().format();
     assert_eq!((shape.checksum, shape.checksum_includes), (Checksum::Luhn, Some(ChecksumIncludes::Prefix)));
-    assert_eq!(shape.sources.as_deref(), Some([Source::Api].as_slice()));
+    assert_eq!(shape.sources.as_deref(), Some([RegistrationSource::Api].as_slice()));
     assert!(registration("[registration]\nmerge_on_duplicate = true\nemail.unique = true").merge_on_duplicate);
-    assert_eq!(registration("[registration]"), Registration::default());
+    assert_eq!(registration("[registration]"), RegistrationPolicy::default());
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn delays_labels_and_the_terminal_are_compiled() {
 }
 
 #[test]
-fn raises_wait_as_the_file_says() {
+fn raises_wait_for_the_configured_delay() {
     let policy = |delay_ms, confirm_within_ms, waits_for_period_end| RaisePolicy {
         delay_ms,
         confirm_within_ms,
@@ -90,7 +91,7 @@ fn raises_wait_as_the_file_says() {
 }
 
 #[test]
-fn spans_of_no_time_are_taken_for_raises_alone() {
+fn a_duration_of_zero_is_valid_for_raises_only() {
     for (key, span, taken) in [
         ("raise_delay", "0s", true),
         ("raise_delay", "00d", true),

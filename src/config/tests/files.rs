@@ -1,21 +1,21 @@
-//! How files are read, and what is said of those that are none: no file can make it panic.
+//! Reading files: unreadable and invalid files are reported, and no file causes a panic.
 
 use super::*;
 use std::path::Path;
 
 #[test]
-fn folders_and_files_that_cannot_be_read_are_named() {
+fn unreadable_folders_and_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    assert!(said(load(&path.join("nowhere")))[0].contains("no such configuration folder"));
+    assert!(problem_texts(load(&path.join("nowhere")))[0].contains("no such configuration folder"));
     fs::write(path.join("file"), "").unwrap();
-    assert!(said(load(&path.join("file")))[0].contains("this is a file"));
-    assert!(said(load(path))[0].contains("0 Warning: there are no merchants"), "all files are optional");
+    assert!(problem_texts(load(&path.join("file")))[0].contains("this is a file"));
+    assert!(problem_texts(load(path))[0].contains("0 Warning: there are no merchants"), "all files are optional");
     fs::create_dir_all(path.join("merchants/folder.toml")).unwrap();
     fs::write(path.join("merchants/.hidden.toml"), "nonsense").unwrap();
     fs::write(path.join("merchants/bytes.toml"), b"id = \"a\"\nname = \"\xff\"\n").unwrap();
     fs::write(path.join("merchants/good.toml"), MERCHANT.replace("\"m\"", "\"good\"") + "nonsense = 1\n").unwrap();
-    let said = said(load(path));
+    let said = problem_texts(load(path));
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(said[0].starts_with("0 Error: the file cannot be read"), "{said:?}");
     assert_eq!(said[1], "2 Error: the file is not UTF-8 from here on");
@@ -26,7 +26,7 @@ fn folders_and_files_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn paths_are_shown_under_the_folder_as_it_was_typed() {
+fn paths_are_shown_as_the_user_named_the_folder() {
     let problems = load_merchant("id = 1").unwrap_err();
     let shown = problems.render(Style::Plain);
     assert!(shown.contains("merchants/m.toml:1:6"), "{shown}");
@@ -35,9 +35,9 @@ fn paths_are_shown_under_the_folder_as_it_was_typed() {
 }
 
 #[test]
-fn a_byte_order_mark_and_carriage_returns_move_no_place() {
+fn a_byte_order_mark_and_carriage_returns_do_not_shift_places() {
     let text = format!("\u{feff}{}colour = 1\r\n", MERCHANT.replace('\n', "\r\n"));
-    assert_eq!(said(load_merchant(&text)), ["15 Error: unknown key `colour` in a payment method"]);
+    assert_eq!(problem_texts(load_merchant(&text)), ["15 Error: unknown key `colour` in a payment method"]);
     let problems = load_merchant("\u{feff}colour = 1\r\nid = \"m\"\r\n").unwrap_err();
     assert_eq!(
         (problems.list[0].line, problems.list[0].message.as_str()),
@@ -46,7 +46,7 @@ fn a_byte_order_mark_and_carriage_returns_move_no_place() {
 }
 
 #[test]
-fn strictness_makes_errors_of_warnings() {
+fn strict_mode_treats_warnings_as_errors() {
     let text = format!("{MERCHANT}[[gates]]\nid = \"spare\"\n");
     let strict = load_merchant(&text).unwrap().strict().unwrap_err();
     assert_eq!(strict.list.len(), 1);
@@ -59,14 +59,14 @@ fn a_password_in_a_url_is_never_shown() {
     let text = "[redis]\nurl = \"http://user:secret@host\"\n";
     let problems = load_files([("levelgate.toml", text)]).unwrap_err();
     let shown = problems.render(Style::Plain) + &problems.to_string();
-    assert!(shown.contains("is no address of a Redis") && !shown.contains("secret"), "{shown}");
+    assert!(shown.contains("is not the address of a Redis server") && !shown.contains("secret"), "{shown}");
     let loaded = load_files([("levelgate.toml", text.replace("http", "redis"))]).unwrap();
     let url = loaded.settings.redis.as_ref().unwrap().url.clone();
     assert_eq!((url.as_str(), url.to_string().as_str()), ("redis://user:secret@host", "redis://***********@host"));
     assert!(!format!("{:?}", loaded.settings).contains("secret"));
 }
 
-/// Files that differ from the sample by random cuts, copies and bytes, by a generator that a seed makes repeatable.
+/// A seeded random generator that changes the sample by cuts, copies and bytes.
 struct Chance(u64);
 
 impl Chance {
@@ -113,7 +113,7 @@ impl Chance {
 }
 
 #[test]
-fn no_file_makes_loading_or_printing_panic() {
+fn no_file_causes_a_panic() {
     const ROUNDS: u64 = 400;
     let seed = std::env::var("LEVELGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
     eprintln!("seed {seed}, to be given again as LEVELGATE_SEED");

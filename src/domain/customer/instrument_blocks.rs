@@ -1,21 +1,20 @@
-//! Blocks of payment instruments: who set them, where they act, and who may lift them.
+//! InstrumentBlocks of payment instruments: who set them, where they act, and who may lift them.
 //!
-//! Instrument ids are one space over all merchants. A caller for all merchants blocks an instrument everywhere. A caller
-//! for some merchants blocks it at those; elsewhere its holders are only suspicious, unless the merchant at which the
-//! signal came is trusted with blocks.
+//! Instrument ids are shared by all merchants. A caller for all merchants blocks an instrument everywhere. A caller for
+//! some merchants blocks it at those; elsewhere its holders become suspicious, unless the merchant of the signal is
+//! trusted with blocks.
 
 use crate::domain::vocabulary::names::Name;
-
 /// The merchants that a caller may act for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum MerchantScope {
     /// Every merchant.
     All,
     /// These.
     Some(Vec<Name>),
 }
 
-impl Reach {
+impl MerchantScope {
     /// Whether the caller may act for a merchant.
     #[must_use]
     pub fn contains(&self, merchant: Name) -> bool {
@@ -28,27 +27,27 @@ impl Reach {
 
 /// One block of an instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// Whether it acts at every merchant; otherwise at `merchants`.
+pub struct InstrumentBlock {
+    /// Whether it applies at every merchant; otherwise at `merchants`.
     pub everywhere: bool,
     /// Whether a caller for all merchants set it.
     pub by_all: bool,
-    /// Where it was set, sorted: by a caller for all merchants, the merchant of the signal; by a caller for some, all
+    /// Where it was set, sorted: for a caller for all merchants, the merchant of the signal; for a caller for some, all
     /// merchants of that caller.
     pub merchants: Vec<Name>,
 }
 
-impl Block {
-    /// A block of an old record, which does not say where it was set. It acts everywhere, as if a caller for all merchants
+impl InstrumentBlock {
+    /// A block of an old record without the place where it was set. It applies everywhere, as if a caller for all merchants
     /// had set it.
     pub const UNPLACED: Self = Self { everywhere: true, by_all: true, merchants: Vec::new() };
 
-    /// The block that a signal at a merchant sets. `is_trusted`: the merchant's blocks act everywhere.
+    /// The block that a signal at a merchant sets. `is_trusted`: the merchant's blocks apply everywhere.
     #[must_use]
-    pub fn set_at(merchant: Name, reach: &Reach, is_trusted: bool) -> Self {
-        match reach {
-            Reach::All => Self { everywhere: true, by_all: true, merchants: vec![merchant] },
-            Reach::Some(merchants) => {
+    pub fn set_at(merchant: Name, scope: &MerchantScope, is_trusted: bool) -> Self {
+        match scope {
+            MerchantScope::All => Self { everywhere: true, by_all: true, merchants: vec![merchant] },
+            MerchantScope::Some(merchants) => {
                 let mut merchants: Vec<Name> = merchants.iter().copied().chain([merchant]).collect();
                 merchants.sort_unstable();
                 merchants.dedup();
@@ -57,45 +56,45 @@ impl Block {
         }
     }
 
-    /// Whether payments at a merchant are blocked by it.
+    /// Whether it blocks payments at a merchant.
     #[must_use]
     pub fn acts_at(&self, merchant: Name) -> bool {
         self.everywhere || self.merchants.contains(&merchant)
     }
 
-    /// Whether a caller may lift it by a signal at a merchant. `held_at` are the merchants whose customers hold the
+    /// Whether a caller may lift it by a signal at a merchant. `held_at`: the merchants with customers who have the
     /// instrument.
-    fn may_be_lifted(&self, merchant: Name, reach: &Reach, held_at: &[Name]) -> bool {
+    fn may_be_lifted(&self, merchant: Name, scope: &MerchantScope, held_at: &[Name]) -> bool {
         let is_own = !self.by_all && self.merchants.contains(&merchant);
         let holders = if is_own { &[][..] } else { held_at };
-        // The place of an unplaced block is unknown: only a caller for all merchants is certain to reach it.
-        let is_known = !self.merchants.is_empty() || *reach == Reach::All;
-        is_known && self.merchants.iter().chain(holders).all(|merchant| reach.contains(*merchant))
+        // The merchant of an unplaced block is unknown: only the scope of a caller for all merchants is sure to contain it.
+        let is_known = !self.merchants.is_empty() || *scope == MerchantScope::All;
+        is_known && self.merchants.iter().chain(holders).all(|merchant| scope.contains(*merchant))
     }
 }
 
 /// A block that the caller may not lift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfReach;
+pub struct OutOfScope;
 
-/// All blocks of one instrument; none: payments with it may pass.
+/// All blocks of one instrument; empty: payments with it are not blocked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Blocks(pub Vec<Block>);
+pub struct InstrumentBlocks(pub Vec<InstrumentBlock>);
 
-impl Blocks {
+impl InstrumentBlocks {
     /// Whether payments at a merchant are blocked.
     #[must_use]
     pub fn act_at(&self, merchant: Name) -> bool {
         self.0.iter().any(|block| block.acts_at(merchant))
     }
 
-    /// These blocks and another one. Blocks by callers for all merchants are one block, and so are those by callers for
+    /// These blocks and another one. InstrumentBlocks by callers for all merchants are one block, and so are those by callers for
     /// the same merchants that act in the same places: the list is no longer than twice the sets of merchants of all
     /// tokens.
     #[must_use]
-    pub fn with(&self, block: Block) -> Self {
+    pub fn with(&self, block: InstrumentBlock) -> Self {
         let mut all = self.0.clone();
-        let same = |known: &&mut Block| {
+        let same = |known: &&mut InstrumentBlock| {
             let is_placed = known.merchants.is_empty() == block.merchants.is_empty();
             let is_like = (known.everywhere, known.by_all) == (block.everywhere, block.by_all);
             is_like && is_placed && (block.by_all || known.merchants == block.merchants)
@@ -111,18 +110,18 @@ impl Blocks {
         Self(all)
     }
 
-    /// What is left when a caller lifts the blocks that act at a merchant; those that act only elsewhere stay. `held_at`
-    /// are the merchants whose customers hold the instrument.
+    /// The blocks that remain after a caller lifts those that apply at a merchant; blocks that apply only elsewhere stay.
+    /// `held_at`: the merchants with customers who have the instrument.
     ///
     /// # Errors
     /// The caller may not lift one of them; then none is lifted.
-    pub fn lifted_at(&self, merchant: Name, reach: &Reach, held_at: &[Name]) -> Result<Self, OutOfReach> {
+    pub fn lifted_at(&self, merchant: Name, scope: &MerchantScope, held_at: &[Name]) -> Result<Self, OutOfScope> {
         let mut left = Vec::new();
         for block in &self.0 {
             if !block.acts_at(merchant) {
                 left.push(block.clone());
-            } else if !block.may_be_lifted(merchant, reach, held_at) {
-                return Err(OutOfReach);
+            } else if !block.may_be_lifted(merchant, scope, held_at) {
+                return Err(OutOfScope);
             }
         }
         Ok(Self(left))
@@ -141,20 +140,20 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
-    fn reach(text: &str) -> Reach {
-        if text == "*" { Reach::All } else { Reach::Some(names(text)) }
+    fn scope(text: &str) -> MerchantScope {
+        if text == "*" { MerchantScope::All } else { MerchantScope::Some(names(text)) }
     }
 
-    /// Blocks set by signals, each `merchant reach`, with `!` before a merchant that is trusted.
-    fn blocks(signals: &[(&str, &str)]) -> Blocks {
-        signals.iter().fold(Blocks::default(), |blocks, (at, by)| {
+    /// InstrumentBlocks set by signals, each `merchant scope`, with `!` before a merchant that is trusted.
+    fn blocks(signals: &[(&str, &str)]) -> InstrumentBlocks {
+        signals.iter().fold(InstrumentBlocks::default(), |blocks, (at, by)| {
             let merchant = name(at.trim_start_matches('!'));
-            blocks.with(Block::set_at(merchant, &reach(by), at.starts_with('!')))
+            blocks.with(InstrumentBlock::set_at(merchant, &scope(by), at.starts_with('!')))
         })
     }
 
     #[test]
-    fn a_block_acts_where_its_caller_reaches_or_everywhere() {
+    fn a_block_applies_in_the_scope_of_its_caller_or_everywhere() {
         for (signals, acts) in [
             (&[][..], ""),
             (&[("a", "*")], "a b c"),
@@ -172,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_lifted_by_whom_it_is_in_reach_of() {
-        // The signals, who holds the instrument where, the lift `merchant reach`, and where payments are blocked after
+    fn a_block_is_lifted_only_by_a_caller_with_its_scope() {
+        // The signals, who holds the instrument where, the lift `merchant scope`, and where payments are blocked after
         // it; `no`: the lift is refused.
         for (signals, held, at, by, want) in [
             (&[("a", "a")][..], "a b c", "a", "a", ""),
@@ -200,8 +199,8 @@ mod tests {
             (&[("a", "a"), ("!a", "a")], "a b", "b", "*", "a"),
         ] {
             let blocks = blocks(signals);
-            let got = match blocks.lifted_at(name(at), &reach(by), &names(held)) {
-                Err(OutOfReach) => "no".to_owned(),
+            let got = match blocks.lifted_at(name(at), &scope(by), &names(held)) {
+                Err(OutOfScope) => "no".to_owned(),
                 Ok(left) => {
                     let acts = names("a b c").into_iter().filter(|merchant| left.act_at(*merchant));
                     acts.map(Name::as_str).collect::<Vec<_>>().join(" ")
@@ -213,11 +212,15 @@ mod tests {
 
     #[test]
     fn only_a_caller_for_all_merchants_lifts_a_block_without_a_place() {
-        let unplaced = Blocks(vec![Block::UNPLACED]);
-        for blocks in [unplaced.clone(), unplaced.with(Block::set_at(name("a"), &Reach::All, false))] {
+        let unplaced = InstrumentBlocks(vec![InstrumentBlock::UNPLACED]);
+        for blocks in [unplaced.clone(), unplaced.with(InstrumentBlock::set_at(name("a"), &MerchantScope::All, false))]
+        {
             assert!(blocks.act_at(name("a")) && blocks.act_at(name("b")));
-            assert_eq!(blocks.lifted_at(name("a"), &reach("a b"), &[]), Err(OutOfReach));
-            assert_eq!(blocks.lifted_at(name("a"), &Reach::All, &names("a b")), Ok(Blocks::default()));
+            assert_eq!(blocks.lifted_at(name("a"), &scope("a b"), &[]), Err(OutOfScope));
+            assert_eq!(
+                blocks.lifted_at(name("a"), &MerchantScope::All, &names("a b")),
+                Ok(InstrumentBlocks::default())
+            );
         }
     }
 

@@ -1,8 +1,12 @@
-//! The customer: the aggregate, its profile, status, own limits, update commands and merge.
+//! The customer: the aggregate, its profile, status, own limits, updates, merge and erasure.
 
 pub mod aggregate;
-pub mod attributes;
+pub mod audit;
+pub mod change;
+pub mod erasure;
+pub mod individual_settings;
 pub mod instrument_blocks;
+pub mod instruments;
 pub mod merge;
 pub mod own_limits;
 pub mod profile;

@@ -1,20 +1,19 @@
-//! Where a customer stands, and what signals make of it (the table of statuses).
+//! The status of a customer, and how signals change it (the table of statuses).
 //!
-//! Consent and suspicion are kept apart and shown as one status, so that clearing a suspicion brings back what was
-//! agreed before it.
+//! Consent and suspicion are stored separately and shown as one status, so that clearing a suspicion restores the
+//! consent.
 
-use crate::domain::rules::configuration::words;
-
+use crate::domain::vocabulary::words::words;
 words! {
-    /// Where a customer stands.
+/// The status of a customer.
     CustomerStatus {
-        /// Paid or tried, has not agreed to store a card.
+        /// Paid or tried to pay; has not agreed to store a card.
         New = "new",
-        /// Agreed.
+    /// Agreed to store a card.
         Member = "member",
         /// All stored cards expired or invalid.
         NotActive = "not_active",
-        /// Refused the offer.
+        /// Refused to store a card.
         Deny = "deny",
         /// Anti-fraud flagged one of the customer's cards.
         Suspicious = "suspicious",
@@ -23,19 +22,19 @@ words! {
     }
 }
 words! {
-    /// What is known about a customer or an instrument, as it becomes known.
+    /// New information about a customer or an instrument.
     Signal {
         /// The customer agreed to store a card.
         ConsentGiven = "consent_given",
         /// The customer refused.
         ConsentRefused = "consent_refused",
-        /// Anti-fraud flagged.
+        /// Anti-fraud flagged the customer or an instrument.
         FraudSuspected = "fraud_suspected",
-        /// It was fraud.
+        /// Fraud is confirmed.
         FraudConfirmed = "fraud_confirmed",
-        /// Processing says that the card is stolen.
+        /// The processor reports the card as stolen.
         CardStolen = "card_stolen",
-        /// It was not.
+/// The suspicion is cleared.
         Cleared = "cleared",
         /// The instrument has expired.
         CardExpired = "card_expired",
@@ -44,19 +43,19 @@ words! {
     }
 }
 
-/// The suspicion against a customer; the graver, the larger.
+/// The suspicion against a customer, ordered by severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suspicion {
     /// Anti-fraud flagged the customer, or one of the customer's instruments.
     Flagged,
-    /// Fraud with the instruments that signals named. Those are blocked; others may pay.
+    /// Fraud with the named instruments. Those are blocked; others may pay.
     InstrumentFraud,
     /// Fraud of the customer with any instrument: set by hand, or by a signal that names no instrument.
     CustomerFraud,
 }
 
 impl Suspicion {
-    /// The status that shows it.
+    /// The status that it is shown as.
     #[must_use]
     pub fn status(self) -> CustomerStatus {
         match self {
@@ -65,7 +64,7 @@ impl Suspicion {
         }
     }
 
-    /// What a status alone says. Fraud without more is the customer's: that lets less money through.
+    /// The suspicion that follows from a status alone. Fraud counts as fraud of the customer, which is the stricter reading.
     #[must_use]
     pub fn of_status(status: CustomerStatus) -> Option<Self> {
         match status {
@@ -78,34 +77,34 @@ impl Suspicion {
 
 /// Consent and suspicion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// No status of a suspicion.
+pub struct StatusFactors {
+    /// Never a status that shows a suspicion.
     consent: CustomerStatus,
     suspicion: Option<Suspicion>,
 }
 
-impl Default for Standing {
+impl Default for StatusFactors {
     fn default() -> Self {
         Self { consent: CustomerStatus::New, suspicion: None }
     }
 }
 
-impl Standing {
-    /// The standing of these parts; `None`: the consent is a status of a suspicion.
+impl StatusFactors {
+    /// The factors; `None`: the consent is a status that shows a suspicion.
     #[must_use]
     pub fn new(consent: CustomerStatus, suspicion: Option<Suspicion>) -> Option<Self> {
         Suspicion::of_status(consent).is_none().then_some(Self { consent, suspicion })
     }
 
-    /// The one status that is shown, of a customer whose stored instruments are all expired or invalid, or not.
+    /// The shown status; `all_unusable`: all stored instruments are expired or invalid.
     #[must_use]
-    pub fn status_with(self, all_dead: bool) -> CustomerStatus {
+    pub fn status_with(self, all_unusable: bool) -> CustomerStatus {
         let is_open = matches!(self.consent, CustomerStatus::New | CustomerStatus::Member);
-        let agreed = if all_dead && is_open { CustomerStatus::NotActive } else { self.consent };
+        let agreed = if all_unusable && is_open { CustomerStatus::NotActive } else { self.consent };
         self.suspicion.map_or(agreed, Suspicion::status)
     }
 
-    /// What was agreed.
+    /// The consent.
     #[must_use]
     pub fn consent(self) -> CustomerStatus {
         self.consent
@@ -117,8 +116,8 @@ impl Standing {
         self.suspicion
     }
 
-    /// Whether a payment is blocked that names an instrument, or none. Whether that instrument is blocked is no matter of
-    /// the standing.
+    /// Whether the status blocks a payment with or without an instrument. Blocks of single instruments are checked
+    /// elsewhere.
     #[must_use]
     pub fn blocks(self, names_instrument: bool) -> bool {
         match self.suspicion {
@@ -128,7 +127,7 @@ impl Standing {
         }
     }
 
-    /// The standing after a signal, which may name an instrument. A later signal does not weaken a graver suspicion.
+    /// The factors after a signal, which may name an instrument. A later signal does not weaken a more severe suspicion.
     #[must_use]
     pub fn after(self, signal: Signal, names_instrument: bool) -> Self {
         let suspected = |suspicion: Suspicion| Self { suspicion: self.suspicion.max(Some(suspicion)), ..self };
@@ -139,12 +138,12 @@ impl Standing {
             Signal::FraudConfirmed | Signal::CardStolen if names_instrument => suspected(Suspicion::InstrumentFraud),
             Signal::FraudConfirmed | Signal::CardStolen => suspected(Suspicion::CustomerFraud),
             Signal::Cleared => Self { suspicion: None, ..self },
-            // Of the instrument alone: what that makes of the customer follows from all instruments.
+            // These concern the instrument only; the status follows from all instruments.
             Signal::CardExpired | Signal::CardInvalid => self,
         }
     }
 
-    /// What setting the status by hand makes of it.
+    /// The factors after the status is set by hand.
     #[must_use]
     pub fn set(self, status: CustomerStatus) -> Self {
         match Suspicion::of_status(status) {
@@ -155,7 +154,7 @@ impl Standing {
 }
 
 impl Signal {
-    /// Whether payments with the instrument that it names are blocked from then on; `None`: it says nothing of that.
+    /// Whether the signal blocks or unblocks the named instrument; `None`: neither.
     #[must_use]
     pub fn blocks_instrument(self) -> Option<bool> {
         match self {
@@ -169,8 +168,8 @@ impl Signal {
         }
     }
 
-    /// Whether it reaches everybody who holds the instrument that it names. What clears one customer does not: others
-    /// may be under suspicion for other reasons.
+    /// Whether it applies to all customers with the named instrument. Clearing one customer does not: others may be
+    /// suspected for other reasons.
     #[must_use]
     pub fn reaches_holders(self) -> bool {
         matches!(self, Self::FraudSuspected | Self::FraudConfirmed | Self::CardStolen)
@@ -180,10 +179,10 @@ impl Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::rules::configuration::Word;
+    use crate::domain::vocabulary::words::Word;
 
     #[test]
-    fn signals_move_the_status_as_the_table_says() {
+    fn signals_change_the_status_as_in_the_table() {
         for (signals, want) in [
             ("", "new"),
             ("consent_given", "member"),
@@ -200,8 +199,8 @@ mod tests {
             ("cleared", "new"),
         ] {
             let signals = signals.split_whitespace().map(|word| Signal::parse(word).unwrap());
-            let standing = signals.fold(Standing::default(), |standing, signal| standing.after(signal, false));
-            assert_eq!(standing.status_with(false).word(), want);
+            let factors = signals.fold(StatusFactors::default(), |factors, signal| factors.after(signal, false));
+            assert_eq!(factors.status_with(false).word(), want);
         }
     }
 
@@ -230,13 +229,13 @@ mod tests {
             ("=fraud =suspicious", "suspicious pays pays"),
             ("=fraud =member", "member pays pays"),
         ] {
-            let step = |standing: Standing, step: &str| match step.strip_prefix('=') {
-                Some(status) => standing.set(CustomerStatus::parse(status).unwrap()),
-                None => standing.after(Signal::parse(step.trim_end_matches(':')).unwrap(), step.ends_with(':')),
+            let step = |factors: StatusFactors, step: &str| match step.strip_prefix('=') {
+                Some(status) => factors.set(CustomerStatus::parse(status).unwrap()),
+                None => factors.after(Signal::parse(step.trim_end_matches(':')).unwrap(), step.ends_with(':')),
             };
-            let standing = steps.split_whitespace().fold(Standing::default(), step);
-            let pays = |names| if standing.blocks(names) { "blocked" } else { "pays" };
-            let got = format!("{} {} {}", standing.status_with(false).word(), pays(true), pays(false));
+            let factors = steps.split_whitespace().fold(StatusFactors::default(), step);
+            let pays = |names| if factors.blocks(names) { "blocked" } else { "pays" };
+            let got = format!("{} {} {}", factors.status_with(false).word(), pays(true), pays(false));
             assert_eq!(got, want, "{steps}");
         }
     }

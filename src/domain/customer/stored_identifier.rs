@@ -1,19 +1,19 @@
-//! An identifier of a customer as records hold it: readable, or sealed with the customer's key.
+//! An identifier of a customer in its stored form: readable, or sealed with the customer's key.
 //!
-//! A sealed identifier keeps its keyed digest, by which the customer is found, beside its text. Its text can be
-//! forgotten, the digest stays. This module has no key: the caller brings the digest.
+//! A sealed identifier has a keyed digest, by which the customer is found, and its text. The text can be forgotten; the
+//! digest stays. This module has no key: the caller passes the digest.
 
 use std::fmt;
 
-/// A `merchant_customer_identifier` of a customer. Its text is never empty, unless an earlier version stored it so.
+/// A `merchant_customer_identifier` of a customer. Its text is never empty, except in data of an earlier version.
 ///
-/// It is one text in memory, because most customers have one identifier and are kept for ever: the identifier itself where
-/// it is readable; else `MARK`, `s`, the digest as `DIGEST_CHARS` characters of seven bits, lowest first, and the text
-/// or nothing. A readable text that begins with `MARK` has `MARK` and `c` in front.
+/// It is one text in memory, because most customers have one identifier and stay in memory: the identifier itself if it
+/// is readable; else `MARK`, `s`, the digest as `DIGEST_CHARS` characters of seven bits, lowest first, and the text or
+/// nothing. A readable text that begins with `MARK` is prefixed by `MARK` and `c`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredIdentifier(Box<str>);
 
-/// A control character, which no identifier of today holds.
+/// A control character, which no current identifier contains.
 const MARK: char = '\u{1}';
 const CLEAR: char = 'c';
 const SEALED: char = 's';
@@ -21,7 +21,7 @@ const SEALED: char = 's';
 const DIGEST_CHARS: usize = 19;
 
 impl StoredIdentifier {
-    /// A readable one.
+    /// A readable identifier.
     #[must_use]
     pub fn clear(text: &str) -> Self {
         if !text.starts_with(MARK) {
@@ -30,7 +30,7 @@ impl StoredIdentifier {
         Self([MARK, CLEAR].into_iter().chain(text.chars()).collect())
     }
 
-    /// A sealed one, with its keyed digest.
+    /// A sealed identifier with its keyed digest.
     #[must_use]
     pub fn sealed(text: &str, digest: u128) -> Self {
         let mut kept = String::with_capacity(2 + DIGEST_CHARS + text.len());
@@ -40,13 +40,13 @@ impl StoredIdentifier {
         Self(kept.into_boxed_str())
     }
 
-    /// A sealed one whose text is not known any more.
+    /// A sealed identifier whose text is forgotten.
     #[must_use]
     pub fn forgotten(digest: u128) -> Self {
         Self::sealed("", digest)
     }
 
-    /// The digest of a sealed one, and its text; `None`: it is readable.
+    /// The digest and the text of a sealed identifier; `None`: it is readable.
     fn parts(&self) -> Option<(u128, &str)> {
         let rest = self.0.strip_prefix(MARK)?.strip_prefix(SEALED)?;
         let (digits, text) = rest.split_at_checked(DIGEST_CHARS)?;
@@ -62,25 +62,25 @@ impl StoredIdentifier {
         }
     }
 
-    /// The keyed digest of a sealed one.
+    /// The keyed digest of a sealed identifier.
     #[must_use]
     pub fn digest(&self) -> Option<u128> {
         self.parts().map(|(digest, _)| digest)
     }
 
-    /// Whether records hold it sealed.
+    /// Whether it is stored sealed.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.parts().is_some()
     }
 
-    /// Whether the text is not known any more.
+    /// Whether the text is forgotten.
     #[must_use]
     pub fn is_forgotten(&self) -> bool {
         self.text().is_none()
     }
 
-    /// Forgets the text of a sealed one; a readable one stays.
+    /// Forgets the text of a sealed identifier; a readable one stays.
     pub fn forget(&mut self) {
         if let Some(digest) = self.digest() {
             *self = Self::forgotten(digest);
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_identifier_gives_back_what_it_is_made_of(text in any::<String>(), digest: u128, marks in 0..3_usize) {
+        fn an_identifier_returns_its_text_and_digest(text in any::<String>(), digest: u128, marks in 0..3_usize) {
             let text = MARK.to_string().repeat(marks) + &text;
             let clear = StoredIdentifier::clear(&text);
             prop_assert_eq!((clear.text(), clear.digest()), (Some(text.as_str()), None));
@@ -148,11 +148,11 @@ mod tests {
             [StoredIdentifier::clear(" a "), StoredIdentifier::sealed("a", 7), StoredIdentifier::forgotten(7)];
         assert!(clear.is_same(&sealed) && sealed.is_same(&gone) && gone.is_same(&gone));
         assert!(!clear.is_same(&gone) && !gone.is_same(&StoredIdentifier::forgotten(8)));
-        assert!(!sealed.is_same(&StoredIdentifier::sealed("b", 7)), "texts decide where they are known");
+        assert!(!sealed.is_same(&StoredIdentifier::sealed("b", 7)), "texts are compared where both are known");
     }
 
     #[test]
-    fn what_may_be_absent_takes_no_more_memory_than_a_text() {
+    fn an_optional_identifier_has_the_size_of_an_optional_text() {
         assert_eq!(size_of::<Option<StoredIdentifier>>(), size_of::<Option<Box<str>>>());
     }
 }

@@ -1,58 +1,59 @@
-//! What staff say of a customer, by a call or by a row of an upload, and what happens because of it.
+//! Updates of a customer by a call of staff or a row of an upload, and the events that follow.
 //!
-//! Whatever is not said stays as it is. What is said and is so already is no change.
+//! An absent field stays as it is. Setting a field to its current value is a no-op.
 
 use crate::domain::{
-    customer::{
-        aggregate::{Customer, CustomerEvent},
-        attributes::{AttributeSet, Attributes},
-        own_limits::OwnRate,
-        profile::Change,
-        status::CustomerStatus,
-    },
-    decision::{payment::asked, refusal::Refusal},
+    customer::{aggregate::customer::Customer, change::CustomerChange, status::CustomerStatus},
+    events::customer_event::CustomerEvent,
+    request::{fields::look_up_name, refusal::Refusal},
     rules::{
-        configuration::{Attribute, Direction, Merchant},
         labels::{LabelKind, Restriction},
-        registration::{Identifier, NotRegistered, Offer},
+        merchant::Merchant,
+        rates::OwnRate,
+        registration::{identifier::Identifier, policy::OfferedIdentifier},
     },
-    vocabulary::{names::Name, time::Millis},
+    vocabulary::{
+        attributes::{Attribute, AttributeSet, Attributes},
+        direction::Direction,
+        names::Name,
+        time::Millis,
+    },
 };
-
-/// What is said. `None` says nothing; an empty value takes away.
+/// An update. `None`: the field is absent; an empty value removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomerUpdate {
-    /// Each once.
+    /// Attributes, each once.
     pub attributes: Vec<(Attribute, Box<str>)>,
-    /// The stored level of deposits and of withdrawals; `Some(None)`: empty from now on.
+    /// The stored level of deposits and of withdrawals; `Some(None)`: removed.
     pub levels: [Option<Option<Name>>; 2],
-    /// By hand.
+    /// The status, set by hand.
     pub status: Option<CustomerStatus>,
-    /// Whether the status may only repeat what is shown, as a row of a table that was downloaded does.
+    /// Whether the status may be a repetition of the shown one, as in a row of a downloaded table.
     pub repeats_status: bool,
-    /// All of them, in order.
+    /// All labels, in order.
     pub labels: Option<Vec<Name>>,
-    /// Where the customer may not pay: all of them.
-    pub switched_off: Option<Vec<Name>>,
-    /// All of them.
+    /// All projects in which the customer may not pay.
+    pub disabled_projects: Option<Vec<Name>>,
+    /// All own exchange rates.
     pub rates: Option<Vec<OwnRate>>,
-    /// Fields with a text that is no name, and the text: in the lists and levels above [`Name::unrecorded`] stands for it.
+    /// Fields with a text that is not an interned name, and the text: [`Name::unrecorded`] takes its place in the lists and
+    /// levels above.
     pub unrecorded: Vec<(&'static str, Box<str>)>,
 }
 
-/// What speaks for itself outside of the customer.
+/// The context of an update besides the customer.
 pub struct UpdateContext<'a> {
-    /// Whose.
+    /// The merchant.
     pub merchant: &'a Merchant,
-    /// Whether a level of this name exists in the direction, configured or made by a request.
+    /// Whether a level of this name exists in the direction, configured or created by a request.
     pub knows_level: &'a dyn Fn(Direction, Name) -> bool,
-    /// The oldest other customer who has an attribute that is said.
+    /// The oldest other customer with the updated attribute.
     pub holder: &'a dyn Fn(Attribute) -> Option<u64>,
     /// The time.
     pub now: Millis,
 }
 
-/// The identifiers among attributes: those that a registration's policy speaks of.
+/// The identifier of an attribute, for attributes with a rule in the registration policy.
 #[must_use]
 pub fn identifier_of(attribute: Attribute) -> Option<Identifier> {
     match attribute {
@@ -64,28 +65,28 @@ pub fn identifier_of(attribute: Attribute) -> Option<Identifier> {
 }
 
 impl CustomerUpdate {
-    /// A name that is said in a field: one that is known, or [`Name::unrecorded`]. Only what the merchant has can be
-    /// recorded of a customer, so no name is made of a text.
+    /// Looks up the name of a field: an interned name, or [`Name::unrecorded`]. Only names of the merchant can be recorded,
+    /// so no text is interned.
     ///
     /// # Errors
     /// The text cannot be a name.
     pub fn name(&mut self, field: &'static str, text: &str) -> Result<Name, Refusal> {
-        let name = asked(field, text)?;
+        let name = look_up_name(field, text)?;
         if name == Name::unrecorded() {
             self.unrecorded.push((field, text.into()));
         }
         Ok(name)
     }
 
-    /// The text of a name of a field, as it was said.
+    /// The text of a name of a field, as sent.
     fn text(&self, field: &str, name: Name) -> &str {
-        let said = self.unrecorded.iter().find(|(of, _)| *of == field && name == Name::unrecorded());
-        said.map_or(name.as_str(), |(_, text)| text)
+        let sent = self.unrecorded.iter().find(|(of, _)| *of == field && name == Name::unrecorded());
+        sent.map_or(name.as_str(), |(_, text)| text)
     }
 
     /// The attributes that are set, in the form that is stored.
     #[must_use]
-    pub fn offered(&self, merchant: &Merchant) -> Attributes {
+    pub fn offered_attributes(&self, merchant: &Merchant) -> Attributes {
         let mut offered = Attributes::default();
         for (attribute, value) in &self.attributes {
             let policy = &merchant.registration;
@@ -98,11 +99,10 @@ impl CustomerUpdate {
         offered
     }
 
-    /// What happens to a customer. `is_new`: the customer is only being made, and what a policy says of updates does not
-    /// hold.
+    /// The events of the update. `is_new`: the customer is being created, so the policy for updates does not apply.
     ///
     /// # Errors
-    /// The first thing that cannot be, with its field.
+    /// The first violation, with its field.
     pub fn events(
         &self,
         customer: &Customer,
@@ -114,19 +114,21 @@ impl CustomerUpdate {
         for direction in [Direction::Deposit, Direction::Withdrawal] {
             self.level(direction, customer, context, &mut events)?;
         }
-        // The shown status may follow from the instruments: setting it by hand is no change. Only fraud that is known
-        // through instruments becomes the customer's.
+        // The shown status may follow from the instruments; setting it by hand is a no-op. Only setting fraud, which is
+        // shown because of instruments, makes it fraud of the customer.
         let moves = |status: &CustomerStatus| {
             let is_shown = *status == customer.status();
-            let is_said = !is_shown || (*status == CustomerStatus::Fraud && !self.repeats_status);
-            is_said && customer.standing.set(*status) != customer.standing
+            let is_set = !is_shown || (*status == CustomerStatus::Fraud && !self.repeats_status);
+            is_set && customer.status_factors.set(*status) != customer.status_factors
         };
         if let Some(status) = self.status.filter(moves) {
-            events.push(CustomerEvent::Changed(Change::Status(status)));
+            events.push(CustomerEvent::CustomerChanged(CustomerChange::Status(status)));
         }
         self.labels(customer, context, &mut events)?;
-        if let Some(projects) = self.switched_off.as_ref().filter(|projects| *projects != customer.switched_off()) {
-            distinct("disabled_projects", projects)?;
+        if let Some(projects) =
+            self.disabled_projects.as_ref().filter(|projects| *projects != customer.disabled_projects())
+        {
+            check_distinct("disabled_projects", projects)?;
             for project in projects {
                 if context.merchant.project(project.as_str()).is_none() {
                     let candidates =
@@ -136,10 +138,10 @@ impl CustomerUpdate {
                     return Err(Refusal::UnknownPlace { field: "disabled_projects", value, candidates });
                 }
             }
-            events.push(CustomerEvent::Changed(Change::SwitchedOff(projects.clone())));
+            events.push(CustomerEvent::CustomerChanged(CustomerChange::DisabledProjects(projects.clone())));
         }
         if let Some(rates) = self.rates.as_ref().filter(|rates| *rates != customer.rates()) {
-            events.push(CustomerEvent::Changed(Change::Rates(rates.clone())));
+            events.push(CustomerEvent::CustomerChanged(CustomerChange::Rates(rates.clone())));
         }
         Ok(events)
     }
@@ -151,41 +153,46 @@ impl CustomerUpdate {
         is_new: bool,
         events: &mut Vec<CustomerEvent>,
     ) -> Result<(), Refusal> {
-        let offered = self.offered(context.merchant);
+        let offered = self.offered_attributes(context.merchant);
         let (mut set, mut removed) = (Attributes::default(), Vec::new());
         for (attribute, sent) in &self.attributes {
             let (had, now) = (customer.attributes.value(*attribute), offered.value(*attribute));
-            // An earlier version stored this text; sent back as it was shown, it is no change.
+            // An earlier version stored this text; sent back as shown, it is a no-op.
             if had == now || had == Some(sent) {
                 continue;
             }
-            // Another way to write the same identifier is another text, and no other identifier.
+            // Another notation of the same identifier changes the text but not the identifier.
             let form = |value| context.merchant.registration.normalised(*attribute, value);
             let is_same = had.map(form) == now.map(form);
             if let Some(identifier) = identifier_of(*attribute).filter(|_| !is_new && !is_same) {
                 if context.merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange) {
-                    return Err(forbidden(attribute.word(), Restriction::BlockIdentifierChange));
+                    return Err(forbidden_by_label(attribute.word(), Restriction::BlockIdentifierChange));
                 }
                 let offer = match (now, (context.holder)(*attribute)) {
-                    (None, _) => Offer::Absent,
-                    (Some(_), None) => Offer::Free,
-                    (Some(_), Some(holder)) => Offer::Held(holder),
+                    (None, _) => OfferedIdentifier::Absent,
+                    (Some(_), None) => OfferedIdentifier::Free,
+                    (Some(_), Some(holder)) => OfferedIdentifier::Taken(holder),
                 };
                 let policy = &context.merchant.registration;
-                policy.update(customer.number(), identifier, had.is_some(), offer).map_err(Refusal::NotRegistered)?;
+                policy
+                    .check_update(customer.number(), identifier, had.is_some(), offer)
+                    .map_err(Refusal::RegistrationError)?;
             }
             match now {
                 Some(value) => set.set(*attribute, value),
                 None => removed.push(*attribute),
             }
         }
-        // The key with which they would be kept is gone for good.
+        // The key for storing them is deleted.
         if let Some((attribute, _)) = set.iter().next().filter(|_| customer.is_erased()) {
-            let reason = format!("cannot be kept: customer {} asked to be forgotten and is", customer.number());
+            let reason = format!("cannot be stored: the personal data of customer {} is erased", customer.number());
             return Err(Refusal::NotAllowed { field: attribute.word(), reason });
         }
         if !set.is_empty() || !removed.is_empty() {
-            events.push(CustomerEvent::Changed(Change::Attributes { set, removed: AttributeSet::of(&removed) }));
+            events.push(CustomerEvent::CustomerChanged(CustomerChange::Attributes {
+                set,
+                removed: AttributeSet::of(&removed),
+            }));
         }
         Ok(())
     }
@@ -206,10 +213,10 @@ impl CustomerUpdate {
             Direction::Withdrawal => "withdrawal_level",
         };
         if context.merchant.forbids(customer.labels(), Restriction::BlockLevelChange) {
-            return Err(forbidden(field, Restriction::BlockLevelChange));
+            return Err(forbidden_by_label(field, Restriction::BlockLevelChange));
         }
         if let Some(name) = level.filter(|name| !(context.knows_level)(direction, *name)) {
-            return Err(no_level(field, direction, self.text(field, name)));
+            return Err(unknown_level_refusal(field, direction, self.text(field, name)));
         }
         let drops_settings = context.merchant.reset_settings_on_level_change;
         events.push(CustomerEvent::LevelSet { direction, level, drops_settings, at: context.now });
@@ -224,84 +231,48 @@ impl CustomerUpdate {
     ) -> Result<(), Refusal> {
         let Some(labels) = self.labels.as_ref().filter(|labels| *labels != customer.labels()) else { return Ok(()) };
         let merchant = context.merchant;
-        distinct("labels", labels)?;
+        check_distinct("labels", labels)?;
         if labels.len() > merchant.labels_max {
             return Err(Refusal::TooMany { field: "labels", most: merchant.labels_max });
         }
         if let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) {
             let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
             let label = self.text("labels", *label);
-            let reason = format!("{label:?} is no label of this merchant; it has {}", known.join(", "));
+            let reason = format!("{label:?} is not a label of this merchant; it has {}", known.join(", "));
             return Err(Refusal::NotAllowed { field: "labels", reason });
         }
-        events.push(CustomerEvent::Changed(Change::Labels(labels.clone())));
-        let asks = |labels: &[Name]| merchant.bears(labels, LabelKind::PendingDeletion);
+        events.push(CustomerEvent::CustomerChanged(CustomerChange::Labels(labels.clone())));
+        let asks = |labels: &[Name]| merchant.has_label_of(labels, LabelKind::PendingDeletion);
         match (asks(customer.labels()), asks(labels)) {
             (false, true) => {
                 let due = context.now.plus(merchant.deletion_grace_ms);
-                events.push(CustomerEvent::Changed(Change::DeletionDue(Some(due))));
+                events.push(CustomerEvent::CustomerChanged(CustomerChange::DeletionDue(Some(due))));
             }
-            (true, false) => events.push(CustomerEvent::Changed(Change::DeletionDue(None))),
+            (true, false) => events.push(CustomerEvent::CustomerChanged(CustomerChange::DeletionDue(None))),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// What is said of a level that the merchant does not have.
+/// The refusal of a level that the merchant does not have.
 #[must_use]
-pub fn no_level(field: &'static str, direction: Direction, name: &str) -> Refusal {
-    let reason = format!("{name:?} is no level of this merchant for {}s", direction.word());
+pub fn unknown_level_refusal(field: &'static str, direction: Direction, name: &str) -> Refusal {
+    let reason = format!("{name:?} is not a level of this merchant for {}s", direction.word());
     Refusal::NotAllowed { field, reason }
 }
 
-fn forbidden(field: &'static str, restriction: Restriction) -> Refusal {
-    let reason = format!("may not be changed: a label of the customer says {}", restriction.word());
+fn forbidden_by_label(field: &'static str, restriction: Restriction) -> Refusal {
+    let reason = format!("may not be changed: a label of the customer has {}", restriction.word());
     Refusal::NotAllowed { field, reason }
 }
 
-fn distinct(field: &'static str, names: &[Name]) -> Result<(), Refusal> {
-    // Texts that are no names are refused for that.
+fn check_distinct(field: &'static str, names: &[Name]) -> Result<(), Refusal> {
+    // Unknown texts are refused later.
     let is_one = |name: &Name| *name != Name::unrecorded();
     let twice = names.iter().enumerate().find(|(place, name)| is_one(name) && names[..*place].contains(name));
     match twice {
         Some((_, name)) => Err(Refusal::NotAllowed { field, reason: format!("names {name:?} twice") }),
         None => Ok(()),
-    }
-}
-
-/// What a deletion request makes happen: the customer is labelled, and the personal attributes are erased when the
-/// merchant's time of grace is over.
-#[must_use]
-pub fn deletion(customer: &Customer, merchant: &Merchant, now: Millis) -> Vec<CustomerEvent> {
-    let profile = customer.profile();
-    if profile.is_some_and(|profile| profile.erased || profile.deletion_due.is_some()) {
-        return Vec::new();
-    }
-    let due = CustomerEvent::Changed(Change::DeletionDue(Some(now.plus(merchant.deletion_grace_ms))));
-    relabelled(customer, merchant, LabelKind::PendingDeletion).into_iter().chain([due]).collect()
-}
-
-/// What the end of the time of grace makes happen.
-#[must_use]
-pub fn erasure(customer: &Customer, merchant: Option<&Merchant>) -> Vec<CustomerEvent> {
-    let labelled = merchant.and_then(|merchant| relabelled(customer, merchant, LabelKind::Deleted));
-    labelled.into_iter().chain([CustomerEvent::Changed(Change::Erased)]).collect()
-}
-
-/// The labels with the merchant's first one of a kind in the place of one that asked for deletion.
-fn relabelled(customer: &Customer, merchant: &Merchant, kind: LabelKind) -> Option<CustomerEvent> {
-    let label = merchant.labels.iter().find(|label| label.kind == kind)?;
-    let is_over = |name: &Name| merchant.label(*name).is_some_and(|label| label.kind == LabelKind::PendingDeletion);
-    let mut labels: Vec<Name> = customer.labels().iter().copied().filter(|name| !is_over(name)).collect();
-    if !labels.contains(&label.name) {
-        labels.push(label.name);
-    }
-    Some(CustomerEvent::Changed(Change::Labels(labels)))
-}
-
-impl From<NotRegistered> for Refusal {
-    fn from(why: NotRegistered) -> Self {
-        Self::NotRegistered(why)
     }
 }

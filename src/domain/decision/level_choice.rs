@@ -1,23 +1,29 @@
-//! Which level decides a payment: what the request says, what is stored, what the merchant's default is.
+//! Which level decides a payment: the requested one, the stored one, or the merchant's default.
 
 use crate::domain::{
-    decision::payment::SentLevel,
-    rules::configuration::{DefaultBehaviour, Direction, Level, Merchant, OperationMode, UNKNOWN_LEVEL},
-    transaction::record::LevelSource,
-    vocabulary::{money::Currency, names::Name},
+    rules::{
+        level::Level,
+        merchant::{DefaultBehaviour, Merchant, OperationMode},
+    },
+    transaction::opening::{LevelSource, SentLevel},
+    vocabulary::{
+        direction::Direction,
+        money::Currency,
+        names::{Name, UNKNOWN_LEVEL},
+    },
 };
 use std::sync::LazyLock;
 
 /// The name `unknown`.
 #[must_use]
-pub fn unknown() -> Name {
+pub fn unknown_level() -> Name {
     static NAME: LazyLock<Name> = LazyLock::new(|| Name::constant(UNKNOWN_LEVEL));
     *NAME
 }
 
 /// The level that decides, and under whose name the transaction counts.
 #[derive(Debug, Clone, Copy)]
-pub struct InForce<'r> {
+pub struct EffectiveLevel<'r> {
     /// The name that the transaction counts under; `None`: no level applies, only the settings of the endpoint.
     pub name: Option<Name>,
     /// Where it came from.
@@ -26,93 +32,84 @@ pub struct InForce<'r> {
     pub level: Option<&'r Level>,
 }
 
-/// What a request makes of the stored level name, and the level that decides it.
+/// The level that decides a payment, and the change of the stored level name.
 #[derive(Debug, Clone, Copy)]
-pub struct Resolved<'r> {
+pub struct LevelChoice<'r> {
     /// The level that decides.
-    pub in_force: InForce<'r>,
+    pub in_force: EffectiveLevel<'r>,
     /// The new stored name, where it changes (`Some(None)`: becomes empty).
     pub stored: Option<Option<Name>>,
 }
 
-/// Resolves the level of a payment (domain.md, section 2).
-#[must_use]
-#[inline]
-pub fn resolve(
-    merchant: &Merchant,
-    stored: Option<Name>,
-    sent: SentLevel,
-    direction: Direction,
-    currency: Currency,
-    project: Name,
-) -> Resolved<'_> {
-    let (used, source, kept) = match sent {
-        SentLevel::Named(name) => (Some(name), LevelSource::Request, Some(name)),
-        SentLevel::Absent => (stored, LevelSource::Stored, stored),
-        SentLevel::Empty => {
-            let kept = match (merchant.mode, merchant.default_behaviour) {
-                (OperationMode::PaymentGateway, _) => stored,
-                (OperationMode::Crm, DefaultBehaviour::UnknownLevel) => Some(unknown()),
-                (OperationMode::Crm, DefaultBehaviour::Project) => None,
-            };
-            (None, LevelSource::Default, kept)
-        }
-    };
-    let in_force = used
-        .and_then(|name| configured(merchant, direction, currency, name, project, source))
-        .unwrap_or_else(|| by_default(merchant, direction, currency, project));
-    Resolved { in_force, stored: (kept != stored).then_some(kept) }
+/// The payment for which a level is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelQuery<'r> {
+    /// The merchant.
+    pub merchant: &'r Merchant,
+    /// The direction of the payment.
+    pub direction: Direction,
+    /// The currency of the payment.
+    pub currency: Currency,
+    /// The project of the payment.
+    pub project: Name,
 }
 
-#[inline]
-fn configured(
-    merchant: &Merchant,
-    direction: Direction,
-    currency: Currency,
-    name: Name,
-    project: Name,
-    source: LevelSource,
-) -> Option<InForce<'_>> {
-    match merchant.level(direction, currency, name) {
-        Some(level) if covers(merchant, level, project) => {
-            Some(InForce { name: Some(name), source, level: Some(level) })
-        }
-        // `unknown` exists everywhere; where nothing configures it, it is bare and applies to all projects.
-        None if name == unknown() => Some(InForce { name: Some(name), source, level: None }),
-        _ => None,
+impl<'r> LevelQuery<'r> {
+    /// Chooses the level of a payment (domain.md, section 2) by the stored and the sent level name.
+    #[must_use]
+    #[inline]
+    pub fn choose(self, stored: Option<Name>, sent: SentLevel) -> LevelChoice<'r> {
+        let (used, source, kept) = match sent {
+            SentLevel::Named(name) => (Some(name), LevelSource::Request, Some(name)),
+            SentLevel::Absent => (stored, LevelSource::Stored, stored),
+            SentLevel::Empty => {
+                let kept = match (self.merchant.mode, self.merchant.default_behaviour) {
+                    (OperationMode::PaymentGateway, _) => stored,
+                    (OperationMode::Crm, DefaultBehaviour::UnknownLevel) => Some(unknown_level()),
+                    (OperationMode::Crm, DefaultBehaviour::Project) => None,
+                };
+                (None, LevelSource::Default, kept)
+            }
+        };
+        let in_force = used.and_then(|name| self.configured(name, source)).unwrap_or_else(|| self.default_level());
+        LevelChoice { in_force, stored: (kept != stored).then_some(kept) }
     }
-}
 
-fn covers(merchant: &Merchant, level: &Level, project: Name) -> bool {
-    level.covers(project) || (level.active && merchant.all_projects_to_unknown && level.name == unknown())
-}
-
-/// The level where no configured one is named.
-fn by_default(merchant: &Merchant, direction: Direction, currency: Currency, project: Name) -> InForce<'_> {
-    match merchant.default_behaviour {
-        DefaultBehaviour::Project => InForce { name: None, source: LevelSource::Project, level: None },
-        DefaultBehaviour::UnknownLevel => {
-            let level = merchant.level(direction, currency, unknown()).filter(|level| covers(merchant, level, project));
-            InForce { name: Some(unknown()), source: LevelSource::Default, level }
+    /// The level of a recorded transaction by the current rules.
+    #[must_use]
+    pub fn recorded(self, name: Option<Name>, source: LevelSource) -> EffectiveLevel<'r> {
+        match (source, name) {
+            (LevelSource::Request | LevelSource::Stored, Some(name)) => {
+                self.configured(name, source).unwrap_or_else(|| self.default_level())
+            }
+            _ => self.default_level(),
         }
     }
-}
 
-/// The level whose limits bear on a transaction that was decided under this name, by the rules of now.
-#[must_use]
-pub fn of_recorded(
-    merchant: &Merchant,
-    name: Option<Name>,
-    source: LevelSource,
-    direction: Direction,
-    currency: Currency,
-    project: Name,
-) -> InForce<'_> {
-    match (source, name) {
-        (LevelSource::Request | LevelSource::Stored, Some(name)) => {
-            configured(merchant, direction, currency, name, project, source)
-                .unwrap_or_else(|| by_default(merchant, direction, currency, project))
+    #[inline]
+    fn configured(self, name: Name, source: LevelSource) -> Option<EffectiveLevel<'r>> {
+        match self.merchant.level(self.direction, self.currency, name) {
+            Some(level) if self.applies(level) => Some(EffectiveLevel { name: Some(name), source, level: Some(level) }),
+            // `unknown` exists everywhere. Where it is not configured, it has no settings and applies to all projects.
+            None if name == unknown_level() => Some(EffectiveLevel { name: Some(name), source, level: None }),
+            _ => None,
         }
-        _ => by_default(merchant, direction, currency, project),
+    }
+
+    /// The level where no configured one applies.
+    fn default_level(self) -> EffectiveLevel<'r> {
+        match self.merchant.default_behaviour {
+            DefaultBehaviour::Project => EffectiveLevel { name: None, source: LevelSource::Project, level: None },
+            DefaultBehaviour::UnknownLevel => {
+                let configured = self.merchant.level(self.direction, self.currency, unknown_level());
+                let level = configured.filter(|level| self.applies(level));
+                EffectiveLevel { name: Some(unknown_level()), source: LevelSource::Default, level }
+            }
+        }
+    }
+
+    fn applies(self, level: &Level) -> bool {
+        let is_unknown = level.name == unknown_level();
+        level.applies_to(self.project) || (level.active && self.merchant.all_projects_to_unknown && is_unknown)
     }
 }

@@ -1,7 +1,12 @@
-//! The decision on a payment: request, level, denial codes, refusals.
+//! The decision on a payment: request, level, usage, denial, explanation.
 
+pub mod clock_skew;
 pub mod decide;
-pub mod denial_codes;
+pub mod endpoint_choice;
+pub mod explanation;
+pub mod gauge;
 pub mod level_choice;
+pub mod method_settings;
+pub mod opening;
 pub mod payment;
-pub mod refusal;
+pub mod usage_meter;

@@ -1,23 +1,37 @@
-//! A payment as asked for: parsed once against the rules, trusted from then on.
+//! A requested payment: parsed once against the rules, trusted afterwards.
 
 use crate::domain::{
-    customer::attributes::{ATTRIBUTE_BYTES_MAX, Attributes},
-    decision::refusal::Refusal,
-    rules::configuration::{Attribute, Direction, Endpoint, Merchant, OperationMode, Project, Rules, Word},
-    transaction::record::NamedPlaces,
+    decision::endpoint_choice::choose_endpoint,
+    request::{
+        fields::check_no_control,
+        fields::{
+            check_length, check_transaction_id, look_up_name, look_up_optional_name, parse_currency,
+            parse_positive_amount, parse_time, parse_word, required,
+        },
+        identifier_text::{is_identifier, parse_cow},
+        refusal::Refusal,
+    },
+    rules::{
+        configuration::Rules,
+        merchant::{Merchant, OperationMode},
+        project::{Endpoint, Project},
+    },
+    transaction::opening::{ExplicitFields, SentLevel},
     vocabulary::{
-        identifier_text::{is_identifier, no_control, parse_cow},
-        money::{Currency, parse_amount},
-        names::{NAME_BYTES_MAX, Name},
+        attributes::{ATTRIBUTE_BYTES_MAX, Attribute, Attributes},
+        direction::Direction,
+        money::Currency,
+        names::Name,
         time::Millis,
+        words::Word,
     },
 };
 use std::borrow::Cow;
 
-/// The fields of a reserve as they came in, not yet understood. Absent, `null` and empty are told apart only where
-/// that means something.
+/// The fields of a reserve as sent, not yet parsed. Absent, `null` and empty are distinguished only where they differ
+/// in meaning.
 #[derive(Debug, Clone, Default)]
-pub struct Request<'a> {
+pub struct PaymentRequest<'a> {
     /// The caller's id of the payment.
     pub transaction_id: Option<Cow<'a, str>>,
     /// A shop of the merchant.
@@ -44,19 +58,8 @@ pub struct Request<'a> {
     pub payment_instrument: Option<Cow<'a, str>>,
     /// RFC 3339.
     pub occurred_at: Option<Cow<'a, str>>,
-    /// Whether the answer says why.
+    /// Whether the answer explains the decision.
     pub explain: bool,
-}
-
-/// A level as sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SentLevel {
-    /// Not at all.
-    Absent,
-    /// The empty string.
-    Empty,
-    /// A name.
-    Named(Name),
 }
 
 /// A customer as sent.
@@ -85,7 +88,7 @@ pub struct AsSent<'a> {
 }
 
 /// Names of a payment that nothing recorded has yet. They become names where the payment is recorded, and only then:
-/// until then [`Name::unrecorded`] stands in their place.
+/// until then [`Name::unrecorded`] is in their place.
 #[derive(Debug, Clone, Default)]
 pub struct Unrecorded<'a> {
     /// The level.
@@ -112,63 +115,68 @@ pub struct Payment<'a> {
     /// The endpoint, which is one of the project's.
     pub endpoint: &'a Endpoint,
     /// Which of the two the request named.
-    pub names: NamedPlaces,
+    pub names: ExplicitFields,
     /// `None`: method checks are skipped. Read it by [`Payment::method`].
     pub method: Option<Name>,
-    /// Who is meant.
+    /// The customer as sent.
     pub identity: SentIdentity<'a>,
     /// The level as sent. Read it by [`Payment::level`].
     pub level: SentLevel,
     /// The texts of names that were none when the payment was read.
     pub unrecorded: Unrecorded<'a>,
-    /// What the customer may not have yet.
+    /// The attributes that came with the payment.
     pub attributes: Attributes,
     /// The customer as sent.
     pub as_sent: AsSent<'a>,
     /// The gateway's token.
     pub instrument: Option<Cow<'a, str>>,
-    /// When it happened, where that was said.
+    /// When it happened, where sent.
     pub occurred_at: Option<Millis>,
-    /// Whether the answer says why.
+    /// Whether the answer explains the decision.
     pub explain: bool,
 }
 
-/// Which fields a question may do without.
+/// Why a payment is parsed, which decides which fields it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
-    /// A reserve, a payment or an approval: it has an id and an amount.
-    ToRecord,
-    /// A check: it need not have an id.
-    ToCheck,
-    /// A payment form: neither id nor amount.
-    ToShow,
+pub enum PaymentPurpose {
+    /// A reserve, a payment or an approval: id and amount are required.
+    Record,
+    /// A check: the id is optional.
+    Check,
+    /// A payment form: id and amount are optional.
+    Form,
 }
 
 impl<'a> Payment<'a> {
-    /// Understands a request: forms first (malformed), then the merchant (not found), then what cannot be
+    /// Parses a request: the form of its fields first (malformed), then the merchant (not found), then the rules
     /// (impossible).
     ///
     /// # Errors
-    /// The first thing that is wrong, with its field.
-    pub fn admit(rules: &'a Rules, merchant: &str, request: Request<'a>, asks: Asks) -> Result<Self, Refusal> {
+    /// The first error, with its field.
+    pub fn admit(
+        rules: &'a Rules,
+        merchant: &str,
+        request: PaymentRequest<'a>,
+        asks: PaymentPurpose,
+    ) -> Result<Self, Refusal> {
         let transaction_id = match request.transaction_id.filter(|id| !id.is_empty()) {
-            Some(id) => transaction_id(id)?,
-            None if asks == Asks::ToRecord => return Err(Refusal::Missing("transaction_id")),
+            Some(id) => check_transaction_id(id)?,
+            None if asks == PaymentPurpose::Record => return Err(Refusal::Missing("transaction_id")),
             None => Cow::Borrowed(""),
         };
         let direction = required("direction", request.direction.as_deref())?;
-        let direction = word::<Direction>("direction", direction)?;
-        let currency = currency(rules, required("currency", request.currency.as_deref())?)?;
+        let direction = parse_word::<Direction>("direction", direction)?;
+        let currency = parse_currency(rules, required("currency", request.currency.as_deref())?)?;
         let amount = match (request.amount.as_deref(), asks) {
-            (Some(text), _) => Some(amount("amount", text, rules, currency)?),
-            (None, Asks::ToShow) => None,
+            (Some(text), _) => Some(parse_positive_amount("amount", text, rules, currency)?),
+            (None, PaymentPurpose::Form) => None,
             (None, _) => return Err(Refusal::Missing("amount")),
         };
-        let method = asked_if_any("payment_method", request.payment_method.as_deref())?;
+        let method = look_up_optional_name("payment_method", request.payment_method.as_deref())?;
         let level = match request.customer_level.as_deref() {
             None => SentLevel::Absent,
             Some("") => SentLevel::Empty,
-            Some(text) => SentLevel::Named(asked("customer_level", text)?),
+            Some(text) => SentLevel::Named(look_up_name("customer_level", text)?),
         };
         let nameless = Some(Name::unrecorded());
         let unrecorded = Unrecorded {
@@ -177,13 +185,13 @@ impl<'a> Payment<'a> {
         };
         for (key, value) in &request.customer {
             let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
-            short("customer", value, ATTRIBUTE_BYTES_MAX)?;
+            check_length("customer", value, ATTRIBUTE_BYTES_MAX)?;
             if is_identifier(attribute) {
-                no_control(attribute.word(), value.trim())?;
+                check_no_control(attribute.word(), value.trim())?;
             }
         }
         let instrument = parse_cow("payment_instrument", request.payment_instrument.as_ref())?;
-        let occurred_at = time("occurred_at", request.occurred_at.as_deref())?;
+        let occurred_at = parse_time("occurred_at", request.occurred_at.as_deref())?;
         let identifier = parse_cow("merchant_customer_identifier", request.merchant_customer_identifier.as_ref())?;
         let customer_id = parse_cow("customer_id", request.customer_id.as_ref())?;
 
@@ -208,8 +216,9 @@ impl<'a> Payment<'a> {
             _ => {}
         }
         let is_named = |id: &Option<Cow<'_, str>>| id.as_deref().is_some_and(|id| !id.is_empty());
-        let names = NamedPlaces { project: is_named(&request.project), endpoint: is_named(&request.endpoint) };
-        let (project, endpoint) = place(merchant, request.project.as_deref(), request.endpoint.as_deref(), currency)?;
+        let names = ExplicitFields { project: is_named(&request.project), endpoint: is_named(&request.endpoint) };
+        let (project, endpoint) =
+            choose_endpoint(merchant, request.project.as_deref(), request.endpoint.as_deref(), currency)?;
         let mut payment = Self {
             merchant,
             transaction_id,
@@ -229,7 +238,7 @@ impl<'a> Payment<'a> {
             occurred_at,
             explain: request.explain,
         };
-        // Who is recognised by the instrument is found by it again only if it becomes an attribute.
+        // A customer that is recognised by the instrument is found again only if the instrument becomes an attribute.
         if payment.attributes.value(Attribute::PaymentInstrument).is_none()
             && payment.endpoint.client_definition.contains(&Attribute::PaymentInstrument)
             && let Some(instrument) = &payment.instrument
@@ -247,19 +256,19 @@ impl<'a> Payment<'a> {
     /// The level as sent. A name that was none when the payment was read may be one by now.
     #[must_use]
     pub fn level(&self) -> SentLevel {
-        let now = self.unrecorded.level.as_deref().and_then(Name::known);
+        let now = self.unrecorded.level.as_deref().and_then(Name::existing);
         now.map_or(self.level, SentLevel::Named)
     }
 
     /// The payment method, likewise.
     #[must_use]
     pub fn method(&self) -> Option<Name> {
-        self.unrecorded.method.as_deref().and_then(Name::known).or(self.method)
+        self.unrecorded.method.as_deref().and_then(Name::existing).or(self.method)
     }
 
     /// Whether it was read with a name that nothing recorded had.
     #[must_use]
-    pub fn has_unrecorded(&self) -> bool {
+    pub fn has_unknown_names(&self) -> bool {
         self.unrecorded.level.is_some() || self.unrecorded.method.is_some()
     }
 
@@ -267,9 +276,9 @@ impl<'a> Payment<'a> {
     ///
     /// # Errors
     /// A new name finds no room.
-    pub fn keep_names(&self) -> Result<(SentLevel, Option<Name>), Refusal> {
+    pub fn intern_names(&self) -> Result<(SentLevel, Option<Name>), Refusal> {
         let keep = |field, text: Option<&str>| {
-            let name = text.map(|text| Name::keep(self.merchant.id, text)).transpose();
+            let name = text.map(|text| Name::intern_for(self.merchant.id, text)).transpose();
             name.map_err(|error| Refusal::Name { field, error })
         };
         let level = keep("customer_level", self.unrecorded.level.as_deref())?;
@@ -290,112 +299,16 @@ impl<'a> Payment<'a> {
     }
 }
 
-fn required<'t>(field: &'static str, value: Option<&'t str>) -> Result<&'t str, Refusal> {
-    value.filter(|text| !text.is_empty()).ok_or(Refusal::Missing(field))
-}
-
-/// A transaction id: one to 128 bytes without control characters. It is opaque: white space at its ends is part of it.
-pub(crate) fn transaction_id(id: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
-    const FIELD: &str = "transaction_id";
-    short(FIELD, &id, NAME_BYTES_MAX)?;
-    no_control(FIELD, &id)?;
-    Ok(id)
-}
-
-/// Refuses over-long texts.
-pub(crate) fn short(field: &'static str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
-    if text.len() > bytes_max { Err(Refusal::TooLong { field, bytes_max }) } else { Ok(()) }
-}
-
-/// A word of a vocabulary.
-pub(crate) fn word<W: Word>(field: &'static str, text: &str) -> Result<W, Refusal> {
-    W::parse(text).ok_or_else(|| Refusal::Word {
-        field,
-        value: text.chars().take(40).collect(),
-        words: W::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "),
-    })
-}
-
-/// A name that is sent and not kept: see [`Name::asked`].
-pub(crate) fn asked(field: &'static str, text: &str) -> Result<Name, Refusal> {
-    Name::asked(text).map_err(|error| Refusal::Name { field, error })
-}
-
-/// The same, where one is sent.
-pub(crate) fn asked_if_any(field: &'static str, text: Option<&str>) -> Result<Option<Name>, Refusal> {
-    text.filter(|text| !text.is_empty()).map(|text| asked(field, text)).transpose()
-}
-
-/// A name that is sent for a merchant and is about to be recorded: see [`Name::keep`].
-pub(crate) fn keep_name(field: &'static str, merchant: Name, text: &str) -> Result<Name, Refusal> {
-    Name::keep(merchant, text).map_err(|error| Refusal::Name { field, error })
-}
-
-/// A time, where one is sent.
-pub(crate) fn time(field: &'static str, text: Option<&str>) -> Result<Option<Millis>, Refusal> {
-    text.map(|text| Millis::parse(text).ok_or(Refusal::Time(field))).transpose()
-}
-
-pub(crate) fn currency(rules: &Rules, code: &str) -> Result<Currency, Refusal> {
-    Currency::parse(code)
-        .filter(|&currency| rules.currencies.minor_units(currency).is_some())
-        .ok_or_else(|| Refusal::UnknownCurrency(code.chars().take(40).collect()))
-}
-
-/// An amount in minor units, more than zero.
-pub(crate) fn amount(field: &'static str, text: &str, rules: &Rules, currency: Currency) -> Result<u64, Refusal> {
-    parse_amount(text, rules.currencies.units(currency)).map_err(|error| Refusal::Amount { field, error })
-}
-
-/// Which project and endpoint a payment enters by, both of which may be left out where only one fits.
-fn place<'a>(
-    merchant: &'a Merchant,
-    project: Option<&str>,
-    endpoint: Option<&str>,
-    currency: Currency,
-) -> Result<(&'a Project, &'a Endpoint), Refusal> {
-    let (project, endpoint) = (project.filter(|id| !id.is_empty()), endpoint.filter(|id| !id.is_empty()));
-    let unknown = |field, value: &str, candidates: Vec<&str>| Refusal::UnknownPlace {
-        field,
-        value: value.chars().take(40).collect(),
-        candidates: candidates.join(", "),
-    };
-    if let Some(id) = project
-        && merchant.project(id).is_none()
-    {
-        return Err(unknown("project", id, merchant.projects.iter().map(|p| p.id.as_str()).collect()));
-    }
-    let here = |p: &Project| project.is_none_or(|id| p.id.as_str() == id);
-    let all = || {
-        let projects = merchant.projects.iter().filter(|p| here(p));
-        projects.flat_map(|p| p.endpoints.iter().map(move |e| (p, e)))
-    };
-    let named = || all().filter(|(_, e)| endpoint.is_none_or(|id| e.id.as_str() == id));
-    if let Some(id) = endpoint {
-        match named().next() {
-            None => return Err(unknown("endpoint", id, all().map(|(_, e)| e.id.as_str()).collect())),
-            Some((_, e)) if named().all(|(_, e)| e.currency != currency) => {
-                return Err(Refusal::EndpointCurrency {
-                    endpoint: id.to_owned(),
-                    takes: e.currency.to_string(),
-                    sent: currency.to_string(),
-                });
-            }
-            Some(_) => {}
+/// Checks that a new customer of this payment could be found again.
+///
+/// # Errors
+/// In `crm` mode, a payment without an identifier and without any attribute of the client definition.
+pub fn check_identifiable(payment: &Payment<'_>) -> Result<(), Refusal> {
+    match (&payment.identity, payment.merchant.mode) {
+        (SentIdentity::Attributes(sent), OperationMode::Crm) if sent.is_empty() => {
+            let words: Vec<&str> = payment.endpoint.client_definition.iter().map(|a| a.word()).collect();
+            Err(Refusal::Unidentifiable(if words.is_empty() { "which is empty".to_owned() } else { words.join(", ") }))
         }
+        _ => Ok(()),
     }
-    let mut fitting = named().filter(|(_, e)| e.currency == currency);
-    let Some((first, found)) = fitting.next() else { return Err(Refusal::NoEndpoint(currency.to_string())) };
-    let rest: Vec<_> = fitting.collect();
-    if rest.is_empty() {
-        return Ok((first, found));
-    }
-    if rest.iter().any(|(p, _)| p.id != first.id) {
-        let mut candidates: Vec<&str> =
-            std::iter::once(first).chain(rest.iter().map(|r| r.0)).map(|p| p.id.as_str()).collect();
-        candidates.dedup();
-        return Err(Refusal::Ambiguous { field: "project", candidates: candidates.join(", ") });
-    }
-    let candidates = named().filter(|(_, e)| e.currency == currency).map(|(_, e)| e.id.as_str());
-    Err(Refusal::Ambiguous { field: "endpoint", candidates: candidates.collect::<Vec<_>>().join(", ") })
 }

@@ -1,38 +1,28 @@
-//! What happens to one customer, in the past tense.
+//! Events of one customer.
 
 use crate::domain::{
-    customer::{
-        aggregate::Customer,
-        attributes::Attributes,
-        profile::{AuditEntry, Change},
-        status::Signal,
-        stored_identifier::StoredIdentifier,
-    },
-    decision::refusal::Refusal,
-    rules::configuration::Direction,
+    customer::{audit::AuditEntry, change::CustomerChange, status::Signal, stored_identifier::StoredIdentifier},
     transaction::{
-        record::{LogOffset, Opening, RecordedFact},
-        summary::{Left, TransactionOutcome},
+        fact::RecordedFact, log_offset::LogOffset, opening::Opening, outcome::TransactionOutcome,
+        summary::EvictedTransaction,
     },
-    vocabulary::{names::Name, time::Millis},
+    vocabulary::{attributes::Attributes, direction::Direction, names::Name, time::Millis},
 };
-
-/// Something that happened to one customer. Each names all that it needs.
+/// An event of one customer. Each contains all data that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CustomerEvent {
-    /// The customer was made. Of one who exists already: what it says once more, with the identifier as it is kept from
-    /// then on.
+    /// The customer was created. For an existing customer it repeats the data, with the new stored form of the identifier.
     Created {
-        /// Whose.
+        /// The merchant.
         merchant: Name,
-        /// Unique in the merchant where set.
+        /// Unique in the merchant, where set.
         identifier: Option<StoredIdentifier>,
         /// When.
         at: Millis,
     },
-    /// Attributes that were missing came with a payment.
+    /// Absent attributes were filled from a payment.
     AttributesFilled {
-        /// Those that were missing.
+        /// The filled attributes.
         attributes: Attributes,
         /// When.
         at: Millis,
@@ -41,24 +31,24 @@ pub enum CustomerEvent {
     LevelSet {
         /// Of this direction.
         direction: Direction,
-        /// `None`: empty from now on.
+        /// `None`: removed.
         level: Option<Name>,
         /// Whether the individual settings of the direction are dropped with it.
         drops_settings: bool,
         /// When.
         at: Millis,
     },
-    /// Something became known about the customer or an instrument of the customer's.
-    Signalled {
+    /// A signal about the customer or one of its instruments arrived.
+    SignalReceived {
         /// What.
         signal: Signal,
-        /// Whether the signal names an instrument: fraud is that instrument's then, and not the customer's as a whole.
+        /// Whether the signal names an instrument: fraud then concerns that instrument and not the whole customer.
         names_instrument: bool,
         /// When.
         at: Millis,
     },
     /// The customer paid by an instrument for the first time.
-    InstrumentHeld {
+    InstrumentAdded {
         /// The gateway's token.
         id: Box<str>,
         /// When.
@@ -70,66 +60,66 @@ pub enum CustomerEvent {
         id: Box<str>,
         /// When.
         at: Millis,
-        /// How many have, this one with them.
+        /// The number of successful payments, including this one.
         successes: u64,
     },
-    /// The customer changed in this step, by somebody, at a time.
+    /// The author and the time of the changes of this step.
     AuditEntry(AuditEntry),
-    /// What changed.
-    Changed(Change),
+    /// The customer changed.
+    CustomerChanged(CustomerChange),
     /// A transaction was opened.
-    Opened {
+    TransactionOpened {
         /// Its slot in [`Customer::summaries`](crate::domain::customer::aggregate::Customer::summaries).
         slot: u32,
-        /// All that opened it.
+        /// Its opening.
         opening: Opening,
     },
-    /// Something happened to a transaction.
+    /// A fact about a transaction.
     FactRecorded {
         /// Its slot.
         slot: u32,
-        /// Where the record about it before this one lies.
+        /// The offset of the previous record about it.
         previous: LogOffset,
         /// What.
         recorded_fact: RecordedFact,
-        /// What the transaction has come to by it.
+        /// The outcome of the transaction after it.
         outcome: TransactionOutcome,
-        /// Where it had left memory: what it counted for until then.
-        left: Option<Left>,
+        /// The evicted transaction, if it was evicted.
+        left: Option<EvictedTransaction>,
     },
-    /// A transaction was written once more, whole, so that the records about it before this one are needed no more.
+    /// Compaction rewrote a transaction completely, so that its earlier records are not needed.
     Compacted {
         /// Its slot.
         slot: u32,
-        /// What opened it.
+        /// Its opening.
         opening: Opening,
-        /// What followed, in the order in which it came.
+        /// The facts that followed, in their order.
         facts: Vec<RecordedFact>,
-        /// What it has come to.
+        /// Its outcome.
         outcome: TransactionOutcome,
-        /// Whether it had left memory.
+        /// Whether it was evicted.
         left: bool,
-        /// When it was written.
+        /// When it was rewritten.
         at: Millis,
     },
-    /// A transaction that had no customer became this one's, whole.
+    /// A transaction without a customer was assigned to this customer, completely.
     Assigned {
-        /// Its slot here.
+        /// Its slot in this customer.
         slot: u32,
-        /// What opened it, with the level that it counts under from now on.
+        /// Its opening, with the level under which it counts now.
         opening: Opening,
-        /// What followed, in the order in which it came.
+        /// The facts that followed, in their order.
         facts: Vec<RecordedFact>,
-        /// What it has come to.
+        /// Its outcome.
         outcome: TransactionOutcome,
         /// When.
         at: Millis,
     },
-    /// A transaction that had no customer became somebody's: it is nobody's any more.
-    Unlinked {
-        /// Its slot here.
+    /// A transaction without a customer was assigned to a customer, and leaves this list.
+    AssignedElsewhere {
+        /// Its slot in this customer.
         slot: u32,
-        /// Where it had left memory: the digest of its id.
+        /// The digest of its id, if it was evicted.
         left: Option<u64>,
         /// When.
         at: Millis,
@@ -137,57 +127,54 @@ pub enum CustomerEvent {
 }
 
 impl CustomerEvent {
-    /// When it was recorded, where it says so itself.
+    /// When it was recorded, if the event contains the time.
     #[must_use]
     pub fn recorded_at(&self) -> Option<Millis> {
         match self {
             Self::Created { at, .. }
             | Self::AttributesFilled { at, .. }
             | Self::LevelSet { at, .. }
-            | Self::Signalled { at, .. }
-            | Self::InstrumentHeld { at, .. }
+            | Self::SignalReceived { at, .. }
+            | Self::InstrumentAdded { at, .. }
             | Self::InstrumentUsed { at, .. }
             | Self::AuditEntry(AuditEntry { at, .. })
             | Self::Compacted { at, .. }
             | Self::Assigned { at, .. }
-            | Self::Unlinked { at, .. } => Some(*at),
-            Self::Opened { opening, .. } => Some(opening.recorded_at),
+            | Self::AssignedElsewhere { at, .. } => Some(*at),
+            Self::TransactionOpened { opening, .. } => Some(opening.recorded_at),
             Self::FactRecorded { recorded_fact, .. } => Some(recorded_fact.at),
-            // Its step says it.
-            Self::Changed(_) => None,
+            // The audit entry of its step contains the time.
+            Self::CustomerChanged(_) => None,
         }
     }
 
-    /// Whether it says something of the customer and not of a transaction: then the step stands in the history.
+    /// Whether it changes the customer and not only a transaction: then its step has an audit entry.
     #[must_use]
-    pub fn is_of_history(&self) -> bool {
+    pub fn is_audited(&self) -> bool {
         match self {
             Self::Created { .. }
             | Self::AttributesFilled { .. }
             | Self::LevelSet { .. }
-            | Self::Signalled { .. }
-            | Self::InstrumentHeld { .. }
+            | Self::SignalReceived { .. }
+            | Self::InstrumentAdded { .. }
             | Self::AuditEntry(_)
-            | Self::Changed(_)
+            | Self::CustomerChanged(_)
             | Self::Assigned { .. } => true,
-            Self::Opened { .. }
+            Self::TransactionOpened { .. }
             | Self::FactRecorded { .. }
             | Self::Compacted { .. }
-            | Self::Unlinked { .. }
+            | Self::AssignedElsewhere { .. }
             | Self::InstrumentUsed { .. } => false,
         }
     }
 }
 
-/// What must happen to a customer as it stands at a time.
-pub type Make<'m> = dyn FnMut(&Customer, Millis) -> Result<Vec<CustomerEvent>, Refusal> + 'm;
-
-/// How an event was recorded.
+/// The position of the record of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordPosition {
     /// The number of the record.
     pub number: u64,
-    /// Where it lies.
+    /// Its offset.
     pub place: LogOffset,
     /// The digest of the transaction's id, where one is opened.
     pub key: u64,

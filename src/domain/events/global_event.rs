@@ -1,73 +1,72 @@
-//! What happens and belongs to no single customer.
+//! Events that concern no single customer.
 
 use crate::domain::{
-    customer::instrument_blocks::Blocks,
-    rules::{configuration::Direction, overrides::LevelKey},
-    vocabulary::{money::Currency, names::Name, time::Millis},
+    customer::instrument_blocks::InstrumentBlocks,
+    rules::level::LevelKey,
+    vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
-
-/// The time goes on from another instant, because an operator accepted the system clock.
+/// The clock continues from another instant, because an operator accepted the system clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockStep {
     /// The time before.
     pub before: Millis,
-    /// The time from then on.
+    /// The time after the step.
     pub after: Millis,
     /// Whether usage entries later than `after` are moved to it.
     pub moves_entries: bool,
 }
 
 impl ClockStep {
-    /// Whether it changes customers. A step forward alone does not: holds end when a customer is next looked at.
+    /// Whether it changes customers. A step forward alone does not: holds expire when a customer is read next.
     #[must_use]
     pub fn changes_customers(&self) -> bool {
         self.after < self.before || self.moves_entries
     }
 }
 
-/// Something that happened to the merchant, to an instrument or to the daemon. Each sets what it says.
+/// An event of a merchant, of an instrument or of the daemon. Each sets its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GlobalEvent {
-    /// All blocks of an instrument from now on.
+    /// All blocks of an instrument.
     InstrumentBlocks {
         /// The gateway's token.
         id: Box<str>,
-        /// None: payments with it may pass.
-        blocks: Blocks,
+        /// Empty: payments with it are not blocked.
+        blocks: InstrumentBlocks,
         /// When.
         at: Millis,
     },
-    /// The form of old records: payments with an instrument are blocked everywhere from now on, or no longer.
+    /// The form of old records: payments with an instrument are blocked everywhere, or not.
     InstrumentBlocked {
         /// The gateway's token.
         id: Box<str>,
-        /// Whether they are.
+        /// Whether they are blocked.
         blocked: bool,
         /// When.
         at: Millis,
     },
-    /// A request made a level.
-    LevelMade {
-        /// Whose.
+    /// A request created a level.
+    LevelCreated {
+        /// The merchant.
         merchant: Name,
         /// As sent.
         name: Name,
-        /// Of the payment that brought it.
+        /// Of the payment that created it.
         direction: Direction,
-        /// Of the payment that brought it.
+        /// Of the payment that created it.
         currency: Currency,
         /// When.
         at: Millis,
     },
-    /// External ids were made for customers of a merchant.
-    Counted {
-        /// Whose.
+    /// External ids were generated for customers of a merchant.
+    ExternalIdsGenerated {
+        /// The merchant.
         merchant: Name,
-        /// How many so far, this one with them.
+        /// The number so far, including this one.
         made: u64,
     },
-    /// A configuration came into force.
-    Configured {
+    /// A configuration took effect.
+    ConfigurationApplied {
         /// Its version.
         version: Box<str>,
         /// When.
@@ -79,11 +78,11 @@ pub enum GlobalEvent {
         key: LevelKey,
         /// As sent: JSON with the keys of a file's entry.
         body: Box<str>,
-        /// When the level was first there.
+        /// When the level was created.
         created: Millis,
         /// When.
         at: Millis,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
     /// An operator deleted a level.
@@ -92,24 +91,23 @@ pub enum GlobalEvent {
         key: LevelKey,
         /// When.
         at: Millis,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
-    /// A configuration came into force in whose files a level's entry is another than in the one before.
-    LevelFiled {
+    /// A configuration took effect whose file entry of a level differs from the one before.
+    LevelFileApplied {
         /// Which.
         key: LevelKey,
-        /// Of what the entry says; `None`: the file has none any more.
+        /// Digest of the entry; `None`: the file no longer has one.
         digest: Option<u128>,
-        /// When the level was first there.
+        /// When the level was created.
         created: Millis,
         /// When.
         at: Millis,
     },
-    /// An operator gave a level another name, in all currencies of a direction, and with it all that is known under the
-    /// old one.
+    /// An operator renamed a level in all currencies of a direction, with everything stored under the old name.
     LevelRenamed {
-        /// Whose.
+        /// The merchant.
         merchant: Name,
         /// Which way the money goes.
         direction: Direction,
@@ -119,11 +117,11 @@ pub enum GlobalEvent {
         to: Name,
         /// When.
         at: Millis,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
-    /// Segments of the archive are older than they must be kept, and are deleted.
-    SegmentsLetGo {
+    /// Segments of the archive exceeded their retention and are deleted.
+    SegmentsReleased {
         /// The number of the last record in them.
         last: u64,
         /// When.
@@ -137,7 +135,7 @@ pub enum GlobalEvent {
         last: u64,
         /// When.
         at: Millis,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
     /// An operator set the rates.
@@ -146,36 +144,36 @@ pub enum GlobalEvent {
         body: Box<str>,
         /// When.
         at: Millis,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
-    /// An operator accepted the system clock as it was. It reaches all customers.
+    /// An operator accepted the system clock. It applies to all customers.
     ClockAccepted {
-        /// From which time to which.
+        /// The step.
         step: ClockStep,
-        /// Who, where that is known.
+        /// Who did it, where known.
         by: Option<Name>,
     },
 }
 
 impl GlobalEvent {
-    /// When it was recorded, where it says so itself.
+    /// When it was recorded, if the event contains the time.
     #[must_use]
     pub fn recorded_at(&self) -> Option<Millis> {
         match self {
             Self::InstrumentBlocks { at, .. }
             | Self::InstrumentBlocked { at, .. }
-            | Self::LevelMade { at, .. }
+            | Self::LevelCreated { at, .. }
             | Self::LevelPut { at, .. }
             | Self::LevelDeleted { at, .. }
-            | Self::LevelFiled { at, .. }
+            | Self::LevelFileApplied { at, .. }
             | Self::RatesPut { at, .. }
             | Self::LevelRenamed { at, .. }
-            | Self::SegmentsLetGo { at, .. }
+            | Self::SegmentsReleased { at, .. }
             | Self::ArchiveLossAccepted { at, .. }
-            | Self::Configured { at, .. } => Some(*at),
+            | Self::ConfigurationApplied { at, .. } => Some(*at),
             Self::ClockAccepted { step, .. } => Some(step.after),
-            Self::Counted { .. } => None,
+            Self::ExternalIdsGenerated { .. } => None,
         }
     }
 }

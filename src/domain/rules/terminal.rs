@@ -1,48 +1,47 @@
 //! Addresses with placeholders: where an operator's terminal shows a customer.
 
-use crate::domain::rules::configuration::{Word, words};
-
+use crate::domain::vocabulary::words::{Word, words};
 words! {
-    /// What may stand in braces.
+    /// A placeholder in braces.
     Placeholder {
         /// The merchant's id.
         Merchant = "merchant",
         /// The internal id.
         CustomerId = "customer_id",
-        /// The merchant's own.
+        /// The merchant's identifier of the customer.
         MerchantCustomerIdentifier = "merchant_customer_identifier",
     }
 }
 
 /// A part of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'t> {
-    /// As it stands.
+pub enum TemplatePart<'t> {
+    /// Literal text.
     Text(&'t str),
-    /// To be filled.
+    /// A placeholder.
     Value(Placeholder),
-    /// A brace or something in braces that nothing fills: what a checked template does not hold.
+    /// An unmatched brace or an unknown placeholder. A checked template contains none.
     Unknown(&'t str),
 }
 
 /// The parts of a template, in order.
 #[must_use]
-pub fn pieces(template: &str) -> Vec<Piece<'_>> {
+pub fn template_parts(template: &str) -> Vec<TemplatePart<'_>> {
     let mut pieces = Vec::new();
     let mut rest = template;
     while let Some(at) = rest.find(['{', '}']) {
         if at > 0 {
-            pieces.push(Piece::Text(&rest[..at]));
+            pieces.push(TemplatePart::Text(&rest[..at]));
         }
-        // A brace that nothing closes, or that closes nothing, is one byte that nothing fills.
+        // An unmatched brace is a part of one byte.
         let closed = rest[at..].find('}').filter(|&length| length > 0).map_or(at + 1, |length| at + length + 1);
         let braced = &rest[at..closed];
         let named = braced.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-        pieces.push(named.and_then(Placeholder::parse).map_or(Piece::Unknown(braced), Piece::Value));
+        pieces.push(named.and_then(Placeholder::parse).map_or(TemplatePart::Unknown(braced), TemplatePart::Value));
         rest = &rest[closed..];
     }
     if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
+        pieces.push(TemplatePart::Text(rest));
     }
     pieces
 }
@@ -52,10 +51,12 @@ pub fn pieces(template: &str) -> Vec<Piece<'_>> {
 #[must_use]
 pub fn fill<'v>(template: &str, value: impl Fn(Placeholder) -> Option<&'v str>) -> Option<String> {
     let mut filled = String::with_capacity(template.len() + 32);
-    for piece in pieces(template) {
+    for piece in template_parts(template) {
         match piece {
-            Piece::Text(text) | Piece::Unknown(text) => filled.push_str(text),
-            Piece::Value(placeholder) => encode(value(placeholder).filter(|text| !text.is_empty())?, &mut filled),
+            TemplatePart::Text(text) | TemplatePart::Unknown(text) => filled.push_str(text),
+            TemplatePart::Value(placeholder) => {
+                encode(value(placeholder).filter(|text| !text.is_empty())?, &mut filled);
+            }
         }
     }
     Some(filled)
@@ -95,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_fills_is_told_apart() {
+    fn unknown_placeholders_and_unmatched_braces_are_reported() {
         let unknown = |template| -> Vec<String> {
             let of = |piece| match piece {
-                Piece::Unknown(text) => Some(str::to_owned(text)),
+                TemplatePart::Unknown(text) => Some(str::to_owned(text)),
                 _ => None,
             };
-            pieces(template).into_iter().filter_map(of).collect()
+            template_parts(template).into_iter().filter_map(of).collect()
         };
         assert!(unknown("a{merchant}b{customer_id}").is_empty());
         assert_eq!(unknown("{a}{}x{merchant"), ["{a}", "{}", "{"]);

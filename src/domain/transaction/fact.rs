@@ -1,17 +1,15 @@
 //! Facts about a transaction after it was opened: captures, declines, cancels, refunds, chargebacks, extensions, attempts.
 
 use crate::domain::{
-    rules::configuration::words,
-    transaction::{record::Content, summary::Flags},
-    vocabulary::time::Millis,
+    transaction::{opening::PaymentContent, status::Flags},
+    vocabulary::{time::Millis, words::words},
 };
-
 words! {
-    /// Which money a cancel gives back.
+    /// The money that a cancel releases.
     CancelOf {
-        /// What was reserved and not paid.
+        /// The reserved, not captured money.
         Reservation = "reservation",
-        /// What was approved.
+        /// The approved money.
         Approved = "approved",
     }
 }
@@ -21,61 +19,61 @@ words! {
 pub enum Fact {
     /// Money moved: one capture.
     Approved {
-        /// Names the capture; `None`: the one without a name.
+        /// The id of the capture; `None`: the one without an id.
         capture_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether the caller sent no amount and meant all that was left of the reservation.
+        /// Whether the caller sent no amount, which means the remainder of the reservation.
         all: bool,
         /// Whether no capture follows. `None`: the record is of a version that did not distinguish; then nothing is held
-        /// for captures to follow, and one that does is no conflict.
+        /// for further captures, and a further capture is not a conflict.
         is_final: Option<bool>,
         /// The gate that paid.
         gate: Option<Box<str>>,
         /// The gateway's token.
         instrument: Option<Box<str>>,
-        /// What the facts before it make of it: late, a conflict; and whether the gate is unknown.
+        /// Flags that follow from the facts before it: late, conflict; and whether the gate is unknown.
         flags: Flags,
     },
     /// The processor refused.
     Declined {
-        /// It came after an approval and changed nothing.
+        /// Whether it came after an approval, so that it changed nothing.
         conflict: bool,
     },
-    /// Given back.
+    /// Cancelled.
     Cancelled {
         /// `None`: the one without an id.
         cancel_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether the caller requested all that was left, instead of an amount.
+        /// Whether the caller requested the remainder instead of an amount.
         all: bool,
-        /// Which money it gives back. `None`: the record is of a version that did not distinguish; see
-        /// [`Transaction::note`](crate::domain::transaction::record::Transaction::note).
+        /// The money that it releases. `None`: the record is of a version that did not distinguish; see
+        /// [`Transaction::add_fact`](crate::domain::transaction::state::Transaction::add_fact).
         of: Option<CancelOf>,
         /// Whether the caller named which money.
         names_of: bool,
     },
-    /// Paid back by the merchant.
+    /// Refunded by the merchant.
     Refunded {
         /// `None`: the one without an id.
         refund_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether the caller requested all that was left.
+        /// Whether the caller requested the remainder.
         all: bool,
-        /// Whether it gives usage back: the merchant's option at the time.
+        /// Whether it reduces usage: the merchant's option at that time.
         gives_back: bool,
     },
-    /// Paid back by force.
+    /// Charged back by the bank.
     ChargedBack {
         /// `None`: the one without an id.
         chargeback_id: Option<Box<str>>,
         /// Minor units.
         amount: u64,
-        /// Whether the caller requested all that was left.
+        /// Whether the caller requested the remainder.
         all: bool,
-        /// Whether more went back by it than was left.
+        /// Whether it exceeds the remainder.
         conflict: bool,
     },
     /// The hold lasts until then.
@@ -89,27 +87,27 @@ pub enum Fact {
         attempt: u32,
         /// Which gate.
         gate: Box<str>,
-        /// What came of it.
+        /// The result.
         outcome: Box<str>,
         /// Whether the merchant has no gate of that name.
         unknown_gate: bool,
     },
-    /// A reserve came after the approval that opened the transaction: what it asked for.
-    Asked {
+    /// A reserve that came after the approval that opened the transaction.
+    ReservedLate {
         /// Minor units: the amount of `content`, where that is there.
         amount: u64,
         /// When the hold ends that begins with it; `None`: never, or the record is of a version without such holds.
         hold_until: Option<Millis>,
         /// The content that a repetition of the reserve must repeat; `None`: the record is of a version that did not keep it.
-        content: Option<Box<LateContent>>,
+        content: Option<Box<LateReserveContent>>,
     },
 }
 
-/// What a reserve said that came after its approval.
+/// The content of a reserve that came after its approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LateContent {
+pub struct LateReserveContent {
     /// All but the instrument.
-    pub content: Content,
+    pub content: PaymentContent,
     /// The gateway's token.
     pub instrument: Option<Box<str>>,
 }

@@ -1,6 +1,6 @@
-//! When the open holds of a customer end, earliest first.
+//! The ends of a customer's open holds, earliest first.
 //!
-//! An entry is never taken back: one whose transaction has moved on is ignored when it comes up.
+//! An entry is never removed early: an entry whose transaction has changed is ignored when its time comes.
 
 use crate::domain::vocabulary::time::Millis;
 use prefetch_index::prefetch_index;
@@ -11,16 +11,16 @@ use std::{
 
 /// Ends of holds, each with the slot of its transaction.
 ///
-/// Holds of one length end in the order in which they were opened, so a queue keeps them and no entry is compared with
-/// another; what does not fit behind the last one goes into a heap.
+/// Holds of one length end in the order in which they were opened, so they go into a queue without comparisons; an entry
+/// earlier than the last one of the queue goes into a heap.
 #[derive(Debug, Clone)]
 pub struct Holds {
-    /// The earliest end, kept here because every payment asks for it and most find it in the future.
+    /// The earliest end. Every payment reads it, and it is mostly in the future.
     first: Millis,
     /// The latest end in the queue.
     last: Millis,
     queue: VecDeque<(Millis, u32)>,
-    /// `None`: there never was one that did not fit, as in most customers.
+    /// `None`: no entry needed the heap, as for most customers.
     rest: Option<Box<Rest>>,
 }
 
@@ -35,16 +35,16 @@ impl Default for Holds {
 }
 
 impl Holds {
-    /// See [`crate::domain::customer::aggregate::Customer::touch`].
+    /// See [`crate::domain::customer::aggregate::Customer::prefetch`].
     #[inline]
-    pub(in crate::domain) fn touch(&self) -> u64 {
+    pub(in crate::domain) fn prefetch(&self) -> u64 {
         let (first, second) = self.queue.as_slices();
         let end = if second.is_empty() { first } else { second };
         prefetch_index(end, end.len());
         self.queue.len() as u64 ^ u64::from(self.rest.is_some())
     }
 
-    /// A hold lasts until then.
+    /// Adds a hold.
     #[inline]
     pub fn push(&mut self, until: Millis, slot: u32) {
         self.first = self.first.min(until);
@@ -56,7 +56,7 @@ impl Holds {
         }
     }
 
-    /// Takes out one that has ended by now, the earliest first.
+    /// Removes the earliest hold that has ended; `None`: none has.
     pub fn pop(&mut self, now: Millis) -> Option<u32> {
         if self.first > now {
             return None;

@@ -1,8 +1,12 @@
-//! Transactions: facts, summaries, outcomes, transitions and holds.
+//! Transactions: openings, facts, state, outcome, summaries, transitions and holds.
 
 pub mod fact;
 pub mod holds;
+pub mod log_offset;
+pub mod opening;
 pub mod outcome;
-pub mod record;
+pub mod state;
+pub mod status;
+pub mod summaries;
 pub mod summary;
 pub mod transition;

@@ -1,49 +1,14 @@
-//! The state of a transaction by its facts: status, contribution and flags. Time decides whether its hold has ended.
+//! The outcome of a transaction: status, contribution and flags after its facts. Time decides whether its hold has ended.
 
 use crate::domain::{
-    rules::configuration::Word,
-    transaction::record::{Flag, Status, Transaction},
-    usage::series::Contribution,
+    transaction::status::{Flags, Status},
+    usage::contribution::Contribution,
     vocabulary::time::Millis,
 };
-use smallvec::SmallVec;
 
-/// Flags, a bit each, in the order of [`Flag`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(pub u8);
-
-impl Flags {
-    /// None.
-    pub const NONE: Self = Self(0);
-
-    /// With another, where it holds.
-    #[must_use]
-    pub const fn with(self, flag: Flag, holds: bool) -> Self {
-        Self(self.0 | (holds as u8) << flag as u8)
-    }
-
-    /// With those of another set.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Of a transaction.
-    #[must_use]
-    pub fn of(flags: &[Flag]) -> Self {
-        Self(flags.iter().fold(0, |bits, flag| bits | 1 << *flag as u8))
-    }
-
-    /// Whether a flag is among them.
-    #[must_use]
-    pub fn contains(self, flag: Flag) -> bool {
-        self.0 & (1 << flag as u8) != 0
-    }
-}
-
-/// The state of a transaction by its facts. Time decides whether its hold has ended.
+/// The outcome of a transaction after its facts. Time decides whether its hold has ended.
 ///
-/// Invariant: something is held only while the status is [`Status::Reserved`] or [`Status::Approved`]; a reserved
+/// Invariant: an amount is held only while the status is [`Status::Reserved`] or [`Status::Approved`]; a reserved
 /// transaction that counts at all holds all that it contributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionOutcome {
@@ -51,19 +16,19 @@ pub struct TransactionOutcome {
     pub status: Status,
     /// What it contributes until the hold ends.
     pub counts: Contribution,
-    /// Minor units that are held: the part of both amounts of `counts` that goes when the hold ends.
+    /// The held minor units: the part of both amounts of `counts` that is removed when the hold ends.
     pub held: u64,
-    /// Whether approved money is left, net of cancels: an approved transaction without any is cancelled once its hold
-    /// has ended.
+    /// Whether approved money remains after cancels: an approved transaction without any is cancelled once its hold has
+    /// ended.
     pub counts_after_hold: bool,
     /// When the hold ends; `None`: never.
     pub hold_until: Option<Millis>,
-    /// What a reader should notice.
+    /// The flags.
     pub flags: Flags,
 }
 
 impl TransactionOutcome {
-    /// Of a transaction that belongs to another customer: nothing waits, nothing counts.
+    /// The outcome of a transaction that belongs to another customer: nothing is held and nothing counts.
     pub const NONE: Self = Self {
         status: Status::Cancelled,
         counts: Contribution::NONE,
@@ -73,24 +38,8 @@ impl TransactionOutcome {
         flags: Flags::NONE,
     };
 
-    /// Of a transaction's facts.
-    #[must_use]
-    pub fn of(transaction: &Transaction) -> Self {
-        let before_any_end = Millis(i64::MIN);
-        let totals = &transaction.totals;
-        let counts = transaction.contribution(before_any_end);
-        Self {
-            status: transaction.status(before_any_end),
-            counts,
-            held: transaction.held(before_any_end),
-            counts_after_hold: totals.approved > totals.cancelled,
-            hold_until: transaction.hold_until,
-            flags: transaction.flag_set(),
-        }
-    }
-
-    /// Of what a record of a version says that did not know captures to follow: only what is reserved is held, and
-    /// what contributes an amount counts.
+    /// The outcome in a record of version 1, which had no partial captures: only a reservation is held, and a transaction
+    /// with an amount counts.
     #[must_use]
     pub fn of_version_1(status: Status, (gross, net): (u64, u64), hold_until: Option<Millis>, flags: Flags) -> Self {
         let counts = Contribution { gross, net, gross_counts: gross > 0, net_counts: net > 0 };
@@ -123,10 +72,10 @@ impl TransactionOutcome {
         self.after_hold()
     }
 
-    /// The contribution after the end of the hold, at any time; a hold without an end goes on. A transaction that has left memory
-    /// counts so, because no queue watches its hold.
+    /// The contribution after the end of the hold; a hold without an end stays. Evicted transactions count so, because no
+    /// queue tracks their holds.
     #[must_use]
-    pub fn settled(&self) -> Contribution {
+    pub fn final_contribution(&self) -> Contribution {
         self.contribution(Millis(i64::MAX))
     }
 
@@ -154,21 +103,11 @@ impl TransactionOutcome {
         if self.hold_has_ended(now) { 0 } else { self.held }
     }
 
-    /// Whether something of it waits for the end of the hold or for facts at an instant.
+    /// Whether the transaction is held at an instant, so that the end of its hold or a fact will change it.
     #[must_use]
     pub fn is_held(&self, now: Millis) -> bool {
         (self.status == Status::Reserved || self.held > 0) && !self.hold_has_ended(now)
     }
-}
-
-/// The flags as they are shown.
-#[must_use]
-pub fn shown(flags: Flags) -> SmallVec<[Flag; 2]> {
-    // Hardly any transaction has one.
-    if flags == Flags::NONE {
-        return SmallVec::new();
-    }
-    Flag::WORDS.iter().map(|(_, flag)| *flag).filter(|flag| flags.contains(*flag)).collect()
 }
 
 #[cfg(test)]

@@ -1,29 +1,31 @@
-//! What may happen to a transaction that is open: a pure function of the transaction, the operation and time.
+//! Operations on a known transaction: a pure function of the transaction, the operation and time.
 
 use crate::domain::{
-    decision::refusal::Refusal,
-    rules::configuration::{Merchant, Refunds, words},
+    request::refusal::Refusal,
+    rules::merchant::{Merchant, RefundPolicy},
     transaction::{
-        record::{CancelOf, FACTS_MAX, Fact, Flag, Opened, RecordedFact, Status, Transaction},
-        summary::Flags,
+        fact::{CancelOf, Fact, RecordedFact},
+        opening::OpeningKind,
+        state::{FACTS_MAX, Transaction},
+        status::{Flag, Flags, Status},
     },
     vocabulary::{
         money::{AmountError, Minor, parse_amount},
         time::Millis,
+        words::words,
     },
 };
-
 words! {
-    /// What becomes of a payment at the processor.
-    Outcome {
+    /// The result of a payment at the processor.
+    ProcessorOutcome {
         /// Money moved.
         Approved = "approved",
-        /// It did not.
+        /// No money moved.
         Declined = "declined",
     }
 }
 
-/// An operation on a known transaction; texts are as sent, amounts as written.
+/// An operation on a known transaction; texts and amounts are as sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Money moved.
@@ -33,15 +35,15 @@ pub enum Operation {
     /// Given back.
     Cancel {
         /// How much.
-        back: TakeBack,
-        /// Which money; `None`: what is held, and where nothing is, approved money.
+        back: Reversal,
+        /// Which money; `None`: the held money, or approved money where nothing is held.
         of: Option<CancelOf>,
     },
     /// Paid back by the merchant.
-    Refund(TakeBack),
+    Refund(Reversal),
     /// Paid back by force.
-    Chargeback(TakeBack),
-    /// The hold is to last longer.
+    Chargeback(Reversal),
+    /// Extends the hold.
     Extend {
         /// The new end.
         until: Millis,
@@ -57,12 +59,12 @@ pub enum Operation {
     },
 }
 
-/// A capture as told.
+/// A capture as sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     /// How much.
     pub amount: CaptureAmount,
-    /// `None`: the capture without a name.
+    /// `None`: the capture without an id.
     pub capture_id: Option<String>,
     /// Whether no capture follows.
     pub is_final: bool,
@@ -73,19 +75,19 @@ pub struct Approval {
 }
 
 impl Approval {
-    /// A final capture without a name, of what is left or of an amount.
+    /// A final capture without an id.
     #[must_use]
     pub fn of(amount: CaptureAmount) -> Self {
         Self { amount, capture_id: None, is_final: true, gate: None, instrument: None }
     }
 }
 
-/// How much a capture takes.
+/// The amount of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CaptureAmount {
     /// The rest of the reservation.
     Left,
-    /// The whole amount of the reserve, also where a part was released or paid: the outcome of a payment.
+    /// The whole amount of the reserve, even where a part was released or captured: the outcome of a payment.
     Whole,
     /// As written.
     Written(String),
@@ -93,25 +95,25 @@ pub enum CaptureAmount {
 
 /// A cancel, a refund or a chargeback.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TakeBack {
-    /// `None`: all that is left.
+pub struct Reversal {
+    /// `None`: the remainder.
     pub amount: Option<String>,
-    /// Names it; required with an amount.
+    /// Its id; required with an amount.
     pub id: Option<String>,
 }
 
-/// What an operation comes to.
+/// The effect of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum TransitionEffect {
     /// A new fact.
     New(RecordedFact),
-    /// It was said before.
+    /// A repetition of an earlier operation.
     Replay,
 }
 
-/// What an operation is judged by, besides its transaction.
+/// The context of an operation besides its transaction.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'r> {
+pub struct TransitionContext<'r> {
     /// The fraction digits of the transaction's currency.
     pub minor_units: u8,
     /// The transaction's merchant; `None`: no longer configured.
@@ -120,33 +122,37 @@ pub struct Circumstances<'r> {
     pub now: Millis,
 }
 
-impl Circumstances<'_> {
+impl TransitionContext<'_> {
     fn refunds_give_back(&self) -> bool {
-        self.merchant.is_some_and(|merchant| merchant.refunds == Refunds::Original)
+        self.merchant.is_some_and(|merchant| merchant.refunds == RefundPolicy::Original)
     }
 
-    /// Whether a named gate is none of the merchant's. Of a merchant that is not configured no gate is known.
+    /// Whether a named gate is not one of the merchant's; `false` if the merchant is no longer configured.
     fn is_unknown(&self, gate: &str) -> bool {
         self.merchant.is_some_and(|merchant| !merchant.gates.iter().any(|known| known.id.as_str() == gate))
     }
 }
 
-/// Judges an operation on a transaction (domain.md, section 5).
+/// Evaluates an operation on a transaction (domain.md, section 5).
 ///
 /// # Errors
 /// The transaction's facts do not allow the operation. Money that moved is never refused, unless its amount is
 /// unknown.
-pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<'_>) -> Result<Effect, Refusal> {
+pub fn evaluate_operation(
+    transaction: &Transaction,
+    operation: &Operation,
+    c: TransitionContext<'_>,
+) -> Result<TransitionEffect, Refusal> {
     let status = transaction.status(c.now);
     let fact = match operation {
         Operation::Approve(approval) => match capture(transaction, approval, c)? {
             Some(fact) => fact,
-            None => return Ok(Effect::Replay),
+            None => return Ok(TransitionEffect::Replay),
         },
         Operation::Decline => {
             let declined = |recorded_fact: &RecordedFact| matches!(recorded_fact.fact, Fact::Declined { .. });
             if transaction.facts.iter().any(declined) {
-                return Ok(Effect::Replay);
+                return Ok(TransitionEffect::Replay);
             }
             if status == Status::Denied {
                 return Err(Refusal::Status { operation: "decline", status: status.word() });
@@ -155,10 +161,10 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<
         }
         Operation::Cancel { back, of } => match cancel(transaction, back, *of, c)? {
             Some(fact) => fact,
-            None => return Ok(Effect::Replay),
+            None => return Ok(TransitionEffect::Replay),
         },
-        Operation::Refund(back) => match take_back(transaction, back, c, &REFUND)? {
-            None => return Ok(Effect::Replay),
+        Operation::Refund(back) => match reverse(transaction, back, c, &REFUND)? {
+            None => return Ok(TransitionEffect::Replay),
             Some(amount) => Fact::Refunded {
                 refund_id: back.id.as_deref().map(Into::into),
                 amount,
@@ -166,20 +172,20 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<
                 gives_back: c.refunds_give_back(),
             },
         },
-        Operation::Chargeback(back) => match take_back(transaction, back, c, &CHARGEBACK)? {
-            None => return Ok(Effect::Replay),
+        Operation::Chargeback(back) => match reverse(transaction, back, c, &CHARGEBACK)? {
+            None => return Ok(TransitionEffect::Replay),
             Some(amount) => Fact::ChargedBack {
                 chargeback_id: back.id.as_deref().map(Into::into),
                 amount,
                 all: back.amount.is_none(),
-                conflict: amount > transaction.left_of_approved(),
+                conflict: amount > transaction.approved_remaining(),
             },
         },
         Operation::Extend { until } => {
             let before =
                 |recorded_fact: &RecordedFact| matches!(recorded_fact.fact, Fact::Extended { until: u } if u == *until);
             if transaction.facts.iter().any(before) {
-                return Ok(Effect::Replay);
+                return Ok(TransitionEffect::Replay);
             }
             if status != Status::Reserved && !transaction.is_open(c.now) {
                 return Err(Refusal::Status { operation: "extend", status: status.word() });
@@ -206,26 +212,26 @@ pub fn judge(transaction: &Transaction, operation: &Operation, c: Circumstances<
             }
         }
     };
-    // Money that moved is always taken; what a caller repeats by choice is bounded.
+    // Moved money is always recorded; operations that a caller repeats by choice are bounded.
     if transaction.facts.len() >= FACTS_MAX && !matches!(fact, Fact::Approved { .. } | Fact::Declined { .. }) {
         return Err(Refusal::TooManyFacts(FACTS_MAX));
     }
-    Ok(Effect::New(RecordedFact { at: c.now, fact }))
+    Ok(TransitionEffect::New(RecordedFact { at: c.now, fact }))
 }
 
-fn read(text: &str, c: Circumstances<'_>) -> Result<u64, Refusal> {
+fn read(text: &str, c: TransitionContext<'_>) -> Result<u64, Refusal> {
     parse_amount(text, c.minor_units).map_err(|error| Refusal::Amount { field: "amount", error })
 }
 
-fn same(is: bool, field: &'static str) -> Result<Effect, Refusal> {
-    if is { Ok(Effect::Replay) } else { Err(Refusal::Conflict(vec![field])) }
+fn same(is: bool, field: &'static str) -> Result<TransitionEffect, Refusal> {
+    if is { Ok(TransitionEffect::Replay) } else { Err(Refusal::Conflict(vec![field])) }
 }
 
 /// The fact of a capture; `None`: the same capture again.
 ///
 /// # Errors
-/// The same capture with another amount or another `final`; no amount where nothing is left of the reservation.
-fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>) -> Result<Option<Fact>, Refusal> {
+/// The same capture with another amount or another `final`; no amount where nothing remains of the reservation.
+fn capture(transaction: &Transaction, approval: &Approval, c: TransitionContext<'_>) -> Result<Option<Fact>, Refusal> {
     let Approval { amount: sent, capture_id, is_final, gate, instrument } = approval;
     let written = match sent {
         CaptureAmount::Written(text) => Some(read(text, c)?),
@@ -238,19 +244,19 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
         _ => None,
     });
     if let Some((amount, all, was_final)) = earlier {
-        // A record of a version that did not note whether an amount was sent is taken at its word.
-        let sent_none = all || was_final.is_none() && amount == transaction.asked();
+        // A record of an older version does not state whether an amount was sent: its amount is compared.
+        let sent_none = all || was_final.is_none() && amount == transaction.requested_amount();
         let same_amount = written.map_or(sent_none, |written| written == amount);
         let differs = [("amount", !same_amount), ("final", was_final.is_some_and(|was_final| was_final != *is_final))];
         let fields: Vec<_> = differs.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect();
         return if fields.is_empty() { Ok(None) } else { Err(Refusal::Conflict(fields)) };
     }
-    let amount = match (written, sent, transaction.unpaid()) {
+    let amount = match (written, sent, transaction.reservation_remaining()) {
         (Some(written), ..) => written,
-        (None, CaptureAmount::Whole, _) => transaction.asked(),
+        (None, CaptureAmount::Whole, _) => transaction.requested_amount(),
         (None, _, 0) if transaction.is_approved() => return Err(Refusal::AmountNeeded),
-        // All of it was released and money moved all the same: the whole amount of the reserve.
-        (None, _, 0) => transaction.asked(),
+        // The reservation was released and money moved nevertheless: the whole amount of the reserve.
+        (None, _, 0) => transaction.requested_amount(),
         (None, _, unpaid) => unpaid,
     };
     if transaction.totals.approved.checked_add(amount).is_none() {
@@ -258,14 +264,14 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
     }
     let status = transaction.status(c.now);
     let totals = &transaction.totals;
-    let awaited = transaction.is_approved() && !totals.is_closed && totals.asked > 0;
+    let awaited = transaction.is_approved() && !totals.is_closed && totals.reserved > 0;
     let ran_out = awaited && !transaction.is_open(c.now);
-    // Where nothing was reserved nothing was refused either.
+    // Without a reservation there is no refusal to contradict.
     let is_refused = matches!(status, Status::Declined | Status::Denied | Status::Cancelled)
         && totals.approved == 0
-        && totals.asked > 0;
+        && totals.reserved > 0;
     let flags = Flags::NONE
-        .with(Flag::Late, status == Status::Expired || ran_out && transaction.opening.opened != Opened::Denied)
+        .with(Flag::Late, status == Status::Expired || ran_out && transaction.opening.opened != OpeningKind::Denied)
         .with(Flag::Conflict, is_refused || totals.is_final)
         .with(Flag::UnknownGate, gate.as_deref().is_some_and(|gate| c.is_unknown(gate)));
     Ok(Some(Fact::Approved {
@@ -282,12 +288,12 @@ fn capture(transaction: &Transaction, approval: &Approval, c: Circumstances<'_>)
 /// The fact of a cancel; `None`: the same cancel again.
 ///
 /// # Errors
-/// The same cancel with another amount or other money; more than is left; a status that leaves nothing to cancel.
+/// The same cancel with another amount or other money; more than remains; a status with nothing to cancel.
 fn cancel(
     transaction: &Transaction,
-    back: &TakeBack,
+    back: &Reversal,
     sent: Option<CancelOf>,
-    c: Circumstances<'_>,
+    c: TransitionContext<'_>,
 ) -> Result<Option<Fact>, Refusal> {
     let earlier = transaction.facts.iter().find_map(|recorded_fact| match &recorded_fact.fact {
         Fact::Cancelled { cancel_id, of, names_of, .. } if cancel_id.as_deref() == back.id.as_deref() => {
@@ -298,7 +304,7 @@ fn cancel(
     if let Some((was, named)) = earlier {
         let same_of = sent == was.filter(|_| named);
         // The amount is compared by the code that all three operations share; both fields are named.
-        let same_amount = take_back(transaction, back, c, &CANCEL_OF_APPROVED);
+        let same_amount = reverse(transaction, back, c, &CANCEL_OF_APPROVED);
         return match same_amount {
             Ok(_) if same_of => Ok(None),
             Ok(_) => Err(Refusal::Conflict(vec!["of"])),
@@ -318,7 +324,7 @@ fn cancel(
         CancelOf::Reservation => &CANCEL_OF_RESERVATION,
         CancelOf::Approved => &CANCEL_OF_APPROVED,
     };
-    let amount = take_back(transaction, back, c, kind)?;
+    let amount = reverse(transaction, back, c, kind)?;
     Ok(amount.map(|amount| Fact::Cancelled {
         cancel_id: back.id.as_deref().map(Into::into),
         amount,
@@ -328,11 +334,11 @@ fn cancel(
     }))
 }
 
-/// What was taken back before: its id, its amount, and whether all that was left was asked for.
+/// An earlier reversal: its id, its amount, and whether the remainder was requested.
 type Earlier<'a> = (Option<&'a str>, u64, bool);
 
-/// What tells a cancel, a refund and a chargeback apart.
-struct Kind {
+/// The differences between a cancel, a refund and a chargeback.
+struct ReversalKind {
     operation: &'static str,
     id_field: &'static str,
     earlier: fn(&Fact) -> Option<Earlier<'_>>,
@@ -340,7 +346,7 @@ struct Kind {
     allows: fn(Status, &Transaction) -> bool,
 }
 
-const CANCEL_OF_RESERVATION: Kind = Kind {
+const CANCEL_OF_RESERVATION: ReversalKind = ReversalKind {
     operation: "cancel",
     id_field: "cancel_id",
     earlier: earlier_cancel,
@@ -348,11 +354,11 @@ const CANCEL_OF_RESERVATION: Kind = Kind {
     allows: |status, transaction| transaction.is_approved() || matches!(status, Status::Reserved | Status::Cancelled),
 };
 
-const CANCEL_OF_APPROVED: Kind = Kind {
+const CANCEL_OF_APPROVED: ReversalKind = ReversalKind {
     operation: "cancel",
     id_field: "cancel_id",
     earlier: earlier_cancel,
-    left: |transaction, _| transaction.left_of_approved(),
+    left: |transaction, _| transaction.approved_remaining(),
     allows: |status, transaction| transaction.is_approved() || matches!(status, Status::Reserved | Status::Cancelled),
 };
 
@@ -363,35 +369,35 @@ fn earlier_cancel(fact: &Fact) -> Option<Earlier<'_>> {
     }
 }
 
-const REFUND: Kind = Kind {
+const REFUND: ReversalKind = ReversalKind {
     operation: "refund",
     id_field: "refund_id",
     earlier: |fact| match fact {
         Fact::Refunded { refund_id, amount, all, .. } => Some((refund_id.as_deref(), *amount, *all)),
         _ => None,
     },
-    left: |transaction, _| transaction.left_of_approved(),
+    left: |transaction, _| transaction.approved_remaining(),
     allows: |_, transaction| transaction.is_approved(),
 };
 
-const CHARGEBACK: Kind = Kind {
+const CHARGEBACK: ReversalKind = ReversalKind {
     operation: "charge back",
     id_field: "chargeback_id",
     earlier: |fact| match fact {
         Fact::ChargedBack { chargeback_id, amount, all, .. } => Some((chargeback_id.as_deref(), *amount, *all)),
         _ => None,
     },
-    // The bank takes approved money, also where some of it went back already.
+    // The bank takes approved money, even if a part of it was refunded already.
     left: |transaction, _| transaction.totals.approved.saturating_sub(transaction.totals.charged_back),
     allows: |_, transaction| transaction.is_approved(),
 };
 
-/// The amount that goes back; `None` where it was said before.
-fn take_back(
+/// The amount of a reversal; `None`: a repetition.
+fn reverse(
     transaction: &Transaction,
-    back: &TakeBack,
-    c: Circumstances<'_>,
-    kind: &Kind,
+    back: &Reversal,
+    c: TransitionContext<'_>,
+    kind: &ReversalKind,
 ) -> Result<Option<u64>, Refusal> {
     let amount = back.amount.as_deref().map(|text| read(text, c)).transpose()?;
     if amount.is_some() && back.id.is_none() {
@@ -416,9 +422,9 @@ fn take_back(
     Ok(Some(wanted))
 }
 
-/// What a reserve means for an id that is known: the same again, or the reserve behind an approval.
+/// Whether a reserve with a known id is the late reserve of an approval, not a repetition.
 #[must_use]
-pub fn asks_late(transaction: &Transaction) -> bool {
-    let asked = |recorded_fact: &RecordedFact| matches!(recorded_fact.fact, Fact::Asked { .. });
-    transaction.opening.opened == Opened::Unreserved && !transaction.facts.iter().any(asked)
+pub fn accepts_late_reserve(transaction: &Transaction) -> bool {
+    let asked = |recorded_fact: &RecordedFact| matches!(recorded_fact.fact, Fact::ReservedLate { .. });
+    transaction.opening.opened == OpeningKind::Unreserved && !transaction.facts.iter().any(asked)
 }

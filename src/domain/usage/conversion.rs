@@ -1,72 +1,22 @@
 //! Conversion between currencies, exact to the last digit.
 //!
-//! A sum over currencies is a sum of fractions. What a decision needs of it is one integer, the sum rounded up to the
-//! minor unit: with whole limits and amounts, `used + amount <= limit` holds exactly where
+//! A sum over currencies is a sum of fractions. A decision needs one integer of it, the sum rounded up to the minor
+//! unit: with whole limits and amounts, `used + amount <= limit` holds exactly where
 //! `ceil(used) + amount <= limit` does. Integer bounds give that integer nearly always; where the bounds straddle two
 //! of them, big integers decide.
 
 use crate::domain::{
-    customer::own_limits::{OwnRate, own_rate},
-    rules::overrides::Provenance,
+    rules::rates::{MissingRate, OwnRate, Rates, own_rate},
     vocabulary::{
-        money::{Currencies, Currency, Decimal, power_of_ten},
-        names::Map,
+        money::{Currencies, Currency, power_of_ten},
         time::Millis,
     },
 };
 use num_bigint::BigUint;
 
-/// A table of rates: 1 `base` is so many units of each currency.
-#[derive(Debug, Clone, Default)]
-pub struct Rates {
-    /// The currency that the rates are quoted against.
-    pub base: Option<Currency>,
-    /// When the rates were true.
-    pub as_of: Option<Millis>,
-    /// From which age on they are not used, in milliseconds; `None`: never stale.
-    pub max_age_ms: Option<i64>,
-    /// Units of the currency for 1 base, more than zero.
-    pub rates: Map<Currency, Decimal>,
-    /// Names this table: a digest of what it says.
-    pub version: String,
-    /// Where it came from.
-    pub known: Provenance,
-}
-
-/// A rate that is missing or too old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unavailable {
-    /// The currency of the usage.
-    pub from: Currency,
-    /// The currency of the limit.
-    pub to: Currency,
-}
-
-impl Rates {
-    fn rate(&self, currency: Currency, now: Millis) -> Option<Decimal> {
-        let stale = match (self.max_age_ms, self.as_of) {
-            (Some(max_age_ms), Some(as_of)) => now.since(as_of) > max_age_ms,
-            // A table with an age limit and no age cannot be trusted.
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if stale {
-            return None;
-        }
-        if self.base == Some(currency) { Some(Decimal::ONE) } else { self.rates.get(&currency).copied() }
-    }
-
-    /// Whether a table could ever convert between the two, whatever its age.
-    #[must_use]
-    pub fn knows(&self, from: Currency, to: Currency) -> bool {
-        let known = |c| self.base == Some(c) || self.rates.contains_key(&c);
-        from == to || (known(from) && known(to))
-    }
-}
-
-/// Where rates are looked up: a customer's own of a pair before the common ones.
+/// The rates for lookups: a customer's own rate of a pair precedes the common one.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'a> {
+pub struct RateTable<'a> {
     /// The table in force.
     pub common: &'a Rates,
     /// The customer's own.
@@ -75,13 +25,13 @@ pub struct Table<'a> {
     pub currencies: &'a Currencies,
 }
 
-impl Table<'_> {
+impl RateTable<'_> {
     /// A total in the minor units of another currency.
     fn fraction(&self, total: u128, from: Currency, to: Currency, now: Millis) -> Option<Fraction> {
         let (units_from, units_to) = (u32::from(self.currencies.units(from)), u32::from(self.currencies.units(to)));
         if let Some(own) = own_rate(self.own, from, to, now) {
             let (rate, scale, units) = (own.rate.mantissa, u32::from(own.rate.scale), u128::from(own.units));
-            // `units` of its `from` are `rate` of its `to`; the other way round where that is what is asked.
+            // `units` of its `from` are `rate` of its `to`; the inverse for the other direction.
             return Some(if own.from == from {
                 Fraction { total, times: rate, times_ten: units_to, over: units, over_ten: scale + units_from }
             } else {
@@ -105,13 +55,13 @@ impl Table<'_> {
 /// Currencies may repeat; totals of zero need no rate.
 ///
 /// # Errors
-/// The first pair for which no rate is at hand.
+/// The first pair without a rate.
 pub fn sum_rounded_up(
     totals: impl IntoIterator<Item = (Currency, u128)>,
     to: Currency,
-    table: &Table<'_>,
+    table: &RateTable<'_>,
     now: Millis,
-) -> Result<u128, Unavailable> {
+) -> Result<u128, MissingRate> {
     let mut whole = 0_u128;
     let mut foreign: smallvec::SmallVec<[Fraction; 4]> = smallvec::SmallVec::new();
     for (from, total) in totals {
@@ -122,7 +72,7 @@ pub fn sum_rounded_up(
             whole = whole.saturating_add(total);
             continue;
         }
-        foreign.push(table.fraction(total, from, to, now).ok_or(Unavailable { from, to })?);
+        foreign.push(table.fraction(total, from, to, now).ok_or(MissingRate { from, to })?);
     }
     if foreign.is_empty() {
         return Ok(whole);
@@ -153,7 +103,7 @@ fn bounded(whole: u128, fractions: &[Fraction]) -> Option<u128> {
         fine += rest / denominator;
         inexact += u128::from(rest % denominator != 0);
     }
-    // The true sum lies in [fine, fine + inexact] / FINE behind the whole part, strictly inside where inexact > 0.
+    // The fractional part of the sum is in [fine, fine + inexact] / FINE, strictly inside if inexact > 0.
     let low = if inexact == 0 { fine.div_ceil(FINE) } else { fine / FINE + 1 };
     let high = (fine + inexact).div_ceil(FINE);
     (low == high).then(|| sum.checked_add(high))?
@@ -175,6 +125,7 @@ fn exact(whole: u128, fractions: &[Fraction]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::vocabulary::money::Decimal;
     use proptest::prelude::*;
 
     fn currency(code: &str) -> Currency {
@@ -186,9 +137,9 @@ mod tests {
         Rates { base: Some(currency("EUR")), rates, ..Rates::default() }
     }
 
-    fn sum(totals: &[(&str, u128)], to: &str, rates: &Rates) -> Result<u128, Unavailable> {
+    fn sum(totals: &[(&str, u128)], to: &str, rates: &Rates) -> Result<u128, MissingRate> {
         let totals = totals.iter().map(|&(code, total)| (currency(code), total));
-        let table = Table { common: rates, own: &[], currencies: &Currencies::default() };
+        let table = RateTable { common: rates, own: &[], currencies: &Currencies::default() };
         sum_rounded_up(totals, currency(to), &table, Millis(0))
     }
 
@@ -201,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn units_and_the_way_through_the_base_are_kept_apart() {
+    fn minor_units_and_the_conversion_over_the_base_are_independent() {
         let rates = table(&[("USD", "1.0872"), ("JPY", "163.21"), ("BHD", "0.4099")]);
         assert_eq!(sum(&[("JPY", 16321)], "EUR", &rates), Ok(10_000));
         assert_eq!(sum(&[("EUR", 10_000)], "BHD", &rates), Ok(40_990));
@@ -212,7 +163,7 @@ mod tests {
     #[test]
     fn a_missing_or_stale_rate_is_named_and_a_total_of_zero_needs_none() {
         let mut rates = table(&[("USD", "1.1")]);
-        let pair = Unavailable { from: currency("BHD"), to: currency("EUR") };
+        let pair = MissingRate { from: currency("BHD"), to: currency("EUR") };
         assert_eq!(sum(&[("USD", 1), ("BHD", 1)], "EUR", &rates), Err(pair));
         assert_eq!(sum(&[("USD", 110), ("BHD", 0)], "EUR", &rates), Ok(100));
         rates.max_age_ms = Some(1000);

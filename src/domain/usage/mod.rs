@@ -1,5 +1,6 @@
-//! Usage: prefix-summed series, limits over windows, and currency conversion.
+//! Usage: contributions, prefix-summed series, and currency conversion.
 
+pub mod contribution;
 pub mod conversion;
-pub mod limits;
 pub mod series;
+pub mod series_set;

@@ -1,89 +1,22 @@
-//! Usage: what one customer's transactions of one (direction, currency, level) add up to, in any range of time.
+//! Usage series: the sums of one customer's transactions of one (direction, currency, level) in any range of time.
 //!
 //! A [`UsageSeries`] keeps one entry per counting transaction, sorted by time, in chunks of at most [`CHUNK`]. Each chunk
-//! knows the sum of everything before it, so the sum of a range is two lookups and two scans within a chunk,
-//! whatever the number of transactions in the window: nothing is bucketed and no window needs state of its own, so a
-//! new filter, another time zone or a question about another instant are answered from the same entries.
+//! knows the sum of everything before it, so the sum of a range is two lookups and two scans within a chunk, for any
+//! number of transactions. Nothing is bucketed and no window needs its own state, so a new filter, another time zone or
+//! another instant are read from the same entries.
 
 use crate::domain::{
-    rules::configuration::Direction,
-    vocabulary::{calendar::Range, money::Currency, names::Name, time::Millis},
+    usage::contribution::{Contribution, Sums},
+    vocabulary::{calendar::TimeRange, direction::Direction, money::Currency, names::Name, time::Millis},
 };
 use prefetch_index::prefetch_index;
 
 /// The most entries of one chunk.
 pub const CHUNK: usize = 64;
 
-/// What one transaction contributes now. Amount and quantity are separate: a refund that gives usage back takes from
-/// the amount and leaves the quantity, so that paying and refunding in turns does not escape a quantity limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Contribution {
-    /// Minor units where cancels are not subtracted.
-    pub gross: u64,
-    /// Minor units where they are.
-    pub net: u64,
-    /// Whether it counts in the quantity where cancels are not subtracted.
-    pub gross_counts: bool,
-    /// Whether it counts in the quantity where they are.
-    pub net_counts: bool,
-}
-
-impl Contribution {
-    /// Nothing.
-    pub const NONE: Self = Self { gross: 0, net: 0, gross_counts: false, net_counts: false };
-
-    /// One transaction of this amount, of which nothing was cancelled; no amount is no transaction.
-    #[must_use]
-    pub const fn of_amount(amount: u64) -> Self {
-        Self { gross: amount, net: amount, gross_counts: amount > 0, net_counts: amount > 0 }
-    }
-}
-
-/// A sum of contributions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sums {
-    /// Minor units where cancels are not subtracted.
-    pub gross: u128,
-    /// Minor units where they are.
-    pub net: u128,
-    /// Transactions where cancels are not subtracted.
-    pub gross_count: u64,
-    /// Transactions where they are.
-    pub net_count: u64,
-}
-
-impl Sums {
-    fn add(&mut self, c: &Contribution) {
-        self.gross += u128::from(c.gross);
-        self.net += u128::from(c.net);
-        self.gross_count += u64::from(c.gross_counts);
-        self.net_count += u64::from(c.net_counts);
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.gross += other.gross;
-        self.net += other.net;
-        self.gross_count += other.gross_count;
-        self.net_count += other.net_count;
-    }
-
-    fn subtract(&mut self, c: &Contribution) {
-        self.gross -= u128::from(c.gross);
-        self.net -= u128::from(c.net);
-        self.gross_count -= u64::from(c.gross_counts);
-        self.net_count -= u64::from(c.net_counts);
-    }
-
-    /// The amount and the quantity, with cancels subtracted or not.
-    #[must_use]
-    pub fn view(&self, subtract_cancels: bool) -> (u128, u64) {
-        if subtract_cancels { (self.net, self.net_count) } else { (self.gross, self.gross_count) }
-    }
-}
-
-/// What a transaction contributes, with its fields in an order that needs 32 bytes.
+/// The contribution of a transaction, with its fields in an order that needs 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct UsageEntry {
     at: i64,
     gross: u64,
     net: u64,
@@ -92,9 +25,9 @@ struct Entry {
     net_counts: bool,
 }
 
-const _: () = assert!(size_of::<Entry>() == 32, "an entry of a book");
+const _: () = assert!(size_of::<UsageEntry>() == 32, "an entry of a series");
 
-impl Entry {
+impl UsageEntry {
     #[inline]
     fn new(at: Millis, slot: u32, is: Contribution) -> Self {
         let Contribution { gross, net, gross_counts, net_counts } = is;
@@ -114,28 +47,28 @@ impl Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Chunk {
-    /// Of the first entry, behind all time where there is none: so that finding a chunk touches no entries.
+    /// The time of the first entry, `i64::MAX` if there is none, so that finding a chunk reads no entries.
     first_at: i64,
-    /// Of the last entry, before all time where there is none: so that most windows touch no entries either.
+    /// The time of the last entry, `i64::MIN` if there is none, so that most windows read no entries either.
     last_at: i64,
-    /// Sorted by (at, slot); empty only where the book is.
-    entries: Vec<Entry>,
+    /// Sorted by (at, slot); empty only if the series is.
+    entries: Vec<UsageEntry>,
 }
 
 impl Chunk {
-    fn new(entries: Vec<Entry>) -> Self {
+    fn new(entries: Vec<UsageEntry>) -> Self {
         let mut chunk = Self { first_at: i64::MAX, last_at: i64::MIN, entries };
-        chunk.note_ends();
+        chunk.update_ends();
         chunk
     }
 
-    fn note_ends(&mut self) {
+    fn update_ends(&mut self) {
         self.first_at = self.entries.first().map_or(i64::MAX, |entry| entry.at);
         self.last_at = self.entries.last().map_or(i64::MIN, |entry| entry.at);
     }
 }
 
-/// Which transactions a book counts.
+/// The transactions that a series counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UsageSeriesKey {
     /// Which way the money goes.
@@ -148,67 +81,68 @@ pub struct UsageSeriesKey {
 
 /// The usage of one customer under one (direction, currency, level).
 ///
-/// Invariant: `before` of a chunk is the sum of what has left and of all entries in the chunks before it, and `total` that
-/// of everything. No entry of an older chunk lies behind one of a newer.
+/// Invariant: `before` of a chunk is the sum of all evicted transactions and of all entries in earlier chunks; `total` is
+/// the sum of everything. Entries of an earlier chunk are not later than entries of a later chunk.
 ///
-/// Every decision reads the book, so what a short history does without lies elsewhere.
+/// Every decision reads the series, so the fields that a short history does not need are in a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageSeries {
-    /// What it counts.
+    /// The transactions that it counts.
     pub key: UsageSeriesKey,
     total: Sums,
-    /// The newest, kept here because most payments look nowhere else.
+    /// The newest chunk, stored inline because most payments read only this one.
     last: Chunk,
-    /// `None`: nothing has left memory, and there was no chunk but the last.
-    past: Option<Box<Past>>,
+    /// `None`: nothing was evicted, and there is only the last chunk.
+    past: Option<Box<EarlierChunks>>,
 }
 
-/// What lies before a book's last chunk.
+/// Everything before the last chunk of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Past {
-    /// What counts of transactions that have left memory: older than any window that ends.
-    left: Sums,
-    /// Full chunks, and what was split off them.
-    older: Vec<Older>,
-    /// The sum of all that lies before the last chunk.
+struct EarlierChunks {
+    /// The sum of evicted transactions, which are older than any window with a beginning.
+    evicted: Sums,
+    /// Earlier chunks, in order.
+    older: Vec<SummedChunk>,
+    /// The sum of everything before the last chunk.
     before_last: Sums,
 }
 
-/// A chunk that is not the last, and the sum of all before it.
+/// A chunk that is not the last, and the sum of everything before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Older {
+struct SummedChunk {
     before: Sums,
     chunk: Chunk,
 }
 
-impl Past {
-    /// What lies before each chunk, the last included, from the chunk in this place on.
+impl EarlierChunks {
+    /// The sums before each chunk from this index on, the last chunk included.
     fn befores(&mut self, from: usize) -> impl Iterator<Item = &mut Sums> {
         self.older.iter_mut().map(|older| &mut older.before).chain([&mut self.before_last]).skip(from)
     }
 }
 
 impl UsageSeries {
-    /// An empty book.
+    /// An empty series.
     #[must_use]
     pub fn new(key: UsageSeriesKey) -> Self {
         Self { key, total: Sums::default(), last: Chunk::new(Vec::new()), past: None }
     }
 
-    /// A book that goes on from what has left memory.
+    /// A series without entries that starts with the sum of evicted transactions.
     #[must_use]
-    pub fn resumed(key: UsageSeriesKey, left: Sums) -> Self {
-        let past = (left != Sums::default()).then(|| Box::new(Past { left, older: Vec::new(), before_last: left }));
-        Self { key, total: left, last: Chunk::new(Vec::new()), past }
+    pub fn with_evicted(key: UsageSeriesKey, evicted: Sums) -> Self {
+        let past = (evicted != Sums::default())
+            .then(|| Box::new(EarlierChunks { evicted, older: Vec::new(), before_last: evicted }));
+        Self { key, total: evicted, last: Chunk::new(Vec::new()), past }
     }
 
-    /// What counts of transactions that have left memory.
+    /// The sum of evicted transactions.
     #[must_use]
-    pub fn left(&self) -> Sums {
-        self.past.as_ref().map_or_else(Sums::default, |past| past.left)
+    pub fn evicted(&self) -> Sums {
+        self.past.as_ref().map_or_else(Sums::default, |past| past.evicted)
     }
 
-    fn older(&self) -> &[Older] {
+    fn older(&self) -> &[SummedChunk] {
         self.past.as_ref().map_or(&[], |past| &past.older)
     }
 
@@ -216,29 +150,30 @@ impl UsageSeries {
         self.past.as_ref().map_or_else(Sums::default, |past| past.before_last)
     }
 
-    /// See [`crate::domain::customer::aggregate::Customer::touch`].
+    /// See [`crate::domain::customer::aggregate::Customer::prefetch`].
     #[inline]
-    pub(in crate::domain) fn touch(&self) -> u64 {
+    pub(in crate::domain) fn prefetch(&self) -> u64 {
         prefetch_index(&self.last.entries, self.last.entries.len());
         self.total.gross_count ^ self.last.last_at.cast_unsigned()
     }
 
-    /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning also holds
-    /// what has left memory.
+    /// The amount and the quantity in the range, with cancels subtracted or not; a range without a beginning includes
+    /// evicted transactions.
     #[must_use]
     #[inline]
-    pub fn used(&self, range: Range, subtract_cancels: bool) -> (u128, u64) {
+    pub fn used(&self, range: TimeRange, subtract_cancels: bool) -> (u128, u64) {
         let is_from_the_first = range.from == i64::MIN || (range.from <= self.last.first_at && self.past.is_none());
-        // Most windows hold all that there is.
+        // Most windows contain the whole series.
         if is_from_the_first && self.last.last_at < range.to {
             return self.total.view(subtract_cancels);
         }
         self.used_between(range, is_from_the_first, subtract_cancels)
     }
 
-    /// [`UsageSeries::used`] of a range that does not hold all that there is. CachePadded, so that the other needs no room for it.
+    /// [`UsageSeries::used`] of a range that does not contain the whole series. A separate function keeps the fast path
+    /// small.
     #[inline(never)]
-    fn used_between(&self, range: Range, is_from_the_first: bool, subtract_cancels: bool) -> (u128, u64) {
+    fn used_between(&self, range: TimeRange, is_from_the_first: bool, subtract_cancels: bool) -> (u128, u64) {
         let (amount, quantity) = self.before(range.to).view(subtract_cancels);
         if is_from_the_first {
             return (amount, quantity);
@@ -247,7 +182,7 @@ impl UsageSeries {
         (amount - amount_before, quantity - quantity_before)
     }
 
-    /// Everything.
+    /// The sum of everything.
     #[must_use]
     pub fn total(&self) -> Sums {
         self.total
@@ -264,12 +199,12 @@ impl UsageSeries {
         }
     }
 
-    /// The earliest instant in the range at which something counts, with cancels subtracted or not.
+    /// The time of the earliest counting entry in the range, with cancels subtracted or not.
     #[must_use]
-    pub fn oldest_in(&self, range: Range, subtract_cancels: bool) -> Option<Millis> {
+    pub fn oldest_in(&self, range: TimeRange, subtract_cancels: bool) -> Option<Millis> {
         let from = self.older().partition_point(|older| older.chunk.first_at < range.from).saturating_sub(1);
         let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
-        let counts = |e: &&Entry| if subtract_cancels { e.net_counts } else { e.gross_counts };
+        let counts = |e: &&UsageEntry| if subtract_cancels { e.net_counts } else { e.gross_counts };
         entries
             .skip_while(|e| e.at < range.from)
             .take_while(|e| e.at < range.to)
@@ -277,24 +212,24 @@ impl UsageSeries {
             .map(|entry| Millis(entry.at))
     }
 
-    /// The sum of what has left memory and of the entries earlier than `at`.
+    /// The sum of evicted transactions and of the entries earlier than `at`.
     fn before(&self, at: i64) -> Sums {
-        let (before, chunk, behind) = if self.last.first_at < at {
+        let (before, chunk, after) = if self.last.first_at < at {
             (self.before_last(), &self.last, self.total)
         } else {
             let all = self.older();
             let place = all.partition_point(|older| older.chunk.first_at < at);
-            let Some(older) = place.checked_sub(1).and_then(|place| all.get(place)) else { return self.left() };
+            let Some(older) = place.checked_sub(1).and_then(|place| all.get(place)) else { return self.evicted() };
             (older.before, &older.chunk, all.get(place).map_or_else(|| self.before_last(), |next| next.before))
         };
-        // Most windows end behind the last entry; then no entry is looked at.
+        // Most windows end after the last entry; then no entry is read.
         if chunk.last_at < at {
-            return behind;
+            return after;
         }
         let cut = chunk.entries.partition_point(|entry| entry.at < at);
-        // Whichever side of the cut is shorter is summed.
+        // The shorter side of the cut is summed.
         if cut * 2 > chunk.entries.len() {
-            let mut sums = behind;
+            let mut sums = after;
             chunk.entries.iter().skip(cut).for_each(|entry| sums.subtract(&entry.is()));
             sums
         } else {
@@ -304,10 +239,10 @@ impl UsageSeries {
         }
     }
 
-    /// Sets what the transaction in this slot contributes at its own time; nothing at all takes its entry away.
+    /// Sets the contribution of the transaction in this slot at its time; [`Contribution::NONE`] removes the entry.
     #[inline]
     pub fn set(&mut self, at: Millis, slot: u32, is: Contribution) {
-        // Most transactions come behind all others, and then no other entry is looked at.
+        // Most transactions are later than all others; then no other entry is read.
         if at.0 > self.last.last_at && self.last.entries.len() < CHUNK {
             self.append(at, slot, is);
         } else {
@@ -321,39 +256,39 @@ impl UsageSeries {
         let place = if starts_before(&self.last) {
             self.older().len()
         } else {
-            let behind = self.older().partition_point(|older| starts_before(&older.chunk));
-            // A key before everything goes into the first chunk there is.
-            behind.saturating_sub(usize::from(behind > 0))
+            let after = self.older().partition_point(|older| starts_before(&older.chunk));
+            // A key before all others goes into the first chunk.
+            after.saturating_sub(usize::from(after > 0))
         };
         let chunk = self.chunk_mut(place);
         let spot = chunk.entries.partition_point(|entry| entry.key() < key);
-        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(Entry::is);
+        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(UsageEntry::is);
         let was = found.unwrap_or_default();
         if was == is {
             return;
         }
         match found {
-            None => chunk.entries.insert(spot, Entry::new(at, slot, is)),
-            Some(_) if is != Contribution::NONE => chunk.entries[spot] = Entry::new(at, slot, is),
+            None => chunk.entries.insert(spot, UsageEntry::new(at, slot, is)),
+            Some(_) if is != Contribution::NONE => chunk.entries[spot] = UsageEntry::new(at, slot, is),
             Some(_) => drop(chunk.entries.remove(spot)),
         }
-        chunk.note_ends();
+        chunk.update_ends();
         for before in self.past.iter_mut().flat_map(|past| past.befores(place + 1)) {
             before.subtract(&was);
             before.add(&is);
         }
         self.total.subtract(&was);
         self.total.add(&is);
-        self.keep_shape(place);
+        self.rebalance(place);
     }
 
-    /// Makes room for so many entries that are about to be added, and for no more.
-    pub(in crate::domain) fn expect(&mut self, count: usize) {
+    /// Reserves memory for exactly this many further entries.
+    pub(in crate::domain) fn reserve(&mut self, count: usize) {
         let entries = &mut self.last.entries;
         entries.reserve_exact(count.min(CHUNK.saturating_sub(entries.len())));
     }
 
-    /// Adds an entry behind all others to a last chunk that has room.
+    /// Appends an entry to a last chunk that has room.
     #[inline]
     fn append(&mut self, at: Millis, slot: u32, is: Contribution) {
         if is == Contribution::NONE {
@@ -364,33 +299,33 @@ impl UsageSeries {
             last.first_at = at.0;
         }
         last.last_at = at.0;
-        last.entries.push(Entry::new(at, slot, is));
+        last.entries.push(UsageEntry::new(at, slot, is));
         self.total.add(&is);
     }
 
-    /// Takes the entry of a transaction away that leaves memory; what it contributes goes on counting without a time.
-    pub fn leave(&mut self, at: Millis, slot: u32, is: Contribution) {
+    /// Removes the entry of an evicted transaction; its contribution still counts, without a time.
+    pub fn evict(&mut self, at: Millis, slot: u32, is: Contribution) {
         if is == Contribution::NONE {
             return;
         }
         self.set(at, slot, Contribution::NONE);
-        self.adjust_left(Contribution::NONE, is);
+        self.adjust_evicted(Contribution::NONE, is);
     }
 
-    /// What a transaction that has left memory contributes has changed.
-    pub fn adjust_left(&mut self, was: Contribution, is: Contribution) {
+    /// Changes the contribution of an evicted transaction.
+    pub fn adjust_evicted(&mut self, was: Contribution, is: Contribution) {
         let past = self.past.get_or_insert_default();
         let change = |sums: &mut Sums| {
             sums.subtract(&was);
             sums.add(&is);
         };
         change(&mut self.total);
-        change(&mut past.left);
+        change(&mut past.evicted);
         past.befores(0).for_each(change);
     }
 
-    /// Takes an empty chunk away, splits an overfull one.
-    fn keep_shape(&mut self, place: usize) {
+    /// Removes an empty chunk or splits an overfull one.
+    fn rebalance(&mut self, place: usize) {
         let last = self.older().len();
         let chunk = self.chunk_mut(place);
         if chunk.entries.is_empty() {
@@ -407,25 +342,25 @@ impl UsageSeries {
         if chunk.entries.len() <= CHUNK {
             return;
         }
-        // History grows at its end: there the old chunk stays full and one entry starts the next.
+        // A history grows at its end: the full chunk stays and one entry starts the next.
         let cut = if place == last { CHUNK } else { CHUNK / 2 };
         let mut added = Sums::default();
         chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is()));
         let mut entries = Vec::with_capacity(CHUNK + 1);
         entries.extend(chunk.entries.drain(cut..));
-        chunk.note_ends();
-        let behind = Chunk::new(entries);
+        chunk.update_ends();
+        let after = Chunk::new(entries);
         let past = self.past.get_or_insert_default();
         match past.older.get(place) {
             None => {
-                let (before, full) = (past.before_last, std::mem::replace(&mut self.last, behind));
-                past.older.push(Older { before, chunk: full });
+                let (before, full) = (past.before_last, std::mem::replace(&mut self.last, after));
+                past.older.push(SummedChunk { before, chunk: full });
                 past.before_last.join(&added);
             }
             Some(split) => {
                 let mut before = split.before;
                 before.join(&added);
-                past.older.insert(place + 1, Older { before, chunk: behind });
+                past.older.insert(place + 1, SummedChunk { before, chunk: after });
             }
         }
     }
@@ -442,7 +377,7 @@ mod tests {
         UsageSeries::new(UsageSeriesKey { direction: Direction::Deposit, currency, level })
     }
 
-    fn used(series: &UsageSeries, range: Range) -> Sums {
+    fn used(series: &UsageSeries, range: TimeRange) -> Sums {
         let ((gross, gross_count), (net, net_count)) = (series.used(range, false), series.used(range, true));
         Sums { gross, net, gross_count, net_count }
     }
@@ -454,7 +389,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_book_sums_like_a_list(
+        fn a_series_sums_like_a_list(
             edits in proptest::collection::vec((0_i64..200, 0_u32..300, contribution()), 1..600),
             ranges in proptest::collection::vec((-5_i64..205, -5_i64..205), 20),
         ) {
@@ -467,7 +402,7 @@ mod tests {
                 series.set(Millis(at), slot, is);
             }
             for (a, b) in ranges {
-                let range = Range { from: a.min(b), to: a.max(b) };
+                let range = TimeRange { from: a.min(b), to: a.max(b) };
                 let mut want = Sums::default();
                 list.values().filter(|(at, _)| range.holds(Millis(*at))).for_each(|(_, is)| want.add(is));
                 prop_assert_eq!(used(&series, range), want);
@@ -476,7 +411,7 @@ mod tests {
         }
 
         #[test]
-        fn what_leaves_counts_where_no_beginning_is_asked_for(
+        fn evicted_transactions_count_in_ranges_without_a_beginning(
             edits in proptest::collection::vec((0_u32..300, contribution()), 1..600),
             leaving in 0_u32..300,
         ) {
@@ -487,12 +422,12 @@ mod tests {
                 all.insert(*slot, *is);
             }
             for (slot, is) in all.range(..leaving) {
-                series.leave(at(*slot), *slot, *is);
+                series.evict(at(*slot), *slot, *is);
             }
-            // What has left may change all the same.
+            // An evicted transaction may still change.
             if let Some((_, was)) = all.range_mut(..leaving).next() {
                 let is = Contribution { net: 7, ..Contribution::of_amount(9) };
-                series.adjust_left(*was, is);
+                series.adjust_evicted(*was, is);
                 *was = is;
             }
             let sum = |slots: &mut dyn Iterator<Item = &Contribution>| {
@@ -500,8 +435,8 @@ mod tests {
                 slots.for_each(|is| sums.add(is));
                 sums
             };
-            prop_assert_eq!(used(&series, Range { from: i64::MIN, to: i64::MAX }), sum(&mut all.values()));
-            let kept = Range { from: at(leaving).0 + 1, to: i64::MAX };
+            prop_assert_eq!(used(&series, TimeRange { from: i64::MIN, to: i64::MAX }), sum(&mut all.values()));
+            let kept = TimeRange { from: at(leaving).0 + 1, to: i64::MAX };
             let rest = all.iter().filter(|(slot, _)| kept.holds(at(**slot))).map(|(_, is)| is);
             prop_assert_eq!(used(&series, kept), sum(&mut rest.into_iter()));
             check_shape(&series);
@@ -509,14 +444,14 @@ mod tests {
     }
 
     fn check_shape(series: &UsageSeries) {
-        let mut before = series.left();
-        let said = series.older().iter().map(|older| older.before).chain([series.before_last()]);
-        for (chunk, said) in series.chunks().zip(said) {
-            assert_eq!(said, before);
+        let mut before = series.evicted();
+        let stored = series.older().iter().map(|older| older.before).chain([series.before_last()]);
+        for (chunk, stored) in series.chunks().zip(stored) {
+            assert_eq!(stored, before);
             assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || series.older().is_empty()));
             assert_eq!(chunk.entries.first().map_or(i64::MAX, |entry| entry.at), chunk.first_at);
             assert_eq!(chunk.entries.last().map_or(i64::MIN, |entry| entry.at), chunk.last_at);
-            assert!(chunk.entries.is_sorted_by_key(Entry::key));
+            assert!(chunk.entries.is_sorted_by_key(UsageEntry::key));
             chunk.entries.iter().for_each(|entry| before.add(&entry.is()));
         }
         assert_eq!(series.total(), before);
@@ -529,7 +464,7 @@ mod tests {
         (0..500).for_each(|slot| series.set(Millis(7), slot, is));
         (0..500).step_by(2).for_each(|slot| series.set(Millis(7), slot, Contribution::NONE));
         assert_eq!(series.total().gross, 250);
-        assert_eq!(used(&series, Range { from: 7, to: 8 }).net_count, 250);
-        assert_eq!(series.oldest_in(Range { from: 0, to: 100 }, true), Some(Millis(7)));
+        assert_eq!(used(&series, TimeRange { from: 7, to: 8 }).net_count, 250);
+        assert_eq!(series.oldest_in(TimeRange { from: 0, to: 100 }, true), Some(Millis(7)));
     }
 }

@@ -1,11 +1,13 @@
 //! Windows in time: rolling spans, and the days, weeks and months of a merchant's time zone.
 //!
-//! Every window is given as a half-open range of milliseconds, `from <= at < to`, so that whoever sums needs to know
-//! nothing of calendars. Time zones come from the database that is compiled in, never from the machine.
+//! Each window is a half-open range of milliseconds, `from <= at < to`, so that sums need no calendar. Time zones come
+//! from the compiled-in database, never from the machine.
+
+mod zone;
 
 use crate::domain::vocabulary::{
+    calendar::zone::Zone,
     time::{DAY_MS, Millis},
-    zone::Zone,
 };
 use jiff::{
     ToSpan,
@@ -24,7 +26,7 @@ pub fn zone_data_version() -> &'static str {
 pub enum WeekStart {
     /// ISO 8601, the default.
     Monday,
-    /// As many merchants count.
+    /// The convention of many merchants.
     Sunday,
 }
 
@@ -46,7 +48,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// Whether it follows local days, so that an instant of the past may lie in an earlier one.
+    /// Whether it follows local days, so that a past instant may belong to an earlier window.
     #[must_use]
     pub fn is_calendar(self) -> bool {
         matches!(self, Self::Day | Self::Week(_) | Self::Month)
@@ -68,15 +70,15 @@ impl Window {
 
 /// A range of instants, `from <= at < to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct TimeRange {
     /// The first instant inside.
     pub from: i64,
-    /// The first instant behind.
+    /// The first instant after the range.
     pub to: i64,
 }
 
-impl Range {
-    /// Whether the instant lies inside.
+impl TimeRange {
+    /// Whether the range contains the instant.
     #[must_use]
     pub fn holds(&self, at: Millis) -> bool {
         self.from <= at.0 && at.0 < self.to
@@ -85,7 +87,7 @@ impl Range {
 
 /// A merchant's calendar: a time zone, and the windows that were computed last.
 ///
-/// The memory of the last windows is invisible: it holds what would be computed again.
+/// The cached windows change no result: they equal what would be computed.
 #[derive(Debug)]
 pub struct Calendar {
     zone: Zone,
@@ -102,7 +104,7 @@ impl Clone for Calendar {
 const MONTH_BACK: usize = 4;
 
 impl Calendar {
-    /// The calendar of an IANA time zone; `None` where the database knows none of that name.
+    /// The calendar of an IANA time zone; `None`: the database has no zone of that name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let (zone, name) = Zone::of(name)?;
@@ -119,12 +121,12 @@ impl Calendar {
     ///
     /// Rolling windows exclude their start and include now; calendar windows are whole, so they end in the future.
     #[must_use]
-    pub fn range(&self, window: Window, now: Millis) -> Range {
+    pub fn range(&self, window: Window, now: Millis) -> TimeRange {
         let to = now.0 + 1;
         match window {
-            Window::Rolling(span_ms) => Range { from: now.0 - span_ms + 1, to },
-            Window::RollingMonth => Range { from: self.month_back(now.0) + 1, to },
-            Window::Lifetime => Range { from: i64::MIN, to },
+            Window::Rolling(span_ms) => TimeRange { from: now.0 - span_ms + 1, to },
+            Window::RollingMonth => TimeRange { from: self.month_back(now.0) + 1, to },
+            Window::Lifetime => TimeRange { from: i64::MIN, to },
             Window::Day => self.remembered(0, now.0, |t| self.period(t, |d| d, |d, n| d.saturating_add(n.days()))),
             Window::Week(start) => {
                 let (first, slot) = match start {
@@ -139,11 +141,11 @@ impl Calendar {
         }
     }
 
-    /// The calendar period that holds `t`: the latest start not after `t`, and the next start behind it.
+    /// The calendar period that contains `t`: the latest start not after `t`, and the next start after it.
     ///
     /// The starts of neighbouring dates are compared as instants, because around a fold or a lost day the local date
     /// of `t` need not be the date whose period holds it.
-    fn period(&self, t: i64, first: impl Fn(Date) -> Date, step: impl Fn(Date, i64) -> Date) -> Range {
+    fn period(&self, t: i64, first: impl Fn(Date) -> Date, step: impl Fn(Date, i64) -> Date) -> TimeRange {
         let mut date = first(self.zone.local_date(t));
         while self.start_of(date) > t {
             date = step(date, -1);
@@ -153,15 +155,15 @@ impl Calendar {
             date = next;
             next = step(date, 1);
         }
-        Range { from: self.start_of(date), to: self.start_of(next) }
+        TimeRange { from: self.start_of(date), to: self.start_of(next) }
     }
 
-    fn remembered(&self, slot: usize, t: i64, compute: impl Fn(i64) -> Range) -> Range {
+    fn remembered(&self, slot: usize, t: i64, compute: impl Fn(i64) -> TimeRange) -> TimeRange {
         if let Some([from, to, _]) = self.memory[slot].load()
             && from <= t
             && t < to
         {
-            return Range { from, to };
+            return TimeRange { from, to };
         }
         let range = compute(t);
         self.memory[slot].store([range.from, range.to, 0]);
@@ -176,7 +178,7 @@ impl Calendar {
     /// The start of the rolling month that ends at `t`: the same local date and time one month earlier; where the
     /// calendar lacks that date, the first instant of the current month. It never moves backwards.
     fn month_back(&self, t: i64) -> i64 {
-        // Within one local day without a change of offset, here and a month ago, the start runs along with t.
+        // Within one local day without a change of offset, now and a month ago, the start advances with t.
         if let Some([from, to, delta]) = self.memory[MONTH_BACK].load()
             && from <= t
             && t < to
@@ -185,13 +187,13 @@ impl Calendar {
         }
         let start = self.month_back_at(t);
         let date = self.zone.local_date(t);
-        let day = Range { from: self.start_of(date), to: self.start_of(date.saturating_add(1.day())) };
+        let day = TimeRange { from: self.start_of(date), to: self.start_of(date.saturating_add(1.day())) };
         let quiet = |from: i64, to: i64| self.zone.changes(from, to).next().is_none();
         if day.holds(Millis(t))
             && quiet(day.from - 3 * DAY_MS, day.to)
             && let Some(back) = same_day_last_month(date)
         {
-            let back = Range { from: self.start_of(back), to: self.start_of(back.saturating_add(1.day())) };
+            let back = TimeRange { from: self.start_of(back), to: self.start_of(back.saturating_add(1.day())) };
             if quiet(back.from - DAY_MS, back.to + DAY_MS) {
                 self.memory[MONTH_BACK].store([day.from, day.to, t - start]);
             }
@@ -200,8 +202,8 @@ impl Calendar {
     }
 
     fn month_back_at(&self, t: i64) -> i64 {
-        // The rule falls back only where local time does, at a change to a smaller offset. What it gave just before
-        // such a change stands until it is reached again, which takes at most as long as local time fell back.
+        // The rule moves backwards only where local time does, at a change to a smaller offset. The start just before
+        // such a change is kept until the rule reaches it again, at most as long as local time moved back.
         let changes = self.zone.changes(t - 3 * DAY_MS - 1, t).filter(|change| change.shift_ms < 0);
         changes.fold(self.month_back_plain(t), |start, change| start.max(self.month_back_plain(change.at - 1)))
     }
@@ -242,7 +244,7 @@ fn same_day_last_month(date: Date) -> Option<Date> {
     Date::new(year, month, date.day()).ok()
 }
 
-/// Three numbers that are read and written as one without a lock: an even version means that they are whole.
+/// Three numbers that are read and written together without a lock: an even version means that they are consistent.
 #[derive(Debug, Default)]
 struct Memory {
     version: AtomicU64,
@@ -262,7 +264,7 @@ impl Memory {
     fn store(&self, values: [i64; 3]) {
         let before = self.version.load(Ordering::Acquire);
         let odd = before | 1;
-        // Whoever else writes at this moment writes something as true; this attempt is then dropped.
+        // A concurrent writer stores an equally valid window, so this attempt is dropped.
         if before % 2 == 1 || self.version.compare_exchange(before, odd, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return;
         }
@@ -336,7 +338,7 @@ mod tests {
             // The offset did not change on 29 October 2023, though the rule of the years after has a change there.
             ("America/Nuuk", "2023-11-29T01:45:00Z", "2023-10-29T01:45:00Z"),
             ("America/Nuuk", "2023-11-29T00:15:00Z", "2023-10-29T00:15:00Z"),
-            // 02:30 does not exist on 30 March 2025 in Berlin: the first instant behind the gap.
+            // 02:30 does not exist on 30 March 2025 in Berlin: the first instant after the gap.
             ("Europe/Berlin", "2025-04-30T00:30:00Z", "2025-03-30T01:00:00Z"),
         ] {
             let range = Calendar::of(zone).unwrap().range(Window::RollingMonth, at(now));
@@ -345,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_never_move_backwards_and_memory_changes_nothing() {
+    fn starts_never_move_backwards_and_cached_windows_equal_computed_ones() {
         for zone in ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia"] {
             let one = Calendar::of(zone).unwrap();
             let windows =

@@ -1,26 +1,24 @@
-//! Full card numbers, which nothing here may hold: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B),
-//! however they are written.
+//! Detects full card numbers, which must not be stored: 13 to 19 digits that pass Luhn's check (ISO/IEC 7812-1, annex B),
+//! in any notation.
 //!
-//! Each text is judged once, where it comes in: fields of a payment and bodies of staff in `http`, paths and queries
-//! there too, cells in `csv`, files in `config`. What goes out is covered by [`masked`].
+//! Each text is checked once, where it arrives: fields, bodies, paths and queries in `http`, cells in `csv`, files in
+//! `config`. Output is covered by [`masked`].
 
+use crate::domain::vocabulary::{
+    attributes::Attribute,
+    card_numbers::{
+        digits::{DIGITS_MAX, Digits, Group, decimal},
+        issuers::network_of,
+    },
+    words::Word,
+};
 mod digits;
 mod issuers;
 
-use crate::domain::vocabulary::card_numbers::{
-    digits::{Digits, Group, decimal},
-    issuers::network_of,
-};
-use crate::domain::{
-    decision::refusal::Refusal,
-    rules::configuration::{Attribute, Word},
-};
 use std::{borrow::Cow, ops::Range};
 
 /// The fewest digits of a card number.
 const DIGITS_MIN: usize = 13;
-/// The most.
-const DIGITS_MAX: usize = 19;
 /// The shortest digest, in characters, in an id: a word of hexadecimal digits that could hold a card number and has a
 /// letter.
 const DIGEST_CHARS_MIN_ID: usize = DIGITS_MIN + 1;
@@ -29,13 +27,13 @@ const DIGEST_CHARS_MIN_TEXT: usize = 24;
 /// The digits at the beginning and at the end that a masked number shows.
 const SHOWN: (usize, usize) = (6, 4);
 
-/// The meaning of a text, which decides how it is judged.
+/// The meaning of a text, which decides how it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// Ids are often long numbers, of which one in ten passes Luhn's check: a number is a card's only if a network issues
+    /// Ids are often long numbers, and one in ten passes Luhn's check: a number is a card number only if a network issues
     /// such numbers.
     Id,
-    /// A number that is written alone is a card's by Luhn's check; a part of a longer one only if a network issues such.
+    /// A number written alone is a card number by Luhn's check; a part of a longer one only if a network issues such.
     Text,
     /// As an id, but for phone numbers.
     Phone,
@@ -53,30 +51,25 @@ impl Meaning {
     }
 }
 
-/// Refuses a text that holds a full card number. The name of the field decides what the text means; `is_phone` says
-/// whether a text is a valid phone number, and is asked only where a phone looks like a card number.
+/// Whether a text contains a full card number. The name of its field decides what the text means. `is_phone` is called
+/// only for a phone that looks like a card number: a valid phone number is no card number.
 #[inline]
-pub(crate) fn no_card(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
-    if may_hold(text) { judge(field, text, is_phone) } else { Ok(()) }
+pub(crate) fn has_card_number(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> bool {
+    may_hold(text) && field_holds_number(field, text, is_phone)
 }
 
-/// Refuses an id that holds a full card number.
-pub(crate) fn no_card_id(field: &str, text: &str) -> Result<(), Refusal> {
-    if may_hold(text) && holds_number(text, Meaning::Id) { Err(refusal(field)) } else { Ok(()) }
+/// Whether an id contains a full card number.
+pub(crate) fn id_has_card_number(text: &str) -> bool {
+    may_hold(text) && holds_number(text, Meaning::Id)
 }
 
 #[cold]
-fn judge(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+fn field_holds_number(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> bool {
     let meaning = Meaning::of(field);
-    let is_card = holds_number(text, meaning) && !(meaning == Meaning::Phone && is_phone(text));
-    if is_card { Err(refusal(field)) } else { Ok(()) }
+    holds_number(text, meaning) && !(meaning == Meaning::Phone && is_phone(text))
 }
 
-fn refusal(field: &str) -> Refusal {
-    Refusal::CardNumber(masked(field).into_owned().into())
-}
-
-/// The text with the middle of every card number covered: byte for byte as long, so that places in it stay true.
+/// The text with the middle of every card number masked. The length in bytes stays, so that positions in it stay valid.
 pub(crate) fn masked(text: &str) -> Cow<'_, str> {
     if !may_hold(text) {
         return Cow::Borrowed(text);
@@ -106,13 +99,13 @@ pub(crate) fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether there may be digits enough, found in one pass: of nearly all texts there are not.
+/// Whether the text may contain enough digits, found in one pass: nearly all texts do not.
 #[inline]
 pub(crate) fn may_hold(text: &str) -> bool {
     text.len() >= DIGITS_MIN && has_run(text)
 }
 
-/// Whether there are digits enough without a letter between them. Other scripts are not looked at more closely.
+/// Whether there are enough digits without a letter between them; text of other scripts always counts as enough.
 fn has_run(text: &str) -> bool {
     let mut digits = 0;
     for byte in text.bytes() {
@@ -170,8 +163,8 @@ fn number_from(all: &Digits, from: usize, meaning: Meaning) -> Option<(Range<usi
     None
 }
 
-/// Whether the groups are cut as card numbers are: into equal groups of which the last may differ, as 4-6-4 or 4-6-5, or
-/// into the issuer's six digits and the rest.
+/// Whether the groups are those of a card number: equal groups of which the last may differ, as 4-6-4 or 4-6-5, or the
+/// issuer's six digits and the rest.
 fn is_cut_like_a_card(groups: &[Group]) -> bool {
     match groups {
         [] => false,
@@ -185,7 +178,7 @@ fn is_cut_like_a_card(groups: &[Group]) -> bool {
     }
 }
 
-/// Whether the digits are as many as a card's, and pass Luhn's check.
+/// Whether the number of digits fits a card number and they pass Luhn's check.
 fn is_number(digits: &[u8]) -> bool {
     let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
     let from_the_right = digits.iter().rev().map(|digit| u32::from(*digit)).enumerate();
@@ -199,7 +192,7 @@ mod tests {
     use super::*;
 
     fn is_refused(field: &str, text: &str) -> bool {
-        no_card(field, text, |_| false).is_err()
+        has_card_number(field, text, |_| false)
     }
 
     #[test]
@@ -255,7 +248,7 @@ mod tests {
         ] {
             assert_eq!(is_refused("payment_instrument", text), in_text, "{text} in a text");
             assert_eq!(is_refused("transaction_id", text), in_id, "{text} in an id");
-            assert_eq!(no_card_id("transaction_id", text).is_err(), in_id, "{text} in an id");
+            assert_eq!(id_has_card_number(text), in_id, "{text} in an id");
         }
         // Passes Luhn's check, but no network issues it: a text may not be it, an id may.
         for (field, card, long) in [
@@ -282,7 +275,7 @@ mod tests {
                 format!("order{}", 1_790_000_000_000 + step * 7_919),
                 format!("{:032x}", u128::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             ] {
-                assert_eq!(no_card_id("transaction_id", &id), Ok(()), "{id}");
+                assert!(!id_has_card_number(&id), "{id}");
             }
         }
     }
@@ -290,8 +283,8 @@ mod tests {
     #[test]
     fn a_valid_phone_number_is_no_card_number() {
         for (text, is_phone, want) in [("4111111111111111", false, true), ("4111111111111111", true, false)] {
-            assert_eq!(no_card("phone", text, |_| is_phone).is_err(), want, "{text}");
-            assert!(no_card("name", text, |_| is_phone).is_err(), "{text}");
+            assert_eq!(has_card_number("phone", text, |_| is_phone), want, "{text}");
+            assert!(has_card_number("name", text, |_| is_phone), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! E-mail addresses as they are compared.
+//! The form in which e-mail addresses are compared.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ pub fn compared(text: &str) -> Cow<'_, str> {
     }
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     let visible = visible.trim();
-    // An address of which nothing is visible is compared as written.
+    // An address without visible characters is compared as written.
     let text = if visible.is_empty() { text.trim() } else { visible };
     const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
     // Lower case may take a composed character apart.
@@ -24,8 +24,8 @@ pub fn compared(text: &str) -> Cow<'_, str> {
     format!("{local}@{}", ascii.trim_end_matches('.')).into()
 }
 
-/// Whether a character is not seen: control characters, and those that Unicode has readers ignore where they do not
-/// know them (`Default_Ignorable_Code_Point`).
+/// Whether a character is invisible: control characters, and those that Unicode lets renderers ignore
+/// (`Default_Ignorable_Code_Point`).
 fn is_invisible(c: char) -> bool {
     let is_white = matches!(c, '\t'..='\r' | '\u{85}');
     (c.is_control() && !is_white)
@@ -42,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn addresses_are_compared_by_what_a_mail_server_and_a_reader_see() {
+    fn addresses_are_compared_in_their_visible_form() {
         for (text, want) in [
             ("alice@example.com", "alice@example.com"),
             ("Alice@Example.COM.", "alice@example.com"),
@@ -63,7 +63,7 @@ mod tests {
             ("user@\u{ff45}xample.com", "user@example.com"),
             ("user@xn--a.example", "user@xn--a.example"),
             ("User@XN--A.example.", "user@xn--a.example"),
-            // Turkish: the capital of a dotless i is I, whose small letter is i here, as everywhere but there.
+            // Turkish: the capital of a dotless i is I, whose small letter is i here, as in other languages.
             ("I@example.com", "i@example.com"),
             ("\u{131}@example.com", "\u{131}@example.com"),
             ("\u{130}@example.com", "i\u{307}@example.com"),

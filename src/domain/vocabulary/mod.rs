@@ -1,12 +1,14 @@
-//! Words of the domain: money, time, calendars, names, phone numbers, e-mail addresses, card numbers.
+//! Terms that every other module uses: words, names, money, time, attributes, phone and card numbers, denial codes.
 
+pub mod attributes;
 pub mod calendar;
 pub(crate) mod card_numbers;
+pub mod denial_codes;
+pub mod direction;
 pub mod email;
-pub(crate) mod identifier_text;
 pub mod money;
 pub mod names;
 pub mod phone;
 pub(crate) mod suggest;
 pub mod time;
-pub(crate) mod zone;
+pub mod words;

@@ -12,7 +12,7 @@ pub const MINOR_UNITS_MAX: u8 = 8;
 pub struct Currency(u16);
 
 impl Currency {
-    /// The currency that these three capital letters name, whether or not anybody knows it.
+    /// The currency of three capital letters, known or not.
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {
         let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
@@ -26,12 +26,12 @@ impl Currency {
         Some(Self(packed))
     }
 
-    /// Every one that three capital letters could name.
+    /// All codes of three capital letters.
     pub fn every() -> impl Iterator<Item = Self> {
         (0..26 * 26 * 26).map(Self)
     }
 
-    /// Its place in [`Currency::every`].
+    /// Its index in [`Currency::every`].
     #[must_use]
     pub fn number(self) -> usize {
         usize::from(self.0)
@@ -76,7 +76,7 @@ static ISO_4217: LazyLock<Box<[u8]>> = LazyLock::new(|| {
         let units = known.exponent().and_then(|e| u8::try_from(e).ok()).unwrap_or(UNKNOWN);
         table[usize::from(currency.0)] = units;
     }
-    // Codes that left the standard but stand in real streams: what they had while they were money.
+    // Withdrawn codes that still occur in payment streams, with their former minor units.
     for (code, units) in [("ANG", 2), ("LTL", 2), ("LVL", 2), ("EEK", 2), ("SKK", 2), ("HRK", 2), ("BGN", 2)] {
         if let Some(currency) = Currency::parse(code) {
             let slot = &mut table[usize::from(currency.0)];
@@ -105,29 +105,29 @@ impl std::fmt::Debug for Currencies {
 }
 
 impl Currencies {
-    /// Gives a currency other minor units (fraction digits) than ISO 4217, or makes a new one known.
+    /// Sets the minor units (fraction digits) of a currency, of ISO 4217 or new.
     pub fn set(&mut self, currency: Currency, minor_units: u8) {
         self.0[usize::from(currency.0)] = minor_units.min(MINOR_UNITS_MAX);
     }
 
-    /// How many fraction digits the currency has; `None` where nobody knows it.
+    /// The fraction digits of the currency; `None`: it is unknown.
     #[must_use]
     pub fn minor_units(&self, currency: Currency) -> Option<u8> {
         self.0.get(usize::from(currency.0)).copied().filter(|&units| units != UNKNOWN)
     }
 
-    /// The minor units of a currency that has been admitted.
+    /// The fraction digits of a known currency.
     #[must_use]
     pub fn units(&self, currency: Currency) -> u8 {
         self.minor_units(currency).unwrap_or(2)
     }
 }
 
-/// Why a text is no amount.
+/// Why a text is not a valid amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Not digits with at most one point between them: signs, exponents, spaces, commas, letters.
-    #[error("an amount is plain digits with at most one point, as \"125.50\": no sign, exponent, comma or space")]
+    #[error("an amount is plain digits with at most one point, such as \"125.50\": no sign, exponent, comma or space")]
     Malformed,
     /// More fraction digits, as written, than the currency has.
     #[error("too many fraction digits: the currency has {0}")]
@@ -180,7 +180,7 @@ pub fn power_of_ten(exponent: u32) -> Option<u128> {
 pub struct Decimal {
     /// The digits without the point.
     pub mantissa: u128,
-    /// How many of them stand behind the point.
+    /// The number of digits after the point.
     pub scale: u8,
 }
 

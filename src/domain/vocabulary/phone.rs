@@ -1,7 +1,7 @@
 //! Phone numbers, as Google's libphonenumber reads them; `rlibphonenumber` is a port of it.
 //!
-//! One rule is stricter here: letters are no part of a number, other than the mark of an extension (`x12`, `ext. 12`).
-//! So `1-800-FLOWERS` is no phone number. Extensions are dropped.
+//! One rule is stricter here: a number contains no letters except the mark of an extension (`x12`, `ext. 12`). So
+//! `1-800-FLOWERS` is not a phone number. Extensions are dropped.
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// The longest text that is read as a number, in characters.
 const TEXT_CHARS_MAX: usize = 250;
 
-/// A country whose numbers are known.
+/// A country with a known numbering plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Country(Region);
 
@@ -24,7 +24,7 @@ impl Country {
 }
 
 /// Reads a text as a number. A text that does not state a country code is read as dialled in `country`.
-/// `None`: it is no number. The number may belong to no range in use; see [`valid`].
+/// `None`: it is not a number. The number may belong to no range in use; see [`valid`].
 #[must_use]
 pub fn number(country: Option<Country>, text: &str) -> Option<PhoneNumber> {
     let text = text.trim();
@@ -41,7 +41,7 @@ pub fn number(country: Option<Country>, text: &str) -> Option<PhoneNumber> {
     (!lettered.has_extension || number.extension.is_none()).then_some(number)
 }
 
-/// [`number`], where it belongs to a range that is in use.
+/// [`number`], if it belongs to a range in use.
 #[must_use]
 pub fn valid(country: Option<Country>, text: &str) -> Option<PhoneNumber> {
     number(country, text).filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number))
@@ -53,8 +53,8 @@ pub fn e164(number: &PhoneNumber) -> String {
     PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned()
 }
 
-/// The form in which phone numbers are compared: E.164 of a valid number, and of one that states its country code after
-/// a plus sign even if its range is not known. `None`: the text is no phone number.
+/// The form in which phone numbers are compared: E.164 of a valid number, and of a number with a plus sign and country
+/// code even if its range is unknown. `None`: the text is not a phone number.
 #[must_use]
 pub fn compared(country: Option<Country>, text: &str) -> Option<String> {
     let read = number(country, text)?;
@@ -65,7 +65,7 @@ pub fn compared(country: Option<Country>, text: &str) -> Option<String> {
     if !has_plus(text) {
         return None;
     }
-    // The form is a text that is compared with others. What reads as a trunk prefix is cut off until none is left.
+    // The form must be stable: digits that parse as a trunk prefix are removed until none remain.
     while let Some(shorter) = number(None, &form).map(|read| e164(&read)).filter(|read| read.len() < form.len()) {
         form = shorter;
     }
@@ -80,8 +80,7 @@ pub fn has_plus(text: &str) -> bool {
     text.contains(CONTEXT_PLUS) || text.chars().find(|c| is_plus(*c) || c.is_numeric()).is_some_and(is_plus)
 }
 
-/// A text with letters, without those that a phone number may contain: the scheme of RFC 3966, its parameters, and an
-/// extension.
+/// A text without the letters that a phone number may contain: the scheme of RFC 3966, its parameters, and an extension.
 struct Lettered<'t> {
     number: Cow<'t, str>,
     /// Whether an extension was cut off.
@@ -247,7 +246,7 @@ mod tests {
     ";
 
     #[test]
-    fn numbers_are_read_however_they_are_written() {
+    fn numbers_are_read_in_all_their_notations() {
         for row in READ.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
             let mut cells = row.split('|').map(str::trim);
             let (code, text, want) = (cells.next().unwrap(), cells.next().unwrap(), cells.next().unwrap());
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_one_whose_numbers_are_known() {
+    fn a_country_has_a_known_numbering_plan() {
         for (code, known) in [("DE", true), ("XK", true), ("de", false), ("ZZ", false), ("001", false), ("DEU", false)]
         {
             assert_eq!(Country::parse(code).is_some(), known, "{code}");
@@ -282,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_too_long_is_no_number() {
+    fn a_text_that_is_too_long_is_refused() {
         let long = format!("+49 30 1234502{}", " ".repeat(300));
         assert!(valid(None, &long).is_some(), "white space at the ends does not count");
         assert!(valid(None, &format!("+49{}30 1234502", " ".repeat(250))).is_none());

@@ -1,12 +1,11 @@
-//! What a misspelt word may have been meant to be.
+//! Suggestions for misspelt words.
 
-/// The most bytes of a word for which a likeness is looked for.
+/// The most bytes of a word that gets a suggestion.
 const WORD_BYTES_MAX: usize = 64;
 
-/// The candidate that is likest to the word, where one is like it at all.
+/// The candidate most similar to the word, if one is similar enough.
 ///
-/// Case and the kind of dash do not matter; beyond that about one letter in three may be wrong, swapped neighbours
-/// counting as one.
+/// Case and the kind of dash are ignored. About one letter in three may be wrong; a swap of neighbours counts as one.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
@@ -24,7 +23,7 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
             continue;
         }
         let far = distance(&word, &other);
-        // A short word may be changed wholly within the bound: something of it has to stay.
+        // The bound could allow every letter of a short word to change: at least one must stay.
         if far <= far_max && far < word.len().max(other.len()) && best.is_none_or(|(least, _)| far < least) {
             best = Some((far, candidate));
         }
@@ -32,7 +31,7 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     best.map(|(_, candidate)| candidate)
 }
 
-/// The help for a word that is none of the allowed ones.
+/// The help text for a word that is not allowed.
 pub(crate) fn one_of<'c>(word: &str, allowed: impl IntoIterator<Item = &'c str> + Clone) -> String {
     let list = allowed.clone().into_iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
     match nearest(word, allowed) {
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
+    fn a_misspelt_word_gets_a_suggestion_and_another_word_does_not() {
         for (word, candidates, want) in [
             ("curency", &["currency", "currencies"][..], Some("currency")),
             ("timezone", &["time_zone", "id"], Some("time_zone")),

@@ -29,7 +29,7 @@ impl Millis {
         Self(self.0.saturating_add(ms).clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// The milliseconds from `earlier` to here.
+    /// The milliseconds from `earlier` to this instant.
     #[must_use]
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -43,7 +43,7 @@ impl fmt::Display for Millis {
         if !(1000..=9999).contains(&at.year()) {
             return f.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true));
         }
-        // Written by hand: this stands several times in every answer, and the general formatter is ten times slower.
+        // Formatted by hand: each answer contains several times, and the general formatter is ten times slower.
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |from: usize, width: usize, mut value: u32| {
             for place in (from..from + width).rev() {
@@ -86,7 +86,7 @@ pub fn parse_span_ms(text: &str) -> Option<i64> {
     count.checked_mul(unit_ms).filter(|&ms| ms > 0 && ms <= 36_525 * DAY_MS)
 }
 
-/// A span as one would write it: the largest unit that divides it.
+/// A span in the largest unit that divides it.
 #[must_use]
 pub fn show_span(ms: i64) -> String {
     for (unit_ms, unit) in [(DAY_MS, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {

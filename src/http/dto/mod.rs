@@ -1,9 +1,4 @@
-//! Data transfer objects: fields of requests, answers, problem documents.
+//! Data transfer objects of HTTP alone: problem documents, and the guard of paths and queries.
 
-pub(crate) mod answers;
 pub(crate) mod card_guard;
-pub(crate) mod customer;
-pub(crate) mod facts;
-pub(crate) mod fields;
-pub(crate) mod precedence;
 pub mod problem;

@@ -1,21 +1,15 @@
-//! Handlers of the operations, grouped by resource.
+//! Handlers of the operations, grouped by resource. A handler reads its request and calls the service.
 
-pub(crate) mod admin_request;
-pub(crate) mod archive_health;
 pub(crate) mod batch;
-pub(crate) mod bulk;
-pub(crate) mod clock;
+pub(crate) mod configuration;
 pub(crate) mod customers;
-pub mod events;
-pub(crate) mod form;
-pub(crate) mod handlers;
-pub(crate) mod history;
+pub(crate) mod daemon;
+pub(crate) mod docs;
+pub(crate) mod events;
 pub(crate) mod import_export;
 pub(crate) mod instruments;
-pub mod levels;
+pub(crate) mod jobs;
 pub(crate) mod limits;
-pub(crate) mod link;
-pub(crate) mod lists;
-pub(crate) mod merge;
-pub(crate) mod overview;
-pub(crate) mod usage;
+pub(crate) mod payments;
+pub(crate) mod signals;
+pub(crate) mod transactions;

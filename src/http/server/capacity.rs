@@ -1,5 +1,5 @@
-//! What callers may use at a time: bytes in memory, batches, downloads, connections. Beyond a limit the caller gets 503
-//! and a metric moves.
+//! The limits that all requests share: bytes in memory, batches, downloads, connections. A request beyond a limit is
+//! answered with 503 and counted.
 
 use crate::config::Http;
 use crate::http::dto::problem::Problem;
@@ -20,13 +20,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// A body or an answer of up to this many bytes is not counted: it is bounded by the number of connections, and a payment
-/// is never refused because others send or read much.
+/// A body or an answer of up to this many bytes is not counted: the number of connections bounds them, and a payment is
+/// never refused because of large requests of others.
 pub(crate) const UNCOUNTED_BYTES_MAX: usize = 16 * 1024;
-/// Tables on their way out at a time; each has a thread.
+/// The most tables that are downloaded at a time; each has a thread.
 const DOWNLOADS_MAX: usize = 16;
 
-/// The limits that all requests share, and what is used of them.
+/// The limits that all requests share, and their use.
 #[derive(Debug)]
 pub struct Capacity {
     bytes: Arc<ByteBudget>,
@@ -34,10 +34,10 @@ pub struct Capacity {
     batches_max: usize,
     batch_bytes: usize,
     downloads: Arc<Semaphore>,
-    /// The places of the main listeners.
+    /// The connections of the main listeners.
     pub(crate) connections: Arc<Semaphore>,
     connections_max: usize,
-    /// The places of those who come when all places are taken.
+    /// The connections beyond them.
     pub(crate) overflow: Arc<Semaphore>,
     pub(crate) overflow_max: usize,
     body_timeout: Duration,
@@ -45,7 +45,7 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// The capacity that `[http]` describes, with as many connections, and connections beyond them, as descriptors allow.
+    /// The capacity that `[http]` configures, with the numbers of connections that descriptors allow.
     #[must_use]
     pub fn new(http: &Http, connections_max: usize, overflow_max: usize) -> Self {
         Self {
@@ -63,63 +63,63 @@ impl Capacity {
         }
     }
 
-    /// The bytes that bodies and answers may have in memory.
+    /// The bytes of bodies and answers in memory.
     pub(crate) fn bytes(&self) -> &Arc<ByteBudget> {
         &self.bytes
     }
 
-    /// A place for one more batch.
+    /// A permit for one more batch.
     ///
     /// # Errors
-    /// As many run as may, or too many bytes are in memory: `overloaded`.
-    pub(crate) fn batch(&self) -> Result<BatchPlace, Problem> {
-        let place = Arc::clone(&self.batches).try_acquire_owned();
-        let place = place.map_err(|_| Problem::overloaded("batches", "max_batches"))?;
+    /// `max_batches` run, or too many bytes are in memory: `overloaded`.
+    pub(crate) fn batch(&self) -> Result<BatchPermit, Problem> {
+        let permit = Arc::clone(&self.batches).try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::overloaded("batches", "max_batches"))?;
         let bytes = self.bytes.reserve(self.batch_bytes)?;
-        Ok(BatchPlace { _place: place, _bytes: bytes })
+        Ok(BatchPermit { _permit: permit, _bytes: bytes })
     }
 
-    /// A place for one more table on its way out.
+    /// A permit for one more download of a table.
     ///
     /// # Errors
-    /// As many are on their way as may: `overloaded`.
+    /// As many downloads run as may: `overloaded`.
     pub(crate) fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.downloads).try_acquire_owned().map_err(|_| Problem::overloaded_by_downloads(DOWNLOADS_MAX))
     }
 
-    /// The time that the sender of a line of a batch has.
-    pub(crate) fn line_pace(&self) -> Pace {
-        Pace { left: self.body_timeout, most: self.body_timeout, bytes_per_s: None }
+    /// The time limit of one line of a batch.
+    pub(crate) fn line_pace(&self) -> SenderPace {
+        SenderPace { left: self.body_timeout, max: self.body_timeout, bytes_per_s: None }
     }
 
-    /// The time that the sender of a table has.
-    pub(crate) fn upload_pace(&self) -> Pace {
+    /// The time limit of an uploaded table.
+    pub(crate) fn upload_pace(&self) -> SenderPace {
         let bytes_per_s = Some(self.upload_bytes_per_s_min.max(1));
-        Pace { left: self.body_timeout, most: self.body_timeout, bytes_per_s }
+        SenderPace { left: self.body_timeout, max: self.body_timeout, bytes_per_s }
     }
 
-    /// Shows what is used, and of how much.
-    pub fn show(&self) {
-        let show = |name: &'static str, value: usize| {
+    /// Sets the gauges of the limits and their use.
+    pub fn update_gauges(&self) {
+        let set = |name: &'static str, value: usize| {
             metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
         };
-        show("levelgate_connections", self.connections_max.saturating_sub(self.connections.available_permits()));
-        show("levelgate_connections_max", self.connections_max);
-        show("levelgate_batches", self.batches_max.saturating_sub(self.batches.available_permits()));
-        show("levelgate_batches_max", self.batches_max);
-        show("levelgate_inflight_bytes", self.bytes.used.load(Ordering::Relaxed));
-        show("levelgate_inflight_bytes_max", self.bytes.max);
+        set("levelgate_connections", self.connections_max.saturating_sub(self.connections.available_permits()));
+        set("levelgate_connections_max", self.connections_max);
+        set("levelgate_batches", self.batches_max.saturating_sub(self.batches.available_permits()));
+        set("levelgate_batches_max", self.batches_max);
+        set("levelgate_inflight_bytes", self.bytes.used.load(Ordering::Relaxed));
+        set("levelgate_inflight_bytes_max", self.bytes.max);
     }
 }
 
-/// The place of a batch, with the bytes that it may have in memory.
+/// A permit for a batch, with the bytes that it may have in memory.
 #[derive(Debug)]
-pub(crate) struct BatchPlace {
-    _place: OwnedSemaphorePermit,
+pub(crate) struct BatchPermit {
+    _permit: OwnedSemaphorePermit,
     _bytes: ReservedBytes,
 }
 
-/// Bytes that may be in memory at a time.
+/// A bound on the bytes in memory.
 #[derive(Debug)]
 pub(crate) struct ByteBudget {
     max: usize,
@@ -127,27 +127,27 @@ pub(crate) struct ByteBudget {
 }
 
 impl ByteBudget {
-    /// Takes bytes until the reservation is dropped.
+    /// Reserves bytes until the reservation is dropped.
     ///
     /// # Errors
     /// Too many bytes are in memory: `overloaded`.
     pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Result<ReservedBytes, Problem> {
         let reserved = self.take(bytes);
-        // What did not fit is given back by the drop.
+        // On an error the drop of `reserved` releases the bytes.
         if self.used.load(Ordering::Relaxed) > self.max && bytes > 0 {
             return Err(Problem::overloaded("bytes", "max_inflight_bytes"));
         }
         Ok(reserved)
     }
 
-    /// Takes bytes whether or not there is room: for an answer that must not be withheld.
+    /// Reserves bytes even beyond the bound: for an answer that must not be withheld.
     pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> ReservedBytes {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         ReservedBytes { budget: Arc::clone(self), bytes }
     }
 }
 
-/// Bytes of a budget, given back when this is dropped.
+/// Reserved bytes of a budget, released when dropped.
 #[derive(Debug)]
 pub(crate) struct ReservedBytes {
     budget: Arc<ByteBudget>,
@@ -155,7 +155,7 @@ pub(crate) struct ReservedBytes {
 }
 
 impl ReservedBytes {
-    /// Takes further bytes.
+    /// Reserves further bytes.
     ///
     /// # Errors
     /// Too many bytes are in memory: `overloaded`.
@@ -172,25 +172,25 @@ impl Drop for ReservedBytes {
     }
 }
 
-/// Bytes, and what is given back when nobody holds them any more.
-struct HeldBytes<B, G> {
+/// Bytes with a guard.
+struct GuardedBytes<B, G> {
     bytes: B,
     _guard: G,
 }
 
-impl<B: AsRef<[u8]>, G> AsRef<[u8]> for HeldBytes<B, G> {
+impl<B: AsRef<[u8]>, G> AsRef<[u8]> for GuardedBytes<B, G> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
 }
 
-/// The same bytes with a guard that is dropped with the last copy of them: when they are written to the socket.
-pub(crate) fn hold_bytes<B, G>(bytes: B, guard: G) -> Bytes
+/// The same bytes with a guard that is dropped with their last copy: when they are written to the socket.
+pub(crate) fn guard_bytes<B, G>(bytes: B, guard: G) -> Bytes
 where
     B: AsRef<[u8]> + Send + 'static,
     G: Send + 'static,
 {
-    Bytes::from_owner(HeldBytes { bytes, _guard: guard })
+    Bytes::from_owner(GuardedBytes { bytes, _guard: guard })
 }
 
 /// An answer of a known length whose bytes are counted until they are written to the socket.
@@ -216,7 +216,7 @@ impl HttpBody for CountedAnswer {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         Poll::Ready(frame.map(|frame| {
             let reserved = &self.reserved;
-            frame.map(|frame| frame.map_data(|bytes| hold_bytes(bytes, Arc::clone(reserved))))
+            frame.map(|frame| frame.map_data(|bytes| guard_bytes(bytes, Arc::clone(reserved))))
         }))
     }
 
@@ -229,44 +229,44 @@ impl HttpBody for CountedAnswer {
     }
 }
 
-/// How much time a caller who streams has left. Only the time in which the daemon waits for the caller counts.
+/// The time that a client has left for a streamed body. Only the time in which the daemon waits for the client counts.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct SenderPace {
     left: Duration,
-    most: Duration,
-    /// Bytes that earn another second.
+    max: Duration,
+    /// The bytes that add a second to the time left.
     bytes_per_s: Option<u64>,
 }
 
-impl Pace {
-    /// The next frame of a body; `is_patient` waits for as long as the connection lasts.
+impl SenderPace {
+    /// The next frame of a body; with `is_unlimited` it waits as long as the connection lasts.
     ///
     /// # Errors
-    /// The caller's time is over: `request_too_slow`.
+    /// The time is over: `request_too_slow`.
     pub(crate) async fn next(
         &mut self,
         body: &mut Body,
-        is_patient: bool,
+        is_unlimited: bool,
     ) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Problem> {
-        if is_patient {
+        if is_unlimited {
             return Ok(body.frame().await);
         }
-        let asked = Instant::now();
+        let waiting_since = Instant::now();
         let frame = timeout(self.left, body.frame()).await.map_err(|_| {
             metrics::counter!("levelgate_requests_too_slow_total", "part" => "stream").increment(1);
             Problem::too_slow("body")
         })?;
-        self.left = self.left.saturating_sub(asked.elapsed());
+        self.left = self.left.saturating_sub(waiting_since.elapsed());
         if let (Some(bytes_per_s), Some(Ok(frame))) = (self.bytes_per_s, &frame) {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
             let earned = Duration::from_millis(bytes.saturating_mul(1_000) / bytes_per_s);
-            self.left = self.left.saturating_add(earned).min(self.most);
+            self.left = self.left.saturating_add(earned).min(self.max);
         }
         Ok(frame)
     }
 
-    /// Gives the caller all the time again.
+    /// Restarts the time limit.
     pub(crate) fn restart(&mut self) {
-        self.left = self.most;
+        self.left = self.max;
     }
 }

@@ -1,7 +1,7 @@
-//! One connection: its place, and the times that its caller has. A caller who owes bytes, of a head, of a body, of the
-//! reading of an answer, is cut off when the time for them is over.
+//! One connection: its permit and its time limits. A client that owes bytes of a head or a body, or does not read its
+//! answer, is disconnected when the time for that is over.
 
-use crate::http::{dto::problem::Problem, server::in_flight::Working};
+use crate::http::{dto::problem::Problem, server::in_flight::InFlight};
 use std::{
     io,
     pin::Pin,
@@ -14,88 +14,88 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// For how long a caller who owes something, a request or the reading of an answer, may neither send nor take a byte.
-pub const SILENCE_MAX: Duration = Duration::from_secs(75);
-/// Bytes that are read and dropped before a refusal: a close with unread bytes could destroy the refusal.
-const DROPPED_BYTES_MAX: usize = 64 * 1024;
+/// The longest time that a client may neither send nor read a byte while it owes a request or does not read its answer.
+pub const IDLE_MAX: Duration = Duration::from_secs(75);
+/// The most bytes that are read and discarded before a refusal: closing with unread bytes could destroy the refusal.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 
-/// What a caller may take for a request.
+/// The limits of a request on its way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// The most bytes of a head: the request line and the headers. At most twice as many are in memory.
+    /// The most bytes of a head, that is the request line and the headers. At most twice as many are in memory.
     pub header_bytes_max: usize,
-    /// From the first byte of a head to its last.
+    /// The most time from the first byte of a head to its last.
     pub header_timeout: Duration,
-    /// From the end of the head to the end of the body, where the body is not streamed.
+    /// The most time from the end of the head to the end of the body, where the body is not streamed.
     pub body_timeout: Duration,
 }
 
-/// The head that is being read.
+/// The head that is being received.
 struct Head {
-    /// How many requests had come before it.
+    /// The number of requests before it.
     begun: u32,
     since: Instant,
     bytes: usize,
 }
 
-/// Which time is over.
+/// The limit that is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Overdue {
-    Silence,
+    Idle,
     Head,
     Body,
 }
 
-/// A connection that has a place, and is hung up on when its caller is silent for too long: neither sends nor takes a
-/// byte while no request is being worked on, or does not take what is to be written. So is one whose caller does not
-/// finish a head or a body in time, however many bytes come meanwhile.
+/// A connection with a permit. It is closed when its client is idle for too long: the client neither sends nor reads a byte
+/// while the daemon works on no request, or does not read what is written. It is also closed when the client does not
+/// finish a head or a body in time, however many bytes arrive.
 pub(crate) struct Connection<I> {
     io: I,
     limits: RequestLimits,
-    /// When a byte went either way, or the silence was last seen to be the daemon's.
-    moved_at: Instant,
-    alarm: Pin<Box<Sleep>>,
-    /// Whether bytes wait for the caller to take others.
-    is_stuck: bool,
-    working: Working,
+    /// When a byte was last sent or received, or the daemon was last seen to work on a request.
+    active_at: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// Whether a write waits for the client to read.
+    is_write_blocked: bool,
+    in_flight: InFlight,
     head: Option<Head>,
-    /// The request whose body is being read, and since when.
+    /// The request whose body is being received, and since when.
     body: Option<(u32, Instant)>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<I> Connection<I> {
-    pub(crate) fn new(io: I, limits: RequestLimits, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(io: I, limits: RequestLimits, permit: OwnedSemaphorePermit) -> Self {
         Self {
             io,
             limits,
-            moved_at: Instant::now(),
-            alarm: Box::pin(sleep(SILENCE_MAX)),
-            is_stuck: false,
-            working: Working::default(),
+            active_at: Instant::now(),
+            timer: Box::pin(sleep(IDLE_MAX)),
+            is_write_blocked: false,
+            in_flight: InFlight::default(),
             head: None,
             body: None,
-            _place: place,
+            _permit: permit,
         }
     }
 
-    /// Where it hears of the requests that are being worked on.
-    pub(crate) fn working(&self) -> &Working {
-        &self.working
+    /// The requests in flight on this connection.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
-    /// The head that is not complete, if any.
+    /// The head that is not complete.
     fn open_head(&self) -> Option<&Head> {
-        self.head.as_ref().filter(|head| self.working.is_idle() && head.begun == self.working.begun())
+        self.head.as_ref().filter(|head| self.in_flight.is_idle() && head.begun == self.in_flight.begun())
     }
 
-    /// When the caller is overdue, and with what.
+    /// When the next limit is exceeded, and which.
     fn due(&mut self) -> (Instant, Overdue) {
-        let mut due = (self.moved_at + SILENCE_MAX, Overdue::Silence);
+        let mut due = (self.active_at + IDLE_MAX, Overdue::Idle);
         if let Some(head) = self.open_head() {
             due = due.min_by_time((head.since + self.limits.header_timeout, Overdue::Head));
         }
-        if let Some(number) = self.working.timed_body() {
+        if let Some(number) = self.in_flight.timed_body() {
             let since = match self.body {
                 Some((of, since)) if of == number => since,
                 _ => self.body.insert((number, Instant::now())).1,
@@ -105,36 +105,36 @@ impl<I> Connection<I> {
         due
     }
 
-    /// Waits until the caller is overdue.
+    /// Waits until a limit is exceeded.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
-        // The alarm is not set anew at each byte, which would cost every request; it is when it rings too early, or
-        // would ring too late.
+        // The timer is not set at each byte, which would cost every request, but when it fires too early or would fire
+        // too late.
         let (due, _) = self.due();
-        if due < self.alarm.deadline() {
-            self.alarm.as_mut().reset(due);
+        if due < self.timer.deadline() {
+            self.timer.as_mut().reset(due);
         }
         loop {
-            ready!(self.alarm.as_mut().poll(context));
+            ready!(self.timer.as_mut().poll(context));
             let now = Instant::now();
-            if self.working.is_any() && !self.is_stuck {
-                self.moved_at = now;
+            if self.in_flight.is_working() && !self.is_write_blocked {
+                self.active_at = now;
             }
             let (due, overdue) = self.due();
             if due <= now {
                 return Poll::Ready(overdue);
             }
-            self.alarm.as_mut().reset(due);
+            self.timer.as_mut().reset(due);
         }
     }
 
-    /// What has become of a write; one that waits does so for no longer than the caller may be silent.
-    fn wrote<T>(&mut self, wrote: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.is_stuck = wrote.is_pending();
-        if self.is_stuck {
+    /// The result of a write; a write that waits is given up when a limit is exceeded.
+    fn limit_write<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.is_write_blocked = written.is_pending();
+        if self.is_write_blocked {
             return self.poll_overdue(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
         }
-        self.moved_at = Instant::now();
-        wrote
+        self.active_at = Instant::now();
+        written
     }
 }
 
@@ -150,19 +150,19 @@ impl MinByTime for (Instant, Overdue) {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
-    /// Says why the caller is hung up on, as far as that can be written at once. Nothing else is being written while a
-    /// head is read.
+    /// Writes why the connection is closed, as far as that can be written at once. Nothing else is being written while a
+    /// head is received.
     fn refuse(&mut self, context: &mut Context<'_>, problem: &Problem) {
-        let mut dropped = [0; 4_096];
-        for _ in 0..DROPPED_BYTES_MAX / dropped.len() {
-            let mut into = ReadBuf::new(&mut dropped);
+        let mut discarded = [0; 4_096];
+        for _ in 0..DISCARDED_BYTES_MAX / discarded.len() {
+            let mut into = ReadBuf::new(&mut discarded);
             let read = Pin::new(&mut self.io).poll_read(context, &mut into);
             if !matches!(read, Poll::Ready(Ok(()))) || into.filled().is_empty() {
                 break;
             }
         }
         let io = Pin::new(&mut self.io);
-        // A caller who does not take it is hung up on all the same.
+        // A client that does not read it is disconnected as well.
         let _ = io.poll_write(context, &problem.to_wire());
         let _ = Pin::new(&mut self.io).poll_shutdown(context);
     }
@@ -178,24 +178,24 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
         }
         let before = into.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(context, into) {
-            this.moved_at = Instant::now();
+            this.active_at = Instant::now();
             let bytes = into.filled().len().saturating_sub(before);
-            let begun = this.working.begun();
+            let begun = this.in_flight.begun();
             match &mut this.head {
-                _ if bytes == 0 || !this.working.is_idle() => {}
+                _ if bytes == 0 || !this.in_flight.is_idle() => {}
                 Some(head) if head.begun == begun => head.bytes += bytes,
-                head => *head = Some(Head { begun, since: this.moved_at, bytes }),
+                head => *head = Some(Head { begun, since: this.active_at, bytes }),
             }
             return Poll::Ready(read);
         }
         let overdue = ready!(this.poll_overdue(context));
         match overdue {
-            Overdue::Silence => {}
+            Overdue::Idle => {}
             Overdue::Head => {
                 metrics::counter!("levelgate_requests_too_slow_total", "part" => "header").increment(1);
                 this.refuse(context, &Problem::too_slow("header"));
             }
-            // Its handler refuses it.
+            // The handler that reads the body answers with the refusal.
             Overdue::Body => metrics::counter!("levelgate_requests_too_slow_total", "part" => "body").increment(1),
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -205,8 +205,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
 impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let wrote = Pin::new(&mut this.io).poll_write(context, bytes);
-        this.wrote(wrote, context)
+        let written = Pin::new(&mut this.io).poll_write(context, bytes);
+        this.limit_write(written, context)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -223,8 +223,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Connection<I> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let wrote = Pin::new(&mut this.io).poll_write_vectored(context, pieces);
-        this.wrote(wrote, context)
+        let written = Pin::new(&mut this.io).poll_write_vectored(context, pieces);
+        this.limit_write(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -248,10 +248,10 @@ mod tests {
     };
 
     fn connection(limits: RequestLimits) -> (DuplexStream, Connection<DuplexStream>, Arc<Semaphore>) {
-        let room = Arc::new(Semaphore::new(1));
-        let (caller, io) = tokio::io::duplex(1_024);
-        let connection = Connection::new(io, limits, Arc::clone(&room).try_acquire_owned().unwrap());
-        (caller, connection, room)
+        let permits = Arc::new(Semaphore::new(1));
+        let (client, io) = tokio::io::duplex(1_024);
+        let connection = Connection::new(io, limits, Arc::clone(&permits).try_acquire_owned().unwrap());
+        (client, connection, permits)
     }
 
     fn about(waited: Duration, bound: Duration) {
@@ -259,44 +259,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_speaks_in_time_is_kept_and_one_that_falls_silent_is_hung_up_on() {
+    async fn a_client_that_sends_in_time_stays_connected_and_an_idle_one_is_disconnected() {
         let limits = RequestLimits { header_timeout: Duration::from_secs(1_000), ..LIMITS };
-        let (mut caller, mut connection, room) = connection(limits);
-        let mut heard = [0; 16];
+        let (mut client, mut connection, permits) = connection(limits);
+        let mut received = [0; 16];
         for _ in 0..4 {
-            let speaks = async {
-                sleep(SILENCE_MAX - Duration::from_millis(10)).await;
-                caller.write_all(b"still").await.unwrap();
+            let sends = async {
+                sleep(IDLE_MAX - Duration::from_millis(10)).await;
+                client.write_all(b"still").await.unwrap();
             };
-            let (read, ()) = tokio::join!(connection.read(&mut heard), speaks);
+            let (read, ()) = tokio::join!(connection.read(&mut received), sends);
             assert_eq!(read.unwrap(), 5);
         }
-        let fell_silent = Instant::now();
-        let cut_off = connection.read(&mut heard).await.unwrap_err();
+        let idle_since = Instant::now();
+        let cut_off = connection.read(&mut received).await.unwrap_err();
         assert_eq!(cut_off.kind(), io::ErrorKind::TimedOut);
-        about(fell_silent.elapsed(), SILENCE_MAX);
-        assert_eq!(room.available_permits(), 0, "it has its place until it is gone");
+        about(idle_since.elapsed(), IDLE_MAX);
+        assert_eq!(permits.available_permits(), 0, "a connection keeps its permit until it is dropped");
         drop(connection);
-        assert_eq!(room.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_that_is_dripped_is_cut_off_and_told_why() {
-        let (mut caller, mut connection, _room) = connection(LIMITS);
-        // Nothing of a head has come yet: only silence counts.
+    async fn a_head_that_arrives_too_slowly_is_refused() {
+        let (mut client, mut connection, _permits) = connection(LIMITS);
+        // No byte of a head has arrived yet: only the idle timer runs.
         sleep(Duration::from_secs(60)).await;
         let begun = Instant::now();
         let reads = async {
-            let mut heard = [0; 16];
+            let mut received = [0; 16];
             loop {
-                if let Err(error) = connection.read(&mut heard).await {
+                if let Err(error) = connection.read(&mut received).await {
                     return error.kind();
                 }
             }
         };
         let drips = async {
             loop {
-                if caller.write_all(b"x").await.is_err() {
+                if client.write_all(b"x").await.is_err() {
                     std::future::pending::<()>().await;
                 }
                 sleep(Duration::from_secs(7)).await;
@@ -308,26 +308,26 @@ mod tests {
         }
         about(begun.elapsed(), LIMITS.header_timeout);
         drop(connection);
-        let mut told = String::new();
-        caller.read_to_string(&mut told).await.unwrap();
-        assert!(told.starts_with("HTTP/1.1 408") && told.contains("request_too_slow"), "{told}");
+        let mut refusal = String::new();
+        client.read_to_string(&mut refusal).await.unwrap();
+        assert!(refusal.starts_with("HTTP/1.1 408") && refusal.contains("request_too_slow"), "{refusal}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_is_too_long_is_refused_before_more_is_read() {
-        let (mut caller, mut connection, _room) = connection(LIMITS);
-        caller.write_all(&[b'x'; 100]).await.unwrap();
-        let (mut heard, mut read) = ([0; 32], 0);
+        let (mut client, mut connection, _permits) = connection(LIMITS);
+        client.write_all(&[b'x'; 100]).await.unwrap();
+        let (mut received, mut read) = ([0; 32], 0);
         let refused = loop {
-            match connection.read(&mut heard).await {
+            match connection.read(&mut received).await {
                 Ok(bytes) => read += bytes,
                 Err(error) => break error.kind(),
             }
         };
         assert_eq!((refused, read), (io::ErrorKind::InvalidData, 64));
         drop(connection);
-        let mut told = String::new();
-        caller.read_to_string(&mut told).await.unwrap();
-        assert!(told.starts_with("HTTP/1.1 431") && told.contains("header_too_large"), "{told}");
+        let mut refusal = String::new();
+        client.read_to_string(&mut refusal).await.unwrap();
+        assert!(refusal.starts_with("HTTP/1.1 431") && refusal.contains("header_too_large"), "{refusal}");
     }
 }

@@ -1,16 +1,12 @@
-//! Failed attempts to get in: counted, logged, and delayed by the address that they come from.
+//! Requests without a valid token: counted, logged, and delayed by the address that they come from.
 //!
-//! Only the answer to a failed attempt waits; a correct token is answered at once, whatever came from its address. The
-//! table of addresses and the answers that wait are bounded: beyond the second bound an attempt is answered at once.
+//! Only the answer to a failed attempt is delayed. A valid token is answered at once, even from an address with failed
+//! attempts. The table of addresses and the number of delayed answers are bounded: beyond the second bound an attempt is
+//! answered at once.
 
-use crate::http::server::{grants::Rejected, listen::Caller};
+use crate::http::server::{access_tokens::TokenError, peer::Peer};
 use parking_lot::Mutex;
-use std::{
-    collections::HashMap,
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
@@ -18,59 +14,16 @@ use tokio::{
 
 /// The most addresses whose failed attempts are remembered.
 const ADDRESSES_MAX: usize = 4_096;
-/// The most answers that wait at a time.
-const WAITING_MAX: usize = 256;
-/// How long the answer to a first failed attempt waits; each later one waits twice as long as the one before.
+/// The most answers that are delayed at a time.
+const DELAYED_MAX: usize = 256;
+/// The delay of the answer to a first failed attempt; each later one is twice as long.
 const DELAY_MIN: Duration = Duration::from_millis(16);
-/// How long an answer waits at most.
+/// The longest delay.
 const DELAY_MAX: Duration = Duration::from_secs(1);
-/// An address that fails no more for so long is forgotten.
+/// An address without a failed attempt for this long is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
-/// Of the failed attempts of so long one is logged, with the number of the others.
+/// One failed attempt of each such time is logged, with the number of the others.
 const LOG_EVERY: Duration = Duration::from_secs(1);
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Peer {
-    /// A TCP connection.
-    Ip(IpAddr),
-    /// The Unix socket: all its callers count as one address.
-    Unix,
-    /// Not known.
-    Unknown,
-}
-
-impl Peer {
-    /// Of a connection's caller; `None`: the request came by no connection.
-    pub(crate) fn of(caller: Option<Caller>) -> Self {
-        match caller {
-            Some(Caller(Some(address))) => Self::Ip(address.ip()),
-            Some(Caller(None)) => Self::Unix,
-            None => Self::Unknown,
-        }
-    }
-
-    /// What counts as one address: of IPv6 the network of 64 bits, of which every host has a whole one.
-    fn counted(self) -> Self {
-        match self {
-            Self::Ip(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(mapped) => Self::Ip(mapped.into()),
-                None => Self::Ip(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-            },
-            other => other,
-        }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Unix => f.write_str("the Unix socket"),
-            Self::Unknown => f.write_str("an unknown address"),
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Attempts {
@@ -78,7 +31,8 @@ struct Attempts {
     last: Instant,
 }
 
-/// The addresses in two halves: a half that is full replaces the older one, so that the longest silent ones go.
+/// The addresses in two generations: a full young generation replaces the old one, so that the addresses whose last failed
+/// attempt is the longest ago are forgotten.
 #[derive(Debug, Default)]
 struct Addresses {
     young: HashMap<Peer, Attempts>,
@@ -86,7 +40,7 @@ struct Addresses {
 }
 
 impl Addresses {
-    /// Counts a failed attempt; returns how many have come from the address.
+    /// Counts a failed attempt; returns the number of failed attempts from the address.
     fn count(&mut self, peer: Peer, now: Instant) -> u32 {
         let known = self.young.get(&peer).or_else(|| self.old.get(&peer));
         let known = known.filter(|known| now.saturating_duration_since(known.last) < FORGET_AFTER);
@@ -104,57 +58,57 @@ impl Addresses {
     }
 }
 
-/// When the last line was logged, and how many attempts came since.
+/// When the last line was logged, and the number of attempts since.
 #[derive(Debug, Default)]
 struct Logged {
     last: Option<Instant>,
-    silent: u64,
+    unlogged: u64,
 }
 
-/// All failed attempts.
+/// The failed attempts of all addresses.
 #[derive(Debug)]
-pub struct Failures {
+pub struct FailedLogins {
     addresses: Mutex<Addresses>,
-    waiting: Semaphore,
+    delayed: Semaphore,
     logged: Mutex<Logged>,
 }
 
-impl Default for Failures {
+impl Default for FailedLogins {
     fn default() -> Self {
-        Self { addresses: Mutex::default(), waiting: Semaphore::new(WAITING_MAX), logged: Mutex::default() }
+        Self { addresses: Mutex::default(), delayed: Semaphore::new(DELAYED_MAX), logged: Mutex::default() }
     }
 }
 
-impl Failures {
-    /// Counts and logs a request without a valid token. Returns when it may be answered.
-    pub(crate) async fn rejected(&self, peer: Peer, rejected: Rejected) {
-        self.note(peer, rejected.word());
-        // Who sends no token guesses none.
-        if rejected == Rejected::Missing {
+impl FailedLogins {
+    /// Counts and logs a request without a valid token, and waits until it may be answered.
+    pub(crate) async fn delay(&self, peer: Peer, error: TokenError) {
+        self.record(peer, error.word());
+        // A request without a token guesses none.
+        if error == TokenError::Missing {
             return;
         }
-        let failed = self.addresses.lock().count(peer.counted(), Instant::now());
-        let Ok(_place) = self.waiting.try_acquire() else {
+        let failed = self.addresses.lock().count(peer.without_port(), Instant::now());
+        let Ok(_permit) = self.delayed.try_acquire() else {
             metrics::counter!("levelgate_auth_failures_not_delayed_total").increment(1);
             return;
         };
-        sleep(delay(failed)).await;
+        sleep(delay_after(failed)).await;
     }
 
-    /// Counts and logs a request that is refused for what it says of itself.
-    pub(crate) fn note(&self, peer: Peer, reason: &'static str) {
+    /// Counts and logs a refused request.
+    pub(crate) fn record(&self, peer: Peer, reason: &'static str) {
         metrics::counter!("levelgate_auth_failures_total", "reason" => reason).increment(1);
         let now = Instant::now();
         let mut logged = self.logged.lock();
         if logged.last.is_some_and(|last| now.saturating_duration_since(last) < LOG_EVERY) {
-            logged.silent += 1;
+            logged.unlogged += 1;
             return;
         }
-        let silent = std::mem::take(&mut logged.silent);
+        let unlogged = std::mem::take(&mut logged.unlogged);
         logged.last = Some(now);
         drop(logged);
         tracing::warn!(
-            "a request from {peer} was refused: {}; {silent} others since the last such line",
+            "a request from {peer} was refused: {}; {unlogged} others since the last such line",
             words(reason)
         );
     }
@@ -172,8 +126,8 @@ fn words(reason: &str) -> &str {
     }
 }
 
-/// How long the answer to the so-many-th failed attempt of an address waits.
-fn delay(failed: u32) -> Duration {
+/// The delay of the answer to the failed attempt with this number of an address.
+fn delay_after(failed: u32) -> Duration {
     let doublings = failed.saturating_sub(1).min(16);
     DELAY_MIN.saturating_mul(1 << doublings).min(DELAY_MAX)
 }
@@ -181,52 +135,57 @@ fn delay(failed: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{IpAddr, SocketAddr};
 
     fn peer(n: u32) -> Peer {
-        Peer::Ip(IpAddr::V4(n.into()))
+        Peer::Tcp(SocketAddr::new(IpAddr::V4(n.into()), 0))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_answers_of_one_address_wait_longer_and_longer_up_to_a_second() {
-        let failures = Failures::default();
+    async fn the_delay_of_one_address_doubles_up_to_a_second() {
+        let failures = FailedLogins::default();
         let mut waited = Vec::new();
         for _ in 0..9 {
             let begun = Instant::now();
-            failures.rejected(peer(1), Rejected::Unknown).await;
+            failures.delay(peer(1), TokenError::Unknown).await;
             waited.push(begun.elapsed().as_millis());
         }
         assert_eq!(waited, [16, 32, 64, 128, 256, 512, 1_000, 1_000, 1_000]);
         let begun = Instant::now();
-        failures.rejected(peer(2), Rejected::Unknown).await;
-        failures.rejected(peer(2), Rejected::Missing).await;
-        assert_eq!(begun.elapsed().as_millis(), 16, "another address, and one without a token");
+        failures.delay(peer(2), TokenError::Unknown).await;
+        failures.delay(peer(2), TokenError::Missing).await;
+        assert_eq!(
+            begun.elapsed().as_millis(),
+            16,
+            "another address is not delayed longer, and a missing token is not delayed"
+        );
         sleep(FORGET_AFTER).await;
         let begun = Instant::now();
-        failures.rejected(peer(1), Rejected::Unknown).await;
-        assert_eq!(begun.elapsed().as_millis(), 16, "it is forgotten after a while");
+        failures.delay(peer(1), TokenError::Unknown).await;
+        assert_eq!(begun.elapsed().as_millis(), 16, "an address is forgotten after ten minutes");
     }
 
     #[test]
-    fn the_table_is_bounded_and_the_longest_silent_addresses_go_first() {
+    fn the_table_is_bounded_and_forgets_the_addresses_without_recent_attempts_first() {
         let (mut addresses, now) = (Addresses::default(), Instant::now());
         for n in 0..100_000 {
             addresses.count(peer(n), now);
             addresses.count(peer(0), now);
             assert!(addresses.len() <= ADDRESSES_MAX);
         }
-        assert_eq!(addresses.count(peer(0), now), 100_002, "one that goes on is remembered");
-        assert_eq!(addresses.count(peer(1), now), 1, "one that went away is not");
+        assert_eq!(addresses.count(peer(0), now), 100_002, "an address with recent attempts is remembered");
+        assert_eq!(addresses.count(peer(1), now), 1, "an address without recent attempts is forgotten");
         assert_eq!(addresses.count(peer(99_999), now), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_that_wait_are_bounded_and_the_next_one_goes_out_at_once() {
-        let failures = std::sync::Arc::new(Failures::default());
+    async fn beyond_the_bound_of_delayed_answers_an_attempt_is_answered_at_once() {
+        let failures = std::sync::Arc::new(FailedLogins::default());
         let (mut tasks, begun) = (Vec::new(), Instant::now());
         for n in 0..300 {
             let failures = std::sync::Arc::clone(&failures);
             tasks.push(tokio::spawn(async move {
-                failures.rejected(peer(n), Rejected::Unknown).await;
+                failures.delay(peer(n), TokenError::Unknown).await;
                 Instant::now()
             }));
         }
@@ -234,12 +193,12 @@ mod tests {
         for task in tasks {
             at_once += usize::from(task.await.unwrap() == begun);
         }
-        assert_eq!(at_once, 300 - WAITING_MAX);
+        assert_eq!(at_once, 300 - DELAYED_MAX);
     }
 
     #[test]
-    fn a_network_of_ipv6_and_an_address_in_both_forms_count_as_one() {
-        let counted = |text: &str| Peer::Ip(text.parse().unwrap()).counted();
+    fn an_ipv6_network_and_an_ipv4_address_in_both_forms_count_as_one_address() {
+        let counted = |text: &str| Peer::Tcp(SocketAddr::new(text.parse().unwrap(), 7)).without_port();
         assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:2"));
         assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
         assert_eq!(counted("::ffff:10.0.0.1"), counted("10.0.0.1"));

@@ -1,9 +1,12 @@
-//! Whose silence it is: while a request is being worked on it is the daemon's, and its connection is not hung up on.
+//! The requests in flight on a connection: while the daemon works on one, the connection's idle timer is paused.
 //!
-//! A request is worked on from the end of its body to the end of its answer's. Before, the caller owes bytes; a caller
-//! who does not take the answer owes reading, and that the connection sees for itself.
+//! The daemon works on a request from the end of the request's body to the end of the response's body. Before that, the
+//! client owes bytes. A client that does not read its response is seen by the connection itself, whose writes wait.
 
-use crate::http::server::capacity::{Capacity, CountedAnswer, UNCOUNTED_BYTES_MAX};
+use crate::http::{
+    operations::operation::{has_streamed_body, is_always_available},
+    server::capacity::{Capacity, CountedAnswer, UNCOUNTED_BYTES_MAX},
+};
 use axum::{
     body::{Body, Bytes, HttpBody},
     http::{Method, Request},
@@ -19,106 +22,106 @@ use std::{
     task::{Context, Poll},
 };
 
-/// How far the requests of one connection are.
+/// The requests in flight on one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Working(Arc<Progress>);
+pub(crate) struct InFlight(Arc<Counts>);
 
 #[derive(Debug, Default)]
-struct Progress {
-    /// Requests whose head is complete.
+struct Counts {
+    /// Requests whose head is complete, since the connection began.
     begun: AtomicU32,
-    /// Those that are not both heard and answered to the end.
+    /// Requests that are not both received and answered completely.
     open: AtomicU32,
-    /// Those that are heard to the end, and not answered to the end.
+    /// Requests that are received completely, and not answered completely.
     worked_on: AtomicU32,
-    /// The request whose body has a time limit and is being read; 0: none.
+    /// The number of the request whose body has a time limit and is being received; 0: none.
     timed_body: AtomicU32,
 }
 
-impl Working {
-    /// Whether any request is being worked on.
-    pub(crate) fn is_any(&self) -> bool {
+impl InFlight {
+    /// Whether the daemon works on a request.
+    pub(crate) fn is_working(&self) -> bool {
         self.0.worked_on.load(Ordering::Acquire) > 0
     }
 
-    /// Whether no request is being read or answered: the next byte is one of a head.
+    /// Whether no request is being received or answered: the next byte belongs to a head.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.open.load(Ordering::Acquire) == 0
     }
 
-    /// How many requests have come so far.
+    /// The number of requests whose head is complete.
     pub(crate) fn begun(&self) -> u32 {
         self.0.begun.load(Ordering::Acquire)
     }
 
-    /// The number of the request whose body is being read, where that has a time limit.
+    /// The number of the request whose body is being received, where that has a time limit.
     pub(crate) fn timed_body(&self) -> Option<u32> {
         Some(self.0.timed_body.load(Ordering::Acquire)).filter(|number| *number != 0)
     }
 }
 
-const HEARD: u8 = 1;
+const RECEIVED: u8 = 1;
 const ANSWERED: u8 = 2;
 
-/// One request: counted once it is heard to the end, until it is answered to the end or given up.
-struct Task {
-    working: Working,
+/// One request: the daemon works on it once it is received completely, until it is answered completely or dropped.
+struct TrackedRequest {
+    in_flight: InFlight,
     number: u32,
     state: AtomicU8,
 }
 
-impl Task {
-    fn heard(&self) {
-        let progress = &self.working.0;
-        let _ = progress.timed_body.compare_exchange(self.number, 0, Ordering::AcqRel, Ordering::Relaxed);
-        match self.state.fetch_or(HEARD, Ordering::AcqRel) {
-            0 => _ = progress.worked_on.fetch_add(1, Ordering::AcqRel),
-            ANSWERED => _ = progress.open.fetch_sub(1, Ordering::AcqRel),
+impl TrackedRequest {
+    fn finish_request(&self) {
+        let counts = &self.in_flight.0;
+        let _ = counts.timed_body.compare_exchange(self.number, 0, Ordering::AcqRel, Ordering::Relaxed);
+        match self.state.fetch_or(RECEIVED, Ordering::AcqRel) {
+            0 => _ = counts.worked_on.fetch_add(1, Ordering::AcqRel),
+            ANSWERED => _ = counts.open.fetch_sub(1, Ordering::AcqRel),
             _ => {}
         }
     }
 
-    fn answered(&self) {
-        let progress = &self.working.0;
-        if self.state.fetch_or(ANSWERED, Ordering::AcqRel) == HEARD {
-            progress.worked_on.fetch_sub(1, Ordering::AcqRel);
-            progress.open.fetch_sub(1, Ordering::AcqRel);
+    fn finish_response(&self) {
+        let counts = &self.in_flight.0;
+        if self.state.fetch_or(ANSWERED, Ordering::AcqRel) == RECEIVED {
+            counts.worked_on.fetch_sub(1, Ordering::AcqRel);
+            counts.open.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
-/// Tells of the end of a request's body, or that nobody wants the rest of it.
-struct Hearing(Arc<Task>);
+/// Marks the request as received when its body ends or is dropped.
+struct RequestGuard(Arc<TrackedRequest>);
 
-impl Drop for Hearing {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.0.heard();
+        self.0.finish_request();
     }
 }
 
-/// Tells of the end of an answer, or that nobody wants the rest of it.
-pub(crate) struct Answering(Arc<Task>);
+/// Marks the request as answered when the response's body ends or is dropped.
+pub(crate) struct ResponseGuard(Arc<TrackedRequest>);
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.0.answered();
+        self.0.finish_response();
     }
 }
 
-/// A body, and who is told of its end.
-struct Until<B, G> {
+/// A body with a guard that is dropped at its end.
+struct GuardedBody<B, G> {
     body: B,
-    told: Option<G>,
+    guard: Option<G>,
 }
 
-impl<B: HttpBody<Data = Bytes> + Unpin, G: Unpin> HttpBody for Until<B, G> {
+impl<B: HttpBody<Data = Bytes> + Unpin, G: Unpin> HttpBody for GuardedBody<B, G> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let next = Pin::new(&mut self.body).poll_frame(context);
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
-            self.told = None;
+            self.guard = None;
         }
         next
     }
@@ -132,42 +135,42 @@ impl<B: HttpBody<Data = Bytes> + Unpin, G: Unpin> HttpBody for Until<B, G> {
     }
 }
 
-/// Whether a path takes a body of any length, whose pace its handler watches.
-fn takes_a_stream(path: &str) -> bool {
-    path == "/v1/batch" || path.ends_with("/customers.csv")
-}
-
-/// Counts a request that has come by a connection until its answer is over.
-pub(crate) fn begin(working: &Working, request: Request<Incoming>) -> (Request<Body>, Answering) {
-    let progress = &working.0;
-    progress.open.fetch_add(1, Ordering::AcqRel);
-    // A number of its own for each: 0 stands for none, and is skipped by the very few that get so far.
-    let number = progress.begun.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-    let task = Arc::new(Task { working: working.clone(), number, state: AtomicU8::new(0) });
-    let answering = Answering(Arc::clone(&task));
-    let hearing = Hearing(task);
+/// Tracks a request of a connection until its response is complete.
+pub(crate) fn track_request(in_flight: &InFlight, request: Request<Incoming>) -> (Request<Body>, ResponseGuard) {
+    let counts = &in_flight.0;
+    counts.open.fetch_add(1, Ordering::AcqRel);
+    // The count wraps after 2^32 requests; the request that then gets the number 0 has no time limit for its body.
+    let number = counts.begun.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+    let tracked = Arc::new(TrackedRequest { in_flight: in_flight.clone(), number, state: AtomicU8::new(0) });
+    let response_guard = ResponseGuard(Arc::clone(&tracked));
+    let request_guard = RequestGuard(tracked);
     if request.body().is_end_stream() {
-        drop(hearing);
-        return (request.map(Body::new), answering);
+        drop(request_guard);
+        return (request.map(Body::new), response_guard);
     }
-    if !takes_a_stream(request.uri().path()) {
-        progress.timed_body.store(number, Ordering::Release);
+    if !has_streamed_body(request.uri().path()) {
+        counts.timed_body.store(number, Ordering::Release);
     }
-    (request.map(|body| Body::new(Until { body, told: Some(hearing) })), answering)
+    (request.map(|body| Body::new(GuardedBody { body, guard: Some(request_guard) })), response_guard)
 }
 
-/// Whether the answer to a request may be replaced by a refusal when too many bytes are in memory: one that only reads,
-/// and is not about the health of the daemon.
+/// Whether a refusal may replace the response when too many bytes are in memory: the request only reads, and does not
+/// ask for the health of the daemon.
 pub(crate) fn may_withhold(request: &Request<Body>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD) && !crate::http::is_health(request.uri().path())
+    matches!(*request.method(), Method::GET | Method::HEAD) && !is_always_available(request.uri().path())
 }
 
-/// Counts an answer until it is over, and its bytes until they are written to the socket.
-pub(crate) fn answer(response: Response, answering: Answering, capacity: &Capacity, may_withhold: bool) -> Response {
+/// Tracks a response until it is complete, and counts its bytes until they are written to the socket.
+pub(crate) fn track_response(
+    response: Response,
+    guard: ResponseGuard,
+    capacity: &Capacity,
+    may_withhold: bool,
+) -> Response {
     let Some(bytes) = response.body().size_hint().exact() else {
-        return response.map(|body| Body::new(Until { body, told: Some(answering) }));
+        return response.map(|body| Body::new(GuardedBody { body, guard: Some(guard) }));
     };
-    // An answer that is there whole takes nothing but its reading.
+    // A response of known length is in memory already: from here on only its reader takes time.
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if bytes <= UNCOUNTED_BYTES_MAX {
         return response;
@@ -185,8 +188,9 @@ mod tests {
     use super::*;
     use crate::config::Http;
     use crate::http::server::{
-        connection::{RequestLimits, SILENCE_MAX},
-        listen::{Caller, Server, Socket},
+        connection::{IDLE_MAX, RequestLimits},
+        listen::{Server, Socket},
+        peer::Peer,
     };
     use axum::{
         Router,
@@ -205,34 +209,34 @@ mod tests {
         body_timeout: Duration::from_secs(30),
     };
 
-    /// Takes the other ends of pipes.
+    /// Accepts the other ends of pipes.
     struct Pipes(Mutex<mpsc::Receiver<DuplexStream>>);
 
     impl Socket for Pipes {
         type Io = DuplexStream;
 
-        async fn take(&self) -> io::Result<(DuplexStream, Caller)> {
+        async fn accept_connection(&self) -> io::Result<(DuplexStream, Peer)> {
             match self.0.lock().await.recv().await {
-                Some(io) => Ok((io, Caller(None))),
+                Some(io) => Ok((io, Peer::Unix)),
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// A caller of a daemon that works for as long as it is told, in silence.
-    async fn caller() -> DuplexStream {
+    /// A client of a server whose handlers take a long time.
+    async fn client() -> DuplexStream {
         const LONG: Duration = Duration::from_secs(10_000);
         let piece = |n: u32| async move {
-            sleep(SILENCE_MAX * 2).await;
+            sleep(IDLE_MAX * 2).await;
             (n < 3).then(|| (Ok::<_, io::Error>(Bytes::from("piece")), n + 1))
         };
         let pieces = move || async move {
             let (out, taken) = mpsc::channel(1);
             tokio::spawn(async move {
                 let mut n = 0;
-                while let Some((said, next)) = piece(n).await {
+                while let Some((sent, next)) = piece(n).await {
                     n = next;
-                    if out.send(said).await.is_err() {
+                    if out.send(sent).await.is_err() {
                         return;
                     }
                 }
@@ -245,7 +249,7 @@ mod tests {
         };
         let routes = Router::new()
             .route("/long", post(|_: Bytes| async { sleep(LONG).await }))
-            .route("/unheard", post(|| async { sleep(LONG).await }))
+            .route("/unread", post(|| async { sleep(LONG).await }))
             .route("/pieces", get(pieces))
             .route("/much", get(much))
             .route("/echo", post(|_: Bytes| async {}));
@@ -256,28 +260,28 @@ mod tests {
         tokio::spawn(server.serve(Pipes(Mutex::new(taken))));
         let (ours, theirs) = tokio::io::duplex(4_096);
         send.send(theirs).await.unwrap();
-        // The listener goes on to wait for the next one, and nothing is stopped.
+        // Without them the listener would stop.
         std::mem::forget((send, stop));
         ours
     }
 
-    async fn heard(caller: &mut DuplexStream, until: &str) -> String {
+    async fn read_until(client: &mut DuplexStream, until: &str) -> String {
         let mut text = Vec::new();
         while !String::from_utf8_lossy(&text).contains(until) {
             let mut piece = [0; 4_096];
-            let read = caller.read(&mut piece).await.unwrap();
-            assert!(read > 0, "hung up on behind {:?}", String::from_utf8_lossy(&text));
+            let read = client.read(&mut piece).await.unwrap();
+            assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&text));
             text.extend_from_slice(&piece[..read]);
         }
         String::from_utf8(text).unwrap()
     }
 
-    /// How long it takes until nothing more comes.
-    async fn hung_up_after(caller: &mut DuplexStream) -> Duration {
+    /// The time until the server closes the connection.
+    async fn closed_after(client: &mut DuplexStream) -> Duration {
         let begun = Instant::now();
         let mut rest = Vec::new();
-        // A pipe that is cut in the middle is at an end as well.
-        let _ = caller.read_to_end(&mut rest).await;
+        // A pipe that is cut is at its end as well.
+        let _ = client.read_to_end(&mut rest).await;
         begun.elapsed()
     }
 
@@ -286,73 +290,73 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_for_an_answer_is_not_hung_up_on_however_long_it_takes() {
-        let mut caller = caller().await;
-        for path in ["/long", "/unheard", "/long"] {
+    async fn a_client_that_waits_for_a_slow_answer_stays_connected() {
+        let mut client = client().await;
+        for path in ["/long", "/unread", "/long"] {
             let request = format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nbody");
-            caller.write_all(request.as_bytes()).await.unwrap();
-            assert!(heard(&mut caller, "\r\n\r\n").await.starts_with("HTTP/1.1 200"), "{path}");
-            // Some of the silence that is the caller's own.
-            sleep(SILENCE_MAX / 2).await;
+            client.write_all(request.as_bytes()).await.unwrap();
+            assert!(read_until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 200"), "{path}");
+            // The idle timer runs between requests.
+            sleep(IDLE_MAX / 2).await;
         }
-        caller.write_all(b"GET /pieces HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-        assert_eq!(heard(&mut caller, "\r\n0\r\n\r\n").await.matches("piece").count(), 3);
-        about(hung_up_after(&mut caller).await, SILENCE_MAX);
+        client.write_all(b"GET /pieces HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+        assert_eq!(read_until(&mut client, "\r\n0\r\n\r\n").await.matches("piece").count(), 3);
+        about(closed_after(&mut client).await, IDLE_MAX);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_stops_sending_is_hung_up_on() {
+    async fn a_client_that_stops_sending_is_disconnected() {
         let half = "POST /long HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nbo";
-        for (begun, most) in [("", SILENCE_MAX), ("POST /lo", LIMITS.header_timeout), (half, LIMITS.body_timeout)] {
-            let mut caller = caller().await;
-            caller.write_all(begun.as_bytes()).await.unwrap();
-            about(hung_up_after(&mut caller).await, most);
+        for (begun, most) in [("", IDLE_MAX), ("POST /lo", LIMITS.header_timeout), (half, LIMITS.body_timeout)] {
+            let mut client = client().await;
+            client.write_all(begun.as_bytes()).await.unwrap();
+            about(closed_after(&mut client).await, most);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_stops_reading_is_hung_up_on_and_whoever_reads_slowly_is_not() {
-        let mut slow = caller().await;
+    async fn a_client_that_stops_reading_is_disconnected_and_a_slow_reader_is_not() {
+        let mut slow = client().await;
         slow.write_all(b"GET /much HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
         let (mut read, mut piece) = (0, [0; 65_536]);
         while read < 64 << 16 {
-            // Each takes what the pipe holds.
-            sleep(SILENCE_MAX / 2).await;
+            // Each read takes what the pipe contains.
+            sleep(IDLE_MAX / 2).await;
             let more = slow.read(&mut piece).await.unwrap();
-            assert!(more > 0, "hung up on behind {read} bytes");
+            assert!(more > 0, "closed after {read} bytes");
             read += more;
         }
-        let mut stuck = caller().await;
+        let mut stuck = client().await;
         stuck.write_all(b"GET /much HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-        heard(&mut stuck, "\r\n\r\n").await;
-        sleep(SILENCE_MAX + Duration::from_secs(1)).await;
+        read_until(&mut stuck, "\r\n\r\n").await;
+        sleep(IDLE_MAX + Duration::from_secs(1)).await;
         let mut rest = Vec::new();
         let _ = stuck.read_to_end(&mut rest).await;
-        assert!(rest.len() <= 2 * 4_096, "what the pipe held, and no more: {}", rest.len());
+        assert!(rest.len() <= 2 * 4_096, "only what the pipe contained: {}", rest.len());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_drips_a_body_has_the_time_of_a_whole_body_and_each_request_anew() {
-        let mut caller = caller().await;
+    async fn a_body_that_arrives_byte_by_byte_has_the_time_of_a_whole_body_for_each_request() {
+        let mut client = client().await;
         for _ in 0..3 {
-            caller.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+            client.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\n").await.unwrap();
             for _ in 0..4 {
                 sleep(LIMITS.body_timeout / 5).await;
-                caller.write_all(b"x").await.unwrap();
+                client.write_all(b"x").await.unwrap();
             }
-            assert!(heard(&mut caller, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+            assert!(read_until(&mut client, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
         }
-        caller.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 400\r\n\r\n").await.unwrap();
+        client.write_all(b"POST /echo HTTP/1.1\r\nhost: h\r\ncontent-length: 400\r\n\r\n").await.unwrap();
         let begun = Instant::now();
         let answer = loop {
-            // One byte a second, which no silence would end.
-            let _ = caller.write_all(b"x").await;
-            match tokio::time::timeout(Duration::from_secs(1), heard(&mut caller, "\r\n\r\n")).await {
+            // One byte a second, so that the idle timer never ends.
+            let _ = client.write_all(b"x").await;
+            match tokio::time::timeout(Duration::from_secs(1), read_until(&mut client, "\r\n\r\n")).await {
                 Ok(answer) => break answer,
-                Err(_) => assert!(begun.elapsed() < LIMITS.body_timeout * 2, "it is never cut off"),
+                Err(_) => assert!(begun.elapsed() < LIMITS.body_timeout * 2, "the connection is never closed"),
             }
         };
-        assert!(answer.starts_with("HTTP/1.1 400"), "the body is broken for whoever reads it: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 400"), "the handler gets a broken body: {answer}");
         about(begun.elapsed(), LIMITS.body_timeout);
     }
 }

@@ -1,9 +1,10 @@
-//! Listeners and their connections: so many at a time, none for ever. Health is answered also when all places are taken.
+//! Listeners and their connections. Their number and duration are bounded; beyond the bound, health is still answered.
 
 use crate::http::server::{
     capacity::Capacity,
     connection::{Connection, RequestLimits},
     in_flight,
+    peer::Peer,
 };
 use axum::{Router, http::Request};
 use hyper::{
@@ -13,10 +14,7 @@ use hyper::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use parking_lot::Mutex;
-use std::{
-    collections::VecDeque, convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -25,58 +23,63 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How long a connection may take that comes when all places are taken; its head may take half of it.
+/// The longest time of a connection beyond `max_connections`; its head may take half of it.
 const OVERFLOW_TIME_MAX: Duration = Duration::from_secs(2);
 /// The most bytes of its head; hyper takes no smaller limit.
 const OVERFLOW_HEADER_BYTES_MAX: usize = 8 * 1024;
-/// The pause after the system could not hand over a connection: there is no descriptor or no memory.
+/// The pause after the system could not accept a connection, for want of a descriptor or of memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Such failures are logged no more often than this.
+/// The shortest time between two log lines about such failures.
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Where connections come from.
+/// A listener.
 pub trait Socket: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for the next connection, and says who calls where that is known.
-    fn take(&self) -> impl Future<Output = io::Result<(Self::Io, Caller)>> + Send;
+    /// Waits for the next connection.
+    fn accept_connection(&self) -> impl Future<Output = io::Result<(Self::Io, Peer)>> + Send;
 }
 
 impl Socket for TcpListener {
     type Io = TcpStream;
 
-    async fn take(&self) -> io::Result<(TcpStream, Caller)> {
-        self.accept().await.map(|(io, address)| (io, Caller(Some(address))))
+    async fn accept_connection(&self) -> io::Result<(TcpStream, Peer)> {
+        self.accept().await.map(|(io, address)| (io, Peer::Tcp(address)))
     }
 }
 
 impl Socket for UnixListener {
     type Io = UnixStream;
 
-    async fn take(&self) -> io::Result<(UnixStream, Caller)> {
-        self.accept().await.map(|(io, _)| (io, Caller(None)))
+    async fn accept_connection(&self) -> io::Result<(UnixStream, Peer)> {
+        self.accept().await.map(|(io, _)| (io, Peer::Unix))
     }
 }
 
-/// The address of whoever calls, in the extensions of each request; `None` over a Unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller(pub Option<SocketAddr>);
+/// A connection that is accepted.
+struct Accepted<I> {
+    io: I,
+    peer: Peer,
+    limits: RequestLimits,
+    permit: OwnedSemaphorePermit,
+    keep_alive: bool,
+}
 
-/// What serves the connections of listeners that share their places.
+/// Serves the connections of listeners that share one limit of connections.
 pub struct Server {
     routes: Router,
-    /// The routes of connections beyond the places.
+    /// The routes of connections beyond the limit.
     overflow_routes: Router,
     limits: RequestLimits,
     capacity: Arc<Capacity>,
-    /// The connections beyond the places, the longest connected first.
+    /// The connections beyond the limit, the oldest first.
     overflow: Mutex<VecDeque<AbortHandle>>,
     stop: watch::Receiver<bool>,
 }
 
 impl Server {
-    /// A server of routes; `overflow_routes` answer those who come when all places are taken.
+    /// A server of routes; `overflow_routes` answer connections beyond the limit.
     #[must_use]
     pub fn new(
         (routes, overflow_routes): (Router, Router),
@@ -87,29 +90,28 @@ impl Server {
         Arc::new(Self { routes, overflow_routes, limits, capacity, overflow: Mutex::default(), stop })
     }
 
-    /// Serves a listener until the daemon stops, and then those who are connected until they are answered. Dropping the
-    /// future cuts them off.
+    /// Accepts connections until the daemon stops, and then answers the open ones. Dropping the future closes them.
     pub async fn serve(self: Arc<Self>, socket: impl Socket) {
         let mut connections = JoinSet::new();
         let mut stop = self.stop.clone();
         let mut logged = None;
         loop {
-            let taken = tokio::select! {
-                taken = socket.take() => taken,
+            let accepted = tokio::select! {
+                accepted = socket.accept_connection() => accepted,
                 Some(_) = connections.join_next() => continue,
                 // An error means that the sender is gone, which is a stop as well.
                 _ = stop.wait_for(|stop| *stop) => break,
             };
-            match taken {
-                Ok((io, caller)) => self.admit(io, caller, &mut connections),
-                // The caller went away before it was taken.
-                Err(error) if is_of_one_caller(&error) => {}
+            match accepted {
+                Ok((io, peer)) => self.admit(io, peer, &mut connections),
+                // The client disconnected before its connection was accepted.
+                Err(error) if concerns_one_client(&error) => {}
                 Err(error) => {
                     metrics::counter!("levelgate_accept_errors_total").increment(1);
                     if logged.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_LOG_EVERY) {
                         logged = Some(Instant::now());
                         tracing::error!(
-                            "a connection cannot be accepted: {error}; new callers wait. Raise the limit on open files \
+                            "a connection cannot be accepted: {error}; new connections wait. Raise the limit on open files \
                              (LimitNOFILE) or lower [http] max_connections"
                         );
                     }
@@ -121,27 +123,26 @@ impl Server {
         while connections.join_next().await.is_some() {}
     }
 
-    /// Gives a connection its place, or one of those that serve health alone. If these are taken too, the longest connected
-    /// one is closed.
-    fn admit<I>(self: &Arc<Self>, io: I, caller: Caller, connections: &mut JoinSet<()>)
+    /// Serves a connection within the limit, or beyond it with health alone. If there are too many connections beyond it as
+    /// well, the oldest of them is closed.
+    fn admit<I>(self: &Arc<Self>, io: I, peer: Peer, connections: &mut JoinSet<()>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = Arc::clone(self);
-        if let Ok(place) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
             connections.spawn(async move {
                 let limits = server.limits;
-                server.converse(&server.routes, (io, caller), limits, place, true).await;
+                server.serve_connection(&server.routes, Accepted { io, peer, limits, permit, keep_alive: true }).await;
             });
             return;
         }
         metrics::counter!("levelgate_connections_refused_total").increment(1);
-        let places_max = self.capacity.overflow_max;
+        let overflow_max = self.capacity.overflow_max;
         let mut overflow = self.overflow.lock();
         overflow.retain(|connection| !connection.is_finished());
-        if overflow.len() >= places_max {
-            // The longest connected one gives way: a caller who asks for health sends its request at once, and one that
-            // has said nothing by now blocks no one.
+        if overflow.len() >= overflow_max {
+            // A client that asks for health sends its request at once, so the oldest connection is the least useful one.
             metrics::counter!("levelgate_connections_dropped_total").increment(1);
             match overflow.pop_front() {
                 Some(oldest) => oldest.abort(),
@@ -154,43 +155,39 @@ impl Server {
                 header_timeout: OVERFLOW_TIME_MAX / 2,
                 body_timeout: OVERFLOW_TIME_MAX / 2,
             };
-            let answering = async {
-                // One that gave way leaves its place as soon as its task ends.
-                if let Ok(place) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
-                    server.converse(&server.overflow_routes, (io, caller), limits, place, false).await;
+            let serving = async {
+                // A connection that was closed returns its permit when its task ends.
+                if let Ok(permit) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
+                    let accepted = Accepted { io, peer, limits, permit, keep_alive: false };
+                    server.serve_connection(&server.overflow_routes, accepted).await;
                 }
             };
-            // A caller who says nothing in this time is hung up on.
-            let _ = timeout(OVERFLOW_TIME_MAX, answering).await;
+            // A client that sends nothing in this time is disconnected.
+            let _ = timeout(OVERFLOW_TIME_MAX, serving).await;
         }));
     }
 
     /// Answers the requests of one connection.
-    async fn converse<I>(
-        &self,
-        routes: &Router,
-        (io, caller): (I, Caller),
-        limits: RequestLimits,
-        place: OwnedSemaphorePermit,
-        keep_alive: bool,
-    ) where
+    async fn serve_connection<I>(&self, routes: &Router, accepted: Accepted<I>)
+    where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = Connection::new(io, limits, place);
-        let working = io.working().clone();
+        let Accepted { io, peer, limits, permit, keep_alive } = accepted;
+        let io = Connection::new(io, limits, permit);
+        let in_flight = io.in_flight().clone();
         let routes = TowerToHyperService::new(routes.clone());
         let service = service_fn(|request: Request<Incoming>| {
-            let (mut request, answering) = in_flight::begin(&working, request);
-            request.extensions_mut().insert(caller);
+            let (mut request, guard) = in_flight::track_request(&in_flight, request);
+            request.extensions_mut().insert(peer);
             let may_withhold = in_flight::may_withhold(&request);
-            let answer = routes.call(request);
+            let response = routes.call(request);
             async move {
-                let response = answer.await?;
-                Ok::<_, Infallible>(in_flight::answer(response, answering, &self.capacity, may_withhold))
+                let response = response.await?;
+                Ok::<_, Infallible>(in_flight::track_response(response, guard, &self.capacity, may_withhold))
             }
         });
         let mut serving = http1::Builder::new();
-        // What a head may have is refused by the connection, in words; this is the bound of what hyper keeps of it.
+        // The connection refuses a head that is too long with a problem document; this bounds what hyper buffers of it.
         serving.max_buf_size(2 * limits.header_bytes_max).keep_alive(keep_alive);
         let mut served = pin!(serving.serve_connection(TokioIo::new(io), service));
         let mut stop = self.stop.clone();
@@ -203,7 +200,7 @@ impl Server {
                 biased;
                 ended = served.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(%error, ?caller, "a connection ended early");
+                        tracing::debug!(%error, ?peer, "a connection ended early");
                     }
                     return;
                 }
@@ -216,8 +213,8 @@ impl Server {
     }
 }
 
-/// Whether a failure to accept is of one caller alone, and the next one can be taken at once.
-fn is_of_one_caller(error: &io::Error) -> bool {
+/// Whether a failure to accept concerns one client alone, so that the next connection can be accepted at once.
+fn concerns_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

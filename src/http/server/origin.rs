@@ -1,27 +1,27 @@
-//! Requests that a browser sends from elsewhere, where no token keeps them out.
+//! Refuses requests of foreign web pages while no token is configured.
 //!
-//! A page of any site can have the browser of somebody on this machine send requests to the daemon. Its `Origin` or
-//! `Sec-Fetch-Site` tells them apart; a page whose name was made to lead to this machine (DNS rebinding) is told by its
-//! `Host`. Programs other than browsers send neither of the first two, and the address that they were given as `Host`.
+//! A page of any site can make a browser on this machine send requests to the daemon. Their `Origin` or `Sec-Fetch-Site`
+//! names the site. A page whose name resolves to this machine (DNS rebinding) sends its own name as `Host`. Programs other
+//! than browsers send neither of the first two, and the address that they connect to as `Host`.
 
-use crate::http::{dto::problem::Problem, server::failed_logins::Peer};
+use crate::http::{dto::problem::Problem, server::peer::Peer};
 use axum::http::{HeaderMap, HeaderName, Request, header};
 use std::net::IpAddr;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is refused: the label of the metric, and the problem.
-pub(crate) type Foreign = (&'static str, Problem);
+pub(crate) type ForeignOrigin = (&'static str, Problem);
 
-/// Refuses a request that comes from a page of another site, or by a name that is not this machine's own.
-/// Without tokens the daemon listens on loopback addresses alone, so these are all that it has.
-pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), Foreign> {
+/// Refuses a request of a page of another site, and a request to a host that is not this machine. Without tokens the daemon
+/// listens on loopback addresses only, so their names are the only valid hosts.
+pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), ForeignOrigin> {
     let headers = request.headers();
     let hosts = || {
         let of_uri = request.uri().authority().map(|authority| authority.as_str());
         of_uri.into_iter().chain(texts(headers, &header::HOST))
     };
-    if let Some(host) = hosts().find(|host| peer != Peer::Unix && !is_own(host)) {
+    if let Some(host) = hosts().find(|host| peer != Peer::Unix && !is_loopback(host)) {
         let detail = format!(
             "without tokens the daemon answers to the names of this machine alone (127.0.0.1, ::1, localhost), and not to \
              Host {host:?}; send one of them, or configure tokens under [auth]"
@@ -50,13 +50,13 @@ pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), Foreign> 
     Ok(())
 }
 
-/// The values of a header; one that is no text is a text that nothing equals.
+/// The values of a header; a value that is no text becomes `?`, which no host and no origin equals.
 fn texts<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// Whether a host, with or without a port, is a loopback address or `localhost`.
-fn is_own(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((name, port)) if port.is_empty() || is_port(port) => name,
@@ -91,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn browsers_elsewhere_are_refused_and_programs_are_not() {
-        let tcp = Peer::Ip("127.0.0.1".parse().unwrap());
+    fn requests_of_foreign_pages_are_refused_and_requests_of_programs_are_not() {
+        let tcp = Peer::Tcp("127.0.0.1:7".parse().unwrap());
         for (headers, want) in [
             (&[][..], None),
             (&[("host", "127.0.0.1:7400")], None),

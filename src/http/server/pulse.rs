@@ -1,10 +1,10 @@
 //! Keeps a runtime polling while one of its workers is blocked.
 //!
-//! One worker at a time waits for the sockets. When they bring it a single task, it runs that without waking another
-//! worker; if the task blocks, as in a write to a disk that stalls, no worker waits for the sockets any more though
-//! others sleep, and even `/healthz` is not read. So a thread wakes a worker every [`EVERY`]: it takes over what can be
-//! taken from the blocked one, and waits for the sockets. What cannot be taken is the one task that the blocked worker
-//! would have run next, where its current task has just woken that.
+//! One worker at a time polls the sockets. When they make a single task ready, the worker runs it without waking another
+//! worker. If the task blocks, as in a write to a disk that stalls, no worker polls the sockets although others sleep,
+//! and even `/healthz` is not read. So a thread wakes a worker every [`PULSE_INTERVAL`]: it steals the tasks of the
+//! blocked worker and polls the sockets. It cannot steal the task in the blocked worker's next-task slot, which holds a
+//! task that the running task has just woken.
 //!
 //! A runtime for this has at least two workers; see [`workers`].
 
@@ -19,10 +19,10 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How often a worker is woken. It bounds how long others wait for the sockets when one blocks.
-pub const EVERY: Duration = Duration::from_millis(20);
+/// How often a worker is woken. It bounds the time without polling when a worker blocks.
+pub const PULSE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How many workers a runtime has: one for each core, and never fewer than two, so that one may block.
+/// The number of workers of a runtime: one for each core, and at least two, so that one may block.
 #[must_use]
 pub fn workers() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get).max(2)
@@ -38,17 +38,17 @@ impl Pulse {
     /// # Errors
     /// The system has no thread left.
     pub fn start(runtime: &Handle) -> std::io::Result<Self> {
-        let (ends, runtime) = (Arc::new(AtomicBool::new(false)), runtime.clone());
-        let ended = Arc::clone(&ends);
+        let (stop, runtime) = (Arc::new(AtomicBool::new(false)), runtime.clone());
+        let is_stopped = Arc::clone(&stop);
         let wake = move || {
-            while !ended.load(Ordering::Relaxed) {
-                // A new task each time: one that waits in the queue of a blocked worker would wake no other.
+            while !is_stopped.load(Ordering::Relaxed) {
+                // A new task each time: a task in the queue of a blocked worker would wake no other worker.
                 drop(runtime.spawn(std::future::ready(())));
-                thread::sleep(EVERY);
+                thread::sleep(PULSE_INTERVAL);
             }
         };
         thread::Builder::new().name("pulse".to_owned()).spawn(wake)?;
-        Ok(Self(ends))
+        Ok(Self(stop))
     }
 }
 

@@ -1,77 +1,79 @@
-//! Whoever is to be forgotten: the personal attributes go, and the keys that sealed them.
+//! Erasure of customers: their personal attributes, and the keys that seal them.
 
-use crate::ledger::Ledger;
+use crate::ledger::{
+    customers::update::CustomerRef,
+    payments::record::{Actor, RecordEvents},
+    state::ledger::Ledger,
+};
 use crate::{
     domain::{
-        customer::{
-            aggregate::{Customer, CustomerEvent},
-            attributes::Attributes,
-            profile::{Author, Change},
-            update::erasure,
-        },
+        customer::{aggregate::Customer, change::CustomerChange, erasure::erasure_events},
+        events::customer_event::CustomerEvent,
         rules::configuration::Rules,
-        vocabulary::time::Millis,
+        vocabulary::{attributes::Attributes, time::Millis},
     },
     storage::keys::KeysError,
 };
 
 impl Ledger {
-    /// Erases the personal attributes of customers whose time of grace is over, at most so many of them, and the keys
-    /// that sealed them: no file, archive or copy yields them any more. Returns how many.
+    /// Erases the personal attributes of customers whose grace period has ended, at most `limit` of them, and the keys that
+    /// sealed them. No file, archive or copy reveals the attributes from then on. Returns the number of erased customers.
     ///
     /// # Errors
-    /// The keys could not be erased on the medium; the next call tries again.
-    pub fn erase_due(&self, rules: &Rules, now: Millis, at_most: usize) -> Result<usize, KeysError> {
-        let due = self.search.due(now, at_most);
+    /// The keys could not be erased on the medium. The next call tries again.
+    pub fn erase_due(&self, rules: &Rules, now: Millis, limit: usize) -> Result<usize, KeysError> {
+        let due = self.search.deletions_due(now, limit);
         for number in &due {
-            // Whoever is part of the customer goes first: until the customer is erased too, all of it is due.
-            let still_due = |customer: &&Customer| is_due(customer, self.not_later(now));
+            // Merged customers first: all of the group stays due until its head is erased.
+            let still_due = |customer: &&Customer| is_due(customer, self.limited_time(now));
             let shard = self.customers.lock(*number);
-            let merged = shard.get(number).filter(still_due).map(|customer| customer.merged().to_vec());
+            let merged = shard.get(*number).filter(still_due).map(|customer| customer.merged().to_vec());
             drop(shard);
             merged.into_iter().flatten().for_each(|merged| self.erase_merged(merged, now));
-            let merchant = self.customers.lock(*number).get(number).map(|customer| customer.merchant);
+            let merchant = self.customers.lock(*number).get(*number).map(|customer| customer.merchant);
             let Some(merchant) = merchant else { continue };
-            let (id, hand) = (number.to_string(), (Author::SYSTEM, now));
-            // Forgotten first: from here on nothing that is personal of the customer is shown or sealed again.
+            let customer_id = number.to_string();
+            let customer = CustomerRef { merchant, customer_id: &customer_id };
             let configured = rules.merchant(merchant.as_str());
-            let erased = self.change(merchant, &id, hand, &Attributes::default(), &mut |customer, now| {
+            // The attributes are erased before the key: from here on none of them is shown or sealed again.
+            let erased = self.change(customer, Actor::system(now), &Attributes::default(), &mut |customer, now| {
                 if !is_due(customer, now) {
                     return Ok(Vec::new());
                 }
-                let mut events = self.forgotten_identifiers(customer);
-                events.extend(erasure(customer, configured.map(AsRef::as_ref)));
+                let mut events = self.forget_identifiers_events(customer);
+                events.extend(erasure_events(customer, configured.map(AsRef::as_ref)));
                 Ok(events)
             });
-            if erased.is_ok() && self.customers.lock(*number).get(number).is_some_and(|customer| customer.is_erased()) {
-                self.search.owes_key(*number);
+            if erased.is_ok() && self.customers.lock(*number).get(*number).is_some_and(|customer| customer.is_erased())
+            {
+                self.search.add_key_due(*number);
             }
         }
-        // Those of before with them, of which the medium said no.
+        // Also the keys of earlier calls that failed.
         for number in self.search.keys_due() {
             self.keys.erase(number)?;
-            self.search.key_is_erased(number);
+            self.search.remove_key_due(number);
         }
         Ok(due.len())
     }
 
-    /// Erases the personal attributes of somebody who is part of a customer.
+    /// Erases the personal attributes of a merged customer.
     fn erase_merged(&self, number: u64, now: Millis) {
         let mut shard = self.customers.lock(number);
-        let Some(customer) = shard.get_mut(&number) else { return };
+        let Some(customer) = shard.get_mut(number) else { return };
         if !customer.is_erased() {
             let now = self.settle(customer, now);
-            let held = customer.attributes.clone();
-            let mut events = self.forgotten_identifiers(customer);
-            events.push(CustomerEvent::Changed(Change::Erased));
-            self.record(customer, 0, (Author::SYSTEM, now), &events);
-            self.identities.replace_attributes(customer.merchant, number, &held, &customer.attributes);
+            let old = customer.attributes.clone();
+            let mut events = self.forget_identifiers_events(customer);
+            events.push(CustomerEvent::CustomerChanged(CustomerChange::Erased));
+            self.record(customer, Actor::system(now), RecordEvents { after: &events, ..RecordEvents::default() });
+            self.identities.replace_attributes(customer.merchant, number, &old, &customer.attributes);
         }
-        self.search.owes_key(number);
+        self.search.add_key_due(number);
     }
 }
 
-/// Whether the time of grace is over.
+/// Whether the grace period has ended.
 fn is_due(customer: &Customer, now: Millis) -> bool {
     customer.profile().and_then(|profile| profile.deletion_due).is_some_and(|due| due <= now)
 }

@@ -1,80 +1,81 @@
-//! External ids that a merchant's policy makes: each once, also across restarts.
+//! External ids that a merchant's policy generates. Each is generated once, also across restarts.
 
-use crate::ledger::Ledger;
+use crate::ledger::state::ledger::Ledger;
 use crate::{
     domain::{
-        decision::refusal::Refusal,
         events::global_event::GlobalEvent,
+        request::refusal::Refusal,
         rules::{
-            configuration::{Attribute, Merchant},
-            registration::Source,
+            merchant::Merchant,
+            registration::{external_id::ExternalIdError, identifier::RegistrationSource},
         },
-        vocabulary::names::Name,
+        vocabulary::{attributes::Attribute, names::Name},
     },
     storage::encoding,
 };
 use parking_lot::MutexGuard;
 use std::collections::HashMap;
 
-/// How often an external id is made anew because somebody has it already, before the policy is taken to be used up.
+/// How many generated ids may be in use already before generation is refused.
 const TRIES_MAX: u64 = 10_000;
 
-/// An external id that nobody had when it was made. While it is held nobody else makes one; until it is used, nothing
-/// remembers it. Taken before the stripes of identities.
-pub(in crate::ledger) struct MadeId<'l> {
-    counted: MutexGuard<'l, HashMap<Name, u64>>,
+/// A generated external id that was free when it was generated. It holds the lock of the counters, so that no other
+/// thread generates ids; the counter changes only when the id is used. It is taken before the stripes of identities.
+pub(in crate::ledger) struct GeneratedId<'l> {
+    counters: MutexGuard<'l, HashMap<Name, u64>>,
     merchant: Name,
     number: u64,
     pub(in crate::ledger) id: String,
 }
 
 impl Ledger {
-    /// The next external id for somebody who comes this way without one, where the policy makes one.
+    /// Generates the next external id for a new customer, where the policy generates ids for this source.
     ///
     /// # Errors
-    /// The policy's numbers are used up, or the next [`TRIES_MAX`] are somebody's already.
-    pub(in crate::ledger) fn make_external_id(
+    /// The policy's numbers are used up, or the next [`TRIES_MAX`] ids are in use.
+    pub(in crate::ledger) fn generate_external_id(
         &self,
         merchant: &Merchant,
-        source: Source,
-    ) -> Result<Option<MadeId<'_>>, Refusal> {
-        let Some(ids) = merchant.registration.external_ids.as_ref().filter(|ids| ids.made_for(source)) else {
+        source: RegistrationSource,
+    ) -> Result<Option<GeneratedId<'_>>, Refusal> {
+        let Some(ids) = merchant.registration.external_ids.as_ref().filter(|ids| ids.covers_source(source)) else {
             return Ok(None);
         };
-        let counted = self.external_ids.lock();
-        let made = counted.get(&merchant.id).copied().unwrap_or(0);
-        for number in made..made.saturating_add(TRIES_MAX) {
-            let refused = |error: crate::domain::rules::external_id::NoExternalId| {
-                let reason = format!("cannot be made: {error}");
+        let counters = self.external_ids.lock();
+        let first = counters.get(&merchant.id).copied().unwrap_or(0);
+        for number in first..first.saturating_add(TRIES_MAX) {
+            let refused = |error: ExternalIdError| {
+                let reason = format!("cannot be generated: {error}");
                 Refusal::NotAllowed { field: "external_id", reason }
             };
             let id = ids.nth(number).map_err(refused)?;
-            if !self.is_taken(merchant.id, &id) {
-                return Ok(Some(MadeId { counted, merchant: merchant.id, number, id }));
+            if !self.is_external_id_taken(merchant.id, &id) {
+                return Ok(Some(GeneratedId { counters, merchant: merchant.id, number, id }));
             }
         }
-        let reason = format!("cannot be made: the next {TRIES_MAX} are somebody's already");
+        let reason = format!("cannot be generated: the next {TRIES_MAX} ids are in use");
         Err(Refusal::NotAllowed { field: "external_id", reason })
     }
 
-    /// Whether somebody has an external id.
-    pub(in crate::ledger) fn is_taken(&self, merchant: Name, id: &str) -> bool {
-        !self.identities.first_having(merchant, Attribute::ExternalId, id).is_empty()
+    /// Whether a customer of the merchant has an external id.
+    pub(in crate::ledger) fn is_external_id_taken(&self, merchant: Name, id: &str) -> bool {
+        !self.identities.first_two_with(merchant, Attribute::ExternalId, id).is_empty()
     }
 
-    /// Records that an id was made, before anybody has it: after a crash it may lie idle, and never comes twice.
-    pub(in crate::ledger) fn use_external_id(&self, mut made: MadeId<'_>) {
-        made.counted.insert(made.merchant, made.number + 1);
+    /// Records that an id is used, before a customer gets it. After a crash it may be unused; it is never generated twice.
+    pub(in crate::ledger) fn use_external_id(&self, mut generated: GeneratedId<'_>) {
+        let (merchant, made) = (generated.merchant, generated.number + 1);
+        generated.counters.insert(merchant, made);
         let mut body = Vec::with_capacity(64);
-        encoding::encode_common(&GlobalEvent::Counted { merchant: made.merchant, made: made.number + 1 }, &mut body);
+        encoding::encode_global(&GlobalEvent::ExternalIdsGenerated { merchant, made }, &mut body);
         self.journal.append(0, &body);
     }
 
-    /// How many external ids were made, by merchant.
-    pub(in crate::ledger) fn counted(&self) -> Vec<(Name, u64)> {
-        let mut counted: Vec<(Name, u64)> =
-            self.external_ids.lock().iter().map(|(name, made)| (*name, *made)).collect();
-        counted.sort_unstable();
-        counted
+    /// The number of generated external ids, by merchant.
+    pub(in crate::ledger) fn generated_id_counts(&self) -> Vec<(Name, u64)> {
+        let mut counts: Vec<(Name, u64)> =
+            self.external_ids.lock().iter().map(|(name, count)| (*name, *count)).collect();
+        counts.sort_unstable();
+        counts
     }
 }

@@ -1,66 +1,70 @@
-//! Two customers become one, in one step: the target takes over what is asked of it alone, and the source, with whoever is
-//! part of it, says whose part it is from then on. No transaction moves.
+//! Merges of two customers into one, in one step: the target takes over what the source alone has, and the source and the
+//! customers merged into it store the target's number. No transaction moves.
 
-use crate::ledger::{Ledger, customers::register::Applying, state::index::number_of};
+use crate::ledger::{
+    customers::registration::{AdditionalIdentities, Registration},
+    index::customer_numbers::number_of,
+    payments::record::{Actor, CustomerStep},
+    state::ledger::Ledger,
+};
 use crate::{
     domain::{
         customer::{
-            aggregate::{Customer, CustomerEvent},
-            attributes::Attributes,
-            merge::{may_be_merged, takes_over},
-            profile::{Author, Change},
+            aggregate::Customer,
+            change::CustomerChange,
+            merge::{check_mergeable, merge_events},
             stored_identifier::StoredIdentifier,
         },
-        decision::refusal::Refusal,
-        rules::configuration::Merchant,
-        vocabulary::time::Millis,
+        events::customer_event::CustomerEvent,
+        request::refusal::Refusal,
+        rules::merchant::Merchant,
+        vocabulary::{attributes::Attributes, time::Millis},
     },
     storage::journal::Lsn,
 };
 use std::sync::atomic::Ordering;
 
 impl Ledger {
-    /// Merges a customer into another of the same merchant. Asked again it changes nothing. Returns the number of the one
-    /// who stands for both, and the record that it rests on.
+    /// Merges a customer into another one of the same merchant. A repetition changes nothing. Returns the number of the
+    /// merged customer, and the LSN that the result depends on.
     ///
     /// # Errors
-    /// Either is not known to the merchant; they are one customer already, but not by this; the source is part of somebody
-    /// else; a label of either forbids it; see [`takes_over`].
+    /// The merchant has no such customer; both are one customer already, and not by this merge; the source is merged into a
+    /// third customer; a label of either forbids the merge; see [`takes_over`].
     pub fn merge(
         &self,
         merchant: &Merchant,
         source_id: &str,
         into_id: &str,
-        (author, now): (Author, Millis),
+        actor: Actor,
     ) -> Result<(u64, Lsn), Refusal> {
+        let merchant_id = merchant.id.as_str();
         loop {
-            let (source, of_source) = self.household_at(merchant.id.as_str(), source_id)?;
-            let (target, of_target) = self.household_at(merchant.id.as_str(), into_id)?;
+            let source_group = self.merge_group_numbers(merchant_id, source_id)?;
+            let target_group = self.merge_group_numbers(merchant_id, into_id)?;
+            let (source, target) = (source_group[0], target_group[0]);
             if number_of(source_id) != Some(source) {
-                let (customer_id, into) = (source_id.to_owned(), source.to_string());
-                let is_this = source == target && source_id != into_id;
-                return if is_this {
-                    Ok((target, self.journal.last()))
-                } else {
-                    Err(Refusal::Merged { customer_id, into })
+                return match source == target && source_id != into_id {
+                    true => Ok((target, self.journal.last())),
+                    false => Err(Refusal::Merged { customer_id: source_id.to_owned(), into: source.to_string() }),
                 };
             }
             if source == target {
                 let reason = format!("names customer {source}, who cannot be merged into itself");
                 return Err(Refusal::NotAllowed { field: "into", reason });
             }
-            let numbers = [of_source.as_slice(), &of_target].concat();
+            let numbers = [source_group.as_slice(), &target_group].concat();
             let mut shards = self.customers.lock_all(&numbers);
-            // A list of who is part of somebody only grows.
-            let is_still = |number, all: &[u64]| {
+            // The list of merged customers only grows, so its length identifies it.
+            let is_unchanged = |number, group: &[u64]| {
                 let known = shards.get(number).filter(|customer| customer.merged_into().is_none());
-                known.is_some_and(|customer| customer.merged().len() + 1 == all.len())
+                known.is_some_and(|customer| customer.merged().len() + 1 == group.len())
             };
-            if !is_still(source, &of_source) || !is_still(target, &of_target) {
+            if !is_unchanged(source, &source_group) || !is_unchanged(target, &target_group) {
                 continue;
             }
-            let mut members = shards.several(&numbers);
-            let now = self.not_later(now);
+            let mut members = shards.get_all_mut(&numbers);
+            let now = self.limited_time(actor.now);
             let now = members.iter().map(|member| member.settled_at()).fold(now, Millis::max);
             for member in &mut members {
                 self.settle(member, now);
@@ -69,75 +73,84 @@ impl Ledger {
             let unknown = || Refusal::UnknownCustomer(source_id.to_owned());
             let (head, others) = members.split_first_mut().ok_or_else(unknown)?;
             let merged = others.iter().find(|other| other.number() == source).ok_or_else(unknown)?;
-            let mut events = takes_over(head, merged, merchant, now)?;
-            self.hold_stored(head, &mut events, now);
-            let lsn = self.become_one(members, events, (author, now));
+            let mut events = merge_events(head, merged, merchant, now)?;
+            self.add_instrument_effects(head, &mut events, now);
+            let lsn = self.record_merge(members, events, Actor { now, ..actor });
             return Ok((target, lsn));
         }
     }
 
-    /// Registers somebody as a part of a known customer, so that what tells the two apart leads there as after a merge.
-    /// `apart` is that, free of everybody, and `offered` all that was said. The caller holds the stripes of the identities.
-    /// `None`: the customer has become part of another meanwhile.
+    /// Creates a customer for a registration and merges it into a known one, so that its additional identifiers lead there
+    /// as after a merge. The caller holds the stripes of the identities. `None`: the known customer was merged into another
+    /// in between.
     ///
     /// # Errors
-    /// They may not be one; there are as many customers as there can be.
-    pub(in crate::ledger) fn absorb(
+    /// The merge is forbidden; all customer numbers are assigned.
+    pub(in crate::ledger) fn merge_new_customer(
         &self,
-        applying: &Applying<'_>,
+        registration: &Registration<'_>,
         target: u64,
-        (offered, apart): (&Attributes, Attributes),
+        identities: AdditionalIdentities<'_>,
         now: Millis,
     ) -> Result<Option<Lsn>, Refusal> {
-        let Applying { merchant, identifier, created, author, .. } = *applying;
+        let Registration { merchant, identifier, created, author, .. } = *registration;
+        let AdditionalIdentities { offered, additional } = identities;
         let number = self.next_number()?;
         let mut shards = self.customers.lock_all(&[target, number]);
-        let mut several = shards.several(&[target]);
-        let Some(head) = several.first_mut().filter(|head| head.merged_into().is_none()) else { return Ok(None) };
-        may_be_merged(head, "merge_on_duplicate", merchant)?;
+        let mut locked = shards.get_all_mut(&[target]);
+        let Some(head) = locked.first_mut().filter(|head| head.merged_into().is_none()) else { return Ok(None) };
+        check_mergeable(head, "merge_on_duplicate", merchant)?;
         let now = self.settle(head, now);
         let (identifier, at) = (identifier.map(StoredIdentifier::clear), created.unwrap_or(now).min(now));
-        // Without the label that new customers bear: nobody new comes of it who could hand that on.
-        let mut part = Customer::new(number, merchant.id, None, now);
-        let mut said = part.clone();
-        (said.identifier, said.attributes) = (identifier.clone(), offered.clone());
-        let events = takes_over(head, &said, merchant, now)?;
-        let filled = filled(&events);
-        let parts = vec![
+        // Without the default label: the target must not take it over from the new customer.
+        let mut source = Customer::new(number, merchant.id, None, now);
+        let mut as_registered = source.clone();
+        (as_registered.identifier, as_registered.attributes) = (identifier.clone(), offered.clone());
+        let events = merge_events(head, &as_registered, merchant, now)?;
+        let filled = filled_attributes(&events);
+        let source_events = vec![
             CustomerEvent::Created { merchant: merchant.id, identifier, at },
-            CustomerEvent::AttributesFilled { attributes: apart, at: now },
-            CustomerEvent::Changed(Change::MergedInto(target)),
+            CustomerEvent::AttributesFilled { attributes: additional, at: now },
+            CustomerEvent::CustomerChanged(CustomerChange::MergedInto(target)),
         ];
-        let steps = vec![(&mut **head, 0, events), (&mut part, 0, parts)];
-        let (_, lsn) = self.record_together(steps, None, (author, now));
-        let digests = self.identities.of_customer(&part);
-        shards.insert(number, part);
-        self.customers_made.fetch_add(1, Ordering::Relaxed);
-        self.identities.leads.set(number, target);
+        let context = Actor { author, now }.into();
+        let steps = vec![
+            CustomerStep { customer: head, context, events },
+            CustomerStep { customer: &mut source, context, events: source_events },
+        ];
+        let (_, lsn) = self.record_group(steps, None);
+        let digests = self.identities.of_customer(&source);
+        shards.insert(number, source);
+        self.customer_count.fetch_add(1, Ordering::Relaxed);
+        self.identities.merge_targets.set(number, target);
         self.identities.insert_all(digests, number);
         filled.iter().for_each(|attributes| self.identities.add_attributes(merchant.id, target, attributes));
         Ok(Some(lsn))
     }
 
-    /// Records that the first of these takes over, and that all others who are not part of it yet are from now on.
-    fn become_one(&self, members: Vec<&mut Customer>, events: Vec<CustomerEvent>, hand: (Author, Millis)) -> Lsn {
+    /// Records the events of the first member, and the merge of all others into it that are not merged into it yet.
+    fn record_merge(&self, members: Vec<&mut Customer>, events: Vec<CustomerEvent>, actor: Actor) -> Lsn {
         let mut members = members.into_iter();
         let Some(head) = members.next() else { return self.journal.last() };
         let (merchant, target) = (head.merchant, head.number());
-        let filled = filled(&events);
-        let newly: Vec<&mut Customer> = members.filter(|member| member.merged_into() != Some(target)).collect();
-        let numbers: Vec<u64> = newly.iter().map(|member| member.number()).collect();
-        let parts =
-            newly.into_iter().map(|member| (member, 0, vec![CustomerEvent::Changed(Change::MergedInto(target))]));
-        let (_, lsn) = self.record_together(std::iter::once((head, 0, events)).chain(parts).collect(), None, hand);
+        let filled = filled_attributes(&events);
+        let merged: Vec<&mut Customer> = members.filter(|member| member.merged_into() != Some(target)).collect();
+        let numbers: Vec<u64> = merged.iter().map(|member| member.number()).collect();
+        let context = actor.into();
+        let mut steps = vec![CustomerStep { customer: head, context, events }];
+        for customer in merged {
+            let events = vec![CustomerEvent::CustomerChanged(CustomerChange::MergedInto(target))];
+            steps.push(CustomerStep { customer, context, events });
+        }
+        let (_, lsn) = self.record_group(steps, None);
         filled.iter().for_each(|attributes| self.identities.add_attributes(merchant, target, attributes));
-        numbers.into_iter().for_each(|number| self.identities.leads.set(number, target));
+        numbers.into_iter().for_each(|number| self.identities.merge_targets.set(number, target));
         lsn
     }
 }
 
-/// The attributes that come with events.
-fn filled(events: &[CustomerEvent]) -> Option<Attributes> {
+/// The attributes that events fill in.
+fn filled_attributes(events: &[CustomerEvent]) -> Option<Attributes> {
     events.iter().find_map(|event| match event {
         CustomerEvent::AttributesFilled { attributes, .. } => Some(attributes.clone()),
         _ => None,

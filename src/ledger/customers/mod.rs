@@ -1,12 +1,14 @@
-//! Operations on customers: registration, update, merge, erasure, levels, signals.
+//! Operations on customers: registration, update, merge, erasure, levels, instruments, signals.
 
-pub(crate) mod erase;
-pub(crate) mod external_ids;
-pub(crate) mod instrument_blocks;
-pub(crate) mod levels;
-pub(crate) mod merge;
-pub(crate) mod register;
-pub(crate) mod rename_level;
-pub(crate) mod sealing;
-pub(crate) mod signals;
-pub(crate) mod update;
+pub(in crate::ledger) mod default_countries;
+pub(in crate::ledger) mod erase;
+pub(in crate::ledger) mod external_ids;
+pub(in crate::ledger) mod instruments;
+pub(in crate::ledger) mod levels;
+pub(in crate::ledger) mod merge;
+pub(in crate::ledger) mod register;
+pub(in crate::ledger) mod registration;
+pub(in crate::ledger) mod rename_level;
+pub(in crate::ledger) mod sealing;
+pub(in crate::ledger) mod signals;
+pub(in crate::ledger) mod update;

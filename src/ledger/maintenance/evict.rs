@@ -1,4 +1,4 @@
-//! What leaves memory: transactions that no window and no hold can reach any more, once the archive knows them.
+//! Eviction: transactions that no window and no hold can reach leave memory once the archive indexes them.
 
 use crate::domain::{
     rules::configuration::Rules,
@@ -8,84 +8,88 @@ use crate::domain::{
     },
 };
 use crate::ledger::{
-    Ledger,
-    state::{index::TransactionSlot, shards::SHARDS},
+    index::{sharding::SHARDS, transaction_index::TransactionSlot},
+    state::ledger::Ledger,
 };
 use std::{collections::HashMap, sync::atomic::Ordering};
 
-/// How many transactions of one customer leave in one step, so that no lock is held long.
+/// Memory of a transaction, bytes: its summary, its entry in a usage series, its slot in the index, and the unused capacity
+/// of each (`cargo bench --bench core`, without the tail of the journal).
+pub const BYTES_PER_TRANSACTION: u64 = 150;
+
+/// The most transactions of one customer that are evicted while it is locked.
 const STEP_MAX: usize = 256;
 
 /// How long transactions stay in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Retention {
-    least_ms: i64,
+    min_ms: i64,
     by_merchant: HashMap<Name, i64>,
 }
 
 impl Retention {
-    /// At least so many days, and for each merchant as long as its longest window and its longest hold and a day.
+    /// At least this many days, and for each merchant as long as its longest window, its longest hold and a day.
     #[must_use]
     pub fn new(days: i64, rules: &Rules) -> Self {
-        let least_ms = days.saturating_mul(DAY_MS);
+        let min_ms = days.saturating_mul(DAY_MS);
         let by_merchant = rules
             .merchants
             .values()
-            .map(|merchant| (merchant.id, least_ms.max(merchant.reach_ms().saturating_add(DAY_MS))))
+            .map(|merchant| (merchant.id, min_ms.max(merchant.lookback_ms().saturating_add(DAY_MS))))
             .collect();
-        Self { least_ms, by_merchant }
+        Self { min_ms, by_merchant }
     }
 
-    /// For a merchant, milliseconds. One that the rules do not know any more keeps what it has for the least time.
+    /// The retention of a merchant, milliseconds. A merchant that the rules no longer contain has the minimum.
     #[must_use]
     pub fn of(&self, merchant: Name) -> i64 {
-        self.by_merchant.get(&merchant).copied().unwrap_or(self.least_ms)
+        self.by_merchant.get(&merchant).copied().unwrap_or(self.min_ms)
     }
 }
 
 impl Ledger {
-    /// Lets go, in one shard, of what retention does not keep and the archive knows. Returns how many left.
-    pub fn retire(&self, shard: usize, retention: &Retention, now: Millis) -> usize {
-        let Some(past) = &self.past else { return 0 };
-        let archived = past.archived_before();
+    /// Evicts the transactions of one shard that are past their retention and indexed in the archive. Returns their number.
+    pub fn evict(&self, shard: usize, retention: &Retention, now: Millis) -> usize {
+        let Some(archive) = &self.archive else { return 0 };
+        let archived = archive.archived_before();
         let numbers: Vec<u64> = self.customers.shard(shard).numbers();
-        let mut left = 0;
+        let mut evicted = 0;
         for number in numbers {
             loop {
                 let mut customers = self.customers.shard(shard);
-                // A snapshot reads a large customer in pieces, between which nothing may leave.
-                if self.being_kept.load(Ordering::Acquire) == shard + 1 {
-                    return left;
+                // A snapshot reads a large customer in pieces. No transaction of it may be evicted between them.
+                if self.snapshot_shard.load(Ordering::Acquire) == shard + 1 {
+                    return evicted;
                 }
-                let Some(customer) = customers.get_mut(&number) else { break };
+                let Some(customer) = customers.get_mut(number) else { break };
                 let now = self.settle(customer, now);
                 let before = now.plus(-retention.of(customer.merchant));
-                // CustomerUpdate before it is so: whoever misses one in memory looks into the archive.
-                self.left.fetch_add(1, Ordering::Release);
-                let gone = customer.retire(before, STEP_MAX, |summary| summary.place < archived);
+                // Before the transactions leave: a reader that does not find one in memory must look into the archive.
+                self.evicted_count.fetch_add(1, Ordering::Release);
+                let gone = customer.evict(before, STEP_MAX, |summary| summary.place < archived);
                 drop(customers);
-                self.left.fetch_add(gone.len() as u64, Ordering::Release);
-                self.left.fetch_sub(1, Ordering::Release);
-                left += gone.len();
+                self.evicted_count.fetch_add(gone.len() as u64, Ordering::Release);
+                self.evicted_count.fetch_sub(1, Ordering::Release);
+                evicted += gone.len();
                 for (slot, summary) in &gone {
                     self.id_stripes
                         .lock(summary.key)
-                        .transaction_slots
+                        .index
                         .remove(summary.key, TransactionSlot { customer: number, slot: *slot });
                 }
-                self.transactions.fetch_sub(gone.len() as u64, Ordering::Relaxed);
+                self.transaction_count.fetch_sub(gone.len() as u64, Ordering::Relaxed);
                 if gone.len() < STEP_MAX {
                     break;
                 }
             }
         }
-        self.late.forget_before(archived);
-        left
+        self.archived_facts.remove_before(archived);
+        evicted
     }
 
-    /// How many shards there are to retire.
+    /// The number of shards.
     #[must_use]
-    pub fn shards() -> usize {
+    pub fn shard_count() -> usize {
         SHARDS
     }
 }

@@ -1,6 +1,6 @@
-//! Maintenance of the state: snapshots, eviction, compaction, accepting the clock.
+//! Maintenance of the state: snapshots, eviction, compaction, accepted clocks.
 
-pub(crate) mod clock;
-pub(crate) mod compact;
-pub(crate) mod evict;
-pub(crate) mod snapshot;
+pub(in crate::ledger) mod clock;
+pub(in crate::ledger) mod compact;
+pub(in crate::ledger) mod evict;
+pub(in crate::ledger) mod snapshot;

@@ -1,98 +1,107 @@
-//! Saving the state: shard by shard, without a pause. Each customer is true up to a number of its own; whoever reads a
-//! snapshot applies the records behind its begin, each to those customers who do not hold it yet.
+//! Snapshots: the state is written shard by shard, without a pause. Each customer contains the records up to an LSN of its
+//! own. Recovery applies the records after the snapshot's begin to those customers that do not contain them yet.
 
 use crate::ledger::{
-    Ledger,
-    customers::rename_level::Renamed,
-    state::{index::TransactionSlot, shards::SHARDS},
+    index::{sharding::SHARDS, transaction_index::TransactionSlot},
+    state::{ledger::Ledger, level_renames::LevelRename},
 };
 use crate::{
     domain::{customer::aggregate::Customer, vocabulary::money::Currency},
     storage::{
         journal::Lsn,
         snapshot::{
-            ClockDto, CountedDto, HeadDto, LateDto, LevelDto, Piece, RenameDto, TransactionSummaryDto, WorldDto,
+            ArchivedFactDto, ClockDto, CountedDto, CustomerDto, GlobalDto, LevelDto, Piece, RenameDto,
+            TransactionSummaryDto,
         },
     },
 };
 use std::{io, sync::atomic::Ordering};
 
-/// The most transactions that are copied under one lock.
+/// The most transactions that are copied while a customer is locked.
 const PIECE_MAX: usize = 256;
 
 impl Ledger {
-    /// RecoveryWorkers over the state in pieces, and says up to which record the newest of them may be true. Records behind
-    /// `begin`, which is to be read from the journal before, are to be replayed.
+    /// Writes the state in pieces. Returns the last LSN that the newest piece may contain. Recovery replays the records
+    /// after the LSN that the caller read from the journal before this call.
     ///
-    /// No lock is held for more than 256 transactions, and none while a piece is taken.
+    /// No lock is held while a piece is written, or for more than 256 transactions.
     ///
     /// # Errors
-    /// Those of whoever takes the pieces.
-    pub fn keep(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
-        let _nothing_is_renamed = self.made_levels.keeping.lock();
+    /// Those of `take`.
+    pub fn snapshot(&self, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<Lsn> {
+        let _no_rename = self.snapshot_lock.lock();
         let done = (0..SHARDS).try_for_each(|shard| {
-            self.being_kept.store(shard + 1, Ordering::SeqCst);
+            self.snapshot_shard.store(shard + 1, Ordering::SeqCst);
             let numbers: Vec<u64> = self.customers.shard(shard).numbers();
-            numbers.into_iter().try_for_each(|number| self.keep_customer(number, take))
+            numbers.into_iter().try_for_each(|number| self.snapshot_customer(number, take))
         });
-        self.being_kept.store(0, Ordering::SeqCst);
+        self.snapshot_shard.store(0, Ordering::SeqCst);
         done?;
-        // Behind the customers: what a record up to the begin has left outside of its customer (a block, a currency, a
-        // level, a late fact's place) was left there under the customer's lock, and every such lock has been held since.
-        take(Piece::World(self.world()))?;
-        let mut events = self.overlay().events();
+        // After the customers: a record changes the global state (a block, a currency, a level, the offset of an archived
+        // fact) under the lock of its customer, and this thread has held each of these locks since the begin.
+        take(Piece::Global(self.global_state()))?;
+        let mut events = self.overrides().events();
         events.extend(self.blocked_instruments.events());
-        let beside = WorldDto::beside(&events);
-        beside.into_iter().try_for_each(|world| take(Piece::World(world)))?;
+        let pieces = GlobalDto::pieces_of(&events);
+        pieces.into_iter().try_for_each(|world| take(Piece::Global(world)))?;
         Ok(self.journal.last())
     }
 
-    fn keep_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
+    fn snapshot_customer(&self, number: u64, take: &mut dyn FnMut(Piece) -> io::Result<()>) -> io::Result<()> {
         let mut shard = self.customers.lock(number);
-        let Some(customer) = shard.get_mut(&number) else { return Ok(()) };
+        let Some(customer) = shard.get_mut(number) else { return Ok(()) };
         self.seal_stored_identifiers(customer);
         let next_slot = customer.summaries().next_slot();
-        let head = HeadDto::of(customer, &mut |plain, out| self.seal(number, plain, out));
+        let head = CustomerDto::of(customer, &mut |plain, out| self.seal(number, plain, out));
         let mut summaries = copy(customer, 0);
         drop(shard);
-        take(Piece::Head(head))?;
-        // What is opened from here on comes from the journal.
+        take(Piece::Customer(head))?;
+        // Transactions that are opened from here on are in the journal.
         while let Some((last, _)) = summaries.last() {
             let next = last.saturating_add(1);
             take(Piece::TransactionSummaries { customer: number, summaries })?;
             if next >= next_slot {
                 break;
             }
-            summaries = self.customers.lock(number).get(&number).map(|c| copy(c, next)).unwrap_or_default();
+            summaries = self.customers.lock(number).get(number).map(|c| copy(c, next)).unwrap_or_default();
             summaries.retain(|(slot, _)| *slot < next_slot);
         }
         Ok(())
     }
 
-    fn world(&self) -> WorldDto {
+    fn global_state(&self) -> GlobalDto {
         let levels = self.made_levels.all().into_iter();
-        let late = self.late.all().into_iter();
-        WorldDto {
+        let archived_facts = self.archived_facts.all().into_iter();
+        GlobalDto {
             next_customer: self.next_customer.load(Ordering::Relaxed),
-            currencies: self.currencies_held().into_iter().map(Currency::code).collect(),
+            currencies: self.recorded_currencies().into_iter().map(Currency::code).collect(),
             levels: levels
                 .map(|(merchant, made)| LevelDto::of(merchant, made.name, made.direction, made.currency, made.created))
                 .collect(),
             blocked: Vec::new(),
-            late: late
-                .map(|(key, TransactionSlot { customer, slot }, place)| LateDto { key, customer, slot, place: place.0 })
+            late: archived_facts
+                .map(|(key, TransactionSlot { customer, slot }, place)| ArchivedFactDto {
+                    key,
+                    customer,
+                    slot,
+                    place: place.0,
+                })
                 .collect(),
             configured: None,
             overlay: Vec::new(),
-            renames: self.made_levels.renames.all().iter().map(rename_dto).collect(),
-            counted: self.counted().into_iter().map(|(merchant, made)| CountedDto::of(merchant, made)).collect(),
+            renames: self.level_renames.all().iter().map(rename_dto).collect(),
+            counted: self
+                .generated_id_counts()
+                .into_iter()
+                .map(|(merchant, made)| CountedDto::of(merchant, made))
+                .collect(),
             archive: Vec::new(),
             clocks: self.clocks.all().iter().map(|(place, step)| ClockDto::of(step, *place)).collect(),
         }
     }
 }
 
-fn rename_dto(Renamed { merchant, direction, from, to, place }: &Renamed) -> RenameDto {
+fn rename_dto(LevelRename { merchant, direction, from, to, place }: &LevelRename) -> RenameDto {
     RenameDto::of(*merchant, *direction, (*from, *to), *place)
 }
 

@@ -1,16 +1,19 @@
-//! What the ledger answers: it leaves the locks behind, and borrows nothing but the texts of the payment that asked.
+//! Answers of the ledger. They outlive the locks and borrow only the texts of the payment.
 
 use crate::domain::{
     customer::{aggregate::Customer, status::CustomerStatus},
     decision::{
-        decide::{Decision, Explanation},
+        decide::Decision,
+        explanation::Explanation,
+        gauge::Headroom,
         payment::{Payment, SentIdentity},
     },
     transaction::{
-        record::{Flag, LevelSource, Opened, Opening, Resolution, Status, Transaction, Violation},
-        summary::{self, TransactionOutcome},
+        opening::{CustomerResolution, LevelSource, Opening, OpeningKind, Violation},
+        outcome::TransactionOutcome,
+        state::Transaction,
+        status::{Flag, Status, flag_list},
     },
-    usage::limits::Headroom,
     vocabulary::{money::Currency, names::Name, time::Millis},
 };
 use crate::storage::journal::Lsn;
@@ -20,9 +23,9 @@ use std::{borrow::Cow, fmt};
 /// A `customer_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CustomerId<'a> {
-    /// A customer's: the decimal text of the internal number.
+    /// The decimal text of a customer's number.
     Number(u64),
-    /// As sent, where nobody has it.
+    /// As sent, where no customer has it.
     Sent(Cow<'a, str>),
 }
 
@@ -37,24 +40,28 @@ impl fmt::Display for CustomerId<'_> {
 
 /// The customer of an answer.
 #[derive(Debug, Clone)]
-pub struct CustomerShown<'a> {
-    /// `None`: nobody was created, because nothing was recorded.
+pub struct CustomerView<'a> {
+    /// `None`: no customer was created, because nothing was recorded.
     pub customer_id: Option<CustomerId<'a>>,
-    /// Where the customer has one.
+    /// The `merchant_customer_identifier`, where the customer has one.
     pub identifier: Option<Cow<'a, str>>,
     /// How the customer was found.
-    pub resolution: Resolution,
+    pub resolution: CustomerResolution,
     /// `None`: the rules were bypassed.
     pub status: Option<CustomerStatus>,
-    /// The operator's labels.
+    /// The labels that operators set.
     pub labels: SmallVec<[Name; 1]>,
-    /// Whose.
+    /// The merchant of the customer.
     pub merchant: Name,
 }
 
-impl<'a> CustomerShown<'a> {
-    /// A customer who is in memory, with this identifier.
-    pub(crate) fn known(customer: &Customer, resolution: Resolution, identifier: Option<Cow<'a, str>>) -> Self {
+impl<'a> CustomerView<'a> {
+    /// A customer in memory, with the identifier to show.
+    pub(in crate::ledger) fn known(
+        customer: &Customer,
+        resolution: CustomerResolution,
+        identifier: Option<Cow<'a, str>>,
+    ) -> Self {
         Self {
             customer_id: Some(CustomerId::Number(customer.number())),
             identifier,
@@ -65,59 +72,67 @@ impl<'a> CustomerShown<'a> {
         }
     }
 
-    /// Somebody whom the rules were not applied to.
-    pub(crate) fn stranger(id: Option<Cow<'a, str>>, merchant: Name) -> Self {
+    /// An unknown customer, for whom the rules were bypassed.
+    pub(in crate::ledger) fn bypassed(id: Option<Cow<'a, str>>, merchant: Name) -> Self {
         let customer_id = id.map(CustomerId::Sent);
-        let (resolution, labels) = (Resolution::Bypassed, SmallVec::new());
+        let (resolution, labels) = (CustomerResolution::Bypassed, SmallVec::new());
         Self { customer_id, identifier: None, resolution, status: None, labels, merchant }
     }
 }
 
-/// The answer to a reserve, a payment or a check.
+/// A decision that is not recorded.
+pub struct DryRun<'d> {
+    /// The customer; a new one where the payment would create one, and `None` where the rules are bypassed.
+    pub customer: Option<&'d Customer>,
+    /// The decision.
+    pub decision: Decision<'d>,
+    /// How the customer was found.
+    pub resolution: CustomerResolution,
+    /// The time of the decision.
+    pub now: Millis,
+}
+
+/// The answer to a reserve, a payment or a dry run.
 #[derive(Debug, Clone)]
-pub struct Answer<'a> {
-    /// As sent; empty where a check had none.
+pub struct PaymentAnswer<'a> {
+    /// As sent; empty where a dry run had none.
     pub transaction_id: &'a str,
-    /// `None`: checked, nothing recorded.
+    /// `None`: a dry run.
     pub status: Option<Status>,
-    /// None: allowed.
+    /// Empty: allowed.
     pub violations: SmallVec<[Violation; 1]>,
-    /// Who.
-    pub customer: CustomerShown<'a>,
-    /// Under which level, or under none where only the endpoint's settings apply; `None`: bypassed.
+    /// The customer.
+    pub customer: CustomerView<'a>,
+    /// The level and its source. The name is `None` where only the endpoint's settings apply; the whole is `None` where the
+    /// rules were bypassed.
     pub level: Option<(Option<Name>, LevelSource)>,
-    /// Best first; empty on a deny.
+    /// The best gate first; empty where the payment is denied.
     pub gates: SmallVec<[Name; 4]>,
-    /// What is left.
+    /// What remains of the limits.
     pub headroom: Headroom,
-    /// Of amounts here.
+    /// The currency of all amounts of the answer.
     pub currency: Currency,
-    /// When the hold ends, where one is open.
+    /// When the hold ends, if one is open.
     pub expires_at: Option<Millis>,
-    /// What a reader should notice.
+    /// The flags of the transaction.
     pub flags: SmallVec<[Flag; 2]>,
     /// Filters whose `warn_at` was reached.
     pub warnings: SmallVec<[Name; 2]>,
-    /// Why, where that was asked.
+    /// The reasons of the decision, where the caller requested them.
     pub explanation: Option<Box<Explanation>>,
-    /// As of when.
+    /// The time of the answer.
     pub now: Millis,
-    /// Whether this was answered before.
+    /// Whether it is the answer to a repetition.
     pub replay: bool,
-    /// The record that it rests on, which must be committed before it is said.
-    pub rests_on: Lsn,
+    /// The LSN that it depends on. The journal must have committed it before the answer is sent.
+    pub depends_on_lsn: Lsn,
 }
 
-impl<'a> Answer<'a> {
-    /// An answer to a question that recorded nothing.
-    pub(crate) fn checked(
-        payment: &'a Payment<'_>,
-        decision: Decision<'_>,
-        customer: Option<&Customer>,
-        resolution: Resolution,
-        now: Millis,
-    ) -> Self {
-        let known = customer.filter(|_| resolution != Resolution::Created);
+impl<'a> PaymentAnswer<'a> {
+    /// The answer to a dry run.
+    pub(crate) fn of_dry_run(payment: &'a Payment<'_>, dry_run: DryRun<'_>) -> Self {
+        let DryRun { customer, decision, resolution, now } = dry_run;
+        let known = customer.filter(|_| resolution != CustomerResolution::Created);
         let (customer_id, identifier) = match (known, &payment.identity) {
             (Some(known), _) => {
                 let identifier = known.shown_identifier().map(|id| Cow::Owned(id.to_owned()));
@@ -132,7 +147,7 @@ impl<'a> Answer<'a> {
             transaction_id: &payment.transaction_id,
             status: None,
             violations: decision.violations,
-            customer: CustomerShown {
+            customer: CustomerView {
                 customer_id,
                 identifier,
                 resolution,
@@ -150,22 +165,20 @@ impl<'a> Answer<'a> {
             explanation: decision.explanation,
             now,
             replay: false,
-            rests_on: Lsn::NONE,
+            depends_on_lsn: Lsn::NONE,
         }
     }
 
-    /// An answer to a payment from what is recorded of it, and what that has come to.
-    pub(crate) fn recorded<Text>(
+    /// The answer to a payment from its recorded opening and its state.
+    pub(in crate::ledger) fn recorded<Text>(
         payment: &'a Payment<'_>,
         opening: &Opening<Text>,
-        outcome: &TransactionOutcome,
-        customer: CustomerShown<'a>,
-        headroom: Headroom,
-        now: Millis,
-        rests_on: Lsn,
+        customer: CustomerView<'a>,
+        state: RecordedState,
     ) -> Self {
+        let RecordedState { outcome, headroom, now, depends_on_lsn } = state;
         let status = outcome.status(now);
-        let is_denied = opening.opened == Opened::Denied;
+        let is_denied = opening.opened == OpeningKind::Denied;
         Self {
             transaction_id: &payment.transaction_id,
             status: Some(status),
@@ -176,66 +189,69 @@ impl<'a> Answer<'a> {
             headroom,
             currency: opening.content.currency,
             expires_at: outcome.expires_at(now),
-            flags: summary::shown(outcome.flags),
+            flags: flag_list(outcome.flags),
             warnings: SmallVec::new(),
             explanation: None,
             now,
             replay: true,
-            rests_on,
+            depends_on_lsn,
         }
     }
 }
 
-/// Whose transaction it is.
-pub(crate) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerShown<'static> {
+/// The state of a transaction at the time of the answer; `outcome` is the outcome as the last record states it.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct RecordedState {
+    pub(in crate::ledger) outcome: TransactionOutcome,
+    pub(in crate::ledger) headroom: Headroom,
+    pub(in crate::ledger) now: Millis,
+    pub(in crate::ledger) depends_on_lsn: Lsn,
+}
+
+/// The customer of a transaction, for an answer.
+pub(in crate::ledger) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerView<'static> {
     let opening = &transaction.opening;
-    let kept = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
+    let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
     match opening.resolution {
-        Resolution::Bypassed => CustomerShown::stranger(kept(opening.stranger.as_deref()), opening.merchant),
-        resolution => CustomerShown::known(customer, resolution, kept(customer.shown_identifier())),
+        CustomerResolution::Bypassed => CustomerView::bypassed(owned(opening.stranger.as_deref()), opening.merchant),
+        resolution => CustomerView::known(customer, resolution, owned(customer.shown_identifier())),
     }
 }
 
 /// The answer to a transition.
 #[derive(Debug, Clone)]
-pub struct Moved {
-    /// Which.
+pub struct TransitionAnswer {
+    /// The transaction.
     pub transaction_id: String,
-    /// As of now.
+    /// The status now.
     pub status: Status,
-    /// Minor units: what was approved, or asked for where nothing was.
+    /// Minor units: the approved amount, or the requested amount where nothing is approved.
     pub amount: u64,
-    /// Minor units that are held for captures to follow, or for the approval.
+    /// Minor units that are held for later captures or for the approval.
     pub held: u64,
-    /// Minor units of approved money that were cancelled.
+    /// Minor units of the approved amount that were cancelled.
     pub cancelled: u64,
-    /// Minor units of the reservation that were released by cancels.
+    /// Minor units of the reservation that cancels released.
     pub released: u64,
     /// Minor units.
     pub refunded: u64,
     /// Minor units.
     pub charged_back: u64,
-    /// What a reader should notice.
+    /// The flags of the transaction.
     pub flags: SmallVec<[Flag; 2]>,
-    /// What is left for the customer under the transaction's level.
+    /// What remains of the limits for the customer under the transaction's level.
     pub headroom: Headroom,
-    /// Of amounts here.
+    /// The currency of all amounts of the answer.
     pub currency: Currency,
-    /// Whether this was answered before.
+    /// Whether it is the answer to a repetition.
     pub replay: bool,
-    /// The record that it rests on, which must be committed before it is said.
-    pub rests_on: Lsn,
+    /// The LSN that it depends on. The journal must have committed it before the answer is sent.
+    pub depends_on_lsn: Lsn,
 }
 
-impl Moved {
-    /// `upshot` is the state of the transaction by the last record.
-    pub(crate) fn of(
-        transaction: &Transaction,
-        outcome: &TransactionOutcome,
-        headroom: Headroom,
-        now: Millis,
-        replay: bool,
-    ) -> Self {
+impl TransitionAnswer {
+    pub(in crate::ledger) fn of(transaction: &Transaction, state: RecordedState, replay: bool) -> Self {
+        let RecordedState { outcome, headroom, now, depends_on_lsn } = state;
         let totals = &transaction.totals;
         Self {
             transaction_id: transaction.opening.id.to_string(),
@@ -246,28 +262,28 @@ impl Moved {
             released: totals.released,
             refunded: totals.refunded,
             charged_back: totals.charged_back,
-            flags: summary::shown(outcome.flags),
+            flags: flag_list(outcome.flags),
             headroom,
             currency: transaction.opening.content.currency,
             replay,
-            rests_on: Lsn::NONE,
+            depends_on_lsn,
         }
     }
 }
 
-/// A transaction as it stands, whole, and what is left for its customer under its level.
+/// A transaction with all its facts, its customer, and the headroom under its level.
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub struct TransactionView {
     /// The transaction.
     pub transaction: Transaction,
-    /// Its state by the last record.
+    /// Its outcome as the last record states it.
     pub outcome: TransactionOutcome,
-    /// Whose.
-    pub customer: CustomerShown<'static>,
-    /// What is left; `None` in a list, where nobody asks.
+    /// Its customer.
+    pub customer: CustomerView<'static>,
+    /// What remains of the limits; `None` in a list.
     pub headroom: Option<Headroom>,
-    /// As of when.
+    /// The time of the answer.
     pub now: Millis,
-    /// The record that it rests on, which must be committed before it is said.
-    pub rests_on: Lsn,
+    /// The LSN that it depends on. The journal must have committed it before the answer is sent.
+    pub depends_on_lsn: Lsn,
 }

@@ -1,99 +1,93 @@
-//! Questions that record nothing.
+//! Dry runs: decisions that record nothing.
 
 use crate::domain::{
     customer::aggregate::Customer,
     decision::{
-        decide::{Decision, Question, can_be_made, decide},
-        payment::{Payment, SentIdentity},
-        refusal::Refusal,
+        decide::{DecisionInput, decide},
+        payment::{Payment, SentIdentity, check_identifiable},
     },
-    rules::configuration::{Attribute, Rules},
-    transaction::record::Resolution,
-    usage::{limits::UsageSeriesSet, series::UsageSeries},
-    vocabulary::time::Millis,
+    request::refusal::Refusal,
+    rules::configuration::Rules,
+    transaction::opening::CustomerResolution,
+    usage::{series::UsageSeries, series_set::UsageSeriesSet},
+    vocabulary::{attributes::Attribute, time::Millis},
 };
 use crate::ledger::{
-    Ledger,
-    payments::answer::Answer,
-    state::{index::Found, merge_group::Others},
+    index::identity_index::IdentityMatch,
+    payments::answer::{DryRun, PaymentAnswer},
+    state::{ledger::Ledger, merge_group::MemberUsage},
 };
 
+/// The time of a dry run.
+#[derive(Debug, Clone, Copy)]
+pub struct DryRunTime {
+    /// The current time.
+    pub now: Millis,
+    /// Another time as of which the decision is made.
+    pub as_of: Option<Millis>,
+}
+
 impl Ledger {
-    /// Answers what a reserve would answer, at `now` or as of another instant, and records nothing.
+    /// The answer of a reserve now or as of another time, without recording anything.
     ///
     /// # Errors
-    /// As a reserve.
+    /// Those of a reserve.
     pub fn check<'a>(
         &self,
         rules: &Rules,
         payment: &'a Payment<'_>,
         now: Millis,
         as_of: Option<Millis>,
-    ) -> Result<Answer<'a>, Refusal> {
-        self.ask(rules, payment, now, as_of, |customer, decision, resolution, now| {
-            Answer::checked(payment, decision, customer, resolution, now)
-        })
+    ) -> Result<PaymentAnswer<'a>, Refusal> {
+        self.dry_run(rules, payment, DryRunTime { now, as_of }, |dry_run| PaymentAnswer::of_dry_run(payment, dry_run))
     }
 
-    /// Decides without recording and hands the decision, with the customer whom it is about, to `show`.
+    /// Decides without recording, and calls `show` with the decision.
     ///
     /// # Errors
-    /// As a reserve.
-    pub fn ask<T>(
+    /// Those of a reserve.
+    pub fn dry_run<T>(
         &self,
         rules: &Rules,
         payment: &Payment<'_>,
-        now: Millis,
-        as_of: Option<Millis>,
-        show: impl FnOnce(Option<&Customer>, Decision<'_>, Resolution, Millis) -> T,
+        time: DryRunTime,
+        show: impl FnOnce(DryRun<'_>) -> T,
     ) -> Result<T, Refusal> {
-        match self.identities.find(payment, None, || {}) {
-            Found::Customer(number, resolution) => {
-                let mut locked = self.lock_household(number);
-                let found = locked.merge_group().filter(|found| found.head.merchant == payment.merchant.id);
-                if let Some(mut merge_group) = found {
-                    let now = self.settle_all(&mut merge_group, now);
+        let DryRunTime { now, as_of } = time;
+        let is_bypassed = match self.identities.find(payment, None, || {}) {
+            IdentityMatch::Customer(number, resolution) => {
+                let mut locked = self.lock_merge_group(number);
+                let members = locked.members().filter(|members| members.head.merchant == payment.merchant.id);
+                if let Some(mut merge_group) = members {
+                    let now = self.settle_group(&mut merge_group, now);
                     let question = self.question(rules, payment, now, as_of)?;
                     let customer: &Customer = merge_group.head;
-                    let at = |instant| merge_group.members().map(move |member| member.books_at(instant));
-                    let then: Vec<Vec<UsageSeries>> = as_of.into_iter().flat_map(at).collect();
-                    let books: Others<'_> = match as_of {
-                        Some(_) => then.iter().map(Vec::as_slice).collect(),
-                        None => merge_group.members().map(|member| member.books()).collect(),
+                    let usage_at = |instant| merge_group.members().map(move |member| member.usage_series_at(instant));
+                    let past_usage: Vec<Vec<UsageSeries>> = as_of.into_iter().flat_map(usage_at).collect();
+                    let usage: MemberUsage<'_> = match as_of {
+                        Some(_) => past_usage.iter().map(Vec::as_slice).collect(),
+                        None => merge_group.members().map(|member| member.usage_series()).collect(),
                     };
-                    let decision = decide(&question, Some(customer), UsageSeriesSet::new(&[], &books));
-                    return Ok(show(Some(customer), decision, resolution, question.now));
+                    let decision = decide(&question, Some(customer), UsageSeriesSet::new(&[], &usage));
+                    return Ok(show(DryRun { customer: Some(customer), decision, resolution, now: question.now }));
                 }
-                if matches!(payment.identity, SentIdentity::CustomerId(_)) {
-                    let question = self.question(rules, payment, now, as_of)?;
-                    return Ok(show(
-                        None,
-                        decide(&question, None, UsageSeriesSet::default()),
-                        Resolution::Bypassed,
-                        question.now,
-                    ));
-                }
+                matches!(payment.identity, SentIdentity::CustomerId(_))
             }
-            Found::Stranger => {
-                let question = self.question(rules, payment, now, as_of)?;
-                return Ok(show(
-                    None,
-                    decide(&question, None, UsageSeriesSet::default()),
-                    Resolution::Bypassed,
-                    question.now,
-                ));
-            }
-            Found::Nobody => {}
+            IdentityMatch::Bypassed => true,
+            IdentityMatch::NoCustomer => false,
+        };
+        if is_bypassed {
+            let question = self.question(rules, payment, now, as_of)?;
+            let decision = decide(&question, None, UsageSeriesSet::default());
+            let resolution = CustomerResolution::Bypassed;
+            return Ok(show(DryRun { customer: None, decision, resolution, now: question.now }));
         }
-        can_be_made(payment)?;
+        check_identifiable(payment)?;
         let question = self.question(rules, payment, now, as_of)?;
-        let newcomer = Customer::newcomer(0, payment.merchant, now);
-        Ok(show(
-            Some(&newcomer),
-            decide(&question, Some(&newcomer), UsageSeriesSet::default()),
-            Resolution::Created,
-            question.now,
-        ))
+        let newcomer = Customer::with_default_label(0, payment.merchant, now);
+        let decision = decide(&question, Some(&newcomer), UsageSeriesSet::default());
+        let (customer, resolution) = (Some(&newcomer), CustomerResolution::Created);
+        Ok(show(DryRun { customer, decision, resolution, now: question.now }))
     }
 
     fn question<'a>(
@@ -102,22 +96,23 @@ impl Ledger {
         payment: &'a Payment<'a>,
         now: Millis,
         as_of: Option<Millis>,
-    ) -> Result<Question<'a>, Refusal> {
+    ) -> Result<DecisionInput<'a>, Refusal> {
         let at = match as_of {
             Some(instant) => instant,
-            None => self.bounds.skew.place(payment.occurred_at, now, "occurred_at")?,
+            None => self.limits.skew.place(payment.occurred_at, now, "occurred_at")?,
         };
-        let instrument_blocked = self.is_blocked(payment);
+        let instrument_blocked = self.names_blocked_instrument(payment);
         let counts_future = as_of.is_none();
-        Ok(Question { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked, counts_future })
+        Ok(DecisionInput { rules, payment, now: as_of.unwrap_or(now), at, instrument_blocked, counts_future })
     }
 
-    pub(in crate::ledger) fn is_blocked(&self, payment: &Payment<'_>) -> bool {
-        instruments(payment).any(|id| self.blocks(id, payment.merchant.id))
+    /// Whether an instrument of a payment is blocked at its merchant.
+    pub(in crate::ledger) fn names_blocked_instrument(&self, payment: &Payment<'_>) -> bool {
+        instruments(payment).any(|id| self.is_instrument_blocked(id, payment.merchant.id))
     }
 }
 
-/// The instruments that a payment names, in its own field or as an attribute.
+/// The instruments of a payment: in its own field, and as an attribute.
 pub(in crate::ledger) fn instruments<'a>(payment: &'a Payment<'_>) -> impl Iterator<Item = &'a str> {
     payment.instrument.as_deref().into_iter().chain(payment.attributes.value(Attribute::PaymentInstrument))
 }

@@ -1,18 +1,24 @@
-//! A transaction that had no customer becomes somebody's: one who is known, or one who is made for it. It is written once
-//! more, whole, and counts from then on as one of that customer's, in its own time.
+//! Links a transaction without a customer to a customer, who is known or registered for it. The whole transaction is copied
+//! to the customer and counts there from then on, at its own time.
 
-use crate::ledger::{Ledger, customers::register::Applying, payments::record::Recalled, state::index::TransactionSlot};
+use crate::ledger::{
+    customers::registration::{RegisteredCustomer, Registration},
+    index::transaction_index::TransactionSlot,
+    payments::record::{Actor, CustomerStep, RecordContext},
+    state::{ledger::Ledger, loaded_transaction::LoadedTransaction},
+};
 use crate::{
     domain::{
-        customer::{
-            aggregate::{Customer, CustomerEvent},
-            profile::Author,
-        },
-        decision::{level_choice, payment::SentLevel, refusal::Refusal},
-        rules::configuration::Merchant,
+        customer::aggregate::Customer,
+        decision::level_choice::LevelQuery,
+        events::customer_event::CustomerEvent,
+        request::refusal::Refusal,
+        rules::merchant::Merchant,
         transaction::{
-            record::{Fact, Opened, Opening, Resolution, Transaction},
-            summary::TransactionOutcome,
+            fact::Fact,
+            opening::{CustomerResolution, Opening, OpeningKind, SentLevel},
+            outcome::TransactionOutcome,
+            state::Transaction,
         },
         vocabulary::time::Millis,
     },
@@ -23,108 +29,107 @@ use crate::{
 };
 use std::sync::atomic::Ordering;
 
-/// Whose a transaction becomes.
+/// The customer that a transaction is linked to.
 #[derive(Debug, Clone, Copy)]
-pub enum Whose<'a> {
-    /// A customer's, by `customer_id`.
+pub enum LinkTarget<'a> {
+    /// The customer with this `customer_id`.
     Known(&'a str),
-    /// That of somebody who is registered for it, by the merchant's policy.
-    New(&'a Applying<'a>),
+    /// A customer that is registered for the transaction, by the merchant's policy.
+    New(&'a Registration<'a>),
 }
 
 impl Ledger {
-    /// Links a transaction that has no customer to one. It counts there under the level that the customer has now; no limit
-    /// keeps it out, because it has happened. Asked again for the same customer it changes nothing. Returns whether a
-    /// customer was made, and the record that it rests on. Whoever calls is inside ([`Ledger::enter`]), and has looked at
-    /// the merchant there.
+    /// Links a transaction without a customer to a customer. It counts under the customer's current level, and no limit
+    /// refuses it: the payment has happened. A repetition for the same customer changes nothing. Returns whether a customer
+    /// was created, and the LSN that the result depends on. The caller holds the guard of [`Ledger::block_renames`], and
+    /// has read `merchant` since.
     ///
     /// # Errors
-    /// The transaction is not known, or is another's; the customer is not known to the merchant, or cannot be registered;
-    /// memory is full. A refusal makes nobody.
+    /// The transaction is unknown, or has another customer; the customer is unknown, or cannot be registered; the memory is
+    /// full. A refusal creates no customer.
     pub fn link(
         &self,
         merchant: &Merchant,
         transaction_id: &str,
-        whose: Whose<'_>,
-        (author, now): (Author, Millis),
+        target: LinkTarget<'_>,
+        actor: Actor,
     ) -> Result<(bool, Lsn), Refusal> {
         let id = merchant.id.as_str();
-        let key = self.key.transaction(id, transaction_id);
+        let key = self.digest_key.transaction(id, transaction_id);
         let mut stripe = self.id_stripes.lock(key);
         let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
-        let known = self.find(&mut stripe, key, id, transaction_id)?.ok_or_else(unknown)?;
-        let from = known.transaction_slot;
-        if known.transaction.opening.resolution != Resolution::Bypassed {
-            let customer_id = self.identities.leads.of(from.customer).to_string();
-            let is_this = |named| self.household_at(id, named).is_ok_and(|(head, _)| head.to_string() == customer_id);
-            return match whose {
-                Whose::Known(named) if is_this(named) => Ok((false, self.journal.last())),
-                _ => Err(Refusal::HasCustomer { transaction_id: transaction_id.to_owned(), customer_id }),
+        let known = self.find_transaction(&mut stripe, key, id, transaction_id)?.ok_or_else(unknown)?;
+        if known.transaction.opening.resolution != CustomerResolution::Bypassed {
+            let owner = self.identities.merge_targets.current(known.slot.customer);
+            let is_owner = |named| self.merge_group_numbers(id, named).is_ok_and(|numbers| numbers[0] == owner);
+            return match target {
+                LinkTarget::Known(named) if is_owner(named) => Ok((false, self.journal.last())),
+                LinkTarget::Known(_) | LinkTarget::New(_) => {
+                    let (transaction_id, customer_id) = (transaction_id.to_owned(), owner.to_string());
+                    Err(Refusal::HasCustomer { transaction_id, customer_id })
+                }
             };
         }
-        self.has_room()?;
-        fits_a_record(&known.transaction)?;
-        let (number, is_new) = match whose {
-            Whose::Known(named) => (self.household_at(id, named)?.0, false),
-            Whose::New(applying) => self.admit(applying, now)?.0.newly()?,
-        };
-        loop {
-            // Whoever is part of another by now is reached there.
-            let number = self.identities.leads.of(number);
-            let mut shards = self.customers.lock_all(&[number, from.customer]);
-            let mut both = shards.several(&[number, from.customer]);
-            both.sort_unstable_by_key(|customer| customer.number() != number);
-            let [customer, nobody] = both.as_mut_slice() else { return Err(unknown()) };
-            if customer.merged_into().is_some() {
-                continue;
+        self.check_capacity()?;
+        check_record_size(&known.transaction)?;
+        let RegisteredCustomer { number, is_new } = match target {
+            LinkTarget::Known(named) => {
+                RegisteredCustomer { number: self.merge_group_numbers(id, named)?[0], is_new: false }
             }
-            let now = self.settle(customer, now).max(self.settle(nobody, now));
-            let content = known.transaction.opening.content;
-            let stored = customer.levels[content.direction as usize];
-            let (direction, currency) = (content.direction, content.currency);
-            let resolved =
-                level_choice::resolve(merchant, stored, SentLevel::Absent, direction, currency, content.project)
-                    .in_force;
-            let Recalled { transaction: Transaction { opening, facts, .. }, .. } = known.clone();
-            // Where it counts in time: the clock may have moved it since it was recorded.
-            let summary = nobody.summaries().get(from.slot);
-            let at = summary.map_or(opening.at.min(now), |summary| summary.at);
-            let opening = Opening {
-                at,
-                level: resolved.name,
-                level_source: resolved.source,
-                resolution: Resolution::Found,
-                stranger: None,
-                ..opening
-            };
-            let mut transaction = Transaction::open(opening.clone());
-            facts.iter().for_each(|recorded_fact| transaction.note(recorded_fact.clone()));
-            transaction.hold_until = known.transaction.hold_until;
+            LinkTarget::New(registration) => self.register_guarded(registration, actor.now)?.0.unless_existing()?,
+        };
+        let known = known.clone();
+        self.retry_on_current(number, |number| {
+            let from = known.slot;
+            let mut shards = self.customers.lock_all(&[number, from.customer]);
+            let mut both = shards.get_all_mut(&[number, from.customer]);
+            both.sort_unstable_by_key(|customer| customer.number() != number);
+            let [customer, placeholder] = both.as_mut_slice() else { return Err(unknown()) };
+            if customer.merged_into().is_some() {
+                return Ok(None);
+            }
+            let now = self.settle(customer, actor.now).max(self.settle(placeholder, actor.now));
+            let summary = placeholder.summaries().get(from.slot);
+            let is_evicted = summary.is_none();
+            // The time at which it counts: an accepted clock may have moved it since it was recorded.
+            let at = summary.map_or(known.transaction.opening.at.min(now), |summary| summary.at);
+            let transaction = assigned(merchant, customer, &known.transaction, at);
+            let (opening, facts) = (transaction.opening.clone(), transaction.facts.clone());
             let (slot, outcome) = (customer.summaries().next_slot(), TransactionOutcome::of(&transaction));
             let mut events = vec![CustomerEvent::Assigned { slot, opening, facts, outcome, at: now }];
-            events.extend(self.paid_by(customer, &transaction, now));
-            let has_left = nobody.summaries().get(from.slot).is_none();
-            let gone = CustomerEvent::Unlinked { slot: from.slot, left: has_left.then_some(key), at: now };
-            let steps = vec![(&mut **customer, key, events), (&mut **nobody, key, vec![gone])];
-            let (recorded, last) = self.record_together(steps, None, (author, now));
-            let [there, here] = recorded.as_slice() else { return Err(unknown()) };
-            if has_left {
-                self.late.insert(key, from, here.place);
+            events.extend(self.linked_instrument_events(customer, &transaction, now));
+            let unlinked =
+                CustomerEvent::AssignedElsewhere { slot: from.slot, left: is_evicted.then_some(key), at: now };
+            let context = RecordContext { actor: Actor { now, ..actor }, key };
+            let steps = vec![
+                CustomerStep { customer, context, events },
+                CustomerStep { customer: placeholder, context, events: vec![unlinked] },
+            ];
+            let (recorded, last) = self.record_group(steps, None);
+            let [at_customer, at_placeholder] = recorded.as_slice() else { return Err(unknown()) };
+            if is_evicted {
+                self.archived_facts.insert(key, from, at_placeholder.place);
             }
             drop(shards);
-            let transaction_slot = TransactionSlot { customer: number, slot };
-            stripe.held = Some(Box::new(Recalled::begun(key, transaction_slot, there.place, transaction)));
-            stripe.transaction_slots.remove(key, from);
-            stripe.transaction_slots.insert(key, transaction_slot);
-            self.transactions.fetch_add(1, Ordering::Relaxed);
-            return Ok((is_new, last));
-        }
+            let slot = TransactionSlot { customer: number, slot };
+            let linked = LoadedTransaction::in_one_record(key, slot, at_customer.place, transaction);
+            stripe.cached = Some(Box::new(linked));
+            stripe.index.remove(key, from);
+            stripe.index.insert(key, slot);
+            self.transaction_count.fetch_add(1, Ordering::Relaxed);
+            Ok(Some((is_new, last)))
+        })
     }
 
-    /// What is to be recorded of the instruments that a transaction named, as if it had been the customer's all along.
-    fn paid_by(&self, customer: &Customer, transaction: &Transaction, now: Millis) -> Vec<CustomerEvent> {
+    /// The events for the instruments of a transaction, as if it had been the customer's from the start.
+    fn linked_instrument_events(
+        &self,
+        customer: &Customer,
+        transaction: &Transaction,
+        now: Millis,
+    ) -> Vec<CustomerEvent> {
         let opening = &transaction.opening;
-        let offered = opening.instrument.as_deref().filter(|_| opening.opened != Opened::Denied);
+        let offered = opening.instrument.as_deref().filter(|_| opening.opened != OpeningKind::Denied);
         let captures: Vec<Option<&str>> = transaction
             .facts
             .iter()
@@ -133,21 +138,43 @@ impl Ledger {
                 _ => None,
             })
             .collect();
-        let mut named: Vec<&str> = offered.into_iter().chain(captures.iter().copied().flatten()).collect();
-        named.sort_unstable();
-        named.dedup();
-        let mut events = self.newly_held(customer, named.into_iter(), now);
-        // One success for each transaction, by what its first capture was paid with.
+        let mut instruments: Vec<&str> = offered.into_iter().chain(captures.iter().copied().flatten()).collect();
+        instruments.sort_unstable();
+        instruments.dedup();
+        let mut events = self.instrument_held_events(customer, instruments.into_iter(), now);
+        // Each transaction counts as one success, of the instrument of its first capture.
         if let Some(first) = captures.first() {
-            events.extend(Self::used(customer, first.or(opening.instrument.as_deref()).into_iter(), now));
+            let used = first.or(opening.instrument.as_deref());
+            events.extend(Self::instrument_used_events(customer, used.into_iter(), now));
         }
         events
     }
 }
 
-/// Refuses what would be too long for one record. What is said of instruments stands in it beside the facts that name
-/// them: together no more than twice these.
-fn fits_a_record(transaction: &Transaction) -> Result<(), Refusal> {
+/// The transaction as a customer's, under the customer's current level.
+fn assigned(merchant: &Merchant, customer: &Customer, known: &Transaction, at: Millis) -> Transaction {
+    let content = known.opening.content;
+    let stored = customer.levels[content.direction as usize];
+    let (direction, currency) = (content.direction, content.currency);
+    let query = LevelQuery { merchant, direction, currency, project: content.project };
+    let resolved = query.choose(stored, SentLevel::Absent).in_force;
+    let opening = Opening {
+        at,
+        level: resolved.name,
+        level_source: resolved.source,
+        resolution: CustomerResolution::Found,
+        stranger: None,
+        ..known.opening.clone()
+    };
+    let mut transaction = Transaction::open(opening);
+    known.facts.iter().for_each(|recorded_fact| transaction.add_fact(recorded_fact.clone()));
+    transaction.hold_until = known.hold_until;
+    transaction
+}
+
+/// Refuses a transaction that is too long for one record. The record also contains the events of the instruments that its
+/// facts name, which are at most as long as the facts.
+fn check_record_size(transaction: &Transaction) -> Result<(), Refusal> {
     let Transaction { opening, facts, .. } = transaction.clone();
     let (outcome, at) = (TransactionOutcome::of(transaction), opening.recorded_at);
     let mut body = Vec::new();
@@ -159,6 +186,6 @@ fn fits_a_record(transaction: &Transaction) -> Result<(), Refusal> {
     if record_bytes(2 * body.len()).is_some() {
         return Ok(());
     }
-    let reason = format!("has more facts than can be linked: {} bytes of them", body.len());
+    let reason = format!("has too many facts to be linked: {} bytes", body.len());
     Err(Refusal::NotAllowed { field: "transaction_id", reason })
 }

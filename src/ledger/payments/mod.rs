@@ -1,9 +1,14 @@
-//! Operations on payments: reserve, dry run, repeat, transitions, link.
+//! Operations on payments: reserve, dry run, repetition, transitions, link.
 
-pub(crate) mod answer;
-pub(crate) mod archived_facts;
-pub(crate) mod dry_run;
-pub(crate) mod link;
-pub(crate) mod record;
-pub(crate) mod repeat;
-pub(crate) mod reserve;
+pub(in crate::ledger) mod answer;
+pub(in crate::ledger) mod dry_run;
+pub(in crate::ledger) mod facts;
+pub(in crate::ledger) mod link;
+pub(in crate::ledger) mod load;
+pub(in crate::ledger) mod new_transaction;
+pub(in crate::ledger) mod record;
+pub(in crate::ledger) mod repeat;
+pub(in crate::ledger) mod reserve;
+pub(in crate::ledger) mod reserve_for_customer;
+pub(in crate::ledger) mod transaction_rules;
+pub(in crate::ledger) mod transition;

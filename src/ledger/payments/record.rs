@@ -1,195 +1,135 @@
-//! From memory to history and back: records are appended and applied here, and a transaction's facts are read again.
-//!
-//! A transaction is changed only by whoever holds the stripe of its id. So its facts are read without the customer's
-//! lock, and what was read last lies in the stripe for whoever comes next.
+//! Appends events to the journal and applies them.
 
 use crate::ledger::{
-    FIRST_CUSTOMER, Ledger,
-    state::{
-        index::{TransactionSlot, TransactionSlots},
-        merge_group::MergeGroup,
-        search_index::Marks,
-    },
+    index::{customer_numbers::FIRST_CUSTOMER, search_index::SearchKeys},
+    state::ledger::Ledger,
 };
 use crate::{
     domain::{
-        customer::{
-            aggregate::{Customer, CustomerEvent, Recorded},
-            profile::Author,
+        customer::{aggregate::Customer, audit::Author},
+        events::{
+            customer_event::{CustomerEvent, RecordPosition},
+            global_event::GlobalEvent,
         },
-        decision::refusal::Refusal,
-        events::global_event::GlobalEvent,
-        transaction::{
-            record::{Content, Fact, LogOffset, NamedPlaces, Opening, RecordedFact, Transaction},
-            summary::{Left, TransactionOutcome},
-        },
-        usage::series::UsageSeriesKey,
+        transaction::opening::Opening,
         vocabulary::time::Millis,
     },
     storage::{
         encoding,
-        journal::{Appended, Lsn, ReadError},
+        journal::{Appended, Lsn},
     },
 };
-use smallvec::SmallVec;
 use std::{borrow::Cow, cell::RefCell, sync::atomic::Ordering};
 
-/// A transaction with all its facts, and where it lives.
-#[derive(Debug, Clone)]
-pub(in crate::ledger) struct Recalled {
-    key: u64,
-    pub(in crate::ledger) transaction_slot: TransactionSlot,
-    /// The last record about it.
-    place: LogOffset,
-    /// The one that its story begins with.
-    pub(in crate::ledger) root: LogOffset,
-    pub(in crate::ledger) transaction: Transaction,
-    /// Its state by the last record about it, which is what usage holds. An older version may have judged the facts
-    /// otherwise.
-    pub(in crate::ledger) outcome: TransactionOutcome,
+/// Who makes a change, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// The author of the audit entry.
+    pub author: Author,
+    /// The time of the change.
+    pub now: Millis,
 }
 
-/// What lies in the stripe of an id.
-#[derive(Default)]
-pub(in crate::ledger) struct Stripe {
-    /// The transaction that was looked at last.
-    pub(in crate::ledger) held: Option<Box<Recalled>>,
-    /// Where the transactions of its ids live.
-    pub(in crate::ledger) transaction_slots: TransactionSlots,
-}
+impl Actor {
+    /// The daemon itself.
+    #[must_use]
+    pub fn system(now: Millis) -> Self {
+        Self { author: Author::SYSTEM, now }
+    }
 
-/// Why a record could not be read, as the caller hears it.
-pub(in crate::ledger) fn unread(error: &ReadError) -> Refusal {
-    match error {
-        ReadError::Lost { .. } => Refusal::RecordLost(error.to_string()),
-        _ => Refusal::Unreadable(error.to_string()),
+    /// A payment.
+    #[must_use]
+    pub fn payment(now: Millis) -> Self {
+        Self { author: Author::PAYMENT, now }
     }
 }
 
-impl Recalled {
-    /// One that begins with its last record.
-    pub(in crate::ledger) fn begun(
-        key: u64,
-        transaction_slot: TransactionSlot,
-        place: LogOffset,
-        transaction: Transaction,
-    ) -> Self {
-        let outcome = TransactionOutcome::of(&transaction);
-        Self { key, transaction_slot, place, root: place, transaction, outcome }
-    }
+/// The actor and the transaction of a record.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct RecordContext {
+    pub(in crate::ledger) actor: Actor,
+    /// The key of the transaction that the events are about; 0: none.
+    pub(in crate::ledger) key: u64,
+}
 
-    fn is(&self, key: u64, merchant: &str, id: &str) -> bool {
-        let opening = &self.transaction.opening;
-        self.key == key && opening.id.as_ref() == id && opening.merchant.as_str() == merchant
+impl From<Actor> for RecordContext {
+    fn from(actor: Actor) -> Self {
+        Self { actor, key: 0 }
     }
+}
+
+/// The events of one record about one customer, in their order.
+#[derive(Clone, Copy, Default)]
+pub(in crate::ledger) struct RecordEvents<'e> {
+    pub(in crate::ledger) before: &'e [CustomerEvent],
+    /// The slot and the opening of a new transaction. Texts are borrowed, so that a reserve copies none.
+    pub(in crate::ledger) opened: Option<(u32, &'e Opening<&'e str>)>,
+    pub(in crate::ledger) after: &'e [CustomerEvent],
+}
+
+/// One customer's part of a step that changes several customers.
+pub(in crate::ledger) struct CustomerStep<'c> {
+    pub(in crate::ledger) customer: &'c mut Customer,
+    pub(in crate::ledger) context: RecordContext,
+    pub(in crate::ledger) events: Vec<CustomerEvent>,
+}
+
+/// A record that is ready to be encoded: identifiers are sealed, the audit entry is made.
+struct PreparedRecord<'e> {
+    before: Cow<'e, [CustomerEvent]>,
+    opened: Option<(u32, &'e Opening<&'e str>)>,
+    after: Cow<'e, [CustomerEvent]>,
+    audit_entry: Option<CustomerEvent>,
+    /// The customer's search keys before the record, where the record may change them.
+    old_search_keys: Option<Option<SearchKeys>>,
 }
 
 impl Ledger {
-    /// Appends what happened to one customer as one record and applies it; the caller holds the customer's lock.
+    /// Appends events about one customer as one record and applies them. The caller holds the lock of the customer.
     pub(in crate::ledger) fn record(
         &self,
         customer: &mut Customer,
-        key: u64,
-        hand: (Author, Millis),
-        events: &[CustomerEvent],
-    ) -> Recorded {
-        self.record_with(customer, key, hand, events, None, &[])
-    }
-
-    /// Appends and applies as one record what opens a transaction in a slot, with what comes before and behind it.
-    pub(in crate::ledger) fn record_opened(
-        &self,
-        customer: &mut Customer,
-        key: u64,
-        before: &[CustomerEvent],
-        opened: (u32, &Opening<&str>),
-        behind: &[CustomerEvent],
-    ) -> Recorded {
-        let hand = (Author::PAYMENT, opened.1.recorded_at);
-        self.record_with(customer, key, hand, before, Some(opened), behind)
-    }
-
-    fn record_with(
-        &self,
-        customer: &mut Customer,
-        key: u64,
-        (author, at): (Author, Millis),
-        before: &[CustomerEvent],
-        opened: Option<(u32, &Opening<&str>)>,
-        behind: &[CustomerEvent],
-    ) -> Recorded {
+        context: impl Into<RecordContext>,
+        events: RecordEvents<'_>,
+    ) -> RecordPosition {
         // One buffer for each thread: a record costs no allocation.
         thread_local!(static BODY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
-        let audit_entry =
-            before.iter().chain(behind).any(CustomerEvent::is_of_history).then(|| customer.audit_entry(author, at));
-        let found_by = audit_entry.is_some().then(|| self.found_by(customer));
-        let (before, behind) =
-            [before, behind].map(|events| self.with_sealed_identifiers(customer.merchant, events)).into();
-        let recorded = BODY.with_borrow_mut(|body| {
+        let context = context.into();
+        let record = self.prepare(customer, context.actor, events);
+        BODY.with_borrow_mut(|body| {
             body.clear();
-            let number = customer.number();
-            let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
-            before.iter().for_each(|event| encoding::encode(event, &mut seal, body));
-            if let Some((slot, opening)) = opened {
-                encoding::encode_opened(slot, opening, body);
-            }
-            behind.iter().chain(&audit_entry).for_each(|event| encoding::encode(event, &mut seal, body));
-            let appended = self.journal.append(number, body);
-            let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
-            before.iter().for_each(|event| customer.apply(recorded, event));
-            if let Some((slot, opening)) = opened {
-                customer.apply_opened(recorded, slot, opening);
-            }
-            behind.iter().chain(&audit_entry).for_each(|event| customer.apply(recorded, event));
-            recorded
-        });
-        if let Some(before) = found_by {
-            self.now_found_by(customer, before.as_ref());
+            self.encode(customer.number(), &record, body);
+            let appended = self.journal.append(customer.number(), body);
+            self.apply(customer, context.key, appended, &record)
+        })
+    }
+
+    /// Appends a step about several customers, and about none of them, as one group: recovery applies all of it or
+    /// nothing. Applies it. The caller holds the locks of all customers. Returns how each record was recorded, in the
+    /// order of the steps, and the LSN that the whole step depends on.
+    pub(in crate::ledger) fn record_group(
+        &self,
+        steps: Vec<CustomerStep<'_>>,
+        global_event: Option<&GlobalEvent>,
+    ) -> (Vec<RecordPosition>, Lsn) {
+        let mut parts: Vec<(u64, Vec<u8>)> = Vec::with_capacity(steps.len() + 1);
+        let (mut targets, mut events) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+        for step in steps {
+            targets.push((step.customer, step.context));
+            events.push(step.events);
         }
-        recorded
-    }
-
-    /// Appends what happened to several customers in one step, each with the key of a transaction where it is about one,
-    /// and what happened to none: all of it counts or nothing. Applies it; the caller holds the locks of all. Returns how
-    /// each was recorded, and the record that all rests on.
-    pub(in crate::ledger) fn record_together(
-        &self,
-        steps: Vec<(&mut Customer, u64, Vec<CustomerEvent>)>,
-        common: Option<&GlobalEvent>,
-        (author, at): (Author, Millis),
-    ) -> (Vec<Recorded>, Lsn) {
-        self.record_together_by(steps, common, &|_| author, at)
-    }
-
-    /// The same, where the customers are several merchants' and each history names another author.
-    pub(in crate::ledger) fn record_together_by(
-        &self,
-        steps: Vec<(&mut Customer, u64, Vec<CustomerEvent>)>,
-        common: Option<&GlobalEvent>,
-        author_for: &dyn Fn(&Customer) -> Author,
-        at: Millis,
-    ) -> (Vec<Recorded>, Lsn) {
-        let told = |(customer, key, mut events): (_, u64, Vec<CustomerEvent>)| {
-            let customer: &mut Customer = customer;
-            if let Cow::Owned(sealed) = self.with_sealed_identifiers(customer.merchant, &events) {
-                events = sealed;
-            }
-            if events.iter().any(CustomerEvent::is_of_history) {
-                events.push(customer.audit_entry(author_for(customer), at));
-            }
-            (customer, key, events)
-        };
-        let steps: Vec<_> = steps.into_iter().map(told).collect();
-        let part = |(customer, _, events): &(&mut Customer, u64, Vec<CustomerEvent>)| {
-            let (number, mut body) = (customer.number(), Vec::with_capacity(64));
-            let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
-            events.iter().for_each(|event| encoding::encode(event, &mut seal, &mut body));
-            (number, body)
-        };
-        let mut parts: Vec<(u64, Vec<u8>)> = steps.iter().map(part).collect();
-        if let Some(common) = common {
+        let mut records = Vec::with_capacity(targets.len());
+        for ((customer, context), events) in targets.iter().zip(&events) {
+            let record =
+                self.prepare(customer, context.actor, RecordEvents { after: events, ..RecordEvents::default() });
             let mut body = Vec::with_capacity(64);
-            encoding::encode_common(common, &mut body);
+            self.encode(customer.number(), &record, &mut body);
+            parts.push((customer.number(), body));
+            records.push(record);
+        }
+        if let Some(global_event) = global_event {
+            let mut body = Vec::with_capacity(64);
+            encoding::encode_global(global_event, &mut body);
             parts.push((0, body));
         }
         let (appended, last) = match parts.as_slice() {
@@ -199,271 +139,76 @@ impl Ledger {
             }
             _ => self.journal.append_group(&parts),
         };
-        let apply = |((customer, key, events), appended): ((&mut Customer, u64, Vec<CustomerEvent>), Appended)| {
-            let before = self.found_by(customer);
-            let recorded = Recorded { number: appended.lsn.0, place: appended.place, key };
-            events.iter().for_each(|event| customer.apply(recorded, event));
-            self.now_found_by(customer, before.as_ref());
-            recorded
-        };
-        (steps.into_iter().zip(appended).map(apply).collect(), last)
+        let recorded = targets
+            .into_iter()
+            .zip(&records)
+            .zip(appended)
+            .map(|(((customer, context), record), appended)| self.apply(customer, context.key, appended, record));
+        (recorded.collect(), last)
     }
 
-    /// What a customer is found by; `None`: the customer is only being made, or part of another.
-    pub(in crate::ledger) fn found_by(&self, customer: &Customer) -> Option<Marks> {
-        customer.history().filter(|_| customer.merged_into().is_none()).map(|_| Marks::of(customer))
-    }
-
-    /// Lets a customer be found by what it is now; the caller holds the customer's lock.
-    pub(in crate::ledger) fn now_found_by(&self, customer: &Customer, before: Option<&Marks>) {
-        if customer.number() >= FIRST_CUSTOMER {
-            let now = customer.merged_into().is_none().then(|| Marks::of(customer));
-            self.search.moved(customer.merchant, customer.number(), before, now.as_ref());
+    #[inline]
+    fn prepare<'e>(&self, customer: &Customer, actor: Actor, events: RecordEvents<'e>) -> PreparedRecord<'e> {
+        let RecordEvents { before, opened, after } = events;
+        let is_audited = before.iter().chain(after).any(CustomerEvent::is_audited);
+        PreparedRecord {
+            before: self.with_sealed_identifiers(customer.merchant, before),
+            opened,
+            after: self.with_sealed_identifiers(customer.merchant, after),
+            audit_entry: is_audited.then(|| customer.audit_entry(actor.author, actor.now)),
+            old_search_keys: is_audited.then(|| self.search_keys(customer)),
         }
     }
 
-    /// Seals what is personal of a customer. What cannot be sealed is not kept: nothing personal stands in clear.
+    #[inline]
+    fn encode(&self, number: u64, record: &PreparedRecord<'_>, body: &mut Vec<u8>) {
+        let mut seal = |plain: &[u8], out: &mut Vec<u8>| self.seal(number, plain, out);
+        record.before.iter().for_each(|event| encoding::encode(event, &mut seal, body));
+        if let Some((slot, opening)) = record.opened {
+            encoding::encode_opened(slot, opening, body);
+        }
+        record.after.iter().chain(&record.audit_entry).for_each(|event| encoding::encode(event, &mut seal, body));
+    }
+
+    #[inline]
+    fn apply(
+        &self,
+        customer: &mut Customer,
+        key: u64,
+        appended: Appended,
+        record: &PreparedRecord<'_>,
+    ) -> RecordPosition {
+        let recorded = RecordPosition { number: appended.lsn.0, place: appended.place, key };
+        record.before.iter().for_each(|event| customer.apply(recorded, event));
+        if let Some((slot, opening)) = record.opened {
+            customer.apply_opened(recorded, slot, opening);
+        }
+        record.after.iter().chain(&record.audit_entry).for_each(|event| customer.apply(recorded, event));
+        if let Some(old) = &record.old_search_keys {
+            self.update_search_index(customer, old.as_ref());
+        }
+        recorded
+    }
+
+    /// The search keys of a customer. `None`: the customer is not recorded yet, or is merged into another.
+    pub(in crate::ledger) fn search_keys(&self, customer: &Customer) -> Option<SearchKeys> {
+        customer.last_audit_offset().filter(|_| customer.merged_into().is_none()).map(|_| SearchKeys::of(customer))
+    }
+
+    /// Replaces the search keys of a customer by its current ones. The caller holds the lock of the customer.
+    pub(in crate::ledger) fn update_search_index(&self, customer: &Customer, old: Option<&SearchKeys>) {
+        if customer.number() >= FIRST_CUSTOMER {
+            let current = customer.merged_into().is_none().then(|| SearchKeys::of(customer));
+            self.search.update(customer.merchant, customer.number(), old, current.as_ref());
+        }
+    }
+
+    /// Seals personal data of a customer. Data that cannot be sealed is not stored: nothing personal is recorded in
+    /// plain text.
     pub(in crate::ledger) fn seal(&self, customer: u64, plain: &[u8], out: &mut Vec<u8>) {
         if let Err(error) = self.keys.seal(customer, plain, out) {
-            self.unsealed.fetch_add(1, Ordering::Relaxed);
+            self.unsealed_count.fetch_add(1, Ordering::Relaxed);
             debug_assert!(false, "attributes are lost: {error}");
-        }
-    }
-
-    /// Records facts about a known transaction, with what else follows from them for the customer, who may be another
-    /// by now than the one under whom it was opened; the caller holds the stripe of its id and the locks of both. Returns
-    /// the number of the record; `None`: it is none of theirs.
-    pub(in crate::ledger) fn note(
-        &self,
-        merge_group: &mut MergeGroup<'_>,
-        known: &mut Recalled,
-        facts: impl IntoIterator<Item = RecordedFact>,
-        besides: impl IntoIterator<Item = CustomerEvent>,
-    ) -> Option<Lsn> {
-        let slot = known.transaction_slot.slot;
-        let has_left = merge_group.member(known.transaction_slot.customer)?.summaries().get(slot).is_none();
-        let mut events: SmallVec<[CustomerEvent; 2]> = SmallVec::new();
-        let mut previous = known.place;
-        let mut at = known.transaction.opening.recorded_at;
-        for mut recorded_fact in facts {
-            at = recorded_fact.at;
-            // No queue watches the hold of what has left memory: it ends at once.
-            if let Fact::Asked { hold_until, .. } = &mut recorded_fact.fact
-                && has_left
-            {
-                *hold_until = Some(at);
-            }
-            let was = known.outcome.settled();
-            known.transaction.note(recorded_fact.clone());
-            known.outcome = TransactionOutcome::of(&known.transaction);
-            let opening = &known.transaction.opening;
-            let (direction, currency) = (opening.content.direction, opening.content.currency);
-            let series = opening.counts().then_some(UsageSeriesKey { direction, currency, level: opening.level });
-            let left = has_left.then_some(Left { key: known.key, series, at: Some(opening.at), was });
-            events.push(CustomerEvent::FactRecorded { slot, previous, recorded_fact, outcome: known.outcome, left });
-            previous = LogOffset::HERE;
-        }
-        let (hand, mut besides) = ((Author::PAYMENT, at), besides.into_iter().peekable());
-        let is_head = merge_group.head.number() == known.transaction_slot.customer;
-        let (recorded, rests_on) = if is_head || besides.peek().is_none() {
-            events.extend(besides);
-            let recorded = self.record(merge_group.member(known.transaction_slot.customer)?, known.key, hand, &events);
-            (recorded, Lsn(recorded.number))
-        } else {
-            let (head, others) = (&mut *merge_group.head, merge_group.others.iter_mut());
-            let member =
-                others.map(|other| &mut **other).find(|other| other.number() == known.transaction_slot.customer)?;
-            let steps = vec![(member, known.key, events.into_vec()), (head, 0, besides.collect())];
-            let (recorded, last) = self.record_together(steps, None, hand);
-            (recorded.first().copied()?, last)
-        };
-        known.place = recorded.place;
-        if has_left {
-            self.late.insert(known.key, known.transaction_slot, recorded.place);
-        }
-        Some(rests_on)
-    }
-
-    /// The transaction of an id, read again where the stripe does not hold it; the caller holds the stripe.
-    ///
-    /// # Errors
-    /// Its facts cannot be read.
-    pub(in crate::ledger) fn find<'h>(
-        &self,
-        stripe: &'h mut Stripe,
-        key: u64,
-        merchant: &str,
-        id: &str,
-    ) -> Result<Option<&'h mut Recalled>, Refusal> {
-        // What lies before the journal's beginning is gone, unless memory still holds it.
-        let (held, gone_before) = (stripe.held.as_ref(), self.gone_before());
-        if !held.is_some_and(|known| known.is(key, merchant, id) && known.place >= gone_before) {
-            let Some(found) = self.look_up(&stripe.transaction_slots, key, merchant, id)? else { return Ok(None) };
-            stripe.held = Some(found);
-        }
-        Ok(stripe.held.as_deref_mut())
-    }
-
-    /// The end of a hold that was moved with the clock is in memory only, until the next record about the transaction.
-    fn take_moved_hold(&self, recalled: &mut Recalled) {
-        if !self.clocks.has_moved() {
-            return;
-        }
-        let TransactionSlot { customer, slot } = recalled.transaction_slot;
-        let summary = self.customers.lock(customer).get(&customer).and_then(|c| c.summaries().get(slot).copied());
-        if let Some(summary) = summary.filter(|summary| summary.place == recalled.place) {
-            recalled.outcome.hold_until = summary.hold_until();
-            recalled.transaction.hold_until = summary.hold_until();
-        }
-    }
-
-    /// The content of a known transaction, and which of its places must be the same in a repetition.
-    #[must_use]
-    pub fn recorded(&self, merchant: &str, transaction_id: &str) -> Option<(Content, NamedPlaces)> {
-        let key = self.key.transaction(merchant, transaction_id);
-        let mut stripe = self.id_stripes.lock(key);
-        let known = self.find(&mut stripe, key, merchant, transaction_id).ok().flatten()?;
-        let asked = known.transaction.facts.iter().find_map(|recorded_fact| match &recorded_fact.fact {
-            Fact::Asked { content: Some(asked), .. } => Some((asked.content, NamedPlaces::BOTH)),
-            _ => None,
-        });
-        let opening = &known.transaction.opening;
-        Some(asked.unwrap_or((opening.content, opening.names)))
-    }
-
-    fn look_up(
-        &self,
-        transaction_slots: &TransactionSlots,
-        key: u64,
-        merchant: &str,
-        id: &str,
-    ) -> Result<Option<Box<Recalled>>, Refusal> {
-        for transaction_slot in transaction_slots.find(key) {
-            let summary = self
-                .customers
-                .lock(transaction_slot.customer)
-                .get(&transaction_slot.customer)
-                .and_then(|c| c.summaries().get(transaction_slot.slot).copied());
-            if let Some(summary) = summary.filter(|summary| summary.place >= self.begins_at) {
-                let known = self.recall(key, transaction_slot, summary.place)?;
-                if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {
-                    return Ok(Some(Box::new(known)));
-                }
-            }
-        }
-        for (transaction_slot, place) in self.past(key)? {
-            let known = self.recall(key, transaction_slot, place)?;
-            // Two ids may share a key; what the archive names for a key must have that key.
-            if let Some(other) = known.as_ref().map(|known| &known.transaction.opening)
-                && self.key.transaction(other.merchant.as_str(), &other.id) != key
-            {
-                let what = format!("the archive's index leads from an id to another one's record at place {}", place.0);
-                return Err(Refusal::Unreadable(what));
-            }
-            if let Some(known) = known.filter(|known| known.is(key, merchant, id)) {
-                return Ok(Some(Box::new(known)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Where the last records about transactions of a key lie that have left memory.
-    pub(in crate::ledger) fn past(&self, key: u64) -> Result<SmallVec<[(TransactionSlot, LogOffset); 1]>, Refusal> {
-        if self.left.load(Ordering::Acquire) == 0 {
-            return Ok(SmallVec::new());
-        }
-        let mut found = self.late.find(key);
-        if let Some(past) = &self.past {
-            let archived = past.transactions(key).map_err(|error| Refusal::Unreadable(error.to_string()))?;
-            for (customer, slot, place) in archived {
-                let transaction_slot = TransactionSlot { customer, slot };
-                match found.iter_mut().find(|(known, _)| *known == transaction_slot) {
-                    // Whichever is later: what came late may be in the archive by now, or have been followed there.
-                    Some((_, known)) => *known = place.max(*known),
-                    None => found.push((transaction_slot, place)),
-                }
-            }
-        }
-        let gone_before = self.gone_before();
-        found.retain(|(_, place)| *place >= gone_before);
-        // Of several with one id, the last: one that came again counts as new once the first is gone.
-        found.sort_by_key(|(_, place)| std::cmp::Reverse(*place));
-        Ok(found)
-    }
-
-    /// Reads a transaction from its last record back to the one that opened it; `None`: it was linked from here to a
-    /// customer.
-    pub(in crate::ledger) fn recall(
-        &self,
-        key: u64,
-        transaction_slot: TransactionSlot,
-        last: LogOffset,
-    ) -> Result<Option<Recalled>, Refusal> {
-        let unreadable = |what: String| Refusal::Unreadable(what);
-        let mut body = Vec::with_capacity(512);
-        let mut later: Vec<SmallVec<[RecordedFact; 1]>> = Vec::new();
-        let (mut place, mut recorded) = (last, None);
-        loop {
-            let head = self.journal.read(place, &mut body).map_err(|error| unread(&error))?;
-            if head.owner != transaction_slot.customer {
-                return Err(unreadable(format!("the record at {} is about customer {}", place.0, head.owner)));
-            }
-            // Attributes are not needed here, so nothing is unsealed.
-            let events = encoding::decode(&body, &mut |_| Ok(None)).map_err(|error| unreadable(error.to_string()))?;
-            let (mut opened, mut recorded_fact, mut previous, mut outcome) = (None, SmallVec::new(), None, None);
-            for event in events {
-                match event {
-                    encoding::Recorded::Customer(CustomerEvent::Opened { slot, opening })
-                        if slot == transaction_slot.slot =>
-                    {
-                        outcome = Some(opening.outcome());
-                        opened = Some(opening);
-                    }
-                    encoding::Recorded::Customer(
-                        CustomerEvent::Compacted { slot, opening, facts, outcome: by_then, .. }
-                        | CustomerEvent::Assigned { slot, opening, facts, outcome: by_then, .. },
-                    ) if slot == transaction_slot.slot => {
-                        outcome = Some(by_then);
-                        opened = Some(opening);
-                        recorded_fact.extend(facts);
-                    }
-                    encoding::Recorded::Customer(CustomerEvent::Unlinked { slot, .. })
-                        if slot == transaction_slot.slot =>
-                    {
-                        return Ok(None);
-                    }
-                    encoding::Recorded::Customer(CustomerEvent::FactRecorded {
-                        slot,
-                        previous: before,
-                        recorded_fact: fact,
-                        outcome: by_then,
-                        ..
-                    }) if slot == transaction_slot.slot => {
-                        outcome = Some(by_then);
-                        previous.get_or_insert(before);
-                        recorded_fact.push(fact);
-                    }
-                    _ => {}
-                }
-            }
-            later.push(recorded_fact);
-            recorded = recorded.or(outcome);
-            if let Some(mut opening) = opened {
-                let (merchant, direction) = (opening.merchant, opening.content.direction);
-                let now = |level| self.made_levels.renames.now(merchant, direction, place, level);
-                opening.level = opening.level.map(now);
-                let mut transaction = Transaction::open(opening);
-                later.into_iter().rev().flatten().for_each(|recorded_fact| transaction.note(recorded_fact));
-                let outcome = recorded.unwrap_or_else(|| TransactionOutcome::of(&transaction));
-                let mut recalled = Recalled { key, transaction_slot, place: last, root: place, transaction, outcome };
-                self.take_moved_hold(&mut recalled);
-                return Ok(Some(recalled));
-            }
-            match previous {
-                // A chain only leads back.
-                Some(before) if before < place => place = before,
-                _ => return Err(unreadable(format!("the record at {} leads nowhere", place.0))),
-            }
         }
     }
 }

@@ -1,17 +1,25 @@
-//! The feed: what happened to transactions, in the order of the journal, each fact with its transaction as it stood then.
+//! The event feed: facts about transactions in the order of the journal, each with its transaction at that time.
 //!
-//! A record says what happened and not to which transaction; that is read backwards from it, as everywhere. What is known
-//! of a transaction at one record is kept for the next ones of the same call, so that each story is read once. Nothing is
-//! locked but, where only some merchants are wanted, one customer at a time to see whose it is.
+//! A record contains a fact and not its transaction; the transaction is loaded backwards from the record. A transaction
+//! that one call has loaded is kept for later facts of the same call, so that its records are read once. The feed locks
+//! nothing, except one customer at a time to read its merchant where the caller limits merchants.
 
-use crate::ledger::{FIRST_CUSTOMER, Ledger, payments::answer::CustomerId, state::index::TransactionSlot};
+use crate::ledger::{
+    index::{customer_numbers::FIRST_CUSTOMER, transaction_index::TransactionSlot},
+    payments::answer::CustomerId,
+    state::ledger::Ledger,
+};
 use crate::{
     domain::{
-        customer::aggregate::CustomerEvent,
-        decision::refusal::Refusal,
+        events::customer_event::CustomerEvent,
+        request::refusal::Refusal,
         transaction::{
-            record::{Flag, LogOffset, Opened, Opening, RecordedFact, Resolution, Status, Transaction},
-            summary::TransactionOutcome,
+            fact::RecordedFact,
+            log_offset::LogOffset,
+            opening::{CustomerResolution, Opening, OpeningKind},
+            outcome::TransactionOutcome,
+            state::Transaction,
+            status::{Flag, Status},
         },
         vocabulary::{names::Name, time::Millis},
     },
@@ -22,240 +30,259 @@ use crate::{
 };
 use std::{borrow::Cow, collections::HashMap, ops::ControlFlow};
 
-/// Records that one call looks at, those that it reads back included, and those of one story more.
-pub const LOOKS_MAX: usize = 10_000;
+/// The most records that one call reads, including those that it reads backwards; the records of the last transaction may
+/// exceed it.
+pub const FEED_READS_MAX: usize = 10_000;
 
-/// Which facts.
-pub struct Listening<'a> {
-    /// Behind this record.
+/// A query for facts.
+pub struct FeedQuery<'a> {
+    /// Facts after this record.
     pub after: Lsn,
-    /// About so many: what was recorded in one step stays together.
+    /// About the most facts to return. The facts of one record are not separated.
     pub limit: usize,
-    /// Of these merchants; `None`: of all.
+    /// Facts of these merchants; `None`: of all.
     pub merchants: Option<&'a dyn Fn(Name) -> bool>,
-    /// Of transactions that had this flag then.
+    /// Facts whose transaction had this flag after them.
     pub flag: Option<Flag>,
 }
 
-/// What happened.
+/// The kind of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What<'a> {
+pub enum FeedEventKind<'a> {
     /// The transaction was opened.
     Opened,
-    /// Something was told of it.
-    RecordedFact(&'a RecordedFact),
-    /// It had no customer, and became somebody's.
+    /// A fact about the transaction was recorded.
+    FactRecorded(&'a RecordedFact),
+    /// The transaction had no customer and was linked to one.
     Linked,
 }
 
 /// A fact about a transaction.
 #[derive(Debug)]
-pub struct Told<'a> {
-    /// Of the record, which may tell more than one.
+pub struct FeedEvent<'a> {
+    /// The LSN of the record, which may contain several facts.
     pub lsn: Lsn,
-    /// What.
-    pub what: What<'a>,
+    /// The fact.
+    pub kind: FeedEventKind<'a>,
     /// When it was recorded.
     pub at: Millis,
-    /// What opened the transaction.
+    /// The opening of the transaction.
     pub opening: &'a Opening,
-    /// Minor units: what had been approved by then, or asked for where nothing was.
+    /// Minor units: the amount approved by then, or the requested amount where nothing was approved.
     pub amount: u64,
-    /// What the transaction came to by it.
+    /// The outcome of the transaction after the fact.
     pub outcome: TransactionOutcome,
-    /// Of whom it was recorded.
+    /// The customer that it was recorded for.
     pub customer: Option<CustomerId<'a>>,
 }
 
-impl Told<'_> {
-    /// The status at that time.
+impl FeedEvent<'_> {
+    /// The status of the transaction at that time.
     #[must_use]
     pub fn status(&self) -> Status {
         self.outcome.status(self.at)
     }
 
-    /// When the hold was to end, where one was open.
+    /// When the hold was to end, if one was open.
     #[must_use]
     pub fn expires_at(&self) -> Option<Millis> {
         self.outcome.expires_at(self.at)
     }
 }
 
-/// Why the feed cannot be told.
+/// Why the feed cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
-    /// The journal has not what is asked for, or cannot be read.
+    /// The journal does not contain the requested records, or cannot be read.
     #[error(transparent)]
     Journal(#[from] FollowError),
-    /// What a record is about cannot be read.
+    /// The transaction of a record cannot be read.
     #[error(transparent)]
-    Story(#[from] Refusal),
+    Transaction(#[from] Refusal),
 }
 
-/// One call on its way.
-struct Teller<'a, 't> {
+/// The state of one call.
+struct FeedReader<'a, 't> {
     ledger: &'a Ledger,
-    listening: &'a Listening<'a>,
-    tell: &'t mut dyn FnMut(&Told<'_>),
-    /// Transactions that were told of, as they stood last, without their facts.
-    known: HashMap<TransactionSlot, Transaction>,
-    told: usize,
-    looks: usize,
+    query: &'a FeedQuery<'a>,
+    show: &'t mut dyn FnMut(&FeedEvent<'_>),
+    /// Transactions of earlier facts, in their last state, without their facts.
+    loaded: HashMap<TransactionSlot, Transaction>,
+    events_shown: usize,
+    records_read: usize,
+}
+
+/// A fact, and its transaction after it.
+struct FeedFact<'f> {
+    slot: TransactionSlot,
+    transaction: Transaction,
+    kind: FeedEventKind<'f>,
+    at: Millis,
+    outcome: TransactionOutcome,
 }
 
 impl Ledger {
-    /// Tells of the facts behind a record that can not be lost any more, in order, and says how far it came.
+    /// Calls `show` with each fact after a record, in order. Only durable records are read. Returns how far it came.
     ///
     /// # Errors
-    /// The journal has no such record or not all behind it, or cannot be read.
-    pub fn feed(&self, listening: &Listening<'_>, tell: &mut dyn FnMut(&Told<'_>)) -> Result<Followed, FeedError> {
-        let known = HashMap::new();
-        let mut teller = Teller { ledger: self, listening, tell, known, told: 0, looks: 0 };
+    /// The journal does not contain all records after that one, or cannot be read.
+    pub fn read_feed(
+        &self,
+        query: &FeedQuery<'_>,
+        show: &mut dyn FnMut(&FeedEvent<'_>),
+    ) -> Result<Followed, FeedError> {
+        let loaded = HashMap::new();
+        let mut reader = FeedReader { ledger: self, query, show, loaded, events_shown: 0, records_read: 0 };
         let mut failed = None;
-        let followed = self.journal.follow(listening.after, &mut |records| {
+        let followed = self.journal.follow(query.after, &mut |records| {
             for record in records {
-                if let Err(refusal) = teller.record(record) {
+                if let Err(refusal) = reader.read(record) {
                     failed = Some(refusal);
                     return ControlFlow::Break(());
                 }
             }
-            let is_enough = teller.told >= listening.limit || teller.looks >= LOOKS_MAX;
+            let is_enough = reader.events_shown >= query.limit || reader.records_read >= FEED_READS_MAX;
             if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         failed.map_or(Ok(followed), |refusal| Err(refusal.into()))
     }
 }
 
-impl Teller<'_, '_> {
-    fn record(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
-        self.looks += 1;
+impl FeedReader<'_, '_> {
+    fn read(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
+        self.records_read += 1;
         let owner = record.owner;
         if owner >= FIRST_CUSTOMER
-            && let Some(wanted) = self.listening.merchants
-            && self.ledger.customers.lock(owner).get(&owner).is_some_and(|customer| !wanted(customer.merchant))
+            && let Some(is_included) = self.query.merchants
+            && self.ledger.customers.lock(owner).get(owner).is_some_and(|customer| !is_included(customer.merchant))
         {
             return Ok(());
         }
         let unreadable = |error: encoding::DecodeError| Refusal::Unreadable(error.to_string());
         // Attributes are not needed here, so nothing is unsealed.
         let events = encoding::decode(record.events, &mut |_| Ok(None)).map_err(unreadable)?;
-        let is_of = |event: &encoding::Recorded, wanted: u32| matches!(event, encoding::Recorded::Customer(CustomerEvent::FactRecorded { slot, .. }) if *slot == wanted);
+        let at_slot = |slot| TransactionSlot { customer: owner, slot };
         for (n, event) in events.iter().enumerate() {
-            let encoding::Recorded::Customer(event) = event else { continue };
+            let encoding::RecordedEvent::Customer(event) = event else { continue };
             match event {
-                CustomerEvent::Opened { slot, opening } => {
-                    let transaction = self.renamed(record.place, Transaction::open(opening.clone()));
-                    // The approval behind it in the same record says it all.
-                    let is_told = opening.opened != Opened::Unreserved;
+                CustomerEvent::TransactionOpened { slot, opening } => {
+                    let transaction = self.with_current_level(record.place, Transaction::open(opening.clone()));
                     let (at, outcome) = (opening.recorded_at, opening.outcome());
-                    let transaction_slot = TransactionSlot { customer: owner, slot: *slot };
-                    self.tell(record, transaction_slot, transaction, (What::Opened, at, outcome), is_told);
+                    let kind = FeedEventKind::Opened;
+                    let fact = FeedFact { slot: at_slot(*slot), transaction, kind, at, outcome };
+                    // The approval after it in the same record is shown instead.
+                    self.add(record, fact, opening.opened != OpeningKind::Unreserved);
                 }
                 CustomerEvent::FactRecorded { slot, recorded_fact, outcome, .. } => {
-                    let transaction_slot = TransactionSlot { customer: owner, slot: *slot };
-                    let known = self.known.remove(&transaction_slot);
-                    if self.listening.flag.is_some_and(|flag| !outcome.flags.contains(flag)) {
+                    let loaded = self.loaded.remove(&at_slot(*slot));
+                    if self.query.flag.is_some_and(|flag| !outcome.flags.contains(flag)) {
                         continue;
                     }
-                    let behind = events.iter().skip(n).filter(|event| is_of(event, *slot)).count();
-                    let before = match known {
-                        Some(known) => Some(known),
-                        None => self.before(record.place, transaction_slot, behind, recorded_fact)?,
+                    let facts = events.iter().skip(n).filter(|event| is_fact_in_slot(event, *slot)).count();
+                    let before = match loaded {
+                        Some(loaded) => Some(loaded),
+                        None => self.load_before(record.place, at_slot(*slot), facts, recorded_fact)?,
                     };
-                    // One whose beginning was deleted, and of which nothing is known any more, is gone.
-                    if let Some(mut transaction) = before {
-                        transaction.note(recorded_fact.clone());
-                        transaction.facts.clear();
-                        self.tell(
-                            record,
-                            transaction_slot,
-                            transaction,
-                            (What::RecordedFact(recorded_fact), recorded_fact.at, *outcome),
-                            true,
-                        );
-                    }
+                    // A transaction whose opening was deleted and that is forgotten is not shown.
+                    let Some(mut transaction) = before else { continue };
+                    transaction.add_fact(recorded_fact.clone());
+                    transaction.facts.clear();
+                    let (kind, at) = (FeedEventKind::FactRecorded(recorded_fact), recorded_fact.at);
+                    self.add(record, FeedFact { slot: at_slot(*slot), transaction, kind, at, outcome: *outcome }, true);
                 }
                 CustomerEvent::Assigned { slot, opening, facts, outcome, at } => {
-                    let mut transaction = self.renamed(record.place, Transaction::open(opening.clone()));
-                    facts.iter().for_each(|recorded_fact| transaction.note(recorded_fact.clone()));
+                    let mut transaction = self.with_current_level(record.place, Transaction::open(opening.clone()));
+                    facts.iter().for_each(|recorded_fact| transaction.add_fact(recorded_fact.clone()));
                     transaction.facts.clear();
-                    let transaction_slot = TransactionSlot { customer: owner, slot: *slot };
-                    self.tell(record, transaction_slot, transaction, (What::Linked, *at, *outcome), true);
+                    let (slot, kind) = (at_slot(*slot), FeedEventKind::Linked);
+                    self.add(record, FeedFact { slot, transaction, kind, at: *at, outcome: *outcome }, true);
                 }
-                _ => {}
+                // Not facts about transactions.
+                CustomerEvent::Compacted { .. }
+                | CustomerEvent::AssignedElsewhere { .. }
+                | CustomerEvent::Created { .. }
+                | CustomerEvent::AttributesFilled { .. }
+                | CustomerEvent::LevelSet { .. }
+                | CustomerEvent::SignalReceived { .. }
+                | CustomerEvent::InstrumentAdded { .. }
+                | CustomerEvent::InstrumentUsed { .. }
+                | CustomerEvent::AuditEntry(_)
+                | CustomerEvent::CustomerChanged(_) => {}
             }
         }
         Ok(())
     }
 
-    /// A transaction whose level is called as it is now.
-    fn renamed(&self, place: LogOffset, mut transaction: Transaction) -> Transaction {
+    /// A transaction with the current name of its level.
+    fn with_current_level(&self, place: LogOffset, mut transaction: Transaction) -> Transaction {
         let opening = &mut transaction.opening;
         let (merchant, direction) = (opening.merchant, opening.content.direction);
-        let now = |level| self.ledger.made_levels.renames.now(merchant, direction, place, level);
-        opening.level = opening.level.map(now);
+        let current = |level| self.ledger.level_renames.current_name(merchant, direction, place, level);
+        opening.level = opening.level.map(current);
         transaction
     }
 
-    /// A transaction as it stood before a record told so many facts of it, without its facts; `None`: it is unknown.
-    fn before(
+    /// A transaction before the last `facts` facts of a record, without its facts. `recorded_fact` is the first of these.
+    /// `None`: the transaction is unknown.
+    fn load_before(
         &mut self,
         place: LogOffset,
-        transaction_slot: TransactionSlot,
+        slot: TransactionSlot,
         facts: usize,
         recorded_fact: &RecordedFact,
     ) -> Result<Option<Transaction>, Refusal> {
-        let recall = |place| self.ledger.recall(0, transaction_slot, place);
-        let (recalled, is_later) = match recall(place) {
-            Ok(recalled) => (recalled, false),
+        let load = |place| self.ledger.load_transaction(0, slot, place);
+        let (loaded, is_later) = match load(place) {
+            Ok(loaded) => (loaded, false),
             Err(Refusal::RecordLost(_)) => return Ok(None),
-            Err(unreadable) => match self.ledger.place_of(transaction_slot)? {
-                // Its beginning was deleted: it was carried from there, by a record that comes later, or is gone.
-                Some(later) if later > place => (recall(later)?, true),
+            Err(unreadable) => match self.ledger.last_record(slot)? {
+                // Its opening was deleted, and the transaction was copied to a later record, or is forgotten.
+                Some(later) if later > place => (load(later)?, true),
                 Some(_) => return Err(unreadable),
                 None => (None, false),
             },
         };
-        let Some(recalled) = recalled else { return Ok(None) };
-        let Transaction { opening, facts: story, .. } = recalled.transaction;
-        self.looks += story.len();
+        let Some(loaded) = loaded else { return Ok(None) };
+        let Transaction { opening, facts: all, .. } = loaded.transaction;
+        self.records_read += all.len();
         let mut transaction = Transaction::open(opening);
-        let until = if is_later { story.len() } else { story.len().saturating_sub(facts) };
-        for told in story.into_iter().take(until) {
-            // No two facts of a transaction are the same.
-            if is_later && told.is_same(recorded_fact) {
+        let until = if is_later { all.len() } else { all.len().saturating_sub(facts) };
+        for earlier in all.into_iter().take(until) {
+            // No two facts of a transaction are equal.
+            if is_later && earlier.is_same(recorded_fact) {
                 break;
             }
-            transaction.note(told);
+            transaction.add_fact(earlier);
         }
         transaction.facts.clear();
         Ok(Some(transaction))
     }
 
-    fn tell(
-        &mut self,
-        record: &Record<'_>,
-        transaction_slot: TransactionSlot,
-        transaction: Transaction,
-        (what, at, outcome): (What<'_>, Millis, TransactionOutcome),
-        is_told: bool,
-    ) {
+    /// Shows a fact that matches the query, and keeps its transaction.
+    fn add(&mut self, record: &Record<'_>, fact: FeedFact<'_>, is_shown: bool) {
+        let FeedFact { slot, transaction, kind, at, outcome } = fact;
         let opening = &transaction.opening;
-        let has_flag = self.listening.flag.is_none_or(|flag| outcome.flags.contains(flag));
-        if self.listening.merchants.is_some_and(|wanted| !wanted(opening.merchant)) {
+        let has_flag = self.query.flag.is_none_or(|flag| outcome.flags.contains(flag));
+        if self.query.merchants.is_some_and(|is_included| !is_included(opening.merchant)) {
             return;
         }
-        if has_flag && is_told {
+        if has_flag && is_shown {
             let customer = match opening.resolution {
-                Resolution::Bypassed => opening.stranger.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id))),
+                CustomerResolution::Bypassed => {
+                    opening.stranger.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id)))
+                }
                 _ => Some(CustomerId::Number(record.owner)),
             };
             let amount = transaction.amount();
-            (self.tell)(&Told { lsn: record.lsn, what, at, opening, amount, outcome, customer });
-            self.told += 1;
+            (self.show)(&FeedEvent { lsn: record.lsn, kind, at, opening, amount, outcome, customer });
+            self.events_shown += 1;
         }
         if has_flag {
-            self.known.insert(transaction_slot, transaction);
+            self.loaded.insert(slot, transaction);
         }
     }
+}
+
+fn is_fact_in_slot(event: &encoding::RecordedEvent, wanted: u32) -> bool {
+    matches!(event, encoding::RecordedEvent::Customer(CustomerEvent::FactRecorded { slot, .. }) if *slot == wanted)
 }

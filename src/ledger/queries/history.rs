@@ -1,15 +1,12 @@
-//! A customer's history: who changed what, when, read back from the journal step by step.
+//! The history of a customer: who changed what, and when. It is read from the journal, one record for each step.
 
-use crate::ledger::{Ledger, payments::record::unread, recovery::recover::partition::unseal};
+use crate::ledger::{customers::sealing::unseal, payments::load::refusal_of, state::ledger::Ledger};
 use crate::{
     domain::{
-        customer::{
-            aggregate::{Customer, CustomerEvent, Recorded},
-            profile::AuditEntry,
-            stored_identifier::StoredIdentifier,
-        },
-        decision::refusal::Refusal,
-        transaction::record::LogOffset,
+        customer::{aggregate::Customer, audit::AuditEntry, stored_identifier::StoredIdentifier},
+        events::customer_event::{CustomerEvent, RecordPosition},
+        request::refusal::Refusal,
+        transaction::log_offset::LogOffset,
         vocabulary::time::Millis,
     },
     storage::encoding,
@@ -20,116 +17,121 @@ const STEPS_MAX: usize = 100_000;
 
 /// One step of a customer's history.
 #[derive(Debug, Clone)]
-pub struct Chapter {
-    /// Who and when.
+pub struct HistoryStep {
+    /// Who made the change, and when.
     pub audit_entry: AuditEntry,
-    /// The transaction that brought it, where one did.
+    /// The transaction that caused it, if any.
     pub transaction_id: Option<Box<str>>,
-    /// Whether that one was linked to the customer, to whom it did not belong before.
+    /// Whether that transaction was linked to the customer.
     pub is_link: bool,
-    /// What happened, transactions apart.
+    /// The events about the customer, without those about transactions.
     pub events: Vec<CustomerEvent>,
 }
 
-/// A customer on the way through the history.
-struct Teller {
-    /// As it stood before the next step, transactions apart.
-    before: Customer,
-    /// Where the last step lies that is not read yet.
-    history: Option<LogOffset>,
-    /// Where the last step lies that was told.
-    from: Option<LogOffset>,
-    /// Whether the customer is erased and the identifiers with it.
-    forgets: bool,
+/// The history of one member of a merge group while it is read.
+struct MemberHistory {
+    /// The customer before the next step, without transactions.
+    customer: Customer,
+    /// The last step that is not read yet.
+    next: Option<LogOffset>,
+    /// The last step that was shown.
+    shown: Option<LogOffset>,
+    /// Whether the customer is erased and its identifiers are forgotten.
+    hides_identifiers: bool,
 }
 
-impl Teller {
+/// A step of one member.
+struct MemberStep {
+    place: LogOffset,
+    /// The index of the member.
+    member: usize,
+    step: HistoryStep,
+}
+
+impl MemberHistory {
     fn of(customer: &Customer) -> Self {
-        let before = Customer::new(customer.number(), customer.merchant, None, customer.created);
-        let forgets = customer.is_erased() && customer.all_identifiers().any(StoredIdentifier::is_forgotten);
-        Self { before, history: customer.history(), from: None, forgets }
+        let hides_identifiers = customer.is_erased() && customer.all_identifiers().any(StoredIdentifier::is_forgotten);
+        let next = customer.last_audit_offset();
+        let customer = Customer::new(customer.number(), customer.merchant, None, customer.created);
+        Self { customer, next, shown: None, hides_identifiers }
     }
 }
 
 impl Ledger {
-    /// A customer's history from the first step that is kept to the last, with those of all who were merged into
-    /// the customer, each handed over with the customer before and
-    /// behind it, transactions apart. Facts are read without a lock.
+    /// Calls `show` with each step of a customer's history, and the customer before and after it without transactions. The
+    /// first retained step comes first. Steps of merged customers are included. Records are read without a lock.
     ///
     /// # Errors
-    /// The customer is not known to the merchant; the journal cannot be read.
+    /// The merchant has no such customer; the journal cannot be read.
     pub fn history(
         &self,
         merchant: &str,
         customer_id: &str,
         now: Millis,
-        tell: &mut dyn FnMut(&Chapter, &Customer, &Customer),
+        show: &mut dyn FnMut(&HistoryStep, &Customer, &Customer),
     ) -> Result<(), Refusal> {
-        let mut tellers: Vec<Teller> = self.with_household(merchant, customer_id, |merge_group| {
-            self.settle_all(merge_group, now);
-            merge_group.members().map(Teller::of).collect()
+        let mut members: Vec<MemberHistory> = self.with_current_customer(merchant, customer_id, |merge_group| {
+            self.settle_group(merge_group, now);
+            merge_group.members().map(MemberHistory::of).collect()
         })?;
-        let mut chapters: Vec<(LogOffset, usize, Chapter)> = Vec::new();
-        // Steps in segments that are deleted are gone for good.
-        let kept = |at: &LogOffset| *at >= self.gone_before();
-        for (teller, Teller { before, history, forgets, .. }) in tellers.iter_mut().enumerate() {
-            let most = chapters.len() + STEPS_MAX;
-            while let Some(at) = history.filter(kept).filter(|_| chapters.len() < most) {
-                let chapter = match self.chapter(before.number(), at) {
-                    // Nothing leads to the steps before one that is lost.
+        let mut steps: Vec<MemberStep> = Vec::new();
+        // Steps in deleted segments are forgotten.
+        let is_retained = |place: &LogOffset| *place >= self.forgotten_before();
+        for (index, MemberHistory { customer, next, hides_identifiers, .. }) in members.iter_mut().enumerate() {
+            let steps_max = steps.len() + STEPS_MAX;
+            while let Some(place) = next.filter(is_retained).filter(|_| steps.len() < steps_max) {
+                let step = match self.history_step(customer.number(), place) {
+                    // The steps before a lost one cannot be found.
                     Err(Refusal::RecordLost(_)) => break,
-                    chapter => chapter?,
+                    step => step?,
                 };
-                let Some(mut chapter) = chapter else { break };
-                if *forgets {
-                    self.hide_forgotten_identifiers(&mut chapter.events);
+                let Some(mut step) = step else { break };
+                if *hides_identifiers {
+                    self.hide_forgotten_identifiers(&mut step.events);
                 }
-                *history = chapter.audit_entry.previous;
-                chapters.push((at, teller, chapter));
+                *next = step.audit_entry.previous;
+                steps.push(MemberStep { place, member: index, step });
             }
         }
-        // The steps of those who have become one stand in the order in which they were recorded.
-        chapters.sort_by_key(|(at, ..)| *at);
-        for (at, teller, chapter) in &chapters {
-            let Teller { before, from, .. } = &mut tellers[*teller];
-            // Levels that were renamed meanwhile: what the customer had was called otherwise from then on.
-            for renamed in self.made_levels.renames.between(before.merchant, from.unwrap_or(*at), *at) {
-                before.rename_level(renamed.direction, renamed.from, renamed.to);
+        // The steps of all members are shown in the order of their records.
+        steps.sort_by_key(|step| step.place);
+        for MemberStep { place, member, step } in &steps {
+            let MemberHistory { customer, shown, .. } = &mut members[*member];
+            // Levels that were renamed since the step before: the customer has the new names from then on.
+            for rename in self.level_renames.between(customer.merchant, shown.unwrap_or(*place), *place) {
+                customer.rename_level(rename.direction, rename.from, rename.to);
             }
-            *from = Some(*at);
-            let mut behind = before.clone();
-            let recorded = Recorded { number: 0, place: LogOffset::default(), key: 0 };
-            chapter.events.iter().for_each(|event| behind.apply(recorded, event));
-            tell(chapter, before, &behind);
-            *before = behind;
+            *shown = Some(*place);
+            let mut after = customer.clone();
+            let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
+            step.events.iter().for_each(|event| after.apply(recorded, event));
+            show(step, customer, &after);
+            *customer = after;
         }
         Ok(())
     }
 
-    /// The step that lies at a place; `None`: nothing is kept there any more.
-    fn chapter(&self, number: u64, at: LogOffset) -> Result<Option<Chapter>, Refusal> {
-        let unreadable = |what: String| Refusal::Unreadable(what);
+    /// The step at an offset. `None`: the record contains no step.
+    fn history_step(&self, number: u64, place: LogOffset) -> Result<Option<HistoryStep>, Refusal> {
+        let unreadable = |text: String| Refusal::Unreadable(text);
         let mut body = Vec::with_capacity(512);
-        let head = self.journal.read(at, &mut body).map_err(|error| unread(&error))?;
+        let head = self.journal.read(place, &mut body).map_err(|error| refusal_of(&error))?;
         if head.owner != number {
-            return Err(unreadable(format!("the record at {} is about customer {}", at.0, head.owner)));
+            return Err(unreadable(format!("the record at offset {} is about customer {}", place.0, head.owner)));
         }
         let keys = &self.keys;
         let read = encoding::decode(&body, &mut |sealed| unseal(keys, number, sealed));
         let (mut audit_entry, mut transaction_id, mut is_link, mut events) = (None, None, false, Vec::new());
         for event in read.map_err(|error| unreadable(error.to_string()))? {
+            let encoding::RecordedEvent::Customer(event) = event else { continue };
             match event {
-                encoding::Recorded::Customer(CustomerEvent::AuditEntry(told)) => audit_entry = Some(told),
-                encoding::Recorded::Customer(CustomerEvent::Opened { opening, .. }) => {
-                    transaction_id = Some(opening.id)
-                }
-                encoding::Recorded::Customer(CustomerEvent::Assigned { opening, .. }) => {
-                    (transaction_id, is_link) = (Some(opening.id), true);
-                }
-                encoding::Recorded::Customer(event) if event.is_of_history() => events.push(event),
+                CustomerEvent::AuditEntry(entry) => audit_entry = Some(entry),
+                CustomerEvent::TransactionOpened { opening, .. } => transaction_id = Some(opening.id),
+                CustomerEvent::Assigned { opening, .. } => (transaction_id, is_link) = (Some(opening.id), true),
+                event if event.is_audited() => events.push(event),
                 _ => {}
             }
         }
-        Ok(audit_entry.map(|audit_entry| Chapter { audit_entry, transaction_id, is_link, events }))
+        Ok(audit_entry.map(|audit_entry| HistoryStep { audit_entry, transaction_id, is_link, events }))
     }
 }

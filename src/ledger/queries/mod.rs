@@ -1,7 +1,8 @@
-//! Queries over the state: transactions, customers, histories, the event feed, statistics.
+//! Queries over the state: customers, transactions, histories, the event feed, statistics.
 
-pub(crate) mod feed;
-pub(crate) mod find;
-pub(crate) mod history;
-pub(crate) mod statistics;
-pub(crate) mod transactions;
+pub(in crate::ledger) mod customer;
+pub(in crate::ledger) mod customers;
+pub(in crate::ledger) mod feed;
+pub(in crate::ledger) mod history;
+pub(in crate::ledger) mod statistics;
+pub(in crate::ledger) mod transactions;

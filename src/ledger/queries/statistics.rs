@@ -1,55 +1,49 @@
-//! What a ledger says of itself: for operators, metrics and benches.
+//! Statistics of a ledger, for operators, metrics and benches.
 
-use crate::domain::vocabulary::{money::Currency, names::Name};
-use crate::ledger::{Ledger, customers::levels::MadeLevel};
+use crate::domain::vocabulary::money::Currency;
+use crate::ledger::state::ledger::Ledger;
 use std::sync::atomic::Ordering;
 
 impl Ledger {
-    /// How many customers there are.
+    /// The number of customers.
     #[must_use]
     pub fn customers_len(&self) -> u64 {
-        self.customers_made.load(Ordering::Relaxed)
+        self.customer_count.load(Ordering::Relaxed)
     }
 
-    /// How many transactions are held.
+    /// The number of transactions in memory.
     #[must_use]
     pub fn transactions_len(&self) -> u64 {
-        self.transactions.load(Ordering::Relaxed)
+        self.transaction_count.load(Ordering::Relaxed)
     }
 
-    /// Whether any transaction has left memory.
+    /// Whether any transaction was evicted.
     #[must_use]
-    pub fn has_let_go(&self) -> bool {
-        self.left.load(Ordering::Acquire) > 0
+    pub fn has_evicted(&self) -> bool {
+        self.evicted_count.load(Ordering::Acquire) > 0
     }
 
-    /// How many ends of holds were looked at since the start: one for each hold that ended or had moved on.
+    /// The number of hold ends that were visited since the start: one for each hold that expired or changed.
     #[must_use]
     pub fn holds_visited(&self) -> u64 {
         self.holds_visited.load(Ordering::Relaxed)
     }
 
-    /// How often attributes could not be sealed since the start, and so were not kept.
+    /// The number of attributes and identifiers since the start that could not be sealed and were not stored.
     #[must_use]
-    pub fn unsealed(&self) -> u64 {
-        self.unsealed.load(Ordering::Relaxed)
+    pub fn unsealed_count(&self) -> u64 {
+        self.unsealed_count.load(Ordering::Relaxed)
     }
 
-    /// How many levels requests would have made beyond the bound.
+    /// The number of rejected levels that requests tried to make beyond the limit.
     #[must_use]
-    pub fn levels_turned_away(&self) -> u64 {
-        self.made_levels.turned_away()
+    pub fn levels_rejected(&self) -> u64 {
+        self.made_levels.rejected()
     }
 
-    /// Levels that requests have made.
+    /// The currencies of all recorded amounts.
     #[must_use]
-    pub fn made_levels(&self, merchant: Name) -> Vec<MadeLevel> {
-        self.made_levels.of(merchant)
-    }
-
-    /// The currencies in which any amount was ever recorded here.
-    #[must_use]
-    pub fn currencies_held(&self) -> std::collections::BTreeSet<Currency> {
+    pub fn recorded_currencies(&self) -> std::collections::BTreeSet<Currency> {
         self.currencies.all().collect()
     }
 }

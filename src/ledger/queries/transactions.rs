@@ -1,50 +1,60 @@
-//! Lists of transactions, for reconciliation: off the hot path, one customer locked at a time.
+//! Reads transactions: one by its id, or a list for reconciliation. A list locks one customer at a time.
 
 use crate::domain::{
-    decision::refusal::Refusal,
+    request::refusal::Refusal,
+    rules::configuration::Rules,
     transaction::{
-        record::{Flag, LogOffset, Status},
-        summary::Flags,
+        log_offset::LogOffset,
+        status::{Flag, Flags, Status},
     },
     vocabulary::time::Millis,
 };
 use crate::ledger::{
-    FIRST_CUSTOMER, Ledger,
+    index::{customer_numbers::FIRST_CUSTOMER, sharding::SHARDS, transaction_index::TransactionSlot},
     payments::{
-        answer::{self, Shown},
-        record::Recalled,
+        answer::{TransactionView, customer_of},
+        transaction_rules::headroom_of,
     },
-    state::{index::TransactionSlot, shards::SHARDS},
+    state::{ledger::Ledger, loaded_transaction::LoadedTransaction},
 };
 use std::sync::atomic::Ordering;
 
 /// The most transactions of one page.
 pub const PAGE_MAX: usize = 1_000;
-/// The most customers and transactions that one page looks at; a page that finds little ends here and goes on behind
-/// its cursor.
+/// The most customers and transactions that one page reads. A page with few matches ends there, and the next one
+/// continues.
 const VISITS_MAX: u64 = 200_000;
 
-/// Which transactions.
+/// A query for transactions. A transaction matches all filters.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct TransactionQuery {
     /// In this status now.
     pub status: Option<Status>,
     /// With this flag.
     pub flag: Option<Flag>,
-    /// Not earlier, by their own time.
+    /// Not earlier, by the time of the transaction.
     pub from: Option<Millis>,
-    /// Earlier, by their own time.
+    /// Earlier, by the time of the transaction.
     pub to: Option<Millis>,
     /// Of this customer.
     pub customer_id: Option<String>,
-    /// At most so many.
+    /// The most transactions of the page.
     pub limit: usize,
-    /// Behind this place: a customer's number and a slot.
-    pub after: Option<(u64, u32)>,
+    /// After this position.
+    pub after: Option<TransactionPosition>,
 }
 
-impl Wanted {
-    fn takes(&self, at: Millis, status: Status, flags: Flags) -> bool {
+/// A position in the order of transactions: by customer, and by slot within a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionPosition {
+    /// The number of the customer.
+    pub customer: u64,
+    /// The slot.
+    pub slot: u32,
+}
+
+impl TransactionQuery {
+    fn matches(&self, at: Millis, status: Status, flags: Flags) -> bool {
         self.status.is_none_or(|wanted| status == wanted)
             && self.flag.is_none_or(|flag| flags.contains(flag))
             && self.from.is_none_or(|from| at >= from)
@@ -52,157 +62,188 @@ impl Wanted {
     }
 }
 
-/// One page, and where the next begins; `None`: there is no next.
+/// A page of transactions.
 #[derive(Debug)]
-pub struct Page {
-    /// In the order of customers, and of each as they were opened.
-    pub transactions: Vec<Shown>,
-    /// Where to go on.
-    pub next: Option<(u64, u32)>,
+pub struct TransactionPage {
+    /// In the order of customers, and of each customer in the order of opening.
+    pub transactions: Vec<TransactionView>,
+    /// The position after which the next page begins; `None`: this is the last page.
+    pub next: Option<TransactionPosition>,
 }
 
-/// A transaction that may stand on the page, seen at a time.
-struct Pick {
+/// A transaction that may be on the page, and the time as of which its customer was read.
+struct Candidate {
     key: u64,
-    transaction_slot: TransactionSlot,
-    place: LogOffset,
+    slot: TransactionSlot,
+    last_record: LogOffset,
     now: Millis,
 }
 
 impl Ledger {
-    /// A page of a merchant's transactions. The order is stable: what was listed stays where it is, and what is new
-    /// comes behind in its customer. Facts are read without a lock.
+    /// Reads a transaction by its id.
+    ///
+    /// # Errors
+    /// The transaction is unknown.
+    pub fn show(
+        &self,
+        rules: &Rules,
+        merchant: &str,
+        transaction_id: &str,
+        now: Millis,
+    ) -> Result<TransactionView, Refusal> {
+        let key = self.digest_key.transaction(merchant, transaction_id);
+        let unknown = || Refusal::UnknownTransaction(transaction_id.to_owned());
+        let mut stripe = self.id_stripes.lock(key);
+        let known = self.find_transaction(&mut stripe, key, merchant, transaction_id)?.ok_or_else(unknown)?;
+        let mut locked = self.lock_merge_group(known.slot.customer);
+        let mut merge_group = locked.members().ok_or_else(unknown)?;
+        let now = self.settle_group(&mut merge_group, now);
+        Ok(TransactionView {
+            transaction: known.transaction.clone(),
+            outcome: known.outcome,
+            customer: customer_of(&known.transaction, merge_group.head),
+            headroom: Some(headroom_of(rules, &merge_group, &known.transaction, now)),
+            now,
+            depends_on_lsn: self.depends_on_lsn(&merge_group),
+        })
+    }
+
+    /// A page of a merchant's transactions. The order is stable: a listed transaction keeps its position, and a new one
+    /// comes after the others of its customer. Facts are read without a lock.
     ///
     /// # Errors
     /// The facts of a transaction cannot be read.
-    pub fn list(&self, merchant: &str, wanted: &Wanted, now: Millis) -> Result<Page, Refusal> {
-        let mut page = Page { transactions: Vec::new(), next: None };
-        let (first, first_slot) = wanted.after.map_or((0, 0), |(number, slot)| (number, slot.saturating_add(1)));
-        let nobody = SHARDS as u64;
-        let numbers: Box<dyn Iterator<Item = u64>> = match wanted.customer_id.as_deref() {
-            // Between the numbers of nobody and the first customer there is nothing.
+    pub fn list_transactions(
+        &self,
+        merchant: &str,
+        query: &TransactionQuery,
+        now: Millis,
+    ) -> Result<TransactionPage, Refusal> {
+        let mut page = TransactionPage { transactions: Vec::new(), next: None };
+        let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
+        let placeholders = SHARDS as u64;
+        let numbers: Box<dyn Iterator<Item = u64>> = match query.customer_id.as_deref() {
+            // No customer has a number between the placeholders and the first customer.
             None => {
                 let end = self.next_customer.load(Ordering::Relaxed);
-                Box::new((first.min(nobody)..nobody).chain(first.max(FIRST_CUSTOMER)..end))
+                Box::new((first.min(placeholders)..placeholders).chain(first.max(FIRST_CUSTOMER)..end))
             }
             Some(id) => {
-                let Ok((_, mut numbers)) = self.household_at(merchant, id) else { return Ok(page) };
+                let Ok(mut numbers) = self.merge_group_numbers(merchant, id) else { return Ok(page) };
                 numbers.sort_unstable();
                 Box::new(numbers.into_iter().filter(move |number| *number >= first))
             }
         };
         let mut visits = 0_u64;
         for number in numbers {
-            let from_slot = if number == first { first_slot } else { 0 };
+            let from = TransactionPosition { customer: number, slot: if number == first { first_slot } else { 0 } };
             visits += 1;
-            let picks = self.picks(number, from_slot, merchant, wanted, now)?;
-            for pick in picks {
+            for candidate in self.candidates(from, merchant, query, now)? {
                 visits += 1;
-                let slot = pick.transaction_slot.slot;
-                if let Some(shown) = self.shown(&pick, merchant, wanted)? {
-                    page.transactions.push(shown);
+                if let Some(transaction) = self.view_candidate(&candidate, merchant, query)? {
+                    page.transactions.push(transaction);
                 }
-                if page.transactions.len() >= wanted.limit || visits >= VISITS_MAX {
-                    page.next = Some((number, slot));
+                if page.transactions.len() >= query.limit || visits >= VISITS_MAX {
+                    page.next = Some(TransactionPosition { customer: number, slot: candidate.slot.slot });
                     return Ok(page);
                 }
             }
             if visits >= VISITS_MAX {
-                page.next = Some((number, u32::MAX));
+                page.next = Some(TransactionPosition { customer: number, slot: u32::MAX });
                 return Ok(page);
             }
         }
         Ok(page)
     }
 
-    /// What of one customer may stand on the page: those in memory that are wanted, and all that have left it.
-    fn picks(
+    /// The transactions of one customer from a position on that may be on the page: the matching ones in memory, and all evicted ones.
+    fn candidates(
         &self,
-        number: u64,
-        from_slot: u32,
+        from: TransactionPosition,
         merchant: &str,
-        wanted: &Wanted,
+        query: &TransactionQuery,
         now: Millis,
-    ) -> Result<Vec<Pick>, Refusal> {
+    ) -> Result<Vec<Candidate>, Refusal> {
+        let TransactionPosition { customer: number, slot: from_slot } = from;
         let mut shard = self.customers.lock(number);
-        let Some(customer) = shard.get_mut(&number) else { return Ok(Vec::new()) };
-        // Numbers of nobody hold transactions of every merchant.
+        let Some(customer) = shard.get_mut(number) else { return Ok(Vec::new()) };
+        // Placeholders own transactions of every merchant.
         if number >= FIRST_CUSTOMER && customer.merchant.as_str() != merchant {
             return Ok(Vec::new());
         }
         let now = self.settle(customer, now);
         let first_kept = customer.summaries().first_slot();
-        // The archive may know them too, and not what happened to them since.
+        // Slots before `first_kept` that are still in memory. The archive may index them too, without their last facts.
         let in_memory: Vec<u32> = customer
             .summaries()
             .starting_at(from_slot)
             .map(|(slot, _)| slot)
             .take_while(|slot| *slot < first_kept)
             .collect();
-        // Where the clock moved usage, the transactions' own times are in their facts.
-        let any_time = Wanted { from: None, to: None, ..wanted.clone() };
-        let in_brief = if self.clocks.has_moved() { &any_time } else { wanted };
-        let mut picks: Vec<Pick> = customer
+        // An accepted clock may have moved the time of a summary; the time of the transaction is in its facts.
+        let any_time = TransactionQuery { from: None, to: None, ..query.clone() };
+        let summary_query = if self.clocks.has_moved_entries() { &any_time } else { query };
+        let candidate = |slot, key, last_record| {
+            let slot = TransactionSlot { customer: number, slot };
+            Candidate { key, slot, last_record, now }
+        };
+        let mut candidates: Vec<Candidate> = customer
             .summaries()
             .starting_at(from_slot)
-            .filter(|(_, summary)| summary.place >= self.begins_at)
-            .filter(|(_, summary)| in_brief.takes(summary.at, summary.status(now), summary.flags()))
-            .map(|(slot, b)| Pick {
-                key: b.key,
-                transaction_slot: TransactionSlot { customer: number, slot },
-                place: b.place,
-                now,
-            })
+            .filter(|(_, summary)| summary.place >= self.journal_start)
+            .filter(|(_, summary)| summary_query.matches(summary.at, summary.status(now), summary.flags()))
+            .map(|(slot, summary)| candidate(slot, summary.key, summary.place))
             .collect();
         drop(shard);
-        if let Some(past) = self.past.as_ref().filter(|_| from_slot < first_kept) {
-            let archived = past.of_customer(number, from_slot, first_kept);
-            let (late, gone_before) = (self.late.of_customer(number), self.gone_before());
+        if let Some(archive) = self.archive.as_ref().filter(|_| from_slot < first_kept) {
+            let archived = archive.of_customer(number, from_slot, first_kept);
+            let (newer, forgotten_before) = (self.archived_facts.of_customer(number), self.forgotten_before());
             for (slot, place) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
                 if in_memory.binary_search(&slot).is_err() {
-                    let since = late.iter().find(|(late, _)| *late == slot).map(|(_, place)| *place);
-                    let place = since.map_or(place, |since| since.max(place));
-                    if place >= gone_before {
-                        picks.push(Pick {
-                            key: 0,
-                            transaction_slot: TransactionSlot { customer: number, slot },
-                            place,
-                            now,
-                        });
+                    let newer = newer.iter().find(|(known, _)| *known == slot).map(|(_, place)| *place);
+                    let last_record = newer.map_or(place, |newer| newer.max(place));
+                    if last_record >= forgotten_before {
+                        candidates.push(candidate(slot, 0, last_record));
                     }
                 }
             }
-            picks.sort_by_key(|pick| pick.transaction_slot.slot);
+            candidates.sort_by_key(|candidate| candidate.slot.slot);
         }
-        Ok(picks)
+        Ok(candidates)
     }
 
-    fn shown(&self, pick: &Pick, merchant: &str, wanted: &Wanted) -> Result<Option<Shown>, Refusal> {
-        let recalled = match self.recall(pick.key, pick.transaction_slot, pick.place) {
-            Ok(recalled) => recalled,
-            // As one that was deleted; asked for by its id it is 410.
+    fn view_candidate(
+        &self,
+        candidate: &Candidate,
+        merchant: &str,
+        query: &TransactionQuery,
+    ) -> Result<Option<TransactionView>, Refusal> {
+        let Candidate { key, slot, last_record, now } = *candidate;
+        let loaded = match self.load_transaction(key, slot, last_record) {
+            Ok(loaded) => loaded,
+            // A list skips it like a deleted transaction. A read by its id answers 410.
             Err(Refusal::RecordLost(_)) => return Ok(None),
-            Err(unreadable) => match self.place_of(pick.transaction_slot)? {
-                // Its segment was deleted meanwhile: it was carried from there, or is gone.
-                Some(place) if place != pick.place => self.recall(pick.key, pick.transaction_slot, place)?,
+            Err(unreadable) => match self.last_record(slot)? {
+                // Its segment was deleted in between, and the transaction was copied, or is forgotten.
+                Some(place) if place != last_record => self.load_transaction(key, slot, place)?,
                 Some(_) => return Err(unreadable),
                 None => return Ok(None),
             },
         };
-        let Some(Recalled { transaction, outcome, .. }) = recalled else { return Ok(None) };
-        let (opening, now) = (&transaction.opening, pick.now);
-        if opening.merchant.as_str() != merchant || !wanted.takes(opening.at, outcome.status(now), outcome.flags) {
+        let Some(LoadedTransaction { transaction, outcome, .. }) = loaded else { return Ok(None) };
+        let opening = &transaction.opening;
+        if opening.merchant.as_str() != merchant || !query.matches(opening.at, outcome.status(now), outcome.flags) {
             return Ok(None);
         }
-        let mut locked = self.lock_household(pick.transaction_slot.customer);
-        let customer = locked.merge_group().map(|merge_group| answer::customer_of(&transaction, merge_group.head));
-        Ok(customer.map(|customer| Shown {
+        let mut locked = self.lock_merge_group(slot.customer);
+        let customer = locked.members().map(|merge_group| customer_of(&transaction, merge_group.head));
+        Ok(customer.map(|customer| TransactionView {
             transaction,
             outcome,
             customer,
             headroom: None,
             now,
-            rests_on: self.journal.last(),
+            depends_on_lsn: self.journal.last(),
         }))
     }
 }

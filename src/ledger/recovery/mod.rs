@@ -1,3 +1,7 @@
 //! Recovery of the state from a snapshot and the journal.
 
-pub(crate) mod recover;
+pub(in crate::ledger) mod global_state;
+pub(in crate::ledger) mod index_entries;
+pub(in crate::ledger) mod partition;
+pub(in crate::ledger) mod state;
+pub(in crate::ledger) mod workers;

@@ -1,66 +1,58 @@
-//! Customers who have become one: whoever asks for one of them locks all, and sees them as of one time.
+//! Merge groups: a customer and all customers that are merged into it, locked together and read as of one time.
 //!
-//! A merge moves nothing: the source stays in memory with its transactions and its usage, and says whose part it is. The
-//! indexes go on leading to the source, so that it keeps its age among those who share an attribute; from there it is one
-//! step to the target, under the lock, where no merge can come between. Who was never merged costs one look at a list
-//! that is not there.
+//! A merge moves no data. The source stays in memory with its transactions and its usage, and stores the number of its
+//! target. The indexes keep the number of the source, so that the source keeps its age among the customers that share an
+//! attribute. A merge of a target also sets the new target of its sources: one step always leads to the head of the group.
 
 use crate::ledger::{
-    Ledger,
+    index::customer_numbers::number_of,
     state::{
-        index::number_of,
+        ledger::Ledger,
         shards::{LockedShards, Shard},
     },
 };
 use crate::{
     domain::{
-        customer::aggregate::Customer,
-        decision::refusal::Refusal,
-        usage::{limits::UsageSeriesSet, series::UsageSeries},
-        vocabulary::time::Millis,
+        customer::aggregate::Customer, request::refusal::Refusal, usage::series::UsageSeries, vocabulary::time::Millis,
     },
     storage::journal::Lsn,
 };
-use parking_lot::{MutexGuard, RwLock};
+use parking_lot::MutexGuard;
 use smallvec::SmallVec;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::Ordering;
 
-/// The usage of those who were merged.
-pub(in crate::ledger) type Others<'h> = SmallVec<[&'h [UsageSeries]; 2]>;
+/// The usage of several members of a merge group.
+pub(in crate::ledger) type MemberUsage<'h> = SmallVec<[&'h [UsageSeries]; 2]>;
 
-/// A customer with all who were merged into it, under lock.
-pub(in crate::ledger) struct Locked<'l> {
-    /// The one who stands for all.
+/// The locks of a merge group.
+pub(in crate::ledger) struct LockedMergeGroup<'l> {
     head: u64,
     guards: Guards<'l>,
 }
 
 enum Guards<'l> {
     One(MutexGuard<'l, Shard>),
-    /// And the numbers of the others.
+    /// Several shards, and the numbers of the other members.
     Several(LockedShards<'l>, Vec<u64>),
 }
 
-/// A customer and all who are part of it.
+/// A customer and all customers that are merged into it.
 pub(in crate::ledger) struct MergeGroup<'h> {
-    /// Whose identity, standing, level and limits count.
+    /// The customer whose identity, status, level and limits apply.
     pub(in crate::ledger) head: &'h mut Customer,
-    /// Whose usage counts with the head's.
+    /// The merged customers. Their usage counts in addition to the head's.
     pub(in crate::ledger) others: SmallVec<[&'h mut Customer; 2]>,
 }
 
-impl Locked<'_> {
-    /// Those who are locked; `None`: there is nobody of the number.
-    pub(in crate::ledger) fn merge_group(&mut self) -> Option<MergeGroup<'_>> {
+impl LockedMergeGroup<'_> {
+    /// The members. `None`: no customer has the number.
+    pub(in crate::ledger) fn members(&mut self) -> Option<MergeGroup<'_>> {
         match &mut self.guards {
-            Guards::One(shard) => Some(MergeGroup::of(shard.get_mut(&self.head)?)),
+            Guards::One(shard) => Some(MergeGroup::of(shard.get_mut(self.head)?)),
             Guards::Several(shards, others) => {
                 let mut numbers = vec![self.head];
                 numbers.extend_from_slice(others);
-                let mut all = shards.several(&numbers);
+                let mut all = shards.get_all_mut(&numbers);
                 let head = all.iter().position(|customer| customer.number() == self.head)?;
                 let head = all.swap_remove(head);
                 Some(MergeGroup { head, others: all.into() })
@@ -70,12 +62,12 @@ impl Locked<'_> {
 }
 
 impl<'h> MergeGroup<'h> {
-    /// A customer alone.
+    /// The group of an unmerged customer.
     pub(in crate::ledger) fn of(head: &'h mut Customer) -> Self {
         Self { head, others: SmallVec::new() }
     }
 
-    /// The member of a number.
+    /// The member with a number.
     pub(in crate::ledger) fn member(&mut self, number: u64) -> Option<&mut Customer> {
         if self.head.number() == number {
             return Some(self.head);
@@ -83,90 +75,80 @@ impl<'h> MergeGroup<'h> {
         self.others.iter_mut().find(|other| other.number() == number).map(|other| &mut **other)
     }
 
-    /// Lets the holds of all run out; returns the time from which they are to be seen, which is one for all. The second
-    /// number counts as [`Customer::settle`] does.
+    /// Ends the expired holds of all members. Returns the time as of which all are read, which is the same for all, and
+    /// the number of visited holds; see [`Customer::settle`].
     fn settle(&mut self, now: Millis) -> (Millis, u64) {
-        let (mut now, mut visited) = self.head.settle(now);
+        let (mut now, mut visited) = self.head.expire_holds(now);
         if self.others.is_empty() {
             return (now, visited);
         }
         now = self.others.iter().map(|other| other.settled_at()).fold(now, Millis::max);
         for member in self.others.iter_mut().map(|other| &mut **other).chain([&mut *self.head]) {
-            visited += member.settle(now).1;
+            visited += member.expire_holds(now).1;
         }
         (now, visited)
     }
 
-    /// The usage of the others.
-    pub(in crate::ledger) fn others(&self) -> Others<'_> {
-        self.others.iter().map(|other| other.books()).collect()
+    /// The usage of the merged customers.
+    pub(in crate::ledger) fn other_usage(&self) -> MemberUsage<'_> {
+        self.others.iter().map(|other| other.usage_series()).collect()
     }
 
-    /// All who belong to it.
+    /// All members, the head first.
     pub(in crate::ledger) fn members(&self) -> impl Iterator<Item = &Customer> {
         std::iter::once(&*self.head).chain(self.others.iter().map(|other| &**other))
     }
 }
 
-/// A customer as it is looked at: with the usage of all who were merged into it.
-#[derive(Clone, Copy)]
-pub struct Whole<'a> {
-    /// The customer.
-    pub customer: &'a Customer,
-    /// What counts.
-    pub books: UsageSeriesSet<'a>,
-    /// The record that all of it rests on, which must be committed before it is said.
-    pub rests_on: Lsn,
-}
-
 impl Ledger {
-    /// Locks whoever a number leads to, with all who are part of it.
-    pub(in crate::ledger) fn lock_household(&self, number: u64) -> Locked<'_> {
+    /// Locks the merge group that a customer number leads to. An unmerged customer costs one null check more than its
+    /// lock.
+    pub(in crate::ledger) fn lock_merge_group(&self, number: u64) -> LockedMergeGroup<'_> {
         let mut head = number;
         loop {
             let shard = self.customers.lock(head);
-            let Some(customer) = shard.get(&head) else { return Locked { head, guards: Guards::One(shard) } };
-            // Before anything is asked of the customer: else what that waits for comes first, and this behind it.
-            customer.touch();
-            if let Some(into) = customer.merged_into() {
-                head = into;
+            let Some(customer) = shard.get(head) else { return LockedMergeGroup { head, guards: Guards::One(shard) } };
+            // Before the first field is read: otherwise these loads wait for that one.
+            customer.prefetch();
+            if let Some(target) = customer.merged_into() {
+                head = target;
                 continue;
             }
             if customer.merged().is_empty() {
-                return Locked { head, guards: Guards::One(shard) };
+                return LockedMergeGroup { head, guards: Guards::One(shard) };
             }
             let others = customer.merged().to_vec();
             drop(shard);
             let mut numbers = others.clone();
             numbers.push(head);
             let shards = self.customers.lock_all(&numbers);
-            let is_still = |customer: &Customer| customer.merged_into().is_none() && customer.merged() == others;
-            if shards.get(head).is_some_and(is_still) {
-                return Locked { head, guards: Guards::Several(shards, others) };
+            let is_unchanged = |customer: &Customer| customer.merged_into().is_none() && customer.merged() == others;
+            if shards.get(head).is_some_and(is_unchanged) {
+                return LockedMergeGroup { head, guards: Guards::Several(shards, others) };
             }
         }
     }
 
-    /// [`Ledger::settle`] of all of a household.
-    pub(in crate::ledger) fn settle_all(&self, merge_group: &mut MergeGroup<'_>, now: Millis) -> Millis {
-        let (now, visited) = merge_group.settle(self.not_later(now));
+    /// [`Ledger::settle`] for all members of a merge group.
+    pub(in crate::ledger) fn settle_group(&self, merge_group: &mut MergeGroup<'_>, now: Millis) -> Millis {
+        let (now, visited) = merge_group.settle(self.limited_time(now));
         if visited > 0 {
             self.holds_visited.fetch_add(visited, Ordering::Relaxed);
         }
         now
     }
 
-    /// The last record that what a household comes to rests on: of its members, or of what several share.
-    pub(in crate::ledger) fn rests_on(&self, merge_group: &MergeGroup<'_>) -> Lsn {
+    /// The LSN that the state of a merge group depends on: of its members, or of a record about several customers.
+    pub(in crate::ledger) fn depends_on_lsn(&self, merge_group: &MergeGroup<'_>) -> Lsn {
         let own = merge_group.members().map(|member| member.applied).max().unwrap_or(0);
         self.journal.last_shared().max(Lsn(own))
     }
 
-    /// Does something with a merchant's customer, and all who are part of it, under their locks.
+    /// Calls `visit` with the merge group that a merchant's `customer_id` leads to, under the locks of its members.
     ///
     /// # Errors
-    /// The customer is not known to the merchant.
-    pub(in crate::ledger) fn with_household<T>(
+    /// The merchant has no such customer.
+    pub(in crate::ledger) fn with_current_customer<T>(
         &self,
         merchant: &str,
         customer_id: &str,
@@ -174,56 +156,40 @@ impl Ledger {
     ) -> Result<T, Refusal> {
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
-        let mut locked = self.lock_household(number);
-        let merge_group = locked.merge_group().filter(|merge_group| merge_group.head.merchant.as_str() == merchant);
+        let mut locked = self.lock_merge_group(number);
+        let merge_group = locked.members().filter(|merge_group| merge_group.head.merchant.as_str() == merchant);
         Ok(visit(&mut merge_group.ok_or_else(unknown)?))
     }
 
-    /// Who stands for a customer of a merchant, and the numbers of all who are part of that one.
+    /// The numbers of the merge group that a merchant's `customer_id` leads to, the head first.
     ///
     /// # Errors
-    /// The customer is not known to the merchant.
-    pub(in crate::ledger) fn household_at(
+    /// The merchant has no such customer.
+    pub(in crate::ledger) fn merge_group_numbers(
         &self,
         merchant: &str,
         customer_id: &str,
-    ) -> Result<(u64, Vec<u64>), Refusal> {
-        let numbers = |merge_group: &MergeGroup<'_>| merge_group.members().map(|member| member.number()).collect();
-        self.with_household(merchant, customer_id, |merge_group| (merge_group.head.number(), numbers(merge_group)))
-    }
-}
-
-/// Who stands for those who were merged. Never stored; rebuilt from the customers. For whoever may not lock a customer:
-/// it is changed under the locks of all whom it is about.
-#[derive(Default)]
-pub(in crate::ledger) struct Leads {
-    into: RwLock<HashMap<u64, u64>>,
-    /// How many, for whoever need not look.
-    len: AtomicUsize,
-}
-
-impl Leads {
-    /// From now on a customer stands for another.
-    pub(in crate::ledger) fn set(&self, number: u64, into: u64) {
-        let mut all = self.into.write();
-        all.insert(number, into);
-        self.len.store(all.len(), Ordering::Release);
+    ) -> Result<SmallVec<[u64; 2]>, Refusal> {
+        self.with_current_customer(merchant, customer_id, |merge_group| {
+            merge_group.members().map(|member| member.number()).collect()
+        })
     }
 
-    /// Who stands for a customer.
-    pub(in crate::ledger) fn of(&self, number: u64) -> u64 {
-        if self.len.load(Ordering::Acquire) == 0 {
-            return number;
+    /// Calls `attempt` with the number of the customer that a number leads to, and again as long as it returns `None`.
+    /// For changes that take other locks before the customer's: `attempt` takes its locks and returns `None` where
+    /// `merged_into` is set by then, or where the customer no longer is what the locks were chosen for.
+    ///
+    /// # Errors
+    /// Those of `attempt`.
+    pub(in crate::ledger) fn retry_on_current<T>(
+        &self,
+        number: u64,
+        mut attempt: impl FnMut(u64) -> Result<Option<T>, Refusal>,
+    ) -> Result<T, Refusal> {
+        loop {
+            if let Some(done) = attempt(self.identities.merge_targets.current(number))? {
+                return Ok(done);
+            }
         }
-        self.into.read().get(&number).copied().unwrap_or(number)
-    }
-
-    /// Those who stand for these, each once, in the order in which they come first.
-    pub(in crate::ledger) fn all_of(&self, numbers: Vec<u64>) -> Vec<u64> {
-        if self.len.load(Ordering::Acquire) == 0 {
-            return numbers;
-        }
-        let mut seen = HashSet::with_capacity(numbers.len());
-        numbers.into_iter().map(|number| self.of(number)).filter(|number| seen.insert(*number)).collect()
     }
 }

@@ -1,10 +1,14 @@
-//! State in memory: shards, indexes, hash tables, merge groups.
+//! The state in memory and its locks.
 
-pub(crate) mod countries;
-pub(crate) mod currencies;
-pub(crate) mod hash_table;
-pub(crate) mod index;
-pub(crate) mod merge_group;
-pub(crate) mod normal_forms;
-pub(crate) mod search_index;
-pub(crate) mod shards;
+pub(in crate::ledger) mod accepted_clocks;
+pub(in crate::ledger) mod archived_facts;
+pub(in crate::ledger) mod blocked_instruments;
+pub(in crate::ledger) mod currencies;
+pub(in crate::ledger) mod ledger;
+pub(in crate::ledger) mod level_renames;
+pub(in crate::ledger) mod loaded_transaction;
+pub(in crate::ledger) mod made_levels;
+pub(in crate::ledger) mod merge_group;
+pub(in crate::ledger) mod rename_lock;
+pub(in crate::ledger) mod sealed_merchants;
+pub(in crate::ledger) mod shards;

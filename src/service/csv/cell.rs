@@ -1,13 +1,13 @@
-//! One cell: what a spreadsheet would run or has spoilt, and how a cell is marked as meant.
+//! One cell: what a spreadsheet would evaluate or has damaged, and how a cell is marked as literal text.
 
 use crate::domain::{
-    rules::registration::Registration,
-    vocabulary::{card_numbers::no_card, phone},
+    rules::registration::policy::RegistrationPolicy,
+    vocabulary::{card_numbers::has_card_number, phone},
 };
-use crate::service::csv::{Column, read::Reason};
+use crate::service::csv::{error::Reason, row::Column};
 use std::borrow::Cow;
 
-/// What is known of the cells of a merchant's table, so that more of what is spoilt is seen.
+/// The forms of cells that a merchant's policy implies, by which more damage is found.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
     /// The country of phone numbers that do not name one.
@@ -19,8 +19,8 @@ pub struct Expected {
 impl Expected {
     /// By the merchant's policy.
     #[must_use]
-    pub fn of(policy: &Registration) -> Self {
-        let shape = policy.external_ids.as_ref().map(|ids| ids.shape());
+    pub fn of(policy: &RegistrationPolicy) -> Self {
+        let shape = policy.external_ids.as_ref().map(|ids| ids.format());
         let with_zeros = shape.filter(|shape| shape.prefix.is_empty() || shape.prefix.starts_with('0'));
         Self {
             default_country: policy.default_country,
@@ -36,34 +36,36 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 pub(super) fn escaped<'t>(column: Column, text: &'t str, expected: &Expected) -> Cow<'t, str> {
     let marked = match text.strip_prefix('\'') {
         Some(_) => is_marked(text),
-        None => text.starts_with(FORMULA) || spoilt(column, text, expected).is_some(),
+        None => text.starts_with(FORMULA) || find_damage(column, text, expected).is_some(),
     };
     if marked { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
-/// The text that is meant by a cell.
+/// The text that a cell means.
 pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected) -> Result<&'t str, Reason> {
     let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell));
     let text = marked.unwrap_or(cell);
     // Before anything else, because other refusals repeat the cell.
     let is_phone = |text: &str| phone::valid(expected.default_country, text).is_some();
-    no_card(column.word(), text, is_phone).map_err(|_| Reason::CardNumber)?;
+    if has_card_number(column.word(), text, is_phone) {
+        return Err(Reason::CardNumber);
+    }
     match marked {
         Some(meant) => Ok(meant),
-        None => spoilt(column, text, expected).map_or(Ok(text), Err),
+        None => find_damage(column, text, expected).map_or(Ok(text), Err),
     }
 }
 
-/// Whether the apostrophe before a text says that it is meant as it stands. This must hold for whatever [`spoilt`]
-/// finds in any column: what is written with an apostrophe is read without it only here.
+/// Whether an apostrophe before a text marks it as literal. This must hold for everything that [`find_damage`] finds in any
+/// column: only then is a text that is written with an apostrophe read without it.
 fn is_marked(cell: &str) -> bool {
     let text = cell.trim_start_matches('\'');
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.starts_with(FORMULA) || all_digits || is_error(text) || is_exponent(text) || is_date(text)
 }
 
-/// What a spreadsheet has made of a cell.
-fn spoilt(column: Column, text: &str, expected: &Expected) -> Option<Reason> {
+/// The damage that a spreadsheet has done to a cell.
+fn find_damage(column: Column, text: &str, expected: &Expected) -> Option<Reason> {
     use Column::{
         CustomerId, DepositLevel, ExternalId, Labels, MerchantCustomerIdentifier, Phone, PostalCode, WithdrawalLevel,
     };
@@ -160,7 +162,7 @@ fn is_date(text: &str) -> bool {
     match third {
         None => (is_month(second) && day(first)) || (is_month(first) && (day(second) || year(second))),
         Some(third) if is_month(second) => day(first) && year(third),
-        // Two digits thrice may be a phone number; with slashes it is a date.
+        // Three times two digits can be a phone number; with slashes they are a date.
         Some(third) if separator == '/' => {
             (day(first) && day(second) && year(third)) || (full_year(first) && day(second) && day(third))
         }

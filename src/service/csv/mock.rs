@@ -1,13 +1,13 @@
-//! Customers that are made up, for trials and for measuring: the same for the same seed.
+//! Generated customers, for trials and measurements: the same seed gives the same customers.
 
 use crate::domain::{
     customer::status::CustomerStatus,
     vocabulary::{names::Name, time::Millis},
 };
-use crate::service::csv::{Column, Row};
+use crate::service::csv::row::{Column, Row};
 use fake::locales::{DE_DE, Data, EN, FR_FR, IT_IT};
 
-/// The level names to choose from; none: the columns are left empty.
+/// The level names to choose from; without any the columns stay empty.
 #[derive(Debug, Clone, Default)]
 pub struct Levels {
     /// For deposits.
@@ -16,13 +16,13 @@ pub struct Levels {
     pub withdrawal: Vec<Name>,
 }
 
-/// A country's people: names as they are borne there, and numbers as its mobile phones have them.
+/// The common names and mobile phone numbers of a country.
 struct People {
     country: &'static str,
     language: &'static str,
     first_names: &'static [&'static str],
     last_names: &'static [&'static str],
-    /// What seven digits follow.
+    /// The prefix of seven digits.
     phone: &'static str,
 }
 
@@ -56,15 +56,15 @@ const PEOPLE: [People; 4] = [
         phone: "+3461",
     },
 ];
-/// Domains that are nobody's (RFC 2606).
+/// Reserved domains (RFC 2606).
 const DOMAINS: [&str; 3] = ["example.com", "example.net", "example.org"];
-/// The customers were made in the three years from here on: the start of 2023.
+/// The customers are created within three years from the start of 2023.
 const CREATED_FROM: i64 = 1_672_531_200_000;
 const CREATED_SPAN_MS: u64 = 3 * 365 * 86_400_000;
-/// As many as have phone numbers of their own.
+/// The number of different phone numbers.
 const PHONES: u64 = 10_000_000;
 
-/// Rows of made-up customers. Their identifiers, e-mail addresses and phone numbers are unique among themselves
+/// Rows of generated customers. Their identifiers, e-mail addresses and phone numbers are unique among themselves
 /// (phone numbers up to ten million rows).
 #[derive(Debug, Clone)]
 pub struct Mock {
@@ -75,38 +75,38 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// So many rows.
+    /// A source of `count` rows.
     #[must_use]
     pub fn new(count: u64, seed: u64, levels: Levels) -> Self {
         Self { seed, levels, next: 0, count }
     }
 
     fn row(&self, number: u64) -> Row {
-        // Each row has a generator of its own, so that a row does not depend on those before it.
-        let mut chance = Chance(mixed(self.seed).wrapping_add(mixed(number ^ 0x6d6f_636b)));
-        let people = chance.one_of(&PEOPLE);
-        let (first, last) = (*chance.one_of(people.first_names), *chance.one_of(people.last_names));
+        // Each row has its own random source, so that a row does not depend on the rows before it.
+        let mut random = RandomSource(mixed(self.seed).wrapping_add(mixed(number ^ 0x6d6f_636b)));
+        let people = random.one_of(&PEOPLE);
+        let (first, last) = (*random.one_of(people.first_names), *random.one_of(people.last_names));
         let mut row = Row::default();
         let tag = mixed(self.seed) & 0xffff;
         row.set(Column::MerchantCustomerIdentifier, format!("mock-{tag:04x}-{number:07}"));
         for (column, names) in
             [(Column::DepositLevel, &self.levels.deposit), (Column::WithdrawalLevel, &self.levels.withdrawal)]
         {
-            row.set(column, if names.is_empty() { "" } else { chance.one_of(names).as_str() });
+            row.set(column, if names.is_empty() { "" } else { random.one_of(names).as_str() });
         }
-        let status = if chance.below(3) == 0 { CustomerStatus::New } else { CustomerStatus::Member };
+        let status = if random.below(3) == 0 { CustomerStatus::New } else { CustomerStatus::Member };
         row.set(Column::Status, status.word());
         let mailbox = |name: &str| name.chars().filter_map(plain).collect::<String>();
-        let domain = *chance.one_of(&DOMAINS);
+        let domain = *random.one_of(&DOMAINS);
         row.set(Column::Email, format!("{}.{}.{number}@{domain}", mailbox(first), mailbox(last)));
-        // A factor without a divisor in common with ten makes a different number of each.
+        // A factor without a common divisor with ten gives different numbers.
         let digits = (number % PHONES * 61_803_399 + mixed(self.seed) % PHONES) % PHONES;
         row.set(Column::Phone, format!("{}{digits:07}", people.phone));
         row.set(Column::FirstName, first);
         row.set(Column::LastName, last);
         row.set(Column::Country, people.country);
         row.set(Column::Language, people.language);
-        let since = i64::try_from(chance.below(CREATED_SPAN_MS)).unwrap_or(0);
+        let since = i64::try_from(random.below(CREATED_SPAN_MS)).unwrap_or(0);
         row.set(Column::CreatedAt, Millis(CREATED_FROM + since).to_string());
         row
     }
@@ -124,10 +124,10 @@ impl Iterator for Mock {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): written here, so that a seed means the same whatever is upgraded.
-struct Chance(u64);
+/// SplitMix64 (Steele, Lea, Flood 2014): written here, so that a seed gives the same customers after every upgrade.
+struct RandomSource(u64);
 
-impl Chance {
+impl RandomSource {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let product = u128::from(mixed(self.0)) * u128::from(bound);
@@ -146,7 +146,7 @@ fn mixed(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// A letter as it may stand in an e-mail address.
+/// The plain form of a letter for an e-mail address.
 fn plain(letter: char) -> Option<char> {
     let letter = letter.to_lowercase().next()?;
     Some(match letter {

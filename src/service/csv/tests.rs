@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use super::*;
+use crate::domain::vocabulary::words::Word;
 use crate::domain::{
-    rules::{
-        external_id::{Checksum, ExternalIds, Shape},
-        registration::Registration,
+    rules::registration::{
+        external_id::{Checksum, ExternalIdFormat, ExternalIds},
+        policy::RegistrationPolicy,
     },
     vocabulary::{
         names::Name,
@@ -69,7 +70,7 @@ fn headers_that_are_wrong_are_refused_with_everything_that_is() {
         [
             "line 2, column emial: unknown column \"emial\"; did you mean `email`?".to_owned(),
             "line 2, column e-mail: unknown column \"e-mail\"; did you mean `email`?".to_owned(),
-            "line 2, column phone: the column stands twice in the header; keep one of the two".to_owned(),
+            "line 2, column phone: the column is twice in the header; keep one of the two".to_owned(),
             format!("line 2, column : unknown column \"\"; known are {}", known()),
             format!("line 2, column nothing like it: unknown column \"nothing like it\"; known are {}", known()),
         ]
@@ -90,7 +91,7 @@ fn known() -> String {
 }
 
 #[test]
-fn what_a_spreadsheet_has_spoilt_is_refused_where_it_stands() {
+fn cells_that_a_spreadsheet_has_damaged_are_refused() {
     let expected = Expected { default_country: None, external_id_digits: Some(6) };
     for (column, cell, said) in [
         ("customer_id", "1.23457E+15", "shortened"),
@@ -137,7 +138,7 @@ fn what_a_spreadsheet_has_spoilt_is_refused_where_it_stands() {
             (Err(error), false) => {
                 assert!(error.starts_with(&format!("line 3, column {column}: ")), "{error}");
                 assert!(error.contains(said), "{error}");
-                assert!(error.contains(';'), "it says what to do: {error}");
+                assert!(error.contains(';'), "no remedy: {error}");
             }
             (other, _) => panic!("{column} {cell}: {other:?}"),
         }
@@ -263,7 +264,7 @@ fn nothing_that_a_spreadsheet_would_run_is_written_bare() {
 #[test]
 fn zeros_are_missed_where_the_policy_makes_ids_that_begin_with_them() {
     let digits = |prefix: &str| {
-        let shape = Shape {
+        let shape = ExternalIdFormat {
             length: 8,
             prefix: prefix.to_owned(),
             suffix: String::new(),
@@ -273,10 +274,10 @@ fn zeros_are_missed_where_the_policy_makes_ids_that_begin_with_them() {
             sources: None,
         };
         let external_ids = Some(ExternalIds::new(shape).unwrap());
-        Expected::of(&Registration { external_ids, ..Registration::default() }).external_id_digits
+        Expected::of(&RegistrationPolicy { external_ids, ..RegistrationPolicy::default() }).external_id_digits
     };
     assert_eq!((digits(""), digits("01"), digits("10")), (Some(8), Some(8), None));
-    assert_eq!(Expected::of(&Registration::default()).external_id_digits, None);
+    assert_eq!(Expected::of(&RegistrationPolicy::default()).external_id_digits, None);
 }
 
 #[test]
@@ -372,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_stands_in_a_table_each_row_and_each_refusal_names_its_place(
+    fn every_row_and_every_refusal_has_its_line(
         head in proptest::sample::select(vec!["email,phone", "customer_id;email;labels", "status", "external_id,created_at"]),
         body in proptest::collection::vec(proptest::sample::select(b"ab1,;\"'\r\n\t=+\0\xff\xc3\xa9 .-E#\n,\"".to_vec()), 0..300),
     ) {

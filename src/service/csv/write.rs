@@ -1,9 +1,9 @@
-//! Rows on their way into a table.
+//! The table as it is written.
 
-use crate::domain::rules::configuration::Word;
+use crate::domain::vocabulary::words::Word;
 use crate::service::csv::{
-    Column, Row,
     cell::{Expected, escaped, join_labels},
+    row::{Column, Row},
 };
 use std::io::{self, Write};
 
@@ -33,7 +33,7 @@ impl<W: Write> Writer<W> {
         Self::new(output, Column::WORDS.iter().map(|(_, column)| *column).collect(), expected)
     }
 
-    /// Writes a row; a cell that it does not have is empty.
+    /// Writes a row; a column that it does not have is empty.
     ///
     /// # Errors
     /// Those of the output.
@@ -45,7 +45,7 @@ impl<W: Write> Writer<W> {
         Ok(self.csv.write_record(None::<&[u8]>)?)
     }
 
-    /// Writes what is still held back, and gives the output back.
+    /// Writes what is buffered and returns the output.
     ///
     /// # Errors
     /// Those of the output.
@@ -54,7 +54,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// The header and two example rows: what a table to upload may look like.
+/// A template: the header and two example rows.
 ///
 /// # Errors
 /// None but those of memory.

@@ -1,46 +1,47 @@
-//! The tables of the index, and the checks by which damage in them is noticed.
+//! The tables of the index, and the checks that detect damage in them.
 //!
-//! The database does not verify what it reads: a changed byte can hide an entry, or lead to another one. So the index
-//! keeps sums of its own. Keys are divided into 65,536 buckets by their first bits. For each bucket a table holds
-//! how many entries it has, the sum of a digest of each (key, seat), and the sum of a digest of each (key, seat, place).
-//! Sums are commutative, so one entry more or less changes them without a look at the others, and they change in the
-//! transaction that changes the entries. Whoever looks up a key reads its whole bucket and compares.
+//! The database does not verify the bytes that it reads: a changed byte can hide an entry, or lead to another one. So the
+//! index has its own sums. The first bits of a key select one of 65,536 buckets. For each bucket a table contains the number
+//! of entries, the sum of a digest of each (key, transaction slot), and the sum of a digest of each (key, transaction slot,
+//! place). Sums are commutative, so adding or removing an entry needs no other entry, and they change in the transaction that
+//! changes the entries. A look-up reads the whole bucket of the key and compares.
 
-use crate::domain::transaction::record::LogOffset;
+use crate::domain::transaction::log_offset::LogOffset;
 use redb::{Database, MultimapTable, MultimapTableDefinition, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use std::collections::HashMap;
 
 /// Customer and slot.
 pub(super) type TransactionSlotKey = (u64, u32);
 
-/// A transaction by its seat: the place of its last record, the key of its id, and a check of all four numbers.
-const SEATS: TableDefinition<'_, TransactionSlotKey, (u64, u64, u32)> = TableDefinition::new("seats");
-/// TransactionSlots by the key of the transaction's id. Two ids may share a key; whoever finds several looks at each.
+/// A transaction by its slot: the place of its last record, the key of its id, and a check of all four numbers. The table
+/// has the name `seats` in the file.
+const TRANSACTION_SLOTS: TableDefinition<'_, TransactionSlotKey, (u64, u64, u32)> = TableDefinition::new("seats");
+/// Transaction slots by the key of the transaction's id. Two ids may have the same key, so a reader compares each.
 const IDS: MultimapTableDefinition<'_, u64, TransactionSlotKey> = MultimapTableDefinition::new("ids");
-/// By bucket: how many entries, the sum of their seats, the sum of their places.
+/// By bucket: the number of entries, the sum of their slots, the sum of their places.
 const SUMS: TableDefinition<'_, u32, (u64, u64, u64)> = TableDefinition::new("sums");
-/// Segments by the place where they end: the newest time in each, milliseconds since 1970, and a check of both.
+/// Segments by the place at which they end: the newest time in each, milliseconds since 1970, and a check of both.
 const SEGMENTS: TableDefinition<'_, u64, (i64, u32)> = TableDefinition::new("segments");
-/// What the index is of, where it begins and how far it goes.
+/// The format, the journal, and the begin and end of the index.
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 /// The version of the tables.
 const FORMAT: &[u8] = b"3";
 
-/// Bits of a key that name its bucket: with ten million transactions a bucket has about 150.
+/// Bits of a key that select its bucket. With ten million transactions a bucket has about 150.
 const BUCKET_BITS: u32 = 16;
 
 /// Why the index cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Flaw {
-    /// The database says so, or its file.
+    /// An error of the database or of its file.
     #[error(transparent)]
     Database(#[from] redb::Error),
-    /// What stands in it is not what was written.
+    /// A check does not match.
     #[error("{0}")]
     Damaged(String),
-    /// It came to a stop over what it read.
-    #[error("the database cannot make sense of its file")]
-    Senseless,
+    /// The database panicked over damaged bytes.
+    #[error("the database panicked while it read its file")]
+    Panicked,
 }
 
 macro_rules! from_redb {
@@ -52,7 +53,7 @@ macro_rules! from_redb {
 }
 from_redb!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::DatabaseError);
 
-/// Numbers spread over all bits, each step by the finalizer of SplitMix64.
+/// A digest of numbers; each step is the finalizer of SplitMix64.
 fn digest(numbers: [u64; 4]) -> u64 {
     numbers.into_iter().fold(0x9e37_79b9_7f4a_7c15, |all: u64, number| {
         let mixed = (all ^ number).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -61,7 +62,7 @@ fn digest(numbers: [u64; 4]) -> u64 {
     })
 }
 
-fn seat_digest(key: u64, (customer, slot): TransactionSlotKey) -> u64 {
+fn slot_digest(key: u64, (customer, slot): TransactionSlotKey) -> u64 {
     digest([key, customer, u64::from(slot), u64::MAX])
 }
 
@@ -91,8 +92,8 @@ fn damaged(what: impl Into<String>) -> Flaw {
     Flaw::Damaged(what.into())
 }
 
-/// An entry of a seat, which must be as it was written.
-fn seat_entry(
+/// Verifies the entry of a slot; returns place and key.
+fn verify_entry(
     transaction_slot: TransactionSlotKey,
     (place, key, written): (u64, u64, u32),
 ) -> Result<(u64, u64), Flaw> {
@@ -102,41 +103,41 @@ fn seat_entry(
     Err(damaged(format!("the entry of customer {}, slot {} is damaged", transaction_slot.0, transaction_slot.1)))
 }
 
-/// What changes in the sums of buckets, until it is written.
+/// Changes of the sums of buckets that are not written yet.
 #[derive(Default)]
-pub(super) struct Changes(HashMap<u32, (u64, u64, u64)>);
+struct SumChanges(HashMap<u32, (u64, u64, u64)>);
 
-impl Changes {
+impl SumChanges {
     fn add(&mut self, key: u64, transaction_slot: TransactionSlotKey, place: u64) {
         let (count, transaction_slots, places) = self.0.entry(bucket_of(key)).or_default();
         *count = count.wrapping_add(1);
-        *transaction_slots = transaction_slots.wrapping_add(seat_digest(key, transaction_slot));
+        *transaction_slots = transaction_slots.wrapping_add(slot_digest(key, transaction_slot));
         *places = places.wrapping_add(entry_digest(key, transaction_slot, place));
     }
 
     fn remove(&mut self, key: u64, transaction_slot: TransactionSlotKey, place: u64) {
         let (count, transaction_slots, places) = self.0.entry(bucket_of(key)).or_default();
         *count = count.wrapping_sub(1);
-        *transaction_slots = transaction_slots.wrapping_sub(seat_digest(key, transaction_slot));
+        *transaction_slots = transaction_slots.wrapping_sub(slot_digest(key, transaction_slot));
         *places = places.wrapping_sub(entry_digest(key, transaction_slot, place));
     }
 }
 
-/// The tables, open to be changed in one transaction.
-pub(super) struct Writing<'t> {
+/// The tables, open for changes in one transaction.
+pub(super) struct TableWriter<'t> {
     transaction_slots: Table<'t, TransactionSlotKey, (u64, u64, u32)>,
     ids: MultimapTable<'t, u64, TransactionSlotKey>,
-    changes: Changes,
+    changes: SumChanges,
 }
 
-impl Writing<'_> {
-    /// The place of a seat's last record and the key of its id.
+impl TableWriter<'_> {
+    /// The place of the last record of a slot, and the key of its id.
     pub(super) fn get(&self, transaction_slot: TransactionSlotKey) -> Result<Option<(u64, u64)>, Flaw> {
         let known = self.transaction_slots.get(transaction_slot)?.map(|known| known.value());
-        known.map(|known| seat_entry(transaction_slot, known)).transpose()
+        known.map(|known| verify_entry(transaction_slot, known)).transpose()
     }
 
-    /// Sets where the last record of a seat lies, and by which key it is found.
+    /// Sets the place of the last record of a slot, and the key of its id.
     pub(super) fn set(&mut self, transaction_slot: TransactionSlotKey, place: u64, key: u64) -> Result<(), Flaw> {
         if let Some((place, key)) = self.get(transaction_slot)? {
             self.changes.remove(key, transaction_slot, place);
@@ -148,7 +149,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Sets where the last record of a seat lies that is known by a key.
+    /// Changes the place of the last record of a slot that is indexed with a key.
     pub(super) fn move_to(
         &mut self,
         transaction_slot: TransactionSlotKey,
@@ -161,7 +162,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Forgets a seat.
+    /// Removes a slot.
     pub(super) fn remove(&mut self, transaction_slot: TransactionSlotKey) -> Result<(), Flaw> {
         if let Some((place, key)) = self.get(transaction_slot)? {
             self.transaction_slots.remove(transaction_slot)?;
@@ -172,7 +173,7 @@ impl Writing<'_> {
     }
 }
 
-fn write_sums(writing: &redb::WriteTransaction, changes: Changes) -> Result<(), Flaw> {
+fn write_sums(writing: &redb::WriteTransaction, changes: SumChanges) -> Result<(), Flaw> {
     let mut sums = writing.open_table(SUMS)?;
     for (bucket, (count, transaction_slots, places)) in changes.0 {
         let known = sums.get(bucket)?.map(|sum| sum.value()).unwrap_or_default();
@@ -182,7 +183,7 @@ fn write_sums(writing: &redb::WriteTransaction, changes: Changes) -> Result<(), 
     Ok(())
 }
 
-/// Where the index begins and how far it goes, with a check of both.
+/// The begin and the end of the index, with a check of both.
 fn reach_bytes(from: u64, before: u64) -> [u8; 20] {
     let mut bytes = [0; 20];
     bytes[..8].copy_from_slice(&from.to_le_bytes());
@@ -198,17 +199,17 @@ fn reach_of(bytes: &[u8]) -> Option<(u64, u64)> {
     (reach_bytes(from, before) == bytes).then_some((from, before))
 }
 
-/// Changes entries in one transaction, with the sums and the reach.
+/// Changes entries in one transaction, together with the sums, the newest time of a segment, and the reach of the index.
 pub(super) fn change<T>(
     index: &Database,
     (from, before): (u64, u64),
     segment: (u64, Option<i64>),
-    work: impl FnOnce(&mut Writing<'_>) -> Result<(T, i64), Flaw>,
+    work: impl FnOnce(&mut TableWriter<'_>) -> Result<(T, i64), Flaw>,
 ) -> Result<T, Flaw> {
     let writing = index.begin_write()?;
     let (done, newest, changes) = {
-        let (transaction_slots, ids) = (writing.open_table(SEATS)?, writing.open_multimap_table(IDS)?);
-        let mut tables = Writing { transaction_slots, ids, changes: Changes::default() };
+        let (transaction_slots, ids) = (writing.open_table(TRANSACTION_SLOTS)?, writing.open_multimap_table(IDS)?);
+        let mut tables = TableWriter { transaction_slots, ids, changes: SumChanges::default() };
         let (done, newest) = work(&mut tables)?;
         (done, newest, tables.changes)
     };
@@ -233,26 +234,24 @@ pub(super) fn newest_in(index: &Database, end: LogOffset) -> Result<Option<i64>,
     let segments = index.begin_read()?.open_table(SEGMENTS)?;
     let Some((newest, written)) = segments.get(end.0)?.map(|newest| newest.value()) else { return Ok(None) };
     if segment_check(end.0, newest) != written {
-        return Err(damaged("the time of a segment is damaged"));
+        return Err(damaged("the newest time of a segment is damaged"));
     }
     Ok(Some(newest))
 }
 
-/// The seats and places of a key. Its whole bucket must be as it was written.
+/// The slots and places of a key. Verifies the whole bucket.
 pub(super) fn look_up(index: &Database, key: u64) -> Result<Vec<(TransactionSlotKey, u64)>, Flaw> {
     let (reading, bucket) = (index.begin_read()?, bucket_of(key));
-    let (ids, transaction_slots) = (reading.open_multimap_table(IDS)?, reading.open_table(SEATS)?);
+    let (ids, transaction_slots) = (reading.open_multimap_table(IDS)?, reading.open_table(TRANSACTION_SLOTS)?);
     let (mut found, mut sum) = (Vec::new(), (0_u64, 0_u64, 0_u64));
     for entry in ids.range(keys_of(bucket))? {
         let (of, entries) = entry?;
         for transaction_slot in entries {
             let transaction_slot = transaction_slot?.value();
-            sum = (sum.0.wrapping_add(1), sum.1.wrapping_add(seat_digest(of.value(), transaction_slot)), sum.2);
-            let known = transaction_slots
-                .get(transaction_slot)?
-                .ok_or_else(|| damaged("an id leads to no transaction"))?
-                .value();
-            let (place, known) = seat_entry(transaction_slot, known)?;
+            sum = (sum.0.wrapping_add(1), sum.1.wrapping_add(slot_digest(of.value(), transaction_slot)), sum.2);
+            let known =
+                transaction_slots.get(transaction_slot)?.ok_or_else(|| damaged("an id has no transaction"))?.value();
+            let (place, known) = verify_entry(transaction_slot, known)?;
             sum.2 = sum.2.wrapping_add(entry_digest(known, transaction_slot, place));
             if of.value() == key {
                 found.push((transaction_slot, place));
@@ -263,11 +262,11 @@ pub(super) fn look_up(index: &Database, key: u64) -> Result<Vec<(TransactionSlot
     if written == sum {
         Ok(found)
     } else {
-        Err(damaged(format!("the entries of bucket {bucket} are not those written")))
+        Err(damaged(format!("the entries of bucket {bucket} do not match their sum")))
     }
 }
 
-/// The keys in a range of whole buckets, each as it was written.
+/// The keys in a range of whole buckets. Verifies each bucket.
 pub(super) fn keys_in(index: &Database, keys: &std::ops::RangeInclusive<u64>) -> Result<Vec<u64>, Flaw> {
     let reading = index.begin_read()?;
     let mut sums: HashMap<u32, (u64, u64)> = HashMap::new();
@@ -279,26 +278,26 @@ pub(super) fn keys_in(index: &Database, keys: &std::ops::RangeInclusive<u64>) ->
         for transaction_slot in transaction_slots {
             let (count, sum) = sums.entry(bucket_of(key)).or_default();
             *count = count.wrapping_add(1);
-            *sum = sum.wrapping_add(seat_digest(key, transaction_slot?.value()));
+            *sum = sum.wrapping_add(slot_digest(key, transaction_slot?.value()));
         }
     }
     for entry in reading.open_table(SUMS)?.range(bucket_of(*keys.start())..=bucket_of(*keys.end()))? {
         let (bucket, written) = entry?;
         let (count, transaction_slots, _) = written.value();
         if sums.remove(&bucket.value()).unwrap_or_default() != (count, transaction_slots) {
-            return Err(damaged(format!("the entries of bucket {} are not those written", bucket.value())));
+            return Err(damaged(format!("the entries of bucket {} do not match their sum", bucket.value())));
         }
     }
     if sums.is_empty() { Ok(found) } else { Err(damaged("entries have no sum")) }
 }
 
-/// The seats of a customer in slots `from..to`, with the places of their last records.
+/// The transactions of a customer in slots `from..to`, with the places of their last records.
 pub(super) fn of_customer(index: &Database, customer: u64, from: u32, to: u32) -> Result<Vec<(u32, u64)>, Flaw> {
-    let transaction_slots = index.begin_read()?.open_table(SEATS)?;
+    let transaction_slots = index.begin_read()?.open_table(TRANSACTION_SLOTS)?;
     let mut found = Vec::new();
     for entry in transaction_slots.range((customer, from)..(customer, to))? {
         let (transaction_slot, known) = entry?;
-        let (place, _) = seat_entry(transaction_slot.value(), known.value())?;
+        let (place, _) = verify_entry(transaction_slot.value(), known.value())?;
         found.push((transaction_slot.value().1, place));
     }
     Ok(found)
@@ -307,18 +306,18 @@ pub(super) fn of_customer(index: &Database, customer: u64, from: u32, to: u32) -
 /// How many transactions there are.
 pub(super) fn transactions_len(index: &Database) -> Result<u64, Flaw> {
     use redb::ReadableTableMetadata;
-    Ok(index.begin_read()?.open_table(SEATS)?.len()?)
+    Ok(index.begin_read()?.open_table(TRANSACTION_SLOTS)?.len()?)
 }
 
-/// Forgets everything, and begins at a place.
+/// Removes everything, and begins at a place.
 pub(super) fn begin_at(index: &Database, id: &[u8; 16], place: u64) -> Result<(), Flaw> {
     let writing = index.begin_write()?;
-    writing.delete_table(SEATS)?;
+    writing.delete_table(TRANSACTION_SLOTS)?;
     writing.delete_table(SEGMENTS)?;
     writing.delete_table(SUMS)?;
     writing.delete_multimap_table(IDS)?;
     {
-        writing.open_table(SEATS)?;
+        writing.open_table(TRANSACTION_SLOTS)?;
         writing.open_table(SEGMENTS)?;
         writing.open_table(SUMS)?;
         writing.open_multimap_table(IDS)?;
@@ -330,10 +329,10 @@ pub(super) fn begin_at(index: &Database, id: &[u8; 16], place: u64) -> Result<()
     Ok(writing.commit()?)
 }
 
-/// Where an index begins and how far it goes; `None`: it is new.
+/// The begin and the end of an index; `None`: it is new.
 ///
 /// # Errors
-/// It is of another journal or version, or a table is missing or damaged.
+/// It belongs to another journal or version, or a table is missing or damaged.
 pub(super) fn reach(index: &Database, id: &[u8; 16]) -> Result<Option<(u64, u64)>, Flaw> {
     let reading = index.begin_read()?;
     if reading.list_tables()?.next().is_none() {
@@ -349,10 +348,10 @@ pub(super) fn reach(index: &Database, id: &[u8; 16]) -> Result<Option<(u64, u64)
     if !is("journal", id)? {
         return Err(damaged("it belongs to another journal"));
     }
-    reading.open_table(SEATS)?;
+    reading.open_table(TRANSACTION_SLOTS)?;
     reading.open_table(SEGMENTS)?;
     reading.open_table(SUMS)?;
     reading.open_multimap_table(IDS)?;
     let reach = about.get("reach")?.and_then(|reach| reach_of(reach.value()));
-    reach.map(Some).ok_or_else(|| damaged("how far it goes is damaged"))
+    reach.map(Some).ok_or_else(|| damaged("the begin and end of the index are damaged"))
 }

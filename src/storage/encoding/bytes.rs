@@ -1,99 +1,114 @@
-//! Numbers and texts as bytes, and back. It knows no event.
+//! The fields of events as bytes, and back. This file knows no event.
 //!
-//! Reading trusts nothing: a length is compared with what is there before anything is taken or allocated, and a number
-//! has one way to be written, so that whatever was read writes the same bytes again.
+//! | Field | Bytes |
+//! |---|---|
+//! | number | unsigned LEB128 in the shortest form |
+//! | signed number, time (ms since 1970) | zigzag (0, -1, 1, ... as 0, 1, 2, ...), then as a number |
+//! | text, name | its length in bytes as a number, then UTF-8 |
+//! | currency | its three letters |
+//! | word | one byte, by the tables in `numbers.rs` |
+//! | code | its number on the wire (19000, ...) |
+//! | attributes of a definition, flags | bits by the numbers of the tables; a number |
+//! | digest | 16 bytes, little-endian |
+//! | bits | a number; the first named is the lowest; `?` marks a field that is present only if its bit is set |
+//!
+//! Reading trusts nothing: a length is compared with the available bytes before anything is taken or allocated. Each
+//! number has one form, so that a decoded event is encoded to the same bytes.
 
-use crate::domain::vocabulary::{
-    money::Currency,
-    names::{Name, NameError},
-    time::Millis,
+use crate::{
+    domain::vocabulary::{
+        money::Currency,
+        names::{Name, NameError},
+        time::Millis,
+    },
+    storage::encoding::numbers::Numbered,
 };
-use crate::storage::encoding::numbers::Numbered;
 
-/// Why bytes are no events. `at` counts bytes from the beginning of the body.
+/// Why bytes are not events. `at` counts bytes from the beginning of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// A body without an event.
+    /// The body has no event.
     #[error("the record holds no event")]
     Empty,
-    /// It ends within an event.
+    /// The body ends within an event.
     #[error("byte {at}: the record ends within an event")]
     Truncated {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// A number that is too large or not written in the shortest way.
+    /// A number is too large or not in the shortest form.
     #[error("byte {at}: no number that this format writes")]
     Number {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// An event that this version does not know.
+    /// The tag is unknown to this version.
     #[error("byte {at}: no event has the tag {tag}; a newer levelgate may have written it")]
     Tag {
-        /// What stands there.
+        /// The tag.
         tag: u8,
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// A word that this version does not know.
+    /// The number of a word is unknown to this version.
     #[error("byte {at}: {number} is no {what}; a newer levelgate may have written it")]
     Word {
-        /// Of this vocabulary.
+        /// The kind of word.
         what: &'static str,
-        /// What stands there.
+        /// The number.
         number: u64,
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// A text that is not UTF-8.
+    /// A text is not UTF-8.
     #[error("byte {at}: the text is not UTF-8")]
     Text {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// A currency that is not three capital letters.
+    /// A currency is not three capital letters.
     #[error("byte {at}: no currency")]
     Currency {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// A text that stands for a name and is none.
+    /// A text is not a valid name.
     #[error("byte {at}: no name: {error}")]
     Name {
-        /// Where.
+        /// The offset.
         at: usize,
-        /// Why.
+        /// The reason.
         error: NameError,
     },
-    /// There is no room for a name that was valid when it was written.
+    /// The process has no room for a name that was valid when it was written.
     #[error(
-        "byte {at}: the record is well, but the process has no room for its name: {}; remove levels and methods that nobody uses from the configuration",
+        "byte {at}: the record is valid, but the process has no room for its name: {}; remove unused levels and methods from \
+         the configuration",
         NameError::TooMany
     )]
     NamesFull {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// Attributes that are not in order, twice there, or empty.
+    /// Attributes are unsorted, repeated or empty.
     #[error("byte {at} of the attributes: they are not sorted or one of them is empty")]
     Attributes {
-        /// Where.
+        /// The offset.
         at: usize,
     },
-    /// Attributes or an identifier that cannot be opened.
+    /// Sealed attributes or a sealed identifier cannot be opened.
     #[error("byte {at}: what is sealed cannot be opened: {reason}")]
     Sealed {
-        /// Where.
+        /// The offset.
         at: usize,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Bytes that are appended to.
+/// Appends fields to bytes.
 pub(crate) trait Put {
-    /// The first so many of these: a copy of always so many costs a few instructions.
+    /// Appends the first `count` of these bytes. It copies a constant number of bytes, which takes few instructions.
     fn put_first<const N: usize>(&mut self, bytes: &[u8; N], count: usize);
     /// An unsigned number: seven bits a byte, the lowest first, the highest bit set where more follow.
     fn put_number(&mut self, number: u64);
@@ -101,11 +116,11 @@ pub(crate) trait Put {
     fn put_signed(&mut self, number: i64);
     /// A text: its length in bytes, then UTF-8.
     fn put_text(&mut self, text: &str);
-    /// A text where there is one; a bit elsewhere says whether.
+    /// A text if there is one. A bit of the record tells whether.
     fn put_text_if(&mut self, text: Option<&str>);
     /// A name: its text.
     fn put_name(&mut self, name: Name);
-    /// A name where there is one; a bit elsewhere says whether.
+    /// A name if there is one. A bit of the record tells whether.
     fn put_name_if(&mut self, name: Option<Name>);
     /// Milliseconds since 1970, signed.
     fn put_time(&mut self, at: Millis);
@@ -130,7 +145,7 @@ impl Put for Vec<u8> {
         if number < 0x80 {
             return self.push(number.to_le_bytes()[0]);
         }
-        // Seven bits go to each byte in three steps for all bytes at once: records are made of times.
+        // Spreads seven bits to each byte in three steps for all bytes at once: most numbers of a record are times.
         if number >> 56 == 0 {
             let halves = (number & 0x0fff_ffff) | (number & 0x00ff_ffff_f000_0000) << 4;
             let quarters = (halves & 0x0000_3fff_0000_3fff) | (halves & 0x0fff_c000_0fff_c000) << 2;
@@ -166,7 +181,7 @@ impl Put for Vec<u8> {
 
     #[inline]
     fn put_name(&mut self, name: Name) {
-        match name.counted() {
+        match name.length_prefixed() {
             Some((counted, len)) => self.put_first(counted, len),
             None => self.put_text(name.as_str()),
         }
@@ -200,7 +215,7 @@ impl Put for Vec<u8> {
     }
 }
 
-/// Bytes that are read, from a place on.
+/// Reads fields from bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bytes<'a> {
     all: &'a [u8],
@@ -208,22 +223,22 @@ pub(crate) struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    /// All of these, from the first on.
+    /// Reads from the first byte on.
     pub(crate) fn of(all: &'a [u8]) -> Self {
         Self { all, at: 0 }
     }
 
-    /// How many have been read.
+    /// How many bytes were read.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Whether all have been read.
+    /// Whether all bytes were read.
     pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.all.len()
     }
 
-    /// The next so many.
+    /// The next `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let taken = self.at.checked_add(len).and_then(|end| self.all.get(self.at..end));
         let taken = taken.ok_or(DecodeError::Truncated { at: self.at })?;
@@ -231,13 +246,13 @@ impl<'a> Bytes<'a> {
         Ok(taken)
     }
 
-    /// The next so many, whose number is known beforehand.
+    /// The next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let at = self.at;
         self.take(N)?.try_into().map_err(|_| DecodeError::Truncated { at })
     }
 
-    /// The next one.
+    /// The next byte.
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
     }
@@ -249,7 +264,7 @@ impl<'a> Bytes<'a> {
         loop {
             let byte = self.byte()?;
             let is_last = byte & 0x80 == 0;
-            // The tenth byte has room for one bit, and no number ends in a byte that adds nothing.
+            // The tenth byte has room for one bit. The shortest form never ends in a zero byte.
             if (shift == 63 && byte > 1) || (is_last && byte == 0 && shift > 0) {
                 return Err(DecodeError::Number { at });
             }
@@ -261,7 +276,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// An unsigned number of fewer bits.
+    /// An unsigned number that fits into `T`.
     pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Result<T, DecodeError> {
         let at = self.at;
         T::try_from(self.number()?).map_err(|_| DecodeError::Number { at })
@@ -273,7 +288,7 @@ impl<'a> Bytes<'a> {
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
-    /// So many bytes as a number before them says.
+    /// Bytes after their length.
     pub(crate) fn counted(&mut self) -> Result<&'a [u8], DecodeError> {
         let at = self.at;
         let len = usize::try_from(self.number()?).map_err(|_| DecodeError::Truncated { at })?;
@@ -286,16 +301,16 @@ impl<'a> Bytes<'a> {
         std::str::from_utf8(self.counted()?).map_err(|_| DecodeError::Text { at })
     }
 
-    /// A text where a bit said that there is one.
-    pub(crate) fn text_if(&mut self, is_there: bool) -> Result<Option<Box<str>>, DecodeError> {
-        is_there.then(|| self.text().map(Box::from)).transpose()
+    /// A text, if its bit is set.
+    pub(crate) fn text_if(&mut self, is_present: bool) -> Result<Option<Box<str>>, DecodeError> {
+        is_present.then(|| self.text().map(Box::from)).transpose()
     }
 
     /// A name.
     pub(crate) fn name(&mut self) -> Result<Name, DecodeError> {
         let at = self.at;
         let bytes = self.counted()?;
-        if let Some(met) = Name::met(bytes) {
+        if let Some(met) = Name::cached(bytes) {
             return Ok(met);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Text { at })?;
@@ -305,9 +320,9 @@ impl<'a> Bytes<'a> {
         })
     }
 
-    /// A name where a bit said that there is one.
-    pub(crate) fn name_if(&mut self, is_there: bool) -> Result<Option<Name>, DecodeError> {
-        is_there.then(|| self.name()).transpose()
+    /// A name, if its bit is set.
+    pub(crate) fn name_if(&mut self, is_present: bool) -> Result<Option<Name>, DecodeError> {
+        is_present.then(|| self.name()).transpose()
     }
 
     /// An instant.
@@ -315,9 +330,9 @@ impl<'a> Bytes<'a> {
         self.signed().map(Millis)
     }
 
-    /// An instant where a bit said that there is one.
-    pub(crate) fn time_if(&mut self, is_there: bool) -> Result<Option<Millis>, DecodeError> {
-        is_there.then(|| self.time()).transpose()
+    /// An instant, if its bit is set.
+    pub(crate) fn time_if(&mut self, is_present: bool) -> Result<Option<Millis>, DecodeError> {
+        is_present.then(|| self.time()).transpose()
     }
 
     /// A currency.
@@ -333,13 +348,13 @@ impl<'a> Bytes<'a> {
         W::of_number(number).ok_or(DecodeError::Word { what: W::WHAT, number: u64::from(number), at })
     }
 
-    /// A set of so many bits.
+    /// A set of `N` bits.
     pub(crate) fn bits<const N: usize>(&mut self, what: &'static str) -> Result<[bool; N], DecodeError> {
         let (at, bits) = (self.at, self.number()?);
         if bits >> N != 0 {
             return Err(DecodeError::Word { what, number: bits, at });
         }
-        Ok(std::array::from_fn(|place| bits >> place & 1 == 1))
+        Ok(std::array::from_fn(|bit| bits >> bit & 1 == 1))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Changes of a customer as bytes, and back.
 //!
-//! | Tag | Change | Fields |
+//! | Tag | CustomerChange | Fields |
 //! |---|---|---|
 //! | 10 | Attributes | attributes removed (bits), length and sealed bytes of those set |
 //! | 11 | Status | status |
 //! | 12 | Labels | number, each a name |
 //! | 13 | Settings | bits (global min, global max), direction, currency, level, global min?, global max?, number of methods and each |
-//! | 14 | Limits, read only: written before raises could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
+//! | 14 | Limits, read only: written before a raise could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
 //! | 15 | Switched off | number, each a name |
 //! | 16 | Rates | number, each: from, to, digits and scale of the rate, units, valid from |
 //! | 17 | Instrument | bits (masked, expires, last success, default, on file), id, type, masked?, expires?, saved at, last success?, successes, state |
@@ -15,40 +15,42 @@
 //! | 21 | Merged into | the number of a customer |
 //! | 22 | Merged | number, each the number of a customer |
 //! | 23 | Identifiers | number, each a text |
-//! | 29 | Identifiers, of which one or more are sealed | number, each: bits (sealed), a text or a sealed identifier |
+//! | 29 | Identifiers, one or more of them sealed | number, each: bits (sealed), a text or a sealed identifier |
 //! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
-//! | 33 | Standing | bits (suspicion, of instruments alone), consent, suspicion? (a status); in snapshots only |
+//! | 33 | StatusFactors | bits (suspicion, only of instruments), consent, suspicion? (a status); only in snapshots |
 //!
-//! **A method**: bits (shown said, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
+//! **A method**: bits (shown is set, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
 //! number, and each: bits (amount, quantity, subtracts cancels, warns), name, class, window, scope, mode, amount?,
 //! quantity?, warning share?. **A window**: a byte, then 1 rolling: milliseconds; 2 rolling month; 3 lifetime; 4 day;
 //! 5 week from Monday; 6 week from Sunday; 7 month.
 
-use crate::domain::{
-    customer::{
-        own_limits::{OwnLimits, OwnRate, PendingRaise},
-        profile::{Change, IndividualSettings, Instrument, OwnMethod},
-        status::{CustomerStatus, Standing, Suspicion},
-        stored_identifier::StoredIdentifier,
+use crate::{
+    domain::{
+        customer::{
+            change::CustomerChange,
+            individual_settings::{IndividualMethod, IndividualSettings},
+            instruments::Instrument,
+            own_limits::{OwnLimits, PendingRaise},
+            status::{CustomerStatus, StatusFactors, Suspicion},
+            stored_identifier::StoredIdentifier,
+        },
+        rules::{filter::Filter, rates::OwnRate},
+        vocabulary::{
+            calendar::{WeekStart, Window},
+            money::Decimal,
+            names::Name,
+        },
     },
-    rules::configuration::Filter,
-    vocabulary::{
-        calendar::{WeekStart, Window},
-        money::Decimal,
-        names::Name,
+    storage::encoding::{
+        bytes::{Bytes, DecodeError, Put},
+        identifier,
+        numbers::{Numbered, attribute_bits, attributes_of},
+        seal::{Open, Seal, open_attributes, seal_attributes},
     },
-};
-use crate::storage::encoding::{
-    DecodeError, Seal,
-    bytes::{Bytes, Put},
-    identifier,
-    numbers::{Numbered, attribute_bits, attributes_of},
-    read::{Open, open_attributes},
-    seal_attributes,
 };
 
 /// Whether a tag is that of a change.
-pub(super) fn is_one(tag: u8) -> bool {
+pub(super) fn is_tag_of_change(tag: u8) -> bool {
     matches!(
         tag,
         tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS..=tag::IDENTIFIERS_SEALED | tag::STANDING
@@ -84,37 +86,37 @@ mod window {
     pub(super) const MONTH: u8 = 7;
 }
 
-pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
+pub(super) fn encode(change: &CustomerChange, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
     match change {
-        Change::Attributes { set, removed } => {
+        CustomerChange::Attributes { set, removed } => {
             out.push(tag::ATTRIBUTES);
             out.put_number(u64::from(attribute_bits(*removed)));
             let sealed = seal_attributes(set, seal);
             out.put_number(sealed.len() as u64);
             out.extend_from_slice(&sealed);
         }
-        Change::Standing(standing) => {
+        CustomerChange::StatusFactors(standing) => {
             let suspicion = standing.suspicion();
             out.push(tag::STANDING);
             out.put_bits([suspicion.is_some(), suspicion == Some(Suspicion::InstrumentFraud)]);
             out.put_word(standing.consent());
             suspicion.iter().for_each(|suspicion| out.put_word(suspicion.status()));
         }
-        Change::Status(status) => {
+        CustomerChange::Status(status) => {
             out.push(tag::STATUS);
             out.put_word(*status);
         }
-        Change::Labels(labels) => {
+        CustomerChange::Labels(labels) => {
             out.push(tag::LABELS);
             put_names(labels, out);
         }
-        Change::Settings(settings) => put_settings(settings, out),
-        Change::Limits(limits) => put_limits(limits, out),
-        Change::SwitchedOff(projects) => {
+        CustomerChange::Settings(settings) => put_settings(settings, out),
+        CustomerChange::Limits(limits) => put_limits(limits, out),
+        CustomerChange::DisabledProjects(projects) => {
             out.push(tag::SWITCHED_OFF);
             put_names(projects, out);
         }
-        Change::Rates(rates) => {
+        CustomerChange::Rates(rates) => {
             out.push(tag::RATES);
             out.put_number(rates.len() as u64);
             for OwnRate { from, to, rate, units, valid_from } in rates {
@@ -126,23 +128,23 @@ pub(super) fn encode(change: &Change, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
                 out.put_time(*valid_from);
             }
         }
-        Change::Instrument(instrument) => put_instrument(instrument, out),
-        Change::DeletionDue(due) => {
+        CustomerChange::Instrument(instrument) => put_instrument(instrument, out),
+        CustomerChange::DeletionDue(due) => {
             out.push(tag::DELETION_DUE);
             out.put_bits([due.is_some()]);
             due.iter().for_each(|due| out.put_time(*due));
         }
-        Change::Erased => out.push(tag::ERASED),
-        Change::MergedInto(into) => {
+        CustomerChange::Erased => out.push(tag::ERASED),
+        CustomerChange::MergedInto(into) => {
             out.push(tag::MERGED_INTO);
             out.put_number(*into);
         }
-        Change::Merged(merged) => {
+        CustomerChange::Merged(merged) => {
             out.push(tag::MERGED);
             out.put_number(merged.len() as u64);
             merged.iter().for_each(|number| out.put_number(*number));
         }
-        Change::Identifiers(identifiers) => {
+        CustomerChange::Identifiers(identifiers) => {
             let any_sealed = identifiers.iter().any(StoredIdentifier::is_sealed);
             out.push(if any_sealed { tag::IDENTIFIERS_SEALED } else { tag::IDENTIFIERS });
             out.put_number(identifiers.len() as u64);
@@ -165,7 +167,7 @@ fn put_settings(settings: &IndividualSettings, out: &mut Vec<u8>) {
     out.put_name(*level);
     put_numbers([*global_min, *global_max], out);
     out.put_number(methods.len() as u64);
-    for OwnMethod { method, show_in_form, min_amount, max_amount, gates } in methods {
+    for IndividualMethod { method, show_in_form, min_amount, max_amount, gates } in methods {
         let shown = show_in_form.unwrap_or_default();
         let (min, max) = (min_amount.is_some(), max_amount.is_some());
         out.put_bits([show_in_form.is_some(), shown, min, max, gates.is_some()]);
@@ -243,22 +245,22 @@ fn put_filters(filters: &[Filter], out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Result<Change, DecodeError> {
+pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Result<CustomerChange, DecodeError> {
     Ok(match tag {
         tag::ATTRIBUTES => {
             let (at, bits) = (bytes.at(), bytes.small()?);
             let number = u64::from(bits);
             let removed = attributes_of(bits).ok_or(DecodeError::Word { what: "set of attributes", number, at })?;
             let place = bytes.at();
-            Change::Attributes { set: open_attributes(bytes.counted()?, place, open)?, removed }
+            CustomerChange::Attributes { set: open_attributes(bytes.counted()?, place, open)?, removed }
         }
-        tag::STATUS => Change::Status(bytes.word()?),
-        tag::STANDING => Change::Standing(standing(bytes)?),
-        tag::LABELS => Change::Labels(names(bytes)?),
-        tag::SETTINGS => Change::Settings(settings(bytes)?),
+        tag::STATUS => CustomerChange::Status(bytes.word()?),
+        tag::STANDING => CustomerChange::StatusFactors(read_standing(bytes)?),
+        tag::LABELS => CustomerChange::Labels(read_names(bytes)?),
+        tag::SETTINGS => CustomerChange::Settings(read_settings(bytes)?),
         tag::LIMITS_WITHOUT_CONFIRMATION => {
             let [has_pending, has_until] = bytes.bits("option of Limits")?;
-            Change::Limits(limits([has_pending, false, has_until, false], bytes)?)
+            CustomerChange::Limits(read_limits([has_pending, false, has_until, false], bytes)?)
         }
         tag::LIMITS => {
             let at = bytes.at();
@@ -266,9 +268,9 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
             if bits[1] && !bits[0] {
                 return Err(DecodeError::Word { what: "option of Limits", number: 2, at });
             }
-            Change::Limits(limits(bits, bytes)?)
+            CustomerChange::Limits(read_limits(bits, bytes)?)
         }
-        tag::SWITCHED_OFF => Change::SwitchedOff(names(bytes)?),
+        tag::SWITCHED_OFF => CustomerChange::DisabledProjects(read_names(bytes)?),
         tag::RATES => {
             let rate = |bytes: &mut Bytes<'_>| {
                 Ok(OwnRate {
@@ -279,34 +281,36 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
                     valid_from: bytes.time()?,
                 })
             };
-            Change::Rates(several(bytes, rate)?)
+            CustomerChange::Rates(read_list(bytes, rate)?)
         }
-        tag::INSTRUMENT => Change::Instrument(instrument(bytes)?),
+        tag::INSTRUMENT => CustomerChange::Instrument(read_instrument(bytes)?),
         tag::DELETION_DUE => {
             let [is_due] = bytes.bits("option of DeletionDue")?;
-            Change::DeletionDue(bytes.time_if(is_due)?)
+            CustomerChange::DeletionDue(bytes.time_if(is_due)?)
         }
-        tag::MERGED_INTO => Change::MergedInto(bytes.number()?),
-        tag::MERGED => Change::Merged(several(bytes, Bytes::number)?),
-        tag::IDENTIFIERS => Change::Identifiers(several(bytes, |bytes| identifier::read(bytes, false, open))?),
+        tag::MERGED_INTO => CustomerChange::MergedInto(bytes.number()?),
+        tag::MERGED => CustomerChange::Merged(read_list(bytes, Bytes::number)?),
+        tag::IDENTIFIERS => {
+            CustomerChange::Identifiers(read_list(bytes, |bytes| identifier::read(bytes, false, open))?)
+        }
         tag::IDENTIFIERS_SEALED => {
             let at = bytes.at();
-            let identifiers = several(bytes, |bytes| {
+            let identifiers = read_list(bytes, |bytes| {
                 let [is_sealed] = bytes.bits("option of an identifier")?;
                 identifier::read(bytes, is_sealed, open)
             })?;
             if !identifiers.iter().any(StoredIdentifier::is_sealed) {
-                // That is written in the other way.
+                // Readable identifiers are written with the other tag.
                 return Err(DecodeError::Word { what: "option of Identifiers", number: 0, at });
             }
-            Change::Identifiers(identifiers)
+            CustomerChange::Identifiers(identifiers)
         }
-        _ => Change::Erased,
+        _ => CustomerChange::Erased,
     })
 }
 
-/// Limits, from the direction on; the bits of tag 28.
-fn limits(
+/// Reads limits from the direction on, with the bits of tag 28.
+fn read_limits(
     [has_pending, needs_confirmation, has_until, is_confirmed]: [bool; 4],
     bytes: &mut Bytes<'_>,
 ) -> Result<OwnLimits, DecodeError> {
@@ -314,21 +318,21 @@ fn limits(
         Ok(PendingRaise {
             from: bytes.time()?,
             confirm_until: bytes.time_if(needs_confirmation)?,
-            filters: filters(bytes)?,
+            filters: read_filters(bytes)?,
         })
     };
     Ok(OwnLimits {
         direction: bytes.word()?,
         currency: bytes.currency()?,
-        own: filters(bytes)?,
+        own: read_filters(bytes)?,
         pending: has_pending.then(|| raise(bytes)).transpose()?,
-        operator: filters(bytes)?,
+        operator: read_filters(bytes)?,
         until: bytes.time_if(has_until)?,
         confirmed_at: bytes.time_if(is_confirmed)?,
     })
 }
 
-fn standing(bytes: &mut Bytes<'_>) -> Result<Standing, DecodeError> {
+fn read_standing(bytes: &mut Bytes<'_>) -> Result<StatusFactors, DecodeError> {
     let place = bytes.at();
     let [is_suspected, of_instruments] = bytes.bits("option of Standing")?;
     let consent = bytes.word()?;
@@ -339,36 +343,36 @@ fn standing(bytes: &mut Bytes<'_>) -> Result<Standing, DecodeError> {
         (Some(Some(Suspicion::CustomerFraud)), true) => Some(Some(Suspicion::InstrumentFraud)),
         _ => None,
     };
-    let standing = suspicion.and_then(|suspicion| Standing::new(consent, suspicion));
+    let standing = suspicion.and_then(|suspicion| StatusFactors::new(consent, suspicion));
     let number = u64::from(consent.number());
     standing.ok_or(DecodeError::Word { what: "standing", number, at: place })
 }
 
-fn settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeError> {
+fn read_settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeError> {
     let [has_min, has_max] = bytes.bits("option of Settings")?;
     Ok(IndividualSettings {
         direction: bytes.word()?,
         currency: bytes.currency()?,
         level: bytes.name()?,
-        global_min: number_if(bytes, has_min)?,
-        global_max: number_if(bytes, has_max)?,
-        methods: several(bytes, |bytes| {
-            let [says, shown, has_min, has_max, has_gates] = bytes.bits("option of a method")?;
-            if shown && !says {
+        global_min: read_number_if(bytes, has_min)?,
+        global_max: read_number_if(bytes, has_max)?,
+        methods: read_list(bytes, |bytes| {
+            let [is_set, shown, has_min, has_max, has_gates] = bytes.bits("option of a method")?;
+            if shown && !is_set {
                 return Err(DecodeError::Word { what: "option of a method", number: 2, at: bytes.at() });
             }
-            Ok(OwnMethod {
+            Ok(IndividualMethod {
                 method: bytes.name()?,
-                show_in_form: says.then_some(shown),
-                min_amount: number_if(bytes, has_min)?,
-                max_amount: number_if(bytes, has_max)?,
-                gates: has_gates.then(|| names(bytes)).transpose()?,
+                show_in_form: is_set.then_some(shown),
+                min_amount: read_number_if(bytes, has_min)?,
+                max_amount: read_number_if(bytes, has_max)?,
+                gates: has_gates.then(|| read_names(bytes)).transpose()?,
             })
         })?,
     })
 }
 
-fn instrument(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
+fn read_instrument(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
     let [has_masked, has_expiry, has_success, is_default, on_file] = bytes.bits("option of Instrument")?;
     Ok(Instrument {
         id: bytes.text()?.into(),
@@ -384,25 +388,24 @@ fn instrument(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
     })
 }
 
-/// As many as a number says. A count is no reason to allocate: what is not there ends the reading at the first that is
-/// missing.
-fn several<'a, T>(
+/// Reads a count and as many elements. The count allocates nothing in advance: a missing element ends the reading.
+fn read_list<'a, T>(
     bytes: &mut Bytes<'a>,
     mut one: impl FnMut(&mut Bytes<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
     (0..bytes.number()?).map(|_| one(bytes)).collect()
 }
 
-fn names(bytes: &mut Bytes<'_>) -> Result<Vec<Name>, DecodeError> {
-    several(bytes, Bytes::name)
+fn read_names(bytes: &mut Bytes<'_>) -> Result<Vec<Name>, DecodeError> {
+    read_list(bytes, Bytes::name)
 }
 
-fn number_if(bytes: &mut Bytes<'_>, is_there: bool) -> Result<Option<u64>, DecodeError> {
+fn read_number_if(bytes: &mut Bytes<'_>, is_there: bool) -> Result<Option<u64>, DecodeError> {
     is_there.then(|| bytes.number()).transpose()
 }
 
-fn filters(bytes: &mut Bytes<'_>) -> Result<Vec<Filter>, DecodeError> {
-    several(bytes, |bytes| {
+fn read_filters(bytes: &mut Bytes<'_>) -> Result<Vec<Filter>, DecodeError> {
+    read_list(bytes, |bytes| {
         let [has_amount, has_quantity, subtract_cancels, warns] = bytes.bits("option of a filter")?;
         let (name, class) = (bytes.name()?, bytes.word()?);
         let window = match (bytes.at(), bytes.byte()?) {
@@ -423,8 +426,8 @@ fn filters(bytes: &mut Bytes<'_>) -> Result<Vec<Filter>, DecodeError> {
             scope,
             mode,
             subtract_cancels,
-            amount_limit: number_if(bytes, has_amount)?,
-            quantity_limit: number_if(bytes, has_quantity)?,
+            amount_limit: read_number_if(bytes, has_amount)?,
+            quantity_limit: read_number_if(bytes, has_quantity)?,
             warn_at: if warns { Some(bytes.small()?) } else { None },
         })
     })

@@ -1,30 +1,36 @@
-//! Identifiers of customers as bytes, and back: readable ones, and sealed ones. The table is in [`super`].
+//! Identifiers of customers as bytes, and back.
+//!
+//! **A readable identifier** is a text. **A sealed identifier**: its digest (16 bytes), then length and sealed bytes; no
+//! bytes if the text is forgotten. **Its text**, before it is sealed: the byte 255, which is the number of no attribute,
+//! then UTF-8.
 
-use crate::domain::{
-    customer::{aggregate::CustomerEvent, stored_identifier::StoredIdentifier},
-    vocabulary::{names::Name, time::Millis},
+use crate::{
+    domain::{
+        customer::stored_identifier::StoredIdentifier,
+        events::customer_event::CustomerEvent,
+        vocabulary::{names::Name, time::Millis},
+    },
+    storage::encoding::{
+        bytes::{Bytes, DecodeError, Put},
+        seal::{Open, Seal},
+        tags,
+    },
 };
-use crate::storage::encoding::{
-    DecodeError, Seal,
-    bytes::{Bytes, Put},
-    read::Open,
-    tag,
-};
 
-/// What the text of an identifier begins with before it is sealed: the number of no attribute.
-const PLAIN: u8 = 255;
+/// The first byte of an identifier's text before it is sealed. It is the number of no attribute.
+const TEXT_PREFIX: u8 = 255;
 
-/// The text of a sealed identifier, sealed; empty where it is forgotten or may not be kept.
+/// Seals the text of an identifier; empty if it is forgotten or may not be kept.
 pub(crate) fn seal_identifier(identifier: &StoredIdentifier, seal: &mut Seal<'_>) -> Vec<u8> {
     let mut sealed = Vec::new();
     if let Some(text) = identifier.text() {
-        let plain: Vec<u8> = std::iter::once(PLAIN).chain(text.bytes()).collect();
+        let plain: Vec<u8> = std::iter::once(TEXT_PREFIX).chain(text.bytes()).collect();
         seal(&plain, &mut sealed);
     }
     sealed
 }
 
-/// The other direction of [`seal_identifier`]; forgotten where nothing was kept or the key is erased.
+/// Opens what [`seal_identifier`] returned; the text is forgotten if nothing was kept or the key is erased.
 pub(crate) fn open_identifier(
     digest: u128,
     sealed: &[u8],
@@ -36,12 +42,12 @@ pub(crate) fn open_identifier(
         return Ok(StoredIdentifier::forgotten(digest));
     }
     let Some(plain) = open(sealed).map_err(refused)? else { return Ok(StoredIdentifier::forgotten(digest)) };
-    let text = plain.strip_prefix(&[PLAIN]).and_then(|text| std::str::from_utf8(text).ok());
+    let text = plain.strip_prefix(&[TEXT_PREFIX]).and_then(|text| std::str::from_utf8(text).ok());
     let text = text.filter(|text| !text.is_empty()).ok_or_else(|| refused("it is no identifier".to_owned()))?;
     Ok(StoredIdentifier::sealed(text, digest))
 }
 
-/// Appends one, as its bit elsewhere says: sealed, or a text.
+/// Appends an identifier, sealed or as a text. A bit of the record tells which.
 pub(super) fn put(identifier: &StoredIdentifier, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
     match identifier.digest() {
         None => out.put_text(identifier.text().unwrap_or_default()),
@@ -54,7 +60,7 @@ pub(super) fn put(identifier: &StoredIdentifier, seal: &mut Seal<'_>, out: &mut 
     }
 }
 
-/// The other direction of [`put`].
+/// Reads what [`put`] wrote.
 pub(super) fn read(
     bytes: &mut Bytes<'_>,
     is_sealed: bool,
@@ -77,10 +83,10 @@ pub(super) fn put_created(
     out: &mut Vec<u8>,
 ) {
     if identifier.is_some_and(StoredIdentifier::is_sealed) {
-        out.push(tag::CREATED_SEALED);
+        out.push(tags::CREATED_SEALED);
         out.put_bits([true, true]);
     } else {
-        out.push(tag::CREATED);
+        out.push(tags::CREATED);
         out.put_bits([identifier.is_some()]);
     }
     out.put_name(merchant);
@@ -88,12 +94,12 @@ pub(super) fn put_created(
     out.put_time(at);
 }
 
-/// The other direction of [`put_created`], from the bits of a sealed one on.
-pub(super) fn created_sealed(bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Result<CustomerEvent, DecodeError> {
+/// Reads what [`put_created`] wrote for a sealed identifier, from the bits on.
+pub(super) fn read_created_sealed(bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Result<CustomerEvent, DecodeError> {
     let at = bytes.at();
     let bits: [bool; 2] = bytes.bits("option of Created")?;
     if bits != [true, true] {
-        // That is written in the other way.
+        // A readable identifier is written with the other tag.
         return Err(DecodeError::Word { what: "option of Created", number: u64::from(bits[0]), at });
     }
     let merchant = bytes.name()?;

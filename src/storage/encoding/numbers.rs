@@ -1,25 +1,29 @@
-//! The numbers of words, for ever: what stands for a word in records and snapshots.
+//! The numbers of words in records and snapshots. They never change.
 //!
-//! They are fixed here and not by the order in which the domain lists its words, so that words may be sorted and
-//! renamed there. A number is never given twice; a new word takes the next one.
+//! They are fixed here, independent of the order in which the domain lists its words, so that the domain may sort and
+//! rename words. A number is never reused; a new word gets the next number.
 
 use crate::domain::{
     customer::{
-        attributes::AttributeSet,
-        profile::{InstrumentState, InstrumentType, Source},
+        audit::ChangeSource,
+        instruments::{InstrumentState, InstrumentType},
         status::{CustomerStatus, Signal},
     },
-    decision::denial_codes::{CODES, Code},
-    rules::configuration::{Attribute, Direction, Mode, Scope, WindowClass},
+    rules::filter::{FilterMode, FilterScope, WindowClass},
     transaction::{
-        record::{Flag, LevelSource, Opened, Resolution, Status},
-        summary::Flags,
+        opening::{CustomerResolution, LevelSource, OpeningKind},
+        status::{Flag, Flags, Status},
+    },
+    vocabulary::{
+        attributes::{Attribute, AttributeSet},
+        denial_codes::{DENIAL_CODES, DenialCode},
+        direction::Direction,
     },
 };
 
-/// A word that a number stands for.
+/// A word with a number.
 pub(crate) trait Numbered: Copy {
-    /// What it is, for messages.
+    /// The kind of word, for messages.
     const WHAT: &'static str;
 
     /// The number of the word.
@@ -48,17 +52,17 @@ macro_rules! numbers {
 numbers!(Direction, "direction": Deposit 1, Withdrawal 2);
 numbers!(Signal, "signal": ConsentGiven 1, ConsentRefused 2, FraudSuspected 3, FraudConfirmed 4, CardStolen 5, Cleared 6,
     CardExpired 7, CardInvalid 8);
-numbers!(Source, "source": Payment 1, Api 2, Upload 3, System 4);
+numbers!(ChangeSource, "source": Payment 1, Api 2, Upload 3, System 4);
 numbers!(InstrumentState, "state of an instrument": Active 1, Expired 2, Invalid 3);
 numbers!(InstrumentType, "type of an instrument": Card 1, BankAccount 2, Other 3);
 numbers!(WindowClass, "class of a filter": Daily 1, Weekly 2, Monthly 3, Other 4);
-numbers!(Scope, "scope of a filter": Level 1, Merchant 2, Customer 3);
-numbers!(Mode, "mode of a filter": Enforce 1, Shadow 2, Off 3);
+numbers!(FilterScope, "scope of a filter": Level 1, Merchant 2, Customer 3);
+numbers!(FilterMode, "mode of a filter": Enforce 1, Shadow 2, Off 3);
 numbers!(CustomerStatus, "customer status": New 1, Member 2, NotActive 3, Deny 4, Suspicious 5, Fraud 6);
 numbers!(Status, "status": Reserved 1, Approved 2, Declined 3, Cancelled 4, Expired 5, Denied 6);
-numbers!(Resolution, "resolution": Found 1, Created 2, ClientDefinition 3, Bypassed 4);
+numbers!(CustomerResolution, "resolution": Found 1, Created 2, ClientDefinition 3, Bypassed 4);
 numbers!(LevelSource, "level source": Request 1, Stored 2, Default 3, Project 4);
-numbers!(Opened, "opening": Reserved 1, Denied 2, Unreserved 3);
+numbers!(OpeningKind, "opening": Reserved 1, Denied 2, Unreserved 3);
 numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4, Outlier 5,
     UnknownGate 6);
 numbers!(Attribute, "attribute": Email 0, Phone 1, ExternalId 2, PaymentInstrument 3, Name 4, FirstName 5, LastName 6,
@@ -86,14 +90,14 @@ const ATTRIBUTES: [Attribute; 13] = [
 
 /// A set of flags as bits by number.
 pub(crate) fn flag_bits(flags: Flags) -> u8 {
-    // Hardly any transaction has one.
+    // Few transactions have a flag.
     if flags == Flags::NONE {
         return 0;
     }
     FLAGS.iter().filter(|flag| flags.contains(**flag)).fold(0, |bits, flag| bits | 1 << flag.number())
 }
 
-/// The set of these flags; `None` where a bit is nobody's.
+/// The set of flags of these bits; `None` if a bit is no flag.
 pub(crate) fn flags_of(bits: u8) -> Option<Flags> {
     let known = FLAGS.map(|flag| (bits >> flag.number() & 1 == 1).then_some(flag));
     let flags = Flags(known.into_iter().flatten().fold(0, |all, flag| all | Flags::of(&[flag]).0));
@@ -102,14 +106,14 @@ pub(crate) fn flags_of(bits: u8) -> Option<Flags> {
 
 /// A set of attributes as bits by number.
 pub(crate) fn attribute_bits(set: AttributeSet) -> u16 {
-    // Most payments name their customer by identifier: there is nothing to be looked at.
+    // Most payments name their customer by identifier, so the set is empty.
     if set == AttributeSet::default() {
         return 0;
     }
     ATTRIBUTES.iter().filter(|a| set.contains(**a)).fold(0, |bits, attribute| bits | 1 << attribute.number())
 }
 
-/// The set of these attributes; `None` where a bit is nobody's.
+/// The set of attributes of these bits; `None` if a bit is no attribute.
 pub(crate) fn attributes_of(bits: u16) -> Option<AttributeSet> {
     let known = ATTRIBUTES.into_iter().filter(|attribute| bits >> attribute.number() & 1 == 1);
     let set = AttributeSet(known.fold(0, |all, attribute| all | AttributeSet::of(&[attribute]).0));
@@ -117,6 +121,6 @@ pub(crate) fn attributes_of(bits: u16) -> Option<AttributeSet> {
 }
 
 /// The code of a number on the wire.
-pub(crate) fn code_of(number: u64) -> Option<Code> {
-    CODES.iter().find(|(_, known, _)| u64::from(*known) == number).map(|(code, ..)| *code)
+pub(crate) fn code_of(number: u64) -> Option<DenialCode> {
+    DENIAL_CODES.iter().find(|(_, known, _)| u64::from(*known) == number).map(|(code, ..)| *code)
 }

@@ -1,11 +1,11 @@
-//! The store on a disk: a data folder that one process holds.
+//! The store on a disk: a data folder that one process locks.
 //!
-//! Files are for the daemon's user alone, since what lies in them is of persons. The folder itself and its `lock` file
-//! are locked for as long as the process lives, however it ends. The file names the process, and the boot of the machine
-//! on which the folder was found whole last: a folder of this boot has seen no power cut since. A `lock` file that is
-//! removed or replaced unlocks nothing. The journal locks its newest segment as well.
+//! Only the daemon's user can read the files, since they contain personal data. The folder and its `lock` file are locked
+//! until the process ends, in any way. The `lock` file names the process, and the boot of the machine on which the folder
+//! was last found whole: a folder of the current boot has seen no power cut since. Removing or replacing the `lock` file
+//! unlocks nothing. The journal also locks its newest segment.
 
-use crate::storage::fs::{File, FileId, Space, Store, folder_of};
+use crate::storage::fs::store::{File, FileId, Space, Store, folder_of};
 use std::{
     fs::{self, DirBuilder, OpenOptions, TryLockError},
     io::{self, Seek, SeekFrom, Write},
@@ -17,124 +17,125 @@ use std::{
 /// The name of the lock file.
 pub const LOCK: &str = "lock";
 
-/// Why a data folder could not be taken.
+/// Why a data folder could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// Another process has it.
+    /// Another process has locked it.
     #[error(
         "{folder} is held by {holder}: two daemons cannot share a data folder; stop that one, or give this one \
          a folder of its own"
     )]
-    Held {
+    Locked {
         /// The data folder.
         folder: String,
-        /// The process, as `process 12`, or what can be said instead.
+        /// The process, as `process 12`, or `another process` if it is unknown.
         holder: String,
     },
-    /// The folder or its lock file cannot be made or opened.
-    #[error("{path} cannot be opened: {source}; the daemon needs a folder that it may write to")]
+    /// The folder or its lock file cannot be created or opened.
+    #[error("{path} cannot be opened: {source}; the daemon needs a data folder that it can write to")]
     Io {
-        /// What was tried.
+        /// The folder or file.
         path: String,
-        /// Why not.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// A data folder on a disk, held until this is dropped.
+/// A data folder on a disk, locked until this is dropped.
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,
-    /// The lock goes with the last handle of the file.
+    /// The lock ends with the last handle of the file.
     lock: Option<fs::File>,
-    /// The folder itself, locked too.
+    /// The folder itself, also locked.
     _folder: Option<fs::File>,
-    /// The boot on which the folder was found whole last, as far as that is known.
-    whole_on: String,
+    /// The boot on which the folder was last found whole; empty if unknown.
+    whole_on_boot: String,
 }
 
-/// Names this boot of the machine; `None`: the system does not say.
-fn boot() -> Option<String> {
+/// The id of this boot of the machine; `None`: the system does not report it.
+fn boot_id() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
-/// The process that has a file locked, as the system's list of locks says; `None` where it does not.
-fn holder(file: &fs::File) -> Option<String> {
+/// The process that has locked a file, by the system's list of locks; `None` if it is not listed.
+fn lock_holder(file: &fs::File) -> Option<String> {
     let inode = file.metadata().ok()?.ino().to_string();
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let of = |line: &str| {
+    let holder_in = |line: &str| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let kind = fields.next()?;
         let process = fields.nth(2)?;
         let (_, locked) = fields.next()?.rsplit_once(':')?;
-        // A process that this one may not see is listed as 0 or -1.
-        let is_seen = process.parse::<u32>().is_ok_and(|process| process > 0);
-        (kind == "FLOCK" && locked == inode && is_seen).then(|| format!("process {process}"))
+        // A process that this process may not see is listed as 0 or -1.
+        let is_visible = process.parse::<u32>().is_ok_and(|process| process > 0);
+        (kind == "FLOCK" && locked == inode && is_visible).then(|| format!("process {process}"))
     };
-    locks.lines().find_map(of)
+    locks.lines().find_map(holder_in)
 }
 
 fn id_of(metadata: &fs::Metadata) -> FileId {
     FileId { device: metadata.dev(), inode: metadata.ino(), links: metadata.nlink() }
 }
 
-/// Says in the lock file who holds it, and on which boot the folder was whole.
-fn name_holder(mut lock: &fs::File, whole_on: &str) -> io::Result<()> {
+/// Writes this process, and the boot on which the folder was whole, into the lock file.
+fn write_lock_file(mut lock: &fs::File, whole_on_boot: &str) -> io::Result<()> {
     lock.set_len(0)?;
     lock.seek(SeekFrom::Start(0))?;
-    write!(lock, "{}\n{whole_on}\n", std::process::id())
+    write!(lock, "{}\n{whole_on_boot}\n", std::process::id())
 }
 
 impl Disk {
-    /// Takes a data folder, which is made where it is missing.
+    /// Opens and locks a data folder, and creates it if it is missing.
     ///
     /// # Errors
-    /// Another process holds it, or it cannot be written to.
+    /// Another process has locked it, or it cannot be written to.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, DiskError> {
         let root = root.into();
         let failed = |path: &Path| {
             let path = path.display().to_string();
             move |source| DiskError::Io { path, source }
         };
-        make_folder(&root).map_err(failed(&root))?;
+        create_folder(&root).map_err(failed(&root))?;
         let path = root.join(LOCK);
-        let said = || fs::read_to_string(&path).unwrap_or_default();
-        let held = |file: &fs::File| {
-            let named = said().lines().next().filter(|named| !named.is_empty()).map(|named| format!("process {named}"));
-            // The lock file may be another one by now; the system knows.
-            let holder = holder(file).or(named).unwrap_or_else(|| "another process".to_owned());
-            DiskError::Held { folder: root.display().to_string(), holder }
+        let lock_text = || fs::read_to_string(&path).unwrap_or_default();
+        let locked = |file: &fs::File| {
+            let named =
+                lock_text().lines().next().filter(|line| !line.is_empty()).map(|line| format!("process {line}"));
+            // The lock file may have been replaced; the system's list names the true holder.
+            let holder = lock_holder(file).or(named).unwrap_or_else(|| "another process".to_owned());
+            DiskError::Locked { folder: root.display().to_string(), holder }
         };
-        // The folder first: nothing is made in one that another process holds.
+        // The folder first: no file is created in a folder that another process has locked.
         let folder = fs::File::open(&root).map_err(failed(&root))?;
         match folder.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(&folder)),
+            Err(TryLockError::WouldBlock) => return Err(locked(&folder)),
             Err(TryLockError::Error(source)) => return Err(failed(&root)(source)),
         }
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let lock = open.map_err(failed(&path))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(&lock)),
+            Err(TryLockError::WouldBlock) => return Err(locked(&lock)),
             Err(TryLockError::Error(source)) => return Err(failed(&path)(source)),
         }
-        let whole_on = said().lines().nth(1).unwrap_or_default().to_owned();
-        name_holder(&lock, &whole_on).map_err(failed(&path))?;
-        Ok(Self { root, lock: Some(lock), _folder: Some(folder), whole_on })
+        let whole_on_boot = lock_text().lines().nth(1).unwrap_or_default().to_owned();
+        write_lock_file(&lock, &whole_on_boot).map_err(failed(&path))?;
+        Ok(Self { root, lock: Some(lock), _folder: Some(folder), whole_on_boot })
     }
 
-    /// A data folder to be looked at, whoever holds it: nothing is made there until somebody asks for it.
+    /// Opens a data folder without a lock, to read it while another process may use it. Nothing is created in it.
     #[must_use]
-    pub fn look(root: impl Into<PathBuf>) -> Self {
+    pub fn open_unlocked(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        let said = fs::read_to_string(root.join(LOCK)).unwrap_or_default();
-        let whole_on = said.lines().nth(1).unwrap_or_default().to_owned();
-        Self { root, lock: None, _folder: None, whole_on }
+        let lock_text = fs::read_to_string(root.join(LOCK)).unwrap_or_default();
+        let whole_on_boot = lock_text.lines().nth(1).unwrap_or_default().to_owned();
+        Self { root, lock: None, _folder: None, whole_on_boot }
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -144,18 +145,18 @@ impl Disk {
         self.root.join(path)
     }
 
-    fn make_folder_of(&self, path: &str) -> io::Result<()> {
-        make_folder(&self.path(folder_of(path)))
+    fn create_folder_of(&self, path: &str) -> io::Result<()> {
+        create_folder(&self.path(folder_of(path)))
     }
 }
 
-/// Makes a folder where it is missing, and makes that durable from the nearest folder that was there.
-fn make_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder if it is missing, and syncs each folder in which a name was added.
+fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folder(parent)?;
+    create_folder(parent)?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -163,18 +164,18 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
-/// The space of a path's file system; `None` if the file system does not tell.
+/// The space of a path's file system; `None` if the file system does not report it.
 ///
 /// # Errors
-/// The path cannot be asked about.
+/// The path cannot be queried.
 pub fn space_of(path: &Path) -> io::Result<Option<Space>> {
-    let told = match rustix::fs::statvfs(path) {
+    let reported = match rustix::fs::statvfs(path) {
         Err(rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => return Ok(None),
-        told => told?,
+        reported => reported?,
     };
-    let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
-    let space = Space { free: bytes(told.f_bavail), total: bytes(told.f_blocks) };
-    // Some network file systems answer zeroes.
+    let bytes = |blocks: u64| blocks.saturating_mul(reported.f_frsize);
+    let space = Space { free: bytes(reported.f_bavail), total: bytes(reported.f_blocks) };
+    // Some network file systems report zeroes.
     Ok((space.total > 0).then_some(space))
 }
 
@@ -183,17 +184,17 @@ impl Store for Disk {
         space_of(&self.root)
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.root.display().to_string()
     }
 
     fn may_have_lost_power(&self) -> bool {
-        boot().is_none_or(|boot| boot != self.whole_on)
+        boot_id().is_none_or(|boot| boot != self.whole_on_boot)
     }
 
-    fn is_whole(&self) -> io::Result<()> {
-        match (&self.lock, boot()) {
-            (Some(lock), Some(boot)) => name_holder(lock, &boot),
+    fn note_files_are_whole(&self) -> io::Result<()> {
+        match (&self.lock, boot_id()) {
+            (Some(lock), Some(boot)) => write_lock_file(lock, &boot),
             _ => Ok(()),
         }
     }
@@ -206,7 +207,7 @@ impl Store for Disk {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;
-            // A name that is not text is none that this daemon has given.
+            // The daemon creates only names that are UTF-8.
             if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string()) {
                 names.push(name);
             }
@@ -220,13 +221,13 @@ impl Store for Disk {
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
-        self.make_folder_of(path)?;
+        self.create_folder_of(path)?;
         let mut options = OpenOptions::new();
         Ok(Arc::new(OnDisk(options.read(true).write(true).create_new(true).mode(0o600).open(self.path(path))?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.make_folder_of(to)?;
+        self.create_folder_of(to)?;
         fs::rename(self.path(from), self.path(to))
     }
 
@@ -251,11 +252,11 @@ impl Store for Disk {
     }
 }
 
-/// A file without a name, which is gone with its last handle.
+/// Creates a file without a name, which ends with its last handle.
 ///
 /// # Errors
-/// The system's folder for such files cannot be written to.
-pub fn unnamed() -> io::Result<Arc<dyn File>> {
+/// The system's folder for temporary files cannot be written to.
+pub fn create_unnamed_file() -> io::Result<Arc<dyn File>> {
     Ok(Arc::new(OnDisk(tempfile::tempfile()?)))
 }
 
@@ -291,7 +292,7 @@ impl File for OnDisk {
             Ok(()) => Ok(()),
             Err(TryLockError::Error(error)) => Err(error),
             Err(TryLockError::WouldBlock) => {
-                let holder = holder(&self.0).unwrap_or_else(|| "another process".to_owned());
+                let holder = lock_holder(&self.0).unwrap_or_else(|| "another process".to_owned());
                 Err(io::Error::new(io::ErrorKind::WouldBlock, holder))
             }
         }
@@ -303,29 +304,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_daemon_is_told_who_holds_the_folder() {
+    fn a_second_daemon_is_refused_with_the_process_that_locked_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let held = Disk::open(folder.path().join("data")).unwrap();
+        let first = Disk::open(folder.path().join("data")).unwrap();
         let refused = Disk::open(folder.path().join("data")).unwrap_err().to_string();
         assert!(refused.contains(&format!("held by process {}", std::process::id())), "{refused}");
-        drop(held);
+        drop(first);
         assert_eq!(Disk::open(folder.path().join("data")).unwrap().root(), folder.path().join("data"));
     }
 
     #[test]
-    fn a_lock_file_that_was_removed_or_replaced_unlocks_nothing() {
+    fn removing_or_replacing_the_lock_file_unlocks_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let _held = Disk::open(folder.path()).unwrap();
+        let _first = Disk::open(folder.path()).unwrap();
         fs::remove_file(folder.path().join(LOCK)).unwrap();
         let refused = Disk::open(folder.path()).unwrap_err().to_string();
         assert!(refused.contains("is held by ") && refused.contains("process"), "{refused}");
-        assert!(!folder.path().join(LOCK).exists(), "nothing is made in a folder that is held");
+        assert!(!folder.path().join(LOCK).exists(), "nothing is created in a locked folder");
         fs::write(folder.path().join(LOCK), "").unwrap();
         assert!(Disk::open(folder.path()).is_err());
     }
 
     #[test]
-    fn a_file_is_known_again_until_another_has_its_path() {
+    fn a_file_keeps_its_id_until_another_file_has_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path()).unwrap();
         let file = disk.create("a/f").unwrap();
@@ -342,12 +343,12 @@ mod tests {
     }
 
     #[test]
-    fn files_are_made_read_renamed_and_removed() {
+    fn files_are_created_read_renamed_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path()).unwrap();
         let space = disk.space().unwrap().unwrap();
         assert!(space.free <= space.total && space.total > 0, "{space:?}");
-        assert_eq!(disk.place(), folder.path().display().to_string());
-        crate::storage::fs::memory::tests::behaves_like_a_store(&disk);
+        assert_eq!(disk.location(), folder.path().display().to_string());
+        crate::storage::fs::memory::tests::check_store(&disk);
     }
 }

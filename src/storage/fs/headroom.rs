@@ -1,7 +1,10 @@
-//! Free space that secondary files must leave on the file system of the journal: snapshots, uploads, jobs, the archive's
-//! index. The journal itself is never refused here.
+//! Free space that secondary files must leave for the journal on its file system: snapshots, uploads, jobs, the archive
+//! index. Writes of the journal itself are never checked.
 
-use crate::storage::fs::{Space, Store, disk};
+use crate::storage::fs::{
+    disk,
+    store::{Space, Store},
+};
 use std::{
     io,
     path::PathBuf,
@@ -11,22 +14,22 @@ use std::{
     },
 };
 
-/// The most bytes that must stay free unless the configuration names another number.
+/// Bytes that must stay free by default, on a large file system.
 pub const MIN_FREE_BYTES: u64 = 1 << 30;
-/// The default is never more than this part of the file system.
-const MIN_FREE_PART: u64 = 10;
-/// A file that grows is checked again after this many bytes.
+/// The default is at most a tenth of the file system.
+const MIN_FREE_DIVISOR: u64 = 10;
+/// A growing file is checked again after this many bytes.
 const CHECK_EVERY_BYTES: u64 = 4 << 20;
-/// [`Headroom::min_free`] holds this for the default, which depends on the size of the file system.
-const BY_SIZE: u64 = u64::MAX;
+/// The value of [`Headroom::min_free`] for the default, which depends on the size of the file system.
+const DEFAULT_MIN_FREE: u64 = u64::MAX;
 
 /// Why a secondary file is not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} has {} free; {what} needs {}{}", size(*free), size(*needed), remedy(*min_free))]
+#[error("{location} has {} free; {what} needs {}{}", size(*free), size(*needed), remedy(*min_free))]
 pub struct NoRoom {
     /// The path whose file system is too full.
-    pub place: String,
-    /// What was to be written.
+    pub location: String,
+    /// The file that was to be written.
     pub what: &'static str,
     /// Free bytes.
     pub free: u64,
@@ -36,7 +39,7 @@ pub struct NoRoom {
     pub min_free: u64,
 }
 
-/// What stays free besides, and what can be done.
+/// The reserve and the remedy.
 fn remedy(min_free: u64) -> String {
     match min_free {
         0 => ": free space on this file system".to_owned(),
@@ -48,7 +51,7 @@ fn remedy(min_free: u64) -> String {
     }
 }
 
-/// Bytes in words. Digits are few, so that no text looks like a card number.
+/// A number of bytes as text. It has few digits, so that it never looks like a card number.
 fn size(bytes: u64) -> String {
     match bytes {
         0..=9_999 => format!("{bytes} bytes"),
@@ -57,120 +60,126 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Whether an error says that the disk, a quota or a limit takes no more bytes. [`NoRoom`] is such an error.
+/// Whether an error means that the disk, a quota or a file size limit is full. [`NoRoom`] is such an error.
 #[must_use]
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Where files of a [`Headroom`] are written.
-enum Place {
-    /// To a store.
+/// The file system of a [`Headroom`].
+enum Location {
+    /// That of a store.
     Store(Arc<dyn Store>),
-    /// To a path.
+    /// That of a path.
     Path(PathBuf),
 }
 
-/// Keeps free space for the journal. It is off until [`Headroom::keep_free`] is called.
+/// Checks the free space that is reserved for the journal. It checks nothing until [`Headroom::keep_free`] is called.
 pub struct Headroom {
-    place: Place,
+    location: Location,
     min_free: AtomicU64,
 }
 
 impl Headroom {
-    /// Watches the file system of a store.
+    /// Checks the file system of a store.
     #[must_use]
     pub fn of(store: Arc<dyn Store>) -> Self {
-        Self { place: Place::Store(store), min_free: AtomicU64::new(0) }
+        Self { location: Location::Store(store), min_free: AtomicU64::new(0) }
     }
 
-    /// Watches the file system of a path.
+    /// Checks the file system of a path.
     #[must_use]
     pub fn of_path(path: PathBuf) -> Self {
-        Self { place: Place::Path(path), min_free: AtomicU64::new(0) }
+        Self { location: Location::Path(path), min_free: AtomicU64::new(0) }
     }
 
     /// Sets the bytes that must stay free. 0 switches the check off; `None` is the default: [`MIN_FREE_BYTES`], or a
     /// tenth of the file system if that is less.
     pub fn keep_free(&self, min_free_bytes: Option<u64>) {
-        self.min_free.store(min_free_bytes.unwrap_or(BY_SIZE), Ordering::Relaxed);
+        self.min_free.store(min_free_bytes.unwrap_or(DEFAULT_MIN_FREE), Ordering::Relaxed);
     }
 
-    /// The space of the file system; `None` if it does not tell.
+    /// The space of the file system; `None` if it does not report it.
     ///
     /// # Errors
-    /// The file system cannot be asked.
+    /// The file system cannot be queried.
     pub fn space(&self) -> io::Result<Option<Space>> {
-        match &self.place {
-            Place::Store(store) => store.space(),
-            Place::Path(path) => disk::space_of(path),
+        match &self.location {
+            Location::Store(store) => store.space(),
+            Location::Path(path) => disk::space_of(path),
         }
     }
 
-    /// Refuses `bytes` more if less than the minimum would stay free. A file system that does not tell its space
-    /// refuses nothing.
+    /// Refuses `bytes` more if less than the minimum would stay free. A file system that does not report its
+    /// space refuses nothing.
     ///
     /// # Errors
-    /// [`NoRoom`] as an error of the kind `StorageFull`; or the file system cannot be asked.
+    /// [`NoRoom`] as an error of the kind `StorageFull`; or the file system cannot be queried.
     pub fn check(&self, what: &'static str, bytes: u64) -> io::Result<()> {
         let configured = self.min_free.load(Ordering::Relaxed);
         if configured == 0 {
             return Ok(());
         }
         let Some(space) = self.space()? else { return Ok(()) };
-        let by_size = MIN_FREE_BYTES.min(space.total / MIN_FREE_PART);
-        self.leaves(what, bytes, space, if configured == BY_SIZE { by_size } else { configured })
+        let by_size = MIN_FREE_BYTES.min(space.total / MIN_FREE_DIVISOR);
+        self.check_reserve(what, bytes, space, if configured == DEFAULT_MIN_FREE { by_size } else { configured })
     }
 
     /// Refuses `bytes` more if they do not fit at all.
     ///
     /// # Errors
-    /// As of [`Headroom::check`].
+    /// As [`Headroom::check`].
     pub fn check_fits(&self, what: &'static str, bytes: u64) -> io::Result<()> {
         let Some(space) = self.space()? else { return Ok(()) };
-        self.leaves(what, bytes, space, 0)
+        self.check_reserve(what, bytes, space, 0)
     }
 
-    fn leaves(&self, what: &'static str, bytes: u64, Space { free, .. }: Space, min_free: u64) -> io::Result<()> {
+    fn check_reserve(
+        &self,
+        what: &'static str,
+        bytes: u64,
+        Space { free, .. }: Space,
+        min_free: u64,
+    ) -> io::Result<()> {
         if free.checked_sub(bytes).is_some_and(|left| left >= min_free) {
             return Ok(());
         }
-        let place = match &self.place {
-            Place::Store(store) => store.place(),
-            Place::Path(path) => path.display().to_string(),
+        let location = match &self.location {
+            Location::Store(store) => store.location(),
+            Location::Path(path) => path.display().to_string(),
         };
-        let no_room = NoRoom { place, what, free, needed: bytes, min_free };
+        let no_room = NoRoom { location, what, free, needed: bytes, min_free };
         Err(io::Error::new(io::ErrorKind::StorageFull, no_room))
     }
 
-    /// Checks a file while it grows.
+    /// Returns the check of one growing file.
     #[must_use]
-    pub fn watch(self: &Arc<Self>, what: &'static str) -> Room {
-        Room { headroom: Arc::clone(self), what, unchecked: CHECK_EVERY_BYTES, is_checked: false }
+    pub fn watch(self: &Arc<Self>, what: &'static str) -> GrowthCheck {
+        GrowthCheck { headroom: Arc::clone(self), what, unchecked_bytes: CHECK_EVERY_BYTES, is_checked: false }
     }
 }
 
-/// Checks the space for one file while it is written: at its first bytes and after every few MiB.
-pub struct Room {
+/// Checks the space for one file while it is written: at its first bytes and then every few MiB.
+pub struct GrowthCheck {
     headroom: Arc<Headroom>,
     what: &'static str,
-    unchecked: u64,
+    unchecked_bytes: u64,
     is_checked: bool,
 }
 
-impl Room {
-    /// To be called before `bytes` more are written.
+impl GrowthCheck {
+    /// Must be called before `bytes` more are written.
     ///
     /// # Errors
-    /// As of [`Headroom::check`]; the file is to be removed.
+    /// As [`Headroom::check`]; the caller must then remove the file.
     pub fn take(&mut self, bytes: u64) -> io::Result<()> {
-        self.unchecked = self.unchecked.saturating_add(bytes);
-        if self.unchecked >= CHECK_EVERY_BYTES {
-            // A file that has grown so far may grow on until the next check.
+        self.unchecked_bytes = self.unchecked_bytes.saturating_add(bytes);
+        if self.unchecked_bytes >= CHECK_EVERY_BYTES {
+            // The file may grow by this much until the next check.
             let ahead = if self.is_checked { CHECK_EVERY_BYTES } else { 0 };
             self.headroom.check(self.what, bytes.saturating_add(ahead))?;
-            (self.unchecked, self.is_checked) = (0, true);
+            (self.unchecked_bytes, self.is_checked) = (0, true);
         }
         Ok(())
     }

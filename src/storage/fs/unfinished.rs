@@ -1,6 +1,6 @@
 //! A file that is removed unless it is finished: a failed write leaves no partial file.
 
-use crate::storage::fs::{File, Store, folder_of};
+use crate::storage::fs::store::{File, Store, folder_of};
 use std::{io, sync::Arc};
 
 /// A new file under a temporary path. Dropping it removes the file; [`Unfinished::finish`] gives it its final path.
@@ -34,7 +34,7 @@ impl<'a> Unfinished<'a> {
     ///
     /// # Errors
     /// The sync or the rename failed and the file is removed; or the folder could not be synced and the file has its
-    /// final path, which a power cut may take.
+    /// final path, which a power cut may undo.
     pub fn finish(mut self, path: &str) -> io::Result<Arc<dyn File>> {
         self.file.sync()?;
         self.store.rename(&self.path, path)?;
@@ -78,12 +78,12 @@ mod tests {
     fn a_write_that_fails_at_any_call_leaves_no_partial_file() {
         for call in 1.. {
             let store = Memory::new();
-            store.put("a/f.new", b"of a process that was killed");
+            store.put("a/f.new", b"left by a killed process");
             store.fail_at(call, Fault::Short(ENOSPC));
             let written = write(&store);
             if written.is_ok() {
                 assert_eq!((store.paths(), store.bytes("a/f").unwrap()), (vec!["a/f".to_owned()], b"whole".to_vec()));
-                assert!(call > 5, "all calls were tried");
+                assert!(call > 5, "every call was made to fail");
                 return;
             }
             // The first call removes the old file; if that fails, the old file stays.

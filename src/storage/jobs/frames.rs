@@ -1,75 +1,37 @@
-//! The bytes of a job's file: a header and frames, each behind a checksum. This file knows no key and no job.
+//! The bytes of a job's file: a header and frames, each with a checksum. This file knows no key and no job.
+//!
+//! `jobs/<number>.new` is a draft, `.job` a job that has begun, `.done` the result of a job that has ended (`.end` before it
+//! is whole). Little-endian: "LGJOB\0\0\0", the format (4 bytes), the journal's id (16), CRC-32C of these; then frames, each
+//! the length of its body, CRC-32C of kind and body, the kind, and the body.
+//!
+//! | Kind | Body |
+//! |---|---|
+//! | 1 piece | sealed: the next bytes of the content |
+//! | 2 begun | sealed: the description of the job; no piece follows |
+//! | 3 mark | steps done (8), the journal's last record at that time (8), and data of the caller |
+//! | 4 ended | the result; the only frame of its file |
+//!
+//! Everything up to the frame of kind 2 was synced before the file got its name: damage there is corruption, and the start is
+//! refused. Marks are not synced: a damaged mark ends them.
 
 use crate::storage::{
-    fs::{self, File, read_full},
-    journal::JournalId,
-    keys::KeysError,
+    fs::store::{File, read_full},
+    jobs::error::{FORMAT, JobError},
+    journal::model::ids::JournalId,
 };
 use std::{io, sync::Arc};
 
-pub(super) const FORMAT: u32 = 1;
 const MAGIC: [u8; 8] = *b"LGJOB\0\0\0";
 const HEADER_BYTES: usize = 32;
 const FRAME_HEAD_BYTES: usize = 9;
-/// The most bytes of a frame: nothing is allocated by a length beyond.
+/// The most bytes of a frame. A longer length allocates nothing.
 const FRAME_BYTES_MAX: u32 = 256 * 1024 * 1024;
 
 pub(super) mod kind {
-    pub(in crate::storage::jobs) const PIECE: u8 = 1;
-    pub(in crate::storage::jobs) const BEGUN: u8 = 2;
-    pub(in crate::storage::jobs) const MARK: u8 = 3;
-    pub(in crate::storage::jobs) const ENDED: u8 = 4;
-}
-
-/// Why a job cannot be kept or read.
-#[derive(Debug, thiserror::Error)]
-pub enum JobError {
-    /// The files.
-    #[error("the files of jobs in the data folder: {0}")]
-    Io(#[from] io::Error),
-    /// Its key.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// Bytes that were whole once.
-    #[error(
-        "{path} is damaged at byte {offset}; restore the folder from a backup, or remove the file to give up what is not \
-         done yet of that job"
-    )]
-    Damaged {
-        /// The file, from the data folder on.
-        path: String,
-        /// Of the frame.
-        offset: u64,
-    },
-    /// It belongs to another journal.
-    #[error("{0} belongs to another journal; remove it from this folder")]
-    Foreign(String),
-    /// It was written by a newer program.
-    #[error("{path} has format {format}, this levelgate knows {FORMAT}; run a newer one")]
-    Newer {
-        /// The file.
-        path: String,
-        /// Its format.
-        format: u32,
-    },
-}
-
-impl JobError {
-    /// Whether the disk, a quota or `min_free_bytes` leaves no room for the job's file.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io(error) | Self::Keys(KeysError::Io(error)) if fs::is_full(error))
-    }
-}
-
-impl From<JobError> for io::Error {
-    /// Keeps the kind of an error of the store.
-    fn from(error: JobError) -> Self {
-        match error {
-            JobError::Io(error) | JobError::Keys(KeysError::Io(error)) => error,
-            other => Self::other(other),
-        }
-    }
+    pub(in crate::storage) const PIECE: u8 = 1;
+    pub(in crate::storage) const BEGUN: u8 = 2;
+    pub(in crate::storage) const MARK: u8 = 3;
+    pub(in crate::storage) const ENDED: u8 = 4;
 }
 
 /// The header of a file of this journal.
@@ -83,13 +45,13 @@ pub(super) fn header(id: JournalId) -> Vec<u8> {
     head
 }
 
-/// A frame's bytes.
+/// Encodes a frame.
 ///
 /// # Errors
-/// The body is longer than one may be.
+/// The body is too long.
 pub(super) fn frame(kind: u8, body: &[u8]) -> io::Result<Vec<u8>> {
     let len = u32::try_from(body.len()).ok().filter(|len| *len <= FRAME_BYTES_MAX);
-    let len = len.ok_or_else(|| io::Error::other("a job says more than a frame may hold"))?;
+    let len = len.ok_or_else(|| io::Error::other("a frame of a job is larger than 256 MiB"))?;
     let mut frame = Vec::with_capacity(FRAME_HEAD_BYTES + body.len());
     frame.extend_from_slice(&len.to_le_bytes());
     frame.extend_from_slice(&crc32c::crc32c_append(crc32c::crc32c(&[kind]), body).to_le_bytes());
@@ -98,24 +60,24 @@ pub(super) fn frame(kind: u8, body: &[u8]) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Frames of a file, one after another.
+/// Reads the frames of a file.
 pub(super) struct Frames {
     path: String,
     file: Arc<dyn File>,
-    /// Behind the last whole one.
+    /// The end of the last whole frame.
     pub(super) at: u64,
 }
 
 impl Frames {
-    /// Those behind the header of a file, which was looked at before.
+    /// Reads after the header of a file, which was verified before.
     pub(super) fn of(path: String, file: Arc<dyn File>) -> Self {
         Self { path, file, at: HEADER_BYTES as u64 }
     }
 
-    /// Those of a file of this journal.
+    /// Verifies the header of a file of this journal.
     ///
     /// # Errors
-    /// It is damaged, foreign or newer, or cannot be read.
+    /// It is damaged, newer or of another journal, or cannot be read.
     pub(super) fn open(path: &str, file: Arc<dyn File>, id: JournalId) -> Result<Self, JobError> {
         let mut head = [0; HEADER_BYTES];
         let read = read_full(&*file, &mut head, 0)?;
@@ -133,7 +95,7 @@ impl Frames {
         Ok(Self::of(path, file))
     }
 
-    /// What stands there is not what was written.
+    /// The error for damage at the current offset.
     pub(super) fn damaged(&self) -> JobError {
         JobError::Damaged { path: self.path.clone(), offset: self.at }
     }

@@ -1,29 +1,31 @@
 //! Reads the content of a job, piece by piece.
 
-use crate::storage::fs::File;
-use crate::storage::jobs::{
-    BEGUN, Shelf,
-    frames::{Frames, kind},
-    path_of,
+use crate::storage::{
+    fs::store::File,
+    jobs::{
+        frames::{Frames, kind},
+        job_store::JobStore,
+        paths::{BEGUN, path_of},
+    },
 };
 use std::{
     io::{self, Read},
     sync::Arc,
 };
 
-impl Shelf {
+impl JobStore {
     pub(super) fn reader(self: &Arc<Self>, number: u64, file: &Arc<dyn File>, end: u64) -> Reader {
         let frames = Frames::of(path_of(number, BEGUN), Arc::clone(file));
-        Reader { shelf: Arc::clone(self), number, frames, end, piece: Vec::new(), read: 0 }
+        Reader { jobs: Arc::clone(self), number, frames, end, piece: Vec::new(), read: 0 }
     }
 }
 
 /// Reads a job's content.
 pub struct Reader {
-    shelf: Arc<Shelf>,
+    jobs: Arc<JobStore>,
     number: u64,
     frames: Frames,
-    /// Where the pieces end; a job that has begun says it itself.
+    /// The end of the pieces; `u64::MAX` for a job that has begun, whose pieces end with the frame of kind 2.
     end: u64,
     piece: Vec<u8>,
     read: usize,
@@ -37,11 +39,11 @@ impl Read for Reader {
             }
             let next = self.frames.next(&[kind::PIECE, kind::BEGUN]).map_err(io::Error::other)?;
             let Some((kind::PIECE, sealed)) = next else {
-                // Marks come behind, also while this is read: whoever asks once more is at the end all the same.
+                // Marks follow, and may be added during reading, so the end is remembered.
                 self.end = 0;
                 return Ok(0);
             };
-            self.piece = self.shelf.unsealed(self.number, &sealed).map_err(io::Error::other)?;
+            self.piece = self.jobs.unseal(self.number, &sealed).map_err(io::Error::other)?;
             self.read = 0;
         }
         let rest = &self.piece[self.read..];

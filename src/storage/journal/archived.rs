@@ -1,32 +1,29 @@
-//! Sealed segments of a running journal as files: their checksums, what of them is lost, and what can still be read.
+//! The files of sealed segments: checksums, losses, and reading damaged segments.
 
-use crate::{
-    domain::transaction::record::LogOffset,
-    storage::{
-        archive_list::{AcceptedLoss, ArchiveList, Loss},
-        encoding,
-        journal::{
-            ARCHIVE, Lsn, Record, SegmentInfo,
-            error::ScanError,
-            log::Journal,
-            segment_reader::{RECORDS_FROM, Step, Walk, WalkError},
-        },
-        snapshot::SegmentDto,
-    },
-};
 use crate::{
     domain::{
         events::global_event::GlobalEvent,
+        transaction::log_offset::LogOffset,
         vocabulary::{names::Name, time::Millis},
     },
-    storage::fs::{File, Store, read_full},
+    storage::{
+        archive_list::{AcceptedLoss, ArchiveList, Loss},
+        encoding,
+        fs::store::{File, Store, read_full},
+        journal::{
+            format::segment_reader::{SegmentReader, SegmentReaderError, Step},
+            log::Journal,
+            model::{error::ScanError, ids::Lsn, record::Record, segment_info::SegmentInfo},
+        },
+        snapshot::SegmentDto,
+    },
 };
 use std::{io, ops::ControlFlow, sync::Arc};
 
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// A checksum of a file on its way.
+/// Computes the checksum of a file.
 pub struct Summing {
     file: Arc<dyn File>,
     bytes: u64,
@@ -35,7 +32,7 @@ pub struct Summing {
 }
 
 impl Summing {
-    /// Begins with the file at a path.
+    /// Opens the file at a path.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -43,7 +40,7 @@ impl Summing {
         Ok(Self { file: store.open(path)?, bytes: 0, crc: 0, block: vec![0; BLOCK_BYTES] })
     }
 
-    /// Reads one block more, and says how many bytes; 0: the file ends.
+    /// Reads the next block and returns its length; 0: the file ends.
     ///
     /// # Errors
     /// It cannot be read.
@@ -71,7 +68,7 @@ impl Summing {
     }
 }
 
-/// What is wrong with a file of these bytes and this checksum, which is listed as a segment.
+/// The difference between a listed segment and a file with this length and checksum, if any.
 #[must_use]
 pub fn differs(listed: &SegmentDto, (bytes, crc): (u64, u32)) -> Option<String> {
     if bytes != listed.bytes {
@@ -81,32 +78,14 @@ pub fn differs(listed: &SegmentDto, (bytes, crc): (u64, u32)) -> Option<String> 
     crc_differs.then(|| format!("its checksum is {crc:08x} and was {:08x}", listed.crc))
 }
 
-impl SegmentInfo {
-    /// Bytes of its file, where it is sealed.
-    #[must_use]
-    pub fn file_bytes(&self) -> u64 {
-        RECORDS_FROM.saturating_add(self.end_place.0.saturating_sub(self.first_place.0))
-    }
-
-    /// Whether it was moved to the archive.
-    #[must_use]
-    pub fn is_archived(&self) -> bool {
-        self.path.starts_with(ARCHIVE)
-    }
-
-    fn listed(&self, crc: u32) -> SegmentDto {
-        SegmentDto { first_lsn: self.first_lsn.0, last_lsn: self.last.0, bytes: self.file_bytes(), crc }
-    }
-}
-
 impl Journal {
-    /// What the archive has lost.
+    /// The losses of the archive.
     #[must_use]
     pub fn lost(&self) -> Vec<Loss> {
         self.files.as_ref().map(|files| files.archive.lost.read().clone()).unwrap_or_default()
     }
 
-    /// Where the oldest segment begins, or began where it is lost; everything before was let go.
+    /// The offset at which the oldest segment begins, including lost ones; everything before was released.
     #[must_use]
     pub fn first_place(&self) -> LogOffset {
         let Some(files) = &self.files else { return LogOffset(0) };
@@ -136,11 +115,11 @@ impl Journal {
         list.clone()
     }
 
-    /// Reads a sealed segment's file whole, and holds it against what is listed of it. What is not listed yet is listed
-    /// now, once each of its records was found whole.
+    /// Reads the file of a sealed segment and compares it with the archive list. A segment without a checksum is read record by
+    /// record and then listed with it.
     ///
     /// # Errors
-    /// The file cannot be read, or is not what it was.
+    /// The file cannot be read, or differs from the list.
     pub fn check_segment(&self, segment: &SegmentInfo) -> Result<(), ScanError> {
         let Some(files) = &self.files else { return Ok(()) };
         let io = |source| ScanError::Io { file: segment.path.clone(), source };
@@ -148,10 +127,10 @@ impl Journal {
         self.judge_sum(segment, sum)
     }
 
-    /// Holds a checksum of a sealed segment's file against what is listed of it.
+    /// Compares a checksum of a sealed segment's file with the archive list.
     ///
     /// # Errors
-    /// It is not what it was.
+    /// The file differs from the list.
     pub fn judge_sum(&self, segment: &SegmentInfo, sum: (u64, u32)) -> Result<(), ScanError> {
         let Some(files) = &self.files else { return Ok(()) };
         let listed = files.archive.list.lock().get(segment.first_lsn).copied().unwrap_or_else(|| segment.listed(0));
@@ -165,7 +144,7 @@ impl Journal {
         Ok(())
     }
 
-    /// A checksum of a segment's file, begun. A journal in memory has none.
+    /// Begins the checksum of a segment's file. A journal in memory has none.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -182,7 +161,7 @@ impl Journal {
         lost.iter().any(|loss| loss.first <= segment.last && segment.first_lsn <= loss.last)
     }
 
-    /// Takes the records of a segment as lost, because it cannot be read whole; those that can be read stay readable.
+    /// Notes the records of a segment as lost, because it cannot be read completely. Its readable records stay readable.
     pub fn lose(&self, segment: &SegmentInfo, what: &str) {
         let Some(files) = &self.files else { return };
         let (from, to) = (segment.first_place, segment.end_place);
@@ -193,15 +172,15 @@ impl Journal {
         lost.sort_by_key(|loss| loss.first);
     }
 
-    /// Records that an operator accepted a loss, and counts on it from now on.
+    /// Records that an operator accepted a loss.
     pub fn accept_loss(&self, loss: &Loss, at: Millis, by: Option<Name>) -> Lsn {
         let accepted = AcceptedLoss { first: loss.first, last: loss.last, at, by };
         self.record_of_archive(&accepted.event())
     }
 
-    /// Records that retention lets go of all records up to one.
+    /// Records that retention releases all records up to one.
     pub fn let_go(&self, last: Lsn, at: Millis) -> Lsn {
-        let recorded = self.record_of_archive(&GlobalEvent::SegmentsLetGo { last: last.0, at });
+        let recorded = self.record_of_archive(&GlobalEvent::SegmentsReleased { last: last.0, at });
         if let Some(files) = &self.files {
             files.archive.lost.write().retain(|loss| loss.last > last);
         }
@@ -210,7 +189,7 @@ impl Journal {
 
     fn record_of_archive(&self, common: &GlobalEvent) -> Lsn {
         let mut body = Vec::new();
-        encoding::encode_common(common, &mut body);
+        encoding::encode_global(common, &mut body);
         let appended = self.append(0, &body);
         if let Some(files) = &self.files {
             files.archive.list.lock().take(common);
@@ -218,7 +197,7 @@ impl Journal {
         appended.lsn
     }
 
-    /// RecoveryWorkers over what can still be read of a damaged segment, in order.
+    /// Passes the readable records of a damaged segment to the visitor, in order.
     ///
     /// # Errors
     /// The file cannot be read, or the visitor refuses a record.
@@ -230,10 +209,10 @@ impl Journal {
         let file = segment.path.clone();
         let Some(files) = &self.files else { return Ok(()) };
         let io = |source| ScanError::Io { file: file.clone(), source };
-        let mut walk = match files.store.open(&file).map_err(io).map(Walk::over)? {
+        let mut walk = match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
             Ok(walk) => walk,
-            Err(WalkError::Io(source)) => return Err(io(source)),
-            Err(WalkError::Head(_)) => return Ok(()),
+            Err(SegmentReaderError::Io(source)) => return Err(io(source)),
+            Err(SegmentReaderError::Head(_)) => return Ok(()),
         };
         loop {
             let flow = match walk.step().map_err(io)? {

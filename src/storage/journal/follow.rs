@@ -1,60 +1,65 @@
-//! Following: the records behind a number, in their order, for whoever wants to hear of everything once.
+//! Follows the journal: returns the records after a number in order, each exactly once.
 //!
-//! Nothing is handed over that a power cut could take back, for its number would be given again, and whoever had heard of
-//! the one would never hear of the other: see [`Journal::lasting`].
+//! Only durable records are returned: a power cut could remove others, and their numbers would be assigned again; see
+//! [`Journal::lasting`].
 //!
-//! A number says in which segment its record lies. Inside, whoever follows the end is found by the chunks of the tail,
-//! and whoever reads on by where earlier calls ended; anybody else by halving the file between two batch headers. So no
-//! call walks through a segment to find its place, and none reads more than [`FOLLOW_BYTES_MAX`] and a batch from there.
+//! The number of a record determines its segment. Within the segment, a call near the end finds its position by the chunks of
+//! the tail, and a continued call by the end of an earlier call. Any other call bisects the file by batch headers. So no call
+//! reads a segment from its beginning to find a position, and none reads more than [`FOLLOW_BYTES_MAX`] and a batch.
 
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::journal::{
-        Lsn, Record, Sync,
-        error::{Failed, ReadError},
-        frame::{self, Body, Framed},
+        format::{
+            frame::{self, Body, Framed},
+            segment_head::RECORDS_FROM,
+            segment_reader::{LocatedRecord, SegmentReader, SegmentReaderError, Step},
+        },
         log::Journal,
-        segment_reader::{RECORDS_FROM, Seen, Step, Walk, WalkError},
+        model::{
+            error::{Failed, ReadError},
+            ids::Lsn,
+            options::Sync,
+            record::Record,
+        },
+        state::positions::RecordPosition,
     },
 };
-use parking_lot::Mutex;
-use std::{collections::VecDeque, ops::ControlFlow, sync::atomic::Ordering};
+use std::{ops::ControlFlow, sync::atomic::Ordering};
 
-/// Bytes of records that one call looks at, and the record or the group more that it is in then.
+/// Bytes of records that one call reads, plus the rest of the last record or group.
 pub const FOLLOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// So near to a record a search goes before it walks.
+/// Bisection stops at this distance before the record.
 const NEAR_BYTES: u64 = 1024 * 1024;
-/// Of how many calls it is known where they ended.
-const SPOTS_MAX: usize = 1_024;
 
-/// How far a call came.
+/// The result of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Followed {
-    /// Behind this number the next call goes on.
+    /// The next call continues after this number.
     pub next: Lsn,
-    /// Up to here there was something to hand over.
+    /// The last durable record at the time of the call.
     pub last: Lsn,
-    /// Whether it ended before that.
+    /// Whether the call ended before `last`.
     pub was_cut: bool,
-    /// The first record that is kept.
+    /// The first record of the journal.
     pub begins_at: Lsn,
 }
 
-/// Why the records behind a number cannot be handed over.
+/// Why the records after a number cannot be returned.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     /// Some of them were deleted with their segments.
-    #[error("the records behind {after} are not all kept any more: the first one is {begins_at}")]
+    #[error("some records after {after} were deleted: the first record is {begins_at}")]
     Gone {
-        /// Behind which number.
+        /// The requested number.
         after: Lsn,
-        /// The first record that is kept.
+        /// The first record of the journal.
         begins_at: Lsn,
     },
-    /// No record has had that number yet.
+    /// The number is not assigned yet.
     #[error("there is no record {after} yet: the last one is {last}")]
     Ahead {
-        /// Behind which number.
+        /// The requested number.
         after: Lsn,
         /// The last record.
         last: Lsn,
@@ -64,48 +69,22 @@ pub enum FollowError {
     Read(#[from] ReadError),
 }
 
-/// Where a record begins, or the batch header before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::storage) struct Spot {
-    pub(in crate::storage) lsn: Lsn,
-    pub(in crate::storage) place: LogOffset,
-}
-
-/// Where calls ended, the last one behind.
-#[derive(Default)]
-pub(in crate::storage) struct Spots(Mutex<VecDeque<Spot>>);
-
-impl Spots {
-    fn note(&self, spot: Spot) {
-        let mut known = self.0.lock();
-        known.retain(|other| other.lsn != spot.lsn);
-        if known.len() >= SPOTS_MAX {
-            known.pop_front();
-        }
-        known.push_back(spot);
-    }
-
-    fn nearest(&self, lsn: Lsn) -> Option<Spot> {
-        self.0.lock().iter().filter(|spot| spot.lsn <= lsn).max_by_key(|spot| spot.lsn).copied()
-    }
-}
-
-/// A group on its way: it counts when its end is seen.
+/// The parts of a group whose end was not read yet.
 struct Parts {
     group: Lsn,
     parts: Vec<(Record<'static>, Vec<u8>)>,
 }
 
-/// From record to record, through a file or through memory.
+/// Reads records from a file or from memory.
 enum Steps {
-    File { walk: Walk, segment: Lsn, path: String },
-    Memory { at: Spot, record: Vec<u8> },
+    File { walk: SegmentReader, segment: Lsn, path: String },
+    Memory { at: RecordPosition, record: Vec<u8> },
 }
 
 impl Steps {
-    fn spot(&self) -> Spot {
+    fn spot(&self) -> RecordPosition {
         match self {
-            Self::File { walk, .. } => Spot { lsn: walk.next_lsn(), place: walk.place() },
+            Self::File { walk, .. } => RecordPosition { lsn: walk.next_lsn(), place: walk.place() },
             Self::Memory { at, .. } => *at,
         }
     }
@@ -118,15 +97,15 @@ impl Steps {
         }
     }
 
-    /// The next record; `None`: the segment ends.
-    fn step(&mut self, journal: &Journal) -> Result<Option<Seen<'_>>, ReadError> {
+    /// Reads the next record; `None`: the segment ends.
+    fn step(&mut self, journal: &Journal) -> Result<Option<LocatedRecord<'_>>, ReadError> {
         match self {
             Self::File { walk, path, .. } => {
                 let (place, file) = (walk.place(), path.clone());
                 match walk.step() {
                     Ok(Step::Record(seen)) => Ok(Some(seen)),
                     Ok(Step::End) => Ok(None),
-                    Ok(Step::Damage(damage)) => Err(ReadError::Damaged { place, file, what: damage.wrong.to_string() }),
+                    Ok(Step::Damage(damage)) => Err(ReadError::Damaged { place, file, what: damage.flaw.to_string() }),
                     Err(source) => Err(ReadError::Io { file, source }),
                 }
             }
@@ -138,18 +117,17 @@ impl Steps {
                 if !matches!(framed.body, Body::Batch { .. }) {
                     at.lsn = Lsn(framed.head.lsn.0.saturating_add(1));
                 }
-                Ok(Some(Seen { offset: 0, place, framed }))
+                Ok(Some(LocatedRecord { offset: 0, place, framed }))
             }
         }
     }
 }
 
-/// Takes records that count, those of one group together; says whether to go on.
+/// Receives records that count, those of one group together. Returns whether to continue.
 pub(in crate::storage) type Visit<'a> = dyn FnMut(&[Record<'_>]) -> ControlFlow<()> + 'a;
 
 impl Journal {
-    /// Up to where no power cut takes anything back; with [`Sync::Never`], where nobody can say that, up to where no kill
-    /// does.
+    /// The last record that a power cut cannot remove; with [`Sync::Never`] the last one that a kill cannot remove.
     #[must_use]
     pub fn lasting(&self) -> Lsn {
         match self.options.sync {
@@ -158,7 +136,7 @@ impl Journal {
         }
     }
 
-    /// Waits until more than this is lasting.
+    /// Waits until a record after this one is durable.
     ///
     /// # Errors
     /// The journal has failed.
@@ -167,7 +145,7 @@ impl Journal {
         self.followers.until(look).await
     }
 
-    /// The first record that is kept, or will be where there is none yet.
+    /// The number of the first record, or of the next one if there is none.
     #[must_use]
     pub fn begins_at(&self) -> Lsn {
         let files = self.files.as_ref();
@@ -175,7 +153,7 @@ impl Journal {
         first.unwrap_or(Lsn(1))
     }
 
-    /// RecoveryWorkers over the records behind a number that count and last, in order, for as long as they are wanted. Behind
+    /// Passes the durable records after a number that count to the visitor, in order, until it stops. After
     /// [`Lsn::NONE`] are all that are kept.
     ///
     /// # Errors
@@ -201,7 +179,7 @@ impl Journal {
         }
         match self.follow_from(from, nothing, visit) {
             Ok(followed) => Ok(followed),
-            // The segment was deleted meanwhile.
+            // The segment was deleted during the call.
             Err(_) if from < self.begins_at() => Err(FollowError::Gone { after, begins_at: self.begins_at() }),
             Err(error) => Err(error.into()),
         }
@@ -227,7 +205,7 @@ impl Journal {
                     return Ok(followed);
                 }
                 let next = self.steps_at(spot.lsn)?;
-                // What lasts was written, so that behind a segment that ends before it there is another.
+                // Durable records were written, so another segment follows one that ends before them.
                 if next.segment() == steps.segment() {
                     return Err(ReadError::NoRecord(spot.place));
                 }
@@ -279,12 +257,12 @@ impl Journal {
         Ok(followed)
     }
 
-    /// Begins at a record that lasts, or some before it.
+    /// Begins at a durable record, or before it.
     fn steps_at(&self, lsn: Lsn) -> Result<Steps, ReadError> {
         let near = [self.buffer.lock().nearest(lsn), self.spots.nearest(lsn)];
         let near = near.into_iter().flatten().max_by_key(|spot| spot.lsn);
         let Some(files) = &self.files else {
-            let at = near.unwrap_or(Spot { lsn: Lsn(1), place: LogOffset(0) });
+            let at = near.unwrap_or(RecordPosition { lsn: Lsn(1), place: LogOffset(0) });
             return Ok(Steps::Memory { at, record: Vec::new() });
         };
         let segment = {
@@ -297,10 +275,10 @@ impl Journal {
             return Err(ReadError::NoRecord(segment.first_place));
         }
         let io = |source| ReadError::Io { file: path.clone(), source };
-        let mut walk = match Walk::over(file) {
+        let mut walk = match SegmentReader::from_file(file) {
             Ok(walk) => walk,
-            Err(WalkError::Io(source)) => return Err(io(source)),
-            Err(WalkError::Head(flaw)) => {
+            Err(SegmentReaderError::Io(source)) => return Err(io(source)),
+            Err(SegmentReaderError::Head(flaw)) => {
                 return Err(ReadError::Damaged { place: first_place, file: path, what: flaw.to_string() });
             }
         };
@@ -308,16 +286,16 @@ impl Journal {
         if segment.sealed {
             walk = walk.until(offset(segment.end_place));
         }
-        let first = Spot { lsn: segment.first_lsn, place: first_place };
+        let first = RecordPosition { lsn: segment.first_lsn, place: first_place };
         let near = near.filter(|near| near.place >= first_place).unwrap_or(first);
-        let (offset, at) = walk.halve((offset(near.place), near.lsn), lsn, NEAR_BYTES).map_err(io)?;
+        let (offset, at) = walk.bisect((offset(near.place), near.lsn), lsn, NEAR_BYTES).map_err(io)?;
         walk.go_to(offset, at);
         Ok(Steps::File { walk, segment: segment.first_lsn, path })
     }
 }
 
-/// A record whose events are kept elsewhere.
-fn without_events(seen: &Seen<'_>) -> Record<'static> {
+/// A record without its events.
+fn without_events(seen: &LocatedRecord<'_>) -> Record<'static> {
     let Framed { head, .. } = seen.framed;
     Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, place: seen.place, events: &[] }
 }

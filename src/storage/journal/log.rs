@@ -1,21 +1,22 @@
-//! The running journal: how records get in, and how one waits until they are kept.
+//! The running journal: appending records, and waiting until they are committed.
 //!
 //! # Who writes
 //!
-//! Appending encodes a record into the [`Buffer`] under one short lock and touches no file. The thread or task that
-//! holds the writer *leads*: it takes what has gathered, writes it in one piece and publishes how far it came. There is
-//! no timer: a batch is what gathered while the last one was written, so it grows with the load.
+//! Appending encodes a record into the [`Buffer`] under one short lock and calls no file. The thread or task that holds the
+//! writer is the *leader* of the group commit: it takes the buffered records, writes them in one piece and publishes the
+//! watermark. There is no timer: a batch contains the records that were appended while the last one was written, so it grows
+//! with the load.
 //!
-//! | Degree | Who leads |
+//! | Option | Leader |
 //! |---|---|
-//! | [`Sync::Always`] | the thread `journal-sync`, which syncs behind each batch; tasks ring it and wait |
-//! | [`Sync::Interval`], [`Sync::Never`] | the first task that finds the writer free; the others wait without a thread. While writes are slow, the thread `journal-write` |
+//! | [`Sync::Always`] | the thread `journal-sync`, which syncs after each batch; tasks notify it and wait |
+//! | [`Sync::Interval`], [`Sync::Never`] | the first task that finds the writer free; the others wait without blocking a thread. While writes are slow, the thread `journal-write` |
 //! | any, [`Journal::commit`] | the calling thread with the last two, which may block; the thread `journal-sync` with the first |
 //!
-//! A write is *slow* from [`SLOW_WRITE`] on. For [`SLOW_FOR`] after a slow write no task leads: tasks ring
-//! `journal-write` and wait. So a disk that stalls costs the runtime at most the one worker that led when it began.
+//! A write is *slow* from [`SLOW_WRITE`] on. For [`SLOW_FOR`] after a slow write no task leads: tasks notify
+//! `journal-write` and wait. So a stalling disk blocks at most one worker of the runtime, the leader.
 //!
-//! # What may block whom
+//! # Blocking
 //!
 //! A *worker* is a thread that polls tasks. It never waits for a lock that another thread holds across a system call.
 //!
@@ -27,20 +28,20 @@
 //! | the keys' file, see [`crate::storage::keys`] | writes of keys | `try_lock` only, by a task that leads |
 //! | `buffer`, `segments`, `handles`, `newest`, `unsynced`, `next`, the bells, the waiters | never | yes |
 //!
-//! What a worker does itself: the one write of a batch that it leads, and reads of facts that have left the tail
-//! ([`Journal::read`]). While the disk is known to be slow such a read hands the worker's other tasks to another thread
-//! first. Only the calls that wait for the same record, transaction id or file wait with it. The pulse of the wire's
-//! runtime keeps the other workers polling.
+//! A worker makes only these system calls: the write of a batch that it leads, and reads of facts that have left the tail
+//! ([`Journal::read`]). While the disk is known to be slow, such a read first moves the worker's other tasks to another
+//! thread. Only calls for the same record, transaction id or file wait for it. The pulse of the HTTP runtime keeps the other
+//! workers polling.
 //!
-//! What only reads memory or marks ([`Journal::last`], [`Journal::synced`], [`Journal::is_full`], [`Journal::failed`],
-//! [`Journal::segments`], [`Journal::begins_at`]) waits for nothing.
+//! Calls that only read memory or watermarks ([`Journal::last`], [`Journal::synced`], [`Journal::is_full`], [`Journal::failed`],
+//! [`Journal::segments`], [`Journal::begins_at`]) never wait.
 //!
 //! # Rotation
 //!
 //! The next segment's file is created ahead, as [`NEXT`], with room for its head. A rotation, under `writer`, writes the
 //! head, renames the file and swaps; it syncs nothing. The next sync covers, in this order, the keys, each sealed segment
-//! with records behind the synced number, the folder, the current segment; only then the number moves. Tasks that lead do
-//! not rotate: they ring `journal-write` and go on in the current segment, up to twice [`Options::segment_bytes`]; from
+//! with records after the synced number, the folder, the current segment; only then the number increases. Tasks that lead do
+//! not rotate: they notify `journal-write` and continue in the current segment, up to twice [`Options::segment_bytes`]; from
 //! there on they leave the write to that thread. A next file that cannot be created (no descriptor, no room) postpones
 //! the rotation: the current segment becomes longer, and the creation is tried again after [`PREPARE_AGAIN`].
 //!
@@ -51,33 +52,52 @@
 //!
 //! # After a failure
 //!
-//! The first failed write, sync or rename fails the journal for ever: what waits and what comes is told so, nothing is
-//! tried again, records that are appended go nowhere. The journal also fails when its newest segment, the keys or the
+//! The first failed write, sync or rename fails the journal permanently: waiting and later calls return the failure, nothing
+//! is tried again, and appended records are dropped. The journal also fails when its newest segment, the keys or the
 //! data folder are no longer at their paths; see [`super::presence`].
 
-use crate::storage::fs::Store;
 #[cfg(doc)]
 use crate::storage::journal::{
-    lead::{SLOW_FOR, SLOW_WRITE},
-    rotate::{NEXT, PREPARE_AGAIN},
+    model::paths::NEXT,
+    state::{
+        disk_pace::{SLOW_FOR, SLOW_WRITE},
+        next_segment::PREPARE_AGAIN,
+    },
 };
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::{
         archive_list::ArchiveState,
+        fs::store::Store,
         journal::{
-            Appended, BACKLOG_BYTES_MAX, Companion, JournalId, Lsn, Options, Replay, Sync,
-            buffer::{Buffer, spare},
-            error::{Failed, OpenError},
-            follow::Spots,
-            frame::Kind,
-            lead::{Files, Pace, Writer},
-            presence,
-            synced_file::{self, SyncedFile},
-            threads::Threads,
-            watermarks::{CachePadded, Waiters, Watermarks},
+            format::{
+                frame::Kind,
+                synced_file::{self, SyncedFile},
+            },
+            model::{
+                companion::Companion,
+                error::{Failed, OpenError},
+                ids::{JournalId, Lsn},
+                options::{BACKLOG_BYTES_MAX, Options, Sync},
+                record::Appended,
+                replay::Replay,
+            },
+            state::{
+                buffer::{Buffer, spare},
+                disk_pace::DiskPace,
+                files::Files,
+                positions::PositionCache,
+                segment_lock,
+                segment_writer::Writer,
+                threads::Threads,
+                waiters::Waiters,
+                watermarks::{CachePadded, Watermarks},
+            },
         },
-        recovery::{Recovery, Wanted, recover},
+        recovery::{
+            recover::recover,
+            scan::{Recovery, Wanted},
+        },
     },
 };
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -86,27 +106,27 @@ use std::{
     time::Duration,
 };
 
-/// A journal. See [the room's text](super) for what stands in its files.
+/// A journal.
 pub struct Journal {
     pub(in crate::storage) options: Options,
     pub(in crate::storage) buffer: CachePadded<Mutex<Buffer>>,
     pub(in crate::storage) marks: CachePadded<Watermarks>,
-    /// What is on a disk; a journal in memory has none of it.
+    /// The files; `None` for a journal in memory.
     pub(in crate::storage) files: Option<Files>,
     pub(in crate::storage) waiters: Waiters,
-    /// Those who wait for the failure alone: no batch wakes them.
+    /// Waits for the failure only; no batch wakes it.
     failures: Waiters,
-    /// Those who wait for more to last.
+    /// Waits for more durable records.
     pub(in crate::storage) followers: Waiters,
-    pub(in crate::storage) spots: Spots,
-    pub(in crate::storage) pace: Pace,
+    pub(in crate::storage) spots: PositionCache,
+    pub(in crate::storage) pace: DiskPace,
     pub(in crate::storage) threads: Threads,
-    /// Where the synced number is kept outside the tail; a journal in memory has none.
+    /// The file `synced`; `None` for a journal in memory.
     pub(in crate::storage) synced_file: Option<SyncedFile>,
 }
 
 impl Journal {
-    /// A journal without files: every record stays in memory, is committed at once, and is gone with the process.
+    /// A journal without files: every record stays in memory, is committed at once, and is lost with the process.
     #[must_use]
     pub fn in_memory() -> Self {
         let options = Options {
@@ -125,14 +145,13 @@ impl Journal {
         )
     }
 
-    /// Finds the journal in the store, hands over its records behind `after`, and goes on behind the last.
+    /// Opens the journal of a store, replays its records after `after`, and continues after the last one.
     ///
-    /// `after` is up to where a snapshot is true, 0 where there is none; `known_synced` is the number up to which the
+    /// `after` is the last record whose effect a snapshot contains, 0 without a snapshot; `known_synced` is the number up to which the
     /// journal was synced when that snapshot was written.
     ///
     /// # Errors
-    /// What was found is not what a daemon that died would leave, or the store fails. Every refusal comes before the
-    /// first change, so nothing was changed then.
+    /// The files are damaged or do not belong together, or the store fails. Every refusal precedes the first change.
     pub fn open(
         store: Arc<dyn Store>,
         id: JournalId,
@@ -142,10 +161,10 @@ impl Journal {
         known_synced: Lsn,
         replay: &mut dyn Replay,
     ) -> Result<(Arc<Self>, Recovery), OpenError> {
-        presence::lock_newest(&*store)?;
+        segment_lock::lock_newest(&*store)?;
         let mark = synced_file::read(&*store, id)?;
         let may_have_lost_power = store.may_have_lost_power();
-        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, only_looks: false };
+        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, is_read_only: false };
         let found = recover(&*store, wanted, companion.as_deref(), replay)?;
         if mark.is_none() && found.recovery.last > Lsn::NONE {
             tracing::warn!(
@@ -155,7 +174,7 @@ impl Journal {
             );
         }
         let writer = Writer::begin(&*store, id, &found)?;
-        // Recovery has made durable whatever it found.
+        // Recovery has synced all records that it found.
         let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
         let archive = ArchiveState { list: Mutex::new(found.list), lost: RwLock::new(found.lost) };
         let files = Files::new(store, id, companion, (writer, found.segments), archive);
@@ -190,26 +209,26 @@ impl Journal {
             waiters: Waiters::new(),
             failures: Waiters::new(),
             followers: Waiters::new(),
-            spots: Spots::default(),
-            pace: Pace::default(),
+            spots: PositionCache::default(),
+            pace: DiskPace::default(),
             threads: Threads::default(),
             synced_file,
         }
     }
 
-    /// Adds a record of events. It cannot fail: a journal that has failed tells whoever waits.
+    /// Appends a record of events. It cannot fail: a failed journal returns its failure to the calls that wait.
     pub fn append(&self, owner: u64, events: &[u8]) -> Appended {
         let mut buffer = self.buffer.lock();
         let appended = buffer.put(Kind::Events, owner, &[events], &self.marks);
         if owner == 0 {
             self.marks.shared.store(appended.lsn.0, Ordering::Release);
         }
-        self.leave(buffer);
+        self.publish(buffer);
         appended
     }
 
-    /// Adds a group: all of its parts will be found, or none. Says what became of the parts, and the number of the
-    /// group's end, which is the one to wait for.
+    /// Appends a group, of which recovery finds all parts or none. Returns the parts, and the number of the group's end to
+    /// wait for.
     pub fn append_group(&self, parts: &[(u64, Vec<u8>)]) -> (Vec<Appended>, Lsn) {
         let mut buffer = self.buffer.lock();
         let begin = buffer.put(Kind::Begin, 0, &[], &self.marks).lsn;
@@ -219,12 +238,12 @@ impl Journal {
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
         let end = buffer.put(Kind::End, 0, &[&group, &count.to_le_bytes()], &self.marks).lsn;
         self.marks.shared.store(end.0, Ordering::Release);
-        self.leave(buffer);
+        self.publish(buffer);
         (appended, end)
     }
 
-    /// Publishes how far the buffer is, while its lock is held, so that the marks only grow; then leaves it.
-    fn leave(&self, buffer: MutexGuard<'_, Buffer>) {
+    /// Publishes the watermarks of the buffer while its lock is held, so that they only increase; then releases it.
+    fn publish(&self, buffer: MutexGuard<'_, Buffer>) {
         self.marks.appended.store(buffer.end().0, Ordering::Release);
         self.marks.last.store(buffer.last().0, Ordering::Release);
         let (too_long, wants_spare) = (buffer.too_long(), buffer.wants_spare());
@@ -237,7 +256,7 @@ impl Journal {
         drop(buffer);
         if wants_spare {
             let spare = spare();
-            self.buffer.lock().take_spare(spare);
+            self.buffer.lock().add_spare(spare);
         }
         if let Some(bytes) = too_long {
             self.fail(&format!("a record of {bytes} bytes is longer than a record may be"));
@@ -257,39 +276,39 @@ impl Journal {
         Lsn(self.marks.shared.load(Ordering::Acquire))
     }
 
-    /// The place behind the newest record.
+    /// The offset after the newest record.
     #[must_use]
     pub fn end(&self) -> LogOffset {
         LogOffset(self.marks.appended.load(Ordering::Acquire))
     }
 
-    /// Up to where the medium has the journal for certain. One in memory has no medium, and says what it has.
+    /// The last record that is known to be on the medium; for a journal in memory the last record.
     #[must_use]
     pub fn synced(&self) -> Lsn {
         self.marks.synced()
     }
 
-    /// Whether so much waits to be written that new work should be refused.
+    /// Whether the write backlog is full, so that new work should be refused.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX
     }
 
-    /// Whether the record is kept, to the degree that [`Options::sync`] names.
+    /// Whether the record is committed by [`Options::sync`].
     #[must_use]
     pub fn is_committed(&self, lsn: Lsn) -> bool {
         lsn.0 <= self.marks.committed.load(Ordering::Acquire)
     }
 
-    /// What is known of a record without waiting.
+    /// The outcome of a record, if it is known without waiting.
     pub(in crate::storage) fn outcome(&self, lsn: Lsn) -> Option<Result<(), Failed>> {
         if self.is_committed(lsn) { Some(Ok(())) } else { self.marks.failure().map(Err) }
     }
 
-    /// Waits until the record is committed; a thread that waits so is blocked.
+    /// Waits until the record is committed. Blocks the thread.
     ///
     /// # Errors
-    /// The journal has failed: the record may be kept or not.
+    /// The journal has failed: the record may be recorded or not.
     pub fn commit(&self, lsn: Lsn) -> Result<(), Failed> {
         let lsn = lsn.min(self.last());
         if let Some(outcome) = self.outcome(lsn) {
@@ -298,17 +317,17 @@ impl Journal {
         if self.options.sync != Sync::Always {
             return self.lead(lsn);
         }
-        if !self.threads.sync.ring() {
+        if !self.threads.sync.notify() {
             return self.sync().map(drop);
         }
         self.waiters.wait(|| self.outcome(lsn))
     }
 
-    /// The same for a task, which does not block its worker: it writes the batch itself only where the writer is free
-    /// and the disk is fast, else it waits for the thread or task that writes.
+    /// [`Journal::commit`] for a task, without blocking its worker: the task writes the batch itself only if the writer is free
+    /// and the disk is fast; otherwise it waits for the thread or task that writes.
     ///
     /// # Errors
-    /// The journal has failed: the record may be kept or not.
+    /// The journal has failed: the record may be recorded or not.
     pub async fn committed(&self, lsn: Lsn) -> Result<(), Failed> {
         let lsn = lsn.min(self.last());
         if let Some(outcome) = self.outcome(lsn) {
@@ -320,13 +339,13 @@ impl Journal {
             }
             return self.waiters.until(|| self.try_lead(lsn)).await;
         }
-        if !self.threads.sync.ring() {
+        if !self.threads.sync.notify() {
             return self.commit(lsn);
         }
         self.waiters.until(|| self.outcome(lsn)).await
     }
 
-    /// Writes what has gathered, and makes the medium keep it. Says up to where.
+    /// Writes and syncs the buffered records. Returns the last synced record.
     ///
     /// # Errors
     /// The journal has failed.
@@ -334,7 +353,7 @@ impl Journal {
         self.sync_all()
     }
 
-    /// Fails the journal for ever, unless it has failed before, and wakes all who wait.
+    /// Fails the journal permanently, unless it has failed before, and wakes all waiters.
     pub(in crate::storage) fn fail(&self, cause: &str) -> Failed {
         let failed = self.marks.fail(cause);
         self.buffer.lock().stop();
@@ -355,12 +374,12 @@ impl Journal {
         self.marks.has_failed()
     }
 
-    /// Waits until the journal fails, and says why; for ever where it does not.
+    /// Waits until the journal fails, and returns the failure.
     pub async fn when_failed(&self) -> Failed {
         self.failures.until(|| self.marks.failure()).await
     }
 
-    /// Stops the threads, writes and syncs what is left. Records may still be appended; they are written by the thread
+    /// Stops the threads, and writes and syncs the remaining records. Records may still be appended; they are written by the thread
     /// or task that waits for them.
     ///
     /// # Errors
@@ -372,7 +391,7 @@ impl Journal {
 }
 
 impl Drop for Journal {
-    /// Stops the threads. What was not committed may be lost; [`Journal::close`] keeps it.
+    /// Stops the threads. Uncommitted records may be lost; [`Journal::close`] writes them.
     fn drop(&mut self) {
         self.stop_threads();
     }

@@ -1,46 +1,22 @@
-//! Whether the files that are written to are still the ones at their paths, and whether another process has them.
+//! Checks that the written files are still at their paths.
 //!
-//! A file that was removed, or whose folder was moved or replaced, takes writes and syncs as before, and nothing of that
-//! is found by the next start. So behind each sync and every second the data folder, the files `keys`, `instance` and
-//! `synced`, and the newest segment are compared with what their paths lead to; with [`super::Sync::Always`] before the sync is acknowledged. The first
-//! difference fails the journal.
+//! A file that was removed, or whose folder was moved or replaced, still accepts writes and syncs, but the next start does not
+//! find them. So after each sync and every second, the data folder, the files `keys`, `instance` and `synced`, and the newest
+//! segment are compared with the files at their paths; with [`super::Sync::Always`] before the sync is acknowledged. The
+//! first difference fails the journal.
 
-use crate::storage::fs::{File, FileId, Store};
 use crate::storage::{
+    fs::store::{File, FileId, Store},
     journal::{
-        FOLDER,
-        error::{Failed, OpenError},
-        lead::{Files, Newest},
         log::Journal,
+        model::error::Failed,
+        state::{files::Files, segment_writer::NewestSegment},
     },
-    recovery::number_of,
 };
 use std::{io, sync::Arc};
 
-/// Refuses to open a journal whose newest segment another process has locked.
-pub(in crate::storage) fn lock_newest(store: &dyn Store) -> Result<(), OpenError> {
-    let failed = |what: String| move |source| OpenError::Io { what, source };
-    let names = store.list(FOLDER).map_err(failed(format!("listing {FOLDER}")))?;
-    let Some(newest) = names.iter().rfind(|name| number_of(name).is_some()) else { return Ok(()) };
-    let path = format!("{FOLDER}/{newest}");
-    let file = store.open(&path).map_err(failed(format!("opening {path}")))?;
-    // The lock goes with the handle: from here on the folder's own lock holds, and soon that of the next segment.
-    lock(&*file, &path)
-}
-
-/// Locks a segment for this process.
-pub(in crate::storage) fn lock(file: &dyn File, path: &str) -> Result<(), OpenError> {
-    match file.try_lock() {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(OpenError::Held { file: path.to_owned(), holder: error.to_string() })
-        }
-        Err(source) => Err(OpenError::Io { what: format!("locking {path}"), source }),
-        Ok(()) => Ok(()),
-    }
-}
-
 impl Files {
-    /// Says what is no longer at its path, and what to do about it.
+    /// The first file that is no longer at its path, with the remedy.
     pub(in crate::storage) fn missing(&self) -> Option<String> {
         if self.root.is_some_and(|root| !is_at(&*self.store, "", Some(root))) {
             return Some(format!(
@@ -65,11 +41,11 @@ impl Files {
             return Some(gone(path));
         }
         loop {
-            let Newest { file, path, .. } = self.newest.lock().clone();
+            let NewestSegment { file, path, .. } = self.newest.lock().clone();
             if leads_to(&*self.store, &path, &*file) {
                 return None;
             }
-            // A segment may be sealed and moved to the archive meanwhile.
+            // The segment may have been sealed and moved to the archive since.
             if Arc::ptr_eq(&file, &self.newest.lock().file) {
                 return Some(gone(&path));
             }
@@ -77,7 +53,7 @@ impl Files {
     }
 }
 
-/// Whether a path leads to a file. What cannot be asked is taken for there: a disk that fails is told by its writes.
+/// Whether a file is at a path. An unknown answer counts as yes: a failing disk is detected by its writes.
 fn leads_to(store: &dyn Store, path: &str, file: &dyn File) -> bool {
     match file.id() {
         Ok(Some(id)) if id.links == 0 => false,
@@ -96,7 +72,7 @@ fn is_at(store: &dyn Store, path: &str, known: Option<FileId>) -> bool {
 }
 
 impl Journal {
-    /// Fails the journal where a file that it writes to is no longer at its path.
+    /// Fails the journal if a file that it writes is no longer at its path.
     ///
     /// # Errors
     /// The journal has failed.

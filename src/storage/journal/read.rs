@@ -1,15 +1,26 @@
-//! Reading back: a record by its place, a segment from end to end.
+//! Reads a record by its offset, and a segment from begin to end.
 
-use crate::storage::fs::{File, folder_of, read_full};
 use crate::{
-    domain::transaction::record::LogOffset,
-    storage::journal::{
-        ARCHIVE, FOLDER, Lsn, Record, SegmentInfo,
-        error::{ReadError, ScanError},
-        frame::{self, Body, CRC_BYTES, HEAD_BYTES, Head},
-        lead::Files,
-        log::Journal,
-        segment_reader::{Groups, RECORDS_FROM, Step, Walk, WalkError},
+    domain::transaction::log_offset::LogOffset,
+    storage::{
+        fs::store::{File, folder_of, read_full},
+        journal::{
+            format::{
+                frame::{self, Body, CRC_BYTES, HEAD_BYTES, Head},
+                groups::Groups,
+                segment_head::RECORDS_FROM,
+                segment_reader::{SegmentReader, SegmentReaderError, Step},
+            },
+            log::Journal,
+            model::{
+                error::{ReadError, ScanError},
+                ids::Lsn,
+                paths::{ARCHIVE, FOLDER},
+                record::Record,
+                segment_info::SegmentInfo,
+            },
+            state::files::Files,
+        },
     },
 };
 use std::{io, sync::Arc};
@@ -18,38 +29,10 @@ use tokio::{
     task::block_in_place,
 };
 
-/// The most files that are held open to be read from.
-const HANDLES_MAX: usize = 64;
-/// Bytes that the first look at a record reads: most records are shorter.
-const LOOK_BYTES: usize = 512;
+/// Bytes of the first read of a record. Most records are shorter.
+const FIRST_READ_BYTES: usize = 512;
 
-/// Open files of segments, the last used first.
-pub(in crate::storage) struct Handles(Vec<(Lsn, Arc<dyn File>)>);
-
-impl Handles {
-    pub(in crate::storage) fn new(first: (Lsn, Arc<dyn File>)) -> Self {
-        Self(vec![first])
-    }
-
-    fn find(&mut self, first_lsn: Lsn) -> Option<Arc<dyn File>> {
-        let at = self.0.iter().position(|(lsn, _)| *lsn == first_lsn)?;
-        self.0.get_mut(..=at)?.rotate_right(1);
-        self.0.first().map(|(_, file)| Arc::clone(file))
-    }
-
-    pub(in crate::storage) fn forget(&mut self, first_lsn: Lsn) {
-        self.0.retain(|(lsn, _)| *lsn != first_lsn);
-    }
-
-    pub(in crate::storage) fn put(&mut self, first_lsn: Lsn, file: Arc<dyn File>) {
-        // Two readers may have opened it at the same time.
-        self.forget(first_lsn);
-        self.0.insert(0, (first_lsn, file));
-        self.0.truncate(HANDLES_MAX);
-    }
-}
-
-/// Opens a segment that is being moved to the archive: it is there before the list says so.
+/// Opens a segment that is being moved to the archive: the file moves before the list changes.
 fn open_archived(files: &Files, path: &str, error: io::Error) -> io::Result<Arc<dyn File>> {
     if error.kind() != io::ErrorKind::NotFound || folder_of(path) != FOLDER {
         return Err(error);
@@ -57,14 +40,14 @@ fn open_archived(files: &Files, path: &str, error: io::Error) -> io::Result<Arc<
     files.store.open(&path.replacen(FOLDER, ARCHIVE, 1)).map_err(|_| error)
 }
 
-/// Runs what reads a file. Where the disk is slow, a worker's other tasks go to another thread first.
+/// Runs a read of a file. If the disk is slow, the worker's other tasks move to another thread first.
 fn off_worker<T>(is_slow: bool, work: impl FnOnce() -> T) -> T {
     let is_worker =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if is_slow && is_worker() { block_in_place(work) } else { work() }
 }
 
-/// Leaves of a whole record its events.
+/// Copies the events of a record. Returns whether it has events.
 fn keep_events(into: &mut Vec<u8>, body: Body<'_>) -> bool {
     match body {
         Body::Events(events) | Body::Part { events, .. } => {
@@ -77,10 +60,10 @@ fn keep_events(into: &mut Vec<u8>, body: Body<'_>) -> bool {
 }
 
 impl Journal {
-    /// Reads the events of the record at a place, from memory where they are among the newest, else from the file.
+    /// Reads the events of the record at an offset, from the tail in memory or else from the file.
     ///
     /// # Errors
-    /// No record of events begins there, or it cannot be read. A record that was never committed may be gone.
+    /// No record with events begins there, or it cannot be read. A record that was never committed may be lost.
     pub fn read(&self, place: LogOffset, into: &mut Vec<u8>) -> Result<Head, ReadError> {
         let found = self.buffer.lock().read(place, |framed| {
             let framed = framed.filter(|framed| keep_events(into, framed.body));
@@ -100,14 +83,14 @@ impl Journal {
         let io = |source| ReadError::Io { file: path.clone(), source };
         let damaged = |what: String| ReadError::Damaged { place, file: path.clone(), what };
         into.clear();
-        into.resize(LOOK_BYTES, 0);
+        into.resize(FIRST_READ_BYTES, 0);
         let mut have = read_full(&*file, into, offset).map_err(io)?;
         into.truncate(have);
         let length = frame::length(into).map_err(|flaw| damaged(flaw.to_string()))?;
         if have < length {
             into.resize(length, 0);
-            let behind = offset.saturating_add(u64::try_from(have).unwrap_or(u64::MAX));
-            have += read_full(&*file, into.get_mut(have..).unwrap_or_default(), behind).map_err(io)?;
+            let rest_at = offset.saturating_add(u64::try_from(have).unwrap_or(u64::MAX));
+            have += read_full(&*file, into.get_mut(have..).unwrap_or_default(), rest_at).map_err(io)?;
         }
         into.truncate(length.min(have));
         let framed = frame::parse(into).map_err(|flaw| damaged(flaw.to_string()))?;
@@ -122,7 +105,7 @@ impl Journal {
         Ok(head)
     }
 
-    /// The open file of the segment in which a place lies. No lock is held while it is opened.
+    /// The open file of the segment that contains an offset. No lock is held while it is opened.
     pub(in crate::storage) fn file_at(
         files: &Files,
         place: LogOffset,
@@ -144,7 +127,7 @@ impl Journal {
                     return Ok((file, segment.path, first_place));
                 }
                 Err(source) => {
-                    // It may have been deleted, or moved, since it was looked up.
+                    // The file may have been deleted or moved since the look-up.
                     let again = find()?;
                     if again.first_lsn == first_lsn && again.path == segment.path {
                         return Err(ReadError::Io { file: segment.path, source });
@@ -155,7 +138,7 @@ impl Journal {
         }
     }
 
-    /// RecoveryWorkers over the records of a sealed segment that count, in order. A group never straddles two segments, since it
+    /// Passes the records of a sealed segment that count to the visitor, in order. A group is never in two segments, since it
     /// is appended in one step and a batch is never split.
     ///
     /// # Errors
@@ -170,19 +153,19 @@ impl Journal {
         let damaged = |offset, what: String| ScanError::Damaged { file: file.clone(), offset, what };
         let Some(files) = &self.files else { return Ok(()) };
         let end = RECORDS_FROM.saturating_add(segment.end_place.0.saturating_sub(segment.first_place.0));
-        let walk = || match files.store.open(&file).map_err(io).map(Walk::over)? {
+        let walk = || match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
             Ok(walk) => Ok(walk.until(end)),
-            Err(WalkError::Io(source)) => Err(io(source)),
-            Err(WalkError::Head(flaw)) => Err(damaged(0, flaw.to_string())),
+            Err(SegmentReaderError::Io(source)) => Err(io(source)),
+            Err(SegmentReaderError::Head(flaw)) => Err(damaged(0, flaw.to_string())),
         };
-        let (mut walk_once, mut groups) = (walk()?, Groups::from(segment.first_lsn));
+        let (mut walk_once, mut groups) = (walk()?, Groups::reading_from(segment.first_lsn));
         loop {
             match walk_once.step().map_err(io)? {
                 Step::End => break,
                 Step::Record(seen) => {
-                    groups.see(&seen.framed).map_err(|what| damaged(seen.offset, what.to_owned()))?;
+                    groups.add(&seen.framed).map_err(|what| damaged(seen.offset, what.to_owned()))?;
                 }
-                Step::Damage(damage) => return Err(damaged(damage.offset, damage.wrong.to_string())),
+                Step::Damage(damage) => return Err(damaged(damage.offset, damage.flaw.to_string())),
             }
         }
         let mut walk_again = walk()?;
@@ -196,7 +179,7 @@ impl Journal {
                         visit(&record).map_err(refused)?;
                     }
                 }
-                Step::Damage(damage) => return Err(damaged(damage.offset, damage.wrong.to_string())),
+                Step::Damage(damage) => return Err(damaged(damage.offset, damage.flaw.to_string())),
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Tests of the room: what they share.
+//! Tests of the journal, and what they share.
 //!
-//! A [`Story`] is what a client does and what it was told; after any accident the journal that is found must agree
-//! with it. Every hunt prints its seed.
+//! A [`Workload`] has the calls of a client and their results. After any crash or damage the recovered journal must agree with
+//! it. Every randomized test prints its seed.
 
 mod accidents;
 mod flips;
@@ -12,26 +12,35 @@ mod stalls;
 mod starting;
 mod synced;
 
-use crate::storage::fs::{Store, memory::Memory};
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::{
-        journal::{JournalId, Lsn, Options, Sync, error::OpenError, log::Journal},
-        recovery::Recovery,
+        fs::{memory::Memory, store::Store},
+        journal::{
+            log::Journal,
+            model::{
+                companion::Companion,
+                error::OpenError,
+                ids::{JournalId, Lsn},
+                options::{Options, Sync},
+                record::Record,
+            },
+        },
+        recovery::scan::Recovery,
     },
 };
 use std::{sync::Arc, time::Duration};
 
 pub(super) const ID: JournalId = JournalId(*b"a journal's name");
 
-/// Small segments, a tail that forgets, and an interval that does not come by itself.
+/// Small segments, no tail, and an interval that does not elapse during a test.
 pub(super) fn options(sync: Sync) -> Options {
     Options { sync, sync_interval: Duration::from_secs(3_600), segment_bytes: 600, tail_bytes: 0 }
 }
 
-/// A record as a test keeps it.
+/// A copy of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct RecordCopy {
     pub(super) lsn: Lsn,
     pub(super) owner: u64,
     pub(super) place: LogOffset,
@@ -41,29 +50,35 @@ pub(super) struct Kept {
 pub(super) struct Opened {
     pub(super) journal: Arc<Journal>,
     pub(super) recovery: Recovery,
-    pub(super) found: Vec<Kept>,
+    pub(super) found: Vec<RecordCopy>,
 }
 
 pub(super) fn open_store(store: Arc<dyn Store>, options: Options, after: Lsn, known: Lsn) -> Result<Opened, OpenError> {
     let mut found = Vec::new();
-    let (journal, recovery) =
-        Journal::open(store, ID, options, None, after, known, &mut |record: &super::Record<'_>| {
-            let (lsn, owner, place) = (record.lsn, record.owner, record.place);
-            found.push(Kept { lsn, owner, place, events: record.events.to_vec() });
-            Ok(())
-        })?;
+    let (journal, recovery) = Journal::open(store, ID, options, None, after, known, &mut |record: &Record<'_>| {
+        let (lsn, owner, place) = (record.lsn, record.owner, record.place);
+        found.push(RecordCopy { lsn, owner, place, events: record.events.to_vec() });
+        Ok(())
+    })?;
     assert_eq!(recovery.records, u64::try_from(found.len()).unwrap());
     Ok(Opened { journal, recovery, found })
+}
+
+/// Opens a journal with a companion.
+pub(super) fn open_with_companion(store: &Memory, companion: Arc<dyn Companion>) -> Arc<Journal> {
+    let mut replay = |_: &Record<'_>| Ok(());
+    let store = Arc::new(store.clone());
+    Journal::open(store, ID, options(Sync::Interval), Some(companion), Lsn(0), Lsn(0), &mut replay).unwrap().0
 }
 
 pub(super) fn open(store: &Memory, sync: Sync) -> Result<Opened, OpenError> {
     open_store(Arc::new(store.clone()), options(sync), Lsn(0), Lsn(0))
 }
 
-/// xorshift64*: enough chance for tests, and the same on every machine.
-pub(super) struct Chance(u64);
+/// The random generator xorshift64*, the same on every machine.
+pub(super) struct Random(u64);
 
-impl Chance {
+impl Random {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -80,35 +95,35 @@ impl Chance {
     }
 }
 
-/// What was appended in one step: records that are found together or not at all.
+/// Records that were appended in one step and are recovered together or not at all.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    pub(super) records: Vec<Kept>,
-    /// What to wait for.
+    pub(super) records: Vec<RecordCopy>,
+    /// The number to wait for.
     pub(super) lsn: Lsn,
 }
 
-/// What a client did, and what it was told.
+/// The calls of a client, and their results.
 #[derive(Debug, Default)]
-pub(super) struct Story {
+pub(super) struct Workload {
     pub(super) steps: Vec<Step>,
-    /// Up to here the journal said that records are committed.
+    /// The last record that the journal reported as committed.
     pub(super) committed: Lsn,
-    /// Up to here it said that they are synced.
+    /// The last record that the journal reported as synced.
     pub(super) synced: Lsn,
 }
 
-impl Story {
+impl Workload {
     pub(super) fn append(&mut self, journal: &Journal, owner: u64, events: &[u8]) -> Lsn {
         let appended = journal.append(owner, events);
-        let kept = Kept { lsn: appended.lsn, owner, place: appended.place, events: events.to_vec() };
+        let kept = RecordCopy { lsn: appended.lsn, owner, place: appended.place, events: events.to_vec() };
         self.steps.push(Step { records: vec![kept], lsn: appended.lsn });
         appended.lsn
     }
 
     pub(super) fn append_group(&mut self, journal: &Journal, parts: &[(u64, Vec<u8>)]) -> Lsn {
         let (appended, lsn) = journal.append_group(parts);
-        let kept = |(appended, (owner, events)): (&super::Appended, &(u64, Vec<u8>))| Kept {
+        let kept = |(appended, (owner, events)): (&super::Appended, &(u64, Vec<u8>))| RecordCopy {
             lsn: appended.lsn,
             owner: *owner,
             place: appended.place,
@@ -134,46 +149,46 @@ impl Story {
     }
 
     /// All records up to a number, in order.
-    pub(super) fn records(&self, to: Lsn) -> Vec<Kept> {
+    pub(super) fn records(&self, to: Lsn) -> Vec<RecordCopy> {
         self.steps.iter().filter(|step| step.lsn <= to).flat_map(|step| step.records.clone()).collect()
     }
 
-    /// What is found is what was done up to some step, whole steps only, and no step up to `promised` is missing.
+    /// Checks that the recovered records are those of whole steps up to some step, and that no step up to `promised` is missing.
     pub(super) fn agrees(&self, opened: &Opened, promised: Lsn, about: &str) {
         assert_eq!(opened.found, self.records(opened.recovery.last), "{about}");
         assert!(opened.recovery.last >= promised, "{about}: {promised} is lost");
     }
 }
 
-/// Appends, groups, commits, syncs and rotations, as the seed says.
-pub(super) fn live(journal: &Journal, story: &mut Story, seed: u64, steps: usize) {
-    let mut chance = Chance::new(seed);
+/// Runs appends, groups, commits, syncs and rotations, chosen by the seed.
+pub(super) fn live(journal: &Journal, workload: &mut Workload, seed: u64, steps: usize) {
+    let mut random = Random::new(seed);
     for step in 0..steps {
-        let events = |chance: &mut Chance| {
-            let long = if chance.below(8) == 0 { 700 } else { 40 };
-            let bytes = chance.below(long);
+        let events = |random: &mut Random| {
+            let long = if random.below(8) == 0 { 700 } else { 40 };
+            let bytes = random.below(long);
             (0..bytes).map(|n| u8::try_from((n + step) % 251).unwrap()).collect::<Vec<u8>>()
         };
-        let owner = 1 + chance.next() % 3;
-        let lsn = match chance.below(10) {
+        let owner = 1 + random.next() % 3;
+        let lsn = match random.below(10) {
             0 | 1 => {
-                let parts: Vec<_> = (0..=chance.below(3)).map(|n| (n as u64 + 1, events(&mut chance))).collect();
-                story.append_group(journal, &parts)
+                let parts: Vec<_> = (0..=random.below(3)).map(|n| (n as u64 + 1, events(&mut random))).collect();
+                workload.append_group(journal, &parts)
             }
             2 => {
-                story.sync(journal);
+                workload.sync(journal);
                 continue;
             }
-            3 if chance.below(4) == 0 => {
+            3 if random.below(4) == 0 => {
                 let _rotated = journal.rotate();
-                story.synced = story.synced.max(journal.synced());
+                workload.synced = workload.synced.max(journal.synced());
                 continue;
             }
-            _ => story.append(journal, owner, &events(&mut chance)),
+            _ => workload.append(journal, owner, &events(&mut random)),
         };
-        // Some are not waited for, so that batches hold more than one.
-        if chance.below(3) > 0 {
-            story.commit(journal, lsn);
+        // Some are not waited for, so that batches have several records.
+        if random.below(3) > 0 {
+            workload.commit(journal, lsn);
         }
     }
 }

@@ -1,6 +1,38 @@
-//! Header and entries of the file of keys as bytes; see [`super`] for what they mean.
-
-use crate::storage::keys::ENTRY_BYTES;
+//! The bytes of the file `keys`: a header and entries of [`ENTRY_BYTES`] each, little-endian.
+//!
+//! ```text
+//!  0                8        12       16              32                                        60     64
+//! +----------------+--------+--------+---------------+-----------------------------------------+------+
+//! | "LGKEYS\0\0"   | format | 0      | journal's id  | 0                                       | CRC  |  header
+//! +----------------+--------+--+--+--+-------+-------+------------------------------+----------+------+
+//! | key's number   | customer  |s |0 | check | key                                  | synced   | CRC  |  entry
+//! +----------------+-----------+--+--+-------+--------------------------------------+----------+------+
+//!  0                8           16 17 20      24                                     56         60     64
+//! ```
+//!
+//! The number of a key is a digest of the random key, and never 0. Readers take the stored number, so that it outlives the
+//! key. The state `s` is 1 (live) or 2 (erased: the key is zeroes). The check is CRC-32C of the two numbers before it, the
+//! CRC that of the 60 bytes before it. *Synced* is how many entries were known to be on the medium when this one was
+//! written. An erased entry with number 0 of customer 0 fills a hole.
+//!
+//! # Damage that opening finds
+//!
+//! The highest *synced* of any whole entry is the number of entries that must be whole.
+//!
+//! | Found | Then |
+//! |---|---|
+//! | a damaged header, another journal's id, a newer format | refuse |
+//! | an entry whose CRC fails, whose check holds, and whose state is 2 | a torn erasure: the key is erased |
+//! | any other damage among the entries that must be whole | corruption: refuse, with the offset; nothing is changed |
+//! | damage after them, with or without whole entries after it | a power cut during a write: the damaged entries are dropped |
+//!
+//! An entry is within one sector. It is assumed that a medium tears an overwritten entry at most between two bytes: the
+//! bytes before are new and the bytes after are old. The first [`write`](crate::storage::keys::customer_keys::Keys::write) repairs dropped
+//! and torn entries.
+/// The version of the file's format.
+pub const FORMAT: u32 = 1;
+/// The bytes of the header and of each entry.
+pub const ENTRY_BYTES: usize = 64;
 
 const MAGIC: [u8; 8] = *b"LGKEYS\0\0";
 const CRC_AT: usize = ENTRY_BYTES - 4;
@@ -21,16 +53,16 @@ impl Header {
         with_crc(bytes)
     }
 
-    /// `None`: damaged, or no file of keys.
+    /// `None`: it is damaged, or the file is not a file of keys.
     pub(super) fn of(bytes: &[u8; ENTRY_BYTES]) -> Option<Self> {
-        let header = Self { format: u32::from_le_bytes(part(bytes, 8)?), journal: part(bytes, 16)? };
-        // A newer format may use what is zero here; that it is newer is still to be told.
-        let whole = bytes.starts_with(&MAGIC) && *bytes == with_crc(*bytes);
-        (whole && (header.format != super::FORMAT || *bytes == header.bytes())).then_some(header)
+        let header = Self { format: u32::from_le_bytes(array_at(bytes, 8)?), journal: array_at(bytes, 16)? };
+        // A newer format may use bytes that are zero here. Its number must still be reported.
+        let is_whole = bytes.starts_with(&MAGIC) && *bytes == with_crc(*bytes);
+        (is_whole && (header.format != FORMAT || *bytes == header.bytes())).then_some(header)
     }
 }
 
-/// A key of a customer; no key: erased.
+/// A key of a customer; `None`: it is erased.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) number: u64,
@@ -39,7 +71,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Of nobody.
+    /// Fills a slot whose entry was lost. It belongs to no customer.
     pub(super) const HOLE: Self = Self { number: 0, customer: 0, key: None };
 
     pub(super) fn bytes(&self, synced: u32) -> [u8; ENTRY_BYTES] {
@@ -55,33 +87,33 @@ impl Entry {
     }
 }
 
-/// What stands in the place of an entry.
-pub(super) enum Found {
-    /// An entry, and how many were known to be on the medium when it was written.
+/// An entry as it was read.
+pub(super) enum EntryState {
+    /// A whole entry, and how many entries were known to be on the medium when it was written.
     Whole(Entry, u32),
-    /// One that was being erased.
+    /// An entry whose erasure was torn.
     Torn(Entry),
-    /// Anything else.
+    /// Any other bytes.
     Damaged,
 }
 
-impl Found {
+impl EntryState {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self::read(bytes).unwrap_or(Self::Damaged)
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; ENTRY_BYTES] = bytes.try_into().ok()?;
-        let (number, customer) = (u64::from_le_bytes(part(&bytes, 0)?), u64::from_le_bytes(part(&bytes, 8)?));
-        let (state, key) = (bytes[16], part(&bytes, 24)?);
+        let (number, customer) = (u64::from_le_bytes(array_at(&bytes, 0)?), u64::from_le_bytes(array_at(&bytes, 8)?));
+        let (state, key) = (bytes[16], array_at(&bytes, 24)?);
         let entry = Entry { number, customer, key: (state == LIVE).then_some(key) };
-        let synced = u32::from_le_bytes(part(&bytes, 56)?);
+        let synced = u32::from_le_bytes(array_at(&bytes, 56)?);
         if bytes == entry.bytes(synced) {
-            // Only a hole has the number 0, and it is nobody's.
+            // Only a hole has the number 0.
             return (number != 0 || entry == Entry::HOLE).then_some(Self::Whole(entry, synced));
         }
-        let of_whom = bytes[20..24] == crc32c::crc32c(&bytes[..16]).to_le_bytes();
-        (of_whom && state == ERASED).then_some(Self::Torn(entry))
+        let check_holds = bytes[20..24] == crc32c::crc32c(&bytes[..16]).to_le_bytes();
+        (check_holds && state == ERASED).then_some(Self::Torn(entry))
     }
 }
 
@@ -91,6 +123,6 @@ fn with_crc(mut bytes: [u8; ENTRY_BYTES]) -> [u8; ENTRY_BYTES] {
     bytes
 }
 
-fn part<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

@@ -1,19 +1,17 @@
-//! Segments that no start replays: each must be there, as long as it was, and go on where the one before it ends.
+//! Segments that no start replays: each must be there with its length, and continue where the one before it ends.
 //!
-//! What is not so is a loss of the archive. It changes no counter, since a snapshot holds what these records did, but
-//! transaction ids and facts are gone with them. So a start is refused until each lost record was let go by retention or
-//! accepted as lost by an operator.
+//! Otherwise the archive has lost records. No counter changes, since a snapshot contains their effect, but transaction ids
+//! and facts are lost. So a start is refused until retention released each lost record, or an operator accepted the loss.
 
-use crate::storage::recovery::{Found, Scan, reading};
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::{
         archive_list::Loss,
         journal::{
-            ARCHIVE, Lsn,
-            error::OpenError,
-            segment_reader::{RECORDS_FROM, Step},
+            format::{segment_head::RECORDS_FROM, segment_reader::Step},
+            model::{error::OpenError, ids::Lsn, paths::ARCHIVE},
         },
+        recovery::scan::{Found, Scan, reading},
     },
 };
 
@@ -29,10 +27,10 @@ struct Present<'a> {
 impl Scan<'_> {
     /// Checks that no segment that is not walked is of a later start than the next one, and that the first one needed is
     /// there.
-    pub(super) fn check_older(&mut self) -> Result<(), OpenError> {
+    pub(super) fn check_unreplayed_segments(&mut self) -> Result<(), OpenError> {
         let first = Lsn(self.wanted.after.0.saturating_add(1));
         if let Some(found) = self.segments.first().filter(|found| found.named > first) {
-            return Err(OpenError::Beginning { file: found.path.clone(), begins: found.named, missing: first });
+            return Err(OpenError::BeginningMissing { file: found.path.clone(), begins: found.named, missing: first });
         }
         let mut last_epoch = 0;
         for (n, found) in self.segments.iter().enumerate().take(self.from + 1) {
@@ -51,7 +49,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// What is lost of the segments that are not walked, in order.
+    /// The losses in segments that are not replayed, in order.
     pub(super) fn losses(&self) -> Result<Vec<Loss>, OpenError> {
         let listed = &self.archive.list;
         let older = self.segments.get(..=self.from).unwrap_or(&self.segments);
@@ -105,7 +103,7 @@ impl Scan<'_> {
 
     /// The number after the last whole record of a segment.
     fn next_of(&self, found: &Found) -> Result<Lsn, OpenError> {
-        let mut walk = self.walk(&found.path)?;
+        let mut walk = self.reader(&found.path)?;
         while let Step::Record(_) = walk.step().map_err(reading(&found.path))? {}
         Ok(walk.next_lsn())
     }
@@ -146,7 +144,7 @@ impl Scan<'_> {
     }
 
     /// The losses, each of which is accounted for or accepted now.
-    pub(super) fn judge_losses(&self) -> Result<Vec<Loss>, OpenError> {
+    pub(super) fn refuse_new_losses(&self) -> Result<Vec<Loss>, OpenError> {
         let losses = self.losses()?;
         let new: Vec<&str> = losses.iter().filter(|loss| loss.is_new).map(|loss| loss.what.as_str()).collect();
         if new.is_empty() || self.archive.accept_lost {

@@ -1,11 +1,21 @@
-//! What a start changes in the files that it found, once all of them were validated and replayed.
+//! Changes of files at a start, after all of them were validated and replayed.
 
-use crate::storage::recovery::{Cut, Scan, io_error};
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::{
-        fs::{Store, read_full, unfinished::Unfinished},
-        journal::{ARCHIVE, CUT, FOLDER, Lsn, error::OpenError, rotate::NEXT, segment_reader::RECORDS_FROM},
+        fs::{
+            store::{Store, read_full},
+            unfinished::Unfinished,
+        },
+        journal::{
+            format::segment_head::RECORDS_FROM,
+            model::{
+                error::OpenError,
+                ids::Lsn,
+                paths::{ARCHIVE, CUT, FOLDER, NEXT},
+            },
+        },
+        recovery::scan::{Cut, Scan, io_error},
     },
 };
 use std::io;
@@ -18,7 +28,7 @@ impl Scan<'_> {
     ///
     /// A process that dies of a failed sync leaves pages that the system shows and believes clean, so that a sync alone
     /// would keep nothing. What was replayed from such pages is given to the medium for certain.
-    pub(super) fn renew(&self, known: Lsn) -> Result<(), OpenError> {
+    pub(super) fn rewrite_unsynced(&self, known: Lsn) -> Result<(), OpenError> {
         for found in self.segments.iter().skip(self.from).filter(|f| f.last >= f.named && f.last > known) {
             let renewed = || -> io::Result<()> {
                 let file = self.store.open(&found.path)?;
@@ -40,9 +50,8 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Moves aside what lies behind the good records: files first, so that a start that is cut short finds the damage
-    /// again and goes on.
-    pub(super) fn cut(&mut self, cut: &Cut) -> Result<(u64, u64), OpenError> {
+    /// Moves the bytes after the good records aside: whole files first, so that an interrupted start finds the damage again.
+    pub(super) fn apply_cut(&mut self, cut: &Cut) -> Result<(u64, u64), OpenError> {
         let whole_from = if cut.offset == 0 { cut.segment } else { cut.segment + 1 };
         let (mut files, mut bytes) = (0, 0);
         for found in self.segments.drain(whole_from.min(self.segments.len())..).rev() {
@@ -74,7 +83,7 @@ impl Scan<'_> {
 
     /// Removes the file that an earlier process had created for its next segment. One with records had its name, and a
     /// power cut took that: it is moved aside, and its bytes are returned.
-    pub(super) fn drop_next(&self, last: Lsn) -> Result<Option<u64>, OpenError> {
+    pub(super) fn remove_next_segment(&self, last: Lsn) -> Result<Option<u64>, OpenError> {
         let file = match self.store.open(NEXT) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(io_error(format!("opening {NEXT}")))?,
@@ -94,7 +103,7 @@ impl Scan<'_> {
     }
 
     /// Removes a last segment that holds no record, since the next one will have its number; says where that begins.
-    pub(super) fn drop_empty(&mut self) -> Result<LogOffset, OpenError> {
+    pub(super) fn remove_empty_segment(&mut self) -> Result<LogOffset, OpenError> {
         let Some(last) = self.segments.last() else { return Ok(LogOffset(0)) };
         if last.last >= last.named {
             return Ok(last.end_place());

@@ -1,13 +1,17 @@
-//! How a start reads segments: each by itself, from end to end, and behind a damage.
+//! Reads segments at a start: each separately, from begin to end, and after damage.
 
-use crate::storage::recovery::{Found, Scan, reading};
 use crate::{
-    domain::transaction::record::LogOffset,
-    storage::journal::{
-        Lsn,
-        error::OpenError,
-        frame::{Body, Framed, SegmentHead},
-        segment_reader::{Damage, Step, Walk, WalkError},
+    domain::transaction::log_offset::LogOffset,
+    storage::{
+        journal::{
+            format::{
+                frame::{Body, Framed},
+                segment_head::SegmentHead,
+                segment_reader::{Damage, SegmentReader, SegmentReaderError, Step},
+            },
+            model::{error::OpenError, ids::Lsn},
+        },
+        recovery::scan::{Found, Scan, reading},
     },
 };
 use std::{
@@ -16,9 +20,9 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// What one segment holds, seen by itself.
-pub(super) struct Walked {
-    /// Behind its last whole record: where in the file and in the journal, and with which number the next begins.
+/// The content of one segment.
+pub(super) struct SegmentContent {
+    /// After its last whole record: the offset in the file and in the journal, and the next number.
     pub(super) end: u64,
     pub(super) place: LogOffset,
     pub(super) next_lsn: Lsn,
@@ -33,18 +37,18 @@ pub(super) struct Walked {
 }
 
 impl Scan<'_> {
-    /// Walks through each segment by itself, several side by side: that is where a start reads every byte.
-    pub(super) fn walk_all(&self) -> Vec<Result<Walked, OpenError>> {
+    /// Reads all segments in parallel: a start reads every byte here.
+    pub(super) fn read_segments(&self) -> Vec<Result<SegmentContent, OpenError>> {
         let segments = self.segments.get(self.from..).unwrap_or_default();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(segments.len());
         if threads <= 1 {
-            return segments.iter().map(|found| self.walk_through(found)).collect();
+            return segments.iter().map(|found| self.read_segment(found)).collect();
         }
         let next = AtomicUsize::new(0);
         let work = || {
             let claimed = std::iter::from_fn(|| {
                 let place = next.fetch_add(1, Ordering::Relaxed);
-                segments.get(place).map(|found| (place, self.walk_through(found)))
+                segments.get(place).map(|found| (place, self.read_segment(found)))
             });
             claimed.collect::<Vec<_>>()
         };
@@ -57,17 +61,17 @@ impl Scan<'_> {
         walked.into_iter().map(|(_, walked)| walked).collect()
     }
 
-    pub(super) fn walk(&self, path: &str) -> Result<Walk, OpenError> {
-        match Walk::open(self.store, path) {
+    pub(super) fn reader(&self, path: &str) -> Result<SegmentReader, OpenError> {
+        match SegmentReader::open(self.store, path) {
             Ok(walk) => Ok(walk),
-            Err(WalkError::Io(source)) => Err(reading(path)(source)),
-            Err(WalkError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
+            Err(SegmentReaderError::Io(source)) => Err(reading(path)(source)),
+            Err(SegmentReaderError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
         }
     }
 
     /// One segment, whose head is whole, up to its end or to the first damage.
-    fn walk_through(&self, found: &Found) -> Result<Walked, OpenError> {
-        let mut walk = self.walk(&found.path)?;
+    fn read_segment(&self, found: &Found) -> Result<SegmentContent, OpenError> {
+        let mut walk = self.reader(&found.path)?;
         let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
         let damage = loop {
             match walk.step().map_err(reading(&found.path))? {
@@ -83,14 +87,14 @@ impl Scan<'_> {
             }
         };
         let (end, next_lsn, place, epoch) = (walk.offset(), walk.next_lsn(), walk.place(), walk.epoch());
-        Ok(Walked { end, next_lsn, place, epoch, known, grouped, damage })
+        Ok(SegmentContent { end, next_lsn, place, epoch, known, grouped, damage })
     }
 
-    /// What batch headers behind a damage say of how far the journal was synced.
-    pub(super) fn look_behind(&mut self, segment: usize) -> Result<(), OpenError> {
+    /// Reads the synced numbers of batch headers after damage.
+    pub(super) fn read_after_damage(&mut self, segment: usize) -> Result<(), OpenError> {
         for found in self.segments.iter().skip(segment) {
             let file = self.store.open(&found.path).map_err(reading(&found.path))?;
-            // Where the head is damaged, its records may still be whole and know more.
+            // The records of a segment with a damaged head may be whole.
             let assumed = SegmentHead {
                 epoch: 0,
                 id: self.wanted.id,
@@ -98,7 +102,8 @@ impl Scan<'_> {
                 first_place: LogOffset(0),
                 synced: Lsn(0),
             };
-            let mut walk = Walk::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
+            let mut walk =
+                SegmentReader::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
             loop {
                 match walk.step().map_err(reading(&found.path))? {
                     Step::End => break,

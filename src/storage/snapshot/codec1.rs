@@ -1,36 +1,37 @@
-//! The shapes of the first codec, for snapshots that an older version wrote. They are read and no longer written.
+//! The shapes of the first codec, for snapshots of older versions. They are read and no longer written.
 //!
-//! The order of fields is the format, as in [`super::shapes`].
+//! The order of fields is the format, as in `customer.rs` and `global.rs`.
 
-use crate::storage::snapshot::{
-    Piece,
-    global::{CountedDto, LateDto, LevelDto, RenameDto, WorldDto},
-    shapes::{HeadDto, IdentifierDto, TransactionSummaryDto, UsageSeriesDto},
-};
 use crate::{
     domain::{
-        transaction::{record::Status, summary::TransactionOutcome},
+        transaction::{outcome::TransactionOutcome, status::Status},
         vocabulary::time::Millis,
     },
-    storage::encoding::numbers::{Numbered, flags_of},
+    storage::{
+        encoding::numbers::{Numbered, flags_of},
+        snapshot::{
+            customer::{CustomerDto, TransactionSummaryDto, UsageSeriesDto},
+            global::{ArchivedFactDto, CountedDto, GlobalDto, LevelDto, RenameDto},
+            identifier::IdentifierDto,
+            piece::Piece,
+            values::Text,
+        },
+    },
 };
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-
-type Text = Cow<'static, str>;
 
 /// [`Piece`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Piece1 {
-    Head(HeadDto1),
-    TransactionSummaries { customer: u64, summaries: Vec<(u32, TransactionSummaryDto1)> },
-    World(WorldDto1),
+pub(super) enum PieceV1 {
+    Customer(CustomerDtoV1),
+    TransactionSummaries { customer: u64, summaries: Vec<(u32, TransactionSummaryDtoV1)> },
+    Global(GlobalDtoV1),
     End { end_lsn: u64, pieces: u64, customers: u64, summaries: u64 },
 }
 
-/// [`HeadDto`], with a level in every book.
+/// [`CustomerDto`], with a level in every usage series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HeadDto1 {
+pub(super) struct CustomerDtoV1 {
     pub(super) number: u64,
     pub(super) merchant: Text,
     pub(super) identifier: Option<Box<str>>,
@@ -44,14 +45,14 @@ pub(super) struct HeadDto1 {
     pub(super) modified: i64,
     pub(super) settled_at: i64,
     pub(super) applied: u64,
-    pub(super) books: Vec<UsageSeriesDto1>,
+    pub(super) series: Vec<UsageSeriesDtoV1>,
     pub(super) first_slot: u32,
     pub(super) next_slot: u32,
 }
 
 /// [`UsageSeriesDto`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct UsageSeriesDto1 {
+pub(super) struct UsageSeriesDtoV1 {
     pub(super) direction: u8,
     pub(super) currency: [u8; 3],
     pub(super) level: Text,
@@ -63,7 +64,7 @@ pub(super) struct UsageSeriesDto1 {
 
 /// [`TransactionSummaryDto`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TransactionSummaryDto1 {
+pub(super) struct TransactionSummaryDtoV1 {
     pub(super) at: i64,
     pub(super) hold_until: Option<i64>,
     pub(super) gross: u64,
@@ -75,38 +76,38 @@ pub(super) struct TransactionSummaryDto1 {
     pub(super) flags: u8,
 }
 
-/// [`WorldDto`].
+/// [`GlobalDto`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct WorldDto1 {
+pub(super) struct GlobalDtoV1 {
     pub(super) next_customer: u64,
     pub(super) currencies: Vec<[u8; 3]>,
     pub(super) levels: Vec<LevelDto>,
     pub(super) blocked: Vec<Box<str>>,
-    pub(super) late: Vec<LateDto>,
+    pub(super) late: Vec<ArchivedFactDto>,
     pub(super) configured: Option<Box<str>>,
     pub(super) counted: Vec<CountedDto>,
     pub(super) overlay: Vec<u8>,
     pub(super) renames: Vec<RenameDto>,
 }
 
-impl Piece1 {
-    /// The same in the shapes of today.
-    pub(super) fn piece(self) -> Piece {
+impl PieceV1 {
+    /// The piece in the shape of today.
+    pub(super) fn upgrade(self) -> Piece {
         match self {
-            Self::Head(head) => Piece::Head(head.head()),
+            Self::Customer(customer) => Piece::Customer(customer.upgrade()),
             Self::TransactionSummaries { customer, summaries } => {
-                let summaries = summaries.into_iter().map(|(slot, summary)| (slot, summary.summary())).collect();
+                let summaries = summaries.into_iter().map(|(slot, summary)| (slot, summary.upgrade())).collect();
                 Piece::TransactionSummaries { customer, summaries }
             }
-            Self::World(world) => Piece::World(world.world()),
+            Self::Global(global) => Piece::Global(global.upgrade()),
             Self::End { end_lsn, pieces, customers, summaries } => Piece::End { end_lsn, pieces, customers, summaries },
         }
     }
 }
 
-impl HeadDto1 {
-    fn head(self) -> HeadDto {
-        HeadDto {
+impl CustomerDtoV1 {
+    fn upgrade(self) -> CustomerDto {
+        CustomerDto {
             number: self.number,
             merchant: self.merchant,
             identifier: self.identifier.map(IdentifierDto::Text),
@@ -120,23 +121,23 @@ impl HeadDto1 {
             modified: self.modified,
             settled_at: self.settled_at,
             applied: self.applied,
-            books: self.books.into_iter().map(UsageSeriesDto1::series).collect(),
+            series: self.series.into_iter().map(UsageSeriesDtoV1::upgrade).collect(),
             first_slot: self.first_slot,
             next_slot: self.next_slot,
         }
     }
 }
 
-impl UsageSeriesDto1 {
-    fn series(self) -> UsageSeriesDto {
+impl UsageSeriesDtoV1 {
+    fn upgrade(self) -> UsageSeriesDto {
         let Self { direction, currency, level, gross, net, gross_count, net_count } = self;
         UsageSeriesDto { direction, currency, level: Some(level), gross, net, gross_count, net_count }
     }
 }
 
-impl TransactionSummaryDto1 {
-    /// What is held and what counts, by [`TransactionOutcome::of_version_1`]; words that are none stay and are refused as today's.
-    pub(super) fn summary(self) -> TransactionSummaryDto {
+impl TransactionSummaryDtoV1 {
+    /// The summary in the shape of today, by [`TransactionOutcome::of_version_1`]. An invalid word is kept, and refused later.
+    pub(super) fn upgrade(self) -> TransactionSummaryDto {
         let Self { at, hold_until, gross, net, place, key, series, status, flags } = self;
         let known = Status::of_number(status).unwrap_or(Status::Cancelled);
         let none = flags_of(0).unwrap_or_default();
@@ -159,10 +160,10 @@ impl TransactionSummaryDto1 {
     }
 }
 
-impl WorldDto1 {
-    fn world(self) -> WorldDto {
+impl GlobalDtoV1 {
+    fn upgrade(self) -> GlobalDto {
         let Self { next_customer, currencies, levels, blocked, late, configured, counted, overlay, renames } = self;
-        WorldDto {
+        GlobalDto {
             next_customer,
             currencies,
             levels,
@@ -172,7 +173,7 @@ impl WorldDto1 {
             counted,
             overlay,
             renames,
-            ..WorldDto::default()
+            ..GlobalDto::default()
         }
     }
 }

@@ -1,53 +1,53 @@
-//! The part of a snapshot that belongs to no single customer, as plain numbers and texts, and its conversion from and
-//! to the domain.
+//! The shapes of the state that belongs to no customer in a snapshot, and their conversion from and to the domain.
 //!
-//! The order of fields is the format; see [`super`].
+//! The order of fields is the format.
 
-use crate::domain::{
-    events::global_event::{ClockStep, GlobalEvent},
-    rules::configuration::Direction,
-    transaction::record::LogOffset,
-    vocabulary::{money::Currency, names::Name, time::Millis},
-};
-use crate::storage::{
-    encoding::{self, Events, numbers::Numbered},
-    snapshot::{
-        SnapshotError,
-        profile::{word, wrong},
-        shapes::{Text, currency_of, name, text},
+use crate::{
+    domain::{
+        events::global_event::{ClockStep, GlobalEvent},
+        transaction::log_offset::LogOffset,
+        vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
+    },
+    storage::{
+        encoding::{self, Events, numbers::Numbered},
+        snapshot::{
+            error::{SnapshotError, invalid},
+            values::{Text, currency_of, name, text, word},
+        },
     },
 };
 use serde::{Deserialize, Serialize};
 
-/// A world with at least so many bytes of events takes no more: the next event begins another world.
-const OVERLAY_BYTES: usize = 1 << 20;
+/// A piece with at least this many bytes of events gets no more; the next event begins another piece.
+const EVENT_BYTES_MAX: usize = 1 << 20;
 
-/// What belongs to no customer. Of several, lists add up, the highest `next_customer` and the last `configured` count.
+/// State that belongs to no customer. Lists of several pieces add up; the highest `next_customer` and the last
+/// `configured` count.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct WorldDto {
+pub struct GlobalDto {
     /// The number that the next customer gets.
     pub next_customer: u64,
-    /// Currencies in which anything is held.
+    /// Currencies of all usage.
     pub currencies: Vec<[u8; 3]>,
-    /// Levels that requests made.
+    /// Levels that requests created.
     pub levels: Vec<LevelDto>,
-    /// Instruments with which no payment passes anywhere. Written no more: `overlay` says where each is blocked.
+    /// Instruments that are blocked for all merchants. No longer written: `overlay` has the blocks of each instrument.
     pub blocked: Vec<Box<str>>,
-    /// Where the last record lies about transactions that have left memory and of which the archive does not know it.
-    pub late: Vec<LateDto>,
+    /// The offsets of the last records about transactions that have left memory, if the archive does not have them.
+    pub late: Vec<ArchivedFactDto>,
     /// The version of the configuration that last came into force.
     pub configured: Option<Box<str>>,
-    /// External ids made, by merchant.
+    /// The numbers of assigned external ids, by merchant.
     pub counted: Vec<CountedDto>,
-    /// Levels and rates set through the API, blocked instruments, and accepted losses of the archive: events, as in the
-    /// journal.
+    /// Events, as in the journal: levels and rates set through the API, instrument blocks, and accepted losses of the
+    /// archive.
     pub overlay: Vec<u8>,
-    /// Names of levels that have changed.
+    /// Renamed levels.
     pub renames: Vec<RenameDto>,
-    /// Segments that no restart from this snapshot replays, by which their loss is noticed; lost ones whose loss was
-    /// accepted stay in it.
+    /// Segments that no start from this snapshot replays, so that their loss is detected. Segments whose loss was accepted
+    /// stay listed.
     pub archive: Vec<SegmentDto>,
-    /// Times that operators accepted.
+    /// Clock steps that operators accepted.
     pub clocks: Vec<ClockDto>,
 }
 
@@ -58,136 +58,135 @@ pub struct SegmentDto {
     pub first_lsn: u64,
     /// The number of its last record.
     pub last_lsn: u64,
-    /// Of the file.
+    /// The length of the file.
     pub bytes: u64,
     /// CRC-32C of the file; 0: not computed yet.
     pub crc: u32,
 }
 
-/// A time that an operator accepted.
+/// A clock step that an operator accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockDto {
     /// The time before.
     pub before: i64,
     /// The time from then on.
     pub after: i64,
-    /// Whether entries from the future were moved to it.
+    /// Whether entries of the future were moved to it.
     pub moves_entries: bool,
-    /// The place of the record.
+    /// The offset of the record.
     pub place: u64,
 }
 
-/// A level's name that has changed.
+/// A renamed level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenameDto {
-    /// Whose.
+    /// The merchant.
     pub merchant: Text,
     /// Number of the word.
     pub direction: u8,
     /// The old name.
     pub from: Text,
-    /// The new one.
+    /// The new name.
     pub to: Text,
-    /// Where the record lies.
+    /// The offset of the record.
     pub place: u64,
 }
 
-/// How many external ids were made for a merchant's customers.
+/// How many external ids were assigned to a merchant's customers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountedDto {
-    /// Whose.
+    /// The merchant.
     pub merchant: Text,
-    /// How many.
+    /// The number of ids.
     pub made: u64,
 }
 
-/// A level that a request made.
+/// A level that a request created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LevelDto {
-    /// Whose.
+    /// The merchant.
     pub merchant: Text,
-    /// As sent.
+    /// The name as sent.
     pub name: Text,
     /// Number of the word.
     pub direction: u8,
     /// Three letters.
     pub currency: [u8; 3],
-    /// When.
+    /// When it was created.
     pub created: i64,
 }
 
-/// A fact that came late to a transaction.
+/// A fact about a transaction that had left memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LateDto {
+pub struct ArchivedFactDto {
     /// The digest of the transaction's id.
     pub key: u64,
-    /// Whose.
+    /// The merchant.
     pub customer: u64,
     /// The transaction's slot.
     pub slot: u32,
-    /// Where the last record about it lies.
+    /// The offset of the last record about it.
     pub place: u64,
 }
 
-impl WorldDto {
+impl GlobalDto {
     /// The currencies.
     ///
     /// # Errors
-    /// Letters that name none.
+    /// A currency is invalid.
     pub fn currencies(&self) -> Result<Vec<Currency>, SnapshotError> {
         self.currencies.iter().copied().map(currency_of).collect()
     }
 
-    /// Worlds that hold only what the API set in addition to the files: enough worlds to keep each far below the largest
-    /// piece.
+    /// Pieces that contain only these events: enough pieces to keep each far below the largest one.
     #[must_use]
-    pub fn beside(events: &[GlobalEvent]) -> Vec<Self> {
-        let mut worlds: Vec<Self> = Vec::new();
+    pub fn pieces_of(events: &[GlobalEvent]) -> Vec<Self> {
+        let mut pieces: Vec<Self> = Vec::new();
         for event in events {
-            if worlds.last().is_none_or(|world| world.overlay.len() >= OVERLAY_BYTES) {
-                worlds.push(Self::default());
+            if pieces.last().is_none_or(|piece| piece.overlay.len() >= EVENT_BYTES_MAX) {
+                pieces.push(Self::default());
             }
-            worlds.last_mut().into_iter().for_each(|world| encoding::encode_common(event, &mut world.overlay));
+            pieces.last_mut().into_iter().for_each(|piece| encoding::encode_global(event, &mut piece.overlay));
         }
-        worlds
+        pieces
     }
 
-    /// The events that say what stands beside the files.
+    /// The events.
     ///
     /// # Errors
-    /// Bytes that say none.
-    pub fn said(&self) -> Result<Vec<GlobalEvent>, SnapshotError> {
-        let (mut events, mut said) = (Events::of(&self.overlay), Vec::new());
-        while let Some(event) = events.next(&mut |_| Ok(None)).map_err(|error| wrong(format_args!("{error}")))? {
+    /// The bytes are not global events.
+    pub fn events(&self) -> Result<Vec<GlobalEvent>, SnapshotError> {
+        let (mut events, mut found) = (Events::of(&self.overlay), Vec::new());
+        while let Some(event) = events.next(&mut |_| Ok(None)).map_err(|error| invalid(format_args!("{error}")))? {
             match event {
-                encoding::Recorded::GlobalEvent(event) => said.push(event),
-                encoding::Recorded::Customer(_) => {
-                    return Err(wrong(format_args!("an event of a customer stands in a world")));
+                encoding::RecordedEvent::Global(event) => found.push(event),
+                encoding::RecordedEvent::Customer(_) => {
+                    return Err(invalid(format_args!("the global state contains an event of a customer")));
                 }
             }
         }
-        Ok(said)
+        Ok(found)
     }
 }
 
 impl CountedDto {
-    /// Of a merchant.
+    /// The shape for a merchant.
     #[must_use]
     pub fn of(merchant: Name, made: u64) -> Self {
         Self { merchant: text(merchant), made }
     }
 
-    /// The event that says it.
+    /// The event of the count.
     ///
     /// # Errors
-    /// A name that is none.
+    /// The name is invalid.
     pub fn counted(&self) -> Result<GlobalEvent, SnapshotError> {
-        Ok(GlobalEvent::Counted { merchant: name(&self.merchant)?, made: self.made })
+        Ok(GlobalEvent::ExternalIdsGenerated { merchant: name(&self.merchant)?, made: self.made })
     }
 }
 
 impl ClockDto {
-    /// Of a step of the clock, and the place of its record.
+    /// The shape of a clock step, with the offset of its record.
     #[must_use]
     pub fn of(step: &ClockStep, place: LogOffset) -> Self {
         let ClockStep { before, after, moves_entries } = *step;
@@ -202,24 +201,24 @@ impl ClockDto {
 }
 
 impl RenameDto {
-    /// Of a level's names, and where the record lies that says so.
+    /// The shape of a renaming, with the offset of its record.
     #[must_use]
     pub fn of(merchant: Name, direction: Direction, (from, to): (Name, Name), place: LogOffset) -> Self {
         let direction = direction.number();
         Self { merchant: text(merchant), direction, from: text(from), to: text(to), place: place.0 }
     }
 
-    /// Whose, in which direction, and the names.
+    /// The merchant, the direction, the old name and the new name.
     ///
     /// # Errors
-    /// Words and names that are none.
+    /// A word or name is invalid.
     pub fn names(&self) -> Result<(Name, Direction, Name, Name), SnapshotError> {
         Ok((name(&self.merchant)?, word(self.direction)?, name(&self.from)?, name(&self.to)?))
     }
 }
 
 impl LevelDto {
-    /// Of a level that a request made.
+    /// The shape of a level that a request created.
     #[must_use]
     pub fn of(merchant: Name, level: Name, direction: Direction, currency: Currency, created: Millis) -> Self {
         Self {
@@ -231,12 +230,12 @@ impl LevelDto {
         }
     }
 
-    /// The event that made it.
+    /// The event that created it.
     ///
     /// # Errors
-    /// Words, names and currencies that are none.
+    /// A word, name or currency is invalid.
     pub fn made(&self) -> Result<GlobalEvent, SnapshotError> {
-        Ok(GlobalEvent::LevelMade {
+        Ok(GlobalEvent::LevelCreated {
             merchant: name(&self.merchant)?,
             name: name(&self.name)?,
             direction: word(self.direction)?,

@@ -1,13 +1,30 @@
-//! A customer's identifier in a snapshot's head: readable or sealed, as in events.
+//! A customer's identifier in a snapshot: readable or sealed, as in events.
 
-use crate::domain::customer::stored_identifier::StoredIdentifier;
-use crate::storage::{
-    encoding::{self, Open, Seal},
-    snapshot::{IdentifierDto, SnapshotError},
+use crate::{
+    domain::customer::stored_identifier::StoredIdentifier,
+    storage::{
+        encoding::{self, Open, Seal},
+        snapshot::error::SnapshotError,
+    },
 };
+use serde::{Deserialize, Serialize};
+
+/// A customer's identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdentifierDto {
+    /// Readable.
+    Text(Box<str>),
+    /// Sealed with the customer's key, as in events.
+    Sealed {
+        /// The keyed digest by which it is found.
+        digest: u128,
+        /// Empty if the text is forgotten.
+        sealed: Vec<u8>,
+    },
+}
 
 impl IdentifierDto {
-    /// Of an identifier, sealed where it says so.
+    /// The shape of an identifier. A sealed one is sealed again.
     pub(super) fn of(identifier: &StoredIdentifier, seal: &mut Seal<'_>) -> Self {
         match identifier.digest() {
             Some(digest) => Self::Sealed { digest, sealed: encoding::seal_identifier(identifier, seal) },
@@ -15,7 +32,7 @@ impl IdentifierDto {
         }
     }
 
-    /// The identifier; forgotten where its key is erased.
+    /// The identifier. Its text is forgotten if its key is erased.
     pub(super) fn identifier(self, open: &mut Open<'_>) -> Result<StoredIdentifier, SnapshotError> {
         match self {
             Self::Text(text) => Ok(StoredIdentifier::clear(&text)),
@@ -29,24 +46,22 @@ impl IdentifierDto {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::snapshot::{HeadDto, codec};
+    use crate::storage::snapshot::{customer::CustomerDto, piece::codec};
     use crate::{
         domain::{
-            customer::{
-                aggregate::{Customer, CustomerEvent, Recorded},
-                profile::Change,
-            },
-            transaction::record::LogOffset,
+            customer::{aggregate::Customer, change::CustomerChange},
+            events::customer_event::{CustomerEvent, RecordPosition},
+            transaction::log_offset::LogOffset,
             vocabulary::time::Millis,
         },
-        storage::encoding::tests::{name, turn, turn_back},
+        storage::encoding::events::tests::{invert_bits, invert_bits_back, name},
     };
     use bincode::Options;
 
     const DIGEST: u128 = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
 
     #[test]
-    fn an_identifier_has_its_bytes_for_ever() {
+    fn the_bytes_of_an_identifier_never_change() {
         for (identifier, want) in [
             (StoredIdentifier::clear("al"), "00000000 0200000000000000 616c"),
             (
@@ -55,27 +70,27 @@ mod tests {
             ),
             (StoredIdentifier::forgotten(DIGEST), "01000000 ffeeddccbbaa99887766554433221100 0000000000000000"),
         ] {
-            let dto = IdentifierDto::of(&identifier, &mut turn);
+            let dto = IdentifierDto::of(&identifier, &mut invert_bits);
             let bytes: String = codec().serialize(&dto).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(bytes, want.replace(' ', ""), "{identifier:?}");
-            assert_eq!(dto.identifier(&mut turn_back).unwrap(), identifier);
+            assert_eq!(dto.identifier(&mut invert_bits_back).unwrap(), identifier);
         }
     }
 
     #[test]
-    fn a_customer_keeps_sealed_identifiers_and_of_an_erased_one_the_digests() {
+    fn an_erased_customer_keeps_only_the_digests_of_sealed_identifiers() {
         let mut customer = Customer::new(1_000_001, name("m"), Some(StoredIdentifier::sealed("alice", 7)), Millis(1));
         let others = vec![StoredIdentifier::sealed("bob", 8), StoredIdentifier::clear("carol")];
-        let recorded = Recorded { number: 1, place: LogOffset(0), key: 0 };
-        customer.apply(recorded, &CustomerEvent::Changed(Change::Identifiers(others)));
-        let head = HeadDto::of(&customer, &mut turn);
+        let recorded = RecordPosition { number: 1, place: LogOffset(0), key: 0 };
+        customer.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::Identifiers(others)));
+        let dto = CustomerDto::of(&customer, &mut invert_bits);
         let of = |customer: &Customer| customer.all_identifiers().cloned().collect::<Vec<_>>();
-        assert_eq!(of(&head.clone().customer(&mut turn_back).unwrap()), of(&customer));
-        let erased = head.customer(&mut |_| Ok(None)).unwrap();
-        customer.apply(recorded, &CustomerEvent::Changed(Change::Erased));
+        assert_eq!(of(&dto.clone().customer(&mut invert_bits_back).unwrap()), of(&customer));
+        let erased = dto.customer(&mut |_| Ok(None)).unwrap();
+        customer.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::Erased));
         assert_eq!(of(&erased), of(&customer));
         let texts: Vec<_> = customer.all_identifiers().map(StoredIdentifier::text).collect();
         assert_eq!(texts, [None, None, Some("carol")], "a readable one stays");
-        assert!(erased.goes_by(&StoredIdentifier::sealed("bob", 8)), "found by its digest");
+        assert!(erased.has_identifier(&StoredIdentifier::sealed("bob", 8)), "found by its digest");
     }
 }

@@ -1,16 +1,23 @@
-//! The standing and the profile of a customer in a snapshot's head.
+//! The standing and the profile of a customer in a snapshot.
 
-use crate::domain::{
-    customer::{
-        aggregate::{Customer, CustomerEvent, Recorded},
-        profile::{Change, Profile},
-        status::{CustomerStatus, Standing, Suspicion},
+use crate::{
+    domain::{
+        customer::{
+            aggregate::Customer,
+            change::CustomerChange,
+            profile::Profile,
+            status::{CustomerStatus, StatusFactors, Suspicion},
+        },
+        events::customer_event::{CustomerEvent, RecordPosition},
+        transaction::log_offset::LogOffset,
     },
-    transaction::record::LogOffset,
-};
-use crate::storage::{
-    encoding::{self, Events, Open, Seal, numbers::Numbered},
-    snapshot::SnapshotError,
+    storage::{
+        encoding::{self, Events, Open, Seal},
+        snapshot::{
+            error::{SnapshotError, invalid},
+            values::word,
+        },
+    },
 };
 
 /// Applies the events of a profile to a customer.
@@ -20,42 +27,39 @@ pub(super) fn resume_profile(
     open: &mut Open<'_>,
 ) -> Result<(), SnapshotError> {
     let mut events = Events::of(profile);
-    let recorded = Recorded { number: 0, place: LogOffset::default(), key: 0 };
+    let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
     while let Some(event) = events.next(open).map_err(SnapshotError::Attributes)? {
         match event {
-            encoding::Recorded::Customer(event @ CustomerEvent::Changed(_)) => customer.apply(recorded, &event),
-            _ => return Err(wrong(format_args!("the profile of customer {} holds what is none", customer.number()))),
+            encoding::RecordedEvent::Customer(event @ CustomerEvent::CustomerChanged(_)) => {
+                customer.apply(recorded, &event);
+            }
+            _ => {
+                return Err(invalid(format_args!(
+                    "the profile of customer {} contains another event",
+                    customer.number()
+                )));
+            }
         }
     }
     Ok(())
 }
 
-/// The standing of a head. Fraud is the customer's, unless the profile says that it is of instruments alone.
-pub(super) fn standing(consent: u8, suspicion: Option<u8>) -> Result<Standing, SnapshotError> {
+/// The standing of a customer. Fraud is that of the customer, unless the profile limits it to instruments.
+pub(super) fn standing(consent: u8, suspicion: Option<u8>) -> Result<StatusFactors, SnapshotError> {
     let (consent, status) = (word::<CustomerStatus>(consent)?, suspicion.map(word::<CustomerStatus>).transpose()?);
     let suspicion = status.map(|status| Suspicion::of_status(status).ok_or(status)).transpose();
-    let standing = suspicion.ok().and_then(|suspicion| Standing::new(consent, suspicion));
-    standing.ok_or_else(|| wrong(format_args!("{consent:?} and {status:?} are no standing of a customer")))
+    let standing = suspicion.ok().and_then(|suspicion| StatusFactors::new(consent, suspicion));
+    standing.ok_or_else(|| invalid(format_args!("{consent:?} and {status:?} are not the standing of a customer")))
 }
 
-/// What makes a customer's profile, one event after another.
+/// Encodes the events that make a customer's profile.
 pub(super) fn profile_of(customer: &Customer, seal: &mut Seal<'_>) -> Vec<u8> {
     let mut changes = customer.profile().map(Profile::changes).unwrap_or_default();
-    // The head has no number for it.
-    if customer.standing.suspicion() == Some(Suspicion::InstrumentFraud) {
-        changes.push(Change::Standing(customer.standing));
+    // The shape of a customer has no number for it.
+    if customer.status_factors.suspicion() == Some(Suspicion::InstrumentFraud) {
+        changes.push(CustomerChange::StatusFactors(customer.status_factors));
     }
     let mut bytes = Vec::new();
-    changes.into_iter().for_each(|change| encoding::encode(&CustomerEvent::Changed(change), seal, &mut bytes));
+    changes.into_iter().for_each(|change| encoding::encode(&CustomerEvent::CustomerChanged(change), seal, &mut bytes));
     bytes
-}
-
-/// The word of a number.
-pub(super) fn word<W: Numbered>(number: u8) -> Result<W, SnapshotError> {
-    W::of_number(number).ok_or_else(|| wrong(format_args!("{number} is no {}", W::WHAT)))
-}
-
-/// The error for content that cannot be.
-pub(super) fn wrong(what: std::fmt::Arguments<'_>) -> SnapshotError {
-    SnapshotError::Content(what.to_string())
 }

@@ -1,13 +1,18 @@
-//! TransactionSummaries, read one by one as the codec writes them: nearly all of a snapshot is briefs, and a start waits for them.
+//! Reads transaction summaries one by one, as the codec writes them. They are nearly all of a snapshot, and a start waits
+//! for them.
 
-use crate::storage::snapshot::{BRIEFS, Frame, SnapshotError, TransactionSummaryDto, codec1::TransactionSummaryDto1};
+use crate::storage::snapshot::{
+    codec1::TransactionSummaryDtoV1, customer::TransactionSummaryDto, error::SnapshotError,
+    piece::TRANSACTION_SUMMARIES,
+};
 
-/// The briefs of one piece. It takes and refuses what [`Frame::decode`] does, and makes no list of them.
+/// The summaries of one piece. It accepts and refuses the same bytes as [`Frame::decode`](super::Frame::decode), without a
+/// list.
 #[derive(Debug, Clone)]
 pub struct SummaryReader<'a> {
-    /// Whose.
+    /// The number of the customer.
     pub customer: u64,
-    /// How many are to come.
+    /// How many summaries are left.
     left: u64,
     rest: &'a [u8],
     offset: u64,
@@ -15,36 +20,40 @@ pub struct SummaryReader<'a> {
 }
 
 impl<'a> SummaryReader<'a> {
-    pub(super) fn of(frame: &Frame<'a>) -> Result<Self, SnapshotError> {
-        let mut rest = frame.body;
+    /// Reads the start of the piece `body`, whose frame is at `offset`.
+    ///
+    /// # Errors
+    /// The piece ends before the number of summaries.
+    pub(super) fn new(offset: u64, codec: u32, body: &'a [u8]) -> Result<Self, SnapshotError> {
+        let mut rest = body;
         let mut begin = || {
-            let is_briefs = u32::from_le_bytes(take(&mut rest)?) == BRIEFS;
-            let (customer, left) = (long(&mut rest)?, long(&mut rest)?);
-            (is_briefs && (left > 0 || rest.is_empty())).then_some((customer, left))
+            let is_summaries = u32::from_le_bytes(take(&mut rest)?) == TRANSACTION_SUMMARIES;
+            let (customer, left) = (read_u64(&mut rest)?, read_u64(&mut rest)?);
+            (is_summaries && (left > 0 || rest.is_empty())).then_some((customer, left))
         };
-        let (customer, left) = begin().ok_or(SnapshotError::Damaged { offset: frame.offset })?;
-        Ok(Self { customer, left, rest, offset: frame.offset, codec: frame.codec })
+        let (customer, left) = begin().ok_or(SnapshotError::Damaged { offset })?;
+        Ok(Self { customer, left, rest, offset, codec })
     }
 
-    /// How many are to come, or as many as there is room for.
+    /// How many summaries are left, at most the number that the bytes have room for.
     #[must_use]
     pub fn len(&self) -> usize {
-        // Of a brief without anything that need not be there.
+        // The bytes of a summary without optional fields.
         let bytes_min = if self.codec == 1 { 48 } else { 58 };
         usize::try_from(self.left).unwrap_or(usize::MAX).min(self.rest.len() / bytes_min)
     }
 
-    /// Whether none is to come.
+    /// Whether no summary is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.left == 0
     }
 
-    fn summary(&mut self) -> Option<(u32, TransactionSummaryDto)> {
+    fn next_summary(&mut self) -> Option<(u32, TransactionSummaryDto)> {
         let rest = &mut self.rest;
         let slot = u32::from_le_bytes(take(rest)?);
-        let summary = if self.codec == 1 { first_codec(rest)? } else { today(rest)? };
-        // Nothing stands behind the last.
+        let summary = if self.codec == 1 { read_v1(rest)? } else { read_summary(rest)? };
+        // No bytes follow the last summary.
         (self.left > 1 || rest.is_empty()).then_some((slot, summary))
     }
 }
@@ -56,58 +65,58 @@ impl Iterator for SummaryReader<'_> {
         if self.left == 0 {
             return None;
         }
-        let summary = self.summary();
+        let summary = self.next_summary();
         self.left = if summary.is_some() { self.left - 1 } else { 0 };
         Some(summary.ok_or(SnapshotError::Damaged { offset: self.offset }))
     }
 }
 
-fn today(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
+fn read_summary(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
     Some(TransactionSummaryDto {
-        at: signed(rest)?,
-        hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
-        gross: long(rest)?,
-        net: long(rest)?,
-        held: long(rest)?,
-        place: long(rest)?,
-        key: long(rest)?,
-        series: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
+        at: read_i64(rest)?,
+        hold_until: if read_flag(rest)? { Some(read_i64(rest)?) } else { None },
+        gross: read_u64(rest)?,
+        net: read_u64(rest)?,
+        held: read_u64(rest)?,
+        place: read_u64(rest)?,
+        key: read_u64(rest)?,
+        series: if read_flag(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
         status: u8::from_le_bytes(take(rest)?),
         counts: u8::from_le_bytes(take(rest)?),
         flags: u16::from_le_bytes(take(rest)?),
     })
 }
 
-fn first_codec(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
-    let summary = TransactionSummaryDto1 {
-        at: signed(rest)?,
-        hold_until: if there_is(rest)? { Some(signed(rest)?) } else { None },
-        gross: long(rest)?,
-        net: long(rest)?,
-        place: long(rest)?,
-        key: long(rest)?,
-        series: if there_is(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
+fn read_v1(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
+    let summary = TransactionSummaryDtoV1 {
+        at: read_i64(rest)?,
+        hold_until: if read_flag(rest)? { Some(read_i64(rest)?) } else { None },
+        gross: read_u64(rest)?,
+        net: read_u64(rest)?,
+        place: read_u64(rest)?,
+        key: read_u64(rest)?,
+        series: if read_flag(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
         status: u8::from_le_bytes(take(rest)?),
         flags: u8::from_le_bytes(take(rest)?),
     };
-    Some(summary.summary())
+    Some(summary.upgrade())
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, behind) = rest.split_first_chunk()?;
-    *rest = behind;
+    let (taken, left) = rest.split_first_chunk()?;
+    *rest = left;
     Some(*taken)
 }
 
-fn long(rest: &mut &[u8]) -> Option<u64> {
+fn read_u64(rest: &mut &[u8]) -> Option<u64> {
     take(rest).map(u64::from_le_bytes)
 }
 
-fn signed(rest: &mut &[u8]) -> Option<i64> {
+fn read_i64(rest: &mut &[u8]) -> Option<i64> {
     take(rest).map(i64::from_le_bytes)
 }
 
-fn there_is(rest: &mut &[u8]) -> Option<bool> {
+fn read_flag(rest: &mut &[u8]) -> Option<bool> {
     match take(rest)? {
         [0] => Some(false),
         [1] => Some(true),
@@ -118,21 +127,26 @@ fn there_is(rest: &mut &[u8]) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::snapshot::{CODEC, Piece, codec, codec1::Piece1};
+    use crate::storage::snapshot::{
+        codec1::PieceV1,
+        frame::Frame,
+        piece::{Piece, codec},
+        version::CODEC,
+    };
     use bincode::Options;
     use proptest::prelude::*;
 
-    fn first() -> impl Strategy<Value = (u32, TransactionSummaryDto1)> {
+    fn first() -> impl Strategy<Value = (u32, TransactionSummaryDtoV1)> {
         let numbers = (any::<i64>(), any::<Option<i64>>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
         let rest = (any::<u32>(), any::<Option<u16>>(), any::<u8>(), any::<u8>());
         (numbers, rest).prop_map(|((at, hold_until, gross, net, place, key), (slot, series, status, flags))| {
-            (slot, TransactionSummaryDto1 { at, hold_until, gross, net, place, key, series, status, flags })
+            (slot, TransactionSummaryDtoV1 { at, hold_until, gross, net, place, key, series, status, flags })
         })
     }
 
     fn summary() -> impl Strategy<Value = (u32, TransactionSummaryDto)> {
         (first(), any::<u64>(), any::<u8>(), any::<u16>()).prop_map(|((slot, first), held, counts, flags)| {
-            (slot, TransactionSummaryDto { held, counts, flags, ..first.summary() })
+            (slot, TransactionSummaryDto { held, counts, flags, ..first.upgrade() })
         })
     }
 
@@ -146,27 +160,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_what_the_codec_reads(
+        fn the_reader_agrees_with_the_codec(
             customer in any::<u64>(),
             summaries in prop::collection::vec(summary(), 0..6),
             old in prop::collection::vec(first(), 0..6),
             is_old in any::<bool>(),
-            spoilt in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+            changed in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
             cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
-            behind in prop::collection::vec(any::<u8>(), 0..2),
+            extra in prop::collection::vec(any::<u8>(), 0..2),
         ) {
             let (number, mut body) = match is_old {
-                true => (1, codec().serialize(&Piece1::TransactionSummaries { customer, summaries: old }).unwrap()),
+                true => (1, codec().serialize(&PieceV1::TransactionSummaries { customer, summaries: old }).unwrap()),
                 false => (CODEC, codec().serialize(&Piece::TransactionSummaries { customer, summaries }).unwrap()),
             };
-            if let Some((place, byte)) = spoilt {
+            if let Some((place, byte)) = changed {
                 let place = place.index(body.len());
                 body[place] = byte;
             }
             if let Some(cut) = cut {
                 body.truncate(cut.index(body.len()));
             }
-            body.extend(behind);
+            body.extend(extra);
             let decoded = match (Frame { offset: 9, codec: number, body: &body }).decode() {
                 Ok(Piece::TransactionSummaries { customer, summaries }) => Some((customer, summaries)),
                 _ => None,

@@ -2,24 +2,25 @@
 
 use super::*;
 use crate::domain::{
-    customer::attributes::AttributeSet,
-    decision::payment::SentLevel,
-    rules::configuration::Direction,
     transaction::{
-        record::{
-            CancelOf, Content, Fact, LevelSource, LogOffset, NamedPlaces, Opened, Opening, RecordedFact, Resolution,
-        },
+        fact::{CancelOf, Fact, RecordedFact},
+        log_offset::LogOffset,
+        opening::{CustomerResolution, ExplicitFields, LevelSource, Opening, OpeningKind, PaymentContent, SentLevel},
+        state::Transaction,
         summary::TransactionSummary,
-        transition::{Approval, CaptureAmount, Circumstances, Effect, Operation, TakeBack, judge},
+        transition::{
+            Approval, CaptureAmount, Operation, Reversal, TransitionContext, TransitionEffect, evaluate_operation,
+        },
     },
-    vocabulary::{money::Currency, names::Name},
+    vocabulary::{attributes::AttributeSet, direction::Direction, money::Currency, names::Name},
 };
 use proptest::prelude::*;
+use smallvec::SmallVec;
 
 /// When the hold of a reservation ends.
 const HOLD_UNTIL: Millis = Millis(100);
 
-fn opening(opened: Opened, resolution: Resolution) -> Opening {
+fn opening(opened: OpeningKind, resolution: CustomerResolution) -> Opening {
     let name = |text| Name::parse(text).unwrap();
     Opening {
         id: "t".into(),
@@ -27,7 +28,7 @@ fn opening(opened: Opened, resolution: Resolution) -> Opening {
         at: Millis(0),
         recorded_at: Millis(0),
         opened,
-        content: Content {
+        content: PaymentContent {
             direction: Direction::Deposit,
             currency: Currency::parse("EUR").unwrap(),
             amount: 100,
@@ -38,11 +39,11 @@ fn opening(opened: Opened, resolution: Resolution) -> Opening {
             project: name("p"),
             endpoint: name("e"),
         },
-        hold_until: (opened == Opened::Reserved).then_some(HOLD_UNTIL),
+        hold_until: (opened == OpeningKind::Reserved).then_some(HOLD_UNTIL),
         level: None,
         level_source: LevelSource::Project,
         resolution,
-        names: NamedPlaces::BOTH,
+        names: ExplicitFields::BOTH,
         stranger: None,
         violations: SmallVec::new(),
         gates: SmallVec::new(),
@@ -55,7 +56,7 @@ fn opening(opened: Opened, resolution: Resolution) -> Opening {
 fn operation(kind: u8, amount: u64, id: u8, is_final: bool, of: Option<CancelOf>) -> Operation {
     let written = (amount > 0).then(|| format!("0.{amount:02}"));
     let id = Some(format!("i{id}"));
-    let back = TakeBack { amount: written.clone(), id: id.clone() };
+    let back = Reversal { amount: written.clone(), id: id.clone() };
     match kind {
         0..=3 => Operation::Approve(Approval {
             amount: written.map_or(CaptureAmount::Left, CaptureAmount::Written),
@@ -79,35 +80,35 @@ fn of() -> impl Strategy<Value = Option<CancelOf>> {
 proptest! {
     #[test]
     fn an_upshot_is_what_the_facts_say_at_every_instant(
-        opened in prop_oneof![4 => Just(Opened::Reserved), 1 => Just(Opened::Denied), 1 => Just(Opened::Unreserved)],
+        opened in prop_oneof![4 => Just(OpeningKind::Reserved), 1 => Just(OpeningKind::Denied), 1 => Just(OpeningKind::Unreserved)],
         bypasses in prop::bool::weighted(0.1),
         late in prop::option::of(0_i64..200),
         gives_back in any::<bool>(),
         steps in prop::collection::vec((0_u8..11, 0_u64..70, 0_u8..6, any::<bool>(), of(), 0_i64..40), 0..14),
     ) {
-        let resolution = if bypasses { Resolution::Bypassed } else { Resolution::Found };
+        let resolution = if bypasses { CustomerResolution::Bypassed } else { CustomerResolution::Found };
         let mut transaction = Transaction::open(opening(opened, resolution));
-        if opened != Opened::Unreserved {
+        if opened != OpeningKind::Unreserved {
             prop_assert_eq!(TransactionOutcome::of(&transaction), transaction.opening.outcome());
         }
         let mut now = 0;
-        let mut takes_reserve = opened == Opened::Unreserved;
+        let mut takes_reserve = opened == OpeningKind::Unreserved;
         for (kind, amount, id, is_final, of, later) in steps {
             now += later;
-            let circumstances = Circumstances { minor_units: 2, merchant: None, now: Millis(now) };
+            let circumstances = TransitionContext { minor_units: 2, merchant: None, now: Millis(now) };
             let operation = operation(kind, amount, id, is_final, of);
-            if let Ok(Effect::New(mut recorded_fact)) = judge(&transaction, &operation, circumstances) {
+            if let Ok(TransitionEffect::New(mut recorded_fact)) = evaluate_operation(&transaction, &operation, circumstances) {
                 if let Fact::Refunded { gives_back: given, .. } = &mut recorded_fact.fact {
                     *given = gives_back;
                 }
-                transaction.note(recorded_fact);
+                transaction.add_fact(recorded_fact);
             }
             if takes_reserve && transaction.is_approved() && late.is_some_and(|at| at <= now) {
                 takes_reserve = false;
-                let fact = Fact::Asked { amount: 100, hold_until: Some(Millis(now + 50)), content: None };
-                transaction.note(RecordedFact { at: Millis(now), fact });
+                let fact = Fact::ReservedLate { amount: 100, hold_until: Some(Millis(now + 50)), content: None };
+                transaction.add_fact(RecordedFact { at: Millis(now), fact });
             }
-            if opened == Opened::Unreserved && !transaction.is_approved() {
+            if opened == OpeningKind::Unreserved && !transaction.is_approved() {
                 continue;
             }
             let outcome = TransactionOutcome::of(&transaction);
@@ -116,7 +117,7 @@ proptest! {
                 prop_assert_eq!(outcome.contribution(instant), transaction.contribution(instant), "at {:?}", instant);
                 prop_assert_eq!(outcome.held(instant), transaction.held(instant), "at {:?}", instant);
             }
-            prop_assert_eq!(outcome.settled(), transaction.contribution(Millis(i64::MAX)));
+            prop_assert_eq!(outcome.final_contribution(), transaction.contribution(Millis(i64::MAX)));
             let summary = TransactionSummary::new(Millis(0), None, 1, LogOffset(2), &outcome);
             prop_assert_eq!(summary.outcome(), outcome);
             // The quantities of a transaction (domain.md, section 5).
@@ -124,24 +125,24 @@ proptest! {
             let gone = totals.cancelled + totals.refunded;
             prop_assert!(gone <= totals.approved, "more went back by choice than was approved: {:?}", totals);
             prop_assert!(totals.charged_back <= totals.approved);
-            prop_assert!(totals.released <= totals.asked);
+            prop_assert!(totals.released <= totals.reserved);
             let held = transaction.held(Millis(now));
-            prop_assert!(held == 0 || totals.released + totals.approved + held == totals.asked);
+            prop_assert!(held == 0 || totals.released + totals.approved + held == totals.reserved);
         }
     }
 }
 
 #[test]
 fn a_refund_takes_from_the_amount_and_leaves_the_quantity() {
-    let mut transaction = Transaction::open(opening(Opened::Reserved, Resolution::Found));
+    let mut transaction = Transaction::open(opening(OpeningKind::Reserved, CustomerResolution::Found));
     let approved = operation(0, 0, 0, true, None);
-    let circumstances = Circumstances { minor_units: 2, merchant: None, now: Millis(1) };
-    let Ok(Effect::New(recorded_fact)) = judge(&transaction, &approved, circumstances) else {
+    let circumstances = TransitionContext { minor_units: 2, merchant: None, now: Millis(1) };
+    let Ok(TransitionEffect::New(recorded_fact)) = evaluate_operation(&transaction, &approved, circumstances) else {
         panic!("it is not approved")
     };
-    transaction.note(recorded_fact);
+    transaction.add_fact(recorded_fact);
     let refund = Fact::Refunded { refund_id: None, amount: 100, all: true, gives_back: true };
-    transaction.note(RecordedFact { at: Millis(2), fact: refund });
+    transaction.add_fact(RecordedFact { at: Millis(2), fact: refund });
     let counts = Contribution { gross: 0, net: 0, gross_counts: true, net_counts: true };
     assert_eq!((transaction.contribution(Millis(3)), transaction.status(Millis(3))), (counts, Status::Approved));
 }

@@ -82,6 +82,8 @@ const ZEROS: &[char] = &[
     '\u{1e950}',
     '\u{1fbf0}',
 ];
+/// The most digits of a card number.
+pub(super) const DIGITS_MAX: usize = 19;
 /// The most characters between two groups of one number, as in `4111 - 1111`; spaces in a row are one.
 const BETWEEN_MAX: usize = 3;
 /// The bytes of a UUID as text (RFC 9562), and how many of them are digits.
@@ -186,7 +188,7 @@ impl Digits {
 
     /// The last group that may be part of the same number as this one; no more are looked at than a number has digits.
     pub(super) fn last_of(&self, group: usize, digest_chars_min: usize) -> usize {
-        let rest = self.groups.iter().skip(group + 1).take(super::DIGITS_MAX);
+        let rest = self.groups.iter().skip(group + 1).take(DIGITS_MAX);
         group + rest.take_while(|group| group.is_joined && !group.is_in_digest(digest_chars_min)).count()
     }
 }

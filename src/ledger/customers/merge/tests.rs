@@ -1,32 +1,36 @@
-//! Customers who become one, held to a model that keeps a list of payments and sums it.
+//! Merges, compared with a model that keeps a list of payments and sums it.
 
 use super::*;
 use crate::{
     config,
     domain::{
         customer::{
-            attributes::Attributes,
-            profile::Source,
-            update::{CustomerUpdate, deletion},
+            audit::{Author, ChangeSource},
+            erasure::deletion_events,
+            update::CustomerUpdate,
         },
         decision::{
-            decide::Skew,
-            payment::{Asks, Payment, Request},
+            clock_skew::ClockSkew,
+            payment::{Payment, PaymentPurpose, PaymentRequest},
         },
-        rules::configuration::{Attribute, Rules},
-        transaction::transition::{Approval, CaptureAmount, Operation, TakeBack},
+        rules::configuration::Rules,
+        transaction::transition::{Approval, CaptureAmount, Operation, Reversal},
+        vocabulary::attributes::{Attribute, Attributes},
     },
     ledger::{
-        Bounds, Ground, Says, Step,
-        customers::register::{Admitted, Applying},
+        ExpectedContent, LedgerLimits, LedgerStorage, TransitionRequest,
+        customers::{
+            registration::{Registration, RegistrationOutcome},
+            update::{Amendment, CustomerRef},
+        },
         payments::answer::CustomerId,
-        queries::{find::Find, transactions::Wanted},
+        queries::{customers::CustomerQuery, transactions::TransactionQuery},
     },
 };
 use proptest::prelude::*;
 
 const NOW: Millis = Millis(1_700_000_000_000);
-const HAND: (Author, Millis) = (Author { source: Source::Api, by: None }, NOW);
+const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Api, by: None }, now: NOW };
 const SHOP: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\nadd_all_projects_to_unknown_level = true\n\
     [[labels]]\nname = \"plain\"\n[[labels]]\nname = \"alone\"\nrestrictions = [\"block_merge\"]\n\
     [[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n[[projects.endpoints]]\nid = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n\
@@ -45,40 +49,53 @@ fn rules_of(merchant: &str) -> Rules {
 }
 
 fn ledger() -> Ledger {
-    let bounds = Bounds { transactions_max: 10_000, skew: Skew { past_ms: 0, future_ms: 0 } };
-    Ledger::new(bounds, Ground::memory((1, 2)))
+    let bounds = LedgerLimits { transactions_max: 10_000, skew: ClockSkew { past_ms: 0, future_ms: 0 } };
+    Ledger::new(bounds, LedgerStorage::in_memory((1, 2)))
 }
 
 fn register(ledger: &Ledger, merchant: &Merchant, who: &str) -> String {
-    let (said, author) = (CustomerUpdate::default(), HAND.0);
-    let applying = Applying { merchant, identifier: Some(who), said: &said, created: None, author, is_trial: false };
+    let (said, author) = (CustomerUpdate::default(), ACTOR.author);
+    let applying =
+        Registration { merchant, identifier: Some(who), update: &said, created: None, author, is_trial: false };
     match ledger.register(&applying, NOW).unwrap().0 {
-        Admitted::Made(number) => number.to_string(),
+        RegistrationOutcome::Created(number) => number.to_string(),
         other => panic!("{who} is {other:?}"),
     }
 }
 
+fn amend(ledger: &Ledger, merchant: &Merchant, customer_id: &str, update: &CustomerUpdate) {
+    let amendment = Amendment { merchant, customer_id, update, actor: ACTOR, is_trial: false };
+    ledger.amend(&amendment).unwrap();
+}
+
 /// A payment of some cents; returns whether it passes.
 fn reserve(ledger: &Ledger, rules: &Rules, id: &str, who: &str, cents: u64) -> bool {
-    let request = Request {
+    let request = PaymentRequest {
         transaction_id: Some(id.into()),
         direction: Some("deposit".into()),
         amount: Some(format!("0.{cents:02}").into()),
         currency: Some("EUR".into()),
         merchant_customer_identifier: Some(who.into()),
-        ..Request::default()
+        ..PaymentRequest::default()
     };
-    let payment = Payment::admit(rules, "m", request, Asks::ToRecord).unwrap();
+    let payment = Payment::admit(rules, "m", request, PaymentPurpose::Record).unwrap();
     ledger.reserve(rules, &payment, None, NOW).unwrap().violations.is_empty()
 }
 
 fn transition(ledger: &Ledger, rules: &Rules, id: &str, operation: &Operation) -> Result<Option<u64>, Refusal> {
-    let says = Says::default();
-    let step = Step { merchant: "m", transaction_id: id, operation, occurred_at: None, says, in_stream: false };
+    let says = ExpectedContent::default();
+    let step = TransitionRequest {
+        merchant: "m",
+        transaction_id: id,
+        operation,
+        occurred_at: None,
+        expected: says,
+        in_stream: false,
+    };
     ledger.transition(rules, &step, None, NOW).map(|moved| moved.headroom.amount)
 }
 
-/// A payment of the model: by whom, cents, and whether it counts.
+/// A payment of the model: its customer, its amount, and whether it counts.
 struct Paid {
     who: usize,
     cents: u64,
@@ -90,13 +107,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn usage_is_the_sum_over_all_who_have_become_one(
+    fn usage_is_the_sum_over_the_whole_merge_group(
         steps in proptest::collection::vec((0..10_u8, 0..6_usize, 0..6_usize, 1..20_u64), 1..80),
     ) {
         let (ledger, rules) = (ledger(), shop());
         let merchant = rules.merchant("m").unwrap();
         let ids: Vec<String> = (0..6).map(|n| register(&ledger, merchant, &format!("w{n}"))).collect();
-        // Who stands for each.
+        // The head of the group of each customer.
         let mut heads: Vec<usize> = (0..6).collect();
         let mut paid: Vec<Paid> = Vec::new();
         for (what, one, other, cents) in steps {
@@ -115,7 +132,7 @@ proptest! {
                     };
                     let want = if one == other && heads[one] != one { Err("already_merged") } else { want };
                     let last = ledger.journal().last();
-                    let done = ledger.merge(merchant, &ids[one], &ids[other], HAND);
+                    let done = ledger.merge(merchant, &ids[one], &ids[other], ACTOR);
                     let number = |done: (u64, Lsn)| done.0.to_string();
                     prop_assert_eq!(done.clone().map(|_| ()).map_err(|refusal| refusal.code()), want);
                     if let Ok(done) = done {
@@ -144,30 +161,30 @@ proptest! {
                             ..Approval::of(CaptureAmount::Left)
                         }),
                         8 => Operation::Decline,
-                        _ => Operation::Cancel { back: TakeBack::default(), of: None },
+                        _ => Operation::Cancel { back: Reversal::default(), of: None },
                     };
                     let left = transition(&ledger, &rules, &format!("t{place}"), &operation).unwrap();
                     (paid[place].waits, paid[place].counts) = (false, what == 7);
                     let (amount, _) = used(&paid, &heads, heads[paid[place].who]);
-                    prop_assert_eq!(left, Some(40_u64.saturating_sub(amount)), "what is left is left of the union");
+                    prop_assert_eq!(left, Some(40_u64.saturating_sub(amount)), "the headroom is that of the whole group");
                 }
             }
             for (who, id) in ids.iter().enumerate() {
                 let head = heads[who];
                 let (amount, quantity) = used(&paid, &heads, head);
-                let sums = |books: crate::domain::usage::limits::UsageSeriesSet<'_>| {
+                let sums = |books: crate::domain::usage::series_set::UsageSeriesSet<'_>| {
                     books.iter().map(|series| series.total().view(true)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
                 };
-                let look = ledger.look_whole("m", id, NOW, |whole, _| (whole.customer.number(), sums(whole.books)));
+                let look = ledger.with_customer_usage("m", id, NOW, |whole, _| (whole.customer.number(), sums(whole.usage)));
                 let number: u64 = ids[head].parse().unwrap();
                 prop_assert_eq!(look.unwrap(), (number, (u128::from(amount), quantity)));
-                let wanted = Wanted { customer_id: Some(id.clone()), limit: 1_000, ..Wanted::default() };
-                let page = ledger.list("m", &wanted, NOW).unwrap();
+                let wanted = TransactionQuery { customer_id: Some(id.clone()), limit: 1_000, ..TransactionQuery::default() };
+                let page = ledger.list_transactions("m", &wanted, NOW).unwrap();
                 prop_assert!(page.transactions.iter().all(|t| t.customer.customer_id == Some(CustomerId::Number(number))));
                 let of = paid.iter().filter(|paid| heads[paid.who] == head).count();
                 prop_assert_eq!(page.transactions.len(), of);
             }
-            let shown = ledger.find_customers(merchant.id, &Find { limit: 100, ..Find::default() }, NOW, |c, _| c.number());
+            let shown = ledger.find_customers(merchant.id, &CustomerQuery { limit: 100, ..CustomerQuery::default() }, NOW, |c, _| c.number());
             let standing: Vec<u64> =
                 (0..6).filter(|n| heads[*n] == *n).map(|n| ids[n].parse().unwrap()).collect();
             prop_assert_eq!(shown.customers, standing);
@@ -176,18 +193,18 @@ proptest! {
 }
 
 #[test]
-fn what_forbids_a_merge_forbids_it_and_changes_nothing() {
+fn a_forbidden_merge_is_refused_and_changes_nothing() {
     let (ledger, rules) = (ledger(), shop());
     let merchant = rules.merchant("m").unwrap();
     let [alice, bob] = ["alice", "bob"].map(|who| register(&ledger, merchant, who));
     let nobody = "1009999";
     let label = |who: &str, label: &str| {
         let labels = Some(vec![crate::domain::vocabulary::names::Name::parse(label).unwrap()]);
-        ledger.amend(merchant, who, &CustomerUpdate { labels, ..CustomerUpdate::default() }, HAND, false).unwrap();
+        amend(&ledger, merchant, who, &CustomerUpdate { labels, ..CustomerUpdate::default() });
     };
     let refused = |source: &str, into: &str| {
         let last = ledger.journal().last();
-        let refusal = ledger.merge(merchant, source, into, HAND).unwrap_err();
+        let refusal = ledger.merge(merchant, source, into, ACTOR).unwrap_err();
         assert_eq!(ledger.journal().last(), last);
         format!("{} {}", refusal.code(), refusal.field().unwrap_or("-"))
     };
@@ -198,7 +215,7 @@ fn what_forbids_a_merge_forbids_it_and_changes_nothing() {
     assert_eq!(refused(&alice, &bob), "not_allowed customer_id");
     assert_eq!(refused(&bob, &alice), "not_allowed into");
     label(&alice, "plain");
-    let (number, _) = ledger.merge(merchant, &alice, &bob, HAND).unwrap();
+    let (number, _) = ledger.merge(merchant, &alice, &bob, ACTOR).unwrap();
     assert_eq!(number.to_string(), bob);
     let carol = register(&ledger, merchant, "carol");
     assert_eq!(refused(&alice, &carol), "already_merged -");
@@ -206,60 +223,67 @@ fn what_forbids_a_merge_forbids_it_and_changes_nothing() {
 }
 
 #[test]
-fn who_is_forgotten_is_forgotten_with_all_who_were_merged() {
+fn an_erasure_erases_all_merged_customers_too() {
     let (ledger, rules) = (ledger(), shop());
     let merchant = rules.merchant("m").unwrap();
     let [alice, bob] = ["alice", "bob"].map(|who| {
         let id = register(&ledger, merchant, who);
         let attributes = vec![(Attribute::Email, format!("{who}@example.com").into())];
-        ledger.amend(merchant, &id, &CustomerUpdate { attributes, ..CustomerUpdate::default() }, HAND, false).unwrap();
+        amend(&ledger, merchant, &id, &CustomerUpdate { attributes, ..CustomerUpdate::default() });
         id
     });
-    let mut ask = |customer: &Customer, now| Ok(deletion(customer, merchant, now));
-    ledger.change(merchant.id, &bob, HAND, &Attributes::default(), &mut ask).unwrap();
-    ledger.merge(merchant, &bob, &alice, HAND).unwrap();
-    let known = |who: &str| ledger.identities.having(merchant.id, Attribute::Email, &format!("{who}@example.com"));
+    let mut ask = |customer: &Customer, now| Ok(deletion_events(customer, merchant, now));
+    ledger
+        .change(CustomerRef { merchant: merchant.id, customer_id: &bob }, ACTOR, &Attributes::default(), &mut ask)
+        .unwrap();
+    ledger.merge(merchant, &bob, &alice, ACTOR).unwrap();
+    let known =
+        |who: &str| ledger.identities.customers_with(merchant.id, Attribute::Email, &format!("{who}@example.com"));
     let number = |id: &str| id.parse::<u64>().unwrap();
     assert_eq!((known("alice"), known("bob")), (vec![number(&alice)], vec![number(&alice)]));
-    let due = ledger.look("m", &alice, NOW, |customer, _| customer.profile().unwrap().deletion_due).unwrap().unwrap();
+    let due = ledger
+        .with_customer("m", &alice, NOW, |customer, _| customer.profile().unwrap().deletion_due)
+        .unwrap()
+        .unwrap();
     assert_eq!(ledger.erase_due(&rules, due.plus(-1), 10).unwrap(), 0);
     assert_eq!(ledger.erase_due(&rules, due, 10).unwrap(), 1);
     for id in [&alice, &bob] {
         assert!(ledger.keys.is_erased(number(id)), "the key of {id}");
         let shard = ledger.customers.lock(number(id));
-        assert!(shard.get(&number(id)).unwrap().attributes.is_empty(), "the attributes of {id}");
+        assert!(shard.get(number(id)).unwrap().attributes.is_empty(), "the attributes of {id}");
     }
     assert_eq!((known("alice"), known("bob")), (vec![], vec![]));
-    let again = ledger.merge(merchant, &register(&ledger, merchant, "carol"), &alice, HAND).unwrap_err();
-    assert_eq!(again.code(), "not_allowed", "nobody is merged with whom nobody knows any more");
+    let again = ledger.merge(merchant, &register(&ledger, merchant, "carol"), &alice, ACTOR).unwrap_err();
+    assert_eq!(again.code(), "not_allowed", "an erased customer cannot be merged");
 }
 
-/// Whoever asks who else has an address is told of two, and waits for no more than that.
+/// The lookup of the owners of an attribute reads two of them, however many share it.
 #[test]
-fn the_first_two_who_share_an_attribute_are_the_first_of_all_whoever_was_merged() {
+fn the_first_two_owners_of_an_attribute_are_the_first_of_all_after_any_merge() {
     let (ledger, rules) = (ledger(), shop());
     let merchant = rules.merchant("m").unwrap();
     let ids: Vec<String> = (0..30).map(|n| register(&ledger, merchant, &format!("c{n}"))).collect();
     for id in &ids {
         let attributes = vec![(Attribute::Email, "all@example.com".into())];
-        ledger.amend(merchant, id, &CustomerUpdate { attributes, ..CustomerUpdate::default() }, HAND, false).unwrap();
+        amend(&ledger, merchant, id, &CustomerUpdate { attributes, ..CustomerUpdate::default() });
     }
     let judge = || {
         let of = (merchant.id, Attribute::Email, "all@example.com");
-        let (all, two) = (ledger.identities.having(of.0, of.1, of.2), ledger.identities.first_having(of.0, of.1, of.2));
+        let (all, two) =
+            (ledger.identities.customers_with(of.0, of.1, of.2), ledger.identities.first_two_with(of.0, of.1, of.2));
         assert_eq!(two[..], all[..all.len().min(2)], "{all:?}");
         all.len()
     };
     assert_eq!(judge(), 30);
-    // The oldest into the youngest, so that many lead to one.
+    // All older customers are merged into the youngest, so that many lead to one.
     for (left, from) in ids[..29].iter().enumerate() {
-        ledger.merge(merchant, from, &ids[29], HAND).unwrap();
+        ledger.merge(merchant, from, &ids[29], ACTOR).unwrap();
         assert_eq!(judge(), 29 - left);
     }
 }
 
 #[test]
-fn one_of_several_equal_registrations_at_once_merges_and_the_others_find_the_identifier_taken() {
+fn one_of_several_equal_concurrent_registrations_merges_and_the_others_find_the_identifier_taken() {
     let policy = "[registration]\nemail = { unique = true }\nmerge_on_duplicate = true\n";
     let rules = rules_of(&SHOP.replace("[[gates]]", &format!("{policy}[[gates]]")));
     let merchant = rules.merchant("m").unwrap();
@@ -270,14 +294,14 @@ fn one_of_several_equal_registrations_at_once_merges_and_the_others_find_the_ide
             ..CustomerUpdate::default()
         };
         let apply = |identifier: &str| {
-            let (said, author) = (&with_email, HAND.0);
+            let (said, author) = (&with_email, ACTOR.author);
             let identifier = Some(identifier);
-            let applying = Applying { merchant, identifier, said, created: None, author, is_trial: false };
+            let applying = Registration { merchant, identifier, update: said, created: None, author, is_trial: false };
             ledger.register(&applying, NOW).unwrap().0
         };
-        let Admitted::Made(number) = apply("first") else { panic!("the first customer is new") };
+        let RegistrationOutcome::Created(number) = apply("first") else { panic!("the first customer is new") };
         let barrier = std::sync::Barrier::new(3);
-        let admitted: Vec<Admitted> = std::thread::scope(|scope| {
+        let admitted: Vec<RegistrationOutcome> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
@@ -288,7 +312,7 @@ fn one_of_several_equal_registrations_at_once_merges_and_the_others_find_the_ide
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        let merged = admitted.iter().filter(|admitted| **admitted == Admitted::Merged(number)).count();
+        let merged = admitted.iter().filter(|admitted| **admitted == RegistrationOutcome::Merged(number)).count();
         assert_eq!(merged, 1, "round {round}: {admitted:?}");
     }
 }

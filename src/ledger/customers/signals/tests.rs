@@ -1,30 +1,32 @@
-//! Fraud of instruments and of customers, and blocks by callers for some merchants, held to a model that keeps every
-//! block in one list.
+//! Fraud signals about customers and instruments, and blocks by callers with a limited reach, compared with a model that
+//! keeps all blocks in one list.
 
 use super::*;
 use crate::{
     config,
     domain::{
-        customer::{attributes::Attributes, instrument_blocks::Blocks, update::CustomerUpdate},
+        customer::{instrument_blocks::InstrumentBlocks, update::CustomerUpdate},
         decision::{
-            decide::Skew,
-            payment::{Asks, Payment, Request},
+            clock_skew::ClockSkew,
+            payment::{Payment, PaymentPurpose, PaymentRequest},
         },
-        rules::configuration::{Rules, Word},
+        rules::configuration::Rules,
         transaction::transition::{Approval, CaptureAmount, Operation},
+        vocabulary::{attributes::Attributes, words::Word},
     },
     ledger::{
-        Bounds, Ground, Says, Step,
+        ExpectedContent, LedgerLimits, LedgerStorage, TransitionRequest,
         customers::{
-            instrument_blocks::BlockedInstruments,
-            register::{Admitted, Applying},
+            registration::{Registration, RegistrationOutcome},
+            update::{Amendment, CustomerRef},
         },
-        recovery::recover::Recovering,
+        recovery::state::StateRecovery,
+        state::blocked_instruments::BlockedInstruments,
     },
     storage::{
         fs::{Store, memory::Memory},
         journal::Keys,
-        snapshot::{Header, Piece, Reader, WorldDto, Writer},
+        snapshot::{GlobalDto, Header, Piece, Reader, Writer},
     },
 };
 use proptest::prelude::*;
@@ -32,14 +34,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const NOW: Millis = Millis(1_700_000_000_000);
-const HAND: (Author, Millis) = (Author { source: Source::Upload, by: None }, NOW);
-/// The last one is trusted with blocks.
+const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Upload, by: None }, now: NOW };
+/// The last one sets `trust_blocks`.
 const MERCHANTS: [&str; 3] = ["a", "b", "trusted"];
-/// The merchants of the callers; none: all.
+/// The merchants that each caller reaches; empty: all.
 const CALLERS: [&[&str]; 6] = [&[], &["a"], &["b"], &["a", "b"], &["trusted"], &["b", "trusted"]];
 const INSTRUMENTS: [&str; 2] = ["x", "y"];
 const PEOPLE: usize = 2;
-const BOUNDS: Bounds = Bounds { transactions_max: 10_000, skew: Skew { past_ms: 0, future_ms: 0 } };
+const BOUNDS: LedgerLimits = LedgerLimits { transactions_max: 10_000, skew: ClockSkew { past_ms: 0, future_ms: 0 } };
 
 fn rules() -> Rules {
     let folder = tempfile::tempdir().unwrap();
@@ -55,13 +57,13 @@ fn rules() -> Rules {
     config::load(folder.path()).unwrap().rules
 }
 
-/// What is suspected of a customer; the graver, the larger.
+/// The suspicion against a customer; a more serious one is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspected {
     Nothing,
     Flagged,
     ByInstrument,
-    Whole,
+    CustomerWithUsage,
 }
 
 struct Person {
@@ -70,7 +72,7 @@ struct Person {
     id: String,
     suspected: Suspected,
     holds: BTreeSet<&'static str>,
-    /// Who brought each step, the first step first.
+    /// The author of each step of the history.
     authors: Vec<Option<String>>,
 }
 
@@ -100,7 +102,7 @@ struct Model {
 }
 
 impl Model {
-    fn is_blocked(&self, instrument: &str, merchant: &str) -> bool {
+    fn names_blocked_instrument(&self, instrument: &str, merchant: &str) -> bool {
         self.blocks.iter().any(|block| block.instrument == instrument && block.acts_at(merchant))
     }
 
@@ -147,7 +149,7 @@ impl Model {
             }
             let suspected = match (is_fraud, instrument) {
                 (false, _) => Suspected::Flagged,
-                (true, None) => Suspected::Whole,
+                (true, None) => Suspected::CustomerWithUsage,
                 (true, Some(_)) if acts_at(person.merchant) => Suspected::ByInstrument,
                 (true, Some(_)) => Suspected::Flagged,
             };
@@ -159,10 +161,10 @@ impl Model {
     }
 
     fn hold(&mut self, who: usize, instrument: &'static str) {
-        let is_blocked = self.is_blocked(instrument, self.people[who].merchant);
+        let names_blocked_instrument = self.names_blocked_instrument(instrument, self.people[who].merchant);
         let person = &mut self.people[who];
         if person.holds.insert(instrument) {
-            if is_blocked {
+            if names_blocked_instrument {
                 person.suspected = person.suspected.max(Suspected::ByInstrument);
             }
             person.step_by(None);
@@ -175,7 +177,7 @@ impl Model {
         let then = match status {
             "new" => Suspected::Nothing,
             "suspicious" => Suspected::Flagged,
-            _ => Suspected::Whole,
+            _ => Suspected::CustomerWithUsage,
         };
         let repeats = shown == status && (status != "fraud" || is_table);
         if !repeats && then != person.suspected {
@@ -186,10 +188,10 @@ impl Model {
 
     fn codes(&self, who: usize, instrument: Option<&str>) -> Vec<u16> {
         let person = &self.people[who];
-        let is_stopped =
-            person.suspected == Suspected::Whole || person.suspected == Suspected::ByInstrument && instrument.is_none();
-        let is_blocked = instrument.is_some_and(|id| self.is_blocked(id, person.merchant));
-        let codes = [is_stopped.then_some(19_100), is_blocked.then_some(19_106)];
+        let is_stopped = person.suspected == Suspected::CustomerWithUsage
+            || person.suspected == Suspected::ByInstrument && instrument.is_none();
+        let names_blocked_instrument = instrument.is_some_and(|id| self.names_blocked_instrument(id, person.merchant));
+        let codes = [is_stopped.then_some(19_100), names_blocked_instrument.then_some(19_106)];
         codes.into_iter().flatten().collect()
     }
 }
@@ -198,7 +200,7 @@ fn shown(suspected: Suspected) -> &'static str {
     match suspected {
         Suspected::Nothing => "new",
         Suspected::Flagged => "suspicious",
-        Suspected::ByInstrument | Suspected::Whole => "fraud",
+        Suspected::ByInstrument | Suspected::CustomerWithUsage => "fraud",
     }
 }
 
@@ -206,47 +208,56 @@ fn name_of(caller: &[&str]) -> String {
     format!("token of {}", if caller.is_empty() { "all".to_owned() } else { caller.join(" and ") })
 }
 
-fn reach_of(caller: &[&str]) -> Reach {
+fn reach_of(caller: &[&str]) -> MerchantScope {
     if caller.is_empty() {
-        return Reach::All;
+        return MerchantScope::All;
     }
-    Reach::Some(caller.iter().map(|merchant| Name::parse(merchant).unwrap()).collect())
+    MerchantScope::Some(caller.iter().map(|merchant| Name::parse(merchant).unwrap()).collect())
 }
 
-fn request(person: &Person, id: &str, instrument: Option<&str>) -> Request<'static> {
-    Request {
+fn request(person: &Person, id: &str, instrument: Option<&str>) -> PaymentRequest<'static> {
+    PaymentRequest {
         transaction_id: Some(id.to_owned().into()),
         direction: Some("deposit".into()),
         amount: Some("1.00".into()),
         currency: Some("EUR".into()),
         merchant_customer_identifier: Some(person.name.clone().into()),
         payment_instrument: instrument.map(|id| id.to_owned().into()),
-        ..Request::default()
+        ..PaymentRequest::default()
     }
 }
 
 fn codes(ledger: &Ledger, rules: &Rules, person: &Person, instrument: Option<&str>) -> Vec<u16> {
-    let payment = Payment::admit(rules, person.merchant, request(person, "t", instrument), Asks::ToCheck).unwrap();
+    let payment =
+        Payment::admit(rules, person.merchant, request(person, "t", instrument), PaymentPurpose::Check).unwrap();
     let answer = ledger.check(rules, &payment, NOW, None).unwrap();
     answer.violations.iter().map(|violation| violation.code.number()).collect()
 }
 
 /// A payment that names an instrument; whether it passes.
 fn reserve(ledger: &Ledger, rules: &Rules, person: &Person, id: &str, instrument: Option<&str>) -> bool {
-    let payment = Payment::admit(rules, person.merchant, request(person, id, instrument), Asks::ToRecord).unwrap();
+    let payment =
+        Payment::admit(rules, person.merchant, request(person, id, instrument), PaymentPurpose::Record).unwrap();
     ledger.reserve(rules, &payment, None, NOW).unwrap().violations.is_empty()
 }
 
-/// Money that moved by an instrument, whether that was allowed or not.
+/// An approval with an instrument, of an allowed or a denied payment.
 fn approve(ledger: &Ledger, rules: &Rules, person: &Person, id: &str, instrument: &str) {
     let operation =
         Operation::Approve(Approval { instrument: Some(instrument.into()), ..Approval::of(CaptureAmount::Left) });
-    let (merchant, says) = (person.merchant, Says::default());
-    let step = Step { merchant, transaction_id: id, operation: &operation, occurred_at: None, says, in_stream: false };
+    let (merchant, says) = (person.merchant, ExpectedContent::default());
+    let step = TransitionRequest {
+        merchant,
+        transaction_id: id,
+        operation: &operation,
+        occurred_at: None,
+        expected: says,
+        in_stream: false,
+    };
     ledger.transition(rules, &step, None, NOW).unwrap();
 }
 
-/// A ledger that is recovered from a snapshot of the pieces that are written.
+/// A ledger that is recovered from a snapshot of the written pieces.
 fn recovered(write: impl FnOnce(&mut dyn FnMut(Piece) -> std::io::Result<()>) -> Lsn) -> Ledger {
     let (store, id, mut bytes) = (Memory::new(), [7; 16], Vec::new());
     let header = Header { journal: id, begin_lsn: 0, created_at: 0 };
@@ -257,22 +268,23 @@ fn recovered(write: impl FnOnce(&mut dyn FnMut(Piece) -> std::io::Result<()>) ->
     let end = write(&mut |piece| writer.put(&piece));
     writer.end(end.0).unwrap();
     store.put("s", &bytes);
-    let mut recovering = Recovering::with_threads((1, 2), &Arc::new(Keys::in_memory(id)), 2).unwrap();
+    let mut recovery = StateRecovery::with_threads((1, 2), &Arc::new(Keys::in_memory(id)), 2).unwrap();
     let mut reader = Reader::open(store.open("s").unwrap(), id).unwrap();
     while let Some(frame) = reader.next_frame().unwrap() {
-        recovering.take(&frame).unwrap();
+        recovery.restore(&frame).unwrap();
     }
-    recovering.finish(BOUNDS, Ground::memory((1, 2))).0
+    recovery.finish(BOUNDS, LedgerStorage::in_memory((1, 2))).0
 }
 
-/// The same state by way of a snapshot.
-fn come_back(ledger: &Ledger) -> Ledger {
-    recovered(|take| ledger.keep(take).unwrap())
+/// The same state after a snapshot and its recovery.
+fn snapshot_and_recover(ledger: &Ledger) -> Ledger {
+    recovered(|take| ledger.snapshot(take).unwrap())
 }
 
 fn agree(ledger: &Ledger, rules: &Rules, model: &Model) -> Result<(), TestCaseError> {
     for (who, person) in model.people.iter().enumerate() {
-        let status = ledger.look(person.merchant, &person.id, NOW, |customer, _| customer.status().word()).unwrap();
+        let status =
+            ledger.with_customer(person.merchant, &person.id, NOW, |customer, _| customer.status().word()).unwrap();
         prop_assert_eq!(status, shown(person.suspected), "the status of {} at {}", &person.name, person.merchant);
         for instrument in [None, Some("x"), Some("y"), Some("clean")] {
             let (got, want) = (codes(ledger, rules, person, instrument), model.codes(who, instrument));
@@ -286,18 +298,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn blocks_act_and_are_lifted_as_far_as_their_callers_reach(
+    fn blocks_are_effective_and_lifted_within_the_reach_of_their_callers(
         steps in proptest::collection::vec((0..10_u8, 0..6_usize, 0..6_usize, 0..5_usize, 0..4_usize), 1..60),
     ) {
-        let (ledger, rules) = (Ledger::new(BOUNDS, Ground::memory((1, 2))), rules());
+        let (ledger, rules) = (Ledger::new(BOUNDS, LedgerStorage::in_memory((1, 2))), rules());
         let mut model = Model { people: Vec::new(), blocks: Vec::new() };
         for merchant in MERCHANTS {
             for n in 0..PEOPLE {
                 let (name, said) = (format!("w{n}"), CustomerUpdate::default());
                 let of = rules.merchant(merchant).unwrap();
-                let (identifier, author) = (Some(name.as_str()), HAND.0);
-                let applying = Applying { merchant: of, identifier, said: &said, created: None, author, is_trial: false };
-                let Admitted::Made(number) = ledger.register(&applying, NOW).unwrap().0 else { panic!("a customer") };
+                let (identifier, author) = (Some(name.as_str()), ACTOR.author);
+                let applying = Registration { merchant: of, identifier, update: &said, created: None, author, is_trial: false };
+                let RegistrationOutcome::Created(number) = ledger.register(&applying, NOW).unwrap().0 else { panic!("a customer") };
                 let (id, suspected, holds) = (number.to_string(), Suspected::Nothing, BTreeSet::new());
                 model.people.push(Person { merchant, name, id, suspected, holds, authors: vec![None] });
             }
@@ -308,7 +320,7 @@ proptest! {
             match what {
                 0..=5 => {
                     let caller = CALLERS[caller];
-                    // The wire refuses a call at a merchant whom the caller does not reach.
+                    // The API refuses a call for a merchant outside of the reach of the caller.
                     if !caller.is_empty() && !caller.contains(&merchant) {
                         continue;
                     }
@@ -349,20 +361,22 @@ proptest! {
                 }
                 6..=7 => {
                     let Some(named) = named else { continue };
-                    let merchant = Name::parse(merchant).unwrap();
-                    let stored = CustomerEvent::Changed(Change::Instrument(Instrument::bare(named, NOW)));
+                    let customer = CustomerRef { merchant: Name::parse(merchant).unwrap(), customer_id: &id };
+                    let stored = CustomerEvent::CustomerChanged(CustomerChange::Instrument(Instrument::bare(named, NOW)));
                     let mut make = |customer: &Customer, _| {
-                        let is_new = !customer.holds_instrument(named);
+                        let is_new = !customer.has_instrument(named);
                         Ok(is_new.then(|| stored.clone()).into_iter().collect())
                     };
-                    ledger.change(merchant, &id, HAND, &Attributes::default(), &mut make).unwrap();
+                    ledger.change(customer, ACTOR, &Attributes::default(), &mut make).unwrap();
                     model.hold(who, named);
                 }
                 _ => {
                     let status = ["new", "suspicious", "fraud", "fraud", "fraud"][signal];
                     let repeats_status = caller % 2 == 0;
                     let said = CustomerUpdate { status: CustomerStatus::parse(status), repeats_status, ..CustomerUpdate::default() };
-                    ledger.amend(rules.merchant(merchant).unwrap(), &id, &said, HAND, false).unwrap();
+                    let merchant = rules.merchant(merchant).unwrap();
+                    let amendment = Amendment { merchant, customer_id: &id, update: &said, actor: ACTOR, is_trial: false };
+                    ledger.amend(&amendment).unwrap();
                     model.by_hand(who, status, repeats_status);
                 }
             }
@@ -375,43 +389,43 @@ proptest! {
             }).unwrap();
             prop_assert_eq!(&authors, &person.authors, "the history of {} at {}", &person.name, person.merchant);
         }
-        let again = come_back(&ledger);
+        let again = snapshot_and_recover(&ledger);
         agree(&again, &rules, &model)?;
-        agree(&come_back(&again), &rules, &model)?;
+        agree(&snapshot_and_recover(&again), &rules, &model)?;
     }
 }
 
-/// While a signal waits for the locks of customers, payments with the instrument are blocked. A snapshot of that moment
-/// holds neither the block nor what it makes of its holders.
+/// While a signal waits for the locks of customers, payments with the instrument are blocked. A snapshot at that time
+/// contains neither the block nor its effect on the holders.
 #[test]
-fn a_block_that_is_announced_acts_and_is_in_no_snapshot() {
+fn an_announced_block_is_effective_and_in_no_snapshot() {
     let blocked = BlockedInstruments::default();
     let merchant = Name::parse("a").unwrap();
-    let block = Block::set_at(merchant, &Reach::All, false);
+    let block = InstrumentBlock::set_at(merchant, &MerchantScope::All, false);
     blocked.announce("x", block.clone());
-    assert!(blocked.act_at("x", merchant));
-    assert_eq!((blocked.of("x"), blocked.events()), (Blocks::default(), Vec::new()));
-    let blocks = Blocks::default().with(block);
+    assert!(blocked.is_blocked_at("x", merchant));
+    assert_eq!((blocked.of("x"), blocked.events()), (InstrumentBlocks::default(), Vec::new()));
+    let blocks = InstrumentBlocks::default().with(block);
     blocked.set("x", blocks.clone(), NOW);
-    blocked.announce("x", Block::set_at(merchant, &Reach::Some(vec![merchant]), false));
+    blocked.announce("x", InstrumentBlock::set_at(merchant, &MerchantScope::Some(vec![merchant]), false));
     let event = GlobalEvent::InstrumentBlocks { id: "x".into(), blocks: blocks.clone(), at: NOW };
     assert_eq!((blocked.of("x"), blocked.events()), (blocks.clone(), vec![event]));
     blocked.set("x", blocks, Millis(9));
     let at: Vec<_> = blocked.events().iter().map(GlobalEvent::recorded_at).collect();
-    assert_eq!(at, [Some(NOW)], "the same list again is no change");
-    blocked.set("x", Blocks::default(), NOW);
-    assert!(!blocked.act_at("x", merchant) && blocked.events().is_empty());
+    assert_eq!(at, [Some(NOW)], "setting the same list is a no-op");
+    blocked.set("x", InstrumentBlocks::default(), NOW);
+    assert!(!blocked.is_blocked_at("x", merchant) && blocked.events().is_empty());
 }
 
-/// Old snapshots list ids alone.
+/// Old snapshots contain only the ids of instruments.
 #[test]
-fn an_instrument_that_an_old_snapshot_lists_is_blocked_everywhere() {
+fn an_instrument_in_an_old_snapshot_is_blocked_at_all_merchants() {
     let ledger = recovered(|take| {
-        take(Piece::World(WorldDto { blocked: vec!["x".into()], ..WorldDto::default() })).unwrap();
+        take(Piece::Global(GlobalDto { blocked: vec!["x".into()], ..GlobalDto::default() })).unwrap();
         Lsn(0)
     });
     for merchant in MERCHANTS {
-        assert!(ledger.blocks("x", Name::parse(merchant).unwrap()));
-        assert!(!ledger.blocks("y", Name::parse(merchant).unwrap()));
+        assert!(ledger.is_instrument_blocked("x", Name::parse(merchant).unwrap()));
+        assert!(!ledger.is_instrument_blocked("y", Name::parse(merchant).unwrap()));
     }
 }

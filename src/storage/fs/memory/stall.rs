@@ -1,85 +1,80 @@
-//! Calls that stall: a test closes a gate, some calls wait before it, and all others go on.
+//! Stalled calls: while a test stalls some kind of call, these calls block and all others proceed.
 
-use crate::storage::fs::memory::Memory;
 use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 
-/// Which calls wait.
+/// The calls that block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stalls {
-    /// Writes to files in a folder; the empty text: to files in none.
+pub enum StalledCalls {
+    /// Writes to files of a folder; an empty text: to files in no folder.
     Writes(&'static str),
-    /// Syncs of files in a folder, and of the folder.
+    /// Syncs of files of a folder, and of the folder.
     Syncs(&'static str),
     /// Creating and renaming files.
     Names,
 }
 
+/// Blocks the stalled calls.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
-    state: Mutex<Waiting>,
-    moved: Condvar,
+pub(super) struct CallBarrier {
+    state: Mutex<BarrierState>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    closed: Option<Stalls>,
-    /// How many calls wait.
-    now: usize,
+struct BarrierState {
+    stalled: Option<StalledCalls>,
+    blocked_calls: usize,
 }
 
-impl Gate {
-    /// Returns at once, or when the gate is open.
-    pub(super) fn pass(&self, is_of: impl Fn(Stalls) -> bool) {
+impl CallBarrier {
+    /// Blocks while calls are stalled that `matches` accepts.
+    pub(super) fn pass(&self, matches: impl Fn(StalledCalls) -> bool) {
         let mut state = self.state.lock();
-        if !state.closed.is_some_and(&is_of) {
+        if !state.stalled.is_some_and(&matches) {
             return;
         }
-        state.now += 1;
-        self.moved.notify_all();
-        self.moved.wait_while(&mut state, |state| state.closed.is_some_and(&is_of));
-        state.now -= 1;
+        state.blocked_calls += 1;
+        self.changed.notify_all();
+        self.changed.wait_while(&mut state, |state| state.stalled.is_some_and(&matches));
+        state.blocked_calls -= 1;
     }
 
-    /// The folder whose files' calls wait, where some do.
+    /// The folder whose files' calls are stalled, if any.
     pub(super) fn folder(&self) -> Option<&'static str> {
-        match self.state.lock().closed? {
-            Stalls::Writes(folder) | Stalls::Syncs(folder) => Some(folder),
-            Stalls::Names => None,
+        match self.state.lock().stalled? {
+            StalledCalls::Writes(folder) | StalledCalls::Syncs(folder) => Some(folder),
+            StalledCalls::Names => None,
         }
     }
+
+    /// StalledCalls calls until the guard is dropped.
+    pub(super) fn close(self: &Arc<Self>, calls: StalledCalls) -> StallGuard {
+        self.state.lock().stalled = Some(calls);
+        StallGuard(Arc::clone(self))
+    }
 }
 
-/// A closed gate; it opens when this is dropped.
+/// Keeps calls stalled until it is dropped.
 #[derive(Debug)]
-pub struct Stall(Memory);
+pub struct StallGuard(Arc<CallBarrier>);
 
-impl Memory {
-    /// Lets calls wait until the value is dropped; one at a time.
-    #[must_use]
-    pub fn stall(&self, stalls: Stalls) -> Stall {
-        self.0.gate.state.lock().closed = Some(stalls);
-        Stall(self.clone())
-    }
-}
-
-impl Stall {
-    /// Returns once a call waits.
+impl StallGuard {
+    /// Returns as soon as a call is blocked.
     pub fn until_a_call_waits(&self) {
-        let gate = &self.0.0.gate;
-        gate.moved.wait_while(&mut gate.state.lock(), |state| state.now == 0);
+        self.0.changed.wait_while(&mut self.0.state.lock(), |state| state.blocked_calls == 0);
     }
 
-    /// How many calls wait.
+    /// How many calls are blocked.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.0.0.gate.state.lock().now
+    pub fn blocked_calls(&self) -> usize {
+        self.0.state.lock().blocked_calls
     }
 }
 
-impl Drop for Stall {
+impl Drop for StallGuard {
     fn drop(&mut self) {
-        let gate = &self.0.0.gate;
-        gate.state.lock().closed = None;
-        gate.moved.notify_all();
+        self.0.state.lock().stalled = None;
+        self.0.changed.notify_all();
     }
 }

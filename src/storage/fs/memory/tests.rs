@@ -1,13 +1,14 @@
-//! The store for tests, tested.
+//! Tests of the store in memory.
 
 use super::*;
+use crate::storage::fs::store::Store;
 
-/// What every store does.
-pub(crate) fn behaves_like_a_store(store: &dyn Store) {
+/// Checks the behaviour of any store.
+pub(crate) fn check_store(store: &dyn Store) {
     assert_eq!(store.list("a").unwrap(), Vec::<String>::new());
     store.sync_folder("a").unwrap();
     let file = store.create("a/two").unwrap();
-    assert!(store.create("a/two").is_err(), "a file that exists is not made again");
+    assert!(store.create("a/two").is_err(), "an existing file is not created again");
     store.create("a/one").unwrap();
     assert_eq!(store.list("a").unwrap(), ["one", "two"]);
     file.write_at(b"abcdef", 2).unwrap();
@@ -15,14 +16,14 @@ pub(crate) fn behaves_like_a_store(store: &dyn Store) {
     store.sync_folder("a").unwrap();
     assert_eq!(file.len().unwrap(), 8);
     let mut bytes = [9; 10];
-    assert_eq!(crate::storage::fs::read_full(&*file, &mut bytes, 1).unwrap(), 7);
+    assert_eq!(crate::storage::fs::store::read_full(&*file, &mut bytes, 1).unwrap(), 7);
     assert_eq!(&bytes[..7], b"\0abcdef");
     store.rename("a/two", "b/three").unwrap();
     file.truncate(3).unwrap();
     assert_eq!(store.open("b/three").unwrap().len().unwrap(), 3);
     assert!(store.open("a/two").is_err());
     store.remove("b/three").unwrap();
-    assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 3, "an open file is read on");
+    assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 3, "an open file stays readable after its removal");
     assert_eq!(file.read_at(&mut bytes, 3).unwrap(), 0);
     assert_eq!((store.list("a").unwrap(), store.list("b").unwrap()), (vec!["one".to_owned()], vec![]));
     assert!(store.remove("b/three").is_err() && store.rename("b/three", "b/x").is_err());
@@ -33,12 +34,12 @@ fn all(keep: Keep) -> impl FnMut(Unsynced) -> Keep {
 }
 
 #[test]
-fn it_behaves_like_a_store() {
-    behaves_like_a_store(&Memory::new());
+fn it_behaves_like_every_store() {
+    check_store(&Memory::new());
 }
 
 #[test]
-fn what_is_not_synced_is_lost_in_parts() {
+fn a_power_cut_keeps_any_part_of_unsynced_changes() {
     let store = Memory::new();
     let file = store.create("a/f").unwrap();
     file.write_at(b"durable", 0).unwrap();
@@ -46,18 +47,18 @@ fn what_is_not_synced_is_lost_in_parts() {
     assert_eq!(store.crash_image(&mut all(Keep::Nothing)).paths(), Vec::<String>::new(), "the name was not synced");
     store.sync_folder("a").unwrap();
     file.write_at(b"lost", 7).unwrap();
-    let shown = |keep| store.crash_image(&mut all(keep)).bytes("a/f").unwrap();
-    assert_eq!(shown(Keep::Nothing), b"durable");
-    assert_eq!(shown(Keep::All), b"durablelost");
-    assert_eq!(shown(Keep::Prefix(2)), b"durablelo");
-    assert_eq!(shown(Keep::Sectors(1)), b"durablelost");
-    assert_eq!(shown(Keep::Sectors(0)), b"durable\0\0\0\0");
-    assert_eq!(shown(Keep::Length), b"durable\0\0\0\0");
+    let after_crash = |keep| store.crash_image(&mut all(keep)).bytes("a/f").unwrap();
+    assert_eq!(after_crash(Keep::Nothing), b"durable");
+    assert_eq!(after_crash(Keep::All), b"durablelost");
+    assert_eq!(after_crash(Keep::Prefix(2)), b"durablelo");
+    assert_eq!(after_crash(Keep::Sectors(1)), b"durablelost");
+    assert_eq!(after_crash(Keep::Sectors(0)), b"durable\0\0\0\0");
+    assert_eq!(after_crash(Keep::Length), b"durable\0\0\0\0");
     assert_eq!(store.kill_image().bytes("a/f").unwrap(), b"durablelost");
 }
 
 #[test]
-fn a_rename_counts_when_both_folders_are_synced() {
+fn a_rename_is_durable_when_both_folders_are_synced() {
     let store = Memory::new();
     store.put("a/f", b"x");
     store.rename("a/f", "b/f").unwrap();
@@ -69,7 +70,7 @@ fn a_rename_counts_when_both_folders_are_synced() {
 }
 
 #[test]
-fn a_failed_sync_loses_and_the_next_one_does_not_know() {
+fn a_failed_sync_loses_changes_and_the_next_sync_succeeds_without_them() {
     let store = Memory::new();
     store.put("a/f", b"");
     let file = store.open("a/f").unwrap();
@@ -82,7 +83,7 @@ fn a_failed_sync_loses_and_the_next_one_does_not_know() {
 }
 
 #[test]
-fn faults_come_at_their_call_and_a_frozen_store_changes_nothing() {
+fn a_fault_hits_its_call_and_a_frozen_store_changes_nothing() {
     let store = Memory::new();
     let file = store.create("a/f").unwrap();
     store.fail_at(2, Fault::Short(ENOSPC));

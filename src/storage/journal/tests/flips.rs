@@ -1,14 +1,16 @@
 //! Bits that turned over, everywhere.
 
-use crate::storage::journal::tests::{Story, live, open, open_store, options};
 use crate::storage::{
     fs::memory::Memory,
-    journal::{Lsn, Sync, error::OpenError},
+    journal::{
+        model::{error::OpenError, ids::Lsn, options::Sync},
+        tests::{Workload, live, open, open_store, options},
+    },
 };
 use std::sync::Arc;
 
-/// Opens it with a bit turned, and holds what is found against the story: a prefix, or a refusal.
-fn hunt(store: &Memory, story: &Story, known: Lsn, sync: Sync) -> (usize, usize) {
+/// Opens it with a bit turned, and holds what is found against the workload: a prefix, or a refusal.
+fn hunt(store: &Memory, workload: &Workload, known: Lsn, sync: Sync) -> (usize, usize) {
     let (mut refused, mut cut) = (0, 0);
     // Flips in the file of the synced number have a test of their own.
     for path in store.paths().into_iter().filter(|path| path.ends_with(".log")) {
@@ -20,7 +22,7 @@ fn hunt(store: &Memory, story: &Story, known: Lsn, sync: Sync) -> (usize, usize)
             match open_store(Arc::new(image.clone()), options(sync), Lsn(0), known) {
                 Ok(opened) => {
                     let about = format!("{path} bit {bit} of byte {offset}");
-                    assert_eq!(opened.found, story.records(opened.recovery.last), "{about}");
+                    assert_eq!(opened.found, workload.records(opened.recovery.last), "{about}");
                     assert!(opened.recovery.last >= known && opened.recovery.cut_bytes > 0, "{about}: not noticed");
                     cut += 1;
                 }
@@ -39,15 +41,15 @@ fn hunt(store: &Memory, story: &Story, known: Lsn, sync: Sync) -> (usize, usize)
 #[test]
 fn a_bit_in_every_byte_is_refused_or_cut() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
-        let (store, mut story) = (Memory::new(), Story::default());
+        let (store, mut workload) = (Memory::new(), Workload::default());
         let opened = open(&store, sync).unwrap();
-        live(&opened.journal, &mut story, 21, 30);
-        story.commit(&opened.journal, opened.journal.last());
+        live(&opened.journal, &mut workload, 21, 30);
+        workload.commit(&opened.journal, opened.journal.last());
         drop(opened);
         let image = store.kill_image();
-        let (refused, cut) = hunt(&image, &story, Lsn(0), sync);
+        let (refused, cut) = hunt(&image, &workload, Lsn(0), sync);
         assert!(refused > 0 && cut > 0, "{sync:?}: {refused} refused, {cut} cut");
-        let (_, cut) = hunt(&image, &story, Lsn(story.steps.last().unwrap().lsn.0), sync);
+        let (_, cut) = hunt(&image, &workload, Lsn(workload.steps.last().unwrap().lsn.0), sync);
         assert_eq!(cut, 0, "what a snapshot knows to be synced is never cut");
     }
 }
@@ -79,10 +81,10 @@ fn a_batch_header_behind_a_damage_tells_that_it_was_synced() {
 
 #[test]
 fn of_several_damages_the_first_is_told() {
-    let (store, mut story) = (Memory::new(), Story::default());
+    let (store, mut workload) = (Memory::new(), Workload::default());
     let opened = open(&store, Sync::Always).unwrap();
-    live(&opened.journal, &mut story, 21, 60);
-    story.sync(&opened.journal);
+    live(&opened.journal, &mut workload, 21, 60);
+    workload.sync(&opened.journal);
     let last = opened.journal.last();
     drop(opened);
     let mut paths = store.paths();

@@ -1,21 +1,25 @@
 //! Following the journal: everything that counts and lasts is handed over once, in order, wherever one begins.
 
-use crate::storage::journal::tests::{Chance, Kept, Opened, Story, live, open_store, options};
 use crate::storage::{
     fs::memory::Memory,
     journal::{
-        Lsn, Options, Record, Sync,
         follow::{FollowError, Followed},
         log::Journal,
+        model::{
+            ids::Lsn,
+            options::{Options, Sync},
+            record::Record,
+        },
+        tests::{Opened, Random, RecordCopy, Workload, live, open_store, options},
     },
 };
 use std::{ops::ControlFlow, sync::Arc};
 
-/// One call, which ends behind so many records.
-fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<Kept>) -> Result<Followed, FollowError> {
+/// One call, which stops after `most` records.
+fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<RecordCopy>) -> Result<Followed, FollowError> {
     let mut seen = 0;
     journal.follow(after, &mut |records| {
-        into.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| Kept {
+        into.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| RecordCopy {
             lsn: *lsn,
             owner: *owner,
             place: *place,
@@ -27,12 +31,12 @@ fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<Kept>) -> Res
 }
 
 /// All of it, in calls of so many.
-fn follow(journal: &Journal, mut after: Lsn, mut most: impl FnMut() -> usize) -> Vec<Kept> {
+fn follow(journal: &Journal, mut after: Lsn, mut most: impl FnMut() -> usize) -> Vec<RecordCopy> {
     let mut found = Vec::new();
     loop {
         let followed = look(journal, after, most(), &mut found).unwrap();
-        assert!(followed.next >= after && followed.next <= followed.last, "{followed:?} behind {after}");
-        assert!(!followed.was_cut || followed.next > after, "it goes on: {followed:?} behind {after}");
+        assert!(followed.next >= after && followed.next <= followed.last, "{followed:?} after {after}");
+        assert!(!followed.was_cut || followed.next > after, "it goes on: {followed:?} after {after}");
         if !followed.was_cut {
             return found;
         }
@@ -50,12 +54,12 @@ fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() 
     for seed in 1..=12_u64 {
         for sync in [Sync::Always, Sync::Interval, Sync::Never] {
             for tail_bytes in [0, usize::MAX] {
-                let (store, mut story, mut chance) = (Memory::new(), Story::default(), Chance::new(seed));
+                let (store, mut workload, mut random) = (Memory::new(), Workload::default(), Random::new(seed));
                 for start in 0..3 {
                     let about = format!("seed {seed}, {sync:?}, tail {tail_bytes}, start {start}");
                     let opened = opened(&store, sync, tail_bytes);
                     let journal = &opened.journal;
-                    live(journal, &mut story, seed * 10 + start, 120);
+                    live(journal, &mut workload, seed * 10 + start, 120);
                     if let Some(sealed) = journal.segments().into_iter().find(|segment| segment.sealed) {
                         journal.archive(sealed.first_lsn).unwrap();
                     }
@@ -63,13 +67,13 @@ fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() 
                         // Its thread syncs what nobody waits for, too.
                         journal.commit(journal.last()).unwrap();
                     }
-                    let want = story.records(journal.lasting());
+                    let want = workload.records(journal.lasting());
                     assert!(follow(journal, Lsn(0), || usize::MAX) == want, "{about}: at once");
-                    assert!(follow(journal, Lsn(0), || 1 + chance.below(9)) == want, "{about}: in pieces");
+                    assert!(follow(journal, Lsn(0), || 1 + random.below(9)) == want, "{about}: in pieces");
                     for _ in 0..20 {
-                        let after = Lsn(chance.next() % (journal.lasting().0 + 1));
-                        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
-                        let found = follow(journal, after, || 1 + chance.below(30));
+                        let after = Lsn(random.next() % (journal.lasting().0 + 1));
+                        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+                        let found = follow(journal, after, || 1 + random.below(30));
                         assert!(found == behind, "{about}: from {after}, {} of {}", found.len(), behind.len());
                     }
                     journal.close().unwrap();
@@ -81,44 +85,44 @@ fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() 
 
 #[test]
 fn a_journal_in_memory_is_followed_too() {
-    let (journal, mut story, mut chance) = (Journal::in_memory(), Story::default(), Chance::new(7));
+    let (journal, mut workload, mut random) = (Journal::in_memory(), Workload::default(), Random::new(7));
     assert_eq!(follow(&journal, Lsn(0), || 1), vec![]);
-    live(&journal, &mut story, 3, 400);
-    story.append(&journal, 5, &vec![9; 700_000]);
-    live(&journal, &mut story, 4, 50);
-    let want = story.records(journal.last());
+    live(&journal, &mut workload, 3, 400);
+    workload.append(&journal, 5, &vec![9; 700_000]);
+    live(&journal, &mut workload, 4, 50);
+    let want = workload.records(journal.last());
     assert!(follow(&journal, Lsn(0), || usize::MAX) == want);
     for _ in 0..50 {
-        let after = Lsn(chance.next() % (journal.last().0 + 1));
-        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
-        assert!(follow(&journal, after, || 1 + chance.below(50)) == behind, "from {after}");
+        let after = Lsn(random.next() % (journal.last().0 + 1));
+        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+        assert!(follow(&journal, after, || 1 + random.below(50)) == behind, "from {after}");
     }
 }
 
 #[test]
 fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
-    let (store, mut story) = (Memory::new(), Story::default());
+    let (store, mut workload) = (Memory::new(), Workload::default());
     let options = Options { segment_bytes: u64::MAX, ..options(Sync::Interval) };
     let opened = open_store(Arc::new(store.clone()), options, Lsn(0), Lsn(0)).unwrap();
     for n in 0..600_u64 {
         let body = vec![u8::try_from(n % 251).unwrap(); 20_000];
         let lsn = match n % 5 {
-            0 => story.append_group(&opened.journal, &[(1, body), (2, vec![1])]),
-            _ => story.append(&opened.journal, 3, &body),
+            0 => workload.append_group(&opened.journal, &[(1, body), (2, vec![1])]),
+            _ => workload.append(&opened.journal, 3, &body),
         };
         if n % 3 == 0 {
             opened.journal.commit(lsn).unwrap();
         }
     }
     opened.journal.close().unwrap();
-    let want = story.records(opened.journal.last());
+    let want = workload.records(opened.journal.last());
     for (reads_on, after) in [(false, 1), (false, 400), (true, 401), (false, 700), (true, 900), (true, 3)] {
         // A start knows of no call before it.
         let again = open_store(Arc::new(store.kill_image()), options, Lsn(0), Lsn(0)).unwrap();
         if reads_on {
             let _page = follow(&again.journal, Lsn(after / 2), || 7);
         }
-        let behind: Vec<Kept> = want.iter().filter(|kept| kept.lsn > Lsn(after)).cloned().collect();
+        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > Lsn(after)).cloned().collect();
         let mut found = Vec::new();
         let followed = look(&again.journal, Lsn(after), 3, &mut found).unwrap();
         assert!(found[..] == behind[..found.len()], "behind {after}");
@@ -135,16 +139,16 @@ fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
 fn what_a_power_cut_may_take_is_not_told_and_a_group_that_never_ended_neither() {
     let store = Memory::new();
     let first = opened(&store, Sync::Interval, 0);
-    let mut story = Story::default();
-    story.append(&first.journal, 1, b"one");
+    let mut workload = Workload::default();
+    workload.append(&first.journal, 1, b"one");
     first.journal.commit(Lsn(1)).unwrap();
     assert_eq!(follow(&first.journal, Lsn(0), || 9), vec![], "written, and not synced");
     assert_eq!(look(&first.journal, Lsn(1), 9, &mut Vec::new()).unwrap().next, Lsn(1), "it may be asked about");
     first.journal.sync().unwrap();
-    assert_eq!(follow(&first.journal, Lsn(0), || 9), story.records(Lsn(1)));
+    assert_eq!(follow(&first.journal, Lsn(0), || 9), workload.records(Lsn(1)));
     assert!(matches!(look(&first.journal, Lsn(2), 9, &mut Vec::new()), Err(FollowError::Ahead { last: Lsn(1), .. })));
     // The group's end is lost, and so the group.
-    let end = story.append_group(&first.journal, &[(1, b"part".to_vec()), (2, b"of it".to_vec())]);
+    let end = workload.append_group(&first.journal, &[(1, b"part".to_vec()), (2, b"of it".to_vec())]);
     first.journal.commit(end).unwrap();
     drop(first);
     let cut = store.kill_image();

@@ -1,10 +1,13 @@
 //! Files that vanish under a running journal, and files that another process has.
 
-use crate::storage::journal::tests::{ID, open, options};
 use crate::storage::{
-    fs::{Store, disk::Disk, memory::Memory},
-    journal::{Lsn, Sync, error::OpenError, log::Journal},
-    keys::Keys,
+    fs::{disk::Disk, memory::Memory, store::Store},
+    journal::{
+        log::Journal,
+        model::{error::OpenError, ids::Lsn, options::Sync},
+        tests::{ID, open, options},
+    },
+    keys::customer_keys::Keys,
 };
 use std::{fs, path::Path, sync::Arc};
 
@@ -47,7 +50,7 @@ async fn a_journal_whose_files_are_gone_fails_by_itself_and_acknowledges_nothing
             let folder = parent.path().join("data");
             let disk: Arc<dyn Store> = Arc::new(Disk::open(&folder).unwrap());
             let keys = Arc::new(Keys::open(&*disk, ID.0).unwrap());
-            let replay = &mut |_: &crate::storage::journal::Record<'_>| Ok(());
+            let replay = &mut |_: &crate::storage::journal::model::record::Record<'_>| Ok(());
             let journal = Journal::open(disk, ID, options(sync), Some(keys as _), Lsn(0), Lsn(0), replay).unwrap().0;
             let kept = journal.append(1, b"kept").lsn;
             journal.committed(kept).await.unwrap();
@@ -80,9 +83,9 @@ fn a_segment_that_is_sealed_and_archived_meanwhile_is_not_missed() {
 #[test]
 fn a_segment_that_another_handle_has_locked_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = || -> Arc<dyn Store> { Arc::new(Disk::look(folder.path())) };
+    let disk = || -> Arc<dyn Store> { Arc::new(Disk::open_unlocked(folder.path())) };
     let open = || {
-        let replay = &mut |_: &crate::storage::journal::Record<'_>| Ok(());
+        let replay = &mut |_: &crate::storage::journal::model::record::Record<'_>| Ok(());
         Journal::open(disk(), ID, options(Sync::Interval), None, Lsn(0), Lsn(0), replay)
     };
     let journal = open().unwrap().0;

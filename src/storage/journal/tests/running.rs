@@ -1,14 +1,23 @@
 //! The journal at work: reading by place, waiting, many threads.
 
-use crate::storage::journal::tests::{Opened, Story, open, open_store, options};
 use crate::{
-    domain::transaction::record::LogOffset,
+    domain::transaction::log_offset::LogOffset,
     storage::{
         fs::{
-            Store,
             memory::{EIO, Fault, Keep, Memory},
+            store::Store,
         },
-        journal::{Companion, Lsn, Options, RECORD_BYTES_MAX, Sync, error::ReadError, frame::Kind, log::Journal},
+        journal::{
+            format::frame::{Kind, RECORD_BYTES_MAX},
+            log::Journal,
+            model::{
+                companion::Companion,
+                error::ReadError,
+                ids::Lsn,
+                options::{Options, Sync},
+            },
+            tests::{Opened, Workload, open, open_store, open_with_companion, options},
+        },
     },
 };
 use std::{
@@ -21,14 +30,14 @@ use std::{
 };
 
 #[test]
-fn a_chunk_stands_ready_before_the_newest_is_full() {
+fn a_spare_chunk_is_ready_before_the_newest_is_full() {
     let journal = Journal::in_memory();
     for owner in 0..20 {
         journal.append(owner, &[5; 100_000]);
-        assert!(!journal.buffer.lock().wants_spare(), "behind record {owner}");
+        assert!(!journal.buffer.lock().wants_spare(), "after record {owner}");
     }
     journal.fail("a test");
-    assert!(!journal.buffer.lock().wants_spare(), "what keeps nothing wants none");
+    assert!(!journal.buffer.lock().wants_spare(), "a failed journal needs no spare chunk");
 }
 
 #[test]
@@ -59,14 +68,14 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         let store = Memory::new();
         let options = Options { tail_bytes, segment_bytes: 700_000, ..options(Sync::Interval) };
         let opened = open_store(Arc::new(store.clone()), options, Lsn(0), Lsn(0)).unwrap();
-        let mut story = Story::default();
+        let mut workload = Workload::default();
         for n in 0_usize..300 {
             // Some are longer than a chunk, some fill one to the byte.
             let len = [10, 600, 9_000, 262_144 - 96, 300_000][if n % 40 < 2 { 3 + n % 2 } else { n % 3 }];
             let lsn = if n % 7 == 0 {
-                story.append_group(&opened.journal, &[(1, vec![1; len]), (2, vec![2; 5])])
+                workload.append_group(&opened.journal, &[(1, vec![1; len]), (2, vec![2; 5])])
             } else {
-                story.append(&opened.journal, 3, &vec![u8::try_from(n % 256).unwrap(); len])
+                workload.append(&opened.journal, 3, &vec![u8::try_from(n % 256).unwrap(); len])
             };
             if n % 3 == 0 {
                 opened.journal.commit(lsn).unwrap();
@@ -74,7 +83,7 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         }
         let mut events = Vec::new();
         let mut read_all = |journal: &Journal| {
-            for kept in story.records(Lsn(u64::MAX)) {
+            for kept in workload.records(Lsn(u64::MAX)) {
                 let head = journal.read(kept.place, &mut events).unwrap();
                 assert_eq!((head.lsn, head.owner, &events), (kept.lsn, kept.owner, &kept.events));
                 assert!(matches!(head.kind, Kind::Events | Kind::Part));
@@ -86,7 +95,7 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         read_all(&again.journal);
         assert!(again.journal.read(again.journal.end(), &mut events).is_err());
         // Bits that rot are told, not read.
-        let last = story.records(Lsn(u64::MAX)).pop().unwrap();
+        let last = workload.records(Lsn(u64::MAX)).pop().unwrap();
         let segment = again.journal.segments().into_iter().rfind(|segment| segment.first_place <= last.place).unwrap();
         let path = if segment.last < last.lsn { again.journal.segments()[0].path.clone() } else { segment.path };
         assert!(store.bytes(&path).is_some());
@@ -178,17 +187,7 @@ impl Companion for Keys {
 #[test]
 fn the_companion_is_written_before_each_batch_and_synced_before_each_sync() {
     let (store, keys) = (Memory::new(), Arc::new(Keys::default()));
-    let companion: Arc<dyn Companion> = keys.clone();
-    let opened = Journal::open(
-        Arc::new(store.clone()),
-        super::ID,
-        options(Sync::Interval),
-        Some(companion),
-        Lsn(0),
-        Lsn(0),
-        &mut |_: &crate::storage::journal::Record<'_>| Ok(()),
-    );
-    let journal = opened.unwrap().0;
+    let journal = open_with_companion(&store, keys.clone());
     let count = || (keys.written.load(Ordering::Relaxed), keys.synced.load(Ordering::Relaxed));
     let lsn = journal.append(1, b"a").lsn;
     assert_eq!(count(), (0, 0));

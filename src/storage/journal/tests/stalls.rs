@@ -1,9 +1,16 @@
 //! A disk that stalls: what goes on while a write, a sync or a rotation waits, and what waits with it.
 
-use crate::storage::journal::tests::{Opened, open_store, options};
 use crate::storage::{
-    fs::memory::{Keep, Memory, Stalls},
-    journal::{Companion, Lsn, Options, Sync, log::Journal},
+    fs::memory::{Keep, Memory, StalledCalls},
+    journal::{
+        log::Journal,
+        model::{
+            companion::Companion,
+            ids::Lsn,
+            options::{Options, Sync},
+        },
+        tests::{Opened, open_store, open_with_companion, options},
+    },
 };
 use std::{
     io,
@@ -57,7 +64,7 @@ async fn a_stalled_write_blocks_one_worker_and_those_who_wait_for_it() {
         let store = Memory::new();
         let opened = opened(&store, sync);
         let _pulse = crate::http::server::pulse::Pulse::start(&tokio::runtime::Handle::current()).unwrap();
-        let stall = store.stall(Stalls::Writes(JOURNAL));
+        let stall = store.stall(StalledCalls::Writes(JOURNAL));
         let tasks = many(&opened.journal, 40);
         stall.until_a_call_waits();
         // This runs on the runtime too: with both workers blocked it would never come to its end.
@@ -67,7 +74,7 @@ async fn a_stalled_write_blocks_one_worker_and_those_who_wait_for_it() {
             reads(&journal);
         });
         other.await.unwrap();
-        assert_eq!(stall.waiting(), 1, "one leads, and no other blocks");
+        assert_eq!(stall.blocked_calls(), 1, "one leads, and no other blocks");
         assert!(tasks.iter().all(|task| !task.is_finished()), "nothing is acknowledged before it is written");
         drop(stall);
         for task in tasks {
@@ -81,7 +88,7 @@ async fn a_stalled_write_blocks_one_worker_and_those_who_wait_for_it() {
 async fn while_writes_are_slow_a_thread_writes() {
     let store = Memory::new();
     let opened = opened(&store, Sync::Interval);
-    let stall = store.stall(Stalls::Writes(JOURNAL));
+    let stall = store.stall(StalledCalls::Writes(JOURNAL));
     let first = many(&opened.journal, 1);
     stall.until_a_call_waits();
     std::thread::sleep(Duration::from_millis(30));
@@ -90,10 +97,10 @@ async fn while_writes_are_slow_a_thread_writes() {
         task.await.unwrap();
     }
     assert_eq!(opened.journal.slow_writes(), 1);
-    let stall = store.stall(Stalls::Writes(JOURNAL));
+    let stall = store.stall(StalledCalls::Writes(JOURNAL));
     let tasks = many(&opened.journal, 40);
     stall.until_a_call_waits();
-    // Both workers poll: each of these tasks needs one of its own.
+    // Both workers poll: each of these tasks needs a separate one.
     let meet = Arc::new(std::sync::Barrier::new(2));
     let both = (0..2).map(|_| {
         let meet = Arc::clone(&meet);
@@ -116,7 +123,7 @@ async fn a_stalled_sync_stalls_no_write_and_no_rotation() {
     let journal = &opened.journal;
     let first = journal.append(1, &[1; 100]).lsn;
     journal.committed(first).await.unwrap();
-    let stall = store.stall(Stalls::Syncs(JOURNAL));
+    let stall = store.stall(StalledCalls::Syncs(JOURNAL));
     let syncing = {
         let journal = Arc::clone(journal);
         std::thread::spawn(move || journal.sync())
@@ -143,7 +150,7 @@ async fn a_stalled_rotation_stalls_no_worker() {
     let store = Memory::new();
     let opened = opened(&store, Sync::Never);
     let journal = &opened.journal;
-    let stall = store.stall(Stalls::Names);
+    let stall = store.stall(StalledCalls::Names);
     // Up to twice a segment's bytes the tasks write on; then they wait, on no worker.
     let tasks: Vec<_> = (0..40)
         .map(|owner| {
@@ -175,21 +182,21 @@ async fn without_a_next_file_records_go_on_in_the_current_segment() {
     let store = Memory::new();
     let opened = opened(&store, Sync::Interval);
     let journal = &opened.journal;
-    store.fail_names(Some(EMFILE));
+    store.fail_creations(Some(EMFILE));
     for owner in 0..60 {
         let lsn = journal.append(owner, &[4; 100]).lsn;
         journal.committed(lsn).await.unwrap();
     }
     assert!(!journal.failed() && journal.rotations_postponed() > 0);
     assert!(journal.rotations() <= 1, "the file that was created ahead is all there is");
-    store.fail_names(None);
+    store.fail_creations(None);
     let last = journal.last();
     journal.sync().unwrap();
     let image = store.crash_image(&mut |_| Keep::Nothing);
     assert_eq!(super::open(&image, Sync::Interval).unwrap().recovery.last, last);
 }
 
-/// Keys whose file another thread holds.
+/// A companion whose file another thread has locked.
 #[derive(Default)]
 struct Busy(AtomicBool);
 
@@ -211,17 +218,7 @@ impl Companion for Busy {
 #[tokio::test]
 async fn a_task_does_not_wait_for_the_keys_file() {
     let (store, busy) = (Memory::new(), Arc::new(Busy::default()));
-    let companion: Arc<dyn Companion> = busy.clone();
-    let opened = Journal::open(
-        Arc::new(store.clone()),
-        super::ID,
-        options(Sync::Interval),
-        Some(companion),
-        Lsn(0),
-        Lsn(0),
-        &mut |_: &crate::storage::journal::Record<'_>| Ok(()),
-    );
-    let journal = opened.unwrap().0;
+    let journal = open_with_companion(&store, busy.clone());
     busy.0.store(true, Ordering::Release);
     let tasks = many(&journal, 5);
     // The only worker of this runtime polls all of them, and this.

@@ -1,17 +1,22 @@
 //! The file of the synced number: what it adds to what the journal itself says, and how it is torn.
 
-use crate::storage::journal::tests::{ID, Opened, Story, live, open};
 use crate::storage::{
     fs::{
-        Store,
         memory::{Keep, Memory},
+        store::Store,
     },
     journal::{
-        JournalId, Lsn, Sync,
-        error::OpenError,
+        format::{
+            segment_reader::{SegmentReader, Step},
+            synced_file::{self, PATH},
+        },
         log::Journal,
-        segment_reader::{Step, Walk},
-        synced_file::{self, PATH},
+        model::{
+            error::OpenError,
+            ids::{JournalId, Lsn},
+            options::Sync,
+        },
+        tests::{ID, Opened, Workload, live, open},
     },
 };
 
@@ -19,24 +24,24 @@ const SLOT_BYTES: usize = 64;
 const SECOND: usize = 4096;
 
 /// A journal that was stopped in order; its last segment, and where each record of that begins.
-fn stopped(sync: Sync) -> (Memory, Story, String, Vec<(u64, Lsn)>) {
-    let (store, mut story) = (Memory::new(), Story::default());
+fn stopped(sync: Sync) -> (Memory, Workload, String, Vec<(u64, Lsn)>) {
+    let (store, mut workload) = (Memory::new(), Workload::default());
     let Opened { journal, .. } = open(&store, sync).unwrap();
-    live(&journal, &mut story, 5, 40);
-    let last = story.append(&journal, 9, b"the last one");
-    story.commit(&journal, last);
+    live(&journal, &mut workload, 5, 40);
+    let last = workload.append(&journal, 9, b"the last one");
+    workload.commit(&journal, last);
     journal.close().unwrap();
     journal.mark_clean_stop().unwrap();
     drop(journal);
     let mut names = store.list("journal").unwrap();
     names.retain(|name| name.ends_with(".log"));
     let path = names.pop().map(|name| format!("journal/{name}")).unwrap();
-    let mut walk = Walk::open(&store, &path).unwrap();
+    let mut walk = SegmentReader::open(&store, &path).unwrap();
     let mut begins = Vec::new();
     while let Step::Record(seen) = walk.step().unwrap() {
         begins.push((seen.offset, seen.framed.head.lsn));
     }
-    (store.kill_image(), story, path, begins)
+    (store.kill_image(), workload, path, begins)
 }
 
 fn refusal(store: &Memory, sync: Sync) -> Option<OpenError> {
@@ -46,7 +51,7 @@ fn refusal(store: &Memory, sync: Sync) -> Option<OpenError> {
 #[test]
 fn after_a_clean_stop_a_cut_at_every_record_and_a_flip_in_every_byte_of_the_last_is_corruption() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
-        let (store, story, path, begins) = stopped(sync);
+        let (store, workload, path, begins) = stopped(sync);
         assert!(begins.len() > 1);
         let whole = store.bytes(&path).unwrap();
         for (offset, lsn) in &begins {
@@ -64,14 +69,14 @@ fn after_a_clean_stop_a_cut_at_every_record_and_a_flip_in_every_byte_of_the_last
             assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
         }
         let opened = open(&store, sync).unwrap();
-        story.agrees(&opened, story.steps.last().unwrap().lsn, "unchanged");
+        workload.agrees(&opened, workload.steps.last().unwrap().lsn, "unchanged");
     }
 }
 
 #[test]
 fn a_slot_that_is_torn_leaves_the_other_and_two_that_are_damaged_are_refused() {
-    let (store, story, ..) = stopped(Sync::Always);
-    let last = story.steps.last().unwrap().lsn;
+    let (store, workload, ..) = stopped(Sync::Always);
+    let last = workload.steps.last().unwrap().lsn;
     let whole = store.bytes(PATH).unwrap();
     assert_eq!(whole.len(), SECOND + SLOT_BYTES);
     for slot in [0, SECOND] {
@@ -81,7 +86,7 @@ fn a_slot_that_is_torn_leaves_the_other_and_two_that_are_damaged_are_refused() {
                 assert!(image.flip_bit(PATH, at, bit));
                 let mark = synced_file::read(&image, ID).unwrap().unwrap();
                 assert_eq!((mark.lsn, mark.is_clean_stop), (last, true), "byte {at}, bit {bit}");
-                story.agrees(&open(&image, Sync::Always).unwrap(), last, "one slot is damaged");
+                workload.agrees(&open(&image, Sync::Always).unwrap(), last, "one slot is damaged");
             }
         }
     }
@@ -97,9 +102,9 @@ fn a_slot_that_is_torn_leaves_the_other_and_two_that_are_damaged_are_refused() {
     }
     let foreign = synced_file::read(&store, JournalId([1; 16]));
     assert!(matches!(foreign, Err(OpenError::Foreign { .. })), "{foreign:?}");
-    // Without the file the journal itself says how far it went, as it did before there was one.
+    // Without the file only the journal gives the synced number, as in older versions.
     store.remove(PATH).unwrap();
-    story.agrees(&open(&store, Sync::Always).unwrap(), last, "no file");
+    workload.agrees(&open(&store, Sync::Always).unwrap(), last, "no file");
     assert!(store.bytes(PATH).is_some(), "it is made again");
 }
 
@@ -109,10 +114,10 @@ fn a_stop_that_is_cut_short_leaves_a_mark_that_is_true() {
     let ways: [&dyn Fn() -> Keep; 5] =
         [&|| Keep::Nothing, &|| Keep::All, &|| Keep::Prefix(20), &|| Keep::Prefix(63), &|| Keep::Length];
     for call in 1..40 {
-        let (store, mut story) = (Memory::new(), Story::default());
+        let (store, mut workload) = (Memory::new(), Workload::default());
         let Opened { journal, .. } = open(&store, Sync::Always).unwrap();
-        let lsn = story.append(&journal, 1, b"acknowledged");
-        story.commit(&journal, lsn);
+        let lsn = workload.append(&journal, 1, b"acknowledged");
+        workload.commit(&journal, lsn);
         journal.stop_threads();
         store.freeze_at(store.calls() + call);
         let stopped = journal.mark_clean_stop();
@@ -120,7 +125,7 @@ fn a_stop_that_is_cut_short_leaves_a_mark_that_is_true() {
         for way in ways {
             let image = store.crash_image(&mut |_| way());
             let opened = open(&image, Sync::Always).unwrap_or_else(|error| panic!("call {call}: {error}"));
-            story.agrees(&opened, story.committed, &format!("call {call}"));
+            workload.agrees(&opened, workload.committed, &format!("call {call}"));
         }
         assert!(stopped.is_ok() || call < 10, "call {call}");
     }

@@ -111,18 +111,18 @@ proptest! {
                 Step::Wait(ticks) => (0..ticks).for_each(|_| naive.tick()),
                 Step::Ask(asked, policy) => {
                     naive.ask(asked, policy);
-                    limits = limits.asked(&filters(asked), now, &RaiseTerms { policy, calendar: &calendar });
+                    limits = limits.request(&filters(asked), now, &RaiseTerms { policy, calendar: &calendar });
                 }
                 Step::Confirm => {
-                    let confirmed = limits.confirmed(now);
+                    let confirmed = limits.confirm(now);
                     prop_assert_eq!(confirmed.is_ok(), naive.confirm(), "{:?} {:?}", confirmed, naive);
                     limits = confirmed.unwrap_or(limits);
                 }
                 Step::Cancel => {
                     naive.waits = None;
-                    limits = OwnLimits { pending: None, ..limits.settled(now) };
+                    limits = OwnLimits { pending: None, ..limits.as_of(now) };
                 }
-                Step::Settle => limits = limits.settled(now),
+                Step::Settle => limits = limits.as_of(now),
             }
             let now = Millis(naive.now);
             prop_assert_eq!(sorted(limits.own_at(now)), filters(naive.held), "{:?}", naive);

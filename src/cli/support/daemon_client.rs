@@ -1,0 +1,155 @@
+//! Requests to a running daemon.
+
+use crate::cli::support::print::print_line;
+use anyhow::Context;
+use serde::de::DeserializeOwned;
+use std::{
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// The timeout of a request. A snapshot of a large state takes minutes.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The address of a daemon.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct DaemonAddress {
+    /// The address of the daemon
+    #[arg(long, value_name = "URL", env = "LEVELGATE_URL", default_value = "http://127.0.0.1:7400")]
+    url: String,
+    /// A file with an operator's token
+    #[arg(long, value_name = "FILE", env = "LEVELGATE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl DaemonAddress {
+    /// Posts an empty body and prints the answer.
+    pub(in crate::cli) fn post_and_print(&self, path: &str) -> anyhow::Result<ExitCode> {
+        Ok(post(&self.url, self.token_file.as_deref(), path, io::empty())?.print())
+    }
+}
+
+/// The answer of a daemon.
+pub(in crate::cli) struct Answer {
+    url: String,
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    /// Whether the same request may succeed later.
+    pub(in crate::cli) fn is_retryable(&self) -> bool {
+        matches!(self.status, 429 | 503)
+    }
+
+    /// The result, or the problem document of a refusal; `None`: the body is neither.
+    pub(in crate::cli) fn read<Done: DeserializeOwned, Problem: DeserializeOwned>(
+        &self,
+    ) -> Option<Result<Done, Problem>> {
+        if self.is_done() {
+            return serde_json::from_str(&self.body).ok().map(Ok);
+        }
+        serde_json::from_str(&self.body).ok().map(Err)
+    }
+
+    fn is_done(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Prints the body.
+    pub(in crate::cli) fn print(&self) -> ExitCode {
+        if self.is_done() {
+            print_line!("{}", self.body);
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("levelgate: {} refused: {}", self.url, self.body);
+        ExitCode::FAILURE
+    }
+}
+
+/// Posts a body.
+///
+/// # Errors
+/// The token file cannot be read, or the daemon does not answer.
+pub(in crate::cli) fn post(
+    url: &str,
+    token_file: Option<&Path>,
+    path: &str,
+    body: impl Read + 'static,
+) -> anyhow::Result<Answer> {
+    let url = join(url, path);
+    let mut request = agent().post(&url);
+    if let Some(token) = authorization(token_file)? {
+        request = request.header("authorization", token);
+    }
+    let answer = request.send(ureq::SendBody::from_owned_reader(body));
+    read_answer(url.clone(), &mut answer.with_context(|| format!("no answer from {url}"))?)
+}
+
+/// Whether a request failed on its way and can be sent again: no connection, or a connection that broke.
+pub(in crate::cli) fn is_retryable(error: &anyhow::Error) -> bool {
+    use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
+    let is_transport =
+        |error: &ureq::Error| matches!(error, ConnectionFailed | HostNotFound | Io(_) | Protocol(_) | Timeout(_));
+    error.downcast_ref().is_some_and(is_transport)
+}
+
+/// Gets a text; `None`: it does not exist, or the daemon does not answer.
+pub(in crate::cli) fn get(url: &str, token_file: Option<&Path>, path: &str) -> Option<String> {
+    let mut request = agent().get(join(url, path));
+    if let Some(token) = authorization(token_file).ok()? {
+        request = request.header("authorization", token);
+    }
+    let mut answer = request.call().ok().filter(|answer| answer.status().is_success())?;
+    answer.body_mut().read_to_string().ok()
+}
+
+/// Copies a file of the daemon to `output`. Prints a refusal and returns false.
+///
+/// # Errors
+/// The token file cannot be read, the daemon does not answer completely, or the output cannot be written.
+pub(in crate::cli) fn download(
+    url: &str,
+    token_file: Option<&Path>,
+    path: &str,
+    output: &mut dyn Write,
+) -> anyhow::Result<bool> {
+    let url = join(url, path);
+    let mut request = agent().get(&url);
+    if let Some(token) = authorization(token_file)? {
+        request = request.header("authorization", token);
+    }
+    let mut answer = request.call().with_context(|| format!("no answer from {url}"))?;
+    if !answer.status().is_success() {
+        read_answer(url, &mut answer)?.print();
+        return Ok(false);
+    }
+    io::copy(&mut answer.body_mut().as_reader(), output).with_context(|| incomplete(&url))?;
+    output.flush().context("the table could not be written")?;
+    Ok(true)
+}
+
+fn join(url: &str, path: &str) -> String {
+    format!("{}{path}", url.trim_end_matches('/'))
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).build().into()
+}
+
+fn authorization(token_file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(file) = token_file else { return Ok(None) };
+    let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Some(format!("Bearer {}", token.trim())))
+}
+
+fn read_answer(url: String, answer: &mut ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
+    let body = answer.body_mut().read_to_string().with_context(|| incomplete(&url))?;
+    Ok(Answer { url, status: answer.status().as_u16(), body })
+}
+
+fn incomplete(url: &str) -> String {
+    format!("the answer from {url} is incomplete")
+}

@@ -1,0 +1,50 @@
+//! Prints the outcome of an import.
+
+use crate::{
+    cli::support::{daemon_client::Answer, print::print_line},
+    service::import_export::outcome::{BadRow, ImportOutcome},
+};
+use std::process::ExitCode;
+
+/// The fields of a daemon's problem document that concern a table.
+#[derive(serde::Deserialize)]
+struct RefusedTable {
+    detail: String,
+    #[serde(default)]
+    bad_rows: Vec<BadRow>,
+}
+
+/// Prints a daemon's answer to a table.
+pub(in crate::cli) fn print_answer(answer: &Answer) -> ExitCode {
+    match answer.read::<ImportOutcome, RefusedTable>() {
+        Some(Ok(imported)) => print_imported(&imported),
+        Some(Err(RefusedTable { detail, bad_rows })) => print_refused(&detail, &bad_rows),
+        None => answer.print(),
+    }
+}
+
+/// Prints the counts of a table that was imported.
+pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
+    print_bad_rows(&imported.bad_rows);
+    let ImportOutcome { rows, created, changed, unchanged, bad, .. } = imported;
+    let would = if imported.applied { "" } else { "would be " };
+    print_line!("{rows} rows: {created} {would}created, {changed} {would}changed, {unchanged} unchanged, {bad} bad");
+    if *bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Prints why a table was refused.
+pub(in crate::cli) fn print_refused(detail: &str, bad_rows: &[BadRow]) -> ExitCode {
+    print_bad_rows(bad_rows);
+    eprintln!("levelgate: {detail}");
+    if !bad_rows.is_empty() {
+        eprintln!("levelgate: nothing was changed; correct the rows above, or import the valid ones with --partial");
+    }
+    ExitCode::FAILURE
+}
+
+fn print_bad_rows(rows: &[BadRow]) {
+    for bad in rows {
+        let column = bad.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
+        eprintln!("line {}{column}: {}", bad.line, bad.reason);
+    }
+}

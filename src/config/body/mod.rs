@@ -1,0 +1,13 @@
+//! JSON bodies of requests. They have the keys of the files and are read by the same code, so that the API and the files
+//! accept the same values and report the same problems.
+
+mod level;
+mod limits;
+mod read;
+mod settings;
+
+pub use crate::config::body::level::{level, new_name, rates};
+pub use crate::config::body::limits::{LimitsBody, limits};
+pub use crate::config::body::read::{InvalidBody, object};
+pub use crate::config::body::settings::{SettingsBody, global_limit, settings};
+pub use crate::config::parse::json_object::JsonObject;

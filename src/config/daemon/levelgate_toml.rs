@@ -1,0 +1,200 @@
+//! `levelgate.toml`: the settings of the daemon. Every key is optional.
+
+use crate::config::{
+    compile::duplicates::refuse_duplicates,
+    daemon::{
+        listeners,
+        settings::{Ack, Auth, Clock, ClockSource, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Token},
+    },
+    parse::{
+        located::{Located, value_or},
+        section::Section,
+    },
+    report::{file_report::FileReport, source::Span},
+};
+use crate::domain::vocabulary::{
+    money::{Currencies, MINOR_UNITS_MAX},
+    names::Name,
+};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+/// Places of the `[auth]` section, for checks after all files are read.
+#[derive(Debug, Default)]
+pub(in crate::config) struct TokenSpans {
+    /// The merchants that the tokens name.
+    pub(in crate::config) merchants: Vec<Located<Name>>,
+    /// The place of each token's `token_file`, in the order of the tokens.
+    pub(in crate::config) files: Vec<Span>,
+}
+
+/// The longest intervals and skews, in seconds: a hundred years.
+const SECONDS_MAX: u64 = 36_525 * 86_400;
+/// The longest retention, in days: a hundred years.
+const DAYS_MAX: u64 = 36_525;
+
+/// Reads the file. Problems are reported; an invalid value is replaced by its default.
+pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, TokenSpans) {
+    let mut spans = TokenSpans::default();
+    let (auth, tokens_written) = s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut spans)).unwrap_or_default();
+    let currencies = s.table("currencies", "[currencies]").map(|table| {
+        let units = table.wholes_by_currency(&(0..=u64::from(MINOR_UNITS_MAX)));
+        units
+            .into_iter()
+            .filter_map(|(currency, units)| Some((currency.value, u8::try_from(units.value).ok()?)))
+            .collect()
+    });
+    let redis = s.table("redis", "[redis]").and_then(|table| redis(&table));
+    let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written)).unwrap_or_default();
+    let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, tokens_written));
+    let settings = Settings {
+        http,
+        admin: admin.unwrap_or_default(),
+        auth,
+        clock: s.table("clock", "[clock]").map(|table| clock(&table, redis.as_ref())).unwrap_or_default(),
+        store: s.table("store", "[store]").map(|table| store(&table)).unwrap_or_default(),
+        memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
+        currencies: currencies.unwrap_or_default(),
+        redis,
+    };
+    s.close();
+    (settings, spans)
+}
+
+/// The currencies of ISO 4217, with the minor units that the settings override.
+pub(in crate::config) fn currencies(settings: &Settings) -> Currencies {
+    let mut currencies = Currencies::default();
+    for (&currency, &units) in &settings.currencies {
+        currencies.set(currency, units);
+    }
+    currencies
+}
+
+/// The valid tokens, and the number of entries, which includes invalid ones.
+fn tokens(s: &Section<'_>, spans: &mut TokenSpans) -> (Auth, usize) {
+    let tables = s.tables("tokens", "a token");
+    s.close();
+    let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, spans)).unzip();
+    let help = "write another name = \"...\": the history shows it as the author of a change";
+    refuse_duplicates(names.iter().map(Some), "token", help, s.report);
+    (Auth { tokens }, tables.len())
+}
+
+/// A token, and the place of its name.
+fn token(s: &Section<'_>, spans: &mut TokenSpans) -> Option<(Token, Located<Name>)> {
+    let role = s.required_word("role");
+    let named = s.name("name");
+    let token_file = s.required_text("token_file", "write token_file = \"...\": the file that contains the token");
+    let listed = s.names("merchants");
+    let expires = s.instant("expires");
+    s.close();
+    let name = if s.has("name") { named } else { token_file.as_ref().and_then(|file| name_of_file(file, s.report)) };
+    let merchants = listed.map(|list| {
+        if list.value.is_empty() {
+            let help = "list the merchants, or remove `merchants`: then the token is valid for all";
+            s.report.warning(&list.span, "a token for no merchant can do nothing", help);
+        }
+        let names = list.value.iter().map(|at| at.value).collect();
+        spans.merchants.extend(list.value);
+        names
+    });
+    let (name, role, file) = (name?, role?.value, token_file?);
+    spans.files.push(file.span);
+    let (token_file, expires) = (PathBuf::from(file.value), expires.map(|at| at.value));
+    Some((Token { name: name.value, role, token_file, merchants, expires }, name))
+}
+
+/// The name of a token without `name`: that of its file.
+fn name_of_file(file: &Located<String>, report: &FileReport) -> Option<Located<Name>> {
+    let stem = Path::new(&file.value).file_stem().and_then(OsStr::to_str);
+    let name = stem.and_then(|stem| Name::parse(stem).ok());
+    if name.is_none() {
+        let message = "this file's name is not a valid name for the token";
+        report.error(
+            &file.span,
+            message,
+            "write name = \"...\": the client that uses the token, as the history shows it",
+        );
+    }
+    Some(Located { value: name?, span: file.span.clone() })
+}
+
+fn clock(s: &Section<'_>, redis: Option<&Redis>) -> Clock {
+    let default = Clock::default();
+    let source = s.word("source");
+    if let Some(at) = source.as_ref().filter(|at| at.value == ClockSource::Request && redis.is_some()) {
+        let message =
+            "`source = \"request\"` conflicts with [redis]: the daemon that takes over would have another clock";
+        s.report.error(&at.span, message, "write source = \"system\", or remove [redis]");
+    }
+    let ms = |at: Option<Located<u64>>, default| {
+        at.and_then(|at| i64::try_from(at.value).ok()).map_or(default, |seconds| seconds * 1_000)
+    };
+    let clock = Clock {
+        source: value_or(&source, default.source),
+        max_past_ms: ms(s.whole("max_past_seconds", 0..=SECONDS_MAX), default.max_past_ms),
+        max_future_ms: ms(s.whole("max_future_seconds", 0..=SECONDS_MAX), default.max_future_ms),
+    };
+    s.close();
+    clock
+}
+
+fn store(s: &Section<'_>) -> Store {
+    let default = Store::default();
+    let store = Store {
+        kind: value_or(&s.word("kind"), default.kind),
+        path: s.path("path").unwrap_or(default.path),
+        sync: value_or(&s.word("sync"), default.sync),
+        sync_interval_ms: value_or(&s.whole("sync_interval_ms", 1..=3_600_000), default.sync_interval_ms),
+        snapshot_interval_s: value_or(&s.whole("snapshot_interval_s", 1..=SECONDS_MAX), default.snapshot_interval_s),
+        snapshot_records: value_or(&s.whole("snapshot_records", 1..=u64::from(u32::MAX)), default.snapshot_records),
+        segment_bytes: value_or(&s.whole("segment_bytes", 4_096..=1 << 40), default.segment_bytes),
+        min_free_bytes: s.whole("min_free_bytes", 0..=1 << 50).map(|at| at.value),
+        stop_snapshot_s: value_or(&s.whole("stop_snapshot_s", 0..=3_600), default.stop_snapshot_s),
+    };
+    s.close();
+    store
+}
+
+fn memory(s: &Section<'_>) -> Memory {
+    let default = Memory::default();
+    let days = |at: Option<&Located<u64>>, default| at.and_then(|at| i64::try_from(at.value).ok()).unwrap_or(default);
+    let retention = s.whole("retention_days", 1..=DAYS_MAX);
+    let transactions_max = s.whole("max_transactions", 1..=u64::from(u32::MAX));
+    let archive = s.whole("archive_days", 1..=DAYS_MAX);
+    let retention_days = days(retention.as_ref(), default.retention_days);
+    let memory = Memory {
+        retention_days,
+        max_transactions: value_or(&transactions_max, default.max_transactions),
+        archive_days: days(archive.as_ref(), default.archive_days.max(retention_days)),
+    };
+    if let Some(at) = archive.filter(|_| memory.archive_days < retention_days) {
+        let message = format!("`archive_days = {}` is less than `retention_days = {retention_days}`", at.value);
+        s.report.error(&at.span, message, "write an archive_days that is not less than retention_days");
+    }
+    s.close();
+    memory
+}
+
+/// Reads `[redis]`; an empty section counts as absent.
+fn redis(s: &Section<'_>) -> Option<Redis> {
+    if s.is_empty() {
+        return None;
+    }
+    let url = s.required_text("url", "write url = \"redis://127.0.0.1:6379\", or remove [redis]");
+    let (ack, on_outage) = (s.word("ack"), s.word("on_outage"));
+    s.close();
+    let url = url?;
+    let scheme = url.value.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !scheme.starts_with("redis") && scheme != "unix" {
+        let help = "write redis://HOST:PORT, or rediss:// for TLS";
+        s.report.error(&url.span, "`url` is not the address of a Redis server", help);
+    }
+    Some(Redis {
+        url: RedisUrl(url.value),
+        ack: value_or(&ack, Ack::Local),
+        on_outage: value_or(&on_outage, OnOutage::Continue),
+    })
+}

@@ -1,0 +1,103 @@
+//! Retention of the archive: segments older than `archive_days` are deleted. Their transactions that must outlive them
+//! are copied to the end of the journal first.
+
+use crate::{
+    daemon::data_folder::{
+        folder::DataFolder,
+        snapshot_files::{SNAPSHOTS, SNAPSHOTS_KEPT},
+    },
+    domain::{events::customer_event::CustomerEvent, vocabulary::time::Millis},
+    ledger::{CompactionOutcome, Ledger},
+    storage::{
+        encoding,
+        journal::{ARCHIVE, ArchivedTransactions, Lsn, Record, SegmentInfo},
+    },
+};
+use anyhow::Context;
+
+/// The most segments that one call deletes, so that the next snapshot does not wait for long.
+const DELETED_SEGMENTS_MAX: usize = 16;
+/// Copied transactions are committed in groups of this size, so that the write backlog stays small.
+const COPIES_A_COMMIT: u32 = 256;
+
+impl DataFolder {
+    /// Deletes the oldest archived segments whose newest record is older than `before`, if both kept snapshots contain
+    /// their effect on the state. At most 16 segments a call. Returns how many.
+    ///
+    /// # Errors
+    /// A segment cannot be read, or the index or the journal cannot be written; segments deleted before stay deleted.
+    pub fn delete_old_segments(&self, ledger: &Ledger, before: Millis, now: Millis) -> anyhow::Result<usize> {
+        let Some(last_in_snapshots) = self.last_record_of_both_snapshots()? else { return Ok(0) };
+        let mut deleted = 0;
+        for segment in self.journal.segments().iter().take(DELETED_SEGMENTS_MAX) {
+            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_place <= self.archive.archived_before();
+            // A segment that the index has forgotten was being deleted when the power was cut.
+            let is_old = match self.archive.newest_in(segment.end_place)? {
+                Some(newest) => ledger.corrected_time(segment.end_place, newest) < before,
+                None => segment.end_place <= self.archive.begins_at(),
+            };
+            if !(is_archived && is_old && segment.last <= last_in_snapshots) {
+                break;
+            }
+            self.delete_segment(ledger, segment, now).with_context(|| format!("deleting {}", segment.path))?;
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+
+    /// The last record that both kept snapshots contain; `None`: there are fewer than two snapshots.
+    fn last_record_of_both_snapshots(&self) -> anyhow::Result<Option<Lsn>> {
+        let names = self.store.list(SNAPSHOTS)?;
+        let last: Vec<Lsn> =
+            names.iter().filter_map(|name| name.strip_suffix(".snap")?.parse().ok().map(Lsn)).collect();
+        Ok(last.first().copied().filter(|_| last.len() >= SNAPSHOTS_KEPT))
+    }
+
+    fn delete_segment(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<()> {
+        let end = segment.end_place;
+        // First: no request may find, and add facts to, a transaction that is about to be deleted.
+        ledger.forget_before(end);
+        let (mut forgotten, mut copied) = (Vec::new(), 0_u32);
+        let mut visit = |record: &Record<'_>| {
+            for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
+                let encoding::RecordedEvent::Customer(
+                    CustomerEvent::TransactionOpened { slot, opening }
+                    | CustomerEvent::Compacted { slot, opening, .. }
+                    | CustomerEvent::Assigned { slot, opening, .. },
+                ) = event
+                else {
+                    continue;
+                };
+                let transaction_slot = (record.owner, slot);
+                match ledger.compact(end, transaction_slot, &opening, now).map_err(|refusal| format!("{refusal:?}"))? {
+                    CompactionOutcome::Unknown(key) => forgotten.push((record.owner, slot, key)),
+                    CompactionOutcome::NotNeeded => {}
+                    CompactionOutcome::Copied(lsn) => {
+                        copied += 1;
+                        if copied.is_multiple_of(COPIES_A_COMMIT) {
+                            self.journal.commit(lsn).map_err(|failed| failed.to_string())?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        };
+        if self.journal.is_accepted_as_lost(segment) {
+            self.journal.scan_readable(segment, &mut visit)?;
+        } else {
+            self.journal.scan(segment, &mut visit)?;
+        }
+        // From here on, a start does not expect the file.
+        self.journal.let_go(segment.last, now);
+        // The copies are durable before their originals are deleted, and the index points to no deleted file.
+        self.journal.sync()?;
+        self.archive.forget(end, &forgotten)?;
+        self.journal.remove_oldest(segment.first_lsn)?;
+        tracing::info!(
+            "{} is older than archive_days and was deleted: {copied} of its transactions were copied, {} were forgotten",
+            segment.path,
+            forgotten.len()
+        );
+        Ok(())
+    }
+}

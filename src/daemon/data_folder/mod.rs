@@ -1,0 +1,19 @@
+//! The data folder of a daemon: opening it, writing snapshots, and maintaining the archive.
+
+mod archive_check;
+mod archive_index;
+mod archive_losses;
+mod archive_retention;
+mod folder;
+mod open;
+mod recover;
+mod snapshot_files;
+mod snapshots;
+mod start_check;
+
+pub use crate::daemon::data_folder::folder::DataFolder;
+pub use crate::daemon::data_folder::open::{OpenedFolder, open};
+pub use crate::daemon::data_folder::recover::{ArchiveLosses, recover};
+pub(crate) use crate::daemon::data_folder::snapshot_files::{SNAPSHOTS, verify_snapshot};
+pub(crate) use crate::daemon::data_folder::snapshots::is_no_space;
+pub(crate) use crate::daemon::data_folder::start_check::{check_start, damaged_segments};

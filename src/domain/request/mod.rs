@@ -1,0 +1,6 @@
+//! Fields of a request, and the refusals that name them.
+
+pub(crate) mod card_number;
+pub mod fields;
+pub(crate) mod identifier_text;
+pub mod refusal;

@@ -1,0 +1,4 @@
+//! Routing of a payment to gates.
+
+pub mod gates;
+pub mod strategies;

@@ -1,0 +1,80 @@
+//! Levels: limits and settings of the customers that are assigned to them.
+
+use crate::domain::{
+    rules::{
+        filter::Filter,
+        gates::{GateItem, RoutingStrategy},
+        project::MethodSetting,
+        provenance::Provenance,
+    },
+    vocabulary::{direction::Direction, money::Currency, names::Name},
+};
+
+/// The most levels of one merchant that requests may create.
+pub const LEVELS_MAX: usize = 1_000;
+
+/// The key of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LevelKey {
+    /// The merchant of the level.
+    pub merchant: Name,
+    /// Which way the money goes.
+    pub direction: Direction,
+    /// Of its limits and settings.
+    pub currency: Currency,
+    /// The name by which customers are assigned to it.
+    pub name: Name,
+}
+
+impl std::fmt::Display for LevelKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { merchant, direction, currency, name } = self;
+        write!(f, "level `{name}` for {}s in {currency} of merchant `{merchant}`", direction.word())
+    }
+}
+
+/// The projects to which a level applies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectList {
+    /// Every one.
+    All,
+    /// These.
+    Listed(Vec<Name>),
+}
+
+/// A level: limits and settings for the customers assigned to it.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// The name; with direction and currency, the key.
+    pub name: Name,
+    /// Which way the money goes.
+    pub direction: Direction,
+    /// Of its limits and settings.
+    pub currency: Currency,
+    /// Whether it is active.
+    pub active: bool,
+    /// The projects to which it applies.
+    pub projects: ProjectList,
+    /// Method settings that override the endpoint's.
+    pub methods: Vec<MethodSetting>,
+    /// A gate list that overrides the endpoint's.
+    pub gates: Option<Vec<GateItem>>,
+    /// A strategy that overrides the endpoint's, which is by priority.
+    pub routing: Option<RoutingStrategy>,
+    /// In the order of the file.
+    pub filters: Vec<Filter>,
+    /// Its origin and times.
+    pub known: Provenance,
+}
+
+impl Level {
+    /// Whether it applies to payments of this project.
+    #[must_use]
+    pub fn applies_to(&self, project: Name) -> bool {
+        self.active
+            && match &self.projects {
+                ProjectList::All => true,
+                ProjectList::Listed(listed) => listed.contains(&project),
+            }
+    }
+}

@@ -1,0 +1,634 @@
+//! The registration policy: which identifiers register a customer, and how shared identifiers are resolved.
+//!
+//! The policy is evaluated on its own: its input is the offered identifiers and their present owners. It has no access
+//! to customers or indexes. Where the contract leaves a choice:
+//!
+//! - Without the primary identifier (`allow_any_identifier`), the first one offered, in the order of [`Identifier`],
+//!   acts as the primary. Its owner is already registered, so sending it twice does not create two customers with two
+//!   limits.
+//! - The owner of the primary identifier is already registered. A registration never merges two existing customers:
+//!   a secondary identifier of another customer is refused or left out.
+//! - A merge needs one target: unique identifiers of two different customers are refused as duplicates.
+//! - A secondary identifier that is required is never left out: it is refused as a duplicate.
+//! - `strict_primary_check` and `skip_secondary_on_primary_mismatch` judge every secondary identifier, unique or not;
+//!   `merge_on_duplicate` the unique ones. A `merchant_customer_identifier` is unique in any case.
+//! - Without any of the three an identifier that is not unique is shared.
+//! - Filling an absent attribute is not an update and needs no `allow_update`. An update never merges customers.
+
+use crate::domain::{
+    rules::registration::{
+        external_id::ExternalIds,
+        identifier::{IDENTIFIERS, Identifier, IdentifierSet, RegistrationSource},
+    },
+    vocabulary::{
+        attributes::{Attribute, normalised},
+        phone,
+        time::Millis,
+    },
+};
+use std::borrow::Cow;
+
+/// The rule of one identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentifierRule {
+    /// Whether a registration needs it.
+    pub required: bool,
+    /// Whether no two customers of the merchant may share it.
+    pub unique: bool,
+    /// Whether a present value may be changed.
+    pub allow_update: bool,
+}
+
+impl Default for IdentifierRule {
+    fn default() -> Self {
+        Self { required: false, unique: false, allow_update: true }
+    }
+}
+
+/// A merchant's policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationPolicy {
+    /// The identifier by which customers are registered.
+    pub primary_identifier: Identifier,
+    /// Whether another identifier is accepted instead.
+    pub allow_any_identifier: bool,
+    /// Of e-mail addresses.
+    pub email: IdentifierRule,
+    /// Of phone numbers.
+    pub phone: IdentifierRule,
+    /// Of external ids.
+    pub external_id: IdentifierRule,
+    /// Whether a secondary identifier of another customer is refused.
+    pub strict_primary_check: bool,
+    /// Whether a secondary identifier of another customer is left out instead.
+    pub skip_secondary_on_primary_mismatch: bool,
+    /// Whether a new applicant with a unique identifier of an existing customer is registered as that customer.
+    pub merge_on_duplicate: bool,
+    /// The earliest registration time.
+    pub min_registration_date: Option<Millis>,
+    /// The country of phone numbers without a country code.
+    pub default_country: Option<phone::Country>,
+    /// The generator of external ids, if configured.
+    pub external_ids: Option<ExternalIds>,
+}
+
+impl Default for RegistrationPolicy {
+    fn default() -> Self {
+        Self {
+            primary_identifier: Identifier::MerchantCustomerIdentifier,
+            allow_any_identifier: false,
+            email: IdentifierRule::default(),
+            phone: IdentifierRule::default(),
+            external_id: IdentifierRule::default(),
+            strict_primary_check: false,
+            skip_secondary_on_primary_mismatch: false,
+            merge_on_duplicate: false,
+            min_registration_date: None,
+            default_country: None,
+            external_ids: None,
+        }
+    }
+}
+
+/// An identifier of an applicant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OfferedIdentifier {
+    /// Not offered.
+    #[default]
+    Absent,
+    /// Offered, and no customer has it.
+    Free,
+    /// Offered, and this customer has it; of several customers, the oldest.
+    Taken(u64),
+}
+
+/// An applicant for registration.
+#[derive(Debug, Clone, Copy)]
+pub struct Applicant {
+    /// In the order of [`IDENTIFIERS`].
+    pub offers: [OfferedIdentifier; 4],
+    /// How the registration arrives.
+    pub source: RegistrationSource,
+    /// The time of the registration.
+    pub at: Millis,
+}
+
+/// The result of an accepted registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationDecision {
+    /// A customer is created with the offered identifiers.
+    Create {
+        /// Identifiers that are left out.
+        left_out: IdentifierSet,
+    },
+    /// The primary identifier belongs to this customer.
+    Registered {
+        /// The customer.
+        number: u64,
+        /// The identifier that acted as the primary.
+        by: Identifier,
+        /// Identifiers of other customers, which are left out.
+        left_out: IdentifierSet,
+    },
+    /// The applicant is this customer: the offered identifiers lead to it, and absent attributes are filled.
+    Merge {
+        /// The customer.
+        into: u64,
+    },
+}
+
+/// Why a registration or an update is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// The policy requires it.
+    #[error("`{field}` is required to register a customer", field = .0.word())]
+    Required(Identifier),
+    /// No identifier is offered.
+    #[error("one of merchant_customer_identifier, email, phone, external_id is required to register a customer")]
+    Nothing,
+    /// The identifier is unique and belongs to another customer.
+    #[error("`{field}` belongs to another customer", field = .0.word())]
+    Duplicate(Identifier),
+    /// `strict_primary_check`.
+    #[error(
+        "`{field}` belongs to another customer than `{primary}`: strict_primary_check",
+        field = .field.word(),
+        primary = .primary.word()
+    )]
+    OfAnother {
+        /// The secondary identifier.
+        field: Identifier,
+        /// The primary identifier, which does not name that customer.
+        primary: Identifier,
+    },
+    /// Earlier than `min_registration_date`.
+    #[error("`created_at` is before {0}, the merchant's min_registration_date")]
+    TooEarly(Millis),
+    /// `allow_update` is off.
+    #[error("`{field}` may not be changed: `allow_update` is off for it", field = .0.word())]
+    Fixed(Identifier),
+}
+
+impl RegistrationError {
+    /// The stable name on the wire.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Required(_) | Self::Nothing => "identifier_required",
+            Self::Duplicate(_) => "identifier_duplicate",
+            Self::OfAnother { .. } => "identifier_of_another",
+            Self::TooEarly(_) => "registered_too_early",
+            Self::Fixed(_) => "identifier_fixed",
+        }
+    }
+
+    /// The field at fault.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Required(field) | Self::Duplicate(field) | Self::OfAnother { field, .. } | Self::Fixed(field) => {
+                field.word()
+            }
+            Self::Nothing => Identifier::MerchantCustomerIdentifier.word(),
+            Self::TooEarly(_) => "created_at",
+        }
+    }
+}
+
+impl RegistrationPolicy {
+    /// The rule of an identifier.
+    #[must_use]
+    pub fn rule(&self, identifier: Identifier) -> IdentifierRule {
+        match identifier {
+            Identifier::MerchantCustomerIdentifier => IdentifierRule { unique: true, ..IdentifierRule::default() },
+            Identifier::Email => self.email,
+            Identifier::Phone => self.phone,
+            Identifier::ExternalId => self.external_id,
+        }
+    }
+
+    /// Whether a registration of this source without an external id gets a generated one.
+    #[must_use]
+    pub fn generates_external_id(&self, source: RegistrationSource) -> bool {
+        self.external_ids.as_ref().is_some_and(|ids| ids.covers_source(source))
+    }
+
+    /// The form in which two values of an attribute are compared; see [`normalised`].
+    #[must_use]
+    pub fn normalised<'v>(&self, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
+        normalised(attribute, value, self.default_country)
+    }
+
+    /// A value of a payment as it is stored: an identifier trimmed, a phone number as it is compared where the merchant has
+    /// a country to read it with, any other value as written. Empty where it is blank.
+    #[must_use]
+    pub fn stored<'v>(&self, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
+        match attribute {
+            Attribute::Phone if self.default_country.is_some() => self.normalised(attribute, value),
+            Attribute::ExternalId | Attribute::PaymentInstrument => value.trim().into(),
+            _ if value.trim().is_empty() => "".into(),
+            _ => value.into(),
+        }
+    }
+
+    /// Evaluates a registration.
+    ///
+    /// # Errors
+    /// The first violation: a missing identifier, then the date, then an identifier of another customer, each in the
+    /// order of [`IDENTIFIERS`].
+    pub fn evaluate(&self, applicant: &Applicant) -> Result<RegistrationDecision, RegistrationError> {
+        let offer = |identifier: Identifier| applicant.offers[identifier as usize];
+        let primary = self.acting_primary(applicant)?;
+        let named = match offer(primary) {
+            OfferedIdentifier::Taken(number) => Some(number),
+            OfferedIdentifier::Absent | OfferedIdentifier::Free => None,
+        };
+        let made = |field| field == Identifier::ExternalId && self.generates_external_id(applicant.source);
+        let missing = |field: &Identifier| {
+            self.rule(*field).required && offer(*field) == OfferedIdentifier::Absent && !made(*field)
+        };
+        // A registered customer needs no further identifier.
+        if named.is_none() {
+            if let Some(field) = IDENTIFIERS.into_iter().find(missing) {
+                return Err(RegistrationError::Required(field));
+            }
+            if let Some(earliest) = self.min_registration_date.filter(|&earliest| applicant.at < earliest) {
+                return Err(RegistrationError::TooEarly(earliest));
+            }
+        }
+        let mut left_out = IdentifierSet::default();
+        let mut into = None;
+        for field in IDENTIFIERS.into_iter().filter(|&field| field != primary) {
+            let OfferedIdentifier::Taken(holder) = offer(field) else { continue };
+            if named == Some(holder) {
+                continue;
+            }
+            let rule = self.rule(field);
+            if self.strict_primary_check {
+                return Err(RegistrationError::OfAnother { field, primary });
+            }
+            if self.skip_secondary_on_primary_mismatch && !rule.required {
+                left_out = left_out.with(field);
+            } else if self.skip_secondary_on_primary_mismatch {
+                return Err(RegistrationError::Duplicate(field));
+            } else if rule.unique {
+                let one_target = named.is_none() && into.is_none_or(|target| target == holder);
+                if !self.merge_on_duplicate || !one_target {
+                    return Err(RegistrationError::Duplicate(field));
+                }
+                into = Some(holder);
+            }
+        }
+        Ok(match (named, into) {
+            (Some(number), _) => RegistrationDecision::Registered { number, by: primary, left_out },
+            (None, Some(into)) => RegistrationDecision::Merge { into },
+            (None, None) => RegistrationDecision::Create { left_out },
+        })
+    }
+
+    /// The identifier that acts as the primary for this applicant.
+    fn acting_primary(&self, applicant: &Applicant) -> Result<Identifier, RegistrationError> {
+        let offered = |field: &Identifier| applicant.offers[*field as usize] != OfferedIdentifier::Absent;
+        let primary = self.primary_identifier;
+        let made = primary == Identifier::ExternalId && self.generates_external_id(applicant.source);
+        if offered(&primary) || made {
+            return Ok(primary);
+        }
+        if !self.allow_any_identifier {
+            return Err(RegistrationError::Required(primary));
+        }
+        IDENTIFIERS.into_iter().find(offered).ok_or(RegistrationError::Nothing)
+    }
+
+    /// Checks whether a customer may get, change or lose an identifier. `had`: whether the customer has a value; `now`:
+    /// the new value, [`OfferedIdentifier::Absent`] to remove it. An unchanged value needs no check.
+    ///
+    /// # Errors
+    /// The violation of the policy.
+    pub fn check_update(
+        &self,
+        number: u64,
+        field: Identifier,
+        had: bool,
+        now: OfferedIdentifier,
+    ) -> Result<(), RegistrationError> {
+        let rule = self.rule(field);
+        if had && !rule.allow_update {
+            return Err(RegistrationError::Fixed(field));
+        }
+        let is_primary = field == self.primary_identifier;
+        match now {
+            OfferedIdentifier::Absent if rule.required || (is_primary && !self.allow_any_identifier) => {
+                Err(RegistrationError::Required(field))
+            }
+            OfferedIdentifier::Taken(holder) if holder != number && (rule.unique || is_primary) => {
+                Err(RegistrationError::Duplicate(field))
+            }
+            OfferedIdentifier::Taken(holder) if holder != number && self.strict_primary_check => {
+                Err(RegistrationError::OfAnother { field, primary: self.primary_identifier })
+            }
+            OfferedIdentifier::Absent | OfferedIdentifier::Free | OfferedIdentifier::Taken(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        rules::registration::external_id::{Checksum, ExternalIdFormat},
+        vocabulary::words::Word,
+    };
+
+    fn identifier(text: &str) -> Identifier {
+        match text {
+            "id" => Identifier::MerchantCustomerIdentifier,
+            "ext" => Identifier::ExternalId,
+            other => Identifier::parse(other).unwrap(),
+        }
+    }
+
+    /// `strict`, `skip`, `merge`, `any`, `since`, `made`, `primary=email`, `email:required,unique,fixed`.
+    fn policy(text: &str) -> RegistrationPolicy {
+        let mut policy = RegistrationPolicy::default();
+        for word in text.split_whitespace() {
+            match word {
+                "-" => {}
+                "strict" => policy.strict_primary_check = true,
+                "skip" => policy.skip_secondary_on_primary_mismatch = true,
+                "merge" => policy.merge_on_duplicate = true,
+                "any" => policy.allow_any_identifier = true,
+                "since" => policy.min_registration_date = Some(Millis(1_000)),
+                "made" => {
+                    let shape = ExternalIdFormat {
+                        length: 8,
+                        prefix: String::new(),
+                        suffix: String::new(),
+                        offset: 0,
+                        checksum: Checksum::Luhn,
+                        checksum_includes: None,
+                        sources: Some(vec![RegistrationSource::Api]),
+                    };
+                    policy.external_ids = ExternalIds::new(shape).ok();
+                }
+                _ => match (word.split_once('='), word.split_once(':')) {
+                    (Some(("primary", field)), _) => policy.primary_identifier = identifier(field),
+                    (_, Some((field, flags))) => {
+                        let rule = match identifier(field) {
+                            Identifier::Email => &mut policy.email,
+                            Identifier::Phone => &mut policy.phone,
+                            _ => &mut policy.external_id,
+                        };
+                        for flag in flags.split(',') {
+                            match flag {
+                                "required" => rule.required = true,
+                                "unique" => rule.unique = true,
+                                "fixed" => rule.allow_update = false,
+                                _ => panic!("{word}"),
+                            }
+                        }
+                    }
+                    _ => panic!("{word}"),
+                },
+            }
+        }
+        policy
+    }
+
+    /// `id`: free; `id:7`: held by customer 7; `import`: the source; `early`: before the date.
+    fn applicant(text: &str) -> Applicant {
+        let mut applicant =
+            Applicant { offers: [OfferedIdentifier::Absent; 4], source: RegistrationSource::Api, at: Millis(1_000) };
+        for word in text.split_whitespace() {
+            match (word, word.split_once(':')) {
+                ("-", _) => {}
+                ("early", _) => applicant.at = Millis(999),
+                ("import", _) => applicant.source = RegistrationSource::Import,
+                (_, Some((field, number))) => {
+                    applicant.offers[identifier(field) as usize] = OfferedIdentifier::Taken(number.parse().unwrap());
+                }
+                (field, None) => applicant.offers[identifier(field) as usize] = OfferedIdentifier::Free,
+            }
+        }
+        applicant
+    }
+
+    fn show(verdict: Result<RegistrationDecision, RegistrationError>) -> String {
+        let without = |left_out: IdentifierSet| -> String {
+            let left_out = IDENTIFIERS.into_iter().filter(|field| left_out.contains(*field));
+            left_out.map(|field| format!(" -{}", field.word())).collect()
+        };
+        match verdict {
+            Ok(RegistrationDecision::Create { left_out }) => format!("create{}", without(left_out)),
+            Ok(RegistrationDecision::Registered { number, left_out, .. }) => {
+                format!("is {number}{}", without(left_out))
+            }
+            Ok(RegistrationDecision::Merge { into }) => format!("merge {into}"),
+            Err(RegistrationError::Nothing) => "nothing".to_owned(),
+            Err(refused) => format!("{} {}", refused.code().rsplit('_').next().unwrap(), refused.field()),
+        }
+    }
+
+    /// policy | offered | verdict
+    const REGISTERED: &str = "
+        -                               | id                        | create
+        -                               | id:7                      | is 7
+        -                               | -                         | required merchant_customer_identifier
+        -                               | email phone ext           | required merchant_customer_identifier
+        -                               | id email:3 phone:4 ext:5  | create
+        -                               | id:7 email:3              | is 7
+        any                             | -                         | nothing
+        any                             | email                     | create
+        any                             | email:3                   | is 3
+        any                             | email:3 phone:4           | is 3
+        any                             | email phone:4             | create
+        any phone:unique                | email phone:4             | duplicate phone
+        any                             | id ext:5                  | create
+        primary=email                   | id                        | required email
+        primary=email                   | email                     | create
+        primary=email                   | email:3 id                | is 3
+        primary=email                   | email id:7                | duplicate merchant_customer_identifier
+        primary=email merge             | email id:7                | merge 7
+        primary=email skip              | email id:7                | create -merchant_customer_identifier
+        primary=email strict            | email id:7                | another merchant_customer_identifier
+        primary=phone any               | id                        | create
+        primary=ext made                | -                         | create
+        primary=ext made                | import                    | required external_id
+        email:required                  | id                        | required email
+        email:required                  | id email                  | create
+        email:required                  | id:7                      | is 7
+        phone:required email:required   | id                        | required email
+        ext:required                    | id                        | required external_id
+        ext:required made               | id                        | create
+        ext:required made               | id import                 | required external_id
+        email:unique                    | id email                  | create
+        email:unique                    | id email:3                | duplicate email
+        email:unique                    | id:7 email:7              | is 7
+        email:unique                    | id:7 email:3              | duplicate email
+        email:unique                    | id phone:3                | create
+        phone:unique                    | id email:3 phone:4        | duplicate phone
+        merge                           | id email:3                | create
+        merge email:unique              | id email:3                | merge 3
+        merge email:unique              | id email:3 phone:4        | merge 3
+        merge email:unique              | id:7 email:3              | duplicate email
+        merge email:unique phone:unique | id email:3 phone:3        | merge 3
+        merge email:unique phone:unique | id email:3 phone:4        | duplicate phone
+        merge ext:unique any            | phone ext:5               | merge 5
+        strict                          | id email:3                | another email
+        strict                          | id:7 email:3              | another email
+        strict                          | id:7 email:7              | is 7
+        strict merge email:unique       | id email:3                | another email
+        strict any                      | email:3 phone:3           | is 3
+        strict any                      | email:3 phone:4           | another phone
+        skip                            | id email:3                | create -email
+        skip                            | id:7 email:3              | is 7 -email
+        skip                            | id:7 email:7              | is 7
+        skip                            | id email:3 phone:4 ext    | create -email -phone
+        skip email:unique               | id email:3                | create -email
+        skip email:required             | id email:3                | duplicate email
+        skip merge email:unique         | id email:3                | create -email
+        since                           | id                        | create
+        since                           | id early                  | early created_at
+        -                               | id early                  | create
+        since email:required            | id early                  | required email
+        since strict                    | id early email:3          | early created_at
+    ";
+
+    /// policy | of customer 7: had or not, then the value to be | verdict
+    const UPDATED: &str = "
+        -                        | had email          | ok
+        -                        | had email:3        | ok
+        -                        | had -email         | ok
+        email:required           | had -email         | required email
+        email:required           | had email          | ok
+        email:unique             | had email:3        | duplicate email
+        email:unique             | not email:3        | duplicate email
+        email:unique             | had email:7        | ok
+        email:unique merge       | had email:3        | duplicate email
+        email:fixed              | had email          | fixed email
+        email:fixed              | had -email         | fixed email
+        email:fixed              | not email          | ok
+        email:fixed,unique       | not email:3        | duplicate email
+        phone:fixed              | had email          | ok
+        ext:fixed                | had ext            | fixed external_id
+        strict                   | had email:3        | another email
+        strict                   | had email:7        | ok
+        skip                     | had email:3        | ok
+        -                        | had id:3           | duplicate merchant_customer_identifier
+        -                        | had id             | ok
+        -                        | had -id            | required merchant_customer_identifier
+        any                      | had -id            | ok
+        primary=email            | had email:3        | duplicate email
+        primary=email            | had -email         | required email
+        primary=email any        | had -email         | ok
+    ";
+
+    fn rows(table: &'static str) -> impl Iterator<Item = [&'static str; 3]> {
+        let rows = table.lines().map(str::trim).filter(|line| !line.is_empty());
+        rows.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>().try_into().unwrap())
+    }
+
+    #[test]
+    fn registrations_follow_each_key_alone_and_combined() {
+        for [keys, offered, want] in rows(REGISTERED) {
+            assert_eq!(show(policy(keys).evaluate(&applicant(offered))), want, "{keys} | {offered}");
+        }
+    }
+
+    #[test]
+    fn updates_follow_the_policy() {
+        for [keys, change, want] in rows(UPDATED) {
+            let (had, value) = change.split_once(' ').unwrap();
+            let (field, now) = match (value.strip_prefix('-'), value.split_once(':')) {
+                (Some(field), _) => (field, OfferedIdentifier::Absent),
+                (_, Some((field, holder))) => (field, OfferedIdentifier::Taken(holder.parse().unwrap())),
+                (_, None) => (value, OfferedIdentifier::Free),
+            };
+            let verdict = policy(keys).check_update(7, identifier(field), had == "had", now);
+            let shown = verdict.map_or_else(|refused| show(Err(refused)), |()| "ok".to_owned());
+            assert_eq!(shown, want, "{keys} | {change}");
+        }
+    }
+
+    #[test]
+    fn every_created_customer_can_be_found_and_takes_no_unique_identifier_of_another() {
+        // Every policy of the flags, every offer of two identifiers.
+        let offers = [
+            OfferedIdentifier::Absent,
+            OfferedIdentifier::Free,
+            OfferedIdentifier::Taken(3),
+            OfferedIdentifier::Taken(4),
+        ];
+        for bits in 0..64_u8 {
+            let on = |bit: u8| bits & (1 << bit) != 0;
+            let email = IdentifierRule { required: on(0), unique: on(1), allow_update: true };
+            let policy = RegistrationPolicy {
+                email,
+                allow_any_identifier: on(2),
+                strict_primary_check: on(3),
+                skip_secondary_on_primary_mismatch: on(4),
+                merge_on_duplicate: on(5),
+                ..RegistrationPolicy::default()
+            };
+            for id in offers {
+                for mail in offers {
+                    let offers = [id, mail, OfferedIdentifier::Absent, OfferedIdentifier::Absent];
+                    let verdict =
+                        policy.evaluate(&Applicant { offers, source: RegistrationSource::Api, at: Millis(0) });
+                    let taken = |left_out: IdentifierSet| {
+                        mail != OfferedIdentifier::Absent && !left_out.contains(Identifier::Email)
+                    };
+                    match verdict {
+                        Ok(RegistrationDecision::Create { left_out }) => {
+                            assert!(!matches!(id, OfferedIdentifier::Taken(_)), "{policy:?} {offers:?}");
+                            assert!(id == OfferedIdentifier::Free || taken(left_out), "{policy:?} {offers:?}");
+                            let anothers = email.unique && matches!(mail, OfferedIdentifier::Taken(_));
+                            assert!(!(anothers && taken(left_out)), "{policy:?} {offers:?}");
+                            assert!(!email.required || taken(left_out), "{policy:?} {offers:?}");
+                        }
+                        Ok(RegistrationDecision::Registered { number, .. }) => {
+                            assert!(
+                                id == OfferedIdentifier::Taken(number)
+                                    || (id == OfferedIdentifier::Absent && mail == OfferedIdentifier::Taken(number))
+                            );
+                        }
+                        Ok(RegistrationDecision::Merge { into }) => {
+                            assert!(
+                                email.unique && id == OfferedIdentifier::Free && mail == OfferedIdentifier::Taken(into)
+                            );
+                        }
+                        Err(refused) => assert!(!refused.to_string().is_empty()),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn phone_numbers_without_a_country_are_read_with_the_default_one() {
+        let policy = |country| RegistrationPolicy { default_country: country, ..RegistrationPolicy::default() };
+        let german = policy(phone::Country::parse("DE"));
+        for (value, with, without) in [
+            ("030 1234502", "+49301234502", "030 1234502"),
+            ("+44 20 7946 0018", "+442079460018", "+442079460018"),
+            ("x2", "x2", "x2"),
+            ("1", "1", "1"),
+        ] {
+            assert_eq!(german.normalised(Attribute::Phone, value), with);
+            assert_eq!(policy(None).normalised(Attribute::Phone, value), without);
+        }
+        assert_eq!(german.normalised(Attribute::Email, " A@B.example "), "a@b.example");
+        assert_eq!(german.normalised(Attribute::ExternalId, "030 1234502"), "030 1234502");
+        for (attribute, value, want) in [
+            (Attribute::Phone, "030 1234502", "+49301234502"),
+            (Attribute::Phone, " x2 ", "x2"),
+            (Attribute::ExternalId, " A ", "A"),
+            (Attribute::PaymentInstrument, "\u{2003}tok", "tok"),
+            (Attribute::Email, " A@B.example ", " A@B.example "),
+            (Attribute::Email, " \t", ""),
+        ] {
+            assert_eq!(german.stored(attribute, value), want);
+        }
+        assert_eq!(policy(None).stored(Attribute::Phone, "+49 30 1234502"), "+49 30 1234502");
+    }
+}

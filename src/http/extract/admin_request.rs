@@ -1,0 +1,124 @@
+//! Requests of a merchant's back office: what every one of them needs, taken from the request once.
+
+use crate::{
+    domain::{
+        customer::audit::{Author, ChangeSource},
+        request::refusal::Refusal,
+        rules::{configuration::Rules, merchant::Merchant},
+        vocabulary::names::Name,
+    },
+    http::{
+        dto::problem::Problem,
+        extract::{
+            body::read_body,
+            path::{PathParameters, PathSegments},
+            query::QueryPairs,
+        },
+        response::respond,
+        server::{
+            access_tokens::{AccessToken, Role},
+            admission::Admission,
+        },
+        state::AppState,
+    },
+    service::{
+        customers::CustomerService, documents::card_guard::no_card_in_json, error::ServiceError, reply::Answered,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// A request about a merchant's customers, levels or transactions, with its typed path.
+pub(crate) struct AdminRequest<P = ()> {
+    pub(crate) state: Arc<AppState>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) merchant: Arc<Merchant>,
+    /// The path after the merchant.
+    pub(crate) path: P,
+    pub(crate) query: QueryPairs,
+    pub(crate) body: Bytes,
+    /// The caller, for histories.
+    pub(crate) author: Author,
+    /// The token of the request; `None` without tokens.
+    pub(crate) admission: Option<Admission>,
+}
+
+impl<P: PathParameters> FromRequest<Arc<AppState>> for AdminRequest<P> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let path = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, state).await;
+        let Ok(Path(segments)) = path else { return Err(Problem::no_such_path().into_response()) };
+        let admission = parts.extensions.remove::<Admission>();
+        let query = parts.extensions.remove::<QueryPairs>().unwrap_or_default();
+        let read = async {
+            let body = read_body(state, body).await?;
+            state.readmit(admission.as_ref(), parts.uri.path())?;
+            let rules = state.payments.rules();
+            let id = segments.iter().find(|(name, _)| name == "merchant").map_or("", |(_, id)| id.as_str());
+            let merchant = rules.merchant(id).map(Arc::clone);
+            let merchant = merchant.ok_or_else(|| Refusal::UnknownMerchant(id.to_owned()))?;
+            no_card_in_json(&body, Some(&merchant))?;
+            let path = P::parse(&PathSegments { named: &segments, rules: &rules, merchant: &merchant })?;
+            Ok((body, rules, merchant, path))
+        };
+        let (body, rules, merchant, path) = read.await.map_err(|problem: Problem| problem.into_response())?;
+        let by = admission.as_ref().map(|admission| admission.token.name);
+        let author = Author { source: ChangeSource::Api, by };
+        Ok(Self { state: Arc::clone(state), rules, merchant, path, query, body, author, admission })
+    }
+}
+
+impl<P> AdminRequest<P> {
+    /// The caller's token; `None` without tokens.
+    pub(crate) fn token(&self) -> Option<&AccessToken> {
+        self.admission.as_ref().map(|admission| &*admission.token)
+    }
+
+    /// Whether the caller's role is `gateway`.
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.token().is_some_and(|token| token.role == Role::Gateway)
+    }
+
+    /// The customers of the merchant, for this caller.
+    pub(crate) fn customers(&self) -> CustomerService<'_> {
+        CustomerService {
+            service: &self.state.payments,
+            rules: &self.rules,
+            merchant: &self.merchant,
+            author: self.author,
+            is_operator: self.token().is_none_or(|token| token.role == Role::Operator),
+        }
+    }
+
+    /// Whether a token of this name acts for the merchant.
+    pub(crate) fn reaches_merchant(&self, token_name: Name) -> bool {
+        let access = &self.state.access;
+        access.is_open() || access.name_reaches(token_name, self.merchant.id) == Some(true)
+    }
+
+    /// Does work that can take long, off the threads that answer payments, and answers with its result.
+    pub(crate) async fn run_blocking(self, work: impl FnOnce(&Self) -> Answered + Send + 'static) -> Response
+    where
+        P: Send + 'static,
+    {
+        let done = tokio::task::spawn_blocking(move || {
+            let answered = work(&self);
+            (self, answered)
+        });
+        match done.await {
+            Ok((request, answered)) => request.answer(answered).await,
+            Err(error) => ServiceError::unfinished(&error).into_response(),
+        }
+    }
+
+    /// Answers once every record that the answer depends on is committed.
+    pub(crate) async fn answer(&self, answered: Answered) -> Response {
+        respond(&self.state.payments, answered).await
+    }
+}

@@ -1,0 +1,155 @@
+//! The configuration in force: merchants, levels, rates. `daemon::reload` applies changes of levels and rates under its
+//! lock.
+
+use crate::{
+    config::body,
+    domain::{request::refusal::Refusal, rules::level::LevelKey, vocabulary::names::Name},
+    http::{
+        dto::problem::Problem,
+        extract::{
+            admin_request::AdminRequest,
+            body::read_body,
+            path::{LevelCurrencyPath, LevelPath, MerchantPath, NewLevelPath, PathParameters, RenamePath},
+        },
+        response::{reply_response, respond},
+        server::admission::Admission,
+        state::AppState,
+    },
+    service::{
+        configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
+        documents::card_guard::no_card_in_json,
+        error::ServiceError,
+        reply::Answered,
+    },
+};
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// `GET /v1/merchants`
+pub(crate) async fn list_merchants(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
+    let token = admission.as_ref().map(|admission| &admission.token);
+    reply_response(state.payments.merchants(|id| token.is_none_or(|token| token.reaches(id.as_str()).is_ok())))
+}
+
+/// `GET /v1/merchants/{merchant}`: the effective configuration.
+pub(crate) async fn show_merchant(
+    State(state): State<Arc<AppState>>,
+    Path(MerchantPath { merchant }): Path<MerchantPath>,
+) -> Response {
+    respond(&state.payments, state.payments.merchant(&merchant)).await
+}
+
+/// `GET /v1/merchants/{merchant}/levels`
+pub(crate) async fn list_levels(
+    State(state): State<Arc<AppState>>,
+    Path(MerchantPath { merchant }): Path<MerchantPath>,
+) -> Response {
+    respond(&state.payments, state.payments.levels(&merchant)).await
+}
+
+async fn change(
+    state: &Arc<AppState>,
+    action: ConfigurationAction,
+    by: Option<Name>,
+) -> Result<ConfigurationOutcome, ServiceError> {
+    let at = match state.payments.time() {
+        Err(error) if error.is_unavailable() => return Err(error),
+        // No request has named a time yet.
+        now => now.unwrap_or_else(|_| state.payments.clock.wall()),
+    };
+    let (state, change) = (Arc::clone(state), ConfigurationChange { action, by, at });
+    let done = tokio::task::spawn_blocking(move || (state.configure)(&change)).await;
+    done.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
+}
+
+/// `PUT /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
+pub(crate) async fn put_level(request: AdminRequest<NewLevelPath>) -> Response {
+    let NewLevelPath { direction, currency, name } = request.path;
+    let key = LevelKey { merchant: request.merchant.id, direction, currency, name };
+    let action = ConfigurationAction::PutLevel(key, request.body.to_vec());
+    let done = change(&request.state, action, request.author.by).await;
+    request.answer(done.map(|outcome| request.state.payments.level_after_change(key, &outcome))).await
+}
+
+async fn delete_levels<P: PathParameters>(request: &AdminRequest<P>, action: ConfigurationAction) -> Answered {
+    let outcome = change(&request.state, action, request.author.by).await?;
+    Ok(request.state.payments.deleted_levels(&outcome))
+}
+
+/// `DELETE /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
+pub(crate) async fn delete_level(request: AdminRequest<LevelPath>) -> Response {
+    let LevelPath { direction, currency, ref level } = request.path;
+    let merchant = request.merchant.id;
+    let answered = if level.name == Name::unrecorded() {
+        let level = &level.text;
+        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
+        Err(Refusal::UnknownLevel(missing).into())
+    } else {
+        let key = LevelKey { merchant, direction, currency, name: level.name };
+        delete_levels(&request, ConfigurationAction::DeleteLevel(key)).await
+    };
+    request.answer(answered).await
+}
+
+/// `DELETE /v1/merchants/{merchant}/levels/{direction}/{currency}`
+pub(crate) async fn delete_currency(request: AdminRequest<LevelCurrencyPath>) -> Response {
+    let LevelCurrencyPath { direction, currency } = request.path;
+    let merchant = request.merchant.id;
+    let action = ConfigurationAction::DeleteCurrency { merchant, direction, currency };
+    let answered = delete_levels(&request, action).await;
+    request.answer(answered).await
+}
+
+/// `POST /v1/merchants/{merchant}/levels/{direction}/{name}/rename`
+pub(crate) async fn rename(request: AdminRequest<RenamePath>) -> Response {
+    let answered = rename_level(&request).await;
+    request.answer(answered).await
+}
+
+async fn rename_level(request: &AdminRequest<RenamePath>) -> Answered {
+    let RenamePath { direction, ref level } = request.path;
+    let (merchant, from) = (request.merchant.id, level.name);
+    if from == Name::unrecorded() {
+        let missing = format!("level `{}` for {}s of merchant `{merchant}`", level.text, direction.word());
+        return Err(Refusal::UnknownLevel(missing).into());
+    }
+    let to = body::new_name(&request.body, merchant)?;
+    let action = ConfigurationAction::Rename { merchant, direction, from, to };
+    let outcome = change(&request.state, action, request.author.by).await?;
+    Ok(request.state.payments.renamed_level(from, to, &outcome))
+}
+
+/// `GET /v1/rates`
+pub(crate) async fn show_rates(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
+    // Tokens for all merchants set the rates. A token for some merchants does not see their names.
+    let names_author = admission.is_none_or(|admission| admission.token.merchants.is_none());
+    respond(&state.payments, Ok(state.payments.rates(names_author))).await
+}
+
+/// `PUT /v1/rates`
+pub(crate) async fn put_rates(
+    State(state): State<Arc<AppState>>,
+    admission: Option<Admission>,
+    body: Body,
+) -> Response {
+    match set_rates(&state, admission, body).await {
+        Err(problem) => problem.into_response(),
+        Ok(_) => respond(&state.payments, Ok(state.payments.rates_after_change())).await,
+    }
+}
+
+async fn set_rates(
+    state: &Arc<AppState>,
+    admission: Option<Admission>,
+    body: Body,
+) -> Result<ConfigurationOutcome, Problem> {
+    let body = read_body(state, body).await?;
+    state.readmit(admission.as_ref(), "/v1/rates")?;
+    no_card_in_json(&body, None)?;
+    let by = admission.map(|admission| admission.token.name);
+    Ok(change(state, ConfigurationAction::PutRates(body.to_vec()), by).await?)
+}

@@ -1,0 +1,212 @@
+//! The daemon itself: health, metrics, status, reload, snapshots, clock.
+
+use crate::{
+    clock::{Clock, ClockError},
+    config::ProblemText,
+    domain::vocabulary::{calendar::zone_data_version, time::Millis},
+    storage::journal::Lsn,
+};
+use crate::{
+    http::{
+        extract::body::read_body,
+        response::{json, respond},
+        server::{access_tokens::AccessToken, admission::Admission},
+        state::AppState,
+    },
+    service::{
+        clock::ClockDocument,
+        daemon_status::{ArchiveHealth, SnapshotState},
+        documents::as_text::AsText,
+        error::ServiceError,
+        reply::render,
+    },
+};
+use axum::{
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// `GET /healthz`
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`
+pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Response {
+    if state.payments.ledger.journal().failed() {
+        return ServiceError::outcome_unknown().into_response();
+    }
+    if *state.stopping.borrow() {
+        return ServiceError::stopping().into_response();
+    }
+    // Without the present time no payment is decided. A clock that waits for the time of a first request is ready.
+    if let Some(difference) = state.payments.clock.unaccepted_difference() {
+        return ServiceError::from(ClockError::Jumped(difference)).into_response();
+    }
+    // After a failed reload the earlier rules are in force, so the daemon is ready. The status has the problems, for tokens
+    // that may read it.
+    match state.health.lock().failed.as_ref().map(|(since, _)| *since) {
+        None => "ready\n".into_response(),
+        Some(since) => format!(
+            "ready\nconfiguration: reloads fail since {since}; the earlier rules are in force, and /v1/status names the \
+             problems\n"
+        )
+        .into_response(),
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+    let (names, _) = crate::domain::vocabulary::names::statistics();
+    metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
+    state.prometheus.run_upkeep();
+    update_clock_gauges(&state.payments.clock);
+    state.capacity.update_gauges();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.prometheus.render()).into_response()
+}
+
+#[derive(Serialize)]
+struct ConfigurationDocument {
+    version: String,
+    applied_at: AsText<Millis>,
+    failed_since: Option<AsText<Millis>>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct SnapshotDocument {
+    last_at: Option<AsText<Millis>>,
+    failed_since: Option<AsText<Millis>>,
+    reason: Option<String>,
+}
+
+impl From<SnapshotState> for SnapshotDocument {
+    fn from(state: SnapshotState) -> Self {
+        let SnapshotState { last_at, failed_since, reason } = state;
+        Self { last_at: last_at.map(AsText), failed_since: failed_since.map(AsText), reason }
+    }
+}
+
+#[derive(Serialize)]
+struct StatusDocument {
+    version: &'static str,
+    zone_data_version: &'static str,
+    config: ConfigurationDocument,
+    rates_version: String,
+    rates_as_of: Option<AsText<Millis>>,
+    store: &'static str,
+    keeps: &'static str,
+    lsn: Option<u64>,
+    synced_lsn: Option<u64>,
+    store_lag: Option<u64>,
+    snapshot: Option<SnapshotDocument>,
+    /// This and the other fields about all merchants are `None` for a token for some merchants.
+    customers: Option<u64>,
+    transactions: Option<u64>,
+    levels_turned_away: Option<u64>,
+    archive: Option<ArchiveHealth>,
+    clock: String,
+    clock_state: ClockDocument,
+    uptime_seconds: i64,
+}
+
+/// The problems that a token may see: those of the files of its merchants. A file and its name may contain anything.
+fn visible_problems(complaints: Vec<ProblemText>, token: Option<&AccessToken>) -> Vec<String> {
+    let reaches = |complaint: &ProblemText| match token.filter(|token| token.merchants.is_some()) {
+        None => true,
+        Some(token) => complaint.merchant.is_some_and(|merchant| token.reaches(merchant.as_str()).is_ok()),
+    };
+    complaints.into_iter().filter(reaches).map(|complaint| complaint.text).collect()
+}
+
+/// `GET /v1/status`
+pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
+    let (payments, rules) = (&state.payments, state.payments.rules());
+    let health = state.health.lock().clone();
+    let token = admission.as_ref().map(|admission| &*admission.token);
+    let is_of_all = token.is_none_or(|token| token.merchants.is_none());
+    let lsn = |lsn: Lsn| (is_of_all && state.snapshot.is_some()).then_some(lsn.0);
+    let out = StatusDocument {
+        version: env!("CARGO_PKG_VERSION"),
+        zone_data_version: zone_data_version(),
+        config: ConfigurationDocument {
+            version: rules.version.clone(),
+            applied_at: AsText(health.applied_at),
+            failed_since: health.failed.as_ref().map(|(since, _)| AsText(*since)),
+            problems: health.failed.map(|(_, problems)| visible_problems(problems, token)).unwrap_or_default(),
+        },
+        rates_version: rules.rates.version.clone(),
+        rates_as_of: rules.rates.as_of.map(AsText),
+        store: state.store,
+        keeps: state.keeps,
+        lsn: lsn(payments.ledger.journal().last()),
+        synced_lsn: lsn(payments.ledger.journal().synced()),
+        store_lag: None,
+        snapshot: state.snapshots.as_ref().filter(|_| is_of_all).map(|state| state.lock().clone().into()),
+        customers: is_of_all.then(|| payments.ledger.customers_len()),
+        transactions: is_of_all.then(|| payments.ledger.transactions_len()),
+        levels_turned_away: is_of_all.then(|| payments.ledger.levels_rejected()),
+        archive: state.archive.as_ref().filter(|_| is_of_all).map(|archive| archive()),
+        clock: match payments.time() {
+            Ok(now) => now.to_string(),
+            Err(error) => error.code.into_owned(),
+        },
+        clock_state: ClockDocument::of(&payments.clock),
+        uptime_seconds: payments.clock.running_ms() / 1000,
+    };
+    json(render(&out))
+}
+
+/// `POST /v1/reload`
+pub(crate) async fn reload(State(state): State<Arc<AppState>>) -> Response {
+    let done =
+        tokio::task::spawn_blocking(move || (state.reload)().map(|()| state.payments.rules().version.clone())).await;
+    match done {
+        Ok(Ok(version)) => json(render(&serde_json::json!({ "config_version": version }))),
+        Ok(Err(problems)) => ServiceError::bad_configuration(problems).into_response(),
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
+}
+
+/// `POST /v1/snapshot`
+pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
+    let taken = tokio::task::spawn_blocking(move || state.snapshot.as_ref().map(|take| take())).await;
+    match taken {
+        Ok(Some(Ok(taken))) => json(render(&taken)),
+        Ok(Some(Err(problem))) => problem.into_response(),
+        Ok(None) => ServiceError::no_snapshots().into_response(),
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
+}
+
+/// Sets the gauges of the clock.
+fn update_clock_gauges(clock: &Clock) {
+    let doubt = clock.unaccepted_difference();
+    metrics::gauge!("levelgate_clock_accepted").set(if doubt.is_none() { 1.0 } else { 0.0 });
+    // The seconds of every step fit 32 bits.
+    let seconds = doubt.map_or(0, |difference| difference.step_ms / 1_000);
+    let seconds = i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX });
+    metrics::gauge!("levelgate_clock_step_seconds").set(f64::from(seconds));
+}
+
+/// `POST /v1/clock/accept`
+pub(crate) async fn accept_clock(
+    State(state): State<Arc<AppState>>,
+    admission: Option<Admission>,
+    body: Body,
+) -> Response {
+    let body = match read_body(&state, body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    let (by, payments) = (admission.map(|admission| admission.token.name), Arc::clone(&state.payments));
+    // It visits all customers, after a snapshot in progress: not on the threads that answer payments.
+    match tokio::task::spawn_blocking(move || payments.accept_clock(&body, by)).await {
+        Ok(answered) => respond(&state.payments, answered).await,
+        Err(_) => ServiceError::internal().into_response(),
+    }
+}

@@ -1,0 +1,42 @@
+//! Lists of transactions, and links to customers.
+
+use crate::{
+    http::{
+        extract::{
+            admin_request::AdminRequest,
+            path::{LinkPath, MerchantPath},
+            query::QueryPairs,
+        },
+        response::respond,
+        state::AppState,
+    },
+    service::{error::ServiceError, payments::transactions::transaction_filter},
+};
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// `GET /v1/merchants/{merchant}/transactions`
+pub(crate) async fn list(
+    State(state): State<Arc<AppState>>,
+    Path(MerchantPath { merchant }): Path<MerchantPath>,
+    query: QueryPairs,
+) -> Response {
+    // It can read many, and from the disk: not on the threads that answer payments.
+    let read = tokio::task::spawn_blocking(move || {
+        let filter = transaction_filter(query.pairs());
+        let page = filter.and_then(|filter| state.payments.transactions(&merchant, &filter));
+        (state, page)
+    });
+    match read.await {
+        Ok((state, page)) => respond(&state.payments, page).await,
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
+}
+
+/// `POST /v1/merchants/{merchant}/transactions/{transaction}/customer`
+pub(crate) async fn link(request: AdminRequest<LinkPath>) -> Response {
+    request.run_blocking(|request| request.customers().link(&request.path.transaction_id, &request.body)).await
+}

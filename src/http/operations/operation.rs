@@ -1,0 +1,260 @@
+//! The parts of a row of the operation table.
+
+use crate::http::{server::access_tokens::Role, state::AppState};
+use axum::{
+    http::Method,
+    routing::{MethodFilter, MethodRouter},
+};
+use std::{fmt, sync::Arc};
+
+/// One HTTP operation. The router, the authorisation, the check of the query and the answers 404 and 405 come from it.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: OperationMethod,
+    /// The path as clients see it, with its parameters in braces.
+    pub(crate) path: &'static str,
+    pub(crate) role: RequiredRole,
+    pub(crate) merchants: MerchantScope,
+    pub(crate) query: QueryKeys,
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    pub(crate) body: RequestBody,
+    /// The answers that are no problem documents.
+    pub(crate) answers: &'static [Answer],
+    /// The codes of its problem documents, in groups. [`Self::problem_codes`] adds those of every operation.
+    pub(crate) problems: &'static [&'static [&'static str]],
+    pub(crate) availability: Availability,
+    /// Registers the handler for the method.
+    pub(crate) handler: fn(MethodFilter) -> MethodRouter<Arc<AppState>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// One line for the API's documentation.
+    pub(crate) summary: &'static str,
+}
+
+/// The method of an operation. `GET` answers `HEAD` as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OperationMethod {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl OperationMethod {
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// The method's name in a request line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    pub(crate) const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// The roles whose tokens may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequiredRole {
+    /// Everyone, without a token.
+    Public,
+    /// Every role.
+    Any,
+    /// `viewer` and `operator`: tables of many customers, and how they were imported.
+    BackOffice,
+    /// `gateway` and `operator`: payments, registrations, signals, the customer's own limits.
+    Gateway,
+    /// `operator` alone.
+    Operator,
+}
+
+impl RequiredRole {
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// The words of the golden listing and of the documentation.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Any => "any",
+            Self::BackOffice => "viewer,operator",
+            Self::Gateway => "gateway,operator",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Whether a token of this role may call the operation.
+    pub(crate) const fn allows(self, role: Role) -> bool {
+        match self {
+            Self::Public | Self::Any => true,
+            Self::BackOffice => matches!(role, Role::Viewer | Role::Operator),
+            Self::Gateway => matches!(role, Role::Gateway | Role::Operator),
+            Self::Operator => matches!(role, Role::Operator),
+        }
+    }
+}
+
+/// The merchants that an operation concerns, and so the tokens for some merchants that may call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MerchantScope {
+    /// The path names a merchant, and the token must be for it.
+    OfPath,
+    /// The operation shows or changes what the token's merchants have; the handler leaves the others out.
+    OfToken,
+    /// The operation concerns all merchants, and the token must be for all.
+    All,
+}
+
+/// The keys that an operation takes in its query, each at most once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum QueryKeys {
+    /// No key.
+    None,
+    /// These keys.
+    Listed(&'static [&'static str]),
+    /// Any query, which is ignored: a probe must not fail because of a stray one.
+    Ignored,
+}
+
+/// The body that an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequestBody {
+    None,
+    /// A JSON document of this name.
+    Json(&'static str),
+    /// A JSON document of this name, or no body.
+    OptionalJson(&'static str),
+    /// Lines of JSON of any number, each a document of this name. The handler watches the sender's pace.
+    JsonLines(&'static str),
+    /// A CSV table of any length. The handler watches the sender's pace.
+    Csv,
+}
+
+impl RequestBody {
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// Whether the body has no limit on its length.
+    pub(crate) const fn is_streamed(self) -> bool {
+        matches!(self, Self::JsonLines(_) | Self::Csv)
+    }
+}
+
+/// An answer that is no problem document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// The name of its document, or its media type where it is none.
+    pub(crate) document: &'static str,
+}
+
+/// 200 with a document.
+pub(crate) const fn ok(document: &'static str) -> Answer {
+    Answer { status: 200, document }
+}
+
+/// 201 with a document.
+pub(crate) const fn created(document: &'static str) -> Answer {
+    Answer { status: 201, document }
+}
+
+/// The listeners and connections on which an operation is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Availability {
+    /// On the main listeners, for connections within `max_connections`.
+    Main,
+    /// Also on the admin listener, and for connections beyond `max_connections`. Its answer is never withheld when too
+    /// many bytes are in memory.
+    Always,
+}
+
+/// The role and the merchants that a token needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AccessRule {
+    pub(crate) role: RequiredRole,
+    pub(crate) merchants: MerchantScope,
+}
+
+/// The path of batches.
+pub(crate) const BATCH_PATH: &str = "/v1/batch";
+/// The end of the path of customer tables.
+const TABLE_PATH_END: &str = "/customers.csv";
+/// The paths of the operations that are [`Availability::Always`].
+const ALWAYS_AVAILABLE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/status"];
+/// The start of the paths that name a merchant.
+const MERCHANTS_PREFIX: &str = "/v1/merchants/";
+
+impl AccessRule {
+    /// The rule of a request that no operation takes, before it is answered with 404 or 405: a read needs any token, a
+    /// write the role operator. A gateway that misspells a path of payments gets 404 or 405, not 403.
+    pub(crate) fn of_unmatched(method: &Method, path: &str) -> Self {
+        if matches!(path, "/healthz" | "/readyz") {
+            return Self { role: RequiredRole::Public, merchants: MerchantScope::OfToken };
+        }
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        let collection = path.strip_prefix(MERCHANTS_PREFIX).and_then(|rest| rest.split('/').nth(1));
+        let is_gateway_path =
+            matches!(collection, Some("transactions" | "decisions" | "payment-form")) || path == BATCH_PATH;
+        let role = match (is_read, is_gateway_path) {
+            (true, _) => RequiredRole::Any,
+            (false, true) => RequiredRole::Gateway,
+            (false, false) => RequiredRole::Operator,
+        };
+        let merchants = match merchant_segment(path) {
+            Some(_) => MerchantScope::OfPath,
+            None if is_read || path == BATCH_PATH => MerchantScope::OfToken,
+            None => MerchantScope::All,
+        };
+        Self { role, merchants }
+    }
+}
+
+/// The segment of a path that names the merchant, still percent-encoded.
+pub(crate) fn merchant_segment(path: &str) -> Option<&str> {
+    path.strip_prefix(MERCHANTS_PREFIX).and_then(|rest| rest.split('/').next()).filter(|segment| !segment.is_empty())
+}
+
+/// Whether a path takes a body of any length. A test holds it to [`RequestBody::is_streamed`]: the time limit of a body
+/// begins before the request is routed.
+pub(crate) fn has_streamed_body(path: &str) -> bool {
+    path == BATCH_PATH || path.ends_with(TABLE_PATH_END)
+}
+
+/// Whether a path is [`Availability::Always`]; a test holds it to the table.
+pub(crate) fn is_always_available(path: &str) -> bool {
+    ALWAYS_AVAILABLE_PATHS.contains(&path)
+}
+
+impl Operation {
+    /// The role and the merchants that a token needs for the operation.
+    pub(crate) const fn access_rule(&self) -> AccessRule {
+        AccessRule { role: self.role, merchants: self.merchants }
+    }
+
+    /// The codes of all its problem documents, those of every operation included.
+    pub(crate) fn problem_codes(&self) -> impl Iterator<Item = &'static str> {
+        use crate::http::operations::problem_codes::{EVERY_OPERATION, WITH_BODY, WITH_TOKEN};
+        let is_public = self.role == RequiredRole::Public;
+        let [with_token, with_body]: [&[&str]; 2] = if is_public { [&[], &[]] } else { [WITH_TOKEN, WITH_BODY] };
+        let general = [EVERY_OPERATION, with_token, with_body];
+        general.into_iter().chain(self.problems.iter().copied()).flatten().copied()
+    }
+}
+
+impl fmt::Display for QueryKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("-"),
+            Self::Listed(keys) => f.write_str(&keys.join(",")),
+            Self::Ignored => f.write_str("*"),
+        }
+    }
+}

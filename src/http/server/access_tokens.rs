@@ -1,0 +1,249 @@
+//! Access tokens: what each may do, and the table of all. A reload replaces the table while requests are in progress.
+
+use crate::service::error::ServiceError;
+use crate::{
+    config::{self, Credential},
+    domain::{
+        customer::instrument_blocks::MerchantScope,
+        vocabulary::{names::Name, time::Millis},
+    },
+};
+use arc_swap::ArcSwap;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// The role of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Payments; registering and showing customers, signals about them, their own limits.
+    Gateway,
+    /// Everything.
+    Operator,
+    /// Reads.
+    Viewer,
+}
+
+/// One token. Its text is not kept, only its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// What it may do.
+    pub role: Role,
+    /// Its name in histories and in the log.
+    pub name: Name,
+    /// SHA-256 of the token.
+    pub digest: [u8; 32],
+    /// The merchants that it is for; `None`: all.
+    pub merchants: Option<Vec<String>>,
+    /// When it expires, by the wall clock; `None`: never.
+    pub expires: Option<Millis>,
+}
+
+impl From<&Credential> for AccessToken {
+    fn from(Credential { token, digest }: &Credential) -> Self {
+        let role = match token.role {
+            config::Role::Gateway => Role::Gateway,
+            config::Role::Operator => Role::Operator,
+            config::Role::Viewer => Role::Viewer,
+        };
+        let merchants = token.merchants.as_ref().map(|listed| listed.iter().map(ToString::to_string).collect());
+        Self { role, name: token.name, digest: *digest, merchants, expires: token.expires }
+    }
+}
+
+impl AccessToken {
+    /// The merchants that it is for.
+    pub(crate) fn reach(&self) -> MerchantScope {
+        match &self.merchants {
+            None => MerchantScope::All,
+            // A text that is no name is no merchant.
+            Some(listed) => MerchantScope::Some(listed.iter().filter_map(|id| Name::existing(id)).collect()),
+        }
+    }
+
+    /// Refuses a merchant that the token is not for.
+    pub(crate) fn reaches(&self, merchant: &str) -> Result<(), ServiceError> {
+        match &self.merchants {
+            Some(listed) if !listed.iter().any(|known| known == merchant) => {
+                Err(ServiceError::forbidden(format!("this token does not reach merchant {merchant:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a request has no valid token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenError {
+    /// No token was sent.
+    Missing,
+    /// `Authorization` is no bearer token.
+    Malformed,
+    /// No configured token has this text.
+    Unknown,
+    /// The token has expired.
+    Expired,
+}
+
+impl TokenError {
+    /// The label of the metric and of the log line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl From<TokenError> for ServiceError {
+    fn from(rejected: TokenError) -> Self {
+        match rejected {
+            TokenError::Missing | TokenError::Malformed | TokenError::Unknown => Self::unauthorized(),
+            TokenError::Expired => Self::token_expired(),
+        }
+    }
+}
+
+/// The tokens of one configuration.
+#[derive(Debug)]
+struct TokenTable {
+    tokens: Vec<Arc<AccessToken>>,
+    /// Whether requests need no token.
+    is_open: bool,
+}
+
+/// All tokens. Without tokens every caller may do everything, and the daemon listens on loopback only.
+///
+/// A daemon that had a token never becomes open again while it runs: without its last token it refuses every request.
+#[derive(Debug)]
+pub struct AccessTokens(ArcSwap<TokenTable>);
+
+impl AccessTokens {
+    /// The tokens of a start.
+    #[must_use]
+    pub fn new(credentials: &[Credential]) -> Self {
+        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(|sent| Arc::new(AccessToken::from(sent))).collect();
+        let is_open = tokens.is_empty();
+        Self(ArcSwap::from_pointee(TokenTable { tokens, is_open }))
+    }
+
+    /// Replaces all tokens. The change applies to the next request, and to requests whose body is still being sent. Returns
+    /// the differences in words, for the log.
+    pub fn replace(&self, credentials: &[Credential]) -> Vec<String> {
+        let tokens: Vec<Arc<AccessToken>> = credentials.iter().map(|sent| Arc::new(AccessToken::from(sent))).collect();
+        let old = self.0.load();
+        let differences = differences(&old.tokens, &tokens);
+        let is_open = old.is_open && tokens.is_empty();
+        self.0.store(Arc::new(TokenTable { tokens, is_open }));
+        differences
+    }
+
+    /// Whether requests need no token.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.load().is_open
+    }
+
+    /// The token of a token that was sent; `now` is the wall clock.
+    pub(crate) fn of_text(&self, token: &str, now: Millis) -> Result<Arc<AccessToken>, TokenError> {
+        self.of_digest(&Sha256::digest(token.as_bytes()).into(), now)
+    }
+
+    /// The token of a token's digest.
+    fn of_digest(&self, digest: &[u8; 32], now: Millis) -> Result<Arc<AccessToken>, TokenError> {
+        let table = self.0.load();
+        // Every digest is compared completely, so that the duration reveals nothing.
+        let found = table
+            .tokens
+            .iter()
+            .fold(None, |found, token| if bool::from(token.digest.ct_eq(digest)) { Some(token) } else { found });
+        let token = found.ok_or(TokenError::Unknown)?;
+        if token.expires.is_some_and(|expires| expires <= now) {
+            return Err(TokenError::Expired);
+        }
+        Ok(Arc::clone(token))
+    }
+
+    /// The current entry of the token of an admitted request. `None`: the request was admitted without a token.
+    pub(crate) fn current(
+        &self,
+        token: Option<&AccessToken>,
+        now: Millis,
+    ) -> Result<Option<Arc<AccessToken>>, TokenError> {
+        match token {
+            Some(token) => self.of_digest(&token.digest, now).map(Some),
+            None if self.is_open() => Ok(None),
+            None => Err(TokenError::Missing),
+        }
+    }
+
+    /// Whether a token of this name is configured, and reaches a merchant; `None`: no token has the name.
+    pub(crate) fn name_reaches(&self, name: Name, merchant: Name) -> Option<bool> {
+        let table = self.0.load();
+        let token = table.tokens.iter().find(|token| token.name == name)?;
+        Some(token.reaches(merchant.as_str()).is_ok())
+    }
+}
+
+fn differences(old: &[Arc<AccessToken>], new: &[Arc<AccessToken>]) -> Vec<String> {
+    let of = |tokens: &[Arc<AccessToken>], name: Name| tokens.iter().find(|token| token.name == name).cloned();
+    let gone = old.iter().filter(|token| of(new, token.name).is_none());
+    let gone = gone.map(|token| format!("the token `{}` was removed", token.name));
+    let come = new.iter().filter_map(|token| match of(old, token.name) {
+        None => Some(format!("the token `{}` was added", token.name)),
+        Some(known) if known.digest != token.digest => Some(format!("the token `{}` has another text", token.name)),
+        Some(known) if known != *token => Some(format!("the token `{}` has other rights", token.name)),
+        Some(_) => None,
+    });
+    gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Token;
+
+    fn credential(name: &str, text: &str, expires: Option<Millis>) -> Credential {
+        let name = Name::parse(name).unwrap();
+        let token = Token { name, role: config::Role::Gateway, token_file: "t".into(), merchants: None, expires };
+        Credential { token, digest: Sha256::digest(text.as_bytes()).into() }
+    }
+
+    #[test]
+    fn a_token_expires_at_its_millisecond_and_is_found_by_its_own_text_only() {
+        let access =
+            AccessTokens::new(&[credential("a", "text a", Some(Millis(1_000))), credential("b", "text b", None)]);
+        let name = |text, now| access.of_text(text, Millis(now)).map(|grant| grant.name.to_string());
+        assert_eq!(name("text a", 999), Ok("a".to_owned()));
+        assert_eq!(name("text a", 1_000), Err(TokenError::Expired));
+        assert_eq!(name("text b", 1_000), Ok("b".to_owned()));
+        assert_eq!(name("text c", 0), Err(TokenError::Unknown));
+    }
+
+    #[test]
+    fn a_replaced_token_is_refused_for_requests_that_were_admitted_before() {
+        let access = AccessTokens::new(&[credential("a", "text a", None), credential("b", "text b", None)]);
+        let (a, now) = (access.of_text("text a", Millis(0)).unwrap(), Millis(0));
+        let differences = access.replace(&[credential("a", "another text", None), credential("c", "text c", None)]);
+        assert_eq!(
+            differences,
+            ["the token `b` was removed", "the token `a` has another text", "the token `c` was added"]
+        );
+        assert_eq!(access.current(Some(&a), now), Err(TokenError::Unknown));
+        assert_eq!(access.current(None, now), Err(TokenError::Missing));
+    }
+
+    #[test]
+    fn a_daemon_that_had_a_token_does_not_become_open() {
+        let access = AccessTokens::new(&[]);
+        assert!(access.is_open() && access.current(None, Millis(0)) == Ok(None));
+        access.replace(&[]);
+        assert!(access.is_open());
+        access.replace(&[credential("a", "text a", None)]);
+        access.replace(&[]);
+        assert!(!access.is_open());
+        assert_eq!(access.of_text("text a", Millis(0)), Err(TokenError::Unknown));
+    }
+}

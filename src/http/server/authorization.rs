@@ -1,0 +1,139 @@
+//! Admits requests: the token, the role and the merchant that a row of the operation table requires, and its query.
+
+use crate::http::{
+    dto::{
+        card_guard::no_card_in_uri,
+        problem::{Problem, ProblemCode},
+    },
+    extract::{body::discard_rest, query::QueryPairs},
+    operations::operation::{AccessRule, Operation, QueryKeys, RequiredRole},
+    server::{
+        access_tokens::{AccessToken, TokenError},
+        admission::{Admission, permit},
+        origin,
+        peer::Peer,
+    },
+    state::AppState,
+};
+use crate::service::error::ServiceError;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+/// A row and the state that its requests share.
+pub(crate) type RowState = (Arc<AppState>, &'static Operation);
+
+/// Admits a request to an operation, or refuses it before its body is read.
+pub(crate) async fn authorize(
+    State((state, operation)): State<RowState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match admit(&state, operation.access_rule(), &request) {
+        Ok(Some(token)) => _ = request.extensions_mut().insert(Admission { token, operation }),
+        Ok(None) => {}
+        Err(refused) => return refused.answer(&state).await,
+    }
+    if let Err(problem) = check_uri(&state, operation.query, &mut request) {
+        discard_rest(request).await;
+        return problem.into_response();
+    }
+    let response = Problem::in_words(next.run(request).await);
+    if cfg!(debug_assertions) && !is_listed(operation, &response) {
+        let code = response.extensions().get::<ProblemCode>();
+        tracing::error!("the row of {} lists no answer {} {code:?}", operation.path, response.status());
+    }
+    response
+}
+
+/// Whether the row of an operation lists a response. Debug builds report one that it does not list.
+fn is_listed(operation: &Operation, response: &Response) -> bool {
+    match response.extensions().get::<ProblemCode>() {
+        Some(ProblemCode(code)) => operation.problem_codes().any(|listed| listed == code),
+        None => operation.answers.iter().any(|answer| answer.status == response.status().as_u16()),
+    }
+}
+
+/// The same for a request that no operation takes: it is answered with 404 or 405.
+pub(crate) async fn authorize_unmatched(
+    State(state): State<Arc<AppState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let rule = AccessRule::of_unmatched(request.method(), request.uri().path());
+    if let Err(refused) = admit(&state, rule, &request) {
+        return refused.answer(&state).await;
+    }
+    if let Err(problem) = check_uri(&state, QueryKeys::Ignored, &mut request) {
+        discard_rest(request).await;
+        return problem.into_response();
+    }
+    Problem::in_words(next.run(request).await)
+}
+
+/// A request that is not admitted.
+struct Refused {
+    problem: Problem,
+    /// The peer of a request without a valid token: its answer is delayed.
+    failed_login: Option<(Peer, TokenError)>,
+}
+
+impl Refused {
+    async fn answer(self, state: &AppState) -> Response {
+        if let Some((peer, error)) = self.failed_login {
+            state.failed_logins.delay(peer, error).await;
+        }
+        self.problem.into_response()
+    }
+}
+
+/// The token of a request that a rule allows; `None`: it needs none.
+fn admit(state: &AppState, rule: AccessRule, request: &Request) -> Result<Option<Arc<AccessToken>>, Refused> {
+    let refused = |problem| Refused { problem, failed_login: None };
+    if rule.role == RequiredRole::Public {
+        return Ok(None);
+    }
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
+    if state.access.is_open() {
+        return match origin::check(request, peer) {
+            Ok(()) => Ok(None),
+            Err((reason, problem)) => {
+                state.failed_logins.record(peer, reason);
+                Err(refused(problem))
+            }
+        };
+    }
+    let found = bearer_token(request.headers());
+    let found = found.and_then(|token| state.access.of_text(token, state.payments.clock.wall()));
+    let token = found
+        .map_err(|error| Refused { problem: ServiceError::from(error).into(), failed_login: Some((peer, error)) })?;
+    permit(&token, rule, request.uri().path()).map_err(|error| refused(error.into()))?;
+    Ok(Some(token))
+}
+
+/// Refuses a full card number in the path or the query, and a query that the operation does not take. A query that it
+/// takes becomes an extension of the request.
+fn check_uri(state: &AppState, keys: QueryKeys, request: &mut Request) -> Result<(), Problem> {
+    no_card_in_uri(request.uri(), &state.payments.rules.load())?;
+    if let Some(pairs) = QueryPairs::parse(request.uri().query(), keys)? {
+        request.extensions_mut().insert(pairs);
+    }
+    Ok(())
+}
+
+/// The token of a request (RFC 6750, section 2.1); the scheme is written in any case (RFC 9110, section 11.1).
+fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenError> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).into_iter();
+    let value = sent.next().ok_or(TokenError::Missing)?;
+    let text = value.to_str().map_err(|_| TokenError::Malformed)?;
+    let (scheme, token) = text.trim().split_once(' ').ok_or(TokenError::Malformed)?;
+    let token = token.trim();
+    if sent.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(TokenError::Malformed);
+    }
+    Ok(token)
+}

@@ -1,0 +1,43 @@
+//! Where a connection comes from.
+
+use std::{
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+};
+
+/// The other end of a connection, in the extensions of each of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A TCP connection from this address.
+    Tcp(SocketAddr),
+    /// The Unix socket: all its callers count as one address.
+    Unix,
+    /// Not known: the request came by no connection.
+    Unknown,
+}
+
+impl Peer {
+    /// What counts as one address: an address without its port; of IPv6 the network of 64 bits, because every host has a
+    /// whole one.
+    pub(crate) fn without_port(self) -> Self {
+        let Self::Tcp(address) = self else { return self };
+        let ip = match address {
+            SocketAddr::V4(address) => (*address.ip()).into(),
+            SocketAddr::V6(address) => match address.ip().to_ipv4_mapped() {
+                Some(mapped) => mapped.into(),
+                None => Ipv6Addr::from_bits(address.ip().to_bits() >> 64 << 64).into(),
+            },
+        };
+        Self::Tcp(SocketAddr::new(ip, 0))
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.ip().fmt(f),
+            Self::Unix => f.write_str("the Unix socket"),
+            Self::Unknown => f.write_str("an unknown address"),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The instruments of customers: their holders, and the events of payments that use them.
+
+use crate::domain::{
+    customer::{aggregate::Customer, change::CustomerChange, status::Signal},
+    events::customer_event::CustomerEvent,
+    vocabulary::{names::Name, time::Millis},
+};
+use crate::ledger::state::ledger::Ledger;
+
+impl Ledger {
+    /// Whether payments with an instrument are blocked at a merchant.
+    #[must_use]
+    pub fn is_instrument_blocked(&self, instrument: &str, merchant: Name) -> bool {
+        self.blocked_instruments.is_blocked_at(instrument, merchant)
+    }
+
+    /// The merchants whose customers hold an instrument.
+    pub(in crate::ledger) fn merchants_holding(&self, id: &str) -> Vec<Name> {
+        let mut merchants = Vec::new();
+        for number in self.holders_of(self.digest_key.instrument(id)) {
+            let shard = self.customers.lock(number);
+            // The index keeps holders whose profile dropped the instrument because it was full.
+            let holder = shard.get(number).filter(|customer| customer.has_instrument(id));
+            merchants.extend(holder.map(|customer| customer.merchant));
+        }
+        merchants.sort_unstable();
+        merchants.dedup();
+        merchants
+    }
+
+    /// The customers that hold the instrument of a digest.
+    pub(in crate::ledger) fn holders_of(&self, digest: u128) -> Vec<u64> {
+        self.instrument_holders.get(&digest).map(|numbers| numbers.to_vec()).unwrap_or_default()
+    }
+
+    pub(in crate::ledger) fn index_holder(&self, id: &str, number: u64) {
+        let mut numbers = self.instrument_holders.entry(self.digest_key.instrument(id)).or_default();
+        if let Err(index) = numbers.binary_search(&number) {
+            numbers.insert(index, number);
+        }
+    }
+
+    /// The events of a payment with instruments that the customer does not hold yet. A concurrent signal about such an
+    /// instrument may not find this holder; in that case its effect on the customer is among the events.
+    pub(in crate::ledger) fn instrument_held_events<'i>(
+        &self,
+        customer: &Customer,
+        instruments: impl Iterator<Item = &'i str>,
+        at: Millis,
+    ) -> Vec<CustomerEvent> {
+        let mut events = Vec::new();
+        for id in instruments.filter(|id| !customer.has_instrument(id)) {
+            // The index is changed first: either the signal finds this holder, or this thread finds the block.
+            self.index_holder(id, customer.number());
+            events.push(CustomerEvent::InstrumentAdded { id: id.into(), at });
+            if self.is_instrument_blocked(id, customer.merchant) {
+                events.push(CustomerEvent::SignalReceived {
+                    signal: Signal::FraudConfirmed,
+                    names_instrument: true,
+                    at,
+                });
+            }
+        }
+        events
+    }
+
+    /// Adds the effect of blocks on a customer that new instruments among `events` have, as for a payment with them.
+    pub(in crate::ledger) fn add_instrument_effects(
+        &self,
+        customer: &Customer,
+        events: &mut Vec<CustomerEvent>,
+        at: Millis,
+    ) {
+        let mut is_blocked = false;
+        for event in events.iter() {
+            if let CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored)) = event
+                && !customer.has_instrument(&stored.id)
+            {
+                // The index is changed first, as for a payment.
+                self.index_holder(&stored.id, customer.number());
+                is_blocked |= self.is_instrument_blocked(&stored.id, customer.merchant);
+            }
+        }
+        if is_blocked {
+            events.push(CustomerEvent::SignalReceived { signal: Signal::FraudConfirmed, names_instrument: true, at });
+        }
+    }
+
+    /// The events of a successful payment with instruments that the customer holds or is about to hold.
+    pub(in crate::ledger) fn instrument_used_events<'i>(
+        customer: &Customer,
+        instruments: impl Iterator<Item = &'i str>,
+        at: Millis,
+    ) -> Vec<CustomerEvent> {
+        let known = |id: &str| customer.profile()?.instrument(id).map(|instrument| instrument.successes);
+        let used = |id: &'i str| {
+            let successes = known(id).unwrap_or(0).saturating_add(1);
+            CustomerEvent::InstrumentUsed { id: id.into(), at, successes }
+        };
+        instruments.map(used).collect()
+    }
+}

@@ -1,0 +1,395 @@
+//! The search index: which customers of a merchant have a level, a status, a label, and when they were created. Never
+//! stored: it is rebuilt from the customers.
+//!
+//! A set of customers is a bitmap of their numbers. The intersection of several filters costs one step for each 65,536
+//! customers, and a page costs one step for each row. Numbers grow in the order of creation, and pages follow them: a
+//! customer that is added or removed between two pages moves no other customer.
+
+use crate::domain::{
+    customer::{aggregate::Customer, status::CustomerStatus},
+    vocabulary::{
+        direction::Direction,
+        names::{Map, Name},
+        time::Millis,
+    },
+};
+use crate::ledger::index::customer_numbers::to_u32;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
+use smallvec::SmallVec;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// About the most customers of a time span that are collected exactly. In a span with more, the candidates are all
+/// customers of the number blocks that overlap the span.
+const EXACT_MAX: u64 = 20_000;
+/// Customers are grouped by creation time into periods of 2^22 ms, about seventy minutes. A set of numbers takes at most
+/// two bytes for each customer; the time of each customer would take thirty.
+const PERIOD_BITS: u32 = 22;
+/// Customers are also grouped by number into blocks of 2^8. Numbers grow with time, so that few blocks overlap the ends
+/// of a time span.
+pub(in crate::ledger) const NUMBER_BLOCK_BITS: u32 = 8;
+
+/// A property by which customers are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SearchKey {
+    /// The stored level of a direction; `None`: empty.
+    Level(Direction, Option<Name>),
+    /// The status.
+    Status(CustomerStatus),
+    /// One of the labels.
+    Label(Name),
+}
+
+/// All properties by which one customer is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ledger) struct SearchKeys {
+    created: Millis,
+    keys: SmallVec<[SearchKey; 4]>,
+    /// When the personal attributes are to be erased.
+    deletion_due: Option<Millis>,
+}
+
+impl SearchKeys {
+    pub(in crate::ledger) fn of(customer: &Customer) -> Self {
+        let [deposit, withdrawal] = customer.levels;
+        let mut keys: SmallVec<[SearchKey; 4]> = SmallVec::from_slice(&[
+            SearchKey::Level(Direction::Deposit, deposit),
+            SearchKey::Level(Direction::Withdrawal, withdrawal),
+            SearchKey::Status(customer.status()),
+        ]);
+        keys.extend(customer.labels().iter().map(|label| SearchKey::Label(*label)));
+        let deletion_due = customer.profile().and_then(|profile| profile.deletion_due);
+        Self { created: customer.created, keys, deletion_due }
+    }
+
+    pub(in crate::ledger) fn contains(&self, key: SearchKey) -> bool {
+        self.keys.contains(&key)
+    }
+}
+
+/// A customer of a merchant and its search keys.
+pub(in crate::ledger) struct SearchEntry {
+    pub(in crate::ledger) merchant: Name,
+    pub(in crate::ledger) number: u64,
+    pub(in crate::ledger) keys: SearchKeys,
+}
+
+/// A query for candidates of one merchant.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ledger) struct SearchQuery<'a> {
+    /// A candidate has all of them.
+    pub(in crate::ledger) keys: &'a [SearchKey],
+    /// Created at this time or later.
+    pub(in crate::ledger) created_from: Option<Millis>,
+    /// Created before this time.
+    pub(in crate::ledger) created_to: Option<Millis>,
+    /// After this number in the order of the page.
+    pub(in crate::ledger) after: Option<u32>,
+    /// The newest customer first.
+    pub(in crate::ledger) descending: bool,
+    /// The most candidates to return.
+    pub(in crate::ledger) limit: usize,
+}
+
+#[derive(Default)]
+struct MerchantSearchIndex {
+    all: RoaringBitmap,
+    by_key: Map<SearchKey, RoaringBitmap>,
+    /// By the period of creation; see [`PERIOD_BITS`].
+    by_period: BTreeMap<i64, RoaringBitmap>,
+    /// The earliest and the latest creation time of each number block, removed customers included.
+    block_spans: BTreeMap<u32, (Millis, Millis)>,
+}
+
+fn period(at: Millis) -> i64 {
+    at.0 >> PERIOD_BITS
+}
+
+impl MerchantSearchIndex {
+    fn add_created(&mut self, number: u32, at: Millis) {
+        self.by_period.entry(period(at)).or_default().insert(number);
+        let (first, last) = self.block_spans.entry(number >> NUMBER_BLOCK_BITS).or_insert((at, at));
+        (*first, *last) = (at.min(*first), at.max(*last));
+    }
+
+    fn remove_created(&mut self, number: u32, at: Millis) {
+        if self.by_period.get_mut(&period(at)).is_some_and(|set| remove_from(set, number)) {
+            self.by_period.remove(&period(at));
+        }
+    }
+
+    fn candidates(&self, query: &SearchQuery<'_>) -> Vec<u32> {
+        let mut sets: Vec<&RoaringBitmap> = Vec::with_capacity(query.keys.len());
+        for key in query.keys {
+            match self.by_key.get(key) {
+                Some(set) => sets.push(set),
+                None => return Vec::new(),
+            }
+        }
+        let created = self.created_within(query);
+        sets.extend(created.as_ref());
+        match sets.as_slice() {
+            [] => page(&self.all, query),
+            [only] => page(only, query),
+            [first, rest @ ..] => {
+                let mut common = (*first).clone();
+                rest.iter().for_each(|set| common &= *set);
+                page(&common, query)
+            }
+        }
+    }
+
+    /// A superset of the customers created within the span. Without a span: `None`. It contains some customers of the same
+    /// blocks and periods, and in a span with more than [`EXACT_MAX`] customers all of these blocks.
+    fn created_within(&self, query: &SearchQuery<'_>) -> Option<RoaringBitmap> {
+        if query.created_from.is_none() && query.created_to.is_none() {
+            return None;
+        }
+        let from = query.created_from.unwrap_or(Millis(i64::MIN));
+        let last = Millis(query.created_to.map_or(i64::MAX, |to| to.0.saturating_sub(1)));
+        if from > last {
+            return Some(RoaringBitmap::new());
+        }
+        let blocks = self.blocks_within(from, last);
+        let mut within = RoaringBitmap::new();
+        for set in self.by_period.range(period(from)..=period(last)).map(|(_, set)| set) {
+            within |= set & &blocks;
+            if within.len() > EXACT_MAX {
+                return Some(blocks);
+            }
+        }
+        Some(within)
+    }
+
+    /// The customers of all number blocks that overlap a time span.
+    fn blocks_within(&self, from: Millis, last: Millis) -> RoaringBitmap {
+        let mut blocks = RoaringBitmap::new();
+        for (block, (earliest, latest)) in &self.block_spans {
+            if *latest >= from && *earliest <= last {
+                let begin = block << NUMBER_BLOCK_BITS;
+                blocks.insert_range(begin..=begin | ((1 << NUMBER_BLOCK_BITS) - 1));
+            }
+        }
+        blocks & &self.all
+    }
+}
+
+/// Removes a number from a set. Returns whether the set is empty now.
+fn remove_from(set: &mut RoaringBitmap, number: u32) -> bool {
+    set.remove(number);
+    set.is_empty()
+}
+
+fn page(set: &RoaringBitmap, query: &SearchQuery<'_>) -> Vec<u32> {
+    match (query.descending, query.after) {
+        (false, None) => set.iter().take(query.limit).collect(),
+        (false, Some(after)) => set.range(after.saturating_add(1)..).take(query.limit).collect(),
+        (true, None) => set.iter().rev().take(query.limit).collect(),
+        (true, Some(after)) => set.range(..after).rev().take(query.limit).collect(),
+    }
+}
+
+/// The search indexes of all merchants, and the customers that are to be erased.
+#[derive(Default)]
+pub(in crate::ledger) struct SearchIndex {
+    merchants: DashMap<Name, Arc<Mutex<MerchantSearchIndex>>>,
+    /// The customers whose personal attributes are to be erased, by due time.
+    deletions_due: Mutex<BTreeSet<(Millis, u64)>>,
+    /// The customers whose attributes are erased and whose keys are not yet.
+    keys_due: Mutex<BTreeSet<u64>>,
+}
+
+impl SearchIndex {
+    fn of_merchant(&self, merchant: Name) -> Arc<Mutex<MerchantSearchIndex>> {
+        // No lock is taken while a guard of the map is held.
+        if let Some(known) = self.merchants.get(&merchant) {
+            return Arc::clone(&known);
+        }
+        Arc::clone(&self.merchants.entry(merchant).or_default())
+    }
+
+    /// Replaces the search keys of a customer. The caller holds the customer's lock.
+    pub(in crate::ledger) fn update(
+        &self,
+        merchant: Name,
+        number: u64,
+        old: Option<&SearchKeys>,
+        new: Option<&SearchKeys>,
+    ) {
+        if old == new {
+            return;
+        }
+        let due = |keys: Option<&SearchKeys>| keys.and_then(|keys| keys.deletion_due).map(|due| (due, number));
+        if due(old) != due(new) {
+            let mut all = self.deletions_due.lock();
+            due(old).iter().for_each(|due| _ = all.remove(due));
+            all.extend(due(new));
+        }
+        let number = to_u32(number);
+        let index = self.of_merchant(merchant);
+        let mut index = index.lock();
+        old.iter().for_each(|keys| index.remove_created(number, keys.created));
+        new.iter().for_each(|keys| index.add_created(number, keys.created));
+        let MerchantSearchIndex { all, by_key, .. } = &mut *index;
+        let keys = |keys: Option<&SearchKeys>| keys.map(|keys| keys.keys.clone()).unwrap_or_default();
+        let (old_keys, new_keys) = (keys(old), keys(new));
+        for key in old_keys.iter().filter(|key| !new_keys.contains(key)) {
+            if by_key.get_mut(key).is_some_and(|set| remove_from(set, number)) {
+                by_key.remove(key);
+            }
+        }
+        for key in new_keys.iter().filter(|key| !old_keys.contains(key)) {
+            by_key.entry(*key).or_default().insert(number);
+        }
+        match new {
+            Some(_) => _ = all.insert(number),
+            None => _ = all.remove(number),
+        }
+    }
+
+    /// Adds many new customers at once. They are sorted first, so that each is appended to its sets.
+    pub(in crate::ledger) fn insert_all(&self, mut entries: Vec<SearchEntry>) {
+        entries.sort_unstable_by_key(|entry| (entry.merchant, entry.number));
+        for of_merchant in entries.chunk_by(|one, next| one.merchant == next.merchant) {
+            let index = self.of_merchant(of_merchant[0].merchant);
+            let mut index = index.lock();
+            of_merchant.iter().for_each(|entry| index.add_created(to_u32(entry.number), entry.keys.created));
+            let MerchantSearchIndex { all, by_key, .. } = &mut *index;
+            for SearchEntry { number, keys, .. } in of_merchant {
+                all.insert(to_u32(*number));
+                keys.keys.iter().for_each(|key| _ = by_key.entry(*key).or_default().insert(to_u32(*number)));
+            }
+        }
+        let due = entries.iter().filter_map(|entry| entry.keys.deletion_due.map(|due| (due, entry.number)));
+        self.deletions_due.lock().extend(due);
+    }
+
+    /// The customers whose personal attributes are to be erased by now, at most `limit`.
+    pub(in crate::ledger) fn deletions_due(&self, now: Millis, limit: usize) -> Vec<u64> {
+        self.deletions_due.lock().range(..=(now, u64::MAX)).take(limit).map(|(_, number)| *number).collect()
+    }
+
+    /// Adds a customer whose key is to be erased.
+    pub(in crate::ledger) fn add_key_due(&self, number: u64) {
+        self.keys_due.lock().insert(number);
+    }
+
+    /// Removes a customer whose key is erased.
+    pub(in crate::ledger) fn remove_key_due(&self, number: u64) {
+        self.keys_due.lock().remove(&number);
+    }
+
+    /// The customers whose keys are to be erased.
+    pub(in crate::ledger) fn keys_due(&self) -> Vec<u64> {
+        self.keys_due.lock().iter().copied().collect()
+    }
+
+    /// The numbers of customers that have all keys, in the order of the page. Some may have been created outside of the
+    /// time span: the caller checks each.
+    pub(in crate::ledger) fn candidates(&self, merchant: Name, query: &SearchQuery<'_>) -> Vec<u32> {
+        let Some(index) = self.merchants.get(&merchant).map(|known| Arc::clone(&known)) else { return Vec::new() };
+        let index = index.lock();
+        index.candidates(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn keys(created: i64, level: Option<u8>, label: Option<u8>) -> SearchKeys {
+        let level = level.map(|level| name(&format!("level {level}")));
+        let mut keys = SmallVec::from_slice(&[SearchKey::Level(Direction::Deposit, level)]);
+        keys.extend(label.map(|label| SearchKey::Label(name(&format!("label {label}")))));
+        SearchKeys { created: Millis(created), keys, deletion_due: None }
+    }
+
+    /// The start of a period: a query between two of these returns exactly what a scan returns.
+    fn period_start(number: i64) -> i64 {
+        number << PERIOD_BITS
+    }
+
+    proptest! {
+        #[test]
+        fn a_query_returns_what_a_scan_returns(
+            moves in prop::collection::vec((0..40_u64, prop::option::weighted(0.9, (0..50_i64, prop::option::of(0..3_u8), prop::option::of(0..2_u8)))), 0..120),
+            level in prop::option::of(prop::option::of(0..3_u8)),
+            label in prop::option::of(0..2_u8),
+            from in prop::option::of(0..50_i64),
+            to in prop::option::of(0..50_i64),
+            after in prop::option::of(0..40_u32),
+            descending in any::<bool>(),
+            limit in 1..50_usize,
+        ) {
+            let (search, merchant) = (SearchIndex::default(), name("m"));
+            let mut all: std::collections::BTreeMap<u32, SearchKeys> = std::collections::BTreeMap::new();
+            for (number, now) in moves {
+                let now = now.map(|(created, level, label)| keys(period_start(created), level, label));
+                let small = u32::try_from(number).unwrap();
+                search.update(merchant, number, all.get(&small), now.as_ref());
+                match now {
+                    Some(now) => _ = all.insert(small, now),
+                    None => _ = all.remove(&small),
+                }
+            }
+            let mut wanted: Vec<SearchKey> = Vec::new();
+            wanted.extend(level.map(|level| keys(0, level, None).keys[0]));
+            wanted.extend(label.map(|label| keys(0, None, Some(label)).keys[1]));
+            let (created_from, created_to) = (from.map(period_start).map(Millis), to.map(period_start).map(Millis));
+            let query = SearchQuery { keys: &wanted, created_from, created_to, after, descending, limit };
+            let mut scanned: Vec<u32> = all
+                .iter()
+                .filter(|(_, keys)| wanted.iter().all(|key| keys.contains(*key)))
+                .filter(|(_, keys)| created_from.is_none_or(|from| keys.created >= from))
+                .filter(|(_, keys)| created_to.is_none_or(|to| keys.created < to))
+                .map(|(number, _)| *number)
+                .filter(|number| after.is_none_or(|after| if descending { *number < after } else { *number > after }))
+                .collect();
+            if descending {
+                scanned.reverse();
+            }
+            scanned.truncate(limit);
+            prop_assert_eq!(search.candidates(merchant, &query), scanned);
+        }
+    }
+
+    #[test]
+    fn candidates_contain_a_time_span_and_nothing_far_from_it() {
+        let (search, merchant) = (SearchIndex::default(), name("m"));
+        let made: Vec<i64> = (0..100).map(|nth| nth * (period_start(1) / 10 + 7)).collect();
+        for (number, at) in (0..).zip(&made) {
+            search.update(merchant, number, None, Some(&keys(*at, None, None)));
+        }
+        for (from, to) in [(made[3], made[4]), (made[15], made[60]), (made[99], i64::MAX), (i64::MIN, made[1])] {
+            let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
+            let query = SearchQuery { created_from, created_to, limit: 1_000, ..SearchQuery::default() };
+            let candidates = search.candidates(merchant, &query);
+            for (number, at) in (0..).zip(&made) {
+                let is_candidate = candidates.contains(&number);
+                assert!(is_candidate || *at < from || *at >= to, "{at} of {from}..{to}");
+                let is_far = *at < from.saturating_sub(period_start(1)) || *at >= to.saturating_add(period_start(1));
+                assert!(!(is_candidate && is_far), "{at} of {from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_removed_customer_leaves_no_entries() {
+        let (search, merchant) = (SearchIndex::default(), name("m"));
+        let present = keys(1, Some(1), Some(1));
+        search.update(merchant, 7, None, Some(&present));
+        search.update(merchant, 7, Some(&present), None);
+        let index = search.of_merchant(merchant);
+        let index = index.lock();
+        assert!(index.all.is_empty() && index.by_key.is_empty() && index.by_period.is_empty());
+    }
+}

@@ -1,0 +1,244 @@
+//! The job of a bulk change.
+
+use crate::{
+    domain::{
+        customer::{
+            aggregate::Customer,
+            audit::{Author, ChangeSource},
+        },
+        request::refusal::Refusal,
+        rules::merchant::Merchant,
+        vocabulary::{attributes::Attributes, time::Millis},
+    },
+    ledger::{Actor, Amendment, CustomerRef, Ledger},
+    service::{
+        bulk_change::bulk_request::{BulkRequest, Selection},
+        customers::CustomerService,
+        error::ServiceError,
+        jobs::{
+            registry::{ActiveJob, Admission, JobRequest, Jobs, file_failed},
+            resume_context::ResumeContext,
+            tracked_job::{JobAnswer, JobDescription, JobKind, JobReply},
+        },
+    },
+    storage::jobs::{Draft, Job},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    fmt,
+    io::{BufRead, BufReader, Write},
+};
+
+/// The most refusals that an answer lists.
+const REFUSALS_MAX: usize = 100;
+
+/// The answer of a bulk change.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct BulkCounts {
+    dry_run: bool,
+    selected: u64,
+    changed: u64,
+    unchanged: u64,
+    refused: u64,
+    /// The first [`REFUSALS_MAX`] of them.
+    refusals: Vec<RefusedCustomer>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct RefusedCustomer {
+    customer_id: String,
+    code: String,
+    detail: String,
+}
+
+/// The customers of a bulk change and its caller.
+#[derive(Clone, Copy)]
+struct BulkTarget<'a> {
+    ledger: &'a Ledger,
+    merchant: &'a Merchant,
+    author: Author,
+    now: Millis,
+}
+
+fn unreadable(error: impl fmt::Display) -> ServiceError {
+    tracing::error!("the file of a bulk change could not be written or read: {error}");
+    ServiceError::store_unavailable()
+}
+
+impl CustomerService<'_> {
+    /// Changes many customers as a body describes. `job_id` is the caller's id of the job. It can take long.
+    ///
+    /// # Errors
+    /// The body is malformed; a limit on jobs is reached; a file has failed. A customer who cannot be changed is no error.
+    pub fn bulk_change(&self, jobs: &Jobs, job_id: Option<&str>, body: &[u8]) -> Result<JobReply, ServiceError> {
+        let request = BulkRequest::read(self.rules, self.merchant, body)?;
+        let (ledger, merchant) = (&self.service.ledger, self.merchant);
+        let target = BulkTarget { ledger, merchant, author: self.author, now: self.service.time()? };
+        if request.is_trial {
+            let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };
+            target.each_selected(&request, &mut |id| {
+                counts.count(id, target.change(&request, id));
+                Ok(())
+            })?;
+            let answer = serde_json::to_value(&counts).map_err(unreadable)?;
+            return Ok(JobReply { answer, is_replay: false });
+        }
+        let _permit = jobs.limits().work_at_once(merchant.id)?;
+        let draft = jobs.draft(target.now).map_err(file_failed)?;
+        let mut digester = ledger.digester();
+        digester.take(body);
+        let job_request = JobRequest {
+            merchant: merchant.id,
+            id: job_id,
+            kind: JobKind::Bulk,
+            mode: "all",
+            by: self.author.by,
+            digest: digester.digest(),
+            now: target.now,
+        };
+        let active = match jobs.admit(&draft, &job_request)? {
+            Admission::New(active) => active,
+            Admission::Known(answer) => return Ok(JobReply { answer, is_replay: true }),
+        };
+        let draft = target.write_selection(&request, &active, draft)?;
+        let job = active.begin(draft, body).map_err(file_failed)?;
+        let answer = target.change_all(&request, (&active, job), BulkCounts::default())?;
+        Ok(JobReply { answer, is_replay: false })
+    }
+}
+
+/// Continues a bulk change that a start found unfinished.
+pub(crate) fn resume_bulk_change(
+    context: &ResumeContext<'_>,
+    job: Job,
+    active: &ActiveJob<'_>,
+) -> Result<Value, ServiceError> {
+    let (merchant, by) = context.merchant_and_caller(active.description())?;
+    let author = Author { source: ChangeSource::Api, by };
+    let target = BulkTarget { ledger: context.ledger, merchant, author, now: context.now };
+    let stored = job.what.clone();
+    let (_, body) = JobDescription::parse(&stored).map_err(unreadable)?;
+    let request = BulkRequest::read(context.rules, merchant, body)?;
+    let counts = match job.progress.data.as_slice() {
+        [] => BulkCounts::default(),
+        kept => serde_json::from_slice(kept).map_err(unreadable)?,
+    };
+    target.change_all(&request, (active, job), counts)
+}
+
+impl BulkTarget<'_> {
+    /// Writes the ids of the chosen customers into the draft, one a line.
+    fn write_selection(
+        self,
+        request: &BulkRequest,
+        active: &ActiveJob<'_>,
+        mut draft: Draft,
+    ) -> Result<Draft, ServiceError> {
+        let mut selected = 0;
+        self.each_selected(request, &mut |id| {
+            selected += 1;
+            active.count(selected);
+            // No customer has an id with a line end.
+            writeln!(draft, "{}", id.replace(['\n', '\r'], " ")).map_err(file_failed)?;
+            active.step(selected).map_err(|error| active.interrupted(&error))
+        })?;
+        Ok(draft)
+    }
+
+    /// Calls `each` with the ids of the chosen customers.
+    fn each_selected(
+        self,
+        request: &BulkRequest,
+        each: &mut dyn FnMut(&str) -> Result<(), ServiceError>,
+    ) -> Result<(), ServiceError> {
+        let mut find = match &request.selection {
+            Selection::Nobody => return Ok(()),
+            Selection::Ids(ids) => return ids.iter().try_for_each(|id| each(id)),
+            Selection::Search(find) => find.clone(),
+        };
+        loop {
+            let id_of = |customer: &Customer, _| customer.number().to_string();
+            let found = self.ledger.find_customers(self.merchant.id, &find, self.now, id_of);
+            found.customers.iter().try_for_each(|id| each(id))?;
+            // A change can remove a customer from the search. The next page begins after the last number in any case.
+            match found.next {
+                Some(next) => find.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Changes the customers after those that `counts` counts.
+    fn change_all(
+        self,
+        request: &BulkRequest,
+        (active, mut job): (&ActiveJob<'_>, Job),
+        mut counts: BulkCounts,
+    ) -> Result<Value, ServiceError> {
+        let journal = self.ledger.journal();
+        let ids = BufReader::new(job.reader()).lines();
+        let change_rest = || {
+            for id in ids.skip(usize::try_from(counts.selected).unwrap_or(usize::MAX)) {
+                let id = id?;
+                counts.count(&id, self.change(request, &id));
+                active.step(counts.selected)?;
+                active.mark(&mut job, journal, counts.selected, &counts.without_refusals())?;
+            }
+            Ok(())
+        };
+        change_rest().map_err(|error| active.interrupted(&error))?;
+        let document = |counts: &BulkCounts| serde_json::to_value(counts).map_err(unreadable);
+        let answer = JobAnswer { shown: document(&counts)?, stored: document(&counts.without_refusals())? };
+        active.end(job, journal, answer, self.now).map_err(|error| active.interrupted(&error))
+    }
+
+    /// Changes one customer; returns whether anything changes.
+    fn change(self, request: &BulkRequest, id: &str) -> Result<bool, Refusal> {
+        let Self { ledger, merchant, author, now } = self;
+        let actor = Actor { author, now };
+        let (changed, _) = ledger.amend(&Amendment {
+            merchant,
+            customer_id: id,
+            update: &request.update,
+            actor,
+            is_trial: request.is_trial,
+        })?;
+        let Some(limit) = &request.limit else { return Ok(changed) };
+        let mut is_limited = false;
+        ledger.change(
+            CustomerRef { merchant: merchant.id, customer_id: id },
+            actor,
+            &Attributes::default(),
+            &mut |customer, _| {
+                let events = limit.events(customer);
+                is_limited = !events.is_empty();
+                Ok(if request.is_trial { Vec::new() } else { events })
+            },
+        )?;
+        Ok(changed || is_limited)
+    }
+}
+
+impl BulkCounts {
+    /// The counts without what can be personal, as they are stored unencrypted.
+    fn without_refusals(&self) -> Self {
+        let Self { dry_run, selected, changed, unchanged, refused, .. } = *self;
+        Self { dry_run, selected, changed, unchanged, refused, refusals: Vec::new() }
+    }
+
+    fn count(&mut self, id: &str, changed: Result<bool, Refusal>) {
+        self.selected += 1;
+        match changed {
+            Ok(true) => self.changed += 1,
+            Ok(false) => self.unchanged += 1,
+            Err(refusal) => {
+                self.refused += 1;
+                if self.refusals.len() < REFUSALS_MAX {
+                    let (code, detail) = (refusal.code().to_owned(), refusal.to_string());
+                    self.refusals.push(RefusedCustomer { customer_id: id.to_owned(), code, detail });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The request of a bulk change: which customers, and what changes.
+
+use crate::{
+    config::body::{JsonObject, global_limit, object},
+    domain::{
+        customer::{
+            aggregate::Customer, change::CustomerChange, individual_settings::IndividualSettings,
+            update::CustomerUpdate,
+        },
+        decision::level_choice,
+        events::customer_event::CustomerEvent,
+        request::{
+            fields::{check_no_control, intern_name, look_up_name, parse_currency, parse_word},
+            refusal::Refusal,
+        },
+        rules::{configuration::Rules, merchant::Merchant},
+        vocabulary::{direction::Direction, money::Currency, names::Name},
+    },
+    ledger::{CustomerQuery, PAGE_MAX},
+    service::{
+        documents::{
+            customers::{search::customer_search, update::read_customer_object},
+            json::{boolean, member, text, text_list, unknown_key},
+        },
+        error::ServiceError,
+    },
+};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What a bulk change can set, besides the global limit.
+const SETTABLE: [&str; 4] = ["deposit_level", "withdrawal_level", "status", "labels"];
+
+/// The request of a bulk change.
+pub(super) struct BulkRequest {
+    pub(super) selection: Selection,
+    pub(super) update: CustomerUpdate,
+    pub(super) limit: Option<GlobalLimit>,
+    pub(super) is_trial: bool,
+}
+
+/// The chosen customers.
+pub(super) enum Selection {
+    /// Those with these ids.
+    Ids(Vec<String>),
+    /// Those that a search finds.
+    Search(CustomerQuery),
+    /// None: no customer can match.
+    Nobody,
+}
+
+/// A global limit of individual settings. Without a level it applies under the level that each customer has.
+pub(super) struct GlobalLimit {
+    direction: Direction,
+    currency: Currency,
+    level: Option<Name>,
+    min: Option<u64>,
+    max: Option<u64>,
+}
+
+impl BulkRequest {
+    /// Reads a body: `{"select": {...}, "set": {...}, "dry_run": false}`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(super) fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Self, ServiceError> {
+        let body = object(body)?;
+        if let Some(key) = unknown_key(&body, &["select", "set", "dry_run"]) {
+            return Err(ServiceError::unknown_field(key, "select, set, dry_run"));
+        }
+        let required = |name: &'static str| member(&body, name).ok_or(Refusal::Missing(name));
+        let select = object(required("select")?.get().as_bytes())?;
+        let set = object(required("set")?.get().as_bytes())?;
+        let is_trial = member(&body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
+        let selection = read_selection(&select, merchant)?;
+        let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
+        Ok(Self { selection, update, limit, is_trial })
+    }
+}
+
+fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Selection, ServiceError> {
+    let mut ids = None;
+    let mut filters: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    for (key, raw) in &select.0 {
+        match key.as_str() {
+            "ids" => {
+                let Some(listed) = text_list("ids", raw)? else {
+                    return Err(ServiceError::wrong_type("ids", "a list of customer ids"));
+                };
+                listed.iter().try_for_each(|id| check_no_control("ids", id.trim()))?;
+                ids = Some(listed);
+            }
+            // These keys cut a list into pages, and choose no customer.
+            "limit" | "cursor" | "sort" => {
+                return Err(ServiceError::malformed("unknown_field", format!("`{key}` chooses no customer")).at(key));
+            }
+            _ => {
+                let value = text(key, raw)?.ok_or_else(|| ServiceError::wrong_type(key, "a string"))?;
+                filters.push((Cow::Borrowed(key.as_str()), Cow::Owned(value)));
+            }
+        }
+    }
+    if ids.is_some() && select.0.len() > 1 {
+        return Err(ServiceError::unknown_value("select", "has either `ids` or filters"));
+    }
+    let search = customer_search(filters, merchant)?;
+    Ok(match (ids, search) {
+        (Some(ids), _) => Selection::Ids(ids),
+        (None, Some(search)) => Selection::Search(CustomerQuery { limit: PAGE_MAX, ..search }),
+        (None, None) => Selection::Nobody,
+    })
+}
+
+fn read_changes(
+    set: &JsonObject<'_>,
+    rules: &Rules,
+    merchant: Name,
+    is_trial: bool,
+) -> Result<(CustomerUpdate, Option<GlobalLimit>), ServiceError> {
+    let mut limit = None;
+    let mut rest = Vec::new();
+    for (key, raw) in &set.0 {
+        if key == "global_limit" {
+            limit = Some(read_global_limit(raw, rules, merchant, is_trial)?);
+        } else if SETTABLE.contains(&key.as_str()) {
+            rest.push((key.clone(), *raw));
+        } else {
+            let detail = format!("`{key}` is not set in bulk; taken are {}, global_limit", SETTABLE.join(", "));
+            return Err(ServiceError::malformed("unknown_field", detail).at(key));
+        }
+    }
+    if set.0.is_empty() {
+        return Err(ServiceError::malformed("field_missing", "`set` has no field").at("set"));
+    }
+    Ok((read_customer_object(&JsonObject(rest), rules, false)?.update, limit))
+}
+
+fn read_global_limit(
+    raw: &RawValue,
+    rules: &Rules,
+    merchant: Name,
+    is_trial: bool,
+) -> Result<GlobalLimit, ServiceError> {
+    let fields = object(raw.get().as_bytes())?;
+    let text_of = |name: &'static str| member(&fields, name).map_or(Ok(None), |raw| text(name, raw));
+    let direction = parse_word::<Direction>("direction", &text_of("direction")?.ok_or(Refusal::Missing("direction"))?)?;
+    let currency = parse_currency(rules, &text_of("currency")?.ok_or(Refusal::Missing("currency"))?)?;
+    let level = text_of("level")?.filter(|level| !level.is_empty());
+    let level = level.map(|level| match is_trial {
+        true => look_up_name("level", &level),
+        false => intern_name("level", merchant, &level),
+    });
+    let level = level.transpose()?;
+    let is_amount = |key: &str| !["direction", "currency", "level"].contains(&key);
+    let amounts = JsonObject(fields.0.iter().filter(|(key, _)| is_amount(key)).cloned().collect());
+    let (min, max) = global_limit(&amounts, raw.get(), currency, &rules.currencies)?;
+    Ok(GlobalLimit { direction, currency, level, min, max })
+}
+
+impl GlobalLimit {
+    /// The events that give a customer this limit.
+    pub(super) fn events(&self, customer: &Customer) -> Vec<CustomerEvent> {
+        // A customer without a level pays under the level `unknown`.
+        let stored = customer.levels[self.direction as usize];
+        let level = self.level.or(stored).unwrap_or_else(level_choice::unknown_level);
+        let known = customer.settings_for(self.direction, self.currency, level);
+        let settings = IndividualSettings {
+            direction: self.direction,
+            currency: self.currency,
+            level,
+            methods: known.map(|known| known.methods.clone()).unwrap_or_default(),
+            global_min: self.min,
+            global_max: self.max,
+        };
+        let is_same = known == Some(&settings) || (known.is_none() && settings.is_empty());
+        if is_same { Vec::new() } else { vec![CustomerEvent::CustomerChanged(CustomerChange::Settings(settings))] }
+    }
+}

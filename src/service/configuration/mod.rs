@@ -1,0 +1,4 @@
+//! The configuration in force: shown, and changed while the daemon runs.
+
+pub mod change;
+pub(crate) mod effective;

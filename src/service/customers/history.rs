@@ -1,0 +1,140 @@
+//! The history of a customer or of one stored instrument: what each step changed of the document, with the old and the new
+//! value.
+
+use crate::{
+    domain::{events::customer_event::CustomerEvent, vocabulary::names::Name},
+    ledger::HistoryStep,
+    service::{
+        customers::customer_service::CustomerService,
+        documents::{as_text::AsText, customers::customer::CustomerContext},
+        reply::{Answered, Reply},
+    },
+};
+use serde_json::{Map, Value, json};
+
+/// Members that follow from the rest of the document, or are no change by themselves.
+const DERIVED: [&str; 4] = ["customer_id", "modified_at", "restrictions", "terminal_url"];
+
+/// The changes of a step, from the document before it and after it; `None`: the page leaves the step out.
+type StepChanges<'a> = dyn Fn(&HistoryStep, &Value, &Value) -> Option<Vec<Value>> + 'a;
+
+/// A page of a history.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryPage {
+    /// The most steps.
+    pub limit: usize,
+    /// The number of steps before the end of the page, counted from the first one; 0: all.
+    pub end: usize,
+}
+
+impl CustomerService<'_> {
+    /// A page of a customer's history, the newest step first. `reaches_merchant` says whether a token of this name acts for
+    /// the merchant.
+    ///
+    /// # Errors
+    /// The merchant has no such customer, or the journal cannot be read.
+    pub fn history(&self, customer_id: &str, page: HistoryPage, reaches_merchant: &dyn Fn(Name) -> bool) -> Answered {
+        self.history_page(customer_id, page, reaches_merchant, &|chapter, old, new| {
+            let mut changes = differences(old, new);
+            if chapter.is_link {
+                changes.push(json!({ "field": "transactions", "old": null, "new": chapter.transaction_id }));
+            }
+            // A step is shown also where it changes nothing of the document.
+            Some(changes)
+        })
+    }
+
+    /// The same for one stored instrument: the steps that changed it.
+    ///
+    /// # Errors
+    /// Those of [`Self::history`].
+    pub fn instrument_history(
+        &self,
+        customer_id: &str,
+        instrument: &str,
+        page: HistoryPage,
+        reaches_merchant: &dyn Fn(Name) -> bool,
+    ) -> Answered {
+        self.history_page(customer_id, page, reaches_merchant, &|_, old, new| {
+            let changes = match (find_instrument(old, instrument), find_instrument(new, instrument)) {
+                // It was removed to make room for others.
+                (Some(_), None) => vec![json!({ "field": "payment_instrument", "old": instrument, "new": null })],
+                (old, Some(new)) => differences(old.unwrap_or(&Value::Null), new),
+                (None, None) => Vec::new(),
+            };
+            (!changes.is_empty()).then_some(changes)
+        })
+    }
+
+    /// A page of the steps for which `changes` returns something.
+    fn history_page(
+        &self,
+        customer_id: &str,
+        page: HistoryPage,
+        reaches_merchant: &dyn Fn(Name) -> bool,
+        changes: &StepChanges<'_>,
+    ) -> Answered {
+        let mut steps: Vec<Value> = Vec::new();
+        let merchant = self.merchant.id.as_str();
+        self.service.ledger.history(merchant, customer_id, self.now()?, &mut |chapter, before, after| {
+            // Blocks belong to no customer and are in no customer's history.
+            let context = CustomerContext { ledger: None, ..self.context(chapter.audit_entry.at) };
+            let document = |customer| without_counters(context.document(customer));
+            let is_first = chapter.audit_entry.previous.is_none();
+            let old = if is_first { Value::Null } else { document(before) };
+            let Some(changes) = changes(chapter, &old, &document(after)) else { return };
+            // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
+            // all of them. A history names it only where it acts for the merchant.
+            let is_signal = chapter.events.iter().any(|event| matches!(event, CustomerEvent::SignalReceived { .. }));
+            let by = chapter.audit_entry.by.filter(|by| !is_signal || reaches_merchant(*by));
+            steps.push(json!({
+                "at": AsText(chapter.audit_entry.at),
+                "customer_id": before.number().to_string(),
+                "source": chapter.audit_entry.source.word(),
+                "by": by.map(Name::as_str),
+                "transaction_id": chapter.transaction_id,
+                "changes": changes,
+            }));
+        })?;
+        let total = steps.len();
+        // Steps are counted from the first, so that new steps move no page.
+        let end = if page.end == 0 { total } else { page.end.min(total) };
+        let begin = end.saturating_sub(page.limit);
+        let mut history: Vec<Value> = steps.drain(begin..end).collect();
+        history.reverse();
+        let next = (begin > 0).then(|| begin.to_string());
+        Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
+    }
+}
+
+fn find_instrument<'v>(document: &'v Value, id: &str) -> Option<&'v Value> {
+    document["payment_instruments"].as_array()?.iter().find(|instrument| instrument["payment_instrument"] == id.trim())
+}
+
+/// A document without what payments count of its instruments: the history of transactions shows that.
+fn without_counters(mut document: Value) -> Value {
+    for instrument in document["payment_instruments"].as_array_mut().into_iter().flatten() {
+        for counted in ["last_success_at", "successful_payments"] {
+            instrument.as_object_mut().map(|instrument| instrument.remove(counted));
+        }
+    }
+    document
+}
+
+fn differences(old: &Value, new: &Value) -> Vec<Value> {
+    let none = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
+    let is_empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let fields = new.iter().filter(|(field, _)| !DERIVED.contains(&field.as_str()));
+    fields
+        .filter_map(|(field, new)| {
+            let old = old.get(field).unwrap_or(&Value::Null);
+            let same = old == new || (is_empty(old) && is_empty(new));
+            (!same).then(|| json!({ "field": field, "old": old, "new": new }))
+        })
+        .collect()
+}

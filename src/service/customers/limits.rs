@@ -1,0 +1,187 @@
+//! A customer's own limits: what is in force, a pending raise, and an operator's limits.
+
+use crate::{
+    config::body::{self, LimitsBody, object},
+    domain::{
+        customer::{
+            change::CustomerChange,
+            own_limits::{LimitKind, OWN_FILTERS_MAX, OwnLimits, RaiseTerms},
+        },
+        events::customer_event::CustomerEvent,
+        request::refusal::Refusal,
+        rules::filter::{Filter, FilterScope},
+        vocabulary::{direction::Direction, money::Currency, time::Millis},
+    },
+    service::{
+        customers::customer_service::CustomerService,
+        documents::json::unknown_key,
+        error::ServiceError,
+        reply::{Answered, Reply},
+    },
+};
+use serde_json::{Value, json};
+
+/// The key of a customer's own limits.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitsKey {
+    /// The direction of payments.
+    pub direction: Direction,
+    /// The currency of payments.
+    pub currency: Currency,
+}
+
+impl LimitsKey {
+    fn empty(self) -> OwnLimits {
+        OwnLimits::none(self.direction, self.currency)
+    }
+}
+
+impl CustomerService<'_> {
+    /// Shows a customer's own limits.
+    ///
+    /// # Errors
+    /// The merchant has no such customer.
+    pub fn limits(&self, customer_id: &str, key: LimitsKey) -> Answered {
+        self.show(customer_id, |customer, now| {
+            let known = customer.limits_for(key.direction, key.currency);
+            self.context(now).limits_document(known.unwrap_or(&key.empty()))
+        })
+    }
+
+    /// The document after a change. It depends on every record so far.
+    fn limits_after_change(&self, customer_id: &str, key: LimitsKey) -> Result<Value, ServiceError> {
+        self.read(customer_id, |customer, now| {
+            let known = customer.limits_for(key.direction, key.currency);
+            self.context(now).limits_document(known.unwrap_or(&key.empty()))
+        })
+    }
+
+    /// Sets the limits that a body describes. Where the merchant's raises need a confirmation, the answer has `warnings`.
+    ///
+    /// # Errors
+    /// The body is malformed; the customer has too many limits; only an operator may set limits with `until`.
+    pub fn put_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        let sent = body::limits(body, key.currency, &self.rules.currencies, self.merchant.id)?;
+        if sent.filters.len() > OWN_FILTERS_MAX {
+            return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
+        }
+        self.check_kinds(key, &sent)?;
+        if sent.until.is_some() {
+            self.require_operator("a limit with `until`, which is the operator's,")?;
+        }
+        let terms = RaiseTerms::of(self.merchant);
+        self.change_limits(customer_id, key, &mut |known, now| match sent.until {
+            None => Ok(known.request(&sent.filters, now, &terms)),
+            Some(until) if until <= now => Err(Refusal::NotLater(now.to_string())),
+            Some(_) => Ok(OwnLimits { operator: sent.filters.clone(), until: sent.until, ..known.clone() }),
+        })?;
+        let mut document = self.limits_after_change(customer_id, key)?;
+        if terms.policy.confirm_within_ms.is_some() {
+            let is_own = sent.until.is_none();
+            let warned = sent.filters.iter().filter(|_| is_own).flat_map(|filter| self.warnings(key, filter));
+            document["warnings"] = json!(warned.collect::<Vec<_>>());
+        }
+        Ok(Reply::new(&document))
+    }
+
+    /// Requests the removal of the customer's limits, or removes the operator's.
+    ///
+    /// # Errors
+    /// Only an operator may remove the operator's limits.
+    pub fn delete_limits(&self, customer_id: &str, key: LimitsKey, of_operator: bool) -> Answered {
+        if of_operator {
+            self.require_operator("taking away the operator's limits")?;
+        }
+        let terms = RaiseTerms::of(self.merchant);
+        self.change_limits(customer_id, key, &mut |known, now| {
+            Ok(match of_operator {
+                true => OwnLimits { operator: Vec::new(), until: None, ..known.clone() },
+                false => known.request(&[], now, &terms),
+            })
+        })?;
+        Ok(Reply::new(&self.limits_after_change(customer_id, key)?))
+    }
+
+    /// Cancels the pending raise.
+    ///
+    /// # Errors
+    /// The merchant has no such customer.
+    pub fn cancel_raise(&self, customer_id: &str, key: LimitsKey) -> Answered {
+        self.change_limits(customer_id, key, &mut |known, now| Ok(OwnLimits { pending: None, ..known.as_of(now) }))?;
+        Ok(Reply::new(&self.limits_after_change(customer_id, key)?))
+    }
+
+    /// Confirms the pending raise, for the customer. The body has no fields.
+    ///
+    /// # Errors
+    /// There is no raise that can be confirmed now.
+    pub fn confirm_raise(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        if !body.trim_ascii().is_empty()
+            && let Some(field) = unknown_key(&object(body)?, &[])
+        {
+            let detail = format!("`{field}` is not taken here: a confirmation has no fields");
+            return Err(ServiceError::malformed("unknown_field", detail).at(field));
+        }
+        self.change_limits(customer_id, key, &mut |known, now| known.confirm(now).map_err(Refusal::ConfirmationError))?;
+        Ok(Reply::new(&self.limits_after_change(customer_id, key)?))
+    }
+
+    /// Changes the limits to those that `make` returns.
+    fn change_limits(
+        &self,
+        customer_id: &str,
+        key: LimitsKey,
+        make: &mut dyn FnMut(&OwnLimits, Millis) -> Result<OwnLimits, Refusal>,
+    ) -> Result<(), ServiceError> {
+        let empty = key.empty();
+        self.change(customer_id, &mut |customer, now| {
+            let known = customer.limits_for(key.direction, key.currency).unwrap_or(&empty);
+            let limits = make(known, now)?.as_of(now);
+            // Limits stay in force until their removal takes effect. They count together with the new ones, so that
+            // their number stays bounded.
+            if limits.own.len() > OWN_FILTERS_MAX {
+                return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX });
+            }
+            let is_same = limits == known.as_of(now);
+            Ok(if is_same { Vec::new() } else { vec![CustomerEvent::CustomerChanged(CustomerChange::Limits(limits))] })
+        })
+    }
+
+    fn kind_of(&self, key: LimitsKey, filter: &Filter) -> LimitKind {
+        LimitKind::of(filter, key.direction, self.merchant.refunds)
+    }
+
+    /// Refuses a `kind` that is not the kind of its filter. A correct one changes nothing.
+    fn check_kinds(&self, key: LimitsKey, sent: &LimitsBody) -> Result<(), Refusal> {
+        for (filter, sent) in sent.filters.iter().zip(&sent.kinds) {
+            let kind = self.kind_of(key, filter).word();
+            if let Some(sent) = sent.as_ref().filter(|sent| *sent != kind) {
+                let reason = format!(
+                    "{sent:?} is not the kind of filter `{}`, which is {kind:?}: send that, or leave `kind` out",
+                    filter.name
+                );
+                return Err(Refusal::NotAllowed { field: "kind", reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// The reasons why a regulator that requires confirmed raises would not accept a limit.
+    fn warnings(&self, key: LimitsKey, filter: &Filter) -> Vec<String> {
+        let (kind, name) = (self.kind_of(key, filter), filter.name);
+        let mut warnings = Vec::new();
+        if !kind.is_gross() {
+            warnings.push(format!(
+                "filter `{name}` is a {}: cancels or refunds are subtracted, and a customer must be offered a gross limit",
+                kind.word()
+            ));
+        }
+        if filter.scope != FilterScope::Merchant {
+            warnings.push(format!(
+                "filter `{name}` counts {} alone: write for_all_merchant_currencies = true, so that it counts all currencies",
+                key.currency
+            ));
+        }
+        warnings
+    }
+}

@@ -1,0 +1,55 @@
+//! Signals about customers: fraud, chargebacks, expired cards.
+
+use crate::{
+    domain::{
+        customer::{instrument_blocks::MerchantScope, status::Signal},
+        request::{fields::parse_word, identifier_text, refusal::Refusal},
+        vocabulary::names::Name,
+    },
+    ledger::SentSignal,
+    service::{
+        documents::{card_guard::no_card_in_json, json::texts},
+        payments::PaymentService,
+        reply::{Answered, Reply},
+    },
+};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct SignalDocument<'a> {
+    customer_id: &'a str,
+    status: &'static str,
+}
+
+/// The caller who sends a signal.
+#[derive(Debug, Clone)]
+pub struct SignalCaller {
+    /// The name of the caller's token; `None` without tokens.
+    pub by: Option<Name>,
+    /// The merchants that the caller may act for.
+    pub reach: MerchantScope,
+}
+
+impl PaymentService {
+    /// Takes the signal of a body about a customer. The merchant need not be configured any more.
+    ///
+    /// # Errors
+    /// The body is malformed; the customer is not known; the caller may not lift a block.
+    pub fn signal(&self, merchant: &str, customer_id: &str, caller: &SignalCaller, body: &[u8]) -> Answered {
+        let rules = self.rules();
+        let configured = rules.merchant(merchant).map(|merchant| &**merchant);
+        no_card_in_json(body, configured)?;
+        let [signal, instrument] = texts(body, ["signal", "payment_instrument"])?;
+        let signal = parse_word::<Signal>("signal", &signal.ok_or(Refusal::Missing("signal"))?)?;
+        let instrument = identifier_text::parse("payment_instrument", instrument.as_deref().unwrap_or_default())?;
+        let now = self.time()?;
+        if instrument.is_none() && matches!(signal, Signal::CardExpired | Signal::CardInvalid) {
+            return Err(Refusal::Missing("payment_instrument").into());
+        }
+        let trusts_blocks = configured.is_some_and(|merchant| merchant.trust_blocks);
+        let SignalCaller { by, reach } = caller;
+        let sent = SentSignal { merchant, customer_id, signal, instrument, by: *by, reach, trusts_blocks };
+        let (status, _) = self.ledger.signal(&sent, now)?;
+        Ok(Reply::new(&SignalDocument { customer_id, status: status.word() }))
+    }
+}

@@ -1,0 +1,87 @@
+//! What the daemon reports of its configuration, its snapshots and its archive.
+
+use crate::{
+    config::ProblemText,
+    domain::vocabulary::time::Millis,
+    service::documents::as_text::AsText,
+    storage::{archive_list::AcceptedLoss, journal::Lsn},
+};
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+use std::time::Duration;
+
+/// A snapshot that was taken.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SnapshotReport {
+    /// The last record that the snapshot contains; later ones are in the journal.
+    #[serde(serialize_with = "as_number")]
+    pub true_up_to: Lsn,
+    /// The length of its file.
+    pub bytes: u64,
+    /// How long it took to write, in milliseconds.
+    pub milliseconds: u64,
+    /// How much longer the call took, in milliseconds: it waits for an earlier snapshot and for the work after one.
+    pub waited_milliseconds: u64,
+}
+
+impl SnapshotReport {
+    /// The same report for a call that took so long in all.
+    #[must_use]
+    pub fn for_call(self, took: Duration) -> Self {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { waited_milliseconds: took.saturating_sub(self.milliseconds), ..self }
+    }
+}
+
+fn as_number<S: Serializer>(lsn: &Lsn, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(lsn.0)
+}
+
+/// The state of snapshots.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotState {
+    /// When the newest was taken.
+    pub last_at: Option<Millis>,
+    /// Since when none could be taken.
+    pub failed_since: Option<Millis>,
+    /// Why the last try failed or was skipped.
+    pub reason: Option<String>,
+}
+
+/// The configuration in force, and what is wrong with a newer one.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigurationHealth {
+    /// When the configuration in force was applied.
+    pub applied_at: Millis,
+    /// Since when a newer one is refused, and why.
+    pub failed: Option<(Millis, Vec<ProblemText>)>,
+}
+
+/// The archive's files and its index.
+#[derive(Debug, Serialize)]
+pub struct ArchiveHealth {
+    /// How many segments are listed.
+    pub segments: usize,
+    /// `ready`, or `rebuilding`: ids that memory does not know may be refused with 503 until it is ready.
+    pub index: &'static str,
+    /// Files whose check failed, and what is wrong with each.
+    pub damaged: Vec<String>,
+    /// Losses that an operator has accepted.
+    #[serde(serialize_with = "accepted_losses")]
+    pub lost: Vec<AcceptedLoss>,
+}
+
+#[derive(Serialize)]
+struct LossDocument {
+    first_record: u64,
+    last_record: u64,
+    accepted_at: AsText<Millis>,
+}
+
+fn accepted_losses<S: Serializer>(lost: &[AcceptedLoss], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_seq(Some(lost.len()))?;
+    for loss in lost {
+        let accepted_at = AsText(loss.at);
+        out.serialize_element(&LossDocument { first_record: loss.first.0, last_record: loss.last.0, accepted_at })?;
+    }
+    out.end()
+}

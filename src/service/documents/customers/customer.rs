@@ -1,0 +1,102 @@
+//! A customer as a document.
+
+use crate::{
+    domain::{
+        customer::{
+            aggregate::Customer, instruments::Instrument, own_limits::OwnLimits, stored_identifier::StoredIdentifier,
+        },
+        rules::{
+            configuration::Rules,
+            merchant::Merchant,
+            terminal::{self, Placeholder},
+        },
+        vocabulary::{attributes::Attribute, direction::Direction, names::Name, time::Millis, words::Word},
+    },
+    ledger::Ledger,
+    service::documents::{
+        as_text::AsText,
+        customers::{
+            instrument::InstrumentDocument, limits::limits_document, own_rate::OwnRateDocument,
+            settings::settings_document,
+        },
+    },
+};
+use serde_json::{Map, Value, json};
+
+/// What the document of a customer depends on besides the customer.
+#[derive(Clone, Copy)]
+pub(crate) struct CustomerContext<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) merchant: &'a Merchant,
+    /// The ledger knows which instruments are blocked; without it none is shown as blocked.
+    pub(crate) ledger: Option<&'a Ledger>,
+    pub(crate) now: Millis,
+}
+
+impl CustomerContext<'_> {
+    /// The document of a customer, without transactions and usage.
+    pub(crate) fn document(&self, customer: &Customer) -> Value {
+        let level = |direction: Direction| customer.levels[direction as usize].map(Name::as_str);
+        let mut document = Map::new();
+        let mut set = |key: &str, value: Value| _ = document.insert(key.to_owned(), value);
+        set("customer_id", json!(customer.number().to_string()));
+        set("merchant_customer_identifier", json!(customer.shown_identifier()));
+        set("other_identifiers", customer.identifiers().iter().filter_map(StoredIdentifier::text).collect());
+        set("deposit_level", json!(level(Direction::Deposit)));
+        set("withdrawal_level", json!(level(Direction::Withdrawal)));
+        set("status", json!(customer.status().word()));
+        set("labels", json!(names(customer.labels())));
+        set("restrictions", json!(self.merchant.restrictions(customer.labels())));
+        for (word, attribute) in Attribute::WORDS {
+            set(word, json!(customer.attributes.value(*attribute)));
+        }
+        let mut instruments: Vec<&Instrument> = customer.instruments().iter().collect();
+        // Last used first.
+        instruments.sort_by_key(|i| std::cmp::Reverse(i.last_success_at.unwrap_or(i.saved_at)));
+        set(
+            "payment_instruments",
+            instruments.into_iter().map(|instrument| self.instrument_document(instrument)).collect(),
+        );
+        let profile = customer.profile();
+        let settings = profile.map_or(&[][..], |profile| &profile.settings);
+        set("settings", settings.iter().map(|settings| settings_document(settings, self.rules)).collect());
+        let limits = profile.map_or(&[][..], |profile| &profile.limits);
+        set("limits", limits.iter().map(|limits| self.limits_document(limits)).collect());
+        set("disabled_projects", json!(names(customer.disabled_projects())));
+        set("rates", customer.rates().iter().map(|rate| json!(OwnRateDocument::of(rate))).collect());
+        set("deletion_due", json!(profile.and_then(|profile| profile.deletion_due).map(AsText)));
+        set("erased", json!(customer.is_erased()));
+        set("terminal_url", json!(self.terminal_url(customer)));
+        let id = |number: &u64| number.to_string();
+        set("merged_customers", customer.merged().iter().map(id).collect());
+        set("merged_into", json!(customer.merged_into().as_ref().map(id)));
+        set("created_at", json!(AsText(customer.created)));
+        set("modified_at", json!(AsText(customer.modified)));
+        Value::Object(document)
+    }
+
+    fn terminal_url(&self, customer: &Customer) -> Option<String> {
+        let number = customer.number().to_string();
+        terminal::fill(self.merchant.terminal_url.as_deref()?, |placeholder| match placeholder {
+            Placeholder::Merchant => Some(self.merchant.id.as_str()),
+            Placeholder::CustomerId => Some(number.as_str()),
+            Placeholder::MerchantCustomerIdentifier => customer.shown_identifier(),
+        })
+    }
+
+    /// A stored payment instrument.
+    pub(crate) fn instrument_document(&self, instrument: &Instrument) -> Value {
+        let is_blocked =
+            self.ledger.is_some_and(|ledger| ledger.is_instrument_blocked(&instrument.id, self.merchant.id));
+        json!(InstrumentDocument::of(instrument, is_blocked))
+    }
+
+    /// The customer's own limits.
+    pub(crate) fn limits_document(&self, limits: &OwnLimits) -> Value {
+        limits_document(limits, self.rules, self.merchant, self.now)
+    }
+}
+
+fn names(names: &[Name]) -> Vec<&'static str> {
+    names.iter().map(|name| name.as_str()).collect()
+}

@@ -1,0 +1,12 @@
+//! The documents of the service: what requests contain and what answers show, in JSON.
+//!
+//! Field names, codes and formats are the contract of the HTTP API, of batches and of replay.
+
+pub(crate) mod as_text;
+pub(crate) mod card_guard;
+pub(crate) mod configuration;
+pub(crate) mod customers;
+pub(crate) mod json;
+pub(crate) mod payments;
+pub mod problem;
+pub(crate) mod query;

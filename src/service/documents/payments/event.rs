@@ -1,0 +1,93 @@
+//! An event of the feed as a document.
+
+use crate::{
+    domain::{
+        rules::configuration::Rules,
+        transaction::{fact::Fact, opening::OpeningKind, status::flag_list},
+        vocabulary::money::{Currency, Minor},
+    },
+    ledger::{CustomerId, FeedEvent, FeedEventKind},
+    service::documents::{
+        as_text::{Amount, AsText, Time},
+        payments::{decision::AppliedLevel, transaction::FactDocument},
+    },
+};
+use serde::Serialize;
+use smallvec::SmallVec;
+
+/// One event of the feed: a fact about a transaction.
+#[derive(Debug, Serialize)]
+pub(crate) struct EventDocument<'a> {
+    lsn: u64,
+    event: &'static str,
+    merchant: &'static str,
+    transaction_id: &'a str,
+    at: Time,
+    status: &'static str,
+    direction: &'static str,
+    currency: AsText<Currency>,
+    amount: Amount,
+    flags: SmallVec<[&'static str; 2]>,
+    level: Option<AppliedLevel>,
+    customer_id: Option<AsText<&'a CustomerId<'a>>>,
+    resolution: &'static str,
+    expires_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transition: Option<FactDocument<'a>>,
+}
+
+impl<'a> EventDocument<'a> {
+    pub(crate) fn of(feed_event: &'a FeedEvent<'_>, rules: &Rules) -> Self {
+        let opening = feed_event.opening;
+        let units = rules.currencies.units(opening.content.currency);
+        let denied = opening
+            .violations
+            .first()
+            .filter(|_| feed_event.kind == FeedEventKind::Opened)
+            .map(|violation| violation.code);
+        Self {
+            lsn: feed_event.lsn.0,
+            event: event_word(feed_event),
+            merchant: opening.merchant.as_str(),
+            transaction_id: &opening.id,
+            at: AsText(feed_event.at),
+            status: feed_event.status().word(),
+            direction: opening.content.direction.word(),
+            currency: AsText(opening.content.currency),
+            amount: AsText(Minor { value: u128::from(feed_event.amount), units }),
+            flags: flag_list(feed_event.outcome.flags).iter().map(|flag| flag.word()).collect(),
+            level: AppliedLevel::of_opening(opening),
+            customer_id: feed_event.customer.as_ref().map(AsText),
+            resolution: opening.resolution.word(),
+            expires_at: feed_event.expires_at().map(AsText),
+            code: denied.map(|code| code.number()),
+            reason: denied.map(|code| code.reason()),
+            transition: match feed_event.kind {
+                FeedEventKind::FactRecorded(recorded_fact) => Some(FactDocument::of(recorded_fact, units)),
+                FeedEventKind::Opened | FeedEventKind::Linked => None,
+            },
+        }
+    }
+}
+
+fn event_word(feed_event: &FeedEvent<'_>) -> &'static str {
+    match feed_event.kind {
+        FeedEventKind::Opened if feed_event.opening.opened == OpeningKind::Denied => "denied",
+        FeedEventKind::Opened => "reserved",
+        FeedEventKind::Linked => "linked",
+        FeedEventKind::FactRecorded(recorded_fact) => match recorded_fact.fact {
+            Fact::Approved { .. } => "approved",
+            Fact::Declined { .. } => "declined",
+            Fact::Cancelled { .. } => "cancelled",
+            Fact::Refunded { .. } => "refunded",
+            Fact::ChargedBack { .. } => "charged_back",
+            Fact::Extended { .. } => "extended",
+            Fact::Attempted { .. } => "attempted",
+            Fact::ReservedLate { .. } => "reserved",
+        },
+    }
+}

@@ -1,0 +1,268 @@
+//! The fields of a payment or a transition, read by the same code for single calls, batch lines and replay.
+//!
+//! [`PaymentFields`] has every field of the hot path. Each operation lists the fields that it takes; any other field is
+//! refused by name. Texts are borrowed from the body, and amounts keep the digits that were written.
+
+use crate::domain::vocabulary::suggest::nearest;
+use crate::service::error::ServiceError;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// A text that borrows from the body where it has no escapes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TextField<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for TextField<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = TextField<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<TextField<'de>, E> {
+                Ok(TextField(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<TextField<'de>, E> {
+                Ok(TextField(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The attributes of a customer in the order in which they were sent; `null` counts as an empty text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AttributesField<'a>(pub(crate) Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for AttributesField<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AttributesVisitor;
+        impl<'de> Visitor<'de> for AttributesVisitor {
+            type Value = AttributesField<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of attributes")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AttributesField<'de>, A::Error> {
+                let mut pairs: Vec<(Cow<'de, str>, Cow<'de, str>)> = Vec::new();
+                while let Some((key, value)) = map.next_entry::<TextField<'de>, Option<TextField<'de>>>()? {
+                    if pairs.iter().any(|(known, _)| *known == key.0) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{}`", key.0)));
+                    }
+                    pairs.push((key.0, value.map_or(Cow::Borrowed(""), |value| value.0)));
+                }
+                Ok(AttributesField(pairs))
+            }
+        }
+        deserializer.deserialize_map(AttributesVisitor)
+    }
+}
+
+/// The name of a field on the wire: that of the identifier, which may be a keyword.
+const fn wire_name(identifier: &'static str) -> &'static str {
+    match identifier.as_bytes() {
+        [b'r', b'#', ..] => identifier.split_at(2).1,
+        _ => identifier,
+    }
+}
+
+macro_rules! fields {
+    ($($field:ident: $type:ty),+ $(,)?) => {
+        /// Every field of the hot path. An absent field and `null` are the same.
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct PaymentFields<'a> {
+            $(#[serde(borrow, default)] pub(crate) $field: Option<$type>,)+
+        }
+        impl PaymentFields<'_> {
+            /// All names.
+            const NAMES: &'static [&'static str] = &[$(wire_name(stringify!($field))),+];
+
+            /// The name of a field that is present and not in `allowed`.
+            fn first_not_in(&self, allowed: &[&[&str]]) -> Option<&'static str> {
+                $(
+                    if self.$field.is_some() && !allowed.iter().any(|names| names.contains(&wire_name(stringify!($field)))) {
+                        return Some(wire_name(stringify!($field)));
+                    }
+                )+
+                None
+            }
+
+            /// Calls `each` with every text and the name of its field.
+            pub(crate) fn each_text<E>(&self, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+                $(if let Some(field) = &self.$field {
+                    field.each_text(stringify!($field), each)?;
+                })+
+                Ok(())
+            }
+        }
+    };
+}
+
+/// A field that can contain texts.
+trait ContainsTexts {
+    /// Calls `each` with every text and the name of its field.
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E>;
+}
+
+impl ContainsTexts for TextField<'_> {
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+        each(field, &self.0)
+    }
+}
+
+impl ContainsTexts for AttributesField<'_> {
+    fn each_text<E>(&self, field: &str, each: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+        self.0.iter().try_for_each(|(key, value)| each(field, key).and_then(|()| each(key, value)))
+    }
+}
+
+/// Numbers and booleans contain no texts: an amount is read as a number and never stored as a text.
+macro_rules! no_texts {
+    ($($type:ty),+) => {
+        $(impl ContainsTexts for $type {
+            fn each_text<E>(&self, _: &str, _: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+                Ok(())
+            }
+        })+
+    };
+}
+
+no_texts!(&RawValue, BooleanField<'_>, CountField<'_>);
+
+fields! {
+    op: TextField<'a>,
+    merchant: TextField<'a>,
+    at: TextField<'a>,
+    transaction_id: TextField<'a>,
+    project: TextField<'a>,
+    endpoint: TextField<'a>,
+    direction: TextField<'a>,
+    amount: &'a RawValue,
+    currency: TextField<'a>,
+    payment_method: TextField<'a>,
+    merchant_customer_identifier: TextField<'a>,
+    customer_id: TextField<'a>,
+    customer_level: TextField<'a>,
+    customer: AttributesField<'a>,
+    payment_instrument: TextField<'a>,
+    occurred_at: TextField<'a>,
+    explain: BooleanField<'a>,
+    as_of: TextField<'a>,
+    outcome: TextField<'a>,
+    capture_id: TextField<'a>,
+    r#final: BooleanField<'a>,
+    of: TextField<'a>,
+    gate: TextField<'a>,
+    cancel_id: TextField<'a>,
+    refund_id: TextField<'a>,
+    chargeback_id: TextField<'a>,
+    until: TextField<'a>,
+    attempt: CountField<'a>,
+}
+
+/// A boolean. The lifetime gives all fields of [`PaymentFields`] the same form.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct BooleanField<'a>(pub(crate) bool, #[serde(skip)] std::marker::PhantomData<&'a ()>);
+
+/// A small number.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CountField<'a>(pub(crate) u32, #[serde(skip)] std::marker::PhantomData<&'a ()>);
+
+/// The fields of a reserve, without its id and its amount.
+pub(crate) const RESERVE_FIELDS: &[&str] = &[
+    "project",
+    "endpoint",
+    "direction",
+    "currency",
+    "payment_method",
+    "merchant_customer_identifier",
+    "customer_id",
+    "customer_level",
+    "customer",
+    "payment_instrument",
+    "occurred_at",
+    "explain",
+];
+/// The fields that every line of a batch can have.
+pub(crate) const LINE_FIELDS: &[&str] = &["op", "merchant", "at", "transaction_id"];
+
+impl<'a> PaymentFields<'a> {
+    /// Reads a body or a line.
+    ///
+    /// # Errors
+    /// What is wrong, and the field at fault.
+    pub(crate) fn read(body: &'a [u8]) -> Result<Self, ServiceError> {
+        // serde would read an array as the fields in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            let code = if body.trim_ascii().is_empty() { "json_malformed" } else { "wrong_type" };
+            return Err(ServiceError::malformed(code, "one JSON object is expected"));
+        }
+        serde_json::from_slice(body).map_err(|error| describe(body, &error))
+    }
+
+    /// Refuses fields that are not in `allowed`.
+    ///
+    /// # Errors
+    /// Names the first such field.
+    pub(crate) fn only(self, allowed: &[&[&str]]) -> Result<Self, ServiceError> {
+        match self.first_not_in(allowed) {
+            None => Ok(self),
+            Some(field) => Err(ServiceError::unknown_field(field, &allowed.concat().join(", "))),
+        }
+    }
+
+    /// The amount as written: the digits of a number, or the text of a string.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub(crate) fn amount_text(&self) -> Result<Option<Cow<'a, str>>, ServiceError> {
+        let Some(raw) = self.amount.map(RawValue::get) else { return Ok(None) };
+        match raw.as_bytes().first() {
+            Some(b'"') => match serde_json::from_str::<TextField<'a>>(raw) {
+                Ok(text) => Ok(Some(text.0)),
+                Err(error) => Err(ServiceError::malformed("json_malformed", error.to_string()).at("amount")),
+            },
+            Some(b'0'..=b'9' | b'-') => Ok(Some(Cow::Borrowed(raw))),
+            _ => Err(ServiceError::malformed("wrong_type", "`amount` is a string or a number").at("amount")),
+        }
+    }
+}
+
+/// Describes what is wrong with a body that could not be read. It reads the body again, so that the fast path does not
+/// track positions.
+fn describe(body: &[u8], error: &serde_json::Error) -> ServiceError {
+    if std::str::from_utf8(body).is_err() {
+        return ServiceError::malformed("invalid_utf8", "the body is not valid UTF-8");
+    }
+    let text = error.to_string();
+    let named = |prefix: &str| text.strip_prefix(prefix)?.split_once('`').map(|(field, _)| field.to_owned());
+    if let Some(field) = named("unknown field `") {
+        let help = match nearest(&field, PaymentFields::NAMES.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "leave it out".to_owned(),
+        };
+        return ServiceError::malformed("unknown_field", format!("unknown field `{field}`; {help}")).at(&field);
+    }
+    if let Some(field) = named("duplicate field `") {
+        return ServiceError::malformed("duplicate_field", text).at(&field);
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let path = match serde_path_to_error::deserialize::<_, PaymentFields<'_>>(&mut deserializer) {
+        Err(error) if error.inner().is_data() => error.path().to_string(),
+        _ => String::new(),
+    };
+    match path.as_str() {
+        "" | "." | "?" => {
+            let code = if error.is_data() { "wrong_type" } else { "json_malformed" };
+            ServiceError::malformed(code, format!("one JSON object is expected: {text}"))
+        }
+        path => ServiceError::malformed("wrong_type", format!("`{path}`: {text}")).at(path),
+    }
+}

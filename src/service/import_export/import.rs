@@ -1,0 +1,255 @@
+//! The import of customers from a table.
+//!
+//! A row with a `customer_id`, or with an identifier that a customer has, changes that customer; any other row creates one.
+//! An empty cell removes the value, so that a table that is exported and imported unchanged changes nothing. For a new
+//! customer an empty cell means no value.
+
+use crate::{
+    domain::{
+        rules::registration::identifier::Identifier,
+        vocabulary::{attributes::Attribute, words::Word},
+    },
+    service::{
+        csv::{
+            Column, Row,
+            cell::Expected,
+            error::{Reason, RowError},
+            read::Reader,
+        },
+        import_export::{
+            outcome::{BadRow, ImportOutcome},
+            row::{ImportTarget, RowEffect, import_row},
+        },
+    },
+};
+use roaring::RoaringTreemap;
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+};
+
+/// A table whose rows were tried.
+pub struct TriedTable {
+    /// The outcome that an import would have.
+    pub outcome: ImportOutcome,
+    /// The lines of rows that can be read and cannot be imported.
+    pub bad_lines: RoaringTreemap,
+}
+
+/// Tries every row and imports none. `progress` gets the number of rows after each.
+///
+/// # Errors
+/// The table cannot be read, or `progress` fails.
+pub fn try_rows(
+    target: &ImportTarget<'_>,
+    input: impl Read,
+    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+) -> io::Result<TriedTable> {
+    let mut tried = TriedTable { outcome: ImportOutcome::default(), bad_lines: RoaringTreemap::new() };
+    let mut keys = RowKeys::default();
+    let TriedTable { outcome, bad_lines } = &mut tried;
+    each_row(target, input, outcome, &mut |row, outcome| {
+        if let Some(row) = row {
+            match keys.check_first(target, row).and_then(|()| import_row(target, row, true)) {
+                Ok(effect) => count(outcome, &effect),
+                Err(bad) => {
+                    bad_lines.insert(row.line);
+                    outcome.refuse(bad);
+                }
+            }
+        }
+        progress(outcome.rows)
+    })?;
+    Ok(tried)
+}
+
+/// Imports the rows of a tried table after those that `outcome` counts, without the bad ones. `progress` gets the outcome
+/// after each row.
+///
+/// # Errors
+/// The table cannot be read, or `progress` fails.
+pub fn import_rows(
+    target: &ImportTarget<'_>,
+    input: impl Read,
+    bad_lines: &RoaringTreemap,
+    outcome: &mut ImportOutcome,
+    progress: &mut dyn FnMut(&ImportOutcome) -> io::Result<()>,
+) -> io::Result<()> {
+    let taken = outcome.rows;
+    // Rows that were imported before are skipped, and their outcome stays.
+    let mut skipped = ImportOutcome::default();
+    let mut total = std::mem::take(outcome);
+    total.applied = true;
+    let done = each_row(target, input, &mut skipped, &mut |row, read| {
+        if read.rows <= taken {
+            return Ok(());
+        }
+        total.rows = read.rows;
+        match row {
+            // The trial reported it.
+            Some(row) if bad_lines.contains(row.line) => total.bad += 1,
+            Some(row) => match import_row(target, row, false) {
+                Ok(effect) => count(&mut total, &effect),
+                Err(bad) => total.refuse(bad),
+            },
+            None => total.bad += 1,
+        }
+        progress(&total)
+    });
+    total.bad_rows.sort_by_key(|bad| bad.line);
+    *outcome = total;
+    done
+}
+
+/// Imports rows that do not come from a table.
+pub fn import_generated(target: &ImportTarget<'_>, rows: impl Iterator<Item = Row>) -> ImportOutcome {
+    let mut outcome = ImportOutcome { applied: true, ..ImportOutcome::default() };
+    for (line, mut row) in (1..).zip(rows) {
+        row.line = line;
+        outcome.rows += 1;
+        match import_row(target, &row, false) {
+            Ok(effect) => count(&mut outcome, &effect),
+            Err(bad) => outcome.refuse(bad),
+        }
+    }
+    outcome
+}
+
+fn count(outcome: &mut ImportOutcome, effect: &RowEffect) {
+    match effect {
+        RowEffect::Created => outcome.created += 1,
+        RowEffect::Changed => outcome.changed += 1,
+        RowEffect::Unchanged => outcome.unchanged += 1,
+    }
+}
+
+/// Reads row by row. `each` gets `None` for a row that cannot be read, which `outcome` counts already.
+fn each_row(
+    target: &ImportTarget<'_>,
+    input: impl Read,
+    outcome: &mut ImportOutcome,
+    each: &mut dyn FnMut(Option<&Row>, &mut ImportOutcome) -> io::Result<()>,
+) -> io::Result<()> {
+    let broken = |error: &RowError| match error.reason {
+        Reason::Io(kind) => Err(io::Error::from(kind)),
+        _ => Ok(()),
+    };
+    let reader = match Reader::new(input, Expected::of(&target.merchant.registration)) {
+        Ok(reader) => reader,
+        Err(errors) => {
+            errors.iter().try_for_each(broken)?;
+            errors.into_iter().for_each(|error| outcome.refuse(error.into()));
+            return Ok(());
+        }
+    };
+    for row in reader {
+        outcome.rows += 1;
+        match row {
+            Ok(row) => each(Some(&row), outcome)?,
+            Err(error) => {
+                broken(&error)?;
+                outcome.refuse(error.into());
+                each(None, outcome)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The line of each identifying cell, by its digest: two rows about one customer contradict each other. Digests bound the
+/// memory by the number of rows.
+#[derive(Default)]
+struct RowKeys(HashMap<u128, u64>);
+
+impl RowKeys {
+    /// Refuses a row with an identifying cell of an earlier row.
+    fn check_first(&mut self, target: &ImportTarget<'_>, row: &Row) -> Result<(), BadRow> {
+        let policy = &target.merchant.registration;
+        let unique = |column, identifier| policy.rule(identifier).unique.then_some(column);
+        let columns = [
+            Some(Column::CustomerId),
+            Some(Column::MerchantCustomerIdentifier),
+            unique(Column::Email, Identifier::Email),
+            unique(Column::Phone, Identifier::Phone),
+            unique(Column::ExternalId, Identifier::ExternalId),
+        ];
+        for column in columns.into_iter().flatten() {
+            let text = row.cell(column).unwrap_or_default();
+            let compared = match Attribute::parse(column.word()) {
+                Some(attribute) => policy.normalised(attribute, text),
+                None => text.trim().into(),
+            };
+            if compared.is_empty() {
+                continue;
+            }
+            let mut digester = target.ledger.digester();
+            [column.word(), ":", compared.as_ref()].iter().for_each(|part| digester.take(part.as_bytes()));
+            if let Some(line) = self.0.insert(digester.digest(), row.line) {
+                let reason = format!("line {line} has the same value; keep one of the two rows");
+                return Err(BadRow { line: row.line, column: Some(column.word().to_owned()), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config,
+        domain::{decision::clock_skew::ClockSkew, vocabulary::time::Millis},
+        ledger::{CustomerQuery, Ledger, LedgerLimits, LedgerStorage, PAGE_MAX},
+        service::import_export::row::row_of,
+    };
+    use std::fs;
+
+    const MERCHANT: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\n[[labels]]\nname = \"plain\"\n[[labels]]\n\
+                            name = \"vip\"\n[registration]\nemail = { unique = true }\nmerge_on_duplicate = true\n\
+                            [registration.external_id]\nlength = 6\n[[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n\
+                            [[projects.endpoints]]\nid = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n";
+
+    fn import(target: &ImportTarget<'_>, table: &str, from: ImportOutcome) -> ImportOutcome {
+        let mut outcome = from;
+        import_rows(target, table.as_bytes(), &RoaringTreemap::new(), &mut outcome, &mut |_| Ok(())).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn a_row_that_is_imported_twice_has_no_effect_the_second_time() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("merchants")).unwrap();
+        fs::write(folder.path().join("merchants/m.toml"), MERCHANT).unwrap();
+        let loaded = config::load(folder.path()).map_err(|problems| problems.list.len()).unwrap();
+        let merchant = loaded.rules.merchant("m").unwrap();
+        let bounds = LedgerLimits { transactions_max: 1, skew: ClockSkew { past_ms: 0, future_ms: 5_000 } };
+        let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
+        let now = Millis(1_800_000_000_000);
+        let before = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from: u64::MAX };
+        let head = "merchant_customer_identifier,email,labels,first_name,external_id,created_at\n";
+        let known = "old,old@example.com,vip,Old,,\n";
+        assert_eq!(import(&before, &format!("{head}{known}"), ImportOutcome::default()).created, 1);
+        let rows = [
+            "ann,ann@example.com,,,,\n",
+            "ben,,vip,Ben,,2027-01-15T08:00:03Z\n",
+            "cat,old@example.com,,Cat,,\n",
+            "old,old@example.com,,,,\n",
+        ];
+        let table = format!("{head}{}", rows.concat());
+        let target = ImportTarget { new_from: ledger.next_customer(), ..before };
+        let documents = || {
+            let find = CustomerQuery { limit: PAGE_MAX, ..CustomerQuery::default() };
+            let found = ledger.find_customers(merchant.id, &find, now, |customer, _| format!("{:?}", row_of(customer)));
+            found.customers
+        };
+        let first = import(&target, &table, ImportOutcome::default());
+        assert_eq!((first.created, first.changed, first.bad), (2, 2, 0), "{first:?}");
+        let once = documents();
+        assert!(once.iter().any(|row| row.contains("plain")), "a new customer gets the label: {once:?}");
+        for done in 0..=rows.len() as u64 {
+            let again = import(&target, &table, ImportOutcome { rows: done, ..ImportOutcome::default() });
+            assert_eq!((again.created, again.bad, again.rows), (0, 0, 4), "{again:?}");
+            assert_eq!(documents(), once, "after {done} rows");
+        }
+    }
+}

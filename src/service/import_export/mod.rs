@@ -1,0 +1,8 @@
+//! Customers as a table: export, import, and the job that imports an uploaded table.
+
+pub mod export;
+pub mod generate;
+pub mod import;
+pub mod import_job;
+pub mod outcome;
+pub mod row;

@@ -1,0 +1,154 @@
+//! One row of a table of customers: written from a customer, imported into one.
+
+use crate::{
+    domain::{
+        customer::{
+            aggregate::Customer,
+            audit::{Author, ChangeSource},
+            status::CustomerStatus,
+            update::CustomerUpdate,
+        },
+        request::{
+            fields::{parse_time, parse_word},
+            identifier_text,
+            refusal::Refusal,
+        },
+        rules::merchant::Merchant,
+        vocabulary::{
+            attributes::Attribute, card_numbers::masked, direction::Direction, names::Name, time::Millis, words::Word,
+        },
+    },
+    ledger::{Actor, Amendment, Ledger, Registration, RegistrationOutcome},
+    service::{
+        csv::{
+            Column, Row,
+            cell::{join_labels, split_labels},
+        },
+        documents::customers::update::attribute_value,
+        import_export::outcome::BadRow,
+    },
+};
+
+/// Where the rows of a table are imported.
+#[derive(Clone, Copy)]
+pub struct ImportTarget<'a> {
+    /// The state.
+    pub ledger: &'a Ledger,
+    /// The merchant whose customers the rows are.
+    pub merchant: &'a Merchant,
+    /// The name of the token that sends the table.
+    pub by: Option<Name>,
+    /// The time.
+    pub now: Millis,
+    /// Customers with this number or a higher one were created after the table was tried, by this import or by payments.
+    /// For them an empty cell means no change, as for every new customer. So a row that is imported twice has no effect
+    /// the second time.
+    pub new_from: u64,
+}
+
+/// The effect of one row.
+pub(super) enum RowEffect {
+    Created,
+    Changed,
+    Unchanged,
+}
+
+/// The row of a customer.
+pub(super) fn row_of(customer: &Customer) -> Row {
+    let mut row = Row::default();
+    row.set(Column::CustomerId, customer.number().to_string());
+    row.set(Column::MerchantCustomerIdentifier, customer.shown_identifier().unwrap_or_default());
+    let level = |direction: Direction| customer.levels[direction as usize].map_or("", Name::as_str);
+    row.set(Column::DepositLevel, level(Direction::Deposit));
+    row.set(Column::WithdrawalLevel, level(Direction::Withdrawal));
+    row.set(Column::Status, customer.status().word());
+    row.set(Column::Labels, join_labels(customer.labels().iter().map(|label| label.as_str())));
+    for (column, attribute) in attributes() {
+        row.set(column, customer.attributes.value(attribute).unwrap_or_default());
+    }
+    row.set(Column::CreatedAt, customer.created.to_string());
+    row.set(Column::ModifiedAt, customer.modified.to_string());
+    row
+}
+
+/// The columns that contain attributes.
+fn attributes() -> impl Iterator<Item = (Column, Attribute)> {
+    Column::WORDS.iter().filter_map(|(word, column)| Some((*column, Attribute::parse(word)?)))
+}
+
+/// Imports one row, or tries it.
+pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -> Result<RowEffect, BadRow> {
+    let ImportTarget { ledger, merchant, by, now, new_from } = *target;
+    let author = Author { source: ChangeSource::Upload, by };
+    let bad = |refusal: Refusal| {
+        let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
+        BadRow { line: row.line, column, reason: masked(&refusal.to_string()).into_owned() }
+    };
+    let cell = |column: Column| row.cell(column).filter(|text| !text.is_empty());
+    let id_of = |column: Column| {
+        let text = row.cell(column).unwrap_or_default();
+        identifier_text::parse(column.word(), text).map_err(bad)
+    };
+    let identifier = id_of(Column::MerchantCustomerIdentifier)?;
+    let created = parse_time("created_at", cell(Column::CreatedAt)).map_err(bad)?;
+    let amend = |id: &str, is_new: bool| {
+        let fixed = |customer: &Customer, _| {
+            let same_time = is_new || created.is_none_or(|created| created == customer.created);
+            let same_id = identifier.is_none_or(|id| ledger.has_identifier(customer, id));
+            (same_id, same_time)
+        };
+        let (same_id, same_time) = ledger.with_customer(merchant.id.as_str(), id, now, fixed)?;
+        let fixed = [(same_id, "merchant_customer_identifier"), (same_time, "created_at")];
+        if let Some((_, field)) = fixed.into_iter().find(|(same, _)| !same) {
+            let reason = format!("of customer {id} is different, and never changes");
+            return Err(Refusal::NotAllowed { field, reason });
+        }
+        let (changed, _) = ledger.amend(&Amendment {
+            merchant,
+            customer_id: id,
+            update: &update_of(row, is_new)?,
+            actor: Actor { author, now },
+            is_trial,
+        })?;
+        Ok(if changed { RowEffect::Changed } else { RowEffect::Unchanged })
+    };
+    if let Some(id) = id_of(Column::CustomerId)? {
+        return amend(id, false).map_err(bad);
+    }
+    let update = update_of(row, true).map_err(bad)?;
+    let applying = Registration { merchant, identifier, update: &update, created, author, is_trial };
+    match ledger.register(&applying, now).map_err(bad)? {
+        (RegistrationOutcome::Created(_), _) => Ok(RowEffect::Created),
+        (RegistrationOutcome::Merged(_), _) => Ok(RowEffect::Changed),
+        (RegistrationOutcome::Existing(number, _), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
+    }
+}
+
+/// The update that the cells of a row describe.
+fn update_of(row: &Row, is_new: bool) -> Result<CustomerUpdate, Refusal> {
+    let cell_of = |column: Column| row.cell(column).filter(|text| !(is_new && text.is_empty()));
+    let mut update = CustomerUpdate::default();
+    for (column, attribute) in attributes() {
+        if let Some(text) = cell_of(column) {
+            update.attributes.push((attribute, attribute_value(attribute, text.to_owned())?));
+        }
+    }
+    let levels = [
+        (Direction::Deposit, Column::DepositLevel, "deposit_level"),
+        (Direction::Withdrawal, Column::WithdrawalLevel, "withdrawal_level"),
+    ];
+    for (direction, column, field) in levels {
+        if let Some(text) = cell_of(column) {
+            let named = if text.is_empty() { None } else { Some(update.name(field, text)?) };
+            update.levels[direction as usize] = Some(named);
+        }
+    }
+    let status = row.cell(Column::Status).filter(|text| !text.is_empty());
+    update.status = status.map(|text| parse_word::<CustomerStatus>("status", text)).transpose()?;
+    update.repeats_status = true;
+    if let Some(text) = cell_of(Column::Labels) {
+        let labels = split_labels(text);
+        update.labels = Some(labels.iter().map(|text| update.name("labels", text)).collect::<Result<_, _>>()?);
+    }
+    Ok(update)
+}

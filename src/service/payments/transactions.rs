@@ -1,0 +1,90 @@
+//! Transactions as they are shown: one, and pages of them.
+
+use crate::{
+    domain::{
+        request::{
+            fields::{check_no_control, parse_time, parse_word},
+            refusal::Refusal,
+        },
+        transaction::status::{Flag, Status},
+    },
+    ledger::{TransactionPosition, TransactionQuery},
+    service::{
+        documents::{
+            payments::transaction::TransactionDocument,
+            query::{cursor, page_limit, unique_pairs},
+        },
+        error::ServiceError,
+        payments::payment_service::PaymentService,
+        reply::{Answered, Reply},
+    },
+};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// The keys of a transaction list.
+pub(crate) const LIST_KEYS: [&str; 7] = ["status", "flag", "from", "to", "customer_id", "limit", "cursor"];
+
+#[derive(Serialize)]
+struct TransactionPage<'a> {
+    transactions: Vec<TransactionDocument<'a>>,
+    next_cursor: Option<String>,
+}
+
+/// The filter that pairs of a key and a text describe.
+pub(crate) fn transaction_filter<'p>(
+    pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
+) -> Result<TransactionQuery, ServiceError> {
+    let mut filter = TransactionQuery { limit: 100, ..TransactionQuery::default() };
+    for (key, value) in unique_pairs(pairs, &LIST_KEYS)? {
+        match key {
+            "status" => filter.status = Some(parse_word::<Status>("status", &value)?),
+            "flag" => filter.flag = Some(parse_word::<Flag>("flag", &value)?),
+            "from" => filter.from = parse_time("from", Some(&value))?,
+            "to" => filter.to = parse_time("to", Some(&value))?,
+            "customer_id" => {
+                check_no_control("customer_id", value.trim())?;
+                filter.customer_id = Some(value.trim().to_owned());
+            }
+            "limit" => filter.limit = page_limit(&value)?,
+            _ => {
+                let place = |text: &str| {
+                    let (customer, slot) = text.split_once('-')?;
+                    Some(TransactionPosition { customer: customer.parse().ok()?, slot: slot.parse().ok()? })
+                };
+                filter.after = Some(cursor(&value, place)?);
+            }
+        }
+    }
+    Ok(filter)
+}
+
+impl PaymentService {
+    /// Shows a transaction.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub fn transaction(&self, merchant: &str, id: &str) -> Answered {
+        let _inside = self.ledger.block_renames();
+        let rules = self.rules.load();
+        let now = self.time()?;
+        let shown = self.ledger.show(&rules, merchant, id, now)?;
+        Ok(Reply::new(&TransactionDocument::of(&shown, &rules)).depending_on(shown.depends_on_lsn))
+    }
+
+    /// A page of a merchant's transactions. It can read many and from the disk.
+    ///
+    /// # Errors
+    /// The merchant is not known, or a transaction cannot be read.
+    pub(crate) fn transactions(&self, merchant: &str, filter: &TransactionQuery) -> Answered {
+        let (rules, now) = (self.rules(), self.time()?);
+        let page = self.ledger.list_transactions(merchant, filter, now)?;
+        if rules.merchant(merchant).is_none() && page.transactions.is_empty() {
+            return Err(Refusal::UnknownMerchant(merchant.to_owned()).into());
+        }
+        Ok(Reply::new(&TransactionPage {
+            transactions: page.transactions.iter().map(|shown| TransactionDocument::of(shown, &rules)).collect(),
+            next_cursor: page.next.map(|next| format!("{}-{}", next.customer, next.slot)),
+        }))
+    }
+}
