@@ -9,6 +9,7 @@ use crate::archive::{a_month_later, held};
 use support::daemon::{Daemon, run};
 use support::fixtures::{DAY, pay, tick, when, with};
 use support::process::{Ended, eventually};
+use support::random::Random;
 
 const ACCEPT: &str = "--accept-lost-archive";
 
@@ -237,5 +238,32 @@ fn damaged_archive_index_never_frees_an_old_id() {
         // It is built again by itself.
         eventually("every id is known again", || repeated(&daemon) == (80, 0, 0));
         stop(&mut daemon);
+    }
+}
+
+/// The damage first shows when the start adds the segments that were sealed after the index was written.
+#[test]
+fn damaged_archive_index_that_a_start_extends_is_rebuilt() {
+    let mut daemon = stopped();
+    let index = data(&daemon).join("archive/index.redb");
+    let whole = fs::read(&index).expect("an index");
+    daemon.kill_and_start();
+    for n in 0..120 {
+        daemon.reserve(&with(pay(&format!("late{n}"), "0.01"), &when(30 * DAY + n))).ok();
+    }
+    for seed in 0..16 {
+        let mut random = Random::seeded(seed);
+        let mut bytes = whole.clone();
+        for _ in 0..[1, 4, 16, 64][usize::try_from(seed % 4).expect("a small number")] {
+            let at = random.between(0, bytes.len() - 1);
+            bytes[at] ^= 1 << random.between(0, 7);
+        }
+        daemon.signal("KILL");
+        daemon.wait();
+        fs::write(&index, bytes).expect("written");
+        daemon.kill_and_start();
+        let (_, _, new) = repeated(&daemon);
+        assert_eq!(new, 0, "seed {seed}: {}", daemon.log());
+        eventually("every id is known again", || repeated(&daemon) == (80, 0, 0));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     daemon::data_folder::folder::DataFolder,
+    domain::transaction::log_offset::LogOffset,
     ledger::Ledger,
     storage::{
         archive::Archive,
@@ -37,12 +38,24 @@ pub(super) fn align_index(archive: &Archive, journal: &Journal) -> anyhow::Resul
         if archive.archived_before() > archive.begins_at() {
             tracing::warn!("the archive's index contains deleted segments; it is rebuilt");
         }
-        archive.begin_at(first_offset)?;
+        begin_index_at(archive, first_offset)?;
     } else if archive.archived_before() > journal.end() {
         tracing::warn!("the archive's index contains records that the journal does not have; it is rebuilt");
-        archive.begin_at(first_offset)?;
+        begin_index_at(archive, first_offset)?;
     }
     Ok(())
+}
+
+/// Empties the index, which then begins at an offset of the journal. An index whose file is damaged is replaced.
+fn begin_index_at(archive: &Archive, offset: LogOffset) -> anyhow::Result<()> {
+    match archive.begin_at(offset) {
+        Err(error) if archive.damage().is_some() => {
+            tracing::error!("the archive's index is damaged ({error}); it is rebuilt from the segments");
+            metrics::counter!("levelgate_archive_index_rebuilds_total").increment(1);
+            Ok(archive.rebuild_from(offset)?)
+        }
+        begun => Ok(begun?),
+    }
 }
 
 impl DataFolder {
@@ -64,8 +77,17 @@ impl DataFolder {
         self.add_segments(ledger, snapshot).map_err(|failed| failed.error)
     }
 
-    /// [`DataFolder::archive_segments`]; the error names the segment.
+    /// [`DataFolder::archive_segments`]; the error names the segment. Damage of the index can first show when a segment is
+    /// added: then the index is rebuilt at once.
     pub(super) fn add_segments(&self, ledger: &Ledger, snapshot: Lsn) -> Result<(), AddSegmentsError> {
+        let was_damaged = self.archive.damage().is_some();
+        match self.add_segments_once(ledger, snapshot) {
+            Err(_) if !was_damaged && self.archive.damage().is_some() => self.add_segments_once(ledger, snapshot),
+            added => added,
+        }
+    }
+
+    fn add_segments_once(&self, ledger: &Ledger, snapshot: Lsn) -> Result<(), AddSegmentsError> {
         if let Some(damage) = self.archive.damage() {
             tracing::error!("the archive's index is damaged ({damage}); it is rebuilt from the segments");
             metrics::counter!("levelgate_archive_index_rebuilds_total").increment(1);
