@@ -20,9 +20,9 @@ words! {
 /// One entry of a gate list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateItem {
-    /// The index of a gate in [`Merchant::gates`].
+    /// The index of a gate in `Merchant::gates`.
     Gate(usize),
-    /// The index of a route in [`Merchant::routes`].
+    /// The index of a route in `Merchant::routes`.
     Route(usize),
 }
 
@@ -52,7 +52,7 @@ pub struct Gate {
 pub struct Route {
     /// Unique in the merchant, among gates and routes.
     pub id: Name,
-    /// Indexes in [`Merchant::gates`].
+    /// Indexes in `Merchant::gates`.
     pub gates: Vec<usize>,
     /// The strategy that orders them.
     pub routing: RoutingStrategy,

@@ -30,7 +30,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The merchant has no such customer; both are one customer already, and not by this merge; the source is merged into a
-    /// third customer; a label of either forbids the merge; see [`takes_over`].
+    /// third customer; a label of either forbids the merge; see `domain::customer::merge`.
     pub fn merge(
         &self,
         merchant: &Merchant,

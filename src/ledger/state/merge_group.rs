@@ -76,7 +76,7 @@ impl<'h> MergeGroup<'h> {
     }
 
     /// Ends the expired holds of all members. Returns the time as of which all are read, which is the same for all, and
-    /// the number of visited holds; see [`Customer::settle`].
+    /// the number of visited holds.
     fn settle(&mut self, now: Millis) -> (Millis, u64) {
         let (mut now, mut visited) = self.head.expire_holds(now);
         if self.others.is_empty() {
