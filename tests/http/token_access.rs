@@ -102,7 +102,18 @@ fn a_gateway_sets_the_customer_s_limits_and_not_the_operator_s() {
     // Registering names the gateway, and a customer is found and shown.
     let (_, told) = call(&daemon, "GET", &format!("{customers}/1000001/history"), GATEWAY, "");
     assert!(told.contains("\"by\":\"gateway\""), "{told}");
-    assert_eq!(call(&daemon, "GET", &format!("{customers}?merchant_customer_identifier=ann"), GATEWAY, "").0, 200);
+    for query in [
+        "customer_id=1000001",
+        "merchant_customer_identifier=ann",
+        "external_id=x1",
+        "email=ann@example.com",
+        "phone=%2B4915112345678",
+    ] {
+        assert_eq!(call(&daemon, "GET", &format!("{customers}?{query}"), GATEWAY, "").0, 200, "{query}");
+    }
+    for query in ["", "?status=new", "?limit=1"] {
+        assert_eq!(call(&daemon, "GET", &format!("{customers}{query}"), GATEWAY, "").0, 403, "{query}");
+    }
 }
 
 #[test]

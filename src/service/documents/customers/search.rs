@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        customer::status::CustomerStatus,
+        customer::{status::CustomerStatus, update::identifier_of},
         request::{
             fields::{check_no_control, parse_time, parse_word},
             identifier_text::is_identifier,
@@ -98,5 +98,5 @@ pub(crate) fn customer_search<'p>(
 pub(crate) fn names_one(find: &CustomerQuery) -> bool {
     find.customer_id.is_some()
         || find.identifier.is_some()
-        || find.attributes.iter().any(|(attribute, _)| is_identifier(attribute))
+        || find.attributes.iter().any(|(attribute, _)| is_identifier(attribute) || identifier_of(attribute).is_some())
 }
