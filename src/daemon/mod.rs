@@ -10,7 +10,6 @@ pub(crate) mod memory_ledger;
 pub(crate) mod name_table;
 pub(crate) mod open_files;
 pub(crate) mod random;
-pub(crate) mod release_memory;
 pub(crate) mod reload;
 pub(crate) mod shutdown;
 pub(crate) mod signals;

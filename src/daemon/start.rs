@@ -9,7 +9,6 @@ use crate::{
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
-        release_memory,
         reload::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
@@ -61,7 +60,6 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
-    release_memory::start(runtime.handle(), pulse::workers());
     let (force, is_forced) = watch::channel(false);
     let served = runtime.block_on(serve(options, loaded, force));
     // The files that these threads still use survive a kill at any point.
