@@ -12,7 +12,7 @@
 //! | [`daemon`] | the assembly and life of the process: start, maintenance, reload, shutdown |
 //! | [`http`] | the operation table, the server, handlers, documents of the wire |
 //! | [`service`] | what a caller can ask for, once for HTTP, commands and replay |
-//! | [`ledger`] | the state in memory behind its locks, and its recovery |
+//! | [`ledger`] | the state in memory, its locks and its recovery |
 //! | [`storage`] | files: journal, snapshots, keys, encoding of events, jobs, archive |
 //! | [`config`] | configuration files, and their one fallible step into rules and settings |
 //! | [`domain`] | the rules of the business as pure functions |
