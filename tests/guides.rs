@@ -414,3 +414,43 @@ fn the_daemon_serves_the_guides_without_scripts() {
     assert_eq!((status, headers["content-type"].to_str().unwrap()), (404, "application/problem+json"));
     assert!(guide("nothing").is_none());
 }
+
+/// The texts of the program, with continued lines joined and without the values in braces.
+fn texts_of_the_program(folder: &Path, texts: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            texts_of_the_program(&entry, texts);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&entry).unwrap().replace("\\\"", "\"");
+            let mut lines = source.split("\\\n");
+            texts.push_str(lines.next().unwrap_or_default());
+            lines.for_each(|line| texts.push_str(line.trim_start()));
+        }
+    }
+}
+
+/// An operator searches recovery.md for the words of a message: the program must print them.
+#[test]
+fn words_that_recovery_quotes_are_words_of_the_program() {
+    const OF_THE_SYSTEM: [&str; 2] = ["Not a directory", "Permission denied"];
+    let mut texts = String::new();
+    texts_of_the_program(&root().join("src"), &mut texts);
+    let guide = fs::read_to_string(root().join("src/docs/recovery.md")).unwrap();
+    let (mut quoted, mut missing) = (0, Vec::new());
+    for (number, line) in guide.lines().enumerate().filter(|(_, line)| line.starts_with("| `")) {
+        let words = line.split(" | ").next().unwrap_or_default();
+        for quote in words.split('`').skip(1).step_by(2).filter(|quote| quote.contains(' ')) {
+            let is_command = quote.starts_with("levelgate") || quote.starts_with("--");
+            for part in quote.split("...").flat_map(|part| part.split(" N")).map(str::trim) {
+                if part.len() > 3 && !is_command && !OF_THE_SYSTEM.contains(&part) {
+                    quoted += 1;
+                    if !texts.contains(part) {
+                        missing.push(format!("line {}: {part}", number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(quoted > 60, "the quotes were found: {quoted}");
+    assert!(missing.is_empty(), "recovery.md quotes what the program does not print:\n{}", missing.join("\n"));
+}
