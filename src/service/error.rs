@@ -19,11 +19,11 @@ pub enum ErrorKind {
     Unauthenticated,
     /// The caller may not do this.
     Forbidden,
-    /// What the request names does not exist.
+    /// The object that the request names does not exist.
     NotFound,
     /// The same id was sent with other content.
     Conflict,
-    /// What the request names existed and is gone.
+    /// The object that the request names existed and is gone.
     Gone,
     /// The request is longer than allowed.
     TooLarge,

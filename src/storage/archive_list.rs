@@ -2,7 +2,7 @@
 //! accepted its loss.
 //!
 //! A snapshot lists every sealed segment up to its begin, with the length and the CRC-32C of the file, whether it was moved
-//! to the archive or not. The checksum is computed when the segment is read for the index; 0 stands for one that is not
+//! to the archive or not. The checksum is computed when the segment is read for the index; 0 means that it is not
 //! computed yet. Before retention deletes segments it records the number of their last record (event 74). A start reads the
 //! list and the records after the snapshot, and compares: a listed segment must be there with its length, and each segment
 //! must continue where the one before it ends. A missing segment that was neither released nor accepted (event 76) is

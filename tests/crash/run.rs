@@ -7,7 +7,7 @@ use levelgate::storage::journal::Sync;
 use std::ops::Range;
 use std::path::Path;
 
-/// What a client knows when the daemon is gone.
+/// The knowledge of a client when the daemon is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// The record up to which answers were let out.

@@ -122,8 +122,8 @@ fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
     for limit in [1, 2, 7] {
         assert_eq!(feed(&daemon, 0, limit), all, "pages of {limit}");
     }
-    let behind = all[9]["lsn"].as_u64().expect("a number");
-    assert_eq!(feed(&daemon, behind, 5), all[10..], "continued after {behind}");
+    let after = all[9]["lsn"].as_u64().expect("a number");
+    assert_eq!(feed(&daemon, after, 5), all[10..], "continued after {after}");
 
     let flagged = page(&daemon, "?flag=late");
     assert_eq!(brief(events(&flagged)), ["approved late approved late"]);
@@ -247,10 +247,10 @@ fn feed_contains_facts_of_a_removed_merchant() {
     daemon.folder.remove("merchants/globex.toml");
     daemon.post_nothing("/v1/reload").ok();
     // No fact is after that yet, and new facts are delivered.
-    let behind = page(&daemon, &format!("?merchant=globex&after={}", first["events"][0]["lsn"]));
-    assert_eq!((brief(events(&behind)), &behind["next"]), (vec![], &first["next"]));
+    let after = page(&daemon, &format!("?merchant=globex&after={}", first["events"][0]["lsn"]));
+    assert_eq!((brief(events(&after)), &after["next"]), (vec![], &first["next"]));
     daemon.post(&format!("{of_globex}/g1/approve"), &json!({})).ok();
-    let then = page(&daemon, &format!("?merchant=globex&after={}&wait=5", behind["next"]));
+    let then = page(&daemon, &format!("?merchant=globex&after={}&wait=5", after["next"]));
     assert_eq!(brief(events(&then)), ["approved g1 approved"]);
 }
 

@@ -51,7 +51,7 @@ pub(super) fn check_length(body: &[u8]) -> Result<(), InvalidBody> {
     Err(InvalidBody::new(format!("it is longer than {BODY_BYTES_MAX} bytes")))
 }
 
-/// What a body is, for messages, and the merchant whose quota its new names count against.
+/// The kind of a body, for messages, and the merchant whose quota its new names count against.
 #[derive(Clone, Copy)]
 pub(super) struct BodyKind {
     pub(super) what: &'static str,

@@ -9,7 +9,7 @@ use std::{
 };
 
 words! {
-    /// What a request with a token may do.
+    /// The rights of a request with a token.
     Role {
         /// Payments.
         Gateway = "gateway",
@@ -29,7 +29,7 @@ words! {
     }
 }
 words! {
-    /// Where the journal is stored.
+    /// The medium of the journal.
     StoreKind {
         /// In files.
         Disk = "disk",
@@ -84,7 +84,7 @@ pub struct Settings {
     pub memory: Memory,
     /// Minor units that differ from ISO 4217.
     pub currencies: BTreeMap<Currency, u8>,
-    /// Where the journal is copied to; `None`: nowhere.
+    /// The Redis that receives a copy of the journal; `None`: no copy.
     pub redis: Option<Redis>,
 }
 
@@ -177,7 +177,7 @@ pub struct Auth {
 pub struct Token {
     /// The unique name that the history shows; by default the name of its file without extension.
     pub name: Name,
-    /// What a request with the token may do.
+    /// The rights of a request with the token.
     pub role: Role,
     /// The file that contains the token.
     pub token_file: PathBuf,
@@ -268,7 +268,7 @@ pub struct Redis {
     pub url: RedisUrl,
     /// When an answer is sent.
     pub ack: Ack,
-    /// What happens while it is unavailable.
+    /// The behaviour while Redis is unavailable.
     pub on_outage: OnOutage,
 }
 

@@ -28,7 +28,7 @@ fn rows(text: impl AsRef<[u8]>) -> Vec<Result<Row, String>> {
     rows_of(text, Expected::default())
 }
 
-/// What is wrong with a table, in short: up to the colon behind the place, and the beginning of the rest.
+/// The problem of a table, in short: up to the colon after the line and column, and the beginning of the rest.
 fn refused(text: impl AsRef<[u8]>) -> Vec<String> {
     rows(text).into_iter().filter_map(Result::err).collect()
 }

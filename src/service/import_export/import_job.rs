@@ -25,7 +25,7 @@ use std::{
 
 /// A table that has arrived.
 pub struct UploadedTable<'a> {
-    /// What to do where rows are bad.
+    /// The treatment of a table that has bad rows.
     pub mode: ImportMode,
     /// The caller's id of the job.
     pub job_id: Option<&'a str>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The most bad rows that an outcome lists.
 const BAD_ROWS_MAX: usize = 1_000;
 
-/// What an import does with a table that has bad rows.
+/// The treatment of a table that has bad rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImportMode {

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// Where the rows of a table are imported.
+/// The merchant and the rules for which rows are imported.
 #[derive(Clone, Copy)]
 pub struct ImportTarget<'a> {
     /// The state.

@@ -47,7 +47,7 @@ pub(crate) fn open_identifier(
     Ok(StoredIdentifier::sealed(text, digest))
 }
 
-/// Appends an identifier, sealed or as a text. A bit of the record tells which.
+/// Appends an identifier, sealed or as a text. A bit of the record names the form.
 pub(super) fn put(identifier: &StoredIdentifier, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
     match identifier.digest() {
         None => out.put_text(identifier.text().unwrap_or_default()),

@@ -23,7 +23,7 @@ pub(in crate::storage) fn describe_error<T>(what: &str, path: &str, result: io::
     result.map_err(|error| format!("{what} {path}: {error}"))
 }
 
-/// What a write of a batch may do in addition.
+/// The additional duties of a write of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::storage) enum BatchMode {
     /// Wait for locks that are held across system calls, and rotate.

@@ -4,7 +4,7 @@ use crate::storage::keys::entry::Entry;
 use siphasher::sip::SipHasher24;
 use std::{collections::BTreeMap, mem::size_of};
 
-/// Stands for an erased key. No random key has this value.
+/// The mark of an erased key. No random key has this value.
 const ERASED: [u8; 32] = [0; 32];
 
 /// The number of a new key: SipHash-2-4 of its last half, keyed with its first half. The number takes no memory and reveals nothing about the key. A file may contain keys with other numbers.

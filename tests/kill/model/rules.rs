@@ -52,7 +52,7 @@ const FILTERS: &[Filter] = &[
     Filter { level: "gold", direction: "withdrawal", currency: "EUR", name: "out", window: "90d", codes: OTHER, amount: Some(70_000), quantity: Some(40), all: false, subtract: true },
 ];
 
-/// What a configuration may have in addition: more filters, and levels that nothing else configures.
+/// Optional additions to a configuration: more filters, and levels that nothing else configures.
 #[rustfmt::skip]
 const MORE: &[Filter] = &[
     Filter { level: "gold", direction: "deposit", currency: "EUR", name: "more", window: "lifetime", codes: OTHER, amount: Some(500_000), quantity: Some(250), all: true, subtract: false },

@@ -1,6 +1,6 @@
 //! The files of the store in memory: live and durable bytes, live and durable names, and the changes between them.
 //!
-//! Unsynced writes that do not overlap are kept or lost independently, so any subset stands for any order. Overlapping
+//! Unsynced writes that do not overlap are kept or lost independently, so any subset equals any order. Overlapping
 //! writes meet in one page of the system's cache, where the later one wins; they are applied in the order of the calls.
 
 use crate::storage::fs::{

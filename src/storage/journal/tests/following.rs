@@ -64,7 +64,7 @@ fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() 
                         journal.archive(sealed.first_lsn).unwrap();
                     }
                     if sync == Sync::Always {
-                        // Its thread syncs what nobody waits for, too.
+                        // Its thread also syncs records that no caller waits for.
                         journal.commit(journal.last()).unwrap();
                     }
                     let want = workload.records(journal.lasting());

@@ -18,7 +18,7 @@ fn newest(folder: &Path) -> std::path::PathBuf {
     names.filter(|path| path.extension().is_some_and(|end| end == "log")).max().unwrap()
 }
 
-/// What is done to a folder, and what must be named.
+/// A change to a folder, and the words that must name it.
 const SPOILS: [(Spoil, &str); 7] = [
     (|folder| fs::remove_dir_all(folder).unwrap(), "the data folder "),
     (|folder| fs::rename(folder, folder.with_extension("old")).unwrap(), "the data folder "),

@@ -94,7 +94,7 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         let again = open_store(Arc::new(store.kill_image()), options, Lsn(0), Lsn(0)).unwrap();
         read_all(&again.journal);
         assert!(again.journal.read(again.journal.end(), &mut events).is_err());
-        // Bits that rot are told, not read.
+        // Flipped bits are reported, not read.
         let last = workload.records(Lsn(u64::MAX)).pop().unwrap();
         let segment = again.journal.segments().into_iter().rfind(|segment| segment.first_place <= last.place).unwrap();
         let path = if segment.last < last.lsn { again.journal.segments()[0].path.clone() } else { segment.path };
@@ -208,7 +208,7 @@ fn the_companion_is_written_before_each_batch_and_synced_before_each_sync() {
 fn with_an_interval_the_medium_gets_it_by_itself() {
     let options = Options { sync_interval: Duration::from_millis(1), ..options(Sync::Interval) };
     let opened = open_store(Arc::new(Memory::new()), options, Lsn(0), Lsn(0)).unwrap();
-    let appended = opened.journal.append(1, b"nobody waits for it");
+    let appended = opened.journal.append(1, b"no caller waits for it");
     let begun = std::time::Instant::now();
     while opened.journal.synced() < appended.lsn {
         assert!(begun.elapsed() < Duration::from_secs(30), "nothing was synced");

@@ -131,7 +131,7 @@ fn a_stop_that_is_cut_short_leaves_a_mark_that_is_true() {
     }
 }
 
-/// The mark is written while the journal runs, by a thread that nobody waits for.
+/// The mark is written while the journal runs, by a thread that no caller waits for.
 #[test]
 fn the_synced_number_reaches_its_file_while_the_journal_runs() {
     let store = Memory::new();

@@ -117,7 +117,7 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
     let raise = |confirm_until| PendingRaise { from: Millis(2), confirm_until, filters: vec![full.clone()] };
     vec![
         ("audit_entry", audit_entry(None, None, ChangeSource::Payment), "09000201"),
-        ("audit_entry by somebody", audit_entry(Some("ops"), Some(300), ChangeSource::Api), "09030202036f7073ac02"),
+        ("audit_entry by a token", audit_entry(Some("ops"), Some(300), ChangeSource::Api), "09030202036f7073ac02"),
         ("audit_entry, upload", audit_entry(None, Some(0), ChangeSource::Upload), "0902020300"),
         ("audit_entry, system", audit_entry(Some("x"), None, ChangeSource::System), "090102040178"),
         (
@@ -302,7 +302,7 @@ fn some_instrument() -> impl Strategy<Value = Instrument> {
     )
 }
 
-/// What the history is made of.
+/// The events of the history.
 pub(super) fn some_change() -> BoxedStrategy<CustomerEvent> {
     let filters = || vec(some_filter(), 0..4);
     let raise = (time(), option::of(time()), filters());
