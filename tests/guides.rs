@@ -429,28 +429,97 @@ fn texts_of_the_program(folder: &Path, texts: &mut String) {
     }
 }
 
-/// An operator searches recovery.md for the words of a message: the program must print them.
-#[test]
-fn words_that_recovery_quotes_are_words_of_the_program() {
+/// The quotes in one column of a guide's table rows whose first cell is accepted, split where a value stands, with their
+/// line numbers. Commands are left out.
+fn quotes_of(guide: &str, column: usize, is_row: fn(&str) -> bool) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(root().join("src/docs").join(guide)).unwrap();
+    let mut quotes = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let Some(cells) = line.strip_prefix("| ").map(|line| line.split(" | ").collect::<Vec<_>>()) else { continue };
+        if !cells.first().is_some_and(|first| is_row(first)) {
+            continue;
+        }
+        let words = cells.get(column).copied().unwrap_or_default();
+        for quote in words.split('`').skip(1).step_by(2).filter(|quote| quote.contains(' ')) {
+            if quote.starts_with("levelgate") || quote.starts_with("--") {
+                continue;
+            }
+            let parts = quote.split("...").flat_map(|part| part.split(" N")).map(str::trim);
+            quotes.extend(parts.filter(|part| part.len() > 3).map(|part| (number + 1, part.to_owned())));
+        }
+    }
+    quotes
+}
+
+/// An operator searches a guide for the words of a message: the program must print them.
+fn check_quotes(guide: &str, quotes: &[(usize, String)]) {
     const OF_THE_SYSTEM: [&str; 2] = ["Not a directory", "Permission denied"];
     let mut texts = String::new();
     texts_of_the_program(&root().join("src"), &mut texts);
-    let guide = fs::read_to_string(root().join("src/docs/recovery.md")).unwrap();
-    let (mut quoted, mut missing) = (0, Vec::new());
-    for (number, line) in guide.lines().enumerate().filter(|(_, line)| line.starts_with("| `")) {
-        let words = line.split(" | ").next().unwrap_or_default();
-        for quote in words.split('`').skip(1).step_by(2).filter(|quote| quote.contains(' ')) {
-            let is_command = quote.starts_with("levelgate") || quote.starts_with("--");
-            for part in quote.split("...").flat_map(|part| part.split(" N")).map(str::trim) {
-                if part.len() > 3 && !is_command && !OF_THE_SYSTEM.contains(&part) {
-                    quoted += 1;
-                    if !texts.contains(part) {
-                        missing.push(format!("line {}: {part}", number + 1));
-                    }
-                }
+    let missing: Vec<String> = quotes
+        .iter()
+        .filter(|(_, quote)| !OF_THE_SYSTEM.contains(&quote.as_str()) && !texts.contains(quote))
+        .map(|(line, quote)| format!("line {line}: {quote}"))
+        .collect();
+    assert!(missing.is_empty(), "{guide} quotes what the program does not print:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn words_that_recovery_quotes_are_words_of_the_program() {
+    let quotes = quotes_of("recovery.md", 0, |first| first.starts_with('`'));
+    assert!(quotes.len() > 60, "the quotes were found: {}", quotes.len());
+    check_quotes("recovery.md", &quotes);
+}
+
+/// The texts of the program's warnings and errors in the log, each with its file.
+fn log_lines(folder: &Path, lines: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            log_lines(&entry, lines);
+            continue;
+        }
+        let source = fs::read_to_string(&entry).unwrap_or_default();
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for macro_name in ["tracing::warn!(", "tracing::error!("] {
+            for call in source.split(macro_name).skip(1) {
+                let text = call.split_once('"').map_or("", |(_, text)| text).replace("\\\"", "'");
+                let text = text.split('"').next().unwrap_or_default();
+                let text: Vec<&str> = text
+                    .split("\\\n")
+                    .enumerate()
+                    .map(|(n, line)| if n == 0 { line } else { line.trim_start() })
+                    .collect();
+                lines.push((entry.display().to_string(), text.concat()));
             }
         }
     }
-    assert!(quoted > 60, "the quotes were found: {quoted}");
-    assert!(missing.is_empty(), "recovery.md quotes what the program does not print:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn operations_lists_the_warnings_and_errors_of_the_log() {
+    // Texts that are made elsewhere, and texts that report a defect of the program itself.
+    const NOT_LISTED: [&str; 9] = [
+        "{warning}",
+        "{change}",
+        "{name} changed",
+        "{what}",
+        "panicked",
+        "the path has no parameter",
+        "the row of {} lists no answer",
+        "an answer could not be serialized",
+        "the disk does not answer",
+    ];
+    let quotes = quotes_of("operations.md", 1, |level| ["INFO", "WARN", "ERROR"].contains(&level));
+    assert!(quotes.len() > 40, "the quotes were found: {}", quotes.len());
+    check_quotes("operations.md", &quotes);
+    let mut lines = Vec::new();
+    log_lines(&root().join("src"), &mut lines);
+    assert!(lines.len() > 40, "the lines were found: {}", lines.len());
+    let is_listed = |text: &str| {
+        NOT_LISTED.iter().any(|known| text.contains(known))
+            || quotes.iter().any(|(_, quote)| quote.len() >= 10 && text.contains(quote.as_str()))
+    };
+    let missing: Vec<String> =
+        lines.iter().filter(|(_, text)| !is_listed(text)).map(|(file, text)| format!("{file}: {text}")).collect();
+    assert!(missing.is_empty(), "operations.md, \"Log lines that matter\", does not list:\n{}", missing.join("\n"));
 }
