@@ -39,12 +39,6 @@ pub(crate) struct SnapshotStatus {
 impl SnapshotStatus {
     /// `last_at` is when the newest snapshot of the folder was created, `interval` the time between two snapshots.
     pub(crate) fn new(last_at: Option<Millis>, interval: Duration) -> Self {
-        metrics::describe_counter!("levelgate_snapshots_failed_total", "Snapshots that could not be written");
-        metrics::describe_counter!(
-            "levelgate_snapshots_skipped_total",
-            "Snapshots that were not written because min_free_bytes would not have stayed free"
-        );
-        metrics::describe_gauge!("levelgate_disk_free_bytes", "Free bytes of the data folder's file system");
         metrics::counter!("levelgate_snapshots_skipped_total").increment(0);
         let state = SnapshotState { last_at, ..SnapshotState::default() };
         Self {

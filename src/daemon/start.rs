@@ -20,7 +20,7 @@ use crate::{
         server::pulse::{self, Pulse},
     },
     service::{daemon_status::ConfigurationHealth, payments::PaymentService},
-    telemetry::{log, metrics::Meters},
+    telemetry::{descriptions::describe_metrics, log, metrics::Meters},
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -122,7 +122,9 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("levelgate_answer_seconds".to_owned()), &SECONDS)
         .context("the buckets of levelgate_answer_seconds are invalid")?;
-    builder.install_recorder().context("cannot install the metrics recorder")
+    let recorder = builder.install_recorder().context("cannot install the metrics recorder")?;
+    describe_metrics();
+    Ok(recorder)
 }
 
 /// What [`assemble`] consumes.

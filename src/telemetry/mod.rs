@@ -1,4 +1,5 @@
-//! Telemetry: the metrics of payments, and the log.
+//! Telemetry: the metrics of payments, what each metric means, and the log.
 
+pub(crate) mod descriptions;
 pub(crate) mod log;
 pub mod metrics;

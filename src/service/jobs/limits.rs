@@ -57,12 +57,6 @@ pub(crate) struct JobPermit {
 
 impl Default for JobLimits {
     fn default() -> Self {
-        metrics::describe_counter!("levelgate_jobs_turned_away_total", "Uploads and bulk changes refused at a limit");
-        metrics::describe_counter!(
-            "levelgate_jobs_without_space_total",
-            "Uploads and bulk changes the disk had no room for"
-        );
-        metrics::describe_gauge!("levelgate_upload_mebibytes", "MiB that uploads under way hold");
         Self { usage: Mutex::default(), slots: Arc::new(Semaphore::new(ACTIVE_MAX)) }
     }
 }
