@@ -131,6 +131,7 @@ impl Reloader {
         events.iter().for_each(|event| overrides.apply(event));
         let rules = files.effective_rules(&overrides)?;
         payments.ledger.record_overrides(events);
+        payments.ledger.note_merchants(&rules);
         let countries = DefaultCountries::of(&rules);
         payments.ledger.seal_identifiers(SealedMerchants::of(&rules));
         let mut rules = Some(Arc::new(rules));

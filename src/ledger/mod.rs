@@ -34,9 +34,12 @@ pub use crate::ledger::payments::record::Actor;
 pub use crate::ledger::payments::transition::{ExpectedContent, TransitionRequest, UnreservedPayment};
 pub use crate::ledger::queries::customer::CustomerWithUsage;
 pub use crate::ledger::queries::customers::{CustomerPage, CustomerQuery};
-pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedError, FeedEvent, FeedEventKind, FeedQuery};
-pub use crate::ledger::queries::history::HistoryStep;
-pub use crate::ledger::queries::transactions::{PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery};
+pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, FeedEventKind, FeedQuery};
+pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
+pub use crate::ledger::queries::level_counts::LevelCounts;
+pub use crate::ledger::queries::transactions::{
+    PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,
+};
 pub use crate::ledger::recovery::state::StateRecovery;
 pub use crate::ledger::state::ledger::{Ledger, LedgerLimits, LedgerStorage};
 pub use crate::ledger::state::made_levels::MadeLevel;

@@ -4,7 +4,6 @@ use crate::{
     clock::ClockError,
     config::body::InvalidBody,
     domain::request::refusal::{Refusal, RefusalKind},
-    ledger::FeedError,
     service::import_export::outcome::{BadRow, ImportOutcome},
     storage::journal::FollowError,
 };
@@ -197,9 +196,9 @@ impl ServiceError {
 
     /// The event feed cannot be read from the requested position.
     #[must_use]
-    pub fn not_in_the_feed(error: &FeedError) -> Self {
+    pub fn not_in_the_feed(error: &FollowError) -> Self {
         match error {
-            FeedError::Journal(error @ FollowError::Gone { begins_at, .. }) => {
+            FollowError::Gone { begins_at, .. } => {
                 let detail = format!(
                     "{error}; a reader that has not read the events between the two has lost them: continue with \
                      `after={}`, or with 0 from the oldest event that is kept",
@@ -207,15 +206,14 @@ impl ServiceError {
                 );
                 Self::new(ErrorKind::Gone, "events_gone", detail).at("after")
             }
-            FeedError::Journal(error @ FollowError::Ahead { .. }) => {
+            FollowError::Ahead { .. } => {
                 let detail = format!(
                     "{error}; the number is of another data folder, or this folder was restored from an earlier copy or \
                      lost what was never synced"
                 );
                 Self::new(ErrorKind::Impossible, "events_ahead", detail).at("after")
             }
-            FeedError::Journal(FollowError::Read(error)) => Refusal::Unreadable(error.to_string()).into(),
-            FeedError::Transaction(refusal) => refusal.clone().into(),
+            FollowError::Read(error) => Refusal::Unreadable(error.to_string()).into(),
         }
     }
 

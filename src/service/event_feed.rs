@@ -7,10 +7,10 @@ use crate::{
         transaction::status::Flag,
         vocabulary::names::Name,
     },
-    ledger::FeedQuery as LedgerFeedQuery,
+    ledger::{FeedEntry, FeedQuery as LedgerFeedQuery},
     service::{
         documents::{
-            payments::event::EventDocument,
+            payments::event::{EventDocument, UnreadableDocument},
             query::{page_limit, unique_pairs},
         },
         error::ServiceError,
@@ -114,18 +114,22 @@ impl PaymentService {
             |merchant: Name| named.is_none_or(|named| named == merchant.as_str()) && reach.contains(merchant);
         let is_restricted = named.is_some() || *reach != MerchantScope::All;
         let merchants: Option<&dyn Fn(Name) -> bool> = is_restricted.then_some(&is_selected as _);
-        let (mut body, mut is_empty) = (b"{\"events\":[".to_vec(), true);
+        let (mut body, mut is_empty, mut has_events) = (b"{\"events\":[".to_vec(), true, false);
         let listening = LedgerFeedQuery { after: query.after, limit: query.limit, merchants, flag: query.flag };
-        let followed = self.ledger.read_feed(&listening, &mut |event| {
+        let followed = self.ledger.read_feed(&listening, &mut |entry| {
             if !is_empty {
                 body.push(b',');
             }
             is_empty = false;
-            body.extend_from_slice(&render(&EventDocument::of(event, &rules)));
+            has_events |= matches!(entry, FeedEntry::Event(_));
+            body.extend_from_slice(&match entry {
+                FeedEntry::Event(event) => render(&EventDocument::of(event, &rules)),
+                FeedEntry::Unreadable(unreadable) => render(&UnreadableDocument::of(unreadable)),
+            });
         });
         let followed = followed.map_err(|error| ServiceError::not_in_the_feed(&error))?;
-        // A merchant that is no longer configured can have events. A name that nothing ever had is a mistake.
-        let is_unknown = |named: &&str| is_empty && rules.merchant(named).is_none() && Name::existing(named).is_none();
+        // A merchant that is no longer configured can have events. A name that no merchant ever had is a mistake.
+        let is_unknown = |named: &&str| !has_events && !self.is_or_was_configured(named);
         if let Some(unknown) = named.filter(is_unknown) {
             return Err(Refusal::UnknownMerchant(unknown.to_owned()).into());
         }

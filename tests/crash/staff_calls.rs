@@ -373,7 +373,8 @@ fn document(harness: &Harness, customer: &str, now: Millis) -> String {
         steps += if chapter.is_link { " linked" } else { "" };
     });
     match read {
-        Ok(()) => shown + &steps,
+        Ok(unreadable) if unreadable.is_empty() => shown + &steps,
+        Ok(unreadable) => format!("{unreadable:?}"),
         Err(refusal) => format!("{refusal:?}"),
     }
 }

@@ -229,7 +229,11 @@ fn invalid_feed_requests_are_refused_with_the_reason() {
     }
     let ahead = daemon.get("/v1/events?after=1000").problem(422);
     assert_eq!((&ahead["code"], &ahead["field"]), (&json!("events_ahead"), &json!("after")), "{ahead}");
-    assert_eq!(daemon.get("/v1/events?merchant=nowhere").problem(404)["code"], "merchant_not_found");
+    // Names of a level, of a project and of a gate are names of no merchant.
+    for merchant in ["nowhere", "gold", "web", "gate-a", "unknown"] {
+        let problem = daemon.get(&format!("/v1/events?merchant={merchant}")).problem(404);
+        assert_eq!(problem["code"], "merchant_not_found", "{merchant}");
+    }
     assert_eq!(events(&page(&daemon, "?merchant=acme")).len(), 1);
     daemon.post("/v1/events", &json!({})).problem(405);
 }

@@ -55,3 +55,4 @@ mod tokens;
 mod transaction_lifecycle;
 mod transaction_linking;
 mod transactions;
+mod unreadable_records;

@@ -212,6 +212,19 @@ impl SearchIndex {
         Arc::clone(&self.merchants.entry(merchant).or_default())
     }
 
+    /// The number of a merchant's customers with a property.
+    pub(in crate::ledger) fn count(&self, merchant: Name, key: SearchKey) -> u64 {
+        if !self.contains_merchant(merchant) {
+            return 0;
+        }
+        self.of_merchant(merchant).lock().by_key.get(&key).map_or(0, RoaringBitmap::len)
+    }
+
+    /// Whether a merchant has or had customers.
+    pub(in crate::ledger) fn contains_merchant(&self, merchant: Name) -> bool {
+        self.merchants.contains_key(&merchant)
+    }
+
     /// Replaces the search keys of a customer. The caller holds the customer's lock.
     pub(in crate::ledger) fn update(
         &self,

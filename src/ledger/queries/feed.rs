@@ -3,6 +3,8 @@
 //! A record contains a fact and not its transaction; the transaction is loaded backwards from the record. A transaction
 //! that one call has loaded is kept for later facts of the same call, so that its records are read once. The feed locks
 //! nothing, except one customer at a time to read its merchant where the caller limits merchants.
+//!
+//! A record that cannot be read is an entry of the feed and ends no page.
 
 use crate::ledger::{
     index::{customer_numbers::FIRST_CUSTOMER, transaction_index::TransactionSlot},
@@ -25,7 +27,7 @@ use crate::{
     },
     storage::{
         encoding,
-        journal::{FollowError, Followed, Lsn, Record},
+        journal::{FollowError, Followed, Lsn, Record, UnreadableRecords, Visited},
     },
 };
 use std::{borrow::Cow, collections::HashMap, ops::ControlFlow};
@@ -90,22 +92,20 @@ impl FeedEvent<'_> {
     }
 }
 
-/// Why the feed cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum FeedError {
-    /// The journal does not contain the requested records, or cannot be read.
-    #[error(transparent)]
-    Journal(#[from] FollowError),
-    /// The transaction of a record cannot be read.
-    #[error(transparent)]
-    Transaction(#[from] Refusal),
+/// An entry of the feed.
+#[derive(Debug)]
+pub enum FeedEntry<'a> {
+    /// A fact about a transaction.
+    Event(&'a FeedEvent<'a>),
+    /// Records that cannot be read: they may contain facts about any merchant of the query.
+    Unreadable(&'a UnreadableRecords),
 }
 
 /// The state of one call.
 struct FeedReader<'a, 't> {
     ledger: &'a Ledger,
     query: &'a FeedQuery<'a>,
-    show: &'t mut dyn FnMut(&FeedEvent<'_>),
+    show: &'t mut dyn FnMut(FeedEntry<'_>),
     /// Transactions of earlier facts, in their last state, without their facts.
     loaded: HashMap<TransactionSlot, Transaction>,
     events_shown: usize,
@@ -122,33 +122,48 @@ struct FeedFact<'f> {
 }
 
 impl Ledger {
-    /// Calls `show` with each fact after a record, in order. Only durable records are read. Returns how far it came.
+    /// Calls `show` with each fact after a record, in order, and with the records that cannot be read. Only durable
+    /// records are read. Returns how far it came.
     ///
     /// # Errors
     /// The journal does not contain all records after that one, or cannot be read.
     pub fn read_feed(
         &self,
         query: &FeedQuery<'_>,
-        show: &mut dyn FnMut(&FeedEvent<'_>),
-    ) -> Result<Followed, FeedError> {
+        show: &mut dyn FnMut(FeedEntry<'_>),
+    ) -> Result<Followed, FollowError> {
         let loaded = HashMap::new();
         let mut reader = FeedReader { ledger: self, query, show, loaded, events_shown: 0, records_read: 0 };
-        let mut failed = None;
-        let followed = self.journal.follow(query.after, &mut |records| {
-            for record in records {
-                if let Err(refusal) = reader.read(record) {
-                    failed = Some(refusal);
-                    return ControlFlow::Break(());
-                }
+        self.journal.follow(query.after, &mut |visited| {
+            match visited {
+                Visited::Records(records) => records.iter().for_each(|record| reader.read_or_report(record)),
+                Visited::Unreadable(unreadable) => reader.report(unreadable),
             }
             let is_enough = reader.events_shown >= query.limit || reader.records_read >= FEED_READS_MAX;
             if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        failed.map_or(Ok(followed), |refusal| Err(refusal.into()))
+        })
     }
 }
 
 impl FeedReader<'_, '_> {
+    /// Shows the facts of a record, or that it cannot be read.
+    fn read_or_report(&mut self, record: &Record<'_>) {
+        if let Err(refusal) = self.read(record) {
+            self.report(&UnreadableRecords { first: record.lsn, last: record.lsn, reason: refusal.to_string() });
+        }
+    }
+
+    fn report(&mut self, unreadable: &UnreadableRecords) {
+        tracing::warn!(
+            "the event feed reports records {} to {} as unreadable: {}",
+            unreadable.first,
+            unreadable.last,
+            unreadable.reason
+        );
+        (self.show)(FeedEntry::Unreadable(unreadable));
+        self.events_shown += 1;
+    }
+
     fn read(&mut self, record: &Record<'_>) -> Result<(), Refusal> {
         self.records_read += 1;
         let owner = record.owner;
@@ -274,7 +289,8 @@ impl FeedReader<'_, '_> {
                 _ => Some(CustomerId::Number(record.owner)),
             };
             let amount = transaction.amount();
-            (self.show)(&FeedEvent { lsn: record.lsn, kind, at, opening, amount, outcome, customer });
+            let event = FeedEvent { lsn: record.lsn, kind, at, opening, amount, outcome, customer };
+            (self.show)(FeedEntry::Event(&event));
             self.events_shown += 1;
         }
         if has_flag {

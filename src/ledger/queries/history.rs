@@ -15,6 +15,15 @@ use crate::{
 /// The most steps of one customer that are read.
 const STEPS_MAX: usize = 100_000;
 
+/// A step of a customer's history that cannot be read. The steps before it cannot be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableStep {
+    /// The number of the customer.
+    pub customer: u64,
+    /// Why it cannot be read.
+    pub reason: String,
+}
+
 /// One step of a customer's history.
 #[derive(Debug, Clone)]
 pub struct HistoryStep {
@@ -59,22 +68,23 @@ impl MemberHistory {
 
 impl Ledger {
     /// Calls `show` with each step of a customer's history, and the customer before and after it without transactions. The
-    /// first retained step comes first. Steps of merged customers are included. Records are read without a lock.
+    /// first retained step comes first. Steps of merged customers are included. Records are read without a lock. Returns the
+    /// steps that cannot be read: the history of their customer begins after them.
     ///
     /// # Errors
-    /// The merchant has no such customer; the journal cannot be read.
+    /// The merchant has no such customer.
     pub fn history(
         &self,
         merchant: &str,
         customer_id: &str,
         now: Millis,
         show: &mut dyn FnMut(&HistoryStep, &Customer, &Customer),
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<UnreadableStep>, Refusal> {
         let mut members: Vec<MemberHistory> = self.with_current_customer(merchant, customer_id, |merge_group| {
             self.settle_group(merge_group, now);
             merge_group.members().map(MemberHistory::of).collect()
         })?;
-        let mut steps: Vec<MemberStep> = Vec::new();
+        let (mut steps, mut unreadable): (Vec<MemberStep>, Vec<UnreadableStep>) = (Vec::new(), Vec::new());
         // Steps in deleted segments are forgotten.
         let is_retained = |place: &LogOffset| *place >= self.forgotten_before();
         for (index, MemberHistory { customer, next, hides_identifiers, .. }) in members.iter_mut().enumerate() {
@@ -83,7 +93,13 @@ impl Ledger {
                 let step = match self.history_step(customer.number(), place) {
                     // The steps before a lost one cannot be found.
                     Err(Refusal::RecordLost(_)) => break,
-                    step => step?,
+                    // Its segment was deleted in between.
+                    Err(_) if !is_retained(&place) => break,
+                    Err(refusal) => {
+                        unreadable.push(UnreadableStep { customer: customer.number(), reason: refusal.to_string() });
+                        break;
+                    }
+                    Ok(step) => step,
                 };
                 let Some(mut step) = step else { break };
                 if *hides_identifiers {
@@ -108,7 +124,7 @@ impl Ledger {
             show(step, customer, &after);
             *customer = after;
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     /// The step at an offset. `None`: the record contains no step.

@@ -67,8 +67,19 @@ impl TransactionQuery {
 pub struct TransactionPage {
     /// In the order of customers, and of each customer in the order of opening.
     pub transactions: Vec<TransactionView>,
+    /// Those that may match and cannot be read.
+    pub unreadable: Vec<UnreadableTransaction>,
     /// The position after which the next page begins; `None`: this is the last page.
     pub next: Option<TransactionPosition>,
+}
+
+/// A transaction whose records cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableTransaction {
+    /// Its position in the list.
+    pub position: TransactionPosition,
+    /// Why it cannot be read.
+    pub reason: String,
 }
 
 /// A transaction that may be on the page, and the time as of which its customer was read.
@@ -109,17 +120,17 @@ impl Ledger {
     }
 
     /// A page of a merchant's transactions. The order is stable: a listed transaction keeps its position, and a new one
-    /// comes after the others of its customer. Facts are read without a lock.
+    /// comes after the others of its customer. Facts are read without a lock. A transaction that cannot be read ends no page.
     ///
     /// # Errors
-    /// The facts of a transaction cannot be read.
+    /// The archive's index cannot be read.
     pub fn list_transactions(
         &self,
         merchant: &str,
         query: &TransactionQuery,
         now: Millis,
     ) -> Result<TransactionPage, Refusal> {
-        let mut page = TransactionPage { transactions: Vec::new(), next: None };
+        let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None };
         let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
         let placeholders = SHARDS as u64;
         let numbers: Box<dyn Iterator<Item = u64>> = match query.customer_id.as_deref() {
@@ -140,11 +151,17 @@ impl Ledger {
             visits += 1;
             for candidate in self.candidates(from, merchant, query, now)? {
                 visits += 1;
-                if let Some(transaction) = self.view_candidate(&candidate, merchant, query)? {
-                    page.transactions.push(transaction);
+                let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
+                match self.view_candidate(&candidate, merchant, query) {
+                    Ok(transaction) => page.transactions.extend(transaction),
+                    // A placeholder owns transactions of every merchant: it is not known whose this one is.
+                    Err(refusal) => {
+                        page.unreadable.push(UnreadableTransaction { position, reason: refusal.to_string() });
+                    }
                 }
-                if page.transactions.len() >= query.limit || visits >= VISITS_MAX {
-                    page.next = Some(TransactionPosition { customer: number, slot: candidate.slot.slot });
+                let is_full = page.transactions.len() + page.unreadable.len() >= query.limit;
+                if is_full || visits >= VISITS_MAX {
+                    page.next = Some(position);
                     return Ok(page);
                 }
             }

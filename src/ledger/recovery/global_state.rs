@@ -6,6 +6,7 @@ use crate::ledger::{
         accepted_clocks::AcceptedClocks,
         archived_facts::ArchivedFacts,
         blocked_instruments::BlockedInstruments,
+        known_merchants::KnownMerchants,
         level_renames::{LevelRename, LevelRenames},
         made_levels::{MadeLevel, MadeLevels},
     },
@@ -29,6 +30,7 @@ pub(super) struct GlobalState {
     pub(super) currencies: BTreeSet<Currency>,
     pub(super) blocked_instruments: BlockedInstruments,
     pub(super) made_levels: MadeLevels,
+    pub(super) known_merchants: KnownMerchants,
     pub(super) level_renames: LevelRenames,
     pub(super) clocks: AcceptedClocks,
     /// The time after the last accepted clock.
@@ -46,6 +48,7 @@ impl Default for GlobalState {
             currencies: BTreeSet::new(),
             blocked_instruments: BlockedInstruments::default(),
             made_levels: MadeLevels::default(),
+            known_merchants: KnownMerchants::default(),
             level_renames: LevelRenames::default(),
             clocks: AcceptedClocks::default(),
             accepted_time: None,
@@ -64,11 +67,13 @@ impl GlobalState {
     pub(super) fn restore(&mut self, world: GlobalDto) -> Result<(), SnapshotError> {
         let events = world.events()?;
         self.made_levels.restore_overrides(&events);
+        events.iter().for_each(|event| self.known_merchants.add_event(event));
         events.iter().for_each(|event| self.archive.list.take(event));
         world.archive.iter().for_each(|segment| self.archive.list.put(*segment));
         events.into_iter().for_each(|event| self.blocked_instruments.apply(event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
+            self.known_merchants.add([merchant]);
             self.level_renames.add(LevelRename { merchant, direction, from, to, place: LogOffset(dto.place) });
         }
         for dto in &world.clocks {
@@ -99,6 +104,7 @@ impl GlobalState {
 
     /// Applies a global event of the record at an offset.
     pub(super) fn apply(&mut self, place: LogOffset, event: GlobalEvent) {
+        self.known_merchants.add_event(&event);
         match event {
             GlobalEvent::InstrumentBlocked { id, blocked, at } => {
                 self.blocked_instruments.apply(GlobalEvent::InstrumentBlocked { id: trimmed_token(id), blocked, at });

@@ -8,7 +8,11 @@ use crate::{
             global_event::GlobalEvent,
         },
         transaction::log_offset::LogOffset,
-        vocabulary::{money::Currency, names::Name, time::Millis},
+        vocabulary::{
+            money::Currency,
+            names::{Name, Set},
+            time::Millis,
+        },
     },
     ledger::{
         customers::sealing::unseal,
@@ -36,6 +40,8 @@ pub(super) struct Partition {
     shards: Vec<Shard>,
     pub(super) next_customer: u64,
     pub(super) currencies: BTreeSet<Currency>,
+    /// The merchants of replayed transactions without a customer.
+    pub(super) merchants: Set<Name>,
     /// Global events, with the LSN and the offset of their records.
     pub(super) global_events: Vec<(Lsn, LogOffset, GlobalEvent)>,
     /// The last records about evicted transactions.
@@ -56,6 +62,7 @@ impl Partition {
             shards: (0..SHARDS.div_ceil(partitions)).map(|_| Shard::default()).collect(),
             next_customer: FIRST_CUSTOMER,
             currencies: BTreeSet::new(),
+            merchants: Set::default(),
             global_events: Vec::new(),
             archived_facts: Vec::new(),
             transactions: 0,
@@ -238,6 +245,7 @@ impl Partition {
                 if number < FIRST_CUSTOMER {
                     // No record creates a placeholder.
                     let (merchant, at): (Name, _) = (opening.merchant, opening.recorded_at);
+                    self.merchants.insert(merchant);
                     let create = || Customer::new(number, merchant, None, at);
                     self.shard(number).insert_absent(number, create);
                 }

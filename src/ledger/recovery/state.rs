@@ -99,6 +99,7 @@ impl StateRecovery {
         for partition in &mut partitions {
             global_state.next_customer = global_state.next_customer.max(partition.next_customer);
             global_state.currencies.append(&mut partition.currencies);
+            global_state.known_merchants.add(partition.merchants.drain());
             for (key, slot, place) in partition.archived_facts.drain(..) {
                 global_state.archived_facts.insert(key, slot, place);
             }
@@ -110,9 +111,11 @@ impl StateRecovery {
         let times = partitions.iter().filter_map(|partition| partition.newest_time);
         let newest_time = times.chain(global_state.accepted_time).max();
         let journal_start = storage.journal.first_place();
-        let GlobalState { made_levels, level_renames, clocks, archived_facts, blocked_instruments, .. } = global_state;
+        let GlobalState { made_levels, known_merchants, level_renames, clocks, .. } = global_state;
+        let GlobalState { archived_facts, blocked_instruments, .. } = global_state;
         let ledger = Ledger {
             made_levels,
+            known_merchants,
             level_renames,
             clocks,
             archived_facts,

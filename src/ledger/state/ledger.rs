@@ -13,6 +13,7 @@ use crate::ledger::{
         archived_facts::ArchivedFacts,
         blocked_instruments::BlockedInstruments,
         currencies::RecordedCurrencies,
+        known_merchants::KnownMerchants,
         level_renames::LevelRenames,
         loaded_transaction::TransactionStripe,
         made_levels::MadeLevels,
@@ -26,6 +27,7 @@ use crate::{
         customer::aggregate::Customer,
         decision::clock_skew::ClockSkew,
         request::refusal::Refusal,
+        rules::configuration::Rules,
         transaction::log_offset::LogOffset,
         vocabulary::{names::Name, time::Millis},
     },
@@ -108,6 +110,7 @@ pub struct Ledger {
     /// The number of generated external ids by merchant.
     pub(in crate::ledger) external_ids: Mutex<HashMap<Name, u64>>,
     pub(in crate::ledger) currencies: RecordedCurrencies,
+    pub(in crate::ledger) known_merchants: KnownMerchants,
     pub(in crate::ledger) made_levels: MadeLevels,
     pub(in crate::ledger) level_renames: LevelRenames,
     pub(in crate::ledger) rename_lock: RenameLock,
@@ -163,6 +166,7 @@ impl Ledger {
             search: SearchIndex::default(),
             external_ids: Mutex::default(),
             currencies: RecordedCurrencies::default(),
+            known_merchants: KnownMerchants::default(),
             made_levels: MadeLevels::default(),
             level_renames: LevelRenames::default(),
             rename_lock: RenameLock::default(),
@@ -228,6 +232,17 @@ impl Ledger {
             self.holds_visited.fetch_add(visited, Ordering::Relaxed);
         }
         now
+    }
+
+    /// Notes the merchants of a configuration that takes effect.
+    pub fn note_merchants(&self, rules: &Rules) {
+        self.known_merchants.add_rules(rules);
+    }
+
+    /// Whether a merchant was configured at some time: since the start, or by its records.
+    #[must_use]
+    pub fn knows_merchant(&self, merchant: Name) -> bool {
+        self.known_merchants.contains(merchant) || self.search.contains_merchant(merchant)
     }
 
     /// Makes evicted transactions unknown whose last record is before this offset.

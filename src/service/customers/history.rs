@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{events::customer_event::CustomerEvent, vocabulary::names::Name},
-    ledger::HistoryStep,
+    ledger::{HistoryStep, UnreadableStep},
     service::{
         customers::customer_service::CustomerService,
         documents::{as_text::AsText, customers::customer::CustomerContext},
@@ -76,26 +76,30 @@ impl CustomerService<'_> {
     ) -> Answered {
         let mut steps: Vec<Value> = Vec::new();
         let merchant = self.merchant.id.as_str();
-        self.service.ledger.history(merchant, customer_id, self.now()?, &mut |chapter, before, after| {
-            // Blocks belong to no customer and are in no customer's history.
-            let context = CustomerContext { ledger: None, ..self.context(chapter.audit_entry.at) };
-            let document = |customer| without_counters(context.document(customer));
-            let is_first = chapter.audit_entry.previous.is_none();
-            let old = if is_first { Value::Null } else { document(before) };
-            let Some(changes) = changes(chapter, &old, &document(after)) else { return };
-            // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
-            // all of them. A history names it only where it acts for the merchant.
-            let is_signal = chapter.events.iter().any(|event| matches!(event, CustomerEvent::SignalReceived { .. }));
-            let by = chapter.audit_entry.by.filter(|by| !is_signal || reaches_merchant(*by));
-            steps.push(json!({
-                "at": AsText(chapter.audit_entry.at),
-                "customer_id": before.number().to_string(),
-                "source": chapter.audit_entry.source.word(),
-                "by": by.map(Name::as_str),
-                "transaction_id": chapter.transaction_id,
-                "changes": changes,
-            }));
-        })?;
+        let unreadable =
+            self.service.ledger.history(merchant, customer_id, self.now()?, &mut |chapter, before, after| {
+                // Blocks belong to no customer and are in no customer's history.
+                let context = CustomerContext { ledger: None, ..self.context(chapter.audit_entry.at) };
+                let document = |customer| without_counters(context.document(customer));
+                let is_first = chapter.audit_entry.previous.is_none();
+                let old = if is_first { Value::Null } else { document(before) };
+                let Some(changes) = changes(chapter, &old, &document(after)) else { return };
+                // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
+                // all of them. A history names it only where it acts for the merchant.
+                let is_signal =
+                    chapter.events.iter().any(|event| matches!(event, CustomerEvent::SignalReceived { .. }));
+                let by = chapter.audit_entry.by.filter(|by| !is_signal || reaches_merchant(*by));
+                steps.push(json!({
+                    "at": AsText(chapter.audit_entry.at),
+                    "customer_id": before.number().to_string(),
+                    "source": chapter.audit_entry.source.word(),
+                    "by": by.map(Name::as_str),
+                    "transaction_id": chapter.transaction_id,
+                    "changes": changes,
+                }));
+            })?;
+        // The oldest entries: the history begins after them.
+        steps.splice(0..0, unreadable.iter().map(unreadable_entry));
         let total = steps.len();
         // Steps are counted from the first, so that new steps move no page.
         let end = if page.end == 0 { total } else { page.end.min(total) };
@@ -105,6 +109,19 @@ impl CustomerService<'_> {
         let next = (begin > 0).then(|| begin.to_string());
         Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
     }
+}
+
+/// A step that cannot be read. The steps before it cannot be found, so the old values of later steps may be missing.
+fn unreadable_entry(step: &UnreadableStep) -> Value {
+    json!({
+        "at": null,
+        "customer_id": step.customer.to_string(),
+        "source": null,
+        "by": null,
+        "transaction_id": null,
+        "changes": [],
+        "unreadable": format!("{}; this step and those before it are not shown, and old values may be missing after it", step.reason),
+    })
 }
 
 fn find_instrument<'v>(document: &'v Value, id: &str) -> Option<&'v Value> {

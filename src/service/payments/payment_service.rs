@@ -2,7 +2,10 @@
 
 use crate::{
     clock::Clock,
-    domain::{rules::configuration::Rules, vocabulary::time::Millis},
+    domain::{
+        rules::configuration::Rules,
+        vocabulary::{names::Name, time::Millis},
+    },
     ledger::Ledger,
     service::{
         commit::when_committed,
@@ -52,6 +55,12 @@ impl PaymentService {
     /// The clock takes its time from requests, and no request has named one.
     pub fn time(&self) -> Result<Millis, ServiceError> {
         Ok(self.clock.stamp(None)?.at)
+    }
+
+    /// Whether a merchant is configured, or was at some time.
+    pub(crate) fn is_or_was_configured(&self, merchant: &str) -> bool {
+        self.rules.load().merchant(merchant).is_some()
+            || Name::existing(merchant).is_some_and(|name| self.ledger.knows_merchant(name))
     }
 
     /// The rules in force.

@@ -8,7 +8,7 @@ use crate::{
         },
         transaction::status::{Flag, Status},
     },
-    ledger::{TransactionPosition, TransactionQuery},
+    ledger::{FIRST_CUSTOMER, TransactionPosition, TransactionQuery, UnreadableTransaction},
     service::{
         documents::{
             payments::transaction::TransactionDocument,
@@ -28,7 +28,24 @@ pub(crate) const LIST_KEYS: [&str; 7] = ["status", "flag", "from", "to", "custom
 #[derive(Serialize)]
 struct TransactionPage<'a> {
     transactions: Vec<TransactionDocument<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableDocument<'a>>,
     next_cursor: Option<String>,
+}
+
+/// A transaction that the page does not show, because its records cannot be read.
+#[derive(Serialize)]
+struct UnreadableDocument<'a> {
+    /// `None`: it had no customer.
+    customer_id: Option<String>,
+    reason: &'a str,
+}
+
+impl<'a> UnreadableDocument<'a> {
+    fn of(UnreadableTransaction { position, reason }: &'a UnreadableTransaction) -> Self {
+        let customer_id = (position.customer >= FIRST_CUSTOMER).then(|| position.customer.to_string());
+        Self { customer_id, reason }
+    }
 }
 
 /// The filter that pairs of a key and a text describe.
@@ -79,11 +96,12 @@ impl PaymentService {
     pub(crate) fn transactions(&self, merchant: &str, filter: &TransactionQuery) -> Answered {
         let (rules, now) = (self.rules(), self.time()?);
         let page = self.ledger.list_transactions(merchant, filter, now)?;
-        if rules.merchant(merchant).is_none() && page.transactions.is_empty() {
+        if page.transactions.is_empty() && !self.is_or_was_configured(merchant) {
             return Err(Refusal::UnknownMerchant(merchant.to_owned()).into());
         }
         Ok(Reply::new(&TransactionPage {
             transactions: page.transactions.iter().map(|shown| TransactionDocument::of(shown, &rules)).collect(),
+            unreadable: page.unreadable.iter().map(UnreadableDocument::of).collect(),
             next_cursor: page.next.map(|next| format!("{}-{}", next.customer, next.slot)),
         }))
     }

@@ -6,13 +6,16 @@
 //! The number of a record determines its segment. Within the segment, a call near the end finds its position by the chunks of
 //! the tail, and a continued call by the end of an earlier call. Any other call bisects the file by batch headers. So no call
 //! reads a segment from its beginning to find a position, and none reads more than [`FOLLOW_BYTES_MAX`] and a batch.
+//!
+//! A damaged record ends no call. The visitor learns which records cannot be read and why, and the call continues after
+//! them.
 
 use crate::{
     domain::transaction::log_offset::LogOffset,
     storage::journal::{
         format::{
             frame::{self, Body, Framed},
-            segment_head::RECORDS_FROM,
+            segment_head::{RECORDS_FROM, SegmentHead},
             segment_reader::{LocatedRecord, SegmentReader, SegmentReaderError, Step},
         },
         log::Journal,
@@ -25,7 +28,10 @@ use crate::{
         state::positions::RecordPosition,
     },
 };
-use std::{ops::ControlFlow, sync::atomic::Ordering};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// Bytes of records that one call reads, plus the rest of the last record or group.
 pub const FOLLOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -69,16 +75,58 @@ pub enum FollowError {
     Read(#[from] ReadError),
 }
 
+/// Consecutive records that cannot be read, because their bytes are damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRecords {
+    /// The first of them.
+    pub first: Lsn,
+    /// The last of them.
+    pub last: Lsn,
+    /// The damage.
+    pub reason: String,
+}
+
+/// What a visitor receives.
+#[derive(Debug, Clone, Copy)]
+pub enum Visited<'a> {
+    /// Records that count, those of one group together.
+    Records(&'a [Record<'a>]),
+    /// Records that cannot be read.
+    Unreadable(&'a UnreadableRecords),
+}
+
 /// The parts of a group whose end was not read yet.
 struct Parts {
     group: Lsn,
     parts: Vec<(Record<'static>, Vec<u8>)>,
 }
 
+impl Parts {
+    fn of(group: Lsn) -> Self {
+        Self { group, parts: Vec::new() }
+    }
+
+    /// Passes the parts to the visitor, and forgets them.
+    fn pass(&mut self, visit: &mut Visit<'_>) -> ControlFlow<()> {
+        let parts = std::mem::take(&mut self.parts);
+        let whole: Vec<Record<'_>> = parts.iter().map(|(record, events)| Record { events, ..*record }).collect();
+        if whole.is_empty() { ControlFlow::Continue(()) } else { visit(Visited::Records(&whole)) }
+    }
+}
+
 /// Reads records from a file or from memory.
 enum Steps {
     File { walk: SegmentReader, segment: Lsn, path: String },
     Memory { at: RecordPosition, record: Vec<u8> },
+}
+
+/// The result of one step.
+enum Stepped<'a> {
+    Record(LocatedRecord<'a>),
+    /// The next record is damaged, in these words.
+    Damage(String),
+    /// The segment ends.
+    End,
 }
 
 impl Steps {
@@ -97,18 +145,15 @@ impl Steps {
         }
     }
 
-    /// Reads the next record; `None`: the segment ends.
-    fn step(&mut self, journal: &Journal) -> Result<Option<LocatedRecord<'_>>, ReadError> {
+    /// Reads the next record.
+    fn step(&mut self, journal: &Journal) -> Result<Stepped<'_>, ReadError> {
         match self {
-            Self::File { walk, path, .. } => {
-                let (place, file) = (walk.place(), path.clone());
-                match walk.step() {
-                    Ok(Step::Record(seen)) => Ok(Some(seen)),
-                    Ok(Step::End) => Ok(None),
-                    Ok(Step::Damage(damage)) => Err(ReadError::Damaged { place, file, what: damage.flaw.to_string() }),
-                    Err(source) => Err(ReadError::Io { file, source }),
-                }
-            }
+            Self::File { walk, path, .. } => match walk.step() {
+                Ok(Step::Record(seen)) => Ok(Stepped::Record(seen)),
+                Ok(Step::End) => Ok(Stepped::End),
+                Ok(Step::Damage(damage)) => Ok(Stepped::Damage(damage.flaw.to_string())),
+                Err(source) => Err(ReadError::Io { file: path.clone(), source }),
+            },
             Self::Memory { at, record } => {
                 let place = at.place;
                 journal.buffer.lock().copy_record(place, record);
@@ -117,14 +162,24 @@ impl Steps {
                 if !matches!(framed.body, Body::Batch { .. }) {
                     at.lsn = Lsn(framed.head.lsn.0.saturating_add(1));
                 }
-                Ok(Some(LocatedRecord { offset: 0, place, framed }))
+                Ok(Stepped::Record(LocatedRecord { offset: 0, place, framed }))
             }
+        }
+    }
+
+    /// Continues after damage. Returns whether the segment has a whole record after it.
+    fn skip_damage(&mut self) -> Result<bool, ReadError> {
+        match self {
+            Self::File { walk, path, .. } => {
+                walk.skip_damage().map_err(|source| ReadError::Io { file: path.clone(), source })
+            }
+            Self::Memory { .. } => Ok(false),
         }
     }
 }
 
-/// Receives records that count, those of one group together. Returns whether to continue.
-pub(in crate::storage) type Visit<'a> = dyn FnMut(&[Record<'_>]) -> ControlFlow<()> + 'a;
+/// Receives records in order. Returns whether to continue.
+pub(in crate::storage) type Visit<'a> = dyn FnMut(Visited<'_>) -> ControlFlow<()> + 'a;
 
 impl Journal {
     /// The last record that a power cut cannot remove; with [`Sync::Never`] the last one that a kill cannot remove.
@@ -159,7 +214,25 @@ impl Journal {
     /// # Errors
     /// They are not all kept any more, the number was never given, or they cannot be read.
     pub fn follow(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        let (begins_at, last) = (self.begins_at(), self.lasting());
+        self.follow_up_to(self.lasting(), after, visit)
+    }
+
+    /// As [`Journal::follow`], with every committed record: a power cut may remove the last of them.
+    ///
+    /// # Errors
+    /// Those of [`Journal::follow`].
+    pub fn follow_committed(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+        self.follow_up_to(self.last_committed(), after, visit)
+    }
+
+    /// The last committed record.
+    #[must_use]
+    pub fn last_committed(&self) -> Lsn {
+        Lsn(self.marks.committed.load(Ordering::Acquire))
+    }
+
+    fn follow_up_to(&self, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+        let begins_at = self.begins_at();
         let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
         while let Some((_, lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
             from = Lsn(lost.0.saturating_add(1));
@@ -192,37 +265,71 @@ impl Journal {
     fn follow_from(&self, from: Lsn, nothing: Followed, visit: &mut Visit<'_>) -> Result<Followed, ReadError> {
         let mut steps = self.steps_at(from)?;
         let (mut followed, mut group, mut begun) = (nothing, None::<Parts>, None::<LogOffset>);
+        // The next number, where the call ends at damage.
+        let mut ended = None::<Lsn>;
         loop {
             let spot = steps.spot();
             if spot.lsn > followed.last {
                 break;
             }
-            let Some(seen) = steps.step(self)? else {
-                // A group never straddles two segments.
-                group = None;
-                if self.loss_of(spot.lsn).is_some() {
-                    followed.was_cut = true;
-                    return Ok(followed);
+            let seen = match steps.step(self)? {
+                Stepped::Record(seen) => seen,
+                Stepped::End => {
+                    // A group never straddles two segments.
+                    group = None;
+                    if self.loss_of(spot.lsn).is_some() {
+                        followed.was_cut = true;
+                        return Ok(followed);
+                    }
+                    let next = self.steps_at(spot.lsn)?;
+                    // Durable records were written, so another segment follows one that ends before them.
+                    if next.segment() == steps.segment() {
+                        return Err(ReadError::NoRecord(spot.place));
+                    }
+                    steps = next;
+                    continue;
                 }
-                let next = self.steps_at(spot.lsn)?;
-                // Durable records were written, so another segment follows one that ends before them.
-                if next.segment() == steps.segment() {
-                    return Err(ReadError::NoRecord(spot.place));
+                Stepped::Damage(reason) => {
+                    let goes_on = steps.skip_damage()?;
+                    let next = if goes_on { steps.spot().lsn } else { self.first_after(&steps, followed.last) };
+                    let last = Lsn(next.0.saturating_sub(1)).min(followed.last);
+                    let unreadable = UnreadableRecords { first: spot.lsn.max(from), last, reason };
+                    if unreadable.first <= last {
+                        // The parts before the damage are passed on without the end of their group: it can be damaged.
+                        let flow = group.as_mut().map_or(ControlFlow::Continue(()), |parts| parts.pass(visit));
+                        followed.next = followed.next.max(Lsn(unreadable.first.0.saturating_sub(1)));
+                        if flow.is_break() {
+                            ended = Some(unreadable.first);
+                            break;
+                        }
+                        followed.next = last;
+                        if visit(Visited::Unreadable(&unreadable)).is_break() {
+                            ended = Some(next);
+                            break;
+                        }
+                    }
+                    if !goes_on {
+                        if next > followed.last {
+                            ended = Some(next);
+                            break;
+                        }
+                        group = None;
+                        steps = self.steps_at(next)?;
+                    }
+                    continue;
                 }
-                steps = next;
-                continue;
             };
             let lsn = seen.framed.head.lsn;
             let flow = match seen.framed.body {
                 Body::Batch { .. } => continue,
                 Body::Begin => {
-                    group = Some(Parts { group: lsn, parts: Vec::new() });
+                    group = Some(Parts::of(lsn));
                     continue;
                 }
                 Body::Part { group: named, events } => {
                     let parts = match &mut group {
                         Some(parts) if parts.group == named => parts,
-                        other => other.insert(Parts { group: named, parts: Vec::new() }),
+                        other => other.insert(Parts::of(named)),
                     };
                     if lsn >= from {
                         parts.parts.push((without_events(&seen), events.to_vec()));
@@ -231,15 +338,12 @@ impl Journal {
                 }
                 Body::End { group: named, .. } => {
                     let parts = group.take().filter(|parts| parts.group == named);
-                    let parts = parts.map(|parts| parts.parts).unwrap_or_default();
-                    let whole: Vec<Record<'_>> =
-                        parts.iter().map(|(record, events)| Record { events, ..*record }).collect();
-                    if whole.is_empty() { ControlFlow::Continue(()) } else { visit(&whole) }
+                    parts.map_or(ControlFlow::Continue(()), |mut parts| parts.pass(visit))
                 }
                 Body::Events(events) => {
                     group = None;
                     match lsn >= from {
-                        true => visit(&[Record { events, ..without_events(&seen) }]),
+                        true => visit(Visited::Records(&[Record { events, ..without_events(&seen) }])),
                         false => continue,
                     }
                 }
@@ -251,10 +355,18 @@ impl Journal {
                 break;
             }
         }
-        let ended = steps.spot();
-        followed.was_cut = ended.lsn <= followed.last;
-        self.spots.note(ended);
+        let spot = steps.spot();
+        followed.was_cut = ended.unwrap_or(spot.lsn) <= followed.last;
+        self.spots.note(spot);
         Ok(followed)
+    }
+
+    /// The number after the last record of a segment whose end cannot be read.
+    fn first_after(&self, steps: &Steps, last: Lsn) -> Lsn {
+        let segments = self.files.as_ref().map(|files| files.segments.read());
+        let mut segments = segments.iter().flat_map(|segments| segments.iter());
+        let segment = segments.find(|segment| Some(segment.first_lsn) == steps.segment() && segment.sealed);
+        Lsn(segment.map_or(last, |segment| segment.last).0.saturating_add(1))
     }
 
     /// Begins at a durable record, or before it.
@@ -275,11 +387,14 @@ impl Journal {
             return Err(ReadError::NoRecord(segment.first_place));
         }
         let io = |source| ReadError::Io { file: path.clone(), source };
-        let mut walk = match SegmentReader::from_file(file) {
+        let mut walk = match SegmentReader::from_file(Arc::clone(&file)) {
             Ok(walk) => walk,
             Err(SegmentReaderError::Io(source)) => return Err(io(source)),
-            Err(SegmentReaderError::Head(flaw)) => {
-                return Err(ReadError::Damaged { place: first_place, file: path, what: flaw.to_string() });
+            // The list of segments contains what the head of the file contains.
+            Err(SegmentReaderError::Head(_)) => {
+                let (id, first_lsn, synced) = (files.id, segment.first_lsn, Lsn::NONE);
+                SegmentReader::with_head(file, SegmentHead { epoch: 0, id, first_lsn, first_place, synced })
+                    .map_err(io)?
             }
         };
         let offset = |place: LogOffset| RECORDS_FROM.saturating_add(place.0.saturating_sub(first_place.0));

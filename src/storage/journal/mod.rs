@@ -52,7 +52,7 @@ pub use crate::{
     storage::{
         archive::ArchivedTransactions,
         journal::{
-            follow::{FOLLOW_BYTES_MAX, FollowError, Followed},
+            follow::{FOLLOW_BYTES_MAX, FollowError, Followed, UnreadableRecords, Visited},
             format::{
                 frame::{self, FORMAT, Head, RECORD_BYTES_MAX},
                 segment_head::{HeadFlaw, SegmentHead},

@@ -1,4 +1,4 @@
-//! An event of the feed as a document.
+//! Entries of the feed as documents.
 
 use crate::{
     domain::{
@@ -11,6 +11,7 @@ use crate::{
         as_text::{Amount, AsText, Time},
         payments::{decision::AppliedLevel, transaction::FactDocument},
     },
+    storage::journal::UnreadableRecords,
 };
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -89,5 +90,21 @@ fn event_word(feed_event: &FeedEvent<'_>) -> &'static str {
             Fact::Attempted { .. } => "attempted",
             Fact::ReservedLate { .. } => "reserved",
         },
+    }
+}
+
+/// Records that cannot be read, in the place of their events.
+#[derive(Debug, Serialize)]
+pub(crate) struct UnreadableDocument<'a> {
+    lsn: u64,
+    last_lsn: u64,
+    event: &'static str,
+    reason: &'a str,
+}
+
+impl<'a> UnreadableDocument<'a> {
+    pub(crate) fn of(unreadable: &'a UnreadableRecords) -> Self {
+        let UnreadableRecords { first, last, reason } = unreadable;
+        Self { lsn: first.0, last_lsn: last.0, event: "unreadable", reason }
     }
 }

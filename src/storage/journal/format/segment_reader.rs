@@ -295,6 +295,41 @@ impl SegmentReader {
 }
 
 impl SegmentReader {
+    /// Continues after damage: at the next record where the length of the damaged one can be read, or else at the next
+    /// whole batch header with a number that is not before the expected one. Returns whether there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(in crate::storage) fn skip_damage(&mut self) -> io::Result<bool> {
+        let expected = self.next_lsn;
+        if let Some((offset, lsn)) = self.record_after_damage()? {
+            (self.at, self.next_lsn) = (offset, lsn);
+            return Ok(true);
+        }
+        while self.skip()? {
+            if self.next_lsn >= expected {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The offset and the number of the record that begins where the damaged one ends. `None`: the length of the damaged
+    /// record cannot be read, or no record with the expected number or the next one begins there.
+    fn record_after_damage(&mut self) -> io::Result<Option<(u64, Lsn)>> {
+        let (damaged_at, expected) = (self.at, self.next_lsn);
+        let Ok(length) = frame::length(self.block.fill(&*self.file, damaged_at, 8, self.len)?) else { return Ok(None) };
+        let offset = damaged_at.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        if offset >= self.len {
+            return Ok(None);
+        }
+        let Ok(length) = frame::length(self.block.fill(&*self.file, offset, 8, self.len)?) else { return Ok(None) };
+        let Ok(framed) = frame::parse(self.block.fill(&*self.file, offset, length, self.len)?) else { return Ok(None) };
+        let lsn = framed.head.lsn;
+        let is_next = lsn == expected || lsn.0 == expected.0.saturating_add(1);
+        Ok(is_next.then_some((offset, lsn)))
+    }
+
     /// Continues at the record with this number, or at the batch header before it.
     pub(in crate::storage) fn go_to(&mut self, offset: u64, lsn: Lsn) {
         (self.at, self.next_lsn, self.epoch) = (offset, lsn, self.head.epoch);

@@ -3,7 +3,8 @@
 use crate::storage::{
     fs::memory::Memory,
     journal::{
-        follow::{FollowError, Followed},
+        follow::{FollowError, Followed, UnreadableRecords, Visited},
+        format::segment_head::RECORDS_FROM,
         log::Journal,
         model::{
             ids::Lsn,
@@ -18,7 +19,8 @@ use std::{ops::ControlFlow, sync::Arc};
 /// One call, which stops after `most` records.
 fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<RecordCopy>) -> Result<Followed, FollowError> {
     let mut seen = 0;
-    journal.follow(after, &mut |records| {
+    journal.follow(after, &mut |visited| {
+        let Visited::Records(records) = visited else { panic!("nothing is damaged: {visited:?}") };
         into.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| RecordCopy {
             lsn: *lsn,
             owner: *owner,
@@ -223,4 +225,86 @@ async fn whoever_waits_is_woken_when_more_lasts_and_when_the_journal_fails() {
     tokio::task::yield_now().await;
     journal.append(1, b"one");
     waiting.await.unwrap().unwrap();
+}
+
+/// All records in calls of so many, and those that are reported as unreadable, in order.
+fn follow_damaged(journal: &Journal, mut most: impl FnMut() -> usize) -> (Vec<RecordCopy>, Vec<UnreadableRecords>) {
+    let (mut found, mut unreadable, mut after): (Vec<RecordCopy>, Vec<UnreadableRecords>, _) = (vec![], vec![], Lsn(0));
+    loop {
+        let (mut seen, most, mut newest) = (0, most(), after);
+        let followed = journal.follow(after, &mut |visited| {
+            let lsns: Vec<(Lsn, Lsn)> = match visited {
+                Visited::Records(records) => {
+                    found.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| RecordCopy {
+                        lsn: *lsn,
+                        owner: *owner,
+                        place: *place,
+                        events: events.to_vec(),
+                    }));
+                    records.iter().map(|record| (record.lsn, record.lsn)).collect()
+                }
+                Visited::Unreadable(records) => {
+                    unreadable.push(records.clone());
+                    vec![(records.first, records.last)]
+                }
+            };
+            for (first, last) in lsns {
+                assert!(first > newest && last >= first, "{first} to {last} after {newest}");
+                newest = last;
+            }
+            seen += 1;
+            if seen >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let followed = followed.unwrap();
+        assert!(!followed.was_cut || followed.next > after, "the call makes progress: {followed:?} after {after}");
+        if !followed.was_cut {
+            return (found, unreadable);
+        }
+        after = followed.next;
+    }
+}
+
+#[test]
+fn a_damaged_record_is_reported_and_ends_no_call() {
+    for seed in 1..=6_u64 {
+        let (store, mut workload, mut random) = (Memory::new(), Workload::default(), Random::new(seed));
+        let opened = opened(&store, Sync::Always, 0);
+        let journal = &opened.journal;
+        live(journal, &mut workload, seed, 150);
+        journal.commit(journal.last()).unwrap();
+        let (want, mut damaged) = (workload.records(journal.lasting()), 0);
+        for round in 0..60 {
+            let segments = journal.segments();
+            let segment = &segments[random.below(segments.len())];
+            let bytes = store.bytes(&segment.path).unwrap().len();
+            // One bit of a head, of a batch header or of a record, or many bits.
+            let flips: Vec<(usize, u8)> = (0..1 + random.below(4) / 3 * 40)
+                .map(|_| (random.below(bytes), u8::try_from(random.below(8)).unwrap()))
+                .collect();
+            flips.iter().for_each(|(at, bit)| assert!(store.flip_bit(&segment.path, *at, *bit)));
+            let about = format!("seed {seed}, round {round}, {}", segment.path);
+            let (found, unreadable) = follow_damaged(journal, || 1 + random.below(20));
+            let covered = |lsn: Lsn| unreadable.iter().any(|records| (records.first..=records.last).contains(&lsn));
+            // Every record is delivered, or is reported as unreadable.
+            for record in &want {
+                assert!(found.contains(record) || covered(record.lsn), "{about}: record {} is missing", record.lsn);
+                assert!(!(found.contains(record) && covered(record.lsn)), "{about}: record {} is both", record.lsn);
+            }
+            assert!(found.iter().all(|record| want.contains(record)), "{about}: nothing else is delivered");
+            damaged += unreadable.len();
+            flips.iter().for_each(|(at, bit)| assert!(store.flip_bit(&segment.path, *at, *bit)));
+        }
+        assert!(damaged > 20, "seed {seed}: {damaged} ranges were unreadable");
+        // One record is damaged: it alone is unreadable.
+        let victim = want.iter().find(|record| record.owner > 0 && record.lsn > Lsn(20)).unwrap();
+        let segment = journal.segments().into_iter().rfind(|segment| segment.first_place <= victim.place).unwrap();
+        let at = usize::try_from(RECORDS_FROM + victim.place.0 - segment.first_place.0).unwrap() + 30;
+        assert!(store.flip_bit(&segment.path, at, 0));
+        let (found, unreadable) = follow_damaged(journal, || usize::MAX);
+        let lsns: Vec<(Lsn, Lsn)> = unreadable.iter().map(|records| (records.first, records.last)).collect();
+        assert_eq!(lsns, [(victim.lsn, victim.lsn)], "seed {seed}: {unreadable:?}");
+        assert!(unreadable[0].reason.contains("checksum"), "{unreadable:?}");
+        let others: Vec<RecordCopy> = want.iter().filter(|record| record.lsn != victim.lsn).cloned().collect();
+        assert!(found == others, "seed {seed}: {} of {}", found.len(), others.len());
+    }
 }

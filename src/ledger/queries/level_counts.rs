@@ -1,0 +1,37 @@
+//! Counts the customers of a level.
+
+use crate::domain::rules::level::LevelKey;
+use crate::ledger::{
+    index::{customer_numbers::FIRST_CUSTOMER, search_index::SearchKey, sharding::SHARDS},
+    state::ledger::Ledger,
+};
+
+/// The customers of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelCounts {
+    /// Customers whose stored level of the direction has the name.
+    pub customers: u64,
+    /// Customers with individual settings for the direction, currency and level.
+    pub individual_settings: u64,
+}
+
+impl Ledger {
+    /// Counts the customers of a level. It visits all customers, and locks one shard at a time.
+    #[must_use]
+    pub fn count_level(&self, key: LevelKey) -> LevelCounts {
+        let LevelKey { merchant, direction, currency, name } = key;
+        let customers = self.search.count(merchant, SearchKey::Level(direction, Some(name)));
+        let mut individual_settings = 0;
+        for shard in 0..SHARDS {
+            let shard = self.customers.shard(shard);
+            let with_settings = shard.values().filter(|customer| {
+                customer.number() >= FIRST_CUSTOMER
+                    && customer.merchant == merchant
+                    && customer.merged_into().is_none()
+                    && customer.settings_for(direction, currency, name).is_some()
+            });
+            individual_settings += with_settings.count() as u64;
+        }
+        LevelCounts { customers, individual_settings }
+    }
+}
