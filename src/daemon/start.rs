@@ -155,6 +155,9 @@ fn assemble(
         meters: Meters::new(),
         body_bytes_max: settings.http.max_body_bytes,
     });
+    if payments.clock.source() == Source::System {
+        payments.meters.series.begin(payments.clock.recording_time());
+    }
     let health = Arc::new(Mutex::new(ConfigurationHealth { applied_at: payments.clock.wall(), failed: None }));
     let access = Arc::new(AccessTokens::new(&loaded.credentials));
     let reloader = Arc::new(start_reloader(

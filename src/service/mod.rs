@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod csv;
 pub mod customers;
 pub mod daemon_status;
+pub mod decision_series;
 pub mod documents;
 pub mod error;
 pub mod event_feed;

@@ -1,6 +1,13 @@
 //! The metrics of payments. The handles are looked up once; counting is one atomic addition.
 
-use crate::domain::vocabulary::denial_codes::{DENIAL_CODES, DenialCode};
+use crate::{
+    domain::vocabulary::{
+        denial_codes::{DENIAL_CODES, DenialCode},
+        names::Name,
+        time::Millis,
+    },
+    telemetry::decision_series::DecisionSeries,
+};
 use metrics::{Counter, Histogram, counter, histogram};
 
 /// The metrics of payment operations.
@@ -11,6 +18,8 @@ pub struct Meters {
     checks: Counter,
     transitions: Counter,
     codes: Vec<Counter>,
+    /// The decisions of each merchant over time.
+    pub series: DecisionSeries,
     /// The time from a request's arrival at its handler to its answer, in seconds.
     pub answer_seconds: Histogram,
 }
@@ -33,16 +42,22 @@ impl Meters {
             checks: counter!("levelgate_checks_total"),
             transitions: counter!("levelgate_transitions_total"),
             codes: DENIAL_CODES.into_iter().map(code).collect(),
+            series: DecisionSeries::default(),
             answer_seconds: histogram!("levelgate_answer_seconds"),
         }
     }
 
-    /// Counts an answered reserve or payment.
-    pub fn count_decision(&self, is_replay: bool, denied: Option<DenialCode>) {
-        match (is_replay, denied) {
-            (true, _) => self.replays.increment(1),
-            (false, None) => self.allowed.increment(1),
-            (false, Some(code)) => {
+    /// Counts a reserve or payment that was answered from the record.
+    pub fn count_replay(&self) {
+        self.replays.increment(1);
+    }
+
+    /// Counts a recorded decision of a merchant. `denied`: its first code.
+    pub fn count_decision(&self, merchant: Name, at: Millis, denied: Option<DenialCode>) {
+        self.series.count(merchant, at, denied);
+        match denied {
+            None => self.allowed.increment(1),
+            Some(code) => {
                 self.denied.increment(1);
                 if let Some(counter) = self.codes.get(code as usize) {
                     counter.increment(1);

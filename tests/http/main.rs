@@ -38,6 +38,7 @@ mod limit_raises;
 mod long_numbers;
 mod malformed_requests;
 mod merge;
+mod monitoring;
 mod moved_clock;
 mod quantities;
 mod refusals;

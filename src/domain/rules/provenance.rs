@@ -27,6 +27,14 @@ pub struct Provenance {
     pub by: Option<Name>,
 }
 
+impl Provenance {
+    /// Of an item that a payment request made.
+    #[must_use]
+    pub fn made_at(created: Millis) -> Self {
+        Self { origin: Origin::Request, created: Some(created), modified: Some(created), by: None }
+    }
+}
+
 impl Default for Provenance {
     fn default() -> Self {
         Self { origin: Origin::File, created: None, modified: None, by: None }

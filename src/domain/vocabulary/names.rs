@@ -50,7 +50,8 @@ static NAMES: LazyLock<RwLock<Table>> = LazyLock::new(|| {
     let mut table = Table::default();
     // Texts that the rules use themselves are names from the start, so that a lookup finds them.
     for text in [UNKNOWN_LEVEL, UNRECORDED] {
-        table.names.insert(text, Name(Box::leak(Box::new(InternedText::new(text)))));
+        let number = table.names.len();
+        table.names.insert(text, Name(Box::leak(Box::new(InternedText::new(text, number)))));
     }
     RwLock::new(table)
 });
@@ -92,16 +93,18 @@ const SHORT_BYTES_MAX: usize = 16;
 
 struct InternedText {
     text: &'static str,
+    /// See [`Name::number`].
+    number: usize,
     /// The length in bytes, and the first bytes.
     length_prefixed: [u8; 1 + SHORT_BYTES_MAX],
 }
 
 impl InternedText {
-    fn new(text: &'static str) -> Self {
+    fn new(text: &'static str, number: usize) -> Self {
         let mut length_prefixed = [0; 1 + SHORT_BYTES_MAX];
         length_prefixed[0] = u8::try_from(text.len()).unwrap_or(u8::MAX);
         length_prefixed[1..].iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
-        Self { text, length_prefixed }
+        Self { text, number, length_prefixed }
     }
 }
 
@@ -219,7 +222,8 @@ impl Name {
     /// start.
     pub(in crate::domain) fn constant(text: &'static str) -> Self {
         let mut table = NAMES.write();
-        *table.names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(InternedText::new(text)))))
+        let number = table.names.len();
+        *table.names.entry(text).or_insert_with(|| Self(Box::leak(Box::new(InternedText::new(text, number)))))
     }
 
     fn intern(text: &str, merchant: Option<Self>, bounds: Bounds) -> Result<Self, NameError> {
@@ -245,7 +249,8 @@ impl Name {
             *added += 1;
         }
         let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
-        let name = Self(Box::leak(Box::new(InternedText::new(kept))));
+        let number = table.names.len();
+        let name = Self(Box::leak(Box::new(InternedText::new(kept, number))));
         table.names.insert(kept, name);
         Ok(name)
     }
@@ -254,6 +259,13 @@ impl Name {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.0.text
+    }
+
+    /// The number of the name in this process: distinct, below the number of names, and different after each start. An
+    /// index for what is in memory; it is never recorded and never shown.
+    #[must_use]
+    pub fn number(self) -> usize {
+        self.0.number
     }
 
     /// A short name as its length in bytes and its text, padded with zeroes, and the number of bytes without the padding.

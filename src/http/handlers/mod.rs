@@ -10,6 +10,7 @@ pub(crate) mod import_export;
 pub(crate) mod instruments;
 pub(crate) mod jobs;
 pub(crate) mod limits;
+pub(crate) mod monitoring;
 pub(crate) mod payments;
 pub(crate) mod signals;
 pub(crate) mod transactions;

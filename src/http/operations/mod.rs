@@ -9,6 +9,7 @@ mod customer_tables;
 mod customers;
 mod daemon;
 mod documentation;
+mod monitoring;
 pub(crate) mod operation;
 mod payments;
 pub(crate) mod problem_codes;

@@ -7,7 +7,7 @@ use crate::{
             configuration::Rules,
             level::{Level, LevelKey, ProjectList},
             merchant::Merchant,
-            provenance::{Origin, Provenance},
+            provenance::Provenance,
         },
         vocabulary::names::Name,
     },
@@ -129,6 +129,6 @@ fn empty_level(MadeLevel { name, direction, currency, created }: MadeLevel) -> L
         gates: None,
         routing: None,
         filters: Vec::new(),
-        known: Provenance { origin: Origin::Request, created: Some(created), modified: Some(created), by: None },
+        known: Provenance::made_at(created),
     }
 }

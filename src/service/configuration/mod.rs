@@ -2,3 +2,4 @@
 
 pub mod change;
 pub(crate) mod effective;
+pub(crate) mod level_status;

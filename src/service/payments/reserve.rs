@@ -34,7 +34,10 @@ impl PaymentService {
         let now = self.clock.now(payment.occurred_at)?;
         let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
         let denied = answer.violations.first().map(|violation| violation.code);
-        self.meters.count_decision(answer.replay, denied);
+        match answer.replay {
+            true => self.meters.count_replay(),
+            false => self.meters.count_decision(payment.merchant.id, now, denied),
+        }
         let body = render(&DecisionDocument::of(&answer, rules, is_in_stream));
         let denied = denied.map(|code| code.number());
         let depends_on_lsn = Some(answer.depends_on_lsn);

@@ -1,0 +1,35 @@
+//! What operators watch of a merchant: counts of decisions, the status of a level.
+
+use crate::{
+    domain::{request::refusal::Refusal, rules::level::LevelKey, vocabulary::names::Name},
+    http::extract::{admin_request::AdminRequest, path::LevelPath},
+    service::{decision_series::SeriesQuery, reply::Answered},
+};
+use axum::response::Response;
+
+/// `GET /v1/merchants/{merchant}/series`
+pub(crate) async fn series(request: AdminRequest) -> Response {
+    request
+        .run_blocking(|request| {
+            let query = SeriesQuery::read(request.query.pairs())?;
+            request.state.payments.decision_series(&request.merchant, query)
+        })
+        .await
+}
+
+/// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/status`
+pub(crate) async fn level_status(request: AdminRequest<LevelPath>) -> Response {
+    // It visits all customers.
+    request.run_blocking(show_level_status).await
+}
+
+fn show_level_status(request: &AdminRequest<LevelPath>) -> Answered {
+    let LevelPath { direction, currency, ref level } = request.path;
+    let merchant = request.merchant.id;
+    if level.name == Name::unrecorded() {
+        let level = &level.text;
+        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
+        return Err(Refusal::UnknownLevel(missing).into());
+    }
+    request.state.payments.level_status(&request.merchant, LevelKey { merchant, direction, currency, name: level.name })
+}

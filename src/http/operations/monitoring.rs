@@ -1,0 +1,45 @@
+//! The operations that show what happens at a merchant.
+
+use crate::{
+    http::{
+        handlers::monitoring,
+        operations::{
+            operation::{
+                Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
+            },
+            problem_codes::{LONG_ANSWER, MERCHANT, TIME, VALUES},
+        },
+    },
+    service::decision_series::SERIES_KEYS,
+};
+use axum::routing::on;
+
+/// The operations that show what happens at a merchant.
+pub(super) static MONITORING: [Operation; 2] = [
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/series",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Listed(&SERIES_KEYS),
+        body: RequestBody::None,
+        answers: &[ok("DecisionSeries")],
+        problems: &[MERCHANT, VALUES, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, monitoring::series),
+        summary: "Counts the decisions of a merchant over time.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/status",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("LevelStatus")],
+        problems: &[MERCHANT, VALUES, &["level_not_found"]],
+        availability: Availability::Main,
+        handler: |method| on(method, monitoring::level_status),
+        summary: "Shows who has a level, and where it comes from.",
+    },
+];

@@ -1,0 +1,51 @@
+//! The status of a level: who has it, and where it comes from.
+
+use crate::{
+    domain::{
+        request::refusal::Refusal,
+        rules::{level::LevelKey, merchant::Merchant, provenance::Provenance},
+        vocabulary::names::UNKNOWN_LEVEL,
+    },
+    service::{
+        documents::configuration::provenance::add_provenance,
+        payments::PaymentService,
+        reply::{Answered, Reply},
+    },
+};
+use serde_json::json;
+
+impl PaymentService {
+    /// The status of a level. It visits all customers of the merchant.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub(crate) fn level_status(&self, merchant: &Merchant, key: LevelKey) -> Answered {
+        let LevelKey { direction, currency, name, .. } = key;
+        let configured = merchant.level(direction, currency, name);
+        let made = || {
+            let mut made = self.ledger.made_levels(merchant.id).into_iter();
+            made.find(|made| (made.direction, made.currency, made.name) == (direction, currency, name))
+        };
+        let (is_active, known) = match configured {
+            Some(level) => (level.active, level.known),
+            None => match made() {
+                Some(made) => (true, Provenance::made_at(made.created)),
+                // The level `unknown` always exists, with or without settings.
+                None if name.as_str() == UNKNOWN_LEVEL => (true, Provenance::default()),
+                None => return Err(Refusal::UnknownLevel(key.to_string()).into()),
+            },
+        };
+        let counts = self.ledger.count_level(key);
+        let mut document = json!({
+            "name": name.as_str(),
+            "direction": direction.word(),
+            "currency": currency.to_string(),
+            "status": if is_active { "active" } else { "disabled" },
+            "is_configured": configured.is_some(),
+            "customers": counts.customers,
+            "individual_settings": counts.individual_settings,
+        });
+        add_provenance(&mut document, &known);
+        Ok(Reply::new(&document))
+    }
+}
