@@ -3,7 +3,10 @@
 use crate::{
     clock::ClockError,
     config::body::InvalidBody,
-    domain::request::refusal::{Refusal, RefusalKind},
+    domain::{
+        request::refusal::{Refusal, RefusalKind},
+        vocabulary::suggest::nearest,
+    },
     service::import_export::outcome::{BadRow, ImportOutcome},
     storage::journal::FollowError,
 };
@@ -98,10 +101,15 @@ impl ServiceError {
         Self::new(ErrorKind::Malformed, code, detail)
     }
 
-    /// A field that the request does not take; `taken` are those it takes.
+    /// A field that the request does not take; `taken` are those it takes, separated by commas.
     #[must_use]
     pub fn unknown_field(field: &str, taken: &str) -> Self {
-        Self::malformed("unknown_field", format!("`{field}` is not taken here; taken are {taken}")).at(field)
+        let help = match nearest(field, taken.split(", ")) {
+            Some(near) => format!("did you mean `{near}`? Taken are {taken}"),
+            None if taken.is_empty() => "no field is taken".to_owned(),
+            None => format!("taken are {taken}"),
+        };
+        Self::malformed("unknown_field", format!("`{field}` is not taken here; {help}")).at(field)
     }
 
     /// A field has another JSON type than `expected` says.

@@ -215,6 +215,81 @@ fn external_ids_are_made_for_the_sources_that_are_named() {
     assert_eq!(made("sources = [\"payment\"]"), [Value::Null, first]);
 }
 
+/// A daemon that makes external ids by these keys.
+fn making(keys: &str) -> Daemon {
+    Daemon::live(acme(&format!("{CRM}[registration.external_id]\n{keys}\n"), &[]))
+}
+
+#[test]
+fn made_external_ids_may_hold_letters() {
+    let daemon = making("length = 13\nprefix = \"BRAND\"\noffset = 20000017");
+    for (who, want) in [("a", "BRAND20000017"), ("b", "BRAND20000018")] {
+        let id = register(&daemon, &json!({ "merchant_customer_identifier": who }));
+        assert_eq!(look(&daemon, &id)["external_id"], want);
+        assert_eq!(
+            daemon.get(&format!("{CUSTOMERS}?external_id={want}")).ok()["customers"][0]["customer_id"],
+            id.as_str()
+        );
+    }
+    let daemon = making("length = 12\nprefix = \"1234\"\nsuffix = \"EU\"\noffset = 3000\nchecksum = \"auto_inc\"");
+    let id = register(&daemon, &alice(&json!({})));
+    assert_eq!(look(&daemon, &id)["external_id"], "1234003000EU");
+    // An id of digits alone is not made by this policy, and has lost no zero.
+    let table = "merchant_customer_identifier,external_id\nbob,77\n";
+    assert_eq!(daemon.post_text(&format!("{CUSTOMERS}.csv"), table).ok()["created"], 1);
+}
+
+#[test]
+fn made_external_ids_replace_sent_ones() {
+    let shape = "length = 8\nprefix = \"X\"\noffset = 1\nreplace = true\n";
+    let daemon = making(shape);
+    let external_id = |id: &str| look(&daemon, id)["external_id"].clone();
+    let own = json!({ "external_id": "own" });
+    let first = register(&daemon, &alice(&own));
+    assert_eq!(external_id(&first), "X0000001");
+    let paid = |daemon: &Daemon, id: &str, who: &str| {
+        let body = json!({ "merchant_customer_identifier": who, "customer": { "external_id": "own", "city": "Wien" } });
+        let paid = daemon.reserve(&with(pay(id, "1.00"), &body)).ok();
+        paid["customer"]["customer_id"].as_str().expect("an id").to_owned()
+    };
+    let second = paid(&daemon, "t1", "bob");
+    assert_eq!((external_id(&second), look(&daemon, &second)["city"].clone()), (json!("X0000002"), json!("Wien")));
+    let upload = |table: &str| daemon.post_text(&format!("{CUSTOMERS}.csv"), table).ok();
+    let table = "merchant_customer_identifier,external_id\ncarol,own\n";
+    assert_eq!(upload(table)["created"], 1);
+    let carol = daemon.get(&format!("{CUSTOMERS}?merchant_customer_identifier=carol")).ok()["customers"][0].clone();
+    assert_eq!(carol["external_id"], "X0000003");
+    let trial =
+        daemon.post_text(&format!("{CUSTOMERS}.csv?mode=trial"), "merchant_customer_identifier,external_id\ne,own\n");
+    assert_eq!(trial.ok()["created"], 1);
+    // Staff may still give a customer another one.
+    let changed = amend(&daemon, &first, &own);
+    assert_eq!(changed["external_id"], "own");
+    assert_eq!(daemon.get(CUSTOMERS).ok()["customers"].as_array().map(Vec::len), Some(3));
+
+    // A source that makes none replaces none.
+    let limited = making(&format!("{shape}sources = [\"api\"]"));
+    let kept = paid(&limited, "t1", "bob");
+    assert_eq!(look(&limited, &kept)["external_id"], "own");
+    assert_eq!(look(&limited, &register(&limited, &alice(&own)))["external_id"], "X0000001");
+}
+
+#[test]
+fn an_external_id_that_recognises_the_payer_is_not_replaced() {
+    let head = format!("{CRM}[registration.external_id]\nlength = 8\nprefix = \"X\"\nreplace = true\n");
+    let file = acme(&head, &[]).replace("[\"email\", \"phone\"]", "[\"external_id\"]");
+    let daemon = Daemon::live(file);
+    let body = |id: &str| {
+        let body = without(pay(id, "1.00"), &["merchant_customer_identifier"]);
+        with(body, &json!({ "customer": { "external_id": "own" } }))
+    };
+    let first = daemon.reserve(&body("t1")).ok();
+    let second = daemon.reserve(&body("t2")).ok();
+    assert_eq!(first["customer"]["customer_id"], second["customer"]["customer_id"], "one customer, one limit");
+    let id = first["customer"]["customer_id"].as_str().expect("an id");
+    assert_eq!(look(&daemon, id)["external_id"], "own");
+}
+
 #[test]
 fn a_registered_customer_is_found_by_payments_in_both_modes() {
     for mode in [CRM, GATEWAY] {

@@ -238,7 +238,7 @@ fn invalid_customer_update_names_its_field_and_changes_nothing() {
         (r#"{"rates": [{"from": "EUR", "to": "USD", "rate": 0}]}"#.into(), 400, "value_unknown", "rates"),
         (r#"{"rates": [{"from": "EUR", "to": "USD", "rate": 1, "units": 0}]}"#.into(), 400, "value_unknown", "rates"),
         (r#"{"rates": [{"from": "EUR", "to": "USD"}]}"#.into(), 400, "value_unknown", "rates"),
-        (r#"{"rates": [{"from": "EUR", "to": "USD", "rate": 1, "of": 2}]}"#.into(), 400, "value_unknown", "rates"),
+        (r#"{"rates": [{"from": "EUR", "to": "USD", "rate": 1, "of": 2}]}"#.into(), 400, "unknown_field", "of"),
     ];
     for attribute in CUSTOMER_ATTRIBUTES {
         rows.push((json!({ attribute: CARD }).to_string(), 400, "card_number", attribute));

@@ -129,6 +129,9 @@ mod tests {
             (r#"{"filters": [{"window": "daily", "quantity_limit": -1}]}"#, "quantity_limit"),
             (r#"{"filters": {}}"#, "filters"),
             (r#"{"filters": [{"amount_limit": "1"}]}"#, "window"),
+            (r#"{"filters": [{"window": "daily"}]}"#, "filters"),
+            (r#"{"filters": [{"window": "daily", "quantity_limit": 1}, 5]}"#, "filters"),
+            (r#"{"filters": [{"window": "daily", "mode": "of", "amount_limit": "1"}]}"#, "mode"),
             (r#"{"filters": [], "until": "soon"}"#, "until"),
             (r#"{"until": "2026-11-20T10:00:00Z"}"#, "filters"),
         ] {

@@ -1,11 +1,7 @@
 //! Reads a JSON body as a table.
 
 use crate::config::{
-    parse::{
-        json_object::JsonObject,
-        section::Section,
-        value::{Table, key_before},
-    },
+    parse::{json_object::JsonObject, section::Section, value::Table},
     report::{
         file_report::FileReport,
         problem::{Problem, Severity},
@@ -13,6 +9,7 @@ use crate::config::{
     },
 };
 use crate::domain::{events::overrides::BODY_BYTES_MAX, vocabulary::names::Name};
+use std::ops::Range;
 
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,17 +78,108 @@ pub(super) fn read_object<T>(
     if !report.has_errors() {
         return Ok(value);
     }
-    let problems: Vec<_> = report.finish().into_iter().filter(|p| p.severity == Severity::Error).collect();
+    let mut problems: Vec<_> = report.finish().into_iter().filter(|p| p.severity == Severity::Error).collect();
+    // An unknown key is the cause where another one is missing.
+    problems.sort_by_key(|problem| !problem.message.starts_with("unknown key"));
     let field = problems.iter().find_map(|problem| field_of(problem, text));
     let problems = problems.into_iter().map(|problem| format!("{}: {}", problem.message, problem.help)).collect();
     Err(InvalidBody { problems, field })
 }
 
-/// The field of a problem: the key of the value at its place, else the key that its message names.
+/// The field of a problem: the one that its message calls missing, else the key at its place, else a key of the body that
+/// its message names. It is never a value.
 fn field_of(problem: &Problem, body: &str) -> Option<String> {
-    let named = problem.message.split('`').nth(1)?;
-    if let Some(key) = key_before(body, problem.span.start).and_then(|span| body.get(span)) {
-        return Some(key.trim_matches('"').to_owned());
+    let missing = problem.message.strip_prefix('`').and_then(|rest| rest.split_once("` is missing"));
+    if let Some((key, _)) = missing {
+        return Some(key.to_owned());
     }
-    Some(named.split(" = ").next().unwrap_or(named).to_owned())
+    key_at(body, problem.span.start).or_else(|| {
+        let named = problem.message.split('`').nth(1)?;
+        let named = named.split(" = ").next().unwrap_or(named);
+        let object: JsonObject<'_> = serde_json::from_str(body).ok()?;
+        object.0.into_iter().map(|(key, _)| key).find(|key| key == named)
+    })
+}
+
+/// One object or list of a JSON text, open at a place.
+struct OpenContainer {
+    is_object: bool,
+    /// Whether the next text is a key.
+    expects_key: bool,
+    /// The key whose value is being read, with its quotes.
+    key: Option<Range<usize>>,
+}
+
+/// The key at a place of a valid JSON text, else the key of the innermost object whose value contains the place. `None`: the
+/// place is the whole text.
+fn key_at(body: &str, place: usize) -> Option<String> {
+    let bytes = body.as_bytes();
+    let mut open: Vec<OpenContainer> = Vec::new();
+    let mut at = 0;
+    while at < place.min(bytes.len()) || bytes.get(at) == Some(&b'"') {
+        let mut end = at + 1;
+        match bytes[at] {
+            byte @ (b'{' | b'[') => {
+                let is_object = byte == b'{';
+                open.push(OpenContainer { is_object, expects_key: is_object, key: None });
+            }
+            b'}' | b']' => drop(open.pop()),
+            b',' => open.iter_mut().last().into_iter().for_each(|last| last.expects_key = last.is_object),
+            b'"' => {
+                end = text_end(bytes, at);
+                if let Some(last) = open.last_mut().filter(|last| last.expects_key) {
+                    (last.expects_key, last.key) = (false, Some(at..end));
+                }
+            }
+            _ => {}
+        }
+        if end > place {
+            break;
+        }
+        at = end;
+    }
+    let key = open.iter().rev().find_map(|container| container.key.clone())?;
+    serde_json::from_str(body.get(key)?).ok()
+}
+
+/// The end of the text in quotes that begins here.
+fn text_end(bytes: &[u8], start: usize) -> usize {
+    let mut end = start + 1;
+    while let Some(byte) = bytes.get(end) {
+        match byte {
+            b'"' => return end + 1,
+            b'\\' => end += 2,
+            _ => end += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_place_is_found() {
+        let body = r#" {"a": {"b\"c": [1, "x, y", {"d": null}], "e": ["}", "f"]}, "g" : "h", "i": 5}"#;
+        for (at, want) in [
+            ("{\"a\"", None),
+            ("\"a\"", Some("a")),
+            ("{\"b", Some("a")),
+            ("\"b\\\"c\"", Some("b\"c")),
+            ("[1", Some("b\"c")),
+            ("1, ", Some("b\"c")),
+            ("\"x, y\"", Some("b\"c")),
+            ("{\"d\"", Some("b\"c")),
+            ("null", Some("d")),
+            ("\"f\"", Some("e")),
+            ("\"g\"", Some("g")),
+            ("\"h\"", Some("g")),
+            ("5", Some("i")),
+        ] {
+            let place = body.find(at).unwrap();
+            assert_eq!(key_at(body, place).as_deref(), want, "{at}");
+        }
+        assert_eq!(key_at("{}", 7), None);
+    }
 }

@@ -125,14 +125,21 @@ mod tests {
         assert_eq!((card.max_amount, card.show_in_form, card.min_amount), (Some(5_000), Some(false), None));
         assert_eq!((good.global_min, good.global_max), (Some(100), None));
         assert!(read(r#"{"methods": [{"method": "card", "max_amount": null}]}"#).unwrap().methods.is_empty());
-        for (body, want) in [
-            (r#"{"methods": [{"max_amount": "1"}]}"#, "`method` is missing"),
-            (r#"{"methods": [{"method": "a", "max_amount": 1}, {"method": "a"}]}"#, "is listed twice"),
-            (r#"{"methods": [{"method": "a", "min_amount": "2", "max_amount": "1"}]}"#, "above `max_amount`"),
-            (r#"{"methods": [{"method": "a", "gates": []}]}"#, "`gates` is empty"),
-            (r#"{"global_limits": {}}"#, "did you mean `global_limit`?"),
+        for (body, want, field) in [
+            (r#"{"methods": [{"max_amount": "1"}]}"#, "`method` is missing", "method"),
+            (r#"{"methods": [{"method": "a", "max_amount": 1}, {"method": "a"}]}"#, "is listed twice", "method"),
+            (
+                r#"{"methods": [{"method": "a", "min_amount": "2", "max_amount": "1"}]}"#,
+                "above `max_amount`",
+                "min_amount",
+            ),
+            (r#"{"methods": [{"method": "a", "gates": []}]}"#, "`gates` is empty", "gates"),
+            (r#"{"methods": [{"method": "a", "gates": ["b\n"]}]}"#, "`gates` is not a valid name", "gates"),
+            (r#"{"methods": ["card"]}"#, "a list of tables", "methods"),
+            (r#"{"global_limits": {}}"#, "did you mean `global_limit`?", "global_limits"),
         ] {
             let invalid = read(body).expect_err(body);
+            assert_eq!(invalid.field.as_deref(), Some(field), "{body}");
             assert!(invalid.problems.iter().any(|problem| problem.contains(want)), "{body}: {invalid:?}");
         }
     }

@@ -11,9 +11,11 @@ use crate::config::{
 use crate::domain::{
     rules::{
         labels::{Label, LabelKind},
+        merchant::OperationMode,
         raise_policy::RaisePolicy,
         registration::{
             external_id::{Checksum, ExternalIdFormat, ExternalIds, FormatError},
+            identifier::Identifier,
             policy::{IdentifierRule, RegistrationPolicy},
         },
         terminal::{Placeholder, TemplatePart, template_parts},
@@ -99,9 +101,11 @@ pub(in crate::config) fn terminal_url(written: Option<&Located<String>>, report:
     Some(at.value.clone())
 }
 
-/// Compiles the registration policy. Problems are reported; an invalid value is replaced by its default.
+/// Compiles the registration policy of a merchant of this mode. Problems are reported; an invalid value is replaced by its
+/// default.
 pub(in crate::config) fn registration(
     raw: &RawRegistration,
+    mode: OperationMode,
     calendar: Option<&Calendar>,
     report: &FileReport,
 ) -> RegistrationPolicy {
@@ -116,8 +120,13 @@ pub(in crate::config) fn registration(
         report.error_with(&skip.span, message.to_owned(), "write true for one of the two", related);
     }
     let date = |at: &Located<String>| instant(at, calendar?, report);
+    // The identifier by which payments of the mode name their customer.
+    let primary = match mode {
+        OperationMode::Crm => Identifier::MerchantCustomerIdentifier,
+        OperationMode::PaymentGateway => Identifier::CustomerId,
+    };
     RegistrationPolicy {
-        primary_identifier: value_or(&raw.primary_identifier, default.primary_identifier),
+        primary_identifier: value_or(&raw.primary_identifier, primary),
         allow_any_identifier: value_or(&raw.allow_any_identifier, default.allow_any_identifier),
         email: rule(&raw.email, default.email),
         phone: rule(&raw.phone, default.phone),
@@ -125,6 +134,7 @@ pub(in crate::config) fn registration(
         strict_primary_check: value_or(&raw.strict_primary_check, default.strict_primary_check),
         skip_secondary_on_primary_mismatch: value_or(&raw.skip_secondary, default.skip_secondary_on_primary_mismatch),
         merge_on_duplicate: value_or(&raw.merge_on_duplicate, default.merge_on_duplicate),
+        from_payments: value_or(&raw.from_payments, default.from_payments),
         min_registration_date: raw.min_registration_date.as_ref().and_then(date),
         default_country: raw.default_country.as_ref().and_then(|at| country(at, report)),
         external_ids: external_ids(&raw.generation, report),
@@ -174,7 +184,11 @@ fn external_ids(raw: &RawGeneration, report: &FileReport) -> Option<ExternalIds>
     if !raw.length_written {
         for (key, span) in raw.written() {
             let message = format!("`{key}` has no effect without `length`");
-            report.error(&span, message, "write the number of digits of a generated external id, such as length = 12");
+            report.error(
+                &span,
+                message,
+                "write the number of characters of a generated external id, such as length = 12",
+            );
         }
         return None;
     }
@@ -187,6 +201,7 @@ fn external_ids(raw: &RawGeneration, report: &FileReport) -> Option<ExternalIds>
         offset: value_or(&raw.offset, 0),
         checksum: value_or(&raw.checksum, Checksum::AutoInc),
         checksum_includes: raw.checksum_includes.as_ref().map(|at| at.value),
+        replace: value_or(&raw.replace, false),
         sources: listed,
     };
     let written = raw.written();

@@ -46,7 +46,8 @@ pub(in crate::config) fn merchant(raw: &RawMerchant, report: &FileReport, curren
     let projects = compiler.projects(raw);
     let levels = compiler.levels(raw);
     let labels = customers::labels(&raw.labels, report);
-    let registration = customers::registration(&raw.registration, calendar.as_ref(), report);
+    let mode = value_or(&raw.mode, OperationMode::Crm);
+    let registration = customers::registration(&raw.registration, mode, calendar.as_ref(), report);
     let delays = customers::delays(raw, report);
     let terminal_url = customers::terminal_url(raw.terminal_url.as_ref(), report);
     let id = raw.id.as_ref()?.value;
@@ -56,7 +57,7 @@ pub(in crate::config) fn merchant(raw: &RawMerchant, report: &FileReport, curren
     let mut merchant = Merchant {
         id,
         name: raw.name.as_ref().map_or_else(|| id.to_string(), |name| name.value.clone()),
-        mode: value_or(&raw.mode, OperationMode::Crm),
+        mode,
         default_behaviour: value_or(&raw.default_behaviour, DefaultBehaviour::UnknownLevel),
         calendar: calendar?,
         reset_settings_on_level_change: value_or(&raw.reset_settings_on_level_change, false),

@@ -2,8 +2,13 @@
 
 use crate::config::lint::context::LintContext;
 use crate::domain::{
-    rules::{labels::Restriction, registration::identifier::Identifier},
-    vocabulary::{suggest::nearest, time::DAY_MS, words::Word},
+    rules::{
+        labels::Restriction,
+        merchant::OperationMode,
+        project::Endpoint,
+        registration::identifier::{Identifier, RegistrationSource},
+    },
+    vocabulary::{attributes::Attribute, suggest::nearest, time::DAY_MS, words::Word},
 };
 
 /// The shortest delay of a raise that Sweden's rule about the end of a period allows.
@@ -45,7 +50,8 @@ pub(super) fn misspelt_restrictions(context: &LintContext<'_>) {
 pub(super) fn ineffective_merging(context: &LintContext<'_>) {
     let Some(at) = context.raw.registration.merge_on_duplicate.as_ref().filter(|at| at.value) else { return };
     let policy = &context.merchant.registration;
-    let secondary_is_unique = policy.primary_identifier != Identifier::MerchantCustomerIdentifier
+    let primary = policy.primary_identifier;
+    let secondary_is_unique = !matches!(primary, Identifier::MerchantCustomerIdentifier | Identifier::CustomerId)
         || [policy.email, policy.phone, policy.external_id].iter().any(|rule| rule.unique);
     let why = if policy.strict_primary_check {
         "`strict_primary_check` refuses the registration first"
@@ -91,6 +97,37 @@ pub(super) fn readable_personal_identifiers(context: &LintContext<'_>) {
              journal, the snapshots and the archive; a value that is sent as `{word}` is sealed"
         );
         let help = "write seal_identifiers = true; older records stay readable for archive_days";
+        context.report.warning(&at.span, message, help);
+    }
+}
+
+/// In `crm` mode, customers may be registered with nothing by which a payment finds them.
+pub(super) fn customers_without_an_identity(context: &LintContext<'_>) {
+    let Some(at) = &context.raw.registration.primary_identifier else { return };
+    if at.value == Identifier::CustomerId && context.merchant.mode == OperationMode::Crm {
+        let message = "`customer_id` as `primary_identifier` in `crm` mode: a customer who is registered without another \
+                       identifier is found by no payment";
+        let help =
+            "write primary_identifier = \"merchant_customer_identifier\", or operation_mode = \"payment_gateway\"";
+        context.report.warning(&at.span, message, help);
+    }
+}
+
+/// External ids are replaced, and payments recognise customers by the ones that they send.
+pub(super) fn replaced_identities(context: &LintContext<'_>) {
+    let Some(at) = context.raw.registration.generation.replace.as_ref().filter(|at| at.value) else { return };
+    let merchant = context.merchant;
+    if !merchant.registration.replaces_external_id(RegistrationSource::Payment) {
+        return;
+    }
+    let recognises = |endpoint: &Endpoint| endpoint.client_definition.contains(&Attribute::ExternalId);
+    if let Some(project) = merchant.projects.iter().find(|project| project.endpoints.iter().any(recognises)) {
+        let message = format!(
+            "`replace` leaves alone the external ids of payments in project `{}`, whose `client_definition` recognises \
+             customers by them",
+            project.id
+        );
+        let help = "remove `external_id` from the `client_definition`, or write sources = [\"api\", \"import\"]";
         context.report.warning(&at.span, message, help);
     }
 }

@@ -5,7 +5,7 @@ use crate::config::lint::{context::LintContext, customers, filters, gates, level
 /// One lint. It reports its warnings to the report of the context.
 type Lint = fn(&LintContext<'_>);
 
-const LINTS: [Lint; 18] = [
+const LINTS: [Lint; 20] = [
     levels::unreachable_levels,
     levels::levels_without_an_eligible_gate,
     levels::minimum_above_maximum,
@@ -24,6 +24,8 @@ const LINTS: [Lint; 18] = [
     customers::short_delay_with_a_period_end,
     customers::confirmation_time_without_confirmation,
     customers::readable_personal_identifiers,
+    customers::customers_without_an_identity,
+    customers::replaced_identities,
 ];
 
 /// Reports all warnings about a merchant.

@@ -252,6 +252,32 @@ fn ineffective_merging() {
 }
 
 #[test]
+fn customers_without_an_identity() {
+    let registration = "[registration]\nprimary_identifier = \"customer_id\"\n";
+    let want = "`customer_id` as `primary_identifier` in `crm` mode: a customer who is registered without another \
+                identifier is found by no payment";
+    check(&[(registration, want)]);
+    let gateway = format!("{BASE}{registration}").replace("\"crm\"", "\"payment_gateway\"");
+    assert_eq!(warnings_of(&gateway, ""), Vec::<String>::new());
+}
+
+#[test]
+fn replaced_identities() {
+    let project = "[[projects]]\nid = \"ids\"\nclient_definition = [\"external_id\"]\nendpoints = [\n  \
+                   { id = \"eur\", currency = \"EUR\", gates = [\"g\"] },\n]\n";
+    let ids = |more: &str| format!("[registration.external_id]\nlength = 9\nprefix = \"A\"\n{more}\n");
+    let want = "`replace` leaves alone the external ids of payments in project `ids`, whose `client_definition` recognises \
+                customers by them";
+    check(&[
+        (&format!("{project}{}", ids("replace = true")), want),
+        (&format!("{project}{}", ids("replace = true\nsources = [\"payment\"]")), want),
+        (&format!("{project}{}", ids("replace = true\nsources = [\"api\", \"import\"]")), ""),
+        (&format!("{project}{}", ids("replace = false")), ""),
+        (&ids("replace = true"), ""),
+    ]);
+}
+
+#[test]
 fn readable_personal_identifiers() {
     let expected = |word| {
         format!(

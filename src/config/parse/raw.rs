@@ -17,7 +17,7 @@ use crate::domain::{
         merchant::{DefaultBehaviour, HiddenMethodPolicy, OperationMode, RefundPolicy},
         registration::{
             external_id::{Checksum, ChecksumIncludes, EXTERNAL_ID_DIGITS_MAX},
-            identifier::{Identifier, RegistrationSource},
+            identifier::{Identifier, PaymentRegistration, RegistrationSource},
         },
     },
     vocabulary::{
@@ -109,6 +109,7 @@ pub(in crate::config) struct RawRegistration {
     pub(in crate::config) strict_primary_check: Option<Located<bool>>,
     pub(in crate::config) skip_secondary: Option<Located<bool>>,
     pub(in crate::config) merge_on_duplicate: Option<Located<bool>>,
+    pub(in crate::config) from_payments: Option<Located<PaymentRegistration>>,
     pub(in crate::config) min_registration_date: Option<Located<String>>,
     pub(in crate::config) default_country: Option<Located<String>>,
     pub(in crate::config) generation: RawGeneration,
@@ -133,6 +134,7 @@ pub(in crate::config) struct RawGeneration {
     pub(in crate::config) offset: Option<Located<u64>>,
     pub(in crate::config) checksum: Option<Located<Checksum>>,
     pub(in crate::config) checksum_includes: Option<Located<ChecksumIncludes>>,
+    pub(in crate::config) replace: Option<Located<bool>>,
     pub(in crate::config) sources: Option<Located<Vec<Located<RegistrationSource>>>>,
 }
 
@@ -147,6 +149,7 @@ impl RawGeneration {
             span("offset", self.offset.as_ref().map(|at| &at.span)),
             span("checksum", self.checksum.as_ref().map(|at| &at.span)),
             span("checksum_includes", self.checksum_includes.as_ref().map(|at| &at.span)),
+            span("replace", self.replace.as_ref().map(|at| &at.span)),
             span("sources", self.sources.as_ref().map(|at| &at.span)),
         ];
         keys.into_iter().flatten().collect()
@@ -302,6 +305,7 @@ fn registration(s: SectionRef<'_, '_>) -> RawRegistration {
         strict_primary_check: s.flag("strict_primary_check"),
         skip_secondary: s.flag("skip_secondary_on_primary_mismatch"),
         merge_on_duplicate: s.flag("merge_on_duplicate"),
+        from_payments: s.word("from_payments"),
         min_registration_date: s.day_or_instant("min_registration_date"),
         default_country: s.text("default_country"),
         generation,
@@ -327,6 +331,7 @@ fn external_id_and_generation(s: SectionRef<'_, '_>) -> (RawIdentifier, RawGener
         offset: s.whole("offset", 0..=WHOLE_MAX),
         checksum: s.word("checksum"),
         checksum_includes: s.word("checksum_includes"),
+        replace: s.flag("replace"),
         sources: s.words("sources"),
     };
     (identifier(s), generation)

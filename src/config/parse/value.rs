@@ -168,7 +168,7 @@ fn span_in(body: &str, slice: &str) -> Span {
 }
 
 /// The place of the JSON key, with its quotes, whose value starts here; `None`: the value is not a field of an object.
-pub(in crate::config) fn key_before(body: &str, value_start: usize) -> Option<Span> {
+fn key_before(body: &str, value_start: usize) -> Option<Span> {
     let before = body.get(..value_start)?.trim_end().strip_suffix(':')?.trim_end();
     let key = before.strip_suffix('"')?;
     Some(key.rfind('"')?..before.len())

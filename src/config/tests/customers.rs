@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::{
     rules::registration::{
         external_id::{Checksum, ChecksumIncludes},
-        identifier::Identifier,
+        identifier::{Identifier, PaymentRegistration},
         policy::IdentifierRule,
     },
     vocabulary::phone::Country,
@@ -44,7 +44,29 @@ fn the_registration_policy_is_compiled() {
     assert_eq!((shape.checksum, shape.checksum_includes), (Checksum::Luhn, Some(ChecksumIncludes::Prefix)));
     assert_eq!(shape.sources.as_deref(), Some([RegistrationSource::Api].as_slice()));
     assert!(registration("[registration]\nmerge_on_duplicate = true\nemail.unique = true").merge_on_duplicate);
-    assert_eq!(registration("[registration]"), RegistrationPolicy::default());
+    let default = RegistrationPolicy { primary_identifier: Identifier::CustomerId, ..RegistrationPolicy::default() };
+    assert_eq!(registration("[registration]"), default, "of a merchant in payment_gateway mode");
+    let lettered = registration(
+        "[registration]\nfrom_payments = \"match\"\nprimary_identifier = \"customer_id\"
+        external_id = { length = 13, prefix = \"BRAND\", offset = 20000017, replace = true, sources = [\"api\"] }",
+    );
+    assert_eq!(lettered.from_payments, PaymentRegistration::Match);
+    assert_eq!(lettered.primary_identifier, Identifier::CustomerId);
+    assert_eq!(lettered.external_ids.as_ref().unwrap().nth(0).as_deref(), Ok("BRAND20000017"));
+    assert!(lettered.replaces_external_id(RegistrationSource::Api));
+    assert!(!lettered.replaces_external_id(RegistrationSource::Payment));
+}
+
+#[test]
+fn the_mode_decides_the_default_primary_identifier() {
+    for (mode, want) in [("crm", Identifier::MerchantCustomerIdentifier), ("payment_gateway", Identifier::CustomerId)] {
+        for table in ["", "[registration]\n"] {
+            let text = format!("{MERCHANT}{table}").replace("\"payment_gateway\"", &format!("\"{mode}\""));
+            let loaded = load_merchant(&text).unwrap();
+            let policy = &merchant(&loaded, "m").registration;
+            assert_eq!(policy.primary_identifier, want, "{mode}");
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::domain::{
         registration::{identifier::Identifier, policy::OfferedIdentifier},
     },
     vocabulary::{
-        attributes::{Attribute, AttributeSet, Attributes},
+        attributes::{Attribute, AttributeSet, Attributes, check_form},
         direction::Direction,
         names::Name,
         time::Millis,
@@ -99,6 +99,14 @@ impl CustomerUpdate {
         offered
     }
 
+    /// Checks the form of every attribute, for a customer who has none of them yet.
+    ///
+    /// # Errors
+    /// The first value that is not of its form.
+    pub fn check_forms(&self, now: Millis) -> Result<(), Refusal> {
+        self.attributes.iter().try_for_each(|(attribute, value)| checked_form(*attribute, value, now))
+    }
+
     /// The events of the update. `is_new`: the customer is being created, so the policy for updates does not apply.
     ///
     /// # Errors
@@ -160,6 +168,10 @@ impl CustomerUpdate {
             // An earlier version stored this text; sent back as shown, it is a no-op.
             if had == now || had == Some(sent) {
                 continue;
+            }
+            // An earlier version may have stored a value of another form, with white space at its ends.
+            if had.map(str::trim) != Some(sent.trim()) {
+                checked_form(*attribute, sent, context.now)?;
             }
             // Another notation of the same identifier changes the text but not the identifier.
             let form = |value| context.merchant.registration.normalised(*attribute, value);
@@ -253,6 +265,11 @@ impl CustomerUpdate {
         }
         Ok(())
     }
+}
+
+/// Refuses a value that is not of its attribute's form.
+fn checked_form(attribute: Attribute, value: &str, now: Millis) -> Result<(), Refusal> {
+    check_form(attribute, value, now).map_err(|expected| Refusal::AttributeForm { field: attribute.word(), expected })
 }
 
 /// The refusal of a level that the merchant does not have.

@@ -22,7 +22,7 @@ pub struct OpeningInput<'a> {
     pub resolution: CustomerResolution,
     /// A keyed digest of the customer as sent.
     pub identity: u128,
-    /// The `customer_id` as sent, where the rules were bypassed.
+    /// The `customer_id`, or in `crm` mode the identifier, as sent, where the rules were bypassed.
     pub stranger: Option<&'a str>,
 }
 

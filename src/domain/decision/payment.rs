@@ -15,10 +15,11 @@ use crate::domain::{
         configuration::Rules,
         merchant::{Merchant, OperationMode},
         project::{Endpoint, Project},
+        registration::identifier::PaymentRegistration,
     },
     transaction::opening::{ExplicitFields, SentLevel},
     vocabulary::{
-        attributes::{ATTRIBUTE_BYTES_MAX, Attribute, Attributes},
+        attributes::{ATTRIBUTE_BYTES_MAX, Attribute, AttributeSet, Attributes, check_form},
         direction::Direction,
         money::Currency,
         names::Name,
@@ -159,6 +160,10 @@ impl<'a> Payment<'a> {
         request: PaymentRequest<'a>,
         asks: PaymentPurpose,
     ) -> Result<Self, Refusal> {
+        let unknown = request.customer.iter().find(|(key, _)| Attribute::parse(key).is_none());
+        if let Some((key, _)) = unknown {
+            return Err(Refusal::UnknownAttribute(key.to_string()));
+        }
         let transaction_id = match request.transaction_id.filter(|id| !id.is_empty()) {
             Some(id) => check_transaction_id(id)?,
             None if asks == PaymentPurpose::Record => return Err(Refusal::Missing("transaction_id")),
@@ -184,9 +189,8 @@ impl<'a> Payment<'a> {
             method: request.payment_method.filter(|_| method == nameless),
         };
         for (key, value) in &request.customer {
-            let attribute = Attribute::parse(key).ok_or_else(|| Refusal::UnknownAttribute(key.to_string()))?;
             check_length("customer", value, ATTRIBUTE_BYTES_MAX)?;
-            if is_identifier(attribute) {
+            if let Some(attribute) = Attribute::parse(key).filter(|attribute| is_identifier(*attribute)) {
                 check_no_control(attribute.word(), value.trim())?;
             }
         }
@@ -286,6 +290,20 @@ impl<'a> Payment<'a> {
         Ok((level.map_or(self.level, SentLevel::Named), method.or(self.method)))
     }
 
+    /// The attributes whose value is not of their form.
+    #[must_use]
+    pub fn invalid_attributes(&self, now: Millis) -> AttributeSet {
+        let sent = self.attributes.iter();
+        let invalid = sent.filter(|(attribute, value)| check_form(*attribute, value, now).is_err());
+        invalid.map(|(attribute, _)| attribute).collect()
+    }
+
+    /// Whether an attribute is part of the identity by which the customer is recognised.
+    #[must_use]
+    pub fn is_identity(&self, attribute: Attribute) -> bool {
+        matches!(&self.identity, SentIdentity::Attributes(sent) if sent.iter().any(|(known, _)| *known == attribute))
+    }
+
     fn defining_attributes(&self) -> Vec<(Attribute, Cow<'a, str>)> {
         let definition = self.endpoint.client_definition.iter();
         definition
@@ -310,5 +328,22 @@ pub fn check_identifiable(payment: &Payment<'_>) -> Result<(), Refusal> {
             Err(Refusal::Unidentifiable(if words.is_empty() { "which is empty".to_owned() } else { words.join(", ") }))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks that a payment of a customer who is not known may create the customer, or, in `payment_gateway` mode, pass
+/// without one.
+///
+/// # Errors
+/// The merchant's customers are registered before they pay.
+pub fn check_may_register(payment: &Payment<'_>) -> Result<(), Refusal> {
+    match payment.merchant.registration.from_payments {
+        PaymentRegistration::Create => Ok(()),
+        PaymentRegistration::Match => Err(Refusal::NotRegistered(match &payment.identity {
+            SentIdentity::Identifier(_) => "merchant_customer_identifier",
+            SentIdentity::CustomerId(_) => "customer_id",
+            SentIdentity::Attributes(sent) if sent.is_empty() => "customer_id",
+            SentIdentity::Attributes(_) => "customer",
+        })),
     }
 }

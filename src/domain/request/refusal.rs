@@ -1,8 +1,9 @@
 //! Refusals: why a request gets no decision. A denial is a decision; a refusal is not.
 
 use crate::domain::{
+    request::field_names::unknown_attribute_help,
     rules::{merchant::OperationMode, raise_policy::ConfirmationError, registration::policy::RegistrationError},
-    vocabulary::{attributes::attribute_words, money::AmountError, names::NameError},
+    vocabulary::{money::AmountError, names::NameError},
 };
 use std::borrow::Cow;
 
@@ -71,8 +72,17 @@ pub enum Refusal {
     /// A time cannot be read.
     #[error("`{0}` must be an RFC 3339 time between 1900 and 9000, such as 2026-11-20T10:00:00Z")]
     Time(&'static str),
+    /// The value of an attribute has another form than it must have. The message does not repeat the value, which is
+    /// personal.
+    #[error("`{field}` must be {expected}")]
+    AttributeForm {
+        /// The attribute.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// An attribute that is not known.
-    #[error("`customer` has no attribute {0:?}; allowed are {words}", words = attribute_words())]
+    #[error("`customer` has no attribute {0:?}; {help}", help = unknown_attribute_help(.0))]
     UnknownAttribute(String),
     /// No merchant of that id.
     #[error("no merchant {0:?}")]
@@ -189,6 +199,12 @@ pub enum Refusal {
         "the customer cannot be identified: send `merchant_customer_identifier`, or in `customer` one of the client definition ({0})"
     )]
     Unidentifiable(String),
+    /// No customer has the identity of the payment, and payments create none.
+    #[error(
+        "`{0}` names no registered customer, and a payment registers none (`from_payments` is `match`): register the \
+         customer first"
+    )]
+    NotRegistered(&'static str),
     /// Further back than the allowed skew.
     #[error("`{field}` is {behind_ms} ms in the past; the maximum is {max_ms} ms")]
     TooFarBack {
@@ -286,6 +302,7 @@ impl Refusal {
             | Self::Name { .. }
             | Self::TooLong { .. }
             | Self::Time(_)
+            | Self::AttributeForm { .. }
             | Self::UnknownAttribute(_)
             | Self::AmountNeedsId(_)
             | Self::CardNumber(_) => RefusalKind::Malformed,
@@ -307,6 +324,7 @@ impl Refusal {
             | Self::NoEndpoint(_)
             | Self::Ambiguous { .. }
             | Self::Unidentifiable(_)
+            | Self::NotRegistered(_)
             | Self::TooFarBack { .. }
             | Self::TooFarAhead { .. }
             | Self::NoTimeYet
@@ -341,6 +359,7 @@ impl Refusal {
             Self::Name { .. } => "name_invalid",
             Self::TooLong { .. } => "text_too_long",
             Self::Time(_) => "time_malformed",
+            Self::AttributeForm { .. } => "attribute_invalid",
             Self::UnknownAttribute(_) => "unknown_field",
             Self::UnknownMerchant(_) => "merchant_not_found",
             Self::UnknownTransaction(_) => "transaction_not_found",
@@ -353,6 +372,7 @@ impl Refusal {
             Self::NoEndpoint(_) => "no_endpoint",
             Self::Ambiguous { .. } => "ambiguous",
             Self::Unidentifiable(_) => "customer_unidentifiable",
+            Self::NotRegistered(_) => "customer_not_registered",
             Self::TooFarBack { .. } => "too_far_back",
             Self::TooFarAhead { .. } => "too_far_ahead",
             Self::NoTimeYet => "no_time_yet",
@@ -388,6 +408,7 @@ impl Refusal {
             | Self::Word { field, .. }
             | Self::Name { field, .. }
             | Self::TooLong { field, .. }
+            | Self::AttributeForm { field, .. }
             | Self::Time(field)
             | Self::WrongIdentifier { field, .. }
             | Self::UnknownPlace { field, .. }
@@ -395,6 +416,7 @@ impl Refusal {
             | Self::TooFarBack { field, .. }
             | Self::TooFarAhead { field, .. }
             | Self::AmountNeedsId(field)
+            | Self::NotRegistered(field)
             | Self::Taken { field, .. }
             | Self::NotAllowed { field, .. }
             | Self::TooMany { field, .. } => Some(field),

@@ -159,7 +159,7 @@ pub struct Opening<Text = Box<str>> {
     pub resolution: CustomerResolution,
     /// The fields that the opening approval sent: a later reserve is compared by them.
     pub names: ExplicitFields,
-    /// The `customer_id` as sent, where the rules were bypassed.
+    /// The `customer_id`, or in `crm` mode the identifier, as sent, where the rules were bypassed.
     pub stranger: Option<Text>,
     /// Why it was denied.
     pub violations: SmallVec<[Violation; 1]>,

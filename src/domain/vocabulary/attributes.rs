@@ -1,7 +1,8 @@
 //! Attributes of a customer, and the form in which they are compared.
 
 use crate::domain::vocabulary::{
-    email, phone,
+    country, date, email, phone,
+    time::Millis,
     words::{Word, words},
 };
 use std::{borrow::Cow, fmt};
@@ -121,7 +122,13 @@ impl AttributeSet {
     /// Of these.
     #[must_use]
     pub fn of(attributes: &[Attribute]) -> Self {
-        Self(attributes.iter().fold(0, |bits, attribute| bits | 1 << *attribute as u16))
+        attributes.iter().copied().collect()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Its attributes.
@@ -136,6 +143,12 @@ impl AttributeSet {
     }
 }
 
+impl FromIterator<Attribute> for AttributeSet {
+    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
+        Self(attributes.into_iter().fold(0, |bits, attribute| bits | 1 << attribute as u16))
+    }
+}
+
 /// The form in which two values of an attribute are compared: an e-mail address as [`email::compared`] says, a phone
 /// number as [`phone::compared`] does with the merchant's country, any other text trimmed. Empty where there is nothing
 /// to compare by.
@@ -146,6 +159,35 @@ pub fn normalised(attribute: Attribute, value: &str, country: Option<phone::Coun
         Attribute::Phone => phone::compared(country, value).map_or_else(|| value.trim().into(), Cow::Owned),
         _ => value.trim().into(),
     }
+}
+
+/// Checks the form of a value. A blank value means no value and is always allowed. Only e-mail addresses, countries and dates have a form; a phone number that cannot be read is compared as written.
+///
+/// # Errors
+/// What was expected, for a message: `must be ...`.
+pub fn check_form(attribute: Attribute, value: &str, now: Millis) -> Result<(), &'static str> {
+    let value = value.trim();
+    let (is_valid, expected) = match attribute {
+        _ if value.is_empty() => return Ok(()),
+        Attribute::Email => (email::is_address(value), "an e-mail address, such as alice@example.com"),
+        Attribute::Country => {
+            (country::code(value).is_some(), "a country as the two letters of ISO 3166-1, such as CY")
+        }
+        Attribute::DateOfBirth => {
+            (date::is_date_of_birth(value, now), "a day from 1900 until today as YYYY-MM-DD, such as 1990-01-31")
+        }
+        Attribute::Phone
+        | Attribute::ExternalId
+        | Attribute::PaymentInstrument
+        | Attribute::Name
+        | Attribute::FirstName
+        | Attribute::LastName
+        | Attribute::City
+        | Attribute::Address
+        | Attribute::PostalCode
+        | Attribute::Language => return Ok(()),
+    };
+    if is_valid { Ok(()) } else { Err(expected) }
 }
 
 /// The form in which earlier versions compared a value. Journals contain digests of it. A phone number without a plus
@@ -219,6 +261,25 @@ mod tests {
             assert_eq!(normalised(attribute, value, phone::Country::parse("DE")), want, "{value:?}");
         }
         assert_eq!(normalised(Attribute::Phone, " 030 1234502", None), "030 1234502");
+    }
+
+    #[test]
+    fn addresses_countries_and_dates_have_a_form() {
+        let now = Millis::parse("2026-11-20T10:00:00Z").unwrap();
+        for (attribute, valid, invalid) in [
+            (Attribute::Email, &["a@example.com", " A@Example.com "][..], &["alice", "a@b", "a b@example.com"][..]),
+            (Attribute::Country, &["CY", "cy", " DE"], &["CYP", "196", "Cyprus", "ZZ"]),
+            (Attribute::DateOfBirth, &["1990-01-31", " 2026-11-20"], &["1990-02-30", "31.01.1990", "2026-11-21"]),
+            (Attribute::Phone, &["x", "030 1"], &[]),
+            (Attribute::Name, &["x@", "1990-02-30"], &[]),
+        ] {
+            for value in valid.iter().chain(&["", " \u{2003}"]) {
+                assert_eq!(check_form(attribute, value, now), Ok(()), "{value:?}");
+            }
+            for value in invalid {
+                assert!(check_form(attribute, value, now).is_err(), "{value:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The form in which e-mail addresses are compared.
+//! E-mail addresses: their form, and the form in which they are compared.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
@@ -22,6 +22,55 @@ pub fn compared(text: &str) -> Cow<'_, str> {
     let Some((local, domain)) = lower.rsplit_once('@') else { return lower.into() };
     let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
     format!("{local}@{}", ascii.trim_end_matches('.')).into()
+}
+
+/// The most bytes of the part before the `@`, and of the domain (RFC 5321).
+const LOCAL_BYTES_MAX: usize = 64;
+const DOMAIN_BYTES_MAX: usize = 253;
+/// The most bytes of one label of a domain.
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Whether a text is an e-mail address: a local part, an `@`, and a domain of two labels or more, or an address in
+/// brackets. It is judged in the form in which it is compared. Letters of every script are allowed (RFC 6531).
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let form = compared(text);
+    let Some((local, domain)) = form.rsplit_once('@') else { return false };
+    is_local_part(local) && (is_domain(domain) || is_address_literal(domain))
+}
+
+/// A dot-separated text without empty pieces, or a text in quotation marks.
+fn is_local_part(local: &str) -> bool {
+    let is_quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+    let is_atom = |c: char| {
+        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_whitespace())
+    };
+    let is_atoms = || local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom));
+    local.len() <= LOCAL_BYTES_MAX && (is_quoted || is_atoms())
+}
+
+/// Two labels or more. The last one is no number, so that four numbers are no domain.
+fn is_domain(domain: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || (!c.is_ascii() && !c.is_whitespace());
+    let is_label = |label: &str| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(is_letter)
+    };
+    let Some((_, last)) = domain.rsplit_once('.') else { return false };
+    domain.len() <= DOMAIN_BYTES_MAX
+        && domain.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An address of the internet protocol in brackets.
+fn is_address_literal(domain: &str) -> bool {
+    let inside = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|address| {
+        let address = address.strip_prefix("ipv6:").unwrap_or(address);
+        address.parse::<core::net::IpAddr>().is_ok()
+    })
 }
 
 /// Whether a character is invisible: control characters, and those that Unicode lets renderers ignore
@@ -79,6 +128,51 @@ mod tests {
         ] {
             assert_eq!(compared(text), want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_address_has_a_local_part_and_a_domain() {
+        for (text, is_one) in [
+            ("alice@example.com", true),
+            (" Alice.B+tag@Example.COM. ", true),
+            ("o'neil@example.co.uk", true),
+            ("user@bücher.example", true),
+            ("jos\u{e9}@example.com", true),
+            ("\"a@b c\"@example.com", true),
+            ("alice@[127.0.0.1]", true),
+            ("alice@[IPv6:::1]", true),
+            ("user@xn--a.example", true),
+            ("al\u{200b}ice@example.com", true),
+            ("alice", false),
+            ("alice@", false),
+            ("@example.com", false),
+            ("alice@example", false),
+            ("alice@example..com", false),
+            ("alice@.example.com", false),
+            (".alice@example.com", false),
+            ("alice.@example.com", false),
+            ("al..ice@example.com", false),
+            ("alice@-example.com", false),
+            ("alice@exa mple.com", false),
+            ("alice smith@example.com", false),
+            ("alice@example.com, bob@example.com", false),
+            ("Alice <alice@example.com>", false),
+            ("mailto:alice@example.com", false),
+            ("alice@bob@example.com", false),
+            ("alice@127.0.0.1", false),
+            ("alice@[127.0.0]", false),
+            ("alice@exam_ple.com", false),
+            ("\"\"@example.com", false),
+            ("n/a", false),
+            ("", false),
+        ] {
+            assert_eq!(is_address(text), is_one, "{text:?}");
+        }
+        let long = "x".repeat(LOCAL_BYTES_MAX);
+        assert!(is_address(&format!("{long}@example.com")) && !is_address(&format!("x{long}@example.com")));
+        let label = "x".repeat(LABEL_BYTES_MAX);
+        assert!(is_address(&format!("a@{label}.com")) && !is_address(&format!("a@x{label}.com")));
+        assert!(!is_address(&format!("a@{label}.{label}.{label}.{label}.com")));
     }
 
     proptest! {

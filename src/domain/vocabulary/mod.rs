@@ -3,6 +3,8 @@
 pub mod attributes;
 pub mod calendar;
 pub(crate) mod card_numbers;
+pub mod country;
+pub mod date;
 pub mod denial_codes;
 pub mod direction;
 pub mod email;

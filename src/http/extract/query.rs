@@ -1,6 +1,9 @@
 //! The query of a request: the keys of its row, each at most once.
 
-use crate::http::{dto::problem::Problem, operations::operation::QueryKeys};
+use crate::{
+    http::{dto::problem::Problem, operations::operation::QueryKeys},
+    service::error::ServiceError,
+};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use std::{borrow::Cow, collections::BTreeMap, convert::Infallible};
 
@@ -40,11 +43,11 @@ impl QueryPairs {
 }
 
 fn unknown_key(name: &str, listed: &[&str]) -> Problem {
-    let detail = match listed {
-        [] => format!("`{name}` is not taken here: the operation has no query parameters"),
-        keys => format!("`{name}` is not taken here; taken are {}", keys.join(", ")),
-    };
-    Problem::malformed("unknown_field", detail).at(name)
+    if listed.is_empty() {
+        let detail = format!("`{name}` is not taken here: the operation has no query parameters");
+        return Problem::malformed("unknown_field", detail).at(name);
+    }
+    ServiceError::unknown_field(name, &listed.join(", ")).into()
 }
 
 impl<S: Sync> FromRequestParts<S> for QueryPairs {

@@ -52,6 +52,7 @@ pub(crate) const PAYMENT: &[&str] = &[
     "no_endpoint",
     "ambiguous",
     "customer_unidentifiable",
+    "customer_not_registered",
     "record_lost",
     "journal_unreadable",
 ];
@@ -60,6 +61,7 @@ pub(crate) const TRANSITION: &[&str] =
     &["conflict", "status_forbids", "more_than_left", "id_missing", "not_later", "too_many_facts", "already_taken"];
 /// A change of a customer that is not possible.
 pub(crate) const CUSTOMER_CHANGE: &[&str] = &[
+    "attribute_invalid",
     "not_allowed",
     "too_many",
     "already_taken",

@@ -66,8 +66,9 @@ impl Ledger {
             self.limits.skew.place(created, now, "created_at")?;
         }
         let created_at = created.unwrap_or(now).min(now);
-        let has_external_id =
-            update.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
+        let replaces_external_id = merchant.registration.replaces_external_id(source_of(author.source));
+        let has_external_id = !replaces_external_id
+            && update.attributes.iter().any(|(known, value)| *known == Attribute::ExternalId && !value.is_empty());
         // A retry generates another external id where a customer took the first one in between.
         let (generated, update, left_out, _stripes) = loop {
             let generated = match has_external_id || registration.is_trial {
@@ -75,6 +76,9 @@ impl Ledger {
                 false => self.generate_external_id(merchant, source_of(author.source))?,
             };
             let mut update = Cow::Borrowed(update);
+            if replaces_external_id {
+                update.to_mut().attributes.retain(|(attribute, _)| *attribute != Attribute::ExternalId);
+            }
             if let Some(generated) = &generated {
                 update.to_mut().attributes.push((Attribute::ExternalId, generated.id.as_str().into()));
             }
@@ -91,9 +95,11 @@ impl Ledger {
                     return Ok((RegistrationOutcome::Existing(number, by), self.journal.last()));
                 }
                 RegistrationDecision::Merge { into } if registration.is_trial => {
+                    update.check_forms(now)?;
                     return Ok((RegistrationOutcome::Merged(into), self.journal.last()));
                 }
                 RegistrationDecision::Merge { into } => {
+                    update.check_forms(now)?;
                     // The customer has an external id, or needs none.
                     generated.iter().for_each(|_| offered.set(Attribute::ExternalId, ""));
                     let additional = self.additional_identities(into, &offered, &owners);

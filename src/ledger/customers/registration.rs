@@ -97,7 +97,7 @@ pub(super) fn source_of(source: ChangeSource) -> RegistrationSource {
 
 fn attribute_of(identifier: Identifier) -> Option<Attribute> {
     match identifier {
-        Identifier::MerchantCustomerIdentifier => None,
+        Identifier::MerchantCustomerIdentifier | Identifier::CustomerId => None,
         Identifier::Email => Some(Attribute::Email),
         Identifier::Phone => Some(Attribute::Phone),
         Identifier::ExternalId => Some(Attribute::ExternalId),

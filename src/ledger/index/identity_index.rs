@@ -3,7 +3,7 @@
 use crate::domain::{
     customer::{aggregate::Customer, stored_identifier::StoredIdentifier},
     decision::payment::{Payment, SentIdentity},
-    transaction::opening::CustomerResolution,
+    transaction::opening::{CustomerResolution, Opening},
     vocabulary::{
         attributes::{Attribute, AttributeSet, Attributes, identifies_customer, normalised},
         names::Name,
@@ -376,6 +376,13 @@ impl IdentityIndex {
                 self.digest_key.parts(&parts)
             }
         }
+    }
+
+    /// Whether a transaction without a customer was sent with a `merchant_customer_identifier`, and not a `customer_id`. The
+    /// digest of the identity tells the two apart.
+    pub(in crate::ledger) fn names_by_identifier(&self, opening: &Opening) -> bool {
+        let digest = opening.stranger.as_deref().map(|text| self.digest_key.identifier(text));
+        digest == Some(opening.content.identity)
     }
 
     /// The digest of a stored identifier: of its text, or the recorded digest where the text is forgotten.

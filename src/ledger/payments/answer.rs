@@ -14,8 +14,9 @@ use crate::domain::{
         state::Transaction,
         status::{Flag, Status, flag_list},
     },
-    vocabulary::{money::Currency, names::Name, time::Millis},
+    vocabulary::{attributes::AttributeSet, money::Currency, names::Name, time::Millis},
 };
+use crate::ledger::index::identity_index::IdentityIndex;
 use crate::storage::journal::Lsn;
 use smallvec::SmallVec;
 use std::{borrow::Cow, fmt};
@@ -118,6 +119,8 @@ pub struct PaymentAnswer<'a> {
     pub flags: SmallVec<[Flag; 2]>,
     /// Filters whose `warn_at` was reached.
     pub warnings: SmallVec<[Name; 2]>,
+    /// Attributes of the payment that are not of their form; empty in the answer to a repetition.
+    pub invalid_attributes: AttributeSet,
     /// The reasons of the decision, where the caller requested them.
     pub explanation: Option<Box<Explanation>>,
     /// The time of the answer.
@@ -162,6 +165,7 @@ impl<'a> PaymentAnswer<'a> {
             expires_at: None,
             flags: SmallVec::new(),
             warnings: decision.warnings,
+            invalid_attributes: payment.invalid_attributes(now),
             explanation: decision.explanation,
             now,
             replay: false,
@@ -191,6 +195,7 @@ impl<'a> PaymentAnswer<'a> {
             expires_at: outcome.expires_at(now),
             flags: flag_list(outcome.flags),
             warnings: SmallVec::new(),
+            invalid_attributes: AttributeSet::default(),
             explanation: None,
             now,
             replay: true,
@@ -209,10 +214,18 @@ pub(in crate::ledger) struct RecordedState {
 }
 
 /// The customer of a transaction, for an answer.
-pub(in crate::ledger) fn customer_of(transaction: &Transaction, customer: &Customer) -> CustomerView<'static> {
+pub(in crate::ledger) fn customer_of(
+    transaction: &Transaction,
+    customer: &Customer,
+    identities: &IdentityIndex,
+) -> CustomerView<'static> {
     let opening = &transaction.opening;
     let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
     match opening.resolution {
+        CustomerResolution::Bypassed if identities.names_by_identifier(opening) => {
+            let identifier = owned(opening.stranger.as_deref());
+            CustomerView { identifier, ..CustomerView::bypassed(None, opening.merchant) }
+        }
         CustomerResolution::Bypassed => CustomerView::bypassed(owned(opening.stranger.as_deref()), opening.merchant),
         resolution => CustomerView::known(customer, resolution, owned(customer.shown_identifier())),
     }
@@ -241,6 +254,8 @@ pub struct TransitionAnswer {
     pub flags: SmallVec<[Flag; 2]>,
     /// What remains of the limits for the customer under the transaction's level.
     pub headroom: Headroom,
+    /// Attributes that are not of their form, of an approval that opened its transaction.
+    pub invalid_attributes: AttributeSet,
     /// The currency of all amounts of the answer.
     pub currency: Currency,
     /// Whether it is the answer to a repetition.
@@ -264,6 +279,7 @@ impl TransitionAnswer {
             charged_back: totals.charged_back,
             flags: flag_list(outcome.flags),
             headroom,
+            invalid_attributes: AttributeSet::default(),
             currency: transaction.opening.content.currency,
             replay,
             depends_on_lsn,

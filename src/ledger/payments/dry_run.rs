@@ -4,7 +4,7 @@ use crate::domain::{
     customer::aggregate::Customer,
     decision::{
         decide::{DecisionInput, decide},
-        payment::{Payment, SentIdentity, check_identifiable},
+        payment::{Payment, SentIdentity, check_identifiable, check_may_register},
     },
     request::refusal::Refusal,
     rules::configuration::Rules,
@@ -77,12 +77,14 @@ impl Ledger {
             IdentityMatch::NoCustomer => false,
         };
         if is_bypassed {
+            check_may_register(payment)?;
             let question = self.question(rules, payment, now, as_of)?;
             let decision = decide(&question, None, UsageSeriesSet::default());
             let resolution = CustomerResolution::Bypassed;
             return Ok(show(DryRun { customer: None, decision, resolution, now: question.now }));
         }
         check_identifiable(payment)?;
+        check_may_register(payment)?;
         let question = self.question(rules, payment, now, as_of)?;
         let newcomer = Customer::with_default_label(0, payment.merchant, now);
         let decision = decide(&question, Some(&newcomer), UsageSeriesSet::default());

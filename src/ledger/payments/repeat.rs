@@ -88,7 +88,7 @@ impl Ledger {
         };
         let headroom = headroom_of(rules, &merge_group, &known.transaction, now);
         let (opening, outcome) = (&known.transaction.opening, known.outcome);
-        let customer = customer_of(&known.transaction, merge_group.head);
+        let customer = customer_of(&known.transaction, merge_group.head, &self.identities);
         let state = RecordedState { outcome, headroom, now, depends_on_lsn };
         Ok(PaymentAnswer { replay, ..PaymentAnswer::recorded(payment, opening, customer, state) })
     }

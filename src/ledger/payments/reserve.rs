@@ -2,7 +2,7 @@
 
 use crate::domain::{
     customer::aggregate::Customer,
-    decision::payment::{Payment, SentIdentity, check_identifiable},
+    decision::payment::{Payment, SentIdentity, check_identifiable, check_may_register},
     request::refusal::Refusal,
     rules::{configuration::Rules, registration::identifier::RegistrationSource},
     transaction::{
@@ -77,6 +77,15 @@ impl Ledger {
             let is_by_number = matches!(payment.identity, SentIdentity::CustomerId(_));
             customer = if is_by_number { IdentityMatch::Bypassed } else { IdentityMatch::NoCustomer };
         }
+        if customer == IdentityMatch::NoCustomer {
+            check_identifiable(payment)?;
+        }
+        // Where payments register no customer, only money that moved is recorded, without a customer.
+        match check_may_register(payment) {
+            Err(refusal) if opened != OpeningKind::Unreserved => return Err(refusal),
+            Err(_) => customer = IdentityMatch::Bypassed,
+            Ok(()) => {}
+        }
         if customer == IdentityMatch::Bypassed {
             let number = key % SHARDS as u64;
             let mut shard = self.customers.lock(number);
@@ -85,12 +94,14 @@ impl Ledger {
             let resolved = ResolvedTransaction { new, resolution: CustomerResolution::Bypassed, external_id: None };
             return self.decide_and_record(resolved, &mut placeholder, index, now);
         }
-        check_identifiable(payment)?;
         let merchant = payment.merchant;
-        // A payment is not refused because the merchant's external ids are used up.
+        // A payment is not refused because the merchant's external ids are used up. The id that recognises the customer is
+        // not replaced: the next payment would not find the customer.
+        let keeps_sent = payment.is_identity(Attribute::ExternalId)
+            || !merchant.registration.replaces_external_id(RegistrationSource::Payment);
         let generated = match payment.attributes.value(Attribute::ExternalId) {
-            Some(_) => None,
-            None => self.generate_external_id(merchant, RegistrationSource::Payment).unwrap_or_default(),
+            Some(_) if keeps_sent => None,
+            _ => self.generate_external_id(merchant, RegistrationSource::Payment).unwrap_or_default(),
         };
         let mut digests = self.identities.of_payment(payment);
         if let Some(generated) = &generated {
@@ -162,6 +173,7 @@ impl Ledger {
         let headroom = headroom_of(rules, &merge_group, &known.transaction, now);
         let (outcome, depends_on_lsn) = (known.outcome, answer.depends_on_lsn);
         let state = RecordedState { outcome, headroom, now, depends_on_lsn };
-        Ok(TransitionAnswer::of(&known.transaction, state, false))
+        let moved = TransitionAnswer::of(&known.transaction, state, false);
+        Ok(TransitionAnswer { invalid_attributes: answer.invalid_attributes, ..moved })
     }
 }

@@ -73,13 +73,19 @@ impl Ledger {
             if opened == OpeningKind::Reserved && !decision.is_allowed() { OpeningKind::Denied } else { opened };
         let bypassed_id = match (&payment.identity, resolution) {
             (SentIdentity::CustomerId(id), CustomerResolution::Bypassed) => Some(id.as_ref()),
+            // A sealed identifier has no customer whose key could seal it.
+            (SentIdentity::Identifier(id), CustomerResolution::Bypassed) if !payment.merchant.seal_identifiers => {
+                Some(id.as_ref())
+            }
             _ => None,
         };
         let slot = customer.summaries().next_slot();
         let defined_by = AttributeSet::of(&payment.endpoint.client_definition);
         let identity = sent_identifier.unwrap_or_else(|| self.identities.sent_identity(payment, defined_by));
         let recording = OpeningInput { opened, resolution, identity, stranger: bypassed_id };
+        let invalid_attributes = payment.invalid_attributes(now);
         let offered = self.fillable_attributes(payment, customer, resolution, external_id);
+        let offered = without_invalid(payment, offered, invalid_attributes);
         let mut before = preceding_events(&question, decided_for, &decision, resolution, &offered);
         let mut opening = opening(&question, decided_for, &decision, recording);
         let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
@@ -155,6 +161,7 @@ impl Ledger {
             RecordedState { outcome, headroom, now, depends_on_lsn },
         );
         (answer.warnings, answer.explanation, answer.replay) = (warnings, explanation, false);
+        answer.invalid_attributes = invalid_attributes;
         Ok(answer)
     }
 
@@ -203,6 +210,19 @@ impl Ledger {
             self.made_levels.make(payment.merchant.id, level, &self.journal);
         }
     }
+}
+
+/// The offered attributes without the invalid ones. An attribute that recognises the customer is kept: without it the
+/// customer would not be found again, and the next payment would begin with new limits.
+fn without_invalid<'p>(
+    payment: &Payment<'_>,
+    mut offered: Cow<'p, Attributes>,
+    invalid: AttributeSet,
+) -> Cow<'p, Attributes> {
+    for attribute in invalid.iter().filter(|attribute| !payment.is_identity(*attribute)) {
+        offered.to_mut().set(attribute, "");
+    }
+    offered
 }
 
 /// Adds the new names of a payment to the name table, and puts them into the events. A fact is never refused: where the

@@ -283,6 +283,7 @@ impl FeedReader<'_, '_> {
         }
         if has_flag && is_shown {
             let customer = match opening.resolution {
+                CustomerResolution::Bypassed if self.ledger.identities.names_by_identifier(opening) => None,
                 CustomerResolution::Bypassed => {
                     opening.stranger.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id)))
                 }

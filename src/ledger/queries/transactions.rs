@@ -112,7 +112,7 @@ impl Ledger {
         Ok(TransactionView {
             transaction: known.transaction.clone(),
             outcome: known.outcome,
-            customer: customer_of(&known.transaction, merge_group.head),
+            customer: customer_of(&known.transaction, merge_group.head, &self.identities),
             headroom: Some(headroom_of(rules, &merge_group, &known.transaction, now)),
             now,
             depends_on_lsn: self.depends_on_lsn(&merge_group),
@@ -253,7 +253,8 @@ impl Ledger {
             return Ok(None);
         }
         let mut locked = self.lock_merge_group(slot.customer);
-        let customer = locked.members().map(|merge_group| customer_of(&transaction, merge_group.head));
+        let customer =
+            locked.members().map(|merge_group| customer_of(&transaction, merge_group.head, &self.identities));
         Ok(customer.map(|customer| TransactionView {
             transaction,
             outcome,

@@ -125,8 +125,7 @@ fn read_changes(
         } else if SETTABLE.contains(&key.as_str()) {
             rest.push((key.clone(), *raw));
         } else {
-            let detail = format!("`{key}` is not set in bulk; taken are {}, global_limit", SETTABLE.join(", "));
-            return Err(ServiceError::malformed("unknown_field", detail).at(key));
+            return Err(ServiceError::unknown_field(key, &format!("{}, global_limit", SETTABLE.join(", "))));
         }
     }
     if set.0.is_empty() {

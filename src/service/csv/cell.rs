@@ -20,7 +20,7 @@ impl Expected {
     /// By the merchant's policy.
     #[must_use]
     pub fn of(policy: &RegistrationPolicy) -> Self {
-        let shape = policy.external_ids.as_ref().map(|ids| ids.format());
+        let shape = policy.external_ids.as_ref().filter(|ids| ids.are_numbers()).map(|ids| ids.format());
         let with_zeros = shape.filter(|shape| shape.prefix.is_empty() || shape.prefix.starts_with('0'));
         Self {
             default_country: policy.default_country,

@@ -271,6 +271,7 @@ fn zeros_are_missed_where_the_policy_makes_ids_that_begin_with_them() {
             offset: 0,
             checksum: Checksum::Mod7,
             checksum_includes: None,
+            replace: false,
             sources: None,
         };
         let external_ids = Some(ExternalIds::new(shape).unwrap());

@@ -31,6 +31,9 @@ impl CustomerService<'_> {
     pub fn link(&self, transaction_id: &str, body: &[u8]) -> Answered {
         let actor = Actor { author: self.author, now: self.now()? };
         let request = self.read_link(body)?;
+        if let LinkRequest::New(request) = &request {
+            request.update.check_forms(actor.now)?;
+        }
         let ledger = &self.service.ledger;
         let merchant_id = self.merchant.id.as_str();
         let is_new = {

@@ -31,6 +31,7 @@ impl CustomerService<'_> {
     pub fn register(&self, body: &[u8]) -> Answered {
         let request = read_customer(body, self.rules, true)?;
         let now = self.now()?;
+        request.update.check_forms(now)?;
         let ledger = &self.service.ledger;
         let (admitted, _) = ledger.register(&request.registration(self.merchant, self.author), now)?;
         let RegisteredCustomer { number, is_new } = admitted.unless_existing()?;

@@ -13,7 +13,7 @@ use crate::{
             identifier_text,
             refusal::Refusal,
         },
-        rules::merchant::Merchant,
+        rules::{merchant::Merchant, registration::identifier::RegistrationSource},
         vocabulary::{
             attributes::Attribute, card_numbers::masked, direction::Direction, names::Name, time::Millis, words::Word,
         },
@@ -103,10 +103,15 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
             let reason = format!("of customer {id} is different, and never changes");
             return Err(Refusal::NotAllowed { field, reason });
         }
+        let mut update = update_of(row, is_new)?;
+        // The customer that this table created has a generated id in place of the one in the row.
+        if is_new && merchant.registration.replaces_external_id(RegistrationSource::Import) {
+            update.attributes.retain(|(attribute, _)| *attribute != Attribute::ExternalId);
+        }
         let (changed, _) = ledger.amend(&Amendment {
             merchant,
             customer_id: id,
-            update: &update_of(row, is_new)?,
+            update: &update,
             actor: Actor { author, now },
             is_trial,
         })?;

@@ -10,6 +10,7 @@ use crate::{
             fact::CancelOf,
             transition::{Operation, ProcessorOutcome},
         },
+        vocabulary::words::Word,
     },
     service::{
         documents::{
@@ -40,7 +41,7 @@ impl PaymentService {
     }
 
     fn read_line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), ServiceError>) -> Answered {
-        let mut fields = PaymentFields::read(line)?;
+        let mut fields = PaymentFields::read(line, || fields_of_line(line))?;
         // The settings of a merchant that the caller does not reach have no effect.
         let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
         let guarded_as = named.filter(|merchant| may_enter(merchant).is_ok()).unwrap_or_default();
@@ -87,9 +88,9 @@ impl PaymentService {
         transaction: Option<&str>,
         body: &[u8],
     ) -> Answered {
-        let mut fields = PaymentFields::read(body)?;
-        self.refuse_card_numbers(&fields, merchant)?;
         let also_taken: &[&str] = if transaction.is_none() { &["transaction_id"] } else { &[] };
+        let mut fields = PaymentFields::read(body, || [also_taken, &fields_taken(operation).concat()].concat())?;
+        self.refuse_card_numbers(&fields, merchant)?;
         if let Some(id) = transaction {
             if fields.transaction_id.is_some() {
                 let detail = "`transaction_id` is in the path";
@@ -170,4 +171,14 @@ impl PaymentService {
         let rules = self.rules.load();
         no_card_in_fields(fields, || rules.merchant(merchant).map(|merchant| &**merchant))
     }
+}
+
+/// The fields that the operation of a line takes; those of every operation where the line names none.
+fn fields_of_line(line: &[u8]) -> Vec<&'static str> {
+    let sent = serde_json::from_slice::<serde_json::Value>(line).ok();
+    let operation = sent.as_ref().and_then(|sent| PaymentOperation::parse(sent.get("op")?.as_str()?));
+    operation.map_or_else(
+        || PaymentFields::NAMES.to_vec(),
+        |operation| [LINE_FIELDS, &fields_taken(operation).concat()].concat(),
+    )
 }

@@ -47,9 +47,10 @@ impl PaymentService {
     fn show_form(&self, merchant: &str, body: &[u8]) -> Answered {
         let _inside = self.ledger.block_renames();
         let rules = self.rules.load();
-        let fields = PaymentFields::read(body)?;
+        const TAKEN: [&[&str]; 2] = [RESERVE_FIELDS, &["transaction_id"]];
+        let fields = PaymentFields::read(body, || TAKEN.concat())?;
         self.refuse_card_numbers(&fields, merchant)?;
-        let fields = fields.only(&[RESERVE_FIELDS, &["transaction_id"]])?;
+        let fields = fields.only(&TAKEN)?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, PaymentPurpose::Form)?;
         // The form shows every method, or only the one that the request names.
         let only = payment.method.take();

@@ -26,17 +26,17 @@ words! {
     }
 }
 
-/// The most digits of an id.
+/// The most characters of an id.
 pub const EXTERNAL_ID_DIGITS_MAX: u64 = 50;
 
 /// The format of external ids, not yet checked for contradictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalIdFormat {
-    /// Digits of the whole id: prefix, number, suffix and check digit.
+    /// Characters of the whole id: prefix, number, suffix and check digit.
     pub length: u64,
-    /// Digits before the number.
+    /// Digits before the number; letters too, where there is no check digit.
     pub prefix: String,
-    /// Digits after the number.
+    /// Digits and letters after the number.
     pub suffix: String,
     /// The first number.
     pub offset: u64,
@@ -44,6 +44,8 @@ pub struct ExternalIdFormat {
     pub checksum: Checksum,
     /// The digits that the check digit covers; `None`: not configured, which means prefix and number.
     pub checksum_includes: Option<ChecksumIncludes>,
+    /// Whether a generated id replaces one that a registration offers.
+    pub replace: bool,
     /// The registrations that get an id; `None`: all.
     pub sources: Option<Vec<RegistrationSource>>,
 }
@@ -54,12 +56,15 @@ pub enum FormatError {
     /// The length is out of range.
     #[error("`length` must be from 1 to {EXTERNAL_ID_DIGITS_MAX}")]
     Length,
-    /// The prefix contains a character that is not a digit.
-    #[error("`prefix` contains a character that is not a digit")]
+    /// The prefix contains a character that is neither a digit nor a letter.
+    #[error("`prefix` contains a character that is neither a digit nor a letter from A to Z")]
     Prefix,
-    /// The suffix contains a character that is not a digit.
-    #[error("`suffix` contains a character that is not a digit")]
+    /// The suffix contains a character that is neither a digit nor a letter.
+    #[error("`suffix` contains a character that is neither a digit nor a letter from A to Z")]
     Suffix,
+    /// A check digit is computed from digits.
+    #[error("`prefix` contains a letter, and a check digit is computed from digits")]
+    LettersBesideCheckDigit,
     /// The check digit is the last one.
     #[error("`suffix` is only allowed with `checksum = \"auto_inc\"`: a check digit takes its place")]
     SuffixBesideCheckDigit,
@@ -86,7 +91,7 @@ impl FormatError {
     pub fn key(self) -> &'static str {
         match self {
             Self::Length | Self::NoRoom => "length",
-            Self::Prefix | Self::LikeCards => "prefix",
+            Self::Prefix | Self::LettersBesideCheckDigit | Self::LikeCards => "prefix",
             Self::Suffix | Self::SuffixBesideCheckDigit => "suffix",
             Self::NothingToInclude => "checksum_includes",
             Self::Offset => "offset",
@@ -98,8 +103,11 @@ impl FormatError {
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Length => "write a whole number from 1 to 50: the digits of the whole id",
-            Self::Prefix | Self::Suffix => "write digits only, in quotes, as \"1234\"",
+            Self::Length => "write a whole number from 1 to 50: the characters of the whole id",
+            Self::Prefix | Self::Suffix => {
+                "write digits, in quotes, as \"1234\"; with checksum = \"auto_inc\" letters too, as \"BRAND\""
+            }
+            Self::LettersBesideCheckDigit => "write digits only, or checksum = \"auto_inc\"",
             Self::SuffixBesideCheckDigit => "leave `suffix` out, or write checksum = \"auto_inc\"",
             Self::NothingToInclude => "leave it out, or write checksum = \"luhn\" or \"mod7\"",
             Self::NoRoom => "write a larger `length`, or a shorter prefix or suffix",
@@ -142,11 +150,13 @@ impl ExternalIds {
                 wrong.push(why);
             }
         };
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_text = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let has_check_digit = shape.checksum != Checksum::AutoInc;
         refuse(!(1..=EXTERNAL_ID_DIGITS_MAX).contains(&shape.length), FormatError::Length);
-        refuse(!digits(&shape.prefix), FormatError::Prefix);
-        refuse(!digits(&shape.suffix), FormatError::Suffix);
+        refuse(!is_text(&shape.prefix), FormatError::Prefix);
+        refuse(!is_text(&shape.suffix), FormatError::Suffix);
+        let has_letters = shape.prefix.bytes().any(|byte| byte.is_ascii_alphabetic());
+        refuse(has_check_digit && has_letters && is_text(&shape.prefix), FormatError::LettersBesideCheckDigit);
         refuse(has_check_digit && !shape.suffix.is_empty(), FormatError::SuffixBesideCheckDigit);
         refuse(!has_check_digit && shape.checksum_includes.is_some(), FormatError::NothingToInclude);
         refuse(shape.sources.as_ref().is_some_and(Vec::is_empty), FormatError::NoSource);
@@ -172,6 +182,12 @@ impl ExternalIds {
         &self.0
     }
 
+    /// Whether the ids contain only digits.
+    #[must_use]
+    pub fn are_numbers(&self) -> bool {
+        self.0.prefix.bytes().chain(self.0.suffix.bytes()).all(|byte| byte.is_ascii_digit())
+    }
+
     /// Whether registrations of this source get an id.
     #[must_use]
     pub fn covers_source(&self, source: RegistrationSource) -> bool {
@@ -192,7 +208,9 @@ impl ExternalIds {
             return Err(used_up);
         }
         let prefix_counts = self.0.checksum_includes != Some(ChecksumIncludes::None);
-        let covered = || prefix.bytes().filter(|_| prefix_counts).chain(digits.bytes()).map(|byte| byte - b'0');
+        // Only an id without a check digit contains letters.
+        let covered =
+            || prefix.bytes().filter(|_| prefix_counts).chain(digits.bytes()).map(|byte| byte.wrapping_sub(b'0'));
         let check = match checksum {
             Checksum::Luhn => luhn(covered()).to_string(),
             Checksum::Mod7 => covered().fold(0, |rest, digit| (rest * 10 + digit) % 7).to_string(),
@@ -226,7 +244,16 @@ mod tests {
 
     fn shape(length: u64, prefix: &str, suffix: &str, offset: u64, checksum: Checksum) -> ExternalIdFormat {
         let (prefix, suffix) = (prefix.to_owned(), suffix.to_owned());
-        ExternalIdFormat { length, prefix, suffix, offset, checksum, checksum_includes: None, sources: None }
+        ExternalIdFormat {
+            length,
+            prefix,
+            suffix,
+            offset,
+            checksum,
+            checksum_includes: None,
+            replace: false,
+            sources: None,
+        }
     }
 
     #[test]
@@ -242,6 +269,14 @@ mod tests {
             (alone.nth(0).unwrap(), alone.nth(1).unwrap()),
             ("111200000030004".into(), "111200000030015".into())
         );
+        let lettered = ExternalIds::new(shape(13, "BRAND", "", 20_000_017, Checksum::AutoInc)).unwrap();
+        assert_eq!(
+            (lettered.nth(0).as_deref(), lettered.nth(1).as_deref()),
+            (Ok("BRAND20000017"), Ok("BRAND20000018"))
+        );
+        let suffixed = ExternalIds::new(shape(12, "b2", "Zz", 7, Checksum::AutoInc)).unwrap();
+        assert_eq!(suffixed.nth(0).as_deref(), Ok("b200000007Zz"));
+        assert!(counted.are_numbers() && !lettered.are_numbers() && !suffixed.are_numbers());
     }
 
     #[test]
@@ -260,7 +295,10 @@ mod tests {
         for (shape, want) in [
             (shape(0, "", "", 0, AutoInc), vec![Length]),
             (shape(51, "", "", 0, AutoInc), vec![Length]),
-            (shape(12, "12-4", "x", 0, Mod7), vec![Prefix, Suffix, SuffixBesideCheckDigit]),
+            (shape(12, "12-4", "ü", 0, Mod7), vec![Prefix, Suffix, SuffixBesideCheckDigit]),
+            (shape(12, "BR", "", 0, Mod7), vec![LettersBesideCheckDigit]),
+            (shape(12, "B-", "", 0, Luhn), vec![Prefix]),
+            (shape(12, "BR", "x", 0, Luhn), vec![LettersBesideCheckDigit, SuffixBesideCheckDigit]),
             (shape(12, "1234", "1", 0, Luhn), vec![SuffixBesideCheckDigit]),
             (includes(shape(12, "1234", "1", 0, AutoInc)), vec![NothingToInclude]),
             (nobody(shape(12, "1234", "1", 0, AutoInc)), vec![NoSource]),
@@ -325,7 +363,7 @@ mod tests {
             let checksum_includes = (alone && !counted).then_some(ChecksumIncludes::None);
             let suffix = if counted { suffix } else { String::new() };
             let Ok(ids) = ExternalIds::new(ExternalIdFormat {
-                length, prefix, suffix, offset, checksum, checksum_includes, sources: None,
+                length, prefix, suffix, offset, checksum, checksum_includes, replace: false, sources: None,
             }) else { return Ok(()) };
             let mut seen = std::collections::BTreeSet::new();
             for number in numbers {

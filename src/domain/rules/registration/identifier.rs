@@ -13,10 +13,12 @@ words! {
         Phone = "phone",
         /// The id in another system, or a generated one.
         ExternalId = "external_id",
+        /// The number that the daemon gives. A registration never offers it.
+        CustomerId = "customer_id",
     }
 }
 
-/// All identifiers, in the order in which they are evaluated.
+/// The identifiers that a registration can offer, in the order in which they are evaluated.
 pub const IDENTIFIERS: [Identifier; 4] =
     [Identifier::MerchantCustomerIdentifier, Identifier::Email, Identifier::Phone, Identifier::ExternalId];
 
@@ -35,6 +37,16 @@ impl IdentifierSet {
     #[must_use]
     pub fn contains(self, identifier: Identifier) -> bool {
         self.0 & (1 << identifier as u8) != 0
+    }
+}
+
+words! {
+    /// The effect of a payment whose customer is not known.
+    PaymentRegistration {
+        /// It registers the customer.
+        Create = "create",
+        /// It is refused: only registered customers pay.
+        Match = "match",
     }
 }
 

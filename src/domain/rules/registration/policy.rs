@@ -6,6 +6,9 @@
 //! - Without the primary identifier (`allow_any_identifier`), the first one offered, in the order of [`Identifier`],
 //!   acts as the primary. Its owner is already registered, so sending it twice does not create two customers with two
 //!   limits.
+//! - With `customer_id` as the primary, which no registration offers, nothing need be offered. A
+//!   `merchant_customer_identifier` that is offered acts as the primary all the same, because it names one customer; with
+//!   `allow_any_identifier` the first identifier does.
 //! - The owner of the primary identifier is already registered. A registration never merges two existing customers:
 //!   a secondary identifier of another customer is refused or left out.
 //! - A merge needs one target: unique identifiers of two different customers are refused as duplicates.
@@ -18,11 +21,11 @@
 use crate::domain::{
     rules::registration::{
         external_id::ExternalIds,
-        identifier::{IDENTIFIERS, Identifier, IdentifierSet, RegistrationSource},
+        identifier::{IDENTIFIERS, Identifier, IdentifierSet, PaymentRegistration, RegistrationSource},
     },
     vocabulary::{
         attributes::{Attribute, normalised},
-        phone,
+        country, phone,
         time::Millis,
     },
 };
@@ -64,6 +67,8 @@ pub struct RegistrationPolicy {
     pub skip_secondary_on_primary_mismatch: bool,
     /// Whether a new applicant with a unique identifier of an existing customer is registered as that customer.
     pub merge_on_duplicate: bool,
+    /// The effect of a payment whose customer is not known.
+    pub from_payments: PaymentRegistration,
     /// The earliest registration time.
     pub min_registration_date: Option<Millis>,
     /// The country of phone numbers without a country code.
@@ -83,6 +88,7 @@ impl Default for RegistrationPolicy {
             strict_primary_check: false,
             skip_secondary_on_primary_mismatch: false,
             merge_on_duplicate: false,
+            from_payments: PaymentRegistration::Create,
             min_registration_date: None,
             default_country: None,
             external_ids: None,
@@ -111,6 +117,13 @@ pub struct Applicant {
     pub source: RegistrationSource,
     /// The time of the registration.
     pub at: Millis,
+}
+
+impl Applicant {
+    /// What is offered of an identifier.
+    fn offer(&self, identifier: Identifier) -> OfferedIdentifier {
+        self.offers.get(identifier as usize).copied().unwrap_or_default()
+    }
 }
 
 /// The result of an accepted registration.
@@ -204,7 +217,14 @@ impl RegistrationPolicy {
             Identifier::Email => self.email,
             Identifier::Phone => self.phone,
             Identifier::ExternalId => self.external_id,
+            Identifier::CustomerId => IdentifierRule { unique: true, allow_update: false, ..IdentifierRule::default() },
         }
+    }
+
+    /// Whether a registration of this source gets a generated external id in place of the one that it offers.
+    #[must_use]
+    pub fn replaces_external_id(&self, source: RegistrationSource) -> bool {
+        self.external_ids.as_ref().is_some_and(|ids| ids.format().replace && ids.covers_source(source))
     }
 
     /// Whether a registration of this source without an external id gets a generated one.
@@ -219,13 +239,15 @@ impl RegistrationPolicy {
         normalised(attribute, value, self.default_country)
     }
 
-    /// A value of a payment as it is stored: an identifier trimmed, a phone number as it is compared where the merchant has
-    /// a country to read it with, any other value as written. Empty where it is blank.
+    /// A value of a payment as it is stored: an identifier and a date trimmed, a country in capital letters, a phone number
+    /// as it is compared where the merchant has a country to read it with, any other value as written. Empty where it is
+    /// blank.
     #[must_use]
     pub fn stored<'v>(&self, attribute: Attribute, value: &'v str) -> Cow<'v, str> {
         match attribute {
             Attribute::Phone if self.default_country.is_some() => self.normalised(attribute, value),
-            Attribute::ExternalId | Attribute::PaymentInstrument => value.trim().into(),
+            Attribute::ExternalId | Attribute::PaymentInstrument | Attribute::DateOfBirth => value.trim().into(),
+            Attribute::Country => country::code(value).unwrap_or_else(|| value.trim()).into(),
             _ if value.trim().is_empty() => "".into(),
             _ => value.into(),
         }
@@ -237,7 +259,7 @@ impl RegistrationPolicy {
     /// The first violation: a missing identifier, then the date, then an identifier of another customer, each in the
     /// order of [`IDENTIFIERS`].
     pub fn evaluate(&self, applicant: &Applicant) -> Result<RegistrationDecision, RegistrationError> {
-        let offer = |identifier: Identifier| applicant.offers[identifier as usize];
+        let offer = |identifier: Identifier| applicant.offer(identifier);
         let primary = self.acting_primary(applicant)?;
         let named = match offer(primary) {
             OfferedIdentifier::Taken(number) => Some(number),
@@ -288,8 +310,14 @@ impl RegistrationPolicy {
 
     /// The identifier that acts as the primary for this applicant.
     fn acting_primary(&self, applicant: &Applicant) -> Result<Identifier, RegistrationError> {
-        let offered = |field: &Identifier| applicant.offers[*field as usize] != OfferedIdentifier::Absent;
+        let offered = |field: &Identifier| applicant.offer(*field) != OfferedIdentifier::Absent;
         let primary = self.primary_identifier;
+        if primary == Identifier::CustomerId {
+            let first = IDENTIFIERS.into_iter().find(offered);
+            let names_one =
+                |field: &Identifier| self.allow_any_identifier || *field == Identifier::MerchantCustomerIdentifier;
+            return Ok(first.filter(names_one).unwrap_or(primary));
+        }
         let made = primary == Identifier::ExternalId && self.generates_external_id(applicant.source);
         if offered(&primary) || made {
             return Ok(primary);
@@ -344,6 +372,7 @@ mod tests {
         match text {
             "id" => Identifier::MerchantCustomerIdentifier,
             "ext" => Identifier::ExternalId,
+            "number" => Identifier::CustomerId,
             other => Identifier::parse(other).unwrap(),
         }
     }
@@ -367,6 +396,7 @@ mod tests {
                         offset: 0,
                         checksum: Checksum::Luhn,
                         checksum_includes: None,
+                        replace: false,
                         sources: Some(vec![RegistrationSource::Api]),
                     };
                     policy.external_ids = ExternalIds::new(shape).ok();
@@ -454,6 +484,23 @@ mod tests {
         primary=phone any               | id                        | create
         primary=ext made                | -                         | create
         primary=ext made                | import                    | required external_id
+        primary=number                  | -                         | create
+        primary=number                  | id email ext              | create
+        primary=number                  | email:3                   | create
+        primary=number                  | id:7                      | is 7
+        primary=number                  | id:7 email:3              | is 7
+        primary=number merge            | id:7                      | is 7
+        primary=number strict           | id:7 email:3              | another email
+        primary=number email:required   | -                         | required email
+        primary=number email:unique     | email:3                   | duplicate email
+        primary=number strict           | email:3                   | another email
+        primary=number skip             | email:3 phone             | create -email
+        primary=number skip             | id:7 email:3              | is 7 -email
+        primary=number any              | -                         | create
+        primary=number any              | email                     | create
+        primary=number any              | email:3                   | is 3
+        primary=number any              | id email:3                | create
+        primary=number since            | early                     | early created_at
         email:required                  | id                        | required email
         email:required                  | id email                  | create
         email:required                  | id:7                      | is 7
@@ -521,6 +568,8 @@ mod tests {
         primary=email            | had email:3        | duplicate email
         primary=email            | had -email         | required email
         primary=email any        | had -email         | ok
+        primary=number           | had -email         | ok
+        primary=number           | had email:3        | ok
     ";
 
     fn rows(table: &'static str) -> impl Iterator<Item = [&'static str; 3]> {
@@ -624,6 +673,10 @@ mod tests {
             (Attribute::Phone, " x2 ", "x2"),
             (Attribute::ExternalId, " A ", "A"),
             (Attribute::PaymentInstrument, "\u{2003}tok", "tok"),
+            (Attribute::Country, " cy", "CY"),
+            (Attribute::Country, " Cyprus ", "Cyprus"),
+            (Attribute::Country, " ", ""),
+            (Attribute::DateOfBirth, " 1990-01-31 ", "1990-01-31"),
             (Attribute::Email, " A@B.example ", " A@B.example "),
             (Attribute::Email, " \t", ""),
         ] {

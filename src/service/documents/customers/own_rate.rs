@@ -59,7 +59,7 @@ fn own_rate(fields: &JsonObject<'_>, rules: &Rules) -> Result<OwnRate, ServiceEr
         ServiceError::malformed("value_unknown", format!("`rates`: `{field}` {what}")).at("rates")
     };
     if let Some(unknown) = unknown_key(fields, &TAKEN) {
-        return Err(bad(unknown, "is not taken here; taken are from, to, rate, units, valid_from"));
+        return Err(ServiceError::unknown_field(unknown, &TAKEN.join(", ")));
     }
     let field = |name: &str| member(fields, name);
     let required = |name: &'static str| field(name).ok_or_else(|| bad(name, "is missing"));

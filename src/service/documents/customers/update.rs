@@ -84,6 +84,11 @@ pub(crate) fn read_customer_object(
             "labels" => update.labels = Some(list(update, "labels", raw)?),
             "disabled_projects" => update.disabled_projects = Some(list(update, "disabled_projects", raw)?),
             "rates" => update.rates = Some(own_rates(raw, rules)?),
+            "customer" => {
+                let detail = "`customer` is not taken here: send `email` and the other attributes as fields of the body, \
+                              without `customer`";
+                return Err(ServiceError::malformed("unknown_field", detail).at(key));
+            }
             _ => {
                 let words = Attribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
                 let also = if is_new { "merchant_customer_identifier, created_at, " } else { "" };

@@ -6,6 +6,7 @@ use crate::{
         rules::configuration::Rules,
         transaction::opening::{LevelSource, Opening, Violation},
         vocabulary::{
+            attributes::{Attribute, AttributeSet},
             calendar::Window,
             money::{Currency, Minor},
             names::Name,
@@ -216,13 +217,29 @@ impl<'a> DecisionDocument<'a> {
             remaining: RemainingDocument::of(&answer.headroom, answer.currency, rules),
             expires_at: answer.expires_at.map(AsText),
             flags: answer.flags.iter().map(|flag| flag.word()).collect(),
-            warnings: answer.warnings.iter().map(|name| name.as_str()).collect(),
+            warnings: answer
+                .warnings
+                .iter()
+                .map(|name| name.as_str())
+                .chain(invalid_attribute_words(answer.invalid_attributes))
+                .collect(),
             config_version: &rules.version,
             server_time: AsText(answer.now),
             replay: in_stream && answer.replay,
             explain: explain(answer, rules),
         }
     }
+}
+
+/// The attributes of a payment that are not of their form, as `warnings` names them.
+pub(crate) fn invalid_attribute_words(invalid: AttributeSet) -> impl Iterator<Item = &'static str> {
+    const WORDS: [(Attribute, &str); 3] = [
+        (Attribute::Email, "customer.email"),
+        (Attribute::Country, "customer.country"),
+        (Attribute::DateOfBirth, "customer.date_of_birth"),
+    ];
+    let word = |attribute| WORDS.iter().find(|(known, _)| *known == attribute).map(|(_, word)| *word);
+    invalid.iter().map(move |attribute| word(attribute).unwrap_or("customer"))
 }
 
 fn explain<'a>(answer: &PaymentAnswer<'_>, rules: &'a Rules) -> Option<ExplanationDocument<'a>> {

@@ -3,7 +3,7 @@
 //! [`PaymentFields`] has every field of the hot path. Each operation lists the fields that it takes; any other field is
 //! refused by name. Texts are borrowed from the body, and amounts keep the digits that were written.
 
-use crate::domain::vocabulary::suggest::nearest;
+use crate::domain::request::field_names::unknown_field_help;
 use crate::service::error::ServiceError;
 use serde::{
     Deserialize, Deserializer,
@@ -80,7 +80,7 @@ macro_rules! fields {
         }
         impl PaymentFields<'_> {
             /// All names.
-            const NAMES: &'static [&'static str] = &[$(wire_name(stringify!($field))),+];
+            pub(crate) const NAMES: &'static [&'static str] = &[$(wire_name(stringify!($field))),+];
 
             /// The name of a field that is present and not in `allowed`.
             fn first_not_in(&self, allowed: &[&[&str]]) -> Option<&'static str> {
@@ -194,17 +194,17 @@ pub(crate) const RESERVE_FIELDS: &[&str] = &[
 pub(crate) const LINE_FIELDS: &[&str] = &["op", "merchant", "at", "transaction_id"];
 
 impl<'a> PaymentFields<'a> {
-    /// Reads a body or a line.
+    /// Reads a body or a line. `taken` names the fields that it can have, for the help with an unknown one.
     ///
     /// # Errors
     /// What is wrong, and the field at fault.
-    pub(crate) fn read(body: &'a [u8]) -> Result<Self, ServiceError> {
+    pub(crate) fn read(body: &'a [u8], taken: impl FnOnce() -> Vec<&'static str>) -> Result<Self, ServiceError> {
         // serde would read an array as the fields in their order.
         if body.trim_ascii_start().first() != Some(&b'{') {
             let code = if body.trim_ascii().is_empty() { "json_malformed" } else { "wrong_type" };
             return Err(ServiceError::malformed(code, "one JSON object is expected"));
         }
-        serde_json::from_slice(body).map_err(|error| describe(body, &error))
+        serde_json::from_slice(body).map_err(|error| describe(body, &error, &taken()))
     }
 
     /// Refuses fields that are not in `allowed`.
@@ -237,17 +237,14 @@ impl<'a> PaymentFields<'a> {
 
 /// Describes what is wrong with a body that could not be read. It reads the body again, so that the fast path does not
 /// track positions.
-fn describe(body: &[u8], error: &serde_json::Error) -> ServiceError {
+fn describe(body: &[u8], error: &serde_json::Error, taken: &[&str]) -> ServiceError {
     if std::str::from_utf8(body).is_err() {
         return ServiceError::malformed("invalid_utf8", "the body is not valid UTF-8");
     }
     let text = error.to_string();
     let named = |prefix: &str| text.strip_prefix(prefix)?.split_once('`').map(|(field, _)| field.to_owned());
     if let Some(field) = named("unknown field `") {
-        let help = match nearest(&field, PaymentFields::NAMES.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "leave it out".to_owned(),
-        };
+        let help = unknown_field_help(&field, taken);
         return ServiceError::malformed("unknown_field", format!("unknown field `{field}`; {help}")).at(&field);
     }
     if let Some(field) = named("duplicate field `") {
@@ -264,5 +261,22 @@ fn describe(body: &[u8], error: &serde_json::Error) -> ServiceError {
             ServiceError::malformed(code, format!("one JSON object is expected: {text}"))
         }
         path => ServiceError::malformed("wrong_type", format!("`{path}`: {text}")).at(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::request::field_names::PAYMENT_FIELDS;
+
+    #[test]
+    fn the_fields_beside_the_attributes_are_those_of_a_reserve() {
+        let mut fields = [RESERVE_FIELDS, &["transaction_id", "amount"]].concat();
+        fields.retain(|field| *field != "customer");
+        fields.sort_unstable();
+        let mut listed = PAYMENT_FIELDS;
+        listed.sort_unstable();
+        assert_eq!(fields, listed);
+        assert!(listed.iter().all(|field| PaymentFields::NAMES.contains(field)));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::service::documents::{
     as_text::{Amount, AsText, Time},
-    payments::decision::{AppliedLevel, CodeDocument, CustomerReference, RemainingDocument},
+    payments::decision::{AppliedLevel, CodeDocument, CustomerReference, RemainingDocument, invalid_attribute_words},
 };
 use crate::{
     domain::{
@@ -34,6 +34,8 @@ pub(crate) struct TransitionDocument<'a> {
     charged_back: Amount,
     flags: smallvec::SmallVec<[&'static str; 2]>,
     remaining: RemainingDocument,
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    warnings: SmallVec<[&'static str; 2]>,
     /// Only in a stream, where no header can say it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     replay: bool,
@@ -54,6 +56,7 @@ impl<'a> TransitionDocument<'a> {
             charged_back: amount(moved.charged_back),
             flags: moved.flags.iter().map(|flag| flag.word()).collect(),
             remaining: RemainingDocument::of(&moved.headroom, moved.currency, rules),
+            warnings: invalid_attribute_words(moved.invalid_attributes).collect(),
             replay: in_stream && moved.replay,
         }
     }
