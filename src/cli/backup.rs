@@ -9,7 +9,8 @@ use crate::{
         folder_copy::FolderCopy,
         print::print_line,
     },
-    storage::{jobs, keys},
+    daemon::data_folder::refuse_unfinished_import,
+    storage::{fs::disk::Disk, jobs, keys},
 };
 use anyhow::Context;
 use std::{
@@ -51,6 +52,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         );
     }
     options.keys.as_deref().map_or(Ok(()), |keys| check_keys_outside(keys, &options.copy))?;
+    refuse_unfinished_import(&Disk::open_unlocked(&options.folder))?;
     copy.check_space(copied_bytes(&options.folder)?)?;
     copy_path(&mut copy, &options.folder, &options.copy, "instance")?;
     let jobs = job_files(&options.folder)?;

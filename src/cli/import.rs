@@ -1,11 +1,15 @@
-//! `levelgate import`: reads a table of customers into a data folder or a running daemon.
+//! `levelgate import`: reads a table of customers into a data folder or a running daemon, or past payments into a data
+//! folder.
 
 use crate::{
-    cli::support::{
-        customer_source::CustomerSource,
-        daemon_client,
-        import_answer::{print_answer, print_imported, print_refused},
-        progress::{ReadProgress, with_import_progress},
+    cli::{
+        import_transactions,
+        support::{
+            customer_source::CustomerSource,
+            daemon_client,
+            import_answer::{print_answer, print_imported, print_refused},
+            progress::{ReadProgress, with_import_progress},
+        },
     },
     daemon::random::random_u64,
     domain::request::card_number::refuse_card_number_in_id,
@@ -18,7 +22,7 @@ use anyhow::Context;
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::Duration,
@@ -34,8 +38,22 @@ const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Options {
     #[command(flatten)]
     source: CustomerSource,
-    /// The table
-    file: PathBuf,
+    /// The table of customers
+    #[arg(required_unless_present = "transactions")]
+    file: Option<PathBuf>,
+    /// A file of past payments, CSV or NDJSON, to seed a data folder without transactions
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "url", "partial", "job"])]
+    transactions: Option<PathBuf>,
+    /// The data folder of --transactions [default: that of the configuration]
+    #[arg(long, value_name = "FOLDER", requires = "transactions")]
+    data: Option<PathBuf>,
+    /// The project of past payments that name none
+    #[arg(long, value_name = "ID", requires = "transactions")]
+    project: Option<String>,
+    /// The folder of temporary files of --transactions, which may become as large as the file [default: that of the
+    /// system]
+    #[arg(long, value_name = "FOLDER", requires = "transactions")]
+    temp: Option<PathBuf>,
     /// Import the valid rows if others are invalid
     #[arg(long, conflicts_with = "dry_run")]
     partial: bool,
@@ -56,17 +74,33 @@ impl Options {
         }
     }
 
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(""))
+    }
+
     fn open(&self) -> anyhow::Result<File> {
-        File::open(&self.file).with_context(|| self.cannot_read())
+        File::open(self.file()).with_context(|| self.cannot_read())
     }
 
     fn cannot_read(&self) -> String {
-        format!("cannot read {}", self.file.display())
+        format!("cannot read {}", self.file().display())
     }
 }
 
-/// Imports the table.
+/// Imports the table, or the past payments.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &options.transactions {
+        let CustomerSource { config, merchant, .. } = &options.source;
+        let of_payments = import_transactions::Options {
+            config,
+            data: options.data.as_deref(),
+            merchant: merchant.as_deref(),
+            project: options.project.as_deref(),
+            temporary: options.temp.clone().unwrap_or_else(std::env::temp_dir),
+            is_trial: options.dry_run,
+        };
+        return import_transactions::run(&of_payments, file);
+    }
     let bytes = options.open()?.metadata().with_context(|| options.cannot_read())?.len();
     let progress = ReadProgress::new(bytes);
     let new_id = || Ok::<_, anyhow::Error>(format!("import-{:016x}", random_u64()?));

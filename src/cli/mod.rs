@@ -4,8 +4,10 @@ mod backup;
 mod check;
 mod completions;
 mod export;
+mod export_transactions;
 mod help;
 mod import;
+mod import_transactions;
 mod init;
 mod inspect;
 mod mock;
@@ -74,13 +76,15 @@ enum Command {
         after_help = "Example:\n  levelgate restore /backup/monday data --keys /elsewhere/keys-of-monday --verify"
     )]
     Restore(restore::Options),
-    /// Import a table of customers
+    /// Import a table of customers, or past payments
     #[command(
-        after_help = "Examples:\n  levelgate import customers.csv --merchant acme\n  levelgate import customers.csv --merchant acme --url http://127.0.0.1:7400 --dry-run\n\nWithout --url, the command opens the data folder of the configuration; no daemon may be serving it.\nExit status: 0 imported, 1 refused: every invalid row is printed, and nothing is changed without --partial."
+        after_help = "Examples:\n  levelgate import customers.csv --merchant acme\n  levelgate import customers.csv --merchant acme --url http://127.0.0.1:7400 --dry-run\n  levelgate import --transactions history.csv --dry-run\n\nWithout --url, the command opens the data folder of the configuration; no daemon may be serving it. Past payments are\nimported into a data folder without transactions; see `levelgate help operations`.\nExit status: 0 imported, 1 refused: every invalid row is printed, and nothing is changed without --partial."
     )]
     Import(import::Options),
-    /// Export the table of all customers of a merchant
-    #[command(after_help = "Example:\n  levelgate export --merchant acme --out customers.csv")]
+    /// Export the table of all customers of a merchant, or all transactions
+    #[command(
+        after_help = "Examples:\n  levelgate export --merchant acme --out customers.csv\n  levelgate export --transactions --out history.csv"
+    )]
     Export(export::Options),
     /// Generate customers for tests; the same seed generates the same customers
     #[command(

@@ -2,6 +2,8 @@
 
 pub(crate) mod background_tasks;
 pub mod data_folder;
+pub(crate) mod history_import;
+mod history_read_back;
 pub(crate) mod level_changes;
 pub(crate) mod listeners;
 pub(crate) mod maintenance;

@@ -18,6 +18,7 @@ mod state;
 pub use crate::ledger::customers::registration::{RegisteredCustomer, Registration, RegistrationOutcome};
 pub use crate::ledger::customers::signals::SentSignal;
 pub use crate::ledger::customers::update::{Amendment, CustomerRef};
+pub(crate) use crate::ledger::index::customer_numbers::number_of;
 pub use crate::ledger::index::customer_numbers::{FIRST_CUSTOMER, LAST_CUSTOMER};
 pub use crate::ledger::index::default_countries::DefaultCountries;
 pub use crate::ledger::index::digest::Digester;
@@ -30,6 +31,7 @@ pub use crate::ledger::payments::answer::{
 };
 pub use crate::ledger::payments::dry_run::DryRunTime;
 pub use crate::ledger::payments::link::LinkTarget;
+pub use crate::ledger::payments::past::{PastCustomer, PastTransaction};
 pub use crate::ledger::payments::record::Actor;
 pub use crate::ledger::payments::transition::{ExpectedContent, TransitionRequest, UnreservedPayment};
 pub use crate::ledger::queries::customer::CustomerWithUsage;

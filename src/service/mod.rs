@@ -15,3 +15,4 @@ pub mod import_export;
 pub mod jobs;
 pub mod payments;
 pub mod reply;
+pub mod transaction_history;

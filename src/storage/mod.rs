@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod archive_list;
 pub mod encoding;
+pub mod external_sort;
 pub mod fs;
 pub mod jobs;
 pub mod journal;

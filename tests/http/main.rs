@@ -42,6 +42,7 @@ mod malformed_requests;
 mod merge;
 mod monitoring;
 mod moved_clock;
+mod past_payments;
 mod quantities;
 mod refusals;
 mod registered_payers;

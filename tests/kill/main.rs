@@ -28,6 +28,7 @@ mod worker;
 mod backups;
 mod damaged_folders;
 mod full_disk;
+mod interrupted_history;
 mod interrupted_jobs;
 mod kill_rounds;
 mod resource_limits;

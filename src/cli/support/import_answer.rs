@@ -42,7 +42,8 @@ pub(in crate::cli) fn print_refused(detail: &str, bad_rows: &[BadRow]) -> ExitCo
     ExitCode::FAILURE
 }
 
-fn print_bad_rows(rows: &[BadRow]) {
+/// Prints bad rows, one a line.
+pub(in crate::cli) fn print_bad_rows(rows: &[BadRow]) {
     for bad in rows {
         let column = bad.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
         eprintln!("line {}{column}: {}", bad.line, bad.reason);

@@ -36,6 +36,11 @@ impl ReadProgress {
         Self { bytes, done: Arc::default() }
     }
 
+    /// The bytes that have been read.
+    pub(in crate::cli) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
     /// Counts what is read of the file, from zero.
     pub(in crate::cli) fn count(&self, file: File) -> CountingReader {
         self.done.store(0, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! An open data folder.
 
 use crate::{
-    daemon::data_folder::{archive_check::ArchiveCheck, snapshot_files},
+    daemon::data_folder::{archive_check::ArchiveCheck, import_mark, snapshot_files},
     domain::vocabulary::time::Millis,
     service::daemon_status::ArchiveHealth,
     storage::{
@@ -72,6 +72,22 @@ impl DataFolder {
     /// The file system returns an error.
     pub fn space(&self) -> io::Result<Option<Space>> {
         self.store.space()
+    }
+
+    /// Marks that an import of past payments has begun. No daemon starts on the folder until it is finished.
+    ///
+    /// # Errors
+    /// The mark cannot be written.
+    pub(crate) fn begin_import(&self) -> io::Result<()> {
+        import_mark::set(&*self.store)
+    }
+
+    /// Marks that the import of past payments is finished.
+    ///
+    /// # Errors
+    /// The mark cannot be removed.
+    pub(crate) fn end_import(&self) -> io::Result<()> {
+        import_mark::clear(&*self.store)
     }
 
     /// When the newest snapshot was created; `None`: there is none, or it cannot be read.

@@ -5,6 +5,7 @@ mod archive_index;
 mod archive_losses;
 mod archive_retention;
 mod folder;
+mod import_mark;
 mod open;
 mod recover;
 mod snapshot_files;
@@ -12,6 +13,8 @@ mod snapshots;
 mod start_check;
 
 pub use crate::daemon::data_folder::folder::DataFolder;
+pub(crate) use crate::daemon::data_folder::import_mark::refuse_unfinished_import;
+pub(crate) use crate::daemon::data_folder::open::open_for_import;
 pub use crate::daemon::data_folder::open::{OpenedFolder, open};
 pub use crate::daemon::data_folder::recover::{ArchiveLosses, recover};
 pub(crate) use crate::daemon::data_folder::snapshot_files::{SNAPSHOTS, verify_snapshot};

@@ -5,6 +5,7 @@ use crate::{
     daemon::{
         data_folder::{
             folder::DataFolder,
+            import_mark::refuse_unfinished_import,
             recover::{ArchiveLosses, RecoverOptions, recover_with},
         },
         memory_ledger::{ledger_bounds, memory_ledger},
@@ -50,10 +51,11 @@ const DURABILITY_NEVER: &str = "everything acknowledged, if the daemon is killed
 /// read with, and the merchants whose identifiers are sealed in new records; `None`: no country, no sealing.
 ///
 /// # Errors
-/// The folder cannot be opened, or its files are not in a state that a killed daemon leaves.
+/// The folder cannot be opened, its files are not in a state that a killed daemon leaves, or an import of past payments is
+/// not finished.
 pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -> anyhow::Result<OpenedFolder> {
-    let min_free_bytes = settings.store.min_free_bytes;
     if settings.store.kind == StoreKind::Memory {
+        let min_free_bytes = settings.store.min_free_bytes;
         let ledger = memory_ledger(settings)?;
         return Ok(OpenedFolder {
             ledger,
@@ -63,6 +65,28 @@ pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -
             min_free_bytes,
         });
     }
+    open_disk(settings, rules, losses, &|store| refuse_unfinished_import(store))
+}
+
+/// Opens the data folder for an import of past payments, which may continue an unfinished one.
+///
+/// # Errors
+/// As [`open`], and the settings name no folder.
+pub(crate) fn open_for_import(settings: &Settings, rules: &Rules) -> anyhow::Result<OpenedFolder> {
+    anyhow::ensure!(
+        settings.store.kind == StoreKind::Disk,
+        "[store] kind is \"memory\": past payments are imported into a data folder"
+    );
+    open_disk(settings, Some(rules), ArchiveLosses::Refuse, &|_| Ok(()))
+}
+
+fn open_disk(
+    settings: &Settings,
+    rules: Option<&Rules>,
+    losses: ArchiveLosses,
+    check: &dyn Fn(&dyn Store) -> anyhow::Result<()>,
+) -> anyhow::Result<OpenedFolder> {
+    let min_free_bytes = settings.store.min_free_bytes;
     let (sync, durability) = match settings.store.sync {
         crate::config::Sync::Always => (Sync::Always, DURABILITY_ALWAYS),
         crate::config::Sync::Interval => (Sync::Interval, DURABILITY_INTERVAL),
@@ -71,6 +95,7 @@ pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -
     let path = &settings.store.path;
     let in_folder = || format!("the data folder {}", path.display());
     let store: Arc<dyn Store> = Arc::new(Disk::open(path).with_context(in_folder)?);
+    check(&*store).with_context(in_folder)?;
     let options = RecoverOptions {
         journal: Options {
             sync,

@@ -3,7 +3,9 @@
 //! The check needs as much memory as a start, because it loads the state to verify that every record can be replayed.
 
 use crate::{
-    daemon::data_folder::{recover::check_keys_exist, snapshot_files::load_newest},
+    daemon::data_folder::{
+        import_mark::refuse_unfinished_import, recover::check_keys_exist, snapshot_files::load_newest,
+    },
     storage::{
         fs::Store,
         jobs::JobStore,
@@ -41,6 +43,7 @@ fn is_file_moved(error: &anyhow::Error) -> bool {
 
 fn try_check_start(store: &Arc<dyn Store>) -> anyhow::Result<Verdict> {
     let instance = Instance::known(&**store)?.ok_or(InstanceError::Missing)?;
+    refuse_unfinished_import(&**store)?;
     check_keys_exist(&**store)?;
     // `Keys::open` would create a missing file.
     let has_keys = store.list("")?.iter().any(|name| name == keys::PATH);

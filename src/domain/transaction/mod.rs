@@ -5,6 +5,7 @@ pub mod holds;
 pub mod log_offset;
 pub mod opening;
 pub mod outcome;
+pub mod past_payment;
 pub mod state;
 pub mod status;
 pub mod summaries;

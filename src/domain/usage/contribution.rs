@@ -46,7 +46,8 @@ impl Sums {
         self.net_count += u64::from(c.net_counts);
     }
 
-    pub(super) fn join(&mut self, other: &Self) {
+    /// Adds another sum.
+    pub fn join(&mut self, other: &Self) {
         self.gross += other.gross;
         self.net += other.net;
         self.gross_count += other.gross_count;

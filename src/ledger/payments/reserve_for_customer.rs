@@ -200,7 +200,7 @@ impl Ledger {
     }
 
     /// Makes a level of an unknown level name in a request of a `crm` merchant. Operators configure it later.
-    fn make_level(&self, payment: &Payment<'_>, sent: SentLevel, now: Millis) {
+    pub(in crate::ledger) fn make_level(&self, payment: &Payment<'_>, sent: SentLevel, now: Millis) {
         if let SentLevel::Named(name) = sent
             && payment.merchant.mode == OperationMode::Crm
             && !payment.merchant.has_level(name)

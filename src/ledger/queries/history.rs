@@ -128,7 +128,11 @@ impl Ledger {
     }
 
     /// The step at an offset. `None`: the record contains no step.
-    fn history_step(&self, number: u64, place: LogOffset) -> Result<Option<HistoryStep>, Refusal> {
+    pub(in crate::ledger) fn history_step(
+        &self,
+        number: u64,
+        place: LogOffset,
+    ) -> Result<Option<HistoryStep>, Refusal> {
         let unreadable = |text: String| Refusal::Unreadable(text);
         let mut body = Vec::with_capacity(512);
         let head = self.journal.read(place, &mut body).map_err(|error| refusal_of(&error))?;

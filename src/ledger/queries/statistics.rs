@@ -1,8 +1,11 @@
 //! Statistics of a ledger, for operators, metrics and benches.
 
-use crate::domain::vocabulary::money::Currency;
+use crate::domain::{
+    usage::contribution::Sums,
+    vocabulary::{direction::Direction, money::Currency, names::Name},
+};
 use crate::ledger::state::ledger::Ledger;
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 impl Ledger {
     /// The number of customers.
@@ -15,6 +18,31 @@ impl Ledger {
     #[must_use]
     pub fn transactions_len(&self) -> u64 {
         self.transaction_count.load(Ordering::Relaxed)
+    }
+
+    /// The number of transactions that were ever opened, evicted and deleted ones included.
+    #[must_use]
+    pub fn opened_transactions(&self) -> u64 {
+        let of_shard = |shard: usize| -> u64 {
+            let customers = self.customers.shard(shard);
+            customers.values().map(|customer| u64::from(customer.summaries().next_slot())).sum()
+        };
+        (0..Self::shard_count()).map(of_shard).sum()
+    }
+
+    /// The lifetime totals of all customers, by merchant, direction and currency.
+    #[must_use]
+    pub fn lifetime_totals(&self) -> BTreeMap<(Name, Direction, Currency), Sums> {
+        let mut totals: BTreeMap<(Name, Direction, Currency), Sums> = BTreeMap::new();
+        for shard in 0..Self::shard_count() {
+            for customer in self.customers.shard(shard).values() {
+                for series in customer.usage_series() {
+                    let key = (customer.merchant, series.key.direction, series.key.currency);
+                    totals.entry(key).or_default().join(&series.total());
+                }
+            }
+        }
+        totals
     }
 
     /// Whether any transaction was evicted.

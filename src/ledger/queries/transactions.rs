@@ -130,6 +130,18 @@ impl Ledger {
         query: &TransactionQuery,
         now: Millis,
     ) -> Result<TransactionPage, Refusal> {
+        self.list(Some(merchant), query, now)
+    }
+
+    /// [`Ledger::list_transactions`] of all merchants. The query names no customer.
+    ///
+    /// # Errors
+    /// The archive's index cannot be read.
+    pub fn list_all_transactions(&self, query: &TransactionQuery, now: Millis) -> Result<TransactionPage, Refusal> {
+        self.list(None, query, now)
+    }
+
+    fn list(&self, merchant: Option<&str>, query: &TransactionQuery, now: Millis) -> Result<TransactionPage, Refusal> {
         let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None };
         let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
         let placeholders = SHARDS as u64;
@@ -140,7 +152,9 @@ impl Ledger {
                 Box::new((first.min(placeholders)..placeholders).chain(first.max(FIRST_CUSTOMER)..end))
             }
             Some(id) => {
-                let Ok(mut numbers) = self.merge_group_numbers(merchant, id) else { return Ok(page) };
+                let Ok(mut numbers) = self.merge_group_numbers(merchant.unwrap_or_default(), id) else {
+                    return Ok(page);
+                };
                 numbers.sort_unstable();
                 Box::new(numbers.into_iter().filter(move |number| *number >= first))
             }
@@ -177,7 +191,7 @@ impl Ledger {
     fn candidates(
         &self,
         from: TransactionPosition,
-        merchant: &str,
+        merchant: Option<&str>,
         query: &TransactionQuery,
         now: Millis,
     ) -> Result<Vec<Candidate>, Refusal> {
@@ -185,7 +199,8 @@ impl Ledger {
         let mut shard = self.customers.lock(number);
         let Some(customer) = shard.get_mut(number) else { return Ok(Vec::new()) };
         // Placeholders own transactions of every merchant.
-        if number >= FIRST_CUSTOMER && customer.merchant.as_str() != merchant {
+        let is_of_another = merchant.is_some_and(|merchant| customer.merchant.as_str() != merchant);
+        if number >= FIRST_CUSTOMER && is_of_another {
             return Ok(Vec::new());
         }
         let now = self.settle(customer, now);
@@ -232,7 +247,7 @@ impl Ledger {
     fn view_candidate(
         &self,
         candidate: &Candidate,
-        merchant: &str,
+        merchant: Option<&str>,
         query: &TransactionQuery,
     ) -> Result<Option<TransactionView>, Refusal> {
         let Candidate { key, slot, last_record, now } = *candidate;
@@ -249,7 +264,8 @@ impl Ledger {
         };
         let Some(LoadedTransaction { transaction, outcome, .. }) = loaded else { return Ok(None) };
         let opening = &transaction.opening;
-        if opening.merchant.as_str() != merchant || !query.matches(opening.at, outcome.status(now), outcome.flags) {
+        let is_of_another = merchant.is_some_and(|merchant| opening.merchant.as_str() != merchant);
+        if is_of_another || !query.matches(opening.at, outcome.status(now), outcome.flags) {
             return Ok(None);
         }
         let mut locked = self.lock_merge_group(slot.customer);

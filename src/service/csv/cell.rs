@@ -56,6 +56,35 @@ pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected)
     }
 }
 
+/// A text as the cell of a file whose columns this folder does not know.
+pub(in crate::service) fn escaped_text(text: &str) -> Cow<'_, str> {
+    let marked = match text.strip_prefix('\'') {
+        Some(_) => is_marked(text),
+        None => text.starts_with(FORMULA) || find_damage_of_text(text).is_some(),
+    };
+    if marked { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// The text that a cell means, in a file whose columns this folder does not know.
+pub(in crate::service) fn understood_text(cell: &str) -> Result<&str, Reason> {
+    match cell.strip_prefix('\'').filter(|_| is_marked(cell)) {
+        Some(meant) => Ok(meant),
+        None => find_damage_of_text(cell).map_or(Ok(cell), Err),
+    }
+}
+
+/// The damage that a spreadsheet has done to a cell that is neither a date nor a rounded number.
+fn find_damage_of_text(text: &str) -> Option<Reason> {
+    let shown = || text.chars().take(40).collect();
+    if is_error(text) {
+        return Some(Reason::SpreadsheetError(shown()));
+    }
+    if is_exponent(text) {
+        return Some(Reason::Exponent(shown()));
+    }
+    is_date(text).then(|| Reason::Date(shown()))
+}
+
 /// Whether an apostrophe before a text marks it as literal. This must hold for everything that [`find_damage`] finds in any
 /// column: only then is a text that is written with an apostrophe read without it.
 fn is_marked(cell: &str) -> bool {

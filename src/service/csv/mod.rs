@@ -14,6 +14,7 @@ pub(crate) mod cell;
 pub(crate) mod error;
 pub(crate) mod mock;
 pub(crate) mod read;
+pub(in crate::service) mod records;
 pub(crate) mod row;
 pub(crate) mod scan;
 pub(crate) mod write;
