@@ -66,7 +66,7 @@ fn wrong_methods_are_405_and_unknown_paths_are_404() {
         assert!(answer.header("allow").is_some(), "the allowed methods are named: {answer:?}");
     }
     let rows = [
-        ("GET", "/"),
+        ("GET", "/v1"),
         ("GET", "/v2/merchants"),
         ("POST", "/v1/merchants/acme/transactoins"),
         ("POST", "/v1/merchants/acme/transactions/bad/undo"),

@@ -49,6 +49,7 @@ const LIMIT: &str = r#"{"filters": [{"window": "daily", "amount_limit": "50.00"}
 const ROUTES: &[Route] = &[
     row("GET", "/healthz", "*", 200, ""),
     row("GET", "/readyz", "*", 200, ""),
+    row("GET", "/", "*", 200, ""),
     row("GET", "/docs", "*", 200, ""),
     row("GET", "/docs/style.css", "*", 200, ""),
     row("GET", "/docs/concepts", "*", 200, ""),

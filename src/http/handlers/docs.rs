@@ -68,11 +68,13 @@ pub(crate) async fn show(Path(name): Path<String>) -> Result<Response, Problem> 
     Ok(html_page(page.as_str()))
 }
 
-fn html_page(page: impl Into<axum::body::Body>) -> Response {
+/// An answer with a page.
+pub(super) fn html_page(page: impl Into<axum::body::Body>) -> Response {
     (HEADERS, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page.into()).into_response()
 }
 
-fn page(title: &str, body: &str) -> String {
+/// A page with this body.
+pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title} - levelgate</title>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

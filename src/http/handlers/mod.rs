@@ -7,6 +7,7 @@ pub(crate) mod daemon;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod import_export;
+pub(crate) mod index;
 pub(crate) mod instruments;
 pub(crate) mod jobs;
 pub(crate) mod limits;

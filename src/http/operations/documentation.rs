@@ -1,7 +1,7 @@
 //! The operations that serve the guides. They need no token.
 
 use crate::http::{
-    handlers::docs,
+    handlers::{docs, index},
     operations::operation::{
         Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
     },
@@ -9,7 +9,20 @@ use crate::http::{
 use axum::routing::on;
 
 /// The operations that serve the guides.
-pub(super) static DOCUMENTATION: [Operation; 3] = [
+pub(super) static DOCUMENTATION: [Operation; 4] = [
+    Operation {
+        method: OperationMethod::Get,
+        path: "/",
+        role: RequiredRole::Public,
+        merchants: MerchantScope::OfToken,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("Index"), ok("text/html")],
+        problems: &[],
+        availability: Availability::Main,
+        handler: |method| on(method, index::index),
+        summary: "Shows where the guides, health, metrics and status are.",
+    },
     Operation {
         method: OperationMethod::Get,
         path: "/docs",
