@@ -11,7 +11,7 @@ use crate::{
     service::{
         documents::{
             payments::event::{EventDocument, UnreadableDocument},
-            query::{page_limit, unique_pairs},
+            query::page_limit,
         },
         error::ServiceError,
         payments::PaymentService,
@@ -58,14 +58,14 @@ impl Default for FeedQuery {
 }
 
 impl FeedQuery {
-    /// The query that pairs of a key and a text describe.
+    /// The query that pairs of a key and a text describe, each key at most once.
     ///
     /// # Errors
     /// A key or a value is not taken.
     pub fn read<'p>(pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> Result<Self, ServiceError> {
         let mut query = Self::default();
-        for (key, value) in unique_pairs(pairs, &FEED_KEYS)? {
-            match key {
+        for (key, value) in pairs {
+            match &*key {
                 "after" => {
                     let expected = "is the `next` of an earlier answer, or 0";
                     let after = value.parse().map(Lsn);
@@ -79,7 +79,8 @@ impl FeedQuery {
                     query.wait = Duration::from_secs(wait);
                 }
                 "flag" => query.flag = Some(parse_word::<Flag>("flag", &value)?),
-                _ => query.merchant = Some(value),
+                "merchant" => query.merchant = Some(value.into_owned()),
+                other => return Err(ServiceError::unknown_field(other, &FEED_KEYS.join(", "))),
             }
         }
         Ok(query)

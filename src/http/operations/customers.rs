@@ -9,6 +9,7 @@ use crate::http::{
         problem_codes::{CUSTOMER, CUSTOMER_CHANGE, JSON, LONG_ANSWER, MERCHANT, RAISE, RECORDING, TIME, VALUES},
     },
 };
+use crate::service::payments::transactions::TRANSACTION_KEYS;
 use axum::routing::on;
 
 /// The operations on one customer.
@@ -137,7 +138,7 @@ pub(super) static CUSTOMERS: [Operation; 20] = [
         path: "/v1/merchants/{merchant}/customers/{customer}/transactions",
         role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::Listed(&["status", "flag", "from", "to", "customer_id", "limit", "cursor"]),
+        query: QueryKeys::Listed(&TRANSACTION_KEYS),
         body: RequestBody::None,
         answers: &[ok("TransactionPage")],
         problems: &[CUSTOMER, VALUES, TIME, LONG_ANSWER],

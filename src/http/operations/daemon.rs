@@ -9,6 +9,7 @@ use crate::http::{
         problem_codes::{JSON, LONG_ANSWER, MERCHANT, VALUES},
     },
 };
+use crate::service::event_feed::FEED_KEYS;
 use axum::routing::on;
 
 /// The operations on the daemon itself: health, events, reload, snapshots and the clock.
@@ -70,7 +71,7 @@ pub(super) static DAEMON: [Operation; 8] = [
         path: "/v1/events",
         role: RequiredRole::Any,
         merchants: MerchantScope::OfToken,
-        query: QueryKeys::Listed(&["after", "limit", "wait", "merchant", "flag"]),
+        query: QueryKeys::Listed(&FEED_KEYS),
         body: RequestBody::None,
         answers: &[ok("EventPage")],
         problems: &[

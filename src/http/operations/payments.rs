@@ -14,7 +14,7 @@ use crate::{
             },
         },
     },
-    service::payments::PaymentOperation,
+    service::payments::{PaymentOperation, transactions::TRANSACTION_KEYS},
 };
 use axum::routing::on;
 
@@ -38,7 +38,7 @@ pub(super) static PAYMENTS: [Operation; 14] = [
         path: "/v1/merchants/{merchant}/transactions",
         role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::Listed(&["status", "flag", "from", "to", "customer_id", "limit", "cursor"]),
+        query: QueryKeys::Listed(&TRANSACTION_KEYS),
         body: RequestBody::None,
         answers: &[ok("TransactionPage")],
         problems: &[MERCHANT, VALUES, TIME, CUSTOMER, LONG_ANSWER],

@@ -12,7 +12,7 @@ use crate::{
     service::{
         documents::{
             payments::transaction::TransactionDocument,
-            query::{cursor, page_limit, unique_pairs},
+            query::{cursor, page_limit},
         },
         error::ServiceError,
         payments::payment_service::PaymentService,
@@ -23,7 +23,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 /// The keys of a transaction list.
-pub(crate) const LIST_KEYS: [&str; 7] = ["status", "flag", "from", "to", "customer_id", "limit", "cursor"];
+pub(crate) const TRANSACTION_KEYS: [&str; 7] = ["status", "flag", "from", "to", "customer_id", "limit", "cursor"];
 
 #[derive(Serialize)]
 struct TransactionPage<'a> {
@@ -48,13 +48,13 @@ impl<'a> UnreadableDocument<'a> {
     }
 }
 
-/// The filter that pairs of a key and a text describe.
+/// The filter that pairs of a key and a text describe, each key at most once.
 pub(crate) fn transaction_filter<'p>(
     pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
 ) -> Result<TransactionQuery, ServiceError> {
     let mut filter = TransactionQuery { limit: 100, ..TransactionQuery::default() };
-    for (key, value) in unique_pairs(pairs, &LIST_KEYS)? {
-        match key {
+    for (key, value) in pairs {
+        match &*key {
             "status" => filter.status = Some(parse_word::<Status>("status", &value)?),
             "flag" => filter.flag = Some(parse_word::<Flag>("flag", &value)?),
             "from" => filter.from = parse_time("from", Some(&value))?,
@@ -64,13 +64,14 @@ pub(crate) fn transaction_filter<'p>(
                 filter.customer_id = Some(value.trim().to_owned());
             }
             "limit" => filter.limit = page_limit(&value)?,
-            _ => {
+            "cursor" => {
                 let place = |text: &str| {
                     let (customer, slot) = text.split_once('-')?;
                     Some(TransactionPosition { customer: customer.parse().ok()?, slot: slot.parse().ok()? })
                 };
                 filter.after = Some(cursor(&value, place)?);
             }
+            other => return Err(ServiceError::unknown_field(other, &TRANSACTION_KEYS.join(", "))),
         }
     }
     Ok(filter)
