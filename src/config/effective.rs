@@ -1,7 +1,7 @@
 //! The effective configuration: the files combined with the levels and rates that were set through the API.
 
 use crate::config::{
-    body::{self, InvalidBody},
+    body::{self, InvalidBody, LevelBody},
     load::Loaded,
     report::problem::ProblemText,
     version,
@@ -152,7 +152,7 @@ impl Combined<'_> {
             }
             (Some(LevelOverride { body: Some(body), created, at, by }), _) => {
                 match body::level(body.as_bytes(), key, in_file, &self.files.rules.currencies, false) {
-                    Ok(mut level) => {
+                    Ok(LevelBody { mut level, .. }) => {
                         let (created, modified) = (Some(*created), Some(*at));
                         level.known = Provenance { origin: Origin::Api, created, modified, by: *by };
                         match place.and_then(|place| merchant.levels.get_mut(place)) {
@@ -200,5 +200,7 @@ impl Combined<'_> {
 
 fn read_rates(set: &RatesOverride, currencies: &Currencies) -> Result<Rates, InvalidBody> {
     let known = Provenance { origin: Origin::Api, created: Some(set.at), modified: Some(set.at), by: set.by };
-    Ok(Rates { known, ..body::rates(set.body.as_bytes(), currencies)? })
+    // A record of an earlier version has the body as it was sent. Its version stays.
+    let version = version::version_of([("rates", set.body.as_bytes())]);
+    Ok(Rates { known, version, ..body::rates(set.body.as_bytes(), currencies)?.rates })
 }

@@ -7,6 +7,7 @@
 pub mod body;
 pub(crate) mod compile;
 pub(crate) mod daemon;
+pub(crate) mod document;
 pub(crate) mod effective;
 pub(crate) mod lint;
 mod load;

@@ -1,7 +1,11 @@
 //! Changes of levels and rates through the API. Each is validated against the files in force, recorded, and put in force.
 
 use crate::{
-    config::{Loaded, ProblemText, body},
+    config::{
+        Loaded, ProblemText,
+        body::{self, RatesBody},
+        lint::request,
+    },
     daemon::reload::{Reloader, texts},
     domain::{
         events::{global_event::GlobalEvent, overrides::Overrides},
@@ -21,9 +25,11 @@ use crate::{
     ledger::MadeLevel,
     service::{
         configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
+        documents::{configuration::rates::RatesDocument, description::Description},
         error::ServiceError,
     },
 };
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The most bytes of the bodies of a renamed level, over all currencies: they are stored in one record.
@@ -78,7 +84,7 @@ impl Reloader {
                 let rename = LevelRename { merchant: *merchant, direction: *direction, from: *from, to: *to };
                 return self.rename(rename, &context);
             }
-            ConfigurationAction::PutRates(body) => put_rates(body, &context)?,
+            ConfigurationAction::PutRates(body) => self.put_rates(body, &context)?,
         };
         if events.is_empty() {
             return Ok(done);
@@ -95,19 +101,45 @@ impl Reloader {
     }
 
     fn put_level(&self, key: LevelKey, body: &[u8], context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
-        let ChangeContext { change, rules, overrides, .. } = *context;
+        let ChangeContext { change, rules, .. } = *context;
         let merchant = merchant(rules, key.merchant)?;
-        body::level(body, &key, merchant, &rules.currencies, true)?;
-        let text = text_of(body);
-        let known = self.level_created(&key, rules);
-        let done = ConfigurationOutcome { is_new: known.is_none(), ..ConfigurationOutcome::default() };
-        let in_force = overrides.level(&key).and_then(|level| level.api_override.as_ref()?.body.as_deref());
-        if in_force == Some(&text) {
-            return Ok((Vec::new(), done));
+        let description = Description::read(body, &body::LEVEL_DESCRIPTION)?;
+        let sent = body::level(body, &key, merchant, &rules.currencies, true)?;
+        let in_force = self.parts.payments.level_in_force(rules, merchant, &key);
+        let shown = in_force.as_ref().map(|known| json!(known.document));
+        description.check(&shown.unwrap_or_else(|| level_identity(&key)))?;
+        let is_in_force = in_force.is_some_and(|known| known.level.has_settings_of(&sent.level));
+        let (text, warnings) = (sent.text.clone(), request::level_warnings(sent, merchant, rules));
+        if is_in_force {
+            return Ok((Vec::new(), ConfigurationOutcome { warnings, ..ConfigurationOutcome::default() }));
         }
+        let known = self.level_created(&key, rules);
+        let done = ConfigurationOutcome { is_new: known.is_none(), warnings, ..ConfigurationOutcome::default() };
         let (at, by) = (change.at, change.by);
         let created = known.flatten().unwrap_or(at);
         Ok((vec![GlobalEvent::LevelPut { key, body: text.into(), created, at, by }], done))
+    }
+
+    fn put_rates(&self, body: &[u8], context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
+        let ChangeContext { change, rules, .. } = *context;
+        let description = Description::read(body, &body::RATES_DESCRIPTION)?;
+        let RatesBody { rates, text, mut warnings } = body::rates(body, &rules.currencies)?;
+        description.check(&json!(RatesDocument::of(&rules.rates)))?;
+        warnings.extend(request::rates_warnings(&rates, rules));
+        let done = ConfigurationOutcome { warnings, ..ConfigurationOutcome::default() };
+        if rates.is_table_of(&rules.rates) {
+            return Ok((Vec::new(), done));
+        }
+        if let Some(as_of) = rates.as_of {
+            // A table ahead of the clock would outlive every later one.
+            self.parts.payments.ledger.clock_skew().refuse_future(as_of, change.at, "as_of")?;
+        }
+        if rates.as_of < rules.rates.as_of {
+            let in_force = rules.rates.as_of.map_or_else(String::new, |as_of| as_of.to_string());
+            let reason = format!("is before that of the table in force, {in_force}: the later of two tables is used");
+            return Err(Refusal::NotAllowed { field: "as_of", reason }.into());
+        }
+        Ok((vec![GlobalEvent::RatesPut { body: text.into(), at: change.at, by: change.by }], done))
     }
 
     fn delete_level(&self, key: LevelKey, context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
@@ -242,22 +274,8 @@ fn deletions(keys: Vec<LevelKey>, change: &ConfigurationChange) -> Planned {
     )
 }
 
-fn put_rates(body: &[u8], context: &ChangeContext<'_>) -> Result<Planned, ServiceError> {
-    let ChangeContext { change, rules, overrides, .. } = *context;
-    let done = ConfigurationOutcome::default();
-    let rates = body::rates(body, &rules.currencies)?;
-    if rates.as_of < rules.rates.as_of {
-        let in_force = rules.rates.as_of.map_or_else(String::new, |as_of| as_of.to_string());
-        let reason = format!("is before that of the table in force, {in_force}: the later of two tables is used");
-        return Err(Refusal::NotAllowed { field: "as_of", reason }.into());
-    }
-    let text = text_of(body);
-    let is_in_force = overrides.rates().is_some_and(|set| *set.body == *text) && rates.version == rules.rates.version;
-    let event = GlobalEvent::RatesPut { body: text.into(), at: change.at, by: change.by };
-    Ok((if is_in_force { Vec::new() } else { vec![event] }, done))
-}
-
-/// A body that was read as JSON, which is UTF-8.
-fn text_of(body: &[u8]) -> String {
-    String::from_utf8_lossy(body.trim_ascii()).into_owned()
+/// The members that the document of a new level would have from its path.
+fn level_identity(key: &LevelKey) -> Value {
+    let LevelKey { direction, currency, name, .. } = key;
+    json!({ "name": name.as_str(), "direction": direction.word(), "currency": currency.to_string() })
 }

@@ -24,6 +24,7 @@ mod daemon_operation;
 mod data_folder_presence;
 mod decision_answers;
 mod decisions;
+mod documents;
 mod event_feed;
 mod field_help;
 mod format_upgrade;

@@ -62,7 +62,7 @@ fn each_role_may_do_what_it_is_for() {
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR", "", 401, 403, 403, 200),
         ("POST", "/v1/merchants/acme/levels/deposit/gold/rename", "{\"to\":\"best\"}", 401, 403, 403, 404),
-        ("PUT", "/v1/rates", "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}", 401, 403, 403, 200),
+        ("PUT", "/v1/rates", "{\"base\": \"EUR\", \"as_of\": \"2026-11-20T00:00:01Z\"}", 401, 403, 403, 200),
         ("POST", "/v1/merchants/acme/customers/1000001/signals", "{\"signal\":\"cleared\"}", 401, 200, 403, 200),
     ] {
         for (token, want) in [("", none), (GATEWAY, gateway), (VIEWER, viewer), (OPERATOR, operator)] {
@@ -164,7 +164,7 @@ fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
         format!("{{ role = \"operator\", token_file = {:?}, merchants = [\"acme\"] }}", file.display().to_string());
     folder.write("levelgate.toml", &format!("{}\n[auth]\ntokens = [{token}]\n", Settings::SYSTEM.text()));
     let daemon = Daemon::start(folder);
-    let body = "{\"base\": \"EUR\", \"as_of\": \"2030-01-01T00:00:00Z\"}";
+    let body = "{\"base\": \"EUR\", \"as_of\": \"2026-11-20T00:00:01Z\"}";
     assert_eq!(call(&daemon, "PUT", "/v1/rates", OPERATOR, body).0, 403);
     for of_all in ["/v1/reload", "/v1/snapshot", "/v1/clock/accept"] {
         assert_eq!(call(&daemon, "POST", of_all, OPERATOR, "").0, 403, "{of_all}");

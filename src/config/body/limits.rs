@@ -3,7 +3,10 @@
 use crate::config::{
     body::read::{BodyKind, InvalidBody, read},
     compile::filter,
-    parse::{raw, section::Section},
+    parse::{
+        raw_level::{self, RawFilter},
+        section::Section,
+    },
 };
 use crate::domain::{
     rules::filter::{Filter, FilterScope},
@@ -14,6 +17,10 @@ use crate::domain::{
     },
 };
 
+/// The members of a limits document that describe the limits: their identity, and what is in force or pending in
+/// addition to `filters`.
+pub const LIMITS_DESCRIPTION: [&str; 5] = ["direction", "currency", "pending", "confirmed_at", "operator"];
+
 /// A customer's own limits, as a request sends them.
 #[derive(Debug)]
 pub struct LimitsBody {
@@ -23,10 +30,14 @@ pub struct LimitsBody {
     pub kinds: Vec<Option<String>>,
     /// When the limits end; `Some`: an operator sets them.
     pub until: Option<Millis>,
+    /// The raw values of the filters, in the same order.
+    pub(in crate::config) raw: Vec<RawFilter>,
+    /// The text that their places are in.
+    pub(in crate::config) source: String,
 }
 
 /// Reads limits, such as `{"filters": [{"window": "daily", "amount_limit": "100.00"}], "until": "..."}`, with the keys of
-/// a level's filters. New names count against the merchant's quota.
+/// a level's filters. A body may repeat the members of [`LIMITS_DESCRIPTION`]; the caller compares them. New names count against the merchant's quota.
 ///
 /// # Errors
 /// All problems of the body.
@@ -37,9 +48,10 @@ pub fn limits(
     merchant: Name,
 ) -> Result<LimitsBody, InvalidBody> {
     read(body, BodyKind { what: "the limits", names_of: Some(merchant) }, |s| {
+        s.accept(&LIMITS_DESCRIPTION);
         let sections = s.tables("filters", "a filter");
         let read_filter = |section: &Section<'_>| {
-            let (raw, kind) = (raw::filter(section), section.text("kind"));
+            let (raw, kind) = (raw_level::filter(section), section.text("kind"));
             section.close();
             (raw, kind.map(|at| at.value))
         };
@@ -65,7 +77,7 @@ pub fn limits(
                 filter.scope = FilterScope::Customer;
             }
         }
-        LimitsBody { filters, kinds, until }
+        LimitsBody { filters, kinds, until, raw, source: String::from_utf8_lossy(body).into_owned() }
     })
 }
 

@@ -6,8 +6,10 @@ mod limits;
 mod read;
 mod settings;
 
-pub use crate::config::body::level::{level, new_name, rates};
-pub use crate::config::body::limits::{LimitsBody, limits};
+pub use crate::config::body::level::{
+    LEVEL_DESCRIPTION, LevelBody, RATES_DESCRIPTION, RatesBody, level, new_name, rates,
+};
+pub use crate::config::body::limits::{LIMITS_DESCRIPTION, LimitsBody, limits};
 pub use crate::config::body::read::{InvalidBody, object};
-pub use crate::config::body::settings::{SettingsBody, global_limit, settings};
+pub use crate::config::body::settings::{SETTINGS_DESCRIPTION, SettingsBody, global_limit, settings};
 pub use crate::config::parse::json_object::JsonObject;

@@ -56,8 +56,24 @@ pub(super) struct BodyKind {
     pub(super) names_of: Option<Name>,
 }
 
+/// A valid body.
+pub(super) struct ReadBody<T> {
+    pub(super) value: T,
+    /// What is valid and probably a mistake.
+    pub(super) warnings: Vec<String>,
+}
+
 /// Reads a body as the table of a file.
 pub(super) fn read<T>(body: &[u8], kind: BodyKind, reader: impl FnOnce(&Section<'_>) -> T) -> Result<T, InvalidBody> {
+    Ok(read_with_warnings(body, kind, reader)?.value)
+}
+
+/// Reads a body as the table of a file, with the warnings about it.
+pub(super) fn read_with_warnings<T>(
+    body: &[u8],
+    kind: BodyKind,
+    reader: impl FnOnce(&Section<'_>) -> T,
+) -> Result<ReadBody<T>, InvalidBody> {
     let text = std::str::from_utf8(body).map_err(|error| InvalidBody::new(error.to_string()))?;
     read_object(&object(body)?, text, kind, reader)
 }
@@ -68,22 +84,22 @@ pub(super) fn read_object<T>(
     text: &str,
     kind: BodyKind,
     reader: impl FnOnce(&Section<'_>) -> T,
-) -> Result<T, InvalidBody> {
+) -> Result<ReadBody<T>, InvalidBody> {
     let table = Table::from_json(object, text).map_err(InvalidBody::new)?;
     let source = Source { path: "body".to_owned(), text: text.to_owned() };
     let report = FileReport::new(source).sent_for(kind.names_of);
     let section = Section::new(&report, &table, kind.what, 0..0);
     let value = reader(&section);
     section.close();
-    if !report.has_errors() {
-        return Ok(value);
+    let (mut errors, warnings): (Vec<_>, Vec<_>) =
+        report.finish().into_iter().partition(|problem| problem.severity == Severity::Error);
+    if errors.is_empty() {
+        return Ok(ReadBody { value, warnings: warnings.iter().map(Problem::sentence).collect() });
     }
-    let mut problems: Vec<_> = report.finish().into_iter().filter(|p| p.severity == Severity::Error).collect();
     // An unknown key is the cause where another one is missing.
-    problems.sort_by_key(|problem| !problem.message.starts_with("unknown key"));
-    let field = problems.iter().find_map(|problem| field_of(problem, text));
-    let problems = problems.into_iter().map(|problem| format!("{}: {}", problem.message, problem.help)).collect();
-    Err(InvalidBody { problems, field })
+    errors.sort_by_key(|problem| !problem.message.starts_with("unknown key"));
+    let field = errors.iter().find_map(|problem| field_of(problem, text));
+    Err(InvalidBody { problems: errors.iter().map(Problem::sentence).collect(), field })
 }
 
 /// The field of a problem: the one that its message calls missing, else the key at its place, else a key of the body that

@@ -6,7 +6,7 @@ use crate::config::{
         amount::money,
         json_object::JsonObject,
         located::Located,
-        raw::{self, RawMethod},
+        raw_level::{self, RawMethod},
         section::Section,
     },
     report::file_report::FileReport,
@@ -19,6 +19,9 @@ use crate::domain::{
     },
 };
 
+/// The members of a settings document that identify the settings.
+pub const SETTINGS_DESCRIPTION: [&str; 3] = ["direction", "currency", "level"];
+
 /// Individual payment settings, as a request sends them.
 #[derive(Debug)]
 pub struct SettingsBody {
@@ -28,11 +31,16 @@ pub struct SettingsBody {
     pub global_min: Option<u64>,
     /// The maximum for all methods, in minor units.
     pub global_max: Option<u64>,
+    /// The raw values of the methods, in the same order.
+    pub(in crate::config) raw: Vec<RawMethod>,
+    /// The text that their places are in.
+    pub(in crate::config) source: String,
 }
 
 /// Reads individual payment settings, such as `{"methods": [{"method": "card", "max_amount": "50.00", "gates": ["a"]}],
-/// "global_limit": {"min_amount": "1.00", "max_amount": "20.00"}}`, with the keys of a level's methods. New names count
-/// against the merchant's quota.
+/// "global_limit": {"min_amount": "1.00", "max_amount": "20.00"}}`, with the keys of a level's methods. A body
+/// may repeat the members of [`SETTINGS_DESCRIPTION`]; the caller compares them. New names count against the merchant's
+/// quota.
 ///
 /// # Errors
 /// All problems of the body.
@@ -43,16 +51,18 @@ pub fn settings(
     merchant: Name,
 ) -> Result<SettingsBody, InvalidBody> {
     read(body, BodyKind { what: "the settings", names_of: Some(merchant) }, |s| {
+        s.accept(&SETTINGS_DESCRIPTION);
         let sections = s.tables("methods", "a payment method");
         let read_method = |section: &Section<'_>| {
-            let raw = raw::method(section);
+            let raw = raw_level::method(section);
             section.close();
             raw
         };
-        let raw: Vec<RawMethod> = sections.iter().map(read_method).collect();
+        let written: Vec<RawMethod> = sections.iter().map(read_method).collect();
         let amount = |at: &Option<Located<String>>| money(at.as_ref()?, currency, currencies, s.report);
-        let mut methods: Vec<IndividualMethod> = Vec::with_capacity(raw.len());
-        for method in &raw {
+        let mut methods: Vec<IndividualMethod> = Vec::with_capacity(written.len());
+        let mut raw = Vec::with_capacity(written.len());
+        for method in written {
             let Some(name) = &method.method else { continue };
             let (min_amount, max_amount) = (amount(&method.min_amount), amount(&method.max_amount));
             check_order(s.report, (min_amount, max_amount), &method.min_amount);
@@ -68,11 +78,12 @@ pub fn settings(
             // An entry without any value is no setting.
             if own != IndividualMethod::silent(name.value) {
                 methods.push(own);
+                raw.push(method);
             }
         }
         let global = s.table("global_limit", "`global_limit`").map(|table| amount_range(&table, currency, currencies));
         let (global_min, global_max) = global.unwrap_or_default();
-        SettingsBody { methods, global_min, global_max }
+        SettingsBody { methods, global_min, global_max, raw, source: String::from_utf8_lossy(body).into_owned() }
     })
 }
 
@@ -88,7 +99,7 @@ pub fn global_limit<'a>(
     currencies: &Currencies,
 ) -> Result<(Option<u64>, Option<u64>), InvalidBody> {
     let kind = BodyKind { what: "`global_limit`", names_of: None };
-    read_object(object, text, kind, |section| amount_range(section, currency, currencies))
+    Ok(read_object(object, text, kind, |section| amount_range(section, currency, currencies))?.value)
 }
 
 /// Reads `min_amount` and `max_amount`.

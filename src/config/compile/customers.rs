@@ -130,14 +130,14 @@ pub(in crate::config) fn registration(
         allow_any_identifier: value_or(&raw.allow_any_identifier, default.allow_any_identifier),
         email: rule(&raw.email, default.email),
         phone: rule(&raw.phone, default.phone),
-        external_id: rule(&raw.external_id, default.external_id),
+        external_id: rule(&raw.external_id.flags, default.external_id),
         strict_primary_check: value_or(&raw.strict_primary_check, default.strict_primary_check),
         skip_secondary_on_primary_mismatch: value_or(&raw.skip_secondary, default.skip_secondary_on_primary_mismatch),
         merge_on_duplicate: value_or(&raw.merge_on_duplicate, default.merge_on_duplicate),
         from_payments: value_or(&raw.from_payments, default.from_payments),
         min_registration_date: raw.min_registration_date.as_ref().and_then(date),
         default_country: raw.default_country.as_ref().and_then(|at| country(at, report)),
-        external_ids: external_ids(&raw.generation, report),
+        external_ids: external_ids(&raw.external_id.generation, report),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::{
     parse::{
         amount::money,
         located::{Located, duration_ms, value_or},
-        raw::{MonthSpan, RawFilter},
+        raw_level::{MonthSpan, RawFilter},
     },
     report::{file_report::FileReport, source::Span},
 };

@@ -5,7 +5,8 @@ use crate::config::{
     parse::{
         amount::{compare, decimal, known, money},
         located::{Located, duration_ms, value_or},
-        raw::{NameList, RawEndpoint, RawGate, RawLevel, RawMerchant, RawMethod, RawProject, RawRoute, Status},
+        raw::{RawEndpoint, RawGate, RawMerchant, RawProject, RawRoute},
+        raw_level::{NameList, RawLevel, RawMethod, RawProjects, Status},
     },
     report::{file_report::FileReport, problem::RelatedPlace, source::Span},
 };
@@ -159,7 +160,8 @@ impl Compiler<'_> {
 
     fn hold_ms(&self, raw: &RawMerchant) -> [Option<i64>; 2] {
         let mut hold_ms = HOLD_MS;
-        for ((hold, key), ms) in raw.hold.iter().zip(["deposit", "withdrawal"]).zip(&mut hold_ms) {
+        let written = [("deposit", &raw.hold.deposit), ("withdrawal", &raw.hold.withdrawal)];
+        for ((key, hold), ms) in written.into_iter().zip(&mut hold_ms) {
             let Some(hold) = hold else { continue };
             *ms = if hold.value == "never" { None } else { duration_ms(self.report, key, hold, "\"never\", or ") };
         }
@@ -281,7 +283,7 @@ impl Compiler<'_> {
             Some(Endpoint { client_definition, ..base? })
         };
         let endpoints = raw.endpoints.iter().filter_map(endpoint).collect();
-        Some(Project { id: raw.id.as_ref()?.value, endpoints })
+        Some(Project { id: raw.id.as_ref()?.value, client_definition: of_project, endpoints })
     }
 
     fn endpoint(&self, raw: &RawEndpoint) -> Option<Endpoint> {
@@ -346,10 +348,10 @@ impl Compiler<'_> {
         let methods = self.methods(&raw.methods, currency);
         let gates = self.items(&raw.gates);
         let filters = filter::filters(&raw.filters, currency, self.currencies, self.report);
-        let listed = raw.projects.as_ref().map(|projects| self.level_projects(projects));
         let name = raw.name.as_ref()?.value;
-        let projects = match listed {
-            Some(listed) => ProjectList::Listed(listed),
+        let projects = match &raw.projects {
+            Some(RawProjects::All) => ProjectList::All,
+            Some(RawProjects::Listed(listed)) => ProjectList::Listed(self.level_projects(listed)),
             None if name.as_str() == UNKNOWN_LEVEL => ProjectList::All,
             None => ProjectList::Listed(Vec::new()),
         };

@@ -4,6 +4,7 @@ use crate::config::{
     parse::{
         amount::{decimal, known},
         located::{Located, duration_ms},
+        raw_rates::{self, RawRates},
         section::Section,
     },
     report::file_report::FileReport,
@@ -26,22 +27,18 @@ pub(in crate::config) fn rates(s: &Section<'_>, currencies: &Currencies, version
 /// Reads a rate table. It is complete if the report has no errors.
 pub(in crate::config) fn table(s: &Section<'_>, currencies: &Currencies, version: &str) -> Rates {
     let report = s.report;
-    let base = if s.is_empty() { None } else { s.required_currency("base") };
+    let RawRates { base, as_of, max_age, rates: written } = raw_rates::rates(s);
     let base_known = base.as_ref().and_then(|base| known(base, currencies, report));
-    let as_of = s.instant("as_of");
-    let max_age = s.text("max_age");
     let max_age_ms = max_age.as_ref().and_then(|text| duration_ms(report, "max_age", text, ""));
     let mut rates = Map::default();
-    if let Some(table) = s.table("rates", "[rates]") {
-        for (currency, rate) in table.decimals_by_currency() {
-            let code = known(&currency, currencies, report);
-            if base.as_ref().is_some_and(|base| base.value == currency.value) {
-                let message = format!("`{}` is the base, and 1 {0} is 1 {0}", currency.value);
-                report.error(&currency.span, message, "remove this line");
-            }
-            if let (Some(code), Some(rate)) = (code, rate_of(&rate, currency.value, report)) {
-                rates.insert(code, rate);
-            }
+    for (currency, rate) in &written {
+        let code = known(currency, currencies, report);
+        if base.as_ref().is_some_and(|base| base.value == currency.value) {
+            let message = format!("`{}` is the base, and 1 {0} is 1 {0}", currency.value);
+            report.error(&currency.span, message, "remove this line");
+        }
+        if let (Some(code), Some(rate)) = (code, rate_of(rate, currency.value, report)) {
+            rates.insert(code, rate);
         }
     }
     if let Some(max_age) = max_age.filter(|_| !s.has("as_of")) {

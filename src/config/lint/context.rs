@@ -1,7 +1,7 @@
 //! What the lints of a merchant read.
 
 use crate::config::{
-    parse::raw::{RawLevel, RawMerchant},
+    parse::{raw::RawMerchant, raw_level::RawLevel},
     report::{file_report::FileReport, source::Span},
 };
 use crate::domain::{

@@ -115,7 +115,9 @@ pub(super) fn customers_without_an_identity(context: &LintContext<'_>) {
 
 /// External ids are replaced, and payments recognise customers by the ones that they send.
 pub(super) fn replaced_identities(context: &LintContext<'_>) {
-    let Some(at) = context.raw.registration.generation.replace.as_ref().filter(|at| at.value) else { return };
+    let Some(at) = context.raw.registration.external_id.generation.replace.as_ref().filter(|at| at.value) else {
+        return;
+    };
     let merchant = context.merchant;
     if !merchant.registration.replaces_external_id(RegistrationSource::Payment) {
         return;

@@ -2,7 +2,7 @@
 
 use crate::config::{
     lint::context::LintContext,
-    parse::{located::Located, raw::NameList},
+    parse::{located::Located, raw_level::NameList},
     report::{file_report::FileReport, source::Span},
 };
 use crate::domain::{
@@ -90,10 +90,10 @@ pub(super) fn names_listed_twice(context: &LintContext<'_>) {
     let raw = context.raw;
     let endpoints = || raw.projects.iter().flat_map(|project| &project.endpoints);
     let methods = endpoints().map(|e| &e.methods).chain(raw.levels.iter().map(|level| &level.methods)).flatten();
-    let lists = (raw.routes.iter().map(|route| &route.gates))
-        .chain(endpoints().map(|endpoint| &endpoint.gates))
-        .chain(raw.levels.iter().flat_map(|level| [&level.gates, &level.projects]))
-        .chain(methods.map(|setting| &setting.gates));
+    let lists = (raw.routes.iter().map(|route| route.gates.as_ref()))
+        .chain(endpoints().map(|endpoint| endpoint.gates.as_ref()))
+        .chain(raw.levels.iter().flat_map(|level| [level.gates.as_ref(), level.listed_projects()]))
+        .chain(methods.map(|setting| setting.gates.as_ref()));
     for list in lists.flatten() {
         report_twice_in(list, context.report);
     }

@@ -3,7 +3,7 @@
 use crate::config::lint::{context::LintContext, customers, filters, gates, levels};
 
 /// One lint. It reports its warnings to the report of the context.
-type Lint = fn(&LintContext<'_>);
+pub(super) type Lint = fn(&LintContext<'_>);
 
 const LINTS: [Lint; 20] = [
     levels::unreachable_levels,

@@ -6,5 +6,6 @@ mod filters;
 mod gates;
 mod levels;
 pub(crate) mod merchant;
+pub(crate) mod request;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,98 @@
 //! Values with their places in a file.
 
 use crate::config::report::{file_report::FileReport, source::Span};
-use crate::domain::vocabulary::time::parse_span_ms;
+use crate::domain::vocabulary::{
+    money::Currency,
+    names::Name,
+    time::{Millis, parse_span_ms},
+    words::Word,
+};
+use serde::{Serialize, Serializer};
 
 /// A value with its place in the file.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Located<T> {
+pub(crate) struct Located<T> {
     pub(in crate::config) value: T,
     pub(in crate::config) span: Span,
+}
+
+/// The place of a value that is not written anywhere: it comes from the rules.
+const UNPLACED: Span = 0..0;
+
+impl<T> Located<T> {
+    /// A value that comes from the rules.
+    pub(in crate::config) const fn unplaced(value: T) -> Self {
+        Self { value, span: UNPLACED }
+    }
+}
+
+/// Whether a place is in a text.
+pub(in crate::config) fn is_placed(span: &Span) -> bool {
+    *span != UNPLACED
+}
+
+/// A document shows a value as a file writes it, without its place.
+impl<T: Written> Serialize for Located<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.write(serializer)
+    }
+}
+
+/// A value that a document shows as a file writes it.
+pub(crate) trait Written {
+    /// Writes the value.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+impl<W: Word + PartialEq> Written for W {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::WORDS.iter().find(|(_, meaning)| meaning == self).map(|(word, _)| *word).serialize(serializer)
+    }
+}
+
+impl Written for String {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+}
+
+impl Written for bool {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+}
+
+impl Written for u64 {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+}
+
+impl Written for Name {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_str().serialize(serializer)
+    }
+}
+
+impl Written for Currency {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Written for Millis {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<T: Written> Written for Vec<Located<T>> {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
 }
 
 /// The written value, or the default.

@@ -6,5 +6,7 @@ pub(crate) mod json_object;
 pub(crate) mod level_entry;
 pub(crate) mod located;
 pub(crate) mod raw;
+pub(crate) mod raw_level;
+pub(crate) mod raw_rates;
 pub(crate) mod section;
 pub(crate) mod value;

@@ -2,54 +2,25 @@
 
 use crate::config::{
     parse::{
-        level_entry::LevelEntry,
         located::Located,
-        section::{Section, WHOLE_MAX},
+        raw_level::{NameList, RawLevel, RawMethod, SectionRef, each, level, method},
+        section::WHOLE_MAX,
     },
     report::source::Span,
 };
 use crate::domain::{
     rules::{
-        filter::FilterMode,
         gates::RoutingStrategy,
         labels::LabelKind,
-        level::LevelKey,
         merchant::{DefaultBehaviour, HiddenMethodPolicy, OperationMode, RefundPolicy},
         registration::{
             external_id::{Checksum, ChecksumIncludes, EXTERNAL_ID_DIGITS_MAX},
             identifier::{Identifier, PaymentRegistration, RegistrationSource},
         },
     },
-    vocabulary::{
-        attributes::Attribute, calendar::WeekStart, direction::Direction, money::Currency, names::Name, words::Word,
-    },
+    vocabulary::{attributes::Attribute, direction::Direction, money::Currency, names::Name, words::Word},
 };
-
-/// The `status` of a level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Status {
-    Active,
-    Disabled,
-}
-
-impl Word for Status {
-    const WORDS: &'static [(&'static str, Self)] = &[("active", Self::Active), ("disabled", Self::Disabled)];
-}
-
-impl Word for WeekStart {
-    const WORDS: &'static [(&'static str, Self)] = &[("monday", Self::Monday), ("sunday", Self::Sunday)];
-}
-
-/// The length of a rolling month.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum MonthSpan {
-    ThirtyDays,
-    SameDay,
-}
-
-impl Word for MonthSpan {
-    const WORDS: &'static [(&'static str, Self)] = &[("30d", Self::ThirtyDays), ("same_day", Self::SameDay)];
-}
+use serde::Serialize;
 
 /// The period that a raise of a customer's own limit waits for, in addition to its delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,18 +32,22 @@ impl Word for RaiseNotBefore {
     const WORDS: &'static [(&'static str, Self)] = &[("period_end", Self::PeriodEnd)];
 }
 
-/// A list of names with their places.
-pub(in crate::config) type NameList = Located<Vec<Located<Name>>>;
-
-pub(in crate::config) struct RawMerchant {
+/// A merchant. Its document has the same keys, in this order.
+///
+/// `L` is a level: an entry of the file, or a level with more members in a document.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawMerchant<L = RawLevel> {
     pub(in crate::config) id: Option<Located<Name>>,
     pub(in crate::config) name: Option<Located<String>>,
+    #[serde(rename = "operation_mode")]
     pub(in crate::config) mode: Option<Located<OperationMode>>,
     pub(in crate::config) default_behaviour: Option<Located<DefaultBehaviour>>,
     pub(in crate::config) time_zone: Option<Located<String>>,
+    #[serde(rename = "reset_individual_settings_on_level_change")]
     pub(in crate::config) reset_settings_on_level_change: Option<Located<bool>>,
+    #[serde(rename = "add_all_projects_to_unknown_level")]
     pub(in crate::config) all_projects_to_unknown: Option<Located<bool>>,
-    pub(in crate::config) hold: [Option<Located<String>>; 2],
+    pub(in crate::config) hold: RawHold,
     pub(in crate::config) refunds: Option<Located<RefundPolicy>>,
     pub(in crate::config) hidden_methods: Option<Located<HiddenMethodPolicy>>,
     pub(in crate::config) trust_blocks: Option<Located<bool>>,
@@ -90,44 +65,66 @@ pub(in crate::config) struct RawMerchant {
     pub(in crate::config) gates: Vec<RawGate>,
     pub(in crate::config) routes: Vec<RawRoute>,
     pub(in crate::config) projects: Vec<RawProject>,
-    pub(in crate::config) levels: Vec<RawLevel>,
+    pub(in crate::config) levels: Vec<L>,
 }
 
-pub(in crate::config) struct RawLabel {
+/// How long reservations are held.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RawHold {
+    pub(in crate::config) deposit: Option<Located<String>>,
+    pub(in crate::config) withdrawal: Option<Located<String>>,
+}
+
+/// A label.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawLabel {
     pub(in crate::config) name: Option<Located<Name>>,
     pub(in crate::config) kind: Option<Located<LabelKind>>,
     pub(in crate::config) restrictions: Option<NameList>,
 }
 
-#[derive(Default)]
-pub(in crate::config) struct RawRegistration {
+/// The registration of customers.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RawRegistration {
     pub(in crate::config) primary_identifier: Option<Located<Identifier>>,
     pub(in crate::config) allow_any_identifier: Option<Located<bool>>,
     pub(in crate::config) email: RawIdentifier,
     pub(in crate::config) phone: RawIdentifier,
-    pub(in crate::config) external_id: RawIdentifier,
+    pub(in crate::config) external_id: RawExternalId,
     pub(in crate::config) strict_primary_check: Option<Located<bool>>,
+    #[serde(rename = "skip_secondary_on_primary_mismatch")]
     pub(in crate::config) skip_secondary: Option<Located<bool>>,
     pub(in crate::config) merge_on_duplicate: Option<Located<bool>>,
     pub(in crate::config) from_payments: Option<Located<PaymentRegistration>>,
     pub(in crate::config) min_registration_date: Option<Located<String>>,
     pub(in crate::config) default_country: Option<Located<String>>,
-    pub(in crate::config) generation: RawGeneration,
 }
 
-#[derive(Default)]
-pub(in crate::config) struct RawIdentifier {
+/// The flags of an identifier.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RawIdentifier {
     pub(in crate::config) required: Option<Located<bool>>,
     pub(in crate::config) unique: Option<Located<bool>>,
     pub(in crate::config) allow_update: Option<Located<bool>>,
 }
 
-/// How external ids are generated: keys of the table that also has the flags of `external_id`.
-#[derive(Default)]
-pub(in crate::config) struct RawGeneration {
+/// The table `external_id`: the flags of the identifier, and how external ids are generated.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RawExternalId {
+    #[serde(flatten)]
+    pub(in crate::config) flags: RawIdentifier,
+    #[serde(flatten)]
+    pub(in crate::config) generation: RawGeneration,
+}
+
+/// How external ids are generated.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RawGeneration {
+    #[serde(skip)]
     pub(in crate::config) span: Span,
     pub(in crate::config) length: Option<Located<u64>>,
     /// Whether the key is present, valid or not.
+    #[serde(skip)]
     pub(in crate::config) length_written: bool,
     pub(in crate::config) prefix: Option<Located<String>>,
     pub(in crate::config) suffix: Option<Located<String>>,
@@ -156,7 +153,9 @@ impl RawGeneration {
     }
 }
 
-pub(in crate::config) struct RawGate {
+/// A gate.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawGate {
     pub(in crate::config) id: Option<Located<Name>>,
     pub(in crate::config) enabled: Option<Located<bool>>,
     pub(in crate::config) directions: Option<Located<Vec<Located<Direction>>>>,
@@ -167,62 +166,30 @@ pub(in crate::config) struct RawGate {
     pub(in crate::config) weight: Option<Located<u64>>,
 }
 
-pub(in crate::config) struct RawRoute {
+/// A route.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawRoute {
     pub(in crate::config) id: Option<Located<Name>>,
     pub(in crate::config) gates: Option<NameList>,
     pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
 }
 
-pub(in crate::config) struct RawProject {
+/// A project.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawProject {
     pub(in crate::config) id: Option<Located<Name>>,
     pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
     pub(in crate::config) endpoints: Vec<RawEndpoint>,
 }
 
-pub(in crate::config) struct RawEndpoint {
+/// An endpoint.
+#[derive(Debug, Serialize)]
+pub(crate) struct RawEndpoint {
     pub(in crate::config) id: Option<Located<Name>>,
     pub(in crate::config) currency: Option<Located<Currency>>,
     pub(in crate::config) gates: Option<NameList>,
     pub(in crate::config) methods: Vec<RawMethod>,
     pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
-}
-
-pub(in crate::config) struct RawMethod {
-    pub(in crate::config) method: Option<Located<Name>>,
-    pub(in crate::config) show_in_form: Option<Located<bool>>,
-    pub(in crate::config) min_amount: Option<Located<String>>,
-    pub(in crate::config) max_amount: Option<Located<String>>,
-    pub(in crate::config) gates: Option<NameList>,
-}
-
-pub(in crate::config) struct RawLevel {
-    pub(in crate::config) span: Span,
-    /// The keys of the entry without its identity (name, direction, currency), as JSON.
-    pub(in crate::config) body: String,
-    pub(in crate::config) name: Option<Located<Name>>,
-    pub(in crate::config) direction: Option<Located<Direction>>,
-    pub(in crate::config) currency: Option<Located<Currency>>,
-    pub(in crate::config) status: Option<Located<Status>>,
-    pub(in crate::config) projects: Option<NameList>,
-    pub(in crate::config) methods: Vec<RawMethod>,
-    pub(in crate::config) gates: Option<NameList>,
-    pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
-    pub(in crate::config) filters: Vec<RawFilter>,
-}
-
-pub(in crate::config) struct RawFilter {
-    pub(in crate::config) span: Span,
-    pub(in crate::config) name: Option<Located<Name>>,
-    pub(in crate::config) window: Option<Located<String>>,
-    pub(in crate::config) amount_limit: Option<Located<String>>,
-    pub(in crate::config) quantity_limit: Option<Located<u64>>,
-    pub(in crate::config) calendar: Option<Located<bool>>,
-    pub(in crate::config) week_starts_on: Option<Located<WeekStart>>,
-    pub(in crate::config) month: Option<Located<MonthSpan>>,
-    pub(in crate::config) for_all_merchant_currencies: Option<Located<bool>>,
-    pub(in crate::config) subtract_cancels: Option<Located<bool>>,
-    pub(in crate::config) mode: Option<Located<FilterMode>>,
-    pub(in crate::config) warn_at: Option<Located<String>>,
 }
 
 /// The largest weight of a gate.
@@ -230,18 +197,6 @@ const WEIGHT_MAX: u64 = 1_000_000;
 
 /// The largest `labels_max`.
 const LABELS_MAX: u64 = 100;
-
-type SectionRef<'s, 'd> = &'s Section<'d>;
-
-/// Reads all tables of the key. Reports the unknown keys of each.
-fn each<T>(s: SectionRef<'_, '_>, key: &'static str, what: &'static str, read: fn(SectionRef<'_, '_>) -> T) -> Vec<T> {
-    let of = |section: &Section<'_>| {
-        let entry = read(section);
-        section.close();
-        entry
-    };
-    s.tables(key, what).iter().map(of).collect()
-}
 
 /// Reads a merchant's file. A wrong value is reported, and its field is `None`.
 pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
@@ -253,7 +208,7 @@ pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
         time_zone: s.text("time_zone"),
         reset_settings_on_level_change: s.flag("reset_individual_settings_on_level_change"),
         all_projects_to_unknown: s.flag("add_all_projects_to_unknown_level"),
-        hold: s.table("hold", "hold").map_or([None, None], |hold| spans(&hold)),
+        hold: s.table("hold", "hold").map(|table| hold(&table)).unwrap_or_default(),
         refunds: s.word("refunds"),
         hidden_methods: s.word("hidden_methods"),
         trust_blocks: s.flag("trust_blocks"),
@@ -277,10 +232,10 @@ pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
     merchant
 }
 
-fn spans(hold: SectionRef<'_, '_>) -> [Option<Located<String>>; 2] {
-    let spans = [hold.text("deposit"), hold.text("withdrawal")];
-    hold.close();
-    spans
+fn hold(s: SectionRef<'_, '_>) -> RawHold {
+    let hold = RawHold { deposit: s.text("deposit"), withdrawal: s.text("withdrawal") };
+    s.close();
+    hold
 }
 
 fn label(s: SectionRef<'_, '_>) -> RawLabel {
@@ -295,7 +250,7 @@ fn registration(s: SectionRef<'_, '_>) -> RawRegistration {
     let identifier = |key, what| s.table(key, what).map(|table| identifier(&table)).unwrap_or_default();
     let (email, phone) = (identifier("email", "email"), identifier("phone", "phone"));
     let external_id = s.table("external_id", "[registration.external_id]");
-    let (external_id, generation) = external_id.map(|table| external_id_and_generation(&table)).unwrap_or_default();
+    let external_id = external_id.map(|table| external_id_and_generation(&table)).unwrap_or_default();
     let registration = RawRegistration {
         primary_identifier: s.word("primary_identifier"),
         allow_any_identifier: s.flag("allow_any_identifier"),
@@ -308,7 +263,6 @@ fn registration(s: SectionRef<'_, '_>) -> RawRegistration {
         from_payments: s.word("from_payments"),
         min_registration_date: s.day_or_instant("min_registration_date"),
         default_country: s.text("default_country"),
-        generation,
     };
     s.close();
     registration
@@ -321,7 +275,7 @@ fn identifier(s: SectionRef<'_, '_>) -> RawIdentifier {
     flags
 }
 
-fn external_id_and_generation(s: SectionRef<'_, '_>) -> (RawIdentifier, RawGeneration) {
+fn external_id_and_generation(s: SectionRef<'_, '_>) -> RawExternalId {
     let generation = RawGeneration {
         span: s.span.clone(),
         length: s.whole("length", 1..=EXTERNAL_ID_DIGITS_MAX),
@@ -334,7 +288,7 @@ fn external_id_and_generation(s: SectionRef<'_, '_>) -> (RawIdentifier, RawGener
         replace: s.flag("replace"),
         sources: s.words("sources"),
     };
-    (identifier(s), generation)
+    RawExternalId { flags: identifier(s), generation }
 }
 
 fn gate(s: SectionRef<'_, '_>) -> RawGate {
@@ -373,63 +327,5 @@ fn endpoint(s: SectionRef<'_, '_>) -> RawEndpoint {
         gates: s.required_names("gates", "write gates = [\"...\"]: the gates of payments through this endpoint"),
         methods: each(s, "methods", "a payment method", method),
         client_definition: s.words("client_definition"),
-    }
-}
-
-pub(in crate::config) fn method(s: SectionRef<'_, '_>) -> RawMethod {
-    RawMethod {
-        method: s.required_name("method", "write the payment method, such as method = \"card\""),
-        show_in_form: s.flag("show_in_form"),
-        min_amount: s.decimal("min_amount"),
-        max_amount: s.decimal("max_amount"),
-        gates: s.names("gates"),
-    }
-}
-
-fn level(s: SectionRef<'_, '_>) -> RawLevel {
-    let name = s.required_name("name", "write name = \"...\": the level of customers");
-    let (direction, currency) = (s.required_word("direction"), s.required_currency("currency"));
-    RawLevel { name, direction, currency, ..level_body(s) }
-}
-
-impl RawLevel {
-    /// The entry, if its name, direction and currency are known.
-    pub(in crate::config) fn entry(self, merchant: Name) -> Option<LevelEntry> {
-        let (direction, currency, name) = (self.direction?.value, self.currency?.value, self.name?.value);
-        Some(LevelEntry { key: LevelKey { merchant, direction, currency, name }, body: self.body })
-    }
-}
-
-/// Reads a level without its name, direction and currency.
-pub(in crate::config) fn level_body(s: SectionRef<'_, '_>) -> RawLevel {
-    RawLevel {
-        span: s.span.clone(),
-        body: s.json(&["name", "direction", "currency"]),
-        name: None,
-        direction: None,
-        currency: None,
-        status: s.word("status"),
-        projects: s.names("projects"),
-        methods: each(s, "methods", "a payment method", method),
-        gates: s.names("gates"),
-        routing: s.word("routing"),
-        filters: each(s, "filters", "a filter", filter),
-    }
-}
-
-pub(in crate::config) fn filter(s: SectionRef<'_, '_>) -> RawFilter {
-    RawFilter {
-        span: s.span.clone(),
-        name: s.name("name"),
-        window: s.required_text("window", "write a window, such as window = \"daily\""),
-        amount_limit: s.decimal("amount_limit"),
-        quantity_limit: s.whole("quantity_limit", 0..=WHOLE_MAX),
-        calendar: s.flag("calendar"),
-        week_starts_on: s.word("week_starts_on"),
-        month: s.word("month"),
-        for_all_merchant_currencies: s.flag("for_all_merchant_currencies"),
-        subtract_cancels: s.flag("subtract_cancel_transactions"),
-        mode: s.word("mode"),
-        warn_at: s.text("warn_at"),
     }
 }

@@ -392,6 +392,16 @@ impl<'d> Section<'d> {
         self.table.get(key).is_some()
     }
 
+    /// Whether the value of a key is this text.
+    pub(in crate::config) fn is_text(&self, key: &str, text: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(&value.value, Value::Text(found) if found == text))
+    }
+
+    /// Accepts keys that the reader does not read.
+    pub(in crate::config) fn accept(&self, keys: &[&'static str]) {
+        self.known.borrow_mut().extend(keys);
+    }
+
     /// The table as JSON, without some of its keys.
     pub(in crate::config) fn json(&self, without: &[&str]) -> String {
         level_entry::table_json(self.table, without)

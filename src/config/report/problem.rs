@@ -95,6 +95,11 @@ impl Problem {
         Self { severity, file: path, line: 0, column: 0, span: 0..0, message, help, related: None, source: None }
     }
 
+    /// The problem and its remedy in one line, for an answer.
+    pub(in crate::config) fn sentence(&self) -> String {
+        format!("{}: {}", self.message, self.help)
+    }
+
     fn group(&self) -> Group<'_> {
         let level = match self.severity {
             Severity::Error => Level::ERROR,

@@ -29,7 +29,9 @@ fn overrides_are_combined_with_the_files() {
     // The JSON of the entry compiles to the same level as the file.
     let entry = &loaded.level_entries[0];
     let of_file = merchant(&loaded, "m");
-    let of_body = body::level(entry.body.as_bytes(), &key, &of_file, &loaded.rules.currencies, false).unwrap();
+    let of_body = body::level(entry.body.as_bytes(), &key, &of_file, &loaded.rules.currencies, false)
+        .map(|body| body.level)
+        .unwrap();
     assert_eq!(format!("{of_body:?}"), format!("{:?}", of_file.levels[0]));
 
     let put = |key: LevelKey, body: &str| GlobalEvent::LevelPut {

@@ -22,9 +22,19 @@ impl ClockSkew {
         if behind_ms > self.past_ms {
             return Err(Refusal::TooFarBack { field, behind_ms, max_ms: self.past_ms });
         }
-        if -behind_ms > self.future_ms {
-            return Err(Refusal::TooFarAhead { field, ahead_ms: -behind_ms, max_ms: self.future_ms });
-        }
+        self.refuse_future(occurred, now, field)?;
         Ok(occurred.min(now))
+    }
+
+    /// Refuses a time that is too far ahead of now.
+    ///
+    /// # Errors
+    /// The time is further ahead than allowed.
+    pub fn refuse_future(&self, at: Millis, now: Millis, field: &'static str) -> Result<(), Refusal> {
+        let ahead_ms = at.since(now);
+        match ahead_ms > self.future_ms {
+            true => Err(Refusal::TooFarAhead { field, ahead_ms, max_ms: self.future_ms }),
+            false => Ok(()),
+        }
     }
 }

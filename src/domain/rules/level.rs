@@ -7,7 +7,11 @@ use crate::domain::{
         project::MethodSetting,
         provenance::Provenance,
     },
-    vocabulary::{direction::Direction, money::Currency, names::Name},
+    vocabulary::{
+        direction::Direction,
+        money::Currency,
+        names::{Name, UNKNOWN_LEVEL},
+    },
 };
 
 /// The most levels of one merchant that requests may create.
@@ -43,7 +47,7 @@ pub enum ProjectList {
 }
 
 /// A level: limits and settings for the customers assigned to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Level {
     /// The name; with direction and currency, the key.
     pub name: Name,
@@ -68,6 +72,35 @@ pub struct Level {
 }
 
 impl Level {
+    /// A level that nothing configures: active, without settings and filters. The level `unknown` applies to every
+    /// project, any other level to none.
+    #[must_use]
+    pub fn bare(name: Name, direction: Direction, currency: Currency) -> Self {
+        let projects = match name.as_str() == UNKNOWN_LEVEL {
+            true => ProjectList::All,
+            false => ProjectList::Listed(Vec::new()),
+        };
+        Self {
+            name,
+            direction,
+            currency,
+            active: true,
+            projects,
+            methods: Vec::new(),
+            gates: None,
+            routing: None,
+            filters: Vec::new(),
+            known: Provenance::default(),
+        }
+    }
+
+    /// Whether both are the same level with the same settings, wherever they come from.
+    #[must_use]
+    pub fn has_settings_of(&self, other: &Self) -> bool {
+        let known = other.known;
+        Self { known, ..self.clone() } == *other
+    }
+
     /// Whether it applies to payments of this project.
     #[must_use]
     pub fn applies_to(&self, project: Name) -> bool {

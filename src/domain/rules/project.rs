@@ -10,6 +10,8 @@ use crate::domain::{
 pub struct Project {
     /// Unique in the merchant.
     pub id: Name,
+    /// The attributes by which the project recognises a customer. Each endpoint has those that apply to it.
+    pub client_definition: Vec<Attribute>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
 }

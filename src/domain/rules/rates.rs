@@ -49,6 +49,13 @@ impl Rates {
         if self.base == Some(currency) { Some(Decimal::ONE) } else { self.rates.get(&currency).copied() }
     }
 
+    /// Whether both are the same table, wherever they come from.
+    #[must_use]
+    pub fn is_table_of(&self, other: &Self) -> bool {
+        (self.base, self.as_of, self.max_age_ms) == (other.base, other.as_of, other.max_age_ms)
+            && self.rates == other.rates
+    }
+
     /// Whether the table can convert between two currencies, if it is not stale.
     #[must_use]
     pub fn knows(&self, from: Currency, to: Currency) -> bool {

@@ -23,6 +23,12 @@ impl Country {
     }
 }
 
+impl std::fmt::Display for Country {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Reads a text as a number. A text that does not state a country code is read as dialled in `country`.
 /// `None`: it is not a number. The number may belong to no range in use; see [`valid`].
 #[must_use]

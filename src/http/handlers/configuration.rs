@@ -75,6 +75,24 @@ pub(crate) async fn put_level(request: AdminRequest<NewLevelPath>) -> Response {
     request.answer(done.map(|outcome| request.state.payments.level_after_change(key, &outcome))).await
 }
 
+/// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
+pub(crate) async fn show_level(request: AdminRequest<LevelPath>) -> Response {
+    let answered = level_key(&request).and_then(|key| request.state.payments.level(&key));
+    request.answer(answered).await
+}
+
+/// The key of the level that a path names.
+fn level_key(request: &AdminRequest<LevelPath>) -> Result<LevelKey, ServiceError> {
+    let LevelPath { direction, currency, ref level } = request.path;
+    let merchant = request.merchant.id;
+    if level.name == Name::unrecorded() {
+        let level = &level.text;
+        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
+        return Err(Refusal::UnknownLevel(missing).into());
+    }
+    Ok(LevelKey { merchant, direction, currency, name: level.name })
+}
+
 async fn delete_levels<P: PathParameters>(request: &AdminRequest<P>, action: ConfigurationAction) -> Answered {
     let outcome = change(&request.state, action, request.author.by).await?;
     Ok(request.state.payments.deleted_levels(&outcome))
@@ -82,15 +100,9 @@ async fn delete_levels<P: PathParameters>(request: &AdminRequest<P>, action: Con
 
 /// `DELETE /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
 pub(crate) async fn delete_level(request: AdminRequest<LevelPath>) -> Response {
-    let LevelPath { direction, currency, ref level } = request.path;
-    let merchant = request.merchant.id;
-    let answered = if level.name == Name::unrecorded() {
-        let level = &level.text;
-        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
-        Err(Refusal::UnknownLevel(missing).into())
-    } else {
-        let key = LevelKey { merchant, direction, currency, name: level.name };
-        delete_levels(&request, ConfigurationAction::DeleteLevel(key)).await
+    let answered = match level_key(&request) {
+        Ok(key) => delete_levels(&request, ConfigurationAction::DeleteLevel(key)).await,
+        Err(error) => Err(error),
     };
     request.answer(answered).await
 }
@@ -138,7 +150,7 @@ pub(crate) async fn put_rates(
 ) -> Response {
     match set_rates(&state, admission, body).await {
         Err(problem) => problem.into_response(),
-        Ok(_) => respond(&state.payments, Ok(state.payments.rates_after_change())).await,
+        Ok(outcome) => respond(&state.payments, Ok(state.payments.rates_after_change(&outcome))).await,
     }
 }
 

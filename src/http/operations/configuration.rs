@@ -12,7 +12,7 @@ use crate::http::{
 use axum::routing::on;
 
 /// The operations on merchants, levels and rates.
-pub(super) static CONFIGURATION_OPERATIONS: [Operation; 9] = [
+pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants",
@@ -51,6 +51,19 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 9] = [
         availability: Availability::Main,
         handler: |method| on(method, configuration::list_levels),
         summary: "Lists the levels of a merchant.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/levels/{direction}/{currency}/{name}",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("Level")],
+        problems: &[MERCHANT, VALUES, &["level_not_found"], LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, configuration::show_level),
+        summary: "Shows a level.",
     },
     Operation {
         method: OperationMethod::Put,

@@ -142,6 +142,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// How far from now a time of a request may be.
+    #[must_use]
+    pub fn clock_skew(&self) -> ClockSkew {
+        self.limits.skew
+    }
+
     /// An empty ledger.
     #[must_use]
     pub fn new(limits: LedgerLimits, storage: LedgerStorage) -> Self {

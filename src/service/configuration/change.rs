@@ -78,6 +78,8 @@ pub struct ConfigurationOutcome {
     pub currencies: Vec<Currency>,
     /// The number of customers who had the old name.
     pub customers: usize,
+    /// What is valid in a level or in rates and probably a mistake, in the words of `check`.
+    pub warnings: Vec<String>,
 }
 
 /// The function that changes the rules in force, one change at a time. The daemon provides it.

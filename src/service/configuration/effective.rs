@@ -5,27 +5,41 @@ use crate::{
         request::refusal::Refusal,
         rules::{
             configuration::Rules,
-            level::{Level, LevelKey, ProjectList},
+            level::{Level, LevelKey},
             merchant::Merchant,
             provenance::Provenance,
         },
-        vocabulary::names::Name,
+        vocabulary::names::{Name, UNKNOWN_LEVEL},
     },
     ledger::MadeLevel,
     service::{
         configuration::change::ConfigurationOutcome,
         documents::configuration::{
-            level::level_document,
-            merchant::{merchant_document, merchant_summary},
-            rates::rates_document,
+            level::LevelDocument,
+            merchant::{MerchantDocument, merchant_summary},
+            rates::RatesDocument,
         },
         error::ServiceError,
         payments::PaymentService,
         reply::{Answered, Reply},
     },
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// A level as it is in force.
+pub(crate) struct LevelInForce {
+    pub(crate) level: Level,
+    pub(crate) document: LevelDocument,
+}
+
+#[derive(Serialize)]
+struct LevelChange<'a> {
+    level: Option<LevelDocument>,
+    config_version: &'a str,
+    warnings: &'a [String],
+}
 
 impl PaymentService {
     /// The merchants that `reaches` selects, by id. The answer depends on no record.
@@ -44,7 +58,7 @@ impl PaymentService {
     pub fn merchant(&self, id: &str) -> Answered {
         let (rules, merchant) = self.find_merchant(id)?;
         let levels = self.level_documents(&rules, &merchant);
-        Ok(self.configuration_reply(&merchant_document(&rules, &merchant, &levels)))
+        Ok(self.configuration_reply(&MerchantDocument::of(&rules, &merchant, levels)))
     }
 
     /// The levels of a merchant.
@@ -56,27 +70,54 @@ impl PaymentService {
         Ok(self.configuration_reply(&json!({ "levels": self.level_documents(&rules, &merchant) })))
     }
 
+    /// A level of a merchant, as a request may send it. The level `unknown` always exists.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub fn level(&self, key: &LevelKey) -> Answered {
+        let (rules, merchant) = self.find_merchant(key.merchant.as_str())?;
+        let level =
+            self.level_in_force(&rules, &merchant, key).ok_or_else(|| Refusal::UnknownLevel(key.to_string()))?;
+        Ok(self.configuration_reply(&level.document))
+    }
+
+    /// A level that is configured or that a request has made, and the level `unknown` in any case.
+    pub(crate) fn level_in_force(&self, rules: &Rules, merchant: &Merchant, key: &LevelKey) -> Option<LevelInForce> {
+        let LevelKey { direction, currency, name, .. } = *key;
+        let is_it = |made: &MadeLevel| (made.direction, made.currency, made.name) == (direction, currency, name);
+        let made = || self.ledger.made_levels(merchant.id).into_iter().find(is_it).map(empty_level);
+        if let Some(level) = merchant.level(direction, currency, name).cloned().or_else(made) {
+            let document = LevelDocument::of(rules, merchant, &level);
+            return Some(LevelInForce { level, document });
+        }
+        let level = Level::bare(name, direction, currency);
+        let document = LevelDocument::without_origin(rules, merchant, &level);
+        (name.as_str() == UNKNOWN_LEVEL).then_some(LevelInForce { level, document })
+    }
+
     /// The rates. `names_author`: whether the document names the token that set them.
     pub fn rates(&self, names_author: bool) -> Reply {
-        let mut document = rates_document(&self.rules());
-        if !names_author {
-            document["by"] = Value::Null;
-        }
-        self.configuration_reply(&document)
+        let rules = self.rules();
+        let document = RatesDocument::of(&rules.rates);
+        self.configuration_reply(&if names_author { document } else { document.without_author() })
     }
 
     /// The rates after a change of them.
-    pub fn rates_after_change(&self) -> Reply {
-        Reply::new(&rates_document(&self.rules()))
+    pub fn rates_after_change(&self, outcome: &ConfigurationOutcome) -> Reply {
+        Reply::new(&RatesDocument::of(&self.rules().rates).with_warnings(&outcome.warnings))
     }
 
     /// A level after it was set.
     pub fn level_after_change(&self, key: LevelKey, outcome: &ConfigurationOutcome) -> Reply {
         let rules = self.rules();
         let merchant = rules.merchant(key.merchant.as_str());
-        let level = merchant.and_then(|m| Some((m, m.level(key.direction, key.currency, key.name)?)));
-        let shown = level.map(|(merchant, level)| level_document(&rules, merchant, level));
-        Reply::new(&json!({ "level": shown, "config_version": rules.version })).created_if(outcome.is_new)
+        let level = merchant.and_then(|merchant| self.level_in_force(&rules, merchant, &key));
+        let shown = LevelChange {
+            level: level.map(|level| level.document),
+            config_version: &rules.version,
+            warnings: &outcome.warnings,
+        };
+        Reply::new(&shown).created_if(outcome.is_new)
     }
 
     /// The names of deleted levels.
@@ -95,7 +136,7 @@ impl PaymentService {
     }
 
     /// A document that depends only on the records that all customers share.
-    fn configuration_reply(&self, document: &Value) -> Reply {
+    fn configuration_reply(&self, document: &impl Serialize) -> Reply {
         Reply::new(document).depending_on(self.ledger.journal().last_shared())
     }
 
@@ -108,27 +149,16 @@ impl PaymentService {
     }
 
     /// The configured levels of a merchant and those that requests have made.
-    fn level_documents(&self, rules: &Rules, merchant: &Merchant) -> Vec<Value> {
-        let configured = merchant.levels.iter().map(|level| level_document(rules, merchant, level));
+    fn level_documents(&self, rules: &Rules, merchant: &Merchant) -> Vec<LevelDocument> {
+        let configured = merchant.levels.iter().map(|level| LevelDocument::of(rules, merchant, level));
         let made = self.ledger.made_levels(merchant.id).into_iter();
         let made = made.filter(|made| merchant.level(made.direction, made.currency, made.name).is_none());
-        let made = made.map(|made| level_document(rules, merchant, &empty_level(made)));
+        let made = made.map(|made| LevelDocument::of(rules, merchant, &empty_level(made)));
         configured.chain(made).collect()
     }
 }
 
 /// A level that a request has made and that is not configured.
 fn empty_level(MadeLevel { name, direction, currency, created }: MadeLevel) -> Level {
-    Level {
-        name,
-        direction,
-        currency,
-        active: true,
-        projects: ProjectList::Listed(Vec::new()),
-        methods: Vec::new(),
-        gates: None,
-        routing: None,
-        filters: Vec::new(),
-        known: Provenance::made_at(created),
-    }
+    Level { known: Provenance::made_at(created), ..Level::bare(name, direction, currency) }
 }

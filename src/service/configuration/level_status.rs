@@ -4,15 +4,28 @@ use crate::{
     domain::{
         request::refusal::Refusal,
         rules::{level::LevelKey, merchant::Merchant, provenance::Provenance},
-        vocabulary::names::UNKNOWN_LEVEL,
+        vocabulary::{money::Currency, names::UNKNOWN_LEVEL},
     },
     service::{
-        documents::configuration::provenance::add_provenance,
+        documents::{as_text::AsText, configuration::provenance::ProvenanceDocument},
         payments::PaymentService,
         reply::{Answered, Reply},
     },
 };
-use serde_json::json;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct LevelStatusDocument {
+    name: &'static str,
+    direction: &'static str,
+    currency: AsText<Currency>,
+    status: &'static str,
+    is_configured: bool,
+    customers: u64,
+    individual_settings: u64,
+    #[serde(flatten)]
+    provenance: ProvenanceDocument,
+}
 
 impl PaymentService {
     /// The status of a level. It visits all customers of the merchant.
@@ -26,26 +39,25 @@ impl PaymentService {
             let mut made = self.ledger.made_levels(merchant.id).into_iter();
             made.find(|made| (made.direction, made.currency, made.name) == (direction, currency, name))
         };
-        let (is_active, known) = match configured {
-            Some(level) => (level.active, level.known),
+        let (is_active, provenance) = match configured {
+            Some(level) => (level.active, ProvenanceDocument::of(&level.known)),
             None => match made() {
-                Some(made) => (true, Provenance::made_at(made.created)),
+                Some(made) => (true, ProvenanceDocument::of(&Provenance::made_at(made.created))),
                 // The level `unknown` always exists, with or without settings.
-                None if name.as_str() == UNKNOWN_LEVEL => (true, Provenance::default()),
+                None if name.as_str() == UNKNOWN_LEVEL => (true, ProvenanceDocument::default()),
                 None => return Err(Refusal::UnknownLevel(key.to_string()).into()),
             },
         };
         let counts = self.ledger.count_level(key);
-        let mut document = json!({
-            "name": name.as_str(),
-            "direction": direction.word(),
-            "currency": currency.to_string(),
-            "status": if is_active { "active" } else { "disabled" },
-            "is_configured": configured.is_some(),
-            "customers": counts.customers,
-            "individual_settings": counts.individual_settings,
-        });
-        add_provenance(&mut document, &known);
-        Ok(Reply::new(&document))
+        Ok(Reply::new(&LevelStatusDocument {
+            name: name.as_str(),
+            direction: direction.word(),
+            currency: AsText(currency),
+            status: if is_active { "active" } else { "disabled" },
+            is_configured: configured.is_some(),
+            customers: counts.customers,
+            individual_settings: counts.individual_settings,
+            provenance,
+        }))
     }
 }

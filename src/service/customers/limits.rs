@@ -1,7 +1,10 @@
 //! A customer's own limits: what is in force, a pending raise, and an operator's limits.
 
 use crate::{
-    config::body::{self, LimitsBody, object},
+    config::{
+        body::{self, LimitsBody, object},
+        lint::request,
+    },
     domain::{
         customer::{
             change::CustomerChange,
@@ -14,12 +17,12 @@ use crate::{
     },
     service::{
         customers::customer_service::CustomerService,
-        documents::json::unknown_key,
+        documents::{customers::limits::LimitsDocument, description::Description, json::unknown_key},
         error::ServiceError,
         reply::{Answered, Reply},
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The key of a customer's own limits.
 #[derive(Debug, Clone, Copy)]
@@ -44,23 +47,25 @@ impl CustomerService<'_> {
     pub fn limits(&self, customer_id: &str, key: LimitsKey) -> Answered {
         self.show(customer_id, |customer, now| {
             let known = customer.limits_for(key.direction, key.currency);
-            self.context(now).limits_document(known.unwrap_or(&key.empty()))
+            json!(self.context(now).limits_document(known.unwrap_or(&key.empty())))
         })
     }
 
     /// The document after a change. It depends on every record so far.
-    fn limits_after_change(&self, customer_id: &str, key: LimitsKey) -> Result<Value, ServiceError> {
+    fn limits_after_change(&self, customer_id: &str, key: LimitsKey) -> Result<LimitsDocument, ServiceError> {
         self.read(customer_id, |customer, now| {
             let known = customer.limits_for(key.direction, key.currency);
             self.context(now).limits_document(known.unwrap_or(&key.empty()))
         })
     }
 
-    /// Sets the limits that a body describes. Where the merchant's raises need a confirmation, the answer has `warnings`.
+    /// Sets the limits that a body describes. The limits that the customer has are no change. The answer has `warnings`.
     ///
     /// # Errors
-    /// The body is malformed; the customer has too many limits; only an operator may set limits with `until`.
+    /// The body is malformed or describes other limits; the customer has too many limits; only an operator may set limits
+    /// with `until`.
     pub fn put_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        let description = Description::read(body, &body::LIMITS_DESCRIPTION)?;
         let sent = body::limits(body, key.currency, &self.rules.currencies, self.merchant.id)?;
         if sent.filters.len() > OWN_FILTERS_MAX {
             return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX }.into());
@@ -70,18 +75,24 @@ impl CustomerService<'_> {
             self.require_operator("a limit with `until`, which is the operator's,")?;
         }
         let terms = RaiseTerms::of(self.merchant);
-        self.change_limits(customer_id, key, &mut |known, now| match sent.until {
-            None => Ok(known.request(&sent.filters, now, &terms)),
-            Some(until) if until <= now => Err(Refusal::NotLater(now.to_string())),
-            Some(_) => Ok(OwnLimits { operator: sent.filters.clone(), until: sent.until, ..known.clone() }),
+        self.change_limits(customer_id, key, &mut |known, now| {
+            description.check(&json!(self.context(now).limits_document(known)))?;
+            match sent.until {
+                // The pending raise stays if the request repeats it. Without it, the request replaces it.
+                None if description.has("pending") => match sent.filters == known.own_at(now) {
+                    true => Ok(known.clone()),
+                    false => Err(replaced_raise()),
+                },
+                None => Ok(known.request(&sent.filters, now, &terms)),
+                Some(until) if until <= now => Err(Refusal::NotLater(now.to_string())),
+                Some(_) => Ok(OwnLimits { operator: sent.filters.clone(), until: sent.until, ..known.clone() }),
+            }
         })?;
-        let mut document = self.limits_after_change(customer_id, key)?;
-        if terms.policy.confirm_within_ms.is_some() {
-            let is_own = sent.until.is_none();
-            let warned = sent.filters.iter().filter(|_| is_own).flat_map(|filter| self.warnings(key, filter));
-            document["warnings"] = json!(warned.collect::<Vec<_>>());
-        }
-        Ok(Reply::new(&document))
+        let is_confirmed = terms.policy.confirm_within_ms.is_some() && sent.until.is_none();
+        let filters = sent.filters.iter().filter(|_| is_confirmed);
+        let mut warnings: Vec<String> = filters.flat_map(|filter| self.warnings(key, filter)).collect();
+        warnings.extend(request::limits_warnings(sent, &key.empty(), self.merchant, self.rules));
+        Ok(Reply::new(&self.limits_after_change(customer_id, key)?.with_warnings(warnings)))
     }
 
     /// Requests the removal of the customer's limits, or removes the operator's.
@@ -184,4 +195,11 @@ impl CustomerService<'_> {
         }
         warnings
     }
+}
+
+/// The request changes the filters and repeats the pending raise, which it would replace.
+fn replaced_raise() -> Refusal {
+    let reason = "describes the raise that is pending, and other filters replace it: leave it out to replace it, or send \
+                  the filters that are in force to keep it";
+    Refusal::NotAllowed { field: "pending", reason: reason.to_owned() }
 }

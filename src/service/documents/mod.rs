@@ -6,6 +6,7 @@ pub(crate) mod as_text;
 pub(crate) mod card_guard;
 pub(crate) mod configuration;
 pub(crate) mod customers;
+pub(crate) mod description;
 pub(crate) mod json;
 pub(crate) mod payments;
 pub mod problem;

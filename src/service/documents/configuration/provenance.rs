@@ -1,15 +1,33 @@
 //! Where a level or a rate table came from, when, and by whom.
 
 use crate::{
-    domain::{rules::provenance::Provenance, vocabulary::time::Millis},
-    service::documents::as_text::AsText,
+    domain::{rules::provenance::Provenance, vocabulary::names::Name},
+    service::documents::as_text::{AsText, Time},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// Adds the members `created`, `modified`, `origin` and `by` to a document.
-pub(crate) fn add_provenance(document: &mut Value, provenance: &Provenance) {
-    document["created"] = json!(provenance.created.map(AsText::<Millis>));
-    document["modified"] = json!(provenance.modified.map(AsText::<Millis>));
-    document["origin"] = json!(provenance.origin.word());
-    document["by"] = json!(provenance.by.map(|by| by.as_str()));
+/// The origin and the times of a level or a rate table.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ProvenanceDocument {
+    created: Option<Time>,
+    modified: Option<Time>,
+    /// `null`: nothing configures it.
+    origin: Option<&'static str>,
+    by: Option<&'static str>,
+}
+
+impl ProvenanceDocument {
+    pub(crate) fn of(provenance: &Provenance) -> Self {
+        Self {
+            created: provenance.created.map(AsText),
+            modified: provenance.modified.map(AsText),
+            origin: Some(provenance.origin.word()),
+            by: provenance.by.map(Name::as_str),
+        }
+    }
+
+    /// The same without the name of the token.
+    pub(crate) fn without_author(self) -> Self {
+        Self { by: None, ..self }
+    }
 }

@@ -1,25 +1,38 @@
-//! The rate table as a document. [`crate::config::body::rates`] takes `base`, `as_of`, `max_age` and `rates`; `version`
-//! and the provenance are only shown.
+//! The rate table as a document. A request takes what an answer shows: see [`crate::config::body::rates`].
 
 use crate::{
-    domain::{rules::configuration::Rules, vocabulary::time::show_span},
-    service::documents::{as_text::AsText, configuration::provenance::add_provenance},
+    config::document::{self, RawRates},
+    domain::rules::rates::Rates,
+    service::documents::configuration::provenance::ProvenanceDocument,
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
-/// The rate table in force.
-pub(crate) fn rates_document(rules: &Rules) -> Value {
-    let mut rates: Vec<_> = rules.rates.rates.iter().collect();
-    rates.sort_by_key(|(currency, _)| currency.code());
-    let table: Map<String, Value> =
-        rates.into_iter().map(|(currency, rate)| (currency.to_string(), Value::String(rate.to_string()))).collect();
-    let mut document = json!({
-        "base": rules.rates.base.map(|base| base.to_string()),
-        "as_of": rules.rates.as_of.map(AsText),
-        "max_age": rules.rates.max_age_ms.map(show_span),
-        "version": rules.rates.version,
-        "rates": table,
-    });
-    add_provenance(&mut document, &rules.rates.known);
-    document
+/// A rate table.
+#[derive(Serialize)]
+pub(crate) struct RatesDocument<'r> {
+    #[serde(flatten)]
+    rates: RawRates,
+    version: &'r str,
+    #[serde(flatten)]
+    provenance: ProvenanceDocument,
+    /// The warnings about a table that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'r [String]>,
+}
+
+impl<'r> RatesDocument<'r> {
+    pub(crate) fn of(rates: &'r Rates) -> Self {
+        let provenance = ProvenanceDocument::of(&rates.known);
+        Self { rates: document::rates(rates), version: &rates.version, provenance, warnings: None }
+    }
+
+    /// The same without the name of the token that set the rates.
+    pub(crate) fn without_author(self) -> Self {
+        Self { provenance: self.provenance.without_author(), ..self }
+    }
+
+    /// The same with the warnings about the table.
+    pub(crate) fn with_warnings(self, warnings: &'r [String]) -> Self {
+        Self { warnings: Some(warnings), ..self }
+    }
 }

@@ -16,8 +16,8 @@ use crate::{
     service::documents::{
         as_text::AsText,
         customers::{
-            instrument::InstrumentDocument, limits::limits_document, own_rate::OwnRateDocument,
-            settings::settings_document,
+            instrument::InstrumentDocument, limits::LimitsDocument, own_rate::OwnRateDocument,
+            settings::SettingsDocument,
         },
     },
 };
@@ -59,9 +59,9 @@ impl CustomerContext<'_> {
         );
         let profile = customer.profile();
         let settings = profile.map_or(&[][..], |profile| &profile.settings);
-        set("settings", settings.iter().map(|settings| settings_document(settings, self.rules)).collect());
+        set("settings", settings.iter().map(|settings| json!(SettingsDocument::of(settings, self.rules))).collect());
         let limits = profile.map_or(&[][..], |profile| &profile.limits);
-        set("limits", limits.iter().map(|limits| self.limits_document(limits)).collect());
+        set("limits", limits.iter().map(|limits| json!(self.limits_document(limits))).collect());
         set("disabled_projects", json!(names(customer.disabled_projects())));
         set("rates", customer.rates().iter().map(|rate| json!(OwnRateDocument::of(rate))).collect());
         set("deletion_due", json!(profile.and_then(|profile| profile.deletion_due).map(AsText)));
@@ -92,8 +92,8 @@ impl CustomerContext<'_> {
     }
 
     /// The customer's own limits.
-    pub(crate) fn limits_document(&self, limits: &OwnLimits) -> Value {
-        limits_document(limits, self.rules, self.merchant, self.now)
+    pub(crate) fn limits_document(&self, limits: &OwnLimits) -> LimitsDocument {
+        LimitsDocument::of(limits, self.rules, self.merchant, self.now)
     }
 }
 

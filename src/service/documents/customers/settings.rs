@@ -1,36 +1,64 @@
-//! Individual payment settings as a document. [`crate::config::body::settings`] reads `methods` and
-//! `global_limit`; the other members are in the path of the request.
+//! Individual payment settings as a document. A request takes what an answer shows: see
+//! [`crate::config::body::settings`].
 
 use crate::{
+    config::document::{self, RawMethod},
     domain::{
         customer::individual_settings::{IndividualMethod, IndividualSettings},
         rules::configuration::Rules,
-        vocabulary::money::Minor,
+        vocabulary::{
+            money::{Currency, Minor},
+            names::Name,
+        },
     },
     service::documents::as_text::{Amount, AsText},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// Individual settings of a customer for a direction, a currency and a level.
-pub(crate) fn settings_document(settings: &IndividualSettings, rules: &Rules) -> Value {
-    let units = rules.currencies.units(settings.currency);
-    let amount =
-        |value: Option<u64>| -> Option<Amount> { value.map(|value| AsText(Minor { value: u128::from(value), units })) };
-    let method = |method: &IndividualMethod| {
-        let gates = method.gates.as_ref().map(|gates| gates.iter().map(|gate| gate.as_str()).collect::<Vec<_>>());
-        json!({
-            "method": method.method.as_str(),
-            "show_in_form": method.show_in_form,
-            "min_amount": amount(method.min_amount),
-            "max_amount": amount(method.max_amount),
-            "gates": gates,
-        })
-    };
-    json!({
-        "direction": settings.direction.word(),
-        "currency": AsText(settings.currency),
-        "level": settings.level.as_str(),
-        "methods": settings.methods.iter().map(method).collect::<Vec<_>>(),
-        "global_limit": { "min_amount": amount(settings.global_min), "max_amount": amount(settings.global_max) },
-    })
+#[derive(Serialize)]
+pub(crate) struct SettingsDocument<'a> {
+    direction: &'static str,
+    currency: AsText<Currency>,
+    level: &'a str,
+    methods: Vec<RawMethod>,
+    global_limit: AmountRangeDocument,
+    /// The warnings about settings that were sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'a [String]>,
+}
+
+#[derive(Serialize)]
+struct AmountRangeDocument {
+    min_amount: Option<Amount>,
+    max_amount: Option<Amount>,
+}
+
+impl<'a> SettingsDocument<'a> {
+    pub(crate) fn of(settings: &IndividualSettings, rules: &Rules) -> Self {
+        let units = rules.currencies.units(settings.currency);
+        let amount = |value: Option<u64>| value.map(|value| AsText(Minor { value: u128::from(value), units }));
+        let method = |own: &IndividualMethod| document::individual_method(own, settings.currency, &rules.currencies);
+        Self {
+            direction: settings.direction.word(),
+            currency: AsText(settings.currency),
+            level: settings.level.as_str(),
+            methods: settings.methods.iter().map(method).collect(),
+            global_limit: AmountRangeDocument {
+                min_amount: amount(settings.global_min),
+                max_amount: amount(settings.global_max),
+            },
+            warnings: None,
+        }
+    }
+
+    /// The same; a text that was never a name is shown as it was sent.
+    pub(crate) fn for_level(self, level: Name, text: &'a str) -> Self {
+        if level == Name::unrecorded() { Self { level: text, ..self } } else { self }
+    }
+
+    /// The same with the warnings about the settings.
+    pub(crate) fn with_warnings(self, warnings: &'a [String]) -> Self {
+        Self { warnings: Some(warnings), ..self }
+    }
 }

@@ -8,19 +8,17 @@ use crate::{
             instruments::Instrument,
             own_limits::{LimitKind, OwnLimits},
         },
-        rules::{configuration::Rules, merchant::RefundPolicy},
-        vocabulary::{
-            direction::Direction,
-            money::{Currencies, Currency},
-            names::Name,
-            time::Millis,
-        },
+        rules::{configuration::Rules, merchant::Merchant},
+        vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
     },
-    service::documents::customers::{
-        instrument::{InstrumentDocument, read_instrument},
-        limits::filter_document,
-        own_rate::{OwnRateDocument, own_rates},
-        settings::settings_document,
+    service::documents::{
+        customers::{
+            instrument::{InstrumentDocument, read_instrument},
+            limits::LimitsDocument,
+            own_rate::{OwnRateDocument, own_rates},
+            settings::SettingsDocument,
+        },
+        description::Description,
     },
 };
 use proptest::prelude::*;
@@ -32,6 +30,15 @@ fn euro() -> Currency {
 
 fn merchant() -> Name {
     Name::parse("m").unwrap()
+}
+
+/// The merchant of a file that has its id alone.
+fn acme() -> Merchant {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("merchants")).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), "id = \"acme\"\n").unwrap();
+    let loaded = crate::config::load(folder.path()).unwrap();
+    Merchant::clone(loaded.rules.merchant("acme").unwrap())
 }
 
 fn amount() -> impl Strategy<Value = Value> {
@@ -56,13 +63,14 @@ fn filter() -> impl Strategy<Value = Value> {
         Just(json!({ "window": "90d" })),
         Just(json!({ "window": "36h" })),
     ];
-    (window, amount(), 0_u64..1_000, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(mut filter, amount, quantity, is_of_merchant, subtracts, warns)| {
+    (window, amount(), 0_u64..1_000, any::<bool>(), any::<bool>(), proptest::option::of(1_u32..=10_000)).prop_map(
+        |(mut filter, amount, quantity, is_of_merchant, subtracts, warn_at)| {
             filter["amount_limit"] = amount;
             filter["quantity_limit"] = json!(quantity);
             filter["for_all_merchant_currencies"] = json!(is_of_merchant);
             filter["subtract_cancel_transactions"] = json!(subtracts);
-            filter["mode"] = json!(if warns { "warn" } else { "enforce" });
+            filter["mode"] = json!(if subtracts == is_of_merchant { "shadow" } else { "enforce" });
+            filter["warn_at"] = json!(warn_at.map(|share| format!("{}.{:02}%", share / 100, share % 100)));
             filter
         },
     )
@@ -70,23 +78,33 @@ fn filter() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn filters_that_are_sent_back_are_the_same(filter in filter(), is_deposit in any::<bool>()) {
-        let read = |body: &Value| {
-            let body = json!({ "filters": [body] }).to_string();
-            body::limits(body.as_bytes(), euro(), &Currencies::default(), merchant())
-        };
-        // Some pairs of keys exclude each other.
-        let Ok(sent) = read(&filter) else { return Ok(()) };
+    fn limits_that_are_sent_back_are_the_same(
+        first in filter(), second in filter(), is_deposit in any::<bool>(), is_confirmed in any::<bool>(),
+    ) {
+        let (rules, merchant) = (Rules::default(), acme());
+        let read = |body: &Value| body::limits(body.to_string().as_bytes(), euro(), &rules.currencies, merchant.id);
+        let mut second = second;
+        second["name"] = json!("second");
+        let sent = read(&json!({ "filters": [first, second] })).map_err(|invalid| invalid.problems);
+        prop_assert!(sent.is_ok(), "{:?}", sent.err());
+        let sent = sent.unwrap_or_else(|_| unreachable!()).filters;
         let direction = if is_deposit { Direction::Deposit } else { Direction::Withdrawal };
-        let units = Currencies::default().units(euro());
-        let limits = OwnLimits { own: sent.filters.clone(), ..OwnLimits::none(direction, euro()) };
-        let kind = LimitKind::of(&limits.own[0], direction, RefundPolicy::None);
-        let shown = filter_document(&limits.own[0], kind, units);
-        let again = read(&shown);
-        prop_assert!(again.is_ok(), "{shown}: {again:?}");
-        let again = again.unwrap();
-        prop_assert_eq!(again.filters, sent.filters);
-        prop_assert_eq!(again.kinds, vec![Some(kind.word().to_owned())]);
+        let limits = OwnLimits {
+            own: sent.clone(),
+            operator: sent[..1].to_vec(),
+            until: Some(Millis(2_000)),
+            confirmed_at: is_confirmed.then_some(Millis(1_000)),
+            ..OwnLimits::none(direction, euro())
+        };
+        let shown = json!(LimitsDocument::of(&limits, &rules, &merchant, Millis(1_500)));
+        let again = read(&shown).map_err(|invalid| invalid.problems);
+        prop_assert!(again.is_ok(), "{shown}: {:?}", again.err());
+        let again = again.unwrap_or_else(|_| unreachable!());
+        prop_assert_eq!(&again.filters, &sent);
+        let kind = |filter| Some(LimitKind::of(filter, direction, merchant.refunds).word().to_owned());
+        prop_assert_eq!(again.kinds, sent.iter().map(kind).collect::<Vec<_>>());
+        let description = Description::read(shown.to_string().as_bytes(), &body::LIMITS_DESCRIPTION).unwrap();
+        prop_assert!(description.check(&shown).is_ok() && description.has("operator"), "{}", shown);
     }
 
     #[test]
@@ -113,12 +131,7 @@ proptest! {
             }
         };
         let settings = read(&sent);
-        let mut shown = settings_document(&settings, &rules);
-        // These members are in the path of a request.
-        for key in ["direction", "currency", "level"] {
-            shown.as_object_mut().unwrap().remove(key);
-        }
-        prop_assert_eq!(read(&shown), settings);
+        prop_assert_eq!(read(&json!(SettingsDocument::of(&settings, &rules))), settings);
     }
 
     #[test]
