@@ -37,7 +37,8 @@ pub struct LimitsBody {
 }
 
 /// Reads limits, such as `{"filters": [{"window": "daily", "amount_limit": "100.00"}], "until": "..."}`, with the keys of
-/// a level's filters. A body may repeat the members of [`LIMITS_DESCRIPTION`]; the caller compares them. New names count against the merchant's quota.
+/// a level's filters. A body may repeat the members of [`LIMITS_DESCRIPTION`]; the caller compares them. New names count
+/// against the merchant's quota.
 ///
 /// # Errors
 /// All problems of the body.
@@ -68,8 +69,9 @@ pub fn limits(
             time
         });
         let mut filters = filter::filters(&raw, Some(currency), currencies, s.report);
-        for raw in raw.iter().filter(|raw| raw.amount_limit.is_none() && raw.quantity_limit.is_none()) {
-            s.report.error(&raw.span, "a filter has no limit", "write `amount_limit` or `quantity_limit`");
+        // A limit that cannot be read is reported already.
+        for filter in sections.iter().filter(|filter| !filter.has("amount_limit") && !filter.has("quantity_limit")) {
+            s.report.error(&filter.span, "a filter has no limit", "write `amount_limit` or `quantity_limit`");
         }
         for filter in &mut filters {
             // A customer's own limits apply with every level, so that a change of level does not lift them.
