@@ -49,7 +49,7 @@ fn history(daemon: &Daemon, id: &str, query: &str) -> String {
 }
 
 /// Every file below a folder, whole.
-fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+pub(crate) fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).expect("a folder").map_while(Result::ok) {
         let path = entry.path();
         match path.is_dir() {

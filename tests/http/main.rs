@@ -54,6 +54,7 @@ mod request_names;
 mod route_authorization;
 mod sealed_identifiers;
 mod signals;
+mod staff_attributes;
 mod staff_calls;
 mod staff_effects;
 mod token_access;

@@ -19,7 +19,7 @@ use crate::domain::{
         provenance::Provenance,
     },
     vocabulary::{
-        attributes::{Attribute, identifies_customer},
+        attributes::{Attribute, PaymentAttribute, identifies_customer},
         calendar::Calendar,
         money::{Currencies, Currency},
         names::{Map, Name, Set, UNKNOWN_LEVEL},
@@ -263,18 +263,18 @@ impl Compiler<'_> {
     fn project(&self, raw: &RawProject) -> Option<Project> {
         let endpoint_ids = raw.endpoints.iter().map(|endpoint| endpoint.id.as_ref());
         refuse_duplicates(endpoint_ids, "endpoint", "write another id", self.report);
-        let attributes = |written: &Option<Located<Vec<Located<Attribute>>>>| -> Option<Vec<Attribute>> {
+        let attributes = |written: &Option<Located<Vec<Located<PaymentAttribute>>>>| -> Option<Vec<Attribute>> {
             let written = &written.as_ref()?.value;
-            for attribute in written.iter().filter(|at| !identifies_customer(at.value)) {
+            for attribute in written.iter().filter(|at| !identifies_customer(at.value.0)) {
                 let message =
-                    format!("`{}` cannot identify a customer: many customers share it", attribute.value.word());
+                    format!("`{}` cannot identify a customer: many customers share it", attribute.value.0.word());
                 self.report.error(
                     &attribute.span,
                     message,
                     "write attributes of one person, such as `email` or `phone`",
                 );
             }
-            Some(written.iter().map(|at| at.value).collect())
+            Some(written.iter().map(|at| at.value.0).collect())
         };
         let of_project = attributes(&raw.client_definition).unwrap_or_default();
         let endpoint = |endpoint: &RawEndpoint| {

@@ -14,7 +14,7 @@ use crate::config::{
 };
 use crate::domain::{
     rules::{gates::Gate, gates::Route, merchant::Merchant, project::Endpoint, project::Project},
-    vocabulary::money::Currencies,
+    vocabulary::{attributes::PaymentAttribute, money::Currencies},
 };
 
 /// The levels of a merchant.
@@ -77,7 +77,7 @@ fn route(route: &Route, merchant: &Merchant) -> RawRoute {
 fn project(project: &Project, merchant: &Merchant, currencies: &Currencies) -> RawProject {
     RawProject {
         id: set(project.id),
-        client_definition: Some(list(project.client_definition.iter().copied())),
+        client_definition: Some(list(project.client_definition.iter().copied().map(PaymentAttribute))),
         endpoints: project.endpoints.iter().map(|one| endpoint(one, merchant, currencies)).collect(),
     }
 }
@@ -95,6 +95,6 @@ fn endpoint(endpoint: &Endpoint, merchant: &Merchant, currencies: &Currencies) -
         currency: set(endpoint.currency),
         gates: Some(gate_ids(&endpoint.gates, merchant)),
         methods: methods.collect(),
-        client_definition: Some(list(endpoint.client_definition.iter().copied())),
+        client_definition: Some(list(endpoint.client_definition.iter().copied().map(PaymentAttribute))),
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::{
             identifier::{Identifier, PaymentRegistration, RegistrationSource},
         },
     },
-    vocabulary::{attributes::Attribute, direction::Direction, money::Currency, names::Name, words::Word},
+    vocabulary::{attributes::PaymentAttribute, direction::Direction, money::Currency, names::Name, words::Word},
 };
 use serde::Serialize;
 
@@ -178,7 +178,7 @@ pub(crate) struct RawRoute {
 #[derive(Debug, Serialize)]
 pub(crate) struct RawProject {
     pub(in crate::config) id: Option<Located<Name>>,
-    pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
+    pub(in crate::config) client_definition: Option<Located<Vec<Located<PaymentAttribute>>>>,
     pub(in crate::config) endpoints: Vec<RawEndpoint>,
 }
 
@@ -189,7 +189,7 @@ pub(crate) struct RawEndpoint {
     pub(in crate::config) currency: Option<Located<Currency>>,
     pub(in crate::config) gates: Option<NameList>,
     pub(in crate::config) methods: Vec<RawMethod>,
-    pub(in crate::config) client_definition: Option<Located<Vec<Located<Attribute>>>>,
+    pub(in crate::config) client_definition: Option<Located<Vec<Located<PaymentAttribute>>>>,
 }
 
 /// The largest weight of a gate.

@@ -19,7 +19,7 @@ use crate::domain::{
     },
     transaction::opening::{ExplicitFields, SentLevel},
     vocabulary::{
-        attributes::{ATTRIBUTE_BYTES_MAX, Attribute, AttributeSet, Attributes, check_form},
+        attributes::{ATTRIBUTE_BYTES_MAX, Attribute, AttributeSet, Attributes, PaymentAttribute, check_form},
         direction::Direction,
         money::Currency,
         names::Name,
@@ -160,9 +160,12 @@ impl<'a> Payment<'a> {
         request: PaymentRequest<'a>,
         asks: PaymentPurpose,
     ) -> Result<Self, Refusal> {
-        let unknown = request.customer.iter().find(|(key, _)| Attribute::parse(key).is_none());
+        let unknown = request.customer.iter().find(|(key, _)| PaymentAttribute::parse(key).is_none());
         if let Some((key, _)) = unknown {
-            return Err(Refusal::UnknownAttribute(key.to_string()));
+            return Err(match Attribute::parse(key) {
+                Some(of_staff) => Refusal::AttributeOfStaff(of_staff.word()),
+                None => Refusal::UnknownAttribute(key.to_string()),
+            });
         }
         let transaction_id = match request.transaction_id.filter(|id| !id.is_empty()) {
             Some(id) => check_transaction_id(id)?,

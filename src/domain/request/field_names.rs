@@ -1,7 +1,7 @@
 //! The names of a payment's fields, and what to write where a name is none of them.
 
 use crate::domain::vocabulary::{
-    attributes::{Attribute, attribute_words},
+    attributes::{Attribute, PaymentAttribute, payment_attribute_words},
     suggest::nearest,
     words::Word,
 };
@@ -27,14 +27,18 @@ pub(crate) const PAYMENT_FIELDS: [&str; 13] = [
 ];
 
 fn nearest_attribute(name: &str) -> Option<&'static str> {
-    nearest(name, Attribute::WORDS.iter().map(|(word, _)| *word))
+    nearest(name, PaymentAttribute::WORDS.iter().map(|(word, _)| *word))
 }
 
 /// The help with a field that a payment or a transition does not have; `taken` are those that it takes.
 pub(crate) fn unknown_field_help(name: &str, taken: &[&str]) -> String {
     let takes_attributes = taken.contains(&CUSTOMER);
-    if takes_attributes && Attribute::parse(name).is_some() {
-        return format!("`{name}` is an attribute of the customer: put it in `customer`");
+    match Attribute::parse(name).filter(|_| takes_attributes) {
+        Some(attribute) if attribute.is_of_staff() => {
+            return format!("`{name}` is set by staff: send it by POST or PATCH of the customer");
+        }
+        Some(_) => return format!("`{name}` is an attribute of the customer: put it in `customer`"),
+        None => {}
     }
     let attribute = || nearest_attribute(name).filter(|_| takes_attributes);
     if let Some(near) = nearest(name, taken.iter().copied()) {
@@ -54,7 +58,7 @@ pub(crate) fn unknown_attribute_help(name: &str) -> String {
     match (nearest_attribute(name), nearest(name, PAYMENT_FIELDS)) {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some(near)) => format!("did you mean `{near}`? It goes next to `customer`, not into it"),
-        (None, None) => format!("allowed are {}", attribute_words()),
+        (None, None) => format!("allowed are {}", payment_attribute_words()),
     }
 }
 
@@ -68,6 +72,7 @@ mod tests {
         for (name, want) in [
             ("email", "`email` is an attribute of the customer: put it in `customer`"),
             ("name", "`name` is an attribute of the customer: put it in `customer`"),
+            ("comment", "`comment` is set by staff: send it by POST or PATCH of the customer"),
             ("custmer_level", "did you mean `customer_level`?"),
             ("ammount", "did you mean `amount`?"),
             ("cuntry", "did you mean `country`? It goes into `customer`"),

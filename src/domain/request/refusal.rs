@@ -84,6 +84,11 @@ pub enum Refusal {
     /// An attribute that is not known.
     #[error("`customer` has no attribute {0:?}; {help}", help = unknown_attribute_help(.0))]
     UnknownAttribute(String),
+    /// A payment has an attribute that only staff and tables set.
+    #[error(
+        "`customer` of a payment has no `{0}`: staff set it, by POST or PATCH of the customer or in an uploaded table"
+    )]
+    AttributeOfStaff(&'static str),
     /// No merchant of that id.
     #[error("no merchant {0:?}")]
     UnknownMerchant(String),
@@ -304,6 +309,7 @@ impl Refusal {
             | Self::Time(_)
             | Self::AttributeForm { .. }
             | Self::UnknownAttribute(_)
+            | Self::AttributeOfStaff(_)
             | Self::AmountNeedsId(_)
             | Self::CardNumber(_) => RefusalKind::Malformed,
             Self::UnknownMerchant(_)
@@ -360,7 +366,7 @@ impl Refusal {
             Self::TooLong { .. } => "text_too_long",
             Self::Time(_) => "time_malformed",
             Self::AttributeForm { .. } => "attribute_invalid",
-            Self::UnknownAttribute(_) => "unknown_field",
+            Self::UnknownAttribute(_) | Self::AttributeOfStaff(_) => "unknown_field",
             Self::UnknownMerchant(_) => "merchant_not_found",
             Self::UnknownTransaction(_) => "transaction_not_found",
             Self::UnknownCustomer(_) => "customer_not_found",
@@ -410,6 +416,7 @@ impl Refusal {
             | Self::TooLong { field, .. }
             | Self::AttributeForm { field, .. }
             | Self::Time(field)
+            | Self::AttributeOfStaff(field)
             | Self::WrongIdentifier { field, .. }
             | Self::UnknownPlace { field, .. }
             | Self::Ambiguous { field, .. }

@@ -36,11 +36,82 @@ words! {
         DateOfBirth = "date_of_birth",
         /// Language.
         Language = "language",
+        /// A remark of staff.
+        Comment = "comment",
+        /// The rating that staff gave, from 0 to [`RATING_MAX`].
+        Rating = "rating",
+        /// The IP address of the registration.
+        RegistrationIp = "registration_ip",
+        /// Whether the phone number is verified.
+        PhoneVerified = "phone_verified",
+        /// Who referred the customer: an id of the merchant's choice.
+        ReferredBy = "referred_by",
     }
 }
 
-/// The most bytes of one attribute.
+/// An attribute that a payment can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentAttribute(pub Attribute);
+
+impl Word for PaymentAttribute {
+    const WORDS: &'static [(&'static str, Self)] = &{
+        let mut words = [("", Self(Attribute::Email)); PAYMENT_ATTRIBUTES];
+        let (mut from, mut to) = (0, 0);
+        while from < Attribute::WORDS.len() {
+            let (word, attribute) = Attribute::WORDS[from];
+            if !attribute.is_of_staff() {
+                words[to] = (word, Self(attribute));
+                to += 1;
+            }
+            from += 1;
+        }
+        words
+    };
+}
+
+/// The most bytes of one attribute, except a comment.
 pub const ATTRIBUTE_BYTES_MAX: usize = 256;
+
+/// The most characters of a comment.
+pub const COMMENT_CHARS_MAX: usize = 1_000;
+
+/// How many attributes a payment can have: those that are not of staff.
+const PAYMENT_ATTRIBUTES: usize = {
+    let (mut place, mut count) = (0, 0);
+    while place < Attribute::WORDS.len() {
+        if !Attribute::WORDS[place].1.is_of_staff() {
+            count += 1;
+        }
+        place += 1;
+    }
+    count
+};
+
+/// The highest rating.
+pub const RATING_MAX: u8 = 100;
+
+impl Attribute {
+    /// Whether staff and tables set the attribute, and no payment does.
+    #[must_use]
+    pub const fn is_of_staff(self) -> bool {
+        match self {
+            Self::Comment | Self::Rating | Self::RegistrationIp | Self::PhoneVerified | Self::ReferredBy => true,
+            Self::Email
+            | Self::Phone
+            | Self::ExternalId
+            | Self::PaymentInstrument
+            | Self::Name
+            | Self::FirstName
+            | Self::LastName
+            | Self::Country
+            | Self::City
+            | Self::Address
+            | Self::PostalCode
+            | Self::DateOfBirth
+            | Self::Language => false,
+        }
+    }
+}
 
 /// A customer's common attributes, as written, sorted by attribute; never an empty value.
 ///
@@ -116,7 +187,7 @@ impl fmt::Debug for Attributes {
 
 /// A set of attributes: a bit each, in the order of [`Attribute`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AttributeSet(pub u16);
+pub struct AttributeSet(pub u32);
 
 impl AttributeSet {
     /// Of these.
@@ -139,13 +210,13 @@ impl AttributeSet {
     /// Whether an attribute is in it.
     #[must_use]
     pub fn contains(self, attribute: Attribute) -> bool {
-        self.0 & (1 << attribute as u16) != 0
+        self.0 & (1 << attribute as u32) != 0
     }
 }
 
 impl FromIterator<Attribute> for AttributeSet {
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
-        Self(attributes.into_iter().fold(0, |bits, attribute| bits | 1 << attribute as u16))
+        Self(attributes.into_iter().fold(0, |bits, attribute| bits | 1 << attribute as u32))
     }
 }
 
@@ -186,6 +257,12 @@ pub fn check_form(attribute: Attribute, value: &str, now: Millis) -> Result<(), 
         | Attribute::Address
         | Attribute::PostalCode
         | Attribute::Language => return Ok(()),
+        // The reader of a request knows their form: nothing else stores them.
+        Attribute::Comment
+        | Attribute::Rating
+        | Attribute::RegistrationIp
+        | Attribute::PhoneVerified
+        | Attribute::ReferredBy => return Ok(()),
     };
     if is_valid { Ok(()) } else { Err(expected) }
 }
@@ -201,16 +278,16 @@ pub fn legacy_normalised(attribute: Attribute, value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether an attribute can identify a customer; an attribute that thousands share cannot.
+/// Whether an attribute can identify a customer; an attribute that thousands share, or that no payment has, cannot.
 #[must_use]
 pub fn identifies_customer(attribute: Attribute) -> bool {
-    !matches!(attribute, Attribute::Country | Attribute::City | Attribute::Language)
+    !matches!(attribute, Attribute::Country | Attribute::City | Attribute::Language) && !attribute.is_of_staff()
 }
 
-/// The words of all attributes, for messages.
+/// The words of the attributes that a payment can have, for messages.
 #[must_use]
-pub fn attribute_words() -> String {
-    Attribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+pub fn payment_attribute_words() -> String {
+    PaymentAttribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -221,12 +298,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attributes_behave_like_a_map(sets in proptest::collection::vec((0..13_usize, 0..300_usize), 1..40)) {
+        fn attributes_behave_like_a_map(sets in proptest::collection::vec((0..Attribute::WORDS.len(), 0..300_usize), 1..40)) {
             let (mut attributes, mut map) = (Attributes::default(), BTreeMap::new());
             for (place, len) in sets {
                 let attribute = Attribute::WORDS[place].1;
                 // A length that is often 0, on both sides of one digit and of two, in bytes that are no digits.
-                let value = "é\0".repeat([0, len][usize::from(len > 40)]);
+                // A comment can need three digits.
+                let value = "é\0".repeat([0, len, 30 * len][usize::from(len > 40) + usize::from(len > 280)]);
                 attributes.set(attribute, &value);
                 map.remove(&attribute);
                 if !value.is_empty() {

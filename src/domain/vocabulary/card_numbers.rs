@@ -15,6 +15,7 @@ use crate::domain::vocabulary::{
 mod digits;
 mod issuers;
 
+use core::net::IpAddr;
 use std::{borrow::Cow, ops::Range};
 
 /// The fewest digits of a card number.
@@ -37,13 +38,16 @@ enum Meaning {
     Text,
     /// As an id, but for phone numbers.
     Phone,
+    /// As an id, but for IP addresses: the groups of an IPv6 address can be the digits of a card number.
+    Address,
 }
 
 impl Meaning {
     fn of(field: &str) -> Self {
         match Attribute::parse(field) {
             Some(Attribute::Phone) => Self::Phone,
-            Some(Attribute::ExternalId) => Self::Id,
+            Some(Attribute::ExternalId | Attribute::ReferredBy) => Self::Id,
+            Some(Attribute::RegistrationIp) => Self::Address,
             Some(_) => Self::Text,
             None if field == "masked_number" => Self::Text,
             None => Self::Id,
@@ -66,7 +70,21 @@ pub(crate) fn id_has_card_number(text: &str) -> bool {
 #[cold]
 fn field_holds_number(field: &str, text: &str, is_phone: impl FnOnce(&str) -> bool) -> bool {
     let meaning = Meaning::of(field);
-    holds_number(text, meaning) && !(meaning == Meaning::Phone && is_phone(text))
+    let is_other = || match meaning {
+        Meaning::Phone => is_phone(text),
+        Meaning::Address => is_assigned_address(text),
+        Meaning::Id | Meaning::Text => false,
+    };
+    holds_number(text, meaning) && !is_other()
+}
+
+/// Whether a text is an IP address of a range that is assigned: IPv4, or IPv6 in 2000::/3 (RFC 4291).
+fn is_assigned_address(text: &str) -> bool {
+    match text.trim().parse() {
+        Ok(IpAddr::V4(_)) => true,
+        Ok(IpAddr::V6(address)) => address.segments()[0] >> 13 == 1,
+        Err(_) => false,
+    }
 }
 
 /// The text with the middle of every card number masked. The length in bytes stays, so that positions in it stay valid.
@@ -150,7 +168,7 @@ fn number_from(all: &Digits, from: usize, meaning: Meaning) -> Option<(Range<usi
             let is_card = match meaning {
                 Meaning::Text => is_whole || is_issued(),
                 // Without letters, all groups of an id are one number however they are cut.
-                Meaning::Id | Meaning::Phone => {
+                Meaning::Id | Meaning::Phone | Meaning::Address => {
                     let is_all = is_whole && !all.has_letters && digits.len() == all.digits.len();
                     is_issued() && (is_all || is_cut_like_a_card(&all.groups[first..=last]))
                 }

@@ -44,6 +44,16 @@ words! {
         Language = "language",
         /// The id in some other system.
         ExternalId = "external_id",
+        /// A remark of staff.
+        Comment = "comment",
+        /// The rating of staff, from 0 to 100.
+        Rating = "rating",
+        /// The IP address of the registration.
+        RegistrationIp = "registration_ip",
+        /// Whether the phone number is verified: true or false.
+        PhoneVerified = "phone_verified",
+        /// Who referred the customer.
+        ReferredBy = "referred_by",
         /// When the customer was created, RFC 3339.
         CreatedAt = "created_at",
         /// When the customer last changed, RFC 3339.

@@ -2,7 +2,10 @@
 //! value.
 
 use crate::{
-    domain::{events::customer_event::CustomerEvent, vocabulary::names::Name},
+    domain::{
+        events::customer_event::CustomerEvent,
+        vocabulary::{attributes::Attribute, names::Name, words::Word},
+    },
     ledger::{HistoryStep, UnreadableStep},
     service::{
         customers::customer_service::CustomerService,
@@ -141,8 +144,10 @@ fn without_counters(mut document: Value) -> Value {
 fn differences(old: &Value, new: &Value) -> Vec<Value> {
     let none = Map::new();
     let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
-    let is_empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
+    let is_empty = |field: &str, value: &Value| match value {
+        Value::Null => true,
+        // Of an attribute, false is a value, and its absence is null.
+        Value::Bool(false) => Attribute::parse(field).is_none(),
         Value::Array(items) => items.is_empty(),
         _ => false,
     };
@@ -150,7 +155,7 @@ fn differences(old: &Value, new: &Value) -> Vec<Value> {
     fields
         .filter_map(|(field, new)| {
             let old = old.get(field).unwrap_or(&Value::Null);
-            let same = old == new || (is_empty(old) && is_empty(new));
+            let same = old == new || (is_empty(field, old) && is_empty(field, new));
             (!same).then(|| json!({ "field": field, "old": old, "new": new }))
         })
         .collect()

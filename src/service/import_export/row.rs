@@ -9,6 +9,7 @@ use crate::{
             update::CustomerUpdate,
         },
         request::{
+            attribute_value,
             fields::{parse_time, parse_word},
             identifier_text,
             refusal::Refusal,
@@ -24,7 +25,6 @@ use crate::{
             Column, Row,
             cell::{join_labels, split_labels},
         },
-        documents::customers::update::attribute_value,
         import_export::outcome::BadRow,
     },
 };
@@ -135,7 +135,7 @@ fn update_of(row: &Row, is_new: bool) -> Result<CustomerUpdate, Refusal> {
     let mut update = CustomerUpdate::default();
     for (column, attribute) in attributes() {
         if let Some(text) = cell_of(column) {
-            update.attributes.push((attribute, attribute_value(attribute, text.to_owned())?));
+            update.attributes.push((attribute, attribute_value::parse(attribute, text)?.into()));
         }
     }
     let levels = [

@@ -66,13 +66,14 @@ numbers!(OpeningKind, "opening": Reserved 1, Denied 2, Unreserved 3);
 numbers!(Flag, "flag": OverLimit 0, Late 1, Conflict 2, Unreserved 3, Suspicious 4, Outlier 5,
     UnknownGate 6);
 numbers!(Attribute, "attribute": Email 0, Phone 1, ExternalId 2, PaymentInstrument 3, Name 4, FirstName 5, LastName 6,
-    Country 7, City 8, Address 9, PostalCode 10, DateOfBirth 11, Language 12);
+    Country 7, City 8, Address 9, PostalCode 10, DateOfBirth 11, Language 12, Comment 13, Rating 14,
+    RegistrationIp 15, PhoneVerified 16, ReferredBy 17);
 
 /// All flags; the number of a flag is its bit.
 const FLAGS: [Flag; 7] =
     [Flag::OverLimit, Flag::Late, Flag::Conflict, Flag::Unreserved, Flag::Suspicious, Flag::Outlier, Flag::UnknownGate];
 /// All attributes; the number of an attribute is its bit.
-const ATTRIBUTES: [Attribute; 13] = [
+const ATTRIBUTES: [Attribute; 18] = [
     Attribute::Email,
     Attribute::Phone,
     Attribute::ExternalId,
@@ -86,6 +87,11 @@ const ATTRIBUTES: [Attribute; 13] = [
     Attribute::PostalCode,
     Attribute::DateOfBirth,
     Attribute::Language,
+    Attribute::Comment,
+    Attribute::Rating,
+    Attribute::RegistrationIp,
+    Attribute::PhoneVerified,
+    Attribute::ReferredBy,
 ];
 
 /// A set of flags as bits by number.
@@ -105,7 +111,7 @@ pub(crate) fn flags_of(bits: u8) -> Option<Flags> {
 }
 
 /// A set of attributes as bits by number.
-pub(crate) fn attribute_bits(set: AttributeSet) -> u16 {
+pub(crate) fn attribute_bits(set: AttributeSet) -> u32 {
     // Most payments name their customer by identifier, so the set is empty.
     if set == AttributeSet::default() {
         return 0;
@@ -114,7 +120,7 @@ pub(crate) fn attribute_bits(set: AttributeSet) -> u16 {
 }
 
 /// The set of attributes of these bits; `None` if a bit is no attribute.
-pub(crate) fn attributes_of(bits: u16) -> Option<AttributeSet> {
+pub(crate) fn attributes_of(bits: u32) -> Option<AttributeSet> {
     let known = ATTRIBUTES.into_iter().filter(|attribute| bits >> attribute.number() & 1 == 1);
     let set = AttributeSet(known.fold(0, |all, attribute| all | AttributeSet::of(&[attribute]).0));
     (attribute_bits(set) == bits).then_some(set)

@@ -48,7 +48,7 @@ impl CustomerContext<'_> {
         set("labels", json!(names(customer.labels())));
         set("restrictions", json!(self.merchant.restrictions(customer.labels())));
         for (word, attribute) in Attribute::WORDS {
-            set(word, json!(customer.attributes.value(*attribute)));
+            set(word, attribute_document(*attribute, customer.attributes.value(*attribute)));
         }
         let mut instruments: Vec<&Instrument> = customer.instruments().iter().collect();
         // Last used first.
@@ -94,6 +94,15 @@ impl CustomerContext<'_> {
     /// The customer's own limits.
     pub(crate) fn limits_document(&self, limits: &OwnLimits) -> LimitsDocument {
         LimitsDocument::of(limits, self.rules, self.merchant, self.now)
+    }
+}
+
+/// The value of an attribute: a rating is a number, and `phone_verified` true or false.
+fn attribute_document(attribute: Attribute, value: Option<&str>) -> Value {
+    match (attribute, value) {
+        (Attribute::Rating, Some(text)) => json!(text.parse::<u8>().ok()),
+        (Attribute::PhoneVerified, Some(text)) => json!(text == "true"),
+        (_, value) => json!(value),
     }
 }
 

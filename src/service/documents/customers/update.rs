@@ -5,18 +5,12 @@ use crate::{
     domain::{
         customer::{audit::Author, status::CustomerStatus, update::CustomerUpdate},
         request::{
-            fields::{check_length, parse_time, parse_word},
-            identifier_text::{self, is_identifier},
-            refusal::Refusal,
+            attribute_value::{self, FLAG_EXPECTED, RATING_EXPECTED},
+            fields::{parse_time, parse_word},
+            identifier_text,
         },
         rules::{configuration::Rules, merchant::Merchant},
-        vocabulary::{
-            attributes::{ATTRIBUTE_BYTES_MAX, Attribute},
-            direction::Direction,
-            names::Name,
-            time::Millis,
-            words::Word,
-        },
+        vocabulary::{attributes::Attribute, direction::Direction, names::Name, time::Millis, words::Word},
     },
     ledger::Registration,
     service::{
@@ -28,6 +22,7 @@ use crate::{
     },
 };
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// A request that creates or updates a customer.
 pub(crate) struct CustomerRequest {
@@ -62,8 +57,8 @@ pub(crate) fn read_customer_object(
         let (key, raw) = (key.as_str(), *raw);
         let update = &mut customer.update;
         if let Some(attribute) = Attribute::parse(key) {
-            let value = text(attribute.word(), raw)?.unwrap_or_default();
-            update.attributes.push((attribute, attribute_value(attribute, value)?));
+            let value = attribute_text(attribute, raw)?;
+            update.attributes.push((attribute, attribute_value::parse(attribute, &value)?.into()));
             continue;
         }
         match key {
@@ -101,14 +96,22 @@ pub(crate) fn read_customer_object(
     Ok(customer)
 }
 
-/// The stored form of a value; a blank value is stored as an empty text.
-pub(crate) fn attribute_value(attribute: Attribute, value: String) -> Result<Box<str>, Refusal> {
-    let field = attribute.word();
-    check_length(field, &value, ATTRIBUTE_BYTES_MAX)?;
-    if is_identifier(attribute) {
-        return Ok(identifier_text::parse(field, &value)?.unwrap_or_default().into());
+/// The text of an attribute: a rating is a number in JSON, and `phone_verified` true or false. `null` and an empty text
+/// remove the attribute.
+fn attribute_text<'r>(attribute: Attribute, raw: &'r RawValue) -> Result<Cow<'r, str>, ServiceError> {
+    let written = raw.get();
+    let expected = match attribute {
+        Attribute::Rating => RATING_EXPECTED,
+        Attribute::PhoneVerified => FLAG_EXPECTED,
+        _ => return Ok(text(attribute.word(), raw)?.unwrap_or_default().into()),
+    };
+    match written.as_bytes().first() {
+        Some(b'0'..=b'9' | b'-') if attribute == Attribute::Rating => Ok(Cow::Borrowed(written)),
+        Some(b't' | b'f') if attribute == Attribute::PhoneVerified => Ok(Cow::Borrowed(written)),
+        Some(b'n') => Ok(Cow::Borrowed("")),
+        Some(b'"') if text(attribute.word(), raw)?.is_some_and(|text| text.is_empty()) => Ok(Cow::Borrowed("")),
+        _ => Err(ServiceError::wrong_type(attribute.word(), expected)),
     }
-    Ok(if value.trim().is_empty() { "".into() } else { value.into() })
 }
 
 fn level(update: &mut CustomerUpdate, field: &'static str, raw: &RawValue) -> Result<Option<Name>, ServiceError> {

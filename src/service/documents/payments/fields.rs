@@ -3,8 +3,13 @@
 //! [`PaymentFields`] has every field of the hot path. Each operation lists the fields that it takes; any other field is
 //! refused by name. Texts are borrowed from the body, and amounts keep the digits that were written.
 
-use crate::domain::request::field_names::unknown_field_help;
-use crate::service::error::ServiceError;
+use crate::{
+    domain::{
+        request::{field_names::unknown_field_help, refusal::Refusal},
+        vocabulary::{attributes::Attribute, words::Word},
+    },
+    service::error::ServiceError,
+};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -260,7 +265,10 @@ fn describe(body: &[u8], error: &serde_json::Error, taken: &[&str]) -> ServiceEr
             let code = if error.is_data() { "wrong_type" } else { "json_malformed" };
             ServiceError::malformed(code, format!("one JSON object is expected: {text}"))
         }
-        path => ServiceError::malformed("wrong_type", format!("`{path}`: {text}")).at(path),
+        path => match path.strip_prefix("customer.").and_then(Attribute::parse) {
+            Some(attribute) if attribute.is_of_staff() => Refusal::AttributeOfStaff(attribute.word()).into(),
+            _ => ServiceError::malformed("wrong_type", format!("`{path}`: {text}")).at(path),
+        },
     }
 }
 

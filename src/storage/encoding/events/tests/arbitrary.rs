@@ -124,7 +124,7 @@ fn some_fact() -> impl Strategy<Value = Fact> {
 
 fn content() -> impl Strategy<Value = PaymentContent> {
     let level = prop_oneof![Just(SentLevel::Absent), Just(SentLevel::Empty), names().prop_map(SentLevel::Named)];
-    let sent = (word(), currency(), number(), any::<u128>(), 0..0x2000_u16, level);
+    let sent = (word(), currency(), number(), any::<u128>(), 0..0x4_0000_u32, level);
     (sent, option::of(names()), names(), names()).prop_map(
         |((direction, currency, amount, identity, defined_by, level), method, project, endpoint)| PaymentContent {
             direction,

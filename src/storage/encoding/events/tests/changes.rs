@@ -130,6 +130,11 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             changed(CustomerChange::Attributes { set: Attributes::default(), removed: AttributeSet(0x1fff) }),
             "0aff3f00",
         ),
+        (
+            "attributes of staff gone",
+            changed(CustomerChange::Attributes { set: Attributes::default(), removed: AttributeSet(0x3_e000) }),
+            "0a80c00f00",
+        ),
         ("status", changed(CustomerChange::Status(CustomerStatus::Deny)), "0b04"),
         ("standing", standing(CustomerStatus::Member, None), "210002"),
         ("standing, suspicious", standing(CustomerStatus::New, Some(Suspicion::Flagged)), "21010105"),
@@ -330,7 +335,7 @@ pub(super) fn some_change() -> BoxedStrategy<CustomerEvent> {
     );
     let suspicion =
         prop_oneof![Just(Suspicion::Flagged), Just(Suspicion::InstrumentFraud), Just(Suspicion::CustomerFraud)];
-    let removed = (0..0x2000_u16).prop_map(AttributeSet);
+    let removed = (0..0x4_0000_u32).prop_map(AttributeSet);
     let change = prop_oneof![
         (some_attributes(), removed).prop_map(|(set, removed)| CustomerChange::Attributes { set, removed }),
         word().prop_map(CustomerChange::Status),
