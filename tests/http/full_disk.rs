@@ -63,7 +63,7 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
     said(&refused.problem(503));
     assert!(refused.header("retry-after").is_some());
     said(&upload(&daemon, "acme").problem(503));
-    let bulk = json!({ "select": {}, "set": { "status": "deny" } });
+    let bulk = json!({ "select": { "all": true }, "set": { "status": "deny" } });
     said(&daemon.post(&format!("{CUSTOMERS}/bulk"), &bulk).problem(503));
     // The daemon's own snapshots are skipped, counted and shown, and logged once.
     eventually("snapshots are skipped", || metric(&daemon, "levelgate_snapshots_skipped_total") >= 4);
@@ -151,7 +151,7 @@ fn stalled_uploads_of_a_merchant_block_no_other_merchant() {
         for _ in 0..3 {
             assert_eq!(upload(&daemon, "globex").ok()["rows"], 2);
         }
-        let bulk = json!({ "select": {}, "set": { "status": "deny" } });
+        let bulk = json!({ "select": { "all": true }, "set": { "status": "deny" } });
         let changed = daemon.post("/v1/merchants/globex/customers/bulk", &bulk).ok();
         assert_eq!(changed["changed"], 2, "{changed}");
         drop(stalled);

@@ -156,7 +156,7 @@ fn upload_is_a_job_with_an_idempotent_id() {
     // One without an id gets one.
     let named = upload(&daemon, "", &table).ok()["job"]["id"].as_str().expect("an id").to_owned();
     assert_eq!(jobs(&format!("/{named}")).ok()["rows"], 2);
-    let bulk = json!({ "select": {}, "set": { "labels": ["vip"] } });
+    let bulk = json!({ "select": { "all": true }, "set": { "labels": ["vip"] } });
     let path = format!("{CUSTOMERS}/bulk?job=vips");
     let changed = daemon.post(&path, &bulk).ok();
     assert_eq!((&changed["changed"], &changed["job"]["kind"]), (&json!(2), &json!("bulk")), "{changed}");
@@ -223,15 +223,40 @@ fn bulk_update_follows_a_dry_run() {
     let ids = json!({ "select": { "ids": ["1000003", "1", "x"] }, "set": { "status": "deny" } });
     let told = bulk(&ids).ok();
     assert_eq!((told["changed"].clone(), told["refused"].clone()), (json!(1), json!(2)), "{told}");
-    let all = bulk(&json!({ "select": {}, "set": { "deposit_level": "nowhere" } })).ok();
+    let all = bulk(&json!({ "select": { "all": true }, "set": { "deposit_level": "nowhere" } })).ok();
     assert_eq!((all["refused"].clone(), all["refusals"][0]["code"].clone()), (json!(3), json!("not_allowed")));
+    for (select, field) in [
+        (json!({}), "select"),
+        (json!({ "ids": [] }), "select"),
+        (json!({ "email": " " }), "select"),
+        (json!({ "email": null, "label": "" }), "select"),
+        (json!({ "all": false }), "all"),
+        (json!({ "all": "true" }), "all"),
+        (json!({ "all": true, "status": "new" }), "select"),
+        (json!({ "all": true, "ids": ["1000001"] }), "select"),
+    ] {
+        for more in [json!({}), json!({ "dry_run": true })] {
+            let body = with(json!({ "select": select, "set": { "status": "deny" } }), &more);
+            let problem = bulk(&body).problem(400);
+            assert_eq!(problem["field"], field, "{body}: {problem}");
+            let detail = problem["detail"].as_str().expect("a text");
+            assert!(field == "all" || detail.contains("every customer"), "{detail}");
+        }
+    }
+    let absent = bulk(&json!({ "set": { "status": "deny" } })).problem(400);
+    assert!(absent["detail"].as_str().expect("a text").contains(r#"{"all": true}"#), "{absent}");
+    let shown = |id: u64| daemon.get(&format!("{CUSTOMERS}/{id}")).ok()["status"].clone();
+    assert_eq!((shown(1_000_001), shown(1_000_002)), (json!("new"), json!("new")), "nothing was changed");
+    // An empty level is a filter: those without a level.
+    let none = bulk(&json!({ "select": { "deposit_level": "" }, "set": { "status": "member" }, "dry_run": true })).ok();
+    assert_eq!(none["selected"], 1, "{none}");
     for body in [
-        json!({ "select": {} }),
-        json!({ "select": {}, "set": {} }),
+        json!({ "select": { "all": true } }),
+        json!({ "select": { "all": true }, "set": {} }),
         json!({ "select": { "limit": "5" }, "set": { "status": "new" } }),
         json!({ "select": { "ids": [], "status": "new" }, "set": { "status": "new" } }),
-        json!({ "select": {}, "set": { "email": "x@example.com" } }),
-        json!({ "select": {}, "set": { "status": "new" }, "all": true }),
+        json!({ "select": { "all": true }, "set": { "email": "x@example.com" } }),
+        json!({ "select": { "all": true }, "set": { "status": "new" }, "all": true }),
     ] {
         bulk(&body).problem(400);
     }

@@ -171,7 +171,7 @@ fn a_limit_for_all_reaches_those_without_a_level() {
         assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
     }
     let limit = json!({ "direction": "deposit", "currency": "EUR", "max_amount": "5.00" });
-    let set = json!({ "select": {}, "set": { "global_limit": limit } });
+    let set = json!({ "select": { "all": true }, "set": { "global_limit": limit } });
     assert_eq!(daemon.post(&format!("{CUSTOMERS}/bulk"), &set).ok()["changed"], 2);
     for who in ["alice", "bob"] {
         let by = with(without(pay("t", "5.01"), &["customer_level"]), &json!({ "merchant_customer_identifier": who }));

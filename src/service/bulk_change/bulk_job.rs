@@ -119,7 +119,7 @@ pub(crate) fn resume_bulk_change(
     let target = BulkTarget { ledger: context.ledger, merchant, author, now: context.now };
     let stored = job.what.clone();
     let (_, body) = JobDescription::parse(&stored).map_err(unreadable)?;
-    let request = BulkRequest::read(context.rules, merchant, body)?;
+    let request = BulkRequest::read_stored(context.rules, merchant, body)?;
     let counts = match job.progress.data.as_slice() {
         [] => BulkCounts::default(),
         kept => serde_json::from_slice(kept).map_err(unreadable)?,

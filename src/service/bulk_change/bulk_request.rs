@@ -25,7 +25,7 @@ use crate::{
         error::ServiceError,
     },
 };
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use std::borrow::Cow;
 
 /// What a bulk change can set, besides the global limit.
@@ -43,7 +43,7 @@ pub(super) struct BulkRequest {
 pub(super) enum Selection {
     /// Those with these ids.
     Ids(Vec<String>),
-    /// Those that a search finds.
+    /// Those that a search finds; a search without filters finds all.
     Search(CustomerQuery),
     /// None: no customer can match.
     Nobody,
@@ -62,20 +62,66 @@ impl BulkRequest {
     /// Reads a body: `{"select": {...}, "set": {...}, "dry_run": false}`.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first thing that is wrong with it; the selection is empty.
     pub(super) fn read(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Self, ServiceError> {
         let body = object(body)?;
-        if let Some(key) = unknown_key(&body, &["select", "set", "dry_run"]) {
+        if let Some(select) = member(&body, "select") {
+            check_selects(&object(select.get().as_bytes())?)?;
+        }
+        Self::read_object(rules, merchant, &body)
+    }
+
+    /// Reads the body of a job that has begun. Its customers are stored with it, and earlier versions took an empty
+    /// selection for all customers.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(super) fn read_stored(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Self, ServiceError> {
+        Self::read_object(rules, merchant, &object(body)?)
+    }
+
+    fn read_object(rules: &Rules, merchant: &Merchant, body: &JsonObject<'_>) -> Result<Self, ServiceError> {
+        if let Some(key) = unknown_key(body, &["select", "set", "dry_run"]) {
             return Err(ServiceError::unknown_field(key, "select, set, dry_run"));
         }
-        let required = |name: &'static str| member(&body, name).ok_or(Refusal::Missing(name));
-        let select = object(required("select")?.get().as_bytes())?;
-        let set = object(required("set")?.get().as_bytes())?;
-        let is_trial = member(&body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
+        let select = object(member(body, "select").ok_or_else(empty_selection)?.get().as_bytes())?;
+        let set = object(member(body, "set").ok_or(Refusal::Missing("set"))?.get().as_bytes())?;
+        let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
         let selection = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
         Ok(Self { selection, update, limit, is_trial })
     }
+}
+
+/// Refuses a selection that states no customer: a filter that was left out by mistake must not change everybody.
+fn check_selects(select: &JsonObject<'_>) -> Result<(), ServiceError> {
+    if let Some(raw) = member(select, "all") {
+        if !boolean("all", raw)? {
+            return Err(ServiceError::unknown_value("all", "is true, or is left out"));
+        }
+        if let Some(other) = unknown_key(select, &["all"]) {
+            let detail =
+                format!("`{other}` is not taken together with `all`, which selects every customer; leave one of them out");
+            return Err(ServiceError::malformed("value_unknown", detail).at("select"));
+        }
+        return Ok(());
+    }
+    let is_empty = |(key, raw): &(String, &RawValue)| match serde_json::from_str(raw.get()) {
+        Ok(Value::Null) => true,
+        Ok(Value::Array(ids)) => ids.is_empty(),
+        // An empty level is a filter: it selects the customers without a level.
+        Ok(Value::String(text)) => {
+            text.trim().is_empty() && !["deposit_level", "withdrawal_level"].contains(&key.as_str())
+        }
+        _ => false,
+    };
+    if select.0.iter().all(is_empty) { Err(empty_selection()) } else { Ok(()) }
+}
+
+fn empty_selection() -> ServiceError {
+    let detail = "`select` is empty and would select no customer in particular; name filters or `ids`, or send \
+                  {\"all\": true} to select every customer";
+    ServiceError::malformed("field_missing", detail).at("select")
 }
 
 fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Selection, ServiceError> {
@@ -90,6 +136,8 @@ fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Select
                 listed.iter().try_for_each(|id| check_no_control("ids", id.trim()))?;
                 ids = Some(listed);
             }
+            // The only member: no filter selects all.
+            "all" => {}
             // These keys cut a list into pages, and choose no customer.
             "limit" | "cursor" | "sort" => {
                 return Err(ServiceError::malformed("unknown_field", format!("`{key}` chooses no customer")).at(key));
