@@ -6,6 +6,12 @@ the text is no valid phone number. Numbers are made from the example numbers of 
 The judge is Python's `phonenumbers`. The daemon's own rule is applied before it: letters are no part of a number.
 
 Usage: judge.py SEED COUNT
+
+With a JSON object as the only argument, which names the national prefixes of each country code, it writes a JSON array
+for each number whose beginning the library may remove or replace and that begins with none of them: the code and the
+number.
+
+Usage: judge.py '{"49": ["0"], "1": ["1"]}'
 """
 
 import json
@@ -164,7 +170,33 @@ def judged(country, text):
     return pn.format_number(number, Format.E164) if pn.is_valid_number(number) else None
 
 
+def unlisted(listed):
+    """Numbers of which a part is matched as a national prefix and that begin with no listed prefix."""
+    chance = random.Random(1)
+    for code, regions in pn.COUNTRY_CODE_TO_REGION_CODE.items():
+        if regions[0] == "001":
+            metadata = pn.PhoneMetadata.metadata_for_nongeo_region(code, None)
+        else:
+            metadata = pn.PhoneMetadata.metadata_for_region(regions[0], None)
+        if str(code) not in listed:
+            yield code, None
+        if metadata.national_prefix_for_parsing is None:
+            continue
+        pattern = re.compile(metadata.national_prefix_for_parsing)
+        starts = tuple(listed.get(str(code), []))
+        for turn in range(20_000):
+            digits = f"{turn % 10_000:04}" + "".join(chance.choice("0123456789") for _ in range(turn % 9))
+            found = pattern.match(digits)
+            if found and found.end() and not digits.startswith(starts):
+                yield code, digits
+                break
+
+
 def main():
+    if len(sys.argv) == 2:
+        for code, digits in unlisted(json.loads(sys.argv[1])):
+            print(json.dumps([code, digits]))
+        return
     seed, count = int(sys.argv[1]), int(sys.argv[2])
     chance = random.Random(seed)
     print(f"seed {seed}, phonenumbers {pn.__version__}", file=sys.stderr)

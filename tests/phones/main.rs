@@ -4,12 +4,14 @@
 //! `LEVELGATE_SEED` chooses what is generated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use levelgate::domain::vocabulary::phone::{Country, e164, valid};
+use levelgate::domain::vocabulary::phone::{Country, compared, e164, national_prefixes, valid};
 use std::{
+    collections::BTreeMap,
     env,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 /// How many numbers are generated; the judge writes each in three forms.
@@ -35,6 +37,7 @@ fn judged(python: &Path, seed: u64) -> (usize, usize, Vec<String>) {
         // The form of a number is the number's.
         if let Some(form) = &read {
             assert_eq!(valid(None, form).map(|number| e164(&number)).as_ref(), Some(form), "{text:?}");
+            assert_eq!(compared(region, &text).as_ref(), Some(&form.into()), "{text:?}");
         }
         if read != want {
             wrong.push(format!("{text:?}, default country {country:?}: read {read:?}, judged {want:?}"));
@@ -46,16 +49,36 @@ fn judged(python: &Path, seed: u64) -> (usize, usize, Vec<String>) {
     (texts, numbers, wrong)
 }
 
+/// The interpreter with the judge's library. It is installed once.
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("phones-venv");
+        let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones/install");
+        let installed = Command::new(install).arg(&venv).status().expect("bash");
+        assert!(installed.success(), "python3 with venv and pip are needed; tests/run installs them");
+        venv.join("bin/python")
+    })
+}
+
+/// The daemon does not ask the library about a text that begins with no national prefix. So each that the library knows
+/// must be listed.
+#[test]
+fn national_prefixes_are_those_of_the_metadata() {
+    let listed: BTreeMap<u16, &[&str]> =
+        (1..1_000).filter_map(|code| Some((code, national_prefixes::of(code)?))).collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones/judge.py");
+    let judged = Command::new(python()).arg(script).arg(serde_json::to_string(&listed).unwrap()).output().unwrap();
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
+    assert_eq!(String::from_utf8_lossy(&judged.stdout), "", "[country code, a national number that may be changed]");
+    assert_eq!(listed.len(), 215);
+}
+
 #[test]
 fn phone_numbers_agree_with_the_reference_implementation() {
     let seed: u64 = env::var("LEVELGATE_SEED").map_or(1, |seed| seed.parse().expect("LEVELGATE_SEED is a number"));
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("phones-venv");
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/phones/install");
-    let installed = Command::new(install).arg(&venv).status().expect("bash");
-    assert!(installed.success(), "python3 with venv and pip are needed; tests/run installs them");
-    let python = venv.join("bin/python");
     let shares: Vec<_> = std::thread::scope(|scope| {
-        let python = &python;
+        let python = python();
         let judges: Vec<_> = (0..JUDGES).map(|n| scope.spawn(move || judged(python, seed * JUDGES + n))).collect();
         judges.into_iter().map(|judge| judge.join().unwrap()).collect()
     });

@@ -227,7 +227,7 @@ impl FromIterator<Attribute> for AttributeSet {
 pub fn normalised(attribute: Attribute, value: &str, country: Option<phone::Country>) -> Cow<'_, str> {
     match attribute {
         Attribute::Email => email::compared(value),
-        Attribute::Phone => phone::compared(country, value).map_or_else(|| value.trim().into(), Cow::Owned),
+        Attribute::Phone => phone::compared(country, value).unwrap_or_else(|| value.trim().into()),
         _ => value.trim().into(),
     }
 }

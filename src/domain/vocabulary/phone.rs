@@ -2,9 +2,17 @@
 //!
 //! One rule is stricter here: a number contains no letters except the mark of an extension (`x12`, `ext. 12`). So
 //! `1-800-FLOWERS` is not a phone number. Extensions are dropped.
+//!
+//! The library takes tens of microseconds for a number. It is not asked about a text that is in its normal form already,
+//! as nearly all stored numbers are, and once about a text that one request or one row of a table needs several times.
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
-use std::borrow::Cow;
+pub mod national_prefixes;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
+use std::{borrow::Cow, cell::RefCell};
+
+/// How many numbers of a country [`example`] tries.
+const EXAMPLES: u64 = 1_000;
 
 /// The longest text that is read as a number, in characters.
 const TEXT_CHARS_MAX: usize = 250;
@@ -62,7 +70,47 @@ pub fn e164(number: &PhoneNumber) -> String {
 /// The form in which phone numbers are compared: E.164 of a valid number, and of a number with a plus sign and country
 /// code even if its range is unknown. `None`: the text is not a phone number.
 #[must_use]
-pub fn compared(country: Option<Country>, text: &str) -> Option<String> {
+pub fn compared(country: Option<Country>, text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    if is_compared_form(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    LAST_READ.with_borrow_mut(|last| {
+        if !last.as_ref().is_some_and(|last| last.country == country && *last.text == *text) {
+            let form = compared_by_library(country, text);
+            *last = Some(LastRead { country, text: text.into(), form });
+        }
+        last.as_ref()?.form.clone().map(Cow::Owned)
+    })
+}
+
+/// A text that the library has read, and its result.
+struct LastRead {
+    country: Option<Country>,
+    text: Box<str>,
+    form: Option<String>,
+}
+
+thread_local! {
+    /// What the library read last on this thread.
+    static LAST_READ: RefCell<Option<LastRead>> = const { RefCell::new(None) };
+}
+
+/// Whether [`compared`] returns this text for this text, in every country. The library reads it as its digits: they begin
+/// with a country code, the number of the others is possible, and they begin with no national prefix that it would remove.
+/// A text for which this is not known is none.
+fn is_compared_form(text: &str) -> bool {
+    /// The digits that the library takes after a country code.
+    const NATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 2..=17;
+    let digits = text.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(national_prefixes::split_country_code).is_some_and(|(prefixes, national)| {
+        NATIONAL_DIGITS.contains(&national.len()) && !prefixes.iter().any(|prefix| national.starts_with(prefix))
+    })
+}
+
+fn compared_by_library(country: Option<Country>, text: &str) -> Option<String> {
+    #[cfg(test)]
+    ASKED.set(ASKED.get() + 1);
     let read = number(country, text)?;
     let mut form = e164(&read);
     if PHONE_NUMBER_UTIL.is_valid_number(&read) {
@@ -76,6 +124,17 @@ pub fn compared(country: Option<Country>, text: &str) -> Option<String> {
         form = shorter;
     }
     Some(form)
+}
+
+/// A valid number of a country, in E.164, for examples. The first [`EXAMPLES`] places give different numbers.
+#[must_use]
+pub fn example(country: Country, place: u64) -> Option<String> {
+    let types = [PhoneNumberType::Mobile, PhoneNumberType::FixedLine];
+    let known = |kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.0, kind).ok();
+    let mut number = types.into_iter().find_map(known)?;
+    let last = number.national_number % EXAMPLES;
+    number.national_number = number.national_number - last + (last + place) % EXAMPLES;
+    PHONE_NUMBER_UTIL.is_valid_number(&number).then(|| e164(&number))
 }
 
 /// Whether a number states its country code after a plus sign.
@@ -170,6 +229,18 @@ fn without_extension(text: &str) -> &str {
         return text;
     }
     head.trim_end_matches([' ', '\u{a0}', '\t', ','])
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The number of forms that this thread has requested from the library.
+    static ASKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// The number of forms that this thread has requested from the library.
+#[cfg(test)]
+pub(crate) fn asked() -> u64 {
+    ASKED.get()
 }
 
 #[cfg(test)]
@@ -279,6 +350,63 @@ mod tests {
     }
 
     #[test]
+    fn the_library_is_not_asked_about_a_text_in_normal_form_and_once_about_another() {
+        let before = asked();
+        for _ in 0..3 {
+            assert_eq!(compared(country("DE"), "+49301234502").as_deref(), Some("+49301234502"));
+        }
+        assert_eq!(asked(), before);
+        for _ in 0..3 {
+            assert_eq!(compared(country("DE"), " 030 1234502").as_deref(), Some("+49301234502"));
+            assert_eq!(compared(country("DE"), "+49301234502").as_deref(), Some("+49301234502"));
+        }
+        assert_eq!(asked(), before + 1);
+        assert_eq!(compared(country("AT"), "030 1234502"), None, "another country");
+        assert_eq!(asked(), before + 2);
+    }
+
+    #[test]
+    fn a_text_that_counts_as_a_normal_form_is_one_for_the_library() {
+        let countries = [None, country("DE"), country("US"), country("RU"), country("AR")];
+        let (mut forms, mut others) = (0_u32, 0_u32);
+        // Each country code with each first three digits, in several lengths.
+        for code in PHONE_NUMBER_UTIL.get_supported_calling_codes() {
+            for start in 0..1_000_u64 {
+                let tail = start * 7_919 + u64::from(code.unsigned_abs());
+                let len = [6, 7, 8, 9, 10, 11][usize::try_from(tail % 6).unwrap()];
+                let text = format!("+{code}{start:03}{:08}", tail % 100_000_000);
+                let text = &text[..text.len().min(1 + code.to_string().len() + len)];
+                if !is_compared_form(text) {
+                    others += 1;
+                    continue;
+                }
+                forms += 1;
+                let place = usize::try_from(tail).unwrap() % countries.len();
+                assert_eq!(compared_by_library(countries[place], text).as_deref(), Some(text));
+            }
+        }
+        assert!(forms > 150_000 && others > 5_000, "{forms} {others}");
+        for text in ["+49", "+491", "+0301234502", "+999123", "49301234502", "+49 301234502", "+490301234502", "+", ""]
+        {
+            assert!(!is_compared_form(text), "{text}");
+        }
+        let long = format!("+49{}", "3".repeat(18));
+        assert!(!is_compared_form(&long) && is_compared_form(&long[..20]));
+        assert_eq!(compared_by_library(None, &long[..20]).as_deref(), Some(&long[..20]));
+        assert!(is_compared_form("+4930") && compared_by_library(None, "+4930").as_deref() == Some("+4930"));
+    }
+
+    #[test]
+    fn every_country_has_examples() {
+        for region in PHONE_NUMBER_UTIL.get_supported_regions() {
+            let numbers: std::collections::BTreeSet<String> =
+                (0..100).filter_map(|place| example(Country(region), place)).collect();
+            assert!(numbers.len() > 1, "{region} {numbers:?}");
+            assert!(numbers.iter().all(|number| valid(None, number).is_some()), "{region} {numbers:?}");
+        }
+    }
+
+    #[test]
     fn a_country_has_a_known_numbering_plan() {
         for (code, known) in [("DE", true), ("XK", true), ("de", false), ("ZZ", false), ("001", false), ("DEU", false)]
         {
@@ -339,8 +467,11 @@ mod tests {
             if let Some(form) = compared(country(code), &text) {
                 let digits = form.strip_prefix('+').unwrap();
                 prop_assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{}", form);
-                prop_assert_eq!(compared(None, &form), Some(form.clone()));
-                prop_assert_eq!(compared(country("DE"), &form), Some(form));
+                prop_assert_eq!(compared_by_library(country(code), text.trim()), Some(form.clone().into_owned()));
+                prop_assert_eq!(compared_by_library(None, &form), Some(form.clone().into_owned()));
+                prop_assert_eq!(compared_by_library(country("DE"), &form), Some(form.into_owned()));
+            } else {
+                prop_assert_eq!(compared_by_library(country(code), text.trim()), None);
             }
         }
     }
