@@ -53,6 +53,65 @@ fn import_of_an_export_changes_nothing() {
     assert_eq!(daemon.get(&format!("{CUSTOMERS}/1000001")).ok()["first_name"], "Renamed");
 }
 
+/// A table as a spreadsheet saves one: its first line names the delimiter, an empty column and empty rows follow, and cells
+/// have spaces around them.
+#[test]
+fn tables_are_read_as_spreadsheets_write_them() {
+    let daemon = Daemon::live(merchant());
+    let table = "\u{feff}sep=;\r\nmerchant_customer_identifier;deposit_level;email;\r\n=\"00123\"; gold ; a@example.com;\r\n\
+                 '00456;;;\r\n;;;\r\n;;;;;;\r\n";
+    for query in ["?mode=trial", ""] {
+        let told = upload(&daemon, query, table).ok();
+        assert_eq!((counts(&told), told["rows"].clone()), ((2, 0, 2, 0), json!(4)), "{told}");
+    }
+    let shown = daemon.get(&format!("{CUSTOMERS}/1000001")).ok();
+    assert_eq!(shown["merchant_customer_identifier"], "00123", "{shown}");
+    assert_eq!((&shown["deposit_level"], &shown["email"]), (&json!("gold"), &json!("a@example.com")), "{shown}");
+    // What it has spoilt is refused by row, with what to do.
+    let spoilt = "merchant_customer_identifier,email,phone\r\n1.23457E+15,x@example.com,\r\n123,y@example.com,\r\n\
+                  new,z@example.com,05.01.2024 00:00\r\n,,\r\nnewer,n@example.com,35799123456\r\n";
+    let problem = upload(&daemon, "", spoilt).problem(422);
+    let rows: Vec<(u64, &str, &str)> = problem["bad_rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row["line"].as_u64().unwrap(), row["column"].as_str().unwrap(), row["reason"].as_str().unwrap()))
+        .collect();
+    let identifier = "merchant_customer_identifier";
+    for (row, want) in rows.iter().zip([
+        (2, identifier, "shortened"),
+        (3, identifier, "\"00123\" is: a spreadsheet has cut off its leading zeros"),
+        (4, "phone", "is a date"),
+        (6, "phone", "lost its plus"),
+    ]) {
+        assert_eq!((row.0, row.1), (want.0, want.1), "{rows:?}");
+        assert!(row.2.contains(want.2) && row.2.contains("format the column as text"), "{row:?}");
+    }
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert_eq!(daemon.get("/v1/status").ok()["customers"], 2);
+}
+
+#[test]
+fn the_template_passes_a_trial_of_its_merchant_also_where_its_examples_exist() {
+    let registration = "[registration]\nprimary_identifier = \"phone\"\ndefault_country = \"DE\"\n\
+                        email = { required = true, unique = true }\nphone = { unique = true }\n\
+                        min_registration_date = 2026-01-01T00:00:00Z\n\
+                        [registration.external_id]\nlength = 12\nchecksum = \"luhn\"\n";
+    let strict = acme(&format!("{CRM}{registration}"), &[level("silver", "")]);
+    let gateway = acme(support::fixtures::GATEWAY, &[]);
+    for (name, text) in [("plain", merchant()), ("strict", strict), ("gateway", gateway)] {
+        let daemon = Daemon::live(text);
+        for query in ["?mode=trial", "", "?mode=trial", ""] {
+            let template = daemon.get(&format!("{CUSTOMERS}/template.csv"));
+            assert_eq!((template.status, template.header("content-type")), (200, Some("text/csv; charset=utf-8")));
+            assert_eq!(template.body.lines().count(), 3, "a header and two rows: {}", template.body);
+            let told = upload(&daemon, query, &template.body).ok();
+            assert_eq!(counts(&told), (2, 0, 0, 0), "{name}: {told} {}", template.body);
+        }
+        assert_eq!(daemon.get("/v1/status").ok()["customers"], 4);
+    }
+}
+
 fn pages(daemon: &Daemon) -> Vec<Value> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {

@@ -11,7 +11,6 @@ use crate::{
     },
     service::{
         commit::wait_for_commit,
-        csv::template,
         error::ServiceError,
         import_export::{
             export::export,
@@ -54,10 +53,10 @@ fn as_csv(body: Body) -> Response {
 }
 
 /// `GET /v1/merchants/{merchant}/customers/template.csv`
-pub(crate) async fn template_table(_: AdminRequest) -> Response {
-    match template() {
+pub(crate) async fn template_table(request: AdminRequest) -> Response {
+    match tokio::task::block_in_place(|| request.customers().template()) {
         Ok(bytes) => as_csv(Body::from(bytes)),
-        Err(_) => ServiceError::internal().into_response(),
+        Err(error) => error.into_response(),
     }
 }
 

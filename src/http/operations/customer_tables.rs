@@ -47,10 +47,10 @@ pub(super) static CUSTOMER_TABLES: [Operation; 7] = [
         query: QueryKeys::None,
         body: RequestBody::None,
         answers: &[ok("text/csv")],
-        problems: &[MERCHANT],
+        problems: &[MERCHANT, TIME],
         availability: Availability::Main,
         handler: |method| on(method, import_export::template_table),
-        summary: "Downloads an empty table of customers.",
+        summary: "Downloads a table with two example customers.",
     },
     Operation {
         method: OperationMethod::Post,

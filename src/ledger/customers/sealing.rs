@@ -97,6 +97,12 @@ impl Ledger {
     pub fn has_identifier(&self, customer: &Customer, identifier: &str) -> bool {
         self.identities.has_identifier(customer, identifier)
     }
+
+    /// Whether an identifier leads to a customer of a merchant.
+    #[must_use]
+    pub fn knows_identifier(&self, merchant: Name, identifier: &str) -> bool {
+        self.identities.customer_with_identifier(merchant, identifier).is_some()
+    }
 }
 
 /// The identifier without its text, where it is sealed.

@@ -100,8 +100,9 @@ fn check_selects(select: &JsonObject<'_>) -> Result<(), ServiceError> {
             return Err(ServiceError::unknown_value("all", "is true, or is left out"));
         }
         if let Some(other) = unknown_key(select, &["all"]) {
-            let detail =
-                format!("`{other}` is not taken together with `all`, which selects every customer; leave one of them out");
+            let detail = format!(
+                "`{other}` is not taken together with `all`, which selects every customer; leave one of them out"
+            );
             return Err(ServiceError::malformed("value_unknown", detail).at("select"));
         }
         return Ok(());

@@ -36,23 +36,37 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 pub(super) fn escaped<'t>(column: Column, text: &'t str, expected: &Expected) -> Cow<'t, str> {
     let marked = match text.strip_prefix('\'') {
         Some(_) => is_marked(text),
-        None => text.starts_with(FORMULA) || find_damage(column, text, expected).is_some(),
+        None => text.starts_with(FORMULA) || has_outer_space(text) || find_damage(column, text, expected).is_some(),
     };
     if marked { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
-/// The text that a cell means.
-pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected) -> Result<&'t str, Reason> {
-    let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell));
-    let text = marked.unwrap_or(cell);
+/// What a cell means.
+pub(super) struct Meant<'t> {
+    /// Its text: without the spaces around it, unless it is marked as literal.
+    pub(super) text: Cow<'t, str>,
+    /// Whether it is marked as literal.
+    pub(super) is_literal: bool,
+}
+
+/// Reads a cell.
+pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected) -> Result<Meant<'t>, Reason> {
+    let cell = cell.trim_start();
+    let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell)).map(Cow::Borrowed);
+    let marked = marked.or_else(|| quoted_formula(cell.trim_end()));
+    let text = marked.as_deref().unwrap_or(cell.trim_end());
     // Before anything else, because other refusals repeat the cell.
     let is_phone = |text: &str| phone::valid(expected.default_country, text).is_some();
     if has_card_number(column.word(), text, is_phone) {
         return Err(Reason::CardNumber);
     }
     match marked {
-        Some(meant) => Ok(meant),
-        None => find_damage(column, text, expected).map_or(Ok(text), Err),
+        Some(text) => Ok(Meant { text, is_literal: true }),
+        None => {
+            let text = cell.trim_end();
+            let meant = Meant { text: Cow::Borrowed(text), is_literal: false };
+            find_damage(column, text, expected).map_or(Ok(meant), Err)
+        }
     }
 }
 
@@ -66,10 +80,11 @@ pub(in crate::service) fn escaped_text(text: &str) -> Cow<'_, str> {
 }
 
 /// The text that a cell means, in a file whose columns this folder does not know.
-pub(in crate::service) fn understood_text(cell: &str) -> Result<&str, Reason> {
-    match cell.strip_prefix('\'').filter(|_| is_marked(cell)) {
+pub(in crate::service) fn understood_text(cell: &str) -> Result<Cow<'_, str>, Reason> {
+    let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell)).map(Cow::Borrowed);
+    match marked.or_else(|| quoted_formula(cell)) {
         Some(meant) => Ok(meant),
-        None => find_damage_of_text(cell).map_or(Ok(cell), Err),
+        None => find_damage_of_text(cell).map_or(Ok(Cow::Borrowed(cell)), Err),
     }
 }
 
@@ -85,12 +100,29 @@ fn find_damage_of_text(text: &str) -> Option<Reason> {
     is_date(text).then(|| Reason::Date(shown()))
 }
 
+/// The text of `="00123"`, which spreadsheets read and some programs write as a cell that keeps its digits. A quotation mark
+/// within it is doubled.
+fn quoted_formula(cell: &str) -> Option<Cow<'_, str>> {
+    let text = cell.strip_prefix("=\"")?.strip_suffix('"')?;
+    let single = text.replace("\"\"", "");
+    (!single.contains('"')).then(|| match text.contains('"') {
+        true => Cow::Owned(text.replace("\"\"", "\"")),
+        false => Cow::Borrowed(text),
+    })
+}
+
+/// Whether a text begins or ends with white space.
+fn has_outer_space(text: &str) -> bool {
+    text.trim().len() < text.len()
+}
+
 /// Whether an apostrophe before a text marks it as literal. This must hold for everything that [`find_damage`] finds in any
 /// column: only then is a text that is written with an apostrophe read without it.
 fn is_marked(cell: &str) -> bool {
     let text = cell.trim_start_matches('\'');
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.starts_with(FORMULA) || all_digits || is_error(text) || is_exponent(text) || is_date(text)
+    let is_damaged = || all_digits || is_error(text) || is_exponent(text) || is_date(text);
+    text.starts_with(FORMULA) || has_outer_space(text) || is_damaged()
 }
 
 /// The damage that a spreadsheet has done to a cell.
@@ -127,18 +159,24 @@ fn find_damage(column: Column, text: &str, expected: &Expected) -> Option<Reason
             let digits = expected.external_id_digits.filter(|&digits| text.len() < digits)?;
             Some(Reason::LostZeros { text: shown(), digits })
         }
-        Phone => lost_plus(text, expected).then(|| Reason::LostPlus(shown())),
+        Phone if !text.starts_with('0') => find_lost_start(text, expected),
         _ => None,
     }
 }
 
-/// Whether the digits are a whole international number that has lost its plus, and are no number of the country.
-fn lost_plus(digits: &str, expected: &Expected) -> bool {
-    let valid = |country, text: &str| phone::valid(country, text).is_some();
-    (8..=15).contains(&digits.len())
-        && !digits.starts_with('0')
-        && !(expected.default_country.is_some() && valid(expected.default_country, digits))
-        && valid(None, &format!("+{digits}"))
+/// What the digits of a phone number have lost at their start: the plus of a whole international number, or the zero of a
+/// number of the country. Nothing is lost of a number that is valid as it is.
+fn find_lost_start(digits: &str, expected: &Expected) -> Option<Reason> {
+    let country = expected.default_country;
+    let is_valid = |country, text: &str| phone::compared(country, text).is_some();
+    if country.is_some() && is_valid(country, digits) {
+        return None;
+    }
+    if (8..=15).contains(&digits.len()) && phone::valid(None, &format!("+{digits}")).is_some() {
+        return Some(Reason::LostPlus(digits.to_owned()));
+    }
+    let lost_zero = country.is_some() && is_valid(country, &format!("0{digits}"));
+    lost_zero.then(|| Reason::LostZero(digits.chars().take(40).collect()))
 }
 
 /// `#REF!`, and `####` where a column was too narrow.
@@ -174,6 +212,8 @@ fn is_exponent(text: &str) -> bool {
 /// A date as spreadsheets write what they take for one: `3-Jan`, `Jan-24`, `03-Jan-2024`, `2024/01/05`, `1/5/24`,
 /// `5.1.2024`, `2024-01-05`.
 fn is_date(text: &str) -> bool {
+    // `05.01.2024 00:00`: a date that is shown with its time.
+    let text = text.rsplit_once(' ').filter(|(_, time)| is_time(time)).map_or(text, |(date, _)| date);
     let Some(separator) = text.chars().find(|c| matches!(c, '-' | '/' | '.')) else { return false };
     let mut parts = text.split(separator);
     let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return false };
@@ -197,6 +237,12 @@ fn is_date(text: &str) -> bool {
         }
         Some(third) => day(second) && ((day(first) && full_year(third)) || (full_year(first) && day(third))),
     }
+}
+
+/// A time of day: `0:00`, `00:00:00`.
+fn is_time(text: &str) -> bool {
+    let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    (2..=3).contains(&text.split(':').count()) && text.split(':').all(digits)
 }
 
 /// A month as spreadsheets shorten it, in English, German, French, Spanish, Italian or Dutch.

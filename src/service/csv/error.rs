@@ -21,6 +21,11 @@ pub enum Reason {
     /// The columns are separated by tabs.
     #[error("the columns are separated by tabs; save the table with commas or semicolons between them")]
     Tabs,
+    /// The first line names another delimiter.
+    #[error(
+        "the first line says that {0:?} separates the columns; save the table with commas or semicolons between them"
+    )]
+    Delimiter(String),
     /// The header has an unknown column.
     #[error("unknown column {written:?}; {}", help(*.near))]
     UnknownColumn {
@@ -83,6 +88,9 @@ pub enum Reason {
         "{0:?} is an international phone number that has lost its plus; format the column as text and write +{0}{MEANT}"
     )]
     LostPlus(String),
+    /// A phone number that was taken for a number and has lost its first zero.
+    #[error("{0:?} is a phone number that has lost its leading zero; format the column as text and write 0{0}{MEANT}")]
+    LostZero(String),
     /// The cell has a full card number.
     #[error("this looks like a full card number; write a token or the masked number")]
     CardNumber,

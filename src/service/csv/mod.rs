@@ -9,6 +9,9 @@
 //! apostrophe at the beginning of a cell marks the rest as literal text. The [`Writer`] adds one to each cell that the
 //! [`Reader`] would refuse or a spreadsheet would evaluate. The [`Reader`] removes one only from such a cell: a name like
 //! `'t Hooft` stays as it is. So every text that is written is read back the same.
+//!
+//! Spaces around a cell do not count. The [`Writer`] marks a text that begins or ends with one. `="00123"` is read as its
+//! text, which is literal too.
 
 pub(crate) mod cell;
 pub(crate) mod error;
@@ -27,4 +30,4 @@ pub use crate::service::csv::error::{Reason, RowError};
 pub use crate::service::csv::mock::{Levels, Mock};
 pub use crate::service::csv::read::Reader;
 pub use crate::service::csv::row::{COLUMNS, Column, ROW_BYTES_MAX, Row};
-pub use crate::service::csv::write::{Writer, template};
+pub use crate::service::csv::write::Writer;

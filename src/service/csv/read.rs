@@ -4,7 +4,7 @@ use crate::domain::vocabulary::{card_numbers::id_has_card_number, suggest::neare
 use crate::service::csv::{
     cell::{Expected, understood},
     error::{Reason, RowError},
-    records::RecordReader,
+    records::{RecordReader, check_cells, used_cells},
     row::{COLUMNS, Column, Row},
 };
 use ::csv::ByteRecord;
@@ -26,7 +26,7 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R, expected: Expected) -> Result<Self, Vec<RowError>> {
         let records = RecordReader::new(input).map_err(|error| vec![error])?;
         let mut reader = Self { records, columns: Vec::new(), expected };
-        match reader.records.advance() {
+        match reader.records.advance_to_content() {
             None => Err(vec![RowError { line: 1, column: None, reason: Reason::NoHeader }]),
             Some(Err(error)) => Err(vec![error]),
             Some(Ok(line)) => {
@@ -49,16 +49,22 @@ impl<R: Read> Reader<R> {
     }
 
     fn row(&self, line: u64) -> Result<Row, RowError> {
-        let (found, columns) = (self.records.record().len(), self.columns.len());
-        if found != columns {
-            return Err(RowError { line, column: None, reason: Reason::Cells { found, columns } });
-        }
+        let (record, columns) = (self.records.record(), self.columns.len());
         let mut row = Row::at(line);
-        for (&column, cell) in self.columns.iter().zip(self.records.record()) {
+        // A row of nothing but delimiters is read as empty cells, however many it has.
+        if used_cells(record) == 0 {
+            self.columns.iter().for_each(|column| row.set(*column, ""));
+            return Ok(row);
+        }
+        check_cells(record, columns, line)?;
+        for (&column, cell) in self.columns.iter().zip(record) {
             let text = std::str::from_utf8(cell).map_err(|_| Reason::NotUtf8);
             let text = text.and_then(|text| understood(column, text, &self.expected));
-            let text = text.map_err(|reason| RowError { line, column: Some(column.word().into()), reason })?;
-            row.set(column, text);
+            let meant = text.map_err(|reason| RowError { line, column: Some(column.word().into()), reason })?;
+            row.set(column, meant.text);
+            if meant.is_literal {
+                row.mark_literal(column);
+            }
         }
         Ok(row)
     }
@@ -75,7 +81,7 @@ impl<R: Read> Iterator for Reader<R> {
 fn header(record: &ByteRecord, line: u64) -> Result<Vec<Column>, Vec<RowError>> {
     let mut columns = Vec::with_capacity(COLUMNS);
     let mut wrong = Vec::new();
-    for cell in record {
+    for cell in record.iter().take(used_cells(record)) {
         let written: String = String::from_utf8_lossy(cell).trim().chars().take(80).collect();
         let mut refuse = |reason| wrong.push(RowError { line, column: Some(written.as_str().into()), reason });
         match Column::parse(&written) {

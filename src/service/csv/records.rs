@@ -31,12 +31,13 @@ impl<R: Read> RecordReader<R> {
             head.drain(..3);
         }
         let line = content_line(&head);
+        let stated = stated_delimiter(line).map_err(|reason| whole(1, reason))?;
         let count = |byte: u8| line.iter().filter(|&&other| other == byte).count();
         let (commas, semicolons, tabs) = (count(b','), count(b';'), count(b'\t'));
-        if tabs > commas.max(semicolons) {
+        if stated.is_none() && tabs > commas.max(semicolons) {
             return Err(whole(1, Reason::Tabs));
         }
-        let delimiter = if semicolons > commas { b';' } else { b',' };
+        let delimiter = stated.unwrap_or(if semicolons > commas { b';' } else { b',' });
         let scanner = RowScanner::new(Cursor::new(head).chain(input), delimiter);
         let csv = ::csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -44,7 +45,11 @@ impl<R: Read> RecordReader<R> {
             .flexible(true)
             .buffer_capacity(BUFFER_BYTES)
             .from_reader(scanner);
-        Ok(Self { csv, record: ByteRecord::new(), ended: false })
+        let mut reader = Self { csv, record: ByteRecord::new(), ended: false };
+        if stated.is_some() {
+            reader.advance().transpose()?;
+        }
+        Ok(reader)
     }
 
     /// The record that [`RecordReader::advance`] has read.
@@ -55,6 +60,16 @@ impl<R: Read> RecordReader<R> {
     /// The number of bytes that are parsed, without a byte order mark.
     pub(in crate::service) fn bytes(&self) -> u64 {
         self.csv.position().byte()
+    }
+
+    /// Reads the next record that has more than delimiters, which spreadsheets write above and below a table.
+    pub(in crate::service) fn advance_to_content(&mut self) -> Option<Result<u64, RowError>> {
+        loop {
+            match self.advance()? {
+                Ok(_) if used_cells(&self.record) == 0 => {}
+                read => return Some(read),
+            }
+        }
     }
 
     /// Reads the next record and returns the line where it begins; `None` at the end.
@@ -91,6 +106,38 @@ impl<R: Read> RecordReader<R> {
             return refused(scanned.line, Reason::TooLong);
         }
         Some(Ok(scanned.line))
+    }
+}
+
+/// The number of cells of a record up to the last one that is not blank. Spreadsheets write empty columns to the right of a
+/// table.
+pub(in crate::service) fn used_cells(record: &ByteRecord) -> usize {
+    let is_blank = |cell: &[u8]| cell.is_empty() || std::str::from_utf8(cell).is_ok_and(|text| text.trim().is_empty());
+    record.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1)
+}
+
+/// Checks that a record has a cell for each column of the header, and none with content beyond them.
+///
+/// # Errors
+/// It has too few or too many.
+pub(in crate::service) fn check_cells(record: &ByteRecord, columns: usize, line: u64) -> Result<(), RowError> {
+    let found = record.len();
+    let fits = found >= columns && used_cells(record) <= columns;
+    if fits { Ok(()) } else { Err(RowError { line, column: None, reason: Reason::Cells { found, columns } }) }
+}
+
+/// The delimiter that a first line `sep=;` names; `None`: the line is no such line.
+fn stated_delimiter(line: &[u8]) -> Result<Option<u8>, Reason> {
+    const BEGIN: &[u8] = b"sep=";
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let Some((begin, rest)) = line.split_at_checked(BEGIN.len()) else { return Ok(None) };
+    if !begin.eq_ignore_ascii_case(BEGIN) {
+        return Ok(None);
+    }
+    match rest.trim_ascii_end().strip_suffix(b"\"").unwrap_or(rest) {
+        [delimiter @ (b',' | b';'), ..] => Ok(Some(*delimiter)),
+        [b'\t', ..] => Err(Reason::Tabs),
+        other => Err(Reason::Delimiter(String::from_utf8_lossy(other).trim().chars().take(10).collect())),
     }
 }
 

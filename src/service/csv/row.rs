@@ -64,12 +64,16 @@ words! {
 /// How many columns there are.
 pub const COLUMNS: usize = Column::WORDS.len();
 
+const _: () = assert!(COLUMNS <= 32, "a row has 32 bits for its columns");
+
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
     /// The line of the file where the row begins, counted from 1; 0 for a row that comes from no file.
     pub line: u64,
     cells: [Option<Box<str>>; COLUMNS],
+    /// The columns whose cells are marked as literal text, a bit each.
+    literal: u32,
 }
 
 impl Row {
@@ -82,6 +86,23 @@ impl Row {
     #[must_use]
     pub fn cell(&self, column: Column) -> Option<&str> {
         self.cells[column as usize].as_deref()
+    }
+
+    /// Whether all cells are empty.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.cells.iter().flatten().all(|cell| cell.is_empty())
+    }
+
+    /// Whether a cell is marked as literal text: it is meant as it is.
+    #[must_use]
+    pub fn is_literal(&self, column: Column) -> bool {
+        self.literal & (1 << column as u32) != 0
+    }
+
+    /// Notes that a cell is marked as literal text.
+    pub(super) fn mark_literal(&mut self, column: Column) {
+        self.literal |= 1 << column as u32;
     }
 
     /// Writes a cell.

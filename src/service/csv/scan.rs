@@ -20,6 +20,12 @@ enum ScanState {
     Quoted,
     /// After a quotation mark that closes the cell, unless another one follows.
     Closed,
+    /// After an equals sign at the start of a cell.
+    Formula,
+    /// In the text of `="..."`.
+    FormulaText,
+    /// After the quotation mark that closes `="..."`, unless another one follows.
+    FormulaClosed,
 }
 
 /// A row that was scanned, completely or in part.
@@ -94,8 +100,9 @@ impl<R: Read> RowScanner<R> {
         }
         let is_stray = match self.state {
             ScanState::Plain => byte == b'"',
-            ScanState::Closed => byte != b'"' && byte != self.delimiter && !is_end,
-            ScanState::Between | ScanState::CellStart | ScanState::Quoted => false,
+            ScanState::Closed | ScanState::FormulaClosed => byte != b'"' && byte != self.delimiter && !is_end,
+            ScanState::FormulaText => byte == self.delimiter || is_end,
+            ScanState::Between | ScanState::CellStart | ScanState::Quoted | ScanState::Formula => false,
         };
         if is_stray && let Some(row) = self.rows.back_mut() {
             row.stray.get_or_insert(self.line);
@@ -109,6 +116,11 @@ impl<R: Read> RowScanner<R> {
             (ScanState::Closed, b'"') | (ScanState::Quoted, _) => ScanState::Quoted,
             (_, _) if is_end => ScanState::Between,
             (_, byte) if byte == self.delimiter => ScanState::CellStart,
+            (ScanState::CellStart, b'=') => ScanState::Formula,
+            (ScanState::FormulaText, b'"') => ScanState::FormulaClosed,
+            (ScanState::Formula | ScanState::FormulaClosed, b'"') | (ScanState::FormulaText, _) => {
+                ScanState::FormulaText
+            }
             (_, _) => ScanState::Plain,
         };
         // CR LF is one end of a line, and so is either alone.

@@ -2,7 +2,7 @@
 
 use crate::domain::vocabulary::words::Word;
 use crate::service::csv::{
-    cell::{Expected, escaped, join_labels},
+    cell::{Expected, escaped},
     row::{Column, Row},
 };
 use std::io::{self, Write};
@@ -52,43 +52,4 @@ impl<W: Write> Writer<W> {
     pub fn finish(self) -> io::Result<W> {
         self.csv.into_inner().map_err(::csv::IntoInnerError::into_error)
     }
-}
-
-/// A template: the header and two example rows.
-///
-/// # Errors
-/// None but those of memory.
-pub fn template() -> io::Result<Vec<u8>> {
-    let examples: [&[(Column, &str)]; 2] = [
-        &[
-            (Column::MerchantCustomerIdentifier, "alice"),
-            (Column::DepositLevel, "gold"),
-            (Column::WithdrawalLevel, "gold"),
-            (Column::Status, "member"),
-            (Column::Email, "alice@example.com"),
-            (Column::Phone, "+35799123456"),
-            (Column::FirstName, "Alice"),
-            (Column::LastName, "Example"),
-            (Column::Country, "CY"),
-            (Column::CreatedAt, "2026-01-31T10:00:00Z"),
-        ],
-        &[
-            (Column::MerchantCustomerIdentifier, "bob"),
-            (Column::Status, "new"),
-            (Column::Email, "bob@example.com"),
-            (Column::Name, "Bob Example"),
-        ],
-    ];
-    let mut writer = Writer::with_all_columns(Vec::new(), Expected::default())?;
-    for example in examples {
-        let mut row = Row::default();
-        for &(column, text) in example {
-            row.set(column, text);
-        }
-        if example.len() > 4 {
-            row.set(Column::Labels, join_labels(["vip", "newsletter"]));
-        }
-        writer.write(&row)?;
-    }
-    writer.finish()
 }

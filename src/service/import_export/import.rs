@@ -7,7 +7,7 @@
 use crate::{
     domain::{
         rules::registration::identifier::Identifier,
-        vocabulary::{attributes::Attribute, words::Word},
+        vocabulary::attributes::{Attribute, AttributeSet},
     },
     service::{
         csv::{
@@ -50,8 +50,8 @@ pub fn try_rows(
     let TriedTable { outcome, bad_lines } = &mut tried;
     each_row(target, input, outcome, &mut |row, outcome| {
         if let Some(row) = row {
-            match keys.check_first(target, row).and_then(|()| import_row(target, row, true)) {
-                Ok(effect) => count(outcome, &effect),
+            match try_row(&mut keys, target, row) {
+                Ok(effect) => count(outcome, effect),
                 Err(bad) => {
                     bad_lines.insert(row.line);
                     outcome.refuse(bad);
@@ -89,7 +89,7 @@ pub fn import_rows(
             // The trial reported it.
             Some(row) if bad_lines.contains(row.line) => total.bad += 1,
             Some(row) => match import_row(target, row, false) {
-                Ok(effect) => count(&mut total, &effect),
+                Ok(effect) => count(&mut total, effect),
                 Err(bad) => total.refuse(bad),
             },
             None => total.bad += 1,
@@ -108,17 +108,29 @@ pub fn import_generated(target: &ImportTarget<'_>, rows: impl Iterator<Item = Ro
         row.line = line;
         outcome.rows += 1;
         match import_row(target, &row, false) {
-            Ok(effect) => count(&mut outcome, &effect),
+            Ok(effect) => count(&mut outcome, effect),
             Err(bad) => outcome.refuse(bad),
         }
     }
     outcome
 }
 
-fn count(outcome: &mut ImportOutcome, effect: &RowEffect) {
+/// Tries a row after the rows before it.
+fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<RowEffect, BadRow> {
+    keys.check_customer(target, row)?;
+    let effect = import_row(target, row, true)?;
+    match effect {
+        RowEffect::Created => keys.check_attributes(target, row, AttributeSet::default())?,
+        RowEffect::Changed { kept } => keys.check_attributes(target, row, kept)?,
+        RowEffect::Unchanged => {}
+    }
+    Ok(effect)
+}
+
+fn count(outcome: &mut ImportOutcome, effect: RowEffect) {
     match effect {
         RowEffect::Created => outcome.created += 1,
-        RowEffect::Changed => outcome.changed += 1,
+        RowEffect::Changed { .. } => outcome.changed += 1,
         RowEffect::Unchanged => outcome.unchanged += 1,
     }
 }
@@ -162,34 +174,51 @@ fn each_row(
 struct RowKeys(HashMap<u128, u64>);
 
 impl RowKeys {
-    /// Refuses a row with an identifying cell of an earlier row.
-    fn check_first(&mut self, target: &ImportTarget<'_>, row: &Row) -> Result<(), BadRow> {
-        let policy = &target.merchant.registration;
-        let unique = |column, identifier| policy.rule(identifier).unique.then_some(column);
-        let columns = [
-            Some(Column::CustomerId),
-            Some(Column::MerchantCustomerIdentifier),
-            unique(Column::Email, Identifier::Email),
-            unique(Column::Phone, Identifier::Phone),
-            unique(Column::ExternalId, Identifier::ExternalId),
+    /// Refuses a row that names the customer of an earlier row.
+    fn check_customer(&mut self, target: &ImportTarget<'_>, row: &Row) -> Result<(), BadRow> {
+        for column in [Column::CustomerId, Column::MerchantCustomerIdentifier] {
+            self.check_first(target, (row, column), row.cell(column).unwrap_or_default().trim())?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a row that sets a unique attribute which an earlier row sets. A row sets none that it repeats as it is stored
+    /// (`kept`): customers can share a value from before it was to be unique.
+    fn check_attributes(&mut self, target: &ImportTarget<'_>, row: &Row, kept: AttributeSet) -> Result<(), BadRow> {
+        const IDENTIFIERS: [(Column, Attribute, Identifier); 3] = [
+            (Column::Email, Attribute::Email, Identifier::Email),
+            (Column::Phone, Attribute::Phone, Identifier::Phone),
+            (Column::ExternalId, Attribute::ExternalId, Identifier::ExternalId),
         ];
-        for column in columns.into_iter().flatten() {
-            let text = row.cell(column).unwrap_or_default();
-            let compared = match Attribute::parse(column.word()) {
-                Some(attribute) => policy.normalised(attribute, text),
-                None => text.trim().into(),
-            };
-            if compared.is_empty() {
-                continue;
-            }
-            let mut digester = target.ledger.digester();
-            [column.word(), ":", compared.as_ref()].iter().for_each(|part| digester.take(part.as_bytes()));
-            if let Some(line) = self.0.insert(digester.digest(), row.line) {
-                let reason = format!("line {line} has the same value; keep one of the two rows");
-                return Err(BadRow { line: row.line, column: Some(column.word().to_owned()), reason });
+        let policy = &target.merchant.registration;
+        for (column, attribute, identifier) in IDENTIFIERS {
+            if policy.rule(identifier).unique && !kept.contains(attribute) {
+                let text = row.cell(column).unwrap_or_default();
+                self.check_first(target, (row, column), &policy.normalised(attribute, text))?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses a row with an identifying cell of an earlier row, compared by its normal form.
+    fn check_first(
+        &mut self,
+        target: &ImportTarget<'_>,
+        (row, column): (&Row, Column),
+        compared: &str,
+    ) -> Result<(), BadRow> {
+        if compared.is_empty() {
+            return Ok(());
+        }
+        let mut digester = target.ledger.digester();
+        [column.word(), ":", compared].iter().for_each(|part| digester.take(part.as_bytes()));
+        match self.0.insert(digester.digest(), row.line) {
+            None => Ok(()),
+            Some(line) => {
+                let reason = format!("line {line} has the same value; keep one of the two rows");
+                Err(BadRow { line: row.line, column: Some(column.word().to_owned()), reason })
+            }
+        }
     }
 }
 

@@ -6,3 +6,7 @@ pub mod import;
 pub mod import_job;
 pub mod outcome;
 pub mod row;
+pub mod template;
+
+#[cfg(test)]
+mod tests;

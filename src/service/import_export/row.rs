@@ -16,7 +16,12 @@ use crate::{
         },
         rules::{merchant::Merchant, registration::identifier::RegistrationSource},
         vocabulary::{
-            attributes::Attribute, card_numbers::masked, direction::Direction, names::Name, time::Millis, words::Word,
+            attributes::{Attribute, AttributeSet},
+            card_numbers::masked,
+            direction::Direction,
+            names::Name,
+            time::Millis,
+            words::Word,
         },
     },
     ledger::{Actor, Amendment, Ledger, Registration, RegistrationOutcome},
@@ -47,9 +52,13 @@ pub struct ImportTarget<'a> {
 }
 
 /// The effect of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowEffect {
     Created,
-    Changed,
+    Changed {
+        /// The attributes whose cell repeats what is stored.
+        kept: AttributeSet,
+    },
     Unchanged,
 }
 
@@ -78,6 +87,10 @@ fn attributes() -> impl Iterator<Item = (Column, Attribute)> {
 
 /// Imports one row, or tries it.
 pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -> Result<RowEffect, BadRow> {
+    // A row of nothing but delimiters, as spreadsheets write them below a table.
+    if row.is_blank() {
+        return Ok(RowEffect::Unchanged);
+    }
     let ImportTarget { ledger, merchant, by, now, new_from } = *target;
     let author = Author { source: ChangeSource::Upload, by };
     let bad = |refusal: Refusal| {
@@ -92,18 +105,22 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
     let identifier = id_of(Column::MerchantCustomerIdentifier)?;
     let created = parse_time("created_at", cell(Column::CreatedAt)).map_err(bad)?;
     let amend = |id: &str, is_new: bool| {
-        let fixed = |customer: &Customer, _| {
+        let compare = |customer: &Customer, _| {
             let same_time = is_new || created.is_none_or(|created| created == customer.created);
             let same_id = identifier.is_none_or(|id| ledger.has_identifier(customer, id));
-            (same_id, same_time)
+            let is_stored = |(column, attribute): &(Column, Attribute)| {
+                row.cell(*column).is_some_and(|text| text == customer.attributes.value(*attribute).unwrap_or_default())
+            };
+            let kept: Vec<Attribute> = attributes().filter(is_stored).map(|(_, attribute)| attribute).collect();
+            (same_id, same_time, AttributeSet::of(&kept))
         };
-        let (same_id, same_time) = ledger.with_customer(merchant.id.as_str(), id, now, fixed)?;
+        let (same_id, same_time, kept) = ledger.with_customer(merchant.id.as_str(), id, now, compare)?;
         let fixed = [(same_id, "merchant_customer_identifier"), (same_time, "created_at")];
         if let Some((_, field)) = fixed.into_iter().find(|(same, _)| !same) {
             let reason = format!("of customer {id} is different, and never changes");
             return Err(Refusal::NotAllowed { field, reason });
         }
-        let mut update = update_of(row, is_new)?;
+        let mut update = update_of(row, is_new, kept)?;
         // The customer that this table created has a generated id in place of the one in the row.
         if is_new && merchant.registration.replaces_external_id(RegistrationSource::Import) {
             update.attributes.retain(|(attribute, _)| *attribute != Attribute::ExternalId);
@@ -115,25 +132,53 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
             actor: Actor { author, now },
             is_trial,
         })?;
-        Ok(if changed { RowEffect::Changed } else { RowEffect::Unchanged })
+        Ok(if changed { RowEffect::Changed { kept } } else { RowEffect::Unchanged })
     };
     if let Some(id) = id_of(Column::CustomerId)? {
         return amend(id, false).map_err(bad);
     }
-    let update = update_of(row, true).map_err(bad)?;
+    if let Some(id) = identifier.filter(|_| is_trial && !row.is_literal(Column::MerchantCustomerIdentifier)) {
+        refuse_lost_zeros(target, id).map_err(bad)?;
+    }
+    let update = update_of(row, true, AttributeSet::default()).map_err(bad)?;
     let applying = Registration { merchant, identifier, update: &update, created, author, is_trial };
     match ledger.register(&applying, now).map_err(bad)? {
         (RegistrationOutcome::Created(_), _) => Ok(RowEffect::Created),
-        (RegistrationOutcome::Merged(_), _) => Ok(RowEffect::Changed),
+        (RegistrationOutcome::Merged(_), _) => Ok(RowEffect::Changed { kept: AttributeSet::default() }),
         (RegistrationOutcome::Existing(number, _), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
     }
 }
 
-/// The update that the cells of a row describe.
-fn update_of(row: &Row, is_new: bool) -> Result<CustomerUpdate, Refusal> {
+/// Refuses an unknown identifier of digits where a known one has zeros before the same digits: a spreadsheet has cut them
+/// off, and the row would create a second customer. Only a trial asks, because a table may create both.
+fn refuse_lost_zeros(target: &ImportTarget<'_>, id: &str) -> Result<(), Refusal> {
+    const FIELD: &str = "merchant_customer_identifier";
+    /// The longest identifier that is tried.
+    const DIGITS_MAX: usize = 20;
+    let (ledger, merchant) = (target.ledger, target.merchant.id);
+    let is_number = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
+    if !is_number || ledger.knows_identifier(merchant, id) {
+        return Ok(());
+    }
+    let padded = (id.len() + 1..=DIGITS_MAX).map(|width| format!("{id:0>width$}"));
+    match padded.into_iter().find(|padded| ledger.knows_identifier(merchant, padded)) {
+        None => Ok(()),
+        Some(known) => {
+            let reason = format!(
+                "{id:?} is of no customer, and {known:?} is: a spreadsheet has cut off its leading zeros; format the column \
+                 as text and write it again; to create {id:?}, write an apostrophe before it"
+            );
+            Err(Refusal::NotAllowed { field: FIELD, reason })
+        }
+    }
+}
+
+/// The update that the cells of a row describe. Attributes that the row repeats as they are stored (`kept`) are left out:
+/// what an earlier version stored stays, even where it could not be set now.
+fn update_of(row: &Row, is_new: bool, kept: AttributeSet) -> Result<CustomerUpdate, Refusal> {
     let cell_of = |column: Column| row.cell(column).filter(|text| !(is_new && text.is_empty()));
     let mut update = CustomerUpdate::default();
-    for (column, attribute) in attributes() {
+    for (column, attribute) in attributes().filter(|(_, attribute)| !kept.contains(*attribute)) {
         if let Some(text) = cell_of(column) {
             update.attributes.push((attribute, attribute_value::parse(attribute, text)?.into()));
         }

@@ -6,7 +6,7 @@ use crate::{
         csv::{
             cell::understood_text,
             error::{Reason, RowError},
-            records::RecordReader,
+            records::{RecordReader, check_cells, used_cells},
         },
         import_export::outcome::BadRow,
         transaction_history::{
@@ -34,7 +34,7 @@ impl<R: Read> CsvRows<R> {
     /// Reads the header.
     pub(super) fn new(input: R) -> Result<Self, Vec<FileRowError>> {
         let mut records = RecordReader::new(input).map_err(|error| vec![of(error)])?;
-        let line = match records.advance() {
+        let line = match records.advance_to_content() {
             None => {
                 let reason = "the file is empty; its first line must name the columns, as \
                               `id,customer,direction,currency,amount,level,time,outcome`";
@@ -44,7 +44,7 @@ impl<R: Read> CsvRows<R> {
             Some(Ok(line)) => line,
         };
         let (mut columns, mut wrong) = (Vec::new(), Vec::new());
-        for cell in records.record() {
+        for cell in records.record().iter().take(used_cells(records.record())) {
             let written: String = String::from_utf8_lossy(cell).trim().chars().take(80).collect();
             let reason = match HistoryColumn::parse(&written) {
                 Some(column) if columns.contains(&column) => {
@@ -74,10 +74,7 @@ impl<R: Read> CsvRows<R> {
 
     fn row(&self, line: u64) -> Result<TextRow, RowError> {
         let record = self.records.record();
-        let (found, columns) = (record.len(), self.columns.len());
-        if found != columns {
-            return Err(RowError { line, column: None, reason: Reason::Cells { found, columns } });
-        }
+        check_cells(record, self.columns.len(), line)?;
         let mut row = TextRow::at(line);
         for (&column, cell) in self.columns.iter().zip(record) {
             let text = std::str::from_utf8(cell).map_err(|_| Reason::NotUtf8).and_then(understood_text);
@@ -102,7 +99,7 @@ impl<R: Read> Iterator for CsvRows<R> {
     type Item = RowResult;
 
     fn next(&mut self) -> Option<RowResult> {
-        let read = self.records.advance()?;
+        let read = self.records.advance_to_content()?;
         Some(read.and_then(|line| self.row(line)).map_err(of))
     }
 }
