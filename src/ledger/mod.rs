@@ -16,7 +16,7 @@ mod recovery;
 mod state;
 
 pub use crate::ledger::customers::registration::{RegisteredCustomer, Registration, RegistrationOutcome};
-pub use crate::ledger::customers::signals::SentSignal;
+pub use crate::ledger::customers::signals::{SentSignal, SignalledCustomer};
 pub use crate::ledger::customers::update::{Amendment, CustomerRef};
 pub(crate) use crate::ledger::index::customer_numbers::number_of;
 pub use crate::ledger::index::customer_numbers::{FIRST_CUSTOMER, LAST_CUSTOMER};

@@ -7,6 +7,7 @@ use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
 use levelgate::domain::customer::instrument_blocks::MerchantScope;
+use levelgate::domain::vocabulary::calendar::LocalTime;
 use levelgate::ledger::TransactionQuery;
 use levelgate::service::event_feed::FeedQuery;
 use levelgate::storage::fs::memory::Memory;
@@ -58,7 +59,7 @@ fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], abo
     for (merchant, _) in merchants {
         let mut wanted = TransactionQuery { limit: 500, ..TransactionQuery::default() };
         loop {
-            let page = harness.desk.ledger.list_transactions(merchant, &wanted, now).expect("a page");
+            let page = harness.desk.ledger.list_transactions(merchant, &wanted, LocalTime::utc(now)).expect("a page");
             for listed in &page.transactions {
                 let id = listed.transaction.opening.id.as_ref();
                 let shown: Value =

@@ -12,9 +12,16 @@ use levelgate::{
         customer::status::Signal,
         decision::clock_skew::ClockSkew,
         rules::configuration::Rules,
-        vocabulary::{time::Millis, words::Word},
+        vocabulary::{
+            calendar::{Calendar, LocalTime},
+            time::Millis,
+            words::Word,
+        },
     },
-    ledger::{Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, TransactionQuery},
+    ledger::{
+        Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, SignalledCustomer,
+        TransactionQuery,
+    },
     service::{documents::problem::ProblemDocument, error::ServiceError, payments::PaymentService},
     storage::{
         fs::{Store, memory::Memory},
@@ -166,11 +173,19 @@ impl Harness {
                 let signal = Signal::parse(signal).expect("a signal");
                 let (reach, by) = instrument_model::caller(reach);
                 let trusts_blocks = self.desk.rules().merchant(merchant).is_some_and(|merchant| merchant.trust_blocks);
-                let (reach, by, instrument) = (&reach, Some(by), instrument.as_deref());
-                let sent = SentSignal { merchant, customer_id: customer, signal, instrument, by, reach, trusts_blocks };
+                let sent = SentSignal {
+                    merchant,
+                    customer_id: customer,
+                    signal,
+                    instrument: instrument.as_deref(),
+                    by: Some(by),
+                    reach: &reach,
+                    trusts_blocks,
+                    calendar: Calendar::utc(),
+                };
                 match self.desk.ledger.signal(&sent, now) {
-                    Ok((status, depends_on_lsn)) => {
-                        let text = json!({ "customer_id": customer, "status": status.word() }).to_string();
+                    Ok(SignalledCustomer { number, status, depends_on_lsn }) => {
+                        let text = json!({ "customer_id": number.to_string(), "status": status.word() }).to_string();
                         Reply { text, replay: false, refused: false, depends_on_lsn }
                     }
                     Err(refusal) => {
@@ -237,7 +252,7 @@ impl Harness {
         let mut wanted = TransactionQuery { limit: 7, ..TransactionQuery::default() };
         let mut all = Vec::new();
         loop {
-            let page = self.desk.ledger.list_transactions(merchant, &wanted, now).expect("a page");
+            let page = self.desk.ledger.list_transactions(merchant, &wanted, LocalTime::utc(now)).expect("a page");
             for listed in &page.transactions {
                 let id = &listed.transaction.opening.id;
                 let shown = self.desk.ledger.show(&rules, merchant, id, now).expect("what is listed is shown");

@@ -10,7 +10,7 @@ use levelgate::{
             audit::{Author, ChangeSource},
             erasure,
         },
-        vocabulary::{attributes::Attributes, names::Name, time::Millis},
+        vocabulary::{attributes::Attributes, calendar::LocalTime, names::Name, time::Millis},
     },
     ledger::{Actor, CustomerQuery, CustomerRef, SealedMerchants},
     storage::{
@@ -198,8 +198,10 @@ fn erased_sealed_identifiers_are_hidden_and_stay_reserved() {
                 assert!(answer["decision"] == "deny" && !answer.to_string().contains("secret"), "{about}: {answer}");
                 let find = CustomerQuery { identifier: Some(who.to_owned()), limit: 9, ..CustomerQuery::default() };
                 let merchant = Name::parse(MERCHANT).expect("a name");
-                let page =
-                    harness.desk.ledger.find_customers(merchant, &find, now(), |one, _| one.number().to_string());
+                let page = harness
+                    .desk
+                    .ledger
+                    .find_customers(merchant, &find, LocalTime::utc(now()), |one, _| one.number().to_string());
                 assert_eq!(page.customers, [into.as_str()], "{about}");
             }
             assert_eq!(say(harness, "check", MERCHANT, "dora.secret")["decision"], "allow", "{about}");

@@ -4,6 +4,7 @@
 use crate::disk_images::ImageKind;
 use crate::harness::{Harness, Indexes};
 use crate::instrument_model;
+use levelgate::domain::vocabulary::calendar::LocalTime;
 use levelgate::domain::vocabulary::time::{DAY_MS, Millis};
 use levelgate::storage::fs::memory::Memory;
 use levelgate::storage::journal::Sync;
@@ -317,7 +318,11 @@ fn facts_acknowledged_during_deletion_are_kept() {
                         if n % 8 == 0 {
                             let (merchant, now) = ("side", now(harness));
                             let wanted = levelgate::ledger::TransactionQuery { limit: 1_000, ..Default::default() };
-                            harness.desk.ledger.list_transactions(merchant, &wanted, now).expect("a list");
+                            harness
+                                .desk
+                                .ledger
+                                .list_transactions(merchant, &wanted, LocalTime::utc(now))
+                                .expect("a list");
                         }
                     }
                     acknowledged

@@ -13,7 +13,7 @@ use levelgate::{
             erasure,
             individual_settings::IndividualSettings,
             instrument_blocks::MerchantScope,
-            instruments::{Instrument, InstrumentState},
+            instruments::{CardOnFile, CardOnFileType, Instrument, InstrumentState},
             own_limits::{OwnLimits, RaiseTerms},
             status::{CustomerStatus, Signal},
             stored_identifier::StoredIdentifier,
@@ -24,8 +24,10 @@ use levelgate::{
         rules::rates::OwnRate,
         vocabulary::{
             attributes::{Attribute, Attributes},
+            calendar::{Calendar, LocalTime},
             direction::Direction,
             money::{Currency, Decimal},
+            month::Month,
             names::Name,
             time::Millis,
             words::Word,
@@ -180,7 +182,11 @@ pub fn next(
         9..=40 => StaffCall::Amend { customer, update: random_update(random) },
         41..=44 => StaffCall::Delete { customer },
         45..=58 => StaffCall::Set { customer, change: CustomerChange::Settings(settings(random)) },
-        59..=72 => StaffCall::Set { customer, change: CustomerChange::Instrument(instrument(random, now)) },
+        59..=69 => StaffCall::Set { customer, change: CustomerChange::Instrument(instrument(random, now)) },
+        70..=72 => {
+            let id = random.word(&INSTRUMENTS);
+            StaffCall::Set { customer, change: CustomerChange::InstrumentRemoved(id.into()) }
+        }
         73..=86 => {
             let until = random.percent(30).then(|| format!(", \"until\": {:?}", Millis(now + 3_600_000).to_string()));
             let windows = ["daily", "weekly"].into_iter().take(random.place(3));
@@ -245,13 +251,29 @@ fn settings(random: &mut Random) -> IndividualSettings {
     }
 }
 
+fn on_file(random: &mut Random) -> CardOnFile {
+    match random.between(1, 3) {
+        1 => CardOnFile::No,
+        2 => CardOnFile::OfUnknownType,
+        _ => CardOnFile::OfType(random.pick(CardOnFileType::WORDS).1),
+    }
+}
+
 fn instrument(random: &mut Random, now: i64) -> Instrument {
+    let this_month = LocalTime::utc(Millis(now)).month().0;
+    let month = |later: i64| Month(this_month.saturating_add_signed(i32::try_from(later).expect("a month")));
     Instrument {
         masked: Some("411111******1111".into()),
-        expires: random.percent(50).then_some(24_360),
-        state: random.pick(InstrumentState::WORDS).1,
+        // Some are expired already.
+        expires: random.percent(70).then(|| month(random.between(-1, 2))),
+        recorded_state: if random.percent(70) {
+            InstrumentState::Active
+        } else {
+            random.pick(InstrumentState::WORDS).1
+        },
         is_default: random.percent(50),
-        on_file: random.percent(50),
+        on_file: on_file(random),
+        sent_brand: random.percent(30).then(|| "own brand".into()),
         ..Instrument::bare(random.word(&INSTRUMENTS), Millis(now))
     }
 }
@@ -260,7 +282,7 @@ fn instrument(random: &mut Random, now: i64) -> Instrument {
 pub fn act(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Reply {
     let (text, refused, depends_on_lsn) = match done(harness, staff_call, now) {
         Ok((customer, depends_on_lsn)) => {
-            let look = harness.desk.ledger.with_customer(MERCHANT, &customer, now, |customer, _| shown(customer));
+            let look = harness.desk.ledger.with_customer(MERCHANT, &customer, now, shown);
             (look.expect("a customer"), false, depends_on_lsn)
         }
         // A fact that could not be read is requested again.
@@ -345,8 +367,9 @@ fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(Strin
                 by,
                 reach,
                 trusts_blocks: false,
+                calendar: Calendar::utc(),
             };
-            let (_, lsn) = ledger.signal(&sent, now)?;
+            let lsn = ledger.signal(&sent, now)?.depends_on_lsn;
             Ok((customer.clone(), lsn))
         }
     }
@@ -359,7 +382,7 @@ fn document(harness: &Harness, customer: &str, now: Millis) -> String {
         let books = whole.usage.iter().map(|series| format!("{:?} {:?}", series.key, series.total()));
         books.collect::<Vec<_>>().join(", ")
     };
-    let look = |whole: CustomerWithUsage<'_>, _| format!("{} {}", shown(whole.customer), used(whole));
+    let look = |whole: CustomerWithUsage<'_>, now| format!("{} {}", shown(whole.customer, now), used(whole));
     let shown = ledger.with_customer_usage(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
     let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
@@ -404,8 +427,9 @@ fn shown_short(customer: &Customer) -> String {
     format!("{:?} {:?} {levels:?} {standing:?} {profile:?}", customer.identifier, customer.attributes)
 }
 
-fn shown(customer: &Customer) -> String {
-    let (status, created, modified) = (customer.status().word(), customer.created, customer.modified);
+fn shown(customer: &Customer, now: Millis) -> String {
+    let (status, created, modified) =
+        (customer.status(LocalTime::utc(now)).word(), customer.created, customer.modified);
     format!("{} {} {status} {created} {modified}", customer.number(), shown_short(customer))
 }
 
@@ -415,7 +439,10 @@ pub fn all(harness: &Harness) -> String {
     let found = |keys: Vec<SearchKey>, limit: usize| -> Vec<u64> {
         let (mut numbers, mut find) = (Vec::new(), CustomerQuery { keys, limit, ..CustomerQuery::default() });
         loop {
-            let page = harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number());
+            let page = harness
+                .desk
+                .ledger
+                .find_customers(name(MERCHANT), &find, LocalTime::utc(now), |customer, _| customer.number());
             numbers.extend(page.customers);
             match page.next {
                 Some(next) => find.after = Some(next),
@@ -437,5 +464,9 @@ pub fn all(harness: &Harness) -> String {
 pub fn numbers(harness: &Harness) -> Vec<u64> {
     let now = harness.desk.clock.now(None).unwrap_or(Millis(0));
     let find = CustomerQuery { limit: 1_000, ..CustomerQuery::default() };
-    harness.desk.ledger.find_customers(name(MERCHANT), &find, now, |customer, _| customer.number()).customers
+    harness
+        .desk
+        .ledger
+        .find_customers(name(MERCHANT), &find, LocalTime::utc(now), |customer, _| customer.number())
+        .customers
 }

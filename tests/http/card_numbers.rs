@@ -66,7 +66,7 @@ fn in_every_place(send: impl Fn(&Daemon, &str, &str)) {
 
 #[test]
 fn card_number_in_a_path_is_refused() {
-    const CALLS: [(&str, &str); 38] = [
+    const CALLS: [(&str, &str); 41] = [
         ("GET", "/v1/merchants/CARD"),
         ("POST", "/v1/merchants/CARD/transactions"),
         ("POST", "/v1/merchants/CARD/decisions"),
@@ -93,6 +93,9 @@ fn card_number_in_a_path_is_refused() {
         ("POST", "/v1/merchants/acme/customers/CARD/merge"),
         ("POST", "/v1/merchants/acme/customers/CARD/signals"),
         ("PUT", "/v1/merchants/acme/customers/1000001/instruments/CARD"),
+        ("GET", "/v1/merchants/acme/customers/1000001/instruments/CARD"),
+        ("DELETE", "/v1/merchants/acme/customers/1000001/instruments/CARD"),
+        ("GET", "/v1/merchants/acme/customers/1000001/instruments/CARD/transactions"),
         ("GET", "/v1/merchants/acme/customers/1000001/instruments/CARD/history"),
         ("GET", "/v1/merchants/acme/customers/1000001/settings/CARD/EUR/gold"),
         ("GET", "/v1/merchants/acme/customers/1000001/settings/deposit/CARD/gold"),
@@ -279,7 +282,17 @@ fn card_number_in_a_staff_request_is_refused() {
         for field in ["from", "to", "valid_from"] {
             calls.push(("PATCH", customer.into(), json!({ "rates": [with(rate.clone(), &json!({ field: card }))] })));
         }
-        for field in ["type", "masked_number", "expires", "state"] {
+        for field in [
+            "type",
+            "masked_number",
+            "brand",
+            "expires",
+            "state",
+            "card_on_file_type",
+            "payment_instrument",
+            "saved_at",
+            "last_success_at",
+        ] {
             calls.push(("PUT", format!("{customer}/instruments/tok"), json!({ field: card })));
         }
         for body in [json!({ "signal": card }), json!({ "signal": "cleared", "payment_instrument": card })] {

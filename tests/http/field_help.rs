@@ -85,7 +85,7 @@ fn a_field_of_a_staff_call_names_the_nearest_right_one() {
         ("PATCH", of(&id, ""), json!({ "created": "x" }), "unknown_field", "created", "taken are deposit_level"),
         ("POST", of(&id, "/signals"), json!({ "singal": "x" }), "unknown_field", "singal", "did you mean `signal`?"),
         ("POST", of(&id, "/merge"), json!({ "customer_id": "x" }), "unknown_field", "customer_id", "taken are into"),
-        ("PUT", of(&id, "/instruments/t"), json!({ "holder": "x" }), "unknown_field", "holder", "taken are type"),
+        ("PUT", of(&id, "/instruments/t"), json!({ "colour": "x" }), "unknown_field", "colour", "taken are type"),
         ("PUT", of(&id, "/instruments/t"), json!({ "expire": "x" }), "unknown_field", "expire", "`expires`?"),
         (
             "PATCH",

@@ -35,6 +35,7 @@ mod identifiers;
 mod import_export;
 mod input_bounds;
 mod instrument_blocks;
+mod instruments;
 mod level_renames;
 mod levels;
 mod limit_raises;

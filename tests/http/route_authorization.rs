@@ -105,7 +105,10 @@ const ROUTES: &[Route] = &[
     row("GET", "C/history", "gvo", 200, ""),
     row("POST", "C/merge", "o", 422, r#"{"into": "{id}"}"#),
     row("POST", "C/signals", "go", 200, r#"{"signal": "cleared"}"#),
+    row("GET", "C/instruments/{instrument}", "gvo", 404, ""),
     row("PUT", "C/instruments/{instrument}", "o", 200, "{}"),
+    row("DELETE", "C/instruments/{instrument}", "o", 404, ""),
+    row("GET", "C/instruments/{instrument}/transactions", "gvo", 200, ""),
     row("GET", "C/instruments/{instrument}/history", "gvo", 200, ""),
     row("GET", "C/settings/{direction}/{currency}/{level}", "gvo", 200, ""),
     row("PUT", "C/settings/{direction}/{currency}/{level}", "o", 200, "{}"),
@@ -284,7 +287,7 @@ fn route_table_is_complete() {
         }
     }
     assert!(missing.is_empty(), "without a row: {missing:?}");
-    assert!(operations >= 58, "the operations were found: {operations}");
+    assert!(operations >= 61, "the operations were found: {operations}");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub enum CustomerChange {
     Rates(Vec<OwnRate>),
     /// A stored payment instrument.
     Instrument(Instrument),
+    /// The stored payment instrument of this id is removed.
+    InstrumentRemoved(Box<str>),
     /// When the personal attributes will be erased; `None`: they will not.
     DeletionDue(Option<Millis>),
     /// The personal attributes and the texts of sealed identifiers are erased, together with their key.

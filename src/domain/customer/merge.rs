@@ -157,6 +157,8 @@ fn merged_instruments(target: &Customer, source: &Customer) -> Vec<Instrument> {
             saved_at: known.saved_at.min(other.saved_at),
             last_success_at: known.last_success_at.max(other.last_success_at),
             successes: known.successes.saturating_add(other.successes),
+            on_file: known.on_file.or(other.on_file),
+            sent_brand: known.sent_brand.clone().or_else(|| other.sent_brand.clone()),
             ..known.clone()
         },
     };

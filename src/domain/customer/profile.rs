@@ -8,7 +8,7 @@ use crate::domain::{
     customer::{
         change::CustomerChange,
         individual_settings::IndividualSettings,
-        instruments::{INSTRUMENTS_MAX, Instrument, InstrumentState},
+        instruments::{INSTRUMENTS_MAX, Instrument},
         own_limits::OwnLimits,
         stored_identifier::StoredIdentifier,
     },
@@ -70,6 +70,9 @@ impl Profile {
             CustomerChange::DisabledProjects(projects) => self.disabled_projects.clone_from(projects),
             CustomerChange::Rates(rates) => self.rates.clone_from(rates),
             CustomerChange::Instrument(instrument) => self.put_instrument(instrument),
+            CustomerChange::InstrumentRemoved(id) => {
+                self.place_of(id).into_iter().for_each(|place| drop(self.instruments.remove(place)));
+            }
             CustomerChange::DeletionDue(due) => self.deletion_due = *due,
             CustomerChange::Erased => {
                 (self.erased, self.deletion_due) = (true, None);
@@ -91,7 +94,7 @@ impl Profile {
             Err(place) => self.instruments.insert(place, instrument.clone()),
         }
         if self.instruments.len() > INSTRUMENTS_MAX {
-            let used = |other: &Instrument| (other.is_default, other.last_success_at.unwrap_or(other.saved_at));
+            let used = |other: &Instrument| (other.is_default, other.last_used_at());
             let others = self.instruments.iter().enumerate().filter(|(_, other)| other.id != instrument.id);
             if let Some((oldest, _)) = others.min_by_key(|(_, other)| used(other)) {
                 self.instruments.remove(oldest);
@@ -121,12 +124,6 @@ impl Profile {
     /// Whether there is an instrument with exactly this id.
     pub(in crate::domain) fn has_instrument(&self, id: &str) -> bool {
         self.place_of(id).is_ok()
-    }
-
-    /// Whether there are instruments and none is usable.
-    #[must_use]
-    pub fn has_only_unusable_instruments(&self) -> bool {
-        !self.instruments.is_empty() && self.instruments.iter().all(|i| i.state != InstrumentState::Active)
     }
 
     /// The settings for this (direction, currency, level).
@@ -231,5 +228,9 @@ mod tests {
         assert!(profile.settings_for(Direction::Deposit, eur, name("gold")).is_some());
         profile.apply(&CustomerChange::Settings(settings(None)));
         assert!(profile.settings.is_empty(), "empty settings are removed");
+        for gone in ["other", "t", "t"] {
+            profile.apply(&CustomerChange::InstrumentRemoved(gone.into()));
+            assert_eq!(profile.instrument("t").is_none(), gone == "t");
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::{
     },
     vocabulary::{
         attributes::{Attribute, AttributeSet, Attributes, check_form},
+        calendar::LocalTime,
         direction::Direction,
         names::Name,
         time::Millis,
@@ -125,7 +126,8 @@ impl CustomerUpdate {
         // The shown status may follow from the instruments; setting it by hand is a no-op. Only setting fraud, which is
         // shown because of instruments, makes it fraud of the customer.
         let moves = |status: &CustomerStatus| {
-            let is_shown = *status == customer.status();
+            let local = LocalTime { calendar: &context.merchant.calendar, now: context.now };
+            let is_shown = *status == customer.status(local);
             let is_set = !is_shown || (*status == CustomerStatus::Fraud && !self.repeats_status);
             is_set && customer.status_factors.set(*status) != customer.status_factors
         };

@@ -1,7 +1,7 @@
 //! The opening of a decided payment's transaction, and the events before it.
 
 use crate::domain::{
-    customer::{aggregate::customer::Customer, change::CustomerChange, status::CustomerStatus},
+    customer::{aggregate::customer::Customer, change::CustomerChange, status::Suspicion},
     decision::{
         decide::{Decision, DecisionInput},
         payment::{Payment, SentIdentity},
@@ -100,7 +100,7 @@ pub fn opening<'a>(
         violations: if denied { decision.violations.clone() } else { SmallVec::new() },
         gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
         instrument: payment.instrument.as_deref(),
-        suspicious: customer.is_some_and(|c| c.status() == CustomerStatus::Suspicious),
+        suspicious: customer.is_some_and(|c| c.status_factors.suspicion() == Some(Suspicion::Flagged)),
         outlier: customer.is_some_and(|c| merchant.forbids(c.labels(), Restriction::MarkOutlier)),
     }
 }

@@ -98,6 +98,9 @@ pub enum Refusal {
     /// No customer of that id.
     #[error("no customer {0:?} of this merchant")]
     UnknownCustomer(String),
+    /// The customer has no stored instrument of that id.
+    #[error("no payment instrument {0:?} is stored for this customer")]
+    UnknownInstrument(String),
     /// No level of that key.
     #[error("no {0}")]
     UnknownLevel(String),
@@ -315,6 +318,7 @@ impl Refusal {
             Self::UnknownMerchant(_)
             | Self::UnknownTransaction(_)
             | Self::UnknownCustomer(_)
+            | Self::UnknownInstrument(_)
             | Self::UnknownLevel(_) => RefusalKind::NotFound,
             Self::Conflict(_)
             | Self::LevelExists(_)
@@ -370,6 +374,7 @@ impl Refusal {
             Self::UnknownMerchant(_) => "merchant_not_found",
             Self::UnknownTransaction(_) => "transaction_not_found",
             Self::UnknownCustomer(_) => "customer_not_found",
+            Self::UnknownInstrument(_) => "instrument_not_found",
             Self::UnknownLevel(_) => "level_not_found",
             Self::LevelExists(_) => "level_exists",
             Self::WrongIdentifier { .. } => "wrong_identifier",

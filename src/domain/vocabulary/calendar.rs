@@ -7,13 +7,17 @@ mod zone;
 
 use crate::domain::vocabulary::{
     calendar::zone::Zone,
+    month::Month,
     time::{DAY_MS, Millis},
 };
 use jiff::{
     ToSpan,
     civil::{Date, Weekday},
 };
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
 /// The version of the time-zone data that is compiled in, for example `2026e`.
 #[must_use]
@@ -85,6 +89,31 @@ impl TimeRange {
     }
 }
 
+/// An instant in a merchant's calendar.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalTime<'a> {
+    /// The merchant's calendar.
+    pub calendar: &'a Calendar,
+    /// The instant.
+    pub now: Millis,
+}
+
+impl LocalTime<'static> {
+    /// An instant in UTC.
+    #[must_use]
+    pub fn utc(now: Millis) -> Self {
+        Self { calendar: Calendar::utc(), now }
+    }
+}
+
+impl LocalTime<'_> {
+    /// The local month.
+    #[must_use]
+    pub fn month(self) -> Month {
+        self.calendar.month(self.now)
+    }
+}
+
 /// A merchant's calendar: a time zone, and the windows that were computed last.
 ///
 /// The cached windows change no result: they equal what would be computed.
@@ -92,7 +121,7 @@ impl TimeRange {
 pub struct Calendar {
     zone: Zone,
     name: String,
-    memory: [Memory; 5],
+    memory: [Memory; 6],
 }
 
 impl Clone for Calendar {
@@ -102,6 +131,11 @@ impl Clone for Calendar {
 }
 
 const MONTH_BACK: usize = 4;
+const MONTH: usize = 5;
+
+/// The calendar of merchants that are not configured.
+static UTC: LazyLock<Calendar> =
+    LazyLock::new(|| Calendar { zone: Zone::utc(), name: "UTC".to_owned(), memory: Default::default() });
 
 impl Calendar {
     /// The calendar of an IANA time zone; `None`: the database has no zone of that name.
@@ -109,6 +143,12 @@ impl Calendar {
     pub fn of(name: &str) -> Option<Self> {
         let (zone, name) = Zone::of(name)?;
         Some(Self { zone, name, memory: Default::default() })
+    }
+
+    /// The calendar of a merchant that is not configured any more.
+    #[must_use]
+    pub fn utc() -> &'static Self {
+        &UTC
     }
 
     /// The IANA name.
@@ -139,6 +179,23 @@ impl Calendar {
             Window::Month => self
                 .remembered(3, now.0, |t| self.period(t, |d| d.first_of_month(), |d, n| d.saturating_add(n.months()))),
         }
+    }
+
+    /// The local month of an instant. A month begins with its calendar window.
+    #[must_use]
+    pub fn month(&self, now: Millis) -> Month {
+        if let Some([from, to, month]) = self.memory[MONTH].load()
+            && from <= now.0
+            && now.0 < to
+        {
+            return Month(u32::try_from(month).unwrap_or_default());
+        }
+        let window = self.range(Window::Month, now);
+        let date = self.zone.local_date(window.from);
+        let [year, number] = [i64::from(date.year()), i64::from(date.month())];
+        let month = year * 12 + number - 1;
+        self.memory[MONTH].store([window.from, window.to, month]);
+        Month(u32::try_from(month).unwrap_or_default())
     }
 
     /// The calendar period that contains `t`: the latest start not after `t`, and the next start after it.
@@ -318,6 +375,22 @@ mod tests {
             let range = Calendar::of(zone).unwrap().range(window, at(now));
             assert_eq!((Millis(range.from), Millis(range.to)), (at(from), at(to)), "{zone} {window:?} {now}");
         }
+    }
+
+    #[test]
+    fn a_month_begins_at_the_local_midnight_of_its_first_day() {
+        for (zone, before, first) in [
+            ("UTC", "2026-11-30T23:59:59.999Z", "2026-12-01T00:00:00Z"),
+            ("Europe/Nicosia", "2026-11-30T21:59:59.999Z", "2026-11-30T22:00:00Z"),
+            ("America/New_York", "2026-12-01T04:59:59.999Z", "2026-12-01T05:00:00Z"),
+        ] {
+            // Asked in both orders, and again: what is remembered changes no answer.
+            let calendar = Calendar::of(zone).unwrap();
+            for (now, month) in [(first, "2026-12"), (before, "2026-11"), (first, "2026-12"), (first, "2026-12")] {
+                assert_eq!(calendar.month(at(now)).to_string(), month, "{zone} {now}");
+            }
+        }
+        assert_eq!(Calendar::utc().month(at("2026-11-30T23:59:59.999Z")).to_string(), "2026-11");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::domain::vocabulary::{
     attributes::Attribute,
     card_numbers::{
         digits::{DIGITS_MAX, Digits, Group, decimal},
-        issuers::network_of,
+        issuers::{network_named, network_of, network_of_prefix},
     },
     words::Word,
 };
@@ -49,7 +49,7 @@ impl Meaning {
             Some(Attribute::ExternalId | Attribute::ReferredBy) => Self::Id,
             Some(Attribute::RegistrationIp) => Self::Address,
             Some(_) => Self::Text,
-            None if field == "masked_number" => Self::Text,
+            None if matches!(field, "masked_number" | "brand") => Self::Text,
             None => Self::Id,
         }
     }
@@ -85,6 +85,19 @@ fn is_assigned_address(text: &str) -> bool {
         Ok(IpAddr::V6(address)) => address.segments()[0] >> 13 == 1,
         Err(_) => false,
     }
+}
+
+/// The network of a masked card number, such as `411111******1111`. `None`: it does not show the first six digits, or no
+/// network issues such numbers.
+pub(crate) fn network_of_masked(masked: &str) -> Option<&'static str> {
+    let written: Vec<char> = masked.chars().filter(|one| !matches!(one, ' ' | '-')).collect();
+    let first: Vec<u8> = written.iter().map_while(|one| decimal(*one)).take(SHOWN.0).collect();
+    (first.len() == SHOWN.0).then(|| network_of_prefix(&first, written.len())).flatten()
+}
+
+/// The brand as it is stored: the network of that name, written as in the table of issuers, or the text as sent.
+pub(crate) fn brand_as_stored(text: &str) -> &str {
+    network_named(text).unwrap_or(text)
 }
 
 /// The text with the middle of every card number masked. The length in bytes stays, so that positions in it stay valid.

@@ -9,6 +9,7 @@ pub mod denial_codes;
 pub mod direction;
 pub mod email;
 pub mod money;
+pub mod month;
 pub mod names;
 pub mod phone;
 pub(crate) mod suggest;

@@ -6,14 +6,16 @@ use crate::http::{
         operation::{
             Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, created, ok,
         },
-        problem_codes::{CUSTOMER, CUSTOMER_CHANGE, JSON, LONG_ANSWER, MERCHANT, RAISE, RECORDING, TIME, VALUES},
+        problem_codes::{
+            CUSTOMER, CUSTOMER_CHANGE, INSTRUMENT, JSON, LONG_ANSWER, MERCHANT, RAISE, RECORDING, TIME, VALUES,
+        },
     },
 };
 use crate::service::payments::transactions::TRANSACTION_KEYS;
 use axum::routing::on;
 
 /// The operations on one customer.
-pub(super) static CUSTOMERS: [Operation; 20] = [
+pub(super) static CUSTOMERS: [Operation; 23] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants/{merchant}/customers",
@@ -160,6 +162,19 @@ pub(super) static CUSTOMERS: [Operation; 20] = [
         summary: "Lists the changes of a customer, the newest first.",
     },
     Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/customers/{customer}/instruments/{instrument}",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("Instrument")],
+        problems: &[CUSTOMER, INSTRUMENT, VALUES, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, instruments::show),
+        summary: "Shows a stored payment instrument.",
+    },
+    Operation {
         method: OperationMethod::Put,
         path: "/v1/merchants/{merchant}/customers/{customer}/instruments/{instrument}",
         role: RequiredRole::Operator,
@@ -167,10 +182,36 @@ pub(super) static CUSTOMERS: [Operation; 20] = [
         query: QueryKeys::None,
         body: RequestBody::Json("InstrumentRequest"),
         answers: &[ok("Instrument")],
-        problems: &[JSON, VALUES, TIME, RECORDING, CUSTOMER, CUSTOMER_CHANGE],
+        problems: &[JSON, VALUES, TIME, RECORDING, CUSTOMER, CUSTOMER_CHANGE, INSTRUMENT],
         availability: Availability::Main,
         handler: |method| on(method, instruments::put),
         summary: "Stores a payment instrument, or changes it.",
+    },
+    Operation {
+        method: OperationMethod::Delete,
+        path: "/v1/merchants/{merchant}/customers/{customer}/instruments/{instrument}",
+        role: RequiredRole::Operator,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("Instrument")],
+        problems: &[CUSTOMER, INSTRUMENT, VALUES, TIME, RECORDING],
+        availability: Availability::Main,
+        handler: |method| on(method, instruments::delete),
+        summary: "Removes a stored payment instrument, and answers with it as it was.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/customers/{customer}/instruments/{instrument}/transactions",
+        role: RequiredRole::Any,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Listed(&["status", "flag", "from", "to", "customer_id", "limit", "cursor"]),
+        body: RequestBody::None,
+        answers: &[ok("TransactionPage")],
+        problems: &[CUSTOMER, VALUES, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, instruments::transactions),
+        summary: "Lists the transactions of a customer that name a payment instrument.",
     },
     Operation {
         method: OperationMethod::Get,

@@ -21,6 +21,8 @@ pub(crate) const LONG_ANSWER: &[&str] = &["overloaded"];
 pub(crate) const MERCHANT: &[&str] = &["merchant_not_found"];
 /// The path names a customer.
 pub(crate) const CUSTOMER: &[&str] = &["merchant_not_found", "customer_not_found", "record_lost", "journal_unreadable"];
+/// The path names a stored payment instrument of a customer.
+pub(crate) const INSTRUMENT: &[&str] = &["instrument_not_found"];
 /// The path names a transaction.
 pub(crate) const TRANSACTION: &[&str] =
     &["merchant_not_found", "transaction_not_found", "record_lost", "journal_unreadable"];

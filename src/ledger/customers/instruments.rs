@@ -17,7 +17,9 @@ impl Ledger {
     /// The merchants whose customers hold an instrument.
     pub(in crate::ledger) fn merchants_holding(&self, id: &str) -> Vec<Name> {
         let mut merchants = Vec::new();
-        for number in self.holders_of(self.digest_key.instrument(id)) {
+        // Of merged customers, only the instruments of the target count.
+        let holders = self.identities.merge_targets.all_current(self.holders_of(self.digest_key.instrument(id)));
+        for number in holders {
             let shard = self.customers.lock(number);
             // The index keeps holders whose profile dropped the instrument because it was full.
             let holder = shard.get(number).filter(|customer| customer.has_instrument(id));
@@ -28,7 +30,7 @@ impl Ledger {
         merchants
     }
 
-    /// The customers that hold the instrument of a digest.
+    /// The customers that hold the instrument of a digest, merged ones included, and some that do not hold it any more.
     pub(in crate::ledger) fn holders_of(&self, digest: u128) -> Vec<u64> {
         self.instrument_holders.get(&digest).map(|numbers| numbers.to_vec()).unwrap_or_default()
     }
@@ -38,6 +40,17 @@ impl Ledger {
         if let Err(index) = numbers.binary_search(&number) {
             numbers.insert(index, number);
         }
+    }
+
+    /// Removes a customer from the holders of an instrument. The caller holds the customer's lock.
+    fn remove_holder(&self, id: &str, number: u64) {
+        let digest = self.digest_key.instrument(id);
+        if let Some(mut numbers) = self.instrument_holders.get_mut(&digest)
+            && let Ok(index) = numbers.binary_search(&number)
+        {
+            numbers.remove(index);
+        }
+        self.instrument_holders.remove_if(&digest, |_, numbers| numbers.is_empty());
     }
 
     /// The events of a payment with instruments that the customer does not hold yet. A concurrent signal about such an
@@ -64,7 +77,8 @@ impl Ledger {
         events
     }
 
-    /// Adds the effect of blocks on a customer that new instruments among `events` have, as for a payment with them.
+    /// Adds the effect of blocks on a customer that new instruments among `events` have, as for a payment with them. A
+    /// customer does not hold an instrument any more that `events` remove.
     pub(in crate::ledger) fn add_instrument_effects(
         &self,
         customer: &Customer,
@@ -73,6 +87,9 @@ impl Ledger {
     ) {
         let mut is_blocked = false;
         for event in events.iter() {
+            if let CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved(id)) = event {
+                self.remove_holder(id, customer.number());
+            }
             if let CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored)) = event
                 && !customer.has_instrument(&stored.id)
             {

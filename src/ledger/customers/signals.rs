@@ -17,7 +17,11 @@ use crate::{
         },
         events::{customer_event::CustomerEvent, global_event::GlobalEvent},
         request::refusal::Refusal,
-        vocabulary::{names::Name, time::Millis},
+        vocabulary::{
+            calendar::{Calendar, LocalTime},
+            names::Name,
+            time::Millis,
+        },
     },
     storage::journal::Lsn,
 };
@@ -39,6 +43,19 @@ pub struct SentSignal<'a> {
     pub reach: &'a MerchantScope,
     /// Whether the merchant's blocks are effective at all merchants, also those by callers with a limited reach.
     pub trusts_blocks: bool,
+    /// The calendar of the merchant, in which cards expire.
+    pub calendar: &'a Calendar,
+}
+
+/// The customer of a signal, after the signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalledCustomer {
+    /// The number of the customer. If the named customer is merged, it is the target.
+    pub number: u64,
+    /// The status.
+    pub status: CustomerStatus,
+    /// The LSN that the status depends on.
+    pub depends_on_lsn: Lsn,
 }
 
 impl SentSignal<'_> {
@@ -52,12 +69,12 @@ impl SentSignal<'_> {
 
 impl Ledger {
     /// Applies a signal about a customer. A fraud signal that names an instrument reaches all its holders, at all merchants,
-    /// in one step: they become fraudulent where the block is effective, and suspicious elsewhere. Returns the customer's
-    /// status after the signal, and the LSN that the result depends on.
+    /// in one step: they become fraudulent where the block is effective, and suspicious elsewhere. Returns the customer
+    /// that the signal reached.
     ///
     /// # Errors
     /// The merchant has no such customer; the caller may not lift a block of the instrument.
-    pub fn signal(&self, sent: &SentSignal<'_>, now: Millis) -> Result<(CustomerStatus, Lsn), Refusal> {
+    pub fn signal(&self, sent: &SentSignal<'_>, now: Millis) -> Result<SignalledCustomer, Refusal> {
         let SentSignal { customer_id, signal, instrument, reach, .. } = *sent;
         let unknown = || Refusal::UnknownCustomer(customer_id.to_owned());
         let number = number_of(customer_id).ok_or_else(unknown)?;
@@ -93,6 +110,11 @@ impl Ledger {
             if customers.iter().any(|customer| customer.merged_into().is_some()) {
                 return Ok(None);
             }
+            // A customer in the index may have dropped the instrument.
+            let is_reached = |customer: &&mut Customer| {
+                customer.number() == number || instrument.is_some_and(|id| customer.has_instrument(id))
+            };
+            customers.retain(is_reached);
             customers.sort_unstable_by_key(|customer| customer.number());
             let step = |customer| {
                 let customer: &mut Customer = customer;
@@ -118,8 +140,9 @@ impl Ledger {
             if let Some((id, blocks)) = &changed_blocks {
                 self.blocked_instruments.set(id, blocks.clone(), now);
             }
-            let status = shards.get(number).map_or(CustomerStatus::New, |customer| customer.status());
-            Ok(Some((status, last)))
+            let local = LocalTime { calendar: sent.calendar, now };
+            let status = shards.get(number).map_or(CustomerStatus::New, |customer| customer.status(local));
+            Ok(Some(SignalledCustomer { number, status, depends_on_lsn: last }))
         })
     }
 }
@@ -134,8 +157,8 @@ fn changed_state(customer: &Customer, signal: Signal, id: &str) -> Option<Custom
         Signal::Cleared => InstrumentState::Active,
         _ => return None,
     };
-    (held.state != state)
-        .then(|| CustomerEvent::CustomerChanged(CustomerChange::Instrument(Instrument { state, ..held.clone() })))
+    let changed = || Instrument { recorded_state: state, ..held.clone() };
+    (held.recorded_state != state).then(|| CustomerEvent::CustomerChanged(CustomerChange::Instrument(changed())))
 }
 
 #[cfg(test)]

@@ -4,11 +4,19 @@
 //! A set of customers is a bitmap of their numbers. The intersection of several filters costs one step for each 65,536
 //! customers, and a page costs one step for each row. Numbers grow in the order of creation, and pages follow them: a
 //! customer that is added or removed between two pages moves no other customer.
+//!
+//! A status that follows from the time is in no set, because no record says when a card expires. The index has the status
+//! of each customer while one of its instruments is usable, and the month after which the customer is `not_active`. A
+//! query states its month and moves those customers between the sets, so that it agrees with the documents.
 
 use crate::domain::{
-    customer::{aggregate::Customer, status::CustomerStatus},
+    customer::{
+        aggregate::{Customer, core::StatusByMonth},
+        status::CustomerStatus,
+    },
     vocabulary::{
         direction::Direction,
+        month::Month,
         names::{Map, Name},
         time::Millis,
     },
@@ -16,9 +24,10 @@ use crate::domain::{
 use crate::ledger::index::customer_numbers::to_u32;
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 use smallvec::SmallVec;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -48,7 +57,10 @@ pub enum SearchKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ledger) struct SearchKeys {
     created: Millis,
+    /// With the status up to the end of `last_month`.
     keys: SmallVec<[SearchKey; 4]>,
+    /// See [`StatusByMonth::last_month`].
+    last_month: Option<Month>,
     /// When the personal attributes are to be erased.
     deletion_due: Option<Millis>,
 }
@@ -56,18 +68,25 @@ pub(in crate::ledger) struct SearchKeys {
 impl SearchKeys {
     pub(in crate::ledger) fn of(customer: &Customer) -> Self {
         let [deposit, withdrawal] = customer.levels;
+        let StatusByMonth { status, last_month } = customer.status_by_month();
         let mut keys: SmallVec<[SearchKey; 4]> = SmallVec::from_slice(&[
             SearchKey::Level(Direction::Deposit, deposit),
             SearchKey::Level(Direction::Withdrawal, withdrawal),
-            SearchKey::Status(customer.status()),
+            SearchKey::Status(status),
         ]);
         keys.extend(customer.labels().iter().map(|label| SearchKey::Label(*label)));
         let deletion_due = customer.profile().and_then(|profile| profile.deletion_due);
-        Self { created: customer.created, keys, deletion_due }
+        Self { created: customer.created, keys, last_month, deletion_due }
     }
 
-    pub(in crate::ledger) fn contains(&self, key: SearchKey) -> bool {
-        self.keys.contains(&key)
+    /// Whether the customer has a key in a month.
+    pub(in crate::ledger) fn contains(&self, key: SearchKey, month: Month) -> bool {
+        match key {
+            SearchKey::Status(status) if self.last_month.is_some_and(|last| last < month) => {
+                status == CustomerStatus::NotActive
+            }
+            key => self.keys.contains(&key),
+        }
     }
 }
 
@@ -79,10 +98,12 @@ pub(in crate::ledger) struct SearchEntry {
 }
 
 /// A query for candidates of one merchant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::ledger) struct SearchQuery<'a> {
     /// A candidate has all of them.
     pub(in crate::ledger) keys: &'a [SearchKey],
+    /// The month of the query in the time zone of the merchant.
+    pub(in crate::ledger) month: Month,
     /// Created at this time or later.
     pub(in crate::ledger) created_from: Option<Millis>,
     /// Created before this time.
@@ -99,6 +120,8 @@ pub(in crate::ledger) struct SearchQuery<'a> {
 struct MerchantSearchIndex {
     all: RoaringBitmap,
     by_key: Map<SearchKey, RoaringBitmap>,
+    /// Customers by the month after which they are `not_active`; see [`StatusByMonth::last_month`].
+    by_last_month: BTreeMap<Month, RoaringBitmap>,
     /// By the period of creation; see [`PERIOD_BITS`].
     by_period: BTreeMap<i64, RoaringBitmap>,
     /// The earliest and the latest creation time of each number block, removed customers included.
@@ -123,15 +146,15 @@ impl MerchantSearchIndex {
     }
 
     fn candidates(&self, query: &SearchQuery<'_>) -> Vec<u32> {
-        let mut sets: Vec<&RoaringBitmap> = Vec::with_capacity(query.keys.len());
+        let mut by_key: Vec<Cow<'_, RoaringBitmap>> = Vec::with_capacity(query.keys.len());
         for key in query.keys {
-            match self.by_key.get(key) {
-                Some(set) => sets.push(set),
+            match self.customers_with(*key, query.month) {
+                Some(set) => by_key.push(set),
                 None => return Vec::new(),
             }
         }
         let created = self.created_within(query);
-        sets.extend(created.as_ref());
+        let sets: Vec<&RoaringBitmap> = by_key.iter().map(AsRef::as_ref).chain(created.as_ref()).collect();
         match sets.as_slice() {
             [] => page(&self.all, query),
             [only] => page(only, query),
@@ -141,6 +164,38 @@ impl MerchantSearchIndex {
                 page(&common, query)
             }
         }
+    }
+
+    /// The customers with a key in a month.
+    fn customers_with(&self, key: SearchKey, month: Month) -> Option<Cow<'_, RoaringBitmap>> {
+        let known = self.by_key.get(&key).map(Cow::Borrowed);
+        let is_moved = match key {
+            SearchKey::Status(CustomerStatus::NotActive) => true,
+            SearchKey::Status(CustomerStatus::New | CustomerStatus::Member) => false,
+            _ => return known,
+        };
+        let mut moved = self.by_last_month.range(..month).map(|(_, set)| set).peekable();
+        if moved.peek().is_none() {
+            return known;
+        }
+        let moved: RoaringBitmap = moved.union();
+        match is_moved {
+            true => Some(Cow::Owned(known.map_or(moved.clone(), |known| known.as_ref() | &moved))),
+            false => known.map(|known| Cow::Owned(known.as_ref() - &moved)),
+        }
+    }
+
+    /// Moves a customer from one set of [`Self::by_last_month`] to another.
+    fn move_last_month(&mut self, number: u32, old: Option<Month>, new: Option<Month>) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old
+            && self.by_last_month.get_mut(&old).is_some_and(|set| remove_from(set, number))
+        {
+            self.by_last_month.remove(&old);
+        }
+        new.iter().for_each(|new| _ = self.by_last_month.entry(*new).or_default().insert(number));
     }
 
     /// A superset of the customers created within the span. Without a span: `None`. It contains some customers of the same
@@ -247,6 +302,8 @@ impl SearchIndex {
         let mut index = index.lock();
         old.iter().for_each(|keys| index.remove_created(number, keys.created));
         new.iter().for_each(|keys| index.add_created(number, keys.created));
+        let last_month = |keys: Option<&SearchKeys>| keys.and_then(|keys| keys.last_month);
+        index.move_last_month(number, last_month(old), last_month(new));
         let MerchantSearchIndex { all, by_key, .. } = &mut *index;
         let keys = |keys: Option<&SearchKeys>| keys.map(|keys| keys.keys.clone()).unwrap_or_default();
         let (old_keys, new_keys) = (keys(old), keys(new));
@@ -270,7 +327,10 @@ impl SearchIndex {
         for of_merchant in entries.chunk_by(|one, next| one.merchant == next.merchant) {
             let index = self.of_merchant(of_merchant[0].merchant);
             let mut index = index.lock();
-            of_merchant.iter().for_each(|entry| index.add_created(to_u32(entry.number), entry.keys.created));
+            for SearchEntry { number, keys, .. } in of_merchant {
+                index.add_created(to_u32(*number), keys.created);
+                index.move_last_month(to_u32(*number), None, keys.last_month);
+            }
             let MerchantSearchIndex { all, by_key, .. } = &mut *index;
             for SearchEntry { number, keys, .. } in of_merchant {
                 all.insert(to_u32(*number));
@@ -319,11 +379,13 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
+    const MONTH: Month = Month(12);
+
     fn keys(created: i64, level: Option<u8>, label: Option<u8>) -> SearchKeys {
         let level = level.map(|level| name(&format!("level {level}")));
         let mut keys = SmallVec::from_slice(&[SearchKey::Level(Direction::Deposit, level)]);
         keys.extend(label.map(|label| SearchKey::Label(name(&format!("label {label}")))));
-        SearchKeys { created: Millis(created), keys, deletion_due: None }
+        SearchKeys { created: Millis(created), keys, last_month: None, deletion_due: None }
     }
 
     /// The start of a period: a query between two of these returns exactly what a scan returns.
@@ -358,10 +420,10 @@ mod tests {
             wanted.extend(level.map(|level| keys(0, level, None).keys[0]));
             wanted.extend(label.map(|label| keys(0, None, Some(label)).keys[1]));
             let (created_from, created_to) = (from.map(period_start).map(Millis), to.map(period_start).map(Millis));
-            let query = SearchQuery { keys: &wanted, created_from, created_to, after, descending, limit };
+            let query = SearchQuery { keys: &wanted, month: MONTH, created_from, created_to, after, descending, limit };
             let mut scanned: Vec<u32> = all
                 .iter()
-                .filter(|(_, keys)| wanted.iter().all(|key| keys.contains(*key)))
+                .filter(|(_, keys)| wanted.iter().all(|key| keys.contains(*key, MONTH)))
                 .filter(|(_, keys)| created_from.is_none_or(|from| keys.created >= from))
                 .filter(|(_, keys)| created_to.is_none_or(|to| keys.created < to))
                 .map(|(number, _)| *number)
@@ -375,6 +437,47 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_status_that_follows_from_the_month_is_found_as_it_is_shown(
+            moves in prop::collection::vec((0..30_u64, prop::option::weighted(0.9, (0..3_usize, prop::option::of(9..15_u32)))), 0..100),
+            month in 9..16_u32,
+            is_restored in any::<bool>(),
+        ) {
+            let statuses = [CustomerStatus::New, CustomerStatus::Member, CustomerStatus::NotActive];
+            let (mut search, merchant) = (SearchIndex::default(), name("m"));
+            let mut all: BTreeMap<u64, SearchKeys> = BTreeMap::new();
+            for (number, now) in moves {
+                let now = now.map(|(status, last_month)| SearchKeys {
+                    created: Millis(0),
+                    keys: SmallVec::from_slice(&[SearchKey::Status(statuses[status])]),
+                    // Only a status that the instruments decide depends on the month.
+                    last_month: last_month.filter(|_| status < 2).map(Month),
+                    deletion_due: None,
+                });
+                search.update(merchant, number, all.get(&number), now.as_ref());
+                match now {
+                    Some(now) => _ = all.insert(number, now),
+                    None => _ = all.remove(&number),
+                }
+            }
+            if is_restored {
+                search = SearchIndex::default();
+                search.insert_all(all.iter().map(|(number, keys)| SearchEntry { merchant, number: *number, keys: keys.clone() }).collect());
+            }
+            for status in statuses {
+                let keys = [SearchKey::Status(status)];
+                let month = Month(month);
+                let query = SearchQuery {
+                    keys: &keys, month, created_from: None, created_to: None, after: None, descending: false, limit: 100,
+                };
+                let scanned: Vec<u32> =
+                    all.iter().filter(|(_, known)| known.contains(keys[0], month)).map(|(number, _)| to_u32(*number)).collect();
+                prop_assert_eq!(search.candidates(merchant, &query), scanned, "{:?}", status);
+            }
+        }
+    }
+
     #[test]
     fn candidates_contain_a_time_span_and_nothing_far_from_it() {
         let (search, merchant) = (SearchIndex::default(), name("m"));
@@ -384,7 +487,15 @@ mod tests {
         }
         for (from, to) in [(made[3], made[4]), (made[15], made[60]), (made[99], i64::MAX), (i64::MIN, made[1])] {
             let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
-            let query = SearchQuery { created_from, created_to, limit: 1_000, ..SearchQuery::default() };
+            let query = SearchQuery {
+                keys: &[],
+                month: MONTH,
+                created_from,
+                created_to,
+                after: None,
+                descending: false,
+                limit: 1_000,
+            };
             let candidates = search.candidates(merchant, &query);
             for (number, at) in (0..).zip(&made) {
                 let is_candidate = candidates.contains(&number);
@@ -398,11 +509,12 @@ mod tests {
     #[test]
     fn a_removed_customer_leaves_no_entries() {
         let (search, merchant) = (SearchIndex::default(), name("m"));
-        let present = keys(1, Some(1), Some(1));
+        let present = SearchKeys { last_month: Some(MONTH), ..keys(1, Some(1), Some(1)) };
         search.update(merchant, 7, None, Some(&present));
         search.update(merchant, 7, Some(&present), None);
         let index = search.of_merchant(merchant);
         let index = index.lock();
         assert!(index.all.is_empty() && index.by_key.is_empty() && index.by_period.is_empty());
+        assert!(index.by_last_month.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::{
         state::Transaction,
         status::{Flag, Status, flag_list},
     },
-    vocabulary::{attributes::AttributeSet, money::Currency, names::Name, time::Millis},
+    vocabulary::{attributes::AttributeSet, calendar::LocalTime, money::Currency, names::Name, time::Millis},
 };
 use crate::ledger::index::identity_index::IdentityIndex;
 use crate::storage::journal::Lsn;
@@ -62,12 +62,13 @@ impl<'a> CustomerView<'a> {
         customer: &Customer,
         resolution: CustomerResolution,
         identifier: Option<Cow<'a, str>>,
+        local: LocalTime<'_>,
     ) -> Self {
         Self {
             customer_id: Some(CustomerId::Number(customer.number())),
             identifier,
             resolution,
-            status: Some(customer.status()),
+            status: Some(customer.status(local)),
             labels: SmallVec::from_slice(customer.labels()),
             merchant: customer.merchant,
         }
@@ -135,6 +136,7 @@ impl<'a> PaymentAnswer<'a> {
     /// The answer to a dry run.
     pub(crate) fn of_dry_run(payment: &'a Payment<'_>, dry_run: DryRun<'_>) -> Self {
         let DryRun { customer, decision, resolution, now } = dry_run;
+        let local = LocalTime { calendar: &payment.merchant.calendar, now };
         let known = customer.filter(|_| resolution != CustomerResolution::Created);
         let (customer_id, identifier) = match (known, &payment.identity) {
             (Some(known), _) => {
@@ -154,7 +156,7 @@ impl<'a> PaymentAnswer<'a> {
                 customer_id,
                 identifier,
                 resolution,
-                status: customer.map(|customer| customer.status()),
+                status: customer.map(|customer| customer.status(local)),
                 labels: customer.map(|c| SmallVec::from_slice(c.labels())).unwrap_or_default(),
                 merchant: payment.merchant.id,
             },
@@ -218,6 +220,7 @@ pub(in crate::ledger) fn customer_of(
     transaction: &Transaction,
     customer: &Customer,
     identities: &IdentityIndex,
+    local: LocalTime<'_>,
 ) -> CustomerView<'static> {
     let opening = &transaction.opening;
     let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
@@ -227,7 +230,7 @@ pub(in crate::ledger) fn customer_of(
             CustomerView { identifier, ..CustomerView::bypassed(None, opening.merchant) }
         }
         CustomerResolution::Bypassed => CustomerView::bypassed(owned(opening.stranger.as_deref()), opening.merchant),
-        resolution => CustomerView::known(customer, resolution, owned(customer.shown_identifier())),
+        resolution => CustomerView::known(customer, resolution, owned(customer.shown_identifier()), local),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::{
         status::Status,
         transition::{ProcessorOutcome, TransitionEffect, accepts_late_reserve, evaluate_operation},
     },
-    vocabulary::time::Millis,
+    vocabulary::{calendar::LocalTime, time::Millis},
 };
 use crate::ledger::{
     payments::{
@@ -88,7 +88,8 @@ impl Ledger {
         };
         let headroom = headroom_of(rules, &merge_group, &known.transaction, now);
         let (opening, outcome) = (&known.transaction.opening, known.outcome);
-        let customer = customer_of(&known.transaction, merge_group.head, &self.identities);
+        let local = LocalTime { calendar: &payment.merchant.calendar, now };
+        let customer = customer_of(&known.transaction, merge_group.head, &self.identities, local);
         let state = RecordedState { outcome, headroom, now, depends_on_lsn };
         Ok(PaymentAnswer { replay, ..PaymentAnswer::recorded(payment, opening, customer, state) })
     }

@@ -32,6 +32,7 @@ use crate::{
         usage::series_set::UsageSeriesSet,
         vocabulary::{
             attributes::{Attribute, AttributeSet, Attributes},
+            calendar::LocalTime,
             names::Name,
             time::Millis,
         },
@@ -139,6 +140,7 @@ impl Ledger {
                 }
             }
         }
+        let local = LocalTime { calendar: &payment.merchant.calendar, now };
         let customer = match (resolution, &payment.identity) {
             (CustomerResolution::Bypassed, _) => {
                 CustomerView::bypassed(bypassed_id.map(Cow::Borrowed), opening.merchant)
@@ -146,11 +148,11 @@ impl Ledger {
             // The customer's identifier is the sent one, unless several lead to the customer or it is forgotten. Reading
             // the stored one would load another cache line.
             (_, SentIdentity::Identifier(sent)) if customer.identifiers().is_empty() && !customer.is_erased() => {
-                CustomerView::known(customer, resolution, Some(Cow::Borrowed(sent.as_ref())))
+                CustomerView::known(customer, resolution, Some(Cow::Borrowed(sent.as_ref())), local)
             }
             _ => {
                 let identifier = customer.shown_identifier().map(|id| Cow::Owned(id.to_owned()));
-                CustomerView::known(customer, resolution, identifier)
+                CustomerView::known(customer, resolution, identifier, local)
             }
         };
         let depends_on_lsn = Lsn(recorded.number);

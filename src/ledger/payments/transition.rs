@@ -8,6 +8,7 @@ use crate::domain::{
     rules::configuration::Rules,
     transaction::{
         fact::Fact,
+        opening::OpeningKind,
         state::Transaction,
         transition::{Operation, TransitionEffect, evaluate_operation},
     },
@@ -124,7 +125,8 @@ impl Ledger {
     }
 
     /// The events of a capture for the customer's instruments: the one that the capture names, otherwise the one of the
-    /// payment. A captured payment used its instrument also where it was denied.
+    /// payment. A captured payment used its instrument also where it was denied. An instrument that was removed after its
+    /// payment was allowed is stored again only where the capture names it.
     pub(in crate::ledger) fn capture_events(
         &self,
         customer: &Customer,
@@ -133,10 +135,13 @@ impl Ledger {
         now: Millis,
     ) -> Vec<CustomerEvent> {
         let opening = &transaction.opening;
+        let is_first = transaction.totals.approved == 0;
+        let is_stored_by = instrument.is_some() || (opening.opened == OpeningKind::Denied && is_first);
         let instrument = instrument.or(opening.instrument.as_deref()).filter(|_| opening.counts());
+        let instrument = instrument.filter(|id| is_stored_by || customer.has_instrument(id));
         let mut events = self.instrument_held_events(customer, instrument.into_iter(), now);
         // Each transaction counts as one success, of the instrument of its first capture.
-        if transaction.totals.approved == 0 {
+        if is_first {
             events.extend(Self::instrument_used_events(customer, instrument.into_iter(), now));
         }
         events

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     customer::aggregate::Customer,
-    vocabulary::{attributes::Attributes, names::Name, time::Millis},
+    vocabulary::{attributes::Attributes, calendar::LocalTime, names::Name, time::Millis},
 };
 use crate::ledger::{
     index::{
@@ -50,8 +50,20 @@ pub struct CustomerPage<T> {
     pub visited: u64,
 }
 
+/// What the match of a customer depends on besides the query.
+struct QueryView<'a> {
+    merchant: Name,
+    /// The time of the query in the time zone of the merchant.
+    local: LocalTime<'a>,
+    identities: &'a IdentityIndex,
+}
+
 impl CustomerQuery {
-    fn matches(&self, merchant: Name, merge_group: &MergeGroup<'_>, identities: &IdentityIndex) -> bool {
+    fn matches(&self, view: &QueryView<'_>, merge_group: &MergeGroup<'_>) -> bool {
+        let QueryView { merchant, local, identities } = *view;
+        // The document of the customer is shown as of this time.
+        let now = merge_group.members().map(|member| member.settled_at()).fold(local.now, Millis::max);
+        let month = LocalTime { now, ..local }.month();
         let customer = &*merge_group.head;
         // The attributes of merged customers lead to the customer too.
         let has = |attribute, value: &str| {
@@ -63,7 +75,7 @@ impl CustomerQuery {
         customer.merchant == merchant
             && self.identifier.as_deref().is_none_or(|id| identities.has_identifier(customer, id))
             && self.attributes.iter().all(|(attribute, value)| has(attribute, value))
-            && self.keys.iter().all(|key| keys.contains(*key))
+            && self.keys.iter().all(|key| keys.contains(*key, month))
             && self.created_from.is_none_or(|from| customer.created >= from)
             && self.created_to.is_none_or(|to| customer.created < to)
     }
@@ -81,9 +93,10 @@ impl Ledger {
         &self,
         merchant: Name,
         query: &CustomerQuery,
-        now: Millis,
+        local: LocalTime<'_>,
         mut show: impl FnMut(&Customer, Millis) -> T,
     ) -> CustomerPage<T> {
+        let view = QueryView { merchant, local, identities: &self.identities };
         let mut page = CustomerPage { customers: Vec::new(), next: None, visited: 0 };
         // A filter that matches one or a few customers is used first.
         let few: Option<Vec<u64>> = if let Some(id) = &query.customer_id {
@@ -107,7 +120,7 @@ impl Ledger {
         let mut after = query.after;
         loop {
             if !is_few {
-                batch = self.batch(merchant, query, after);
+                batch = self.batch(&view, query, after);
             }
             let is_last = is_few || batch.len() <= query.limit;
             for (place, &number) in batch.iter().enumerate() {
@@ -116,10 +129,10 @@ impl Ledger {
                 let mut locked = self.lock_merge_group(number);
                 // A customer that was merged in between is listed as part of its target.
                 let is_listed = |merge_group: &MergeGroup<'_>| {
-                    merge_group.head.number() == number && query.matches(merchant, merge_group, &self.identities)
+                    merge_group.head.number() == number && query.matches(&view, merge_group)
                 };
                 if let Some(mut merge_group) = locked.members().filter(is_listed) {
-                    let now = self.settle_group(&mut merge_group, now);
+                    let now = self.settle_group(&mut merge_group, local.now);
                     page.customers.push(show(merge_group.head, now));
                 }
                 let is_end = is_last && place + 1 == batch.len();
@@ -135,16 +148,17 @@ impl Ledger {
     }
 
     /// Candidates after a number: one more than a page has, so that the last page is recognised.
-    fn batch(&self, merchant: Name, query: &CustomerQuery, after: Option<u64>) -> Vec<u64> {
+    fn batch(&self, view: &QueryView<'_>, query: &CustomerQuery, after: Option<u64>) -> Vec<u64> {
         let query = SearchQuery {
             keys: &query.keys,
+            month: view.local.month(),
             created_from: query.created_from,
             created_to: query.created_to,
             after: after.map(to_u32),
             descending: query.descending,
             limit: query.limit.saturating_add(1),
         };
-        self.search.candidates(merchant, &query).into_iter().map(u64::from).collect()
+        self.search.candidates(view.merchant, &query).into_iter().map(u64::from).collect()
     }
 }
 

@@ -1,13 +1,19 @@
 //! Reads transactions: one by its id, or a list for reconciliation. A list locks one customer at a time.
 
 use crate::domain::{
+    customer::aggregate::Customer,
     request::refusal::Refusal,
     rules::configuration::Rules,
     transaction::{
+        fact::Fact,
         log_offset::LogOffset,
+        state::Transaction,
         status::{Flag, Flags, Status},
     },
-    vocabulary::time::Millis,
+    vocabulary::{
+        calendar::{Calendar, LocalTime},
+        time::Millis,
+    },
 };
 use crate::ledger::{
     index::{customer_numbers::FIRST_CUSTOMER, sharding::SHARDS, transaction_index::TransactionSlot},
@@ -24,6 +30,8 @@ pub const PAGE_MAX: usize = 1_000;
 /// The most customers and transactions that one page reads. A page with few matches ends there, and the next one
 /// continues.
 const VISITS_MAX: u64 = 200_000;
+/// A transaction that is read from the journal to be compared counts as so many.
+const LOADED_VISIT: u64 = 20;
 
 /// A query for transactions. A transaction matches all filters.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +46,8 @@ pub struct TransactionQuery {
     pub to: Option<Millis>,
     /// Of this customer.
     pub customer_id: Option<String>,
+    /// The payment or one of its captures named this instrument.
+    pub instrument: Option<String>,
     /// The most transactions of the page.
     pub limit: usize,
     /// After this position.
@@ -60,6 +70,30 @@ impl TransactionQuery {
             && self.from.is_none_or(|from| at >= from)
             && self.to.is_none_or(|to| at < to)
     }
+}
+
+/// The calendar of a merchant, which need not be one of the current rules.
+fn calendar_of<'r>(rules: &'r Rules, merchant: &str) -> &'r Calendar {
+    rules.merchant(merchant).map_or(Calendar::utc(), |merchant| &merchant.calendar)
+}
+
+/// Whether a payment or one of its captures names an instrument. White space at the ends does not count; earlier versions
+/// recorded it.
+fn names_instrument(transaction: &Transaction, id: &str) -> bool {
+    let is_same = |named: Option<&str>| named.is_some_and(|named| named.trim() == id.trim());
+    is_same(transaction.opening.instrument.as_deref())
+        || transaction.facts.iter().any(|recorded| match &recorded.fact {
+            Fact::Approved { instrument, .. } => is_same(instrument.as_deref()),
+            Fact::ReservedLate { content, .. } => {
+                is_same(content.as_deref().and_then(|content| content.instrument.as_deref()))
+            }
+            Fact::Declined { .. }
+            | Fact::Cancelled { .. }
+            | Fact::Refunded { .. }
+            | Fact::ChargedBack { .. }
+            | Fact::Attempted { .. }
+            | Fact::Extended { .. } => false,
+        })
 }
 
 /// A page of transactions.
@@ -112,7 +146,12 @@ impl Ledger {
         Ok(TransactionView {
             transaction: known.transaction.clone(),
             outcome: known.outcome,
-            customer: customer_of(&known.transaction, merge_group.head, &self.identities),
+            customer: customer_of(
+                &known.transaction,
+                merge_group.head,
+                &self.identities,
+                LocalTime { calendar: calendar_of(rules, merchant), now },
+            ),
             headroom: Some(headroom_of(rules, &merge_group, &known.transaction, now)),
             now,
             depends_on_lsn: self.depends_on_lsn(&merge_group),
@@ -128,20 +167,26 @@ impl Ledger {
         &self,
         merchant: &str,
         query: &TransactionQuery,
-        now: Millis,
+        local: LocalTime<'_>,
     ) -> Result<TransactionPage, Refusal> {
-        self.list(Some(merchant), query, now)
+        self.list(Some(merchant), query, local)
     }
 
-    /// [`Ledger::list_transactions`] of all merchants. The query names no customer.
+    /// [`Ledger::list_transactions`] of all merchants. The query names no customer. The status of a customer is that in
+    /// UTC, because merchants have different time zones.
     ///
     /// # Errors
     /// The archive's index cannot be read.
     pub fn list_all_transactions(&self, query: &TransactionQuery, now: Millis) -> Result<TransactionPage, Refusal> {
-        self.list(None, query, now)
+        self.list(None, query, LocalTime::utc(now))
     }
 
-    fn list(&self, merchant: Option<&str>, query: &TransactionQuery, now: Millis) -> Result<TransactionPage, Refusal> {
+    fn list(
+        &self,
+        merchant: Option<&str>,
+        query: &TransactionQuery,
+        local: LocalTime<'_>,
+    ) -> Result<TransactionPage, Refusal> {
         let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None };
         let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
         let placeholders = SHARDS as u64;
@@ -159,14 +204,15 @@ impl Ledger {
                 Box::new(numbers.into_iter().filter(move |number| *number >= first))
             }
         };
-        let mut visits = 0_u64;
+        // Which instrument a transaction names is only in its facts, which are read from the journal.
+        let (mut visits, visit) = (0_u64, if query.instrument.is_some() { LOADED_VISIT } else { 1 });
         for number in numbers {
             let from = TransactionPosition { customer: number, slot: if number == first { first_slot } else { 0 } };
             visits += 1;
-            for candidate in self.candidates(from, merchant, query, now)? {
-                visits += 1;
+            for candidate in self.candidates(from, merchant, query, local.now)? {
+                visits += visit;
                 let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
-                match self.view_candidate(&candidate, merchant, query) {
+                match self.view_candidate(&candidate, merchant, query, local.calendar) {
                     Ok(transaction) => page.transactions.extend(transaction),
                     // A placeholder owns transactions of every merchant: it is not known whose this one is.
                     Err(refusal) => {
@@ -249,6 +295,7 @@ impl Ledger {
         candidate: &Candidate,
         merchant: Option<&str>,
         query: &TransactionQuery,
+        calendar: &Calendar,
     ) -> Result<Option<TransactionView>, Refusal> {
         let Candidate { key, slot, last_record, now } = *candidate;
         let loaded = match self.load_transaction(key, slot, last_record) {
@@ -265,12 +312,15 @@ impl Ledger {
         let Some(LoadedTransaction { transaction, outcome, .. }) = loaded else { return Ok(None) };
         let opening = &transaction.opening;
         let is_of_another = merchant.is_some_and(|merchant| opening.merchant.as_str() != merchant);
-        if is_of_another || !query.matches(opening.at, outcome.status(now), outcome.flags) {
+        let is_match = query.matches(opening.at, outcome.status(now), outcome.flags)
+            && query.instrument.as_deref().is_none_or(|id| names_instrument(&transaction, id));
+        if is_of_another || !is_match {
             return Ok(None);
         }
         let mut locked = self.lock_merge_group(slot.customer);
-        let customer =
-            locked.members().map(|merge_group| customer_of(&transaction, merge_group.head, &self.identities));
+        let local = LocalTime { calendar, now };
+        let shown = |head: &Customer| customer_of(&transaction, head, &self.identities, local);
+        let customer = locked.members().map(|merge_group| shown(merge_group.head));
         Ok(customer.map(|customer| TransactionView {
             transaction,
             outcome,

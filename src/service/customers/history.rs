@@ -60,8 +60,8 @@ impl CustomerService<'_> {
     ) -> Answered {
         self.history_page(customer_id, page, reaches_merchant, &|_, old, new| {
             let changes = match (find_instrument(old, instrument), find_instrument(new, instrument)) {
-                // It was removed to make room for others.
-                (Some(_), None) => vec![json!({ "field": "payment_instrument", "old": instrument, "new": null })],
+                // It was removed, by a caller or to make room for others.
+                (Some(old), None) => removed_fields(old),
                 (old, Some(new)) => differences(old.unwrap_or(&Value::Null), new),
                 (None, None) => Vec::new(),
             };
@@ -134,23 +134,33 @@ fn find_instrument<'v>(document: &'v Value, id: &str) -> Option<&'v Value> {
 /// A document without what payments count of its instruments: the history of transactions shows that.
 fn without_counters(mut document: Value) -> Value {
     for instrument in document["payment_instruments"].as_array_mut().into_iter().flatten() {
-        for counted in ["last_success_at", "successful_payments"] {
+        for counted in ["last_success_at", "successful_payments", "order"] {
             instrument.as_object_mut().map(|instrument| instrument.remove(counted));
         }
     }
     document
 }
 
-fn differences(old: &Value, new: &Value) -> Vec<Value> {
-    let none = Map::new();
-    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
-    let is_empty = |field: &str, value: &Value| match value {
+/// Every field of a removed instrument, with its last value.
+fn removed_fields(old: &Value) -> Vec<Value> {
+    let fields = old.as_object().into_iter().flatten().filter(|(field, value)| !is_empty(field, value));
+    fields.map(|(field, old)| json!({ "field": field, "old": old, "new": null })).collect()
+}
+
+/// Whether the value of a field states nothing.
+fn is_empty(field: &str, value: &Value) -> bool {
+    match value {
         Value::Null => true,
         // Of an attribute, false is a value, and its absence is null.
         Value::Bool(false) => Attribute::parse(field).is_none(),
         Value::Array(items) => items.is_empty(),
         _ => false,
-    };
+    }
+}
+
+fn differences(old: &Value, new: &Value) -> Vec<Value> {
+    let none = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
     let fields = new.iter().filter(|(field, _)| !DERIVED.contains(&field.as_str()));
     fields
         .filter_map(|(field, new)| {

@@ -6,26 +6,41 @@ use crate::{
         events::customer_event::CustomerEvent,
         request::{identifier_text, refusal::Refusal},
     },
+    ledger::TransactionQuery,
     service::{
         customers::customer_service::CustomerService,
         documents::customers::instrument::read_instrument,
+        error::ServiceError,
         reply::{Answered, Reply},
     },
 };
 
 impl CustomerService<'_> {
+    /// Shows a stored instrument.
+    ///
+    /// # Errors
+    /// The merchant has no such customer, or the customer has no such instrument.
+    pub fn instrument(&self, customer_id: &str, instrument: &str) -> Answered {
+        let id = token(instrument)?;
+        let document = self.read(customer_id, |customer, now| {
+            let stored = customer.profile().and_then(|profile| profile.instrument(id));
+            stored.map(|stored| Reply::new(&self.context(now).instrument_document(customer, stored)))
+        })?;
+        Ok(document.ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?)
+    }
+
     /// Stores an instrument, or updates a stored one by the fields of a body.
     ///
     /// # Errors
-    /// The body is malformed, or the merchant has no such customer.
+    /// The body is malformed or contradicts what is in force, or the merchant has no such customer.
     pub fn put_instrument(&self, customer_id: &str, instrument: &str, body: &[u8]) -> Answered {
-        const FIELD: &str = "payment_instrument";
-        let id = identifier_text::parse(FIELD, instrument)?.ok_or(Refusal::Missing(FIELD))?;
+        let id = token(instrument)?;
         let update = read_instrument(body)?;
         self.change(customer_id, &mut |customer, now| {
             let known = customer.profile().and_then(|profile| profile.instrument(id));
             let before = known.cloned().unwrap_or_else(|| Instrument::bare(id, now));
-            let after = update.applied_to(before)?;
+            let context = self.context(now);
+            let after = update.applied_to(before.clone(), &context.instrument_context(customer, &before))?;
             let is_same = known == Some(&after);
             Ok(if is_same {
                 Vec::new()
@@ -33,10 +48,43 @@ impl CustomerService<'_> {
                 vec![CustomerEvent::CustomerChanged(CustomerChange::Instrument(after))]
             })
         })?;
-        let document = self.read(customer_id, |customer, now| {
-            let stored = customer.profile().and_then(|profile| profile.instrument(id));
-            stored.map(|instrument| self.context(now).instrument_document(instrument))
-        })?;
-        Ok(Reply::new(&document))
+        self.instrument(customer_id, instrument)
     }
+
+    /// Removes a stored instrument. Its blocks and its transactions stay. Answers with the instrument as it was.
+    ///
+    /// # Errors
+    /// The merchant has no such customer, or the customer has no such instrument.
+    pub fn remove_instrument(&self, customer_id: &str, instrument: &str) -> Answered {
+        let id = token(instrument)?;
+        let mut removed = None;
+        self.change(customer_id, &mut |customer, now| {
+            let stored = customer.profile().and_then(|profile| profile.instrument(id));
+            let stored = stored.ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?;
+            removed = Some(Reply::new(&self.context(now).instrument_document(customer, stored)));
+            Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved(stored.id.clone()))])
+        })?;
+        Ok(removed.ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?)
+    }
+
+    /// A page of the customer's transactions that name an instrument, also one that is not stored any more. It can read
+    /// from the disk.
+    ///
+    /// # Errors
+    /// The merchant has no such customer, or a transaction cannot be read.
+    pub(crate) fn instrument_transactions(
+        &self,
+        customer_id: &str,
+        instrument: &str,
+        filter: TransactionQuery,
+    ) -> Answered {
+        let instrument = Some(token(instrument)?.to_owned());
+        self.transactions(customer_id, TransactionQuery { instrument, ..filter })
+    }
+}
+
+/// The token of an instrument in a path.
+fn token(instrument: &str) -> Result<&str, ServiceError> {
+    const FIELD: &str = "payment_instrument";
+    Ok(identifier_text::parse(FIELD, instrument)?.ok_or(Refusal::Missing(FIELD))?)
 }

@@ -1,7 +1,7 @@
 //! Customers themselves: registered, found, shown, updated, deleted.
 
 use crate::{
-    domain::customer::erasure::deletion_events,
+    domain::{customer::erasure::deletion_events, vocabulary::calendar::LocalTime},
     ledger::{Actor, Amendment, CustomerQuery, RegisteredCustomer},
     service::{
         customers::customer_service::CustomerService,
@@ -19,7 +19,8 @@ impl CustomerService<'_> {
     pub fn find(&self, search: Option<&CustomerQuery>) -> Answered {
         let Some(search) = search else { return Ok(Reply::new(&json!({ "customers": [], "next_cursor": null }))) };
         let show = |customer: &_, now| self.context(now).document(customer);
-        let found = self.service.ledger.find_customers(self.merchant.id, search, self.now()?, show);
+        let local = LocalTime { calendar: &self.merchant.calendar, now: self.now()? };
+        let found = self.service.ledger.find_customers(self.merchant.id, search, local, show);
         let next = found.next.map(|number| number.to_string());
         Ok(Reply::new(&json!({ "customers": found.customers, "next_cursor": next })))
     }

@@ -4,9 +4,9 @@ use crate::{
     domain::{
         customer::{instrument_blocks::MerchantScope, status::Signal},
         request::{fields::parse_word, identifier_text, refusal::Refusal},
-        vocabulary::names::Name,
+        vocabulary::{calendar::Calendar, names::Name},
     },
-    ledger::SentSignal,
+    ledger::{SentSignal, SignalledCustomer},
     service::{
         documents::{card_guard::no_card_in_json, json::texts},
         payments::PaymentService,
@@ -16,8 +16,9 @@ use crate::{
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct SignalDocument<'a> {
-    customer_id: &'a str,
+struct SignalDocument {
+    /// The customer that the signal reached. If the named customer is merged, it is the target.
+    customer_id: String,
     status: &'static str,
 }
 
@@ -47,9 +48,10 @@ impl PaymentService {
             return Err(Refusal::Missing("payment_instrument").into());
         }
         let trusts_blocks = configured.is_some_and(|merchant| merchant.trust_blocks);
+        let calendar = configured.map_or(Calendar::utc(), |merchant| &merchant.calendar);
         let SignalCaller { by, reach } = caller;
-        let sent = SentSignal { merchant, customer_id, signal, instrument, by: *by, reach, trusts_blocks };
-        let (status, _) = self.ledger.signal(&sent, now)?;
-        Ok(Reply::new(&SignalDocument { customer_id, status: status.word() }))
+        let sent = SentSignal { merchant, customer_id, signal, instrument, by: *by, reach, trusts_blocks, calendar };
+        let SignalledCustomer { number, status, .. } = self.ledger.signal(&sent, now)?;
+        Ok(Reply::new(&SignalDocument { customer_id: number.to_string(), status: status.word() }))
     }
 }

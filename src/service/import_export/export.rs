@@ -1,7 +1,11 @@
 //! The export of customers as a table.
 
 use crate::{
-    domain::{rules::merchant::Merchant, vocabulary::time::Millis},
+    domain::{
+        customer::aggregate::Customer,
+        rules::merchant::Merchant,
+        vocabulary::{calendar::LocalTime, time::Millis},
+    },
     ledger::{CustomerQuery, Ledger, PAGE_MAX},
     service::{
         csv::{cell::Expected, write::Writer},
@@ -20,7 +24,9 @@ pub fn export(ledger: &Ledger, merchant: &Merchant, now: Millis, output: impl Wr
     let mut find = CustomerQuery { limit: PAGE_MAX, ..CustomerQuery::default() };
     let mut rows = 0;
     loop {
-        let found = ledger.find_customers(merchant.id, &find, now, |customer, _| row_of(customer));
+        let local = |now| LocalTime { calendar: &merchant.calendar, now };
+        let row = |customer: &Customer, now| row_of(customer, local(now));
+        let found = ledger.find_customers(merchant.id, &find, local(now), row);
         for row in &found.customers {
             writer.write(row)?;
             rows += 1;

@@ -227,7 +227,11 @@ mod tests {
     use super::*;
     use crate::{
         config,
-        domain::{decision::clock_skew::ClockSkew, vocabulary::time::Millis},
+        domain::{
+            customer::aggregate::Customer,
+            decision::clock_skew::ClockSkew,
+            vocabulary::{calendar::LocalTime, time::Millis},
+        },
         ledger::{CustomerQuery, Ledger, LedgerLimits, LedgerStorage, PAGE_MAX},
         service::import_export::row::row_of,
     };
@@ -268,7 +272,9 @@ mod tests {
         let target = ImportTarget { new_from: ledger.next_customer(), ..before };
         let documents = || {
             let find = CustomerQuery { limit: PAGE_MAX, ..CustomerQuery::default() };
-            let found = ledger.find_customers(merchant.id, &find, now, |customer, _| format!("{:?}", row_of(customer)));
+            let local = LocalTime { calendar: &merchant.calendar, now };
+            let row = |customer: &Customer, _| format!("{:?}", row_of(customer, local));
+            let found = ledger.find_customers(merchant.id, &find, local, row);
             found.customers
         };
         let first = import(&target, &table, ImportOutcome::default());

@@ -17,6 +17,7 @@ use crate::{
         rules::{merchant::Merchant, registration::identifier::RegistrationSource},
         vocabulary::{
             attributes::{Attribute, AttributeSet},
+            calendar::LocalTime,
             card_numbers::masked,
             direction::Direction,
             names::Name,
@@ -62,15 +63,15 @@ pub(super) enum RowEffect {
     Unchanged,
 }
 
-/// The row of a customer.
-pub(super) fn row_of(customer: &Customer) -> Row {
+/// The row of a customer at a time.
+pub(super) fn row_of(customer: &Customer, local: LocalTime<'_>) -> Row {
     let mut row = Row::default();
     row.set(Column::CustomerId, customer.number().to_string());
     row.set(Column::MerchantCustomerIdentifier, customer.shown_identifier().unwrap_or_default());
     let level = |direction: Direction| customer.levels[direction as usize].map_or("", Name::as_str);
     row.set(Column::DepositLevel, level(Direction::Deposit));
     row.set(Column::WithdrawalLevel, level(Direction::Withdrawal));
-    row.set(Column::Status, customer.status().word());
+    row.set(Column::Status, customer.status(local).word());
     row.set(Column::Labels, join_labels(customer.labels().iter().map(|label| label.as_str())));
     for (column, attribute) in attributes() {
         row.set(column, customer.attributes.value(attribute).unwrap_or_default());

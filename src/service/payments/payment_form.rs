@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        customer::aggregate::Customer,
         decision::{
             decide::layers,
             gauge::Headroom,
@@ -16,6 +17,7 @@ use crate::{
     service::{
         documents::{
             as_text::AsText,
+            customers::{customer::CustomerContext, instrument::InstrumentDocument},
             payments::{
                 decision::{AppliedLevel, CustomerReference, MethodDocument, PaymentFormDocument, RemainingDocument},
                 fields::{PaymentFields, RESERVE_FIELDS},
@@ -30,6 +32,7 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use serde_json::{Value, json};
 
 impl PaymentService {
     /// What a cashier page needs to show this customer.
@@ -57,18 +60,25 @@ impl PaymentService {
         payment.unrecorded.method = None;
         let now = self.clock.now(payment.occurred_at)?;
         let form = self.ledger.dry_run(&rules, &payment, DryRunTime { now, as_of: None }, |dry_run| {
+            let (stored_by, at) = (dry_run.customer, dry_run.now);
             let layers = layers(&payment, dry_run.customer.map(|customer| &**customer), dry_run.decision.level);
             let blocked =
                 dry_run.decision.violations.iter().any(|violation| violation.code == DenialCode::CustomerBlocked);
             let answer = PaymentAnswer::of_dry_run(&payment, dry_run);
             let methods =
                 if blocked { Vec::new() } else { self.methods(&rules, &payment, &layers, &answer.headroom, only) };
-            (methods, answer)
+            // Without a method that may pay, no instrument may pay either.
+            let may_pay = !blocked && (!methods.is_empty() || payment.endpoint.methods.is_empty());
+            let context =
+                CustomerContext { rules: &rules, merchant: payment.merchant, ledger: Some(&self.ledger), now: at };
+            let instruments = stored_by.filter(|_| may_pay).map(|customer| instruments(&context, customer));
+            (methods, instruments.unwrap_or_default(), answer)
         })?;
-        let (methods, answer) = form;
+        let (methods, payment_instruments, answer) = form;
         let customer: &CustomerView<'_> = &answer.customer;
         Ok(Reply::new(&PaymentFormDocument {
             methods,
+            payment_instruments,
             customer: CustomerReference::of(customer, &rules),
             level: answer.level.map(|(name, source)| AppliedLevel::of(name, source)),
             remaining: RemainingDocument::of(&answer.headroom, answer.currency, &rules),
@@ -118,4 +128,15 @@ impl PaymentService {
         }
         methods
     }
+}
+
+/// The stored instruments that may pay, the default first, then the last used one.
+fn instruments(context: &CustomerContext<'_>, customer: &Customer) -> Vec<Value> {
+    let stored = customer.instruments().iter();
+    let mut usable: Vec<InstrumentDocument<'_>> = stored
+        .map(|instrument| context.instrument_document(customer, instrument))
+        .filter(InstrumentDocument::may_pay)
+        .collect();
+    usable.sort_by_key(InstrumentDocument::form_order);
+    usable.iter().map(|instrument| json!(instrument)).collect()
 }

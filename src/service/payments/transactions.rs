@@ -7,6 +7,7 @@ use crate::{
             refusal::Refusal,
         },
         transaction::status::{Flag, Status},
+        vocabulary::calendar::{Calendar, LocalTime},
     },
     ledger::{FIRST_CUSTOMER, TransactionPosition, TransactionQuery, UnreadableTransaction},
     service::{
@@ -96,7 +97,8 @@ impl PaymentService {
     /// The merchant is not known, or a transaction cannot be read.
     pub(crate) fn transactions(&self, merchant: &str, filter: &TransactionQuery) -> Answered {
         let (rules, now) = (self.rules(), self.time()?);
-        let page = self.ledger.list_transactions(merchant, filter, now)?;
+        let calendar = rules.merchant(merchant).map_or(Calendar::utc(), |merchant| &merchant.calendar);
+        let page = self.ledger.list_transactions(merchant, filter, LocalTime { calendar, now })?;
         if page.transactions.is_empty() && !self.is_or_was_configured(merchant) {
             return Err(Refusal::UnknownMerchant(merchant.to_owned()).into());
         }

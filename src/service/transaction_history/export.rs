@@ -8,6 +8,7 @@ use crate::{
             past_payment::{HoldEnd, PastAmounts, PastOutcome, hold_end},
         },
         vocabulary::{
+            calendar::LocalTime,
             money::Minor,
             names::Name,
             time::Millis,
@@ -71,7 +72,7 @@ pub fn export_history(
     let (mut record, mut rows) = (Vec::new(), 0);
     loop {
         let page = match options.merchant {
-            Some(merchant) => ledger.list_transactions(merchant, &query, options.now),
+            Some(merchant) => ledger.list_transactions(merchant, &query, LocalTime::utc(options.now)),
             None => ledger.list_all_transactions(&query, options.now),
         };
         let page = page.map_err(|refusal| io::Error::other(refusal.to_string()))?;

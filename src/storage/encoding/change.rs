@@ -9,7 +9,7 @@
 //! | 14 | Limits, read only: written before a raise could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
 //! | 15 | Switched off | number, each a name |
 //! | 16 | Rates | number, each: from, to, digits and scale of the rate, units, valid from |
-//! | 17 | Instrument | bits (masked, expires, last success, default, on file), id, type, masked?, expires?, saved at, last success?, successes, state |
+//! | 17 | Instrument | bits (masked, expires, last success, default, on file, brand, type on file), id, type, masked?, expires?, saved at, last success?, successes, state, brand?, type on file? |
 //! | 18 | Deletion due | bits (due), due? |
 //! | 19 | Erased | |
 //! | 21 | Merged into | the number of a customer |
@@ -17,6 +17,7 @@
 //! | 23 | Identifiers | number, each a text |
 //! | 29 | Identifiers, one or more of them sealed | number, each: bits (sealed), a text or a sealed identifier |
 //! | 28 | Limits | bits (pending, needs a confirmation, until, confirmed), direction, currency, filters, (from, confirm until?, filters)?, the operator's filters, until?, confirmed at? |
+//! | 35 | Instrument removed | id |
 //! | 33 | StatusFactors | bits (suspicion, only of instruments), consent, suspicion? (a status); only in snapshots |
 //!
 //! **A method**: bits (shown is set, shown, min, max, gates), name, min?, max?, (number and each a name)?. **Filters**:
@@ -29,7 +30,6 @@ use crate::{
         customer::{
             change::CustomerChange,
             individual_settings::{IndividualMethod, IndividualSettings},
-            instruments::Instrument,
             own_limits::{OwnLimits, PendingRaise},
             status::{CustomerStatus, StatusFactors, Suspicion},
             stored_identifier::StoredIdentifier,
@@ -43,7 +43,7 @@ use crate::{
     },
     storage::encoding::{
         bytes::{Bytes, DecodeError, Put},
-        identifier,
+        identifier, instrument,
         numbers::{Numbered, attribute_bits, attributes_of},
         seal::{Open, Seal, open_attributes, seal_attributes},
     },
@@ -53,7 +53,7 @@ use crate::{
 pub(super) fn is_tag_of_change(tag: u8) -> bool {
     matches!(
         tag,
-        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS..=tag::IDENTIFIERS_SEALED | tag::STANDING
+        tag::ATTRIBUTES..=tag::ERASED | tag::MERGED_INTO..=tag::IDENTIFIERS | tag::LIMITS..=tag::IDENTIFIERS_SEALED | tag::STANDING | tag::INSTRUMENT_REMOVED
     )
 }
 
@@ -74,6 +74,7 @@ mod tag {
     pub(super) const LIMITS: u8 = 28;
     pub(super) const IDENTIFIERS_SEALED: u8 = 29;
     pub(super) const STANDING: u8 = 33;
+    pub(super) const INSTRUMENT_REMOVED: u8 = 35;
 }
 
 mod window {
@@ -128,7 +129,14 @@ pub(super) fn encode(change: &CustomerChange, seal: &mut Seal<'_>, out: &mut Vec
                 out.put_time(*valid_from);
             }
         }
-        CustomerChange::Instrument(instrument) => put_instrument(instrument, out),
+        CustomerChange::Instrument(stored) => {
+            out.push(tag::INSTRUMENT);
+            instrument::put(stored, out);
+        }
+        CustomerChange::InstrumentRemoved(id) => {
+            out.push(tag::INSTRUMENT_REMOVED);
+            out.put_text(id);
+        }
         CustomerChange::DeletionDue(due) => {
             out.push(tag::DELETION_DUE);
             out.put_bits([due.is_some()]);
@@ -192,21 +200,6 @@ fn put_limits(limits: &OwnLimits, out: &mut Vec<u8>) {
     }
     put_filters(operator, out);
     until.iter().chain(confirmed_at).for_each(|time| out.put_time(*time));
-}
-
-fn put_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
-    let Instrument { id, kind, masked, expires, saved_at, last_success_at, successes, state, is_default, on_file } =
-        instrument;
-    out.push(tag::INSTRUMENT);
-    out.put_bits([masked.is_some(), expires.is_some(), last_success_at.is_some(), *is_default, *on_file]);
-    out.put_text(id);
-    out.put_word(*kind);
-    out.put_text_if(masked.as_deref());
-    expires.iter().for_each(|month| out.put_number(u64::from(*month)));
-    out.put_time(*saved_at);
-    last_success_at.iter().for_each(|at| out.put_time(*at));
-    out.put_number(*successes);
-    out.put_word(*state);
 }
 
 fn put_names(names: &[Name], out: &mut Vec<u8>) {
@@ -283,7 +276,8 @@ pub(super) fn read(tag: u8, bytes: &mut Bytes<'_>, open: &mut Open<'_>) -> Resul
             };
             CustomerChange::Rates(read_list(bytes, rate)?)
         }
-        tag::INSTRUMENT => CustomerChange::Instrument(read_instrument(bytes)?),
+        tag::INSTRUMENT => CustomerChange::Instrument(instrument::read(bytes)?),
+        tag::INSTRUMENT_REMOVED => CustomerChange::InstrumentRemoved(bytes.text()?.into()),
         tag::DELETION_DUE => {
             let [is_due] = bytes.bits("option of DeletionDue")?;
             CustomerChange::DeletionDue(bytes.time_if(is_due)?)
@@ -369,22 +363,6 @@ fn read_settings(bytes: &mut Bytes<'_>) -> Result<IndividualSettings, DecodeErro
                 gates: has_gates.then(|| read_names(bytes)).transpose()?,
             })
         })?,
-    })
-}
-
-fn read_instrument(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
-    let [has_masked, has_expiry, has_success, is_default, on_file] = bytes.bits("option of Instrument")?;
-    Ok(Instrument {
-        id: bytes.text()?.into(),
-        kind: bytes.word()?,
-        masked: bytes.text_if(has_masked)?,
-        expires: if has_expiry { Some(bytes.small()?) } else { None },
-        saved_at: bytes.time()?,
-        last_success_at: bytes.time_if(has_success)?,
-        successes: bytes.number()?,
-        state: bytes.word()?,
-        is_default,
-        on_file,
     })
 }
 

@@ -10,6 +10,7 @@ mod customer_event;
 pub(in crate::storage) mod events;
 mod global_event;
 pub(in crate::storage) mod identifier;
+mod instrument;
 pub(in crate::storage) mod numbers;
 mod opening;
 pub(in crate::storage) mod seal;

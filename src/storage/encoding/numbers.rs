@@ -6,7 +6,7 @@
 use crate::domain::{
     customer::{
         audit::ChangeSource,
-        instruments::{InstrumentState, InstrumentType},
+        instruments::{CardOnFileType, InstrumentState, InstrumentType},
         status::{CustomerStatus, Signal},
     },
     rules::filter::{FilterMode, FilterScope, WindowClass},
@@ -54,6 +54,7 @@ numbers!(Signal, "signal": ConsentGiven 1, ConsentRefused 2, FraudSuspected 3, F
     CardExpired 7, CardInvalid 8);
 numbers!(ChangeSource, "source": Payment 1, Api 2, Upload 3, System 4);
 numbers!(InstrumentState, "state of an instrument": Active 1, Expired 2, Invalid 3);
+numbers!(CardOnFileType, "type of a card on file": Unscheduled 1, Recurring 2, Installment 3);
 numbers!(InstrumentType, "type of an instrument": Card 1, BankAccount 2, Other 3);
 numbers!(WindowClass, "class of a filter": Daily 1, Weekly 2, Monthly 3, Other 4);
 numbers!(FilterScope, "scope of a filter": Level 1, Merchant 2, Customer 3);

@@ -20,6 +20,7 @@
 //! | 32 | Assigned | as Compacted, but bits (hold until) |
 //! | 33 | Changed | see `change.rs`: standing |
 //! | 34 | Opened | see `opening.rs` |
+//! | 35 | Changed | see `change.rs`: instrument removed |
 //! | 64 | Instrument blocked | bits (blocked), id, at; the older form of 75: one block for all merchants, or none |
 //! | 65 | Level created | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |

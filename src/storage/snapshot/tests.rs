@@ -17,6 +17,7 @@ use crate::{
             aggregate::Customer,
             audit::{AuditEntry, ChangeSource},
             change::CustomerChange,
+            instruments::{CardOnFile, CardOnFileType, Instrument},
             status::{Signal, Suspicion},
         },
         events::{
@@ -34,6 +35,7 @@ use crate::{
         vocabulary::{
             attributes::{Attribute, Attributes},
             direction::Direction,
+            month::Month,
             time::Millis,
         },
     },
@@ -222,7 +224,7 @@ fn a_customer_is_restored_from_its_pieces() {
     }
     let mut is = is.unwrap();
     assert_eq!(CustomerDto::of(&is, &mut invert_bits), CustomerDto::of(&was, &mut invert_bits));
-    assert_eq!((is.status_factors, is.status()), (was.status_factors, was.status()));
+    assert_eq!((is.status_factors, is.status_by_month()), (was.status_factors, was.status_by_month()));
     assert_eq!(
         (is.settled_at(), is.usage_series_at(Millis(2_000))),
         (Millis(2_000), was.usage_series_at(Millis(2_000)))
@@ -268,6 +270,27 @@ fn the_profile_tells_fraud_of_instruments_from_fraud_of_the_customer() {
     }
     let old = CustomerDto { profile: plain, ..CustomerDto::of(&fraud(true), &mut invert_bits) };
     assert_eq!(old.customer(&mut invert_bits_back).unwrap().status_factors.suspicion(), Some(Suspicion::CustomerFraud));
+}
+
+#[test]
+fn instruments_are_restored_as_they_were() {
+    let mut was = customer();
+    let recorded = RecordPosition { number: 9, place: LogOffset(9), key: 0 };
+    let on_file = [CardOnFile::No, CardOnFile::OfUnknownType, CardOnFile::OfType(CardOnFileType::Installment)];
+    for (id, on_file) in ["a", "b", "c"].into_iter().zip(on_file) {
+        let instrument = Instrument {
+            expires: Month::parse("2026-11"),
+            on_file,
+            sent_brand: Some("own brand".into()),
+            ..Instrument::bare(id, Millis(15))
+        };
+        was.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::Instrument(instrument)));
+    }
+    was.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved("a".into())));
+    let is = CustomerDto::of(&was, &mut invert_bits).customer(&mut invert_bits_back).unwrap();
+    assert_eq!(is.instruments(), was.instruments());
+    assert_eq!(is.status_by_month(), was.status_by_month());
+    assert!(is.instruments().iter().all(|instrument| &*instrument.id != "a"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::domain::{
         audit::{AuditEntry, Author},
         change::CustomerChange,
         individual_settings::IndividualSettings,
-        instruments::Instrument,
+        instruments::{self, Instrument, InstrumentsUsable},
         own_limits::OwnLimits,
         profile::Profile,
         status::{CustomerStatus, StatusFactors},
@@ -14,7 +14,10 @@ use crate::domain::{
     events::customer_event::CustomerEvent,
     rules::rates::OwnRate,
     transaction::log_offset::LogOffset,
-    vocabulary::{attributes::Attributes, direction::Direction, money::Currency, names::Name, time::Millis},
+    vocabulary::{
+        attributes::Attributes, calendar::LocalTime, direction::Direction, money::Currency, month::Month, names::Name,
+        time::Millis,
+    },
 };
 /// The largest number that a customer may have.
 pub const CUSTOMER_NUMBER_MAX: u64 = u32::MAX as u64;
@@ -50,6 +53,16 @@ pub struct CustomerCore {
     pub modified: Millis,
     /// See [`CustomerCore::last_audit_offset`]; [`NO_AUDIT`]: there is none.
     last_audit: LogOffset,
+}
+
+/// The status of a customer as far as it does not depend on the time, and how it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusByMonth {
+    /// The status up to the end of `last_month`.
+    pub status: CustomerStatus,
+    /// The month in which the last stored instrument expires; from the next one on the status is `not_active`. `None`: the
+    /// status does not depend on the time.
+    pub last_month: Option<Month>,
 }
 
 /// Marks that no audit entry is recorded.
@@ -100,11 +113,26 @@ impl CustomerCore {
         self.last_audit = place.unwrap_or(NO_AUDIT);
     }
 
-    /// The status of the customer.
+    /// The status of the customer at a time.
     #[must_use]
-    pub fn status(&self) -> CustomerStatus {
-        let all_unusable = self.profile.as_ref().is_some_and(|profile| profile.has_only_unusable_instruments());
-        self.status_factors.status_with(all_unusable)
+    pub fn status(&self, local: LocalTime<'_>) -> CustomerStatus {
+        let StatusByMonth { status, last_month } = self.status_by_month();
+        let is_over = last_month.is_some_and(|last| last < local.month());
+        if is_over { CustomerStatus::NotActive } else { status }
+    }
+
+    /// The status, and the month after which it is `not_active`.
+    #[must_use]
+    pub fn status_by_month(&self) -> StatusByMonth {
+        let status_with = |all_unusable| self.status_factors.status_with(all_unusable);
+        match instruments::usable(self.instruments()) {
+            InstrumentsUsable::Always => StatusByMonth { status: status_with(false), last_month: None },
+            InstrumentsUsable::Never => StatusByMonth { status: status_with(true), last_month: None },
+            InstrumentsUsable::UntilEndOf(last) => {
+                let status = status_with(false);
+                StatusByMonth { status, last_month: (status_with(true) != status).then_some(last) }
+            }
+        }
     }
 
     /// The profile; `None`: it is empty.
@@ -247,6 +275,7 @@ impl CustomerCore {
             | CustomerChange::DisabledProjects(_)
             | CustomerChange::Rates(_)
             | CustomerChange::Instrument(_)
+            | CustomerChange::InstrumentRemoved(_)
             | CustomerChange::DeletionDue(_)
             | CustomerChange::MergedInto(_)
             | CustomerChange::Merged(_)

@@ -37,6 +37,11 @@ impl Zone {
         Some((Self(zone), name))
     }
 
+    /// The zone without an offset.
+    pub(in crate::domain) fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// The local time of an instant.
     pub(in crate::domain) fn local(&self, t: i64) -> DateTime {
         self.0.to_datetime(timestamp(t))

@@ -5,6 +5,8 @@
 //! of 15 digits and Hipercard's 3841 the patterns that acquirers publish (`2131|1800`, `606282|3841`). Where sources
 //! differ, both readings are in the table: it tells a card number from another number, and names no network for sure.
 
+use std::cmp::Reverse;
+
 /// Numbers of one network.
 struct Issuer {
     network: &'static str,
@@ -90,12 +92,32 @@ pub(super) fn network_of(digits: &[u8]) -> Option<&'static str> {
     ISSUERS.iter().find(|issuer| issuer.issues(digits)).map(|issuer| issuer.network)
 }
 
+/// The network whose numbers most likely begin with these digits and have this length. The longest prefix decides, then
+/// the length, because a mask may be shorter than the number, then the order of the table.
+pub(super) fn network_of_prefix(first_digits: &[u8], length: usize) -> Option<&'static str> {
+    let candidates = ISSUERS.iter().filter(|issuer| issuer.has_prefix_of(first_digits));
+    let rank = |issuer: &&Issuer| (Reverse(issuer.prefix_digits()), !issuer.lengths.contains(&length));
+    candidates.min_by_key(rank).map(|issuer| issuer.network)
+}
+
+/// The network of a name, in any case.
+pub(super) fn network_named(name: &str) -> Option<&'static str> {
+    ISSUERS.iter().map(|issuer| issuer.network).find(|network| network.eq_ignore_ascii_case(name))
+}
+
 impl Issuer {
     fn issues(&self, digits: &[u8]) -> bool {
+        self.lengths.contains(&digits.len()) && self.has_prefix_of(digits)
+    }
+
+    fn prefix_digits(&self) -> usize {
+        self.prefixes.0.ilog10() as usize + 1
+    }
+
+    fn has_prefix_of(&self, digits: &[u8]) -> bool {
         let (first, last) = self.prefixes;
-        let prefix_digits = first.ilog10() as usize + 1;
-        let prefix = digits.iter().take(prefix_digits).fold(0, |prefix, digit| prefix * 10 + u32::from(*digit));
-        self.lengths.contains(&digits.len()) && (first..=last).contains(&prefix)
+        let prefix = digits.iter().take(self.prefix_digits()).fold(0, |prefix, digit| prefix * 10 + u32::from(*digit));
+        (first..=last).contains(&prefix)
     }
 }
 
@@ -162,6 +184,40 @@ mod tests {
             let digits: Vec<u8> = number.bytes().map(|byte| byte - b'0').collect();
             assert_eq!(network_of(&digits), None, "{number}");
         }
+    }
+
+    #[test]
+    fn the_brand_follows_from_the_first_digits() {
+        for (first, length, want) in [
+            ("411111", 16, Some("visa")),
+            ("401178", 16, Some("elo")),
+            ("457100", 16, Some("dankort")),
+            ("555555", 16, Some("mastercard")),
+            ("222100", 16, Some("mastercard")),
+            ("222099", 16, None),
+            ("378282", 15, Some("amex")),
+            ("384100", 16, Some("hipercard")),
+            ("385000", 14, Some("diners")),
+            // A short mask changes no brand: no Maestro of 13 digits.
+            ("650031", 13, Some("elo")),
+            ("411111", 11, Some("visa")),
+            ("650100", 16, Some("discover")),
+            ("601111", 16, Some("discover")),
+            ("622126", 16, Some("discover")),
+            ("620000", 16, Some("unionpay")),
+            ("650031", 16, Some("elo")),
+            ("650002", 16, Some("verve")),
+            ("606282", 16, Some("hipercard")),
+            ("675964", 16, Some("maestro")),
+            ("220000", 16, Some("mir")),
+            ("979200", 16, Some("troy")),
+            ("000000", 16, None),
+            ("999999", 16, None),
+        ] {
+            let digits: Vec<u8> = first.bytes().map(|byte| byte - b'0').collect();
+            assert_eq!(network_of_prefix(&digits, length), want, "{first} of {length}");
+        }
+        assert_eq!((network_named("VISA"), network_named("own brand")), (Some("visa"), None));
     }
 
     #[test]

@@ -15,7 +15,10 @@ use crate::{
         },
         rules::configuration::Rules,
         transaction::transition::{Approval, CaptureAmount, Operation, Reversal},
-        vocabulary::attributes::{Attribute, Attributes},
+        vocabulary::{
+            attributes::{Attribute, Attributes},
+            calendar::LocalTime,
+        },
     },
     ledger::{
         ExpectedContent, LedgerLimits, LedgerStorage, TransitionRequest,
@@ -179,12 +182,12 @@ proptest! {
                 let number: u64 = ids[head].parse().unwrap();
                 prop_assert_eq!(look.unwrap(), (number, (u128::from(amount), quantity)));
                 let wanted = TransactionQuery { customer_id: Some(id.clone()), limit: 1_000, ..TransactionQuery::default() };
-                let page = ledger.list_transactions("m", &wanted, NOW).unwrap();
+                let page = ledger.list_transactions("m", &wanted, LocalTime::utc(NOW)).unwrap();
                 prop_assert!(page.transactions.iter().all(|t| t.customer.customer_id == Some(CustomerId::Number(number))));
                 let of = paid.iter().filter(|paid| heads[paid.who] == head).count();
                 prop_assert_eq!(page.transactions.len(), of);
             }
-            let shown = ledger.find_customers(merchant.id, &CustomerQuery { limit: 100, ..CustomerQuery::default() }, NOW, |c, _| c.number());
+            let shown = ledger.find_customers(merchant.id, &CustomerQuery { limit: 100, ..CustomerQuery::default() }, LocalTime::utc(NOW), |c, _| c.number());
             let standing: Vec<u64> =
                 (0..6).filter(|n| heads[*n] == *n).map(|n| ids[n].parse().unwrap()).collect();
             prop_assert_eq!(shown.customers, standing);

@@ -283,8 +283,9 @@ fn snapshot_and_recover(ledger: &Ledger) -> Ledger {
 
 fn agree(ledger: &Ledger, rules: &Rules, model: &Model) -> Result<(), TestCaseError> {
     for (who, person) in model.people.iter().enumerate() {
-        let status =
-            ledger.with_customer(person.merchant, &person.id, NOW, |customer, _| customer.status().word()).unwrap();
+        let status = ledger
+            .with_customer(person.merchant, &person.id, NOW, |customer, _| customer.status(LocalTime::utc(NOW)).word())
+            .unwrap();
         prop_assert_eq!(status, shown(person.suspected), "the status of {} at {}", &person.name, person.merchant);
         for instrument in [None, Some("x"), Some("y"), Some("clean")] {
             let (got, want) = (codes(ledger, rules, person, instrument), model.codes(who, instrument));
@@ -333,6 +334,7 @@ proptest! {
                         by: Some(Name::parse(&name_of(caller)).unwrap()),
                         reach: &reach_of(caller),
                         trusts_blocks: rules.merchant(merchant).unwrap().trust_blocks,
+                        calendar: Calendar::utc(),
                     };
                     let last = ledger.journal().last();
                     let got = ledger.signal(&sent, NOW).map(|_| ());
@@ -358,6 +360,19 @@ proptest! {
                     reserve(&ledger, &rules, person, &id, None);
                     approve(&ledger, &rules, person, &id, named);
                     model.hold(who, named);
+                }
+                6..=7 if caller == 2 => {
+                    let Some(named) = named else { continue };
+                    let customer = CustomerRef { merchant: Name::parse(merchant).unwrap(), customer_id: &id };
+                    let removed = CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved(named.into()));
+                    let mut make = |customer: &Customer, _| {
+                        let is_held = customer.has_instrument(named);
+                        Ok(is_held.then(|| removed.clone()).into_iter().collect())
+                    };
+                    ledger.change(customer, ACTOR, &Attributes::default(), &mut make).unwrap();
+                    if model.people[who].holds.remove(named) {
+                        model.people[who].step_by(None);
+                    }
                 }
                 6..=7 => {
                     let Some(named) = named else { continue };

@@ -93,7 +93,8 @@ fn a_page_reads_about_as_many_customers_as_it_shows() {
             let mut find = CustomerQuery { limit: 50, descending, ..find.clone() };
             let mut found = Vec::new();
             loop {
-                let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number());
+                let page = ledger
+                    .find_customers(name("m"), &find, LocalTime::utc(Millis(200_000)), |customer, _| customer.number());
                 assert!(page.visited <= most, "{about}: {} read for {}", page.visited, page.customers.len());
                 found.extend(page.customers);
                 match page.next {
@@ -117,14 +118,16 @@ fn a_long_span_is_found_by_number_blocks_and_loses_no_customer() {
         limit: 50,
         ..CustomerQuery::default()
     };
-    let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.number());
+    let page =
+        ledger.find_customers(name("m"), &find, LocalTime::utc(Millis(200_000)), |customer, _| customer.number());
     assert_eq!((page.customers.len(), page.next, page.visited), (1, None, 1), "the rare key is looked up first");
     for (from, to, descending) in [(60_000, 300_000, false), (-1, 60_000, true), (30_000, 77_777, false)] {
         let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
         let mut find = CustomerQuery { created_from, created_to, descending, limit: 50, ..CustomerQuery::default() };
         let (mut found, mut visited) = (Vec::new(), 0);
         loop {
-            let page = ledger.find_customers(name("m"), &find, Millis(200_000), |customer, _| customer.created.0);
+            let page = ledger
+                .find_customers(name("m"), &find, LocalTime::utc(Millis(200_000)), |customer, _| customer.created.0);
             assert!(page.visited <= 50 + 1_024, "{from}..{to}: {}", page.visited);
             visited += page.visited;
             found.extend(page.customers);

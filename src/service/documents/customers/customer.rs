@@ -3,20 +3,27 @@
 use crate::{
     domain::{
         customer::{
-            aggregate::Customer, instruments::Instrument, own_limits::OwnLimits, stored_identifier::StoredIdentifier,
+            aggregate::Customer,
+            instruments::{Instrument, by_last_use, order_of},
+            own_limits::OwnLimits,
+            stored_identifier::StoredIdentifier,
         },
         rules::{
             configuration::Rules,
             merchant::Merchant,
             terminal::{self, Placeholder},
         },
-        vocabulary::{attributes::Attribute, direction::Direction, names::Name, time::Millis, words::Word},
+        vocabulary::{
+            attributes::Attribute, calendar::LocalTime, direction::Direction, names::Name, time::Millis, words::Word,
+        },
     },
     ledger::Ledger,
     service::documents::{
         as_text::AsText,
         customers::{
-            instrument::InstrumentDocument, limits::LimitsDocument, own_rate::OwnRateDocument,
+            instrument::{InstrumentContext, InstrumentDocument},
+            limits::LimitsDocument,
+            own_rate::OwnRateDocument,
             settings::SettingsDocument,
         },
     },
@@ -34,6 +41,11 @@ pub(crate) struct CustomerContext<'a> {
 }
 
 impl CustomerContext<'_> {
+    /// The time in the calendar of the merchant.
+    pub(crate) fn local(&self) -> LocalTime<'_> {
+        LocalTime { calendar: &self.merchant.calendar, now: self.now }
+    }
+
     /// The document of a customer, without transactions and usage.
     pub(crate) fn document(&self, customer: &Customer) -> Value {
         let level = |direction: Direction| customer.levels[direction as usize].map(Name::as_str);
@@ -44,18 +56,16 @@ impl CustomerContext<'_> {
         set("other_identifiers", customer.identifiers().iter().filter_map(StoredIdentifier::text).collect());
         set("deposit_level", json!(level(Direction::Deposit)));
         set("withdrawal_level", json!(level(Direction::Withdrawal)));
-        set("status", json!(customer.status().word()));
+        set("status", json!(customer.status(self.local()).word()));
         set("labels", json!(names(customer.labels())));
         set("restrictions", json!(self.merchant.restrictions(customer.labels())));
         for (word, attribute) in Attribute::WORDS {
             set(word, attribute_document(*attribute, customer.attributes.value(*attribute)));
         }
-        let mut instruments: Vec<&Instrument> = customer.instruments().iter().collect();
-        // Last used first.
-        instruments.sort_by_key(|i| std::cmp::Reverse(i.last_success_at.unwrap_or(i.saved_at)));
+        let instruments = by_last_use(customer.instruments()).into_iter();
         set(
             "payment_instruments",
-            instruments.into_iter().map(|instrument| self.instrument_document(instrument)).collect(),
+            instruments.map(|instrument| json!(self.instrument_document(customer, instrument))).collect(),
         );
         let profile = customer.profile();
         let settings = profile.map_or(&[][..], |profile| &profile.settings);
@@ -84,11 +94,21 @@ impl CustomerContext<'_> {
         })
     }
 
-    /// A stored payment instrument.
-    pub(crate) fn instrument_document(&self, instrument: &Instrument) -> Value {
+    /// A payment instrument that the customer has, or is about to have.
+    pub(crate) fn instrument_document<'i>(
+        &self,
+        customer: &Customer,
+        instrument: &'i Instrument,
+    ) -> InstrumentDocument<'i> {
+        InstrumentDocument::of(instrument, &self.instrument_context(customer, instrument))
+    }
+
+    /// What the document of an instrument depends on besides the instrument.
+    pub(crate) fn instrument_context(&self, customer: &Customer, instrument: &Instrument) -> InstrumentContext<'_> {
         let is_blocked =
             self.ledger.is_some_and(|ledger| ledger.is_instrument_blocked(&instrument.id, self.merchant.id));
-        json!(InstrumentDocument::of(instrument, is_blocked))
+        let order = order_of(customer.instruments(), instrument);
+        InstrumentContext { local: self.local(), is_blocked, order }
     }
 
     /// The customer's own limits.

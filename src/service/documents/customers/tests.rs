@@ -5,15 +5,18 @@ use crate::{
     domain::{
         customer::{
             individual_settings::IndividualSettings,
-            instruments::Instrument,
+            instruments::{CardOnFile, CardOnFileType, Instrument, InstrumentState, InstrumentType},
             own_limits::{LimitKind, OwnLimits},
         },
         rules::{configuration::Rules, merchant::Merchant},
-        vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
+        vocabulary::{
+            calendar::LocalTime, direction::Direction, money::Currency, month::Month, names::Name, time::Millis,
+            words::Word,
+        },
     },
     service::documents::{
         customers::{
-            instrument::{InstrumentDocument, read_instrument},
+            instrument::{InstrumentContext, InstrumentDocument, read_instrument},
             limits::LimitsDocument,
             own_rate::{OwnRateDocument, own_rates},
             settings::SettingsDocument,
@@ -76,6 +79,61 @@ fn filter() -> impl Strategy<Value = Value> {
     )
 }
 
+/// Months around the expiry of [`instrument`].
+fn month_before_or_after() -> impl Strategy<Value = Month> {
+    (24_320_u32..24_330).prop_map(Month)
+}
+
+/// A stored instrument, also with what earlier versions recorded.
+fn instrument() -> impl Strategy<Value = Instrument> {
+    let masked =
+        prop_oneof![Just(None), Just(Some("411111******1111")), Just(Some("555555******4444")), Just(Some("****1111"))];
+    let brand = prop_oneof![Just(None), Just(Some("visa")), Just(Some("own brand"))];
+    let on_file = prop_oneof![
+        Just(CardOnFile::No),
+        Just(CardOnFile::OfUnknownType),
+        prop::sample::select(CardOnFileType::WORDS).prop_map(|(_, known)| CardOnFile::OfType(known)),
+    ];
+    let state = prop::sample::select(InstrumentState::WORDS).prop_map(|(_, state)| state);
+    let expires = prop::option::of(month_before_or_after());
+    let used = prop::option::of(0_i64..5_000);
+    (masked, brand, on_file, state, expires, used, any::<bool>()).prop_map(
+        |(masked, brand, on_file, recorded_state, expires, used, is_default)| Instrument {
+            kind: InstrumentType::Card,
+            masked: masked.map(Into::into),
+            sent_brand: brand.map(Into::into),
+            on_file,
+            recorded_state,
+            expires,
+            last_success_at: used.map(Millis),
+            successes: u64::from(used.is_some()),
+            is_default,
+            ..Instrument::bare("token", Millis(1))
+        },
+    )
+}
+
+/// Some members of an update.
+fn instrument_body() -> impl Strategy<Value = Value> {
+    let word = |words: &'static [&'static str]| prop::sample::select(words).prop_map(|word| json!(word));
+    let members: Vec<(&'static str, BoxedStrategy<Value>)> = vec![
+        ("masked_number", prop_oneof![Just(Value::Null), word(&["411111******1111", "555555******4444"])].boxed()),
+        ("brand", word(&["visa", "mastercard", "own brand"]).boxed()),
+        (
+            "expires",
+            prop_oneof![Just(Value::Null), month_before_or_after().prop_map(|month| json!(month.to_string()))].boxed(),
+        ),
+        ("state", word(&["active", "expired", "invalid", "blocked"]).boxed()),
+        ("default", any::<bool>().prop_map(Value::from).boxed()),
+        ("card_on_file_type", word(&["unscheduled", "recurring", "installment"]).boxed()),
+    ];
+    let members: Vec<_> = members
+        .into_iter()
+        .map(|(key, value)| prop::option::of(value).prop_map(move |value| value.map(|value| (key.to_owned(), value))))
+        .collect();
+    members.prop_map(|members| Value::Object(members.into_iter().flatten().collect()))
+}
+
 proptest! {
     #[test]
     fn limits_that_are_sent_back_are_the_same(
@@ -136,23 +194,40 @@ proptest! {
 
     #[test]
     fn instruments_that_are_sent_back_are_the_same(
-        is_card in any::<bool>(), month in 1_u32..=12, is_default in any::<bool>(), is_on_file in any::<bool>(),
+        stored in instrument(), sent in instrument_body(), is_blocked in any::<bool>(), order in 1_usize..100,
+        now in month_before_or_after(),
     ) {
-        let bare = Instrument::bare("token", Millis(0));
-        let read = |body: &Value| read_instrument(body.to_string().as_bytes()).unwrap().applied_to(bare.clone()).unwrap();
-        let stored = read(&json!({
-            "type": if is_card { "card" } else { "bank_account" },
-            "masked_number": "****1111",
-            "expires": format!("2031-{month:02}"),
-            "default": is_default,
-            "card_on_file": is_on_file,
-        }));
-        let mut shown = json!(InstrumentDocument::of(&stored, false));
-        // These members are in the path, or follow from payments.
-        for key in ["payment_instrument", "saved_at", "last_success_at", "successful_payments"] {
-            shown.as_object_mut().unwrap().remove(key);
+        let local = LocalTime::utc(Millis::parse(&format!("{now}-15T12:00:00Z")).unwrap());
+        let context = InstrumentContext { local, is_blocked, order };
+        let read = |body: &Value| read_instrument(body.to_string().as_bytes()).unwrap();
+        let shown = json!(InstrumentDocument::of(&stored, &context));
+        prop_assert_eq!(read(&shown).applied_to(stored.clone(), &context), Ok(stored.clone()), "{}", shown);
+        // The same after a change, and every member of the change is in force.
+        let Ok(changed) = read(&sent).applied_to(stored, &context) else { return Ok(()) };
+        let shown = json!(InstrumentDocument::of(&changed, &context));
+        for (member, value) in sent.as_object().unwrap() {
+            let is_state_of_month = member == "state" && value != &shown["state"];
+            prop_assert!(is_state_of_month || shown[member] == *value, "{} of {}", member, shown);
         }
-        prop_assert_eq!(read(&shown), stored);
+        prop_assert_eq!(read(&shown).applied_to(changed.clone(), &context), Ok(changed), "{}", shown);
+    }
+
+    #[test]
+    fn members_that_follow_from_payments_are_refused_by_name(stored in instrument(), order in 1_usize..100) {
+        let context = InstrumentContext { local: LocalTime::utc(Millis(0)), is_blocked: false, order };
+        for (member, other) in [
+            ("payment_instrument", json!("another")),
+            ("saved_at", json!("2026-01-01T00:00:00Z")),
+            ("last_success_at", json!("2026-01-01T00:00:00Z")),
+            ("successful_payments", json!(7_000)),
+            ("order", json!(7_000)),
+            ("order", json!(order.to_string())),
+            ("state", json!("blocked")),
+        ] {
+            let update = read_instrument(json!({ member: other }).to_string().as_bytes()).unwrap();
+            let refused = update.applied_to(stored.clone(), &context).unwrap_err();
+            prop_assert_eq!(refused.field(), Some(member), "{}", refused);
+        }
     }
 
     #[test]

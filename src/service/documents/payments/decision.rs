@@ -20,6 +20,7 @@ use crate::{
     },
 };
 use serde::Serialize;
+use serde_json::Value;
 use smallvec::SmallVec;
 
 #[derive(Debug, Serialize)]
@@ -330,6 +331,8 @@ pub(crate) struct MethodDocument {
 #[derive(Debug, Serialize)]
 pub(crate) struct PaymentFormDocument<'a> {
     pub(crate) methods: Vec<MethodDocument>,
+    /// The stored instruments that may pay, the default first, then the last used one.
+    pub(crate) payment_instruments: Vec<Value>,
     pub(crate) customer: CustomerReference<'a>,
     pub(crate) level: Option<AppliedLevel>,
     pub(crate) remaining: RemainingDocument,

@@ -6,7 +6,7 @@ use crate::{
         customer::{
             audit::ChangeSource,
             instrument_blocks::{InstrumentBlock, InstrumentBlocks},
-            instruments::{InstrumentState, InstrumentType},
+            instruments::{CardOnFileType, InstrumentState, InstrumentType},
             status::Signal,
             stored_identifier::StoredIdentifier,
         },
@@ -163,6 +163,7 @@ fn the_number_of_every_word_never_changes() {
     assert_eq!(table(ChangeSource::word), "1 payment 2 api 3 upload 4 system");
     assert_eq!(table(InstrumentState::word), "1 active 2 expired 3 invalid");
     assert_eq!(table(InstrumentType::word), "1 card 2 bank_account 3 other");
+    assert_eq!(table(CardOnFileType::word), "1 unscheduled 2 recurring 3 installment");
     assert_eq!(table(WindowClass::word), "1 daily 2 weekly 3 monthly 4 other");
     assert_eq!(table(FilterScope::word), "1 level 2 merchant 3 customer");
     assert_eq!(table(FilterMode::word), "1 enforce 2 shadow 3 off");
@@ -205,10 +206,11 @@ fn bytes_that_are_never_written_are_refused() {
     for (bytes, want) in [
         ("", "the record holds no event"),
         ("00", "byte 0: no event has the tag 0; a newer levelgate may have written it"),
-        ("23", "byte 0: no event has the tag 35; a newer levelgate may have written it"),
+        ("24", "byte 0: no event has the tag 36; a newer levelgate may have written it"),
+        ("1140", "byte 1: 64 is no option of Instrument; a newer levelgate may have written it"),
         ("04", "byte 1: the record ends within an event"),
         ("0409", "byte 1: 9 is no signal; a newer levelgate may have written it"),
-        ("04010223", "byte 3: no event has the tag 35; a newer levelgate may have written it"),
+        ("04010224", "byte 3: no event has the tag 36; a newer levelgate may have written it"),
         ("04018000", "byte 2: no number that this format writes"),
         ("0401ffffffffffffffffff02", "byte 2: no number that this format writes"),
         ("040180808080808080808080", "byte 2: no number that this format writes"),

@@ -6,7 +6,7 @@ use crate::domain::{
         audit::{AuditEntry, ChangeSource},
         change::CustomerChange,
         individual_settings::{IndividualMethod, IndividualSettings},
-        instruments::{Instrument, InstrumentState, InstrumentType},
+        instruments::{CardOnFile, CardOnFileType, Instrument, InstrumentState, InstrumentType},
         own_limits::{OwnLimits, PendingRaise},
         status::{CustomerStatus, StatusFactors, Suspicion},
         stored_identifier::StoredIdentifier,
@@ -18,6 +18,7 @@ use crate::domain::{
     vocabulary::{
         calendar::{WeekStart, Window},
         money::Decimal,
+        month::Month,
     },
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -102,13 +103,18 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
     let whole = Instrument {
         kind: InstrumentType::Card,
         masked: Some("411111******1111".into()),
-        expires: Some(24_323),
+        expires: Some(Month(24_323)),
         last_success_at: Some(Millis(2)),
         successes: 300,
-        state: InstrumentState::Expired,
+        recorded_state: InstrumentState::Expired,
         is_default: true,
-        on_file: true,
+        on_file: CardOnFile::OfUnknownType,
         ..bare.clone()
+    };
+    let with_brand = Instrument {
+        on_file: CardOnFile::OfType(CardOnFileType::Recurring),
+        sent_brand: Some("visa".into()),
+        ..whole.clone()
     };
     let rate = Decimal { mantissa: 10_872, scale: 4 };
     let rates =
@@ -194,6 +200,12 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             changed(CustomerChange::Instrument(whole)),
             "111f03746f6b01103431313131312a2a2a2a2a2a3131313183be010204ac0202",
         ),
+        (
+            "instrument, with brand and type on file",
+            changed(CustomerChange::Instrument(with_brand)),
+            "117f03746f6b01103431313131312a2a2a2a2a2a3131313183be010204ac0202047669736102",
+        ),
+        ("instrument removed", changed(CustomerChange::InstrumentRemoved("tok".into())), "2303746f6b"),
         ("deletion due", changed(CustomerChange::DeletionDue(Some(Millis(1)))), "120102"),
         ("deletion not due", changed(CustomerChange::DeletionDue(None)), "1200"),
         ("erased", changed(CustomerChange::Erased), "13"),
@@ -291,20 +303,26 @@ fn some_settings() -> impl Strategy<Value = IndividualSettings> {
 
 fn some_instrument() -> impl Strategy<Value = Instrument> {
     let first = (text(), word(), option::of(text()), option::of(any::<u32>()), time());
-    (first, option::of(time()), number(), word(), any::<bool>(), any::<bool>()).prop_map(
-        |((id, kind, masked, expires, saved_at), last_success_at, successes, state, is_default, on_file)| Instrument {
+    let on_file =
+        prop_oneof![Just(CardOnFile::No), Just(CardOnFile::OfUnknownType), word().prop_map(CardOnFile::OfType),];
+    let last = (word(), any::<bool>(), on_file, option::of(text()));
+    (first, option::of(time()), number(), last).prop_map(|(first, last_success_at, successes, last)| {
+        let (id, kind, masked, expires, saved_at) = first;
+        let (recorded_state, is_default, on_file, sent_brand) = last;
+        Instrument {
             id,
             kind,
             masked,
-            expires,
+            expires: expires.map(Month),
             saved_at,
             last_success_at,
             successes,
-            state,
+            recorded_state,
             is_default,
             on_file,
-        },
-    )
+            sent_brand,
+        }
+    })
 }
 
 /// The events of the history.
@@ -350,6 +368,7 @@ pub(super) fn some_change() -> BoxedStrategy<CustomerEvent> {
         vec(names(), 0..5).prop_map(CustomerChange::DisabledProjects),
         vec(rate, 0..4).prop_map(CustomerChange::Rates).boxed(),
         some_instrument().prop_map(CustomerChange::Instrument).boxed(),
+        text().prop_map(CustomerChange::InstrumentRemoved),
         option::of(time()).prop_map(CustomerChange::DeletionDue),
         Just(CustomerChange::Erased),
         any::<u64>().prop_map(CustomerChange::MergedInto),
