@@ -106,7 +106,7 @@ fn descriptions_that_are_wrong_are_refused() {
         let mut sent = shown.clone();
         sent[member] = value;
         let detail = refused(&put(&daemon, GOLD, &sent), 422, member);
-        assert!(detail.contains("describes what is in force"), "{detail}");
+        assert!(detail.contains("describes the item of the path, which has "), "{detail}");
         sent[member] = Value::Null;
         put(&daemon, GOLD, &sent).ok();
     }
@@ -169,6 +169,19 @@ fn settings_are_taken_as_they_are_shown() {
     let mut answered = put(&daemon, &path, &sent).ok();
     assert_eq!(answered.as_object_mut().and_then(|document| document.remove("warnings")), Some(json!([])));
     assert_eq!(answered, shown);
+}
+
+#[test]
+fn settings_with_a_gate_that_is_gone_are_taken_as_they_are_shown() {
+    let daemon = start(&[level("gold", "")]);
+    let path = of_customer(&daemon, "/settings/deposit/EUR/gold");
+    put(&daemon, &path, &json!({ "methods": [{ "method": "card", "gates": ["gate-cash", "gate-a"] }] })).ok();
+    daemon.folder.write("merchants/acme.toml", &acme(CRM, &[level("gold", "")]).replace("gate-cash", "gate-till"));
+    reload(&daemon);
+    let mut shown = send_back(&daemon, &path);
+    assert_eq!(shown["methods"][0]["gates"], json!(["gate-cash", "gate-a"]), "{shown}");
+    shown["methods"][0]["max_amount"] = json!("5.00");
+    refused(&put(&daemon, &path, &shown), 422, "gates");
 }
 
 #[test]

@@ -52,6 +52,14 @@ fn overrides_are_combined_with_the_files() {
     assert!(of(silver).is_some_and(|level| level.gates == Some(vec![GateItem::Gate(0)])));
     assert!(m.has_level(name("silver")));
 
+    // A record of an earlier version has the rates as they were sent, and keeps their version.
+    let sent = "{ \"rates\": {\"USD\": 1.10},\n \"base\": \"EUR\" }";
+    let mut with_rates = overlay.clone();
+    with_rates.apply(&GlobalEvent::RatesPut { body: sent.into(), at: Millis(4), by: None });
+    let rates = loaded.effective_rules(&with_rates).unwrap().rates;
+    assert_eq!(rates.version, crate::config::version::version_of([("rates", sent.as_bytes())]));
+    assert_eq!(rates.rates.get(&Currency::parse("USD").unwrap()), Decimal::parse("1.10").ok().as_ref());
+
     // Files without a gate that an override uses are refused.
     let other = load_merchant(&file.replace("\"g\"", "\"h\"")).unwrap();
     let problems = other.effective_rules(&overlay).unwrap_err();

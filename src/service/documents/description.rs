@@ -45,8 +45,8 @@ impl Description {
             None => Ok(()),
             Some((field, _)) => {
                 let reason = match in_force(field) {
-                    Value::Null => "describes what is in force, and is not set there: leave it out".to_owned(),
-                    shown => format!("describes what is in force, where it is {shown}: send that, or leave it out"),
+                    Value::Null => "describes the item of the path, which has none: leave it out".to_owned(),
+                    shown => format!("describes the item of the path, which has {shown}: send that, or leave it out"),
                 };
                 Err(Refusal::NotAllowed { field, reason })
             }
