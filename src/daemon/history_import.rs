@@ -31,8 +31,12 @@ use std::{io::Read, path::Path, time::Duration};
 pub(crate) const SORT_BYTES: usize = 256 << 20;
 /// Rows are committed in groups of this size, so that the write backlog stays small.
 const ROWS_A_COMMIT: u64 = 256;
-/// The most rows between two rounds of maintenance: rows beyond the retention stay in memory until then.
-const MAINTENANCE_ROWS_MAX: u64 = 1_000_000;
+/// The fewest rows between two rounds of maintenance, unless `snapshot_records` is less. Rows beyond the retention stay in
+/// memory until then.
+const ROUND_ROWS: u64 = 1_000_000;
+/// A round of maintenance of a full memory must free more than this part of it, in percent. Otherwise every few rows would
+/// need another round.
+const FREED_PERCENT: u64 = 1;
 /// A part of the Bloom filter is built until all is; a round takes far less.
 const FILTER_BUILD_MAX: Duration = Duration::from_secs(3_600);
 
@@ -135,7 +139,7 @@ pub(crate) fn import(
         let expected = ExpectedHistory::default();
         return Ok(ImportReport { checked, expected, recorded: 0, known: 0, rules });
     }
-    let rows_a_round = loaded.settings.store.snapshot_records.clamp(1, MAINTENANCE_ROWS_MAX);
+    let rows_a_round = loaded.settings.store.snapshot_records.clamp(1, ROUND_ROWS);
     let retention = Retention::new(loaded.settings.memory.retention_days, &rules);
     let mut import = Import {
         ledger: &ledger,
@@ -143,6 +147,8 @@ pub(crate) fn import(
         context: &context,
         retention,
         rows_a_round,
+        next_round: rows_a_round,
+        transactions_max: loaded.settings.memory.max_transactions,
         existing: ledger.opened_transactions(),
         expected: ExpectedHistory::default(),
         recorded: 0,
@@ -165,8 +171,11 @@ struct Import<'i, 'a> {
     folder: &'i DataFolder,
     context: &'i RowContext<'a>,
     retention: Retention,
-    /// The rows between two rounds of maintenance.
+    /// The fewest rows between two rounds of maintenance.
     rows_a_round: u64,
+    /// The next round of maintenance follows when this many rows are recorded.
+    next_round: u64,
+    transactions_max: u64,
     /// The transactions that the folder had at the beginning.
     existing: u64,
     expected: ExpectedHistory,
@@ -233,6 +242,15 @@ impl Import<'_, '_> {
         drop(guard);
         if matches!(recorded, Err(Refusal::MemoryFull(_))) {
             self.maintain()?;
+            let kept = self.ledger.transactions_len();
+            let is_freed = kept.saturating_mul(100) < self.transactions_max.saturating_mul(100 - FREED_PERCENT);
+            anyhow::ensure!(
+                is_freed,
+                "line {}: memory is full: {kept} transactions are within the retention, and max_transactions is {}; raise \
+                 it, and run the same import again, which continues",
+                text.line,
+                self.transactions_max
+            );
             let _guard = self.ledger.block_renames();
             recorded = self.ledger.record_past(&transaction, self.context.now);
         }
@@ -241,14 +259,14 @@ impl Import<'_, '_> {
         if self.recorded.is_multiple_of(ROWS_A_COMMIT) {
             self.ledger.journal().commit(lsn)?;
         }
-        if self.recorded.is_multiple_of(self.rows_a_round) {
+        if self.recorded >= self.next_round {
             self.maintain()?;
         }
         Ok(())
     }
 
     /// Writes a snapshot, moves segments to the archive, and evicts what is past its retention.
-    fn maintain(&self) -> anyhow::Result<()> {
+    fn maintain(&mut self) -> anyhow::Result<()> {
         let (ledger, folder, now): (_, _, Millis) = (self.ledger, self.folder, self.context.now);
         // Only transactions of sealed segments may leave memory.
         ledger.journal().rotate()?;
@@ -258,6 +276,10 @@ impl Import<'_, '_> {
         if ledger.may_evict(now) {
             (0..Ledger::shard_count()).for_each(|shard| _ = ledger.evict(shard, &self.retention, now));
         }
+        // A snapshot costs as much as the state is large, so a large state waits for more rows.
+        let state = ledger.customers_len().saturating_add(ledger.transactions_len());
+        let rows = if self.rows_a_round < ROUND_ROWS { self.rows_a_round } else { state.max(ROUND_ROWS) };
+        self.next_round = self.recorded.saturating_add(rows);
         Ok(())
     }
 }

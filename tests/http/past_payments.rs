@@ -369,10 +369,10 @@ fn bad_rows_are_all_reported_and_nothing_is_imported() {
 }
 
 /// What a daemon records in many ways, at both kinds of merchants.
-fn busy_daemon() -> Daemon {
+fn busy_daemon(head: &str) -> Daemon {
     let hold = "hold = { deposit = \"20ms\", withdrawal = \"7d\" }\n";
     let gateway = shop(&format!("{GATEWAY}{hold}")).replace("\"acme\"", "\"globex\"");
-    let folder = ConfigFolder::new(&DISK, &[("acme", shop(&format!("{CRM}{hold}"))), ("globex", gateway)]);
+    let folder = ConfigFolder::new(&DISK, &[("acme", shop(&format!("{CRM}{head}{hold}"))), ("globex", gateway)]);
     let daemon = Daemon::start(folder);
     let mut random = Random::seeded(9);
     let mut globex: Vec<String> = Vec::new();
@@ -452,7 +452,15 @@ fn busy_daemon() -> Daemon {
 
 #[test]
 fn export_and_import_into_an_empty_folder_are_inverse() {
-    let mut daemon = busy_daemon();
+    check_inverse(busy_daemon(""));
+}
+
+#[test]
+fn export_and_import_are_inverse_with_sealed_identifiers() {
+    check_inverse(busy_daemon("seal_identifiers = true\n"));
+}
+
+fn check_inverse(mut daemon: Daemon) {
     daemon.signal("TERM");
     assert!(daemon.wait().success());
     let folder = &daemon.folder;
@@ -588,7 +596,10 @@ fn history_beyond_max_transactions_is_imported_as_far_as_it_may_leave_memory() {
     let recent = |count: i64| -> String { (300..300 + count).map(|n| row(n, now() - DAY + n)).collect() };
     folder.write("history.csv", &(HEAD.to_owned() + &old + &recent(100)));
     let full = import(&folder, "history.csv", &[]);
-    assert!(full.code == Some(1) && full.text.contains("memory is full: 40 transactions"), "{full:?}");
+    assert!(
+        full.code == Some(1) && full.text.contains("memory is full: 40 transactions are within the retention"),
+        "{full:?}"
+    );
     folder.write("history.csv", &(HEAD.to_owned() + &old + &recent(30)));
     std::fs::remove_dir_all(folder.path().join("data")).unwrap();
     let ended = import(&folder, "history.csv", &[]);

@@ -212,8 +212,8 @@ impl Ledger {
         if let Some(level) = stored.filter(|_| has_customer)
             && self.may_set_level(customer, direction)?
         {
-            let drops_settings = merchant.reset_settings_on_level_change;
-            before.push(CustomerEvent::LevelSet { direction, level, drops_settings, at: now });
+            // Individual settings are newer than any past payment.
+            before.push(CustomerEvent::LevelSet { direction, level, drops_settings: false, at: now });
         }
         let is_named = in_force.source == LevelSource::Request && in_force.level.is_some();
         if has_customer && !is_named {

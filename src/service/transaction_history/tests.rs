@@ -25,11 +25,15 @@ fn loaded() -> Loaded {
 }
 
 fn checked(loaded: &Loaded, table: &str, memory_bytes: usize) -> CheckedHistory {
+    checked_bytes(loaded, table.as_bytes(), memory_bytes)
+}
+
+fn checked_bytes(loaded: &Loaded, table: &[u8], memory_bytes: usize) -> CheckedHistory {
     let now = Millis::parse("2026-11-20T10:00:00Z").unwrap();
     let context = RowContext { rules: &loaded.rules, merchant: Some("m"), project: None, now };
     let temporary = std::env::temp_dir();
     let options = CheckOptions { context, temporary: &temporary, memory_bytes, ledger: None };
-    check_history(table.as_bytes(), &options, &mut || {}).unwrap()
+    check_history(table, &options, &mut || {}).unwrap()
 }
 
 fn lines(mut checked: CheckedHistory) -> Vec<u64> {
@@ -83,6 +87,31 @@ fn a_customer_number_belongs_to_one_customer_and_a_customer_has_one_number() {
 }
 
 proptest! {
+    #[test]
+    fn no_bytes_make_the_check_panic_or_go_on_for_ever(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        is_ndjson in any::<bool>(),
+    ) {
+        let loaded = loaded();
+        let line = "{\"id\": \"a\", \"customer\": \"ann\", \"direction\": \"deposit\", \"currency\": \"EUR\", \"amount\": 1, \"time\": \"2020-01-02T00:00:00Z\", \"outcome\": \"approved\"}\n";
+        let mut valid = match is_ndjson {
+            true => line.as_bytes().to_vec(),
+            false => format!("{HEAD}a,ann,,deposit,EUR,1.00,,2020-01-02T00:00:00Z,approved\n").into_bytes(),
+        };
+        let whole = checked_bytes(&loaded, &valid, 1_000);
+        prop_assert_eq!((whole.rows, whole.bad.count), (1, 0));
+        for (place, byte) in changes {
+            let place = place.index(valid.len());
+            valid[place] = byte;
+        }
+        for input in [bytes, valid] {
+            let checked = checked_bytes(&loaded, &input, 1_000);
+            prop_assert!(checked.bad.count <= checked.rows + 30);
+            lines(checked);
+        }
+    }
+
     #[test]
     fn stored_rows_are_read_back_and_sort_by_time_and_line(
         rows in proptest::collection::vec(
