@@ -1,9 +1,15 @@
-//! `levelgate check`: checks a configuration folder with the code of a reload.
+//! `levelgate check`: checks a configuration folder with the code of a start and of a reload, or compares two folders.
+
+mod data;
+mod diff;
 
 use crate::{
-    cli::support::configuration::{default_folder, style},
+    cli::{
+        check::diff::DiffOptions,
+        support::configuration::{default_folder, print_problems},
+    },
     clock::{Clock, Source},
-    config::{self, Settings, StoreKind},
+    config::{self, Problems, Settings, StoreKind},
     daemon::memory_estimate,
     domain::rules::configuration::Rules,
     storage::journal::FOLDER,
@@ -19,17 +25,42 @@ pub(super) struct Options {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    /// Print every problem in full, also many of one kind
+    #[arg(long)]
+    all: bool,
+    /// Compare two configuration folders: print what a reload from OLD to NEW adds, changes and removes
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["folder", "strict"])]
+    diff: Option<Vec<PathBuf>>,
+    /// Also check against the state of this data folder, as a start does; it needs as much memory as a start
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
 }
 
 /// Prints every problem, then the result.
 pub(super) fn run(options: &Options) -> ExitCode {
+    match options.diff.as_deref() {
+        Some([old, new]) => {
+            diff::run(&DiffOptions { old, new, data: options.data.as_deref(), prints_all: options.all })
+        }
+        _ => check_folder(options),
+    }
+}
+
+fn check_folder(options: &Options) -> ExitCode {
     let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
     let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
+    let checked = checked.and_then(|loaded| {
+        let lost = data::losses(&loaded, options.data.as_deref());
+        if lost.is_empty() {
+            return Ok(loaded);
+        }
+        Err(Problems { list: [loaded.warnings, lost].concat(), owners: loaded.owners })
+    });
     let problems = match &checked {
         Ok(loaded) => &loaded.warnings,
         Err(problems) => &problems.list,
     };
-    eprint!("{}", config::render(problems, style()));
+    print_problems(problems, options.all);
     let (folder, tally) = (options.folder.display(), config::tally(problems));
     match &checked {
         Ok(loaded) => {
@@ -39,7 +70,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
             for line in memory_estimate::estimate_lines(&loaded.settings, &loaded.rules) {
                 eprintln!("{line}");
             }
-            let notes = [sealing_note(&loaded.rules), overrides_note(&loaded.settings)];
+            let overrides = if options.data.is_none() { overrides_note(&loaded.settings) } else { None };
+            let notes = [sealing_note(&loaded.rules), overrides];
             notes.into_iter().flatten().for_each(|note| eprintln!("{note}"));
             ExitCode::SUCCESS
         }
@@ -64,13 +96,14 @@ fn sealing_note(rules: &Rules) -> Option<String> {
     })
 }
 
-/// A note that the API may have set levels and rates, which only the daemon knows.
+/// A note that the API may have set levels and rates, which only the state shows.
 fn overrides_note(settings: &Settings) -> Option<String> {
     let has_journal = settings.store.kind == StoreKind::Disk && settings.store.path.join(FOLDER).is_dir();
     has_journal.then(|| {
         let data = settings.store.path.display();
         format!(
-            "the check covers the files only; levels and rates that were set through the API are stored in {data}: GET \
+            "the check covers the files, and what {data} remembers of the configuration before; levels and rates that were \
+             set through the API are stored in {data}: `levelgate check --data {data}` reads them, and GET \
              /v1/merchants/{{m}}/levels and GET /v1/rates of the daemon return them with their origin"
         )
     })

@@ -1,7 +1,7 @@
 //! `levelgate serve`: runs the daemon.
 
 use crate::{
-    cli::support::configuration::{default_folder, style},
+    cli::support::configuration::{default_folder, print_problems},
     clock::{Clock, Source},
     config,
     daemon::{
@@ -32,8 +32,12 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
             start::run(StartOptions { config_folder, archive_losses }, loaded)
         }
         Err(problems) => {
-            eprint!("{}", problems.render(style()));
-            eprintln!("levelgate: the configuration in {} is not valid", config_folder.display());
+            print_problems(&problems.list, false);
+            eprintln!(
+                "levelgate: the configuration in {} is not valid: {}",
+                config_folder.display(),
+                config::tally(&problems.list)
+            );
             Ok(ExitCode::FAILURE)
         }
     }

@@ -3,7 +3,7 @@
 use crate::config::{
     body::{self, InvalidBody, LevelBody},
     load::Loaded,
-    report::problem::ProblemText,
+    report::problem::{ProblemText, Severity},
     version,
 };
 use crate::domain::{
@@ -97,15 +97,16 @@ fn created_at(level: &LevelState) -> Option<Millis> {
     }
 }
 
-/// The overrides that changed file entries supersede, in words for the log.
+/// The overrides that changed file entries supersede, in words.
 #[must_use]
-pub fn superseded_overrides(changed: &[GlobalEvent], overrides: &Overrides) -> Vec<String> {
+pub fn superseded_overrides(changed: &[GlobalEvent], overrides: &Overrides) -> Vec<ProblemText> {
     let warning = |event: &GlobalEvent| {
         let GlobalEvent::LevelFileApplied { key, digest, .. } = event else { return None };
         let set = overrides.level(key)?.api_override.as_ref()?;
         let what = if set.body.is_some() { "the version" } else { "the deletion" };
         let file = if digest.is_some() { "its entry in the file has changed" } else { "the file no longer has it" };
-        Some(format!("{key}: {file}; {what} set through the API {} is superseded", at_by(set.at, set.by)))
+        let text = format!("{key}: {file}; {what} set through the API {} is superseded", at_by(set.at, set.by));
+        Some(ProblemText { merchant: Some(key.merchant), severity: Severity::Warning, text })
     };
     changed.iter().filter_map(warning).collect()
 }
@@ -194,7 +195,7 @@ impl Combined<'_> {
 
     fn add_problems(&mut self, merchant: Option<Name>, name: &str, invalid: &InvalidBody, help: &str) {
         let texts = invalid.problems.iter().map(|problem| format!("{name}: {problem}; {help}"));
-        self.problems.extend(texts.map(|text| ProblemText { merchant, text }));
+        self.problems.extend(texts.map(|text| ProblemText { merchant, severity: Severity::Error, text }));
     }
 }
 

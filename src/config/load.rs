@@ -4,17 +4,19 @@ use crate::config::{
     compile,
     daemon::{
         credentials::{self, Credential},
-        levelgate_toml,
+        levelgate_toml, listeners,
         settings::Settings,
     },
+    diff::ComparedConfiguration,
     lint::{context::LintContext, merchant::lint_merchant},
     merchant_ids::MerchantIds,
     parse::{
-        config_file::{ConfigFile, check_folder, merchant_file_names},
+        config_file::{ConfigFile, Presence, check_folder, merchant_file_names},
         level_entry::LevelEntry,
         raw,
     },
     report::problem::{Problem, Problems, Severity},
+    statements::{MerchantStatements, Statements},
     version,
 };
 use crate::domain::{
@@ -25,7 +27,11 @@ use crate::domain::{
         time::Millis,
     },
 };
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -44,9 +50,19 @@ pub struct Loaded {
     pub token_warnings: Vec<String>,
     /// The merchant of each merchant's file, by the path of the file as the user named the folder.
     pub owners: BTreeMap<String, Name>,
+    /// The folder, as the user named it.
+    pub folder: PathBuf,
+    /// The empty parts that the files state on purpose.
+    pub statements: Statements,
 }
 
 impl Loaded {
+    /// These files for a comparison. `rules` are those that are made of them.
+    #[must_use]
+    pub fn compared<'a>(&'a self, rules: &'a Rules) -> ComparedConfiguration<'a> {
+        ComparedConfiguration { rules, settings: &self.settings, credentials: Some(&self.credentials) }
+    }
+
     /// Treats every warning as an error.
     ///
     /// # Errors
@@ -83,29 +99,36 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         return Err(Problems { list: vec![problem], owners: BTreeMap::new() });
     }
     let mut problems = Vec::new();
-    let daemon_file = ConfigFile::read(folder, "levelgate.toml".to_owned(), &mut problems);
-    let rates_file = ConfigFile::read(folder, "rates.toml".to_owned(), &mut problems);
+    let mut optional = |name: &str| ConfigFile::read(folder, name.to_owned(), Presence::Optional, &mut problems);
+    let (daemon_file, rates_file) = (optional("levelgate.toml"), optional("rates.toml"));
     let names = merchant_file_names(folder, &mut problems);
     if names.is_empty() && problems.is_empty() {
         problems.push(no_merchants(folder));
     }
-    let merchant_files: Vec<ConfigFile> =
-        names.into_iter().filter_map(|name| ConfigFile::read(folder, name, &mut problems)).collect();
+    let mut listed = |name| ConfigFile::read(folder, name, Presence::Listed, &mut problems);
+    let merchant_files: Vec<ConfigFile> = names.into_iter().filter_map(&mut listed).collect();
 
     let parsed = daemon_file.as_ref().and_then(|file| file.parse("levelgate.toml", levelgate_toml::settings));
-    let (settings, token_spans) = parsed.unwrap_or_default();
+    let (settings, spans) = parsed.unwrap_or_default();
     let currencies = levelgate_toml::currencies(&settings);
     let (rates, rates_known) = load_rates(rates_file.as_ref(), &currencies);
-    let merchants = load_merchants(&merchant_files, &currencies, rates_known.then_some(&*rates));
+    let mut merchants = load_merchants(&merchant_files, &currencies, rates_known.then_some(&*rates));
+    merchants.statements.has_daemon_file = daemon_file.is_some();
+    merchants.statements.has_no_tokens = spans.states_no_tokens;
     let version = digest(merchant_files.iter().chain(&rates_file));
 
     if let Some(file) = &daemon_file {
-        merchants.ids.check_references(&token_spans.merchants, &file.report);
+        merchants.ids.check_references(&spans.merchants, &file.report);
+    }
+    if let (Some(file), Some(_), Some(path), Some(place)) =
+        (&daemon_file, now, &settings.http.unix_socket, &spans.unix_socket)
+    {
+        listeners::check_socket_path(path, place, &file.report);
     }
     let tokens = daemon_file
         .as_ref()
         .zip(now)
-        .map(|(file, now)| credentials::load_credentials(&settings.auth.tokens, &token_spans.files, &file.report, now));
+        .map(|(file, now)| credentials::load_credentials(&settings.auth.tokens, &spans.files, &file.report, now));
     let tokens = tokens.unwrap_or_default();
     let owners = merchants.ids.owners();
     let files = daemon_file.into_iter().chain(rates_file).chain(merchant_files);
@@ -121,6 +144,8 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         credentials: tokens.credentials,
         token_warnings: tokens.warnings,
         owners,
+        folder: folder.to_owned(),
+        statements: merchants.statements,
     })
 }
 
@@ -140,14 +165,17 @@ struct LoadedMerchants {
     ids: MerchantIds,
     level_entries: Vec<LevelEntry>,
     compiled: Map<&'static str, Arc<Merchant>>,
+    statements: Statements,
 }
 
 fn load_merchants(files: &[ConfigFile], currencies: &Currencies, rates: Option<&Rates>) -> LoadedMerchants {
     let mut loaded = LoadedMerchants::default();
     for file in files {
-        let raw = file.parse("a merchant's file", raw::merchant);
-        loaded.ids.add(raw.as_ref().and_then(|raw| raw.id.as_ref()), &file.report);
-        let Some(raw) = raw else { continue };
+        let read = file.parse("a merchant's file", |s| (MerchantStatements::read(s), raw::merchant(s)));
+        let id = read.as_ref().and_then(|(_, raw)| raw.id.as_ref());
+        loaded.ids.add(id, &file.report);
+        id.iter().zip(&read).for_each(|(id, (stated, _))| loaded.statements.add(id.value, *stated));
+        let Some((_, raw)) = read.filter(|(stated, _)| !stated.is_removed) else { continue };
         let Some(merchant) = compile::merchant::merchant(&raw, &file.report, currencies) else { continue };
         lint_merchant(&LintContext { raw: &raw, merchant: &merchant, currencies, rates, report: &file.report });
         loaded.level_entries.extend(raw.levels.into_iter().filter_map(|level| level.entry(merchant.id)));

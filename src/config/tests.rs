@@ -3,9 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use crate::config::{
-    Loaded,
-    daemon::restart_settings::{changed_minor_units, changed_restart_settings},
-    load,
+    Loaded, load,
     report::problem::{Problems, Severity, Style},
 };
 use crate::domain::{
@@ -22,7 +20,7 @@ use crate::domain::{
         attributes::Attribute,
         calendar::{WeekStart, Window},
         direction::Direction,
-        money::{Currencies, Currency, Decimal},
+        money::{Currency, Decimal},
         names::Name,
         time::{DAY_MS, Millis},
     },
@@ -31,6 +29,7 @@ use std::fs;
 
 mod customers;
 mod files;
+mod losses;
 mod overrides;
 
 const SAMPLE: [(&str, &str); 4] = [
@@ -250,26 +249,6 @@ fn the_version_depends_on_merchants_and_rates_only() {
     assert!(rates.0 != plain.0 && rates.1 != plain.1);
     let merchant = version(&[("merchants/acme.toml", "# x\n")]);
     assert!(merchant.0 != plain.0 && merchant.1 == plain.1);
-}
-
-#[test]
-fn changed_restart_settings_and_changed_minor_units_are_listed() {
-    let settings = |text: &str| load_files([("levelgate.toml", text)]).unwrap().settings;
-    let old = settings("");
-    assert_eq!(changed_restart_settings(&old, &old), Vec::<String>::new());
-    let new = settings(
-        "[http]\nlisten = \"127.0.0.1:1\"\n[store]\nsync = \"always\"\n[redis]\nurl = \"redis://h\"\n[currencies]\nISK = 2\n",
-    );
-    assert_eq!(changed_restart_settings(&old, &new), ["[http] listen", "[store] sync", "[redis]"]);
-    let mut currencies = Currencies::default();
-    for (code, units) in [("ISK", 2), ("EUR", 2), ("XQX", 3)] {
-        currencies.set(Currency::parse(code).unwrap(), units);
-    }
-    let codes = |old: &Currencies, new: &Currencies| -> Vec<String> {
-        changed_minor_units(old, new).iter().map(ToString::to_string).collect()
-    };
-    assert_eq!(codes(&Currencies::default(), &currencies), ["ISK"]);
-    assert_eq!(codes(&currencies, &Currencies::default()), ["ISK", "XQX"]);
 }
 
 #[test]

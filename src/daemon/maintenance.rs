@@ -147,6 +147,7 @@ impl MaintenanceThread {
             return Ok(snapshot.for_call(called.elapsed()));
         }
         let snapshot = self.write_snapshot(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
+        self.remember_state();
         if last.rotated.elapsed() >= SEGMENT_AGE_MAX {
             self.folder.journal().rotate()?;
             last.rotated = Instant::now();
@@ -185,8 +186,14 @@ impl MaintenanceThread {
     /// written. `None`: the newest snapshot contains all records.
     pub(crate) fn last_snapshot(&self, is_cancelled: &dyn Fn() -> bool) -> Option<anyhow::Result<SnapshotReport>> {
         let mut last = self.last.lock();
+        self.remember_state();
         let is_due = self.folder.journal().last() > last.begin;
         is_due.then(|| self.write_snapshot(&mut last, is_cancelled))
+    }
+
+    /// Notes which merchants have customers or transactions, for the check of later configurations.
+    fn remember_state(&self) {
+        self.folder.configuration_file().update_state(&self.payments.ledger, &self.payments.rules());
     }
 
     fn write_snapshot(

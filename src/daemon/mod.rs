@@ -2,6 +2,7 @@
 
 pub(crate) mod background_tasks;
 pub mod data_folder;
+pub(crate) mod differences;
 pub(crate) mod history_import;
 mod history_read_back;
 pub(crate) mod level_changes;

@@ -2,14 +2,26 @@
 //! the API. New rules are built off the threads that answer requests and are swapped in one step.
 
 use crate::{
-    config::{self, Loaded, ProblemText, Settings},
+    config::{
+        self, Loaded, Occasion, PriorConfiguration, PriorMerchant, Problem, ProblemText, Problems, Settings, Severity,
+        diff::differences, losses,
+    },
+    daemon::{
+        data_folder::{ConfigurationFile, recorded_state},
+        differences::{ComparedRules, add_affected_customers},
+    },
     domain::{
         events::{global_event::GlobalEvent, overrides::Overrides},
         rules::configuration::Rules,
     },
     http::AccessTokens,
-    ledger::{DefaultCountries, SealedMerchants},
-    service::{daemon_status::ConfigurationHealth, payments::PaymentService},
+    ledger::{DefaultCountries, Ledger, SealedMerchants},
+    service::{
+        configuration::reload::{RefusedReload, ReloadReport},
+        daemon_status::ConfigurationHealth,
+        documents::configuration::differences::first_lines,
+        payments::PaymentService,
+    },
 };
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc};
@@ -22,6 +34,8 @@ pub(crate) struct ReloaderParts {
     pub(crate) payments: Arc<PaymentService>,
     pub(crate) access: Arc<AccessTokens>,
     pub(crate) health: Arc<Mutex<ConfigurationHealth>>,
+    /// The file that remembers the configuration in force; `None`: there is no data folder.
+    pub(crate) memory: Option<Arc<ConfigurationFile>>,
 }
 
 /// Builds the rules in force. One change at a time: each holds the lock of the files from reading to swapping.
@@ -29,18 +43,38 @@ pub(crate) struct Reloader {
     pub(super) parts: ReloaderParts,
     /// The files in force.
     pub(super) files: Mutex<Loaded>,
+    /// Held for a whole reload, so that reports follow each other in the order of the reloads.
+    reloads: Mutex<()>,
+}
+
+/// Files that took effect.
+struct Applied {
+    before: Arc<Rules>,
+    report: ReloadReport,
 }
 
 impl Reloader {
     /// Puts the files in force together with the overrides of the API, before the first request is answered.
     ///
     /// # Errors
-    /// Levels or rates that were set through the API do not fit these files; one problem each.
-    pub(crate) fn start(parts: ReloaderParts, files: Loaded) -> Result<Self, Vec<ProblemText>> {
+    /// The files lose what the data folder remembers, or levels and rates that were set through the API do not fit them.
+    pub(crate) fn start(parts: ReloaderParts, files: Loaded) -> anyhow::Result<Self> {
+        let ledger = &parts.payments.ledger;
+        if let Some(memory) = &parts.memory {
+            let prior = prior_at_start(memory.prior(), ledger);
+            refuse_losses(&prior, &files)?;
+        }
         files.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let reloader = Self { parts, files: Mutex::new(files) };
+        let reloader = Self { parts, files: Mutex::new(files), reloads: Mutex::default() };
         let files = reloader.files.lock();
-        reloader.apply_files(&files)?;
+        reloader.apply_files(&files).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!(
+                "the configuration files conflict with levels or rates that were set through the API:\n{}",
+                problems.join("\n")
+            )
+        })?;
+        reloader.remember(&files);
         drop(files);
         metrics::gauge!("levelgate_config_failed").set(0);
         Ok(reloader)
@@ -50,71 +84,103 @@ impl Reloader {
     ///
     /// # Errors
     /// Every problem, in words.
-    pub(crate) fn reload(&self) -> Result<(), Vec<String>> {
-        let mut files = self.files.lock();
-        let loaded = config::load_with_tokens(&self.parts.config_folder, self.parts.payments.clock.wall());
-        let applied = loaded
-            .map_err(|problems| problems.texts(&files.owners))
-            .and_then(|loaded| self.replace_files(&mut files, loaded));
-        let now = self.parts.payments.clock.wall();
-        match &applied {
-            Ok(()) => {
-                *self.parts.health.lock() = ConfigurationHealth { applied_at: now, failed: None };
-                metrics::gauge!("levelgate_config_failed").set(0);
-                tracing::info!("the configuration was reloaded: version {}", self.parts.payments.rules.load().version);
-            }
-            Err(problems) => {
-                {
-                    // Released before the log is written: health requests take this lock.
-                    let mut health = self.parts.health.lock();
-                    let since = health.failed.as_ref().map_or(now, |(since, _)| *since);
-                    health.failed = Some((since, problems.clone()));
-                }
-                metrics::gauge!("levelgate_config_failed").set(1);
-                for problem in problems {
-                    tracing::error!("the configuration was not reloaded, and the tokens stay as they were: {problem}");
-                }
-            }
+    pub(crate) fn reload(&self) -> Result<ReloadReport, RefusedReload> {
+        let _one_at_a_time = self.reloads.lock();
+        let applied = {
+            let mut files = self.files.lock();
+            let loaded = config::load_with_tokens(&self.parts.config_folder, self.parts.payments.clock.wall());
+            loaded
+                .map_err(|problems| problems.texts(&files.owners))
+                .and_then(|loaded| self.replace_files(&mut files, loaded))
+        };
+        match applied {
+            Ok(applied) => Ok(self.report(applied)),
+            Err(problems) => Err(self.report_refusal(problems)),
         }
-        applied.map_err(texts)
     }
 
-    fn replace_files(&self, files: &mut Loaded, loaded: Loaded) -> Result<(), Vec<ProblemText>> {
-        self.refuse_changed_minor_units(&loaded.rules)?;
-        self.apply_files(&loaded)?;
-        for difference in self.parts.access.replace(&loaded.credentials) {
-            tracing::info!("{difference}");
+    /// Adds the affected customers to the differences of a reload, and reports it in the log and the status.
+    fn report(&self, Applied { before, mut report }: Applied) -> ReloadReport {
+        let payments = &self.parts.payments;
+        metrics::gauge!("levelgate_config_failed").set(0);
+        let rules = payments.rules();
+        let now = payments.time().unwrap_or_else(|_| payments.clock.recording_time());
+        let rules = ComparedRules { old: &before, new: &rules, now };
+        add_affected_customers(&mut report.differences, rules, &payments.ledger);
+        tracing::info!("the configuration was reloaded: version {}", report.version);
+        for line in first_lines(report.differences.iter().map(ToString::to_string)) {
+            tracing::info!("reload: {line}");
         }
+        let mut health = self.parts.health.lock();
+        health.applied_at = report.at;
+        health.failed = None;
+        health.last_reload = Some(Arc::new(report.clone()));
+        report
+    }
+
+    fn report_refusal(&self, problems: Vec<ProblemText>) -> RefusedReload {
+        let refused = RefusedReload { at: self.parts.payments.clock.wall(), problems };
+        {
+            // Released before the log is written: health requests take this lock.
+            let mut health = self.parts.health.lock();
+            let since = health.failed.as_ref().map_or(refused.at, |(since, _)| *since);
+            health.failed = Some((since, Arc::new(refused.clone())));
+        }
+        metrics::gauge!("levelgate_config_failed").set(1);
+        for problem in refused.of(Severity::Error) {
+            tracing::error!("the configuration was not reloaded, and the tokens stay as they were: {problem}");
+        }
+        for problem in refused.of(Severity::Warning) {
+            tracing::warn!("a warning about the configuration that was not reloaded: {problem}");
+        }
+        tracing::error!("the configuration was not reloaded: {}", config::tally_texts(&refused.problems));
+        refused
+    }
+
+    fn replace_files(&self, files: &mut Loaded, loaded: Loaded) -> Result<Applied, Vec<ProblemText>> {
+        let payments = &self.parts.payments;
+        let before = payments.rules();
+        let prior = PriorConfiguration::new(files, &before, &recorded_state(&payments.ledger));
+        let lost = losses(&prior, &loaded, Occasion::Reload);
+        if !lost.is_empty() {
+            let list = [lost, loaded.warnings].concat();
+            return Err(Problems { list, owners: loaded.owners }.texts(&files.owners));
+        }
+        let superseded = self.apply_files(&loaded)?;
+        self.parts.access.replace(&loaded.credentials);
         loaded.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        for name in config::changed_restart_settings(&self.parts.settings, &loaded.settings) {
+        let restart_needed = config::changed_restart_settings(&self.parts.settings, &loaded.settings);
+        for name in &restart_needed {
             tracing::warn!("{name} changed; it takes effect at the next start");
         }
+        self.remember(&loaded);
+        let rules = payments.rules();
+        let differences = differences(files.compared(&before), loaded.compared(&rules));
+        let of_files = Problems { list: loaded.warnings.clone(), owners: loaded.owners.clone() }.texts(&files.owners);
+        let warnings = of_files.into_iter().chain(superseded).collect();
+        let (at, version) = (payments.clock.wall(), rules.version.clone());
         *files = loaded;
-        Ok(())
+        Ok(Applied { before, report: ReloadReport { at, version, differences, warnings, restart_needed } })
     }
 
-    /// Refuses rules that would change the value of amounts in memory.
-    fn refuse_changed_minor_units(&self, rules: &Rules) -> Result<(), Vec<ProblemText>> {
-        let ledger = &self.parts.payments.ledger;
-        let changed = config::changed_minor_units(&self.parts.payments.rules.load().currencies, &rules.currencies);
-        let held = ledger.recorded_currencies();
-        let problem = |currency| ProblemText {
-            merchant: None,
-            text: format!("[currencies] {currency}: its minor units cannot change while amounts in it are held"),
-        };
-        let problems: Vec<ProblemText> =
-            changed.into_iter().filter(|currency| held.contains(currency)).map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    /// Notes in the data folder what later configurations must not lose silently.
+    fn remember(&self, files: &Loaded) {
+        if let Some(memory) = &self.parts.memory {
+            let payments = &self.parts.payments;
+            let state = recorded_state(&payments.ledger);
+            memory.write_or_log(PriorConfiguration::new(files, &payments.rules(), &state));
+        }
     }
 
     /// Puts files in force together with the overrides of the API. Records which of their level entries have changed.
-    fn apply_files(&self, files: &Loaded) -> Result<(), Vec<ProblemText>> {
+    /// Returns what the files supersede.
+    fn apply_files(&self, files: &Loaded) -> Result<Vec<ProblemText>, Vec<ProblemText>> {
         let overrides = self.parts.payments.ledger.overrides();
         let changed = files.changed_entries(&overrides, self.parts.payments.clock.recording_time());
         let superseded = config::superseded_overrides(&changed, &overrides);
         self.put_in_force(files, overrides, &changed)?;
         superseded.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(())
+        Ok(superseded)
     }
 
     /// Builds the rules of the files and the overrides after these events, records the events, and swaps the rules.
@@ -144,6 +210,28 @@ impl Reloader {
         }
         Ok(())
     }
+}
+
+/// The configuration that a start must not lose: the data folder remembers it, and the state adds to it. A folder of an earlier version remembers
+/// nothing; it has the level entries that were applied last.
+pub(crate) fn prior_at_start(remembered: Option<PriorConfiguration>, ledger: &Ledger) -> PriorConfiguration {
+    let mut prior = remembered.unwrap_or_else(|| {
+        let mut prior = PriorConfiguration::default();
+        for (key, _) in ledger.overrides().levels().filter(|(_, level)| level.file_entry.is_some()) {
+            let merchant: &mut PriorMerchant = prior.merchants.entry(key.merchant).or_default();
+            merchant.levels += 1;
+        }
+        prior
+    });
+    prior.set_state(&recorded_state(ledger));
+    prior
+}
+
+fn refuse_losses(prior: &PriorConfiguration, files: &Loaded) -> anyhow::Result<()> {
+    let lost: Vec<Problem> = losses(prior, files, Occasion::Start);
+    let texts: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(lost.is_empty(), "the configuration has lost what was in force before:\n{}", texts.join("\n"));
+    Ok(())
 }
 
 /// The texts of problems.

@@ -69,7 +69,6 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
 
 async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<()> {
     let settings = loaded.settings.clone();
-    refuse_unsupported(&settings)?;
     // From here on a hangup reloads and does not end the process, however long the start takes.
     let hangups = signals::receive(SignalKind::hangup())?;
     let prometheus = install_metrics()?;
@@ -105,15 +104,6 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
         admin.end();
     }
     tracing::info!("stopped; everything acknowledged is on the disk");
-    Ok(())
-}
-
-fn refuse_unsupported(settings: &Settings) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        settings.http.tls.is_none(),
-        "[http] tls is not served by this version; remove it, and terminate TLS in a proxy"
-    );
-    anyhow::ensure!(settings.redis.is_none(), "[redis] is not served by this version; remove the section");
     Ok(())
 }
 
@@ -158,15 +148,20 @@ fn assemble(
     if payments.clock.source() == Source::System {
         payments.meters.series.begin(payments.clock.recording_time());
     }
-    let health = Arc::new(Mutex::new(ConfigurationHealth { applied_at: payments.clock.wall(), failed: None }));
+    let health = Arc::new(Mutex::new(ConfigurationHealth {
+        applied_at: payments.clock.wall(),
+        ..ConfigurationHealth::default()
+    }));
     let access = Arc::new(AccessTokens::new(&loaded.credentials));
-    let reloader = Arc::new(start_reloader(
+    let memory = folder.as_ref().map(|folder| Arc::clone(folder.configuration_file()));
+    let reloader = Arc::new(Reloader::start(
         ReloaderParts {
             config_folder: options.config_folder,
             settings: settings.clone(),
             payments: Arc::clone(&payments),
             access: Arc::clone(&access),
             health: Arc::clone(&health),
+            memory,
         },
         loaded,
     )?);
@@ -219,16 +214,6 @@ fn start_clock(settings: &Settings, newest_time: Option<Millis>) -> anyhow::Resu
     );
     clock.resume(newest_time);
     Ok(clock)
-}
-
-fn start_reloader(parts: ReloaderParts, loaded: Loaded) -> anyhow::Result<Reloader> {
-    Reloader::start(parts, loaded).map_err(|problems| {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let problems = problems.join("\n");
-        anyhow::anyhow!(
-            "the configuration files conflict with levels or rates that were set through the API:\n{problems}"
-        )
-    })
 }
 
 fn maintenance_settings(settings: &Settings) -> MaintenanceSettings {

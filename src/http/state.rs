@@ -3,7 +3,7 @@
 use crate::{
     http::server::{access_tokens::AccessTokens, capacity::Capacity, failed_logins::FailedLogins},
     service::{
-        configuration::change::Configure,
+        configuration::{change::Configure, reload::Reload},
         daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport, SnapshotState},
         error::ServiceError,
         jobs::Jobs,
@@ -14,9 +14,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::watch;
-
-/// Reads, checks and swaps the configuration, or returns every problem.
-pub(crate) type Reload = Box<dyn Fn() -> Result<(), Vec<String>> + Send + Sync>;
 
 /// Takes a snapshot.
 pub(crate) type TakeSnapshot = Box<dyn Fn() -> Result<SnapshotReport, ServiceError> + Send + Sync>;

@@ -39,6 +39,7 @@ pub use crate::ledger::queries::customers::{CustomerPage, CustomerQuery};
 pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, FeedEventKind, FeedQuery};
 pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
 pub use crate::ledger::queries::level_counts::LevelCounts;
+pub use crate::ledger::queries::limits_exceeded::LimitQuestion;
 pub use crate::ledger::queries::transactions::{
     PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,
 };

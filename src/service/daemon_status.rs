@@ -1,13 +1,15 @@
 //! What the daemon reports of its configuration, its snapshots and its archive.
 
 use crate::{
-    config::ProblemText,
     domain::vocabulary::time::Millis,
-    service::documents::as_text::AsText,
+    service::{
+        configuration::reload::{RefusedReload, ReloadReport},
+        documents::as_text::AsText,
+    },
     storage::{archive_list::AcceptedLoss, journal::Lsn},
 };
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A snapshot that was taken.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -52,8 +54,10 @@ pub struct SnapshotState {
 pub struct ConfigurationHealth {
     /// When the configuration in force was applied.
     pub applied_at: Millis,
-    /// Since when a newer one is refused, and why.
-    pub failed: Option<(Millis, Vec<ProblemText>)>,
+    /// Since when a newer one is refused, and the newest refusal.
+    pub failed: Option<(Millis, Arc<RefusedReload>)>,
+    /// The newest reload that took effect; `None`: there was none since the start.
+    pub last_reload: Option<Arc<ReloadReport>>,
 }
 
 /// The archive's files and its index.

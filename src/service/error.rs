@@ -2,12 +2,15 @@
 
 use crate::{
     clock::ClockError,
-    config::body::InvalidBody,
+    config::{self, Severity, body::InvalidBody},
     domain::{
         request::refusal::{Refusal, RefusalKind},
         vocabulary::suggest::nearest,
     },
-    service::import_export::outcome::{BadRow, ImportOutcome},
+    service::{
+        configuration::reload::RefusedReload,
+        import_export::outcome::{BadRow, ImportOutcome},
+    },
     storage::journal::FollowError,
 };
 use std::{borrow::Cow, fmt};
@@ -57,6 +60,8 @@ pub struct ServiceError {
     pub bad_rows: Vec<BadRow>,
     /// Several problems at once: those of a configuration or of a body.
     pub problems: Vec<String>,
+    /// Warnings about the same configuration.
+    pub warnings: Vec<String>,
 }
 
 impl fmt::Display for ServiceError {
@@ -79,6 +84,7 @@ impl ServiceError {
             fields: Vec::new(),
             bad_rows: Vec::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -231,6 +237,15 @@ impl ServiceError {
         let plural = if problems.len() == 1 { "" } else { "s" };
         let detail = format!("{} problem{plural}; the configuration in force stays", problems.len());
         Self { problems, ..Self::new(ErrorKind::Impossible, "configuration_invalid", detail) }
+    }
+
+    /// A reload that was refused; nothing was changed.
+    #[must_use]
+    pub fn refused_reload(refused: &RefusedReload) -> Self {
+        let detail = format!("{}; the configuration in force stays", config::tally_texts(&refused.problems));
+        let of = |severity| refused.of(severity).map(|problem| problem.text.clone()).collect();
+        let (problems, warnings) = (of(Severity::Error), of(Severity::Warning));
+        Self { problems, warnings, ..Self::new(ErrorKind::Impossible, "configuration_invalid", detail) }
     }
 
     /// A fault of the daemon; its log has the cause.

@@ -13,7 +13,9 @@ use levelgate::{
     domain::decision::clock_skew::ClockSkew,
     http::{self, AccessTokens, server::pulse::Pulse},
     ledger::LedgerLimits,
-    service::{daemon_status::ConfigurationHealth, jobs::Jobs, payments::PaymentService},
+    service::{
+        configuration::reload::ReloadReport, daemon_status::ConfigurationHealth, jobs::Jobs, payments::PaymentService,
+    },
     storage::{
         fs::memory::{Memory, StalledCalls},
         jobs::{JobStore, JobsOnDisk},
@@ -66,7 +68,7 @@ impl Wire {
             failed_logins: http::FailedLogins::default(),
             snapshots: None,
             archive: None,
-            reload: Box::new(|| Ok(())),
+            reload: Box::new(|| Ok(ReloadReport::default())),
             configure: Box::new(|_| unreachable!("no test configures")),
             snapshot: None,
             jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),

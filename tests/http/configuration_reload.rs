@@ -186,7 +186,7 @@ fn removed_merchant_accepts_facts_and_decides_nothing() {
     for id in ["t1", "t2", "t3"] {
         daemon.reserve(&pay(id, "10.00")).ok();
     }
-    daemon.folder.remove("merchants/acme.toml");
+    daemon.folder.write("merchants/acme.toml", "id = \"acme\"\nremoved = true\n");
     reload(&daemon).ok();
     daemon.reserve(&pay("t4", "10.00")).problem(404);
     daemon.check(&pay("t4", "10.00")).problem(404);

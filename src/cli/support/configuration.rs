@@ -1,6 +1,6 @@
 //! The configuration folder of a command: its default, and loading it with its problems printed.
 
-use crate::config::{self, Loaded, Style};
+use crate::config::{self, Loaded, Problem, Style};
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
@@ -16,13 +16,19 @@ pub(in crate::cli) fn style() -> Style {
     if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain }
 }
 
+/// Prints problems on standard error: all of them, or many of one kind in a few lines.
+pub(in crate::cli) fn print_problems(problems: &[Problem], all: bool) {
+    let text = if all { config::render(problems, style()) } else { config::render_folded(problems, style()) };
+    eprint!("{text}");
+}
+
 /// Loads a configuration folder. Prints the problems of an invalid configuration.
 ///
 /// # Errors
 /// The configuration is invalid.
 pub(in crate::cli) fn load(folder: &Path) -> anyhow::Result<Loaded> {
     config::load(folder).map_err(|problems| {
-        eprint!("{}", problems.render(style()));
+        print_problems(&problems.list, false);
         anyhow::anyhow!("the configuration in {} is not valid", folder.display())
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::support::folder_copy::FolderCopy,
-    daemon::data_folder::SNAPSHOTS,
+    daemon::data_folder::{CONFIGURATION, SNAPSHOTS},
     storage::{
         fs::{Store, disk::Disk},
         jobs,
@@ -37,7 +37,7 @@ pub(in crate::cli) fn copied_bytes(folder: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-/// Copies `synced`, the snapshots, the segments and the jobs, in this order. A request that was acknowledged before the
+/// Copies `synced`, `configuration`, the snapshots, the segments and the jobs, in this order. A request that was acknowledged before the
 /// segments were listed is in the listed segments. The segments are listed once: a second list may contain a segment
 /// whose predecessor was copied before its last records were written, and the copy would have a gap. Returns the number
 /// of files.
@@ -46,6 +46,7 @@ pub(in crate::cli) fn copied_bytes(folder: &Path) -> anyhow::Result<u64> {
 /// A file cannot be copied, or a daemon removed a segment during the copy.
 pub(in crate::cli) fn copy_all(copy: &mut FolderCopy, from: &Path, to: &Path) -> anyhow::Result<usize> {
     let (source, mut files) = (Disk::open_unlocked(from), usize::from(copy_synced(copy, from, to)?));
+    files += usize::from(copy_path(copy, from, to, CONFIGURATION)?);
     for name in source.list(SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // A snapshot that was removed after it was listed has a newer one, whose records are in the journal.
         files += usize::from(copy_path(copy, from, to, &format!("{SNAPSHOTS}/{name}"))?);

@@ -21,13 +21,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Places of the `[auth]` section, for checks after all files are read.
+/// Places of settings, for checks after all files are read.
 #[derive(Debug, Default)]
-pub(in crate::config) struct TokenSpans {
+pub(in crate::config) struct SettingSpans {
     /// The merchants that the tokens name.
     pub(in crate::config) merchants: Vec<Located<Name>>,
     /// The place of each token's `token_file`, in the order of the tokens.
     pub(in crate::config) files: Vec<Span>,
+    /// The place of `[http] unix_socket`.
+    pub(in crate::config) unix_socket: Option<Span>,
+    /// `tokens = []`: there are none on purpose.
+    pub(in crate::config) states_no_tokens: bool,
 }
 
 /// The longest intervals and skews, in seconds: a hundred years.
@@ -36,8 +40,8 @@ const SECONDS_MAX: u64 = 36_525 * 86_400;
 const DAYS_MAX: u64 = 36_525;
 
 /// Reads the file. Problems are reported; an invalid value is replaced by its default.
-pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, TokenSpans) {
-    let mut spans = TokenSpans::default();
+pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
+    let mut spans = SettingSpans::default();
     let (auth, tokens_written) = s.table("auth", "[auth]").map(|auth| tokens(&auth, &mut spans)).unwrap_or_default();
     let currencies = s.table("currencies", "[currencies]").map(|table| {
         let units = table.wholes_by_currency(&(0..=u64::from(MINOR_UNITS_MAX)));
@@ -47,7 +51,9 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, TokenSpans) {
             .collect()
     });
     let redis = s.table("redis", "[redis]").and_then(|table| redis(&table));
-    let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written)).unwrap_or_default();
+    let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written));
+    let (http, unix_socket) = http.unwrap_or_default();
+    spans.unix_socket = unix_socket;
     let admin = s.table("admin", "[admin]").map(|table| listeners::admin(&table, &http, tokens_written));
     let settings = Settings {
         http,
@@ -73,8 +79,9 @@ pub(in crate::config) fn currencies(settings: &Settings) -> Currencies {
 }
 
 /// The valid tokens, and the number of entries, which includes invalid ones.
-fn tokens(s: &Section<'_>, spans: &mut TokenSpans) -> (Auth, usize) {
+fn tokens(s: &Section<'_>, spans: &mut SettingSpans) -> (Auth, usize) {
     let tables = s.tables("tokens", "a token");
+    spans.states_no_tokens = s.content().is_empty_list("tokens");
     s.close();
     let (tokens, names): (Vec<_>, Vec<_>) = tables.iter().filter_map(|table| token(table, spans)).unzip();
     let help = "write another name = \"...\": the history shows it as the author of a change";
@@ -83,7 +90,7 @@ fn tokens(s: &Section<'_>, spans: &mut TokenSpans) -> (Auth, usize) {
 }
 
 /// A token, and the place of its name.
-fn token(s: &Section<'_>, spans: &mut TokenSpans) -> Option<(Token, Located<Name>)> {
+fn token(s: &Section<'_>, spans: &mut SettingSpans) -> Option<(Token, Located<Name>)> {
     let role = s.required_word("role");
     let named = s.name("name");
     let token_file = s.required_text("token_file", "write token_file = \"...\": the file that contains the token");
@@ -186,6 +193,8 @@ fn redis(s: &Section<'_>) -> Option<Redis> {
     let url = s.required_text("url", "write url = \"redis://127.0.0.1:6379\", or remove [redis]");
     let (ack, on_outage) = (s.word("ack"), s.word("on_outage"));
     s.close();
+    const NOT_SERVED: &str = "remove the section";
+    s.report.error(&s.span, "[redis] is not served by this version", NOT_SERVED);
     let url = url?;
     let scheme = url.value.split_once("://").map_or("", |(scheme, _)| scheme);
     if !scheme.starts_with("redis") && scheme != "unix" {

@@ -6,27 +6,35 @@ use crate::config::{
         located::{Located, value_or},
         section::Section,
     },
-    report::file_report::FileReport,
+    report::{file_report::FileReport, source::Span},
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+};
 
 /// The largest `max_body_bytes`: a gibibyte.
 const BODY_BYTES_MAX: u64 = 1 << 30;
+/// The longest path of a Unix socket, without the zero at its end.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// The longest timeout in seconds: an hour.
 const TIMEOUT_S_MAX: u64 = 3_600;
 
-/// Reads `[http]`.
-pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> Http {
+/// Reads `[http]`. Returns also the place of `unix_socket`.
+pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> (Http, Option<Span>) {
     let default = Http::default();
     let listen = listen(s, tokens_written).map_or(default.listen, |at| at.value);
     let size = |at: &Option<Located<u64>>, default: usize| {
         at.as_ref().and_then(|at| usize::try_from(at.value).ok()).unwrap_or(default)
     };
     let inflight = s.whole("max_inflight_bytes", 1 << 20..=1 << 40);
+    let unix_socket = s.nonempty("unix_socket");
     let backlog = s.whole("listen_backlog", 1..=65_535).and_then(|at| u32::try_from(at.value).ok());
     let mut http = Http {
         listen,
-        unix_socket: s.path("unix_socket"),
+        unix_socket: unix_socket.as_ref().map(|at| PathBuf::from(&at.value)),
         tls: s.table("tls", "tls").and_then(|table| tls(&table)),
         max_body_bytes: size(&s.whole("max_body_bytes", 1..=BODY_BYTES_MAX), default.max_body_bytes),
         max_connections: size(&s.whole("max_connections", 1..=1_000_000), default.max_connections),
@@ -52,7 +60,27 @@ pub(in crate::config) fn http(s: &Section<'_>, tokens_written: usize) -> Http {
         http.max_inflight_bytes = needed;
     }
     s.close();
-    http
+    (http, unix_socket.map(|at| at.span))
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.file_type().is_socket())
+}
+
+/// Reports a path at which the daemon cannot create a Unix socket.
+pub(in crate::config) fn check_socket_path(path: &Path, place: &Span, report: &FileReport) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let shown = path.display();
+    if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        let message = format!("`unix_socket` is longer than {SOCKET_PATH_BYTES_MAX} bytes");
+        report.error(place, message, "write a shorter path");
+    } else if !folder.is_dir() {
+        let message = format!("the folder of `unix_socket`, {}, does not exist", folder.display());
+        report.error(place, message, "create the folder, or write another path");
+    } else if fs::symlink_metadata(path).is_ok() && !is_socket(path) {
+        let message = format!("`unix_socket` names {shown}, which exists and is no socket");
+        report.error(place, message, "remove the file, or write another path");
+    }
 }
 
 /// Reads `[admin]`. The address of the main listener is an error; so is an address that other machines can reach if no token
@@ -103,5 +131,7 @@ fn tls(s: &Section<'_>) -> Option<Tls> {
     };
     let (certificate, key, client_ca) = (needed("certificate"), needed("key"), s.path("client_ca"));
     s.close();
+    let help = "remove it, and terminate TLS in a proxy";
+    s.report.error(&s.span, "[http] tls is not served by this version", help);
     Some(Tls { certificate: certificate?, key: key?, client_ca })
 }

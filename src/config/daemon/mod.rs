@@ -3,5 +3,4 @@
 pub(crate) mod credentials;
 pub(crate) mod levelgate_toml;
 pub(crate) mod listeners;
-pub(crate) mod restart_settings;
 pub(crate) mod settings;

@@ -25,27 +25,30 @@ pub(in crate::config) struct ConfigFile {
     is_utf8: bool,
 }
 
+/// Whether a file must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Presence {
+    /// It may be absent.
+    Optional,
+    /// The folder lists it.
+    Listed,
+}
+
 impl ConfigFile {
-    /// Reads a file; `None`: it does not exist, or it cannot be read, which is reported.
-    pub(in crate::config) fn read(folder: &Path, name: String, problems: &mut Vec<Problem>) -> Option<Self> {
+    /// Reads a file; `None`: it is optional and does not exist, or it cannot be read, which is reported.
+    pub(in crate::config) fn read(
+        folder: &Path,
+        name: String,
+        presence: Presence,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Self> {
         let path = folder.join(&name);
         let shown = path.display().to_string();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) if bytes.len() <= FILE_BYTES_MAX => bytes,
-            Ok(_) => {
-                let message = format!("the file holds more than {} MiB", FILE_BYTES_MAX >> 20);
-                problems.push(Problem::of_file(
-                    Severity::Error,
-                    shown,
-                    message,
-                    "split it: write one merchant in each file",
-                ));
-                return None;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        let bytes = match read_regular_file(&path) {
+            Ok(bytes) => bytes,
+            Err(Unreadable::Absent) if presence == Presence::Optional => return None,
             Err(error) => {
-                let message = format!("the file cannot be read: {}", error.kind());
-                let help = "allow the daemon's user to read the file";
+                let (message, help) = error.texts();
                 problems.push(Problem::of_file(Severity::Error, shown, message, help));
                 return None;
             }
@@ -82,6 +85,61 @@ impl ConfigFile {
     }
 }
 
+/// Why a file of the folder has no content.
+enum Unreadable {
+    /// There is no entry of this name.
+    Absent,
+    /// The entry is a symbolic link that leads to no file.
+    DanglingLink,
+    /// The entry is a folder, a pipe or a device.
+    NoRegularFile,
+    /// The file is longer than [`FILE_BYTES_MAX`].
+    TooLong,
+    /// The system returned an error.
+    Io(io::Error),
+}
+
+impl Unreadable {
+    /// What is wrong, and the remedy.
+    fn texts(&self) -> (String, &'static str) {
+        match self {
+            Self::Absent => (
+                "the file cannot be read: the folder lists it, and it cannot be found".to_owned(),
+                "give it a name in UTF-8, or check again if it was replaced in this moment",
+            ),
+            Self::DanglingLink => (
+                "the file cannot be read: it is a symbolic link that leads to no file".to_owned(),
+                "point the link to the file, or remove the link",
+            ),
+            Self::NoRegularFile => (
+                "the file cannot be read: it is a folder, a pipe or a device".to_owned(),
+                "put a regular file there, or give the entry a name that does not end in .toml",
+            ),
+            Self::TooLong => (
+                format!("the file holds more than {} MiB", FILE_BYTES_MAX >> 20),
+                "split it: write one merchant in each file",
+            ),
+            Self::Io(error) => {
+                (format!("the file cannot be read: {}", error.kind()), "allow the daemon's user to read the file")
+            }
+        }
+    }
+}
+
+/// The bytes of a regular file. A pipe is not opened, because that would wait for its other end.
+fn read_regular_file(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let absent_or = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound if fs::symlink_metadata(path).is_ok() => Unreadable::DanglingLink,
+        io::ErrorKind::NotFound => Unreadable::Absent,
+        _ => Unreadable::Io(error),
+    };
+    if !fs::metadata(path).map_err(absent_or)?.is_file() {
+        return Err(Unreadable::NoRegularFile);
+    }
+    let bytes = fs::read(path).map_err(absent_or)?;
+    if bytes.len() <= FILE_BYTES_MAX { Ok(bytes) } else { Err(Unreadable::TooLong) }
+}
+
 /// The remedy for a parser's message, which names only what the parser did not find.
 fn help_for(message: &str) -> &'static str {
     let helps = [
@@ -113,26 +171,32 @@ pub(in crate::config) fn check_folder(folder: &Path) -> Option<Problem> {
     }
 }
 
-/// The names of the merchants' files, sorted. Hidden files are left out.
+/// The names of the merchants' files, sorted. Hidden files are left out. A folder that exists and cannot be read is
+/// reported; a missing one has no files.
 pub(in crate::config) fn merchant_file_names(folder: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
     let folder = folder.join("merchants");
-    let mut unreadable = |error: &io::Error| {
-        let message = format!("the folder cannot be read: {}", error.kind());
-        let help = "allow the daemon's user to read the folder";
+    let mut report = |message: String, help: &str| {
         problems.push(Problem::of_file(Severity::Error, folder.display().to_string(), message, help));
     };
+    let unreadable = |error: &io::Error| format!("the folder cannot be read: {}", error.kind());
+    const ALLOW: &str = "allow the daemon's user to read the folder";
     let mut names = Vec::new();
     match fs::read_dir(&folder) {
         Ok(entries) => {
             for entry in entries {
                 match entry {
                     Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
-                    Err(error) => unreadable(&error),
+                    Err(error) => report(unreadable(&error), ALLOW),
                 }
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => unreadable(&error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if fs::symlink_metadata(&folder).is_ok() {
+                let message = "the folder cannot be read: it is a symbolic link that leads to no folder".to_owned();
+                report(message, "point the link to the folder of the merchants' files");
+            }
+        }
+        Err(error) => report(unreadable(&error), ALLOW),
     }
     names.retain(|name| name.ends_with(".toml") && !name.starts_with('.'));
     names.sort_unstable();

@@ -402,6 +402,11 @@ impl<'d> Section<'d> {
         self.known.borrow_mut().extend(keys);
     }
 
+    /// All keys and values of the table.
+    pub(in crate::config) fn content(&self) -> &'d Table {
+        self.table
+    }
+
     /// The table as JSON, without some of its keys.
     pub(in crate::config) fn json(&self, without: &[&str]) -> String {
         level_entry::table_json(self.table, without)

@@ -155,6 +155,23 @@ impl Table {
         self.entries.iter().find(|(known, _)| known.value == key).map(|(known, _)| known.span.clone())
     }
 
+    /// Whether a key is written as a list without entries.
+    pub(in crate::config) fn is_empty_list(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| matches!(&value.value, Value::List(items) if items.is_empty()))
+    }
+
+    /// Whether each table of a list has a key.
+    pub(in crate::config) fn each_has(&self, list: &str, key: &str) -> bool {
+        let has_key = |item: &Located<Value>| matches!(&item.value, Value::Table(table) if table.get(key).is_some());
+        self.get(list).is_some_and(|value| matches!(&value.value, Value::List(items) if items.iter().all(has_key)))
+    }
+
+    /// The first key in the file that is not one of these, and its place.
+    pub(in crate::config) fn other_key(&self, known: &[&str]) -> Option<&Located<String>> {
+        let others = self.entries().map(|(key, _)| key).filter(|key| !known.contains(&key.value.as_str()));
+        others.min_by_key(|key| key.span.start)
+    }
+
     /// Whether the table has no keys.
     pub(in crate::config) fn is_empty(&self) -> bool {
         self.entries.is_empty()

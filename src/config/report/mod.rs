@@ -1,5 +1,6 @@
 //! Problems of a configuration: sources with positions, collecting, and printing.
 
 pub(crate) mod file_report;
+pub(crate) mod folding;
 pub(crate) mod problem;
 pub(crate) mod source;

@@ -90,7 +90,8 @@ impl Problem {
     }
 
     /// A problem of a whole file or folder.
-    pub(in crate::config) fn of_file(severity: Severity, path: String, message: String, help: &str) -> Self {
+    #[must_use]
+    pub fn of_file(severity: Severity, path: String, message: String, help: &str) -> Self {
         let help = help.to_owned();
         Self { severity, file: path, line: 0, column: 0, span: 0..0, message, help, related: None, source: None }
     }
@@ -98,6 +99,11 @@ impl Problem {
     /// The problem and its remedy in one line, for an answer.
     pub(in crate::config) fn sentence(&self) -> String {
         format!("{}: {}", self.message, self.help)
+    }
+
+    /// The problem in one line, without the remedy.
+    pub(in crate::config) fn without_help(&self) -> String {
+        Self { help: String::new(), source: None, related: None, ..self.clone() }.to_string()
     }
 
     fn group(&self) -> Group<'_> {
@@ -162,13 +168,21 @@ pub fn render(problems: &[Problem], style: Style) -> String {
 /// The number of errors and warnings, such as `2 errors, 1 warning`.
 #[must_use]
 pub fn tally(problems: &[Problem]) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    tally_of(problems.iter().map(|problem| problem.severity))
+}
+
+fn tally_of(severities: impl Iterator<Item = Severity>) -> String {
+    let (mut errors, mut warnings) = (0, 0);
+    severities.for_each(|severity| match severity {
+        Severity::Error => errors += 1,
+        Severity::Warning => warnings += 1,
+    });
     let counted = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what}")),
         _ => Some(format!("{count} {what}s")),
     };
-    match (counted(errors, "error"), counted(problems.len() - errors, "warning")) {
+    match (counted(errors, "error"), counted(warnings, "warning")) {
         (Some(errors), Some(warnings)) => format!("{errors}, {warnings}"),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => "no problems".to_owned(),
@@ -197,7 +211,11 @@ impl Problems {
     pub fn texts(&self, in_force: &BTreeMap<String, Name>) -> Vec<ProblemText> {
         let is_new = |merchant: &&Name| !in_force.values().any(|known| known == *merchant);
         let owner = |file: &str| in_force.get(file).or_else(|| self.owners.get(file).filter(is_new)).copied();
-        let text = |problem: &Problem| ProblemText { merchant: owner(&problem.file), text: problem.to_string() };
+        let text = |problem: &Problem| ProblemText {
+            merchant: owner(&problem.file),
+            severity: problem.severity,
+            text: problem.to_string(),
+        };
         self.list.iter().map(text).collect()
     }
 }
@@ -207,8 +225,16 @@ impl Problems {
 pub struct ProblemText {
     /// The merchant whose file has the problem; `None`: the problem concerns the daemon or several merchants.
     pub merchant: Option<Name>,
+    /// The severity.
+    pub severity: Severity,
     /// The problem, with place and remedy.
     pub text: String,
+}
+
+/// The number of errors and of warnings, such as `2 errors, 1 warning`.
+#[must_use]
+pub fn tally_texts(problems: &[ProblemText]) -> String {
+    tally_of(problems.iter().map(|problem| problem.severity))
 }
 
 impl fmt::Display for ProblemText {

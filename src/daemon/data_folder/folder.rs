@@ -1,7 +1,9 @@
 //! An open data folder.
 
 use crate::{
-    daemon::data_folder::{archive_check::ArchiveCheck, import_mark, snapshot_files},
+    daemon::data_folder::{
+        archive_check::ArchiveCheck, configuration_file::ConfigurationFile, import_mark, snapshot_files,
+    },
     domain::vocabulary::time::Millis,
     service::daemon_status::ArchiveHealth,
     storage::{
@@ -27,6 +29,7 @@ pub struct DataFolder {
     /// The jobs found at the start, until [`DataFolder::take_jobs`] hands them out.
     pub(super) found_jobs: JobsOnDisk,
     pub(super) archive_check: ArchiveCheck,
+    pub(super) configuration_file: Arc<ConfigurationFile>,
 }
 
 impl DataFolder {
@@ -47,6 +50,11 @@ impl DataFolder {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// The file that remembers the configuration in force.
+    pub(crate) fn configuration_file(&self) -> &Arc<ConfigurationFile> {
+        &self.configuration_file
     }
 
     /// The store of jobs.

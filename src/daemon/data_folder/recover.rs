@@ -4,7 +4,9 @@ use crate::{
     daemon::data_folder::{
         archive_check::ArchiveCheck,
         archive_index::align_index,
+        configuration_file::ConfigurationFile,
         folder::DataFolder,
+        parts::check_parts,
         snapshot_files::{load_newest, remove_unfinished},
     },
     ledger::{DefaultCountries, Ledger, LedgerLimits, LedgerStorage},
@@ -58,7 +60,9 @@ pub(super) fn recover_with(
 ) -> anyhow::Result<(Ledger, DataFolder)> {
     let started = Instant::now();
     let accepts_losses = options.losses == ArchiveLosses::Accept;
+    check_parts(&*store)?;
     let instance = Instance::open(&*store)?;
+    let configuration_file = Arc::new(ConfigurationFile::open(Arc::clone(&store), instance.id)?);
     check_keys_exist(&*store)?;
     let keys = Arc::new(Keys::open(&*store, instance.id.0)?);
     let job_store = Arc::new(JobStore::new(Arc::clone(&store), Arc::clone(&keys), instance.id));
@@ -112,6 +116,7 @@ pub(super) fn recover_with(
         job_store,
         found_jobs,
         archive_check: ArchiveCheck::default(),
+        configuration_file,
     };
     folder.record_accepted_losses()?;
     if ledger.has_evicted() {

@@ -4,8 +4,10 @@
 
 use crate::{
     daemon::data_folder::{
-        import_mark::refuse_unfinished_import, recover::check_keys_exist, snapshot_files::load_newest,
+        import_mark::refuse_unfinished_import, parts::check_parts, recover::check_keys_exist,
+        snapshot_files::load_newest,
     },
+    ledger::StateRecovery,
     storage::{
         fs::Store,
         jobs::JobStore,
@@ -19,16 +21,32 @@ use std::{io, sync::Arc};
 /// How often a folder is read again if a running daemon moved its files during the check.
 const ATTEMPTS_MAX: usize = 3;
 
+/// A folder whose state was loaded.
+pub(super) struct LoadedFolder {
+    pub(super) verdict: Verdict,
+    pub(super) instance: Instance,
+    pub(super) keys: Arc<Keys>,
+    pub(super) state: StateRecovery,
+}
+
 /// Returns what a start would do with the folder.
 ///
 /// # Errors
 /// A start would be refused, for this reason.
 pub(crate) fn check_start(store: &Arc<dyn Store>) -> anyhow::Result<Verdict> {
+    load_folder(store).map(|loaded| loaded.verdict)
+}
+
+/// Loads the state of a folder.
+///
+/// # Errors
+/// A start would be refused, for this reason.
+pub(super) fn load_folder(store: &Arc<dyn Store>) -> anyhow::Result<LoadedFolder> {
     let mut attempts = 1;
     loop {
-        match try_check_start(store) {
+        match try_load_folder(store) {
             Err(error) if attempts < ATTEMPTS_MAX && is_file_moved(&error) => attempts += 1,
-            checked => return checked,
+            loaded => return loaded,
         }
     }
 }
@@ -41,7 +59,8 @@ fn is_file_moved(error: &anyhow::Error) -> bool {
     source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
 }
 
-fn try_check_start(store: &Arc<dyn Store>) -> anyhow::Result<Verdict> {
+fn try_load_folder(store: &Arc<dyn Store>) -> anyhow::Result<LoadedFolder> {
+    check_parts(&**store)?;
     let instance = Instance::known(&**store)?.ok_or(InstanceError::Missing)?;
     refuse_unfinished_import(&**store)?;
     check_keys_exist(&**store)?;
@@ -51,9 +70,9 @@ fn try_check_start(store: &Arc<dyn Store>) -> anyhow::Result<Verdict> {
     let keys = Arc::new(keys);
     let mut snapshot = load_newest(&**store, &instance, &keys)?;
     let (begin, synced) = (snapshot.begin, snapshot.synced);
-    let checked = recovery::verdict(&**store, instance.id, Some(&*keys), begin, synced, &mut snapshot.state)?;
-    JobStore::new(Arc::clone(store), keys, instance.id).check()?;
-    Ok(checked)
+    let verdict = recovery::verdict(&**store, instance.id, Some(&*keys), begin, synced, &mut snapshot.state)?;
+    JobStore::new(Arc::clone(store), Arc::clone(&keys), instance.id).check()?;
+    Ok(LoadedFolder { verdict, instance, keys, state: snapshot.state })
 }
 
 /// Reads each listed segment of the archive. Returns a message for each segment that is damaged and not accepted as

@@ -62,6 +62,7 @@ impl Problem {
             fields: Vec::new(),
             bad_rows: Vec::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         };
         Self { document }
     }

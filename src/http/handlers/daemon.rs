@@ -2,8 +2,8 @@
 
 use crate::{
     clock::{Clock, ClockError},
-    config::ProblemText,
-    domain::vocabulary::{calendar::zone_data_version, time::Millis},
+    config::{ProblemText, Severity, diff::Difference},
+    domain::vocabulary::{calendar::zone_data_version, names::Name, time::Millis},
     storage::journal::Lsn,
 };
 use crate::{
@@ -15,8 +15,12 @@ use crate::{
     },
     service::{
         clock::ClockDocument,
+        configuration::reload::ReloadReport,
         daemon_status::{ArchiveHealth, SnapshotState},
-        documents::as_text::AsText,
+        documents::{
+            as_text::AsText,
+            configuration::differences::{DifferenceLists, first_lines},
+        },
         error::ServiceError,
         reply::render,
     },
@@ -74,7 +78,40 @@ struct ConfigurationDocument {
     version: String,
     applied_at: AsText<Millis>,
     failed_since: Option<AsText<Millis>>,
+    /// The errors of the newest reload if it was refused.
     problems: Vec<String>,
+    /// The warnings of that reload.
+    warnings: Vec<String>,
+    last_reload: Option<ReloadDocument>,
+}
+
+/// A reload that took effect.
+#[derive(Serialize)]
+struct ReloadDocument {
+    at: AsText<Millis>,
+    config_version: String,
+    #[serde(flatten)]
+    differences: DifferenceLists,
+    warnings: Vec<String>,
+    /// `None` for a token for some merchants.
+    restart_needed: Option<Vec<String>>,
+}
+
+impl ReloadDocument {
+    /// The part of a reload that a token may see.
+    fn new(report: &ReloadReport, token: Option<&AccessToken>) -> Self {
+        let is_of_all = token.is_none_or(|token| token.merchants.is_none());
+        let differences = report.differences.iter();
+        let visible: Vec<&Difference> =
+            differences.filter(|difference| is_visible(difference.merchant, token)).collect();
+        Self {
+            at: AsText(report.at),
+            config_version: report.version.clone(),
+            differences: DifferenceLists::new(&visible),
+            warnings: first_lines(visible_problems(report.warnings.iter(), token).into_iter()),
+            restart_needed: is_of_all.then(|| report.restart_needed.clone()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -114,13 +151,17 @@ struct StatusDocument {
     uptime_seconds: i64,
 }
 
-/// The problems that a token may see: those of the files of its merchants. A file and its name may contain anything.
-fn visible_problems(complaints: Vec<ProblemText>, token: Option<&AccessToken>) -> Vec<String> {
-    let reaches = |complaint: &ProblemText| match token.filter(|token| token.merchants.is_some()) {
+/// Whether a token may see what concerns a merchant, or the daemon.
+fn is_visible(merchant: Option<Name>, token: Option<&AccessToken>) -> bool {
+    match token.filter(|token| token.merchants.is_some()) {
         None => true,
-        Some(token) => complaint.merchant.is_some_and(|merchant| token.reaches(merchant.as_str()).is_ok()),
-    };
-    complaints.into_iter().filter(reaches).map(|complaint| complaint.text).collect()
+        Some(token) => merchant.is_some_and(|merchant| token.reaches(merchant.as_str()).is_ok()),
+    }
+}
+
+/// The problems that a token may see: those of the files of its merchants. A file and its name may contain anything.
+fn visible_problems<'p>(problems: impl Iterator<Item = &'p ProblemText>, token: Option<&AccessToken>) -> Vec<String> {
+    problems.filter(|problem| is_visible(problem.merchant, token)).map(|problem| problem.text.clone()).collect()
 }
 
 /// `GET /v1/status`
@@ -129,6 +170,10 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
     let health = state.health.lock().clone();
     let token = admission.as_ref().map(|admission| &*admission.token);
     let is_of_all = token.is_none_or(|token| token.merchants.is_none());
+    let problems = |severity| {
+        let refused = health.failed.as_ref().map(|(_, refused)| visible_problems(refused.of(severity), token));
+        refused.unwrap_or_default()
+    };
     let lsn = |lsn: Lsn| (is_of_all && state.snapshot.is_some()).then_some(lsn.0);
     let out = StatusDocument {
         version: env!("CARGO_PKG_VERSION"),
@@ -137,7 +182,9 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
             version: rules.version.clone(),
             applied_at: AsText(health.applied_at),
             failed_since: health.failed.as_ref().map(|(since, _)| AsText(*since)),
-            problems: health.failed.map(|(_, problems)| visible_problems(problems, token)).unwrap_or_default(),
+            problems: problems(Severity::Error),
+            warnings: problems(Severity::Warning),
+            last_reload: health.last_reload.as_ref().map(|report| ReloadDocument::new(report, token)),
         },
         rates_version: rules.rates.version.clone(),
         rates_as_of: rules.rates.as_of.map(AsText),
@@ -163,11 +210,9 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 
 /// `POST /v1/reload`
 pub(crate) async fn reload(State(state): State<Arc<AppState>>) -> Response {
-    let done =
-        tokio::task::spawn_blocking(move || (state.reload)().map(|()| state.payments.rules().version.clone())).await;
-    match done {
-        Ok(Ok(version)) => json(render(&serde_json::json!({ "config_version": version }))),
-        Ok(Err(problems)) => ServiceError::bad_configuration(problems).into_response(),
+    match tokio::task::spawn_blocking(move || (state.reload)()).await {
+        Ok(Ok(report)) => json(render(&ReloadDocument::new(&report, None))),
+        Ok(Err(refused)) => ServiceError::refused_reload(&refused).into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
 }

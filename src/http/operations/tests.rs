@@ -17,7 +17,10 @@ use crate::{
         state::AppState,
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
-    service::{daemon_status::ConfigurationHealth, jobs::registry::Jobs, payments::PaymentService},
+    service::{
+        configuration::reload::ReloadReport, daemon_status::ConfigurationHealth, jobs::registry::Jobs,
+        payments::PaymentService,
+    },
     storage::jobs::{JobStore, JobsOnDisk},
     telemetry::metrics::Meters,
 };
@@ -77,7 +80,7 @@ fn state() -> Arc<AppState> {
         payments,
         access: Arc::new(AccessTokens::new(&credentials())),
         failed_logins: FailedLogins::default(),
-        reload: Box::new(|| Ok(())),
+        reload: Box::new(|| Ok(ReloadReport::default())),
         configure: Box::new(|_| Ok(Default::default())),
         snapshot: None,
         snapshots: None,

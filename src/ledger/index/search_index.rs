@@ -361,6 +361,12 @@ impl SearchIndex {
         self.keys_due.lock().iter().copied().collect()
     }
 
+    /// The merchants with customers.
+    pub(in crate::ledger) fn merchants(&self) -> Vec<Name> {
+        let known: Vec<_> = self.merchants.iter().map(|entry| (*entry.key(), Arc::clone(entry.value()))).collect();
+        known.into_iter().filter(|(_, index)| !index.lock().all.is_empty()).map(|(id, _)| id).collect()
+    }
+
     /// The numbers of customers that have all keys, in the order of the page. Some may have been created outside of the
     /// time span: the caller checks each.
     pub(in crate::ledger) fn candidates(&self, merchant: Name, query: &SearchQuery<'_>) -> Vec<u32> {

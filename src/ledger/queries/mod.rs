@@ -5,5 +5,6 @@ pub(in crate::ledger) mod customers;
 pub(in crate::ledger) mod feed;
 pub(in crate::ledger) mod history;
 pub(in crate::ledger) mod level_counts;
+pub(in crate::ledger) mod limits_exceeded;
 pub(in crate::ledger) mod statistics;
 pub(in crate::ledger) mod transactions;

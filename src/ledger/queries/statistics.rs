@@ -69,6 +69,17 @@ impl Ledger {
         self.made_levels.rejected()
     }
 
+    /// The merchants with customers, or with transactions that belong to no customer. A placeholder that transactions of
+    /// several merchants share counts for the first of them.
+    #[must_use]
+    pub fn merchants_with_state(&self) -> std::collections::BTreeSet<Name> {
+        let mut merchants: std::collections::BTreeSet<Name> = self.search.merchants().into_iter().collect();
+        for shard in 0..Self::shard_count() {
+            merchants.extend(self.customers.shard(shard).placeholders().map(|customer| customer.merchant));
+        }
+        merchants
+    }
+
     /// The currencies of all recorded amounts.
     #[must_use]
     pub fn recorded_currencies(&self) -> std::collections::BTreeSet<Currency> {

@@ -72,6 +72,11 @@ impl Shard {
         self.placeholders.entry(number).or_insert_with(create)
     }
 
+    /// All placeholders.
+    pub(in crate::ledger) fn placeholders(&self) -> impl Iterator<Item = &Customer> {
+        self.placeholders.values()
+    }
+
     /// Creates the customer of a number, unless it exists.
     pub(in crate::ledger) fn insert_absent(&mut self, number: u64, create: impl FnOnce() -> Customer) {
         if self.get(number).is_none() {

@@ -3,3 +3,4 @@
 pub mod change;
 pub(crate) mod effective;
 pub(crate) mod level_status;
+pub mod reload;

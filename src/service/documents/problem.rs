@@ -37,6 +37,9 @@ pub struct ProblemDocument {
     /// Several problems at once.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
     pub problems: Vec<String>,
+    /// Warnings about the same configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
+    pub warnings: Vec<String>,
 }
 
 fn serialize_masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -78,7 +81,7 @@ pub fn kind_of(code: &str) -> String {
 impl From<ServiceError> for ProblemDocument {
     fn from(error: ServiceError) -> Self {
         let (status, title) = status_and_title(error.kind);
-        let ServiceError { kind: _, code, detail, field, fields, bad_rows, problems } = error;
-        Self { kind: kind_of(&code), title, status, detail, code, field, fields, bad_rows, problems }
+        let ServiceError { kind: _, code, detail, field, fields, bad_rows, problems, warnings } = error;
+        Self { kind: kind_of(&code), title, status, detail, code, field, fields, bad_rows, problems, warnings }
     }
 }

@@ -1,0 +1,44 @@
+//! Describes a configuration as items with values.
+//!
+//! Every struct is taken apart without `..`, so that a new field does not compile until it is described.
+
+mod context;
+mod customers;
+mod gates;
+mod level;
+mod merchant;
+mod projects;
+mod rates;
+pub(super) mod settings;
+mod tokens;
+
+use crate::config::diff::{
+    compared::ComparedConfiguration,
+    item::{Item, ItemList, ItemRole},
+};
+use crate::domain::rules::configuration::Rules;
+
+/// The whole configuration. `has_texts`: the texts of tokens are compared.
+pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool) -> Item {
+    let ComparedConfiguration { rules, settings, credentials } = configuration;
+    // The version is a digest of the files, also of their comments.
+    let Rules { version: _, currencies, rates, merchants } = rules;
+    let mut merchants: Vec<_> = merchants.values().collect();
+    merchants.sort_by_key(|merchant| merchant.id);
+    let merchants = merchants.into_iter().map(|merchant| merchant::merchant(merchant, currencies)).collect();
+    let credentials = if has_texts { credentials } else { None };
+    let single = |name, item| ItemList { name, items: vec![item] };
+    Item {
+        key: String::new(),
+        title: String::new(),
+        role: ItemRole::Other,
+        fields: Vec::new(),
+        lists: vec![
+            single("settings", settings::restart_settings(settings)),
+            single("currencies", settings::currencies(currencies)),
+            ItemList { name: "tokens", items: tokens::tokens(&settings.auth, credentials) },
+            single("rates", rates::rates(rates)),
+            ItemList { name: "merchants", items: merchants },
+        ],
+    }
+}

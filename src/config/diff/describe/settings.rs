@@ -1,0 +1,131 @@
+//! The settings of the daemon and the minor units of currencies.
+
+use crate::config::{
+    daemon::settings::{Admin, Clock, Http, Memory, Redis, Settings, Store, Tls},
+    diff::item::{Field, Item, ItemRole},
+};
+use crate::domain::vocabulary::money::{Currencies, Currency};
+use std::path::Path;
+
+/// The settings that take effect at a start only.
+pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
+    // Tokens and currencies take effect at a reload; they are described separately.
+    let Settings { http, admin, auth: _, clock, store, memory, currencies: _, redis } = settings;
+    let mut fields = http_fields(http);
+    let Admin { listen } = admin;
+    fields.push(Field::optional("[admin] listen", listen.map(|address| address.to_string())));
+    fields.extend(clock_fields(clock));
+    fields.extend(store_fields(store));
+    fields.extend(memory_fields(memory));
+    fields.extend(redis_fields(redis.as_ref()));
+    Item { key: String::new(), title: String::new(), role: ItemRole::RestartSettings, fields, lists: Vec::new() }
+}
+
+fn path_text(path: &Path) -> String {
+    format!("{path:?}")
+}
+
+fn http_fields(http: &Http) -> Vec<Field> {
+    let Http {
+        listen,
+        unix_socket,
+        tls,
+        max_body_bytes,
+        max_connections,
+        listen_backlog,
+        max_header_bytes,
+        header_timeout_s,
+        body_timeout_s,
+        min_upload_bytes_per_s,
+        max_inflight_bytes,
+        max_batches,
+    } = http;
+    let tls = tls.as_ref().map(|Tls { certificate, key, client_ca }| {
+        let client_ca = client_ca.as_ref().map_or("(none)".to_owned(), |path| path_text(path));
+        format!("certificate {}, key {}, client_ca {client_ca}", path_text(certificate), path_text(key))
+    });
+    vec![
+        Field::new("[http] listen", listen),
+        Field::optional("[http] unix_socket", unix_socket.as_ref().map(|path| path_text(path))),
+        Field::optional("[http] tls", tls),
+        Field::new("[http] max_body_bytes", max_body_bytes),
+        Field::new("[http] max_connections", max_connections),
+        Field::new("[http] listen_backlog", listen_backlog),
+        Field::new("[http] max_header_bytes", max_header_bytes),
+        Field::new("[http] header_timeout_s", header_timeout_s),
+        Field::new("[http] body_timeout_s", body_timeout_s),
+        Field::new("[http] min_upload_bytes_per_s", min_upload_bytes_per_s),
+        Field::new("[http] max_inflight_bytes", max_inflight_bytes),
+        Field::new("[http] max_batches", max_batches),
+    ]
+}
+
+fn clock_fields(clock: &Clock) -> Vec<Field> {
+    let Clock { source, max_past_ms, max_future_ms } = clock;
+    vec![
+        Field::new("[clock] source", source.word()),
+        Field::new("[clock] max_past_seconds", max_past_ms / 1_000),
+        Field::new("[clock] max_future_seconds", max_future_ms / 1_000),
+    ]
+}
+
+fn store_fields(store: &Store) -> Vec<Field> {
+    let Store {
+        kind,
+        path,
+        sync,
+        sync_interval_ms,
+        snapshot_interval_s,
+        snapshot_records,
+        segment_bytes,
+        min_free_bytes,
+        stop_snapshot_s,
+    } = store;
+    vec![
+        Field::new("[store] kind", kind.word()),
+        Field::new("[store] path", path_text(path)),
+        Field::new("[store] sync", sync.word()),
+        Field::new("[store] sync_interval_ms", sync_interval_ms),
+        Field::new("[store] snapshot_interval_s", snapshot_interval_s),
+        Field::new("[store] snapshot_records", snapshot_records),
+        Field::new("[store] segment_bytes", segment_bytes),
+        Field::optional("[store] min_free_bytes", min_free_bytes.map(|bytes| bytes.to_string())),
+        Field::new("[store] stop_snapshot_s", stop_snapshot_s),
+    ]
+}
+
+fn memory_fields(memory: &Memory) -> Vec<Field> {
+    let Memory { retention_days, max_transactions, archive_days } = memory;
+    vec![
+        Field::new("[memory] retention_days", retention_days),
+        Field::new("[memory] max_transactions", max_transactions),
+        Field::new("[memory] archive_days", archive_days),
+    ]
+}
+
+fn redis_fields(redis: Option<&Redis>) -> Vec<Field> {
+    let Some(Redis { url, ack, on_outage }) = redis else { return Vec::new() };
+    vec![
+        // The address may contain a password.
+        Field::secret("[redis] url", Some(url.as_str().to_owned())),
+        Field::new("[redis] ack", ack.word()),
+        Field::new("[redis] on_outage", on_outage.word()),
+    ]
+}
+
+/// The minor units of all currencies that differ from ISO 4217.
+pub(in crate::config::diff) fn currencies(currencies: &Currencies) -> Item {
+    let standard = Currencies::default();
+    let differing = Currency::every().filter(|code| currencies.minor_units(*code) != standard.minor_units(*code));
+    let field = |code: Currency| {
+        let units = currencies.minor_units(code).map(|units| format!("{units} minor units"));
+        Field::optional(format!("[currencies] {code}"), units)
+    };
+    Item {
+        key: String::new(),
+        title: String::new(),
+        role: ItemRole::Other,
+        fields: differing.map(field).collect(),
+        lists: Vec::new(),
+    }
+}

@@ -1,0 +1,244 @@
+//! The losses of a configuration that are refused.
+//!
+//! A file that was cut, a folder that was emptied and a link that leads nowhere parse as a smaller configuration. So a
+//! configuration is compared with the one before it. A merchant with customers or transactions is removed only by
+//! `removed = true` in its file; the last tokens, levels, filters and projects only by an empty list that is written out.
+//! A start, a reload and `levelgate check` use this code.
+
+use crate::config::{
+    load::Loaded,
+    report::problem::{Problem, Severity},
+};
+use crate::domain::{
+    rules::{
+        configuration::Rules,
+        filter::{Filter, FilterMode, FilterScope},
+        merchant::Merchant,
+        provenance::Origin,
+    },
+    vocabulary::{money::Currency, names::Name},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// When a configuration is put in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// At a start.
+    Start,
+    /// In a running daemon, which refuses every call once its last token is gone.
+    Reload,
+}
+
+/// A merchant that was in force before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PriorMerchant {
+    /// Whether it has customers or transactions.
+    pub has_state: bool,
+    /// How many projects its file had.
+    pub projects: usize,
+    /// How many levels its file had.
+    pub levels: usize,
+    /// How many filters the levels of its file had.
+    pub filters: usize,
+}
+
+/// The parts of the configuration in force before that a new one must not lose silently.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PriorConfiguration {
+    /// The number of tokens.
+    pub tokens: usize,
+    /// Whether the rates in force came from `rates.toml`.
+    pub has_file_rates: bool,
+    /// The minor units of the currencies of recorded amounts.
+    pub minor_units: BTreeMap<Currency, u8>,
+    /// The merchants, and those with customers or transactions that are in no file.
+    pub merchants: BTreeMap<Name, PriorMerchant>,
+}
+
+/// The parts that only the state of the daemon shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordedState {
+    /// The merchants with customers or transactions.
+    pub merchants: BTreeSet<Name>,
+    /// The currencies of recorded amounts.
+    pub currencies: BTreeSet<Currency>,
+}
+
+impl PriorConfiguration {
+    /// Files in force, the rules that are made of them, and the state.
+    #[must_use]
+    pub fn new(files: &Loaded, rules: &Rules, state: &RecordedState) -> Self {
+        let merchant = |merchant: &Merchant| PriorMerchant {
+            has_state: false,
+            projects: merchant.projects.len(),
+            levels: merchant.levels.len(),
+            filters: merchant.levels.iter().map(|level| level.filters.len()).sum(),
+        };
+        let merchants = files.rules.merchants.values().map(|known| (known.id, merchant(known))).collect();
+        let mut prior = Self {
+            tokens: files.settings.auth.tokens.len(),
+            has_file_rates: rules.rates.base.is_some() && rules.rates.known.origin == Origin::File,
+            minor_units: BTreeMap::new(),
+            merchants,
+        };
+        let units = |currency: &Currency| Some((*currency, rules.currencies.minor_units(*currency)?));
+        prior.minor_units = state.currencies.iter().filter_map(units).collect();
+        prior.set_state(state);
+        prior
+    }
+
+    /// Replaces what is known of customers and transactions. A currency that is recorded for the first time has the minor
+    /// units of the next configuration, so it is not added here.
+    pub fn set_state(&mut self, state: &RecordedState) {
+        self.merchants.values_mut().for_each(|merchant| merchant.has_state = false);
+        for id in &state.merchants {
+            self.merchants.entry(*id).or_default().has_state = true;
+        }
+    }
+}
+
+/// The losses of a configuration, compared with the one before it. Each is an error with its remedy.
+#[must_use]
+pub fn losses(prior: &PriorConfiguration, next: &Loaded, occasion: Occasion) -> Vec<Problem> {
+    let mut lost = Losses { next, found: Vec::new() };
+    lost.tokens(prior, occasion);
+    lost.minor_units(prior);
+    lost.merchants(prior);
+    for (id, before) in prior.merchants.iter().filter(|(_, merchant)| merchant.has_state) {
+        if let Some(merchant) = next.rules.merchant(id.as_str()) {
+            lost.parts_of_merchant(merchant, before);
+        }
+    }
+    lost.rates(prior);
+    lost.found
+}
+
+struct Losses<'a> {
+    next: &'a Loaded,
+    found: Vec<Problem>,
+}
+
+impl Losses<'_> {
+    fn add(&mut self, file: String, message: String, help: &str) {
+        self.found.push(Problem::of_file(Severity::Error, file, message, help));
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.next.folder.join(name).display().to_string()
+    }
+
+    fn tokens(&mut self, prior: &PriorConfiguration, occasion: Occasion) {
+        let statements = &self.next.statements;
+        if prior.tokens == 0 || !self.next.settings.auth.tokens.is_empty() {
+            return;
+        }
+        let tokens = counted(prior.tokens, "token");
+        let file = self.path("levelgate.toml");
+        if !statements.has_daemon_file {
+            let message = format!("the file is missing, and the configuration before it had {tokens}");
+            let help = "restore the file; if calls are to need no token, write a file with `tokens = []` under [auth]";
+            self.add(file, message, help);
+        } else if occasion == Occasion::Start && !statements.has_no_tokens {
+            let message = format!("no tokens are configured, and the configuration before had {tokens}");
+            let help = "restore [auth]; if calls are to need no token, write `tokens = []` under [auth]";
+            self.add(file, message, help);
+        }
+    }
+
+    fn minor_units(&mut self, prior: &PriorConfiguration) {
+        for (currency, units) in &prior.minor_units {
+            let now = self.next.rules.currencies.minor_units(*currency);
+            if now != Some(*units) {
+                let message =
+                    format!("[currencies] {currency}: its minor units cannot change while amounts in it are held");
+                let help = format!("write {currency} = {units} under [currencies]");
+                self.add(self.path("levelgate.toml"), message, &help);
+            }
+        }
+    }
+
+    fn merchants(&mut self, prior: &PriorConfiguration) {
+        let Loaded { rules, statements, .. } = self.next;
+        let is_known = |id: &Name| rules.merchant(id.as_str()).is_some() || statements.removed.contains(id);
+        if rules.merchants.is_empty() && statements.removed.is_empty() && !prior.merchants.is_empty() {
+            let ids: Vec<&str> = prior.merchants.keys().take(5).map(|id| id.as_str()).collect();
+            let more = if prior.merchants.len() > ids.len() { ", ..." } else { "" };
+            let before = counted(prior.merchants.len(), "merchant");
+            let message = format!("there are no merchants, and there were {before} before: {}{more}", ids.join(", "));
+            let help = "restore merchants/*.toml; if a merchant is to go, write a file with its id and removed = true";
+            self.add(self.path("merchants"), message, help);
+            return;
+        }
+        for (id, _) in prior.merchants.iter().filter(|(id, merchant)| merchant.has_state && !is_known(id)) {
+            let message = format!("merchant `{id}` has customers or transactions and is in no file any more");
+            let help = format!(
+                "restore its file; if it is to go, write a file that contains only id = \"{id}\" and removed = true"
+            );
+            self.add(self.path("merchants"), message, &help);
+        }
+    }
+
+    fn parts_of_merchant(&mut self, merchant: &Merchant, before: &PriorMerchant) {
+        let (id, statements) = (merchant.id, &self.next.statements);
+        let filters: usize = merchant.levels.iter().map(|level| level.filters.len()).sum();
+        let lost_levels = merchant.levels.is_empty() && before.levels > 0 && !statements.without_levels.contains(&id);
+        let lost_filters = filters == 0
+            && before.filters > 0
+            && !merchant.levels.is_empty()
+            && !statements.without_filters.contains(&id);
+        let lost_projects =
+            merchant.projects.is_empty() && before.projects > 0 && !statements.without_projects.contains(&id);
+        let owner = self.next.owners.iter().find(|(_, owner)| **owner == id).map(|(path, _)| path.clone());
+        let file = owner.unwrap_or_else(|| self.path("merchants"));
+        let message = |part: &str, count: usize| {
+            let before = counted(count, part);
+            format!(
+                "merchant `{id}` has customers or transactions, and its file has no {part} any more; it had {before}"
+            )
+        };
+        if lost_projects {
+            let help = "the file may be cut: restore it; if there are to be none, write `projects = []` at its top";
+            self.add(file.clone(), message("project", before.projects), help);
+        }
+        if lost_levels {
+            let help = "the file may be cut: restore it; if there are to be none, write `levels = []` at its top";
+            self.add(file, message("level", before.levels), help);
+        } else if lost_filters {
+            let help = "the file may be cut: restore it; if there are to be none, write `filters = []` in each level";
+            self.add(file, message("filter", before.filters), help);
+        }
+    }
+
+    fn rates(&mut self, prior: &PriorConfiguration) {
+        if !prior.has_file_rates || self.next.rules.rates.base.is_some() {
+            return;
+        }
+        let needing = self.next.rules.merchants.values().filter(|merchant| needs_rates(merchant));
+        let mut ids: Vec<&str> = needing.map(|merchant| merchant.id.as_str()).collect();
+        ids.sort_unstable();
+        if !ids.is_empty() {
+            let message = format!(
+                "there are no rates any more, and filters of {} sum all currencies: they would deny every payment of a \
+                 customer with usage in another currency",
+                ids.join(", ")
+            );
+            let help = "restore the file, or write for_all_merchant_currencies = false in these filters first";
+            self.add(self.path("rates.toml"), message, help);
+        }
+    }
+}
+
+/// Whether a filter of the merchant converts amounts.
+fn needs_rates(merchant: &Merchant) -> bool {
+    let endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints);
+    let currencies: BTreeSet<Currency> = endpoints.map(|endpoint| endpoint.currency).collect();
+    let converts = |filter: &Filter| {
+        filter.scope == FilterScope::Merchant && filter.mode != FilterMode::Off && filter.amount_limit.is_some()
+    };
+    let levels = || merchant.levels.iter().filter(|level| level.filters.iter().any(converts));
+    levels().any(|level| currencies.iter().any(|currency| *currency != level.currency))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

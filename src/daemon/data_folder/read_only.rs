@@ -1,0 +1,75 @@
+//! Reads a data folder for a command that compares a configuration with it. It takes no lock and changes nothing, so a
+//! daemon may serve the folder.
+
+use crate::{
+    config::{PriorConfiguration, Settings},
+    daemon::{
+        data_folder::{
+            configuration_file::{ConfigurationFileError, read},
+            parts::check_parts,
+            start_check::load_folder,
+        },
+        memory_ledger::ledger_bounds,
+    },
+    domain::vocabulary::time::Millis,
+    ledger::{DefaultCountries, Ledger, LedgerStorage},
+    storage::{
+        fs::{Store, disk::Disk},
+        journal::{Instance, Journal},
+    },
+};
+use anyhow::Context;
+use std::{path::Path, sync::Arc};
+
+/// The state of a data folder, and what it remembers of the configuration in force.
+pub(crate) struct RecordedFolder {
+    /// The state. What is recorded in it is not written to the folder.
+    pub(crate) ledger: Ledger,
+    /// The newest recorded time; `None`: no time was recorded.
+    pub(crate) newest_time: Option<Millis>,
+    /// `None`: the folder was never served by a version that remembers.
+    pub(crate) prior: Option<PriorConfiguration>,
+}
+
+/// Loads the state of a folder. It needs as much memory as a start.
+///
+/// # Errors
+/// A start would be refused, for this reason.
+pub(crate) fn read_folder(
+    path: &Path,
+    settings: &Settings,
+    countries: DefaultCountries,
+) -> anyhow::Result<RecordedFolder> {
+    let in_folder = || format!("the data folder {}", path.display());
+    let store: Arc<dyn Store> = Arc::new(Disk::open_unlocked(path));
+    let mut loaded = load_folder(&store).with_context(in_folder)?;
+    let prior = read(&*store, Some(loaded.instance.id)).with_context(in_folder)?;
+    loaded.state.set_default_countries(countries);
+    let storage = LedgerStorage {
+        journal: Arc::new(Journal::in_memory()),
+        keys: loaded.keys,
+        archive: None,
+        secret: loaded.instance.secret,
+    };
+    let (ledger, newest_time) = loaded.state.finish(ledger_bounds(settings), storage);
+    Ok(RecordedFolder { ledger, newest_time, prior })
+}
+
+/// What a folder remembers of the configuration in force, without loading its state; `None`: there is no folder, or it
+/// remembers nothing.
+///
+/// # Errors
+/// The folder's parts do not belong together, or the file cannot be read.
+pub(crate) fn read_configuration(path: &Path) -> anyhow::Result<Option<PriorConfiguration>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    let store = Disk::open_unlocked(path);
+    let read = || -> anyhow::Result<Option<PriorConfiguration>> {
+        check_parts(&store)?;
+        let id = Instance::known(&store)?.map(|instance| instance.id);
+        let prior: Result<_, ConfigurationFileError> = read(&store, id);
+        Ok(prior?)
+    };
+    read().with_context(|| format!("the data folder {}", path.display()))
+}
