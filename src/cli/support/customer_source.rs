@@ -91,7 +91,10 @@ impl CustomerSource {
         let merchant = self.merchant_in(&rules)?;
         resume_unfinished(&jobs, &ledger, &rules, now);
         let new_from = ledger.next_customer();
-        let done = work(&ImportTarget { ledger: &ledger, merchant: &merchant, by: None, now, new_from }, &jobs)?;
+        let done = work(
+            &ImportTarget { ledger: &ledger, merchant: &merchant, by: None, now, new_from, resumed_after: None },
+            &jobs,
+        )?;
         ledger.journal().mark_clean_stop()?;
         Ok(done)
     }

@@ -75,12 +75,13 @@ pub fn import_rows(
     outcome: &mut ImportOutcome,
     progress: &mut dyn FnMut(&ImportOutcome) -> io::Result<()>,
 ) -> io::Result<()> {
-    let taken = outcome.rows;
+    let (taken, mut target) = (outcome.rows, *target);
     // Rows that were imported before are skipped, and their outcome stays.
     let mut skipped = ImportOutcome::default();
     let mut total = std::mem::take(outcome);
     total.applied = true;
-    let done = each_row(target, input, &mut skipped, &mut |row, read| {
+    let first = target;
+    let done = each_row(&first, input, &mut skipped, &mut |row, read| {
         if read.rows <= taken {
             return Ok(());
         }
@@ -88,12 +89,14 @@ pub fn import_rows(
         match row {
             // The trial reported it.
             Some(row) if bad_lines.contains(row.line) => total.bad += 1,
-            Some(row) => match import_row(target, row, false) {
+            Some(row) => match import_row(&target, row, false) {
                 Ok(effect) => count(&mut total, effect),
                 Err(bad) => total.refuse(bad),
             },
             None => total.bad += 1,
         }
+        // Only the first row can be imported already.
+        target.resumed_after = None;
         progress(&total)
     });
     total.bad_rows.sort_by_key(|bad| bad.line);
@@ -120,7 +123,7 @@ fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<R
     keys.check_customer(target, row)?;
     let effect = import_row(target, row, true)?;
     match effect {
-        RowEffect::Created => keys.check_attributes(target, row, AttributeSet::default())?,
+        RowEffect::Created(_) => keys.check_attributes(target, row, AttributeSet::default())?,
         RowEffect::Changed { kept } => keys.check_attributes(target, row, kept)?,
         RowEffect::Unchanged => {}
     }
@@ -129,7 +132,10 @@ fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<R
 
 fn count(outcome: &mut ImportOutcome, effect: RowEffect) {
     match effect {
-        RowEffect::Created => outcome.created += 1,
+        RowEffect::Created(number) => {
+            outcome.created += 1;
+            outcome.newest = outcome.newest.max(number);
+        }
         RowEffect::Changed { .. } => outcome.changed += 1,
         RowEffect::Unchanged => outcome.unchanged += 1,
     }
@@ -258,7 +264,7 @@ mod tests {
         let bounds = LedgerLimits { transactions_max: 1, skew: ClockSkew { past_ms: 0, future_ms: 5_000 } };
         let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
         let now = Millis(1_800_000_000_000);
-        let before = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from: u64::MAX };
+        let before = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from: u64::MAX, resumed_after: None };
         let head = "merchant_customer_identifier,email,labels,first_name,external_id,created_at\n";
         let known = "old,old@example.com,vip,Old,,\n";
         assert_eq!(import(&before, &format!("{head}{known}"), ImportOutcome::default()).created, 1);
@@ -285,6 +291,43 @@ mod tests {
             let again = import(&target, &table, ImportOutcome { rows: done, ..ImportOutcome::default() });
             assert_eq!((again.created, again.bad, again.rows), (0, 0, 4), "{again:?}");
             assert_eq!(documents(), once, "after {done} rows");
+        }
+    }
+
+    #[test]
+    fn a_row_without_an_identifier_is_imported_once_where_an_import_continues() {
+        let file = MERCHANT.replace("\"crm\"", "\"payment_gateway\"").replace("email = { unique = true }\n", "");
+        let rows = [
+            ",plain,,\n",
+            "a@example.com,vip,Ann,cy\n",
+            "a@example.com,vip,Ann,cy\n",
+            ",plain,,\n",
+            ",plain,,\n",
+            ",,Zoe,\n",
+        ];
+        let head = "email,labels,first_name,country\n";
+        // A crash between the record of a row and its mark: the import continues at a row that is imported.
+        for done in 0..=rows.len() {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join("merchants")).unwrap();
+            fs::write(folder.path().join("merchants/m.toml"), &file).unwrap();
+            let loaded = config::load(folder.path()).map_err(|problems| problems.list.len()).unwrap();
+            let merchant = loaded.rules.merchant("m").unwrap();
+            let bounds = LedgerLimits { transactions_max: 1, skew: ClockSkew { past_ms: 0, future_ms: 5_000 } };
+            let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
+            let now = Millis(1_800_000_000_000);
+            let new_from = ledger.next_customer();
+            let target = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from, resumed_after: None };
+            let table = |rows: &[&str]| format!("{head}{}", rows.concat());
+            let marked = import(&target, &table(&rows[..done]), ImportOutcome::default());
+            assert_eq!(marked.created, done as u64, "{marked:?}");
+            let recorded =
+                rows.get(done).map_or(0, |row| import(&target, &table(&[row]), ImportOutcome::default()).created);
+            let resumed = ImportTarget { resumed_after: Some(marked.newest.max(new_from - 1)), ..target };
+            let ended = import(&resumed, &table(&rows), marked);
+            assert_eq!((ended.rows, ended.bad), (rows.len() as u64, 0), "{ended:?}");
+            assert_eq!(ended.created + recorded, rows.len() as u64, "after {done} rows: {ended:?}");
+            assert_eq!(ledger.next_customer() - new_from, rows.len() as u64, "after {done} rows");
         }
     }
 }

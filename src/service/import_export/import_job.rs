@@ -41,7 +41,7 @@ fn unreadable(error: impl fmt::Display) -> ServiceError {
 }
 
 fn document(outcome: &ImportOutcome) -> Value {
-    serde_json::to_value(outcome).unwrap_or_default()
+    serde_json::to_value(outcome.shown()).unwrap_or_default()
 }
 
 /// Tries the rows of a table in a draft, and imports them as the mode says.
@@ -127,11 +127,12 @@ pub(crate) fn resume_import(
     let (new_from, parameters) =
         parameters.split_first_chunk().ok_or_else(|| unreadable("its parameters end early"))?;
     let (ledger, now, new_from) = (context.ledger, context.now, u64::from_le_bytes(*new_from));
-    let target = ImportTarget { ledger, merchant, by, now, new_from };
     let bad_lines = RoaringTreemap::deserialize_from(parameters).map_err(unreadable)?;
     let imported = match job.progress.data.as_slice() {
         [] => ImportOutcome::default(),
         kept => serde_json::from_slice(kept).map_err(unreadable)?,
     };
+    let resumed_after = Some(imported.newest.max(new_from.saturating_sub(1)));
+    let target = ImportTarget { ledger, merchant, by, now, new_from, resumed_after };
     import_all(&target, (active, job), &bad_lines, imported)
 }

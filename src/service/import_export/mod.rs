@@ -5,6 +5,7 @@ pub mod generate;
 pub mod import;
 pub mod import_job;
 pub mod outcome;
+mod repeated_row;
 pub mod row;
 pub mod template;
 

@@ -64,16 +64,30 @@ pub struct ImportOutcome {
     pub unchanged: u64,
     /// Rows that cannot be imported.
     pub bad: u64,
+    /// The highest number of a created customer, for an import that continues; 0: none. No answer shows it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub newest: u64,
     /// The first `BAD_ROWS_MAX` of them.
     pub bad_rows: Vec<BadRow>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ImportOutcome {
     /// The counts alone: reasons can repeat the text of a cell.
     #[must_use]
     pub fn counts(&self) -> Self {
-        let Self { applied, rows, created, changed, unchanged, bad, .. } = *self;
-        Self { applied, rows, created, changed, unchanged, bad, bad_rows: Vec::new() }
+        let Self { applied, rows, created, changed, unchanged, bad, newest, .. } = *self;
+        Self { applied, rows, created, changed, unchanged, bad, newest, bad_rows: Vec::new() }
+    }
+
+    /// The outcome as an answer shows it.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self { newest: 0, ..self.clone() }
     }
 
     /// Counts a row that cannot be imported.

@@ -31,7 +31,10 @@ use crate::{
             Column, Row,
             cell::{join_labels, split_labels},
         },
-        import_export::outcome::BadRow,
+        import_export::{
+            outcome::BadRow,
+            repeated_row::{CreatingRow, is_imported},
+        },
     },
 };
 
@@ -50,12 +53,15 @@ pub struct ImportTarget<'a> {
     /// For them an empty cell means no change, as for every new customer. So a row that is imported twice has no effect
     /// the second time.
     pub new_from: u64,
+    /// An interrupted import continues, and its next row may have created a customer with a number above this one.
+    pub resumed_after: Option<u64>,
 }
 
 /// The effect of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowEffect {
-    Created,
+    /// It creates the customer of this number; 0 in a trial.
+    Created(u64),
     Changed {
         /// The attributes whose cell repeats what is stored.
         kept: AttributeSet,
@@ -92,7 +98,7 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
     if row.is_blank() {
         return Ok(RowEffect::Unchanged);
     }
-    let ImportTarget { ledger, merchant, by, now, new_from } = *target;
+    let ImportTarget { ledger, merchant, by, now, new_from, resumed_after } = *target;
     let author = Author { source: ChangeSource::Upload, by };
     let bad = |refusal: Refusal| {
         let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
@@ -142,9 +148,13 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
         refuse_lost_zeros(target, id).map_err(bad)?;
     }
     let update = update_of(row, true, AttributeSet::default()).map_err(bad)?;
+    let creating = |newest| CreatingRow { identifier, created, update: &update, newest };
+    if resumed_after.is_some_and(|newest| is_imported(ledger, merchant, &creating(newest), now)) {
+        return Ok(RowEffect::Unchanged);
+    }
     let applying = Registration { merchant, identifier, update: &update, created, author, is_trial };
     match ledger.register(&applying, now).map_err(bad)? {
-        (RegistrationOutcome::Created(_), _) => Ok(RowEffect::Created),
+        (RegistrationOutcome::Created(number), _) => Ok(RowEffect::Created(number)),
         (RegistrationOutcome::Merged(_), _) => Ok(RowEffect::Changed { kept: AttributeSet::default() }),
         (RegistrationOutcome::Existing(number, _), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
     }

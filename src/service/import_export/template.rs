@@ -38,7 +38,8 @@ impl CustomerService<'_> {
     /// The time is not known.
     pub fn template(&self) -> Result<Vec<u8>, ServiceError> {
         let (ledger, merchant, now) = (&self.service.ledger, self.merchant, self.service.time()?);
-        let target = ImportTarget { ledger, merchant, by: self.author.by, now, new_from: u64::MAX };
+        let target =
+            ImportTarget { ledger, merchant, by: self.author.by, now, new_from: u64::MAX, resumed_after: None };
         template(&target).map_err(|_| ServiceError::internal())
     }
 }
@@ -53,7 +54,7 @@ pub(super) fn template(target: &ImportTarget<'_>) -> io::Result<Vec<u8>> {
     for is_whole in [true, false] {
         let is_taken = |place: &u64| {
             let tried = import_row(target, &example(target.merchant, *place, is_whole, target.now), true);
-            tried == Ok(RowEffect::Created)
+            matches!(tried, Ok(RowEffect::Created(_)))
         };
         let place = (from..from + TRIES_MAX).find(is_taken).unwrap_or(from);
         writer.write(&example(target.merchant, place, is_whole, target.now))?;

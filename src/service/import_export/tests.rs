@@ -63,7 +63,14 @@ impl Shop {
 
     fn target(&self) -> ImportTarget<'_> {
         let new_from = self.ledger.next_customer();
-        ImportTarget { ledger: &self.ledger, merchant: self.merchant(), by: None, now: NOW, new_from }
+        ImportTarget {
+            ledger: &self.ledger,
+            merchant: self.merchant(),
+            by: None,
+            now: NOW,
+            new_from,
+            resumed_after: None,
+        }
     }
 
     fn tried(&self, table: &[u8]) -> ImportOutcome {
