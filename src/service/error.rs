@@ -121,7 +121,7 @@ impl ServiceError {
     /// A field has another JSON type than `expected` says.
     #[must_use]
     pub fn wrong_type(field: &str, expected: &str) -> Self {
-        Self::malformed("wrong_type", format!("`{field}` is {expected}")).at(field)
+        Self::malformed("wrong_type", format!("`{field}` must be {expected}")).at(field)
     }
 
     /// A field has a value that is not among those that `expected` describes.

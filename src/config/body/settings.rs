@@ -70,7 +70,9 @@ pub fn settings(
                 s.report.error(&name.span, format!("`method` {} is listed twice", name.value), "keep one of the two");
             }
             let gates = method.gates.as_ref().map(|list| list.value.iter().map(|gate| gate.value).collect::<Vec<_>>());
-            if let Some(list) = method.gates.as_ref().filter(|list| list.value.is_empty()) {
+            if let Some(list) = method.gates.as_ref().filter(|list| list.value.is_empty())
+                && !s.report.has_problem_in(&list.span)
+            {
                 s.report.error(&list.span, "`gates` is empty", "name a gate or a route, or remove the key");
             }
             let show_in_form = method.show_in_form.as_ref().map(|at| at.value);
@@ -81,7 +83,11 @@ pub fn settings(
                 raw.push(method);
             }
         }
-        let global = s.table("global_limit", "`global_limit`").map(|table| amount_range(&table, currency, currencies));
+        let global = s.table("global_limit", "`global_limit`").map(|table| {
+            let range = amount_range(&table, currency, currencies);
+            table.close();
+            range
+        });
         let (global_min, global_max) = global.unwrap_or_default();
         SettingsBody { methods, global_min, global_max, raw, source: String::from_utf8_lossy(body).into_owned() }
     })
@@ -102,10 +108,9 @@ pub fn global_limit<'a>(
     Ok(read_object(object, text, kind, |section| amount_range(section, currency, currencies))?.value)
 }
 
-/// Reads `min_amount` and `max_amount`.
+/// Reads `min_amount` and `max_amount`. The caller closes the section.
 fn amount_range(section: &Section<'_>, currency: Currency, currencies: &Currencies) -> (Option<u64>, Option<u64>) {
     let [min_at, max_at] = [section.decimal("min_amount"), section.decimal("max_amount")];
-    section.close();
     let amount = |at: &Option<Located<String>>| money(at.as_ref()?, currency, currencies, section.report);
     let range = (amount(&min_at), amount(&max_at));
     check_order(section.report, range, &min_at);
@@ -147,10 +152,12 @@ mod tests {
             (r#"{"methods": [{"method": "a", "gates": []}]}"#, "`gates` is empty", "gates"),
             (r#"{"methods": [{"method": "a", "gates": ["b\n"]}]}"#, "`gates` is not a valid name", "gates"),
             (r#"{"methods": ["card"]}"#, "a list of tables", "methods"),
+            (r#"{"global_limit": {"max": "1"}}"#, "unknown key `max`", "max"),
             (r#"{"global_limits": {}}"#, "did you mean `global_limit`?", "global_limits"),
         ] {
             let invalid = read(body).expect_err(body);
             assert_eq!(invalid.field.as_deref(), Some(field), "{body}");
+            assert_eq!(invalid.problems.len(), 1, "{body}: {invalid:?}");
             assert!(invalid.problems.iter().any(|problem| problem.contains(want)), "{body}: {invalid:?}");
         }
     }

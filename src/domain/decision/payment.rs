@@ -192,8 +192,9 @@ impl<'a> Payment<'a> {
             method: request.payment_method.filter(|_| method == nameless),
         };
         for (key, value) in &request.customer {
-            check_length("customer", value, ATTRIBUTE_BYTES_MAX)?;
-            if let Some(attribute) = Attribute::parse(key).filter(|attribute| is_identifier(*attribute)) {
+            let Some(attribute) = Attribute::parse(key) else { continue };
+            check_length(attribute.word(), value, ATTRIBUTE_BYTES_MAX)?;
+            if is_identifier(attribute) {
                 check_no_control(attribute.word(), value.trim())?;
             }
         }

@@ -84,6 +84,10 @@ pub(crate) fn read_customer_object(
                               without `customer`";
                 return Err(ServiceError::malformed("unknown_field", detail).at(key));
             }
+            "customer_level" => {
+                let detail = "`customer_level` is a field of payments: send `deposit_level` or `withdrawal_level`";
+                return Err(ServiceError::malformed("unknown_field", detail).at(key));
+            }
             _ => {
                 let words = Attribute::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
                 let also = if is_new { "merchant_customer_identifier, created_at, " } else { "" };

@@ -240,6 +240,28 @@ impl<'a> PaymentFields<'a> {
     }
 }
 
+/// The type that a value must have, from the message of the reader, which repeats the value and is not shown.
+fn wrong_type_text(message: &str) -> String {
+    const TYPES: [(&str, &str); 7] = [
+        ("string", "a string"),
+        ("integer", "a number"),
+        ("floating point", "a number"),
+        ("boolean", "true or false"),
+        ("sequence", "a list"),
+        ("map", "an object"),
+        ("null", "null"),
+    ];
+    let (found, rest) = message.rsplit_once(", expected ").unwrap_or((message, "another type"));
+    let expected = match rest.split(" at line ").next().unwrap_or(rest) {
+        "a boolean" => "true or false",
+        "u32" => "a whole number from 0 to 4294967295",
+        other => other,
+    };
+    let found = found.strip_prefix("invalid type: ");
+    let found = found.and_then(|found| TYPES.iter().find(|(word, _)| found.starts_with(word)));
+    found.map_or_else(|| format!("must be {expected}"), |(_, found)| format!("must be {expected}, not {found}"))
+}
+
 /// Describes what is wrong with a body that could not be read. It reads the body again, so that the fast path does not
 /// track positions.
 fn describe(body: &[u8], error: &serde_json::Error, taken: &[&str]) -> ServiceError {
@@ -267,7 +289,7 @@ fn describe(body: &[u8], error: &serde_json::Error, taken: &[&str]) -> ServiceEr
         }
         path => match path.strip_prefix("customer.").and_then(Attribute::parse) {
             Some(attribute) if attribute.is_of_staff() => Refusal::AttributeOfStaff(attribute.word()).into(),
-            _ => ServiceError::malformed("wrong_type", format!("`{path}`: {text}")).at(path),
+            _ => ServiceError::malformed("wrong_type", format!("`{path}` {}", wrong_type_text(&text))).at(path),
         },
     }
 }
@@ -276,6 +298,29 @@ fn describe(body: &[u8], error: &serde_json::Error, taken: &[&str]) -> ServiceEr
 mod tests {
     use super::*;
     use crate::domain::request::field_names::PAYMENT_FIELDS;
+
+    #[test]
+    fn a_value_of_another_type_is_not_repeated() {
+        for (body, field, want) in [
+            (r#"{"explain": "yes, expected no"}"#, "explain", "`explain` must be true or false, not a string"),
+            (
+                r#"{"customer": "alice@example.com"}"#,
+                "customer",
+                "`customer` must be an object of attributes, not a string",
+            ),
+            (r#"{"customer": {"email": 5}}"#, "customer.email", "`customer.email` must be a string, not a number"),
+            (r#"{"customer": ["email"]}"#, "customer", "`customer` must be an object of attributes, not a list"),
+            (r#"{"transaction_id": 1.5}"#, "transaction_id", "`transaction_id` must be a string, not a number"),
+            (r#"{"direction": {}}"#, "direction", "`direction` must be a string, not an object"),
+            (r#"{"final": null, "currency": true}"#, "currency", "`currency` must be a string, not true or false"),
+            (r#"{"attempt": "1"}"#, "attempt", "`attempt` must be a whole number from 0 to 4294967295, not a string"),
+            (r#"{"attempt": -1}"#, "attempt", "`attempt` must be a whole number from 0 to 4294967295"),
+            (r#"{"attempt": 5000000000}"#, "attempt", "`attempt` must be a whole number from 0 to 4294967295"),
+        ] {
+            let error = PaymentFields::read(body.as_bytes(), Vec::new).expect_err(body);
+            assert_eq!((error.field.as_deref(), error.detail.as_str()), (Some(field), want), "{body}");
+        }
+    }
 
     #[test]
     fn the_fields_beside_the_attributes_are_those_of_a_reserve() {
