@@ -6,7 +6,10 @@ use crate::{
         body::{self, RatesBody},
         lint::request,
     },
-    daemon::reload::{Reloader, texts},
+    daemon::{
+        audited_changes::ConfigurationBefore,
+        reload::{Reloader, texts},
+    },
     domain::{
         events::{global_event::GlobalEvent, overrides::Overrides},
         request::refusal::Refusal,
@@ -74,7 +77,7 @@ impl Reloader {
         let files = self.files.lock();
         let (rules, overrides) = (self.parts.payments.rules(), self.parts.payments.ledger.overrides());
         let context = ChangeContext { change, rules: &rules, overrides: &overrides, files: &files };
-        let (events, done) = match &change.action {
+        let (mut events, done) = match &change.action {
             ConfigurationAction::PutLevel(key, body) => self.put_level(*key, body, &context)?,
             ConfigurationAction::DeleteLevel(key) => self.delete_level(*key, &context)?,
             ConfigurationAction::DeleteCurrency { merchant, direction, currency } => {
@@ -89,6 +92,8 @@ impl Reloader {
         if events.is_empty() {
             return Ok(done);
         }
+        let before = ConfigurationBefore { files: &files, overrides: &overrides, rates: &rules.rates };
+        events.extend(before.audited(change, &events));
         self.put_in_force(&files, overrides, &events).map_err(refused)?;
         self.log_change(change);
         Ok(done)

@@ -1,5 +1,6 @@
 //! The process: assembly, maintenance, reload, shutdown.
 
+mod audited_changes;
 pub(crate) mod background_tasks;
 pub mod data_folder;
 pub(crate) mod differences;

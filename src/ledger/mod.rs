@@ -34,6 +34,10 @@ pub use crate::ledger::payments::link::LinkTarget;
 pub use crate::ledger::payments::past::{PastCustomer, PastTransaction};
 pub use crate::ledger::payments::record::Actor;
 pub use crate::ledger::payments::transition::{ExpectedContent, TransitionRequest, UnreservedPayment};
+pub use crate::ledger::queries::audit::{
+    entry::{AuditEntry, AuditHead, AuditKind, AuditPage, AuditQuery, CustomerStepView},
+    page::AUDIT_READS_MAX,
+};
 pub use crate::ledger::queries::customer::CustomerWithUsage;
 pub use crate::ledger::queries::customers::{CustomerPage, CustomerQuery};
 pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, FeedEventKind, FeedQuery};

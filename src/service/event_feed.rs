@@ -21,7 +21,7 @@ use crate::{
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::{Instant, sleep_until},
 };
 
@@ -167,6 +167,11 @@ impl Drop for WaitingCall {
     }
 }
 
+/// Waits for the turn to read a page of records; the turn ends when the value is dropped.
+pub(crate) async fn reader_turn() -> Option<SemaphorePermit<'static>> {
+    READERS.acquire().await.ok()
+}
+
 /// A page with an event, or an empty one when the time of the query is over or the daemon stops. `reach` returns what the
 /// caller reaches now.
 ///
@@ -183,7 +188,7 @@ pub async fn wait_for_events(
     loop {
         // The rights of a token can change while its call waits.
         let reach = reach()?;
-        let turn = READERS.acquire().await;
+        let turn = reader_turn().await;
         let reader = Arc::clone(service);
         // It can read much, and from the disk: not on the threads that answer payments.
         let reading = tokio::task::spawn_blocking(move || {

@@ -9,6 +9,7 @@ mod amount_ranges;
 mod archive;
 mod archive_loss;
 mod attribute_forms;
+mod audit;
 mod batch;
 mod card_numbers;
 mod concurrency;

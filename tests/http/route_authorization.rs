@@ -64,6 +64,7 @@ const ROUTES: &[Route] = &[
     row("POST", "/v1/batch", "go", 200, LINE),
     row("GET", "/v1/merchants", "gvo", 200, ""),
     row("GET", "M", "gvo", 200, ""),
+    row("GET", "M/audit", "vo", 200, ""),
     row("GET", "M/series", "gvo", 200, ""),
     row("GET", "M/levels", "gvo", 200, ""),
     row("DELETE", "M/levels/{direction}/{currency}", "o", 200, ""),

@@ -132,4 +132,15 @@ fn history_reports_an_unreadable_step_and_shows_those_after_it() {
     let levels: Vec<&Value> = shown.iter().flat_map(|entry| entry["changes"].as_array()).flatten().collect();
     let is_gold = |change: &&&Value| change["field"] == "deposit_level" && change["new"] == "gold";
     assert_eq!(levels.iter().filter(is_gold).count(), 1, "the step after it is shown: {history:?}");
+
+    // The audit reads the records themselves: it misses the damaged one alone.
+    let audit = daemon.get("/v1/merchants/acme/audit").ok();
+    let kinds: Vec<&Value> = audit["audit"].as_array().expect("entries").iter().map(|entry| &entry["kind"]).collect();
+    assert_eq!(kinds, ["customer", "unreadable", "customer", "customer", "level"], "{audit}");
+    let [after, unreadable] = [&audit["audit"][0], &audit["audit"][1]];
+    assert_eq!(after["old_is_partial"], true, "{after}");
+    assert_eq!(unreadable["reason"], "the record's checksum does not match");
+    assert!(audit["audit"][2].get("old_is_partial").is_none() && audit["audit"][3].get("old_is_partial").is_none());
+    let by_kind = daemon.get("/v1/merchants/acme/audit?kind=rates&by=olga").ok();
+    assert_eq!(by_kind["audit"], json!([unreadable]), "it may be an entry of any kind");
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     customer::instrument_blocks::InstrumentBlocks,
+    events::audited_operation::AuditedOperation,
     rules::level::LevelKey,
     vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
@@ -154,6 +155,8 @@ pub enum GlobalEvent {
         /// Who did it, where known.
         by: Option<Name>,
     },
+    /// An operation, for the audit. It changes no state.
+    OperationAudited(AuditedOperation),
 }
 
 impl GlobalEvent {
@@ -173,6 +176,7 @@ impl GlobalEvent {
             | Self::ArchiveLossAccepted { at, .. }
             | Self::ConfigurationApplied { at, .. } => Some(*at),
             Self::ClockAccepted { step, .. } => Some(step.after),
+            Self::OperationAudited(operation) => Some(operation.at),
             Self::ExternalIdsGenerated { .. } => None,
         }
     }

@@ -115,6 +115,7 @@ impl Overrides {
             | GlobalEvent::ExternalIdsGenerated { .. }
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }
+            | GlobalEvent::OperationAudited(_)
             | GlobalEvent::ConfigurationApplied { .. } => {}
         }
     }

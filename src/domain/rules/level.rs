@@ -30,6 +30,14 @@ pub struct LevelKey {
     pub name: Name,
 }
 
+impl LevelKey {
+    /// The level as in the path of a request: `deposit/EUR/gold`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}", self.direction.word(), self.currency, self.name)
+    }
+}
+
 impl std::fmt::Display for LevelKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { merchant, direction, currency, name } = self;

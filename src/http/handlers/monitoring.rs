@@ -1,11 +1,23 @@
-//! What operators watch of a merchant: counts of decisions, the status of a level.
+//! What operators watch of a merchant: the audit, counts of decisions, the status of a level.
 
 use crate::{
     domain::{request::refusal::Refusal, rules::level::LevelKey, vocabulary::names::Name},
     http::extract::{admin_request::AdminRequest, path::LevelPath},
-    service::{decision_series::SeriesQuery, reply::Answered},
+    service::{customers::audit::AuditRequest, decision_series::SeriesQuery, event_feed::reader_turn, reply::Answered},
 };
 use axum::response::Response;
+
+/// `GET /v1/merchants/{merchant}/audit`
+pub(crate) async fn audit(request: AdminRequest) -> Response {
+    // Few pages are read at a time: each reads many records.
+    let _turn = reader_turn().await;
+    request
+        .run_blocking(|request| {
+            let query = AuditRequest::read(request.query.pairs())?;
+            request.customers().audit(&query, &|name| request.reaches_merchant(name))
+        })
+        .await
+}
 
 /// `GET /v1/merchants/{merchant}/series`
 pub(crate) async fn series(request: AdminRequest) -> Response {

@@ -7,15 +7,28 @@ use crate::{
             operation::{
                 Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
             },
-            problem_codes::{LONG_ANSWER, MERCHANT, TIME, VALUES},
+            problem_codes::{CUSTOMER, LONG_ANSWER, MERCHANT, TIME, VALUES},
         },
     },
-    service::decision_series::SERIES_KEYS,
+    service::{customers::audit::AUDIT_KEYS, decision_series::SERIES_KEYS},
 };
 use axum::routing::on;
 
 /// The operations that show what happens at a merchant.
-pub(super) static MONITORING: [Operation; 2] = [
+pub(super) static MONITORING: [Operation; 3] = [
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/audit",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::Listed(&AUDIT_KEYS),
+        body: RequestBody::None,
+        answers: &[ok("Audit")],
+        problems: &[CUSTOMER, VALUES, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, monitoring::audit),
+        summary: "Shows who changed what at a merchant.",
+    },
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants/{merchant}/series",

@@ -41,8 +41,8 @@ pub struct HistoryStep {
 struct MemberHistory {
     /// The customer before the next step, without transactions.
     customer: Customer,
-    /// The last step that is not read yet.
-    next: Option<LogOffset>,
+    /// Its last step.
+    last: Option<LogOffset>,
     /// The last step that was shown.
     shown: Option<LogOffset>,
     /// Whether the customer is erased and its identifiers are forgotten.
@@ -60,13 +60,115 @@ struct MemberStep {
 impl MemberHistory {
     fn of(customer: &Customer) -> Self {
         let hides_identifiers = customer.is_erased() && customer.all_identifiers().any(StoredIdentifier::is_forgotten);
-        let next = customer.last_audit_offset();
+        let last = customer.last_audit_offset();
         let customer = Customer::new(customer.number(), customer.merchant, None, customer.created);
-        Self { customer, next, shown: None, hides_identifiers }
+        Self { customer, last, shown: None, hides_identifiers }
+    }
+}
+
+impl MemberHistory {
+    /// Calls `show` with the customer before and after the next step.
+    fn replay(
+        &mut self,
+        ledger: &Ledger,
+        place: LogOffset,
+        step: &HistoryStep,
+        show: &mut dyn FnMut(&Customer, &Customer),
+    ) {
+        let Self { customer, shown, .. } = self;
+        // Levels that were renamed since the step before: the customer has the new names from then on.
+        for rename in ledger.level_renames.between(customer.merchant, shown.unwrap_or(place), place) {
+            customer.rename_level(rename.direction, rename.from, rename.to);
+        }
+        *shown = Some(place);
+        let mut after = customer.clone();
+        let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
+        step.events.iter().for_each(|event| after.apply(recorded, event));
+        show(customer, &after);
+        *customer = after;
+    }
+}
+
+/// Why a chain of steps ends.
+enum ChainEnd {
+    /// It contains the first step.
+    Whole,
+    /// The steps before are deleted or lost, or are too many.
+    Cut,
+    /// A step cannot be read, for this reason.
+    Unreadable(String),
+}
+
+/// The steps of one customer, the newest first.
+struct StepChain {
+    steps: Vec<(LogOffset, HistoryStep)>,
+    end: ChainEnd,
+}
+
+/// The steps of one customer up to one of them.
+pub(in crate::ledger) struct CustomerSteps {
+    member: MemberHistory,
+    chain: StepChain,
+}
+
+impl CustomerSteps {
+    /// The number of steps.
+    pub(in crate::ledger) fn len(&self) -> usize {
+        self.chain.steps.len()
+    }
+
+    /// Whether they begin with the first step of the customer.
+    pub(in crate::ledger) fn is_whole(&self) -> bool {
+        matches!(self.chain.end, ChainEnd::Whole)
+    }
+
+    /// Calls `show` with each step, the oldest first, and the customer before and after it without transactions.
+    pub(in crate::ledger) fn replay(
+        &mut self,
+        ledger: &Ledger,
+        show: &mut dyn FnMut(LogOffset, &HistoryStep, &Customer, &Customer),
+    ) {
+        for (place, step) in self.chain.steps.iter().rev() {
+            self.member.replay(ledger, *place, step, &mut |before, after| show(*place, step, before, after));
+        }
     }
 }
 
 impl Ledger {
+    /// The steps of a customer, without those of merged ones, up to the one at an offset. `None`: there is no such customer.
+    pub(in crate::ledger) fn customer_steps(&self, number: u64, last: LogOffset) -> Option<CustomerSteps> {
+        let member = self.customers.lock(number).get(number).map(MemberHistory::of)?;
+        let chain = self.step_chain(number, Some(last), member.hides_identifiers);
+        Some(CustomerSteps { member, chain })
+    }
+
+    /// The steps of a customer from one back to the first that is kept.
+    fn step_chain(&self, number: u64, last: Option<LogOffset>, hides_identifiers: bool) -> StepChain {
+        let (mut steps, mut next) = (Vec::new(), last);
+        // Steps in deleted segments are forgotten.
+        let is_retained = |place: LogOffset| place >= self.forgotten_before();
+        let end = loop {
+            let Some(place) = next else { break ChainEnd::Whole };
+            if !is_retained(place) || steps.len() >= STEPS_MAX {
+                break ChainEnd::Cut;
+            }
+            let mut step = match self.history_step(number, place) {
+                Ok(Some(step)) => step,
+                // The steps before a lost one cannot be found.
+                Ok(None) | Err(Refusal::RecordLost(_)) => break ChainEnd::Cut,
+                // Its segment was deleted in between.
+                Err(_) if !is_retained(place) => break ChainEnd::Cut,
+                Err(refusal) => break ChainEnd::Unreadable(refusal.to_string()),
+            };
+            if hides_identifiers {
+                self.hide_forgotten_identifiers(&mut step.events);
+            }
+            next = step.audit_entry.previous;
+            steps.push((place, step));
+        };
+        StepChain { steps, end }
+    }
+
     /// Calls `show` with each step of a customer's history, and the customer before and after it without transactions. The
     /// first retained step comes first. Steps of merged customers are included. Records are read without a lock. Returns the
     /// steps that cannot be read: the history of their customer begins after them.
@@ -85,44 +187,18 @@ impl Ledger {
             merge_group.members().map(MemberHistory::of).collect()
         })?;
         let (mut steps, mut unreadable): (Vec<MemberStep>, Vec<UnreadableStep>) = (Vec::new(), Vec::new());
-        // Steps in deleted segments are forgotten.
-        let is_retained = |place: &LogOffset| *place >= self.forgotten_before();
-        for (index, MemberHistory { customer, next, hides_identifiers, .. }) in members.iter_mut().enumerate() {
-            let steps_max = steps.len() + STEPS_MAX;
-            while let Some(place) = next.filter(is_retained).filter(|_| steps.len() < steps_max) {
-                let step = match self.history_step(customer.number(), place) {
-                    // The steps before a lost one cannot be found.
-                    Err(Refusal::RecordLost(_)) => break,
-                    // Its segment was deleted in between.
-                    Err(_) if !is_retained(&place) => break,
-                    Err(refusal) => {
-                        unreadable.push(UnreadableStep { customer: customer.number(), reason: refusal.to_string() });
-                        break;
-                    }
-                    Ok(step) => step,
-                };
-                let Some(mut step) = step else { break };
-                if *hides_identifiers {
-                    self.hide_forgotten_identifiers(&mut step.events);
-                }
-                *next = step.audit_entry.previous;
-                steps.push(MemberStep { place, member: index, step });
+        for (index, MemberHistory { customer, last, hides_identifiers, .. }) in members.iter().enumerate() {
+            let chain = self.step_chain(customer.number(), *last, *hides_identifiers);
+            if let ChainEnd::Unreadable(reason) = chain.end {
+                unreadable.push(UnreadableStep { customer: customer.number(), reason });
             }
+            let of_member = |(place, step)| MemberStep { place, member: index, step };
+            steps.extend(chain.steps.into_iter().map(of_member));
         }
         // The steps of all members are shown in the order of their records.
         steps.sort_by_key(|step| step.place);
         for MemberStep { place, member, step } in &steps {
-            let MemberHistory { customer, shown, .. } = &mut members[*member];
-            // Levels that were renamed since the step before: the customer has the new names from then on.
-            for rename in self.level_renames.between(customer.merchant, shown.unwrap_or(*place), *place) {
-                customer.rename_level(rename.direction, rename.from, rename.to);
-            }
-            *shown = Some(*place);
-            let mut after = customer.clone();
-            let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
-            step.events.iter().for_each(|event| after.apply(recorded, event));
-            show(step, customer, &after);
-            *customer = after;
+            members[*member].replay(self, *place, step, &mut |before, after| show(step, before, after));
         }
         Ok(unreadable)
     }

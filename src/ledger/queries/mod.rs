@@ -1,5 +1,6 @@
 //! Queries over the state: customers, transactions, histories, the event feed, statistics.
 
+pub(in crate::ledger) mod audit;
 pub(in crate::ledger) mod customer;
 pub(in crate::ledger) mod customers;
 pub(in crate::ledger) mod feed;

@@ -133,6 +133,7 @@ impl GlobalState {
             // The journal itself tracks the segments of the archive.
             GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }
+            | GlobalEvent::OperationAudited(_)
             | GlobalEvent::ConfigurationApplied { .. } => {}
         }
     }

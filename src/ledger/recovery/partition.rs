@@ -206,6 +206,7 @@ impl Partition {
             | GlobalEvent::LevelCreated { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
             | GlobalEvent::ConfigurationApplied { .. }
+            | GlobalEvent::OperationAudited(_)
             | GlobalEvent::LevelPut { .. }
             | GlobalEvent::LevelDeleted { .. }
             | GlobalEvent::LevelFileApplied { .. }

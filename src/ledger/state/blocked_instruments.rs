@@ -65,6 +65,7 @@ impl BlockedInstruments {
             | GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }
             | GlobalEvent::ConfigurationApplied { .. }
+            | GlobalEvent::OperationAudited(_)
             | GlobalEvent::LevelPut { .. }
             | GlobalEvent::LevelDeleted { .. }
             | GlobalEvent::LevelFileApplied { .. }

@@ -30,6 +30,10 @@ impl KnownMerchants {
             GlobalEvent::LevelCreated { merchant, .. }
             | GlobalEvent::LevelRenamed { merchant, .. }
             | GlobalEvent::ExternalIdsGenerated { merchant, .. } => *merchant,
+            GlobalEvent::OperationAudited(operation) => {
+                self.add(operation.details.iter().filter_map(|detail| detail.merchant));
+                return;
+            }
             GlobalEvent::InstrumentBlocks { .. }
             | GlobalEvent::InstrumentBlocked { .. }
             | GlobalEvent::SegmentsReleased { .. }

@@ -74,6 +74,7 @@ impl State {
             | GlobalEvent::InstrumentBlocked { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
             | GlobalEvent::ConfigurationApplied { .. }
+            | GlobalEvent::OperationAudited(_)
             | GlobalEvent::LevelPut { .. }
             | GlobalEvent::LevelFileApplied { .. }
             | GlobalEvent::LevelRenamed { .. }

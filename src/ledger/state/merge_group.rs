@@ -165,11 +165,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The merchant has no such customer.
-    pub(in crate::ledger) fn merge_group_numbers(
-        &self,
-        merchant: &str,
-        customer_id: &str,
-    ) -> Result<SmallVec<[u64; 2]>, Refusal> {
+    pub fn merge_group_numbers(&self, merchant: &str, customer_id: &str) -> Result<SmallVec<[u64; 2]>, Refusal> {
         self.with_current_customer(merchant, customer_id, |merge_group| {
             merge_group.members().map(|member| member.number()).collect()
         })

@@ -3,6 +3,7 @@
 
 use crate::{
     domain::{
+        customer::aggregate::Customer,
         events::customer_event::CustomerEvent,
         vocabulary::{attributes::Attribute, names::Name, words::Word},
     },
@@ -37,17 +38,26 @@ impl CustomerService<'_> {
     /// # Errors
     /// The merchant has no such customer, or the journal cannot be read.
     pub fn history(&self, customer_id: &str, page: HistoryPage, reaches_merchant: &dyn Fn(Name) -> bool) -> Answered {
-        self.history_page(customer_id, page, reaches_merchant, &|chapter, old, new| {
-            let mut changes = differences(old, new);
-            if chapter.is_link {
-                changes.push(json!({ "field": "transactions", "old": null, "new": chapter.transaction_id }));
-            }
-            // A step is shown also where it changes nothing of the document.
-            Some(changes)
-        })
+        // A step is shown also where it changes nothing of the document.
+        self.history_page(customer_id, page, reaches_merchant, &|step, old, new| Some(changes_of(step, old, new)))
     }
 
-    /// The same for one stored instrument: the steps that changed it.
+    /// The changes of one step.
+    pub(super) fn step_changes(&self, step: &HistoryStep, before: &Customer, after: &Customer) -> Vec<Value> {
+        let (old, new) = self.step_documents(step, before, after);
+        changes_of(step, &old, &new)
+    }
+
+    /// The documents of a customer before and after a step.
+    fn step_documents(&self, step: &HistoryStep, before: &Customer, after: &Customer) -> (Value, Value) {
+        // Blocks belong to no customer and are in no customer's history.
+        let context = CustomerContext { ledger: None, ..self.context(step.audit_entry.at) };
+        let document = |customer| without_counters(context.document(customer));
+        let is_first = step.audit_entry.previous.is_none();
+        (if is_first { Value::Null } else { document(before) }, document(after))
+    }
+
+    /// As [`Self::history`] for one stored instrument: the steps that changed it.
     ///
     /// # Errors
     /// Those of [`Self::history`].
@@ -81,12 +91,8 @@ impl CustomerService<'_> {
         let merchant = self.merchant.id.as_str();
         let unreadable =
             self.service.ledger.history(merchant, customer_id, self.now()?, &mut |chapter, before, after| {
-                // Blocks belong to no customer and are in no customer's history.
-                let context = CustomerContext { ledger: None, ..self.context(chapter.audit_entry.at) };
-                let document = |customer| without_counters(context.document(customer));
-                let is_first = chapter.audit_entry.previous.is_none();
-                let old = if is_first { Value::Null } else { document(before) };
-                let Some(changes) = changes(chapter, &old, &document(after)) else { return };
+                let (old, new) = self.step_documents(chapter, before, after);
+                let Some(changes) = changes(chapter, &old, &new) else { return };
                 // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
                 // all of them. A history names it only where it acts for the merchant.
                 let is_signal =
@@ -112,6 +118,14 @@ impl CustomerService<'_> {
         let next = (begin > 0).then(|| begin.to_string());
         Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
     }
+}
+
+fn changes_of(step: &HistoryStep, old: &Value, new: &Value) -> Vec<Value> {
+    let mut changes = differences(old, new);
+    if step.is_link {
+        changes.push(json!({ "field": "transactions", "old": null, "new": step.transaction_id }));
+    }
+    changes
 }
 
 /// A step that cannot be read. The steps before it cannot be found, so the old values of later steps may be missing.

@@ -1,5 +1,6 @@
 //! Customers: registration, profiles, settings, limits, instruments, signals, usage and histories.
 
+pub(crate) mod audit;
 pub(crate) mod customer_service;
 pub(crate) mod history;
 pub(crate) mod instruments;

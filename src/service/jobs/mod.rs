@@ -4,6 +4,7 @@
 //! done. A daemon that stops between two steps finishes them at its next start. The same content sent again with the same id
 //! gets the same answer, or waits for it.
 
+mod audited_job;
 pub(crate) mod limits;
 pub(crate) mod registry;
 pub mod resume;

@@ -5,6 +5,7 @@ use crate::{
     service::{
         error::ServiceError,
         jobs::{
+            audited_job::record_end,
             limits::JobLimits,
             tracked_job::{EndedJob, JobAnswer, JobDescription, JobDocument, JobKind, Phase, TrackedJob},
         },
@@ -134,8 +135,9 @@ impl ActiveJob<'_> {
     /// # Errors
     /// The journal or the folder has failed; the next start finds the job.
     pub(crate) fn end(&self, job: Job, journal: &Journal, answer: JobAnswer, begun: Millis) -> io::Result<Value> {
-        journal.sync().map_err(io::Error::other)?;
         let (rows, now) = (self.job.rows.load(Ordering::Relaxed), self.job.time(begun));
+        record_end(journal, &self.job.description, &answer.stored, now);
+        journal.sync().map_err(io::Error::other)?;
         self.job.done.store(rows, Ordering::Relaxed);
         let with_job = |answer| self.job.with_job(answer, Phase::Done, Some(now));
         let (shown, stored) = (with_job(answer.shown), with_job(answer.stored));

@@ -47,6 +47,23 @@ pub fn is_of_archive(body: &[u8]) -> bool {
     matches!(body.first(), Some(&(tags::SEGMENTS_LET_GO | tags::ARCHIVE_LOSS_ACCEPTED)))
 }
 
+/// Whether a body begins with a fact about a transaction. Only a payment, or the rewriting of a transaction, writes such
+/// records.
+#[must_use]
+pub fn begins_with_transaction(body: &[u8]) -> bool {
+    matches!(
+        body.first(),
+        Some(
+            &(tags::OPENED
+                | tags::OPENED_V1
+                | tags::FACT_RECORDED
+                | tags::FACT_RECORDED_V1
+                | tags::COMPACTED
+                | tags::COMPACTED_V1)
+        )
+    )
+}
+
 /// The events of a body, one by one.
 #[derive(Debug, Clone)]
 pub struct Events<'a>(Bytes<'a>);

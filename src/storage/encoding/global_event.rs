@@ -3,7 +3,10 @@
 use crate::{
     domain::{
         customer::instrument_blocks::{InstrumentBlock, InstrumentBlocks},
-        events::global_event::{ClockStep, GlobalEvent},
+        events::{
+            audited_operation::{AuditedOperation, OperationDetail},
+            global_event::{ClockStep, GlobalEvent},
+        },
         rules::level::LevelKey,
     },
     storage::encoding::{
@@ -111,6 +114,23 @@ pub fn encode_global(event: &GlobalEvent, out: &mut Vec<u8>) {
             out.put_time(*at);
             out.put_name_if(*by);
         }
+        GlobalEvent::OperationAudited(AuditedOperation { kind, source, at, by, version, details }) => {
+            out.push(tags::OPERATION_AUDITED);
+            out.put_bits([by.is_some(), version.is_some()]);
+            out.put_word(*kind);
+            out.put_word(*source);
+            out.put_time(*at);
+            out.put_text_if(version.as_deref());
+            out.put_name_if(*by);
+            out.put_number(details.len() as u64);
+            for OperationDetail { merchant, subject, old, new } in details {
+                out.put_bits([merchant.is_some(), old.is_some(), new.is_some()]);
+                out.put_name_if(*merchant);
+                out.put_text(subject);
+                out.put_text_if(old.as_deref());
+                out.put_text_if(new.as_deref());
+            }
+        }
     }
 }
 
@@ -187,8 +207,21 @@ pub(super) fn read_global(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<G
             let [has_author] = bytes.bits("option of RatesPut")?;
             GlobalEvent::RatesPut { body: bytes.text()?.into(), at: bytes.time()?, by: bytes.name_if(has_author)? }
         }
+        tags::OPERATION_AUDITED => {
+            let [has_author, has_version] = bytes.bits("option of OperationAudited")?;
+            let (kind, source, at) = (bytes.word()?, bytes.word()?, bytes.time()?);
+            let (version, by) = (bytes.text_if(has_version)?, bytes.name_if(has_author)?);
+            let details = (0..bytes.number()?).map(|_| read_detail(bytes)).collect::<Result<_, _>>()?;
+            GlobalEvent::OperationAudited(AuditedOperation { kind, source, at, by, version, details })
+        }
         _ => return Err(DecodeError::Tag { tag, at }),
     })
+}
+
+fn read_detail(bytes: &mut Bytes<'_>) -> Result<OperationDetail, DecodeError> {
+    let [has_merchant, has_old, has_new] = bytes.bits("option of a detail")?;
+    let (merchant, subject) = (bytes.name_if(has_merchant)?, bytes.text()?.into());
+    Ok(OperationDetail { merchant, subject, old: bytes.text_if(has_old)?, new: bytes.text_if(has_new)? })
 }
 
 fn read_block(bytes: &mut Bytes<'_>) -> Result<InstrumentBlock, DecodeError> {

@@ -20,7 +20,7 @@ mod transaction;
 pub use crate::storage::encoding::{
     bytes::DecodeError,
     customer_event::{encode, encode_opened},
-    events::{Events, RecordedEvent, decode, is_for_all, is_of_archive},
+    events::{Events, RecordedEvent, begins_with_transaction, decode, is_for_all, is_of_archive},
     global_event::encode_global,
     seal::{Open, Seal},
 };

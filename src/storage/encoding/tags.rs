@@ -34,6 +34,7 @@
 //! | 74 | Segments released | the number of the last record in them, at |
 //! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all merchants), number of merchants and each), at |
 //! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
+//! | 78 | Operation audited | bits (by, version), kind (1 reload, 2 level, 3 rates, 4 upload, 5 bulk), source, at, version? (a text), by?, number of details and each (bits (merchant, old, new), merchant?, subject (a text), old? (a text), new? (a text)) |
 //!
 //! # Tags of the first version of the format
 //!
@@ -76,3 +77,4 @@ pub(super) const CLOCK_ACCEPTED: u8 = 73;
 pub(super) const SEGMENTS_LET_GO: u8 = 74;
 pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 pub(super) const ARCHIVE_LOSS_ACCEPTED: u8 = 76;
+pub(super) const OPERATION_AUDITED: u8 = 78;

@@ -10,7 +10,10 @@ use crate::{
             status::Signal,
             stored_identifier::StoredIdentifier,
         },
-        events::global_event::ClockStep,
+        events::{
+            audited_operation::{AuditedOperation, OperationDetail, OperationKind},
+            global_event::ClockStep,
+        },
         rules::{
             filter::{FilterMode, FilterScope, WindowClass},
             level::LevelKey,

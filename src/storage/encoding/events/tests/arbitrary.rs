@@ -42,6 +42,23 @@ pub(super) fn currency() -> impl Strategy<Value = Currency> {
     "[A-Z]{3}".prop_map(|code| Currency::parse(&code).unwrap())
 }
 
+fn operation() -> BoxedStrategy<AuditedOperation> {
+    let detail = (option::of(names()), text(), option::of(text()), option::of(text()));
+    let detail =
+        detail.prop_map(|(merchant, subject, old, new)| OperationDetail { merchant, subject, old, new }).boxed();
+    let details = proptest::collection::vec(detail, 0..4);
+    (word(), word(), time(), option::of(names()), option::of(text()), details)
+        .prop_map(|(kind, source, at, by, version, details)| AuditedOperation {
+            kind,
+            source,
+            at,
+            by,
+            version,
+            details,
+        })
+        .boxed()
+}
+
 fn contribution() -> impl Strategy<Value = Contribution> {
     (number(), number(), any::<bool>(), any::<bool>()).prop_map(|(gross, net, gross_counts, net_counts)| Contribution {
         gross,
@@ -181,6 +198,50 @@ fn level_key() -> impl Strategy<Value = LevelKey> {
     parts.prop_map(|(merchant, direction, currency, name)| LevelKey { merchant, direction, currency, name })
 }
 
+/// A global event.
+fn some_global_event() -> BoxedStrategy<GlobalEvent> {
+    let block = (any::<bool>(), any::<bool>(), proptest::collection::vec(names(), 0..4));
+    let block = block.prop_map(|(everywhere, by_all, merchants)| InstrumentBlock { everywhere, by_all, merchants });
+    prop_oneof![
+        (text(), proptest::collection::vec(block, 0..4), time())
+            .prop_map(|(id, blocks, at)| GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), at }),
+        (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| GlobalEvent::InstrumentBlocked {
+            id,
+            blocked,
+            at
+        }),
+        (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
+            GlobalEvent::LevelCreated { merchant, name, direction, currency, at }
+        }),
+        (names(), number()).prop_map(|(merchant, made)| GlobalEvent::ExternalIdsGenerated { merchant, made }),
+        (text(), time()).prop_map(|(version, at)| GlobalEvent::ConfigurationApplied { version, at }),
+        (level_key(), text(), time(), time(), option::of(names()))
+            .prop_map(|(key, body, created, at, by)| GlobalEvent::LevelPut { key, body, created, at, by }),
+        (level_key(), time(), option::of(names())).prop_map(|(key, at, by)| GlobalEvent::LevelDeleted { key, at, by }),
+        (level_key(), option::of(any::<u128>()), time(), time())
+            .prop_map(|(key, digest, created, at)| GlobalEvent::LevelFileApplied { key, digest, created, at }),
+        (names(), word(), names(), names(), time(), option::of(names())).prop_map(
+            |(merchant, direction, from, to, at, by)| GlobalEvent::LevelRenamed {
+                merchant,
+                direction,
+                from,
+                to,
+                at,
+                by
+            }
+        ),
+        (text(), time(), option::of(names())).prop_map(|(body, at, by)| GlobalEvent::RatesPut { body, at, by }),
+        (time(), time(), any::<bool>(), option::of(names())).prop_map(|(before, after, moves_entries, by)| {
+            GlobalEvent::ClockAccepted { step: ClockStep { before, after, moves_entries }, by }
+        }),
+        (number(), time()).prop_map(|(last, at)| GlobalEvent::SegmentsReleased { last, at }),
+        (number(), number(), time(), option::of(names()))
+            .prop_map(|(first, last, at, by)| GlobalEvent::ArchiveLossAccepted { first, last, at, by }),
+        operation().prop_map(GlobalEvent::OperationAudited),
+    ]
+    .boxed()
+}
+
 fn some_event() -> impl Strategy<Value = RecordedEvent> {
     let series = (word(), currency(), option::of(names()));
     let series = series.prop_map(|(direction, currency, level)| UsageSeriesKey { direction, currency, level });
@@ -221,47 +282,9 @@ fn some_event() -> impl Strategy<Value = RecordedEvent> {
     let unlinked = (any::<u32>(), option::of(any::<u64>()), time());
     let unlinked = unlinked.prop_map(|(slot, left, at)| CustomerEvent::AssignedElsewhere { slot, left, at });
     let customer = prop_oneof![7 => customer, 1 => whole, 1 => unlinked];
-    let block = (any::<bool>(), any::<bool>(), proptest::collection::vec(names(), 0..4));
-    let block = block.prop_map(|(everywhere, by_all, merchants)| InstrumentBlock { everywhere, by_all, merchants });
-    let common = prop_oneof![
-        (text(), proptest::collection::vec(block, 0..4), time())
-            .prop_map(|(id, blocks, at)| GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), at }),
-        (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| GlobalEvent::InstrumentBlocked {
-            id,
-            blocked,
-            at
-        }),
-        (names(), names(), word(), currency(), time()).prop_map(|(merchant, name, direction, currency, at)| {
-            GlobalEvent::LevelCreated { merchant, name, direction, currency, at }
-        }),
-        (names(), number()).prop_map(|(merchant, made)| GlobalEvent::ExternalIdsGenerated { merchant, made }),
-        (text(), time()).prop_map(|(version, at)| GlobalEvent::ConfigurationApplied { version, at }),
-        (level_key(), text(), time(), time(), option::of(names()))
-            .prop_map(|(key, body, created, at, by)| GlobalEvent::LevelPut { key, body, created, at, by }),
-        (level_key(), time(), option::of(names())).prop_map(|(key, at, by)| GlobalEvent::LevelDeleted { key, at, by }),
-        (level_key(), option::of(any::<u128>()), time(), time())
-            .prop_map(|(key, digest, created, at)| GlobalEvent::LevelFileApplied { key, digest, created, at }),
-        (names(), word(), names(), names(), time(), option::of(names())).prop_map(
-            |(merchant, direction, from, to, at, by)| GlobalEvent::LevelRenamed {
-                merchant,
-                direction,
-                from,
-                to,
-                at,
-                by
-            }
-        ),
-        (text(), time(), option::of(names())).prop_map(|(body, at, by)| GlobalEvent::RatesPut { body, at, by }),
-        (time(), time(), any::<bool>(), option::of(names())).prop_map(|(before, after, moves_entries, by)| {
-            GlobalEvent::ClockAccepted { step: ClockStep { before, after, moves_entries }, by }
-        }),
-        (number(), time()).prop_map(|(last, at)| GlobalEvent::SegmentsReleased { last, at }),
-        (number(), number(), time(), option::of(names()))
-            .prop_map(|(first, last, at, by)| GlobalEvent::ArchiveLossAccepted { first, last, at, by }),
-    ];
     let changed = super::changes::some_change().prop_map(RecordedEvent::Customer).boxed();
     let customer = customer.prop_map(RecordedEvent::Customer).boxed();
-    prop_oneof![7 => customer, 4 => changed, 2 => common.prop_map(RecordedEvent::Global).boxed()]
+    prop_oneof![7 => customer, 4 => changed, 2 => some_global_event().prop_map(RecordedEvent::Global).boxed()]
 }
 
 proptest! {

@@ -560,7 +560,27 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             RecordedEvent::Global(GlobalEvent::ArchiveLossAccepted { first: 1, last: 300, at, by: Some(name("ops")) }),
             "4c0101ac0202036f7073",
         ),
+        ("operation audited", audited(None, Vec::new()), "4e0001020200"),
+        (
+            "operation audited, with all",
+            audited(
+                Some(("v1", name("ops"))),
+                vec![OperationDetail {
+                    merchant: Some(name("m")),
+                    subject: "s".into(),
+                    old: Some("a".into()),
+                    new: Some("b".into()),
+                }],
+            ),
+            "4e03010202027631036f70730107016d017301610162",
+        ),
     ]
+}
+
+fn audited(version_and_author: Option<(&str, Name)>, details: Vec<OperationDetail>) -> RecordedEvent {
+    let (version, by) = version_and_author.map(|(version, by)| (version.into(), by)).unzip();
+    let (kind, source, at) = (OperationKind::Reload, ChangeSource::Api, Millis(1));
+    RecordedEvent::Global(GlobalEvent::OperationAudited(AuditedOperation { kind, source, at, by, version, details }))
 }
 
 pub(super) fn capture(is_final: Option<bool>) -> Fact {

@@ -1,0 +1,234 @@
+//! One page of the audit.
+
+use crate::{
+    domain::{customer::aggregate::Customer, transaction::log_offset::LogOffset, vocabulary::time::Millis},
+    ledger::{
+        queries::{
+            audit::{
+                entry::{AuditEntry, AuditPage, AuditQuery, CustomerStepView},
+                window::{Candidate, CandidateContent, Window, record_time},
+            },
+            history::HistoryStep,
+        },
+        state::ledger::Ledger,
+    },
+    storage::{
+        encoding,
+        journal::{FollowError, Lsn, UnreadableRecords, Visited},
+    },
+};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+};
+
+/// The most records that one page reads backwards, and the rest of the last window.
+pub const AUDIT_READS_MAX: usize = 100_000;
+/// The most earlier steps of customers that one page reads, and the rest of the last customer.
+const STEP_READS_MAX: usize = 20_000;
+/// The number of records of a window.
+const WINDOW_RECORDS: u64 = 8_192;
+/// Records that are written within this time may be in another order than their times.
+const ORDER_SKEW_MS: i64 = 60_000;
+
+/// A step of a customer that was replayed.
+struct ReplayedStep {
+    step: HistoryStep,
+    before: Customer,
+    after: Customer,
+    is_partial: bool,
+}
+
+/// Receives entries. Returns whether to continue.
+type ShowEntry<'a> = dyn FnMut(AuditEntry<'_>) -> ControlFlow<()> + 'a;
+
+/// The state of one call.
+struct AuditReader<'a, 't> {
+    ledger: &'a Ledger,
+    query: &'a AuditQuery<'a>,
+    show: &'t mut ShowEntry<'t>,
+    records_read: usize,
+    steps_read: usize,
+}
+
+/// What happened to a candidate.
+enum Outcome {
+    /// The page continues.
+    Continue,
+    /// The page ends after the candidate.
+    End,
+    /// The page ends before the candidate.
+    Postponed,
+}
+
+impl Ledger {
+    /// Calls `show` with the entries of a merchant's audit, the newest first, until it breaks or the page has read enough.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn read_audit(&self, query: &AuditQuery<'_>, show: &mut ShowEntry<'_>) -> Result<AuditPage, FollowError> {
+        let (begins_at, committed) = (self.journal.begins_at(), self.journal.last_committed());
+        let page = |next, records_read| AuditPage { next, begins_at, records_read };
+        let mut high = query.before.map_or(committed, |before| committed.min(Lsn(before.0.saturating_sub(1))));
+        let are_times_ordered = self.clocks.all().iter().all(|(_, step)| step.after >= step.before);
+        if let Some(to) = query.to.filter(|_| are_times_ordered) {
+            high = self.last_before_time(begins_at, high, to.plus(ORDER_SKEW_MS));
+        }
+        let mut reader = AuditReader { ledger: self, query, show, records_read: 0, steps_read: 0 };
+        while high >= begins_at && high > Lsn::NONE {
+            let low = Lsn(high.0.saturating_sub(WINDOW_RECORDS - 1)).max(begins_at);
+            let Window { mut found, first_time, is_cut, .. } = reader.read_window(low, high)?;
+            let oldest = found.front().map(|candidate| candidate.lsn);
+            let places = places_by_customer(found.iter());
+            let mut replayed: HashMap<LogOffset, ReplayedStep> = HashMap::new();
+            while let Some(candidate) = found.pop_back() {
+                let lsn = candidate.lsn;
+                match reader.show(&candidate, &places, &mut replayed) {
+                    Outcome::Continue => {}
+                    Outcome::End => return Ok(page((lsn > begins_at).then_some(lsn), reader.records_read)),
+                    Outcome::Postponed => return Ok(page(Some(Lsn(lsn.0 + 1)), reader.records_read)),
+                }
+            }
+            if is_cut {
+                return Ok(page(oldest, reader.records_read));
+            }
+            let is_before = |from: Millis| first_time.is_some_and(|first| first.plus(ORDER_SKEW_MS) < from);
+            if low == begins_at || (are_times_ordered && query.from.is_some_and(is_before)) {
+                break;
+            }
+            high = Lsn(low.0 - 1);
+            if reader.records_read >= AUDIT_READS_MAX {
+                return Ok(page(Some(low), reader.records_read));
+            }
+        }
+        Ok(page(None, reader.records_read))
+    }
+
+    /// A record up to which all records before a time are found, by bisection. The last window can contain later ones.
+    fn last_before_time(&self, first: Lsn, last: Lsn, time: Millis) -> Lsn {
+        let (mut low, mut high) = (first.0, last.0);
+        while high.saturating_sub(low) > WINDOW_RECORDS {
+            let middle = low + (high - low) / 2;
+            match self.time_from(Lsn(middle)) {
+                Some(at) if at < time => low = middle,
+                Some(_) => high = middle,
+                // It has no record with a time after it, or is among lost records: nothing is excluded.
+                None => return Lsn(high),
+            }
+        }
+        Lsn(high)
+    }
+
+    /// The time of the first record with a time from a record on.
+    fn time_from(&self, lsn: Lsn) -> Option<Millis> {
+        let mut found = None;
+        let visit = &mut |visited: Visited<'_>| {
+            if let Visited::Records(records) = visited {
+                found = records.iter().find_map(|record| {
+                    let events = encoding::decode(record.events, &mut |_| Ok(None)).ok()?;
+                    record_time(&events)
+                });
+            }
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        self.journal.follow_committed(Lsn(lsn.0.saturating_sub(1)), visit).ok()?;
+        found
+    }
+}
+
+/// The offsets of the candidates of each customer.
+fn places_by_customer<'c>(candidates: impl Iterator<Item = &'c Candidate>) -> HashMap<u64, HashSet<LogOffset>> {
+    let mut places: HashMap<u64, HashSet<LogOffset>> = HashMap::new();
+    for candidate in candidates {
+        if let CandidateContent::Customer { number, place, .. } = candidate.content {
+            places.entry(number).or_default().insert(place);
+        }
+    }
+    places
+}
+
+impl AuditReader<'_, '_> {
+    /// Finds the candidates in a window of records.
+    fn read_window(&mut self, low: Lsn, high: Lsn) -> Result<Window, FollowError> {
+        let (mut window, ledger) = (Window::new(low, high, self.query.limit), self.ledger);
+        let mut after = Lsn(low.0.saturating_sub(1));
+        while after < high {
+            let followed = ledger.journal.follow_committed(after, &mut |visited| {
+                let last = match visited {
+                    Visited::Records(records) => {
+                        self.records_read += records.len();
+                        window.add_records(ledger, self.query, records);
+                        records.last().map_or(after, |record| record.lsn)
+                    }
+                    Visited::Unreadable(unreadable) => {
+                        window.add_unreadable(unreadable);
+                        unreadable.last
+                    }
+                };
+                if last >= high { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            after = match followed {
+                Ok(followed) if followed.was_cut => followed.next.max(Lsn(after.0 + 1)),
+                Ok(_) => break,
+                // Lost records, or records that were deleted during the call.
+                Err(FollowError::Gone { begins_at, .. }) if begins_at.0 > after.0 + 1 => Lsn(begins_at.0 - 1),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(window)
+    }
+
+    fn show(
+        &mut self,
+        candidate: &Candidate,
+        places: &HashMap<u64, HashSet<LogOffset>>,
+        replayed: &mut HashMap<LogOffset, ReplayedStep>,
+    ) -> Outcome {
+        let flow = match &candidate.content {
+            CandidateContent::Unreadable(unreadable) => (self.show)(AuditEntry::Unreadable(unreadable)),
+            CandidateContent::Global { head, events } => (self.show)(AuditEntry::Global(*head, events)),
+            CandidateContent::Customer { head, number, place, instrument } => {
+                if !replayed.contains_key(place) {
+                    if self.steps_read >= STEP_READS_MAX {
+                        return Outcome::Postponed;
+                    }
+                    let of_customer = places.get(number).cloned().unwrap_or_default();
+                    self.replay(*number, *place, &of_customer, replayed);
+                }
+                match replayed.remove(place) {
+                    Some(ReplayedStep { step, before, after, is_partial }) => {
+                        let (number, instrument) = (*number, instrument.as_deref());
+                        let (step, before, after) = (&step, &before, &after);
+                        let view = CustomerStepView { number, step, before, after, is_partial, instrument };
+                        (self.show)(AuditEntry::Customer(*head, view))
+                    }
+                    None => {
+                        let reason = format!("the step of customer {number} cannot be read");
+                        let (first, last) = (head.lsn, head.lsn);
+                        (self.show)(AuditEntry::Unreadable(&UnreadableRecords { first, last, reason }))
+                    }
+                }
+            }
+        };
+        if flow.is_break() { Outcome::End } else { Outcome::Continue }
+    }
+
+    /// Replays the steps of a customer up to one, and keeps those at some offsets.
+    fn replay(
+        &mut self,
+        number: u64,
+        last: LogOffset,
+        wanted: &HashSet<LogOffset>,
+        replayed: &mut HashMap<LogOffset, ReplayedStep>,
+    ) {
+        let Some(mut steps) = self.ledger.customer_steps(number, last) else { return };
+        self.steps_read += steps.len();
+        let is_partial = !steps.is_whole();
+        steps.replay(self.ledger, &mut |place, step, before, after| {
+            if wanted.contains(&place) {
+                let (step, before, after) = (step.clone(), before.clone(), after.clone());
+                replayed.insert(place, ReplayedStep { step, before, after, is_partial });
+            }
+        });
+    }
+}
