@@ -119,16 +119,16 @@ fn values_that_they_cannot_have_are_refused_with_what_is_expected() {
         (json!({ "rating": 101 }), "attribute_invalid", "`rating` must be a whole number from 0 to 100"),
         (json!({ "rating": -1 }), "attribute_invalid", "`rating` must be a whole number from 0 to 100"),
         (json!({ "rating": 8.5 }), "attribute_invalid", "`rating` must be a whole number from 0 to 100"),
-        (json!({ "rating": "85" }), "wrong_type", "`rating` is a whole number from 0 to 100"),
-        (json!({ "rating": true }), "wrong_type", "`rating` is a whole number from 0 to 100"),
-        (json!({ "phone_verified": "true" }), "wrong_type", "`phone_verified` is true or false"),
-        (json!({ "phone_verified": 1 }), "wrong_type", "`phone_verified` is true or false"),
+        (json!({ "rating": "85" }), "wrong_type", "`rating` must be a whole number from 0 to 100"),
+        (json!({ "rating": true }), "wrong_type", "`rating` must be a whole number from 0 to 100"),
+        (json!({ "phone_verified": "true" }), "wrong_type", "`phone_verified` must be true or false"),
+        (json!({ "phone_verified": 1 }), "wrong_type", "`phone_verified` must be true or false"),
         (
             json!({ "registration_ip": "300.1.1.1" }),
             "attribute_invalid",
             "`registration_ip` must be an IP address, such as 192.0.2.7 or 2001:db8::7",
         ),
-        (json!({ "comment": 5 }), "wrong_type", "`comment` is a string"),
+        (json!({ "comment": 5 }), "wrong_type", "`comment` must be a string"),
         (json!({ "referred_by": "x".repeat(257) }), "text_too_long", "`referred_by` is longer than 256 bytes"),
     ] {
         let problem = daemon.send("PATCH", &of(&id, ""), &body).problem(400);
