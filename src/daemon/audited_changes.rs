@@ -1,19 +1,41 @@
-//! What the audit shows of changes through the API: the levels and rates before and after them.
+//! Changes of the configuration as the audit shows them: through the API, and by a reload of the files.
 
 use crate::{
-    config::Loaded,
+    config::{Loaded, diff::Difference},
     domain::{
-        customer::audit::ChangeSource,
+        customer::audit::{Author, ChangeSource},
         events::{
             audited_operation::{AuditedOperation, OperationDetail, OperationKind},
             global_event::GlobalEvent,
             overrides::Overrides,
         },
         rules::{level::LevelKey, rates::Rates},
+        vocabulary::time::Millis,
     },
-    service::configuration::change::ConfigurationChange,
+    service::configuration::{change::ConfigurationChange, reload::ReloadReport},
 };
 use serde_json::{Value, json};
+
+/// The item of a difference of the rates, which concern all merchants.
+const RATES_ITEM: &str = "rates";
+
+/// The operation of a reload. `None`: it changed no merchant and no rates. Settings of the daemon, such as its tokens, are
+/// of no merchant and are left out.
+pub(super) fn audited_reload(report: &ReloadReport, author: Author, at: Millis) -> Option<GlobalEvent> {
+    let is_shown = |difference: &&Difference| difference.merchant.is_some() || difference.item == RATES_ITEM;
+    let details: Vec<OperationDetail> = report.differences.iter().filter(is_shown).map(reload_detail).collect();
+    let Author { source, by } = author;
+    let (kind, version) = (OperationKind::Reload, Some(report.version.as_str().into()));
+    let operation = AuditedOperation { kind, source, at, by, version, details };
+    (!operation.details.is_empty()).then(|| GlobalEvent::OperationAudited(operation.bounded()))
+}
+
+fn reload_detail(difference: &Difference) -> OperationDetail {
+    let Difference { merchant, item, part, before, after, .. } = difference;
+    let subject = [item.as_str(), part.as_str()].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    let value = |text: &Option<String>| text.as_deref().map(Into::into);
+    OperationDetail { merchant: *merchant, subject: subject.join(": ").into(), old: value(before), new: value(after) }
+}
 
 /// The configuration before a change.
 pub(super) struct ConfigurationBefore<'a> {

@@ -7,10 +7,12 @@ use crate::{
         diff::differences, losses,
     },
     daemon::{
+        audited_changes::audited_reload,
         data_folder::{ConfigurationFile, recorded_state},
         differences::{ComparedRules, add_affected_customers},
     },
     domain::{
+        customer::audit::Author,
         events::{global_event::GlobalEvent, overrides::Overrides},
         rules::configuration::Rules,
     },
@@ -84,7 +86,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Every problem, in words.
-    pub(crate) fn reload(&self) -> Result<ReloadReport, RefusedReload> {
+    pub(crate) fn reload(&self, author: Author) -> Result<ReloadReport, RefusedReload> {
         let _one_at_a_time = self.reloads.lock();
         let applied = {
             let mut files = self.files.lock();
@@ -94,7 +96,13 @@ impl Reloader {
                 .and_then(|loaded| self.replace_files(&mut files, loaded))
         };
         match applied {
-            Ok(applied) => Ok(self.report(applied)),
+            Ok(applied) => {
+                let report = self.report(applied);
+                let payments = &self.parts.payments;
+                let audited = audited_reload(&report, author, payments.clock.recording_time());
+                payments.ledger.record_overrides(audited.as_slice());
+                Ok(report)
+            }
             Err(problems) => Err(self.report_refusal(problems)),
         }
     }

@@ -1,6 +1,6 @@
 //! Signals of the operating system: SIGHUP reloads, SIGTERM and SIGINT stop.
 
-use crate::http::AppState;
+use crate::{domain::customer::audit::Author, http::AppState};
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::{
@@ -53,7 +53,7 @@ pub(crate) async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<AppState>)
     while hangups.recv().await.is_some() {
         let daemon = Arc::clone(&daemon);
         // The problems of a refused configuration are logged and shown in the status.
-        let _ = tokio::task::spawn_blocking(move || (daemon.reload)()).await;
+        let _ = tokio::task::spawn_blocking(move || (daemon.reload)(Author::SYSTEM)).await;
     }
 }
 

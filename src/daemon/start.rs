@@ -172,7 +172,7 @@ fn assemble(
         payments,
         access,
         failed_logins: http::FailedLogins::default(),
-        reload: Box::new(move || reloader.reload()),
+        reload: Box::new(move |author| reloader.reload(author)),
         configure: Box::new(move |change| level_changer.change(change)),
         jobs,
         capacity: Arc::new(capacity),

@@ -68,7 +68,7 @@ impl Wire {
             failed_logins: http::FailedLogins::default(),
             snapshots: None,
             archive: None,
-            reload: Box::new(|| Ok(ReloadReport::default())),
+            reload: Box::new(|_| Ok(ReloadReport::default())),
             configure: Box::new(|_| unreachable!("no test configures")),
             snapshot: None,
             jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::token_access::call;
 use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, filter, level, pay, with};
+use support::process::eventually;
 
 const ACME: &str = "/v1/merchants/acme";
 /// Name, role and merchants of each token; none: all merchants.
@@ -278,4 +279,30 @@ fn filters_select_entries() {
     }
     let (status, _) = call(&daemon, "GET", &format!("{ACME}/audit?customer_id=9999999"), &secret("olga"), "");
     assert_eq!(status, 404);
+}
+
+#[test]
+fn a_reload_is_audited_with_its_author_where_it_changes_something() {
+    let daemon = daemon();
+    let file = daemon.folder.path().join("merchants/acme.toml");
+    let text = std::fs::read_to_string(file).expect("a file");
+    let write = |amount: &str| daemon.folder.write("merchants/acme.toml", &text.replace("\"100.00\"", amount));
+    ok(&daemon, "otto", "POST", "/v1/reload", &Value::Null);
+    assert!(whole(&daemon, "olga", "acme", "&kind=reload", 10).is_empty(), "nothing has changed");
+    write("\"50.00\"");
+    let answer = ok(&daemon, "otto", "POST", "/v1/reload", &Value::Null);
+    write("\"60.00\"");
+    daemon.signal("HUP");
+    let reloads = || whole(&daemon, "olga", "acme", "&kind=reload", 10);
+    eventually("the second reload is audited", || reloads().len() == 2);
+    let found = reloads();
+    assert_eq!(brief(&found), ["reload -", "reload otto"]);
+    assert_eq!((&found[0]["source"], &found[1]["source"]), (&json!("system"), &json!("api")));
+    assert_eq!(found[1]["config_version"], answer["config_version"]);
+    let changes = found[1]["changes"].as_array().expect("changes");
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let values = (changes[0]["old"].to_string(), changes[0]["new"].to_string());
+    assert!(values.0.contains("100.00") && values.1.contains("50.00"), "{changes:?}");
+    assert!(changes[0]["field"].as_str().is_some_and(|field| field.contains("gold")), "{changes:?}");
+    assert!(whole(&daemon, "gina", "globex", "&kind=reload", 10).is_empty(), "it changed nothing of globex");
 }

@@ -3,7 +3,10 @@
 use crate::{
     clock::{Clock, ClockError},
     config::{ProblemText, Severity, diff::Difference},
-    domain::vocabulary::{calendar::zone_data_version, names::Name, time::Millis},
+    domain::{
+        customer::audit::{Author, ChangeSource},
+        vocabulary::{calendar::zone_data_version, names::Name, time::Millis},
+    },
     storage::journal::Lsn,
 };
 use crate::{
@@ -209,8 +212,9 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 }
 
 /// `POST /v1/reload`
-pub(crate) async fn reload(State(state): State<Arc<AppState>>) -> Response {
-    match tokio::task::spawn_blocking(move || (state.reload)()).await {
+pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
+    let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name) };
+    match tokio::task::spawn_blocking(move || (state.reload)(author)).await {
         Ok(Ok(report)) => json(render(&ReloadDocument::new(&report, None))),
         Ok(Err(refused)) => ServiceError::refused_reload(&refused).into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),

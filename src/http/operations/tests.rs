@@ -80,7 +80,7 @@ fn state() -> Arc<AppState> {
         payments,
         access: Arc::new(AccessTokens::new(&credentials())),
         failed_logins: FailedLogins::default(),
-        reload: Box::new(|| Ok(ReloadReport::default())),
+        reload: Box::new(|_| Ok(ReloadReport::default())),
         configure: Box::new(|_| Ok(Default::default())),
         snapshot: None,
         snapshots: None,

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ProblemText, Severity, diff::Difference},
-    domain::vocabulary::time::Millis,
+    domain::{customer::audit::Author, vocabulary::time::Millis},
 };
 
 /// A reload that took effect.
@@ -36,5 +36,5 @@ impl RefusedReload {
     }
 }
 
-/// Reads, checks and swaps the configuration.
-pub type Reload = Box<dyn Fn() -> Result<ReloadReport, RefusedReload> + Send + Sync>;
+/// Reads, checks and swaps the configuration, for an author.
+pub type Reload = Box<dyn Fn(Author) -> Result<ReloadReport, RefusedReload> + Send + Sync>;

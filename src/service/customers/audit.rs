@@ -230,7 +230,8 @@ fn detail_change(OperationDetail { subject, old, new, .. }: &OperationDetail) ->
     change(subject, &value(old), &value(new))
 }
 
-/// The JSON of a text, or the text where it is not JSON.
+/// The document of a text, or the text where it is none. A single value stays a text: an amount is no number.
 fn json_or_text(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+    let document = serde_json::from_str(text).ok().filter(|value: &Value| value.is_object() || value.is_array());
+    document.unwrap_or_else(|| json!(text))
 }
