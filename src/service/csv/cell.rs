@@ -74,17 +74,19 @@ pub(super) fn understood<'t>(column: Column, cell: &'t str, expected: &Expected)
 pub(in crate::service) fn escaped_text(text: &str) -> Cow<'_, str> {
     let marked = match text.strip_prefix('\'') {
         Some(_) => is_marked(text),
-        None => text.starts_with(FORMULA) || find_damage_of_text(text).is_some(),
+        None => text.starts_with(FORMULA) || has_outer_space(text) || find_damage_of_text(text).is_some(),
     };
     if marked { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// The text that a cell means, in a file whose columns this folder does not know.
 pub(in crate::service) fn understood_text(cell: &str) -> Result<Cow<'_, str>, Reason> {
+    let cell = cell.trim_start();
     let marked = cell.strip_prefix('\'').filter(|_| is_marked(cell)).map(Cow::Borrowed);
-    match marked.or_else(|| quoted_formula(cell)) {
+    let text = cell.trim_end();
+    match marked.or_else(|| quoted_formula(text)) {
         Some(meant) => Ok(meant),
-        None => find_damage_of_text(cell).map_or(Ok(Cow::Borrowed(cell)), Err),
+        None => find_damage_of_text(text).map_or(Ok(Cow::Borrowed(text)), Err),
     }
 }
 

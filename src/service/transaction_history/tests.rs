@@ -3,11 +3,14 @@
 use crate::{
     config::{self, Loaded},
     domain::vocabulary::{time::Millis, words::Word},
-    service::transaction_history::{
-        check::{CheckOptions, CheckedHistory, check_history},
-        column::{HistoryColumn, TextRow},
-        row::RowContext,
-        stored_row::{decode_row, encode_row},
+    service::{
+        csv::cell::{escaped_text, understood_text},
+        transaction_history::{
+            check::{CheckOptions, CheckedHistory, check_history},
+            column::{HistoryColumn, TextRow},
+            row::RowContext,
+            stored_row::{decode_row, encode_row},
+        },
     },
 };
 use proptest::prelude::*;
@@ -87,6 +90,12 @@ fn a_customer_number_belongs_to_one_customer_and_a_customer_has_one_number() {
 }
 
 proptest! {
+    #[test]
+    fn every_text_is_read_back_from_its_cell(text in "[ \t'=+@0-9a-zA-Z.\"/E-]{0,12}|.{0,8}") {
+        let cell = escaped_text(&text);
+        prop_assert_eq!(understood_text(&cell), Ok(text.as_str().into()), "{}", cell);
+    }
+
     #[test]
     fn no_bytes_make_the_check_panic_or_go_on_for_ever(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
