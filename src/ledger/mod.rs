@@ -39,7 +39,10 @@ pub use crate::ledger::queries::audit::{
     page::AUDIT_READS_MAX,
 };
 pub use crate::ledger::queries::customer::CustomerWithUsage;
-pub use crate::ledger::queries::customers::{CustomerPage, CustomerQuery};
+pub use crate::ledger::queries::customer_query::{
+    AnyOf, CustomerCriterion, CustomerPosition, CustomerQuery, CustomerSort,
+};
+pub use crate::ledger::queries::customers::CustomerPage;
 pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, FeedEventKind, FeedQuery};
 pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
 pub use crate::ledger::queries::level_counts::LevelCounts;

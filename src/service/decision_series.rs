@@ -7,7 +7,7 @@ use crate::{
         vocabulary::time::Millis,
     },
     service::{
-        documents::{as_text::AsText, query::unique_pairs},
+        documents::{as_text::AsText, query::TakenKeys},
         error::ServiceError,
         payments::PaymentService,
         reply::{Answered, Reply},
@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::{borrow::Cow, ops::Range};
 
 /// The keys of a query for a series.
-pub(crate) const SERIES_KEYS: [&str; 3] = ["resolution", "from", "to"];
+pub(crate) const SERIES_KEYS: TakenKeys = TakenKeys::once(&["resolution", "from", "to"]);
 
 /// The periods of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl SeriesQuery {
     /// A key or a value is not taken.
     pub fn read<'p>(pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> Result<Self, ServiceError> {
         let mut query = Self { resolution: Resolution::Minute, from: None, to: None };
-        for (key, value) in unique_pairs(pairs, &SERIES_KEYS)? {
+        for (key, value) in SERIES_KEYS.read(pairs)? {
             match key {
                 "from" => query.from = parse_time("from", Some(&value))?,
                 "to" => query.to = parse_time("to", Some(&value))?,

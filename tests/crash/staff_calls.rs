@@ -443,6 +443,7 @@ pub fn all(harness: &Harness) -> String {
                 .desk
                 .ledger
                 .find_customers(name(MERCHANT), &find, LocalTime::utc(now), |customer, _| customer.number());
+            let page = page.expect("a page");
             numbers.extend(page.customers);
             match page.next {
                 Some(next) => find.after = Some(next),
@@ -468,5 +469,6 @@ pub fn numbers(harness: &Harness) -> Vec<u64> {
         .desk
         .ledger
         .find_customers(name(MERCHANT), &find, LocalTime::utc(now), |customer, _| customer.number())
+        .expect("a page")
         .customers
 }

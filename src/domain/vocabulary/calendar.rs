@@ -215,6 +215,16 @@ impl Calendar {
         TimeRange { from: self.start_of(date), to: self.start_of(next) }
     }
 
+    /// The instants of a local date that is written as `2026-11-20`; `None`: the text is no date of the years 1900 to 8999.
+    #[must_use]
+    pub fn day(&self, text: &str) -> Option<TimeRange> {
+        let mut bytes = text.bytes().enumerate();
+        let has_form = bytes.all(|(n, byte)| if matches!(n, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+        let date: Date = Some(text).filter(|text| has_form && text.len() == 10)?.parse().ok()?;
+        let to = date.saturating_add(1.day());
+        (1_900..9_000).contains(&date.year()).then(|| TimeRange { from: self.start_of(date), to: self.start_of(to) })
+    }
+
     fn remembered(&self, slot: usize, t: i64, compute: impl Fn(i64) -> TimeRange) -> TimeRange {
         if let Some([from, to, _]) = self.memory[slot].load()
             && from <= t
@@ -416,6 +426,34 @@ mod tests {
         ] {
             let range = Calendar::of(zone).unwrap().range(Window::RollingMonth, at(now));
             assert_eq!(Millis(range.from - 1), at(start), "{zone} {now}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_local_day() {
+        for (zone, date, from, to) in [
+            ("UTC", "2026-11-20", "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"),
+            ("Europe/Berlin", "2026-11-20", "2026-11-19T23:00:00Z", "2026-11-20T23:00:00Z"),
+            ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z"),
+        ] {
+            let want = TimeRange { from: at(from).0, to: at(to).0 };
+            assert_eq!(Calendar::of(zone).unwrap().day(date), Some(want), "{zone} {date}");
+        }
+        for bad in [
+            "",
+            "2026-11-31",
+            "2026-13-01",
+            "20261120",
+            "2026-11-2",
+            "1899-12-31",
+            "9000-01-01",
+            "2026-11-20T00",
+            "+026-11-20",
+            "2026/11/20",
+            "\u{661}026-11-2",
+        ] {
+            assert_eq!(Calendar::of("UTC").unwrap().day(bad), None, "{bad:?}");
         }
     }
 

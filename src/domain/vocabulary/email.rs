@@ -12,16 +12,21 @@ pub fn compared(text: &str) -> Cow<'_, str> {
     if text.bytes().all(is_compared) && !text.ends_with('.') {
         return text.into();
     }
-    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
-    let visible = visible.trim();
-    // An address without visible characters is compared as written.
-    let text = if visible.is_empty() { text.trim() } else { visible };
-    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
-    // Lower case may take a composed character apart.
-    let lower = NFC.normalize(&NFC.normalize(text).to_lowercase()).into_owned();
+    let lower = visible_lower_case(text);
     let Some((local, domain)) = lower.rsplit_once('@') else { return lower.into() };
     let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
     format!("{local}@{}", ascii.trim_end_matches('.')).into()
+}
+
+/// A text in Unicode NFC, lower case, without invisible characters and white space at the ends.
+pub(in crate::domain) fn visible_lower_case(text: &str) -> String {
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let visible = visible.trim();
+    // A text without visible characters is compared as written.
+    let text = if visible.is_empty() { text.trim() } else { visible };
+    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+    // Lower case may take a composed character apart.
+    NFC.normalize(&NFC.normalize(text).to_lowercase()).into_owned()
 }
 
 /// The most bytes of the part before the `@`, and of the domain (RFC 5321).

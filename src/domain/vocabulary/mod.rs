@@ -13,5 +13,6 @@ pub mod month;
 pub mod names;
 pub mod phone;
 pub(crate) mod suggest;
+pub mod text_prefix;
 pub mod time;
 pub mod words;

@@ -1,13 +1,10 @@
-//! The query of a request: the keys of its row, each at most once.
+//! The query of a request: the keys of its row.
 
-use crate::{
-    http::{dto::problem::Problem, operations::operation::QueryKeys},
-    service::error::ServiceError,
-};
+use crate::http::{dto::problem::Problem, operations::operation::QueryKeys};
 use axum::{extract::FromRequestParts, http::request::Parts};
-use std::{borrow::Cow, collections::BTreeMap, convert::Infallible};
+use std::{borrow::Cow, convert::Infallible};
 
-/// The keys and values of a query, by key.
+/// The keys and values of a query, by key. A key that may be repeated comes with each of its values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QueryPairs(Vec<(&'static str, String)>);
 
@@ -15,39 +12,19 @@ impl QueryPairs {
     /// Reads a query; `None`: its row takes no key, and it has none.
     ///
     /// # Errors
-    /// A key is unknown or comes twice.
+    /// A key is unknown, or comes twice and may not.
     pub(crate) fn parse(query: Option<&str>, keys: QueryKeys) -> Result<Option<Self>, Problem> {
         let query = query.unwrap_or_default();
-        let listed = match keys {
-            QueryKeys::Ignored => return Ok(None),
-            QueryKeys::None if query.is_empty() => return Ok(None),
-            QueryKeys::None => &[][..],
-            QueryKeys::Listed(listed) => listed,
+        let Some(taken) = keys.taken().filter(|taken| !taken.keys.is_empty() || !query.is_empty()) else {
+            return Ok(None);
         };
-        let mut pairs = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let Some(key) = listed.iter().copied().find(|key| *key == name) else {
-                return Err(unknown_key(&name, listed));
-            };
-            if pairs.insert(key, value.into_owned()).is_some() {
-                return Err(Problem::malformed("duplicate_field", format!("`{key}` comes twice")).at(key));
-            }
-        }
-        Ok(Some(Self(pairs.into_iter().collect())))
+        Ok(Some(Self(taken.read(form_urlencoded::parse(query.as_bytes()))?)))
     }
 
     /// The pairs, by key.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         self.0.iter().map(|(key, value)| (Cow::Borrowed(*key), Cow::Borrowed(value.as_str())))
     }
-}
-
-fn unknown_key(name: &str, listed: &[&str]) -> Problem {
-    if listed.is_empty() {
-        let detail = format!("`{name}` is not taken here: the operation has no query parameters");
-        return Problem::malformed("unknown_field", detail).at(name);
-    }
-    ServiceError::unknown_field(name, &listed.join(", ")).into()
 }
 
 impl<S: Sync> FromRequestParts<S> for QueryPairs {

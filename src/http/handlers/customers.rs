@@ -9,7 +9,7 @@ use crate::{
     service::{
         customers::{history::HistoryPage, settings::SettingsKey},
         documents::{
-            customers::search::{customer_search, names_one},
+            customers::search::{customer_search, names_customers},
             query::{cursor, page_limit},
         },
         error::ServiceError,
@@ -27,9 +27,10 @@ pub(crate) async fn list(request: AdminRequest) -> Response {
 fn find(request: &AdminRequest) -> Answered {
     let search = customer_search(request.query.pairs(), &request.merchant)?;
     // All pages of a list are the table of all customers, which a gateway does not need.
-    if request.is_gateway() && search.as_ref().is_some_and(|find| !names_one(find)) {
-        let detail = "the role gateway looks customers up and does not list them: name one by customer_id, \
-                      merchant_customer_identifier, email, phone or external_id; a list takes the role viewer or operator";
+    if request.is_gateway() && search.as_ref().is_some_and(|find| !names_customers(find)) {
+        let detail = "the role gateway looks customers up and does not list them: name them by customer_id, \
+                      merchant_customer_identifier, external_id, phone, or a whole email; a list and a search by the \
+                      beginning of a name or an address take the role viewer or operator";
         return Err(ServiceError::forbidden(detail));
     }
     request.customers().find(search.as_ref())
@@ -75,7 +76,7 @@ pub(crate) async fn usage(request: AdminRequest<CustomerPath>) -> Response {
 pub(crate) async fn transactions(request: AdminRequest<CustomerPath>) -> Response {
     request
         .run_blocking(|request| {
-            let filter = transaction_filter(request.query.pairs())?;
+            let filter = transaction_filter(request.query.pairs(), Some(&request.merchant.calendar))?;
             request.customers().transactions(&request.path.customer_id, filter)
         })
         .await

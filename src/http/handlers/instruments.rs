@@ -35,7 +35,7 @@ pub(crate) async fn transactions(request: AdminRequest<InstrumentPath>) -> Respo
     request
         .run_blocking(|request| {
             let InstrumentPath { customer_id, instrument } = &request.path;
-            let filter = transaction_filter(request.query.pairs())?;
+            let filter = transaction_filter(request.query.pairs(), Some(&request.merchant.calendar))?;
             request.customers().instrument_transactions(customer_id, instrument, filter)
         })
         .await

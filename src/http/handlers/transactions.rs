@@ -26,7 +26,9 @@ pub(crate) async fn list(
 ) -> Response {
     // It can read many, and from the disk: not on the threads that answer payments.
     let read = tokio::task::spawn_blocking(move || {
-        let filter = transaction_filter(query.pairs());
+        let rules = state.payments.rules();
+        let calendar = rules.merchant(&merchant).map(|merchant| &merchant.calendar);
+        let filter = transaction_filter(query.pairs(), calendar);
         let page = filter.and_then(|filter| state.payments.transactions(&merchant, &filter));
         (state, page)
     });

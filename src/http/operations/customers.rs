@@ -1,17 +1,20 @@
 //! The operations on one customer.
 
-use crate::http::{
-    handlers::{customers, instruments, limits, signals},
-    operations::{
-        operation::{
-            Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, created, ok,
-        },
-        problem_codes::{
-            CUSTOMER, CUSTOMER_CHANGE, INSTRUMENT, JSON, LONG_ANSWER, MERCHANT, RAISE, RECORDING, TIME, VALUES,
+use crate::{
+    http::{
+        handlers::{customers, instruments, limits, signals},
+        operations::{
+            operation::{
+                Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, created,
+                ok,
+            },
+            problem_codes::{
+                CUSTOMER, CUSTOMER_CHANGE, INSTRUMENT, JSON, LONG_ANSWER, MERCHANT, RAISE, RECORDING, TIME, VALUES,
+            },
         },
     },
+    service::{documents::customers::search::SEARCH_KEYS, payments::transactions::TRANSACTION_KEYS},
 };
-use crate::service::payments::transactions::TRANSACTION_KEYS;
 use axum::routing::on;
 
 /// The operations on one customer.
@@ -21,25 +24,10 @@ pub(super) static CUSTOMERS: [Operation; 23] = [
         path: "/v1/merchants/{merchant}/customers",
         role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::Listed(&[
-            "customer_id",
-            "merchant_customer_identifier",
-            "deposit_level",
-            "withdrawal_level",
-            "email",
-            "phone",
-            "external_id",
-            "status",
-            "label",
-            "created_from",
-            "created_to",
-            "sort",
-            "limit",
-            "cursor",
-        ]),
+        query: QueryKeys::Taken(SEARCH_KEYS),
         body: RequestBody::None,
         answers: &[ok("CustomerPage")],
-        problems: &[MERCHANT, VALUES, TIME, LONG_ANSWER],
+        problems: &[MERCHANT, VALUES, TIME, LONG_ANSWER, &["not_allowed", "too_many", "journal_unreadable"]],
         availability: Availability::Main,
         handler: |method| on(method, customers::list),
         summary: "Looks customers up, or lists them.",

@@ -1,6 +1,9 @@
 //! The parts of a row of the operation table.
 
-use crate::http::{server::access_tokens::Role, state::AppState};
+use crate::{
+    http::{server::access_tokens::Role, state::AppState},
+    service::documents::query::TakenKeys,
+};
 use axum::{
     http::Method,
     routing::{MethodFilter, MethodRouter},
@@ -114,13 +117,15 @@ pub(crate) enum MerchantScope {
     All,
 }
 
-/// The keys that an operation takes in its query, each at most once.
+/// The keys that an operation takes in its query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum QueryKeys {
     /// No key.
     None,
-    /// These keys.
+    /// These keys, each at most once.
     Listed(&'static [&'static str]),
+    /// The keys that the service reads.
+    Taken(TakenKeys),
     /// Any query, which is ignored: a probe must not fail because of a stray one.
     Ignored,
 }
@@ -249,11 +254,27 @@ impl Operation {
     }
 }
 
+impl QueryKeys {
+    /// The keys; `None`: any query is ignored.
+    pub(crate) const fn taken(self) -> Option<TakenKeys> {
+        match self {
+            Self::None => Some(TakenKeys::once(&[])),
+            Self::Listed(keys) => Some(TakenKeys::once(keys)),
+            Self::Taken(keys) => Some(keys),
+            Self::Ignored => None,
+        }
+    }
+}
+
 impl fmt::Display for QueryKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("-"),
-            Self::Listed(keys) => f.write_str(&keys.join(",")),
+            Self::Listed(keys) | Self::Taken(TakenKeys { keys, repeatable: [] }) => f.write_str(&keys.join(",")),
+            Self::Taken(TakenKeys { keys, repeatable }) => {
+                let mark = |key: &&str| if repeatable.contains(key) { "+" } else { "" };
+                f.write_str(&keys.iter().map(|key| format!("{key}{}", mark(key))).collect::<Vec<_>>().join(","))
+            }
             Self::Ignored => f.write_str("*"),
         }
     }

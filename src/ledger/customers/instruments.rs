@@ -5,7 +5,12 @@ use crate::domain::{
     events::customer_event::CustomerEvent,
     vocabulary::{names::Name, time::Millis},
 };
-use crate::ledger::state::ledger::Ledger;
+use crate::ledger::{
+    index::{customer_numbers::to_u32, number_set::NumberSet},
+    state::ledger::Ledger,
+};
+use dashmap::mapref::entry::Entry;
+use roaring::RoaringBitmap;
 
 impl Ledger {
     /// Whether payments with an instrument are blocked at a merchant.
@@ -14,43 +19,40 @@ impl Ledger {
         self.blocked_instruments.is_blocked_at(instrument, merchant)
     }
 
-    /// The merchants whose customers hold an instrument.
+    /// The merchants whose customers hold an instrument. It visits the holders one by one, and holds no lock in between.
     pub(in crate::ledger) fn merchants_holding(&self, id: &str) -> Vec<Name> {
-        let mut merchants = Vec::new();
+        let mut merchants: Vec<Name> = Vec::new();
         // Of merged customers, only the instruments of the target count.
-        let holders = self.identities.merge_targets.all_current(self.holders_of(self.digest_key.instrument(id)));
-        for number in holders {
+        for number in self.identities.merge_targets.all_current(self.holders_of(id)).iter().map(u64::from) {
             let shard = self.customers.lock(number);
             // The index keeps holders whose profile dropped the instrument because it was full.
-            let holder = shard.get(number).filter(|customer| customer.has_instrument(id));
-            merchants.extend(holder.map(|customer| customer.merchant));
+            let new = |customer: &&Customer| !merchants.contains(&customer.merchant) && customer.has_instrument(id);
+            let merchant = shard.get(number).filter(new).map(|customer| customer.merchant);
+            merchants.extend(merchant);
         }
-        merchants.sort_unstable();
-        merchants.dedup();
         merchants
     }
 
-    /// The customers that hold the instrument of a digest, merged ones included, and some that do not hold it any more.
-    pub(in crate::ledger) fn holders_of(&self, digest: u128) -> Vec<u64> {
-        self.instrument_holders.get(&digest).map(|numbers| numbers.to_vec()).unwrap_or_default()
+    /// The customers that hold an instrument, at all merchants, as they were recorded: some may be merged or have dropped
+    /// the instrument.
+    pub(in crate::ledger) fn holders_of(&self, id: &str) -> RoaringBitmap {
+        let holders = self.instrument_holders.get(&self.digest_key.instrument(id));
+        holders.map(|holders| holders.to_bitmap()).unwrap_or_default()
     }
 
     pub(in crate::ledger) fn index_holder(&self, id: &str, number: u64) {
-        let mut numbers = self.instrument_holders.entry(self.digest_key.instrument(id)).or_default();
-        if let Err(index) = numbers.binary_search(&number) {
-            numbers.insert(index, number);
+        let number = to_u32(number);
+        match self.instrument_holders.entry(self.digest_key.instrument(id)) {
+            Entry::Occupied(mut holders) => holders.get_mut().insert(number),
+            Entry::Vacant(none) => _ = none.insert(NumberSet::One(number)),
         }
     }
 
     /// Removes a customer from the holders of an instrument. The caller holds the customer's lock.
     fn remove_holder(&self, id: &str, number: u64) {
         let digest = self.digest_key.instrument(id);
-        if let Some(mut numbers) = self.instrument_holders.get_mut(&digest)
-            && let Ok(index) = numbers.binary_search(&number)
-        {
-            numbers.remove(index);
-        }
-        self.instrument_holders.remove_if(&digest, |_, numbers| numbers.is_empty());
+        // Under one guard of the map, so that no signal misses the other holders.
+        self.instrument_holders.remove_if_mut(&digest, |_, holders| !holders.remove(to_u32(number)));
     }
 
     /// The events of a payment with instruments that the customer does not hold yet. A concurrent signal about such an

@@ -11,7 +11,7 @@ use crate::{
             aggregate::Customer,
             audit::{Author, ChangeSource},
             change::CustomerChange,
-            instrument_blocks::{InstrumentBlock, MerchantScope, OutOfScope},
+            instrument_blocks::{InstrumentBlock, InstrumentBlocks, MerchantScope, OutOfScope},
             instruments::{Instrument, InstrumentState},
             status::{CustomerStatus, Signal},
         },
@@ -67,10 +67,14 @@ impl SentSignal<'_> {
     }
 }
 
+/// The most customers of one step of a signal. Payments of all of them wait while the step is recorded.
+const STEP_CUSTOMERS_MAX: usize = 256;
+
 impl Ledger {
-    /// Applies a signal about a customer. A fraud signal that names an instrument reaches all its holders, at all merchants,
-    /// in one step: they become fraudulent where the block is effective, and suspicious elsewhere. Returns the customer
-    /// that the signal reached.
+    /// Applies a signal about a customer. A fraud signal that names an instrument reaches all its holders, at all merchants:
+    /// they become fraudulent where the block is effective, and suspicious elsewhere. The customer, the block and the first
+    /// holders change in one step. An instrument with very many holders takes further steps, so that payments do not wait
+    /// for all of them. Returns the customer that the signal reached.
     ///
     /// # Errors
     /// The merchant has no such customer; the caller may not lift a block of the instrument.
@@ -80,7 +84,7 @@ impl Ledger {
         let number = number_of(customer_id).ok_or_else(unknown)?;
         // One signal at a time is applied to an instrument.
         let digest = instrument.map(|id| self.digest_key.instrument(id));
-        let _stripe = self.identity_stripes.lock_all(digest.into_iter());
+        let _stripe = self.signal_stripes.lock_all(digest.into_iter());
         let merchant = self.customers.lock(number).get(number).map(|customer| customer.merchant);
         let merchant = merchant.filter(|merchant| merchant.as_str() == sent.merchant).ok_or_else(unknown)?;
         let block = InstrumentBlock::set_at(merchant, reach, sent.trusts_blocks);
@@ -97,22 +101,43 @@ impl Ledger {
                 Some((id, remaining.map_err(|OutOfScope| Refusal::BlockOutOfReach)?))
             }
         };
-        self.retry_on_current(number, |number| {
-            let mut reached = vec![number];
-            if let Some(digest) = digest.filter(|_| signal.reaches_holders()) {
-                reached.extend(self.identities.merge_targets.all_current(self.holders_of(digest)));
-            }
+        let reached = instrument.filter(|_| signal.reaches_holders()).map(|id| self.holders_of(id)).unwrap_or_default();
+        let reached = self.identities.merge_targets.all_current(reached);
+        let holders: Vec<u64> = reached.iter().map(u64::from).collect();
+        let (first, rest) = holders.split_at(holders.len().min(STEP_CUSTOMERS_MAX - 1));
+        let mut step = SignalStep { sent, block: &block, changed_blocks: changed_blocks.as_ref(), except: None };
+        let mut signalled = self.record_signal(&step, &[&[number], first].concat(), now)?;
+        // The customer was in the first step.
+        (step.changed_blocks, step.except) = (None, Some(number));
+        for holders in rest.chunks(STEP_CUSTOMERS_MAX) {
+            signalled.depends_on_lsn = self.record_signal(&step, holders, now)?.depends_on_lsn;
+        }
+        Ok(signalled)
+    }
+
+    /// Records one step of a signal about the customers that numbers lead to. Returns the first of them, and the LSN that the
+    /// step depends on.
+    fn record_signal(&self, step: &SignalStep<'_>, numbers: &[u64], now: Millis) -> Result<SignalledCustomer, Refusal> {
+        let SignalStep { sent, block, changed_blocks, except } = *step;
+        let SentSignal { signal, instrument, .. } = *sent;
+        let targets = &self.identities.merge_targets;
+        loop {
+            let except = except.map(|number| targets.current(number));
+            let mut reached: Vec<u64> = numbers.iter().map(|number| targets.current(*number)).collect();
+            let first = reached.first().copied();
+            reached.retain(|number| Some(*number) != except);
             reached.sort_unstable();
             reached.dedup();
             let mut shards = self.customers.lock_all(&reached);
             let now = self.limited_time(now);
             let mut customers = shards.get_all_mut(&reached);
             if customers.iter().any(|customer| customer.merged_into().is_some()) {
-                return Ok(None);
+                continue;
             }
             // A customer in the index may have dropped the instrument.
             let is_reached = |customer: &&mut Customer| {
-                customer.number() == number || instrument.is_some_and(|id| customer.has_instrument(id))
+                let is_named = except.is_none() && Some(customer.number()) == first;
+                is_named || instrument.is_some_and(|id| customer.has_instrument(id))
             };
             customers.retain(is_reached);
             customers.sort_unstable_by_key(|customer| customer.number());
@@ -129,7 +154,11 @@ impl Ledger {
             };
             let steps: Vec<_> = customers.into_iter().map(step).collect();
             // The blocks and the holders change in one step: recovery restores both or neither.
-            let changed = changed_blocks.as_ref().filter(|(id, blocks)| self.blocked_instruments.of(id) != *blocks);
+            let changed = changed_blocks.filter(|(id, blocks)| self.blocked_instruments.of(id) != *blocks);
+            if steps.is_empty() && changed.is_none() {
+                let (number, depends_on_lsn) = (first.unwrap_or_default(), self.journal.last());
+                return Ok(SignalledCustomer { number, status: CustomerStatus::New, depends_on_lsn });
+            }
             let global_event = changed.map(|(id, blocks)| GlobalEvent::InstrumentBlocks {
                 id: (*id).into(),
                 blocks: blocks.clone(),
@@ -137,14 +166,26 @@ impl Ledger {
             });
             let (_, last) = self.record_group(steps, global_event.as_ref());
             // Under the locks, so that a snapshot that begins after this record contains the blocks.
-            if let Some((id, blocks)) = &changed_blocks {
+            if let Some((id, blocks)) = changed_blocks {
                 self.blocked_instruments.set(id, blocks.clone(), now);
             }
             let local = LocalTime { calendar: sent.calendar, now };
+            let number = first.unwrap_or_default();
             let status = shards.get(number).map_or(CustomerStatus::New, |customer| customer.status(local));
-            Ok(Some(SignalledCustomer { number, status, depends_on_lsn: last }))
-        })
+            return Ok(SignalledCustomer { number, status, depends_on_lsn: last });
+        }
     }
+}
+
+/// What the steps of a signal have in common.
+#[derive(Clone, Copy)]
+struct SignalStep<'a> {
+    sent: &'a SentSignal<'a>,
+    block: &'a InstrumentBlock,
+    /// The blocks that the step records, and the instrument.
+    changed_blocks: Option<&'a (&'a str, InstrumentBlocks)>,
+    /// A customer whom an earlier step reached.
+    except: Option<u64>,
 }
 
 /// The change of the state of an instrument by a signal, where the customer holds the instrument.

@@ -16,14 +16,16 @@ use crate::ledger::index::{
     digest::DigestKey,
     hash_table::{BlockStorage, Table, TableEntry},
     merge_targets::MergeTargets,
+    number_set::NumberSet,
     sharding::{SHARDS, SpreadHasher, shard_of},
 };
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard};
+use roaring::RoaringBitmap;
 use smallvec::SmallVec;
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, btree_map::Entry},
     hash::{Hash, Hasher},
 };
 
@@ -45,7 +47,7 @@ struct IdentityShard {
     /// The oldest customer of each digest.
     oldest: Table<IdentityEntry>,
     /// The other customers of digests that several customers share.
-    others: BTreeSet<(u128, u32)>,
+    others: BTreeMap<u128, NumberSet>,
 }
 
 impl IdentityShard {
@@ -55,7 +57,10 @@ impl IdentityShard {
             Some(entry) => {
                 let younger = entry.number.max(number);
                 entry.number = entry.number.min(number);
-                self.others.insert((digest, younger));
+                match self.others.entry(digest) {
+                    Entry::Occupied(mut others) => others.get_mut().insert(younger),
+                    Entry::Vacant(none) => _ = none.insert(NumberSet::One(younger)),
+                }
             }
             None => self.oldest.insert(IdentityEntry::new(digest, number)),
         }
@@ -63,7 +68,8 @@ impl IdentityShard {
 
     fn remove(&mut self, digest: u128, number: u32) {
         let high = high_half(digest);
-        if self.others.remove(&(digest, number)) {
+        if self.others.get(&digest).is_some_and(|others| others.contains(number)) {
+            self.remove_other(digest, number);
             return;
         }
         let next = self.others_from(digest, 0).next();
@@ -71,15 +77,23 @@ impl IdentityShard {
             match next {
                 Some(next) => {
                     entry.number = next;
-                    self.others.remove(&(digest, next));
+                    self.remove_other(digest, next);
                 }
                 None => self.oldest.remove(high, |entry| entry.has_digest(digest)),
             }
         }
     }
 
+    fn remove_other(&mut self, digest: u128, number: u32) {
+        if let Entry::Occupied(mut others) = self.others.entry(digest)
+            && !others.get_mut().remove(number)
+        {
+            others.remove();
+        }
+    }
+
     fn others_from(&self, digest: u128, first: u32) -> impl Iterator<Item = u32> {
-        self.others.range((digest, first)..=(digest, u32::MAX)).map(|(_, number)| *number)
+        self.others.get(&digest).into_iter().flat_map(move |others| others.starting_at(first))
     }
 
     /// All customers of a digest from a number on, the oldest first.
@@ -261,11 +275,15 @@ impl IdentityIndex {
         new.into_iter().filter(|digest| !old.contains(digest)).for_each(|digest| self.insert(digest, number));
     }
 
-    /// All customers with an attribute, compared in its normal form. Merged customers are replaced by their targets. The
-    /// oldest customer comes first.
-    pub(in crate::ledger) fn customers_with(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
-        let digest = self.of_attribute(merchant, attribute, value);
-        digest.map_or_else(Vec::new, |digest| self.merge_targets.all_current(self.customers_of(digest)))
+    /// The customers with an attribute, compared in its normal form. Merged customers are replaced by their targets. It
+    /// copies a set and reads none of them, however many they are.
+    pub(in crate::ledger) fn all_with(&self, merchant: Name, attribute: Attribute, value: &str) -> RoaringBitmap {
+        let Some(digest) = self.of_attribute(merchant, attribute, value) else { return RoaringBitmap::new() };
+        let shard = self.shard(digest);
+        let mut all = shard.others.get(&digest).map(NumberSet::to_bitmap).unwrap_or_default();
+        all.extend(shard.all_from(digest, 0).next().map(to_u32));
+        drop(shard);
+        self.merge_targets.all_current(all)
     }
 
     /// All customers of a digest, merged ones included, the oldest first.
@@ -278,7 +296,23 @@ impl IdentityIndex {
         self.oldest(self.identifier(merchant, id), || {}).map(|number| self.merge_targets.current(number))
     }
 
-    /// The first two customers of [`IdentityIndex::customers_with`], in constant time.
+    /// All customers with an attribute, the oldest owner first. Merged customers are replaced by their targets.
+    #[cfg(test)]
+    pub(in crate::ledger) fn customers_with(&self, merchant: Name, attribute: Attribute, value: &str) -> Vec<u64> {
+        let mut found = Vec::new();
+        for number in
+            self.of_attribute(merchant, attribute, value).into_iter().flat_map(|digest| self.customers_of(digest))
+        {
+            let current = self.merge_targets.current(number);
+            if !found.contains(&current) {
+                found.push(current);
+            }
+        }
+        found
+    }
+
+    /// The current customers of the first two owners of an attribute that lead to different ones, in constant time: a
+    /// customer has a bounded number of merged ones.
     pub(in crate::ledger) fn first_two_with(
         &self,
         merchant: Name,

@@ -21,7 +21,10 @@ use crate::domain::{
         time::Millis,
     },
 };
-use crate::ledger::index::customer_numbers::to_u32;
+use crate::ledger::index::{
+    creation_times::{BlockSpan, CreationPeriod, CreationTimes, PeriodWalk},
+    customer_numbers::to_u32,
+};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use roaring::{MultiOps, RoaringBitmap};
@@ -31,16 +34,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-
-/// About the most customers of a time span that are collected exactly. In a span with more, the candidates are all
-/// customers of the number blocks that overlap the span.
-const EXACT_MAX: u64 = 20_000;
-/// Customers are grouped by creation time into periods of 2^22 ms, about seventy minutes. A set of numbers takes at most
-/// two bytes for each customer; the time of each customer would take thirty.
-const PERIOD_BITS: u32 = 22;
-/// Customers are also grouped by number into blocks of 2^8. Numbers grow with time, so that few blocks overlap the ends
-/// of a time span.
-pub(in crate::ledger) const NUMBER_BLOCK_BITS: u32 = 8;
 
 /// A property by which customers are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +97,8 @@ pub(in crate::ledger) struct SearchQuery<'a> {
     pub(in crate::ledger) keys: &'a [SearchKey],
     /// The month of the query in the time zone of the merchant.
     pub(in crate::ledger) month: Month,
+    /// A candidate is in each of these sets.
+    pub(in crate::ledger) within: &'a [RoaringBitmap],
     /// Created at this time or later.
     pub(in crate::ledger) created_from: Option<Millis>,
     /// Created before this time.
@@ -122,48 +117,43 @@ struct MerchantSearchIndex {
     by_key: Map<SearchKey, RoaringBitmap>,
     /// Customers by the month after which they are `not_active`; see [`StatusByMonth::last_month`].
     by_last_month: BTreeMap<Month, RoaringBitmap>,
-    /// By the period of creation; see [`PERIOD_BITS`].
-    by_period: BTreeMap<i64, RoaringBitmap>,
-    /// The earliest and the latest creation time of each number block, removed customers included.
-    block_spans: BTreeMap<u32, (Millis, Millis)>,
-}
-
-fn period(at: Millis) -> i64 {
-    at.0 >> PERIOD_BITS
+    created: CreationTimes,
 }
 
 impl MerchantSearchIndex {
-    fn add_created(&mut self, number: u32, at: Millis) {
-        self.by_period.entry(period(at)).or_default().insert(number);
-        let (first, last) = self.block_spans.entry(number >> NUMBER_BLOCK_BITS).or_insert((at, at));
-        (*first, *last) = (at.min(*first), at.max(*last));
-    }
-
-    fn remove_created(&mut self, number: u32, at: Millis) {
-        if self.by_period.get_mut(&period(at)).is_some_and(|set| remove_from(set, number)) {
-            self.by_period.remove(&period(at));
-        }
-    }
-
     fn candidates(&self, query: &SearchQuery<'_>) -> Vec<u32> {
-        let mut by_key: Vec<Cow<'_, RoaringBitmap>> = Vec::with_capacity(query.keys.len());
-        for key in query.keys {
-            match self.customers_with(*key, query.month) {
-                Some(set) => by_key.push(set),
-                None => return Vec::new(),
-            }
-        }
         let created = self.created_within(query);
-        let sets: Vec<&RoaringBitmap> = by_key.iter().map(AsRef::as_ref).chain(created.as_ref()).collect();
-        match sets.as_slice() {
-            [] => page(&self.all, query),
-            [only] => page(only, query),
-            [first, rest @ ..] => {
-                let mut common = (*first).clone();
-                rest.iter().for_each(|set| common &= *set);
-                page(&common, query)
-            }
+        match self.common(query, created.as_ref()) {
+            Some(common) => page(&common, query),
+            None => Vec::new(),
         }
+    }
+
+    /// The customers that have all keys of a query and are in all of its sets, and in one more. `None`: there are none.
+    fn common<'s>(
+        &'s self,
+        query: &SearchQuery<'s>,
+        created: Option<&'s RoaringBitmap>,
+    ) -> Option<Cow<'s, RoaringBitmap>> {
+        let mut sets: Vec<Cow<'s, RoaringBitmap>> = Vec::with_capacity(query.keys.len() + query.within.len() + 2);
+        for key in query.keys {
+            sets.push(self.customers_with(*key, query.month)?);
+        }
+        sets.extend(query.within.iter().chain(created).map(Cow::Borrowed));
+        // The given sets contain customers of other merchants and merged ones.
+        if sets.is_empty() || !query.within.is_empty() {
+            sets.push(Cow::Borrowed(&self.all));
+        }
+        // The smallest is copied.
+        sets.sort_by_key(|set| set.len());
+        let mut sets = sets.into_iter();
+        let smallest = sets.next()?;
+        if sets.len() == 0 {
+            return Some(smallest);
+        }
+        let mut common = smallest.into_owned();
+        sets.for_each(|set| common &= &*set);
+        Some(Cow::Owned(common))
     }
 
     /// The customers with a key in a month.
@@ -198,38 +188,14 @@ impl MerchantSearchIndex {
         new.iter().for_each(|new| _ = self.by_last_month.entry(*new).or_default().insert(number));
     }
 
-    /// A superset of the customers created within the span. Without a span: `None`. It contains some customers of the same
-    /// blocks and periods, and in a span with more than [`EXACT_MAX`] customers all of these blocks.
+    /// A superset of the customers created within the span of a query. Without a span: `None`.
     fn created_within(&self, query: &SearchQuery<'_>) -> Option<RoaringBitmap> {
         if query.created_from.is_none() && query.created_to.is_none() {
             return None;
         }
         let from = query.created_from.unwrap_or(Millis(i64::MIN));
         let last = Millis(query.created_to.map_or(i64::MAX, |to| to.0.saturating_sub(1)));
-        if from > last {
-            return Some(RoaringBitmap::new());
-        }
-        let blocks = self.blocks_within(from, last);
-        let mut within = RoaringBitmap::new();
-        for set in self.by_period.range(period(from)..=period(last)).map(|(_, set)| set) {
-            within |= set & &blocks;
-            if within.len() > EXACT_MAX {
-                return Some(blocks);
-            }
-        }
-        Some(within)
-    }
-
-    /// The customers of all number blocks that overlap a time span.
-    fn blocks_within(&self, from: Millis, last: Millis) -> RoaringBitmap {
-        let mut blocks = RoaringBitmap::new();
-        for (block, (earliest, latest)) in &self.block_spans {
-            if *latest >= from && *earliest <= last {
-                let begin = block << NUMBER_BLOCK_BITS;
-                blocks.insert_range(begin..=begin | ((1 << NUMBER_BLOCK_BITS) - 1));
-            }
-        }
-        blocks & &self.all
+        Some(self.created.within(from, last, &self.all))
     }
 }
 
@@ -300,8 +266,8 @@ impl SearchIndex {
         let number = to_u32(number);
         let index = self.of_merchant(merchant);
         let mut index = index.lock();
-        old.iter().for_each(|keys| index.remove_created(number, keys.created));
-        new.iter().for_each(|keys| index.add_created(number, keys.created));
+        old.iter().for_each(|keys| index.created.remove(number, keys.created));
+        new.iter().for_each(|keys| index.created.add(number, keys.created));
         let last_month = |keys: Option<&SearchKeys>| keys.and_then(|keys| keys.last_month);
         index.move_last_month(number, last_month(old), last_month(new));
         let MerchantSearchIndex { all, by_key, .. } = &mut *index;
@@ -328,7 +294,7 @@ impl SearchIndex {
             let index = self.of_merchant(of_merchant[0].merchant);
             let mut index = index.lock();
             for SearchEntry { number, keys, .. } in of_merchant {
-                index.add_created(to_u32(*number), keys.created);
+                index.created.add(to_u32(*number), keys.created);
                 index.move_last_month(to_u32(*number), None, keys.last_month);
             }
             let MerchantSearchIndex { all, by_key, .. } = &mut *index;
@@ -374,11 +340,41 @@ impl SearchIndex {
         let index = index.lock();
         index.candidates(query)
     }
+
+    /// The customers that have all keys and are in all sets of a query, whenever they were created.
+    pub(in crate::ledger) fn all_candidates(&self, merchant: Name, query: &SearchQuery<'_>) -> RoaringBitmap {
+        let Some(index) = self.merchants.get(&merchant).map(|known| Arc::clone(&known)) else {
+            return RoaringBitmap::new();
+        };
+        let index = index.lock();
+        index.common(query, None).map(Cow::into_owned).unwrap_or_default()
+    }
+
+    /// The customers of a set that were created in the first period, in order, from a period on. `None`: there are none.
+    pub(in crate::ledger) fn next_period(
+        &self,
+        merchant: Name,
+        set: &RoaringBitmap,
+        walk: PeriodWalk,
+    ) -> Option<CreationPeriod> {
+        let index = self.merchants.get(&merchant).map(|known| Arc::clone(&known))?;
+        let index = index.lock();
+        index.created.next_period(set, walk)
+    }
+
+    /// The creation times of the blocks of numbers that contain customers of a set. It takes a step for each block of the
+    /// merchant.
+    pub(in crate::ledger) fn block_spans(&self, merchant: Name, set: &RoaringBitmap) -> Vec<BlockSpan> {
+        let Some(index) = self.merchants.get(&merchant).map(|known| Arc::clone(&known)) else { return Vec::new() };
+        let index = index.lock();
+        index.created.block_spans(set)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::index::creation_times::PERIOD_BITS;
     use proptest::prelude::*;
 
     fn name(text: &str) -> Name {
@@ -426,7 +422,7 @@ mod tests {
             wanted.extend(level.map(|level| keys(0, level, None).keys[0]));
             wanted.extend(label.map(|label| keys(0, None, Some(label)).keys[1]));
             let (created_from, created_to) = (from.map(period_start).map(Millis), to.map(period_start).map(Millis));
-            let query = SearchQuery { keys: &wanted, month: MONTH, created_from, created_to, after, descending, limit };
+            let query = SearchQuery { keys: &wanted, within: &[], month: MONTH, created_from, created_to, after, descending, limit };
             let mut scanned: Vec<u32> = all
                 .iter()
                 .filter(|(_, keys)| wanted.iter().all(|key| keys.contains(*key, MONTH)))
@@ -476,6 +472,7 @@ mod tests {
                 let month = Month(month);
                 let query = SearchQuery {
                     keys: &keys, month, created_from: None, created_to: None, after: None, descending: false, limit: 100,
+                    within: &[],
                 };
                 let scanned: Vec<u32> =
                     all.iter().filter(|(_, known)| known.contains(keys[0], month)).map(|(number, _)| to_u32(*number)).collect();
@@ -495,6 +492,7 @@ mod tests {
             let (created_from, created_to) = (Some(Millis(from)), Some(Millis(to)));
             let query = SearchQuery {
                 keys: &[],
+                within: &[],
                 month: MONTH,
                 created_from,
                 created_to,
@@ -520,7 +518,7 @@ mod tests {
         search.update(merchant, 7, Some(&present), None);
         let index = search.of_merchant(merchant);
         let index = index.lock();
-        assert!(index.all.is_empty() && index.by_key.is_empty() && index.by_period.is_empty());
+        assert!(index.all.is_empty() && index.by_key.is_empty() && index.created.has_no_period());
         assert!(index.by_last_month.is_empty());
     }
 }

@@ -87,6 +87,7 @@ impl Ledger {
         loop {
             let query = SearchQuery {
                 keys: &[key],
+                within: &[],
                 month,
                 created_from: None,
                 created_to: None,

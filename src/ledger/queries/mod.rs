@@ -2,6 +2,9 @@
 
 pub(in crate::ledger) mod audit;
 pub(in crate::ledger) mod customer;
+pub(in crate::ledger) mod customer_order;
+pub(in crate::ledger) mod customer_query;
+pub(in crate::ledger) mod customer_reader;
 pub(in crate::ledger) mod customers;
 pub(in crate::ledger) mod feed;
 pub(in crate::ledger) mod history;

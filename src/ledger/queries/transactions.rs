@@ -32,6 +32,8 @@ pub const PAGE_MAX: usize = 1_000;
 const VISITS_MAX: u64 = 200_000;
 /// A transaction that is read from the journal to be compared counts as so many.
 const LOADED_VISIT: u64 = 20;
+/// The most slots of one customer that are examined at once. They are read under the customer's lock.
+const WINDOW_SLOTS: u32 = 4_096;
 
 /// A query for transactions. A transaction matches all filters.
 #[derive(Debug, Clone, Default)]
@@ -124,6 +126,23 @@ struct Candidate {
     now: Millis,
 }
 
+/// The candidates in some slots of one customer.
+struct Window {
+    /// In the order of their slots.
+    candidates: Vec<Candidate>,
+    /// The number of slots that were examined, and one for the customer.
+    visited: u64,
+    /// The slot at which the next window begins; `None`: the customer has no more.
+    next: Option<u32>,
+}
+
+impl Window {
+    /// No customer, or one of another merchant.
+    fn of_nothing() -> Self {
+        Self { candidates: Vec::new(), visited: 1, next: None }
+    }
+}
+
 impl Ledger {
     /// Reads a transaction by its id.
     ///
@@ -207,50 +226,59 @@ impl Ledger {
         // Which instrument a transaction names is only in its facts, which are read from the journal.
         let (mut visits, visit) = (0_u64, if query.instrument.is_some() { LOADED_VISIT } else { 1 });
         for number in numbers {
-            let from = TransactionPosition { customer: number, slot: if number == first { first_slot } else { 0 } };
-            visits += 1;
-            for candidate in self.candidates(from, merchant, query, local.now)? {
-                visits += visit;
-                let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
-                match self.view_candidate(&candidate, merchant, query, local.calendar) {
-                    Ok(transaction) => page.transactions.extend(transaction),
-                    // A placeholder owns transactions of every merchant: it is not known whose this one is.
-                    Err(refusal) => {
-                        page.unreadable.push(UnreadableTransaction { position, reason: refusal.to_string() });
+            let mut from = Some(if number == first { first_slot } else { 0 });
+            while let Some(slot) = from {
+                let window = self.window(TransactionPosition { customer: number, slot }, merchant, query, local.now)?;
+                visits += window.visited;
+                for candidate in window.candidates {
+                    visits += visit - 1;
+                    let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
+                    match self.view_candidate(&candidate, merchant, query, local.calendar) {
+                        Ok(transaction) => page.transactions.extend(transaction),
+                        // A placeholder owns transactions of every merchant: it is not known whose this one is.
+                        Err(refusal) => {
+                            page.unreadable.push(UnreadableTransaction { position, reason: refusal.to_string() });
+                        }
+                    }
+                    let is_full = page.transactions.len() + page.unreadable.len() >= query.limit;
+                    if is_full || (visit > 1 && visits >= VISITS_MAX) {
+                        page.next = Some(position);
+                        return Ok(page);
                     }
                 }
-                let is_full = page.transactions.len() + page.unreadable.len() >= query.limit;
-                if is_full || visits >= VISITS_MAX {
-                    page.next = Some(position);
+                from = window.next;
+                if visits >= VISITS_MAX {
+                    let slot = from.map_or(u32::MAX, |next| next - 1);
+                    page.next = Some(TransactionPosition { customer: number, slot });
                     return Ok(page);
                 }
-            }
-            if visits >= VISITS_MAX {
-                page.next = Some(TransactionPosition { customer: number, slot: u32::MAX });
-                return Ok(page);
             }
         }
         Ok(page)
     }
 
-    /// The transactions of one customer from a position on that may be on the page: the matching ones in memory, and all evicted ones.
-    fn candidates(
+    /// The transactions of one customer from a position on that may be on the page: the matching ones in memory, and all
+    /// evicted ones, in a bounded number of slots.
+    fn window(
         &self,
         from: TransactionPosition,
         merchant: Option<&str>,
         query: &TransactionQuery,
         now: Millis,
-    ) -> Result<Vec<Candidate>, Refusal> {
+    ) -> Result<Window, Refusal> {
         let TransactionPosition { customer: number, slot: from_slot } = from;
         let mut shard = self.customers.lock(number);
-        let Some(customer) = shard.get_mut(number) else { return Ok(Vec::new()) };
+        let Some(customer) = shard.get_mut(number) else { return Ok(Window::of_nothing()) };
         // Placeholders own transactions of every merchant.
         let is_of_another = merchant.is_some_and(|merchant| customer.merchant.as_str() != merchant);
         if number >= FIRST_CUSTOMER && is_of_another {
-            return Ok(Vec::new());
+            return Ok(Window::of_nothing());
         }
         let now = self.settle(customer, now);
-        let first_kept = customer.summaries().first_slot();
+        let end = customer.summaries().next_slot().min(from_slot.saturating_add(WINDOW_SLOTS));
+        let next = (end < customer.summaries().next_slot()).then_some(end);
+        let visited = 1 + u64::from(end.saturating_sub(from_slot));
+        let first_kept = customer.summaries().first_slot().min(end);
         // Slots before `first_kept` that are still in memory. The archive may index them too, without their last facts.
         let in_memory: Vec<u32> = customer
             .summaries()
@@ -268,6 +296,7 @@ impl Ledger {
         let mut candidates: Vec<Candidate> = customer
             .summaries()
             .starting_at(from_slot)
+            .take_while(|(slot, _)| *slot < end)
             .filter(|(_, summary)| summary.place >= self.journal_start)
             .filter(|(_, summary)| summary_query.matches(summary.at, summary.status(now), summary.flags()))
             .map(|(slot, summary)| candidate(slot, summary.key, summary.place))
@@ -287,7 +316,7 @@ impl Ledger {
             }
             candidates.sort_by_key(|candidate| candidate.slot.slot);
         }
-        Ok(candidates)
+        Ok(Window { candidates, visited, next })
     }
 
     fn view_candidate(

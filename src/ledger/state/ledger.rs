@@ -5,6 +5,7 @@ use crate::ledger::{
         customer_numbers::{FIRST_CUSTOMER, LAST_CUSTOMER},
         digest::{DigestKey, Digester},
         identity_index::IdentityIndex,
+        number_set::NumberSet,
         search_index::SearchIndex,
         sharding::{SHARDS, SpreadHashBuilder},
     },
@@ -35,7 +36,6 @@ use crate::{
 };
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 use std::{
     collections::HashMap,
     sync::{
@@ -84,11 +84,12 @@ impl LedgerStorage {
 /// **Lock order.** Each lock is taken after those above it, and never in another order:
 /// 1. `snapshot_lock`: a snapshot, or a change of all customers.
 /// 2. `rename_lock`: shared by each operation on payments, exclusive for a change of all customers.
-/// 3. `id_stripes`: the stripe of a transaction id.
-/// 4. `external_ids`: while an external id is generated.
-/// 5. `identity_stripes`: the stripes of all identifiers that an operation reads or sets, in ascending order.
-/// 6. `customers`: the shards of all customers of the operation, in ascending order.
-/// 7. The locks of maps and indexes. They are leaves: no lock is taken while one of them is held.
+/// 3. `signal_stripes`: the stripe of an instrument while a signal about it is recorded, which may take several steps.
+/// 4. `id_stripes`: the stripe of a transaction id.
+/// 5. `external_ids`: while an external id is generated.
+/// 6. `identity_stripes`: the stripes of all identifiers that an operation reads or sets, in ascending order.
+/// 7. `customers`: the shards of all customers of the operation, in ascending order.
+/// 8. The locks of maps and indexes. They are leaves: no lock is taken while one of them is held.
 ///
 /// An operation appends to the journal and applies its events under the locks of its customers. No thread waits for a
 /// disk while it holds such a lock.
@@ -101,11 +102,12 @@ pub struct Ledger {
     pub(in crate::ledger) customers: Customers,
     pub(in crate::ledger) archived_facts: ArchivedFacts,
     pub(in crate::ledger) identities: IdentityIndex,
+    pub(in crate::ledger) signal_stripes: Stripes,
     pub(in crate::ledger) id_stripes: Stripes<TransactionStripe>,
     pub(in crate::ledger) identity_stripes: Stripes,
     pub(in crate::ledger) blocked_instruments: BlockedInstruments,
-    /// The customers that hold an instrument, at all merchants: ascending numbers by the digest of the instrument.
-    pub(in crate::ledger) instrument_holders: DashMap<u128, SmallVec<[u64; 1]>, SpreadHashBuilder>,
+    /// The customers that hold an instrument, at all merchants, by the digest of the instrument.
+    pub(in crate::ledger) instrument_holders: DashMap<u128, NumberSet, SpreadHashBuilder>,
     pub(in crate::ledger) search: SearchIndex,
     /// The number of generated external ids by merchant.
     pub(in crate::ledger) external_ids: Mutex<HashMap<Name, u64>>,
@@ -161,6 +163,7 @@ impl Ledger {
             customers: Customers::new(),
             archived_facts: ArchivedFacts::default(),
             identities: IdentityIndex::new(digest_key),
+            signal_stripes: Stripes::new(),
             id_stripes: Stripes::new(),
             identity_stripes: Stripes::new(),
             blocked_instruments: BlockedInstruments::default(),

@@ -148,13 +148,16 @@ impl LockedShards<'_> {
     /// The customers of these numbers, each once, in no particular order.
     pub(in crate::ledger) fn get_all_mut(&mut self, numbers: &[u64]) -> Vec<&mut Customer> {
         let mut numbers: Vec<u64> = numbers.to_vec();
-        numbers.sort_unstable();
+        numbers.sort_unstable_by_key(|number| (shard_of(*number), *number));
         numbers.dedup();
-        let in_shard = |(index, shard)| {
-            let numbers: Vec<u64> = numbers.iter().copied().filter(|number| shard_of(*number) == index).collect();
-            Shard::get_all_mut(shard, &numbers)
-        };
-        self.0.iter_mut().map(|(index, shard)| (*index, &mut **shard)).flat_map(in_shard).collect()
+        let (mut found, mut rest) = (Vec::with_capacity(numbers.len()), numbers.as_slice());
+        for (index, shard) in &mut self.0 {
+            rest = &rest[rest.partition_point(|number| shard_of(*number) < *index)..];
+            let (in_shard, later) = rest.split_at(rest.partition_point(|number| shard_of(*number) <= *index));
+            found.extend(Shard::get_all_mut(shard, in_shard));
+            rest = later;
+        }
+        found
     }
 }
 

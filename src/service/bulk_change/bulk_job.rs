@@ -160,7 +160,7 @@ impl BulkTarget<'_> {
         loop {
             let id_of = |customer: &Customer, _| customer.number().to_string();
             let local = LocalTime { calendar: &self.merchant.calendar, now: self.now };
-            let found = self.ledger.find_customers(self.merchant.id, &find, local, id_of);
+            let found = self.ledger.find_customers(self.merchant.id, &find, local, id_of)?;
             found.customers.iter().try_for_each(|id| each(id))?;
             // A change can remove a customer from the search. The next page begins after the last number in any case.
             match found.next {

@@ -19,7 +19,10 @@ use crate::{
     ledger::{CustomerQuery, PAGE_MAX},
     service::{
         documents::{
-            customers::{search::customer_search, update::read_customer_object},
+            customers::{
+                search::{SEARCH_KEYS, customer_search},
+                update::read_customer_object,
+            },
             json::{boolean, member, text, text_list, unknown_key},
         },
         error::ServiceError,
@@ -142,6 +145,12 @@ fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Select
             // These keys cut a list into pages, and choose no customer.
             "limit" | "cursor" | "sort" => {
                 return Err(ServiceError::malformed("unknown_field", format!("`{key}` chooses no customer")).at(key));
+            }
+            // As in a list, where the key comes once for each value.
+            _ if SEARCH_KEYS.repeatable.contains(&key.as_str()) && raw.get().starts_with('[') => {
+                let values = text_list(key, raw)?.filter(|values| !values.is_empty());
+                let values = values.ok_or_else(|| ServiceError::wrong_type(key, "a string, or a list of strings"))?;
+                filters.extend(values.into_iter().map(|value| (Cow::Borrowed(key.as_str()), Cow::Owned(value))));
             }
             _ => {
                 let value = text(key, raw)?.ok_or_else(|| ServiceError::wrong_type(key, "a string"))?;

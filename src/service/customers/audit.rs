@@ -15,7 +15,7 @@ use crate::{
         customers::customer_service::CustomerService,
         documents::{
             as_text::AsText,
-            query::{cursor, page_limit, unique_pairs},
+            query::{TakenKeys, cursor, page_limit},
         },
         error::ServiceError,
         reply::{Answered, Reply},
@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 use std::{borrow::Cow, ops::ControlFlow};
 
 /// The keys of an audit query.
-pub(crate) const AUDIT_KEYS: [&str; 7] = ["from", "to", "by", "kind", "customer_id", "limit", "cursor"];
+pub(crate) const AUDIT_KEYS: TakenKeys =
+    TakenKeys::once(&["from", "to", "by", "kind", "customer_id", "limit", "cursor"]);
 /// The most bytes of the entries of a page; the last entry may exceed it.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -53,7 +54,7 @@ impl AuditRequest {
     pub fn read<'p>(pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> Result<Self, ServiceError> {
         let mut request =
             Self { from: None, to: None, by: None, kind: None, customer_id: None, limit: 100, before: None };
-        for (key, value) in unique_pairs(pairs, &AUDIT_KEYS)? {
+        for (key, value) in AUDIT_KEYS.read(pairs)? {
             match key {
                 "from" => request.from = parse_time("from", Some(&value))?,
                 "to" => request.to = parse_time("to", Some(&value))?,

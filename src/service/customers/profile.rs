@@ -5,7 +5,10 @@ use crate::{
     ledger::{Actor, Amendment, CustomerQuery, RegisteredCustomer},
     service::{
         customers::customer_service::CustomerService,
-        documents::customers::update::read_customer,
+        documents::{
+            as_text::AsText,
+            customers::{search::position_text, update::read_customer},
+        },
         reply::{Answered, Reply},
     },
 };
@@ -15,13 +18,17 @@ impl CustomerService<'_> {
     /// A page of the customers that a search finds; `None`: no customer can match. It can read many.
     ///
     /// # Errors
-    /// The time is not known.
+    /// The time is not known; the order needs more customers than one page may read.
     pub fn find(&self, search: Option<&CustomerQuery>) -> Answered {
         let Some(search) = search else { return Ok(Reply::new(&json!({ "customers": [], "next_cursor": null }))) };
         let show = |customer: &_, now| self.context(now).document(customer);
         let local = LocalTime { calendar: &self.merchant.calendar, now: self.now()? };
-        let found = self.service.ledger.find_customers(self.merchant.id, search, local, show);
-        let next = found.next.map(|number| number.to_string());
+        let mut found = self.service.ledger.find_customers(self.merchant.id, search, local, show)?;
+        // The customers that are sorted by it show it.
+        for (customer, at) in found.customers.iter_mut().zip(found.last_payments) {
+            customer["last_payment_at"] = json!(at.map(AsText));
+        }
+        let next = found.next.map(|next| position_text(search.sort, next));
         Ok(Reply::new(&json!({ "customers": found.customers, "next_cursor": next })))
     }
 

@@ -27,6 +27,7 @@ pub fn export(ledger: &Ledger, merchant: &Merchant, now: Millis, output: impl Wr
         let local = |now| LocalTime { calendar: &merchant.calendar, now };
         let row = |customer: &Customer, now| row_of(customer, local(now));
         let found = ledger.find_customers(merchant.id, &find, local(now), row);
+        let found = found.map_err(io::Error::other)?;
         for row in &found.customers {
             writer.write(row)?;
             rows += 1;

@@ -280,7 +280,7 @@ mod tests {
             let find = CustomerQuery { limit: PAGE_MAX, ..CustomerQuery::default() };
             let local = LocalTime { calendar: &merchant.calendar, now };
             let row = |customer: &Customer, _| format!("{:?}", row_of(customer, local));
-            let found = ledger.find_customers(merchant.id, &find, local, row);
+            let found = ledger.find_customers(merchant.id, &find, local, row).unwrap();
             found.customers
         };
         let first = import(&target, &table, ImportOutcome::default());

@@ -30,7 +30,7 @@ pub(super) fn is_imported(ledger: &Ledger, merchant: &Merchant, row: &CreatingRo
     let is_its = |customer: &Customer, now| {
         customer.number() > row.newest && is_of_row(LocalTime { now, ..local }, merchant, customer, row)
     };
-    ledger.find_customers(merchant.id, &query, local, is_its).customers.contains(&true)
+    ledger.find_customers(merchant.id, &query, local, is_its).is_ok_and(|page| page.customers.contains(&true))
 }
 
 /// Whether a new customer has what a row gives it, and nothing else.

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         request::{
-            fields::{check_no_control, parse_time, parse_word},
+            fields::{check_no_control, parse_word},
             refusal::Refusal,
         },
         transaction::status::{Flag, Status},
@@ -13,7 +13,7 @@ use crate::{
     service::{
         documents::{
             payments::transaction::TransactionDocument,
-            query::{cursor, page_limit},
+            query::{cursor, from_time, page_limit, to_time},
         },
         error::ServiceError,
         payments::payment_service::PaymentService,
@@ -49,17 +49,19 @@ impl<'a> UnreadableDocument<'a> {
     }
 }
 
-/// The filter that pairs of a key and a text describe, each key at most once.
+/// The filter that pairs of a key and a text describe, each key at most once. Dates are those of the merchant's calendar;
+/// without one, those of UTC.
 pub(crate) fn transaction_filter<'p>(
     pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
+    calendar: Option<&Calendar>,
 ) -> Result<TransactionQuery, ServiceError> {
     let mut filter = TransactionQuery { limit: 100, ..TransactionQuery::default() };
     for (key, value) in pairs {
         match &*key {
             "status" => filter.status = Some(parse_word::<Status>("status", &value)?),
             "flag" => filter.flag = Some(parse_word::<Flag>("flag", &value)?),
-            "from" => filter.from = parse_time("from", Some(&value))?,
-            "to" => filter.to = parse_time("to", Some(&value))?,
+            "from" => filter.from = Some(from_time("from", &value, calendar)?),
+            "to" => filter.to = Some(to_time("to", &value, calendar)?),
             "customer_id" => {
                 check_no_control("customer_id", value.trim())?;
                 filter.customer_id = Some(value.trim().to_owned());

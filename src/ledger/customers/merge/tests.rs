@@ -27,7 +27,7 @@ use crate::{
             update::{Amendment, CustomerRef},
         },
         payments::answer::CustomerId,
-        queries::{customers::CustomerQuery, transactions::TransactionQuery},
+        queries::{customer_query::CustomerQuery, transactions::TransactionQuery},
     },
 };
 use proptest::prelude::*;
@@ -187,7 +187,7 @@ proptest! {
                 let of = paid.iter().filter(|paid| heads[paid.who] == head).count();
                 prop_assert_eq!(page.transactions.len(), of);
             }
-            let shown = ledger.find_customers(merchant.id, &CustomerQuery { limit: 100, ..CustomerQuery::default() }, LocalTime::utc(NOW), |c, _| c.number());
+            let shown = ledger.find_customers(merchant.id, &CustomerQuery { limit: 100, ..CustomerQuery::default() }, LocalTime::utc(NOW), |c, _| c.number()).unwrap();
             let standing: Vec<u64> =
                 (0..6).filter(|n| heads[*n] == *n).map(|n| ids[n].parse().unwrap()).collect();
             prop_assert_eq!(shown.customers, standing);
