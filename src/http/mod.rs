@@ -3,6 +3,7 @@
 //! A request goes through `server::listen` and `router` to the `authorization` of its row in `operations`, then through
 //! an extractor of `extract` to its handler in `handlers`, which calls the service.
 
+mod download;
 pub mod dto;
 mod extract;
 pub mod handlers;

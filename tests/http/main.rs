@@ -17,6 +17,7 @@ mod configuration_losses;
 mod configuration_overrides;
 mod configuration_reload;
 mod connection_limits;
+mod customer_export;
 mod customer_filters;
 mod customer_history;
 mod customer_limits;

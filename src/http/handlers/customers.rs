@@ -1,10 +1,13 @@
 //! Customers: lists, documents, merges, settings, usage, histories.
 
 use crate::{
-    http::extract::{
-        admin_request::AdminRequest,
-        path::{CustomerPath, SettingsPath},
-        query::QueryPairs,
+    http::{
+        download::download,
+        extract::{
+            admin_request::AdminRequest,
+            path::{CustomerPath, SettingsPath},
+            query::QueryPairs,
+        },
     },
     service::{
         customers::{history::HistoryPage, settings::SettingsKey},
@@ -17,7 +20,11 @@ use crate::{
         reply::Answered,
     },
 };
-use axum::response::Response;
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
 
 /// `GET /v1/merchants/{merchant}/customers`
 pub(crate) async fn list(request: AdminRequest) -> Response {
@@ -103,6 +110,31 @@ pub(crate) fn history_page(query: &QueryPairs) -> Result<HistoryPage, ServiceErr
         }
     }
     Ok(page)
+}
+
+/// `GET /v1/merchants/{merchant}/customers/{customer}/export`: a stream, with some transactions in memory at a time.
+pub(crate) async fn export(request: AdminRequest<CustomerPath>) -> Response {
+    // A request that cannot be answered is refused before the first byte.
+    if let Err(error) = request.customers().customer(&request.path.customer_id) {
+        return error.into_response();
+    }
+    let (state, admission) = (Arc::clone(&request.state), request.admission.clone());
+    let disposition = format!("attachment; filename=\"customer-{}.json\"", request.path.customer_id);
+    let body = download(&state, admission.as_ref(), move |output| {
+        let reaches_merchant = |name| request.reaches_merchant(name);
+        request.customers().export(&request.path.customer_id, &reaches_merchant, output)
+    });
+    let mut response = match body {
+        Ok(body) => Response::new(body),
+        Err(problem) => return problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The id of a customer is a number.
+    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
 }
 
 impl SettingsPath {

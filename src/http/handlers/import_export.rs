@@ -3,6 +3,7 @@
 use crate::{
     domain::{request::refusal::Refusal, vocabulary::names::Name},
     http::{
+        download::download,
         dto::problem::Problem,
         extract::{admin_request::AdminRequest, body::broken_body, path::MerchantPath, query::QueryPairs},
         response::respond,
@@ -10,7 +11,6 @@ use crate::{
         state::AppState,
     },
     service::{
-        commit::wait_for_commit,
         error::ServiceError,
         import_export::{
             export::export,
@@ -28,21 +28,12 @@ use crate::{
     storage::jobs::Draft,
 };
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     extract::{Path, Request, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use std::{
-    io::{self, BufWriter, Write},
-    sync::Arc,
-};
-use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-
-/// Bytes of an exported table that are sent together, and how many such pieces can wait for a slow reader.
-const PIECE_BYTES: usize = 64 * 1024;
-const PIECES_MAX: usize = 8;
+use std::{io::Write, sync::Arc};
 
 fn as_csv(body: Body) -> Response {
     let mut response = Response::new(body);
@@ -60,51 +51,17 @@ pub(crate) async fn template_table(request: AdminRequest) -> Response {
     }
 }
 
-/// Sends each written piece to the reader; fails when the reader has gone.
-struct PieceWriter(mpsc::Sender<io::Result<Bytes>>);
-
-impl Write for PieceWriter {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.0.blocking_send(Ok(Bytes::copy_from_slice(piece))).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// `GET /v1/merchants/{merchant}/customers.csv`: a stream, with a page of customers in memory at a time.
-pub(crate) async fn download(request: AdminRequest) -> Response {
+pub(crate) async fn download_table(request: AdminRequest) -> Response {
     let now = match request.state.payments.time() {
         Ok(now) => now,
         Err(error) => return error.into_response(),
     };
-    let permit = match request.state.capacity.download() {
-        Ok(permit) => permit,
-        Err(problem) => return problem.into_response(),
-    };
     let (state, admission) = (Arc::clone(&request.state), request.admission.clone());
-    let (out, pieces) = mpsc::channel(PIECES_MAX);
-    tokio::task::spawn_blocking(move || {
-        // The permit is for the thread, which waits for a slow reader.
-        let _permit = permit;
-        let pieces = BufWriter::with_capacity(PIECE_BYTES, PieceWriter(out));
-        if let Err(error) = export(&request.state.payments.ledger, &request.merchant, now, pieces) {
-            tracing::debug!(%error, "an export ended early");
-        }
+    let body = download(&state, admission.as_ref(), move |output| {
+        export(&request.state.payments.ledger, &request.merchant, now, output).map(drop)
     });
-    let committed = ReceiverStream::new(pieces).then(move |piece: io::Result<Bytes>| {
-        // A token that is revoked during the export gets no more of the table.
-        let admitted = state.current_token(admission.as_ref());
-        let journal = Arc::clone(state.payments.ledger.journal());
-        async move {
-            admitted.map_err(io::Error::other)?;
-            wait_for_commit(&journal, None).await.map_err(io::Error::other)?;
-            piece
-        }
-    });
-    as_csv(Body::from_stream(committed))
+    body.map_or_else(IntoResponse::into_response, as_csv)
 }
 
 /// The query of an upload and its caller.

@@ -23,7 +23,7 @@ pub(super) static CUSTOMER_TABLES: [Operation; 7] = [
         answers: &[ok("text/csv")],
         problems: &[MERCHANT, TIME, &["overloaded"]],
         availability: Availability::Main,
-        handler: |method| on(method, import_export::download),
+        handler: |method| on(method, import_export::download_table),
         summary: "Downloads all customers as a table.",
     },
     Operation {

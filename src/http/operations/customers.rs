@@ -18,7 +18,7 @@ use crate::{
 use axum::routing::on;
 
 /// The operations on one customer.
-pub(super) static CUSTOMERS: [Operation; 23] = [
+pub(super) static CUSTOMERS: [Operation; 24] = [
     Operation {
         method: OperationMethod::Get,
         path: "/v1/merchants/{merchant}/customers",
@@ -148,6 +148,19 @@ pub(super) static CUSTOMERS: [Operation; 23] = [
         availability: Availability::Main,
         handler: |method| on(method, customers::history),
         summary: "Lists the changes of a customer, the newest first.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/v1/merchants/{merchant}/customers/{customer}/export",
+        role: RequiredRole::BackOffice,
+        merchants: MerchantScope::OfPath,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("CustomerExport")],
+        problems: &[CUSTOMER, TIME, LONG_ANSWER],
+        availability: Availability::Main,
+        handler: |method| on(method, customers::export),
+        summary: "Shows everything that is kept about a customer.",
     },
     Operation {
         method: OperationMethod::Get,

@@ -8,12 +8,15 @@ use crate::{
     },
     storage::journal::Lsn,
 };
+use smallvec::SmallVec;
 
 /// A customer with the usage of all customers that are merged into it.
 #[derive(Clone, Copy)]
 pub struct CustomerWithUsage<'a> {
     /// The customer.
     pub customer: &'a Customer,
+    /// The customers that are merged into it.
+    pub merged: &'a [&'a Customer],
     /// The usage of the whole merge group.
     pub usage: UsageSeriesSet<'a>,
     /// The LSN that this state depends on. The journal must have committed it before the state is shown.
@@ -50,8 +53,9 @@ impl Ledger {
             let now = self.settle_group(merge_group, now);
             let depends_on_lsn = self.depends_on_lsn(merge_group);
             let (others, customer) = (merge_group.other_usage(), &*merge_group.head);
+            let merged: SmallVec<[&Customer; 2]> = merge_group.others.iter().map(|other| &**other).collect();
             let usage = UsageSeriesSet::new(customer.usage_series(), &others);
-            read(CustomerWithUsage { customer, usage, depends_on_lsn }, now)
+            read(CustomerWithUsage { customer, merged: &merged, usage, depends_on_lsn }, now)
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     service::{
         customers::customer_service::CustomerService,
         documents::{as_text::AsText, customers::customer::CustomerContext},
+        error::ServiceError,
         reply::{Answered, Reply},
     },
 };
@@ -88,6 +89,45 @@ impl CustomerService<'_> {
         changes: &StepChanges<'_>,
     ) -> Answered {
         let mut steps: Vec<Value> = Vec::new();
+        let unreadable = self.each_step(customer_id, reaches_merchant, changes, &mut |step| steps.push(step))?;
+        // The oldest entries: the history begins after them.
+        steps.splice(0..0, unreadable);
+        let total = steps.len();
+        // Steps are counted from the first, so that new steps move no page.
+        let end = if page.end == 0 { total } else { page.end.min(total) };
+        let begin = end.saturating_sub(page.limit);
+        let mut history: Vec<Value> = steps.drain(begin..end).collect();
+        history.reverse();
+        let next = (begin > 0).then(|| begin.to_string());
+        Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
+    }
+
+    /// Calls `each` with the documents of all steps of a customer's history, the oldest step first, and at the end with
+    /// those that cannot be read.
+    ///
+    /// # Errors
+    /// Those of [`Self::history`].
+    pub(super) fn each_history_step(
+        &self,
+        customer_id: &str,
+        reaches_merchant: &dyn Fn(Name) -> bool,
+        each: &mut dyn FnMut(Value),
+    ) -> Result<(), ServiceError> {
+        let unreadable =
+            self.each_step(customer_id, reaches_merchant, &|step, old, new| Some(changes_of(step, old, new)), each)?;
+        unreadable.into_iter().for_each(each);
+        Ok(())
+    }
+
+    /// Calls `each` with the documents of the steps for which `changes` returns something. Returns those of the steps that
+    /// cannot be read.
+    fn each_step(
+        &self,
+        customer_id: &str,
+        reaches_merchant: &dyn Fn(Name) -> bool,
+        changes: &StepChanges<'_>,
+        each: &mut dyn FnMut(Value),
+    ) -> Result<Vec<Value>, ServiceError> {
         let merchant = self.merchant.id.as_str();
         let unreadable =
             self.service.ledger.history(merchant, customer_id, self.now()?, &mut |chapter, before, after| {
@@ -98,7 +138,7 @@ impl CustomerService<'_> {
                 let is_signal =
                     chapter.events.iter().any(|event| matches!(event, CustomerEvent::SignalReceived { .. }));
                 let by = chapter.audit_entry.by.filter(|by| !is_signal || reaches_merchant(*by));
-                steps.push(json!({
+                each(json!({
                     "at": AsText(chapter.audit_entry.at),
                     "customer_id": before.number().to_string(),
                     "source": chapter.audit_entry.source.word(),
@@ -107,16 +147,7 @@ impl CustomerService<'_> {
                     "changes": changes,
                 }));
             })?;
-        // The oldest entries: the history begins after them.
-        steps.splice(0..0, unreadable.iter().map(unreadable_entry));
-        let total = steps.len();
-        // Steps are counted from the first, so that new steps move no page.
-        let end = if page.end == 0 { total } else { page.end.min(total) };
-        let begin = end.saturating_sub(page.limit);
-        let mut history: Vec<Value> = steps.drain(begin..end).collect();
-        history.reverse();
-        let next = (begin > 0).then(|| begin.to_string());
-        Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
+        Ok(unreadable.iter().map(unreadable_entry).collect())
     }
 }
 

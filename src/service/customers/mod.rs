@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod customer_service;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod instruments;
 pub(crate) mod limits;

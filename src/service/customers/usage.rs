@@ -43,7 +43,7 @@ impl CustomerService<'_> {
 }
 
 /// The usage in every direction and currency in which the merchant takes payments or the customer has any.
-fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
+pub(super) fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, merchant: &Merchant, now: Millis) -> Value {
     let CustomerWithUsage { customer, usage: all_usage, .. } = whole;
     let endpoints = merchant.projects.iter().flat_map(|project| &project.endpoints).map(|endpoint| endpoint.currency);
     let levels = merchant.levels.iter().map(|level| level.currency);

@@ -36,14 +36,14 @@ struct TransactionPage<'a> {
 
 /// A transaction that the page does not show, because its records cannot be read.
 #[derive(Serialize)]
-struct UnreadableDocument<'a> {
+pub(crate) struct UnreadableDocument<'a> {
     /// `None`: it had no customer.
     customer_id: Option<String>,
     reason: &'a str,
 }
 
 impl<'a> UnreadableDocument<'a> {
-    fn of(UnreadableTransaction { position, reason }: &'a UnreadableTransaction) -> Self {
+    pub(crate) fn of(UnreadableTransaction { position, reason }: &'a UnreadableTransaction) -> Self {
         let customer_id = (position.customer >= FIRST_CUSTOMER).then(|| position.customer.to_string());
         Self { customer_id, reason }
     }
