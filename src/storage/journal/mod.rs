@@ -26,9 +26,13 @@
 //! tag. The same holds for the numbers of facts and words. Each new tag, number or bit raises [`FORMAT`], so that an older
 //! program refuses the file at its head and not in the middle.
 //!
-//! **Format 2** adds later captures, cancels of the reservation, and missing levels. A journal of format 1 continues in
-//! segments of format 2. Its records stay as they are: the outcome in such a record is valid until the next fact about the
-//! transaction.
+//! **Format 2** adds later captures, cancels of the reservation, and missing levels. Records of format 1 stay as they are:
+//! the outcome in such a record is valid until the next fact about the transaction.
+//!
+//! **Format 3** adds brands and card-on-file types of instruments, removed instruments, attributes of staff, and the audit of
+//! operations. Every record of format 2 has the same meaning in format 3.
+//!
+//! A journal of an earlier format continues in segments of the present one.
 
 pub mod archived;
 mod background;

@@ -39,7 +39,7 @@
 use crate::storage::journal::model::ids::{JournalId, Lsn};
 
 /// The version of the format that this program writes.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 /// The most bytes of one record.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The bytes of a record before its body.
@@ -325,30 +325,30 @@ mod tests {
             (
                 "events",
                 record(Kind::Events, 1_000_001, &[b"ev", b"ents"]),
-                "2a0000002b1f61d60201000000000000030000000201000041420f00000000006576656e7473c19cafaf",
+                "2a0000002b1f61d60201000000000000030000000301000041420f00000000006576656e7473ea9ec6a0",
             ),
             (
                 "batch",
                 batch,
-                "3c00000064bc40fb020100000000000003000000020200000000000000000000a0a1a2a3a4a5a6\
-                 a7a8a9aaabacadaeaf0101000000000000eeb05c46",
+                "3c00000064bc40fb020100000000000003000000030200000000000000000000a0a1a2a3a4a5a6\
+                 a7a8a9aaabacadaeaf0101000000000000520b9075",
             ),
             (
                 "begin",
                 record(Kind::Begin, 0, &[]),
-                "24000000bf6e60e40201000000000000030000000203000000000000000000009d620c3e",
+                "24000000bf6e60e4020100000000000003000000030300000000000000000000adb67d0f",
             ),
             (
                 "part",
                 record(Kind::Part, 1_000_001, &[&group, b"events"]),
-                "32000000f0cd41c90201000000000000030000000204000041420f000000000000010000000000\
-                 006576656e7473b6e664e9",
+                "32000000f0cd41c90201000000000000030000000304000041420f000000000000010000000000\
+                 006576656e7473b962cac4",
             ),
             (
                 "end",
                 record(Kind::End, 0, &[&group, &2_u32.to_le_bytes()]),
-                "3000000071ee267602010000000000000300000002050000000000000000000000010000000000\
-                 0002000000afdcc702",
+                "3000000071ee267602010000000000000300000003050000000000000000000000010000000000\
+                 0002000000211e88b8",
             ),
         ];
         for (kind, bytes, expected) in golden {
@@ -363,14 +363,14 @@ mod tests {
         };
         assert_eq!(
             hex(&head.encode()),
-            "4c474a4f55524e4c0200000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0201000000000000\
-             04030000000000000101000000000000ff32b8ca"
+            "4c474a4f55524e4c0300000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0201000000000000\
+             04030000000000000101000000000000fb2f91d6"
         );
         assert_eq!(SegmentHead::parse(&head.encode()), Ok(head));
     }
 
     #[test]
-    fn records_and_heads_of_format_1_are_read() {
+    fn records_and_heads_of_formats_1_and_2_are_read() {
         let of_hex = |digits: &str| -> Vec<u8> {
             let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
             digits.as_bytes().chunks(2).map(byte).collect()
@@ -394,13 +394,32 @@ mod tests {
                 "3000000071ee2676020100000000000003000000010500000000000000000000000100000000000002000000ccedfbc9",
                 Body::End { group, parts: 2 },
             ),
+            (
+                "2a0000002b1f61d60201000000000000030000000201000041420f00000000006576656e7473c19cafaf",
+                Body::Events(b"events"),
+            ),
+            (
+                "3c00000064bc40fb020100000000000003000000020200000000000000000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0101000000000000eeb05c46",
+                Body::Batch { id: id(), synced: Lsn(0x0101) },
+            ),
+            ("24000000bf6e60e40201000000000000030000000203000000000000000000009d620c3e", Body::Begin),
+            (
+                "32000000f0cd41c90201000000000000030000000204000041420f000000000000010000000000006576656e7473b6e664e9",
+                Body::Part { group, events: b"events" },
+            ),
+            (
+                "3000000071ee2676020100000000000003000000020500000000000000000000000100000000000002000000afdcc702",
+                Body::End { group, parts: 2 },
+            ),
         ] {
             assert_eq!(parse(&of_hex(digits)).unwrap().body, body);
         }
-        let head = of_hex(
+        for head in [
             "4c474a4f55524e4c0100000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf020100000000000004030000000000000101000000000000f315c3ee",
-        );
-        assert_eq!(SegmentHead::parse(&head).unwrap().first_place, LogOffset(0x0304));
+            "4c474a4f55524e4c0200000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf020100000000000004030000000000000101000000000000ff32b8ca",
+        ] {
+            assert_eq!(SegmentHead::parse(&of_hex(head)).unwrap().first_place, LogOffset(0x0304));
+        }
     }
 
     #[test]
