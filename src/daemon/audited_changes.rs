@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 /// The item of a difference of the rates, which concern all merchants.
 const RATES_ITEM: &str = "rates";
 
-/// The operation of a reload. `None`: it changed no merchant and no rates. Settings of the daemon, such as its tokens, are
-/// of no merchant and are left out.
-pub(super) fn audited_reload(report: &ReloadReport, author: Author, at: Millis) -> Option<GlobalEvent> {
+/// The operation of a reload, in parts. None if it changed no merchant and no rates. Settings of the daemon, such as its
+/// tokens, are of no merchant and are left out.
+pub(super) fn audited_reload(report: &ReloadReport, author: Author, at: Millis) -> Vec<GlobalEvent> {
     let is_shown = |difference: &&Difference| difference.merchant.is_some() || difference.item == RATES_ITEM;
     let details: Vec<OperationDetail> = report.differences.iter().filter(is_shown).map(reload_detail).collect();
     let Author { source, by } = author;
     let (kind, version) = (OperationKind::Reload, Some(report.version.as_str().into()));
     let operation = AuditedOperation { kind, source, at, by, version, details };
-    (!operation.details.is_empty()).then(|| GlobalEvent::OperationAudited(operation.bounded()))
+    operation.bounded_parts().into_iter().map(GlobalEvent::OperationAudited).collect()
 }
 
 fn reload_detail(difference: &Difference) -> OperationDetail {

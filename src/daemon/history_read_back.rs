@@ -80,7 +80,7 @@ impl ExpectedHistory {
             })?;
         }
         let mut differences = self.sums.differences(&found);
-        let totals = ledger.lifetime_totals();
+        let totals = ledger.lifetime_totals(now);
         let keys = self.usage.keys().chain(totals.keys()).collect::<std::collections::BTreeSet<_>>();
         for key @ (merchant, direction, currency) in keys {
             let of = |sums: &BTreeMap<_, Sums>| sums.get(key).copied().unwrap_or_default();

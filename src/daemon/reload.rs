@@ -97,11 +97,11 @@ impl Reloader {
         };
         match applied {
             Ok(applied) => {
-                let report = self.report(applied);
+                // Recorded first: the report visits customers, and a kill in between must not lose who reloaded.
                 let payments = &self.parts.payments;
-                let audited = audited_reload(&report, author, payments.clock.recording_time());
-                payments.ledger.record_overrides(audited.as_slice());
-                Ok(report)
+                let audited = audited_reload(&applied.report, author, payments.clock.recording_time());
+                payments.ledger.record_overrides(&audited);
+                Ok(self.report(applied))
             }
             Err(problems) => Err(self.report_refusal(problems)),
         }
@@ -116,13 +116,16 @@ impl Reloader {
         let rules = ComparedRules { old: &before, new: &rules, now };
         add_affected_customers(&mut report.differences, rules, &payments.ledger);
         tracing::info!("the configuration was reloaded: version {}", report.version);
-        for line in first_lines(report.differences.iter().map(ToString::to_string)) {
+        for line in first_lines(report.differences.iter()) {
             tracing::info!("reload: {line}");
         }
-        let mut health = self.parts.health.lock();
-        health.applied_at = report.at;
-        health.failed = None;
-        health.last_reload = Some(Arc::new(report.clone()));
+        let last_reload = Some(Arc::new(report.clone()));
+        // Health requests take this lock, so the earlier report is dropped after it.
+        let _earlier = {
+            let mut health = self.parts.health.lock();
+            health.applied_at = report.at;
+            (health.failed.take(), std::mem::replace(&mut health.last_reload, last_reload))
+        };
         report
     }
 
@@ -176,7 +179,12 @@ impl Reloader {
         if let Some(memory) = &self.parts.memory {
             let payments = &self.parts.payments;
             let state = recorded_state(&payments.ledger);
-            memory.write_or_log(PriorConfiguration::new(files, &payments.rules(), &state));
+            let mut prior = PriorConfiguration::new(files, &payments.rules(), &state);
+            // A reload may take every token away. A start without tokens still needs the statement.
+            if prior.tokens == 0 && !files.statements.has_no_tokens {
+                prior.tokens = memory.prior().map_or(0, |before| before.tokens);
+            }
+            memory.write_or_log(prior);
         }
     }
 

@@ -229,6 +229,10 @@ fn tokens_that_vanish_do_not_open_the_daemon_at_a_start() {
     // The default path is the same folder, which a missing file needs.
     folder.write("levelgate.toml", &format!("{open}{auth}"));
     let mut daemon = Daemon::start(folder);
+    // A reload may take the tokens away. The folder still remembers that there were some.
+    daemon.folder.write("levelgate.toml", &open);
+    daemon.signal("HUP");
+    eventually("the tokens are gone", || daemon.log().contains("the configuration was reloaded"));
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code(), Some(0));
     let folder = &daemon.folder;

@@ -252,7 +252,7 @@ fn feed_contains_facts_of_a_removed_merchant() {
     daemon.post_nothing("/v1/reload").ok();
     // No fact is after that yet, and new facts are delivered.
     let after = page(&daemon, &format!("?merchant=globex&after={}", first["events"][0]["lsn"]));
-    assert_eq!((brief(events(&after)), &after["next"]), (vec![], &first["next"]));
+    assert_eq!(brief(events(&after)), Vec::<String>::new());
     daemon.post(&format!("{of_globex}/g1/approve"), &json!({})).ok();
     let then = page(&daemon, &format!("?merchant=globex&after={}&wait=5", after["next"]));
     assert_eq!(brief(events(&then)), ["approved g1 approved"]);

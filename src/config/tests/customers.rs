@@ -55,6 +55,11 @@ fn the_registration_policy_is_compiled() {
     assert_eq!(lettered.external_ids.as_ref().unwrap().nth(0).as_deref(), Ok("BRAND20000017"));
     assert!(lettered.replaces_external_id(RegistrationSource::Api));
     assert!(!lettered.replaces_external_id(RegistrationSource::Payment));
+    let identifying = registration(
+        "[registration]\nprimary_identifier = \"external_id\"
+        external_id = { length = 13, prefix = \"BRAND\", offset = 20000017, replace = true }",
+    );
+    assert!(!identifying.replaces_external_id(RegistrationSource::Api), "a retry finds the customer by the sent id");
 }
 
 #[test]

@@ -76,8 +76,15 @@ struct MerchantDocument {
 pub(crate) struct ConfigurationFile {
     store: Arc<dyn Store>,
     journal: JournalId,
-    /// What the file contains; `None`: there is none.
-    known: Mutex<Option<PriorConfiguration>>,
+    known: Mutex<Known>,
+}
+
+/// The content of the file.
+struct Known {
+    /// `None`: there is no file.
+    prior: Option<PriorConfiguration>,
+    /// Whether the file contains it; else the next write tries again.
+    is_written: bool,
 }
 
 impl ConfigurationFile {
@@ -86,53 +93,63 @@ impl ConfigurationFile {
     /// # Errors
     /// The file exists and cannot be used.
     pub(super) fn open(store: Arc<dyn Store>, journal: JournalId) -> Result<Self, ConfigurationFileError> {
-        let known = Mutex::new(read(&*store, Some(journal))?);
+        let known = Mutex::new(Known { prior: read(&*store, Some(journal))?, is_written: true });
         Ok(Self { store, journal, known })
     }
 
-    /// What the file contains; `None`: there is none.
+    /// What the file is to contain; `None`: there is none.
     pub(crate) fn prior(&self) -> Option<PriorConfiguration> {
-        self.known.lock().clone()
+        self.known.lock().prior.clone()
     }
 
     /// Writes the file, unless it contains this already.
     ///
     /// # Errors
-    /// It cannot be written; the old one remains.
+    /// It cannot be written; the old one remains, and the next write tries again.
     pub(crate) fn write(&self, prior: PriorConfiguration) -> io::Result<()> {
-        let mut known = self.known.lock();
-        if known.as_ref() == Some(&prior) {
+        self.write_locked(&mut self.known.lock(), prior)
+    }
+
+    fn write_locked(&self, known: &mut Known, prior: PriorConfiguration) -> io::Result<()> {
+        if known.is_written && known.prior.as_ref() == Some(&prior) {
             return Ok(());
         }
         let bytes = encode(&prior, self.journal)?;
+        *known = Known { prior: Some(prior), is_written: false };
         let unfinished = Unfinished::create(&*self.store, UNFINISHED)?;
         unfinished.file().write_at(&bytes, 0)?;
         unfinished.finish(PATH)?;
-        *known = Some(prior);
+        known.is_written = true;
         Ok(())
     }
 
     /// Adds the merchants and currencies that the state has now. Logs a failure: the next call tries again.
     pub(crate) fn update_state(&self, ledger: &Ledger, rules: &Rules) {
-        let Some(mut prior) = self.prior() else { return };
         let state = recorded_state(ledger);
+        // Locked from here on: a reload that writes in between is not overwritten.
+        let mut known = self.known.lock();
+        let Some(mut prior) = known.prior.clone() else { return };
         prior.set_state(&state);
         for currency in &state.currencies {
             if let Some(units) = rules.currencies.minor_units(*currency) {
                 prior.minor_units.entry(*currency).or_insert(units);
             }
         }
-        self.write_or_log(prior);
+        log_failure(self.write_locked(&mut known, prior));
     }
 
     /// Writes the file. Logs a failure.
     pub(crate) fn write_or_log(&self, prior: PriorConfiguration) {
-        if let Err(error) = self.write(prior) {
-            tracing::error!(
-                "the file `configuration` of the data folder cannot be written: {error}; a start after a broken \
-                 configuration may not notice what it lost; check the disk"
-            );
-        }
+        log_failure(self.write(prior));
+    }
+}
+
+fn log_failure(written: io::Result<()>) {
+    if let Err(error) = written {
+        tracing::error!(
+            "the file `configuration` of the data folder cannot be written: {error}; a start after a broken \
+             configuration may not notice what it lost; check the disk"
+        );
     }
 }
 

@@ -178,7 +178,9 @@ pub fn by_last_use(instruments: &[Instrument]) -> Vec<&Instrument> {
 /// latest. It has the place that [`by_last_use`] gives it.
 #[must_use]
 pub fn order_of(instruments: &[Instrument], instrument: &Instrument) -> usize {
-    let key = |one: &Instrument| (std::cmp::Reverse(one.last_used_at()), one.id.clone());
+    fn key(one: &Instrument) -> (std::cmp::Reverse<Millis>, &str) {
+        (std::cmp::Reverse(one.last_used_at()), &one.id)
+    }
     let is_before = |other: &&Instrument| other.id != instrument.id && key(other) < key(instrument);
     1 + instruments.iter().filter(is_before).count()
 }

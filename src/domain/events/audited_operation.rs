@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const DETAILS_MAX: usize = 200;
 /// The most bytes of values of one merchant that one operation records.
 const VALUE_BYTES_MAX: usize = 256 * 1024;
+/// About the most bytes of one part of an operation: a record contains a part.
+const PART_BYTES: usize = 1024 * 1024;
 
 words! {
     /// The kind of an operation.
@@ -43,6 +45,10 @@ pub struct OperationDetail {
 impl OperationDetail {
     fn value_bytes(&self) -> usize {
         [&self.old, &self.new].into_iter().flatten().map(|value| value.len()).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        self.subject.len() + self.value_bytes()
     }
 }
 
@@ -91,6 +97,24 @@ impl AuditedOperation {
         }));
         self
     }
+
+    /// The operation as [`AuditedOperation::bounded`] bounds it, in parts: an operation on many merchants is longer than a
+    /// record may be.
+    #[must_use]
+    pub fn bounded_parts(self) -> Vec<Self> {
+        let Self { kind, source, at, by, version, details } = self.bounded();
+        let mut parts: Vec<Self> = Vec::new();
+        let mut bytes = PART_BYTES;
+        for detail in details {
+            if bytes >= PART_BYTES {
+                bytes = 0;
+                parts.push(Self { kind, source, at, by, version: version.clone(), details: Vec::new() });
+            }
+            bytes += detail.bytes();
+            parts.last_mut().into_iter().for_each(|part| part.details.push(detail.clone()));
+        }
+        parts
+    }
 }
 
 #[cfg(test)]
@@ -115,5 +139,28 @@ mod tests {
         assert_eq!(of(busy).next_back().unwrap().subject.as_ref(), "and 3 more changes, which are not recorded");
         let values: Vec<bool> = of(other).map(|detail| detail.new.is_some()).collect();
         assert_eq!((values, of(None).count()), (vec![true, false], 1), "one merchant leaves the others their room");
+    }
+
+    #[test]
+    fn an_operation_on_many_merchants_is_recorded_in_parts() {
+        let merchant = |n: usize| Name::parse(&format!("merchant-{}", n / 100));
+        let detail = |n: usize| OperationDetail {
+            merchant: merchant(n).ok(),
+            subject: format!("limit {n}").into(),
+            old: Some("x".repeat(500).into()),
+            new: Some("y".repeat(500).into()),
+        };
+        let details: Vec<OperationDetail> = (0..20_000).map(detail).collect();
+        let (kind, source) = (OperationKind::Reload, ChangeSource::Api);
+        let operation =
+            AuditedOperation { kind, source, at: Millis(0), by: None, version: None, details: details.clone() };
+        let parts = operation.bounded_parts();
+        assert!(parts.len() > 15, "{}", parts.len());
+        let bytes = |part: &AuditedOperation| part.details.iter().map(OperationDetail::bytes).sum::<usize>();
+        assert!(parts.iter().all(|part| bytes(part) <= PART_BYTES + VALUE_BYTES_MAX + 1_000));
+        let all: Vec<OperationDetail> = parts.into_iter().flat_map(|part| part.details).collect();
+        assert_eq!(all, details, "nothing is lost or doubled");
+        let empty = AuditedOperation { kind, source, at: Millis(0), by: None, version: None, details: Vec::new() };
+        assert!(empty.bounded_parts().is_empty());
     }
 }

@@ -185,9 +185,9 @@ impl PastPayment {
             (Some(HoldEnd::Never), PastOutcome::Expired) => return Err(("expires_at", Contradiction::NotExpired)),
             (Some(HoldEnd::At(until)), _) => Some(until),
             (Some(HoldEnd::Never), _) => None,
-            (None, PastOutcome::Expired) => Some(by_default.filter(|until| *until <= c.now).unwrap_or(at)),
             (None, PastOutcome::Reserved) => by_default,
-            // The hold of a payment that has its outcome matters no more.
+            // The hold of a payment that has its outcome matters no more. Nothing here depends on the present, so that an
+            // import that is resumed reads the row as before.
             (None, _) => Some(at),
         };
         let payment = Self {
@@ -201,7 +201,11 @@ impl PastPayment {
         };
         let given = payment.outcome(c.now);
         // A hold that was open when the payment was written down may have ended since.
-        if given == outcome || (waits && given == PastOutcome::Expired) {
+        let has_ended = match outcome {
+            PastOutcome::Approved => payment.awaits_captures && given == PastOutcome::Cancelled,
+            _ => waits && given == PastOutcome::Expired,
+        };
+        if given == outcome || has_ended {
             return Ok(payment);
         }
         Err(("outcome", Contradiction::OtherOutcome(outcome, given)))

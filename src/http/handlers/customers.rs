@@ -12,7 +12,7 @@ use crate::{
     service::{
         customers::{history::HistoryPage, settings::SettingsKey},
         documents::{
-            customers::search::{customer_search, names_customers},
+            customers::search::{customer_search, names_one_customer},
             query::{cursor, page_limit},
         },
         error::ServiceError,
@@ -34,10 +34,10 @@ pub(crate) async fn list(request: AdminRequest) -> Response {
 fn find(request: &AdminRequest) -> Answered {
     let search = customer_search(request.query.pairs(), &request.merchant)?;
     // All pages of a list are the table of all customers, which a gateway does not need.
-    if request.is_gateway() && search.as_ref().is_some_and(|find| !names_customers(find)) {
-        let detail = "the role gateway looks customers up and does not list them: name them by customer_id, \
-                      merchant_customer_identifier, external_id, phone, or a whole email; a list and a search by the \
-                      beginning of a name or an address take the role viewer or operator";
+    if request.is_gateway() && search.as_ref().is_some_and(|find| !names_one_customer(find)) {
+        let detail = "the role gateway looks customers up and does not list them: name one by customer_id, \
+                      merchant_customer_identifier, external_id, phone, or a whole email; several values, a list and a \
+                      search by the beginning of a name or an address take the role viewer or operator";
         return Err(ServiceError::forbidden(detail));
     }
     request.customers().find(search.as_ref())

@@ -31,7 +31,8 @@ pub(crate) async fn series(request: AdminRequest) -> Response {
 
 /// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}/status`
 pub(crate) async fn level_status(request: AdminRequest<LevelPath>) -> Response {
-    // It visits all customers.
+    // It visits all customers: few are read at a time.
+    let _turn = reader_turn().await;
     request.run_blocking(show_level_status).await
 }
 

@@ -222,6 +222,7 @@ impl Ledger {
         let slot = customer.summaries().next_slot();
         let stranger = match (&payment.identity, has_customer) {
             (SentIdentity::CustomerId(id), false) => Some(id.as_ref()),
+            (SentIdentity::Identifier(id), false) if !merchant.seal_identifiers => Some(id.as_ref()),
             _ => None,
         };
         let opening = Opening {

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     usage::contribution::Sums,
-    vocabulary::{direction::Direction, money::Currency, names::Name},
+    vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
 use crate::ledger::state::ledger::Ledger;
 use std::{collections::BTreeMap, sync::atomic::Ordering};
@@ -30,12 +30,13 @@ impl Ledger {
         (0..Self::shard_count()).map(of_shard).sum()
     }
 
-    /// The lifetime totals of all customers, by merchant, direction and currency.
+    /// The lifetime totals of all customers, by merchant, direction and currency. Holds are ended as of `now`.
     #[must_use]
-    pub fn lifetime_totals(&self) -> BTreeMap<(Name, Direction, Currency), Sums> {
+    pub fn lifetime_totals(&self, now: Millis) -> BTreeMap<(Name, Direction, Currency), Sums> {
         let mut totals: BTreeMap<(Name, Direction, Currency), Sums> = BTreeMap::new();
         for shard in 0..Self::shard_count() {
-            for customer in self.customers.shard(shard).values() {
+            for customer in self.customers.shard(shard).values_mut() {
+                self.settle(customer, now);
                 for series in customer.usage_series() {
                     let key = (customer.merchant, series.key.direction, series.key.currency);
                     totals.entry(key).or_default().join(&series.total());

@@ -14,9 +14,13 @@ use crate::{
 };
 use serde_json::Value;
 
-/// Records for the audit that a job has ended. `counts` contain nothing personal. A job that a start ends again is recorded
-/// again.
+/// Records for the audit that a job has ended which changed something. `counts` contain nothing personal. A job that a start
+/// ends again is recorded again.
 pub(super) fn record_end(journal: &Journal, job: &JobDescription, counts: &Value, at: Millis) {
+    let has_changed = |key| counts.get(key).and_then(Value::as_u64).is_some_and(|count| count > 0);
+    if !["created", "changed"].into_iter().any(has_changed) {
+        return;
+    }
     let (kind, source) = match JobKind::parse(&job.kind) {
         Some(JobKind::Upload) => (OperationKind::Upload, ChangeSource::Upload),
         Some(JobKind::Bulk) => (OperationKind::Bulk, ChangeSource::Api),

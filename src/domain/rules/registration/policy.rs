@@ -221,10 +221,12 @@ impl RegistrationPolicy {
         }
     }
 
-    /// Whether a registration of this source gets a generated external id in place of the one that it offers.
+    /// Whether a registration of this source gets a generated external id in place of the one that it offers. The primary
+    /// identifier is not replaced: the same registration again would not find its customer.
     #[must_use]
     pub fn replaces_external_id(&self, source: RegistrationSource) -> bool {
-        self.external_ids.as_ref().is_some_and(|ids| ids.format().replace && ids.covers_source(source))
+        self.primary_identifier != Identifier::ExternalId
+            && self.external_ids.as_ref().is_some_and(|ids| ids.format().replace && ids.covers_source(source))
     }
 
     /// Whether a registration of this source without an external id gets a generated one.

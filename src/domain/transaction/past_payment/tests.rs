@@ -121,6 +121,25 @@ fn holds_end_as_stated_or_after_the_time_of_the_merchant() {
     assert_eq!(read(&expired, Some(1_000)).hold_until, Some(Millis(999_500)), "at the latest now");
 }
 
+/// A resumed import reads a row again, when its hold has ended.
+#[test]
+fn a_row_reads_the_same_at_any_later_time() {
+    let parts = StatedAmounts { approved: Some(50), cancelled: Some(50), ..StatedAmounts::default() };
+    let until = Some(HoldEnd::At(Millis(1_500_000)));
+    for row in [
+        StatedPayment { amounts: parts, expires_at: until, ..stated(PastOutcome::Approved, 100) },
+        StatedPayment { at: Millis(999_500), ..stated(PastOutcome::Expired, 100) },
+        StatedPayment { at: Millis(999_500), ..stated(PastOutcome::Reserved, 100) },
+        StatedPayment { expires_at: until, ..stated(PastOutcome::Reserved, 100) },
+    ] {
+        let first = PastPayment::read(&row, CONTEXT).unwrap();
+        for now in [Millis(1_000_001), Millis(1_600_000), Millis(9_000_000)] {
+            let later = PastPayment::read(&row, ReadingContext { now, ..CONTEXT });
+            assert_eq!(later.as_ref(), Ok(&first), "{row:?} at {now}");
+        }
+    }
+}
+
 fn opening(past: &PastPayment) -> Opening {
     let name = |text| Name::parse(text).unwrap();
     Opening {

@@ -28,8 +28,9 @@ pub const AUDIT_READS_MAX: usize = 100_000;
 const STEP_READS_MAX: usize = 20_000;
 /// The number of records of a window.
 const WINDOW_RECORDS: u64 = 8_192;
-/// Records that are written within this time may be in another order than their times.
-const ORDER_SKEW_MS: i64 = 60_000;
+/// Records that are written within this time may be in another order than their times. The changes of a bulk job have the
+/// time at which the job began; uploads, which can run longer, are left out ([`record_time`]).
+const ORDER_SKEW_MS: i64 = 600_000;
 
 /// A step of a customer that was replayed.
 struct ReplayedStep {

@@ -225,11 +225,13 @@ fn is_wanted(query: &AuditQuery<'_>, head: &AuditHead) -> bool {
     is_within && (query.with_payments || head.kind != AuditKind::Payment) && (query.includes)(head)
 }
 
-/// The time of a record. Other times in it can be earlier or later: a customer may have been created long ago.
+/// The time of a record. Other times in it can be earlier or later: a customer may have been created long ago. A record of
+/// an upload has no time here: it has the time at which the upload began.
 pub(super) fn record_time(events: &[encoding::RecordedEvent]) -> Option<Millis> {
     let times = events.iter().filter_map(|event| match event {
         encoding::RecordedEvent::Global(event) => event.recorded_at(),
         encoding::RecordedEvent::Customer(event) => match event {
+            CustomerEvent::AuditEntry(entry) if entry.source == ChangeSource::Upload => None,
             CustomerEvent::TransactionOpened { .. }
             | CustomerEvent::FactRecorded { .. }
             | CustomerEvent::AuditEntry(_)

@@ -19,7 +19,7 @@ impl DifferenceLists {
     pub(crate) fn new(differences: &[&Difference]) -> Self {
         let of = |kind| {
             let lines = differences.iter().filter(|difference| difference.kind == kind);
-            first_lines(lines.map(ToString::to_string))
+            first_lines(lines)
         };
         Self {
             added: of(DifferenceKind::Added),
@@ -30,8 +30,8 @@ impl DifferenceLists {
 }
 
 /// The first thousand lines. If there are more, the last line gives their number.
-pub(crate) fn first_lines(mut lines: impl Iterator<Item = String>) -> Vec<String> {
-    let mut first: Vec<String> = lines.by_ref().take(LINES_MAX).collect();
+pub(crate) fn first_lines(mut lines: impl Iterator<Item = impl ToString>) -> Vec<String> {
+    let mut first: Vec<String> = lines.by_ref().take(LINES_MAX).map(|line| line.to_string()).collect();
     let rest = lines.count();
     if rest > 0 {
         first.push(format!("and {rest} more; `levelgate check --diff OLD NEW` lists all"));

@@ -183,9 +183,9 @@ pub(crate) fn position_text(sort: CustomerSort, position: CustomerPosition) -> S
     }
 }
 
-/// Whether a search names customers by identifiers, a whole e-mail address or a phone number.
-pub(crate) fn names_customers(find: &CustomerQuery) -> bool {
-    find.any_of.iter().any(|any| any.by != CustomerCriterion::Instrument)
+/// Whether a search names one customer by an identifier, a whole e-mail address or a phone number.
+pub(crate) fn names_one_customer(find: &CustomerQuery) -> bool {
+    find.any_of.iter().any(|any| any.by != CustomerCriterion::Instrument && any.values.len() == 1)
 }
 
 #[cfg(test)]

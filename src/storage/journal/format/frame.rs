@@ -491,12 +491,12 @@ mod tests {
         assert_eq!(changed_in(batch.clone(), 23, 1), Flaw::Group(256));
         batch[20] = 1;
         assert!(matches!(changed_in(batch, 22, 1), Flaw::Invalid(_)), "format 1 has no groups of journals");
-        assert_eq!(changed(20, 3), Flaw::Newer(3));
+        assert_eq!(changed(20, FORMAT + 1), Flaw::Newer(FORMAT + 1));
         assert!(matches!(changed(20, 0), Flaw::Invalid(_)) && matches!(changed(21, 9), Flaw::Invalid(_)));
         assert!(matches!(changed(22, 1), Flaw::Invalid(_)) && matches!(changed(21, 4), Flaw::Invalid(_)));
         let mut newer = [0; SEGMENT_HEAD_BYTES];
         newer[..8].copy_from_slice(&MAGIC);
-        newer[8] = 3;
-        assert_eq!(SegmentHead::parse(&newer), Err(HeadFlaw::Newer(3)));
+        newer[8] = FORMAT + 1;
+        assert_eq!(SegmentHead::parse(&newer), Err(HeadFlaw::Newer(u32::from(FORMAT) + 1)));
     }
 }
