@@ -6,7 +6,7 @@
 
 use crate::{
     domain::{
-        rules::registration::identifier::Identifier,
+        rules::registration::identifier::{Identifier, RegistrationSource},
         vocabulary::attributes::{Attribute, AttributeSet},
     },
     service::{
@@ -123,7 +123,12 @@ fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<R
     keys.check_customer(target, row)?;
     let effect = import_row(target, row, true)?;
     match effect {
-        RowEffect::Created(_) => keys.check_attributes(target, row, AttributeSet::default())?,
+        RowEffect::Created(_) => {
+            // A sent external id that is replaced is not stored.
+            let replaces = target.merchant.registration.replaces_external_id(RegistrationSource::Import);
+            let replaced = replaces.then_some(Attribute::ExternalId).into_iter().collect();
+            keys.check_attributes(target, row, replaced)?;
+        }
         RowEffect::Changed { kept } => keys.check_attributes(target, row, kept)?,
         RowEffect::Unchanged => {}
     }

@@ -401,3 +401,16 @@ fn rows_of_nothing_but_delimiters_change_nothing_and_create_nobody() {
         assert_eq!((counts(&outcome), outcome.rows), ((1, 0, 4, 0), 5), "{outcome:?}");
     }
 }
+
+#[test]
+fn external_ids_that_are_replaced_may_be_equal() {
+    let shop = |replace: bool| {
+        let generation = format!("length = 6, replace = {replace}");
+        let head =
+            format!("operation_mode = \"crm\"\n[registration]\nexternal_id = {{ unique = true, {generation} }}\n");
+        Shop::of(&head).expect("a valid merchant")
+    };
+    let table = b"merchant_customer_identifier,external_id\nann,x1\nbob,x1\n";
+    assert_eq!(shop(true).tried(table).bad, 0);
+    assert_eq!(shop(false).tried(table).bad, 1);
+}
