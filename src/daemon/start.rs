@@ -69,6 +69,14 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
 
 async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<()> {
     let settings = loaded.settings.clone();
+    if !options.config_folder.join("levelgate.toml").exists() {
+        tracing::warn!(
+            "there is no levelgate.toml in {}: every setting of the daemon has its default, the data folder is {}, and no \
+             tokens are configured",
+            options.config_folder.display(),
+            settings.store.path.display()
+        );
+    }
     // From here on a hangup reloads and does not end the process, however long the start takes.
     let hangups = signals::receive(SignalKind::hangup())?;
     let prometheus = install_metrics()?;

@@ -195,3 +195,25 @@ fn flag_reaches_current_holders_and_block_also_later_ones() {
     daemon.post(&path, &signal("fraud_confirmed")).ok();
     assert_denied(&daemon.reserve(&by("latest", "t3", "tok")).ok(), &["19106 payment_instrument_blocked -"]);
 }
+
+#[test]
+fn a_deletion_request_is_withdrawn_where_no_label_makes_it() {
+    let daemon = Daemon::live(acme(CRM, &[level("gold", "")]));
+    let body = json!({ "merchant_customer_identifier": "ann", "phone": "+35799123456" });
+    let id = daemon.post(CUSTOMERS, &body).json()["customer_id"].as_str().expect("an id").to_owned();
+    let customer = format!("{CUSTOMERS}/{id}");
+    assert!(daemon.delete(&customer).ok()["deletion_due"].is_string());
+    let refused = daemon.send("PATCH", &customer, &json!({ "deletion_due": "2030-01-01T00:00:00Z" })).problem(400);
+    assert_eq!(refused["field"], "deletion_due", "{refused}");
+    let shown = daemon.send("PATCH", &customer, &json!({ "deletion_due": null })).ok();
+    assert!(shown["deletion_due"].is_null(), "{shown}");
+    let step = &daemon.get(&format!("{customer}/history")).ok()["history"][0];
+    assert_eq!(step["changes"][0]["field"], "deletion_due", "{step}");
+    let refused = daemon.send("PATCH", &customer, &json!({ "labels": ["vip"] })).problem(422);
+    assert!(refused["detail"].as_str().expect("words").ends_with("it has none"), "{refused}");
+    // A plus that is not escaped arrives as a space.
+    for phone in ["+35799123456", "%2B35799123456"] {
+        let found = daemon.get(&format!("{CUSTOMERS}?phone={phone}")).ok();
+        assert_eq!(found["customers"][0]["customer_id"], id.as_str(), "{phone}: {found}");
+    }
+}

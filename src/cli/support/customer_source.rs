@@ -77,7 +77,9 @@ impl CustomerSource {
             settings.store.kind == config::StoreKind::Disk,
             "[store] kind is \"memory\": there is no data folder; name a running daemon with --url"
         );
-        let mut opened = data_folder::open(settings, Some(&loaded.rules), ArchiveLosses::Refuse)?;
+        let mut opened = data_folder::open(settings, Some(&loaded.rules), ArchiveLosses::Refuse).context(
+            "the data folder cannot be opened; if a daemon serves it, do not stop it: name it with --url http://...",
+        )?;
         let jobs = opened.jobs()?;
         let OpenedFolder { ledger, newest_time, .. } = opened;
         let clock = Clock::new(Source::System);

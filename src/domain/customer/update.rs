@@ -33,6 +33,8 @@ pub struct CustomerUpdate {
     pub repeats_status: bool,
     /// All labels, in order.
     pub labels: Option<Vec<Name>>,
+    /// Whether a deletion request is withdrawn.
+    pub withdraws_deletion: bool,
     /// All projects in which the customer may not pay.
     pub disabled_projects: Option<Vec<Name>>,
     /// All own exchange rates.
@@ -135,6 +137,7 @@ impl CustomerUpdate {
             events.push(CustomerEvent::CustomerChanged(CustomerChange::Status(status)));
         }
         self.labels(customer, context, &mut events)?;
+        self.withdrawal(customer, context, &mut events)?;
         if let Some(projects) =
             self.disabled_projects.as_ref().filter(|projects| *projects != customer.disabled_projects())
         {
@@ -237,6 +240,29 @@ impl CustomerUpdate {
         Ok(())
     }
 
+    /// Withdraws a deletion request. One that a label makes is withdrawn by removing the label.
+    fn withdrawal(
+        &self,
+        customer: &Customer,
+        context: &UpdateContext<'_>,
+        events: &mut Vec<CustomerEvent>,
+    ) -> Result<(), Refusal> {
+        let is_due = customer.profile().is_some_and(|profile| profile.deletion_due.is_some());
+        if !self.withdraws_deletion || !is_due {
+            return Ok(());
+        }
+        let labels = self.labels.as_deref().unwrap_or(customer.labels());
+        if context.merchant.has_label_of(labels, LabelKind::PendingDeletion) {
+            let reason = "a label of the customer requests the deletion: send `labels` without it".to_owned();
+            return Err(Refusal::NotAllowed { field: "deletion_due", reason });
+        }
+        let withdrawn = CustomerEvent::CustomerChanged(CustomerChange::DeletionDue(None));
+        if !events.contains(&withdrawn) {
+            events.push(withdrawn);
+        }
+        Ok(())
+    }
+
     fn labels(
         &self,
         customer: &Customer,
@@ -252,7 +278,8 @@ impl CustomerUpdate {
         if let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) {
             let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
             let label = self.text("labels", *label);
-            let reason = format!("{label:?} is not a label of this merchant; it has {}", known.join(", "));
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let reason = format!("{label:?} is not a label of this merchant; it has {known}");
             return Err(Refusal::NotAllowed { field: "labels", reason });
         }
         events.push(CustomerEvent::CustomerChanged(CustomerChange::Labels(labels.clone())));

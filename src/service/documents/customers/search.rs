@@ -89,6 +89,7 @@ pub(crate) fn customer_search<'p>(
             "cursor" => after = Some(value),
             _ => {
                 if let Some(attribute) = Attribute::parse(field) {
+                    let value = with_plus(attribute, &value);
                     let value = merchant.registration.normalised(attribute, &value).into_owned();
                     add_value(&mut find, field, CustomerCriterion::Attribute(attribute), &value)?;
                 }
@@ -101,6 +102,16 @@ pub(crate) fn customer_search<'p>(
     // No customer has a blank identifier or attribute.
     is_unmatchable |= find.any_of.iter().any(|any| any.values.is_empty());
     Ok((!is_unmatchable).then_some(find))
+}
+
+/// A phone number as meant: a plus that a query does not escape arrives as a space.
+fn with_plus(attribute: Attribute, value: &str) -> Cow<'_, str> {
+    match value.strip_prefix(' ') {
+        Some(rest) if attribute == Attribute::Phone && rest.starts_with(|c: char| c.is_ascii_digit()) => {
+            Cow::Owned(format!("+{rest}"))
+        }
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// Adds a value to those of which a customer has one. A blank one is none.

@@ -77,6 +77,13 @@ pub(crate) fn read_customer_object(
                 update.status = written.map(|status| parse_word::<CustomerStatus>("status", &status)).transpose()?;
             }
             "labels" => update.labels = Some(list(update, "labels", raw)?),
+            "deletion_due" if !is_new => {
+                if raw.get() != "null" {
+                    let expected = "is null, which withdraws a deletion request; DELETE requests one";
+                    return Err(ServiceError::unknown_value("deletion_due", expected));
+                }
+                update.withdraws_deletion = true;
+            }
             "disabled_projects" => update.disabled_projects = Some(list(update, "disabled_projects", raw)?),
             "rates" => update.rates = Some(own_rates(raw, rules)?),
             "customer" => {
