@@ -43,7 +43,7 @@ pub struct LevelBody {
 pub struct RatesBody {
     /// The table, without provenance.
     pub rates: Rates,
-    /// The table that the body has, as JSON. It is what a record stores: [`rates`] reads it.
+    /// The table that the body has, as JSON. It is what a record stores: [`rates()`] reads it.
     pub text: String,
     /// What is valid and probably a mistake.
     pub warnings: Vec<String>,

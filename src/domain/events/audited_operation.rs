@@ -70,8 +70,8 @@ pub struct AuditedOperation {
 }
 
 impl AuditedOperation {
-    /// The operation with so few details that a record can contain it: at most [`DETAILS_MAX`] of each merchant, and values
-    /// of at most [`VALUE_BYTES_MAX`] bytes. The last detail of a merchant counts those that are left out.
+    /// The operation with so few details that a record can contain it: at most `DETAILS_MAX` of each merchant, and values
+    /// of at most `VALUE_BYTES_MAX` bytes. The last detail of a merchant counts those that are left out.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let mut counts: BTreeMap<Option<Name>, (usize, usize)> = BTreeMap::new();

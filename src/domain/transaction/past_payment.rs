@@ -37,7 +37,7 @@ words! {
 }
 
 /// The amounts of a transaction that decide its outcome, minor units: A, V, B, C, R and K of
-/// [`Totals`](crate::domain::transaction::state::Totals).
+/// `Totals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PastAmounts {
     /// Requested.

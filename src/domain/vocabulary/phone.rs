@@ -126,7 +126,7 @@ fn compared_by_library(country: Option<Country>, text: &str) -> Option<String> {
     Some(form)
 }
 
-/// A valid number of a country, in E.164, for examples. The first [`EXAMPLES`] places give different numbers.
+/// A valid number of a country, in E.164, for examples. The first `EXAMPLES` places give different numbers.
 #[must_use]
 pub fn example(country: Country, place: u64) -> Option<String> {
     let types = [PhoneNumberType::Mobile, PhoneNumberType::FixedLine];
