@@ -110,7 +110,7 @@ fn customers_are_found_by_several_ids_and_by_beginnings() {
 #[test]
 fn a_date_is_the_day_in_the_merchants_time_zone() {
     let daemon = Daemon::live(shop());
-    // New York is five hours behind in winter and four in summer.
+    // New York has UTC-5 in winter and UTC-4 in summer.
     for (id, created) in [
         ("before", "2025-01-10T04:59:59.999Z"),
         ("first", "2025-01-10T05:00:00Z"),

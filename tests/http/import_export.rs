@@ -67,7 +67,7 @@ fn tables_are_read_as_spreadsheets_write_them() {
     let shown = daemon.get(&format!("{CUSTOMERS}/1000001")).ok();
     assert_eq!(shown["merchant_customer_identifier"], "00123", "{shown}");
     assert_eq!((&shown["deposit_level"], &shown["email"]), (&json!("gold"), &json!("a@example.com")), "{shown}");
-    // What it has spoilt is refused by row, with what to do.
+    // A spoilt cell is refused by row, and the reason names the remedy.
     let spoilt = "merchant_customer_identifier,email,phone\r\n1.23457E+15,x@example.com,\r\n123,y@example.com,\r\n\
                   new,z@example.com,05.01.2024 00:00\r\n,,\r\nnewer,n@example.com,35799123456\r\n";
     let problem = upload(&daemon, "", spoilt).problem(422);

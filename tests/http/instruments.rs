@@ -113,7 +113,7 @@ fn an_instrument_is_shown_with_all_its_members_and_put_takes_what_get_answers() 
         assert_eq!(put(&daemon, &id, token, &shown), shown, "sent back, it is no change");
     }
     assert_eq!(lsn(&daemon), before, "and leaves no record");
-    // What follows from elsewhere is taken only as it is in force.
+    // A derived member is accepted only with its value in force.
     for (member, other) in [
         ("payment_instrument", json!("other")),
         ("saved_at", json!("2026-01-01T00:00:00Z")),

@@ -1,4 +1,4 @@
-//! Who may pay and who is registered: `from_payments`, and merchants in `payment_gateway` mode without a policy.
+//! Which customers may pay and are registered: `from_payments`, and merchants in `payment_gateway` mode without a policy.
 
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ fn with_match_only_registered_customers_pay() {
         let problems: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(problems.len(), 3, "{answers}");
         problems.iter().for_each(|problem| assert_not_registered(problem, field));
-        assert_eq!((lsn(), customers(&daemon)), (before, 1), "{mode}: nobody is created and nothing is stored");
+        assert_eq!((lsn(), customers(&daemon)), (before, 1), "{mode}: no customer is created and no record is written");
 
         let known = json!({ "customer": { "email": "A@example.com", "city": "Wien" } });
         let paid = daemon.reserve(&anonymous("t1", &known)).ok();
@@ -130,7 +130,10 @@ fn with_match_only_registered_customers_pay() {
     }
     let daemon = Daemon::live(matching(CRM, ""));
     let nothing = daemon.reserve(&anonymous("t1", &json!({}))).problem(422);
-    assert_eq!(nothing["code"], "customer_unidentifiable", "what nobody could be found by comes first: {nothing}");
+    assert_eq!(
+        nothing["code"], "customer_unidentifiable",
+        "a payment without any identifier is refused first: {nothing}"
+    );
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn an_approval_of_nobody_known_is_recorded_and_linked_by_staff() {
             (&json!("approved"), &json!(["unreserved"])),
             "{approved}"
         );
-        assert_eq!(customers(&daemon), 0, "it creates nobody");
+        assert_eq!(customers(&daemon), 0, "it creates no customer");
         for _ in 0..2 {
             let shown = daemon.fetch("t1").ok();
             assert_eq!(

@@ -97,7 +97,7 @@ impl ConfigurationFile {
         Ok(Self { store, journal, known })
     }
 
-    /// What the file is to contain; `None`: there is none.
+    /// The content that the file is to have; `None`: there is no file.
     pub(crate) fn prior(&self) -> Option<PriorConfiguration> {
         self.known.lock().prior.clone()
     }

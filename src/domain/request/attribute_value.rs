@@ -48,9 +48,9 @@ pub(crate) fn parse(attribute: Attribute, value: &str) -> Result<Cow<'_, str>, R
     })
 }
 
-/// What a rating is.
+/// The form of a rating.
 pub(crate) const RATING_EXPECTED: &str = "a whole number from 0 to 100";
-/// What `phone_verified` is.
+/// The form of `phone_verified`.
 pub(crate) const FLAG_EXPECTED: &str = "true or false";
 const COMMENT_EXPECTED: &str = "a text of at most 1000 characters";
 const ADDRESS_EXPECTED: &str = "an IP address, such as 192.0.2.7 or 2001:db8::7";

@@ -80,7 +80,7 @@ impl Ledger {
         if customer == IdentityMatch::NoCustomer {
             check_identifiable(payment)?;
         }
-        // Where payments register no customer, only money that moved is recorded, without a customer.
+        // With `from_payments = "match"` only money that moved is recorded, without a customer.
         match check_may_register(payment) {
             Err(refusal) if opened != OpeningKind::Unreserved => return Err(refusal),
             Err(_) => customer = IdentityMatch::Bypassed,

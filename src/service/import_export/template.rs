@@ -63,7 +63,7 @@ pub(super) fn template(target: &ImportTarget<'_>) -> io::Result<Vec<u8>> {
     writer.finish()
 }
 
-/// An example with identifiers of its own for each place. `is_whole`: with every column; else with what a registration
+/// An example row. No two places share an identifier. `is_whole`: with every column; else with those that a registration
 /// needs.
 fn example(merchant: &Merchant, place: u64, is_whole: bool, now: Millis) -> Row {
     let policy = &merchant.registration;

@@ -361,7 +361,7 @@ fn customers_that_share_a_value_from_before_it_was_unique_can_be_uploaded() {
     shop.store(1_000_002, &shared);
     let table = shop.exported();
     assert_eq!(counts(&shop.tried(&table)), (0, 0, 2, 0));
-    // What they share may stay where something else changes.
+    // A shared value may stay when another cell changes.
     let renamed = b"customer_id,email,city\n1000001,a@example.com,Wien\n1000002,a@example.com,Graz\n";
     assert_eq!(counts(&shop.tried(renamed)), (0, 2, 0, 0));
     // A third one gets none of it, and two rows get no new value together.
