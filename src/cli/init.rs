@@ -71,6 +71,27 @@ client_definition = ["email", "phone"]      # the first that matches recognises 
 # --- Levels: name, direction and currency together are the key. A filter is one limit of a level.
 @LEVELS@"#;
 
+/// The first filter of a merchant's file, which explains the keys of a filter.
+const FIRST_FILTER: &str = r#"  [[levels.filters]]
+  window = "daily"                          # daily | weekly | monthly | lifetime | a span: 45m, 6h, 90d
+  amount_limit = "@AMOUNT@"                   # the most in the window; absent: no limit on the amount
+  quantity_limit = @QUANTITY@# the most payments in the window
+  calendar = true                           # from local midnight; false: the last 24 hours
+"#;
+
+/// The level for withdrawals, up to the keys that only one mode needs.
+const WITHDRAWALS: &str = r#"
+[[levels]]
+name = "@NAME@"
+direction = "withdrawal"
+currency = "EUR"
+projects = ["web"]
+  [[levels.filters]]
+  window = "weekly"
+  amount_limit = "1000.00"
+  quantity_limit = 2
+"#;
+
 const CRM: &str = r#"operation_mode = "crm"                      # the CRM names the customers: merchant_customer_identifier
 default_behaviour = "unknown_level"         # without a configured level, the level `unknown` applies
 add_all_projects_to_unknown_level = true"#;
@@ -82,12 +103,7 @@ const CRM_LEVELS: &str = r#"# A request may name another level at any time, so t
 name = "unknown"                            # customers without a configured level
 direction = "deposit"
 currency = "EUR"
-  [[levels.filters]]
-  window = "daily"                          # daily | weekly | monthly | lifetime | a span: 45m, 6h, 90d
-  amount_limit = "100.00"                   # the most in the window; absent: no limit on the amount
-  quantity_limit = 3                        # the most payments in the window
-  calendar = true                           # from local midnight; false: the last 24 hours
-  for_all_merchant_currencies = true
+@FIRST_FILTER@  for_all_merchant_currencies = true
 
 [[levels]]
 name = "gold"
@@ -106,17 +122,7 @@ projects = ["web"]
   calendar = true
   for_all_merchant_currencies = true
   warn_at = "75%"                           # answers and metrics report when this share is reached
-
-[[levels]]
-name = "gold"
-direction = "withdrawal"
-currency = "EUR"
-projects = ["web"]
-  [[levels.filters]]
-  window = "weekly"
-  amount_limit = "1000.00"
-  quantity_limit = 2
-  for_all_merchant_currencies = true
+@WITHDRAWALS@  for_all_merchant_currencies = true
 "#;
 
 const GATEWAY: &str = r#"operation_mode = "payment_gateway"          # the gateway names the customers: customer_id
@@ -128,26 +134,11 @@ name = "standard"
 direction = "deposit"
 currency = "EUR"
 projects = ["web"]
-  [[levels.filters]]
-  window = "daily"                          # daily | weekly | monthly | lifetime | a span: 45m, 6h, 90d
-  amount_limit = "500.00"                   # the most in the window; absent: no limit on the amount
-  quantity_limit = 10                       # the most payments in the window
-  calendar = true                           # from local midnight; false: the last 24 hours
-  [[levels.filters]]
+@FIRST_FILTER@  [[levels.filters]]
   window = "monthly"
   amount_limit = "6000.00"
   warn_at = "75%"                           # answers and metrics report when this share is reached
-
-[[levels]]
-name = "standard"
-direction = "withdrawal"
-currency = "EUR"
-projects = ["web"]
-  [[levels.filters]]
-  window = "weekly"
-  amount_limit = "1000.00"
-  quantity_limit = 2
-"#;
+@WITHDRAWALS@"#;
 
 /// Writes the files and prints the next steps.
 ///
@@ -198,12 +189,41 @@ fn occupant(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     Ok(found.map(|name| folder.join(name)))
 }
 
-fn merchant(mode: Mode, folder: &str) -> String {
-    let (of_mode, levels) = match mode {
-        Mode::Crm => (CRM, CRM_LEVELS),
-        Mode::PaymentGateway => (GATEWAY, GATEWAY_LEVELS),
+/// What differs by mode in a merchant's file.
+struct ModeTexts {
+    keys: &'static str,
+    levels: &'static str,
+    first_amount: &'static str,
+    first_quantity: u32,
+    withdrawal_level: &'static str,
+}
+
+impl ModeTexts {
+    const CRM: Self =
+        Self { keys: CRM, levels: CRM_LEVELS, first_amount: "100.00", first_quantity: 3, withdrawal_level: "gold" };
+    const GATEWAY: Self = Self {
+        keys: GATEWAY,
+        levels: GATEWAY_LEVELS,
+        first_amount: "500.00",
+        first_quantity: 10,
+        withdrawal_level: "standard",
     };
-    MERCHANT.replace("@FOLDER@", folder).replace("@MODE@", of_mode).replace("@LEVELS@", levels)
+
+    fn levels(&self) -> String {
+        // The width aligns the comment with those of the other keys.
+        let quantity = format!("{:<25}", self.first_quantity);
+        let filter = FIRST_FILTER.replace("@AMOUNT@", self.first_amount).replace("@QUANTITY@", &quantity);
+        let withdrawals = WITHDRAWALS.replace("@NAME@", self.withdrawal_level);
+        self.levels.replace("@FIRST_FILTER@", &filter).replace("@WITHDRAWALS@", &withdrawals)
+    }
+}
+
+fn merchant(mode: Mode, folder: &str) -> String {
+    let texts = match mode {
+        Mode::Crm => ModeTexts::CRM,
+        Mode::PaymentGateway => ModeTexts::GATEWAY,
+    };
+    MERCHANT.replace("@FOLDER@", folder).replace("@MODE@", texts.keys).replace("@LEVELS@", &texts.levels())
 }
 
 /// Writes a file that must not exist yet.
