@@ -2,6 +2,7 @@
 
 mod audited_changes;
 pub(crate) mod background_tasks;
+mod control;
 pub mod data_folder;
 pub(crate) mod differences;
 pub(crate) mod history_import;

@@ -53,7 +53,7 @@ pub(crate) async fn reload_on_hangup(mut hangups: Signal, daemon: Arc<AppState>)
     while hangups.recv().await.is_some() {
         let daemon = Arc::clone(&daemon);
         // The problems of a refused configuration are logged and shown in the status.
-        let _ = tokio::task::spawn_blocking(move || (daemon.reload)(Author::SYSTEM)).await;
+        let _ = tokio::task::spawn_blocking(move || daemon.control.reload(Author::SYSTEM)).await;
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     config::{ClockSource, Loaded, Settings},
     daemon::{
         background_tasks,
+        control::ControlledParts,
         data_folder::{self, ArchiveLosses, OpenedFolder},
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
@@ -12,7 +13,6 @@ use crate::{
         reload::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
-        snapshot_status::snapshot_problem,
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     http::{
@@ -162,7 +162,7 @@ fn assemble(
     }));
     let access = Arc::new(AccessTokens::new(&loaded.credentials));
     let memory = folder.as_ref().map(|folder| Arc::clone(folder.configuration_file()));
-    let reloader = Arc::new(Reloader::start(
+    let reloader = Reloader::start(
         ReloaderParts {
             config_folder: options.config_folder,
             settings: settings.clone(),
@@ -172,29 +172,19 @@ fn assemble(
             memory,
         },
         loaded,
-    )?);
-    let level_changer = Arc::clone(&reloader);
+    )?;
     let maintenance = folder
         .map(|folder| Arc::new(MaintenanceThread::new(folder, Arc::clone(&payments), maintenance_settings(settings))));
     let daemon = Arc::new(AppState {
         payments,
         access,
         failed_logins: http::FailedLogins::default(),
-        reload: Box::new(move |author| reloader.reload(author)),
-        configure: Box::new(move |change| level_changer.change(change)),
+        control: Arc::new(ControlledParts { reloader, maintenance: maintenance.clone() }),
         jobs,
         capacity: Arc::new(capacity),
         health,
         prometheus,
-        snapshot: maintenance.as_ref().map(|maintenance| {
-            let maintenance = Arc::clone(maintenance);
-            Box::new(move || maintenance.snapshot().map_err(|error| snapshot_problem(&error))) as Box<_>
-        }),
         snapshots: maintenance.as_ref().map(|maintenance| maintenance.snapshot_state()),
-        archive: maintenance.as_ref().map(|maintenance| {
-            let maintenance = Arc::clone(maintenance);
-            Box::new(move || maintenance.archive_health()) as Box<_>
-        }),
         store: settings.store.kind.word(),
         keeps: durability,
         stopping: is_stopping,

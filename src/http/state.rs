@@ -3,9 +3,8 @@
 use crate::{
     http::server::{access_tokens::AccessTokens, capacity::Capacity, failed_logins::FailedLogins},
     service::{
-        configuration::{change::Configure, reload::Reload},
-        daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport, SnapshotState},
-        error::ServiceError,
+        daemon_control::DaemonControl,
+        daemon_status::{ConfigurationHealth, SnapshotState},
         jobs::Jobs,
         payments::PaymentService,
     },
@@ -15,12 +14,6 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Takes a snapshot.
-pub(crate) type TakeSnapshot = Box<dyn Fn() -> Result<SnapshotReport, ServiceError> + Send + Sync>;
-
-/// Reports the state of the archive.
-pub(crate) type ReportArchive = Box<dyn Fn() -> ArchiveHealth + Send + Sync>;
-
 /// What all handlers share.
 pub struct AppState {
     /// Decisions.
@@ -29,16 +22,10 @@ pub struct AppState {
     pub access: Arc<AccessTokens>,
     /// Requests without a valid token.
     pub failed_logins: FailedLogins,
-    /// Reads the configuration anew.
-    pub reload: Reload,
-    /// Changes levels and rates.
-    pub configure: Configure,
-    /// Takes a snapshot; `None`: the daemon has no data folder.
-    pub snapshot: Option<TakeSnapshot>,
+    /// Reloads, changes of levels and rates, snapshots, and the state of the archive.
+    pub control: Arc<dyn DaemonControl>,
     /// The state of snapshots; `None`: the daemon has no data folder.
     pub snapshots: Option<Arc<Mutex<SnapshotState>>>,
-    /// Reports the state of the archive; `None`: the daemon has none.
-    pub archive: Option<ReportArchive>,
     /// Changes of many steps.
     pub jobs: Arc<Jobs>,
     /// The limits that all requests share.

@@ -6,6 +6,7 @@ pub mod commit;
 pub mod configuration;
 pub mod csv;
 pub mod customers;
+pub mod daemon_control;
 pub mod daemon_status;
 pub mod decision_series;
 pub mod documents;

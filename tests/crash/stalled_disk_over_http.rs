@@ -10,11 +10,19 @@ use levelgate::{
     clock::{Clock, Source},
     config,
     daemon::data_folder,
-    domain::decision::clock_skew::ClockSkew,
+    domain::{customer::audit::Author, decision::clock_skew::ClockSkew},
     http::{self, AccessTokens, server::pulse::Pulse},
     ledger::LedgerLimits,
     service::{
-        configuration::reload::ReloadReport, daemon_status::ConfigurationHealth, jobs::Jobs, payments::PaymentService,
+        configuration::{
+            change::{ConfigurationChange, ConfigurationOutcome},
+            reload::{RefusedReload, ReloadReport},
+        },
+        daemon_control::DaemonControl,
+        daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport},
+        error::ServiceError,
+        jobs::Jobs,
+        payments::PaymentService,
     },
     storage::{
         fs::memory::{Memory, StalledCalls},
@@ -31,6 +39,27 @@ use support::fixtures::{gold, pay, with};
 use support::raw_http;
 
 const TRANSACTIONS: &str = "/v1/merchants/acme/transactions";
+
+/// A daemon without configuration files and data folder.
+struct NoControl;
+
+impl DaemonControl for NoControl {
+    fn reload(&self, _: Author) -> Result<ReloadReport, RefusedReload> {
+        Ok(ReloadReport::default())
+    }
+
+    fn configure(&self, _: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
+        unreachable!("no test configures")
+    }
+
+    fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {
+        Err(ServiceError::no_snapshots())
+    }
+
+    fn archive(&self) -> Option<ArchiveHealth> {
+        None
+    }
+}
 
 /// The wire over a store in memory, on a runtime of two workers.
 struct Wire {
@@ -67,10 +96,7 @@ impl Wire {
             access: Arc::new(AccessTokens::new(&[])),
             failed_logins: http::FailedLogins::default(),
             snapshots: None,
-            archive: None,
-            reload: Box::new(|_| Ok(ReloadReport::default())),
-            configure: Box::new(|_| unreachable!("no test configures")),
-            snapshot: None,
+            control: Arc::new(NoControl),
             jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),
             health: Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default())),
             prometheus: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),

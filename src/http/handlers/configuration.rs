@@ -62,7 +62,7 @@ async fn change(
         now => now.unwrap_or_else(|_| state.payments.clock.wall()),
     };
     let (state, change) = (Arc::clone(state), ConfigurationChange { action, by, at });
-    let done = tokio::task::spawn_blocking(move || (state.configure)(&change)).await;
+    let done = tokio::task::spawn_blocking(move || state.control.configure(&change)).await;
     done.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
 }
 

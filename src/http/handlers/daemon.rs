@@ -177,7 +177,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         let refused = health.failed.as_ref().map(|(_, refused)| visible_problems(refused.of(severity), token));
         refused.unwrap_or_default()
     };
-    let lsn = |lsn: Lsn| (is_of_all && state.snapshot.is_some()).then_some(lsn.0);
+    let lsn = |lsn: Lsn| (is_of_all && state.snapshots.is_some()).then_some(lsn.0);
     let out = StatusDocument {
         version: env!("CARGO_PKG_VERSION"),
         zone_data_version: zone_data_version(),
@@ -200,7 +200,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         customers: is_of_all.then(|| payments.ledger.customers_len()),
         transactions: is_of_all.then(|| payments.ledger.transactions_len()),
         levels_turned_away: is_of_all.then(|| payments.ledger.levels_rejected()),
-        archive: state.archive.as_ref().filter(|_| is_of_all).map(|archive| archive()),
+        archive: if is_of_all { state.control.archive() } else { None },
         clock: match payments.time() {
             Ok(now) => now.to_string(),
             Err(error) => error.code.into_owned(),
@@ -214,7 +214,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 /// `POST /v1/reload`
 pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
     let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name) };
-    match tokio::task::spawn_blocking(move || (state.reload)(author)).await {
+    match tokio::task::spawn_blocking(move || state.control.reload(author)).await {
         Ok(Ok(report)) => json(render(&ReloadDocument::new(&report, None))),
         Ok(Err(refused)) => ServiceError::refused_reload(&refused).into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
@@ -223,11 +223,10 @@ pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option
 
 /// `POST /v1/snapshot`
 pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
-    let taken = tokio::task::spawn_blocking(move || state.snapshot.as_ref().map(|take| take())).await;
+    let taken = tokio::task::spawn_blocking(move || state.control.snapshot()).await;
     match taken {
-        Ok(Some(Ok(taken))) => json(render(&taken)),
-        Ok(Some(Err(problem))) => problem.into_response(),
-        Ok(None) => ServiceError::no_snapshots().into_response(),
+        Ok(Ok(taken)) => json(render(&taken)),
+        Ok(Err(problem)) => problem.into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::{Clock, Source},
     config::{self, Credential, Token},
-    domain::{decision::clock_skew::ClockSkew, vocabulary::names::Name},
+    domain::{customer::audit::Author, decision::clock_skew::ClockSkew, vocabulary::names::Name},
     http::{
         router::{admin_routes, overflow_routes, routes},
         server::{access_tokens::AccessTokens, capacity::Capacity, failed_logins::FailedLogins},
@@ -18,8 +18,16 @@ use crate::{
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
-        configuration::reload::ReloadReport, daemon_status::ConfigurationHealth, documents::query::TakenKeys,
-        jobs::registry::Jobs, payments::PaymentService,
+        configuration::{
+            change::{ConfigurationChange, ConfigurationOutcome},
+            reload::{RefusedReload, ReloadReport},
+        },
+        daemon_control::DaemonControl,
+        daemon_status::{ArchiveHealth, ConfigurationHealth, SnapshotReport},
+        documents::query::TakenKeys,
+        error::ServiceError,
+        jobs::registry::Jobs,
+        payments::PaymentService,
     },
     storage::jobs::{JobStore, JobsOnDisk},
     telemetry::metrics::Meters,
@@ -61,6 +69,27 @@ fn credentials() -> Vec<Credential> {
     ROLES.into_iter().flat_map(of_role).collect()
 }
 
+/// Accepts every reload and change, and has no data folder.
+struct NoDaemon;
+
+impl DaemonControl for NoDaemon {
+    fn reload(&self, _: Author) -> Result<ReloadReport, RefusedReload> {
+        Ok(ReloadReport::default())
+    }
+
+    fn configure(&self, _: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
+        Ok(ConfigurationOutcome::default())
+    }
+
+    fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {
+        Err(ServiceError::no_snapshots())
+    }
+
+    fn archive(&self) -> Option<ArchiveHealth> {
+        None
+    }
+}
+
 /// A daemon in memory with the merchants of the example configuration, `acme` and `globex`.
 fn state() -> Arc<AppState> {
     let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
@@ -80,11 +109,8 @@ fn state() -> Arc<AppState> {
         payments,
         access: Arc::new(AccessTokens::new(&credentials())),
         failed_logins: FailedLogins::default(),
-        reload: Box::new(|_| Ok(ReloadReport::default())),
-        configure: Box::new(|_| Ok(Default::default())),
-        snapshot: None,
+        control: Arc::new(NoDaemon),
         snapshots: None,
-        archive: None,
         jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
         capacity: Arc::new(Capacity::new(&config::Http::default(), 10, 10)),
         health: Arc::new(parking_lot::Mutex::new(ConfigurationHealth::default())),
@@ -160,10 +186,10 @@ fn the_golden_listing_shows_every_operation() {
 
 #[test]
 fn each_method_and_path_is_one_row_with_a_summary_and_an_answer() {
-    let mut seen = BTreeSet::new();
+    let mut known_rows = BTreeSet::new();
     for operation in operations() {
         let Operation { method, path, summary, answers, .. } = operation;
-        assert!(seen.insert((*method, *path)), "{} {path} has two rows", method.word());
+        assert!(known_rows.insert((*method, *path)), "{} {path} has two rows", method.word());
         assert!(summary.ends_with('.') && !summary.contains('\n'), "{path}: the summary is one sentence: {summary}");
         assert!(answers.iter().all(|answer| (200..300).contains(&answer.status)), "{path}: no answer is a problem");
         assert!(answers.iter().any(|answer| !answer.document.is_empty()), "{path}: it has an answer");

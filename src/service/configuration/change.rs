@@ -1,11 +1,8 @@
 //! Changes of levels and rates while the daemon runs.
 
-use crate::{
-    domain::{
-        rules::level::LevelKey,
-        vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
-    },
-    service::error::ServiceError,
+use crate::domain::{
+    rules::level::LevelKey,
+    vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
 use std::fmt;
 
@@ -81,6 +78,3 @@ pub struct ConfigurationOutcome {
     /// What is valid in a level or in rates and probably a mistake, in the words of `check`.
     pub warnings: Vec<String>,
 }
-
-/// The function that changes the rules in force, one change at a time. The daemon provides it.
-pub type Configure = Box<dyn Fn(&ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> + Send + Sync>;

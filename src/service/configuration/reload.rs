@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ProblemText, Severity, diff::Difference},
-    domain::{customer::audit::Author, vocabulary::time::Millis},
+    domain::vocabulary::time::Millis,
 };
 
 /// A reload that took effect.
@@ -35,6 +35,3 @@ impl RefusedReload {
         self.problems.iter().filter(move |problem| problem.severity == severity)
     }
 }
-
-/// Reads, checks and swaps the configuration, for an author.
-pub type Reload = Box<dyn Fn(Author) -> Result<ReloadReport, RefusedReload> + Send + Sync>;

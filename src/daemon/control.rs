@@ -1,0 +1,43 @@
+//! What requests can have this daemon do.
+
+use crate::{
+    daemon::{maintenance::MaintenanceThread, reload::Reloader, snapshot_status::snapshot_problem},
+    domain::customer::audit::Author,
+    service::{
+        configuration::{
+            change::{ConfigurationChange, ConfigurationOutcome},
+            reload::{RefusedReload, ReloadReport},
+        },
+        daemon_control::DaemonControl,
+        daemon_status::{ArchiveHealth, SnapshotReport},
+        error::ServiceError,
+    },
+};
+use std::sync::Arc;
+
+/// The parts of the daemon that requests control.
+pub(crate) struct ControlledParts {
+    /// Changes the configuration in force.
+    pub(crate) reloader: Reloader,
+    /// Writes snapshots; `None`: the daemon has no data folder.
+    pub(crate) maintenance: Option<Arc<MaintenanceThread>>,
+}
+
+impl DaemonControl for ControlledParts {
+    fn reload(&self, author: Author) -> Result<ReloadReport, RefusedReload> {
+        self.reloader.reload(author)
+    }
+
+    fn configure(&self, change: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError> {
+        self.reloader.change(change)
+    }
+
+    fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {
+        let maintenance = self.maintenance.as_ref().ok_or_else(ServiceError::no_snapshots)?;
+        maintenance.snapshot().map_err(|error| snapshot_problem(&error))
+    }
+
+    fn archive(&self) -> Option<ArchiveHealth> {
+        self.maintenance.as_ref().map(|maintenance| maintenance.archive_health())
+    }
+}

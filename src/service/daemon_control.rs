@@ -1,0 +1,38 @@
+//! What a request can have the daemon do with its configuration and its data folder.
+
+use crate::{
+    domain::customer::audit::Author,
+    service::{
+        configuration::{
+            change::{ConfigurationChange, ConfigurationOutcome},
+            reload::{RefusedReload, ReloadReport},
+        },
+        daemon_status::{ArchiveHealth, SnapshotReport},
+        error::ServiceError,
+    },
+};
+
+/// The daemon as requests see it. Reloads, changes and snapshots read and write files, so a caller must not be on a thread
+/// that answers other requests.
+pub trait DaemonControl: Send + Sync {
+    /// Reads, checks and swaps the configuration, for an author.
+    ///
+    /// # Errors
+    /// The files are invalid; nothing has changed.
+    fn reload(&self, author: Author) -> Result<ReloadReport, RefusedReload>;
+
+    /// Changes the rules in force, one change at a time.
+    ///
+    /// # Errors
+    /// The change is refused; nothing has changed.
+    fn configure(&self, change: &ConfigurationChange) -> Result<ConfigurationOutcome, ServiceError>;
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// The daemon has no data folder, or the snapshot cannot be written.
+    fn snapshot(&self) -> Result<SnapshotReport, ServiceError>;
+
+    /// The state of the archive; `None`: the daemon has no data folder.
+    fn archive(&self) -> Option<ArchiveHealth>;
+}
