@@ -197,13 +197,13 @@ fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_
         opened: OpeningKind::Reserved,
         resolution: CustomerResolution::Found,
         identity: 0,
-        stranger: None,
+        bypassed_id: None,
     };
     let before = preceding_events(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
     let opening = opening(&question, Some(customer), &decision, recording);
     let slot = customer.summaries().next_slot();
     let recorded =
-        RecordPosition { number: customer.applied + 1, place: LogOffset(now.0 as u64), key: u64::from(slot) };
+        RecordPosition { number: customer.applied + 1, offset: LogOffset(now.0 as u64), key: u64::from(slot) };
     before.iter().for_each(|event| customer.apply(recorded, event));
     customer.apply_opened(recorded, slot, &opening);
 }

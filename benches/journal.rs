@@ -167,7 +167,7 @@ fn main() {
     let started = Instant::now();
     fill(&rules, &ledger, customers, 20);
     row("reserves journaled a second, one thread", &format!("{:.0}", transactions as f64 / seconds(started)));
-    let bytes: u64 = folder.journal().segments().iter().map(|s| s.end_place.0 - s.first_place.0).sum();
+    let bytes: u64 = folder.journal().segments().iter().map(|s| s.end_offset.0 - s.first_offset.0).sum();
     row("bytes of journal a reserve", &(bytes / transactions).to_string());
     folder.journal().close().unwrap();
     drop((ledger, folder));

@@ -385,9 +385,9 @@ fn help_prints_the_commands_a_command_or_a_guide() {
     for command in ["check", "serve", "help"] {
         assert_eq!(levelgate(&["help", command]), levelgate(&[command, "--help"]));
     }
-    let (status, printed, told) = levelgate(&["help", "semantic"]);
+    let (status, printed, stderr) = levelgate(&["help", "semantic"]);
     assert_eq!((status, printed.as_str()), (Some(2), ""));
-    assert!(told.contains("did you mean `semantics`?") && told.contains("storage-format"), "{told}");
+    assert!(stderr.contains("did you mean `semantics`?") && stderr.contains("storage-format"), "{stderr}");
 }
 
 #[test]

@@ -50,11 +50,11 @@ fn check_folder(options: &Options) -> ExitCode {
     let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
     let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
     let checked = checked.and_then(|loaded| {
-        let lost = data::losses(&loaded, options.data.as_deref());
-        if lost.is_empty() {
+        let losses = data::losses(&loaded, options.data.as_deref());
+        if losses.is_empty() {
             return Ok(loaded);
         }
-        Err(Problems { list: [loaded.warnings, lost].concat(), owners: loaded.owners })
+        Err(Problems { list: [loaded.warnings, losses].concat(), owners: loaded.owners })
     });
     let problems = match &checked {
         Ok(loaded) => &loaded.warnings,

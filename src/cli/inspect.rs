@@ -203,15 +203,15 @@ impl<W: Write> Inspector<'_, W> {
     }
 
     fn segment(&mut self, path: &str) -> anyhow::Result<()> {
-        let mut walk = match SegmentReader::open(&**self.store, path) {
-            Ok(walk) => walk,
+        let mut reader = match SegmentReader::open(&**self.store, path) {
+            Ok(reader) => reader,
             Err(SegmentReaderError::Head(flaw @ HeadFlaw::Damaged(_))) => return self.segment_without_head(path, flaw),
             Err(error) => {
                 self.findings.problems.push(format!("{path}: {error}"));
                 return Ok(());
             }
         };
-        let head = walk.head();
+        let head = reader.head();
         self.findings.synced = self.findings.synced.max(head.synced);
         self.findings.first.get_or_insert(head.first_lsn);
         if let Some(next) = self.findings.next.filter(|next| *next != head.first_lsn) {
@@ -220,7 +220,7 @@ impl<W: Write> Inspector<'_, W> {
         }
         let mut records = 0_u64;
         let damage = loop {
-            match walk.step().with_context(|| path.to_owned())? {
+            match reader.step().with_context(|| path.to_owned())? {
                 Step::End => break None,
                 Step::Damage(damage) => break Some(damage),
                 Step::Record(record) => {
@@ -237,15 +237,15 @@ impl<W: Write> Inspector<'_, W> {
             self.out,
             "segment    {path}: records {} to {}, {records} of them, start {}, {} bytes",
             head.first_lsn,
-            walk.next_lsn().0.saturating_sub(1),
-            walk.epoch(),
-            walk.file_bytes()
+            reader.next_lsn().0.saturating_sub(1),
+            reader.epoch(),
+            reader.file_bytes()
         )?;
-        self.findings.next = Some(walk.next_lsn());
+        self.findings.next = Some(reader.next_lsn());
         if let Some(damage) = damage {
             // Records after the damage may show how far the journal was synced.
-            while walk.skip()? {
-                if let Step::Record(record) = walk.step()? {
+            while reader.skip()? {
+                if let Step::Record(record) = reader.step()? {
                     self.note_synced(&record);
                 }
             }
@@ -267,14 +267,14 @@ impl<W: Write> Inspector<'_, W> {
         writeln!(self.out, "segment    {path}: no valid head, {} bytes", file.len()?)?;
         // Its records may be valid, and show how far the journal was synced.
         let id = self.findings.id;
-        let assumed = SegmentHead { epoch: 0, id, first_lsn: lsn, first_place: LogOffset(0), synced: Lsn::NONE };
-        let mut walk = SegmentReader::with_head(file, assumed)?;
+        let assumed = SegmentHead { epoch: 0, id, first_lsn: lsn, first_offset: LogOffset(0), synced: Lsn::NONE };
+        let mut reader = SegmentReader::with_head(file, assumed)?;
         loop {
-            match walk.step()? {
+            match reader.step()? {
                 Step::End => break,
                 Step::Record(record) => self.note_synced(&record),
                 Step::Damage(_) => {
-                    if !walk.skip()? {
+                    if !reader.skip()? {
                         break;
                     }
                 }
@@ -320,10 +320,10 @@ impl<W: Write> Inspector<'_, W> {
                 return Ok(());
             }
         };
-        for loss in &checked.lost {
+        for loss in &checked.losses {
             writeln!(self.out, "lost       {}; the loss was accepted", loss.what)?;
         }
-        let is_lost = |lsn: Lsn| checked.lost.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
+        let is_lost = |lsn: Lsn| checked.losses.iter().any(|loss| loss.first <= lsn && lsn <= loss.last);
         let problems = &mut self.findings.problems;
         problems.extend(gaps.into_iter().filter(|gap| !is_lost(gap.first_missing)).map(|gap| gap.message));
         problems.extend(damaged_segments(&**self.store, &checked));
@@ -347,7 +347,7 @@ impl<W: Write> Inspector<'_, W> {
 
 fn print_record(record: &LocatedRecord<'_>, out: &mut impl Write) -> anyhow::Result<()> {
     let head = record.framed.head;
-    write!(out, "{} {} start {} ", head.lsn, record.place.0, head.epoch)?;
+    write!(out, "{} {} start {} ", head.lsn, record.log_offset.0, head.epoch)?;
     let events = match record.framed.body {
         Body::Batch { synced, .. } => return Ok(writeln!(out, "batch, synced up to {synced}")?),
         Body::Begin => return Ok(writeln!(out, "group begins")?),

@@ -100,17 +100,17 @@ impl PriorConfiguration {
 /// The losses of a configuration, compared with the one before it. Each is an error with its remedy.
 #[must_use]
 pub fn losses(prior: &PriorConfiguration, next: &Loaded, occasion: Occasion) -> Vec<Problem> {
-    let mut lost = Losses { next, found: Vec::new() };
-    lost.tokens(prior, occasion);
-    lost.minor_units(prior);
-    lost.merchants(prior);
+    let mut losses = Losses { next, found: Vec::new() };
+    losses.tokens(prior, occasion);
+    losses.minor_units(prior);
+    losses.merchants(prior);
     for (id, before) in prior.merchants.iter().filter(|(_, merchant)| merchant.has_state) {
         if let Some(merchant) = next.rules.merchant(id.as_str()) {
-            lost.parts_of_merchant(merchant, before);
+            losses.parts_of_merchant(merchant, before);
         }
     }
-    lost.rates(prior);
-    lost.found
+    losses.rates(prior);
+    losses.found
 }
 
 struct Losses<'a> {

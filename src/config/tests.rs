@@ -262,7 +262,7 @@ fn the_archive_keeps_transactions_for_at_least_as_long_as_memory() {
     }
     for below in ["retention_days = 41\narchive_days = 40", "archive_days = 39"] {
         let problems = load(below).map(|_| below).unwrap_err();
-        let said: String = problems.list.iter().map(ToString::to_string).collect();
-        assert!(said.contains("is less than `retention_days"), "{said}");
+        let texts: String = problems.list.iter().map(ToString::to_string).collect();
+        assert!(texts.contains("is less than `retention_days"), "{texts}");
     }
 }

@@ -44,9 +44,9 @@ impl ExpectedHistory {
         let PastAmounts { reserved, released, approved, cancelled, refunded, .. } = past.amounts;
         let holds = past.hold_until.is_none_or(|until| until > now)
             && (outcome == PastOutcome::Reserved || past.awaits_captures);
-        let held = if holds { reserved.saturating_sub(released).saturating_sub(approved) } else { 0 };
+        let held_amount = if holds { reserved.saturating_sub(released).saturating_sub(approved) } else { 0 };
         let given_back = if merchant.refunds == RefundPolicy::Original { refunded } else { 0 };
-        let (gross, net) = (approved + held, approved - cancelled + held);
+        let (gross, net) = (approved + held_amount, approved - cancelled + held_amount);
         if gross == 0 {
             return;
         }

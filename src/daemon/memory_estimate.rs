@@ -66,13 +66,13 @@ fn line(merchant: &Merchant, retention: &Retention, traffic: Option<Traffic>) ->
     );
     if let Some(traffic) = traffic.filter(|traffic| traffic.last_ms - traffic.first_ms >= SPAN_MIN_MS) {
         let span_ms = u128::from(traffic.last_ms.abs_diff(traffic.first_ms));
-        let held = u128::from(traffic.transactions) * u128::from(kept_ms.unsigned_abs()) / span_ms;
-        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        let expected_count = u128::from(traffic.transactions) * u128::from(kept_ms.unsigned_abs()) / span_ms;
+        let expected_count = u64::try_from(expected_count).unwrap_or(u64::MAX);
         line.push_str(&format!(
-            "; at the traffic seen, {} in {}, that is {held} transactions and {}",
+            "; at the traffic seen, {} in {}, that is {expected_count} transactions and {}",
             traffic.transactions,
             show_span(i64::try_from(span_ms).unwrap_or(i64::MAX)),
-            megabytes(held)
+            megabytes(expected_count)
         ));
     }
     line
@@ -91,8 +91,8 @@ fn read_traffic(store: &dyn Store) -> io::Result<BTreeMap<String, Traffic>> {
     }
     let mut traffic: BTreeMap<String, Traffic> = BTreeMap::new();
     for path in paths.iter().rev().take(SEGMENTS_MAX) {
-        let Ok(mut walk) = SegmentReader::open(store, path) else { continue };
-        while let Step::Record(record) = walk.step()? {
+        let Ok(mut reader) = SegmentReader::open(store, path) else { continue };
+        while let Step::Record(record) = reader.step()? {
             let Body::Events(events) = record.framed.body else { continue };
             for event in encoding::decode(events, &mut |_| Ok(None)).into_iter().flatten() {
                 let encoding::RecordedEvent::Customer(CustomerEvent::TransactionOpened { opening, .. }) = event else {

@@ -16,14 +16,14 @@ pub(crate) struct NameTableMonitor {
 impl NameTableMonitor {
     /// Updates the metrics. Logs refused names: the first time, then at most once an hour.
     pub(crate) fn update(&mut self) {
-        let (held, refused) = names::statistics();
-        metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(held).unwrap_or(u32::MAX)));
+        let (known_count, refused) = names::statistics();
+        metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(known_count).unwrap_or(u32::MAX)));
         metrics::counter!("levelgate_names_refused_total").absolute(refused);
         let is_due = self.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL);
         if refused > self.refused && is_due {
             tracing::warn!(
                 "{} new names of levels, methods or filters were refused: requests may create {} names for a merchant and \
-                 {} in total; the {held} known names keep working; add the names that you need to the configuration files",
+                 {} in total; the {known_count} known names keep working; add the names that you need to the configuration files",
                 refused - self.refused,
                 names::NAMES_OF_MERCHANT_MAX,
                 names::NAMES_SENT_MAX

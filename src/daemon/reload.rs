@@ -152,9 +152,9 @@ impl Reloader {
         let payments = &self.parts.payments;
         let before = payments.rules();
         let prior = PriorConfiguration::new(files, &before, &recorded_state(&payments.ledger));
-        let lost = losses(&prior, &loaded, Occasion::Reload);
-        if !lost.is_empty() {
-            let list = [lost, loaded.warnings].concat();
+        let losses = losses(&prior, &loaded, Occasion::Reload);
+        if !losses.is_empty() {
+            let list = [losses, loaded.warnings].concat();
             return Err(Problems { list, owners: loaded.owners }.texts(&files.owners));
         }
         let superseded = self.apply_files(&loaded)?;
@@ -244,9 +244,9 @@ pub(crate) fn prior_at_start(remembered: Option<PriorConfiguration>, ledger: &Le
 }
 
 fn refuse_losses(prior: &PriorConfiguration, files: &Loaded) -> anyhow::Result<()> {
-    let lost: Vec<Problem> = losses(prior, files, Occasion::Start);
-    let texts: Vec<String> = lost.iter().map(ToString::to_string).collect();
-    anyhow::ensure!(lost.is_empty(), "the configuration has lost what was in force before:\n{}", texts.join("\n"));
+    let losses: Vec<Problem> = losses(prior, files, Occasion::Start);
+    let texts: Vec<String> = losses.iter().map(ToString::to_string).collect();
+    anyhow::ensure!(losses.is_empty(), "the configuration has lost what was in force before:\n{}", texts.join("\n"));
     Ok(())
 }
 

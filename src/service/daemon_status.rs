@@ -70,8 +70,8 @@ pub struct ArchiveHealth {
     /// Files whose check failed, and what is wrong with each.
     pub damaged: Vec<String>,
     /// Losses that an operator has accepted.
-    #[serde(serialize_with = "accepted_losses")]
-    pub lost: Vec<AcceptedLoss>,
+    #[serde(rename = "lost", serialize_with = "accepted_losses")]
+    pub accepted_losses: Vec<AcceptedLoss>,
 }
 
 #[derive(Serialize)]
@@ -81,9 +81,9 @@ struct LossDocument {
     accepted_at: AsText<Millis>,
 }
 
-fn accepted_losses<S: Serializer>(lost: &[AcceptedLoss], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut out = serializer.serialize_seq(Some(lost.len()))?;
-    for loss in lost {
+fn accepted_losses<S: Serializer>(losses: &[AcceptedLoss], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut out = serializer.serialize_seq(Some(losses.len()))?;
+    for loss in losses {
         let accepted_at = AsText(loss.at);
         out.serialize_element(&LossDocument { first_record: loss.first.0, last_record: loss.last.0, accepted_at })?;
     }

@@ -171,23 +171,23 @@ pub struct Loss {
 #[derive(Default)]
 pub(crate) struct ArchiveState {
     pub(crate) list: Mutex<ArchiveList>,
-    pub(crate) lost: RwLock<Vec<Loss>>,
+    pub(crate) losses: RwLock<Vec<Loss>>,
 }
 
 impl ArchiveState {
     /// Replaces the error of a record that is within a loss.
-    pub(crate) fn explain(&self, place: LogOffset, error: ReadError) -> ReadError {
-        let lost = self.lost.read();
-        match lost.iter().find(|loss| loss.from <= place && place < loss.to) {
-            Some(loss) => ReadError::Lost { place, first: loss.first, last: loss.last },
+    pub(crate) fn explain(&self, offset: LogOffset, error: ReadError) -> ReadError {
+        let losses = self.losses.read();
+        match losses.iter().find(|loss| loss.from <= offset && offset < loss.to) {
+            Some(loss) => ReadError::Lost { offset, first: loss.first, last: loss.last },
             None => error,
         }
     }
 
     /// The loss that contains a record.
     pub(crate) fn loss_of(&self, lsn: Lsn) -> Option<(Lsn, Lsn)> {
-        let lost = self.lost.read();
-        lost.iter().find(|loss| loss.first <= lsn && lsn <= loss.last).map(|loss| (loss.first, loss.last))
+        let losses = self.losses.read();
+        losses.iter().find(|loss| loss.first <= lsn && lsn <= loss.last).map(|loss| (loss.first, loss.last))
     }
 }
 

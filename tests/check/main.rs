@@ -126,8 +126,8 @@ fn init(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
 fn what_init_writes_is_valid_even_strictly_and_a_daemon_starts_on_it() {
     for mode in ["payment_gateway", "crm"] {
         let folder = tempfile::tempdir().unwrap();
-        let (status, printed, told) = init(folder.path(), &["config", "--mode", mode]);
-        assert_eq!((status, told.as_str()), (Some(0), ""), "{mode}");
+        let (status, printed, error_text) = init(folder.path(), &["config", "--mode", mode]);
+        assert_eq!((status, error_text.as_str()), (Some(0), ""), "{mode}");
         assert!(printed.contains("levelgate serve --config config"), "{printed}");
         let merchant = fs::read_to_string(folder.path().join("config/merchants/acme.toml")).unwrap();
         assert!(merchant.contains(&format!("operation_mode = \"{mode}\"")) && !merchant.contains('@'), "{merchant}");
@@ -157,9 +157,9 @@ fn init_changes_no_folder_that_contains_something() {
         let path = folder.path().join("config").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "mine").unwrap();
-        let (status, printed, told) = init(folder.path(), &["config"]);
+        let (status, printed, error_text) = init(folder.path(), &["config"]);
         assert_eq!((status, printed.as_str()), (Some(1), ""));
-        assert!(told.contains(&format!("config/{named} exists")), "{told}");
+        assert!(error_text.contains(&format!("config/{named} exists")), "{error_text}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(fs::read_dir(folder.path().join("config")).unwrap().count(), 1);
     }

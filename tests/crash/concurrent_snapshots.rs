@@ -44,24 +44,24 @@ fn committed(harness: &Harness, line: &str) -> bool {
 
 /// The load of one thread while snapshots are taken: payments of one shared large customer and of a private one.
 fn work(harness: &Harness, thread: usize) -> Acknowledged {
-    let mut told = Acknowledged::default();
+    let mut acknowledged = Acknowledged::default();
     for n in 0..DURING {
         let (id, who) =
             (format!("w{thread}-{n}"), if n % 3 == 0 { format!("own{thread}") } else { "large".to_owned() });
         if reserve(harness, &id, &who) {
-            told.statuses.insert(id.clone(), "reserved");
+            acknowledged.statuses.insert(id.clone(), "reserved");
         }
         let op = ["approve", "cancel", "decline"][n % 3];
         if n % 4 != 0 && step(harness, op, &id) {
-            told.statuses.insert(id, ["approved", "cancelled", "declined"][n % 3]);
+            acknowledged.statuses.insert(id, ["approved", "cancelled", "declined"][n % 3]);
         }
         // An old one changes as well, which a snapshot may just have passed.
         let old = format!("old{}", (n * THREADS + thread) * 5 % BEFORE);
         if n % 2 == 0 && step(harness, "approve", &old) {
-            told.statuses.insert(old, "approved");
+            acknowledged.statuses.insert(old, "approved");
         }
     }
-    told
+    acknowledged
 }
 
 #[test]
@@ -75,13 +75,13 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1, {sync:?}");
         let (store, indexes) = (Memory::new(), Indexes::new());
         let harness = Harness::open(&store, &indexes.fresh(), sync, &rules, None).expect("a start");
-        let mut told = Acknowledged::default();
+        let mut acknowledged = Acknowledged::default();
         for n in 0..BEFORE {
             let line = instrument_model::line("reserve", AT, "side", "large", Some("tok_a"));
             let mut line = line;
             line.text("transaction_id", &format!("old{n}"));
             harness.line(&line.line());
-            told.statuses.insert(format!("old{n}"), "reserved");
+            acknowledged.statuses.insert(format!("old{n}"), "reserved");
         }
         harness.journal().sync().expect("a sync");
         let (done, mut images) = (AtomicBool::new(false), Vec::new());
@@ -104,7 +104,7 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
                 (taken, images)
             });
             for worker in workers {
-                told.statuses.append(&mut worker.join().expect("a worker").statuses);
+                acknowledged.statuses.append(&mut worker.join().expect("a worker").statuses);
             }
             done.store(true, Ordering::Release);
             let (taken, found) = keeper.join().expect("the keeper");
@@ -117,23 +117,23 @@ fn concurrent_snapshots_contain_acknowledged_operations() {
         let again = Harness::open(&killed, &indexes.fresh(), sync, &rules, None);
         let again = again.unwrap_or_else(|error| panic!("{about}: {error:#}"));
         assert_eq!(again.journal().last(), last, "{about}: all was written");
-        agrees(&again, &told, true, &about);
+        agrees(&again, &acknowledged, true, &about);
         // A state that is cut in the middle is consistent: shown transactions add up to the counters.
         images.truncate(12);
         for (n, image) in images.iter().enumerate() {
             let about = format!("{about}, image {n}");
             let harness = Harness::open(image, &indexes.fresh(), sync, &rules, None);
             let harness = harness.unwrap_or_else(|error| panic!("{about}: {error:#}"));
-            agrees(&harness, &told, false, &about);
+            agrees(&harness, &acknowledged, false, &about);
         }
     }
 }
 
 /// Asserts that each customer's transactions add up to its counters; with `all`, that they are those acknowledged.
-fn agrees(harness: &Harness, told: &Acknowledged, all: bool, about: &str) {
+fn agrees(harness: &Harness, acknowledged: &Acknowledged, all: bool, about: &str) {
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     harness.line(&instrument_model::line("check", AT, "side", "large", None).line());
-    for (id, status) in &told.statuses {
+    for (id, status) in &acknowledged.statuses {
         let Ok(shown) = harness.transaction("side", id) else {
             assert!(!all, "{about}: {id} is lost");
             continue;

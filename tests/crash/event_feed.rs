@@ -51,9 +51,9 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 /// Asserts that the feed contains the facts of each transaction, each once and in order.
 fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], about: &str) {
     let key = |merchant: &str, id: &str| (merchant.to_owned(), id.to_owned());
-    let mut told: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
+    let mut events_of: BTreeMap<(String, String), Vec<&Value>> = BTreeMap::new();
     for event in events {
-        told.entry(key(text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
+        events_of.entry(key(text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
     }
     let now = harness.desk.clock.now(None).expect("a time");
     for (merchant, _) in merchants {
@@ -64,7 +64,7 @@ fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], abo
                 let id = listed.transaction.opening.id.as_ref();
                 let shown: Value =
                     serde_json::from_slice(&harness.transaction(merchant, id).expect("shown")).expect("JSON");
-                let of_it = told.remove(&key(merchant, id)).unwrap_or_default();
+                let of_it = events_of.remove(&key(merchant, id)).unwrap_or_default();
                 let transitions: Vec<Value> = of_it
                     .iter()
                     .filter(|event| event.get("transition").is_some())
@@ -99,7 +99,7 @@ fn agrees(harness: &Harness, merchants: &[(String, bool)], events: &[Value], abo
             }
         }
     }
-    assert!(told.is_empty(), "{about}: no customer has these transactions: {told:#?}");
+    assert!(events_of.is_empty(), "{about}: no customer has these transactions: {events_of:#?}");
 }
 
 #[test]
@@ -167,14 +167,14 @@ fn feed_never_shows_a_fact_that_a_power_cut_loses() {
                 .expect("a time");
             let (after, _) = heard(&again, "", || 1_000);
             assert!(after.len() >= before.len(), "{about}: {} facts, and the feed had {}", after.len(), before.len());
-            for (told, found) in before.iter().zip(&after) {
+            for (events_of, found) in before.iter().zip(&after) {
                 // A level may have been renamed by what was lost.
                 let but_level = |event: &Value| {
                     let mut event = event.clone();
                     event["level"] = Value::Null;
                     event
                 };
-                assert_eq!(but_level(told), but_level(found), "{about}");
+                assert_eq!(but_level(events_of), but_level(found), "{about}");
             }
             assert!(again.journal().last().0 >= next, "{about}: a reader that continues after {next} misses nothing");
             agrees(&again, &workload.merchants, &after, &about);

@@ -61,63 +61,63 @@ impl Expected {
     /// Of a ledger that holds the first so many steps.
     pub fn after(workload: &Workload, steps: usize) -> Self {
         let about = format!("seed {}, the first {steps} operations, with nothing gone wrong", workload.seed);
-        let mut told = Models::nothing(workload);
+        let mut models = Models::nothing(workload);
         for step in &workload.steps[..steps] {
-            told.tell(&step.act, &about);
+            models.tell(&step.act, &about);
         }
         let clock = steps.checked_sub(1).map_or(i64::MIN, |n| workload.steps[n].clock);
         let mut this = Self { asks: Vec::new(), answers: Vec::new(), again_from: 0, clock };
         if clock == i64::MIN {
             return this;
         }
-        this.shows_and_lists(workload, &told, &about);
-        this.checks(&told, clock, true, &about);
-        this.repeats(workload, steps, &mut told, &about);
+        this.shows_and_lists(workload, &models, &about);
+        this.checks(&models, clock, true, &about);
+        this.repeats(workload, steps, &mut models, &about);
         for later in LATER {
             this.again_from = this.asks.len();
-            this.checks(&told, clock + later, false, &about);
+            this.checks(&models, clock + later, false, &about);
         }
-        this.shows_and_lists(workload, &told, &about);
+        this.shows_and_lists(workload, &models, &about);
         this
     }
 
-    fn ask(&mut self, told: &Models, ask: Query, about: &str) -> Value {
-        let text = answer(&told.twin, &ask, about);
+    fn ask(&mut self, models: &Models, ask: Query, about: &str) -> Value {
+        let text = answer(&models.twin, &ask, about);
         let value = serde_json::from_str(&text).unwrap_or_default();
         self.asks.push(ask);
         self.answers.push(text);
         value
     }
 
-    fn shows_and_lists(&mut self, workload: &Workload, told: &Models, about: &str) {
-        let now = told.twin.desk.clock.now(None).expect("a time").0;
-        let mut ids: Vec<_> = told.oracle.by_id.iter().collect();
+    fn shows_and_lists(&mut self, workload: &Workload, models: &Models, about: &str) {
+        let now = models.twin.desk.clock.now(None).expect("a time").0;
+        let mut ids: Vec<_> = models.oracle.by_id.iter().collect();
         ids.sort();
         for ((merchant, id), place) in ids {
-            let got = self.ask(told, Query::Show { merchant: merchant.clone(), id: id.clone() }, about);
+            let got = self.ask(models, Query::Show { merchant: merchant.clone(), id: id.clone() }, about);
             if !instrument_model::MERCHANTS.contains(&merchant.as_str()) {
-                let found = differs(&told.oracle, *place, now, &got);
+                let found = differs(&models.oracle, *place, now, &got);
                 assert_eq!(found, None, "{about}: {merchant} {id}\n{got}");
             }
         }
         for (merchant, _) in &workload.merchants {
-            self.ask(told, Query::List { merchant: merchant.clone() }, about);
+            self.ask(models, Query::List { merchant: merchant.clone() }, about);
         }
     }
 
     /// Every filter of every customer: of all levels, or of those under which something counts.
-    fn checks(&mut self, told: &Models, at: i64, all: bool, about: &str) {
-        let mut oracle = told.oracle.clone();
-        for line in questions(&told.oracle, at, all) {
-            let got = self.ask(told, Query::Line { line: line.clone(), repeats: false }, about);
+    fn checks(&mut self, models: &Models, at: i64, all: bool, about: &str) {
+        let mut oracle = models.oracle.clone();
+        for line in questions(&models.oracle, at, all) {
+            let got = self.ask(models, Query::Line { line: line.clone(), repeats: false }, about);
             let found = compare::differences(&oracle.answer(&line), &got);
             assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
         }
-        for (merchant, who) in told.side.people.keys() {
+        for (merchant, who) in models.side.people.keys() {
             for instrument in instrument_model::INSTRUMENTS.iter().map(|token| Some(*token)).chain([None]) {
                 let line = instrument_model::line("check", &written(at), merchant, who, instrument).line();
-                let got = self.ask(told, Query::Line { line: line.clone(), repeats: false }, about);
-                let (passes, status, used) = told.side.expects(merchant, who, instrument);
+                let got = self.ask(models, Query::Line { line: line.clone(), repeats: false }, about);
+                let (passes, status, used) = models.side.expects(merchant, who, instrument);
                 let want = json!([if passes { "allow" } else { "deny" }, status, format!("{used}.00")]);
                 let reply = json!([got["decision"], got["customer"]["status"], got["limits"][0]["amount"]["used"]]);
                 assert_eq!(reply, want, "{about}: {line}\n{got}");
@@ -126,11 +126,11 @@ impl Expected {
     }
 
     /// Every recorded operation, sent again.
-    fn repeats(&mut self, workload: &Workload, steps: usize, told: &mut Models, about: &str) {
-        let last = told.twin.journal().last();
+    fn repeats(&mut self, workload: &Workload, steps: usize, models: &mut Models, about: &str) {
+        let last = models.twin.journal().last();
         for step in workload.steps[..steps].iter().filter(|step| step.recorded) {
             let Action::Line(line) = &step.act else { continue };
-            let got = self.ask(told, Query::Line { line: line.clone(), repeats: true }, about);
+            let got = self.ask(models, Query::Line { line: line.clone(), repeats: true }, about);
             let before: Value = serde_json::from_str(&step.reply.as_ref().expect("an answer").text).unwrap();
             // An assigned transaction names its customer, and the level under which it counts.
             let is_linked = before["level"].is_null() && is_of_staff(line);
@@ -139,11 +139,11 @@ impl Expected {
                 assert_eq!(got[field], before[field], "{about}: {field} of the repetition of {line}\n{got}");
             }
             if !is_of_staff(line) && !is_of_side(line) {
-                let found = compare::differences(&told.oracle.answer(line), &got);
+                let found = compare::differences(&models.oracle.answer(line), &got);
                 assert!(found.is_empty(), "{about}: {found:#?}\n{line}\n{got}");
             }
         }
-        assert_eq!(told.twin.journal().last(), last, "{about}: a repetition was recorded");
+        assert_eq!(models.twin.journal().last(), last, "{about}: a repetition was recorded");
     }
 }
 
@@ -160,7 +160,7 @@ fn differs(oracle: &Oracle, place: usize, now: i64, got: &Value) -> Option<Strin
     let facts = [
         ("status", json!(transaction.status(now)), got["status"].clone()),
         ("approved", amount(transaction.approved().unwrap_or(0)), got["approved"].clone()),
-        ("held", amount(transaction.held(now)), got["held"].clone()),
+        ("held", amount(transaction.held_amount(now)), got["held"].clone()),
         ("released", amount(transaction.released()), got["released"].clone()),
         ("cancelled", amount(transaction.cancelled()), got["cancelled"].clone()),
         ("refunded", amount(transaction.refunded()), got["refunded"].clone()),

@@ -76,7 +76,7 @@ pub struct Person {
     pub number: String,
     consent: Option<&'static str>,
     suspected: Suspected,
-    held: BTreeSet<String>,
+    instruments: BTreeSet<String>,
     paid: i64,
 }
 
@@ -130,7 +130,7 @@ impl InstrumentModel {
         number.clone_into(&mut person.number);
         if passes {
             person.paid += 1;
-            person.held.extend(instrument.map(str::to_owned));
+            person.instruments.extend(instrument.map(str::to_owned));
         }
     }
 
@@ -152,7 +152,7 @@ impl InstrumentModel {
             self.blocks.push(Block { instrument, by_all, everywhere, merchants });
         }
         if let Some(instrument) = instrument.filter(|_| signal == "cleared") {
-            let holders = self.people.iter().filter(|(_, person)| person.held.contains(instrument));
+            let holders = self.people.iter().filter(|(_, person)| person.instruments.contains(instrument));
             let reaches_holders = holders.map(|((merchant, _), _)| merchant).all(reaches);
             let may_lift = |block: &&Block| {
                 let is_own = !block.by_all && block.merchants.contains(&merchant);
@@ -165,7 +165,7 @@ impl InstrumentModel {
         }
         let is_about_all = is_fraud || signal == "fraud_suspected";
         for ((at, _), person) in &mut self.people {
-            let holds = instrument.is_some_and(|instrument| person.held.contains(instrument));
+            let holds = instrument.is_some_and(|instrument| person.instruments.contains(instrument));
             if person.number != number && !(is_about_all && holds) {
                 continue;
             }

@@ -145,24 +145,24 @@ fn play(harness: &Harness, files: &Loaded, act: Action) {
 }
 
 /// All that can be asked about.
-fn seen(harness: &Harness) -> String {
-    let mut seen = format!("{:?}\n", harness.desk.ledger.overrides().events());
+fn state_of(harness: &Harness) -> String {
+    let mut state = format!("{:?}\n", harness.desk.ledger.overrides().events());
     for who in ["anna", "bert"] {
-        seen += &harness.line(&stored("check", who, None)).text;
+        state += &harness.line(&stored("check", who, None)).text;
         for level in ["open", "best", "gold"] {
             let named = line("check", who, None).replace("\"open\"", &format!("{level:?}"));
-            seen += &harness.line(&named).text;
+            state += &harness.line(&named).text;
         }
-        seen.push('\n');
+        state.push('\n');
     }
     for id in ["t1", "t2", "t3", "t4", "t5", "t6"] {
         match harness.transaction("side", id) {
-            Ok(shown) => seen += &String::from_utf8(shown).expect("UTF-8"),
-            Err(problem) => seen += &problem.code,
+            Ok(shown) => state += &String::from_utf8(shown).expect("UTF-8"),
+            Err(problem) => state += &problem.code,
         }
-        seen.push('\n');
+        state.push('\n');
     }
-    seen
+    state
 }
 
 fn open(store: &Memory, index: &Path, files: &Loaded) -> Option<Harness> {
@@ -180,14 +180,14 @@ fn level_changes_are_atomic_across_crashes() {
     // A run without a failure: the state after each step, and its last record.
     let (store, index) = (Memory::new(), indexes.fresh());
     let harness = open(&store, &index, &files).expect("a start");
-    let mut behind = vec![(harness.journal().last().0, seen(&harness))];
+    let mut after_steps = vec![(harness.journal().last().0, state_of(&harness))];
     for act in STORY {
         play(&harness, &files, act);
         harness.journal().commit(harness.journal().last()).expect("a commit");
-        behind.push((harness.journal().last().0, seen(&harness)));
+        after_steps.push((harness.journal().last().0, state_of(&harness)));
     }
     drop(harness);
-    let last = &behind[STORY.len()].1;
+    let last = &after_steps[STORY.len()].1;
     assert!(last.contains("\"level\":{\"name\":\"open\",\"source\":\"stored\"}"), "{last}");
     assert!(!last.contains("\"name\":\"gold\""), "everything is called as it was last: {last}");
     let (calls, mut images) = (store.calls(), 0);
@@ -215,10 +215,14 @@ fn level_changes_are_atomic_across_crashes() {
                 open(&image, &indexes.fresh(), &files).unwrap_or_else(|| panic!("{about}: it does not start"));
             let last = harness.journal().last().0;
             assert!(last >= committed, "{about}: record {committed} was promised, the journal ends with {last}");
-            let found = seen(&harness);
-            let is_it = |(of, seen): &(u64, String)| *of == last && *seen == found;
-            let wanted: Vec<&String> = behind.iter().filter(|(of, _)| *of == last).map(|(_, seen)| seen).collect();
-            assert!(behind[..=begun].iter().any(is_it), "{about}, record {last}:\n{found}\nis none of\n{wanted:#?}");
+            let found = state_of(&harness);
+            let is_it = |(of, state): &(u64, String)| *of == last && *state == found;
+            let wanted: Vec<&String> =
+                after_steps.iter().filter(|(of, _)| *of == last).map(|(_, state)| state).collect();
+            assert!(
+                after_steps[..=begun].iter().any(is_it),
+                "{about}, record {last}:\n{found}\nis none of\n{wanted:#?}"
+            );
         }
     }
     println!("{calls} calls, {images} images");

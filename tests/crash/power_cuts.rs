@@ -181,10 +181,10 @@ impl Trial {
         for number in 0..images {
             let kind = ImageKind::of(seed.wrapping_mul(31) + call * images + number);
             // An index is found again, or it was lost.
-            let lost = (call + number).is_multiple_of(2);
-            let found = if lost { self.indexes.fresh() } else { index.clone() };
+            let is_index_lost = (call + number).is_multiple_of(2);
+            let found = if is_index_lost { self.indexes.fresh() } else { index.clone() };
             let least = progress.least(sync, kind == ImageKind::Killed);
-            let about = format!("{about}, image {kind:?}, index lost: {lost}");
+            let about = format!("{about}, image {kind:?}, index lost: {is_index_lost}");
             let goes_on = (call + number).is_multiple_of(5);
             let left = DeadDaemon { image: &kind.of_store(&store), index: &found, sync };
             self.check(&left, least, progress, goes_on, &about);

@@ -121,7 +121,7 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
     );
     let check = instrument_model::line("check", LONG_AFTER, "side", "anna", None).line();
     let mut found = Vec::new();
-    for (is_final, cancels, status, held, used) in [
+    for (is_final, cancels, status, held_amount, used) in [
         ("false", true, "cancelled", "0.00", "2.00"),
         ("false", false, "approved", "0.00", "2.00"),
         ("true", true, "cancelled", "0.00", "2.00"),
@@ -136,22 +136,22 @@ fn reserve_of_an_evicted_approval_is_accepted_without_a_hold() {
         play(&harness, std::slice::from_ref(&check));
         harness.keep(true, true).expect("a snapshot");
         let has_left = harness.desk.ledger.has_evicted();
-        let mut told = vec![play(&harness, std::slice::from_ref(&reserve))["status"].clone()];
+        let mut found_states = vec![play(&harness, std::slice::from_ref(&reserve))["status"].clone()];
         let mut wanted = vec![Value::from(status)];
         for round in ["at once", "after a snapshot", "after a restart"] {
             let stands = play(&harness, std::slice::from_ref(&attempt));
             // The question's own euro is among what is used.
             let usage = play(&harness, std::slice::from_ref(&check))["limits"][0]["amount"]["used"].clone();
-            told.extend([stands["status"].clone(), stands["held"].clone(), usage]);
-            wanted.extend([status, held, used].map(Value::from));
+            found_states.extend([stands["status"].clone(), stands["held"].clone(), usage]);
+            wanted.extend([status, held_amount, used].map(Value::from));
             harness.keep(true, true).expect("a snapshot");
             if round == "after a snapshot" {
                 drop(harness);
                 harness = open(&store, &index, &rules);
             }
         }
-        if told != wanted {
-            found.push(format!("final {is_final}, cancelled {cancels}, has left: {has_left}: {told:?}"));
+        if found_states != wanted {
+            found.push(format!("final {is_final}, cancelled {cancels}, has left: {has_left}: {found_states:?}"));
         }
     }
     assert!(found.is_empty(), "{found:#?}");

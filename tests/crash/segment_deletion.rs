@@ -241,13 +241,13 @@ fn journal_without_its_beginning_needs_a_snapshot() {
         grown.store.paths().into_iter().filter(|path| path.starts_with("snapshots/")).collect();
     assert_eq!(snapshots.len(), 2);
     // Each alone is enough.
-    for lost in &snapshots {
+    for missing in &snapshots {
         let store = grown.store.kill_image();
-        levelgate::storage::fs::Store::remove(&store, lost).expect("removed");
-        agrees(&grown, &grown.open(&store, &grown.indexes.fresh()), &format!("without {lost}"));
+        levelgate::storage::fs::Store::remove(&store, missing).expect("removed");
+        agrees(&grown, &grown.open(&store, &grown.indexes.fresh()), &format!("without {missing}"));
     }
     let store = grown.store.kill_image();
-    snapshots.iter().for_each(|lost| levelgate::storage::fs::Store::remove(&store, lost).expect("removed"));
+    snapshots.iter().for_each(|missing| levelgate::storage::fs::Store::remove(&store, missing).expect("removed"));
     let before = store.paths();
     let opened = Harness::open(&store, &grown.indexes.fresh(), Sync::Always, &grown.rules, None);
     let error = format!("{:#}", opened.err().expect("a refusal"));

@@ -26,11 +26,11 @@ fn snapshot_interleaved_with_operations_recovers_the_same_state() {
             progress.begun = trial.snapshot_interleaved(&harness, &store, from, &mut random, &about);
             let least = harness.journal().last().0;
             drop(harness);
-            for lost in [false, true] {
-                let found = if lost { trial.indexes.fresh() } else { index.clone() };
-                let about = format!("{about} up to step {}, index lost: {lost}", progress.begun);
+            for is_index_lost in [false, true] {
+                let found = if is_index_lost { trial.indexes.fresh() } else { index.clone() };
+                let about = format!("{about} up to step {}, index lost: {is_index_lost}", progress.begun);
                 let left = DeadDaemon { image: &ImageKind::Killed.of_store(&store), index: &found, sync: Sync::Always };
-                trial.check(&left, least, progress, lost, &about);
+                trial.check(&left, least, progress, is_index_lost, &about);
             }
         }
         println!("seed {seed}: {} images", trial.images);

@@ -385,14 +385,16 @@ fn document(harness: &Harness, customer: &str, now: Millis) -> String {
     let look = |whole: CustomerWithUsage<'_>, now| format!("{} {}", shown(whole.customer, now), used(whole));
     let shown = ledger.with_customer_usage(MERCHANT, customer, now, look).expect("a customer");
     let mut steps = String::new();
-    let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, behind| {
-        let told = &chapter.audit_entry;
+    let read = ledger.history(MERCHANT, customer, now, &mut |chapter, before, after| {
+        let entry = &chapter.audit_entry;
         // The location of the previous step differs between folders.
         let events = chapter.events.iter().filter(|event| !matches!(event, CustomerEvent::AuditEntry(_)));
         let events: Vec<String> = events.map(|event| format!("{:?}", plain_event(event))).collect();
-        let moves = shown_short(before) != shown_short(behind);
-        steps +=
-            &format!("\n  {} {:?} {:?} {:?} {events:?} {moves}", told.at, told.source, told.by, chapter.transaction_id);
+        let moves = shown_short(before) != shown_short(after);
+        steps += &format!(
+            "\n  {} {:?} {:?} {:?} {events:?} {moves}",
+            entry.at, entry.source, entry.by, chapter.transaction_id
+        );
         steps += if chapter.is_link { " linked" } else { "" };
     });
     match read {

@@ -114,7 +114,7 @@ fn passes(reply: &Reply) {
 }
 
 #[track_caller]
-fn behind(reply: &Reply) {
+fn assert_backlog_full(reply: &Reply) {
     let problem: Value = serde_json::from_str(&reply.text).expect("JSON");
     assert_eq!((&problem["status"], &problem["code"]), (&503.into(), &"journal_behind".into()), "{}", reply.text);
 }
@@ -140,8 +140,8 @@ fn full_write_backlog_refuses_reserves_and_accepts_facts() {
         }
         assert!(reserved > 1_000, "many fit: {reserved}");
         for _ in 0..2 {
-            behind(&say(&harness, "reserve", "more"));
-            behind(&say(&harness, "payment", "more"));
+            assert_backlog_full(&say(&harness, "reserve", "more"));
+            assert_backlog_full(&say(&harness, "payment", "more"));
         }
         // Replays and checks are answered, and facts are accepted.
         assert!(say(&harness, "reserve", "t1").replay);

@@ -207,7 +207,7 @@ impl Workload {
         merchants.push((staff_calls::MERCHANT.to_owned(), is_crm));
         let mut forms = vec![first.clone()];
         let mut workload = Self { seed, first, merchants, steps: Vec::new(), config };
-        let mut told = Models::nothing(&workload);
+        let mut models = Models::nothing(&workload);
         let mut generator = Generator::new(random, setup, mix.steps);
         for n in 0..mix.steps {
             let about =
@@ -215,15 +215,15 @@ impl Workload {
             let act = if generator.random.percent(mix.reloads) {
                 Action::Reload(reload(&mut generator, &mut forms, workload.config.path(), &about))
             } else {
-                next(&mut generator, &told, mix, (n, is_crm))
+                next(&mut generator, &models, mix, (n, is_crm))
             };
-            let last = told.twin.journal().last().0;
-            let reply = told.tell(&act, &about).map(|(reply, answer)| {
+            let last = models.twin.journal().last().0;
+            let reply = models.tell(&act, &about).map(|(reply, answer)| {
                 answer.iter().for_each(|answer| generator.learn(answer));
                 reply
             });
-            let now = told.twin.journal().last().0;
-            let clock = told.clock();
+            let now = models.twin.journal().last().0;
+            let clock = models.clock();
             let waits = generator.random.percent(mix.waits);
             let configuration = match &act {
                 Action::Reload(configuration) => configuration.clone(),
@@ -253,7 +253,7 @@ fn reload(generator: &mut Generator, forms: &mut Vec<Configuration>, config: &Pa
 }
 
 /// What comes next.
-fn next(generator: &mut Generator, told: &Models, mix: Mix, (n, is_crm): (usize, bool)) -> Action {
+fn next(generator: &mut Generator, models: &Models, mix: Mix, (n, is_crm): (usize, bool)) -> Action {
     let mut left = generator.random.between(1, 100);
     let mut is = |share: i64| {
         left -= share;
@@ -273,16 +273,16 @@ fn next(generator: &mut Generator, told: &Models, mix: Mix, (n, is_crm): (usize,
     if !is_staff && !is_side {
         return Action::Line(generator.next_line());
     }
-    generator.seen = generator.seen.max(generator.clock);
-    let (now, at) = (generator.seen, written(generator.seen));
+    generator.newest = generator.newest.max(generator.clock);
+    let (now, at) = (generator.newest, written(generator.newest));
     let random = &mut generator.random;
     if is_staff {
-        return match staff_calls::next(random, (n, is_crm), &at, now, &staff_calls::numbers(&told.twin)) {
+        return match staff_calls::next(random, (n, is_crm), &at, now, &staff_calls::numbers(&models.twin)) {
             Ok(staff_call) => Action::Staff { staff_call, at },
             Err(line) => Action::Line(line),
         };
     }
-    let side = &told.side;
+    let side = &models.side;
     let people: Vec<_> = side.people.iter().map(|((merchant, _), person)| (merchant, &person.number)).collect();
     if people.is_empty() || random.percent(65) {
         let who = format!("s{}", random.between(0, 3));

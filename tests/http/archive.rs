@@ -35,7 +35,7 @@ pub(crate) fn a_month_later() -> Daemon {
     daemon
 }
 
-pub(crate) fn held(daemon: &Daemon) -> u64 {
+pub(crate) fn transactions_in_memory(daemon: &Daemon) -> u64 {
     daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number")
 }
 
@@ -59,7 +59,7 @@ fn lifetime_used(daemon: &Daemon) -> String {
 #[test]
 fn archived_transactions_are_shown_replayed_and_listed() {
     let mut daemon = a_month_later();
-    assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
+    assert!(transactions_in_memory(&daemon) < 40, "most have left memory: {}", transactions_in_memory(&daemon));
     let before: Vec<Value> = (0..80).map(|n| as_it_was(&daemon, &format!("t{n}"))).collect();
     assert_eq!(before[0]["status"], "approved", "{}", before[0]);
     assert_eq!(before[0]["cancelled"], "3.00", "{}", before[0]);
@@ -124,7 +124,7 @@ fn late_fact_on_an_archived_transaction_counts_once() {
 #[test]
 fn archived_transactions_follow_a_level_rename() {
     let mut daemon = a_month_later();
-    assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
+    assert!(transactions_in_memory(&daemon) < 40, "most have left memory: {}", transactions_in_memory(&daemon));
     let rename = json!({ "to": "best" });
     daemon.post("/v1/merchants/acme/levels/deposit/gold/rename", &rename).ok();
     let used = |daemon: &Daemon| {
@@ -186,7 +186,7 @@ fn unsettled_transactions_stay_in_memory() {
     }
     daemon.reserve(&tick(30 * DAY)).ok();
     daemon.post_nothing("/v1/snapshot").ok();
-    assert!(held(&daemon) < 40, "{}", held(&daemon));
+    assert!(transactions_in_memory(&daemon) < 40, "{}", transactions_in_memory(&daemon));
     let waiting = daemon.get("/v1/merchants/acme/transactions?status=reserved&customer_id=1000001").ok();
     assert_eq!(waiting["transactions"][0]["transaction_id"], "t7", "{waiting}");
     assert_eq!(daemon.step("t7", "approve", &json!({})).ok()["status"], "approved");

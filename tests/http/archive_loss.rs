@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::archive::{a_month_later, held};
+use crate::archive::{a_month_later, transactions_in_memory};
 use support::daemon::{Daemon, run};
 use support::fixtures::{DAY, pay, tick, when, with};
 use support::process::{Ended, eventually};
@@ -37,7 +37,7 @@ fn stop(daemon: &mut Daemon) {
 /// A stopped daemon whose old payments are in the archive, listed by a snapshot.
 fn stopped() -> Daemon {
     let mut daemon = a_month_later();
-    assert!(held(&daemon) < 40, "most have left memory: {}", held(&daemon));
+    assert!(transactions_in_memory(&daemon) < 40, "most have left memory: {}", transactions_in_memory(&daemon));
     daemon.post_nothing("/v1/snapshot").ok();
     stop(&mut daemon);
     daemon
@@ -95,7 +95,7 @@ fn lost_archive_segments_are_named_by_serve_and_inspect() {
     let daemon = stopped();
     let files = segments(&daemon);
     assert!(files.len() >= 3, "{files:?}");
-    let (whole, aside) = (data(&daemon), daemon.folder.beside("whole"));
+    let (whole, aside) = (data(&daemon), daemon.folder.scratch_path("whole"));
     copy(&whole, &aside);
     let middle = files.len() / 2;
     let cut = |path: &Path, by: usize| {
@@ -144,15 +144,15 @@ fn lost_archive_segments_are_named_by_serve_and_inspect() {
 
 #[test]
 fn accepted_loss_stays_visible_and_its_ids_stay_taken() {
-    for lost in [vec![0, 1], vec![2], vec![0, 1, 2, 3]] {
+    for missing in [vec![0, 1], vec![2], vec![0, 1, 2, 3]] {
         let mut daemon = stopped();
         let files = segments(&daemon);
-        let lost: Vec<usize> = lost.into_iter().filter(|n| *n < files.len()).collect();
-        lost.iter().for_each(|n| fs::remove_file(&files[*n]).unwrap());
+        let missing: Vec<usize> = missing.into_iter().filter(|n| *n < files.len()).collect();
+        missing.iter().for_each(|n| fs::remove_file(&files[*n]).unwrap());
         refused(&daemon);
         daemon.folder.arguments = vec![ACCEPT];
         daemon.kill_and_start();
-        assert!(daemon.log().contains(&name(&files[lost[0]])), "{}", daemon.log());
+        assert!(daemon.log().contains(&name(&files[missing[0]])), "{}", daemon.log());
         daemon.folder.arguments.clear();
         for round in 0..3 {
             daemon.reserve(&tick(30 * DAY + 1_000 * round)).ok();

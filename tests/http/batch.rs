@@ -139,11 +139,12 @@ fn a_payment_on_an_id_whose_hold_is_over_applies_its_outcome_as_a_fact() {
             (&json!(status), &json!(left)),
             "{name}: {answer}"
         );
-        let mut told: Vec<&str> = answer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut flags_given: Vec<&str> =
+            answer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut flags = flags.to_vec();
-        told.sort_unstable();
+        flags_given.sort_unstable();
         flags.sort_unstable();
-        assert_eq!(told, flags, "{name}: {answer}");
+        assert_eq!(flags_given, flags, "{name}: {answer}");
         let again =
             &lines(&send(&daemon, &op("payment", &with(pay("t1", "40.00"), &json!({ "outcome": "declined" })))))[0];
         assert_eq!(

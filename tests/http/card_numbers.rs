@@ -395,7 +395,7 @@ fn card_number_in_a_configuration_file_is_refused() {
     }
     // A command repeats none either.
     let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
-    let (config, table) = (folder.path().to_str().expect("a path"), folder.beside("table.csv"));
+    let (config, table) = (folder.path().to_str().expect("a path"), folder.scratch_path("table.csv"));
     std::fs::write(&table, "email\r\nx@example.com\r\n").expect("a table");
     let table = table.to_str().expect("a path");
     let ended = run(&folder, &["import", table, "--config", config, "--merchant", "acme", "--job", "4111111111111111"]);

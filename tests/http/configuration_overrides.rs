@@ -77,17 +77,17 @@ fn level_override_applies_to_the_next_payment_and_survives_a_restart() {
     daemon.reserve(&pay("t1", "60.00")).ok();
     let before = version(&daemon);
     assert_eq!(left(&daemon).0, "39.00");
-    let told = put(&daemon, GOLD, &daily("70.00")).ok();
+    let reply = put(&daemon, GOLD, &daily("70.00")).ok();
     assert_eq!(
-        (&told["level"]["origin"], &told["level"]["filters"][0]["amount_limit"]),
+        (&reply["level"]["origin"], &reply["level"]["filters"][0]["amount_limit"]),
         (&json!("api"), &json!("70.00"))
     );
     assert_eq!(left(&daemon).0, "9.00", "what was used before counts");
     let after = version(&daemon);
     assert_ne!(before, after, "other rules, another version");
-    assert_eq!(told["config_version"], after);
+    assert_eq!(reply["config_version"], after);
     let shown = listed(&daemon, "gold");
-    assert_eq!(told["level"], shown);
+    assert_eq!(reply["level"], shown);
 
     // The same override again changes nothing.
     put(&daemon, GOLD, &daily("70.00")).ok();
@@ -126,8 +126,8 @@ fn level_created_by_a_payment_can_be_configured_deleted_and_recreated() {
     let row = listed(&daemon, "vip");
     assert_eq!((&row["origin"], &row["projects"]), (&json!("request"), &json!([])));
     let path = "/v1/merchants/acme/levels/deposit/EUR/vip";
-    let told = put(&daemon, path, &daily("3.00")).ok();
-    assert_eq!(told["level"]["created"], row["created"], "it was there before");
+    let reply = put(&daemon, path, &daily("3.00")).ok();
+    assert_eq!(reply["level"]["created"], row["created"], "it was there before");
     assert_eq!(assert_allowed(daemon.reserve(&made("t2")).ok())["level"]["name"], "vip");
     daemon.kill_and_start();
     assert_eq!(listed(&daemon, "vip")["origin"], "api");
@@ -259,7 +259,7 @@ fn invalid_override_reports_every_problem_and_changes_nothing() {
     });
     let problem = put(&daemon, GOLD, &body).problem(400);
     assert_eq!(problem["code"], "body_invalid");
-    let said = problem["problems"].to_string();
+    let problem_text = problem["problems"].to_string();
     for part in [
         "`wep`",
         "did you mean `web`?",
@@ -270,7 +270,7 @@ fn invalid_override_reports_every_problem_and_changes_nothing() {
         "fraction digits",
         "`min_amount` is above",
     ] {
-        assert!(said.contains(part), "{part} is among the problems: {said}");
+        assert!(problem_text.contains(part), "{part} is among the problems: {problem_text}");
     }
     for (body, part) in [
         ("", "one JSON object"),
@@ -309,10 +309,12 @@ fn files_that_conflict_with_overrides_are_refused() {
     let text = without_gate(acme(CRM, &[daily_in_file("100.00")]));
     daemon.folder.write("merchants/acme.toml", &text);
     let problem = daemon.post_nothing("/v1/reload").problem(422);
-    let said = problem["problems"].to_string();
+    let problem_text = problem["problems"].to_string();
     assert!(
-        said.contains("level `gold`") && said.contains("set through the API") && said.contains("`gate-b`"),
-        "{said}"
+        problem_text.contains("level `gold`")
+            && problem_text.contains("set through the API")
+            && problem_text.contains("`gate-b`"),
+        "{problem_text}"
     );
     assert_eq!((version(&daemon), left(&daemon).0), (before, json!("69.00")));
     // The remedy that the message names.
@@ -347,8 +349,8 @@ fn of_two_rate_tables_the_later_one_is_in_force() {
     assert_eq!((&shown["origin"], &shown["by"]), (&json!("file"), &Value::Null));
     let table = |as_of: &str, usd: &str| json!({ "base": "EUR", "as_of": as_of, "rates": { "USD": usd } });
     let rates = |daemon: &Daemon, as_of: &str, usd: &str| put(daemon, "/v1/rates", &table(as_of, usd));
-    let told = run(&daemon.folder, &["check", "."]).text;
-    assert!(told.contains("set through the API"), "the files are not all: {told}");
+    let printed = run(&daemon.folder, &["check", "."]).text;
+    assert!(printed.contains("set through the API"), "the files are not all: {printed}");
     let older = rates(&daemon, "2026-11-19T23:59:59Z", "2").problem(422);
     assert_eq!((&older["code"], &older["field"]), (&json!("not_allowed"), &json!("as_of")));
     let mut shown = rates(&daemon, "2026-11-21T00:00:00Z", "2").ok();

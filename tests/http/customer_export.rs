@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-use crate::archive::{a_month_later, held};
+use crate::archive::{a_month_later, transactions_in_memory};
 use crate::staff_calls::{CUSTOMERS, kept, labels, look, of, register, steps};
 use crate::token_access::call;
 use support::daemon::{ConfigFolder, Daemon, Settings};
@@ -125,7 +125,7 @@ fn an_erased_customer_exports_what_is_left() {
 #[test]
 fn archived_transactions_are_exported_with_their_facts() {
     let daemon = a_month_later();
-    assert!(held(&daemon) < 40, "most have left memory");
+    assert!(transactions_in_memory(&daemon) < 40, "most have left memory");
     let exported = export(&daemon, "1000001");
     let ids = transaction_ids(&exported);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 80, "{ids:?}");

@@ -129,8 +129,8 @@ fn history_records_actor_time_old_and_new_value_across_restarts() {
     for (token, method, path, body, fields) in &steps {
         ok(&daemon, token, method, path, body);
         let shown: Value = serde_json::from_str(&ok(&daemon, OLGA, "GET", &customer, &Value::Null)).expect("JSON");
-        let told: Value = serde_json::from_str(&history(&daemon, &id, "?limit=1")).expect("JSON");
-        let step = &told["history"][0];
+        let answer_document: Value = serde_json::from_str(&history(&daemon, &id, "?limit=1")).expect("JSON");
+        let step = &answer_document["history"][0];
         let old = documents.last().expect("the one before");
         let moved: Vec<&str> =
             step["changes"].as_array().expect("changes").iter().filter_map(|c| c["field"].as_str()).collect();
@@ -155,10 +155,10 @@ fn history_records_actor_time_old_and_new_value_across_restarts() {
         documents.push(shown);
     }
     let whole = history(&daemon, &id, "");
-    let told: Value = serde_json::from_str(&whole).expect("JSON");
-    let told = told["history"].as_array().expect("steps");
-    assert_eq!(told.len(), steps.len() + 1);
-    let first = told.last().expect("the first");
+    let answer_document: Value = serde_json::from_str(&whole).expect("JSON");
+    let answer_document = answer_document["history"].as_array().expect("steps");
+    assert_eq!(answer_document.len(), steps.len() + 1);
+    let first = answer_document.last().expect("the first");
     assert_eq!(first["by"], "olga");
     assert!(
         first["changes"]
@@ -173,7 +173,7 @@ fn history_records_actor_time_old_and_new_value_across_restarts() {
     }
     let document = ok(&daemon, OLGA, "GET", &customer, &Value::Null);
     let pages = pages(&daemon, &id);
-    assert_eq!(json!(pages), json!(told), "page by page");
+    assert_eq!(json!(pages), json!(answer_document), "page by page");
 
     for keeps in [false, true, false] {
         if keeps {
@@ -251,16 +251,17 @@ fn instrument_history_contains_the_customer_steps_about_it() {
     }
     let of_one = |token: &str, query: &str| {
         let path = of(&id, &format!("/instruments/{token}/history{query}"));
-        let told: Value = serde_json::from_str(&ok(&daemon, OLGA, "GET", &path, &Value::Null)).expect("JSON");
-        told
+        let answer_document: Value =
+            serde_json::from_str(&ok(&daemon, OLGA, "GET", &path, &Value::Null)).expect("JSON");
+        answer_document
     };
-    let shown = |told: &Value| {
+    let shown = |answer_document: &Value| {
         let of_step = |step: &Value| {
             let fields: Vec<&str> =
                 step["changes"].as_array().expect("changes").iter().filter_map(|c| c["field"].as_str()).collect();
             (step["by"].as_str().unwrap_or("-").to_owned(), step["transaction_id"].is_string(), fields.join(" "))
         };
-        told["history"].as_array().expect("steps").iter().map(of_step).collect::<Vec<_>>()
+        answer_document["history"].as_array().expect("steps").iter().map(of_step).collect::<Vec<_>>()
     };
     let first = shown(&of_one("tok_1", ""));
     let step = |by: &str, paid: bool, fields: &str| (by.to_owned(), paid, fields.to_owned());

@@ -153,10 +153,10 @@ fn customer_limit_cuts_apply_at_once_and_raises_wait() {
     assert_allowed(daemon.reserve(&with(pay("t2", "60.00"), &when(DAY + HOUR))).ok());
     let now = limits(&daemon, &id);
     assert_eq!((amounts(&now["filters"]), &now["pending"]), (vec!["60.00"], &Value::Null));
-    let (before, told) = (lsn(&daemon), steps(&daemon, &id).len());
+    let (before, step_count) = (lsn(&daemon), steps(&daemon, &id).len());
     assert_eq!(set(&daemon, &id, &daily("60.00")), now, "what has come to be is no change");
     assert_eq!(daemon.delete(&of(&id, "/limits/deposit/EUR/pending")).ok(), now, "and cannot be taken back");
-    assert_eq!((lsn(&daemon), steps(&daemon, &id).len()), (before, told));
+    assert_eq!((lsn(&daemon), steps(&daemon, &id).len()), (before, step_count));
 }
 
 #[test]

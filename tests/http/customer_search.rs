@@ -159,11 +159,11 @@ fn pages_lose_and_repeat_no_customer_under_changes() {
         let has = |n: i64| n % 7 == 0;
         let mut throughout: BTreeSet<u64> =
             (0..300).zip(&ids).filter(|(n, _)| has(*n)).map(|(_, id)| id.parse().expect("a number")).collect();
-        let (mut seen, mut cursor, mut turn) = (BTreeMap::<u64, u32>::new(), String::new(), 0_i64);
+        let (mut times_found, mut cursor, mut turn) = (BTreeMap::<u64, u32>::new(), String::new(), 0_i64);
         loop {
             let page = daemon.get(&format!("{CUSTOMERS}?label=vip&limit=3&sort={sort}{cursor}")).ok();
             for customer in page["customers"].as_array().expect("customers") {
-                *seen.entry(number(customer)).or_default() += 1;
+                *times_found.entry(number(customer)).or_default() += 1;
             }
             // One who was shown, one who waits to be shown, and one at the cursor itself lose the label; others get it.
             let place = page["customers"].as_array().and_then(|c| c.last()).map(number);
@@ -189,11 +189,11 @@ fn pages_lose_and_repeat_no_customer_under_changes() {
             assert!(turn < 300, "pages come to an end");
         }
         assert!(turn > 8 && throughout.len() > 5, "{turn} pages, {} throughout", throughout.len());
-        for (number, times) in &seen {
+        for (number, times) in &times_found {
             assert_eq!(*times, 1, "{number} is shown once, sorted by {sort}");
         }
         for number in &throughout {
-            assert!(seen.contains_key(number), "{number} was there all the time, sorted by {sort}");
+            assert!(times_found.contains_key(number), "{number} was there all the time, sorted by {sort}");
         }
     }
 }

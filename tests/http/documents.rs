@@ -276,11 +276,11 @@ fn changes_of_levels_and_rates_are_answered_with_the_warnings_of_check() {
     }
     assert_eq!(warnings(&put(&daemon, "/v1/rates", &rates)), Vec::<String>::new());
     rates["rates"]["JPY"] = Value::Null;
-    let told = warnings(&put(&daemon, "/v1/rates", &rates));
-    let [warning] = told.as_slice() else { panic!("{told:?}") };
+    let texts = warnings(&put(&daemon, "/v1/rates", &rates));
+    let [warning] = texts.as_slice() else { panic!("{texts:?}") };
     assert!(
         warning.contains("merchant `acme`: filter `daily` sums all currencies") && warning.contains("JPY"),
-        "{told:?}"
+        "{texts:?}"
     );
     rates["rates"]["USD"] = json!("1.2");
     assert_eq!(warnings(&put(&daemon, "/v1/rates", &rates)), Vec::<String>::new(), "it was so before");
@@ -290,15 +290,15 @@ fn changes_of_levels_and_rates_are_answered_with_the_warnings_of_check() {
 fn changes_of_settings_and_limits_are_answered_with_warnings() {
     let daemon = start(&[level("gold", "")]);
     let path = of_customer(&daemon, "/settings/deposit/EUR/gold");
-    let told = warnings(&put(&daemon, &path, &json!({ "methods": [{ "method": "cardd", "max_amount": "5.00" }] })));
-    assert!(told.len() == 1 && told[0].contains("offers `cardd`: did you mean `card`?"), "{told:?}");
-    let told = warnings(&put(&daemon, &path, &json!({ "global_limit": { "min_amount": "99999999.00" } })));
-    assert!(told.iter().any(|warning| warning.contains("has its minimum above its maximum")), "{told:?}");
+    let texts = warnings(&put(&daemon, &path, &json!({ "methods": [{ "method": "cardd", "max_amount": "5.00" }] })));
+    assert!(texts.len() == 1 && texts[0].contains("offers `cardd`: did you mean `card`?"), "{texts:?}");
+    let texts = warnings(&put(&daemon, &path, &json!({ "global_limit": { "min_amount": "99999999.00" } })));
+    assert!(texts.iter().any(|warning| warning.contains("has its minimum above its maximum")), "{texts:?}");
     assert_eq!(warnings(&put(&daemon, &path, &json!({ "methods": [] }))), Vec::<String>::new());
     let path = of_customer(&daemon, "/limits/deposit/EUR");
     let sent = json!({ "filters": [{ "window": "daily", "amount_limit": "5", "for_all_merchant_currencies": true }] });
-    let told = warnings(&put(&daemon, &path, &sent));
-    assert!(told.len() == 1 && told[0].contains("there is no rate from"), "{told:?}");
+    let texts = warnings(&put(&daemon, &path, &sent));
+    assert!(texts.len() == 1 && texts[0].contains("there is no rate from"), "{texts:?}");
 }
 
 #[test]

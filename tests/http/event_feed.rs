@@ -115,8 +115,8 @@ fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
     assert_eq!((&all[3]["amount"], &all[7]["code"]), (&json!("20.00"), &json!(19006)), "{} {}", all[3], all[7]);
     assert!(all[8].get("code").is_none() && first.get("transition").is_none());
     let transitions = daemon.fetch("a").ok()["transitions"].clone();
-    let told: Vec<&Value> = all[1..7].iter().map(|event| &event["transition"]).collect();
-    assert_eq!(json!(told), transitions);
+    let shown_transitions: Vec<&Value> = all[1..7].iter().map(|event| &event["transition"]).collect();
+    assert_eq!(json!(shown_transitions), transitions);
     // Facts of one step stay in one page at any limit.
     assert_eq!(all[13]["lsn"], all[14]["lsn"]);
     for limit in [1, 2, 7] {
@@ -140,8 +140,8 @@ fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
 fn feed_contains_unassigned_transactions_and_their_assignment() {
     let daemon = Daemon::live(acme(&format!("{GATEWAY}[registration]\nallow_any_identifier = true\n"), &[]));
     let alice = register(&daemon, &json!({ "email": "a@example.com" }));
-    let stranger = without(pay("s", "1.00"), &["merchant_customer_identifier", "customer_level"]);
-    daemon.reserve(&with(stranger, &json!({ "customer_id": "555" }))).ok();
+    let unknown_payer = without(pay("s", "1.00"), &["merchant_customer_identifier", "customer_level"]);
+    daemon.reserve(&with(unknown_payer, &json!({ "customer_id": "555" }))).ok();
     daemon.step("s", "approve", &json!({})).ok();
     daemon.post("/v1/merchants/acme/transactions/s/customer", &json!({ "customer_id": alice })).ok();
     daemon.step("s", "refund", &json!({ "refund_id": "r", "amount": "1.00" })).ok();

@@ -20,7 +20,7 @@ fn a_field_of_a_payment_is_sent_to_its_place() {
     let daemon = Daemon::live(acme(CRM, &[]));
     daemon.reserve(&pay("known", "1.00")).ok();
     let attribute = |name: &str| format!("`{name}` is an attribute of the customer: put it in `customer`");
-    let beside = "is a field of the payment: put it next to `customer`, not into it";
+    let next_to_customer = "is a field of the payment: put it next to `customer`, not into it";
     for (members, field, help) in [
         (json!({ "email": "a@example.com" }), "email", attribute("email").as_str()),
         (json!({ "country": 5 }), "country", attribute("country").as_str()),
@@ -28,8 +28,12 @@ fn a_field_of_a_payment_is_sent_to_its_place() {
         (json!({ "custmer_level": "gold" }), "custmer_level", "did you mean `customer_level`?"),
         (json!({ "cuntry": "CY" }), "cuntry", "did you mean `country`? It goes into `customer`"),
         (json!({ "wallet": "w" }), "wallet", "taken are "),
-        (json!({ "customer": { "customer_level": "gold" } }), "customer_level", beside),
-        (json!({ "customer": { "merchant_customer_identifier": "a" } }), "merchant_customer_identifier", beside),
+        (json!({ "customer": { "customer_level": "gold" } }), "customer_level", next_to_customer),
+        (
+            json!({ "customer": { "merchant_customer_identifier": "a" } }),
+            "merchant_customer_identifier",
+            next_to_customer,
+        ),
         (json!({ "customer": { "emial": "a@example.com" } }), "emial", "did you mean `email`?"),
         (json!({ "customer": { "amout": "1" } }), "amout", "did you mean `amount`? It goes next to `customer`"),
         (json!({ "customer": { "wallet": "w" } }), "wallet", "allowed are email, phone, "),

@@ -51,7 +51,7 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
     };
     let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant())]));
     assert_eq!(daemon.reserve(&pay("t1", "10.00")).ok()["decision"], "allow");
-    let said = |problem: &Value| {
+    let assert_storage_full = |problem: &Value| {
         assert_eq!(problem["code"], "storage_full", "{problem}");
         let detail = problem["detail"].as_str().expect("words").to_owned();
         assert!(
@@ -60,11 +60,11 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
         );
     };
     let refused = daemon.post_nothing("/v1/snapshot");
-    said(&refused.problem(503));
+    assert_storage_full(&refused.problem(503));
     assert!(refused.header("retry-after").is_some());
-    said(&upload(&daemon, "acme").problem(503));
+    assert_storage_full(&upload(&daemon, "acme").problem(503));
     let bulk = json!({ "select": { "all": true }, "set": { "status": "deny" } });
-    said(&daemon.post(&format!("{CUSTOMERS}/bulk"), &bulk).problem(503));
+    assert_storage_full(&daemon.post(&format!("{CUSTOMERS}/bulk"), &bulk).problem(503));
     // The daemon's own snapshots are skipped, counted and shown, and logged once.
     eventually("snapshots are skipped", || metric(&daemon, "levelgate_snapshots_skipped_total") >= 4);
     assert_eq!(metric(&daemon, "levelgate_snapshots_failed_total"), 0);
@@ -114,8 +114,8 @@ fn snapshot_contains_earlier_acknowledgements_and_reports_its_duration() {
                     let took = called.elapsed().as_millis();
                     let number = |name: &str| taken[name].as_u64().expect("a number");
                     assert!(number("true_up_to") >= acknowledged, "{taken}: {acknowledged} was acknowledged");
-                    let told = u128::from(number("milliseconds") + number("waited_milliseconds"));
-                    assert!(told <= took, "{taken}: the call took {took} ms");
+                    let logged_ms = u128::from(number("milliseconds") + number("waited_milliseconds"));
+                    assert!(logged_ms <= took, "{taken}: the call took {took} ms");
                 }
             });
         }

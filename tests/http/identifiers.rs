@@ -219,11 +219,11 @@ fn a_control_character_in_an_identifier_is_refused_wherever_it_is_sent() {
         );
         let row =
             if column == "merchant_customer_identifier" { format!("{bad},Wien\r\n") } else { format!("new,{bad}\r\n") };
-        let told = upload(&daemon, &(table + &row)).problem(422);
+        let upload_problem = upload(&daemon, &(table + &row)).problem(422);
         assert_eq!(
-            (&told["bad_rows"][0]["line"], &told["bad_rows"][0]["column"]),
+            (&upload_problem["bad_rows"][0]["line"], &upload_problem["bad_rows"][0]["column"]),
             (&json!(2), &json!(column)),
-            "{told}"
+            "{upload_problem}"
         );
     }
     assert_eq!(count(&daemon, ""), 1, "a refusal creates no customer");

@@ -23,8 +23,8 @@ fn upload(daemon: &Daemon, query: &str, table: &str) -> support::answer::Answer 
     raw_http::send(daemon.port(), "POST", &format!("{TABLE}{query}"), table.as_bytes())
 }
 
-fn counts(told: &Value) -> (u64, u64, u64, u64) {
-    let of = |name: &str| told[name].as_u64().expect("a count");
+fn counts(reply: &Value) -> (u64, u64, u64, u64) {
+    let of = |name: &str| reply[name].as_u64().expect("a count");
     (of("created"), of("changed"), of("unchanged"), of("bad"))
 }
 
@@ -43,8 +43,8 @@ fn import_of_an_export_changes_nothing() {
     let table = daemon.get(TABLE);
     assert_eq!((table.status, table.header("content-type")), (200, Some("text/csv; charset=utf-8")));
     let before: Vec<Value> = pages(&daemon);
-    let told = upload(&daemon, "", &table.body).ok();
-    assert_eq!(counts(&told), (0, 0, 304, 0), "{told}");
+    let reply = upload(&daemon, "", &table.body).ok();
+    assert_eq!(counts(&reply), (0, 0, 304, 0), "{reply}");
     assert_eq!(pages(&daemon), before);
     assert_eq!(daemon.get(TABLE).body, table.body, "to the byte");
     // Semicolons, another order, a byte order mark: the same customers.
@@ -61,8 +61,8 @@ fn tables_are_read_as_spreadsheets_write_them() {
     let table = "\u{feff}sep=;\r\nmerchant_customer_identifier;deposit_level;email;\r\n=\"00123\"; gold ; a@example.com;\r\n\
                  '00456;;;\r\n;;;\r\n;;;;;;\r\n";
     for query in ["?mode=trial", ""] {
-        let told = upload(&daemon, query, table).ok();
-        assert_eq!((counts(&told), told["rows"].clone()), ((2, 0, 2, 0), json!(4)), "{told}");
+        let reply = upload(&daemon, query, table).ok();
+        assert_eq!((counts(&reply), reply["rows"].clone()), ((2, 0, 2, 0), json!(4)), "{reply}");
     }
     let shown = daemon.get(&format!("{CUSTOMERS}/1000001")).ok();
     assert_eq!(shown["merchant_customer_identifier"], "00123", "{shown}");
@@ -105,8 +105,8 @@ fn the_template_passes_a_trial_of_its_merchant_also_where_its_examples_exist() {
             let template = daemon.get(&format!("{CUSTOMERS}/template.csv"));
             assert_eq!((template.status, template.header("content-type")), (200, Some("text/csv; charset=utf-8")));
             assert_eq!(template.body.lines().count(), 3, "a header and two rows: {}", template.body);
-            let told = upload(&daemon, query, &template.body).ok();
-            assert_eq!(counts(&told), (2, 0, 0, 0), "{name}: {told} {}", template.body);
+            let reply = upload(&daemon, query, &template.body).ok();
+            assert_eq!(counts(&reply), (2, 0, 0, 0), "{name}: {reply} {}", template.body);
         }
         assert_eq!(daemon.get("/v1/status").ok()["customers"], 4);
     }
@@ -141,7 +141,7 @@ fn import_reports_every_bad_row_and_is_all_or_nothing() {
     let table = format!("{HEAD}{}\r\n", rows.join("\r\n"));
     let refused = upload(&daemon, "", &table).problem(422);
     assert_eq!(refused["code"], "rows_bad");
-    let told: Vec<(u64, &str)> = refused["bad_rows"]
+    let reply: Vec<(u64, &str)> = refused["bad_rows"]
         .as_array()
         .expect("rows")
         .iter()
@@ -156,7 +156,7 @@ fn import_reports_every_bad_row_and_is_all_or_nothing() {
         (8, "labels"),
         (9, "email"),
     ];
-    assert_eq!(told, want, "{refused}");
+    assert_eq!(reply, want, "{refused}");
     assert!(pages(&daemon).is_empty(), "nothing was taken");
     let tried = upload(&daemon, "?mode=trial", &table).ok();
     assert_eq!((counts(&tried), tried["applied"].clone()), ((2, 0, 0, 7), json!(false)));
@@ -182,14 +182,14 @@ fn upload_is_a_job_with_an_idempotent_id() {
     assert_eq!(jobs("/none").problem(404)["code"], "job_not_found");
     let table = format!("{HEAD}ann,gold,,,ann@example.com,Ann\r\nben,,,,ben@example.com,Ben\r\n");
     let first = upload(&daemon, "?job=spring", &table);
-    let told = first.ok();
-    let job = &told["job"];
+    let reply = first.ok();
+    let job = &reply["job"];
     assert_eq!(
         (&job["id"], &job["kind"], &job["mode"], &job["state"], &job["rows"], &job["rows_done"]),
         (&json!("spring"), &json!("upload"), &json!("all"), &json!("done"), &json!(2), &json!(2)),
-        "{told}"
+        "{reply}"
     );
-    assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && !first.is_replay(), "{told}");
+    assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && !first.is_replay(), "{reply}");
     // Sending the table again does not undo changes by staff.
     let path = format!("{CUSTOMERS}/1000001");
     raw_http::send(daemon.port(), "PATCH", &path, b"{\"first_name\": \"Anna\"}").ok();
@@ -280,8 +280,8 @@ fn bulk_update_follows_a_dry_run() {
     let ann = with(pay("t1", "20.01"), &json!({ "merchant_customer_identifier": "ann", "payment_method": "card" }));
     assert_eq!(daemon.reserve(&ann).ok()["code"], 19103, "over the global limit");
     let ids = json!({ "select": { "ids": ["1000003", "1", "x"] }, "set": { "status": "deny" } });
-    let told = bulk(&ids).ok();
-    assert_eq!((told["changed"].clone(), told["refused"].clone()), (json!(1), json!(2)), "{told}");
+    let reply = bulk(&ids).ok();
+    assert_eq!((reply["changed"].clone(), reply["refused"].clone()), (json!(1), json!(2)), "{reply}");
     let all = bulk(&json!({ "select": { "all": true }, "set": { "deposit_level": "nowhere" } })).ok();
     assert_eq!((all["refused"].clone(), all["refusals"][0]["code"].clone()), (json!(3), json!("not_allowed")));
     for (select, field) in [
@@ -333,15 +333,15 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     assert!(made.text.contains("50 created"), "{made:?}");
     // The command finishes although its output is closed, as in `| head`. Half a script is none.
     let nobody = || {
-        let (heard, said) = std::io::pipe().expect("a pipe");
-        drop(heard);
-        said
+        let (receiver, sender) = std::io::pipe().expect("a pipe");
+        drop(receiver);
+        sender
     };
     assert_eq!(run_into(&folder, &["mock", "--count", "50", "--seed", "3", "--config", &config], nobody()), Some(0));
     assert_eq!(run_into(&folder, &["completions", "bash"], nobody()), Some(0));
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
     assert_eq!(run_into(&folder, &["completions", "bash"], full), Some(1));
-    let file = folder.beside("customers.csv").display().to_string();
+    let file = folder.scratch_path("customers.csv").display().to_string();
     let written = to(&folder, &["export", "--out", &file]);
     assert_eq!(written.code, Some(0), "{written:?}");
     let again = to(&folder, &["import", &file, "--merchant", "acme"]);
@@ -355,39 +355,41 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     // The same of a daemon that serves the folder.
     let daemon = Daemon::start(folder);
     let url = format!("http://127.0.0.1:{}", daemon.port());
-    let beside = on_disk();
-    let live = beside.beside("live.csv").display().to_string();
-    let fetched = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", &live]);
+    let client_folder = on_disk();
+    let live = client_folder.scratch_path("live.csv").display().to_string();
+    let fetched = run(&client_folder, &["export", "--url", &url, "--merchant", "acme", "--out", &live]);
     assert_eq!(fetched.code, Some(0), "{fetched:?}");
     assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "what the folder held");
-    let sent = run(&beside, &["import", &live, "--url", &url, "--merchant", "acme"]);
+    let sent = run(&client_folder, &["import", &live, "--url", &url, "--merchant", "acme"]);
     assert!(sent.code == Some(0) && sent.text.contains("50 unchanged"), "{sent:?}");
-    let lost = run(&beside, &["export", "--url", &url, "--merchant", "nobody", "--out", &live]);
-    assert_eq!(lost.code, Some(1), "{lost:?}");
+    let refused = run(&client_folder, &["export", "--url", &url, "--merchant", "nobody", "--out", &live]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&live).expect("the table"), table, "it is kept where no new one came");
-    let link = beside.beside("link.csv");
+    let link = client_folder.scratch_path("link.csv");
     std::os::unix::fs::symlink(&live, &link).expect("a link");
     std::fs::write(&live, "old").expect("written");
-    let linked = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", &link.display().to_string()]);
+    let linked =
+        run(&client_folder, &["export", "--url", &url, "--merchant", "acme", "--out", &link.display().to_string()]);
     assert_eq!(linked.code, Some(0), "{linked:?}");
     assert!(link.is_symlink() && std::fs::read_to_string(&live).expect("the table") == table, "through the link");
-    let to_device = run(&beside, &["export", "--url", &url, "--merchant", "acme", "--out", "/dev/stdout"]);
+    let to_device = run(&client_folder, &["export", "--url", &url, "--merchant", "acme", "--out", "/dev/stdout"]);
     assert!(to_device.code == Some(0) && to_device.text.contains("merchant_customer_identifier"), "{to_device:?}");
-    let to_daemon = |arguments: &[&str]| run(&beside, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
+    let to_daemon =
+        |arguments: &[&str]| run(&client_folder, &[arguments, &["--url", &url, "--merchant", "acme"]].concat());
     for arguments in [&["import", &file, "--dry-run"][..], &["import", &file, "--partial"], &["import", &file]] {
         let bad = to_daemon(arguments);
         assert!(bad.code == Some(1) && bad.text.contains("column status"), "{arguments:?}: {bad:?}");
     }
     // An error that a retry cannot mend is reported at once.
     let tokenless = to_daemon(&["import", &live, "--token-file", "nowhere"]);
-    let schemeless = run(&beside, &["import", &live, "--url", "ftp://127.0.0.1", "--merchant", "acme"]);
-    for told in [tokenless, schemeless] {
-        assert!(told.code == Some(1) && !told.text.contains("taken up again"), "{told:?}");
+    let schemeless = run(&client_folder, &["import", &live, "--url", "ftp://127.0.0.1", "--merchant", "acme"]);
+    for refused in [tokenless, schemeless] {
+        assert!(refused.code == Some(1) && !refused.text.contains("taken up again"), "{refused:?}");
     }
 
-    let served = run(&beside, &["import", &live, "--config", &config]);
+    let served = run(&client_folder, &["import", &live, "--config", &config]);
     assert_eq!(served.code, Some(1), "a daemon serves it: {served:?}");
-    let made = run(&beside, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
+    let made = run(&client_folder, &["mock", "--count", "2", "--seed", "4", "--url", &url, "--merchant", "acme"]);
     assert!(made.code == Some(0) && made.text.contains("2 created"), "{made:?}");
 }
 
@@ -396,7 +398,7 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
 fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
     let folder = ConfigFolder::new(&Settings { store: "kind = \"disk\"", ..Settings::SYSTEM }, &[("acme", merchant())]);
     let config = folder.path().display().to_string();
-    let file = folder.beside("one.csv").display().to_string();
+    let file = folder.scratch_path("one.csv").display().to_string();
     let row = |name: &str| format!("merchant_customer_identifier,email\n{name},{name}@example.com\n");
     std::fs::write(&file, row("offline")).expect("written");
     let done = run(&folder, &["import", &file, "--config", &config]);
@@ -406,8 +408,9 @@ fn a_table_of_any_length_is_a_whole_job_on_a_disk() {
     for rows in [1, 2, 50, 90, 91, 92, 100, 180, 400, 1_500] {
         let lines: Vec<String> = (0..rows).map(|n| format!("{rows}-{n:04},{rows}-{n:04}@example.com")).collect();
         let table = format!("merchant_customer_identifier,email\n{}\n", lines.join("\n"));
-        let told = raw_http::send(daemon.port(), "POST", &format!("{CUSTOMERS}.csv?job=rows-{rows}"), table.as_bytes());
-        assert_eq!(told.ok()["created"], rows, "{} bytes", table.len());
+        let reply =
+            raw_http::send(daemon.port(), "POST", &format!("{CUSTOMERS}.csv?job=rows-{rows}"), table.as_bytes());
+        assert_eq!(reply.ok()["created"], rows, "{} bytes", table.len());
         made += rows;
         assert_eq!(daemon.get(&format!("{CUSTOMERS}/jobs/rows-{rows}")).ok()["state"], "done");
     }

@@ -103,8 +103,8 @@ fn a_block_by_a_token_for_some_acts_there_and_marks_holders_elsewhere() {
     let alice = holder(&daemon, "acme", "alice", "tok");
     let carol = holder(&daemon, "globex", "carol", "tok");
     let gus = holder(&daemon, "gateway", "gus", "tok");
-    let (status, said) = signal(&daemon, ("acme", &alice), "of-acme", "card_stolen", "tok");
-    assert_eq!((status, &said["status"]), (200, &json!("fraud")), "a gateway is the first to hear of it");
+    let (status, reply) = signal(&daemon, ("acme", &alice), "of-acme", "card_stolen", "tok");
+    assert_eq!((status, &reply["status"]), (200, &json!("fraud")), "a gateway is the first to hear of it");
     for about in ["at first", "after a kill", "after a snapshot"] {
         assert_eq!(stands(&daemon, ("acme", &alice), "alice", "tok"), "fraud blocked 19106 19100", "{about}");
         assert_eq!(stands(&daemon, ("globex", &carol), "carol", "tok"), "suspicious active ok ok", "{about}");
@@ -125,12 +125,12 @@ fn a_block_by_a_token_for_some_acts_there_and_marks_holders_elsewhere() {
     assert_eq!(stands(&daemon, ("acme", &bob), "bob", "tok"), "fraud blocked 19106 19100");
     assert_eq!(stands(&daemon, ("globex", &dora), "dora", "tok"), "new active ok ok");
     // What is cleared elsewhere leaves the block alone, and clears the one who is named.
-    let (status, said) = signal(&daemon, ("globex", &carol), "of-globex", "cleared", "tok");
-    assert_eq!((status, &said["status"]), (200, &json!("new")));
+    let (status, reply) = signal(&daemon, ("globex", &carol), "of-globex", "cleared", "tok");
+    assert_eq!((status, &reply["status"]), (200, &json!("new")));
     assert_eq!(stands(&daemon, ("acme", &alice), "alice", "tok"), "fraud blocked 19106 19100");
     // The token that set it lifts it; other holders stay under what is known of them.
-    let (status, said) = signal(&daemon, ("acme", &alice), "of-acme", "cleared", "tok");
-    assert_eq!((status, &said["status"]), (200, &json!("new")));
+    let (status, reply) = signal(&daemon, ("acme", &alice), "of-acme", "cleared", "tok");
+    assert_eq!((status, &reply["status"]), (200, &json!("new")));
     assert_eq!(stands(&daemon, ("acme", &bob), "bob", "tok"), "fraud active ok 19100");
 }
 
@@ -204,7 +204,7 @@ fn unknown_customer_with_a_blocked_instrument_is_denied() {
     let daemon = daemon();
     let gus = holder(&daemon, "gateway", "gus", "tok");
     let alice = holder(&daemon, "acme", "alice", "tok");
-    let stranger = || {
+    let deny_code = || {
         let mut body = with(pay("s", "1.00"), &json!({ "payment_instrument": "tok", "customer_id": "777" }));
         body.as_object_mut().expect("fields").remove("merchant_customer_identifier");
         let path = "/v1/merchants/gateway/decisions";
@@ -213,13 +213,13 @@ fn unknown_customer_with_a_blocked_instrument_is_denied() {
         answer["code"].clone()
     };
     signal(&daemon, ("acme", &alice), "of-acme", "card_stolen", "tok");
-    assert_eq!(stranger(), Value::Null, "blocked elsewhere");
+    assert_eq!(deny_code(), Value::Null, "blocked elsewhere");
     signal(&daemon, ("gateway", &gus), "of-gateway", "card_stolen", "tok");
-    assert_eq!(stranger(), 19_106);
+    assert_eq!(deny_code(), 19_106);
     signal(&daemon, ("gateway", &gus), "of-gateway", "cleared", "tok");
-    assert_eq!(stranger(), Value::Null);
+    assert_eq!(deny_code(), Value::Null);
     signal(&daemon, ("acme", &alice), "everywhere", "card_stolen", "tok");
-    assert_eq!(stranger(), 19_106);
+    assert_eq!(deny_code(), 19_106);
 }
 
 #[test]
@@ -229,17 +229,17 @@ fn history_hides_tokens_of_other_merchants() {
     let carol = holder(&daemon, "globex", "carol", "tok");
     let bys = |merchant: &str, id: &str| {
         let path = format!("/v1/merchants/{merchant}/customers/{id}/history");
-        let (_, told) = json_of(&daemon, "GET", &path, "everywhere", &Value::Null);
-        let steps = told["history"].as_array().expect("steps").clone();
+        let (_, history_page) = json_of(&daemon, "GET", &path, "everywhere", &Value::Null);
+        let steps = history_page["history"].as_array().expect("steps").clone();
         steps.iter().take(4).map(|step| step["by"].clone()).collect::<Vec<_>>()
     };
-    for (token, said) in [
+    for (token, sent_signal) in [
         ("of-acme", "fraud_suspected"),
         ("of-acme", "card_stolen"),
         ("of-both", "card_stolen"),
         ("everywhere", "card_stolen"),
     ] {
-        assert_eq!(signal(&daemon, ("acme", &alice), token, said, "tok").0, 200);
+        assert_eq!(signal(&daemon, ("acme", &alice), token, sent_signal, "tok").0, 200);
     }
     assert_eq!(bys("acme", &alice), ["everywhere", "of-both", "of-acme", "of-acme"]);
     assert_eq!(bys("globex", &carol), [json!("everywhere"), json!("of-both"), Value::Null, Value::Null]);

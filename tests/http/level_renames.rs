@@ -27,8 +27,8 @@ fn level_rename_moves_usage_stored_names_and_settings() {
     let own = json!({ "methods": [], "global_limit": { "max_amount": "35.00" } });
     put(&daemon, &format!("{who}/settings/deposit/EUR/gold"), &own).ok();
     let created = listed(&daemon, "gold")["created"].clone();
-    let told = rename(&daemon, RENAME, "platinum").ok();
-    assert_eq!((&told["currencies"], &told["customers"]), (&json!(["EUR", "USD"]), &json!(1)));
+    let reply = rename(&daemon, RENAME, "platinum").ok();
+    assert_eq!((&reply["currencies"], &reply["customers"]), (&json!(["EUR", "USD"]), &json!(1)));
     let stored =
         |id: &str, amount: &str| with(pay(id, amount), &json!({ "customer_level": null, "payment_method": "card" }));
     let holds = |daemon: &Daemon, left: &str| {

@@ -29,7 +29,7 @@ fn body(id: &str, customer: &Value, says: LevelField) -> Value {
 
 /// Sends one request after the other for one customer and compares the level of each answer; one without a name is none.
 #[track_caller]
-fn walk(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(LevelField, &str, &str)]) {
+fn run_steps(daemon: &Daemon, tag: &str, customer: &Value, steps: &[(LevelField, &str, &str)]) {
     for (number, (says, name, source)) in steps.iter().enumerate() {
         let answer = assert_allowed(daemon.reserve(&body(&format!("{tag}-{number}"), customer, *says)).ok());
         let expected = json!({ "name": (!name.is_empty()).then_some(name), "source": source });
@@ -53,7 +53,7 @@ fn ladder() -> Vec<String> {
 fn crm_stores_the_level_that_a_request_names_and_an_empty_one_resets_it() {
     let daemon = Daemon::live(acme(CRM, &ladder()));
     let alice = json!({ "merchant_customer_identifier": "alice" });
-    walk(
+    run_steps(
         &daemon,
         "alice",
         &alice,
@@ -84,7 +84,7 @@ fn crm_with_the_project_s_default_stores_an_empty_name_and_applies_no_level() {
     let levels = [level("gold", ""), level("unknown", &filter("window = \"daily\"; amount_limit = \"10.00\""))];
     let daemon = Daemon::live(acme(&format!("{CRM}default_behaviour = \"project\"\n"), &levels));
     let alice = json!({ "merchant_customer_identifier": "alice" });
-    walk(
+    run_steps(
         &daemon,
         "alice",
         &alice,
@@ -158,7 +158,7 @@ fn gateway_mode_leaves_the_stored_level_alone_when_an_empty_one_comes() {
     let daemon = Daemon::live(acme(GATEWAY, &ladder()));
     let created = daemon.reserve(&body("first", &json!({}), LevelField::Nothing)).ok();
     let customer = json!({ "customer_id": created["customer"]["customer_id"] });
-    walk(
+    run_steps(
         &daemon,
         "customer",
         &customer,

@@ -117,13 +117,13 @@ fn a_raise_takes_effect_only_once_it_is_confirmed() {
     assert_ne!(records(&daemon), before, "the clock moved");
 
     // The history has the request and the confirmation.
-    let told: Vec<Value> = steps(&daemon, &id)
+    let shown_steps: Vec<Value> = steps(&daemon, &id)
         .iter()
         .take(2)
         .map(|step| json!([step["at"], stand(&step["changes"][0]["old"][0]), stand(&step["changes"][0]["new"][0])]))
         .collect();
     let waiting = json!(["50.00", ["waiting", at(DAY), at(3 * DAY), "80.00"]]);
-    assert_eq!(told, [json!([at(DAY), awaiting, ["80.00", null]]), json!([at(0), ["50.00", null], waiting])]);
+    assert_eq!(shown_steps, [json!([at(DAY), awaiting, ["80.00", null]]), json!([at(0), ["50.00", null], waiting])]);
 }
 
 #[test]

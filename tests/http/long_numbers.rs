@@ -23,8 +23,8 @@ fn a_valid_phone_number_is_no_card_number() {
     daemon.get(&format!("{MERCHANT}/customers?phone={}", encoded(PHONE))).ok();
     daemon.get(&format!("{MERCHANT}/customers?name={}", encoded(PHONE))).problem(400);
     let table = format!("merchant_customer_identifier,phone\r\neve,{PHONE}\r\n");
-    let told = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
-    assert_eq!(told["created"], 1, "{told}");
+    let counts = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
+    assert_eq!(counts["created"], 1, "{counts}");
 }
 
 #[test]

@@ -106,12 +106,16 @@ fn usage_transactions_instruments_and_history_add_up_and_survive_restarts() {
     amend(&daemon, &bob, &json!({ "language": "de" }));
     assert_eq!(look(&daemon, &alice)["language"], "de", "an update of the source updates the target");
 
-    let told = steps(&daemon, &alice);
+    let shown_steps = steps(&daemon, &alice);
     let is_of = |step: &Value, id: &str, field: &str| {
         step["customer_id"] == id && step["changes"].as_array().unwrap().iter().any(|change| change["field"] == field)
     };
     for (id, field) in [(&alice, "merged_customers"), (&bob, "merged_into"), (&bob, "city"), (&alice, "city")] {
-        assert_eq!(told.iter().filter(|step| is_of(step, id, field)).count(), 1, "{field} of {id}: {told:#?}");
+        assert_eq!(
+            shown_steps.iter().filter(|step| is_of(step, id, field)).count(),
+            1,
+            "{field} of {id}: {shown_steps:#?}"
+        );
     }
 
     let before = all_of(&daemon, &alice);
@@ -269,10 +273,10 @@ fn reserves_on_both_during_a_merge_lose_nothing_and_then_stay_within_the_limits(
         let used = daemon.get(&of(&a, "/usage")).ok()["totals"][0]["gross"].clone();
         assert_eq!(used["quantity"], 20 + allowed, "nothing is lost: {used}");
         let left = 60_usize.saturating_sub(20 + allowed);
-        let behind = at_once(4, 10, |n| {
+        let answers = at_once(4, 10, |n| {
             daemon.reserve(&by(if n % 2 == 0 { &one } else { &other }, &format!("z{round}-{n}"), "1.00"))
         });
-        let passed = behind.iter().filter(|answer| answer.ok()["decision"] == "allow").count();
+        let passed = answers.iter().filter(|answer| answer.ok()["decision"] == "allow").count();
         assert_eq!(passed, left.min(40), "after the merge exactly what both left passes");
     }
 }

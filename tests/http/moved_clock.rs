@@ -21,7 +21,7 @@ fn folder(store: &'static str, now: &str) -> ConfigFolder {
 
 fn folder_of(shop: String, store: &'static str, now: &str) -> ConfigFolder {
     let mut folder = ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]);
-    let clock = folder.beside("clock");
+    let clock = folder.scratch_path("clock");
     std::fs::write(&clock, format!("{now}\n")).expect("the clock's file");
     folder.environment = vec![
         ("LD_PRELOAD", library()),
@@ -42,9 +42,9 @@ fn library() -> String {
 
 /// Moves the clock in one step: the daemon reads it at any time, and half a file is no time.
 fn set(daemon: &Daemon, clock: &str) {
-    let next = daemon.folder.beside("clock.next");
+    let next = daemon.folder.scratch_path("clock.next");
     std::fs::write(&next, format!("{clock}\n")).expect("the clock's next file");
-    std::fs::rename(next, daemon.folder.beside("clock")).expect("the clock's file");
+    std::fs::rename(next, daemon.folder.scratch_path("clock")).expect("the clock's file");
 }
 
 /// The clock in the status.

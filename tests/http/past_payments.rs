@@ -233,10 +233,10 @@ fn imported_history_counts_as_a_naive_model_says() {
         assert_eq!(cells[4..7], [&approved.len().to_string(), &amount, &amount], "{line}");
 
         let mut daemon = Daemon::start(folder);
-        let held = daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number");
+        let in_memory = daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number");
         // The longest window, the longest hold, and a day.
         let kept = history.iter().filter(|p| p.at >= now - 98 * DAY || p.expires_at.is_some_and(|until| until > now));
-        assert!(held <= kept.count() as u64, "{held} are in memory");
+        assert!(in_memory <= kept.count() as u64, "{in_memory} are in memory");
         for round in ["imported", "restarted"] {
             let compared: usize = (0..9).map(|customer| compare_usage(&daemon, &history, customer, "unknown")).sum();
             assert!(compared > 50, "{compared} filters were compared, {round}");

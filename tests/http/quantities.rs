@@ -20,11 +20,11 @@ fn shop(head: &str) -> Daemon {
 fn quantities(answer: &Value) -> String {
     let members = ["status", "amount", "held", "released", "cancelled", "refunded", "charged_back"];
     let short = |text: &str| text.strip_suffix(".00").unwrap_or(text).to_owned();
-    let mut told: Vec<String> = members.iter().map(|m| short(answer[m].as_str().unwrap_or("none"))).collect();
+    let mut words: Vec<String> = members.iter().map(|m| short(answer[m].as_str().unwrap_or("none"))).collect();
     let mut flags: Vec<&str> = answer["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     flags.sort_unstable();
-    told.push(flags.join("+"));
-    told.join(" ").trim_end().to_owned()
+    words.push(flags.join("+"));
+    words.join(" ").trim_end().to_owned()
 }
 
 /// What is used gross and net by alice: amounts and quantities.

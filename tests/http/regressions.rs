@@ -118,10 +118,10 @@ fn an_instrument_that_paid_though_the_payment_was_denied_is_held() {
     let card = json!({ "payment_instrument": "tok" });
     let denied = daemon.reserve(&with(pay("t1", "2.00"), &card)).ok();
     let path = format!("{CUSTOMERS}/{}", denied["customer"]["customer_id"].as_str().expect("an id"));
-    let held = || daemon.get(&path).ok()["payment_instruments"].as_array().map(Vec::len);
-    assert_eq!((&denied["decision"], held()), (&json!("deny"), Some(0)));
+    let instruments = || daemon.get(&path).ok()["payment_instruments"].as_array().map(Vec::len);
+    assert_eq!((&denied["decision"], instruments()), (&json!("deny"), Some(0)));
     daemon.step("t1", "approve", &json!({})).ok();
-    assert_eq!(held(), Some(1));
+    assert_eq!(instruments(), Some(1));
     let stolen = json!({ "signal": "card_stolen", "payment_instrument": "tok" });
     let other = daemon.reserve(&with(pay("t2", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok();
     let other = other["customer"]["customer_id"].as_str().expect("an id").to_owned();

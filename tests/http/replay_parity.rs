@@ -15,7 +15,7 @@ use support::raw_http;
 /// Runs the same lines through both doors and compares; hands back how often each status was answered.
 #[track_caller]
 fn assert_same(folder: ConfigFolder, ops: &str) -> BTreeMap<String, usize> {
-    let (file, out) = (folder.beside("ops.ndjson"), folder.beside("answers.ndjson"));
+    let (file, out) = (folder.scratch_path("ops.ndjson"), folder.scratch_path("answers.ndjson"));
     std::fs::write(&file, ops).expect("the stream is written");
     let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
     let (config, input, output) = (text(folder.path()), text(&file), text(&out));

@@ -18,7 +18,7 @@ fn daemon() -> Daemon {
     Daemon::start(ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &levels)), ("globex", globex)]))
 }
 
-fn held(daemon: &Daemon) -> u64 {
+fn name_count(daemon: &Daemon) -> u64 {
     metric(daemon, "levelgate_names")
 }
 
@@ -27,7 +27,7 @@ fn names_in_checks_and_refusals_are_not_stored() {
     let daemon = daemon();
     daemon.reserve(&pay("t1", "1.00")).ok();
     let customer = "/v1/merchants/acme/customers/1000001";
-    let before = held(&daemon);
+    let before = name_count(&daemon);
     assert!(before > 0);
     for n in 0..50 {
         let new = |what: &str| format!("{what}-{n}");
@@ -75,15 +75,15 @@ fn names_in_checks_and_refusals_are_not_stored() {
         let line = with(pay("b", "1.00"), &with(asked, &json!({ "op": "check", "merchant": "acme" })));
         assert!(daemon.post_text("/v1/batch", &format!("{line}\n")).body.contains("\"checked\""));
     }
-    assert_eq!(held(&daemon), before, "nothing was kept");
+    assert_eq!(name_count(&daemon), before, "nothing was kept");
     // A recorded name is stored once.
     let brought = json!({ "customer_level": "brought-level", "payment_method": "brought-method" });
     let denied = daemon.reserve(&with(pay("t2", "1.00"), &brought)).ok();
     assert_eq!((&denied["decision"], &denied["code"]), (&json!("deny"), &json!(19_101)));
-    assert_eq!(held(&daemon), before + 2);
+    assert_eq!(name_count(&daemon), before + 2);
     assert!(daemon.reserve(&with(pay("t2", "1.00"), &brought)).is_replay());
     assert_eq!(daemon.fetch("t2").ok()["payment_method"], "brought-method");
-    assert_eq!(held(&daemon), before + 2);
+    assert_eq!(name_count(&daemon), before + 2);
     // The level that was brought is stored, and made a level to be configured.
     let shown = daemon.get(customer).ok();
     assert_eq!(shown["deposit_level"], "brought-level", "{shown}");
@@ -93,11 +93,11 @@ fn names_in_checks_and_refusals_are_not_stored() {
     let late = json!({ "direction": "deposit", "currency": "EUR", "amount": "1.00", "payment_method": "late-method",
         "merchant_customer_identifier": "alice", "customer_level": "late-level" });
     daemon.step("t3", "approve", &late).ok();
-    assert_eq!(held(&daemon), before + 4);
+    assert_eq!(name_count(&daemon), before + 4);
     assert_eq!(daemon.fetch("t3").ok()["payment_method"], "late-method");
     let other = json!({ "customer_level": "late-level", "payment_method": "other-method" });
     daemon.reserve(&with(pay("t3", "1.00"), &other)).problem(409);
-    assert_eq!(held(&daemon), before + 4);
+    assert_eq!(name_count(&daemon), before + 4);
 }
 
 /// A recorded name is recognised after a restart; a name in an earlier check is not.

@@ -375,15 +375,18 @@ fn the_status_shows_a_token_for_some_its_own_files_alone_and_no_figures_of_all()
         daemon.folder.write("merchants/globex.toml", &bad);
         daemon.folder.write("merchants/acme.toml", &of_acme);
         assert_eq!(reload(), 422);
-        let (has_failed, seen) = problems("acme-viewer");
-        assert!(has_failed && !seen.contains("globex") && !seen.contains("error:"), "it failed, and no more: {seen}");
+        let (has_failed, shown) = problems("acme-viewer");
+        assert!(
+            has_failed && !shown.contains("globex") && !shown.contains("error:"),
+            "it failed, and no more: {shown}"
+        );
         assert!(
             problems("globex-viewer").1.contains("globex.toml") && problems("all-viewer").1.contains("globex.toml")
         );
         daemon.folder.write("merchants/acme.toml", &format!("{of_acme}\nnonsense = 1\n"));
         assert_eq!(reload(), 422);
-        let (_, seen) = problems("acme-viewer");
-        assert!(seen.contains("nonsense") && !seen.contains("globex"), "{seen}");
+        let (_, shown) = problems("acme-viewer");
+        assert!(shown.contains("nonsense") && !shown.contains("globex"), "{shown}");
         assert!(!problems("globex-viewer").1.contains("nonsense"));
     }
     // A file that takes another merchant's id, or another file's, is not shown to that merchant.

@@ -123,9 +123,9 @@ fn rich_day(daemon: &Daemon) {
     let jana_id = found["customers"][0]["customer_id"].as_str().expect("found by the identifier").to_owned();
     daemon.post(&of(&jana_id, "/merge"), &json!({ "into": dora_id })).ok();
     daemon.delete(&of(&dora_id, "")).ok();
-    let stranger = without(pay("bypassed", "1.00"), &["merchant_customer_identifier", "customer_level"]);
-    let stranger = with(stranger, &json!({ "customer_id": NAMES_OF_THINGS[2] }));
-    daemon.post("/v1/merchants/globex/transactions", &stranger).ok();
+    let unknown_payer = without(pay("bypassed", "1.00"), &["merchant_customer_identifier", "customer_level"]);
+    let unknown_payer = with(unknown_payer, &json!({ "customer_id": NAMES_OF_THINGS[2] }));
+    daemon.post("/v1/merchants/globex/transactions", &unknown_payer).ok();
     // Enough for some segments, and time enough for the archive.
     for n in 0..60 {
         daemon.reserve(&with(of_carla(&format!("more-{n}"), "1.00"), &when(n))).ok();
@@ -197,7 +197,7 @@ fn files_and_logs_contain_no_personal_data() {
 }
 
 /// The answers about customers and payments, without times.
-fn told(daemon: &Daemon) -> Vec<Value> {
+fn shown_documents(daemon: &Daemon) -> Vec<Value> {
     let found = daemon.get(&format!("{CUSTOMERS}?limit=100")).ok()["customers"].clone();
     let ids: Vec<String> = found.as_array().expect("a list").iter().map(|one| one["customer_id"].to_string()).collect();
     let ids = ids.iter().map(|id| id.trim_matches('"'));
@@ -230,14 +230,14 @@ fn answers_tables_histories_and_lists_are_the_same_with_sealed_identifiers() {
         // Downloaded and uploaded again, nothing changes.
         let same = daemon.post_text(&format!("{CUSTOMERS}.csv"), &daemon.get(&format!("{CUSTOMERS}.csv")).body).ok();
         assert_eq!((&same["changed"], &same["bad"]), (&json!(0), &json!(0)), "{same}");
-        let before = told(&daemon);
+        let before = shown_documents(&daemon);
         for keeps in [false, true] {
             if keeps {
                 daemon.post_nothing("/v1/snapshot").ok();
             }
             daemon.kill_and_start();
             daemon.reserve(&with(of_carla("t1", "5.00"), &when(0))).ok();
-            assert_eq!(told(&daemon), before, "after a restart, sealed: {seals}, snapshot: {keeps}");
+            assert_eq!(shown_documents(&daemon), before, "after a restart, sealed: {seals}, snapshot: {keeps}");
         }
         // Customers are found by their identifiers, and no other customer gets one of these.
         for (who, id) in [(IDENTIFIERS[0], dora.as_str()), (IDENTIFIERS[1], dora.as_str()), (IDENTIFIERS[2], "1000003")]
@@ -267,8 +267,8 @@ fn a_reload_switches_sealing_on_and_an_erasure_forgets_what_was_recorded_before(
     assert_eq!(daemon.get("/v1/merchants/acme").ok()["seal_identifiers"], true);
     let dora = daemon.reserve(&of_who("t2", IDENTIFIERS[1])).ok()["customer"]["customer_id"].clone();
     daemon.post_nothing("/v1/snapshot").ok();
-    let (before, behind) = (holding(&data, IDENTIFIERS[0]), holding(&data, IDENTIFIERS[1]));
-    assert!(before.iter().all(|path| path.contains("journal")) && behind.is_empty(), "{before:?} {behind:?}");
+    let (before, after) = (holding(&data, IDENTIFIERS[0]), holding(&data, IDENTIFIERS[1]));
+    assert!(before.iter().all(|path| path.contains("journal")) && after.is_empty(), "{before:?} {after:?}");
     daemon.delete(&of("1000001", "")).ok();
     eventually("the customer is forgotten", || look(&daemon, "1000001")["erased"] == true);
     for restarts in 0..3 {

@@ -24,8 +24,8 @@ fn fraud_blocks_the_instrument_and_payments_without_one() {
     let daemon = Daemon::live(acme(CRM, &[]));
     let answer = assert_allowed(daemon.reserve(&deposit("t1", "alice", Some("tok_1"))).ok());
     let alice = answer["customer"]["customer_id"].as_str().expect("an id").to_owned();
-    let said = signal(&daemon, "acme", &alice, &json!({ "signal": "fraud_suspected" }));
-    assert_eq!(said, json!({ "customer_id": alice, "status": "suspicious" }));
+    let reply = signal(&daemon, "acme", &alice, &json!({ "signal": "fraud_suspected" }));
+    assert_eq!(reply, json!({ "customer_id": alice, "status": "suspicious" }));
     let answer = assert_allowed(daemon.reserve(&deposit("t2", "alice", None)).ok());
     assert_eq!(answer["flags"], json!(["suspicious"]), "flagged, not blocked");
     assert_eq!(answer["customer"]["status"], "suspicious");
@@ -138,8 +138,8 @@ fn fraud_of_an_instrument_becomes_the_customer_s_and_not_the_other_way_round() {
     // A downloaded table changes nothing.
     named("a table");
     let table = daemon.get("/v1/merchants/acme/customers.csv").body;
-    let told = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
-    assert_eq!((&told["changed"], &told["unchanged"]), (&json!(0), &json!(1)), "{told}");
+    let counts = raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes()).ok();
+    assert_eq!((&counts["changed"], &counts["unchanged"]), (&json!(0), &json!(1)), "{counts}");
     assert_eq!(answers(&daemon, "alice", "a table"), by_instrument);
 }
 

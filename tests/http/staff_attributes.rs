@@ -62,20 +62,20 @@ fn staff_set_show_change_and_remove_them_and_the_history_has_old_and_new() {
     let removed = part(&documents[4], &stored);
     assert!(removed.as_object().expect("an object").values().all(Value::is_null), "{removed}");
     let history = |daemon: &Daemon| daemon.get(&format!("{path}/history")).ok()["history"].clone();
-    let told = history(&daemon);
+    let steps_shown = history(&daemon);
     for (n, step) in steps.iter().enumerate() {
-        let changes = told[steps.len() - 1 - n]["changes"].as_array().expect("changes").clone();
+        let changes = steps_shown[steps.len() - 1 - n]["changes"].as_array().expect("changes").clone();
         assert_eq!(changes.len(), step.as_object().expect("an object").len(), "{step}: {changes:?}");
         for change in changes {
             let field = change["field"].as_str().expect("a field");
             assert_eq!((&change["old"], &change["new"]), (&documents[n][field], &documents[n + 1][field]), "{field}");
         }
     }
-    let first = told[steps.len()]["changes"].as_array().expect("changes");
+    let first = steps_shown[steps.len()]["changes"].as_array().expect("changes");
     assert!(first.contains(&json!({ "field": "phone_verified", "old": null, "new": false })), "{first:?}");
     // From the journal, and from a snapshot.
     daemon.kill_and_start();
-    assert_eq!(history(&daemon), told);
+    assert_eq!(history(&daemon), steps_shown);
     daemon.send("PATCH", &path, &all()).ok();
     daemon.post_nothing("/v1/snapshot").ok();
     daemon.kill_and_start();
@@ -102,8 +102,8 @@ fn they_are_sealed_on_the_disk_and_erased_with_the_others() {
     eventually("the attributes are erased", || daemon.get(&of(&id, "")).ok()["erased"] == true);
     let shown = part(&daemon.get(&of(&id, "")).ok(), &all());
     assert!(shown.as_object().expect("an object").values().all(Value::is_null), "{shown}");
-    let told = daemon.get(&of(&id, "/history")).body;
-    assert!(!told.contains("mondays") && !told.contains("partner"), "{told}");
+    let document = daemon.get(&of(&id, "/history")).body;
+    assert!(!document.contains("mondays") && !document.contains("partner"), "{document}");
 }
 
 #[test]
@@ -195,12 +195,16 @@ fn a_table_has_them_and_an_unchanged_one_changes_nothing() {
     assert!(head.contains(",comment,rating,registration_ip,phone_verified,referred_by,"), "{head}");
     let upload =
         |table: &str| raw_http::send(daemon.port(), "POST", "/v1/merchants/acme/customers.csv", table.as_bytes());
-    let told = upload(&table).ok();
-    assert_eq!((&told["unchanged"], &told["changed"], &told["bad"]), (&json!(2), &json!(0), &json!(0)), "{told}");
+    let counts = upload(&table).ok();
+    assert_eq!(
+        (&counts["unchanged"], &counts["changed"], &counts["bad"]),
+        (&json!(2), &json!(0), &json!(0)),
+        "{counts}"
+    );
     // As a spreadsheet writes them.
-    let told =
+    let counts =
         upload(&format!("customer_id;rating;phone_verified;registration_ip\r\n{id};07;TRUE; 192.0.2.1\r\n")).ok();
-    assert_eq!(told["changed"], 1, "{told}");
+    assert_eq!(counts["changed"], 1, "{counts}");
     let shown = daemon.get(&of(&id, "")).ok();
     let want = json!({ "rating": 7, "phone_verified": true, "registration_ip": "192.0.2.1", "comment": COMMENT });
     assert_eq!(part(&shown, &want), want);

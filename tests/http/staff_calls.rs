@@ -173,9 +173,13 @@ fn each_field_changes_alone_and_an_equal_value_is_no_change() {
         assert_eq!(shown, want, "{change} changes this and no more");
         let history = steps(&daemon, &id);
         assert_eq!(history.len(), before + 1, "{change}");
-        let said = &history[0]["changes"];
-        assert_eq!(said.as_array().map(Vec::len), Some(1), "{change}: {said}");
-        assert_eq!((&said[0]["field"], &said[0]["new"]), (&json!(field), &value), "{change}: {said}");
+        let field_changes = &history[0]["changes"];
+        assert_eq!(field_changes.as_array().map(Vec::len), Some(1), "{change}: {field_changes}");
+        assert_eq!(
+            (&field_changes[0]["field"], &field_changes[0]["new"]),
+            (&json!(field), &value),
+            "{change}: {field_changes}"
+        );
         let records_before = records(&daemon);
         assert_eq!(amend(&daemon, &id, &change), want, "{change}, again");
         assert_eq!(amend(&daemon, &id, &json!({})), want, "an empty change");

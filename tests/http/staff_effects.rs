@@ -158,11 +158,11 @@ fn level_change_resets_individual_settings_where_configured() {
                 false => amend(&daemon, &id, &json!({ "deposit_level": level })),
             }
         };
-        let held = || look(&daemon, &id)["settings"].as_array().map(Vec::len);
+        let settings_count = || look(&daemon, &id)["settings"].as_array().map(Vec::len);
         change("gold");
-        assert_eq!(held(), Some(3), "the same level is no change");
+        assert_eq!(settings_count(), Some(3), "the same level is no change");
         change("silver");
-        assert_eq!(held(), Some(if resets { 1 } else { 3 }), "resets: {resets}, by request: {by_request}");
+        assert_eq!(settings_count(), Some(if resets { 1 } else { 3 }), "resets: {resets}, by request: {by_request}");
         let changes: Vec<Value> = steps(&daemon, &id)[0]["changes"].as_array().expect("changes").clone();
         assert_eq!(changes.iter().any(|change| change["field"] == "settings"), resets, "{changes:?}");
     }

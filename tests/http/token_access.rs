@@ -100,8 +100,8 @@ fn a_gateway_sets_the_customer_s_limits_and_not_the_operator_s() {
     assert_eq!(call(&daemon, "DELETE", &of("?operator=true"), GATEWAY, "").0, 403);
     assert_eq!(call(&daemon, "DELETE", &of("?operator=true"), OPERATOR, "").0, 200);
     // Registering names the gateway, and a customer is found and shown.
-    let (_, told) = call(&daemon, "GET", &format!("{customers}/1000001/history"), GATEWAY, "");
-    assert!(told.contains("\"by\":\"gateway\""), "{told}");
+    let (_, document) = call(&daemon, "GET", &format!("{customers}/1000001/history"), GATEWAY, "");
+    assert!(document.contains("\"by\":\"gateway\""), "{document}");
     for query in [
         "customer_id=1000001",
         "merchant_customer_identifier=ann",
@@ -119,8 +119,8 @@ fn a_gateway_sets_the_customer_s_limits_and_not_the_operator_s() {
 #[test]
 fn a_token_for_some_merchants_sees_those_and_no_line_of_a_batch_reaches_further() {
     let daemon = daemon();
-    let (_, seen) = call(&daemon, "GET", "/v1/merchants", GATEWAY, "");
-    assert!(seen.contains("\"acme\"") && !seen.contains("globex"), "{seen}");
+    let (_, listed) = call(&daemon, "GET", "/v1/merchants", GATEWAY, "");
+    assert!(listed.contains("\"acme\"") && !listed.contains("globex"), "{listed}");
     let line = |merchant: &str| {
         let mut body = pay("b1", "1.00");
         body["op"] = "reserve".into();
@@ -145,8 +145,8 @@ fn feed_is_limited_to_the_merchants_of_a_token() {
     let heard = |query: &str, token| {
         let (status, answer) = call(&daemon, "GET", &format!("/v1/events{query}"), token, "");
         assert_eq!(status, 200, "{answer}");
-        let told = |merchant: &str| answer.matches(&format!("\"merchant\":\"{merchant}\"")).count();
-        (told("acme"), told("globex"))
+        let records_of = |merchant: &str| answer.matches(&format!("\"merchant\":\"{merchant}\"")).count();
+        (records_of("acme"), records_of("globex"))
     };
     assert_eq!(heard("", OPERATOR), (1, 1));
     assert_eq!(heard("", VIEWER), (1, 1));
@@ -170,6 +170,6 @@ fn rates_are_for_all_merchants_and_a_token_for_some_may_not_set_them() {
         assert_eq!(call(&daemon, "POST", of_all, OPERATOR, "").0, 403, "{of_all}");
     }
     assert_eq!(call(&daemon, "PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", OPERATOR, "{}").0, 201);
-    let (_, seen) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
-    assert!(seen.contains("\"by\":\"some\""), "who set it: {seen}");
+    let (_, listed) = call(&daemon, "GET", "/v1/merchants/acme/levels", OPERATOR, "");
+    assert!(listed.contains("\"by\":\"some\""), "who set it: {listed}");
 }

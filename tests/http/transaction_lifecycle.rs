@@ -51,7 +51,7 @@ fn fresh(answer: &Answer) -> Value {
 type Step = (&'static str, Value, Result<&'static str, u16>);
 
 #[track_caller]
-fn walk(daemon: &Daemon, id: &str, steps: &[Step]) {
+fn run_steps(daemon: &Daemon, id: &str, steps: &[Step]) {
     for (number, (operation, body, expected)) in steps.iter().enumerate() {
         let answer = daemon.step(id, operation, body);
         match expected {
@@ -67,11 +67,11 @@ fn an_approval_is_whole_partial_or_in_captures() {
     for id in ["whole", "part", "parts"] {
         reserved(&daemon, id);
     }
-    walk(&daemon, "whole", &[("approve", json!({}), Ok("approved 100.00 0.00 0.00"))]);
-    walk(&daemon, "part", &[("approve", json!({ "amount": "60.00" }), Ok("approved 60.00 0.00 0.00"))]);
+    run_steps(&daemon, "whole", &[("approve", json!({}), Ok("approved 100.00 0.00 0.00"))]);
+    run_steps(&daemon, "part", &[("approve", json!({ "amount": "60.00" }), Ok("approved 60.00 0.00 0.00"))]);
     assert_eq!(left(&daemon), ("739.99".into(), 16), "a partial approval counts what was approved");
     let capture = |id: &str, amount: &str| json!({ "capture_id": id, "amount": amount, "final": false });
-    walk(
+    run_steps(
         &daemon,
         "parts",
         &[
@@ -93,12 +93,16 @@ fn an_approval_beyond_what_was_reserved_is_recorded_counted_and_flagged() {
     for id in ["more", "creep"] {
         reserved(&daemon, id);
     }
-    walk(&daemon, "more", &[("approve", json!({ "amount": "900.00" }), Ok("approved 900.00 0.00 0.00 over_limit"))]);
+    run_steps(
+        &daemon,
+        "more",
+        &[("approve", json!({ "amount": "900.00" }), Ok("approved 900.00 0.00 0.00 over_limit"))],
+    );
     let full = daemon.check(&pay("probe", "0.01")).ok();
     assert_denied(&full, &["19006 amount_limit_exceeded lifetime"]);
     assert_eq!(full["remaining"]["amount"], "0.00", "{full}");
     let capture = |id: &str| json!({ "capture_id": id, "amount": "80.00", "final": false });
-    walk(
+    run_steps(
         &daemon,
         "creep",
         &[
@@ -115,7 +119,7 @@ fn money_that_moved_after_a_decline_a_denial_or_expiry_is_a_fact_with_a_flag() {
     reserved(&daemon, "declined");
     reserved(&daemon, "expired");
     assert_denied(&daemon.reserve(&pay("denied", "1000.01")).ok(), &["19006 amount_limit_exceeded lifetime"]);
-    walk(
+    run_steps(
         &daemon,
         "declined",
         &[
@@ -123,7 +127,7 @@ fn money_that_moved_after_a_decline_a_denial_or_expiry_is_a_fact_with_a_flag() {
             ("approve", json!({}), Ok("approved 100.00 0.00 0.00 conflict")),
         ],
     );
-    walk(
+    run_steps(
         &daemon,
         "denied",
         &[
@@ -134,7 +138,7 @@ fn money_that_moved_after_a_decline_a_denial_or_expiry_is_a_fact_with_a_flag() {
     );
     assert_eq!(left(&daemon), ("789.99".into(), 16));
     daemon.reserve(&tick(HOUR)).ok();
-    walk(&daemon, "expired", &[("approve", json!({}), Ok("approved 100.00 0.00 0.00 late"))]);
+    run_steps(&daemon, "expired", &[("approve", json!({}), Ok("approved 100.00 0.00 0.00 late"))]);
     assert_eq!(left(&daemon), ("789.99".into(), 16));
 }
 
@@ -163,7 +167,7 @@ fn an_approval_without_a_reservation_needs_the_reserve_s_fields_and_the_reserve_
 fn a_decline_after_an_approval_is_kept_and_flagged_and_changes_nothing() {
     let daemon = shop();
     reserved(&daemon, "t1");
-    walk(
+    run_steps(
         &daemon,
         "t1",
         &[
@@ -182,7 +186,7 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
         reserved(&daemon, id);
     }
     let cancel = |id: &str, amount: &str| json!({ "cancel_id": id, "amount": amount });
-    walk(
+    run_steps(
         &daemon,
         "hold",
         &[
@@ -193,7 +197,7 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
             ("cancel", cancel("x4", "0.01"), Err(422)),
         ],
     );
-    walk(
+    run_steps(
         &daemon,
         "paid",
         &[
@@ -202,7 +206,7 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
             ("cancel", json!({ "cancel_id": "x1" }), Err(422)),
         ],
     );
-    walk(
+    run_steps(
         &daemon,
         "bit",
         &[
@@ -212,7 +216,7 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
             ("cancel", json!({ "cancel_id": "x2" }), Ok("cancelled 80.00 80.00 0.00")),
         ],
     );
-    walk(
+    run_steps(
         &daemon,
         "grown",
         &[
@@ -222,11 +226,15 @@ fn cancels_are_whole_or_partial_with_an_id_and_never_more_than_is_left() {
             ("cancel", cancel("x1", "60.00"), Ok("cancelled 100.00 100.00 0.00 conflict")),
         ],
     );
-    walk(&daemon, "gone", &[("decline", json!({}), Ok("declined 100.00 0.00 0.00")), ("cancel", json!({}), Err(422))]);
+    run_steps(
+        &daemon,
+        "gone",
+        &[("decline", json!({}), Ok("declined 100.00 0.00 0.00")), ("cancel", json!({}), Err(422))],
+    );
     assert_eq!(left(&daemon), ("999.99".into(), 19), "everything was given back");
     reserved(&daemon, "too-late");
     daemon.reserve(&tick(HOUR)).ok();
-    walk(&daemon, "too-late", &[("cancel", json!({}), Err(422))]);
+    run_steps(&daemon, "too-late", &[("cancel", json!({}), Err(422))]);
 }
 
 #[test]
@@ -277,7 +285,7 @@ fn refunds_give_usage_back_only_where_the_merchant_says_original() {
         daemon.reserve(&tick(0)).ok();
         reserved(&daemon, "t1");
         let refund = |id: &str, amount: &str| json!({ "refund_id": id, "amount": amount });
-        walk(
+        run_steps(
             &daemon,
             "t1",
             &[
@@ -319,7 +327,7 @@ fn a_hold_expires_at_its_instant_and_an_extension_moves_it() {
     reserved(&daemon, "short");
     reserved(&daemon, "long");
     let until = |ms: i64| json!({ "until": at(ms) });
-    walk(
+    run_steps(
         &daemon,
         "long",
         &[

@@ -27,12 +27,12 @@ fn shop() -> String {
 }
 
 /// A payment by an unknown customer.
-fn stranger(id: &str, amount: &str) -> Value {
+fn bypassed_payment(id: &str, amount: &str) -> Value {
     with(without(pay(id, amount), &["merchant_customer_identifier", "customer_level"]), &to("555"))
 }
 
 fn by(customer_id: &str, id: &str, amount: &str) -> Value {
-    with(stranger(id, amount), &to(customer_id))
+    with(bypassed_payment(id, amount), &to(customer_id))
 }
 
 fn golden(daemon: &Daemon, email: &str) -> String {
@@ -50,26 +50,30 @@ fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
     let mut daemon = kept(&Settings::SYSTEM, shop());
     let alice = golden(&daemon, "a@example.com");
     let card = json!({ "payment_instrument": "tok" });
-    let passed = daemon.reserve(&with(stranger("t1", "6.00"), &card)).ok();
+    let passed = daemon.reserve(&with(bypassed_payment("t1", "6.00"), &card)).ok();
     assert_eq!((&passed["customer"]["resolution"], &passed["level"]), (&json!("bypassed"), &Value::Null));
     assert_eq!(used(&daemon, &alice), (Value::Null, Value::Null), "it counts nowhere");
 
     let linked = link(&daemon, "t1", &to(&alice)).ok();
     assert_eq!(linked["customer"]["customer_id"], alice.as_str(), "{linked}");
     assert_eq!((&linked["status"], &linked["level"]["name"]), (&json!("reserved"), &json!("gold")), "{linked}");
-    let told = |daemon: &Daemon| without(daemon.fetch("t1").ok(), &["server_time"]);
-    assert_eq!(told(&daemon), without(linked, &["server_time"]));
+    let shown_transaction = |daemon: &Daemon| without(daemon.fetch("t1").ok(), &["server_time"]);
+    assert_eq!(shown_transaction(&daemon), without(linked, &["server_time"]));
     let lsn = |daemon: &Daemon| daemon.get("/v1/status").ok()["lsn"].clone();
     let before = lsn(&daemon);
-    assert_eq!(without(link(&daemon, "t1", &to(&alice)).ok(), &["server_time"]), told(&daemon), "asked again");
+    assert_eq!(
+        without(link(&daemon, "t1", &to(&alice)).ok(), &["server_time"]),
+        shown_transaction(&daemon),
+        "asked again"
+    );
     assert_eq!(lsn(&daemon), before, "nothing happens twice");
 
     assert_eq!(used(&daemon, &alice), (json!("6.00"), json!(1)));
     assert_denied(&daemon.reserve(&by(&alice, "over", "4.01")).ok(), &["19000 daily_amount_limit_exceeded daily"]);
-    let again = daemon.reserve(&with(stranger("t1", "6.00"), &card));
+    let again = daemon.reserve(&with(bypassed_payment("t1", "6.00"), &card));
     assert!(again.is_replay(), "the id is known as before: {again:?}");
     assert_eq!(again.ok()["customer"]["customer_id"], alice.as_str());
-    daemon.reserve(&with(stranger("t1", "6.01"), &card)).problem(409);
+    daemon.reserve(&with(bypassed_payment("t1", "6.01"), &card)).problem(409);
 
     let instruments = |daemon: &Daemon| look(daemon, &alice)["payment_instruments"][0].clone();
     assert_eq!(instruments(&daemon)["successful_payments"], 0);
@@ -81,7 +85,7 @@ fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
     let change = json!({ "field": "transactions", "old": null, "new": "t1" });
     assert!(step["changes"].as_array().expect("changes").contains(&change), "{step}");
 
-    let (usage, shown) = (used(&daemon, &alice), told(&daemon));
+    let (usage, shown) = (used(&daemon, &alice), shown_transaction(&daemon));
     assert_eq!(usage, (json!("3.00"), json!(1)));
     let listed = |daemon: &Daemon, query: &str| {
         let page = daemon.get(&format!("/v1/merchants/acme/transactions?limit=100{query}")).ok();
@@ -92,7 +96,11 @@ fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
         let once: Vec<Value> = listed(&daemon, "");
         assert_eq!(once, [json!(alice)], "it is in the list once, after {restart} restarts");
         assert_eq!(listed(&daemon, &format!("&customer_id={alice}")), once);
-        assert_eq!((used(&daemon, &alice), told(&daemon)), (usage.clone(), shown.clone()), "after {restart} restarts");
+        assert_eq!(
+            (used(&daemon, &alice), shown_transaction(&daemon)),
+            (usage.clone(), shown.clone()),
+            "after {restart} restarts"
+        );
         if restart == 1 {
             daemon.post_nothing("/v1/snapshot").ok();
         }
@@ -104,8 +112,8 @@ fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
 fn linking_creates_a_customer_by_policy() {
     let policy = "[registration]\nemail = { required = true, unique = true }\n";
     let daemon = kept(&Settings::SYSTEM, shop().replacen("[registration]\n", policy, 1));
-    assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
-    assert_allowed(daemon.reserve(&stranger("t2", "1.00")).ok());
+    assert_allowed(daemon.reserve(&bypassed_payment("t1", "6.00")).ok());
+    assert_allowed(daemon.reserve(&bypassed_payment("t2", "1.00")).ok());
     let lacks = link(&daemon, "t1", &json!({ "deposit_level": "gold" })).problem(422);
     assert_eq!(lacks["code"], "identifier_required", "{lacks}");
     let customers = |daemon: &Daemon| daemon.get(CUSTOMERS).ok()["customers"].as_array().expect("customers").len();
@@ -126,7 +134,7 @@ fn linking_creates_a_customer_by_policy() {
 fn impossible_link_is_refused_and_changes_nothing() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
-    assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
+    assert_allowed(daemon.reserve(&bypassed_payment("t1", "6.00")).ok());
     assert_allowed(daemon.reserve(&by(&alice, "own", "1.00")).ok());
     let problem = |id: &str, whose: Value, status: u16| {
         let problem = link(&daemon, id, &whose).problem(status);
@@ -162,7 +170,7 @@ fn link_to_a_merged_customer_reaches_the_target() {
     let mut daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
     for id in ["t1", "t2"] {
-        assert_allowed(daemon.reserve(&stranger(id, "3.00")).ok());
+        assert_allowed(daemon.reserve(&bypassed_payment(id, "3.00")).ok());
     }
     link(&daemon, "t1", &to(&bob)).ok();
     daemon.post(&of(&bob, "/merge"), &json!({ "into": alice })).ok();
@@ -184,7 +192,7 @@ fn a_hold_ends_and_a_window_passes_where_it_was_opened() {
     let holds = format!("{GATEWAY}hold = {{ deposit = \"30h\", withdrawal = \"7d\" }}\n");
     let shop = shop().replacen(GATEWAY, &holds, 1);
     let daemon = Daemon::start(ConfigFolder::new(&Settings { store, ..Settings::REQUEST }, &[("acme", shop)]));
-    let pass = |id: &str, ms: i64| daemon.reserve(&with(stranger(id, "6.00"), &when(ms)));
+    let pass = |id: &str, ms: i64| daemon.reserve(&with(bypassed_payment(id, "6.00"), &when(ms)));
     assert_allowed(pass("t1", 0).ok());
     assert_allowed(pass("t2", 0).ok());
     daemon.step("t2", "approve", &json!({})).ok();
@@ -211,19 +219,19 @@ fn archived_transaction_is_linked_and_found_once() {
     let mut daemon =
         Daemon::start(ConfigFolder::new(&Settings { store: SHORT, ..Settings::REQUEST }, &[("acme", shop())]));
     for n in 0..80 {
-        daemon.reserve(&with(stranger(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
+        daemon.reserve(&with(bypassed_payment(&format!("t{n}"), "1.00"), &when(n * 1_000))).ok();
         daemon.step(&format!("t{n}"), "approve", &json!({})).ok();
     }
     let tick = |daemon: &Daemon, days: i64| {
-        daemon.reserve(&with(stranger(&format!("tick-{days}"), "1.00"), &when(days * DAY))).ok();
+        daemon.reserve(&with(bypassed_payment(&format!("tick-{days}"), "1.00"), &when(days * DAY))).ok();
     };
     let pass = |daemon: &Daemon, days: i64| {
         tick(daemon, days);
         daemon.post_nothing("/v1/snapshot").ok();
     };
     pass(&daemon, 31);
-    let held = daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number");
-    assert!(held < 40, "most have left memory: {held}");
+    let in_memory = daemon.get("/v1/status").ok()["transactions"].as_u64().expect("a number");
+    assert!(in_memory < 40, "most have left memory: {in_memory}");
     let alice = golden(&daemon, "a@example.com");
     let linked = ["t0", "t7", "t79"];
     for id in linked {
@@ -274,7 +282,7 @@ fn archived_transaction_is_linked_and_found_once() {
 fn concurrent_links_count_once() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let (alice, bob) = (golden(&daemon, "a@example.com"), golden(&daemon, "b@example.com"));
-    assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
+    assert_allowed(daemon.reserve(&bypassed_payment("t1", "6.00")).ok());
     let answers = at_once(8, 4, |n| {
         let whose = if n % 2 == 0 { &alice } else { &bob };
         match n % 4 {
@@ -293,7 +301,7 @@ fn concurrent_links_count_once() {
 fn transaction_too_large_for_a_record_is_not_linked() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let alice = golden(&daemon, "a@example.com");
-    assert_allowed(daemon.reserve(&stranger("t1", "6.00")).ok());
+    assert_allowed(daemon.reserve(&bypassed_payment("t1", "6.00")).ok());
     let capture = |n: usize| {
         let name = |of: &str| format!("{of}-{n}-{}", "x".repeat(230));
         let body = json!({

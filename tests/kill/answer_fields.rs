@@ -90,15 +90,15 @@ pub(crate) fn document(shown: &Value) -> Value {
         "email",
         "labels",
     ];
-    let mut told: Value = same.iter().map(|member| ((*member).to_owned(), shown[member].clone())).collect();
+    let mut fields: Value = same.iter().map(|member| ((*member).to_owned(), shown[member].clone())).collect();
     for list in ["other_identifiers", "merged_customers", "disabled_projects"] {
-        told[list] = each(&shown[list], Value::clone);
+        fields[list] = each(&shown[list], Value::clone);
     }
-    told["rates"] = rates(&shown["rates"]);
-    told["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
+    fields["rates"] = rates(&shown["rates"]);
+    fields["settings"] = each(&shown["settings"], |s| json!([s["direction"], s["currency"], s["level"], settings(s)]));
     // Limits that have ended may be missing.
     let says = |l: &&Value| l["filters"] != json!([]) || !l["pending"].is_null() || !l["operator"].is_null();
     let some = shown["limits"].as_array().into_iter().flatten().filter(says);
-    told["limits"] = in_order(some.map(|l| json!([l["direction"], l["currency"], limits(l)])));
-    told
+    fields["limits"] = in_order(some.map(|l| json!([l["direction"], l["currency"], limits(l)])));
+    fields
 }

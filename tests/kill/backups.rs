@@ -14,7 +14,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
     let daemon = Daemon::start(&folders);
     let mut before = Worker::new("before", 5, 25);
     let mut busy: Vec<Worker> = (0..3).map(|n| Worker::new(&format!("busy{n}"), 50 + n, 25)).collect();
-    let path = |name: &str| folders.beside(name).display().to_string();
+    let path = |name: &str| folders.scratch_path(name).display().to_string();
     for copy in 0..4 {
         let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
         let mut begun = Vec::new();
@@ -44,7 +44,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
         let made = run(&["restore", &from, &to, "--keys", &path(&format!("keys{copy}")), "--verify"]);
         assert!(made.code == Some(0) && made.text.contains("verified"), "{made:?}");
         let other = TestFolders::new(&Settings::CALM);
-        other.settle(&Settings::CALM, &folders.beside(&format!("restored{copy}")));
+        other.settle(&Settings::CALM, &folders.scratch_path(&format!("restored{copy}")));
         let restored = Daemon::start(&other);
         let mut known = before.clone();
         known.context = format!("copy {copy}");
@@ -53,7 +53,7 @@ fn a_backup_under_load_holds_what_was_answered_before_it_began() {
             worker.assert_prefix(&mut restored.client());
         }
         drop(restored);
-        let looked = inspect(&folders.beside(&format!("restored{copy}")));
+        let looked = inspect(&folders.scratch_path(&format!("restored{copy}")));
         assert_eq!(looked.code, Some(0), "{looked:?}");
     }
 }

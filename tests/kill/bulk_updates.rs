@@ -38,7 +38,15 @@ impl ClientRecords {
         let path = format!("/bulk?job={}", self.fresh());
         let staff = StaffCall { method: "POST", path, of: CustomerPart::Many };
         let expected = Expected::Totals(tally);
-        Operation { kind: "bulk", customer: place, transaction: 0, body, expected, told: None, staff: Some(staff) }
+        Operation {
+            kind: "bulk",
+            customer: place,
+            transaction: 0,
+            body,
+            expected,
+            first_answer: None,
+            staff: Some(staff),
+        }
     }
 
     /// Whom: by ids, by what they have, or by what leads to one.
@@ -144,10 +152,10 @@ pub(crate) fn counts(tally: &BulkCounts, answer: &Value) -> Option<Value> {
     let may_lack = u64::from(tally.was_cut);
     let is_counted = changed == tally.changed || changed + may_lack == tally.changed;
     // Refusals name the id that was sent. A daemon that resumes a job reports its own refusals only.
-    let told: Vec<&str> =
+    let refused_lines: Vec<&str> =
         answer["refusals"].as_array()?.iter().filter_map(|refusal| refusal["customer_id"].as_str()).collect();
     let first_told = if tally.was_cut { tally.refused.len() } else { 0 };
-    let are_told = (0..=first_told).any(|from| tally.refused[from..].iter().take(TOLD_MAX).eq(&told));
+    let are_told = (0..=first_told).any(|from| tally.refused[from..].iter().take(TOLD_MAX).eq(&refused_lines));
     let job = &answer["job"];
     let is_done = job["state"] == "done" && job["rows"] == tally.selected && job["rows_done"] == tally.selected;
     let is_job = if tally.is_trial { job.is_null() } else { is_done };

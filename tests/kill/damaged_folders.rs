@@ -56,12 +56,12 @@ fn verify(daemon: &Daemon, worker: &mut Worker) {
     let mut client = daemon.client();
     worker.settle(&mut client);
     worker.verify(&mut client, true);
-    assert_eq!(held(daemon), worker.totals());
+    assert_eq!(shown_totals(daemon), worker.totals());
     // And it goes on.
     worker.send(&mut client, 50);
 }
 
-fn held(daemon: &Daemon) -> (u64, u64) {
+fn shown_totals(daemon: &Daemon) -> (u64, u64) {
     let status = daemon.client().get("/v1/status").expect("an answer").ok();
     (status["customers"].as_u64().unwrap_or(0), status["transactions"].as_u64().unwrap_or(0))
 }
@@ -100,7 +100,7 @@ fn a_segment_that_is_missing_is_refused() {
     let (folders, daemon, mut worker) = filled(&SMALL, 300);
     stop(daemon);
     let segments = names(&folders.data().join("journal"), ".log");
-    let (path, aside) = (folders.data().join("journal").join(&segments[3]), folders.beside("aside"));
+    let (path, aside) = (folders.data().join("journal").join(&segments[3]), folders.scratch_path("aside"));
     std::fs::rename(&path, &aside).expect("a move");
     let ended = refused_untouched(&folders);
     assert!(ended.text.contains("journal/") && ended.text.contains("levelgate inspect"), "{ended:?}");
@@ -187,7 +187,7 @@ fn folder_without_keys_or_instance_is_refused_with_a_remedy() {
         ("keys", "restore it from the copy that `levelgate backup --keys` made"),
         ("instance", "bring it back from a backup"),
     ] {
-        let (path, aside) = (folders.data().join(name), folders.beside("aside"));
+        let (path, aside) = (folders.data().join(name), folders.scratch_path("aside"));
         std::fs::rename(&path, &aside).expect("a move");
         let ended = refused_untouched(&folders);
         assert!(ended.text.contains(&format!("`{name}`")) && ended.text.contains(remedy), "{ended:?}");
@@ -225,11 +225,11 @@ fn a_second_process_is_refused_at_once_and_the_first_goes_on() {
     let (folders, daemon, mut worker) = filled(&Settings::CALM, 100);
     let ended = Daemon::refused(&folders);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let said = format!("held by process {}", daemon.id());
-    assert!(ended.text.contains(&said) && ended.text.contains(&folders.data().display().to_string()), "{ended:?}");
+    let cause = format!("held by process {}", daemon.id());
+    assert!(ended.text.contains(&cause) && ended.text.contains(&folders.data().display().to_string()), "{ended:?}");
     verify(&daemon, &mut worker);
     // Again, because the refusal must not have changed the lock of the first one.
-    assert!(Daemon::refused(&folders).text.contains(&said));
+    assert!(Daemon::refused(&folders).text.contains(&cause));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn keys_that_are_older_than_the_journal_are_refused_however_the_daemon_ended() {
         let refused = refused_untouched(&folders);
         assert!(refused.text.contains("`keys` is an older copy"), "{refused:?}");
         // The same of a copy that is restored with them.
-        let path = |name: &str| folders.beside(name).display().to_string();
+        let path = |name: &str| folders.scratch_path(name).display().to_string();
         let older_keys = path("older-keys");
         std::fs::write(&older_keys, &older).expect("written");
         std::fs::write(&keys, &own).expect("written");

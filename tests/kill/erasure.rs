@@ -113,8 +113,8 @@ impl Worker {
             let path = self.document_of(place);
             let shown = client.get(&path).expect("an answer").ok();
             let has = |label: &str| shown["labels"].as_array().is_some_and(|labels| labels.contains(&json!(label)));
-            let told = json!([shown["erased"], shown["deletion_due"], shown["email"], shown["first_name"]]);
-            let same = told == json!([true, null, null, null]) && has("gone") && !has(LEAVING);
+            let fields = json!([shown["erased"], shown["deletion_due"], shown["email"], shown["first_name"]]);
+            let same = fields == json!([true, null, null, null]) && has("gone") && !has(LEAVING);
             self.expect(same, || format!("{path} is forgotten: {shown}"));
             let asked = json!({ "op": "check", "merchant": customers.all[place].merchant, "direction": "deposit",
                 "currency": "EUR", "amount": "1.00", "customer_id": customers.all[place].id });

@@ -33,17 +33,17 @@ fn feed(daemon: &Daemon) -> Vec<Value> {
 pub(crate) fn assert_feed(daemon: &Daemon, workers: &[Worker], context: &str) {
     let events = feed(daemon);
     assert!(events.windows(2).all(|two| two[0]["lsn"].as_u64() <= two[1]["lsn"].as_u64()), "{context}: in order");
-    let mut told: BTreeMap<(&str, &str), Vec<&Value>> = BTreeMap::new();
+    let mut events_of: BTreeMap<(&str, &str), Vec<&Value>> = BTreeMap::new();
     for event in &events {
-        told.entry((text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
+        events_of.entry((text(event, "merchant"), text(event, "transaction_id"))).or_default().push(event);
     }
     for customer in workers.iter().flat_map(|worker| &worker.records.customers.all) {
         for transaction in &customer.transactions {
-            let of_it = told.remove(&(customer.merchant, transaction.id.as_str())).unwrap_or_default();
+            let of_it = events_of.remove(&(customer.merchant, transaction.id.as_str())).unwrap_or_default();
             assert!(is_told(transaction, &of_it), "{context}: {transaction:?}\n{of_it:#?}");
         }
     }
-    assert!(told.is_empty(), "{context}: no client has these: {told:#?}");
+    assert!(events_of.is_empty(), "{context}: no client has these: {events_of:#?}");
 }
 
 fn is_told(transaction: &Transaction, events: &[&Value]) -> bool {

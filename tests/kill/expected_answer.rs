@@ -26,14 +26,14 @@ impl Worker {
                 let level = decided
                     .level
                     .map(|(name, source)| json!({ "name": (!name.is_empty()).then_some(name), "source": source }));
-                let told = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
+                let got = (text(answer, "decision"), &answer["level"], text(&answer["customer"], "resolution"));
                 let wanted = (decision, &level.unwrap_or(Value::Null), *resolution);
-                self.expect(told == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
-                let told = lasting(answer);
-                if let Some(before) = &operation.told {
-                    self.expect(told == *before, || format!("expected {before}: {operation:?}\n{answer}"));
+                self.expect(got == wanted, || format!("wanted {wanted:?}: {operation:?}\n{answer}"));
+                let got = lasting(answer);
+                if let Some(before) = &operation.first_answer {
+                    self.expect(got == *before, || format!("expected {before}: {operation:?}\n{answer}"));
                 }
-                operation.told = Some(told);
+                operation.first_answer = Some(got);
                 self.learn(operation.customer, answer);
             }
             Expected::Status(status) => {
@@ -41,11 +41,11 @@ impl Worker {
             }
             Expected::Shown => self.compare_shown(operation, answer),
             Expected::Totals(tally) => {
-                let told = bulk_updates::counts(tally, answer);
-                self.expect(told.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
-                let same = operation.told.is_none() || operation.told == told;
-                self.expect(same, || format!("expected {:?}: {operation:?}\n{answer}", operation.told));
-                operation.told = told;
+                let got = bulk_updates::counts(tally, answer);
+                self.expect(got.is_some(), || format!("wanted {tally:?}: {operation:?}\n{answer}"));
+                let same = operation.first_answer.is_none() || operation.first_answer == got;
+                self.expect(same, || format!("expected {:?}: {operation:?}\n{answer}", operation.first_answer));
+                operation.first_answer = got;
             }
             Expected::Leaves => {
                 self.expect(erasure::leaves(answer), || format!("{operation:?} asked to be forgotten: {answer}"));
@@ -62,7 +62,7 @@ impl Worker {
         }
         let head = self.records.customers.head_mut(operation.customer);
         let part = operation.staff.as_ref().map_or(CustomerPart::Document, |staff| staff.of);
-        let (told, wanted) = match part {
+        let (got, wanted) = match part {
             CustomerPart::Document | CustomerPart::Many => {
                 (answer_fields::document(answer), self.records.customers.document(operation.customer))
             }
@@ -78,7 +78,7 @@ impl Worker {
                 (answer_fields::limits(answer), own.shown())
             }
         };
-        self.expect(told == wanted, || format!("wanted {wanted}: {operation:?}\n{answer}"));
+        self.expect(got == wanted, || format!("wanted {wanted}: {operation:?}\n{answer}"));
     }
 
     /// A customer keeps its number, and a merged one is shown as its target.
@@ -89,8 +89,8 @@ impl Worker {
         }
         let head = self.records.customers.head_of(place);
         let named = (head.merchant == "acme").then_some(head.name.as_str());
-        let told = (shown["customer_id"].as_str(), shown["merchant_customer_identifier"].as_str());
+        let got = (shown["customer_id"].as_str(), shown["merchant_customer_identifier"].as_str());
         let wanted = (head.id.as_deref(), named);
-        self.expect(told == wanted && told.0.is_some(), || format!("wanted {wanted:?}: {answer}"));
+        self.expect(got == wanted && got.0.is_some(), || format!("wanted {wanted:?}: {answer}"));
     }
 }

@@ -134,7 +134,7 @@ impl TestFolders {
     }
 
     /// Another path next to both folders.
-    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn scratch_path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }

@@ -109,8 +109,9 @@ fn serve_and_inspect_agree_on_every_damage() {
         assert_eq!(says_whole, looked.code == Some(0), "{what}: {looked:?}");
         assert!(!(says_whole && refused), "{what}");
         if refused {
-            let said = daemon.log();
-            let cause = said.lines().rev().find_map(|line| line.split_once(": ").map(|(_, cause)| cause)).unwrap_or("");
+            let log_text = daemon.log();
+            let cause =
+                log_text.lines().rev().find_map(|line| line.split_once(": ").map(|(_, cause)| cause)).unwrap_or("");
             let named = cause.split(": ").last().unwrap_or("");
             assert!(looked.text.contains(named), "{what}: {named:?} is not in {looked:?}");
         }

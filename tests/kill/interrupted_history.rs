@@ -51,7 +51,7 @@ fn arguments<'a>(command: &'a str, config: &'a str, data: &'a str) -> Vec<&'a st
 fn killed_import_of_past_payments_continues() {
     let mut random = Random::seeded(support::environment::number("LEVELGATE_SEED", 1));
     let folders = TestFolders::new(&Settings { segment_bytes: 32_768, ..Settings::BUSY });
-    let path = |name: &str| folders.beside(name).display().to_string();
+    let path = |name: &str| folders.scratch_path(name).display().to_string();
     let (config, data, whole, file) = (path("config"), path("data"), path("whole"), path("history.csv"));
     fs::write(&file, history(&mut random)).expect("a file");
     let import =
@@ -59,7 +59,7 @@ fn killed_import_of_past_payments_continues() {
     let done = run(&import(&whole).each_ref().map(String::as_str));
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.text.contains(&format!("{ROWS} payments were imported, 0 were there already")), "{done:?}");
-    let length = journal_bytes(&folders.beside("whole"));
+    let length = journal_bytes(&folders.scratch_path("whole"));
 
     let mut kills = 0;
     for round in 1..=8 {

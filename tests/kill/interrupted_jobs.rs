@@ -82,10 +82,10 @@ fn killed_import_is_applied_completely() {
         daemon.kill();
         let daemon = Daemon::start(&folders);
         let mut client = daemon.client();
-        let told = done(&mut client, "spring");
-        assert_eq!((&told["rows"], &told["rows_done"]), (&json!(ROWS), &json!(ROWS)), "{told}");
+        let document = done(&mut client, "spring");
+        assert_eq!((&document["rows"], &document["rows_done"]), (&json!(ROWS), &json!(ROWS)), "{document}");
         assert_eq!(customers(&mut client), ROWS, "each row is one customer");
-        assert_eq!(told["answer"]["bad"], 0, "{told}");
+        assert_eq!(document["answer"]["bad"], 0, "{document}");
         let sent_again = again(&mut client, &table);
         assert!(sent_again.is_replay() && sent_again.ok()["rows"] == ROWS, "{sent_again:?}");
         assert_eq!(again(&mut client, &table.replacen("row-7,", "row-8,", 1)).status, 409);
@@ -148,9 +148,13 @@ fn killed_bulk_update_reaches_every_selected_customer() {
     let was_in_time = cut_off(&mut daemon, (&path, &body), "deny", "applying", 1_000);
     let daemon = Daemon::start(&folders);
     let mut client = daemon.client();
-    let told = done(&mut client, "deny");
+    let document = done(&mut client, "deny");
     assert!(!was_in_time || daemon.log().contains("continues after step"), "{}", daemon.log());
-    assert_eq!((&told["answer"]["selected"], &told["answer"]["refused"]), (&json!(ROWS), &json!(0)), "{told}");
+    assert_eq!(
+        (&document["answer"]["selected"], &document["answer"]["refused"]),
+        (&json!(ROWS), &json!(0)),
+        "{document}"
+    );
     let left = client.get(&format!("{CUSTOMERS}?status=new&limit=1")).expect("an answer").ok();
     assert_eq!(left["customers"], json!([]), "no customer is left out");
     let sent_again = client.call("POST", &path, &body).expect("an answer");
@@ -161,7 +165,7 @@ fn killed_bulk_update_reaches_every_selected_customer() {
 fn interrupted_import_resumes_by_its_id_and_does_not_delay_a_stop() {
     let folders = TestFolders::new(&Settings::BUSY);
     let mut daemon = Daemon::start(&folders);
-    let (file, table) = (folders.beside("customers.csv").display().to_string(), table());
+    let (file, table) = (folders.scratch_path("customers.csv").display().to_string(), table());
     std::fs::write(&file, &table).expect("a file");
     let mut client = daemon.client();
     thread::scope(|scope| {
@@ -171,8 +175,11 @@ fn interrupted_import_resumes_by_its_id_and_does_not_delay_a_stop() {
         eventually("it is applied", || job(&mut client, "spring").is_some_and(|job| job["state"] != "trying"));
         daemon.signal("TERM");
         // The waiting caller gets an answer, or the job was done already.
-        let told = sent.join().expect("it is sent").expect("an answer");
-        assert!(told.status == 200 || (told.status == 503 && told.body.contains("job_interrupted")), "{told:?}");
+        let document = sent.join().expect("it is sent").expect("an answer");
+        assert!(
+            document.status == 200 || (document.status == 503 && document.body.contains("job_interrupted")),
+            "{document:?}"
+        );
     });
     assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
     let daemon = Daemon::start(&folders);
@@ -187,13 +194,13 @@ fn a_copy_of_a_folder_holds_the_jobs_that_had_begun() {
     let folders = TestFolders::new(&Settings::BUSY);
     let mut daemon = Daemon::start(&folders);
     let was_in_time = cut_off(&mut daemon, (TABLE, &table()), "spring", "applying", 1_000);
-    let path = |name: &str| folders.beside(name).display().to_string();
+    let path = |name: &str| folders.scratch_path(name).display().to_string();
     let made = run(&["backup", &path("data"), &path("copy"), "--keys", &path("keys")]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let made = run(&["restore", &path("copy"), &path("restored"), "--keys", &path("keys")]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let other = TestFolders::new(&Settings::CALM);
-    other.settle(&Settings::CALM, &folders.beside("restored"));
+    other.settle(&Settings::CALM, &folders.scratch_path("restored"));
     let restored = Daemon::start(&other);
     done(&mut restored.client(), "spring");
     assert_eq!(customers(&mut restored.client()), ROWS);

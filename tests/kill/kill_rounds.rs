@@ -107,12 +107,12 @@ fn load_and_kill(daemon: &mut Daemon, workers: &mut [Worker], moment: KillMoment
 #[track_caller]
 fn assert_whole(data: &Path, context: &str) -> bool {
     let ended = inspect(data);
-    let said = &ended.text;
+    let printed = &ended.text;
     if ended.code == Some(0) {
-        assert!(said.contains("nothing is damaged"), "{context}: {said}");
+        assert!(printed.contains("nothing is damaged"), "{context}: {printed}");
         return true;
     }
-    let problems: Vec<&str> = said.lines().filter(|line| line.starts_with("levelgate: ")).collect();
+    let problems: Vec<&str> = printed.lines().filter(|line| line.starts_with("levelgate: ")).collect();
     let is_cut = |line: &&str| line.contains("never whole") && line.contains("`cut`");
     assert!(ended.code == Some(1) && problems.len() == 1 && problems.iter().all(is_cut), "{context}: {ended:?}");
     false
@@ -133,8 +133,8 @@ fn start_again(folders: &TestFolders, random: &mut Random, early_kills: u64) -> 
 fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) {
     let status = daemon.client().get("/v1/status").expect("an answer").ok();
     let wanted = workers.iter().map(Worker::totals).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let held = (status["customers"].as_u64().unwrap_or(0), status["transactions"].as_u64().unwrap_or(0));
-    assert_eq!(held, wanted, "{context}: customers and transactions held");
+    let shown_totals = (status["customers"].as_u64().unwrap_or(0), status["transactions"].as_u64().unwrap_or(0));
+    assert_eq!(shown_totals, wanted, "{context}: customers and transactions held");
 }
 
 fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync) {

@@ -122,14 +122,14 @@ fn own_filters(random: &mut Random, way: Way, own: &CustomerLimits) -> Vec<Filte
     if let Some(raise) = own.waits.as_ref().filter(|_| random.percent(25)) {
         return named_once(raise.then.clone());
     }
-    if random.percent(35) && !own.held.is_empty() {
+    if random.percent(35) && !own.own_limits.is_empty() {
         let by = *random.pick(&[50, 80, 100, 120, 300]);
         let moved = |filter: &Filter| Filter {
             amount: filter.amount.map(|most| most * by / 100),
             quantity: filter.quantity.map(|most| most * by / 100),
             ..filter.clone()
         };
-        return named_once(own.held.iter().map(moved).collect());
+        return named_once(own.own_limits.iter().map(moved).collect());
     }
     some_filters(random, way, NAMES)
 }

@@ -61,7 +61,7 @@ pub(crate) fn stand(transaction: &Transaction) -> TransactionState {
     let amount = if transaction.approved > 0 { transaction.approved } else { transaction.asked };
     let quantities = [
         amount,
-        transaction.held(),
+        transaction.held_amount(),
         transaction.cancelled,
         transaction.released,
         transaction.refunded,
@@ -103,7 +103,7 @@ pub(crate) struct Operation {
     pub(crate) body: Value,
     pub(crate) expected: Expected,
     /// What was answered of what stays as it was.
-    pub(crate) told: Option<Value>,
+    pub(crate) first_answer: Option<Value>,
     /// The call, where it is one of staff's.
     pub(crate) staff: Option<StaffCall>,
 }
@@ -138,7 +138,7 @@ impl ClientRecords {
             .collect();
         let id =
             Some(format!("8{:012}", name.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)) % 1_000_000_007));
-        all.push(Customer { stranger: true, id, labels: Vec::new(), ..customer("globex", each) });
+        all.push(Customer { is_bypassed: true, id, labels: Vec::new(), ..customer("globex", each) });
         let customers = Customers { all, ..Customers::default() };
         let mark = MARKS.into_iter().find(|mark| mark.ends_with(&format!(" {name}")));
         let (name, rules) = (name.to_owned(), Arc::new(Rules::first()));
@@ -211,7 +211,7 @@ impl ClientRecords {
     /// What names a customer, how that customer will be found, and whether the e-mail address was sent.
     fn naming(&self, random: &mut Random, place: usize) -> (Value, &'static str, bool) {
         let customer = &self.customers.all[place];
-        let by_email = !customer.stranger && customer.has_email && random.percent(15);
+        let by_email = !customer.is_bypassed && customer.has_email && random.percent(15);
         let mut body = json!({});
         let resolution = match (customer.merchant, &customer.id) {
             _ if by_email => "client_definition",
@@ -221,13 +221,13 @@ impl ClientRecords {
             }
             (_, Some(id)) => {
                 body["customer_id"] = json!(id);
-                if customer.stranger { "bypassed" } else { "found" }
+                if customer.is_bypassed { "bypassed" } else { "found" }
             }
             (_, None) if customer.exists => "client_definition",
             (_, None) => "created",
         };
         let needed = by_email || (customer.merchant == "globex" && customer.id.is_none());
-        let sends = !customer.stranger && (needed || random.percent(25));
+        let sends = !customer.is_bypassed && (needed || random.percent(25));
         if sends {
             body["customer"] = json!({ "email": customer.email, "first_name": "Ada" });
         }
@@ -262,7 +262,7 @@ impl ClientRecords {
         let outlier = self.customers.head_of(place).bears("mark_outlier");
         let mut transaction =
             Transaction { id: self.fresh(), way, level, asked: amount, denied, outlier, ..Transaction::default() };
-        transaction.passes_by = self.customers.all[place].stranger;
+        transaction.passes_by = self.customers.all[place].is_bypassed;
         transaction.instrument.clone_from(&instrument);
         let is_payment = in_batch && !creates && random.percent(60);
         if is_payment {
@@ -285,7 +285,7 @@ impl ClientRecords {
             transaction: customer.transactions.len() - 1,
             body,
             expected,
-            told: None,
+            first_answer: None,
             staff: None,
         }
     }
@@ -326,7 +326,7 @@ impl ClientRecords {
         });
         let transaction = customer.transactions.len() - 1;
         let expected = Expected::Moved(stand(&customer.transactions[transaction]));
-        Operation { kind: "approve", customer: place, transaction, body, expected, told: None, staff: None }
+        Operation { kind: "approve", customer: place, transaction, body, expected, first_answer: None, staff: None }
     }
 
     /// Something that may happen to a transaction as it stands; a refusal among it, now and then.
@@ -366,14 +366,14 @@ impl ClientRecords {
             ("reserved", 8) => {
                 ("attempt", json!({ "attempt": transaction.facts + 1, "gate": "gate-a", "outcome": "declined" }))
             }
-            ("reserved" | "approved", 9..=10) if transaction.held() > 0 => {
-                let amount = part(random, transaction.held());
+            ("reserved" | "approved", 9..=10) if transaction.held_amount() > 0 => {
+                let amount = part(random, transaction.held_amount());
                 transaction.released += amount;
                 ("cancel", cancel(random, sent, Some(amount), "reservation"))
             }
             ("reserved" | "approved", 11) => {
                 refused = true;
-                let more = transaction.held().max(transaction.left()) + 1;
+                let more = transaction.held_amount().max(transaction.left()) + 1;
                 ("cancel", json!({ "cancel_id": format!("x{sent}"), "amount": money(more) }))
             }
             ("approved", 0) if transaction.charged_back < transaction.approved => {
@@ -387,13 +387,13 @@ impl ClientRecords {
                 ("refund", json!({ "refund_id": format!("r{sent}"), "amount": money(amount) }))
             }
             // Without a word of what it is of, a cancel takes what is held first.
-            ("approved", 2) if transaction.held() > 0 => {
-                transaction.released += transaction.held();
+            ("approved", 2) if transaction.held_amount() > 0 => {
+                transaction.released += transaction.held_amount();
                 ("cancel", cancel(random, sent, None, "reservation"))
             }
             ("approved", 12..=13) if transaction.left() > 0 => {
                 let amount = random.percent(60).then(|| part(random, transaction.left()));
-                let is_held = transaction.held() > 0;
+                let is_held = transaction.held_amount() > 0;
                 transaction.cancelled += amount.unwrap_or(transaction.left());
                 let mut body = cancel(random, sent, amount, "approved");
                 if is_held {
@@ -407,7 +407,7 @@ impl ClientRecords {
         let expected = if refused { Expected::Refused(422) } else { Expected::Moved(stand(transaction)) };
         let paid_by = transaction.instrument.clone().filter(|_| kind == "approve" && !transaction.passes_by);
         paid_by.iter().for_each(|id| self.customers.pays_by(place, id));
-        Some(Operation { kind, customer: place, transaction: at, body, expected, told: None, staff: None })
+        Some(Operation { kind, customer: place, transaction: at, body, expected, first_answer: None, staff: None })
     }
 
     fn signal(&mut self, random: &mut Random, place: usize) -> Operation {
@@ -422,7 +422,7 @@ impl ClientRecords {
         }
         self.customers.signal(place, signal, instrument.as_deref());
         let expected = Expected::Status(self.customers.head_of(place).status());
-        Operation { kind: "signal", customer: place, transaction: 0, body, expected, told: None, staff: None }
+        Operation { kind: "signal", customer: place, transaction: 0, body, expected, first_answer: None, staff: None }
     }
 
     fn instrument(&self, random: &mut Random) -> String {

@@ -96,8 +96,8 @@ fn at_max_transactions_reserves_are_refused_and_facts_pass() {
         // Money that moved is taken though there is no room for questions.
         let mut fact = pay("any", "c3");
         fact.as_object_mut().expect("an object").remove("transaction_id");
-        let told = post(format!("{RESERVE}/fact{restarts}/approve"), fact).ok();
-        assert_eq!(told["status"], "approved", "{told}");
+        let reply = post(format!("{RESERVE}/fact{restarts}/approve"), fact).ok();
+        assert_eq!(reply["status"], "approved", "{reply}");
         assert_eq!(client.get("/readyz").expect("an answer").status, 200, "the daemon itself is well");
         let metrics = client.get("/metrics").expect("an answer").body;
         assert!(metrics.contains("levelgate_unavailable_total{code=\"memory_full\"} 2"), "{metrics}");

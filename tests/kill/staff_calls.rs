@@ -45,7 +45,15 @@ impl ClientRecords {
 
     pub(crate) fn by_staff(place: usize, staff: StaffCall, body: Value, refused: Option<u16>) -> Operation {
         let expected = refused.map_or(Expected::Shown, Expected::Refused);
-        Operation { kind: "staff", customer: place, transaction: 0, body, expected, told: None, staff: Some(staff) }
+        Operation {
+            kind: "staff",
+            customer: place,
+            transaction: 0,
+            body,
+            expected,
+            first_answer: None,
+            staff: Some(staff),
+        }
     }
 
     fn set_settings(&mut self, random: &mut Random, place: usize) -> Operation {

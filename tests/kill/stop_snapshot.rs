@@ -69,9 +69,9 @@ fn a_snapshot_at_a_stop_that_is_skipped_or_killed_leaves_a_folder_that_starts() 
             "merchant_customer_identifier": "alice", "customer_level": "gold" });
         daemon.client().post("/v1/merchants/acme/transactions", &pay).expect("an answer").ok();
         daemon.signal("TERM");
-        let told = |daemon: &Daemon| daemon.log().contains("snapshot at the stop");
-        eventually("it is being written", || !snapshots(&folders, ".new").is_empty() || told(&daemon));
-        let is_early = !told(&daemon);
+        let is_logged = |daemon: &Daemon| daemon.log().contains("snapshot at the stop");
+        eventually("it is being written", || !snapshots(&folders, ".new").is_empty() || is_logged(&daemon));
+        let is_early = !is_logged(&daemon);
         if round % 2 == 0 {
             daemon.kill();
             killed += u32::from(is_early && !snapshots(&folders, ".new").is_empty());

@@ -50,16 +50,16 @@ impl Worker {
         let answer = client.call(method, &path, &body);
         let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
         self.expect(answer.is_replay(), || format!("it was answered and is not there: {operation:?}\n{answer:?}"));
-        let said = answer.json();
-        self.judge(&mut operation, answer.status, &said);
+        let reply = answer.json();
+        self.judge(&mut operation, answer.status, &reply);
         self.counted.replayed += 1;
         if operation.kind == "bulk" {
             return;
         }
         let stand = stand(&self.records.customers.all[operation.customer].transactions[operation.transaction]);
         let same =
-            if operation.decides() { text(&said, "status") == stand.0 } else { answer_fields::stand(&said) == stand };
-        self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{said}"));
+            if operation.decides() { text(&reply, "status") == stand.0 } else { answer_fields::stand(&reply) == stand };
+        self.expect(same, || format!("it stands as {stand:?}: {operation:?}\n{reply}"));
     }
 
     /// Compares the usage of every filter of every customer with the sum over the list, and what a payment would meet.
@@ -67,7 +67,7 @@ impl Worker {
         let (mut lines, mut asked) = (Vec::new(), Vec::new());
         let customers = &self.records.customers;
         let all =
-            customers.all.iter().enumerate().filter(|(place, p)| p.exists && !p.stranger && customers.stays(*place));
+            customers.all.iter().enumerate().filter(|(place, p)| p.exists && !p.is_bypassed && customers.stays(*place));
         for (place, customer) in all {
             for (number, (level, way)) in ASKED.iter().enumerate() {
                 // The first check has the smallest amount, so that the whole headroom is seen; the others meet ranges too.
@@ -111,7 +111,7 @@ impl Worker {
         let range = (!range.is_null() && payment.method.is_some()).then(|| json!([range["min"], range["max"]]));
         let rates = answer_fields::rates(&answer["rates"]["own"]);
         let level = &answer["level"];
-        let told = json!([used, codes(answer), gates(answer), range, level["name"], level["source"], rates]);
+        let shown_values = json!([used, codes(answer), gates(answer), range, level["name"], level["source"], rates]);
         let payable = customers.effective(place, rules, payment).filter(|of| of.shown);
         let range = payable.map(|of| json!([of.least.map(money), of.most.map(money)]));
         let usage = customers.usage(place, rules, applied, payment.way, more);
@@ -127,13 +127,13 @@ impl Worker {
             rates
         ]);
         let who = &answer["customer"];
-        let same = told == wanted && text(who, "status") == head.status();
+        let same = shown_values == wanted && text(who, "status") == head.status();
         let same = same && who["customer_id"].as_str() == head.id.as_deref();
         self.expect(same, || {
             let (name, status, transactions) =
                 (&self.records.customers.all[place].name, head.status(), customers.transactions(place));
             format!(
-                "{name}, {payment:?}: wanted {wanted} {status}\n{told}\n{answer}\n{:#?}",
+                "{name}, {payment:?}: wanted {wanted} {status}\n{shown_values}\n{answer}\n{:#?}",
                 transactions.collect::<Vec<_>>()
             )
         });
@@ -151,8 +151,8 @@ impl Worker {
             let mut compare = |path: String, shown: fn(Value) -> Value| {
                 let path = format!("/v1/merchants/{}/customers{path}", customer.merchant);
                 let shown = shown(client.get(&path).expect("an answer").ok());
-                let told = answer_fields::document(&shown);
-                self.expect(told == wanted, || format!("{path}: wanted {wanted}\n{told}\n{shown}"));
+                let shown_values = answer_fields::document(&shown);
+                self.expect(shown_values == wanted, || format!("{path}: wanted {wanted}\n{shown_values}\n{shown}"));
                 shown
             };
             let shown =
@@ -183,11 +183,11 @@ impl Worker {
             }
             let id = customer.id.as_deref().expect("a known one has a number");
             let path = format!("/v1/merchants/{}/customers/{id}/transactions?limit=100", customer.merchant);
-            let (mut told, mut cursor) = (Vec::new(), String::new());
+            let (mut shown_values, mut cursor) = (Vec::new(), String::new());
             loop {
                 let page = client.get(&format!("{path}{cursor}")).expect("an answer").ok();
                 let ids = page["transactions"].as_array().into_iter().flatten();
-                told.extend(ids.map(|shown| text(shown, "transaction_id").to_owned()));
+                shown_values.extend(ids.map(|shown| text(shown, "transaction_id").to_owned()));
                 match page["next_cursor"].as_str() {
                     Some(next) => cursor = format!("&cursor={next}"),
                     None => break,
@@ -195,9 +195,9 @@ impl Worker {
             }
             let mut wanted: Vec<&str> =
                 self.records.customers.transactions(place).map(|transaction| transaction.id.as_str()).collect();
-            told.sort_unstable();
+            shown_values.sort_unstable();
             wanted.sort_unstable();
-            self.expect(told == wanted, || format!("{}: wanted {wanted:?}\n{told:?}", customer.name));
+            self.expect(shown_values == wanted, || format!("{}: wanted {wanted:?}\n{shown_values:?}", customer.name));
         }
     }
 
@@ -215,7 +215,7 @@ impl Worker {
             let shown = answer.ok();
             let amounts = [
                 ("approved", transaction.approved),
-                ("held", transaction.held()),
+                ("held", transaction.held_amount()),
                 ("released", transaction.released),
                 ("cancelled", transaction.cancelled),
                 ("refunded", transaction.refunded),
@@ -224,7 +224,7 @@ impl Worker {
             let same = amounts.iter().all(|(member, wanted)| text(&shown, member) == money(*wanted));
             let same = same && text(&shown, "status") == transaction.status();
             let facts = shown["transitions"].as_array().map(Vec::len);
-            let until = transaction.until.as_deref().filter(|_| transaction.held() > 0);
+            let until = transaction.until.as_deref().filter(|_| transaction.held_amount() > 0);
             let is_outlier = shown["flags"].as_array().is_some_and(|flags| flags.contains(&json!("outlier")));
             let same = same && facts == Some(transaction.facts) && is_outlier == transaction.outlier;
             let same = same && (until.is_none() || shown["expires_at"].as_str() == until);

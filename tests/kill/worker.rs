@@ -153,9 +153,9 @@ impl Worker {
                 Some(answer) => {
                     self.expect(!answer.is_replay(), || format!("an id is new: {operation:?} {answer:?}"));
                     if let (Some(before), Some(in_force)) = (&before, &in_force) {
-                        let said = answer.json();
-                        let rules = in_force.of(text(&said, "config_version"));
-                        self.expect(rules.is_some(), || format!("no such configuration was written: {said}"));
+                        let reply = answer.json();
+                        let rules = in_force.of(text(&reply, "config_version"));
+                        self.expect(rules.is_some(), || format!("no such configuration was written: {reply}"));
                         let rules = rules.expect("one");
                         self.counted.met_a_reload += u64::from(!Arc::ptr_eq(&rules, &before.0.rules));
                         operation = self.again(before, &rules);
@@ -182,13 +182,13 @@ impl Worker {
     fn settled(&mut self, asked: Operation, answer: &Answer) -> Operation {
         let (Some(before), Some(in_force)) = (self.before.take(), self.in_force.clone()) else { return asked };
         let then = if answer.is_replay() { in_force.since(&before.0.rules) } else { vec![in_force.newest()] };
-        let told = answer.json();
+        let reply = answer.json();
         let fits = |operation: &Operation| match &operation.expected {
             Expected::Decision(decided, _) => {
                 let level = decided.level.map_or(("", ""), |level| level);
-                codes(&told) == decided.codes
-                    && gates(&told) == decided.gates
-                    && level == (text(&told["level"], "name"), text(&told["level"], "source"))
+                codes(&reply) == decided.codes
+                    && gates(&reply) == decided.gates
+                    && level == (text(&reply["level"], "name"), text(&reply["level"], "source"))
             }
             _ => false,
         };
@@ -315,7 +315,7 @@ impl Worker {
     /// How many customers the daemon must have of this client, and how many transactions.
     pub(crate) fn totals(&self) -> (u64, u64) {
         let customers =
-            self.records.customers.all.iter().filter(|customer| customer.exists && !customer.stranger).count();
+            self.records.customers.all.iter().filter(|customer| customer.exists && !customer.is_bypassed).count();
         let transactions: usize = self.records.customers.all.iter().map(|customer| customer.transactions.len()).sum();
         (customers as u64, transactions as u64)
     }

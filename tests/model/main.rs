@@ -135,8 +135,8 @@ fn every_stream_of_the_shared_data_agrees() {
             let mut found = compare::differences_from_given(&line.answer, &expected[n]);
             found.extend(compare::given_differences(&expected[n], &answers[n]));
             if !found.is_empty() {
-                let (said, want) = (&answers[n], &expected[n]);
-                failures.push(format!("{name}, line {}: {found:?}\n  {}\n  {want}\n  {said}", n + 1, line.line));
+                let (got, want) = (&answers[n], &expected[n]);
+                failures.push(format!("{name}, line {}: {found:?}\n  {}\n  {want}\n  {got}", n + 1, line.line));
             }
             played.push(line);
         }
@@ -208,13 +208,13 @@ fn the_order_of_the_same_facts_changes_no_counter() {
         }
         let mut answers = answers[lines.len()..].iter();
         for round in &rounds {
-            let said: Vec<Vec<&Value>> = answers
+            let given: Vec<Vec<&Value>> = answers
                 .by_ref()
                 .take(round.lines.len())
                 .map(|answer| round.same.iter().map(|field| &answer[field]).collect())
                 .collect();
             let context = || format!("seed {seed}: {:#?}\n{}", round.lines, all.join("\n"));
-            assert!(said.iter().all(|s| *s == said[0]), "{said:#?}\n{}", context());
+            assert!(given.iter().all(|s| *s == given[0]), "{given:#?}\n{}", context());
         }
     }
 }
@@ -244,7 +244,7 @@ fn model_is_independent_of_fact_order() {
             assert!(!matches!(oracle.answer(line), Answer::Refused(_)), "seed {seed}: a legal line is refused: {line}");
         }
         for round in &rounds {
-            let said: Vec<String> = round
+            let given: Vec<String> = round
                 .lines
                 .iter()
                 .map(|line| match oracle.answer(line) {
@@ -257,7 +257,7 @@ fn model_is_independent_of_fact_order() {
                     Answer::Refused(status) => panic!("seed {seed}: a question is refused with {status}: {line}"),
                 })
                 .collect();
-            assert!(said.iter().all(|s| *s == said[0]), "seed {seed}: {said:#?}\n{}", lines.join("\n"));
+            assert!(given.iter().all(|s| *s == given[0]), "seed {seed}: {given:#?}\n{}", lines.join("\n"));
         }
     }
 }

@@ -15,10 +15,10 @@ pub fn replay(config: &Path, lines: &str, defaults: Option<(&str, &str)>) -> Vec
         command.args(["--merchant", merchant, "--project", project]);
     }
     let ran = command.arg(&operations).arg("--out").arg(&answers).output().expect("levelgate starts");
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "levelgate replay ended with {}: {said}", ran.status);
+    let error_text = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "levelgate replay ended with {}: {error_text}", ran.status);
     let written = std::fs::read_to_string(&answers).expect("the file of answers");
     let answers: Vec<Value> = written.lines().map(|l| serde_json::from_str(l).expect("an answer in JSON")).collect();
-    assert_eq!(answers.len(), lines.lines().count(), "one answer for each line; on standard error: {said}");
+    assert_eq!(answers.len(), lines.lines().count(), "one answer for each line; on standard error: {error_text}");
     answers
 }

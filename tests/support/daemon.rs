@@ -44,7 +44,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct ConfigFolder {
     dir: tempfile::TempDir,
-    beside: tempfile::TempDir,
+    scratch: tempfile::TempDir,
     /// What the daemon finds in its environment.
     pub environment: Vec<(&'static str, String)>,
     /// The soft and the hard limit on its open files; `None`: those of the tests.
@@ -59,7 +59,7 @@ impl ConfigFolder {
         let dir = || tempfile::tempdir().expect("a temporary folder");
         let folder = ConfigFolder {
             dir: dir(),
-            beside: dir(),
+            scratch: dir(),
             environment: Vec::new(),
             open_files: None,
             arguments: Vec::new(),
@@ -89,8 +89,8 @@ impl ConfigFolder {
     }
 
     /// A path in another folder for files that are no configuration, such as a stream to replay.
-    pub fn beside(&self, name: &str) -> PathBuf {
-        self.beside.path().join(name)
+    pub fn scratch_path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
     }
 }
 

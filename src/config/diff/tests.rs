@@ -306,8 +306,8 @@ fn differences_are_said_in_words() {
         ("rates.toml", "JPY = \"163.21\"\n", "", "rates: JPY 163.21 -> not set"),
         ("rates.toml", "USD = \"1.0872\"", "USD = \"1.10\"", "rates: USD 1.0872 -> 1.10"),
     ] {
-        let told = lines(&files(), &edited(file, from, to));
-        assert!(told.iter().any(|line| line == want), "{from} -> {to}: {told:?}, not {want}");
+        let differences = lines(&files(), &edited(file, from, to));
+        assert!(differences.iter().any(|line| line == want), "{from} -> {to}: {differences:?}, not {want}");
     }
 }
 
@@ -317,13 +317,13 @@ fn whole_items_are_said_with_their_content() {
     without.remove("merchants/acme.toml");
     let text = without.get_mut("levelgate.toml").unwrap();
     *text = text.replace("merchants = [\"acme\"]\n", "");
-    let told = lines(&files(), &without);
+    let differences = lines(&files(), &without);
     assert!(
-        told.contains(
+        differences.contains(
             &"acme: merchant removed (1 registration policies, 2 labels, 2 gates, 1 routes, 2 projects, 2 levels)"
                 .to_owned()
         ),
-        "{told:?}"
+        "{differences:?}"
     );
     let silver = MERCHANT.find("[[levels]]\nname = \"silver\"").unwrap();
     let mut cut = files();
@@ -337,11 +337,11 @@ fn whole_items_are_said_with_their_content() {
         "[[levels.filters]]\nname = \"month\"\n",
         "[[levels.filters]]\nname = \"moon\"\n",
     );
-    let told = lines(&files(), &filter);
+    let differences = lines(&files(), &filter);
     let content = "amount 2000.00, window the last month, kind of window monthly, scope level, \
                    subtract_cancel_transactions false, mode enforce";
     assert_eq!(
-        told,
+        differences,
         [
             format!("acme: gold deposits in EUR: filter moon added ({content})"),
             format!("acme: gold deposits in EUR: filter month removed ({content})"),
@@ -356,8 +356,8 @@ fn the_text_of_a_token_and_a_password_are_compared_and_not_shown() {
         |files: &Loaded, digest| crate::config::Credential { token: files.settings.auth.tokens[0].clone(), digest };
     old.credentials = vec![credential(&old, [1; 32])];
     new.credentials = vec![credential(&new, [2; 32])];
-    let told: Vec<String> = compared(&old, &new).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["token shop: text changed"]);
+    let differences: Vec<String> = compared(&old, &new).iter().map(ToString::to_string).collect();
+    assert_eq!(differences, ["token shop: text changed"]);
     let redis = |url: &str| {
         let (ack, on_outage) = (crate::config::Ack::Local, crate::config::OnOutage::Continue);
         Some(crate::config::Redis { url: crate::config::RedisUrl(url.to_owned()), ack, on_outage })
@@ -365,8 +365,8 @@ fn the_text_of_a_token_and_a_password_are_compared_and_not_shown() {
     new.credentials = old.credentials.clone();
     old.settings.redis = redis("redis://me:one@host");
     new.settings.redis = redis("redis://me:two@host");
-    let told: Vec<String> = compared(&old, &new).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["[redis] url changed; takes effect at the next start"]);
+    let differences: Vec<String> = compared(&old, &new).iter().map(ToString::to_string).collect();
+    assert_eq!(differences, ["[redis] url changed; takes effect at the next start"]);
 }
 
 #[test]

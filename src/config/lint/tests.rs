@@ -212,12 +212,12 @@ fn label(name: &str, more: &str) -> String {
 #[test]
 fn a_first_label_that_blocks_every_new_customer() {
     let gone = label("gone", "kind = \"deleted\"");
-    let held = label("held", "restrictions = [\"block_transactions\"]");
+    let held_label = label("held", "restrictions = [\"block_transactions\"]");
     let good = label("good", "restrictions = [\"block_merge\"]");
     check(&[
         (&gone, "every new customer is blocked: label `gone` is the first one"),
-        (&format!("{held}{good}"), "every new customer is blocked: label `held` is the first one"),
-        (&format!("{good}{held}{gone}"), ""),
+        (&format!("{held_label}{good}"), "every new customer is blocked: label `held` is the first one"),
+        (&format!("{good}{held_label}{gone}"), ""),
     ]);
 }
 

@@ -15,12 +15,12 @@ fn unreadable_folders_and_files_are_reported() {
     fs::write(path.join("merchants/.hidden.toml"), "nonsense").unwrap();
     fs::write(path.join("merchants/bytes.toml"), b"id = \"a\"\nname = \"\xff\"\n").unwrap();
     fs::write(path.join("merchants/good.toml"), MERCHANT.replace("\"m\"", "\"good\"") + "nonsense = 1\n").unwrap();
-    let said = problem_texts(load(path));
-    assert_eq!(said.len(), 3, "{said:?}");
-    assert!(said[0].starts_with("0 Error: the file cannot be read"), "{said:?}");
-    assert_eq!(said[1], "2 Error: the file is not UTF-8 from here on");
+    let texts = problem_texts(load(path));
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(texts[0].starts_with("0 Error: the file cannot be read"), "{texts:?}");
+    assert_eq!(texts[1], "2 Error: the file is not UTF-8 from here on");
     assert_eq!(
-        said[2], "15 Error: unknown key `nonsense` in a payment method",
+        texts[2], "15 Error: unknown key `nonsense` in a payment method",
         "the other files are checked all the same"
     );
 }

@@ -17,7 +17,7 @@ fn folder(files: &[(&str, &str)]) -> Loaded {
     load_files(files.iter().copied()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn lost(before: &[(&str, &str)], after: &[(&str, &str)], occasion: Occasion) -> Vec<String> {
+fn loss_texts(before: &[(&str, &str)], after: &[(&str, &str)], occasion: Occasion) -> Vec<String> {
     let before = folder(before);
     let state = RecordedState { merchants: [name("m")].into(), currencies: [eur()].into() };
     let prior = PriorConfiguration::new(&before, &before.rules, &state);
@@ -65,12 +65,12 @@ fn what_a_broken_folder_loses_is_refused_and_what_the_files_state_is_not() {
         let after = with(name, text);
         let after: Vec<(&str, &str)> = after.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         for occasion in [Occasion::Start, Occasion::Reload] {
-            let told = lost(&start, &after, occasion);
+            let texts = loss_texts(&start, &after, occasion);
             let want = want.filter(|_| occasion == Occasion::Start || at_reload == refused);
             match want {
-                None => assert_eq!(told, Vec::<String>::new(), "{name} {text:?} {occasion:?}"),
+                None => assert_eq!(texts, Vec::<String>::new(), "{name} {text:?} {occasion:?}"),
                 Some(want) => {
-                    assert!(told.len() == 1 && told[0].contains(want), "{name} {text:?} {occasion:?}: {told:?}");
+                    assert!(texts.len() == 1 && texts[0].contains(want), "{name} {text:?} {occasion:?}: {texts:?}");
                 }
             }
         }
@@ -80,11 +80,11 @@ fn what_a_broken_folder_loses_is_refused_and_what_the_files_state_is_not() {
 #[test]
 fn an_emptied_folder_and_changed_minor_units_are_refused() {
     let start = [("merchants/m.toml", MERCHANT)];
-    let told = lost(&start, &[], Occasion::Reload);
-    assert_eq!(told, ["there are no merchants, and there were 1 merchant before: m"]);
+    let texts = loss_texts(&start, &[], Occasion::Reload);
+    assert_eq!(texts, ["there are no merchants, and there were 1 merchant before: m"]);
     let units = [("merchants/m.toml", MERCHANT), ("levelgate.toml", "[currencies]\nEUR = 3\nUSD = 3\n")];
-    let told = lost(&start, &units, Occasion::Start);
-    assert_eq!(told, ["[currencies] EUR: its minor units cannot change while amounts in it are held"]);
+    let texts = loss_texts(&start, &units, Occasion::Start);
+    assert_eq!(texts, ["[currencies] EUR: its minor units cannot change while amounts in it are held"]);
     let prior = PriorConfiguration::default();
     assert!(losses(&prior, &folder(&[]), Occasion::Start).is_empty(), "a first start");
 }
@@ -97,9 +97,9 @@ fn removed_is_alone_in_the_file() {
     ]);
     assert!(removed.rules.merchants.is_empty() && removed.statements.removed.contains(&name("m")));
     assert_eq!(removed.warnings, [], "a token may still send facts of its transactions");
-    let told = problem_texts(load_merchant(&MERCHANT.replace("id = \"m\"\n", "id = \"m\"\nremoved = true\n")));
+    let texts = problem_texts(load_merchant(&MERCHANT.replace("id = \"m\"\n", "id = \"m\"\nremoved = true\n")));
     assert_eq!(
-        told,
+        texts,
         ["3 Error: a file with `removed = true` contains only `id`, and this one contains `operation_mode`"]
     );
     assert!(merchant(&load_merchant(&format!("removed = false\n{MERCHANT}")).unwrap(), "m").projects.len() == 1);

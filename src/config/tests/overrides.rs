@@ -71,8 +71,11 @@ fn overrides_are_combined_with_the_files() {
     // A changed entry of the file supersedes the override, and a warning reports it.
     let changed = load_merchant(&format!("{file}status = \"active\"\n")).unwrap();
     let filed = changed.changed_entries(&overlay, Millis(4));
-    let told = superseded_overrides(&filed, &overlay);
-    assert!(told.len() == 1 && told[0].text.contains("level `gold`") && told[0].text.contains("by ops"), "{told:?}");
+    let warnings = superseded_overrides(&filed, &overlay);
+    assert!(
+        warnings.len() == 1 && warnings[0].text.contains("level `gold`") && warnings[0].text.contains("by ops"),
+        "{warnings:?}"
+    );
     filed.iter().for_each(|event| overlay.apply(event));
     let rules = changed.effective_rules(&overlay).unwrap();
     let gold = rules.merchant("m").unwrap().level(key.direction, key.currency, key.name).unwrap();

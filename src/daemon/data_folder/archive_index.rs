@@ -33,7 +33,7 @@ pub(super) fn align_index(archive: &Archive, journal: &Journal) -> anyhow::Resul
         tracing::warn!("{change}");
         metrics::counter!("levelgate_archive_index_rebuilds_total").increment(u64::from(change.contains("again")));
     }
-    let first_offset = journal.first_place();
+    let first_offset = journal.first_offset();
     if archive.begins_at() < first_offset {
         if archive.archived_before() > archive.begins_at() {
             tracing::warn!("the archive's index contains deleted segments; it is rebuilt");
@@ -91,7 +91,7 @@ impl DataFolder {
         if let Some(damage) = self.archive.damage() {
             tracing::error!("the archive's index is damaged ({damage}); it is rebuilt from the segments");
             metrics::counter!("levelgate_archive_index_rebuilds_total").increment(1);
-            let emptied = self.archive.rebuild_from(self.journal.first_place());
+            let emptied = self.archive.rebuild_from(self.journal.first_offset());
             emptied.map_err(|error| AddSegmentsError { segment: None, error: error.into() })?;
         }
         let (segments, mut logged) = (self.journal.segments(), Instant::now());
@@ -108,7 +108,7 @@ impl DataFolder {
     }
 
     fn add_and_move(&self, ledger: &Ledger, segment: &SegmentInfo, snapshot: Lsn) -> anyhow::Result<()> {
-        if segment.end_place > self.archive.archived_before() {
+        if segment.end_offset > self.archive.archived_before() {
             self.add_segment(ledger, segment)?;
         }
         if segment.last <= snapshot && segment.path.starts_with(FOLDER) {
@@ -124,20 +124,20 @@ impl DataFolder {
             self.journal.sync()?;
         }
         let key = |merchant: &str, id: &str| ledger.transaction_key(merchant, id);
-        let is_complete = self.journal.lost().is_empty();
+        let is_complete = self.journal.losses().is_empty();
         if self.journal.is_accepted_as_lost(segment) {
-            self.archive.add(segment.end_place, false, &key, |visit| self.journal.scan_readable(segment, visit))?;
+            self.archive.add(segment.end_offset, false, &key, |visit| self.journal.scan_readable(segment, visit))?;
             return Ok(());
         }
         self.journal.check_segment(segment)?;
-        self.archive.add(segment.end_place, is_complete, &key, |visit| self.journal.scan(segment, visit))?;
+        self.archive.add(segment.end_offset, is_complete, &key, |visit| self.journal.scan(segment, visit))?;
         Ok(())
     }
 
     /// Refuses to add a segment to the index if the space is short: a failed write leaves an index that answers no
     /// lookup until the next start. The index of a segment is smaller than the segment.
     fn check_index_space(&self, segment: &SegmentInfo) -> io::Result<()> {
-        let bytes = segment.end_place.0.saturating_sub(segment.first_place.0);
+        let bytes = segment.end_offset.0.saturating_sub(segment.first_offset.0);
         self.job_store.headroom().check("the archive's index", bytes)
     }
 

@@ -16,7 +16,7 @@ impl DataFolder {
     /// # Errors
     /// The journal has failed.
     pub(super) fn record_accepted_losses(&self) -> anyhow::Result<()> {
-        for loss in self.journal.lost() {
+        for loss in self.journal.losses() {
             if loss.is_new {
                 self.record_accepted_loss(&loss)?;
             } else {
@@ -55,7 +55,7 @@ impl DataFolder {
                 ));
             }
             self.journal.lose(&segment, &format!("{:#}", failed.error));
-            if let Some(loss) = self.journal.lost().into_iter().find(|loss| loss.first == segment.first_lsn) {
+            if let Some(loss) = self.journal.losses().into_iter().find(|loss| loss.first == segment.first_lsn) {
                 self.record_accepted_loss(&loss)?;
             }
         }

@@ -30,11 +30,11 @@ impl DataFolder {
         let Some(last_in_snapshots) = self.last_record_of_both_snapshots()? else { return Ok(0) };
         let mut deleted = 0;
         for segment in self.journal.segments().iter().take(DELETED_SEGMENTS_MAX) {
-            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_place <= self.archive.archived_before();
+            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_offset <= self.archive.archived_before();
             // A segment that the index has forgotten was being deleted when the power was cut.
-            let is_old = match self.archive.newest_in(segment.end_place)? {
-                Some(newest) => ledger.corrected_time(segment.end_place, newest) < before,
-                None => segment.end_place <= self.archive.begins_at(),
+            let is_old = match self.archive.newest_in(segment.end_offset)? {
+                Some(newest) => ledger.corrected_time(segment.end_offset, newest) < before,
+                None => segment.end_offset <= self.archive.begins_at(),
             };
             if !(is_archived && is_old && segment.last <= last_in_snapshots) {
                 break;
@@ -54,7 +54,7 @@ impl DataFolder {
     }
 
     fn delete_segment(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<()> {
-        let end = segment.end_place;
+        let end = segment.end_offset;
         // First: no request may find, and add facts to, a transaction that is about to be deleted.
         ledger.forget_before(end);
         let (mut forgotten, mut copied) = (Vec::new(), 0_u32);

@@ -115,7 +115,7 @@ impl DataFolder {
             segments: list.segments().count(),
             index: if self.archive.is_being_built() { "rebuilding" } else { "ready" },
             damaged: self.archive_check.damaged_files(),
-            lost: list.accepted().to_vec(),
+            accepted_losses: list.accepted().to_vec(),
         }
     }
 }

@@ -80,7 +80,7 @@ fn try_load_folder(store: &Arc<dyn Store>) -> anyhow::Result<LoadedFolder> {
 pub(crate) fn damaged_segments(store: &dyn Store, checked: &Verdict) -> Vec<String> {
     let mut damaged = Vec::new();
     for listed in checked.list.segments() {
-        if checked.lost.iter().any(|loss| loss.first.0 <= listed.first_lsn && listed.first_lsn <= loss.last.0) {
+        if checked.losses.iter().any(|loss| loss.first.0 <= listed.first_lsn && listed.first_lsn <= loss.last.0) {
             continue;
         }
         let [in_archive, in_journal] = [ARCHIVE, FOLDER].map(|folder| {

@@ -174,7 +174,7 @@ mod tests {
     fn a_block_is_lifted_only_by_a_caller_with_its_scope() {
         // The signals, who holds the instrument where, the lift `merchant scope`, and where payments are blocked after
         // it; `no`: the lift is refused.
-        for (signals, held, at, by, want) in [
+        for (signals, holders, at, by, want) in [
             (&[("a", "a")][..], "a b c", "a", "a", ""),
             (&[("a", "a")], "a b c", "a", "a b", ""),
             (&[("a", "a")], "a b c", "a", "*", ""),
@@ -199,14 +199,14 @@ mod tests {
             (&[("a", "a"), ("!a", "a")], "a b", "b", "*", "a"),
         ] {
             let blocks = blocks(signals);
-            let got = match blocks.lifted_at(name(at), &scope(by), &names(held)) {
+            let got = match blocks.lifted_at(name(at), &scope(by), &names(holders)) {
                 Err(OutOfScope) => "no".to_owned(),
                 Ok(left) => {
                     let acts = names("a b c").into_iter().filter(|merchant| left.act_at(*merchant));
                     acts.map(Name::as_str).collect::<Vec<_>>().join(" ")
                 }
             };
-            assert_eq!(got, want, "{signals:?}, held at {held:?}, lifted at {at} by {by}");
+            assert_eq!(got, want, "{signals:?}, held at {holders:?}, lifted at {at} by {by}");
         }
     }
 

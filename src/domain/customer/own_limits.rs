@@ -87,13 +87,13 @@ impl<'a> RaiseTerms<'a> {
         Self { policy: merchant.raises, calendar: &merchant.calendar }
     }
 
-    /// The raise from `held` to `asked`, requested at `now`.
-    fn raise(&self, held: &[Filter], asked: &[Filter], now: Millis) -> PendingRaise {
+    /// The raise from `current` to `asked`, requested at `now`.
+    fn raise(&self, current: &[Filter], asked: &[Filter], now: Millis) -> PendingRaise {
         let mut from = now.plus(self.policy.delay_ms);
         if self.policy.waits_for_period_end {
             // A payment of now leaves a window when the current period ends. A lifetime has no end.
-            let raised = held.iter().filter(|held| is_raised(held, asked));
-            let ends = raised.filter_map(|held| self.calendar.leaves_at(held.window, now.0, now));
+            let raised = current.iter().filter(|current| is_raised(current, asked));
+            let ends = raised.filter_map(|current| self.calendar.leaves_at(current.window, now.0, now));
             from = ends.fold(from, Millis::max);
         }
         let confirm_until = self.policy.confirm_within_ms.map(|within_ms| from.plus(within_ms));
@@ -165,9 +165,9 @@ impl OwnLimits {
     /// wider or removed one is a raise and becomes pending: until it takes effect, old and new filters both apply.
     #[must_use]
     pub fn request(&self, filters: &[Filter], now: Millis, terms: &RaiseTerms<'_>) -> Self {
-        let held = self.own_at(now);
-        let strict = stricter_of(held, filters);
-        let raise = (strict != filters).then(|| terms.raise(held, filters, now));
+        let current = self.own_at(now);
+        let strict = stricter_of(current, filters);
+        let raise = (strict != filters).then(|| terms.raise(current, filters, now));
         let (own, pending) = match (raise, self.pending_at(now)) {
             (None, _) => (strict, None),
             (Some(raise), _) if raise.is_in_force(now) => (raise.filters, None),
@@ -175,7 +175,7 @@ impl OwnLimits {
             (Some(_), Some(known)) if known.filters == filters => (strict, Some(known.clone())),
             (Some(raise), _) => (strict, Some(raise)),
         };
-        let confirmed_at = self.confirmed_at.filter(|_| own == held && pending.is_none());
+        let confirmed_at = self.confirmed_at.filter(|_| own == current && pending.is_none());
         Self { own, pending, confirmed_at, ..self.clone() }
     }
 
@@ -231,13 +231,14 @@ impl OwnLimits {
 }
 
 /// Whether replacing a filter by others allows more.
-fn is_raised(held: &Filter, asked: &[Filter]) -> bool {
-    let is_within =
-        |held: Option<u64>, asked: Option<u64>| held.is_none_or(|held| asked.is_some_and(|asked| asked <= held));
+fn is_raised(current: &Filter, asked: &[Filter]) -> bool {
+    let is_within = |current: Option<u64>, asked: Option<u64>| {
+        current.is_none_or(|current| asked.is_some_and(|asked| asked <= current))
+    };
     !asked.iter().any(|asked| {
-        measures_same(held, asked)
-            && is_within(held.amount_limit, asked.amount_limit)
-            && is_within(held.quantity_limit, asked.quantity_limit)
+        measures_same(current, asked)
+            && is_within(current.amount_limit, asked.amount_limit)
+            && is_within(current.quantity_limit, asked.quantity_limit)
     })
 }
 
@@ -246,16 +247,16 @@ fn is_raised(held: &Filter, asked: &[Filter]) -> bool {
 fn stricter_of(old: &[Filter], new: &[Filter]) -> Vec<Filter> {
     let mut strict: Vec<Filter> = Vec::new();
     for asked in new {
-        match old.iter().find(|held| measures_same(held, asked)) {
-            Some(held) => strict.push(Filter {
-                amount_limit: least(held.amount_limit, asked.amount_limit),
-                quantity_limit: least(held.quantity_limit, asked.quantity_limit),
+        match old.iter().find(|current| measures_same(current, asked)) {
+            Some(current) => strict.push(Filter {
+                amount_limit: least(current.amount_limit, asked.amount_limit),
+                quantity_limit: least(current.quantity_limit, asked.quantity_limit),
                 ..asked.clone()
             }),
             None => strict.push(asked.clone()),
         }
     }
-    strict.extend(old.iter().filter(|held| !new.iter().any(|asked| measures_same(held, asked))).cloned());
+    strict.extend(old.iter().filter(|current| !new.iter().any(|asked| measures_same(current, asked))).cloned());
     strict
 }
 

@@ -23,7 +23,7 @@ pub struct OpeningInput<'a> {
     /// A keyed digest of the customer as sent.
     pub identity: u128,
     /// The `customer_id`, or in `crm` mode the identifier, as sent, where the rules were bypassed.
-    pub stranger: Option<&'a str>,
+    pub bypassed_id: Option<&'a str>,
 }
 
 /// The events of the customer before the transaction is opened; `offered` are the attributes of the payment.
@@ -96,7 +96,7 @@ pub fn opening<'a>(
             OpeningKind::Unreserved => payment.names,
             OpeningKind::Reserved | OpeningKind::Denied => ExplicitFields::BOTH,
         },
-        stranger: recording.stranger,
+        bypassed_id: recording.bypassed_id,
         violations: if denied { decision.violations.clone() } else { SmallVec::new() },
         gates: if denied { SmallVec::new() } else { SmallVec::from_slice(&decision.gates.ordered) },
         instrument: payment.instrument.as_deref(),

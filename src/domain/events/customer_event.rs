@@ -175,7 +175,7 @@ pub struct RecordPosition {
     /// The number of the record.
     pub number: u64,
     /// Its offset.
-    pub place: LogOffset,
+    pub offset: LogOffset,
     /// The digest of the transaction's id, where one is opened.
     pub key: u64,
 }

@@ -46,7 +46,7 @@ pub fn select_gates(
         return gates;
     }
     let mut items: SmallVec<[(SmallVec<[usize; 4]>, u64); 4]> = SmallVec::new();
-    let mut seen: SmallVec<[usize; 8]> = SmallVec::new();
+    let mut used: SmallVec<[usize; 8]> = SmallVec::new();
     let mut draw = WeightedDraw::of(merchant.id, payment.transaction_id);
     for item in list {
         let (places, inner): (&[usize], RoutingStrategy) = match item {
@@ -58,10 +58,10 @@ pub fn select_gates(
         };
         let mut eligible: SmallVec<[usize; 4]> = SmallVec::new();
         for &place in places {
-            if seen.contains(&place) {
+            if used.contains(&place) {
                 continue;
             }
-            seen.push(place);
+            used.push(place);
             let Some(gate) = merchant.gates.get(place) else { continue };
             if takes(gate, payment, &mut gates.skipped) {
                 eligible.push(place);

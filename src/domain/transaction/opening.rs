@@ -160,7 +160,7 @@ pub struct Opening<Text = Box<str>> {
     /// The fields that the opening approval sent: a later reserve is compared by them.
     pub names: ExplicitFields,
     /// The `customer_id`, or in `crm` mode the identifier, as sent, where the rules were bypassed.
-    pub stranger: Option<Text>,
+    pub bypassed_id: Option<Text>,
     /// Why it was denied.
     pub violations: SmallVec<[Violation; 1]>,
     /// The gates of the answer.
@@ -186,8 +186,8 @@ impl<Text> Opening<Text> {
             .with(Flag::Unreserved, self.opened == OpeningKind::Unreserved)
             .with(Flag::Suspicious, self.suspicious)
             .with(Flag::Outlier, self.outlier);
-        let held = if self.opened == OpeningKind::Reserved { self.content.amount } else { 0 };
-        TransactionOutcome { status, counts, held, counts_after_hold: false, hold_until: self.hold_until, flags }
+        let held_amount = if self.opened == OpeningKind::Reserved { self.content.amount } else { 0 };
+        TransactionOutcome { status, counts, held_amount, counts_after_hold: false, hold_until: self.hold_until, flags }
     }
 
     /// Whether the transaction counts in its customer's usage: one that bypassed the rules has no customer.
@@ -213,7 +213,7 @@ impl Opening<&str> {
             level_source: self.level_source,
             resolution: self.resolution,
             names: self.names,
-            stranger: self.stranger.map(Box::from),
+            bypassed_id: self.bypassed_id.map(Box::from),
             violations: self.violations.clone(),
             gates: self.gates.clone(),
             instrument: self.instrument.map(Box::from),

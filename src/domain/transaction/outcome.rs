@@ -17,7 +17,7 @@ pub struct TransactionOutcome {
     /// What it contributes until the hold ends.
     pub counts: Contribution,
     /// The held minor units: the part of both amounts of `counts` that is removed when the hold ends.
-    pub held: u64,
+    pub held_amount: u64,
     /// Whether approved money remains after cancels: an approved transaction without any is cancelled once its hold has
     /// ended.
     pub counts_after_hold: bool,
@@ -32,7 +32,7 @@ impl TransactionOutcome {
     pub const NONE: Self = Self {
         status: Status::Cancelled,
         counts: Contribution::NONE,
-        held: 0,
+        held_amount: 0,
         counts_after_hold: false,
         hold_until: None,
         flags: Flags::NONE,
@@ -43,8 +43,15 @@ impl TransactionOutcome {
     #[must_use]
     pub fn of_version_1(status: Status, (gross, net): (u64, u64), hold_until: Option<Millis>, flags: Flags) -> Self {
         let counts = Contribution { gross, net, gross_counts: gross > 0, net_counts: net > 0 };
-        let held = if status == Status::Reserved { gross } else { 0 };
-        Self { status, counts, held, counts_after_hold: status == Status::Approved && net > 0, hold_until, flags }
+        let held_amount = if status == Status::Reserved { gross } else { 0 };
+        Self {
+            status,
+            counts,
+            held_amount,
+            counts_after_hold: status == Status::Approved && net > 0,
+            hold_until,
+            flags,
+        }
     }
 
     fn hold_has_ended(&self, now: Millis) -> bool {
@@ -56,7 +63,7 @@ impl TransactionOutcome {
     pub fn status(&self, now: Millis) -> Status {
         match self.status {
             Status::Reserved if self.hold_has_ended(now) => Status::Expired,
-            Status::Approved if self.held > 0 && !self.counts_after_hold && self.hold_has_ended(now) => {
+            Status::Approved if self.held_amount > 0 && !self.counts_after_hold && self.hold_has_ended(now) => {
                 Status::Cancelled
             }
             status => status,
@@ -66,7 +73,7 @@ impl TransactionOutcome {
     /// What it contributes at an instant.
     #[must_use]
     pub fn contribution(&self, now: Millis) -> Contribution {
-        if self.held == 0 || !self.hold_has_ended(now) {
+        if self.held_amount == 0 || !self.hold_has_ended(now) {
             return self.counts;
         }
         self.after_hold()
@@ -84,8 +91,8 @@ impl TransactionOutcome {
             return Contribution::NONE;
         }
         Contribution {
-            gross: self.counts.gross.saturating_sub(self.held),
-            net: self.counts.net.saturating_sub(self.held),
+            gross: self.counts.gross.saturating_sub(self.held_amount),
+            net: self.counts.net.saturating_sub(self.held_amount),
             gross_counts: self.counts.gross_counts,
             net_counts: self.counts.gross_counts && self.counts_after_hold,
         }
@@ -99,14 +106,14 @@ impl TransactionOutcome {
 
     /// Minor units that are held at an instant.
     #[must_use]
-    pub fn held(&self, now: Millis) -> u64 {
-        if self.hold_has_ended(now) { 0 } else { self.held }
+    pub fn held_amount(&self, now: Millis) -> u64 {
+        if self.hold_has_ended(now) { 0 } else { self.held_amount }
     }
 
     /// Whether the transaction is held at an instant, so that the end of its hold or a fact will change it.
     #[must_use]
     pub fn is_held(&self, now: Millis) -> bool {
-        (self.status == Status::Reserved || self.held > 0) && !self.hold_has_ended(now)
+        (self.status == Status::Reserved || self.held_amount > 0) && !self.hold_has_ended(now)
     }
 }
 

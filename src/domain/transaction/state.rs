@@ -129,7 +129,7 @@ impl Transaction {
 
     /// The held amount at an instant: A - V before an approval, H = A - V - B while captures follow.
     #[must_use]
-    pub fn held(&self, now: Millis) -> u64 {
+    pub fn held_amount(&self, now: Millis) -> u64 {
         let holds = if self.is_approved() { self.is_open(now) } else { self.status(now) == Status::Reserved };
         if holds { self.reservation_remaining() } else { 0 }
     }
@@ -139,7 +139,7 @@ impl Transaction {
     pub fn status(&self, now: Millis) -> Status {
         let totals = &self.totals;
         if self.is_approved() {
-            let is_back = totals.cancelled >= totals.approved && self.held(now) == 0;
+            let is_back = totals.cancelled >= totals.approved && self.held_amount(now) == 0;
             if is_back { Status::Cancelled } else { Status::Approved }
         } else if self.is_denied() {
             Status::Denied
@@ -160,12 +160,13 @@ impl Transaction {
         if !self.opening.counts() {
             return Contribution::NONE;
         }
-        let held = self.held(now);
+        let held_amount = self.held_amount(now);
         if !self.is_approved() {
-            return Contribution::of_amount(held);
+            return Contribution::of_amount(held_amount);
         }
         let Totals { approved, cancelled, given_back, .. } = self.totals;
-        let (gross, net) = (approved.saturating_add(held), approved.saturating_sub(cancelled).saturating_add(held));
+        let (gross, net) =
+            (approved.saturating_add(held_amount), approved.saturating_sub(cancelled).saturating_add(held_amount));
         // A refund that reduces usage reduces the amount and never the quantity.
         Contribution {
             gross: gross.saturating_sub(given_back),
@@ -231,7 +232,7 @@ impl TransactionOutcome {
         Self {
             status: transaction.status(before_any_end),
             counts,
-            held: transaction.held(before_any_end),
+            held_amount: transaction.held_amount(before_any_end),
             counts_after_hold: totals.approved > totals.cancelled,
             hold_until: transaction.hold_until,
             flags: transaction.flag_set(),

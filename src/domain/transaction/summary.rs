@@ -23,9 +23,9 @@ pub struct TransactionSummary {
     hold_until: i64,
     gross: u64,
     net: u64,
-    held: u64,
+    held_amount: u64,
     /// The offset of its last record.
-    pub place: LogOffset,
+    pub offset: LogOffset,
     /// A digest of its id, the key of the indexes.
     pub key: u64,
     /// The index of its usage series; [`NO_SERIES`]: the rules were bypassed.
@@ -42,14 +42,14 @@ const NO_SERIES: u16 = u16::MAX;
 impl TransactionSummary {
     /// The summary of a transaction with this outcome.
     #[must_use]
-    pub fn new(at: Millis, series: Option<u16>, key: u64, place: LogOffset, outcome: &TransactionOutcome) -> Self {
+    pub fn new(at: Millis, series: Option<u16>, key: u64, offset: LogOffset, outcome: &TransactionOutcome) -> Self {
         let mut summary = Self {
             at,
             hold_until: NEVER,
             gross: 0,
             net: 0,
-            held: 0,
-            place,
+            held_amount: 0,
+            offset,
             key,
             series: series.unwrap_or(NO_SERIES),
             status: outcome.status,
@@ -58,20 +58,20 @@ impl TransactionSummary {
             net_counts: false,
             counts_after_hold: false,
         };
-        summary.set_outcome(place, outcome);
+        summary.set_outcome(offset, outcome);
         summary
     }
 
     /// Sets the outcome after a fact.
-    pub fn set_outcome(&mut self, place: LogOffset, outcome: &TransactionOutcome) {
+    pub fn set_outcome(&mut self, offset: LogOffset, outcome: &TransactionOutcome) {
         let Contribution { gross, net, gross_counts, net_counts } = outcome.counts;
-        (self.gross, self.net, self.held) = (gross, net, outcome.held);
+        (self.gross, self.net, self.held_amount) = (gross, net, outcome.held_amount);
         (self.gross_counts, self.net_counts) = (gross_counts, net_counts);
         self.counts_after_hold = outcome.counts_after_hold;
         self.hold_until = outcome.hold_until.map_or(NEVER, |until| until.0);
         self.status = outcome.status;
         self.flags = outcome.flags;
-        self.place = place;
+        self.offset = offset;
     }
 
     /// The index of its usage series; `None`: the rules were bypassed.
@@ -105,7 +105,7 @@ impl TransactionSummary {
                 gross_counts: self.gross_counts,
                 net_counts: self.net_counts,
             },
-            held: self.held,
+            held_amount: self.held_amount,
             counts_after_hold: self.counts_after_hold,
             hold_until: self.hold_until(),
             flags: self.flags,

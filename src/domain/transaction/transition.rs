@@ -315,7 +315,7 @@ fn cancel(
             Err(refusal) => Err(refusal),
         };
     }
-    let of = sent.unwrap_or(match transaction.held(c.now) {
+    let of = sent.unwrap_or(match transaction.held_amount(c.now) {
         // Before an approval there is only the reservation.
         0 if transaction.is_approved() => CancelOf::Approved,
         _ => CancelOf::Reservation,
@@ -350,7 +350,7 @@ const CANCEL_OF_RESERVATION: ReversalKind = ReversalKind {
     operation: "cancel",
     id_field: "cancel_id",
     earlier: earlier_cancel,
-    left: Transaction::held,
+    left: Transaction::held_amount,
     allows: |status, transaction| transaction.is_approved() || matches!(status, Status::Reserved | Status::Cancelled),
 };
 

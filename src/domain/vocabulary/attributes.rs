@@ -133,19 +133,19 @@ impl Attributes {
     /// Sets a value; an empty one takes the attribute away.
     pub fn set(&mut self, attribute: Attribute, value: &str) {
         let before = self.iter().filter(|(known, _)| *known < attribute);
-        let behind = self.iter().filter(|(known, _)| *known > attribute);
-        *self = before.chain([(attribute, value)]).chain(behind).collect();
+        let tail = self.iter().filter(|(known, _)| *known > attribute);
+        *self = before.chain([(attribute, value)]).chain(tail).collect();
     }
 
     /// All of them, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (Attribute, &str)> {
         let mut rest = self.0.as_ref();
         std::iter::from_fn(move || {
-            let (head, behind) = rest.split_at_checked(HEAD)?;
+            let (head, tail) = rest.split_at_checked(HEAD)?;
             let (attribute, len) = head.as_bytes().split_first()?;
             let len = len.iter().rev().fold(0, |len, digit| len << 7 | usize::from(*digit));
-            let (value, behind) = behind.split_at_checked(len)?;
-            rest = behind;
+            let (value, tail) = tail.split_at_checked(len)?;
+            rest = tail;
             Some((Attribute::WORDS.get(usize::from(*attribute))?.1, value))
         })
     }

@@ -145,8 +145,8 @@ impl Anchors {
             _ => None,
         };
         let anchor: String = heading.to_lowercase().chars().filter_map(of_char).collect();
-        let seen = self.0.entry(anchor.clone()).and_modify(|seen| *seen += 1).or_insert(0);
-        if *seen == 0 { anchor } else { format!("{anchor}-{seen}") }
+        let count = self.0.entry(anchor.clone()).and_modify(|count| *count += 1).or_insert(0);
+        if *count == 0 { anchor } else { format!("{anchor}-{count}") }
     }
 }
 

@@ -30,7 +30,7 @@ impl Ledger {
         let _exclusive = self.rename_lock.write();
         let mut shards = self.customers.all_shards();
         let appended = self.made_levels.record_rename(rename, overrides, &self.journal);
-        self.level_renames.add(LevelRename { merchant, direction, from, to, place: appended.place });
+        self.level_renames.add(LevelRename { merchant, direction, from, to, offset: appended.offset });
         let mut renamed = 0;
         for customer in shards.iter_mut().flat_map(|shard| shard.values_mut()) {
             let is_of_merchant = customer.number() >= FIRST_CUSTOMER && customer.merchant == merchant;

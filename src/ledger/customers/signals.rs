@@ -190,7 +190,7 @@ struct SignalStep<'a> {
 
 /// The change of the state of an instrument by a signal, where the customer holds the instrument.
 fn changed_state(customer: &Customer, signal: Signal, id: &str) -> Option<CustomerEvent> {
-    let held = customer.profile()?.instrument(id)?;
+    let instrument = customer.profile()?.instrument(id)?;
     let state = match signal {
         Signal::CardExpired => InstrumentState::Expired,
         Signal::CardInvalid => InstrumentState::Invalid,
@@ -198,8 +198,8 @@ fn changed_state(customer: &Customer, signal: Signal, id: &str) -> Option<Custom
         Signal::Cleared => InstrumentState::Active,
         _ => return None,
     };
-    let changed = || Instrument { recorded_state: state, ..held.clone() };
-    (held.recorded_state != state).then(|| CustomerEvent::CustomerChanged(CustomerChange::Instrument(changed())))
+    let changed = || Instrument { recorded_state: state, ..instrument.clone() };
+    (instrument.recorded_state != state).then(|| CustomerEvent::CustomerChanged(CustomerChange::Instrument(changed())))
 }
 
 #[cfg(test)]

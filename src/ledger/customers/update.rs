@@ -136,7 +136,7 @@ impl Ledger {
                     let customer = member.number();
                     let transaction = |(slot, summary): (u32, &TransactionSummary)| {
                         let slot = TransactionSlot { customer, slot };
-                        ReservedTransaction { key: summary.key, slot, last_record: summary.place }
+                        ReservedTransaction { key: summary.key, slot, last_record: summary.offset }
                     };
                     reserved.map(transaction).collect::<Vec<_>>()
                 };

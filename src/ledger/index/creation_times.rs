@@ -26,7 +26,7 @@ pub(in crate::ledger) struct CreationTimes {
 
 /// Periods of creation in the order of a page.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ledger) struct PeriodWalk {
+pub(in crate::ledger) struct PeriodCursor {
     /// The next period.
     pub(in crate::ledger) next: i64,
     /// The last period.
@@ -100,8 +100,8 @@ impl CreationTimes {
     }
 
     /// The customers of a set that were created in the next period of a walk that has any.
-    pub(in crate::ledger) fn next_period(&self, set: &RoaringBitmap, walk: PeriodWalk) -> Option<CreationPeriod> {
-        let PeriodWalk { next, last, descending } = walk;
+    pub(in crate::ledger) fn next_period(&self, set: &RoaringBitmap, cursor: PeriodCursor) -> Option<CreationPeriod> {
+        let PeriodCursor { next, last, descending } = cursor;
         let (first, end) = if descending { (last, next) } else { (next, last) };
         if first > end {
             return None;

@@ -415,7 +415,7 @@ impl IdentityIndex {
     /// Whether a transaction without a customer was sent with a `merchant_customer_identifier`, and not a `customer_id`. The
     /// digest of the identity tells the two apart.
     pub(in crate::ledger) fn names_by_identifier(&self, opening: &Opening) -> bool {
-        let digest = opening.stranger.as_deref().map(|text| self.digest_key.identifier(text));
+        let digest = opening.bypassed_id.as_deref().map(|text| self.digest_key.identifier(text));
         digest == Some(opening.content.identity)
     }
 

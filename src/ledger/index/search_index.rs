@@ -22,7 +22,7 @@ use crate::domain::{
     },
 };
 use crate::ledger::index::{
-    creation_times::{BlockSpan, CreationPeriod, CreationTimes, PeriodWalk},
+    creation_times::{BlockSpan, CreationPeriod, CreationTimes, PeriodCursor},
     customer_numbers::to_u32,
 };
 use dashmap::DashMap;
@@ -355,11 +355,11 @@ impl SearchIndex {
         &self,
         merchant: Name,
         set: &RoaringBitmap,
-        walk: PeriodWalk,
+        cursor: PeriodCursor,
     ) -> Option<CreationPeriod> {
         let index = self.merchants.get(&merchant).map(|known| Arc::clone(&known))?;
         let index = index.lock();
-        index.created.next_period(set, walk)
+        index.created.next_period(set, cursor)
     }
 
     /// The creation times of the blocks of numbers that contain customers of a set. It takes a step for each block of the

@@ -69,7 +69,7 @@ impl Ledger {
             let mut body = Vec::new();
             encoding::encode_global(&GlobalEvent::ClockAccepted { step, by }, &mut body);
             let appended = self.journal.append(0, &body);
-            self.clocks.add(appended.place, step);
+            self.clocks.add(appended.offset, step);
             depends_on_lsn = appended.lsn;
         }
         for customer in shards.iter_mut().flat_map(|shard| shard.values_mut()) {
@@ -90,8 +90,8 @@ impl Ledger {
 
     /// The newest time of the records before an offset, limited to the times that were accepted after them.
     #[must_use]
-    pub fn corrected_time(&self, place: LogOffset, at: Millis) -> Millis {
-        self.clocks.corrected_time(place, at)
+    pub fn corrected_time(&self, offset: LogOffset, at: Millis) -> Millis {
+        self.clocks.corrected_time(offset, at)
     }
 
     /// Whether transactions may be evicted at a time: not for a day after an accepted step forward.

@@ -81,7 +81,7 @@ impl Ledger {
             RecordEvents { after: &[compacted], ..RecordEvents::default() },
         );
         if is_evicted {
-            self.archived_facts.insert(key, location, recorded.place);
+            self.archived_facts.insert(key, location, recorded.offset);
         }
         Ok(CompactionOutcome::Copied(Lsn(recorded.number)))
     }

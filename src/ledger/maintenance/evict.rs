@@ -66,7 +66,7 @@ impl Ledger {
                 let before = now.plus(-retention.of(customer.merchant));
                 // Before the transactions leave: a reader that does not find one in memory must look into the archive.
                 self.evicted_count.fetch_add(1, Ordering::Release);
-                let gone = customer.evict(before, STEP_MAX, |summary| summary.place < archived);
+                let gone = customer.evict(before, STEP_MAX, |summary| summary.offset < archived);
                 drop(customers);
                 self.evicted_count.fetch_add(gone.len() as u64, Ordering::Release);
                 self.evicted_count.fetch_sub(1, Ordering::Release);

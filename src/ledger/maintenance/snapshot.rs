@@ -80,11 +80,11 @@ impl Ledger {
                 .collect(),
             blocked: Vec::new(),
             late: archived_facts
-                .map(|(key, TransactionSlot { customer, slot }, place)| ArchivedFactDto {
+                .map(|(key, TransactionSlot { customer, slot }, offset)| ArchivedFactDto {
                     key,
                     customer,
                     slot,
-                    place: place.0,
+                    offset: offset.0,
                 })
                 .collect(),
             configured: None,
@@ -96,13 +96,13 @@ impl Ledger {
                 .map(|(merchant, made)| CountedDto::of(merchant, made))
                 .collect(),
             archive: Vec::new(),
-            clocks: self.clocks.all().iter().map(|(place, step)| ClockDto::of(step, *place)).collect(),
+            clocks: self.clocks.all().iter().map(|(offset, step)| ClockDto::of(step, *offset)).collect(),
         }
     }
 }
 
-fn rename_dto(LevelRename { merchant, direction, from, to, place }: &LevelRename) -> RenameDto {
-    RenameDto::of(*merchant, *direction, (*from, *to), *place)
+fn rename_dto(LevelRename { merchant, direction, from, to, offset }: &LevelRename) -> RenameDto {
+    RenameDto::of(*merchant, *direction, (*from, *to), *offset)
 }
 
 fn copy(customer: &Customer, from: u32) -> Vec<(u32, TransactionSummaryDto)> {

@@ -226,10 +226,10 @@ pub(in crate::ledger) fn customer_of(
     let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
     match opening.resolution {
         CustomerResolution::Bypassed if identities.names_by_identifier(opening) => {
-            let identifier = owned(opening.stranger.as_deref());
+            let identifier = owned(opening.bypassed_id.as_deref());
             CustomerView { identifier, ..CustomerView::bypassed(None, opening.merchant) }
         }
-        CustomerResolution::Bypassed => CustomerView::bypassed(owned(opening.stranger.as_deref()), opening.merchant),
+        CustomerResolution::Bypassed => CustomerView::bypassed(owned(opening.bypassed_id.as_deref()), opening.merchant),
         resolution => CustomerView::known(customer, resolution, owned(customer.shown_identifier()), local),
     }
 }
@@ -244,7 +244,7 @@ pub struct TransitionAnswer {
     /// Minor units: the approved amount, or the requested amount where nothing is approved.
     pub amount: u64,
     /// Minor units that are held for later captures or for the approval.
-    pub held: u64,
+    pub held_amount: u64,
     /// Minor units of the approved amount that were cancelled.
     pub cancelled: u64,
     /// Minor units of the reservation that cancels released.
@@ -275,7 +275,7 @@ impl TransitionAnswer {
             transaction_id: transaction.opening.id.to_string(),
             status: outcome.status(now),
             amount: transaction.amount(),
-            held: outcome.held(now),
+            held_amount: outcome.held_amount(now),
             cancelled: totals.cancelled,
             released: totals.released,
             refunded: totals.refunded,

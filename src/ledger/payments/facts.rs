@@ -70,9 +70,9 @@ impl Ledger {
             let (recorded, last) = self.record_group(steps, None);
             (recorded.first().copied()?, last)
         };
-        known.last_record = recorded.place;
+        known.last_record = recorded.offset;
         if is_evicted {
-            self.archived_facts.insert(known.key, known.slot, recorded.place);
+            self.archived_facts.insert(known.key, known.slot, recorded.offset);
         }
         Some(depends_on_lsn)
     }

@@ -108,11 +108,11 @@ impl Ledger {
             let (recorded, last) = self.record_group(steps, None);
             let [at_customer, at_placeholder] = recorded.as_slice() else { return Err(unknown()) };
             if is_evicted {
-                self.archived_facts.insert(key, from, at_placeholder.place);
+                self.archived_facts.insert(key, from, at_placeholder.offset);
             }
             drop(shards);
             let slot = TransactionSlot { customer: number, slot };
-            let linked = LoadedTransaction::in_one_record(key, slot, at_customer.place, transaction);
+            let linked = LoadedTransaction::in_one_record(key, slot, at_customer.offset, transaction);
             stripe.cached = Some(Box::new(linked));
             stripe.index.remove(key, from);
             stripe.index.insert(key, slot);
@@ -163,7 +163,7 @@ fn assigned(merchant: &Merchant, customer: &Customer, known: &Transaction, at: M
         level: resolved.name,
         level_source: resolved.source,
         resolution: CustomerResolution::Found,
-        stranger: None,
+        bypassed_id: None,
         ..known.opening.clone()
     };
     let mut transaction = Transaction::open(opening);

@@ -130,8 +130,8 @@ impl Ledger {
                 .lock(slot.customer)
                 .get(slot.customer)
                 .and_then(|customer| customer.summaries().get(slot.slot).copied());
-            if let Some(summary) = summary.filter(|summary| summary.place >= self.journal_start) {
-                let loaded = self.load_transaction(key, slot, summary.place)?;
+            if let Some(summary) = summary.filter(|summary| summary.offset >= self.journal_start) {
+                let loaded = self.load_transaction(key, slot, summary.offset)?;
                 if let Some(loaded) = loaded.filter(|loaded| loaded.has_id(key, merchant, id)) {
                     return Ok(Some(Box::new(loaded)));
                 }
@@ -166,19 +166,19 @@ impl Ledger {
         let mut found = self.archived_facts.find(key);
         if let Some(archive) = &self.archive {
             let archived = archive.transactions(key).map_err(|error| Refusal::Unreadable(error.to_string()))?;
-            for (customer, slot, place) in archived {
+            for (customer, slot, offset) in archived {
                 let slot = TransactionSlot { customer, slot };
                 match found.iter_mut().find(|(known, _)| *known == slot) {
                     // The later one: the archive may know this record by now, or a newer one.
-                    Some((_, known)) => *known = place.max(*known),
-                    None => found.push((slot, place)),
+                    Some((_, known)) => *known = offset.max(*known),
+                    None => found.push((slot, offset)),
                 }
             }
         }
         let forgotten_before = self.forgotten_before();
-        found.retain(|(_, place)| *place >= forgotten_before);
+        found.retain(|(_, offset)| *offset >= forgotten_before);
         // Several transactions may have the same id: an id is new again once its transaction is forgotten.
-        found.sort_by_key(|(_, place)| std::cmp::Reverse(*place));
+        found.sort_by_key(|(_, offset)| std::cmp::Reverse(*offset));
         Ok(found)
     }
 
@@ -195,7 +195,7 @@ impl Ledger {
         if in_memory.is_some() {
             return Ok(in_memory);
         }
-        Ok(self.archived_records(key)?.iter().find(|(archived, _)| *archived == slot).map(|(_, place)| *place))
+        Ok(self.archived_records(key)?.iter().find(|(archived, _)| *archived == slot).map(|(_, offset)| *offset))
     }
 
     /// The offset of the last record about the transaction in a slot, without the key of its id.
@@ -208,17 +208,17 @@ impl Ledger {
             return Ok(in_memory);
         }
         let newer = self.archived_facts.of_customer(slot.customer);
-        let newer = newer.iter().find(|(known, _)| *known == slot.slot).map(|(_, place)| *place);
+        let newer = newer.iter().find(|(known, _)| *known == slot.slot).map(|(_, offset)| *offset);
         let archived =
             self.archive.as_ref().map(|archive| archive.of_customer(slot.customer, slot.slot, slot.slot + 1));
         let archived = archived.transpose().map_err(|error| Refusal::Unreadable(error.to_string()))?;
-        let archived = archived.iter().flatten().next().map(|(_, place)| *place);
-        Ok(newer.max(archived).filter(|place| *place >= self.forgotten_before()))
+        let archived = archived.iter().flatten().next().map(|(_, offset)| *offset);
+        Ok(newer.max(archived).filter(|offset| *offset >= self.forgotten_before()))
     }
 
     fn last_record_in_memory(&self, slot: TransactionSlot) -> Option<LogOffset> {
         let shard = self.customers.lock(slot.customer);
-        shard.get(slot.customer)?.summaries().get(slot.slot).map(|summary| summary.place)
+        shard.get(slot.customer)?.summaries().get(slot.slot).map(|summary| summary.offset)
     }
 
     /// Loads a transaction from its last record. `None`: it was linked to a customer and is no longer in this slot.
@@ -234,11 +234,11 @@ impl Ledger {
         let unreadable = |text: String| Refusal::Unreadable(text);
         let mut body = Vec::with_capacity(512);
         let mut later: Vec<SmallVec<[RecordedFact; 1]>> = Vec::new();
-        let (mut place, mut last_outcome) = (last_record, None);
+        let (mut offset, mut last_outcome) = (last_record, None);
         loop {
-            let head = self.journal.read(place, &mut body).map_err(|error| refusal_of(&error))?;
+            let head = self.journal.read(offset, &mut body).map_err(|error| refusal_of(&error))?;
             if head.owner != slot.customer {
-                return Err(unreadable(format!("the record at offset {} is about customer {}", place.0, head.owner)));
+                return Err(unreadable(format!("the record at offset {} is about customer {}", offset.0, head.owner)));
             }
             // Attributes are not needed here, so nothing is unsealed.
             let events = encoding::decode(&body, &mut |_| Ok(None)).map_err(|error| unreadable(error.to_string()))?;
@@ -256,24 +256,24 @@ impl Ledger {
                 Link::Start { mut opening, facts, outcome } => {
                     let outcome = last_outcome.unwrap_or(outcome);
                     opening.level = opening.level.map(|level| {
-                        self.level_renames.current_name(opening.merchant, opening.content.direction, place, level)
+                        self.level_renames.current_name(opening.merchant, opening.content.direction, offset, level)
                     });
                     let mut transaction = Transaction::open(*opening);
                     let later = later.into_iter().rev().flatten();
                     facts.into_iter().chain(later).for_each(|recorded_fact| transaction.add_fact(recorded_fact));
                     let mut loaded =
-                        LoadedTransaction { key, slot, last_record, first_record: place, transaction, outcome };
+                        LoadedTransaction { key, slot, last_record, first_record: offset, transaction, outcome };
                     self.apply_moved_hold(&mut loaded);
                     return Ok(Some(loaded));
                 }
                 // The chain only leads back.
-                Link::Facts { previous, facts, outcome } if previous < place => {
+                Link::Facts { previous, facts, outcome } if previous < offset => {
                     later.push(facts);
                     last_outcome = last_outcome.or(Some(outcome));
-                    place = previous;
+                    offset = previous;
                 }
                 Link::Facts { .. } | Link::Unrelated | Link::Unlinked => {
-                    let offset = place.0;
+                    let offset = offset.0;
                     return Err(unreadable(format!("the record at offset {offset} refers to no earlier record")));
                 }
             }
@@ -289,7 +289,7 @@ impl Ledger {
         let TransactionSlot { customer, slot } = loaded.slot;
         let summary =
             self.customers.lock(customer).get(customer).and_then(|known| known.summaries().get(slot).copied());
-        if let Some(summary) = summary.filter(|summary| summary.place == loaded.last_record) {
+        if let Some(summary) = summary.filter(|summary| summary.offset == loaded.last_record) {
             loaded.outcome.hold_until = summary.hold_until();
             loaded.transaction.hold_until = summary.hold_until();
         }

@@ -220,7 +220,7 @@ impl Ledger {
             self.make_level(payment, payment.level(), now);
         }
         let slot = customer.summaries().next_slot();
-        let stranger = match (&payment.identity, has_customer) {
+        let bypassed_id = match (&payment.identity, has_customer) {
             (SentIdentity::CustomerId(id), false) => Some(id.as_ref()),
             (SentIdentity::Identifier(id), false) if !merchant.seal_identifiers => Some(id.as_ref()),
             _ => None,
@@ -237,7 +237,7 @@ impl Ledger {
             level_source: if has_customer { in_force.source } else { LevelSource::Default },
             resolution,
             names: ExplicitFields::BOTH,
-            stranger,
+            bypassed_id,
             violations: past.violation.into_iter().collect(),
             gates: SmallVec::new(),
             instrument: payment.instrument.as_deref(),
@@ -282,8 +282,8 @@ impl Ledger {
         let sets =
             |event: &CustomerEvent| matches!(event, CustomerEvent::LevelSet { direction: of, .. } if *of == direction);
         let mut next = customer.last_audit_offset();
-        while let Some(place) = next {
-            let Some(step) = self.history_step(customer.number(), place)? else { break };
+        while let Some(offset) = next {
+            let Some(step) = self.history_step(customer.number(), offset)? else { break };
             if step.events.iter().any(sets) {
                 return Ok(step.audit_entry.source == ChangeSource::Payment);
             }

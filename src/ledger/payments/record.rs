@@ -178,7 +178,7 @@ impl Ledger {
         appended: Appended,
         record: &PreparedRecord<'_>,
     ) -> RecordPosition {
-        let recorded = RecordPosition { number: appended.lsn.0, place: appended.place, key };
+        let recorded = RecordPosition { number: appended.lsn.0, offset: appended.offset, key };
         record.before.iter().for_each(|event| customer.apply(recorded, event));
         if let Some((slot, opening)) = record.opened {
             customer.apply_opened(recorded, slot, opening);

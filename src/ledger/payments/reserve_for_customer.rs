@@ -83,7 +83,7 @@ impl Ledger {
         let slot = customer.summaries().next_slot();
         let defined_by = AttributeSet::of(&payment.endpoint.client_definition);
         let identity = sent_identifier.unwrap_or_else(|| self.identities.sent_identity(payment, defined_by));
-        let recording = OpeningInput { opened, resolution, identity, stranger: bypassed_id };
+        let recording = OpeningInput { opened, resolution, identity, bypassed_id };
         let invalid_attributes = payment.invalid_attributes(now);
         let offered = self.fillable_attributes(payment, customer, resolution, external_id);
         let offered = without_invalid(payment, offered, invalid_attributes);

@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use crate::ledger::{
     index::{
-        creation_times::{BlockSpan, PeriodWalk, period},
+        creation_times::{BlockSpan, PeriodCursor, period},
         search_index::SearchQuery,
         transaction_index::TransactionSlot,
     },
@@ -69,7 +69,7 @@ enum NextCustomer {
 /// The customers of a set in the order of their creation.
 struct CreationOrder {
     set: RoaringBitmap,
-    walk: PeriodWalk,
+    cursor: PeriodCursor,
     after: Option<OrderKey>,
     /// Only customers created from the first time on and before the second one.
     span: (Millis, Millis),
@@ -90,11 +90,11 @@ impl CreationOrder {
         let (next, last) = if descending { (last, first) } else { (first, last) };
         let at = query.after.and_then(|after| after.at).map(period);
         let next = at.map_or(next, |at| if descending { at.min(next) } else { at.max(next) });
-        let walk = PeriodWalk { next, last, descending };
+        let cursor = PeriodCursor { next, last, descending };
         let after = query.after.map(|after| order_key(after.at.unwrap_or_default(), after.number, descending));
         let mut order = Self {
             set,
-            walk,
+            cursor,
             after,
             span: (from, to),
             period: RoaringBitmap::new(),
@@ -143,7 +143,7 @@ impl CreationOrder {
             let wide = u64::from(number);
             let created = reader.ledger.customers.lock(wide).get(wide).map(|customer| customer.created);
             let created = created.filter(|created| *created >= self.span.0 && *created < self.span.1);
-            let key = created.map(|created| order_key(created, wide, self.walk.descending));
+            let key = created.map(|created| order_key(created, wide, self.cursor.descending));
             let key = key.filter(|key| self.after.is_none_or(|after| *key > after));
             self.read.extend(key.map(|key| Reverse((key, number))));
         }
@@ -155,9 +155,9 @@ impl CreationOrder {
         if self.set.is_empty() {
             return false;
         }
-        let Some(next) = search.next_period(reader.merchant, &self.set, self.walk) else { return false };
-        let descending = self.walk.descending;
-        self.walk.next = if descending { next.number.saturating_sub(1) } else { next.number.saturating_add(1) };
+        let Some(next) = search.next_period(reader.merchant, &self.set, self.cursor) else { return false };
+        let descending = self.cursor.descending;
+        self.cursor.next = if descending { next.number.saturating_sub(1) } else { next.number.saturating_add(1) };
         self.period = next.customers;
         let mut blocks: Vec<Block> = if self.period.len() <= PERIOD_READ_MAX {
             vec![Block { first: (i64::MIN, i64::MIN), last: (i64::MAX, i64::MAX), numbers: (0, u32::MAX) }]
@@ -235,8 +235,8 @@ impl LastPayment {
 impl Ledger {
     /// When an evicted transaction was made. `None`: it is forgotten or was linked elsewhere.
     fn time_of_evicted(&self, slot: TransactionSlot) -> Result<Option<Millis>, Refusal> {
-        let Some(place) = self.last_record(slot)? else { return Ok(None) };
-        match self.load_transaction(0, slot, place) {
+        let Some(offset) = self.last_record(slot)? else { return Ok(None) };
+        match self.load_transaction(0, slot, offset) {
             Ok(loaded) => Ok(loaded.map(|loaded| loaded.transaction.opening.at)),
             Err(Refusal::RecordLost(_)) => Ok(None),
             Err(error) => Err(error),

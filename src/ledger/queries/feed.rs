@@ -181,7 +181,7 @@ impl FeedReader<'_, '_> {
             let encoding::RecordedEvent::Customer(event) = event else { continue };
             match event {
                 CustomerEvent::TransactionOpened { slot, opening } => {
-                    let transaction = self.with_current_level(record.place, Transaction::open(opening.clone()));
+                    let transaction = self.with_current_level(record.offset, Transaction::open(opening.clone()));
                     let (at, outcome) = (opening.recorded_at, opening.outcome());
                     let kind = FeedEventKind::Opened;
                     let fact = FeedFact { slot: at_slot(*slot), transaction, kind, at, outcome };
@@ -196,7 +196,7 @@ impl FeedReader<'_, '_> {
                     let facts = events.iter().skip(n).filter(|event| is_fact_in_slot(event, *slot)).count();
                     let before = match loaded {
                         Some(loaded) => Some(loaded),
-                        None => self.load_before(record.place, at_slot(*slot), facts, recorded_fact)?,
+                        None => self.load_before(record.offset, at_slot(*slot), facts, recorded_fact)?,
                     };
                     // A transaction whose opening was deleted and that is forgotten is not shown.
                     let Some(mut transaction) = before else { continue };
@@ -206,7 +206,7 @@ impl FeedReader<'_, '_> {
                     self.add(record, FeedFact { slot: at_slot(*slot), transaction, kind, at, outcome: *outcome }, true);
                 }
                 CustomerEvent::Assigned { slot, opening, facts, outcome, at } => {
-                    let mut transaction = self.with_current_level(record.place, Transaction::open(opening.clone()));
+                    let mut transaction = self.with_current_level(record.offset, Transaction::open(opening.clone()));
                     facts.iter().for_each(|recorded_fact| transaction.add_fact(recorded_fact.clone()));
                     transaction.facts.clear();
                     let (slot, kind) = (at_slot(*slot), FeedEventKind::Linked);
@@ -229,10 +229,10 @@ impl FeedReader<'_, '_> {
     }
 
     /// A transaction with the current name of its level.
-    fn with_current_level(&self, place: LogOffset, mut transaction: Transaction) -> Transaction {
+    fn with_current_level(&self, offset: LogOffset, mut transaction: Transaction) -> Transaction {
         let opening = &mut transaction.opening;
         let (merchant, direction) = (opening.merchant, opening.content.direction);
-        let current = |level| self.ledger.level_renames.current_name(merchant, direction, place, level);
+        let current = |level| self.ledger.level_renames.current_name(merchant, direction, offset, level);
         opening.level = opening.level.map(current);
         transaction
     }
@@ -241,18 +241,18 @@ impl FeedReader<'_, '_> {
     /// `None`: the transaction is unknown.
     fn load_before(
         &mut self,
-        place: LogOffset,
+        offset: LogOffset,
         slot: TransactionSlot,
         facts: usize,
         recorded_fact: &RecordedFact,
     ) -> Result<Option<Transaction>, Refusal> {
-        let load = |place| self.ledger.load_transaction(0, slot, place);
-        let (loaded, is_later) = match load(place) {
+        let load = |offset| self.ledger.load_transaction(0, slot, offset);
+        let (loaded, is_later) = match load(offset) {
             Ok(loaded) => (loaded, false),
             Err(Refusal::RecordLost(_)) => return Ok(None),
             Err(unreadable) => match self.ledger.last_record(slot)? {
                 // Its opening was deleted, and the transaction was copied to a later record, or is forgotten.
-                Some(later) if later > place => (load(later)?, true),
+                Some(later) if later > offset => (load(later)?, true),
                 Some(_) => return Err(unreadable),
                 None => (None, false),
             },
@@ -285,7 +285,7 @@ impl FeedReader<'_, '_> {
             let customer = match opening.resolution {
                 CustomerResolution::Bypassed if self.ledger.identities.names_by_identifier(opening) => None,
                 CustomerResolution::Bypassed => {
-                    opening.stranger.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id)))
+                    opening.bypassed_id.as_deref().map(|id| CustomerId::Sent(Cow::Borrowed(id)))
                 }
                 _ => Some(CustomerId::Number(record.owner)),
             };

@@ -51,7 +51,7 @@ struct MemberHistory {
 
 /// A step of one member.
 struct MemberStep {
-    place: LogOffset,
+    offset: LogOffset,
     /// The index of the member.
     member: usize,
     step: HistoryStep,
@@ -71,18 +71,18 @@ impl MemberHistory {
     fn replay(
         &mut self,
         ledger: &Ledger,
-        place: LogOffset,
+        offset: LogOffset,
         step: &HistoryStep,
         show: &mut dyn FnMut(&Customer, &Customer),
     ) {
         let Self { customer, shown, .. } = self;
         // Levels that were renamed since the step before: the customer has the new names from then on.
-        for rename in ledger.level_renames.between(customer.merchant, shown.unwrap_or(place), place) {
+        for rename in ledger.level_renames.between(customer.merchant, shown.unwrap_or(offset), offset) {
             customer.rename_level(rename.direction, rename.from, rename.to);
         }
-        *shown = Some(place);
+        *shown = Some(offset);
         let mut after = customer.clone();
-        let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
+        let recorded = RecordPosition { number: 0, offset: LogOffset::default(), key: 0 };
         step.events.iter().for_each(|event| after.apply(recorded, event));
         show(customer, &after);
         *customer = after;
@@ -128,8 +128,8 @@ impl CustomerSteps {
         ledger: &Ledger,
         show: &mut dyn FnMut(LogOffset, &HistoryStep, &Customer, &Customer),
     ) {
-        for (place, step) in self.chain.steps.iter().rev() {
-            self.member.replay(ledger, *place, step, &mut |before, after| show(*place, step, before, after));
+        for (offset, step) in self.chain.steps.iter().rev() {
+            self.member.replay(ledger, *offset, step, &mut |before, after| show(*offset, step, before, after));
         }
     }
 }
@@ -146,25 +146,25 @@ impl Ledger {
     fn step_chain(&self, number: u64, last: Option<LogOffset>, hides_identifiers: bool) -> StepChain {
         let (mut steps, mut next) = (Vec::new(), last);
         // Steps in deleted segments are forgotten.
-        let is_retained = |place: LogOffset| place >= self.forgotten_before();
+        let is_retained = |offset: LogOffset| offset >= self.forgotten_before();
         let end = loop {
-            let Some(place) = next else { break ChainEnd::Whole };
-            if !is_retained(place) || steps.len() >= STEPS_MAX {
+            let Some(offset) = next else { break ChainEnd::Whole };
+            if !is_retained(offset) || steps.len() >= STEPS_MAX {
                 break ChainEnd::Cut;
             }
-            let mut step = match self.history_step(number, place) {
+            let mut step = match self.history_step(number, offset) {
                 Ok(Some(step)) => step,
                 // The steps before a lost one cannot be found.
                 Ok(None) | Err(Refusal::RecordLost(_)) => break ChainEnd::Cut,
                 // Its segment was deleted in between.
-                Err(_) if !is_retained(place) => break ChainEnd::Cut,
+                Err(_) if !is_retained(offset) => break ChainEnd::Cut,
                 Err(refusal) => break ChainEnd::Unreadable(refusal.to_string()),
             };
             if hides_identifiers {
                 self.hide_forgotten_identifiers(&mut step.events);
             }
             next = step.audit_entry.previous;
-            steps.push((place, step));
+            steps.push((offset, step));
         };
         StepChain { steps, end }
     }
@@ -192,13 +192,13 @@ impl Ledger {
             if let ChainEnd::Unreadable(reason) = chain.end {
                 unreadable.push(UnreadableStep { customer: customer.number(), reason });
             }
-            let of_member = |(place, step)| MemberStep { place, member: index, step };
+            let of_member = |(offset, step)| MemberStep { offset, member: index, step };
             steps.extend(chain.steps.into_iter().map(of_member));
         }
         // The steps of all members are shown in the order of their records.
-        steps.sort_by_key(|step| step.place);
-        for MemberStep { place, member, step } in &steps {
-            members[*member].replay(self, *place, step, &mut |before, after| show(step, before, after));
+        steps.sort_by_key(|step| step.offset);
+        for MemberStep { offset, member, step } in &steps {
+            members[*member].replay(self, *offset, step, &mut |before, after| show(step, before, after));
         }
         Ok(unreadable)
     }
@@ -207,13 +207,13 @@ impl Ledger {
     pub(in crate::ledger) fn history_step(
         &self,
         number: u64,
-        place: LogOffset,
+        offset: LogOffset,
     ) -> Result<Option<HistoryStep>, Refusal> {
         let unreadable = |text: String| Refusal::Unreadable(text);
         let mut body = Vec::with_capacity(512);
-        let head = self.journal.read(place, &mut body).map_err(|error| refusal_of(&error))?;
+        let head = self.journal.read(offset, &mut body).map_err(|error| refusal_of(&error))?;
         if head.owner != number {
-            return Err(unreadable(format!("the record at offset {} is about customer {}", place.0, head.owner)));
+            return Err(unreadable(format!("the record at offset {} is about customer {}", offset.0, head.owner)));
         }
         let keys = &self.keys;
         let read = encoding::decode(&body, &mut |sealed| unseal(keys, number, sealed));

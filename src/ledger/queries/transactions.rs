@@ -297,18 +297,18 @@ impl Ledger {
             .summaries()
             .starting_at(from_slot)
             .take_while(|(slot, _)| *slot < end)
-            .filter(|(_, summary)| summary.place >= self.journal_start)
+            .filter(|(_, summary)| summary.offset >= self.journal_start)
             .filter(|(_, summary)| summary_query.matches(summary.at, summary.status(now), summary.flags()))
-            .map(|(slot, summary)| candidate(slot, summary.key, summary.place))
+            .map(|(slot, summary)| candidate(slot, summary.key, summary.offset))
             .collect();
         drop(shard);
         if let Some(archive) = self.archive.as_ref().filter(|_| from_slot < first_kept) {
             let archived = archive.of_customer(number, from_slot, first_kept);
             let (newer, forgotten_before) = (self.archived_facts.of_customer(number), self.forgotten_before());
-            for (slot, place) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
+            for (slot, offset) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
                 if in_memory.binary_search(&slot).is_err() {
-                    let newer = newer.iter().find(|(known, _)| *known == slot).map(|(_, place)| *place);
-                    let last_record = newer.map_or(place, |newer| newer.max(place));
+                    let newer = newer.iter().find(|(known, _)| *known == slot).map(|(_, offset)| *offset);
+                    let last_record = newer.map_or(offset, |newer| newer.max(offset));
                     if last_record >= forgotten_before {
                         candidates.push(candidate(slot, 0, last_record));
                     }
@@ -333,7 +333,7 @@ impl Ledger {
             Err(Refusal::RecordLost(_)) => return Ok(None),
             Err(unreadable) => match self.last_record(slot)? {
                 // Its segment was deleted in between, and the transaction was copied, or is forgotten.
-                Some(place) if place != last_record => self.load_transaction(key, slot, place)?,
+                Some(offset) if offset != last_record => self.load_transaction(key, slot, offset)?,
                 Some(_) => return Err(unreadable),
                 None => return Ok(None),
             },

@@ -74,10 +74,10 @@ impl GlobalState {
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
             self.known_merchants.add([merchant]);
-            self.level_renames.add(LevelRename { merchant, direction, from, to, place: LogOffset(dto.place) });
+            self.level_renames.add(LevelRename { merchant, direction, from, to, offset: LogOffset(dto.offset) });
         }
         for dto in &world.clocks {
-            self.clocks.add(LogOffset(dto.place), dto.step());
+            self.clocks.add(LogOffset(dto.offset), dto.step());
             self.accepted_time = self.clocks.last().map(|step| step.after);
         }
         self.next_customer = self.next_customer.max(world.next_customer);
@@ -87,7 +87,7 @@ impl GlobalState {
         }
         for fact in &world.late {
             let slot = TransactionSlot { customer: fact.customer, slot: fact.slot };
-            self.archived_facts.insert(fact.key, slot, LogOffset(fact.place));
+            self.archived_facts.insert(fact.key, slot, LogOffset(fact.offset));
         }
         for counted in &world.counted {
             self.apply(LogOffset::SAME_STEP, counted.counted()?);
@@ -103,7 +103,7 @@ impl GlobalState {
     }
 
     /// Applies a global event of the record at an offset.
-    pub(super) fn apply(&mut self, place: LogOffset, event: GlobalEvent) {
+    pub(super) fn apply(&mut self, offset: LogOffset, event: GlobalEvent) {
         self.known_merchants.add_event(&event);
         match event {
             GlobalEvent::InstrumentBlocked { id, blocked, at } => {
@@ -123,11 +123,11 @@ impl GlobalState {
             | GlobalEvent::RatesPut { .. } => self.made_levels.restore_override(&event),
             // Each partition has renamed the level of its customers in the order of records.
             GlobalEvent::LevelRenamed { merchant, direction, from, to, .. } => {
-                self.level_renames.add(LevelRename { merchant, direction, from, to, place });
+                self.level_renames.add(LevelRename { merchant, direction, from, to, offset });
             }
             // Each partition has changed its customers in the order of records.
             GlobalEvent::ClockAccepted { step, .. } => {
-                self.clocks.add(place, step);
+                self.clocks.add(offset, step);
                 self.accepted_time = Some(step.after);
             }
             // The journal itself tracks the segments of the archive.

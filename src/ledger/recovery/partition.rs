@@ -151,7 +151,7 @@ impl Partition {
             match event {
                 encoding::RecordedEvent::Global(event) => {
                     self.apply_to_all(record, &event);
-                    self.global_events.push((record.lsn, record.place, event));
+                    self.global_events.push((record.lsn, record.offset, event));
                 }
                 encoding::RecordedEvent::Customer(event) => self.apply_event(record, &event)?,
             }
@@ -273,7 +273,7 @@ impl Partition {
         let customer = self.shards[shard_of(number) / self.partitions].get_mut(number);
         let customer = customer.ok_or_else(|| format!("no record created customer {number}"))?;
         if let Some((key, slot)) = evicted {
-            self.archived_facts.push((key, TransactionSlot { customer: number, slot }, record.place));
+            self.archived_facts.push((key, TransactionSlot { customer: number, slot }, record.offset));
         }
         // The snapshot was taken after this record and contains it.
         if record.lsn.0 <= customer.applied {
@@ -283,7 +283,7 @@ impl Partition {
         event.recorded_at().into_iter().for_each(|at| _ = customer.expire_holds(at));
         // `applied` is set once the whole record is applied: its events are one step.
         let applied = customer.applied;
-        customer.apply(RecordPosition { number: applied, place: record.place, key }, event);
+        customer.apply(RecordPosition { number: applied, offset: record.offset, key }, event);
         Ok(())
     }
 }

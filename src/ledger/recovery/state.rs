@@ -100,17 +100,17 @@ impl StateRecovery {
             global_state.next_customer = global_state.next_customer.max(partition.next_customer);
             global_state.currencies.append(&mut partition.currencies);
             global_state.known_merchants.add(partition.merchants.drain());
-            for (key, slot, place) in partition.archived_facts.drain(..) {
-                global_state.archived_facts.insert(key, slot, place);
+            for (key, slot, offset) in partition.archived_facts.drain(..) {
+                global_state.archived_facts.insert(key, slot, offset);
             }
             global_events.append(&mut partition.global_events);
         }
         global_events.sort_by_key(|(lsn, ..)| *lsn);
-        global_events.into_iter().for_each(|(_, place, event)| global_state.apply(place, event));
+        global_events.into_iter().for_each(|(_, offset, event)| global_state.apply(offset, event));
         // An accepted clock sets the newest time of each partition to its own, also to an earlier one.
         let times = partitions.iter().filter_map(|partition| partition.newest_time);
         let newest_time = times.chain(global_state.accepted_time).max();
-        let journal_start = storage.journal.first_place();
+        let journal_start = storage.journal.first_offset();
         let GlobalState { made_levels, known_merchants, level_renames, clocks, .. } = global_state;
         let GlobalState { archived_facts, blocked_instruments, .. } = global_state;
         let ledger = Ledger {

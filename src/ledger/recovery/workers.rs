@@ -55,14 +55,14 @@ enum Item {
         lsn: Lsn,
         epoch: u32,
         owner: u64,
-        place: LogOffset,
+        offset: LogOffset,
         bytes: usize,
     },
     /// A record that another partition applies completely and that changes customers of all partitions.
     Broadcast {
         lsn: Lsn,
         epoch: u32,
-        place: LogOffset,
+        offset: LogOffset,
         bytes: usize,
     },
 }
@@ -121,12 +121,12 @@ impl RecoveryWorkers {
 
     /// Hands a record to its worker, and a record about all customers to all workers.
     pub(super) fn apply(&mut self, record: &Record<'_>) {
-        let Record { lsn, epoch, owner, place, events } = *record;
-        self.add(owner, Item::Record { lsn, epoch, owner, place, bytes: events.len() }, events);
+        let Record { lsn, epoch, owner, offset, events } = *record;
+        self.add(owner, Item::Record { lsn, epoch, owner, offset, bytes: events.len() }, events);
         if encoding::is_for_all(events) {
             let owner = Partition::of(owner, self.workers.len());
             for partition in (0..self.workers.len()).filter(|partition| *partition != owner) {
-                self.add_to(partition, Item::Broadcast { lsn, epoch, place, bytes: events.len() }, events);
+                self.add_to(partition, Item::Broadcast { lsn, epoch, offset, bytes: events.len() }, events);
             }
         }
     }
@@ -217,12 +217,12 @@ fn apply(partition: &mut Partition, keys: &Keys, batch: &Batch) -> Result<(), Fa
                 let restored = partition.restore(keys, &Frame { offset, codec, body });
                 restored.map_err(|error| Failure::Piece(offset, error))?;
             }
-            Item::Broadcast { lsn, epoch, place, .. } => {
-                let applied = partition.apply_broadcast(&Record { lsn, epoch, owner: 0, place, events: body });
+            Item::Broadcast { lsn, epoch, offset, .. } => {
+                let applied = partition.apply_broadcast(&Record { lsn, epoch, owner: 0, offset, events: body });
                 applied.map_err(|what| Failure::Record(Refused { lsn, what }))?;
             }
-            Item::Record { lsn, epoch, owner, place, .. } => {
-                let applied = partition.apply_record(keys, &Record { lsn, epoch, owner, place, events: body });
+            Item::Record { lsn, epoch, owner, offset, .. } => {
+                let applied = partition.apply_record(keys, &Record { lsn, epoch, owner, offset, events: body });
                 applied.map_err(|what| Failure::Record(Refused { lsn, what }))?;
             }
         }

@@ -14,10 +14,10 @@ pub(in crate::ledger) struct AcceptedClocks {
 
 impl AcceptedClocks {
     /// Adds the step of the record at an offset, unless it is already known.
-    pub(in crate::ledger) fn add(&self, place: LogOffset, step: ClockStep) {
+    pub(in crate::ledger) fn add(&self, offset: LogOffset, step: ClockStep) {
         let mut steps = self.steps.write();
-        if let Err(index) = steps.binary_search_by_key(&place, |(known, _)| *known) {
-            steps.insert(index, (place, step));
+        if let Err(index) = steps.binary_search_by_key(&offset, |(known, _)| *known) {
+            steps.insert(index, (offset, step));
         }
         self.has_moved_entries.fetch_or(step.moves_entries, Ordering::AcqRel);
     }
@@ -35,8 +35,8 @@ impl AcceptedClocks {
     }
 
     /// The time of a record at or before an offset, limited to the times that were accepted after it.
-    pub(in crate::ledger) fn corrected_time(&self, place: LogOffset, at: Millis) -> Millis {
+    pub(in crate::ledger) fn corrected_time(&self, offset: LogOffset, at: Millis) -> Millis {
         let steps = self.steps.read();
-        steps.iter().filter(|(accepted, _)| *accepted >= place).fold(at, |at, (_, step)| at.min(step.after))
+        steps.iter().filter(|(accepted, _)| *accepted >= offset).fold(at, |at, (_, step)| at.min(step.after))
     }
 }

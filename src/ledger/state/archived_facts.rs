@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 pub(in crate::ledger) struct ArchivedFacts(Mutex<BTreeMap<(u64, u64, u32), LogOffset>>);
 
 impl ArchivedFacts {
-    pub(in crate::ledger) fn insert(&self, key: u64, slot: TransactionSlot, place: LogOffset) {
-        self.0.lock().insert((key, slot.customer, slot.slot), place);
+    pub(in crate::ledger) fn insert(&self, key: u64, slot: TransactionSlot, offset: LogOffset) {
+        self.0.lock().insert((key, slot.customer, slot.slot), offset);
     }
 
     pub(in crate::ledger) fn find(&self, key: u64) -> SmallVec<[(TransactionSlot, LogOffset); 1]> {
         let all = self.0.lock();
         let of_key = all.range((key, 0, 0)..=(key, u64::MAX, u32::MAX));
         of_key
-            .map(|((_, customer, slot), place)| (TransactionSlot { customer: *customer, slot: *slot }, *place))
+            .map(|((_, customer, slot), offset)| (TransactionSlot { customer: *customer, slot: *slot }, *offset))
             .collect()
     }
 
@@ -28,19 +28,19 @@ impl ArchivedFacts {
     pub(in crate::ledger) fn of_customer(&self, number: u64) -> SmallVec<[(u32, LogOffset); 1]> {
         let all = self.0.lock();
         let of_customer = all.iter().filter(|((_, customer, _), _)| *customer == number);
-        of_customer.map(|((_, _, slot), place)| (*slot, *place)).collect()
+        of_customer.map(|((_, _, slot), offset)| (*slot, *offset)).collect()
     }
 
     pub(in crate::ledger) fn all(&self) -> Vec<(u64, TransactionSlot, LogOffset)> {
         let all = self.0.lock();
-        let entry = |((key, customer, slot), place): (&(u64, u64, u32), &LogOffset)| {
-            (*key, TransactionSlot { customer: *customer, slot: *slot }, *place)
+        let entry = |((key, customer, slot), offset): (&(u64, u64, u32), &LogOffset)| {
+            (*key, TransactionSlot { customer: *customer, slot: *slot }, *offset)
         };
         all.iter().map(entry).collect()
     }
 
     /// Removes the records before an offset: the archive indexes them.
     pub(in crate::ledger) fn remove_before(&self, archived: LogOffset) {
-        self.0.lock().retain(|_, place| *place >= archived);
+        self.0.lock().retain(|_, offset| *offset >= archived);
     }
 }

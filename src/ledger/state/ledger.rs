@@ -255,8 +255,8 @@ impl Ledger {
     }
 
     /// Makes evicted transactions unknown whose last record is before this offset.
-    pub fn forget_before(&self, place: LogOffset) {
-        self.forgotten_before.fetch_max(place.0, Ordering::AcqRel);
+    pub fn forget_before(&self, offset: LogOffset) {
+        self.forgotten_before.fetch_max(offset.0, Ordering::AcqRel);
     }
 
     pub(in crate::ledger) fn forgotten_before(&self) -> LogOffset {

@@ -15,7 +15,7 @@ pub(in crate::ledger) struct LevelRename {
     pub(in crate::ledger) from: Name,
     pub(in crate::ledger) to: Name,
     /// The offset of its record. Records before it contain the old name.
-    pub(in crate::ledger) place: LogOffset,
+    pub(in crate::ledger) offset: LogOffset,
 }
 
 /// All renames, in the order of their records.
@@ -30,7 +30,7 @@ impl LevelRenames {
     /// Adds a rename, unless it is already known.
     pub(in crate::ledger) fn add(&self, rename: LevelRename) {
         let mut all = self.all.write();
-        if let Err(index) = all.binary_search_by_key(&rename.place, |known| known.place) {
+        if let Err(index) = all.binary_search_by_key(&rename.offset, |known| known.offset) {
             all.insert(index, rename);
         }
         self.len.store(all.len(), Ordering::Release);
@@ -45,21 +45,21 @@ impl LevelRenames {
         &self,
         merchant: Name,
         direction: Direction,
-        place: LogOffset,
+        offset: LogOffset,
         name: Name,
     ) -> Name {
         if self.len.load(Ordering::Acquire) == 0 {
             return name;
         }
         let all = self.all.read();
-        let later = all.iter().skip(all.partition_point(|rename| rename.place <= place));
+        let later = all.iter().skip(all.partition_point(|rename| rename.offset <= offset));
         let of_direction = later.filter(|rename| (rename.merchant, rename.direction) == (merchant, direction));
         of_direction.fold(name, |name, rename| if rename.from == name { rename.to } else { name })
     }
 
     /// The renames of a merchant whose records are at `from` or after it and before `to`.
     pub(in crate::ledger) fn between(&self, merchant: Name, from: LogOffset, to: LogOffset) -> Vec<LevelRename> {
-        let is_between = |rename: &&LevelRename| rename.merchant == merchant && (from..to).contains(&rename.place);
+        let is_between = |rename: &&LevelRename| rename.merchant == merchant && (from..to).contains(&rename.offset);
         self.all.read().iter().filter(is_between).copied().collect()
     }
 
@@ -79,12 +79,12 @@ mod tests {
     fn a_recorded_name_becomes_the_name_after_all_later_renames() {
         let name = |text| Name::parse(text).unwrap();
         let renames = LevelRenames::default();
-        let add = |from, to, place| {
+        let add = |from, to, offset| {
             let (merchant, direction) = (name("m"), Direction::Deposit);
-            renames.add(LevelRename { merchant, direction, from: name(from), to: name(to), place: LogOffset(place) });
+            renames.add(LevelRename { merchant, direction, from: name(from), to: name(to), offset: LogOffset(offset) });
         };
         let current =
-            |place, text| renames.current_name(name("m"), Direction::Deposit, LogOffset(place), name(text)).as_str();
+            |offset, text| renames.current_name(name("m"), Direction::Deposit, LogOffset(offset), name(text)).as_str();
         assert_eq!(current(0, "a"), "a");
         add("b", "c", 20);
         add("a", "b", 10);

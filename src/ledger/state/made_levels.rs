@@ -145,12 +145,12 @@ impl MadeLevels {
         }
         let state = self.state.lock();
         let has_name = |key: &LevelKey| (key.merchant, key.direction, key.name) == (merchant, direction, name);
-        let exists = |beside: &LevelState| match &beside.api_override {
-            Some(said) => said.body.is_some(),
-            None => beside.file_entry.is_some(),
+        let exists = |level_state: &LevelState| match &level_state.api_override {
+            Some(api_override) => api_override.body.is_some(),
+            None => level_state.file_entry.is_some(),
         };
         let made = state.by_merchant.get(&merchant).into_iter().flatten().any(|made| made.name == name);
-        !made && !state.overlay.levels().any(|(key, beside)| has_name(key) && exists(beside))
+        !made && !state.overlay.levels().any(|(key, level_state)| has_name(key) && exists(level_state))
     }
 
     /// Records a rename of a level and overrides of the same step in one record.

@@ -156,14 +156,14 @@ fn headers_that_are_wrong_are_refused_with_everything_that_is() {
             format!("line 2, column nothing like it: unknown column \"nothing like it\"; known are {}", known()),
         ]
     );
-    for (bytes, said) in [
+    for (bytes, reason) in [
         (b"".as_slice(), "the table is empty"),
         (b"\r\n\n", "the table is empty"),
         (b"\xff\xfee\0m\0", "UTF-16"),
         (b"email\tphone\n", "separated by tabs"),
     ] {
         let refused = refused(bytes);
-        assert!(refused.len() == 1 && refused[0].starts_with("line 1: ") && refused[0].contains(said), "{refused:?}");
+        assert!(refused.len() == 1 && refused[0].starts_with("line 1: ") && refused[0].contains(reason), "{refused:?}");
     }
 }
 
@@ -174,7 +174,7 @@ fn known() -> String {
 #[test]
 fn cells_that_a_spreadsheet_has_damaged_are_refused() {
     let expected = Expected { default_country: None, external_id_digits: Some(6) };
-    for (column, cell, said) in [
+    for (column, cell, reason) in [
         ("customer_id", "1.23457E+15", "shortened"),
         ("email", "1,23457E+15", "shortened"),
         ("postal_code", "5E-07", "shortened"),
@@ -217,11 +217,11 @@ fn cells_that_a_spreadsheet_has_damaged_are_refused() {
         let read = rows_of(format!("status,{column}\nnew,x\nnew,\"{cell}\"\n"), expected);
         // The first row shows that the column takes other things; an external id may be anything that is no number.
         assert!(read[0].is_ok(), "{column} {cell}");
-        match (&read[1], said.is_empty()) {
+        match (&read[1], reason.is_empty()) {
             (Ok(_), true) => {}
             (Err(error), false) => {
                 assert!(error.starts_with(&format!("line 3, column {column}: ")), "{error}");
-                assert!(error.contains(said), "{error}");
+                assert!(error.contains(reason), "{error}");
                 assert!(error.contains(';'), "no remedy: {error}");
             }
             (other, _) => panic!("{column} {cell}: {other:?}"),
@@ -259,7 +259,7 @@ fn an_apostrophe_says_that_a_cell_is_meant() {
 #[test]
 fn rows_that_do_not_fit_are_refused_with_their_lines_and_the_others_are_read() {
     let long = "x".repeat(ROW_BYTES_MAX);
-    for (text, said, good) in [
+    for (text, reasons, good) in [
         ("email,phone\n1,2,3\n4,5\n".to_owned(), vec!["line 2: the row has 3 cells, and the header names 2"], 1),
         ("email,phone\r\n1\r\n\r\n4,5\r\n6\r\n".to_owned(), vec!["line 2: the row has 1", "line 5: the row has 1"], 1),
         ("email,phone\r1,2\r\r3\r4,5\r".to_owned(), vec!["line 4: the row has 1"], 2),
@@ -274,8 +274,11 @@ fn rows_that_do_not_fit_are_refused_with_their_lines_and_the_others_are_read() {
         let read = rows(&text);
         let refused: Vec<&String> = read.iter().filter_map(|row| row.as_ref().err()).collect();
         let begin = &text[..text.len().min(60)];
-        assert_eq!(refused.len(), said.len(), "{begin:?}: {refused:?}");
-        assert!(refused.iter().zip(&said).all(|(error, said)| error.starts_with(said)), "{begin:?}: {refused:?}");
+        assert_eq!(refused.len(), reasons.len(), "{begin:?}: {refused:?}");
+        assert!(
+            refused.iter().zip(&reasons).all(|(error, reason)| error.starts_with(reason)),
+            "{begin:?}: {refused:?}"
+        );
         assert_eq!(read.len() - refused.len(), good, "{begin:?}: {read:?}");
     }
     let refused = refused(b"email,phone\n1,2\n\xe9,4\n");
@@ -367,7 +370,7 @@ fn made_up_customers_are_the_same_for_the_same_seed_and_unique() {
     assert!(bytes(500, 7).starts_with(&bytes(400, 7)), "more of the same");
     assert_ne!(bytes(500, 7), bytes(500, 8));
     let table = bytes(100_000, 42);
-    let mut seen: [HashSet<String>; 3] = Default::default();
+    let mut known_ids: [HashSet<String>; 3] = Default::default();
     let mut count = 0;
     for (row, made) in rows(&table).into_iter().zip(Mock::new(100_000, 42, levels.clone())) {
         let row = row.unwrap();
@@ -376,7 +379,7 @@ fn made_up_customers_are_the_same_for_the_same_seed_and_unique() {
             assert_eq!(row.cell(column), Some(made.cell(column).unwrap_or_default()));
         }
         let identifiers = [Column::MerchantCustomerIdentifier, Column::Email, Column::Phone];
-        for (set, column) in seen.iter_mut().zip(identifiers) {
+        for (set, column) in known_ids.iter_mut().zip(identifiers) {
             assert!(set.insert(of(column)), "{column:?} twice: {row:?}");
         }
         assert!(

@@ -165,7 +165,7 @@ fn row_of(view: &TransactionView, options: &ExportOptions<'_>) -> TextRow {
 fn set_customer(row: &mut TextRow, view: &TransactionView, rules: &Rules) {
     let opening = &view.transaction.opening;
     if opening.resolution == CustomerResolution::Bypassed {
-        row.set(HistoryColumn::Customer, opening.stranger.as_deref().unwrap_or_default());
+        row.set(HistoryColumn::Customer, opening.bypassed_id.as_deref().unwrap_or_default());
         row.set(HistoryColumn::Bypassed, "true");
         return;
     }

@@ -229,17 +229,17 @@ impl Archive {
     ///
     /// # Errors
     /// Nothing is removed.
-    pub fn begin_at(&self, place: LogOffset) -> Result<(), ArchiveError> {
+    pub fn begin_at(&self, offset: LogOffset) -> Result<(), ArchiveError> {
         let _alone = self.changing.lock();
-        let written = self.write(|index| tables::begin_at(index, &self.id.0, place.0));
+        let written = self.write(|index| tables::begin_at(index, &self.id.0, offset.0));
         written.map_err(|flaw| self.failed(&flaw))?;
-        self.set_reach(place);
+        self.set_reach(offset);
         Ok(())
     }
 
-    fn set_reach(&self, place: LogOffset) {
+    fn set_reach(&self, offset: LogOffset) {
         for reach in [&self.from, &self.before] {
-            reach.store(place.0, Ordering::Release);
+            reach.store(offset.0, Ordering::Release);
         }
     }
 
@@ -248,11 +248,11 @@ impl Archive {
     ///
     /// # Errors
     /// The file cannot be created; the index stays damaged.
-    pub fn rebuild_from(&self, place: LogOffset) -> Result<(), ArchiveError> {
+    pub fn rebuild_from(&self, offset: LogOffset) -> Result<(), ArchiveError> {
         let _alone = self.changing.lock();
         let mut index = self.index.write();
         let made = replace_database(&self.path).and_then(|made| {
-            tables::begin_at(&made, &self.id.0, place.0)?;
+            tables::begin_at(&made, &self.id.0, offset.0)?;
             Ok(made)
         });
         let old = std::mem::replace(&mut *index, made.map_err(|flaw| self.failed(&flaw))?);
@@ -260,7 +260,7 @@ impl Archive {
         // Closing the damaged database may panic. Its file has no name any more.
         let _closed = catch_unwind(AssertUnwindSafe(|| drop(old)));
         self.required.fetch_max(self.before.load(Ordering::Acquire), Ordering::AcqRel);
-        self.set_reach(place);
+        self.set_reach(offset);
         *self.damage.write() = None;
         Ok(())
     }
@@ -304,12 +304,12 @@ impl ArchivedTransactions for Archive {
             return Ok(Vec::new());
         }
         let found = self.read(|index| tables::look_up(index, key)).map_err(io::Error::other)?;
-        Ok(found.into_iter().map(|((customer, slot), place)| (customer, slot, LogOffset(place))).collect())
+        Ok(found.into_iter().map(|((customer, slot), offset)| (customer, slot, LogOffset(offset))).collect())
     }
 
     fn of_customer(&self, customer: u64, from: u32, to: u32) -> io::Result<Vec<(u32, LogOffset)>> {
         let found = self.read(|index| tables::of_customer(index, customer, from, to)).map_err(io::Error::other)?;
-        Ok(found.into_iter().map(|(slot, place)| (slot, LogOffset(place))).collect())
+        Ok(found.into_iter().map(|(slot, offset)| (slot, LogOffset(offset))).collect())
     }
 
     fn archived_before(&self) -> LogOffset {

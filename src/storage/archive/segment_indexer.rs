@@ -50,7 +50,7 @@ impl SegmentIndexer<'_, '_, '_> {
                 ) => {
                     let (transaction_slot, key) =
                         ((record.owner, slot), (self.key)(opening.merchant.as_str(), &opening.id));
-                    let set = self.writer.set(transaction_slot, record.place.0, key);
+                    let set = self.writer.set(transaction_slot, record.offset.0, key);
                     self.note_flaw(set)?;
                     self.added_keys.push(key);
                 }
@@ -61,7 +61,7 @@ impl SegmentIndexer<'_, '_, '_> {
                     let known = self.writer.get(transaction_slot);
                     match self.note_flaw(known)? {
                         Some(known) => {
-                            let moved = self.writer.move_to(transaction_slot, known, record.place.0);
+                            let moved = self.writer.move_to(transaction_slot, known, record.offset.0);
                             self.note_flaw(moved)?;
                         }
                         None if self.is_complete => {

@@ -66,13 +66,13 @@ fn slot_digest(key: u64, (customer, slot): TransactionSlotKey) -> u64 {
     digest([key, customer, u64::from(slot), u64::MAX])
 }
 
-fn entry_digest(key: u64, (customer, slot): TransactionSlotKey, place: u64) -> u64 {
-    digest([key, customer, u64::from(slot), place])
+fn entry_digest(key: u64, (customer, slot): TransactionSlotKey, offset: u64) -> u64 {
+    digest([key, customer, u64::from(slot), offset])
 }
 
 /// The check of an entry.
-fn check(key: u64, transaction_slot: TransactionSlotKey, place: u64) -> u32 {
-    u32::try_from(entry_digest(key, transaction_slot, place) >> 32).unwrap_or(0)
+fn check(key: u64, transaction_slot: TransactionSlotKey, offset: u64) -> u32 {
+    u32::try_from(entry_digest(key, transaction_slot, offset) >> 32).unwrap_or(0)
 }
 
 fn segment_check(end: u64, newest: i64) -> u32 {
@@ -95,10 +95,10 @@ fn damaged(what: impl Into<String>) -> Flaw {
 /// Verifies the entry of a slot; returns place and key.
 fn verify_entry(
     transaction_slot: TransactionSlotKey,
-    (place, key, written): (u64, u64, u32),
+    (offset, key, written): (u64, u64, u32),
 ) -> Result<(u64, u64), Flaw> {
-    if check(key, transaction_slot, place) == written {
-        return Ok((place, key));
+    if check(key, transaction_slot, offset) == written {
+        return Ok((offset, key));
     }
     Err(damaged(format!("the entry of customer {}, slot {} is damaged", transaction_slot.0, transaction_slot.1)))
 }
@@ -108,18 +108,18 @@ fn verify_entry(
 struct SumChanges(HashMap<u32, (u64, u64, u64)>);
 
 impl SumChanges {
-    fn add(&mut self, key: u64, transaction_slot: TransactionSlotKey, place: u64) {
+    fn add(&mut self, key: u64, transaction_slot: TransactionSlotKey, offset: u64) {
         let (count, transaction_slots, places) = self.0.entry(bucket_of(key)).or_default();
         *count = count.wrapping_add(1);
         *transaction_slots = transaction_slots.wrapping_add(slot_digest(key, transaction_slot));
-        *places = places.wrapping_add(entry_digest(key, transaction_slot, place));
+        *places = places.wrapping_add(entry_digest(key, transaction_slot, offset));
     }
 
-    fn remove(&mut self, key: u64, transaction_slot: TransactionSlotKey, place: u64) {
+    fn remove(&mut self, key: u64, transaction_slot: TransactionSlotKey, offset: u64) {
         let (count, transaction_slots, places) = self.0.entry(bucket_of(key)).or_default();
         *count = count.wrapping_sub(1);
         *transaction_slots = transaction_slots.wrapping_sub(slot_digest(key, transaction_slot));
-        *places = places.wrapping_sub(entry_digest(key, transaction_slot, place));
+        *places = places.wrapping_sub(entry_digest(key, transaction_slot, offset));
     }
 }
 
@@ -138,14 +138,14 @@ impl TableWriter<'_> {
     }
 
     /// Sets the place of the last record of a slot, and the key of its id.
-    pub(super) fn set(&mut self, transaction_slot: TransactionSlotKey, place: u64, key: u64) -> Result<(), Flaw> {
-        if let Some((place, key)) = self.get(transaction_slot)? {
-            self.changes.remove(key, transaction_slot, place);
+    pub(super) fn set(&mut self, transaction_slot: TransactionSlotKey, offset: u64, key: u64) -> Result<(), Flaw> {
+        if let Some((offset, key)) = self.get(transaction_slot)? {
+            self.changes.remove(key, transaction_slot, offset);
             self.ids.remove(key, transaction_slot)?;
         }
-        self.transaction_slots.insert(transaction_slot, (place, key, check(key, transaction_slot, place)))?;
+        self.transaction_slots.insert(transaction_slot, (offset, key, check(key, transaction_slot, offset)))?;
         self.ids.insert(key, transaction_slot)?;
-        self.changes.add(key, transaction_slot, place);
+        self.changes.add(key, transaction_slot, offset);
         Ok(())
     }
 
@@ -154,20 +154,20 @@ impl TableWriter<'_> {
         &mut self,
         transaction_slot: TransactionSlotKey,
         (before, key): (u64, u64),
-        place: u64,
+        offset: u64,
     ) -> Result<(), Flaw> {
-        self.transaction_slots.insert(transaction_slot, (place, key, check(key, transaction_slot, place)))?;
+        self.transaction_slots.insert(transaction_slot, (offset, key, check(key, transaction_slot, offset)))?;
         self.changes.remove(key, transaction_slot, before);
-        self.changes.add(key, transaction_slot, place);
+        self.changes.add(key, transaction_slot, offset);
         Ok(())
     }
 
     /// Removes a slot.
     pub(super) fn remove(&mut self, transaction_slot: TransactionSlotKey) -> Result<(), Flaw> {
-        if let Some((place, key)) = self.get(transaction_slot)? {
+        if let Some((offset, key)) = self.get(transaction_slot)? {
             self.transaction_slots.remove(transaction_slot)?;
             self.ids.remove(key, transaction_slot)?;
-            self.changes.remove(key, transaction_slot, place);
+            self.changes.remove(key, transaction_slot, offset);
         }
         Ok(())
     }
@@ -251,10 +251,10 @@ pub(super) fn look_up(index: &Database, key: u64) -> Result<Vec<(TransactionSlot
             sum = (sum.0.wrapping_add(1), sum.1.wrapping_add(slot_digest(of.value(), transaction_slot)), sum.2);
             let known =
                 transaction_slots.get(transaction_slot)?.ok_or_else(|| damaged("an id has no transaction"))?.value();
-            let (place, known) = verify_entry(transaction_slot, known)?;
-            sum.2 = sum.2.wrapping_add(entry_digest(known, transaction_slot, place));
+            let (offset, known) = verify_entry(transaction_slot, known)?;
+            sum.2 = sum.2.wrapping_add(entry_digest(known, transaction_slot, offset));
             if of.value() == key {
-                found.push((transaction_slot, place));
+                found.push((transaction_slot, offset));
             }
         }
     }
@@ -297,8 +297,8 @@ pub(super) fn of_customer(index: &Database, customer: u64, from: u32, to: u32) -
     let mut found = Vec::new();
     for entry in transaction_slots.range((customer, from)..(customer, to))? {
         let (transaction_slot, known) = entry?;
-        let (place, _) = verify_entry(transaction_slot.value(), known.value())?;
-        found.push((transaction_slot.value().1, place));
+        let (offset, _) = verify_entry(transaction_slot.value(), known.value())?;
+        found.push((transaction_slot.value().1, offset));
     }
     Ok(found)
 }
@@ -310,7 +310,7 @@ pub(super) fn transactions_len(index: &Database) -> Result<u64, Flaw> {
 }
 
 /// Removes everything, and begins at a place.
-pub(super) fn begin_at(index: &Database, id: &[u8; 16], place: u64) -> Result<(), Flaw> {
+pub(super) fn begin_at(index: &Database, id: &[u8; 16], offset: u64) -> Result<(), Flaw> {
     let writing = index.begin_write()?;
     writing.delete_table(TRANSACTION_SLOTS)?;
     writing.delete_table(SEGMENTS)?;
@@ -324,7 +324,7 @@ pub(super) fn begin_at(index: &Database, id: &[u8; 16], place: u64) -> Result<()
         let mut about = writing.open_table(ABOUT)?;
         about.insert("format", FORMAT)?;
         about.insert("journal", id.as_slice())?;
-        about.insert("reach", reach_bytes(place, place).as_slice())?;
+        about.insert("reach", reach_bytes(offset, offset).as_slice())?;
     }
     Ok(writing.commit()?)
 }

@@ -63,7 +63,7 @@ pub fn encode(event: &CustomerEvent, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_time(*at);
             out.put_word(*source);
             out.put_name_if(*by);
-            previous.iter().for_each(|place| out.put_number(place.0));
+            previous.iter().for_each(|offset| out.put_number(offset.0));
         }
         CustomerEvent::CustomerChanged(change) => change::encode(change, seal, out),
         CustomerEvent::TransactionOpened { slot, opening } => encode_opened(*slot, opening, out),

@@ -1,8 +1,8 @@
 //! Opened transactions, and whole transactions, as bytes and back.
 //!
-//! **Opened**: bits (hold until, level, method, stranger, instrument, suspicious, outlier, project not named, endpoint not
+//! **Opened**: bits (hold until, level, method, bypassed id, instrument, suspicious, outlier, project not named, endpoint not
 //! named), slot, id, merchant, at, recorded at, opened, content, hold until?, level?, level source, resolution,
-//! stranger?, number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
+//! bypassed id?, number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
 //! instrument?. The two last bits are set only for an approval that opens its transaction. A transaction without a level
 //! counts under no level, unless the rules were bypassed: then it does not count.
 //!
@@ -38,7 +38,7 @@ pub(super) fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, 
         opening.hold_until.is_some(),
         opening.level.is_some(),
         content.method.is_some(),
-        opening.stranger.is_some(),
+        opening.bypassed_id.is_some(),
         opening.instrument.is_some(),
         opening.suspicious,
         opening.outlier,
@@ -55,7 +55,7 @@ pub(super) fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, 
     opening.hold_until.into_iter().for_each(|until| out.put_time(until));
     out.put_name_if(opening.level);
     out.extend_from_slice(&[opening.level_source.number(), opening.resolution.number()]);
-    out.put_text_if(opening.stranger.as_ref().map(AsRef::as_ref));
+    out.put_text_if(opening.bypassed_id.as_ref().map(AsRef::as_ref));
     out.put_number(opening.violations.len() as u64);
     for Violation { code, filter, pair } in &opening.violations {
         out.put_number(u64::from(code.number()));
@@ -101,7 +101,7 @@ pub(super) fn read_opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), Deco
         has_hold,
         has_level,
         has_method,
-        has_stranger,
+        has_bypassed_id,
         has_instrument,
         suspicious,
         outlier,
@@ -126,7 +126,7 @@ pub(super) fn read_opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), Deco
         level_source: bytes.word()?,
         resolution: bytes.word()?,
         names: ExplicitFields { project: !leaves_project_out, endpoint: !leaves_endpoint_out },
-        stranger: bytes.text_if(has_stranger)?,
+        bypassed_id: bytes.text_if(has_bypassed_id)?,
         // A count allocates nothing in advance: a missing element ends the reading.
         violations: (0..bytes.number()?).map(|_| read_violation(bytes)).collect::<Result<_, _>>()?,
         gates: (0..bytes.number()?).map(|_| bytes.name()).collect::<Result<_, _>>()?,

@@ -312,12 +312,12 @@ fn read_flags(bytes: &mut Bytes<'_>) -> Result<Flags, DecodeError> {
 }
 
 pub(super) fn put_outcome(outcome: &TransactionOutcome, out: &mut Vec<u8>) {
-    let TransactionOutcome { status, counts, held, counts_after_hold, hold_until, flags } = *outcome;
+    let TransactionOutcome { status, counts, held_amount, counts_after_hold, hold_until, flags } = *outcome;
     out.put_word(status);
     out.put_bits([counts.gross_counts, counts.net_counts, counts_after_hold]);
     out.put_number(counts.gross);
     out.put_number(counts.net);
-    out.put_number(held);
+    out.put_number(held_amount);
     hold_until.into_iter().for_each(|until| out.put_time(until));
     out.put_number(flag_bits(flags).into());
 }
@@ -338,10 +338,10 @@ pub(super) fn read_outcome(
         }
         Shape::Second => {
             let [gross_counts, net_counts, counts_after_hold] = bytes.bits("quantity of a transaction")?;
-            let (gross, net, held) = (bytes.number()?, bytes.number()?, bytes.number()?);
+            let (gross, net, held_amount) = (bytes.number()?, bytes.number()?, bytes.number()?);
             let counts = Contribution { gross, net, gross_counts, net_counts };
             let (hold_until, flags) = (bytes.time_if(has_hold)?, read_flags(bytes)?);
-            Ok(TransactionOutcome { status, counts, held, counts_after_hold, hold_until, flags })
+            Ok(TransactionOutcome { status, counts, held_amount, counts_after_hold, hold_until, flags })
         }
     }
 }

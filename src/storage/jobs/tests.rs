@@ -93,7 +93,7 @@ fn open_twice(store: &Memory, last: Lsn) -> FoundJobs {
 
 #[test]
 fn a_job_is_complete_or_absent_after_a_crash_at_any_call() {
-    let mut seen = [0; 3];
+    let mut counts = [0; 3];
     for call in 1.. {
         let store = Memory::new();
         store.freeze_at(call);
@@ -114,10 +114,10 @@ fn a_job_is_complete_or_absent_after_a_crash_at_any_call() {
                     "{progress:?}"
                 );
             }
-            seen[unfinished.len() + 2 * ended.len()] += 1;
+            counts[unfinished.len() + 2 * ended.len()] += 1;
         }
         if outcome.is_ok() {
-            assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+            assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
             return;
         }
     }

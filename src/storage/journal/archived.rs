@@ -81,17 +81,17 @@ pub fn differs(listed: &SegmentDto, (bytes, crc): (u64, u32)) -> Option<String> 
 impl Journal {
     /// The losses of the archive.
     #[must_use]
-    pub fn lost(&self) -> Vec<Loss> {
-        self.files.as_ref().map(|files| files.archive.lost.read().clone()).unwrap_or_default()
+    pub fn losses(&self) -> Vec<Loss> {
+        self.files.as_ref().map(|files| files.archive.losses.read().clone()).unwrap_or_default()
     }
 
     /// The offset at which the oldest segment begins, including lost ones; everything before was released.
     #[must_use]
-    pub fn first_place(&self) -> LogOffset {
+    pub fn first_offset(&self) -> LogOffset {
         let Some(files) = &self.files else { return LogOffset(0) };
-        let there = files.segments.read().first().map(|oldest| oldest.first_place);
-        let lost = files.archive.lost.read().first().map(|oldest| oldest.from);
-        there.into_iter().chain(lost).min().unwrap_or(LogOffset(0))
+        let oldest_offset = files.segments.read().first().map(|oldest| oldest.first_offset);
+        let oldest_loss = files.archive.losses.read().first().map(|oldest| oldest.from);
+        oldest_offset.into_iter().chain(oldest_loss).min().unwrap_or(LogOffset(0))
     }
 
     /// The segments that the archive must have.
@@ -157,19 +157,19 @@ impl Journal {
     #[must_use]
     pub fn is_accepted_as_lost(&self, segment: &SegmentInfo) -> bool {
         let Some(files) = &self.files else { return false };
-        let lost = files.archive.lost.read();
-        lost.iter().any(|loss| loss.first <= segment.last && segment.first_lsn <= loss.last)
+        let losses = files.archive.losses.read();
+        losses.iter().any(|loss| loss.first <= segment.last && segment.first_lsn <= loss.last)
     }
 
     /// Notes the records of a segment as lost, because it cannot be read completely. Its readable records stay readable.
     pub fn lose(&self, segment: &SegmentInfo, what: &str) {
         let Some(files) = &self.files else { return };
-        let (from, to) = (segment.first_place, segment.end_place);
+        let (from, to) = (segment.first_offset, segment.end_offset);
         let (first, last) = (segment.first_lsn, segment.last);
         let what = format!("records {first} to {last}: {}: {what}", segment.path);
-        let mut lost = files.archive.lost.write();
-        lost.push(Loss { first, last, from, to, what, is_new: true });
-        lost.sort_by_key(|loss| loss.first);
+        let mut losses = files.archive.losses.write();
+        losses.push(Loss { first, last, from, to, what, is_new: true });
+        losses.sort_by_key(|loss| loss.first);
     }
 
     /// Records that an operator accepted a loss.
@@ -182,7 +182,7 @@ impl Journal {
     pub fn let_go(&self, last: Lsn, at: Millis) -> Lsn {
         let recorded = self.record_of_archive(&GlobalEvent::SegmentsReleased { last: last.0, at });
         if let Some(files) = &self.files {
-            files.archive.lost.write().retain(|loss| loss.last > last);
+            files.archive.losses.write().retain(|loss| loss.last > last);
         }
         recorded
     }
@@ -209,18 +209,18 @@ impl Journal {
         let file = segment.path.clone();
         let Some(files) = &self.files else { return Ok(()) };
         let io = |source| ScanError::Io { file: file.clone(), source };
-        let mut walk = match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
-            Ok(walk) => walk,
+        let mut reader = match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
+            Ok(reader) => reader,
             Err(SegmentReaderError::Io(source)) => return Err(io(source)),
             Err(SegmentReaderError::Head(_)) => return Ok(()),
         };
         loop {
-            let flow = match walk.step().map_err(io)? {
+            let flow = match reader.step().map_err(io)? {
                 Step::End => ControlFlow::Break(()),
-                Step::Record(seen) => {
+                Step::Record(located) => {
                     // Each part of a group carries all that it needs, so a part counts without its end here: the whole
                     // group was applied when it was written.
-                    if let Some((record, _)) = seen.record() {
+                    if let Some((record, _)) = located.record() {
                         let refused = |what| ScanError::Refused { file: file.clone(), lsn: record.lsn, what };
                         visit(&record).map_err(refused)?;
                     }
@@ -228,7 +228,7 @@ impl Journal {
                 }
                 Step::Damage(_) => ControlFlow::Continue(()),
             };
-            if flow.is_break() || !walk.skip().map_err(io)? {
+            if flow.is_break() || !reader.skip().map_err(io)? {
                 return Ok(());
             }
         }

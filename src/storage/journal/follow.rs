@@ -116,7 +116,7 @@ impl Parts {
 
 /// Reads records from a file or from memory.
 enum Steps {
-    File { walk: SegmentReader, segment: Lsn, path: String },
+    File { reader: SegmentReader, segment: Lsn, path: String },
     Memory { at: RecordPosition, record: Vec<u8> },
 }
 
@@ -132,7 +132,7 @@ enum Stepped<'a> {
 impl Steps {
     fn spot(&self) -> RecordPosition {
         match self {
-            Self::File { walk, .. } => RecordPosition { lsn: walk.next_lsn(), place: walk.place() },
+            Self::File { reader, .. } => RecordPosition { lsn: reader.next_lsn(), offset: reader.log_offset() },
             Self::Memory { at, .. } => *at,
         }
     }
@@ -148,21 +148,21 @@ impl Steps {
     /// Reads the next record.
     fn step(&mut self, journal: &Journal) -> Result<Stepped<'_>, ReadError> {
         match self {
-            Self::File { walk, path, .. } => match walk.step() {
-                Ok(Step::Record(seen)) => Ok(Stepped::Record(seen)),
+            Self::File { reader, path, .. } => match reader.step() {
+                Ok(Step::Record(located)) => Ok(Stepped::Record(located)),
                 Ok(Step::End) => Ok(Stepped::End),
                 Ok(Step::Damage(damage)) => Ok(Stepped::Damage(damage.flaw.to_string())),
                 Err(source) => Err(ReadError::Io { file: path.clone(), source }),
             },
             Self::Memory { at, record } => {
-                let place = at.place;
-                journal.buffer.lock().copy_record(place, record);
-                let framed = frame::parse_checked(record).map_err(|_| ReadError::NoRecord(place))?;
-                at.place = LogOffset(place.0.saturating_add(u64::try_from(framed.bytes).unwrap_or(u64::MAX)));
+                let offset = at.offset;
+                journal.buffer.lock().copy_record(offset, record);
+                let framed = frame::parse_checked(record).map_err(|_| ReadError::NoRecord(offset))?;
+                at.offset = LogOffset(offset.0.saturating_add(u64::try_from(framed.bytes).unwrap_or(u64::MAX)));
                 if !matches!(framed.body, Body::Batch { .. }) {
                     at.lsn = Lsn(framed.head.lsn.0.saturating_add(1));
                 }
-                Ok(Stepped::Record(LocatedRecord { offset: 0, place, framed }))
+                Ok(Stepped::Record(LocatedRecord { offset: 0, log_offset: offset, framed }))
             }
         }
     }
@@ -170,8 +170,8 @@ impl Steps {
     /// Continues after damage. Returns whether the segment has a whole record after it.
     fn skip_damage(&mut self) -> Result<bool, ReadError> {
         match self {
-            Self::File { walk, path, .. } => {
-                walk.skip_damage().map_err(|source| ReadError::Io { file: path.clone(), source })
+            Self::File { reader, path, .. } => {
+                reader.skip_damage().map_err(|source| ReadError::Io { file: path.clone(), source })
             }
             Self::Memory { .. } => Ok(false),
         }
@@ -234,8 +234,8 @@ impl Journal {
     fn follow_up_to(&self, last: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
         let begins_at = self.begins_at();
         let mut from = if after == Lsn::NONE { begins_at } else { Lsn(after.0.saturating_add(1)) };
-        while let Some((_, lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
-            from = Lsn(lost.0.saturating_add(1));
+        while let Some((_, last_lost)) = self.loss_of(from).filter(|_| after == Lsn::NONE) {
+            from = Lsn(last_lost.0.saturating_add(1));
         }
         if from < begins_at {
             return Err(FollowError::Gone { after, begins_at });
@@ -247,8 +247,8 @@ impl Journal {
         if from > last {
             return Ok(nothing);
         }
-        if let Some((_, lost)) = self.loss_of(from) {
-            return Err(FollowError::Gone { after, begins_at: Lsn(lost.0.saturating_add(1)) });
+        if let Some((_, last_lost)) = self.loss_of(from) {
+            return Err(FollowError::Gone { after, begins_at: Lsn(last_lost.0.saturating_add(1)) });
         }
         match self.follow_from(from, nothing, visit) {
             Ok(followed) => Ok(followed),
@@ -272,8 +272,8 @@ impl Journal {
             if spot.lsn > followed.last {
                 break;
             }
-            let seen = match steps.step(self)? {
-                Stepped::Record(seen) => seen,
+            let located = match steps.step(self)? {
+                Stepped::Record(located) => located,
                 Stepped::End => {
                     // A group never straddles two segments.
                     group = None;
@@ -284,7 +284,7 @@ impl Journal {
                     let next = self.steps_at(spot.lsn)?;
                     // Durable records were written, so another segment follows one that ends before them.
                     if next.segment() == steps.segment() {
-                        return Err(ReadError::NoRecord(spot.place));
+                        return Err(ReadError::NoRecord(spot.offset));
                     }
                     steps = next;
                     continue;
@@ -319,8 +319,8 @@ impl Journal {
                     continue;
                 }
             };
-            let lsn = seen.framed.head.lsn;
-            let flow = match seen.framed.body {
+            let lsn = located.framed.head.lsn;
+            let flow = match located.framed.body {
                 Body::Batch { .. } => continue,
                 Body::Begin => {
                     group = Some(Parts::of(lsn));
@@ -332,7 +332,7 @@ impl Journal {
                         other => other.insert(Parts::of(named)),
                     };
                     if lsn >= from {
-                        parts.parts.push((without_events(&seen), events.to_vec()));
+                        parts.parts.push((without_events(&located), events.to_vec()));
                     }
                     continue;
                 }
@@ -343,15 +343,15 @@ impl Journal {
                 Body::Events(events) => {
                     group = None;
                     match lsn >= from {
-                        true => visit(Visited::Records(&[Record { events, ..without_events(&seen) }])),
+                        true => visit(Visited::Records(&[Record { events, ..without_events(&located) }])),
                         false => continue,
                     }
                 }
             };
             followed.next = followed.next.max(lsn);
-            let place = steps.spot().place;
-            let begun = *begun.get_or_insert(place);
-            if flow.is_break() || place.0.saturating_sub(begun.0) >= FOLLOW_BYTES_MAX {
+            let offset = steps.spot().offset;
+            let begun = *begun.get_or_insert(offset);
+            if flow.is_break() || offset.0.saturating_sub(begun.0) >= FOLLOW_BYTES_MAX {
                 break;
             }
         }
@@ -374,7 +374,7 @@ impl Journal {
         let near = [self.buffer.lock().nearest(lsn), self.spots.nearest(lsn)];
         let near = near.into_iter().flatten().max_by_key(|spot| spot.lsn);
         let Some(files) = &self.files else {
-            let at = near.unwrap_or(RecordPosition { lsn: Lsn(1), place: LogOffset(0) });
+            let at = near.unwrap_or(RecordPosition { lsn: Lsn(1), offset: LogOffset(0) });
             return Ok(Steps::Memory { at, record: Vec::new() });
         };
         let segment = {
@@ -382,35 +382,35 @@ impl Journal {
             let at = segments.partition_point(|segment| segment.first_lsn <= lsn).checked_sub(1);
             at.and_then(|at| segments.get(at)).cloned().ok_or(ReadError::NoRecord(LogOffset(0)))?
         };
-        let (file, path, first_place) = Self::file_at(files, segment.first_place)?;
-        if first_place != segment.first_place {
-            return Err(ReadError::NoRecord(segment.first_place));
+        let (file, path, first_offset) = Self::file_at(files, segment.first_offset)?;
+        if first_offset != segment.first_offset {
+            return Err(ReadError::NoRecord(segment.first_offset));
         }
         let io = |source| ReadError::Io { file: path.clone(), source };
-        let mut walk = match SegmentReader::from_file(Arc::clone(&file)) {
-            Ok(walk) => walk,
+        let mut reader = match SegmentReader::from_file(Arc::clone(&file)) {
+            Ok(reader) => reader,
             Err(SegmentReaderError::Io(source)) => return Err(io(source)),
             // The list of segments contains what the head of the file contains.
             Err(SegmentReaderError::Head(_)) => {
                 let (id, first_lsn, synced) = (files.id, segment.first_lsn, Lsn::NONE);
-                SegmentReader::with_head(file, SegmentHead { epoch: 0, id, first_lsn, first_place, synced })
+                SegmentReader::with_head(file, SegmentHead { epoch: 0, id, first_lsn, first_offset, synced })
                     .map_err(io)?
             }
         };
-        let offset = |place: LogOffset| RECORDS_FROM.saturating_add(place.0.saturating_sub(first_place.0));
+        let file_offset = |offset: LogOffset| RECORDS_FROM.saturating_add(offset.0.saturating_sub(first_offset.0));
         if segment.sealed {
-            walk = walk.until(offset(segment.end_place));
+            reader = reader.until(file_offset(segment.end_offset));
         }
-        let first = RecordPosition { lsn: segment.first_lsn, place: first_place };
-        let near = near.filter(|near| near.place >= first_place).unwrap_or(first);
-        let (offset, at) = walk.bisect((offset(near.place), near.lsn), lsn, NEAR_BYTES).map_err(io)?;
-        walk.go_to(offset, at);
-        Ok(Steps::File { walk, segment: segment.first_lsn, path })
+        let first = RecordPosition { lsn: segment.first_lsn, offset: first_offset };
+        let near = near.filter(|near| near.offset >= first_offset).unwrap_or(first);
+        let (file_offset, at) = reader.bisect((file_offset(near.offset), near.lsn), lsn, NEAR_BYTES).map_err(io)?;
+        reader.go_to(file_offset, at);
+        Ok(Steps::File { reader, segment: segment.first_lsn, path })
     }
 }
 
 /// A record without its events.
-fn without_events(seen: &LocatedRecord<'_>) -> Record<'static> {
-    let Framed { head, .. } = seen.framed;
-    Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, place: seen.place, events: &[] }
+fn without_events(located: &LocatedRecord<'_>) -> Record<'static> {
+    let Framed { head, .. } = located.framed;
+    Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, offset: located.log_offset, events: &[] }
 }

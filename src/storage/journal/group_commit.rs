@@ -86,7 +86,7 @@ impl Journal {
         let mut lead = self.lock_writer(files);
         let segment = lead.first_lsn;
         self.write_batch(files, &mut lead, BatchMode::Blocking)?;
-        if self.pace.rotation_is_due.swap(false, Ordering::AcqRel) && self.is_full_segment(&lead, lead.place) {
+        if self.pace.rotation_is_due.swap(false, Ordering::AcqRel) && self.is_full_segment(&lead, lead.offset) {
             self.next_segment(files, &mut lead).map_err(|cause| self.fail(&cause))?;
         }
         Ok(lead.first_lsn != segment)
@@ -94,7 +94,7 @@ impl Journal {
 
     /// Whether a segment that ends at an offset is full.
     pub(in crate::storage) fn is_full_segment(&self, writer: &Writer, to: LogOffset) -> bool {
-        writer.has_records() && writer.offset(to) > self.options.segment_bytes
+        writer.has_records() && writer.file_offset(to) > self.options.segment_bytes
     }
 
     /// For tasks: the outcome of a record, after writing it if that waits for no other thread. `None`: another thread or task

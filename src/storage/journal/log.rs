@@ -176,7 +176,7 @@ impl Journal {
         let writer = Writer::begin(&*store, id, &found)?;
         // Recovery has synced all records that it found.
         let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
-        let archive = ArchiveState { list: Mutex::new(found.list), lost: RwLock::new(found.lost) };
+        let archive = ArchiveState { list: Mutex::new(found.list), losses: RwLock::new(found.losses) };
         let files = Files::new(store, id, companion, (writer, found.segments), archive);
         let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files), Some(synced_file)));
         journal.prepare_next();

@@ -64,32 +64,32 @@ impl Journal {
     ///
     /// # Errors
     /// No record with events begins there, or it cannot be read. A record that was never committed may be lost.
-    pub fn read(&self, place: LogOffset, into: &mut Vec<u8>) -> Result<Head, ReadError> {
-        let found = self.buffer.lock().read(place, |framed| {
+    pub fn read(&self, offset: LogOffset, into: &mut Vec<u8>) -> Result<Head, ReadError> {
+        let found = self.buffer.lock().read(offset, |framed| {
             let framed = framed.filter(|framed| keep_events(into, framed.body));
             framed.map(|framed| framed.head)
         });
         match (found, &self.files) {
-            (Some(found), _) => found.ok_or(ReadError::NoRecord(place)),
-            (None, Some(files)) => off_worker(self.pace.is_slow(), || Self::read_from(files, place, into))
-                .map_err(|error| files.archive.explain(place, error)),
-            (None, None) => Err(ReadError::NoRecord(place)),
+            (Some(found), _) => found.ok_or(ReadError::NoRecord(offset)),
+            (None, Some(files)) => off_worker(self.pace.is_slow(), || Self::read_from(files, offset, into))
+                .map_err(|error| files.archive.explain(offset, error)),
+            (None, None) => Err(ReadError::NoRecord(offset)),
         }
     }
 
-    fn read_from(files: &Files, place: LogOffset, into: &mut Vec<u8>) -> Result<Head, ReadError> {
-        let (file, path, first_place) = Self::file_at(files, place)?;
-        let offset = RECORDS_FROM.saturating_add(place.0.saturating_sub(first_place.0));
+    fn read_from(files: &Files, offset: LogOffset, into: &mut Vec<u8>) -> Result<Head, ReadError> {
+        let (file, path, first_offset) = Self::file_at(files, offset)?;
+        let file_offset = RECORDS_FROM.saturating_add(offset.0.saturating_sub(first_offset.0));
         let io = |source| ReadError::Io { file: path.clone(), source };
-        let damaged = |what: String| ReadError::Damaged { place, file: path.clone(), what };
+        let damaged = |what: String| ReadError::Damaged { offset, file: path.clone(), what };
         into.clear();
         into.resize(FIRST_READ_BYTES, 0);
-        let mut have = read_full(&*file, into, offset).map_err(io)?;
+        let mut have = read_full(&*file, into, file_offset).map_err(io)?;
         into.truncate(have);
         let length = frame::length(into).map_err(|flaw| damaged(flaw.to_string()))?;
         if have < length {
             into.resize(length, 0);
-            let rest_at = offset.saturating_add(u64::try_from(have).unwrap_or(u64::MAX));
+            let rest_at = file_offset.saturating_add(u64::try_from(have).unwrap_or(u64::MAX));
             have += read_full(&*file, into.get_mut(have..).unwrap_or_default(), rest_at).map_err(io)?;
         }
         into.truncate(length.min(have));
@@ -98,7 +98,7 @@ impl Journal {
         let skip = match framed.body {
             Body::Events(_) => HEAD_BYTES,
             Body::Part { .. } => HEAD_BYTES + 8,
-            Body::Batch { .. } | Body::Begin | Body::End { .. } => return Err(ReadError::NoRecord(place)),
+            Body::Batch { .. } | Body::Begin | Body::End { .. } => return Err(ReadError::NoRecord(offset)),
         };
         into.truncate(length - CRC_BYTES);
         into.drain(..skip);
@@ -108,23 +108,23 @@ impl Journal {
     /// The open file of the segment that contains an offset. No lock is held while it is opened.
     pub(in crate::storage) fn file_at(
         files: &Files,
-        place: LogOffset,
+        offset: LogOffset,
     ) -> Result<(Arc<dyn File>, String, LogOffset), ReadError> {
         let find = || {
             let segments = files.segments.read();
-            let at = segments.partition_point(|segment| segment.first_place <= place).checked_sub(1);
-            at.and_then(|at| segments.get(at)).cloned().ok_or(ReadError::NoRecord(place))
+            let at = segments.partition_point(|segment| segment.first_offset <= offset).checked_sub(1);
+            at.and_then(|at| segments.get(at)).cloned().ok_or(ReadError::NoRecord(offset))
         };
         let mut segment = find()?;
         loop {
-            let SegmentInfo { first_lsn, first_place, .. } = segment;
+            let SegmentInfo { first_lsn, first_offset, .. } = segment;
             if let Some(file) = files.handles.lock().find(first_lsn) {
-                return Ok((file, segment.path, first_place));
+                return Ok((file, segment.path, first_offset));
             }
             match files.store.open(&segment.path).or_else(|error| open_archived(files, &segment.path, error)) {
                 Ok(file) => {
                     files.handles.lock().put(first_lsn, Arc::clone(&file));
-                    return Ok((file, segment.path, first_place));
+                    return Ok((file, segment.path, first_offset));
                 }
                 Err(source) => {
                     // The file may have been deleted or moved since the look-up.
@@ -152,29 +152,29 @@ impl Journal {
         let io = |source| ScanError::Io { file: file.clone(), source };
         let damaged = |offset, what: String| ScanError::Damaged { file: file.clone(), offset, what };
         let Some(files) = &self.files else { return Ok(()) };
-        let end = RECORDS_FROM.saturating_add(segment.end_place.0.saturating_sub(segment.first_place.0));
-        let walk = || match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
-            Ok(walk) => Ok(walk.until(end)),
+        let end = RECORDS_FROM.saturating_add(segment.end_offset.0.saturating_sub(segment.first_offset.0));
+        let open_reader = || match files.store.open(&file).map_err(io).map(SegmentReader::from_file)? {
+            Ok(reader) => Ok(reader.until(end)),
             Err(SegmentReaderError::Io(source)) => Err(io(source)),
             Err(SegmentReaderError::Head(flaw)) => Err(damaged(0, flaw.to_string())),
         };
-        let (mut walk_once, mut groups) = (walk()?, Groups::reading_from(segment.first_lsn));
+        let (mut first_reader, mut groups) = (open_reader()?, Groups::reading_from(segment.first_lsn));
         loop {
-            match walk_once.step().map_err(io)? {
+            match first_reader.step().map_err(io)? {
                 Step::End => break,
-                Step::Record(seen) => {
-                    groups.add(&seen.framed).map_err(|what| damaged(seen.offset, what.to_owned()))?;
+                Step::Record(located) => {
+                    groups.add(&located.framed).map_err(|what| damaged(located.offset, what.to_owned()))?;
                 }
                 Step::Damage(damage) => return Err(damaged(damage.offset, damage.flaw.to_string())),
             }
         }
-        let mut walk_again = walk()?;
+        let mut second_reader = open_reader()?;
         loop {
-            match walk_again.step().map_err(io)? {
+            match second_reader.step().map_err(io)? {
                 Step::End => return Ok(()),
-                Step::Record(seen) => {
+                Step::Record(located) => {
                     let counts = |group: Option<Lsn>| group.is_none_or(|group| !groups.is_open(group));
-                    if let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) {
+                    if let Some((record, _)) = located.record().filter(|(_, group)| counts(*group)) {
                         let refused = |what| ScanError::Refused { file: file.clone(), lsn: record.lsn, what };
                         visit(&record).map_err(refused)?;
                     }

@@ -32,8 +32,8 @@ impl Journal {
         }
         let Some(file) = files.next.ready.lock().take() else { return Ok(false) };
         let first_lsn = Lsn(writer.last.0.saturating_add(1));
-        let (epoch, id, first_place) = (writer.epoch, files.id, writer.place);
-        let head = SegmentHead { epoch, id, first_lsn, first_place, synced: self.synced() };
+        let (epoch, id, first_offset) = (writer.epoch, files.id, writer.offset);
+        let head = SegmentHead { epoch, id, first_lsn, first_offset, synced: self.synced() };
         let path = path_of(first_lsn);
         describe_error("writing", NEXT, file.write_at(&head.encode(), 0))?;
         describe_error("renaming", &format!("{NEXT} to {path}"), files.store.rename(NEXT, &path))?;
@@ -47,7 +47,7 @@ impl Journal {
                 unsynced.segments.push((writer.path.clone(), kept));
             }
         }
-        (writer.file, writer.path, writer.first_lsn, writer.first_place) = (file, path, first_lsn, first_place);
+        (writer.file, writer.path, writer.first_lsn, writer.first_offset) = (file, path, first_lsn, first_offset);
         files.handles.lock().put(first_lsn, Arc::clone(&writer.file));
         let mut newest = files.newest.lock();
         let mut segments = files.segments.write();

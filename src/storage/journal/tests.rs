@@ -43,7 +43,7 @@ pub(super) fn options(sync: Sync) -> Options {
 pub(super) struct RecordCopy {
     pub(super) lsn: Lsn,
     pub(super) owner: u64,
-    pub(super) place: LogOffset,
+    pub(super) offset: LogOffset,
     pub(super) events: Vec<u8>,
 }
 
@@ -56,8 +56,8 @@ pub(super) struct Opened {
 pub(super) fn open_store(store: Arc<dyn Store>, options: Options, after: Lsn, known: Lsn) -> Result<Opened, OpenError> {
     let mut found = Vec::new();
     let (journal, recovery) = Journal::open(store, ID, options, None, after, known, &mut |record: &Record<'_>| {
-        let (lsn, owner, place) = (record.lsn, record.owner, record.place);
-        found.push(RecordCopy { lsn, owner, place, events: record.events.to_vec() });
+        let (lsn, owner, offset) = (record.lsn, record.owner, record.offset);
+        found.push(RecordCopy { lsn, owner, offset, events: record.events.to_vec() });
         Ok(())
     })?;
     assert_eq!(recovery.records, u64::try_from(found.len()).unwrap());
@@ -116,7 +116,7 @@ pub(super) struct Workload {
 impl Workload {
     pub(super) fn append(&mut self, journal: &Journal, owner: u64, events: &[u8]) -> Lsn {
         let appended = journal.append(owner, events);
-        let kept = RecordCopy { lsn: appended.lsn, owner, place: appended.place, events: events.to_vec() };
+        let kept = RecordCopy { lsn: appended.lsn, owner, offset: appended.offset, events: events.to_vec() };
         self.steps.push(Step { records: vec![kept], lsn: appended.lsn });
         appended.lsn
     }
@@ -126,7 +126,7 @@ impl Workload {
         let kept = |(appended, (owner, events)): (&super::Appended, &(u64, Vec<u8>))| RecordCopy {
             lsn: appended.lsn,
             owner: *owner,
-            place: appended.place,
+            offset: appended.offset,
             events: events.clone(),
         };
         self.steps.push(Step { records: appended.iter().zip(parts).map(kept).collect(), lsn });

@@ -46,7 +46,7 @@ impl Journal {
     ) -> Result<bool, Failed> {
         self.check()?;
         let (to, last, since) = self.buffer.lock().end_batch();
-        if to == writer.place {
+        if to == writer.offset {
             return Ok(true);
         }
         self.pace.begin_batch(since);
@@ -60,7 +60,7 @@ impl Journal {
         self.check()?;
         {
             let mut newest = files.newest.lock();
-            (newest.place, newest.last) = (to, last);
+            (newest.offset, newest.last) = (to, last);
         }
         self.marks.written.store(to.0, Ordering::Release);
         if self.options.sync != Sync::Always {
@@ -87,7 +87,7 @@ impl Journal {
                 self.threads.write.notify();
             }
             let longest = self.options.segment_bytes.saturating_mul(SEGMENT_LENGTHS_MAX);
-            if mode == BatchMode::WriteOnly && writer.offset(to) > longest {
+            if mode == BatchMode::WriteOnly && writer.file_offset(to) > longest {
                 return Ok(false);
             }
         }
@@ -101,13 +101,13 @@ impl Journal {
             }
         }
         let mut scratch = std::mem::take(&mut writer.scratch);
-        while writer.place < to {
-            let bytes = self.buffer.lock().copy(writer.place, to, &mut scratch);
+        while writer.offset < to {
+            let bytes = self.buffer.lock().copy(writer.offset, to, &mut scratch);
             if bytes == 0 {
-                return Err(format!("the records from offset {} on are not in memory", writer.place.0));
+                return Err(format!("the records from offset {} on are not in memory", writer.offset.0));
             }
-            describe_error("writing", &writer.path, writer.file.write_at(&scratch, writer.offset(writer.place)))?;
-            writer.place.0 += u64::try_from(bytes).unwrap_or(u64::MAX);
+            describe_error("writing", &writer.path, writer.file.write_at(&scratch, writer.file_offset(writer.offset)))?;
+            writer.offset.0 += u64::try_from(bytes).unwrap_or(u64::MAX);
         }
         (writer.scratch, writer.last) = (scratch, last);
         Ok(true)
@@ -189,7 +189,7 @@ impl Journal {
         let newest = files.newest.lock();
         let mut segments = files.segments.read().clone();
         if let Some(last) = segments.last_mut() {
-            (last.end_place, last.last) = (newest.place, newest.last);
+            (last.end_offset, last.last) = (newest.offset, newest.last);
         }
         segments
     }

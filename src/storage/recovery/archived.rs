@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Present<'a> {
     found: &'a Found,
-    first_place: LogOffset,
+    first_offset: LogOffset,
     /// Whether it is as long as it was when it was listed.
     is_as_listed: bool,
 }
@@ -57,9 +57,9 @@ impl Scan<'_> {
             .iter()
             .enumerate()
             .filter_map(|(n, found)| {
-                let first_place = found.head.ok()?.first_place;
+                let first_offset = found.head.ok()?.first_offset;
                 let as_listed = listed.get(found.named).is_none_or(|listed| listed.bytes == found.bytes);
-                Some(Present { found, first_place, is_as_listed: n == self.from || as_listed })
+                Some(Present { found, first_offset, is_as_listed: n == self.from || as_listed })
             })
             .collect();
         let mut losses = Vec::new();
@@ -80,7 +80,7 @@ impl Scan<'_> {
             self.archive.list.segments().take_while(|segment| segment.first_lsn < named.0).copied().collect();
         // Places count the bytes of records without a gap, so that the lengths tell where the first one began.
         let bytes = missing.iter().map(|segment| segment.bytes.saturating_sub(RECORDS_FROM)).sum();
-        let (from, to) = (LogOffset(first.first_place.0.saturating_sub(bytes)), first.first_place);
+        let (from, to) = (LogOffset(first.first_offset.0.saturating_sub(bytes)), first.first_offset);
         let begins = Lsn(missing.first()?.first_lsn);
         self.loss((begins, Lsn(named.0.saturating_sub(1))), (from, to), None)
     }
@@ -88,24 +88,24 @@ impl Scan<'_> {
     fn lost_between(&self, this: &Present<'_>, next: &Present<'_>) -> Result<Option<Loss>, OpenError> {
         let last = Lsn(next.found.named.0.saturating_sub(1));
         if !this.is_as_listed {
-            return Ok(self.loss((this.found.named, last), (this.first_place, next.first_place), Some(this.found)));
+            return Ok(self.loss((this.found.named, last), (this.first_offset, next.first_offset), Some(this.found)));
         }
-        if this.found.end_place() == next.first_place {
+        if this.found.end_offset() == next.first_offset {
             return Ok(None);
         }
         let begins = match self.archive.list.get(this.found.named) {
             Some(listed) => Lsn(listed.last_lsn.saturating_add(1)),
             None => self.next_of(this.found)?,
         };
-        let from = this.found.end_place().min(next.first_place);
-        Ok(self.loss((begins, last), (from, next.first_place), None))
+        let from = this.found.end_offset().min(next.first_offset);
+        Ok(self.loss((begins, last), (from, next.first_offset), None))
     }
 
     /// The number after the last whole record of a segment.
     fn next_of(&self, found: &Found) -> Result<Lsn, OpenError> {
-        let mut walk = self.reader(&found.path)?;
-        while let Step::Record(_) = walk.step().map_err(reading(&found.path))? {}
-        Ok(walk.next_lsn())
+        let mut reader = self.reader(&found.path)?;
+        while let Step::Record(_) = reader.step().map_err(reading(&found.path))? {}
+        Ok(reader.next_lsn())
     }
 
     /// The loss of these records; `None`: there are none.

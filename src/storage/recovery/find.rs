@@ -36,7 +36,7 @@ pub(super) fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, Ope
             file.sync().map_err(io_error(format!("syncing {path}")))?;
         }
         let bytes = file.len().map_err(reading(&path))?;
-        let head = match SegmentReader::from_file(file).map(|walk| walk.head()) {
+        let head = match SegmentReader::from_file(file).map(|reader| reader.head()) {
             Ok(head) if head.id != wanted.id => {
                 return Err(OpenError::Foreign { file: path, found: head.id, expected: wanted.id });
             }

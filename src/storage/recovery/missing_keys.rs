@@ -33,11 +33,13 @@ impl Scan<'_> {
             if found.last < found.named || found.last <= self.vouched {
                 continue;
             }
-            let mut walk = self.reader(&found.path)?.until(found.end);
-            while let Step::Record(seen) = walk.step().map_err(reading(&found.path))? {
-                let Some((record, _)) = seen.record().filter(|(record, _)| record.lsn > self.vouched) else { continue };
+            let mut reader = self.reader(&found.path)?.until(found.end);
+            while let Step::Record(located) = reader.step().map_err(reading(&found.path))? {
+                let Some((record, _)) = located.record().filter(|(record, _)| record.lsn > self.vouched) else {
+                    continue;
+                };
                 if !companion.has_keys_for(record.owner, record.events) {
-                    let (offset, lsn) = (seen.offset, record.lsn);
+                    let (offset, lsn) = (located.offset, record.lsn);
                     // Keys are synced before the records that need them.
                     if lsn <= self.known || !self.wanted.may_have_lost_power {
                         return Err(OpenError::KeyMissing { file: found.path.clone(), lsn, owner: record.owner });
@@ -55,10 +57,10 @@ impl Scan<'_> {
         let walked_from = self.segments.get(self.from).map_or(Lsn(1), |found| found.named);
         let mut groups = Groups::reading_from(walked_from);
         for found in self.segments.iter().skip(self.from).filter(|found| found.last >= found.named) {
-            let mut walk = self.reader(&found.path)?.until(found.end);
-            while let Step::Record(seen) = walk.step().map_err(reading(&found.path))? {
+            let mut reader = self.reader(&found.path)?.until(found.end);
+            while let Step::Record(located) = reader.step().map_err(reading(&found.path))? {
                 // The validation has found no invalid record up to here.
-                let _valid = groups.add(&seen.framed);
+                let _valid = groups.add(&located.framed);
             }
         }
         self.groups = groups;

@@ -28,7 +28,7 @@ struct Examined<'a> {
     cut: Option<Cut>,
     last: Lsn,
     records: u64,
-    lost: Vec<Loss>,
+    losses: Vec<Loss>,
 }
 
 /// Finds, validates and replays the journal. Only this function refuses.
@@ -56,8 +56,8 @@ fn examine<'a>(
     let last = scan.last_after_cut(cut.as_ref())?;
     let records = scan.replay(replay)?;
     // Records after the snapshot may release segments or accept losses.
-    let lost = scan.refuse_new_losses()?;
-    Ok(Examined { scan, cut, last, records, lost })
+    let losses = scan.refuse_new_losses()?;
+    Ok(Examined { scan, cut, last, records, losses })
 }
 
 /// Recovers the journal: replays it, and cuts off what a power cut left.
@@ -67,7 +67,7 @@ pub(crate) fn recover(
     companion: Option<&dyn Companion>,
     replay: &mut dyn Replay,
 ) -> Result<Recovered, OpenError> {
-    let Examined { mut scan, cut, last, records, lost } = examine(store, wanted, companion, replay)?;
+    let Examined { mut scan, cut, last, records, losses } = examine(store, wanted, companion, replay)?;
     let epoch = scan.epoch.checked_add(1).ok_or_else(|| OpenError::Corrupt {
         file: scan.segments.last().map_or(FOLDER.to_owned(), |found| found.path.clone()),
         offset: 12,
@@ -83,7 +83,7 @@ pub(crate) fn recover(
     let end = scan.remove_empty_segment()?;
     let (segments, list) = (scan.infos(), scan.archive.list);
     let recovery = Recovery { records, last, cut_bytes, cut_files, epoch };
-    Ok(Recovered { recovery, segments, end, list, lost })
+    Ok(Recovered { recovery, segments, end, list, losses })
 }
 
 /// Determines what a start would do with a journal, without changing anything. Refuses what a start refuses.
@@ -103,8 +103,8 @@ pub fn verdict(
     let mark = synced_file::read(store, id)?;
     let may_have_lost_power = store.may_have_lost_power();
     let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, is_read_only: true };
-    let Examined { scan, cut, last, lost, .. } = examine(store, wanted, companion, replay)?;
+    let Examined { scan, cut, last, losses, .. } = examine(store, wanted, companion, replay)?;
     let path = |cut: &Cut| scan.segments.get(cut.segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
     let cut = cut.map(|cut| (path(&cut), cut.offset, cut.lsn, cut.what));
-    Ok(Verdict { last, synced: scan.known, cut, lost, list: scan.archive.list })
+    Ok(Verdict { last, synced: scan.known, cut, losses, list: scan.archive.list })
 }

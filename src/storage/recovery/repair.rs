@@ -106,15 +106,15 @@ impl Scan<'_> {
     pub(super) fn remove_empty_segment(&mut self) -> Result<LogOffset, OpenError> {
         let Some(last) = self.segments.last() else { return Ok(LogOffset(0)) };
         if last.last >= last.named {
-            return Ok(last.end_place());
+            return Ok(last.end_offset());
         }
         self.store.remove(&last.path).map_err(io_error(format!("removing {}", last.path)))?;
         for folder in [FOLDER, ARCHIVE] {
             self.store.sync_folder(folder).map_err(io_error(format!("syncing {folder}")))?;
         }
-        let first_place = last.head.map_or(LogOffset(0), |head| head.first_place);
+        let first_offset = last.head.map_or(LogOffset(0), |head| head.first_offset);
         self.segments.pop();
-        Ok(first_place)
+        Ok(first_offset)
     }
 }
 

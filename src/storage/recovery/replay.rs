@@ -23,18 +23,18 @@ impl Scan<'_> {
     pub(super) fn replay(&mut self, replay: &mut dyn Replay) -> Result<u64, OpenError> {
         let mut records = 0;
         for found in self.segments.iter().skip(self.from).filter(|found| found.last >= found.named) {
-            let mut walk = self.reader(&found.path)?.until(found.end);
+            let mut reader = self.reader(&found.path)?.until(found.end);
             loop {
-                let seen = match walk.step().map_err(reading(&found.path))? {
+                let located = match reader.step().map_err(reading(&found.path))? {
                     Step::End => break,
-                    Step::Record(seen) => seen,
+                    Step::Record(located) => located,
                     Step::Damage(_) => {
                         let changed = io::Error::other("the file changed while it was read");
                         return Err(reading(&found.path)(changed));
                     }
                 };
                 let counts = |group: Option<Lsn>| group.is_none_or(|group| !self.groups.is_open(group));
-                let Some((record, _)) = seen.record().filter(|(_, group)| counts(*group)) else { continue };
+                let Some((record, _)) = located.record().filter(|(_, group)| counts(*group)) else { continue };
                 if record.lsn > self.wanted.after {
                     self.archive.list.take_record(record.events);
                     replay.record(&record).map_err(|refused| self.refused(refused))?;
@@ -47,16 +47,16 @@ impl Scan<'_> {
     }
 
     fn refused(&self, Refused { lsn, what }: Refused) -> OpenError {
-        let behind = self.segments.partition_point(|found| found.named <= lsn);
-        let found = behind.checked_sub(1).and_then(|place| self.segments.get(place));
+        let next_index = self.segments.partition_point(|found| found.named <= lsn);
+        let found = next_index.checked_sub(1).and_then(|index| self.segments.get(index));
         OpenError::Replay { file: found.map_or(FOLDER.to_owned(), |found| found.path.clone()), lsn, what }
     }
 
     pub(super) fn infos(&self) -> Vec<SegmentInfo> {
         let info = |found: &Found| SegmentInfo {
             first_lsn: found.named,
-            first_place: found.head.map_or(LogOffset(0), |head| head.first_place),
-            end_place: found.end_place(),
+            first_offset: found.head.map_or(LogOffset(0), |head| head.first_offset),
+            end_offset: found.end_offset(),
             last: found.last,
             path: found.path.clone(),
             sealed: true,

@@ -46,7 +46,7 @@ pub(crate) struct Recovered {
     /// The segments that the archive must have.
     pub(crate) list: ArchiveList,
     /// The losses of the archive.
-    pub(crate) lost: Vec<Loss>,
+    pub(crate) losses: Vec<Loss>,
 }
 
 /// What a start would do with the files that it finds.
@@ -59,7 +59,7 @@ pub struct Verdict {
     /// What it would cut off as left by a power cut: the file, the offset, the record, and what is wrong there.
     pub cut: Option<(String, u64, Lsn, String)>,
     /// The losses of the archive, all accounted for.
-    pub lost: Vec<Loss>,
+    pub losses: Vec<Loss>,
     /// The segments that the archive must have.
     pub list: ArchiveList,
 }
@@ -91,8 +91,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn end_place(&self) -> LogOffset {
-        let first = self.head.map_or(0, |head| head.first_place.0);
+    pub(super) fn end_offset(&self) -> LogOffset {
+        let first = self.head.map_or(0, |head| head.first_offset.0);
         LogOffset(first.saturating_add(self.end.saturating_sub(RECORDS_FROM)))
     }
 }

@@ -24,7 +24,7 @@ use std::{
 pub(super) struct SegmentContent {
     /// After its last whole record: the offset in the file and in the journal, and the next number.
     pub(super) end: u64,
-    pub(super) place: LogOffset,
+    pub(super) log_offset: LogOffset,
     pub(super) next_lsn: Lsn,
     /// The highest.
     pub(super) epoch: u32,
@@ -47,8 +47,8 @@ impl Scan<'_> {
         let next = AtomicUsize::new(0);
         let work = || {
             let claimed = std::iter::from_fn(|| {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                segments.get(place).map(|found| (place, self.read_segment(found)))
+                let log_offset = next.fetch_add(1, Ordering::Relaxed);
+                segments.get(log_offset).map(|found| (log_offset, self.read_segment(found)))
             });
             claimed.collect::<Vec<_>>()
         };
@@ -57,13 +57,13 @@ impl Scan<'_> {
             let walked = started.into_iter().map(|thread| thread.join().unwrap_or_else(|dead| resume_unwind(dead)));
             walked.flatten().collect()
         });
-        walked.sort_unstable_by_key(|(place, _)| *place);
+        walked.sort_unstable_by_key(|(log_offset, _)| *log_offset);
         walked.into_iter().map(|(_, walked)| walked).collect()
     }
 
     pub(super) fn reader(&self, path: &str) -> Result<SegmentReader, OpenError> {
         match SegmentReader::open(self.store, path) {
-            Ok(walk) => Ok(walk),
+            Ok(reader) => Ok(reader),
             Err(SegmentReaderError::Io(source)) => Err(reading(path)(source)),
             Err(SegmentReaderError::Head(flaw)) => Err(reading(path)(io::Error::other(flaw))),
         }
@@ -71,23 +71,24 @@ impl Scan<'_> {
 
     /// One segment, whose head is whole, up to its end or to the first damage.
     fn read_segment(&self, found: &Found) -> Result<SegmentContent, OpenError> {
-        let mut walk = self.reader(&found.path)?;
+        let mut reader = self.reader(&found.path)?;
         let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
         let damage = loop {
-            match walk.step().map_err(reading(&found.path))? {
+            match reader.step().map_err(reading(&found.path))? {
                 Step::End => break None,
                 Step::Damage(damage) => break Some(damage),
-                Step::Record(seen) => match seen.framed.body {
+                Step::Record(located) => match located.framed.body {
                     Body::Batch { synced, .. } => known = known.max(synced),
                     Body::Events(_) => {}
                     Body::Begin | Body::Part { .. } | Body::End { .. } => {
-                        grouped.push((seen.offset, seen.framed.without_events()));
+                        grouped.push((located.offset, located.framed.without_events()));
                     }
                 },
             }
         };
-        let (end, next_lsn, place, epoch) = (walk.offset(), walk.next_lsn(), walk.place(), walk.epoch());
-        Ok(SegmentContent { end, next_lsn, place, epoch, known, grouped, damage })
+        let (end, next_lsn, log_offset, epoch) =
+            (reader.offset(), reader.next_lsn(), reader.log_offset(), reader.epoch());
+        Ok(SegmentContent { end, next_lsn, log_offset, epoch, known, grouped, damage })
     }
 
     /// Reads the synced numbers of batch headers after damage.
@@ -99,23 +100,23 @@ impl Scan<'_> {
                 epoch: 0,
                 id: self.wanted.id,
                 first_lsn: found.named,
-                first_place: LogOffset(0),
+                first_offset: LogOffset(0),
                 synced: Lsn(0),
             };
-            let mut walk =
+            let mut reader =
                 SegmentReader::with_head(file, found.head.unwrap_or(assumed)).map_err(reading(&found.path))?;
             loop {
-                match walk.step().map_err(reading(&found.path))? {
+                match reader.step().map_err(reading(&found.path))? {
                     Step::End => break,
-                    Step::Record(seen) => {
-                        self.epoch = self.epoch.max(seen.framed.head.epoch);
-                        if let Body::Batch { synced, .. } = seen.framed.body {
+                    Step::Record(located) => {
+                        self.epoch = self.epoch.max(located.framed.head.epoch);
+                        if let Body::Batch { synced, .. } = located.framed.body {
                             self.known = self.known.max(synced);
                             self.vouched = self.vouched.max(synced);
                         }
                     }
                     Step::Damage(_) => {
-                        if !walk.skip().map_err(reading(&found.path))? {
+                        if !reader.skip().map_err(reading(&found.path))? {
                             break;
                         }
                     }

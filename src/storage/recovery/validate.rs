@@ -25,7 +25,7 @@ impl Scan<'_> {
                 |what: &str| Cut { segment, offset: 0, lsn: expected, what: what.to_owned(), may_be_torn: true };
             let flaw = match (found.head, before) {
                 (Err(what), _) => Some(what),
-                (Ok(head), Some(before)) if (head.first_lsn, head.first_place) != (before.0, before.1) => {
+                (Ok(head), Some(before)) if (head.first_lsn, head.first_offset) != (before.0, before.1) => {
                     Some("it does not go on where the segment before it ends")
                 }
                 (Ok(head), Some((.., epoch))) if head.epoch < epoch => Some("it is of an earlier start than the last"),
@@ -64,7 +64,7 @@ impl Scan<'_> {
                 let (what, may_be_torn) = (damage.flaw.to_string(), damage.flaw.may_be_torn());
                 return Ok(Some(Cut { segment, offset: damage.offset, lsn: damage.lsn, what, may_be_torn }));
             }
-            before = Some((walked.next_lsn, walked.place, walked.epoch));
+            before = Some((walked.next_lsn, walked.log_offset, walked.epoch));
         }
         Ok(None)
     }

@@ -69,7 +69,7 @@ pub(super) struct TransactionSummaryDtoV1 {
     pub(super) hold_until: Option<i64>,
     pub(super) gross: u64,
     pub(super) net: u64,
-    pub(super) place: u64,
+    pub(super) offset: u64,
     pub(super) key: u64,
     pub(super) series: Option<u16>,
     pub(super) status: u8,
@@ -138,7 +138,7 @@ impl UsageSeriesDtoV1 {
 impl TransactionSummaryDtoV1 {
     /// The summary in the shape of today, by [`TransactionOutcome::of_version_1`]. An invalid word is kept, and refused later.
     pub(super) fn upgrade(self) -> TransactionSummaryDto {
-        let Self { at, hold_until, gross, net, place, key, series, status, flags } = self;
+        let Self { at, hold_until, gross, net, offset, key, series, status, flags } = self;
         let known = Status::of_number(status).unwrap_or(Status::Cancelled);
         let none = flags_of(0).unwrap_or_default();
         let outcome = TransactionOutcome::of_version_1(known, (gross, net), hold_until.map(Millis), none);
@@ -149,8 +149,8 @@ impl TransactionSummaryDtoV1 {
             hold_until,
             gross,
             net,
-            held: outcome.held,
-            place,
+            held_amount: outcome.held_amount,
+            offset,
             key,
             series,
             status,

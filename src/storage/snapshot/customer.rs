@@ -96,9 +96,9 @@ pub struct TransactionSummaryDto {
     /// Its amount after subtracting cancels.
     pub net: u64,
     /// The part of both amounts that is removed when the hold ends.
-    pub held: u64,
+    pub held_amount: u64,
     /// The offset of the last record about it.
-    pub place: u64,
+    pub offset: u64,
     /// The digest of its id.
     pub key: u64,
     /// The index of its usage series in the customer.
@@ -125,7 +125,7 @@ impl CustomerDto {
             consent: standing.consent().number(),
             suspicion: standing.suspicion().map(|suspicion| suspicion.status().number()),
             profile: profile_of(customer, seal),
-            history: customer.last_audit_offset().map(|place| place.0),
+            history: customer.last_audit_offset().map(|offset| offset.0),
             created: customer.created.0,
             modified: customer.modified.0,
             settled_at: customer.settled_at().0,
@@ -205,8 +205,8 @@ impl TransactionSummaryDto {
             hold_until: outcome.hold_until.map(|until| until.0),
             gross: outcome.counts.gross,
             net: outcome.counts.net,
-            held: outcome.held,
-            place: summary.place.0,
+            held_amount: outcome.held_amount,
+            offset: summary.offset.0,
             key: summary.key,
             series: summary.series(),
             status: outcome.status.number(),
@@ -240,7 +240,7 @@ impl TransactionSummaryDto {
         let outcome = TransactionOutcome {
             status: word(self.status)?,
             counts: Contribution { gross, net, gross_counts: counts_in(0), net_counts: counts_in(1) },
-            held: self.held,
+            held_amount: self.held_amount,
             counts_after_hold: counts_in(2),
             hold_until: self.hold_until.map(Millis),
             flags: flags.ok_or_else(|| {
@@ -249,7 +249,7 @@ impl TransactionSummaryDto {
         };
         customer.restore_summary(
             slot,
-            TransactionSummary::new(Millis(self.at), self.series, self.key, LogOffset(self.place), &outcome),
+            TransactionSummary::new(Millis(self.at), self.series, self.key, LogOffset(self.offset), &outcome),
         );
         Ok(())
     }

@@ -74,7 +74,7 @@ pub struct ClockDto {
     /// Whether entries of the future were moved to it.
     pub moves_entries: bool,
     /// The offset of the record.
-    pub place: u64,
+    pub offset: u64,
 }
 
 /// A renamed level.
@@ -89,7 +89,7 @@ pub struct RenameDto {
     /// The new name.
     pub to: Text,
     /// The offset of the record.
-    pub place: u64,
+    pub offset: u64,
 }
 
 /// How many external ids were assigned to a merchant's customers.
@@ -126,7 +126,7 @@ pub struct ArchivedFactDto {
     /// The transaction's slot.
     pub slot: u32,
     /// The offset of the last record about it.
-    pub place: u64,
+    pub offset: u64,
 }
 
 impl GlobalDto {
@@ -188,9 +188,9 @@ impl CountedDto {
 impl ClockDto {
     /// The shape of a clock step, with the offset of its record.
     #[must_use]
-    pub fn of(step: &ClockStep, place: LogOffset) -> Self {
+    pub fn of(step: &ClockStep, offset: LogOffset) -> Self {
         let ClockStep { before, after, moves_entries } = *step;
-        Self { before: before.0, after: after.0, moves_entries, place: place.0 }
+        Self { before: before.0, after: after.0, moves_entries, offset: offset.0 }
     }
 
     /// The step.
@@ -203,9 +203,9 @@ impl ClockDto {
 impl RenameDto {
     /// The shape of a renaming, with the offset of its record.
     #[must_use]
-    pub fn of(merchant: Name, direction: Direction, (from, to): (Name, Name), place: LogOffset) -> Self {
+    pub fn of(merchant: Name, direction: Direction, (from, to): (Name, Name), offset: LogOffset) -> Self {
         let direction = direction.number();
-        Self { merchant: text(merchant), direction, from: text(from), to: text(to), place: place.0 }
+        Self { merchant: text(merchant), direction, from: text(from), to: text(to), offset: offset.0 }
     }
 
     /// The merchant, the direction, the old name and the new name.

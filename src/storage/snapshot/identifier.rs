@@ -81,7 +81,7 @@ mod tests {
     fn an_erased_customer_keeps_only_the_digests_of_sealed_identifiers() {
         let mut customer = Customer::new(1_000_001, name("m"), Some(StoredIdentifier::sealed("alice", 7)), Millis(1));
         let others = vec![StoredIdentifier::sealed("bob", 8), StoredIdentifier::clear("carol")];
-        let recorded = RecordPosition { number: 1, place: LogOffset(0), key: 0 };
+        let recorded = RecordPosition { number: 1, offset: LogOffset(0), key: 0 };
         customer.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::Identifiers(others)));
         let dto = CustomerDto::of(&customer, &mut invert_bits);
         let of = |customer: &Customer| customer.all_identifiers().cloned().collect::<Vec<_>>();

@@ -27,7 +27,7 @@ pub(super) fn resume_profile(
     open: &mut Open<'_>,
 ) -> Result<(), SnapshotError> {
     let mut events = Events::of(profile);
-    let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
+    let recorded = RecordPosition { number: 0, offset: LogOffset::default(), key: 0 };
     while let Some(event) = events.next(open).map_err(SnapshotError::Attributes)? {
         match event {
             encoding::RecordedEvent::Customer(event @ CustomerEvent::CustomerChanged(_)) => {

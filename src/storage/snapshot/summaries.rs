@@ -77,8 +77,8 @@ fn read_summary(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
         hold_until: if read_flag(rest)? { Some(read_i64(rest)?) } else { None },
         gross: read_u64(rest)?,
         net: read_u64(rest)?,
-        held: read_u64(rest)?,
-        place: read_u64(rest)?,
+        held_amount: read_u64(rest)?,
+        offset: read_u64(rest)?,
         key: read_u64(rest)?,
         series: if read_flag(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
         status: u8::from_le_bytes(take(rest)?),
@@ -93,7 +93,7 @@ fn read_v1(rest: &mut &[u8]) -> Option<TransactionSummaryDto> {
         hold_until: if read_flag(rest)? { Some(read_i64(rest)?) } else { None },
         gross: read_u64(rest)?,
         net: read_u64(rest)?,
-        place: read_u64(rest)?,
+        offset: read_u64(rest)?,
         key: read_u64(rest)?,
         series: if read_flag(rest)? { Some(u16::from_le_bytes(take(rest)?)) } else { None },
         status: u8::from_le_bytes(take(rest)?),
@@ -139,14 +139,14 @@ mod tests {
     fn first() -> impl Strategy<Value = (u32, TransactionSummaryDtoV1)> {
         let numbers = (any::<i64>(), any::<Option<i64>>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
         let rest = (any::<u32>(), any::<Option<u16>>(), any::<u8>(), any::<u8>());
-        (numbers, rest).prop_map(|((at, hold_until, gross, net, place, key), (slot, series, status, flags))| {
-            (slot, TransactionSummaryDtoV1 { at, hold_until, gross, net, place, key, series, status, flags })
+        (numbers, rest).prop_map(|((at, hold_until, gross, net, offset, key), (slot, series, status, flags))| {
+            (slot, TransactionSummaryDtoV1 { at, hold_until, gross, net, offset, key, series, status, flags })
         })
     }
 
     fn summary() -> impl Strategy<Value = (u32, TransactionSummaryDto)> {
-        (first(), any::<u64>(), any::<u8>(), any::<u16>()).prop_map(|((slot, first), held, counts, flags)| {
-            (slot, TransactionSummaryDto { held, counts, flags, ..first.upgrade() })
+        (first(), any::<u64>(), any::<u8>(), any::<u16>()).prop_map(|((slot, first), held_amount, counts, flags)| {
+            (slot, TransactionSummaryDto { held_amount, counts, flags, ..first.upgrade() })
         })
     }
 

@@ -74,7 +74,7 @@ fn summary(status: Status, at: i64, series: Option<u16>) -> TransactionSummary {
     let outcome = TransactionOutcome {
         status,
         counts: Contribution { net: 400, ..Contribution::of_amount(500) },
-        held: if status == Status::Reserved { 500 } else { 0 },
+        held_amount: if status == Status::Reserved { 500 } else { 0 },
         counts_after_hold: status == Status::Approved,
         hold_until: (status == Status::Reserved).then_some(Millis(9_000)),
         flags: Flags::of(&[Flag::Late, Flag::Suspicious]),
@@ -109,7 +109,7 @@ fn customer() -> Customer {
         }),
     ];
     for (number, event) in (1..).zip(&events) {
-        customer.apply(RecordPosition { number, place: LogOffset(0), key: 0 }, event);
+        customer.apply(RecordPosition { number, offset: LogOffset(0), key: 0 }, event);
     }
     let key = UsageSeriesKey { direction: Direction::Deposit, currency: eur(), level: Some(name("gold")) };
     let series = customer.series_index(key);
@@ -149,7 +149,7 @@ fn pieces() -> Vec<Piece> {
             currencies: vec![eur().code()],
             levels: vec![level],
             blocked: vec!["tok9".into()],
-            late: vec![ArchivedFactDto { key: 1, customer: 2, slot: 3, place: 4 }],
+            late: vec![ArchivedFactDto { key: 1, customer: 2, slot: 3, offset: 4 }],
             configured: Some("v1".into()),
             counted: vec![CountedDto::of(name("m"), 3_001)],
             overlay: GlobalDto::pieces_of(&overlay_events()).remove(0).overlay,
@@ -253,7 +253,7 @@ fn a_customer_is_restored_from_its_pieces() {
 fn the_profile_tells_fraud_of_instruments_from_fraud_of_the_customer() {
     let fraud = |names_instrument| {
         let mut customer = customer();
-        let recorded = RecordPosition { number: 9, place: LogOffset(9), key: 0 };
+        let recorded = RecordPosition { number: 9, offset: LogOffset(9), key: 0 };
         let signal = Signal::CardStolen;
         customer.apply(recorded, &CustomerEvent::SignalReceived { signal, names_instrument, at: Millis(15) });
         customer
@@ -275,7 +275,7 @@ fn the_profile_tells_fraud_of_instruments_from_fraud_of_the_customer() {
 #[test]
 fn instruments_are_restored_as_they_were() {
     let mut was = customer();
-    let recorded = RecordPosition { number: 9, place: LogOffset(9), key: 0 };
+    let recorded = RecordPosition { number: 9, offset: LogOffset(9), key: 0 };
     let on_file = [CardOnFile::No, CardOnFile::OfUnknownType, CardOnFile::OfType(CardOnFileType::Installment)];
     for (id, on_file) in ["a", "b", "c"].into_iter().zip(on_file) {
         let instrument = Instrument {

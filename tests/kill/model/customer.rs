@@ -23,7 +23,7 @@ pub(crate) struct Customer {
     /// As the daemon named it.
     pub(crate) id: Option<String>,
     /// A `customer_id` that no customer has.
-    pub(crate) stranger: bool,
+    pub(crate) is_bypassed: bool,
     /// Stored level names: of deposits, of withdrawals.
     pub(crate) stored: [Option<&'static str>; 2],
     pub(crate) consent: Option<&'static str>,
@@ -96,7 +96,7 @@ pub(crate) struct Effective {
 impl Customer {
     /// Whether it can be named by a number.
     pub(crate) fn is_known(&self) -> bool {
-        self.exists && self.id.is_some() && !self.stranger
+        self.exists && self.id.is_some() && !self.is_bypassed
     }
 
     pub(crate) fn status(&self) -> &'static str {

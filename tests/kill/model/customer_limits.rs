@@ -8,7 +8,7 @@ use super::{Filter, Rules, in_order, money};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CustomerLimits {
     /// What holds: sorted.
-    pub(crate) held: Vec<Filter>,
+    pub(crate) own_limits: Vec<Filter>,
     /// What is to hold instead some time.
     pub(crate) waits: Option<Raise>,
     /// Whether the last change was the confirmation of a raise.
@@ -41,8 +41,8 @@ impl CustomerLimits {
     /// Requests other limits. While a raise waits, both apply.
     pub(crate) fn asked(&mut self, mut filters: Vec<Filter>, rules: &Rules) {
         filters.sort_unstable();
-        let before = (self.held.clone(), self.waits.clone());
-        let both = both(&self.held, &filters);
+        let before = (self.own_limits.clone(), self.waits.clone());
+        let both = both(&self.own_limits, &filters);
         let needs = match (rules.raise_delay == "0s", rules.raise_confirm) {
             _ if both == filters => None,
             (true, false) => None,
@@ -51,16 +51,16 @@ impl CustomerLimits {
             (true, true) => Some(RaiseCondition::Confirmation),
         };
         match needs {
-            None => (self.held, self.waits) = (filters, None),
+            None => (self.own_limits, self.waits) = (filters, None),
             Some(needs) => {
-                self.held = both;
+                self.own_limits = both;
                 // The same request again waits no longer.
                 if self.waits.as_ref().is_none_or(|raise| raise.then != filters) {
                     self.waits = Some(Raise { times: None, needs, then: filters });
                 }
             }
         }
-        self.was_confirmed &= before == (self.held.clone(), self.waits.clone());
+        self.was_confirmed &= before == (self.own_limits.clone(), self.waits.clone());
     }
 
     /// Whether a raise can be confirmed.
@@ -71,7 +71,7 @@ impl CustomerLimits {
     /// The raise is confirmed; whether that is taken.
     pub(crate) fn confirm(&mut self) -> bool {
         match self.waits.take_if(|raise| raise.needs == RaiseCondition::Confirmation) {
-            Some(raise) => (self.held, self.was_confirmed) = (raise.then, true),
+            Some(raise) => (self.own_limits, self.was_confirmed) = (raise.then, true),
             None if self.waits.is_some() => return false,
             None => {}
         }
@@ -86,19 +86,19 @@ impl CustomerLimits {
 
     /// All in force.
     pub(crate) fn in_force(&self) -> impl Iterator<Item = &Filter> {
-        self.held.iter().chain(self.operator.iter().flat_map(|(filters, _)| filters))
+        self.own_limits.iter().chain(self.operator.iter().flat_map(|(filters, _)| filters))
     }
 
     /// Those of two customers who become one: nothing passes that either would refuse, now or later.
     pub(crate) fn joined(&self, other: &CustomerLimits) -> CustomerLimits {
-        let held = both(&self.held, &other.held);
-        let waits = self.joined_raise(other).filter(|raise| raise.then != held);
+        let own_limits = both(&self.own_limits, &other.own_limits);
+        let waits = self.joined_raise(other).filter(|raise| raise.then != own_limits);
         let operator = match (&self.operator, &other.operator) {
             (Some((one, first)), Some((two, second))) => Some((both(one, two), *first.max(second))),
             (one, two) => one.as_ref().or(two.as_ref()).cloned(),
         };
         let was_confirmed = waits.is_none() && (self.was_confirmed || other.was_confirmed);
-        CustomerLimits { held, waits, was_confirmed, operator }
+        CustomerLimits { own_limits, waits, was_confirmed, operator }
     }
 
     /// The later begin and the earlier end of both, where anything lies between them.
@@ -116,11 +116,11 @@ impl CustomerLimits {
     }
 
     fn at_last(&self) -> &[Filter] {
-        self.waits.as_ref().map_or(&self.held, |raise| &raise.then)
+        self.waits.as_ref().map_or(&self.own_limits, |raise| &raise.then)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.waits.is_none() && self.operator.is_none()
+        self.own_limits.is_empty() && self.waits.is_none() && self.operator.is_none()
     }
 
     /// As an answer shows them, brought into an order.
@@ -132,7 +132,7 @@ impl CustomerLimits {
             json!([state, from, lapses, shown(&raise.then)])
         });
         let operator = self.operator.as_ref().map(|(filters, until)| json!([until, shown(filters)]));
-        json!([shown(&self.held), waits, operator, self.was_confirmed])
+        json!([shown(&self.own_limits), waits, operator, self.was_confirmed])
     }
 }
 

@@ -71,15 +71,15 @@ impl Customers {
     }
 
     /// When a customer is to be forgotten, as the daemon said it once and must go on saying it.
-    pub(crate) fn is_due(&mut self, place: usize, told: Option<&str>) -> bool {
+    pub(crate) fn is_due(&mut self, place: usize, shown: Option<&str>) -> bool {
         let head = self.head_mut(place);
         if !head.labels.contains(&LEAVING) {
             head.due = None;
         } else if head.due.is_none() {
-            head.due = told.map(str::to_owned);
-            return told.is_some();
+            head.due = shown.map(str::to_owned);
+            return shown.is_some();
         }
-        head.due.as_deref() == told
+        head.due.as_deref() == shown
     }
 
     /// A customer with all who are one with it.
@@ -161,7 +161,7 @@ impl Customers {
         let (level, _) = self.level(place, rules, payment);
         // A level that comes with the payment takes the settings away before anything is asked of them.
         let goes = head.takes(payment.level).is_some_and(|name| head.loses_settings(payment.way.0, Some(name)));
-        let own = head.settings.get(&(payment.way, level)).filter(|_| !goes && !head.stranger);
+        let own = head.settings.get(&(payment.way, level)).filter(|_| !goes && !head.is_bypassed);
         head.effective(method, own)
     }
 
@@ -210,7 +210,7 @@ impl Customers {
             }
             None => self.refused_by_all(place, rules, payment).into_iter().for_each(|code| refuse(code, "")),
         }
-        let level = (!head.stranger).then(|| self.level(place, rules, payment));
+        let level = (!head.is_bypassed).then(|| self.level(place, rules, payment));
         for filter in level.map_or_else(Vec::new, |level| self.filters(place, rules, level.0, way)) {
             let Used { amount: used, parts, quantity, .. } = self.used(place, filter);
             if filter.amount.is_some_and(|most| used + amount * parts > most * parts) {
@@ -227,7 +227,7 @@ impl Customers {
 
     /// Remembers what a payment told of the customer.
     pub(crate) fn learn(&mut self, place: usize, payment: &Payment<'_>, holds: bool, sends_email: bool) {
-        if self.all[place].stranger {
+        if self.all[place].is_bypassed {
             return;
         }
         self.all[place].exists = true;

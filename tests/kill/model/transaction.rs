@@ -39,7 +39,7 @@ pub(crate) struct Transaction {
 impl Transaction {
     pub(crate) fn status(&self) -> &'static str {
         if self.approved > 0 {
-            if self.cancelled >= self.approved && self.held() == 0 { "cancelled" } else { "approved" }
+            if self.cancelled >= self.approved && self.held_amount() == 0 { "cancelled" } else { "approved" }
         } else if self.denied {
             "denied"
         } else if self.declined {
@@ -62,7 +62,7 @@ impl Transaction {
     }
 
     /// What is held and not paid: all that is unpaid of a reservation, H of an open transaction.
-    pub(crate) fn held(&self) -> u64 {
+    pub(crate) fn held_amount(&self) -> u64 {
         let is_reserved = self.approved == 0 && !self.denied && !self.declined;
         if is_reserved || self.is_open() { self.unpaid() } else { 0 }
     }
@@ -70,7 +70,7 @@ impl Transaction {
     /// What it puts into a filter: an amount, and itself or nothing.
     pub(crate) fn counts(&self, subtract: bool) -> (u64, u64) {
         let paid = if subtract { self.approved.saturating_sub(self.cancelled) } else { self.approved };
-        let left = paid + self.held();
+        let left = paid + self.held_amount();
         (left, u64::from(left > 0))
     }
 

@@ -33,16 +33,16 @@ fn decided(want: &Decided, got: &Value, hold: &mut impl FnMut(&str, Value, Value
     hold("code", json!(first), got["code"].clone());
     hold("reason", json!(first.map(reason)), got["reason"].clone());
     let codes: Vec<Value> = want.codes.iter().map(|(code, filter)| json!([code, reason(*code), filter])).collect();
-    let said: Vec<Value> =
+    let got_part: Vec<Value> =
         got["codes"].as_array().into_iter().flatten().map(|c| json!([c["code"], c["reason"], c["filter"]])).collect();
-    hold("codes", json!(codes), json!(said));
+    hold("codes", json!(codes), json!(got_part));
     hold("resolution", json!(want.resolution), got["customer"]["resolution"].clone());
     if want.customer_id.is_some() {
         hold("customer_id", json!(want.customer_id), got["customer"]["customer_id"].clone());
     }
     let level = want.level.as_ref().map(|(name, source)| json!([name, source]));
-    let said = got["level"].as_object().map(|l| json!([l.get("name"), l.get("source")]));
-    hold("level", json!(level), json!(said));
+    let got_part = got["level"].as_object().map(|l| json!([l.get("name"), l.get("source")]));
+    hold("level", json!(level), json!(got_part));
     flags(&want.flags, got, hold);
     if let Some(replay) = want.replay {
         replayed(replay, got, hold);
@@ -58,7 +58,7 @@ fn decided(want: &Decided, got: &Value, hold: &mut impl FnMut(&str, Value, Value
         for want in limits {
             let listed = got["limits"].as_array().into_iter().flatten();
             match listed.clone().find(|l| l["filter"] == want.filter.as_str()) {
-                Some(said) => explained(want, said, hold),
+                Some(got_part) => explained(want, got_part, hold),
                 None => hold(&format!("limits: {}", want.filter), json!("listed"), json!("not listed")),
             }
         }
@@ -96,8 +96,8 @@ fn moved(want: &Transitioned, got: &Value, hold: &mut impl FnMut(&str, Value, Va
 }
 
 fn flags(want: &BTreeSet<&str>, got: &Value, hold: &mut impl FnMut(&str, Value, Value)) {
-    let said: BTreeSet<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    hold("flags", json!(want), json!(said));
+    let got_flags: BTreeSet<&str> = got["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    hold("flags", json!(want), json!(got_flags));
 }
 
 /// A repetition is marked as one; anything else has no such mark.
@@ -173,14 +173,14 @@ pub fn given_differences(given: &Value, got: &Value) -> Vec<String> {
     hold("resolution", &given["resolution"], &got["customer"]["resolution"]);
     let level = got["level"].as_object().map(|l| json!({"name": l.get("name"), "source": l.get("source")}));
     hold("level", &given["level"], &json!(level));
-    let (want, said) = (&given["remaining"], &got["remaining"]);
+    let (want, got_remaining) = (&given["remaining"], &got["remaining"]);
     let unanswerable = given["codes"].as_array().into_iter().flatten().any(|c| *c == 19104);
     if !unanswerable {
-        hold("remaining.amount", &want["amount"], &said["amount"]);
+        hold("remaining.amount", &want["amount"], &got_remaining["amount"]);
     }
-    hold("remaining.quantity", &want["quantity"], &said["quantity"]);
+    hold("remaining.quantity", &want["quantity"], &got_remaining["quantity"]);
     if !want["quantity"].is_null() || (!unanswerable && !want["amount"].is_null()) {
-        hold("remaining.currency", &want["currency"], &said["currency"]);
+        hold("remaining.currency", &want["currency"], &got_remaining["currency"]);
     }
     found
 }

@@ -119,14 +119,14 @@ fn usage(
 fn headroom(
     level: Option<&Level>,
     currency: &str,
-    seen: &[(&Filter, Vec<Usage>)],
+    usages: &[(&Filter, Vec<Usage>)],
     amount: i128,
     count: i64,
     rules: &Rules,
 ) -> Remaining {
     let mut least_amount: Option<i128> = None;
     let mut least_quantity: Option<i64> = None;
-    for (filter, windows) in seen.iter().filter(|(f, _)| level.is_some() && f.mode == Mode::Enforce) {
+    for (filter, windows) in usages.iter().filter(|(f, _)| level.is_some() && f.mode == Mode::Enforce) {
         for usage in windows {
             let (amount, count) = if usage.holds { (amount, count) } else { (0, 0) };
             if let (Some(limit), Some(used)) = (filter.amount_limit, &usage.used) {
@@ -157,18 +157,18 @@ pub fn standing(
     now: i64,
 ) -> Remaining {
     let filters = level.map_or(&[][..], |l| &l.filters);
-    let seen: Vec<_> = filters
+    let usages: Vec<_> = filters
         .iter()
         .filter_map(|f| level.map(|l| (f, l)))
         .map(|(f, l)| (f, vec![usage(f, l, f.window.at(now, &merchant.zone), now, past, rules, now)]))
         .collect();
-    headroom(level, currency, &seen, 0, 0, rules)
+    headroom(level, currency, &usages, 0, 0, rules)
 }
 
 pub fn decide(question: &Question<'_>, past: &[&Transaction]) -> Decision {
     let Question { rules, merchant, endpoint, level, amount, now, placed, .. } = *question;
     let mut codes = method_codes(question);
-    let mut seen = Vec::new();
+    let mut usages = Vec::new();
     for (level, filter) in level.into_iter().flat_map(|l| l.filters.iter().map(move |f| (l, f))) {
         if filter.mode == Mode::Off {
             continue;
@@ -202,7 +202,7 @@ pub fn decide(question: &Question<'_>, past: &[&Transaction]) -> Decision {
                 codes.push((filter.code + 1, name));
             }
         }
-        seen.push((filter, windows));
+        usages.push((filter, windows));
     }
     let gates = gates(question);
     if gates.is_empty() {
@@ -211,9 +211,9 @@ pub fn decide(question: &Question<'_>, past: &[&Transaction]) -> Decision {
     codes.sort_by_key(|(code, _)| rank(*code));
     let allowed = codes.is_empty();
     let (more, one) = if allowed { (amount, 1) } else { (0, 0) };
-    let remaining = headroom(level, &endpoint.currency, &seen, more, one, rules);
+    let remaining = headroom(level, &endpoint.currency, &usages, more, one, rules);
     let digits = rules.digits(&endpoint.currency);
-    let limits = seen.iter().map(|(f, windows)| explained(f, &windows[0], more, one, digits)).collect();
+    let limits = usages.iter().map(|(f, windows)| explained(f, &windows[0], more, one, digits)).collect();
     Decision { codes, gates: if allowed { gates } else { Vec::new() }, remaining, limits }
 }
 

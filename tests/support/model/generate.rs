@@ -34,7 +34,7 @@ pub struct Generator {
     zones: Vec<TimeZone>,
     pub clock: i64,
     /// The newest time on a line so far: what the daemon takes for now.
-    pub seen: i64,
+    pub newest: i64,
     count: usize,
     length: usize,
     pub known: Vec<KnownTransaction>,
@@ -54,7 +54,7 @@ impl Generator {
             setup,
             zones,
             clock,
-            seen: clock,
+            newest: clock,
             count: 0,
             length,
             known: Vec::new(),
@@ -212,14 +212,14 @@ impl Generator {
             // Just across the last local midnight, where that is near.
             10..=14 => {
                 let zone = self.random.place(self.zones.len());
-                let past = self.seen - Window::CalendarDay.at(self.seen, &self.zones[zone]).start;
+                let past = self.newest - Window::CalendarDay.at(self.newest, &self.zones[zone]).start;
                 if past < 300 * SECOND { past + self.random.between(0, 1) } else { 0 }
             }
             _ => 0,
         };
         let back = if explain { 0 } else { back };
-        let at = if back == 0 { self.clock } else { self.seen - back };
-        self.seen = self.seen.max(at);
+        let at = if back == 0 { self.clock } else { self.newest - back };
+        self.newest = self.newest.max(at);
         fields.text("at", &written(at));
         fields
     }

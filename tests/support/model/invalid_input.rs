@@ -11,7 +11,7 @@ impl Generator {
         let merchant = self.random.place(self.setup.merchants.len());
         let mut fields = self.body(merchant);
         fields.text("op", self.random.word(&["reserve", "payment", "check"]));
-        fields.text("at", &written(self.seen));
+        fields.text("at", &written(self.newest));
         let crm = self.setup.merchants[merchant].crm;
         match self.random.between(1, 24) {
             1..=5 => {
@@ -73,7 +73,7 @@ impl Generator {
                 let op = *self.random.pick(&["approve", "decline", "cancel", "refund", "extend"]);
                 fields = self.of_nothing(op, merchant);
                 if op == "extend" {
-                    fields.text("until", &written(self.seen + SECOND));
+                    fields.text("until", &written(self.newest + SECOND));
                 }
             }
             21 => {
@@ -110,7 +110,7 @@ impl Generator {
                 let op = *self.random.pick(&["cancel", "refund", "chargeback"]);
                 fields = Fields::default();
                 fields.text("op", op);
-                fields.text("at", &written(self.seen));
+                fields.text("at", &written(self.newest));
                 fields.text("merchant", &self.setup.merchants[self.known[place].merchant].id.clone());
                 fields.text("transaction_id", &self.known[place].id.clone());
                 match self.random.between(1, 3) {
@@ -137,7 +137,7 @@ impl Generator {
     fn of_nothing(&self, op: &str, merchant: usize) -> Fields {
         let mut fields = Fields::default();
         fields.text("op", op);
-        fields.text("at", &written(self.seen));
+        fields.text("at", &written(self.newest));
         fields.text("merchant", &self.setup.merchants[merchant].id);
         fields.text("transaction_id", "never-seen");
         fields

@@ -184,7 +184,7 @@ impl Transaction {
     }
 
     /// What is held and not paid: A - V before an approval, H after.
-    pub fn held(&self, now: i64) -> i128 {
+    pub fn held_amount(&self, now: i64) -> i128 {
         match self.approved() {
             Some(_) => self.held_open(now),
             None if self.status(now) == "reserved" => (self.reserved.unwrap_or(0) - self.released()).max(0),
@@ -213,8 +213,8 @@ impl Transaction {
     /// What it adds to a filter's amount and quantity, as far as its window and scope let it.
     pub fn contributes(&self, subtract: bool, now: i64) -> (i128, i64) {
         let Some(approved) = self.approved() else {
-            let held = self.held(now);
-            return (held, i64::from(held > 0));
+            let held_amount = self.held_amount(now);
+            return (held_amount, i64::from(held_amount > 0));
         };
         let whole = approved - if subtract { self.cancelled() } else { 0 } + self.held_open(now);
         let back = if self.refunds_original { self.refunded() } else { 0 };

@@ -399,7 +399,7 @@ impl Oracle {
             transaction_id: transaction.id.clone(),
             status: transaction.status(self.clock),
             amount: shown(transaction.approved().unwrap_or(transaction.sent.amount), digits),
-            held: shown(transaction.held(self.clock), digits),
+            held: shown(transaction.held_amount(self.clock), digits),
             cancelled: shown(transaction.cancelled(), digits),
             released: shown(transaction.released(), digits),
             refunded: shown(transaction.refunded(), digits),

@@ -147,10 +147,10 @@ fn approve(amount: Option<i128>, transaction: &Transaction, now: i64) -> Result<
 
 /// The money that a cancel takes, and how much of it is left.
 fn cancellable(of: Option<CancelSource>, transaction: &Transaction, now: i64) -> (CancelSource, i128) {
-    let held = transaction.held(now);
-    let of = of.unwrap_or(if held > 0 { CancelSource::Reservation } else { CancelSource::Approved });
+    let held_amount = transaction.held_amount(now);
+    let of = of.unwrap_or(if held_amount > 0 { CancelSource::Reservation } else { CancelSource::Approved });
     match of {
-        CancelSource::Reservation => (of, held),
+        CancelSource::Reservation => (of, held_amount),
         CancelSource::Approved => (of, transaction.left()),
     }
 }

@@ -109,8 +109,8 @@ impl CustomerCore {
     }
 
     /// Sets the offset of the last audit entry.
-    pub fn set_last_audit_offset(&mut self, place: Option<LogOffset>) {
-        self.last_audit = place.unwrap_or(NO_AUDIT);
+    pub fn set_last_audit_offset(&mut self, offset: Option<LogOffset>) {
+        self.last_audit = offset.unwrap_or(NO_AUDIT);
     }
 
     /// The status of the customer at a time.

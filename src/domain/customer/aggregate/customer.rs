@@ -192,7 +192,7 @@ impl Customer {
                 }
             }
             CustomerEvent::AuditEntry(audit_entry) => {
-                self.set_last_audit_offset(Some(recorded.place));
+                self.set_last_audit_offset(Some(recorded.offset));
                 self.modified = audit_entry.at;
             }
             CustomerEvent::CustomerChanged(change) => self.apply_change(change),
@@ -211,7 +211,7 @@ impl Customer {
                 let holds = matches!(recorded_fact.fact, Fact::Extended { .. } | Fact::ReservedLate { .. });
                 let paying = self.paying();
                 match (paying.summaries.get_mut(*slot), left) {
-                    (Some(summary), _) => summary.set_outcome(recorded.place, outcome),
+                    (Some(summary), _) => summary.set_outcome(recorded.offset, outcome),
                     (None, Some(EvictedTransaction { series: Some(series), was, .. })) => {
                         let series = paying.series_index(*series);
                         paying.series[usize::from(series)].adjust_evicted(*was, outcome.final_contribution());
@@ -234,7 +234,11 @@ impl Customer {
 
     fn set_outcome(&mut self, recorded: RecordPosition, slot: u32, outcome: &TransactionOutcome) {
         if let CustomerState::Paying(paying) = &mut self.0 {
-            paying.summaries.get_mut(slot).into_iter().for_each(|summary| summary.set_outcome(recorded.place, outcome));
+            paying
+                .summaries
+                .get_mut(slot)
+                .into_iter()
+                .for_each(|summary| summary.set_outcome(recorded.offset, outcome));
         }
     }
 
@@ -251,7 +255,7 @@ impl Customer {
         let (direction, currency) = (opening.content.direction, opening.content.currency);
         let key = UsageSeriesKey { direction, currency, level: opening.level };
         let series = opening.counts().then(|| paying.series_index(key));
-        let summary = TransactionSummary::new(opening.at, series, recorded.key, recorded.place, outcome);
+        let summary = TransactionSummary::new(opening.at, series, recorded.key, recorded.offset, outcome);
         match paying.summaries.get_mut(slot) {
             Some(known) => *known = summary,
             None => drop(paying.summaries.push(summary)),

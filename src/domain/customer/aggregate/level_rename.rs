@@ -120,7 +120,8 @@ mod tests {
         let (slot, series) = (customer.summaries().next_slot(), customer.series_index(key));
         let counts = Contribution::of_amount(amount);
         let (status, flags) = (Status::Approved, Flags::default());
-        let outcome = TransactionOutcome { status, counts, held: 0, counts_after_hold: true, hold_until: None, flags };
+        let outcome =
+            TransactionOutcome { status, counts, held_amount: 0, counts_after_hold: true, hold_until: None, flags };
         customer.restore_summary(slot, TransactionSummary::new(Millis(at), Some(series), 1, LogOffset(0), &outcome));
     }
 
@@ -169,7 +170,7 @@ mod tests {
                 CustomerEvent::CustomerChanged(CustomerChange::Settings(settings("gold", Some(5)))),
                 CustomerEvent::CustomerChanged(CustomerChange::Settings(settings("best", Some(6)))),
             ];
-            let recorded = RecordPosition { number: 1, place: LogOffset(0), key: 0 };
+            let recorded = RecordPosition { number: 1, offset: LogOffset(0), key: 0 };
             events.iter().for_each(|event| customer.apply(recorded, event));
             assert!(customer.uses_level(Direction::Deposit, name("gold")));
             customer.rename_level(Direction::Deposit, name("gold"), name("best"));

@@ -57,7 +57,7 @@ fn cuts_apply_immediately_and_raises_are_delayed() {
     let calendar = utc();
     let terms = |delay_ms| RaiseTerms { policy: after(delay_ms), calendar: &calendar };
     let unnamed = |filter: Filter| Filter { window: Window::Day, ..filter };
-    for (what, held, asked, strict, waits) in [
+    for (what, current, asked, strict, waits) in [
         ("new", vec![], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
         ("lower", vec![daily(Some(9), None)], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
         ("the same", vec![daily(Some(5), None)], vec![daily(Some(5), None)], vec![daily(Some(5), None)], false),
@@ -100,7 +100,7 @@ fn cuts_apply_immediately_and_raises_are_delayed() {
             true,
         ),
     ] {
-        let before = own(held);
+        let before = own(current);
         let after = before.request(&asked, now, &terms(delay));
         assert_eq!(after.own_at(now), strict, "{what}");
         assert_eq!(after.own_at(now.plus(delay - 1)), strict, "{what}, a moment before");
@@ -220,20 +220,20 @@ fn a_raise_waits_for_the_later_of_its_delay_and_the_end_of_each_period_that_it_r
         let calendar = Calendar::of(zone).unwrap();
         let policy = RaisePolicy { delay_ms: 3 * DAY_MS, confirm_within_ms: None, waits_for_period_end: true };
         let terms = RaiseTerms { policy, calendar: &calendar };
-        let held: Vec<Filter> = raised.into_iter().cloned().collect();
+        let current: Vec<Filter> = raised.into_iter().cloned().collect();
         let wider = |filter: &Filter| Filter { amount_limit: Some(6), ..filter.clone() };
         let other = named("other", Window::Rolling(90 * DAY_MS));
-        for asked in [vec![], held.iter().map(wider).collect(), vec![other.clone()]] {
-            let pending = own(held.clone()).request(&asked, at(now), &terms).pending.unwrap();
-            assert_eq!((pending.from, pending.confirm_until), (at(from), None), "{zone} {now} {held:?} {asked:?}");
+        for asked in [vec![], current.iter().map(wider).collect(), vec![other.clone()]] {
+            let pending = own(current.clone()).request(&asked, at(now), &terms).pending.unwrap();
+            assert_eq!((pending.from, pending.confirm_until), (at(from), None), "{zone} {now} {current:?} {asked:?}");
         }
         // A limit that is not raised does not count, and neither does a new one.
-        let with_other = [held.clone(), vec![other.clone()]].concat();
-        let asked: Vec<Filter> = held.iter().map(wider).chain([other]).collect();
+        let with_other = [current.clone(), vec![other.clone()]].concat();
+        let asked: Vec<Filter> = current.iter().map(wider).chain([other]).collect();
         assert_eq!(own(with_other).request(&asked, at(now), &terms).pending.unwrap().from, at(from), "{zone} {now}");
         // The time for the confirmation begins when the wait is over.
         let policy = RaisePolicy { confirm_within_ms: Some(DAY_MS), ..policy };
-        let pending = own(held).request(&[], at(now), &RaiseTerms { policy, calendar: &calendar }).pending.unwrap();
+        let pending = own(current).request(&[], at(now), &RaiseTerms { policy, calendar: &calendar }).pending.unwrap();
         assert_eq!((pending.from, pending.confirm_until), (at(from), Some(at(from).plus(DAY_MS))));
     }
     // Without a delay, too.
@@ -294,13 +294,13 @@ fn the_intersection_of_limits_denies_what_either_denies() {
     for filters in &owns {
         for asked in &asks {
             for (operator, until) in &operators {
-                let held = OwnLimits { operator: operator.clone(), until: *until, ..own(filters.clone()) };
+                let current = OwnLimits { operator: operator.clone(), until: *until, ..own(filters.clone()) };
                 all.push(match asked {
                     Some((filters, delay_ms, confirm_within_ms)) => {
                         let policy = RaisePolicy { confirm_within_ms: *confirm_within_ms, ..after(*delay_ms) };
-                        held.request(filters, Millis(0), &RaiseTerms { policy, calendar: &calendar })
+                        current.request(filters, Millis(0), &RaiseTerms { policy, calendar: &calendar })
                     }
-                    None => held,
+                    None => current,
                 });
             }
         }

@@ -365,14 +365,14 @@ mod tests {
             let Ok(ids) = ExternalIds::new(ExternalIdFormat {
                 length, prefix, suffix, offset, checksum, checksum_includes, replace: false, sources: None,
             }) else { return Ok(()) };
-            let mut seen = std::collections::BTreeSet::new();
+            let mut known_ids = std::collections::BTreeSet::new();
             for number in numbers {
                 match ids.nth(number) {
                     Ok(id) => {
                         prop_assert_eq!(id.len() as u64, length);
                         prop_assert!(id.starts_with(&ids.format().prefix) && id.ends_with(&ids.format().suffix));
                         prop_assert!(verifies(&ids, &id), "{}", id);
-                        prop_assert!(seen.insert(id));
+                        prop_assert!(known_ids.insert(id));
                     }
                     Err(ExternalIdError::LikeCard(refused)) => prop_assert_eq!(refused, number),
                     Err(ExternalIdError::UsedUp { number: refused, digits }) => {

@@ -44,7 +44,7 @@ fn opening(opened: OpeningKind, resolution: CustomerResolution) -> Opening {
         level_source: LevelSource::Project,
         resolution,
         names: ExplicitFields::BOTH,
-        stranger: None,
+        bypassed_id: None,
         violations: SmallVec::new(),
         gates: SmallVec::new(),
         instrument: None,
@@ -115,7 +115,7 @@ proptest! {
             for instant in [0, now, 99, 100, 101, 130, 169, 170, 1_000].map(Millis) {
                 prop_assert_eq!(outcome.status(instant), transaction.status(instant), "{:?} at {:?}", transaction, instant);
                 prop_assert_eq!(outcome.contribution(instant), transaction.contribution(instant), "at {:?}", instant);
-                prop_assert_eq!(outcome.held(instant), transaction.held(instant), "at {:?}", instant);
+                prop_assert_eq!(outcome.held_amount(instant), transaction.held_amount(instant), "at {:?}", instant);
             }
             prop_assert_eq!(outcome.final_contribution(), transaction.contribution(Millis(i64::MAX)));
             let summary = TransactionSummary::new(Millis(0), None, 1, LogOffset(2), &outcome);
@@ -126,8 +126,8 @@ proptest! {
             prop_assert!(gone <= totals.approved, "more went back by choice than was approved: {:?}", totals);
             prop_assert!(totals.charged_back <= totals.approved);
             prop_assert!(totals.released <= totals.reserved);
-            let held = transaction.held(Millis(now));
-            prop_assert!(held == 0 || totals.released + totals.approved + held == totals.reserved);
+            let held_amount = transaction.held_amount(Millis(now));
+            prop_assert!(held_amount == 0 || totals.released + totals.approved + held_amount == totals.reserved);
         }
     }
 }

@@ -164,7 +164,7 @@ fn opening(past: &PastPayment) -> Opening {
         level_source: LevelSource::Project,
         resolution: CustomerResolution::Found,
         names: ExplicitFields::BOTH,
-        stranger: None,
+        bypassed_id: None,
         violations: past.violation.into_iter().collect(),
         gates: SmallVec::new(),
         instrument: None,
@@ -199,9 +199,9 @@ proptest! {
         }
         let PastAmounts { reserved, released, approved, cancelled, refunded, .. } = past.amounts;
         let is_open = past.hold_until.is_none_or(|until| until > NOW) && (past.outcome(NOW) == PastOutcome::Reserved || past.awaits_captures);
-        let held = if is_open { reserved.saturating_sub(released).saturating_sub(approved) } else { 0 };
+        let held_amount = if is_open { reserved.saturating_sub(released).saturating_sub(approved) } else { 0 };
         let back = if gives_back { refunded } else { 0 };
-        let (gross, net) = (approved + held, approved - cancelled + held);
+        let (gross, net) = (approved + held_amount, approved - cancelled + held_amount);
         let want = Contribution {
             gross: gross.saturating_sub(back),
             net: net.saturating_sub(back),

@@ -57,9 +57,9 @@ fn ledger() -> Ledger {
 }
 
 fn register(ledger: &Ledger, merchant: &Merchant, who: &str) -> String {
-    let (said, author) = (CustomerUpdate::default(), ACTOR.author);
+    let (update, author) = (CustomerUpdate::default(), ACTOR.author);
     let applying =
-        Registration { merchant, identifier: Some(who), update: &said, created: None, author, is_trial: false };
+        Registration { merchant, identifier: Some(who), update: &update, created: None, author, is_trial: false };
     match ledger.register(&applying, NOW).unwrap().0 {
         RegistrationOutcome::Created(number) => number.to_string(),
         other => panic!("{who} is {other:?}"),
@@ -297,9 +297,9 @@ fn one_of_several_equal_concurrent_registrations_merges_and_the_others_find_the_
             ..CustomerUpdate::default()
         };
         let apply = |identifier: &str| {
-            let (said, author) = (&with_email, ACTOR.author);
+            let (update, author) = (&with_email, ACTOR.author);
             let identifier = Some(identifier);
-            let applying = Registration { merchant, identifier, update: said, created: None, author, is_trial: false };
+            let applying = Registration { merchant, identifier, update, created: None, author, is_trial: false };
             ledger.register(&applying, NOW).unwrap().0
         };
         let RegistrationOutcome::Created(number) = apply("first") else { panic!("the first customer is new") };

@@ -119,13 +119,13 @@ impl Model {
         let by = |merchant: &str| reaches(merchant).then(|| name_of(caller));
         if signal == "cleared" {
             if let Some(instrument) = instrument {
-                let held: Vec<&str> =
+                let holders: Vec<&str> =
                     self.people.iter().filter(|p| p.holds.contains(instrument)).map(|p| p.merchant).collect();
                 let is_meant = |block: &Set| block.instrument == instrument && block.acts_at(merchant);
                 let may = |block: &&Set| {
                     let where_set = block.merchants.iter().all(|merchant| reaches(merchant));
                     let is_own = !block.by_all && block.merchants.contains(merchant);
-                    where_set && (is_own || held.iter().all(|merchant| reaches(merchant)))
+                    where_set && (is_own || holders.iter().all(|merchant| reaches(merchant)))
                 };
                 if !self.blocks.iter().filter(|block| is_meant(block)).all(|block| may(&block)) {
                     return Err(());
@@ -306,10 +306,10 @@ proptest! {
         let mut model = Model { people: Vec::new(), blocks: Vec::new() };
         for merchant in MERCHANTS {
             for n in 0..PEOPLE {
-                let (name, said) = (format!("w{n}"), CustomerUpdate::default());
+                let (name, update) = (format!("w{n}"), CustomerUpdate::default());
                 let of = rules.merchant(merchant).unwrap();
                 let (identifier, author) = (Some(name.as_str()), ACTOR.author);
-                let applying = Registration { merchant: of, identifier, update: &said, created: None, author, is_trial: false };
+                let applying = Registration { merchant: of, identifier, update: &update, created: None, author, is_trial: false };
                 let RegistrationOutcome::Created(number) = ledger.register(&applying, NOW).unwrap().0 else { panic!("a customer") };
                 let (id, suspected, holds) = (number.to_string(), Suspected::Nothing, BTreeSet::new());
                 model.people.push(Person { merchant, name, id, suspected, holds, authors: vec![None] });
@@ -388,9 +388,9 @@ proptest! {
                 _ => {
                     let status = ["new", "suspicious", "fraud", "fraud", "fraud"][signal];
                     let repeats_status = caller % 2 == 0;
-                    let said = CustomerUpdate { status: CustomerStatus::parse(status), repeats_status, ..CustomerUpdate::default() };
+                    let update = CustomerUpdate { status: CustomerStatus::parse(status), repeats_status, ..CustomerUpdate::default() };
                     let merchant = rules.merchant(merchant).unwrap();
-                    let amendment = Amendment { merchant, customer_id: &id, update: &said, actor: ACTOR, is_trial: false };
+                    let amendment = Amendment { merchant, customer_id: &id, update: &update, actor: ACTOR, is_trial: false };
                     ledger.amend(&amendment).unwrap();
                     model.by_hand(who, status, repeats_status);
                 }

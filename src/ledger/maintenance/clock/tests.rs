@@ -23,10 +23,10 @@ fn ledger() -> Ledger {
 fn steps_are_in_the_order_of_their_records_without_repetitions() {
     let clocks = AcceptedClocks::default();
     assert_eq!((clocks.last(), clocks.has_moved_entries()), (None, false));
-    for place in [30, 10, 30, 20] {
-        clocks.add(LogOffset(place), step(0, i64::try_from(place).unwrap() * 100));
+    for offset in [30, 10, 30, 20] {
+        clocks.add(LogOffset(offset), step(0, i64::try_from(offset).unwrap() * 100));
     }
-    assert_eq!(clocks.all().iter().map(|(place, _)| place.0).collect::<Vec<_>>(), [10, 20, 30]);
+    assert_eq!(clocks.all().iter().map(|(offset, _)| offset.0).collect::<Vec<_>>(), [10, 20, 30]);
     assert_eq!(clocks.last(), Some(step(0, 3_000)));
     // The time of a record is no later than every time that was accepted after it.
     assert_eq!(clocks.corrected_time(LogOffset(5), Millis(9_000)), Millis(1_000));

@@ -141,8 +141,8 @@ impl Ledger {
 fn places_by_customer<'c>(candidates: impl Iterator<Item = &'c Candidate>) -> HashMap<u64, HashSet<LogOffset>> {
     let mut places: HashMap<u64, HashSet<LogOffset>> = HashMap::new();
     for candidate in candidates {
-        if let CandidateContent::Customer { number, place, .. } = candidate.content {
-            places.entry(number).or_default().insert(place);
+        if let CandidateContent::Customer { number, offset, .. } = candidate.content {
+            places.entry(number).or_default().insert(offset);
         }
     }
     places
@@ -188,15 +188,15 @@ impl AuditReader<'_, '_> {
         let flow = match &candidate.content {
             CandidateContent::Unreadable(unreadable) => (self.show)(AuditEntry::Unreadable(unreadable)),
             CandidateContent::Global { head, events } => (self.show)(AuditEntry::Global(*head, events)),
-            CandidateContent::Customer { head, number, place, instrument } => {
-                if !replayed.contains_key(place) {
+            CandidateContent::Customer { head, number, offset, instrument } => {
+                if !replayed.contains_key(offset) {
                     if self.steps_read >= STEP_READS_MAX {
                         return Outcome::Postponed;
                     }
                     let of_customer = places.get(number).cloned().unwrap_or_default();
-                    self.replay(*number, *place, &of_customer, replayed);
+                    self.replay(*number, *offset, &of_customer, replayed);
                 }
-                match replayed.remove(place) {
+                match replayed.remove(offset) {
                     Some(ReplayedStep { step, before, after, is_partial }) => {
                         let (number, instrument) = (*number, instrument.as_deref());
                         let (step, before, after) = (&step, &before, &after);
@@ -225,10 +225,10 @@ impl AuditReader<'_, '_> {
         let Some(mut steps) = self.ledger.customer_steps(number, last) else { return };
         self.steps_read += steps.len();
         let is_partial = !steps.is_whole();
-        steps.replay(self.ledger, &mut |place, step, before, after| {
-            if wanted.contains(&place) {
+        steps.replay(self.ledger, &mut |offset, step, before, after| {
+            if wanted.contains(&offset) {
                 let (step, before, after) = (step.clone(), before.clone(), after.clone());
-                replayed.insert(place, ReplayedStep { step, before, after, is_partial });
+                replayed.insert(offset, ReplayedStep { step, before, after, is_partial });
             }
         });
     }

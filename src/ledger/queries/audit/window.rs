@@ -41,7 +41,7 @@ pub(super) enum CandidateContent {
     Customer {
         head: AuditHead,
         number: u64,
-        place: LogOffset,
+        offset: LogOffset,
         /// The instrument of a signal.
         instrument: Option<Box<str>>,
     },
@@ -164,7 +164,7 @@ impl Window {
         if self.contains(record.lsn) && is_wanted(query, &head) {
             let names_instrument = of_signal.is_some_and(|(_, names_instrument)| names_instrument);
             let instrument = instrument.filter(|_| names_instrument).map(Into::into);
-            let content = CandidateContent::Customer { head, number, place: record.place, instrument };
+            let content = CandidateContent::Customer { head, number, offset: record.offset, instrument };
             self.push(record.lsn, content, 0);
         }
         Ok(())

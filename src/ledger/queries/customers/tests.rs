@@ -166,7 +166,7 @@ fn a_long_span_is_found_by_number_blocks_and_loses_no_customer() {
 fn place(ledger: &Ledger, created: Millis, events: &[CustomerEvent], digests: &[u128]) -> u64 {
     let number = ledger.next_number().unwrap();
     let mut customer = Customer::new(number, name("m"), None, created);
-    let recorded = RecordPosition { number: 0, place: LogOffset::default(), key: 0 };
+    let recorded = RecordPosition { number: 0, offset: LogOffset::default(), key: 0 };
     events.iter().for_each(|event| customer.apply(recorded, event));
     for instrument in customer.instruments() {
         ledger.index_holder(&instrument.id, number);

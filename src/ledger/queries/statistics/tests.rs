@@ -25,11 +25,11 @@ fn an_assigned_number_without_a_customer_is_not_counted() {
     let rules = config::load(folder.path()).unwrap().rules;
     let bounds = LedgerLimits { transactions_max: 10, skew: ClockSkew { past_ms: 0, future_ms: 0 } };
     let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
-    let (said, author) = (CustomerUpdate::default(), Author::SYSTEM);
+    let (update, author) = (CustomerUpdate::default(), Author::SYSTEM);
     for (who, made) in [("alice", 1), ("bob", 2)] {
         let merchant = rules.merchant("m").unwrap();
         let identifier = Some(who);
-        let applying = Registration { merchant, identifier, update: &said, created: None, author, is_trial: false };
+        let applying = Registration { merchant, identifier, update: &update, created: None, author, is_trial: false };
         let (admitted, _) = ledger.register(&applying, Millis(1_700_000_000_000)).unwrap();
         assert!(matches!(admitted, RegistrationOutcome::Created(_)), "{admitted:?}");
         assert_eq!(ledger.customers_len(), made);

@@ -21,7 +21,7 @@ struct OpenedTransaction {
     id: String,
     customer: u64,
     slot: u32,
-    place: u64,
+    offset: u64,
 }
 
 fn opening(id: &str) -> Opening {
@@ -48,7 +48,7 @@ fn opening(id: &str) -> Opening {
         level_source: LevelSource::Default,
         resolution: CustomerResolution::Found,
         names: ExplicitFields::BOTH,
-        stranger: None,
+        bypassed_id: None,
         violations: SmallVec::new(),
         gates: SmallVec::new(),
         instrument: None,
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     fn end(segment: &[OpenedTransaction]) -> LogOffset {
-        LogOffset(segment.last().unwrap().place + 100)
+        LogOffset(segment.last().unwrap().offset + 100)
     }
 
     fn give(&self, segment: &[OpenedTransaction]) {
@@ -104,8 +104,8 @@ impl Stage {
             for known in segment {
                 let mut events = Vec::new();
                 encoding::encode_opened(known.slot, &opening(&known.id), &mut events);
-                let (lsn, place) = (Lsn(known.place), LogOffset(known.place));
-                let record = Record { lsn, epoch: 1, owner: known.customer, place, events: &events };
+                let (lsn, offset) = (Lsn(known.offset), LogOffset(known.offset));
+                let record = Record { lsn, epoch: 1, owner: known.customer, offset, events: &events };
                 visit(&record).unwrap();
             }
             Ok(())
@@ -118,7 +118,7 @@ impl Stage {
             id: format!("t{n}"),
             customer: 1_000_001 + n % 5,
             slot: u32::try_from(n / 5).unwrap(),
-            place: 1 + n * 100,
+            offset: 1 + n * 100,
         });
         let segment: Vec<OpenedTransaction> = known.collect();
         self.opened += count;
@@ -131,7 +131,7 @@ impl Stage {
         self.archive = None;
         std::fs::remove_file(self.path()).unwrap();
         self.open();
-        let first = self.segments.first().map_or(1 + self.opened * 100, |segment| segment[0].place);
+        let first = self.segments.first().map_or(1 + self.opened * 100, |segment| segment[0].offset);
         self.archive().begin_at(LogOffset(first)).unwrap();
         self.segments.iter().for_each(|segment| self.give(segment));
     }
@@ -158,17 +158,21 @@ impl Stage {
         }
         for known in self.segments.iter().flatten() {
             let found = self.archive().transactions(key("acme", &known.id)).unwrap();
-            let wanted = (known.customer, known.slot, LogOffset(known.place));
+            let wanted = (known.customer, known.slot, LogOffset(known.offset));
             assert!(found.contains(&wanted), "{known:?} is not among {found:?}");
         }
     }
 
     fn build_due_parts(&self) {
         while self.archive().build_filter_part().unwrap() {}
-        let strangers = (0..2_000).filter(|n| self.archive().excludes(key("acme", &format!("s{n}a")))).count();
+        let excluded_count = (0..2_000).filter(|n| self.archive().excludes(key("acme", &format!("s{n}a")))).count();
         let (bytes, left) = (self.archive().filter_bytes(), self.segments.iter().flatten().count());
         assert!(bytes <= 2 * left + 1_024 * 256, "{bytes} bytes for {left}");
-        assert!(strangers >= 1_980, "{strangers} of 2,000 unknown ids are excluded; {} are known", self.opened);
+        assert!(
+            excluded_count >= 1_980,
+            "{excluded_count} of 2,000 unknown ids are excluded; {} are known",
+            self.opened
+        );
     }
 }
 
@@ -202,7 +206,7 @@ fn the_filter_of_an_index_that_was_filled_before_is_built_behind_the_start() {
     stage.check();
     stage.build_due_parts();
     stage.check();
-    assert!(stage.archive().excludes(key("acme", "s1a")), "a stranger");
+    assert!(stage.archive().excludes(key("acme", "s1a")), "an unknown id");
 }
 
 /// Every position that is tried: an id that was taken is found, or the index answers nothing and is built again.
@@ -234,7 +238,7 @@ fn a_flipped_byte_of_the_index_never_hides_an_id() {
             match archive.transactions(key("acme", &known.id)) {
                 Ok(places) => {
                     assert!(
-                        places.contains(&(known.customer, known.slot, LogOffset(known.place))),
+                        places.contains(&(known.customer, known.slot, LogOffset(known.offset))),
                         "byte {at}: {known:?}"
                     );
                     found += 1;

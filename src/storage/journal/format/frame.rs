@@ -358,7 +358,7 @@ mod tests {
             epoch: 3,
             id: id(),
             first_lsn: Lsn(0x0102),
-            first_place: LogOffset(0x0304),
+            first_offset: LogOffset(0x0304),
             synced: Lsn(0x0101),
         };
         assert_eq!(
@@ -418,7 +418,7 @@ mod tests {
             "4c474a4f55524e4c0100000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf020100000000000004030000000000000101000000000000f315c3ee",
             "4c474a4f55524e4c0200000003000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf020100000000000004030000000000000101000000000000ff32b8ca",
         ] {
-            assert_eq!(SegmentHead::parse(&of_hex(head)).unwrap().first_place, LogOffset(0x0304));
+            assert_eq!(SegmentHead::parse(&of_hex(head)).unwrap().first_offset, LogOffset(0x0304));
         }
     }
 
@@ -446,7 +446,7 @@ mod tests {
     fn every_bit_and_every_cut_is_noticed() {
         let whole = record(Kind::Events, 5, &[b"some events"]);
         let head =
-            SegmentHead { epoch: 1, id: id(), first_lsn: Lsn(1), first_place: LogOffset(0), synced: Lsn(0) }.encode();
+            SegmentHead { epoch: 1, id: id(), first_lsn: Lsn(1), first_offset: LogOffset(0), synced: Lsn(0) }.encode();
         for bit in 0..8 {
             for at in 0..whole.len() {
                 let mut bytes = whole.clone();

@@ -39,7 +39,7 @@ pub struct SegmentHead {
     /// The number of its first record.
     pub first_lsn: Lsn,
     /// The offset of its first record.
-    pub first_place: LogOffset,
+    pub first_offset: LogOffset,
     /// The number up to which the journal was known to be synced when the segment was created.
     pub synced: Lsn,
 }
@@ -55,7 +55,7 @@ impl SegmentHead {
             (12, &self.epoch.to_le_bytes()),
             (16, &self.id.0),
             (32, &self.first_lsn.0.to_le_bytes()),
-            (40, &self.first_place.0.to_le_bytes()),
+            (40, &self.first_offset.0.to_le_bytes()),
             (48, &self.synced.0.to_le_bytes()),
         ];
         for (at, field) in fields {
@@ -88,7 +88,7 @@ impl SegmentHead {
             epoch: u32_at(head, 12).unwrap_or(0),
             id: JournalId(piece(head, 16).unwrap_or_default()),
             first_lsn: Lsn(field(32)?),
-            first_place: LogOffset(field(40)?),
+            first_offset: LogOffset(field(40)?),
             synced: Lsn(field(48)?),
         })
     }

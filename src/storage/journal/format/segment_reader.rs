@@ -76,7 +76,7 @@ pub struct LocatedRecord<'a> {
     /// The offset in the file.
     pub offset: u64,
     /// The offset in the journal.
-    pub place: LogOffset,
+    pub log_offset: LogOffset,
     /// The record.
     pub framed: Framed<'a>,
 }
@@ -90,7 +90,7 @@ impl<'a> LocatedRecord<'a> {
             Body::Part { group, events } => (events, Some(group)),
             Body::Batch { .. } | Body::Begin | Body::End { .. } => return None,
         };
-        Some((Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, place: self.place, events }, group))
+        Some((Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, offset: self.log_offset, events }, group))
     }
 }
 
@@ -200,8 +200,8 @@ impl SegmentReader {
 
     /// The offset of the next record in the journal.
     #[must_use]
-    pub fn place(&self) -> LogOffset {
-        self.place_at(self.at)
+    pub fn log_offset(&self) -> LogOffset {
+        self.log_offset_at(self.at)
     }
 
     /// The number of the next record.
@@ -222,8 +222,8 @@ impl SegmentReader {
         Self { len: self.len.min(offset), ..self }
     }
 
-    fn place_at(&self, offset: u64) -> LogOffset {
-        LogOffset(self.head.first_place.0.saturating_add(offset.saturating_sub(RECORDS_FROM)))
+    fn log_offset_at(&self, offset: u64) -> LogOffset {
+        LogOffset(self.head.first_offset.0.saturating_add(offset.saturating_sub(RECORDS_FROM)))
     }
 
     /// Reads the next record.
@@ -231,7 +231,7 @@ impl SegmentReader {
     /// # Errors
     /// The file cannot be read.
     pub fn step(&mut self) -> io::Result<Step<'_>> {
-        let (offset, place, lsn) = (self.at, self.place(), self.next_lsn);
+        let (offset, log_offset, lsn) = (self.at, self.log_offset(), self.next_lsn);
         if offset >= self.len {
             return Ok(Step::End);
         }
@@ -260,7 +260,7 @@ impl SegmentReader {
         }
         self.epoch = head.epoch;
         self.at = offset.saturating_add(u64::try_from(framed.bytes).unwrap_or(u64::MAX));
-        Ok(Step::Record(LocatedRecord { offset, place, framed }))
+        Ok(Step::Record(LocatedRecord { offset, log_offset, framed }))
     }
 
     /// Continues at the next whole batch header of this journal after damage. Returns whether there is one.

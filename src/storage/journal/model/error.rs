@@ -162,21 +162,21 @@ pub enum ReadError {
     #[error(
         "the record at offset {} of the journal is among records {first} to {last}, which the archive has lost; restore \
          their segments from a backup into the folder `archive` and restart the daemon",
-        .place.0
+        .offset.0
     )]
     Lost {
         /// The offset of the record.
-        place: LogOffset,
+        offset: LogOffset,
         /// The first lost record.
         first: Lsn,
         /// The last lost record.
         last: Lsn,
     },
     /// The record is damaged.
-    #[error("the record at offset {} of the journal, in {file}, is damaged: {what}; run `levelgate inspect DATA_FOLDER`", .place.0)]
+    #[error("the record at offset {} of the journal, in {file}, is damaged: {what}; run `levelgate inspect DATA_FOLDER`", .offset.0)]
     Damaged {
         /// The offset of the record.
-        place: LogOffset,
+        offset: LogOffset,
         /// The path.
         file: String,
         /// The flaw.

@@ -8,7 +8,7 @@ pub struct Appended {
     /// Its number, to wait for.
     pub lsn: Lsn,
     /// Its offset, to read it.
-    pub place: LogOffset,
+    pub offset: LogOffset,
 }
 
 /// A replayed record.
@@ -21,7 +21,7 @@ pub struct Record<'a> {
     /// The customer, or 0.
     pub owner: u64,
     /// Its offset.
-    pub place: LogOffset,
+    pub offset: LogOffset,
     /// Its encoded events.
     pub events: &'a [u8],
 }

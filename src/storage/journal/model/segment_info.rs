@@ -17,9 +17,9 @@ pub struct SegmentInfo {
     /// The number of its first record, which is the name of its file.
     pub first_lsn: Lsn,
     /// The offset of its first record.
-    pub first_place: LogOffset,
+    pub first_offset: LogOffset,
     /// The offset after its last record.
-    pub end_place: LogOffset,
+    pub end_offset: LogOffset,
     /// The number of its last record; one less than the first if it is empty.
     pub last: Lsn,
     /// Its path, from the data folder on.
@@ -32,7 +32,7 @@ impl SegmentInfo {
     /// The length of its file, if it is sealed.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        RECORDS_FROM.saturating_add(self.end_place.0.saturating_sub(self.first_place.0))
+        RECORDS_FROM.saturating_add(self.end_offset.0.saturating_sub(self.first_offset.0))
     }
 
     /// Whether it was moved to the archive.

@@ -22,13 +22,13 @@ pub(in crate::storage) const CHUNK_BYTES: usize = 256 * 1024;
 const LEAVE_MAX: usize = 4;
 
 struct Chunk {
-    place: u64,
+    offset: u64,
     bytes: Vec<u8>,
 }
 
 impl Chunk {
     fn end(&self) -> u64 {
-        self.place.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
+        self.offset.saturating_add(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -40,7 +40,7 @@ pub(in crate::storage) fn spare() -> Vec<u8> {
     chunk
 }
 
-/// Invariant: chunks have consecutive offsets, the last one ends at `next_place`, and no record at or after the written
+/// Invariant: chunks have consecutive offsets, the last one ends at `next_offset`, and no record at or after the written
 /// offset has left.
 pub(in crate::storage) struct Buffer {
     id: JournalId,
@@ -48,7 +48,7 @@ pub(in crate::storage) struct Buffer {
     chunks: VecDeque<Chunk>,
     spare: Vec<Vec<u8>>,
     next_lsn: u64,
-    next_place: u64,
+    next_offset: u64,
     tail_bytes: usize,
     held_bytes: usize,
     /// Since when the oldest record waits before which a batch header was put; `None`: none waits.
@@ -67,7 +67,7 @@ impl Buffer {
             chunks: VecDeque::new(),
             spare: Vec::new(),
             next_lsn: last.0.saturating_add(1),
-            next_place: end.0,
+            next_offset: end.0,
             tail_bytes,
             held_bytes: 0,
             batch_since: None,
@@ -83,7 +83,7 @@ impl Buffer {
 
     /// The place of the next record.
     pub(in crate::storage) fn end(&self) -> LogOffset {
-        LogOffset(self.next_place)
+        LogOffset(self.next_offset)
     }
 
     /// Whether a record was too long for the journal.
@@ -103,12 +103,12 @@ impl Buffer {
         let body_bytes = body.iter().map(|piece| piece.len()).sum();
         let Some(bytes) = frame::record_bytes(body_bytes) else {
             (self.stopped, self.too_long) = (true, Some(body_bytes));
-            return Appended { lsn, place: self.end() };
+            return Appended { lsn, offset: self.end() };
         };
         if self.stopped {
-            let place = self.end();
-            self.next_place = self.next_place.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-            return Appended { lsn, place };
+            let offset = self.end();
+            self.next_offset = self.next_offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            return Appended { lsn, offset };
         }
         if self.batch_since.is_none() {
             self.batch_since = Some(Instant::now());
@@ -116,9 +116,9 @@ impl Buffer {
             self.add(frame::BATCH_BYTES, far, |out| frame::put_batch(out, lsn, epoch, &id, synced));
         }
         let head = Head { lsn, epoch: self.epoch, kind, owner };
-        let place = self.end();
+        let offset = self.end();
         self.add(bytes, far, |out| frame::put(out, &head, body));
-        Appended { lsn, place }
+        Appended { lsn, offset }
     }
 
     fn add(&mut self, bytes: usize, far: &Watermarks, put: impl FnOnce(&mut Vec<u8>)) {
@@ -126,11 +126,11 @@ impl Buffer {
             self.drop_tail(far.written());
             let chunk = if bytes > CHUNK_BYTES { None } else { self.spare.pop() };
             let chunk = chunk.unwrap_or_else(|| Vec::with_capacity(bytes.max(CHUNK_BYTES)));
-            self.chunks.push_back(Chunk { place: self.next_place, bytes: chunk });
+            self.chunks.push_back(Chunk { offset: self.next_offset, bytes: chunk });
         }
         if let Some(chunk) = self.chunks.back_mut() {
             put(&mut chunk.bytes);
-            self.next_place = chunk.end();
+            self.next_offset = chunk.end();
             self.held_bytes += bytes;
         }
     }
@@ -178,9 +178,9 @@ impl Buffer {
     /// Copies the bytes between two offsets, at most a chunk. Returns how many.
     pub(in crate::storage) fn copy(&self, from: LogOffset, to: LogOffset, into: &mut Vec<u8>) -> usize {
         into.clear();
-        let chunk = self.chunks.partition_point(|chunk| chunk.place <= from.0).checked_sub(1);
+        let chunk = self.chunks.partition_point(|chunk| chunk.offset <= from.0).checked_sub(1);
         let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else { return 0 };
-        let within = |place: u64| usize::try_from(place.min(chunk.end()).saturating_sub(chunk.place)).unwrap_or(0);
+        let within = |offset: u64| usize::try_from(offset.min(chunk.end()).saturating_sub(chunk.offset)).unwrap_or(0);
         let start = within(from.0);
         let end = within(to.0).min(start.saturating_add(CHUNK_BYTES));
         into.extend_from_slice(chunk.bytes.get(start..end).unwrap_or_default());
@@ -190,14 +190,14 @@ impl Buffer {
     /// Reads the record at a place; `None` where it has left the tail, or was written by an earlier start.
     pub(in crate::storage) fn read<T>(
         &self,
-        place: LogOffset,
+        offset: LogOffset,
         found: impl FnOnce(Option<&Framed<'_>>) -> T,
     ) -> Option<T> {
-        let chunk = self.chunks.partition_point(|chunk| chunk.place <= place.0).checked_sub(1);
+        let chunk = self.chunks.partition_point(|chunk| chunk.offset <= offset.0).checked_sub(1);
         let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else {
-            return (place.0 >= self.next_place).then(|| found(None));
+            return (offset.0 >= self.next_offset).then(|| found(None));
         };
-        let skip = usize::try_from(place.0.saturating_sub(chunk.place)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(offset.0.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let bytes = chunk.bytes.get(skip..).filter(|bytes| bytes.len() >= RECORD_BYTES_MIN).unwrap_or_default();
         let framed = frame::parse_checked(bytes).ok();
         Some(found(framed.as_ref().filter(|framed| matches!(framed.body, Body::Events(_) | Body::Part { .. }))))
@@ -207,15 +207,15 @@ impl Buffer {
     pub(in crate::storage) fn nearest(&self, lsn: Lsn) -> Option<RecordPosition> {
         let first = |chunk: &Chunk| frame::parse_checked(&chunk.bytes).map_or(Lsn(u64::MAX), |first| first.head.lsn);
         let chunk = self.chunks.partition_point(|chunk| first(chunk) <= lsn).checked_sub(1)?;
-        self.chunks.get(chunk).map(|chunk| RecordPosition { lsn: first(chunk), place: LogOffset(chunk.place) })
+        self.chunks.get(chunk).map(|chunk| RecordPosition { lsn: first(chunk), offset: LogOffset(chunk.offset) })
     }
 
     /// Copies the record at a place, a batch header too; nothing where none begins there.
-    pub(in crate::storage) fn copy_record(&self, place: LogOffset, into: &mut Vec<u8>) {
+    pub(in crate::storage) fn copy_record(&self, offset: LogOffset, into: &mut Vec<u8>) {
         into.clear();
-        let chunk = self.chunks.partition_point(|chunk| chunk.place <= place.0).checked_sub(1);
+        let chunk = self.chunks.partition_point(|chunk| chunk.offset <= offset.0).checked_sub(1);
         let Some(chunk) = chunk.and_then(|chunk| self.chunks.get(chunk)) else { return };
-        let skip = usize::try_from(place.0.saturating_sub(chunk.place)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(offset.0.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let bytes = chunk.bytes.get(skip..).unwrap_or_default();
         let length = frame::length(bytes).unwrap_or(0);
         into.extend_from_slice(bytes.get(..length).unwrap_or_default());

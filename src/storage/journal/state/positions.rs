@@ -11,7 +11,7 @@ const SPOTS_MAX: usize = 1_024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::storage) struct RecordPosition {
     pub(in crate::storage) lsn: Lsn,
-    pub(in crate::storage) place: LogOffset,
+    pub(in crate::storage) offset: LogOffset,
 }
 
 /// The positions at which calls ended, the latest last.

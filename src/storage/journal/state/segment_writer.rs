@@ -25,7 +25,7 @@ pub(in crate::storage) struct NewestSegment {
     pub(in crate::storage) file: Arc<dyn File>,
     pub(in crate::storage) path: String,
     /// How far it is written.
-    pub(in crate::storage) place: LogOffset,
+    pub(in crate::storage) offset: LogOffset,
     pub(in crate::storage) last: Lsn,
 }
 
@@ -35,9 +35,9 @@ pub(in crate::storage) struct Writer {
     pub(in crate::storage) path: String,
     pub(in crate::storage) epoch: u32,
     pub(in crate::storage) first_lsn: Lsn,
-    pub(in crate::storage) first_place: LogOffset,
+    pub(in crate::storage) first_offset: LogOffset,
     /// How far it has written.
-    pub(in crate::storage) place: LogOffset,
+    pub(in crate::storage) offset: LogOffset,
     pub(in crate::storage) last: Lsn,
     pub(in crate::storage) scratch: Vec<u8>,
 }
@@ -54,21 +54,21 @@ fn create(store: &dyn Store, head: &SegmentHead) -> io::Result<Arc<dyn File>> {
 impl Writer {
     /// Begins the first segment of a start.
     pub(in crate::storage) fn begin(store: &dyn Store, id: JournalId, found: &Recovered) -> Result<Self, OpenError> {
-        let (last, epoch, place) = (found.recovery.last, found.recovery.epoch, found.end);
+        let (last, epoch, offset) = (found.recovery.last, found.recovery.epoch, found.end);
         let first_lsn = Lsn(last.0.saturating_add(1));
         // Recovery has synced all records that it found.
-        let head = SegmentHead { epoch, id, first_lsn, first_place: place, synced: last };
+        let head = SegmentHead { epoch, id, first_lsn, first_offset: offset, synced: last };
         let path = path_of(first_lsn);
         let file = create(store, &head).map_err(|source| OpenError::Io { what: format!("making {path}"), source })?;
         segment_lock::lock(&*file, &path)?;
-        Ok(Self { file, path, epoch, first_lsn, first_place: place, place, last, scratch: Vec::new() })
+        Ok(Self { file, path, epoch, first_lsn, first_offset: offset, offset, last, scratch: Vec::new() })
     }
 
     pub(in crate::storage) fn info(&self) -> SegmentInfo {
         SegmentInfo {
             first_lsn: self.first_lsn,
-            first_place: self.first_place,
-            end_place: self.place,
+            first_offset: self.first_offset,
+            end_offset: self.offset,
             last: self.last,
             path: self.path.clone(),
             sealed: false,
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     pub(in crate::storage) fn newest(&self) -> NewestSegment {
-        NewestSegment { file: Arc::clone(&self.file), path: self.path.clone(), place: self.place, last: self.last }
+        NewestSegment { file: Arc::clone(&self.file), path: self.path.clone(), offset: self.offset, last: self.last }
     }
 
     pub(in crate::storage) fn has_records(&self) -> bool {
@@ -84,7 +84,7 @@ impl Writer {
     }
 
     /// The offset in the file of an offset in the journal.
-    pub(in crate::storage) fn offset(&self, place: LogOffset) -> u64 {
-        RECORDS_FROM.saturating_add(place.0.saturating_sub(self.first_place.0))
+    pub(in crate::storage) fn file_offset(&self, offset: LogOffset) -> u64 {
+        RECORDS_FROM.saturating_add(offset.0.saturating_sub(self.first_offset.0))
     }
 }

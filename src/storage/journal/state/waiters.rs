@@ -37,8 +37,8 @@ impl Waiters {
     pub(in crate::storage) fn wait<T>(&self, look: impl Fn() -> Option<T>) -> T {
         let mut moved = self.moved.lock();
         loop {
-            if let Some(seen) = look() {
-                return seen;
+            if let Some(value) = look() {
+                return value;
             }
             self.threads.wait(&mut moved);
         }
@@ -49,8 +49,8 @@ impl Waiters {
         let mut moved = self.tasks.subscribe();
         fence(Ordering::SeqCst);
         loop {
-            if let Some(seen) = look() {
-                return seen;
+            if let Some(value) = look() {
+                return value;
             }
             if moved.changed().await.is_err() {
                 // The sender is a field of this value, so this is never reached.

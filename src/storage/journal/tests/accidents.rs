@@ -138,8 +138,8 @@ fn a_segment_that_lost_its_name_is_kept_aside() {
     journal.pace.rotation_is_due.store(true, std::sync::atomic::Ordering::Release);
     assert!(journal.lead_and_rotate().unwrap());
     workload.append(journal, 2, b"in a segment whose name is lost");
-    let lost = workload.steps.last().unwrap().lsn;
-    assert_eq!(journal.try_lead(lost), Some(Ok(())));
+    let last_lsn = workload.steps.last().unwrap().lsn;
+    assert_eq!(journal.try_lead(last_lsn), Some(Ok(())));
     let mut names = 0;
     let image = store.crash_image(&mut |change| {
         // The creation is kept, the rename is not.
@@ -151,7 +151,7 @@ fn a_segment_that_lost_its_name_is_kept_aside() {
     assert_eq!((found.recovery.last, found.recovery.cut_files), (before, 1), "{sync:?}");
     drop(found);
     check(&image, &workload, sync, workload.synced, &format!("{sync:?}, a name is lost"));
-    check(&store.kill_image(), &workload, sync, lost, &format!("{sync:?}, killed"));
+    check(&store.kill_image(), &workload, sync, last_lsn, &format!("{sync:?}, killed"));
     drop(stall);
 }
 

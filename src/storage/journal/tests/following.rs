@@ -18,17 +18,17 @@ use std::{ops::ControlFlow, sync::Arc};
 
 /// One call, which stops after `most` records.
 fn look(journal: &Journal, after: Lsn, most: usize, into: &mut Vec<RecordCopy>) -> Result<Followed, FollowError> {
-    let mut seen = 0;
+    let mut count = 0;
     journal.follow(after, &mut |visited| {
         let Visited::Records(records) = visited else { panic!("nothing is damaged: {visited:?}") };
-        into.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| RecordCopy {
+        into.extend(records.iter().map(|Record { lsn, owner, offset, events, .. }| RecordCopy {
             lsn: *lsn,
             owner: *owner,
-            place: *place,
+            offset: *offset,
             events: events.to_vec(),
         }));
-        seen += records.len();
-        if seen >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        count += records.len();
+        if count >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
@@ -74,9 +74,10 @@ fn whoever_follows_in_calls_of_any_size_from_anywhere_hears_of_all_that_lasts() 
                     assert!(follow(journal, Lsn(0), || 1 + random.below(9)) == want, "{about}: in pieces");
                     for _ in 0..20 {
                         let after = Lsn(random.next() % (journal.lasting().0 + 1));
-                        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+                        let want_after: Vec<RecordCopy> =
+                            want.iter().filter(|kept| kept.lsn > after).cloned().collect();
                         let found = follow(journal, after, || 1 + random.below(30));
-                        assert!(found == behind, "{about}: from {after}, {} of {}", found.len(), behind.len());
+                        assert!(found == want_after, "{about}: from {after}, {} of {}", found.len(), want_after.len());
                     }
                     journal.close().unwrap();
                 }
@@ -96,8 +97,8 @@ fn a_journal_in_memory_is_followed_too() {
     assert!(follow(&journal, Lsn(0), || usize::MAX) == want);
     for _ in 0..50 {
         let after = Lsn(random.next() % (journal.last().0 + 1));
-        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
-        assert!(follow(&journal, after, || 1 + random.below(50)) == behind, "from {after}");
+        let want_after: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > after).cloned().collect();
+        assert!(follow(&journal, after, || 1 + random.below(50)) == want_after, "from {after}");
     }
 }
 
@@ -124,12 +125,12 @@ fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
         if reads_on {
             let _page = follow(&again.journal, Lsn(after / 2), || 7);
         }
-        let behind: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > Lsn(after)).cloned().collect();
+        let want_after: Vec<RecordCopy> = want.iter().filter(|kept| kept.lsn > Lsn(after)).cloned().collect();
         let mut found = Vec::new();
         let followed = look(&again.journal, Lsn(after), 3, &mut found).unwrap();
-        assert!(found[..] == behind[..found.len()], "behind {after}");
+        assert!(found[..] == want_after[..found.len()], "behind {after}");
         assert!(found.len() >= 3 || !followed.was_cut);
-        assert!(follow(&again.journal, Lsn(after), || usize::MAX) == behind, "behind {after}");
+        assert!(follow(&again.journal, Lsn(after), || usize::MAX) == want_after, "behind {after}");
     }
     let mut found = Vec::new();
     let again = open_store(Arc::new(store.kill_image()), options, Lsn(0), Lsn(0)).unwrap();
@@ -168,7 +169,7 @@ fn what_a_power_cut_may_take_is_not_told_and_a_group_that_never_ended_neither() 
     let mut found = Vec::new();
     let followed = look(&again.journal, followed.next, 9, &mut found).unwrap();
     assert_eq!((found.len(), found[0].lsn, followed.next), (1, next.lsn, next.lsn));
-    assert_eq!(again.journal.read(found[0].place, &mut Vec::new()).unwrap().lsn, next.lsn);
+    assert_eq!(again.journal.read(found[0].offset, &mut Vec::new()).unwrap().lsn, next.lsn);
 }
 
 #[test]
@@ -186,8 +187,8 @@ fn whoever_is_behind_what_was_deleted_is_told_so() {
     journal.remove_oldest(oldest.first_lsn).unwrap();
     let first = Lsn(oldest.last.0 + 1);
     for after in [1, oldest.last.0 - 1] {
-        let told = look(journal, Lsn(after), 9, &mut Vec::new());
-        assert!(matches!(&told, Err(FollowError::Gone { begins_at, .. }) if *begins_at == first), "{told:?}");
+        let answer = look(journal, Lsn(after), 9, &mut Vec::new());
+        assert!(matches!(&answer, Err(FollowError::Gone { begins_at, .. }) if *begins_at == first), "{answer:?}");
     }
     for after in [Lsn(0), oldest.last] {
         let mut found = Vec::new();
@@ -231,14 +232,14 @@ async fn whoever_waits_is_woken_when_more_lasts_and_when_the_journal_fails() {
 fn follow_damaged(journal: &Journal, mut most: impl FnMut() -> usize) -> (Vec<RecordCopy>, Vec<UnreadableRecords>) {
     let (mut found, mut unreadable, mut after): (Vec<RecordCopy>, Vec<UnreadableRecords>, _) = (vec![], vec![], Lsn(0));
     loop {
-        let (mut seen, most, mut newest) = (0, most(), after);
+        let (mut count, most, mut newest) = (0, most(), after);
         let followed = journal.follow(after, &mut |visited| {
             let lsns: Vec<(Lsn, Lsn)> = match visited {
                 Visited::Records(records) => {
-                    found.extend(records.iter().map(|Record { lsn, owner, place, events, .. }| RecordCopy {
+                    found.extend(records.iter().map(|Record { lsn, owner, offset, events, .. }| RecordCopy {
                         lsn: *lsn,
                         owner: *owner,
-                        place: *place,
+                        offset: *offset,
                         events: events.to_vec(),
                     }));
                     records.iter().map(|record| (record.lsn, record.lsn)).collect()
@@ -252,8 +253,8 @@ fn follow_damaged(journal: &Journal, mut most: impl FnMut() -> usize) -> (Vec<Re
                 assert!(first > newest && last >= first, "{first} to {last} after {newest}");
                 newest = last;
             }
-            seen += 1;
-            if seen >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            count += 1;
+            if count >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let followed = followed.unwrap();
         assert!(!followed.was_cut || followed.next > after, "the call makes progress: {followed:?} after {after}");
@@ -297,8 +298,8 @@ fn a_damaged_record_is_reported_and_ends_no_call() {
         assert!(damaged > 20, "seed {seed}: {damaged} ranges were unreadable");
         // One record is damaged: it alone is unreadable.
         let victim = want.iter().find(|record| record.owner > 0 && record.lsn > Lsn(20)).unwrap();
-        let segment = journal.segments().into_iter().rfind(|segment| segment.first_place <= victim.place).unwrap();
-        let at = usize::try_from(RECORDS_FROM + victim.place.0 - segment.first_place.0).unwrap() + 30;
+        let segment = journal.segments().into_iter().rfind(|segment| segment.first_offset <= victim.offset).unwrap();
+        let at = usize::try_from(RECORDS_FROM + victim.offset.0 - segment.first_offset.0).unwrap() + 30;
         assert!(store.flip_bit(&segment.path, at, 0));
         let (found, unreadable) = follow_damaged(journal, || usize::MAX);
         let lsns: Vec<(Lsn, Lsn)> = unreadable.iter().map(|records| (records.first, records.last)).collect();

@@ -56,8 +56,8 @@ async fn a_journal_whose_files_are_gone_fails_by_itself_and_acknowledges_nothing
             journal.committed(kept).await.unwrap();
             spoil(&folder);
             if sync == Sync::Always {
-                let lost = journal.append(1, b"lost").lsn;
-                journal.committed(lost).await.unwrap_err();
+                let lsn = journal.append(1, b"lost").lsn;
+                journal.committed(lsn).await.unwrap_err();
             }
             // With no traffic too.
             let failed = journal.when_failed().await.to_string();

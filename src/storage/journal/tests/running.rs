@@ -44,14 +44,14 @@ fn a_spare_chunk_is_ready_before_the_newest_is_full() {
 fn a_journal_in_memory_commits_at_once_and_forgets_nothing() {
     let journal = Journal::in_memory();
     let body = vec![5; 100_000];
-    let places: Vec<LogOffset> = (0..30).map(|owner| journal.append(owner, &body).place).collect();
+    let places: Vec<LogOffset> = (0..30).map(|owner| journal.append(owner, &body).offset).collect();
     assert!(journal.is_committed(Lsn(30)) && journal.synced() == Lsn(30) && !journal.is_full());
     journal.commit(Lsn(30)).unwrap();
     assert_eq!((journal.sync().unwrap(), journal.segments()), (Lsn(30), vec![]));
     journal.rotate().unwrap();
     let mut events = Vec::new();
-    for (owner, place) in places.iter().enumerate() {
-        let head = journal.read(*place, &mut events).unwrap();
+    for (owner, offset) in places.iter().enumerate() {
+        let head = journal.read(*offset, &mut events).unwrap();
         assert_eq!((head.owner, head.lsn.0), (owner as u64, owner as u64 + 1));
         assert_eq!(events, body);
     }
@@ -84,7 +84,7 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         let mut events = Vec::new();
         let mut read_all = |journal: &Journal| {
             for kept in workload.records(Lsn(u64::MAX)) {
-                let head = journal.read(kept.place, &mut events).unwrap();
+                let head = journal.read(kept.offset, &mut events).unwrap();
                 assert_eq!((head.lsn, head.owner, &events), (kept.lsn, kept.owner, &kept.events));
                 assert!(matches!(head.kind, Kind::Events | Kind::Part));
             }
@@ -96,7 +96,8 @@ fn records_are_read_from_the_tail_and_from_the_file() {
         assert!(again.journal.read(again.journal.end(), &mut events).is_err());
         // Flipped bits are reported, not read.
         let last = workload.records(Lsn(u64::MAX)).pop().unwrap();
-        let segment = again.journal.segments().into_iter().rfind(|segment| segment.first_place <= last.place).unwrap();
+        let segment =
+            again.journal.segments().into_iter().rfind(|segment| segment.first_offset <= last.offset).unwrap();
         let path = if segment.last < last.lsn { again.journal.segments()[0].path.clone() } else { segment.path };
         assert!(store.bytes(&path).is_some());
     }
@@ -111,7 +112,7 @@ fn a_rotten_bit_is_told_by_whoever_reads_it() {
     drop(opened);
     let opened = open(&store, Sync::Interval).unwrap();
     assert!(store.flip_bit("journal/00000000000000000001.log", 60 + 60 + 33, 4));
-    let error = opened.journal.read(appended.place, &mut Vec::new()).unwrap_err().to_string();
+    let error = opened.journal.read(appended.offset, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("checksum") && error.contains("journal/00000000000000000001.log"), "{error}");
 }
 
@@ -141,12 +142,15 @@ async fn a_failed_journal_tells_everyone_for_ever() {
         }
         let journal = Arc::clone(&opened.journal);
         let waits = tokio::spawn(async move { journal.when_failed().await });
-        let lost = opened.journal.append(1, b"lost");
-        let told = opened.journal.committed(lost.lsn).await.unwrap_err();
-        assert_eq!((waits.await.unwrap(), opened.journal.commit(lost.lsn)), (told.clone(), Err(told.clone())));
+        let unsynced = opened.journal.append(1, b"lost");
+        let failure = opened.journal.committed(unsynced.lsn).await.unwrap_err();
+        assert_eq!(
+            (waits.await.unwrap(), opened.journal.commit(unsynced.lsn)),
+            (failure.clone(), Err(failure.clone()))
+        );
         let nowhere = opened.journal.append(1, b"nowhere");
-        assert!(nowhere.place > lost.place && opened.journal.read(nowhere.place, &mut Vec::new()).is_err());
-        assert_eq!(opened.journal.committed(nowhere.lsn).await, Err(told.clone()));
+        assert!(nowhere.offset > unsynced.offset && opened.journal.read(nowhere.offset, &mut Vec::new()).is_err());
+        assert_eq!(opened.journal.committed(nowhere.lsn).await, Err(failure.clone()));
         assert!(opened.journal.sync().is_err() && opened.journal.rotate().is_err() && opened.journal.close().is_err());
         assert_eq!(opened.journal.committed(kept.lsn).await, Ok(()), "what was kept is kept");
     }
@@ -198,8 +202,8 @@ fn the_companion_is_written_before_each_batch_and_synced_before_each_sync() {
     journal.sync().unwrap();
     assert_eq!(count(), (3, 2), "a snapshot makes keys that no record needs");
     keys.fails.store(1, Ordering::Relaxed);
-    let lost = journal.append(1, b"b").lsn;
-    assert!(journal.commit(lost).unwrap_err().to_string().contains("no keys"));
+    let unsynced = journal.append(1, b"b").lsn;
+    assert!(journal.commit(unsynced).unwrap_err().to_string().contains("no keys"));
     let image = store.kill_image();
     assert_eq!(open(&image, Sync::Interval).unwrap().recovery.last, lsn, "no batch is written without its keys");
 }
@@ -230,7 +234,7 @@ fn a_rotation_syncs_what_it_seals_unless_nothing_is_ever_synced() {
         let segments = opened.journal.segments();
         assert_eq!(segments.iter().map(|segment| segment.sealed).collect::<Vec<_>>(), [true, false], "{sync:?}");
         assert_eq!((segments[0].last, segments[1].first_lsn, segments[1].last), (Lsn(3), Lsn(4), Lsn(3)));
-        assert_eq!(segments[0].end_place, segments[1].first_place);
+        assert_eq!(segments[0].end_offset, segments[1].first_offset);
         let image = store.crash_image(&mut |_| Keep::Nothing);
         assert_eq!(open(&image, sync).unwrap().recovery.last, synced, "{sync:?}");
     }
@@ -262,12 +266,12 @@ fn many_threads(store: Arc<dyn Store>, options: Options, seen_by: impl Fn() -> O
                 let mut events = Vec::new();
                 for n in 0..EACH {
                     let body = [thread.to_le_bytes(), n.to_le_bytes()].concat();
-                    let (place, lsn) = if n % 10 == 3 {
+                    let (offset, lsn) = if n % 10 == 3 {
                         let (appended, end) = journal.append_group(&[(thread, body.clone()), (100, vec![1; 8])]);
-                        (appended[0].place, end)
+                        (appended[0].offset, end)
                     } else {
                         let appended = journal.append(thread, &body);
-                        (appended.place, appended.lsn)
+                        (appended.offset, appended.lsn)
                     };
                     match n % 4 {
                         0 => runtime.block_on(journal.committed(lsn)).unwrap(),
@@ -277,7 +281,7 @@ fn many_threads(store: Arc<dyn Store>, options: Options, seen_by: impl Fn() -> O
                         }
                         _ => {}
                     }
-                    assert_eq!(journal.read(place, &mut events).unwrap().owner, thread);
+                    assert_eq!(journal.read(offset, &mut events).unwrap().owner, thread);
                     assert_eq!(events, body);
                 }
                 journal.commit(journal.last()).unwrap();

@@ -48,7 +48,7 @@ fn reads(journal: &Journal) {
     let _seen = (journal.segments(), journal.slow_writes(), journal.rotations(), journal.oldest_unwritten());
     let appended = journal.append(7, b"read back");
     let mut events = Vec::new();
-    assert_eq!(journal.read(appended.place, &mut events).unwrap().lsn, appended.lsn);
+    assert_eq!(journal.read(appended.offset, &mut events).unwrap().lsn, appended.lsn);
 }
 
 /// Returns when every task of the runtime that can go on has done so: each of these is polled after those before it.

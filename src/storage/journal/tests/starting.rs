@@ -120,8 +120,8 @@ fn a_journal_that_lost_its_beginning_goes_on_from_a_snapshot_and_is_refused_with
         assert!(opened.journal.remove_oldest(segments[1].first_lsn).is_err(), "it is not the oldest");
         opened.journal.remove_oldest(segments[0].first_lsn).unwrap();
         let mut into = Vec::new();
-        opened.journal.read(workload.steps[0].records[0].place, &mut into).expect_err("it was deleted");
-        opened.journal.read(workload.records(workload.synced).last().unwrap().place, &mut into).unwrap();
+        opened.journal.read(workload.steps[0].records[0].offset, &mut into).expect_err("it was deleted");
+        opened.journal.read(workload.records(workload.synced).last().unwrap().offset, &mut into).unwrap();
         opened.journal.close().unwrap();
         workload.synced = opened.journal.synced();
         (segments[0].clone(), segments[1].clone())
@@ -132,7 +132,7 @@ fn a_journal_that_lost_its_beginning_goes_on_from_a_snapshot_and_is_refused_with
         let expected: Vec<RecordCopy> =
             workload.records(workload.synced).into_iter().filter(|kept| kept.lsn > after).collect();
         assert_eq!(opened.found, expected, "after {after}");
-        assert_eq!(opened.journal.segments()[0].first_place, second.first_place);
+        assert_eq!(opened.journal.segments()[0].first_offset, second.first_offset);
         assert_eq!(opened.journal.last(), workload.synced, "numbers go on");
     }
     for after in [Lsn(0), Lsn(first.last.0 - 1)] {
@@ -224,8 +224,8 @@ fn archived_segments_are_found_read_and_scanned() {
         for segment in opened.journal.segments().iter().filter(|segment| segment.sealed) {
             assert!(segment.path.starts_with("archive/"));
             let keep = &mut |record: &crate::storage::journal::model::record::Record<'_>| {
-                let (lsn, owner, place) = (record.lsn, record.owner, record.place);
-                scanned.push(RecordCopy { lsn, owner, place, events: record.events.to_vec() });
+                let (lsn, owner, offset) = (record.lsn, record.owner, record.offset);
+                scanned.push(RecordCopy { lsn, owner, offset, events: record.events.to_vec() });
                 Ok(())
             };
             opened.journal.scan(segment, keep).unwrap();
@@ -233,7 +233,7 @@ fn archived_segments_are_found_read_and_scanned() {
         assert_eq!(scanned, workload.records(sealed.last().unwrap().last));
         let mut events = Vec::new();
         for kept in &scanned {
-            assert_eq!(opened.journal.read(kept.place, &mut events).unwrap().lsn, kept.lsn);
+            assert_eq!(opened.journal.read(kept.offset, &mut events).unwrap().lsn, kept.lsn);
             assert_eq!(events, kept.events);
         }
         opened.journal.close().unwrap();
@@ -294,14 +294,14 @@ fn a_walk_tells_records_and_damage() {
     let (store, workload) = some(Sync::Interval);
     let path = &segments(&store)[1];
     let count = |store: &Memory| {
-        let mut walk = SegmentReader::open(store, path).unwrap();
+        let mut reader = SegmentReader::open(store, path).unwrap();
         let (mut records, mut damage) = (0, None);
         loop {
-            match walk.step().unwrap() {
-                Step::Record(seen) => records += usize::from(matches!(seen.framed.head.owner, 1..)),
+            match reader.step().unwrap() {
+                Step::Record(located) => records += usize::from(matches!(located.framed.head.owner, 1..)),
                 Step::Damage(found) => {
                     damage = Some(found);
-                    if !walk.skip().unwrap() {
+                    if !reader.skip().unwrap() {
                         return (records, damage);
                     }
                 }

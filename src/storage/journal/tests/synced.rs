@@ -36,10 +36,10 @@ fn stopped(sync: Sync) -> (Memory, Workload, String, Vec<(u64, Lsn)>) {
     let mut names = store.list("journal").unwrap();
     names.retain(|name| name.ends_with(".log"));
     let path = names.pop().map(|name| format!("journal/{name}")).unwrap();
-    let mut walk = SegmentReader::open(&store, &path).unwrap();
+    let mut reader = SegmentReader::open(&store, &path).unwrap();
     let mut begins = Vec::new();
-    while let Step::Record(seen) = walk.step().unwrap() {
-        begins.push((seen.offset, seen.framed.head.lsn));
+    while let Step::Record(located) = reader.step().unwrap() {
+        begins.push((located.offset, located.framed.head.lsn));
     }
     (store.kill_image(), workload, path, begins)
 }

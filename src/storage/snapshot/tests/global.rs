@@ -19,7 +19,7 @@ fn events_are_split_into_pieces_and_read_again() {
 
 #[test]
 fn the_bytes_of_accepted_clocks_never_change() {
-    let clock = ClockDto { before: 2, after: -1, moves_entries: true, place: 3 };
+    let clock = ClockDto { before: 2, after: -1, moves_entries: true, offset: 3 };
     let world = Piece::Global(GlobalDto { clocks: vec![clock], ..GlobalDto::default() });
     let bytes = file_of(std::slice::from_ref(&world));
     let clocks = [vec![1, 0, 0, 0, 0, 0, 0, 0], vec![2, 0, 0, 0, 0, 0, 0, 0], vec![0xff; 8], vec![1, 3]].concat();

@@ -25,7 +25,14 @@ fn key() -> UsageSeriesKey {
 
 fn reserved(amount: u64, hold_until: Option<Millis>) -> TransactionOutcome {
     let (counts, flags) = (Contribution::of_amount(amount), Flags::default());
-    TransactionOutcome { status: Status::Reserved, counts, held: amount, counts_after_hold: false, hold_until, flags }
+    TransactionOutcome {
+        status: Status::Reserved,
+        counts,
+        held_amount: amount,
+        counts_after_hold: false,
+        hold_until,
+        flags,
+    }
 }
 
 fn reserve(customer: &mut Customer, at: i64, amount: u64, hold_until: Option<i64>) {
@@ -97,9 +104,9 @@ proptest! {
                     known.is_approved = true;
                     let slot = u32::try_from(place).unwrap();
                     let before = live.summaries().get(slot).unwrap().outcome();
-                    let outcome = TransactionOutcome { status: Status::Approved, held: 0, counts_after_hold: true, ..before };
+                    let outcome = TransactionOutcome { status: Status::Approved, held_amount: 0, counts_after_hold: true, ..before };
                     let recorded_fact = RecordedFact { at: Millis(now), fact: Fact::Declined { conflict: false } };
-                    let recorded = RecordPosition { number, place: LogOffset(number), key: 1 };
+                    let recorded = RecordPosition { number, offset: LogOffset(number), key: 1 };
                     live.apply(recorded, &CustomerEvent::FactRecorded { slot, previous: LogOffset(0), recorded_fact, outcome, left: None });
                 },
                 Act::Wait(ms) => now += ms,
@@ -129,13 +136,13 @@ proptest! {
                     live = again;
                 }
             }
-            let mut seen = live.clone();
-            let (as_of, _) = seen.expire_holds(Millis(now));
+            let mut expired = live.clone();
+            let (as_of, _) = expired.expire_holds(Millis(now));
             prop_assert_eq!(as_of, Millis(now), "read as of the requested time");
             for from in [i64::MIN, now - 500, now - 50, now] {
                 let want: u128 =
                     list.iter().filter(|known| known.at >= from).map(|known| u128::from(known.counts(now))).sum();
-                prop_assert_eq!(used(&seen, from), want, "from {} at {}", from, now);
+                prop_assert_eq!(used(&expired, from), want, "from {} at {}", from, now);
             }
         }
     }

@@ -8,7 +8,7 @@ use proptest::{collection::vec, option, prelude::*};
 #[derive(Debug, Clone, Default)]
 struct Naive {
     now: i64,
-    held: [Option<u64>; 2],
+    current: [Option<u64>; 2],
     /// When it comes into force or can be confirmed, when it lapses, and the limits then.
     waits: Option<(i64, Option<i64>, [Option<u64>; 2])>,
     was_confirmed: bool,
@@ -21,7 +21,7 @@ impl Naive {
     fn tick(&mut self) {
         self.now += 1;
         match self.waits {
-            Some((from, None, limits)) if from == self.now => (self.held, self.waits) = (limits, None),
+            Some((from, None, limits)) if from == self.now => (self.current, self.waits) = (limits, None),
             Some((_, Some(lapses), _)) if lapses == self.now => self.waits = None,
             _ => {}
         }
@@ -29,32 +29,32 @@ impl Naive {
 
     fn ask(&mut self, asked: [Option<u64>; 2], policy: RaisePolicy) {
         let no_limit = u64::MAX;
-        let raised = [0, 1].map(|n: usize| asked[n].unwrap_or(no_limit) > self.held[n].unwrap_or(no_limit));
-        let tighter = [0, 1].map(|n: usize| [self.held[n], asked[n]].into_iter().flatten().min());
+        let raised = [0, 1].map(|n: usize| asked[n].unwrap_or(no_limit) > self.current[n].unwrap_or(no_limit));
+        let tighter = [0, 1].map(|n: usize| [self.current[n], asked[n]].into_iter().flatten().min());
         let mut from = self.now + policy.delay_ms;
         if policy.waits_for_period_end {
             for n in [0, 1].into_iter().filter(|n| raised[*n]) {
                 from = from.max(self.now + SPANS_MS[n]);
             }
         }
-        let before = (self.held, self.waits);
+        let before = (self.current, self.waits);
         let is_at_once = from == self.now && policy.confirm_within_ms.is_none();
         if raised == [false, false] || is_at_once {
-            (self.held, self.waits) = (asked, None);
+            (self.current, self.waits) = (asked, None);
         } else {
-            self.held = tighter;
+            self.current = tighter;
             if self.waits.is_none_or(|(_, _, known)| known != asked) {
                 self.waits = Some((from, policy.confirm_within_ms.map(|within| from + within), asked));
             }
         }
-        self.was_confirmed &= before == (self.held, self.waits);
+        self.was_confirmed &= before == (self.current, self.waits);
     }
 
     /// Whether it is taken.
     fn confirm(&mut self) -> bool {
         match self.waits {
             Some((from, Some(_), limits)) if from <= self.now => {
-                (self.held, self.waits, self.was_confirmed) = (limits, None, true);
+                (self.current, self.waits, self.was_confirmed) = (limits, None, true);
                 true
             }
             Some(_) => false,
@@ -125,7 +125,7 @@ proptest! {
                 Step::Settle => limits = limits.as_of(now),
             }
             let now = Millis(naive.now);
-            prop_assert_eq!(sorted(limits.own_at(now)), filters(naive.held), "{:?}", naive);
+            prop_assert_eq!(sorted(limits.own_at(now)), filters(naive.current), "{:?}", naive);
             let waits = limits.pending_at(now).map(|r| (r.from.0, r.confirm_until.map(|until| until.0), r.filters.clone()));
             prop_assert_eq!(waits, naive.waits.map(|(from, lapses, then)| (from, lapses, filters(then))));
         }

@@ -82,10 +82,10 @@ fn flags() -> impl Strategy<Value = Flags> {
 
 fn outcome() -> impl Strategy<Value = TransactionOutcome> {
     (word::<Status>(), contribution(), number(), any::<bool>(), option::of(time()), flags()).prop_map(
-        |(status, counts, held, counts_after_hold, hold_until, flags)| TransactionOutcome {
+        |(status, counts, held_amount, counts_after_hold, hold_until, flags)| TransactionOutcome {
             status,
             counts,
-            held,
+            held_amount,
             counts_after_hold,
             hold_until,
             flags,
@@ -169,7 +169,7 @@ fn some_opening() -> impl Strategy<Value = Opening> {
     let third = (proptest::collection::vec(names(), 0..9), option::of(text()), any::<bool>(), any::<bool>());
     (first, second, third).prop_map(|(first, second, third)| {
         let (id, merchant, at, recorded_at, opened, content, hold_until, level) = first;
-        let (level_source, resolution, names, stranger, violations) = second;
+        let (level_source, resolution, names, bypassed_id, violations) = second;
         let (gates, instrument, suspicious, outlier) = third;
         Opening {
             id,
@@ -183,7 +183,7 @@ fn some_opening() -> impl Strategy<Value = Opening> {
             level_source,
             resolution,
             names,
-            stranger,
+            bypassed_id,
             violations: violations.into(),
             gates: gates.into(),
             instrument,

@@ -25,7 +25,7 @@ pub(super) fn opening() -> Opening {
         level_source: LevelSource::Stored,
         resolution: CustomerResolution::Found,
         names: ExplicitFields::BOTH,
-        stranger: None,
+        bypassed_id: None,
         violations: SmallVec::new(),
         gates: SmallVec::new(),
         instrument: None,
@@ -44,7 +44,7 @@ pub(super) fn opened(change: impl FnOnce(&mut Opening)) -> RecordedEvent {
 fn outcome() -> TransactionOutcome {
     let counts = Contribution { gross: 5, net: 300, gross_counts: true, net_counts: false };
     let (status, flags) = (Status::Approved, Flags::default());
-    TransactionOutcome { status, counts, held: 4, counts_after_hold: false, hold_until: None, flags }
+    TransactionOutcome { status, counts, held_amount: 4, counts_after_hold: false, hold_until: None, flags }
 }
 
 pub(super) fn fact_recorded(fact: Fact) -> RecordedEvent {
@@ -187,8 +187,8 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             "2204ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a090807060504030201000004636172640170016502010000",
         ),
         (
-            "opened, stranger",
-            opened(|o| o.stranger = Some("77".into())),
+            "opened, bypassed id",
+            opened(|o| o.bypassed_id = Some("77".into())),
             "2208ac02027431016dd00fd20f01014555528662100f0e0d0c0b0a09080706050403020100000170016502010237370000",
         ),
         (
