@@ -33,6 +33,8 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod block_records;
+
 const NOW: Millis = Millis(1_700_000_000_000);
 const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Upload, by: None }, now: NOW };
 /// The last one sets `trust_blocks`.
@@ -408,89 +410,4 @@ proptest! {
         agree(&again, &rules, &model)?;
         agree(&snapshot_and_recover(&again), &rules, &model)?;
     }
-}
-
-/// While a signal waits for the locks of customers, payments with the instrument are blocked. A snapshot at that time
-/// contains neither the block nor its effect on the holders.
-#[test]
-fn an_announced_block_is_effective_and_in_no_snapshot() {
-    let blocked = BlockedInstruments::default();
-    let merchant = Name::parse("a").unwrap();
-    let block = InstrumentBlock::set_at(merchant, &MerchantScope::All, false);
-    blocked.announce("x", block.clone());
-    assert!(blocked.is_blocked_at("x", merchant));
-    assert_eq!((blocked.of("x"), blocked.events()), (InstrumentBlocks::default(), Vec::new()));
-    let blocks = InstrumentBlocks::default().with(block);
-    blocked.set("x", blocks.clone(), NOW);
-    blocked.announce("x", InstrumentBlock::set_at(merchant, &MerchantScope::Some(vec![merchant]), false));
-    let event = GlobalEvent::InstrumentBlocks { id: "x".into(), blocks: blocks.clone(), at: NOW };
-    assert_eq!((blocked.of("x"), blocked.events()), (blocks.clone(), vec![event]));
-    blocked.set("x", blocks, Millis(9));
-    let at: Vec<_> = blocked.events().iter().map(GlobalEvent::recorded_at).collect();
-    assert_eq!(at, [Some(NOW)], "setting the same list is a no-op");
-    blocked.set("x", InstrumentBlocks::default(), NOW);
-    assert!(!blocked.is_blocked_at("x", merchant) && blocked.events().is_empty());
-}
-
-/// Old snapshots contain only the ids of instruments.
-#[test]
-fn an_instrument_in_an_old_snapshot_is_blocked_at_all_merchants() {
-    let ledger = recovered(|take| {
-        take(Piece::Global(GlobalDto { blocked: vec!["x".into()], ..GlobalDto::default() })).unwrap();
-        Lsn(0)
-    });
-    for merchant in MERCHANTS {
-        assert!(ledger.is_instrument_blocked("x", Name::parse(merchant).unwrap()));
-        assert!(!ledger.is_instrument_blocked("y", Name::parse(merchant).unwrap()));
-    }
-}
-
-/// More holders than one step reaches, of two merchants, and one that is merged into another.
-#[test]
-fn a_signal_reaches_each_of_many_holders_once() {
-    const EACH: usize = 400;
-    let (rules, ledger) = (rules(), Ledger::new(BOUNDS, LedgerStorage::in_memory((1, 2))));
-    let mut ids: Vec<(&str, String)> = Vec::new();
-    for n in 0..EACH {
-        for merchant in ["a", "b"] {
-            let id = format!("{merchant}{n}");
-            let (suspected, holds, authors) = (Suspected::Nothing, BTreeSet::new(), Vec::new());
-            let person = Person { merchant, name: id.clone(), id: String::new(), suspected, holds, authors };
-            reserve(&ledger, &rules, &person, &id, Some("x"));
-            let number = ledger.identities.customer_with_identifier(Name::parse(merchant).unwrap(), &id).unwrap();
-            ids.push((merchant, number.to_string()));
-        }
-    }
-    let merchant = rules.merchant("a").unwrap();
-    ledger.merge(merchant, &ids[4].1, &ids[2 * EACH - 2].1, ACTOR).unwrap();
-    let reach = reach_of(&["a"]);
-    let (by, signal) = (Name::parse("token").ok(), Signal::FraudConfirmed);
-    let sent = SentSignal {
-        merchant: "a",
-        customer_id: &ids[600].1,
-        signal,
-        instrument: Some("x"),
-        by,
-        reach: &reach,
-        trusts_blocks: false,
-        calendar: &merchant.calendar,
-    };
-    let signalled = ledger.signal(&sent, NOW).unwrap();
-    assert_eq!((signalled.number.to_string(), signalled.status), (ids[600].1.clone(), CustomerStatus::Fraud));
-    assert_eq!(signalled.depends_on_lsn, ledger.journal.last());
-    for (merchant, id) in &ids {
-        let want = if *merchant == "a" { CustomerStatus::Fraud } else { CustomerStatus::Suspicious };
-        let shown =
-            ledger.with_customer(merchant, id, NOW, |customer, now| customer.status(LocalTime::utc(now))).unwrap();
-        assert_eq!(shown, want, "{id} of {merchant}");
-        let mut signals = 0;
-        let is_signal = |event: &CustomerEvent| matches!(event, CustomerEvent::SignalReceived { .. });
-        let mut count = |step: &HistoryStep, _: &Customer, _: &Customer| {
-            signals += usize::from(step.events.iter().any(is_signal));
-        };
-        ledger.history(merchant, id, NOW, &mut count).unwrap();
-        assert_eq!(signals, 1, "{id} of {merchant} is reached once");
-    }
-    let snapshot = snapshot_and_recover(&ledger);
-    assert!(snapshot.is_instrument_blocked("x", merchant.id) && snapshot.holders_of("x").len() == 2 * EACH as u64);
 }

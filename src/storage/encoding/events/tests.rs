@@ -43,7 +43,7 @@ use crate::{
     },
     storage::encoding::{
         encode, encode_global,
-        events::tests::golden::{attributes, golden},
+        events::tests::{golden::golden, samples::attributes},
         identifier::{open_identifier, seal_identifier},
         numbers::{self, Numbered, attribute_bits, flag_bits},
         seal::open_attributes,
@@ -56,6 +56,7 @@ mod arbitrary;
 mod changes;
 mod first_version;
 mod golden;
+mod samples;
 
 /// Seals for tests: inverts every bit and adds a byte in front.
 pub(crate) fn invert_bits(plain: &[u8], out: &mut Vec<u8>) {

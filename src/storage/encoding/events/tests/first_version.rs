@@ -1,7 +1,7 @@
 //! The bytes of the first version of the format, which are read and no longer written, with their events.
 
 use super::{
-    golden::{capture, opened, opening},
+    samples::{capture, opened, opening},
     *,
 };
 
