@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, Source},
     daemon::{
         data_folder::{self, ArchiveLosses},
-        history_import::SORT_BYTES,
+        history::import::SORT_BYTES,
     },
     service::transaction_history::export::{ExportOptions, HistoryFormat, export_history},
 };

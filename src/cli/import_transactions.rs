@@ -7,7 +7,7 @@ use crate::{
         print::print_line,
         progress::{self, ReadProgress},
     },
-    daemon::history_import::{ImportProgress, ImportReport, ImportRequest, ImportStep, import, try_import},
+    daemon::history::import::{ImportProgress, ImportReport, ImportRequest, ImportStep, import, try_import},
 };
 use anyhow::Context;
 use indicatif::ProgressBar;

@@ -1,6 +1,6 @@
 //! Tasks of the runtime that run next to the requests: gauges, erasure of due customers, unfinished jobs.
 
-use crate::{daemon::name_table::NameTableMonitor, http::AppState, service::jobs::resume::resume_unfinished};
+use crate::{daemon::reload::name_table::NameTableMonitor, http::AppState, service::jobs::resume::resume_unfinished};
 use std::{sync::Arc, time::Duration};
 
 /// The pause between two updates of the gauges.

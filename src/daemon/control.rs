@@ -1,7 +1,7 @@
 //! What requests can have this daemon do.
 
 use crate::{
-    daemon::{maintenance::MaintenanceThread, reload::Reloader, snapshot_status::snapshot_problem},
+    daemon::{maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem},
     domain::customer::audit::Author,
     service::{
         configuration::{

@@ -10,7 +10,7 @@ use crate::{
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
-        reload::{Reloader, ReloaderParts},
+        reload::reloader::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
     },

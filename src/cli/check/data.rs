@@ -4,7 +4,7 @@ use crate::{
     config::{self, Loaded, Occasion, Problem, Severity, StoreKind},
     daemon::{
         data_folder::{RecordedFolder, read_configuration, read_folder},
-        reload::prior_at_start,
+        reload::reloader::prior_at_start,
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     ledger::DefaultCountries,

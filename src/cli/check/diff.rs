@@ -12,7 +12,7 @@ use crate::{
     },
     daemon::{
         data_folder::{RecordedFolder, recorded_state},
-        differences::{ComparedRules, add_affected_customers},
+        reload::differences::{ComparedRules, add_affected_customers},
     },
     domain::rules::configuration::Rules,
 };

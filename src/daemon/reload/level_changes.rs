@@ -6,9 +6,9 @@ use crate::{
         body::{self, RatesBody},
         lint::request,
     },
-    daemon::{
+    daemon::reload::{
         audited_changes::ConfigurationBefore,
-        reload::{Reloader, texts},
+        reloader::{Reloader, texts},
     },
     domain::{
         events::{global_event::GlobalEvent, overrides::Overrides},

@@ -7,9 +7,11 @@ use crate::{
         diff::differences, losses,
     },
     daemon::{
-        audited_changes::audited_reload,
         data_folder::{ConfigurationFile, recorded_state},
-        differences::{ComparedRules, add_affected_customers},
+        reload::{
+            audited_changes::audited_reload,
+            differences::{ComparedRules, add_affected_customers},
+        },
     },
     domain::{
         customer::audit::Author,

@@ -10,7 +10,7 @@ use crate::{
     config::Loaded,
     daemon::{
         data_folder::{self, DataFolder, OpenedFolder},
-        history_read_back::ExpectedHistory,
+        history::read_back::ExpectedHistory,
     },
     domain::{request::refusal::Refusal, rules::configuration::Rules, vocabulary::time::Millis},
     ledger::{Ledger, Retention},

@@ -1,0 +1,7 @@
+//! The configuration of a running daemon: reloads, changes through the API, and what the log and the audit report of them.
+
+mod audited_changes;
+pub(crate) mod differences;
+mod level_changes;
+pub(crate) mod name_table;
+pub(crate) mod reloader;
