@@ -11,6 +11,8 @@ use crate::domain::{
 use crate::ledger::state::{ledger::Ledger, made_levels::MadeLevel};
 use crate::storage::journal::Lsn;
 
+mod rename;
+
 impl Ledger {
     /// The overrides of levels and rates by operators, and the file entries that are in force.
     #[must_use]

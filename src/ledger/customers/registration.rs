@@ -20,6 +20,10 @@ use crate::domain::{
 };
 use smallvec::SmallVec;
 
+mod default_countries;
+mod external_ids;
+mod register;
+
 /// A customer to register.
 #[derive(Debug, Clone, Copy)]
 pub struct Registration<'a> {
