@@ -4,11 +4,9 @@
 //! after its checksum was verified.
 
 use crate::storage::snapshot::{
-    codec1::PieceV1,
     error::SnapshotError,
     header::{u32_at, u64_at},
-    piece::{CUSTOMER, Piece, TRANSACTION_SUMMARIES, codec},
-    summaries::SummaryReader,
+    piece::{CUSTOMER, Piece, TRANSACTION_SUMMARIES, codec, codec1::PieceV1, summaries::SummaryReader},
 };
 use bincode::Options;
 

@@ -18,18 +18,11 @@
 //!
 //! A customer's profile is stored as the events that make it, so that it has one format.
 
-mod codec1;
-mod customer;
 mod error;
 mod frame;
-pub(in crate::storage) mod global;
 mod header;
-mod identifier;
 mod piece;
-mod profile;
 mod reader;
-mod summaries;
-mod values;
 mod version;
 mod writer;
 
@@ -37,15 +30,17 @@ mod writer;
 mod tests;
 
 pub use crate::storage::snapshot::{
-    customer::{CustomerDto, TransactionSummaryDto, UsageSeriesDto},
     error::SnapshotError,
     frame::{Counts, Frame},
-    global::{ArchivedFactDto, ClockDto, CountedDto, GlobalDto, LevelDto, RenameDto, SegmentDto},
     header::{HEADER_BYTES, Header},
-    identifier::IdentifierDto,
-    piece::{FRAME_BYTES_MAX, Piece},
+    piece::{
+        FRAME_BYTES_MAX, Piece,
+        customer::{CustomerDto, TransactionSummaryDto, UsageSeriesDto},
+        global::{ArchivedFactDto, ClockDto, CountedDto, GlobalDto, LevelDto, RenameDto, SegmentDto},
+        identifier::IdentifierDto,
+        summaries::SummaryReader,
+    },
     reader::Reader,
-    summaries::SummaryReader,
     version::{CODEC, FORMAT},
     writer::Writer,
 };

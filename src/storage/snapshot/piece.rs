@@ -3,15 +3,23 @@
 //! Only the files of this module use `bincode`, pinned to 1.3.3 and always with the same options: fixed-width little-endian
 //! numbers, and no bytes after the end. The variant of an enum is its index as a `u32`, an option a byte, a length a `u64`.
 //! So the order of fields and variants **is** the format. Golden bytes hold it; another shape is another
-//! [`CODEC`](super::CODEC). The domain knows nothing of this: the shapes are in `snapshot/customer.rs` and
-//! `snapshot/global.rs`, and words have the numbers that events use.
+//! [`CODEC`](super::CODEC). The domain knows nothing of this: the shapes are in `piece/customer.rs` and
+//! `piece/global.rs`, and words have the numbers that events use.
 
-use crate::storage::snapshot::{
+use crate::storage::snapshot::piece::{
     customer::{CustomerDto, TransactionSummaryDto},
     global::GlobalDto,
 };
 use bincode::Options;
 use serde::{Deserialize, Serialize};
+
+pub(super) mod codec1;
+pub(super) mod customer;
+pub(in crate::storage) mod global;
+pub(super) mod identifier;
+mod profile;
+pub(super) mod summaries;
+mod values;
 
 /// The most bytes of the body of one frame.
 pub const FRAME_BYTES_MAX: u32 = 16 * 1024 * 1024;

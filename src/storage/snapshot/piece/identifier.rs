@@ -46,7 +46,7 @@ impl IdentifierDto {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::snapshot::{customer::CustomerDto, piece::codec};
+    use crate::storage::snapshot::piece::{codec, customer::CustomerDto};
     use crate::{
         domain::{
             customer::{aggregate::Customer, change::CustomerChange},

@@ -20,9 +20,11 @@ use crate::{
         },
         snapshot::{
             error::{SnapshotError, invalid},
-            identifier::IdentifierDto,
-            profile::{profile_of, resume_profile, standing},
-            values::{Text, currency_of, name, text, word},
+            piece::{
+                identifier::IdentifierDto,
+                profile::{profile_of, resume_profile, standing},
+                values::{Text, currency_of, name, text, word},
+            },
         },
     },
 };

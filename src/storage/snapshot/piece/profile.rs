@@ -15,7 +15,7 @@ use crate::{
         encoding::{self, Events, Open, Seal},
         snapshot::{
             error::{SnapshotError, invalid},
-            values::word,
+            piece::values::word,
         },
     },
 };

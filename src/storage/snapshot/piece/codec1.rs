@@ -9,11 +9,11 @@ use crate::{
     },
     storage::{
         encoding::numbers::{Numbered, flags_of},
-        snapshot::{
+        snapshot::piece::{
+            Piece,
             customer::{CustomerDto, TransactionSummaryDto, UsageSeriesDto},
             global::{ArchivedFactDto, CountedDto, GlobalDto, LevelDto, RenameDto},
             identifier::IdentifierDto,
-            piece::Piece,
             values::Text,
         },
     },
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 /// [`Piece`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum PieceV1 {
+pub(in crate::storage::snapshot) enum PieceV1 {
     Customer(CustomerDtoV1),
     TransactionSummaries { customer: u64, summaries: Vec<(u32, TransactionSummaryDtoV1)> },
     Global(GlobalDtoV1),
@@ -31,7 +31,7 @@ pub(super) enum PieceV1 {
 
 /// [`CustomerDto`], with a level in every usage series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct CustomerDtoV1 {
+pub(in crate::storage::snapshot) struct CustomerDtoV1 {
     pub(super) number: u64,
     pub(super) merchant: Text,
     pub(super) identifier: Option<Box<str>>,
@@ -52,7 +52,7 @@ pub(super) struct CustomerDtoV1 {
 
 /// [`UsageSeriesDto`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct UsageSeriesDtoV1 {
+pub(in crate::storage::snapshot) struct UsageSeriesDtoV1 {
     pub(super) direction: u8,
     pub(super) currency: [u8; 3],
     pub(super) level: Text,
@@ -64,7 +64,7 @@ pub(super) struct UsageSeriesDtoV1 {
 
 /// [`TransactionSummaryDto`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TransactionSummaryDtoV1 {
+pub(in crate::storage::snapshot) struct TransactionSummaryDtoV1 {
     pub(super) at: i64,
     pub(super) hold_until: Option<i64>,
     pub(super) gross: u64,
@@ -78,7 +78,7 @@ pub(super) struct TransactionSummaryDtoV1 {
 
 /// [`GlobalDto`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct GlobalDtoV1 {
+pub(in crate::storage::snapshot) struct GlobalDtoV1 {
     pub(super) next_customer: u64,
     pub(super) currencies: Vec<[u8; 3]>,
     pub(super) levels: Vec<LevelDto>,
@@ -92,7 +92,7 @@ pub(super) struct GlobalDtoV1 {
 
 impl PieceV1 {
     /// The piece in the shape of today.
-    pub(super) fn upgrade(self) -> Piece {
+    pub(in crate::storage::snapshot) fn upgrade(self) -> Piece {
         match self {
             Self::Customer(customer) => Piece::Customer(customer.upgrade()),
             Self::TransactionSummaries { customer, summaries } => {

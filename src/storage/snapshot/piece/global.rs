@@ -12,7 +12,7 @@ use crate::{
         encoding::{self, Events, numbers::Numbered},
         snapshot::{
             error::{SnapshotError, invalid},
-            values::{Text, currency_of, name, text, word},
+            piece::values::{Text, currency_of, name, text, word},
         },
     },
 };

@@ -2,11 +2,11 @@
 //! for them.
 
 use crate::storage::snapshot::{
-    codec1::TransactionSummaryDtoV1, customer::TransactionSummaryDto, error::SnapshotError,
-    piece::TRANSACTION_SUMMARIES,
+    error::SnapshotError,
+    piece::{TRANSACTION_SUMMARIES, codec1::TransactionSummaryDtoV1, customer::TransactionSummaryDto},
 };
 
-/// The summaries of one piece. It accepts and refuses the same bytes as [`Frame::decode`](super::Frame::decode), without a
+/// The summaries of one piece. It accepts and refuses the same bytes as [`Frame::decode`](crate::storage::snapshot::Frame::decode), without a
 /// list.
 #[derive(Debug, Clone)]
 pub struct SummaryReader<'a> {
@@ -24,7 +24,7 @@ impl<'a> SummaryReader<'a> {
     ///
     /// # Errors
     /// The piece ends before the number of summaries.
-    pub(super) fn new(offset: u64, codec: u32, body: &'a [u8]) -> Result<Self, SnapshotError> {
+    pub(in crate::storage::snapshot) fn new(offset: u64, codec: u32, body: &'a [u8]) -> Result<Self, SnapshotError> {
         let mut rest = body;
         let mut begin = || {
             let is_summaries = u32::from_le_bytes(take(&mut rest)?) == TRANSACTION_SUMMARIES;
@@ -128,9 +128,8 @@ fn read_flag(rest: &mut &[u8]) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::storage::snapshot::{
-        codec1::PieceV1,
         frame::Frame,
-        piece::{Piece, codec},
+        piece::{Piece, codec, codec1::PieceV1},
         version::CODEC,
     };
     use bincode::Options;
