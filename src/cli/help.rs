@@ -2,7 +2,7 @@
 
 use crate::{
     docs::{self, GUIDES},
-    domain::vocabulary::suggest::nearest,
+    domain::vocabulary::text::suggest::nearest,
 };
 use std::{
     fmt::Write as _,

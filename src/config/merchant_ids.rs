@@ -8,7 +8,7 @@ use crate::config::{
         source::{Source, Span},
     },
 };
-use crate::domain::vocabulary::{names::Name, suggest::nearest};
+use crate::domain::vocabulary::{names::Name, text::suggest::nearest};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,

@@ -5,7 +5,7 @@ use crate::{
     config::{self, Severity, body::InvalidBody},
     domain::{
         request::refusal::{Refusal, RefusalKind},
-        vocabulary::suggest::nearest,
+        vocabulary::text::suggest::nearest,
     },
     service::{
         configuration::reload::RefusedReload,

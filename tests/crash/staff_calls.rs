@@ -24,10 +24,9 @@ use levelgate::{
         rules::rates::OwnRate,
         vocabulary::{
             attributes::{Attribute, Attributes},
-            calendar::{Calendar, LocalTime},
+            calendar::{Calendar, LocalTime, month::Month},
             direction::Direction,
             money::{Currency, Decimal},
-            month::Month,
             names::Name,
             time::Millis,
             words::Word,

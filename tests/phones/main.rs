@@ -4,7 +4,7 @@
 //! `LEVELGATE_SEED` chooses what is generated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use levelgate::domain::vocabulary::phone::{Country, compared, e164, national_prefixes, valid};
+use levelgate::domain::vocabulary::contact::phone::{Country, compared, e164, national_prefixes, valid};
 use std::{
     collections::BTreeMap,
     env,

@@ -22,8 +22,8 @@ use crate::domain::{
     },
     vocabulary::{
         calendar::Calendar,
-        phone::Country,
-        suggest::nearest,
+        contact::phone::Country,
+        text::suggest::nearest,
         time::{DAY_MS, Millis, parse_span_ms},
         words::Word,
     },

@@ -14,7 +14,7 @@ use crate::domain::{
         calendar::{WeekStart, Window},
         money::{Currencies, Currency, Decimal, power_of_ten},
         names::Name,
-        suggest::nearest,
+        text::suggest::nearest,
         time::{DAY_MS, parse_span_ms},
     },
 };

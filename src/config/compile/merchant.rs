@@ -23,7 +23,7 @@ use crate::domain::{
         calendar::Calendar,
         money::{Currencies, Currency},
         names::{Map, Name, Set, UNKNOWN_LEVEL},
-        suggest::nearest,
+        text::suggest::nearest,
         time::DAY_MS,
     },
 };

@@ -8,7 +8,7 @@ use crate::domain::{
         project::Endpoint,
         registration::identifier::{Identifier, RegistrationSource},
     },
-    vocabulary::{attributes::Attribute, suggest::nearest, time::DAY_MS, words::Word},
+    vocabulary::{attributes::Attribute, text::suggest::nearest, time::DAY_MS, words::Word},
 };
 
 /// The shortest delay of a raise that Sweden's rule about the end of a period allows.

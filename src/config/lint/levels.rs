@@ -11,7 +11,7 @@ use crate::domain::{
     vocabulary::{
         money::{Currencies, Decimal},
         names::Name,
-        suggest::nearest,
+        text::suggest::nearest,
     },
 };
 use std::{cmp::Ordering, collections::BTreeSet};

@@ -14,7 +14,7 @@ use crate::domain::vocabulary::{
     card_numbers::id_has_card_number,
     money::Currency,
     names::Name,
-    suggest::{nearest, one_of},
+    text::suggest::{nearest, one_of},
     time::Millis,
     words::Word,
 };

@@ -7,7 +7,7 @@ use crate::domain::{
         identifier::{Identifier, PaymentRegistration},
         policy::IdentifierRule,
     },
-    vocabulary::phone::Country,
+    vocabulary::contact::phone::Country,
 };
 
 #[test]

@@ -3,7 +3,12 @@
 //! The expiry of a card is a function of its last month and of the time of the reader: nothing is recorded when a month
 //! ends, so every reader and every recovery sees the same.
 
-use crate::domain::vocabulary::{calendar::LocalTime, card_numbers, month::Month, time::Millis, words::words};
+use crate::domain::vocabulary::{
+    calendar::{LocalTime, month::Month},
+    card_numbers,
+    time::Millis,
+    words::words,
+};
 
 /// The maximum number of stored instruments of one customer; the least recently used one is removed.
 pub const INSTRUMENTS_MAX: usize = 100;

@@ -2,7 +2,7 @@
 
 use crate::domain::vocabulary::{
     attributes::{Attribute, PaymentAttribute, payment_attribute_words},
-    suggest::nearest,
+    text::suggest::nearest,
     words::Word,
 };
 

@@ -1,7 +1,8 @@
 //! Attributes of a customer, and the form in which they are compared.
 
 use crate::domain::vocabulary::{
-    country, date, email, phone,
+    calendar::date,
+    contact::{country, email, phone},
     time::Millis,
     words::{Word, words},
 };

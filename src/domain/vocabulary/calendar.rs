@@ -3,11 +3,8 @@
 //! Each window is a half-open range of milliseconds, `from <= at < to`, so that sums need no calendar. Time zones come
 //! from the compiled-in database, never from the machine.
 
-mod zone;
-
 use crate::domain::vocabulary::{
-    calendar::zone::Zone,
-    month::Month,
+    calendar::{month::Month, zone::Zone},
     time::{DAY_MS, Millis},
 };
 use jiff::{
@@ -18,6 +15,10 @@ use std::sync::{
     LazyLock,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
+
+pub mod date;
+pub mod month;
+mod zone;
 
 /// The version of the time-zone data that is compiled in, for example `2026e`.
 #[must_use]

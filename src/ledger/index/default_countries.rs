@@ -3,8 +3,8 @@
 use crate::domain::{
     rules::{configuration::Rules, merchant::Merchant},
     vocabulary::{
+        contact::phone::Country,
         names::{Map, Name},
-        phone::Country,
     },
 };
 

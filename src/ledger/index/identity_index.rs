@@ -6,8 +6,8 @@ use crate::domain::{
     transaction::opening::{CustomerResolution, Opening},
     vocabulary::{
         attributes::{Attribute, AttributeSet, Attributes, identifies_customer, normalised},
+        contact::phone::Country,
         names::Name,
-        phone::Country,
     },
 };
 use crate::ledger::index::{

@@ -10,7 +10,7 @@ use crate::domain::{
     decision::payment::{Payment, SentIdentity},
     vocabulary::{
         attributes::{Attribute, AttributeSet, identifies_customer, legacy_normalised},
-        phone,
+        contact::phone,
     },
 };
 use crate::ledger::index::identity_index::{Digests, IdentityIndex};

@@ -15,8 +15,8 @@ use crate::domain::{
         status::CustomerStatus,
     },
     vocabulary::{
+        calendar::month::Month,
         direction::Direction,
-        month::Month,
         names::{Map, Name},
         time::Millis,
     },

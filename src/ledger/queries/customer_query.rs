@@ -6,7 +6,7 @@ use crate::domain::{
         attributes::{Attribute, Attributes},
         calendar::LocalTime,
         names::Name,
-        text_prefix::TextPrefix,
+        text::prefix::TextPrefix,
         time::Millis,
     },
 };

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     rules::registration::policy::RegistrationPolicy,
-    vocabulary::{card_numbers::has_card_number, phone},
+    vocabulary::{card_numbers::has_card_number, contact::phone},
 };
 use crate::service::csv::{error::Reason, row::Column};
 use std::borrow::Cow;

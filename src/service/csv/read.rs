@@ -1,6 +1,6 @@
 //! The rows of a table, read one at a time.
 
-use crate::domain::vocabulary::{card_numbers::id_has_card_number, suggest::nearest, words::Word};
+use crate::domain::vocabulary::{card_numbers::id_has_card_number, text::suggest::nearest, words::Word};
 use crate::service::csv::{
     cell::{Expected, understood},
     error::{Reason, RowError},

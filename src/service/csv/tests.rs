@@ -10,8 +10,8 @@ use crate::domain::{
         policy::RegistrationPolicy,
     },
     vocabulary::{
+        contact::phone::{self, Country},
         names::Name,
-        phone::{self, Country},
     },
 };
 use proptest::prelude::*;

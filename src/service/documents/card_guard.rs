@@ -8,8 +8,8 @@ use crate::{
         },
         rules::merchant::Merchant,
         vocabulary::{
+            contact::phone,
             money::{Currency, Decimal},
-            phone,
         },
     },
     service::{documents::payments::fields::PaymentFields, error::ServiceError},

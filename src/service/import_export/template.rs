@@ -8,7 +8,7 @@ use crate::{
             merchant::{Merchant, OperationMode},
             registration::identifier::{Identifier, RegistrationSource},
         },
-        vocabulary::{names::Name, phone, time::Millis},
+        vocabulary::{contact::phone, names::Name, time::Millis},
     },
     service::{
         csv::{

@@ -23,7 +23,7 @@ use crate::{
         vocabulary::{
             attributes::{Attribute, AttributeSet, Attributes, check_form},
             card_numbers::has_card_number,
-            phone,
+            contact::phone,
             time::Millis,
             words::Word,
         },

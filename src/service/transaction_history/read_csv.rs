@@ -1,7 +1,7 @@
 //! The rows of a CSV file.
 
 use crate::{
-    domain::vocabulary::{card_numbers::masked, suggest::nearest, words::Word},
+    domain::vocabulary::{card_numbers::masked, text::suggest::nearest, words::Word},
     service::{
         csv::{
             cell::understood_text,

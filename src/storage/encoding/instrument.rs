@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         customer::instruments::{CardOnFile, Instrument},
-        vocabulary::month::Month,
+        vocabulary::calendar::month::Month,
     },
     storage::encoding::bytes::{Bytes, DecodeError, Put},
 };

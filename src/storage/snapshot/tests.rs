@@ -33,8 +33,8 @@ use crate::{
         usage::{contribution::Contribution, series::UsageSeriesKey},
         vocabulary::{
             attributes::{Attribute, Attributes},
+            calendar::month::Month,
             direction::Direction,
-            month::Month,
             time::Millis,
         },
     },

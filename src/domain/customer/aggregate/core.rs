@@ -15,7 +15,11 @@ use crate::domain::{
     rules::rates::OwnRate,
     transaction::log_offset::LogOffset,
     vocabulary::{
-        attributes::Attributes, calendar::LocalTime, direction::Direction, money::Currency, month::Month, names::Name,
+        attributes::Attributes,
+        calendar::{LocalTime, month::Month},
+        direction::Direction,
+        money::Currency,
+        names::Name,
         time::Millis,
     },
 };

@@ -25,7 +25,7 @@ use crate::domain::{
     },
     vocabulary::{
         attributes::{Attribute, normalised},
-        country, phone,
+        contact::{country, phone},
         time::Millis,
     },
 };

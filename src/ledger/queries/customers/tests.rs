@@ -10,7 +10,7 @@ use crate::{
         vocabulary::{
             attributes::{Attribute, Attributes},
             direction::Direction,
-            text_prefix::TextPrefix,
+            text::prefix::TextPrefix,
         },
     },
     ledger::{

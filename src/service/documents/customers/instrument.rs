@@ -10,7 +10,10 @@ use crate::{
             fields::{check_length, check_no_control, parse_word},
             refusal::Refusal,
         },
-        vocabulary::{calendar::LocalTime, card_numbers::brand_as_stored, month::Month},
+        vocabulary::{
+            calendar::{LocalTime, month::Month},
+            card_numbers::brand_as_stored,
+        },
     },
     service::{
         documents::{

@@ -11,10 +11,10 @@ use crate::{
         rules::merchant::Merchant,
         vocabulary::{
             attributes::Attribute,
+            contact::email,
             direction::Direction,
-            email,
             names::Name,
-            text_prefix::{PREFIX_CHARS_MIN, TextPrefix},
+            text::prefix::{PREFIX_CHARS_MIN, TextPrefix},
             time::Millis,
             words::Word,
         },

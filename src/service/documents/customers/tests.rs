@@ -10,7 +10,11 @@ use crate::{
         },
         rules::{configuration::Rules, merchant::Merchant},
         vocabulary::{
-            calendar::LocalTime, direction::Direction, money::Currency, month::Month, names::Name, time::Millis,
+            calendar::{LocalTime, month::Month},
+            direction::Direction,
+            money::Currency,
+            names::Name,
+            time::Millis,
             words::Word,
         },
     },

@@ -16,9 +16,8 @@ use crate::domain::{
         rates::OwnRate,
     },
     vocabulary::{
-        calendar::{WeekStart, Window},
+        calendar::{WeekStart, Window, month::Month},
         money::Decimal,
-        month::Month,
     },
 };
 use proptest::{collection::vec, option, prelude::*};

@@ -2,7 +2,7 @@
 
 use crate::domain::vocabulary::{
     attributes::{Attribute, Attributes},
-    email,
+    contact::email,
 };
 use std::borrow::Cow;
 
