@@ -9,14 +9,16 @@ use crate::config::{
     },
     diff::ComparedConfiguration,
     lint::{context::LintContext, merchant::lint_merchant},
-    merchant_ids::MerchantIds,
+    load::{
+        merchant_ids::MerchantIds,
+        statements::{MerchantStatements, Statements},
+    },
     parse::{
         config_file::{ConfigFile, Presence, check_folder, merchant_file_names},
         level_entry::LevelEntry,
         raw,
     },
     report::problem::{Problem, Problems, Severity},
-    statements::{MerchantStatements, Statements},
     version,
 };
 use crate::domain::{
@@ -32,6 +34,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+mod merchant_ids;
+pub(super) mod statements;
 
 /// A valid configuration.
 #[derive(Debug)]

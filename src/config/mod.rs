@@ -13,10 +13,8 @@ pub(crate) mod effective;
 pub(crate) mod lint;
 mod load;
 mod losses;
-mod merchant_ids;
 pub(crate) mod parse;
 pub(crate) mod report;
-mod statements;
 #[cfg(test)]
 mod tests;
 mod version;
@@ -28,11 +26,10 @@ pub use crate::config::daemon::settings::{
 };
 pub use crate::config::diff::changed_restart_settings;
 pub use crate::config::effective::superseded_overrides;
-pub use crate::config::load::{Loaded, load, load_with_tokens};
+pub use crate::config::load::{Loaded, load, load_with_tokens, statements::Statements};
 pub use crate::config::losses::{Occasion, PriorConfiguration, PriorMerchant, RecordedState, losses};
 pub use crate::config::parse::level_entry::LevelEntry;
 pub use crate::config::report::folding::render_folded;
 pub use crate::config::report::problem::{
     Problem, ProblemText, Problems, RelatedPlace, Severity, Style, render, tally, tally_texts,
 };
-pub use crate::config::statements::Statements;

@@ -26,7 +26,7 @@ pub struct Statements {
 
 /// The statements of one merchant's file.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::config) struct MerchantStatements {
+pub(super) struct MerchantStatements {
     pub(in crate::config) is_removed: bool,
     has_no_projects: bool,
     has_no_levels: bool,
@@ -35,7 +35,7 @@ pub(in crate::config) struct MerchantStatements {
 
 impl MerchantStatements {
     /// Reads the statements of a file. Reports the first other key of a file that removes its merchant.
-    pub(in crate::config) fn read(s: &Section<'_>) -> Self {
+    pub(super) fn read(s: &Section<'_>) -> Self {
         let is_removed = value_or(&s.flag("removed"), false);
         if is_removed && let Some(key) = s.content().other_key(&["id", "removed"]) {
             let message =
@@ -54,7 +54,7 @@ impl MerchantStatements {
 
 impl Statements {
     /// Adds the statements of a merchant's file.
-    pub(in crate::config) fn add(&mut self, id: Name, stated: MerchantStatements) {
+    pub(super) fn add(&mut self, id: Name, stated: MerchantStatements) {
         let MerchantStatements { is_removed, has_no_projects, has_no_levels, each_level_has_filters } = stated;
         for (is_stated, merchants) in [
             (is_removed, &mut self.removed),
