@@ -207,7 +207,7 @@ pub async fn wait_for_events(
         let (begun, _waiting) = (Instant::now(), WaitingCall::begin());
         let has_more = tokio::select! {
             // A journal that has failed is reported by the wait for the commit of the answer.
-            more = journal.lasting_behind(page.last) => more.is_ok(),
+            more = journal.lasting_after(page.last) => more.is_ok(),
             () = sleep_until(ends) => false,
             _ = stopping.wait_for(|stop| *stop) => false,
         };

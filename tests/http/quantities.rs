@@ -134,7 +134,7 @@ fn captures_that_more_follow_keep_the_rest_until_the_last_one_or_the_end_of_the_
 }
 
 #[test]
-fn a_cancel_takes_what_is_held_before_what_was_paid_and_says_what_it_took() {
+fn a_cancel_takes_what_is_held_before_what_was_paid_and_states_what_it_took() {
     live(
         "",
         vec![

@@ -319,7 +319,7 @@ fn a_time_out_of_the_stated_skew_is_refused_both_ways() {
 }
 
 #[test]
-fn full_card_number_is_refused_and_never_echoed() {
+fn full_card_number_is_refused_and_never_repeated() {
     let daemon = shop();
     let number = "4111111111111111";
     let quoted = format!("\"{number}\"");

@@ -250,7 +250,7 @@ fn edited(file: &'static str, from: &str, to: &str) -> Files {
 }
 
 #[test]
-fn differences_are_said_in_words() {
+fn differences_are_described_in_words() {
     const ACME: &str = "merchants/acme.toml";
     const TOML: &str = "levelgate.toml";
     for (file, from, to, want) in [
@@ -314,7 +314,7 @@ fn differences_are_said_in_words() {
 }
 
 #[test]
-fn whole_items_are_said_with_their_content() {
+fn whole_items_are_described_with_their_content() {
     let mut without = files();
     without.remove("merchants/acme.toml");
     let text = without.get_mut("levelgate.toml").unwrap();

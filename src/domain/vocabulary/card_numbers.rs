@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn full_card_numbers_are_told_from_other_numbers() {
+    fn full_card_numbers_are_distinguished_from_other_numbers() {
         for (text, in_text, in_id) in [
             ("4111111111111111", true, true),
             ("4111 1111 1111 1111", true, true),

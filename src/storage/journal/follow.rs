@@ -195,7 +195,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal has failed.
-    pub async fn lasting_behind(&self, lsn: Lsn) -> Result<(), Failed> {
+    pub async fn lasting_after(&self, lsn: Lsn) -> Result<(), Failed> {
         let look = || if self.lasting() > lsn { Some(Ok(())) } else { self.marks.failure().map(Err) };
         self.followers.until(look).await
     }

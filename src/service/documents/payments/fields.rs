@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_beside_the_attributes_are_those_of_a_reserve() {
+    fn the_fields_other_than_attributes_are_those_of_a_reserve() {
         let mut fields = [RESERVE_FIELDS, &["transaction_id", "amount"]].concat();
         fields.retain(|field| *field != "customer");
         fields.sort_unstable();

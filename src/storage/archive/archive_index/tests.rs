@@ -198,7 +198,7 @@ proptest! {
 }
 
 #[test]
-fn the_filter_of_an_index_that_was_filled_before_is_built_behind_the_start() {
+fn the_filter_of_an_index_that_was_filled_before_is_built_after_the_start() {
     let mut stage = Stage::new();
     stage.add(5_000);
     stage.open();

@@ -55,7 +55,7 @@ fn a_bit_in_every_byte_is_refused_or_cut() {
 }
 
 #[test]
-fn a_batch_header_behind_a_damage_tells_that_it_was_synced() {
+fn a_batch_header_after_damage_states_that_it_was_synced() {
     let store = Memory::new();
     let opened = open(&store, Sync::Interval).unwrap();
     opened.journal.append(1, b"on the medium");
@@ -80,7 +80,7 @@ fn a_batch_header_behind_a_damage_tells_that_it_was_synced() {
 }
 
 #[test]
-fn of_several_damages_the_first_is_told() {
+fn of_several_damages_the_first_is_reported() {
     let (store, mut workload) = (Memory::new(), Workload::default());
     let opened = open(&store, Sync::Always).unwrap();
     live(&opened.journal, &mut workload, 21, 60);

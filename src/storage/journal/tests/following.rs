@@ -103,7 +103,7 @@ fn a_journal_in_memory_is_followed_too() {
 }
 
 #[test]
-fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
+fn a_record_in_a_large_segment_is_found_without_reading_to_it() {
     let (store, mut workload) = (Memory::new(), Workload::default());
     let options = Options { segment_bytes: u64::MAX, ..options(Sync::Interval) };
     let opened = open_store(Arc::new(store.clone()), options, Lsn(0), Lsn(0)).unwrap();
@@ -139,7 +139,7 @@ fn a_record_in_a_large_segment_is_found_without_a_walk_to_it() {
 }
 
 #[test]
-fn what_a_power_cut_may_take_is_not_told_and_a_group_that_never_ended_neither() {
+fn unsynced_records_and_unended_groups_are_not_delivered() {
     let store = Memory::new();
     let first = opened(&store, Sync::Interval, 0);
     let mut workload = Workload::default();
@@ -173,7 +173,7 @@ fn what_a_power_cut_may_take_is_not_told_and_a_group_that_never_ended_neither() 
 }
 
 #[test]
-fn whoever_is_behind_what_was_deleted_is_told_so() {
+fn a_reader_before_deleted_records_is_refused() {
     let store = Memory::new();
     let opened = opened(&store, Sync::Always, 0);
     let journal = &opened.journal;
@@ -203,7 +203,7 @@ async fn whoever_waits_is_woken_when_more_lasts_and_when_the_journal_fails() {
         let store = Memory::new();
         let opened = opened(&store, sync, 0);
         let journal = Arc::clone(&opened.journal);
-        let waiting = tokio::spawn(async move { journal.lasting_behind(Lsn(0)).await });
+        let waiting = tokio::spawn(async move { journal.lasting_after(Lsn(0)).await });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "{sync:?}");
         let appended = opened.journal.append(1, b"one");
@@ -215,14 +215,14 @@ async fn whoever_waits_is_woken_when_more_lasts_and_when_the_journal_fails() {
         }
         waiting.await.unwrap().unwrap();
         let journal = Arc::clone(&opened.journal);
-        let waiting = tokio::spawn(async move { journal.lasting_behind(Lsn(1)).await });
+        let waiting = tokio::spawn(async move { journal.lasting_after(Lsn(1)).await });
         tokio::task::yield_now().await;
         opened.journal.fail("a test");
         assert!(waiting.await.unwrap().is_err(), "{sync:?}");
     }
     let journal = Arc::new(Journal::in_memory());
     let other = Arc::clone(&journal);
-    let waiting = tokio::spawn(async move { other.lasting_behind(Lsn(0)).await });
+    let waiting = tokio::spawn(async move { other.lasting_after(Lsn(0)).await });
     tokio::task::yield_now().await;
     journal.append(1, b"one");
     waiting.await.unwrap().unwrap();

@@ -43,7 +43,7 @@ const SPOILS: [(Spoil, &str); 7] = [
 ];
 
 #[tokio::test]
-async fn a_journal_whose_files_are_gone_fails_by_itself_and_acknowledges_nothing_behind_a_sync() {
+async fn a_journal_whose_files_are_gone_fails_by_itself_and_acknowledges_nothing_after_a_sync() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
         for (spoil, named) in SPOILS {
             let parent = tempfile::tempdir().unwrap();

@@ -104,7 +104,7 @@ fn records_are_read_from_the_tail_and_from_the_file() {
 }
 
 #[test]
-fn a_rotten_bit_is_told_by_whoever_reads_it() {
+fn a_flipped_bit_is_reported_by_a_read() {
     let store = Memory::new();
     let opened = open(&store, Sync::Interval).unwrap();
     let appended = opened.journal.append(1, b"some events");

@@ -53,7 +53,7 @@ fn an_empty_folder_is_a_new_journal_and_its_number_is_used_again() {
 }
 
 #[test]
-fn a_closed_journal_goes_on_behind_its_last_record() {
+fn a_closed_journal_continues_after_its_last_record() {
     for sync in [Sync::Always, Sync::Interval, Sync::Never] {
         let (store, mut workload) = some(sync);
         for epoch in 2..5 {
@@ -180,7 +180,7 @@ fn a_refused_record_is_named_and_nothing_changes() {
 }
 
 #[test]
-fn what_lies_behind_a_gap_is_kept_aside() {
+fn records_after_a_gap_are_kept_in_a_separate_file() {
     let store = Memory::new();
     let opened = open(&store, Sync::Never).unwrap();
     let mut workload = Workload::default();
@@ -290,7 +290,7 @@ fn a_torn_head_is_cut_unless_more_is_known() {
 }
 
 #[test]
-fn a_walk_tells_records_and_damage() {
+fn a_reader_returns_records_and_damage() {
     let (store, workload) = some(Sync::Interval);
     let path = &segments(&store)[1];
     let count = |store: &Memory| {

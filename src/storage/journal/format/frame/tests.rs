@@ -180,7 +180,7 @@ fn no_length_is_believed_out_of_bounds() {
 }
 
 #[test]
-fn a_whole_record_that_is_not_of_this_format_is_told_apart() {
+fn a_whole_record_of_another_format_is_not_damage() {
     let changed_in = |mut bytes: Vec<u8>, at: usize, to: u8| {
         bytes[at] = to;
         let end = bytes.len() - CRC_BYTES;
