@@ -159,3 +159,58 @@ fn folder_of_format_1_keeps_its_records_and_accepts_new_ones() {
     assert_eq!([usage(&daemon, "1000001"), usage(&daemon, "1000006")], before);
     assert_eq!(quantities(&daemon, "cut-then-paid"), ["approved", "40.00", "40.00", "0.00", "60.00"]);
 }
+
+/// The folder of format 3: denials, a part of them in a snapshot's past, without figures.
+fn folder_of_format_3() -> ConfigFolder {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/format-3");
+    let merchant = std::fs::read_to_string(root.join("config/merchants/acme.toml")).unwrap();
+    let folder = ConfigFolder::new(&Settings { store: STORE, ..Settings::REQUEST }, &[("acme", merchant)]);
+    folder.write("rates.toml", &std::fs::read_to_string(root.join("config/rates.toml")).unwrap());
+    copy(&root.join("data"), &folder.path().join("data"));
+    folder
+}
+
+#[test]
+fn denials_of_format_3_say_that_their_figures_were_not_recorded() {
+    let mut daemon = Daemon::start(folder_of_format_3());
+    let pay = |daemon: &Daemon, id: &str, amount: &str| {
+        let body = json!({
+            "transaction_id": id, "direction": "deposit", "amount": amount, "currency": "EUR", "payment_method": "card",
+            "merchant_customer_identifier": "ann", "customer_level": "gold", "occurred_at": "2026-11-29T13:00:00Z",
+        });
+        daemon.post("/v1/merchants/acme/transactions", &body)
+    };
+    // The clock runs by requests.
+    let new = pay(&daemon, "new", "30.00").ok();
+    assert_eq!(new["codes"][0]["amount"], json!({ "limit": "70.00", "used": "60.00", "asked": "30.00" }), "{new}");
+    let old = |code: u16, reason: &str, filter: Option<&str>| json!({ "code": code, "reason": reason, "filter": filter, "figures_recorded": false });
+    let daily = || old(19000, "daily_amount_limit_exceeded", Some("daily"));
+    let is_as_it_was = |daemon: &Daemon| {
+        for (id, want) in [
+            ("over-level", json!([daily()])),
+            ("over-both", json!([daily(), daily()])),
+            ("too-small", json!([old(19102, "amount_below_minimum", None)])),
+            ("blocked", json!([old(19100, "customer_blocked", None)])),
+            ("cid-over", json!([daily()])),
+            ("cid-stopped", json!([old(19100, "customer_blocked", None), old(19102, "amount_below_minimum", None)])),
+        ] {
+            assert_eq!(daemon.fetch(id).ok()["codes"], want, "{id}");
+        }
+        assert_eq!(daemon.fetch("new").ok()["codes"], new["codes"]);
+        let repeated = pay(daemon, "over-level", "50.00");
+        assert!(repeated.is_replay());
+        assert_eq!(repeated.ok()["codes"], json!([daily()]));
+        let ann = new["customer"]["customer_id"].as_str().unwrap();
+        let usage = daemon.get(&format!("/v1/merchants/acme/customers/{ann}/usage")).ok();
+        assert_eq!(usage["totals"][0]["gross"], json!({ "amount": "60.00", "quantity": 1 }));
+    };
+    is_as_it_was(&daemon);
+    // From the journal of both formats, and from a snapshot of this one.
+    daemon.kill_and_start();
+    pay(&daemon, "new", "30.00");
+    is_as_it_was(&daemon);
+    daemon.post_nothing("/v1/snapshot").ok();
+    daemon.kill_and_start();
+    pay(&daemon, "new", "30.00");
+    is_as_it_was(&daemon);
+}

@@ -28,6 +28,7 @@ mod daemon_operation;
 mod data_folder_presence;
 mod decision_answers;
 mod decisions;
+mod denial_figures;
 mod documents;
 mod event_feed;
 mod field_help;

@@ -3,12 +3,15 @@
 //! All checks run and every violation is reported, in the order of [`crate::domain::vocabulary::denial_codes::DENIAL_CODES`].
 
 use crate::domain::{
-    customer::aggregate::{core::CustomerCore, customer::Customer},
+    customer::{
+        aggregate::{core::CustomerCore, customer::Customer},
+        status::Suspicion,
+    },
     decision::{
         explanation::{Explanation, explain},
         gauge::{Gauges, Headroom, least_headroom, violations, warnings},
         level_choice::{LevelChoice, LevelQuery},
-        method_settings::MethodSettingLayers,
+        method_settings::{MethodSettingLayers, out_of_range},
         payment::Payment,
         usage_meter::{OwnTerms, UsageMeter},
     },
@@ -17,7 +20,10 @@ use crate::domain::{
         strategies::{GateSelection, select_gates},
     },
     rules::{configuration::Rules, labels::Restriction},
-    transaction::opening::{SentLevel, Violation},
+    transaction::{
+        opening::SentLevel,
+        violation::{CustomerBlocks, Violation, ViolationDetail},
+    },
     usage::series_set::UsageSeriesSet,
     vocabulary::{denial_codes::DenialCode, direction::Direction, names::Name, time::Millis},
 };
@@ -90,20 +96,11 @@ pub fn decide<'a>(
     let in_force = resolved.map(|resolved| resolved.in_force);
     let layers = layers(payment, customer, resolved);
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
-    let mut refuse = |code| found.push(Violation { code, filter: None, pair: None });
-    let direction_blocked = match payment.direction {
-        Direction::Deposit => Restriction::BlockDeposits,
-        Direction::Withdrawal => Restriction::BlockWithdrawals,
-    };
-    if customer.is_some_and(|c| c.status_factors.blocks(payment.instrument.is_some()))
-        || forbids(Restriction::BlockTransactions)
-        || forbids(direction_blocked)
-        || customer.is_some_and(|c| c.is_project_disabled(payment.project.id) || c.is_erased())
-    {
-        refuse(DenialCode::CustomerBlocked);
+    if let Some(blocks) = customer.map(|customer| blocks(payment, customer)).filter(CustomerBlocks::any) {
+        found.push(Violation::explained(DenialCode::CustomerBlocked, ViolationDetail::Block(blocks)));
     }
     if instrument_blocked {
-        refuse(DenialCode::PaymentInstrumentBlocked);
+        found.push(Violation::of(DenialCode::PaymentInstrumentBlocked));
     }
     let named = payment.method();
     let method = named.map(|method| layers.method(method));
@@ -111,18 +108,18 @@ pub fn decide<'a>(
     if let Some(offered) = &method {
         match offered.as_ref().filter(|effective| effective.may_pay(merchant.hidden_methods)) {
             // A method that cannot pay has no range.
-            None => refuse(DenialCode::PaymentMethodNotAvailable),
+            None => found.push(Violation::of(DenialCode::PaymentMethodNotAvailable)),
             Some(effective) => {
-                if effective.min.is_some_and(|(min, _)| amount < min) {
-                    refuse(DenialCode::AmountBelowMinimum);
+                if let Some(min) = effective.min.filter(|(min, _)| amount < *min) {
+                    found.push(out_of_range(DenialCode::AmountBelowMinimum, min));
                 }
-                if effective.max.is_some_and(|(max, _)| amount > max) {
-                    refuse(DenialCode::AmountAboveMaximum);
+                if let Some(max) = effective.max.filter(|(max, _)| amount > *max) {
+                    found.push(out_of_range(DenialCode::AmountAboveMaximum, max));
                 }
             }
         }
     } else if let Some(amount) = payment.amount {
-        layers.refusal_without_method(merchant.hidden_methods, amount).into_iter().for_each(&mut refuse);
+        found.extend(layers.refusal_without_method(merchant.hidden_methods, amount));
     }
     let measure = in_force.map(|level| UsageMeter {
         rules,
@@ -139,7 +136,7 @@ pub fn decide<'a>(
     if let Some(measure) = &measure {
         measure.read_all(at, payment.explain, &mut gauges);
     }
-    let over = violations(&gauges, amount);
+    let over = violations(&gauges, amount, now);
     if !over.is_empty() {
         found.extend(over);
     }
@@ -157,7 +154,7 @@ pub fn decide<'a>(
     };
     let gates = select_gates(merchant, &list.of(merchant), routing, &routed);
     if gates.ordered.is_empty() {
-        found.push(Violation { code: DenialCode::NoGateAvailable, filter: None, pair: None });
+        found.push(Violation::of(DenialCode::NoGateAvailable));
     }
     // Without an amount nothing is added: a form shows what remains now.
     let counted = payment.amount.filter(|_| found.is_empty());
@@ -183,6 +180,27 @@ pub fn decide<'a>(
         gates,
         level: resolved,
         explanation,
+    }
+}
+
+/// What blocks a customer from this payment.
+fn blocks(payment: &Payment<'_>, customer: &CustomerCore) -> CustomerBlocks {
+    let direction_blocked = match payment.direction {
+        Direction::Deposit => Restriction::BlockDeposits,
+        Direction::Withdrawal => Restriction::BlockWithdrawals,
+    };
+    let forbidding = |restriction| {
+        let label = payment.merchant.forbidding_label(customer.labels(), restriction)?;
+        Some((label, restriction))
+    };
+    let is_blocked = customer.status_factors.blocks(payment.instrument.is_some());
+    let is_fraud = customer.status_factors.suspicion() == Some(Suspicion::CustomerFraud);
+    CustomerBlocks {
+        fraud: is_blocked && is_fraud,
+        instrument_fraud: is_blocked && !is_fraud,
+        erased: customer.is_erased(),
+        project: customer.is_project_disabled(payment.project.id),
+        label: forbidding(Restriction::BlockTransactions).or_else(|| forbidding(direction_blocked)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::{
         filter::Filter,
         rates::{MissingRate, OwnRate},
     },
+    transaction::violation::LimitOwner,
     vocabulary::{calendar::Window, names::Name, time::Millis},
 };
 
@@ -29,6 +30,8 @@ pub struct Explanation {
 pub struct LimitExplained {
     /// The filter.
     pub filter: Filter,
+    /// Who set it.
+    pub owner: LimitOwner,
     /// The first instant inside; `None`: all of the past.
     pub start: Option<Millis>,
     /// The instant at which the window ends: for a rolling one, now.
@@ -63,17 +66,13 @@ pub fn explain(measure: &UsageMeter<'_>, gauges: &Gauges<'_>, counted: Option<u6
                 None => Some(Millis(gauge.range.to)),
             },
         };
-        // A rolling window excludes its start, which is one millisecond before the first instant inside.
-        let start = match filter.window {
-            Window::Lifetime => None,
-            _ if rolling => Some(Millis(gauge.range.from - 1)),
-            _ => Some(Millis(gauge.range.from)),
-        };
+        let (start, end) = gauge.window_ends(measure.now);
         let amount_used = gauge.amount_used().unwrap_or(Ok(0));
         limits.push(LimitExplained {
             filter: filter.clone(),
+            owner: gauge.owner,
             start,
-            end: Millis(if rolling { measure.now.0 } else { gauge.range.to }),
+            end,
             frees_at,
             amount_used: amount_used.map(|used| used.saturating_add(counted.map_or(0, u128::from))),
             quantity_used: gauge.quantity_used.saturating_add(u64::from(counted.is_some())),

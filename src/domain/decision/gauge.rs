@@ -5,8 +5,13 @@ use crate::domain::{
         filter::{Filter, FilterMode},
         rates::MissingRate,
     },
-    transaction::opening::Violation,
-    vocabulary::{calendar::TimeRange, denial_codes::DenialCode, names::Name},
+    transaction::violation::{LimitFigures, LimitOwner, Violation, ViolationDetail},
+    vocabulary::{
+        calendar::{TimeRange, Window},
+        denial_codes::DenialCode,
+        names::Name,
+        time::Millis,
+    },
 };
 use smallvec::SmallVec;
 
@@ -16,6 +21,8 @@ use smallvec::SmallVec;
 pub struct Gauge<'a> {
     /// Which filter.
     pub filter: &'a Filter,
+    /// Who set it.
+    pub owner: LimitOwner,
     /// Which instants.
     pub range: TimeRange,
     /// Whether the range contains the time of the payment.
@@ -67,22 +74,43 @@ impl Gauge<'_> {
         self.filter.mode == FilterMode::Enforce && (by_amount || by_quantity())
     }
 
-    /// The codes under which this filter refuses a payment of `amount` minor units.
-    pub fn violations(&self, amount: u64) -> impl Iterator<Item = Violation> {
-        let violation = |code, pair| Violation { code, filter: Some(self.filter.name), pair };
+    /// The codes under which this filter refuses a payment of `amount` minor units, with its figures at `now`.
+    pub fn violations(&self, amount: u64, now: Millis) -> impl Iterator<Item = Violation> {
+        let violation = |code, pair, limit, used: Option<u128>| {
+            let used = used.map(|used| u64::try_from(used).unwrap_or(u64::MAX));
+            let (start, end) = self.window_ends(now);
+            let Filter { name, scope, window, .. } = *self.filter;
+            let figures = LimitFigures { owner: self.owner, scope, limit, used, window, start, end };
+            Violation { code, filter: Some(name), pair, detail: Some(ViolationDetail::Limit(figures)) }
+        };
         let (over_amount, over_quantity) = self.filter.class.codes();
         let by_amount = match (self.filter.amount_limit, self.amount_used()) {
-            (Some(_), Some(Err(pair))) => Some(violation(DenialCode::RateUnavailable, Some(pair))),
+            (Some(limit), Some(Err(pair))) => Some(violation(DenialCode::RateUnavailable, Some(pair), limit, None)),
             (Some(limit), Some(Ok(used))) if used.saturating_add(u128::from(amount)) > u128::from(limit) => {
-                Some(violation(over_amount, None))
+                Some(violation(over_amount, None, limit, Some(used)))
             }
             _ => None,
         };
         let by_quantity = match self.filter.quantity_limit {
-            Some(limit) if self.quantity_used.saturating_add(1) > limit => Some(violation(over_quantity, None)),
+            Some(limit) if self.quantity_used.saturating_add(1) > limit => {
+                Some(violation(over_quantity, None, limit, Some(u128::from(self.quantity_used))))
+            }
             _ => None,
         };
         by_amount.into_iter().chain(by_quantity)
+    }
+
+    /// The start of the window at `now`, which a rolling window excludes, and its end. No start: all of the past.
+    #[must_use]
+    pub fn window_ends(&self, now: Millis) -> (Option<Millis>, Millis) {
+        let is_rolling = !self.filter.window.is_calendar();
+        let start = match self.filter.window {
+            Window::Lifetime => None,
+            // The first instant inside is one millisecond after the start.
+            _ if is_rolling => Some(Millis(self.range.from - 1)),
+            _ => Some(Millis(self.range.from)),
+        };
+        (start, Millis(if is_rolling { now.0 } else { self.range.to }))
     }
 
     /// What remains after a payment of this amount, if the range contains its time.
@@ -137,20 +165,20 @@ fn least_of(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 /// The violations of the enforced filters, in the order of precedence; each filter reports a code once.
 #[must_use]
 #[inline]
-pub fn violations(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
+pub fn violations(gauges: &[Gauge<'_>], amount: u64, now: Millis) -> SmallVec<[Violation; 1]> {
     // Most payments pass.
-    if gauges.iter().any(|gauge| gauge.denies(amount)) { refusals(gauges, amount) } else { SmallVec::new() }
+    if gauges.iter().any(|gauge| gauge.denies(amount)) { refusals(gauges, amount, now) } else { SmallVec::new() }
 }
 
 #[cold]
-fn refusals(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Violation; 1]> {
+fn refusals(gauges: &[Gauge<'_>], amount: u64, now: Millis) -> SmallVec<[Violation; 1]> {
     let mut found: SmallVec<[Violation; 1]> = SmallVec::new();
     for (place, gauge) in gauges.iter().enumerate().filter(|(_, gauge)| gauge.denies(amount)) {
-        for violation in gauge.violations(amount) {
+        for violation in gauge.violations(amount, now) {
             // A calendar filter that is read over two ranges still refuses under each code once. Two filters may have one
             // name: the level's and the customer's own.
             let same = |other: &&Gauge<'_>| std::ptr::eq(other.filter, gauge.filter) && other.denies(amount);
-            let known = |other: &Gauge<'_>| other.violations(amount).any(|known| known.code == violation.code);
+            let known = |other: &Gauge<'_>| other.violations(amount, now).any(|known| known.code == violation.code);
             if !gauges[..place].iter().filter(same).any(known) {
                 found.push(violation);
             }

@@ -8,6 +8,7 @@ use crate::domain::{
         merchant::{HiddenMethodPolicy, Merchant},
         project::{Endpoint, MethodSetting},
     },
+    transaction::violation::{LimitOwner, Violation, ViolationDetail},
     vocabulary::{denial_codes::DenialCode, names::Name, words::words},
 };
 use std::borrow::Cow;
@@ -103,21 +104,22 @@ impl<'a> MethodSettingLayers<'a> {
     /// The denial of an amount where the payment names no method; `None`: it passes. At least one method that may pay
     /// must accept the amount, so a caller cannot evade a bound by leaving the method out (domain.md, section 3).
     #[must_use]
-    pub fn refusal_without_method(&self, hidden: HiddenMethodPolicy, amount: u64) -> Option<DenialCode> {
-        let mut refusal = DenialCode::PaymentMethodNotAvailable;
+    pub fn refusal_without_method(&self, hidden: HiddenMethodPolicy, amount: u64) -> Option<Violation> {
+        // The highest maximum below the amount, and the lowest minimum above it.
+        let (mut highest, mut lowest): (LayeredBound, LayeredBound) = (None, None);
         for (min, max) in self.ranges(hidden) {
-            let reaches_min = min.is_none_or(|(min, _)| amount >= min);
-            if reaches_min && max.is_none_or(|(max, _)| amount <= max) {
-                return None;
-            }
-            let is_first = refusal == DenialCode::PaymentMethodNotAvailable;
-            if reaches_min {
-                refusal = DenialCode::AmountAboveMaximum;
-            } else if is_first {
-                refusal = DenialCode::AmountBelowMinimum;
+            match (min.filter(|(min, _)| amount < *min), max.filter(|(max, _)| amount > *max)) {
+                (None, None) => return None,
+                (None, Some(max)) if highest.is_none_or(|known| max.0 > known.0) => highest = Some(max),
+                (Some(min), _) if lowest.is_none_or(|known| min.0 < known.0) => lowest = Some(min),
+                (None | Some(_), _) => {}
             }
         }
-        Some(refusal)
+        Some(match (highest, lowest) {
+            (Some(max), _) => out_of_range(DenialCode::AmountAboveMaximum, max),
+            (None, Some(min)) => out_of_range(DenialCode::AmountBelowMinimum, min),
+            (None, None) => Violation::of(DenialCode::PaymentMethodNotAvailable),
+        })
     }
 
     /// The lowest minimum and the highest maximum of the methods that may pay; `None`: no method may. An amount in a gap
@@ -165,6 +167,17 @@ impl<'a> MethodSettingLayers<'a> {
         });
         (list, self.level.and_then(|level| level.routing).unwrap_or(RoutingStrategy::Priority))
     }
+}
+
+/// The violation of a bound, with the bound and who set it.
+#[must_use]
+pub fn out_of_range(code: DenialCode, (bound, layer): (u64, SettingLayer)) -> Violation {
+    let owner = match layer {
+        SettingLayer::Endpoint => LimitOwner::Endpoint,
+        SettingLayer::Level => LimitOwner::Level,
+        SettingLayer::Customer => LimitOwner::Customer,
+    };
+    Violation::explained(code, ViolationDetail::Bound { owner, bound })
 }
 
 /// One end of a range, minor units, and the layer that it comes from; `None`: open.

@@ -12,6 +12,7 @@ use crate::domain::{
         merchant::Merchant,
         rates::{MissingRate, OwnRate, own_rate},
     },
+    transaction::violation::LimitOwner,
     usage::{
         conversion::{RateTable, sum_rounded_up},
         series::{UsageSeries, UsageSeriesKey},
@@ -77,24 +78,29 @@ impl<'a> UsageMeter<'a> {
     /// [`UsageMeter::read_gauges`] into a list of the caller, because the gauges are expensive to move.
     pub(in crate::domain) fn read_all(&self, at: Millis, every_amount: bool, gauges: &mut Gauges<'a>) {
         for filter in self.level.level.map_or(&[][..], |level| &level.filters) {
-            self.read(filter, at, every_amount, gauges);
+            self.read(filter, LimitOwner::Level, at, every_amount, gauges);
         }
         if let Some(own) = self.own.limits {
-            own.in_force(self.now).for_each(|filter| self.read(filter, at, every_amount, gauges));
+            for filter in own.own_at(self.now) {
+                self.read(filter, LimitOwner::Customer, at, every_amount, gauges);
+            }
+            for filter in own.operator_at(self.now) {
+                self.read(filter, LimitOwner::Operator, at, every_amount, gauges);
+            }
         }
     }
 
     #[inline]
-    fn read(&self, filter: &'a Filter, at: Millis, every_amount: bool, gauges: &mut Gauges<'a>) {
+    fn read(&self, filter: &'a Filter, owner: LimitOwner, at: Millis, every_amount: bool, gauges: &mut Gauges<'a>) {
         if filter.mode == FilterMode::Off {
             return;
         }
         let now = self.merchant.calendar.range(filter.window, self.now);
-        gauges.push(self.gauge(filter, now, at, every_amount));
+        gauges.push(Gauge { owner, ..self.gauge(filter, now, at, every_amount) });
         // A rolling window at now is the one that will hold the payment; a calendar window may be an earlier one.
         if !now.holds(at) && filter.window.is_calendar() {
             let then = self.merchant.calendar.range(filter.window, at);
-            gauges.push(self.gauge(filter, then, at, every_amount));
+            gauges.push(Gauge { owner, ..self.gauge(filter, then, at, every_amount) });
         }
     }
 
@@ -152,7 +158,16 @@ impl<'a> UsageMeter<'a> {
                 Err(pair) => missing = Some(pair),
             }
         }
-        Gauge { filter, range, holds_payment: range.holds(at), quantity_used, used, is_asked, missing }
+        Gauge {
+            filter,
+            owner: LimitOwner::Level,
+            range,
+            holds_payment: range.holds(at),
+            quantity_used,
+            used,
+            is_asked,
+            missing,
+        }
     }
 
     /// The instants whose usage counts in a window: all from its start on where it contains now, see

@@ -164,7 +164,14 @@ impl Merchant {
     /// Whether one of these labels has the restriction. A label that is no longer configured has none.
     #[must_use]
     pub fn forbids(&self, labels: &[Name], restriction: Restriction) -> bool {
-        labels.iter().filter_map(|name| self.label(*name)).any(|label| label.forbids(restriction))
+        self.forbidding_label(labels, restriction).is_some()
+    }
+
+    /// The first of these labels that has the restriction.
+    #[must_use]
+    pub fn forbidding_label(&self, labels: &[Name], restriction: Restriction) -> Option<Name> {
+        let known = labels.iter().filter_map(|name| self.label(*name));
+        known.into_iter().find(|label| label.forbids(restriction)).map(|label| label.name)
     }
 
     /// Whether one of these labels is of a kind.

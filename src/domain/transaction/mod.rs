@@ -11,3 +11,4 @@ pub mod status;
 pub mod summaries;
 pub mod summary;
 pub mod transition;
+pub mod violation;

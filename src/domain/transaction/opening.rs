@@ -1,15 +1,14 @@
 //! What opens a transaction: the content of the reserve, the level, the customer and the decision.
 
 use crate::domain::{
-    rules::rates::MissingRate,
     transaction::{
         outcome::TransactionOutcome,
         status::{Flag, Flags, Status},
+        violation::Violation,
     },
     usage::contribution::Contribution,
     vocabulary::{
-        attributes::AttributeSet, denial_codes::DenialCode, direction::Direction, money::Currency, names::Name,
-        time::Millis, words::words,
+        attributes::AttributeSet, direction::Direction, money::Currency, names::Name, time::Millis, words::words,
     },
 };
 use smallvec::SmallVec;
@@ -40,17 +39,6 @@ words! {
         /// The default behaviour: no level, only the settings of the endpoint.
         Project = "project",
     }
-}
-
-/// A failed check of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Violation {
-    /// Which.
-    pub code: DenialCode,
-    /// The filter that failed.
-    pub filter: Option<Name>,
-    /// The pair without a rate.
-    pub pair: Option<MissingRate>,
 }
 
 /// What opened a transaction.

@@ -4,10 +4,11 @@
 use crate::domain::{
     transaction::{
         fact::{CancelOf, Fact, RecordedFact},
-        opening::{OpeningKind, Violation},
+        opening::OpeningKind,
         outcome::TransactionOutcome,
         state::Totals,
         status::{Flags, Status},
+        violation::Violation,
     },
     vocabulary::{denial_codes::DenialCode, money::AMOUNT_MAX, time::Millis, words::words},
 };
@@ -197,7 +198,7 @@ impl PastPayment {
             is_declined: outcome == PastOutcome::Declined,
             awaits_captures: moved && amounts.approved > 0 && expires_at.is_some(),
             hold_until,
-            violation: code.map(|code| Violation { code, filter: None, pair: None }),
+            violation: code.map(Violation::of),
         };
         let given = payment.outcome(c.now);
         // A hold that was open when the payment was written down may have ended since.

@@ -63,6 +63,24 @@ impl DenialCode {
         DENIAL_CODES[self as usize].1
     }
 
+    /// Whether it is about a number of transactions; a filter's other codes are about an amount.
+    #[must_use]
+    pub fn is_quantity(self) -> bool {
+        matches!(
+            self,
+            Self::DailyQuantityLimitExceeded
+                | Self::WeeklyQuantityLimitExceeded
+                | Self::MonthlyQuantityLimitExceeded
+                | Self::QuantityLimitExceeded
+        )
+    }
+
+    /// Whether a decision explains it by figures or causes, which a record of a denial keeps since format 4.
+    #[must_use]
+    pub fn has_figures(self) -> bool {
+        !matches!(self, Self::PaymentInstrumentBlocked | Self::PaymentMethodNotAvailable | Self::NoGateAvailable)
+    }
+
     /// The reason on the wire.
     #[must_use]
     pub fn reason(self) -> &'static str {

@@ -9,10 +9,11 @@ use crate::domain::{
         payment::{Payment, SentIdentity},
     },
     transaction::{
-        opening::{CustomerResolution, LevelSource, Opening, OpeningKind, Violation},
+        opening::{CustomerResolution, LevelSource, Opening, OpeningKind},
         outcome::TransactionOutcome,
         state::Transaction,
         status::{Flag, Status, flag_list},
+        violation::Violation,
     },
     vocabulary::{attributes::AttributeSet, calendar::LocalTime, money::Currency, names::Name, time::Millis},
 };
@@ -114,6 +115,12 @@ pub struct PaymentAnswer<'a> {
     pub headroom: Headroom,
     /// The currency of all amounts of the answer.
     pub currency: Currency,
+    /// The amount of the payment, minor units.
+    pub asked: u64,
+    /// The project of the payment.
+    pub project: Name,
+    /// The instrument that the payment names.
+    pub instrument: Option<&'a str>,
     /// When the hold ends, if one is open.
     pub expires_at: Option<Millis>,
     /// The flags of the transaction.
@@ -164,6 +171,9 @@ impl<'a> PaymentAnswer<'a> {
             gates,
             headroom: decision.headroom,
             currency: payment.currency,
+            asked: payment.amount.unwrap_or(0),
+            project: payment.project.id,
+            instrument: payment.instrument.as_deref(),
             expires_at: None,
             flags: SmallVec::new(),
             warnings: decision.warnings,
@@ -194,6 +204,9 @@ impl<'a> PaymentAnswer<'a> {
             gates: if is_denied { SmallVec::new() } else { SmallVec::from_slice(&opening.gates) },
             headroom,
             currency: opening.content.currency,
+            asked: opening.content.amount,
+            project: opening.content.project,
+            instrument: payment.instrument.as_deref(),
             expires_at: outcome.expires_at(now),
             flags: flag_list(outcome.flags),
             warnings: SmallVec::new(),

@@ -135,17 +135,25 @@ impl CustomerService<'_> {
                 let Some(changes) = changes(chapter, &old, &new) else { return };
                 // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
                 // all of them. A history names it only where it acts for the merchant.
-                let is_signal =
-                    chapter.events.iter().any(|event| matches!(event, CustomerEvent::SignalReceived { .. }));
-                let by = chapter.audit_entry.by.filter(|by| !is_signal || reaches_merchant(*by));
-                each(json!({
+                let signal = chapter.events.iter().find_map(|event| match event {
+                    CustomerEvent::SignalReceived { signal, names_instrument, .. } => {
+                        Some((*signal, *names_instrument))
+                    }
+                    _ => None,
+                });
+                let by = chapter.audit_entry.by.filter(|by| signal.is_none() || reaches_merchant(*by));
+                let mut step = json!({
                     "at": AsText(chapter.audit_entry.at),
                     "customer_id": before.number().to_string(),
                     "source": chapter.audit_entry.source.word(),
                     "by": by.map(Name::as_str),
                     "transaction_id": chapter.transaction_id,
                     "changes": changes,
-                }));
+                });
+                if let Some((signal, names_instrument)) = signal {
+                    step["signal"] = json!({ "signal": signal.word(), "names_instrument": names_instrument });
+                }
+                each(step);
             })?;
         Ok(unreadable.iter().map(unreadable_entry).collect())
     }

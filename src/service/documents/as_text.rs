@@ -1,6 +1,10 @@
 //! Values that documents show as texts: amounts, times, currencies, ids.
 
-use crate::domain::vocabulary::{money::Minor, time::Millis};
+use crate::domain::vocabulary::{
+    calendar::{WeekStart, Window},
+    money::Minor,
+    time::{Millis, show_span},
+};
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
@@ -18,3 +22,16 @@ impl<T: Display> Serialize for AsText<T> {
 pub(crate) type Amount = AsText<Minor>;
 /// A time as RFC 3339.
 pub(crate) type Time = AsText<Millis>;
+
+/// The span of a window in words.
+pub(crate) fn span_word(window: Window) -> String {
+    match window {
+        Window::Rolling(ms) => show_span(ms),
+        Window::RollingMonth => "same_day_month".to_owned(),
+        Window::Lifetime => "lifetime".to_owned(),
+        Window::Day => "day".to_owned(),
+        Window::Week(WeekStart::Monday) => "week_from_monday".to_owned(),
+        Window::Week(WeekStart::Sunday) => "week_from_sunday".to_owned(),
+        Window::Month => "month".to_owned(),
+    }
+}

@@ -35,17 +35,14 @@ use crate::{
             stored_identifier::StoredIdentifier,
         },
         rules::{filter::Filter, rates::OwnRate},
-        vocabulary::{
-            calendar::{WeekStart, Window},
-            money::Decimal,
-            names::Name,
-        },
+        vocabulary::{money::Decimal, names::Name},
     },
     storage::encoding::{
         bytes::{Bytes, DecodeError, Put},
         identifier, instrument,
         numbers::{Numbered, attribute_bits, attributes_of},
         seal::{Open, Seal, open_attributes, seal_attributes},
+        window,
     },
 };
 
@@ -75,16 +72,6 @@ mod tag {
     pub(super) const IDENTIFIERS_SEALED: u8 = 29;
     pub(super) const STANDING: u8 = 33;
     pub(super) const INSTRUMENT_REMOVED: u8 = 35;
-}
-
-mod window {
-    pub(super) const ROLLING: u8 = 1;
-    pub(super) const ROLLING_MONTH: u8 = 2;
-    pub(super) const LIFETIME: u8 = 3;
-    pub(super) const DAY: u8 = 4;
-    pub(super) const WEEK_FROM_MONDAY: u8 = 5;
-    pub(super) const WEEK_FROM_SUNDAY: u8 = 6;
-    pub(super) const MONTH: u8 = 7;
 }
 
 pub(super) fn encode(change: &CustomerChange, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
@@ -219,18 +206,7 @@ fn put_filters(filters: &[Filter], out: &mut Vec<u8>) {
         out.put_bits([amount_limit.is_some(), quantity_limit.is_some(), *subtract_cancels, warn_at.is_some()]);
         out.put_name(*name);
         out.put_word(*class);
-        match window {
-            Window::Rolling(span_ms) => {
-                out.push(window::ROLLING);
-                out.put_signed(*span_ms);
-            }
-            Window::RollingMonth => out.push(window::ROLLING_MONTH),
-            Window::Lifetime => out.push(window::LIFETIME),
-            Window::Day => out.push(window::DAY),
-            Window::Week(WeekStart::Monday) => out.push(window::WEEK_FROM_MONDAY),
-            Window::Week(WeekStart::Sunday) => out.push(window::WEEK_FROM_SUNDAY),
-            Window::Month => out.push(window::MONTH),
-        }
+        window::put(*window, out);
         out.put_word(*scope);
         out.put_word(*mode);
         put_numbers([*amount_limit, *quantity_limit], out);
@@ -386,16 +362,7 @@ fn read_filters(bytes: &mut Bytes<'_>) -> Result<Vec<Filter>, DecodeError> {
     read_list(bytes, |bytes| {
         let [has_amount, has_quantity, subtract_cancels, warns] = bytes.bits("option of a filter")?;
         let (name, class) = (bytes.name()?, bytes.word()?);
-        let window = match (bytes.at(), bytes.byte()?) {
-            (_, window::ROLLING) => Window::Rolling(bytes.signed()?),
-            (_, window::ROLLING_MONTH) => Window::RollingMonth,
-            (_, window::LIFETIME) => Window::Lifetime,
-            (_, window::DAY) => Window::Day,
-            (_, window::WEEK_FROM_MONDAY) => Window::Week(WeekStart::Monday),
-            (_, window::WEEK_FROM_SUNDAY) => Window::Week(WeekStart::Sunday),
-            (_, window::MONTH) => Window::Month,
-            (at, number) => return Err(DecodeError::Word { what: "window", number: u64::from(number), at }),
-        };
+        let window = window::read(bytes)?;
         let (scope, mode) = (bytes.word()?, bytes.word()?);
         Ok(Filter {
             name,

@@ -13,6 +13,7 @@ use crate::{
         seal::{Open, Seal, open_attributes, seal_attributes},
         tags,
         transaction::{self, FactFields, Shape},
+        violation::{self, ViolationShape},
     },
 };
 
@@ -80,12 +81,14 @@ pub fn encode(event: &CustomerEvent, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             left.iter().for_each(|left| transaction::put_left(left, out));
         }
         CustomerEvent::Compacted { slot, opening, facts, outcome, left, at } => {
-            out.push(tags::COMPACTED);
+            let is_explained = violation::shape_of(opening) == ViolationShape::Explained;
+            out.push(if is_explained { tags::COMPACTED_EXPLAINED } else { tags::COMPACTED });
             out.put_bits([outcome.hold_until.is_some(), *left]);
             put_whole((*slot, opening), facts, outcome, *at, out);
         }
         CustomerEvent::Assigned { slot, opening, facts, outcome, at } => {
-            out.push(tags::ASSIGNED);
+            let is_explained = violation::shape_of(opening) == ViolationShape::Explained;
+            out.push(if is_explained { tags::ASSIGNED_EXPLAINED } else { tags::ASSIGNED });
             out.put_bits([outcome.hold_until.is_some()]);
             put_whole((*slot, opening), facts, outcome, *at, out);
         }
@@ -102,7 +105,8 @@ pub fn encode(event: &CustomerEvent, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
 /// [`encode`] of [`CustomerEvent::TransactionOpened`] for a caller that has only the fields of the event.
 pub fn encode_opened<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, out: &mut Vec<u8>) {
     out.reserve(256);
-    out.push(tags::OPENED);
+    let is_explained = violation::shape_of(opening) == ViolationShape::Explained;
+    out.push(if is_explained { tags::OPENED_EXPLAINED } else { tags::OPENED });
     put_opening(slot, opening, out);
 }
 
@@ -158,8 +162,8 @@ pub(super) fn read_customer(
             CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous })
         }
         tag if change::is_tag_of_change(tag) => CustomerEvent::CustomerChanged(change::read(tag, bytes, open)?),
-        tags::OPENED_V1 | tags::OPENED => {
-            let (slot, opening) = read_opening(bytes)?;
+        tags::OPENED_V1 | tags::OPENED | tags::OPENED_EXPLAINED => {
+            let (slot, opening) = read_opening(bytes, shape_of_tag(tag))?;
             CustomerEvent::TransactionOpened { slot, opening }
         }
         tags::FACT_RECORDED_V1 => {
@@ -174,16 +178,18 @@ pub(super) fn read_customer(
             let [hold, left, series, level] = bytes.bits("option of FactRecorded")?;
             read_fact_recorded(bytes, FactFields { hold, left, series, level }, Shape::Second)?
         }
-        tags::COMPACTED_V1 | tags::COMPACTED => {
-            let shape = if tag == tags::COMPACTED { Shape::Second } else { Shape::First };
+        tags::COMPACTED_V1 | tags::COMPACTED | tags::COMPACTED_EXPLAINED => {
+            let shape = if tag == tags::COMPACTED_V1 { Shape::First } else { Shape::Second };
             let [has_hold, left] = bytes.bits("option of Compacted")?;
-            let WholeTransaction { slot, opening, facts, outcome, at } = read_whole(bytes, has_hold, shape)?;
+            let WholeTransaction { slot, opening, facts, outcome, at } =
+                read_whole(bytes, has_hold, shape, shape_of_tag(tag))?;
             CustomerEvent::Compacted { slot, opening, facts, outcome, left, at }
         }
-        tags::ASSIGNED_V1 | tags::ASSIGNED => {
-            let shape = if tag == tags::ASSIGNED { Shape::Second } else { Shape::First };
+        tags::ASSIGNED_V1 | tags::ASSIGNED | tags::ASSIGNED_EXPLAINED => {
+            let shape = if tag == tags::ASSIGNED_V1 { Shape::First } else { Shape::Second };
             let [has_hold] = bytes.bits("option of Linked")?;
-            let WholeTransaction { slot, opening, facts, outcome, at } = read_whole(bytes, has_hold, shape)?;
+            let WholeTransaction { slot, opening, facts, outcome, at } =
+                read_whole(bytes, has_hold, shape, shape_of_tag(tag))?;
             CustomerEvent::Assigned { slot, opening, facts, outcome, at }
         }
         tags::UNLINKED => {
@@ -194,4 +200,12 @@ pub(super) fn read_customer(
         }
         _ => return Ok(None),
     }))
+}
+
+/// The shape of the violations in an event of a tag.
+fn shape_of_tag(tag: u8) -> ViolationShape {
+    match tag {
+        tags::OPENED_EXPLAINED | tags::COMPACTED_EXPLAINED | tags::ASSIGNED_EXPLAINED => ViolationShape::Explained,
+        _ => ViolationShape::Plain,
+    }
 }

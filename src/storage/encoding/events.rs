@@ -56,10 +56,12 @@ pub fn begins_with_transaction(body: &[u8]) -> bool {
         Some(
             &(tags::OPENED
                 | tags::OPENED_V1
+                | tags::OPENED_EXPLAINED
                 | tags::FACT_RECORDED
                 | tags::FACT_RECORDED_V1
                 | tags::COMPACTED
-                | tags::COMPACTED_V1)
+                | tags::COMPACTED_V1
+                | tags::COMPACTED_EXPLAINED)
         )
     )
 }

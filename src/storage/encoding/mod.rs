@@ -16,6 +16,8 @@ mod opening;
 pub(in crate::storage) mod seal;
 mod tags;
 mod transaction;
+mod violation;
+mod window;
 
 pub use crate::storage::encoding::{
     bytes::DecodeError,

@@ -10,10 +10,14 @@ use crate::domain::{
         status::{CustomerStatus, Signal},
     },
     events::audited_operation::OperationKind,
-    rules::filter::{FilterMode, FilterScope, WindowClass},
+    rules::{
+        filter::{FilterMode, FilterScope, WindowClass},
+        labels::Restriction,
+    },
     transaction::{
         opening::{CustomerResolution, LevelSource, OpeningKind},
         status::{Flag, Flags, Status},
+        violation::LimitOwner,
     },
     vocabulary::{
         attributes::{Attribute, AttributeSet},
@@ -60,6 +64,9 @@ numbers!(CardOnFileType, "type of a card on file": Unscheduled 1, Recurring 2, I
 numbers!(InstrumentType, "type of an instrument": Card 1, BankAccount 2, Other 3);
 numbers!(WindowClass, "class of a filter": Daily 1, Weekly 2, Monthly 3, Other 4);
 numbers!(FilterScope, "scope of a filter": Level 1, Merchant 2, Customer 3);
+numbers!(LimitOwner, "owner of a limit": Level 1, Customer 2, Operator 3, Endpoint 4);
+numbers!(Restriction, "restriction": BlockTransactions 1, BlockDeposits 2, BlockWithdrawals 3, MarkOutlier 4,
+    BlockIdentifierChange 5, BlockMerge 6, BlockLevelChange 7);
 numbers!(FilterMode, "mode of a filter": Enforce 1, Shadow 2, Off 3);
 numbers!(CustomerStatus, "customer status": New 1, Member 2, NotActive 3, Deny 4, Suspicious 5, Fraud 6);
 numbers!(Status, "status": Reserved 1, Approved 2, Declined 3, Cancelled 4, Expired 5, Denied 6);

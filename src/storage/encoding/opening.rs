@@ -2,7 +2,7 @@
 //!
 //! **Opened**: bits (hold until, level, method, bypassed id, instrument, suspicious, outlier, project not named, endpoint not
 //! named), slot, id, merchant, at, recorded at, opened, content, hold until?, level?, level source, resolution,
-//! bypassed id?, number of violations and each (code, bits (filter, pair), filter?, from and to?), number of gates and each,
+//! bypassed id?, number of violations and each (see `violation.rs`), number of gates and each,
 //! instrument?. The two last bits are set only for an approval that opens its transaction. A transaction without a level
 //! counts under no level, unless the rules were bypassed: then it does not count.
 //!
@@ -14,20 +14,20 @@
 use crate::{
     domain::{
         events::customer_event::CustomerEvent,
-        rules::rates::MissingRate,
         transaction::{
             fact::RecordedFact,
             log_offset::LogOffset,
-            opening::{ExplicitFields, Opening, Violation},
+            opening::{ExplicitFields, Opening},
             outcome::TransactionOutcome,
         },
         vocabulary::time::Millis,
     },
     storage::encoding::{
         bytes::{Bytes, DecodeError, Put},
-        numbers::{Numbered, code_of},
+        numbers::Numbered,
         tags,
         transaction::{self, FactFields, Shape},
+        violation::{self, ViolationShape},
     },
 };
 
@@ -57,15 +57,8 @@ pub(super) fn put_opening<Text: AsRef<str>>(slot: u32, opening: &Opening<Text>, 
     out.extend_from_slice(&[opening.level_source.number(), opening.resolution.number()]);
     out.put_text_if(opening.bypassed_id.as_ref().map(AsRef::as_ref));
     out.put_number(opening.violations.len() as u64);
-    for Violation { code, filter, pair } in &opening.violations {
-        out.put_number(u64::from(code.number()));
-        out.put_bits([filter.is_some(), pair.is_some()]);
-        out.put_name_if(*filter);
-        if let Some(MissingRate { from, to }) = pair {
-            out.put_currency(*from);
-            out.put_currency(*to);
-        }
-    }
+    let shape = violation::shape_of(opening);
+    opening.violations.iter().for_each(|violation| violation::put(violation, shape, out));
     out.put_number(opening.gates.len() as u64);
     opening.gates.iter().for_each(|gate| out.put_name(*gate));
     out.put_text_if(opening.instrument.as_ref().map(AsRef::as_ref));
@@ -96,7 +89,8 @@ pub(super) fn put_whole(
 }
 
 /// Reads an opening from its bits on. The first version of the format never sets the two last bits.
-pub(super) fn read_opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), DecodeError> {
+pub(super) fn read_opening(bytes: &mut Bytes<'_>, violations: ViolationShape) -> Result<(u32, Opening), DecodeError> {
+    let place = bytes.at();
     let [
         has_hold,
         has_level,
@@ -128,22 +122,21 @@ pub(super) fn read_opening(bytes: &mut Bytes<'_>) -> Result<(u32, Opening), Deco
         names: ExplicitFields { project: !leaves_project_out, endpoint: !leaves_endpoint_out },
         bypassed_id: bytes.text_if(has_bypassed_id)?,
         // A count allocates nothing in advance: a missing element ends the reading.
-        violations: (0..bytes.number()?).map(|_| read_violation(bytes)).collect::<Result<_, _>>()?,
+        violations: (0..bytes.number()?).map(|_| violation::read(bytes, violations)).collect::<Result<_, _>>()?,
         gates: (0..bytes.number()?).map(|_| bytes.name()).collect::<Result<_, _>>()?,
         instrument: bytes.text_if(has_instrument)?,
         suspicious,
         outlier,
     };
+    if violation::shape_of(&opening) != violations {
+        // An opening whose violations explain nothing is written with the other tag.
+        return Err(DecodeError::Word {
+            what: "shape of the violations",
+            number: u64::from(tags::OPENED_EXPLAINED),
+            at: place,
+        });
+    }
     Ok((slot, opening))
-}
-
-fn read_violation(bytes: &mut Bytes<'_>) -> Result<Violation, DecodeError> {
-    let (at, number) = (bytes.at(), bytes.number()?);
-    let code = code_of(number).ok_or(DecodeError::Word { what: "code", number, at })?;
-    let [has_filter, has_pair] = bytes.bits("option of a violation")?;
-    let filter = bytes.name_if(has_filter)?;
-    let pair = if has_pair { Some(MissingRate { from: bytes.currency()?, to: bytes.currency()? }) } else { None };
-    Ok(Violation { code, filter, pair })
 }
 
 /// Reads a recorded fact after its bits.
@@ -165,9 +158,14 @@ pub(super) fn read_fact_recorded(
 }
 
 /// Reads a whole transaction after its bits.
-pub(super) fn read_whole(bytes: &mut Bytes<'_>, has_hold: bool, shape: Shape) -> Result<WholeTransaction, DecodeError> {
+pub(super) fn read_whole(
+    bytes: &mut Bytes<'_>,
+    has_hold: bool,
+    shape: Shape,
+    violations: ViolationShape,
+) -> Result<WholeTransaction, DecodeError> {
     let (at, outcome) = (bytes.time()?, transaction::read_outcome(bytes, has_hold, shape)?);
     let facts = (0..bytes.number()?).map(|_| transaction::read_recorded_fact(bytes)).collect::<Result<_, _>>()?;
-    let (slot, opening) = read_opening(bytes)?;
+    let (slot, opening) = read_opening(bytes, violations)?;
     Ok(WholeTransaction { slot, opening, facts, outcome, at })
 }

@@ -21,6 +21,8 @@
 //! | 33 | Changed | see `change.rs`: standing |
 //! | 34 | Opened | see `opening.rs` |
 //! | 35 | Changed | see `change.rs`: instrument removed |
+//! | 36 | Opened, with what explains a violation | as tag 34, with explained violations; see `violation.rs` |
+//! | 37, 38 | Compacted, Assigned, of such a transaction | as tags 31 and 32, with the opening of tag 36 |
 //! | 64 | Instrument blocked | bits (blocked), id, at; the older form of 75: one block for all merchants, or none |
 //! | 65 | Level created | merchant, name, direction, currency, at |
 //! | 66 | Configured | version, at |
@@ -59,6 +61,9 @@ pub(super) const ASSIGNED_V1: u8 = 24;
 pub(super) const FACT_RECORDED: u8 = 30;
 pub(super) const COMPACTED: u8 = 31;
 pub(super) const ASSIGNED: u8 = 32;
+pub(super) const OPENED_EXPLAINED: u8 = 36;
+pub(super) const COMPACTED_EXPLAINED: u8 = 37;
+pub(super) const ASSIGNED_EXPLAINED: u8 = 38;
 pub(super) const UNLINKED: u8 = 25;
 pub(super) const CREATED_SEALED: u8 = 26;
 pub(super) const SIGNALLED_OF_INSTRUMENT: u8 = 27;

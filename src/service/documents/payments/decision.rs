@@ -4,44 +4,23 @@ use crate::{
     domain::{
         decision::{explanation::LimitExplained, gauge::Headroom},
         rules::configuration::Rules,
-        transaction::opening::{LevelSource, Opening, Violation},
+        transaction::opening::{LevelSource, Opening},
         vocabulary::{
             attributes::{Attribute, AttributeSet},
-            calendar::Window,
             money::{Currency, Minor},
             names::Name,
-            time::show_span,
         },
     },
     ledger::{CustomerId, CustomerView, PaymentAnswer},
     service::documents::{
-        as_text::{Amount, AsText, Time},
+        as_text::{Amount, AsText, Time, span_word},
         customers::own_rate::OwnRateDocument,
+        payments::code::{CodeDocument, DeniedPayment},
     },
 };
 use serde::Serialize;
 use serde_json::Value;
 use smallvec::SmallVec;
-
-#[derive(Debug, Serialize)]
-pub(crate) struct CodeDocument {
-    code: u16,
-    reason: &'static str,
-    filter: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pair: Option<String>,
-}
-
-impl CodeDocument {
-    pub(crate) fn of(violation: &Violation) -> Self {
-        Self {
-            code: violation.code.number(),
-            reason: violation.code.reason(),
-            filter: violation.filter.map(Name::as_str),
-            pair: violation.pair.map(|pair| format!("{}/{}", pair.from, pair.to)),
-        }
-    }
-}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct CustomerReference<'a> {
@@ -138,6 +117,7 @@ pub(crate) struct FilterUsage {
     window: WindowDocument,
     span: String,
     scope: &'static str,
+    owner: &'static str,
     mode: &'static str,
     currency: AsText<Currency>,
     amount: AmountUsage,
@@ -183,7 +163,7 @@ pub(crate) struct DecisionDocument<'a> {
     status: &'static str,
     code: Option<u16>,
     reason: Option<&'static str>,
-    codes: SmallVec<[CodeDocument; 2]>,
+    codes: SmallVec<[CodeDocument<'a>; 2]>,
     customer: CustomerReference<'a>,
     level: Option<AppliedLevel>,
     gates: SmallVec<[&'static str; 4]>,
@@ -205,13 +185,14 @@ pub(crate) struct DecisionDocument<'a> {
 impl<'a> DecisionDocument<'a> {
     pub(crate) fn of(answer: &'a PaymentAnswer<'_>, rules: &'a Rules, in_stream: bool) -> Self {
         let first = answer.violations.first();
+        let payment = DeniedPayment::of_answer(answer, rules);
         Self {
             decision: if first.is_none() { "allow" } else { "deny" },
             transaction_id: Some(answer.transaction_id).filter(|id| !id.is_empty()),
             status: answer.status.map_or("checked", |status| status.word()),
             code: first.map(|violation| violation.code.number()),
             reason: first.map(|violation| violation.code.reason()),
-            codes: answer.violations.iter().map(CodeDocument::of).collect(),
+            codes: answer.violations.iter().map(|violation| CodeDocument { violation, payment }).collect(),
             customer: CustomerReference::of(&answer.customer, rules),
             level: answer.level.map(|(name, source)| AppliedLevel::of(name, source)),
             gates: answer.gates.iter().map(|gate| gate.as_str()).collect(),
@@ -287,6 +268,7 @@ impl FilterUsage {
             },
             span: span_word(filter.window),
             scope: filter.scope.word(),
+            owner: limit.owner.word(),
             mode: filter.mode.word(),
             currency: AsText(currency),
             amount: AmountUsage {
@@ -301,20 +283,6 @@ impl FilterUsage {
                 remaining: filter.quantity_limit.map(|most| most.saturating_sub(limit.quantity_used)),
             },
         }
-    }
-}
-
-/// The span of a window in words.
-pub(crate) fn span_word(window: Window) -> String {
-    use crate::domain::vocabulary::calendar::WeekStart;
-    match window {
-        Window::Rolling(ms) => show_span(ms),
-        Window::RollingMonth => "same_day_month".to_owned(),
-        Window::Lifetime => "lifetime".to_owned(),
-        Window::Day => "day".to_owned(),
-        Window::Week(WeekStart::Monday) => "week_from_monday".to_owned(),
-        Window::Week(WeekStart::Sunday) => "week_from_sunday".to_owned(),
-        Window::Month => "month".to_owned(),
     }
 }
 

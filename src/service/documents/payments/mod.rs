@@ -1,5 +1,6 @@
 //! Documents of payments: their fields, decisions, transactions.
 
+pub(crate) mod code;
 pub(crate) mod decision;
 pub(crate) mod event;
 pub(crate) mod fields;

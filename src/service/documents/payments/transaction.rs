@@ -2,7 +2,10 @@
 
 use crate::service::documents::{
     as_text::{Amount, AsText, Time},
-    payments::decision::{AppliedLevel, CodeDocument, CustomerReference, RemainingDocument, invalid_attribute_words},
+    payments::{
+        code::{CodeDocument, DeniedPayment},
+        decision::{AppliedLevel, CustomerReference, RemainingDocument, invalid_attribute_words},
+    },
 };
 use crate::{
     domain::{
@@ -179,7 +182,7 @@ pub(crate) struct TransactionDocument<'a> {
     level: Option<AppliedLevel>,
     code: Option<u16>,
     reason: Option<&'static str>,
-    codes: Vec<CodeDocument>,
+    codes: Vec<CodeDocument<'a>>,
     gates: Vec<&'static str>,
     flags: Vec<&'static str>,
     occurred_at: Time,
@@ -197,6 +200,7 @@ impl<'a> TransactionDocument<'a> {
         let units = rules.currencies.units(opening.content.currency);
         let amount = |value: u64| AsText(Minor { value: u128::from(value), units });
         let first = opening.violations.first();
+        let payment = DeniedPayment::of_opening(opening, rules);
         Self {
             transaction_id: &opening.id,
             merchant: opening.merchant.as_str(),
@@ -220,7 +224,7 @@ impl<'a> TransactionDocument<'a> {
             level: AppliedLevel::of_opening(opening),
             code: first.map(|violation| violation.code.number()),
             reason: first.map(|violation| violation.code.reason()),
-            codes: opening.violations.iter().map(CodeDocument::of).collect(),
+            codes: opening.violations.iter().map(|violation| CodeDocument { violation, payment }).collect(),
             gates: opening.gates.iter().map(|gate| gate.as_str()).collect(),
             flags: flag_list(shown.outcome.flags).iter().map(|flag| flag.word()).collect(),
             occurred_at: AsText(opening.at),

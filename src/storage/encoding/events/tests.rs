@@ -16,6 +16,7 @@ use crate::{
         },
         rules::{
             filter::{FilterMode, FilterScope, WindowClass},
+            labels::Restriction,
             level::LevelKey,
             rates::MissingRate,
         },
@@ -24,15 +25,16 @@ use crate::{
             log_offset::LogOffset,
             opening::{
                 CustomerResolution, ExplicitFields, LevelSource, Opening, OpeningKind, PaymentContent, SentLevel,
-                Violation,
             },
             outcome::TransactionOutcome,
             status::{Flag, Flags, Status},
             summary::EvictedTransaction,
+            violation::{CustomerBlocks, LimitFigures, LimitOwner, Violation, ViolationDetail},
         },
         usage::{contribution::Contribution, series::UsageSeriesKey},
         vocabulary::{
             attributes::{Attribute, AttributeSet, Attributes},
+            calendar::{WeekStart, Window},
             denial_codes::{DENIAL_CODES, DenialCode},
             direction::Direction,
             money::Currency,
@@ -54,6 +56,7 @@ use std::collections::BTreeSet;
 
 mod arbitrary;
 mod changes;
+mod explained;
 mod first_version;
 mod golden;
 mod samples;
@@ -94,8 +97,9 @@ pub(crate) fn eur() -> Currency {
 }
 
 /// Every event that is written, with its bytes.
-fn all_events() -> impl Iterator<Item = (&'static str, RecordedEvent, &'static str)> {
-    golden().into_iter().chain(changes::golden())
+fn all_events() -> impl Iterator<Item = (&'static str, RecordedEvent, String)> {
+    let others = golden().into_iter().chain(changes::golden());
+    others.map(|(what, event, bytes)| (what, event, bytes.to_owned())).chain(explained::golden())
 }
 
 #[test]
@@ -170,6 +174,12 @@ fn the_number_of_every_word_never_changes() {
     assert_eq!(table(CardOnFileType::word), "1 unscheduled 2 recurring 3 installment");
     assert_eq!(table(WindowClass::word), "1 daily 2 weekly 3 monthly 4 other");
     assert_eq!(table(FilterScope::word), "1 level 2 merchant 3 customer");
+    assert_eq!(table(LimitOwner::word), "1 level 2 customer 3 operator 4 endpoint");
+    assert_eq!(
+        table(Restriction::word),
+        "1 block_transactions 2 block_deposits 3 block_withdrawals 4 mark_outlier 5 block_identifier_change 6 block_merge \
+         7 block_level_change"
+    );
     assert_eq!(table(FilterMode::word), "1 enforce 2 shadow 3 off");
     assert_eq!(
         table(crate::domain::customer::status::CustomerStatus::word),
@@ -210,11 +220,11 @@ fn bytes_that_are_never_written_are_refused() {
     for (bytes, want) in [
         ("", "the record holds no event"),
         ("00", "byte 0: no event has the tag 0; a newer levelgate may have written it"),
-        ("24", "byte 0: no event has the tag 36; a newer levelgate may have written it"),
+        ("27", "byte 0: no event has the tag 39; a newer levelgate may have written it"),
         ("1140", "byte 1: 64 is no option of Instrument; a newer levelgate may have written it"),
         ("04", "byte 1: the record ends within an event"),
         ("0409", "byte 1: 9 is no signal; a newer levelgate may have written it"),
-        ("04010224", "byte 3: no event has the tag 36; a newer levelgate may have written it"),
+        ("04010227", "byte 3: no event has the tag 39; a newer levelgate may have written it"),
         ("04018000", "byte 2: no number that this format writes"),
         ("0401ffffffffffffffffff02", "byte 2: no number that this format writes"),
         ("040180808080808080808080", "byte 2: no number that this format writes"),

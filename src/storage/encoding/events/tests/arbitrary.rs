@@ -157,11 +157,33 @@ fn content() -> impl Strategy<Value = PaymentContent> {
     )
 }
 
+fn some_detail() -> impl Strategy<Value = ViolationDetail> {
+    let window = prop_oneof![
+        any::<i64>().prop_map(Window::Rolling),
+        Just(Window::RollingMonth),
+        Just(Window::Lifetime),
+        Just(Window::Day),
+        Just(Window::Week(WeekStart::Monday)),
+        Just(Window::Week(WeekStart::Sunday)),
+        Just(Window::Month),
+    ];
+    let limit = (word(), word(), number(), option::of(number()), window, option::of(time()), time());
+    let limit = limit.prop_map(|(owner, scope, limit, used, window, start, end)| {
+        ViolationDetail::Limit(LimitFigures { owner, scope, limit, used, window, start, end })
+    });
+    let label = option::of((names(), word()));
+    let block = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), label);
+    let block = block.prop_map(|(fraud, instrument_fraud, erased, project, label)| {
+        ViolationDetail::Block(CustomerBlocks { fraud, instrument_fraud, erased, project, label })
+    });
+    prop_oneof![limit, (word(), number()).prop_map(|(owner, bound)| ViolationDetail::Bound { owner, bound }), block,]
+}
+
 fn some_opening() -> impl Strategy<Value = Opening> {
     let opened = prop_oneof![Just(OpeningKind::Reserved), Just(OpeningKind::Denied), Just(OpeningKind::Unreserved)];
     let pair = (currency(), currency()).prop_map(|(from, to)| MissingRate { from, to });
-    let violation = (0..DENIAL_CODES.len(), option::of(names()), option::of(pair))
-        .prop_map(|(code, filter, pair)| Violation { code: DENIAL_CODES[code].0, filter, pair });
+    let violation = (0..DENIAL_CODES.len(), option::of(names()), option::of(pair), option::of(some_detail()))
+        .prop_map(|(code, filter, pair, detail)| Violation { code: DENIAL_CODES[code].0, filter, pair, detail });
     let first = (text(), names(), time(), time(), opened, content(), option::of(time()), option::of(names()));
     let names_both = (any::<bool>(), any::<bool>());
     let names_both = names_both.prop_map(|(project, endpoint)| ExplicitFields { project, endpoint });

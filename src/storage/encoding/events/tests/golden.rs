@@ -37,7 +37,7 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
     let denied = |code, filter: Option<&str>, pair| {
         opened(move |o| {
             o.opened = OpeningKind::Denied;
-            o.violations.push(Violation { code, filter: filter.map(name), pair });
+            o.violations.push(Violation { filter: filter.map(name), pair, ..Violation::of(code) });
         })
     };
     let pair = Some(MissingRate { from: eur(), to: Currency::parse("ZZZ").unwrap() });
