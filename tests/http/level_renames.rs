@@ -53,7 +53,7 @@ fn level_rename_moves_usage_stored_names_and_settings() {
         let found = |name: &str| of_level(name)["customers"].as_array().map_or(0, Vec::len);
         assert_eq!((found("platinum"), found("gold")), (1, 0));
         let settings = |name: &str| {
-            daemon.get(&format!("{who}/settings/deposit/EUR/{name}")).ok()["global_limit"]["max_amount"].clone()
+            daemon.get(&format!("{who}/settings/deposit/EUR/{name}")).json()["global_limit"]["max_amount"].clone()
         };
         assert_eq!((settings("platinum"), settings("gold")), (json!("35.00"), Value::Null));
     };

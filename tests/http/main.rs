@@ -51,6 +51,7 @@ mod monitoring;
 mod moved_clock;
 mod past_payments;
 mod quantities;
+mod refusal_words;
 mod refusals;
 mod registered_payers;
 mod registration;

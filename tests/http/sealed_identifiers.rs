@@ -105,7 +105,8 @@ fn rich_day(daemon: &Daemon) {
     // Changes in bulk, done and failed.
     let bulk = |job: &str, body: &Value| daemon.post(&format!("{CUSTOMERS}/bulk?job={job}"), body);
     bulk("done", &json!({ "select": { "merchant_customer_identifier": carla }, "set": { "labels": ["plain"] } })).ok();
-    let failed = bulk("failed", &json!({ "select": { "email": mail }, "set": { "labels": ["none of ours"] } })).ok();
+    bulk("refused", &json!({ "select": { "email": mail }, "set": { "labels": ["none of ours"] } })).problem(422);
+    let failed = bulk("failed", &json!({ "select": { "ids": [mail] }, "set": { "labels": ["plain"] } })).ok();
     assert_eq!(failed["refused"], 1, "{failed}");
     // Questions record nothing; refusals name what was wrong.
     daemon.check(&with(pay("asked", "1.00"), &json!({ "merchant_customer_identifier": hans }))).ok();

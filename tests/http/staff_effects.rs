@@ -118,8 +118,6 @@ fn settings_that_can_never_apply_are_refused() {
     let id = register(&daemon, &json!({ "merchant_customer_identifier": "alice" }));
     let before = daemon.get("/v1/status").ok()["lsn"].clone();
     for (place, body, status, field) in [
-        ("deposit/EUR/golden", json!({ "global_limit": { "max_amount": "1.00" } }), 422, "level"),
-        ("withdrawal/EUR/silver", json!({ "global_limit": { "max_amount": "1.00" } }), 422, "level"),
         ("sideways/EUR/gold", json!({}), 400, "direction"),
         ("deposit/XXQ/gold", json!({}), 400, "currency"),
         ("deposit/EUR/gold", json!({ "methods": [{ "method": "card", "gates": ["gate-z"] }] }), 422, "gates"),
@@ -134,6 +132,12 @@ fn settings_that_can_never_apply_are_refused() {
     ] {
         let problem = daemon.send("PUT", &of(&id, &format!("/settings/{place}")), &body).problem(status);
         assert_eq!(problem["field"], field, "{place} {body}: {problem}");
+    }
+    for place in ["deposit/EUR/golden", "withdrawal/EUR/silver"] {
+        for body in [json!({ "global_limit": { "max_amount": "1.00" } }), json!({}), json!({ "methods": 1 })] {
+            let problem = daemon.send("PUT", &of(&id, &format!("/settings/{place}")), &body).problem(404);
+            assert_eq!(problem["code"], "level_not_found", "{place} {body}: {problem}");
+        }
     }
     assert_eq!(daemon.get("/v1/status").ok()["lsn"], before);
     settings(&daemon, &id, "deposit/EUR/unknown", &json!({ "global_limit": { "max_amount": "1.00" } }));

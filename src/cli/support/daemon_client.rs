@@ -64,9 +64,30 @@ impl Answer {
             print_line!("{}", self.body);
             return ExitCode::SUCCESS;
         }
-        eprintln!("levelgate: {} refused: {}", self.url, self.body);
+        match serde_json::from_str(&self.body) {
+            Ok(refused) => print_refusal(&self.url, &refused),
+            Err(_) => eprintln!("levelgate: {} refused with status {}: {}", self.url, self.status, self.body),
+        }
         ExitCode::FAILURE
     }
+}
+
+/// The parts of a problem document that explain it.
+#[derive(serde::Deserialize)]
+struct RefusedRequest {
+    detail: String,
+    #[serde(default)]
+    problems: Vec<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+/// Prints a refusal in the words of `check`: every problem, then the result.
+fn print_refusal(url: &str, refused: &RefusedRequest) {
+    let RefusedRequest { detail, problems, warnings } = refused;
+    // Each one names its severity.
+    problems.iter().chain(warnings).for_each(|problem| eprintln!("{problem}"));
+    eprintln!("levelgate: {url} refused: {detail}");
 }
 
 /// Posts a body.
@@ -141,7 +162,13 @@ fn agent() -> ureq::Agent {
 
 fn authorization(token_file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let Some(file) = token_file else { return Ok(None) };
-    let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let token = std::fs::read_to_string(file).with_context(|| {
+        format!(
+            "cannot read the token file {}; name a file that contains an operator's token, and that you may read, by \
+             --token-file or LEVELGATE_TOKEN_FILE",
+            file.display()
+        )
+    })?;
     Ok(Some(format!("Bearer {}", token.trim())))
 }
 

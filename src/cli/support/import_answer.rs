@@ -29,6 +29,14 @@ pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
     let ImportOutcome { rows, created, changed, unchanged, bad, .. } = imported;
     let would = if imported.applied { "" } else { "would be " };
     print_line!("{rows} rows: {created} {would}created, {changed} {would}changed, {unchanged} unchanged, {bad} bad");
+    if !imported.applied {
+        let next = match (*bad > 0, created + changed > 0) {
+            (true, _) => "correct the rows above before the import",
+            (false, true) => "the same command without --dry-run imports them",
+            (false, false) => "the table changes nothing",
+        };
+        print_line!("nothing was changed, because this is a trial; {next}");
+    }
     if *bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

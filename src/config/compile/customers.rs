@@ -62,7 +62,19 @@ pub(in crate::config) fn delays(raw: &RawMerchant, report: &FileReport) -> Delay
         true => Some(0),
         false => duration_ms(report, "raise_delay", at, "\"0s\", or "),
     });
-    let grace = raw.deletion_grace.as_ref().map(|at| duration_ms(report, "deletion_grace", at, ""));
+    let grace = raw.deletion_grace.as_ref().map(|at| {
+        if is_zero_duration(&at.value) {
+            let help =
+                "write \"1s\" to erase at once, or a time in which the request can be withdrawn, such as \"30d\"";
+            report.error(
+                &at.span,
+                "`deletion_grace` is zero, and a deletion request needs some time to be withdrawn",
+                help,
+            );
+            return None;
+        }
+        duration_ms(report, "deletion_grace", at, "")
+    });
     let within = raw.confirm_within.as_ref().map(|at| duration_ms(report, "confirm_within", at, ""));
     let raises = RaisePolicy {
         delay_ms: raise.flatten().unwrap_or(DAY_MS),

@@ -60,7 +60,12 @@ pub(in crate::config) fn load_credentials(
         let (text, mode) = match read_file(&token.token_file) {
             Ok(file) => file,
             Err(error) => {
-                let help = "write a file of at most 4,096 bytes that the daemon's user may read";
+                let help = match error.kind() {
+                    std::io::ErrorKind::NotFound => {
+                        format!("make one: `(umask 077; openssl rand -base64 32 > {path})`, or correct `token_file`")
+                    }
+                    _ => "write a file of at most 4,096 bytes that the daemon's user may read".to_owned(),
+                };
                 report.error(place, format!("the token file {path} cannot be read: {error}"), help);
                 continue;
             }

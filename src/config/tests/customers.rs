@@ -136,3 +136,12 @@ fn a_duration_of_zero_is_valid_for_raises_only() {
         assert_eq!(loaded.is_ok(), taken, "{key} = {span:?}");
     }
 }
+
+#[test]
+fn a_deletion_grace_of_zero_is_refused_with_the_way_to_erase_at_once() {
+    for span in ["0s", "00d"] {
+        let problems = load_merchant(&format!("deletion_grace = \"{span}\"\n{MERCHANT}")).unwrap_err();
+        let text = format!("{:?}", problems.list);
+        assert!(text.contains("`deletion_grace` is zero") && text.contains("\\\"1s\\\" to erase at once"), "{text}");
+    }
+}

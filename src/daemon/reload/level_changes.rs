@@ -151,7 +151,8 @@ impl Reloader {
         let exists = self.level_created(&key, context.rules).is_some();
         // The level `unknown` always exists, with or without settings.
         if !exists && key.name.as_str() != UNKNOWN_LEVEL {
-            return Err(Refusal::UnknownLevel(key.to_string()).into());
+            let merchant = merchant(context.rules, key.merchant)?;
+            return Err(self.parts.payments.unknown_level(merchant, &key).into());
         }
         Ok(deletions(if exists { vec![key] } else { Vec::new() }, context.change))
     }
@@ -237,7 +238,8 @@ impl Reloader {
             }
         }
         if currencies.is_empty() {
-            return Err(Refusal::UnknownLevel(rename.level_text(from)).into());
+            let known = self.parts.payments.ledger.level_list(merchant, direction, None);
+            return Err(Refusal::UnknownLevel(format!("{}; it has {known}", rename.level_text(from))).into());
         }
         if bytes > RENAMED_BYTES_MAX {
             return Err(not_allowed(

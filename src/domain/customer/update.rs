@@ -50,6 +50,8 @@ pub struct UpdateContext<'a> {
     pub merchant: &'a Merchant,
     /// Whether a level of this name exists in the direction, configured or created by a request.
     pub knows_level: &'a dyn Fn(Direction, Name) -> bool,
+    /// The names of the levels of a direction, for a refusal.
+    pub level_list: &'a dyn Fn(Direction) -> String,
     /// The oldest other customer with the updated attribute.
     pub holder: &'a dyn Fn(Attribute) -> Option<u64>,
     /// The time.
@@ -225,19 +227,52 @@ impl CustomerUpdate {
         if level == customer.levels[direction as usize] {
             return Ok(());
         }
-        let field = match direction {
-            Direction::Deposit => "deposit_level",
-            Direction::Withdrawal => "withdrawal_level",
-        };
+        let field = level_field(direction);
         if context.merchant.forbids(customer.labels(), Restriction::BlockLevelChange) {
             return Err(forbidden_by_label(field, Restriction::BlockLevelChange));
         }
         if let Some(name) = level.filter(|name| !(context.knows_level)(direction, *name)) {
-            return Err(unknown_level_refusal(field, direction, self.text(field, name)));
+            return Err(self.unknown_level(direction, name, &(context.level_list)(direction)));
         }
         let drops_settings = context.merchant.reset_settings_on_level_change;
         events.push(CustomerEvent::LevelSet { direction, level, drops_settings, at: context.now });
         Ok(())
+    }
+
+    /// Refuses levels and labels that the merchant does not have. No customer is needed for that. `knows_level` and `level_list`
+    /// are those of an [`UpdateContext`].
+    ///
+    /// # Errors
+    /// The first name that does not exist.
+    pub fn check_names(
+        &self,
+        merchant: &Merchant,
+        knows_level: &dyn Fn(Direction, Name) -> bool,
+        level_list: &dyn Fn(Direction) -> String,
+    ) -> Result<(), Refusal> {
+        for direction in [Direction::Deposit, Direction::Withdrawal] {
+            let level = self.levels[direction as usize].flatten();
+            if let Some(name) = level.filter(|name| !knows_level(direction, *name)) {
+                return Err(self.unknown_level(direction, name, &level_list(direction)));
+            }
+        }
+        self.check_label_names(merchant, self.labels.as_deref().unwrap_or_default())
+    }
+
+    fn check_label_names(&self, merchant: &Merchant, labels: &[Name]) -> Result<(), Refusal> {
+        let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) else { return Ok(()) };
+        let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
+        let label = self.text("labels", *label);
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let reason = format!("{label:?} is not a label of this merchant; it has {known}");
+        Err(Refusal::NotAllowed { field: "labels", reason })
+    }
+
+    fn unknown_level(&self, direction: Direction, name: Name, known: &str) -> Refusal {
+        let field = level_field(direction);
+        let (name, direction) = (self.text(field, name), direction.word());
+        let reason = format!("{name:?} is not a level of this merchant for {direction}s; it has {known}");
+        Refusal::NotAllowed { field, reason }
     }
 
     /// Withdraws a deletion request. One that a label makes is withdrawn by removing the label.
@@ -275,13 +310,7 @@ impl CustomerUpdate {
         if labels.len() > merchant.labels_max {
             return Err(Refusal::TooMany { field: "labels", most: merchant.labels_max });
         }
-        if let Some(label) = labels.iter().find(|label| merchant.label(**label).is_none()) {
-            let known: Vec<&str> = merchant.labels.iter().map(|label| label.name.as_str()).collect();
-            let label = self.text("labels", *label);
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let reason = format!("{label:?} is not a label of this merchant; it has {known}");
-            return Err(Refusal::NotAllowed { field: "labels", reason });
-        }
+        self.check_label_names(merchant, labels)?;
         events.push(CustomerEvent::CustomerChanged(CustomerChange::Labels(labels.clone())));
         let asks = |labels: &[Name]| merchant.has_label_of(labels, LabelKind::PendingDeletion);
         match (asks(customer.labels()), asks(labels)) {
@@ -301,11 +330,11 @@ fn checked_form(attribute: Attribute, value: &str, now: Millis) -> Result<(), Re
     check_form(attribute, value, now).map_err(|expected| Refusal::AttributeForm { field: attribute.word(), expected })
 }
 
-/// The refusal of a level that the merchant does not have.
-#[must_use]
-pub fn unknown_level_refusal(field: &'static str, direction: Direction, name: &str) -> Refusal {
-    let reason = format!("{name:?} is not a level of this merchant for {}s", direction.word());
-    Refusal::NotAllowed { field, reason }
+fn level_field(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Deposit => "deposit_level",
+        Direction::Withdrawal => "withdrawal_level",
+    }
 }
 
 fn forbidden_by_label(field: &'static str, restriction: Restriction) -> Refusal {

@@ -87,7 +87,10 @@ fn level_key(request: &AdminRequest<LevelPath>) -> Result<LevelKey, ServiceError
     let merchant = request.merchant.id;
     if level.name == Name::unrecorded() {
         let level = &level.text;
-        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
+        let known = request.state.payments.ledger.level_list(&request.merchant, direction, Some(currency));
+        let direction = direction.word();
+        let missing =
+            format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");
         return Err(Refusal::UnknownLevel(missing).into());
     }
     Ok(LevelKey { merchant, direction, currency, name: level.name })
@@ -126,7 +129,9 @@ async fn rename_level(request: &AdminRequest<RenamePath>) -> Answered {
     let RenamePath { direction, ref level } = request.path;
     let (merchant, from) = (request.merchant.id, level.name);
     if from == Name::unrecorded() {
-        let missing = format!("level `{}` for {}s of merchant `{merchant}`", level.text, direction.word());
+        let known = request.state.payments.ledger.level_list(&request.merchant, direction, None);
+        let (level, direction) = (&level.text, direction.word());
+        let missing = format!("level `{level}` for {direction}s of merchant `{merchant}`; it has {known}");
         return Err(Refusal::UnknownLevel(missing).into());
     }
     let to = body::new_name(&request.body, merchant)?;

@@ -41,7 +41,10 @@ fn show_level_status(request: &AdminRequest<LevelPath>) -> Answered {
     let merchant = request.merchant.id;
     if level.name == Name::unrecorded() {
         let level = &level.text;
-        let missing = format!("level `{level}` for {}s in {currency} of merchant `{merchant}`", direction.word());
+        let known = request.state.payments.ledger.level_list(&request.merchant, direction, Some(currency));
+        let direction = direction.word();
+        let missing =
+            format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");
         return Err(Refusal::UnknownLevel(missing).into());
     }
     request.state.payments.level_status(&request.merchant, LevelKey { merchant, direction, currency, name: level.name })

@@ -83,8 +83,7 @@ pub(crate) enum RequiredRole {
 }
 
 impl RequiredRole {
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
-    /// The words of the golden listing and of the documentation.
+    /// The words of the golden listing, of the documentation and of a refusal.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Public => "public",

@@ -24,6 +24,17 @@ pub enum Role {
     Viewer,
 }
 
+impl Role {
+    /// The word of the configuration.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
 /// One token. Its text is not kept, only its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {

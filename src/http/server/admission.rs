@@ -2,8 +2,8 @@
 
 use crate::http::{
     dto::card_guard::decoded,
-    operations::operation::{AccessRule, MerchantScope, Operation, merchant_segment},
-    server::access_tokens::AccessToken,
+    operations::operation::{AccessRule, MerchantScope, Operation, RequiredRole, merchant_segment},
+    server::access_tokens::{AccessToken, Role},
     state::AppState,
 };
 use crate::service::error::ServiceError;
@@ -28,7 +28,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Admission {
 /// Refuses a token that a rule does not allow on a path.
 pub(crate) fn permit(token: &AccessToken, rule: AccessRule, path: &str) -> Result<(), ServiceError> {
     if !rule.role.allows(token.role) {
-        return Err(ServiceError::forbidden("this token's role does not allow it"));
+        return Err(wrong_role(rule.role, token.role));
     }
     match rule.merchants {
         MerchantScope::All if token.merchants.is_some() => {
@@ -37,6 +37,12 @@ pub(crate) fn permit(token: &AccessToken, rule: AccessRule, path: &str) -> Resul
         MerchantScope::All | MerchantScope::OfToken => Ok(()),
         MerchantScope::OfPath => merchant_segment(path).map_or(Ok(()), |merchant| token.reaches(&decoded(merchant))),
     }
+}
+
+/// The refusal of a token with another role.
+fn wrong_role(needed: RequiredRole, role: Role) -> ServiceError {
+    let needed = needed.word().replace(',', " or ");
+    ServiceError::forbidden(format!("this needs a token of role {needed}; the role of this token is {}", role.word()))
 }
 
 impl AppState {

@@ -5,6 +5,7 @@ use crate::domain::{
     rules::merchant::Merchant,
     vocabulary::{
         direction::Direction,
+        money::Currency,
         names::{Name, UNKNOWN_LEVEL},
     },
 };
@@ -12,6 +13,9 @@ use crate::ledger::state::{ledger::Ledger, made_levels::MadeLevel};
 use crate::storage::journal::Lsn;
 
 mod rename;
+
+/// The most levels that a refusal lists.
+const LISTED_LEVELS: usize = 20;
 
 impl Ledger {
     /// The overrides of levels and rates by operators, and the file entries that are in force.
@@ -29,6 +33,24 @@ impl Ledger {
     #[must_use]
     pub fn made_levels(&self, merchant: Name) -> Vec<MadeLevel> {
         self.made_levels.of_merchant(merchant)
+    }
+
+    /// The names of the levels of a direction, in one currency or in all, for a refusal: at most [`LISTED_LEVELS`] of them.
+    #[must_use]
+    pub fn level_list(&self, merchant: &Merchant, direction: Direction, currency: Option<Currency>) -> String {
+        let is_of = |of: Currency| currency.is_none_or(|currency| currency == of);
+        let configured = merchant.levels.iter().filter(|level| level.direction == direction && is_of(level.currency));
+        let made =
+            self.made_levels(merchant.id).into_iter().filter(|level| is_of(level.currency)).map(|level| level.name);
+        let known =
+            configured.map(|level| level.name).chain(made).filter(|name| self.knows_level(merchant, direction, *name));
+        let mut names: Vec<&str> = known.map(Name::as_str).chain([UNKNOWN_LEVEL]).collect();
+        names.sort_unstable();
+        names.dedup();
+        let more = names.len().saturating_sub(LISTED_LEVELS);
+        names.truncate(LISTED_LEVELS);
+        let listed = names.join(", ");
+        if more == 0 { listed } else { format!("{listed} and {more} more") }
     }
 
     /// Whether a level of this name exists in a direction, configured or made by a request.

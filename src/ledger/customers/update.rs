@@ -102,7 +102,14 @@ impl Ledger {
                 }
                 let knows_level = |direction, name| self.knows_level(merchant, direction, name);
                 let holder = |attribute| owners.of(attribute, Some(customer.number()));
-                let context = UpdateContext { merchant, knows_level: &knows_level, holder: &holder, now };
+                let level_list = |direction| self.level_list(merchant, direction, None);
+                let context = UpdateContext {
+                    merchant,
+                    knows_level: &knows_level,
+                    level_list: &level_list,
+                    holder: &holder,
+                    now,
+                };
                 let events = update.events(customer, &context, false)?;
                 changes = !events.is_empty();
                 Ok(if is_trial { Vec::new() } else { events })

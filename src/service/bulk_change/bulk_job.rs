@@ -74,6 +74,7 @@ impl CustomerService<'_> {
     pub fn bulk_change(&self, jobs: &Jobs, job_id: Option<&str>, body: &[u8]) -> Result<JobReply, ServiceError> {
         let request = BulkRequest::read(self.rules, self.merchant, body)?;
         let (ledger, merchant) = (&self.service.ledger, self.merchant);
+        request.check_names(ledger, merchant)?;
         let target = BulkTarget { ledger, merchant, author: self.author, now: self.service.time()? };
         if request.is_trial {
             let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };

@@ -16,7 +16,7 @@ use crate::{
         rules::{configuration::Rules, merchant::Merchant},
         vocabulary::{direction::Direction, money::Currency, names::Name},
     },
-    ledger::{CustomerQuery, PAGE_MAX},
+    ledger::{CustomerQuery, Ledger, PAGE_MAX},
     service::{
         documents::{
             customers::{
@@ -57,6 +57,8 @@ pub(super) struct GlobalLimit {
     direction: Direction,
     currency: Currency,
     level: Option<Name>,
+    /// The level as sent.
+    level_text: Option<String>,
     min: Option<u64>,
     max: Option<u64>,
 }
@@ -81,6 +83,25 @@ impl BulkRequest {
     /// The first thing that is wrong with it.
     pub(super) fn read_stored(rules: &Rules, merchant: &Merchant, body: &[u8]) -> Result<Self, ServiceError> {
         Self::read_object(rules, merchant, &object(body)?)
+    }
+
+    /// Refuses levels and labels that the merchant does not have: no customer can get them.
+    ///
+    /// # Errors
+    /// The first name that does not exist.
+    pub(super) fn check_names(&self, ledger: &Ledger, merchant: &Merchant) -> Result<(), Refusal> {
+        let knows_level = |direction, name| ledger.knows_level(merchant, direction, name);
+        let level_list = |direction| ledger.level_list(merchant, direction, None);
+        self.update.check_names(merchant, &knows_level, &level_list)?;
+        let Some(limit) = &self.limit else { return Ok(()) };
+        match (limit.level, &limit.level_text) {
+            (Some(level), Some(text)) if !knows_level(limit.direction, level) => {
+                let (direction, known) = (limit.direction.word(), level_list(limit.direction));
+                let reason = format!("{text:?} is not a level of this merchant for {direction}s; it has {known}");
+                Err(Refusal::NotAllowed { field: "level", reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn read_object(rules: &Rules, merchant: &Merchant, body: &JsonObject<'_>) -> Result<Self, ServiceError> {
@@ -202,16 +223,16 @@ fn read_global_limit(
     let text_of = |name: &'static str| member(&fields, name).map_or(Ok(None), |raw| text(name, raw));
     let direction = parse_word::<Direction>("direction", &text_of("direction")?.ok_or(Refusal::Missing("direction"))?)?;
     let currency = parse_currency(rules, &text_of("currency")?.ok_or(Refusal::Missing("currency"))?)?;
-    let level = text_of("level")?.filter(|level| !level.is_empty());
-    let level = level.map(|level| match is_trial {
-        true => look_up_name("level", &level),
-        false => intern_name("level", merchant, &level),
+    let level_text = text_of("level")?.filter(|level| !level.is_empty());
+    let level = level_text.as_deref().map(|level| match is_trial {
+        true => look_up_name("level", level),
+        false => intern_name("level", merchant, level),
     });
     let level = level.transpose()?;
     let is_amount = |key: &str| !["direction", "currency", "level"].contains(&key);
     let amounts = JsonObject(fields.0.iter().filter(|(key, _)| is_amount(key)).cloned().collect());
     let (min, max) = global_limit(&amounts, raw.get(), currency, &rules.currencies)?;
-    Ok(GlobalLimit { direction, currency, level, min, max })
+    Ok(GlobalLimit { direction, currency, level, level_text, min, max })
 }
 
 impl GlobalLimit {

@@ -76,9 +76,14 @@ impl PaymentService {
     /// There is no such level.
     pub fn level(&self, key: &LevelKey) -> Answered {
         let (rules, merchant) = self.find_merchant(key.merchant.as_str())?;
-        let level =
-            self.level_in_force(&rules, &merchant, key).ok_or_else(|| Refusal::UnknownLevel(key.to_string()))?;
+        let level = self.level_in_force(&rules, &merchant, key).ok_or_else(|| self.unknown_level(&merchant, key))?;
         Ok(self.configuration_reply(&level.document))
+    }
+
+    /// The refusal of a level that the merchant does not have, with those of the direction and currency that it has.
+    pub(crate) fn unknown_level(&self, merchant: &Merchant, key: &LevelKey) -> Refusal {
+        let known = self.ledger.level_list(merchant, key.direction, Some(key.currency));
+        Refusal::UnknownLevel(format!("{key}; it has {known}"))
     }
 
     /// A level that is configured or that a request has made, and the level `unknown` in any case.

@@ -2,7 +2,6 @@
 
 use crate::{
     domain::{
-        request::refusal::Refusal,
         rules::{level::LevelKey, merchant::Merchant, provenance::Provenance},
         vocabulary::{money::Currency, names::UNKNOWN_LEVEL},
     },
@@ -45,7 +44,7 @@ impl PaymentService {
                 Some(made) => (true, ProvenanceDocument::of(&Provenance::made_at(made.created))),
                 // The level `unknown` always exists, with or without settings.
                 None if name.as_str() == UNKNOWN_LEVEL => (true, ProvenanceDocument::default()),
-                None => return Err(Refusal::UnknownLevel(key.to_string()).into()),
+                None => return Err(self.unknown_level(merchant, &key).into()),
             },
         };
         let counts = self.ledger.count_level(key);

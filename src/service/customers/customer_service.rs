@@ -45,7 +45,9 @@ impl CustomerService<'_> {
     pub(super) fn require_operator(&self, what: &str) -> Result<(), ServiceError> {
         match self.is_operator {
             true => Ok(()),
-            false => Err(ServiceError::forbidden(format!("{what} takes the role operator"))),
+            false => Err(ServiceError::forbidden(format!(
+                "{what} needs a token of role operator, and this token has another role"
+            ))),
         }
     }
 

@@ -65,6 +65,8 @@ impl CustomerService<'_> {
     /// The body is malformed or describes other limits; the customer has too many limits; only an operator may set limits
     /// with `until`.
     pub fn put_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        // An unknown customer is refused before a bad body.
+        self.read(customer_id, |_, _| ())?;
         let description = Description::read(body, &body::LIMITS_DESCRIPTION)?;
         let sent = body::limits(body, key.currency, &self.rules.currencies, self.merchant.id)?;
         if sent.filters.len() > OWN_FILTERS_MAX {

@@ -4,9 +4,9 @@ use crate::{
     config::{body, lint::request},
     domain::{
         customer::{
+            aggregate::Customer,
             change::CustomerChange,
             individual_settings::{IndividualSettings, SETTINGS_MAX},
-            update,
         },
         events::customer_event::CustomerEvent,
         request::refusal::Refusal,
@@ -16,6 +16,7 @@ use crate::{
     service::{
         customers::customer_service::CustomerService,
         documents::{customers::settings::SettingsDocument, description::Description},
+        error::ServiceError,
         reply::Answered,
     },
 };
@@ -51,8 +52,9 @@ impl CustomerService<'_> {
     /// Shows a customer's settings, empty ones where the customer has none.
     ///
     /// # Errors
-    /// The merchant has no such customer.
+    /// The merchant has no such customer, or no such level and the customer has no settings for it.
     pub fn settings(&self, customer_id: &str, key: SettingsKey<'_>) -> Answered {
+        self.check_place(customer_id, key)?;
         self.show(customer_id, |customer, _| {
             let empty = key.empty();
             let known = customer.settings_for(key.direction, key.currency, key.level);
@@ -67,6 +69,8 @@ impl CustomerService<'_> {
     /// The body is malformed or describes other settings; it names an unknown level or gate; the customer has too many
     /// settings.
     pub fn put_settings(&self, customer_id: &str, key: SettingsKey<'_>, body: &[u8]) -> Answered {
+        // An unknown customer or level is refused before a bad body.
+        self.check_place(customer_id, key)?;
         let description = Description::read(body, &body::SETTINGS_DESCRIPTION)?;
         let mut sent = body::settings(body, key.currency, &self.rules.currencies, self.merchant.id)?;
         let (methods, global_min, global_max) = (std::mem::take(&mut sent.methods), sent.global_min, sent.global_max);
@@ -96,27 +100,46 @@ impl CustomerService<'_> {
 
     /// Refuses settings for a level, or with gates, that the merchant does not have.
     fn check_references(&self, key: SettingsKey<'_>, settings: &IndividualSettings) -> Result<(), Refusal> {
-        if !self.service.ledger.knows_level(self.merchant, key.direction, key.level) {
-            return Err(update::unknown_level_refusal("level", key.direction, key.level_text));
-        }
+        self.check_level(key)?;
         let mut gates = settings.methods.iter().flat_map(|method| method.gates.iter().flatten());
         let unknown = gates.find(|gate| self.merchant.gate_item(**gate).is_none());
         unknown.map_or(Ok(()), |gate| Err(self.unknown_gate(*gate)))
     }
 
+    /// Refuses an unknown customer, and a level that the merchant does not have. Settings stay when their level is removed,
+    /// and their customer has a place for them then.
+    fn check_place(&self, customer_id: &str, key: SettingsKey<'_>) -> Result<(), ServiceError> {
+        let has_settings =
+            |customer: &Customer| customer.settings_for(key.direction, key.currency, key.level).is_some();
+        match self.read(customer_id, |customer, _| has_settings(customer))? {
+            true => Ok(()),
+            false => Ok(self.check_level(key)?),
+        }
+    }
+
+    /// Refuses a level that the merchant does not have.
+    fn check_level(&self, key: SettingsKey<'_>) -> Result<(), Refusal> {
+        let (ledger, merchant) = (&self.service.ledger, self.merchant);
+        if ledger.knows_level(merchant, key.direction, key.level) {
+            return Ok(());
+        }
+        let (direction, known) = (key.direction.word(), ledger.level_list(merchant, key.direction, None));
+        let level = format!("level {:?} of this merchant for {direction}s; it has {known}", key.level_text);
+        Err(Refusal::UnknownLevel(level))
+    }
+
     /// Removes a customer's settings.
     ///
     /// # Errors
-    /// The merchant has no such customer.
+    /// The merchant has no such customer, or no such level and the customer has no settings for it.
     pub fn delete_settings(&self, customer_id: &str, key: SettingsKey<'_>) -> Answered {
         self.change(customer_id, &mut |customer, _| {
-            let known = customer.settings_for(key.direction, key.currency, key.level);
-            Ok(known
-                .map(|_| CustomerEvent::CustomerChanged(CustomerChange::Settings(key.empty())))
-                .into_iter()
-                .collect())
+            if customer.settings_for(key.direction, key.currency, key.level).is_none() {
+                return self.check_level(key).map(|()| Vec::new());
+            }
+            Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::Settings(key.empty()))])
         })?;
-        self.settings(customer_id, key)
+        self.show(customer_id, |_, _| json!(key.document(&key.empty(), self.rules)))
     }
 
     fn unknown_gate(&self, gate: Name) -> Refusal {
