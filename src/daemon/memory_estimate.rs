@@ -1,5 +1,5 @@
 //! An estimate of the memory that transactions need: for one transaction a second, and for the traffic that the newest
-//! records of the journal show.
+//! records of the journal show; and that of the counts over time.
 
 use crate::{
     config::{Settings, StoreKind},
@@ -18,6 +18,7 @@ use crate::{
             segment_reader::{SegmentReader, Step},
         },
     },
+    telemetry::decision_series::{MERCHANT_BYTES_MAX, OUTCOME_BYTES},
 };
 use std::{collections::BTreeMap, io};
 
@@ -35,7 +36,7 @@ struct Traffic {
     last_ms: i64,
 }
 
-/// The estimate in words, one line a merchant.
+/// The estimate in words: one line a merchant, then one for the counts over time.
 pub(crate) fn estimate_lines(settings: &Settings, rules: &Rules) -> Vec<String> {
     let retention = Retention::new(settings.memory.retention_days, rules);
     // An unreadable folder shows no traffic; a start reports what is wrong with it.
@@ -52,7 +53,22 @@ pub(crate) fn estimate_lines(settings: &Settings, rules: &Rules) -> Vec<String> 
     if settings.store.kind == StoreKind::Memory {
         lines.push("[store] kind = \"memory\": transactions stay in memory until the daemon stops".to_owned());
     }
+    if !rules.merchants.is_empty() {
+        lines.push(series_line(rules.merchants.len()));
+    }
     lines
+}
+
+/// The memory of the counts over time.
+fn series_line(merchants: usize) -> String {
+    let bytes_max = u64::try_from(merchants).unwrap_or(u64::MAX).saturating_mul(MERCHANT_BYTES_MAX);
+    let plural = if merchants == 1 { "" } else { "s" };
+    format!(
+        "counts over time: {} KiB for each outcome (allowed, or a denial code) of a merchant, at most {} MB for {merchants} \
+         merchant{plural}",
+        OUTCOME_BYTES.div_ceil(1_024),
+        bytes_max.div_ceil(1_000_000)
+    )
 }
 
 fn line(merchant: &Merchant, retention: &Retention, traffic: Option<Traffic>) -> String {

@@ -7,7 +7,7 @@
 //! allocates its cells, and the first one with an outcome allocates the rings of that outcome. A reader moves the counts of
 //! all cells to the rings before it reads them.
 //!
-//! Memory: 2 KiB for each merchant with decisions, and 40 KiB for each of its outcomes (allowed, or a code) that has
+//! Memory: 3 KiB for each merchant with decisions, and 40 KiB for each of its outcomes (allowed, or a code) that has
 //! occurred.
 
 use crate::domain::vocabulary::{
@@ -46,7 +46,7 @@ impl Resolution {
 
     /// The number of periods that are kept.
     #[must_use]
-    pub fn periods_max(self) -> u32 {
+    pub const fn periods_max(self) -> u32 {
         match self {
             Self::Second => 3_600,
             Self::Minute => 1_440,
@@ -210,6 +210,18 @@ impl MerchantSeries {
     }
 }
 
+/// The bytes of the counts of a merchant with decisions, without those of its outcomes.
+pub const MERCHANT_BYTES: u64 = size_of::<MerchantSeries>() as u64;
+
+/// The bytes of the counts of one outcome of a merchant.
+pub const OUTCOME_BYTES: u64 = {
+    const PERIODS: u32 = Resolution::Second.periods_max() + Resolution::Minute.periods_max();
+    size_of::<Rings>() as u64 + PERIODS as u64 * size_of::<AtomicU64>() as u64
+};
+
+/// The most bytes of the counts of a merchant: every outcome has occurred.
+pub const MERCHANT_BYTES_MAX: u64 = MERCHANT_BYTES + OUTCOMES as u64 * OUTCOME_BYTES;
+
 /// The shard of the calling thread.
 fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -298,6 +310,14 @@ impl DecisionSeries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_of_the_guides_are_those_of_the_types() {
+        assert_eq!((MERCHANT_BYTES.div_ceil(1_024), OUTCOME_BYTES.div_ceil(1_024)), (3, 40));
+        let rings = Rings::new();
+        let periods = rings.seconds.0.len() + rings.minutes.0.len();
+        assert_eq!(OUTCOME_BYTES, (size_of::<Rings>() + 8 * periods) as u64);
+    }
 
     fn name(text: &str) -> Name {
         Name::parse(text).unwrap()
