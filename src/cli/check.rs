@@ -1,6 +1,6 @@
 //! `levelgate check`: checks a configuration folder with the code of a start and of a reload, or compares two folders.
 
-mod data;
+pub(in crate::cli) mod data;
 mod diff;
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         support::configuration::{default_folder, print_problems},
     },
     clock::{Clock, Source},
-    config::{self, Problems, Settings, StoreKind},
+    config::{self, DaemonFile, Problems, Settings, StoreKind},
     daemon::memory_estimate,
     domain::rules::configuration::Rules,
     storage::journal::FOLDER,
@@ -34,28 +34,35 @@ pub(super) struct Options {
     /// Also check against the state of this data folder, as a start does; it needs as much memory as a start
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// State that the folder has no levelgate.toml, as for `levelgate serve`
+    #[arg(long)]
+    default_settings: bool,
 }
 
 /// Prints every problem, then the result.
 pub(super) fn run(options: &Options) -> ExitCode {
+    let daemon_file = DaemonFile::of_option(options.default_settings);
     match options.diff.as_deref() {
         Some([old, new]) => {
-            diff::run(&DiffOptions { old, new, data: options.data.as_deref(), prints_all: options.all })
+            diff::run(&DiffOptions { old, new, data: options.data.as_deref(), prints_all: options.all, daemon_file })
         }
-        _ => check_folder(options),
+        _ => check_folder(options, daemon_file),
     }
 }
 
-fn check_folder(options: &Options) -> ExitCode {
+fn check_folder(options: &Options, daemon_file: DaemonFile) -> ExitCode {
     let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
     let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
     let checked = checked.and_then(|loaded| {
-        let losses = data::losses(&loaded, options.data.as_deref());
-        if losses.is_empty() {
+        let mut losses_found: Vec<_> = daemon_file.problem(&loaded).into_iter().collect();
+        losses_found.extend(data::losses(&loaded, options.data.as_deref()));
+        if losses_found.is_empty() {
             return Ok(loaded);
         }
-        Err(Problems { list: [loaded.warnings, losses].concat(), owners: loaded.owners })
+        Err(Problems::new([loaded.warnings, losses_found].concat(), loaded.owners))
     });
+    let checked =
+        checked.map_err(|problems| data::with_loss_of_merchants(problems, &options.folder, options.data.as_deref()));
     let problems = match &checked {
         Ok(loaded) => &loaded.warnings,
         Err(problems) => &problems.list,

@@ -45,8 +45,9 @@ pub(super) fn run(options: &Options<'_>) -> anyhow::Result<ExitCode> {
 
 fn write(options: &Options<'_>, output: &mut dyn Write) -> anyhow::Result<bool> {
     let mut loaded = configuration::load(options.config)?;
-    if let Some(data) = options.data {
-        data.clone_into(&mut loaded.settings.store.path);
+    match options.data {
+        Some(data) => data.clone_into(&mut loaded.settings.store.path),
+        None => configuration::require_daemon_file(&loaded)?,
     }
     let opened = data_folder::open(&loaded.settings, Some(&loaded.rules), ArchiveLosses::Refuse)?;
     anyhow::ensure!(opened.folder.is_some(), "[store] kind is \"memory\": there is no data folder");

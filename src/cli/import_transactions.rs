@@ -36,8 +36,11 @@ pub(super) struct Options<'a> {
 /// Imports the file, or checks it, and prints what it contains.
 pub(super) fn run(options: &Options<'_>, file: &Path) -> anyhow::Result<ExitCode> {
     let mut loaded = configuration::load(options.config)?;
-    if let Some(data) = options.data {
-        data.clone_into(&mut loaded.settings.store.path);
+    match options.data {
+        Some(data) => data.clone_into(&mut loaded.settings.store.path),
+        // A trial opens no data folder.
+        None if options.is_trial => {}
+        None => configuration::require_daemon_file(&loaded)?,
     }
     let cannot_read = || format!("cannot read {}", file.display());
     let input = File::open(file).with_context(cannot_read)?;

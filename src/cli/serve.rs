@@ -1,9 +1,12 @@
 //! `levelgate serve`: runs the daemon.
 
 use crate::{
-    cli::support::configuration::{default_folder, print_problems},
+    cli::{
+        check::data::{losses, with_loss_of_merchants},
+        support::configuration::{default_folder, print_problems},
+    },
     clock::{Clock, Source},
-    config,
+    config::{self, DaemonFile, Problems},
     daemon::{
         data_folder::ArchiveLosses,
         start::{self, StartOptions},
@@ -21,15 +24,29 @@ pub(super) struct Options {
     /// and shown in /v1/status
     #[arg(long)]
     accept_lost_archive: bool,
+    /// State that the folder has no levelgate.toml, and that every setting of the daemon has its default. Without this
+    /// option a missing levelgate.toml is an error
+    #[arg(long)]
+    default_settings: bool,
 }
 
 /// Runs the daemon until a signal stops it.
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options { config: config_folder, accept_lost_archive } = options;
-    match config::load_with_tokens(&config_folder, Clock::new(Source::System).wall()) {
+    let Options { config: config_folder, accept_lost_archive, default_settings } = options;
+    let daemon_file = DaemonFile::of_option(default_settings);
+    let loaded = config::load_with_tokens(&config_folder, Clock::new(Source::System).wall());
+    let checked = match loaded {
+        Ok(loaded) => match daemon_file.problem(&loaded) {
+            None => Ok(loaded),
+            // The data folder of the defaults may remember more.
+            Some(problem) => Err(Problems::new([vec![problem], losses(&loaded, None)].concat(), loaded.owners)),
+        },
+        Err(problems) => Err(with_loss_of_merchants(problems, &config_folder, None)),
+    };
+    match checked {
         Ok(loaded) => {
             let archive_losses = if accept_lost_archive { ArchiveLosses::Accept } else { ArchiveLosses::Refuse };
-            start::run(StartOptions { config_folder, archive_losses }, loaded)
+            start::run(StartOptions { config_folder, daemon_file, archive_losses }, loaded)
         }
         Err(problems) => {
             print_problems(&problems.list, false);

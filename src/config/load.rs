@@ -78,7 +78,7 @@ impl Loaded {
         }
         let mut list = self.warnings;
         list.iter_mut().for_each(|problem| problem.severity = Severity::Error);
-        Err(Problems { list, owners: self.owners })
+        Err(Problems::new(list, self.owners))
     }
 }
 
@@ -101,7 +101,7 @@ pub fn load_with_tokens(folder: &Path, now: Millis) -> Result<Loaded, Problems> 
 
 fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     if let Some(problem) = check_folder(folder) {
-        return Err(Problems { list: vec![problem], owners: BTreeMap::new() });
+        return Err(Problems::new(vec![problem], BTreeMap::new()));
     }
     let mut problems = Vec::new();
     let mut optional = |name: &str| ConfigFile::read(folder, name.to_owned(), Presence::Optional, &mut problems);
@@ -110,6 +110,7 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     if names.is_empty() && problems.is_empty() {
         problems.push(no_merchants(folder));
     }
+    let has_files = !names.is_empty();
     let mut listed = |name| ConfigFile::read(folder, name, Presence::Listed, &mut problems);
     let merchant_files: Vec<ConfigFile> = names.into_iter().filter_map(&mut listed).collect();
 
@@ -139,7 +140,8 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
     let files = daemon_file.into_iter().chain(rates_file).chain(merchant_files);
     problems.extend(files.flat_map(|file| file.report.finish()));
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems { list: problems, owners });
+        let settings_without_merchants = (!has_files).then(|| Box::new(settings));
+        return Err(Problems { list: problems, owners, settings_without_merchants });
     }
     Ok(Loaded {
         rules: Rules { version, currencies, rates, merchants: merchants.compiled },

@@ -16,9 +16,15 @@ use crate::domain::{
         merchant::Merchant,
         provenance::Origin,
     },
-    vocabulary::{money::Currency, names::Name},
+    vocabulary::{
+        money::{Currencies, Currency},
+        names::Name,
+    },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// When a configuration is put in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub struct PriorConfiguration {
     pub has_file_rates: bool,
     /// The minor units of the currencies of recorded amounts.
     pub minor_units: BTreeMap<Currency, u8>,
+    /// The minor units of every currency that the configuration knew. A currency that is recorded later has these.
+    pub configured_minor_units: BTreeMap<Currency, u8>,
     /// The merchants, and those with customers or transactions that are in no file.
     pub merchants: BTreeMap<Name, PriorMerchant>,
 }
@@ -79,22 +87,32 @@ impl PriorConfiguration {
             tokens: files.settings.auth.tokens.len(),
             has_file_rates: rules.rates.base.is_some() && rules.rates.known.origin == Origin::File,
             minor_units: BTreeMap::new(),
+            configured_minor_units: configured_minor_units(&rules.currencies),
             merchants,
         };
-        let units = |currency: &Currency| Some((*currency, rules.currencies.minor_units(*currency)?));
-        prior.minor_units = state.currencies.iter().filter_map(units).collect();
         prior.set_state(state);
         prior
     }
 
-    /// Replaces what is known of customers and transactions. A currency that is recorded for the first time has the minor
-    /// units of the next configuration, so it is not added here.
+    /// Replaces what is known of customers and transactions. A currency that is recorded since has the minor units of the
+    /// configuration in force at that time.
     pub fn set_state(&mut self, state: &RecordedState) {
         self.merchants.values_mut().for_each(|merchant| merchant.has_state = false);
         for id in &state.merchants {
             self.merchants.entry(*id).or_default().has_state = true;
         }
+        for currency in &state.currencies {
+            if let Some(units) = self.configured_minor_units.get(currency) {
+                self.minor_units.entry(*currency).or_insert(*units);
+            }
+        }
     }
+}
+
+/// The minor units of every currency.
+#[must_use]
+pub fn configured_minor_units(currencies: &Currencies) -> BTreeMap<Currency, u8> {
+    Currency::every().filter_map(|currency| Some((currency, currencies.minor_units(currency)?))).collect()
 }
 
 /// The losses of a configuration, compared with the one before it. Each is an error with its remedy.
@@ -111,6 +129,20 @@ pub fn losses(prior: &PriorConfiguration, next: &Loaded, occasion: Occasion) -> 
     }
     losses.rates(prior);
     losses.found
+}
+
+/// The loss of a folder that defines no merchant; `None`: there was no merchant before.
+#[must_use]
+pub fn loss_of_merchants(prior: &PriorConfiguration, folder: &Path) -> Option<Problem> {
+    if prior.merchants.is_empty() {
+        return None;
+    }
+    let ids: Vec<&str> = prior.merchants.keys().take(5).map(|id| id.as_str()).collect();
+    let more = if prior.merchants.len() > ids.len() { ", ..." } else { "" };
+    let before = counted(prior.merchants.len(), "merchant");
+    let message = format!("there are no merchants, and there were {before} before: {}{more}", ids.join(", "));
+    let help = "restore merchants/*.toml; if a merchant is to go, write a file with its id and removed = true";
+    Some(Problem::of_file(Severity::Error, folder.join("merchants").display().to_string(), message, help))
 }
 
 struct Losses<'a> {
@@ -160,13 +192,11 @@ impl Losses<'_> {
     fn merchants(&mut self, prior: &PriorConfiguration) {
         let Loaded { rules, statements, .. } = self.next;
         let is_known = |id: &Name| rules.merchant(id.as_str()).is_some() || statements.removed.contains(id);
-        if rules.merchants.is_empty() && statements.removed.is_empty() && !prior.merchants.is_empty() {
-            let ids: Vec<&str> = prior.merchants.keys().take(5).map(|id| id.as_str()).collect();
-            let more = if prior.merchants.len() > ids.len() { ", ..." } else { "" };
-            let before = counted(prior.merchants.len(), "merchant");
-            let message = format!("there are no merchants, and there were {before} before: {}{more}", ids.join(", "));
-            let help = "restore merchants/*.toml; if a merchant is to go, write a file with its id and removed = true";
-            self.add(self.path("merchants"), message, help);
+        if rules.merchants.is_empty()
+            && statements.removed.is_empty()
+            && let Some(loss) = loss_of_merchants(prior, &self.next.folder)
+        {
+            self.found.push(loss);
             return;
         }
         for (id, _) in prior.merchants.iter().filter(|(id, merchant)| merchant.has_state && !is_known(id)) {

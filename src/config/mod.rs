@@ -7,6 +7,7 @@
 pub mod body;
 pub(crate) mod compile;
 pub(crate) mod daemon;
+mod daemon_file;
 pub mod diff;
 pub(crate) mod document;
 pub(crate) mod effective;
@@ -24,10 +25,13 @@ pub use crate::config::daemon::settings::{
     Ack, Admin, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind,
     Sync, Tls, Token,
 };
+pub use crate::config::daemon_file::DaemonFile;
 pub use crate::config::diff::changed_restart_settings;
 pub use crate::config::effective::superseded_overrides;
 pub use crate::config::load::{Loaded, load, load_with_tokens, statements::Statements};
-pub use crate::config::losses::{Occasion, PriorConfiguration, PriorMerchant, RecordedState, losses};
+pub use crate::config::losses::{
+    Occasion, PriorConfiguration, PriorMerchant, RecordedState, configured_minor_units, loss_of_merchants, losses,
+};
 pub use crate::config::parse::level_entry::LevelEntry;
 pub use crate::config::report::folding::render_folded;
 pub use crate::config::report::problem::{

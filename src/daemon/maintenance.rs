@@ -193,7 +193,7 @@ impl MaintenanceThread {
 
     /// Notes which merchants have customers or transactions, for the check of later configurations.
     fn remember_state(&self) {
-        self.folder.configuration_file().update_state(&self.payments.ledger, &self.payments.rules());
+        self.folder.configuration_file().update_state(&self.payments.ledger);
     }
 
     fn write_snapshot(

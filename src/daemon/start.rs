@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, Source},
-    config::{ClockSource, Loaded, Settings},
+    config::{ClockSource, DaemonFile, Loaded, Settings},
     daemon::{
         background_tasks,
         control::ControlledParts,
@@ -38,6 +38,8 @@ use tokio::{
 pub(crate) struct StartOptions {
     /// The configuration folder, for reloads.
     pub(crate) config_folder: PathBuf,
+    /// Whether the folder has to contain `levelgate.toml`, also at reloads.
+    pub(crate) daemon_file: DaemonFile,
     /// Whether a start goes on if the archive misses segments.
     pub(crate) archive_losses: ArchiveLosses,
 }
@@ -69,7 +71,7 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
 
 async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<()> {
     let settings = loaded.settings.clone();
-    if !options.config_folder.join("levelgate.toml").exists() {
+    if options.daemon_file == DaemonFile::Absent {
         tracing::warn!(
             "there is no levelgate.toml in {}: every setting of the daemon has its default, the data folder is {}, and no \
              tokens are configured",
@@ -165,6 +167,7 @@ fn assemble(
     let reloader = Reloader::start(
         ReloaderParts {
             config_folder: options.config_folder,
+            daemon_file: options.daemon_file,
             settings: settings.clone(),
             payments: Arc::clone(&payments),
             access: Arc::clone(&access),

@@ -31,9 +31,14 @@ fn read(path: &Path) -> Case {
         let (name, content) = file.split_once('\n').unwrap();
         (name.to_owned(), content.to_owned())
     });
+    let mut files: Vec<(String, String)> = files.collect();
+    // Most cases are about other files; a folder without this one is refused.
+    if !files.iter().any(|(name, _)| name == "levelgate.toml") {
+        files.push(("levelgate.toml".to_owned(), String::new()));
+    }
     Case {
         given: given.to_owned(),
-        files: files.collect(),
+        files,
         arguments: command.split_whitespace().skip(2).map(str::to_owned).collect(),
         printed: printed.to_owned(),
     }
@@ -102,6 +107,33 @@ fn missing_folder_is_an_error() {
     let printed = run(tempfile::tempdir().unwrap().path(), &["nowhere".to_owned()]);
     assert!(printed.contains("there is no such configuration folder"), "{printed}");
     assert!(printed.contains("--> nowhere") && printed.ends_with("exit status 1\n"), "{printed}");
+}
+
+#[test]
+fn a_folder_without_levelgate_toml_is_refused_unless_an_option_states_the_defaults() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    fs::create_dir_all(config.join("merchants")).unwrap();
+    fs::copy(root.join("config/merchants/acme.toml"), config.join("merchants/acme.toml")).unwrap();
+    let check = |arguments: &[&str]| {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        run(folder.path(), &arguments)
+    };
+    let refused = check(&["config"]);
+    assert!(refused.contains("with the data folder data and no tokens"), "{refused}");
+    assert!(refused.contains("--> config/levelgate.toml") && refused.contains("--default-settings"), "{refused}");
+    assert!(refused.ends_with("exit status 1\n"), "{refused}");
+    let stated = check(&["config", "--default-settings"]);
+    assert!(stated.ends_with("exit status 0\n"), "{stated}");
+    let differs = check(&["--diff", "config", "config"]);
+    assert!(differs.contains("the file is missing") && differs.ends_with("exit status 1\n"), "{differs}");
+    fs::write(config.join("levelgate.toml"), "").unwrap();
+    let empty = check(&["config"]);
+    assert!(empty.ends_with("exit status 0\n"), "an empty file states the defaults too: {empty}");
+    let contradiction = check(&["config", "--default-settings"]);
+    assert!(contradiction.contains("--default-settings states that there is none"), "{contradiction}");
+    assert!(contradiction.ends_with("exit status 1\n"), "{contradiction}");
 }
 
 #[test]

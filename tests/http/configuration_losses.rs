@@ -7,7 +7,7 @@ use std::path::Path;
 
 use support::answer::Answer;
 use support::daemon::{ConfigFolder, Daemon, Settings, run};
-use support::fixtures::{CRM, acme, gold, level, pay};
+use support::fixtures::{CRM, acme, gold, level, pay, with};
 use support::process::{Ended, eventually};
 
 const DISK: Settings = Settings { store: "kind = \"disk\"\npath = \"data\"", ..Settings::SYSTEM };
@@ -55,7 +55,8 @@ fn configure(folder: &Path, text: &str) {
 }
 
 /// Each damage of a folder, and words of the refusal.
-const DAMAGES: [(Damage, &str); 21] = [
+const DAMAGES: [(Damage, &str); 22] = [
+    (|at| remove(at, "levelgate.toml"), "the file is missing: every setting would have its default"),
     (|at| symlink("nowhere.toml", at.join("merchants/new.toml")).unwrap(), "a symbolic link that leads to no file"),
     (|at| fs::create_dir(at.join("merchants/new.toml")).unwrap(), "it is a folder, a pipe or a device"),
     (
@@ -175,7 +176,6 @@ fn check_a_start_and_a_reload_refuse_the_same_broken_folders() {
     assert_eq!(daemon.wait().code(), Some(0));
     for (damage, words) in DAMAGES {
         damage(&path);
-        // A missing `levelgate.toml` has another data folder; the link is reported in any case.
         for ended in [check(&daemon.folder, &[]), serve(&daemon.folder)] {
             assert_eq!(ended.code, Some(1), "{words}: {}", ended.text);
             assert!(ended.text.contains(words), "{words}: {}", ended.text);
@@ -264,6 +264,102 @@ fn tokens_that_vanish_do_not_open_the_daemon_at_a_start() {
 }
 
 #[test]
+fn a_vanished_levelgate_toml_does_not_start_another_data_folder() {
+    let store = Settings { store: "kind = \"disk\"\npath = \"elsewhere\"", ..Settings::SYSTEM };
+    let mut daemon = Daemon::start(ConfigFolder::new(&store, &[("acme", world())]));
+    daemon.reserve(&pay("t1", "10.00")).ok();
+    daemon.folder.remove("levelgate.toml");
+    let words = "the file is missing: every setting would have its default, with the data folder data and no tokens";
+    assert!(reload(&daemon).problem(422)["problems"].to_string().contains(words));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let customers = ["export", "--config", ".", "--merchant", "acme"];
+    let payments = ["export", "--config", ".", "--transactions"];
+    for (arguments, words) in [
+        (&["serve", "--config", "."][..], words),
+        (&["check", "."], words),
+        (&customers, "there is no levelgate.toml in ., so the data folder is not known"),
+        (&payments, "there is no levelgate.toml in ., so the data folder is not known"),
+    ] {
+        let ended = run(&daemon.folder, arguments);
+        assert!(ended.code == Some(1) && ended.text.contains(words), "{arguments:?}: {}", ended.text);
+        assert!(!daemon.folder.path().join("data").exists(), "{arguments:?}: no other folder is made");
+    }
+    daemon.folder.write("levelgate.toml", &store.text());
+    let contradiction = run(&daemon.folder, &["serve", "--config", ".", "--default-settings"]);
+    assert!(
+        contradiction.code == Some(1) && contradiction.text.contains("--default-settings states that there is none"),
+        "{}",
+        contradiction.text
+    );
+    daemon.kill_and_start();
+    assert_eq!(daemon.fetch("t1").ok()["status"], "reserved");
+}
+
+#[test]
+fn changed_minor_units_are_refused_after_a_kill_before_the_first_snapshot() {
+    // The file lists no payment yet: it is written at the start, and again after a snapshot.
+    let mut daemon = Daemon::start(ConfigFolder::new(&DISK, &[("acme", world())]));
+    daemon.reserve(&pay("t1", "10.00")).ok();
+    daemon.signal("KILL");
+    daemon.wait();
+    let text = DISK.text();
+    let words = "[currencies] EUR: its minor units cannot change while amounts in it are held";
+    daemon.folder.write("levelgate.toml", &format!("{text}\n[currencies]\nEUR = 3\n"));
+    for ended in [serve(&daemon.folder), check(&daemon.folder, &["--data", "data"])] {
+        assert!(ended.code == Some(1) && ended.text.contains(words), "{}", ended.text);
+        assert!(ended.text.contains("write EUR = 2 under [currencies]"), "the remedy is named: {}", ended.text);
+    }
+    // A currency without amounts may change, and the file has it before a payment has it.
+    daemon.folder.write("levelgate.toml", &format!("{text}\n[currencies]\nUSD = 3\n"));
+    daemon.kill_and_start();
+    daemon.folder.write("levelgate.toml", &format!("{text}\n[currencies]\nUSD = 4\n"));
+    reload(&daemon).ok();
+    let dollars = with(pay("t2", "1.0001"), &serde_json::json!({ "currency": "USD" }));
+    daemon.reserve(&dollars).ok();
+    daemon.signal("KILL");
+    daemon.wait();
+    for units in ["", "\n[currencies]\nUSD = 3\n"] {
+        daemon.folder.write("levelgate.toml", &format!("{text}{units}"));
+        let ended = serve(&daemon.folder);
+        assert!(ended.code == Some(1) && ended.text.contains("write USD = 4"), "{units:?}: {}", ended.text);
+    }
+    daemon.folder.write("levelgate.toml", &format!("{text}\n[currencies]\nUSD = 4\n"));
+    daemon.kill_and_start();
+    assert_eq!(daemon.fetch("t2").ok()["amount"], "1.0001");
+}
+
+#[test]
+fn the_loss_of_all_merchants_is_named_before_the_tokens_for_them() {
+    let folder = ConfigFolder::new(&DISK, &[("acme", world())]);
+    folder.write("operator.token", "operator-secret-0123456789");
+    folder.write("teller.token", "teller-secret-0123456789");
+    let auth = "[auth]\ntokens = [{ role = \"operator\", token_file = \"operator.token\" },\n\
+                { role = \"gateway\", token_file = \"teller.token\", merchants = [\"acme\"] }]\n";
+    folder.write("levelgate.toml", &format!("{}{auth}", DISK.text()));
+    let mut daemon = Daemon::start(folder);
+    daemon.folder.remove("merchants/acme.toml");
+    let in_order = |text: &str| {
+        let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
+        let [loss, token] =
+            ["there are no merchants, and there were 1 merchant before: acme", "unknown merchant `acme`"];
+        assert!(place(loss) < place(token), "the loss is first: {text}");
+    };
+    let refused = crate::token_access::call(&daemon, "POST", "/v1/reload", "operator-secret-0123456789", "");
+    assert_eq!(refused.0, 422);
+    in_order(&refused.1);
+    let old = ConfigFolder::new(&DISK, &[("acme", world())]);
+    let old_path = old.path().display().to_string();
+    in_order(&run(&daemon.folder, &["check", "--diff", &old_path, "."]).text);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    for ended in [serve(&daemon.folder), check(&daemon.folder, &[]), check(&daemon.folder, &["--data", "data"])] {
+        assert_eq!(ended.code, Some(1), "{}", ended.text);
+        in_order(&ended.text);
+    }
+}
+
+#[test]
 fn a_reload_without_levelgate_toml_keeps_the_tokens() {
     let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", world())]);
     folder.write("operator.token", "operator-secret-0123456789");
@@ -272,9 +368,8 @@ fn a_reload_without_levelgate_toml_keeps_the_tokens() {
     let daemon = Daemon::start(folder);
     daemon.folder.remove("levelgate.toml");
     daemon.signal("HUP");
-    eventually("the reload is refused", || daemon.log().contains("the configuration was not reloaded"));
-    let log = daemon.log();
-    assert!(log.contains("the file is missing, and the configuration before it had 1 token"), "{log}");
+    let words = "the file is missing, and the configuration before it had 1 token";
+    eventually("the reload is refused", || daemon.log().contains(words));
     assert_eq!(crate::token_access::call(&daemon, "GET", "/v1/status", "operator-secret-0123456789", "").0, 200);
 }
 

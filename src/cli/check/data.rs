@@ -1,7 +1,7 @@
 //! Compares a configuration with a data folder: what a start on that folder would refuse.
 
 use crate::{
-    config::{self, Loaded, Occasion, Problem, Severity, StoreKind},
+    config::{self, Loaded, Occasion, Problem, Problems, Severity, StoreKind},
     daemon::{
         data_folder::{RecordedFolder, read_configuration, read_folder},
         reload::reloader::prior_at_start,
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// What a start with these files would lose or cannot combine with the state. Without `data`, it reads what the data folder
 /// of the configuration remembers, and not the state.
-pub(super) fn losses(files: &Loaded, data: Option<&Path>) -> Vec<Problem> {
+pub(in crate::cli) fn losses(files: &Loaded, data: Option<&Path>) -> Vec<Problem> {
     match data {
         Some(path) => match read(files, path) {
             Ok(folder) => losses_of_state(files, &folder, path),
@@ -25,6 +25,22 @@ pub(super) fn losses(files: &Loaded, data: Option<&Path>) -> Vec<Problem> {
             Err(error) => vec![unreadable(&error, &files.settings.store.path)],
         },
     }
+}
+
+/// Puts the loss of all merchants before the problems that follow from it, such as tokens for them. `data`: the data
+/// folder; `None`: that of the settings.
+pub(in crate::cli) fn with_loss_of_merchants(mut problems: Problems, folder: &Path, data: Option<&Path>) -> Problems {
+    let Some(settings) = &problems.settings_without_merchants else { return problems };
+    if data.is_none() && settings.store.kind == StoreKind::Memory {
+        return problems;
+    }
+    let path = data.unwrap_or(&settings.store.path);
+    let loss = match read_configuration(path) {
+        Ok(prior) => prior.and_then(|prior| config::loss_of_merchants(&prior, folder)),
+        Err(error) => Some(unreadable(&error, path)),
+    };
+    problems.list.splice(0..0, loss);
+    problems
 }
 
 /// Loads the state of a folder.

@@ -7,7 +7,7 @@ use crate::{
     },
     clock::{Clock, Source},
     config::{
-        self, Loaded, Occasion, PriorConfiguration, Problem, Severity,
+        self, DaemonFile, Loaded, Occasion, PriorConfiguration, Problem, RecordedState, Severity,
         diff::{ComparedConfiguration, Difference, DifferenceKind, differences},
     },
     daemon::{
@@ -26,6 +26,8 @@ pub(super) struct DiffOptions<'a> {
     pub(super) data: Option<&'a Path>,
     /// Whether many problems of one kind are printed in full.
     pub(super) prints_all: bool,
+    /// Whether NEW has to contain `levelgate.toml`.
+    pub(super) daemon_file: DaemonFile,
 }
 
 /// Prints the differences, one a line, then what a reload would refuse.
@@ -35,6 +37,11 @@ pub(super) fn run(options: &DiffOptions<'_>) -> ExitCode {
     // The files of the old tokens need not exist any more.
     let (before, after) = match (config::load(old), config::load_with_tokens(new, now)) {
         (Ok(before), Ok(after)) => (before, after),
+        (Ok(before), Err(mut problems)) if problems.settings_without_merchants.is_some() => {
+            let prior = PriorConfiguration::new(&before, &before.rules, &RecordedState::default());
+            problems.list.splice(0..0, config::loss_of_merchants(&prior, new));
+            return finish(&problems.list, options);
+        }
         (before, after) => {
             for (folder, loaded) in [(old, before), (new, after)] {
                 if let Err(problems) = loaded {
@@ -85,7 +92,7 @@ fn compare(
 ) -> Result<(Vec<Difference>, Vec<Problem>), Vec<Problem>> {
     let Some(path) = options.data else {
         let found = differences(compared(before, &before.rules), compared(after, &after.rules));
-        let refused = losses(before, after, &before.rules, None);
+        let refused = losses(before, after, options.daemon_file, StateBefore { rules: &before.rules, folder: None });
         return Ok((found, refused));
     };
     let folder = data::read(before, path).map_err(|problem| vec![problem])?;
@@ -96,7 +103,8 @@ fn compare(
     let now = folder.newest_time.unwrap_or_else(|| Clock::new(Source::System).wall());
     let rules = ComparedRules { old: &old_rules, new: &new_rules, now };
     add_affected_customers(&mut found, rules, &folder.ledger);
-    let refused = losses(before, after, &old_rules, Some(&folder));
+    let state = StateBefore { rules: &old_rules, folder: Some(&folder) };
+    let refused = losses(before, after, options.daemon_file, state);
     Ok((found, refused))
 }
 
@@ -104,10 +112,18 @@ fn compared<'a>(files: &'a Loaded, rules: &'a Rules) -> ComparedConfiguration<'a
     ComparedConfiguration { credentials: None, ..files.compared(rules) }
 }
 
+/// The rules in force before, and the data folder.
+struct StateBefore<'a> {
+    rules: &'a Rules,
+    folder: Option<&'a RecordedFolder>,
+}
+
 /// What a reload would refuse. Without a data folder it is unknown which merchants have customers.
-fn losses(before: &Loaded, after: &Loaded, rules: &Rules, folder: Option<&RecordedFolder>) -> Vec<Problem> {
+fn losses(before: &Loaded, after: &Loaded, daemon_file: DaemonFile, state: StateBefore<'_>) -> Vec<Problem> {
+    let StateBefore { rules, folder } = state;
     let state = folder.map(|folder| recorded_state(&folder.ledger)).unwrap_or_default();
     let mut found = config::losses(&PriorConfiguration::new(before, rules, &state), after, Occasion::Reload);
+    found.splice(0..0, daemon_file.problem(after));
     found.sort_by_key(|problem| problem.severity != Severity::Error);
     found
 }

@@ -22,6 +22,20 @@ pub(in crate::cli) fn print_problems(problems: &[Problem], all: bool) {
     eprint!("{text}");
 }
 
+/// Refuses files without `levelgate.toml`, which names the data folder. For a command that opens the folder of the files.
+///
+/// # Errors
+/// The file is missing.
+pub(in crate::cli) fn require_daemon_file(files: &Loaded) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        files.statements.has_daemon_file,
+        "there is no levelgate.toml in {}, so the data folder is not known; restore the file, or write an empty one if \
+         every setting has its default",
+        files.folder.display()
+    );
+    Ok(())
+}
+
 /// Loads a configuration folder. Prints the problems of an invalid configuration.
 ///
 /// # Errors

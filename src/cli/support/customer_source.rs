@@ -72,6 +72,7 @@ impl CustomerSource {
         work: impl FnOnce(&ImportTarget<'_>, &Jobs) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let loaded = configuration::load(&self.config)?;
+        configuration::require_daemon_file(&loaded)?;
         let settings = &loaded.settings;
         anyhow::ensure!(
             settings.store.kind == config::StoreKind::Disk,

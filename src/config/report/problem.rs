@@ -1,6 +1,9 @@
 //! Problems of a configuration, each with its place, what is wrong, and the remedy; and how they are printed.
 
-use crate::config::report::source::{Line, Source, Span, mask_secrets};
+use crate::config::{
+    daemon::settings::Settings,
+    report::source::{Line, Source, Span, mask_secrets},
+};
 use crate::domain::vocabulary::{card_numbers::masked, names::Name};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
@@ -196,9 +199,17 @@ pub struct Problems {
     pub list: Vec<Problem>,
     /// The merchant of each file with a valid id, by [`Problem::file`]. Of two files with one id, only the first is included.
     pub owners: BTreeMap<String, Name>,
+    /// The settings, if no file defines a merchant: then the loss of all merchants may be the cause of the problems.
+    pub settings_without_merchants: Option<Box<Settings>>,
 }
 
 impl Problems {
+    /// Problems whose files define merchants, or whose settings are unknown.
+    #[must_use]
+    pub fn new(list: Vec<Problem>, owners: BTreeMap<String, Name>) -> Self {
+        Self { list, owners, settings_without_merchants: None }
+    }
+
     /// Prints the problems as [`render`] does.
     #[must_use]
     pub fn render(&self, style: Style) -> String {

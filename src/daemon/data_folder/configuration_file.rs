@@ -1,14 +1,14 @@
 //! The file `configuration` of a data folder: what the configuration in force had that a later one must not lose
 //! silently.
 //!
-//! It is written at a start, after a reload, and after a snapshot where the state has changed. It is one line of JSON and a
+//! It is written at a start, before and after a reload, and after a snapshot where the state has changed. It is one line of JSON and a
 //! line with the CRC-32C of the first. It contains names and counts, and no value of a setting.
 
 use crate::{
-    config::{PriorConfiguration, PriorMerchant, RecordedState},
-    domain::{
-        rules::configuration::Rules,
-        vocabulary::{money::Currency, names::Name},
+    config::{PriorConfiguration, PriorMerchant, RecordedState, configured_minor_units},
+    domain::vocabulary::{
+        money::{Currencies, Currency},
+        names::Name,
     },
     ledger::Ledger,
     storage::{
@@ -61,6 +61,9 @@ struct Document {
     tokens: usize,
     has_file_rates: bool,
     minor_units: BTreeMap<String, u8>,
+    /// Earlier versions did not write it.
+    #[serde(default)]
+    configured_minor_units: BTreeMap<String, u8>,
     merchants: BTreeMap<String, MerchantDocument>,
 }
 
@@ -102,6 +105,11 @@ impl ConfigurationFile {
         self.known.lock().prior.clone()
     }
 
+    /// Whether the file contains [`ConfigurationFile::prior`]. A failed write is tried again later.
+    pub(crate) fn is_written(&self) -> bool {
+        self.known.lock().is_written
+    }
+
     /// Writes the file, unless it contains this already.
     ///
     /// # Errors
@@ -123,18 +131,33 @@ impl ConfigurationFile {
         Ok(())
     }
 
+    /// Writes the minor units of every currency, before amounts are recorded with them: so a start after a kill knows the
+    /// minor units of every recorded amount. A folder without the file gets one that contains nothing else.
+    ///
+    /// # Errors
+    /// The file cannot be written; the old one remains.
+    pub(crate) fn write_minor_units(&self, currencies: &Currencies) -> io::Result<()> {
+        let units = configured_minor_units(currencies);
+        let mut known = self.known.lock();
+        let before = known.prior.clone();
+        if before.as_ref().is_some_and(|prior| prior.configured_minor_units == units) {
+            return Ok(());
+        }
+        let prior = PriorConfiguration { configured_minor_units: units, ..before.clone().unwrap_or_default() };
+        let written = self.write_locked(&mut known, prior);
+        if written.is_err() {
+            known.prior = before;
+        }
+        written
+    }
+
     /// Adds the merchants and currencies that the state has now. Logs a failure: the next call tries again.
-    pub(crate) fn update_state(&self, ledger: &Ledger, rules: &Rules) {
+    pub(crate) fn update_state(&self, ledger: &Ledger) {
         let state = recorded_state(ledger);
         // Locked from here on: a reload that writes in between is not overwritten.
         let mut known = self.known.lock();
         let Some(mut prior) = known.prior.clone() else { return };
         prior.set_state(&state);
-        for currency in &state.currencies {
-            if let Some(units) = rules.currencies.minor_units(*currency) {
-                prior.minor_units.entry(*currency).or_insert(units);
-            }
-        }
         log_failure(self.write_locked(&mut known, prior));
     }
 
@@ -177,7 +200,8 @@ pub(super) fn read(
 }
 
 fn encode(prior: &PriorConfiguration, journal: JournalId) -> io::Result<Vec<u8>> {
-    let PriorConfiguration { tokens, has_file_rates, minor_units, merchants } = prior;
+    let PriorConfiguration { tokens, has_file_rates, minor_units, configured_minor_units, merchants } = prior;
+    let units = |known: &BTreeMap<Currency, u8>| known.iter().map(|(code, units)| (code.to_string(), *units)).collect();
     let merchant = |known: &PriorMerchant| {
         let PriorMerchant { has_state, projects, levels, filters } = *known;
         MerchantDocument { has_state, projects, levels, filters }
@@ -187,7 +211,8 @@ fn encode(prior: &PriorConfiguration, journal: JournalId) -> io::Result<Vec<u8>>
         journal: journal.to_string(),
         tokens: *tokens,
         has_file_rates: *has_file_rates,
-        minor_units: minor_units.iter().map(|(currency, units)| (currency.to_string(), *units)).collect(),
+        minor_units: units(minor_units),
+        configured_minor_units: units(configured_minor_units),
         merchants: merchants.iter().map(|(id, known)| (id.to_string(), merchant(known))).collect(),
     };
     let mut bytes = serde_json::to_vec(&document)?;
@@ -212,15 +237,19 @@ fn decode(bytes: &[u8], journal: Option<JournalId>) -> Result<PriorConfiguration
     if journal.is_some_and(|journal| journal.to_string() != document.journal) {
         return Err(ConfigurationFileError::Foreign(document.journal));
     }
-    let Document { tokens, has_file_rates, minor_units, merchants, .. } = document;
-    let units = |(code, units): (String, u8)| Some((Currency::parse(&code)?, units));
-    let minor_units = minor_units.into_iter().map(|one| units(one).ok_or_else(damaged)).collect::<Result<_, _>>()?;
+    let Document { tokens, has_file_rates, minor_units, configured_minor_units, merchants, .. } = document;
+    let minor_units = read_units(minor_units).ok_or_else(damaged)?;
+    let configured_minor_units = read_units(configured_minor_units).ok_or_else(damaged)?;
     let merchant = |(id, known): (String, MerchantDocument)| {
         let MerchantDocument { has_state, projects, levels, filters } = known;
         Some((Name::parse(&id).ok()?, PriorMerchant { has_state, projects, levels, filters }))
     };
     let merchants = merchants.into_iter().map(|one| merchant(one).ok_or_else(damaged)).collect::<Result<_, _>>()?;
-    Ok(PriorConfiguration { tokens, has_file_rates, minor_units, merchants })
+    Ok(PriorConfiguration { tokens, has_file_rates, minor_units, configured_minor_units, merchants })
+}
+
+fn read_units(written: BTreeMap<String, u8>) -> Option<BTreeMap<Currency, u8>> {
+    written.into_iter().map(|(code, units)| Some((Currency::parse(&code)?, units))).collect()
 }
 
 #[cfg(test)]
@@ -236,6 +265,9 @@ mod tests {
             tokens: 2,
             has_file_rates: true,
             minor_units: [(Currency::parse("EUR").unwrap(), 2)].into(),
+            configured_minor_units: [("EUR", 2), ("JPY", 0)]
+                .map(|(code, units)| (Currency::parse(code).unwrap(), units))
+                .into(),
             merchants: [(Name::parse("acme").unwrap(), merchant)].into(),
         }
     }
@@ -250,10 +282,39 @@ mod tests {
         assert_eq!(
             store.bytes(PATH).unwrap(),
             b"{\"format\":1,\"journal\":\"07070707070707070707070707070707\",\"tokens\":2,\"has_file_rates\":true,\
-              \"minor_units\":{\"EUR\":2},\"merchants\":{\"acme\":{\"has_state\":true,\"projects\":1,\"levels\":2,\
-              \"filters\":3}}}\ncrc32c 80c5863f\n",
+              \"minor_units\":{\"EUR\":2},\"configured_minor_units\":{\"EUR\":2,\"JPY\":0},\"merchants\":{\"acme\":{\"has_state\":true,\"projects\":1,\"levels\":2,\
+              \"filters\":3}}}\ncrc32c 150a8b48\n",
             "the bytes of the file are read by later versions"
         );
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_read() {
+        let line = "{\"format\":1,\"journal\":\"07070707070707070707070707070707\",\"tokens\":2,\"has_file_rates\":true,\
+                    \"minor_units\":{\"EUR\":2},\"merchants\":{\"acme\":{\"has_state\":true,\"projects\":1,\"levels\":2,\
+                    \"filters\":3}}}";
+        let bytes = format!("{line}\ncrc32c {:08x}\n", crc32c::crc32c(line.as_bytes()));
+        let expected = PriorConfiguration { configured_minor_units: BTreeMap::new(), ..prior() };
+        assert_eq!(decode(bytes.as_bytes(), Some(JOURNAL)).unwrap(), expected);
+    }
+
+    #[test]
+    fn minor_units_are_written_before_their_first_amount_or_not_at_all() {
+        let store = Arc::new(Memory::new());
+        let file = ConfigurationFile::open(Arc::clone(&store) as _, JOURNAL).unwrap();
+        let eur = Currency::parse("EUR").unwrap();
+        let on_disk = || read(&*store, Some(JOURNAL)).unwrap().unwrap();
+        for units in [2, 3] {
+            let mut currencies = Currencies::default();
+            currencies.set(eur, units);
+            file.write_minor_units(&currencies).unwrap();
+            assert_eq!(on_disk().configured_minor_units[&eur], units);
+            assert_eq!(on_disk().minor_units, BTreeMap::new(), "no amount is recorded yet");
+        }
+        let mut after_a_kill = on_disk();
+        let state = RecordedState { currencies: [eur].into(), ..RecordedState::default() };
+        after_a_kill.set_state(&state);
+        assert_eq!(after_a_kill.minor_units, [(eur, 3)].into());
     }
 
     #[test]

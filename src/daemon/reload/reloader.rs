@@ -3,8 +3,8 @@
 
 use crate::{
     config::{
-        self, Loaded, Occasion, PriorConfiguration, PriorMerchant, Problem, ProblemText, Problems, Settings, Severity,
-        diff::differences, losses,
+        self, DaemonFile, Loaded, Occasion, PriorConfiguration, PriorMerchant, Problem, ProblemText, Problems,
+        Settings, Severity, diff::differences, loss_of_merchants, losses,
     },
     daemon::{
         data_folder::{ConfigurationFile, recorded_state},
@@ -33,6 +33,8 @@ use std::{path::PathBuf, sync::Arc};
 /// What a [`Reloader`] is made of.
 pub(crate) struct ReloaderParts {
     pub(crate) config_folder: PathBuf,
+    /// Whether the folder has to contain `levelgate.toml`.
+    pub(crate) daemon_file: DaemonFile,
     /// The settings of the start; some take effect only at a start.
     pub(crate) settings: Settings,
     pub(crate) payments: Arc<PaymentService>,
@@ -61,16 +63,20 @@ impl Reloader {
     /// Puts the files in force together with the overrides of the API, before the first request is answered.
     ///
     /// # Errors
-    /// The files lose what the data folder remembers, or levels and rates that were set through the API do not fit them.
+    /// The files lose what the data folder remembers, levels and rates that were set through the API do not fit them, or
+    /// the data folder cannot note the minor units of its amounts.
     pub(crate) fn start(parts: ReloaderParts, files: Loaded) -> anyhow::Result<Self> {
         let ledger = &parts.payments.ledger;
+        let mut is_first_start = false;
         if let Some(memory) = &parts.memory {
-            let prior = prior_at_start(memory.prior(), ledger);
-            refuse_losses(&prior, &files)?;
+            let remembered = memory.prior();
+            is_first_start = remembered.is_none();
+            refuse_losses(&prior_at_start(remembered, ledger), &files)?;
         }
         files.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let reloader = Self { parts, files: Mutex::new(files), reloads: Mutex::default() };
         let files = reloader.files.lock();
+        reloader.remember_minor_units(&files.rules).map_err(|problem| anyhow::anyhow!("{problem}"))?;
         reloader.apply_files(&files).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!(
@@ -79,6 +85,11 @@ impl Reloader {
             )
         })?;
         reloader.remember(&files);
+        let is_known = reloader.parts.memory.as_ref().is_none_or(|memory| memory.is_written());
+        anyhow::ensure!(
+            is_known || !is_first_start,
+            "the file `configuration` of the data folder cannot be written; check the disk"
+        );
         drop(files);
         metrics::gauge!("levelgate_config_failed").set(0);
         Ok(reloader)
@@ -94,7 +105,7 @@ impl Reloader {
             let mut files = self.files.lock();
             let loaded = config::load_with_tokens(&self.parts.config_folder, self.parts.payments.clock.wall());
             loaded
-                .map_err(|problems| problems.texts(&files.owners))
+                .map_err(|problems| self.with_loss_of_merchants(problems, &files).texts(&files.owners))
                 .and_then(|loaded| self.replace_files(&mut files, loaded))
         };
         match applied {
@@ -107,6 +118,16 @@ impl Reloader {
             }
             Err(problems) => Err(self.report_refusal(problems)),
         }
+    }
+
+    /// Puts the loss of all merchants before the problems that follow from it, such as tokens for them.
+    fn with_loss_of_merchants(&self, mut problems: Problems, files: &Loaded) -> Problems {
+        if problems.settings_without_merchants.is_some() {
+            let payments = &self.parts.payments;
+            let prior = PriorConfiguration::new(files, &payments.rules(), &recorded_state(&payments.ledger));
+            problems.list.splice(0..0, loss_of_merchants(&prior, &self.parts.config_folder));
+        }
+        problems
     }
 
     /// Adds the affected customers to the differences of a reload, and reports it in the log and the status.
@@ -154,10 +175,11 @@ impl Reloader {
         let payments = &self.parts.payments;
         let before = payments.rules();
         let prior = PriorConfiguration::new(files, &before, &recorded_state(&payments.ledger));
-        let losses = losses(&prior, &loaded, Occasion::Reload);
-        if !losses.is_empty() {
-            let list = [losses, loaded.warnings].concat();
-            return Err(Problems { list, owners: loaded.owners }.texts(&files.owners));
+        let mut losses_found: Vec<Problem> = self.parts.daemon_file.problem(&loaded).into_iter().collect();
+        losses_found.extend(losses(&prior, &loaded, Occasion::Reload));
+        if !losses_found.is_empty() {
+            let list = [losses_found, loaded.warnings].concat();
+            return Err(Problems::new(list, loaded.owners).texts(&files.owners));
         }
         let superseded = self.apply_files(&loaded)?;
         self.parts.access.replace(&loaded.credentials);
@@ -169,7 +191,7 @@ impl Reloader {
         self.remember(&loaded);
         let rules = payments.rules();
         let differences = differences(files.compared(&before), loaded.compared(&rules));
-        let of_files = Problems { list: loaded.warnings.clone(), owners: loaded.owners.clone() }.texts(&files.owners);
+        let of_files = Problems::new(loaded.warnings.clone(), loaded.owners.clone()).texts(&files.owners);
         let warnings = of_files.into_iter().chain(superseded).collect();
         let (at, version) = (payments.clock.wall(), rules.version.clone());
         *files = loaded;
@@ -188,6 +210,20 @@ impl Reloader {
             }
             memory.write_or_log(prior);
         }
+    }
+
+    /// Notes the minor units of the rules in the data folder, before an amount is recorded with them. A folder without the
+    /// file gets it from [`Reloader::remember`].
+    fn remember_minor_units(&self, rules: &Rules) -> Result<(), ProblemText> {
+        let Some(memory) = self.parts.memory.as_ref().filter(|memory| memory.prior().is_some()) else { return Ok(()) };
+        memory.write_minor_units(&rules.currencies).map_err(|error| ProblemText {
+            merchant: None,
+            severity: Severity::Error,
+            text: format!(
+                "the file `configuration` of the data folder cannot be written: {error}; a later start would not know the \
+                 minor units of amounts; check the disk"
+            ),
+        })
     }
 
     /// Puts files in force together with the overrides of the API. Records which of their level entries have changed.
@@ -214,6 +250,7 @@ impl Reloader {
         let payments = &self.parts.payments;
         events.iter().for_each(|event| overrides.apply(event));
         let rules = files.effective_rules(&overrides)?;
+        self.remember_minor_units(&rules).map_err(|problem| vec![problem])?;
         payments.ledger.record_overrides(events);
         payments.ledger.note_merchants(&rules);
         let countries = DefaultCountries::of(&rules);
