@@ -538,11 +538,13 @@ fn foreign_folders_are_refused_and_an_import_may_be_repeated() {
     ] {
         let refused = import(&folder, file, &[]);
         assert!(refused.code == Some(1) && refused.text.contains(wanted), "{refused:?}");
+        assert!(refused.text.contains("name a new folder with --data"), "the remedy is named: {refused:?}");
     }
     let more = import(&folder, "two.csv", &[]);
     assert!(more.text.contains("1 payments were imported, 2 were there already"), "{more:?}");
     let fewer = import(&folder, "one.csv", &[]);
     assert!(fewer.code == Some(1) && fewer.text.contains("has 3 transactions and the file has 2"), "{fewer:?}");
+    assert!(fewer.text.contains("name a new folder with --data"), "{fewer:?}");
     // A daemon that served the folder has written other transactions.
     let mut daemon = Daemon::start(folder);
     let busy = import(&daemon.folder, "two.csv", &[]);

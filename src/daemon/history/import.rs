@@ -160,6 +160,10 @@ pub(crate) fn import(
     Ok(ImportReport { checked, expected, recorded, known, rules })
 }
 
+/// The remedy for a folder that has other transactions than the file.
+const REMEDY: &str = "past payments are imported into a folder without transactions, or into the folder of an unfinished \
+                      import of the same file; to import a changed file, name a new folder with --data";
+
 fn read<'a>(row: &'a TextRow, context: &RowContext<'a>) -> anyhow::Result<HistoryRow<'a>> {
     // The check has read it before.
     read_row(row, context).map_err(|bad| anyhow::anyhow!("line {}: {}", bad.line, bad.reason))
@@ -192,14 +196,16 @@ impl Import<'_, '_> {
         let rows = checked.rows - checked.repeated;
         anyhow::ensure!(
             self.existing <= rows,
-            "the data folder has {} transactions and the file has {rows}: past payments are imported into a folder without \
-             transactions, or into the folder of an unfinished import of the same file",
+            "the data folder has {} transactions and the file has {rows}: {REMEDY}",
             self.existing
         );
         progress.begin(ImportStep::Record(rows));
         self.ledger.reserve_customer_numbers(checked.numbers.next);
         if self.existing < rows {
             self.folder.begin_import()?;
+            let file = self.folder.configuration_file();
+            file.write_minor_units(&self.context.rules.currencies)
+                .context("the file `configuration` cannot be written")?;
         }
         while let Some(text) = checked.next_row()? {
             let mut row = read(&text, self.context)?;
@@ -225,8 +231,8 @@ impl Import<'_, '_> {
         let in_line = |refusal: Refusal| anyhow::anyhow!("line {}: {refusal}", text.line);
         let foreign = || {
             anyhow::anyhow!(
-                "line {}: the data folder has transactions that no import of this file has written; past payments are \
-                 imported into a folder without transactions, or into the folder of an unfinished import of the same file",
+                "line {}: the data folder has transactions that no import of this file has written: the file has changed \
+                 since, or the folder has other payments; {REMEDY}",
                 text.line
             )
         };
