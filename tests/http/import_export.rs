@@ -175,6 +175,66 @@ fn import_reports_every_bad_row_and_is_all_or_nothing() {
 }
 
 #[test]
+fn a_trial_lists_what_empty_cells_would_remove_and_every_fault_of_a_row() {
+    let daemon = Daemon::live(merchant());
+    let first = format!("{HEAD}ann,gold,member,vip,ann@example.com,Ann\r\nben,gold,,,ben@example.com,Ben\r\n");
+    assert_eq!(counts(&upload(&daemon, "", &first).ok()), (2, 0, 0, 0));
+    // A spreadsheet leaves out the empty cells at the end of a row: they are empty.
+    let emptied = format!("{HEAD}ann,gold,,,\r\nben,,,,ben@example.com,Ben\r\ncat,gold\r\n");
+    let tried = upload(&daemon, "?mode=trial", &emptied).ok();
+    assert_eq!(counts(&tried), (1, 2, 0, 0), "{tried}");
+    let removed: Vec<(u64, &str, &str)> = tried["removed_values"]
+        .as_array()
+        .expect("values")
+        .iter()
+        .map(|removed| {
+            let text = |member: &str| removed[member].as_str().expect("a text");
+            assert!(text("customer_id").starts_with("100000"), "{removed}");
+            (removed["line"].as_u64().expect("a line"), text("column"), text("value"))
+        })
+        .collect();
+    let wanted = [
+        (2, "labels", "vip"),
+        (2, "email", "ann@example.com"),
+        (2, "first_name", "Ann"),
+        (3, "deposit_level", "gold"),
+        (3, "labels", "regular"),
+    ];
+    assert_eq!(removed, wanted, "{tried}");
+    assert_eq!(tried["values_removed"], 5);
+    let imported = upload(&daemon, "", &emptied).ok();
+    assert_eq!(counts(&imported), (1, 2, 0, 0), "{imported}");
+    assert!(imported.get("removed_values").is_none(), "an import that is done lists none: {imported}");
+    assert_eq!(pages(&daemon)[0]["email"], Value::Null);
+
+    let unknown = format!("{HEAD}ivy,goldd,,unknown,ann@example.com,Ivy\r\nann,silverr,,unknown,,\r\n");
+    let refused = upload(&daemon, "?mode=trial", &unknown).ok();
+    let told: Vec<String> = refused["bad_rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|bad| format!("{} {}", bad["line"], bad["column"].as_str().unwrap_or("-")))
+        .collect();
+    assert_eq!((told.len(), counts(&refused).3), (4, 2), "two faults in each of two rows: {refused}");
+    for wanted in ["2 deposit_level", "2 labels", "3 deposit_level", "3 labels"] {
+        assert!(told.iter().any(|fault| fault == wanted), "{wanted}: {refused}");
+    }
+
+    let head = "merchant_customer_identifier,status,rating,phone_verified,registration_ip,date_of_birth,created_at\r\n";
+    let rows =
+        ["dan,membre,101,yes,x,1990-12-31,", "eve,,,,,17/05/1990,45321", "fay,member,10,true,192.0.2.7,1990-12-31,"];
+    let refused = upload(&daemon, "", &format!("{head}{}", rows.join("\r\n"))).problem(422);
+    let bad_rows = refused["bad_rows"].as_array().expect("rows");
+    let told: Vec<String> =
+        bad_rows.iter().map(|bad| format!("{} {}", bad["line"], bad["column"].as_str().unwrap_or("-"))).collect();
+    let wanted = ["2 rating", "2 registration_ip", "2 phone_verified", "2 status", "3 date_of_birth", "3 created_at"];
+    assert_eq!(told, wanted, "{refused}");
+    let reason = |index: usize| bad_rows[index]["reason"].as_str().expect("a reason");
+    assert!(reason(4).contains("such as 1990-12-31") && reason(5).contains("a time with its zone"), "{refused}");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("2 of 3")), "rows are counted: {refused}");
+}
+
+#[test]
 fn upload_is_a_job_with_an_idempotent_id() {
     let daemon = Daemon::live(merchant());
     let jobs = |query: &str| daemon.get(&format!("{CUSTOMERS}/jobs{query}"));

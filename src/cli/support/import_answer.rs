@@ -2,7 +2,7 @@
 
 use crate::{
     cli::support::{daemon_client::Answer, print::print_line},
-    service::import_export::outcome::{BadRow, ImportOutcome},
+    service::import_export::outcome::{BadRow, ImportOutcome, RemovedValue},
 };
 use std::process::ExitCode;
 
@@ -26,6 +26,13 @@ pub(in crate::cli) fn print_answer(answer: &Answer) -> ExitCode {
 /// Prints the counts of a table that was imported.
 pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
     print_bad_rows(&imported.bad_rows);
+    for RemovedValue { line, column, customer_id, value } in &imported.removed_values {
+        eprintln!("line {line}, column {column}: the empty cell would remove {value:?} of customer {customer_id}");
+    }
+    let unlisted = imported.values_removed.saturating_sub(imported.removed_values.len() as u64);
+    if unlisted > 0 {
+        eprintln!("and {unlisted} more values would be removed");
+    }
     let ImportOutcome { rows, created, changed, unchanged, bad, .. } = imported;
     let would = if imported.applied { "" } else { "would be " };
     print_line!("{rows} rows: {created} {would}created, {changed} {would}changed, {unchanged} unchanged, {bad} bad");

@@ -123,14 +123,15 @@ fn has_outer_space(text: &str) -> bool {
 fn is_marked(cell: &str) -> bool {
     let text = cell.trim_start_matches('\'');
     let all_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_damaged = || all_digits || is_error(text) || is_exponent(text) || is_date(text);
+    let is_damaged = || all_digits || is_error(text) || is_exponent(text) || is_date(text) || is_day_number(text);
     text.starts_with(FORMULA) || has_outer_space(text) || is_damaged()
 }
 
 /// The damage that a spreadsheet has done to a cell.
 fn find_damage(column: Column, text: &str, expected: &Expected) -> Option<Reason> {
     use Column::{
-        CustomerId, DepositLevel, ExternalId, Labels, MerchantCustomerIdentifier, Phone, PostalCode, WithdrawalLevel,
+        CreatedAt, CustomerId, DateOfBirth, DepositLevel, ExternalId, Labels, MerchantCustomerIdentifier, Phone,
+        PostalCode, WithdrawalLevel,
     };
     let shown = || text.chars().take(40).collect();
     if is_error(text) {
@@ -138,6 +139,9 @@ fn find_damage(column: Column, text: &str, expected: &Expected) -> Option<Reason
     }
     if is_exponent(text) {
         return Some(Reason::Exponent(shown()));
+    }
+    if matches!(column, CreatedAt | DateOfBirth) {
+        return find_date_damage(column, text);
     }
     let no_date = matches!(
         column,
@@ -164,6 +168,23 @@ fn find_damage(column: Column, text: &str, expected: &Expected) -> Option<Reason
         Phone if !text.starts_with('0') => find_lost_start(text, expected),
         _ => None,
     }
+}
+
+/// The damage to a date: another form than that of the column, in which day and month can be mistaken, or a number.
+fn find_date_damage(column: Column, text: &str) -> Option<Reason> {
+    if is_day_number(text) {
+        return Some(Reason::DateNumber(column));
+    }
+    let is_dashed = |place| text.as_bytes().get(place) == Some(&b'-');
+    let is_expected = column == Column::DateOfBirth && text.len() == 10 && is_dashed(4) && is_dashed(7);
+    (is_date(text) && !is_expected).then_some(Reason::DateForm(column))
+}
+
+/// A number of days, with the time of day as its fraction: `45321`, `45321.5`.
+fn is_day_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (days, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    days.len() <= 5 && digits(days) && digits(fraction)
 }
 
 /// What the digits of a phone number have lost at their start: the plus of a whole international number, or the zero of a

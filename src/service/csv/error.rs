@@ -37,7 +37,7 @@ pub enum Reason {
     /// The header has a column twice.
     #[error("the column is twice in the header; keep one of the two")]
     DuplicateColumn,
-    /// The row has too many cells or too few.
+    /// The row has too many cells, or one cell with all values.
     #[error(
         "the row has {found} cells, and the header names {columns} columns; put a cell that contains the delimiter in quotation marks"
     )]
@@ -73,6 +73,15 @@ pub enum Reason {
         "{0:?} is a date that a spreadsheet has made of something else; format the column as text and write it again{MEANT}"
     )]
     Date(String),
+    /// A date in the form of a spreadsheet. It can be personal, so it is not repeated.
+    #[error(
+        "this is a date as a spreadsheet shows it, in which day and month can be mistaken for each other; {}",
+        written_date(*.0)
+    )]
+    DateForm(Column),
+    /// A date as the number by which a spreadsheet stores it.
+    #[error("this is a number, by which a spreadsheet stores a date; {}", written_date(*.0))]
+    DateNumber(Column),
     /// An id that was taken for a number.
     #[error(
         "{text:?} has fewer than {digits} digits: a spreadsheet has cut off its leading zeros; format the column as text and write it again{MEANT}"
@@ -97,6 +106,14 @@ pub enum Reason {
     /// The input failed.
     #[error("the table cannot be read on: {0}")]
     Io(io::ErrorKind),
+}
+
+/// How a date is written in a column.
+fn written_date(column: Column) -> &'static str {
+    match column {
+        Column::CreatedAt => "format the column as text and write a time with its zone, such as 2026-11-20T10:00:00Z",
+        _ => "format the column as yyyy-mm-dd and write the date again, such as 1990-12-31",
+    }
 }
 
 const MEANT: &str = "; to keep it as it is, write an apostrophe before it";

@@ -4,7 +4,7 @@ use crate::domain::vocabulary::{card_numbers::id_has_card_number, text::suggest:
 use crate::service::csv::{
     cell::{Expected, understood},
     error::{Reason, RowError},
-    records::{RecordReader, check_cells, used_cells},
+    records::{RecordReader, cell_or_empty, check_cells_or_fewer, used_cells},
     row::{COLUMNS, Column, Row},
 };
 use ::csv::ByteRecord;
@@ -16,7 +16,12 @@ pub struct Reader<R> {
     records: RecordReader<R>,
     columns: Vec<Column>,
     expected: Expected,
+    /// The faults of the last row after its first one.
+    further_faults: Vec<RowError>,
 }
+
+/// The most faults of a row that are reported.
+pub(crate) const FAULTS_A_ROW_MAX: usize = 10;
 
 impl<R: Read> Reader<R> {
     /// Reads the header.
@@ -25,7 +30,7 @@ impl<R: Read> Reader<R> {
     /// Everything that is wrong with the header.
     pub fn new(input: R, expected: Expected) -> Result<Self, Vec<RowError>> {
         let records = RecordReader::new(input).map_err(|error| vec![error])?;
-        let mut reader = Self { records, columns: Vec::new(), expected };
+        let mut reader = Self { records, columns: Vec::new(), expected, further_faults: Vec::new() };
         match reader.records.advance_to_content() {
             None => Err(vec![RowError { line: 1, column: None, reason: Reason::NoHeader }]),
             Some(Err(error)) => Err(vec![error]),
@@ -48,7 +53,14 @@ impl<R: Read> Reader<R> {
         self.records.bytes()
     }
 
-    fn row(&self, line: u64) -> Result<Row, RowError> {
+    /// The faults of the row that was just refused, after the one that was returned. At most [`FAULTS_A_ROW_MAX`] of a row
+    /// are reported.
+    pub fn take_further_faults(&mut self) -> Vec<RowError> {
+        std::mem::take(&mut self.further_faults)
+    }
+
+    /// The row that was read, or its faults, which are at least one.
+    fn row(&self, line: u64) -> Result<Row, Vec<RowError>> {
         let (record, columns) = (self.records.record(), self.columns.len());
         let mut row = Row::at(line);
         // A row of nothing but delimiters is read as empty cells, however many it has.
@@ -56,17 +68,22 @@ impl<R: Read> Reader<R> {
             self.columns.iter().for_each(|column| row.set(*column, ""));
             return Ok(row);
         }
-        check_cells(record, columns, line)?;
-        for (&column, cell) in self.columns.iter().zip(record) {
-            let text = std::str::from_utf8(cell).map_err(|_| Reason::NotUtf8);
-            let text = text.and_then(|text| understood(column, text, &self.expected));
-            let meant = text.map_err(|reason| RowError { line, column: Some(column.word().into()), reason })?;
-            row.set(column, meant.text);
-            if meant.is_literal {
-                row.mark_literal(column);
+        check_cells_or_fewer(record, columns, line).map_err(|error| vec![error])?;
+        let mut faults = Vec::new();
+        for (place, &column) in self.columns.iter().enumerate() {
+            let text = std::str::from_utf8(cell_or_empty(record, place)).map_err(|_| Reason::NotUtf8);
+            match text.and_then(|text| understood(column, text, &self.expected)) {
+                Ok(meant) => {
+                    row.set(column, meant.text);
+                    if meant.is_literal {
+                        row.mark_literal(column);
+                    }
+                }
+                Err(reason) => faults.push(RowError { line, column: Some(column.word().into()), reason }),
             }
         }
-        Ok(row)
+        faults.truncate(FAULTS_A_ROW_MAX);
+        if faults.is_empty() { Ok(row) } else { Err(faults) }
     }
 }
 
@@ -74,7 +91,16 @@ impl<R: Read> Iterator for Reader<R> {
     type Item = Result<Row, RowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.records.advance()?.and_then(|line| self.row(line)))
+        self.further_faults.clear();
+        let line = match self.records.advance()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(self.row(line).map_err(|mut faults| {
+            let first = faults.remove(0);
+            self.further_faults = faults;
+            first
+        }))
     }
 }
 

@@ -126,6 +126,24 @@ pub(in crate::service) fn check_cells(record: &ByteRecord, columns: usize, line:
     if fits { Ok(()) } else { Err(RowError { line, column: None, reason: Reason::Cells { found, columns } }) }
 }
 
+/// The cell of a column: empty where the record ends before it, because spreadsheets leave out empty cells at its end.
+pub(in crate::service) fn cell_or_empty(record: &ByteRecord, place: usize) -> &[u8] {
+    record.get(place).unwrap_or_default()
+}
+
+/// Checks that a record has no cell with content beyond the columns of the header. It may have fewer cells, unless one cell
+/// contains what another delimiter separates.
+///
+/// # Errors
+/// It has too many cells, or another delimiter.
+pub(in crate::service) fn check_cells_or_fewer(record: &ByteRecord, columns: usize, line: u64) -> Result<(), RowError> {
+    let found = record.len();
+    let has_other_delimiter =
+        found == 1 && columns > 1 && record[0].iter().any(|byte| matches!(byte, b',' | b';' | b'\t'));
+    let fits = used_cells(record) <= columns && !has_other_delimiter;
+    if fits { Ok(()) } else { Err(RowError { line, column: None, reason: Reason::Cells { found, columns } }) }
+}
+
 /// The delimiter that a first line `sep=;` names; `None`: the line is no such line.
 fn stated_delimiter(line: &[u8]) -> Result<Option<u8>, Reason> {
     const BEGIN: &[u8] = b"sep=";

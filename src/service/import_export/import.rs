@@ -52,9 +52,9 @@ pub fn try_rows(
         if let Some(row) = row {
             match try_row(&mut keys, target, row) {
                 Ok(effect) => count(outcome, effect),
-                Err(bad) => {
+                Err(faults) => {
                     bad_lines.insert(row.line);
-                    outcome.refuse(bad);
+                    outcome.refuse(faults);
                 }
             }
         }
@@ -91,7 +91,7 @@ pub fn import_rows(
             Some(row) if bad_lines.contains(row.line) => total.bad += 1,
             Some(row) => match import_row(&target, row, false) {
                 Ok(effect) => count(&mut total, effect),
-                Err(bad) => total.refuse(bad),
+                Err(faults) => total.refuse(faults),
             },
             None => total.bad += 1,
         }
@@ -112,24 +112,25 @@ pub fn import_generated(target: &ImportTarget<'_>, rows: impl Iterator<Item = Ro
         outcome.rows += 1;
         match import_row(target, &row, false) {
             Ok(effect) => count(&mut outcome, effect),
-            Err(bad) => outcome.refuse(bad),
+            Err(faults) => outcome.refuse(faults),
         }
     }
     outcome
 }
 
 /// Tries a row after the rows before it.
-fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<RowEffect, BadRow> {
-    keys.check_customer(target, row)?;
+fn try_row(keys: &mut RowKeys, target: &ImportTarget<'_>, row: &Row) -> Result<RowEffect, Vec<BadRow>> {
+    let one = |fault: BadRow| vec![fault];
+    keys.check_customer(target, row).map_err(one)?;
     let effect = import_row(target, row, true)?;
-    match effect {
+    match &effect {
         RowEffect::Created(_) => {
             // A sent external id that is replaced is not stored.
             let replaces = target.merchant.registration.replaces_external_id(RegistrationSource::Import);
             let replaced = replaces.then_some(Attribute::ExternalId).into_iter().collect();
-            keys.check_attributes(target, row, replaced)?;
+            keys.check_attributes(target, row, replaced).map_err(one)?;
         }
-        RowEffect::Changed { kept } => keys.check_attributes(target, row, kept)?,
+        RowEffect::Changed { kept, .. } => keys.check_attributes(target, row, *kept).map_err(one)?,
         RowEffect::Unchanged => {}
     }
     Ok(effect)
@@ -141,7 +142,10 @@ fn count(outcome: &mut ImportOutcome, effect: RowEffect) {
             outcome.created += 1;
             outcome.newest = outcome.newest.max(number);
         }
-        RowEffect::Changed { .. } => outcome.changed += 1,
+        RowEffect::Changed { removed, .. } => {
+            outcome.changed += 1;
+            outcome.note_removed(removed);
+        }
         RowEffect::Unchanged => outcome.unchanged += 1,
     }
 }
@@ -157,21 +161,22 @@ fn each_row(
         Reason::Io(kind) => Err(io::Error::from(kind)),
         _ => Ok(()),
     };
-    let reader = match Reader::new(input, Expected::of(&target.merchant.registration)) {
+    let mut reader = match Reader::new(input, Expected::of(&target.merchant.registration)) {
         Ok(reader) => reader,
         Err(errors) => {
             errors.iter().try_for_each(broken)?;
-            errors.into_iter().for_each(|error| outcome.refuse(error.into()));
+            errors.into_iter().for_each(|error| outcome.refuse([error.into()]));
             return Ok(());
         }
     };
-    for row in reader {
+    while let Some(row) = reader.next() {
         outcome.rows += 1;
         match row {
             Ok(row) => each(Some(&row), outcome)?,
             Err(error) => {
                 broken(&error)?;
-                outcome.refuse(error.into());
+                let faults = std::iter::once(error).chain(reader.take_further_faults());
+                outcome.refuse(faults.map(BadRow::from));
                 each(None, outcome)?;
             }
         }

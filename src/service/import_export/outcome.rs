@@ -1,9 +1,12 @@
 //! The outcome of an import: counts, and the rows that cannot be imported.
 
-use crate::{domain::vocabulary::card_numbers::masked, service::csv::error::RowError};
+use crate::{
+    domain::vocabulary::card_numbers::masked,
+    service::csv::{Column, error::RowError},
+};
 use serde::{Deserialize, Serialize};
 
-/// The most bad rows that an outcome lists.
+/// The most faults of rows that an outcome lists.
 const BAD_ROWS_MAX: usize = 1_000;
 
 /// The treatment of a table that has bad rows.
@@ -49,6 +52,31 @@ impl From<RowError> for BadRow {
     }
 }
 
+/// A stored value that an empty cell removes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedValue {
+    /// The line where the row begins, counted from 1.
+    pub line: u64,
+    /// The column of the empty cell.
+    pub column: String,
+    /// The customer.
+    pub customer_id: String,
+    /// The stored value, at most [`VALUE_CHARS_MAX`] characters of it.
+    pub value: String,
+}
+
+/// The most characters of a value that is shown.
+const VALUE_CHARS_MAX: usize = 100;
+/// The most removed values that an outcome lists.
+const REMOVED_VALUES_MAX: usize = 1_000;
+
+impl RemovedValue {
+    pub(super) fn new((line, column): (u64, Column), customer: u64, value: &str) -> Self {
+        let value = masked(value).chars().take(VALUE_CHARS_MAX).collect();
+        Self { line, column: column.word().to_owned(), customer_id: customer.to_string(), value }
+    }
+}
+
 /// The outcome of an import.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImportOutcome {
@@ -67,8 +95,14 @@ pub struct ImportOutcome {
     /// The highest number of a created customer, for an import that continues; 0: none. No answer shows it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub newest: u64,
-    /// The first `BAD_ROWS_MAX` of them.
+    /// Their faults, of the first rows and at most `BAD_ROWS_MAX`. A row with several faults is listed once for each.
     pub bad_rows: Vec<BadRow>,
+    /// In a trial: how many stored values empty cells would remove.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub values_removed: u64,
+    /// The first `REMOVED_VALUES_MAX` of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed_values: Vec<RemovedValue>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
@@ -81,7 +115,7 @@ impl ImportOutcome {
     #[must_use]
     pub fn counts(&self) -> Self {
         let Self { applied, rows, created, changed, unchanged, bad, newest, .. } = *self;
-        Self { applied, rows, created, changed, unchanged, bad, newest, bad_rows: Vec::new() }
+        Self { applied, rows, created, changed, unchanged, bad, newest, ..Self::default() }
     }
 
     /// The outcome as an answer shows it.
@@ -90,11 +124,17 @@ impl ImportOutcome {
         Self { newest: 0, ..self.clone() }
     }
 
-    /// Counts a row that cannot be imported.
-    pub(super) fn refuse(&mut self, row: BadRow) {
+    /// Counts a row that cannot be imported, with its faults.
+    pub(super) fn refuse(&mut self, faults: impl IntoIterator<Item = BadRow>) {
         self.bad += 1;
-        if self.bad_rows.len() < BAD_ROWS_MAX {
-            self.bad_rows.push(row);
-        }
+        let room = BAD_ROWS_MAX.saturating_sub(self.bad_rows.len());
+        self.bad_rows.extend(faults.into_iter().take(room));
+    }
+
+    /// Counts the values that a row would remove.
+    pub(super) fn note_removed(&mut self, removed: Vec<RemovedValue>) {
+        self.values_removed += removed.len() as u64;
+        let room = REMOVED_VALUES_MAX.saturating_sub(self.removed_values.len());
+        self.removed_values.extend(removed.into_iter().take(room));
     }
 }

@@ -30,13 +30,15 @@ use crate::{
         csv::{
             Column, Row,
             cell::{join_labels, split_labels},
+            read::FAULTS_A_ROW_MAX,
         },
         import_export::{
-            outcome::BadRow,
+            outcome::{BadRow, RemovedValue},
             repeated_row::{CreatingRow, is_imported},
         },
     },
 };
+use std::borrow::Cow;
 
 /// The merchant and the rules for which rows are imported.
 #[derive(Clone, Copy)]
@@ -58,13 +60,15 @@ pub struct ImportTarget<'a> {
 }
 
 /// The effect of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RowEffect {
     /// It creates the customer of this number; 0 in a trial.
     Created(u64),
     Changed {
         /// The attributes whose cell repeats what is stored.
         kept: AttributeSet,
+        /// In a trial: the values that empty cells remove.
+        removed: Vec<RemovedValue>,
     },
     Unchanged,
 }
@@ -93,24 +97,34 @@ fn attributes() -> impl Iterator<Item = (Column, Attribute)> {
 }
 
 /// Imports one row, or tries it.
-pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -> Result<RowEffect, BadRow> {
+///
+/// # Errors
+/// The faults of the row, at least one and at most [`FAULTS_A_ROW_MAX`].
+pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -> Result<RowEffect, Vec<BadRow>> {
     // A row of nothing but delimiters, as spreadsheets write them below a table.
     if row.is_blank() {
         return Ok(RowEffect::Unchanged);
     }
     let ImportTarget { ledger, merchant, by, now, new_from, resumed_after } = *target;
     let author = Author { source: ChangeSource::Upload, by };
-    let bad = |refusal: Refusal| {
+    let fault = |refusal: Refusal| {
         let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
         BadRow { line: row.line, column, reason: masked(&refusal.to_string()).into_owned() }
     };
+    let bad = |refusal: Refusal| vec![fault(refusal)];
+    let bad_cells = |refusals: Vec<Refusal>| refusals.into_iter().take(FAULTS_A_ROW_MAX).map(fault).collect::<Vec<_>>();
     let cell = |column: Column| row.cell(column).filter(|text| !text.is_empty());
     let id_of = |column: Column| {
         let text = row.cell(column).unwrap_or_default();
-        identifier_text::parse(column.word(), text).map_err(bad)
+        identifier_text::parse(column.word(), text)
     };
-    let identifier = id_of(Column::MerchantCustomerIdentifier)?;
-    let created = parse_time("created_at", cell(Column::CreatedAt)).map_err(bad)?;
+    let mut faults = Vec::new();
+    let customer_id = take_or_note(id_of(Column::CustomerId), &mut faults).flatten();
+    let identifier = take_or_note(id_of(Column::MerchantCustomerIdentifier), &mut faults).flatten();
+    let created = take_or_note(parse_time("created_at", cell(Column::CreatedAt)), &mut faults).flatten();
+    if !faults.is_empty() {
+        return Err(bad_cells(faults));
+    }
     let amend = |id: &str, is_new: bool| {
         let compare = |customer: &Customer, _| {
             let same_time = is_new || created.is_none_or(|created| created == customer.created);
@@ -119,44 +133,49 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
                 row.cell(*column).is_some_and(|text| text == customer.attributes.value(*attribute).unwrap_or_default())
             };
             let kept: Vec<Attribute> = attributes().filter(is_stored).map(|(_, attribute)| attribute).collect();
-            (same_id, same_time, AttributeSet::of(&kept))
+            let removed = if is_trial && !is_new { removed_values(row, customer) } else { Vec::new() };
+            (same_id, same_time, AttributeSet::of(&kept), removed)
         };
-        let (same_id, same_time, kept) = ledger.with_customer(merchant.id.as_str(), id, now, compare)?;
+        let compared = ledger.with_customer(merchant.id.as_str(), id, now, compare);
+        let (same_id, same_time, kept, removed) = compared.map_err(|refusal| vec![refusal])?;
         let fixed = [(same_id, "merchant_customer_identifier"), (same_time, "created_at")];
         if let Some((_, field)) = fixed.into_iter().find(|(same, _)| !same) {
             let reason = format!("of customer {id} is different, and never changes");
-            return Err(Refusal::NotAllowed { field, reason });
+            return Err(vec![Refusal::NotAllowed { field, reason }]);
         }
         let mut update = update_of(row, is_new, kept)?;
         // The customer that this table created has a generated id in place of the one in the row.
         if is_new && merchant.registration.replaces_external_id(RegistrationSource::Import) {
             update.attributes.retain(|(attribute, _)| *attribute != Attribute::ExternalId);
         }
-        let (changed, _) = ledger.amend(&Amendment {
-            merchant,
-            customer_id: id,
-            update: &update,
-            actor: Actor { author, now },
-            is_trial,
+        let actor = Actor { author, now };
+        let (changed, _) = apply_update(&mut update, is_trial, &mut |update| {
+            ledger.amend(&Amendment { merchant, customer_id: id, update, actor, is_trial })
         })?;
-        Ok(if changed { RowEffect::Changed { kept } } else { RowEffect::Unchanged })
+        Ok(if changed { RowEffect::Changed { kept, removed } } else { RowEffect::Unchanged })
     };
-    if let Some(id) = id_of(Column::CustomerId)? {
-        return amend(id, false).map_err(bad);
+    if let Some(id) = customer_id {
+        return amend(id, false).map_err(bad_cells);
     }
     if let Some(id) = identifier.filter(|_| is_trial && !row.is_literal(Column::MerchantCustomerIdentifier)) {
         refuse_lost_zeros(target, id).map_err(bad)?;
     }
-    let update = update_of(row, true, AttributeSet::default()).map_err(bad)?;
+    let mut update = update_of(row, true, AttributeSet::default()).map_err(bad_cells)?;
     let creating = |newest| CreatingRow { identifier, created, update: &update, newest };
     if resumed_after.is_some_and(|newest| is_imported(ledger, merchant, &creating(newest), now)) {
         return Ok(RowEffect::Unchanged);
     }
-    let applying = Registration { merchant, identifier, update: &update, created, author, is_trial };
-    match ledger.register(&applying, now).map_err(bad)? {
+    let registered = apply_update(&mut update, is_trial, &mut |update| {
+        ledger.register(&Registration { merchant, identifier, update, created, author, is_trial }, now)
+    });
+    match registered.map_err(bad_cells)? {
         (RegistrationOutcome::Created(number), _) => Ok(RowEffect::Created(number)),
-        (RegistrationOutcome::Merged(_), _) => Ok(RowEffect::Changed { kept: AttributeSet::default() }),
-        (RegistrationOutcome::Existing(number, _), _) => amend(&number.to_string(), number >= new_from).map_err(bad),
+        (RegistrationOutcome::Merged(_), _) => {
+            Ok(RowEffect::Changed { kept: AttributeSet::default(), removed: Vec::new() })
+        }
+        (RegistrationOutcome::Existing(number, _), _) => {
+            amend(&number.to_string(), number >= new_from).map_err(bad_cells)
+        }
     }
 }
 
@@ -186,12 +205,14 @@ fn refuse_lost_zeros(target: &ImportTarget<'_>, id: &str) -> Result<(), Refusal>
 
 /// The update that the cells of a row describe. Attributes that the row repeats as they are stored (`kept`) are left out:
 /// what an earlier version stored stays, even where it could not be set now.
-fn update_of(row: &Row, is_new: bool, kept: AttributeSet) -> Result<CustomerUpdate, Refusal> {
+fn update_of(row: &Row, is_new: bool, kept: AttributeSet) -> Result<CustomerUpdate, Vec<Refusal>> {
+    let mut faults = Vec::new();
     let cell_of = |column: Column| row.cell(column).filter(|text| !(is_new && text.is_empty()));
     let mut update = CustomerUpdate::default();
     for (column, attribute) in attributes().filter(|(_, attribute)| !kept.contains(*attribute)) {
         if let Some(text) = cell_of(column) {
-            update.attributes.push((attribute, attribute_value::parse(attribute, text)?.into()));
+            let value = take_or_note(attribute_value::parse(attribute, text), &mut faults);
+            update.attributes.extend(value.map(|value| (attribute, value.into())));
         }
     }
     let levels = [
@@ -200,16 +221,72 @@ fn update_of(row: &Row, is_new: bool, kept: AttributeSet) -> Result<CustomerUpda
     ];
     for (direction, column, field) in levels {
         if let Some(text) = cell_of(column) {
-            let named = if text.is_empty() { None } else { Some(update.name(field, text)?) };
+            let named = if text.is_empty() { None } else { take_or_note(update.name(field, text), &mut faults) };
             update.levels[direction as usize] = Some(named);
         }
     }
     let status = row.cell(Column::Status).filter(|text| !text.is_empty());
-    update.status = status.map(|text| parse_word::<CustomerStatus>("status", text)).transpose()?;
+    let status = status.map(|text| parse_word::<CustomerStatus>("status", text)).transpose();
+    update.status = take_or_note(status, &mut faults).flatten();
     update.repeats_status = true;
     if let Some(text) = cell_of(Column::Labels) {
         let labels = split_labels(text);
-        update.labels = Some(labels.iter().map(|text| update.name("labels", text)).collect::<Result<_, _>>()?);
+        let labels = labels.iter().map(|text| update.name("labels", text)).collect::<Result<_, _>>();
+        update.labels = take_or_note(labels, &mut faults);
     }
-    Ok(update)
+    if faults.is_empty() { Ok(update) } else { Err(faults) }
+}
+
+/// Applies an update. A trial that is refused because of a level, the labels or the status is repeated without them, so
+/// that it finds what else is wrong.
+fn apply_update<T>(
+    update: &mut CustomerUpdate,
+    is_trial: bool,
+    apply: &mut dyn FnMut(&CustomerUpdate) -> Result<T, Refusal>,
+) -> Result<T, Vec<Refusal>> {
+    let mut faults = Vec::new();
+    loop {
+        match apply(update) {
+            Ok(applied) if faults.is_empty() => return Ok(applied),
+            Ok(_) => return Err(faults),
+            Err(refusal) => {
+                let is_left_out = is_trial && leave_out(update, refusal.field());
+                faults.push(refusal);
+                if !is_left_out {
+                    return Err(faults);
+                }
+            }
+        }
+    }
+}
+
+/// Removes a field from an update, if the others do not depend on it.
+fn leave_out(update: &mut CustomerUpdate, field: Option<&str>) -> bool {
+    match field {
+        Some("deposit_level") => update.levels[Direction::Deposit as usize].take().is_some(),
+        Some("withdrawal_level") => update.levels[Direction::Withdrawal as usize].take().is_some(),
+        Some("labels") => update.labels.take().is_some(),
+        Some("status") => update.status.take().is_some(),
+        _ => false,
+    }
+}
+
+/// The value, or `None` with its fault added to the others.
+fn take_or_note<T>(read: Result<T, Refusal>, faults: &mut Vec<Refusal>) -> Option<T> {
+    read.map_err(|refusal| faults.push(refusal)).ok()
+}
+
+/// The stored values that the empty cells of a row remove.
+fn removed_values(row: &Row, customer: &Customer) -> Vec<RemovedValue> {
+    let is_emptied = |column: Column| row.cell(column).is_some_and(|text| text.trim().is_empty());
+    let level = |direction: Direction| customer.levels[direction as usize].map_or("", Name::as_str).into();
+    let of_staff: [(Column, Cow<'_, str>); 3] = [
+        (Column::DepositLevel, level(Direction::Deposit)),
+        (Column::WithdrawalLevel, level(Direction::Withdrawal)),
+        (Column::Labels, join_labels(customer.labels().iter().map(|label| label.as_str())).into()),
+    ];
+    let stored = attributes()
+        .map(|(column, attribute)| (column, Cow::from(customer.attributes.value(attribute).unwrap_or_default())));
+    let emptied = of_staff.into_iter().chain(stored).filter(|(column, value)| is_emptied(*column) && !value.is_empty());
+    emptied.map(|(column, value)| RemovedValue::new((row.line, column), customer.number(), &value)).collect()
 }

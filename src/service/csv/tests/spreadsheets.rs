@@ -1,6 +1,7 @@
 //! What spreadsheets add to cells, and cells that they have damaged.
 
 use super::*;
+use crate::service::csv::read::FAULTS_A_ROW_MAX;
 
 #[test]
 fn what_spreadsheets_add_is_understood() {
@@ -31,13 +32,45 @@ fn what_spreadsheets_add_is_understood() {
         ("sep=|\nemail|phone\n", "line 1: the first line says that \"|\" separates the columns"),
         ("sep=\t\nemail\tphone\n", "line 1: the columns are separated by tabs"),
         ("email,phone\na,1,2\n", "line 2: the row has 3 cells"),
-        ("email,phone,\na\n", "line 2: the row has 1 cells"),
         ("email,phone\n=\"a,1\n2,3\n", "line 2: a quotation mark does not pair"),
         ("email,phone\n=\"a\"b,1\n2,3\n", "line 2: a quotation mark does not pair"),
     ] {
         let refused = refused(text);
         assert!(refused.first().is_some_and(|error| error.starts_with(refusal)), "{text:?}: {refused:?}");
     }
+}
+
+#[test]
+fn missing_cells_at_the_end_of_a_row_are_empty() {
+    let read: Vec<Row> =
+        rows("email,phone,city\na@b.example\nb@b.example,12\n\"c,d\",1,x\n").into_iter().map(Result::unwrap).collect();
+    let texts =
+        |row: &Row| [Column::Email, Column::Phone, Column::City].map(|column| row.cell(column).map(str::to_owned));
+    let some = |cells: [&str; 3]| cells.map(|cell| Some(cell.to_owned()));
+    let wanted = [["a@b.example", "", ""], ["b@b.example", "12", ""], ["c,d", "1", "x"]].map(some);
+    assert_eq!(read.iter().map(texts).collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn every_damaged_cell_of_a_row_is_a_fault() {
+    let cells = "#REF!,1.23457E+15,ok,3-Jan\n";
+    let table = format!("name,email,city,deposit_level\n{cells}a,b,c,d\n{cells}");
+    let mut reader = Reader::new(table.as_bytes(), Expected::default()).unwrap();
+    let mut faults = |is_bad: bool| {
+        let first = reader.next().unwrap();
+        assert_eq!(first.is_err(), is_bad);
+        let all = first.err().into_iter().chain(reader.take_further_faults());
+        all.map(|error| error.column.unwrap().into_string()).collect::<Vec<_>>()
+    };
+    for is_bad in [true, false, true] {
+        let wanted: &[&str] = if is_bad { &["name", "email", "deposit_level"] } else { &[] };
+        assert_eq!(faults(is_bad), wanted);
+    }
+    let columns: Vec<&str> = Column::WORDS.iter().map(|(word, _)| *word).collect();
+    let table = format!("{}\n{}\n", columns.join(","), vec!["#REF!"; columns.len()].join(","));
+    let mut reader = Reader::new(table.as_bytes(), Expected::default()).unwrap();
+    assert!(reader.next().unwrap().is_err());
+    assert_eq!(1 + reader.take_further_faults().len(), FAULTS_A_ROW_MAX, "a row reports a bounded number");
 }
 
 #[test]
@@ -112,6 +145,15 @@ fn cells_that_a_spreadsheet_has_damaged_are_refused() {
         ("merchant_customer_identifier", "1-2-3", ""),
         ("merchant_customer_identifier", "2024-13-45", ""),
         ("date_of_birth", "1990-05-17", ""),
+        ("date_of_birth", "17/05/1990", "such as 1990-12-31"),
+        ("date_of_birth", "05.17.1990", "day and month can be mistaken"),
+        ("date_of_birth", "17.05.1990", "day and month can be mistaken"),
+        ("date_of_birth", "17-May-90", "such as 1990-12-31"),
+        ("date_of_birth", "33010", "by which a spreadsheet stores a date"),
+        ("created_at", "45321.5", "write a time with its zone, such as 2026-11-20T10:00:00Z"),
+        ("created_at", "2026-11-20 10:00", "write a time with its zone"),
+        ("created_at", "2026-11-20", "write a time with its zone"),
+        ("created_at", "2026-11-20T10:00:00Z", ""),
         ("city", "3-Jan", ""),
         ("external_id", "12345", "leading zeros"),
         ("external_id", "012345", ""),
