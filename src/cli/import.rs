@@ -115,7 +115,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn import_into_folder(options: &Options, job: &str, progress: &ReadProgress) -> anyhow::Result<ExitCode> {
     options.source.with_data_folder(|into, jobs| {
         let (merchant, now) = (into.merchant.id, into.now);
-        let job_status = || jobs.show(merchant, job).ok();
+        let job_status = || jobs.show(merchant, job, &|_| true).ok();
         let import = || -> anyhow::Result<_> {
             let mut draft = jobs.draft(now)?;
             let mut digester = into.ledger.digester();

@@ -210,7 +210,17 @@ fn a_flipped_byte_in_a_segment_is_found_by_the_check_and_by_inspect_and_refused_
     daemon.folder.arguments = vec![ACCEPT];
     daemon.kill_and_start();
     daemon.reserve(&tick(30 * DAY)).ok();
-    assert_eq!(daemon.get("/v1/status").ok()["archive"]["lost"].as_array().expect("a list").len(), 1);
+    let lost = daemon.get("/v1/status").ok()["archive"]["lost"].clone();
+    assert_eq!(lost.as_array().expect("a list").len(), 1);
+    let audit = daemon.get("/v1/merchants/acme/audit?kind=archive").ok()["audit"].clone();
+    assert_eq!(audit.as_array().map(Vec::len), Some(1), "{audit}");
+    let change = &audit[0]["changes"][0];
+    assert_eq!(
+        (&audit[0]["kind"], &change["field"], &change["old"]),
+        (&json!("archive"), &json!("archive"), &json!(null))
+    );
+    let records = &change["new"]["lost_records"];
+    assert!(records["first"].as_u64() <= records["last"].as_u64() && records["first"].is_u64(), "{audit}");
     // The readable part of the segment is known.
     let (replayed, ..) = repeated(&daemon);
     assert!(replayed > 70, "{replayed}");

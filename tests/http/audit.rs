@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::token_access::call;
 use support::daemon::{ConfigFolder, Daemon, Settings};
-use support::fixtures::{CRM, acme, filter, level, pay, with};
+use support::fixtures::{CRM, DAY, acme, filter, later, level, pay, with};
 use support::process::eventually;
 
 const ACME: &str = "/v1/merchants/acme";
@@ -128,7 +128,7 @@ fn work(daemon: &Daemon) -> [String; 2] {
 fn audit_contains_every_change_with_its_author_and_values() {
     let mut daemon = daemon();
     let [alice, carol] = work(&daemon);
-    let all = whole(&daemon, "olga", "acme", "", 1_000);
+    let all = whole(&daemon, "otto", "acme", "", 1_000);
     let wanted = [
         "erasure olga",
         "job olga",
@@ -199,10 +199,10 @@ fn audit_contains_every_change_with_its_author_and_values() {
     assert_eq!((&all[21]["source"], change(&all[21], gold).1), (&json!("system"), &json!("the entry of the file")));
 
     for limit in [1, 2, 7] {
-        assert_eq!(whole(&daemon, "olga", "acme", "", limit), all, "pages of {limit}");
+        assert_eq!(whole(&daemon, "otto", "acme", "", limit), all, "pages of {limit}");
     }
     daemon.kill_and_start();
-    assert_eq!(whole(&daemon, "olga", "acme", "", 5), all, "after a restart");
+    assert_eq!(whole(&daemon, "otto", "acme", "", 5), all, "after a restart");
 }
 
 #[test]
@@ -210,11 +210,11 @@ fn audit_names_nothing_of_other_merchants() {
     let daemon = daemon();
     work(&daemon);
     let ours = json!(whole(&daemon, "olga", "acme", "", 1_000)).to_string();
-    for foreign in ["gina", "dora", "globex"] {
+    for foreign in ["gina", "dora", "globex", "otto"] {
         assert!(!ours.contains(foreign), "{foreign} is in {ours}");
     }
     let theirs = whole(&daemon, "gina", "globex", "", 1_000);
-    assert_eq!(brief(&theirs), ["rates otto", "customer gina", "level -"], "a token for all merchants is named");
+    assert_eq!(brief(&theirs), ["rates -", "customer gina", "level -"], "a token for all merchants is not named");
     let theirs = json!(theirs).to_string();
     for foreign in ["olga", "till", "alice", "acme", "tok_1"] {
         assert!(!theirs.contains(foreign), "{foreign} is in {theirs}");
@@ -245,12 +245,85 @@ fn signal_at_another_merchant_names_no_token_of_that_merchant() {
     assert_eq!(brief(&theirs)[..2], ["instrument_block gina", "signal gina"]);
 }
 
+/// The names under `by` anywhere in a document.
+fn authors(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = vec![document];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("by").and_then(Value::as_str).map(str::to_owned));
+                rest.extend(fields.values());
+            }
+            Value::Array(items) => rest.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn a_token_for_some_merchants_is_shown_no_name_of_a_token_for_all() {
+    let daemon = daemon();
+    let [alice, _] = work(&daemon);
+    let customers = format!("{ACME}/customers");
+    ok(
+        &daemon,
+        "otto",
+        "POST",
+        &format!("{customers}/bulk?job=autumn"),
+        &json!({
+            "select": { "ids": [alice] }, "set": { "status": "new" }
+        }),
+    );
+    let level = format!("{ACME}/levels/deposit/EUR/platinum");
+    ok(&daemon, "otto", "PUT", &level, &json!({ "projects": ["web"] }));
+    for path in [
+        format!("{ACME}/audit?limit=1000"),
+        format!("{customers}/{alice}/history?limit=1000"),
+        format!("{customers}/jobs"),
+        format!("{customers}/jobs/autumn"),
+        format!("{ACME}/levels"),
+        level.clone(),
+        format!("{level}/status"),
+        ACME.to_owned(),
+        "/v1/rates".to_owned(),
+    ] {
+        let read = |token| authors(&ok(&daemon, token, "GET", &path, &Value::Null));
+        let (limited, all) = (read("olga"), read("otto"));
+        assert!(all.iter().any(|by| by == "otto"), "{path}: {all:?}");
+        assert!(!limited.iter().any(|by| by == "otto"), "{path}: {limited:?}");
+        let others: Vec<&String> = all.iter().filter(|by| *by != "otto").collect();
+        assert_eq!(limited.iter().collect::<Vec<_>>(), others, "{path}: other names stay");
+    }
+    // An export is sent in chunks.
+    let export = |token| call(&daemon, "GET", &format!("{customers}/{alice}/export"), &secret(token), "").1;
+    assert!(export("otto").contains("\"by\":\"otto\"") && !export("olga").contains("otto"));
+    assert!(whole(&daemon, "olga", "acme", "&by=otto", 10).is_empty(), "a filter reveals no token either");
+    assert!(!whole(&daemon, "otto", "acme", "&by=otto", 10).is_empty());
+}
+
+#[test]
+fn dates_in_the_zone_of_the_merchant_select_entries() {
+    let daemon = daemon();
+    work(&daemon);
+    let all = whole(&daemon, "otto", "acme", "", 1_000);
+    let day = |entry: &Value, days: i64| later(entry["at"].as_str().expect("a time"), days * DAY)[..10].to_owned();
+    let (first, last) = (day(&all[all.len() - 1], -1), day(&all[0], 1));
+    let select = |filter: &str| whole(&daemon, "otto", "acme", filter, 1_000);
+    // `to` includes its date. A date of UTC and the same date of a merchant are at most 14 hours apart.
+    assert_eq!(select(&format!("&from={first}&to={last}")), all);
+    assert!(select("&to=2020-01-01").is_empty() && select("&from=2100-01-01").is_empty());
+    let (status, answer) = call(&daemon, "GET", &format!("{ACME}/audit?from=2026-02-30"), &secret("otto"), "");
+    assert!(status == 400 && answer.contains("is a date in the merchant's time zone"), "{answer}");
+}
+
 #[test]
 fn filters_select_entries() {
     let daemon = daemon();
     work(&daemon);
-    let all = whole(&daemon, "olga", "acme", "", 1_000);
-    let select = |filter: &str| whole(&daemon, "olga", "acme", filter, 3);
+    let all = whole(&daemon, "otto", "acme", "", 1_000);
+    let select = |filter: &str| whole(&daemon, "otto", "acme", filter, 3);
     let of_kind = |kind: &str| all.iter().filter(|entry| entry["kind"] == kind).cloned().collect::<Vec<_>>();
     for kind in ["customer", "merge", "level", "job", "rates", "upload"] {
         assert_eq!(select(&format!("&kind={kind}")), of_kind(kind), "{kind}");
@@ -293,7 +366,7 @@ fn a_reload_is_audited_with_its_author_where_it_changes_something() {
     let answer = ok(&daemon, "otto", "POST", "/v1/reload", &Value::Null);
     write("\"60.00\"");
     daemon.signal("HUP");
-    let reloads = || whole(&daemon, "olga", "acme", "&kind=reload", 10);
+    let reloads = || whole(&daemon, "otto", "acme", "&kind=reload", 10);
     eventually("the second reload is audited", || reloads().len() == 2);
     let found = reloads();
     assert_eq!(brief(&found), ["reload -", "reload otto"]);

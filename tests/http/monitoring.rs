@@ -140,3 +140,37 @@ fn status_of_a_level_counts_its_customers_and_names_its_origin() {
         assert_eq!(status(missing).problem(404)["code"], "level_not_found", "{missing}");
     }
 }
+
+#[test]
+fn status_of_a_level_counts_who_is_above_its_limits_and_repeats_the_warnings_of_its_put() {
+    let daemon = Daemon::live(gold("window = \"daily\"; amount_limit = \"10.00\""));
+    let path = "/v1/merchants/acme/levels/deposit/EUR/gold";
+    let status = || daemon.get(&format!("{path}/status")).ok();
+    for (id, amount) in [("a", "8.00"), ("b", "4.00"), ("c", "8.00")] {
+        let new = json!({ "merchant_customer_identifier": id, "deposit_level": "gold" });
+        register(&daemon, &new);
+        let paid = pay(&format!("t-{id}"), amount);
+        daemon.reserve(&with(paid, &json!({ "merchant_customer_identifier": id, "customer_level": "gold" }))).ok();
+    }
+    let before = status();
+    let none = json!([{ "filter": "daily", "mode": "enforce", "customers": 0 }]);
+    assert_eq!(before["above_limits"]["filters"], none, "{before}");
+    assert_eq!(before["above_limits"]["customers_read"], 3, "{before}");
+    let filters = json!([
+        { "name": "day", "window": "daily", "amount_limit": "5.00" },
+        { "name": "week", "window": "weekly", "quantity_limit": 0, "amount_limit": "100.00", "mode": "shadow" },
+        { "name": "off", "window": "monthly", "amount_limit": "1.00", "mode": "off" },
+    ]);
+    let put = daemon.send("PUT", path, &json!({ "projects": [], "filters": filters })).ok();
+    let after = status();
+    let above = &after["above_limits"];
+    assert_eq!(above["filters"][0], json!({ "filter": "day", "mode": "enforce", "customers": 2 }), "{after}");
+    assert_eq!(above["filters"][1], json!({ "filter": "week", "mode": "shadow", "customers": 3 }), "{after}");
+    assert_eq!(above["filters"].as_array().map(Vec::len), Some(2), "a filter that is off is not counted: {after}");
+    assert_eq!((&above["customers_read"], &above["customers_read_max"]), (&json!(6), &json!(100_000)), "{after}");
+    assert!(!put["warnings"].as_array().expect("a list").is_empty(), "a level without projects: {put}");
+    assert_eq!(after["warnings"], put["warnings"]);
+    daemon.send("PUT", path, &json!({ "projects": ["web"] })).ok();
+    let plain = status();
+    assert_eq!((&plain["warnings"], &plain["above_limits"]["filters"]), (&json!([]), &json!([])), "{plain}");
+}

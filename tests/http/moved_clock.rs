@@ -158,6 +158,16 @@ fn clock_that_jumps_ahead_needs_acceptance() {
     assert_eq!(daemon.reserve(&pay("t3", "1.00")).ok()["decision"], "allow", "the window has gone on");
     // A repetition changes nothing.
     assert_eq!(daemon.post_nothing(ACCEPT).ok()["recorded"], false);
+    let audit = daemon.get("/v1/merchants/acme/audit?kind=clock").ok()["audit"].clone();
+    assert_eq!(audit.as_array().map(Vec::len), Some(1), "{audit}");
+    assert_eq!(
+        (&audit[0]["kind"], &audit[0]["source"], &audit[0]["customer_id"]),
+        (&json!("clock"), &json!("api"), &Value::Null)
+    );
+    let change = &audit[0]["changes"][0];
+    assert_eq!((&change["field"], &change["new"]["moves_future_entries"]), (&json!("clock"), &json!(false)), "{audit}");
+    let times = ["old", "new"].map(|side| change[side]["time"].as_str().expect("a time").to_owned());
+    assert!(times[1] > later(&times[0], 39 * DAY), "the clock before and after: {audit}");
 }
 
 #[test]

@@ -96,10 +96,17 @@ impl<P> AdminRequest<P> {
         }
     }
 
-    /// Whether a token of this name acts for the merchant.
-    pub(crate) fn reaches_merchant(&self, token_name: Name) -> bool {
+    /// Whether the caller is shown the name of a token in a history. A signal reaches customers of several merchants: its
+    /// token is named only if it acts for the merchant.
+    pub(crate) fn names_author(&self, token_name: Name, is_signal: bool) -> bool {
         let access = &self.state.access;
-        access.is_open() || access.name_reaches(token_name, self.merchant.id) == Some(true)
+        let acts_here = || access.is_open() || access.name_reaches(token_name, self.merchant.id) == Some(true);
+        self.shows_name(token_name) && (!is_signal || acts_here())
+    }
+
+    /// Whether the caller is shown the name of a token.
+    pub(crate) fn shows_name(&self, token_name: Name) -> bool {
+        self.state.access.shows_name(self.token(), token_name)
     }
 
     /// Does work that can take long, off the threads that answer payments, and answers with its result.

@@ -39,16 +39,25 @@ pub(crate) async fn list_merchants(State(state): State<Arc<AppState>>, admission
 pub(crate) async fn show_merchant(
     State(state): State<Arc<AppState>>,
     Path(MerchantPath { merchant }): Path<MerchantPath>,
+    admission: Option<Admission>,
 ) -> Response {
-    respond(&state.payments, state.payments.merchant(&merchant)).await
+    let shows_name = shows_name(&state, admission.as_ref());
+    respond(&state.payments, state.payments.merchant(&merchant, &shows_name)).await
 }
 
 /// `GET /v1/merchants/{merchant}/levels`
 pub(crate) async fn list_levels(
     State(state): State<Arc<AppState>>,
     Path(MerchantPath { merchant }): Path<MerchantPath>,
+    admission: Option<Admission>,
 ) -> Response {
-    respond(&state.payments, state.payments.levels(&merchant)).await
+    let shows_name = shows_name(&state, admission.as_ref());
+    respond(&state.payments, state.payments.levels(&merchant, &shows_name)).await
+}
+
+/// Whether the caller is shown the name of a token.
+fn shows_name<'a>(state: &'a AppState, admission: Option<&'a Admission>) -> impl Fn(Name) -> bool + use<'a> {
+    move |name| state.access.shows_name(admission.map(|admission| &*admission.token), name)
 }
 
 async fn change(
@@ -77,7 +86,8 @@ pub(crate) async fn put_level(request: AdminRequest<NewLevelPath>) -> Response {
 
 /// `GET /v1/merchants/{merchant}/levels/{direction}/{currency}/{name}`
 pub(crate) async fn show_level(request: AdminRequest<LevelPath>) -> Response {
-    let answered = level_key(&request).and_then(|key| request.state.payments.level(&key));
+    let answered =
+        level_key(&request).and_then(|key| request.state.payments.level(&key, &|name| request.shows_name(name)));
     request.answer(answered).await
 }
 

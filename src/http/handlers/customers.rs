@@ -94,8 +94,8 @@ pub(crate) async fn history(request: AdminRequest<CustomerPath>) -> Response {
     request
         .run_blocking(|request| {
             let page = history_page(&request.query)?;
-            let reaches_merchant = |name| request.reaches_merchant(name);
-            request.customers().history(&request.path.customer_id, page, &reaches_merchant)
+            let names_author = |name, is_signal| request.names_author(name, is_signal);
+            request.customers().history(&request.path.customer_id, page, &names_author)
         })
         .await
 }
@@ -121,8 +121,8 @@ pub(crate) async fn export(request: AdminRequest<CustomerPath>) -> Response {
     let (state, admission) = (Arc::clone(&request.state), request.admission.clone());
     let disposition = format!("attachment; filename=\"customer-{}.json\"", request.path.customer_id);
     let body = download(&state, admission.as_ref(), move |output| {
-        let reaches_merchant = |name| request.reaches_merchant(name);
-        request.customers().export(&request.path.customer_id, &reaches_merchant, output)
+        let names_author = |name, is_signal| request.names_author(name, is_signal);
+        request.customers().export(&request.path.customer_id, &names_author, output)
     });
     let mut response = match body {
         Ok(body) => Response::new(body),

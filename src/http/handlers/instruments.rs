@@ -47,8 +47,8 @@ pub(crate) async fn history(request: AdminRequest<InstrumentPath>) -> Response {
         .run_blocking(|request| {
             let InstrumentPath { customer_id, instrument } = &request.path;
             let page = history_page(&request.query)?;
-            let reaches_merchant = |name| request.reaches_merchant(name);
-            request.customers().instrument_history(customer_id, instrument, page, &reaches_merchant)
+            let names_author = |name, is_signal| request.names_author(name, is_signal);
+            request.customers().instrument_history(customer_id, instrument, page, &names_author)
         })
         .await
 }

@@ -1,6 +1,7 @@
 //! Jobs: the change of many customers at once, and the state of imports and bulk changes.
 
 use crate::{
+    domain::vocabulary::names::Name,
     http::extract::{admin_request::AdminRequest, path::JobPath, query::QueryPairs},
     service::{
         documents::query::page_limit,
@@ -14,8 +15,14 @@ use axum::response::Response;
 /// `GET /v1/merchants/{merchant}/customers/jobs`
 pub(crate) async fn list(request: AdminRequest) -> Response {
     let limit = read_limit(&request.query);
-    let answered = limit.map(|limit| Reply::new(&request.state.jobs.list(request.merchant.id, limit)));
+    let shows_name = |name: &str| shows_name(&request, name);
+    let answered = limit.map(|limit| Reply::new(&request.state.jobs.list(request.merchant.id, limit, &shows_name)));
     request.answer(answered).await
+}
+
+/// Whether the caller is shown the name of the token that began a job.
+fn shows_name<P>(request: &AdminRequest<P>, name: &str) -> bool {
+    Name::existing(name).is_none_or(|name| request.shows_name(name))
 }
 
 fn read_limit(query: &QueryPairs) -> Result<usize, ServiceError> {
@@ -24,7 +31,7 @@ fn read_limit(query: &QueryPairs) -> Result<usize, ServiceError> {
 
 /// `GET /v1/merchants/{merchant}/customers/jobs/{job}`
 pub(crate) async fn show(request: AdminRequest<JobPath>) -> Response {
-    let shown = request.state.jobs.show(request.merchant.id, &request.path.job);
+    let shown = request.state.jobs.show(request.merchant.id, &request.path.job, &|name| shows_name(&request, name));
     request.answer(shown.map(|document| Reply::new(&document))).await
 }
 

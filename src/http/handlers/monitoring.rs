@@ -13,8 +13,8 @@ pub(crate) async fn audit(request: AdminRequest) -> Response {
     let _turn = reader_turn().await;
     request
         .run_blocking(|request| {
-            let query = AuditRequest::read(request.query.pairs())?;
-            request.customers().audit(&query, &|name| request.reaches_merchant(name))
+            let query = AuditRequest::read(request.query.pairs(), Some(&request.merchant.calendar))?;
+            request.customers().audit(&query, &|name, is_signal| request.names_author(name, is_signal))
         })
         .await
 }
@@ -47,5 +47,7 @@ fn show_level_status(request: &AdminRequest<LevelPath>) -> Answered {
             format!("level `{level}` for {direction}s in {currency} of merchant `{merchant}`; it has {known}");
         return Err(Refusal::UnknownLevel(missing).into());
     }
-    request.state.payments.level_status(&request.merchant, LevelKey { merchant, direction, currency, name: level.name })
+    let key = LevelKey { merchant, direction, currency, name: level.name };
+    let rules = (&*request.rules, &*request.merchant);
+    request.state.payments.level_status(rules, key, &|name| request.shows_name(name))
 }

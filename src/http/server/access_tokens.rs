@@ -193,6 +193,13 @@ impl AccessTokens {
         let token = table.tokens.iter().find(|token| token.name == name)?;
         Some(token.reaches(merchant.as_str()).is_ok())
     }
+
+    /// Whether a caller is shown the name of a token. A caller for some merchants is not shown who acts for all merchants.
+    pub(crate) fn shows_name(&self, caller: Option<&AccessToken>, name: Name) -> bool {
+        let is_limited = caller.is_some_and(|caller| caller.merchants.is_some());
+        let is_of_all = |token: &Arc<AccessToken>| token.name == name && token.merchants.is_none();
+        !is_limited || !self.0.load().tokens.iter().any(is_of_all)
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +222,21 @@ mod tests {
         assert_eq!(name("text a", 1_000), Err(TokenError::Expired));
         assert_eq!(name("text b", 1_000), Ok("b".to_owned()));
         assert_eq!(name("text c", 0), Err(TokenError::Unknown));
+    }
+
+    #[test]
+    fn a_caller_for_some_merchants_is_not_shown_the_names_of_tokens_for_all() {
+        let [mut some, mut other] = ["some", "other"].map(|name| credential(name, name, None));
+        for limited in [&mut some, &mut other] {
+            limited.token.merchants = Some(vec![Name::parse("m").unwrap()]);
+        }
+        let access = AccessTokens::new(&[some, other, credential("all", "all", None)]);
+        let caller = |text| access.of_text(text, Millis(0)).unwrap();
+        let shows = |caller: Option<&AccessToken>, name| access.shows_name(caller, Name::parse(name).unwrap());
+        for (name, by_some) in [("some", true), ("other", true), ("all", false), ("removed", true)] {
+            assert_eq!(shows(Some(&caller("some")), name), by_some, "{name}");
+            assert!(shows(Some(&caller("all")), name) && shows(None, name), "{name}");
+        }
     }
 
     #[test]

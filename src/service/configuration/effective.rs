@@ -17,6 +17,7 @@ use crate::{
         documents::configuration::{
             level::LevelDocument,
             merchant::{MerchantDocument, merchant_summary},
+            provenance::ShowsName,
             rates::RatesDocument,
         },
         error::ServiceError,
@@ -51,33 +52,34 @@ impl PaymentService {
         Reply::new(&json!({ "merchants": rows, "config_version": rules.version }))
     }
 
-    /// The effective configuration of a merchant.
+    /// The effective configuration of a merchant. `shows_name` selects the tokens that the document names.
     ///
     /// # Errors
     /// The merchant is not known.
-    pub fn merchant(&self, id: &str) -> Answered {
+    pub fn merchant(&self, id: &str, shows_name: &dyn Fn(Name) -> bool) -> Answered {
         let (rules, merchant) = self.find_merchant(id)?;
-        let levels = self.level_documents(&rules, &merchant);
+        let levels = self.level_documents(&rules, &merchant, shows_name);
         Ok(self.configuration_reply(&MerchantDocument::of(&rules, &merchant, levels)))
     }
 
-    /// The levels of a merchant.
+    /// The levels of a merchant. `shows_name` selects the tokens that the documents name.
     ///
     /// # Errors
     /// The merchant is not known.
-    pub fn levels(&self, id: &str) -> Answered {
+    pub fn levels(&self, id: &str, shows_name: &dyn Fn(Name) -> bool) -> Answered {
         let (rules, merchant) = self.find_merchant(id)?;
-        Ok(self.configuration_reply(&json!({ "levels": self.level_documents(&rules, &merchant) })))
+        Ok(self.configuration_reply(&json!({ "levels": self.level_documents(&rules, &merchant, shows_name) })))
     }
 
-    /// A level of a merchant, as a request may send it. The level `unknown` always exists.
+    /// A level of a merchant, as a request may send it. The level `unknown` always exists. `shows_name` selects
+    /// the token that the document names.
     ///
     /// # Errors
     /// There is no such level.
-    pub fn level(&self, key: &LevelKey) -> Answered {
+    pub fn level(&self, key: &LevelKey, shows_name: &dyn Fn(Name) -> bool) -> Answered {
         let (rules, merchant) = self.find_merchant(key.merchant.as_str())?;
         let level = self.level_in_force(&rules, &merchant, key).ok_or_else(|| self.unknown_level(&merchant, key))?;
-        Ok(self.configuration_reply(&level.document))
+        Ok(self.configuration_reply(&level.document.with_shown_author(shows_name)))
     }
 
     /// The refusal of a level that the merchant does not have, with those of the direction and currency that it has.
@@ -154,12 +156,12 @@ impl PaymentService {
     }
 
     /// The configured levels of a merchant and those that requests have made.
-    fn level_documents(&self, rules: &Rules, merchant: &Merchant) -> Vec<LevelDocument> {
+    fn level_documents(&self, rules: &Rules, merchant: &Merchant, shows_name: &ShowsName<'_>) -> Vec<LevelDocument> {
         let configured = merchant.levels.iter().map(|level| LevelDocument::of(rules, merchant, level));
         let made = self.ledger.made_levels(merchant.id).into_iter();
         let made = made.filter(|made| merchant.level(made.direction, made.currency, made.name).is_none());
         let made = made.map(|made| LevelDocument::of(rules, merchant, &empty_level(made)));
-        configured.chain(made).collect()
+        configured.chain(made).map(|level| level.with_shown_author(shows_name)).collect()
     }
 }
 

@@ -1,12 +1,26 @@
-//! The status of a level: who has it, and where it comes from.
+//! The status of a level: who has it, who is above its limits, what is probably wrong with it, and where it comes from.
 
 use crate::{
+    config::{body, lint::request},
     domain::{
-        rules::{level::LevelKey, merchant::Merchant, provenance::Provenance},
-        vocabulary::{money::Currency, names::UNKNOWN_LEVEL},
+        rules::{
+            configuration::Rules,
+            filter::FilterMode,
+            level::{Level, LevelKey},
+            merchant::Merchant,
+            provenance::Provenance,
+        },
+        vocabulary::{
+            money::Currency,
+            names::{Name, UNKNOWN_LEVEL},
+        },
     },
+    ledger::LimitQuestion,
     service::{
-        documents::{as_text::AsText, configuration::provenance::ProvenanceDocument},
+        documents::{
+            as_text::AsText,
+            configuration::{level::LevelDocument, provenance::ProvenanceDocument},
+        },
         payments::PaymentService,
         reply::{Answered, Reply},
     },
@@ -22,16 +36,46 @@ struct LevelStatusDocument {
     is_configured: bool,
     customers: u64,
     individual_settings: u64,
+    above_limits: AboveLimits,
+    warnings: Vec<String>,
     #[serde(flatten)]
     provenance: ProvenanceDocument,
 }
 
+/// The customers above the limits of a level now.
+#[derive(Serialize)]
+struct AboveLimits {
+    filters: Vec<FilterExceeded>,
+    /// How often a customer was read for the counts.
+    customers_read: u64,
+    /// The most such reads of one answer.
+    customers_read_max: u64,
+}
+
+/// The customers above a limit of one filter.
+#[derive(Serialize)]
+struct FilterExceeded {
+    filter: &'static str,
+    mode: &'static str,
+    /// `null`: the count would read more customers than one answer may.
+    customers: Option<u64>,
+}
+
+/// The most customers that one answer reads to count those above a limit.
+const READS_MAX: u64 = 100_000;
+
 impl PaymentService {
-    /// The status of a level. It visits all customers of the merchant.
+    /// The status of a level. It visits all customers of the merchant, and reads the usage of those with the level once for
+    /// each filter. `shows_name` selects the token that the document names.
     ///
     /// # Errors
     /// There is no such level.
-    pub(crate) fn level_status(&self, merchant: &Merchant, key: LevelKey) -> Answered {
+    pub(crate) fn level_status(
+        &self,
+        (rules, merchant): (&Rules, &Merchant),
+        key: LevelKey,
+        shows_name: &dyn Fn(Name) -> bool,
+    ) -> Answered {
         let LevelKey { direction, currency, name, .. } = key;
         let configured = merchant.level(direction, currency, name);
         let made = || {
@@ -56,7 +100,36 @@ impl PaymentService {
             is_configured: configured.is_some(),
             customers: counts.customers,
             individual_settings: counts.individual_settings,
-            provenance,
+            above_limits: self.above_limits(rules, configured, key),
+            warnings: self.level_warnings(rules, merchant, key),
+            provenance: provenance.with_shown_author(shows_name),
         }))
+    }
+
+    /// Counts the customers above a limit of each filter, until the next filter would exceed the reads of one answer.
+    fn above_limits(&self, rules: &Rules, level: Option<&Level>, key: LevelKey) -> AboveLimits {
+        let now = self.time().unwrap_or_else(|_| self.clock.recording_time());
+        let mut reads_left = READS_MAX;
+        let evaluated =
+            level.into_iter().flat_map(|level| &level.filters).filter(|filter| filter.mode != FilterMode::Off);
+        let filters = evaluated.map(|filter| {
+            let question = LimitQuestion { level: key, filter: filter.name, by_amount: true, by_quantity: true };
+            FilterExceeded {
+                filter: filter.name.as_str(),
+                mode: filter.mode.word(),
+                customers: self.ledger.customers_above(rules, &question, now, &mut reads_left),
+            }
+        });
+        let filters = filters.collect();
+        AboveLimits { filters, customers_read: READS_MAX - reads_left, customers_read_max: READS_MAX }
+    }
+
+    /// The warnings about a configured level: those that a PUT of its document has.
+    fn level_warnings(&self, rules: &Rules, merchant: &Merchant, key: LevelKey) -> Vec<String> {
+        let LevelKey { direction, currency, name, .. } = key;
+        let Some(level) = merchant.level(direction, currency, name) else { return Vec::new() };
+        let document = serde_json::to_vec(&LevelDocument::of(rules, merchant, level)).unwrap_or_default();
+        let body = body::level(&document, &key, merchant, &rules.currencies, false);
+        body.map_or_else(|_| Vec::new(), |body| request::level_warnings(body, merchant, rules))
     }
 }

@@ -4,18 +4,18 @@ use crate::{
     domain::{
         events::{audited_operation::OperationDetail, global_event::GlobalEvent},
         request::{
-            fields::{check_no_control, parse_time, parse_word},
+            fields::{check_no_control, parse_word},
             refusal::Refusal,
         },
         rules::level::LevelKey,
-        vocabulary::{names::Name, time::Millis},
+        vocabulary::{calendar::Calendar, names::Name, time::Millis},
     },
     ledger::{AuditEntry, AuditHead, AuditKind, AuditPage, AuditQuery, CustomerStepView},
     service::{
-        customers::customer_service::CustomerService,
+        customers::{customer_service::CustomerService, history::NamesAuthor},
         documents::{
             as_text::AsText,
-            query::{TakenKeys, cursor, page_limit},
+            query::{TakenKeys, cursor, from_time, page_limit, to_time},
         },
         error::ServiceError,
         reply::{Answered, Reply},
@@ -47,17 +47,20 @@ pub struct AuditRequest {
 }
 
 impl AuditRequest {
-    /// The request that pairs of a key and a text describe.
+    /// The request that pairs of a key and a text describe. `calendar` reads dates.
     ///
     /// # Errors
     /// A key or a value is not taken.
-    pub fn read<'p>(pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> Result<Self, ServiceError> {
+    pub fn read<'p>(
+        pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
+        calendar: Option<&Calendar>,
+    ) -> Result<Self, ServiceError> {
         let mut request =
             Self { from: None, to: None, by: None, kind: None, customer_id: None, limit: 100, before: None };
         for (key, value) in AUDIT_KEYS.read(pairs)? {
             match key {
-                "from" => request.from = parse_time("from", Some(&value))?,
-                "to" => request.to = parse_time("to", Some(&value))?,
+                "from" => request.from = Some(from_time("from", &value, calendar)?),
+                "to" => request.to = Some(to_time("to", &value, calendar)?),
                 "by" => request.by = Some(value),
                 "kind" => request.kind = Some(parse_word::<AuditKind>("kind", &value)?),
                 "customer_id" => {
@@ -74,18 +77,17 @@ impl AuditRequest {
 
 impl CustomerService<'_> {
     /// A page of the merchant's audit, the newest entry first. It can read many records, also from the disk.
-    /// `reaches_merchant` says whether a token of a name acts for the merchant.
+    /// `names_author` says whether the caller is shown a token.
     ///
     /// # Errors
     /// The customer is not known, or the journal cannot be read.
-    pub fn audit(&self, request: &AuditRequest, reaches_merchant: &dyn Fn(Name) -> bool) -> Answered {
+    pub fn audit(&self, request: &AuditRequest, names_author: &NamesAuthor<'_>) -> Answered {
         let AuditRequest { from, to, before, limit, kind, .. } = *request;
         let merchant = self.merchant.id;
         let ledger = &self.service.ledger;
         let find = |id: &String| ledger.merge_group_numbers(merchant.as_str(), id);
         let customers = request.customer_id.as_ref().map(find).transpose()?;
-        // A signal reaches customers of several merchants. Its token is named only where it acts for the merchant.
-        let author = |head: &AuditHead| head.by.filter(|by| !head.is_signal || reaches_merchant(*by));
+        let author = |head: &AuditHead| head.by.filter(|by| names_author(*by, head.is_signal));
         let is_by = |head: &AuditHead| {
             let wanted = request.by.as_deref();
             wanted.is_none_or(|wanted| author(head).is_some_and(|by| by.as_str() == wanted))

@@ -1,10 +1,10 @@
 //! Everything that is kept about one customer, as one document, for that customer's own request.
 
 use crate::{
-    domain::vocabulary::{calendar::LocalTime, names::Name},
+    domain::vocabulary::calendar::LocalTime,
     ledger::{TransactionQuery, TransactionView},
     service::{
-        customers::{customer_service::CustomerService, usage::usage_document},
+        customers::{customer_service::CustomerService, history::NamesAuthor, usage::usage_document},
         documents::{as_text::AsText, payments::transaction::TransactionDocument},
         error::ServiceError,
         payments::transactions::UnreadableDocument,
@@ -46,14 +46,14 @@ impl<F: Fn(&mut dyn FnMut(&Value) -> bool) -> Result<(), ServiceError>> Serializ
 impl CustomerService<'_> {
     /// Writes everything that is kept about a customer: the document, those of the customers that are merged into it, usage
     /// and totals, all transactions with their facts, and the history. The parts are read one after the other, so a payment
-    /// in between is in the later ones. `reaches_merchant` says whether a token of this name acts for the merchant.
+    /// in between is in the later ones. `names_author` says whether the caller is shown a token.
     ///
     /// # Errors
     /// The merchant has no such customer; the archive's index cannot be read; those of the output.
     pub(crate) fn export(
         &self,
         customer_id: &str,
-        reaches_merchant: &dyn Fn(Name) -> bool,
+        names_author: &NamesAuthor<'_>,
         output: impl Write,
     ) -> io::Result<()> {
         let head = self.export_head(customer_id).map_err(io::Error::other)?;
@@ -68,7 +68,7 @@ impl CustomerService<'_> {
         document.serialize_entry("transactions", &transactions)?;
         document.serialize_entry("unreadable_transactions", &unreadable)?;
         let history = Items(|each: &mut dyn FnMut(&Value) -> bool| {
-            self.each_history_step(customer_id, reaches_merchant, &mut |step| _ = each(&step))
+            self.each_history_step(customer_id, names_author, &mut |step| _ = each(&step))
         });
         document.serialize_entry("history", &history)?;
         SerializeMap::end(document)?;

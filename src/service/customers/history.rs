@@ -20,6 +20,9 @@ use serde_json::{Map, Value, json};
 /// Members that follow from the rest of the document, or are no change by themselves.
 const DERIVED: [&str; 4] = ["customer_id", "modified_at", "restrictions", "terminal_url"];
 
+/// Whether the caller is shown the name of a token: the name, and whether the token sent a signal.
+pub(crate) type NamesAuthor<'a> = dyn Fn(Name, bool) -> bool + 'a;
+
 /// The changes of a step, from the document before it and after it; `None`: the page leaves the step out.
 type StepChanges<'a> = dyn Fn(&HistoryStep, &Value, &Value) -> Option<Vec<Value>> + 'a;
 
@@ -33,14 +36,14 @@ pub struct HistoryPage {
 }
 
 impl CustomerService<'_> {
-    /// A page of a customer's history, the newest step first. `reaches_merchant` says whether a token of this name acts for
-    /// the merchant.
+    /// A page of a customer's history, the newest step first. `names_author` says whether the caller is shown
+    /// a token.
     ///
     /// # Errors
     /// The merchant has no such customer, or the journal cannot be read.
-    pub fn history(&self, customer_id: &str, page: HistoryPage, reaches_merchant: &dyn Fn(Name) -> bool) -> Answered {
+    pub fn history(&self, customer_id: &str, page: HistoryPage, names_author: &NamesAuthor<'_>) -> Answered {
         // A step is shown also where it changes nothing of the document.
-        self.history_page(customer_id, page, reaches_merchant, &|step, old, new| Some(changes_of(step, old, new)))
+        self.history_page(customer_id, page, names_author, &|step, old, new| Some(changes_of(step, old, new)))
     }
 
     /// The changes of one step.
@@ -67,9 +70,9 @@ impl CustomerService<'_> {
         customer_id: &str,
         instrument: &str,
         page: HistoryPage,
-        reaches_merchant: &dyn Fn(Name) -> bool,
+        names_author: &NamesAuthor<'_>,
     ) -> Answered {
-        self.history_page(customer_id, page, reaches_merchant, &|_, old, new| {
+        self.history_page(customer_id, page, names_author, &|_, old, new| {
             let changes = match (find_instrument(old, instrument), find_instrument(new, instrument)) {
                 // It was removed, by a caller or to make room for others.
                 (Some(old), None) => removed_fields(old),
@@ -85,11 +88,11 @@ impl CustomerService<'_> {
         &self,
         customer_id: &str,
         page: HistoryPage,
-        reaches_merchant: &dyn Fn(Name) -> bool,
+        names_author: &NamesAuthor<'_>,
         changes: &StepChanges<'_>,
     ) -> Answered {
         let mut steps: Vec<Value> = Vec::new();
-        let unreadable = self.each_step(customer_id, reaches_merchant, changes, &mut |step| steps.push(step))?;
+        let unreadable = self.each_step(customer_id, names_author, changes, &mut |step| steps.push(step))?;
         // The oldest entries: the history begins after them.
         steps.splice(0..0, unreadable);
         let total = steps.len();
@@ -110,11 +113,11 @@ impl CustomerService<'_> {
     pub(super) fn each_history_step(
         &self,
         customer_id: &str,
-        reaches_merchant: &dyn Fn(Name) -> bool,
+        names_author: &NamesAuthor<'_>,
         each: &mut dyn FnMut(Value),
     ) -> Result<(), ServiceError> {
         let unreadable =
-            self.each_step(customer_id, reaches_merchant, &|step, old, new| Some(changes_of(step, old, new)), each)?;
+            self.each_step(customer_id, names_author, &|step, old, new| Some(changes_of(step, old, new)), each)?;
         unreadable.into_iter().for_each(each);
         Ok(())
     }
@@ -124,7 +127,7 @@ impl CustomerService<'_> {
     fn each_step(
         &self,
         customer_id: &str,
-        reaches_merchant: &dyn Fn(Name) -> bool,
+        names_author: &NamesAuthor<'_>,
         changes: &StepChanges<'_>,
         each: &mut dyn FnMut(Value),
     ) -> Result<Vec<Value>, ServiceError> {
@@ -134,14 +137,14 @@ impl CustomerService<'_> {
                 let (old, new) = self.step_documents(chapter, before, after);
                 let Some(changes) = changes(chapter, &old, &new) else { return };
                 // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
-                // all of them. A history names it only where it acts for the merchant.
+                // all of them.
                 let signal = chapter.events.iter().find_map(|event| match event {
                     CustomerEvent::SignalReceived { signal, names_instrument, .. } => {
                         Some((*signal, *names_instrument))
                     }
                     _ => None,
                 });
-                let by = chapter.audit_entry.by.filter(|by| signal.is_none() || reaches_merchant(*by));
+                let by = chapter.audit_entry.by.filter(|by| names_author(*by, signal.is_some()));
                 let mut step = json!({
                     "at": AsText(chapter.audit_entry.at),
                     "customer_id": before.number().to_string(),

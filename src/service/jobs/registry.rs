@@ -268,22 +268,23 @@ impl Jobs {
     }
 
     /// The jobs of a merchant, the newest first.
-    pub(crate) fn list(&self, merchant: Name, limit: usize) -> Value {
+    pub(crate) fn list(&self, merchant: Name, limit: usize, shows_name: &dyn Fn(&str) -> bool) -> Value {
         let known = self.known.lock();
         let of_merchant = known.values().rev().filter(|job| job.description.merchant == merchant.as_str());
-        let shown: Vec<JobDocument> = of_merchant.take(limit).map(|job| job.document()).collect();
+        let shown: Vec<JobDocument> =
+            of_merchant.take(limit).map(|job| job.document().with_shown_author(shows_name)).collect();
         serde_json::json!({ "jobs": shown })
     }
 
-    /// The newest job of an id, with its answer where it has one.
+    /// The newest job of an id, with its answer where it has one. `shows_name` says whether the token that began it is named.
     ///
     /// # Errors
     /// The merchant has no job of this id.
-    pub fn show(&self, merchant: Name, id: &str) -> Result<Value, ServiceError> {
+    pub fn show(&self, merchant: Name, id: &str, shows_name: &dyn Fn(&str) -> bool) -> Result<Value, ServiceError> {
         let known = self.known.lock();
         let is_it = |job: &&Arc<TrackedJob>| job.description.merchant == merchant.as_str() && job.description.id == id;
         let job = known.values().rev().find(is_it).ok_or_else(|| ServiceError::unknown_job(id))?;
-        let mut shown = serde_json::to_value(job.document()).unwrap_or_default();
+        let mut shown = serde_json::to_value(job.document().with_shown_author(shows_name)).unwrap_or_default();
         let mut answer = job.status.lock().answer.clone().unwrap_or_default();
         answer.as_object_mut().map(|answer| answer.remove("job"));
         if let Some(fields) = shown.as_object_mut() {

@@ -115,6 +115,13 @@ pub(crate) struct JobDocument {
     ended_at: Option<AsText<Millis>>,
 }
 
+impl JobDocument {
+    /// The same without the name of the token, unless `shows_name` selects it.
+    pub(crate) fn with_shown_author(self, shows_name: &dyn Fn(&str) -> bool) -> Self {
+        Self { by: self.by.filter(|by| shows_name(by)), ..self }
+    }
+}
+
 impl JobDescription {
     /// Whether another request is for the same content in the same mode.
     pub(crate) fn is_same(&self, other: &Self) -> bool {

@@ -3,7 +3,7 @@
 use crate::{
     config::document::{self, RawLevel},
     domain::rules::{configuration::Rules, level::Level, merchant::Merchant},
-    service::documents::configuration::provenance::ProvenanceDocument,
+    service::documents::configuration::provenance::{ProvenanceDocument, ShowsName},
 };
 use serde::Serialize;
 
@@ -20,6 +20,11 @@ impl LevelDocument {
     pub(crate) fn of(rules: &Rules, merchant: &Merchant, level: &Level) -> Self {
         let provenance = ProvenanceDocument::of(&level.known);
         Self { provenance, ..Self::without_origin(rules, merchant, level) }
+    }
+
+    /// The same without the name of the token, unless `shows_name` selects it.
+    pub(crate) fn with_shown_author(self, shows_name: &ShowsName<'_>) -> Self {
+        Self { provenance: self.provenance.with_shown_author(shows_name), ..self }
     }
 
     /// A level that nothing configures.

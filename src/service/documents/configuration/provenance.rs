@@ -13,8 +13,11 @@ pub(crate) struct ProvenanceDocument {
     modified: Option<Time>,
     /// `null`: nothing configures it.
     origin: Option<&'static str>,
-    by: Option<&'static str>,
+    by: Option<AsText<Name>>,
 }
+
+/// Whether the caller is shown the name of a token.
+pub(crate) type ShowsName<'a> = dyn Fn(Name) -> bool + 'a;
 
 impl ProvenanceDocument {
     pub(crate) fn of(provenance: &Provenance) -> Self {
@@ -22,8 +25,13 @@ impl ProvenanceDocument {
             created: provenance.created.map(AsText),
             modified: provenance.modified.map(AsText),
             origin: Some(provenance.origin.word()),
-            by: provenance.by.map(Name::as_str),
+            by: provenance.by.map(AsText),
         }
+    }
+
+    /// The same without the name of the token, unless `shows_name` selects it.
+    pub(crate) fn with_shown_author(self, shows_name: &ShowsName<'_>) -> Self {
+        Self { by: self.by.filter(|by| shows_name(by.0)), ..self }
     }
 
     /// The same without the name of the token.
