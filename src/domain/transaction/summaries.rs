@@ -137,10 +137,11 @@ impl TransactionSummaries {
         }
     }
 
-    /// All summaries with their slots, ascending, from a slot on.
+    /// All summaries with their slots, ascending, from a slot on. Finding the first takes a logarithm of the number of
+    /// pinned ones.
     pub fn starting_at(&self, slot: u32) -> impl Iterator<Item = (u32, &TransactionSummary)> {
-        let pinned =
-            self.pinned().iter().filter(move |(pinned, _)| *pinned >= slot).map(|(slot, summary)| (*slot, summary));
+        let first = self.pinned().partition_point(|(pinned, _)| *pinned < slot);
+        let pinned = self.pinned().iter().skip(first).map(|(slot, summary)| (*slot, summary));
         let rest = (self.first.max(slot)..self.next_slot()).filter_map(|slot| Some((slot, self.get(slot)?)));
         pinned.chain(rest)
     }

@@ -207,8 +207,8 @@ impl Ledger {
         if in_memory.is_some() {
             return Ok(in_memory);
         }
-        let newer = self.archived_facts.of_customer(slot.customer);
-        let newer = newer.iter().find(|(known, _)| *known == slot.slot).map(|(_, offset)| *offset);
+        let one = slot.slot..slot.slot.saturating_add(1);
+        let newer = self.archived_facts.of_customer(slot.customer, one).into_iter().map(|(_, offset)| offset).max();
         let archived =
             self.archive.as_ref().map(|archive| archive.of_customer(slot.customer, slot.slot, slot.slot + 1));
         let archived = archived.transpose().map_err(|error| Refusal::Unreadable(error.to_string()))?;

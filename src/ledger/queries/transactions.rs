@@ -33,7 +33,7 @@ const VISITS_MAX: u64 = 200_000;
 /// A transaction that is read from the journal to be compared counts as so many.
 const LOADED_VISIT: u64 = 20;
 /// The most slots of one customer that are examined at once. They are read under the customer's lock.
-const WINDOW_SLOTS: u32 = 4_096;
+const WINDOW_SLOTS_MAX: u32 = 4_096;
 
 /// A query for transactions. A transaction matches all filters.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +107,8 @@ pub struct TransactionPage {
     pub unreadable: Vec<UnreadableTransaction>,
     /// The position after which the next page begins; `None`: this is the last page.
     pub next: Option<TransactionPosition>,
+    /// The number of customers and slots that were examined.
+    pub visited: u64,
 }
 
 /// A transaction whose records cannot be read.
@@ -124,6 +126,14 @@ struct Candidate {
     slot: TransactionSlot,
     last_record: LogOffset,
     now: Millis,
+}
+
+/// The slots of one customer that are examined.
+struct SlotSpan {
+    customer: u64,
+    from: u32,
+    /// The most slots.
+    slots: u32,
 }
 
 /// The candidates in some slots of one customer.
@@ -206,7 +216,7 @@ impl Ledger {
         query: &TransactionQuery,
         local: LocalTime<'_>,
     ) -> Result<TransactionPage, Refusal> {
-        let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None };
+        let mut page = TransactionPage { transactions: Vec::new(), unreadable: Vec::new(), next: None, visited: 0 };
         let (first, first_slot) = query.after.map_or((0, 0), |after| (after.customer, after.slot.saturating_add(1)));
         let placeholders = SHARDS as u64;
         let numbers: Box<dyn Iterator<Item = u64>> = match query.customer_id.as_deref() {
@@ -225,11 +235,18 @@ impl Ledger {
         };
         // Which instrument a transaction names is only in its facts, which are read from the journal.
         let (mut visits, visit) = (0_u64, if query.instrument.is_some() { LOADED_VISIT } else { 1 });
+        // A page examines about as many slots as it shows, and more at a time while few match.
+        let mut slots = u32::try_from(query.limit).unwrap_or(u32::MAX).clamp(1, WINDOW_SLOTS_MAX);
         for number in numbers {
             let mut from = Some(if number == first { first_slot } else { 0 });
             while let Some(slot) = from {
-                let window = self.window(TransactionPosition { customer: number, slot }, merchant, query, local.now)?;
+                let span = SlotSpan { customer: number, from: slot, slots };
+                let window = self.window(&span, merchant, query, local.now)?;
+                if window.next.is_some() {
+                    slots = slots.saturating_mul(2).min(WINDOW_SLOTS_MAX);
+                }
                 visits += window.visited;
+                page.visited += window.visited;
                 for candidate in window.candidates {
                     visits += visit - 1;
                     let position = TransactionPosition { customer: number, slot: candidate.slot.slot };
@@ -257,16 +274,16 @@ impl Ledger {
         Ok(page)
     }
 
-    /// The transactions of one customer from a position on that may be on the page: the matching ones in memory, and all
-    /// evicted ones, in a bounded number of slots.
+    /// The transactions of one customer in a span of slots that may be on the page: the matching ones in memory, and all
+    /// evicted ones.
     fn window(
         &self,
-        from: TransactionPosition,
+        span: &SlotSpan,
         merchant: Option<&str>,
         query: &TransactionQuery,
         now: Millis,
     ) -> Result<Window, Refusal> {
-        let TransactionPosition { customer: number, slot: from_slot } = from;
+        let SlotSpan { customer: number, from: from_slot, slots } = *span;
         let mut shard = self.customers.lock(number);
         let Some(customer) = shard.get_mut(number) else { return Ok(Window::of_nothing()) };
         // Placeholders own transactions of every merchant.
@@ -275,7 +292,7 @@ impl Ledger {
             return Ok(Window::of_nothing());
         }
         let now = self.settle(customer, now);
-        let end = customer.summaries().next_slot().min(from_slot.saturating_add(WINDOW_SLOTS));
+        let end = customer.summaries().next_slot().min(from_slot.saturating_add(slots));
         let next = (end < customer.summaries().next_slot()).then_some(end);
         let visited = 1 + u64::from(end.saturating_sub(from_slot));
         let first_kept = customer.summaries().first_slot().min(end);
@@ -304,10 +321,13 @@ impl Ledger {
         drop(shard);
         if let Some(archive) = self.archive.as_ref().filter(|_| from_slot < first_kept) {
             let archived = archive.of_customer(number, from_slot, first_kept);
-            let (newer, forgotten_before) = (self.archived_facts.of_customer(number), self.forgotten_before());
+            let (newer, forgotten_before) =
+                (self.archived_facts.of_customer(number, from_slot..first_kept), self.forgotten_before());
             for (slot, offset) in archived.map_err(|error| Refusal::Unreadable(error.to_string()))? {
                 if in_memory.binary_search(&slot).is_err() {
-                    let newer = newer.iter().find(|(known, _)| *known == slot).map(|(_, offset)| *offset);
+                    let of_slot = newer.partition_point(|(known, _)| *known < slot);
+                    let newer = newer[of_slot..].iter().take_while(|(known, _)| *known == slot);
+                    let newer = newer.map(|(_, offset)| *offset).max();
                     let last_record = newer.map_or(offset, |newer| newer.max(offset));
                     if last_record >= forgotten_before {
                         candidates.push(candidate(slot, 0, last_record));
@@ -360,3 +380,6 @@ impl Ledger {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
