@@ -15,7 +15,7 @@ use crate::ledger::{
         customer_query::CustomerPosition,
         customer_reader::{CustomerReader, PageEnd, VISITS_MAX},
     },
-    state::{ledger::Ledger, merge_group::MergeGroup},
+    state::{evicted_times::EvictedTime, ledger::Ledger, merge_group::MergeGroup},
 };
 use roaring::RoaringBitmap;
 use std::{
@@ -235,12 +235,14 @@ impl LastPayment {
 impl Ledger {
     /// When an evicted transaction was made. `None`: it is forgotten or was linked elsewhere.
     fn time_of_evicted(&self, slot: TransactionSlot) -> Result<Option<Millis>, Refusal> {
-        let Some(offset) = self.last_record(slot)? else { return Ok(None) };
-        match self.load_transaction(0, slot, offset) {
-            Ok(loaded) => Ok(loaded.map(|loaded| loaded.transaction.opening.at)),
-            Err(Refusal::RecordLost(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.evicted_times.time_of(slot, self.forgotten_before(), || {
+            let Some(last_record) = self.last_record(slot)? else { return Ok(None) };
+            match self.load_transaction(0, slot, last_record) {
+                Ok(loaded) => Ok(loaded.map(|loaded| EvictedTime { at: loaded.transaction.opening.at, last_record })),
+                Err(Refusal::RecordLost(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
     }
 }
 

@@ -4,6 +4,7 @@ pub(in crate::ledger) mod accepted_clocks;
 pub(in crate::ledger) mod archived_facts;
 pub(in crate::ledger) mod blocked_instruments;
 pub(in crate::ledger) mod currencies;
+pub(in crate::ledger) mod evicted_times;
 pub(in crate::ledger) mod known_merchants;
 pub(in crate::ledger) mod ledger;
 pub(in crate::ledger) mod level_renames;
