@@ -7,7 +7,10 @@
 use crate::{
     domain::{
         rules::registration::identifier::{Identifier, RegistrationSource},
-        vocabulary::attributes::{Attribute, AttributeSet},
+        vocabulary::{
+            attributes::{Attribute, AttributeSet},
+            phone::{self, read_forms::ReadForms},
+        },
     },
     service::{
         csv::{
@@ -32,8 +35,17 @@ use std::{
 pub struct TriedTable {
     /// The outcome that an import would have.
     pub outcome: ImportOutcome,
+    /// What the import uses of the trial.
+    pub findings: TrialFindings,
+}
+
+/// What an import uses of the trial of its table.
+#[derive(Default)]
+pub struct TrialFindings {
     /// The lines of rows that can be read and cannot be imported.
     pub bad_lines: RoaringTreemap,
+    /// The phone numbers that the library read. They are not known where another process continues the import.
+    pub phones: ReadForms,
 }
 
 /// Tries every row and imports none. `progress` gets the number of rows after each.
@@ -45,10 +57,11 @@ pub fn try_rows(
     input: impl Read,
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<TriedTable> {
-    let mut tried = TriedTable { outcome: ImportOutcome::default(), bad_lines: RoaringTreemap::new() };
+    let mut tried = TriedTable { outcome: ImportOutcome::default(), findings: TrialFindings::default() };
     let mut keys = RowKeys::default();
-    let TriedTable { outcome, bad_lines } = &mut tried;
-    each_row(target, input, outcome, &mut |row, outcome| {
+    let TriedTable { outcome, findings: TrialFindings { bad_lines, phones } } = &mut tried;
+    let country = target.merchant.registration.default_country;
+    each_row(target, input, outcome, &mut |_| (), &mut |row, outcome| {
         if let Some(row) = row {
             match try_row(&mut keys, target, row) {
                 Ok(effect) => count(outcome, effect),
@@ -57,6 +70,7 @@ pub fn try_rows(
                     outcome.refuse(faults);
                 }
             }
+            phone::keep_form(phones, outcome.rows, country, row.cell(Column::Phone).unwrap_or_default());
         }
         progress(outcome.rows)
     })?;
@@ -71,17 +85,18 @@ pub fn try_rows(
 pub fn import_rows(
     target: &ImportTarget<'_>,
     input: impl Read,
-    bad_lines: &RoaringTreemap,
+    findings: TrialFindings,
     outcome: &mut ImportOutcome,
     progress: &mut dyn FnMut(&ImportOutcome) -> io::Result<()>,
 ) -> io::Result<()> {
     let (taken, mut target) = (outcome.rows, *target);
+    let TrialFindings { bad_lines, mut phones } = findings;
     // Rows that were imported before are skipped, and their outcome stays.
     let mut skipped = ImportOutcome::default();
     let mut total = std::mem::take(outcome);
     total.applied = true;
     let first = target;
-    let done = each_row(&first, input, &mut skipped, &mut |row, read| {
+    let done = each_row(&first, input, &mut skipped, &mut |next| phones.expect(next), &mut |row, read| {
         if read.rows <= taken {
             return Ok(());
         }
@@ -150,11 +165,12 @@ fn count(outcome: &mut ImportOutcome, effect: RowEffect) {
     }
 }
 
-/// Reads row by row. `each` gets `None` for a row that cannot be read, which `outcome` counts already.
+/// Reads row by row. `before` gets the number of each row before it is read, from 1 on. `each` gets `None` for a row that cannot be read, which `outcome` counts already.
 fn each_row(
     target: &ImportTarget<'_>,
     input: impl Read,
     outcome: &mut ImportOutcome,
+    before: &mut dyn FnMut(u64),
     each: &mut dyn FnMut(Option<&Row>, &mut ImportOutcome) -> io::Result<()>,
 ) -> io::Result<()> {
     let broken = |error: &RowError| match error.reason {
@@ -169,7 +185,9 @@ fn each_row(
             return Ok(());
         }
     };
-    while let Some(row) = reader.next() {
+    loop {
+        before(outcome.rows + 1);
+        let Some(row) = reader.next() else { return Ok(()) };
         outcome.rows += 1;
         match row {
             Ok(row) => each(Some(&row), outcome)?,
@@ -181,7 +199,6 @@ fn each_row(
             }
         }
     }
-    Ok(())
 }
 
 /// The line of each identifying cell, by its digest: two rows about one customer contradict each other. Digests bound the
@@ -260,7 +277,7 @@ mod tests {
 
     fn import(target: &ImportTarget<'_>, table: &str, from: ImportOutcome) -> ImportOutcome {
         let mut outcome = from;
-        import_rows(target, table.as_bytes(), &RoaringTreemap::new(), &mut outcome, &mut |_| Ok(())).unwrap();
+        import_rows(target, table.as_bytes(), TrialFindings::default(), &mut outcome, &mut |_| Ok(())).unwrap();
         outcome
     }
 

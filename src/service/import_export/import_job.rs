@@ -4,7 +4,7 @@ use crate::{
     service::{
         error::ServiceError,
         import_export::{
-            import::{TriedTable, import_rows, try_rows},
+            import::{TrialFindings, TriedTable, import_rows, try_rows},
             outcome::{ImportMode, ImportOutcome},
             row::ImportTarget,
         },
@@ -74,7 +74,7 @@ pub fn import_table(
     };
     let tried =
         try_rows(target, BufReader::new(draft.reader()), &mut step).map_err(|error| active.interrupted(&error))?;
-    let TriedTable { outcome, bad_lines } = tried;
+    let TriedTable { outcome, findings } = tried;
     active.count(outcome.rows);
     // There is no row to import where the header cannot be read.
     let is_refused = outcome.bad > 0 && (mode == ImportMode::AllOrNothing || outcome.rows == 0);
@@ -89,10 +89,10 @@ pub fn import_table(
         };
     }
     let mut parameters = target.new_from.to_le_bytes().to_vec();
-    bad_lines.serialize_into(&mut parameters).map_err(unreadable)?;
+    findings.bad_lines.serialize_into(&mut parameters).map_err(unreadable)?;
     let job = active.begin(draft, &parameters).map_err(file_failed)?;
     let begun = ImportOutcome { bad_rows: outcome.bad_rows, ..ImportOutcome::default() };
-    let answer = import_all(target, (&active, job), &bad_lines, begun)?;
+    let answer = import_all(target, (&active, job), findings, begun)?;
     Ok(JobReply { answer, is_replay: false })
 }
 
@@ -100,7 +100,7 @@ pub fn import_table(
 fn import_all(
     target: &ImportTarget<'_>,
     (active, mut job): (&ActiveJob<'_>, Job),
-    bad_lines: &RoaringTreemap,
+    findings: TrialFindings,
     mut outcome: ImportOutcome,
 ) -> Result<Value, ServiceError> {
     let journal = target.ledger.journal();
@@ -109,7 +109,7 @@ fn import_all(
         active.step(so_far.rows)?;
         active.mark(&mut job, journal, so_far.rows, &so_far.counts())
     };
-    let done = import_rows(target, rows, bad_lines, &mut outcome, &mut step);
+    let done = import_rows(target, rows, findings, &mut outcome, &mut step);
     done.map_err(|error| active.interrupted(&error))?;
     let answer = JobAnswer { shown: document(&outcome), stored: document(&outcome.counts()) };
     active.end(job, journal, answer, target.now).map_err(|error| active.interrupted(&error))
@@ -134,5 +134,6 @@ pub(crate) fn resume_import(
     };
     let resumed_after = Some(imported.newest.max(new_from.saturating_sub(1)));
     let target = ImportTarget { ledger, merchant, by, now, new_from, resumed_after };
-    import_all(&target, (active, job), &bad_lines, imported)
+    let findings = TrialFindings { bad_lines, ..TrialFindings::default() };
+    import_all(&target, (active, job), findings, imported)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     export::export,
-    import::{import_rows, try_rows},
+    import::{TrialFindings, import_rows, try_rows},
     outcome::ImportOutcome,
     row::ImportTarget,
     template::template,
@@ -31,7 +31,6 @@ use crate::{
     ledger::{Actor, CustomerRef, Ledger, LedgerLimits, LedgerStorage, Registration, RegistrationOutcome},
 };
 use proptest::prelude::*;
-use roaring::RoaringTreemap;
 use std::fmt::Write;
 
 const NOW: Millis = Millis(1_800_000_000_000);
@@ -79,7 +78,7 @@ impl Shop {
 
     fn imported(&self, table: &[u8]) -> ImportOutcome {
         let mut outcome = ImportOutcome::default();
-        import_rows(&self.target(), table, &RoaringTreemap::new(), &mut outcome, &mut |_| Ok(())).unwrap();
+        import_rows(&self.target(), table, TrialFindings::default(), &mut outcome, &mut |_| Ok(())).unwrap();
         outcome
     }
 
@@ -348,6 +347,31 @@ fn an_upload_asks_the_phone_library_once_a_row() {
                 assert_eq!(phone::asked() - before, asked, "{pass}: {}", write(0));
             }
         }
+    }
+}
+
+#[test]
+fn the_import_of_a_tried_table_asks_the_phone_library_no_more() {
+    const ROWS: u64 = 50;
+    let head = "operation_mode = \"crm\"\n[registration]\ndefault_country = \"IN\"\nphone = { unique = true }\n";
+    let numbers = |n| match n % 3 {
+        0 => format!("091234 {n:05}"),
+        1 => format!("91234{n:05}"),
+        _ => format!("+9191234{n:05}"),
+    };
+    let rows: String = (0..ROWS).map(|n| format!("c{n},{}\n", numbers(n))).collect();
+    let table = format!("merchant_customer_identifier,phone\n{rows}");
+    // The second upload finds each customer.
+    let shop = Shop::of(head).unwrap();
+    for _ in 0..2 {
+        let before = phone::asked();
+        let tried = try_rows(&shop.target(), table.as_bytes(), &mut |_| Ok(())).unwrap();
+        let (in_trial, outcome) = (phone::asked() - before, tried.outcome);
+        assert!((ROWS / 2..=ROWS).contains(&in_trial), "{in_trial}");
+        let mut imported = ImportOutcome::default();
+        import_rows(&shop.target(), table.as_bytes(), tried.findings, &mut imported, &mut |_| Ok(())).unwrap();
+        assert_eq!(counts(&imported), counts(&outcome));
+        assert_eq!(phone::asked() - before, in_trial, "the import asks nothing");
     }
 }
 

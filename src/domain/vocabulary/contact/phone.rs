@@ -4,12 +4,19 @@
 //! `1-800-FLOWERS` is not a phone number. Extensions are dropped.
 //!
 //! The library takes tens of microseconds for a number. It is not asked about a text that is in its normal form already,
-//! as nearly all stored numbers are, and once about a text that one request or one row of a table needs several times.
+//! as nearly all stored numbers are, and once about a text that one request needs several times, or one row of a table in
+//! both passes of an upload.
 
 pub mod national_prefixes;
+pub mod read_forms;
 
+use crate::domain::vocabulary::phone::read_forms::ReadForms;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
-use std::{borrow::Cow, cell::RefCell};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// How many numbers of a country [`example`] tries.
 const EXAMPLES: u64 = 1_000;
@@ -76,12 +83,29 @@ pub fn compared(country: Option<Country>, text: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(text));
     }
     LAST_READ.with_borrow_mut(|last| {
-        if !last.as_ref().is_some_and(|last| last.country == country && *last.text == *text) {
-            let form = compared_by_library(country, text);
+        if !last.as_ref().is_some_and(|last| last.is_of(country, text)) {
+            let form = read_forms::expected(hash_of(country, text));
+            let form = form.unwrap_or_else(|| compared_by_library(country, text));
             *last = Some(LastRead { country, text: text.into(), form });
         }
         last.as_ref()?.form.clone().map(Cow::Owned)
     })
+}
+
+/// Adds the form of the phone number of a row that was read just now. A text that the library did not read last is left out.
+pub fn keep_form(forms: &mut ReadForms, row: u64, country: Option<Country>, text: &str) {
+    let text = text.trim();
+    LAST_READ.with_borrow(|last| {
+        if let Some(last) = last.as_ref().filter(|last| last.is_of(country, text)) {
+            forms.add(row, hash_of(country, text), last.form.as_deref());
+        }
+    });
+}
+
+fn hash_of(country: Option<Country>, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (country.map(|country| country.to_string()), text).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A text that the library has read, and its result.
@@ -89,6 +113,12 @@ struct LastRead {
     country: Option<Country>,
     text: Box<str>,
     form: Option<String>,
+}
+
+impl LastRead {
+    fn is_of(&self, country: Option<Country>, text: &str) -> bool {
+        self.country == country && *self.text == *text
+    }
 }
 
 thread_local! {
