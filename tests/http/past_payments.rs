@@ -487,6 +487,8 @@ fn check_inverse(mut daemon: Daemon) {
     let ended = run(folder, &["import", "--transactions", "second.ndjson", "--config", ".", "--data", "third"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(export(folder, "third.csv", &["--data", "third"]), first, "to the byte");
+    // Of a level that is not configured, the name that the payment named.
+    assert!(lines.contains("\"level\":\"=odd\"") && !lines.contains("\"level\":\"unknown\""), "{lines}");
     assert_eq!(export(folder, "third.ndjson", &["--data", "third", "--format", "ndjson"]), lines);
     let of_one = export(folder, "acme.csv", &["--data", "third", "--merchant", "acme"]);
     assert!(of_one.lines().count() > 100 && !of_one.contains("globex"), "{of_one}");

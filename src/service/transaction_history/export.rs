@@ -2,9 +2,10 @@
 
 use crate::{
     domain::{
+        decision::level_choice::LevelQuery,
         rules::{configuration::Rules, merchant::OperationMode},
         transaction::{
-            opening::CustomerResolution,
+            opening::{CustomerResolution, Opening, PaymentContent, SentLevel},
             past_payment::{HoldEnd, PastAmounts, PastOutcome, hold_end},
         },
         vocabulary::{
@@ -130,7 +131,7 @@ fn row_of(view: &TransactionView, options: &ExportOptions<'_>) -> TextRow {
     let amounts = PastAmounts::of(totals, transaction.requested_amount());
     let result = PastOutcome::of(outcome.status(now), amounts);
     row.set(HistoryColumn::Amount, amount(amounts.reserved));
-    row.set(HistoryColumn::Level, opening.level.map_or("", Name::as_str));
+    row.set(HistoryColumn::Level, level_of(opening, rules));
     row.set(HistoryColumn::Time, opening.at.to_string());
     row.set(HistoryColumn::Outcome, result.word());
     let is_stated = result.moves_money();
@@ -160,6 +161,20 @@ fn row_of(view: &TransactionView, options: &ExportOptions<'_>) -> TextRow {
     row.set(HistoryColumn::PaymentMethod, content.method.map_or("", Name::as_str));
     row.set(HistoryColumn::PaymentInstrument, opening.instrument.as_deref().unwrap_or_default());
     row
+}
+
+/// The level name by which an import gives the transaction the same level. The payment may have named one that is not
+/// configured: it counts under the default level, and the name became that of the customer.
+fn level_of<Text>(opening: &Opening<Text>, rules: &Rules) -> &'static str {
+    let counted = opening.level.map_or("", Name::as_str);
+    let (SentLevel::Named(sent), Some(merchant)) = (opening.content.level, rules.merchant(opening.merchant.as_str()))
+    else {
+        return counted;
+    };
+    let PaymentContent { direction, currency, project, .. } = opening.content;
+    let query = LevelQuery { merchant, direction, currency, project };
+    let is_same = query.choose(None, SentLevel::Named(sent)).in_force.name == opening.level;
+    if is_same { sent.as_str() } else { counted }
 }
 
 fn set_customer(row: &mut TextRow, view: &TransactionView, rules: &Rules) {
