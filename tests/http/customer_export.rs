@@ -165,6 +165,26 @@ fn without_level(mut body: Value) -> Value {
     body.as_object_mut().expect("an object").remove("customer_level");
     body
 }
+/// More steps of the history than the daemon keeps in memory at a time.
+#[test]
+fn a_long_history_is_exported_with_each_step() {
+    let daemon = kept(&Settings::SYSTEM, shop());
+    let ann = register(&daemon, &json!({ "merchant_customer_identifier": "ann" }));
+    let bob = register(&daemon, &json!({ "merchant_customer_identifier": "bob", "city": "Oslo" }));
+    for n in 0..300 {
+        daemon.send("PATCH", &of(&ann, ""), &json!({ "city": format!("city {n}") })).ok();
+    }
+    daemon.post(&of(&bob, "/merge"), &json!({ "into": ann })).ok();
+    let history = export(&daemon, &ann)["history"].as_array().expect("steps").clone();
+    let cities = history.iter().flat_map(|step| step["changes"].as_array().expect("changes").clone());
+    let cities: Vec<Value> =
+        cities.filter(|change| change["field"] == "city" && change["old"] != Value::Null).collect();
+    let change = |n: u32| json!({ "field": "city", "old": format!("city {}", n - 1), "new": format!("city {n}") });
+    assert_eq!(cities, (1..300).map(change).collect::<Vec<_>>());
+    // Both registrations, the changes, and the merge for each of the two.
+    assert_eq!(history.len(), 2 + 300 + 2, "{history:?}");
+}
+
 
 #[test]
 fn an_export_takes_the_role_viewer_or_operator() {

@@ -1,6 +1,9 @@
 //! The history of a customer: who changed what, and when. It is read from the journal, one record for each step.
 
-use crate::ledger::{customers::sealing::unseal, payments::load::refusal_of, state::ledger::Ledger};
+use crate::ledger::{
+    customers::sealing::unseal, index::transaction_index::TransactionSlot, payments::load::refusal_of,
+    state::ledger::Ledger,
+};
 use crate::{
     domain::{
         customer::{aggregate::Customer, audit::AuditEntry, stored_identifier::StoredIdentifier},
@@ -14,6 +17,9 @@ use crate::{
 
 /// The most steps of one customer that are read.
 const STEPS_MAX: usize = 100_000;
+/// The most steps of one customer that are in memory at a time. Of a longer history, only the places of the others are kept,
+/// and their records are read again when they are shown.
+const STEPS_KEPT: usize = 256;
 
 /// A step of a customer's history that cannot be read. The steps before it cannot be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +57,16 @@ struct MemberHistory {
 
 /// A step of one member.
 struct MemberStep {
-    offset: LogOffset,
     /// The index of the member.
     member: usize,
-    step: HistoryStep,
+    step: ChainStep,
+}
+
+/// A step of a chain.
+struct ChainStep {
+    place: LogOffset,
+    /// `None`: it is read again; see [`STEPS_KEPT`].
+    kept: Option<Box<HistoryStep>>,
 }
 
 impl MemberHistory {
@@ -67,14 +79,23 @@ impl MemberHistory {
 }
 
 impl MemberHistory {
-    /// Calls `show` with the customer before and after the next step.
+    /// Calls `show` with the next step and the customer before and after it.
+    ///
+    /// # Errors
+    /// The step is read again and cannot be read any more; it is left out.
     fn replay(
         &mut self,
         ledger: &Ledger,
-        offset: LogOffset,
-        step: &HistoryStep,
-        show: &mut dyn FnMut(&Customer, &Customer),
-    ) {
+        ChainStep { offset, kept }: ChainStep,
+        show: &mut dyn FnMut(&HistoryStep, &Customer, &Customer),
+    ) -> Result<(), Refusal> {
+        let step = match kept {
+            Some(kept) => kept,
+            None => match ledger.visible_step(self.customer.number(), offset, self.hides_identifiers)? {
+                Some(step) => Box::new(step),
+                None => return Ok(()),
+            },
+        };
         let Self { customer, shown, .. } = self;
         // Levels that were renamed since the step before: the customer has the new names from then on.
         for rename in ledger.level_renames.between(customer.merchant, shown.unwrap_or(offset), offset) {
@@ -84,8 +105,9 @@ impl MemberHistory {
         let mut after = customer.clone();
         let recorded = RecordPosition { number: 0, offset: LogOffset::default(), key: 0 };
         step.events.iter().for_each(|event| after.apply(recorded, event));
-        show(customer, &after);
+        show(&step, customer, &after);
         *customer = after;
+        Ok(())
     }
 }
 
@@ -101,7 +123,7 @@ enum ChainEnd {
 
 /// The steps of one customer, the newest first.
 struct StepChain {
-    steps: Vec<(LogOffset, HistoryStep)>,
+    steps: Vec<ChainStep>,
     end: ChainEnd,
 }
 
@@ -122,14 +144,17 @@ impl CustomerSteps {
         matches!(self.chain.end, ChainEnd::Whole)
     }
 
-    /// Calls `show` with each step, the oldest first, and the customer before and after it without transactions.
+    /// Calls `show` with each step, the oldest first, and the customer before and after it without transactions. A step
+    /// whose record was deleted in between is left out.
     pub(in crate::ledger) fn replay(
-        &mut self,
+        mut self,
         ledger: &Ledger,
         show: &mut dyn FnMut(LogOffset, &HistoryStep, &Customer, &Customer),
     ) {
-        for (offset, step) in self.chain.steps.iter().rev() {
-            self.member.replay(ledger, *offset, step, &mut |before, after| show(*offset, step, before, after));
+        for step in self.chain.steps.into_iter().rev() {
+            let offset = step.offset;
+            let mut show = |step: &HistoryStep, before: &Customer, after: &Customer| show(offset, step, before, after);
+            self.member.replay(ledger, step, &mut show).unwrap_or_default();
         }
     }
 }
@@ -152,7 +177,7 @@ impl Ledger {
             if !is_retained(offset) || steps.len() >= STEPS_MAX {
                 break ChainEnd::Cut;
             }
-            let mut step = match self.history_step(number, offset) {
+            let step = match self.visible_step(number, offset, hides_identifiers) {
                 Ok(Some(step)) => step,
                 // The steps before a lost one cannot be found.
                 Ok(None) | Err(Refusal::RecordLost(_)) => break ChainEnd::Cut,
@@ -160,17 +185,16 @@ impl Ledger {
                 Err(_) if !is_retained(offset) => break ChainEnd::Cut,
                 Err(refusal) => break ChainEnd::Unreadable(refusal.to_string()),
             };
-            if hides_identifiers {
-                self.hide_forgotten_identifiers(&mut step.events);
-            }
             next = step.audit_entry.previous;
-            steps.push((offset, step));
+            let kept = (steps.len() < STEPS_KEPT).then(|| Box::new(step));
+            steps.push(ChainStep { offset, kept });
         };
         StepChain { steps, end }
     }
 
     /// Calls `show` with each step of a customer's history, and the customer before and after it without transactions. The
-    /// first retained step comes first. Steps of merged customers are included. Records are read without a lock. Returns the
+    /// first retained step comes first. Steps of merged customers are included. Records are read without a lock, and the
+    /// steps of a long history one at a time. Returns the
     /// steps that cannot be read: the history of their customer begins after them.
     ///
     /// # Errors
@@ -192,15 +216,39 @@ impl Ledger {
             if let ChainEnd::Unreadable(reason) = chain.end {
                 unreadable.push(UnreadableStep { customer: customer.number(), reason });
             }
-            let of_member = |(offset, step)| MemberStep { offset, member: index, step };
+            let of_member = |step| MemberStep { member: index, step };
             steps.extend(chain.steps.into_iter().map(of_member));
         }
         // The steps of all members are shown in the order of their records.
-        steps.sort_by_key(|step| step.offset);
-        for MemberStep { offset, member, step } in &steps {
-            members[*member].replay(self, *offset, step, &mut |before, after| show(step, before, after));
+        steps.sort_by_key(|step| step.step.offset);
+        let is_retained = |offset: LogOffset| offset >= self.forgotten_before();
+        for MemberStep { member, step } in steps {
+            let (member, offset) = (&mut members[member], step.offset);
+            match member.replay(self, step, show) {
+                Ok(()) => {}
+                // Its segment was deleted in between, or its record is lost.
+                Err(refusal) if !is_retained(offset) || matches!(refusal, Refusal::RecordLost(_)) => {}
+                Err(refusal) => {
+                    let (customer, reason) = (member.customer.number(), refusal.to_string());
+                    unreadable.push(UnreadableStep { customer, reason });
+                }
+            }
         }
         Ok(unreadable)
+    }
+
+    /// The step at an offset, without the identifiers that an erasure made the customer forget.
+    fn visible_step(
+        &self,
+        number: u64,
+        place: LogOffset,
+        hides_identifiers: bool,
+    ) -> Result<Option<HistoryStep>, Refusal> {
+        let mut step = self.history_step(number, offset)?;
+        if hides_identifiers {
+            step.iter_mut().for_each(|step| self.hide_forgotten_identifiers(&mut step.events));
+        }
+        Ok(step)
     }
 
     /// The step at an offset. `None`: the record contains no step.
@@ -218,15 +266,23 @@ impl Ledger {
         let keys = &self.keys;
         let read = encoding::decode(&body, &mut |sealed| unseal(keys, number, sealed));
         let (mut audit_entry, mut transaction_id, mut is_link, mut events) = (None, None, false, Vec::new());
+        let mut fact_slot = None;
         for event in read.map_err(|error| unreadable(error.to_string()))? {
             let encoding::RecordedEvent::Customer(event) = event else { continue };
             match event {
                 CustomerEvent::AuditEntry(entry) => audit_entry = Some(entry),
                 CustomerEvent::TransactionOpened { opening, .. } => transaction_id = Some(opening.id),
                 CustomerEvent::Assigned { opening, .. } => (transaction_id, is_link) = (Some(opening.id), true),
+                CustomerEvent::FactRecorded { slot, .. } => fact_slot = Some(slot),
                 event if event.is_audited() => events.push(event),
                 _ => {}
             }
+        }
+        // The record of a fact does not contain the id of its transaction.
+        if let (None, Some(slot), Some(_)) = (&transaction_id, fact_slot, &audit_entry) {
+            let slot = TransactionSlot { customer: number, slot };
+            let loaded = self.load_transaction(0, slot, place).ok().flatten();
+            transaction_id = loaded.map(|loaded| loaded.transaction.opening.id);
         }
         Ok(audit_entry.map(|audit_entry| HistoryStep { audit_entry, transaction_id, is_link, events }))
     }

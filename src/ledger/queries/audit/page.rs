@@ -222,7 +222,7 @@ impl AuditReader<'_, '_> {
         wanted: &HashSet<LogOffset>,
         replayed: &mut HashMap<LogOffset, ReplayedStep>,
     ) {
-        let Some(mut steps) = self.ledger.customer_steps(number, last) else { return };
+        let Some(steps) = self.ledger.customer_steps(number, last) else { return };
         self.steps_read += steps.len();
         let is_partial = !steps.is_whole();
         steps.replay(self.ledger, &mut |offset, step, before, after| {
