@@ -62,8 +62,8 @@ impl InstrumentBlock {
         self.everywhere || self.merchants.contains(&merchant)
     }
 
-    /// Whether a caller may lift it by a signal at a merchant. `held_at`: the merchants with customers who have the
-    /// instrument.
+    /// Whether a caller may lift it by a signal at a merchant. `held_at`: merchants with customers who have the instrument,
+    /// among them one that the caller may not act for, if there is one.
     fn may_be_lifted(&self, merchant: Name, scope: &MerchantScope, held_at: &[Name]) -> bool {
         let is_own = !self.by_all && self.merchants.contains(&merchant);
         let holders = if is_own { &[][..] } else { held_at };
@@ -111,7 +111,8 @@ impl InstrumentBlocks {
     }
 
     /// The blocks that remain after a caller lifts those that apply at a merchant; blocks that apply only elsewhere stay.
-    /// `held_at`: the merchants with customers who have the instrument.
+    /// `held_at`: merchants with customers who have the instrument, among them one that the caller may not act for, if there
+    /// is one.
     ///
     /// # Errors
     /// The caller may not lift one of them; then none is lifted.

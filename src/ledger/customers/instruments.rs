@@ -1,7 +1,10 @@
 //! The instruments of customers: their holders, and the events of payments that use them.
 
 use crate::domain::{
-    customer::{aggregate::Customer, change::CustomerChange, status::Signal},
+    customer::{
+        aggregate::Customer, change::CustomerChange, instrument_blocks::MerchantScope, instruments::Instrument,
+        status::Signal,
+    },
     events::customer_event::CustomerEvent,
     vocabulary::{names::Name, time::Millis},
 };
@@ -12,6 +15,17 @@ use crate::ledger::{
 use dashmap::mapref::entry::Entry;
 use roaring::RoaringBitmap;
 
+/// The most holders of one merchant that are visited.
+const HOLDER_VISITS_MAX: usize = 256;
+
+/// A merchant outside of a caller's reach whose customer holds an instrument.
+pub(in crate::ledger) struct OutsideHolder {
+    /// The merchant; `None`: there is none.
+    pub(in crate::ledger) merchant: Option<Name>,
+    /// The number of customers that were visited.
+    pub(in crate::ledger) visited: usize,
+}
+
 impl Ledger {
     /// Whether payments with an instrument are blocked at a merchant.
     #[must_use]
@@ -19,18 +33,32 @@ impl Ledger {
         self.blocked_instruments.is_blocked_at(instrument, merchant)
     }
 
-    /// The merchants whose customers hold an instrument. It visits the holders one by one, and holds no lock in between.
-    pub(in crate::ledger) fn merchants_holding(&self, id: &str) -> Vec<Name> {
-        let mut merchants: Vec<Name> = Vec::new();
+    /// Looks for a merchant that a caller may not act for and that has a customer with an instrument. The holders at the
+    /// caller's own merchants are not visited. It visits at most [`HOLDER_VISITS_MAX`] holders of another merchant, one by
+    /// one, and holds no lock in between. If all of these have dropped the instrument, the merchant counts as holding it.
+    pub(in crate::ledger) fn find_holder_outside(&self, id: &str, reach: &MerchantScope) -> OutsideHolder {
         // Of merged customers, only the instruments of the target count.
-        for number in self.identities.merge_targets.all_current(self.holders_of(id)).iter().map(u64::from) {
-            let shard = self.customers.lock(number);
-            // The index keeps holders whose profile dropped the instrument because it was full.
-            let new = |customer: &&Customer| !merchants.contains(&customer.merchant) && customer.has_instrument(id);
-            let merchant = shard.get(number).filter(new).map(|customer| customer.merchant);
-            merchants.extend(merchant);
+        let holders = self.identities.merge_targets.all_current(self.holders_of(id));
+        let mut found = OutsideHolder { merchant: None, visited: 0 };
+        if *reach == MerchantScope::All || holders.is_empty() {
+            return found;
         }
-        merchants
+        for merchant in self.search.merchants().into_iter().filter(|merchant| !reach.contains(*merchant)) {
+            let of_merchant = self.search.among(merchant, &holders);
+            // The index keeps holders whose profile dropped the instrument because it was full.
+            let mut holds = |number: u32| {
+                found.visited += 1;
+                let number = u64::from(number);
+                self.customers.lock(number).get(number).is_some_and(|customer| customer.has_instrument(id))
+            };
+            if of_merchant.iter().take(HOLDER_VISITS_MAX).any(&mut holds)
+                || of_merchant.len() > HOLDER_VISITS_MAX as u64
+            {
+                found.merchant = Some(merchant);
+                return found;
+            }
+        }
+        found
     }
 
     /// The customers that hold an instrument, at all merchants, as they were recorded: some may be merged or have dropped

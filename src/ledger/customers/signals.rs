@@ -96,8 +96,8 @@ impl Ledger {
                 Some((id, self.blocked_instruments.of(id).with(block.clone())))
             }
             Some((id, false)) => {
-                let held_at = if *reach == MerchantScope::All { Vec::new() } else { self.merchants_holding(id) };
-                let remaining = self.blocked_instruments.of(id).lifted_at(merchant, reach, &held_at);
+                let held_at = self.find_holder_outside(id, reach).merchant;
+                let remaining = self.blocked_instruments.of(id).lifted_at(merchant, reach, held_at.as_slice());
                 Some((id, remaining.map_err(|OutOfScope| Refusal::BlockOutOfReach)?))
             }
         };

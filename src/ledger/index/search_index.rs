@@ -333,6 +333,12 @@ impl SearchIndex {
         known.into_iter().filter(|(_, index)| !index.lock().all.is_empty()).map(|(id, _)| id).collect()
     }
 
+    /// The customers of a merchant in a set. It takes a step for each 65,536 numbers.
+    pub(in crate::ledger) fn among(&self, merchant: Name, numbers: &RoaringBitmap) -> RoaringBitmap {
+        let index = self.merchants.get(&merchant).map(|known| Arc::clone(&known));
+        index.map(|index| &index.lock().all & numbers).unwrap_or_default()
+    }
+
     /// The numbers of customers that have all keys, in the order of the page. Some may have been created outside of the
     /// time span: the caller checks each.
     pub(in crate::ledger) fn candidates(&self, merchant: Name, query: &SearchQuery<'_>) -> Vec<u32> {

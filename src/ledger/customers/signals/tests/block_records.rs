@@ -85,4 +85,18 @@ fn a_signal_reaches_each_of_many_holders_once() {
     }
     let snapshot = snapshot_and_recover(&ledger);
     assert!(snapshot.is_instrument_blocked("x", merchant.id) && snapshot.holders_of("x").len() == 2 * EACH as u64);
+    // To lift the block, the holders outside of the token's merchants are looked for, not all holders.
+    let outside = |instrument: &str, caller: &[&str]| {
+        let found = ledger.find_holder_outside(instrument, &reach_of(caller));
+        (found.merchant.map(Name::as_str), found.visited)
+    };
+    assert_eq!(outside("x", &["a"]), (Some("b"), 1));
+    assert_eq!((outside("x", &["a", "b"]), outside("x", &[])), ((None, 0), (None, 0)));
+    let numbers = ids.iter().filter(|(merchant, _)| *merchant == "b").map(|(_, id)| id.parse().unwrap());
+    // The index keeps holders who have dropped the instrument.
+    for (nth, number) in (1..).zip(numbers) {
+        ledger.index_holder("dropped", number);
+        let want = if nth <= 256 { (None, nth) } else { (Some("b"), 256) };
+        assert_eq!(outside("dropped", &["a"]), want, "{nth} holders dropped it");
+    }
 }
