@@ -273,7 +273,7 @@ fn instrument(random: &mut Random, now: i64) -> Instrument {
         is_default: random.percent(50),
         on_file: on_file(random),
         sent_brand: random.percent(30).then(|| "own brand".into()),
-        ..Instrument::bare(random.word(&INSTRUMENTS), Millis(now))
+        ..Instrument::bare(random.word(&INSTRUMENTS), Millis(now)).stored_at(Millis(now))
     }
 }
 

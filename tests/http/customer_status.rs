@@ -101,27 +101,26 @@ fn approved_payments_store_instruments() {
         let shown = look(&daemon, &id)["payment_instruments"].as_array().expect("instruments").clone();
         shown.into_iter().find(|i| i["payment_instrument"] == token).unwrap_or_else(|| panic!("no {token}"))
     };
-    let stored = of_token("tok_a");
-    assert_eq!(
-        (&stored["successful_payments"], &stored["last_success_at"]),
-        (&json!(0), &Value::Null),
-        "only reserved"
-    );
+    let is_stored = |token: &str| {
+        let shown = look(&daemon, &id)["payment_instruments"].as_array().expect("instruments").clone();
+        shown.iter().any(|i| i["payment_instrument"] == token)
+    };
+    assert!(!is_stored("tok_a"), "only reserved");
     daemon.step("t1", "approve", &json!({})).ok();
     let used = of_token("tok_a");
     assert_eq!((&used["successful_payments"], &used["last_success_at"]), (&json!(1), &json!(support::fixtures::at(0))));
-    assert_eq!(used["saved_at"], stored["saved_at"]);
+    assert_eq!(used["saved_at"], support::fixtures::at(0));
     daemon.step("t1", "approve", &json!({})).ok();
     assert_eq!(of_token("tok_a"), used, "a repetition is no second payment");
     daemon.step("t1", "approve", &json!({ "capture_id": "c2", "amount": "0.50" })).ok();
     assert_eq!(of_token("tok_a"), used, "a second capture is no second payment");
     daemon.reserve(&by("t2", "tok_b", 1_000)).ok();
     daemon.step("t2", "decline", &json!({})).ok();
-    assert_eq!(of_token("tok_b")["successful_payments"], 0, "a declined payment is no success");
+    assert!(!is_stored("tok_b"), "a declined payment stores nothing");
     daemon.reserve(&by("t3", "tok_b", 2_000)).ok();
     daemon.step("t3", "approve", &json!({ "payment_instrument": "tok_c" })).ok();
     assert_eq!(of_token("tok_c")["successful_payments"], 1, "the one that paid");
-    assert_eq!(of_token("tok_b")["successful_payments"], 0);
+    assert!(!is_stored("tok_b"));
 
     let body = json!({
         "type": "card", "masked_number": "411111******1111", "expires": "2031-04", "default": true, "card_on_file": true,
@@ -142,7 +141,7 @@ fn approved_payments_store_instruments() {
         .iter()
         .map(|i| i["payment_instrument"].clone())
         .collect();
-    assert_eq!(order, ["tok_c", "tok_b", "tok_a"], "last used first; one that never was, by when it was stored");
+    assert_eq!(order, ["tok_b", "tok_c", "tok_a"], "last used first; one that never was, by when it was stored");
 
     let all = || look(&daemon, &id)["payment_instruments"].clone();
     let before = all();

@@ -71,6 +71,8 @@ fn holder(daemon: &Daemon, merchant: &str, who: &str, instrument: &str) -> Strin
     let path = format!("/v1/merchants/{merchant}/transactions");
     let (status, answer) = json_of(daemon, "POST", &path, "everywhere", &body);
     assert_eq!((status, &answer["decision"]), (200, &json!("allow")), "{answer}");
+    let approved = json_of(daemon, "POST", &format!("{path}/first-{who}/approve"), "everywhere", &json!({}));
+    assert_eq!(approved.0, 200, "{approved:?}");
     answer["customer"]["customer_id"].as_str().expect("an id").to_owned()
 }
 

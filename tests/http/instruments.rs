@@ -98,6 +98,8 @@ fn an_instrument_is_shown_with_all_its_members_and_put_takes_what_get_answers() 
     assert_allowed(daemon.reserve(&by("t1", "tok")).ok());
     daemon.step("t1", "approve", &json!({})).ok();
     assert_allowed(daemon.reserve(&by("t2", "other")).ok());
+    daemon.get(&path(&id, "other")).problem(404);
+    daemon.step("t2", "approve", &json!({})).ok();
     let shown = daemon.get(&path(&id, "tok")).ok();
     assert_eq!(
         look(&daemon, &id)["payment_instruments"]
@@ -341,6 +343,7 @@ fn a_signal_reaches_only_those_who_hold_the_instrument_still() {
 fn an_approval_stores_a_removed_instrument_again_only_where_it_names_it() {
     let daemon = kept(&Settings::SYSTEM, shop());
     let id = alice(&daemon);
+    put(&daemon, &id, "tok", &json!({}));
     for transaction in ["t1", "t2"] {
         assert_allowed(daemon.reserve(&by(transaction, "tok")).ok());
     }
@@ -351,7 +354,65 @@ fn an_approval_stores_a_removed_instrument_again_only_where_it_names_it() {
     assert_eq!(daemon.get(&path(&id, "tok")).ok()["successful_payments"], 1);
     daemon.delete(&path(&id, "tok")).ok();
     assert_allowed(daemon.reserve(&by("t3", "tok")).ok());
-    assert_eq!(daemon.get(&path(&id, "tok")).ok()["successful_payments"], 0, "a new payment stores it again");
+    daemon.get(&path(&id, "tok")).problem(404);
+    daemon.step("t3", "approve", &json!({})).ok();
+    assert_eq!(daemon.get(&path(&id, "tok")).ok()["successful_payments"], 1, "a new payment stores it again");
+}
+
+#[test]
+fn an_instrument_is_stored_and_offered_only_after_an_approval() {
+    let mut daemon = kept(&Settings::SYSTEM, shop());
+    let id = alice(&daemon);
+    let bob = register(&daemon, &json!({ "merchant_customer_identifier": "bob" }));
+    put(&daemon, &bob, "tok", &json!({}));
+    assert_allowed(daemon.reserve(&by("t1", "tok")).ok());
+    let stored = |daemon: &Daemon, want: &[&str], why: &str| {
+        assert_eq!(tokens(&look(daemon, &id)["payment_instruments"]), want, "{why}: the document");
+        assert_eq!(tokens(&form(daemon, &json!({}))["payment_instruments"]), want, "{why}: the form");
+        let found = daemon.get(&format!("{CUSTOMERS}?payment_instrument=tok")).ok();
+        assert_eq!(found["customers"].as_array().map(Vec::len), Some(2), "{why}: who used it is found");
+        if want.is_empty() {
+            daemon.get(&path(&id, "tok")).problem(404);
+            daemon.delete(&path(&id, "tok")).problem(404);
+        }
+    };
+    stored(&daemon, &[], "reserved");
+    daemon.step("t1", "decline", &json!({})).ok();
+    stored(&daemon, &[], "declined");
+    // Its state is recorded. The customer has no stored card, so the status is not `not_active`.
+    let invalid = json!({ "signal": "card_invalid", "payment_instrument": "tok" });
+    assert_eq!(signal(&daemon, &id, &invalid)["status"], "new");
+    for round in ["at once", "after kill -9", "after a snapshot"] {
+        stored(&daemon, &[], round);
+        let history = daemon.get(&path(&id, "tok/history")).ok()["history"].clone();
+        let first = history.as_array().and_then(|steps| steps.last()).cloned().expect("a step");
+        assert_eq!(first["transaction_id"], "t1", "{history}");
+        let export = daemon.get(&of(&id, "/export")).ok();
+        let exported = &export["customer"]["payment_instruments"][0];
+        assert_eq!((&exported["stored"], &exported["state"]), (&json!(false), &json!("invalid")), "{round}: {export}");
+        if round == "after kill -9" {
+            daemon.post_nothing("/v1/snapshot").ok();
+        }
+        daemon.kill_and_start();
+    }
+    // A signal about another customer's card reaches who tried it.
+    signal(&daemon, &bob, &json!({ "signal": "fraud_suspected", "payment_instrument": "tok" }));
+    assert_eq!(look(&daemon, &id)["status"], "suspicious");
+    signal(&daemon, &id, &json!({ "signal": "cleared", "payment_instrument": "tok" }));
+    assert_allowed(daemon.reserve(&by("t2", "tok")).ok());
+    daemon.step("t2", "approve", &json!({ "amount": "0.40", "capture_id": "one", "final": false })).ok();
+    stored(&daemon, &["tok"], "approved");
+    let history = daemon.get(&path(&id, "tok/history")).ok()["history"].clone();
+    let change = json!({ "field": "stored", "old": false, "new": true });
+    assert!(history[0]["changes"].as_array().is_some_and(|changes| changes.contains(&change)), "{history}");
+    assert_eq!(history[0]["transaction_id"], "t2");
+    // A later capture by another card stores it too, and is no second success.
+    daemon.step("t2", "approve", &json!({ "capture_id": "two", "payment_instrument": "other" })).ok();
+    for round in ["at once", "after kill -9"] {
+        let other = daemon.get(&path(&id, "other")).ok();
+        assert_eq!((&other["successful_payments"], other["last_success_at"].is_string()), (&json!(0), true), "{round}");
+        daemon.kill_and_start();
+    }
 }
 
 #[test]

@@ -89,15 +89,16 @@ impl CardOnFile {
 /// Until when at least one instrument of a customer is usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstrumentsUsable {
-    /// There are no instruments, or one of them is active and has no last month.
+    /// There are no stored instruments, or one of them is active and has no last month.
     Always,
     /// The latest last month of the active instruments.
     UntilEndOf(Month),
-    /// All instruments are expired or invalid, at any time.
+    /// All stored instruments are expired or invalid, at any time.
     Never,
 }
 
-/// A stored payment instrument.
+/// A payment instrument of a customer. A payment that names one records it, so that signals about it reach the customer. It
+/// is stored, and so shown and offered, only after an approval or by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {
     /// The gateway's token.
@@ -108,7 +109,9 @@ pub struct Instrument {
     pub masked: Option<Box<str>>,
     /// Its last valid month.
     pub expires: Option<Month>,
-    /// When it was first recorded.
+    /// Whether it is stored: by an approved payment, or by hand. Otherwise payments named it, and none was approved.
+    pub is_stored: bool,
+    /// When it was stored; when a payment first named it, while it is not stored.
     pub saved_at: Millis,
     /// When a payment by it last succeeded.
     pub last_success_at: Option<Millis>,
@@ -125,7 +128,7 @@ pub struct Instrument {
 }
 
 impl Instrument {
-    /// An instrument of which only the id is known.
+    /// An instrument of which only the id is known, and which is not stored.
     #[must_use]
     pub fn bare(id: &str, saved_at: Millis) -> Self {
         Self {
@@ -133,6 +136,7 @@ impl Instrument {
             kind: InstrumentType::Other,
             masked: None,
             expires: None,
+            is_stored: false,
             saved_at,
             last_success_at: None,
             successes: 0,
@@ -150,6 +154,19 @@ impl Instrument {
             (InstrumentState::Active, Some(last)) if last < local.month() => InstrumentState::Expired,
             (recorded, _) => recorded,
         }
+    }
+
+    /// Whether it is stored by a record that does not state it: it had a success, or anything but its id is known. Earlier
+    /// versions recorded an instrument in the same way whether a payment named it or staff stored it.
+    #[must_use]
+    pub fn is_stored_unless_stated(&self) -> bool {
+        *self != Self { is_stored: self.is_stored, ..Self::bare(&self.id, self.saved_at) }
+    }
+
+    /// The instrument after it is stored at a time. One that is stored already stays as it is.
+    #[must_use]
+    pub fn stored_at(self, at: Millis) -> Self {
+        if self.is_stored { self } else { Self { is_stored: true, saved_at: at, ..self } }
     }
 
     /// The brand: as sent, or the network that the masked number of a card belongs to.
@@ -171,30 +188,31 @@ pub fn brand_of_number(kind: InstrumentType, masked: Option<&str>) -> Option<&'s
     masked.filter(|_| kind == InstrumentType::Card).and_then(card_numbers::network_of_masked)
 }
 
-/// Instruments in the order of their last use, the latest first. Of two with the same time, the smaller id is first.
+/// Stored instruments in the order of their last use, the latest first. Of two with the same time, the smaller id is first.
 #[must_use]
 pub fn by_last_use(instruments: &[Instrument]) -> Vec<&Instrument> {
-    let mut ordered: Vec<&Instrument> = instruments.iter().collect();
+    let mut ordered: Vec<&Instrument> = instruments.iter().filter(|instrument| instrument.is_stored).collect();
     ordered.sort_by_key(|instrument| std::cmp::Reverse(instrument.last_used_at()));
     ordered
 }
 
-/// The place of an instrument in the order of the last use, among the other instruments of the customer: 1 for the
+/// The place of an instrument in the order of the last use, among the other stored instruments of the customer: 1 for the
 /// latest. It has the place that [`by_last_use`] gives it.
 #[must_use]
 pub fn order_of(instruments: &[Instrument], instrument: &Instrument) -> usize {
     fn key(one: &Instrument) -> (std::cmp::Reverse<Millis>, &str) {
         (std::cmp::Reverse(one.last_used_at()), &one.id)
     }
-    let is_before = |other: &&Instrument| other.id != instrument.id && key(other) < key(instrument);
+    let is_before = |other: &&Instrument| other.is_stored && other.id != instrument.id && key(other) < key(instrument);
     1 + instruments.iter().filter(is_before).count()
 }
 
-/// Until when at least one of these instruments is usable.
+/// Until when at least one of the stored instruments among these is usable.
 #[must_use]
 pub fn usable(instruments: &[Instrument]) -> InstrumentsUsable {
+    let stored = || instruments.iter().filter(|instrument| instrument.is_stored);
     let mut latest = None;
-    for instrument in instruments.iter().filter(|i| i.recorded_state == InstrumentState::Active) {
+    for instrument in stored().filter(|instrument| instrument.recorded_state == InstrumentState::Active) {
         match instrument.expires {
             None => return InstrumentsUsable::Always,
             last => latest = latest.max(last),
@@ -202,7 +220,7 @@ pub fn usable(instruments: &[Instrument]) -> InstrumentsUsable {
     }
     match latest {
         Some(last) => InstrumentsUsable::UntilEndOf(last),
-        None if instruments.is_empty() => InstrumentsUsable::Always,
+        None if stored().next().is_none() => InstrumentsUsable::Always,
         None => InstrumentsUsable::Never,
     }
 }
@@ -211,6 +229,10 @@ pub fn usable(instruments: &[Instrument]) -> InstrumentsUsable {
 mod tests {
     use super::*;
     use crate::domain::vocabulary::calendar::Calendar;
+
+    fn stored(id: &str, saved_at: i64) -> Instrument {
+        Instrument::bare(id, Millis(saved_at)).stored_at(Millis(saved_at))
+    }
 
     fn month(text: &str) -> Month {
         Month::parse(text).unwrap()
@@ -249,8 +271,10 @@ mod tests {
             let card = |(state, expires): &(InstrumentState, Option<&str>)| Instrument {
                 recorded_state: *state,
                 expires: expires.map(month),
-                ..Instrument::bare("t", Millis(0))
+                ..stored("t", 0)
             };
+            let tried = Instrument { recorded_state: Invalid, ..Instrument::bare("tried", Millis(0)) };
+            assert_eq!(usable(&[tried]), InstrumentsUsable::Always, "one that is not stored does not count");
             usable(&cards.iter().map(card).collect::<Vec<_>>())
         };
         for (cards, want) in [
@@ -286,11 +310,10 @@ mod tests {
 
     #[test]
     fn the_instrument_that_was_used_last_is_first() {
-        let used = |id, saved_at, used: Option<i64>| Instrument {
-            last_success_at: used.map(Millis),
-            ..Instrument::bare(id, Millis(saved_at))
-        };
-        let all = [used("a", 1, Some(5)), used("b", 7, None), used("c", 2, Some(5)), used("d", 3, Some(9))];
+        let used =
+            |id, saved_at, used: Option<i64>| Instrument { last_success_at: used.map(Millis), ..stored(id, saved_at) };
+        let tried = Instrument::bare("tried", Millis(100));
+        let all = [tried, used("a", 1, Some(5)), used("b", 7, None), used("c", 2, Some(5)), used("d", 3, Some(9))];
         let order: Vec<&str> = by_last_use(&all).iter().map(|instrument| instrument.id.as_ref()).collect();
         assert_eq!(order, ["d", "b", "a", "c"]);
         for (place, instrument) in (1..).zip(by_last_use(&all)) {

@@ -151,10 +151,18 @@ fn merged_instruments(target: &Customer, source: &Customer) -> Vec<Instrument> {
     let has_default = target.instruments().iter().any(|instrument| instrument.is_default);
     let combined = |other: &Instrument| match target.profile().and_then(|profile| profile.instrument(&other.id)) {
         None => Instrument { is_default: other.is_default && !has_default, ..other.clone() },
+        // Only the source stored it.
+        Some(known) if other.is_stored && !known.is_stored => {
+            Instrument { id: known.id.clone(), is_default: other.is_default && !has_default, ..other.clone() }
+        }
         Some(known) => Instrument {
             masked: known.masked.clone().or_else(|| other.masked.clone()),
             expires: known.expires.or(other.expires),
-            saved_at: known.saved_at.min(other.saved_at),
+            saved_at: if other.is_stored || !known.is_stored {
+                known.saved_at.min(other.saved_at)
+            } else {
+                known.saved_at
+            },
             last_success_at: known.last_success_at.max(other.last_success_at),
             successes: known.successes.saturating_add(other.successes),
             on_file: known.on_file.or(other.on_file),

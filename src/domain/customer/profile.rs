@@ -37,7 +37,7 @@ pub struct Profile {
     pub disabled_projects: Vec<Name>,
     /// Own exchange rates.
     pub rates: Vec<OwnRate>,
-    /// Stored payment instruments, sorted by id.
+    /// Payment instruments, sorted by id; see [`Instrument::is_stored`].
     pub instruments: Vec<Instrument>,
     /// When the personal attributes are to be erased.
     pub deletion_due: Option<Millis>,
@@ -94,7 +94,8 @@ impl Profile {
             Err(place) => self.instruments.insert(place, instrument.clone()),
         }
         if self.instruments.len() > INSTRUMENTS_MAX {
-            let used = |other: &Instrument| (other.is_default, other.last_used_at());
+            // Payments that were not approved push out no stored instrument while another one is there.
+            let used = |other: &Instrument| (other.is_default, other.is_stored, other.last_used_at());
             let others = self.instruments.iter().enumerate().filter(|(_, other)| other.id != instrument.id);
             if let Some((oldest, _)) = others.min_by_key(|(_, other)| used(other)) {
                 self.instruments.remove(oldest);
@@ -106,7 +107,7 @@ impl Profile {
         self.instruments.binary_search_by(|known| known.id.as_ref().cmp(id))
     }
 
-    /// The stored instrument of an id. White space at the ends does not count; earlier versions stored it.
+    /// The instrument of an id. White space at the ends does not count; earlier versions stored it.
     #[must_use]
     pub fn instrument(&self, id: &str) -> Option<&Instrument> {
         self.find(id).map(|place| &self.instruments[place])
@@ -197,6 +198,19 @@ mod tests {
         assert_eq!(defaults, ["t001"], "the default one is never removed");
         assert!(profile.instrument("t000").is_none() && profile.instrument("t104").is_some());
         assert!(profile.instruments.is_sorted_by(|one, next| one.id < next.id));
+    }
+
+    #[test]
+    fn an_instrument_that_is_not_stored_is_removed_before_a_stored_one() {
+        let mut profile = Profile::default();
+        for n in (1..).take(INSTRUMENTS_MAX) {
+            profile.put_instrument(&Instrument::bare(&format!("stored{n}"), Millis(n)).stored_at(Millis(n)));
+        }
+        for n in (1_000..).take(INSTRUMENTS_MAX) {
+            profile.put_instrument(&Instrument::bare(&format!("tried{n}"), Millis(n)));
+        }
+        assert_eq!(profile.instruments.iter().filter(|instrument| instrument.is_stored).count(), INSTRUMENTS_MAX - 1);
+        assert!(profile.instrument("tried1099").is_some());
     }
 
     #[test]

@@ -133,17 +133,24 @@ impl Ledger {
         }
     }
 
-    /// The events of a successful payment with instruments that the customer holds or is about to hold.
+    /// The events of an approval by instruments that the customer holds or is about to hold. It stores those that are not
+    /// stored yet. `is_first`: it is the first capture of its transaction, which counts as one success.
     pub(in crate::ledger) fn instrument_used_events<'i>(
         customer: &Customer,
         instruments: impl Iterator<Item = &'i str>,
+        is_first: bool,
         at: Millis,
     ) -> Vec<CustomerEvent> {
-        let known = |id: &str| customer.profile()?.instrument(id).map(|instrument| instrument.successes);
         let used = |id: &'i str| {
-            let successes = known(id).unwrap_or(0).saturating_add(1);
-            CustomerEvent::InstrumentUsed { id: id.into(), at, successes }
+            let known = customer.profile().and_then(|profile| profile.instrument(id));
+            let successes = known.map_or(0, |known| known.successes).saturating_add(u64::from(is_first));
+            if known.is_some_and(|known| known.is_stored) {
+                return is_first.then(|| CustomerEvent::InstrumentUsed { id: id.into(), at, successes });
+            }
+            let stored = known.cloned().unwrap_or_else(|| Instrument::bare(id, at)).stored_at(at);
+            let stored = Instrument { last_success_at: Some(at), successes, ..stored };
+            Some(CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored)))
         };
-        instruments.map(used).collect()
+        instruments.filter_map(used).collect()
     }
 }

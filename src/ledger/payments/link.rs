@@ -141,11 +141,14 @@ impl Ledger {
         let mut instruments: Vec<&str> = offered.into_iter().chain(captures.iter().copied().flatten()).collect();
         instruments.sort_unstable();
         instruments.dedup();
-        let mut events = self.instrument_held_events(customer, instruments.into_iter(), now);
-        // Each transaction counts as one success, of the instrument of its first capture.
+        let mut events = self.instrument_held_events(customer, instruments.iter().copied(), now);
+        // Each transaction counts as one success, of the instrument of its first capture. Later captures store theirs.
         if let Some(first) = captures.first() {
             let used = first.or(opening.instrument.as_deref());
-            events.extend(Self::instrument_used_events(customer, used.into_iter(), now));
+            events.extend(Self::instrument_used_events(customer, used.into_iter(), true, now));
+            let of_later = |id: &&str| Some(*id) != used && captures.contains(&Some(*id));
+            let later = instruments.iter().copied().filter(of_later);
+            events.extend(Self::instrument_used_events(customer, later, false, now));
         }
         events
     }
@@ -173,7 +176,7 @@ fn assigned(merchant: &Merchant, customer: &Customer, known: &Transaction, at: M
 }
 
 /// Refuses a transaction that is too long for one record. The record also contains the events of the instruments that its
-/// facts name, which are at most as long as the facts.
+/// facts name, which are at most three times as long as the facts.
 fn check_record_size(transaction: &Transaction) -> Result<(), Refusal> {
     let Transaction { opening, facts, .. } = transaction.clone();
     let (outcome, at) = (TransactionOutcome::of(transaction), opening.recorded_at);
@@ -183,7 +186,7 @@ fn check_record_size(transaction: &Transaction) -> Result<(), Refusal> {
         &mut |_, _| {},
         &mut body,
     );
-    if record_bytes(2 * body.len()).is_some() {
+    if record_bytes(4 * body.len()).is_some() {
         return Ok(());
     }
     let reason = format!("has too many facts to be linked: {} bytes", body.len());

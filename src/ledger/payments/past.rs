@@ -255,7 +255,7 @@ impl Ledger {
             after.extend(self.instrument_held_events(customer, instruments(payment), past.at));
             if transaction.is_approved() {
                 let used = payment.instrument.as_deref().into_iter();
-                after.extend(Self::instrument_used_events(customer, used, past.at));
+                after.extend(Self::instrument_used_events(customer, used, true, past.at));
             }
         }
         let context = RecordContext { actor: Actor::payment(now), key };

@@ -115,7 +115,8 @@ impl Ledger {
         if violations.is_empty() && !is_bypassed {
             after.extend(self.instrument_held_events(customer, instruments(payment), now));
             if is_paid {
-                after.extend(Self::instrument_used_events(customer, payment.instrument.as_deref().into_iter(), now));
+                let used = payment.instrument.as_deref().into_iter();
+                after.extend(Self::instrument_used_events(customer, used, true, now));
             }
         }
         if payment.has_unknown_names() {

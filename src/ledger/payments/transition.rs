@@ -141,9 +141,7 @@ impl Ledger {
         let instrument = instrument.filter(|id| is_stored_by || customer.has_instrument(id));
         let mut events = self.instrument_held_events(customer, instrument.into_iter(), now);
         // Each transaction counts as one success, of the instrument of its first capture.
-        if is_first {
-            events.extend(Self::instrument_used_events(customer, instrument.into_iter(), now));
-        }
+        events.extend(Self::instrument_used_events(customer, instrument.into_iter(), is_first, now));
         events
     }
 }

@@ -81,11 +81,11 @@ impl CustomerService<'_> {
         let head = self.service.ledger.with_customer_usage(merchant, customer_id, self.now()?, |whole, now| {
             let context = self.context(now);
             let usage = usage_document(whole, self.rules, self.merchant, now);
-            let merged: Vec<Value> = whole.merged.iter().map(|merged| context.document(merged)).collect();
+            let merged: Vec<Value> = whole.merged.iter().map(|merged| context.recorded_document(merged)).collect();
             json!({
                 "merchant": merchant,
                 "exported_at": AsText(now),
-                "customer": context.document(whole.customer),
+                "customer": context.recorded_document(whole.customer),
                 "consent": whole.customer.status_factors.consent().word(),
                 "merged_customers": merged,
                 "usage": usage["usage"],

@@ -52,11 +52,11 @@ impl CustomerService<'_> {
         changes_of(step, &old, &new)
     }
 
-    /// The documents of a customer before and after a step.
+    /// The documents of a customer before and after a step, with every recorded instrument.
     fn step_documents(&self, step: &HistoryStep, before: &Customer, after: &Customer) -> (Value, Value) {
         // Blocks belong to no customer and are in no customer's history.
         let context = CustomerContext { ledger: None, ..self.context(step.audit_entry.at) };
-        let document = |customer| without_counters(context.document(customer));
+        let document = |customer| without_counters(context.recorded_document(customer));
         let is_first = step.audit_entry.previous.is_none();
         (if is_first { Value::Null } else { document(before) }, document(after))
     }

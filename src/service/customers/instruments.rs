@@ -23,7 +23,7 @@ impl CustomerService<'_> {
     pub fn instrument(&self, customer_id: &str, instrument: &str) -> Answered {
         let id = token(instrument)?;
         let document = self.read(customer_id, |customer, now| {
-            let stored = customer.profile().and_then(|profile| profile.instrument(id));
+            let stored = customer.stored_instrument(id);
             stored.map(|stored| Reply::new(&self.context(now).instrument_document(customer, stored)))
         })?;
         Ok(document.ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?)
@@ -38,7 +38,7 @@ impl CustomerService<'_> {
         let update = read_instrument(body)?;
         self.change(customer_id, &mut |customer, now| {
             let known = customer.profile().and_then(|profile| profile.instrument(id));
-            let before = known.cloned().unwrap_or_else(|| Instrument::bare(id, now));
+            let before = known.cloned().unwrap_or_else(|| Instrument::bare(id, now)).stored_at(now);
             let context = self.context(now);
             let after = update.applied_to(before.clone(), &context.instrument_context(customer, &before))?;
             let is_same = known == Some(&after);
@@ -59,8 +59,7 @@ impl CustomerService<'_> {
         let id = token(instrument)?;
         let mut removed = None;
         self.change(customer_id, &mut |customer, now| {
-            let stored = customer.profile().and_then(|profile| profile.instrument(id));
-            let stored = stored.ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?;
+            let stored = customer.stored_instrument(id).ok_or_else(|| Refusal::UnknownInstrument(id.to_owned()))?;
             removed = Some(Reply::new(&self.context(now).instrument_document(customer, stored)));
             Ok(vec![CustomerEvent::CustomerChanged(CustomerChange::InstrumentRemoved(stored.id.clone()))])
         })?;

@@ -132,7 +132,7 @@ impl PaymentService {
 
 /// The stored instruments that may pay, the default first, then the last used one.
 fn instruments(context: &CustomerContext<'_>, customer: &Customer) -> Vec<Value> {
-    let stored = customer.instruments().iter();
+    let stored = customer.instruments().iter().filter(|instrument| instrument.is_stored);
     let mut usable: Vec<InstrumentDocument<'_>> = stored
         .map(|instrument| context.instrument_document(customer, instrument))
         .filter(InstrumentDocument::may_pay)

@@ -9,7 +9,7 @@
 //! | 14 | Limits, read only: written before a raise could need a confirmation | bits (pending, until), direction, currency, filters, from and filters?, the operator's filters, until? |
 //! | 15 | Switched off | number, each a name |
 //! | 16 | Rates | number, each: from, to, digits and scale of the rate, units, valid from |
-//! | 17 | Instrument | bits (masked, expires, last success, default, on file, brand, type on file), id, type, masked?, expires?, saved at, last success?, successes, state, brand?, type on file? |
+//! | 17 | Instrument | bits (masked, expires, last success, default, on file, brand, type on file, stored otherwise), id, type, masked?, expires?, saved at, last success?, successes, state, brand?, type on file? |
 //! | 18 | Deletion due | bits (due), due? |
 //! | 19 | Erased | |
 //! | 21 | Merged into | the number of a customer |

@@ -12,6 +12,7 @@ use crate::{
 pub(super) fn put(instrument: &Instrument, out: &mut Vec<u8>) {
     let Instrument { id, kind, masked, expires, saved_at, last_success_at, successes, .. } = instrument;
     let Instrument { recorded_state, is_default, on_file, sent_brand, .. } = instrument;
+    // The last bit is set where the other fields imply the opposite: a record of an earlier version never has it.
     let type_on_file = on_file.known_type();
     out.put_bits([
         masked.is_some(),
@@ -21,6 +22,7 @@ pub(super) fn put(instrument: &Instrument, out: &mut Vec<u8>) {
         on_file.is_agreed(),
         sent_brand.is_some(),
         type_on_file.is_some(),
+        instrument.is_stored != instrument.is_stored_unless_stated(),
     ]);
     out.put_text(id);
     out.put_word(*kind);
@@ -40,12 +42,12 @@ pub(super) fn put(instrument: &Instrument, out: &mut Vec<u8>) {
 /// See [`DecodeError`].
 pub(super) fn read(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
     let at = bytes.at();
-    let bits: [bool; 7] = bytes.bits("option of Instrument")?;
-    let [has_masked, has_expiry, has_success, is_default, is_on_file, has_brand, has_type_on_file] = bits;
+    let bits: [bool; 8] = bytes.bits("option of Instrument")?;
+    let [has_masked, has_expiry, has_success, is_default, is_on_file, has_brand, has_type_on_file, is_reversed] = bits;
     if has_type_on_file && !is_on_file {
         return Err(DecodeError::Word { what: "option of Instrument", number: 1 << 6, at });
     }
-    Ok(Instrument {
+    let instrument = Instrument {
         id: bytes.text()?.into(),
         kind: bytes.word()?,
         masked: bytes.text_if(has_masked)?,
@@ -54,6 +56,7 @@ pub(super) fn read(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
         last_success_at: bytes.time_if(has_success)?,
         successes: bytes.number()?,
         recorded_state: bytes.word()?,
+        is_stored: false,
         is_default,
         sent_brand: bytes.text_if(has_brand)?,
         on_file: match (is_on_file, has_type_on_file) {
@@ -61,5 +64,6 @@ pub(super) fn read(bytes: &mut Bytes<'_>) -> Result<Instrument, DecodeError> {
             (true, false) => CardOnFile::OfUnknownType,
             (true, true) => CardOnFile::OfType(bytes.word()?),
         },
-    })
+    };
+    Ok(Instrument { is_stored: instrument.is_stored_unless_stated() != is_reversed, ..instrument })
 }

@@ -284,7 +284,7 @@ fn instruments_are_restored_as_they_were() {
             expires: Month::parse("2026-11"),
             on_file,
             sent_brand: Some("own brand".into()),
-            ..Instrument::bare(id, Millis(15))
+            ..Instrument::bare(id, Millis(15)).stored_at(Millis(15))
         };
         was.apply(recorded, &CustomerEvent::CustomerChanged(CustomerChange::Instrument(instrument)));
     }

@@ -211,10 +211,16 @@ impl CustomerCore {
         self.identifier.iter_mut().chain(more).for_each(|identifier| *identifier = map(identifier));
     }
 
-    /// Stored payment instruments, sorted by id.
+    /// Payment instruments, sorted by id, also those that are not stored.
     #[must_use]
     pub fn instruments(&self) -> &[Instrument] {
         self.profile().map_or(&[], |profile| &profile.instruments)
+    }
+
+    /// The stored instrument of an id.
+    #[must_use]
+    pub fn stored_instrument(&self, id: &str) -> Option<&Instrument> {
+        self.profile().and_then(|profile| profile.instrument(id)).filter(|instrument| instrument.is_stored)
     }
 
     /// The customer's own exchange rates.
@@ -242,7 +248,7 @@ impl CustomerCore {
         self.profile().and_then(|profile| profile.settings_for(direction, currency, level))
     }
 
-    /// Whether the customer has this stored instrument.
+    /// Whether the customer has this instrument, stored or named by a payment.
     #[must_use]
     pub fn has_instrument(&self, id: &str) -> bool {
         self.profile().is_some_and(|profile| profile.instrument(id).is_some())

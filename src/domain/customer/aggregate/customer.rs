@@ -189,6 +189,8 @@ impl Customer {
             CustomerEvent::InstrumentUsed { id, at, successes } => {
                 if let Some(used) = self.profile.as_mut().and_then(|profile| profile.instrument_mut(id)) {
                     (used.last_success_at, used.successes) = (Some(*at), *successes);
+                    // Earlier versions recorded the first success in this way, too.
+                    used.is_stored = true;
                 }
             }
             CustomerEvent::AuditEntry(audit_entry) => {

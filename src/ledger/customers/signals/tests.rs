@@ -77,6 +77,8 @@ struct Person {
     /// The author of each step of the history.
     authors: Vec<Option<String>>,
 }
+    /// Those of them that an approval stored, or that were stored by hand.
+    stored: BTreeSet<&'static str>,
 
 impl Person {
     fn step_by(&mut self, by: Option<String>) {
@@ -176,6 +178,17 @@ impl Model {
     fn by_hand(&mut self, who: usize, status: &str, is_table: bool) {
         let person = &mut self.people[who];
         let shown = shown(person.suspected);
+    /// An approval by an instrument, which stores it.
+    fn approved(&mut self, who: usize, instrument: &'static str) {
+        let is_held = self.people[who].holds.contains(instrument);
+        self.hold(who, instrument);
+        let person = &mut self.people[who];
+        // One that is not held yet is stored in the step that adds it.
+        if person.stored.insert(instrument) && is_held {
+            person.step_by(None);
+        }
+    }
+
         let then = match status {
             "new" => Suspected::Nothing,
             "suspicious" => Suspected::Flagged,
@@ -313,8 +326,9 @@ proptest! {
                 let (identifier, author) = (Some(name.as_str()), ACTOR.author);
                 let applying = Registration { merchant: of, identifier, update: &update, created: None, author, is_trial: false };
                 let RegistrationOutcome::Created(number) = ledger.register(&applying, NOW).unwrap().0 else { panic!("a customer") };
-                let (id, suspected, holds) = (number.to_string(), Suspected::Nothing, BTreeSet::new());
-                model.people.push(Person { merchant, name, id, suspected, holds, authors: vec![None] });
+                let (id, suspected) = (number.to_string(), Suspected::Nothing);
+                let (holds, stored) = (BTreeSet::new(), BTreeSet::new());
+                model.people.push(Person { merchant, name, id, suspected, holds, stored, authors: vec![None] });
             }
         }
         for (n, (what, who, caller, signal, instrument)) in steps.into_iter().enumerate() {
@@ -361,7 +375,7 @@ proptest! {
                     let (person, id) = (&model.people[who], format!("t{n}"));
                     reserve(&ledger, &rules, person, &id, None);
                     approve(&ledger, &rules, person, &id, named);
-                    model.hold(who, named);
+                    model.approved(who, named);
                 }
                 6..=7 if caller == 2 => {
                     let Some(named) = named else { continue };
@@ -375,11 +389,13 @@ proptest! {
                     if model.people[who].holds.remove(named) {
                         model.people[who].step_by(None);
                     }
+                    model.people[who].stored.remove(named);
                 }
                 6..=7 => {
                     let Some(named) = named else { continue };
                     let customer = CustomerRef { merchant: Name::parse(merchant).unwrap(), customer_id: &id };
-                    let stored = CustomerEvent::CustomerChanged(CustomerChange::Instrument(Instrument::bare(named, NOW)));
+                    let stored = Instrument::bare(named, NOW).stored_at(NOW);
+                    let stored = CustomerEvent::CustomerChanged(CustomerChange::Instrument(stored));
                     let mut make = |customer: &Customer, _| {
                         let is_new = !customer.has_instrument(named);
                         Ok(is_new.then(|| stored.clone()).into_iter().collect())
@@ -388,6 +404,9 @@ proptest! {
                     model.hold(who, named);
                 }
                 _ => {
+                    if !model.people[who].holds.contains(named) {
+                        model.people[who].stored.insert(named);
+                    }
                     let status = ["new", "suspicious", "fraud", "fraud", "fraud"][signal];
                     let repeats_status = caller % 2 == 0;
                     let update = CustomerUpdate { status: CustomerStatus::parse(status), repeats_status, ..CustomerUpdate::default() };

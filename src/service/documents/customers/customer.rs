@@ -94,6 +94,19 @@ impl CustomerContext<'_> {
         })
     }
 
+    /// The document of a customer with all recorded instruments, also those that payments named and none stored. Each
+    /// instrument has the member `stored`.
+    pub(crate) fn recorded_document(&self, customer: &Customer) -> Value {
+        let mut document = self.document(customer);
+        let recorded = customer.instruments().iter().map(|instrument| {
+            let mut document = json!(self.instrument_document(customer, instrument));
+            document["stored"] = json!(instrument.is_stored);
+            document
+        });
+        document["payment_instruments"] = recorded.collect();
+        document
+    }
+
     /// A payment instrument that the customer has, or is about to have.
     pub(crate) fn instrument_document<'i>(
         &self,

@@ -112,7 +112,7 @@ fn instrument() -> impl Strategy<Value = Instrument> {
             last_success_at: used.map(Millis),
             successes: u64::from(used.is_some()),
             is_default,
-            ..Instrument::bare("token", Millis(1))
+            ..Instrument::bare("token", Millis(1)).stored_at(Millis(1))
         },
     )
 }

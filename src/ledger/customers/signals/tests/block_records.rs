@@ -46,8 +46,9 @@ fn a_signal_reaches_each_of_many_holders_once() {
     for n in 0..EACH {
         for merchant in ["a", "b"] {
             let id = format!("{merchant}{n}");
-            let (suspected, holds, authors) = (Suspected::Nothing, BTreeSet::new(), Vec::new());
-            let person = Person { merchant, name: id.clone(), id: String::new(), suspected, holds, authors };
+            let (suspected, holds, stored, authors) =
+                (Suspected::Nothing, BTreeSet::new(), BTreeSet::new(), Vec::new());
+            let person = Person { merchant, name: id.clone(), id: String::new(), suspected, holds, stored, authors };
             reserve(&ledger, &rules, &person, &id, Some("x"));
             let number = ledger.identities.customer_with_identifier(Name::parse(merchant).unwrap(), &id).unwrap();
             ids.push((merchant, number.to_string()));

@@ -108,6 +108,7 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
         recorded_state: InstrumentState::Expired,
         is_default: true,
         on_file: CardOnFile::OfUnknownType,
+        is_stored: true,
         ..bare.clone()
     };
     let with_brand = Instrument {
@@ -193,7 +194,17 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
         ),
         ("switched off", changed(CustomerChange::DisabledProjects(vec![name("web")])), "0f0103776562"),
         ("rates", changed(CustomerChange::Rates(rates)), "1001455552555344782a0000000000000000000000000000046402"),
-        ("instrument, bare", changed(CustomerChange::Instrument(bare)), "110003746f6b03020001"),
+        ("instrument, bare", changed(CustomerChange::Instrument(bare.clone())), "110003746f6b03020001"),
+        (
+            "instrument, stored and bare",
+            changed(CustomerChange::Instrument(Instrument { is_stored: true, ..bare.clone() })),
+            "11800103746f6b03020001",
+        ),
+        (
+            "instrument, not stored and invalid",
+            changed(CustomerChange::Instrument(Instrument { recorded_state: InstrumentState::Invalid, ..bare })),
+            "11800103746f6b03020003",
+        ),
         (
             "instrument, whole",
             changed(CustomerChange::Instrument(whole)),
@@ -305,7 +316,8 @@ fn some_instrument() -> impl Strategy<Value = Instrument> {
     let on_file =
         prop_oneof![Just(CardOnFile::No), Just(CardOnFile::OfUnknownType), word().prop_map(CardOnFile::OfType),];
     let last = (word(), any::<bool>(), on_file, option::of(text()));
-    (first, option::of(time()), number(), last).prop_map(|(first, last_success_at, successes, last)| {
+    let used = (option::of(time()), number(), any::<bool>());
+    (first, used, last).prop_map(|(first, (last_success_at, successes, is_stored), last)| {
         let (id, kind, masked, expires, saved_at) = first;
         let (recorded_state, is_default, on_file, sent_brand) = last;
         Instrument {
@@ -313,6 +325,7 @@ fn some_instrument() -> impl Strategy<Value = Instrument> {
             kind,
             masked,
             expires: expires.map(Month),
+            is_stored,
             saved_at,
             last_success_at,
             successes,
