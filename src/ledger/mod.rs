@@ -45,6 +45,7 @@ pub use crate::ledger::queries::customer_query::{
 pub use crate::ledger::queries::customers::CustomerPage;
 pub use crate::ledger::queries::feed::{FEED_READS_MAX, FeedEntry, FeedEvent, FeedEventKind, FeedQuery};
 pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
+pub use crate::ledger::queries::instrument_blocks::BlockChange;
 pub use crate::ledger::queries::level_counts::LevelCounts;
 pub use crate::ledger::queries::limits_exceeded::LimitQuestion;
 pub use crate::ledger::queries::transactions::{

@@ -225,6 +225,80 @@ fn unknown_customer_with_a_blocked_instrument_is_denied() {
 }
 
 #[test]
+fn the_history_of_an_instrument_shows_its_blocks_at_the_merchant() {
+    let mut daemon = daemon();
+    let alice = holder(&daemon, "acme", "alice", "tok");
+    let carol = holder(&daemon, "globex", "carol", "tok");
+    let dora = holder(&daemon, "globex", "dora", "other");
+    let blocks = |daemon: &Daemon, merchant: &str, id: &str| {
+        let path = format!("/v1/merchants/{merchant}/customers/{id}/instruments/tok/history");
+        let (_, told) = json_of(daemon, "GET", &path, "everywhere", &Value::Null);
+        let steps = told["history"].as_array().unwrap_or_else(|| panic!("{told}")).clone();
+        let change = |step: &Value| {
+            let changes = step["changes"].as_array().expect("changes").iter();
+            let blocked = changes.clone().find(|change| change["field"] == "blocked").cloned()?;
+            assert_eq!(
+                (changes.len(), &step["source"], &blocked["old"]),
+                (1, &json!("api"), &json!(blocked["new"] == false))
+            );
+            Some(format!("{} by {}", blocked["new"], step["by"]))
+        };
+        steps.iter().filter_map(change).collect::<Vec<String>>()
+    };
+    for (token, said) in [
+        ("of-acme", "card_stolen"),
+        // It is blocked there already.
+        ("of-both", "fraud_confirmed"),
+        ("of-both", "cleared"),
+        ("everywhere", "card_stolen"),
+        ("everywhere", "cleared"),
+        ("of-acme", "card_stolen"),
+    ] {
+        assert_eq!(signal(&daemon, ("acme", &alice), token, said, "tok").0, 200, "{token} {said}");
+    }
+    for round in ["at once", "after kill -9", "after a snapshot"] {
+        assert_eq!(
+            blocks(&daemon, "acme", &alice),
+            [
+                r#"true by "of-acme""#,
+                r#"false by "everywhere""#,
+                r#"true by "everywhere""#,
+                r#"false by "of-both""#,
+                r#"true by "of-acme""#,
+            ],
+            "{round}"
+        );
+        // The blocks of the token for acme alone do not act at globex. No signal named the customer of globex.
+        assert_eq!(
+            blocks(&daemon, "globex", &carol),
+            [r#"false by "everywhere""#, r#"true by "everywhere""#, r#"false by "of-both""#, r#"true by "of-both""#,],
+            "{round}"
+        );
+        assert!(blocks(&daemon, "globex", &dora).is_empty(), "{round}: she never had it");
+        if round == "after kill -9" {
+            json_of(&daemon, "POST", "/v1/snapshot", "everywhere", &Value::Null);
+        }
+        daemon.kill_and_start();
+    }
+    // A step of a token that is not for the merchant does not name it.
+    let tina = holder(&daemon, "trusted", "tina", "tok2");
+    let (_, made) = json_of(
+        &daemon,
+        "PUT",
+        &format!("/v1/merchants/globex/customers/{carol}/instruments/tok2"),
+        "everywhere",
+        &json!({}),
+    );
+    assert_eq!(made["state"], "active");
+    assert_eq!(signal(&daemon, ("trusted", &tina), "of-trusted", "card_stolen", "tok2").0, 200);
+    let path = format!("/v1/merchants/globex/customers/{carol}/instruments/tok2/history");
+    let (_, told) = json_of(&daemon, "GET", &path, "everywhere", &Value::Null);
+    let step = &told["history"][0];
+    assert_eq!((&step["changes"][0]["field"], &step["by"]), (&json!("blocked"), &Value::Null), "{told}");
+    assert!(!told.to_string().contains("trusted"), "{told}");
+}
+
+#[test]
 fn history_hides_tokens_of_other_merchants() {
     let daemon = daemon();
     let alice = holder(&daemon, "acme", "alice", "tok");

@@ -82,6 +82,12 @@ pub struct OutOfScope;
 pub struct InstrumentBlocks(pub Vec<InstrumentBlock>);
 
 impl InstrumentBlocks {
+    /// The blocks of an old record, which states only whether the instrument is blocked everywhere.
+    #[must_use]
+    pub fn of_old_record(is_blocked: bool) -> Self {
+        Self(if is_blocked { vec![InstrumentBlock::UNPLACED] } else { Vec::new() })
+    }
+
     /// Whether payments at a merchant are blocked.
     #[must_use]
     pub fn act_at(&self, merchant: Name) -> bool {

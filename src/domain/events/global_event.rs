@@ -4,6 +4,7 @@ use crate::domain::{
     customer::instrument_blocks::InstrumentBlocks,
     events::audited_operation::AuditedOperation,
     rules::level::LevelKey,
+    transaction::log_offset::LogOffset,
     vocabulary::{direction::Direction, money::Currency, names::Name, time::Millis},
 };
 /// The clock continues from another instant, because an operator accepted the system clock.
@@ -34,6 +35,11 @@ pub enum GlobalEvent {
         id: Box<str>,
         /// Empty: payments with it are not blocked.
         blocks: InstrumentBlocks,
+        /// The name of the caller's token, if known.
+        by: Option<Name>,
+        /// The record of the change before; `None`: there is none, or an earlier version recorded this event. In a
+        /// snapshot: the last change.
+        previous: Option<LogOffset>,
         /// When.
         at: Millis,
     },

@@ -118,7 +118,7 @@ impl Ledger {
             CustomerStep { customer: head, context, events },
             CustomerStep { customer: &mut source, context, events: source_events },
         ];
-        let (_, lsn) = self.record_group(steps, None);
+        let lsn = self.record_group(steps, None).last;
         let digests = self.identities.of_customer(&source);
         shards.insert(number, source);
         self.customer_count.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +142,7 @@ impl Ledger {
             let events = vec![CustomerEvent::CustomerChanged(CustomerChange::MergedInto(target))];
             steps.push(CustomerStep { customer, context, events });
         }
-        let (_, lsn) = self.record_group(steps, None);
+        let lsn = self.record_group(steps, None).last;
         filled.iter().for_each(|attributes| self.identities.add_attributes(merchant, target, attributes));
         numbers.into_iter().for_each(|number| self.identities.merge_targets.set(number, target));
         lsn

@@ -2,8 +2,8 @@
 
 use crate::ledger::{
     index::customer_numbers::number_of,
-    payments::record::{Actor, CustomerStep},
-    state::ledger::Ledger,
+    payments::record::{Actor, CustomerStep, RecordedGroup},
+    state::{blocked_instruments::RecordedBlocks, ledger::Ledger},
 };
 use crate::{
     domain::{
@@ -162,12 +162,15 @@ impl Ledger {
             let global_event = changed.map(|(id, blocks)| GlobalEvent::InstrumentBlocks {
                 id: (*id).into(),
                 blocks: blocks.clone(),
+                by: sent.by,
+                previous: self.blocked_instruments.last_record(id),
                 at: now,
             });
-            let (_, last) = self.record_group(steps, global_event.as_ref());
+            let RecordedGroup { global, last, .. } = self.record_group(steps, global_event.as_ref());
             // Under the locks, so that a snapshot that begins after this record contains the blocks.
             if let Some((id, blocks)) = changed_blocks {
-                self.blocked_instruments.set(id, blocks.clone(), now);
+                let (blocks, last_record) = (blocks.clone(), global.or(self.blocked_instruments.last_record(id)));
+                self.blocked_instruments.set(id, RecordedBlocks { blocks, at: now, last_record });
             }
             let local = LocalTime { calendar: sent.calendar, now };
             let number = first.unwrap_or_default();

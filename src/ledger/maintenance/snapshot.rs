@@ -41,7 +41,7 @@ impl Ledger {
         // fact) under the lock of its customer, and this thread has held each of these locks since the begin.
         take(Piece::Global(self.global_state()))?;
         let mut events = self.overrides().events();
-        events.extend(self.blocked_instruments.events());
+        events.extend(self.blocked_instruments.events(self.forgotten_before()));
         let pieces = GlobalDto::pieces_of(&events);
         pieces.into_iter().try_for_each(|world| take(Piece::Global(world)))?;
         Ok(self.journal.last())

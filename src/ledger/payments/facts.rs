@@ -67,8 +67,8 @@ impl Ledger {
                 CustomerStep { customer: member, context, events: events.into_vec() },
                 CustomerStep { customer: head, context: actor.into(), events: head_events.collect() },
             ];
-            let (recorded, last) = self.record_group(steps, None);
-            (recorded.first().copied()?, last)
+            let recorded = self.record_group(steps, None);
+            (recorded.customers.first().copied()?, recorded.last)
         };
         known.last_record = recorded.offset;
         if is_evicted {

@@ -4,7 +4,7 @@
 use crate::ledger::{
     customers::registration::{RegisteredCustomer, Registration},
     index::transaction_index::TransactionSlot,
-    payments::record::{Actor, CustomerStep, RecordContext},
+    payments::record::{Actor, CustomerStep, RecordContext, RecordedGroup},
     state::{ledger::Ledger, loaded_transaction::LoadedTransaction},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl Ledger {
                 CustomerStep { customer, context, events },
                 CustomerStep { customer: placeholder, context, events: vec![unlinked] },
             ];
-            let (recorded, last) = self.record_group(steps, None);
+            let RecordedGroup { customers: recorded, last, .. } = self.record_group(steps, None);
             let [at_customer, at_placeholder] = recorded.as_slice() else { return Err(unknown()) };
             if is_evicted {
                 self.archived_facts.insert(key, from, at_placeholder.offset);

@@ -11,7 +11,7 @@ use crate::{
             customer_event::{CustomerEvent, RecordPosition},
             global_event::GlobalEvent,
         },
-        transaction::opening::Opening,
+        transaction::{log_offset::LogOffset, opening::Opening},
         vocabulary::time::Millis,
     },
     storage::{
@@ -74,6 +74,16 @@ pub(in crate::ledger) struct CustomerStep<'c> {
     pub(in crate::ledger) events: Vec<CustomerEvent>,
 }
 
+/// A step that was recorded as a group.
+pub(in crate::ledger) struct RecordedGroup {
+    /// How each customer's record was recorded, in the order of the steps.
+    pub(in crate::ledger) customers: Vec<RecordPosition>,
+    /// The offset of the record of the global event, if there is one.
+    pub(in crate::ledger) global: Option<LogOffset>,
+    /// The LSN that the whole step depends on.
+    pub(in crate::ledger) last: Lsn,
+}
+
 /// A record that is ready to be encoded: identifiers are sealed, the audit entry is made.
 struct PreparedRecord<'e> {
     before: Cow<'e, [CustomerEvent]>,
@@ -105,13 +115,12 @@ impl Ledger {
     }
 
     /// Appends a step about several customers, and about none of them, as one group: recovery applies all of it or
-    /// nothing. Applies it. The caller holds the locks of all customers. Returns how each record was recorded, in the
-    /// order of the steps, and the LSN that the whole step depends on.
+    /// nothing. Applies it. The caller holds the locks of all customers.
     pub(in crate::ledger) fn record_group(
         &self,
         steps: Vec<CustomerStep<'_>>,
         global_event: Option<&GlobalEvent>,
-    ) -> (Vec<RecordPosition>, Lsn) {
+    ) -> RecordedGroup {
         let mut parts: Vec<(u64, Vec<u8>)> = Vec::with_capacity(steps.len() + 1);
         let (mut targets, mut events) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
         for step in steps {
@@ -139,12 +148,14 @@ impl Ledger {
             }
             _ => self.journal.append_group(&parts),
         };
+        // The global event is the last part.
+        let global = global_event.and_then(|_| appended.last()).map(|appended| appended.place);
         let recorded = targets
             .into_iter()
             .zip(&records)
             .zip(appended)
             .map(|(((customer, context), record), appended)| self.apply(customer, context.key, appended, record));
-        (recorded.collect(), last)
+        RecordedGroup { customers: recorded.collect(), global, last }
     }
 
     #[inline]

@@ -70,7 +70,7 @@ impl GlobalState {
         events.iter().for_each(|event| self.known_merchants.add_event(event));
         events.iter().for_each(|event| self.archive.list.take(event));
         world.archive.iter().for_each(|segment| self.archive.list.put(*segment));
-        events.into_iter().for_each(|event| self.blocked_instruments.apply(event));
+        events.into_iter().for_each(|event| self.blocked_instruments.apply(None, event));
         for dto in &world.renames {
             let (merchant, direction, from, to) = dto.names()?;
             self.known_merchants.add([merchant]);
@@ -93,11 +93,8 @@ impl GlobalState {
             self.apply(LogOffset::SAME_STEP, counted.counted()?);
         }
         for id in world.blocked {
-            self.blocked_instruments.apply(GlobalEvent::InstrumentBlocked {
-                id: trimmed_token(id),
-                blocked: true,
-                at: Millis(0),
-            });
+            let (id, at) = (trimmed_token(id), Millis(0));
+            self.blocked_instruments.apply(None, GlobalEvent::InstrumentBlocked { id, blocked: true, at });
         }
         Ok(())
     }
@@ -107,9 +104,10 @@ impl GlobalState {
         self.known_merchants.add_event(&event);
         match event {
             GlobalEvent::InstrumentBlocked { id, blocked, at } => {
-                self.blocked_instruments.apply(GlobalEvent::InstrumentBlocked { id: trimmed_token(id), blocked, at });
+                let event = GlobalEvent::InstrumentBlocked { id: trimmed_token(id), blocked, at };
+                self.blocked_instruments.apply(Some(place), event);
             }
-            event @ GlobalEvent::InstrumentBlocks { .. } => self.blocked_instruments.apply(event),
+            event @ GlobalEvent::InstrumentBlocks { .. } => self.blocked_instruments.apply(Some(place), event),
             GlobalEvent::LevelCreated { merchant, name, direction, currency, at } => {
                 self.made_levels.restore(merchant, MadeLevel { name, direction, currency, created: at });
             }

@@ -4,22 +4,32 @@
 use crate::domain::{
     customer::instrument_blocks::{InstrumentBlock, InstrumentBlocks},
     events::global_event::GlobalEvent,
+    transaction::log_offset::LogOffset,
     vocabulary::{names::Name, time::Millis},
 };
 use dashmap::{DashMap, mapref::multiple::RefMulti};
 
+/// The recorded blocks of one instrument.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::ledger) struct RecordedBlocks {
+    /// Empty: payments with it are not blocked.
+    pub(in crate::ledger) blocks: InstrumentBlocks,
+    /// When they were recorded.
+    pub(in crate::ledger) at: Millis,
+    /// The record of the last change, from which the earlier ones are found; `None`: it is not known.
+    pub(in crate::ledger) last_record: Option<LogOffset>,
+}
+
 /// The blocks of one instrument.
 #[derive(Default)]
 struct InstrumentBlockState {
-    /// The recorded blocks.
-    recorded: InstrumentBlocks,
-    /// When they were recorded.
-    at: Millis,
+    recorded: RecordedBlocks,
     /// A block that is effective already and is about to be recorded.
     announced: Option<InstrumentBlock>,
 }
 
-/// The blocks of each blocked instrument, by the gateway's token.
+/// The blocks of each instrument that is or was blocked, by the gateway's token. An instrument that is blocked no more costs
+/// about 150 bytes until a start finds the records of its blocks deleted.
 #[derive(Default)]
 pub(in crate::ledger) struct BlockedInstruments(DashMap<Box<str>, InstrumentBlockState>);
 
@@ -27,13 +37,19 @@ impl BlockedInstruments {
     /// Whether payments with an instrument are blocked at a merchant.
     pub(in crate::ledger) fn is_blocked_at(&self, id: &str, merchant: Name) -> bool {
         self.0.get(id).is_some_and(|entry| {
-            entry.recorded.act_at(merchant) || entry.announced.as_ref().is_some_and(|block| block.acts_at(merchant))
+            entry.recorded.blocks.act_at(merchant)
+                || entry.announced.as_ref().is_some_and(|block| block.acts_at(merchant))
         })
     }
 
     /// The recorded blocks of an instrument.
     pub(in crate::ledger) fn of(&self, id: &str) -> InstrumentBlocks {
-        self.0.get(id).map(|entry| entry.recorded.clone()).unwrap_or_default()
+        self.0.get(id).map(|entry| entry.recorded.blocks.clone()).unwrap_or_default()
+    }
+
+    /// The record of the last change of the blocks of an instrument, if it is known.
+    pub(in crate::ledger) fn last_record(&self, id: &str) -> Option<LogOffset> {
+        self.0.get(id)?.recorded.last_record
     }
 
     /// Makes a block effective before it is recorded.
@@ -42,23 +58,31 @@ impl BlockedInstruments {
     }
 
     /// Sets the recorded blocks of an instrument, which contain the announced one.
-    pub(in crate::ledger) fn set(&self, id: &str, blocks: InstrumentBlocks, at: Millis) {
-        if blocks == InstrumentBlocks::default() {
+    pub(in crate::ledger) fn set(&self, id: &str, recorded: RecordedBlocks) {
+        if recorded.blocks == InstrumentBlocks::default() && recorded.last_record.is_none() {
             self.0.remove(id);
-        } else if self.of(id) == blocks {
-            self.0.entry(id.into()).or_default().announced = None;
-        } else {
-            self.0.insert(id.into(), InstrumentBlockState { recorded: blocks, at, announced: None });
+            return;
         }
+        match self.0.get_mut(id) {
+            // Nothing changes, so nothing is recorded.
+            Some(mut known) if known.recorded.blocks == recorded.blocks => {
+                known.announced = None;
+                return;
+            }
+            known => drop(known),
+        }
+        self.0.insert(id.into(), InstrumentBlockState { recorded, announced: None });
     }
 
-    /// Applies a recorded event. Events about other objects change nothing.
-    pub(in crate::ledger) fn apply(&self, event: GlobalEvent) {
+    /// Applies a recorded event, of the record at an offset or of a snapshot. Events about other objects change nothing.
+    pub(in crate::ledger) fn apply(&self, place: Option<LogOffset>, event: GlobalEvent) {
         match event {
-            GlobalEvent::InstrumentBlocks { id, blocks, at } => self.set(&id, blocks, at),
+            GlobalEvent::InstrumentBlocks { id, blocks, previous, at, .. } => {
+                self.set(&id, RecordedBlocks { blocks, at, last_record: place.or(previous) });
+            }
             GlobalEvent::InstrumentBlocked { id, blocked, at } => {
-                let blocks = if blocked { vec![InstrumentBlock::UNPLACED] } else { Vec::new() };
-                self.set(&id, InstrumentBlocks(blocks), at);
+                let blocks = InstrumentBlocks::of_old_record(blocked);
+                self.set(&id, RecordedBlocks { blocks, at, last_record: place });
             }
             GlobalEvent::LevelCreated { .. }
             | GlobalEvent::ExternalIdsGenerated { .. }
@@ -75,12 +99,17 @@ impl BlockedInstruments {
         }
     }
 
-    /// Events that restore this state, for a snapshot. They are sorted by token: equal states have equal bytes.
-    pub(in crate::ledger) fn events(&self) -> Vec<GlobalEvent> {
-        let recorded = self.0.iter().filter(|entry| entry.recorded != InstrumentBlocks::default());
+    /// Events that restore this state, for a snapshot. They are sorted by token: equal states have equal bytes. An
+    /// instrument without blocks is left out if the record of its last change is deleted.
+    pub(in crate::ledger) fn events(&self, forgotten_before: LogOffset) -> Vec<GlobalEvent> {
+        let is_needed = |recorded: &RecordedBlocks| {
+            let is_retained = recorded.last_record.is_some_and(|place| place >= forgotten_before);
+            recorded.blocks != InstrumentBlocks::default() || is_retained
+        };
+        let recorded = self.0.iter().filter(|entry| is_needed(&entry.recorded));
         let event = |entry: RefMulti<'_, Box<str>, InstrumentBlockState>| {
-            let (id, blocks, at) = (entry.key().clone(), entry.recorded.clone(), entry.at);
-            (id.clone(), GlobalEvent::InstrumentBlocks { id, blocks, at })
+            let (id, RecordedBlocks { blocks, at, last_record }) = (entry.key().clone(), entry.recorded.clone());
+            (id.clone(), GlobalEvent::InstrumentBlocks { id, blocks, by: None, previous: last_record, at })
         };
         let mut events: Vec<(Box<str>, GlobalEvent)> = recorded.map(event).collect();
         events.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

@@ -3,11 +3,11 @@
 
 use crate::{
     domain::{
-        customer::aggregate::Customer,
+        customer::{aggregate::Customer, audit::ChangeSource},
         events::customer_event::CustomerEvent,
         vocabulary::{attributes::Attribute, names::Name, words::Word},
     },
-    ledger::{HistoryStep, UnreadableStep},
+    ledger::{BlockChange, HistoryStep, UnreadableStep},
     service::{
         customers::customer_service::CustomerService,
         documents::{as_text::AsText, customers::customer::CustomerContext},
@@ -42,8 +42,11 @@ impl CustomerService<'_> {
     /// # Errors
     /// The merchant has no such customer, or the journal cannot be read.
     pub fn history(&self, customer_id: &str, page: HistoryPage, names_author: &NamesAuthor<'_>) -> Answered {
+        let mut steps: Vec<Value> = Vec::new();
         // A step is shown also where it changes nothing of the document.
-        self.history_page(customer_id, page, names_author, &|step, old, new| Some(changes_of(step, old, new)))
+        let all = |step: &HistoryStep, old: &Value, new: &Value| Some(changes_of(step, old, new));
+        let unreadable = self.each_step(customer_id, names_author, &all, &mut |step| steps.push(step))?;
+        Ok(page_of(steps, unreadable, page))
     }
 
     /// The changes of one step.
@@ -61,7 +64,8 @@ impl CustomerService<'_> {
         (if is_first { Value::Null } else { document(before) }, document(after))
     }
 
-    /// As [`Self::history`] for one stored instrument: the steps that changed it.
+    /// As [`Self::history`] for one instrument: the steps that changed it, and when payments with it became blocked at the
+    /// merchant and when they were allowed again.
     ///
     /// # Errors
     /// Those of [`Self::history`].
@@ -72,7 +76,10 @@ impl CustomerService<'_> {
         page: HistoryPage,
         names_author: &NamesAuthor<'_>,
     ) -> Answered {
-        self.history_page(customer_id, page, names_author, &|_, old, new| {
+        let id = instrument.trim();
+        let (number, holds) = self.read(customer_id, |customer, _| (customer.number(), customer.has_instrument(id)))?;
+        let mut steps: Vec<Value> = Vec::new();
+        let changed = |_: &HistoryStep, old: &Value, new: &Value| {
             let changes = match (find_instrument(old, instrument), find_instrument(new, instrument)) {
                 // It was removed, by a caller or to make room for others.
                 (Some(old), None) => removed_fields(old),
@@ -80,29 +87,15 @@ impl CustomerService<'_> {
                 (None, None) => Vec::new(),
             };
             (!changes.is_empty()).then_some(changes)
-        })
-    }
-
-    /// A page of the steps for which `changes` returns something.
-    fn history_page(
-        &self,
-        customer_id: &str,
-        page: HistoryPage,
-        names_author: &NamesAuthor<'_>,
-        changes: &StepChanges<'_>,
-    ) -> Answered {
-        let mut steps: Vec<Value> = Vec::new();
-        let unreadable = self.each_step(customer_id, names_author, changes, &mut |step| steps.push(step))?;
-        // The oldest entries: the history begins after them.
-        steps.splice(0..0, unreadable);
-        let total = steps.len();
-        // Steps are counted from the first, so that new steps move no page.
-        let end = if page.end == 0 { total } else { page.end.min(total) };
-        let begin = end.saturating_sub(page.limit);
-        let mut history: Vec<Value> = steps.drain(begin..end).collect();
-        history.reverse();
-        let next = (begin > 0).then(|| begin.to_string());
-        Ok(Reply::new(&json!({ "history": history, "next_cursor": next })))
+        };
+        let unreadable = self.each_step(customer_id, names_author, &changed, &mut |step| steps.push(step))?;
+        // A customer who never had the instrument has no history of it.
+        if holds || !steps.is_empty() {
+            let blocks = self.service.ledger.instrument_block_changes(id, self.merchant.id)?;
+            let blocks = blocks.iter().map(|change| block_step(change, number, &|by| names_author(by, true))).collect();
+            steps = merged_by_time(steps, blocks);
+        }
+        Ok(page_of(steps, unreadable, page))
     }
 
     /// Calls `each` with the documents of all steps of a customer's history, the oldest step first, and at the end with
@@ -160,6 +153,48 @@ impl CustomerService<'_> {
             })?;
         Ok(unreadable.iter().map(unreadable_entry).collect())
     }
+}
+
+/// A page of steps, the newest first. `unreadable` are those that cannot be read.
+fn page_of(mut steps: Vec<Value>, unreadable: Vec<Value>, page: HistoryPage) -> Reply {
+    // The oldest entries: the history begins after them.
+    steps.splice(0..0, unreadable);
+    let total = steps.len();
+    // Steps are counted from the first, so that new steps move no page.
+    let end = if page.end == 0 { total } else { page.end.min(total) };
+    let begin = end.saturating_sub(page.limit);
+    let mut history: Vec<Value> = steps.drain(begin..end).collect();
+    history.reverse();
+    let next = (begin > 0).then(|| begin.to_string());
+    Reply::new(&json!({ "history": history, "next_cursor": next }))
+}
+
+/// The step of a change of the blocks of an instrument. It names no token of other merchants.
+fn block_step(change: &BlockChange, customer: u64, reaches_merchant: &dyn Fn(Name) -> bool) -> Value {
+    let BlockChange { at, by, is_blocked } = *change;
+    json!({
+        "at": AsText(at),
+        "customer_id": customer.to_string(),
+        "source": ChangeSource::Api.word(),
+        "by": by.filter(|by| reaches_merchant(*by)).map(Name::as_str),
+        "transaction_id": null,
+        "changes": [{ "field": "blocked", "old": !is_blocked, "new": is_blocked }],
+    })
+}
+
+/// Two lists of steps as one in the order of time. Of steps with the same time, those of the first list come first.
+fn merged_by_time(steps: Vec<Value>, others: Vec<Value>) -> Vec<Value> {
+    let mut merged = Vec::with_capacity(steps.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for step in steps {
+        // Times have one format, so their texts have their order.
+        while let Some(earlier) = others.next_if(|other| other["at"].as_str() < step["at"].as_str()) {
+            merged.push(earlier);
+        }
+        merged.push(step);
+    }
+    merged.extend(others);
+    merged
 }
 
 fn changes_of(step: &HistoryStep, old: &Value, new: &Value) -> Vec<Value> {

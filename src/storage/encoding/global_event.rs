@@ -8,6 +8,7 @@ use crate::{
             global_event::{ClockStep, GlobalEvent},
         },
         rules::level::LevelKey,
+        transaction::log_offset::LogOffset,
     },
     storage::encoding::{
         bytes::{Bytes, DecodeError, Put},
@@ -18,8 +19,13 @@ use crate::{
 /// Appends a global event.
 pub fn encode_global(event: &GlobalEvent, out: &mut Vec<u8>) {
     match event {
-        GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), at } => {
-            out.push(tags::INSTRUMENT_BLOCKS);
+        GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), by, previous, at } => {
+            if by.is_none() && previous.is_none() {
+                out.push(tags::INSTRUMENT_BLOCKS);
+            } else {
+                out.push(tags::INSTRUMENT_BLOCKS_CHANGED);
+                out.put_bits([by.is_some(), previous.is_some()]);
+            }
             out.put_text(id);
             out.put_number(blocks.len() as u64);
             for InstrumentBlock { everywhere, by_all, merchants } in blocks {
@@ -28,6 +34,8 @@ pub fn encode_global(event: &GlobalEvent, out: &mut Vec<u8>) {
                 merchants.iter().for_each(|merchant| out.put_name(*merchant));
             }
             out.put_time(*at);
+            by.iter().for_each(|by| out.put_name(*by));
+            previous.iter().for_each(|previous| out.put_number(previous.0));
         }
         GlobalEvent::InstrumentBlocked { id, blocked, at } => {
             out.push(tags::INSTRUMENT_BLOCKED);
@@ -141,16 +149,32 @@ fn put_level_key(LevelKey { merchant, direction, currency, name }: &LevelKey, ou
     out.put_name(*name);
 }
 
+/// The bits of a change of blocks. At least one bit is set: a record without both has another tag.
+fn read_changed_bits(bytes: &mut Bytes<'_>) -> Result<[bool; 2], DecodeError> {
+    const WHAT: &str = "option of InstrumentBlocks";
+    let at = bytes.at();
+    let bits = bytes.bits(WHAT)?;
+    if bits == [false; 2] { Err(DecodeError::Word { what: WHAT, number: 0, at }) } else { Ok(bits) }
+}
+
 /// Reads the event of a tag that was read at byte `at`.
 ///
 /// # Errors
 /// See [`DecodeError`].
 pub(super) fn read_global(tag: u8, at: usize, bytes: &mut Bytes<'_>) -> Result<GlobalEvent, DecodeError> {
     Ok(match tag {
-        tags::INSTRUMENT_BLOCKS => {
+        tags::INSTRUMENT_BLOCKS | tags::INSTRUMENT_BLOCKS_CHANGED => {
+            let bits = if tag == tags::INSTRUMENT_BLOCKS { [false; 2] } else { read_changed_bits(bytes)? };
+            let [has_author, has_previous] = bits;
             let id = bytes.text()?.into();
             let blocks = (0..bytes.number()?).map(|_| read_block(bytes)).collect::<Result<_, _>>()?;
-            GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), at: bytes.time()? }
+            GlobalEvent::InstrumentBlocks {
+                id,
+                blocks: InstrumentBlocks(blocks),
+                at: bytes.time()?,
+                by: if has_author { Some(bytes.name()?) } else { None },
+                previous: if has_previous { Some(LogOffset(bytes.number()?)) } else { None },
+            }
         }
         tags::INSTRUMENT_BLOCKED => {
             let [blocked] = bytes.bits("option of InstrumentBlocked")?;

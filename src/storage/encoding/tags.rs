@@ -35,6 +35,7 @@
 //! | 73 | Clock accepted | bits (by, moves entries of the future), the time before, the time after, by?; concerns all customers |
 //! | 74 | Segments released | the number of the last record in them, at |
 //! | 75 | Instrument blocks | id, number of blocks and each (bits (everywhere, by a caller for all merchants), number of merchants and each), at |
+//! | 79 | Instrument blocks by a known caller, or after another change | bits (by, previous), then as 75, by?, previous? (a LogOffset) |
 //! | 76 | Loss of archived segments accepted | bits (by), first and last record's number, at, by? |
 //! | 78 | Operation audited | bits (by, version), kind (1 reload, 2 level, 3 rates, 4 upload, 5 bulk), source, at, version? (a text), by?, number of details and each (bits (merchant, old, new), merchant?, subject (a text), old? (a text), new? (a text)) |
 //!
@@ -83,3 +84,4 @@ pub(super) const SEGMENTS_LET_GO: u8 = 74;
 pub(super) const INSTRUMENT_BLOCKS: u8 = 75;
 pub(super) const ARCHIVE_LOSS_ACCEPTED: u8 = 76;
 pub(super) const OPERATION_AUDITED: u8 = 78;
+pub(super) const INSTRUMENT_BLOCKS_CHANGED: u8 = 79;

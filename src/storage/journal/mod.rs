@@ -32,6 +32,9 @@
 //! **Format 3** adds brands and card-on-file types of instruments, removed instruments, attributes of staff, and the audit of
 //! operations. Every record of format 2 has the same meaning in format 3.
 //!
+//! **Format 4** adds the figures of a denial, whether an instrument is stored, and the chain of the blocks of an instrument.
+//! Every record of format 3 has the same meaning in format 4.
+//!
 //! A journal of an earlier format continues in segments of the present one.
 
 pub mod archived;

@@ -11,7 +11,10 @@ use crate::{
             payment::{Payment, PaymentPurpose, PaymentRequest},
         },
         rules::configuration::Rules,
-        transaction::transition::{Approval, CaptureAmount, Operation},
+        transaction::{
+            log_offset::LogOffset,
+            transition::{Approval, CaptureAmount, Operation},
+        },
         vocabulary::{attributes::Attributes, words::Word},
     },
     ledger::{
@@ -21,7 +24,7 @@ use crate::{
             update::{Amendment, CustomerRef},
         },
         recovery::state::StateRecovery,
-        state::blocked_instruments::BlockedInstruments,
+        state::blocked_instruments::{BlockedInstruments, RecordedBlocks},
     },
     storage::{
         fs::{Store, memory::Memory},
@@ -74,11 +77,11 @@ struct Person {
     id: String,
     suspected: Suspected,
     holds: BTreeSet<&'static str>,
+    /// Those of them that an approval stored, or that were stored by hand.
+    stored: BTreeSet<&'static str>,
     /// The author of each step of the history.
     authors: Vec<Option<String>>,
 }
-    /// Those of them that an approval stored, or that were stored by hand.
-    stored: BTreeSet<&'static str>,
 
 impl Person {
     fn step_by(&mut self, by: Option<String>) {
@@ -175,9 +178,6 @@ impl Model {
         }
     }
 
-    fn by_hand(&mut self, who: usize, status: &str, is_table: bool) {
-        let person = &mut self.people[who];
-        let shown = shown(person.suspected);
     /// An approval by an instrument, which stores it.
     fn approved(&mut self, who: usize, instrument: &'static str) {
         let is_held = self.people[who].holds.contains(instrument);
@@ -189,6 +189,9 @@ impl Model {
         }
     }
 
+    fn by_hand(&mut self, who: usize, status: &str, is_table: bool) {
+        let person = &mut self.people[who];
+        let shown = shown(person.suspected);
         let then = match status {
             "new" => Suspected::Nothing,
             "suspicious" => Suspected::Flagged,
@@ -386,10 +389,10 @@ proptest! {
                         Ok(is_held.then(|| removed.clone()).into_iter().collect())
                     };
                     ledger.change(customer, ACTOR, &Attributes::default(), &mut make).unwrap();
+                    model.people[who].stored.remove(named);
                     if model.people[who].holds.remove(named) {
                         model.people[who].step_by(None);
                     }
-                    model.people[who].stored.remove(named);
                 }
                 6..=7 => {
                     let Some(named) = named else { continue };
@@ -401,12 +404,12 @@ proptest! {
                         Ok(is_new.then(|| stored.clone()).into_iter().collect())
                     };
                     ledger.change(customer, ACTOR, &Attributes::default(), &mut make).unwrap();
-                    model.hold(who, named);
-                }
-                _ => {
                     if !model.people[who].holds.contains(named) {
                         model.people[who].stored.insert(named);
                     }
+                    model.hold(who, named);
+                }
+                _ => {
                     let status = ["new", "suspicious", "fraud", "fraud", "fraud"][signal];
                     let repeats_status = caller % 2 == 0;
                     let update = CustomerUpdate { status: CustomerStatus::parse(status), repeats_status, ..CustomerUpdate::default() };

@@ -11,17 +11,27 @@ fn an_announced_block_is_effective_and_in_no_snapshot() {
     let block = InstrumentBlock::set_at(merchant, &MerchantScope::All, false);
     blocked.announce("x", block.clone());
     assert!(blocked.is_blocked_at("x", merchant));
-    assert_eq!((blocked.of("x"), blocked.events()), (InstrumentBlocks::default(), Vec::new()));
+    let events = || blocked.events(LogOffset(0));
+    assert_eq!((blocked.of("x"), events()), (InstrumentBlocks::default(), Vec::new()));
     let blocks = InstrumentBlocks::default().with(block);
-    blocked.set("x", blocks.clone(), NOW);
+    let set = |blocks: &InstrumentBlocks, at, offset: Option<u64>| {
+        let last_record = offset.map(LogOffset);
+        blocked.set("x", RecordedBlocks { blocks: blocks.clone(), at, last_record });
+    };
+    set(&blocks, NOW, Some(100));
     blocked.announce("x", InstrumentBlock::set_at(merchant, &MerchantScope::Some(vec![merchant]), false));
-    let event = GlobalEvent::InstrumentBlocks { id: "x".into(), blocks: blocks.clone(), at: NOW };
-    assert_eq!((blocked.of("x"), blocked.events()), (blocks.clone(), vec![event]));
-    blocked.set("x", blocks, Millis(9));
-    let at: Vec<_> = blocked.events().iter().map(GlobalEvent::recorded_at).collect();
+    let previous = Some(LogOffset(100));
+    let event = GlobalEvent::InstrumentBlocks { id: "x".into(), blocks: blocks.clone(), by: None, previous, at: NOW };
+    assert_eq!((blocked.of("x"), events()), (blocks.clone(), vec![event]));
+    set(&blocks, Millis(9), Some(100));
+    let at: Vec<_> = events().iter().map(GlobalEvent::recorded_at).collect();
     assert_eq!(at, [Some(NOW)], "setting the same list is a no-op");
-    blocked.set("x", InstrumentBlocks::default(), NOW);
-    assert!(!blocked.is_blocked_at("x", merchant) && blocked.events().is_empty());
+    set(&InstrumentBlocks::default(), NOW, Some(200));
+    assert!(!blocked.is_blocked_at("x", merchant));
+    assert_eq!((events().len(), blocked.last_record("x")), (1, Some(LogOffset(200))), "its history is found");
+    assert!(blocked.events(LogOffset(201)).is_empty(), "the records are deleted");
+    set(&InstrumentBlocks::default(), NOW, None);
+    assert!(events().is_empty());
 }
 
 /// Old snapshots contain only the ids of instruments.
@@ -84,8 +94,6 @@ fn a_signal_reaches_each_of_many_holders_once() {
         ledger.history(merchant, id, NOW, &mut count).unwrap();
         assert_eq!(signals, 1, "{id} of {merchant} is reached once");
     }
-    let snapshot = snapshot_and_recover(&ledger);
-    assert!(snapshot.is_instrument_blocked("x", merchant.id) && snapshot.holders_of("x").len() == 2 * EACH as u64);
     // To lift the block, the holders outside of the token's merchants are looked for, not all holders.
     let outside = |instrument: &str, caller: &[&str]| {
         let found = ledger.find_holder_outside(instrument, &reach_of(caller));
@@ -100,4 +108,6 @@ fn a_signal_reaches_each_of_many_holders_once() {
         let want = if nth <= 256 { (None, nth) } else { (Some("b"), 256) };
         assert_eq!(outside("dropped", &["a"]), want, "{nth} holders dropped it");
     }
+    let snapshot = snapshot_and_recover(&ledger);
+    assert!(snapshot.is_instrument_blocked("x", merchant.id) && snapshot.holders_of("x").len() == 2 * EACH as u64);
 }

@@ -225,8 +225,15 @@ fn some_global_event() -> BoxedStrategy<GlobalEvent> {
     let block = (any::<bool>(), any::<bool>(), proptest::collection::vec(names(), 0..4));
     let block = block.prop_map(|(everywhere, by_all, merchants)| InstrumentBlock { everywhere, by_all, merchants });
     prop_oneof![
-        (text(), proptest::collection::vec(block, 0..4), time())
-            .prop_map(|(id, blocks, at)| GlobalEvent::InstrumentBlocks { id, blocks: InstrumentBlocks(blocks), at }),
+        (text(), proptest::collection::vec(block, 0..4), option::of(names()), option::of(number()), time()).prop_map(
+            |(id, blocks, by, previous, at)| GlobalEvent::InstrumentBlocks {
+                id,
+                blocks: InstrumentBlocks(blocks),
+                by,
+                previous: previous.map(LogOffset),
+                at
+            }
+        ),
         (text(), any::<bool>(), time()).prop_map(|(id, blocked, at)| GlobalEvent::InstrumentBlocked {
             id,
             blocked,

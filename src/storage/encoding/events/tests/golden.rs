@@ -14,7 +14,7 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
         |signal| customer(CustomerEvent::SignalReceived { signal, names_instrument: true, at: Millis(1) });
     let blocks = |blocks: &[InstrumentBlock]| {
         let (id, blocks) = ("card".into(), InstrumentBlocks(blocks.to_vec()));
-        RecordedEvent::Global(GlobalEvent::InstrumentBlocks { id, blocks, at: Millis(1) })
+        RecordedEvent::Global(GlobalEvent::InstrumentBlocks { id, blocks, by: None, previous: None, at: Millis(1) })
     };
     let block = |everywhere, by_all, merchants: &[&str]| {
         let merchants = merchants.iter().map(|merchant| name(merchant)).collect();
@@ -330,6 +330,17 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
             "4b0463617264030002016d016e0101016e030002",
         ),
         ("blocks, none", blocks(&[]), "4b04636172640002"),
+        (
+            "blocks, none, by a caller after a change",
+            RecordedEvent::Global(GlobalEvent::InstrumentBlocks {
+                id: "card".into(),
+                blocks: InstrumentBlocks::default(),
+                by: Some(name("ops")),
+                previous: Some(LogOffset(300)),
+                at: Millis(1),
+            }),
+            "4f0304636172640002036f7073ac02",
+        ),
         (
             "level made",
             RecordedEvent::Global(GlobalEvent::LevelCreated {
