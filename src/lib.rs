@@ -13,6 +13,7 @@
 //! | [`http`] | the operation table, the server, handlers, documents of the wire |
 //! | [`service`] | what a caller can ask for, once for HTTP, commands and replay |
 //! | [`ledger`] | the state in memory, its locks and its recovery |
+//! | [`replication`] | the copy of the journal in Redis: client, scripts, restore, standby |
 //! | [`storage`] | files: journal, snapshots, keys, encoding of events, jobs, archive |
 //! | [`config`] | configuration files, and their one fallible step into rules and settings |
 //! | [`domain`] | the rules of the business as pure functions |
@@ -26,6 +27,7 @@ pub mod docs;
 pub mod domain;
 pub mod http;
 pub mod ledger;
+pub mod replication;
 pub mod service;
 pub mod storage;
 pub mod telemetry;

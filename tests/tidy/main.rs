@@ -15,13 +15,32 @@ const WALLS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("storage", &["domain"]),
     ("ledger", &["domain", "storage"]),
+    ("replication", &["clock", "config", "domain", "storage", "telemetry"]),
     ("docs", &[]),
     ("clock", &["domain"]),
     ("telemetry", &["domain"]),
-    ("service", &["clock", "config", "domain", "http", "ledger", "storage", "telemetry"]),
-    ("http", &["docs", "clock", "config", "domain", "ledger", "service", "storage", "telemetry"]),
-    ("daemon", &["cli", "clock", "config", "domain", "http", "ledger", "service", "storage", "telemetry"]),
-    ("cli", &["docs", "clock", "config", "daemon", "domain", "http", "ledger", "service", "storage", "telemetry"]),
+    ("service", &["clock", "config", "domain", "http", "ledger", "replication", "storage", "telemetry"]),
+    ("http", &["docs", "clock", "config", "domain", "ledger", "replication", "service", "storage", "telemetry"]),
+    (
+        "daemon",
+        &["cli", "clock", "config", "domain", "http", "ledger", "replication", "service", "storage", "telemetry"],
+    ),
+    (
+        "cli",
+        &[
+            "docs",
+            "clock",
+            "config",
+            "daemon",
+            "domain",
+            "http",
+            "ledger",
+            "replication",
+            "service",
+            "storage",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// The most lines of a file before its tests.

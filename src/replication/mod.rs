@@ -1,0 +1,32 @@
+//! The copy of the journal in Redis.
+//!
+//! One daemon, the primary, writes. Redis has a copy of its journal, its customers' keys and its newest snapshot, from which
+//! a new machine is restored and a standby follows. All keys contain the configured prefix as hash tag, so a cluster keeps
+//! them in one slot and one script can change them together.
+//!
+//! | Key | Type | Contents |
+//! |---|---|---|
+//! | `{P}:head` | hash | format, instance, wrapped secret, fence, owner, what happens in an outage, tip, newest finished snapshot, first record |
+//! | `{P}:stream` | stream | one entry a batch, with the id `LAST_LSN-0` and one field `b`: the framed batch |
+//! | `{P}:keys` | hash | number of a customer's key (16 hex digits) to the wrapped entry |
+//! | `{P}:erased` | hash | number of an erased key (16 hex digits) to the customer's number |
+//! | `{P}:snapshot:BEGIN_LSN` | list | the framed chunks of one snapshot |
+//! | `{P}:lease` | string | the fence; expires with `on_outage = "refuse"`, and never with `continue` |
+//!
+//! Each change is one Lua script that compares the caller's fence and owner with those of `head`. [`RedisStore`] has one
+//! method for each script and each read. It reconnects, and never sends a command twice: the caller resends what it wants.
+
+pub mod client;
+pub mod model;
+pub mod redis_store;
+
+pub use crate::replication::{
+    model::{
+        answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
+        error::RedisError,
+        head::{FORMAT, Fence, Head, Lease, SnapshotMark, Tip},
+        pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
+        requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+    },
+    redis_store::RedisStore,
+};
