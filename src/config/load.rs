@@ -5,6 +5,7 @@ use crate::config::{
     daemon::{
         credentials::{self, Credential},
         levelgate_toml, listeners,
+        redis_files::{self, RedisFiles},
         settings::Settings,
     },
     diff::ComparedConfiguration,
@@ -51,8 +52,10 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The tokens; empty if their files were not read: see [`load_with_tokens`].
     pub credentials: Vec<Credential>,
-    /// The warnings about tokens, in words for the log.
+    /// The warnings about tokens and about the files of `[redis]`, in words for the log.
     pub token_warnings: Vec<String>,
+    /// The contents of the files of `[redis]`; `None`: there is no `[redis]`, or its files were not read.
+    pub redis_files: Option<RedisFiles>,
     /// The merchant of each merchant's file, by the path of the file as the user named the folder.
     pub owners: BTreeMap<String, Name>,
     /// The folder, as the user named it.
@@ -83,7 +86,7 @@ impl Loaded {
 }
 
 /// Loads a configuration folder: `levelgate.toml`, `rates.toml` and `merchants/*.toml`, all of them optional. The files
-/// of tokens are not read.
+/// of tokens and of `[redis]` are not read.
 ///
 /// # Errors
 /// All problems of all files, if one of them is an error.
@@ -91,7 +94,7 @@ pub fn load(folder: &Path) -> Result<Loaded, Problems> {
     load_folder(folder, None)
 }
 
-/// Loads a configuration folder and the files of its tokens, as a daemon does. `now` is the wall clock.
+/// Loads a configuration folder and the files of its tokens and of `[redis]`, as a daemon does. `now` is the wall clock.
 ///
 /// # Errors
 /// All problems of all files, if one of them is an error; a token file that cannot be read is one.
@@ -135,7 +138,13 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         .as_ref()
         .zip(now)
         .map(|(file, now)| credentials::load_credentials(&settings.auth.tokens, &spans.files, &file.report, now));
-    let tokens = tokens.unwrap_or_default();
+    let mut tokens = tokens.unwrap_or_default();
+    let mut redis_files = None;
+    if let (Some(file), Some(_), Some(redis)) = (&daemon_file, now, &settings.redis) {
+        let (read, warnings) = redis_files::load_redis_files(redis, &spans.redis, &file.report);
+        redis_files = read;
+        tokens.warnings.extend(warnings);
+    }
     let owners = merchants.ids.owners();
     let files = daemon_file.into_iter().chain(rates_file).chain(merchant_files);
     problems.extend(files.flat_map(|file| file.report.finish()));
@@ -150,6 +159,7 @@ fn load_folder(folder: &Path, now: Option<Millis>) -> Result<Loaded, Problems> {
         warnings: problems,
         credentials: tokens.credentials,
         token_warnings: tokens.warnings,
+        redis_files,
         owners,
         folder: folder.to_owned(),
         statements: merchants.statements,

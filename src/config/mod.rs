@@ -21,9 +21,11 @@ mod tests;
 mod version;
 
 pub use crate::config::daemon::credentials::Credential;
+pub use crate::config::daemon::redis_files::RedisFiles;
+pub use crate::config::daemon::redis_settings::{Ack, OnOutage, Redis, RedisTimeouts};
+pub use crate::config::daemon::redis_url::{HostPort, RedisServers, RedisUrl, RedisUrlError};
 pub use crate::config::daemon::settings::{
-    Ack, Admin, Auth, Clock, ClockSource, Http, Memory, OnOutage, Redis, RedisUrl, Role, Settings, Store, StoreKind,
-    Sync, Tls, Token,
+    Admin, Auth, Clock, ClockSource, Http, Memory, Role, Settings, Store, StoreKind, Sync, Tls, Token,
 };
 pub use crate::config::daemon_file::DaemonFile;
 pub use crate::config::diff::changed_restart_settings;

@@ -16,9 +16,12 @@
 //! Each change is one Lua script that compares the caller's fence and owner with those of `head`. [`RedisStore`] has one
 //! method for each script and each read. It reconnects, and never sends a command twice: the caller resends what it wants.
 
+mod answer;
 pub mod client;
+mod copied_head;
 pub mod model;
 pub mod redis_store;
+mod scripts;
 
 pub use crate::replication::{
     model::{

@@ -5,40 +5,90 @@
 //! to at most two seconds. No method resends: a command that timed out may have run.
 
 use crate::{
-    config::Redis,
-    replication::model::{
-        answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
-        error::RedisError,
-        head::{Fence, Head},
-        pages::{ErasedPage, KeyPage, StreamPage},
-        requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+    config::{OnOutage, Redis, RedisFiles},
+    replication::{
+        answer::{Answer, Parts, key_number_of, number_of, unexpected},
+        client::connection::Connection,
+        copied_head,
+        model::{
+            answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
+            error::RedisError,
+            head::{FORMAT, Fence, Head, Tip},
+            pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
+            requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+        },
+        scripts::{self, Script},
     },
     storage::journal::{JournalId, Lsn},
 };
+use redis::{FromRedisValue as _, Value};
+
+/// The number of entries that one step of a scan of keys looks at.
+const SCAN_COUNT: u32 = 1_000;
 
 /// One logical connection. Calls run one at a time; use [`RedisStore::separate`] for another connection.
 #[derive(Debug)]
-pub struct RedisStore {}
+pub struct RedisStore {
+    connection: Connection,
+    prefix: String,
+    /// In 32 hex digits; empty: any instance.
+    instance: String,
+    owner: String,
+    /// The connection that appended last, which is the only one that `WAIT` may use.
+    appended_on: Option<u64>,
+}
 
 impl RedisStore {
     /// A store that is not connected yet. `owner` names this process: host, process, start time. Scripts compare it.
-    ///
-    /// # Errors
-    /// A file of the settings (password, CA) cannot be used.
-    pub fn new(settings: &Redis, owner: &str) -> Result<Self, RedisError> {
-        let _ = (settings, owner);
-        Err(RedisError::Empty)
+    #[must_use]
+    pub fn new(settings: &Redis, files: &RedisFiles, owner: &str) -> Self {
+        let prefix = format!("{{{}}}:", settings.prefix);
+        Self {
+            connection: Connection::new(settings, files, format!("{prefix}head")),
+            prefix,
+            instance: String::new(),
+            owner: owner.to_owned(),
+            appended_on: None,
+        }
     }
 
     /// Another connection to the same server for the same instance and owner.
     #[must_use]
     pub fn separate(&self) -> Self {
-        Self {}
+        Self {
+            connection: self.connection.separate(),
+            prefix: self.prefix.clone(),
+            instance: self.instance.clone(),
+            owner: self.owner.clone(),
+            appended_on: None,
+        }
     }
 
-    /// Compares the instance of the copy with this one in every later call.
+    /// Compares the instance of the copy with this one in every later call. Changes need it.
     pub fn expect_instance(&mut self, instance: JournalId) {
-        let _ = instance;
+        self.instance = instance.to_string();
+    }
+
+    /// Runs a script with the arguments that all scripts share and these ones. A script about a snapshot gets its key.
+    async fn run(
+        &mut self,
+        script: &Script,
+        fence: Fence,
+        snapshot: Option<Lsn>,
+        arguments: &[&[u8]],
+    ) -> Result<Answer, RedisError> {
+        let mut keys: Vec<String> =
+            ["head", "stream", "keys", "erased", "lease"].iter().map(|key| format!("{}{key}", self.prefix)).collect();
+        keys.extend(snapshot.map(|begin| self.snapshot_key(begin)));
+        let (format, fence) = (FORMAT.to_string(), fence.to_string());
+        let mut all: Vec<&[u8]> =
+            vec![format.as_bytes(), self.instance.as_bytes(), fence.as_bytes(), self.owner.as_bytes()];
+        all.extend(arguments);
+        Answer::read(self.connection.run(script, &keys, &all).await?)
+    }
+
+    fn snapshot_key(&self, begin: Lsn) -> String {
+        format!("{}snapshot:{begin}", self.prefix)
     }
 
     /// The head. `None`: Redis has no copy under this prefix.
@@ -46,7 +96,11 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn head(&mut self) -> Result<Option<Head>, RedisError> {
-        Err(RedisError::Empty)
+        match self.run(&scripts::HEAD, Fence::default(), None, &[]).await {
+            Ok(mut answer) => copied_head::read(&mut answer.parts).map(Some),
+            Err(RedisError::Empty) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes the fence and the lease. Creates the head if Redis is empty. A lease of the same owner is taken again.
@@ -54,8 +108,21 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn acquire(&mut self, request: AcquireRequest<'_>) -> Result<Acquired, RedisError> {
-        let _ = request;
-        Err(RedisError::Empty)
+        let lease = match request.on_outage {
+            OnOutage::Continue => String::new(),
+            OnOutage::Refuse => request.lease_ms.to_string(),
+        };
+        let forced: &[u8] = if request.forced { b"forced" } else { b"" };
+        let arguments = [request.secret, forced, request.on_outage.word().as_bytes(), lease.as_bytes()];
+        let mut answer = self.run(&scripts::ACQUIRE, request.above, None, &arguments).await?;
+        match answer.name.as_str() {
+            "ok" => {
+                let (fence, created) = (Fence(answer.parts.number()?), answer.parts.number::<u8>()? == 1);
+                Ok(Acquired::Yes { fence, tip: answer.parts.tip()?, created })
+            }
+            "held" => Ok(Acquired::Held(answer.parts.held()?)),
+            _ => Err(answer.unknown()),
+        }
     }
 
     /// Sets the lease again: for `lease_ms`, or for ever (`None`, with `on_outage = "continue"`).
@@ -63,8 +130,8 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn renew(&mut self, fence: Fence, lease_ms: Option<u64>) -> Result<(), RedisError> {
-        let _ = (fence, lease_ms);
-        Err(RedisError::Empty)
+        let lease = lease_ms.map_or_else(String::new, |ms| ms.to_string());
+        self.run(&scripts::RENEW, fence, None, &[lease.as_bytes()]).await?.ok()
     }
 
     /// Appends a batch if the stream ends with the record before it.
@@ -72,8 +139,24 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn append(&mut self, fence: Fence, batch: BatchToAppend<'_>) -> Result<Appended, RedisError> {
-        let _ = (fence, batch);
-        Err(RedisError::Empty)
+        self.appended_on = None;
+        let fields =
+            |tip: Tip| [tip.lsn.to_string(), tip.epoch.to_string(), tip.crc.to_string(), tip.end.0.to_string()];
+        let previous = batch.previous.map(fields).unwrap_or_default();
+        let (first, last) = (batch.first.to_string(), fields(batch.last));
+        let mut arguments: Vec<&[u8]> = previous.iter().take(3).map(String::as_bytes).collect();
+        arguments.push(first.as_bytes());
+        arguments.extend(last.iter().map(String::as_bytes));
+        arguments.push(batch.frame);
+        let mut answer = self.run(&scripts::APPEND, fence, None, &arguments).await?;
+        let appended = match answer.name.as_str() {
+            "ok" => Appended::Yes,
+            "already" => Appended::Already,
+            "ends_with" => return Ok(Appended::EndsWith(answer.parts.tip()?)),
+            _ => return Err(answer.unknown()),
+        };
+        self.appended_on = self.connection.number();
+        Ok(appended)
     }
 
     /// Waits until `replicas` replicas have everything that this connection has appended, at most for the response time-out.
@@ -82,8 +165,16 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`]. [`RedisError::NothingToConfirm`] after a reconnection: append the batch again first.
     pub async fn wait_replicas(&mut self, replicas: u32) -> Result<u32, RedisError> {
-        let _ = replicas;
-        Err(RedisError::Empty)
+        // WAIT counts the writes of its own connection: on a new one it confirms nothing at once.
+        if self.appended_on.is_none() || self.appended_on != self.connection.number() {
+            return Err(RedisError::NothingToConfirm);
+        }
+        let ms = self.connection.response_ms();
+        let mut command = redis::cmd("WAIT");
+        command.arg(replicas).arg(ms);
+        // The server answers after `ms` at the latest; the answer itself takes time too.
+        let answer = self.connection.query(&command, "waiting for replicas", ms.saturating_mul(2)).await?;
+        u32::from_redis_value(answer).map_err(|error| unexpected(&error.to_string()))
     }
 
     /// Writes keys. A key that is erased stays erased.
@@ -91,8 +182,9 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn put_keys(&mut self, fence: Fence, keys: &[WrappedKey]) -> Result<(), RedisError> {
-        let _ = (fence, keys);
-        Err(RedisError::Empty)
+        let numbers: Vec<String> = keys.iter().map(|key| format!("{:016x}", key.number)).collect();
+        let pairs = numbers.iter().zip(keys).flat_map(|(number, key)| [number.as_bytes(), key.wrapped.as_slice()]);
+        self.run(&scripts::PUT_KEYS, fence, None, &pairs.collect::<Vec<_>>()).await?.ok()
     }
 
     /// Deletes keys, and records that they are erased.
@@ -100,8 +192,10 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn erase_keys(&mut self, fence: Fence, keys: &[ErasedKey]) -> Result<(), RedisError> {
-        let _ = (fence, keys);
-        Err(RedisError::Empty)
+        let fields = keys.iter().flat_map(|key| [format!("{:016x}", key.number), key.customer.to_string()]);
+        let fields: Vec<String> = fields.collect();
+        let arguments: Vec<&[u8]> = fields.iter().map(String::as_bytes).collect();
+        self.run(&scripts::ERASE_KEYS, fence, None, &arguments).await?.ok()
     }
 
     /// Begins a snapshot that contains all records up to `begin`. An unfinished one is deleted, also of the same number.
@@ -109,8 +203,13 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn begin_snapshot(&mut self, fence: Fence, begin: Lsn) -> Result<Begun, RedisError> {
-        let _ = (fence, begin);
-        Err(RedisError::Empty)
+        let number = begin.to_string();
+        let answer = self.run(&scripts::BEGIN_SNAPSHOT, fence, Some(begin), &[number.as_bytes()]).await?;
+        match answer.name.as_str() {
+            "ok" => Ok(Begun::Yes),
+            "finished" => Ok(Begun::AlreadyFinished),
+            _ => Err(answer.unknown()),
+        }
     }
 
     /// Adds a framed chunk if it is the next one.
@@ -124,8 +223,15 @@ impl RedisStore {
         index: u64,
         frame: &[u8],
     ) -> Result<ChunkPut, RedisError> {
-        let _ = (fence, begin, index, frame);
-        Err(RedisError::Empty)
+        let (number, index) = (begin.to_string(), index.to_string());
+        let arguments = [number.as_bytes(), index.as_bytes(), frame];
+        let mut answer = self.run(&scripts::PUT_CHUNK, fence, Some(begin), &arguments).await?;
+        match answer.name.as_str() {
+            "ok" => Ok(ChunkPut::Yes),
+            "next" => Ok(ChunkPut::Expected { next: answer.parts.number()? }),
+            "not_begun" => Ok(ChunkPut::NotBegun),
+            _ => Err(answer.unknown()),
+        }
     }
 
     /// Names the snapshot in the head, if all chunks are there and the stream has reached its end. Deletes the one before.
@@ -133,18 +239,36 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn finish_snapshot(&mut self, fence: Fence, snapshot: SnapshotToFinish) -> Result<Finished, RedisError> {
-        let _ = (fence, snapshot);
-        Err(RedisError::Empty)
+        let SnapshotToFinish { begin, end, chunks, bytes } = snapshot;
+        let fields = [begin.0, end.0, chunks, bytes].map(|number| number.to_string());
+        let arguments: Vec<&[u8]> = fields.iter().map(String::as_bytes).collect();
+        let mut answer = self.run(&scripts::FINISH_SNAPSHOT, fence, Some(begin), &arguments).await?;
+        match answer.name.as_str() {
+            "ok" => Ok(Finished::Yes),
+            "chunks" => Ok(Finished::Chunks(answer.parts.number()?)),
+            "not_reached" if answer.parts.is_empty() => Ok(Finished::NotReached(None)),
+            "not_reached" => Ok(Finished::NotReached(answer.parts.optional_number()?.map(Lsn))),
+            "not_begun" => Ok(Finished::NotBegun),
+            _ => Err(answer.unknown()),
+        }
     }
 
     /// Removes the batches whose records are all at or before `through`, but never the last one. The finished snapshot must
-    /// contain `through`. Returns the first record of the stream after it.
+    /// contain `through`. Returns the first record of the stream after it; 0: the stream has none.
     ///
     /// # Errors
     /// See [`RedisError`]; [`RedisError::Refused`] if no finished snapshot contains `through`.
     pub async fn trim(&mut self, fence: Fence, through: Lsn) -> Result<Lsn, RedisError> {
-        let _ = (fence, through);
-        Err(RedisError::Empty)
+        let number = through.to_string();
+        let mut answer = self.run(&scripts::TRIM, fence, None, &[number.as_bytes()]).await?;
+        match answer.name.as_str() {
+            "ok" => Ok(Lsn(answer.parts.number()?)),
+            "uncovered" => {
+                let snapshot = answer.parts.text()?;
+                Err(RedisError::Refused(format!("no snapshot contains record {through}; the newest one: {snapshot}")))
+            }
+            _ => Err(answer.unknown()),
+        }
     }
 
     /// Deletes the lease.
@@ -152,8 +276,7 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn release(&mut self, fence: Fence) -> Result<(), RedisError> {
-        let _ = fence;
-        Err(RedisError::Empty)
+        self.run(&scripts::RELEASE, fence, None, &[]).await?.ok()
     }
 
     /// The entries whose last record is after `after`: at most `count`, and no more after `bytes` bytes are reached. Needs no
@@ -162,8 +285,32 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn read_stream(&mut self, after: Lsn, count: u32, bytes: u64) -> Result<StreamPage, RedisError> {
-        let _ = (after, count, bytes);
-        Err(RedisError::Empty)
+        let (count, bytes) = (count.to_string(), bytes.to_string());
+        // The number takes the place of the fence, which a read does not have.
+        let arguments = [count.as_bytes(), bytes.as_bytes()];
+        let Answer { mut parts, .. } = self.run(&scripts::READ_STREAM, Fence(after.0), None, &arguments).await?;
+        let entries = parts.list()?.map(stream_entry).collect::<Result<_, _>>()?;
+        Ok(StreamPage {
+            entries,
+            tip: parts.tip()?,
+            begin: parts.optional_number()?.map(Lsn),
+            fence: Fence(parts.number()?),
+            lease: parts.lease()?,
+        })
+    }
+
+    /// One step of a scan of a hash: the next cursor, and pairs.
+    async fn scan(&mut self, key: &str, cursor: u64) -> Result<(u64, Vec<(Vec<u8>, Vec<u8>)>), RedisError> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(format!("{}{key}", self.prefix)).arg(cursor).arg("COUNT").arg(SCAN_COUNT);
+        let ms = self.connection.response_ms();
+        let mut parts = Parts::of(self.connection.query(&command, "reading keys", ms).await?)?;
+        let next = parts.number()?;
+        let (mut fields, mut pairs) = (parts.list()?, Vec::new());
+        while !fields.is_empty() {
+            pairs.push((fields.bytes()?, fields.bytes()?));
+        }
+        Ok((next, pairs))
     }
 
     /// Keys from a cursor; 0 begins.
@@ -171,8 +318,9 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn read_keys(&mut self, cursor: u64) -> Result<KeyPage, RedisError> {
-        let _ = cursor;
-        Err(RedisError::Empty)
+        let (cursor, pairs) = self.scan("keys", cursor).await?;
+        let key = |(number, wrapped): (Vec<u8>, _)| Ok(WrappedKey { number: key_number_of(&number)?, wrapped });
+        Ok(KeyPage { cursor, keys: pairs.into_iter().map(key).collect::<Result<_, RedisError>>()? })
     }
 
     /// Erased keys from a cursor; 0 begins.
@@ -180,8 +328,12 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn read_erased(&mut self, cursor: u64) -> Result<ErasedPage, RedisError> {
-        let _ = cursor;
-        Err(RedisError::Empty)
+        let (cursor, pairs) = self.scan("erased", cursor).await?;
+        let key = |(number, customer): (Vec<u8>, Vec<u8>)| {
+            let customer = number_of(&String::from_utf8_lossy(&customer))?;
+            Ok(ErasedKey { number: key_number_of(&number)?, customer })
+        };
+        Ok(ErasedPage { cursor, keys: pairs.into_iter().map(key).collect::<Result<_, RedisError>>()? })
     }
 
     /// A framed chunk of the snapshot that was begun with `begin`. `None`: there is no such chunk.
@@ -189,8 +341,14 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn read_chunk(&mut self, begin: Lsn, index: u64) -> Result<Option<Vec<u8>>, RedisError> {
-        let _ = (begin, index);
-        Err(RedisError::Empty)
+        let mut command = redis::cmd("LINDEX");
+        command.arg(self.snapshot_key(begin)).arg(index);
+        let ms = self.connection.response_ms();
+        match self.connection.query(&command, "reading a snapshot", ms).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            _ => Err(unexpected("no text where a chunk belongs")),
+        }
     }
 
     /// Deletes the copy, whatever instance it belongs to. The fence stays and increases, so that a daemon that wrote the copy
@@ -199,7 +357,19 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`].
     pub async fn discard(&mut self, forced: bool) -> Result<Option<HeldLease>, RedisError> {
-        let _ = forced;
-        Err(RedisError::Empty)
+        let forced: &[u8] = if forced { b"forced" } else { b"" };
+        let mut answer = self.run(&scripts::DISCARD, Fence::default(), None, &[forced]).await?;
+        match answer.name.as_str() {
+            "ok" => Ok(None),
+            "held" => answer.parts.held().map(Some),
+            _ => Err(answer.unknown()),
+        }
     }
+}
+
+fn stream_entry(entry: Value) -> Result<StreamEntry, RedisError> {
+    let mut parts = Parts::of(entry)?;
+    let id = parts.text()?;
+    let lsn = id.strip_suffix("-0").ok_or_else(|| unexpected("an entry whose id does not end with -0"))?;
+    Ok(StreamEntry { last: Lsn(number_of(lsn)?), frame: parts.bytes()? })
 }

@@ -106,7 +106,7 @@ const DAMAGES: [(Damage, &str); 22] = [
     (|at| remove(at, "rates.toml"), "there are no rates any more, and filters of acme"),
     (|at| write(at, "rates.toml", ""), "there are no rates any more, and filters of acme"),
     (|at| configure(at, "[currencies]\nEUR = 3"), "[currencies] EUR: its minor units cannot change"),
-    (|at| configure(at, "[redis]\nurl = \"redis://127.0.0.1\""), "[redis] is not served by this version"),
+    (|at| configure(at, "[redis]\nurl = \"redis://127.0.0.1\""), "`key_file` is missing in [redis]"),
     (
         |at| configure(at, "[admin]\nlisten = \"0.0.0.0:0\""),
         "can be reached from other machines, and no tokens are configured",

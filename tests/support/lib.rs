@@ -13,3 +13,4 @@ pub mod model;
 pub mod process;
 pub mod random;
 pub mod raw_http;
+pub mod redis;

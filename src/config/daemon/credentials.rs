@@ -3,22 +3,17 @@
 //! Only the digest of a token stays in memory. No message contains a token.
 
 use crate::config::{
-    daemon::settings::Token,
+    daemon::{
+        secret_file::{SECRET_BYTES_MAX, open_to_others, read_file},
+        settings::Token,
+    },
     report::{file_report::FileReport, problem::RelatedPlace, source::Span},
 };
 use crate::domain::vocabulary::time::{DAY_MS, Millis};
 use sha2::{Digest, Sha256};
-use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
 
 /// The fewest bytes of a token.
 const TOKEN_BYTES_MIN: usize = 16;
-/// The most bytes of a token's file.
-const FILE_BYTES_MAX: u64 = 4_096;
 /// A token that expires within this time gets a warning.
 const WARN_BEFORE_MS: i64 = 30 * DAY_MS;
 
@@ -57,7 +52,7 @@ pub(in crate::config) fn load_credentials(
             report.warning(place, message, help);
         };
         warn_of_expiry(token, now, &mut warn);
-        let (text, mode) = match read_file(&token.token_file) {
+        let (text, mode) = match read_file(&token.token_file, SECRET_BYTES_MAX) {
             Ok(file) => file,
             Err(error) => {
                 let help = match error.kind() {
@@ -70,8 +65,7 @@ pub(in crate::config) fn load_credentials(
                 continue;
             }
         };
-        if mode & 0o066 != 0 {
-            let message = format!("the token file {path} has mode {:04o}: group or others can read it", mode & 0o7777);
+        if let Some(message) = open_to_others("token file", &token.token_file, mode) {
             warn(message, format!("run `chmod 600 {path}`"));
         }
         let text = text.trim_ascii();
@@ -107,20 +101,4 @@ fn warn_of_expiry(token: &Token, now: Millis, warn: &mut dyn FnMut(String, Strin
         let days = expires.since(now) / DAY_MS;
         warn(format!("the token `{}` expires at {expires}, in {days} days", token.name), help());
     }
-}
-
-/// The bytes of a token's file, and its mode.
-fn read_file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
-    // Opening a pipe would block until another process opens it for writing.
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let file = File::open(path)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        return Err(io::Error::other("it is longer than 4,096 bytes"));
-    }
-    Ok((bytes, metadata.mode()))
 }

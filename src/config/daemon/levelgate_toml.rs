@@ -4,7 +4,8 @@ use crate::config::{
     compile::duplicates::refuse_duplicates,
     daemon::{
         listeners,
-        settings::{Ack, Auth, Clock, ClockSource, Memory, OnOutage, Redis, RedisUrl, Settings, Store, Token},
+        redis_section::{self, RedisSpans},
+        settings::{Auth, Clock, ClockSource, Memory, Settings, Store, Sync, Token},
     },
     parse::{
         located::{Located, value_or},
@@ -30,6 +31,8 @@ pub(in crate::config) struct SettingSpans {
     pub(in crate::config) files: Vec<Span>,
     /// The place of `[http] unix_socket`.
     pub(in crate::config) unix_socket: Option<Span>,
+    /// The places of `[redis]`.
+    pub(in crate::config) redis: RedisSpans,
     /// `tokens = []`: there are none on purpose.
     pub(in crate::config) states_no_tokens: bool,
 }
@@ -50,7 +53,12 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
             .filter_map(|(currency, units)| Some((currency.value, u8::try_from(units.value).ok()?)))
             .collect()
     });
-    let redis = s.table("redis", "[redis]").and_then(|table| redis(&table));
+    let redis_table = s.table("redis", "[redis]");
+    let has_redis = redis_table.as_ref().is_some_and(|table| !table.is_empty());
+    let redis = redis_table.as_ref().and_then(redis_section::redis).map(|(redis, places)| {
+        spans.redis = places;
+        redis
+    });
     let http = s.table("http", "[http]").map(|table| listeners::http(&table, tokens_written));
     let (http, unix_socket) = http.unwrap_or_default();
     spans.unix_socket = unix_socket;
@@ -59,12 +67,15 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         http,
         admin: admin.unwrap_or_default(),
         auth,
-        clock: s.table("clock", "[clock]").map(|table| clock(&table, redis.as_ref())).unwrap_or_default(),
-        store: s.table("store", "[store]").map(|table| store(&table)).unwrap_or_default(),
+        clock: s.table("clock", "[clock]").map(|table| clock(&table, has_redis)).unwrap_or_default(),
+        store: s.table("store", "[store]").map(|table| store(&table, has_redis)).unwrap_or_default(),
         memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
         currencies: currencies.unwrap_or_default(),
         redis,
     };
+    if let (Some(table), Some(redis)) = (&redis_table, &settings.redis) {
+        redis_section::check_store(redis, &settings.store, &spans.redis, table);
+    }
     s.close();
     (settings, spans)
 }
@@ -128,10 +139,10 @@ fn name_of_file(file: &Located<String>, report: &FileReport) -> Option<Located<N
     Some(Located { value: name?, span: file.span.clone() })
 }
 
-fn clock(s: &Section<'_>, redis: Option<&Redis>) -> Clock {
+fn clock(s: &Section<'_>, has_redis: bool) -> Clock {
     let default = Clock::default();
     let source = s.word("source");
-    if let Some(at) = source.as_ref().filter(|at| at.value == ClockSource::Request && redis.is_some()) {
+    if let Some(at) = source.as_ref().filter(|at| at.value == ClockSource::Request && has_redis) {
         let message =
             "`source = \"request\"` conflicts with [redis]: the daemon that takes over would have another clock";
         s.report.error(&at.span, message, "write source = \"system\", or remove [redis]");
@@ -148,12 +159,17 @@ fn clock(s: &Section<'_>, redis: Option<&Redis>) -> Clock {
     clock
 }
 
-fn store(s: &Section<'_>) -> Store {
+fn store(s: &Section<'_>, has_redis: bool) -> Store {
     let default = Store::default();
+    let sync = s.word("sync");
+    if let Some(at) = sync.as_ref().filter(|at| at.value == Sync::Never && has_redis) {
+        let message = "`sync = \"never\"` conflicts with [redis]: only records that are synced are sent";
+        s.report.error(&at.span, message, "write sync = \"interval\" or \"always\", or remove [redis]");
+    }
     let store = Store {
         kind: value_or(&s.word("kind"), default.kind),
         path: s.path("path").unwrap_or(default.path),
-        sync: value_or(&s.word("sync"), default.sync),
+        sync: value_or(&sync, default.sync),
         sync_interval_ms: value_or(&s.whole("sync_interval_ms", 1..=3_600_000), default.sync_interval_ms),
         snapshot_interval_s: value_or(&s.whole("snapshot_interval_s", 1..=SECONDS_MAX), default.snapshot_interval_s),
         snapshot_records: value_or(&s.whole("snapshot_records", 1..=u64::from(u32::MAX)), default.snapshot_records),
@@ -183,27 +199,4 @@ fn memory(s: &Section<'_>) -> Memory {
     }
     s.close();
     memory
-}
-
-/// Reads `[redis]`; an empty section counts as absent.
-fn redis(s: &Section<'_>) -> Option<Redis> {
-    if s.is_empty() {
-        return None;
-    }
-    let url = s.required_text("url", "write url = \"redis://127.0.0.1:6379\", or remove [redis]");
-    let (ack, on_outage) = (s.word("ack"), s.word("on_outage"));
-    s.close();
-    const NOT_SERVED: &str = "remove the section";
-    s.report.error(&s.span, "[redis] is not served by this version", NOT_SERVED);
-    let url = url?;
-    let scheme = url.value.split_once("://").map_or("", |(scheme, _)| scheme);
-    if !scheme.starts_with("redis") && scheme != "unix" {
-        let help = "write redis://HOST:PORT, or rediss:// for TLS";
-        s.report.error(&url.span, "`url` is not the address of a Redis server", help);
-    }
-    Some(Redis {
-        url: RedisUrl(url.value),
-        ack: value_or(&ack, Ack::Local),
-        on_outage: value_or(&on_outage, OnOutage::Continue),
-    })
 }

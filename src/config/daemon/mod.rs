@@ -1,6 +1,11 @@
-//! The settings of the daemon: `levelgate.toml`, its listeners, and the files of its tokens.
+//! The settings of the daemon: `levelgate.toml`, its listeners, the files of its tokens, and Redis.
 
 pub(crate) mod credentials;
 pub(crate) mod levelgate_toml;
 pub(crate) mod listeners;
+pub(crate) mod redis_files;
+pub(crate) mod redis_section;
+pub(crate) mod redis_settings;
+pub(crate) mod redis_url;
+pub(crate) mod secret_file;
 pub(crate) mod settings;

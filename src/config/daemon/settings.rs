@@ -1,9 +1,9 @@
 //! The settings of the daemon, with their defaults.
 
+use crate::config::daemon::redis_settings::Redis;
 use crate::domain::vocabulary::{money::Currency, names::Name, time::Millis, words::words};
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
@@ -48,25 +48,6 @@ words! {
         Never = "never",
     }
 }
-words! {
-    /// When an answer is sent.
-    Ack {
-        /// After the local journal has the records.
-        Local = "local",
-        /// After Redis has the records too.
-        Redis = "redis",
-    }
-}
-words! {
-    /// What happens while Redis is unavailable.
-    OnOutage {
-        /// Decisions continue, and the journal is sent to Redis later.
-        Continue = "continue",
-        /// Writes get 503.
-        Refuse = "refuse",
-    }
-}
-
 /// The settings of the daemon. Paths are as written; relative paths start at the working directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -258,39 +239,5 @@ pub struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self { retention_days: 40, max_transactions: 100_000_000, archive_days: 400 }
-    }
-}
-
-/// The Redis server that gets a copy of the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
-    /// Its address.
-    pub url: RedisUrl,
-    /// When an answer is sent.
-    pub ack: Ack,
-    /// The behaviour while Redis is unavailable.
-    pub on_outage: OnOutage,
-}
-
-/// The address of a Redis server. It may contain a password, which `Display` and `Debug` mask.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(pub(in crate::config) String);
-
-impl RedisUrl {
-    /// The address with its password.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::config::report::source::mask_secrets(&self.0))
-    }
-}
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
     }
 }

@@ -360,10 +360,8 @@ fn the_text_of_a_token_and_a_password_are_compared_and_not_shown() {
     new.credentials = vec![credential(&new, [2; 32])];
     let differences: Vec<String> = compared(&old, &new).iter().map(ToString::to_string).collect();
     assert_eq!(differences, ["token shop: text changed"]);
-    let redis = |url: &str| {
-        let (ack, on_outage) = (crate::config::Ack::Local, crate::config::OnOutage::Continue);
-        Some(crate::config::Redis { url: crate::config::RedisUrl(url.to_owned()), ack, on_outage })
-    };
+    let redis =
+        |url: &str| Some(crate::config::Redis::new(crate::config::RedisUrl::parse(url).unwrap(), "redis.key".into()));
     new.credentials = old.credentials.clone();
     old.settings.redis = redis("redis://me:one@host");
     new.settings.redis = redis("redis://me:two@host");

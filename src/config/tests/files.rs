@@ -62,7 +62,7 @@ fn a_password_in_a_url_is_never_shown() {
     assert!(shown.contains("is not the address of a Redis server") && !shown.contains("secret"), "{shown}");
     let problems = load_files([("levelgate.toml", text.replace("http", "redis"))]).unwrap_err();
     assert!(!(problems.render(Style::Plain) + &problems.to_string()).contains("secret"));
-    let url = crate::config::RedisUrl("redis://user:secret@host".to_owned());
+    let url = crate::config::RedisUrl::parse("redis://user:secret@host").unwrap();
     assert_eq!(url.to_string(), "redis://***********@host");
     assert!(!format!("{url:?}").contains("secret"));
 }

@@ -1,7 +1,10 @@
 //! The settings of the daemon and the minor units of currencies.
 
 use crate::config::{
-    daemon::settings::{Admin, Clock, Http, Memory, Redis, Settings, Store, Tls},
+    daemon::{
+        redis_settings::{Redis, RedisTimeouts},
+        settings::{Admin, Clock, Http, Memory, Settings, Store, Tls},
+    },
     diff::item::{Field, Item, ItemRole},
 };
 use crate::domain::vocabulary::money::{Currencies, Currency};
@@ -104,12 +107,35 @@ fn memory_fields(memory: &Memory) -> Vec<Field> {
 }
 
 fn redis_fields(redis: Option<&Redis>) -> Vec<Field> {
-    let Some(Redis { url, ack, on_outage }) = redis else { return Vec::new() };
+    let Some(redis) = redis else { return Vec::new() };
+    let Redis {
+        url,
+        ack,
+        on_outage,
+        lease_ms,
+        renew_ms,
+        prefix,
+        snapshot_interval_s,
+        key_file,
+        password_file,
+        ca,
+        timeouts: RedisTimeouts { connect_ms, response_ms, total_ms },
+    } = redis;
     vec![
         // The address may contain a password.
         Field::secret("[redis] url", Some(url.as_str().to_owned())),
-        Field::new("[redis] ack", ack.word()),
+        Field::new("[redis] ack", ack),
         Field::new("[redis] on_outage", on_outage.word()),
+        Field::new("[redis] lease_ms", lease_ms),
+        Field::new("[redis] renew_ms", renew_ms),
+        Field::new("[redis] prefix", prefix),
+        Field::new("[redis] snapshot_interval_s", snapshot_interval_s),
+        Field::new("[redis] key_file", path_text(key_file)),
+        Field::optional("[redis] password_file", password_file.as_ref().map(|path| path_text(path))),
+        Field::optional("[redis] ca", ca.as_ref().map(|path| path_text(path))),
+        Field::new("[redis] timeouts.connect_ms", connect_ms),
+        Field::new("[redis] timeouts.response_ms", response_ms),
+        Field::new("[redis] timeouts.total_ms", total_ms),
     ]
 }
 

@@ -1,0 +1,27 @@
+-- ARGV[3]: the new fence is higher than this. ARGV[5..8]: the wrapped secret, whether forced, on_outage, lease_ms or empty.
+local head = redis.call('HMGET', KEYS[1], 'format', 'instance', 'fence', 'owner')
+if head[1] and tonumber(head[1]) > tonumber(ARGV[1]) then return {'format', head[1]} end
+if head[2] and head[2] ~= ARGV[2] then return {'instance', head[2]} end
+local lease = redis.call('GET', KEYS[5])
+if lease and ARGV[6] ~= 'forced' and head[4] ~= ARGV[4] then
+  return {'held', head[4] or '', lease, redis.call('PTTL', KEYS[5])}
+end
+local created = not head[2]
+if created then
+  if redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4]) > 0 then
+    return redis.error_reply('ERR there are a stream or keys of a copy, and ' .. KEYS[1]
+      .. ' is missing: it was deleted by hand. Run `levelgate redis discard`')
+  end
+else
+  local answer = changed()
+  if answer then return answer end
+end
+local fence = string.format('%.0f', math.max(tonumber(head[3] or '0'), tonumber(ARGV[3])) + 1)
+redis.call('HSET', KEYS[1], 'fence', fence, 'owner', ARGV[4], 'on_outage', ARGV[7])
+if created then redis.call('HSET', KEYS[1], 'format', ARGV[1], 'instance', ARGV[2], 'secret', ARGV[5]) end
+if ARGV[8] == '' then
+  redis.call('SET', KEYS[5], fence)
+else
+  redis.call('SET', KEYS[5], fence, 'PX', ARGV[8])
+end
+return {'ok', fence, created and 1 or 0, tip()}
