@@ -6,5 +6,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The client of Redis panics without it when it uses TLS.
+    levelgate::replication::client::tls_provider::install();
     levelgate::cli::run()
 }

@@ -104,7 +104,7 @@ impl Parts {
         instance_of(&self.text()?)
     }
 
-    /// A tip, as a list of its own; an empty list is none.
+    /// A tip, which is a list; an empty list is none.
     pub(in crate::replication) fn tip(&mut self) -> Result<Option<Tip>, RedisError> {
         let mut parts = self.list()?;
         if parts.is_empty() {

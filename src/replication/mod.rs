@@ -30,6 +30,7 @@ pub use crate::replication::{
         head::{FORMAT, Fence, Head, Lease, SnapshotMark, Tip},
         pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
         requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+        server::ServerFacts,
     },
     redis_store::RedisStore,
 };

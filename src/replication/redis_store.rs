@@ -16,6 +16,7 @@ use crate::{
             head::{FORMAT, Fence, Head, Tip},
             pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
             requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+            server::ServerFacts,
         },
         scripts::{self, Script},
     },
@@ -103,6 +104,17 @@ impl RedisStore {
         }
     }
 
+    /// What the server says about itself: its version, its limit of memory and what it does there, its replicas.
+    ///
+    /// # Errors
+    /// See [`RedisError`].
+    pub async fn server(&mut self) -> Result<ServerFacts, RedisError> {
+        let ms = self.connection.response_ms();
+        let answer = self.connection.query(&redis::cmd("INFO"), "asking the server about itself", ms).await?;
+        let info = String::from_redis_value(answer).map_err(|error| unexpected(&error.to_string()))?;
+        Ok(ServerFacts::read(&info))
+    }
+
     /// Takes the fence and the lease. Creates the head if Redis is empty. A lease of the same owner is taken again.
     ///
     /// # Errors
@@ -125,7 +137,7 @@ impl RedisStore {
         }
     }
 
-    /// Sets the lease again: for `lease_ms`, or for ever (`None`, with `on_outage = "continue"`).
+    /// Sets the lease again, for `lease_ms`. `None`: it never expires, as with `on_outage = "continue"`.
     ///
     /// # Errors
     /// See [`RedisError`].
@@ -165,7 +177,7 @@ impl RedisStore {
     /// # Errors
     /// See [`RedisError`]. [`RedisError::NothingToConfirm`] after a reconnection: append the batch again first.
     pub async fn wait_replicas(&mut self, replicas: u32) -> Result<u32, RedisError> {
-        // WAIT counts the writes of its own connection: on a new one it confirms nothing at once.
+        // WAIT counts the writes of the connection that sends it. A new connection has none, and the answer would be a success.
         if self.appended_on.is_none() || self.appended_on != self.connection.number() {
             return Err(RedisError::NothingToConfirm);
         }
@@ -351,7 +363,7 @@ impl RedisStore {
         }
     }
 
-    /// Deletes the copy, whatever instance it belongs to. The fence stays and increases, so that a daemon that wrote the copy
+    /// Deletes the copy of any instance. The fence stays and increases, so that a daemon that wrote the copy
     /// learns that it is fenced out. Unless forced, a lease prevents it: then the answer names its owner.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -51,7 +52,11 @@ fn check(files: &[(String, String)], arguments: &[String]) -> String {
     for (name, content) in files {
         let path = folder.path().join("config").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        fs::write(&path, content).unwrap();
+        if name.ends_with(".key") {
+            // A key that others can read gets a warning that names its mode.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
     }
     run(folder.path(), arguments)
 }

@@ -68,7 +68,7 @@ async fn a_lease_expires_unless_it_is_renewed() {
     let mut first = store(&server.url(), "first");
     let fence = acquired(first.acquire(AcquireRequest { lease_ms: 50, ..request(OnOutage::Refuse) }).await);
     eventually("the lease expires", || server.command("EXISTS {levelgate}:lease").number() == 0);
-    // Nobody else took the fence, so the owner may go on.
+    // No other daemon took the fence, so the owner may go on.
     first.renew(fence, Some(LEASE_MS)).await.unwrap();
     let mut second = store(&server.url(), "second");
     assert!(matches!(second.acquire(request(OnOutage::Refuse)).await, Ok(Acquired::Held(_))));

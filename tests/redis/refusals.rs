@@ -20,6 +20,19 @@ async fn without_memory_nothing_changes_and_later_writes_succeed() {
 }
 
 #[tokio::test]
+async fn the_server_tells_what_it_does_when_memory_is_short() {
+    let server = RedisServer::with(RedisOptions { maxmemory: Some(64 << 20), ..RedisOptions::default() });
+    let mut store = store(&server.url(), "reader");
+    let facts = store.server().await.unwrap();
+    assert_eq!((facts.is_master, facts.replicas, facts.bytes_max), (true, 0, 64 << 20));
+    assert!(!facts.version.is_empty() && facts.used_bytes > 0 && !facts.may_evict());
+    for policy in ["allkeys-lru", "volatile-ttl"] {
+        server.command(&format!("CONFIG SET maxmemory-policy {policy}"));
+        assert!(store.server().await.unwrap().may_evict(), "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn a_replica_is_read_and_not_written() {
     let master = RedisServer::start();
     let (mut store, fence) = primary(&master.url()).await;
@@ -106,8 +119,8 @@ async fn passwords_and_users_are_checked() {
     let of_reader = settings(&server.url().replace("://", "://reader@"));
     let error = error_with(&of_reader, Some("secret")).await.unwrap();
     assert!(matches!(&error, RedisError::NotPermitted(_)), "{error:?}");
-    let of_nobody = settings(&server.url().replace("://", "://nobody@"));
-    assert!(matches!(error_with(&of_nobody, Some("secret")).await, Some(RedisError::NotAuthenticated(_))));
+    let of_stranger = settings(&server.url().replace("://", "://stranger@"));
+    assert!(matches!(error_with(&of_stranger, Some("secret")).await, Some(RedisError::NotAuthenticated(_))));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// Where the server is found.
+/// The servers of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisServers {
     /// One server.
@@ -42,7 +42,7 @@ pub enum RedisServers {
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl {
     text: String,
-    /// Where the server is found.
+    /// The servers.
     pub servers: RedisServers,
     /// Whether connections use TLS.
     pub is_tls: bool,
@@ -103,7 +103,7 @@ impl RedisUrl {
         if rest.contains(['?', '#']) {
             return Err(error(
                 "`url` contains `?` or `#`",
-                "remove the parameters, and write `%3F` or `%23` in a password; every option has a key of its own",
+                "remove the parameters: each option is a key of [redis]; in a password write `%3F` or `%23`",
             ));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));

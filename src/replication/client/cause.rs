@@ -16,7 +16,9 @@ pub(in crate::replication) fn cause_of(error: &redis::RedisError, what: &'static
         ErrorKind::Server(kind) => server_cause(kind, text()),
         ErrorKind::Extension => extension_cause(error.code().unwrap_or_default(), text()),
         ErrorKind::AuthenticationFailed => RedisError::NotAuthenticated(text()),
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => RedisError::Protocol(error.to_string()),
+        // The connection ended within an answer, or the server is not Redis.
+        ErrorKind::Parse => RedisError::Unreachable(format!("an answer is not whole: {error}")),
+        ErrorKind::UnexpectedReturnType => RedisError::Protocol(error.to_string()),
         ErrorKind::InvalidClientConfig | ErrorKind::Client => RedisError::Refused(error.to_string()),
         _ => RedisError::Unreachable(error.to_string()),
     }
@@ -49,6 +51,10 @@ fn named_cause(text: &str) -> Option<RedisError> {
     let names = |word: &str| text.split(|c: char| !c.is_ascii_uppercase()).any(|part| part == word);
     if names("OOM") {
         return Some(RedisError::OutOfMemory);
+    }
+    if text.contains("unauthenticated") {
+        // The server refuses a long command before a login, and does not say NOAUTH.
+        return Some(RedisError::NotAuthenticated(text.to_owned()));
     }
     if names("WRONGTYPE") {
         return Some(RedisError::WrongType);

@@ -129,7 +129,7 @@ impl MasterFinder {
     }
 
     async fn owner_of_slot(&self, seed: &HostPort, ms: u64) -> Result<Node, RedisError> {
-        /// A node that answers with the address of another one, which does the same, is not asked for ever.
+        /// Two nodes may name each other during a failover. The number of steps ends that.
         const MOVES_MAX: usize = 3;
         const WHAT: &str = "asking a cluster for the master of a slot";
         let mut at = seed.clone();

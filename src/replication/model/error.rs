@@ -3,7 +3,7 @@
 use crate::replication::model::head::{FORMAT, Fence};
 use crate::storage::journal::JournalId;
 
-/// A command failed. Except after [`RedisError::Unreachable`] and [`RedisError::TimedOut`], nothing changed.
+/// A command failed. [`RedisError::may_have_run`] tells whether it may have changed something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisError {
     /// No connection, or the connection ended before the answer. The command may have run.
@@ -86,7 +86,7 @@ impl RedisError {
     /// Whether the command may have run although it failed.
     #[must_use]
     pub fn may_have_run(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::TimedOut { .. })
+        matches!(self, Self::Unreachable(_) | Self::TimedOut { .. } | Self::Protocol(_))
     }
 
     /// Whether the server may be another one soon, or the same one may soon accept the command: the caller tries again.

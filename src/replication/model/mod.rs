@@ -5,3 +5,4 @@ pub mod error;
 pub mod head;
 pub mod pages;
 pub mod requests;
+pub mod server;

@@ -24,8 +24,8 @@ pub struct StreamPage {
     pub entries: Vec<StreamEntry>,
     /// The last record of the stream.
     pub tip: Option<Tip>,
-    /// The first record of the stream. If it is more than one after the record that was asked for, trimming removed entries
-    /// between them.
+    /// The first record of the stream. If it is more than one after the requested record, trimming removed entries between
+    /// them.
     pub begin: Option<Lsn>,
     /// The newest fence.
     pub fence: Fence,

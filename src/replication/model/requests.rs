@@ -15,7 +15,7 @@ pub struct AcquireRequest<'a> {
     pub forced: bool,
     /// The new fence is higher than this one. A daemon passes its last fence, because Redis may have lost its own.
     pub above: Fence,
-    /// What the owner does while Redis is unavailable.
+    /// The behaviour of the owner while Redis is unavailable.
     pub on_outage: OnOutage,
     /// How long the lease lasts, with `on_outage = "refuse"`.
     pub lease_ms: u64,

@@ -2,17 +2,16 @@
 local head = redis.call('HMGET', KEYS[1], 'format', 'instance', 'fence', 'owner')
 if head[1] and tonumber(head[1]) > tonumber(ARGV[1]) then return {'format', head[1]} end
 if head[2] and head[2] ~= ARGV[2] then return {'instance', head[2]} end
+local created = not head[2]
+if created and redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) > 0 then
+  return redis.error_reply('ERR there are a stream, keys or a lease of a copy, and ' .. KEYS[1]
+    .. ' is missing: it was deleted by hand. Run `levelgate redis discard`')
+end
 local lease = redis.call('GET', KEYS[5])
 if lease and ARGV[6] ~= 'forced' and head[4] ~= ARGV[4] then
   return {'held', head[4] or '', lease, redis.call('PTTL', KEYS[5])}
 end
-local created = not head[2]
-if created then
-  if redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4]) > 0 then
-    return redis.error_reply('ERR there are a stream or keys of a copy, and ' .. KEYS[1]
-      .. ' is missing: it was deleted by hand. Run `levelgate redis discard`')
-  end
-else
+if not created then
   local answer = changed()
   if answer then return answer end
 end

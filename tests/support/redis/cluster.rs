@@ -34,7 +34,7 @@ impl Cluster {
             ok(node, &format!("CLUSTER ADDSLOTSRANGE {first} {last}"));
         }
         for (n, node) in nodes.iter().enumerate() {
-            // Each node has an epoch of its own from the start, so that their slots never conflict.
+            // Each node gets a different epoch at the start, so that their slots never conflict.
             ok(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1));
         }
         for node in &nodes[1..] {

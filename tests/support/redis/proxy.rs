@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What the proxy does to new bytes.
+/// The treatment of new bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -85,7 +85,7 @@ fn forward(client: TcpStream, server: TcpStream, control: &Arc<Control>) {
     thread::spawn(move || copy(from_server, client, |bytes| replies.reply(bytes)));
 }
 
-/// Copies until an end, an error, or `pass` says so: it returns how many bytes to pass on, and whether to go on.
+/// Copies until an end or an error. `pass` returns how many of the bytes to pass on, and whether to continue.
 fn copy(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> (usize, bool)) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(len) = from.read(&mut buffer) {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// What a server is started with.
+/// The options of a server.
 #[derive(Debug, Clone, Default)]
 pub struct RedisOptions {
     /// The password of the default user.
