@@ -3,7 +3,7 @@
 use crate::storage::{
     fs::store::{File, Store},
     keys::{
-        entry::{ENTRY_BYTES, Entry, EntryState},
+        entry::{ENTRY_BYTES, EntryState, KeyEntry},
         error::KeysError,
         key_file::{KeyFile, PATH, create, offset_of, read},
         key_table::{KeyTable, number_of},
@@ -32,10 +32,10 @@ pub enum Unsealed {
 }
 
 /// Entries that are not in the file yet.
-struct PendingEntries {
+pub(super) struct PendingEntries {
     /// The slot of the first one.
-    first: u32,
-    entries: Vec<Entry>,
+    pub(super) first: u32,
+    pub(super) entries: Vec<KeyEntry>,
 }
 
 /// How many keys there are.
@@ -54,13 +54,13 @@ pub struct KeyCounts {
 /// for no other thread.
 pub struct Keys {
     journal: [u8; 16],
-    shards: Box<[RwLock<KeyTable>]>,
-    pending: Mutex<PendingEntries>,
-    file: Option<Mutex<KeyFile>>,
+    pub(super) shards: Box<[RwLock<KeyTable>]>,
+    pub(super) pending: Mutex<PendingEntries>,
+    pub(super) file: Option<Mutex<KeyFile>>,
     /// The open file, readable without the lock of `file`.
     open_file: Option<Arc<dyn File>>,
     /// Held for the whole of a sync, so that a second sync returns only after the first one has succeeded.
-    syncing: Mutex<()>,
+    pub(super) syncing: Mutex<()>,
     dropped_entries: u32,
 }
 
@@ -112,7 +112,7 @@ impl Keys {
                 }
                 EntryState::Damaged if index < len => {
                     synced = synced.or(Some(slot));
-                    repairs.push((slot, Entry::HOLE));
+                    repairs.push((slot, KeyEntry::HOLE));
                 }
                 EntryState::Damaged => {}
             }
@@ -215,7 +215,7 @@ impl Keys {
             let mut shard = self.shard(customer).write();
             let mut pending = self.pending.lock();
             if shard.keys_of(customer).next().is_none() {
-                let entry = Entry { number: random_number()?, customer, key: None };
+                let entry = KeyEntry { number: random_number()?, customer, key: None };
                 self.add(&mut shard, &mut pending, entry)?;
             }
             for (slot, erased) in shard.erase(customer) {
@@ -277,7 +277,7 @@ impl Keys {
         self.sync_locked(&self.syncing.lock())
     }
 
-    fn sync_locked(&self, _syncing: &MutexGuard<'_, ()>) -> io::Result<()> {
+    pub(super) fn sync_locked(&self, _syncing: &MutexGuard<'_, ()>) -> io::Result<()> {
         let Some(locked) = &self.file else { return Ok(()) };
         let (file, first) = {
             let mut file = locked.lock();
@@ -295,7 +295,7 @@ impl Keys {
         Ok(())
     }
 
-    fn write_to(&self, file: &mut KeyFile) -> io::Result<()> {
+    pub(super) fn write_to(&self, file: &mut KeyFile) -> io::Result<()> {
         file.repair()?;
         let (first, count, bytes) = {
             let pending = self.pending.lock();
@@ -313,7 +313,7 @@ impl Keys {
         Ok(())
     }
 
-    fn shard(&self, customer: u64) -> &RwLock<KeyTable> {
+    pub(super) fn shard(&self, customer: u64) -> &RwLock<KeyTable> {
         let [low, high, ..] = customer.to_le_bytes();
         &self.shards[usize::from(u16::from_le_bytes([low, high])) % SHARDS]
     }
@@ -342,11 +342,16 @@ impl Keys {
             number = number_of(&key);
         }
         let mut shard = RwLockUpgradableReadGuard::upgrade(shard);
-        self.add(&mut shard, &mut self.pending.lock(), Entry { number, customer, key: Some(key) })?;
+        self.add(&mut shard, &mut self.pending.lock(), KeyEntry { number, customer, key: Some(key) })?;
         Ok(Some((number, key)))
     }
 
-    fn add(&self, table: &mut KeyTable, pending: &mut PendingEntries, entry: Entry) -> Result<(), KeysError> {
+    pub(super) fn add(
+        &self,
+        table: &mut KeyTable,
+        pending: &mut PendingEntries,
+        entry: KeyEntry,
+    ) -> Result<(), KeysError> {
         let slot = pending.next_slot().ok_or(KeysError::Full)?;
         table.add(slot, &entry);
         match self.file {
@@ -357,8 +362,8 @@ impl Keys {
         Ok(())
     }
 
-    fn load(&self, slot: u32, entry: &Entry) {
-        if *entry != Entry::HOLE {
+    fn load(&self, slot: u32, entry: &KeyEntry) {
+        if *entry != KeyEntry::HOLE {
             self.shard(entry.customer).write().add_unsorted(slot, entry);
         }
     }
@@ -366,7 +371,7 @@ impl Keys {
 
 impl PendingEntries {
     /// The slot of the next entry; `None`: all slots are used.
-    fn next_slot(&self) -> Option<u32> {
+    pub(super) fn next_slot(&self) -> Option<u32> {
         self.first.checked_add(u32::try_from(self.entries.len()).ok()?).filter(|slot| *slot < u32::MAX)
     }
 }

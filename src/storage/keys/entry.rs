@@ -29,6 +29,8 @@
 //! An entry is within one sector. It is assumed that a medium tears an overwritten entry at most between two bytes: the
 //! bytes before are new and the bytes after are old. The first [`write`](crate::storage::keys::customer_keys::Keys::write) repairs dropped
 //! and torn entries.
+use std::fmt;
+
 /// The version of the file's format.
 pub const FORMAT: u32 = 1;
 /// The bytes of the header and of each entry.
@@ -62,15 +64,26 @@ impl Header {
     }
 }
 
-/// A key of a customer; `None`: it is erased.
+/// A key of a customer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) number: u64,
-    pub(super) customer: u64,
-    pub(super) key: Option<[u8; 32]>,
+pub struct KeyEntry {
+    /// Its number in sealed bytes.
+    pub number: u64,
+    /// The customer.
+    pub customer: u64,
+    /// The key; `None`: it is erased.
+    pub key: Option<[u8; 32]>,
 }
 
-impl Entry {
+/// A key appears in no log.
+impl fmt::Debug for KeyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.key.is_some() { "live" } else { "erased" };
+        write!(f, "key {:016x} of customer {}, {state}", self.number, self.customer)
+    }
+}
+
+impl KeyEntry {
     /// Fills a slot whose entry was lost. It belongs to no customer.
     pub(super) const HOLE: Self = Self { number: 0, customer: 0, key: None };
 
@@ -90,9 +103,9 @@ impl Entry {
 /// An entry as it was read.
 pub(super) enum EntryState {
     /// A whole entry, and how many entries were known to be on the medium when it was written.
-    Whole(Entry, u32),
+    Whole(KeyEntry, u32),
     /// An entry whose erasure was torn.
-    Torn(Entry),
+    Torn(KeyEntry),
     /// Any other bytes.
     Damaged,
 }
@@ -106,11 +119,11 @@ impl EntryState {
         let bytes: [u8; ENTRY_BYTES] = bytes.try_into().ok()?;
         let (number, customer) = (u64::from_le_bytes(array_at(&bytes, 0)?), u64::from_le_bytes(array_at(&bytes, 8)?));
         let (state, key) = (bytes[16], array_at(&bytes, 24)?);
-        let entry = Entry { number, customer, key: (state == LIVE).then_some(key) };
+        let entry = KeyEntry { number, customer, key: (state == LIVE).then_some(key) };
         let synced = u32::from_le_bytes(array_at(&bytes, 56)?);
         if bytes == entry.bytes(synced) {
             // Only a hole has the number 0.
-            return (number != 0 || entry == Entry::HOLE).then_some(Self::Whole(entry, synced));
+            return (number != 0 || entry == KeyEntry::HOLE).then_some(Self::Whole(entry, synced));
         }
         let check_holds = bytes[20..24] == crc32c::crc32c(&bytes[..16]).to_le_bytes();
         (check_holds && state == ERASED).then_some(Self::Torn(entry))

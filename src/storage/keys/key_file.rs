@@ -6,7 +6,7 @@ use crate::storage::{
         unfinished::Unfinished,
     },
     keys::{
-        entry::{ENTRY_BYTES, Entry, EntryState, FORMAT, Header},
+        entry::{ENTRY_BYTES, EntryState, FORMAT, Header, KeyEntry},
         error::KeysError,
     },
 };
@@ -26,7 +26,7 @@ pub(super) struct KeyFile {
     /// Whether a sync has failed. Its bytes may be lost, and a second sync would not find out.
     pub(super) sync_failed: bool,
     /// Entries that opening found torn or missing, and that must be written.
-    pub(super) repairs: Vec<(u32, Entry)>,
+    pub(super) repairs: Vec<(u32, KeyEntry)>,
     /// The length to which the file must be cut, because bytes after its last entry are damaged.
     pub(super) truncate_to: Option<u64>,
 }
@@ -56,7 +56,7 @@ impl KeyFile {
     }
 
     /// Replaces an entry of the file.
-    pub(super) fn overwrite(&mut self, slot: u32, entry: &Entry) -> io::Result<()> {
+    pub(super) fn overwrite(&mut self, slot: u32, entry: &KeyEntry) -> io::Result<()> {
         // The synced count of the new entry must not cover entries after it.
         let bytes = entry.bytes(self.synced.min(slot));
         self.write(slot, &bytes)

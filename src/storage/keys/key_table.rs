@@ -1,6 +1,6 @@
 //! Keys in memory, by customer. Millions of customers have one key each, so a key takes as few bytes as possible.
 
-use crate::storage::keys::entry::Entry;
+use crate::storage::keys::entry::KeyEntry;
 use siphasher::sip::SipHasher24;
 use std::{collections::BTreeMap, mem::size_of};
 
@@ -131,17 +131,45 @@ impl KeyTable {
     }
 
     /// Erases all keys of a customer in memory. Returns the entries that the file must contain for them.
-    pub(super) fn erase(&mut self, customer: u64) -> Vec<(u32, Entry)> {
+    pub(super) fn erase(&mut self, customer: u64) -> Vec<(u32, KeyEntry)> {
         let keys: Vec<StoredKey> = self.keys_of(customer).collect();
         self.numbers.extend(keys.iter().map(|key| (key.slot, key.number)));
         match u32::try_from(customer) {
             Ok(customer) => self.customers.of_mut(customer).iter_mut().for_each(|record| record.key = ERASED),
             Err(_) => self.others.of_mut(customer).iter_mut().for_each(|record| record.key = ERASED),
         }
-        keys.into_iter().map(|key| (key.slot, Entry { number: key.number, customer, key: None })).collect()
+        keys.into_iter().map(|key| (key.slot, KeyEntry { number: key.number, customer, key: None })).collect()
     }
 
-    pub(super) fn add(&mut self, slot: u32, entry: &Entry) {
+    /// Erases one key of a customer in memory. Returns the entry that the file must contain for it; `None`: there is no live
+    /// key with this number.
+    pub(super) fn erase_key(&mut self, customer: u64, number: u64) -> Option<(u32, KeyEntry)> {
+        let slot = self.keys_of(customer).find(|key| key.number == number && key.key.is_some())?.slot;
+        self.numbers.insert(slot, number);
+        match u32::try_from(customer) {
+            Ok(customer) => {
+                let keys = self.customers.of_mut(customer).iter_mut();
+                keys.filter(|record| record.slot == slot).for_each(|record| record.key = ERASED);
+            }
+            Err(_) => {
+                let keys = self.others.of_mut(customer).iter_mut();
+                keys.filter(|record| record.slot == slot).for_each(|record| record.key = ERASED);
+            }
+        }
+        Some((slot, KeyEntry { number, customer, key: None }))
+    }
+
+    /// All keys with their slots, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u32, KeyEntry)> {
+        let customers = self.customers.0.iter().map(|record| (record.slot, u64::from(record.customer), record.key));
+        let others = self.others.0.iter().map(|record| (record.slot, record.customer, record.key));
+        customers.chain(others).map(|(slot, customer, key)| {
+            let number = self.numbers.get(&slot).copied().unwrap_or_else(|| number_of(&key));
+            (slot, KeyEntry { number, customer, key: (key != ERASED).then_some(key) })
+        })
+    }
+
+    pub(super) fn add(&mut self, slot: u32, entry: &KeyEntry) {
         let key = self.record_number(slot, entry);
         match u32::try_from(entry.customer) {
             Ok(customer) => self.customers.add(KeyRecord { customer, slot, key }),
@@ -150,7 +178,7 @@ impl KeyTable {
     }
 
     /// Appends a key without sorting. After the last one the caller must call [`KeyTable::sort`].
-    pub(super) fn add_unsorted(&mut self, slot: u32, entry: &Entry) {
+    pub(super) fn add_unsorted(&mut self, slot: u32, entry: &KeyEntry) {
         let key = self.record_number(slot, entry);
         match u32::try_from(entry.customer) {
             Ok(customer) => self.customers.add_unsorted(KeyRecord { customer, slot, key }),
@@ -164,7 +192,7 @@ impl KeyTable {
     }
 
     /// Returns the key as it is stored, and stores its number if [`number_of`] does not give it.
-    fn record_number(&mut self, slot: u32, entry: &Entry) -> [u8; 32] {
+    fn record_number(&mut self, slot: u32, entry: &KeyEntry) -> [u8; 32] {
         let is_derived = entry.key.is_some_and(|key| number_of(&key) == entry.number);
         if !is_derived {
             self.numbers.insert(slot, entry.number);

@@ -13,10 +13,11 @@ pub(in crate::storage) mod entry;
 pub(in crate::storage) mod error;
 pub(in crate::storage) mod key_file;
 pub(in crate::storage) mod key_table;
+mod key_transfer;
 
 pub use crate::storage::keys::{
     customer_keys::{KeyCounts, Keys, Unsealed},
-    entry::{ENTRY_BYTES, FORMAT},
+    entry::{ENTRY_BYTES, FORMAT, KeyEntry},
     error::KeysError,
     key_file::PATH,
 };

@@ -161,7 +161,7 @@ fn a_digest_is_keyed_with_the_oldest_key() {
     sealed(&keys, 2, b"");
     let keyed = keys.keyed_digest(1, 5);
     assert!(keyed != 5 && keyed != keys.keyed_digest(2, 5) && keyed != keys.keyed_digest(1, 6));
-    let second = Entry { number: 77, customer: 1, key: Some([9; 32]) };
+    let second = KeyEntry { number: 77, customer: 1, key: Some([9; 32]) };
     keys.add(&mut keys.shard(1).write(), &mut keys.pending.lock(), second).unwrap();
     write_and_sync(&keys);
     let reopened = Keys::open(&store, JOURNAL).unwrap();
@@ -172,17 +172,17 @@ fn a_digest_is_keyed_with_the_oldest_key() {
     }
     // The function must never change: stored digests are compared with it.
     let keys = Keys::in_memory(JOURNAL);
-    keys.load(0, &Entry { number: 1, customer: 1, key: Some([9; 32]) });
+    keys.load(0, &KeyEntry { number: 1, customer: 1, key: Some([9; 32]) });
     assert_eq!(keys.keyed_digest(1, 5), KEYED_DIGEST);
 }
 
 #[test]
 fn the_bytes_of_the_file_never_change() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let entry = Entry { number: 0x0102_0304_0506_0708, customer: 9, key: Some([0xAB; 32]) };
+    let entry = KeyEntry { number: 0x0102_0304_0506_0708, customer: 9, key: Some([0xAB; 32]) };
     assert_eq!(hex(&Header { format: FORMAT, journal: JOURNAL }.bytes()), HEADER);
     assert_eq!(hex(&entry.bytes(3)), LIVE);
-    assert_eq!(hex(&Entry { key: None, ..entry }.bytes(3)), ERASED);
+    assert_eq!(hex(&KeyEntry { key: None, ..entry }.bytes(3)), ERASED);
 }
 
 /// Sealed bytes open with any key number that the file gives, and are erased with that key.
@@ -192,7 +192,7 @@ fn a_key_is_found_by_the_number_that_the_file_gives_it() {
     drop(Keys::open(&store, JOURNAL).unwrap());
     let large = 1 << 63 | 9;
     for (place, customer) in [9, large].into_iter().enumerate() {
-        let entry = Entry { number: 77 + customer, customer, key: Some([0xAB; 32]) };
+        let entry = KeyEntry { number: 77 + customer, customer, key: Some([0xAB; 32]) };
         let at = ((place + 1) * ENTRY_BYTES) as u64;
         store.open(PATH).unwrap().write_at(&entry.bytes(0), at).unwrap();
     }
@@ -312,5 +312,92 @@ fn while_the_file_stalls_keys_are_created_and_no_task_waits() {
         keys.sync().unwrap();
         let image = store.crash_image(&mut |_| Keep::Nothing);
         assert_eq!(Keys::open(&image, JOURNAL).unwrap().counts(), KeyCounts { live: 1, erased: 1 });
+    }
+}
+
+#[test]
+fn entries_are_listed_in_slot_order_from_the_file_and_from_memory() {
+    let store = Memory::new();
+    let in_file = Keys::open(&store, JOURNAL).unwrap();
+    let in_memory = Keys::in_memory(JOURNAL);
+    for keys in [&in_file, &in_memory] {
+        assert_eq!((keys.slots(), keys.entries_after(0, 9).unwrap()), (0, Vec::new()));
+        for customer in 1..=9 {
+            sealed(keys, customer, b"x");
+            if customer == 4 {
+                write_and_sync(keys);
+                keys.erase(2).unwrap();
+            }
+        }
+        keys.erase(20).unwrap();
+        sealed(keys, 1 << 40, b"the key of a job");
+        assert_eq!(keys.slots(), 11);
+        let all = keys.entries_after(0, usize::MAX).unwrap();
+        let listed: Vec<(u32, u64, bool)> =
+            all.iter().map(|(slot, entry)| (*slot, entry.customer, entry.key.is_some())).collect();
+        let want: Vec<(u32, u64, bool)> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 1 << 40]
+            .into_iter()
+            .zip(0..)
+            .map(|(customer, slot)| (slot, customer, ![2, 20].contains(&customer)))
+            .collect();
+        assert_eq!(listed, want);
+        for count in 1..12 {
+            let (mut next, mut found) = (0, Vec::new());
+            loop {
+                let some = keys.entries_after(next, count).unwrap();
+                assert!(some.len() <= count);
+                let Some((last, _)) = some.last() else { break };
+                next = last + 1;
+                found.extend(some);
+            }
+            assert!(found == all, "{count} at once");
+        }
+        let numbers = |customer| -> Vec<u64> {
+            let of = all.iter().filter(|(_, entry)| entry.customer == customer);
+            of.map(|(_, entry)| entry.number).collect()
+        };
+        assert_eq!((keys.erased_numbers(2), keys.erased_numbers(20)), (numbers(2), numbers(20)));
+        assert!(keys.erased_numbers(1).is_empty());
+        assert!(!format!("{all:?}").contains(&format!("{:?}", all[0].1.key.unwrap())), "a key is in no log");
+    }
+    // What is listed after a start, and after damage in the middle.
+    write_and_sync(&in_file);
+    let all = in_file.entries_after(0, 99).unwrap();
+    drop(in_file);
+    assert!(Keys::open(&store, JOURNAL).unwrap().entries_after(0, 99).unwrap() == all);
+}
+
+#[test]
+fn entries_of_a_copy_open_what_they_sealed_and_an_erased_key_stays_erased() {
+    let origin = Keys::in_memory(JOURNAL);
+    let secrets: Vec<Vec<u8>> = (1..=4).map(|customer| sealed(&origin, customer, b"x")).collect();
+    let before: Vec<KeyEntry> = origin.entries_after(0, 99).unwrap().into_iter().map(|(_, entry)| entry).collect();
+    origin.erase(2).unwrap();
+    origin.erase(7).unwrap();
+    let after: Vec<KeyEntry> = origin.entries_after(0, 99).unwrap().into_iter().map(|(_, entry)| entry).collect();
+    for written_between in [false, true] {
+        for parts in [[&before, &after], [&after, &before], [&after, &after]] {
+            let store = Memory::new();
+            let copy = Keys::open(&store, JOURNAL).unwrap();
+            for part in parts {
+                copy.insert(part).unwrap();
+                if written_between {
+                    write_and_sync(&copy);
+                }
+            }
+            write_and_sync(&copy);
+            drop(copy);
+            for image in [store.kill_image(), store.crash_image(&mut |_| Keep::Nothing)] {
+                let copy = Keys::open(&image, JOURNAL).unwrap();
+                assert_eq!((copy.counts(), copy.slots()), (KeyCounts { live: 3, erased: 2 }, 5));
+                for (customer, secret) in (1..).zip(&secrets) {
+                    let want = if customer == 2 { "erased" } else { "x" };
+                    assert_eq!(plain(&copy, customer, secret).unwrap(), want);
+                }
+                assert!(copy.is_erased(2) && copy.is_erased(7) && !copy.is_erased(1));
+                assert_eq!(copy.erased_numbers(2), origin.erased_numbers(2));
+                assert!(sealed(&copy, 1, b"y").starts_with(&before[0].number.to_le_bytes()), "no second key");
+            }
+        }
     }
 }
