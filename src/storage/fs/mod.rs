@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod headroom;
 pub mod memory;
+pub mod ram;
 pub(crate) mod store;
 pub(crate) mod unfinished;
 
