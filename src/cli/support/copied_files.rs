@@ -6,7 +6,7 @@ use crate::{
     storage::{
         fs::{Store, disk::Disk},
         jobs,
-        journal::{ARCHIVE, FOLDER, Instance, synced_file},
+        journal::{ARCHIVE, FOLDER, FOLLOWING, Instance, synced_file},
     },
 };
 use anyhow::Context;
@@ -37,7 +37,7 @@ pub(in crate::cli) fn copied_bytes(folder: &Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-/// Copies `synced`, `configuration`, the snapshots, the segments and the jobs, in this order. A request that was acknowledged before the
+/// Copies `synced`, `configuration`, `following`, the snapshots, the segments and the jobs, in this order. A request that was acknowledged before the
 /// segments were listed is in the listed segments. The segments are listed once: a second list may contain a segment
 /// whose predecessor was copied before its last records were written, and the copy would have a gap. Returns the number
 /// of files.
@@ -47,6 +47,8 @@ pub(in crate::cli) fn copied_bytes(folder: &Path) -> anyhow::Result<u64> {
 pub(in crate::cli) fn copy_all(copy: &mut FolderCopy, from: &Path, to: &Path) -> anyhow::Result<usize> {
     let (source, mut files) = (Disk::open_unlocked(from), usize::from(copy_synced(copy, from, to)?));
     files += usize::from(copy_path(copy, from, to, CONFIGURATION)?);
+    // It comes before the segments, because recovery reads their end by it.
+    files += usize::from(copy_path(copy, from, to, FOLLOWING)?);
     for name in source.list(SNAPSHOTS)?.into_iter().filter(|name| name.ends_with(".snap")) {
         // A snapshot that was removed after it was listed has a newer one, whose records are in the journal.
         files += usize::from(copy_path(copy, from, to, &format!("{SNAPSHOTS}/{name}"))?);

@@ -115,13 +115,13 @@ impl Parts {
 }
 
 /// Reads records from a file or from memory.
-enum Steps {
+pub(super) enum Steps {
     File { reader: SegmentReader, segment: Lsn, path: String },
     Memory { at: RecordPosition, record: Vec<u8> },
 }
 
 /// The result of one step.
-enum Stepped<'a> {
+pub(super) enum Stepped<'a> {
     Record(LocatedRecord<'a>),
     /// The next record is damaged, in these words.
     Damage(String),
@@ -130,7 +130,7 @@ enum Stepped<'a> {
 }
 
 impl Steps {
-    fn spot(&self) -> RecordPosition {
+    pub(super) fn spot(&self) -> RecordPosition {
         match self {
             Self::File { reader, .. } => RecordPosition { lsn: reader.next_lsn(), offset: reader.log_offset() },
             Self::Memory { at, .. } => *at,
@@ -146,7 +146,7 @@ impl Steps {
     }
 
     /// Reads the next record.
-    fn step(&mut self, journal: &Journal) -> Result<Stepped<'_>, ReadError> {
+    pub(super) fn step(&mut self, journal: &Journal) -> Result<Stepped<'_>, ReadError> {
         match self {
             Self::File { reader, path, .. } => match reader.step() {
                 Ok(Step::Record(located)) => Ok(Stepped::Record(located)),
@@ -258,7 +258,7 @@ impl Journal {
         }
     }
 
-    fn loss_of(&self, lsn: Lsn) -> Option<(Lsn, Lsn)> {
+    pub(super) fn loss_of(&self, lsn: Lsn) -> Option<(Lsn, Lsn)> {
         self.files.as_ref().and_then(|files| files.archive.loss_of(lsn))
     }
 
@@ -370,7 +370,7 @@ impl Journal {
     }
 
     /// Begins at a durable record, or before it.
-    fn steps_at(&self, lsn: Lsn) -> Result<Steps, ReadError> {
+    pub(super) fn steps_at(&self, lsn: Lsn) -> Result<Steps, ReadError> {
         let near = [self.buffer.lock().nearest(lsn), self.spots.nearest(lsn)];
         let near = near.into_iter().flatten().max_by_key(|spot| spot.lsn);
         let Some(files) = &self.files else {

@@ -22,6 +22,7 @@
 //!
 //! | Lock | Held across system calls | Taken by workers |
 //! |---|---|---|
+//! | `ingestion` | all writes and syncs of records that another daemon wrote | never |
 //! | `syncing` | syncs of the keys, of segments, of the folder | never |
 //! | `writer` | writes of keys and segments; the head and the rename of a rotation | `try_lock` only |
 //! | `preparing` | creating the next segment's file, and its rename | never |
@@ -47,7 +48,7 @@
 //!
 //! # Locks
 //!
-//! `syncing`, then `writer`, then `preparing`, then `buffer`; all others are leaves. Syncs are one at a time, because
+//! `ingestion`, then `syncing`, then `writer`, then `preparing`, then `buffer`; all others are leaves. Syncs are one at a time, because
 //! after one has failed another on the same file may succeed and would say that all is well.
 //!
 //! # After a failure
@@ -82,11 +83,13 @@ use crate::{
                 record::Appended,
                 replay::Replay,
             },
+            raw::{following_mark, ingestion::Ingestion},
             state::{
                 buffer::{Buffer, spare},
                 disk_pace::DiskPace,
                 files::Files,
                 positions::PositionCache,
+                record_ends::RecordEnds,
                 segment_lock,
                 segment_writer::Writer,
                 threads::Threads,
@@ -119,6 +122,12 @@ pub struct Journal {
     /// Waits for more durable records.
     pub(in crate::storage) followers: Waiters,
     pub(in crate::storage) spots: PositionCache,
+    /// Where raw ranges ended.
+    pub(in crate::storage) record_ends: RecordEnds,
+    /// Waits for the copy elsewhere.
+    pub(in crate::storage) shipped_waiters: Waiters,
+    /// The copy of another journal that this one is; `None`: it is not.
+    pub(in crate::storage) ingestion: Mutex<Option<Ingestion>>,
     pub(in crate::storage) pace: DiskPace,
     pub(in crate::storage) threads: Threads,
     /// The file `synced`; `None` for a journal in memory.
@@ -164,7 +173,8 @@ impl Journal {
         segment_lock::lock_newest(&*store)?;
         let mark = synced_file::read(&*store, id)?;
         let may_have_lost_power = store.may_have_lost_power();
-        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, is_read_only: false };
+        let follows = following_mark::is_set(&*store)?;
+        let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, follows, is_read_only: false };
         let found = recover(&*store, wanted, companion.as_deref(), replay)?;
         if mark.is_none() && found.recovery.last > Lsn::NONE {
             tracing::warn!(
@@ -176,6 +186,7 @@ impl Journal {
         let writer = Writer::begin(&*store, id, &found)?;
         // Recovery has synced all records that it found.
         let synced_file = SyncedFile::begin(&*store, id, found.recovery.last)?;
+        following_mark::clear(&*store)?;
         let archive = ArchiveState { list: Mutex::new(found.list), losses: RwLock::new(found.losses) };
         let files = Files::new(store, id, companion, (writer, found.segments), archive);
         let journal = Arc::new(Self::new(id, options, &found.recovery, found.end, Some(files), Some(synced_file)));
@@ -210,6 +221,9 @@ impl Journal {
             failures: Waiters::new(),
             followers: Waiters::new(),
             spots: PositionCache::default(),
+            record_ends: RecordEnds::default(),
+            shipped_waiters: Waiters::new(),
+            ingestion: Mutex::default(),
             pace: DiskPace::default(),
             threads: Threads::default(),
             synced_file,
@@ -243,10 +257,11 @@ impl Journal {
     }
 
     /// Publishes the watermarks of the buffer while its lock is held, so that they only increase; then releases it.
-    fn publish(&self, buffer: MutexGuard<'_, Buffer>) {
+    pub(in crate::storage) fn publish(&self, buffer: MutexGuard<'_, Buffer>) {
         self.marks.appended.store(buffer.end().0, Ordering::Release);
         self.marks.last.store(buffer.last().0, Ordering::Release);
         let (too_long, wants_spare) = (buffer.too_long(), buffer.wants_spare());
+        let appended_while_following = buffer.appended_while_following();
         if self.files.is_none() && too_long.is_none() {
             for mark in [&self.marks.committed, &self.marks.synced] {
                 mark.store(buffer.last().0, Ordering::Release);
@@ -257,6 +272,9 @@ impl Journal {
         if wants_spare {
             let spare = spare();
             self.buffer.lock().add_spare(spare);
+        }
+        if appended_while_following {
+            self.fail("a record was appended while the journal follows that of another daemon");
         }
         if let Some(bytes) = too_long {
             self.fail(&format!("a record of {bytes} bytes is longer than a record may be"));
@@ -288,10 +306,13 @@ impl Journal {
         self.marks.synced()
     }
 
-    /// Whether the write backlog is full, so that new work should be refused.
+    /// Whether the write backlog is full, so that new work should be refused. With [`Journal::limit_unshipped`] records that
+    /// are not shipped count as well.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX
+        let is_unwritten_full =
+            self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX;
+        is_unwritten_full || self.is_unshipped_full()
     }
 
     /// Whether the record is committed by [`Options::sync`].
@@ -359,6 +380,7 @@ impl Journal {
         self.buffer.lock().stop();
         self.waiters.wake();
         self.failures.wake();
+        self.shipped_waiters.wake_tasks();
         self.followers.wake_tasks();
         failed
     }

@@ -45,6 +45,7 @@ mod group_commit;
 pub(in crate::storage) mod log;
 pub(in crate::storage) mod model;
 mod presence;
+pub(in crate::storage) mod raw;
 mod read;
 mod rotate;
 pub(in crate::storage) mod state;
@@ -76,6 +77,13 @@ pub use crate::{
                 record::{Appended, Record},
                 replay::{Refused, Replay},
                 segment_info::SegmentInfo,
+            },
+            raw::{
+                following_mark::PATH as FOLLOWING,
+                ingest::IngestError,
+                raw_after::RecordMark,
+                raw_reader::RawReader,
+                raw_records::{RawFlaw, RawRecords},
             },
         },
         keys::Keys,

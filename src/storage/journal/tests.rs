@@ -6,8 +6,11 @@
 mod accidents;
 mod flips;
 mod following;
+mod ingesting;
 mod presence;
+mod raw_ranges;
 mod running;
+mod shipping;
 mod stalls;
 mod starting;
 mod synced;

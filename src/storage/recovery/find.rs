@@ -13,7 +13,7 @@ use crate::storage::{
             paths::{ARCHIVE, CUT, FOLDER, number_of},
         },
     },
-    recovery::scan::{Found, Wanted, io_error, reading},
+    recovery::scan::{Found, Tail, Wanted, io_error, reading},
 };
 use std::collections::BTreeMap;
 
@@ -48,7 +48,8 @@ pub(super) fn find(store: &dyn Store, wanted: &Wanted) -> Result<Vec<Found>, Ope
             Err(SegmentReaderError::Head(HeadFlaw::Damaged(what))) => Err(what),
             Err(SegmentReaderError::Io(source)) => return Err(reading(&path)(source)),
         };
-        segments.push(Found { path, named, head, bytes, last: Lsn(named.0.saturating_sub(1)), end: bytes });
+        let (last, tail) = (Lsn(named.0.saturating_sub(1)), Tail::default());
+        segments.push(Found { path, named, head, bytes, last, end: bytes, tail });
     }
     Ok(segments)
 }

@@ -9,7 +9,7 @@ use crate::storage::{
         format::{groups::Groups, segment_reader::Step},
         model::{companion::Companion, error::OpenError, ids::Lsn},
     },
-    recovery::scan::{Cut, Scan, reading},
+    recovery::scan::{Cut, Scan, Tail, reading},
 };
 
 impl Scan<'_> {
@@ -18,6 +18,7 @@ impl Scan<'_> {
     pub(super) fn cut_before_missing_key(&mut self, companion: &dyn Companion) -> Result<Option<Cut>, OpenError> {
         let Some(cut) = self.first_without_key(companion)? else { return Ok(None) };
         for (place, found) in self.segments.iter_mut().enumerate().skip(cut.segment) {
+            found.tail = Tail::default();
             if place == cut.segment {
                 (found.end, found.last) = (cut.offset, Lsn(cut.lsn.0.saturating_sub(1)));
             } else {
@@ -56,11 +57,22 @@ impl Scan<'_> {
     fn recompute_groups(&mut self) -> Result<(), OpenError> {
         let walked_from = self.segments.get(self.from).map_or(Lsn(1), |found| found.named);
         let mut groups = Groups::reading_from(walked_from);
-        for found in self.segments.iter().skip(self.from).filter(|found| found.last >= found.named) {
-            let mut reader = self.reader(&found.path)?.until(found.end);
+        let mut tails = Vec::new();
+        for (offset, found) in self.segments.iter().enumerate().skip(self.from) {
+            if found.last < found.named {
+                continue;
+            }
+            let (mut reader, mut tail) = (self.reader(&found.path)?.until(found.end), Tail::default());
             while let Step::Record(located) = reader.step().map_err(reading(&found.path))? {
+                tail.add(&located);
                 // The validation has found no invalid record up to here.
                 let _valid = groups.add(&located.framed);
+            }
+            tails.push((place, tail));
+        }
+        for (place, tail) in tails {
+            if let Some(found) = self.segments.get_mut(place) {
+                found.tail = tail;
             }
         }
         self.groups = groups;

@@ -15,6 +15,7 @@ use crate::storage::{
             paths::FOLDER,
             replay::Replay,
         },
+        raw::following_mark,
     },
     recovery::{
         find::find,
@@ -54,6 +55,7 @@ fn examine<'a>(
         cut = scan.cut_before_missing_key(companion)?.or(cut);
     }
     let last = scan.last_after_cut(cut.as_ref())?;
+    let (cut, last) = scan.cut_incomplete_end(cut, last);
     let records = scan.replay(replay)?;
     // Records after the snapshot may release segments or accept losses.
     let losses = scan.refuse_new_losses()?;
@@ -102,7 +104,8 @@ pub fn verdict(
 ) -> Result<Verdict, OpenError> {
     let mark = synced_file::read(store, id)?;
     let may_have_lost_power = store.may_have_lost_power();
-    let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, is_read_only: true };
+    let follows = following_mark::is_set(store)?;
+    let wanted = Wanted { id, after, known_synced, mark, may_have_lost_power, follows, is_read_only: true };
     let Examined { scan, cut, last, losses, .. } = examine(store, wanted, companion, replay)?;
     let path = |cut: &Cut| scan.segments.get(cut.segment).map_or(FOLDER.to_owned(), |found| found.path.clone());
     let cut = cut.map(|cut| (path(&cut), cut.offset, cut.lsn, cut.what));

@@ -7,8 +7,10 @@ use crate::{
         fs::store::Store,
         journal::{
             format::{
+                frame::Body,
                 groups::Groups,
                 segment_head::{RECORDS_FROM, SegmentHead},
+                segment_reader::LocatedRecord,
                 synced_file::SyncedMark,
             },
             model::{
@@ -75,6 +77,9 @@ pub(crate) struct Wanted {
     pub(crate) mark: Option<SyncedMark>,
     /// See [`Store::may_have_lost_power`].
     pub(crate) may_have_lost_power: bool,
+    /// Whether the newest records are those of another daemon; see
+    /// [`following_mark`](crate::storage::journal::raw::following_mark).
+    pub(crate) follows: bool,
     /// Whether nothing may be synced either.
     pub(crate) is_read_only: bool,
 }
@@ -88,12 +93,41 @@ pub(super) struct Found {
     /// What the walk found, where the segment was walked.
     pub(super) last: Lsn,
     pub(super) end: u64,
+    pub(super) tail: Tail,
 }
 
 impl Found {
     pub(super) fn end_offset(&self) -> LogOffset {
         let first = self.head.map_or(0, |head| head.first_offset.0);
         LogOffset(first.saturating_add(self.end.saturating_sub(RECORDS_FROM)))
+    }
+}
+
+/// How the records of a segment end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tail {
+    /// The offset after the last record. Only batch headers follow.
+    pub(super) records_end: u64,
+    /// The group that has begun and not ended: the offset after the record before it, and its number.
+    pub(super) group: Option<(u64, Lsn)>,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self { records_end: RECORDS_FROM, group: None }
+    }
+}
+
+impl Tail {
+    /// Adds the next record.
+    pub(super) fn add(&mut self, seen: &LocatedRecord<'_>) {
+        match seen.framed.body {
+            Body::Batch { .. } => return,
+            Body::Begin => self.group = Some((self.records_end, seen.framed.head.lsn)),
+            Body::Events(_) | Body::End { .. } => self.group = None,
+            Body::Part { .. } => {}
+        }
+        self.records_end = seen.offset.saturating_add(u64::try_from(seen.framed.bytes).unwrap_or(u64::MAX));
     }
 }
 

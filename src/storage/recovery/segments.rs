@@ -11,7 +11,7 @@ use crate::{
             },
             model::{error::OpenError, ids::Lsn},
         },
-        recovery::scan::{Found, Scan, reading},
+        recovery::scan::{Found, Scan, Tail, reading},
     },
 };
 use std::{
@@ -32,6 +32,7 @@ pub(super) struct SegmentContent {
     pub(super) known: Lsn,
     /// What begins, belongs to and ends groups, and where, without the events.
     pub(super) grouped: Vec<(u64, Framed<'static>)>,
+    pub(super) tail: Tail,
     /// Why it goes no further.
     pub(super) damage: Option<Damage>,
 }
@@ -72,23 +73,30 @@ impl Scan<'_> {
     /// One segment, whose head is whole, up to its end or to the first damage.
     fn read_segment(&self, found: &Found) -> Result<SegmentContent, OpenError> {
         let mut reader = self.reader(&found.path)?;
-        let (mut known, mut grouped) = (Lsn::NONE, Vec::new());
+        let (mut known, mut grouped, mut tail) = (Lsn::NONE, Vec::new(), Tail::default());
         let damage = loop {
             match reader.step().map_err(reading(&found.path))? {
                 Step::End => break None,
                 Step::Damage(damage) => break Some(damage),
-                Step::Record(located) => match located.framed.body {
-                    Body::Batch { synced, .. } => known = known.max(synced),
-                    Body::Events(_) => {}
-                    Body::Begin | Body::Part { .. } | Body::End { .. } => {
-                        grouped.push((located.offset, located.framed.without_events()));
+                Step::Record(located) => {
+                    tail.add(&located);
+                    match located.framed.body {
+                        Body::Batch { synced, .. } => known = known.max(self.vouched_by_header(synced)),
+                        Body::Events(_) => {}
+                        Body::Begin | Body::Part { .. } | Body::End { .. } => {
+                            grouped.push((located.offset, located.framed.without_events()));
+                        }
                     }
-                },
+                }
             }
         };
-        let (end, next_lsn, log_offset, epoch) =
-            (reader.offset(), reader.next_lsn(), reader.log_offset(), reader.epoch());
-        Ok(SegmentContent { end, next_lsn, log_offset, epoch, known, grouped, damage })
+        let (end, next_lsn, log_offset, epoch) = (reader.offset(), reader.next_lsn(), reader.log_offset(), reader.epoch());
+        Ok(SegmentContent { end, next_lsn, log_offset, epoch, known, grouped, tail, damage })
+    }
+
+    /// Up to where a batch header says that the journal of this folder was synced. One of another daemon says nothing.
+    fn vouched_by_header(&self, synced: Lsn) -> Lsn {
+        if self.wanted.follows { Lsn::NONE } else { synced }
     }
 
     /// Reads the synced numbers of batch headers after damage.
@@ -111,6 +119,7 @@ impl Scan<'_> {
                     Step::Record(located) => {
                         self.epoch = self.epoch.max(located.framed.head.epoch);
                         if let Body::Batch { synced, .. } = located.framed.body {
+                            let synced = self.vouched_by_header(synced);
                             self.known = self.known.max(synced);
                             self.vouched = self.vouched.max(synced);
                         }

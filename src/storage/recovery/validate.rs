@@ -46,7 +46,7 @@ impl Scan<'_> {
                     return Ok(Some(Cut { segment, offset: *offset, lsn, what, may_be_torn: false }));
                 }
             }
-            found.end = walked.end;
+            (found.end, found.tail) = (walked.end, walked.tail);
             found.last = Lsn(walked.next_lsn.0.saturating_sub(1));
             if let Some(damage) = walked.damage {
                 let path = found.path.clone();
@@ -74,6 +74,36 @@ impl Scan<'_> {
             Some(mark) => format!("the journal ends here, and the daemon stopped in order with record {}", mark.lsn),
             None => format!("the journal ends here, and was synced up to record {}", self.known),
         }
+    }
+
+    /// Extends the cut over what begins at the end of the good records and is not complete: a batch header without a record,
+    /// so that the next segment begins where the last record ends; and in a copy of another journal a group without its
+    /// end, which is copied again.
+    pub(super) fn cut_incomplete_end(&mut self, cut: Option<Cut>, last: Lsn) -> (Option<Cut>, Lsn) {
+        let newest = match &cut {
+            Some(cut) if cut.offset == 0 => cut.segment.checked_sub(1),
+            Some(cut) => Some(cut.segment),
+            None => self.segments.len().checked_sub(1),
+        };
+        let Some((segment, found)) = newest
+            .filter(|newest| *newest >= self.from)
+            .and_then(|newest| self.segments.get_mut(newest).map(|found| (newest, found)))
+        else {
+            return (cut, last);
+        };
+        let group = found.tail.group.filter(|(_, group)| self.wanted.follows && *group > self.known);
+        let has_header = found.last >= found.named && found.tail.records_end < found.end;
+        let (offset, lsn, what) = match group {
+            Some((offset, group)) => (offset, group, "a group without its end, which is copied again"),
+            None if has_header => {
+                (found.tail.records_end, Lsn(last.0.saturating_add(1)), "a batch header without a record")
+            }
+            None => return (cut, last),
+        };
+        let last = Lsn(lsn.0.saturating_sub(1));
+        (found.end, found.last) = (offset, last);
+        let what = cut.map_or_else(|| what.to_owned(), |cut| cut.what);
+        (Some(Cut { segment, offset, lsn, what, may_be_torn: true }), last)
     }
 
     /// Refuses damage that a power cut cannot cause. Returns the last record that counts.

@@ -134,6 +134,8 @@ pub struct Framed<'a> {
     pub body: Body<'a>,
     /// The bytes of the record, including head and checksum.
     pub bytes: usize,
+    /// The checksum.
+    pub crc: u32,
 }
 
 impl Framed<'_> {
@@ -269,7 +271,8 @@ pub(in crate::storage) fn parse_checked(record: &[u8]) -> Result<Framed<'_>, Fla
         owner: u64_at(head, 24).ok_or(Flaw::Short)?,
     };
     let body = parse_body(kind, body).ok_or(Flaw::Invalid("its body does not have the length of its kind"))?;
-    Ok(Framed { head, body, bytes })
+    let crc = u32_at(record, bytes - CRC_BYTES).ok_or(Flaw::Short)?;
+    Ok(Framed { head, body, bytes, crc })
 }
 
 fn parse_body(kind: Kind, body: &[u8]) -> Option<Body<'_>> {

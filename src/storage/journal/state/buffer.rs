@@ -57,6 +57,12 @@ pub(in crate::storage) struct Buffer {
     stopped: bool,
     /// The body of a record that was too long, which fails the journal.
     too_long: Option<usize>,
+    /// Whether a record was appended since the start.
+    has_appended: bool,
+    /// Whether the records are those of another daemon.
+    is_following: bool,
+    /// A record was appended while the records were those of another daemon, which fails the journal.
+    appended_while_following: bool,
 }
 
 impl Buffer {
@@ -73,6 +79,9 @@ impl Buffer {
             batch_since: None,
             stopped: false,
             too_long: None,
+            has_appended: false,
+            is_following: false,
+            appended_while_following: false,
         }
     }
 
@@ -91,6 +100,38 @@ impl Buffer {
         self.too_long
     }
 
+    /// Whether a record was appended while the journal follows another one.
+    pub(in crate::storage) fn appended_while_following(&self) -> bool {
+        self.appended_while_following
+    }
+
+    /// From now on only records of another daemon are added. Returns false if a record was appended before.
+    pub(in crate::storage) fn begin_following(&mut self) -> bool {
+        self.is_following |= !self.has_appended;
+        self.is_following
+    }
+
+    /// From now on records are appended, with this epoch.
+    pub(in crate::storage) fn end_following(&mut self, epoch: u32) {
+        (self.is_following, self.epoch, self.batch_since) = (false, epoch, None);
+    }
+
+    /// Adds whole frames that another daemon wrote, up to a record.
+    pub(in crate::storage) fn put_raw<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a [u8]>,
+        last: Lsn,
+        far: &Watermarks,
+    ) {
+        for frame in frames {
+            if self.stopped {
+                break;
+            }
+            self.add(frame.len(), far, |out| out.extend_from_slice(frame));
+        }
+        self.next_lsn = last.0.saturating_add(1);
+    }
+
     /// From now on nothing is kept.
     pub(in crate::storage) fn stop(&mut self) {
         self.stopped = true;
@@ -100,6 +141,10 @@ impl Buffer {
     pub(in crate::storage) fn put(&mut self, kind: Kind, owner: u64, body: &[&[u8]], far: &Watermarks) -> Appended {
         let lsn = Lsn(self.next_lsn);
         self.next_lsn += 1;
+        self.has_appended = true;
+        if self.is_following {
+            (self.stopped, self.appended_while_following) = (true, true);
+        }
         let body_bytes = body.iter().map(|piece| piece.len()).sum();
         let Some(bytes) = frame::record_bytes(body_bytes) else {
             (self.stopped, self.too_long) = (true, Some(body_bytes));

@@ -7,6 +7,7 @@ pub(in crate::storage) mod next_segment;
 pub(in crate::storage) mod notifier;
 pub(in crate::storage) mod open_files;
 pub(in crate::storage) mod positions;
+pub(in crate::storage) mod record_ends;
 pub(in crate::storage) mod segment_lock;
 pub(in crate::storage) mod segment_writer;
 pub(in crate::storage) mod threads;

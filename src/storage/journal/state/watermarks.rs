@@ -32,6 +32,12 @@ pub(in crate::storage) struct Watermarks {
     pub(in crate::storage) written: AtomicU64,
     pub(in crate::storage) committed: AtomicU64,
     pub(in crate::storage) synced: AtomicU64,
+    /// The last record that a copy elsewhere has confirmed.
+    pub(in crate::storage) shipped: AtomicU64,
+    /// The offset after that record, where [`Watermarks::limits_unshipped`].
+    pub(in crate::storage) shipped_end: AtomicU64,
+    /// Whether records that are not shipped count for the backlog.
+    pub(in crate::storage) limits_unshipped: AtomicBool,
     has_failed: AtomicBool,
     cause: OnceLock<Arc<str>>,
 }
