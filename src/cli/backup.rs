@@ -10,7 +10,7 @@ use crate::{
         print::print_line,
     },
     daemon::data_folder::refuse_unfinished_import,
-    storage::{fs::disk::Disk, jobs, keys},
+    storage::{fs::disk::Disk, jobs, keys, restored_folder::refuse_unfinished_restore},
 };
 use anyhow::Context;
 use std::{
@@ -53,6 +53,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     options.keys.as_deref().map_or(Ok(()), |keys| check_keys_outside(keys, &options.copy))?;
     refuse_unfinished_import(&Disk::open_unlocked(&options.folder))?;
+    refuse_unfinished_restore(&Disk::open_unlocked(&options.folder))?;
     copy.check_space(copied_bytes(&options.folder)?)?;
     copy_path(&mut copy, &options.folder, &options.copy, "instance")?;
     let jobs = job_files(&options.folder)?;

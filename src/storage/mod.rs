@@ -9,4 +9,5 @@ pub mod jobs;
 pub mod journal;
 pub mod keys;
 pub mod recovery;
+pub mod restored_folder;
 pub mod snapshot;

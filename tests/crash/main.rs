@@ -26,6 +26,7 @@ mod level_overrides;
 mod parallel_recovery;
 mod power_cuts;
 mod regressions;
+mod restored_folders;
 mod sealed_identifiers;
 mod secondary_files;
 mod segment_deletion;

@@ -16,6 +16,7 @@ use crate::{
         jobs::JobStore,
         journal::{ARCHIVE, FOLDER, Instance, Journal, Keys, Lsn, Options, Recovery},
         keys,
+        restored_folder::refuse_unfinished_restore,
     },
 };
 use std::{path::Path, sync::Arc, time::Instant};
@@ -60,6 +61,7 @@ pub(super) fn recover_with(
 ) -> anyhow::Result<(Ledger, DataFolder)> {
     let started = Instant::now();
     let accepts_losses = options.losses == ArchiveLosses::Accept;
+    refuse_unfinished_restore(&*store)?;
     check_parts(&*store)?;
     let instance = Instance::open(&*store)?;
     let configuration_file = Arc::new(ConfigurationFile::open(Arc::clone(&store), instance.id)?);

@@ -14,6 +14,7 @@ use crate::{
         journal::{ARCHIVE, FOLDER, Instance, InstanceError, Keys, OpenError, archived},
         keys,
         recovery::{self, Verdict},
+        restored_folder::refuse_unfinished_restore,
     },
 };
 use std::{io, sync::Arc};
@@ -60,6 +61,7 @@ fn is_file_moved(error: &anyhow::Error) -> bool {
 }
 
 fn try_load_folder(store: &Arc<dyn Store>) -> anyhow::Result<LoadedFolder> {
+    refuse_unfinished_restore(&**store)?;
     check_parts(&**store)?;
     let instance = Instance::known(&**store)?.ok_or(InstanceError::Missing)?;
     refuse_unfinished_import(&**store)?;

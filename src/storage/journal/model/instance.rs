@@ -88,12 +88,17 @@ impl Instance {
         let [id, high, low] = [&random[..16], &random[16..24], &random[24..]];
         let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
         let instance = Self { id: JournalId(id.try_into().unwrap_or_default()), secret: (word(high), word(low)) };
-        // A crash leaves only a file with another name.
+        instance.write(store)?;
+        Ok(instance)
+    }
+
+    /// Writes the file, durably. A crash leaves only a file with another name.
+    pub(in crate::storage) fn write(&self, store: &dyn Store) -> Result<(), InstanceError> {
         const UNFINISHED: &str = "instance.new";
         let unfinished = Unfinished::create(store, UNFINISHED)?;
-        unfinished.file().write_at(&instance.encode(), 0)?;
+        unfinished.file().write_at(&self.encode(), 0)?;
         unfinished.finish(PATH)?;
-        Ok(instance)
+        Ok(())
     }
 
     fn encode(&self) -> [u8; BYTES] {
