@@ -6,7 +6,13 @@ use crate::{
         fs::store::folder_of,
         journal::{
             log::Journal,
-            model::{error::Failed, ids::Lsn, options::Sync, paths::FOLDER, segment_info::SegmentInfo},
+            model::{
+                error::Failed,
+                ids::Lsn,
+                options::Sync,
+                paths::{ARCHIVE, FOLDER},
+                segment_info::SegmentInfo,
+            },
             state::{
                 files::{Files, Unsynced},
                 segment_writer::{NewestSegment, Writer},
@@ -230,10 +236,10 @@ impl Journal {
         }
         let find = |segment: &&SegmentInfo| segment.first_lsn == first_lsn;
         let from = files.segments.read().iter().find(find).map(|segment| segment.path.clone()).ok_or_else(unknown)?;
-        if folder_of(&from) == super::ARCHIVE {
+        if folder_of(&from) == ARCHIVE {
             return Ok(());
         }
-        let to = from.replacen(FOLDER, super::ARCHIVE, 1);
+        let to = from.replacen(FOLDER, ARCHIVE, 1);
         // A reader that finds no file at the old path tries the new one.
         files.store.rename(&from, &to)?;
         if let Some(segment) = files.segments.write().iter_mut().find(|segment| segment.first_lsn == first_lsn) {
