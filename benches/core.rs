@@ -6,6 +6,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::float_arithmetic,
     reason = "a bench prints, and fails loudly"
@@ -46,8 +47,15 @@ use levelgate::{
         },
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage, Registration},
+    storage::journal::{Lsn, Visited},
 };
-use std::{borrow::Cow, cell::Cell, sync::Barrier, time::Instant};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    ops::ControlFlow,
+    sync::Barrier,
+    time::{Duration, Instant},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -382,6 +390,39 @@ fn counted(rules: &Rules) {
     }
 }
 
+/// A standby that applies the records of its primary, one step at a time: one thread reads the journal and applies.
+fn standby(rules: &Rules) {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
+    let primary = ledger();
+    for round in 0..5 {
+        for n in 0..customers {
+            let (id, customer) = (format!("fill-{round}-{n}"), format!("c{n}"));
+            primary.reserve(rules, &payment(rules, &id, &customer), None, tick()).unwrap();
+        }
+    }
+    let before = resident_bytes();
+    let limits = LedgerLimits { transactions_max: u64::MAX, skew: primary.clock_skew() };
+    let standby = Ledger::new(limits, primary.storage());
+    let (mut after, mut records, mut applying) = (Lsn::NONE, 0_u64, Duration::ZERO);
+    let started = Instant::now();
+    while after < primary.journal().last() {
+        let followed = primary.journal().follow(after, &mut |visited| {
+            let Visited::Records(step) = visited else { panic!("{visited:?}") };
+            let began = Instant::now();
+            standby.apply_replicated(step).unwrap();
+            applying += began.elapsed();
+            records += step.len() as u64;
+            ControlFlow::Continue(())
+        });
+        after = followed.unwrap().next;
+    }
+    let a_second = |time: Duration| records * 1_000 / (time.as_millis() as u64).max(1);
+    assert_eq!(standby.transactions_len(), primary.transactions_len());
+    println!("{:<44} {:>7}", "standby, records applied a second", a_second(applying));
+    println!("{:<44} {:>7}", "the same, with reading the journal", a_second(started.elapsed()));
+    println!("{:<44} {:>7}", "bytes a transaction of a standby", (resident_bytes() - before) / records);
+}
+
 fn main() {
     let rules = rules();
     println!("{:<44} {:>7} {:>7} {:>7} {:>9}", "nanoseconds", "median", "p90", "p99", "max");
@@ -395,6 +436,7 @@ fn main() {
         ("history", long_history),
         ("holds", open_holds),
         ("counted", counted),
+        ("standby", standby),
     ] {
         if only.is_empty() || only == name {
             part(&rules);

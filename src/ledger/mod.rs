@@ -13,6 +13,7 @@ mod maintenance;
 mod payments;
 mod queries;
 mod recovery;
+mod replication;
 mod state;
 
 pub use crate::ledger::customers::registration::{RegisteredCustomer, Registration, RegistrationOutcome};
@@ -52,6 +53,7 @@ pub use crate::ledger::queries::transactions::{
     PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,
 };
 pub use crate::ledger::recovery::state::StateRecovery;
+pub use crate::ledger::replication::apply::{Replicated, ReplicatedError};
 pub use crate::ledger::state::ledger::{Ledger, LedgerLimits, LedgerStorage};
 pub use crate::ledger::state::made_levels::MadeLevel;
 pub use crate::ledger::state::rename_lock::RenameGuard;

@@ -109,6 +109,11 @@ impl Harness {
         Self { desk: desk(Ledger::new(BOUNDS, LedgerStorage::in_memory((1, 2))), rules), folder: None }
     }
 
+    /// Over a ledger without a folder of its own: a standby that reads the journal of another.
+    pub fn of(ledger: Ledger, rules: &Arc<Rules>) -> Self {
+        Self { desk: desk(ledger, rules), folder: None }
+    }
+
     /// Over what a store holds; the clock stands where it stood.
     pub fn open(
         store: &Memory,

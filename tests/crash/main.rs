@@ -27,6 +27,7 @@ mod parallel_recovery;
 mod power_cuts;
 mod regressions;
 mod restored_folders;
+mod replication;
 mod sealed_identifiers;
 mod secondary_files;
 mod segment_deletion;

@@ -4,7 +4,7 @@ use crate::harness::{BOUNDS, Indexes, options};
 use crate::power_cuts::degree;
 use crate::run::run_steps;
 use crate::workload::{Mix, Workload};
-use levelgate::ledger::{LedgerStorage, StateRecovery};
+use levelgate::ledger::{Ledger, LedgerStorage, StateRecovery};
 use levelgate::storage::fs::{Store, memory::Memory};
 use levelgate::storage::{
     encoding,
@@ -37,7 +37,14 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
     let (journal, _) = opened.map_err(|error| error.to_string())?;
     let ground = LedgerStorage { journal, keys, archive: None, secret: instance.secret };
     let (ledger, newest) = recovery.finish(BOUNDS, ground);
-    let mut pieces = vec![format!("{newest:?}")];
+    let mut all = vec![format!("{newest:?}")];
+    all.extend(pieces(&ledger));
+    Ok(all)
+}
+
+/// Every piece of a snapshot of a ledger.
+pub fn pieces(ledger: &Ledger) -> Vec<String> {
+    let mut pieces = Vec::new();
     ledger
         .snapshot(&mut |mut piece| {
             if let snapshot::Piece::Customer(head) = &mut piece {
@@ -59,7 +66,7 @@ fn state(store: &Memory, threads: usize) -> Result<Vec<String>, String> {
             Ok(())
         })
         .unwrap();
-    Ok(pieces)
+    pieces
 }
 
 #[test]

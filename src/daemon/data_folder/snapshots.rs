@@ -50,7 +50,7 @@ impl DataFolder {
         is_cancelled: &dyn Fn() -> bool,
     ) -> anyhow::Result<SnapshotReport> {
         let started = Instant::now();
-        let begin = self.journal.last();
+        let begin = ledger.contained_lsn();
         let (unfinished, name) = (format!("{SNAPSHOTS}/{:020}.new", begin.0), format!("{:020}.snap", begin.0));
         let mut room = self.reserve_snapshot_space()?;
         let file = Unfinished::create(&*self.store, &unfinished)?;

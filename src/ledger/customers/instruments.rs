@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// Removes a customer from the holders of an instrument. The caller holds the customer's lock.
-    fn remove_holder(&self, id: &str, number: u64) {
+    pub(in crate::ledger) fn remove_holder(&self, id: &str, number: u64) {
         let digest = self.digest_key.instrument(id);
         // Under one guard of the map, so that no signal misses the other holders.
         self.instrument_holders.remove_if_mut(&digest, |_, holders| !holders.remove(to_u32(number)));

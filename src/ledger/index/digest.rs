@@ -36,6 +36,11 @@ impl DigestKey {
         Self(words.0, words.1)
     }
 
+    /// The secret that it was made from.
+    pub(in crate::ledger) fn secret(self) -> (u64, u64) {
+        (self.0, self.1)
+    }
+
     fn hasher(&self) -> SipHasher24 {
         SipHasher24::new_with_keys(self.0, self.1)
     }

@@ -22,6 +22,7 @@ use crate::{
         snapshot::{GlobalDto, SnapshotError},
     },
 };
+use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 
 /// The state that belongs to no single customer.
@@ -36,7 +37,7 @@ pub(super) struct GlobalState {
     /// The time after the last accepted clock.
     pub(super) accepted_time: Option<Millis>,
     /// The number of generated external ids by merchant.
-    pub(super) external_ids: HashMap<Name, u64>,
+    pub(super) external_ids: Mutex<HashMap<Name, u64>>,
     pub(super) archived_facts: ArchivedFacts,
     pub(super) archive: Demanded,
 }
@@ -52,7 +53,7 @@ impl Default for GlobalState {
             level_renames: LevelRenames::default(),
             clocks: AcceptedClocks::default(),
             accepted_time: None,
-            external_ids: HashMap::new(),
+            external_ids: Mutex::default(),
             archived_facts: ArchivedFacts::default(),
             archive: Demanded::default(),
         }
@@ -83,14 +84,14 @@ impl GlobalState {
         self.next_customer = self.next_customer.max(world.next_customer);
         self.currencies.extend(world.currencies()?);
         for level in &world.levels {
-            self.apply(LogOffset::SAME_STEP, level.made()?);
+            self.apply(LogOffset::SAME_STEP, &level.made()?);
         }
         for fact in &world.late {
             let slot = TransactionSlot { customer: fact.customer, slot: fact.slot };
             self.archived_facts.insert(fact.key, slot, LogOffset(fact.offset));
         }
         for counted in &world.counted {
-            self.apply(LogOffset::SAME_STEP, counted.counted()?);
+            self.apply(LogOffset::SAME_STEP, &counted.counted()?);
         }
         for id in world.blocked {
             let (id, at) = (trimmed_token(id), Millis(0));
@@ -100,34 +101,59 @@ impl GlobalState {
     }
 
     /// Applies a global event of the record at an offset.
-    pub(super) fn apply(&mut self, offset: LogOffset, event: GlobalEvent) {
-        self.known_merchants.add_event(&event);
+    pub(super) fn apply(&mut self, offset: LogOffset, event: &GlobalEvent) {
+        if let GlobalEvent::ClockAccepted { step, .. } = event {
+            self.accepted_time = Some(step.after);
+        }
+        let Self { blocked_instruments, made_levels, known_merchants, level_renames, clocks, external_ids, .. } = self;
+        GlobalTargets { blocked_instruments, made_levels, known_merchants, level_renames, clocks, external_ids }
+            .apply(offset, event);
+    }
+}
+
+/// The parts of a state that global events change: of a state that is recovered, or of a live ledger.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct GlobalTargets<'s> {
+    pub(in crate::ledger) blocked_instruments: &'s BlockedInstruments,
+    pub(in crate::ledger) made_levels: &'s MadeLevels,
+    pub(in crate::ledger) known_merchants: &'s KnownMerchants,
+    pub(in crate::ledger) level_renames: &'s LevelRenames,
+    pub(in crate::ledger) clocks: &'s AcceptedClocks,
+    pub(in crate::ledger) external_ids: &'s Mutex<HashMap<Name, u64>>,
+}
+
+impl GlobalTargets<'_> {
+    /// Applies a global event of the record at an offset, except for what it changes of customers.
+    pub(in crate::ledger) fn apply(self, offset: LogOffset, event: &GlobalEvent) {
+        self.known_merchants.add_event(event);
         match event {
             GlobalEvent::InstrumentBlocked { id, blocked, at } => {
-                let event = GlobalEvent::InstrumentBlocked { id: trimmed_token(id), blocked, at };
-                self.blocked_instruments.apply(Some(place), event);
+                let (id, blocked, at) = (trimmed_token(id.clone()), *blocked, *at);
+                self.blocked_instruments.apply(Some(offset), GlobalEvent::InstrumentBlocked { id, blocked, at });
             }
-            event @ GlobalEvent::InstrumentBlocks { .. } => self.blocked_instruments.apply(Some(place), event),
+            GlobalEvent::InstrumentBlocks { .. } => {
+                self.blocked_instruments.apply(Some(offset), event.clone());
+            }
             GlobalEvent::LevelCreated { merchant, name, direction, currency, at } => {
-                self.made_levels.restore(merchant, MadeLevel { name, direction, currency, created: at });
+                let (name, direction, currency, created) = (*name, *direction, *currency, *at);
+                self.made_levels.restore(*merchant, MadeLevel { name, direction, currency, created });
             }
             GlobalEvent::ExternalIdsGenerated { merchant, made } => {
-                let known = self.external_ids.entry(merchant).or_default();
-                *known = made.max(*known);
+                let mut external_ids = self.external_ids.lock();
+                let known = external_ids.entry(*merchant).or_default();
+                *known = (*made).max(*known);
             }
             GlobalEvent::LevelPut { .. }
             | GlobalEvent::LevelDeleted { .. }
             | GlobalEvent::LevelFileApplied { .. }
-            | GlobalEvent::RatesPut { .. } => self.made_levels.restore_override(&event),
-            // Each partition has renamed the level of its customers in the order of records.
+            | GlobalEvent::RatesPut { .. } => self.made_levels.restore_override(event),
+            // The level of the customers is renamed in the order of records.
             GlobalEvent::LevelRenamed { merchant, direction, from, to, .. } => {
+                let (merchant, direction, from, to) = (*merchant, *direction, *from, *to);
                 self.level_renames.add(LevelRename { merchant, direction, from, to, offset });
             }
-            // Each partition has changed its customers in the order of records.
-            GlobalEvent::ClockAccepted { step, .. } => {
-                self.clocks.add(offset, step);
-                self.accepted_time = Some(step.after);
-            }
+            // The customers are changed in the order of records.
+            GlobalEvent::ClockAccepted { step, .. } => self.clocks.add(offset, *step),
             // The journal itself tracks the segments of the archive.
             GlobalEvent::SegmentsReleased { .. }
             | GlobalEvent::ArchiveLossAccepted { .. }

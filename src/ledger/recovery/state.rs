@@ -97,18 +97,19 @@ impl StateRecovery {
         let mut partitions = workers.into_partitions();
         let mut global_events = Vec::new();
         for partition in &mut partitions {
-            global_state.next_customer = global_state.next_customer.max(partition.next_customer);
-            global_state.currencies.append(&mut partition.currencies);
-            global_state.known_merchants.add(partition.merchants.drain());
-            for (key, slot, offset) in partition.archived_facts.drain(..) {
+            let effects = &mut partition.effects;
+            global_state.next_customer = global_state.next_customer.max(effects.next_customer);
+            global_state.currencies.append(&mut effects.currencies);
+            global_state.known_merchants.add(effects.merchants.drain());
+            for (key, slot, offset) in effects.archived_facts.drain(..) {
                 global_state.archived_facts.insert(key, slot, offset);
             }
             global_events.append(&mut partition.global_events);
         }
         global_events.sort_by_key(|(lsn, ..)| *lsn);
-        global_events.into_iter().for_each(|(_, offset, event)| global_state.apply(offset, event));
+        global_events.into_iter().for_each(|(_, offset, event)| global_state.apply(offset, &event));
         // An accepted clock sets the newest time of each partition to its own, also to an earlier one.
-        let times = partitions.iter().filter_map(|partition| partition.newest_time);
+        let times = partitions.iter().filter_map(|partition| partition.effects.newest_time);
         let newest_time = times.chain(global_state.accepted_time).max();
         let journal_start = storage.journal.first_offset();
         let GlobalState { made_levels, known_merchants, level_renames, clocks, .. } = global_state;
@@ -125,7 +126,7 @@ impl StateRecovery {
         };
         ledger.identities.default_countries.store(Arc::new(default_countries));
         ledger.forget_before(journal_start);
-        *ledger.external_ids.lock() = global_state.external_ids;
+        *ledger.external_ids.lock() = global_state.external_ids.into_inner();
         ledger.next_customer.store(global_state.next_customer, Ordering::Relaxed);
         global_state.currencies.into_iter().for_each(|currency| ledger.currencies.insert(currency));
         // The indexes are sharded, so that several threads fill them in parallel.
@@ -133,7 +134,7 @@ impl StateRecovery {
         let entries: Vec<IndexEntries> = std::thread::scope(|scope| {
             let restore = |(n, partition): (usize, Partition)| {
                 let ledger = &ledger;
-                scope.spawn(move || ledger.restore_shards(partition.transactions, partition.into_shards(n)))
+                scope.spawn(move || ledger.restore_shards(partition.effects.transactions, partition.into_shards(n)))
             };
             let threads: Vec<_> = partitions.into_iter().enumerate().map(restore).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()

@@ -7,7 +7,7 @@ use crate::ledger::{
         identity_index::IdentityIndex,
         number_set::NumberSet,
         search_index::SearchIndex,
-        sharding::{SHARDS, SpreadHashBuilder},
+        sharding::{SHARDS, SpreadHashBuilder, shard_of},
     },
     state::{
         accepted_clocks::AcceptedClocks,
@@ -143,9 +143,19 @@ pub struct Ledger {
     pub(in crate::ledger) unsealed_count: AtomicU64,
     /// The shard that a snapshot reads, plus one; 0: none.
     pub(in crate::ledger) snapshot_shard: AtomicUsize,
+    /// The last record of a primary that was applied; [`NOT_REPLICATED`]: this ledger follows no primary.
+    pub(in crate::ledger) replicated: AtomicU64,
 }
 
+/// Marks a ledger that follows no primary.
+pub(in crate::ledger) const NOT_REPLICATED: u64 = u64::MAX;
+
 impl Ledger {
+    /// Whether a snapshot reads the shard of a customer. Exact under the lock of the customer.
+    pub(in crate::ledger) fn is_in_snapshot(&self, customer: u64) -> bool {
+        self.snapshot_shard.load(Ordering::Acquire) == shard_of(customer) + 1
+    }
+
     /// How far from now a time of a request may be.
     #[must_use]
     pub fn clock_skew(&self) -> ClockSkew {
@@ -196,6 +206,7 @@ impl Ledger {
             sealing: arc_swap::ArcSwap::default(),
             unsealed_count: AtomicU64::new(0),
             snapshot_shard: AtomicUsize::new(0),
+            replicated: AtomicU64::new(NOT_REPLICATED),
         }
     }
 
@@ -203,6 +214,17 @@ impl Ledger {
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// The storage, for a second ledger over the same files.
+    #[must_use]
+    pub fn storage(&self) -> LedgerStorage {
+        LedgerStorage {
+            journal: Arc::clone(&self.journal),
+            keys: Arc::clone(&self.keys),
+            archive: self.archive.clone(),
+            secret: self.digest_key.secret(),
+        }
     }
 
     /// The digest of a transaction id, which is its key in the indexes.

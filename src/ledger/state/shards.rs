@@ -6,6 +6,7 @@ use crate::ledger::index::{
     sharding::{SHARDS, SpreadHashBuilder, shard_of},
 };
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 
 /// The customers of one shard. Numbers are assigned consecutively, so a number is an index into the shard and no key is
@@ -118,6 +119,11 @@ impl Customers {
         LockedShards(shards.into_iter().map(|shard| (shard, self.0[shard].lock())).collect())
     }
 
+    /// Locks all shards, in ascending order, as [`Customers::lock_all`] does.
+    pub(in crate::ledger) fn lock_every(&self) -> LockedShards<'_> {
+        LockedShards(self.all_shards().into_iter().enumerate().collect())
+    }
+
     /// Locks a shard by its index.
     pub(in crate::ledger) fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
         self.0[index].lock()
@@ -138,6 +144,17 @@ impl LockedShards<'_> {
         if let Ok(index) = self.0.binary_search_by_key(&shard_of(number), |(shard, _)| *shard) {
             self.0[index].1.insert(number, customer);
         }
+    }
+
+    /// The shard of a customer, where it is locked.
+    pub(in crate::ledger) fn shard_mut(&mut self, number: u64) -> Option<&mut Shard> {
+        let index = self.0.binary_search_by_key(&shard_of(number), |(shard, _)| *shard).ok()?;
+        Some(&mut *self.0[index].1)
+    }
+
+    /// All customers of the locked shards.
+    pub(in crate::ledger) fn values_mut(&mut self) -> impl Iterator<Item = &mut Customer> {
+        self.0.iter_mut().flat_map(|(_, shard)| shard.values_mut())
     }
 
     pub(in crate::ledger) fn get(&self, number: u64) -> Option<&Customer> {
@@ -173,6 +190,14 @@ impl<T: Default> Stripes<T> {
         self.0[shard_of(key)].lock()
     }
 
+    /// Locks the stripes of several keys, each once, in ascending order.
+    pub(in crate::ledger) fn lock_keys(&self, keys: &[u64]) -> LockedStripes<'_, T> {
+        let mut stripes: SmallVec<[usize; 2]> = keys.iter().map(|key| shard_of(*key)).collect();
+        stripes.sort_unstable();
+        stripes.dedup();
+        LockedStripes(stripes.into_iter().map(|stripe| (stripe, self.0[stripe].lock())).collect())
+    }
+
     /// Visits the data of all stripes; one stripe is locked at a time.
     pub(in crate::ledger) fn for_each(&self, visit: impl Fn(&mut T)) {
         self.0.iter().for_each(|stripe| visit(&mut stripe.lock()));
@@ -185,5 +210,16 @@ impl<T: Default> Stripes<T> {
         stripes.sort_unstable();
         stripes.dedup();
         stripes.into_iter().map(|stripe| self.0[stripe].lock()).collect()
+    }
+}
+
+/// Several locked stripes, in ascending order.
+pub(in crate::ledger) struct LockedStripes<'a, T>(SmallVec<[(usize, MutexGuard<'a, T>); 2]>);
+
+impl<T> LockedStripes<'_, T> {
+    /// The data of the stripe of a key, where it is locked.
+    pub(in crate::ledger) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        let index = self.0.binary_search_by_key(&shard_of(key), |(stripe, _)| *stripe).ok()?;
+        Some(&mut *self.0[index].1)
     }
 }

@@ -187,6 +187,15 @@ impl Journal {
         recorded
     }
 
+    /// Notes an event about the segments of the archive that another daemon recorded.
+    pub fn note_archive_event(&self, event: &GlobalEvent) {
+        let Some(files) = &self.files else { return };
+        files.archive.list.lock().take(event);
+        if let GlobalEvent::SegmentsReleased { last, .. } = event {
+            files.archive.lost.write().retain(|loss| loss.last > Lsn(*last));
+        }
+    }
+
     fn record_of_archive(&self, common: &GlobalEvent) -> Lsn {
         let mut body = Vec::new();
         encoding::encode_global(common, &mut body);

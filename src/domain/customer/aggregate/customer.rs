@@ -21,7 +21,10 @@ use crate::domain::{
         summaries::TransactionSummaries,
         summary::{EvictedTransaction, TransactionSummary},
     },
-    usage::series::{UsageSeries, UsageSeriesKey},
+    usage::{
+        contribution::Contribution,
+        series::{UsageSeries, UsageSeriesKey},
+    },
     vocabulary::{names::Name, time::Millis},
 };
 use smallvec::SmallVec;
@@ -157,7 +160,8 @@ impl Customer {
     /// Applies an event; cannot fail.
     ///
     /// Recovery may apply events twice, or apply events that are older than the state: events set values, so that the
-    /// last one in order decides.
+    /// last one in order decides. A standby may have read the customer as of a later time than that of the event: usage
+    /// stays as of the later time.
     pub fn apply(&mut self, recorded: RecordPosition, event: &CustomerEvent) {
         self.applied = self.applied.max(recorded.number);
         match event {
@@ -211,6 +215,7 @@ impl Customer {
             CustomerEvent::FactRecorded { slot, recorded_fact, outcome, left, .. } => {
                 // A new or extended hold is queued; an unchanged one is in the queue already.
                 let holds = matches!(recorded_fact.fact, Fact::Extended { .. } | Fact::ReservedLate { .. });
+                let now = self.settled_at.max(recorded_fact.at);
                 let paying = self.paying();
                 match (paying.summaries.get_mut(*slot), left) {
                     (Some(summary), _) => summary.set_outcome(recorded.offset, outcome),
@@ -221,9 +226,9 @@ impl Customer {
                     (None, _) => {}
                 }
                 if holds {
-                    paying.queue_hold(*slot, recorded_fact.at);
+                    paying.queue_hold(*slot, now);
                 }
-                paying.update_usage(*slot, recorded_fact.at);
+                paying.update_usage(*slot, now);
             }
         }
     }
@@ -253,6 +258,7 @@ impl Customer {
         outcome: &TransactionOutcome,
         now: Millis,
     ) {
+        let now = self.settled_at.max(now);
         let paying = self.paying();
         let (direction, currency) = (opening.content.direction, opening.content.currency);
         let key = UsageSeriesKey { direction, currency, level: opening.level };
@@ -340,6 +346,30 @@ impl Customer {
             }
         }
         gone
+    }
+
+    /// Returns an evicted transaction to memory, as of [`CustomerCore::settled_at`]. `at` is the time at which it counts,
+    /// `series` the usage series that contains its final contribution. A transaction in memory stays as it is.
+    pub fn return_evicted(
+        &mut self,
+        recorded: RecordPosition,
+        slot: u32,
+        (at, series): (Millis, Option<UsageSeriesKey>),
+        outcome: &TransactionOutcome,
+    ) {
+        let now = self.settled_at;
+        let paying = self.paying();
+        if slot >= paying.summaries.first_slot() || paying.summaries.get(slot).is_some() {
+            return;
+        }
+        let series = series.map(|series| paying.series_index(series));
+        if let Some(series) = series.and_then(|series| paying.series.get_mut(usize::from(series))) {
+            series.adjust_evicted(outcome.final_contribution(), Contribution::NONE);
+        }
+        let summary = TransactionSummary::new(at, series, recorded.key, recorded.place, outcome);
+        paying.summaries.pin(slot, summary);
+        paying.queue_hold_of(slot, &summary, now);
+        paying.update_usage_of(slot, &summary, now);
     }
 
     /// The usage series at another instant, computed from the present state. Reads every summary.

@@ -1,0 +1,345 @@
+//! A standby applies the records of a primary to a live ledger, in random portions, from the first record or from a
+//! snapshot, while it is read and evicts transactions by itself. It answers what the primary would have answered, takes
+//! over at any step, and contains what a recovery from the same journal contains.
+
+use crate::expected_state::{Expected, disagreement};
+use crate::harness::{BOUNDS, Harness, Indexes};
+use crate::instrument_model;
+use crate::parallel_recovery::pieces;
+use crate::staff_calls;
+use crate::workload::{Action, Mix, Workload};
+use levelgate::clock::{Clock, Source};
+use levelgate::config::load;
+use levelgate::domain::events::global_event::{ClockStep, GlobalEvent};
+use levelgate::domain::rules::{configuration::Rules, level::LevelKey};
+use levelgate::domain::vocabulary::{
+    direction::Direction,
+    money::Currency,
+    names::Name,
+    time::{DAY_MS, Millis},
+};
+use levelgate::ledger::{Ledger, Retention, StateRecovery};
+use levelgate::storage::fs::{Store, memory::Memory};
+use levelgate::storage::journal::{Instance, Lsn, Sync, Visited};
+use levelgate::storage::snapshot;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use support::environment::seeds;
+use support::random::Random;
+
+const MIX: Mix = Mix { steps: 220, side: 20, keeps: 4, syncs: 8, restarts: 0, waits: 60, reloads: 4, staff: 25 };
+
+/// A standby, and the last record that it was given.
+struct Standby {
+    harness: Harness,
+    after: Lsn,
+    changes_rules: bool,
+    accepted: Option<ClockStep>,
+}
+
+impl Standby {
+    /// An empty one.
+    fn empty(primary: &Harness) -> Self {
+        let ledger = Ledger::new(BOUNDS, primary.desk.ledger.storage());
+        Self::of(ledger, primary, Lsn::NONE)
+    }
+
+    /// One that begins with the newest snapshot of the primary.
+    fn from_snapshot(primary: &Harness, store: &Memory) -> Self {
+        let names = store.list("snapshots").unwrap().into_iter();
+        let Some(name) = names.filter(|name| name.ends_with(".snap")).next_back() else { return Self::empty(primary) };
+        let storage = primary.desk.ledger.storage();
+        let mut recovery = StateRecovery::with_threads(storage.secret, &storage.keys, 2).unwrap();
+        let id = Instance::known(store).unwrap().unwrap().id;
+        let mut reader = snapshot::Reader::open(store.open(&format!("snapshots/{name}")).unwrap(), id.0).unwrap();
+        let begin = Lsn(reader.header().begin_lsn);
+        while let Some(frame) = reader.next_frame().unwrap() {
+            recovery.restore(&frame).unwrap();
+        }
+        Self::of(recovery.finish(BOUNDS, storage).0, primary, begin)
+    }
+
+    fn of(ledger: Ledger, primary: &Harness, after: Lsn) -> Self {
+        ledger.begin_replication(after);
+        let harness = Harness::of(ledger, &primary.desk.rules.load());
+        Self { harness, after, changes_rules: false, accepted: None }
+    }
+
+    /// Applies so many steps of the journal; returns whether any is left.
+    fn follow(&mut self, mut steps: usize, about: &str) -> bool {
+        let ledger = &self.harness.desk.ledger;
+        let (changes_rules, accepted) = (&mut self.changes_rules, &mut self.accepted);
+        let journal = Arc::clone(ledger.journal());
+        let followed = journal.follow_committed(self.after, &mut |visited| {
+            let Visited::Records(records) = visited else { panic!("{about}: {visited:?}") };
+            let replicated = ledger.apply_replicated(records).unwrap_or_else(|error| panic!("{about}: {error}"));
+            *changes_rules |= replicated.changes_rules;
+            *accepted = replicated.accepted_clock.or(*accepted);
+            steps = steps.saturating_sub(1);
+            if steps == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        self.after = followed.expect("the records").next;
+        self.after < journal.last_committed()
+    }
+
+    fn follow_all(&mut self, about: &str) {
+        self.harness.journal().sync().expect("a sync");
+        while self.follow(usize::MAX, about) {}
+        assert!(self.harness.desk.ledger.contained_lsn() <= self.harness.journal().last(), "{about}");
+    }
+
+    /// Evicts by itself.
+    fn evict(&self, now: i64) -> usize {
+        let ledger = &self.harness.desk.ledger;
+        let retention = Retention::new(1, &self.harness.desk.rules.load());
+        (0..Ledger::shard_count()).map(|shard| ledger.evict(shard, &retention, Millis(now))).sum()
+    }
+}
+
+#[test]
+fn a_standby_takes_over_at_any_step_and_answers_as_the_primary() {
+    let (mut evicted, mut took_over) = (0, 0);
+    for seed in seeds(6).map(|seed| seed + 9_000) {
+        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_000);
+        let (workload, indexes, store) = (Workload::write(seed, MIX), Indexes::new(), Memory::new());
+        let mut random = Random::seeded(seed);
+        let primary =
+            Harness::open(&store, &indexes.fresh(), Sync::Interval, &workload.first.rules, None).expect("a start");
+        let change = random.place(workload.steps.len());
+        // No reader is later than the take-over: what a customer answers is never as of an earlier time than before.
+        let last_clock = change.checked_sub(1).map_or(i64::MIN, |n| workload.steps[n].clock);
+        let mut standby = Standby::empty(&primary);
+        for (n, step) in workload.steps[..change].iter().enumerate() {
+            let about = format!("{about}, operation {n}");
+            match &step.act {
+                Action::Line(_) | Action::Signal { .. } | Action::Staff { .. } => {
+                    let reply = primary.act(&step.act);
+                    assert_eq!(reply.text, step.reply.as_ref().unwrap().text, "{about}");
+                    if step.waits {
+                        primary.journal().commit(reply.depends_on_lsn).unwrap();
+                    }
+                }
+                Action::Keep { archives, retires } => {
+                    primary.keep(*archives, *retires && random.percent(50)).expect("a snapshot");
+                    if random.percent(30) {
+                        standby = Standby::from_snapshot(&primary, &store);
+                    } else if random.percent(30) && standby.after > Lsn::NONE {
+                        // A snapshot of the standby is one of the same journal.
+                        primary.folder().snapshot(&standby.harness.desk.ledger, step.clock).expect("a snapshot");
+                    }
+                }
+                Action::Reload(configuration) => {
+                    primary.reload(configuration);
+                    standby.harness.reload(configuration);
+                }
+                Action::Sync | Action::Restart => _ = primary.journal().sync(),
+            }
+            if random.percent(40) {
+                let steps = 1 + random.place(12);
+                standby.follow(steps, &about);
+            }
+            // It is read, and evicts, as of later times than those of its records.
+            if random.percent(15) && step.clock > i64::MIN {
+                let now = random.between(step.clock, last_clock.max(step.clock));
+                let _totals = standby.harness.desk.ledger.lifetime_totals(Millis(now));
+                evicted += standby.evict(now);
+            }
+        }
+        standby.follow_all(&about);
+        let image = store.kill_image();
+        let configuration = workload.configuration(change);
+        let clock = change.checked_sub(1).map(|n| workload.steps[n].clock).filter(|clock| *clock > i64::MIN);
+        // What a recovery finds, from whichever snapshot was the last one.
+        let recovered = Harness::open(&image, &indexes.fresh(), Sync::Interval, &configuration.rules, clock);
+        let recovered = recovered.unwrap_or_else(|error| panic!("{about}: {error:#}"));
+        standby.harness.reload(configuration);
+        standby.harness.desk.ledger.end_replication();
+        if let Some(clock) = clock {
+            standby.harness.desk.clock.now(Some(Millis(clock))).unwrap();
+            let totals = |harness: &Harness| format!("{:?}", harness.desk.ledger.lifetime_totals(Millis(clock)));
+            assert_eq!(totals(&standby.harness), totals(&recovered), "{about}: lifetime totals");
+            let counts = |harness: &Harness| {
+                let ledger = &harness.desk.ledger;
+                (ledger.customers_len(), ledger.opened_transactions())
+            };
+            assert_eq!(counts(&standby.harness), counts(&recovered), "{about}");
+        }
+        drop(recovered);
+        // It takes over: the primary does nothing any more.
+        for (n, step) in workload.steps.iter().enumerate().skip(change) {
+            match &step.act {
+                Action::Line(_) | Action::Signal { .. } | Action::Staff { .. } => {
+                    let reply = standby.harness.act(&step.act);
+                    let wanted = step.reply.as_ref().unwrap();
+                    assert_eq!(reply.text, wanted.text, "{about}, taken over after {change}, operation {n}: {step:?}");
+                    assert_eq!(reply.replay, wanted.replay, "{about}, operation {n}");
+                }
+                Action::Reload(configuration) => standby.harness.reload(configuration),
+                Action::Keep { .. } | Action::Sync | Action::Restart => {}
+            }
+        }
+        let expected = Expected::after(&workload, workload.steps.len());
+        let found = disagreement(&expected, &standby.harness, 0, &about);
+        assert_eq!(found, None, "{about}, taken over after {change}");
+        took_over += 1;
+    }
+    println!("{took_over} take-overs; the standbys evicted {evicted} transactions by themselves");
+}
+
+const FIRST: i64 = 1_773_144_000_000;
+const BODY: &str = r#"{"projects": ["web"], "filters": [{"window": "daily", "amount_limit": "50.00"}]}"#;
+const WHO: [&str; 4] = ["anna", "bert", "carl", "dora"];
+const LEVELS: [&str; 3] = ["open", "best", "gold"];
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+fn rules() -> Arc<Rules> {
+    let config = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(config.path().join("merchants")).expect("a folder");
+    instrument_model::configure(config.path());
+    staff_calls::configure(config.path(), true, false);
+    Arc::new(load(config.path()).expect("a configuration").rules)
+}
+
+fn key(level: &str) -> LevelKey {
+    let (direction, currency) = (Direction::Deposit, Currency::parse("EUR").expect("a currency"));
+    LevelKey { merchant: name("side"), direction, currency, name: name(level) }
+}
+
+/// Does something that concerns all customers, or one that pays.
+fn change(primary: &mut Harness, random: &mut Random, now: &mut i64, n: usize) {
+    let ledger = &primary.desk.ledger;
+    *now += random.between(1, 3_600_000);
+    let at = Millis(*now);
+    let _moved = primary.desk.clock.now(Some(at));
+    match random.between(1, 100) {
+        1..=50 => {
+            let instrument = random.percent(50).then(|| *random.pick(&instrument_model::INSTRUMENTS));
+            let op = random.word(&["payment", "reserve"]);
+            let mut line = instrument_model::line(op, &at.to_string(), "side", random.word(&WHO), instrument);
+            line.text("transaction_id", &format!("t{n}"));
+            primary.line(&line.line());
+        }
+        51..=58 => {
+            let event =
+                GlobalEvent::LevelPut { key: key(random.word(&LEVELS)), body: BODY.into(), created: at, at, by: None };
+            ledger.record_overrides(&[event]);
+        }
+        59..=62 => {
+            ledger.record_overrides(&[GlobalEvent::LevelDeleted { key: key(random.word(&LEVELS)), at, by: None }]);
+        }
+        63..=66 => {
+            let body = r#"{"EUR": {"USD": "1.1"}}"#.into();
+            ledger.record_overrides(&[GlobalEvent::RatesPut { body, at, by: Some(name("olga")) }]);
+        }
+        67..=76 => {
+            let (from, to) = (random.word(&LEVELS), random.word(&LEVELS));
+            let (merchant, direction) = (name("side"), Direction::Deposit);
+            let rename =
+                GlobalEvent::LevelRenamed { merchant, direction, from: name(from), to: name(to), at, by: None };
+            let put = GlobalEvent::LevelPut { key: key(to), body: BODY.into(), created: at, at, by: None };
+            if from != to {
+                ledger.rename_level(&rename, &[put], &mut || {});
+            }
+        }
+        77..=86 => {
+            let to = at.plus(*random.pick(&[-2 * DAY_MS, -3_600_000, -1_000, 0, 1_000, 3_600_000]));
+            ledger.accept_clock(random.percent(50), None, &mut || (at, to));
+            *now = to.0;
+            primary.desk.clock = Clock::new(Source::Requests);
+        }
+        87..=93 => {
+            let numbers = staff_calls::numbers(primary);
+            let staff_call = staff_calls::next(random, (n, true), &at.to_string(), *now, &numbers);
+            match staff_call {
+                Ok(call) => _ = staff_calls::act(primary, &call, at),
+                Err(line) => _ = primary.line(&line),
+            }
+        }
+        _ => _ = ledger.erase_due(&primary.desk.rules(), at.plus(40 * DAY_MS), 10).expect("erased"),
+    }
+}
+
+#[test]
+fn a_standby_contains_what_a_recovery_contains() {
+    let (rules, mut changed_rules, mut accepted_clocks) = (rules(), 0, 0);
+    for seed in seeds(12).map(|seed| seed + 9_500) {
+        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_500);
+        let (store, indexes, mut random) = (Memory::new(), Indexes::new(), Random::seeded(seed));
+        let mut primary =
+            Harness::open(&store, &indexes.fresh(), Sync::Interval, &rules, Some(FIRST)).expect("a start");
+        let (mut standby, mut now) = (Standby::empty(&primary), FIRST);
+        for n in 0..150 {
+            change(&mut primary, &mut random, &mut now, n);
+            if random.percent(30) {
+                primary.journal().sync().unwrap();
+                let steps = 1 + random.place(20);
+                standby.follow(steps, &about);
+                // A reader leaves a transaction in the cache of its stripe.
+                standby.harness.desk.clock = Clock::new(Source::Requests);
+                standby.harness.desk.clock.now(Some(Millis(now))).unwrap();
+                let _found = standby.harness.transaction("side", &format!("t{}", random.place(n + 1)));
+            }
+            if random.percent(3) {
+                primary.keep(false, false).expect("a snapshot");
+                standby = Standby::from_snapshot(&primary, &store);
+            }
+        }
+        standby.follow_all(&about);
+        changed_rules += u32::from(standby.changes_rules);
+        accepted_clocks += u32::from(standby.accepted.is_some());
+        let image = store.kill_image();
+        for snapshot in image.list("snapshots").unwrap() {
+            image.remove(&format!("snapshots/{snapshot}")).unwrap();
+        }
+        let recovered = Harness::open(&image, &indexes.fresh(), Sync::Interval, &rules, Some(now)).expect("a start");
+        let overrides = |harness: &Harness| harness.desk.ledger.overrides();
+        assert_eq!(overrides(&standby.harness), overrides(&recovered), "{about}");
+        standby.harness.desk.ledger.end_replication();
+        standby.harness.desk.clock = Clock::new(Source::Requests);
+        standby.harness.desk.clock.now(Some(Millis(now))).unwrap();
+        // All holds are ended as of one time.
+        let later = Millis(now + 60 * DAY_MS);
+        let [one, other] = [&standby.harness, &recovered].map(|harness| {
+            let totals = format!("{:?}", harness.desk.ledger.lifetime_totals(later));
+            (totals, pieces(&harness.desk.ledger))
+        });
+        assert_eq!(one.0, other.0, "{about}");
+        for (one, other) in one.1.iter().zip(&other.1) {
+            assert_eq!(one, other, "{about}");
+        }
+        assert_eq!(one.1.len(), other.1.len(), "{about}");
+        let answers = |harness: &Harness| {
+            let ledger = &harness.desk.ledger;
+            let mut answers = vec![harness.listed("side"), staff_calls::all(harness)];
+            for level in LEVELS {
+                answers.push(format!("{level}: {}", ledger.customers_with_level(&key(level))));
+            }
+            for (who, n) in WHO.iter().zip(10_000..) {
+                let at = Millis(later.0 + 1).to_string();
+                for op in ["check", "payment"] {
+                    for instrument in instrument_model::INSTRUMENTS {
+                        let mut line = instrument_model::line(op, &at, "side", who, Some(instrument));
+                        if op == "payment" {
+                            line.text("transaction_id", &format!("later {n} {instrument}"));
+                        }
+                        answers.push(harness.line(&line.line()).text);
+                    }
+                }
+            }
+            for n in 0..150 {
+                let shown = harness.transaction("side", &format!("t{n}"));
+                answers.push(shown.map_or_else(|error| format!("{error:?}"), |shown| format!("{shown:?}")));
+            }
+            answers.push(format!("{} {}", ledger.customers_len(), ledger.opened_transactions()));
+            answers
+        };
+        let [standby, recovered] = [&standby.harness, &recovered].map(answers);
+        for (one, other) in standby.iter().zip(&recovered) {
+            assert_eq!(one, other, "{about}");
+        }
+    }
+    println!("{changed_rules} standbys saw changed rules, {accepted_clocks} an accepted clock");
+}
