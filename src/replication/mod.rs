@@ -15,15 +15,28 @@
 //!
 //! Each change is one Lua script that compares the caller's fence and owner with those of `head`. [`RedisStore`] has one
 //! method for each script and each read. It reconnects, and never sends a command twice: the caller resends what it wants.
+//!
+//! [`ReplicationThread`] runs the shipper, the lease, the snapshots and erasures on its own thread. The threads that
+//! answer requests read [`ShippingState`] and wait for the watermark of the journal. [`format`] describes the bytes.
 
 mod answer;
 pub mod client;
 mod copied_head;
+mod establish;
+pub mod format;
+mod lease;
 pub mod model;
 pub mod redis_store;
+mod replication_thread;
+mod retry;
 mod scripts;
+mod shared;
+mod shipper;
+pub mod shipping_state;
+mod snapshot_sender;
 
 pub use crate::replication::{
+    establish::EstablishError,
     model::{
         answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
         error::RedisError,
@@ -33,4 +46,7 @@ pub use crate::replication::{
         server::ServerFacts,
     },
     redis_store::RedisStore,
+    replication_thread::{CopyEraser, ReplicationEnd, ReplicationThread},
+    shared::{FenceMemory, KnownFence, ReplicationParts, SnapshotSink, SnapshotSource},
+    shipping_state::{ShippingRules, ShippingState},
 };

@@ -1,0 +1,45 @@
+//! Renewing the lease.
+
+use crate::replication::{RedisStore, model::error::RedisError, retry::Retry, shared::Shared};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+/// Renews the lease until another daemon has taken over. It never returns before that.
+pub(super) async fn keep_lease(shared: &Shared, mut store: RedisStore) {
+    let settings = &shared.parts.settings;
+    let state = &shared.parts.state;
+    let renew = Duration::from_millis(settings.renew_ms);
+    let lease_ms = state.rules().needs_lease.then_some(settings.lease_ms);
+    let mut retry = Retry::new();
+    loop {
+        let Some(fence) = shared.fence() else {
+            tokio::time::sleep(renew).await;
+            continue;
+        };
+        let asked_at = Instant::now();
+        match store.renew(fence, lease_ms).await {
+            Ok(()) => {
+                shared.note_lease(asked_at);
+                retry.reset();
+                tokio::time::sleep(renew.saturating_sub(asked_at.elapsed())).await;
+            }
+            Err(RedisError::FencedOut { fence: newest, owner }) => {
+                // The shipper may have taken a newer fence during the call.
+                if shared.fence().is_some_and(|fence| fence < newest) {
+                    tracing::error!("fenced out: {owner} has taken over with fence {newest}");
+                    state.fence_out();
+                    return;
+                }
+                tokio::time::sleep(renew).await;
+            }
+            // The shipper notices the same, logs it and takes the fence again where that is right.
+            Err(_) => {
+                state.counts.failures.fetch_add(1, Ordering::Relaxed);
+                // No longer than a renewal: the pause is over as soon as Redis answers again.
+                _ = tokio::time::timeout(renew, retry.pause()).await;
+            }
+        }
+    }
+}

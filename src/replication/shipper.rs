@@ -1,0 +1,371 @@
+//! The shipper: it sends the records of the journal to Redis, in order, and the keys that they need before them.
+//!
+//! A batch is read first, then all keys that exist are sent, then the batch: a record is sealed with a key that exists when
+//! it is appended. A command that failed may have run. The same batch is sent again, which changes nothing if it is the tip.
+//! If the stream ends with an earlier record of the journal, a failover has lost its tail, and shipping continues there. If
+//! it ends with a record that the journal does not have, this daemon is fenced out.
+
+use crate::{
+    config::{Ack, OnOutage},
+    replication::{
+        RedisStore,
+        establish::{EstablishError, establish, has_record},
+        format::{Batch, CustomerKey, WrapError, encode_batch, random_nonce, wrap_key},
+        model::{
+            answers::Appended,
+            error::RedisError,
+            head::{Fence, Tip},
+            requests::{BatchToAppend, ErasedKey, WrappedKey},
+        },
+        retry::Retry,
+        shared::Shared,
+    },
+    storage::{
+        journal::{Failed, FollowError, Lsn, RawRecords, ReadError},
+        keys::KeysError,
+    },
+};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// The most bytes of a batch, unless one record is longer.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// The most keys that one script writes.
+const KEYS_MAX: usize = 1_000;
+/// Records for which no answer waits are shipped after this time at the latest.
+const IDLE_MAX: Duration = Duration::from_millis(500);
+
+/// Why the shipper has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShipperEnd {
+    /// Another daemon has taken over, or Redis has records that the journal does not have.
+    FencedOut,
+    /// The journal has failed; the daemon stops.
+    JournalFailed,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ShipError {
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error(transparent)]
+    Establish(#[from] EstablishError),
+    #[error("only {confirmed} of {wanted} replicas have confirmed")]
+    Replicas { confirmed: u32, wanted: u32 },
+    #[error("{0}")]
+    Journal(#[from] Failed),
+    #[error("the journal cannot be read: {0}")]
+    Read(#[from] ReadError),
+    #[error("the journal cannot be read: {0}")]
+    Follow(#[from] FollowError),
+    #[error("{0}")]
+    Wrap(#[from] WrapError),
+    #[error("{0}")]
+    Keys(#[from] KeysError),
+    #[error("a thread ended early: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+/// Where the stream ends, as the shipper knows it.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    fence: Fence,
+    tip: Option<Tip>,
+    /// The first slot whose key was not sent.
+    next_slot: u32,
+}
+
+/// Sends the journal.
+pub(super) struct Shipper {
+    shared: Arc<Shared>,
+    store: RedisStore,
+    /// `None`: the fence is not taken yet, or was lost with the data of Redis.
+    position: Option<Position>,
+    retry: Retry,
+}
+
+impl Shipper {
+    pub(super) fn new(shared: Arc<Shared>, store: RedisStore) -> Self {
+        Self { shared, store, position: None, retry: Retry::new() }
+    }
+
+    /// Takes the fence once, without trying again.
+    pub(super) async fn establish(&mut self) -> Result<(), EstablishError> {
+        let established = establish(&self.shared, &mut self.store).await?;
+        tracing::info!(
+            "redis: this daemon has fence {}; the stream ends with record {}",
+            established.fence,
+            established.tip.map_or(Lsn::NONE, |tip| tip.lsn)
+        );
+        self.position = Some(Position { fence: established.fence, tip: established.tip, next_slot: 0 });
+        // What Redis has from an earlier start is shipped already.
+        self.note_shipped(established.tip);
+        Ok(())
+    }
+
+    fn note_shipped(&self, tip: Option<Tip>) {
+        if let Some(tip) = tip {
+            let parts = &self.shared.parts;
+            parts.journal.set_shipped(tip.lsn);
+            parts.state.note_lag(tip.lsn, parts.journal.last(), Instant::now());
+        }
+    }
+
+    /// Ships until another daemon has taken over or the journal has failed.
+    pub(super) async fn run(&mut self) -> ShipperEnd {
+        loop {
+            let began = Instant::now();
+            match self.ship_next().await {
+                Ok(true) => self.note_success(),
+                Ok(false) => {
+                    self.note_success();
+                    self.note_caught_up();
+                    if self.wait_for_records().await.is_err() {
+                        return ShipperEnd::JournalFailed;
+                    }
+                }
+                Err(error) => {
+                    if let Some(end) = self.note_failure(began, error) {
+                        return end;
+                    }
+                    self.retry.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until there may be records to ship.
+    async fn wait_for_records(&self) -> Result<(), Failed> {
+        let parts = &self.shared.parts;
+        let shipped = parts.journal.shipped();
+        tokio::select! {
+            more = parts.journal.lasting_behind(shipped) => more,
+            () = parts.state.when_wanted() => Ok(()),
+            () = tokio::time::sleep(IDLE_MAX) => Ok(()),
+        }
+    }
+
+    /// Ships the next batch. Returns false if there is none.
+    async fn ship_next(&mut self) -> Result<bool, ShipError> {
+        let position = match self.position {
+            Some(position) => position,
+            None => {
+                self.establish().await?;
+                return Ok(true);
+            }
+        };
+        let Some(records) = self.read(position.tip).await? else {
+            // Keys of records that are not durable yet can wait.
+            return Ok(false);
+        };
+        self.send_keys().await?;
+        let fence = position.fence;
+        let last = Tip { lsn: records.last, epoch: records.epoch, crc: records.last_crc, end: records.end() };
+        let frame = encode_batch(
+            self.shared.parts.instance.id,
+            &Batch {
+                epoch: records.epoch,
+                first: records.first,
+                last: records.last,
+                begin: records.begin,
+                crc_before: position.tip.map_or(0, |tip| tip.crc),
+                bytes: &records.bytes,
+            },
+        );
+        let batch = BatchToAppend { previous: position.tip, first: records.first, last, frame: &frame };
+        match self.store.append(fence, batch).await? {
+            Appended::Yes | Appended::Already => {}
+            Appended::EndsWith(tip) => {
+                self.continue_at(tip)?;
+                return Ok(true);
+            }
+        }
+        self.confirm_replicas(batch).await?;
+        if let Some(position) = &mut self.position {
+            position.tip = Some(last);
+        }
+        let counts = &self.shared.parts.state.counts;
+        counts.batches.fetch_add(1, Ordering::Relaxed);
+        counts.bytes.fetch_add(u64::try_from(records.bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.note_shipped(Some(last));
+        Ok(true)
+    }
+
+    /// The next records that no power cut removes; `None`: there are none.
+    async fn read(&self, tip: Option<Tip>) -> Result<Option<RawRecords>, ShipError> {
+        let journal = Arc::clone(&self.shared.parts.journal);
+        let waits = self.shared.parts.state.rules().waits_for_redis;
+        // It may wait for the disk, and the lease must be renewed meanwhile.
+        let read = tokio::task::spawn_blocking(move || {
+            // An answer waits for Redis: its record is synced now, whatever `sync` says.
+            if waits && journal.lasting() < journal.last() {
+                journal.sync()?;
+            }
+            let after = tip.map_or_else(|| Lsn(journal.begins_at().0.saturating_sub(1)), |tip| tip.lsn);
+            match journal.raw_after(after, BATCH_BYTES_MAX) {
+                // An empty stream begins after records that are lost. A snapshot contains what came of them.
+                Err(FollowError::Gone { begins_at, .. }) if tip.is_none() => {
+                    Ok(journal.raw_after(Lsn(begins_at.0.saturating_sub(1)), BATCH_BYTES_MAX)?)
+                }
+                read => Ok::<_, ShipError>(read?),
+            }
+        });
+        read.await?
+    }
+
+    /// Sends the keys that were created since the last call. Erased keys are sent as erased.
+    async fn send_keys(&mut self) -> Result<(), ShipError> {
+        let parts = &self.shared.parts;
+        while let Some(position) = &mut self.position {
+            if parts.keys.slots() <= position.next_slot {
+                return Ok(());
+            }
+            let (keys, next_slot) = (Arc::clone(&parts.keys), position.next_slot);
+            // It may wait for the file of keys.
+            let entries = tokio::task::spawn_blocking(move || keys.entries_after(next_slot, KEYS_MAX)).await??;
+            let Some((last, _)) = entries.last() else { return Ok(()) };
+            let next_slot = last.saturating_add(1);
+            let (mut live, mut erased) = (Vec::new(), Vec::new());
+            for (_, entry) in &entries {
+                match entry.key {
+                    Some(key) => {
+                        let key = CustomerKey { number: entry.number, customer: entry.customer, key };
+                        let wrapped = wrap_key(&self.shared.wrapping, parts.instance.id, &key, random_nonce()?);
+                        live.push(WrappedKey { number: entry.number, wrapped });
+                    }
+                    None => erased.push(ErasedKey { number: entry.number, customer: entry.customer }),
+                }
+            }
+            if !live.is_empty() {
+                self.store.put_keys(position.fence, &live).await?;
+            }
+            if !erased.is_empty() {
+                self.store.erase_keys(position.fence, &erased).await?;
+            }
+            position.next_slot = next_slot;
+        }
+        Ok(())
+    }
+
+    /// Waits until as many replicas have the batch as `ack` says.
+    async fn confirm_replicas(&mut self, batch: BatchToAppend<'_>) -> Result<(), ShipError> {
+        let Ack::Replicas(wanted) = self.shared.parts.settings.ack else { return Ok(()) };
+        let confirmed = match self.store.wait_replicas(wanted).await {
+            Err(RedisError::NothingToConfirm) => {
+                // The connection is new: the same batch again, which is the tip already.
+                if let Some(position) = self.position {
+                    self.store.append(position.fence, batch).await?;
+                }
+                self.store.wait_replicas(wanted).await?
+            }
+            confirmed => confirmed?,
+        };
+        if confirmed >= wanted { Ok(()) } else { Err(ShipError::Replicas { confirmed, wanted }) }
+    }
+
+    /// The stream ends with another record than expected: continues there if the journal has it.
+    fn continue_at(&mut self, tip: Option<Tip>) -> Result<(), ShipError> {
+        let journal = &self.shared.parts.journal;
+        if let Some(tip) = tip
+            && !has_record(journal, tip)?
+        {
+            return Err(EstablishError::NotLocal { tip, common: None }.into());
+        }
+        let lsn = tip.map_or(Lsn::NONE, |tip| tip.lsn);
+        tracing::warn!(
+            "redis: the stream ends with record {lsn}, although Redis had confirmed up to {}: a failover or a restart of \
+             Redis lost its tail; the records are sent again",
+            journal.shipped()
+        );
+        if let Some(position) = &mut self.position {
+            position.tip = tip;
+            // The keys and erasures of the lost tail may be lost too.
+            position.next_slot = 0;
+        }
+        Ok(())
+    }
+
+    fn note_success(&mut self) {
+        self.retry.reset();
+    }
+
+    /// Redis has every durable record.
+    fn note_caught_up(&self) {
+        let parts = &self.shared.parts;
+        parts.state.note_lag(parts.journal.shipped(), parts.journal.last(), Instant::now());
+        if let Some(outage) = parts.state.note_caught_up() {
+            tracing::warn!(
+                "redis: the outage of {} s is over after {} failures; Redis has every record up to {}",
+                outage.since.elapsed().as_secs(),
+                outage.failures,
+                parts.journal.shipped()
+            );
+        }
+    }
+
+    /// Notes a failure; the end if shipping cannot go on.
+    fn note_failure(&mut self, began: Instant, error: ShipError) -> Option<ShipperEnd> {
+        let parts = &self.shared.parts;
+        match &error {
+            ShipError::Journal(_) => return Some(ShipperEnd::JournalFailed),
+            // A failover has lost the acquisition of this fence.
+            ShipError::Redis(RedisError::FencedOut { fence, .. })
+                if self.shared.fence().is_some_and(|own| own > *fence) =>
+            {
+                tracing::warn!("redis: a failover lost the fence of this daemon; it takes another one");
+                self.position = None;
+                return None;
+            }
+            ShipError::Redis(RedisError::FencedOut { .. })
+            | ShipError::Redis(RedisError::OtherInstance(_))
+            | ShipError::Establish(
+                EstablishError::NotLocal { .. }
+                | EstablishError::OtherInstance { .. }
+                | EstablishError::OtherSecret
+                | EstablishError::Redis(RedisError::FencedOut { .. } | RedisError::OtherInstance(_)),
+            ) => {
+                tracing::error!("fenced out: {error}");
+                return Some(ShipperEnd::FencedOut);
+            }
+            // A daemon that has answered is fenced out by a lease of another one. Before that, it waits until it expires.
+            ShipError::Establish(EstablishError::Held(held))
+                if self.shared.fence().is_some() || parts.settings.on_outage == OnOutage::Continue =>
+            {
+                tracing::error!("fenced out: {} has taken over with fence {}", held.owner, held.fence);
+                return Some(ShipperEnd::FencedOut);
+            }
+            // Redis was emptied: the fence is taken again, and everything is sent again.
+            ShipError::Redis(RedisError::Empty) => {
+                tracing::warn!("redis: Redis has lost its data; the whole journal and a snapshot are sent again");
+                self.position = None;
+                parts.state.set_snapshot(Lsn::NONE);
+                return None;
+            }
+            _ => {}
+        }
+        parts.state.counts.failures.fetch_add(1, Ordering::Relaxed);
+        parts.state.note_lag(parts.journal.shipped(), parts.journal.last(), Instant::now());
+        let outage = parts.state.note_failure(began, error.to_string());
+        if self.retry.is_logged(Instant::now()) {
+            let shipped = parts.journal.shipped();
+            tracing::warn!(
+                "redis: Redis does not confirm for {} s: {error}; {}; it has records up to {shipped}, the journal up to {}",
+                outage.since.elapsed().as_secs(),
+                consequence(parts.state.rules()),
+                parts.journal.last()
+            );
+        }
+        None
+    }
+}
+
+/// What an outage does, in words.
+fn consequence(rules: crate::replication::shipping_state::ShippingRules) -> &'static str {
+    match (rules.continues_without, rules.waits_for_redis || rules.needs_lease) {
+        (true, _) => "decisions continue from the journal",
+        (false, true) => "writes are refused while it lasts",
+        (false, false) => "decisions continue",
+    }
+}
