@@ -11,6 +11,7 @@ use crate::{
     domain::vocabulary::money::{Decimal, Minor, power_of_ten},
     ledger::DefaultCountries,
     service::{
+        commit::AnswerGate,
         documents::problem::ProblemDocument,
         payments::{
             PaymentService,
@@ -69,6 +70,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         clock: Clock::new(Source::Requests),
         meters: Meters::new(),
         body_bytes_max: settings.http.max_body_bytes,
+        gate: AnswerGate::local(),
     };
     let mut input = open(&options.file)?;
     let mut output: Box<dyn Write> = match &options.out {

@@ -28,11 +28,15 @@ pub(super) struct Options {
     /// option a missing levelgate.toml is an error
     #[arg(long)]
     default_settings: bool,
+    /// Replace a daemon that has the lease in Redis, although its lease has not ended. Only if it is certain that the other
+    /// daemon does not answer any more
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Runs the daemon until a signal stops it.
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options { config: config_folder, accept_lost_archive, default_settings } = options;
+    let Options { config: config_folder, accept_lost_archive, default_settings, take_over } = options;
     let daemon_file = DaemonFile::of_option(default_settings);
     let loaded = config::load_with_tokens(&config_folder, Clock::new(Source::System).wall());
     let checked = match loaded {
@@ -46,7 +50,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
     match checked {
         Ok(loaded) => {
             let archive_losses = if accept_lost_archive { ArchiveLosses::Accept } else { ArchiveLosses::Refuse };
-            start::run(StartOptions { config_folder, daemon_file, archive_losses }, loaded)
+            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over: take_over }, loaded)
         }
         Err(problems) => {
             print_problems(&problems.list, false);

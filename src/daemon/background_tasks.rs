@@ -1,6 +1,13 @@
 //! Tasks of the runtime that run next to the requests: gauges, erasure of due customers, unfinished jobs.
 
-use crate::{daemon::reload::name_table::NameTableMonitor, http::AppState, service::jobs::resume::resume_unfinished};
+use crate::{
+    daemon::{redis_copy::erase_in_redis, reload::name_table::NameTableMonitor},
+    http::AppState,
+    ledger::EraseError,
+    replication::CopyEraser,
+    service::jobs::resume::resume_unfinished,
+    storage::keys::Keys,
+};
 use std::{sync::Arc, time::Duration};
 
 /// The pause between two updates of the gauges.
@@ -12,14 +19,15 @@ const ERASED_MAX: usize = 1_000;
 
 /// Updates the gauges every few seconds, keeps histograms small even if no client reads the metrics, and erases due
 /// customers.
-pub(crate) async fn run_periodic(daemon: Arc<AppState>) {
+pub(crate) async fn run_periodic(daemon: Arc<AppState>, eraser: Option<CopyEraser>) {
     let mut ticks = tokio::time::interval(GAUGES_INTERVAL);
     let mut names = NameTableMonitor::default();
+    let eraser = eraser.map(Arc::new);
     loop {
         ticks.tick().await;
         names.update();
         daemon.prometheus.run_upkeep();
-        erase_due_customers(&daemon).await;
+        erase_due_customers(&daemon, eraser.as_ref()).await;
         update_gauges(&daemon);
     }
 }
@@ -57,14 +65,24 @@ pub(crate) async fn finish_jobs(daemon: Arc<AppState>) {
 }
 
 /// Erases the attributes of customers whose deletion grace period is over.
-async fn erase_due_customers(daemon: &Arc<AppState>) {
-    let daemon = Arc::clone(daemon);
+async fn erase_due_customers(daemon: &Arc<AppState>, eraser: Option<&Arc<CopyEraser>>) {
+    let (daemon, eraser) = (Arc::clone(daemon), eraser.cloned());
     let erasing = tokio::task::spawn_blocking(move || {
         // Without an accepted clock no customer is erased. `now` also logs whether the clock is accepted.
         let Ok(now) = daemon.payments.clock.now(None) else { return };
-        match daemon.payments.ledger.erase_due(&daemon.payments.rules.load(), now, ERASED_MAX) {
+        let erase_copies = |keys: &Keys, customer| match &eraser {
+            None => Ok(()),
+            Some(eraser) => {
+                erase_in_redis(eraser, keys, customer).map_err(|error| EraseError::Copies(error.to_string()))
+            }
+        };
+        let rules = daemon.payments.rules.load();
+        match daemon.payments.ledger.erase_due_everywhere(&rules, now, ERASED_MAX, &erase_copies) {
             Ok(0) => {}
             Ok(erased) => tracing::info!("the personal attributes of {erased} customers were erased"),
+            Err(EraseError::Copies(error)) => {
+                tracing::warn!("the key of an erased customer is still in Redis; it is tried again: {error}");
+            }
             Err(error) => tracing::error!("the key of a customer could not be erased; it is tried again: {error}"),
         }
     });

@@ -169,7 +169,9 @@ impl MaintenanceThread {
             tracing::info!("{evicted} transactions were evicted from memory; the archive has them");
         }
         let before = now.plus(-self.settings.archive_days.saturating_mul(DAY_MS));
-        if let Err(error) = self.folder.delete_old_segments(&self.payments.ledger, before, now) {
+        let ledger = &self.payments.ledger;
+        let shipped = self.payments.gate.shipping().map_or(Lsn(u64::MAX), |_| ledger.journal().shipped());
+        if let Err(error) = self.folder.delete_old_segments_up_to(ledger, before, now, shipped) {
             metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
             tracing::error!(
                 "segments older than archive_days could not be deleted; the next snapshot tries again: {error:#}"

@@ -10,6 +10,7 @@ pub(crate) mod memory_estimate;
 pub(crate) mod memory_ledger;
 pub(crate) mod open_files;
 pub(crate) mod random;
+pub(crate) mod redis_copy;
 pub(crate) mod reload;
 pub(crate) mod shutdown;
 pub(crate) mod signals;

@@ -2,14 +2,15 @@
 
 use crate::{
     clock::{Clock, Source},
-    config::{ClockSource, DaemonFile, Loaded, Settings},
+    config::{ClockSource, DaemonFile, Loaded, Settings, StoreKind},
     daemon::{
         background_tasks,
         control::ControlledParts,
-        data_folder::{self, ArchiveLosses, OpenedFolder},
+        data_folder::{self, ArchiveLosses, DataFolder, OpenedFolder},
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
+        redis_copy::{RedisCopy, redis_durability},
         reload::reloader::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
@@ -19,7 +20,7 @@ use crate::{
         self, AccessTokens, AppState, Capacity, RequestLimits, Server,
         server::pulse::{self, Pulse},
     },
-    service::{daemon_status::ConfigurationHealth, payments::PaymentService},
+    service::{commit::AnswerGate, daemon_status::ConfigurationHealth, payments::PaymentService},
     telemetry::{descriptions::describe_metrics, log, metrics::Meters},
 };
 use anyhow::Context;
@@ -42,6 +43,8 @@ pub(crate) struct StartOptions {
     pub(crate) daemon_file: DaemonFile,
     /// Whether a start goes on if the archive misses segments.
     pub(crate) archive_losses: ArchiveLosses,
+    /// Whether this daemon replaces another one that has the lease in Redis.
+    pub(crate) takes_over: bool,
 }
 
 /// How long running requests may take once the daemon stops.
@@ -50,6 +53,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 const FAILED_ANSWER_TIME: Duration = Duration::from_millis(500);
 /// After that, running requests have this time to get their answer.
 const FAILED_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// The exit status of a daemon that another one has replaced.
+const FENCED_OUT_STATUS: u8 = 4;
 /// How long blocking threads may take to end once everything is written; the next start repeats their work.
 const THREADS_END_MAX: Duration = Duration::from_secs(5);
 
@@ -66,10 +71,10 @@ pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitC
     let served = runtime.block_on(serve(options, loaded, force));
     // The files that these threads still use survive a kill at any point.
     runtime.shutdown_timeout(if *is_forced.borrow() { Duration::ZERO } else { THREADS_END_MAX });
-    served.map(|()| ExitCode::SUCCESS)
+    served
 }
 
-async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<()> {
+async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<ExitCode> {
     let settings = loaded.settings.clone();
     if options.daemon_file == DaemonFile::Absent {
         tracing::warn!(
@@ -85,25 +90,40 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
     let open_files = OpenFiles::claim(settings.http.max_connections, settings.admin.listen.is_some())?;
     let (stop, is_stopping) = watch::channel(false);
     let parts = DaemonParts { options, loaded, prometheus, open_files, is_stopping: is_stopping.clone() };
-    let (daemon, maintenance) = assemble(parts, &settings)?;
+    let Assembled { daemon, maintenance, redis_copy, _folder_in_memory } = assemble(parts, &settings)?;
     // A process that accepts connections stops in an orderly way. Until here a signal ends it at once.
     let stop_signals = StopSignals::receive()?;
     let is_forced = force.subscribe();
     let sockets = Sockets::open(&settings, open_files, &daemon, is_stopping.clone())?;
     tokio::spawn(signals::reload_on_hangup(hangups, Arc::clone(&daemon)));
-    tokio::spawn(background_tasks::run_periodic(Arc::clone(&daemon)));
+    let eraser = redis_copy.as_ref().map(RedisCopy::eraser);
+    tokio::spawn(background_tasks::run_periodic(Arc::clone(&daemon), eraser));
     tokio::spawn(background_tasks::finish_jobs(Arc::clone(&daemon)));
     tokio::spawn(stop_signals.forward(stop.clone(), force));
     let maintenance_thread = maintenance.as_ref().map(|maintenance| {
         let maintenance = Arc::clone(maintenance);
         std::thread::spawn(move || maintenance.run())
     });
-    let admin = sockets.answer(&daemon, &stop, is_stopping, is_forced.clone()).await?;
+    let answered = sockets.answer(&daemon, &stop, is_stopping, is_forced.clone()).await?;
     let journal = Arc::clone(daemon.payments.ledger.journal());
     if let (Some(maintenance), Some(thread)) = (&maintenance, maintenance_thread) {
         stop_maintenance(maintenance, thread, is_forced.clone()).await?;
     }
+    let is_fenced_out = match redis_copy {
+        None => false,
+        Some(copy) => {
+            journal.sync()?;
+            tokio::task::spawn_blocking(move || copy.stop()).await?
+        }
+    };
     journal.mark_clean_stop()?;
+    let admin = match answered {
+        Answered::Stopped(admin) if !is_fenced_out => admin,
+        Answered::Stopped(_) | Answered::FencedOut => {
+            tracing::error!("fenced out: another daemon has taken over, and this one ends");
+            return Ok(ExitCode::from(FENCED_OUT_STATUS));
+        }
+    };
     if let Some(maintenance) = &maintenance {
         let duration_max = Duration::from_secs(settings.store.stop_snapshot_s);
         shutdown::last_snapshot(maintenance, duration_max, is_forced.clone()).await;
@@ -114,7 +134,7 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
         admin.end();
     }
     tracing::info!("stopped; everything acknowledged is on the disk");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
@@ -136,11 +156,19 @@ struct DaemonParts {
     is_stopping: watch::Receiver<bool>,
 }
 
-/// Recovers the state and connects the services. The maintenance thread is not started yet; `None`: there is no folder.
-fn assemble(
-    parts: DaemonParts,
-    settings: &Settings,
-) -> anyhow::Result<(Arc<AppState>, Option<Arc<MaintenanceThread>>)> {
+/// What [`assemble`] returns.
+struct Assembled {
+    daemon: Arc<AppState>,
+    /// It is not started yet; `None`: there is no folder.
+    maintenance: Option<Arc<MaintenanceThread>>,
+    /// `None` without `[redis]`.
+    redis_copy: Option<RedisCopy>,
+    /// The folder in memory of a daemon without a disk, which nobody maintains.
+    _folder_in_memory: Option<DataFolder>,
+}
+
+/// Recovers the state and connects the services.
+fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled> {
     let DaemonParts { options, loaded, prometheus, open_files, is_stopping } = parts;
     let capacity = Capacity::new(&settings.http, to_usize(open_files.connections), to_usize(open_files.overflow));
     let mut opened = data_folder::open(settings, Some(&loaded.rules), options.archive_losses)?;
@@ -148,12 +176,22 @@ fn assemble(
     let OpenedFolder { mut ledger, newest_time, folder, durability, .. } = opened;
     let clock = start_clock(settings, newest_time)?;
     ledger.limit_caller_times(clock.latest_time());
+    // Before anything is recorded: another daemon may have taken over.
+    let mut redis_copy = match (&settings.redis, &loaded.redis_files, &folder) {
+        (Some(redis), Some(files), Some(folder)) => {
+            let redis = (redis, files.clone());
+            Some(RedisCopy::start(settings, redis, folder.copied_parts(), options.takes_over)?)
+        }
+        _ => None,
+    };
+    let gate = redis_copy.as_ref().map_or_else(AnswerGate::local, |copy| AnswerGate::shipped(Arc::clone(copy.state())));
     let payments = Arc::new(PaymentService {
         ledger,
         rules: ArcSwap::from_pointee(Rules::default()),
         clock,
         meters: Meters::new(),
         body_bytes_max: settings.http.max_body_bytes,
+        gate,
     });
     if payments.clock.source() == Source::System {
         payments.meters.series.begin(payments.clock.recording_time());
@@ -176,6 +214,8 @@ fn assemble(
         },
         loaded,
     )?;
+    let is_on_disk = settings.store.kind == StoreKind::Disk;
+    let (folder, folder_in_memory) = if is_on_disk { (folder, None) } else { (None, folder) };
     let maintenance = folder
         .map(|folder| Arc::new(MaintenanceThread::new(folder, Arc::clone(&payments), maintenance_settings(settings))));
     let daemon = Arc::new(AppState {
@@ -192,13 +232,19 @@ fn assemble(
         keeps: durability,
         stopping: is_stopping,
     });
+    if let Some(copy) = &mut redis_copy {
+        copy.proceed(&daemon.payments);
+    }
     tracing::info!("durability: {durability}");
+    if let Some(redis) = &settings.redis {
+        tracing::info!("durability: {}", redis_durability(redis, settings.store.kind));
+    }
     if daemon.access.is_open() {
         tracing::warn!(
             "no tokens are configured: the daemon listens on loopback only, and every caller has the operator role"
         );
     }
-    Ok((daemon, maintenance))
+    Ok(Assembled { daemon, maintenance, redis_copy, _folder_in_memory: folder_in_memory })
 }
 
 fn start_clock(settings: &Settings, newest_time: Option<Millis>) -> anyhow::Result<Clock> {
@@ -263,7 +309,7 @@ impl Sockets {
         Ok(Self { server, tcp, unix, admin })
     }
 
-    /// Answers requests until the daemon stops. Returns the admin listener, which answers during the rest of the stop.
+    /// Answers requests until the daemon stops.
     ///
     /// # Errors
     /// The journal has failed.
@@ -273,7 +319,7 @@ impl Sockets {
         stop: &watch::Sender<bool>,
         is_stopping: watch::Receiver<bool>,
         is_forced: watch::Receiver<bool>,
-    ) -> anyhow::Result<Option<AdminThread>> {
+    ) -> anyhow::Result<Answered> {
         let Self { server, tcp, unix, admin } = self;
         let address = tcp.local_addr().context("the listener has no address")?;
         tracing::info!("listening on http://{address}");
@@ -290,7 +336,21 @@ impl Sockets {
             wait_until_true(is_stopping).await;
             tokio::time::sleep(DRAIN_MAX).await;
         };
-        let mut failure = None;
+        let shipping = daemon.payments.gate.shipping().cloned();
+        let fenced_out = async {
+            match &shipping {
+                Some(shipping) => shipping.when_fenced_out().await,
+                None => std::future::pending().await,
+            }
+        };
+        // Waiting clients get the answer that the outcome is unknown; the next start shows the outcome. The pauses give
+        // clients of a slow machine their answer too.
+        let answer_time = async {
+            tokio::time::sleep(FAILED_ANSWER_TIME).await;
+            stop.send_replace(true);
+            tokio::time::sleep(FAILED_DRAIN_MAX).await;
+        };
+        let (mut failure, mut is_fenced_out) = (None, false);
         tokio::select! {
             _ = &mut served => tracing::info!("every request was answered"),
             () = drain_timeout => {
@@ -299,14 +359,15 @@ impl Sockets {
             () = wait_until_true(is_forced.clone()) => {
                 tracing::warn!("a second signal: the open connections are closed");
             }
+            () = fenced_out => {
+                tokio::select! {
+                    _ = &mut served => {}
+                    () = answer_time => {}
+                    () = wait_until_true(is_forced) => {}
+                }
+                is_fenced_out = true;
+            }
             failed = journal.when_failed() => {
-                // Waiting clients get the answer that the outcome is unknown; the next start shows the outcome. The
-                // pauses give clients of a slow machine their answer too.
-                let answer_time = async {
-                    tokio::time::sleep(FAILED_ANSWER_TIME).await;
-                    stop.send_replace(true);
-                    tokio::time::sleep(FAILED_DRAIN_MAX).await;
-                };
                 tokio::select! {
                     _ = &mut served => {}
                     () = answer_time => {}
@@ -319,9 +380,18 @@ impl Sockets {
         daemon.jobs.stop();
         match failure {
             Some(failed) => anyhow::bail!("{failed}"),
-            None => Ok(admin),
+            None if is_fenced_out => Ok(Answered::FencedOut),
+            None => Ok(Answered::Stopped(admin)),
         }
     }
+}
+
+/// Why requests are not answered any more.
+enum Answered {
+    /// The daemon was told to stop. The admin listener answers during the rest of the stop.
+    Stopped(Option<AdminThread>),
+    /// Another daemon has taken over.
+    FencedOut,
 }
 
 /// Ends the maintenance thread. A second signal stops waiting for it.

@@ -2,7 +2,7 @@
 
 use crate::{
     http::{dto::problem::Problem, server::admission::Admission, state::AppState},
-    service::commit::wait_for_commit,
+    service::commit::AnswerKind,
 };
 use axum::body::{Body, Bytes};
 use std::{
@@ -59,10 +59,10 @@ pub(crate) fn download(
     let committed = ReceiverStream::new(pieces).then(move |piece: io::Result<Bytes>| {
         // A token that is revoked during the download gets no more of it.
         let admitted = state.current_token(admission.as_ref());
-        let journal = Arc::clone(state.payments.ledger.journal());
+        let payments = Arc::clone(&state.payments);
         async move {
             admitted.map_err(io::Error::other)?;
-            wait_for_commit(&journal, None).await.map_err(io::Error::other)?;
+            payments.leave(None, AnswerKind::Read).await.map_err(io::Error::other)?;
             piece
         }
     });

@@ -3,6 +3,7 @@
 use crate::{
     http::dto::problem::status_of,
     service::{
+        commit::AnswerKind,
         payments::PaymentService,
         reply::{Answered, Reply},
     },
@@ -17,8 +18,8 @@ use axum::{
 const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
 /// Answers once every record that the answer depends on is committed.
-pub(crate) async fn respond(payments: &PaymentService, answered: Answered) -> Response {
-    match payments.when_committed(answered).await {
+pub(crate) async fn respond(payments: &PaymentService, answered: Answered, kind: AnswerKind) -> Response {
+    match payments.when_committed(answered, kind).await {
         Ok(reply) => reply_response(reply),
         Err(error) => error.into_response(),
     }

@@ -16,6 +16,7 @@ mod recovery;
 mod replication;
 mod state;
 
+pub use crate::ledger::customers::erase::EraseError;
 pub use crate::ledger::customers::registration::{RegisteredCustomer, Registration, RegistrationOutcome};
 pub use crate::ledger::customers::signals::{SentSignal, SignalledCustomer};
 pub use crate::ledger::customers::update::{Amendment, CustomerRef};

@@ -299,6 +299,30 @@ impl ServiceError {
         Self::new(ErrorKind::Unavailable, "storage_full", detail)
     }
 
+    /// Redis is away, and this daemon records nothing without it. Nothing was recorded.
+    #[must_use]
+    pub fn redis_unavailable() -> Self {
+        let detail =
+            "Redis is unavailable, and this daemon answers no write without it; nothing was recorded: try again";
+        Self::new(ErrorKind::Unavailable, "redis_unavailable", detail)
+    }
+
+    /// Another daemon has taken over. Nothing was recorded.
+    #[must_use]
+    pub fn fenced_out() -> Self {
+        let detail =
+            "another daemon has taken over, and this one stops; nothing was recorded: send it to the other one";
+        Self::new(ErrorKind::Unavailable, "fenced_out", detail)
+    }
+
+    /// The journal has the record of the request, and Redis did not confirm it in time.
+    #[must_use]
+    pub fn not_confirmed() -> Self {
+        let detail = "Redis did not confirm the record, or another daemon may have taken over; the outcome is unknown: \
+                      retry with the same id";
+        Self::new(ErrorKind::Unavailable, "outcome_unknown", detail)
+    }
+
     /// The journal failed while the request was in progress.
     #[must_use]
     pub fn outcome_unknown() -> Self {

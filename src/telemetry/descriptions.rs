@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 51] = [
+const METRICS: [(&str, MetricType, &str); 60] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -71,6 +71,15 @@ const METRICS: [(&str, MetricType, &str); 51] = [
     ("levelgate_open_files_limit", Gauge, "The limit of the process on open files"),
     ("levelgate_open_files_reserved", Gauge, "Open files that are not available for connections of the main listeners"),
     ("levelgate_overloaded_total", Counter, "Requests refused at a limit of the whole daemon, by limit"),
+    ("levelgate_redis_batches_total", Counter, "Batches of records that Redis has confirmed"),
+    ("levelgate_redis_bytes_total", Counter, "Bytes of records that Redis has confirmed"),
+    ("levelgate_redis_failures_total", Counter, "Commands to Redis that failed; each is followed by a new attempt"),
+    ("levelgate_redis_fenced_out", Gauge, "1 once another daemon has taken over, else 0"),
+    ("levelgate_redis_lag_records", Gauge, "Records of the journal that Redis has not confirmed"),
+    ("levelgate_redis_lag_seconds", Gauge, "Age of the records that Redis has not confirmed"),
+    ("levelgate_redis_outage", Gauge, "1 while an outage of Redis is established, else 0"),
+    ("levelgate_redis_snapshots_failed_total", Counter, "Snapshots that could not be sent to Redis"),
+    ("levelgate_redis_snapshots_total", Counter, "Snapshots that are complete in Redis"),
     ("levelgate_replays_total", Counter, "Operations answered from the record"),
     ("levelgate_requests_too_slow_total", Counter, "Requests that were not received in time, by part"),
     ("levelgate_segments_not_archived_total", Counter, "Rounds in which segments could not be archived"),

@@ -22,7 +22,7 @@ use levelgate::{
         Ledger, LedgerLimits, LedgerStorage, Retention, SealedMerchants, SentSignal, SignalledCustomer,
         TransactionQuery,
     },
-    service::{documents::problem::ProblemDocument, error::ServiceError, payments::PaymentService},
+    service::{commit::AnswerGate, documents::problem::ProblemDocument, error::ServiceError, payments::PaymentService},
     storage::{
         fs::{Store, memory::Memory},
         journal::{Instance, Journal, Lsn, Options, Sync},
@@ -92,6 +92,7 @@ fn desk(ledger: Ledger, rules: &Arc<Rules>) -> PaymentService {
         clock: Clock::new(Source::Requests),
         meters: Meters::new(),
         body_bytes_max: 65_536,
+        gate: AnswerGate::local(),
     }
 }
 

@@ -14,6 +14,7 @@ use levelgate::{
     http::{self, AccessTokens, server::pulse::Pulse},
     ledger::LedgerLimits,
     service::{
+        commit::AnswerGate,
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
@@ -89,6 +90,7 @@ impl Wire {
             clock: Clock::new(Source::System),
             meters: Meters::new(),
             body_bytes_max: 65_536,
+            gate: AnswerGate::local(),
         });
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let daemon = Arc::new(http::AppState {

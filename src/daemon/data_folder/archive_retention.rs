@@ -27,7 +27,22 @@ impl DataFolder {
     /// # Errors
     /// A segment cannot be read, or the index or the journal cannot be written; segments deleted before stay deleted.
     pub fn delete_old_segments(&self, ledger: &Ledger, before: Millis, now: Millis) -> anyhow::Result<usize> {
+        self.delete_old_segments_up_to(ledger, before, now, Lsn(u64::MAX))
+    }
+
+    /// [`DataFolder::delete_old_segments`], but no segment with a record after `shipped`, which is still to be sent.
+    ///
+    /// # Errors
+    /// As [`DataFolder::delete_old_segments`].
+    pub(crate) fn delete_old_segments_up_to(
+        &self,
+        ledger: &Ledger,
+        before: Millis,
+        now: Millis,
+        shipped: Lsn,
+    ) -> anyhow::Result<usize> {
         let Some(last_in_snapshots) = self.last_record_of_both_snapshots()? else { return Ok(0) };
+        let last_in_snapshots = last_in_snapshots.min(shipped);
         let mut deleted = 0;
         for segment in self.journal.segments().iter().take(DELETED_SEGMENTS_MAX) {
             let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_offset <= self.archive.archived_before();

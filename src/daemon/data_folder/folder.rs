@@ -10,10 +10,11 @@ use crate::{
         archive::Archive,
         fs::{Space, Store},
         jobs::{JobStore, JobsOnDisk},
-        journal::{Instance, Journal, Lsn},
+        journal::{Instance, Journal, Keys, Lsn},
     },
 };
 use std::{io, sync::Arc};
+use tempfile::TempDir;
 
 /// The files of a running daemon. One process at a time has a data folder open: the store holds its lock.
 pub struct DataFolder {
@@ -21,6 +22,7 @@ pub struct DataFolder {
     pub(super) instance: Instance,
     pub(super) journal: Arc<Journal>,
     pub(super) archive: Arc<Archive>,
+    pub(super) keys: Arc<Keys>,
     /// The start loaded a snapshot that contains all records up to this one.
     pub(super) loaded_snapshot: Lsn,
     /// The newest time recorded at the start.
@@ -30,6 +32,17 @@ pub struct DataFolder {
     pub(super) found_jobs: JobsOnDisk,
     pub(super) archive_check: ArchiveCheck,
     pub(super) configuration_file: Arc<ConfigurationFile>,
+    /// The temporary folder of the archive's index, for a daemon without a disk.
+    pub(super) index_folder: Option<TempDir>,
+}
+
+/// What the copy in Redis is made of.
+pub(crate) struct CopiedParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) instance: Instance,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) archive: Arc<Archive>,
 }
 
 impl DataFolder {
@@ -44,6 +57,17 @@ impl DataFolder {
     #[must_use]
     pub fn newest_time(&self) -> Option<Millis> {
         self.newest_time
+    }
+
+    /// What the copy in Redis is made of.
+    pub(crate) fn copied_parts(&self) -> CopiedParts {
+        CopiedParts {
+            store: Arc::clone(&self.store),
+            instance: self.instance,
+            journal: Arc::clone(&self.journal),
+            keys: Arc::clone(&self.keys),
+            archive: Arc::clone(&self.archive),
+        }
     }
 
     /// The journal.

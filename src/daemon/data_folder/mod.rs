@@ -18,6 +18,7 @@ mod start_check;
 pub(crate) use crate::daemon::data_folder::configuration_file::{
     ConfigurationFile, PATH as CONFIGURATION, recorded_state,
 };
+pub(crate) use crate::daemon::data_folder::folder::CopiedParts;
 pub use crate::daemon::data_folder::folder::DataFolder;
 pub(crate) use crate::daemon::data_folder::import_mark::refuse_unfinished_import;
 pub(crate) use crate::daemon::data_folder::open::open_for_import;
@@ -25,5 +26,5 @@ pub use crate::daemon::data_folder::open::{OpenedFolder, open};
 pub(crate) use crate::daemon::data_folder::read_only::{RecordedFolder, read_configuration, read_folder};
 pub use crate::daemon::data_folder::recover::{ArchiveLosses, recover};
 pub(crate) use crate::daemon::data_folder::snapshot_files::{SNAPSHOTS, verify_snapshot};
-pub(crate) use crate::daemon::data_folder::snapshots::is_no_space;
+pub(crate) use crate::daemon::data_folder::snapshots::{is_no_space, write_state};
 pub(crate) use crate::daemon::data_folder::start_check::{check_start, damaged_segments};

@@ -14,7 +14,7 @@ use crate::{
     ledger::{DefaultCountries, Ledger, SealedMerchants},
     service::jobs::Jobs,
     storage::{
-        fs::{Store, disk::Disk},
+        fs::{Store, disk::Disk, ram::Ram},
         jobs::{JobStore, JobsOnDisk},
         journal::{ARCHIVE, Options, Sync},
     },
@@ -40,6 +40,8 @@ pub struct OpenedFolder {
 }
 
 const DURABILITY_MEMORY: &str = "nothing: all state is in memory and is lost when the daemon stops";
+const DURABILITY_DISKLESS: &str =
+    "what Redis has: all state of this machine is in memory and is lost when the daemon stops";
 const DURABILITY_ALWAYS: &str =
     "everything acknowledged: its records are on the disk before the answer leaves (sync = \"always\")";
 const DURABILITY_INTERVAL: &str = "everything acknowledged, if the daemon is killed; a power cut may take the last \
@@ -54,6 +56,9 @@ const DURABILITY_NEVER: &str = "everything acknowledged, if the daemon is killed
 /// The folder cannot be opened, its files are not in a state that a killed daemon leaves, or an import of past payments is
 /// not finished.
 pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -> anyhow::Result<OpenedFolder> {
+    if settings.store.kind == StoreKind::Memory && settings.redis.is_some() {
+        return open_diskless(settings, rules);
+    }
     if settings.store.kind == StoreKind::Memory {
         let min_free_bytes = settings.store.min_free_bytes;
         let ledger = memory_ledger(settings)?;
@@ -66,6 +71,43 @@ pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -
         });
     }
     open_disk(settings, rules, losses, &|store| refuse_unfinished_import(store))
+}
+
+/// Opens an empty data folder in memory, whose copy is in Redis.
+fn open_diskless(settings: &Settings, rules: Option<&Rules>) -> anyhow::Result<OpenedFolder> {
+    let min_free_bytes = settings.store.min_free_bytes;
+    let index_folder = tempfile::tempdir().context("the index of the archive needs a temporary folder")?;
+    let options = recover_options(settings, rules, (Sync::Never, ArchiveLosses::Refuse));
+    let (ledger, mut folder) = recover_with(Arc::new(Ram::new()), &index_folder.path().join("index.redb"), options)?;
+    ledger.seal_identifiers(rules.map(SealedMerchants::of).unwrap_or_default());
+    folder.index_folder = Some(index_folder);
+    // Redis has the only other copy: what it does not have is bounded.
+    ledger.journal().limit_unshipped();
+    Ok(OpenedFolder {
+        ledger,
+        newest_time: None,
+        folder: Some(folder),
+        durability: DURABILITY_DISKLESS,
+        min_free_bytes,
+    })
+}
+
+fn recover_options(
+    settings: &Settings,
+    rules: Option<&Rules>,
+    (sync, losses): (Sync, ArchiveLosses),
+) -> RecoverOptions {
+    RecoverOptions {
+        journal: Options {
+            sync,
+            sync_interval: Duration::from_millis(settings.store.sync_interval_ms),
+            segment_bytes: settings.store.segment_bytes,
+            tail_bytes: TAIL_BYTES,
+        },
+        bounds: ledger_bounds(settings),
+        countries: rules.map(DefaultCountries::of).unwrap_or_default(),
+        losses,
+    }
 }
 
 /// Opens the data folder for an import of past payments, which may continue an unfinished one.
@@ -96,17 +138,7 @@ fn open_disk(
     let in_folder = || format!("the data folder {}", path.display());
     let store: Arc<dyn Store> = Arc::new(Disk::open(path).with_context(in_folder)?);
     check(&*store).with_context(in_folder)?;
-    let options = RecoverOptions {
-        journal: Options {
-            sync,
-            sync_interval: Duration::from_millis(settings.store.sync_interval_ms),
-            segment_bytes: settings.store.segment_bytes,
-            tail_bytes: TAIL_BYTES,
-        },
-        bounds: ledger_bounds(settings),
-        countries: rules.map(DefaultCountries::of).unwrap_or_default(),
-        losses,
-    };
+    let options = recover_options(settings, rules, (sync, losses));
     let index = path.join(ARCHIVE).join("index.redb");
     let (ledger, folder) = recover_with(store, &index, options).with_context(in_folder)?;
     ledger.seal_identifiers(rules.map(SealedMerchants::of).unwrap_or_default());

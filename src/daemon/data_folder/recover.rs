@@ -100,7 +100,7 @@ pub(super) fn recover_with(
     }
     let ground = LedgerStorage {
         journal: Arc::clone(&journal),
-        keys,
+        keys: Arc::clone(&keys),
         archive: Some(Arc::clone(&archive) as _),
         secret: instance.secret,
     };
@@ -113,12 +113,14 @@ pub(super) fn recover_with(
         instance,
         journal,
         archive,
+        keys,
         loaded_snapshot: begin,
         newest_time,
         job_store,
         found_jobs,
         archive_check: ArchiveCheck::default(),
         configuration_file,
+        index_folder: None,
     };
     folder.record_accepted_losses()?;
     if ledger.has_evicted() {

@@ -9,6 +9,7 @@ use crate::{
     service::daemon_status::SnapshotReport,
     storage::{
         fs::{GrowthCheck, Unfinished, is_full},
+        journal::{Instance, Journal, Lsn},
         snapshot,
     },
 };
@@ -26,6 +27,27 @@ fn check_not_cancelled(is_cancelled: &dyn Fn() -> bool) -> io::Result<()> {
 /// Whether an error of the data folder reports that the space is short.
 pub(crate) fn is_no_space(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(is_full))
+}
+
+/// Writes a snapshot that contains all records up to `begin`, about one MiB at a time. Returns the last record that any
+/// piece may contain.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn write_state(
+    (instance, journal): (&Instance, &Journal),
+    ledger: &Ledger,
+    (begin, created_at): (Lsn, i64),
+    out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Lsn> {
+    let header = snapshot::Header { journal: instance.id.0, begin_lsn: begin.0, created_at };
+    let mut writer = snapshot::Writer::begin(&header, out);
+    let end = ledger.snapshot(&mut |piece| writer.put(&piece))?;
+    for listed in journal.list_up_to(begin).pieces(begin) {
+        writer.put(&snapshot::Piece::Global(listed))?;
+    }
+    writer.end(end.0)?;
+    Ok(end)
 }
 
 impl DataFolder {
@@ -54,22 +76,14 @@ impl DataFolder {
         let (unfinished, name) = (format!("{SNAPSHOTS}/{:020}.new", begin.0), format!("{:020}.snap", begin.0));
         let mut room = self.reserve_snapshot_space()?;
         let file = Unfinished::create(&*self.store, &unfinished)?;
-        let header = snapshot::Header { journal: self.instance.id.0, begin_lsn: begin.0, created_at: now_ms };
         let mut bytes = 0;
-        let mut writer = snapshot::Writer::begin(&header, |piece: &[u8]| {
+        write_state((&self.instance, &self.journal), ledger, (begin, now_ms), &mut |piece: &[u8]| {
+            check_not_cancelled(is_cancelled)?;
             room.take(piece.len() as u64)?;
             file.file().write_at(piece, bytes)?;
             bytes += piece.len() as u64;
             Ok(())
-        });
-        let end = ledger.snapshot(&mut |piece| {
-            check_not_cancelled(is_cancelled)?;
-            writer.put(&piece)
         })?;
-        for listed in self.journal.list_up_to(begin).pieces(begin) {
-            writer.put(&snapshot::Piece::Global(listed))?;
-        }
-        writer.end(end.0)?;
         // The snapshot depends on these records: it must not survive a power cut that removes them.
         self.journal.sync()?;
         check_not_cancelled(is_cancelled)?;

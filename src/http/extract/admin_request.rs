@@ -22,12 +22,14 @@ use crate::{
         state::AppState,
     },
     service::{
-        customers::CustomerService, documents::card_guard::no_card_in_json, error::ServiceError, reply::Answered,
+        commit::AnswerKind, customers::CustomerService, documents::card_guard::no_card_in_json, error::ServiceError,
+        reply::Answered,
     },
 };
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
+    http::Method,
     response::{IntoResponse, Response},
 };
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub(crate) struct AdminRequest<P = ()> {
     pub(crate) path: P,
     pub(crate) query: QueryPairs,
     pub(crate) body: Bytes,
+    /// Whether the request changes something.
+    pub(crate) kind: AnswerKind,
     /// The caller, for histories.
     pub(crate) author: Author,
     /// The token of the request; `None` without tokens.
@@ -70,8 +74,14 @@ impl<P: PathParameters> FromRequest<Arc<AppState>> for AdminRequest<P> {
         let (body, rules, merchant, path) = read.await.map_err(|problem: Problem| problem.into_response())?;
         let by = admission.as_ref().map(|admission| admission.token.name);
         let author = Author { source: ChangeSource::Api, by };
-        Ok(Self { state: Arc::clone(state), rules, merchant, path, query, body, author, admission })
+        let kind = kind_of(&parts.method);
+        Ok(Self { state: Arc::clone(state), rules, merchant, path, query, body, kind, author, admission })
     }
+}
+
+/// Every request of the back office that is no `GET` changes something.
+fn kind_of(method: &Method) -> AnswerKind {
+    if matches!(*method, Method::GET | Method::HEAD) { AnswerKind::Read } else { AnswerKind::Write }
 }
 
 impl<P> AdminRequest<P> {
@@ -126,6 +136,6 @@ impl<P> AdminRequest<P> {
 
     /// Answers once every record that the answer depends on is committed.
     pub(crate) async fn answer(&self, answered: Answered) -> Response {
-        respond(&self.state.payments, answered).await
+        respond(&self.state.payments, answered, self.kind).await
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         state::AppState,
     },
     service::{
-        commit::wait_for_commit,
+        commit::AnswerKind,
         payments::lines::{LineSplitter, answer_line},
         reply::render,
     },
@@ -48,16 +48,16 @@ pub(crate) async fn batch(State(state): State<Arc<AppState>>, request: Request) 
     let (sender, pieces) = mpsc::channel::<(Bytes, Lsn)>(PIECES_MAX);
     let unsent = Arc::new(Semaphore::new(Http::BATCH_ANSWER_BYTES_MAX));
     let answers = AnswerSender { sender, unsent, permit: Arc::clone(&permit) };
-    let journal = Arc::clone(state.payments.ledger.journal());
+    let payments = Arc::clone(&state.payments);
     tokio::spawn(answer_lines(state, admission, request.into_body(), answers));
     // The next lines are decided while earlier answers wait for the records that they depend on to be committed.
-    let committed =
-        ReceiverStream::new(pieces).then(move |(piece, depends_on_lsn)| {
-            let (journal, _permit) = (Arc::clone(&journal), &permit);
-            async move {
-                wait_for_commit(&journal, Some(depends_on_lsn)).await.map(|()| piece).map_err(std::io::Error::other)
-            }
-        });
+    let committed = ReceiverStream::new(pieces).then(move |(piece, depends_on_lsn)| {
+        let (payments, _permit) = (Arc::clone(&payments), &permit);
+        async move {
+            let left = payments.leave(Some(depends_on_lsn), AnswerKind::Write).await;
+            left.map(|()| piece).map_err(std::io::Error::other)
+        }
+    });
     let mut response = Response::new(Body::from_stream(committed));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response

@@ -16,6 +16,7 @@ use crate::{
         state::AppState,
     },
     service::{
+        commit::AnswerKind,
         configuration::change::{ConfigurationAction, ConfigurationChange, ConfigurationOutcome},
         documents::card_guard::no_card_in_json,
         error::ServiceError,
@@ -42,7 +43,7 @@ pub(crate) async fn show_merchant(
     admission: Option<Admission>,
 ) -> Response {
     let shows_name = shows_name(&state, admission.as_ref());
-    respond(&state.payments, state.payments.merchant(&merchant, &shows_name)).await
+    respond(&state.payments, state.payments.merchant(&merchant, &shows_name), AnswerKind::Read).await
 }
 
 /// `GET /v1/merchants/{merchant}/levels`
@@ -52,7 +53,7 @@ pub(crate) async fn list_levels(
     admission: Option<Admission>,
 ) -> Response {
     let shows_name = shows_name(&state, admission.as_ref());
-    respond(&state.payments, state.payments.levels(&merchant, &shows_name)).await
+    respond(&state.payments, state.payments.levels(&merchant, &shows_name), AnswerKind::Read).await
 }
 
 /// Whether the caller is shown the name of a token.
@@ -154,7 +155,7 @@ async fn rename_level(request: &AdminRequest<RenamePath>) -> Answered {
 pub(crate) async fn show_rates(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
     // Tokens for all merchants set the rates. A token for some merchants does not see their names.
     let names_author = admission.is_none_or(|admission| admission.token.merchants.is_none());
-    respond(&state.payments, Ok(state.payments.rates(names_author))).await
+    respond(&state.payments, Ok(state.payments.rates(names_author)), AnswerKind::Read).await
 }
 
 /// `PUT /v1/rates`
@@ -165,7 +166,9 @@ pub(crate) async fn put_rates(
 ) -> Response {
     match set_rates(&state, admission, body).await {
         Err(problem) => problem.into_response(),
-        Ok(outcome) => respond(&state.payments, Ok(state.payments.rates_after_change(&outcome))).await,
+        Ok(outcome) => {
+            respond(&state.payments, Ok(state.payments.rates_after_change(&outcome)), AnswerKind::Write).await
+        }
     }
 }
 

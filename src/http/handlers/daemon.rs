@@ -12,12 +12,14 @@ use crate::{
 use crate::{
     http::{
         extract::body::read_body,
+        handlers::redis_status::{RedisDocument, readiness_line, update_redis_metrics},
         response::{json, respond},
         server::{access_tokens::AccessToken, admission::Admission},
         state::AppState,
     },
     service::{
         clock::ClockDocument,
+        commit::AnswerKind,
         configuration::reload::ReloadReport,
         daemon_status::{ArchiveHealth, SnapshotState},
         documents::{
@@ -25,7 +27,7 @@ use crate::{
             configuration::differences::{DifferenceLists, first_lines},
         },
         error::ServiceError,
-        reply::render,
+        reply::{Reply, render},
     },
 };
 use axum::{
@@ -35,7 +37,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// `GET /healthz`
 pub(crate) async fn healthz() -> &'static str {
@@ -50,20 +52,24 @@ pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Response {
     if *state.stopping.borrow() {
         return ServiceError::stopping().into_response();
     }
+    if let Err(error) = state.payments.gate.may_decide(AnswerKind::Write) {
+        return error.into_response();
+    }
     // Without the present time no payment is decided. A clock that waits for the time of a first request is ready.
     if let Some(difference) = state.payments.clock.unaccepted_difference() {
         return ServiceError::from(ClockError::Jumped(difference)).into_response();
     }
     // After a failed reload the earlier rules are in force, so the daemon is ready. The status has the problems, for tokens
     // that may read it.
-    match state.health.lock().failed.as_ref().map(|(since, _)| *since) {
-        None => "ready\n".into_response(),
-        Some(since) => format!(
-            "ready\nconfiguration: reloads fail since {since}; the earlier rules are in force, and /v1/status names the \
-             problems\n"
+    let failed_since = state.health.lock().failed.as_ref().map(|(since, _)| *since);
+    let configuration = failed_since.map_or_else(String::new, |since| {
+        format!(
+            "configuration: reloads fail since {since}; the earlier rules are in force, and /v1/status names the problems\n"
         )
-        .into_response(),
-    }
+    });
+    let shipping = state.payments.gate.shipping().map(AsRef::as_ref);
+    let redis = readiness_line(shipping, state.payments.ledger.journal());
+    format!("ready\n{configuration}{redis}").into_response()
 }
 
 /// `GET /metrics`
@@ -72,6 +78,9 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
     state.prometheus.run_upkeep();
     update_clock_gauges(&state.payments.clock);
+    if let Some(shipping) = state.payments.gate.shipping() {
+        update_redis_metrics(shipping, state.payments.ledger.journal());
+    }
     state.capacity.update_gauges();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.prometheus.render()).into_response()
 }
@@ -144,6 +153,7 @@ struct StatusDocument {
     synced_lsn: Option<u64>,
     store_lag: Option<u64>,
     snapshot: Option<SnapshotDocument>,
+    redis: Option<RedisDocument>,
     /// This and the other fields about all merchants are `None` for a token for some merchants.
     customers: Option<u64>,
     transactions: Option<u64>,
@@ -178,6 +188,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         refused.unwrap_or_default()
     };
     let lsn = |lsn: Lsn| (is_of_all && state.snapshots.is_some()).then_some(lsn.0);
+    let shipping = payments.gate.shipping().filter(|_| is_of_all);
     let out = StatusDocument {
         version: env!("CARGO_PKG_VERSION"),
         zone_data_version: zone_data_version(),
@@ -195,8 +206,9 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         keeps: state.keeps,
         lsn: lsn(payments.ledger.journal().last()),
         synced_lsn: lsn(payments.ledger.journal().synced()),
-        store_lag: None,
+        store_lag: shipping.map(|shipping| shipping.lag(Instant::now()).as_secs()),
         snapshot: state.snapshots.as_ref().filter(|_| is_of_all).map(|state| state.lock().clone().into()),
+        redis: shipping.map(|shipping| RedisDocument::new(shipping, payments.ledger.journal())),
         customers: is_of_all.then(|| payments.ledger.customers_len()),
         transactions: is_of_all.then(|| payments.ledger.transactions_len()),
         levels_turned_away: is_of_all.then(|| payments.ledger.levels_rejected()),
@@ -214,8 +226,12 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 /// `POST /v1/reload`
 pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
     let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name) };
-    match tokio::task::spawn_blocking(move || state.control.reload(author)).await {
-        Ok(Ok(report)) => json(render(&ReloadDocument::new(&report, None))),
+    let control = Arc::clone(&state.control);
+    match tokio::task::spawn_blocking(move || control.reload(author)).await {
+        Ok(Ok(report)) => {
+            let document = render(&ReloadDocument::new(&report, None));
+            respond(&state.payments, Ok(Reply::from_body(document)), AnswerKind::Write).await
+        }
         Ok(Err(refused)) => ServiceError::refused_reload(&refused).into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
@@ -254,7 +270,7 @@ pub(crate) async fn accept_clock(
     let (by, payments) = (admission.map(|admission| admission.token.name), Arc::clone(&state.payments));
     // It visits all customers, after a snapshot in progress: not on the threads that answer payments.
     match tokio::task::spawn_blocking(move || payments.accept_clock(&body, by)).await {
-        Ok(answered) => respond(&state.payments, answered).await,
+        Ok(answered) => respond(&state.payments, answered, AnswerKind::Write).await,
         Err(_) => ServiceError::internal().into_response(),
     }
 }

@@ -3,7 +3,10 @@
 use crate::{
     domain::customer::instrument_blocks::MerchantScope,
     http::{extract::query::QueryPairs, response::respond, server::admission::Admission, state::AppState},
-    service::event_feed::{FeedQuery, wait_for_events},
+    service::{
+        commit::AnswerKind,
+        event_feed::{FeedQuery, wait_for_events},
+    },
 };
 use axum::{
     extract::State,
@@ -26,5 +29,5 @@ pub(crate) async fn events(
         Ok(token.map_or(MerchantScope::All, |token| token.reach()))
     };
     let answered = wait_for_events(&state.payments, query, state.stopping.clone(), reach).await;
-    respond(&state.payments, answered).await
+    respond(&state.payments, answered, AnswerKind::Read).await
 }

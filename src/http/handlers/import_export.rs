@@ -11,6 +11,7 @@ use crate::{
         state::AppState,
     },
     service::{
+        commit::AnswerKind,
         error::ServiceError,
         import_export::{
             export::export,
@@ -80,7 +81,7 @@ pub(crate) async fn upload(
     request: Request,
 ) -> Response {
     match receive(&state, merchant, &query, request).await {
-        Ok(reply) => respond(&state.payments, Ok(reply)).await,
+        Ok(reply) => respond(&state.payments, Ok(reply), AnswerKind::Write).await,
         Err(problem) => problem.into_response(),
     }
 }

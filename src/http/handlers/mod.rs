@@ -13,5 +13,6 @@ pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod monitoring;
 pub(crate) mod payments;
+pub(crate) mod redis_status;
 pub(crate) mod signals;
 pub(crate) mod transactions;

@@ -9,7 +9,7 @@ use crate::{
         response::{reply_response, respond},
         state::AppState,
     },
-    service::{commit::wait_for_commit, payments::PaymentOperation, reply::Answered},
+    service::{commit::AnswerKind, payments::PaymentOperation, reply::Answered},
 };
 use axum::{
     extract::{Path, State},
@@ -21,7 +21,8 @@ use std::{sync::Arc, time::Instant};
 pub(crate) async fn operate(operation: PaymentOperation, request: GatewayRequest<MerchantPath>) -> Response {
     let started = Instant::now();
     let answered = request.state.payments.call(operation, &request.path.merchant, None, &request.body);
-    answer(&request.state, started, answered).await
+    let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
+    answer(&request.state, started, answered, kind).await
 }
 
 /// An operation on the path of a transaction.
@@ -29,13 +30,13 @@ pub(crate) async fn transition(operation: PaymentOperation, request: GatewayRequ
     let started = Instant::now();
     let TransactionPath { merchant, transaction } = &request.path;
     let answered = request.state.payments.call(operation, merchant, Some(transaction), &request.body);
-    answer(&request.state, started, answered).await
+    answer(&request.state, started, answered, AnswerKind::Write).await
 }
 
-async fn answer(state: &AppState, started: Instant, answered: Answered) -> Response {
+async fn answer(state: &AppState, started: Instant, answered: Answered, kind: AnswerKind) -> Response {
     let payments = &state.payments;
     let depends_on_lsn = payments.depends_on_lsn(&answered);
-    let committed = wait_for_commit(payments.ledger.journal(), Some(depends_on_lsn)).await;
+    let committed = payments.leave(Some(depends_on_lsn), kind).await;
     payments.meters.answer_seconds.record(started.elapsed());
     match (committed, answered) {
         (Err(error), _) => {
@@ -50,7 +51,7 @@ async fn answer(state: &AppState, started: Instant, answered: Answered) -> Respo
 /// `POST /v1/merchants/{merchant}/payment-form`
 pub(crate) async fn payment_form(request: GatewayRequest<MerchantPath>) -> Response {
     let payments = &request.state.payments;
-    respond(payments, payments.payment_form(&request.path.merchant, &request.body)).await
+    respond(payments, payments.payment_form(&request.path.merchant, &request.body), AnswerKind::Read).await
 }
 
 /// `GET /v1/merchants/{merchant}/transactions/{transaction}`
@@ -58,5 +59,5 @@ pub(crate) async fn show_transaction(
     State(state): State<Arc<AppState>>,
     Path(TransactionPath { merchant, transaction }): Path<TransactionPath>,
 ) -> Response {
-    respond(&state.payments, state.payments.transaction(&merchant, &transaction)).await
+    respond(&state.payments, state.payments.transaction(&merchant, &transaction), AnswerKind::Read).await
 }

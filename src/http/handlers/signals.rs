@@ -6,7 +6,7 @@ use crate::{
         extract::{gateway_request::GatewayRequest, path::SignalPath},
         response::respond,
     },
-    service::{customers::signals::SignalCaller, error::ServiceError},
+    service::{commit::AnswerKind, customers::signals::SignalCaller, error::ServiceError},
 };
 use axum::response::{IntoResponse, Response};
 
@@ -21,7 +21,7 @@ pub(crate) async fn signal(request: GatewayRequest<SignalPath>) -> Response {
         (request, answered)
     });
     match work.await {
-        Ok((request, answered)) => respond(&request.state.payments, answered).await,
+        Ok((request, answered)) => respond(&request.state.payments, answered, AnswerKind::Write).await,
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
 }

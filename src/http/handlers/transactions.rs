@@ -10,7 +10,7 @@ use crate::{
         response::respond,
         state::AppState,
     },
-    service::{error::ServiceError, payments::transactions::transaction_filter},
+    service::{commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
 };
 use axum::{
     extract::{Path, State},
@@ -33,7 +33,7 @@ pub(crate) async fn list(
         (state, page)
     });
     match read.await {
-        Ok((state, page)) => respond(&state.payments, page).await,
+        Ok((state, page)) => respond(&state.payments, page, AnswerKind::Read).await,
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     http::{server::access_tokens::Role, state::AppState},
-    service::documents::query::TakenKeys,
+    service::{commit::AnswerKind, documents::query::TakenKeys},
 };
 use axum::{
     http::Method,
@@ -237,7 +237,17 @@ pub(crate) fn is_always_available(path: &str) -> bool {
     ALWAYS_AVAILABLE_PATHS.contains(&path)
 }
 
+/// The paths of operations that are no `GET` and change nothing, and of batches, whose lines are checked one by one.
+const READING_PATHS: [&str; 4] =
+    ["/v1/merchants/{merchant}/decisions", "/v1/merchants/{merchant}/payment-form", "/v1/snapshot", BATCH_PATH];
+
 impl Operation {
+    /// Whether the operation as a whole changes something.
+    pub(crate) fn answer_kind(&self) -> AnswerKind {
+        let is_read = self.method == OperationMethod::Get || READING_PATHS.contains(&self.path);
+        if is_read { AnswerKind::Read } else { AnswerKind::Write }
+    }
+
     /// The role and the merchants that a token needs for the operation.
     pub(crate) const fn access_rule(&self) -> AccessRule {
         AccessRule { role: self.role, merchants: self.merchants }

@@ -10,6 +10,8 @@ pub(crate) const EVERY_OPERATION: &[&str] = &[
     "internal",
     "outcome_unknown",
     "stopping",
+    "redis_unavailable",
+    "fenced_out",
 ];
 /// The codes of operations that need a token.
 pub(crate) const WITH_TOKEN: &[&str] = &["unauthorized", "token_expired", "forbidden"];

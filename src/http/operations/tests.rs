@@ -18,6 +18,7 @@ use crate::{
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
+        commit::AnswerGate,
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
@@ -101,6 +102,7 @@ fn state() -> Arc<AppState> {
         clock: Clock::new(Source::System),
         meters: Meters::new(),
         body_bytes_max: 65_536,
+        gate: AnswerGate::local(),
     });
     let (stop, stopping) = tokio::sync::watch::channel(false);
     // Without a sender, waiting calls would end at once.

@@ -6,7 +6,7 @@ use crate::http::{
         problem::{Problem, ProblemCode},
     },
     extract::{body::discard_rest, query::QueryPairs},
-    operations::operation::{AccessRule, Operation, QueryKeys, RequiredRole},
+    operations::operation::{AccessRule, Availability, Operation, QueryKeys, RequiredRole},
     server::{
         access_tokens::{AccessToken, TokenError},
         admission::{Admission, permit},
@@ -38,7 +38,9 @@ pub(crate) async fn authorize(
         Ok(None) => {}
         Err(refused) => return refused.answer(&state).await,
     }
-    if let Err(problem) = check_uri(&state, operation.query, &mut request) {
+    let checked = check_uri(&state, operation.query, &mut request);
+    let checked = checked.and_then(|()| Ok(may_decide(&state, operation)?));
+    if let Err(problem) = checked {
         discard_rest(request).await;
         return problem.into_response();
     }
@@ -48,6 +50,15 @@ pub(crate) async fn authorize(
         tracing::error!("the row of {} lists no answer {} {code:?}", operation.path, response.status());
     }
     response
+}
+
+/// Refuses an operation that this daemon may not decide now. Health, metrics and status are always answered.
+fn may_decide(state: &AppState, operation: &Operation) -> Result<(), ServiceError> {
+    match operation.role {
+        RequiredRole::Public => Ok(()),
+        _ if operation.availability == Availability::Always => Ok(()),
+        _ => state.payments.gate.may_decide(operation.answer_kind()),
+    }
 }
 
 /// Whether the row of an operation lists a response. Debug builds report one that it does not list.

@@ -12,8 +12,19 @@ use crate::{
         rules::configuration::Rules,
         vocabulary::{attributes::Attributes, time::Millis},
     },
-    storage::keys::KeysError,
+    storage::keys::{Keys, KeysError},
 };
+
+/// Why the keys of a customer are not erased everywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// They could not be erased on the medium.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// They could not be erased where copies are kept.
+    #[error("the copy of the key could not be erased: {0}")]
+    Copies(String),
+}
 
 impl Ledger {
     /// Erases the personal attributes of customers whose grace period has ended, at most `limit` of them, and the keys that
@@ -21,7 +32,21 @@ impl Ledger {
     ///
     /// # Errors
     /// The keys could not be erased on the medium. The next call tries again.
-    pub fn erase_due(&self, rules: &Rules, now: Millis, limit: usize) -> Result<usize, KeysError> {
+    pub fn erase_due(&self, rules: &Rules, now: Millis, limit: usize) -> Result<usize, EraseError> {
+        self.erase_due_everywhere(rules, now, limit, &|_, _| Ok(()))
+    }
+
+    /// [`Ledger::erase_due`] where copies of keys are kept elsewhere. `erase_copies` erases those of a customer.
+    ///
+    /// # Errors
+    /// The keys could not be erased on the medium, or `erase_copies` failed. The next call tries again.
+    pub fn erase_due_everywhere(
+        &self,
+        rules: &Rules,
+        now: Millis,
+        limit: usize,
+        erase_copies: &dyn Fn(&Keys, u64) -> Result<(), EraseError>,
+    ) -> Result<usize, EraseError> {
         let due = self.search.deletions_due(now, limit);
         for number in &due {
             // Merged customers first: all of the group stays due until its head is erased.
@@ -52,6 +77,7 @@ impl Ledger {
         // Also the keys of earlier calls that failed.
         for number in self.search.keys_due() {
             self.keys.erase(number)?;
+            erase_copies(&self.keys, number)?;
             self.search.remove_key_due(number);
         }
         Ok(due.len())

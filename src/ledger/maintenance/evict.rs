@@ -45,6 +45,12 @@ impl Retention {
     pub fn of(&self, merchant: Name) -> i64 {
         self.by_merchant.get(&merchant).copied().unwrap_or(self.min_ms)
     }
+
+    /// The longest retention of any merchant, milliseconds.
+    #[must_use]
+    pub fn longest(&self) -> i64 {
+        self.by_merchant.values().copied().fold(self.min_ms, i64::max)
+    }
 }
 
 impl Ledger {
@@ -85,6 +91,12 @@ impl Ledger {
         }
         self.archived_facts.remove_before(archived);
         evicted
+    }
+
+    /// Whether a transaction is in memory, so that its facts are read from its records.
+    #[must_use]
+    pub fn is_in_memory(&self, customer: u64, slot: u32) -> bool {
+        self.customers.lock(customer).get(customer).is_some_and(|customer| customer.summaries().get(slot).is_some())
     }
 
     /// The number of shards.

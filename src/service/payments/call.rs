@@ -13,6 +13,7 @@ use crate::{
         vocabulary::words::Word,
     },
     service::{
+        commit::AnswerKind,
         documents::{
             card_guard::no_card_in_fields,
             payments::fields::{LINE_FIELDS, PaymentFields, TextField},
@@ -110,12 +111,15 @@ impl PaymentService {
         fields: PaymentFields<'_>,
         also_taken: &'static [&'static str],
     ) -> Answered {
+        let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
         let _inside = self.ledger.block_renames();
         let rules = self.rules.load();
         let context = OperationContext { rules: &rules, merchant, is_in_stream: also_taken.contains(&"op") };
         let [first, second] = fields_taken(operation);
-        let answered =
-            fields.only(&[also_taken, first, second]).and_then(|fields| self.operate_in(context, operation, fields));
+        let answered = fields.only(&[also_taken, first, second]).and_then(|fields| {
+            self.gate.may_decide(kind)?;
+            self.operate_in(context, operation, fields)
+        });
         if let Err(error) = answered.as_ref()
             && error.is_unavailable()
         {

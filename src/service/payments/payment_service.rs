@@ -8,7 +8,7 @@ use crate::{
     },
     ledger::Ledger,
     service::{
-        commit::when_committed,
+        commit::{AnswerGate, AnswerKind},
         error::ServiceError,
         reply::{Answered, Reply},
     },
@@ -31,6 +31,8 @@ pub struct PaymentService {
     pub meters: Meters,
     /// The most bytes of a body or a line.
     pub body_bytes_max: usize,
+    /// Decides when an answer may leave.
+    pub gate: AnswerGate,
 }
 
 impl PaymentService {
@@ -41,12 +43,22 @@ impl PaymentService {
         lsn.unwrap_or_else(|| self.ledger.journal().last())
     }
 
+    /// Waits until an answer that depends on this record may leave. `None`: it depends on every record so far.
+    ///
+    /// # Errors
+    /// The outcome of the request is unknown; see [`AnswerGate::leave`].
+    pub async fn leave(&self, depends_on_lsn: Option<Lsn>, kind: AnswerKind) -> Result<(), ServiceError> {
+        self.gate.leave(self.ledger.journal(), depends_on_lsn, kind).await
+    }
+
     /// The outcome of a request once it may be sent.
     ///
     /// # Errors
-    /// That of the request, or the journal has failed.
-    pub async fn when_committed(&self, answered: Answered) -> Answered {
-        when_committed(self.ledger.journal(), answered).await
+    /// That of the request, or its outcome is unknown.
+    pub async fn when_committed(&self, answered: Answered, kind: AnswerKind) -> Answered {
+        let depends_on_lsn = answered.as_ref().ok().and_then(|reply: &Reply| reply.depends_on_lsn);
+        self.leave(depends_on_lsn, kind).await?;
+        answered
     }
 
     /// The time for work that continues while the system clock is not accepted; see [`crate::clock`].

@@ -1,0 +1,161 @@
+//! The file `fence`: the fence that a daemon of this data folder took last.
+//!
+//! With it a start knows its own lease, which the last process may not have released. With `on_outage = "continue"`
+//! it also tells a start without Redis that no other daemon has taken over, unless a person said so.
+//!
+//! ```text
+//!  0             8        12         28      36      40      48      49   52     56
+//! +-------------+--------+----------+-------+-------+-------+-------+----+------+
+//! | "LGFENCE\0" | format | instance | fence | owner | inode | state | 0  | CRC  |
+//! +-------------+--------+----------+-------+-------+-------+-------+----+------+
+//! ```
+//!
+//! The owner is CRC-32C of the name of the process that took the fence, as Redis has it. The
+//! inode is that of the data folder, so that a copy of the folder does not take the lease for its own. The state is 1 if the lease never expires, and 0 if it does. The CRC is CRC-32C of the bytes before it.
+
+use crate::{
+    replication::{Fence, FenceMemory, KnownFence},
+    storage::{
+        fs::{Store, Unfinished, read_full},
+        journal::JournalId,
+    },
+};
+use parking_lot::Mutex;
+use std::{io, sync::Arc};
+
+/// The file, in the data folder.
+pub(crate) const PATH: &str = "fence";
+const UNFINISHED: &str = "fence.new";
+const MAGIC: &[u8; 8] = b"LGFENCE\0";
+const FORMAT: u32 = 1;
+const BYTES: usize = 56;
+
+/// The file of a data folder.
+pub(super) struct FenceFile {
+    store: Arc<dyn Store>,
+    instance: JournalId,
+    /// The inode of the data folder; 0: its file system has none.
+    inode: u64,
+    known: Mutex<Option<KnownFence>>,
+}
+
+impl FenceFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, newer, or belongs to another instance.
+    pub(super) fn open(store: Arc<dyn Store>, instance: JournalId) -> anyhow::Result<Self> {
+        let inode = store.id("")?.map_or(0, |id| id.inode);
+        let known = match store.open(PATH) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+            Ok(file) => {
+                let mut bytes = [0; BYTES];
+                let read = read_full(file.as_ref(), &mut bytes, 0)?;
+                Some(decode(bytes.get(..read).unwrap_or_default(), instance, inode)?)
+            }
+        };
+        Ok(Self { store, instance, inode, known: Mutex::new(known) })
+    }
+}
+
+impl FenceMemory for FenceFile {
+    fn known(&self) -> Option<KnownFence> {
+        *self.known.lock()
+    }
+
+    fn keep(&self, fence: KnownFence) -> io::Result<()> {
+        let mut known = self.known.lock();
+        let unfinished = Unfinished::create(&*self.store, UNFINISHED)?;
+        unfinished.file().write_at(&encode(fence, self.instance, self.inode), 0)?;
+        unfinished.finish(PATH)?;
+        *known = Some(fence);
+        Ok(())
+    }
+}
+
+/// Remembers the fence of a daemon without a data folder until its process ends.
+#[derive(Default)]
+pub(super) struct FenceInMemory(Mutex<Option<KnownFence>>);
+
+impl FenceMemory for FenceInMemory {
+    fn known(&self) -> Option<KnownFence> {
+        *self.0.lock()
+    }
+
+    fn keep(&self, fence: KnownFence) -> io::Result<()> {
+        *self.0.lock() = Some(fence);
+        Ok(())
+    }
+}
+
+fn encode(fence: KnownFence, instance: JournalId, inode: u64) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[12..28].copy_from_slice(&instance.0);
+    bytes[28..36].copy_from_slice(&fence.fence.0.to_le_bytes());
+    bytes[36..40].copy_from_slice(&fence.owner.to_le_bytes());
+    bytes[40..48].copy_from_slice(&inode.to_le_bytes());
+    bytes[48] = u8::from(fence.is_permanent);
+    let crc = crc32c::crc32c(&bytes[..52]);
+    bytes[52..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8], instance: JournalId, inode: u64) -> anyhow::Result<KnownFence> {
+    const DAMAGED: &str =
+        "the file `fence` of the data folder is damaged; remove it: the next start then waits for Redis";
+    let bytes: &[u8; BYTES] = bytes.try_into().map_err(|_| anyhow::anyhow!(DAMAGED))?;
+    let crc = crc32c::crc32c(&bytes[..52]).to_le_bytes();
+    anyhow::ensure!(bytes.starts_with(MAGIC) && bytes[52..] == crc, DAMAGED);
+    let format = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    anyhow::ensure!(
+        format == FORMAT,
+        "the file `fence` of the data folder has format {format}, which is newer than this program; start the newer \
+         levelgate"
+    );
+    anyhow::ensure!(
+        bytes[12..28] == instance.0,
+        "the file `fence` belongs to another data folder; remove it: the next start then waits for Redis"
+    );
+    let mut fence = [0; 8];
+    fence.copy_from_slice(&bytes[28..36]);
+    let owner = u32::from_le_bytes([bytes[36], bytes[37], bytes[38], bytes[39]]);
+    let is_here = bytes[40..48] == inode.to_le_bytes();
+    Ok(KnownFence { fence: Fence(u64::from_le_bytes(fence)), owner, is_here, is_permanent: bytes[48] == 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::fs::memory::Memory;
+
+    const INSTANCE: JournalId = JournalId([5; 16]);
+    const FENCE: KnownFence = KnownFence { fence: Fence(7), owner: 9, is_here: true, is_permanent: true };
+
+    #[test]
+    fn a_fence_is_kept_across_starts() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let file = FenceFile::open(Arc::clone(&store), INSTANCE).unwrap();
+        assert_eq!(file.known(), None);
+        file.keep(KnownFence { is_permanent: false, ..FENCE }).unwrap();
+        file.keep(FENCE).unwrap();
+        assert_eq!(file.known(), Some(FENCE));
+        assert_eq!(FenceFile::open(Arc::clone(&store), INSTANCE).unwrap().known(), Some(FENCE));
+        assert!(FenceFile::open(store, JournalId([6; 16])).is_err(), "another folder");
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_refused() {
+        let bytes = encode(FENCE, INSTANCE, 3);
+        assert_eq!(decode(&bytes, INSTANCE, 3).unwrap(), FENCE);
+        assert_eq!(decode(&bytes, INSTANCE, 4).unwrap(), KnownFence { is_here: false, ..FENCE }, "a copy");
+        for at in 0..BYTES {
+            let mut damaged = bytes;
+            damaged[at] ^= 1;
+            assert!(decode(&damaged, INSTANCE, 3).is_err(), "byte {at}");
+            assert!(decode(&bytes[..at], INSTANCE, 3).is_err(), "{at} bytes");
+        }
+    }
+}

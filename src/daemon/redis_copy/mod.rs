@@ -1,0 +1,13 @@
+//! The copy of the journal in Redis, as the daemon assembles it: who may start, what is sent, and what a daemon leaves that
+//! another one has replaced.
+
+mod assembly;
+mod erasure;
+mod fence_file;
+mod snapshots;
+mod unshipped;
+
+pub(crate) use crate::daemon::redis_copy::{
+    assembly::{RedisCopy, redis_durability},
+    erasure::erase_in_redis,
+};
