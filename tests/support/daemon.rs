@@ -120,6 +120,12 @@ impl Daemon {
         daemon
     }
 
+    /// Starts a daemon that will listen and not be ready.
+    pub fn start_unready(folder: ConfigFolder) -> Daemon {
+        let (process, port) = Daemon::spawn(&folder);
+        Daemon { process, port, agent: agent(), folder }
+    }
+
     /// Kills the daemon where it stands and starts it again on the same folder.
     pub fn kill_and_start(&mut self) {
         self.kill_and_start_unready();
