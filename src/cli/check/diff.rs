@@ -113,6 +113,7 @@ fn compared<'a>(files: &'a Loaded, rules: &'a Rules) -> ComparedConfiguration<'a
 }
 
 /// The rules in force before, and the data folder.
+#[derive(Clone, Copy)]
 struct StateBefore<'a> {
     rules: &'a Rules,
     folder: Option<&'a RecordedFolder>,
