@@ -110,7 +110,7 @@ impl Harness {
         Self { desk: desk(Ledger::new(BOUNDS, LedgerStorage::in_memory((1, 2))), rules), folder: None }
     }
 
-    /// Over a ledger without a folder of its own: a standby that reads the journal of another.
+    /// Over a ledger without a folder: a standby that shares the journal of its primary.
     pub fn of(ledger: Ledger, rules: &Arc<Rules>) -> Self {
         Self { desk: desk(ledger, rules), folder: None }
     }
