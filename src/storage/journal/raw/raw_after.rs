@@ -84,7 +84,7 @@ impl RawBytes<'_> {
         read.map_err(|source| ReadError::Io { file: path, source })
     }
 
-    fn damaged(&self, at: usize, what: impl ToString) -> ReadError {
+    fn damaged(&self, at: usize, what: &dyn ToString) -> ReadError {
         let place = self.place(at);
         let files = self.journal.files.as_ref();
         let file = files.and_then(|files| Journal::file_at(files, self.begin).ok()).map(|(_, path, _)| path);
@@ -133,19 +133,19 @@ impl Journal {
         while next <= limit {
             raw.fill(at + 8, bytes_max)?;
             let length = frame::length(raw.bytes.get(at..).unwrap_or_default());
-            let length = length.map_err(|flaw| raw.damaged(at, flaw))?;
+            let length = length.map_err(|flaw| raw.damaged(at, &flaw))?;
             if end > 0 && at + length > bytes_max {
                 break;
             }
             raw.fill(at + length, bytes_max)?;
             let framed = frame::parse(raw.bytes.get(at..).unwrap_or_default());
-            let framed = framed.map_err(|flaw| raw.damaged(at, flaw))?;
+            let framed = framed.map_err(|flaw| raw.damaged(at, &flaw))?;
             if framed.head.lsn != next {
                 let what = format!("record {} is where record {next} is expected", framed.head.lsn);
-                return Err(raw.damaged(at, what));
+                return Err(raw.damaged(at, &what));
             }
             if *epoch.get_or_insert(framed.head.epoch) != framed.head.epoch {
-                return Err(raw.damaged(at, "a segment has records of two starts"));
+                return Err(raw.damaged(at, &"a segment has records of two starts"));
             }
             at += framed.bytes;
             if !matches!(framed.body, Body::Batch { .. }) {
@@ -158,7 +158,7 @@ impl Journal {
             end = usize::try_from(end_place.0.saturating_sub(begin.0)).unwrap_or(usize::MAX);
             raw.fill(end, bytes_max)?;
             if raw.bytes.len() < end {
-                return Err(raw.damaged(raw.bytes.len(), Flaw::Short));
+                return Err(raw.damaged(raw.bytes.len(), &Flaw::Short));
             }
         }
         let mut bytes = raw.bytes;
