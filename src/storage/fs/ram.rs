@@ -177,7 +177,7 @@ mod tests {
     fn calls() -> impl Strategy<Value = Vec<Call>> {
         let offset = prop_oneof![0..40_usize, PIECE_BYTES - 20..PIECE_BYTES + 20, 0..3 * PIECE_BYTES];
         let call = prop_oneof![
-            6 => (offset.clone(), prop_oneof![0..60_usize, 0..2 * PIECE_BYTES])
+            6 => (offset.clone(), prop_oneof![1..60_usize, 1..2 * PIECE_BYTES])
                 .prop_map(|(offset, bytes)| Call::Write { offset, bytes }),
             2 => offset.prop_map(Call::Truncate),
             1 => Just(Call::Rename),
