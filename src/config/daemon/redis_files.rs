@@ -78,8 +78,8 @@ impl Files<'_> {
     fn key(&mut self, path: &Path, place: &Span) -> Option<[u8; KEY_BYTES]> {
         let shown = path.display();
         let help = format!(
-            "make one with `openssl rand -out {shown} {KEY_BYTES}` and `chmod 600 {shown}`, and keep a copy apart from Redis: \
-             without the key nothing can be restored"
+            "restore the key of this instance, without which nothing in Redis can be read; for a new instance make one with \
+             `openssl rand -out {shown} {KEY_BYTES}` and `chmod 600 {shown}`, and keep a copy"
         );
         let bytes = self.secret("key file", path, place, &help)?;
         let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok();

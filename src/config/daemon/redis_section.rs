@@ -56,6 +56,12 @@ pub(in crate::config) fn redis(s: &Section<'_>) -> Option<(Redis, RedisSpans)> {
     if let Some(url) = &parsed {
         check_login(url, &url_span, password_file.as_ref(), ca.as_ref(), s.report);
     }
+    let (lease_ms, renew_ms) = (value_or(&lease, Redis::LEASE_MS), value_or(&renew, Redis::RENEW_MS));
+    if let Some(at) = renew.or(lease).filter(|_| renew_ms * RENEWALS_MIN > lease_ms) {
+        let message = format!("`renew_ms = {renew_ms}` does not fit {RENEWALS_MIN} times into `lease_ms = {lease_ms}`");
+        let help = format!("write a renew_ms of {} or less, or a longer lease", lease_ms / RENEWALS_MIN);
+        s.report.error(&at.span, message, help);
+    }
     let mut spans = RedisSpans::default();
     let mut file = |at: Option<Located<String>>, place: fn(&mut RedisSpans) -> &mut Span| {
         at.map(|at| {
@@ -69,8 +75,8 @@ pub(in crate::config) fn redis(s: &Section<'_>) -> Option<(Redis, RedisSpans)> {
     let redis = Redis {
         ack,
         on_outage: value_or(&on_outage, default.on_outage),
-        lease_ms: value_or(&lease, default.lease_ms),
-        renew_ms: value_or(&renew, default.renew_ms),
+        lease_ms,
+        renew_ms,
         prefix: prefix.map_or(default.prefix, |at| at.value),
         snapshot_interval_s: value_or(&snapshot_interval, default.snapshot_interval_s),
         password_file,
@@ -78,12 +84,6 @@ pub(in crate::config) fn redis(s: &Section<'_>) -> Option<(Redis, RedisSpans)> {
         timeouts,
         ..default
     };
-    if let Some(at) = renew.as_ref().or(lease.as_ref()).filter(|_| redis.renew_ms * RENEWALS_MIN > redis.lease_ms) {
-        let (renew, lease) = (redis.renew_ms, redis.lease_ms);
-        let message = format!("`renew_ms = {renew}` does not fit {RENEWALS_MIN} times into `lease_ms = {lease}`");
-        let help = format!("write a renew_ms of {} or less, or a longer lease", lease / RENEWALS_MIN);
-        s.report.error(&at.span, message, help);
-    }
     Some((redis, spans))
 }
 

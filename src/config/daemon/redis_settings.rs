@@ -109,6 +109,11 @@ pub struct Redis {
 }
 
 impl Redis {
+    /// The default of `lease_ms`.
+    pub const LEASE_MS: u64 = 3_000;
+    /// The default of `renew_ms`.
+    pub const RENEW_MS: u64 = 500;
+
     /// The settings of an address and a key file, with the defaults of everything else.
     #[must_use]
     pub fn new(url: RedisUrl, key_file: PathBuf) -> Self {
@@ -116,8 +121,8 @@ impl Redis {
             url,
             ack: Ack::Local,
             on_outage: OnOutage::Continue,
-            lease_ms: 3_000,
-            renew_ms: 500,
+            lease_ms: Self::LEASE_MS,
+            renew_ms: Self::RENEW_MS,
             prefix: "levelgate".to_owned(),
             snapshot_interval_s: 300,
             key_file,
