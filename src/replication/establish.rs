@@ -3,7 +3,6 @@
 use crate::{
     config::OnOutage,
     replication::{
-        RedisStore,
         format::{WrapError, decode_batch, random_nonce, unwrap_secret, wrap_secret},
         model::{
             answers::{Acquired, HeldLease},
@@ -11,6 +10,7 @@ use crate::{
             head::{Fence, Head, Tip},
             requests::AcquireRequest,
         },
+        redis_store::RedisStore,
         shared::{KnownFence, Shared},
     },
     storage::journal::{FollowError, Journal, JournalId, Lsn, ReadError, frame},

@@ -1,6 +1,6 @@
 //! Renewing the lease.
 
-use crate::replication::{RedisStore, model::error::RedisError, retry::Retry, shared::Shared};
+use crate::replication::{model::error::RedisError, redis_store::RedisStore, retry::Retry, shared::Shared};
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},

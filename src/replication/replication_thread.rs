@@ -2,10 +2,10 @@
 
 use crate::{
     replication::{
-        RedisStore,
         establish::EstablishError,
         lease::keep_lease,
         model::{error::RedisError, requests::ErasedKey},
+        redis_store::RedisStore,
         shared::{ReplicationParts, Shared},
         shipper::{Shipper, ShipperEnd},
         shipping_state::ShippingState,

@@ -3,9 +3,9 @@
 use crate::{
     config,
     replication::{
-        RedisStore,
         format::WrappingKey,
         model::head::{Fence, Head},
+        redis_store::RedisStore,
         shipping_state::ShippingState,
     },
     storage::{

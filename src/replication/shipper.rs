@@ -8,7 +8,6 @@
 use crate::{
     config::{Ack, OnOutage},
     replication::{
-        RedisStore,
         establish::{EstablishError, establish, has_record},
         format::{Batch, CustomerKey, WrapError, encode_batch, random_nonce, wrap_key},
         model::{
@@ -17,6 +16,7 @@ use crate::{
             head::{Fence, Tip},
             requests::{BatchToAppend, ErasedKey, WrappedKey},
         },
+        redis_store::RedisStore,
         retry::Retry,
         shared::Shared,
     },

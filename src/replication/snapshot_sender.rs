@@ -5,7 +5,6 @@
 
 use crate::{
     replication::{
-        RedisStore,
         format::{CHUNK_BYTES_MAX, Chunk, encode_chunk},
         model::{
             answers::{Begun, ChunkPut, Finished},
@@ -13,6 +12,7 @@ use crate::{
             head::Fence,
             requests::SnapshotToFinish,
         },
+        redis_store::RedisStore,
         retry::Retry,
         shared::Shared,
     },

@@ -1,6 +1,7 @@
 //! Starting and stopping the copy in Redis.
 
 use crate::{
+    clock::{Clock, Source},
     config::{self, Ack, OnOutage, Settings, StoreKind},
     daemon::{
         data_folder::CopiedParts,
@@ -178,7 +179,6 @@ fn owner() -> String {
         "" => "unknown host",
         host => host,
     };
-    let started =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let started = Clock::new(Source::System).wall();
     format!("{host}, process {}, started {started}", std::process::id())
 }

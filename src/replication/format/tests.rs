@@ -1,3 +1,5 @@
+//! Golden bytes, damage, newer versions, and what belongs elsewhere.
+
 use super::*;
 use crate::{
     domain::transaction::log_offset::LogOffset,
