@@ -2,12 +2,13 @@
 
 use std::fs;
 
+use serde_json::json;
 use support::daemon::{ConfigFolder, Daemon, run};
 use support::fixtures::pay;
 use support::process::eventually;
 use support::redis::server::RedisServer;
 
-use crate::daemons::{copy, daemon, durable, folder, last, metric, status, tip};
+use crate::daemons::{copy, daemon, durable, folder, folder_with, last, metric, status, tip};
 
 const CONTINUE: &str = "ack = \"redis\"\non_outage = \"continue\"";
 const REFUSE: &str = "ack = \"redis\"\non_outage = \"refuse\"";
@@ -218,6 +219,53 @@ impl Replaced {
         let unshipped = fs::read_to_string(first.folder.path().join("data/unshipped")).unwrap_or_default();
         other.reserve(&pay("mine too", "1.00")).ok();
         Replaced { log: first.log(), unshipped, status }
+    }
+}
+
+#[test]
+fn an_erased_key_leaves_redis_also_after_an_outage() {
+    let server = durable();
+    let daemon = daemon(&server, CONTINUE);
+    let customer = |name: &str| {
+        let body = json!({ "merchant_customer_identifier": name, "email": format!("{name}@example.com") });
+        let answer = daemon.post("/v1/merchants/acme/customers", &body);
+        answer.json()["customer_id"].as_str().expect("an id").to_owned()
+    };
+    let (first, second) = (customer("ann"), customer("bob"));
+    let counts = || {
+        let count = |key: &str| server.command(&format!("HLEN {{levelgate}}:{key}")).number();
+        (count("keys"), count("erased"))
+    };
+    eventually("Redis has both keys", || counts() == (2, 0));
+    let path = |customer: &str| format!("/v1/merchants/acme/customers/{customer}");
+    daemon.delete(&path(&first)).ok();
+    eventually("the key of the first one is erased", || counts() == (1, 1));
+    server.signal("STOP");
+    daemon.delete(&path(&second)).ok();
+    eventually("the erasure waits for Redis", || daemon.log().contains("is still in Redis; it is tried again"));
+    server.signal("CONT");
+    eventually("the key of the second one is erased", || counts() == (0, 2));
+}
+
+#[test]
+fn a_daemon_without_a_disk_answers_nothing_that_redis_lacks() {
+    for rule in [CONTINUE, REFUSE] {
+        let mut server = durable();
+        let daemon = Daemon::start(folder_with(&server, "kind = \"memory\"", rule));
+        for n in 0..20 {
+            daemon.reserve(&pay(&format!("p{n}"), "1.00")).ok();
+        }
+        assert!(tip(&server) > 20);
+        server.kill();
+        assert_eq!(daemon.reserve(&pay("during", "1.00")).problem(503)["code"], "outcome_unknown");
+        eventually("writes are refused before they are decided", || {
+            daemon.reserve(&pay("refused", "1.00")).problem(503)["code"] == "redis_unavailable"
+        });
+        server.restart();
+        eventually("the daemon is ready again", || daemon.get("/readyz").status == 200);
+        let again = daemon.reserve(&pay("during", "1.00"));
+        assert_eq!(again.header("idempotent-replay"), Some("true"), "{rule}");
+        daemon.reserve(&pay("refused", "1.00")).ok();
     }
 }
 
