@@ -40,7 +40,7 @@ fn server_cause(kind: ServerErrorKind, text: String) -> RedisError {
 }
 
 fn extension_cause(code: &str, text: String) -> RedisError {
-    named_cause(code).unwrap_or_else(|| match code {
+    named_cause(code).unwrap_or(match code {
         "NOAUTH" | "WRONGPASS" => RedisError::NotAuthenticated(text),
         "MISCONF" | "NOREPLICAS" | "BUSY" => RedisError::WritesDisabled(text),
         _ => RedisError::Refused(text),
