@@ -141,7 +141,7 @@ impl Shipper {
         let parts = &self.shared.parts;
         let shipped = parts.journal.shipped();
         tokio::select! {
-            more = parts.journal.lasting_behind(shipped) => more,
+            more = parts.journal.lasting_after(shipped) => more,
             () = parts.state.when_wanted() => Ok(()),
             () = tokio::time::sleep(IDLE_MAX) => Ok(()),
         }

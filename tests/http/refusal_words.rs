@@ -101,21 +101,21 @@ fn a_role_that_is_too_small_is_named_with_the_one_that_is_needed() {
 fn commands_explain_a_refusal_and_a_trial_in_words() {
     let daemon = shop();
     let url = format!("http://127.0.0.1:{}", daemon.port());
-    let beside = ConfigFolder::new(&Settings::SYSTEM, &[]);
-    let told = run(&beside, &["reload", "--url", &url, "--token-file", "nowhere.token"]);
+    let scratch = ConfigFolder::new(&Settings::SYSTEM, &[]);
+    let told = run(&scratch, &["reload", "--url", &url, "--token-file", "nowhere.token"]);
     assert!(told.code == Some(1) && told.text.contains("cannot read the token file nowhere.token"), "{told:?}");
     assert!(told.text.contains("LEVELGATE_TOKEN_FILE"), "{told:?}");
     let broken = acme(CRM, &[]).replacen("gate-a\"", "gate-a\"\nwait = 1", 1);
     daemon.folder.write("merchants/acme.toml", &broken);
-    let told = run(&beside, &["reload", "--url", &url]);
+    let told = run(&scratch, &["reload", "--url", &url]);
     assert!(told.code == Some(1) && told.text.contains("unknown key `wait`"), "{told:?}");
     assert!(told.text.contains("1 error; the configuration in force stays"), "{told:?}");
     assert!(!told.text.contains('{'), "no JSON: {told:?}");
-    let table = beside.beside("one.csv");
+    let table = scratch.scratch_path("one.csv");
     let file = table.display().to_string();
     let import = |text: &str, more: &[&str]| {
         std::fs::write(&table, text).expect("written");
-        run(&beside, &[&["import", &file, "--merchant", "acme", "--url", &url], more].concat())
+        run(&scratch, &[&["import", &file, "--merchant", "acme", "--url", &url], more].concat())
     };
     let row = "merchant_customer_identifier,deposit_level\ncat,gold\n";
     let tried = import(row, &["--dry-run"]);

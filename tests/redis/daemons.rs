@@ -30,7 +30,7 @@ pub(crate) fn folder_with(server: &RedisServer, store: &str, redis: &str) -> Con
         1,
     );
     let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", merchant)]);
-    let key = folder.beside("key");
+    let key = folder.scratch_path("key");
     fs::write(&key, [7; 32]).expect("the key file is written");
     let settings = Settings { store: Box::leak(store.to_owned().into_boxed_str()), ..Settings::SYSTEM };
     let text = format!(

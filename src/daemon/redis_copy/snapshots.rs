@@ -43,7 +43,7 @@ impl RedisSnapshots {
 
     /// Copies the transactions in memory that a segment opened or copied.
     fn copy_forward(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<u32> {
-        let end: LogOffset = segment.end_place;
+        let end: LogOffset = segment.end_offset;
         let mut copied = 0_u32;
         let mut visit = |record: &Record<'_>| {
             for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
@@ -94,12 +94,12 @@ impl SnapshotSource for RedisSnapshots {
         let before = now.plus(-retention.longest());
         let mut through = None;
         for segment in self.journal.segments().iter().filter(|segment| segment.last >= stream_begin) {
-            let is_indexed = segment.sealed && segment.end_place <= self.archive.archived_before();
+            let is_indexed = segment.sealed && segment.end_offset <= self.archive.archived_before();
             if !is_indexed || segment.last > contained {
                 break;
             }
-            let newest = self.archive.newest_in(segment.end_place)?;
-            if newest.is_none_or(|newest| ledger.corrected_time(segment.end_place, newest) >= before) {
+            let newest = self.archive.newest_in(segment.end_offset)?;
+            if newest.is_none_or(|newest| ledger.corrected_time(segment.end_offset, newest) >= before) {
                 break;
             }
             let copied = self.copy_forward(ledger, segment, now)?;

@@ -149,7 +149,7 @@ impl Ledger {
             _ => self.journal.append_group(&parts),
         };
         // The global event is the last part.
-        let global = global_event.and_then(|_| appended.last()).map(|appended| appended.place);
+        let global = global_event.and_then(|_| appended.last()).map(|appended| appended.offset);
         let recorded = targets
             .into_iter()
             .zip(&records)

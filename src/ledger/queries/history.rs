@@ -64,7 +64,7 @@ struct MemberStep {
 
 /// A step of a chain.
 struct ChainStep {
-    place: LogOffset,
+    offset: LogOffset,
     /// `None`: it is read again; see [`STEPS_KEPT`].
     kept: Option<Box<HistoryStep>>,
 }
@@ -241,7 +241,7 @@ impl Ledger {
     fn visible_step(
         &self,
         number: u64,
-        place: LogOffset,
+        offset: LogOffset,
         hides_identifiers: bool,
     ) -> Result<Option<HistoryStep>, Refusal> {
         let mut step = self.history_step(number, offset)?;
@@ -281,7 +281,7 @@ impl Ledger {
         // The record of a fact does not contain the id of its transaction.
         if let (None, Some(slot), Some(_)) = (&transaction_id, fact_slot, &audit_entry) {
             let slot = TransactionSlot { customer: number, slot };
-            let loaded = self.load_transaction(0, slot, place).ok().flatten();
+            let loaded = self.load_transaction(0, slot, offset).ok().flatten();
             transaction_id = loaded.map(|loaded| loaded.transaction.opening.id);
         }
         Ok(audit_entry.map(|audit_entry| HistoryStep { audit_entry, transaction_id, is_link, events }))

@@ -110,7 +110,7 @@ impl RecordEffects {
         }
         let customer = shard.get_mut(number).ok_or_else(|| format!("no record created customer {number}"))?;
         if let Some((key, slot)) = evicted {
-            self.archived_facts.push((key, TransactionSlot { customer: number, slot }, record.place));
+            self.archived_facts.push((key, TransactionSlot { customer: number, slot }, record.offset));
         }
         // The snapshot was taken after this record and contains it.
         if record.lsn.0 <= customer.applied {
@@ -120,7 +120,7 @@ impl RecordEffects {
         event.recorded_at().into_iter().for_each(|at| _ = customer.expire_holds(at));
         // `applied` is set once the whole record is applied: its events are one step.
         let applied = customer.applied;
-        customer.apply(RecordPosition { number: applied, place: record.place, key }, event);
+        customer.apply(RecordPosition { number: applied, offset: record.offset, key }, event);
         Ok(())
     }
 

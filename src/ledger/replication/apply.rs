@@ -161,7 +161,7 @@ impl Ledger {
             let Some(customer) = shards.shard_mut(number).and_then(|shard| shard.get_mut(number)) else { continue };
             // An accepted clock may have moved it since it was recorded.
             let at = returned.at.min(customer.settled_at());
-            let recorded = RecordPosition { number: customer.applied, place: returned.last_record, key: returned.key };
+            let recorded = RecordPosition { number: customer.applied, offset: returned.last_record, key: returned.key };
             customer.return_evicted(recorded, slot, (at, returned.series), &returned.outcome);
             if let Some(stripe) = stripes.get_mut(returned.key) {
                 stripe.index.insert(returned.key, returned.slot);
@@ -203,7 +203,7 @@ impl Ledger {
                     }
                 }
             }
-            self.global_targets().apply(record.place, event);
+            self.global_targets().apply(record.offset, event);
         }
         Ok(())
     }
@@ -225,8 +225,8 @@ impl Ledger {
         if !effects.merchants.is_empty() {
             self.known_merchants.add(effects.merchants.drain());
         }
-        for (key, slot, place) in effects.archived_facts.drain(..) {
-            self.archived_facts.insert(key, slot, place);
+        for (key, slot, offset) in effects.archived_facts.drain(..) {
+            self.archived_facts.insert(key, slot, offset);
         }
     }
 
@@ -259,7 +259,7 @@ impl Ledger {
                 // The primary has forgotten the transactions whose last record is in these segments.
                 let segments = self.journal.segments();
                 let released = segments.iter().filter(|segment| segment.sealed && segment.last.0 <= *last);
-                released.map(|segment| segment.end_place).max().into_iter().for_each(|end| self.forget_before(end));
+                released.map(|segment| segment.end_offset).max().into_iter().for_each(|end| self.forget_before(end));
             }
             GlobalEvent::ArchiveLossAccepted { .. } => self.journal.note_archive_event(event),
             GlobalEvent::InstrumentBlocks { .. }

@@ -9,7 +9,7 @@ use crate::{
         rules::registration::identifier::{Identifier, RegistrationSource},
         vocabulary::{
             attributes::{Attribute, AttributeSet},
-            phone::{self, read_forms::ReadForms},
+            contact::phone::{self, read_forms::ReadForms},
         },
     },
     service::{

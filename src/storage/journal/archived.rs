@@ -192,7 +192,7 @@ impl Journal {
         let Some(files) = &self.files else { return };
         files.archive.list.lock().take(event);
         if let GlobalEvent::SegmentsReleased { last, .. } = event {
-            files.archive.lost.write().retain(|loss| loss.last > Lsn(*last));
+            files.archive.losses.write().retain(|loss| loss.last > Lsn(*last));
         }
     }
 

@@ -58,7 +58,7 @@ impl Scan<'_> {
         let walked_from = self.segments.get(self.from).map_or(Lsn(1), |found| found.named);
         let mut groups = Groups::reading_from(walked_from);
         let mut tails = Vec::new();
-        for (offset, found) in self.segments.iter().enumerate().skip(self.from) {
+        for (index, found) in self.segments.iter().enumerate().skip(self.from) {
             if found.last < found.named {
                 continue;
             }
@@ -68,10 +68,10 @@ impl Scan<'_> {
                 // The validation has found no invalid record up to here.
                 let _valid = groups.add(&located.framed);
             }
-            tails.push((place, tail));
+            tails.push((index, tail));
         }
-        for (place, tail) in tails {
-            if let Some(found) = self.segments.get_mut(place) {
+        for (index, tail) in tails {
+            if let Some(found) = self.segments.get_mut(index) {
                 found.tail = tail;
             }
         }

@@ -90,7 +90,8 @@ impl Scan<'_> {
                 }
             }
         };
-        let (end, next_lsn, log_offset, epoch) = (reader.offset(), reader.next_lsn(), reader.log_offset(), reader.epoch());
+        let (end, next_lsn, log_offset, epoch) =
+            (reader.offset(), reader.next_lsn(), reader.log_offset(), reader.epoch());
         Ok(SegmentContent { end, next_lsn, log_offset, epoch, known, grouped, tail, damage })
     }
 

@@ -174,8 +174,8 @@ impl RestoredFolder {
         if self.segment.as_ref().is_none_or(is_full) {
             self.seal()?;
             let (id, first_lsn) = (self.instance.id, self.next);
-            let first_place = LogOffset(self.next_place);
-            let head = SegmentHead { epoch, id, first_lsn, first_place, synced: Lsn::NONE };
+            let first_offset = LogOffset(self.next_place);
+            let head = SegmentHead { epoch, id, first_lsn, first_offset, synced: Lsn::NONE };
             let path = path_of(first_lsn);
             let making = || failed(format!("making {path}"));
             let file = self.store.create(&path).map_err(making())?;

@@ -27,7 +27,7 @@ fn open(store: &Memory, after: Lsn) -> (Arc<Journal>, Keys, Found) {
     let keys = Keys::open(store, instance.id.0).unwrap();
     let mut found = Vec::new();
     let mut replay = |record: &Record<'_>| {
-        found.push((record.lsn, record.epoch, record.owner, record.place, record.events.to_vec()));
+        found.push((record.lsn, record.epoch, record.owner, record.offset, record.events.to_vec()));
         Ok(())
     };
     let store: Arc<dyn Store> = Arc::new(store.clone());

@@ -366,7 +366,7 @@ impl Customer {
         if let Some(series) = series.and_then(|series| paying.series.get_mut(usize::from(series))) {
             series.adjust_evicted(outcome.final_contribution(), Contribution::NONE);
         }
-        let summary = TransactionSummary::new(at, series, recorded.key, recorded.place, outcome);
+        let summary = TransactionSummary::new(at, series, recorded.key, recorded.offset, outcome);
         paying.summaries.pin(slot, summary);
         paying.queue_hold_of(slot, &summary, now);
         paying.update_usage_of(slot, &summary, now);

@@ -10,7 +10,7 @@
 pub mod national_prefixes;
 pub mod read_forms;
 
-use crate::domain::vocabulary::phone::read_forms::ReadForms;
+use crate::domain::vocabulary::contact::phone::read_forms::ReadForms;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use std::{
     borrow::Cow,

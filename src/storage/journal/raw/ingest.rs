@@ -190,8 +190,8 @@ impl Journal {
             return Err(format!("the file of the next segment, {NEXT}, cannot be created"));
         }
         let file = files.next.ready.lock().take().ok_or_else(|| format!("{NEXT} is missing"))?;
-        let (first_lsn, first_place) = (writer.first_lsn, writer.first_place);
-        let head = SegmentHead { epoch, id: files.id, first_lsn, first_place, synced: self.synced() };
+        let (first_lsn, first_offset) = (writer.first_lsn, writer.first_offset);
+        let head = SegmentHead { epoch, id: files.id, first_lsn, first_offset, synced: self.synced() };
         describe_error("writing", NEXT, file.write_at(&head.encode(), 0))?;
         // Another file already has the name, so a power cut must not leave it with a torn head.
         describe_error("syncing", NEXT, file.sync())?;

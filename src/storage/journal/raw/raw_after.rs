@@ -37,7 +37,7 @@ pub struct RecordMark {
 /// The segment that a range is of.
 struct Span {
     first: Lsn,
-    first_place: LogOffset,
+    first_offset: LogOffset,
     /// Its last record and the offset after it; `None`: it is written to.
     end: Option<(Lsn, LogOffset)>,
 }
@@ -52,16 +52,16 @@ struct RawBytes<'a> {
 
 impl RawBytes<'_> {
     /// The offset of an index.
-    fn place(&self, at: usize) -> LogOffset {
+    fn log_offset(&self, at: usize) -> LogOffset {
         LogOffset(self.begin.0.saturating_add(u64::try_from(at).unwrap_or(u64::MAX)))
     }
 
     /// Reads until there are so many bytes, or none follow. Reads ahead up to `ahead` bytes in all.
     fn fill(&mut self, bytes: usize, ahead: usize) -> Result<(), ReadError> {
         while self.bytes.len() < bytes {
-            let from = self.place(self.bytes.len());
+            let from = self.log_offset(self.bytes.len());
             let want = bytes.max(ahead.min(self.bytes.len().saturating_add(READ_BYTES_MAX)));
-            let to = LogOffset(self.place(want).0.min(self.journal.end().0));
+            let to = LogOffset(self.log_offset(want).0.min(self.journal.end().0));
             let copied = self.journal.buffer.lock().copy(from, to, &mut self.scratch);
             if copied > 0 {
                 self.bytes.extend_from_slice(&self.scratch);
@@ -75,20 +75,20 @@ impl RawBytes<'_> {
     fn read_file(&mut self, from: LogOffset, bytes: usize) -> Result<usize, ReadError> {
         let Some(files) = &self.journal.files else { return Ok(0) };
         // The first offset names the segment: `from` may be after its last record.
-        let (file, path, first_place) = Journal::file_at(files, self.begin)?;
+        let (file, path, first_offset) = Journal::file_at(files, self.begin)?;
         let have = self.bytes.len();
         self.bytes.resize(have.saturating_add(bytes.max(READ_BYTES_MIN)), 0);
-        let offset = RECORDS_FROM.saturating_add(from.0.saturating_sub(first_place.0));
+        let offset = RECORDS_FROM.saturating_add(from.0.saturating_sub(first_offset.0));
         let read = read_full(&*file, self.bytes.get_mut(have..).unwrap_or_default(), offset);
         self.bytes.truncate(have.saturating_add(*read.as_ref().unwrap_or(&0)));
         read.map_err(|source| ReadError::Io { file: path, source })
     }
 
     fn damaged(&self, at: usize, what: &dyn ToString) -> ReadError {
-        let place = self.place(at);
+        let offset = self.log_offset(at);
         let files = self.journal.files.as_ref();
         let file = files.and_then(|files| Journal::file_at(files, self.begin).ok()).map(|(_, path, _)| path);
-        ReadError::Damaged { place, file: file.unwrap_or_default(), what: what.to_string() }
+        ReadError::Damaged { offset, file: file.unwrap_or_default(), what: what.to_string() }
     }
 }
 
@@ -126,7 +126,7 @@ impl Journal {
 
     fn raw_from(&self, first: Lsn, lasting: Lsn, bytes_max: usize) -> Result<RawRecords, ReadError> {
         let span = self.span_of(first)?;
-        let begin = if first == span.first { span.first_place } else { self.end_of(Lsn(first.0.saturating_sub(1)))? };
+        let begin = if first == span.first { span.first_offset } else { self.end_of(Lsn(first.0.saturating_sub(1)))? };
         let limit = span.end.map_or(lasting, |(last, _)| last.min(lasting));
         let mut raw = RawBytes { journal: self, begin, bytes: Vec::new(), scratch: Vec::new() };
         let (mut at, mut end, mut next, mut epoch, mut last_crc) = (0, 0_usize, first, None, 0);
@@ -154,8 +154,8 @@ impl Journal {
         }
         let last = Lsn(next.0.saturating_sub(1));
         // An earlier version left a batch header without a record at the end of a segment.
-        if let Some((_, end_place)) = span.end.filter(|(sealed, _)| *sealed == last) {
-            end = usize::try_from(end_place.0.saturating_sub(begin.0)).unwrap_or(usize::MAX);
+        if let Some((_, end_offset)) = span.end.filter(|(sealed, _)| *sealed == last) {
+            end = usize::try_from(end_offset.0.saturating_sub(begin.0)).unwrap_or(usize::MAX);
             raw.fill(end, bytes_max)?;
             if raw.bytes.len() < end {
                 return Err(raw.damaged(raw.bytes.len(), &Flaw::Short));
@@ -171,13 +171,13 @@ impl Journal {
     /// The segment that contains a durable record.
     fn span_of(&self, lsn: Lsn) -> Result<Span, ReadError> {
         let Some(files) = &self.files else {
-            return Ok(Span { first: Lsn(1), first_place: LogOffset(0), end: None });
+            return Ok(Span { first: Lsn(1), first_offset: LogOffset(0), end: None });
         };
         let segments = files.segments.read();
         let at = segments.partition_point(|segment| segment.first_lsn <= lsn).checked_sub(1);
         let segment: &SegmentInfo = at.and_then(|at| segments.get(at)).ok_or(ReadError::NoRecord(LogOffset(0)))?;
-        let end = segment.sealed.then_some((segment.last, segment.end_place));
-        Ok(Span { first: segment.first_lsn, first_place: segment.first_place, end })
+        let end = segment.sealed.then_some((segment.last, segment.end_offset));
+        Ok(Span { first: segment.first_lsn, first_offset: segment.first_offset, end })
     }
 
     /// The offset after a durable record.
@@ -207,20 +207,20 @@ impl Journal {
     fn mark_of(&self, lsn: Lsn) -> Result<RecordMark, ReadError> {
         let mut steps = self.steps_at(lsn)?;
         let found = loop {
-            let place = steps.spot().place;
+            let offset = steps.spot().offset;
             match steps.step(self)? {
                 Stepped::Record(seen) if matches!(seen.framed.body, Body::Batch { .. }) => {}
                 Stepped::Record(seen) if seen.framed.head.lsn < lsn => {}
                 Stepped::Record(seen) if seen.framed.head.lsn == lsn => break seen.framed.without_events(),
-                Stepped::Record(_) | Stepped::End => return Err(ReadError::NoRecord(place)),
+                Stepped::Record(_) | Stepped::End => return Err(ReadError::NoRecord(offset)),
                 Stepped::Damage(what) => {
-                    let file = self.files.as_ref().and_then(|files| Self::file_at(files, place).ok());
+                    let file = self.files.as_ref().and_then(|files| Self::file_at(files, offset).ok());
                     let file = file.map(|(_, path, _)| path).unwrap_or_default();
-                    return Err(ReadError::Damaged { place, file, what });
+                    return Err(ReadError::Damaged { offset, file, what });
                 }
             }
         };
-        let end = steps.spot().place;
+        let end = steps.spot().offset;
         let end = self.span_of(lsn)?.end.filter(|(last, _)| *last == lsn).map_or(end, |(_, end)| end);
         self.record_ends.note(RecordEnd { lsn, end });
         Ok(RecordMark { epoch: found.head.epoch, crc: found.crc, end })

@@ -129,8 +129,8 @@ impl RawReader {
 
     /// Passes on a checked record if it counts.
     fn pass(&mut self, raw: &RawRecords, record: &RawRecord<'_>, visit: &mut dyn FnMut(&[Record<'_>])) {
-        let (head, place) = (record.framed.head, raw.offset(record.at));
-        let without_events = Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, place, events: &[] };
+        let (head, offset) = (record.framed.head, raw.offset(record.at));
+        let without_events = Record { lsn: head.lsn, epoch: head.epoch, owner: head.owner, offset, events: &[] };
         match record.framed.body {
             Body::Batch { .. } => {}
             Body::Begin => self.parts.clear(),

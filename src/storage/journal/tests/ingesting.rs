@@ -73,7 +73,7 @@ fn followed(journal: &Journal) -> Vec<RecordCopy> {
         found.extend(records.iter().map(|record| RecordCopy {
             lsn: record.lsn,
             owner: record.owner,
-            place: record.place,
+            offset: record.offset,
             events: record.events.to_vec(),
         }));
         ControlFlow::Continue(())
@@ -118,7 +118,7 @@ fn a_follower_has_the_bytes_of_its_primary_and_continues_after_a_restart() {
                 assert!(followed(journal) == want, "{about}: follow");
                 for record in &want {
                     let mut events = Vec::new();
-                    let head = journal.read(record.place, &mut events).unwrap();
+                    let head = journal.read(record.offset, &mut events).unwrap();
                     assert_eq!((head.lsn, &events), (record.lsn, &record.events), "{about}: read");
                 }
                 for raw in pieces.iter().filter(|raw| raw.last <= last) {

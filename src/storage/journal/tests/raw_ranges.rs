@@ -86,7 +86,7 @@ pub(super) fn read_all(reader: &mut RawReader, ranges: &[RawRecords]) -> Vec<Rec
             found.extend(records.iter().map(|record| RecordCopy {
                 lsn: record.lsn,
                 owner: record.owner,
-                place: record.place,
+                offset: record.offset,
                 events: record.events.to_vec(),
             }));
         });
@@ -257,7 +257,7 @@ fn a_batch_header_without_a_record_belongs_to_the_range_before_it() {
         epoch: 2,
         id: ID,
         first_lsn: Lsn(2),
-        first_place: LogOffset(end),
+        first_offset: LogOffset(end),
         synced: Lsn(1),
     };
     let mut second = head.encode().to_vec();

@@ -1,7 +1,7 @@
 //! The bytes of denials with what explains them.
 
 use super::{
-    golden::{compacted, opened, opening},
+    samples::{compacted, opened, opening},
     *,
 };
 
