@@ -235,5 +235,5 @@ async fn erase_keys(shared: &Shared, mut store: RedisStore, mut erasures: mpsc::
         // The caller has stopped waiting; it tries again.
         let _ = done.try_send(outcome);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -127,7 +127,7 @@ impl Shipper {
                     }
                 }
                 Err(error) => {
-                    if let Some(end) = self.note_failure(began, error) {
+                    if let Some(end) = self.note_failure(began, &error) {
                         return end;
                     }
                     self.retry.pause().await;
@@ -306,9 +306,9 @@ impl Shipper {
     }
 
     /// Notes a failure; the end if shipping cannot go on.
-    fn note_failure(&mut self, began: Instant, error: ShipError) -> Option<ShipperEnd> {
+    fn note_failure(&mut self, began: Instant, error: &ShipError) -> Option<ShipperEnd> {
         let parts = &self.shared.parts;
-        match &error {
+        match error {
             ShipError::Journal(_) => return Some(ShipperEnd::JournalFailed),
             // A failover has lost the acquisition of this fence.
             ShipError::Redis(RedisError::FencedOut { fence, .. })

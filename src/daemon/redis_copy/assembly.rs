@@ -97,11 +97,7 @@ impl RedisCopy {
             snapshots: Arc::clone(&snapshots) as _,
         };
         let (thread, established) = ReplicationThread::start(replication).context("[redis]")?;
-        let refused = match established {
-            Ok(()) => None,
-            Err(error) => Some(error),
-        };
-        match refused {
+        match established.err() {
             None => {}
             Some(EstablishError::Redis(error)) if error.is_outage() => match redis.on_outage {
                 OnOutage::Refuse => tracing::warn!(
