@@ -30,19 +30,23 @@ pub(crate) fn is_no_space(error: &anyhow::Error) -> bool {
 }
 
 /// Writes a snapshot that contains all records up to `begin`, about one MiB at a time. Returns the last record that any
-/// piece may contain.
+/// piece may contain. `before_piece` may end it before each piece of the state.
 ///
 /// # Errors
-/// Those of `out`.
+/// Those of `before_piece` and `out`.
 pub(crate) fn write_state(
     (instance, journal): (&Instance, &Journal),
     ledger: &Ledger,
     (begin, created_at): (Lsn, i64),
+    before_piece: &dyn Fn() -> io::Result<()>,
     out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Lsn> {
     let header = snapshot::Header { journal: instance.id.0, begin_lsn: begin.0, created_at };
     let mut writer = snapshot::Writer::begin(&header, out);
-    let end = ledger.snapshot(&mut |piece| writer.put(&piece))?;
+    let end = ledger.snapshot(&mut |piece| {
+        before_piece()?;
+        writer.put(&piece)
+    })?;
     for listed in journal.list_up_to(begin).pieces(begin) {
         writer.put(&snapshot::Piece::Global(listed))?;
     }
@@ -77,8 +81,8 @@ impl DataFolder {
         let mut room = self.reserve_snapshot_space()?;
         let file = Unfinished::create(&*self.store, &unfinished)?;
         let mut bytes = 0;
-        write_state((&self.instance, &self.journal), ledger, (begin, now_ms), &mut |piece: &[u8]| {
-            check_not_cancelled(is_cancelled)?;
+        let (of, at, check) = ((&self.instance, &*self.journal), (begin, now_ms), || check_not_cancelled(is_cancelled));
+        write_state(of, ledger, at, &check, &mut |piece: &[u8]| {
             room.take(piece.len() as u64)?;
             file.file().write_at(piece, bytes)?;
             bytes += piece.len() as u64;

@@ -82,7 +82,7 @@ impl SnapshotSource for RedisSnapshots {
     fn write(&self, begin: Lsn, sink: &mut SnapshotSink<'_>) -> io::Result<Lsn> {
         let payments = self.payments()?;
         let created_at = payments.clock.wall().0;
-        write_state((&self.instance, &self.journal), &payments.ledger, (begin, created_at), sink)
+        write_state((&self.instance, &self.journal), &payments.ledger, (begin, created_at), &|| Ok(()), sink)
     }
 
     fn trimmable(&self, contained: Lsn, stream_begin: Lsn) -> anyhow::Result<Option<Lsn>> {
