@@ -293,7 +293,7 @@ fn a_changed_range_is_refused() {
         (RawRecords { first: Lsn(2), ..raw.clone() }, "record 1 is where record 2 is expected"),
         (RawRecords { last: Lsn(raw.last.0 + 1), ..raw.clone() }, "is expected"),
         (RawRecords { last_crc: raw.last_crc ^ 1, ..raw.clone() }, "another checksum"),
-        (RawRecords { bytes: Vec::new(), ..raw.clone() }, "is expected"),
+        (RawRecords { bytes: Vec::new(), ..raw }, "is expected"),
     ];
     for (changed, words) in changes {
         let flaw = changed.verify(ID).unwrap_err().to_string();

@@ -48,7 +48,7 @@ async fn a_wait_for_the_copy_ends_with_its_record_or_with_the_failure() {
 fn a_journal_in_a_store_in_memory_is_full_of_what_the_copy_does_not_have() {
     let store = Arc::new(Ram::new());
     let options = Options { segment_bytes: 8 << 20, ..options(Sync::Never) };
-    let Opened { journal, .. } = open_store(store.clone(), options, Lsn(0), Lsn(0)).unwrap();
+    let Opened { journal, .. } = open_store(store, options, Lsn(0), Lsn(0)).unwrap();
     let append = |journal: &Journal| {
         let lsn = journal.append(1, &vec![7; 1 << 20]).lsn;
         journal.commit(lsn).unwrap();
