@@ -46,8 +46,8 @@ impl Standby {
 
     /// One that begins with the newest snapshot of the primary.
     fn from_snapshot(primary: &Harness, store: &Memory) -> Self {
-        let names = store.list("snapshots").unwrap().into_iter();
-        let Some(name) = names.filter(|name| name.ends_with(".snap")).next_back() else { return Self::empty(primary) };
+        let mut names = store.list("snapshots").unwrap().into_iter();
+        let Some(name) = names.rfind(|name| name.ends_with(".snap")) else { return Self::empty(primary) };
         let storage = primary.desk.ledger.storage();
         let mut recovery = StateRecovery::with_threads(storage.secret, &storage.keys, 2).unwrap();
         let id = Instance::known(store).unwrap().unwrap().id;
