@@ -65,8 +65,9 @@ pub(in crate::replication) fn read(parts: &mut Parts) -> Result<Head, RedisError
         }),
         false => None,
     };
+    let renewed_at: Option<u64> = if fields.has("renewed_at") { Some(fields.number("renewed_at")?) } else { None };
     let on_outage = OnOutage::parse(&fields.text("on_outage")?);
-    Ok(Head {
+    let mut head = Head {
         format: fields.number("format")?,
         instance: instance_of(&fields.text("instance")?)?,
         secret: fields.bytes("secret")?,
@@ -80,5 +81,9 @@ pub(in crate::replication) fn read(parts: &mut Parts) -> Result<Head, RedisError
         batches: parts.number()?,
         keys: parts.number()?,
         erased: parts.number()?,
-    })
+        renewed_ago_ms: None,
+    };
+    let now: u64 = parts.number()?;
+    head.renewed_ago_ms = renewed_at.map(|at| now.saturating_sub(at));
+    Ok(head)
 }

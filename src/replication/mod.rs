@@ -22,12 +22,15 @@
 mod answer;
 pub mod client;
 mod copied_head;
+mod copy_error;
+mod copy_reader;
 mod establish;
 pub mod format;
 mod lease;
 pub mod model;
 pub mod redis_store;
 mod replication_thread;
+mod restore;
 mod retry;
 mod scripts;
 mod shared;
@@ -36,6 +39,8 @@ pub mod shipping_state;
 mod snapshot_sender;
 
 pub use crate::replication::{
+    copy_error::CopyError,
+    copy_reader::{CopyReader, StreamPosition},
     establish::EstablishError,
     model::{
         answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
@@ -47,6 +52,7 @@ pub use crate::replication::{
     },
     redis_store::RedisStore,
     replication_thread::{CopyEraser, ReplicationEnd, ReplicationThread},
+    restore::{RestoreTarget, RestoredCopy, restore},
     shared::{FenceMemory, KnownFence, ReplicationParts, SnapshotSink, SnapshotSource},
     shipping_state::{ShippingRules, ShippingState},
 };

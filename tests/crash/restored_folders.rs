@@ -43,7 +43,7 @@ fn restored(original: &Memory, journal: &Journal, seed: u64) -> Memory {
     let mut after = Lsn(journal.begins_at().0 - 1);
     while let Some(raw) = journal.raw_after(after, random.place(3_000)).expect("records") {
         after = raw.last;
-        folder.put_records(&raw).expect("records are written");
+        folder.put_records(&raw, 0).expect("records are written");
     }
     let report = folder.finish(IncompleteGroup::Write).expect("it is whole");
     assert_eq!(report.last, journal.last());

@@ -83,4 +83,7 @@ pub struct Head {
     pub keys: u64,
     /// The erased keys.
     pub erased: u64,
+    /// How long ago the owner renewed its lease last, by the clock of the server. `None`: a version that does not record
+    /// it took the fence.
+    pub renewed_ago_ms: Option<u64>,
 }

@@ -16,7 +16,7 @@ if not created then
   if answer then return answer end
 end
 local fence = string.format('%.0f', math.max(tonumber(head[3] or '0'), tonumber(ARGV[3])) + 1)
-redis.call('HSET', KEYS[1], 'fence', fence, 'owner', ARGV[4], 'on_outage', ARGV[7])
+redis.call('HSET', KEYS[1], 'fence', fence, 'owner', ARGV[4], 'on_outage', ARGV[7], 'renewed_at', now_ms())
 if created then redis.call('HSET', KEYS[1], 'format', ARGV[1], 'instance', ARGV[2], 'secret', ARGV[5]) end
 if ARGV[8] == '' then
   redis.call('SET', KEYS[5], fence)

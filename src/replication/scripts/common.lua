@@ -9,6 +9,12 @@ local function tip()
   return fields
 end
 
+-- The time of the server in milliseconds.
+local function now_ms()
+  local time = redis.call('TIME')
+  return string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+end
+
 -- The answer to a caller who may not read this copy, or nil. `any` accepts every instance.
 local function unreadable(any)
   local head = redis.call('HMGET', KEYS[1], 'format', 'instance', 'fence')

@@ -8,4 +8,5 @@ return {
   redis.call('XLEN', KEYS[2]),
   redis.call('HLEN', KEYS[3]),
   redis.call('HLEN', KEYS[4]),
+  now_ms(),
 }

@@ -6,4 +6,6 @@ if ARGV[5] == '' then
 else
   redis.call('SET', KEYS[5], ARGV[3], 'PX', ARGV[5])
 end
+-- The heartbeat of an owner whose lease never expires.
+redis.call('HSET', KEYS[1], 'renewed_at', now_ms())
 return {'ok'}

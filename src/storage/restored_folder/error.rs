@@ -60,6 +60,29 @@ pub enum RestoreError {
         /// The last record.
         last: Lsn,
     },
+    /// A segment of the archive does not belong to the copy, or is damaged.
+    #[error(
+        "the archive that was put in place cannot be used: {path}: {what}; bring the right file back, or restore without \
+         `archive`"
+    )]
+    Archive {
+        /// The segment.
+        path: String,
+        /// The flaw.
+        what: String,
+    },
+    /// The archive has the last record of the copy, or later ones.
+    #[error(
+        "the archive that was put in place ends with record {archive}, and the records to restore end with {last}: move the \
+         newest segments of `archive` away until it ends before that record, and keep them: they may have records that the \
+         copy lacks"
+    )]
+    ArchiveAhead {
+        /// The last record of the archive.
+        archive: Lsn,
+        /// The last record to restore.
+        last: Lsn,
+    },
     /// The keys cannot be written.
     #[error(transparent)]
     Keys(#[from] KeysError),

@@ -16,8 +16,9 @@ use crate::{
                 raw_records::RawRecords,
             },
         },
-        keys::{self, KeyEntry, Keys},
+        keys::{self, KeyCounts, KeyEntry, Keys},
         restored_folder::{
+            archived::ArchiveEnd,
             error::{RestoreError, failed},
             mark::{FOLDERS, MARK, check_empty, has_mark, remove_parts, set_mark},
             snapshot,
@@ -63,6 +64,11 @@ pub struct RestoredFolder {
     /// The snapshot's last record.
     snapshot: Option<Lsn>,
     reader: Option<RawReader>,
+    /// The end of the archive that was put in place.
+    archive: Option<ArchiveEnd>,
+    /// The first record of the copy.
+    copied_from: Lsn,
+    /// The first record that is written.
     first: Lsn,
     segment: Option<Segment>,
     segments: u64,
@@ -86,6 +92,7 @@ impl RestoredFolder {
             check_empty(&*store)?;
             set_mark(&*store).map_err(failed(format!("making {MARK}")))?;
         }
+        let archive = ArchiveEnd::find(&*store, instance.id)?;
         let keys = Keys::open(&*store, instance.id.0)?;
         Ok(Self {
             store,
@@ -94,6 +101,8 @@ impl RestoredFolder {
             keys,
             snapshot: None,
             reader: None,
+            archive,
+            copied_from: Lsn::NONE,
             first: Lsn::NONE,
             segment: None,
             segments: 0,
@@ -112,6 +121,12 @@ impl RestoredFolder {
         self.keys.write().map_err(failed(format!("writing {}", keys::PATH)))
     }
 
+    /// How many keys were added.
+    #[must_use]
+    pub fn key_counts(&self) -> KeyCounts {
+        self.keys.counts()
+    }
+
     /// Writes the snapshot that contains the records up to `begin`, from the chunks of its bytes.
     ///
     /// # Errors
@@ -126,23 +141,38 @@ impl RestoredFolder {
         Ok(())
     }
 
-    /// Writes the next records. Records that were written before are skipped.
+    /// Writes the next records. Records that were written before, or that the archive has, are skipped. `crc_before` is the
+    /// checksum of the record before them, 0 before record 1.
     ///
     /// # Errors
     /// They are damaged, do not follow, or cannot be written.
-    pub fn put_records(&mut self, records: &RawRecords) -> Result<(), RestoreError> {
+    pub fn put_records(&mut self, records: &RawRecords, crc_before: u32) -> Result<(), RestoreError> {
+        // The part that the archive has: the records up to this one.
+        let archived = self.archive.filter(|archive| archive.last.0.saturating_add(1) >= records.first.0);
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => {
-                (self.first, self.next, self.next_place) = (records.first, records.first, records.begin.0);
+                self.copied_from = records.first;
+                (self.first, self.next_place) = match archived {
+                    Some(archive) => (Lsn(archive.last.0.saturating_add(1)), archive.end.0),
+                    None => (records.first, records.begin.0),
+                };
+                self.next = self.first;
                 none.insert(RawReader::new(self.instance.id, Lsn(records.first.0.saturating_sub(1))))
             }
         };
         if records.last <= reader.last() {
             return Ok(records.verify(self.instance.id)?);
         }
-        let (prior_epoch, known) = (reader.epoch(), reader.last());
+        let (prior_epoch, known) = (reader.epoch(), reader.last().max(Lsn(self.first.0.saturating_sub(1))));
         reader.read(records, &mut |_| {})?;
+        if let Some(archive) = self.archive.filter(|archive| !archive.agrees_with(records, crc_before)) {
+            let what = format!("record {} is another one than in the copy: they are of different lineages", archive.last);
+            return Err(RestoreError::Archive { path: "archive".to_owned(), what });
+        }
+        if records.last <= known {
+            return Ok(());
+        }
         let is_open = reader.has_open_group();
         let rest = if records.first <= known { records.after(known) } else { None };
         let records = rest.as_ref().unwrap_or(records);
@@ -210,6 +240,10 @@ impl RestoredFolder {
             self.write(&frames, epoch, last)?;
         }
         self.seal()?;
+        let copied = self.reader.as_ref().map_or(Lsn::NONE, RawReader::last);
+        if let Some(archive) = self.archive.filter(|archive| archive.last >= copied) {
+            return Err(RestoreError::ArchiveAhead { archive: archive.last, last: copied });
+        }
         let has_records = self.segments > 0;
         let last = if has_records { Lsn(self.next.0.saturating_sub(1)) } else { self.snapshot.unwrap_or(Lsn::NONE) };
         self.finish_snapshot(has_records, last)?;
@@ -227,8 +261,8 @@ impl RestoredFolder {
     /// Finishes the snapshot. Checks that no record is missing between it and the last record.
     fn finish_snapshot(&self, has_records: bool, last: Lsn) -> Result<(), RestoreError> {
         let from = Lsn(self.snapshot.unwrap_or(Lsn::NONE).0.saturating_add(1));
-        if has_records && self.first > from {
-            return Err(RestoreError::BeginningMissing { from, first: self.first });
+        if has_records && self.copied_from > from {
+            return Err(RestoreError::BeginningMissing { from, first: self.copied_from });
         }
         let Some(begin) = self.snapshot else { return Ok(()) };
         let records_from = if has_records { self.first } else { Lsn(u64::MAX) };

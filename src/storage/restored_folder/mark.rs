@@ -7,7 +7,7 @@ use crate::storage::{
         format::synced_file,
         model::{
             instance,
-            paths::{ARCHIVE, FOLDER},
+            paths::FOLDER,
         },
     },
     keys,
@@ -40,13 +40,29 @@ pub fn refuse_unfinished_restore(store: &dyn Store) -> Result<(), RestoreError> 
     if has_mark(store)? { Err(RestoreError::Unfinished) } else { Ok(()) }
 }
 
-/// Refuses a folder with data.
+/// The file or folder because of which nothing may be restored into a folder; `None`: the folder is empty, has nothing but an
+/// archive, or a restore of it is not finished.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn occupied_by(store: &dyn Store) -> Result<Option<String>, RestoreError> {
+    if has_mark(store)? {
+        return Ok(None);
+    }
+    match check_empty(store) {
+        Ok(()) => Ok(None),
+        Err(RestoreError::NotEmpty(name)) => Ok(Some(name)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses a folder with data. An archive is none: it is put in place before a restore.
 pub(super) fn check_empty(store: &dyn Store) -> Result<(), RestoreError> {
     let names = store.list("").map_err(failed("listing the data folder"))?;
     if let Some(name) = names.into_iter().find(|name| name != LOCK) {
         return Err(RestoreError::NotEmpty(name));
     }
-    for folder in [FOLDER, ARCHIVE, SNAPSHOTS, jobs::FOLDER] {
+    for folder in [FOLDER, SNAPSHOTS, jobs::FOLDER] {
         let names = store.list(folder).map_err(failed(format!("listing {folder}")))?;
         if let Some(name) = names.first() {
             return Err(RestoreError::NotEmpty(format!("{folder}/{name}")));

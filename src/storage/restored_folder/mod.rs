@@ -3,9 +3,13 @@
 //! The result is an ordinary data folder, byte for byte as far as the records go, and an ordinary start checks all of it.
 //! The file `restore` marks a folder that is not finished: no daemon starts on it. The next restore removes what it left.
 //!
+//! An operator may put the archive of the lost machine in place before. The restored records then continue after its last one,
+//! which the copy must agree with, so that no record is in two segments.
+//!
 //! The division into segments is another one than that of the copied journal. So the archive list of the snapshot is
 //! written without the segments that the restored records contain; the next snapshot lists them again.
 
+mod archived;
 mod error;
 mod folder;
 mod mark;
@@ -17,5 +21,5 @@ mod tests;
 pub use crate::storage::restored_folder::{
     error::RestoreError,
     folder::{IncompleteGroup, Restored, RestoredFolder},
-    mark::refuse_unfinished_restore,
+    mark::{occupied_by, refuse_unfinished_restore},
 };

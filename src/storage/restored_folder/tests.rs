@@ -105,7 +105,7 @@ fn restore(
         folder.put_snapshot(SNAPSHOT, &mut copy.snapshot.chunks(50).map(|chunk| Ok(chunk.to_vec())))?;
     }
     for raw in copy.records.iter().filter(|raw| raw.last > after) {
-        folder.put_records(raw)?;
+        folder.put_records(raw, 0)?;
     }
     folder.finish(group)
 }

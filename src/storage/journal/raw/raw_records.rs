@@ -99,6 +99,28 @@ impl RawRecord<'_> {
 }
 
 impl RawRecords {
+    /// The records of these bytes, whose last checksum the bytes tell. Nothing is verified: see [`RawRecords::verify`].
+    #[must_use]
+    pub fn of(epoch: u32, (first, last): (Lsn, Lsn), begin: LogOffset, bytes: Vec<u8>) -> Self {
+        let mut records = Self { epoch, first, last, begin, bytes, last_crc: 0 };
+        let last_crc = records.records().last().map(|record| record.framed.crc);
+        records.last_crc = last_crc.unwrap_or(0);
+        records
+    }
+
+    /// The frames without batch headers.
+    fn records(&self) -> impl Iterator<Item = RawRecord<'_>> {
+        self.frames().filter(|record| !matches!(record.framed.body, Body::Batch { .. }))
+    }
+
+    /// The checksum of a record, and the offset where the range or the record after it continues. `None`: the range does
+    /// not contain it.
+    pub(in crate::storage) fn crc_and_end_of(&self, lsn: Lsn) -> Option<(u32, LogOffset)> {
+        let record = self.records().find(|record| record.framed.head.lsn == lsn)?;
+        let end = if lsn == self.last { self.end() } else { self.offset(record.end()) };
+        Some((record.framed.crc, end))
+    }
+
     /// The offset after the last byte.
     #[must_use]
     pub fn end(&self) -> LogOffset {
