@@ -4,6 +4,7 @@
 //! whether a start would be refused.
 
 use crate::{
+    cli::inspect_redis,
     daemon::data_folder::{SNAPSHOTS, check_start, damaged_segments, verify_snapshot},
     storage::{
         encoding,
@@ -38,6 +39,15 @@ pub(super) struct Options {
     /// Print only the records of this customer
     #[arg(long, value_name = "CUSTOMER_ID", requires = "records")]
     customer: Option<u64>,
+    #[command(flatten)]
+    pub(super) of_redis: inspect_redis::Options,
+}
+
+impl Options {
+    /// Whether the copy in Redis is examined instead of a folder.
+    pub(super) fn is_redis(&self) -> bool {
+        self.of_redis.redis.is_some()
+    }
 }
 
 /// Prints the content of the folder; fails if anything is damaged.

@@ -10,7 +10,9 @@ mod import;
 mod import_transactions;
 mod init;
 mod inspect;
+mod inspect_redis;
 mod mock;
+mod redis;
 mod reload;
 mod replay;
 mod restore;
@@ -65,17 +67,19 @@ enum Command {
     Reload(support::daemon_client::DaemonAddress),
     /// Print what a data folder contains, and check it for damage
     #[command(
-        after_help = "Examples:\n  levelgate inspect data\n  levelgate inspect data --records --customer 1000001\n\nExit status: 0 nothing is damaged, 1 damaged."
+        after_help = "Examples:\n  levelgate inspect data\n  levelgate inspect data --records --customer 1000001\n  levelgate inspect --redis redis://127.0.0.1:6379\n  levelgate inspect --redis --config /etc/levelgate\n\nExit status: 0 nothing is damaged, 1 damaged."
     )]
     Inspect(inspect::Options),
     /// Copy a data folder, also while a daemon serves it
     #[command(after_help = "Example:\n  levelgate backup data /backup/monday --keys /elsewhere/keys-of-monday")]
     Backup(backup::Options),
-    /// Make a data folder from a copy
+    /// Make a data folder from a copy, or from the copy in Redis
     #[command(
-        after_help = "Example:\n  levelgate restore /backup/monday data --keys /elsewhere/keys-of-monday --verify"
+        after_help = "Examples:\n  levelgate restore /backup/monday data --keys /elsewhere/keys-of-monday --verify\n  levelgate restore --from-redis --config /etc/levelgate"
     )]
     Restore(restore::Options),
+    /// Work on the copy in Redis
+    Redis(redis::Options),
     /// Import a table of customers, or past payments
     #[command(
         after_help = "Examples:\n  levelgate import customers.csv --merchant acme\n  levelgate import customers.csv --merchant acme --url http://127.0.0.1:7400 --dry-run\n  levelgate import --transactions history.csv --dry-run\n\nWithout --url, the command opens the data folder of the configuration; no daemon may be serving it. Past payments are\nimported into a data folder without transactions; see `levelgate help operations`.\nExit status: 0 imported, 1 refused: every invalid row is printed, and nothing is changed without --partial."
@@ -112,9 +116,11 @@ pub fn run() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Snapshot(daemon) => snapshot::run(&daemon),
         Command::Reload(daemon) => reload::run(&daemon),
+        Command::Inspect(options) if options.is_redis() => inspect_redis::run(&options.of_redis),
         Command::Inspect(options) => inspect::run(&options),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(&options),
+        Command::Redis(options) => redis::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Mock(options) => mock::run(&options),

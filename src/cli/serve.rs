@@ -32,11 +32,15 @@ pub(super) struct Options {
     /// daemon does not answer any more
     #[arg(long)]
     take_over: bool,
+    /// Restore the empty data folder from Redis, and start with it. A folder with data is never overwritten. Where Redis is
+    /// empty too, the daemon starts anew
+    #[arg(long)]
+    restore: bool,
 }
 
 /// Runs the daemon until a signal stops it.
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options { config: config_folder, accept_lost_archive, default_settings, take_over } = options;
+    let Options { config: config_folder, accept_lost_archive, default_settings, take_over, restore } = options;
     let daemon_file = DaemonFile::of_option(default_settings);
     let loaded = config::load_with_tokens(&config_folder, Clock::new(Source::System).wall());
     let checked = match loaded {
@@ -50,7 +54,12 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
     match checked {
         Ok(loaded) => {
             let archive_losses = if accept_lost_archive { ArchiveLosses::Accept } else { ArchiveLosses::Refuse };
-            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over: take_over }, loaded)
+            anyhow::ensure!(
+                !restore || loaded.settings.redis.is_some(),
+                "--restore restores the data folder from Redis, and there is no [redis] in the configuration"
+            );
+            let (takes_over, restores) = (take_over, restore);
+            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over, restores }, loaded)
         }
         Err(problems) => {
             print_problems(&problems.list, false);

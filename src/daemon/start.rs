@@ -10,7 +10,7 @@ use crate::{
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
-        redis_copy::{RedisCopy, redis_durability},
+        redis_copy::{self, RedisCopy, RestoreOrder, redis_durability},
         reload::reloader::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
@@ -21,6 +21,7 @@ use crate::{
         server::pulse::{self, Pulse},
     },
     service::{commit::AnswerGate, daemon_status::ConfigurationHealth, payments::PaymentService},
+    storage::fs::ram::Ram,
     telemetry::{descriptions::describe_metrics, log, metrics::Meters},
 };
 use anyhow::Context;
@@ -45,6 +46,8 @@ pub(crate) struct StartOptions {
     pub(crate) archive_losses: ArchiveLosses,
     /// Whether this daemon replaces another one that has the lease in Redis.
     pub(crate) takes_over: bool,
+    /// Whether an empty data folder is restored from Redis.
+    pub(crate) restores: bool,
 }
 
 /// How long running requests may take once the daemon stops.
@@ -171,7 +174,12 @@ struct Assembled {
 fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled> {
     let DaemonParts { options, loaded, prometheus, open_files, is_stopping } = parts;
     let capacity = Capacity::new(&settings.http, to_usize(open_files.connections), to_usize(open_files.overflow));
-    let mut opened = data_folder::open(settings, Some(&loaded.rules), options.archive_losses)?;
+    let ram = Ram::new();
+    if let (Some(redis), Some(files)) = (&settings.redis, &loaded.redis_files) {
+        let order = RestoreOrder { restores: options.restores, takes_over: options.takes_over };
+        redis_copy::prepare_folder(settings, (redis, files), order, &ram)?;
+    }
+    let mut opened = data_folder::open_with(settings, Some(&loaded.rules), options.archive_losses, ram)?;
     let jobs = Arc::new(opened.jobs()?);
     let OpenedFolder { mut ledger, newest_time, folder, durability, .. } = opened;
     let clock = start_clock(settings, newest_time)?;

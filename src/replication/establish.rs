@@ -3,7 +3,7 @@
 use crate::{
     config::OnOutage,
     replication::{
-        format::{WrapError, decode_batch, random_nonce, unwrap_secret, wrap_secret},
+        format::{Batch, WrapError, decode_batch, random_nonce, unwrap_secret, wrap_secret},
         model::{
             answers::{Acquired, HeldLease},
             error::RedisError,
@@ -13,7 +13,7 @@ use crate::{
         redis_store::RedisStore,
         shared::{KnownFence, Shared},
     },
-    storage::journal::{FollowError, Journal, JournalId, Lsn, ReadError, frame},
+    storage::journal::{FollowError, Journal, JournalId, Lsn, RawRecords, ReadError},
 };
 use std::{io, time::Instant};
 
@@ -55,7 +55,7 @@ pub enum EstablishError {
     #[error(
         "Redis has record {} of epoch {}, which this data folder does not have; {}; another daemon continued from there, or \
          this folder is an older copy; nothing was changed; to continue with what Redis has, restore into an empty folder \
-         with `levelgate serve --restore`; to give up what Redis has, run `levelgate redis discard` and start again",
+         with `levelgate serve --restore`; to give up what Redis has, run `levelgate redis discard INSTANCE` and start again",
         .tip.lsn, .tip.epoch, CommonWords(*.common)
     )]
     NotLocal {
@@ -121,7 +121,7 @@ pub(super) async fn establish(shared: &Shared, store: &mut RedisStore) -> Result
     let above = known.map_or(Fence(0), |known| known.fence).max(shared.fence().unwrap_or_default());
     let request = AcquireRequest {
         secret: &secret,
-        forced: parts.takes_over || head.as_ref().is_some_and(is_own),
+        forced: parts.takes_over || head.as_ref().is_some_and(|head| is_own(head) || is_replaced(shared, head)),
         above,
         on_outage: parts.settings.on_outage,
         lease_ms: parts.settings.lease_ms,
@@ -144,6 +144,23 @@ pub(super) async fn establish(shared: &Shared, store: &mut RedisStore) -> Result
     shared.set_fence(fence);
     shared.note_lease(asked_at);
     Ok(Established { fence, tip })
+}
+
+/// Whether a person restored the folder, and the owner's lease never expires but its heartbeat is old.
+fn is_replaced(shared: &Shared, head: &Head) -> bool {
+    let parts = &shared.parts;
+    let is_permanent = head.lease.is_some_and(|lease| lease.expires_in_ms.is_none());
+    let is_silent = head.renewed_ago_ms.is_some_and(|age| age > parts.settings.lease_ms);
+    let is_replaced = parts.fence_memory.is_restored() && is_permanent && is_silent;
+    if is_replaced {
+        tracing::warn!(
+            "redis: the fence of the former primary is taken ({}, which last renewed its lease {} ms ago); it may still \
+             decide if it lives and is only cut off from Redis: see that it is stopped",
+            head.owner,
+            head.renewed_ago_ms.unwrap_or_default()
+        );
+    }
+    is_replaced
 }
 
 async fn check_head(shared: &Shared, store: &mut RedisStore, head: &Head) -> Result<(), EstablishError> {
@@ -185,7 +202,7 @@ async fn last_common(
         // The first batch that ends after `middle`.
         let page = store.read_stream(Lsn(middle), 1, 1).await?;
         let Some(entry) = page.entries.first() else { break };
-        let mark = decode_batch(instance, &entry.frame).ok().and_then(|batch| last_of(&batch));
+        let mark = decode_batch(instance, &entry.frame).ok().map(|batch| last_of(&batch));
         if mark.is_some_and(|mark| has_record(journal, mark).unwrap_or(false)) {
             common = Some(entry.last);
             low = entry.last.0;
@@ -197,14 +214,7 @@ async fn last_common(
 }
 
 /// The last record of a batch.
-fn last_of(batch: &crate::replication::format::Batch<'_>) -> Option<Tip> {
-    let mut rest = batch.bytes;
-    let mut last = None;
-    while !rest.is_empty() {
-        let record = rest.get(..frame::length(rest).ok()?)?;
-        let (_, crc) = record.split_last_chunk::<4>()?;
-        last = Some(u32::from_le_bytes(*crc));
-        rest = rest.get(record.len()..)?;
-    }
-    Some(Tip { lsn: batch.last, epoch: batch.epoch, crc: last?, end: batch.end() })
+fn last_of(batch: &Batch<'_>) -> Tip {
+    let records = RawRecords::of(batch.epoch, (batch.first, batch.last), batch.begin, batch.bytes.to_vec());
+    Tip { lsn: batch.last, epoch: batch.epoch, crc: records.last_crc, end: batch.end() }
 }

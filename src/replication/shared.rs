@@ -41,6 +41,10 @@ pub trait FenceMemory: Send + Sync + 'static {
     /// The fence that was taken last; `None`: this folder never took one.
     fn known(&self) -> Option<KnownFence>;
 
+    /// Whether a person restored this folder from the copy, and no daemon has taken the fence since. Then the lease of an
+    /// owner that does not renew it any more is no obstacle.
+    fn is_restored(&self) -> bool;
+
     /// Keeps a fence.
     ///
     /// # Errors

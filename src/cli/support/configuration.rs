@@ -1,6 +1,9 @@
 //! The configuration folder of a command: its default, and loading it with its problems printed.
 
-use crate::config::{self, Loaded, Problem, Style};
+use crate::{
+    clock::{Clock, Source},
+    config::{self, Loaded, Problem, Problems, Style},
+};
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
@@ -41,8 +44,19 @@ pub(in crate::cli) fn require_daemon_file(files: &Loaded) -> anyhow::Result<()> 
 /// # Errors
 /// The configuration is invalid.
 pub(in crate::cli) fn load(folder: &Path) -> anyhow::Result<Loaded> {
-    config::load(folder).map_err(|problems| {
-        print_problems(&problems.list, false);
-        anyhow::anyhow!("the configuration in {} is not valid", folder.display())
-    })
+    config::load(folder).map_err(|problems| not_valid(&problems, folder))
+}
+
+/// [`load`], and reads the files of tokens and of `[redis]`.
+///
+/// # Errors
+/// The configuration is invalid, or a file cannot be read.
+pub(in crate::cli) fn load_with_secrets(folder: &Path) -> anyhow::Result<Loaded> {
+    let loaded = config::load_with_tokens(folder, Clock::new(Source::System).wall());
+    loaded.map_err(|problems| not_valid(&problems, folder))
+}
+
+fn not_valid(problems: &Problems, folder: &Path) -> anyhow::Error {
+    print_problems(&problems.list, false);
+    anyhow::anyhow!("the configuration in {} is not valid", folder.display())
 }

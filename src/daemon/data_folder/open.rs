@@ -56,8 +56,21 @@ const DURABILITY_NEVER: &str = "everything acknowledged, if the daemon is killed
 /// The folder cannot be opened, its files are not in a state that a killed daemon leaves, or an import of past payments is
 /// not finished.
 pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -> anyhow::Result<OpenedFolder> {
+    open_with(settings, rules, losses, Ram::new())
+}
+
+/// As [`open`]. A daemon without a disk gets this store, which may have been restored.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_with(
+    settings: &Settings,
+    rules: Option<&Rules>,
+    losses: ArchiveLosses,
+    ram: Ram,
+) -> anyhow::Result<OpenedFolder> {
     if settings.store.kind == StoreKind::Memory && settings.redis.is_some() {
-        return open_diskless(settings, rules);
+        return open_diskless(settings, rules, losses, ram);
     }
     if settings.store.kind == StoreKind::Memory {
         let min_free_bytes = settings.store.min_free_bytes;
@@ -73,19 +86,24 @@ pub fn open(settings: &Settings, rules: Option<&Rules>, losses: ArchiveLosses) -
     open_disk(settings, rules, losses, &|store| refuse_unfinished_import(store))
 }
 
-/// Opens an empty data folder in memory, whose copy is in Redis.
-fn open_diskless(settings: &Settings, rules: Option<&Rules>) -> anyhow::Result<OpenedFolder> {
+/// Opens a data folder in memory, whose copy is in Redis.
+fn open_diskless(
+    settings: &Settings,
+    rules: Option<&Rules>,
+    losses: ArchiveLosses,
+    ram: Ram,
+) -> anyhow::Result<OpenedFolder> {
     let min_free_bytes = settings.store.min_free_bytes;
     let index_folder = tempfile::tempdir().context("the index of the archive needs a temporary folder")?;
-    let options = recover_options(settings, rules, (Sync::Never, ArchiveLosses::Refuse));
-    let (ledger, mut folder) = recover_with(Arc::new(Ram::new()), &index_folder.path().join("index.redb"), options)?;
+    let options = recover_options(settings, rules, (Sync::Never, losses));
+    let (ledger, mut folder) = recover_with(Arc::new(ram), &index_folder.path().join("index.redb"), options)?;
     ledger.seal_identifiers(rules.map(SealedMerchants::of).unwrap_or_default());
     folder.index_folder = Some(index_folder);
     // Redis has the only other copy: what it does not have is bounded.
     ledger.journal().limit_unshipped();
     Ok(OpenedFolder {
         ledger,
-        newest_time: None,
+        newest_time: folder.newest_time(),
         folder: Some(folder),
         durability: DURABILITY_DISKLESS,
         min_free_bytes,

@@ -6,7 +6,7 @@ use crate::{
     daemon::{
         data_folder::CopiedParts,
         redis_copy::{
-            fence_file::{FenceFile, FenceInMemory},
+            fence_file::FenceFile,
             snapshots::RedisSnapshots,
             unshipped::report_unshipped,
         },
@@ -77,10 +77,9 @@ impl RedisCopy {
     ) -> anyhow::Result<Self> {
         let rules = shipping_rules(redis, settings.store.kind);
         let snapshots = Arc::new(RedisSnapshots::new(&parts, settings.memory.retention_days));
-        let fence_memory: Arc<dyn FenceMemory> = match settings.store.kind {
-            StoreKind::Disk => Arc::new(FenceFile::open(Arc::clone(&parts.store), parts.instance.id)?),
-            StoreKind::Memory => Arc::new(FenceInMemory::default()),
-        };
+        // A store in memory keeps it until its process ends.
+        let fence_memory: Arc<dyn FenceMemory> =
+            Arc::new(FenceFile::open(Arc::clone(&parts.store), parts.instance.id)?);
         let known = fence_memory.known();
         let CopiedParts { store, instance, journal, keys, .. } = parts;
         let state = Arc::new(ShippingState::new(rules));
@@ -169,7 +168,7 @@ impl RedisCopy {
 }
 
 /// This process, for operators who look at the lease.
-fn owner() -> String {
+pub(super) fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {
         "" => "unknown host",

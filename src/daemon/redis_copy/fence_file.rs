@@ -21,10 +21,18 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// The file, in the data folder.
 pub(crate) const PATH: &str = "fence";
+/// Exists in a folder that was restored from Redis, until a daemon has taken the fence with it.
+pub(super) const RESTORED: &str = "restored";
 const UNFINISHED: &str = "fence.new";
 const MAGIC: &[u8; 8] = b"LGFENCE\0";
 const FORMAT: u32 = 1;
@@ -37,6 +45,7 @@ pub(super) struct FenceFile {
     /// The inode of the data folder; 0: its file system has none.
     inode: u64,
     known: Mutex<Option<KnownFence>>,
+    is_restored: AtomicBool,
 }
 
 impl FenceFile {
@@ -55,7 +64,8 @@ impl FenceFile {
                 Some(decode(bytes.get(..read).unwrap_or_default(), instance, inode)?)
             }
         };
-        Ok(Self { store, instance, inode, known: Mutex::new(known) })
+        let is_restored = AtomicBool::new(store.list("")?.iter().any(|name| name == RESTORED));
+        Ok(Self { store, instance, inode, known: Mutex::new(known), is_restored })
     }
 }
 
@@ -64,27 +74,20 @@ impl FenceMemory for FenceFile {
         *self.known.lock()
     }
 
+    fn is_restored(&self) -> bool {
+        self.is_restored.load(Ordering::Relaxed)
+    }
+
     fn keep(&self, fence: KnownFence) -> io::Result<()> {
         let mut known = self.known.lock();
         let unfinished = Unfinished::create(&*self.store, UNFINISHED)?;
         unfinished.file().write_at(&encode(fence, self.instance, self.inode), 0)?;
         unfinished.finish(PATH)?;
         *known = Some(fence);
-        Ok(())
-    }
-}
-
-/// Remembers the fence of a daemon without a data folder until its process ends.
-#[derive(Default)]
-pub(super) struct FenceInMemory(Mutex<Option<KnownFence>>);
-
-impl FenceMemory for FenceInMemory {
-    fn known(&self) -> Option<KnownFence> {
-        *self.0.lock()
-    }
-
-    fn keep(&self, fence: KnownFence) -> io::Result<()> {
-        *self.0.lock() = Some(fence);
+        if self.is_restored.swap(false, Ordering::Relaxed) {
+            self.store.remove(RESTORED)?;
+            self.store.sync_folder("")?;
+        }
         Ok(())
     }
 }

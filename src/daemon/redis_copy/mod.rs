@@ -4,10 +4,12 @@
 mod assembly;
 mod erasure;
 mod fence_file;
+mod prepare;
 mod snapshots;
 mod unshipped;
 
 pub(crate) use crate::daemon::redis_copy::{
     assembly::{RedisCopy, redis_durability},
     erasure::erase_in_redis,
+    prepare::{Prepared, RestoreOrder, prepare_folder, reader, restored_in_words},
 };
