@@ -7,6 +7,8 @@ mod fences;
 mod fixtures;
 mod network_faults;
 mod refusals;
+mod restore;
+mod restored_answers;
 mod shipping;
 mod snapshots;
 mod stream;

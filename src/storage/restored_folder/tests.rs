@@ -104,8 +104,12 @@ fn restore(
     if has_snapshot {
         folder.put_snapshot(SNAPSHOT, &mut copy.snapshot.chunks(50).map(|chunk| Ok(chunk.to_vec())))?;
     }
-    for raw in copy.records.iter().filter(|raw| raw.last > after) {
-        folder.put_records(raw, 0)?;
+    let mut crc_before = 0;
+    for raw in &copy.records {
+        if raw.last > after {
+            folder.put_records(raw, crc_before)?;
+        }
+        crc_before = raw.last_crc;
     }
     folder.finish(group)
 }
@@ -227,4 +231,80 @@ fn a_restore_that_is_cut_short_at_any_call_is_refused_and_can_be_repeated() {
             assert!(open(&image, SNAPSHOT).2 == found, "call {call}");
         }
     }
+}
+
+/// The segments of a folder, oldest first.
+fn segments(store: &Memory) -> Vec<String> {
+    store.paths().into_iter().filter(|path| path.starts_with("journal/0")).collect()
+}
+
+/// A store with the first segments of a folder as its archive.
+fn with_archive(original: &Memory, count: usize) -> Memory {
+    let store = Memory::new();
+    for path in segments(original).iter().take(count) {
+        store.put(&path.replace("journal/", "archive/"), &original.bytes(path).unwrap());
+    }
+    store
+}
+
+#[test]
+fn records_continue_after_an_archive_that_is_in_place() {
+    let (original, copy) = original();
+    let (journal, _, found) = open(&original, Lsn(0));
+    let count = segments(&original).len();
+    for archived in 1..count {
+        for after in [Lsn(0), Lsn(14), SNAPSHOT] {
+            // Without the snapshot's list, which names other segments.
+            let store = with_archive(&original, archived);
+            let has_all = after == Lsn(0);
+            let restored = restore(&store, &copy, (after, !has_all), IncompleteGroup::Write);
+            let last_archived = Lsn(journal.segments().get(archived - 1).unwrap().last.0);
+            if last_archived >= copy.last {
+                assert!(matches!(restored, Err(RestoreError::ArchiveAhead { .. })), "{archived} {after}");
+                continue;
+            }
+            restored.unwrap();
+            if has_all {
+                let (again, _, again_found) = open(&store, Lsn(0));
+                assert!(again_found == found, "{archived} segments");
+                assert!(bytes(&again, Lsn(0)) == bytes(&journal, Lsn(0)), "{archived} segments");
+                assert_eq!(restore_again(&store, &copy), Some("instance".to_owned()), "it has data now");
+            }
+        }
+    }
+}
+
+fn restore_again(store: &Memory, copy: &Copy) -> Option<String> {
+    match restore(store, copy, (Lsn(0), false), IncompleteGroup::Write) {
+        Err(RestoreError::NotEmpty(name)) => Some(name),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_archive_of_another_journal_or_lineage_is_refused() {
+    let (original, copy) = original();
+    let refused = |store: &Memory| restore(store, &copy, (Lsn(0), false), IncompleteGroup::Write).unwrap_err();
+    let (other, _) = self::original();
+    assert!(refused(&with_archive(&other, 2)).to_string().contains("it belongs to journal"), "another instance");
+    let damaged = with_archive(&original, 2);
+    let path = damaged.paths().pop().unwrap();
+    let mut bytes = damaged.bytes(&path).unwrap();
+    let at = bytes.len() - 5;
+    bytes[at] ^= 1;
+    damaged.put(&path, &bytes);
+    assert!(matches!(refused(&damaged), RestoreError::Archive { .. }), "damaged");
+    // A daemon that was fenced out wrote another record with the same number.
+    let lineage = Memory::new();
+    let instance = Instance::open(&lineage).unwrap();
+    lineage.put("instance", &original.bytes("instance").unwrap());
+    assert_ne!(instance, copy.instance);
+    let (journal, _, _) = open(&lineage, Lsn(0));
+    for n in 0..5 {
+        journal.append(n, b"another");
+    }
+    journal.close().unwrap();
+    let last = segments(&lineage).len();
+    let refusal = refused(&with_archive(&lineage, last)).to_string();
+    assert!(refusal.contains("of different lineages"), "{refusal}");
 }
