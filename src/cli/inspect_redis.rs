@@ -22,6 +22,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// The arguments of `inspect` about Redis.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// Examine the copy in Redis at this address; without an address, at that of the configuration
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["folder", "records"])]

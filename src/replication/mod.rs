@@ -26,6 +26,7 @@ mod copy_error;
 mod copy_reader;
 mod establish;
 pub mod format;
+mod key_sender;
 mod lease;
 pub mod model;
 pub mod redis_store;

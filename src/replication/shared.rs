@@ -17,7 +17,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -116,12 +116,14 @@ pub(super) struct Shared {
     /// The key of `key_file`.
     pub(super) wrapping: WrappingKey,
     fence: AtomicU64,
+    /// The first slot whose key the shipper has not sent.
+    sent_slots: AtomicU32,
 }
 
 impl Shared {
     pub(super) fn new(parts: ReplicationParts) -> Self {
         let wrapping = WrappingKey(parts.files.wrapping_key);
-        Self { parts, wrapping, fence: AtomicU64::new(0) }
+        Self { parts, wrapping, fence: AtomicU64::new(0), sent_slots: AtomicU32::new(0) }
     }
 
     /// The fence that this process has taken; `None`: it has taken none yet.
@@ -131,6 +133,15 @@ impl Shared {
 
     pub(super) fn set_fence(&self, fence: Fence) {
         self.fence.store(fence.0, Ordering::Release);
+    }
+
+    /// The first slot whose key the shipper has not sent.
+    pub(super) fn sent_slots(&self) -> u32 {
+        self.sent_slots.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_sent_slots(&self, slots: u32) {
+        self.sent_slots.store(slots, Ordering::Release);
     }
 
     /// A connection of its own.

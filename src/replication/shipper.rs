@@ -9,12 +9,13 @@ use crate::{
     config::{Ack, OnOutage},
     replication::{
         establish::{EstablishError, establish, has_record},
-        format::{Batch, CustomerKey, WrapError, encode_batch, random_nonce, wrap_key},
+        format::{Batch, WrapError, encode_batch},
+        key_sender::{KeySenderError, send_keys},
         model::{
             answers::Appended,
             error::RedisError,
             head::{Fence, Tip},
-            requests::{BatchToAppend, ErasedKey, WrappedKey},
+            requests::BatchToAppend,
         },
         redis_store::RedisStore,
         retry::Retry,
@@ -32,8 +33,6 @@ use std::{
 
 /// The most bytes of a batch, unless one record is longer.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// The most keys that one script writes.
-const KEYS_MAX: usize = 1_000;
 /// Records for which no answer waits are shipped after this time at the latest.
 const IDLE_MAX: Duration = Duration::from_millis(500);
 
@@ -68,6 +67,17 @@ enum ShipError {
     Thread(#[from] tokio::task::JoinError),
 }
 
+impl From<KeySenderError> for ShipError {
+    fn from(error: KeySenderError) -> Self {
+        match error {
+            KeySenderError::Redis(error) => Self::Redis(error),
+            KeySenderError::Wrap(error) => Self::Wrap(error),
+            KeySenderError::Keys(error) => Self::Keys(error),
+            KeySenderError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
 /// Where the stream ends, as the shipper knows it.
 #[derive(Debug, Clone, Copy)]
 struct Position {
@@ -100,6 +110,7 @@ impl Shipper {
             established.tip.map_or(Lsn::NONE, |tip| tip.lsn)
         );
         self.position = Some(Position { fence: established.fence, tip: established.tip, next_slot: 0 });
+        self.shared.set_sent_slots(0);
         // What Redis has from an earlier start is shipped already.
         self.note_shipped(established.tip);
         Ok(())
@@ -215,37 +226,11 @@ impl Shipper {
         read.await?
     }
 
-    /// Sends the keys that were created since the last call. Erased keys are sent as erased.
+    /// Sends the keys that were created since the last call.
     async fn send_keys(&mut self) -> Result<(), ShipError> {
-        let parts = &self.shared.parts;
-        while let Some(position) = &mut self.position {
-            if parts.keys.slots() <= position.next_slot {
-                return Ok(());
-            }
-            let (keys, next_slot) = (Arc::clone(&parts.keys), position.next_slot);
-            // It may wait for the file of keys.
-            let entries = tokio::task::spawn_blocking(move || keys.entries_after(next_slot, KEYS_MAX)).await??;
-            let Some((last, _)) = entries.last() else { return Ok(()) };
-            let next_slot = last.saturating_add(1);
-            let (mut live, mut erased) = (Vec::new(), Vec::new());
-            for (_, entry) in &entries {
-                match entry.key {
-                    Some(key) => {
-                        let key = CustomerKey { number: entry.number, customer: entry.customer, key };
-                        let wrapped = wrap_key(&self.shared.wrapping, parts.instance.id, &key, random_nonce()?);
-                        live.push(WrappedKey { number: entry.number, wrapped });
-                    }
-                    None => erased.push(ErasedKey { number: entry.number, customer: entry.customer }),
-                }
-            }
-            if !live.is_empty() {
-                self.store.put_keys(position.fence, &live).await?;
-            }
-            if !erased.is_empty() {
-                self.store.erase_keys(position.fence, &erased).await?;
-            }
-            position.next_slot = next_slot;
-        }
+        let Some(position) = &mut self.position else { return Ok(()) };
+        position.next_slot = send_keys(&self.shared, &mut self.store, position.fence, position.next_slot).await?;
+        self.shared.set_sent_slots(position.next_slot);
         Ok(())
     }
 
@@ -283,6 +268,7 @@ impl Shipper {
             position.tip = tip;
             // The keys and erasures of the lost tail may be lost too.
             position.next_slot = 0;
+            self.shared.set_sent_slots(0);
         }
         Ok(())
     }

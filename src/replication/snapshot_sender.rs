@@ -6,6 +6,7 @@
 use crate::{
     replication::{
         format::{CHUNK_BYTES_MAX, Chunk, encode_chunk},
+        key_sender::{KeySenderError, send_keys},
         model::{
             answers::{Begun, ChunkPut, Finished},
             error::RedisError,
@@ -46,6 +47,8 @@ enum SnapshotError {
     Disturbed,
     #[error("a thread ended early: {0}")]
     Thread(#[from] tokio::task::JoinError),
+    #[error("its keys cannot be sent: {0}")]
+    Keys(#[from] KeySenderError),
     #[error("the stream cannot be trimmed: {0:#}")]
     Trim(anyhow::Error),
 }
@@ -164,6 +167,8 @@ async fn send(shared: &Shared, store: &mut RedisStore, fence: Fence) -> Result<L
     // The stream must contain the records that a later piece of the snapshot contains.
     parts.state.want();
     parts.journal.shipped_to(end).await?;
+    // The snapshot may have made keys that no record needs.
+    send_keys(shared, store, fence, shared.sent_slots()).await?;
     match store.finish_snapshot(fence, SnapshotToFinish { begin, end, chunks, bytes }).await? {
         Finished::Yes => Ok(begin),
         Finished::NotReached(_) | Finished::Chunks(_) | Finished::NotBegun => Err(SnapshotError::Disturbed),

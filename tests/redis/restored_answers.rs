@@ -128,6 +128,10 @@ fn without_now(value: &mut Value) {
         Value::Object(members) => {
             members.remove("server_time");
             members.remove("exported_at");
+            // Where a window is now, not how long it is.
+            if members.get("window").is_some_and(Value::is_object) {
+                members.remove("window");
+            }
             members.values_mut().for_each(without_now);
         }
         Value::Array(items) => items.iter_mut().for_each(without_now),

@@ -274,9 +274,15 @@ fn another_instance_is_refused() {
     let server = durable();
     let first = daemon(&server, CONTINUE);
     first.reserve(&pay("a", "1.00")).ok();
-    let second = folder(&server, CONTINUE);
-    let config = second.path().to_str().expect("a path").to_owned();
-    let refused = run(&second, &["serve", "--config", &config]);
+    // A folder with data of its own: an empty one is to be restored.
+    let other = durable();
+    let mut second = daemon(&other, CONTINUE);
+    second.signal("TERM");
+    assert_eq!(second.wait().code(), Some(0));
+    let settings = std::fs::read_to_string(second.folder.path().join("levelgate.toml")).expect("the settings");
+    second.folder.write("levelgate.toml", &settings.replace(&other.url(), &server.url()));
+    let config = second.folder.path().to_str().expect("a path").to_owned();
+    let refused = run(&second.folder, &["serve", "--config", &config]);
     assert_eq!(refused.code, Some(1), "{}", refused.text);
     assert!(refused.text.contains("Redis has the data of another instance"), "{}", refused.text);
     first.reserve(&pay("b", "1.00")).ok();

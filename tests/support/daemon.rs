@@ -126,6 +126,11 @@ impl Daemon {
         Daemon { process, port, agent: agent(), folder }
     }
 
+    /// Kills the daemon where it stands.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Kills the daemon where it stands and starts it again on the same folder.
     pub fn kill_and_start(&mut self) {
         self.kill_and_start_unready();
