@@ -67,7 +67,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let needed = Lsn(head.snapshot.map_or(0, |snapshot| snapshot.begin.0).saturating_add(1));
     if let Some(begin) = head.begin.filter(|begin| *begin > needed) {
-        problems.push(format!("the stream begins with record {begin}, and no snapshot contains the records from {needed} on"));
+        problems.push(format!(
+            "the stream begins with record {begin}, and no snapshot contains the records from {needed} on"
+        ));
     }
     for problem in &problems {
         eprintln!("levelgate: {problem}");
@@ -177,11 +179,14 @@ fn inspect_snapshot(reader: &mut CopyReader, head: &Head, mark: SnapshotMark) ->
     };
     match read() {
         Ok(found) if found == begin.0 => {}
-        Ok(found) => problems.push(format!("the snapshot in Redis is true up to record {found}, and the head names {begin}")),
+        Ok(found) => {
+            problems.push(format!("the snapshot in Redis is true up to record {found}, and the head names {begin}"))
+        }
         Err(error) => problems.push(format!("the snapshot in Redis cannot be used: {error}")),
     }
     if head.tip.is_none_or(|tip| tip.lsn < end) {
-        problems.push(format!("the snapshot in Redis needs the records up to {end}, and the stream does not reach them"));
+        problems
+            .push(format!("the snapshot in Redis needs the records up to {end}, and the stream does not reach them"));
     }
     Ok(problems)
 }

@@ -204,9 +204,9 @@ impl CopyReader {
         if batch.first > next {
             return Err(CopyError::Gap { from: next, to: Lsn(batch.first.0.saturating_sub(1)) });
         }
-        let continues = position.tip.is_none_or(|tip| {
-            tip.crc == batch.crc_before && tip.end == batch.begin && tip.epoch <= batch.epoch
-        });
+        let continues = position
+            .tip
+            .is_none_or(|tip| tip.crc == batch.crc_before && tip.end == batch.begin && tip.epoch <= batch.epoch);
         let begins = batch.first != Lsn(1) || (batch.crc_before == 0 && batch.begin.0 == 0);
         if batch.first < next || !continues || !begins {
             return Err(CopyError::OtherLineage { first: batch.first });
@@ -303,11 +303,7 @@ impl CopyReader {
         let mut cursor = 0;
         loop {
             let page = self.read(async |store| store.read_erased(cursor).await)?;
-            let entry = |key: &ErasedKey| KeyEntry {
-                number: key.number,
-                customer: key.customer,
-                key: None,
-            };
+            let entry = |key: &ErasedKey| KeyEntry { number: key.number, customer: key.customer, key: None };
             take(&page.keys.iter().map(entry).collect::<Vec<_>>())?;
             cursor = page.cursor;
             if cursor == 0 {

@@ -18,7 +18,10 @@ pub(crate) fn two_merchants(server: &RedisServer, store: &str, redis: &str) -> C
     );
     let levels = |name: &str| {
         let filters = filter("window = \"lifetime\"; amount_limit = \"9000.00\"; quantity_limit = 900");
-        [level(name, &filters), level_in("withdrawal", "EUR", "silver", &filter("window = \"daily\"; amount_limit = \"500.00\""))]
+        [
+            level(name, &filters),
+            level_in("withdrawal", "EUR", "silver", &filter("window = \"daily\"; amount_limit = \"500.00\"")),
+        ]
     };
     folder.write("merchants/acme.toml", &acme(&head, &levels("gold")));
     let beta = acme(&head, &levels("gold")).replacen("id = \"acme\"", "id = \"beta\"", 1);
@@ -73,13 +76,19 @@ pub(crate) fn work(daemon: &Daemon, round: &str) {
             let who = json!({ "merchant_customer_identifier": format!("{who}-{round}"), "payment_instrument": format!("tok-{who}") });
             with(pay(&format!("{round}-{id}"), amount), &who)
         };
-        let step = |id: &str, step: &str, body: Value| {
-            daemon.post(&of(&format!("/transactions/{round}-{id}/{step}")), &body)
-        };
+        let step =
+            |id: &str, step: &str, body: Value| daemon.post(&of(&format!("/transactions/{round}-{id}/{step}")), &body);
         for (who, id, amount) in [
-            ("ann", "held", "10.00"), ("ann", "paid", "20.00"), ("ann", "parts", "30.00"), ("bob", "declined", "5.00"),
-            ("bob", "cancelled", "6.00"), ("cem", "refunded", "7.00"), ("cem", "back", "8.00"), ("dia", "tried", "9.00"),
-            ("eva", "erased", "3.00"), ("dia", "denied", "9999.00"),
+            ("ann", "held", "10.00"),
+            ("ann", "paid", "20.00"),
+            ("ann", "parts", "30.00"),
+            ("bob", "declined", "5.00"),
+            ("bob", "cancelled", "6.00"),
+            ("cem", "refunded", "7.00"),
+            ("cem", "back", "8.00"),
+            ("dia", "tried", "9.00"),
+            ("eva", "erased", "3.00"),
+            ("dia", "denied", "9999.00"),
         ] {
             calls.note(id, &daemon.post(&of("/transactions"), &by(who, id, amount)));
         }
@@ -102,7 +111,10 @@ pub(crate) fn work(daemon: &Daemon, round: &str) {
         }
         let [ann, bob, cem, dia, eva] = customers.as_slice() else { panic!("five customers: {customers:?}") };
         let customer = |id: &str, below: &str| of(&format!("/customers/{id}{below}"));
-        calls.note("amend", &daemon.send("PATCH", &customer(ann, ""), &json!({ "city": "Rom", "phone": "+49 30 1234502" })));
+        calls.note(
+            "amend",
+            &daemon.send("PATCH", &customer(ann, ""), &json!({ "city": "Rom", "phone": "+49 30 1234502" })),
+        );
         let limits = json!({ "filters": [{ "window": "lifetime", "amount_limit": "80.00" }] });
         calls.note("limits", &daemon.send("PUT", &customer(dia, "/limits/deposit/EUR"), &limits));
         let raised = json!({ "filters": [{ "window": "lifetime", "amount_limit": "90.00" }] });
@@ -162,7 +174,9 @@ pub(crate) fn answers(daemon: &Daemon) -> BTreeMap<String, String> {
         assert!(!customers.is_empty());
         for customer in &customers {
             let id = customer["customer_id"].as_str().expect("an id");
-            for below in ["", "/usage", "/transactions", "/history", "/limits/deposit/EUR", "/limits/withdrawal/EUR", "/export"] {
+            for below in
+                ["", "/usage", "/transactions", "/history", "/limits/deposit/EUR", "/limits/withdrawal/EUR", "/export"]
+            {
                 ask(of(&format!("/customers/{id}{below}")));
             }
         }
@@ -180,7 +194,8 @@ pub(crate) fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<St
     for (path, want) in before {
         let found = after.get(path).map_or("", String::as_str);
         let same = want.bytes().zip(found.bytes()).take_while(|(want, found)| want == found).count();
-        let near = |text: &str| text.get(same.saturating_sub(60)..).unwrap_or_default().chars().take(160).collect::<String>();
+        let near =
+            |text: &str| text.get(same.saturating_sub(60)..).unwrap_or_default().chars().take(160).collect::<String>();
         assert!(want == found, "{path}:\n  {}\n  {}", near(want), near(found));
     }
     assert_eq!(before.len(), after.len());

@@ -21,8 +21,8 @@ pub(crate) use crate::daemon::data_folder::configuration_file::{
 pub(crate) use crate::daemon::data_folder::folder::CopiedParts;
 pub use crate::daemon::data_folder::folder::DataFolder;
 pub(crate) use crate::daemon::data_folder::import_mark::refuse_unfinished_import;
-pub(crate) use crate::daemon::data_folder::open::{open_for_import, open_with};
 pub use crate::daemon::data_folder::open::{OpenedFolder, open};
+pub(crate) use crate::daemon::data_folder::open::{open_for_import, open_with};
 pub(crate) use crate::daemon::data_folder::read_only::{RecordedFolder, read_configuration, read_folder};
 pub use crate::daemon::data_folder::recover::{ArchiveLosses, recover};
 pub(crate) use crate::daemon::data_folder::snapshot_files::{SNAPSHOTS, verify_snapshot};

@@ -5,11 +5,7 @@ use crate::{
     config::{self, Ack, OnOutage, Settings, StoreKind},
     daemon::{
         data_folder::CopiedParts,
-        redis_copy::{
-            fence_file::FenceFile,
-            snapshots::RedisSnapshots,
-            unshipped::report_unshipped,
-        },
+        redis_copy::{fence_file::FenceFile, snapshots::RedisSnapshots, unshipped::report_unshipped},
     },
     replication::{
         CopyEraser, EstablishError, FenceMemory, ReplicationEnd, ReplicationParts, ReplicationThread, ShippingRules,

@@ -167,7 +167,8 @@ impl RestoredFolder {
         let (prior_epoch, known) = (reader.epoch(), reader.last().max(Lsn(self.first.0.saturating_sub(1))));
         reader.read(records, &mut |_| {})?;
         if let Some(archive) = self.archive.filter(|archive| !archive.agrees_with(records, crc_before)) {
-            let what = format!("record {} is another one than in the copy: they are of different lineages", archive.last);
+            let what =
+                format!("record {} is another one than in the copy: they are of different lineages", archive.last);
             return Err(RestoreError::Archive { path: "archive".to_owned(), what });
         }
         if records.last <= known {

@@ -5,10 +5,7 @@ use crate::storage::{
     jobs,
     journal::{
         format::synced_file,
-        model::{
-            instance,
-            paths::FOLDER,
-        },
+        model::{instance, paths::FOLDER},
     },
     keys,
     restored_folder::error::{RestoreError, failed},
