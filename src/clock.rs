@@ -216,6 +216,22 @@ impl Clock {
         self.accept_at(wall_ms(), self.running_ms())
     }
 
+    /// Follows a clock that another daemon accepted: its newest time replaces the one of this clock, also if the time goes
+    /// back. Only one thread may call this or [`Clock::accept`] at a time.
+    pub fn replace_newest(&self, newest: Millis) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.latest.store(newest.0, Ordering::Release);
+        if self.source == Source::System {
+            self.resume_at(Some(newest), self.running_ms());
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Notes a time that another daemon recorded: no earlier time is returned.
+    pub fn note_time(&self, recorded: Millis) {
+        self.latest.fetch_max(recorded.0, Ordering::AcqRel);
+    }
+
     fn accept_at(&self, wall_ms: i64, running_ms: i64) -> (Millis, Millis) {
         let (before, difference) = self.read(wall_ms, running_ms);
         if difference.is_none() && (before.0 - wall_ms).abs() <= EQUAL_MS {

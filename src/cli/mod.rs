@@ -19,6 +19,7 @@ mod restore;
 mod serve;
 mod snapshot;
 mod support;
+mod take_over;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -65,6 +66,11 @@ enum Command {
         after_help = "Example:\n  levelgate reload\n\nExit status: 0 applied, 1 refused: every problem is printed."
     )]
     Reload(support::daemon_client::DaemonAddress),
+    /// Make a standby the primary
+    #[command(
+        after_help = "Example:\n  levelgate take-over --url http://standby.internal:7400 --token-file operator.token\n\nExit status: 0 the standby answers writes, 1 it could not take over."
+    )]
+    TakeOver(support::daemon_client::DaemonAddress),
     /// Print what a data folder contains, and check it for damage
     #[command(
         after_help = "Examples:\n  levelgate inspect data\n  levelgate inspect data --records --customer 1000001\n  levelgate inspect --redis redis://127.0.0.1:6379\n  levelgate inspect --redis --config /etc/levelgate\n\nExit status: 0 nothing is damaged, 1 damaged."
@@ -116,6 +122,7 @@ pub fn run() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Snapshot(daemon) => snapshot::run(&daemon),
         Command::Reload(daemon) => reload::run(&daemon),
+        Command::TakeOver(daemon) => take_over::run(&daemon),
         Command::Inspect(options) if options.is_redis() => inspect_redis::run(&options.of_redis),
         Command::Inspect(options) => inspect::run(&options),
         Command::Backup(options) => backup::run(&options),

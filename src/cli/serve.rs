@@ -9,7 +9,7 @@ use crate::{
     config::{self, DaemonFile, Problems},
     daemon::{
         data_folder::ArchiveLosses,
-        start::{self, StartOptions},
+        start::{self, FolderOrder, StartOptions},
     },
 };
 use std::{path::PathBuf, process::ExitCode};
@@ -36,11 +36,15 @@ pub(super) struct Options {
     /// empty too, the daemon starts anew
     #[arg(long)]
     restore: bool,
+    /// Follow a primary through Redis: restore into an empty data folder or continue it, answer reads, refuse writes, and
+    /// take over. With --take-over it takes over as soon as it has every record that Redis has
+    #[arg(long, conflicts_with = "restore")]
+    standby: bool,
 }
 
 /// Runs the daemon until a signal stops it.
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options { config: config_folder, accept_lost_archive, default_settings, take_over, restore } = options;
+    let Options { config: config_folder, accept_lost_archive, default_settings, take_over, restore, standby } = options;
     let daemon_file = DaemonFile::of_option(default_settings);
     let loaded = config::load_with_tokens(&config_folder, Clock::new(Source::System).wall());
     let checked = match loaded {
@@ -58,8 +62,13 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
                 !restore || loaded.settings.redis.is_some(),
                 "--restore restores the data folder from Redis, and there is no [redis] in the configuration"
             );
-            let (takes_over, restores) = (take_over, restore);
-            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over, restores }, loaded)
+            let folder = match (standby, restore) {
+                (true, _) => FolderOrder::Follow,
+                (false, true) => FolderOrder::Restore,
+                (false, false) => FolderOrder::Open,
+            };
+            let takes_over = take_over;
+            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over, folder }, loaded)
         }
         Err(problems) => {
             print_problems(&problems.list, false);

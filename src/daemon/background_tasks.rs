@@ -8,7 +8,10 @@ use crate::{
     service::jobs::resume::resume_unfinished,
     storage::keys::Keys,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// The pause between two updates of the gauges.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(5);
@@ -18,16 +21,18 @@ const TIME_RETRY: Duration = Duration::from_secs(1);
 const ERASED_MAX: usize = 1_000;
 
 /// Updates the gauges every few seconds, keeps histograms small even if no client reads the metrics, and erases due
-/// customers.
-pub(crate) async fn run_periodic(daemon: Arc<AppState>, eraser: Option<CopyEraser>) {
+/// customers. `eraser` is empty without `[redis]`, and on a standby until it takes over.
+pub(crate) async fn run_periodic(daemon: Arc<AppState>, eraser: Arc<OnceLock<CopyEraser>>) {
     let mut ticks = tokio::time::interval(GAUGES_INTERVAL);
     let mut names = NameTableMonitor::default();
-    let eraser = eraser.map(Arc::new);
     loop {
         ticks.tick().await;
         names.update();
         daemon.prometheus.run_upkeep();
-        erase_due_customers(&daemon, eraser.as_ref()).await;
+        // The primary erases, and a standby follows.
+        if daemon.payments.gate.standby().is_none() {
+            erase_due_customers(&daemon, eraser.get()).await;
+        }
         update_gauges(&daemon);
     }
 }
@@ -50,6 +55,9 @@ fn update_gauges(daemon: &AppState) {
 
 /// Finishes the jobs that the last process left, as soon as the clock returns a time.
 pub(crate) async fn finish_jobs(daemon: Arc<AppState>) {
+    if let Some(standby) = daemon.payments.gate.standby() {
+        standby.when_primary().await;
+    }
     let now = loop {
         match daemon.payments.time() {
             Ok(now) => break now,
@@ -65,7 +73,7 @@ pub(crate) async fn finish_jobs(daemon: Arc<AppState>) {
 }
 
 /// Erases the attributes of customers whose deletion grace period is over.
-async fn erase_due_customers(daemon: &Arc<AppState>, eraser: Option<&Arc<CopyEraser>>) {
+async fn erase_due_customers(daemon: &Arc<AppState>, eraser: Option<&CopyEraser>) {
     let (daemon, eraser) = (Arc::clone(daemon), eraser.cloned());
     let erasing = tokio::task::spawn_blocking(move || {
         // Without an accepted clock no customer is erased. `now` also logs whether the clock is accepted.

@@ -1,7 +1,10 @@
 //! What requests can have this daemon do.
 
 use crate::{
-    daemon::{maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem},
+    daemon::{
+        maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem,
+        standby::TakeOverCalls,
+    },
     domain::customer::audit::Author,
     service::{
         configuration::{
@@ -9,7 +12,7 @@ use crate::{
             reload::{RefusedReload, ReloadReport},
         },
         daemon_control::DaemonControl,
-        daemon_status::{ArchiveHealth, SnapshotReport},
+        daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
         error::ServiceError,
     },
 };
@@ -21,6 +24,8 @@ pub(crate) struct ControlledParts {
     pub(crate) reloader: Reloader,
     /// Writes snapshots; `None`: the daemon has no data folder.
     pub(crate) maintenance: Option<Arc<MaintenanceThread>>,
+    /// Makes a standby take over; `None`: the daemon started as a primary.
+    pub(crate) take_over: Option<TakeOverCalls>,
 }
 
 impl DaemonControl for ControlledParts {
@@ -35,6 +40,10 @@ impl DaemonControl for ControlledParts {
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError> {
         let maintenance = self.maintenance.as_ref().ok_or_else(ServiceError::no_snapshots)?;
         maintenance.snapshot().map_err(|error| snapshot_problem(&error))
+    }
+
+    fn take_over(&self) -> Result<TakeOverReport, ServiceError> {
+        self.take_over.as_ref().ok_or_else(ServiceError::not_standby)?.take_over()
     }
 
     fn archive(&self) -> Option<ArchiveHealth> {

@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -49,6 +49,8 @@ pub(crate) struct MaintenanceThread {
     last: Mutex<LastSnapshot>,
     status: SnapshotStatus,
     stop: (Mutex<bool>, Condvar),
+    /// The last record whose segments the primary of this standby has deleted.
+    released: AtomicU64,
     /// Set by [`MaintenanceThread::stop`]: the snapshot that is being written is abandoned.
     is_stopping: AtomicBool,
 }
@@ -73,7 +75,8 @@ impl MaintenanceThread {
         let last = Mutex::new(LastSnapshot { begin, at: now, rotated: now, not_before: now, written: None });
         let status = SnapshotStatus::new(folder.newest_snapshot_at(), settings.snapshot_interval);
         let stop = (Mutex::new(false), Condvar::new());
-        Self { folder, payments, settings, last, status, stop, is_stopping: AtomicBool::new(false) }
+        let (released, is_stopping) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { folder, payments, settings, last, status, stop, released, is_stopping }
     }
 
     /// The state of snapshots, for `/v1/status`.
@@ -148,7 +151,8 @@ impl MaintenanceThread {
         }
         let snapshot = self.write_snapshot(&mut last, &|| self.is_stopping.load(Ordering::Acquire))?;
         self.remember_state();
-        if last.rotated.elapsed() >= SEGMENT_AGE_MAX {
+        // A standby begins segments where its primary does, or when one is full.
+        if last.rotated.elapsed() >= SEGMENT_AGE_MAX && self.payments.gate.standby().is_none() {
             self.folder.journal().rotate()?;
             last.rotated = Instant::now();
         }
@@ -168,6 +172,10 @@ impl MaintenanceThread {
         if evicted > 0 {
             tracing::info!("{evicted} transactions were evicted from memory; the archive has them");
         }
+        if self.payments.gate.standby().is_some() {
+            self.delete_released();
+            return;
+        }
         let before = now.plus(-self.settings.archive_days.saturating_mul(DAY_MS));
         let ledger = &self.payments.ledger;
         let shipped = self.payments.gate.shipping().map_or(Lsn(u64::MAX), |_| ledger.journal().shipped());
@@ -175,6 +183,21 @@ impl MaintenanceThread {
             metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
             tracing::error!(
                 "segments older than archive_days could not be deleted; the next snapshot tries again: {error:#}"
+            );
+        }
+    }
+
+    /// Notes that the primary has deleted the segments up to a record. The next snapshot deletes those of this standby.
+    pub(crate) fn note_released(&self, last: Lsn) {
+        self.released.fetch_max(last.0, Ordering::AcqRel);
+    }
+
+    fn delete_released(&self) {
+        let released = Lsn(self.released.load(Ordering::Acquire));
+        if let Err(error) = self.folder.delete_released_segments(released) {
+            metrics::counter!("levelgate_segments_not_deleted_total").increment(1);
+            tracing::error!(
+                "segments that the primary has deleted could not be deleted; the next snapshot tries again: {error:#}"
             );
         }
     }

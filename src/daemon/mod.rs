@@ -15,4 +15,5 @@ pub(crate) mod reload;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
 pub(crate) mod snapshot_status;
+mod standby;
 pub(crate) mod start;

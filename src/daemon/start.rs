@@ -2,24 +2,26 @@
 
 use crate::{
     clock::{Clock, Source},
-    config::{ClockSource, DaemonFile, Loaded, Settings, StoreKind},
+    config::{ClockSource, DaemonFile, Loaded, Redis, RedisFiles, Settings, StoreKind},
     daemon::{
         background_tasks,
         control::ControlledParts,
-        data_folder::{self, ArchiveLosses, DataFolder, OpenedFolder},
+        data_folder::{self, ArchiveLosses, CopiedParts, DataFolder, OpenedFolder},
         listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
-        redis_copy::{self, RedisCopy, RestoreOrder, redis_durability},
+        redis_copy::{self, CopyStart, RedisCopy, RestoreOrder, owner, redis_durability},
         reload::reloader::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
+        standby::{StandbyParts, StandbyThread, TakeOverCalls, restore_if_empty},
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     http::{
         self, AccessTokens, AppState, Capacity, RequestLimits, Server,
         server::pulse::{self, Pulse},
     },
+    replication::{ShippingState, StandbyState},
     service::{commit::AnswerGate, daemon_status::ConfigurationHealth, payments::PaymentService},
     storage::fs::ram::Ram,
     telemetry::{descriptions::describe_metrics, log, metrics::Meters},
@@ -28,7 +30,13 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::Mutex;
-use std::{path::PathBuf, process::ExitCode, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, UnixListener},
     signal::unix::SignalKind,
@@ -46,8 +54,20 @@ pub(crate) struct StartOptions {
     pub(crate) archive_losses: ArchiveLosses,
     /// Whether this daemon replaces another one that has the lease in Redis.
     pub(crate) takes_over: bool,
-    /// Whether an empty data folder is restored from Redis.
-    pub(crate) restores: bool,
+    /// What is done with the data folder.
+    pub(crate) folder: FolderOrder,
+}
+
+/// What a start does with the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FolderOrder {
+    /// It is opened.
+    Open,
+    /// It is empty, and is restored from Redis.
+    Restore,
+    /// It follows a primary, and is restored first if it is empty. With `takes_over` the daemon takes over once it has the
+    /// whole stream.
+    Follow,
 }
 
 /// How long running requests may take once the daemon stops.
@@ -93,13 +113,19 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
     let open_files = OpenFiles::claim(settings.http.max_connections, settings.admin.listen.is_some())?;
     let (stop, is_stopping) = watch::channel(false);
     let parts = DaemonParts { options, loaded, prometheus, open_files, is_stopping: is_stopping.clone() };
-    let Assembled { daemon, maintenance, redis_copy, _folder_in_memory } = assemble(parts, &settings)?;
+    let Assembled { daemon, maintenance, redis_copy, standby, _folder_in_memory } = assemble(parts, &settings)?;
     // A process that accepts connections stops in an orderly way. Until here a signal ends it at once.
     let stop_signals = StopSignals::receive()?;
     let is_forced = force.subscribe();
     let sockets = Sockets::open(&settings, open_files, &daemon, is_stopping.clone())?;
     tokio::spawn(signals::reload_on_hangup(hangups, Arc::clone(&daemon)));
-    let eraser = redis_copy.as_ref().map(RedisCopy::eraser);
+    let eraser = Arc::new(OnceLock::new());
+    // It is empty until here.
+    redis_copy.iter().for_each(|copy| _ = eraser.set(copy.eraser()));
+    let standby = match standby {
+        None => None,
+        Some(standby) => Some(StandbyThread::start(StandbyParts { eraser: Arc::clone(&eraser), ..standby })?),
+    };
     tokio::spawn(background_tasks::run_periodic(Arc::clone(&daemon), eraser));
     tokio::spawn(background_tasks::finish_jobs(Arc::clone(&daemon)));
     tokio::spawn(stop_signals.forward(stop.clone(), force));
@@ -112,6 +138,10 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
     if let (Some(maintenance), Some(thread)) = (&maintenance, maintenance_thread) {
         stop_maintenance(maintenance, thread, is_forced.clone()).await?;
     }
+    let redis_copy = match standby {
+        None => redis_copy,
+        Some(standby) => tokio::task::spawn_blocking(move || standby.stop()).await?,
+    };
     let is_fenced_out = match redis_copy {
         None => false,
         Some(copy) => {
@@ -166,6 +196,8 @@ struct Assembled {
     maintenance: Option<Arc<MaintenanceThread>>,
     /// `None` without `[redis]`.
     redis_copy: Option<RedisCopy>,
+    /// What follows the primary of a standby, before it starts.
+    standby: Option<StandbyParts>,
     /// The folder in memory of a daemon without a disk, which nobody maintains.
     _folder_in_memory: Option<DataFolder>,
 }
@@ -174,9 +206,17 @@ struct Assembled {
 fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled> {
     let DaemonParts { options, loaded, prometheus, open_files, is_stopping } = parts;
     let capacity = Capacity::new(&settings.http, to_usize(open_files.connections), to_usize(open_files.overflow));
+    let owner = owner();
+    let redis = settings.redis.clone().zip(loaded.redis_files.clone());
+    let is_standby = options.folder == FolderOrder::Follow;
     let ram = Ram::new();
-    if let (Some(redis), Some(files)) = (&settings.redis, &loaded.redis_files) {
-        let order = RestoreOrder { restores: options.restores, takes_over: options.takes_over };
+    if is_standby {
+        let (redis, files) = redis.as_ref().context(NO_REDIS)?;
+        anyhow::ensure!(options.archive_losses == ArchiveLosses::Refuse, NO_LOSSES);
+        restore_if_empty(settings, (redis, files), &owner, &ram)?;
+    } else if let Some((redis, files)) = &redis {
+        let restores = options.folder == FolderOrder::Restore;
+        let order = RestoreOrder { restores, takes_over: options.takes_over };
         redis_copy::prepare_folder(settings, (redis, files), order, &ram)?;
     }
     let mut opened = data_folder::open_with(settings, Some(&loaded.rules), options.archive_losses, ram)?;
@@ -185,14 +225,26 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
     let clock = start_clock(settings, newest_time)?;
     ledger.limit_caller_times(clock.latest_time());
     // Before anything is recorded: another daemon may have taken over.
-    let mut redis_copy = match (&settings.redis, &loaded.redis_files, &folder) {
-        (Some(redis), Some(files), Some(folder)) => {
-            let redis = (redis, files.clone());
-            Some(RedisCopy::start(settings, redis, folder.copied_parts(), options.takes_over)?)
+    let (mut redis_copy, mut following) = (None, None);
+    if let (Some((redis, files)), Some(folder)) = (redis, &folder) {
+        let (state, copied) = (RedisCopy::new_state(&redis, settings.store.kind), folder.copied_parts());
+        if is_standby {
+            copied.journal.begin_following()?;
+            ledger.begin_replication(copied.journal.last());
+            let standby = Arc::new(StandbyState::new(copied.journal.last()));
+            following = Some(Following { redis: (redis, files), copied, state: standby, shipping: state });
+        } else {
+            let start = CopyStart { state, owner: owner.clone(), takes_over: options.takes_over };
+            redis_copy = Some(RedisCopy::start(settings, (&redis, files), copied, start)?);
         }
-        _ => None,
+    }
+    let gate = match (&redis_copy, &following) {
+        (Some(copy), _) => AnswerGate::shipped(Arc::clone(copy.state())),
+        (None, Some(following)) => {
+            AnswerGate::of_standby(Arc::clone(&following.shipping), Arc::clone(&following.state))
+        }
+        (None, None) => AnswerGate::local(),
     };
-    let gate = redis_copy.as_ref().map_or_else(AnswerGate::local, |copy| AnswerGate::shipped(Arc::clone(copy.state())));
     let payments = Arc::new(PaymentService {
         ledger,
         rules: ArcSwap::from_pointee(Rules::default()),
@@ -226,11 +278,14 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
     let (folder, folder_in_memory) = if is_on_disk { (folder, None) } else { (None, folder) };
     let maintenance = folder
         .map(|folder| Arc::new(MaintenanceThread::new(folder, Arc::clone(&payments), maintenance_settings(settings))));
+    let (calls, receiver) = TakeOverCalls::new();
+    let take_over = following.is_some().then_some(calls);
+    let control = Arc::new(ControlledParts { reloader, maintenance: maintenance.clone(), take_over });
     let daemon = Arc::new(AppState {
         payments,
         access,
         failed_logins: http::FailedLogins::default(),
-        control: Arc::new(ControlledParts { reloader, maintenance: maintenance.clone() }),
+        control: Arc::clone(&control) as _,
         jobs,
         capacity: Arc::new(capacity),
         health,
@@ -252,8 +307,33 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
             "no tokens are configured: the daemon listens on loopback only, and every caller has the operator role"
         );
     }
-    Ok(Assembled { daemon, maintenance, redis_copy, _folder_in_memory: folder_in_memory })
+    let standby = following.map(|Following { redis, copied, state, shipping }| StandbyParts {
+        settings: settings.clone(),
+        redis,
+        copied,
+        payments: Arc::clone(&daemon.payments),
+        control,
+        state,
+        shipping,
+        calls: receiver,
+        owner,
+        takes_over: options.takes_over,
+        eraser: Arc::default(),
+    });
+    Ok(Assembled { daemon, maintenance, redis_copy, standby, _folder_in_memory: folder_in_memory })
 }
+
+/// What a standby follows with.
+struct Following {
+    redis: (Redis, RedisFiles),
+    copied: CopiedParts,
+    state: Arc<StandbyState>,
+    shipping: Arc<ShippingState>,
+}
+
+const NO_REDIS: &str = "--standby needs [redis] in levelgate.toml: a standby follows the copy in Redis";
+const NO_LOSSES: &str = "--standby records nothing, so it accepts no lost segments of the archive: put the folder `archive` \
+                         in place, or accept the loss after the take-over";
 
 fn start_clock(settings: &Settings, newest_time: Option<Millis>) -> anyhow::Result<Clock> {
     let clock = Clock::new(match settings.clock.source {
@@ -345,6 +425,13 @@ impl Sockets {
             tokio::time::sleep(DRAIN_MAX).await;
         };
         let shipping = daemon.payments.gate.shipping().cloned();
+        let standby = daemon.payments.gate.standby().cloned();
+        let standby_failed = async {
+            match &standby {
+                Some(standby) => standby.when_failed().await,
+                None => std::future::pending().await,
+            }
+        };
         let fenced_out = async {
             match &shipping {
                 Some(shipping) => shipping.when_fenced_out().await,
@@ -381,7 +468,15 @@ impl Sockets {
                     () = answer_time => {}
                     () = wait_until_true(is_forced) => {}
                 }
-                failure = Some(failed);
+                failure = Some(failed.to_string());
+            }
+            cause = standby_failed => {
+                tokio::select! {
+                    _ = &mut served => {}
+                    () = answer_time => {}
+                    () = wait_until_true(is_forced) => {}
+                }
+                failure = Some(cause);
             }
         }
         drop(served);

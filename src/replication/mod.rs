@@ -38,6 +38,8 @@ mod shared;
 mod shipper;
 pub mod shipping_state;
 mod snapshot_sender;
+pub mod standby_state;
+pub mod stream_reader;
 
 pub use crate::replication::{
     copy_error::CopyError,
@@ -56,4 +58,6 @@ pub use crate::replication::{
     restore::{RestoreTarget, RestoredCopy, restore},
     shared::{FenceMemory, KnownFence, ReplicationParts, SnapshotSink, SnapshotSource},
     shipping_state::{ShippingRules, ShippingState},
+    standby_state::StandbyState,
+    stream_reader::{StreamError, StreamRead, StreamReader},
 };

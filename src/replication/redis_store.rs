@@ -348,6 +348,51 @@ impl RedisStore {
         Ok(ErasedPage { cursor, keys: pairs.into_iter().map(key).collect::<Result<_, RedisError>>()? })
     }
 
+    /// The values of these fields of a hash; a field that it does not have is left out.
+    async fn fields(&mut self, key: &str, numbers: &[u64]) -> Result<Vec<(u64, Vec<u8>)>, RedisError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = redis::cmd("HMGET");
+        command.arg(format!("{}{key}", self.prefix));
+        numbers.iter().for_each(|number| _ = command.arg(format!("{number:016x}")));
+        let ms = self.connection.response_ms();
+        let Value::Array(values) = self.connection.query(&command, "reading keys", ms).await? else {
+            return Err(unexpected("no list where keys belong"));
+        };
+        let mut found = Vec::new();
+        for (number, value) in numbers.iter().zip(values) {
+            match value {
+                Value::Nil => {}
+                Value::BulkString(bytes) => found.push((*number, bytes)),
+                _ => return Err(unexpected("no text where a key belongs")),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys with these numbers that are not erased.
+    ///
+    /// # Errors
+    /// See [`RedisError`].
+    pub async fn read_keys_of(&mut self, numbers: &[u64]) -> Result<Vec<WrappedKey>, RedisError> {
+        let found = self.fields("keys", numbers).await?;
+        Ok(found.into_iter().map(|(number, wrapped)| WrappedKey { number, wrapped }).collect())
+    }
+
+    /// The keys with these numbers that are erased.
+    ///
+    /// # Errors
+    /// See [`RedisError`].
+    pub async fn read_erased_of(&mut self, numbers: &[u64]) -> Result<Vec<ErasedKey>, RedisError> {
+        let found = self.fields("erased", numbers).await?;
+        let key = |(number, customer): (u64, Vec<u8>)| {
+            let customer = number_of(&String::from_utf8_lossy(&customer))?;
+            Ok(ErasedKey { number, customer })
+        };
+        found.into_iter().map(key).collect()
+    }
+
     /// A framed chunk of the snapshot that was begun with `begin`. `None`: there is no such chunk.
     ///
     /// # Errors

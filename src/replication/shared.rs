@@ -99,7 +99,8 @@ pub struct ReplicationParts {
 
 impl KnownFence {
     /// A fence that this process has taken.
-    pub(super) fn new(fence: Fence, owner: &str, is_permanent: bool) -> Self {
+    #[must_use]
+    pub fn new(fence: Fence, owner: &str, is_permanent: bool) -> Self {
         Self { fence, owner: crc32c::crc32c(owner.as_bytes()), is_here: true, is_permanent }
     }
 

@@ -2,7 +2,10 @@
 //! write while another daemon may have taken over.
 
 use crate::{
-    replication::shipping_state::{Confirmation, MayAnswer, ShippingState},
+    replication::{
+        shipping_state::{Confirmation, MayAnswer, ShippingState},
+        standby_state::StandbyState,
+    },
     service::error::ServiceError,
     storage::journal::{Journal, Lsn},
 };
@@ -24,9 +27,13 @@ pub enum AnswerKind {
 /// - refuses a write before it is decided, if the lease may have ended or another daemon has taken over;
 /// - waits until Redis has confirmed the record, if `ack` says so, or until an outage is established;
 /// - checks the lease again just before the answer to a write leaves.
+///
+/// A standby refuses every write until it has taken over. Its records are in Redis already, so that reads wait for its
+/// journal alone.
 #[derive(Debug, Clone, Default)]
 pub struct AnswerGate {
     shipping: Option<Arc<ShippingState>>,
+    standby: Option<Arc<StandbyState>>,
 }
 
 impl AnswerGate {
@@ -39,7 +46,19 @@ impl AnswerGate {
     /// A gate that also follows the rules of `[redis]`.
     #[must_use]
     pub fn shipped(shipping: Arc<ShippingState>) -> Self {
-        Self { shipping: Some(shipping) }
+        Self { shipping: Some(shipping), standby: None }
+    }
+
+    /// The gate of a standby, which follows the rules of `[redis]` once it has taken over.
+    #[must_use]
+    pub fn of_standby(shipping: Arc<ShippingState>, standby: Arc<StandbyState>) -> Self {
+        Self { shipping: Some(shipping), standby: Some(standby) }
+    }
+
+    /// The state of the standby; `None`: the daemon is a primary.
+    #[must_use]
+    pub fn standby(&self) -> Option<&Arc<StandbyState>> {
+        self.standby.as_ref().filter(|standby| standby.is_standby())
     }
 
     /// The state of shipping; `None` without `[redis]`.
@@ -55,6 +74,9 @@ impl AnswerGate {
     /// over. Nothing is recorded.
     pub fn may_decide(&self, kind: AnswerKind) -> Result<(), ServiceError> {
         let Some(shipping) = &self.shipping else { return Ok(()) };
+        if self.standby().is_some() {
+            return if kind == AnswerKind::Read { Ok(()) } else { Err(ServiceError::standby()) };
+        }
         if kind == AnswerKind::Read {
             return if shipping.is_fenced_out() { Err(ServiceError::fenced_out()) } else { Ok(()) };
         }
@@ -79,6 +101,7 @@ impl AnswerGate {
         let lsn = depends_on_lsn.unwrap_or_else(|| journal.last());
         journal.committed(lsn).await.map_err(|_| ServiceError::outcome_unknown())?;
         match &self.shipping {
+            Some(_) if self.standby().is_some() && kind == AnswerKind::Read => Ok(()),
             None => Ok(()),
             Some(shipping) => leave_shipped(shipping, journal, lsn, kind).await,
         }
@@ -218,6 +241,22 @@ mod tests {
         let outcome = now(gate.leave(&journal, Some(lsn), AnswerKind::Write)).await;
         assert_eq!(code(outcome), Some(Err("outcome_unknown".to_owned())));
         assert_eq!(code(now(gate.leave(&journal, Some(lsn), AnswerKind::Read)).await), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn a_standby_answers_reads_alone_until_it_has_taken_over() {
+        let journal = Journal::in_memory();
+        let lsn = journal.append(1, b"event").lsn;
+        let (_, shipping) = gate(REFUSE);
+        let standby = Arc::new(StandbyState::new(lsn));
+        let gate = AnswerGate::of_standby(shipping, Arc::clone(&standby));
+        assert!(gate.may_decide(AnswerKind::Read).is_ok());
+        let refused = gate.may_decide(AnswerKind::Write).map_err(|error| error.code.into_owned());
+        assert_eq!(refused, Err("standby".to_owned()));
+        assert_eq!(code(now(gate.leave(&journal, Some(lsn), AnswerKind::Read)).await), Some(Ok(())), "not shipped");
+        standby.take_over();
+        assert!(gate.may_decide(AnswerKind::Write).is_ok() && gate.standby().is_none());
+        assert_eq!(code(now(gate.leave(&journal, Some(lsn), AnswerKind::Write)).await), None, "it waits for Redis");
     }
 
     #[tokio::test]

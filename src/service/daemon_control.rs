@@ -7,7 +7,7 @@ use crate::{
             change::{ConfigurationChange, ConfigurationOutcome},
             reload::{RefusedReload, ReloadReport},
         },
-        daemon_status::{ArchiveHealth, SnapshotReport},
+        daemon_status::{ArchiveHealth, SnapshotReport, TakeOverReport},
         error::ServiceError,
     },
 };
@@ -32,6 +32,12 @@ pub trait DaemonControl: Send + Sync {
     /// # Errors
     /// The daemon has no data folder, or the snapshot cannot be written.
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError>;
+
+    /// Makes a standby the primary because a person says so. Blocks until it has taken over.
+    ///
+    /// # Errors
+    /// The daemon is no standby, or could not take over.
+    fn take_over(&self) -> Result<TakeOverReport, ServiceError>;
 
     /// The state of the archive; `None`: the daemon has no data folder.
     fn archive(&self) -> Option<ArchiveHealth>;

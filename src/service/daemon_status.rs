@@ -89,3 +89,14 @@ fn accepted_losses<S: Serializer>(losses: &[AcceptedLoss], serializer: S) -> Res
     }
     out.end()
 }
+
+/// A take-over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct TakeOverReport {
+    /// The fence of this daemon.
+    pub fence: u64,
+    /// The last record of the former primary.
+    pub last_lsn: u64,
+    /// From the decision to take over until writes were answered.
+    pub milliseconds: u64,
+}

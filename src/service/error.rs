@@ -315,6 +315,33 @@ impl ServiceError {
         Self::new(ErrorKind::Unavailable, "fenced_out", detail)
     }
 
+    /// The daemon is a standby. Nothing was recorded.
+    #[must_use]
+    pub fn standby() -> Self {
+        let detail = "this daemon is a standby and records nothing; send it to the primary, or try again after a take-over";
+        Self::new(ErrorKind::Unavailable, "standby", detail)
+    }
+
+    /// The daemon is a standby, and so far behind the primary: not ready.
+    #[must_use]
+    pub fn standby_with_lag(lag: std::time::Duration) -> Self {
+        let mut error = Self::standby();
+        error.detail = format!("standby; lag of {} ms", lag.as_millis());
+        error
+    }
+
+    /// Only a standby takes over.
+    #[must_use]
+    pub fn not_standby() -> Self {
+        Self::new(ErrorKind::Conflict, "not_standby", "this daemon is no standby: it is the primary, or has no [redis]")
+    }
+
+    /// The standby has not taken over.
+    #[must_use]
+    pub fn take_over_failed(detail: String) -> Self {
+        Self::new(ErrorKind::Unavailable, "take_over_failed", detail)
+    }
+
     /// The journal has the record of the request, and Redis did not confirm it in time.
     #[must_use]
     pub fn not_confirmed() -> Self {

@@ -11,4 +11,5 @@ mod restore;
 mod restored_answers;
 mod shipping;
 mod snapshots;
+mod standby;
 mod stream;

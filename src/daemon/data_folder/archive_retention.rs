@@ -60,6 +60,26 @@ impl DataFolder {
         Ok(deleted)
     }
 
+    /// Deletes the segments up to a record that the primary of this standby has deleted, if both kept snapshots contain
+    /// their effect on the state. The primary has recorded copies of what must stay, and the index forgets the rest by its
+    /// offset.
+    ///
+    /// # Errors
+    /// The index cannot be written, or a file cannot be removed; segments deleted before stay deleted.
+    pub(crate) fn delete_released_segments(&self, released: Lsn) -> anyhow::Result<()> {
+        let Some(last_in_snapshots) = self.last_record_of_both_snapshots()? else { return Ok(()) };
+        for segment in self.journal.segments().iter().take(DELETED_SEGMENTS_MAX) {
+            let is_archived = segment.path.starts_with(ARCHIVE) && segment.end_offset <= self.archive.archived_before();
+            if !(is_archived && segment.last <= released.min(last_in_snapshots)) {
+                break;
+            }
+            self.archive.forget(segment.end_offset, &[])?;
+            self.journal.remove_oldest(segment.first_lsn)?;
+            tracing::info!("{} was deleted: the primary has deleted its records", segment.path);
+        }
+        Ok(())
+    }
+
     /// The last record that both kept snapshots contain; `None`: there are fewer than two snapshots.
     fn last_record_of_both_snapshots(&self) -> anyhow::Result<Option<Lsn>> {
         let names = self.store.list(SNAPSHOTS)?;

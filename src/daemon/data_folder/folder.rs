@@ -37,6 +37,7 @@ pub struct DataFolder {
 }
 
 /// What the copy in Redis is made of.
+#[derive(Clone)]
 pub(crate) struct CopiedParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) instance: Instance,

@@ -8,7 +8,7 @@ use crate::{
         redis_copy::{fence_file::FenceFile, snapshots::RedisSnapshots, unshipped::report_unshipped},
     },
     replication::{
-        CopyEraser, EstablishError, FenceMemory, ReplicationEnd, ReplicationParts, ReplicationThread, ShippingRules,
+        CopyEraser, EstablishError, FenceMemory, KnownFence, ReplicationEnd, ReplicationParts, ReplicationThread, ShippingRules,
         ShippingState,
     },
     service::payments::PaymentService,
@@ -51,6 +51,16 @@ pub(crate) fn redis_durability(redis: &config::Redis, store: StoreKind) -> Strin
     format!("{acknowledged}; {outage}")
 }
 
+/// How the copy starts.
+pub(crate) struct CopyStart {
+    /// The state that the gate of the answers reads.
+    pub(crate) state: Arc<ShippingState>,
+    /// This process.
+    pub(crate) owner: String,
+    /// Whether this daemon replaces another one that has the lease.
+    pub(crate) takes_over: bool,
+}
+
 /// The copy in Redis of a running daemon.
 pub(crate) struct RedisCopy {
     thread: ReplicationThread,
@@ -60,6 +70,11 @@ pub(crate) struct RedisCopy {
 }
 
 impl RedisCopy {
+    /// The state of shipping before the start.
+    pub(crate) fn new_state(redis: &config::Redis, store: StoreKind) -> Arc<ShippingState> {
+        Arc::new(ShippingState::new(shipping_rules(redis, store)))
+    }
+
     /// Takes the fence, or finds out why that is not possible. Nothing is shipped before [`RedisCopy::proceed`].
     ///
     /// # Errors
@@ -69,16 +84,14 @@ impl RedisCopy {
         settings: &Settings,
         (redis, files): (&config::Redis, config::RedisFiles),
         parts: CopiedParts,
-        takes_over: bool,
+        CopyStart { state, owner, takes_over }: CopyStart,
     ) -> anyhow::Result<Self> {
-        let rules = shipping_rules(redis, settings.store.kind);
         let snapshots = Arc::new(RedisSnapshots::new(&parts, settings.memory.retention_days));
         // A store in memory keeps it until its process ends.
         let fence_memory: Arc<dyn FenceMemory> =
             Arc::new(FenceFile::open(Arc::clone(&parts.store), parts.instance.id)?);
         let known = fence_memory.known();
         let CopiedParts { store, instance, journal, keys, .. } = parts;
-        let state = Arc::new(ShippingState::new(rules));
         let replication = ReplicationParts {
             journal: Arc::clone(&journal),
             keys,
@@ -86,7 +99,7 @@ impl RedisCopy {
             settings: redis.clone(),
             files,
             state,
-            owner: owner(),
+            owner,
             takes_over,
             fence_memory,
             snapshots: Arc::clone(&snapshots) as _,
@@ -163,8 +176,24 @@ impl RedisCopy {
     }
 }
 
+/// Notes a fence in the data folder.
+///
+/// # Errors
+/// The file `fence` cannot be read or written.
+pub(crate) fn keep_fence(parts: &CopiedParts, fence: KnownFence) -> anyhow::Result<()> {
+    FenceFile::open(Arc::clone(&parts.store), parts.instance.id)?.keep(fence).context("the file `fence`")
+}
+
+/// The fence that the data folder had last.
+///
+/// # Errors
+/// The file `fence` cannot be read.
+pub(crate) fn known_fence(parts: &CopiedParts) -> anyhow::Result<Option<KnownFence>> {
+    Ok(FenceFile::open(Arc::clone(&parts.store), parts.instance.id)?.known())
+}
+
 /// This process, for operators who look at the lease.
-pub(super) fn owner() -> String {
+pub(crate) fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {
         "" => "unknown host",

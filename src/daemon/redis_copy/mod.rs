@@ -9,7 +9,7 @@ mod snapshots;
 mod unshipped;
 
 pub(crate) use crate::daemon::redis_copy::{
-    assembly::{RedisCopy, redis_durability},
+    assembly::{CopyStart, RedisCopy, keep_fence, known_fence, owner, redis_durability},
     erasure::erase_in_redis,
     prepare::{Prepared, RestoreOrder, prepare_folder, reader, restored_in_words},
 };

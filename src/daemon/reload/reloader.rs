@@ -28,7 +28,13 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// What a [`Reloader`] is made of.
 pub(crate) struct ReloaderParts {
@@ -51,6 +57,8 @@ pub(crate) struct Reloader {
     pub(super) files: Mutex<Loaded>,
     /// Held for a whole reload, so that reports follow each other in the order of the reloads.
     reloads: Mutex<()>,
+    /// Whether the daemon is a standby, which records nothing.
+    is_standby: AtomicBool,
 }
 
 /// Files that took effect.
@@ -74,16 +82,11 @@ impl Reloader {
             refuse_losses(&prior_at_start(remembered, ledger), &files)?;
         }
         files.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let reloader = Self { parts, files: Mutex::new(files), reloads: Mutex::default() };
+        let is_standby = AtomicBool::new(parts.payments.gate.standby().is_some());
+        let reloader = Self { parts, files: Mutex::new(files), reloads: Mutex::default(), is_standby };
         let files = reloader.files.lock();
         reloader.remember_minor_units(&files.rules).map_err(|problem| anyhow::anyhow!("{problem}"))?;
-        reloader.apply_files(&files).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!(
-                "the configuration files conflict with levels or rates that were set through the API:\n{}",
-                problems.join("\n")
-            )
-        })?;
+        reloader.apply_files(&files).map_err(conflict)?;
         reloader.remember(&files);
         let is_known = reloader.parts.memory.as_ref().is_none_or(|memory| memory.is_written());
         anyhow::ensure!(
@@ -93,6 +96,43 @@ impl Reloader {
         drop(files);
         metrics::gauge!("levelgate_config_failed").set(0);
         Ok(reloader)
+    }
+
+    /// Follows the levels and rates that a primary has recorded. Rules that are not valid with the files of this machine
+    /// leave the earlier ones in force.
+    pub(crate) fn follow_overrides(&self) {
+        let files = self.files.lock();
+        if let Err(problems) = self.apply_files(&files) {
+            tracing::error!(
+                "standby: the levels and rates of the primary conflict with the files of this machine, so the earlier rules \
+                 stay in force, and a take-over is not possible: {}",
+                texts(problems).join("; ")
+            );
+        }
+    }
+
+    /// Whether the files and the recorded levels and rates are valid together.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(crate) fn check_overrides(&self) -> anyhow::Result<()> {
+        let files = self.files.lock();
+        let mut overrides = self.parts.payments.ledger.overrides();
+        let changed = files.changed_entries(&overrides, self.parts.payments.clock.recording_time());
+        changed.iter().for_each(|event| overrides.apply(event));
+        files.effective_rules(&overrides).map(drop).map_err(conflict)
+    }
+
+    /// From now on changes are recorded, because the daemon is a primary: first those of the files.
+    ///
+    /// # Errors
+    /// The files conflict with the recorded levels and rates.
+    pub(crate) fn begin_recording(&self) -> anyhow::Result<()> {
+        let files = self.files.lock();
+        self.is_standby.store(false, Ordering::Release);
+        self.apply_files(&files).map(drop).map_err(conflict)?;
+        self.remember(&files);
+        Ok(())
     }
 
     /// Reads and checks the files, then swaps the rules in one step. An invalid configuration changes nothing.
@@ -112,8 +152,10 @@ impl Reloader {
             Ok(applied) => {
                 // Recorded first: the report visits customers, and a kill in between must not lose who reloaded.
                 let payments = &self.parts.payments;
-                let audited = audited_reload(&applied.report, author, payments.clock.recording_time());
-                payments.ledger.record_overrides(&audited);
+                if !self.is_standby.load(Ordering::Acquire) {
+                    let audited = audited_reload(&applied.report, author, payments.clock.recording_time());
+                    payments.ledger.record_overrides(&audited);
+                }
                 Ok(self.report(applied))
             }
             Err(problems) => Err(self.report_refusal(problems)),
@@ -251,7 +293,10 @@ impl Reloader {
         events.iter().for_each(|event| overrides.apply(event));
         let rules = files.effective_rules(&overrides)?;
         self.remember_minor_units(&rules).map_err(|problem| vec![problem])?;
-        payments.ledger.record_overrides(events);
+        // A standby has the rules that it would have as the primary.
+        if !self.is_standby.load(Ordering::Acquire) {
+            payments.ledger.record_overrides(events);
+        }
         payments.ledger.note_merchants(&rules);
         let countries = DefaultCountries::of(&rules);
         payments.ledger.seal_identifiers(SealedMerchants::of(&rules));
@@ -280,6 +325,14 @@ pub(crate) fn prior_at_start(remembered: Option<PriorConfiguration>, ledger: &Le
     });
     prior.set_state(&recorded_state(ledger));
     prior
+}
+
+fn conflict(problems: Vec<ProblemText>) -> anyhow::Error {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    anyhow::anyhow!(
+        "the configuration files conflict with levels or rates that were set through the API:\n{}",
+        problems.join("\n")
+    )
 }
 
 fn refuse_losses(prior: &PriorConfiguration, files: &Loaded) -> anyhow::Result<()> {

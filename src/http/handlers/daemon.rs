@@ -12,7 +12,10 @@ use crate::{
 use crate::{
     http::{
         extract::body::read_body,
-        handlers::redis_status::{RedisDocument, readiness_line, update_redis_metrics},
+        handlers::{
+            redis_status::{RedisDocument, readiness_line, update_redis_metrics},
+            standby_status::{StandbyDocument, update_standby_metrics},
+        },
         response::{json, respond},
         server::{access_tokens::AccessToken, admission::Admission},
         state::AppState,
@@ -52,6 +55,10 @@ pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> Response {
     if *state.stopping.borrow() {
         return ServiceError::stopping().into_response();
     }
+    // A load balancer must not send payments to a standby.
+    if let Some(standby) = state.payments.gate.standby() {
+        return ServiceError::standby_with_lag(standby.lag(Instant::now())).into_response();
+    }
     if let Err(error) = state.payments.gate.may_decide(AnswerKind::Write) {
         return error.into_response();
     }
@@ -78,9 +85,10 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     metrics::gauge!("levelgate_names").set(f64::from(u32::try_from(names).unwrap_or(u32::MAX)));
     state.prometheus.run_upkeep();
     update_clock_gauges(&state.payments.clock);
-    if let Some(shipping) = state.payments.gate.shipping() {
+    if let Some(shipping) = state.payments.gate.shipping().filter(|_| state.payments.gate.standby().is_none()) {
         update_redis_metrics(shipping, state.payments.ledger.journal());
     }
+    update_standby_metrics(state.payments.gate.standby().map(AsRef::as_ref));
     state.capacity.update_gauges();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.prometheus.render()).into_response()
 }
@@ -153,6 +161,9 @@ struct StatusDocument {
     synced_lsn: Option<u64>,
     store_lag: Option<u64>,
     snapshot: Option<SnapshotDocument>,
+    /// `primary` or `standby`.
+    role: &'static str,
+    standby: Option<StandbyDocument>,
     redis: Option<RedisDocument>,
     /// This and the other fields about all merchants are `None` for a token for some merchants.
     customers: Option<u64>,
@@ -188,7 +199,8 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         refused.unwrap_or_default()
     };
     let lsn = |lsn: Lsn| (is_of_all && state.snapshots.is_some()).then_some(lsn.0);
-    let shipping = payments.gate.shipping().filter(|_| is_of_all);
+    let is_primary = payments.gate.standby().is_none();
+    let shipping = payments.gate.shipping().filter(|_| is_of_all && is_primary);
     let out = StatusDocument {
         version: env!("CARGO_PKG_VERSION"),
         zone_data_version: zone_data_version(),
@@ -208,6 +220,8 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         synced_lsn: lsn(payments.ledger.journal().synced()),
         store_lag: shipping.map(|shipping| shipping.lag(Instant::now()).as_secs()),
         snapshot: state.snapshots.as_ref().filter(|_| is_of_all).map(|state| state.lock().clone().into()),
+        role: if payments.gate.standby().is_some() { "standby" } else { "primary" },
+        standby: payments.gate.standby().filter(|_| is_of_all).map(|state| StandbyDocument::new(state)),
         redis: shipping.map(|shipping| RedisDocument::new(shipping, payments.ledger.journal())),
         customers: is_of_all.then(|| payments.ledger.customers_len()),
         transactions: is_of_all.then(|| payments.ledger.transactions_len()),
@@ -242,6 +256,15 @@ pub(crate) async fn snapshot(State(state): State<Arc<AppState>>) -> Response {
     let taken = tokio::task::spawn_blocking(move || state.control.snapshot()).await;
     match taken {
         Ok(Ok(taken)) => json(render(&taken)),
+        Ok(Err(problem)) => problem.into_response(),
+        Err(error) => ServiceError::unfinished(&error).into_response(),
+    }
+}
+
+/// `POST /v1/take-over`
+pub(crate) async fn take_over(State(state): State<Arc<AppState>>) -> Response {
+    match tokio::task::spawn_blocking(move || state.control.take_over()).await {
+        Ok(Ok(report)) => json(render(&report)),
         Ok(Err(problem)) => problem.into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }

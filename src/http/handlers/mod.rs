@@ -15,4 +15,5 @@ pub(crate) mod monitoring;
 pub(crate) mod payments;
 pub(crate) mod redis_status;
 pub(crate) mod signals;
+pub(crate) mod standby_status;
 pub(crate) mod transactions;

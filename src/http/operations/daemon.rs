@@ -13,7 +13,7 @@ use crate::service::event_feed::FEED_KEYS;
 use axum::routing::on;
 
 /// The operations on the daemon itself: health, events, reload, snapshots and the clock.
-pub(super) static DAEMON: [Operation; 8] = [
+pub(super) static DAEMON: [Operation; 9] = [
     Operation {
         method: OperationMethod::Get,
         path: "/healthz",
@@ -109,6 +109,19 @@ pub(super) static DAEMON: [Operation; 8] = [
         availability: Availability::Main,
         handler: |method| on(method, daemon::snapshot),
         summary: "Takes a snapshot.",
+    },
+    Operation {
+        method: OperationMethod::Post,
+        path: "/v1/take-over",
+        role: RequiredRole::Operator,
+        merchants: MerchantScope::All,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok("TakeOverReport")],
+        problems: &[&["not_standby", "take_over_failed"]],
+        availability: Availability::Main,
+        handler: |method| on(method, daemon::take_over),
+        summary: "Makes a standby the primary.",
     },
     Operation {
         method: OperationMethod::Post,

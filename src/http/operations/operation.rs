@@ -237,9 +237,14 @@ pub(crate) fn is_always_available(path: &str) -> bool {
     ALWAYS_AVAILABLE_PATHS.contains(&path)
 }
 
-/// The paths of operations that are no `GET` and change nothing, and of batches, whose lines are checked one by one.
-const READING_PATHS: [&str; 4] =
-    ["/v1/merchants/{merchant}/decisions", "/v1/merchants/{merchant}/payment-form", "/v1/snapshot", BATCH_PATH];
+/// The paths of operations that are no `GET` and record nothing, and of batches, whose lines are checked one by one.
+const READING_PATHS: [&str; 5] = [
+    "/v1/merchants/{merchant}/decisions",
+    "/v1/merchants/{merchant}/payment-form",
+    "/v1/snapshot",
+    "/v1/take-over",
+    BATCH_PATH,
+];
 
 impl Operation {
     /// Whether the operation as a whole changes something.

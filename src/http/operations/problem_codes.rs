@@ -12,6 +12,7 @@ pub(crate) const EVERY_OPERATION: &[&str] = &[
     "stopping",
     "redis_unavailable",
     "fenced_out",
+    "standby",
 ];
 /// The codes of operations that need a token.
 pub(crate) const WITH_TOKEN: &[&str] = &["unauthorized", "token_expired", "forbidden"];

@@ -6,6 +6,7 @@ use crate::http::{
         problem::{Problem, ProblemCode},
     },
     extract::{body::discard_rest, query::QueryPairs},
+    handlers::standby_status::{LAG_HEADER, lag_value},
     operations::operation::{AccessRule, Availability, Operation, QueryKeys, RequiredRole},
     server::{
         access_tokens::{AccessToken, TokenError},
@@ -30,16 +31,31 @@ pub(crate) type RowState = (Arc<AppState>, &'static Operation);
 /// Admits a request to an operation, or refuses it before its body is read.
 pub(crate) async fn authorize(
     State((state, operation)): State<RowState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Before the request is answered: the answer may be newer.
+    let lag = state.payments.gate.standby().map(|standby| lag_value(standby));
+    let mut response = admit_and_answer(&state, operation, request, next).await;
+    if let Some(lag) = lag {
+        response.headers_mut().insert(LAG_HEADER, lag);
+    }
+    response
+}
+
+async fn admit_and_answer(
+    state: &Arc<AppState>,
+    operation: &'static Operation,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admit(&state, operation.access_rule(), &request) {
+    match admit(state, operation.access_rule(), &request) {
         Ok(Some(token)) => _ = request.extensions_mut().insert(Admission { token, operation }),
         Ok(None) => {}
-        Err(refused) => return refused.answer(&state).await,
+        Err(refused) => return refused.answer(state).await,
     }
-    let checked = check_uri(&state, operation.query, &mut request);
-    let checked = checked.and_then(|()| Ok(may_decide(&state, operation)?));
+    let checked = check_uri(state, operation.query, &mut request);
+    let checked = checked.and_then(|()| Ok(may_decide(state, operation)?));
     if let Err(problem) = checked {
         discard_rest(request).await;
         return problem.into_response();

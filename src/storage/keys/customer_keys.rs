@@ -190,6 +190,14 @@ impl Keys {
         plain.map(Unsealed::Plain).map_err(|_| KeysError::Tampered { customer, key: number })
     }
 
+    /// The number of the key that sealed bytes of a customer need, if there is no key with this number, live or erased.
+    #[must_use]
+    pub fn missing_key(&self, customer: u64, sealed: &[u8]) -> Option<u64> {
+        let number = u64::from_le_bytes(*sealed.first_chunk()?);
+        let is_known = self.shard(customer).read().keys_of(customer).any(|key| key.number == number);
+        (!is_known).then_some(number)
+    }
+
     /// Keys a digest so that it can be compared only while the customer's key lives: SipHash-2-4-128 of the digest with the
     /// last 16 bytes of the customer's oldest live key. Without a live key it is the digest itself: a customer without a
     /// key has no sealed data, and for an erased customer the result must differ from the one before the erasure.

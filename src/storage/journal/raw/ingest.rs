@@ -102,6 +102,20 @@ impl Journal {
         Ok(())
     }
 
+    /// Begins ingesting before the first records are there: from now on an appended record fails the journal. Blocks.
+    ///
+    /// # Errors
+    /// The journal has appended records since the start, or has failed.
+    pub fn begin_following(&self) -> Result<(), IngestError> {
+        let files = self.files.as_ref().ok_or(IngestError::Appends)?;
+        self.check()?;
+        let mut ingestion = self.ingestion.lock();
+        if ingestion.is_none() {
+            *ingestion = Some(self.begin_ingestion(files)?);
+        }
+        Ok(())
+    }
+
     fn begin_ingestion(&self, files: &Files) -> Result<Ingestion, IngestError> {
         if !self.buffer.lock().begin_following() {
             return Err(IngestError::Appends);
