@@ -18,8 +18,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the process without waiting for it.
     pub(crate) fn launch(folders: &TestFolders) -> Daemon {
+        Daemon::launch_with(folders, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn launch_with(folders: &TestFolders, arguments: &[&str]) -> Daemon {
         let mut command = program();
-        command.arg("serve").arg("--config").arg(folders.config());
+        command.arg("serve").arg("--config").arg(folders.config()).args(arguments);
         Daemon { process: Process::spawn(command), port: 0 }
     }
 

@@ -130,14 +130,15 @@ fn start_again(folders: &TestFolders, random: &mut Random, early_kills: u64) -> 
 }
 
 /// Asserts that the daemon has the transactions of all clients: none twice, none missing.
-fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) {
+pub(crate) fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) {
     let status = daemon.client().get("/v1/status").expect("an answer").ok();
     let wanted = workers.iter().map(Worker::totals).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let shown_totals = (status["customers"].as_u64().unwrap_or(0), status["transactions"].as_u64().unwrap_or(0));
     assert_eq!(shown_totals, wanted, "{context}: customers and transactions held");
 }
 
-fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync) {
+/// Has every client work at once.
+pub(crate) fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync) {
     thread::scope(|scope| {
         for worker in workers.iter_mut() {
             let (mut client, work) = (daemon.client(), &work);

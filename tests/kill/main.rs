@@ -34,3 +34,4 @@ mod kill_rounds;
 mod resource_limits;
 mod shutdown;
 mod stop_snapshot;
+mod take_over;

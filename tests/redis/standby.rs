@@ -61,6 +61,13 @@ fn reads(daemon: &Daemon, customers: &[String], payments: &[String]) -> Vec<Valu
     answers
 }
 
+fn assert_same_reads(standby: &Daemon, primary: &Daemon, customers: &[String], payments: &[String]) {
+    let (of_standby, of_primary) = (reads(standby, customers, payments), reads(primary, customers, payments));
+    for (of_standby, of_primary) in of_standby.iter().zip(&of_primary) {
+        assert_eq!(of_standby, of_primary);
+    }
+}
+
 fn without_time(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {
@@ -88,10 +95,10 @@ fn a_standby_answers_reads_as_its_primary_and_refuses_writes() {
         primary.step(&id, ["approve", "decline"][n % 2], &json!({})).ok();
         payments.push(id);
     }
-    let changed = json!({ "status": "blocked", "email": "bob@example.org" });
+    let changed = json!({ "status": "suspicious", "email": "bob@example.org" });
     primary.send("PATCH", &format!("/v1/merchants/acme/customers/{}", customers[1]), &changed).ok();
     caught_up(&standby, &primary);
-    assert_eq!(reads(&standby, &customers, &payments), reads(&primary, &customers, &payments));
+    assert_same_reads(&standby, &primary, &customers, &payments);
     let refused = [
         standby.reserve(&pay("new", "1.00")),
         standby.step("before-0", "approve", &json!({})),
@@ -143,8 +150,7 @@ fn a_standby_that_was_down_catches_up() {
         });
         standby.kill_and_start_unready();
         caught_up(&standby, &primary);
-        let customers = [erased, kept];
-        assert_eq!(reads(&standby, &customers, &[]), reads(&primary, &customers, &[]), "{signal}");
+        assert_same_reads(&standby, &primary, &[erased, kept], &[]);
     }
 }
 

@@ -216,7 +216,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
         rates_as_of: rules.rates.as_of.map(AsText),
         store: state.store,
         keeps: state.keeps,
-        lsn: lsn(payments.ledger.journal().last()),
+        lsn: lsn(payments.ledger.contained_lsn()),
         synced_lsn: lsn(payments.ledger.journal().synced()),
         store_lag: shipping.map(|shipping| shipping.lag(Instant::now()).as_secs()),
         snapshot: state.snapshots.as_ref().filter(|_| is_of_all).map(|state| state.lock().clone().into()),
