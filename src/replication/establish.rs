@@ -121,7 +121,9 @@ pub(super) async fn establish(shared: &Shared, store: &mut RedisStore) -> Result
     let above = known.map_or(Fence(0), |known| known.fence).max(shared.fence().unwrap_or_default());
     let request = AcquireRequest {
         secret: &secret,
-        forced: parts.takes_over || head.as_ref().is_some_and(|head| is_own(head) || is_replaced(shared, head)),
+        // A person's word is for one acquisition: a daemon that takes over later must not be replaced.
+        forced: (parts.takes_over && shared.fence().is_none())
+            || head.as_ref().is_some_and(|head| is_own(head) || is_replaced(shared, head)),
         above,
         on_outage: parts.settings.on_outage,
         lease_ms: parts.settings.lease_ms,
@@ -151,7 +153,7 @@ fn is_replaced(shared: &Shared, head: &Head) -> bool {
     let parts = &shared.parts;
     let is_permanent = head.lease.is_some_and(|lease| lease.expires_in_ms.is_none());
     let is_silent = head.renewed_ago_ms.is_some_and(|age| age > parts.settings.lease_ms);
-    let is_replaced = parts.fence_memory.is_restored() && is_permanent && is_silent;
+    let is_replaced = shared.fence().is_none() && parts.fence_memory.is_restored() && is_permanent && is_silent;
     if is_replaced {
         tracing::warn!(
             "redis: the fence of the former primary is taken ({}, which last renewed its lease {} ms ago); it may still \
@@ -189,7 +191,7 @@ pub(super) fn has_record(journal: &Journal, tip: Tip) -> Result<bool, ReadError>
 
 /// The last record that the stream and the local journal have in common, by the ends of batches. The batches before a
 /// common record are common too, so the search halves its range with each read.
-async fn last_common(
+pub(super) async fn last_common(
     journal: &Journal,
     instance: JournalId,
     store: &mut RedisStore,

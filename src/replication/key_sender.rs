@@ -1,4 +1,4 @@
-//! Sending the customers' keys.
+//! Sending the customers' keys to Redis, wrapped.
 
 use crate::{
     replication::{
@@ -18,9 +18,8 @@ use std::sync::Arc;
 /// The most keys that one script writes.
 const KEYS_MAX: usize = 1_000;
 
-/// Why keys were not sent.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeySenderError {
+pub(super) enum KeySendError {
     #[error(transparent)]
     Redis(#[from] RedisError),
     #[error("{0}")]
@@ -31,20 +30,20 @@ pub(super) enum KeySenderError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// Sends the keys from a slot on that exist when the call begins, erased ones as erased. Returns the slot after them.
+/// Sends all keys that exist from the slot `next_slot` on, erased keys as erased. `next_slot` becomes the first slot that was
+/// not sent, also after an error.
 pub(super) async fn send_keys(
     shared: &Shared,
     store: &mut RedisStore,
     fence: Fence,
-    mut next_slot: u32,
-) -> Result<u32, KeySenderError> {
+    next_slot: &mut u32,
+) -> Result<(), KeySendError> {
     let parts = &shared.parts;
-    while parts.keys.slots() > next_slot {
-        let keys = Arc::clone(&parts.keys);
+    while parts.keys.slots() > *next_slot {
+        let (keys, first) = (Arc::clone(&parts.keys), *next_slot);
         // It may wait for the file of keys.
-        let entries = tokio::task::spawn_blocking(move || keys.entries_after(next_slot, KEYS_MAX)).await??;
-        let Some((last, _)) = entries.last() else { break };
-        let after = last.saturating_add(1);
+        let entries = tokio::task::spawn_blocking(move || keys.entries_after(first, KEYS_MAX)).await??;
+        let Some((last, _)) = entries.last() else { return Ok(()) };
         let (mut live, mut erased) = (Vec::new(), Vec::new());
         for (_, entry) in &entries {
             match entry.key {
@@ -62,7 +61,7 @@ pub(super) async fn send_keys(
         if !erased.is_empty() {
             store.erase_keys(fence, &erased).await?;
         }
-        next_slot = after;
+        *next_slot = last.saturating_add(1);
     }
-    Ok(next_slot)
+    Ok(())
 }

@@ -65,6 +65,11 @@ impl RedisStore {
         }
     }
 
+    /// The number of the open connection; `None`: there is none.
+    pub(super) fn connection(&self) -> Option<u64> {
+        self.connection.number()
+    }
+
     /// Compares the instance of the copy with this one in every later call. Changes need it.
     pub fn expect_instance(&mut self, instance: JournalId) {
         self.instance = instance.to_string();

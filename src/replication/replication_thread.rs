@@ -2,7 +2,7 @@
 
 use crate::{
     replication::{
-        establish::EstablishError,
+        establish::{EstablishError, last_common},
         lease::keep_lease,
         model::{error::RedisError, requests::ErasedKey},
         redis_store::RedisStore,
@@ -174,7 +174,7 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
     let mut shipper = Shipper::new(Arc::clone(shared), shipper);
     let outcome = shipper.establish().await;
     if first.send(outcome).is_err() || may_proceed.await.is_err() {
-        return ReplicationEnd::Incomplete(journal.shipped());
+        return ReplicationEnd::Incomplete(shared.confirmed());
     }
     let mut release = lease.separate();
     let stop = {
@@ -199,7 +199,7 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
                         end = &mut shipping => Some(end),
                         _ = &mut others => None,
                         () = state.when_fenced_out() => Some(ShipperEnd::FencedOut),
-                        _ = tokio::time::timeout(ship_max, journal.shipped_to(last)) => None,
+                        _ = tokio::time::timeout(ship_max, shared.when_confirmed(last)) => None,
                     }
                 }
             },
@@ -209,19 +209,30 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
     match stop {
         Some(ShipperEnd::FencedOut) => {
             state.fence_out();
-            ReplicationEnd::FencedOut(journal.shipped())
+            ReplicationEnd::FencedOut(last_in_redis(shared, &mut release).await)
         }
-        Some(ShipperEnd::JournalFailed) => ReplicationEnd::Incomplete(journal.shipped()),
+        Some(ShipperEnd::JournalFailed) => ReplicationEnd::Incomplete(shared.confirmed()),
         None => {
-            let is_complete = journal.shipped() >= journal.last();
+            let is_complete = shared.confirmed() >= journal.last();
             state.end_lease();
             if let (true, Some(fence)) = (is_complete, shared.fence())
                 && let Err(error) = release.release(fence).await
             {
                 tracing::warn!("redis: the lease could not be released; a standby waits until it expires: {error}");
             }
-            if is_complete { ReplicationEnd::Shipped } else { ReplicationEnd::Incomplete(journal.shipped()) }
+            if is_complete { ReplicationEnd::Shipped } else { ReplicationEnd::Incomplete(shared.confirmed()) }
         }
+    }
+}
+
+/// The last record of this daemon from which the other one continued. A failover may have lost records that Redis had
+/// confirmed, so Redis is asked; if it does not answer, it is the last confirmed record.
+async fn last_in_redis(shared: &Shared, store: &mut RedisStore) -> Lsn {
+    let parts = &shared.parts;
+    let asking = last_common(&parts.journal, parts.instance.id, store);
+    match tokio::time::timeout(parts.state.rules().outage_after, asking).await {
+        Ok(Ok(Some(common))) => common,
+        _ => shared.confirmed(),
     }
 }
 

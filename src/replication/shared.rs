@@ -21,6 +21,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 
 /// The fence that this data folder took last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,12 +120,16 @@ pub(super) struct Shared {
     fence: AtomicU64,
     /// The first slot whose key the shipper has not sent.
     sent_slots: AtomicU32,
+    /// The last record that Redis has now. The watermark of the journal never goes back; this one does, when Redis loses
+    /// records.
+    confirmed: watch::Sender<Lsn>,
 }
 
 impl Shared {
     pub(super) fn new(parts: ReplicationParts) -> Self {
         let wrapping = WrappingKey(parts.files.wrapping_key);
-        Self { parts, wrapping, fence: AtomicU64::new(0), sent_slots: AtomicU32::new(0) }
+        let (fence, sent_slots) = (AtomicU64::new(0), AtomicU32::new(0));
+        Self { parts, wrapping, fence, sent_slots, confirmed: watch::Sender::new(Lsn::NONE) }
     }
 
     /// The fence that this process has taken; `None`: it has taken none yet.
@@ -143,6 +148,22 @@ impl Shared {
 
     pub(super) fn set_sent_slots(&self, slots: u32) {
         self.sent_slots.store(slots, Ordering::Release);
+    }
+
+    /// The last record that Redis has, as far as the shipper knows.
+    pub(super) fn confirmed(&self) -> Lsn {
+        *self.confirmed.borrow()
+    }
+
+    /// Notes what Redis has, also when it has lost records.
+    pub(super) fn set_confirmed(&self, lsn: Lsn) {
+        self.confirmed.send_replace(lsn);
+    }
+
+    /// Waits until Redis has a record.
+    pub(super) async fn when_confirmed(&self, lsn: Lsn) {
+        // The sender is a field of this value.
+        let _ = self.confirmed.subscribe().wait_for(|confirmed| *confirmed >= lsn).await;
     }
 
     /// A connection of its own.

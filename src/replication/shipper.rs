@@ -10,7 +10,7 @@ use crate::{
     replication::{
         establish::{EstablishError, establish, has_record},
         format::{Batch, WrapError, encode_batch},
-        key_sender::{KeySenderError, send_keys},
+        key_sender::{KeySendError, send_keys},
         model::{
             answers::Appended,
             error::RedisError,
@@ -67,13 +67,13 @@ enum ShipError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-impl From<KeySenderError> for ShipError {
-    fn from(error: KeySenderError) -> Self {
+impl From<KeySendError> for ShipError {
+    fn from(error: KeySendError) -> Self {
         match error {
-            KeySenderError::Redis(error) => Self::Redis(error),
-            KeySenderError::Wrap(error) => Self::Wrap(error),
-            KeySenderError::Keys(error) => Self::Keys(error),
-            KeySenderError::Thread(error) => Self::Thread(error),
+            KeySendError::Redis(error) => Self::Redis(error),
+            KeySendError::Wrap(error) => Self::Wrap(error),
+            KeySendError::Keys(error) => Self::Keys(error),
+            KeySendError::Thread(error) => Self::Thread(error),
         }
     }
 }
@@ -93,12 +93,16 @@ pub(super) struct Shipper {
     store: RedisStore,
     /// `None`: the fence is not taken yet, or was lost with the data of Redis.
     position: Option<Position>,
+    /// The connection whose server is known, and what identifies the data of that server.
+    server: (Option<u64>, String),
+    /// When Redis last confirmed that the stream still ends with the tip.
+    compared_at: Option<Instant>,
     retry: Retry,
 }
 
 impl Shipper {
     pub(super) fn new(shared: Arc<Shared>, store: RedisStore) -> Self {
-        Self { shared, store, position: None, retry: Retry::new() }
+        Self { shared, store, position: None, server: (None, String::new()), compared_at: None, retry: Retry::new() }
     }
 
     /// Takes the fence once, without trying again.
@@ -112,6 +116,7 @@ impl Shipper {
         self.position = Some(Position { fence: established.fence, tip: established.tip, next_slot: 0 });
         self.shared.set_sent_slots(0);
         // What Redis has from an earlier start is shipped already.
+        self.shared.set_confirmed(established.tip.map_or(Lsn::NONE, |tip| tip.lsn));
         self.note_shipped(established.tip);
         Ok(())
     }
@@ -167,12 +172,18 @@ impl Shipper {
                 return Ok(true);
             }
         };
+        self.look_at_server().await?;
+        let newest = self.shared.parts.journal.last();
         let Some(records) = self.read(position.tip).await? else {
             // Keys of records that are not durable yet can wait.
-            return Ok(false);
+            return self.compare_tip(position).await;
         };
-        self.send_keys().await?;
         let fence = position.fence;
+        if let Some(position) = &mut self.position {
+            let sent = send_keys(&self.shared, &mut self.store, fence, &mut position.next_slot).await;
+            self.shared.set_sent_slots(position.next_slot);
+            sent?;
+        }
         let last = Tip { lsn: records.last, epoch: records.epoch, crc: records.last_crc, end: records.end() };
         let frame = encode_batch(
             self.shared.parts.instance.id,
@@ -193,15 +204,70 @@ impl Shipper {
                 return Ok(true);
             }
         }
-        self.confirm_replicas(batch).await?;
+        self.confirm_replicas().await?;
         if let Some(position) = &mut self.position {
             position.tip = Some(last);
         }
         let counts = &self.shared.parts.state.counts;
         counts.batches.fetch_add(1, Ordering::Relaxed);
         counts.bytes.fetch_add(u64::try_from(records.bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.compared_at = Some(Instant::now());
+        self.shared.set_confirmed(last.lsn);
         self.note_shipped(Some(last));
+        // Under load there are always more records. An outage is over once Redis has what was there before this batch.
+        if last.lsn >= newest {
+            self.note_caught_up();
+        }
         Ok(true)
+    }
+
+    /// With nothing to ship, asks from time to time whether the stream still ends with the tip: Redis may have lost its data,
+    /// and another daemon may have taken over. Returns true if there is something to ship again. The script that appends the
+    /// last record again changes nothing.
+    async fn compare_tip(&mut self, Position { fence, tip, .. }: Position) -> Result<bool, ShipError> {
+        let now = Instant::now();
+        let was_compared = self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < IDLE_MAX);
+        let (false, Some(tip)) = (was_compared, tip) else { return Ok(false) };
+        // An error leaves the time as it was, so that no outage ends without an answer of Redis.
+        self.compared_at = None;
+        let again = BatchToAppend { previous: Some(tip), first: tip.lsn, last: tip, frame: &[] };
+        if let Appended::EndsWith(tip) = self.store.append(fence, again).await? {
+            self.continue_at(tip)?;
+            return Ok(true);
+        }
+        self.compared_at = Some(now);
+        Ok(false)
+    }
+
+    /// Learns about the server of a new connection. If it is another one, or has started again, it may lack keys and erasures
+    /// that the stream does not show: all are sent again. Without the permission to ask, each connection counts as another
+    /// server.
+    async fn look_at_server(&mut self) -> Result<(), ShipError> {
+        if self.server.0.is_some() && self.server.0 == self.store.connection() {
+            return Ok(());
+        }
+        let data = match self.store.server().await {
+            Ok(facts) => {
+                if facts.may_evict() && facts.data != self.server.1 {
+                    tracing::warn!(
+                        "redis: the server deletes data when its memory is short (maxmemory-policy {}): a deleted key of the \
+                         copy cannot be restored; set `maxmemory-policy noeviction`",
+                        facts.eviction_policy
+                    );
+                }
+                facts.data
+            }
+            Err(RedisError::NotPermitted(_) | RedisError::Refused(_)) => String::new(),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(position) = &mut self.position
+            && (data.is_empty() || data != self.server.1)
+        {
+            position.next_slot = 0;
+            self.shared.set_sent_slots(0);
+        }
+        self.server = (self.store.connection(), data);
+        Ok(())
     }
 
     /// The next records that no power cut removes; `None`: there are none.
@@ -226,27 +292,10 @@ impl Shipper {
         read.await?
     }
 
-    /// Sends the keys that were created since the last call.
-    async fn send_keys(&mut self) -> Result<(), ShipError> {
-        let Some(position) = &mut self.position else { return Ok(()) };
-        position.next_slot = send_keys(&self.shared, &mut self.store, position.fence, position.next_slot).await?;
-        self.shared.set_sent_slots(position.next_slot);
-        Ok(())
-    }
-
     /// Waits until as many replicas have the batch as `ack` says.
-    async fn confirm_replicas(&mut self, batch: BatchToAppend<'_>) -> Result<(), ShipError> {
+    async fn confirm_replicas(&mut self) -> Result<(), ShipError> {
         let Ack::Replicas(wanted) = self.shared.parts.settings.ack else { return Ok(()) };
-        let confirmed = match self.store.wait_replicas(wanted).await {
-            Err(RedisError::NothingToConfirm) => {
-                // The connection is new: the same batch again, which is the tip already.
-                if let Some(position) = self.position {
-                    self.store.append(position.fence, batch).await?;
-                }
-                self.store.wait_replicas(wanted).await?
-            }
-            confirmed => confirmed?,
-        };
+        let confirmed = self.store.wait_replicas(wanted).await?;
         if confirmed >= wanted { Ok(()) } else { Err(ShipError::Replicas { confirmed, wanted }) }
     }
 
@@ -259,16 +308,23 @@ impl Shipper {
             return Err(EstablishError::NotLocal { tip, common: None }.into());
         }
         let lsn = tip.map_or(Lsn::NONE, |tip| tip.lsn);
-        tracing::warn!(
-            "redis: the stream ends with record {lsn}, although Redis had confirmed up to {}: a failover or a restart of \
-             Redis lost its tail; the records are sent again",
-            journal.shipped()
-        );
+        let expected = self.position.and_then(|position| position.tip).map_or(Lsn::NONE, |tip| tip.lsn);
+        // A batch whose confirmation did not arrive has run, and more records have come since. The next batch confirms it.
+        let has_run = lsn > expected;
+        if !has_run {
+            tracing::warn!(
+                "redis: the stream ends with record {lsn}, although Redis had confirmed up to {expected}: a failover or a \
+                 restart of Redis lost its tail; the records are sent again"
+            );
+            self.shared.set_confirmed(lsn);
+        }
         if let Some(position) = &mut self.position {
             position.tip = tip;
-            // The keys and erasures of the lost tail may be lost too.
-            position.next_slot = 0;
+            if !has_run {
+                // The keys and erasures of the lost tail may be lost too.
+                position.next_slot = 0;
             self.shared.set_sent_slots(0);
+            }
         }
         Ok(())
     }
@@ -326,6 +382,7 @@ impl Shipper {
             ShipError::Redis(RedisError::Empty) => {
                 tracing::warn!("redis: Redis has lost its data; the whole journal and a snapshot are sent again");
                 self.position = None;
+                self.shared.set_confirmed(Lsn::NONE);
                 parts.state.set_snapshot(Lsn::NONE);
                 return None;
             }

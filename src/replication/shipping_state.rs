@@ -303,6 +303,7 @@ impl ShippingState {
     /// Wakes what waits when the outage becomes established and when the lease ends. Runs until it is dropped.
     pub async fn watch_deadlines(&self) {
         let mut changes = self.subscribe();
+        let mut passed = Vec::new();
         loop {
             let now = Instant::now();
             let outage = match self.outage_since.load(Ordering::Acquire) {
@@ -313,7 +314,15 @@ impl ShippingState {
                 0 => None,
                 until => Some(self.instant(until)),
             };
-            let next = [outage, lease].into_iter().flatten().filter(|at| *at > now).min();
+            let deadlines = || [outage, lease].into_iter().flatten();
+            let next = deadlines().filter(|at| *at > now).min();
+            // One that has passed wakes too, once: what waits may have looked just before.
+            let passed_now: Vec<Instant> = deadlines().filter(|at| *at <= now).collect();
+            if passed_now.iter().any(|at| !passed.contains(at)) {
+                self.changes.send_replace(());
+                changes.mark_unchanged();
+            }
+            passed = passed_now;
             let sleep = async {
                 match next {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -439,6 +448,19 @@ mod tests {
     async fn waiting_answers_wake_when_an_outage_is_established() {
         let state = state(true, false, true);
         state.note_failure(Instant::now(), "connection refused".to_owned());
+        let mut changes = state.subscribe();
+        tokio::select! {
+            () = state.watch_deadlines() => unreachable!("it runs until it is dropped"),
+            changed = changes.changed() => assert!(changed.is_ok()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_answers_wake_when_a_deadline_has_passed_already() {
+        let state = state(true, true, false);
+        let past = Instant::now();
+        state.set_lease(past);
+        // It looks at the state before the watch does, and waits.
         let mut changes = state.subscribe();
         tokio::select! {
             () = state.watch_deadlines() => unreachable!("it runs until it is dropped"),

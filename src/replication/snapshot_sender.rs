@@ -6,7 +6,7 @@
 use crate::{
     replication::{
         format::{CHUNK_BYTES_MAX, Chunk, encode_chunk},
-        key_sender::{KeySenderError, send_keys},
+        key_sender::{KeySendError, send_keys},
         model::{
             answers::{Begun, ChunkPut, Finished},
             error::RedisError,
@@ -17,7 +17,7 @@ use crate::{
         retry::Retry,
         shared::Shared,
     },
-    storage::journal::{Failed, JournalId, Lsn},
+    storage::journal::{JournalId, Lsn},
 };
 use std::{
     io,
@@ -41,14 +41,12 @@ enum SnapshotError {
     Redis(#[from] RedisError),
     #[error("it cannot be written: {0}")]
     Write(#[from] io::Error),
-    #[error("{0}")]
-    Journal(#[from] Failed),
+    #[error("its keys cannot be sent: {0}")]
+    Keys(#[from] KeySendError),
     #[error("another snapshot was begun, or its chunks do not agree")]
     Disturbed,
     #[error("a thread ended early: {0}")]
     Thread(#[from] tokio::task::JoinError),
-    #[error("its keys cannot be sent: {0}")]
-    Keys(#[from] KeySenderError),
     #[error("the stream cannot be trimmed: {0:#}")]
     Trim(anyhow::Error),
 }
@@ -166,9 +164,9 @@ async fn send(shared: &Shared, store: &mut RedisStore, fence: Fence) -> Result<L
     let Written { end, chunks, bytes } = writing.await??;
     // The stream must contain the records that a later piece of the snapshot contains.
     parts.state.want();
-    parts.journal.shipped_to(end).await?;
-    // The snapshot may have made keys that no record needs.
-    send_keys(shared, store, fence, shared.sent_slots()).await?;
+    shared.when_confirmed(end).await;
+    // The snapshot may have created keys that no record needs.
+    send_keys(shared, store, fence, &mut shared.sent_slots()).await?;
     match store.finish_snapshot(fence, SnapshotToFinish { begin, end, chunks, bytes }).await? {
         Finished::Yes => Ok(begin),
         Finished::NotReached(_) | Finished::Chunks(_) | Finished::NotBegun => Err(SnapshotError::Disturbed),
@@ -204,7 +202,7 @@ async fn trim(shared: &Shared, store: &mut RedisStore, fence: Fence, contained: 
     let through = tokio::task::spawn_blocking(move || source.trimmable(contained, stream_begin)).await?;
     let Some(through) = through.map_err(SnapshotError::Trim)? else { return Ok(()) };
     // The copies of transactions are in Redis before their originals leave it.
-    parts.journal.shipped_to(parts.journal.last()).await?;
+    shared.when_confirmed(parts.journal.last()).await;
     let begin = store.trim(fence, through).await?;
     tracing::info!("redis: the stream begins with record {begin}");
     Ok(())

@@ -9,6 +9,9 @@ pub struct ServerFacts {
     pub is_master: bool,
     /// The replicas that are connected.
     pub replicas: u32,
+    /// The process of the server, and the history of its data. A failover and a restart change it. Empty: the server does not
+    /// say.
+    pub data: String,
     /// The bytes that the server uses.
     pub used_bytes: u64,
     /// The most bytes that it may use; 0: no limit.
@@ -25,6 +28,11 @@ impl ServerFacts {
         for (name, value) in info.lines().filter_map(|line| line.trim_end().split_once(':')) {
             match name {
                 "redis_version" => value.clone_into(&mut facts.version),
+                // `INFO` has the process before the history.
+                "run_id" | "master_replid" => {
+                    facts.data.push_str(value);
+                    facts.data.push(' ');
+                }
                 "role" => facts.is_master = value == "master",
                 "connected_slaves" => facts.replicas = value.parse().unwrap_or(0),
                 "used_memory" => facts.used_bytes = value.parse().unwrap_or(0),
