@@ -323,7 +323,7 @@ impl Shipper {
             if !has_run {
                 // The keys and erasures of the lost tail may be lost too.
                 position.next_slot = 0;
-            self.shared.set_sent_slots(0);
+                self.shared.set_sent_slots(0);
             }
         }
         Ok(())

@@ -57,7 +57,9 @@ pub enum StreamError {
         lsn: Lsn,
     },
     /// The copy belongs to another instance, or has another digest secret.
-    #[error("Redis has the data of another instance than this data folder; move the folder away, or name another `prefix`")]
+    #[error(
+        "Redis has the data of another instance than this data folder; move the folder away, or name another `prefix`"
+    )]
     OtherInstance,
     /// A wrapped value does not open.
     #[error(transparent)]

@@ -37,7 +37,9 @@ pub trait DaemonControl: Send + Sync {
     ///
     /// # Errors
     /// The daemon is no standby, or could not take over.
-    fn take_over(&self) -> Result<TakeOverReport, ServiceError>;
+    fn take_over(&self) -> Result<TakeOverReport, ServiceError> {
+        Err(ServiceError::not_standby())
+    }
 
     /// The state of the archive; `None`: the daemon has no data folder.
     fn archive(&self) -> Option<ArchiveHealth>;

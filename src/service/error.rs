@@ -318,7 +318,8 @@ impl ServiceError {
     /// The daemon is a standby. Nothing was recorded.
     #[must_use]
     pub fn standby() -> Self {
-        let detail = "this daemon is a standby and records nothing; send it to the primary, or try again after a take-over";
+        let detail =
+            "this daemon is a standby and records nothing; send it to the primary, or try again after a take-over";
         Self::new(ErrorKind::Unavailable, "standby", detail)
     }
 

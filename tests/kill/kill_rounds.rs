@@ -138,7 +138,11 @@ pub(crate) fn assert_totals(daemon: &Daemon, workers: &[Worker], context: &str) 
 }
 
 /// Has every client work at once.
-pub(crate) fn each(daemon: &Daemon, workers: &mut [Worker], work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync) {
+pub(crate) fn each(
+    daemon: &Daemon,
+    workers: &mut [Worker],
+    work: impl Fn(&mut Worker, &mut crate::client::Client) + Sync,
+) {
     thread::scope(|scope| {
         for worker in workers.iter_mut() {
             let (mut client, work) = (daemon.client(), &work);

@@ -53,7 +53,8 @@ fn reads(daemon: &Daemon, customers: &[String], payments: &[String]) -> Vec<Valu
     for id in payments {
         answers.push(without_time(daemon.fetch(id).ok()));
     }
-    for path in ["/v1/merchants/acme/customers", "/v1/merchants/acme/transactions", "/v1/merchants/acme", "/v1/events"] {
+    for path in ["/v1/merchants/acme/customers", "/v1/merchants/acme/transactions", "/v1/merchants/acme", "/v1/events"]
+    {
         answers.push(without_time(daemon.get(path).ok()));
     }
     let check = pay("check", "1.00");

@@ -8,8 +8,8 @@ use crate::{
         redis_copy::{fence_file::FenceFile, snapshots::RedisSnapshots, unshipped::report_unshipped},
     },
     replication::{
-        CopyEraser, EstablishError, FenceMemory, KnownFence, ReplicationEnd, ReplicationParts, ReplicationThread, ShippingRules,
-        ShippingState,
+        CopyEraser, EstablishError, FenceMemory, KnownFence, ReplicationEnd, ReplicationParts, ReplicationThread,
+        ShippingRules, ShippingState,
     },
     service::payments::PaymentService,
     storage::{fs::Store, journal::Journal},

@@ -1,10 +1,10 @@
 //! Restores the empty folder of a standby. While Redis has nothing to restore, the standby waits for its primary.
 
 use crate::{
-    config::{Redis, RedisFiles, Settings},
+    config::{Redis, RedisFiles, Settings, StoreKind},
     replication::{CopyReader, Head, RedisError, RestoreTarget, format::WrappingKey, restore},
     storage::{
-        fs::{Store as _, disk::Disk},
+        fs::{Store, disk::Disk, ram::Ram},
         journal::Lsn,
         restored_folder::{IncompleteGroup, occupied_by},
     },
@@ -21,8 +21,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// While the standby waits, one line is logged for each such time.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Restores the data folder if it is empty or a restore of it was not finished. Waits until Redis has a copy. Blocks, also
-/// inside of a runtime.
+/// Restores the data folder if it is empty or a restore of it was not finished. Waits until Redis has a copy. `ram` is the
+/// folder of a daemon without a disk. Blocks, also inside of a runtime.
 ///
 /// # Errors
 /// The folder cannot be read or written, or the copy cannot be restored.
@@ -30,25 +30,34 @@ pub(crate) fn restore_if_empty(
     settings: &Settings,
     redis: (&Redis, &RedisFiles),
     owner: &str,
+    ram: &Ram,
 ) -> anyhow::Result<()> {
     // The reader has a runtime of its own, which needs a thread of its own.
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("restore".to_owned());
-        let restored = thread.spawn_scoped(scope, || restore_folder(settings, redis, owner));
+        let restored = thread.spawn_scoped(scope, || restore_folder(settings, redis, owner, ram));
         let restored = restored.context("cannot start threads")?.join();
         restored.map_err(|_| anyhow::anyhow!("the thread of the restore panicked"))?
     })
 }
 
-fn restore_folder(settings: &Settings, (redis, files): (&Redis, &RedisFiles), owner: &str) -> anyhow::Result<()> {
+fn restore_folder(
+    settings: &Settings,
+    (redis, files): (&Redis, &RedisFiles),
+    owner: &str,
+    ram: &Ram,
+) -> anyhow::Result<()> {
     let path = &settings.store.path;
-    let store = Arc::new(Disk::open(path).with_context(|| format!("the data folder {}", path.display()))?);
+    let store: Arc<dyn Store> = match settings.store.kind {
+        StoreKind::Disk => Arc::new(Disk::open(path).with_context(|| format!("the data folder {}", path.display()))?),
+        StoreKind::Memory => Arc::new(ram.clone()),
+    };
     if occupied_by(&*store)?.is_some() {
         return Ok(());
     }
     let mut reader = CopyReader::new(redis, files, owner)?;
     let target = RestoreTarget {
-        store: Arc::clone(&store) as _,
+        store: Arc::clone(&store),
         segment_bytes: settings.store.segment_bytes,
         group: IncompleteGroup::LeaveOut,
     };

@@ -166,8 +166,7 @@ impl Follower {
         if let Some(newest) = self.newest_time().filter(|newest| *newest > payments.clock.wall()) {
             payments.clock.resume(Some(newest));
         }
-        let start =
-            CopyStart { state: Arc::clone(&parts.shipping), owner: parts.owner.clone(), takes_over: false };
+        let start = CopyStart { state: Arc::clone(&parts.shipping), owner: parts.owner.clone(), takes_over: false };
         let redis = (&parts.redis, parts.files.clone());
         let mut copy = RedisCopy::start(&parts.settings, redis, self.parts.clone(), start)?;
         self.control.reloader.begin_recording()?;

@@ -159,13 +159,8 @@ async fn follow(parts: StandbyParts) -> anyhow::Result<Option<RedisCopy>> {
     let journal = Arc::clone(&copied.journal);
     let mut reader = StreamReader::new(store, copied.instance, WrappingKey(files.wrapping_key), &journal)?;
     let mut follower = Follower::new(copied, payments, control, Arc::clone(&state));
-    let mut watch = Watch {
-        lease: LeaseWatch::new(redis.lease_ms),
-        head: None,
-        erased: None,
-        logged: None,
-        has_followed: false,
-    };
+    let mut watch =
+        Watch { lease: LeaseWatch::new(redis.lease_ms), head: None, erased: None, logged: None, has_followed: false };
     let take_over = TakeOverParts { settings, redis, files, shipping, owner: parts.owner };
     let mut takes_over = parts.takes_over;
     loop {

@@ -29,11 +29,7 @@ use std::sync::Arc;
 pub(crate) type RowState = (Arc<AppState>, &'static Operation);
 
 /// Admits a request to an operation, or refuses it before its body is read.
-pub(crate) async fn authorize(
-    State((state, operation)): State<RowState>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn authorize(State((state, operation)): State<RowState>, request: Request, next: Next) -> Response {
     // Before the request is answered: the answer may be newer.
     let lag = state.payments.gate.standby().map(|standby| lag_value(standby));
     let mut response = admit_and_answer(&state, operation, request, next).await;
