@@ -47,7 +47,7 @@ impl Worker {
             Expected::Decision(..) | Expected::Moved(_) => {}
         }
         let (method, path, body) = self.records.call(&operation);
-        let answer = client.call(method, &path, &body);
+        let answer = self.outcome(client, (method, &path, &body));
         let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
         self.expect(answer.is_replay(), || format!("it was answered and is not there: {operation:?}\n{answer:?}"));
         let reply = answer.json();

@@ -14,6 +14,7 @@ use crate::model::Rules;
 use crate::operation::{ClientRecords, Expected, Operation};
 use crate::reload::InForce;
 use support::answer::Answer;
+use support::process::eventually;
 use support::random::Random;
 
 /// What load and its end have come to.
@@ -75,6 +76,9 @@ pub(crate) struct Worker {
     pub(crate) batches: i64,
     /// The configurations that come, where they change under load.
     pub(crate) in_force: Option<Arc<InForce>>,
+    /// Whether the daemon may answer for some time that an outcome is unknown or that it decides nothing: then what it
+    /// answers so is sent again until it is known.
+    pub(crate) waits_for_outcomes: bool,
     /// When the daemon was started, where that matters.
     pub(crate) started: Option<Timestamp>,
     /// The state before a reserve without an answer that may have met a reload.
@@ -94,6 +98,7 @@ impl Worker {
             unknown: None,
             batches: 30,
             in_force: None,
+            waits_for_outcomes: false,
             started: None,
             before: None,
         }
@@ -257,7 +262,7 @@ impl Worker {
                 self.take(operation, line_status(&answers[0]), &answers[0]);
                 continue;
             }
-            let answer = client.call(method, &path, &body);
+            let answer = self.outcome(client, (method, &path, &body));
             let answer = answer.unwrap_or_else(|| panic!("{}: no answer to {operation:?}", self.context));
             operation = self.settled(operation, &answer);
             if answer.is_replay() {
@@ -280,6 +285,26 @@ impl Worker {
                 self.take(operation, answer.status, &answer.json());
             }
         }
+    }
+
+    /// Sends a call, again and again while the daemon says that the outcome is unknown, if it may do so for some time.
+    pub(crate) fn outcome(&self, client: &mut Client, (method, path, body): (&str, &str, &str)) -> Option<Answer> {
+        let mut answer = client.call(method, path, body);
+        if self.waits_for_outcomes {
+            eventually("the outcome is known", || {
+                let is_unknown = answer.as_ref().is_some_and(|answer| answer.status == 503);
+                if is_unknown {
+                    answer = client.call(method, path, body);
+                }
+                !is_unknown
+            });
+        }
+        answer
+    }
+
+    /// Whether the outcome of an operation is unknown.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// A payment's reserve and outcome happen in one step: both are there or none.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -35,6 +36,7 @@ struct Control {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    target: Arc<AtomicU16>,
     control: Arc<Control>,
 }
 
@@ -45,15 +47,16 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let control =
             Arc::new(Control { fault: Mutex::new(Fault::None), changed: Condvar::new(), held: Mutex::new(0) });
-        let of_threads = Arc::clone(&control);
+        let target = Arc::new(AtomicU16::new(target));
+        let (of_threads, target_now) = (Arc::clone(&control), Arc::clone(&target));
         // The threads end with the process.
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                let Ok(server) = TcpStream::connect(("127.0.0.1", target_now.load(Ordering::SeqCst))) else { continue };
                 forward(client, server, &of_threads);
             }
         });
-        Proxy { port, control }
+        Proxy { port, target, control }
     }
 
     /// The port.
@@ -64,6 +67,11 @@ impl Proxy {
     /// The address.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Connects new clients to another port.
+    pub fn point_to(&self, target: u16) {
+        self.target.store(target, Ordering::SeqCst);
     }
 
     /// Sets what happens to the next bytes.
