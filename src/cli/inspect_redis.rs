@@ -35,7 +35,7 @@ pub(super) struct Options {
     prefix: Option<String>,
 }
 
-/// Where the copy is, and the secrets that are known.
+/// The place of the copy, and the known secrets.
 struct Place {
     redis: Redis,
     files: RedisFiles,
@@ -180,7 +180,7 @@ fn inspect_snapshot(reader: &mut CopyReader, head: &Head, mark: SnapshotMark) ->
     match read() {
         Ok(found) if found == begin.0 => {}
         Ok(found) => {
-            problems.push(format!("the snapshot in Redis is true up to record {found}, and the head names {begin}"))
+            problems.push(format!("the snapshot in Redis is true up to record {found}, and the head names {begin}"));
         }
         Err(error) => problems.push(format!("the snapshot in Redis cannot be used: {error}")),
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{path::PathBuf, process::ExitCode};
 
-/// The argument that stands for the instance of a copy whose head is gone.
+/// The argument instead of the instance if the copy has lost its head.
 const UNKNOWN: &str = "unknown";
 
 /// The arguments of `redis`.

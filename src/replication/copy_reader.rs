@@ -274,6 +274,28 @@ impl CopyReader {
         })
     }
 
+    fn read_live_keys(
+        &mut self,
+        wrapping: &WrappingKey,
+        take: &mut dyn FnMut(&[KeyEntry]) -> Result<(), CopyError>,
+    ) -> Result<(), CopyError> {
+        let instance = self.instance;
+        let open = |key: &WrappedKey| {
+            let opened =
+                unwrap_key(wrapping, instance, &key_field(key.number), &key.wrapped).map_err(CopyError::Key)?;
+            Ok(KeyEntry { number: opened.number, customer: opened.customer, key: Some(opened.key) })
+        };
+        let mut cursor = 0;
+        loop {
+            let page = self.read(async |store| store.read_keys(cursor).await)?;
+            take(&page.keys.iter().map(open).collect::<Result<Vec<_>, CopyError>>()?)?;
+            cursor = page.cursor;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// Reads all keys, and then all erased ones, in pages. A key may be passed on twice; that it is erased comes last.
     /// Without the wrapping key only the erased ones are passed on.
     ///
@@ -284,21 +306,8 @@ impl CopyReader {
         wrapping: Option<&WrappingKey>,
         take: &mut dyn FnMut(&[KeyEntry]) -> Result<(), CopyError>,
     ) -> Result<(), CopyError> {
-        let mut cursor = 0;
-        loop {
-            let Some(wrapping) = wrapping else { break };
-            let page = self.read(async |store| store.read_keys(cursor).await)?;
-            let instance = self.instance;
-            let open = |key: &WrappedKey| {
-                let field = key_field(key.number);
-                let opened = unwrap_key(wrapping, instance, &field, &key.wrapped).map_err(CopyError::Key)?;
-                Ok(KeyEntry { number: opened.number, customer: opened.customer, key: Some(opened.key) })
-            };
-            take(&page.keys.iter().map(open).collect::<Result<Vec<_>, CopyError>>()?)?;
-            cursor = page.cursor;
-            if cursor == 0 {
-                break;
-            }
+        if let Some(wrapping) = wrapping {
+            self.read_live_keys(wrapping, take)?;
         }
         let mut cursor = 0;
         loop {

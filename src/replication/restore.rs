@@ -1,7 +1,7 @@
 //! Restores a data folder from the copy in Redis.
 //!
 //! The records are read before the keys: a key is in Redis before the first record that needs it. The head is read before
-//! and after. If the copy has changed in between, the restore begins anew.
+//! and after. If the copy has grown in between, the rest is read; if it has changed otherwise, the restore begins anew.
 
 use crate::{
     replication::{
@@ -20,8 +20,10 @@ use std::{io, sync::Arc};
 
 /// A restore of a copy that changes is begun anew this often.
 const PASSES_MAX: u32 = 5;
+/// While another daemon adds records, the rest is read this often.
+const ROUNDS_MAX: u32 = 20;
 
-/// Where a folder is restored to.
+/// The folder that is restored.
 pub struct RestoreTarget {
     /// The folder. It is empty but for an archive, or a restore of it is not finished.
     pub store: Arc<dyn Store>,
@@ -79,9 +81,28 @@ fn restore_once(
         put_snapshot(reader, snapshot, &mut folder)?;
     }
     let mut position = StreamPosition::default();
-    reader.read_stream(&mut position, &mut |records, crc_before| Ok(folder.put_records(records, crc_before)?))?;
-    reader.read_keys(Some(wrapping), &mut |keys| Ok(folder.put_keys(keys)?))?;
-    check_again(&reader.same_head()?, &head, position, &folder, target.group)?;
+    let mut round = 1;
+    loop {
+        reader.read_stream(&mut position, &mut |records, crc_before| Ok(folder.put_records(records, crc_before)?))?;
+        let before = reader.same_head()?;
+        reader.read_keys(Some(wrapping), &mut |keys| Ok(folder.put_keys(keys)?))?;
+        let after = reader.same_head()?;
+        if after.secret != head.secret {
+            return Err(CopyError::Changed("it has another secret"));
+        }
+        // Another daemon continues to write: the keys were read after the records that need them.
+        if target.group == IncompleteGroup::LeaveOut {
+            break;
+        }
+        match check_again(&before, &after, position, &folder) {
+            // The rest is short.
+            Err(CopyError::Changed(_)) if round < ROUNDS_MAX => round += 1,
+            checked => {
+                checked?;
+                break;
+            }
+        }
+    }
     let counts = folder.key_counts();
     let restored = folder.finish(target.group)?;
     Ok(RestoredCopy {
@@ -111,30 +132,22 @@ fn put_snapshot(reader: &mut CopyReader, mark: SnapshotMark, folder: &mut Restor
     }
 }
 
-/// Compares the head after the reads with the one before and with what was read.
+/// Compares the head after the keys were read with the one before and with what was read.
 fn check_again(
-    after: &Head,
     before: &Head,
+    after: &Head,
     position: StreamPosition,
     folder: &RestoredFolder,
-    group: IncompleteGroup,
 ) -> Result<(), CopyError> {
-    if after.secret != before.secret {
-        return Err(CopyError::Changed("it has another secret"));
-    }
-    // Another daemon continues to write, and the keys were read after the records that need them.
-    if group == IncompleteGroup::LeaveOut {
-        return Ok(());
-    }
     if after.tip != position.tip {
         return Err(CopyError::Changed("records were added"));
+    }
+    if (after.keys, after.erased) != (before.keys, before.erased) {
+        return Err(CopyError::Changed("keys were added or erased"));
     }
     let to_u64 = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let counts = folder.key_counts();
     let (found_live, found_erased) = (to_u64(counts.live), to_u64(counts.erased));
-    if (after.keys, after.erased) != (before.keys, before.erased) {
-        return Err(CopyError::Changed("keys were added or erased"));
-    }
     if (after.keys, after.erased) != (found_live, found_erased) {
         return Err(CopyError::Keys { live: after.keys, erased: after.erased, found_live, found_erased });
     }

@@ -44,7 +44,9 @@ pub trait FenceMemory: Send + Sync + 'static {
 
     /// Whether a person restored this folder from the copy, and no daemon has taken the fence since. Then the lease of an
     /// owner that does not renew it any more is no obstacle.
-    fn is_restored(&self) -> bool;
+    fn is_restored(&self) -> bool {
+        false
+    }
 
     /// Keeps a fence.
     ///

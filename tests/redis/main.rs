@@ -48,8 +48,6 @@ mod outages;
 mod refusals;
 mod restore;
 mod restored_answers;
-mod shipping;
-mod snapshots;
 mod standby;
 #[path = "../kill/reload.rs"]
 #[allow(dead_code, reason = "the kill suite uses the rest")]

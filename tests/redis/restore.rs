@@ -4,9 +4,11 @@ use std::fs;
 
 use levelgate::replication::format::{Batch, decode_batch, encode_batch};
 use levelgate::storage::journal::JournalId;
+use serde_json::json;
 use support::daemon::{ConfigFolder, Daemon, run};
-use support::fixtures::pay;
-use support::process::{Ended, eventually};
+use support::fixtures::{pay, with};
+use support::process::{Ended, Process, eventually, program};
+use support::redis::proxy::{Fault, Proxy};
 use support::redis::resp::Answer;
 use support::redis::server::RedisServer;
 
@@ -301,7 +303,7 @@ fn every_flaw_of_the_copy_is_refused_in_words_and_the_restore_can_be_repeated() 
     assert!(examined.code == Some(0) && examined.text.contains("not opened"), "{}", examined.text);
     let none = run(&folder, &["inspect", "--redis", &url, "--prefix", "other"]);
     assert!(none.code == Some(1) && none.text.contains("no data under the prefix other"), "{}", none.text);
-    // What the interrupted restores left is no obstacle.
+    // An interrupted restore is no obstacle.
     assert_same(&before, &answers(&restored(folder)));
 }
 
@@ -391,4 +393,59 @@ fn a_daemon_without_a_disk_is_restored_at_each_start() {
             wait_for_erasures(&daemon, rounds);
         }
     }
+}
+
+#[test]
+fn a_restore_that_was_killed_at_any_moment_can_be_repeated() {
+    let server = durable();
+    let (folder, before) = killed(&server, CONTINUE);
+    wait_until_silent(&server);
+    // Each answer takes a while, so that kills hit every step.
+    let proxy = Proxy::start(server.port());
+    proxy.set(Fault::DelayReplies(Duration::from_millis(15)));
+    let settings = fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
+    folder.write("levelgate.toml", &settings.replace(&server.url(), &proxy.url()));
+    let mut unfinished = 0;
+    for round in 0..12 {
+        let mut command = program();
+        command.args(["restore", "--from-redis", "--config", "."]).current_dir(folder.path());
+        let mut process = Process::spawn(command);
+        std::thread::sleep(Duration::from_millis(20 * round));
+        process.kill();
+        let data = folder.path().join("data");
+        unfinished += u32::from(data.join("restore").exists());
+        if data.join("instance").exists() && !data.join("restore").exists() {
+            // The restore was finished before the kill.
+            fs::remove_dir_all(&data).expect("the folder is removed");
+        } else {
+            let text = refused(&folder, &[]);
+            assert!(text.contains("is not finished") || text.contains("serve --restore"), "{text}");
+        }
+    }
+    assert!(unfinished > 0, "no kill hit a restore");
+    proxy.set(Fault::None);
+    assert_same(&before, &answers(&restored(folder)));
+}
+
+#[test]
+fn keys_that_only_a_snapshot_needs_are_restored() {
+    let server = durable();
+    let folder = two_merchants(&server, DISK, &format!("{CONTINUE}\nsnapshot_interval_s = 1"));
+    let mut daemon = Daemon::start(folder);
+    for n in 0..5 {
+        daemon.reserve(&pay(&format!("p{n}"), "1.00")).ok();
+    }
+    assert_eq!(server.command("HLEN {levelgate}:keys").number(), 0, "no record is sealed");
+    let merchant = fs::read_to_string(daemon.folder.path().join("merchants/acme.toml")).expect("the merchant");
+    daemon.folder.write("merchants/acme.toml", &format!("seal_identifiers = true\n{merchant}"));
+    daemon.kill_and_start();
+    // No record names alice again: only a snapshot seals what is known of her.
+    daemon.reserve(&with(pay("after", "1.00"), &json!({ "merchant_customer_identifier": "bob" }))).ok();
+    wait_for_snapshot(&server, last(&daemon));
+    assert_eq!(server.command("HLEN {levelgate}:keys").number(), 2);
+    let before = answers(&daemon);
+    let other = machine(&daemon.folder);
+    daemon.kill();
+    wait_until_silent(&server);
+    assert_same(&before, &answers(&restored(other)));
 }

@@ -140,7 +140,7 @@ fn without_now(value: &mut Value) {
         Value::Object(members) => {
             members.remove("server_time");
             members.remove("exported_at");
-            // Where a window is now, not how long it is.
+            // The place of a window changes with the time.
             if members.get("window").is_some_and(Value::is_object) {
                 members.remove("window");
             }

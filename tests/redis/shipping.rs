@@ -274,7 +274,7 @@ fn another_instance_is_refused() {
     let server = durable();
     let first = daemon(&server, CONTINUE);
     first.reserve(&pay("a", "1.00")).ok();
-    // A folder with data of its own: an empty one is to be restored.
+    // The folder has data. An empty one would be restored.
     let other = durable();
     let mut second = daemon(&other, CONTINUE);
     second.signal("TERM");

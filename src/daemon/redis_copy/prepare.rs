@@ -1,4 +1,4 @@
-//! What happens to a data folder before it is opened: an empty one is restored from Redis, or refused while Redis has data.
+//! Prepares a data folder before it is opened: restores an empty one from Redis, or refuses it while Redis has data.
 
 use crate::{
     config::{self, OnOutage, RedisFiles, Settings, StoreKind},
@@ -53,7 +53,7 @@ pub(crate) fn prepare_folder(
     order: RestoreOrder,
     ram: &Ram,
 ) -> anyhow::Result<Prepared> {
-    // A runtime of its own needs a thread of its own.
+    // A second runtime needs a second thread.
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("restore".to_owned());
         let prepared = thread.spawn_scoped(scope, || match order.restores {
