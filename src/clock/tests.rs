@@ -34,6 +34,21 @@ fn time_never_goes_backwards_and_steps_are_not_accepted() {
 }
 
 #[test]
+fn a_clock_that_another_daemon_accepted_replaces_the_newest_time() {
+    let clock = Clock::new(Source::Requests);
+    clock.note_time(Millis(9_000));
+    clock.note_time(Millis(5_000));
+    assert_eq!(clock.now(None), Ok(Millis(9_000)), "no earlier time");
+    clock.replace_newest(Millis(4_000));
+    assert_eq!(clock.now(None), Ok(Millis(4_000)), "the time went back");
+    let clock = at(1_000_000);
+    clock.note_time(Millis(4_600_000));
+    assert_eq!(read(&clock, 1_000_100, 100), (4_600_000, None));
+    clock.replace_newest(Millis(1_000_050));
+    assert_eq!(read(&clock, 1_000_200, 200), (1_000_200, None));
+}
+
+#[test]
 fn a_start_continues_from_the_newest_record() {
     let start = |newest: i64| {
         let clock = Clock::new(Source::System);

@@ -58,7 +58,7 @@ pub(crate) struct StartOptions {
     pub(crate) folder: FolderOrder,
 }
 
-/// What a start does with the data folder.
+/// The treatment of the data folder at a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FolderOrder {
     /// It is opened.

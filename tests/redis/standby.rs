@@ -285,3 +285,88 @@ fn a_standby_answers_reads_while_redis_is_away() {
     caught_up(&standby, &primary);
     assert_eq!(standby.fetch("after").ok()["amount"], "1.00");
 }
+
+#[test]
+fn a_standby_without_a_disk_follows_and_takes_over() {
+    let server = durable();
+    let mut primary = daemon(&server, REFUSE);
+    primary.reserve(&pay("before", "1.00")).ok();
+    let mut folder = folder_with(&server, "kind = \"memory\"", REFUSE);
+    folder.arguments.push("--standby");
+    let standby = Daemon::start_unready(folder);
+    primary.reserve(&pay("during", "1.00")).ok();
+    eventually("it has the record", || standby.fetch("during").status == 200);
+    primary.signal("KILL");
+    primary.wait();
+    eventually("it answers writes", || standby.reserve(&pay("after", "1.00")).status == 200);
+    for id in ["before", "during"] {
+        assert_eq!(standby.reserve(&pay(id, "1.00")).header("idempotent-replay"), Some("true"), "{id}");
+    }
+}
+
+#[test]
+fn a_folder_of_another_lineage_is_no_standby() {
+    let mut server = durable();
+    let mut primary = daemon(&server, CONTINUE);
+    primary.reserve(&pay("before", "1.00")).ok();
+    let taken = standby(&server, CONTINUE);
+    caught_up(&taken, &primary);
+    // The primary decides on without Redis, and another daemon takes over meanwhile.
+    server.kill();
+    primary.reserve(&pay("unseen", "1.00")).ok();
+    primary.signal("KILL");
+    primary.wait();
+    server.restart();
+    eventually("it takes over", || taken.post_nothing("/v1/take-over").status == 200);
+    taken.reserve(&pay("after", "1.00")).ok();
+    primary.folder.arguments.push("--standby");
+    primary.kill_and_start_unready();
+    assert_eq!(primary.wait().code(), Some(1), "{}", primary.log());
+    assert!(primary.log().contains("the folder is of another lineage"), "{}", primary.log());
+}
+
+#[test]
+fn levels_that_are_set_on_the_primary_are_in_force_on_the_standby() {
+    let server = durable();
+    let primary = daemon(&server, CONTINUE);
+    let standby = standby(&server, CONTINUE);
+    let path = "/v1/merchants/acme/levels/deposit/EUR/gold";
+    let mut level = primary.get(path).ok();
+    level["filters"][0]["amount_limit"] = json!("7.00");
+    primary.send("PUT", path, &level).ok();
+    caught_up(&standby, &primary);
+    let shown = |daemon: &Daemon| daemon.get(path).ok()["filters"][0]["amount_limit"].clone();
+    assert_eq!(shown(&standby), shown(&primary));
+    assert_eq!(shown(&standby), "7.00");
+    let denied = standby.check(&pay("too much", "8.00")).ok();
+    assert_eq!(denied["decision"], "deny", "{denied}");
+    // A reload of the standby records nothing.
+    standby.signal("HUP");
+    eventually("it is reloaded", || standby.log().contains("the configuration was reloaded"));
+    assert_eq!(shown(&standby), "7.00");
+    standby.post_nothing("/v1/take-over").ok();
+    assert_eq!(standby.reserve(&pay("too much", "8.00")).json()["decision"], "deny");
+}
+
+#[test]
+fn one_of_two_standbys_takes_over_and_the_other_follows_it() {
+    let server = durable();
+    let mut primary = daemon(&server, REFUSE);
+    primary.reserve(&pay("before", "1.00")).ok();
+    let standbys = [standby(&server, REFUSE), standby(&server, REFUSE)];
+    standbys.iter().for_each(|standby| caught_up(standby, &primary));
+    primary.signal("KILL");
+    primary.wait();
+    let is_primary = |daemon: &Daemon| status(daemon)["role"] == "primary";
+    eventually("one takes over", || standbys.iter().any(is_primary));
+    let (taken, other) = match is_primary(&standbys[0]) {
+        true => (&standbys[0], &standbys[1]),
+        false => (&standbys[1], &standbys[0]),
+    };
+    for n in 0..20 {
+        taken.reserve(&pay(&format!("after-{n}"), "1.00")).ok();
+    }
+    caught_up(other, taken);
+    assert_eq!(other.reserve(&pay("more", "1.00")).problem(503)["code"], "standby");
+    assert_same_reads(other, taken, &[], &["before".to_owned(), "after-19".to_owned()]);
+}

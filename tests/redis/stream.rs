@@ -64,6 +64,10 @@ async fn the_head_has_everything_that_was_written() {
     let (keys_page, erased_page) = (reader.read_keys(0).await.unwrap(), reader.read_erased(0).await.unwrap());
     assert_eq!((keys_page.cursor, keys_page.keys), (0, vec![keys[1].clone()]));
     assert_eq!((erased_page.cursor, erased_page.keys), (0, vec![erased]));
+    let numbers = [1, 2, u64::MAX];
+    assert_eq!(reader.read_keys_of(&numbers).await, Ok(vec![keys[1].clone()]));
+    assert_eq!(reader.read_erased_of(&numbers).await, Ok(vec![erased]));
+    assert_eq!(reader.read_keys_of(&[]).await, Ok(Vec::new()));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
-/// The pause before keys are asked for again.
+/// The pause before keys are requested again.
 const KEYS_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why following has ended. The state contains nothing of the batch that caused it, or a part of it.

@@ -32,7 +32,7 @@ pub(crate) fn restore_if_empty(
     owner: &str,
     ram: &Ram,
 ) -> anyhow::Result<()> {
-    // The reader has a runtime of its own, which needs a thread of its own.
+    // The runtime of the reader needs another thread.
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("restore".to_owned());
         let restored = thread.spawn_scoped(scope, || restore_folder(settings, redis, owner, ram));

@@ -60,12 +60,12 @@ impl TakeOverCalls {
     pub(crate) fn take_over(&self) -> Result<TakeOverReport, ServiceError> {
         let (done, outcome) = blocking_mpsc::sync_channel(1);
         self.0.blocking_send(done).map_err(|_| ServiceError::not_standby())?;
-        // The thread ends without an answer if it took over by itself meanwhile.
+        // A thread that takes over by itself ends without an answer.
         outcome.recv().map_err(|_| ServiceError::not_standby())?
     }
 }
 
-/// What a standby is made of.
+/// The parts of a standby.
 pub(crate) struct StandbyParts {
     pub(crate) settings: Settings,
     pub(crate) redis: (Redis, RedisFiles),

@@ -272,3 +272,22 @@ fn a_crash_at_every_call_leaves_a_folder_that_continues_to_follow() {
         }
     }
 }
+
+#[test]
+fn a_journal_that_begins_to_follow_accepts_no_record_of_its_own() {
+    let (pieces, _) = primary(3, 20);
+    let store = Memory::new();
+    let journal = opened(&store, Sync::Interval, 900).journal;
+    journal.begin_following().unwrap();
+    journal.begin_following().unwrap();
+    journal.append(1, b"by mistake");
+    assert!(journal.failed());
+    let store = Memory::new();
+    let journal = opened(&store, Sync::Interval, 900).journal;
+    journal.begin_following().unwrap();
+    journal.ingest(&pieces[0]).unwrap();
+    journal.begin_epoch().unwrap();
+    journal.append(1, b"as a primary");
+    journal.commit(journal.last()).unwrap();
+    assert!(matches!(journal.begin_following(), Err(IngestError::Appends)));
+}

@@ -63,6 +63,8 @@ fn sealed_bytes_open_only_for_their_customer_in_their_journal() {
         assert_eq!(plain(keys, 1, &again).unwrap(), "alice");
         assert_eq!(plain(keys, 2, &two).unwrap(), "");
         assert!(matches!(plain(keys, 2, &one), Err(KeysError::Missing { customer: 2, .. })));
+        assert_eq!((keys.missing_key(1, &one), keys.missing_key(1, b"short")), (None, None));
+        assert!(keys.missing_key(2, &one).is_some());
         // Sealed bytes with the key number of another customer do not open.
         let moved = [&two[..8], &one[8..]].concat();
         assert!(matches!(plain(keys, 2, &moved), Err(KeysError::Tampered { customer: 2, .. })));
