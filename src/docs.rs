@@ -52,6 +52,8 @@ guides! {
         "operators: every file and key, tokens, reloads"
     operations "operations" "Operations"
         "operators: start and stop, health, metrics, snapshots, overload"
+    redis "redis" "Redis"
+        "operators: a copy in Redis, what it can lose, restore, standby, take-over"
     recovery "recovery" "Recovery"
         "operators: backups, damage, lost files, a wrong clock"
     errors "errors" "Errors"
