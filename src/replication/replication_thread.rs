@@ -173,6 +173,9 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
     let Receivers { may_proceed, mut stopped, to_erase, first } = receivers;
     let mut shipper = Shipper::new(Arc::clone(shared), shipper);
     let outcome = shipper.establish().await;
+    if let Err(EstablishError::NotLocal { .. } | EstablishError::Held(_)) = &outcome {
+        shared.note_replaced();
+    }
     if first.send(outcome).is_err() || may_proceed.await.is_err() {
         return ReplicationEnd::Incomplete(shared.confirmed());
     }
@@ -209,6 +212,7 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
     match stop {
         Some(ShipperEnd::FencedOut) => {
             state.fence_out();
+            shared.note_replaced();
             ReplicationEnd::FencedOut(last_in_redis(shared, &mut release).await)
         }
         Some(ShipperEnd::JournalFailed) => ReplicationEnd::Incomplete(shared.confirmed()),

@@ -168,6 +168,19 @@ impl Shared {
         let _ = self.confirmed.subscribe().wait_for(|confirmed| *confirmed >= lsn).await;
     }
 
+    /// Notes in the data folder that another daemon has taken over, so that no later start goes on without Redis. The folder
+    /// is as before once it takes the fence again.
+    pub(super) fn note_replaced(&self) {
+        let memory = &self.parts.fence_memory;
+        // A copy of a folder must not begin to take the fence for its own. Its start needs Redis anyway.
+        let Some(known) = memory.known().filter(|known| known.is_permanent && known.is_here) else { return };
+        if let Err(error) = memory.keep(KnownFence { is_permanent: false, ..known }) {
+            tracing::error!(
+                "fenced out: the file `fence` cannot be written: {error}; do not start this data folder while Redis is away"
+            );
+        }
+    }
+
     /// A connection of its own.
     pub(super) fn connection(&self) -> RedisStore {
         let mut store = RedisStore::new(&self.parts.settings, &self.parts.files, &self.parts.owner);

@@ -185,10 +185,65 @@ fn a_daemon_that_was_replaced_lists_what_it_never_shipped() {
     assert!(replaced.log.contains("fenced out: Redis never got records"), "{}", replaced.log);
     assert!(replaced.unshipped.contains("unseen"), "{}", replaced.unshipped);
     assert_eq!(replaced.status, Some(4));
-    // It does not start again.
-    let again = run(&first.folder, &["serve", "--config", first.folder.path().to_str().expect("a path")]);
+    assert_starts_no_more(&mut server, &first.folder);
+}
+
+/// The daemon of this folder was replaced: no start goes on, whether or not Redis answers.
+fn assert_starts_no_more(server: &mut RedisServer, folder: &ConfigFolder) {
+    let config = folder.path().to_str().expect("a path");
+    server.kill();
+    let away = run(folder, &["serve", "--config", config]);
+    assert_eq!(away.code, Some(1), "{}", away.text);
+    assert!(away.text.contains("cannot know whether another one has taken over"), "{}", away.text);
+    server.restart();
+    let again = run(folder, &["serve", "--config", config]);
     assert_eq!(again.code, Some(1), "{}", again.text);
     assert!(again.text.contains("which this data folder does not have"), "{}", again.text);
+}
+
+#[test]
+fn a_start_that_another_daemon_prevents_does_not_go_on_without_redis_later() {
+    let mut server = durable();
+    let mut first = daemon(&server, CONTINUE);
+    first.reserve(&pay("both", "1.00")).ok();
+    first.signal("KILL");
+    first.wait();
+    let mut second = with_copy_of(&server, &first.folder, CONTINUE);
+    second.arguments.push("--take-over");
+    let other = Daemon::start(second);
+    let config = first.folder.path().to_str().expect("a path").to_owned();
+    let refused = run(&first.folder, &["serve", "--config", &config]);
+    assert!(refused.text.contains("another daemon has the lease"), "{}", refused.text);
+    other.reserve(&pay("mine", "1.00")).ok();
+    drop(other);
+    assert_starts_no_more(&mut server, &first.folder);
+}
+
+#[test]
+fn the_rights_that_the_guide_names_are_enough() {
+    let guide = levelgate::docs::guide("redis").expect("the guide").text;
+    let rights = guide.lines().find(|line| line.starts_with("ACL SETUSER levelgate ")).expect("the rights");
+    for script in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/replication/scripts")).expect("the scripts") {
+        let text = fs::read_to_string(script.expect("an entry").path()).expect("a script");
+        for call in text.split("redis.call('").skip(1) {
+            let command = call.split('\'').next().unwrap_or_default().to_lowercase();
+            assert!(rights.split(' ').any(|right| right == format!("+{command}")), "{command}");
+        }
+    }
+    let server = durable();
+    server.command(rights);
+    let folder = folder(&server, CONTINUE);
+    let text = fs::read_to_string(folder.path().join("levelgate.toml")).expect("the settings");
+    folder.write("levelgate.toml", &text.replace("redis://", "redis://levelgate:PASSWORD@"));
+    let mut daemon = Daemon::start(folder);
+    let body = json!({ "merchant_customer_identifier": "ann", "email": "ann@example.com" });
+    daemon.post("/v1/merchants/acme/customers", &body);
+    daemon.reserve(&pay("first", "1.00")).ok();
+    eventually("a snapshot is in Redis", || metric(&daemon, "levelgate_redis_snapshots_total") > 0.0);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
+    assert_eq!(server.command("EXISTS {levelgate}:lease").number(), 0, "the lease is released");
+    assert!(!daemon.log().contains("lacks a permission"), "{}", daemon.log());
 }
 
 struct Replaced {
