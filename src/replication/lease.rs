@@ -26,8 +26,10 @@ pub(super) async fn keep_lease(shared: &Shared, mut store: RedisStore) {
                 tokio::time::sleep(renew.saturating_sub(asked_at.elapsed())).await;
             }
             Err(RedisError::FencedOut { fence: newest, owner }) => {
-                // The shipper may have taken a newer fence during the call.
-                if shared.fence().is_some_and(|fence| fence < newest) {
+                // The shipper may have taken a newer fence during the call. The same number with another owner is another fence:
+                // Redis gave it a second time after it had lost the first one.
+                let is_replaced = |own| own < newest || (own == newest && owner != shared.parts.owner);
+                if shared.fence().is_some_and(is_replaced) {
                     tracing::error!("fenced out: {owner} has taken over with fence {newest}");
                     state.fence_out();
                     return;

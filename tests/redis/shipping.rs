@@ -220,6 +220,17 @@ fn a_start_that_another_daemon_prevents_does_not_go_on_without_redis_later() {
 }
 
 #[test]
+fn an_idle_daemon_notices_its_fence_in_the_hands_of_another_owner() {
+    let server = durable();
+    let mut daemon = daemon(&server, CONTINUE);
+    daemon.reserve(&pay("first", "1.00")).ok();
+    // A Redis that had lost the fence of this daemon gave its number to another one.
+    server.command("HSET {levelgate}:head owner another");
+    assert_eq!(daemon.wait().code(), Some(4), "{}", daemon.log());
+    assert!(daemon.log().contains("fenced out: another has taken over"), "{}", daemon.log());
+}
+
+#[test]
 fn the_rights_that_the_guide_names_are_enough() {
     let guide = levelgate::docs::guide("redis").expect("the guide").text;
     let rights = guide.lines().find(|line| line.starts_with("ACL SETUSER levelgate ")).expect("the rights");
