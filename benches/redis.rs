@@ -48,7 +48,7 @@ fn start_redis() -> RedisServer {
     server
 }
 
-/// A daemon whose copy has a prefix of its own.
+/// A daemon whose copy has this prefix.
 fn start_copied(server: &RedisServer, prefix: &str, store: &str, more: &str) -> Daemon {
     let key_file = server.folder().join("redis.key");
     let (url, key_file) = (server.url(), Path::display(&key_file));
@@ -125,7 +125,7 @@ fn print_bytes(load: Load) {
     let used = || {
         let info = server.command("INFO memory").text();
         let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse::<f64>().ok());
-        used.expect("Redis says how much memory it uses")
+        used.expect("Redis reports its memory")
     };
     let bytes_of = |key: &str| match server.command(&format!("MEMORY USAGE {key} SAMPLES 0")) {
         Answer::Nil => 0.0,

@@ -44,7 +44,7 @@ projects = ["web"]
   amount_limit = "100000000.00"
 "#;
 
-/// A daemon on a configuration of its own; killed at the end.
+/// A daemon and its configuration; killed at the end.
 pub(crate) struct Daemon {
     child: Child,
     /// Where it listens.
