@@ -97,12 +97,15 @@ pub(super) struct Shipper {
     server: (Option<u64>, String),
     /// When Redis last confirmed that the stream still ends with the tip.
     compared_at: Option<Instant>,
+    /// The tip of an earlier process, until the replicas that `ack` demands have confirmed it.
+    unconfirmed: Option<Tip>,
     retry: Retry,
 }
 
 impl Shipper {
     pub(super) fn new(shared: Arc<Shared>, store: RedisStore) -> Self {
-        Self { shared, store, position: None, server: (None, String::new()), compared_at: None, retry: Retry::new() }
+        let (server, compared_at) = ((None, String::new()), None);
+        Self { shared, store, position: None, server, compared_at, unconfirmed: None, retry: Retry::new() }
     }
 
     /// Takes the fence once, without trying again.
@@ -115,9 +118,12 @@ impl Shipper {
         );
         self.position = Some(Position { fence: established.fence, tip: established.tip, next_slot: 0 });
         self.shared.set_sent_slots(0);
-        // What Redis has from an earlier start is shipped already.
         self.shared.set_confirmed(established.tip.map_or(Lsn::NONE, |tip| tip.lsn));
-        self.note_shipped(established.tip);
+        // What Redis has from an earlier start is shipped already. Its replicas may lack it.
+        match self.shared.parts.settings.ack {
+            Ack::Replicas(_) => self.unconfirmed = established.tip,
+            Ack::Local | Ack::Redis => self.note_shipped(established.tip),
+        }
         Ok(())
     }
 
@@ -174,6 +180,10 @@ impl Shipper {
         };
         self.look_at_server().await?;
         let newest = self.shared.parts.journal.last();
+        if let Some(tip) = self.unconfirmed {
+            self.confirm_again(position.fence, tip).await?;
+            return Ok(true);
+        }
         let Some(records) = self.read(position.tip).await? else {
             // Keys of records that are not durable yet can wait.
             return self.compare_tip(position).await;
@@ -290,6 +300,22 @@ impl Shipper {
             }
         });
         read.await?
+    }
+
+    /// Waits until the replicas have the tip of an earlier process. An answer that repeats one of its records depends on it.
+    /// Appending the last record again changes nothing.
+    async fn confirm_again(&mut self, fence: Fence, tip: Tip) -> Result<(), ShipError> {
+        let batch = BatchToAppend { previous: Some(tip), first: tip.lsn, last: tip, frame: &[] };
+        match self.store.append(fence, batch).await? {
+            Appended::Yes | Appended::Already => {
+                self.confirm_replicas().await?;
+                self.note_shipped(Some(tip));
+            }
+            // The records after it are sent again, and then confirmed.
+            Appended::EndsWith(tip) => self.continue_at(tip)?,
+        }
+        self.unconfirmed = None;
+        Ok(())
     }
 
     /// Waits until as many replicas have the batch as `ack` says.

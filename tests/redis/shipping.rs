@@ -6,7 +6,7 @@ use serde_json::json;
 use support::daemon::{ConfigFolder, Daemon, run};
 use support::fixtures::pay;
 use support::process::eventually;
-use support::redis::server::RedisServer;
+use support::redis::server::{RedisOptions, RedisServer};
 
 use crate::daemons::{copy, daemon, durable, folder, folder_with, last, metric, status, tip};
 
@@ -228,6 +228,25 @@ fn an_idle_daemon_notices_its_fence_in_the_hands_of_another_owner() {
     server.command("HSET {levelgate}:head owner another");
     assert_eq!(daemon.wait().code(), Some(4), "{}", daemon.log());
     assert!(daemon.log().contains("fenced out: another has taken over"), "{}", daemon.log());
+}
+
+#[test]
+fn a_start_confirms_nothing_that_the_replicas_lack() {
+    let master = durable();
+    let replica = RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..RedisOptions::default() });
+    replica.wait_until_synced();
+    let mut daemon = daemon(&master, "ack = \"redis+1\"\non_outage = \"refuse\"");
+    daemon.reserve(&pay("both", "1.00")).ok();
+    replica.signal("STOP");
+    assert_eq!(daemon.reserve(&pay("one", "1.00")).problem(503)["code"], "outcome_unknown");
+    daemon.kill_and_start_unready();
+    // The master has the record, and no other server.
+    let problem = daemon.reserve(&pay("one", "1.00")).problem(503);
+    assert!(problem["code"] == "outcome_unknown" || problem["code"] == "redis_unavailable", "{problem}");
+    replica.signal("CONT");
+    eventually("the daemon is ready", || daemon.get("/readyz").status == 200);
+    let again = daemon.reserve(&pay("one", "1.00"));
+    assert_eq!(again.header("idempotent-replay"), Some("true"));
 }
 
 #[test]
