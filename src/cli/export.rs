@@ -10,7 +10,10 @@ use crate::{
         },
     },
     domain::vocabulary::words::Word,
-    service::{import_export::export::export as export_customers, transaction_history::export::HistoryFormat},
+    service::{
+        import_export::export::{TableSelection, export as export_customers},
+        transaction_history::export::HistoryFormat,
+    },
 };
 use std::{
     io::{self, BufWriter, Write},
@@ -67,8 +70,9 @@ fn write_table(options: &Options, output: &mut dyn Write) -> anyhow::Result<bool
         let path = format!("/v1/merchants/{}/customers.csv", source.merchant_id()?);
         return daemon_client::download(url, source.token_file.as_deref(), &path, output);
     }
-    let rows =
-        source.with_data_folder(|into, _| Ok(export_customers(into.ledger, into.merchant, into.now, output)?))?;
+    let rows = source.with_data_folder(|into, _| {
+        Ok(export_customers(into.ledger, into.merchant, TableSelection::default(), into.now, output)?)
+    })?;
     eprintln!("{rows} customers");
     Ok(true)
 }

@@ -113,6 +113,8 @@ fn feed_contains_every_fact_in_order_with_its_transaction_at_that_time() {
     }
     assert_eq!((&all[2]["expires_at"], &all[3]["expires_at"]), (&json!(at(5 * HOUR)), &Value::Null));
     assert_eq!((&all[3]["amount"], &all[7]["code"]), (&json!("20.00"), &json!(19006)), "{} {}", all[3], all[7]);
+    assert_eq!(all[7]["codes"], daemon.fetch("big").ok()["codes"], "the figures of the denial, as everywhere");
+    assert!(all[8].get("codes").is_none() && first.get("codes").is_none(), "{} {first}", all[8]);
     assert!(all[8].get("code").is_none() && first.get("transition").is_none());
     let transitions = daemon.fetch("a").ok()["transitions"].clone();
     let shown_transitions: Vec<&Value> = all[1..7].iter().map(|event| &event["transition"]).collect();

@@ -65,6 +65,7 @@ mod signals;
 mod staff_attributes;
 mod staff_calls;
 mod staff_effects;
+mod table_selection;
 mod token_access;
 mod tokens;
 mod transaction_lifecycle;

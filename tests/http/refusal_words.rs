@@ -8,6 +8,7 @@ use support::fixtures::{CRM, acme, level, pay, with};
 
 const CUSTOMERS: &str = "/v1/merchants/acme/customers";
 const OPERATOR: &str = "operator-secret-0123456789";
+const GATEWAY: &str = "gateway-secret-0123456789";
 const VIEWER: &str = "viewer-secret-0123456789";
 
 fn shop() -> Daemon {
@@ -83,7 +84,7 @@ fn settings_and_limits_of_what_does_not_exist_are_404_by_every_method() {
 fn a_role_that_is_too_small_is_named_with_the_one_that_is_needed() {
     let folder = ConfigFolder::new(&Settings::SYSTEM, &[("acme", acme(CRM, &[]))]);
     let mut text = Settings::SYSTEM.text() + "\n[auth]\ntokens = [\n";
-    for (role, token) in [("operator", OPERATOR), ("viewer", VIEWER)] {
+    for (role, token) in [("operator", OPERATOR), ("viewer", VIEWER), ("gateway", GATEWAY)] {
         folder.write(&format!("{role}.token"), &format!("{token}\n"));
         let file = folder.path().join(format!("{role}.token"));
         text.push_str(&format!("  {{ role = \"{role}\", token_file = {:?} }},\n", file.display().to_string()));
@@ -94,6 +95,19 @@ fn a_role_that_is_too_small_is_named_with_the_one_that_is_needed() {
         let (status, answer) = call(&daemon, "POST", path, VIEWER, "{}");
         let words = format!("this needs a token of role {needed}; the role of this token is viewer");
         assert!(status == 403 && answer.contains(&words), "{path}: {answer}");
+    }
+    // A call that a gateway makes too, with a part of it that only an operator sets.
+    let registered =
+        call(&daemon, "POST", "/v1/merchants/acme/customers", GATEWAY, r#"{"merchant_customer_identifier": "a"}"#);
+    assert_eq!(registered.0, 201, "{}", registered.1);
+    let (limits, body) = (
+        "/v1/merchants/acme/customers/1000001/limits/deposit/EUR",
+        r#"{"filters": [{"window": "daily", "amount_limit": "5.00"}], "until": "2999-01-01T00:00:00Z"}"#,
+    );
+    for (method, query, body) in [("PUT", "", body), ("DELETE", "?operator=true", "")] {
+        let (status, answer) = call(&daemon, method, &format!("{limits}{query}"), GATEWAY, body);
+        let words = "needs a token of role operator; the role of this token is gateway";
+        assert!(status == 403 && answer.contains(words), "{method}: {answer}");
     }
 }
 

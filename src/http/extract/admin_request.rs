@@ -102,7 +102,7 @@ impl<P> AdminRequest<P> {
             rules: &self.rules,
             merchant: &self.merchant,
             author: self.author,
-            is_operator: self.token().is_none_or(|token| token.role == Role::Operator),
+            lesser_role: self.token().map(|token| token.role).filter(|role| *role != Role::Operator).map(Role::word),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
         commit::AnswerKind,
         error::ServiceError,
         import_export::{
-            export::export,
+            export::{TableSelection, export},
             import_job::{UploadedTable, import_table},
             outcome::ImportMode,
             row::ImportTarget,
@@ -52,15 +52,20 @@ pub(crate) async fn template_table(request: AdminRequest) -> Response {
     }
 }
 
-/// `GET /v1/merchants/{merchant}/customers.csv`: a stream, with a page of customers in memory at a time.
+/// `GET /v1/merchants/{merchant}/customers.csv`: a stream, with a page of customers in memory at a time. The query selects
+/// columns and customers.
 pub(crate) async fn download_table(request: AdminRequest) -> Response {
     let now = match request.state.payments.time() {
         Ok(now) => now,
         Err(error) => return error.into_response(),
     };
+    let selection = match TableSelection::read(request.query.pairs(), &request.merchant) {
+        Ok(selection) => selection,
+        Err(error) => return error.into_response(),
+    };
     let (state, admission) = (Arc::clone(&request.state), request.admission.clone());
     let body = download(&state, admission.as_ref(), move |output| {
-        export(&request.state.payments.ledger, &request.merchant, now, output).map(drop)
+        export(&request.state.payments.ledger, &request.merchant, selection, now, output).map(drop)
     });
     body.map_or_else(IntoResponse::into_response, as_csv)
 }

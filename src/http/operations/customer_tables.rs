@@ -1,13 +1,16 @@
 //! The operations on many customers: import, export and bulk changes.
 
-use crate::http::{
-    handlers::{import_export, jobs},
-    operations::{
-        operation::{
-            Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
+use crate::{
+    http::{
+        handlers::{import_export, jobs},
+        operations::{
+            operation::{
+                Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
+            },
+            problem_codes::{CUSTOMER_CHANGE, JOB, JSON, LONG_ANSWER, MERCHANT, RECORDING, TIME, VALUES},
         },
-        problem_codes::{CUSTOMER_CHANGE, JOB, JSON, LONG_ANSWER, MERCHANT, RECORDING, TIME, VALUES},
     },
+    service::import_export::export::TABLE_KEYS,
 };
 use axum::routing::on;
 
@@ -18,13 +21,13 @@ pub(super) static CUSTOMER_TABLES: [Operation; 7] = [
         path: "/v1/merchants/{merchant}/customers.csv",
         role: RequiredRole::BackOffice,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::None,
+        query: QueryKeys::Taken(TABLE_KEYS),
         body: RequestBody::None,
         answers: &[ok("text/csv")],
-        problems: &[MERCHANT, TIME, &["overloaded"]],
+        problems: &[MERCHANT, VALUES, TIME, &["overloaded"]],
         availability: Availability::Main,
         handler: |method| on(method, import_export::download_table),
-        summary: "Downloads all customers as a table.",
+        summary: "Downloads customers as a table.",
     },
     Operation {
         method: OperationMethod::Post,

@@ -31,8 +31,8 @@ pub struct CustomerService<'a> {
     pub merchant: &'a Merchant,
     /// The caller, for histories.
     pub author: Author,
-    /// Whether the caller may do what only operators may do.
-    pub is_operator: bool,
+    /// The role of the caller's token where it may not do what only operators may do; `None`: the caller may.
+    pub lesser_role: Option<&'static str>,
 }
 
 impl CustomerService<'_> {
@@ -43,10 +43,10 @@ impl CustomerService<'_> {
 
     /// Refuses what only operators may do; `what` describes it.
     pub(super) fn require_operator(&self, what: &str) -> Result<(), ServiceError> {
-        match self.is_operator {
-            true => Ok(()),
-            false => Err(ServiceError::forbidden(format!(
-                "{what} needs a token of role operator, and this token has another role"
+        match self.lesser_role {
+            None => Ok(()),
+            Some(role) => Err(ServiceError::forbidden(format!(
+                "{what} needs a token of role operator; the role of this token is {role}"
             ))),
         }
     }

@@ -103,7 +103,7 @@ impl CustomerService<'_> {
     /// Only an operator may remove the operator's limits.
     pub fn delete_limits(&self, customer_id: &str, key: LimitsKey, of_operator: bool) -> Answered {
         if of_operator {
-            self.require_operator("taking away the operator's limits")?;
+            self.require_operator("removing the operator's limits")?;
         }
         let terms = RaiseTerms::of(self.merchant);
         self.change_limits(customer_id, key, &mut |known, now| {

@@ -1,7 +1,7 @@
 //! Tables as a whole: downloads, templates and what spreadsheets make of them.
 
 use super::{
-    export::export,
+    export::{TableSelection, export},
     import::{TrialFindings, import_rows, try_rows},
     outcome::ImportOutcome,
     row::ImportTarget,
@@ -84,7 +84,7 @@ impl Shop {
 
     fn exported(&self) -> Vec<u8> {
         let mut table = Vec::new();
-        export(&self.ledger, self.merchant(), NOW, &mut table).unwrap();
+        export(&self.ledger, self.merchant(), TableSelection::default(), NOW, &mut table).unwrap();
         table
     }
 

@@ -9,7 +9,11 @@ use crate::{
     ledger::{CustomerId, FeedEvent, FeedEventKind},
     service::documents::{
         as_text::{Amount, AsText, Time},
-        payments::{decision::AppliedLevel, transaction::FactDocument},
+        payments::{
+            code::{CodeDocument, DeniedPayment},
+            decision::AppliedLevel,
+            transaction::FactDocument,
+        },
     },
     storage::journal::UnreadableRecords,
 };
@@ -37,6 +41,9 @@ pub(crate) struct EventDocument<'a> {
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Every violation of a denial, as the transaction shows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<CodeDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transition: Option<FactDocument<'a>>,
 }
@@ -45,11 +52,12 @@ impl<'a> EventDocument<'a> {
     pub(crate) fn of(feed_event: &'a FeedEvent<'_>, rules: &Rules) -> Self {
         let opening = feed_event.opening;
         let units = rules.currencies.units(opening.content.currency);
-        let denied = opening
-            .violations
-            .first()
-            .filter(|_| feed_event.kind == FeedEventKind::Opened)
-            .map(|violation| violation.code);
+        let violations = match feed_event.kind {
+            FeedEventKind::Opened => &opening.violations[..],
+            FeedEventKind::FactRecorded(_) | FeedEventKind::Linked => &[],
+        };
+        let denied = violations.first().map(|violation| violation.code);
+        let payment = DeniedPayment::of_opening(opening, rules);
         Self {
             lsn: feed_event.lsn.0,
             event: event_word(feed_event),
@@ -67,6 +75,7 @@ impl<'a> EventDocument<'a> {
             expires_at: feed_event.expires_at().map(AsText),
             code: denied.map(|code| code.number()),
             reason: denied.map(|code| code.reason()),
+            codes: violations.iter().map(|violation| CodeDocument { violation, payment }).collect(),
             transition: match feed_event.kind {
                 FeedEventKind::FactRecorded(recorded_fact) => Some(FactDocument::of(recorded_fact, units)),
                 FeedEventKind::Opened | FeedEventKind::Linked => None,

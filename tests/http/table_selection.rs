@@ -1,0 +1,90 @@
+//! Tables of chosen columns and customers: the values before a change, which undo it.
+
+use serde_json::{Value, json};
+
+use support::daemon::Daemon;
+use support::fixtures::{CRM, acme, filter, level};
+use support::raw_http;
+
+const CUSTOMERS: &str = "/v1/merchants/acme/customers";
+const TABLE: &str = "/v1/merchants/acme/customers.csv";
+
+/// A daemon with the customers a, b and c, of whom a and b are `vip`.
+fn shop() -> Daemon {
+    let labels = "labels_max = 3\n[[labels]]\nname = \"regular\"\n[[labels]]\nname = \"vip\"\n";
+    let daily = filter("window = \"daily\"; amount_limit = \"50.00\"");
+    let daemon = Daemon::live(acme(&format!("{CRM}{labels}"), &[level("gold", &daily)]));
+    for (identifier, label, city) in [("a", "vip", "Paris"), ("b", "vip", ""), ("c", "regular", "Rome")] {
+        let mut body = json!({ "merchant_customer_identifier": identifier, "labels": [label] });
+        if !city.is_empty() {
+            body["city"] = json!(city);
+        }
+        assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+    }
+    daemon
+}
+
+fn upload(daemon: &Daemon, table: &str) -> Value {
+    raw_http::send(daemon.port(), "POST", TABLE, table.as_bytes()).ok()
+}
+
+/// The customers without the time of their last change.
+fn customers(daemon: &Daemon) -> Value {
+    let mut listed = daemon.get(CUSTOMERS).ok()["customers"].clone();
+    for customer in listed.as_array_mut().into_iter().flatten() {
+        customer["modified_at"] = Value::Null;
+    }
+    listed
+}
+
+#[test]
+fn a_table_has_the_chosen_columns_and_customers() {
+    let daemon = shop();
+    for (query, want) in [
+        ("?columns=city", "customer_id,city\r\n1000001,Paris\r\n1000002,\r\n1000003,Rome\r\n"),
+        ("?columns=city,customer_id,city&label=vip", "customer_id,city\r\n1000001,Paris\r\n1000002,\r\n"),
+        (
+            "?columns=labels&customer_id=1000003&customer_id=1000002",
+            "customer_id,labels\r\n1000002,vip\r\n1000003,regular\r\n",
+        ),
+        ("?columns=city&label=nowhere", "customer_id,city\r\n"),
+    ] {
+        let table = daemon.get(&format!("{TABLE}{query}"));
+        assert_eq!((table.status, &*table.body), (200, want), "{query}");
+    }
+    assert_eq!(daemon.get(&format!("{TABLE}?label=vip")).body.lines().count(), 3, "all columns of some customers");
+    for (query, code, field) in [
+        ("?columns=city,town", "value_unknown", "columns"),
+        ("?columns=", "value_unknown", "columns"),
+        ("?status=nobody", "value_unknown", "status"),
+        ("?limit=1", "unknown_field", "limit"),
+    ] {
+        let problem = daemon.get(&format!("{TABLE}{query}")).problem(400);
+        assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &json!(field)), "{query}");
+    }
+}
+
+#[test]
+fn the_table_from_before_undoes_an_upload_and_a_bulk_change() {
+    let daemon = shop();
+    let before = customers(&daemon);
+    let old = daemon.get(&format!("{TABLE}?columns=city,deposit_level")).body;
+    let mistaken = "merchant_customer_identifier,city,deposit_level\r\na,,gold\r\nb,Oslo,\r\n";
+    assert_eq!(upload(&daemon, mistaken)["changed"], 2);
+    assert_ne!(customers(&daemon), before);
+    let undone = upload(&daemon, &old);
+    assert_eq!((&undone["changed"], &undone["unchanged"], &undone["created"]), (&json!(2), &json!(1), &json!(0)));
+    assert_eq!(customers(&daemon), before);
+
+    let old = daemon.get(&format!("{TABLE}?label=vip&columns=status,labels,deposit_level")).body;
+    let change = json!({ "select": { "label": "vip" },
+        "set": { "status": "fraud", "labels": ["regular"], "deposit_level": "gold" } });
+    assert_eq!(daemon.post(&format!("{CUSTOMERS}/bulk"), &change).ok()["changed"], 2);
+    // What others change in other columns remains.
+    let path = format!("{CUSTOMERS}/1000002");
+    raw_http::send(daemon.port(), "PATCH", &path, br#"{"city": "Lima"}"#).ok();
+    assert_eq!(upload(&daemon, &old)["changed"], 2);
+    let mut want = before;
+    want[1]["city"] = json!("Lima");
+    assert_eq!(customers(&daemon), want);
+}
