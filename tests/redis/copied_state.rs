@@ -79,8 +79,9 @@ async fn write(store: &mut RedisStore, folder: &Path) -> u64 {
             let (_, crc) = batch.bytes.split_last_chunk::<4>().expect("a record");
             let (epoch, first, last, begin) = (batch.epoch, batch.first, batch.last, batch.begin);
             let (bytes, last_crc) = (batch.bytes.to_vec(), u32::from_le_bytes(*crc));
+            let crc_before = batch.crc_before;
             let records = RawRecords { epoch, first, last, begin, bytes, last_crc };
-            restored.put_records(&records).expect("the records are written");
+            restored.put_records(&records, crc_before).expect("the records are written");
         }
     }
     restored.finish(IncompleteGroup::Write).expect("the parts belong together").last.0

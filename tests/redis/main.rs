@@ -46,19 +46,19 @@ mod network_faults;
 mod operation;
 mod outages;
 mod refusals;
-mod restore;
-mod restored_answers;
-mod standby;
 #[path = "../kill/reload.rs"]
 #[allow(dead_code, reason = "the kill suite uses the rest")]
 mod reload;
 mod replicas;
+mod restore;
+mod restored_answers;
 mod servers_lost;
 mod shipping;
 mod snapshots;
 #[path = "../kill/staff_calls.rs"]
 #[allow(dead_code, reason = "the kill suite uses the rest")]
 mod staff_calls;
+mod standby;
 mod stream;
 mod two_daemons;
 #[path = "../kill/verify.rs"]

@@ -1,6 +1,7 @@
 //! Restoring a lost machine from Redis.
 
 use std::fs;
+use std::time::Duration;
 
 use levelgate::replication::format::{Batch, decode_batch, encode_batch};
 use levelgate::storage::journal::JournalId;
