@@ -302,11 +302,6 @@ impl Worker {
         answer
     }
 
-    /// Whether the outcome of an operation is unknown.
-    pub(crate) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
     /// A payment's reserve and outcome happen in one step: both are there or none.
     fn was_paid(&self, client: &mut Client, operation: &Operation) -> Option<()> {
         let transaction = &self.records.customers.all[operation.customer].transactions[operation.transaction];

@@ -117,7 +117,8 @@ impl Case {
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
                         worker.load(&mut client, stop, answered);
-                        if worker.has_pending() && !stop.load(Ordering::Relaxed) {
+                        // It has ended at an unknown outcome.
+                        if !stop.load(Ordering::Relaxed) {
                             worker.settle(&mut client);
                         }
                     }
