@@ -182,8 +182,10 @@ fn machine(folder: &ConfigFolder) -> ConfigFolder {
     second
 }
 
-/// The frames of the stream with their ids.
-fn frames(server: &RedisServer) -> Vec<(String, Vec<u8>)> {
+/// The frames of a stream with their ids.
+type Frames = Vec<(String, Vec<u8>)>;
+
+fn frames(server: &RedisServer) -> Frames {
     let entries = server.command("XRANGE {levelgate}:stream - +");
     let frame = |entry: &Answer| {
         let [id, fields] = entry.list() else { panic!("an entry: {entry:?}") };
@@ -237,8 +239,8 @@ fn every_flaw_of_the_copy_is_refused_in_words_and_the_restore_can_be_repeated() 
     assert!(text.contains("cannot be read") && text.contains("restore the key of this instance"), "{text}");
     fs::write(&key, [7; 32]).expect("the key file is written");
 
-    let mut flaws: Vec<(Vec<(String, Vec<u8>)>, &[&str])> = Vec::new();
-    let mut change = |words: &'static [&'static str], change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let mut flaws: Vec<(Frames, &[&str])> = Vec::new();
+    let mut change = |words: &'static [&'static str], change: &dyn Fn(&mut Frames)| {
         let mut changed = whole.clone();
         change(&mut changed);
         flaws.push((changed, words));
