@@ -3,7 +3,7 @@
 use crate::{
     daemon::{
         maintenance::MaintenanceThread, reload::reloader::Reloader, snapshot_status::snapshot_problem,
-        standby::TakeOverCalls,
+        take_over_calls::TakeOverCalls,
     },
     domain::customer::audit::Author,
     service::{

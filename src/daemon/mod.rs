@@ -15,5 +15,7 @@ pub(crate) mod reload;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
 pub(crate) mod snapshot_status;
+mod sockets;
 mod standby;
 pub(crate) mod start;
+mod take_over_calls;

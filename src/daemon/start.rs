@@ -7,18 +7,19 @@ use crate::{
         background_tasks,
         control::ControlledParts,
         data_folder::{self, ArchiveLosses, CopiedParts, DataFolder, OpenedFolder},
-        listeners::{self, AdminThread},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
         redis_copy::{self, CopyStart, RedisCopy, RestoreOrder, owner, redis_durability},
         reload::reloader::{Reloader, ReloaderParts},
         shutdown,
         signals::{self, StopSignals, wait_until_true},
-        standby::{StandbyParts, StandbyThread, TakeOverCalls, restore_if_empty},
+        sockets::{Answered, Sockets, to_usize},
+        standby::{StandbyParts, StandbyThread, restore_if_empty},
+        take_over_calls::TakeOverCalls,
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     http::{
-        self, AccessTokens, AppState, Capacity, RequestLimits, Server,
+        self, AccessTokens, AppState, Capacity,
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
@@ -37,11 +38,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, UnixListener},
-    signal::unix::SignalKind,
-    sync::watch,
-};
+use tokio::{signal::unix::SignalKind, sync::watch};
 
 /// How the daemon starts.
 #[derive(Debug)]
@@ -70,12 +67,6 @@ pub(crate) enum FolderOrder {
     Follow,
 }
 
-/// How long running requests may take once the daemon stops.
-const DRAIN_MAX: Duration = Duration::from_secs(30);
-/// After the journal has failed, new requests get an error answer for this time before the daemon stops.
-const FAILED_ANSWER_TIME: Duration = Duration::from_millis(500);
-/// After that, running requests have this time to get their answer.
-const FAILED_DRAIN_MAX: Duration = Duration::from_secs(5);
 /// The exit status of a daemon that another one has replaced.
 const FENCED_OUT_STATUS: u8 = 4;
 /// How long blocking threads may take to end once everything is written; the next start repeats their work.
@@ -360,143 +351,6 @@ fn maintenance_settings(settings: &Settings) -> MaintenanceSettings {
     }
 }
 
-/// The sockets that the daemon listens on. The admin listener already answers.
-struct Sockets {
-    server: Arc<Server>,
-    tcp: TcpListener,
-    unix: Option<UnixListener>,
-    admin: Option<AdminThread>,
-}
-
-impl Sockets {
-    fn open(
-        settings: &Settings,
-        open_files: OpenFiles,
-        daemon: &Arc<AppState>,
-        is_stopping: watch::Receiver<bool>,
-    ) -> anyhow::Result<Self> {
-        let http = &settings.http;
-        let limits = RequestLimits {
-            header_bytes_max: http.max_header_bytes,
-            header_timeout: Duration::from_secs(http.header_timeout_s),
-            body_timeout: Duration::from_secs(http.body_timeout_s),
-        };
-        let routes = (http::routes(Arc::clone(daemon)), http::overflow_routes(Arc::clone(daemon)));
-        let server = Server::new(routes, limits, Arc::clone(&daemon.capacity), is_stopping);
-        let tcp = listeners::tcp(http.listen, http.listen_backlog)?;
-        let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog)?;
-        let admin = match settings.admin.listen {
-            None => None,
-            Some(address) => {
-                let routes = http::admin_routes(Arc::clone(daemon));
-                let capacity = Arc::new(Capacity::new(http, to_usize(open_files.admin), 0));
-                let server = |stop| Server::new((routes.clone(), routes), limits, capacity, stop);
-                Some(AdminThread::start(address, http.listen_backlog, server)?)
-            }
-        };
-        Ok(Self { server, tcp, unix, admin })
-    }
-
-    /// Answers requests until the daemon stops.
-    ///
-    /// # Errors
-    /// The journal has failed.
-    async fn answer(
-        self,
-        daemon: &AppState,
-        stop: &watch::Sender<bool>,
-        is_stopping: watch::Receiver<bool>,
-        is_forced: watch::Receiver<bool>,
-    ) -> anyhow::Result<Answered> {
-        let Self { server, tcp, unix, admin } = self;
-        let address = tcp.local_addr().context("the listener has no address")?;
-        tracing::info!("listening on http://{address}");
-        let journal = Arc::clone(daemon.payments.ledger.journal());
-        let unix_server = Arc::clone(&server);
-        let serve_unix = async move {
-            if let Some(unix) = unix {
-                unix_server.serve(unix).await;
-            }
-        };
-        // Dropping this future closes the open connections.
-        let mut served = Box::pin(async { tokio::join!(server.serve(tcp), serve_unix) });
-        let drain_timeout = async {
-            wait_until_true(is_stopping).await;
-            tokio::time::sleep(DRAIN_MAX).await;
-        };
-        let shipping = daemon.payments.gate.shipping().cloned();
-        let standby = daemon.payments.gate.standby().cloned();
-        let standby_failed = async {
-            match &standby {
-                Some(standby) => standby.when_failed().await,
-                None => std::future::pending().await,
-            }
-        };
-        let fenced_out = async {
-            match &shipping {
-                Some(shipping) => shipping.when_fenced_out().await,
-                None => std::future::pending().await,
-            }
-        };
-        // Waiting clients get the answer that the outcome is unknown; the next start shows the outcome. The pauses give
-        // clients of a slow machine their answer too.
-        let answer_time = async {
-            tokio::time::sleep(FAILED_ANSWER_TIME).await;
-            stop.send_replace(true);
-            tokio::time::sleep(FAILED_DRAIN_MAX).await;
-        };
-        let (mut failure, mut is_fenced_out) = (None, false);
-        tokio::select! {
-            _ = &mut served => tracing::info!("every request was answered"),
-            () = drain_timeout => {
-                tracing::warn!("some callers still send after {} s; their connections are closed", DRAIN_MAX.as_secs());
-            }
-            () = wait_until_true(is_forced.clone()) => {
-                tracing::warn!("a second signal: the open connections are closed");
-            }
-            () = fenced_out => {
-                tokio::select! {
-                    _ = &mut served => {}
-                    () = answer_time => {}
-                    () = wait_until_true(is_forced) => {}
-                }
-                is_fenced_out = true;
-            }
-            failed = journal.when_failed() => {
-                tokio::select! {
-                    _ = &mut served => {}
-                    () = answer_time => {}
-                    () = wait_until_true(is_forced) => {}
-                }
-                failure = Some(failed.to_string());
-            }
-            cause = standby_failed => {
-                tokio::select! {
-                    _ = &mut served => {}
-                    () = answer_time => {}
-                    () = wait_until_true(is_forced) => {}
-                }
-                failure = Some(cause);
-            }
-        }
-        drop(served);
-        daemon.jobs.stop();
-        match failure {
-            Some(failed) => anyhow::bail!("{failed}"),
-            None if is_fenced_out => Ok(Answered::FencedOut),
-            None => Ok(Answered::Stopped(admin)),
-        }
-    }
-}
-
-/// Why requests are not answered any more.
-enum Answered {
-    /// The daemon was told to stop. The admin listener answers during the rest of the stop.
-    Stopped(Option<AdminThread>),
-    /// Another daemon has taken over.
-    FencedOut,
-}
-
 /// Ends the maintenance thread. A second signal stops waiting for it.
 async fn stop_maintenance(
     maintenance: &MaintenanceThread,
@@ -512,8 +366,4 @@ async fn stop_maintenance(
         () = wait_until_true(is_forced) => tracing::warn!("a second signal: the unfinished snapshot is abandoned"),
     }
     Ok(())
-}
-
-fn to_usize(connections: u64) -> usize {
-    usize::try_from(connections).unwrap_or(usize::MAX)
 }

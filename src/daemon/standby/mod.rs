@@ -8,5 +8,5 @@ mod thread;
 
 pub(crate) use crate::daemon::standby::{
     restore::restore_if_empty,
-    thread::{StandbyParts, StandbyThread, TakeOverCalls},
+    thread::{StandbyParts, StandbyThread},
 };

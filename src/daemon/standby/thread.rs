@@ -11,17 +11,18 @@ use crate::{
             lease_watch::LeaseWatch,
             take_over::{TakeOverError, TakeOverParts},
         },
+        take_over_calls::{TakeOverCall, TakeOverReceiver},
     },
     replication::{
         CopyEraser, Head, RedisStore, ShippingState, StandbyState, StreamError, StreamRead, StreamReader,
         format::WrappingKey,
     },
-    service::{daemon_status::TakeOverReport, error::ServiceError, payments::PaymentService},
+    service::{error::ServiceError, payments::PaymentService},
     storage::journal::Lsn,
 };
 use anyhow::Context;
 use std::{
-    sync::{Arc, OnceLock, mpsc as blocking_mpsc},
+    sync::{Arc, OnceLock},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -35,35 +36,6 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 const HEAD_INTERVAL: Duration = Duration::from_secs(1);
 /// While reads fail or a take-over is not possible, one line is logged for each such time.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
-
-/// A person's call to take over, and where its outcome goes.
-type TakeOverCall = blocking_mpsc::SyncSender<Result<TakeOverReport, ServiceError>>;
-
-/// Makes a standby take over.
-#[derive(Clone)]
-pub(crate) struct TakeOverCalls(mpsc::Sender<TakeOverCall>);
-
-/// Receives the calls.
-pub(crate) struct TakeOverReceiver(mpsc::Receiver<TakeOverCall>);
-
-impl TakeOverCalls {
-    /// Both ends.
-    pub(crate) fn new() -> (Self, TakeOverReceiver) {
-        let (sender, receiver) = mpsc::channel(1);
-        (Self(sender), TakeOverReceiver(receiver))
-    }
-
-    /// Takes over, and returns once writes are answered. Blocks the thread.
-    ///
-    /// # Errors
-    /// The daemon is no standby any more, or could not take over.
-    pub(crate) fn take_over(&self) -> Result<TakeOverReport, ServiceError> {
-        let (done, outcome) = blocking_mpsc::sync_channel(1);
-        self.0.blocking_send(done).map_err(|_| ServiceError::not_standby())?;
-        // A thread that takes over by itself ends without an answer.
-        outcome.recv().map_err(|_| ServiceError::not_standby())?
-    }
-}
 
 /// The parts of a standby.
 pub(crate) struct StandbyParts {
