@@ -171,7 +171,6 @@ pub(crate) fn answers(daemon: &Daemon) -> BTreeMap<String, String> {
         }
         let customers = ask(of("/customers?limit=100"));
         let customers = customers["customers"].as_array().expect("customers").clone();
-        assert!(!customers.is_empty());
         for customer in &customers {
             let id = customer["customer_id"].as_str().expect("an id");
             for below in
@@ -185,6 +184,7 @@ pub(crate) fn answers(daemon: &Daemon) -> BTreeMap<String, String> {
             ask(of(&format!("/transactions/{}", transaction["transaction_id"].as_str().expect("an id"))));
         }
     }
+    assert!(all.len() > 20, "the state was found: {:?}", all.keys());
     all
 }
 
