@@ -86,7 +86,7 @@ impl Reloader {
         let reloader = Self { parts, files: Mutex::new(files), reloads: Mutex::default(), is_standby };
         let files = reloader.files.lock();
         reloader.remember_minor_units(&files.rules).map_err(|problem| anyhow::anyhow!("{problem}"))?;
-        reloader.apply_files(&files).map_err(conflict)?;
+        reloader.apply_files(&files).map_err(|problems| conflict(&problems))?;
         reloader.remember(&files);
         let is_known = reloader.parts.memory.as_ref().is_none_or(|memory| memory.is_written());
         anyhow::ensure!(
@@ -120,7 +120,7 @@ impl Reloader {
         let mut overrides = self.parts.payments.ledger.overrides();
         let changed = files.changed_entries(&overrides, self.parts.payments.clock.recording_time());
         changed.iter().for_each(|event| overrides.apply(event));
-        files.effective_rules(&overrides).map(drop).map_err(conflict)
+        files.effective_rules(&overrides).map(drop).map_err(|problems| conflict(&problems))
     }
 
     /// From now on changes are recorded, because the daemon is a primary: first those of the files.
@@ -130,7 +130,7 @@ impl Reloader {
     pub(crate) fn begin_recording(&self) -> anyhow::Result<()> {
         let files = self.files.lock();
         self.is_standby.store(false, Ordering::Release);
-        self.apply_files(&files).map(drop).map_err(conflict)?;
+        self.apply_files(&files).map(drop).map_err(|problems| conflict(&problems))?;
         self.remember(&files);
         Ok(())
     }
@@ -327,7 +327,7 @@ pub(crate) fn prior_at_start(remembered: Option<PriorConfiguration>, ledger: &Le
     prior
 }
 
-fn conflict(problems: Vec<ProblemText>) -> anyhow::Error {
+fn conflict(problems: &[ProblemText]) -> anyhow::Error {
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::anyhow!(
         "the configuration files conflict with levels or rates that were set through the API:\n{}",
