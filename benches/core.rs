@@ -328,7 +328,7 @@ fn many_customers(rules: &Rules) {
 fn idle_customers(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
     let (ledger, merchant) = (ledger(), rules.merchant("acme").unwrap());
-    let author = Author { source: ChangeSource::Api, by: None };
+    let author = Author { source: ChangeSource::Api, by: None, job: None };
     let gold = Name::parse("gold").unwrap();
     let (before, mut text) = (resident_bytes(), 0);
     for n in 0..customers {

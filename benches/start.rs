@@ -66,7 +66,8 @@ fn configuration(data: &Path) -> (Settings, Rules) {
 }
 
 fn register(rules: &Rules, ledger: &Ledger, customers: u64, phone: PhoneOf) {
-    let (merchant, author) = (rules.merchant("acme").unwrap(), Author { source: ChangeSource::Api, by: None });
+    let (merchant, author) =
+        (rules.merchant("acme").unwrap(), Author { source: ChangeSource::Api, by: None, job: None });
     for n in 0..customers {
         let attributes = phone(n).into_iter().map(|phone| (Attribute::Phone, phone.into())).collect();
         let (identifier, update) = (format!("c{n}"), CustomerUpdate { attributes, ..CustomerUpdate::default() });

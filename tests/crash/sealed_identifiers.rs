@@ -23,7 +23,7 @@ use std::path::Path;
 
 const MERCHANT: &str = "side";
 const NOW: &str = "2026-03-10T12:00:00.000Z";
-const AUTHOR: Author = Author { source: ChangeSource::Api, by: None };
+const AUTHOR: Author = Author { source: ChangeSource::Api, by: None, job: None };
 
 /// The configuration in which the merchant's identifiers are sealed, or are not.
 fn configuration(seals: bool) -> Configuration {

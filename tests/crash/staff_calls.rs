@@ -294,7 +294,7 @@ pub fn act(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Reply {
 fn done(harness: &Harness, staff_call: &StaffCall, now: Millis) -> Result<(String, Lsn), Refusal> {
     let (ledger, rules) = (&harness.desk.ledger, harness.desk.rules.load());
     let merchant = rules.merchant(MERCHANT).expect("the merchant");
-    let author = Author { source: ChangeSource::Api, by: Some(name("olga")) };
+    let author = Author { source: ChangeSource::Api, by: Some(name("olga")), job: None };
     let actor = Actor { author, now };
     let change = |customer: &str, make: &mut levelgate::domain::customer::aggregate::customer::DecideEvents<'_>| {
         ledger.change(CustomerRef { merchant: merchant.id, customer_id: customer }, actor, &Attributes::default(), make)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use support::daemon::Daemon;
+use support::daemon::{ConfigFolder, Daemon, Settings};
 use support::fixtures::{CRM, acme, filter, level};
 use support::raw_http;
 
@@ -13,7 +13,9 @@ const TABLE: &str = "/v1/merchants/acme/customers.csv";
 fn shop() -> Daemon {
     let labels = "labels_max = 3\n[[labels]]\nname = \"regular\"\n[[labels]]\nname = \"vip\"\n";
     let daily = filter("window = \"daily\"; amount_limit = \"50.00\"");
-    let daemon = Daemon::live(acme(&format!("{CRM}{labels}"), &[level("gold", &daily)]));
+    let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::SYSTEM };
+    let merchant = acme(&format!("{CRM}{labels}"), &[level("gold", &daily)]);
+    let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant)]));
     for (identifier, label, city) in [("a", "vip", "Paris"), ("b", "vip", ""), ("c", "regular", "Rome")] {
         let mut body = json!({ "merchant_customer_identifier": identifier, "labels": [label] });
         if !city.is_empty() {
@@ -87,4 +89,38 @@ fn the_table_from_before_undoes_an_upload_and_a_bulk_change() {
     let mut want = before;
     want[1]["city"] = json!("Lima");
     assert_eq!(customers(&daemon), want);
+}
+
+/// Without a table from before, the audit has the old values of a job. A start keeps the job of each step.
+#[test]
+fn steps_of_a_job_name_it() {
+    let mut daemon = shop();
+    let table = "merchant_customer_identifier,city\r\na,Oslo\r\nb,Bergen\r\n";
+    raw_http::send(daemon.port(), "POST", &format!("{TABLE}?job=spring"), table.as_bytes()).ok();
+    let change = json!({ "select": { "label": "vip" }, "set": { "deposit_level": "gold" } });
+    let unnamed = daemon.post(&format!("{CUSTOMERS}/bulk"), &change).ok()["job"]["id"].clone();
+    let unnamed = unnamed.as_str().expect("an id").to_owned();
+    for start in ["the first", "the second"] {
+        let of_job = |job: &str| {
+            let page = daemon.get(&format!("/v1/merchants/acme/audit?job={job}")).ok();
+            let entries = page["audit"].as_array().expect("entries").clone();
+            assert!(entries.iter().all(|entry| entry["job"] == json!(job)), "{start} start: {page}");
+            entries.iter().map(|entry| json!([entry["customer_id"], entry["changes"]])).collect::<Vec<Value>>()
+        };
+        let changed =
+            |id: &str, field: &str, old: Value, new: &str| json!([id, [{ "field": field, "old": old, "new": new }]]);
+        let of_upload =
+            [changed("1000002", "city", Value::Null, "Bergen"), changed("1000001", "city", json!("Paris"), "Oslo")];
+        let of_bulk = ["1000002", "1000001"].map(|id| changed(id, "deposit_level", Value::Null, "gold"));
+        assert_eq!((of_job("spring"), of_job(&unnamed)), (of_upload.to_vec(), of_bulk.to_vec()), "{start} start");
+        let unknown = daemon.get("/v1/merchants/acme/audit?job=none").problem(404);
+        assert_eq!(
+            (&unknown["code"], &unknown["detail"]),
+            (&json!("job_not_found"), &json!("the merchant has no job \"none\""))
+        );
+        let history = daemon.get(&format!("{CUSTOMERS}/1000001/history")).ok()["history"].clone();
+        let jobs: Vec<Value> = history.as_array().expect("steps").iter().map(|step| step["job"].clone()).collect();
+        assert_eq!(jobs, [json!(unnamed), json!("spring"), Value::Null], "{start} start: {history}");
+        daemon.kill_and_start();
+    }
 }

@@ -95,7 +95,15 @@ impl CustomerSource {
         resume_unfinished(&jobs, &ledger, &rules, now);
         let new_from = ledger.next_customer();
         let done = work(
-            &ImportTarget { ledger: &ledger, merchant: &merchant, by: None, now, new_from, resumed_after: None },
+            &ImportTarget {
+                ledger: &ledger,
+                merchant: &merchant,
+                by: None,
+                job: None,
+                now,
+                new_from,
+                resumed_after: None,
+            },
             &jobs,
         )?;
         ledger.journal().mark_clean_stop()?;

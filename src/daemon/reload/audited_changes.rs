@@ -24,7 +24,7 @@ const RATES_ITEM: &str = "rates";
 pub(super) fn audited_reload(report: &ReloadReport, author: Author, at: Millis) -> Vec<GlobalEvent> {
     let is_shown = |difference: &&Difference| difference.merchant.is_some() || difference.item == RATES_ITEM;
     let details: Vec<OperationDetail> = report.differences.iter().filter(is_shown).map(reload_detail).collect();
-    let Author { source, by } = author;
+    let Author { source, by, .. } = author;
     let (kind, version) = (OperationKind::Reload, Some(report.version.as_str().into()));
     let operation = AuditedOperation { kind, source, at, by, version, details };
     operation.bounded_parts().into_iter().map(GlobalEvent::OperationAudited).collect()

@@ -25,13 +25,15 @@ pub struct Author {
     pub source: ChangeSource,
     /// The name of the token, where tokens are configured.
     pub by: Option<Name>,
+    /// The number of the upload or the bulk change that the change is part of.
+    pub job: Option<u64>,
 }
 
 impl Author {
     /// A payment.
-    pub const PAYMENT: Self = Self { source: ChangeSource::Payment, by: None };
+    pub const PAYMENT: Self = Self { source: ChangeSource::Payment, by: None, job: None };
     /// The daemon.
-    pub const SYSTEM: Self = Self { source: ChangeSource::System, by: None };
+    pub const SYSTEM: Self = Self { source: ChangeSource::System, by: None, job: None };
 }
 
 /// The author and the time of the changes of one step.
@@ -45,4 +47,7 @@ pub struct AuditEntry {
     pub by: Option<Name>,
     /// The offset of the customer's previous audit entry; `None`: this is the first.
     pub previous: Option<LogOffset>,
+    /// The number of the upload or the bulk change that the step is part of; `None`: of none, or an earlier version
+    /// recorded the step.
+    pub job: Option<u64>,
 }

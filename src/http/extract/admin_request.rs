@@ -73,7 +73,7 @@ impl<P: PathParameters> FromRequest<Arc<AppState>> for AdminRequest<P> {
         };
         let (body, rules, merchant, path) = read.await.map_err(|problem: Problem| problem.into_response())?;
         let by = admission.as_ref().map(|admission| admission.token.name);
-        let author = Author { source: ChangeSource::Api, by };
+        let author = Author { source: ChangeSource::Api, by, job: None };
         let kind = kind_of(&parts.method);
         Ok(Self { state: Arc::clone(state), rules, merchant, path, query, body, kind, author, admission })
     }
@@ -99,6 +99,7 @@ impl<P> AdminRequest<P> {
     pub(crate) fn customers(&self) -> CustomerService<'_> {
         CustomerService {
             service: &self.state.payments,
+            jobs: &self.state.jobs,
             rules: &self.rules,
             merchant: &self.merchant,
             author: self.author,

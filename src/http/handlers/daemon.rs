@@ -239,7 +239,7 @@ pub(crate) async fn status(State(state): State<Arc<AppState>>, admission: Option
 
 /// `POST /v1/reload`
 pub(crate) async fn reload(State(state): State<Arc<AppState>>, admission: Option<Admission>) -> Response {
-    let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name) };
+    let author = Author { source: ChangeSource::Api, by: admission.map(|admission| admission.token.name), job: None };
     let control = Arc::clone(&state.control);
     match tokio::task::spawn_blocking(move || control.reload(author)).await {
         Ok(Ok(report)) => {

@@ -180,8 +180,15 @@ fn import(
     let rules = state.payments.rules();
     let merchant = rules.merchant(merchant).ok_or_else(|| Refusal::UnknownMerchant(merchant.to_owned()))?;
     let (ledger, now) = (&state.payments.ledger, state.payments.time()?);
-    let target =
-        ImportTarget { ledger, merchant, by: upload.by, now, new_from: ledger.next_customer(), resumed_after: None };
+    let target = ImportTarget {
+        ledger,
+        merchant,
+        by: upload.by,
+        job: None,
+        now,
+        new_from: ledger.next_customer(),
+        resumed_after: None,
+    };
     let draft = table.draft.take().ok_or_else(ServiceError::internal)?;
     let (mode, job_id) = (upload.mode, upload.job_id.as_deref());
     import_table(&state.jobs, &target, UploadedTable { mode, job_id, draft, digest: table.digest })

@@ -24,7 +24,7 @@ pub(super) static MONITORING: [Operation; 3] = [
         query: QueryKeys::Taken(AUDIT_KEYS),
         body: RequestBody::None,
         answers: &[ok("Audit")],
-        problems: &[CUSTOMER, VALUES, LONG_ANSWER],
+        problems: &[CUSTOMER, VALUES, LONG_ANSWER, &["job_not_found"]],
         availability: Availability::Main,
         handler: |method| on(method, monitoring::audit),
         summary: "Shows who changed what at a merchant.",

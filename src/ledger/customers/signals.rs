@@ -63,7 +63,7 @@ impl SentSignal<'_> {
     /// caller.
     fn author_for(&self, customer: &Customer) -> Author {
         let by = self.by.filter(|_| self.reach.contains(customer.merchant));
-        Author { source: ChangeSource::Api, by }
+        Author { source: ChangeSource::Api, by, job: None }
     }
 }
 

@@ -104,7 +104,7 @@ impl CustomerService<'_> {
         };
         let draft = target.write_selection(&request, &active, draft)?;
         let job = active.begin(draft, body).map_err(file_failed)?;
-        let answer = target.change_all(&request, (&active, job), BulkCounts::default())?;
+        let answer = target.of_job(&job).change_all(&request, (&active, job), BulkCounts::default())?;
         Ok(JobReply { answer, is_replay: false })
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn resume_bulk_change(
     active: &ActiveJob<'_>,
 ) -> Result<Value, ServiceError> {
     let (merchant, by) = context.merchant_and_caller(active.description())?;
-    let author = Author { source: ChangeSource::Api, by };
+    let author = Author { source: ChangeSource::Api, by, job: Some(job.number()) };
     let target = BulkTarget { ledger: context.ledger, merchant, author, now: context.now };
     let stored = job.what.clone();
     let (_, body) = JobDescription::parse(&stored).map_err(unreadable)?;
@@ -129,6 +129,11 @@ pub(crate) fn resume_bulk_change(
 }
 
 impl BulkTarget<'_> {
+    /// The target of the steps of a job.
+    fn of_job(self, job: &Job) -> Self {
+        Self { author: Author { job: Some(job.number()), ..self.author }, ..self }
+    }
+
     /// Writes the ids of the chosen customers into the draft, one a line.
     fn write_selection(
         self,

@@ -18,6 +18,7 @@ use crate::{
             query::{TakenKeys, cursor, from_time, page_limit, to_time},
         },
         error::ServiceError,
+        jobs::registry::parse_job_id,
         reply::{Answered, Reply},
     },
     storage::journal::{FollowError, Lsn},
@@ -27,7 +28,7 @@ use std::{borrow::Cow, ops::ControlFlow};
 
 /// The keys of an audit query.
 pub(crate) const AUDIT_KEYS: TakenKeys =
-    TakenKeys::once(&["from", "to", "by", "kind", "customer_id", "limit", "cursor"]);
+    TakenKeys::once(&["from", "to", "by", "kind", "customer_id", "job", "limit", "cursor"]);
 /// The most bytes of the entries of a page; the last entry may exceed it.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -42,6 +43,8 @@ pub struct AuditRequest {
     kind: Option<AuditKind>,
     /// Only steps of this customer.
     customer_id: Option<String>,
+    /// Only customers' steps of the upload or the bulk change with this id.
+    job: Option<String>,
     limit: usize,
     before: Option<Lsn>,
 }
@@ -56,7 +59,7 @@ impl AuditRequest {
         calendar: Option<&Calendar>,
     ) -> Result<Self, ServiceError> {
         let mut request =
-            Self { from: None, to: None, by: None, kind: None, customer_id: None, limit: 100, before: None };
+            Self { from: None, to: None, by: None, kind: None, customer_id: None, job: None, limit: 100, before: None };
         for (key, value) in AUDIT_KEYS.read(pairs)? {
             match key {
                 "from" => request.from = Some(from_time("from", &value, calendar)?),
@@ -67,6 +70,7 @@ impl AuditRequest {
                     check_no_control("customer_id", value.trim())?;
                     request.customer_id = Some(value.trim().to_owned());
                 }
+                "job" => request.job = Some(parse_job_id(value)?),
                 "limit" => request.limit = page_limit(&value)?,
                 _ => request.before = Some(cursor(&value, |text| text.parse().ok().map(Lsn))?),
             }
@@ -80,7 +84,7 @@ impl CustomerService<'_> {
     /// `names_author` says whether the caller is shown a token.
     ///
     /// # Errors
-    /// The customer is not known, or the journal cannot be read.
+    /// The customer or the job is not known, or the journal cannot be read.
     pub fn audit(&self, request: &AuditRequest, names_author: &NamesAuthor<'_>) -> Answered {
         let AuditRequest { from, to, before, limit, kind, .. } = *request;
         let merchant = self.merchant.id;
@@ -92,7 +96,14 @@ impl CustomerService<'_> {
             let wanted = request.by.as_deref();
             wanted.is_none_or(|wanted| author(head).is_some_and(|by| by.as_str() == wanted))
         };
-        let includes = |head: &AuditHead| kind.is_none_or(|kind| head.kind == kind) && is_by(head);
+        if let Some(id) = &request.job {
+            self.jobs.check_known(merchant, id)?;
+        }
+        let is_of_job = |head: &AuditHead| {
+            let wanted = request.job.as_deref();
+            wanted.is_none_or(|wanted| head.job.is_some_and(|job| self.jobs.id_of(job) == wanted))
+        };
+        let includes = |head: &AuditHead| kind.is_none_or(|kind| head.kind == kind) && is_by(head) && is_of_job(head);
         let with_payments = kind == Some(AuditKind::Payment);
         let customers = customers.as_deref();
         let query = AuditQuery { merchant, before, from, to, customers, with_payments, limit, includes: &includes };
@@ -128,6 +139,9 @@ impl CustomerService<'_> {
         entry["customer_id"] = json!(view.number.to_string());
         entry["transaction_id"] = json!(view.step.transaction_id);
         entry["changes"] = json!(self.step_changes(view.step, view.before, view.after));
+        if let Some(job) = head.job {
+            entry["job"] = json!(self.jobs.id_of(job));
+        }
         if let Some(instrument) = view.instrument {
             entry["payment_instrument"] = json!(instrument);
         }

@@ -13,6 +13,7 @@ use crate::{
     service::{
         documents::customers::customer::CustomerContext,
         error::ServiceError,
+        jobs::Jobs,
         payments::PaymentService,
         reply::{Answered, Reply},
     },
@@ -25,6 +26,8 @@ use serde_json::Value;
 pub struct CustomerService<'a> {
     /// The state.
     pub service: &'a PaymentService,
+    /// The uploads and bulk changes, whose ids histories show.
+    pub jobs: &'a Jobs,
     /// The configuration that the request sees.
     pub rules: &'a Rules,
     /// The merchant, one of `rules`.

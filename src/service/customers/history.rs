@@ -146,6 +146,9 @@ impl CustomerService<'_> {
                     "transaction_id": chapter.transaction_id,
                     "changes": changes,
                 });
+                if let Some(job) = chapter.audit_entry.job {
+                    step["job"] = json!(self.jobs.id_of(job));
+                }
                 if let Some((signal, names_instrument)) = signal {
                     step["signal"] = json!({ "signal": signal.word(), "names_instrument": names_instrument });
                 }

@@ -23,8 +23,15 @@ impl CustomerService<'_> {
     pub fn generate(&self, body: &[u8]) -> Answered {
         let (count, seed) = read_generation(body)?;
         let (ledger, merchant, now) = (&self.service.ledger, self.merchant, self.service.time()?);
-        let target =
-            ImportTarget { ledger, merchant, by: self.author.by, now, new_from: u64::MAX, resumed_after: None };
+        let target = ImportTarget {
+            ledger,
+            merchant,
+            by: self.author.by,
+            job: None,
+            now,
+            new_from: u64::MAX,
+            resumed_after: None,
+        };
         Ok(Reply::new(&import_generated(&target, Mock::new(count, seed, levels_of(merchant))).shown()))
     }
 }

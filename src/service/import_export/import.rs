@@ -291,7 +291,15 @@ mod tests {
         let bounds = LedgerLimits { transactions_max: 1, skew: ClockSkew { past_ms: 0, future_ms: 5_000 } };
         let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
         let now = Millis(1_800_000_000_000);
-        let before = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from: u64::MAX, resumed_after: None };
+        let before = ImportTarget {
+            ledger: &ledger,
+            merchant,
+            by: None,
+            job: None,
+            now,
+            new_from: u64::MAX,
+            resumed_after: None,
+        };
         let head = "merchant_customer_identifier,email,labels,first_name,external_id,created_at\n";
         let known = "old,old@example.com,vip,Old,,\n";
         assert_eq!(import(&before, &format!("{head}{known}"), ImportOutcome::default()).created, 1);
@@ -344,7 +352,8 @@ mod tests {
             let ledger = Ledger::new(bounds, LedgerStorage::in_memory((1, 2)));
             let now = Millis(1_800_000_000_000);
             let new_from = ledger.next_customer();
-            let target = ImportTarget { ledger: &ledger, merchant, by: None, now, new_from, resumed_after: None };
+            let target =
+                ImportTarget { ledger: &ledger, merchant, by: None, job: None, now, new_from, resumed_after: None };
             let table = |rows: &[&str]| format!("{head}{}", rows.concat());
             let marked = import(&target, &table(&rows[..done]), ImportOutcome::default());
             assert_eq!(marked.created, done as u64, "{marked:?}");

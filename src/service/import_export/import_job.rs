@@ -103,6 +103,7 @@ fn import_all(
     findings: TrialFindings,
     mut outcome: ImportOutcome,
 ) -> Result<Value, ServiceError> {
+    let target = &ImportTarget { job: Some(job.number()), ..*target };
     let journal = target.ledger.journal();
     let rows = BufReader::new(job.reader());
     let mut step = |so_far: &ImportOutcome| {
@@ -133,7 +134,7 @@ pub(crate) fn resume_import(
         kept => serde_json::from_slice(kept).map_err(unreadable)?,
     };
     let resumed_after = Some(imported.newest.max(new_from.saturating_sub(1)));
-    let target = ImportTarget { ledger, merchant, by, now, new_from, resumed_after };
+    let target = ImportTarget { ledger, merchant, by, job: None, now, new_from, resumed_after };
     let findings = TrialFindings { bad_lines, ..TrialFindings::default() };
     import_all(&target, (active, job), findings, imported)
 }

@@ -49,6 +49,8 @@ pub struct ImportTarget<'a> {
     pub merchant: &'a Merchant,
     /// The name of the token that sends the table.
     pub by: Option<Name>,
+    /// The number of the job that imports them; `None`: none does, or it is only tried.
+    pub job: Option<u64>,
     /// The time.
     pub now: Millis,
     /// Customers with this number or a higher one were created after the table was tried, by this import or by payments.
@@ -105,8 +107,8 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
     if row.is_blank() {
         return Ok(RowEffect::Unchanged);
     }
-    let ImportTarget { ledger, merchant, by, now, new_from, resumed_after } = *target;
-    let author = Author { source: ChangeSource::Upload, by };
+    let ImportTarget { ledger, merchant, by, job, now, new_from, resumed_after } = *target;
+    let author = Author { source: ChangeSource::Upload, by, job };
     let fault = |refusal: Refusal| {
         let column = refusal.field().filter(|field| Column::parse(field).is_some()).map(str::to_owned);
         BadRow { line: row.line, column, reason: masked(&refusal.to_string()).into_owned() }

@@ -38,8 +38,15 @@ impl CustomerService<'_> {
     /// The time is not known.
     pub fn template(&self) -> Result<Vec<u8>, ServiceError> {
         let (ledger, merchant, now) = (&self.service.ledger, self.merchant, self.service.time()?);
-        let target =
-            ImportTarget { ledger, merchant, by: self.author.by, now, new_from: u64::MAX, resumed_after: None };
+        let target = ImportTarget {
+            ledger,
+            merchant,
+            by: self.author.by,
+            job: None,
+            now,
+            new_from: u64::MAX,
+            resumed_after: None,
+        };
         template(&target).map_err(|_| ServiceError::internal())
     }
 }

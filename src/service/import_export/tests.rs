@@ -34,7 +34,7 @@ use proptest::prelude::*;
 use std::fmt::Write;
 
 const NOW: Millis = Millis(1_800_000_000_000);
-const AUTHOR: Author = Author { source: ChangeSource::Api, by: None };
+const AUTHOR: Author = Author { source: ChangeSource::Api, by: None, job: None };
 const REST: &str = "[[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n[[projects.endpoints]]\nid = \"e\"\n\
                     currency = \"EUR\"\ngates = [\"g\"]\n";
 
@@ -66,6 +66,7 @@ impl Shop {
             ledger: &self.ledger,
             merchant: self.merchant(),
             by: None,
+            job: None,
             now: NOW,
             new_from,
             resumed_after: None,

@@ -293,6 +293,21 @@ impl Jobs {
         Ok(shown)
     }
 
+    /// Refuses an id that names no job of a merchant. A number may name a job that is no longer known.
+    ///
+    /// # Errors
+    /// The merchant has no job of this id.
+    pub(crate) fn check_known(&self, merchant: Name, id: &str) -> Result<(), ServiceError> {
+        let is_number = id.parse::<u64>().is_ok();
+        if is_number { Ok(()) } else { self.show(merchant, id, &|_| false).map(drop) }
+    }
+
+    /// The id of the job of a number, or the number where the job is no longer known.
+    pub(crate) fn id_of(&self, number: u64) -> String {
+        let known = self.known.lock();
+        known.get(&number).map_or_else(|| number.to_string(), |job| job.description.id.clone())
+    }
+
     /// The jobs that a start found unfinished, the oldest first.
     pub(crate) fn take_unfinished(&self) -> Vec<(Job, ActiveJob<'_>)> {
         let unfinished = std::mem::take(&mut *self.unfinished.lock());

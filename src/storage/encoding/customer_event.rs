@@ -58,13 +58,15 @@ pub fn encode(event: &CustomerEvent, seal: &mut Seal<'_>, out: &mut Vec<u8>) {
             out.put_time(*at);
             out.put_number(*successes);
         }
-        CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous }) => {
+        CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous, job }) => {
             out.push(tags::AUDIT_ENTRY);
-            out.put_bits([by.is_some(), previous.is_some()]);
+            // An entry without a job has the bytes of format 3.
+            out.put_bits([by.is_some(), previous.is_some(), job.is_some()]);
             out.put_time(*at);
             out.put_word(*source);
             out.put_name_if(*by);
             previous.iter().for_each(|offset| out.put_number(offset.0));
+            job.iter().for_each(|job| out.put_number(*job));
         }
         CustomerEvent::CustomerChanged(change) => change::encode(change, seal, out),
         CustomerEvent::TransactionOpened { slot, opening } => encode_opened(*slot, opening, out),
@@ -155,11 +157,12 @@ pub(super) fn read_customer(
             CustomerEvent::InstrumentUsed { id: bytes.text()?.into(), at: bytes.time()?, successes: bytes.number()? }
         }
         tags::AUDIT_ENTRY => {
-            let [has_author, has_previous] = bytes.bits("option of AuditEntry")?;
+            let [has_author, has_previous, has_job] = bytes.bits("option of AuditEntry")?;
             let (at, source) = (bytes.time()?, bytes.word()?);
             let by = bytes.name_if(has_author)?;
             let previous = if has_previous { Some(LogOffset(bytes.number()?)) } else { None };
-            CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous })
+            let job = if has_job { Some(bytes.number()?) } else { None };
+            CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous, job })
         }
         tag if change::is_tag_of_change(tag) => CustomerEvent::CustomerChanged(change::read(tag, bytes, open)?),
         tags::OPENED_V1 | tags::OPENED | tags::OPENED_EXPLAINED => {

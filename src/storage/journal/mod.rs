@@ -32,7 +32,8 @@
 //! **Format 3** adds brands and card-on-file types of instruments, removed instruments, attributes of staff, and the audit of
 //! operations. Every record of format 2 has the same meaning in format 3.
 //!
-//! **Format 4** adds the figures of a denial, whether an instrument is stored, and the chain of the blocks of an instrument.
+//! **Format 4** adds the figures of a denial, whether an instrument is stored, the chain of the blocks of an instrument, and
+//! the job of a customer's step.
 //! Every record of format 3 has the same meaning in format 4.
 //!
 //! A journal of an earlier format continues in segments of the present one.

@@ -108,6 +108,7 @@ fn customer() -> Customer {
             source: ChangeSource::System,
             by: None,
             previous: None,
+            job: None,
         }),
     ];
     for (number, event) in (1..).zip(&events) {

@@ -232,8 +232,8 @@ impl CustomerCore {
     /// The audit entry that ends a step which changes the customer.
     #[must_use]
     pub fn audit_entry(&self, author: Author, at: Millis) -> CustomerEvent {
-        let Author { source, by } = author;
-        CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous: self.last_audit_offset() })
+        let Author { source, by, job } = author;
+        CustomerEvent::AuditEntry(AuditEntry { at, source, by, previous: self.last_audit_offset(), job })
     }
 
     /// The customer's own limits in this (direction, currency).

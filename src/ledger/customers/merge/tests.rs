@@ -33,7 +33,7 @@ use crate::{
 use proptest::prelude::*;
 
 const NOW: Millis = Millis(1_700_000_000_000);
-const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Api, by: None }, now: NOW };
+const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Api, by: None, job: None }, now: NOW };
 const SHOP: &str = "id = \"m\"\nname = \"M\"\noperation_mode = \"crm\"\nadd_all_projects_to_unknown_level = true\n\
     [[labels]]\nname = \"plain\"\n[[labels]]\nname = \"alone\"\nrestrictions = [\"block_merge\"]\n\
     [[gates]]\nid = \"g\"\n[[projects]]\nid = \"p\"\n[[projects.endpoints]]\nid = \"e\"\ncurrency = \"EUR\"\ngates = [\"g\"]\n\

@@ -39,7 +39,7 @@ use std::sync::Arc;
 mod block_records;
 
 const NOW: Millis = Millis(1_700_000_000_000);
-const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Upload, by: None }, now: NOW };
+const ACTOR: Actor = Actor { author: Author { source: ChangeSource::Upload, by: None, job: None }, now: NOW };
 /// The last one sets `trust_blocks`.
 const MERCHANTS: [&str; 3] = ["a", "b", "trusted"];
 /// The merchants that each caller reaches; empty: all.

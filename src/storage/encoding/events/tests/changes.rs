@@ -70,10 +70,11 @@ fn limits(own: Vec<Filter>) -> OwnLimits {
 /// Every change and each of its variants and options, with its bytes.
 pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
     let changed = |change| RecordedEvent::Customer(CustomerEvent::CustomerChanged(change));
-    let audit_entry = |by: Option<&str>, previous: Option<u64>, source| {
+    let audit_entry_of = |by: Option<&str>, previous: Option<u64>, source, job| {
         let (by, previous) = (by.map(name), previous.map(LogOffset));
-        RecordedEvent::Customer(CustomerEvent::AuditEntry(AuditEntry { at: Millis(1), source, by, previous }))
+        RecordedEvent::Customer(CustomerEvent::AuditEntry(AuditEntry { at: Millis(1), source, by, previous, job }))
     };
+    let audit_entry = |by, previous, source| audit_entry_of(by, previous, source, None);
     let created =
         |identifier| RecordedEvent::Customer(CustomerEvent::Created { merchant: name("m"), identifier, at: Millis(1) });
     let standing =
@@ -125,6 +126,12 @@ pub(super) fn golden() -> Vec<(&'static str, RecordedEvent, &'static str)> {
         ("audit_entry", audit_entry(None, None, ChangeSource::Payment), "09000201"),
         ("audit_entry by a token", audit_entry(Some("ops"), Some(300), ChangeSource::Api), "09030202036f7073ac02"),
         ("audit_entry, upload", audit_entry(None, Some(0), ChangeSource::Upload), "0902020300"),
+        ("audit_entry of a job", audit_entry_of(None, None, ChangeSource::Upload, Some(300)), "09040203ac02"),
+        (
+            "audit_entry of a job, with all",
+            audit_entry_of(Some("x"), Some(1), ChangeSource::Api, Some(2)),
+            "0907020201780102",
+        ),
         ("audit_entry, system", audit_entry(Some("x"), None, ChangeSource::System), "090102040178"),
         (
             "attributes",
@@ -387,8 +394,10 @@ pub(super) fn some_change() -> BoxedStrategy<CustomerEvent> {
         vec(any::<u64>(), 0..4).prop_map(CustomerChange::Merged),
         vec(some_identifier(), 0..4).prop_map(CustomerChange::Identifiers),
     ];
-    let audit_entry = (time(), word(), option::of(names()), option::of(any::<u64>()))
-        .prop_map(|(at, source, by, previous)| AuditEntry { at, source, by, previous: previous.map(LogOffset) });
+    let audit_entry =
+        (time(), word(), option::of(names()), option::of(any::<u64>()), option::of(any::<u64>())).prop_map(
+            |(at, source, by, previous, job)| AuditEntry { at, source, by, previous: previous.map(LogOffset), job },
+        );
     prop_oneof![4 => change.prop_map(CustomerEvent::CustomerChanged), 1 => audit_entry.prop_map(CustomerEvent::AuditEntry)]
         .boxed()
 }
