@@ -143,11 +143,16 @@ impl ReplicationThread {
     }
 }
 
-/// Notes that the thread has ended, also after a panic.
+/// Notes that the thread has ended. After a panic nothing notices another daemon that takes over, so this one answers
+/// nothing more and stops.
 struct EndNotice(Arc<ShippingState>);
 
 impl Drop for EndNotice {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("fenced out: the thread that sends to Redis has panicked; start the daemon again");
+            self.0.fence_out();
+        }
         self.0.note_end();
     }
 }

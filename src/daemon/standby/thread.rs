@@ -151,7 +151,8 @@ async fn follow(parts: StandbyParts) -> anyhow::Result<Option<RedisCopy>> {
         let is_up_to_date = tip <= reader.last();
         state.note_read(began, tip, reader.last().min(tip));
         let call = calls.try_recv().ok();
-        let is_free = watch.lease.is_free(began, read.lease.is_some());
+        let lease = read.lease.map(|lease| lease.expires_in_ms.map_or(Duration::MAX, Duration::from_millis));
+        let is_free = watch.lease.is_free(began, lease);
         let on_outage = watch.head.as_ref().map(|(_, head)| head.on_outage);
         let by_itself = is_free && is_up_to_date && on_outage == Some(OnOutage::Refuse);
         if call.is_some() || by_itself || (takes_over && is_up_to_date) {
