@@ -4,7 +4,8 @@
 //! operation that was answered before a `kill -9` must exist after it, once, with the same answer. An operation without an
 //! answer is sent again with the same id, and its answer shows whether it was recorded.
 //!
-//! `LEVELGATE_ROUNDS` sets how many times the daemon is killed under load (50), `LEVELGATE_SEED` the first seed.
+//! `LEVELGATE_ROUNDS` sets how many times the daemon is killed under load (50; with a copy in Redis 4; take-overs of a
+//! standby 5), `LEVELGATE_SEED` the first seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![allow(clippy::print_stdout, reason = "a test prints the seeds that it played and what it counted")]
 
@@ -31,6 +32,7 @@ mod full_disk;
 mod interrupted_history;
 mod interrupted_jobs;
 mod kill_rounds;
+mod redis_copy;
 mod resource_limits;
 mod shutdown;
 mod stop_snapshot;

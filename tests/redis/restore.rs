@@ -13,8 +13,8 @@ use support::redis::proxy::{Fault, Proxy};
 use support::redis::resp::Answer;
 use support::redis::server::RedisServer;
 
-use crate::daemons::{copy, durable, last, tip};
 use crate::restored_answers::{answers, assert_same, of_another_machine, two_merchants, work};
+use support::redis::daemons::{copy, durable, last, tip};
 
 const DISK: &str = "kind = \"disk\"\npath = \"data\"\nsegment_bytes = 4096";
 const CONTINUE: &str = "ack = \"redis\"\non_outage = \"continue\"";

@@ -11,7 +11,7 @@ use support::redis::server::RedisServer;
 
 /// A folder with two merchants and `[redis]`. `store` follows `[store]`.
 pub(crate) fn two_merchants(server: &RedisServer, store: &str, redis: &str) -> ConfigFolder {
-    let folder = crate::daemons::folder_with(server, store, redis);
+    let folder = support::redis::daemons::folder_with(server, store, redis);
     let head = format!(
         "{CRM}deletion_grace = \"1s\"\nraise_delay = \"240h\"\nhold = {{ deposit = \"never\", withdrawal = \"never\" }}\n\
          [[labels]]\nname = \"vip\"\n"

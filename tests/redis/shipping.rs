@@ -8,7 +8,7 @@ use support::fixtures::pay;
 use support::process::eventually;
 use support::redis::server::{RedisOptions, RedisServer};
 
-use crate::daemons::{copy, daemon, durable, folder, folder_with, last, metric, status, tip};
+use support::redis::daemons::{copy, daemon, durable, folder, folder_with, last, metric, status, tip};
 
 const CONTINUE: &str = "ack = \"redis\"\non_outage = \"continue\"";
 const REFUSE: &str = "ack = \"redis\"\non_outage = \"refuse\"";
@@ -158,7 +158,7 @@ fn a_start_that_refuses_writes_waits_for_redis() {
 
 /// A second configuration with a copy of the data folder.
 fn with_copy_of(server: &RedisServer, folder: &ConfigFolder, rule: &str) -> ConfigFolder {
-    let second = crate::daemons::folder(server, rule);
+    let second = support::redis::daemons::folder(server, rule);
     copy(&folder.path().join("data"), &second.path().join("data"));
     second
 }

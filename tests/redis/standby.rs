@@ -8,7 +8,7 @@ use support::fixtures::pay;
 use support::process::eventually;
 use support::redis::server::RedisServer;
 
-use crate::daemons::{daemon, durable, folder, folder_with, last, metric, status, tip};
+use support::redis::daemons::{daemon, durable, folder, folder_with, last, metric, status, tip};
 
 const CONTINUE: &str = "ack = \"redis\"\non_outage = \"continue\"";
 const REFUSE: &str = "ack = \"redis\"\non_outage = \"refuse\"";

@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod cluster;
+pub mod daemons;
 pub mod proxy;
 pub mod resp;
 pub mod sentinels;

@@ -5,7 +5,7 @@ use support::environment::number;
 use support::random::Random;
 use support::redis::server::RedisServer;
 
-use crate::case::{Case, Options, Rule, Times, verify};
+use crate::redis_copy::case::{Case, Options, Rule, Times, verify};
 
 fn rounds(name: &str, options: Options) {
     let (rounds, seed) = (number("LEVELGATE_ROUNDS", 4), number("LEVELGATE_SEED", 1));

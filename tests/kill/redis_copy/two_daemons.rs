@@ -9,9 +9,9 @@ use support::process::eventually;
 use support::redis::proxy::{Fault, Proxy};
 use support::redis::server::{RedisOptions, RedisServer};
 
-use crate::case::{Rule, with_both};
-use crate::copied_state::restore;
-use crate::daemons::{daemon, folder, metric, status, tip};
+use crate::redis_copy::case::{Rule, with_both};
+use crate::redis_copy::copied_state::restore;
+use support::redis::daemons::{daemon, folder, metric, status, tip};
 
 /// Starts a second daemon on a folder that is made of what Redis has.
 fn replace(server: &RedisServer, rule: &str) -> ConfigFolder {

@@ -7,9 +7,9 @@ use support::redis::proxy::{Fault, Proxy};
 use support::redis::resp::Answer;
 use support::redis::server::{RedisServer, free_port};
 
-use crate::case::{Case, Options, Rule, status, wait_for_outage, with_both};
 use crate::daemon::Daemon;
-use crate::daemons::durable;
+use crate::redis_copy::case::{Case, Options, Rule, status, wait_for_outage, with_both};
+use support::redis::daemons::durable;
 
 /// Lets something make Redis unusable under load until the outage is established, and something end it.
 fn outage(

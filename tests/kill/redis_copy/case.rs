@@ -9,9 +9,9 @@ use serde_json::Value;
 use support::process::eventually;
 
 use crate::client::Client;
-use crate::copied_state::restore;
 use crate::daemon::Daemon;
 use crate::folders::{Settings, TestFolders};
+use crate::redis_copy::copied_state::restore;
 use crate::worker::Worker;
 
 /// Clients at once.

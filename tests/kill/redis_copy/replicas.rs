@@ -3,7 +3,7 @@
 use support::process::eventually;
 use support::redis::server::{RedisOptions, RedisServer};
 
-use crate::case::{Case, Options, Times, status, wait_for_outage, with_both};
+use crate::redis_copy::case::{Case, Options, Times, status, wait_for_outage, with_both};
 
 fn with_replica() -> (RedisServer, RedisServer) {
     let master = RedisServer::start();

@@ -6,8 +6,8 @@ use support::redis::proxy::{Fault, Proxy};
 use support::redis::sentinels::Sentinels;
 use support::redis::server::{RedisOptions, RedisServer};
 
-use crate::case::{Case, Options, Rule, status, wait_for_outage, with_both};
-use crate::daemons::durable;
+use crate::redis_copy::case::{Case, Options, Rule, status, wait_for_outage, with_both};
+use support::redis::daemons::durable;
 
 #[test]
 fn a_server_that_starts_again_with_its_data() {
@@ -44,9 +44,9 @@ fn a_daemon_without_load_sends_everything_again_to_a_server_that_lost_its_data()
         case.load(|_| {});
         case.settle();
         case.wait_until_shipped();
-        let last = crate::daemons::tip(&server);
+        let last = support::redis::daemons::tip(&server);
         server.restart_empty();
-        eventually("Redis has every record again", || crate::daemons::tip(&server) >= last);
+        eventually("Redis has every record again", || support::redis::daemons::tip(&server) >= last);
         case.judge();
     });
 }
@@ -67,10 +67,10 @@ fn a_tail_that_a_failover_lost() {
             tip(&replica) == tip(&master)
         });
         replica.command("REPLICAOF NO ONE");
-        let before = crate::daemons::tip(&replica);
+        let before = support::redis::daemons::tip(&replica);
         // Redis confirms what the replica lacks, keys of new customers among it.
         case.load(|_| {});
-        assert!(crate::daemons::tip(&master) > before);
+        assert!(support::redis::daemons::tip(&master) > before);
         proxy.point_to(replica.port());
         case.load(|_| {
             proxy.set(Fault::Refuse);
@@ -138,6 +138,6 @@ fn a_failover_of_the_slot_in_a_cluster() {
         wait_for_outage(daemon);
         eventually("the daemon ships again", || status(daemon)["redis"]["state"] == "shipping");
     });
-    assert!(crate::daemons::tip(&cluster.nodes[REPLICA]) > 0);
+    assert!(support::redis::daemons::tip(&cluster.nodes[REPLICA]) > 0);
     case.judge();
 }

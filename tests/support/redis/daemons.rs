@@ -3,27 +3,27 @@
 use std::fs;
 use std::path::Path;
 
+use crate::daemon::{ConfigFolder, Daemon, Settings};
+use crate::fixtures::gold;
+use crate::redis::resp::Answer;
+use crate::redis::server::{RedisOptions, RedisServer};
 use serde_json::Value;
-use support::daemon::{ConfigFolder, Daemon, Settings};
-use support::fixtures::gold;
-use support::redis::resp::Answer;
-use support::redis::server::{RedisOptions, RedisServer};
 
 /// `timeouts.total_ms` of the daemons: how long commands fail until an outage is established.
-pub(crate) const TOTAL_MS: u64 = 600;
+pub const TOTAL_MS: u64 = 600;
 
 /// A server that keeps its data across restarts.
-pub(crate) fn durable() -> RedisServer {
+pub fn durable() -> RedisServer {
     RedisServer::with(RedisOptions { durable: true, ..RedisOptions::default() })
 }
 
 /// A configuration with `[redis]` at the server, without a daemon.
-pub(crate) fn folder(server: &RedisServer, redis: &str) -> ConfigFolder {
+pub fn folder(server: &RedisServer, redis: &str) -> ConfigFolder {
     folder_with(server, "kind = \"disk\"\npath = \"data\"", redis)
 }
 
 /// The same with a store.
-pub(crate) fn folder_with(server: &RedisServer, store: &str, redis: &str) -> ConfigFolder {
+pub fn folder_with(server: &RedisServer, store: &str, redis: &str) -> ConfigFolder {
     let merchant = gold("window = \"daily\"; amount_limit = \"100000.00\"").replacen(
         "operation_mode",
         "deletion_grace = \"1s\"\noperation_mode",
@@ -45,22 +45,22 @@ pub(crate) fn folder_with(server: &RedisServer, store: &str, redis: &str) -> Con
 }
 
 /// A running daemon.
-pub(crate) fn daemon(server: &RedisServer, redis: &str) -> Daemon {
+pub fn daemon(server: &RedisServer, redis: &str) -> Daemon {
     Daemon::start(folder(server, redis))
 }
 
 /// `/v1/status`.
-pub(crate) fn status(daemon: &Daemon) -> Value {
+pub fn status(daemon: &Daemon) -> Value {
     daemon.get("/v1/status").json()
 }
 
 /// The newest record of the daemon.
-pub(crate) fn last(daemon: &Daemon) -> u64 {
+pub fn last(daemon: &Daemon) -> u64 {
     status(daemon)["lsn"].as_u64().expect("a number")
 }
 
 /// The last record that Redis has.
-pub(crate) fn tip(server: &RedisServer) -> u64 {
+pub fn tip(server: &RedisServer) -> u64 {
     match server.command("HGET {levelgate}:head tip_lsn") {
         Answer::Text(text) => String::from_utf8_lossy(&text).parse().expect("a number"),
         _ => 0,
@@ -68,14 +68,14 @@ pub(crate) fn tip(server: &RedisServer) -> u64 {
 }
 
 /// The value of a metric; 0 if it is absent.
-pub(crate) fn metric(daemon: &Daemon, name: &str) -> f64 {
+pub fn metric(daemon: &Daemon, name: &str) -> f64 {
     let text = daemon.get("/metrics").body;
     let line = text.lines().find(|line| line.split(' ').next() == Some(name));
     line.and_then(|line| line.split(' ').nth(1)).map_or(0.0, |value| value.parse().expect("a number"))
 }
 
 /// Copies a data folder.
-pub(crate) fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the folder is made");
     for entry in fs::read_dir(from).expect("the folder is read").map(|entry| entry.expect("an entry")) {
         let target = to.join(entry.file_name());
