@@ -29,11 +29,12 @@ pub(super) fn run(options: &Options, parser: clap::Command) -> anyhow::Result<Ex
         of_command(parser, &["levelgate", "--help"])?;
         return print(&topics());
     };
-    if parser.find_subcommand(topic).is_some() {
-        return of_command(parser, &["levelgate", topic, "--help"]);
-    }
+    // A name of both is a guide: `levelgate NAME --help` prints the command.
     if let Some(guide) = docs::guide(topic) {
         return print(guide.text);
+    }
+    if parser.find_subcommand(topic).is_some() {
+        return of_command(parser, &["levelgate", topic, "--help"]);
     }
     let commands: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
     let names = || GUIDES.iter().map(|guide| guide.name);

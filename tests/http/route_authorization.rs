@@ -60,6 +60,7 @@ const ROUTES: &[Route] = &[
     row("PUT", "/v1/rates", "o", 200, r#"{"base": "EUR", "as_of": "2026-11-20T00:00:01Z"}"#).of_all(),
     row("POST", "/v1/reload", "o", 200, "").of_all(),
     row("POST", "/v1/snapshot", "o", 422, "").of_all(),
+    row("POST", "/v1/take-over", "o", 409, "").of_all(),
     row("POST", "/v1/clock/accept", "o", 200, "").of_all(),
     row("POST", "/v1/batch", "go", 200, LINE),
     row("GET", "/v1/merchants", "gvo", 200, ""),

@@ -128,9 +128,8 @@ impl ClientRecords {
                 }
                 _ => {
                     let (way, bounds) = (*random.pick(WAYS), bounds(random));
-                    // Levels that every configuration has: a limit for a level that does not exist is refused.
-                    let known: &[&str] = if way.0 == "deposit" { &["gold", "silver"] } else { &["gold"] };
-                    let level = random.percent(50).then(|| *random.pick(known));
+                    // The level that every configuration has: a limit for one that does not exist is refused.
+                    let level = random.percent(50).then_some("gold");
                     let (least, most) = (bounds.0.map(money), bounds.1.map(money));
                     body["global_limit"] = json!({
                         "direction": way.0, "currency": way.1, "level": level, "min_amount": least, "max_amount": most,

@@ -236,7 +236,7 @@ fn a_start_confirms_nothing_that_the_replicas_lack() {
     let replica = RedisServer::with(RedisOptions { replica_of: Some(master.port()), ..RedisOptions::default() });
     replica.wait_until_synced();
     let mut daemon = daemon(&master, "ack = \"redis+1\"\non_outage = \"refuse\"");
-    daemon.reserve(&pay("both", "1.00")).ok();
+    eventually("the replica confirms", || daemon.reserve(&pay("both", "1.00")).status == 200);
     replica.signal("STOP");
     assert_eq!(daemon.reserve(&pay("one", "1.00")).problem(503)["code"], "outcome_unknown");
     daemon.kill_and_start_unready();
