@@ -154,7 +154,7 @@ impl Sockets {
 
 /// Why requests are not answered any more.
 pub(super) enum Answered {
-    /// The daemon was told to stop. The admin listener answers during the rest of the stop.
+    /// The daemon received a stop signal. The admin listener answers during the rest of the stop.
     Stopped(Option<AdminThread>),
     /// Another daemon has taken over.
     FencedOut,

@@ -189,7 +189,7 @@ struct Assembled {
     redis_copy: Option<RedisCopy>,
     /// What follows the primary of a standby, before it starts.
     standby: Option<StandbyParts>,
-    /// The folder in memory of a daemon without a disk, which nobody maintains.
+    /// The folder in memory of a daemon without a disk. It has no maintenance thread.
     _folder_in_memory: Option<DataFolder>,
 }
 

@@ -30,7 +30,7 @@ struct Erasure {
     done: blocking_mpsc::SyncSender<Result<(), RedisError>>,
 }
 
-/// How replication is told to end.
+/// The request that ends replication.
 struct StopRequest {
     /// How long it may take to ship the rest.
     ship_max: Duration,

@@ -16,7 +16,7 @@ pub struct ServerFacts {
     pub used_bytes: u64,
     /// The most bytes that it may use; 0: no limit.
     pub bytes_max: u64,
-    /// What the server does at the limit; empty: it does not say.
+    /// The policy of the server at its memory limit; empty: unknown.
     pub eviction_policy: String,
 }
 
