@@ -17,7 +17,7 @@
 //! method for each script and each read. It reconnects, and never sends a command twice: the caller resends what it wants.
 //!
 //! [`ReplicationThread`] runs the shipper, the lease, the snapshots and erasures on its own thread. The threads that
-//! answer requests read [`ShippingState`] and wait for the watermark of the journal. [`format`] describes the bytes.
+//! answer requests read [`ShippingState`] and wait for the watermark of the journal. `format` describes the bytes.
 
 mod answer;
 pub mod client;

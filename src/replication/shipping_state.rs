@@ -1,7 +1,7 @@
 //! What the threads that answer requests know about shipping: who may answer, and what Redis has confirmed.
 //!
 //! The shipper and the lease write this state on their own thread. The threads that answer read atomics. They wait for the
-//! watermark of the journal ([`Journal::shipped`](crate::storage::journal::Journal::shipped)) and for [`ShippingState::changed`].
+//! watermark of the journal ([`Journal::shipped`](crate::storage::journal::Journal::shipped)) and for [`ShippingState::subscribe`].
 
 use crate::storage::journal::Lsn;
 use parking_lot::Mutex;

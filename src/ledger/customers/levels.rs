@@ -35,7 +35,7 @@ impl Ledger {
         self.made_levels.of_merchant(merchant)
     }
 
-    /// The names of the levels of a direction, in one currency or in all, for a refusal: at most [`LISTED_LEVELS`] of them.
+    /// The names of the levels of a direction, in one currency or in all, for a refusal: at most `LISTED_LEVELS` of them.
     #[must_use]
     pub fn level_list(&self, merchant: &Merchant, direction: Direction, currency: Option<Currency>) -> String {
         let is_of = |of: Currency| currency.is_none_or(|currency| currency == of);

@@ -53,7 +53,7 @@ impl<R: Read> Reader<R> {
         self.records.bytes()
     }
 
-    /// The faults of the row that was just refused, after the one that was returned. At most [`FAULTS_A_ROW_MAX`] of a row
+    /// The faults of the row that was just refused, after the one that was returned. At most `FAULTS_A_ROW_MAX` of a row
     /// are reported.
     pub fn take_further_faults(&mut self) -> Vec<RowError> {
         std::mem::take(&mut self.further_faults)

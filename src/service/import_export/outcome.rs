@@ -61,7 +61,7 @@ pub struct RemovedValue {
     pub column: String,
     /// The customer.
     pub customer_id: String,
-    /// The stored value, at most [`VALUE_CHARS_MAX`] characters of it.
+    /// The stored value, at most `VALUE_CHARS_MAX` characters of it.
     pub value: String,
 }
 

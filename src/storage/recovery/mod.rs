@@ -12,7 +12,7 @@
 //! | damage above it | a power cut: cut there, even if whole records follow; the bytes are moved aside, counted and logged |
 //! | a record above it whose key is missing | the same: a power cut that lost the key and left the record |
 //! | a batch header without a record at the journal's end | cut there, and moved aside |
-//! | the file [`following`](crate::storage::journal::raw::following_mark) | batch headers are those of another daemon and confirm nothing; a group without its end at the journal's end is cut off, unless it was synced as it is |
+//! | the file `following` | batch headers are those of another daemon and confirm nothing; a group without its end at the journal's end is cut off, unless it was synced as it is |
 //! | another journal's id | refuse |
 //! | a whole record that is invalid: no power cut causes that | corruption: refuse |
 //! | a newer format | refuse |
