@@ -1,4 +1,4 @@
-//! The thread of replication: a runtime of its own for the shipper, the lease, the snapshots and erasures.
+//! The replication thread. Its runtime runs the shipper, the lease, the snapshots and the erasures.
 
 use crate::{
     replication::{

@@ -181,14 +181,14 @@ impl Shared {
         }
     }
 
-    /// A connection of its own.
+    /// A separate connection.
     pub(super) fn connection(&self) -> RedisStore {
         let mut store = RedisStore::new(&self.parts.settings, &self.parts.files, &self.parts.owner);
         store.expect_instance(self.parts.instance.id);
         store
     }
 
-    /// Notes a lease that was asked for at an instant. A tenth is a margin for clocks that run at different speeds.
+    /// Notes the lease of a renewal that was sent at `asked_at`. A tenth is the margin for clocks of different speeds.
     pub(super) fn note_lease(&self, asked_at: Instant) {
         if self.parts.state.rules().needs_lease {
             let lease = Duration::from_millis(self.parts.settings.lease_ms);

@@ -284,9 +284,9 @@ impl Shipper {
     async fn read(&self, tip: Option<Tip>) -> Result<Option<RawRecords>, ShipError> {
         let journal = Arc::clone(&self.shared.parts.journal);
         let waits = self.shared.parts.state.rules().waits_for_redis;
-        // It may wait for the disk, and the lease must be renewed meanwhile.
+        // It may wait for the disk, which must not delay the renewal of the lease.
         let read = tokio::task::spawn_blocking(move || {
-            // An answer waits for Redis: its record is synced now, whatever `sync` says.
+            // An answer waits for Redis, so its record is synced now with every setting of `sync`.
             if waits && journal.lasting() < journal.last() {
                 journal.sync()?;
             }
@@ -430,7 +430,7 @@ impl Shipper {
     }
 }
 
-/// What an outage does, in words.
+/// Describes the effect of an outage.
 fn consequence(rules: crate::replication::shipping_state::ShippingRules) -> &'static str {
     match (rules.continues_without, rules.waits_for_redis || rules.needs_lease) {
         (true, _) => "decisions continue from the journal",

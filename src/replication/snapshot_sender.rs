@@ -1,4 +1,4 @@
-//! Sending snapshots to Redis, and trimming the stream behind them.
+//! Sends snapshots to Redis, and trims the part of the stream that they contain.
 //!
 //! A blocking thread writes the snapshot into chunks; this task sends them. The snapshot counts once all its chunks are in
 //! Redis and the stream has reached its end.

@@ -25,7 +25,7 @@ pub enum AnswerKind {
 /// Without `[redis]` an answer waits for the journal alone. With `[redis]` the gate also
 ///
 /// - refuses a write before it is decided, if the lease may have ended or another daemon has taken over;
-/// - waits until Redis has confirmed the record, if `ack` says so, or until an outage is established;
+/// - waits until Redis has confirmed the record, if `ack` demands it, or until an outage is established;
 /// - checks the lease again just before the answer to a write leaves.
 ///
 /// A standby refuses every write until it has taken over. Its records are in Redis already, so that reads wait for its

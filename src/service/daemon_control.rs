@@ -33,7 +33,7 @@ pub trait DaemonControl: Send + Sync {
     /// The daemon has no data folder, or the snapshot cannot be written.
     fn snapshot(&self) -> Result<SnapshotReport, ServiceError>;
 
-    /// Makes a standby the primary because a person says so. Blocks until it has taken over.
+    /// Makes a standby the primary, on the order of a person. Blocks until it has taken over.
     ///
     /// # Errors
     /// The daemon is no standby, or could not take over.

@@ -3,22 +3,18 @@
 
 use crate::{
     daemon::data_folder::{
+        copy_forward::CopiedSegment,
         folder::DataFolder,
         snapshot_files::{SNAPSHOTS, SNAPSHOTS_KEPT},
     },
-    domain::{events::customer_event::CustomerEvent, vocabulary::time::Millis},
-    ledger::{CompactionOutcome, Ledger},
-    storage::{
-        encoding,
-        journal::{ARCHIVE, ArchivedTransactions, Lsn, Record, SegmentInfo},
-    },
+    domain::vocabulary::time::Millis,
+    ledger::Ledger,
+    storage::journal::{ARCHIVE, ArchivedTransactions, Lsn, SegmentInfo},
 };
 use anyhow::Context;
 
 /// The most segments that one call deletes, so that the next snapshot does not wait for long.
 const DELETED_SEGMENTS_MAX: usize = 16;
-/// Copied transactions are committed in groups of this size, so that the write backlog stays small.
-const COPIES_A_COMMIT: u32 = 256;
 
 impl DataFolder {
     /// Deletes the oldest archived segments whose newest record is older than `before`, if both kept snapshots contain
@@ -92,36 +88,9 @@ impl DataFolder {
         let end = segment.end_offset;
         // First: no request may find, and add facts to, a transaction that is about to be deleted.
         ledger.forget_before(end);
-        let (mut forgotten, mut copied) = (Vec::new(), 0_u32);
-        let mut visit = |record: &Record<'_>| {
-            for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-                let encoding::RecordedEvent::Customer(
-                    CustomerEvent::TransactionOpened { slot, opening }
-                    | CustomerEvent::Compacted { slot, opening, .. }
-                    | CustomerEvent::Assigned { slot, opening, .. },
-                ) = event
-                else {
-                    continue;
-                };
-                let transaction_slot = (record.owner, slot);
-                match ledger.compact(end, transaction_slot, &opening, now).map_err(|refusal| format!("{refusal:?}"))? {
-                    CompactionOutcome::Unknown(key) => forgotten.push((record.owner, slot, key)),
-                    CompactionOutcome::NotNeeded => {}
-                    CompactionOutcome::Copied(lsn) => {
-                        copied += 1;
-                        if copied.is_multiple_of(COPIES_A_COMMIT) {
-                            self.journal.commit(lsn).map_err(|failed| failed.to_string())?;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        };
-        if self.journal.is_accepted_as_lost(segment) {
-            self.journal.scan_readable(segment, &mut visit)?;
-        } else {
-            self.journal.scan(segment, &mut visit)?;
-        }
+        let mut forgotten = Vec::new();
+        let copied = CopiedSegment { journal: &self.journal, ledger, segment, now }
+            .copy(&|_, _| true, &mut |customer, slot, key| forgotten.push((customer, slot, key)))?;
         // From here on, a start does not expect the file.
         self.journal.let_go(segment.last, now);
         // The copies are durable before their originals are deleted, and the index points to no deleted file.

@@ -5,6 +5,7 @@ mod archive_index;
 mod archive_losses;
 mod archive_retention;
 mod configuration_file;
+mod copy_forward;
 mod folder;
 mod import_mark;
 mod open;
@@ -18,6 +19,7 @@ mod start_check;
 pub(crate) use crate::daemon::data_folder::configuration_file::{
     ConfigurationFile, PATH as CONFIGURATION, recorded_state,
 };
+pub(crate) use crate::daemon::data_folder::copy_forward::CopiedSegment;
 pub(crate) use crate::daemon::data_folder::folder::CopiedParts;
 pub use crate::daemon::data_folder::folder::DataFolder;
 pub(crate) use crate::daemon::data_folder::import_mark::refuse_unfinished_import;

@@ -1,24 +1,19 @@
 //! What the sender of snapshots needs of the daemon: the state in pieces, and the copies of transactions that must stay.
 
 use crate::{
-    daemon::data_folder::{CopiedParts, write_state},
-    domain::{events::customer_event::CustomerEvent, vocabulary::time::Millis},
-    ledger::{CompactionOutcome, Ledger, Retention},
+    daemon::data_folder::{CopiedParts, CopiedSegment, write_state},
+    ledger::Retention,
     replication::{SnapshotSink, SnapshotSource},
     service::payments::PaymentService,
     storage::{
         archive::Archive,
-        encoding,
-        journal::{ArchivedTransactions, Instance, Journal, LogOffset, Lsn, Record, SegmentInfo},
+        journal::{ArchivedTransactions, Instance, Journal, Lsn},
     },
 };
 use std::{
     io,
     sync::{Arc, OnceLock},
 };
-
-/// Copied transactions are committed in groups of this size, so that the write backlog stays small.
-const COPIES_A_COMMIT: u32 = 256;
 
 /// The state of the daemon for the copy in Redis.
 pub(super) struct RedisSnapshots {
@@ -39,42 +34,6 @@ impl RedisSnapshots {
 
     fn payments(&self) -> io::Result<&Arc<PaymentService>> {
         self.payments.get().ok_or_else(|| io::Error::other("the daemon is still starting"))
-    }
-
-    /// Copies the transactions in memory that a segment opened or copied.
-    fn copy_forward(&self, ledger: &Ledger, segment: &SegmentInfo, now: Millis) -> anyhow::Result<u32> {
-        let end: LogOffset = segment.end_offset;
-        let mut copied = 0_u32;
-        let mut visit = |record: &Record<'_>| {
-            for event in encoding::decode(record.events, &mut |_| Ok(None)).map_err(|error| error.to_string())? {
-                let encoding::RecordedEvent::Customer(
-                    CustomerEvent::TransactionOpened { slot, opening }
-                    | CustomerEvent::Compacted { slot, opening, .. }
-                    | CustomerEvent::Assigned { slot, opening, .. },
-                ) = event
-                else {
-                    continue;
-                };
-                // The archive of the machine has the others.
-                if !ledger.is_in_memory(record.owner, slot) {
-                    continue;
-                }
-                let outcome = ledger.compact(end, (record.owner, slot), &opening, now);
-                if let CompactionOutcome::Copied(lsn) = outcome.map_err(|refusal| format!("{refusal:?}"))? {
-                    copied += 1;
-                    if copied.is_multiple_of(COPIES_A_COMMIT) {
-                        self.journal.commit(lsn).map_err(|failed| failed.to_string())?;
-                    }
-                }
-            }
-            Ok(())
-        };
-        if self.journal.is_accepted_as_lost(segment) {
-            self.journal.scan_readable(segment, &mut visit)?;
-        } else {
-            self.journal.scan(segment, &mut visit)?;
-        }
-        Ok(copied)
     }
 }
 
@@ -102,7 +61,9 @@ impl SnapshotSource for RedisSnapshots {
             if newest.is_none_or(|newest| ledger.corrected_time(segment.end_offset, newest) >= before) {
                 break;
             }
-            let copied = self.copy_forward(ledger, segment, now)?;
+            // The archive of the machine has the transactions that have left memory.
+            let copied = CopiedSegment { journal: &self.journal, ledger, segment, now }
+                .copy(&|customer, slot| ledger.is_in_memory(customer, slot), &mut |_, _, _| {})?;
             self.journal.sync()?;
             tracing::info!(
                 "redis: records {} to {} leave the stream: {copied} of their transactions were copied",
