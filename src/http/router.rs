@@ -49,7 +49,8 @@ pub fn routes(state: Arc<AppState>) -> Router {
 
 /// The operations of the admin listener: health, metrics and status, with the same tokens.
 pub fn admin_routes(state: Arc<AppState>) -> Router {
-    always_available(&state).fallback(no_such_path).with_state(state)
+    let admission = middleware::from_fn_with_state(Arc::clone(&state), authorize_unmatched);
+    always_available(&state).fallback(no_such_path.layer(admission)).with_state(state)
 }
 
 /// The operations of connections beyond `max_connections`: health, metrics and status. Every other request is refused.

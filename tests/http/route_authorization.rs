@@ -73,11 +73,11 @@ const ROUTES: &[Route] = &[
     row("PUT", "M/levels/{direction}/{currency}/{name}", "o", 201, "{}"),
     row("GET", "M/levels/{direction}/{currency}/{name}/status", "gvo", 200, ""),
     row("DELETE", "M/levels/{direction}/{currency}/{name}", "o", 200, ""),
-    row("POST", "M/levels/{direction}/{currency}/{name}", "o", 405, r#"{"to": "{m}-best"}"#),
+    row("POST", "M/levels/{direction}/{currency}/{name}", "o", 404, r#"{"to": "{m}-best"}"#),
     row("POST", "M/transactions", "go", 200, PAYMENT),
     row("GET", "M/transactions", "gvo", 200, ""),
-    row("POST", "M/decisions", "go", 200, PAYMENT),
-    row("POST", "M/payment-form", "go", 200, FORM),
+    row("POST", "M/decisions", "gvo", 200, PAYMENT),
+    row("POST", "M/payment-form", "gvo", 200, FORM),
     row("GET", "T", "gvo", 200, ""),
     row("POST", "T/approve", "go", 200, ""),
     row("POST", "T/decline", "go", 200, ""),
@@ -198,7 +198,12 @@ fn ready(daemon: &Daemon, route: &Route, merchant: &str, is_needed: bool) -> Pre
     };
     let rest = rest.replace("{direction}", "deposit").replace("{currency}", "EUR");
     // A level that is put is a new one each time; the level `unknown` can be deleted always.
-    let name = if route.method == "PUT" { format!("walk-{n}") } else { "unknown".to_owned() };
+    let name = match route.method {
+        "PUT" => format!("walk-{n}"),
+        // A `POST` to the path of a level is a rename: of the level `EUR`, which does not exist.
+        "POST" => "rename".to_owned(),
+        _ => "unknown".to_owned(),
+    };
     let rest = rest.replace("{name}", &name).replace("{level}", "unknown").replace(['{', '}'], "");
     let fill = |text: &str| text.replace("{id}", &id).replace("{n}", &n).replace("{m}", merchant);
     let query = if route.query.is_empty() { String::new() } else { format!("?{}", fill(route.query)) };

@@ -56,7 +56,7 @@ fn each_role_may_do_what_it_is_for() {
         ("GET", "/v1/status", "", 401, 200, 200, 200),
         ("GET", "/v1/events", "", 401, 200, 200, 200),
         ("GET", "/v1/events?merchant=globex", "", 401, 403, 200, 200),
-        ("POST", "/v1/events", "", 401, 403, 403, 405),
+        ("POST", "/v1/events", "", 401, 405, 405, 405),
         ("POST", "/v1/reload", "", 401, 403, 403, 200),
         ("PUT", "/v1/merchants/acme/levels/deposit/EUR/gold", "{}", 401, 403, 403, 200),
         ("DELETE", "/v1/merchants/acme/levels/deposit/EUR/unknown", "", 401, 403, 403, 200),

@@ -1,13 +1,10 @@
 //! The parts of a row of the operation table.
 
 use crate::{
-    http::{server::access_tokens::Role, state::AppState},
+    http::{dto::card_guard::decoded, server::access_tokens::Role, state::AppState},
     service::{commit::AnswerKind, documents::query::TakenKeys},
 };
-use axum::{
-    http::Method,
-    routing::{MethodFilter, MethodRouter},
-};
+use axum::routing::{MethodFilter, MethodRouter};
 use std::{fmt, sync::Arc};
 
 /// One HTTP operation. The router, the authorisation, the check of the query and the answers 404 and 405 come from it.
@@ -193,31 +190,22 @@ pub(crate) const BATCH_PATH: &str = "/v1/batch";
 const TABLE_PATH_END: &str = "/customers.csv";
 /// The paths of the operations that are [`Availability::Always`].
 const ALWAYS_AVAILABLE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/status"];
+/// The paths of the operations that are [`RequiredRole::Public`], without those below [`GUIDES_PREFIX`].
+const PUBLIC_PATHS: [&str; 4] = ["/", "/docs", "/healthz", "/readyz"];
+/// The start of the paths of guides.
+const GUIDES_PREFIX: &str = "/docs/";
+/// The end of the path of a rename. The router knows the rename as another method of the path of a level.
+const RENAME_PATH_END: &str = "rename";
 /// The start of the paths that name a merchant.
 const MERCHANTS_PREFIX: &str = "/v1/merchants/";
 
 impl AccessRule {
-    /// The rule of a request that no operation takes, before it is answered with 404 or 405: a read needs any token, a
-    /// write the role operator. A gateway that misspells a path of payments gets 404 or 405, not 403.
-    pub(crate) fn of_unmatched(method: &Method, path: &str) -> Self {
-        if matches!(path, "/healthz" | "/readyz") {
-            return Self { role: RequiredRole::Public, merchants: MerchantScope::OfToken };
-        }
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
-        let collection = path.strip_prefix(MERCHANTS_PREFIX).and_then(|rest| rest.split('/').nth(1));
-        let is_gateway_path =
-            matches!(collection, Some("transactions" | "decisions" | "payment-form")) || path == BATCH_PATH;
-        let role = match (is_read, is_gateway_path) {
-            (true, _) => RequiredRole::Any,
-            (false, true) => RequiredRole::Gateway,
-            (false, false) => RequiredRole::Operator,
-        };
-        let merchants = match merchant_segment(path) {
-            Some(_) => MerchantScope::OfPath,
-            None if is_read || path == BATCH_PATH => MerchantScope::OfToken,
-            None => MerchantScope::All,
-        };
-        Self { role, merchants }
+    /// The rule of a request that no operation takes, before it is answered with 404 or 405: every token of any
+    /// role gets that answer. The paths of public operations need no token.
+    pub(crate) fn of_unmatched(path: &str) -> Self {
+        let is_public = PUBLIC_PATHS.contains(&path) || path.starts_with(GUIDES_PREFIX);
+        let role = if is_public { RequiredRole::Public } else { RequiredRole::Any };
+        Self { role, merchants: MerchantScope::OfToken }
     }
 }
 
@@ -251,6 +239,13 @@ impl Operation {
     pub(crate) fn answer_kind(&self) -> AnswerKind {
         let is_read = self.method == OperationMethod::Get || READING_PATHS.contains(&self.path);
         if is_read { AnswerKind::Read } else { AnswerKind::Write }
+    }
+
+    /// Whether the operation takes a path that the router has matched with it. A `POST` to the path of a level is a rename
+    /// only where the path ends so.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        let last = |path: &str| decoded(path.rsplit('/').next().unwrap_or_default()) == RENAME_PATH_END;
+        !last(self.path) || last(path)
     }
 
     /// The role and the merchants that a token needs for the operation.

@@ -49,7 +49,7 @@ pub(super) static PAYMENTS: [Operation; 14] = [
     Operation {
         method: OperationMethod::Post,
         path: "/v1/merchants/{merchant}/decisions",
-        role: RequiredRole::Gateway,
+        role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::Json("CheckRequest"),
@@ -62,7 +62,7 @@ pub(super) static PAYMENTS: [Operation; 14] = [
     Operation {
         method: OperationMethod::Post,
         path: "/v1/merchants/{merchant}/payment-form",
-        role: RequiredRole::Gateway,
+        role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::Json("PaymentFormRequest"),

@@ -272,23 +272,56 @@ async fn every_row_refuses_a_missing_token_and_a_role_that_is_too_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_no_row_takes_needs_a_token_before_it_is_answered() {
-    let routes = routes(state());
-    for (method, uri, gateway, operator) in [
-        ("GET", "/nothing", 404, 404),
-        ("POST", "/nothing", 403, 404),
-        ("POST", "/v1/merchants/acme/transactions/t1/aprove", 404, 404),
-        ("PUT", "/v1/merchants/acme/transactions", 405, 405),
-        ("PUT", "/v1/batch", 405, 405),
-        ("POST", "/v1/events", 403, 405),
-        ("PUT", "/v1/merchants/acme/customers", 403, 405),
-        ("POST", "/v1/merchants/acme/levels/deposit/EUR/gold", 403, 405),
+async fn every_token_is_told_that_a_path_or_a_method_does_not_exist() {
+    let state = state();
+    let (routes, admin) = (routes(Arc::clone(&state)), admin_routes(state));
+    let of_role = |role| [role_word(role).to_owned(), format!("globex-{}", role_word(role))];
+    let tokens: Vec<String> = ROLES.into_iter().flat_map(of_role).collect();
+    for (method, uri, want) in [
+        ("GET", "/nothing", 404),
+        ("POST", "/nothing", 404),
+        ("DELETE", "/v1/nothing", 404),
+        ("GET", "/v1/merchants/acme/nothing", 404),
+        ("PUT", "/v1/merchants/acme/nothing", 404),
+        ("PATCH", "/v1/merchants/nobody/nothing", 404),
+        ("POST", "/v1/merchants/acme/transactions/t1/aprove", 404),
+        ("POST", "/v1/merchants/acme/customers/1/limits", 404),
+        ("PUT", "/v1/merchants/acme/transactions", 405),
+        ("PUT", "/v1/batch", 405),
+        ("POST", "/v1/events", 405),
+        ("PUT", "/v1/merchants/acme/customers", 405),
+        ("DELETE", "/v1/merchants/acme/audit", 405),
+        ("POST", "/v1/merchants/acme/levels/deposit/EUR/gold", 405),
+        ("DELETE", "/v1/rates", 405),
+        ("POST", "/metrics", 405),
     ] {
+        let code = if want == 404 { "path_not_found" } else { "method_not_allowed" };
+        for token in &tokens {
+            let got = send(&routes, method, uri, Some(token)).await;
+            assert_eq!(got, (want, code.to_owned()), "{method} {uri} by {token}");
+        }
         assert_eq!(send(&routes, method, uri, None).await.0, 401, "{method} {uri} without a token");
-        assert_eq!(send(&routes, method, uri, Some("gateway")).await.0, gateway, "{method} {uri} by a gateway");
-        assert_eq!(send(&routes, method, uri, Some("operator")).await.0, operator, "{method} {uri} by an operator");
+        // The other listener knows fewer paths, and has the same rule.
+        assert_eq!(
+            send(&admin, method, uri, None).await.0,
+            401,
+            "{method} {uri} without a token, on the admin listener"
+        );
+        let code = if uri == "/metrics" { "method_not_allowed" } else { "path_not_found" };
+        assert_eq!(send(&admin, method, uri, Some("globex-gateway")).await.1, code, "{method} {uri}, admin listener");
     }
-    assert_eq!(send(&routes, "POST", "/healthz", None).await.0, 405);
+    // A rename is the operation of an operator, in any encoding of its path.
+    for path in ["rename", "%72ename"] {
+        let path = format!("/v1/merchants/acme/levels/deposit/gold/{path}");
+        assert_eq!(send(&routes, "POST", &path, Some("gateway")).await.0, 403, "{path}");
+        assert_ne!(send(&routes, "POST", &path, Some("operator")).await.0, 405, "{path}");
+    }
+    // Public paths stay public.
+    for operation in operations().filter(|operation| operation.role == RequiredRole::Public) {
+        let answer = send(&routes, "PATCH", &example_path(operation), None).await;
+        assert_eq!(answer, (405, "method_not_allowed".to_owned()), "{}", operation.path);
+    }
+    assert_eq!(send(&routes, "GET", "/docs/nothing", None).await.0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

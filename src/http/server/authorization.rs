@@ -45,6 +45,9 @@ async fn admit_and_answer(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if !operation.takes(request.uri().path()) {
+        return admit_unmatched(state, request, async |_| Problem::method_not_allowed().into_response()).await;
+    }
     match admit(state, operation.access_rule(), &request) {
         Ok(Some(token)) => _ = request.extensions_mut().insert(Admission { token, operation }),
         Ok(None) => {}
@@ -82,20 +85,23 @@ fn is_listed(operation: &Operation, response: &Response) -> bool {
 }
 
 /// The same for a request that no operation takes: it is answered with 404 or 405.
-pub(crate) async fn authorize_unmatched(
-    State(state): State<Arc<AppState>>,
+pub(crate) async fn authorize_unmatched(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    admit_unmatched(&state, request, async |request| next.run(request).await).await
+}
+
+async fn admit_unmatched(
+    state: &AppState,
     mut request: Request,
-    next: Next,
+    answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let rule = AccessRule::of_unmatched(request.method(), request.uri().path());
-    if let Err(refused) = admit(&state, rule, &request) {
-        return refused.answer(&state).await;
+    if let Err(refused) = admit(state, AccessRule::of_unmatched(request.uri().path()), &request) {
+        return refused.answer(state).await;
     }
-    if let Err(problem) = check_uri(&state, QueryKeys::Ignored, &mut request) {
+    if let Err(problem) = check_uri(state, QueryKeys::Ignored, &mut request) {
         discard_rest(request).await;
         return problem.into_response();
     }
-    Problem::in_words(next.run(request).await)
+    Problem::in_words(answer(request).await)
 }
 
 /// A request that is not admitted.
