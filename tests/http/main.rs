@@ -11,6 +11,7 @@ mod archive_loss;
 mod attribute_forms;
 mod audit;
 mod batch;
+mod block_origins;
 mod card_numbers;
 mod concurrency;
 mod configuration_losses;

@@ -107,12 +107,9 @@ impl<P> AdminRequest<P> {
         }
     }
 
-    /// Whether the caller is shown the name of a token in a history. A signal reaches customers of several merchants: its
-    /// token is named only if it acts for the merchant.
+    /// Whether the caller is shown the name of a token in a history.
     pub(crate) fn names_author(&self, token_name: Name, is_signal: bool) -> bool {
-        let access = &self.state.access;
-        let acts_here = || access.is_open() || access.name_reaches(token_name, self.merchant.id) == Some(true);
-        self.shows_name(token_name) && (!is_signal || acts_here())
+        self.state.access.names_author(self.token(), self.merchant.id, (token_name, is_signal))
     }
 
     /// Whether the caller is shown the name of a token.

@@ -6,10 +6,20 @@ use crate::{
             gateway_request::GatewayRequest,
             path::{MerchantPath, TransactionPath},
         },
+        operations::operation::RequiredRole,
         response::{reply_response, respond},
+        server::{access_tokens::AccessToken, admission::Admission},
         state::AppState,
     },
-    service::{commit::AnswerKind, payments::PaymentOperation, reply::Answered},
+    service::{
+        commit::AnswerKind,
+        error::ServiceError,
+        payments::{
+            PaymentOperation,
+            block_origins::{PaymentDocument, may_show_block},
+        },
+        reply::Answered,
+    },
 };
 use axum::{
     extract::{Path, State},
@@ -20,9 +30,34 @@ use std::{sync::Arc, time::Instant};
 /// An operation on the path of a merchant.
 pub(crate) async fn operate(operation: PaymentOperation, request: GatewayRequest<MerchantPath>) -> Response {
     let started = Instant::now();
-    let answered = request.state.payments.call(operation, &request.path.merchant, None, &request.body);
-    let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
-    answer(&request.state, started, answered, kind).await
+    let GatewayRequest { state, path: MerchantPath { merchant }, body, token } = request;
+    let answered = state.payments.call(operation, &merchant, None, &body);
+    if operation != PaymentOperation::Check {
+        return answer(&state, started, answered, AnswerKind::Write).await;
+    }
+    let answered = with_block_origins(&state, token, (merchant, PaymentDocument::Check), answered).await;
+    answer(&state, started, answered, AnswerKind::Read).await
+}
+
+/// An answer about a payment. For staff it says since when and by whom a denied payment is blocked, which is read off the
+/// threads that answer payments.
+async fn with_block_origins(
+    state: &Arc<AppState>,
+    token: Option<Arc<AccessToken>>,
+    (merchant, kind): (String, PaymentDocument),
+    answered: Answered,
+) -> Answered {
+    let is_staff = token.as_ref().is_none_or(|token| RequiredRole::BackOffice.allows(token.role));
+    if !is_staff || !answered.as_ref().is_ok_and(may_show_block) {
+        return answered;
+    }
+    let state = Arc::clone(state);
+    let read = tokio::task::spawn_blocking(move || {
+        let names_author =
+            |merchant, author, is_signal| state.access.names_author(token.as_deref(), merchant, (author, is_signal));
+        state.payments.with_block_origins(&merchant, kind, answered, &names_author)
+    });
+    read.await.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
 }
 
 /// An operation on the path of a transaction.
@@ -58,6 +93,10 @@ pub(crate) async fn payment_form(request: GatewayRequest<MerchantPath>) -> Respo
 pub(crate) async fn show_transaction(
     State(state): State<Arc<AppState>>,
     Path(TransactionPath { merchant, transaction }): Path<TransactionPath>,
+    admission: Option<Admission>,
 ) -> Response {
-    respond(&state.payments, state.payments.transaction(&merchant, &transaction), AnswerKind::Read).await
+    let shown = state.payments.transaction(&merchant, &transaction);
+    let token = admission.map(|admission| admission.token);
+    let shown = with_block_origins(&state, token, (merchant, PaymentDocument::Transaction), shown).await;
+    respond(&state.payments, shown, AnswerKind::Read).await
 }

@@ -200,6 +200,18 @@ impl AccessTokens {
         let is_of_all = |token: &Arc<AccessToken>| token.name == name && token.merchants.is_none();
         !is_limited || !self.0.load().tokens.iter().any(is_of_all)
     }
+
+    /// Whether a caller is shown the name of a token in a history of a merchant. A signal reaches customers of several
+    /// merchants: its token is named only if it acts for the merchant.
+    pub(crate) fn names_author(
+        &self,
+        caller: Option<&AccessToken>,
+        merchant: Name,
+        (author, is_signal): (Name, bool),
+    ) -> bool {
+        let acts_here = || self.is_open() || self.name_reaches(author, merchant) == Some(true);
+        self.shows_name(caller, author) && (!is_signal || acts_here())
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::ledger::{
 };
 use crate::{
     domain::{
-        customer::{aggregate::Customer, audit::AuditEntry, stored_identifier::StoredIdentifier},
+        customer::{aggregate::Customer, audit::AuditEntry, status::Signal, stored_identifier::StoredIdentifier},
         events::customer_event::{CustomerEvent, RecordPosition},
         request::refusal::Refusal,
         transaction::log_offset::LogOffset,
@@ -41,6 +41,17 @@ pub struct HistoryStep {
     pub is_link: bool,
     /// The events about the customer, without those about transactions.
     pub events: Vec<CustomerEvent>,
+}
+
+impl HistoryStep {
+    /// The signal that caused the step, and whether it named an instrument.
+    #[must_use]
+    pub fn signal(&self) -> Option<(Signal, bool)> {
+        self.events.iter().find_map(|event| match event {
+            CustomerEvent::SignalReceived { signal, names_instrument, .. } => Some((*signal, *names_instrument)),
+            _ => None,
+        })
+    }
 }
 
 /// The history of one member of a merge group while it is read.

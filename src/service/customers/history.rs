@@ -4,7 +4,6 @@
 use crate::{
     domain::{
         customer::{aggregate::Customer, audit::ChangeSource},
-        events::customer_event::CustomerEvent,
         vocabulary::{attributes::Attribute, names::Name, words::Word},
     },
     ledger::{BlockChange, HistoryStep, UnreadableStep},
@@ -131,12 +130,7 @@ impl CustomerService<'_> {
                 let Some(changes) = changes(chapter, &old, &new) else { return };
                 // A signal reaches holders of an instrument at every merchant, and earlier versions recorded its token at
                 // all of them.
-                let signal = chapter.events.iter().find_map(|event| match event {
-                    CustomerEvent::SignalReceived { signal, names_instrument, .. } => {
-                        Some((*signal, *names_instrument))
-                    }
-                    _ => None,
-                });
+                let signal = chapter.signal();
                 let by = chapter.audit_entry.by.filter(|by| names_author(*by, signal.is_some()));
                 let mut step = json!({
                     "at": AsText(chapter.audit_entry.at),

@@ -1,5 +1,6 @@
 //! Payments and their transitions: the hot path of calls, batches and replay.
 
+pub(crate) mod block_origins;
 pub(crate) mod call;
 pub mod lines;
 pub(crate) mod operation;

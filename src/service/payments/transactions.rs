@@ -90,7 +90,9 @@ impl PaymentService {
         let rules = self.rules.load();
         let now = self.time()?;
         let shown = self.ledger.show(&rules, merchant, id, now)?;
-        Ok(Reply::new(&TransactionDocument::of(&shown, &rules)).depending_on(shown.depends_on_lsn))
+        let denied = shown.transaction.opening.violations.first().map(|violation| violation.code.number());
+        let reply = Reply::new(&TransactionDocument::of(&shown, &rules)).depending_on(shown.depends_on_lsn);
+        Ok(Reply { denied, ..reply })
     }
 
     /// A page of a merchant's transactions. It can read many and from the disk.
