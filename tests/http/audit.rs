@@ -186,8 +186,9 @@ fn audit_contains_every_change_with_its_author_and_values() {
 
     let [stolen, cleared] = [&all[15], &all[13]];
     let blocked = |is_blocked: bool| json!({ "payment_instrument": "tok_1", "is_blocked": is_blocked });
-    assert_eq!(change(stolen, "instrument_block").1, &blocked(true));
-    assert_eq!(change(cleared, "instrument_block").1, &blocked(false));
+    assert_eq!(change(stolen, "instrument_block"), (&blocked(false), &blocked(true)));
+    assert_eq!(change(cleared, "instrument_block"), (&blocked(true), &blocked(false)));
+    assert!([stolen, cleared].iter().all(|entry| entry.get("old_is_partial").is_none()), "{stolen} {cleared}");
     assert_eq!((&all[16]["payment_instrument"], &all[14]["payment_instrument"]), (&json!("tok_1"), &json!("tok_1")));
 
     let [upload, bulk] = [&all[1], &all[3]];

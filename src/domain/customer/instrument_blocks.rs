@@ -94,6 +94,16 @@ impl InstrumentBlocks {
         self.0.iter().any(|block| block.acts_at(merchant))
     }
 
+    /// Whether a signal that sets a block can have led to these blocks only where there was none before.
+    #[must_use]
+    pub fn are_first(&self) -> bool {
+        match self.0.as_slice() {
+            // Blocks by callers for all merchants are joined to one, with several merchants.
+            [only] => !only.by_all || only.merchants.len() <= 1,
+            _ => false,
+        }
+    }
+
     /// These blocks and another one. InstrumentBlocks by callers for all merchants are one block, and so are those by callers for
     /// the same merchants that act in the same places: the list is no longer than twice the sets of merchants of all
     /// tokens.
@@ -228,6 +238,22 @@ mod tests {
                 blocks.lifted_at(name("a"), &MerchantScope::All, &names("a b")),
                 Ok(InstrumentBlocks::default())
             );
+        }
+    }
+
+    #[test]
+    fn only_one_signal_leads_to_first_blocks() {
+        for (signals, want) in [
+            (&[][..], false),
+            (&[("a", "*")], true),
+            (&[("a", "a")], true),
+            (&[("a", "a b")], true),
+            (&[("!a", "a")], true),
+            (&[("a", "*"), ("b", "*")], false),
+            (&[("a", "a"), ("b", "b")], false),
+            (&[("a", "a"), ("a", "*")], false),
+        ] {
+            assert_eq!(blocks(signals).are_first(), want, "{signals:?}");
         }
     }
 

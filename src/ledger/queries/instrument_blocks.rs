@@ -61,6 +61,15 @@ impl Ledger {
         Ok(recorded.into_iter().map(|(is_blocked, at, by)| BlockChange { at, by, is_blocked }).collect())
     }
 
+    /// Whether payments with an instrument were blocked at a merchant after the change that the record at an offset
+    /// contains. `None`: the record is deleted or cannot be read.
+    #[must_use]
+    pub fn was_instrument_blocked(&self, instrument: &str, place: LogOffset, merchant: Name) -> Option<bool> {
+        let is_retained = place >= self.forgotten_before();
+        let change = is_retained.then(|| self.recorded_block_change(instrument, place).ok().flatten()).flatten();
+        change.map(|change| change.blocks.act_at(merchant))
+    }
+
     /// What the record at an offset states about the blocks of an instrument. `None`: nothing.
     fn recorded_block_change(&self, instrument: &str, place: LogOffset) -> Result<Option<RecordedChange>, Refusal> {
         let mut body = Vec::with_capacity(512);

@@ -111,7 +111,7 @@ impl CustomerService<'_> {
         let read = ledger.read_audit(&query, &mut |entry| {
             let document = match entry {
                 AuditEntry::Customer(head, view) => self.step_entry(&head, author(&head), &view),
-                AuditEntry::Global(head, events) => global_entry(&head, author(&head), events, merchant),
+                AuditEntry::Global(head, events) => self.global_entry(&head, author(&head), events),
                 AuditEntry::Unreadable(records) => json!({
                     "lsn": records.first.0,
                     "last_lsn": records.last.0,
@@ -150,6 +150,49 @@ impl CustomerService<'_> {
         }
         entry
     }
+
+    /// A step that concerns no single customer.
+    fn global_entry(&self, head: &AuditHead, by: Option<Name>, events: &[GlobalEvent]) -> Value {
+        let mut entry = entry_of(head, by);
+        let mut changes: Vec<Value> = Vec::new();
+        for event in events {
+            let was_blocked = self.was_blocked(head, event);
+            changes.extend(event_changes(event, self.merchant.id, was_blocked));
+            match event {
+                GlobalEvent::OperationAudited(operation) => {
+                    entry["operation"] = json!(operation.kind.word());
+                    entry["config_version"] = json!(operation.version);
+                }
+                GlobalEvent::InstrumentBlocks { .. } if was_blocked.is_some() => {}
+                // Records of earlier versions contain no old values.
+                GlobalEvent::LevelPut { .. }
+                | GlobalEvent::LevelDeleted { .. }
+                | GlobalEvent::LevelFileApplied { .. }
+                | GlobalEvent::RatesPut { .. }
+                | GlobalEvent::InstrumentBlocks { .. }
+                | GlobalEvent::InstrumentBlocked { .. } => entry["old_is_partial"] = json!(true),
+                GlobalEvent::LevelCreated { .. }
+                | GlobalEvent::LevelRenamed { .. }
+                | GlobalEvent::ExternalIdsGenerated { .. }
+                | GlobalEvent::ConfigurationApplied { .. }
+                | GlobalEvent::SegmentsReleased { .. }
+                | GlobalEvent::ArchiveLossAccepted { .. }
+                | GlobalEvent::ClockAccepted { .. } => {}
+            }
+        }
+        entry["changes"] = json!(changes);
+        entry
+    }
+
+    /// Whether payments with an instrument were blocked at the merchant before an event about its blocks; `None`: it is
+    /// another event, or it is not known.
+    fn was_blocked(&self, head: &AuditHead, event: &GlobalEvent) -> Option<bool> {
+        let GlobalEvent::InstrumentBlocks { id, blocks, previous, .. } = event else { return None };
+        match previous {
+            Some(previous) => self.service.ledger.was_instrument_blocked(id, *previous, self.merchant.id),
+            None => (!head.lifts_block && blocks.are_first()).then_some(false),
+        }
+    }
 }
 
 fn entry_of(head: &AuditHead, by: Option<Name>) -> Value {
@@ -165,38 +208,14 @@ fn entry_of(head: &AuditHead, by: Option<Name>) -> Value {
     })
 }
 
-/// A step that concerns no single customer.
-fn global_entry(head: &AuditHead, by: Option<Name>, events: &[GlobalEvent], merchant: Name) -> Value {
-    let mut entry = entry_of(head, by);
-    let changes: Vec<Value> = events.iter().flat_map(|event| event_changes(event, merchant)).collect();
-    entry["changes"] = json!(changes);
-    for event in events {
-        match event {
-            GlobalEvent::OperationAudited(operation) => {
-                entry["operation"] = json!(operation.kind.word());
-                entry["config_version"] = json!(operation.version);
-            }
-            // Records of earlier versions contain no old values.
-            GlobalEvent::LevelPut { .. }
-            | GlobalEvent::LevelDeleted { .. }
-            | GlobalEvent::LevelFileApplied { .. }
-            | GlobalEvent::RatesPut { .. }
-            | GlobalEvent::InstrumentBlocks { .. }
-            | GlobalEvent::InstrumentBlocked { .. } => entry["old_is_partial"] = json!(true),
-            GlobalEvent::LevelCreated { .. }
-            | GlobalEvent::LevelRenamed { .. }
-            | GlobalEvent::ExternalIdsGenerated { .. }
-            | GlobalEvent::ConfigurationApplied { .. }
-            | GlobalEvent::SegmentsReleased { .. }
-            | GlobalEvent::ArchiveLossAccepted { .. }
-            | GlobalEvent::ClockAccepted { .. } => {}
-        }
-    }
-    entry
-}
-
 fn change(field: &str, old: &Value, new: &Value) -> Value {
     json!({ "field": field, "old": old, "new": new })
+}
+
+/// The change of the blocks of an instrument at a merchant; `None`: it is not known whether it was blocked before.
+fn block_change(id: &str, was_blocked: Option<bool>, is_blocked: bool) -> Value {
+    let state = |is_blocked| json!({ "payment_instrument": id, "is_blocked": is_blocked });
+    change("instrument_block", &was_blocked.map_or(Value::Null, state), &state(is_blocked))
 }
 
 fn level_field(key: &LevelKey) -> String {
@@ -204,7 +223,7 @@ fn level_field(key: &LevelKey) -> String {
 }
 
 /// The changes of an event, as far as they concern a merchant.
-fn event_changes(event: &GlobalEvent, merchant: Name) -> Vec<Value> {
+fn event_changes(event: &GlobalEvent, merchant: Name, was_blocked: Option<bool>) -> Vec<Value> {
     let one = |field: &str, old: &Value, new: &Value| vec![change(field, old, new)];
     match event {
         GlobalEvent::OperationAudited(operation) => operation.details.iter().map(detail_change).collect(),
@@ -230,12 +249,9 @@ fn event_changes(event: &GlobalEvent, merchant: Name) -> Vec<Value> {
             one("archive", &Value::Null, &json!({ "lost_records": { "first": first, "last": last } }))
         }
         GlobalEvent::InstrumentBlocks { id, blocks, .. } => {
-            let new = json!({ "payment_instrument": id, "is_blocked": blocks.act_at(merchant) });
-            one("instrument_block", &Value::Null, &new)
+            vec![block_change(id, was_blocked, blocks.act_at(merchant))]
         }
-        GlobalEvent::InstrumentBlocked { id, blocked, .. } => {
-            one("instrument_block", &Value::Null, &json!({ "payment_instrument": id, "is_blocked": blocked }))
-        }
+        GlobalEvent::InstrumentBlocked { id, blocked, .. } => vec![block_change(id, None, *blocked)],
         GlobalEvent::ExternalIdsGenerated { .. }
         | GlobalEvent::ConfigurationApplied { .. }
         | GlobalEvent::SegmentsReleased { .. } => Vec::new(),

@@ -83,6 +83,8 @@ pub struct AuditHead {
     pub by: Option<Name>,
     /// Whether a signal caused it, which can reach customers of other merchants.
     pub is_signal: bool,
+    /// Whether that signal lifts blocks of an instrument.
+    pub lifts_block: bool,
     /// The number of the upload or the bulk change that a customer's step is part of.
     pub job: Option<u64>,
 }

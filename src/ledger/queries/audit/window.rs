@@ -160,7 +160,9 @@ impl Window {
             *signal = known.or(Some(GroupSignal { entry, lifts_block }));
         }
         let AuditEntry { at, source, by, job, .. } = entry;
-        let head = AuditHead { lsn: record.lsn, at, kind, source, by, is_signal: of_signal.is_some(), job };
+        let lifts_block = of_signal.is_some_and(|(received, _)| received.blocks_instrument() == Some(false));
+        let is_signal = of_signal.is_some();
+        let head = AuditHead { lsn: record.lsn, at, kind, source, by, is_signal, lifts_block, job };
         if self.contains(record.lsn) && is_wanted(query, &head) {
             let names_instrument = of_signal.is_some_and(|(_, names_instrument)| names_instrument);
             let instrument = instrument.filter(|_| names_instrument).map(Into::into);
@@ -197,7 +199,8 @@ impl Window {
         let (source, by) = author_of(first, signal);
         let is_signal = *kind == AuditKind::InstrumentBlock;
         let at = first.recorded_at().unwrap_or(Millis(0));
-        let head = AuditHead { lsn: record.lsn, at, kind: *kind, source, by, is_signal, job: None };
+        let lifts_block = signal.is_some_and(|signal| signal.lifts_block);
+        let head = AuditHead { lsn: record.lsn, at, kind: *kind, source, by, is_signal, lifts_block, job: None };
         if is_wanted(query, &head) {
             let events = events.into_iter().map(|(_, event)| event).collect();
             self.push(record.lsn, CandidateContent::Global { head, events }, record.events.len());
