@@ -193,6 +193,34 @@ fn an_operator_limits_one_customer_until_a_date() {
 }
 
 #[test]
+fn an_operator_s_limit_that_raises_nothing_is_answered_with_what_to_do() {
+    let (daemon, id) = alice();
+    let warnings = |body: &Value| -> Vec<String> {
+        let body = with(body.clone(), &json!({ "until": at(9 * HOUR) }));
+        let answer = daemon.send("PUT", &of(&id, "/limits/deposit/EUR"), &body).ok();
+        let warnings = answer["warnings"].as_array().expect("warnings").iter();
+        warnings.map(|text| text.as_str().expect("a text").to_owned()).collect()
+    };
+    for tighter in
+        [daily("99.99"), daily("100.00"), json!({ "filters": [{ "window": "weekly", "amount_limit": "900" }] })]
+    {
+        assert_eq!(warnings(&tighter), Vec::<String>::new(), "{tighter}");
+    }
+    let of_level = warnings(&daily("150.00")).concat();
+    for words in ["`daily`", "150.00", "100.00", "level `gold`", "`deposit_level`"] {
+        assert!(of_level.contains(words), "{words}: {of_level}");
+    }
+    assert_denied(&daemon.check(&pay("t", "120.00")).ok(), &["19000 daily_amount_limit_exceeded daily"]);
+    // As the warning says: another level, and the old one again.
+    set(&daemon, &id, &daily("80.00"));
+    let both = warnings(&daily("150.00"));
+    assert!(both.len() == 2 && both[1].contains("80.00") && both[1].contains("`raise_delay`"), "{both:?}");
+    amend(&daemon, &id, &json!({ "deposit_level": "silver" }));
+    let own = warnings(&daily("150.00"));
+    assert!(own.len() == 1 && own[0].contains("80.00"), "{own:?}");
+}
+
+#[test]
 fn repeated_limit_requests_keep_one_pending_raise() {
     let (daemon, id) = alice();
     let named = |from: usize| -> Value {

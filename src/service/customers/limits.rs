@@ -7,16 +7,22 @@ use crate::{
     },
     domain::{
         customer::{
+            aggregate::Customer,
             change::CustomerChange,
             own_limits::{LimitKind, OWN_FILTERS_MAX, OwnLimits, RaiseTerms},
         },
         events::customer_event::CustomerEvent,
         request::refusal::Refusal,
-        rules::filter::{Filter, FilterScope},
-        vocabulary::{direction::Direction, money::Currency, time::Millis},
+        rules::filter::{Filter, FilterMode, FilterScope},
+        vocabulary::{
+            direction::Direction,
+            money::{Currency, Minor},
+            names::Name,
+            time::Millis,
+        },
     },
     service::{
-        customers::customer_service::CustomerService,
+        customers::{customer_service::CustomerService, usage::in_force},
         documents::{customers::limits::LimitsDocument, description::Description, json::unknown_key},
         error::ServiceError,
         reply::{Answered, Reply},
@@ -93,6 +99,9 @@ impl CustomerService<'_> {
         let is_confirmed = terms.policy.confirm_within_ms.is_some() && sent.until.is_none();
         let filters = sent.filters.iter().filter(|_| is_confirmed);
         let mut warnings: Vec<String> = filters.flat_map(|filter| self.warnings(key, filter)).collect();
+        if sent.until.is_some() {
+            warnings.extend(self.read(customer_id, |customer, now| self.raises(key, &sent.filters, customer, now))?);
+        }
         warnings.extend(request::limits_warnings(sent, &key.empty(), self.merchant, self.rules));
         Ok(Reply::new(&self.limits_after_change(customer_id, key)?.with_warnings(warnings)))
     }
@@ -160,6 +169,48 @@ impl CustomerService<'_> {
         })
     }
 
+    /// Warnings about filters of an operator's limit that allow more than a filter of the same window that stays in force.
+    fn raises(&self, key: LimitsKey, sent: &[Filter], customer: &Customer, now: Millis) -> Vec<String> {
+        let level = in_force(customer, self.merchant, key.direction, key.currency);
+        let of_level = level.level.map_or(&[][..], |level| &level.filters);
+        let level_name = level.name.map_or("", Name::as_str);
+        let direction = key.direction.word();
+        let by_level = (
+            format!("level `{level_name}`"),
+            format!(
+                "to let the customer pay more, set `{direction}_level` to a level with higher limits, and to \
+                 `{level_name}` again afterwards"
+            ),
+        );
+        let by_own = (
+            "the customer's own limits".to_owned(),
+            "only the customer's own raise, after `raise_delay`, allows more".to_owned(),
+        );
+        let own = customer.limits_for(key.direction, key.currency).map_or(&[][..], |limits| limits.own_at(now));
+        let units = self.rules.currencies.units(key.currency);
+        let amount = |value: u64| Minor { value: u128::from(value), units }.to_string();
+        let transactions = |count: u64| format!("{count} transactions");
+        let mut warnings = Vec::new();
+        for filter in sent.iter().filter(|filter| filter.mode == FilterMode::Enforce) {
+            for (others, (owner, remedy)) in [(of_level, &by_level), (own, &by_own)] {
+                let measures = |other: &&Filter| other.mode == FilterMode::Enforce && other.window == filter.window;
+                let lower = others.iter().filter(measures).find_map(|other| {
+                    let amount = raised(other.amount_limit, filter.amount_limit, &amount);
+                    let limits = amount.or_else(|| raised(other.quantity_limit, filter.quantity_limit, &transactions));
+                    limits.map(|limits| (other.name, limits))
+                });
+                if let Some((other, (known, asked))) = lower {
+                    let name = filter.name;
+                    warnings.push(format!(
+                        "filter `{name}`: {asked} raises nothing: filter `{other}` of {owner} has {known}, and the tighter \
+                         of the two decides; {remedy}"
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+
     fn kind_of(&self, key: LimitsKey, filter: &Filter) -> LimitKind {
         LimitKind::of(filter, key.direction, self.merchant.refunds)
     }
@@ -197,6 +248,12 @@ impl CustomerService<'_> {
         }
         warnings
     }
+}
+
+/// A limit that stays in force and a higher one that was sent, in words.
+fn raised(known: Option<u64>, sent: Option<u64>, words: &dyn Fn(u64) -> String) -> Option<(String, String)> {
+    let (known, sent) = known.zip(sent).filter(|(known, sent)| known < sent)?;
+    Some((words(known), words(sent)))
 }
 
 /// The request changes the filters and repeats the pending raise, which it would replace.

@@ -108,7 +108,7 @@ pub(super) fn usage_document(whole: CustomerWithUsage<'_>, rules: &Rules, mercha
 }
 
 /// The customer's stored level where it is active, else the merchant's default. The project is not known here.
-fn in_force<'r>(
+pub(super) fn in_force<'r>(
     customer: &Customer,
     merchant: &'r Merchant,
     direction: Direction,
