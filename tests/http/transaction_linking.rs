@@ -46,6 +46,41 @@ fn used(daemon: &Daemon, id: &str) -> (Value, Value) {
 }
 
 #[test]
+fn transactions_are_listed_by_how_their_customer_was_found() {
+    let mut daemon = kept(&Settings::SYSTEM, shop());
+    let alice = golden(&daemon, "a@example.com");
+    for (id, customer) in [("t1", "555"), ("t2", alice.as_str()), ("t3", "556"), ("t4", alice.as_str())] {
+        daemon.reserve(&by(customer, id, "1.00")).ok();
+    }
+    let listed = |daemon: &Daemon, query: &str| -> Vec<String> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/merchants/acme/transactions?limit=1&{query}{cursor}");
+            let page = daemon.get(&path).ok();
+            let ids = page["transactions"].as_array().expect("transactions").iter();
+            found.extend(ids.map(|one| one["transaction_id"].as_str().expect("an id").to_owned()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        found.sort_unstable();
+        found
+    };
+    for round in ["at first", "after a kill"] {
+        assert_eq!(listed(&daemon, "resolution=bypassed"), ["t1", "t3"], "{round}");
+        assert_eq!(listed(&daemon, "resolution=found"), ["t2", "t4"], "{round}");
+        assert_eq!(listed(&daemon, "resolution=bypassed&status=approved"), [""; 0], "{round}");
+        assert_eq!(listed(&daemon, &format!("resolution=bypassed&customer_id={alice}")), [""; 0], "{round}");
+        daemon.kill_and_start();
+    }
+    link(&daemon, "t1", &to(&alice)).ok();
+    assert_eq!(listed(&daemon, "resolution=bypassed"), ["t3"], "a linked one has a customer");
+    let problem = daemon.get("/v1/merchants/acme/transactions?resolution=nobody").problem(400);
+    assert_eq!((&problem["code"], &problem["field"]), (&json!("value_unknown"), &json!("resolution")));
+}
+
+#[test]
 fn linked_transaction_counts_under_the_customer_level_at_its_own_time() {
     let mut daemon = kept(&Settings::SYSTEM, shop());
     let alice = golden(&daemon, "a@example.com");

@@ -206,7 +206,7 @@ pub(super) static CUSTOMERS: [Operation; 24] = [
         path: "/v1/merchants/{merchant}/customers/{customer}/instruments/{instrument}/transactions",
         role: RequiredRole::Any,
         merchants: MerchantScope::OfPath,
-        query: QueryKeys::Listed(&["status", "flag", "from", "to", "customer_id", "limit", "cursor"]),
+        query: QueryKeys::Listed(&TRANSACTION_KEYS),
         body: RequestBody::None,
         answers: &[ok("TransactionPage")],
         problems: &[CUSTOMER, VALUES, TIME, LONG_ANSWER],

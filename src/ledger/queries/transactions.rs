@@ -7,6 +7,7 @@ use crate::domain::{
     transaction::{
         fact::Fact,
         log_offset::LogOffset,
+        opening::CustomerResolution,
         state::Transaction,
         status::{Flag, Flags, Status},
     },
@@ -50,6 +51,8 @@ pub struct TransactionQuery {
     pub customer_id: Option<String>,
     /// The payment or one of its captures named this instrument.
     pub instrument: Option<String>,
+    /// The customer was found so. Transactions without a customer are [`CustomerResolution::Bypassed`].
+    pub resolution: Option<CustomerResolution>,
     /// The most transactions of the page.
     pub limit: usize,
     /// After this position.
@@ -221,6 +224,9 @@ impl Ledger {
         let placeholders = SHARDS as u64;
         let numbers: Box<dyn Iterator<Item = u64>> = match query.customer_id.as_deref() {
             // No customer has a number between the placeholders and the first customer.
+            None if query.resolution == Some(CustomerResolution::Bypassed) => {
+                Box::new(first.min(placeholders)..placeholders)
+            }
             None => {
                 let end = self.next_customer.load(Ordering::Relaxed);
                 Box::new((first.min(placeholders)..placeholders).chain(first.max(FIRST_CUSTOMER)..end))
@@ -233,8 +239,10 @@ impl Ledger {
                 Box::new(numbers.into_iter().filter(move |number| *number >= first))
             }
         };
-        // Which instrument a transaction names is only in its facts, which are read from the journal.
-        let (mut visits, visit) = (0_u64, if query.instrument.is_some() { LOADED_VISIT } else { 1 });
+        // Which instrument a transaction names, and how its customer was found, is only in its facts, which are read from
+        // the journal.
+        let is_loaded = query.instrument.is_some() || query.resolution.is_some();
+        let (mut visits, visit) = (0_u64, if is_loaded { LOADED_VISIT } else { 1 });
         // A page examines about as many slots as it shows, and more at a time while few match.
         let mut slots = u32::try_from(query.limit).unwrap_or(u32::MAX).clamp(1, WINDOW_SLOTS_MAX);
         for number in numbers {
@@ -362,6 +370,7 @@ impl Ledger {
         let opening = &transaction.opening;
         let is_of_another = merchant.is_some_and(|merchant| opening.merchant.as_str() != merchant);
         let is_match = query.matches(opening.at, outcome.status(now), outcome.flags)
+            && query.resolution.is_none_or(|wanted| opening.resolution == wanted)
             && query.instrument.as_deref().is_none_or(|id| names_instrument(&transaction, id));
         if is_of_another || !is_match {
             return Ok(None);

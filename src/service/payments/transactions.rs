@@ -6,7 +6,10 @@ use crate::{
             fields::{check_no_control, parse_word},
             refusal::Refusal,
         },
-        transaction::status::{Flag, Status},
+        transaction::{
+            opening::CustomerResolution,
+            status::{Flag, Status},
+        },
         vocabulary::calendar::{Calendar, LocalTime},
     },
     ledger::{FIRST_CUSTOMER, TransactionPosition, TransactionQuery, UnreadableTransaction},
@@ -24,7 +27,8 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 /// The keys of a transaction list.
-pub(crate) const TRANSACTION_KEYS: [&str; 7] = ["status", "flag", "from", "to", "customer_id", "limit", "cursor"];
+pub(crate) const TRANSACTION_KEYS: [&str; 8] =
+    ["status", "flag", "resolution", "from", "to", "customer_id", "limit", "cursor"];
 
 #[derive(Serialize)]
 struct TransactionPage<'a> {
@@ -60,6 +64,7 @@ pub(crate) fn transaction_filter<'p>(
         match &*key {
             "status" => filter.status = Some(parse_word::<Status>("status", &value)?),
             "flag" => filter.flag = Some(parse_word::<Flag>("flag", &value)?),
+            "resolution" => filter.resolution = Some(parse_word::<CustomerResolution>("resolution", &value)?),
             "from" => filter.from = Some(from_time("from", &value, calendar)?),
             "to" => filter.to = Some(to_time("to", &value, calendar)?),
             "customer_id" => {
