@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use std::{
+    borrow::Cow,
     io::{self, BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
@@ -39,9 +40,29 @@ pub(super) struct Options {
     /// system]
     #[arg(long, value_name = "FOLDER", requires = "transactions")]
     temp: Option<PathBuf>,
+    /// The columns, with commas between them, such as status,labels; the first one is always customer_id [default: all]
+    #[arg(long, value_name = "LIST", conflicts_with = "transactions")]
+    columns: Option<String>,
+    /// Only the customers that match: a filter of the customer list and its value, such as label=vip. Several filters must
+    /// all match
+    #[arg(long = "filter", value_name = "KEY=VALUE", conflicts_with = "transactions", value_parser = parse_filter)]
+    filters: Vec<(String, String)>,
     /// The file [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+fn parse_filter(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("a filter is a key, `=` and a value, such as label=vip")?;
+    Ok((pair.0.trim().to_owned(), pair.1.to_owned()))
+}
+
+impl Options {
+    /// The columns and the filters, as the query of a download has them.
+    fn selection(&self) -> impl Iterator<Item = (&str, &str)> {
+        let columns = self.columns.iter().map(|columns| ("columns", columns.as_str()));
+        columns.chain(self.filters.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
 }
 
 /// Writes the table, or the transactions.
@@ -67,11 +88,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn write_table(options: &Options, output: &mut dyn Write) -> anyhow::Result<bool> {
     let source = &options.source;
     if let Some(url) = &source.url {
-        let path = format!("/v1/merchants/{}/customers.csv", source.merchant_id()?);
+        let mut path = format!("/v1/merchants/{}/customers.csv", source.merchant_id()?);
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(options.selection()).finish();
+        if !query.is_empty() {
+            path.extend(["?", &query]);
+        }
         return daemon_client::download(url, source.token_file.as_deref(), &path, output);
     }
     let rows = source.with_data_folder(|into, _| {
-        Ok(export_customers(into.ledger, into.merchant, TableSelection::default(), into.now, output)?)
+        let pairs = options.selection().map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+        let selection = TableSelection::read(pairs, into.merchant);
+        let selection = selection.map_err(|error| anyhow::anyhow!("--filter or --columns: {}", error.detail))?;
+        Ok(export_customers(into.ledger, into.merchant, selection, into.now, output)?)
     })?;
     eprintln!("{rows} customers");
     Ok(true)

@@ -410,10 +410,46 @@ fn commands_work_on_an_idle_folder_and_a_running_daemon() {
     assert!(bad.code == Some(1) && bad.text.contains("column status"), "{bad:?}");
     let nobody = to(&folder, &["export", "--merchant", "globex"]);
     assert!(nobody.code == Some(1) && nobody.text.contains("it has acme"), "{nobody:?}");
+    // A trial leads to the columns that undo it.
+    std::fs::write(&file, table.replace("member", "deny")).expect("written");
+    let tried = to(&folder, &["import", &file, "--dry-run"]);
+    assert!(tried.code == Some(0) && tried.text.contains("levelgate export --columns deposit_level,"), "{tried:?}");
+    // Columns and filters are those of the customer list, of a folder as of a daemon.
+    let selections: [&[&str]; 4] = [
+        &["--columns", "status,labels"],
+        &["--columns", "email", "--filter", "status=member", "--filter", "created_from=2020-01-01"],
+        &["--filter", "customer_id=1000001", "--filter", "customer_id=1000002"],
+        &["--columns", "status", "--filter", "status=fraud"],
+    ];
+    let part = folder.scratch_path("part.csv").display().to_string();
+    let parts = selections.map(|selection| {
+        let written = to(&folder, &[&["export", "--out", &part], selection].concat());
+        assert_eq!(written.code, Some(0), "{selection:?}: {written:?}");
+        std::fs::read_to_string(&part).expect("the table")
+    });
+    assert!(parts[0].starts_with("customer_id,status,labels\r\n") && parts[0].lines().count() == 51, "{}", parts[0]);
+    assert!((2..51).contains(&parts[1].lines().count()), "{}", parts[1]);
+    assert_eq!((parts[2].lines().count(), parts[3].as_str()), (3, "customer_id,status\r\n"));
+    for wrong in ["sort=created_at", "limit=5", "lable=vip", "status=nobody", "label"] {
+        let refused = to(&folder, &["export", "--filter", wrong]);
+        let key = wrong.split('=').next().expect("a key");
+        assert!(refused.code != Some(0) && refused.text.contains(key), "{wrong}: {refused:?}");
+    }
+    let refused = to(&folder, &["export", "--columns", "town"]);
+    assert!(refused.code == Some(1) && refused.text.contains("columns"), "{refused:?}");
     // The same of a daemon that serves the folder.
     let daemon = Daemon::start(folder);
     let url = format!("http://127.0.0.1:{}", daemon.port());
     let client_folder = on_disk();
+    for (selection, want) in selections.iter().zip(&parts) {
+        let call = ["export", "--url", &url, "--merchant", "acme", "--out", &part];
+        let fetched = run(&client_folder, &[&call, *selection].concat());
+        assert_eq!(
+            (fetched.code, &std::fs::read_to_string(&part).expect("the table")),
+            (Some(0), want),
+            "{selection:?}"
+        );
+    }
     let live = client_folder.scratch_path("live.csv").display().to_string();
     let fetched = run(&client_folder, &["export", "--url", &url, "--merchant", "acme", "--out", &live]);
     assert_eq!(fetched.code, Some(0), "{fetched:?}");

@@ -91,6 +91,66 @@ fn the_table_from_before_undoes_an_upload_and_a_bulk_change() {
     assert_eq!(customers(&daemon), want);
 }
 
+/// A trial leads to the table from before, and a job to its steps in the audit.
+#[test]
+fn answers_link_to_what_undoes_a_change() {
+    let daemon = shop();
+    let link = |answer: &Value| answer["undo"].as_str().map(str::to_owned);
+    let trial =
+        |table: &str| raw_http::send(daemon.port(), "POST", &format!("{TABLE}?mode=trial"), table.as_bytes()).ok();
+    let mistaken = "merchant_customer_identifier,city,created_at\r\na,,\r\nb,Oslo,\r\nnew,Oslo,\r\n";
+    let tried = trial(mistaken);
+    assert_eq!(link(&tried).expect("a link"), format!("{TABLE}?columns=city&customer_id=1000001&customer_id=1000002"));
+    assert_eq!(tried["job"]["audit"], Value::Null);
+    for unchanging in ["customer_id,city\r\n1000001,Paris\r\n", "merchant_customer_identifier,city\r\nother,Oslo\r\n"] {
+        assert_eq!(link(&trial(unchanging)), None, "{unchanging}");
+    }
+    // The linked table undoes the upload.
+    let before = customers(&daemon);
+    let old = daemon.get(&link(&tried).expect("a link")).body;
+    let done = upload(&daemon, mistaken);
+    assert_eq!((link(&done), &done["created"]), (None, &json!(1)));
+    let page = daemon.get(done["job"]["audit"].as_str().expect("a link")).ok();
+    assert_eq!(page["audit"].as_array().expect("entries").len(), 3, "{page}");
+    assert_eq!(upload(&daemon, &old)["changed"], 2);
+    assert_eq!(customers(&daemon).as_array().map(|all| &all[..3]), before.as_array().map(|all| &all[..]));
+
+    let bulk = |select: Value, set: Value, dry_run: bool| {
+        let body = json!({ "select": select, "set": set, "dry_run": dry_run });
+        daemon.post(&format!("{CUSTOMERS}/bulk"), &body).ok()
+    };
+    let limit = json!({ "direction": "deposit", "currency": "EUR", "max_amount": "9.00" });
+    for (select, set, want) in [
+        (
+            json!({ "label": "vip" }),
+            json!({ "status": "member", "deposit_level": "gold" }),
+            "deposit_level,status&label=vip",
+        ),
+        (json!({ "ids": ["1000003"] }), json!({ "labels": [] }), "labels&customer_id=1000003"),
+        (
+            json!({ "merchant_customer_identifier": ["a", "b"] }),
+            json!({ "status": "deny", "global_limit": limit }),
+            "status&merchant_customer_identifier=a&merchant_customer_identifier=b",
+        ),
+        (json!({ "all": true }), json!({ "withdrawal_level": "" , "status": "member" }), "withdrawal_level,status"),
+        (json!({ "label": "vip" }), json!({ "global_limit": limit }), ""),
+        (json!({ "label": "vip" }), json!({ "labels": ["vip"] }), ""),
+    ] {
+        let tried = bulk(select.clone(), set.clone(), true);
+        let want = (!want.is_empty()).then(|| format!("{TABLE}?columns={want}"));
+        assert_eq!(link(&tried), want, "{select} {set}: {tried}");
+        if let Some(path) = want {
+            let old = daemon.get(&path).body;
+            assert_eq!(old.lines().count() as u64, 1 + tried["selected"].as_u64().expect("a number"), "{path}: {old}");
+        }
+    }
+    let done = bulk(json!({ "label": "vip" }), json!({ "status": "member" }), false);
+    let page = daemon.get(done["job"]["audit"].as_str().expect("a link")).ok();
+    assert_eq!(page["audit"].as_array().expect("entries").len(), 2, "{page}");
+    let listed = daemon.get(&format!("{CUSTOMERS}/jobs?limit=1")).ok();
+    assert_eq!(listed["jobs"][0]["audit"], done["job"]["audit"]);
+}
+
 /// Without a table from before, the audit has the old values of a job. A start keeps the job of each step.
 #[test]
 fn steps_of_a_job_name_it() {

@@ -43,8 +43,20 @@ pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
             (false, false) => "the table changes nothing",
         };
         print_line!("nothing was changed, because this is a trial; {next}");
+        if let Some(columns) = imported.undo.as_deref().and_then(columns_of) {
+            eprintln!(
+                "an import of the present values undoes it; save them before: levelgate export --columns {columns} --out \
+                 before.csv"
+            );
+        }
     }
     if *bad > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The columns in the path of a table.
+fn columns_of(path: &str) -> Option<&str> {
+    let (_, query) = path.split_once("?columns=")?;
+    query.split('&').next()
 }
 
 /// Prints why a table was refused.

@@ -43,6 +43,10 @@ struct BulkCounts {
     refused: u64,
     /// The first [`REFUSALS_MAX`] of them.
     refusals: Vec<RefusedCustomer>,
+    /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
+    /// upload afterwards undoes the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    undo: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -82,6 +86,7 @@ impl CustomerService<'_> {
                 counts.count(id, target.change(&request, id));
                 Ok(())
             })?;
+            counts.undo = request.table_path(merchant.id).filter(|_| counts.changed > 0);
             let answer = serde_json::to_value(&counts).map_err(unreadable)?;
             return Ok(JobReply { answer, is_replay: false });
         }
@@ -231,7 +236,7 @@ impl BulkCounts {
     /// The counts without what can be personal, as they are stored unencrypted.
     fn without_refusals(&self) -> Self {
         let Self { dry_run, selected, changed, unchanged, refused, .. } = *self;
-        Self { dry_run, selected, changed, unchanged, refused, refusals: Vec::new() }
+        Self { dry_run, selected, changed, unchanged, refused, ..Self::default() }
     }
 
     fn count(&mut self, id: &str, changed: Result<bool, Refusal>) {

@@ -24,6 +24,7 @@ use crate::{
                 update::read_customer_object,
             },
             json::{boolean, member, text, text_list, unknown_key},
+            links::customer_table,
         },
         error::ServiceError,
     },
@@ -40,6 +41,10 @@ pub(super) struct BulkRequest {
     pub(super) update: CustomerUpdate,
     pub(super) limit: Option<GlobalLimit>,
     pub(super) is_trial: bool,
+    /// The filters of a customer list that select the same customers.
+    filters: Vec<(String, String)>,
+    /// The columns of the table of customers that it changes.
+    columns: Vec<&'static str>,
 }
 
 /// The chosen customers.
@@ -111,9 +116,17 @@ impl BulkRequest {
         let select = object(member(body, "select").ok_or_else(empty_selection)?.get().as_bytes())?;
         let set = object(member(body, "set").ok_or(Refusal::Missing("set"))?.get().as_bytes())?;
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
-        let selection = read_selection(&select, merchant)?;
+        let (selection, filters) = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
-        Ok(Self { selection, update, limit, is_trial })
+        let columns = SETTABLE.into_iter().filter(|column| member(&set, column).is_some()).collect();
+        Ok(Self { selection, update, limit, is_trial, filters, columns })
+    }
+
+    /// The path of the table that contains what the change changes, as it is now; `None`: no column contains it.
+    pub(super) fn table_path(&self, merchant: Name) -> Option<String> {
+        let filters = self.filters.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let path = || customer_table(merchant.as_str(), &self.columns, filters);
+        (!self.columns.is_empty()).then(path)
     }
 }
 
@@ -149,7 +162,11 @@ fn empty_selection() -> ServiceError {
     ServiceError::malformed("field_missing", detail).at("select")
 }
 
-fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Selection, ServiceError> {
+/// The chosen customers, and the filters of a customer list that choose them.
+fn read_selection(
+    select: &JsonObject<'_>,
+    merchant: &Merchant,
+) -> Result<(Selection, Vec<(String, String)>), ServiceError> {
     let mut ids = None;
     let mut filters: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     for (key, raw) in &select.0 {
@@ -182,12 +199,16 @@ fn read_selection(select: &JsonObject<'_>, merchant: &Merchant) -> Result<Select
     if ids.is_some() && select.0.len() > 1 {
         return Err(ServiceError::unknown_value("select", "has either `ids` or filters"));
     }
+    let mut listed: Vec<(String, String)> = Vec::new();
+    listed.extend(filters.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+    listed.extend(ids.iter().flatten().map(|id| ("customer_id".to_owned(), id.clone())));
     let search = customer_search(filters, merchant)?;
-    Ok(match (ids, search) {
+    let selection = match (ids, search) {
         (Some(ids), _) => Selection::Ids(ids),
         (None, Some(search)) => Selection::Search(CustomerQuery { limit: PAGE_MAX, ..search }),
         (None, None) => Selection::Nobody,
-    })
+    };
+    Ok((selection, listed))
 }
 
 fn read_changes(

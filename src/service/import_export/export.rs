@@ -65,7 +65,7 @@ fn every_customer() -> CustomerQuery {
 }
 
 impl TableSelection {
-    /// The selection that a query describes.
+    /// The selection that a query, or the options of a command, describe.
     ///
     /// # Errors
     /// A key or a value is not taken.
@@ -73,7 +73,8 @@ impl TableSelection {
         pairs: impl IntoIterator<Item = (Cow<'p, str>, Cow<'p, str>)>,
         merchant: &Merchant,
     ) -> Result<Self, ServiceError> {
-        let (columns, filters): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| key == "columns");
+        let pairs = TABLE_KEYS.read(pairs)?.into_iter().map(|(key, value)| (Cow::Borrowed(key), Cow::Owned(value)));
+        let (columns, filters): (Vec<_>, Vec<_>) = pairs.partition(|(key, _)| key == "columns");
         let customers = customer_search(filters, merchant)?.map(|find| CustomerQuery { limit: PAGE_MAX, ..find });
         let columns = columns.first().map(|(_, names)| read_columns(names)).transpose()?;
         Ok(Self { columns: columns.unwrap_or_else(|| Self::default().columns), customers })

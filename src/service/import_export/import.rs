@@ -10,6 +10,7 @@ use crate::{
         vocabulary::{
             attributes::{Attribute, AttributeSet},
             contact::phone::{self, read_forms::ReadForms},
+            words::Word,
         },
     },
     service::{
@@ -19,6 +20,7 @@ use crate::{
             error::{Reason, RowError},
             read::Reader,
         },
+        documents::links::customer_table,
         import_export::{
             outcome::{BadRow, ImportOutcome},
             row::{ImportTarget, RowEffect, import_row},
@@ -58,13 +60,16 @@ pub fn try_rows(
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<TriedTable> {
     let mut tried = TriedTable { outcome: ImportOutcome::default(), findings: TrialFindings::default() };
-    let mut keys = RowKeys::default();
+    let (mut keys, mut changes) = (RowKeys::default(), ChangedCustomers::default());
     let TriedTable { outcome, findings: TrialFindings { bad_lines, phones } } = &mut tried;
     let country = target.merchant.registration.default_country;
     each_row(target, input, outcome, &mut |_| (), &mut |row, outcome| {
         if let Some(row) = row {
             match try_row(&mut keys, target, row) {
-                Ok(effect) => count(outcome, effect),
+                Ok(effect) => {
+                    changes.note(row, &effect);
+                    count(outcome, effect);
+                }
                 Err(faults) => {
                     bad_lines.insert(row.line);
                     outcome.refuse(faults);
@@ -74,7 +79,46 @@ pub fn try_rows(
         }
         progress(outcome.rows)
     })?;
+    tried.outcome.undo = changes.table_path(target);
     Ok(tried)
+}
+
+/// The most customers that the path of their table names one by one.
+const NAMED_CUSTOMERS_MAX: usize = 100;
+
+/// What a table would change of customers.
+#[derive(Default)]
+struct ChangedCustomers {
+    /// The columns of the table that can change a customer.
+    columns: Vec<&'static str>,
+    /// The customers, at most one more than [`NAMED_CUSTOMERS_MAX`].
+    numbers: Vec<String>,
+}
+
+impl ChangedCustomers {
+    fn note(&mut self, row: &Row, effect: &RowEffect) {
+        let RowEffect::Changed { number, .. } = effect else { return };
+        if self.columns.is_empty() {
+            let of_table = Column::WORDS.iter().filter(|(_, column)| row.cell(*column).is_some());
+            self.columns = of_table.filter(|(_, column)| changes_customers(*column)).map(|(word, _)| *word).collect();
+        }
+        if self.numbers.len() <= NAMED_CUSTOMERS_MAX {
+            self.numbers.push(number.to_string());
+        }
+    }
+
+    /// The path of the table that contains what would change, as it is now.
+    fn table_path(&self, target: &ImportTarget<'_>) -> Option<String> {
+        let named = if self.numbers.len() > NAMED_CUSTOMERS_MAX { &[][..] } else { &self.numbers };
+        let filters = named.iter().map(|number| ("customer_id", number.as_str()));
+        let path = || customer_table(target.merchant.id.as_str(), &self.columns, filters);
+        (!self.columns.is_empty()).then(path)
+    }
+}
+
+/// Whether a cell of a column can change a known customer. Other columns name the customer, or never change.
+fn changes_customers(column: Column) -> bool {
+    !matches!(column, Column::CustomerId | Column::MerchantCustomerIdentifier | Column::CreatedAt | Column::ModifiedAt)
 }
 
 /// Imports the rows of a tried table after those that `outcome` counts, without the bad ones. `progress` gets the outcome

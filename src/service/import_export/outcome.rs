@@ -103,6 +103,10 @@ pub struct ImportOutcome {
     /// The first `REMOVED_VALUES_MAX` of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_values: Vec<RemovedValue>,
+    /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
+    /// upload afterwards undoes the import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]

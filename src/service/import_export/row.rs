@@ -67,6 +67,8 @@ pub(super) enum RowEffect {
     /// It creates the customer of this number; 0 in a trial.
     Created(u64),
     Changed {
+        /// The customer.
+        number: u64,
         /// The attributes whose cell repeats what is stored.
         kept: AttributeSet,
         /// In a trial: the values that empty cells remove.
@@ -136,10 +138,10 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
             };
             let kept: Vec<Attribute> = attributes().filter(is_stored).map(|(_, attribute)| attribute).collect();
             let removed = if is_trial && !is_new { removed_values(row, customer) } else { Vec::new() };
-            (same_id, same_time, AttributeSet::of(&kept), removed)
+            (customer.number(), (same_id, same_time), AttributeSet::of(&kept), removed)
         };
         let compared = ledger.with_customer(merchant.id.as_str(), id, now, compare);
-        let (same_id, same_time, kept, removed) = compared.map_err(|refusal| vec![refusal])?;
+        let (number, (same_id, same_time), kept, removed) = compared.map_err(|refusal| vec![refusal])?;
         let fixed = [(same_id, "merchant_customer_identifier"), (same_time, "created_at")];
         if let Some((_, field)) = fixed.into_iter().find(|(same, _)| !same) {
             let reason = format!("of customer {id} is different, and never changes");
@@ -154,7 +156,7 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
         let (changed, _) = apply_update(&mut update, is_trial, &mut |update| {
             ledger.amend(&Amendment { merchant, customer_id: id, update, actor, is_trial })
         })?;
-        Ok(if changed { RowEffect::Changed { kept, removed } } else { RowEffect::Unchanged })
+        Ok(if changed { RowEffect::Changed { number, kept, removed } } else { RowEffect::Unchanged })
     };
     if let Some(id) = customer_id {
         return amend(id, false).map_err(bad_cells);
@@ -172,8 +174,8 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
     });
     match registered.map_err(bad_cells)? {
         (RegistrationOutcome::Created(number), _) => Ok(RowEffect::Created(number)),
-        (RegistrationOutcome::Merged(_), _) => {
-            Ok(RowEffect::Changed { kept: AttributeSet::default(), removed: Vec::new() })
+        (RegistrationOutcome::Merged(number), _) => {
+            Ok(RowEffect::Changed { number, kept: AttributeSet::default(), removed: Vec::new() })
         }
         (RegistrationOutcome::Existing(number, _), _) => {
             amend(&number.to_string(), number >= new_from).map_err(bad_cells)

@@ -3,7 +3,10 @@
 use crate::{
     clock::{Clock, Source},
     domain::vocabulary::{time::Millis, words::words},
-    service::{documents::as_text::AsText, reply::render},
+    service::{
+        documents::{as_text::AsText, links::audit_of_job},
+        reply::render,
+    },
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -113,6 +116,8 @@ pub(crate) struct JobDocument {
     by: Option<String>,
     begun_at: AsText<Millis>,
     ended_at: Option<AsText<Millis>>,
+    /// The path of what the job changed; `None`: it changes nothing.
+    audit: Option<String>,
 }
 
 impl JobDocument {
@@ -169,11 +174,15 @@ impl TrackedJob {
     }
 
     fn document_as(&self, phase: Phase, ended_at: Option<Millis>) -> JobDocument {
-        let JobDescription { id, kind, mode, by, begun_at, .. } = self.description.clone();
+        let JobDescription { id, merchant, kind, mode, by, begun_at, .. } = self.description.clone();
+        let audit = match phase {
+            Phase::Applying | Phase::Done | Phase::Interrupted => Some(audit_of_job(&merchant, &id)),
+            Phase::Trying | Phase::Tried | Phase::Refused => None,
+        };
         let rows = self.rows.load(Ordering::Relaxed);
         let rows_done = self.done.load(Ordering::Relaxed);
         let (begun_at, ended_at) = (AsText(Millis(begun_at)), ended_at.map(AsText));
-        JobDocument { id, kind, mode, state: phase.word(), rows, rows_done, by, begun_at, ended_at }
+        JobDocument { id, kind, mode, state: phase.word(), rows, rows_done, by, begun_at, ended_at, audit }
     }
 
     /// An answer with the job that gives it, in a phase.
