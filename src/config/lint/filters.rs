@@ -1,13 +1,16 @@
 //! Lints about filters.
 
-use crate::config::{lint::context::LintContext, report::source::Span};
+use crate::config::{
+    lint::context::{LintContext, level_text},
+    report::source::Span,
+};
 use crate::domain::{
     rules::{
         filter::{Filter, FilterMode, FilterScope},
         level::Level,
         merchant::OperationMode,
     },
-    vocabulary::{direction::Direction, money::Currency},
+    vocabulary::{direction::Direction, money::Currency, names::Name},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +41,14 @@ pub(super) fn filters_without_a_rate(context: &LintContext<'_>) {
         }
         for (at, filter) in LintContext::active_filters(raw, level) {
             if filter.scope == FilterScope::Merchant && filter.amount_limit.is_some() {
+                // A customer's own limits have no level.
+                let of_level = match level.name == Name::unrecorded() {
+                    true => String::new(),
+                    false => format!(" of {}", level_text(level)),
+                };
                 let message = format!(
-                    "filter `{}` sums all currencies, and there is no rate from {} to {}: it denies with rate_unavailable",
+                    "filter `{}`{of_level} sums all currencies, and there is no rate from {} to {}: it denies with \
+                     rate_unavailable",
                     filter.name,
                     missing.join(", "),
                     level.currency

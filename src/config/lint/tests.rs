@@ -130,7 +130,8 @@ fn a_filter_over_currencies_without_a_rate() {
     let filter = |more: &str| format!("filters = [{{ window = \"daily\", {more} }}]");
     let all = level("gold", &filter("amount_limit = \"1\", for_all_merchant_currencies = true"));
     let expected =
-        ["filter `daily` sums all currencies, and there is no rate from USD to EUR: it denies with rate_unavailable"];
+        ["filter `daily` of level `gold` (deposit EUR) sums all currencies, and there is no rate from USD to \
+                     EUR: it denies with rate_unavailable"];
     assert_eq!(warnings(&all, ""), expected);
     assert_eq!(warnings(&all, "base = \"EUR\"\n[rates]\nJPY = \"160\"\n"), expected);
     assert_eq!(warnings(&all, "base = \"EUR\"\n[rates]\nUSD = \"1.1\"\n"), [""; 0]);
