@@ -46,7 +46,7 @@ pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
         if let Some(columns) = imported.undo.as_deref().and_then(columns_of) {
             eprintln!(
                 "an import of the present values undoes it; save them before: levelgate export --columns {columns} --out \
-                 before.csv"
+                 before.csv, with the --merchant, --config, --url and --token-file of this command"
             );
         }
     }
