@@ -6,7 +6,7 @@ use crate::{
         support::configuration::{default_folder, print_problems},
     },
     clock::{Clock, Source},
-    config::{self, DaemonFile, Problems},
+    config::{self, DaemonFile, LogFormat, Problems},
     daemon::{
         data_folder::ArchiveLosses,
         start::{self, FolderOrder, StartOptions},
@@ -40,11 +40,40 @@ pub(super) struct Options {
     /// take over. With --take-over it takes over as soon as it has every record that Redis has
     #[arg(long, conflicts_with = "restore")]
     standby: bool,
+    /// The form of the lines of the log [default: `format` under [log] in levelgate.toml, else text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormatWord>,
+}
+
+/// The forms of the lines of the log.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LogFormatWord {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+impl From<LogFormatWord> for LogFormat {
+    fn from(word: LogFormatWord) -> Self {
+        match word {
+            LogFormatWord::Text => Self::Text,
+            LogFormatWord::Json => Self::Json,
+        }
+    }
 }
 
 /// Runs the daemon until a signal stops it.
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let Options { config: config_folder, accept_lost_archive, default_settings, take_over, restore, standby } = options;
+    let Options {
+        config: config_folder,
+        accept_lost_archive,
+        default_settings,
+        take_over,
+        restore,
+        standby,
+        log_format,
+    } = options;
     let daemon_file = DaemonFile::of_option(default_settings);
     let loaded = config::load_with_tokens(&config_folder, Clock::new(Source::System).wall());
     let checked = match loaded {
@@ -67,8 +96,15 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
                 (false, true) => FolderOrder::Restore,
                 (false, false) => FolderOrder::Open,
             };
-            let takes_over = take_over;
-            start::run(StartOptions { config_folder, daemon_file, archive_losses, takes_over, folder }, loaded)
+            let options = StartOptions {
+                config_folder,
+                daemon_file,
+                archive_losses,
+                takes_over: take_over,
+                folder,
+                log_format: log_format.map(LogFormat::from),
+            };
+            start::run(options, loaded)
         }
         Err(problems) => {
             print_problems(&problems.list, false);

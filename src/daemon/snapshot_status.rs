@@ -62,8 +62,8 @@ impl SnapshotStatus {
     /// Records that a snapshot was written.
     pub(crate) fn set_written(&self, at: Millis, snapshot: SnapshotReport, duration: Duration) {
         metrics::histogram!("levelgate_snapshot_seconds").record(duration);
-        metrics::gauge!("levelgate_snapshot_mebibytes")
-            .set(f64::from(u32::try_from(snapshot.bytes >> 20).unwrap_or(u32::MAX)));
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; a size needs no exact byte")]
+        metrics::gauge!("levelgate_snapshot_bytes").set(snapshot.bytes as f64);
         let before = std::mem::replace(&mut *self.state.lock(), SnapshotState { last_at: Some(at), ..<_>::default() });
         if before.failed_since.is_some() {
             tracing::info!("snapshots are written again");

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, Source},
-    config::{ClockSource, DaemonFile, Loaded, Redis, RedisFiles, Settings, StoreKind},
+    config::{ClockSource, DaemonFile, Loaded, Log, LogFormat, LogLevel, Redis, RedisFiles, Settings, StoreKind},
     daemon::{
         background_tasks,
         control::ControlledParts,
@@ -25,7 +25,12 @@ use crate::{
     replication::{ShippingState, StandbyState},
     service::{commit::AnswerGate, daemon_status::ConfigurationHealth, payments::PaymentService},
     storage::fs::ram::Ram,
-    telemetry::{descriptions::describe_metrics, log, metrics::Meters},
+    telemetry::{
+        descriptions::describe_metrics,
+        latency::JOURNAL_SYNC,
+        log::{self, LineFormat},
+        metrics::Meters,
+    },
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -53,6 +58,8 @@ pub(crate) struct StartOptions {
     pub(crate) takes_over: bool,
     /// What is done with the data folder.
     pub(crate) folder: FolderOrder,
+    /// The form of the lines of the log; `None`: that of the configuration.
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 /// The treatment of the data folder at a start.
@@ -77,7 +84,7 @@ const THREADS_END_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// The start is refused, or the journal has failed.
 pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitCode> {
-    log::init();
+    init_log(options.log_format, loaded.settings.log);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
@@ -161,13 +168,24 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
     Ok(ExitCode::SUCCESS)
 }
 
+/// Begins the log in the form of the command line, else of the configuration, else as text.
+fn init_log(format: Option<LogFormat>, configured: Log) {
+    let format = match format.or(configured.format) {
+        Some(LogFormat::Json) => LineFormat::Json,
+        Some(LogFormat::Text) | None => LineFormat::Text,
+    };
+    log::init(format, configured.level.map(LogLevel::word));
+}
+
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    const SECONDS: [f64; 12] = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2, 1e-1];
+    const SNAPSHOT_SECONDS: [f64; 13] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0];
     let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full("levelgate_answer_seconds".to_owned()), &SECONDS)
-        .context("the buckets of levelgate_answer_seconds are invalid")?;
+        .set_buckets_for_metric(Matcher::Full("levelgate_snapshot_seconds".to_owned()), &SNAPSHOT_SECONDS)
+        .context("the buckets of levelgate_snapshot_seconds are invalid")?;
     let recorder = builder.install_recorder().context("cannot install the metrics recorder")?;
     describe_metrics();
+    metrics_process::Collector::default().describe();
+    metrics::gauge!("levelgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     Ok(recorder)
 }
 
@@ -216,6 +234,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
     let clock = start_clock(settings, newest_time)?;
     ledger.limit_caller_times(clock.latest_time());
     // Before anything is recorded: another daemon may have taken over.
+    ledger.journal().observe_syncs(|took| JOURNAL_SYNC.record(took));
     let (mut redis_copy, mut following) = (None, None);
     if let (Some((redis, files)), Some(folder)) = (redis, &folder) {
         let (state, copied) = (RedisCopy::new_state(&redis, settings.store.kind), folder.copied_parts());

@@ -7,7 +7,10 @@ use crate::http::{
         operation::{Availability, Operation},
         table::operations,
     },
-    server::authorization::{authorize, authorize_unmatched},
+    server::{
+        authorization::{RowState, authorize, authorize_unmatched},
+        request_latency::latency_of,
+    },
     state::AppState,
 };
 use axum::{
@@ -33,7 +36,9 @@ fn route_path(operation: &Operation) -> &'static str {
 fn router_of(state: &Arc<AppState>, is_chosen: impl Fn(&Operation) -> bool) -> Router<Arc<AppState>> {
     let mut router = Router::new();
     for operation in operations().filter(|operation| is_chosen(operation)) {
-        let admission = middleware::from_fn_with_state((Arc::clone(state), operation), authorize);
+        let latency = latency_of(format!("{} {}", operation.method.word(), operation.path));
+        let row: RowState = (Arc::clone(state), operation, latency);
+        let admission = middleware::from_fn_with_state(row, authorize);
         let route = (operation.handler)(operation.method.filter()).route_layer(admission);
         router = router.route(route_path(operation), route);
     }

@@ -8,6 +8,7 @@ use crate::{
     },
     service::error::ServiceError,
     storage::journal::{Journal, Lsn},
+    telemetry::latency::COMMIT_WAIT,
 };
 use std::{sync::Arc, time::Instant};
 
@@ -99,12 +100,16 @@ impl AnswerGate {
         kind: AnswerKind,
     ) -> Result<(), ServiceError> {
         let lsn = depends_on_lsn.unwrap_or_else(|| journal.last());
-        journal.committed(lsn).await.map_err(|_| ServiceError::outcome_unknown())?;
-        match &self.shipping {
+        let waits_since = Instant::now();
+        let committed = journal.committed(lsn).await.map_err(|_| ServiceError::outcome_unknown());
+        let outcome = match &self.shipping {
+            _ if committed.is_err() => committed,
             Some(_) if self.standby().is_some() && kind == AnswerKind::Read => Ok(()),
             None => Ok(()),
             Some(shipping) => leave_shipped(shipping, journal, lsn, kind).await,
-        }
+        };
+        COMMIT_WAIT.record(waits_since.elapsed());
+        outcome
     }
 }
 

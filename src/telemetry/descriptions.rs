@@ -15,7 +15,7 @@ enum MetricType {
 }
 
 /// Name, type and meaning of every metric, by name.
-const METRICS: [(&str, MetricType, &str); 63] = [
+const METRICS: [(&str, MetricType, &str); 77] = [
     ("levelgate_accept_errors_total", Counter, "Errors of the system when it accepted a connection"),
     ("levelgate_answer_seconds", Histogram, "Time to answer one call of the hot path; buckets from 1 µs to 100 ms"),
     ("levelgate_archive_index_rebuilds_total", Counter, "Rebuilds of index.redb"),
@@ -29,6 +29,7 @@ const METRICS: [(&str, MetricType, &str); 63] = [
     ("levelgate_auth_failures_total", Counter, "Requests refused because of their token or their origin, by reason"),
     ("levelgate_batches", Gauge, "Running batches"),
     ("levelgate_batches_max", Gauge, "The limit of running batches"),
+    ("levelgate_build_info", Gauge, "1, with the version of the daemon as a label"),
     ("levelgate_checks_total", Counter, "Decisions that were requested without recording"),
     ("levelgate_clock_accepted", Gauge, "0 while the system clock is not accepted, else 1"),
     (
@@ -36,7 +37,19 @@ const METRICS: [(&str, MetricType, &str); 63] = [
         Gauge,
         "The difference of the clocks while the system clock is not accepted, in seconds",
     ),
+    (
+        "levelgate_commit_wait_seconds",
+        Histogram,
+        "Time that an answer waited for the journal, and for Redis where the configuration demands it",
+    ),
     ("levelgate_config_failed", Gauge, "1 while a newer configuration is refused, else 0"),
+    (
+        "levelgate_config_last_reload_success_timestamp_seconds",
+        Gauge,
+        "Time at which the configuration in force was applied",
+    ),
+    ("levelgate_config_last_reload_successful", Gauge, "1 if the last reload took effect, else 0"),
+    ("levelgate_config_problems", Gauge, "Problems of the last reload, by severity"),
     ("levelgate_connections", Gauge, "Connections on the main listeners"),
     (
         "levelgate_connections_dropped_total",
@@ -50,21 +63,32 @@ const METRICS: [(&str, MetricType, &str); 63] = [
     ),
     ("levelgate_connections_refused_total", Counter, "Connections accepted beyond max_connections"),
     ("levelgate_customers", Gauge, "Customers in memory"),
+    ("levelgate_decision_seconds", Histogram, "Time of a recorded decision, by decision"),
     ("levelgate_decisions_total", Counter, "Recorded decisions, by decision"),
     ("levelgate_denials_total", Counter, "Denials, by their first code"),
     ("levelgate_disk_free_bytes", Gauge, "Free bytes of the data folder's file system"),
     ("levelgate_events_waiting", Gauge, "Waiting readers of the feed"),
+    ("levelgate_filter_denials_total", Counter, "Payments that a filter has denied"),
+    ("levelgate_filter_shadow_denials_total", Counter, "Payments that a filter in shadow mode would have denied"),
+    ("levelgate_gate_attempts_total", Counter, "Attempts that callers have reported, by gate and outcome"),
     ("levelgate_headers_too_large_total", Counter, "Heads longer than max_header_bytes"),
     ("levelgate_inflight_bytes", Gauge, "Bytes of requests and answers in memory"),
     ("levelgate_inflight_bytes_max", Gauge, "The limit of bytes of requests and answers in memory"),
     ("levelgate_jobs_turned_away_total", Counter, "Uploads and bulk changes refused at a limit"),
     ("levelgate_jobs_without_space_total", Counter, "Uploads and bulk changes refused because the disk has no room"),
+    ("levelgate_journal_backlog_bytes", Gauge, "Bytes of records that are not written"),
+    (
+        "levelgate_journal_backlog_bytes_max",
+        Gauge,
+        "The limit of bytes that are not written; new reserves are refused at it",
+    ),
     ("levelgate_journal_cut_bytes_total", Counter, "Bytes that a start moved to cut/"),
     ("levelgate_journal_oldest_unwritten_seconds", Gauge, "Age of the oldest record that is not written"),
     ("levelgate_journal_records_unsynced", Gauge, "Records that are not synced"),
     ("levelgate_journal_rotations_postponed_total", Counter, "New segments whose file could not be created yet"),
     ("levelgate_journal_rotations_total", Counter, "New segments"),
     ("levelgate_journal_slow_writes_total", Counter, "Writes of 25 ms or longer"),
+    ("levelgate_journal_sync_seconds", Histogram, "Time of a sync of the journal"),
     ("levelgate_levels_turned_away_total", Counter, "Levels of requests refused because of a limit"),
     ("levelgate_names", Gauge, "Distinct names of levels, methods, filters and similar things in memory"),
     ("levelgate_names_refused_total", Counter, "New names refused because of a limit"),
@@ -80,7 +104,9 @@ const METRICS: [(&str, MetricType, &str); 63] = [
     ("levelgate_redis_outage", Gauge, "1 while an outage of Redis is established, else 0"),
     ("levelgate_redis_snapshots_failed_total", Counter, "Snapshots that could not be sent to Redis"),
     ("levelgate_redis_snapshots_total", Counter, "Snapshots that are complete in Redis"),
+    ("levelgate_reload_seconds", Histogram, "Time of a reload, by outcome"),
     ("levelgate_replays_total", Counter, "Operations answered from the record"),
+    ("levelgate_request_seconds", Histogram, "Time of a request from its head to its answer, by operation and outcome"),
     ("levelgate_requests_too_slow_total", Counter, "Requests that were not received in time, by part"),
     ("levelgate_segments_not_archived_total", Counter, "Rounds in which segments could not be archived"),
     (
@@ -88,7 +114,7 @@ const METRICS: [(&str, MetricType, &str); 63] = [
         Counter,
         "Rounds in which segments older than archive_days could not be deleted",
     ),
-    ("levelgate_snapshot_mebibytes", Gauge, "Size of the newest snapshot"),
+    ("levelgate_snapshot_bytes", Gauge, "Size of the newest snapshot"),
     ("levelgate_snapshot_seconds", Histogram, "Time of a snapshot"),
     ("levelgate_snapshots_failed_total", Counter, "Snapshots that could not be written"),
     ("levelgate_snapshots_skipped_total", Counter, "Snapshots skipped for min_free_bytes"),
@@ -102,8 +128,13 @@ const METRICS: [(&str, MetricType, &str); 63] = [
         Counter,
         "Calls refused at a limit, or because the clock or the journal is unavailable",
     ),
-    ("levelgate_upload_mebibytes", Gauge, "MiB that uploads in progress hold"),
+    ("levelgate_upload_bytes", Gauge, "Bytes that uploads in progress hold"),
 ];
+
+/// The meaning of a metric.
+pub(crate) fn meaning(name: &str) -> &'static str {
+    METRICS.iter().find(|(known, ..)| *known == name).map_or("", |(.., meaning)| meaning)
+}
 
 /// Registers the descriptions at the installed recorder.
 pub(crate) fn describe_metrics() {

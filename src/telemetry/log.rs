@@ -1,17 +1,65 @@
-//! The log: its filter, and a writer that masks card numbers.
+//! The log: its filter, which a reload can change, its form, and a writer that masks card numbers.
 
 use crate::domain::vocabulary::card_numbers::masked;
-use std::{io, str};
+use std::{
+    env, io, str,
+    sync::{OnceLock, atomic::AtomicBool, atomic::Ordering},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
-/// Writes the log to standard error. `LEVELGATE_LOG` sets the filter; the default is `info`.
-pub(crate) fn init() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LEVELGATE_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| CardMaskingWriter(io::stderr()))
-        .with_target(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .init();
+/// The filter where nothing else names one.
+const DEFAULT_LEVEL: &str = "info";
+/// The variable with a filter.
+const FILTER_VARIABLE: &str = "LEVELGATE_LOG";
+
+/// The filter in force.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// Whether a configuration has named the level in force.
+static IS_CONFIGURED: AtomicBool = AtomicBool::new(false);
+
+/// The form of the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line, with `timestamp`, `level` and `message`.
+    Json,
+}
+
+/// The filter of a configured level; without one that of the environment, or the default.
+fn filter(level: Option<&str>) -> EnvFilter {
+    match level {
+        Some(level) => level.into(),
+        None => {
+            env::var(FILTER_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| DEFAULT_LEVEL.into())
+        }
+    }
+}
+
+/// Writes the log to standard error from now on. `level` is that of the configuration.
+pub(crate) fn init(format: LineFormat, level: Option<&str>) {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| CardMaskingWriter(io::stderr())).with_target(false);
+    let lines = match format {
+        LineFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
+        LineFormat::Json => lines.with_ansi(false).json().flatten_event(true).boxed(),
+    };
+    // A second start in one process keeps the first log.
+    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+        IS_CONFIGURED.store(level.is_some(), Ordering::Relaxed);
+        let _kept = FILTER.set(handle);
+    }
+}
+
+/// Puts the level of a reloaded configuration in force. If none is configured, that of the start comes back.
+pub(crate) fn set_level(level: Option<&str>) {
+    let was_configured = IS_CONFIGURED.swap(level.is_some(), Ordering::Relaxed);
+    if let Some(handle) = FILTER.get().filter(|_| was_configured || level.is_some()) {
+        // The log exists as long as the process, so that its filter can be replaced.
+        let _replaced = handle.reload(filter(level));
+    }
 }
 
 /// A writer that masks the middle digits of every card number, also in messages that repeat input. Each call gets whole

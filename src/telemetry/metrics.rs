@@ -6,9 +6,14 @@ use crate::{
         names::Name,
         time::Millis,
     },
-    telemetry::decision_series::DecisionSeries,
+    telemetry::{
+        decision_series::DecisionSeries,
+        latency::{ANSWER, DECISION_ALLOWED, DECISION_DENIED, LatencyHistogram},
+        rule_counts::RuleCounts,
+    },
 };
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, counter};
+use std::time::Duration;
 
 /// The metrics of payment operations.
 pub struct Meters {
@@ -20,8 +25,10 @@ pub struct Meters {
     codes: Vec<Counter>,
     /// The decisions of each merchant over time.
     pub series: DecisionSeries,
-    /// The time from a request's arrival at its handler to its answer, in seconds.
-    pub answer_seconds: Histogram,
+    /// Denials by filter and attempts by gate.
+    pub rule_counts: RuleCounts,
+    /// The time from a request's arrival at its handler to its answer.
+    pub answer_seconds: &'static LatencyHistogram,
 }
 
 impl Default for Meters {
@@ -43,7 +50,8 @@ impl Meters {
             transitions: counter!("levelgate_transitions_total"),
             codes: DENIAL_CODES.into_iter().map(code).collect(),
             series: DecisionSeries::default(),
-            answer_seconds: histogram!("levelgate_answer_seconds"),
+            rule_counts: RuleCounts::default(),
+            answer_seconds: &ANSWER,
         }
     }
 
@@ -52,9 +60,10 @@ impl Meters {
         self.replays.increment(1);
     }
 
-    /// Counts a recorded decision of a merchant. `denied`: its first code.
-    pub fn count_decision(&self, merchant: Name, at: Millis, denied: Option<DenialCode>) {
+    /// Counts a recorded decision of a merchant, which took this long. `denied`: its first code.
+    pub fn count_decision(&self, merchant: Name, at: Millis, denied: Option<DenialCode>, took: Duration) {
         self.series.count(merchant, at, denied);
+        if denied.is_none() { &DECISION_ALLOWED } else { &DECISION_DENIED }.record(took);
         match denied {
             None => self.allowed.increment(1),
             Some(code) => {

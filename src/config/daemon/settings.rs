@@ -48,6 +48,30 @@ words! {
         Never = "never",
     }
 }
+words! {
+    /// The least severity of the lines of the log.
+    LogLevel {
+        /// Failures.
+        Error = "error",
+        /// What an operator should look at, too.
+        Warn = "warn",
+        /// What the daemon does, too.
+        Info = "info",
+        /// Refused requests and connections that ended early, too.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+words! {
+    /// The form of the lines of the log.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
 /// The settings of the daemon. Paths are as written; relative paths start at the working directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -63,6 +87,8 @@ pub struct Settings {
     pub store: Store,
     /// The limits of memory and archive.
     pub memory: Memory,
+    /// The log.
+    pub log: Log,
     /// Minor units that differ from ISO 4217.
     pub currencies: BTreeMap<Currency, u8>,
     /// The Redis that receives a copy of the journal; `None`: no copy.
@@ -133,6 +159,15 @@ impl Http {
 pub struct Admin {
     /// The TCP address; `None`: there is no admin listener.
     pub listen: Option<SocketAddr>,
+}
+
+/// The log. Without a value the command line and the environment decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Log {
+    /// The least severity.
+    pub level: Option<LogLevel>,
+    /// The form of the lines.
+    pub format: Option<LogFormat>,
 }
 
 /// The files of TLS.

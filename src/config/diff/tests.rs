@@ -199,6 +199,9 @@ stop_snapshot_s = 60
 retention_days = 40
 max_transactions = 100000000
 archive_days = 400
+[log]
+level = "info"
+format = "text"
 [currencies]
 XTS = 3
 "#;
@@ -297,6 +300,8 @@ fn differences_are_described_in_words() {
         (ACME, "weight = 70", "weight = 7", "acme: gate gate-a: weight 70 -> 7"),
         (ACME, "routing = \"weighted\"", "routing = \"priority\"", "acme: route cards: routing weighted -> priority"),
         (TOML, "max_batches = 256", "max_batches = 64", "[http] max_batches 256 -> 64; takes effect at the next start"),
+        (TOML, "level = \"info\"", "level = \"debug\"", "[log] level info -> debug"),
+        (TOML, "format = \"text\"", "format = \"json\"", "[log] format text -> json; takes effect at the next start"),
         (TOML, "XTS = 3", "XTS = 4", "[currencies] XTS 3 minor units -> 4 minor units"),
         (
             TOML,

@@ -3,8 +3,8 @@
 
 use crate::{
     config::{
-        self, DaemonFile, Loaded, Occasion, PriorConfiguration, PriorMerchant, Problem, ProblemText, Problems,
-        Settings, Severity, diff::differences, loss_of_merchants, losses,
+        self, DaemonFile, Loaded, LogLevel, Occasion, PriorConfiguration, PriorMerchant, Problem, ProblemText,
+        Problems, Settings, Severity, diff::differences, loss_of_merchants, losses,
     },
     daemon::{
         data_folder::{ConfigurationFile, recorded_state},
@@ -17,6 +17,7 @@ use crate::{
         customer::audit::Author,
         events::{global_event::GlobalEvent, overrides::Overrides},
         rules::configuration::Rules,
+        vocabulary::time::Millis,
     },
     http::AccessTokens,
     ledger::{DefaultCountries, Ledger, SealedMerchants},
@@ -26,6 +27,10 @@ use crate::{
         documents::configuration::differences::first_lines,
         payments::PaymentService,
     },
+    telemetry::{
+        latency::{RELOAD_APPLIED, RELOAD_REFUSED},
+        log,
+    },
 };
 use parking_lot::Mutex;
 use std::{
@@ -34,6 +39,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 /// What a [`Reloader`] is made of.
@@ -94,7 +100,7 @@ impl Reloader {
             "the file `configuration` of the data folder cannot be written; check the disk"
         );
         drop(files);
-        metrics::gauge!("levelgate_config_failed").set(0);
+        show_outcome(Ok(reloader.parts.payments.clock.wall()), &[]);
         Ok(reloader)
     }
 
@@ -141,6 +147,13 @@ impl Reloader {
     /// Every problem, in words.
     pub(crate) fn reload(&self, author: Author) -> Result<ReloadReport, RefusedReload> {
         let _one_at_a_time = self.reloads.lock();
+        let began = Instant::now();
+        let reloaded = self.reload_files(author);
+        if reloaded.is_ok() { &RELOAD_APPLIED } else { &RELOAD_REFUSED }.record(began.elapsed());
+        reloaded
+    }
+
+    fn reload_files(&self, author: Author) -> Result<ReloadReport, RefusedReload> {
         let applied = {
             let mut files = self.files.lock();
             let loaded = config::load_with_tokens(&self.parts.config_folder, self.parts.payments.clock.wall());
@@ -175,7 +188,7 @@ impl Reloader {
     /// Adds the affected customers to the differences of a reload, and reports it in the log and the status.
     fn report(&self, Applied { before, mut report }: Applied) -> ReloadReport {
         let payments = &self.parts.payments;
-        metrics::gauge!("levelgate_config_failed").set(0);
+        show_outcome(Ok(report.at), &report.warnings);
         let rules = payments.rules();
         let now = payments.time().unwrap_or_else(|_| payments.clock.recording_time());
         let rules = ComparedRules { old: &before, new: &rules, now };
@@ -202,7 +215,7 @@ impl Reloader {
             let since = health.failed.as_ref().map_or(refused.at, |(since, _)| *since);
             health.failed = Some((since, Arc::new(refused.clone())));
         }
-        metrics::gauge!("levelgate_config_failed").set(1);
+        show_outcome(Err(()), &refused.problems);
         for problem in refused.of(Severity::Error) {
             tracing::error!("the configuration was not reloaded, and the tokens stay as they were: {problem}");
         }
@@ -225,6 +238,7 @@ impl Reloader {
         }
         let superseded = self.apply_files(&loaded)?;
         self.parts.access.replace(&loaded.credentials);
+        log::set_level(loaded.settings.log.level.map(LogLevel::word));
         loaded.token_warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let restart_needed = config::changed_restart_settings(&self.parts.settings, &loaded.settings);
         for name in &restart_needed {
@@ -309,6 +323,21 @@ impl Reloader {
             payments.ledger.set_default_countries(countries, &mut swap);
         }
         Ok(())
+    }
+}
+
+/// Sets the metrics of the last reload: when it was applied, or that it was refused, and its problems.
+fn show_outcome(outcome: Result<Millis, ()>, problems: &[ProblemText]) {
+    metrics::gauge!("levelgate_config_failed").set(f64::from(u8::from(outcome.is_err())));
+    metrics::gauge!("levelgate_config_last_reload_successful").set(f64::from(u8::from(outcome.is_ok())));
+    if let Ok(Millis(at)) = outcome {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds since 1970 fit it")]
+        metrics::gauge!("levelgate_config_last_reload_success_timestamp_seconds").set((at / 1_000) as f64);
+    }
+    for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        let count = problems.iter().filter(|problem| problem.severity == severity).count();
+        metrics::gauge!("levelgate_config_problems", "severity" => word)
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
     }
 }
 

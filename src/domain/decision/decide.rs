@@ -9,7 +9,7 @@ use crate::domain::{
     },
     decision::{
         explanation::{Explanation, explain},
-        gauge::{Gauges, Headroom, least_headroom, violations, warnings},
+        gauge::{Gauges, Headroom, least_headroom, shadow_denials, violations, warnings},
         level_choice::{LevelChoice, LevelQuery},
         method_settings::{MethodSettingLayers, out_of_range},
         payment::Payment,
@@ -59,6 +59,8 @@ pub struct Decision<'a> {
     pub headroom: Headroom,
     /// Filters whose `warn_at` an allowed payment reaches.
     pub warnings: SmallVec<[Name; 2]>,
+    /// The level's filters in shadow mode that would have denied the payment.
+    pub shadow_denials: SmallVec<[Name; 1]>,
     /// The explanation, where requested.
     pub explanation: Option<Box<Explanation>>,
 }
@@ -176,6 +178,7 @@ pub fn decide<'a>(
     Decision {
         headroom: least_headroom(&gauges, counted),
         warnings: if found.is_empty() { warnings(&gauges, amount) } else { SmallVec::new() },
+        shadow_denials: shadow_denials(&gauges, amount),
         violations: found,
         gates,
         level: resolved,

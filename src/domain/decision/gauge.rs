@@ -64,6 +64,13 @@ impl Gauge<'_> {
     #[must_use]
     #[inline]
     fn denies(&self, amount: u64) -> bool {
+        self.filter.mode == FilterMode::Enforce && self.is_over(amount)
+    }
+
+    /// Whether a payment of `amount` minor units is above a limit of this filter.
+    #[must_use]
+    #[inline]
+    fn is_over(&self, amount: u64) -> bool {
         let by_amount = self.filter.amount_limit.is_some_and(|limit| match self.amount_used() {
             Some(Ok(used)) => used.saturating_add(u128::from(amount)) > u128::from(limit),
             Some(Err(_)) => true,
@@ -71,7 +78,7 @@ impl Gauge<'_> {
         });
         let by_quantity =
             || self.filter.quantity_limit.is_some_and(|limit| self.quantity_used.saturating_add(1) > limit);
-        self.filter.mode == FilterMode::Enforce && (by_amount || by_quantity())
+        by_amount || by_quantity()
     }
 
     /// The codes under which this filter refuses a payment of `amount` minor units, with its figures at `now`.
@@ -186,6 +193,20 @@ fn refusals(gauges: &[Gauge<'_>], amount: u64, now: Millis) -> SmallVec<[Violati
     }
     found.sort_by_key(|violation| violation.code);
     found
+}
+
+/// The names of the level's filters in shadow mode that refuse a payment of `amount` minor units.
+#[must_use]
+#[inline]
+pub fn shadow_denials(gauges: &[Gauge<'_>], amount: u64) -> SmallVec<[Name; 1]> {
+    let mut names: SmallVec<[Name; 1]> = SmallVec::new();
+    let is_shadow = |gauge: &&Gauge<'_>| gauge.filter.mode == FilterMode::Shadow && gauge.owner == LimitOwner::Level;
+    for gauge in gauges.iter().filter(is_shadow).filter(|gauge| gauge.is_over(amount)) {
+        if !names.contains(&gauge.filter.name) {
+            names.push(gauge.filter.name);
+        }
+    }
+    names
 }
 
 /// The names of the filters whose `warn_at` an allowed payment reaches.

@@ -7,7 +7,8 @@ use crate::{
         customer::audit::{Author, ChangeSource},
         vocabulary::{calendar::zone_data_version, names::Name, time::Millis},
     },
-    storage::journal::Lsn,
+    storage::journal::{BACKLOG_BYTES_MAX, Journal, Lsn},
+    telemetry::latency::write_latencies,
 };
 use crate::{
     http::{
@@ -17,7 +18,7 @@ use crate::{
             standby_status::{StandbyDocument, update_standby_metrics},
         },
         response::{json, respond},
-        server::{access_tokens::AccessToken, admission::Admission},
+        server::{access_tokens::AccessToken, admission::Admission, request_latency::write_request_latencies},
         state::AppState,
     },
     service::{
@@ -90,7 +91,13 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     }
     update_standby_metrics(state.payments.gate.standby().map(AsRef::as_ref));
     state.capacity.update_gauges();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.prometheus.render()).into_response()
+    metrics_process::Collector::default().collect();
+    update_backlog_gauges(state.payments.ledger.journal());
+    let mut text = state.prometheus.render();
+    write_latencies(&mut text);
+    write_request_latencies(&mut text);
+    state.payments.meters.rule_counts.write(&mut text);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 #[derive(Serialize)]
@@ -268,6 +275,15 @@ pub(crate) async fn take_over(State(state): State<Arc<AppState>>) -> Response {
         Ok(Err(problem)) => problem.into_response(),
         Err(error) => ServiceError::unfinished(&error).into_response(),
     }
+}
+
+/// Sets the gauges of the records that wait to be written.
+fn update_backlog_gauges(journal: &Journal) {
+    let set = |name: &'static str, bytes: u64| {
+        metrics::gauge!(name).set(f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    };
+    set("levelgate_journal_backlog_bytes", journal.backlog_bytes());
+    set("levelgate_journal_backlog_bytes_max", BACKLOG_BYTES_MAX);
 }
 
 /// Sets the gauges of the clock.

@@ -41,7 +41,6 @@ pub(crate) enum OperationMethod {
 }
 
 impl OperationMethod {
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
     /// The method's name in a request line.
     pub(crate) const fn word(self) -> &'static str {
         match self {

@@ -13,6 +13,8 @@ use crate::http::{
         admission::{Admission, permit},
         origin,
         peer::Peer,
+        request_id::RequestId,
+        request_latency::RequestLatency,
     },
     state::AppState,
 };
@@ -23,20 +25,27 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-/// A row and the state that its requests share.
-pub(crate) type RowState = (Arc<AppState>, &'static Operation);
+/// A row, the state that its requests share, and their times.
+pub(crate) type RowState = (Arc<AppState>, &'static Operation, &'static RequestLatency);
 
 /// Admits a request to an operation, or refuses it before its body is read.
-pub(crate) async fn authorize(State((state, operation)): State<RowState>, request: Request, next: Next) -> Response {
+pub(crate) async fn authorize(
+    State((state, operation, latency)): State<RowState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let request_id = RequestId::of(&request);
     // Before the request is answered: the answer may be newer.
     let lag = state.payments.gate.standby().map(|standby| lag_value(standby));
     let mut response = admit_and_answer(&state, operation, request, next).await;
     if let Some(lag) = lag {
         response.headers_mut().insert(LAG_HEADER, lag);
     }
-    response
+    latency.record(response.status(), began.elapsed());
+    request_id.put_into(response, operation.path).await
 }
 
 async fn admit_and_answer(
@@ -86,7 +95,9 @@ fn is_listed(operation: &Operation, response: &Response) -> bool {
 
 /// The same for a request that no operation takes: it is answered with 404 or 405.
 pub(crate) async fn authorize_unmatched(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
-    admit_unmatched(&state, request, async |request| next.run(request).await).await
+    let request_id = RequestId::of(&request);
+    let response = admit_unmatched(&state, request, async |request| next.run(request).await).await;
+    request_id.put_into(response, "no operation").await
 }
 
 async fn admit_unmatched(

@@ -11,3 +11,5 @@ pub(crate) mod listen;
 pub(crate) mod origin;
 pub(crate) mod peer;
 pub mod pulse;
+pub(crate) mod request_id;
+pub(crate) mod request_latency;

@@ -127,6 +127,8 @@ pub struct PaymentAnswer<'a> {
     pub flags: SmallVec<[Flag; 2]>,
     /// Filters whose `warn_at` was reached.
     pub warnings: SmallVec<[Name; 2]>,
+    /// The level's filters in shadow mode that would have denied it; empty in the answer to a repetition.
+    pub shadow_denials: SmallVec<[Name; 1]>,
     /// Attributes of the payment that are not of their form; empty in the answer to a repetition.
     pub invalid_attributes: AttributeSet,
     /// The reasons of the decision, where the caller requested them.
@@ -177,6 +179,7 @@ impl<'a> PaymentAnswer<'a> {
             expires_at: None,
             flags: SmallVec::new(),
             warnings: decision.warnings,
+            shadow_denials: decision.shadow_denials,
             invalid_attributes: payment.invalid_attributes(now),
             explanation: decision.explanation,
             now,
@@ -210,6 +213,7 @@ impl<'a> PaymentAnswer<'a> {
             expires_at: outcome.expires_at(now),
             flags: flag_list(outcome.flags),
             warnings: SmallVec::new(),
+            shadow_denials: SmallVec::new(),
             invalid_attributes: AttributeSet::default(),
             explanation: None,
             now,

@@ -89,7 +89,7 @@ impl Ledger {
         let offered = without_invalid(payment, offered, invalid_attributes);
         let mut before = preceding_events(&question, decided_for, &decision, resolution, &offered);
         let mut opening = opening(&question, decided_for, &decision, recording);
-        let Decision { headroom, warnings, explanation, level, violations, .. } = decision;
+        let Decision { headroom, warnings, shadow_denials, explanation, level, violations, .. } = decision;
         let is_named =
             level.is_some_and(|level| level.in_force.source == LevelSource::Request && level.in_force.level.is_some());
         let (has_level, is_bypassed) = (level.is_some(), decided_for.is_none());
@@ -164,6 +164,7 @@ impl Ledger {
             RecordedState { outcome, headroom, now, depends_on_lsn },
         );
         (answer.warnings, answer.explanation, answer.replay) = (warnings, explanation, false);
+        answer.shadow_denials = shadow_denials;
         answer.invalid_attributes = invalid_attributes;
         Ok(answer)
     }

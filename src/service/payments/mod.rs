@@ -8,6 +8,7 @@ pub(crate) mod payment_form;
 pub(crate) mod payment_service;
 pub(crate) mod precedence;
 pub(crate) mod reserve;
+pub(crate) mod rule_metrics;
 pub(crate) mod transactions;
 pub(crate) mod transitions;
 

@@ -20,7 +20,7 @@ use crate::{
         reply::{Answered, Reply, render},
     },
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 impl PaymentService {
     pub(super) fn reserve(
@@ -32,11 +32,15 @@ impl PaymentService {
         let OperationContext { rules, merchant, is_in_stream } = context;
         let payment = self.admit_again(rules, merchant, request(fields)?)?;
         let now = self.clock.now(payment.occurred_at)?;
+        let began = Instant::now();
         let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
         let denied = answer.violations.first().map(|violation| violation.code);
         match answer.replay {
             true => self.meters.count_replay(),
-            false => self.meters.count_decision(payment.merchant.id, now, denied),
+            false => {
+                self.meters.count_decision(payment.merchant.id, now, denied, began.elapsed());
+                self.count_filters(&payment, &answer);
+            }
         }
         let body = render(&DecisionDocument::of(&answer, rules, is_in_stream));
         let denied = denied.map(|code| code.number());

@@ -51,6 +51,9 @@ impl PaymentService {
         };
         let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), None, stamp.at)?;
         self.meters.count_transition(moved.replay);
+        if !moved.replay {
+            self.count_attempt(rules, merchant, &operation);
+        }
         let body = render(&TransitionDocument::of(&moved, rules, is_in_stream));
         let depends_on_lsn = Some(moved.depends_on_lsn);
         Ok(Reply { is_replay: moved.replay, depends_on_lsn, ..Reply::from_body(body) })

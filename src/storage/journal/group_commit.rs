@@ -134,6 +134,17 @@ impl Journal {
         self.pace.slow_writes()
     }
 
+    /// Bytes of records that are not written.
+    #[must_use]
+    pub fn backlog_bytes(&self) -> u64 {
+        if self.files.is_some() { self.end().0.saturating_sub(self.marks.written().0) } else { 0 }
+    }
+
+    /// From now on this function is called with the time of each sync. Only the first one is kept.
+    pub fn observe_syncs(&self, observer: fn(Duration)) {
+        self.pace.observe_syncs(observer);
+    }
+
     /// How long the oldest unwritten record waits; zero if there is none.
     #[must_use]
     pub fn oldest_unwritten(&self) -> Duration {

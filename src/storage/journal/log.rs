@@ -310,9 +310,7 @@ impl Journal {
     /// are not shipped count as well.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let is_unwritten_full =
-            self.files.is_some() && self.end().0.saturating_sub(self.marks.written().0) >= BACKLOG_BYTES_MAX;
-        is_unwritten_full || self.is_unshipped_full()
+        self.backlog_bytes() >= BACKLOG_BYTES_MAX || self.is_unshipped_full()
     }
 
     /// Whether the record is committed by [`Options::sync`].

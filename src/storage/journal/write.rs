@@ -181,7 +181,9 @@ impl Journal {
             self.write_batch(files, &mut lead, BatchMode::Blocking)?;
             (lead.newest(), std::mem::take(&mut *files.unsynced.lock()))
         };
+        let started = Instant::now();
         let synced = self.sync_files(files, &unsynced, &newest);
+        self.pace.note_sync(started.elapsed());
         synced.map_err(|cause| self.fail(&cause))?;
         self.prepare_next();
         self.check().map(|()| (newest.last, true))

@@ -36,6 +36,7 @@ pub(super) fn describe(configuration: ComparedConfiguration<'_>, has_texts: bool
         lists: vec![
             single("settings", settings::restart_settings(settings)),
             single("currencies", settings::currencies(currencies)),
+            single("log", settings::log_level(&settings.log)),
             ItemList { name: "tokens", items: tokens::tokens(&settings.auth, credentials) },
             single("rates", rates::rates(rates)),
             ItemList { name: "merchants", items: merchants },

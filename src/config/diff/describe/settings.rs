@@ -3,7 +3,7 @@
 use crate::config::{
     daemon::{
         redis_settings::{Redis, RedisTimeouts},
-        settings::{Admin, Clock, Http, Memory, Settings, Store, Tls},
+        settings::{Admin, Clock, Http, Log, Memory, Settings, Store, Tls},
     },
     diff::item::{Field, Item, ItemRole},
 };
@@ -12,14 +12,16 @@ use std::path::Path;
 
 /// The settings that take effect at a start only.
 pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
-    // Tokens and currencies take effect at a reload; they are described separately.
-    let Settings { http, admin, auth: _, clock, store, memory, currencies: _, redis } = settings;
+    // Tokens, currencies and the level of the log take effect at a reload; they are described separately.
+    let Settings { http, admin, auth: _, clock, store, memory, log, currencies: _, redis } = settings;
     let mut fields = http_fields(http);
     let Admin { listen } = admin;
     fields.push(Field::optional("[admin] listen", listen.map(|address| address.to_string())));
     fields.extend(clock_fields(clock));
     fields.extend(store_fields(store));
     fields.extend(memory_fields(memory));
+    let Log { level: _, format } = log;
+    fields.push(Field::optional("[log] format", format.map(|format| format.word().to_owned())));
     fields.extend(redis_fields(redis.as_ref()));
     Item { key: String::new(), title: String::new(), role: ItemRole::RestartSettings, fields, lists: Vec::new() }
 }
@@ -137,6 +139,12 @@ fn redis_fields(redis: Option<&Redis>) -> Vec<Field> {
         Field::new("[redis] timeouts.response_ms", response_ms),
         Field::new("[redis] timeouts.total_ms", total_ms),
     ]
+}
+
+/// The level of the log, which takes effect at a reload.
+pub(in crate::config::diff) fn log_level(log: &Log) -> Item {
+    let fields = vec![Field::optional("[log] level", log.level.map(|level| level.word().to_owned()))];
+    Item { key: String::new(), title: String::new(), role: ItemRole::Other, fields, lists: Vec::new() }
 }
 
 /// The minor units of all currencies that differ from ISO 4217.

@@ -74,6 +74,8 @@ fn other_values(value: &str) -> impl Iterator<Item = &'static str> {
         "\"memory\"",
         "\"always\"",
         "\"request\"",
+        "\"warn\"",
+        "\"json\"",
     ];
     let values = match value.as_bytes().first() {
         Some(b'"') => TEXTS,

@@ -1,7 +1,10 @@
 //! How fast the disk takes batches.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,7 +14,7 @@ pub(in crate::storage) const SLOW_WRITE: Duration = Duration::from_millis(25);
 /// How long after a slow write tasks leave writing to a thread.
 pub(in crate::storage) const SLOW_FOR: Duration = Duration::from_secs(10);
 
-/// Measures the writes of batches.
+/// Measures the writes of batches, and the syncs.
 pub(in crate::storage) struct DiskPace {
     started_at: Instant,
     /// Milliseconds since `started_at` until which the disk counts as slow.
@@ -21,6 +24,8 @@ pub(in crate::storage) struct DiskPace {
     /// batch is being written.
     unwritten_since_ms: AtomicU64,
     rotations: AtomicU64,
+    /// Is called with the time of each sync.
+    sync_observer: OnceLock<fn(Duration)>,
     /// Whether a task has found the segment full and requested a rotation.
     pub(in crate::storage) rotation_is_due: AtomicBool,
 }
@@ -33,6 +38,7 @@ impl Default for DiskPace {
             slow_writes: AtomicU64::new(0),
             unwritten_since_ms: AtomicU64::new(0),
             rotations: AtomicU64::new(0),
+            sync_observer: OnceLock::new(),
             rotation_is_due: AtomicBool::new(false),
         }
     }
@@ -66,6 +72,18 @@ impl DiskPace {
     pub(in crate::storage) fn is_slow(&self) -> bool {
         let until = self.slow_until_ms.load(Ordering::Acquire);
         until > 0 && self.now_ms() < until
+    }
+
+    /// From now on this function is called with the time of each sync. Only the first one is kept.
+    pub(in crate::storage) fn observe_syncs(&self, observer: fn(Duration)) {
+        let _kept = self.sync_observer.set(observer);
+    }
+
+    /// Notes how long a sync took.
+    pub(in crate::storage) fn note_sync(&self, took: Duration) {
+        if let Some(observer) = self.sync_observer.get() {
+            observer(took);
+        }
     }
 
     /// Notes a rotation.
