@@ -1,6 +1,6 @@
 //! The daemon's sockets, and the thread of the admin listener.
 
-use crate::http::Server;
+use crate::{daemon::passed_sockets::PassedSockets, http::Server};
 use anyhow::Context;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
@@ -18,18 +18,24 @@ use tokio::{
 /// The file with the kernel's limit on a listener's queue.
 const BACKLOG_MAX_FILE: &str = "/proc/sys/net/core/somaxconn";
 
-/// Listens on a TCP address. Accepted sockets inherit the options.
+/// Listens on a TCP address, with the socket of the service manager if it has passed one. Accepted sockets inherit the
+/// options.
 ///
 /// # Errors
 /// The system refuses the address.
-pub(crate) fn tcp(address: SocketAddr, backlog: u32) -> anyhow::Result<TcpListener> {
-    let listen = || {
+pub(crate) fn tcp(address: SocketAddr, backlog: u32, passed: &mut PassedSockets) -> anyhow::Result<TcpListener> {
+    let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        Ok::<_, std::io::Error>(socket)
+    };
+    let mut listen = || {
+        let socket = passed.take_tcp(address).map_or_else(bind, |passed| Ok(passed.into()))?;
         // Nagle's algorithm would delay small answers by milliseconds.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        // A socket that listens already gets the backlog of the configuration.
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         TcpListener::from_std(socket.into())
     };
@@ -38,12 +44,23 @@ pub(crate) fn tcp(address: SocketAddr, backlog: u32) -> anyhow::Result<TcpListen
     Ok(listener)
 }
 
-/// Listens on a Unix socket; `None`: no path is configured.
+/// Listens on a Unix socket, with that of the service manager if it has passed one; `None`: no path is configured.
 ///
 /// # Errors
 /// The system refuses the path.
-pub(crate) fn unix(path: Option<&Path>, backlog: u32) -> anyhow::Result<Option<UnixListener>> {
+pub(crate) fn unix(
+    path: Option<&Path>,
+    backlog: u32,
+    passed: &mut PassedSockets,
+) -> anyhow::Result<Option<UnixListener>> {
     let Some(path) = path else { return Ok(None) };
+    let cannot_listen = || format!("cannot listen on {}", path.display());
+    if let Some(passed) = passed.take_unix(path) {
+        passed.set_nonblocking(true).with_context(cannot_listen)?;
+        let listener = UnixListener::from_std(passed).with_context(cannot_listen)?;
+        tracing::info!("listening on unix:{}, a socket of the service manager", path.display());
+        return Ok(Some(listener));
+    }
     // A killed process leaves its socket file.
     let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if is_socket && UnixStream::connect(path).is_err() {
@@ -56,15 +73,19 @@ pub(crate) fn unix(path: Option<&Path>, backlog: u32) -> anyhow::Result<Option<U
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         UnixListener::from_std(socket.into())
     };
-    let listener = listen().with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener = listen().with_context(cannot_listen)?;
     tracing::info!("listening on unix:{}", path.display());
     Ok(Some(listener))
 }
 
+/// The kernel's limit on a listener's queue; `None`: it is not known.
+pub(crate) fn backlog_of_kernel() -> Option<u32> {
+    std::fs::read_to_string(BACKLOG_MAX_FILE).ok()?.trim().parse().ok()
+}
+
 /// Warns if the kernel's limit is below the configured queue.
 fn warn_of_short_queue(backlog: u32) {
-    let kernel = std::fs::read_to_string(BACKLOG_MAX_FILE).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    if let Some(most) = kernel.filter(|most| *most < backlog) {
+    if let Some(most) = backlog_of_kernel().filter(|most| *most < backlog) {
         tracing::warn!(
             "[http] listen_backlog = {backlog} is reduced to {most} by the kernel: raise the limit with \
              `sysctl net.core.somaxconn={backlog}`"
@@ -84,8 +105,8 @@ impl AdminThread {
     /// # Errors
     /// The system refuses the address or the thread.
     pub(crate) fn start(
-        address: SocketAddr,
-        backlog: u32,
+        (address, backlog): (SocketAddr, u32),
+        passed: &mut PassedSockets,
         server: impl FnOnce(watch::Receiver<bool>) -> Arc<Server>,
     ) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -94,7 +115,7 @@ impl AdminThread {
             .context("cannot start the runtime of the admin listener")?;
         let listener = {
             let _entered = runtime.enter();
-            tcp(address, backlog).context("[admin] listen")?
+            tcp(address, backlog, passed).context("[admin] listen")?
         };
         let address = listener.local_addr().context("the admin listener has no address")?;
         let (end, mut is_ended) = watch::channel(false);

@@ -1,6 +1,6 @@
 //! Signals of the operating system: SIGHUP reloads, SIGTERM and SIGINT stop.
 
-use crate::{domain::customer::audit::Author, http::AppState};
+use crate::{daemon::service_manager, domain::customer::audit::Author, http::AppState};
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::{
@@ -43,6 +43,7 @@ impl StopSignals {
                 _ = self.interrupt.recv() => {}
             }
             tracing::info!("{message}");
+            service_manager::notify_stopping();
             step.send_replace(true);
         }
     }

@@ -5,6 +5,7 @@ use crate::{
     daemon::{
         listeners::{self, AdminThread},
         open_files::OpenFiles,
+        passed_sockets::PassedSockets,
         signals::wait_until_true,
     },
     http::{self, AppState, Capacity, RequestLimits, Server},
@@ -36,8 +37,10 @@ impl Sockets {
         settings: &Settings,
         open_files: OpenFiles,
         daemon: &Arc<AppState>,
+        mut passed: PassedSockets,
         is_stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
+        let passed = &mut passed;
         let http = &settings.http;
         let limits = RequestLimits {
             header_bytes_max: http.max_header_bytes,
@@ -46,17 +49,18 @@ impl Sockets {
         };
         let routes = (http::routes(Arc::clone(daemon)), http::overflow_routes(Arc::clone(daemon)));
         let server = Server::new(routes, limits, Arc::clone(&daemon.capacity), is_stopping);
-        let tcp = listeners::tcp(http.listen, http.listen_backlog)?;
-        let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog)?;
+        let tcp = listeners::tcp(http.listen, http.listen_backlog, passed)?;
+        let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog, passed)?;
         let admin = match settings.admin.listen {
             None => None,
             Some(address) => {
                 let routes = http::admin_routes(Arc::clone(daemon));
                 let capacity = Arc::new(Capacity::new(http, to_usize(open_files.admin), 0));
                 let server = |stop| Server::new((routes.clone(), routes), limits, capacity, stop);
-                Some(AdminThread::start(address, http.listen_backlog, server)?)
+                Some(AdminThread::start((address, http.listen_backlog), passed, server)?)
             }
         };
+        passed.refuse_rest()?;
         Ok(Self { server, tcp, unix, admin })
     }
 

@@ -9,9 +9,10 @@ use crate::{
         data_folder::{self, ArchiveLosses, CopiedParts, DataFolder, OpenedFolder},
         maintenance::{MaintenanceSettings, MaintenanceThread},
         open_files::OpenFiles,
+        passed_sockets::PassedSockets,
         redis_copy::{self, CopyStart, RedisCopy, RestoreOrder, owner, redis_durability},
         reload::reloader::{Reloader, ReloaderParts},
-        shutdown,
+        service_manager, shutdown,
         signals::{self, StopSignals, wait_until_true},
         sockets::{Answered, Sockets, to_usize},
         standby::{StandbyParts, StandbyThread, restore_if_empty},
@@ -84,18 +85,25 @@ const THREADS_END_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// The start is refused, or the journal has failed.
 pub(crate) fn run(options: StartOptions, loaded: Loaded) -> anyhow::Result<ExitCode> {
+    // Before the first thread starts: it changes the environment.
+    let passed = PassedSockets::of_environment()?;
     init_log(options.log_format, loaded.settings.log);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(pulse::workers()).enable_all().build().context("cannot start threads")?;
     let _pulse = Pulse::start(runtime.handle()).context("cannot start threads")?;
     let (force, is_forced) = watch::channel(false);
-    let served = runtime.block_on(serve(options, loaded, force));
+    let served = runtime.block_on(serve(options, loaded, passed, force));
     // The files that these threads still use survive a kill at any point.
     runtime.shutdown_timeout(if *is_forced.borrow() { Duration::ZERO } else { THREADS_END_MAX });
     served
 }
 
-async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>) -> anyhow::Result<ExitCode> {
+async fn serve(
+    options: StartOptions,
+    loaded: Loaded,
+    passed: PassedSockets,
+    force: watch::Sender<bool>,
+) -> anyhow::Result<ExitCode> {
     let settings = loaded.settings.clone();
     if options.daemon_file == DaemonFile::Absent {
         tracing::warn!(
@@ -115,7 +123,7 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
     // A process that accepts connections stops in an orderly way. Until here a signal ends it at once.
     let stop_signals = StopSignals::receive()?;
     let is_forced = force.subscribe();
-    let sockets = Sockets::open(&settings, open_files, &daemon, is_stopping.clone())?;
+    let sockets = Sockets::open(&settings, open_files, &daemon, passed, is_stopping.clone())?;
     tokio::spawn(signals::reload_on_hangup(hangups, Arc::clone(&daemon)));
     let eraser = Arc::new(OnceLock::new());
     // It is empty until here.
@@ -131,7 +139,10 @@ async fn serve(options: StartOptions, loaded: Loaded, force: watch::Sender<bool>
         let maintenance = Arc::clone(maintenance);
         std::thread::spawn(move || maintenance.run())
     });
+    tokio::spawn(service_manager::send_signs_of_life());
+    service_manager::notify_ready();
     let answered = sockets.answer(&daemon, &stop, is_stopping, is_forced.clone()).await?;
+    service_manager::notify_stopping();
     let journal = Arc::clone(daemon.payments.ledger.journal());
     if let (Some(maintenance), Some(thread)) = (&maintenance, maintenance_thread) {
         stop_maintenance(maintenance, thread, is_forced.clone()).await?;

@@ -12,6 +12,7 @@ use crate::{
             audited_changes::audited_reload,
             differences::{ComparedRules, add_affected_customers},
         },
+        service_manager::ReloadNotice,
     },
     domain::{
         customer::audit::Author,
@@ -148,6 +149,7 @@ impl Reloader {
     pub(crate) fn reload(&self, author: Author) -> Result<ReloadReport, RefusedReload> {
         let _one_at_a_time = self.reloads.lock();
         let began = Instant::now();
+        let _notice = ReloadNotice::begin();
         let reloaded = self.reload_files(author);
         if reloaded.is_ok() { &RELOAD_APPLIED } else { &RELOAD_REFUSED }.record(began.elapsed());
         reloaded
