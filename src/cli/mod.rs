@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod export;
 mod export_transactions;
+mod generate;
 mod help;
 mod import;
 mod import_transactions;
@@ -106,6 +107,11 @@ enum Command {
         after_help = "Examples:\n  levelgate help\n  levelgate help getting-started\n  levelgate help check\n\nExit status: 0 printed, 2 no such guide or command."
     )]
     Help(help::Options),
+    /// Write what belongs to the program: manual pages, completions, units, dashboard, alerts
+    #[command(
+        after_help = "Examples:\n  levelgate generate systemd > /etc/systemd/system/levelgate.service\n  levelgate generate man --out /usr/local/share/man/man1\n  levelgate generate alerts --out /etc/prometheus/levelgate-alerts.yml\n\nExit status: 0 written, 1 the output cannot be written."
+    )]
+    Generate(generate::Options),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  levelgate completions bash > /etc/bash_completion.d/levelgate")]
     Completions(completions::Options),
@@ -131,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Mock(options) => mock::run(&options),
+        Command::Generate(options) => generate::run(&options, Arguments::command()),
         Command::Help(options) => help::run(&options, Arguments::command()),
         Command::Completions(options) => completions::run(&options, &mut Arguments::command()),
     };

@@ -217,8 +217,19 @@ fn every_dependency_has_a_reason() {
 
 #[test]
 fn the_top_level_contains_only_known_entries() {
-    const KNOWN: &[&str] =
-        &["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "benches", "config", "src", "target", "tests", "data"];
+    const KNOWN: &[&str] = &[
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "config",
+        "packaging",
+        "src",
+        "target",
+        "tests",
+        "data",
+    ];
     for entry in fs::read_dir(root()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(name.starts_with('.') || KNOWN.contains(&name.as_str()), "{name} does not belong at the top level");

@@ -1,0 +1,40 @@
+//! What belongs to the program beside its answers: metrics and their alerts, generated files, messages to the service
+//! manager, the Debian package, the log, `doctor`.
+//!
+//! `promtool` (of the Debian package `prometheus`) judges the metrics and runs the alerts; `./tests/run` installs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod debian;
+mod generated_files;
+mod log;
+mod prometheus;
+mod service_manager;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Runs a program of the system with an input.
+pub(crate) fn run_system(program: &str, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(support::environment::repository());
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} cannot be started ({error}); ./tests/run installs it"));
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    let text = input.to_owned();
+    let writer = std::thread::spawn(move || {
+        // A program that has read enough closes the pipe.
+        let _ = stdin.write_all(text.as_bytes());
+    });
+    let output = child.wait_with_output().expect("the program ends");
+    writer.join().expect("the input is written");
+    output
+}
+
+/// What a program has printed, first on standard output.
+pub(crate) fn printed(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
