@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod completions;
+mod doctor;
 mod export;
 mod export_transactions;
 mod generate;
@@ -107,6 +108,11 @@ enum Command {
         after_help = "Examples:\n  levelgate help\n  levelgate help getting-started\n  levelgate help check\n\nExit status: 0 printed, 2 no such guide or command."
     )]
     Help(help::Options),
+    /// Check this machine for the daemon: configuration, folder, clock, disk, limits, Redis
+    #[command(
+        after_help = "Examples:\n  levelgate doctor\n  levelgate doctor --config /etc/levelgate\n\nRun it as the user of the daemon, with its limits. It changes nothing.\nExit status: 0 nothing is wrong, 1 something is wrong."
+    )]
+    Doctor(doctor::Options),
     /// Write what belongs to the program: manual pages, completions, units, dashboard, alerts
     #[command(
         after_help = "Examples:\n  levelgate generate systemd > /etc/systemd/system/levelgate.service\n  levelgate generate man --out /usr/local/share/man/man1\n  levelgate generate alerts --out /etc/prometheus/levelgate-alerts.yml\n\nExit status: 0 written, 1 the output cannot be written."
@@ -137,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Mock(options) => mock::run(&options),
+        Command::Doctor(options) => Ok(doctor::run(&options)),
         Command::Generate(options) => generate::run(&options, Arguments::command()),
         Command::Help(options) => help::run(&options, Arguments::command()),
         Command::Completions(options) => completions::run(&options, &mut Arguments::command()),

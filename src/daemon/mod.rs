@@ -3,6 +3,7 @@
 pub(crate) mod background_tasks;
 mod control;
 pub mod data_folder;
+pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod listeners;
 pub(crate) mod maintenance;

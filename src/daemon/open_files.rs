@@ -59,7 +59,11 @@ impl OpenFiles {
         Ok(divided)
     }
 
-    fn divide(limit: u64, connections_wanted: u64, has_admin: bool) -> anyhow::Result<Self> {
+    /// Divides a limit.
+    ///
+    /// # Errors
+    /// It leaves too few connections.
+    pub(crate) fn divide(limit: u64, connections_wanted: u64, has_admin: bool) -> anyhow::Result<Self> {
         let files = (limit / 4).clamp(FILES_MIN, FILES_MAX);
         let left = limit.saturating_sub(files);
         let overflow = (left / 8).min(OVERFLOW_MAX);

@@ -10,6 +10,7 @@ use crate::{
             error::RedisError,
             head::{Head, SnapshotMark, Tip},
             requests::{ErasedKey, WrappedKey},
+            server::ServerFacts,
         },
         redis_store::RedisStore,
         retry::Retry,
@@ -80,6 +81,14 @@ impl CopyReader {
             self.store.expect_instance(head.instance);
         }
         Ok(head)
+    }
+
+    /// What the server says about itself.
+    ///
+    /// # Errors
+    /// See [`RedisError`].
+    pub fn server(&mut self) -> Result<ServerFacts, RedisError> {
+        self.runtime.block_on(self.store.server())
     }
 
     /// Deletes the copy. Unless forced, a lease prevents it: then the answer names its owner.

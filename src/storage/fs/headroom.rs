@@ -67,6 +67,12 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+/// The bytes that must stay free on a file system of a size; `configured`: `min_free_bytes`, `None` its default.
+#[must_use]
+pub fn min_free_of(configured: Option<u64>, total: u64) -> u64 {
+    configured.unwrap_or_else(|| MIN_FREE_BYTES.min(total / MIN_FREE_DIVISOR))
+}
+
 /// The file system of a [`Headroom`].
 enum Location {
     /// That of a store.
@@ -122,8 +128,8 @@ impl Headroom {
             return Ok(());
         }
         let Some(space) = self.space()? else { return Ok(()) };
-        let by_size = MIN_FREE_BYTES.min(space.total / MIN_FREE_DIVISOR);
-        self.check_reserve(what, bytes, space, if configured == DEFAULT_MIN_FREE { by_size } else { configured })
+        let configured = Some(configured).filter(|configured| *configured != DEFAULT_MIN_FREE);
+        self.check_reserve(what, bytes, space, min_free_of(configured, space.total))
     }
 
     /// Refuses `bytes` more if they do not fit at all.
