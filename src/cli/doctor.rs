@@ -6,7 +6,7 @@ use crate::{
         support::{configuration::default_folder, print::print_line},
     },
     clock::{Clock, Source},
-    config::{self, Loaded, Problems, Severity},
+    config::{self, Loaded, Problems},
     daemon::doctor::{Finding, Verdict, examine},
 };
 use std::{
@@ -41,23 +41,22 @@ pub(super) fn run(options: &Options) -> ExitCode {
     }
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (errors, warnings) = (count(Verdict::Error), count(Verdict::Warning));
-    print_line!("{} checks: {errors} errors, {warnings} warnings", findings.len());
+    print_line!("errors: {errors}, warnings: {warnings}, checks: {}", findings.len());
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn judge_valid(loaded: &Loaded, folder: &Path) -> Finding {
     let shown = folder.display();
-    let losses = losses(loaded, None).len();
-    if losses > 0 {
-        let text =
-            format!("{losses} parts of the configuration before are missing; levelgate check {shown} prints them");
-        return Finding::error(CONFIGURATION, text);
-    }
     if !loaded.statements.has_daemon_file {
         return Finding::error(
             CONFIGURATION,
             format!("{shown} has no levelgate.toml; restore it, or write an empty one"),
         );
+    }
+    let losses = losses(loaded, None);
+    if let Some(first) = losses.first() {
+        let text = format!("{first}; {} in all, levelgate check {shown} prints them", config::tally(&losses));
+        return Finding::error(CONFIGURATION, text);
     }
     let merchants = loaded.rules.merchants.len();
     match loaded.warnings.len() + loaded.token_warnings.len() {
@@ -71,9 +70,9 @@ fn judge_valid(loaded: &Loaded, folder: &Path) -> Finding {
 
 fn judge_invalid(problems: &Problems, folder: &Path) -> Finding {
     let shown = folder.display();
-    let errors = problems.list.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let found = config::tally(&problems.list);
     Finding::error(
         CONFIGURATION,
-        format!("{shown} has {errors} errors; levelgate check {shown} prints them. Nothing else was examined"),
+        format!("{shown} has {found}; levelgate check {shown} prints them. Nothing else was examined"),
     )
 }

@@ -53,7 +53,7 @@ impl PassedSockets {
         Some(self.unix.swap_remove(place))
     }
 
-    /// Refuses sockets that no listener has taken: their clients would wait for ever.
+    /// Refuses sockets that no listener has taken, because nothing would answer their clients.
     ///
     /// # Errors
     /// There is one.

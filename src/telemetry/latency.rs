@@ -60,7 +60,7 @@ pub static RELOAD_APPLIED: LatencyHistogram = LatencyHistogram::new();
 /// The time of a reload that was refused.
 pub static RELOAD_REFUSED: LatencyHistogram = LatencyHistogram::new();
 
-/// One copy of the cells, on cache lines of its own.
+/// One copy of the cells. No other copy shares its cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Cells {

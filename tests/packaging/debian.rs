@@ -75,7 +75,7 @@ fn the_package_is_installed_upgraded_and_removed() {
     let verified = run_system("systemd-analyze", &[&["verify", "--man=no"], &units[..]].concat(), "");
     assert!(verified.status.success() && !printed(&verified).contains("levelgate."), "{}", printed(&verified));
 
-    // What an operator has written stays.
+    // An upgrade keeps the files of an operator.
     fs::write("/etc/levelgate/merchants/shop.toml", "id = \"shop\"\n").unwrap();
     let settings = fs::read_to_string("/etc/levelgate/levelgate.toml").unwrap();
     fs::write("/etc/levelgate/levelgate.toml", format!("{settings}# mine\n")).unwrap();

@@ -64,7 +64,7 @@ fn what_keeps_a_daemon_from_its_work_is_an_error() {
     folder.write("merchants/acme.toml", "id = ");
     let ended = doctor(&folder);
     assert_eq!(ended.code, Some(1), "{}", ended.text);
-    assert!(verdict(&ended, "configuration").1.contains("1 errors"), "{}", ended.text);
+    assert!(verdict(&ended, "configuration").1.contains("1 error;"), "{}", ended.text);
     folder.remove("levelgate.toml");
     folder.write("merchants/acme.toml", &acme(CRM, &[]));
     assert!(verdict(&doctor(&folder), "configuration").1.contains("no levelgate.toml"));

@@ -1,4 +1,4 @@
-//! What belongs to the program beside its answers: metrics and their alerts, generated files, messages to the service
+//! The program under its operator: metrics and their alerts, generated files, messages to the service
 //! manager, the Debian package, the log, `doctor`.
 //!
 //! `promtool` (of the Debian package `prometheus`) judges the metrics and runs the alerts; `./tests/run` installs it.
@@ -35,7 +35,7 @@ pub(crate) fn run_system(program: &str, arguments: &[&str], input: &str) -> Outp
     output
 }
 
-/// What a program has printed, first on standard output.
+/// The text on standard output, then on standard error.
 pub(crate) fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -108,7 +108,7 @@ fn folder_of(socket: &TcpListener, listen: &str) -> ConfigFolder {
     folder
 }
 
-/// One request on a connection of its own. `Err`: no connection; `None`: the connection ended without an answer.
+/// One request on a new connection. `Err`: no connection; `None`: the connection ended without an answer.
 fn request_once(port: u16, id: &str) -> std::io::Result<Option<u16>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -177,7 +177,8 @@ fn no_connection_is_refused_while_the_daemon_restarts_on_the_socket_of_the_manag
 #[test]
 fn a_socket_that_the_configuration_does_not_name_is_refused() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut process = start_on(&folder_of(&socket, "127.0.0.1:0"), &socket);
+    let folder = folder_of(&socket, "127.0.0.1:0");
+    let mut process = start_on(&folder, &socket);
     assert_eq!(process.wait().code(), Some(1), "{}", process.log());
     let log = process.log();
     assert!(log.contains("the service manager passes a socket that levelgate.toml does not name"), "{log}");

@@ -53,11 +53,11 @@ words! {
     LogLevel {
         /// Failures.
         Error = "error",
-        /// What an operator should look at, too.
+        /// And what an operator should look at.
         Warn = "warn",
-        /// What the daemon does, too.
+        /// And the steps of the daemon.
         Info = "info",
-        /// Refused requests and connections that ended early, too.
+        /// And refused requests, and connections that ended early.
         Debug = "debug",
         /// Everything.
         Trace = "trace",

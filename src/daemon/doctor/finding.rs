@@ -1,4 +1,4 @@
-//! What was examined, and whether it is well.
+//! A verdict on one thing that was examined.
 
 /// Whether something is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
