@@ -173,5 +173,12 @@ proptest! {
 const GOLDEN_BATCH: &str = "4c4742415443480001000000abababababababababababababababab05000000070000000000000009000000000000005802000000000000efbeadde070000007265636f726473fca74c17";
 const GOLDEN_CHUNK: &str =
     "4c474348554e4b0001000000abababababababababababababababab4d0000000000000003000000060000007069656365731ae26cdd";
+// The next two do not come from this program alone. libsodium (PyNaCl 1.6.2) returns the same bytes:
+//
+//     seal = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt
+//     wrap = lambda name, plain: b"\x01" + nonce + seal(plain, b"\x01" + instance + name, nonce, key)
+//     key, nonce, instance = b"\x07" * 32, b"\x09" * 24, b"\xab" * 16
+//     wrap(b"0123456789abcdef", struct.pack("<QQ", 0x0123456789abcdef, 42) + b"\x03" * 32)
+//     wrap(b"secret", struct.pack("<QQ", 0x1111222233334444, 0x5555666677778888))
 const GOLDEN_KEY: &str = "0109090909090909090909090909090909090909090909090951bf49031bef5a63de12083c687307eb29f0b49943629ee2a58e1b5fd0255058812943d8d188b6570f76bfd40bdda984fc9f80a7769670ac87f7b892e0959a7a";
 const GOLDEN_SECRET: &str = "01090909090909090909090909090909090909090909090909fa36d1b95e8868737c9a7f4b0e1552be38bc9ca6b696888f0ad371d239eebacb";
