@@ -66,6 +66,7 @@ pub(in crate::replication) fn read(parts: &mut Parts) -> Result<Head, RedisError
         false => None,
     };
     let renewed_at: Option<u64> = if fields.has("renewed_at") { Some(fields.number("renewed_at")?) } else { None };
+    let released: Option<u64> = if fields.has("released") { Some(fields.number("released")?) } else { None };
     let on_outage = OnOutage::parse(&fields.text("on_outage")?);
     let mut head = Head {
         format: fields.number("format")?,
@@ -82,7 +83,10 @@ pub(in crate::replication) fn read(parts: &mut Parts) -> Result<Head, RedisError
         keys: parts.number()?,
         erased: parts.number()?,
         renewed_ago_ms: None,
+        renewed_at_ms: renewed_at,
+        is_released: false,
     };
+    head.is_released = released == Some(head.fence.0);
     let now: u64 = parts.number()?;
     head.renewed_ago_ms = renewed_at.map(|at| now.saturating_sub(at));
     Ok(head)

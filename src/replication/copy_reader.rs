@@ -1,7 +1,7 @@
 //! Reads the copy in Redis, and verifies every frame, number and checksum on the way. Its methods block the thread.
 
 use crate::{
-    config::{Redis, RedisFiles},
+    config::{OnOutage, Redis, RedisFiles},
     replication::{
         copy_error::CopyError,
         format::{WrappingKey, decode_batch, decode_chunk, key_field, unwrap_key},
@@ -12,6 +12,7 @@ use crate::{
             requests::{ErasedKey, WrappedKey},
             server::ServerFacts,
         },
+        owner_watch::OwnerWatch,
         redis_store::RedisStore,
         retry::Retry,
     },
@@ -20,7 +21,7 @@ use crate::{
         keys::KeyEntry,
     },
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Entries and bytes of one read of the stream.
@@ -129,33 +130,37 @@ impl CopyReader {
         }
     }
 
-    /// Waits until the owner of the copy may be replaced: it has no lease, or with a lease that never expires its heartbeat
-    /// is older than `lease_ms`.
+    /// Waits until the owner of the copy may be replaced: it has released its lease, it has none and has renewed none for
+    /// `lease_ms`, or with a lease that never expires its heartbeat is older than `lease_ms`. A missing lease is no proof:
+    /// a failover may have lost its last renewals.
     ///
     /// # Errors
     /// The owner has renewed its lease, so it lives.
     pub fn wait_for_owner(&mut self, lease_ms: u64) -> Result<(), CopyError> {
-        let mut before = None::<Head>;
+        let (mut before, mut watch) = (None::<(Option<u64>, Head)>, OwnerWatch::new(lease_ms));
         loop {
             let head = self.same_head()?;
-            let Some(lease) = head.lease else { return Ok(()) };
+            let connection = self.store.connection();
+            let rest = watch.look(Instant::now(), connection, Some(&head));
             let owner = || head.owner.clone();
-            match (lease.expires_in_ms, head.renewed_ago_ms) {
-                (None, None) => return Err(CopyError::NoHeartbeat { owner: owner(), fence: head.fence }),
-                (None, Some(age)) if age > lease_ms => return Ok(()),
+            match head.lease {
+                None if rest.is_none() || head.is_released || head.on_outage == OnOutage::Continue => return Ok(()),
+                Some(lease) if lease.expires_in_ms.is_none() => match head.renewed_ago_ms {
+                    None => return Err(CopyError::NoHeartbeat { owner: owner(), fence: head.fence }),
+                    Some(age) if age > lease_ms => return Ok(()),
+                    Some(_) => {}
+                },
                 _ => {}
             }
-            let is_renewed = before.as_ref().is_some_and(|before| {
-                let expiry = |head: &Head| head.lease.and_then(|lease| lease.expires_in_ms);
-                head.fence != before.fence
-                    || head.renewed_ago_ms < before.renewed_ago_ms
-                    || expiry(&head) > expiry(before)
+            // After a new connection an older renewal may be found, on a server that had lost the later ones.
+            let is_renewed = before.as_ref().is_some_and(|(number, before)| {
+                *number == connection && (head.fence, head.renewed_at_ms) != (before.fence, before.renewed_at_ms)
             });
             if is_renewed {
-                let expires_in_ms = lease.expires_in_ms;
+                let expires_in_ms = head.lease.and_then(|lease| lease.expires_in_ms);
                 return Err(CopyError::OwnerLives(HeldLease { owner: owner(), fence: head.fence, expires_in_ms }));
             }
-            before = Some(head);
+            before = Some((connection, head));
             std::thread::sleep(LOOK_INTERVAL);
         }
     }

@@ -3,19 +3,29 @@
 use crate::{
     config::OnOutage,
     replication::{
+        boot_time::RenewalTime,
         format::{Batch, WrapError, decode_batch, random_nonce, unwrap_secret, wrap_secret},
         model::{
             answers::{Acquired, HeldLease},
             error::RedisError,
             head::{Fence, Head, Tip},
-            requests::AcquireRequest,
+            requests::{AcquireRequest, ExpectedCopy, Replaces},
         },
+        owner_watch::OwnerWatch,
         redis_store::RedisStore,
-        shared::{KnownFence, Shared},
+        shared::{FenceHolder, KnownFence, Shared},
     },
     storage::journal::{FollowError, Journal, JournalId, Lsn, RawRecords, ReadError},
 };
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+/// How often the fence is tried while the stream changes.
+const TRIES_MAX: u32 = 5;
+/// How often it is looked whether another daemon renews its lease.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The fence was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +81,9 @@ pub enum EstablishError {
         .0.owner, .0.fence, Expiry(.0.expires_in_ms)
     )]
     Held(HeldLease),
+    /// The stream changed each time between the comparison with the journal and the acquisition.
+    #[error("another daemon appends to the stream while this one compares it with its journal; nothing was changed")]
+    Moved,
     /// The fence could not be kept in the data folder.
     #[error("the file `fence` cannot be written: {0}")]
     Memory(io::Error),
@@ -104,48 +117,110 @@ impl std::fmt::Display for Expiry {
     }
 }
 
-/// Checks that Redis has a copy of this journal or none, and takes the fence.
+/// Checks that Redis has a copy of this journal or none, and takes the fence. Waits for an owner whose lease a failover may
+/// have lost.
 ///
 /// # Errors
 /// See [`EstablishError`]. Nothing was changed, except after [`EstablishError::Memory`].
 pub(super) async fn establish(shared: &Shared, store: &mut RedisStore) -> Result<Established, EstablishError> {
-    let parts = &shared.parts;
-    let head = store.head().await?;
-    if let Some(head) = &head {
-        check_head(shared, store, head).await?;
+    let mut watch = OwnerWatch::new(shared.parts.settings.lease_ms);
+    let (mut is_logged, mut tries) = (false, 0);
+    loop {
+        let head = store.head().await?;
+        if let Some(head) = &head {
+            check_head(shared, store, head).await?;
+        }
+        let replaces = replaced_owner(shared, head.as_ref());
+        if replaces == Replaces::Nobody
+            && may_miss_lease(shared, head.as_ref())
+            && let Some(rest) = watch.look(Instant::now(), store.connection(), head.as_ref())
+        {
+            if !is_logged {
+                tracing::info!(
+                    "redis: no lease is there, and a failover may have lost the lease of a daemon that still answers ({}): \
+                     this daemon waits {} ms",
+                    head.as_ref().map_or("Redis has no data", |head| &head.owner),
+                    rest.as_millis()
+                );
+                is_logged = true;
+            }
+            tokio::time::sleep(rest.min(LOOK_INTERVAL)).await;
+            continue;
+        }
+        if let Some(established) = acquire(shared, store, head.as_ref(), replaces).await? {
+            return Ok(established);
+        }
+        // A record was added since the comparison. It may be one of this journal: a command that was late.
+        tries += 1;
+        if tries == TRIES_MAX {
+            return Err(EstablishError::Moved);
+        }
     }
+}
+
+/// Takes the fence if the stream still ends as `head` says. `None`: it does not, and nothing was changed.
+async fn acquire(
+    shared: &Shared,
+    store: &mut RedisStore,
+    head: Option<&Head>,
+    replaces: Replaces<'_>,
+) -> Result<Option<Established>, EstablishError> {
+    let parts = &shared.parts;
     let known = parts.fence_memory.known();
-    // The lock of the data folder excludes that the process which took this fence still runs.
-    let is_own = |head: &Head| known.is_some_and(|known| known.covers(head));
     let secret = wrap_secret(&shared.wrapping, parts.instance.id, parts.instance.secret, random_nonce()?);
-    let above = known.map_or(Fence(0), |known| known.fence).max(shared.fence().unwrap_or_default());
+    let above = known.map_or(Fence(0), |known| known.taken.fence).max(shared.fence().unwrap_or_default());
     let request = AcquireRequest {
         secret: &secret,
-        // A person's word is for one acquisition: a daemon that takes over later must not be replaced.
-        forced: (parts.takes_over && shared.fence().is_none())
-            || head.as_ref().is_some_and(|head| is_own(head) || is_replaced(shared, head)),
+        replaces,
+        expected: head.map_or(ExpectedCopy::Nothing, |head| ExpectedCopy::EndsWith(head.tip)),
         above,
         on_outage: parts.settings.on_outage,
         lease_ms: parts.settings.lease_ms,
     };
-    let asked_at = Instant::now();
-    let (fence, tip) = match store.acquire(request).await? {
-        Acquired::Yes { fence, tip, .. } => (fence, tip),
+    let asked_at = RenewalTime::now();
+    let (fence, tip, replaced) = match store.acquire(request).await? {
+        Acquired::Yes { fence, tip, replaced, .. } => (fence, tip, replaced),
         Acquired::Held(lease) => return Err(EstablishError::Held(lease)),
+        Acquired::Moved(_) => return Ok(None),
     };
-    // Another daemon may have appended between the two commands.
-    if let Some(tip) = tip
-        && !has_record(&parts.journal, tip)?
-    {
-        let common = last_common(&parts.journal, parts.instance.id, store).await?;
-        return Err(EstablishError::NotLocal { tip, common });
-    }
     let is_permanent = parts.settings.on_outage == OnOutage::Continue;
-    let taken = KnownFence::new(fence, &parts.owner, is_permanent);
+    let taken = KnownFence::new(FenceHolder::new(fence, &parts.owner), replaced.as_ref(), known, is_permanent);
     parts.fence_memory.keep(taken).map_err(EstablishError::Memory)?;
     shared.set_fence(fence);
     shared.note_lease(asked_at);
-    Ok(Established { fence, tip })
+    Ok(Some(Established { fence, tip }))
+}
+
+/// The owner that this daemon replaces although it has a lease.
+fn replaced_owner<'a>(shared: &Shared, head: Option<&'a Head>) -> Replaces<'a> {
+    let parts = &shared.parts;
+    // A person's word is for one acquisition: a daemon that takes over later must not be replaced.
+    if parts.takes_over && shared.fence().is_none() {
+        return Replaces::Anybody;
+    }
+    // The lock of the data folder excludes that the process which took this fence still runs.
+    let is_own = |head: &Head| parts.fence_memory.known().is_some_and(|known| known.covers(head));
+    match head {
+        Some(head) if is_own(head) || is_replaced(shared, head) => {
+            Replaces::Owner { fence: head.fence, owner: &head.owner }
+        }
+        _ => Replaces::Nobody,
+    }
+}
+
+/// Whether Redis may have lost a lease on which another daemon still counts.
+fn may_miss_lease(shared: &Shared, head: Option<&Head>) -> bool {
+    let parts = &shared.parts;
+    match head {
+        Some(head) => {
+            head.lease.is_none() && head.on_outage == OnOutage::Refuse && !head.is_released && head.owner != parts.owner
+        }
+        // A folder that never had a fence has no other daemon. While the lease of this one lasts, no other has one.
+        None => {
+            let may_have_other = parts.settings.on_outage == OnOutage::Refuse && parts.fence_memory.known().is_some();
+            may_have_other && !parts.state.holds_lease(Instant::now())
+        }
+    }
 }
 
 /// Whether a person restored the folder, and the owner's lease never expires but its heartbeat is old.

@@ -1,12 +1,11 @@
 //! Renewing the lease.
 
-use crate::replication::{model::error::RedisError, redis_store::RedisStore, retry::Retry, shared::Shared};
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
+use crate::replication::{
+    boot_time::RenewalTime, model::error::RedisError, redis_store::RedisStore, retry::Retry, shared::Shared,
 };
+use std::{sync::atomic::Ordering, time::Duration};
 
-/// Renews the lease until another daemon has taken over. It never returns before that.
+/// Renews the lease. It never returns.
 pub(super) async fn keep_lease(shared: &Shared, mut store: RedisStore) {
     let settings = &shared.parts.settings;
     let state = &shared.parts.state;
@@ -18,22 +17,16 @@ pub(super) async fn keep_lease(shared: &Shared, mut store: RedisStore) {
             tokio::time::sleep(renew).await;
             continue;
         };
-        let asked_at = Instant::now();
+        let asked_at = RenewalTime::now();
         match store.renew(fence, lease_ms).await {
             Ok(()) => {
                 shared.note_lease(asked_at);
                 retry.reset();
                 tokio::time::sleep(renew.saturating_sub(asked_at.elapsed())).await;
             }
-            Err(RedisError::FencedOut { fence: newest, owner }) => {
-                // The shipper may have taken a newer fence during the call. The same number with another owner is another fence:
-                // Redis gave it a second time after it had lost the first one.
-                let is_replaced = |own| own < newest || (own == newest && owner != shared.parts.owner);
-                if shared.fence().is_some_and(is_replaced) {
-                    tracing::error!("fenced out: {owner} has taken over with fence {newest}");
-                    state.fence_out();
-                    return;
-                }
+            Err(error @ (RedisError::FencedOut { .. } | RedisError::OtherInstance(_))) => {
+                shared.end_if_replaced(&error);
+                // Otherwise the shipper may have taken a newer fence during the call.
                 tokio::time::sleep(renew).await;
             }
             // The shipper notices the same, logs it and takes the fence again where that is right.

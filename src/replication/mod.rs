@@ -20,6 +20,7 @@
 //! answer requests read [`ShippingState`] and wait for the watermark of the journal. `format` describes the bytes.
 
 mod answer;
+mod boot_time;
 pub mod client;
 mod copied_head;
 mod copy_error;
@@ -29,12 +30,15 @@ pub mod format;
 mod key_sender;
 mod lease;
 pub mod model;
+mod owner_watch;
+mod redis_reads;
 pub mod redis_store;
 mod replication_thread;
 mod restore;
 mod retry;
 mod scripts;
 mod shared;
+mod ship_error;
 mod shipper;
 pub mod shipping_state;
 mod snapshot_sender;
@@ -42,21 +46,22 @@ pub mod standby_state;
 pub mod stream_reader;
 
 pub use crate::replication::{
+    boot_time::RenewalTime,
     copy_error::CopyError,
     copy_reader::{CopyReader, StreamPosition},
     establish::EstablishError,
     model::{
-        answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
+        answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease, ReplacedOwner},
         error::RedisError,
         head::{FORMAT, Fence, Head, Lease, SnapshotMark, Tip},
         pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
-        requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+        requests::{AcquireRequest, BatchToAppend, ErasedKey, ExpectedCopy, Replaces, SnapshotToFinish, WrappedKey},
         server::ServerFacts,
     },
     redis_store::RedisStore,
     replication_thread::{CopyEraser, ReplicationEnd, ReplicationThread},
     restore::{RestoreTarget, RestoredCopy, restore},
-    shared::{FenceMemory, KnownFence, ReplicationParts, SnapshotSink, SnapshotSource},
+    shared::{FenceHolder, FenceMemory, KnownFence, ReplicationParts, SnapshotSink, SnapshotSource},
     shipping_state::{ShippingRules, ShippingState},
     standby_state::StandbyState,
     stream_reader::{StreamError, StreamRead, StreamReader},

@@ -2,36 +2,34 @@
 //!
 //! A method connects if there is no connection, sends its command once, and waits for at most the configured times. After a
 //! failure the connection is dropped, and the next call resolves the master anew, after a delay that grows with each failure
-//! to at most two seconds. No method resends: a command that timed out may have run.
+//! to at most two seconds. No method resends: a command that timed out may have run. The reads are in `redis_reads`.
 
 use crate::{
     config::{OnOutage, Redis, RedisFiles},
     replication::{
-        answer::{Answer, Parts, key_number_of, number_of, unexpected},
+        answer::{Answer, number_of, unexpected},
         client::connection::Connection,
         copied_head,
         model::{
-            answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease},
+            answers::{Acquired, Appended, Begun, ChunkPut, Finished, HeldLease, ReplacedOwner},
             error::RedisError,
             head::{FORMAT, Fence, Head, Tip},
-            pages::{ErasedPage, KeyPage, StreamEntry, StreamPage},
-            requests::{AcquireRequest, BatchToAppend, ErasedKey, SnapshotToFinish, WrappedKey},
+            requests::{
+                AcquireRequest, BatchToAppend, ErasedKey, ExpectedCopy, Replaces, SnapshotToFinish, WrappedKey,
+            },
             server::ServerFacts,
         },
         scripts::{self, Script},
     },
     storage::journal::{JournalId, Lsn},
 };
-use redis::{FromRedisValue as _, Value};
-
-/// The number of entries that one step of a scan of keys looks at.
-const SCAN_COUNT: u32 = 1_000;
+use redis::FromRedisValue as _;
 
 /// One logical connection. Calls run one at a time; use [`RedisStore::separate`] for another connection.
 #[derive(Debug)]
 pub struct RedisStore {
-    connection: Connection,
-    prefix: String,
+    pub(super) connection: Connection,
+    pub(super) prefix: String,
     /// In 32 hex digits; empty: any instance.
     instance: String,
     owner: String,
@@ -66,7 +64,8 @@ impl RedisStore {
     }
 
     /// The number of the open connection; `None`: there is none.
-    pub(super) fn connection(&self) -> Option<u64> {
+    #[must_use]
+    pub fn connection(&self) -> Option<u64> {
         self.connection.number()
     }
 
@@ -76,7 +75,7 @@ impl RedisStore {
     }
 
     /// Runs a script with the arguments that all scripts share and these ones. A script about a snapshot gets its key.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         script: &Script,
         fence: Fence,
@@ -93,7 +92,7 @@ impl RedisStore {
         Answer::read(self.connection.run(script, &keys, &all).await?)
     }
 
-    fn snapshot_key(&self, begin: Lsn) -> String {
+    pub(super) fn snapshot_key(&self, begin: Lsn) -> String {
         format!("{}snapshot:{begin}", self.prefix)
     }
 
@@ -129,15 +128,33 @@ impl RedisStore {
             OnOutage::Continue => String::new(),
             OnOutage::Refuse => request.lease_ms.to_string(),
         };
-        let forced: &[u8] = if request.forced { b"forced" } else { b"" };
-        let arguments = [request.secret, forced, request.on_outage.word().as_bytes(), lease.as_bytes()];
+        let (replaces, replaced, owner) = match request.replaces {
+            Replaces::Nobody => ("", String::new(), ""),
+            Replaces::Owner { fence, owner } => ("owner", fence.to_string(), owner),
+            Replaces::Anybody => ("any", String::new(), ""),
+        };
+        let (expected, tip) = match request.expected {
+            ExpectedCopy::Any => ("any", None),
+            ExpectedCopy::Nothing => ("none", None),
+            ExpectedCopy::EndsWith(tip) => ("tip", tip),
+        };
+        let tip = tip.map(|tip| [tip.lsn.to_string(), tip.epoch.to_string(), tip.crc.to_string()]).unwrap_or_default();
+        let on_outage = request.on_outage.word();
+        let mut arguments = vec![request.secret];
+        arguments.extend([replaces, on_outage, &lease, &replaced, owner, expected].map(str::as_bytes));
+        arguments.extend(tip.iter().map(String::as_bytes));
         let mut answer = self.run(&scripts::ACQUIRE, request.above, None, &arguments).await?;
         match answer.name.as_str() {
             "ok" => {
                 let (fence, created) = (Fence(answer.parts.number()?), answer.parts.number::<u8>()? == 1);
-                Ok(Acquired::Yes { fence, tip: answer.parts.tip()?, created })
+                let tip = answer.parts.tip()?;
+                let (replaced, owner) = (answer.parts.text()?, answer.parts.text()?);
+                let replaced = if replaced.is_empty() { None } else { Some(Fence(number_of(&replaced)?)) };
+                let replaced = replaced.map(|fence| ReplacedOwner { fence, owner });
+                Ok(Acquired::Yes { fence, tip, created, replaced })
             }
             "held" => Ok(Acquired::Held(answer.parts.held()?)),
+            "moved" => Ok(Acquired::Moved(answer.parts.tip()?)),
             _ => Err(answer.unknown()),
         }
     }
@@ -296,123 +313,6 @@ impl RedisStore {
         self.run(&scripts::RELEASE, fence, None, &[]).await?.ok()
     }
 
-    /// The entries whose last record is after `after`: at most `count`, and no more after `bytes` bytes are reached. Needs no
-    /// fence and works on a replica.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_stream(&mut self, after: Lsn, count: u32, bytes: u64) -> Result<StreamPage, RedisError> {
-        let (count, bytes) = (count.to_string(), bytes.to_string());
-        // The number takes the place of the fence, which a read does not have.
-        let arguments = [count.as_bytes(), bytes.as_bytes()];
-        let Answer { mut parts, .. } = self.run(&scripts::READ_STREAM, Fence(after.0), None, &arguments).await?;
-        let entries = parts.list()?.map(stream_entry).collect::<Result<_, _>>()?;
-        Ok(StreamPage {
-            entries,
-            tip: parts.tip()?,
-            begin: parts.optional_number()?.map(Lsn),
-            fence: Fence(parts.number()?),
-            lease: parts.lease()?,
-        })
-    }
-
-    /// One step of a scan of a hash: the next cursor, and pairs.
-    async fn scan(&mut self, key: &str, cursor: u64) -> Result<(u64, Vec<(Vec<u8>, Vec<u8>)>), RedisError> {
-        let mut command = redis::cmd("HSCAN");
-        command.arg(format!("{}{key}", self.prefix)).arg(cursor).arg("COUNT").arg(SCAN_COUNT);
-        let ms = self.connection.response_ms();
-        let mut parts = Parts::of(self.connection.query(&command, "reading keys", ms).await?)?;
-        let next = parts.number()?;
-        let (mut fields, mut pairs) = (parts.list()?, Vec::new());
-        while !fields.is_empty() {
-            pairs.push((fields.bytes()?, fields.bytes()?));
-        }
-        Ok((next, pairs))
-    }
-
-    /// Keys from a cursor; 0 begins.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_keys(&mut self, cursor: u64) -> Result<KeyPage, RedisError> {
-        let (cursor, pairs) = self.scan("keys", cursor).await?;
-        let key = |(number, wrapped): (Vec<u8>, _)| Ok(WrappedKey { number: key_number_of(&number)?, wrapped });
-        Ok(KeyPage { cursor, keys: pairs.into_iter().map(key).collect::<Result<_, RedisError>>()? })
-    }
-
-    /// Erased keys from a cursor; 0 begins.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_erased(&mut self, cursor: u64) -> Result<ErasedPage, RedisError> {
-        let (cursor, pairs) = self.scan("erased", cursor).await?;
-        let key = |(number, customer): (Vec<u8>, Vec<u8>)| {
-            let customer = number_of(&String::from_utf8_lossy(&customer))?;
-            Ok(ErasedKey { number: key_number_of(&number)?, customer })
-        };
-        Ok(ErasedPage { cursor, keys: pairs.into_iter().map(key).collect::<Result<_, RedisError>>()? })
-    }
-
-    /// The values of these fields of a hash; a field that it does not have is left out.
-    async fn fields(&mut self, key: &str, numbers: &[u64]) -> Result<Vec<(u64, Vec<u8>)>, RedisError> {
-        if numbers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut command = redis::cmd("HMGET");
-        command.arg(format!("{}{key}", self.prefix));
-        numbers.iter().for_each(|number| _ = command.arg(format!("{number:016x}")));
-        let ms = self.connection.response_ms();
-        let Value::Array(values) = self.connection.query(&command, "reading keys", ms).await? else {
-            return Err(unexpected("no list where keys belong"));
-        };
-        let mut found = Vec::new();
-        for (number, value) in numbers.iter().zip(values) {
-            match value {
-                Value::Nil => {}
-                Value::BulkString(bytes) => found.push((*number, bytes)),
-                _ => return Err(unexpected("no text where a key belongs")),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The keys with these numbers that are not erased.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_keys_of(&mut self, numbers: &[u64]) -> Result<Vec<WrappedKey>, RedisError> {
-        let found = self.fields("keys", numbers).await?;
-        Ok(found.into_iter().map(|(number, wrapped)| WrappedKey { number, wrapped }).collect())
-    }
-
-    /// The keys with these numbers that are erased.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_erased_of(&mut self, numbers: &[u64]) -> Result<Vec<ErasedKey>, RedisError> {
-        let found = self.fields("erased", numbers).await?;
-        let key = |(number, customer): (u64, Vec<u8>)| {
-            let customer = number_of(&String::from_utf8_lossy(&customer))?;
-            Ok(ErasedKey { number, customer })
-        };
-        found.into_iter().map(key).collect()
-    }
-
-    /// A framed chunk of the snapshot that was begun with `begin`. `None`: there is no such chunk.
-    ///
-    /// # Errors
-    /// See [`RedisError`].
-    pub async fn read_chunk(&mut self, begin: Lsn, index: u64) -> Result<Option<Vec<u8>>, RedisError> {
-        let mut command = redis::cmd("LINDEX");
-        command.arg(self.snapshot_key(begin)).arg(index);
-        let ms = self.connection.response_ms();
-        match self.connection.query(&command, "reading a snapshot", ms).await? {
-            Value::Nil => Ok(None),
-            Value::BulkString(bytes) => Ok(Some(bytes)),
-            _ => Err(unexpected("no text where a chunk belongs")),
-        }
-    }
-
     /// Deletes the copy of any instance. The fence stays and increases, so that a daemon that wrote the copy
     /// learns that it is fenced out. Unless forced, a lease prevents it: then the answer names its owner.
     ///
@@ -427,11 +327,4 @@ impl RedisStore {
             _ => Err(answer.unknown()),
         }
     }
-}
-
-fn stream_entry(entry: Value) -> Result<StreamEntry, RedisError> {
-    let mut parts = Parts::of(entry)?;
-    let id = parts.text()?;
-    let lsn = id.strip_suffix("-0").ok_or_else(|| unexpected("an entry whose id does not end with -0"))?;
-    Ok(StreamEntry { last: Lsn(number_of(lsn)?), frame: parts.bytes()? })
 }

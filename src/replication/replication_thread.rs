@@ -43,6 +43,8 @@ pub enum ReplicationEnd {
     Shipped,
     /// Redis does not have the records after this one.
     Incomplete(Lsn),
+    /// Redis has the stream, and no snapshot of the records before it.
+    NoSnapshot,
     /// Another daemon has taken over. Redis does not have the records after this one.
     FencedOut(Lsn),
 }
@@ -207,7 +209,7 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
                         end = &mut shipping => Some(end),
                         _ = &mut others => None,
                         () = state.when_fenced_out() => Some(ShipperEnd::FencedOut),
-                        _ = tokio::time::timeout(ship_max, shared.when_confirmed(last)) => None,
+                        _ = tokio::time::timeout(ship_max, shared.when_restorable(last)) => None,
                     }
                 }
             },
@@ -222,14 +224,19 @@ async fn run(shared: &Arc<Shared>, connections: Connections, receivers: Receiver
         }
         Some(ShipperEnd::JournalFailed) => ReplicationEnd::Incomplete(shared.confirmed()),
         None => {
-            let is_complete = shared.confirmed() >= journal.last();
+            let has_all = shared.confirmed() >= journal.last();
+            let is_complete = has_all && shared.is_whole();
             state.end_lease();
             if let (true, Some(fence)) = (is_complete, shared.fence())
                 && let Err(error) = release.release(fence).await
             {
                 tracing::warn!("redis: the lease could not be released; a standby waits until it expires: {error}");
             }
-            if is_complete { ReplicationEnd::Shipped } else { ReplicationEnd::Incomplete(shared.confirmed()) }
+            match (is_complete, has_all) {
+                (true, _) => ReplicationEnd::Shipped,
+                (false, true) => ReplicationEnd::NoSnapshot,
+                (false, false) => ReplicationEnd::Incomplete(shared.confirmed()),
+            }
         }
     }
 }
@@ -249,7 +256,11 @@ async fn last_in_redis(shared: &Shared, store: &mut RedisStore) -> Lsn {
 async fn erase_keys(shared: &Shared, mut store: RedisStore, mut erasures: mpsc::Receiver<Erasure>) {
     while let Some(Erasure { keys, done }) = erasures.recv().await {
         let outcome = match shared.fence() {
-            Some(fence) => store.erase_keys(fence, &keys).await,
+            Some(fence) => {
+                let erased = store.erase_keys(fence, &keys).await;
+                erased.as_ref().err().into_iter().for_each(|error| shared.end_if_replaced(error));
+                erased
+            }
             None => Err(RedisError::Unreachable("this daemon has no fence yet".to_owned())),
         };
         // The caller has stopped waiting; it tries again.

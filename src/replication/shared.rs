@@ -3,8 +3,13 @@
 use crate::{
     config,
     replication::{
+        boot_time::RenewalTime,
         format::WrappingKey,
-        model::head::{Fence, Head},
+        model::{
+            answers::ReplacedOwner,
+            error::RedisError,
+            head::{Fence, Head},
+        },
         redis_store::RedisStore,
         shipping_state::ShippingState,
     },
@@ -17,19 +22,28 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::watch;
+
+/// A fence and who took it. After Redis has lost a fence, another daemon may get the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FenceHolder {
+    /// The number.
+    pub fence: Fence,
+    /// CRC-32C of the name of the process that took it.
+    pub owner: u32,
+}
 
 /// The fence that this data folder took last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownFence {
-    /// Its number.
-    pub fence: Fence,
-    /// CRC-32C of the name of the process that took it. After Redis has lost a fence, another daemon may get the same number.
-    pub owner: u32,
+    /// The fence.
+    pub taken: FenceHolder,
+    /// The fence of another process that it replaced. A failover that loses the acquisition brings it back.
+    pub replaced: Option<FenceHolder>,
     /// Whether it was taken in this very folder. A copy of a folder that runs elsewhere contains a fence that is not its own.
     pub is_here: bool,
     /// Whether its lease never expires (`on_outage = "continue"`), so that another daemon has taken over only if a person
@@ -100,17 +114,34 @@ pub struct ReplicationParts {
     pub snapshots: Arc<dyn SnapshotSource>,
 }
 
-impl KnownFence {
-    /// A fence that this process has taken.
+impl FenceHolder {
+    /// A fence, and the name of the process that took it.
     #[must_use]
-    pub fn new(fence: Fence, owner: &str, is_permanent: bool) -> Self {
-        Self { fence, owner: crc32c::crc32c(owner.as_bytes()), is_here: true, is_permanent }
+    pub fn new(fence: Fence, owner: &str) -> Self {
+        Self { fence, owner: crc32c::crc32c(owner.as_bytes()) }
+    }
+}
+
+impl KnownFence {
+    /// A fence that this process has taken from `replaced`. `before` is what the folder knew.
+    #[must_use]
+    pub fn new(taken: FenceHolder, replaced: Option<&ReplacedOwner>, before: Option<Self>, is_permanent: bool) -> Self {
+        let replaced = replaced.map(|replaced| FenceHolder::new(replaced.fence, &replaced.owner));
+        // A process that takes the fence again replaces itself.
+        let replaced = match replaced {
+            Some(replaced) if replaced.owner == taken.owner => {
+                before.filter(|before| before.taken == replaced).and_then(|before| before.replaced)
+            }
+            replaced => replaced,
+        };
+        Self { taken, replaced, is_here: true, is_permanent }
     }
 
-    /// Whether the owner in Redis is the process that took this fence, or one that it replaced.
+    /// Whether the owner in Redis is the process that took this fence, or the one from which it took it. A lower fence of any
+    /// other process is another daemon: Redis had lost several acquisitions when it took it.
     pub(super) fn covers(&self, head: &Head) -> bool {
-        let is_same = head.fence == self.fence && crc32c::crc32c(head.owner.as_bytes()) == self.owner;
-        self.is_here && (head.fence < self.fence || is_same)
+        let holder = FenceHolder::new(head.fence, &head.owner);
+        self.is_here && (self.taken == holder || self.replaced == Some(holder))
     }
 }
 
@@ -125,13 +156,16 @@ pub(super) struct Shared {
     /// The last record that Redis has now. The watermark of the journal never goes back; this one does, when Redis loses
     /// records.
     confirmed: watch::Sender<Lsn>,
+    /// Whether a folder can be restored from the copy: its stream begins with record 1, or a snapshot has what is before.
+    is_whole: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn new(parts: ReplicationParts) -> Self {
         let wrapping = WrappingKey(parts.files.wrapping_key);
         let (fence, sent_slots) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { parts, wrapping, fence, sent_slots, confirmed: watch::Sender::new(Lsn::NONE) }
+        let (confirmed, is_whole) = (watch::Sender::new(Lsn::NONE), AtomicBool::new(false));
+        Self { parts, wrapping, fence, sent_slots, confirmed, is_whole }
     }
 
     /// The fence that this process has taken; `None`: it has taken none yet.
@@ -168,6 +202,38 @@ impl Shared {
         let _ = self.confirmed.subscribe().wait_for(|confirmed| *confirmed >= lsn).await;
     }
 
+    /// Whether a folder can be restored from the copy.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_whole(&self, is_whole: bool) {
+        self.is_whole.store(is_whole, Ordering::Release);
+        // A stop waits for both.
+        self.confirmed.send_modify(|_| {});
+    }
+
+    /// Waits until Redis has a record and can restore a folder with it.
+    pub(super) async fn when_restorable(&self, lsn: Lsn) {
+        // The sender is a field of this value.
+        let _ = self.confirmed.subscribe().wait_for(|confirmed| *confirmed >= lsn && self.is_whole()).await;
+    }
+
+    /// Ends this daemon if a refusal of Redis says that another one has taken over. A lower fence is none: a failover has
+    /// lost the acquisition, and the shipper takes the fence again where that is right. The same number with another owner
+    /// is another fence: Redis gave it a second time after it had lost the first one.
+    pub(super) fn end_if_replaced(&self, error: &RedisError) {
+        let Some(own) = self.fence().filter(|_| !self.parts.state.is_fenced_out()) else { return };
+        match error {
+            RedisError::FencedOut { fence, owner } if own < *fence || (own == *fence && *owner != self.parts.owner) => {
+                tracing::error!("fenced out: {owner} has taken over with fence {fence}");
+            }
+            RedisError::OtherInstance(_) => tracing::error!("fenced out: {error}"),
+            _ => return,
+        }
+        self.parts.state.fence_out();
+    }
+
     /// Notes in the data folder that another daemon has taken over, so that no later start goes on without Redis. The folder
     /// is as before once it takes the fence again.
     pub(super) fn note_replaced(&self) {
@@ -189,10 +255,63 @@ impl Shared {
     }
 
     /// Notes the lease of a renewal that was sent at `asked_at`. A tenth is the margin for clocks of different speeds.
-    pub(super) fn note_lease(&self, asked_at: Instant) {
+    pub(super) fn note_lease(&self, asked_at: RenewalTime) {
         if self.parts.state.rules().needs_lease {
             let lease = Duration::from_millis(self.parts.settings.lease_ms);
-            self.parts.state.set_lease(asked_at + lease - lease / 10);
+            self.parts.state.set_lease(asked_at, lease - lease / 10);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::OnOutage, storage::journal::JournalId};
+
+    fn head(fence: u64, owner: &str) -> Head {
+        Head {
+            format: 1,
+            instance: JournalId([5; 16]),
+            secret: Vec::new(),
+            fence: Fence(fence),
+            owner: owner.to_owned(),
+            on_outage: OnOutage::Continue,
+            tip: None,
+            begin: None,
+            snapshot: None,
+            lease: None,
+            is_released: false,
+            batches: 0,
+            keys: 0,
+            erased: 0,
+            renewed_ago_ms: None,
+            renewed_at_ms: None,
+        }
+    }
+
+    #[test]
+    fn only_the_fence_of_this_folder_and_the_one_before_it_are_no_obstacle() {
+        let replaced = |fence, owner: &str| Some(ReplacedOwner { fence: Fence(fence), owner: owner.to_owned() });
+        let take = |fence, owner, replaced: Option<ReplacedOwner>, before| {
+            KnownFence::new(FenceHolder::new(Fence(fence), owner), replaced.as_ref(), before, true)
+        };
+        let first = take(5, "this", replaced(4, "primary"), None);
+        // A take-over takes the fence twice.
+        let second = take(6, "this", replaced(5, "this"), Some(first));
+        for (fence, owner, is_covered) in [
+            (6, "this", true),
+            (4, "primary", true),
+            (6, "other", false),
+            (5, "other", false),
+            (4, "other", false),
+            (3, "primary", false),
+            (1, "other", false),
+        ] {
+            assert_eq!(second.covers(&head(fence, owner)), is_covered, "{fence} of {owner}");
+        }
+        assert!(!KnownFence { is_here: false, ..second }.covers(&head(6, "this")), "a copy of the folder");
+        // Redis lost everything, and another daemon was first: its fence is not one of this folder.
+        assert_eq!(take(7, "this", replaced(5, "this"), Some(second)).replaced, None);
+        assert_eq!(take(7, "this", None, Some(second)).replaced, None);
     }
 }

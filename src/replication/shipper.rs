@@ -4,27 +4,30 @@
 //! it is appended. A command that failed may have run. The same batch is sent again, which changes nothing if it is the tip.
 //! If the stream ends with an earlier record of the journal, a failover has lost its tail, and shipping continues there. If
 //! it ends with a record that the journal does not have, this daemon is fenced out.
+//!
+//! A journal whose first segments are deleted begins after record 1. Redis has a whole copy only with a snapshot of the
+//! records before the stream. Until that snapshot is complete, nothing counts as shipped.
+
+mod failures;
+mod looks;
 
 use crate::{
-    config::{Ack, OnOutage},
+    config::Ack,
     replication::{
         establish::{EstablishError, establish, has_record},
-        format::{Batch, WrapError, encode_batch},
-        key_sender::{KeySendError, send_keys},
+        format::{Batch, encode_batch},
+        key_sender::send_keys,
         model::{
             answers::Appended,
-            error::RedisError,
             head::{Fence, Tip},
             requests::BatchToAppend,
         },
         redis_store::RedisStore,
         retry::Retry,
         shared::Shared,
+        ship_error::{ShipError, consequence},
     },
-    storage::{
-        journal::{Failed, FollowError, Lsn, RawRecords, ReadError},
-        keys::KeysError,
-    },
+    storage::journal::{Failed, FollowError, Lsn, RawRecords},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -33,6 +36,8 @@ use std::{
 
 /// The most bytes of a batch, unless one record is longer.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Why a copy is not whole.
+const NO_SNAPSHOT: &str = "no snapshot of the records before the stream is in Redis yet";
 /// Records for which no answer waits are shipped after this time at the latest.
 const IDLE_MAX: Duration = Duration::from_millis(500);
 
@@ -45,37 +50,15 @@ pub(super) enum ShipperEnd {
     JournalFailed,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum ShipError {
-    #[error(transparent)]
-    Redis(#[from] RedisError),
-    #[error(transparent)]
-    Establish(#[from] EstablishError),
-    #[error("only {confirmed} of {wanted} replicas have confirmed")]
-    Replicas { confirmed: u32, wanted: u32 },
-    #[error("{0}")]
-    Journal(#[from] Failed),
-    #[error("the journal cannot be read: {0}")]
-    Read(#[from] ReadError),
-    #[error("the journal cannot be read: {0}")]
-    Follow(#[from] FollowError),
-    #[error("{0}")]
-    Wrap(#[from] WrapError),
-    #[error("{0}")]
-    Keys(#[from] KeysError),
-    #[error("a thread ended early: {0}")]
-    Thread(#[from] tokio::task::JoinError),
-}
-
-impl From<KeySendError> for ShipError {
-    fn from(error: KeySendError) -> Self {
-        match error {
-            KeySendError::Redis(error) => Self::Redis(error),
-            KeySendError::Wrap(error) => Self::Wrap(error),
-            KeySendError::Keys(error) => Self::Keys(error),
-            KeySendError::Thread(error) => Self::Thread(error),
-        }
-    }
+/// The outcome of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// There may be more to ship.
+    Shipped,
+    /// Redis has every durable record.
+    Idle,
+    /// Redis has every durable record that the journal has, and lacks a snapshot of the records before them.
+    Incomplete,
 }
 
 /// Where the stream ends, as the shipper knows it.
@@ -97,15 +80,28 @@ pub(super) struct Shipper {
     server: (Option<u64>, String),
     /// When Redis last confirmed that the stream still ends with the tip.
     compared_at: Option<Instant>,
-    /// The tip of an earlier process, until the replicas that `ack` demands have confirmed it.
+    /// The tip when the fence was taken or the copy became whole, until what `ack` demands has confirmed it.
     unconfirmed: Option<Tip>,
+    /// The snapshot that the last look at the copy found; `None`: it must be looked at.
+    looked_at: Option<Lsn>,
+    /// Since when the copy has lacked a snapshot.
+    incomplete_since: Option<Instant>,
     retry: Retry,
 }
 
 impl Shipper {
     pub(super) fn new(shared: Arc<Shared>, store: RedisStore) -> Self {
-        let (server, compared_at) = ((None, String::new()), None);
-        Self { shared, store, position: None, server, compared_at, unconfirmed: None, retry: Retry::new() }
+        Self {
+            shared,
+            store,
+            position: None,
+            server: (None, String::new()),
+            compared_at: None,
+            unconfirmed: None,
+            looked_at: None,
+            incomplete_since: None,
+            retry: Retry::new(),
+        }
     }
 
     /// Takes the fence once, without trying again.
@@ -119,11 +115,9 @@ impl Shipper {
         self.position = Some(Position { fence: established.fence, tip: established.tip, next_slot: 0 });
         self.shared.set_sent_slots(0);
         self.shared.set_confirmed(established.tip.map_or(Lsn::NONE, |tip| tip.lsn));
-        // What Redis has from an earlier start is shipped already. Its replicas may lack it.
-        match self.shared.parts.settings.ack {
-            Ack::Replicas(_) => self.unconfirmed = established.tip,
-            Ack::Local | Ack::Redis => self.note_shipped(established.tip),
-        }
+        // What Redis has from an earlier start is shipped already. Its replicas may lack it, and the copy may not be whole.
+        self.unconfirmed = established.tip;
+        self.looked_at = None;
         Ok(())
     }
 
@@ -140,10 +134,13 @@ impl Shipper {
         loop {
             let began = Instant::now();
             match self.ship_next().await {
-                Ok(true) => self.note_success(),
-                Ok(false) => {
-                    self.note_success();
-                    self.note_caught_up();
+                Ok(Step::Shipped) => self.retry.reset(),
+                Ok(step) => {
+                    self.retry.reset();
+                    match step {
+                        Step::Incomplete => self.note_incomplete(),
+                        Step::Idle | Step::Shipped => self.note_caught_up(),
+                    }
                     if self.wait_for_records().await.is_err() {
                         return ShipperEnd::JournalFailed;
                     }
@@ -161,28 +158,29 @@ impl Shipper {
     /// Waits until there may be records to ship.
     async fn wait_for_records(&self) -> Result<(), Failed> {
         let parts = &self.shared.parts;
-        let shipped = parts.journal.shipped();
+        let sent = self.position.and_then(|position| position.tip).map_or(Lsn::NONE, |tip| tip.lsn);
         tokio::select! {
-            more = parts.journal.lasting_after(shipped) => more,
+            more = parts.journal.lasting_after(sent) => more,
             () = parts.state.when_wanted() => Ok(()),
             () = tokio::time::sleep(IDLE_MAX) => Ok(()),
         }
     }
 
-    /// Ships the next batch. Returns false if there is none.
-    async fn ship_next(&mut self) -> Result<bool, ShipError> {
+    /// Ships the next batch.
+    async fn ship_next(&mut self) -> Result<Step, ShipError> {
         let position = match self.position {
             Some(position) => position,
             None => {
                 self.establish().await?;
-                return Ok(true);
+                return Ok(Step::Shipped);
             }
         };
         self.look_at_server().await?;
+        self.look_at_copy(position.tip).await?;
         let newest = self.shared.parts.journal.last();
-        if let Some(tip) = self.unconfirmed {
+        if let Some(tip) = self.unconfirmed.filter(|_| self.shared.is_whole()) {
             self.confirm_again(position.fence, tip).await?;
-            return Ok(true);
+            return Ok(Step::Shipped);
         }
         let Some(records) = self.read(position.tip).await? else {
             // Keys of records that are not durable yet can wait.
@@ -211,10 +209,12 @@ impl Shipper {
             Appended::Yes | Appended::Already => {}
             Appended::EndsWith(tip) => {
                 self.continue_at(tip)?;
-                return Ok(true);
+                return Ok(Step::Shipped);
             }
         }
-        self.confirm_replicas().await?;
+        if self.shared.is_whole() {
+            self.confirm_replicas().await?;
+        }
         if let Some(position) = &mut self.position {
             position.tip = Some(last);
         }
@@ -223,61 +223,58 @@ impl Shipper {
         counts.bytes.fetch_add(u64::try_from(records.bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.compared_at = Some(Instant::now());
         self.shared.set_confirmed(last.lsn);
+        if position.tip.is_none() {
+            // It begins the stream, maybe after records that are lost here.
+            self.looked_at = None;
+        }
+        if position.tip.is_none() || !self.shared.is_whole() {
+            self.unconfirmed = Some(last);
+            self.note_incomplete();
+            return Ok(Step::Shipped);
+        }
         self.note_shipped(Some(last));
         // Under load there are always more records. An outage is over once Redis has what was there before this batch.
         if last.lsn >= newest {
             self.note_caught_up();
         }
-        Ok(true)
+        Ok(Step::Shipped)
+    }
+
+    /// The copy cannot be restored before it has a snapshot. An answer that waits for Redis waits for that too, or for the
+    /// outage that this is.
+    fn note_incomplete(&mut self) {
+        let parts = &self.shared.parts;
+        parts.state.note_lag(parts.journal.shipped(), parts.journal.last(), Instant::now());
+        if self.shared.is_whole() || !parts.state.rules().waits_for_redis {
+            return;
+        }
+        let since = *self.incomplete_since.get_or_insert_with(Instant::now);
+        if parts.state.outage().is_some_and(|outage| outage.cause == NO_SNAPSHOT) {
+            return;
+        }
+        parts.state.note_failure(since, NO_SNAPSHOT.to_owned());
+        tracing::warn!(
+            "redis: no snapshot of the records before the stream is in Redis yet, so no record counts as confirmed; {}",
+            consequence(parts.state.rules())
+        );
     }
 
     /// With nothing to ship, asks from time to time whether the stream still ends with the tip: Redis may have lost its data,
-    /// and another daemon may have taken over. Returns true if there is something to ship again. The script that appends the
-    /// last record again changes nothing.
-    async fn compare_tip(&mut self, Position { fence, tip, .. }: Position) -> Result<bool, ShipError> {
+    /// and another daemon may have taken over. The script that appends the last record again changes nothing.
+    async fn compare_tip(&mut self, Position { fence, tip, .. }: Position) -> Result<Step, ShipError> {
         let now = Instant::now();
+        let idle = if self.shared.is_whole() { Step::Idle } else { Step::Incomplete };
         let was_compared = self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < IDLE_MAX);
-        let (false, Some(tip)) = (was_compared, tip) else { return Ok(false) };
+        let (false, Some(tip)) = (was_compared, tip) else { return Ok(idle) };
         // An error leaves the time as it was, so that no outage ends without an answer of Redis.
         self.compared_at = None;
         let again = BatchToAppend { previous: Some(tip), first: tip.lsn, last: tip, frame: &[] };
         if let Appended::EndsWith(tip) = self.store.append(fence, again).await? {
             self.continue_at(tip)?;
-            return Ok(true);
+            return Ok(Step::Shipped);
         }
         self.compared_at = Some(now);
-        Ok(false)
-    }
-
-    /// Learns about the server of a new connection. If it is another one, or has started again, it may lack keys and erasures
-    /// that the stream does not show: all are sent again. Without the permission to ask, each connection counts as another
-    /// server.
-    async fn look_at_server(&mut self) -> Result<(), ShipError> {
-        if self.server.0.is_some() && self.server.0 == self.store.connection() {
-            return Ok(());
-        }
-        let data = match self.store.server().await {
-            Ok(facts) => {
-                if facts.may_evict() && facts.data != self.server.1 {
-                    tracing::warn!(
-                        "redis: the server deletes data when its memory is short (maxmemory-policy {}): a deleted key of the \
-                         copy cannot be restored; set `maxmemory-policy noeviction`",
-                        facts.eviction_policy
-                    );
-                }
-                facts.data
-            }
-            Err(RedisError::NotPermitted(_) | RedisError::Refused(_)) => String::new(),
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(position) = &mut self.position
-            && (data.is_empty() || data != self.server.1)
-        {
-            position.next_slot = 0;
-            self.shared.set_sent_slots(0);
-        }
-        self.server = (self.store.connection(), data);
-        Ok(())
+        Ok(idle)
     }
 
     /// The next records that no power cut removes; `None`: there are none.
@@ -302,8 +299,8 @@ impl Shipper {
         read.await?
     }
 
-    /// Waits until the replicas have the tip of an earlier process. An answer that repeats one of its records depends on it.
-    /// Appending the last record again changes nothing.
+    /// Waits until the replicas have the tip of an earlier process, or the snapshot that made the copy whole. An answer that
+    /// repeats one of its records depends on it. Appending the last record again changes nothing.
     async fn confirm_again(&mut self, fence: Fence, tip: Tip) -> Result<(), ShipError> {
         let batch = BatchToAppend { previous: Some(tip), first: tip.lsn, last: tip, frame: &[] };
         match self.store.append(fence, batch).await? {
@@ -347,16 +344,14 @@ impl Shipper {
         if let Some(position) = &mut self.position {
             position.tip = tip;
             if !has_run {
+                // And the snapshot.
+                self.looked_at = None;
                 // The keys and erasures of the lost tail may be lost too.
                 position.next_slot = 0;
                 self.shared.set_sent_slots(0);
             }
         }
         Ok(())
-    }
-
-    fn note_success(&mut self) {
-        self.retry.reset();
     }
 
     /// Redis has every durable record.
@@ -371,70 +366,5 @@ impl Shipper {
                 parts.journal.shipped()
             );
         }
-    }
-
-    /// Notes a failure; the end if shipping cannot go on.
-    fn note_failure(&mut self, began: Instant, error: &ShipError) -> Option<ShipperEnd> {
-        let parts = &self.shared.parts;
-        match error {
-            ShipError::Journal(_) => return Some(ShipperEnd::JournalFailed),
-            // A failover has lost the acquisition of this fence.
-            ShipError::Redis(RedisError::FencedOut { fence, .. })
-                if self.shared.fence().is_some_and(|own| own > *fence) =>
-            {
-                tracing::warn!("redis: a failover lost the fence of this daemon; it takes another one");
-                self.position = None;
-                return None;
-            }
-            ShipError::Redis(RedisError::FencedOut { .. })
-            | ShipError::Redis(RedisError::OtherInstance(_))
-            | ShipError::Establish(
-                EstablishError::NotLocal { .. }
-                | EstablishError::OtherInstance { .. }
-                | EstablishError::OtherSecret
-                | EstablishError::Redis(RedisError::FencedOut { .. } | RedisError::OtherInstance(_)),
-            ) => {
-                tracing::error!("fenced out: {error}");
-                return Some(ShipperEnd::FencedOut);
-            }
-            // A daemon that has answered is fenced out by a lease of another one. Before that, it waits until it expires.
-            ShipError::Establish(EstablishError::Held(held))
-                if self.shared.fence().is_some() || parts.settings.on_outage == OnOutage::Continue =>
-            {
-                tracing::error!("fenced out: {} has taken over with fence {}", held.owner, held.fence);
-                return Some(ShipperEnd::FencedOut);
-            }
-            // Redis was emptied: the fence is taken again, and everything is sent again.
-            ShipError::Redis(RedisError::Empty) => {
-                tracing::warn!("redis: Redis has lost its data; the whole journal and a snapshot are sent again");
-                self.position = None;
-                self.shared.set_confirmed(Lsn::NONE);
-                parts.state.set_snapshot(Lsn::NONE);
-                return None;
-            }
-            _ => {}
-        }
-        parts.state.counts.failures.fetch_add(1, Ordering::Relaxed);
-        parts.state.note_lag(parts.journal.shipped(), parts.journal.last(), Instant::now());
-        let outage = parts.state.note_failure(began, error.to_string());
-        if self.retry.is_logged(Instant::now()) {
-            let shipped = parts.journal.shipped();
-            tracing::warn!(
-                "redis: Redis does not confirm for {} s: {error}; {}; it has records up to {shipped}, the journal up to {}",
-                outage.since.elapsed().as_secs(),
-                consequence(parts.state.rules()),
-                parts.journal.last()
-            );
-        }
-        None
-    }
-}
-
-/// Describes the effect of an outage.
-fn consequence(rules: crate::replication::shipping_state::ShippingRules) -> &'static str {
-    match (rules.continues_without, rules.waits_for_redis || rules.needs_lease) {
-        (true, _) => "decisions continue from the journal",
-        (false, true) => "writes are refused while it lasts",
-        (false, false) => "decisions continue",
     }
 }

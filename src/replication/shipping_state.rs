@@ -3,7 +3,10 @@
 //! The shipper and the lease write this state on their own thread. The threads that answer read atomics. They wait for the
 //! watermark of the journal ([`Journal::shipped`](crate::storage::journal::Journal::shipped)) and for [`ShippingState::subscribe`].
 
-use crate::storage::journal::Lsn;
+use crate::{
+    replication::boot_time::{RenewalTime, boot_time},
+    storage::journal::Lsn,
+};
 use parking_lot::Mutex;
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -81,6 +84,9 @@ pub struct ShippingState {
     /// The instants below are nanoseconds after it, plus one; 0: none.
     origin: Instant,
     lease_until: AtomicU64,
+    /// The same end by the clock that goes on while the machine is suspended: nanoseconds since the machine was started.
+    lease_until_since_boot: AtomicU64,
+    boot_time: fn() -> Duration,
     outage_since: AtomicU64,
     is_fenced_out: AtomicBool,
     has_ended: AtomicBool,
@@ -111,6 +117,8 @@ impl ShippingState {
             rules,
             origin,
             lease_until: AtomicU64::new(0),
+            lease_until_since_boot: AtomicU64::new(0),
+            boot_time,
             outage_since: AtomicU64::new(0),
             is_fenced_out: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -168,11 +176,14 @@ impl ShippingState {
     #[must_use]
     pub fn holds_lease(&self, now: Instant) -> bool {
         self.nanos(now) < self.lease_until.load(Ordering::Acquire)
+            && nanos_of((self.boot_time)()) < self.lease_until_since_boot.load(Ordering::Acquire)
     }
 
-    /// Notes a lease that ends at this instant at the earliest.
-    pub fn set_lease(&self, until: Instant) {
-        self.lease_until.fetch_max(self.nanos(until), Ordering::AcqRel);
+    /// Notes a lease that lasts at least so long from the time at which it was requested.
+    pub fn set_lease(&self, asked_at: RenewalTime, lasts: Duration) {
+        let since_boot = nanos_of(asked_at.since_boot.saturating_add(lasts));
+        self.lease_until_since_boot.fetch_max(since_boot, Ordering::AcqRel);
+        self.lease_until.fetch_max(self.nanos(asked_at.monotonic + lasts), Ordering::AcqRel);
         self.changes.send_replace(());
     }
 
@@ -344,12 +355,16 @@ impl ShippingState {
     }
 
     fn nanos(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
+        nanos_of(at.saturating_duration_since(self.origin)).saturating_add(1)
     }
 
     fn instant(&self, nanos: u64) -> Instant {
         self.origin + Duration::from_nanos(nanos.saturating_sub(1))
     }
+}
+
+fn nanos_of(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -387,7 +402,7 @@ mod tests {
             let began = Instant::now();
             let now = began + TOTAL;
             if lease {
-                state.set_lease(now + Duration::from_nanos(1));
+                state.set_lease(RenewalTime::now(), TOTAL * 10);
             }
             if outage {
                 state.note_failure(began, "connection refused".to_owned());
@@ -436,12 +451,27 @@ mod tests {
         let state = state(true, true, false);
         let now = Instant::now();
         assert!(!state.holds_lease(now));
-        state.set_lease(now + TOTAL);
-        state.set_lease(now + TOTAL / 2);
+        let asked_at = RenewalTime { monotonic: now, since_boot: boot_time() };
+        // It ends by the first of the two clocks.
+        state.set_lease(asked_at, TOTAL);
+        state.set_lease(asked_at, TOTAL / 2);
         assert!(state.holds_lease(now + TOTAL - Duration::from_nanos(1)));
         assert!(!state.holds_lease(now + TOTAL));
         state.end_lease();
         assert!(!state.holds_lease(now));
+    }
+
+    #[test]
+    fn a_lease_ends_while_the_machine_is_suspended() {
+        let (mut state, asked_at) = (state(false, true, false), RenewalTime::now());
+        state.set_lease(asked_at, TOTAL * 10);
+        assert!(state.holds_lease(asked_at.monotonic));
+        // The monotonic clock stood still in between.
+        state.boot_time = || boot_time() + TOTAL * 10;
+        assert!(!state.holds_lease(asked_at.monotonic));
+        assert_eq!(state.may_answer_write(asked_at.monotonic), MayAnswer::RedisUnavailable);
+        state.set_lease(RenewalTime { since_boot: (state.boot_time)(), ..RenewalTime::now() }, TOTAL);
+        assert!(state.holds_lease(asked_at.monotonic), "it was renewed");
     }
 
     #[tokio::test(start_paused = true)]
@@ -459,7 +489,7 @@ mod tests {
     async fn waiting_answers_wake_when_a_deadline_has_passed_already() {
         let state = state(true, true, false);
         let past = Instant::now();
-        state.set_lease(past);
+        state.set_lease(RenewalTime { monotonic: past, since_boot: boot_time() }, Duration::ZERO);
         // It looks at the state before the watch does, and waits.
         let mut changes = state.subscribe();
         tokio::select! {

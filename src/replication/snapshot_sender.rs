@@ -32,6 +32,8 @@ const CHUNKS_WAITING_MAX: usize = 2;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// After a failure, the next snapshot is tried after this time at the latest.
 const RETRY_MAX: Duration = Duration::from_secs(60);
+/// The same while answers wait for the snapshot.
+const URGENT_RETRY_MAX: Duration = Duration::from_secs(5);
 /// One chunk is sent this often before the snapshot is given up.
 const TRIES_MAX: u32 = 20;
 
@@ -49,6 +51,16 @@ enum SnapshotError {
     Thread(#[from] tokio::task::JoinError),
     #[error("the stream cannot be trimmed: {0:#}")]
     Trim(anyhow::Error),
+}
+
+impl SnapshotError {
+    /// The refusal of Redis.
+    fn redis(&self) -> Option<&RedisError> {
+        match self {
+            Self::Redis(error) | Self::Keys(KeySendError::Redis(error)) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// Sends snapshots at their interval. It never returns.
@@ -84,14 +96,19 @@ pub(super) async fn send_snapshots(shared: Arc<Shared>, mut store: RedisStore) {
             Ok(begin) => {
                 last = Some((began, begin));
                 parts.state.set_snapshot(begin);
+                // Records may have waited for it.
+                parts.state.want();
                 parts.state.counts.snapshots.fetch_add(1, Ordering::Relaxed);
                 tracing::info!("redis: snapshot up to record {begin} is complete, {} ms", began.elapsed().as_millis());
                 if let Err(error) = trim(&shared, &mut store, fence, begin).await {
+                    error.redis().into_iter().for_each(|error| shared.end_if_replaced(error));
                     tracing::warn!("redis: {error}; the next snapshot tries again");
                 }
             }
             Err(error) => {
-                not_before = Instant::now() + interval.min(RETRY_MAX);
+                error.redis().into_iter().for_each(|error| shared.end_if_replaced(error));
+                let pause = if shared.is_whole() { RETRY_MAX } else { URGENT_RETRY_MAX };
+                not_before = Instant::now() + interval.min(pause);
                 parts.state.counts.snapshots_failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("redis: no snapshot was sent; it is tried again: {error}");
             }

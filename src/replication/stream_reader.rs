@@ -87,8 +87,12 @@ pub struct StreamRead {
     pub tip: Option<Tip>,
     /// The owner's lease at that instant.
     pub lease: Option<Lease>,
+    /// When the owner renewed its lease last, in milliseconds of the server's clock.
+    pub renewed_at_ms: Option<u64>,
     /// The newest fence at that instant.
     pub fence: Fence,
+    /// The number of the connection: another one may lead to another server.
+    pub connection: Option<u64>,
 }
 
 /// Reads the stream after a record.
@@ -170,7 +174,8 @@ impl StreamReader {
             batches.push(batch.1);
         }
         (self.last, self.crc) = (last, crc);
-        Ok(StreamRead { batches, tip: page.tip, lease: page.lease, fence: page.fence })
+        let (renewed_at_ms, connection) = (page.renewed_at_ms, self.store.connection());
+        Ok(StreamRead { batches, tip: page.tip, lease: page.lease, renewed_at_ms, fence: page.fence, connection })
     }
 
     /// Refuses a stream that ends with another record than the journal has there. A record that is not synced yet is compared

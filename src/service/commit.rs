@@ -154,7 +154,7 @@ async fn leave_shipped(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replication::ShippingRules;
+    use crate::replication::{RenewalTime, ShippingRules};
     use std::{future::Future, pin::pin, time::Duration};
 
     const TOTAL: Duration = Duration::from_secs(3);
@@ -165,7 +165,7 @@ mod tests {
 
     fn gate(rules: ShippingRules) -> (AnswerGate, Arc<ShippingState>) {
         let state = Arc::new(ShippingState::new(rules));
-        state.set_lease(Instant::now() + TOTAL * 100);
+        state.set_lease(RenewalTime::now(), TOTAL * 100);
         (AnswerGate::shipped(Arc::clone(&state)), state)
     }
 
@@ -232,7 +232,7 @@ mod tests {
 
     fn gate_with_outage(rules: ShippingRules, began: Instant) -> (AnswerGate, Arc<ShippingState>) {
         let state = Arc::new(ShippingState::since(rules, began));
-        state.set_lease(Instant::now() + TOTAL);
+        state.set_lease(RenewalTime::now(), TOTAL);
         state.note_failure(began, "connection refused".to_owned());
         (AnswerGate::shipped(Arc::clone(&state)), state)
     }

@@ -1,10 +1,12 @@
 //! The fence and the lease.
 
-use crate::fixtures::{INSTANCE, LEASE_MS, acquired, append_all, batch, primary, request, store, tip};
+use crate::fixtures::{
+    INSTANCE, LEASE_MS, acquired, append_all, append_until_done, batch, primary, request, store, tip,
+};
 use levelgate::config::OnOutage;
 use levelgate::replication::{
-    AcquireRequest, Acquired, Appended, ErasedKey, Fence, HeldLease, Lease, RedisError, RedisStore, SnapshotToFinish,
-    WrappedKey,
+    AcquireRequest, Acquired, Appended, ErasedKey, ExpectedCopy, Fence, HeldLease, Lease, RedisError, RedisStore,
+    ReplacedOwner, Replaces, SnapshotToFinish, Tip, WrappedKey,
 };
 use levelgate::storage::journal::{JournalId, Lsn};
 use support::process::eventually;
@@ -46,7 +48,8 @@ async fn a_lease_keeps_other_owners_out_until_it_is_released() {
     first.release(fence).await.unwrap();
     assert_eq!(first.head().await.unwrap().unwrap().lease, None);
     let answer = second.acquire(request(OnOutage::Refuse)).await;
-    assert_eq!(answer, Ok(Acquired::Yes { fence: Fence(2), tip: Some(tip(2)), created: false }));
+    let replaced = Some(ReplacedOwner { fence, owner: "primary".to_owned() });
+    assert_eq!(answer, Ok(Acquired::Yes { fence: Fence(2), tip: Some(tip(2)), created: false, replaced }));
     let lease = second.head().await.unwrap().unwrap().lease.unwrap();
     assert!(lease.fence == Fence(2) && lease.expires_in_ms.is_some_and(|ms| ms <= LEASE_MS), "{lease:?}");
     let fenced = RedisError::FencedOut { fence: Fence(2), owner: "second".to_owned() };
@@ -57,9 +60,10 @@ async fn a_lease_keeps_other_owners_out_until_it_is_released() {
 async fn the_same_owner_takes_its_lease_again() {
     // A call that timed out may have run: it is repeated.
     let server = RedisServer::start();
-    let (mut store, _) = primary(&server.url()).await;
+    let (mut store, fence) = primary(&server.url()).await;
     let again = store.acquire(request(OnOutage::Continue)).await;
-    assert_eq!(again, Ok(Acquired::Yes { fence: Fence(2), tip: None, created: false }));
+    let replaced = Some(ReplacedOwner { fence, owner: "primary".to_owned() });
+    assert_eq!(again, Ok(Acquired::Yes { fence: Fence(2), tip: None, created: false, replaced }));
 }
 
 #[tokio::test]
@@ -82,10 +86,61 @@ async fn a_forced_take_over_needs_no_lease() {
     let server = RedisServer::start();
     let (mut first, fence) = primary(&server.url()).await;
     let mut second = store(&server.url(), "second");
-    let forced = AcquireRequest { forced: true, ..request(OnOutage::Continue) };
+    let forced = AcquireRequest { replaces: Replaces::Anybody, ..request(OnOutage::Continue) };
     assert_eq!(acquired(second.acquire(forced).await), Fence(2));
     let fenced = RedisError::FencedOut { fence: Fence(2), owner: "second".to_owned() };
     assert_eq!(first.renew(fence, None).await, Err(fenced));
+}
+
+#[tokio::test]
+async fn a_fence_is_not_taken_if_the_stream_is_not_as_compared() {
+    let server = RedisServer::start();
+    let mut second = store(&server.url(), "second");
+    let with = |expected| AcquireRequest { replaces: Replaces::Anybody, expected, ..request(OnOutage::Continue) };
+    assert_eq!(second.acquire(with(ExpectedCopy::EndsWith(None))).await, Ok(Acquired::Moved(None)), "no copy");
+    let (mut first, fence) = primary(&server.url()).await;
+    append_all(&mut first, fence, &[2]).await;
+    // It lives, and has appended a record that the other one does not have.
+    for expected in [
+        ExpectedCopy::Nothing,
+        ExpectedCopy::EndsWith(None),
+        ExpectedCopy::EndsWith(Some(tip(1))),
+        ExpectedCopy::EndsWith(Some(Tip { crc: 1, ..tip(2) })),
+        ExpectedCopy::EndsWith(Some(Tip { epoch: 1, ..tip(2) })),
+    ] {
+        assert_eq!(second.acquire(with(expected)).await, Ok(Acquired::Moved(Some(tip(2)))), "{expected:?}");
+    }
+    assert_eq!(first.renew(fence, None).await, Ok(()), "it keeps its fence");
+    append_until_done(&mut first, fence, batch(2, 3, b"more")).await;
+    assert_eq!(acquired(second.acquire(with(ExpectedCopy::EndsWith(Some(tip(3))))).await), Fence(2));
+}
+
+#[tokio::test]
+async fn an_owner_is_replaced_by_name_only_while_it_has_the_fence() {
+    let server = RedisServer::start();
+    let (_, fence) = primary(&server.url()).await;
+    let mut second = store(&server.url(), "second");
+    let of =
+        |fence, owner| AcquireRequest { replaces: Replaces::Owner { fence, owner }, ..request(OnOutage::Continue) };
+    for (other, owner) in [(Fence(7), "primary"), (fence, "another")] {
+        let held = second.acquire(of(other, owner)).await;
+        assert!(matches!(held, Ok(Acquired::Held(_))), "{other} {owner}: {held:?}");
+    }
+    assert_eq!(acquired(second.acquire(of(fence, "primary")).await), Fence(2));
+}
+
+#[tokio::test]
+async fn a_released_lease_is_told_from_a_lost_one() {
+    let server = RedisServer::start();
+    let (mut first, fence) = primary(&server.url()).await;
+    let head = async |store: &mut RedisStore| store.head().await.unwrap().unwrap();
+    server.command("DEL {levelgate}:lease");
+    let lost = head(&mut first).await;
+    assert!(lost.lease.is_none() && !lost.is_released);
+    first.release(fence).await.unwrap();
+    assert!(head(&mut first).await.is_released);
+    acquired(first.acquire(request(OnOutage::Continue)).await);
+    assert!(!head(&mut first).await.is_released, "it is that of an older fence");
 }
 
 #[tokio::test]
@@ -101,7 +156,7 @@ async fn an_append_on_its_way_is_refused_after_a_take_over() {
         tokio::task::yield_now().await;
     }
     let mut second = store(&server.url(), "second");
-    let forced = AcquireRequest { forced: true, ..request(OnOutage::Continue) };
+    let forced = AcquireRequest { replaces: Replaces::Anybody, ..request(OnOutage::Continue) };
     let newer = acquired(second.acquire(forced).await);
     proxy.set(Fault::None);
     let fenced = RedisError::FencedOut { fence: newer, owner: "second".to_owned() };
@@ -114,7 +169,7 @@ async fn a_fence_that_redis_lost_is_not_given_twice() {
     let mut server = RedisServer::start();
     let (mut first, fence) = primary(&server.url()).await;
     let mut second = store(&server.url(), "second");
-    let forced = AcquireRequest { forced: true, ..request(OnOutage::Continue) };
+    let forced = AcquireRequest { replaces: Replaces::Anybody, ..request(OnOutage::Continue) };
     let newer = acquired(second.acquire(forced).await);
     assert!(newer > fence);
     server.restart_empty();
@@ -144,7 +199,7 @@ async fn other_instances_and_newer_formats_are_refused() {
     other.expect_instance(JournalId([9; 16]));
     let instance = RedisError::OtherInstance(INSTANCE);
     assert_eq!(
-        other.acquire(AcquireRequest { forced: true, ..request(OnOutage::Continue) }).await,
+        other.acquire(AcquireRequest { replaces: Replaces::Anybody, ..request(OnOutage::Continue) }).await,
         Err(instance.clone())
     );
     assert_eq!(other.head().await, Err(instance.clone()));
@@ -176,7 +231,8 @@ async fn a_discarded_copy_is_empty_and_fences_its_writer_out() {
     let fenced = RedisError::FencedOut { fence: Fence(2), owner: "operator (discarded the copy)".to_owned() };
     assert_all(&errors_of_all_changes(&mut first, fence).await, &fenced);
     let answer = operator.acquire(request(OnOutage::Continue)).await;
-    assert_eq!(answer, Ok(Acquired::Yes { fence: Fence(3), tip: None, created: true }));
+    let replaced = Some(ReplacedOwner { fence: Fence(2), owner: "operator (discarded the copy)".to_owned() });
+    assert_eq!(answer, Ok(Acquired::Yes { fence: Fence(3), tip: None, created: true, replaced }));
     assert_eq!(operator.head().await.unwrap().unwrap().lease, Some(Lease { fence: Fence(3), expires_in_ms: None }));
 }
 

@@ -2,7 +2,8 @@
 
 use levelgate::config::{OnOutage, Redis, RedisFiles, RedisTimeouts, RedisUrl};
 use levelgate::replication::{
-    AcquireRequest, Acquired, Appended, BatchToAppend, Fence, RedisError, RedisStore, Tip, client::tls_provider,
+    AcquireRequest, Acquired, Appended, BatchToAppend, ExpectedCopy, Fence, RedisError, RedisStore, Replaces, Tip,
+    client::tls_provider,
 };
 use levelgate::storage::journal::{JournalId, LogOffset, Lsn};
 use std::time::{Duration, Instant};
@@ -36,7 +37,14 @@ pub(crate) fn store(url: &str, owner: &str) -> RedisStore {
 }
 
 pub(crate) fn request(on_outage: OnOutage) -> AcquireRequest<'static> {
-    AcquireRequest { secret: SECRET, forced: false, above: Fence(0), on_outage, lease_ms: LEASE_MS }
+    AcquireRequest {
+        secret: SECRET,
+        replaces: Replaces::Nobody,
+        expected: ExpectedCopy::Any,
+        above: Fence(0),
+        on_outage,
+        lease_ms: LEASE_MS,
+    }
 }
 
 /// Takes the fence.

@@ -5,8 +5,11 @@
 mod failovers;
 mod fences;
 mod fixtures;
+mod lost_fences;
+mod missing_snapshots;
 mod network_faults;
 mod refusals;
+mod replaced_tasks;
 mod restore;
 mod restored_answers;
 mod shipping;

@@ -125,12 +125,17 @@ fn redis_that_was_killed_gets_everything_again() {
 #[test]
 fn a_start_without_redis_depends_on_what_the_folder_knows() {
     let mut server = durable();
+    let refusing = folder(&server, REFUSE);
+    let without_disk = folder_with(&server, "kind = \"memory\"", REFUSE);
     let folder = folder(&server, CONTINUE);
-    let config = folder.path().to_str().expect("a path").to_owned();
     server.kill();
-    let first = run(&folder, &["serve", "--config", &config]);
-    assert_eq!(first.code, Some(1), "{}", first.text);
-    assert!(first.text.contains("cannot know whether another one has taken over"), "{}", first.text);
+    // An empty folder may be a lost one, whose instance Redis has.
+    for folder in [&folder, &refusing, &without_disk] {
+        let first = run(folder, &["serve", "--config", folder.path().to_str().expect("a path")]);
+        assert_eq!(first.code, Some(1), "{}", first.text);
+        assert!(first.text.contains("cannot know whether another one has taken over"), "{}", first.text);
+        assert!(!folder.path().join("data").exists(), "nothing was created");
+    }
     server.restart();
     let mut daemon = Daemon::start(folder);
     daemon.reserve(&pay("first", "1.00")).ok();
@@ -146,9 +151,9 @@ fn a_start_without_redis_depends_on_what_the_folder_knows() {
 #[test]
 fn a_start_that_refuses_writes_waits_for_redis() {
     let mut server = durable();
-    let folder = folder(&server, REFUSE);
+    let mut daemon = daemon(&server, REFUSE);
     server.kill();
-    let daemon = Daemon::start_unready(folder);
+    daemon.kill_and_start_unready();
     assert_eq!(daemon.get("/readyz").problem(503)["code"], "redis_unavailable");
     assert_eq!(daemon.reserve(&pay("early", "1.00")).problem(503)["code"], "redis_unavailable");
     server.restart();

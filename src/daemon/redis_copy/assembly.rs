@@ -164,6 +164,13 @@ impl RedisCopy {
                 );
                 false
             }
+            Some(ReplicationEnd::NoSnapshot) => {
+                tracing::warn!(
+                    "redis: the daemon stops, and Redis has no snapshot of the records before the stream: no folder can be \
+                     restored from it; the next start sends one"
+                );
+                false
+            }
             Some(ReplicationEnd::FencedOut(shipped)) => {
                 report_unshipped(&self.journal, Some(&*self.store), shipped);
                 true

@@ -1,7 +1,7 @@
 //! Prepares a data folder before it is opened: restores an empty one from Redis, or refuses it while Redis has data.
 
 use crate::{
-    config::{self, OnOutage, RedisFiles, Settings, StoreKind},
+    config::{self, RedisFiles, Settings, StoreKind},
     daemon::redis_copy::{assembly::owner, fence_file::RESTORED},
     replication::{CopyReader, Head, RestoreTarget, RestoredCopy, format::WrappingKey, restore},
     storage::{
@@ -96,8 +96,7 @@ fn refuse_empty_folder(settings: &Settings, (redis, files): (&config::Redis, &Re
             extent(&head),
             head.instance
         ),
-        // The daemon answers no write until Redis answers, and never writes into the copy of another instance.
-        Err(error) if error.is_outage() && redis.on_outage == OnOutage::Refuse => Ok(()),
+        // With `refuse` too: the folder may have been lost, and a new instance would take its place.
         Err(error) if error.is_outage() => anyhow::bail!(
             "[redis] {error}; {what}, so the daemon cannot know whether another one has taken over, or whether Redis has \
              the data; start it when Redis answers"

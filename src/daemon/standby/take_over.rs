@@ -7,7 +7,8 @@ use crate::{
         standby::follower::{Follower, StandbyError},
     },
     replication::{
-        AcquireRequest, Acquired, EstablishError, Fence, KnownFence, RedisError, ShippingState, StreamReader,
+        AcquireRequest, Acquired, EstablishError, ExpectedCopy, Fence, FenceHolder, KnownFence, RedisError, Replaces,
+        ShippingState, StreamReader, Tip,
         format::{WrappingKey, random_nonce, wrap_secret},
     },
     service::daemon_status::TakeOverReport,
@@ -28,6 +29,22 @@ pub(super) struct TakeOverParts {
     pub(super) files: RedisFiles,
     pub(super) shipping: Arc<ShippingState>,
     pub(super) owner: String,
+}
+
+/// How a standby takes over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TakeOverOrder {
+    /// Whether another daemon may have a lease.
+    pub(super) forced: bool,
+    /// The highest fence that this standby has seen. A failover may have lost it, and its owner may live.
+    pub(super) highest_fence: Fence,
+    /// The last record of the stream, as this standby has read it.
+    pub(super) tip: Option<Tip>,
+}
+
+/// The fence above which a standby takes its own: each one that it knows of.
+fn fence_above(known: Option<KnownFence>, in_redis: Fence, highest: Fence) -> Fence {
+    known.map_or(in_redis, |known| known.taken.fence.max(in_redis)).max(highest)
 }
 
 /// Why a standby has not taken over.
@@ -52,7 +69,7 @@ fn not_now(error: &dyn std::fmt::Display) -> TakeOverError {
 }
 
 impl Follower {
-    /// Takes over. `forced`: although another daemon has a lease.
+    /// Takes over.
     ///
     /// # Errors
     /// See [`TakeOverError`].
@@ -60,11 +77,11 @@ impl Follower {
         &mut self,
         reader: &mut StreamReader,
         parts: &TakeOverParts,
-        forced: bool,
+        order: TakeOverOrder,
     ) -> Result<(RedisCopy, TakeOverReport), TakeOverError> {
         let began = Instant::now();
         self.control.reloader.check_overrides().map_err(|error| not_now(&error))?;
-        let fence = self.acquire(reader, parts, forced).await?;
+        let fence = self.acquire(reader, parts, order).await?;
         let acquired = began.elapsed();
         let last = self.read_to_tip(reader, parts, fence).await?;
         let read = began.elapsed();
@@ -83,7 +100,7 @@ impl Follower {
         &self,
         reader: &mut StreamReader,
         parts: &TakeOverParts,
-        forced: bool,
+        TakeOverOrder { forced, highest_fence, tip }: TakeOverOrder,
     ) -> Result<Fence, TakeOverError> {
         let head = reader.head().await.map_err(|error| not_now(&error))?;
         let known = known_fence(&self.parts).map_err(|error| not_now(&error))?;
@@ -92,20 +109,24 @@ impl Follower {
         let secret = wrap_secret(&WrappingKey(parts.files.wrapping_key), instance.id, instance.secret, nonce);
         let request = AcquireRequest {
             secret: &secret,
-            forced,
-            above: known.map_or(head.fence, |known| known.fence.max(head.fence)),
+            replaces: if forced { Replaces::Anybody } else { Replaces::Nobody },
+            // While a daemon appends, only a person's word replaces it.
+            expected: if forced { ExpectedCopy::Any } else { ExpectedCopy::EndsWith(tip) },
+            above: fence_above(known, head.fence, highest_fence),
             on_outage: parts.redis.on_outage,
             lease_ms: parts.redis.lease_ms,
         };
         tracing::warn!("standby: taking over from {}, which had fence {}", head.owner, head.fence);
         match reader.store().acquire(request).await {
-            Ok(Acquired::Yes { fence, .. }) => {
+            Ok(Acquired::Yes { fence, replaced, .. }) => {
                 let is_permanent = parts.redis.on_outage == OnOutage::Continue;
-                let taken = KnownFence::new(fence, &parts.owner, is_permanent);
+                let holder = FenceHolder::new(fence, &parts.owner);
+                let taken = KnownFence::new(holder, replaced.as_ref(), known, is_permanent);
                 keep_fence(&self.parts, taken).map_err(TakeOverError::Failed)?;
                 Ok(fence)
             }
             Ok(Acquired::Held(held)) => Err(not_now(&EstablishError::Held(held))),
+            Ok(Acquired::Moved(_)) => Err(not_now(&EstablishError::Moved)),
             Err(error) => Err(not_now(&error)),
         }
     }

@@ -8,13 +8,13 @@ use crate::{
         redis_copy::RedisCopy,
         standby::{
             follower::{Follower, StandbyError},
-            lease_watch::LeaseWatch,
-            take_over::{TakeOverError, TakeOverParts},
+            lease_watch::{LeaseWatch, SeenLease},
+            take_over::{TakeOverError, TakeOverOrder, TakeOverParts},
         },
         take_over_calls::{TakeOverCall, TakeOverReceiver},
     },
     replication::{
-        CopyEraser, Head, RedisStore, ShippingState, StandbyState, StreamError, StreamRead, StreamReader,
+        CopyEraser, Fence, Head, RedisStore, ShippingState, StandbyState, StreamError, StreamRead, StreamReader,
         format::WrappingKey,
     },
     service::{error::ServiceError, payments::PaymentService},
@@ -112,6 +112,8 @@ struct Watch {
     erased: Option<u64>,
     logged: Option<Instant>,
     has_followed: bool,
+    /// The highest fence that was seen.
+    highest_fence: Fence,
 }
 
 impl Watch {
@@ -131,8 +133,14 @@ async fn follow(parts: StandbyParts) -> anyhow::Result<Option<RedisCopy>> {
     let journal = Arc::clone(&copied.journal);
     let mut reader = StreamReader::new(store, copied.instance, WrappingKey(files.wrapping_key), &journal)?;
     let mut follower = Follower::new(copied, payments, control, Arc::clone(&state));
-    let mut watch =
-        Watch { lease: LeaseWatch::new(redis.lease_ms), head: None, erased: None, logged: None, has_followed: false };
+    let mut watch = Watch {
+        lease: LeaseWatch::new(redis.lease_ms),
+        head: None,
+        erased: None,
+        logged: None,
+        has_followed: false,
+        highest_fence: Fence(0),
+    };
     let take_over = TakeOverParts { settings, redis, files, shipping, owner: parts.owner };
     let mut takes_over = parts.takes_over;
     loop {
@@ -151,8 +159,8 @@ async fn follow(parts: StandbyParts) -> anyhow::Result<Option<RedisCopy>> {
         let is_up_to_date = tip <= reader.last();
         state.note_read(began, tip, reader.last().min(tip));
         let call = calls.try_recv().ok();
-        let lease = read.lease.map(|lease| lease.expires_in_ms.map_or(Duration::MAX, Duration::from_millis));
-        let is_free = watch.lease.is_free(began, lease);
+        watch.highest_fence = watch.highest_fence.max(read.fence);
+        let is_free = watch.lease.is_free(began, &SeenLease::of(&read));
         let on_outage = watch.head.as_ref().map(|(_, head)| head.on_outage);
         let by_itself = is_free && is_up_to_date && on_outage == Some(OnOutage::Refuse);
         if call.is_some() || by_itself || (takes_over && is_up_to_date) {
@@ -160,7 +168,8 @@ async fn follow(parts: StandbyParts) -> anyhow::Result<Option<RedisCopy>> {
             if let Some(seen_at) = watch.lease.seen_at().filter(|_| !forced) {
                 tracing::info!("standby: no lease is there; one was seen {} ms ago", seen_at.elapsed().as_millis());
             }
-            match follower.take_over(&mut reader, &take_over, forced).await {
+            let order = TakeOverOrder { forced, highest_fence: watch.highest_fence, tip: read.tip };
+            match follower.take_over(&mut reader, &take_over, order).await {
                 Ok((copy, report)) => {
                     // The caller may have given up.
                     call.iter().for_each(|call| _ = call.try_send(Ok(report)));
@@ -224,7 +233,6 @@ async fn read(
 }
 
 fn note_outage(state: &StandbyState, watch: &mut Watch, error: &StreamError) {
-    watch.lease.note_failure();
     watch.head = None;
     state.note_failure(error.to_string());
     if watch.is_logged() {

@@ -16,6 +16,15 @@ pub struct HeldLease {
     pub expires_in_ms: Option<u64>,
 }
 
+/// The owner before an acquisition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplacedOwner {
+    /// Its fence.
+    pub fence: Fence,
+    /// Its name.
+    pub owner: String,
+}
+
 /// The answer to `acquire`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
@@ -27,9 +36,13 @@ pub enum Acquired {
         tip: Option<Tip>,
         /// Redis was empty, so the caller's instance and secret are stored now.
         created: bool,
+        /// The owner before; `None`: there was none.
+        replaced: Option<ReplacedOwner>,
     },
     /// Another owner has a lease; nothing changed.
     Held(HeldLease),
+    /// The stream does not end as the caller expects; nothing changed. `None`: it has no record.
+    Moved(Option<Tip>),
 }
 
 /// The answer to `append`.

@@ -77,6 +77,8 @@ pub struct Head {
     pub snapshot: Option<SnapshotMark>,
     /// The owner's lease; `None`: released or expired.
     pub lease: Option<Lease>,
+    /// Whether the owner has released its lease: it answers nothing any more.
+    pub is_released: bool,
     /// The entries of the stream.
     pub batches: u64,
     /// The keys that are not erased.
@@ -86,4 +88,6 @@ pub struct Head {
     /// How long ago the owner renewed its lease last, by the clock of the server. `None`: a version that does not record
     /// it took the fence.
     pub renewed_ago_ms: Option<u64>,
+    /// The same as an instant, in milliseconds of the server's clock.
+    pub renewed_at_ms: Option<u64>,
 }

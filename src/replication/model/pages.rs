@@ -31,6 +31,8 @@ pub struct StreamPage {
     pub fence: Fence,
     /// The owner's lease; `None`: released or expired.
     pub lease: Option<Lease>,
+    /// When the owner renewed its lease last, in milliseconds of the server's clock.
+    pub renewed_at_ms: Option<u64>,
 }
 
 /// Keys, in any order.

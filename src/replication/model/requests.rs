@@ -11,14 +11,43 @@ use crate::{
 pub struct AcquireRequest<'a> {
     /// The wrapped digest secret, which is stored if Redis is empty.
     pub secret: &'a [u8],
-    /// Takes the fence although another owner has a lease.
-    pub forced: bool,
+    /// The owner that is replaced although it has a lease.
+    pub replaces: Replaces<'a>,
+    /// The copy with which the fence is taken.
+    pub expected: ExpectedCopy,
     /// The new fence is higher than this one. A daemon passes its last fence, because Redis may have lost its own.
     pub above: Fence,
     /// The behaviour of the owner while Redis is unavailable.
     pub on_outage: OnOutage,
     /// How long the lease lasts, with `on_outage = "refuse"`.
     pub lease_ms: u64,
+}
+
+/// The owner of a lease that is no obstacle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces<'a> {
+    /// None.
+    Nobody,
+    /// This one: an earlier process of the caller's data folder.
+    Owner {
+        /// Its fence.
+        fence: Fence,
+        /// Its name.
+        owner: &'a str,
+    },
+    /// Every one: a person said so.
+    Anybody,
+}
+
+/// The copy that the caller has compared with its journal. The fence is not taken if it has changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedCopy {
+    /// Any: the caller reads the rest of the stream with the fence.
+    Any,
+    /// There is no copy.
+    Nothing,
+    /// The stream ends with this record. `None`: it has none.
+    EndsWith(Option<Tip>),
 }
 
 /// A batch for the end of the stream.
