@@ -7,7 +7,7 @@ use crate::{
         standby_state::StandbyState,
     },
     service::error::ServiceError,
-    storage::journal::{Journal, Lsn},
+    storage::journal::{Failed, Journal, Lsn},
     telemetry::latency::COMMIT_WAIT,
 };
 use std::{
@@ -69,6 +69,27 @@ impl AnswerGate {
     #[must_use]
     pub fn shipping(&self) -> Option<&Arc<ShippingState>> {
         self.shipping.as_ref()
+    }
+
+    /// The last record that the event feed shows. Its readers remember their position, so it shows no record that can be
+    /// lost. During an outage that stops the writes, another daemon takes over without the records that Redis lacks.
+    #[must_use]
+    pub fn feed_through(&self, journal: &Journal) -> Lsn {
+        if self.holds_feed() { journal.shipped() } else { Lsn(u64::MAX) }
+    }
+
+    fn holds_feed(&self) -> bool {
+        let rules = self.shipping.as_ref().map(|shipping| shipping.rules());
+        rules.is_some_and(|rules| rules.waits_for_redis && !rules.continues_without) && self.standby().is_none()
+    }
+
+    /// Waits until the event feed shows a record after this one.
+    ///
+    /// # Errors
+    /// The journal has failed.
+    pub async fn when_in_feed(&self, journal: &Journal, after: Lsn) -> Result<(), Failed> {
+        journal.lasting_after(after).await?;
+        if self.holds_feed() { journal.shipped_to(Lsn(after.0.saturating_add(1))).await } else { Ok(()) }
     }
 
     /// Whether a request of this kind may be decided.
@@ -251,6 +272,29 @@ mod tests {
         let outcome = now(gate.leave(&journal, Some(lsn), AnswerKind::Write)).await;
         assert_eq!(code(outcome), Some(Err("outcome_unknown".to_owned())));
         assert_eq!(code(now(gate.leave(&journal, Some(lsn), AnswerKind::Read)).await), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn the_feed_shows_no_record_that_a_take_over_loses() {
+        for (rules, is_held) in [
+            (LOCAL, false),
+            (CONTINUE, false),
+            (REFUSE, true),
+            (ShippingRules { needs_lease: false, ..REFUSE }, true),
+            (ShippingRules { waits_for_redis: false, ..REFUSE }, false),
+        ] {
+            let journal = Journal::in_memory();
+            let lsn = journal.append(1, b"event").lsn;
+            let (gate, _) = gate(rules);
+            let mut waiting = pin!(gate.when_in_feed(&journal, Lsn::NONE));
+            assert_eq!(gate.feed_through(&journal) < lsn, is_held, "{rules:?}");
+            assert_eq!(now(waiting.as_mut()).await.is_none(), is_held, "{rules:?}");
+            if is_held {
+                journal.set_shipped(lsn);
+                assert!(gate.feed_through(&journal) == lsn && now(waiting.as_mut()).await.is_some(), "{rules:?}");
+            }
+        }
+        assert!(AnswerGate::local().feed_through(&Journal::in_memory()) == Lsn(u64::MAX));
     }
 
     #[tokio::test]

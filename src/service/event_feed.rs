@@ -116,7 +116,9 @@ impl PaymentService {
         let is_restricted = named.is_some() || *reach != MerchantScope::All;
         let merchants: Option<&dyn Fn(Name) -> bool> = is_restricted.then_some(&is_selected as _);
         let (mut body, mut is_empty, mut has_events) = (b"{\"events\":[".to_vec(), true, false);
-        let listening = LedgerFeedQuery { after: query.after, limit: query.limit, merchants, flag: query.flag };
+        let through = self.gate.feed_through(self.ledger.journal());
+        let listening =
+            LedgerFeedQuery { after: query.after, through, limit: query.limit, merchants, flag: query.flag };
         let followed = self.ledger.read_feed(&listening, &mut |entry| {
             if !is_empty {
                 body.push(b',');
@@ -207,7 +209,7 @@ pub async fn wait_for_events(
         let (begun, _waiting) = (Instant::now(), WaitingCall::begin());
         let has_more = tokio::select! {
             // A journal that has failed is reported by the wait for the commit of the answer.
-            more = journal.lasting_after(page.last) => more.is_ok(),
+            more = service.gate.when_in_feed(&journal, page.last) => more.is_ok(),
             () = sleep_until(ends) => false,
             _ = stopping.wait_for(|stop| *stop) => false,
         };

@@ -91,11 +91,19 @@ fn writes_are_refused_and_reads_answered_while_redis_is_stopped() {
     });
     assert_eq!(daemon.fetch("refused").status, 404, "nothing was recorded");
     assert_eq!(daemon.fetch("before").status, 200);
+    // What was answered `outcome_unknown` counts, so a read shows it. The feed waits: a standby could take over without it.
+    assert_eq!(daemon.fetch("during").status, 200);
+    let feed = |after: u64| daemon.get(&format!("/v1/events?after={after}")).ok();
+    let shown = feed(0);
+    assert!(shown.to_string().contains("before") && !shown.to_string().contains("during"), "{shown}");
+    let next = shown["next"].as_u64().expect("a number");
+    assert_eq!(feed(next)["next"], next, "it stops there");
     assert_eq!(daemon.get("/readyz").problem(503)["code"], "redis_unavailable");
     server.signal("CONT");
     eventually("the daemon is ready again", || daemon.get("/readyz").status == 200);
     let again = daemon.reserve(&pay("during", "1.00"));
     assert_eq!(again.header("idempotent-replay"), Some("true"), "the record was there: {again:?}");
+    assert!(feed(next).to_string().contains("during"), "it continues without a gap");
     daemon.reserve(&pay("refused", "1.00")).ok();
     assert!(tip(&server) >= last(&daemon));
 }

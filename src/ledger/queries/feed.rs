@@ -40,6 +40,8 @@ pub const FEED_READS_MAX: usize = 10_000;
 pub struct FeedQuery<'a> {
     /// Facts after this record.
     pub after: Lsn,
+    /// Facts up to this record.
+    pub through: Lsn,
     /// About the most facts to return. The facts of one record are not separated.
     pub limit: usize,
     /// Facts of these merchants; `None`: of all.
@@ -134,7 +136,7 @@ impl Ledger {
     ) -> Result<Followed, FollowError> {
         let loaded = HashMap::new();
         let mut reader = FeedReader { ledger: self, query, show, loaded, events_shown: 0, records_read: 0 };
-        self.journal.follow(query.after, &mut |visited| {
+        self.journal.follow_to(query.through, query.after, &mut |visited| {
             match visited {
                 Visited::Records(records) => records.iter().for_each(|record| reader.read_or_report(record)),
                 Visited::Unreadable(unreadable) => reader.report(unreadable),

@@ -214,7 +214,15 @@ impl Journal {
     /// # Errors
     /// They are not all kept any more, the number was never given, or they cannot be read.
     pub fn follow(&self, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
-        self.follow_up_to(self.lasting(), after, visit)
+        self.follow_to(Lsn(u64::MAX), after, visit)
+    }
+
+    /// As [`Journal::follow`], with no record after `through`.
+    ///
+    /// # Errors
+    /// Those of [`Journal::follow`].
+    pub fn follow_to(&self, through: Lsn, after: Lsn, visit: &mut Visit<'_>) -> Result<Followed, FollowError> {
+        self.follow_up_to(self.lasting().min(through), after, visit)
     }
 
     /// As [`Journal::follow`], with every committed record: a power cut may remove the last of them.
