@@ -31,6 +31,7 @@ mod restored_folders;
 mod sealed_identifiers;
 mod secondary_files;
 mod segment_deletion;
+mod shipping;
 mod snapshot_interleaving;
 mod stalled_disk;
 mod stalled_disk_over_http;

@@ -22,8 +22,12 @@ use levelgate::ledger::{Ledger, Retention, StateRecovery};
 use levelgate::storage::fs::{Store, memory::Memory};
 use levelgate::storage::journal::{Instance, Lsn, Sync, Visited};
 use levelgate::storage::snapshot;
+use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 use support::environment::seeds;
 use support::random::Random;
 
@@ -399,5 +403,120 @@ fn a_fact_about_a_transaction_that_one_side_evicted_counts_the_same() {
         standby.evict(YEAR_LATER + DAY_MS);
         primary.retire();
         assert_eq!(totals(&standby.harness), totals(&primary), "{about}");
+    }
+}
+
+/// A primary with all that concerns all customers, and the time after it.
+fn busy_primary(seed: u64, steps: usize, store: &Memory, index: &std::path::Path) -> (Harness, i64) {
+    let (mut random, mut now) = (Random::seeded(seed), FIRST);
+    let mut primary = Harness::open(store, index, Sync::Interval, &rules(), Some(FIRST)).expect("a start");
+    for n in 0..steps {
+        change(&mut primary, &mut random, &mut now, n);
+    }
+    primary.journal().sync().unwrap();
+    (primary, now)
+}
+
+/// Reads a standby until it has every record. Nothing that was seen disappears or becomes less.
+fn read_while_it_applies(standby: &Harness, is_done: &AtomicBool, mut random: Random, about: &str) -> u64 {
+    let ledger = &standby.desk.ledger;
+    let (mut facts, mut counts, mut reads) = (HashMap::<usize, usize>::new(), (0, 0, Lsn::NONE), 0);
+    loop {
+        let is_last = is_done.load(Ordering::Acquire);
+        for _ in 0..20 {
+            let n = random.place(STEPS);
+            let shown = standby.transaction("side", &format!("t{n}")).ok();
+            let shown: Option<serde_json::Value> = shown.map(|body| serde_json::from_slice(&body).expect("JSON"));
+            let found = shown.as_ref().and_then(|shown| shown["transitions"].as_array()).map(|facts| facts.len() + 1);
+            let seen = facts.entry(n).or_default();
+            assert!(found.unwrap_or(0) >= *seen, "{about}: t{n} had {seen} facts and then {found:?}: {shown:?}");
+            *seen = found.unwrap_or(0);
+            reads += 1;
+        }
+        let found = (ledger.customers_len(), ledger.opened_transactions(), ledger.contained_lsn());
+        assert!(found.0 >= counts.0 && found.1 >= counts.1 && found.2 >= counts.2, "{about}: {counts:?}, {found:?}");
+        counts = found;
+        // A check locks what a payment locks, and records nothing.
+        let at = standby.desk.clock.now(None).expect("a time").to_string();
+        let line = instrument_model::line("check", &at, "side", random.word(&WHO), None);
+        let _answer = standby.line(&line.line());
+        let _totals = ledger.lifetime_totals(standby.desk.clock.now(None).expect("a time"));
+        if is_last {
+            return reads;
+        }
+    }
+}
+
+const STEPS: usize = 400;
+
+#[test]
+fn a_standby_is_read_while_it_applies() {
+    for seed in seeds(4).map(|seed| seed + 9_700) {
+        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_700);
+        let (store, indexes) = (Memory::new(), Indexes::new());
+        let (primary, now) = busy_primary(seed, STEPS, &store, &indexes.fresh());
+        let standby = Standby::empty(&primary);
+        standby.harness.desk.clock.now(Some(Millis(now))).unwrap();
+        let (is_done, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+        let ledger = &standby.harness.desk.ledger;
+        std::thread::scope(|scope| {
+            for reader in 0..3 {
+                let (standby, is_done, reads, about) = (&standby.harness, &is_done, &reads, &about);
+                scope.spawn(move || {
+                    let random = Random::seeded(seed * 10 + reader);
+                    reads.fetch_add(read_while_it_applies(standby, is_done, random, about), Ordering::Relaxed);
+                });
+            }
+            let applied = primary.journal().follow_committed(Lsn::NONE, &mut |visited| {
+                let Visited::Records(records) = visited else { panic!("{about}: {visited:?}") };
+                ledger.apply_replicated(records).unwrap_or_else(|error| panic!("{about}: {error}"));
+                ControlFlow::Continue(())
+            });
+            is_done.store(true, Ordering::Release);
+            assert_eq!(applied.expect("the records").next, primary.journal().last_committed(), "{about}");
+        });
+        let image = store.kill_image();
+        let recovered = Harness::open(&image, &indexes.fresh(), Sync::Interval, &rules(), Some(now)).expect("a start");
+        ledger.end_replication();
+        let later = Millis(now + 60 * DAY_MS);
+        let totals = |harness: &Harness| format!("{:?}", harness.desk.ledger.lifetime_totals(later));
+        assert_eq!(totals(&standby.harness), totals(&recovered), "{about}");
+        for (one, other) in pieces(ledger).iter().zip(&pieces(&recovered.desk.ledger)) {
+            assert_eq!(one, other, "{about}");
+        }
+        println!("seed {seed}: {} reads", reads.into_inner());
+    }
+}
+
+#[test]
+fn a_snapshot_of_a_standby_contains_what_its_records_contain() {
+    for seed in seeds(6).map(|seed| seed + 9_800) {
+        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_800);
+        let (store, indexes) = (Memory::new(), Indexes::new());
+        let (primary, now) = busy_primary(seed, 150, &store, &indexes.fresh());
+        let mut standby = Standby::empty(&primary);
+        let steps = 1 + Random::seeded(seed).place(150);
+        standby.follow(steps, &about);
+        let contained = standby.harness.desk.ledger.contained_lsn();
+        assert!(contained > Lsn::NONE && contained == standby.after, "{about}");
+        // It is ahead of what memory contains.
+        let taken = primary.folder().snapshot(&standby.harness.desk.ledger, now).expect("a snapshot");
+        assert_eq!(taken.true_up_to, contained, "{about}");
+        let with = store.kill_image();
+        let names: Vec<String> = with.list("snapshots").unwrap().into_iter().filter(|n| n.ends_with(".snap")).collect();
+        assert_eq!(names, [format!("{:020}.snap", contained.0)], "{about}");
+        let without = store.kill_image();
+        names.iter().for_each(|name| without.remove(&format!("snapshots/{name}")).unwrap());
+        let [one, other] = [&with, &without].map(|image| {
+            let opened = Harness::open(image, &indexes.fresh(), Sync::Interval, &rules(), Some(now)).expect("a start");
+            let later = Millis(now + 60 * DAY_MS);
+            let totals = format!("{:?}", opened.desk.ledger.lifetime_totals(later));
+            (totals, pieces(&opened.desk.ledger), opened.listed("side"))
+        });
+        assert_eq!(one.0, other.0, "{about}");
+        for (one, other) in one.1.iter().zip(&other.1) {
+            assert_eq!(one, other, "{about}");
+        }
+        assert_eq!((one.1.len(), one.2), (other.1.len(), other.2), "{about}");
     }
 }

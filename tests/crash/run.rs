@@ -36,6 +36,17 @@ pub fn run_steps(
     sync: Sync,
     about: &str,
 ) -> (Progress, Option<Harness>) {
+    run_steps_with(workload, steps, (store, index, sync), about, &mut |_| {})
+}
+
+/// The same, and calls a function after each step.
+pub fn run_steps_with(
+    workload: &Workload,
+    steps: Range<usize>,
+    (store, index, sync): (&Memory, &Path, Sync),
+    about: &str,
+    after_each: &mut dyn FnMut(&Harness),
+) -> (Progress, Option<Harness>) {
     let Range { start: from, end: to } = steps;
     let mut progress = Progress { begun: from, ..Progress::default() };
     let before = from.checked_sub(1).and_then(|n| workload.steps.get(n));
@@ -94,6 +105,7 @@ pub fn run_steps(
                 }
             }
         }
+        after_each(&harness);
         progress.synced = progress.synced.max(harness.journal().synced().0);
         if harness.journal().failed() {
             break;
