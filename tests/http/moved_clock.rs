@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use support::daemon::{ConfigFolder, Daemon, Settings, run};
 use support::fixtures::{DAY, GATEWAY, HOUR, MINUTE, acme, filter, gold, later, level, pay, with, without};
+use support::moved_clock;
 use support::process::eventually;
 
 const DISK: &str = "kind = \"disk\"";
@@ -22,29 +23,14 @@ fn folder(store: &'static str, now: &str) -> ConfigFolder {
 fn folder_of(shop: String, store: &'static str, now: &str) -> ConfigFolder {
     let mut folder = ConfigFolder::new(&Settings { store, ..Settings::SYSTEM }, &[("acme", shop)]);
     let clock = folder.scratch_path("clock");
-    std::fs::write(&clock, format!("{now}\n")).expect("the clock's file");
-    folder.environment = vec![
-        ("LD_PRELOAD", library()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
-    ];
+    moved_clock::set(&clock, now);
+    moved_clock::follow(&mut folder, &clock);
     folder
 }
 
-/// Where libfaketime lies; `tests/run` installs it.
-fn library() -> String {
-    let architectures = std::fs::read_dir("/usr/lib").expect("/usr/lib").filter_map(Result::ok);
-    let mut libraries = architectures.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
-    let found = libraries.find(|path| path.is_file()).expect("libfaketime is installed (tests/run does that)");
-    found.display().to_string()
-}
-
-/// Moves the clock in one step: the daemon reads it at any time, and half a file is no time.
+/// Moves the clock in one step.
 fn set(daemon: &Daemon, clock: &str) {
-    let next = daemon.folder.scratch_path("clock.next");
-    std::fs::write(&next, format!("{clock}\n")).expect("the clock's next file");
-    std::fs::rename(next, daemon.folder.scratch_path("clock")).expect("the clock's file");
+    moved_clock::set(&daemon.folder.scratch_path("clock"), clock);
 }
 
 /// The clock in the status.

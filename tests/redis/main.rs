@@ -16,3 +16,4 @@ mod shipping;
 mod snapshots;
 mod standby;
 mod stream;
+mod trimming;

@@ -52,7 +52,7 @@ fn killed(server: &RedisServer, rule: &str) -> (ConfigFolder, std::collections::
 }
 
 /// The erasures of a round are recorded at both merchants: the grace period is a second.
-fn wait_for_erasures(daemon: &Daemon, rounds: usize) {
+pub(crate) fn wait_for_erasures(daemon: &Daemon, rounds: usize) {
     eventually("a customer of each merchant is erased", || {
         let audit = |merchant: &str| daemon.get(&format!("/v1/merchants/{merchant}/audit")).body;
         ["acme", "beta"].iter().all(|merchant| audit(merchant).matches("\"field\":\"erased\"").count() >= rounds)
@@ -106,7 +106,7 @@ fn wait_for_snapshot(server: &RedisServer, at_least: u64) {
 }
 
 /// The first records of the archived segments.
-fn archived(folder: &ConfigFolder) -> Vec<u64> {
+pub(crate) fn archived(folder: &ConfigFolder) -> Vec<u64> {
     let listed = fs::read_dir(folder.path().join("data/archive")).expect("an archive");
     let names = listed.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
     let mut firsts: Vec<u64> = names.filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
@@ -174,7 +174,7 @@ fn a_trimmed_stream_needs_the_archive_or_the_acceptance_of_its_loss() {
 }
 
 /// Another machine with its own copy of the key file.
-fn machine(folder: &ConfigFolder) -> ConfigFolder {
+pub(crate) fn machine(folder: &ConfigFolder) -> ConfigFolder {
     let second = of_another_machine(folder);
     let key = second.scratch_path("key");
     fs::write(&key, [7; 32]).expect("the key file is written");

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod environment;
 pub mod fixtures;
 pub mod model;
+pub mod moved_clock;
 pub mod process;
 pub mod random;
 pub mod raw_http;
