@@ -14,7 +14,8 @@ use tokio::{
     net::TcpStream,
 };
 
-const MERCHANT: &str = r#"
+/// The merchant of all requests.
+pub(crate) const MERCHANT: &str = r#"
 id = "acme"
 name = "Acme"
 operation_mode = "crm"

@@ -1,11 +1,14 @@
 //! From the bytes of a call or a line to the operation that they name.
 
 use crate::{
+    clock::Stamp,
     domain::{
+        decision::payment::{Payment, PaymentRequest},
         request::{
             fields::{parse_time, parse_word},
             refusal::Refusal,
         },
+        rules::configuration::Rules,
         transaction::{
             fact::CancelOf,
             transition::{Operation, ProcessorOutcome},
@@ -16,14 +19,16 @@ use crate::{
         commit::AnswerKind,
         documents::{
             card_guard::no_card_in_fields,
-            payments::fields::{LINE_FIELDS, PaymentFields, TextField},
+            payments::fields::{LINE_FIELDS, PaymentFields, TextField, field_set},
         },
         error::ServiceError,
         payments::{
-            operation::{OperationContext, PaymentOperation, fields_taken},
+            admitted::AdmittedOperation,
+            operation::{OperationContext, PaymentOperation, fields_taken, taken_set},
             payment_service::PaymentService,
-            precedence::{CallTarget, first_error},
-            transitions::{opaque_text, take_back},
+            precedence::{CallTarget, first_error, first_error_inside},
+            reserve::{admit_check, admit_reserve},
+            transitions::{admit_approve, admit_transition, opaque_text, take_back},
         },
         reply::Answered,
     },
@@ -36,31 +41,24 @@ impl PaymentService {
     /// # Errors
     /// The first refusal of the line.
     pub fn line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), ServiceError>) -> Answered {
-        let answered = self.read_line(line, &may_enter);
-        let state = (&self.ledger, &self.rules);
-        answered.map_err(|error| first_error(state, CallTarget::default(), line, error, may_enter))
+        let _inside = self.ledger.block_renames();
+        self.line_inside(&self.rules.load(), line, may_enter)
     }
 
-    fn read_line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), ServiceError>) -> Answered {
-        let mut fields = PaymentFields::read(line, || fields_of_line(line))?;
-        // The settings of a merchant that the caller does not reach have no effect.
-        let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
-        let guarded_as = named.filter(|merchant| may_enter(merchant).is_ok()).unwrap_or_default();
-        self.refuse_card_numbers(&fields, guarded_as)?;
-        let operation = match fields.op.as_ref() {
-            Some(text) => parse_word::<PaymentOperation>("op", &text.0)?,
-            None => return Err(Refusal::Missing("op").into()),
-        };
-        let Some(merchant) = fields.merchant.take() else { return Err(Refusal::Missing("merchant").into()) };
-        may_enter(&merchant.0)?;
-        if let Some(at) = fields.at.take() {
-            if fields.occurred_at.is_some() {
-                let detail = "`at` and `occurred_at` are the same field; send one of them";
-                return Err(ServiceError::malformed("duplicate_field", detail).at("occurred_at"));
-            }
-            fields.occurred_at = Some(at);
-        }
-        self.operate(operation, &merchant.0, fields, LINE_FIELDS)
+    /// [`PaymentService::line`] under the guard of [`crate::ledger::Ledger::block_renames`].
+    pub(super) fn line_inside(
+        &self,
+        rules: &Rules,
+        line: &[u8],
+        may_enter: impl Fn(&str) -> Result<(), ServiceError>,
+    ) -> Answered {
+        let answered = read_line(rules, line, &may_enter).and_then(|read| {
+            let LineRequest { operation, merchant, fields } = read;
+            let context = OperationContext { rules, merchant: &merchant, is_in_stream: true };
+            self.operate_inside(context, operation, fields)
+        });
+        answered
+            .map_err(|error| first_error_inside((&self.ledger, rules), CallTarget::default(), line, error, may_enter))
     }
 
     /// Answers a single call. The path names the operation, the merchant and, of a transition, the transaction.
@@ -111,15 +109,31 @@ impl PaymentService {
         fields: PaymentFields<'_>,
         also_taken: &'static [&'static str],
     ) -> Answered {
-        let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
         let _inside = self.ledger.block_renames();
         let rules = self.rules.load();
-        let context = OperationContext { rules: &rules, merchant, is_in_stream: also_taken.contains(&"op") };
+        let context = OperationContext { rules: &rules, merchant, is_in_stream: false };
         let [first, second] = fields_taken(operation);
-        let answered = fields.only(&[also_taken, first, second]).and_then(|fields| {
-            self.gate.may_decide(kind)?;
-            self.operate_in(context, operation, fields)
-        });
+        let fields = fields.only(&[also_taken, first, second])?;
+        self.operate_inside(context, operation, fields)
+    }
+
+    /// Does an operation under the guard of [`crate::ledger::Ledger::block_renames`]. It takes all of the fields.
+    fn operate_inside(
+        &self,
+        context: OperationContext<'_>,
+        operation: PaymentOperation,
+        fields: PaymentFields<'_>,
+    ) -> Answered {
+        self.counted(self.gate.may_decide(answer_kind(operation)).and_then(|()| {
+            let OperationContext { rules, merchant, .. } = context;
+            let admitted = admit(context, operation, fields, |request| self.admit_again(rules, merchant, request))?;
+            let time = admitted.time(&self.clock)?;
+            self.decide(context, &admitted, time)
+        }))
+    }
+
+    /// Counts an operation that was refused because it can only succeed later.
+    pub(super) fn counted(&self, answered: Answered) -> Answered {
         if let Err(error) = answered.as_ref()
             && error.is_unavailable()
         {
@@ -128,45 +142,17 @@ impl PaymentService {
         answered
     }
 
-    fn operate_in(
+    /// Decides on an operation, records it and writes its answer.
+    pub(super) fn decide(
         &self,
         context: OperationContext<'_>,
-        operation: PaymentOperation,
-        fields: PaymentFields<'_>,
+        admitted: &AdmittedOperation<'_>,
+        time: Stamp,
     ) -> Answered {
-        match operation {
-            PaymentOperation::Reserve => self.reserve(context, fields, None),
-            PaymentOperation::Payment => {
-                let outcome = fields
-                    .outcome
-                    .as_ref()
-                    .map(|text| parse_word::<ProcessorOutcome>("outcome", &text.0))
-                    .transpose()?;
-                self.reserve(context, fields, Some(outcome.unwrap_or(ProcessorOutcome::Approved)))
-            }
-            PaymentOperation::Check => self.check(context, fields),
-            PaymentOperation::Approve => self.approve(context, fields),
-            PaymentOperation::Decline => self.transition(context, &fields, |_| Ok(Operation::Decline)),
-            PaymentOperation::Cancel => self.transition(context, &fields, |f| {
-                let of = f.of.as_ref().map(|text| parse_word::<CancelOf>("of", &text.0)).transpose()?;
-                Ok(Operation::Cancel { back: take_back(f, f.cancel_id.as_ref(), "cancel_id")?, of })
-            }),
-            PaymentOperation::Refund => self.transition(context, &fields, |f| {
-                Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?))
-            }),
-            PaymentOperation::Chargeback => self.transition(context, &fields, |f| {
-                Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
-            }),
-            PaymentOperation::Extend => self.transition(context, &fields, |f| {
-                let until = parse_time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
-                Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
-            }),
-            PaymentOperation::Attempt => self.transition(context, &fields, |f| {
-                let required = |field, text| opaque_text(field, text)?.ok_or(Refusal::Missing(field));
-                let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
-                let (gate, outcome) = (required("gate", f.gate.as_ref())?, required("outcome", f.outcome.as_ref())?);
-                Ok(Operation::Attempt { attempt, gate, outcome })
-            }),
+        match admitted {
+            AdmittedOperation::Payment(payment) => self.reserve(context, payment, time.at),
+            AdmittedOperation::Check { payment, as_of } => self.check(context, payment, *as_of, time.at),
+            AdmittedOperation::Transition(transition) => self.transition(context, transition, time),
         }
     }
 
@@ -175,6 +161,97 @@ impl PaymentService {
         let rules = self.rules.load();
         no_card_in_fields(fields, || rules.merchant(merchant).map(|merchant| &**merchant))
     }
+}
+
+/// Parses the fields of an operation against the rules. `admit_payment` admits a payment that is to be recorded.
+///
+/// # Errors
+/// The first refusal.
+pub(super) fn admit<'a>(
+    context: OperationContext<'a>,
+    operation: PaymentOperation,
+    fields: PaymentFields<'a>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+) -> Result<AdmittedOperation<'a>, ServiceError> {
+    match operation {
+        PaymentOperation::Reserve => admit_reserve(fields, None, admit_payment),
+        PaymentOperation::Payment => {
+            let outcome =
+                fields.outcome.as_ref().map(|text| parse_word::<ProcessorOutcome>("outcome", &text.0)).transpose()?;
+            admit_reserve(fields, Some(outcome.unwrap_or(ProcessorOutcome::Approved)), admit_payment)
+        }
+        PaymentOperation::Check => admit_check(context, fields),
+        PaymentOperation::Approve => admit_approve(context.rules, fields),
+        PaymentOperation::Decline => admit_transition(fields, |_| Ok(Operation::Decline)),
+        PaymentOperation::Cancel => admit_transition(fields, |f| {
+            let of = f.of.as_ref().map(|text| parse_word::<CancelOf>("of", &text.0)).transpose()?;
+            Ok(Operation::Cancel { back: take_back(f, f.cancel_id.as_ref(), "cancel_id")?, of })
+        }),
+        PaymentOperation::Refund => {
+            admit_transition(fields, |f| Ok(Operation::Refund(take_back(f, f.refund_id.as_ref(), "refund_id")?)))
+        }
+        PaymentOperation::Chargeback => admit_transition(fields, |f| {
+            Ok(Operation::Chargeback(take_back(f, f.chargeback_id.as_ref(), "chargeback_id")?))
+        }),
+        PaymentOperation::Extend => admit_transition(fields, |f| {
+            let until = parse_time("until", f.until.as_ref().map(|text| text.0.as_ref()))?;
+            Ok(Operation::Extend { until: until.ok_or(Refusal::Missing("until"))? })
+        }),
+        PaymentOperation::Attempt => admit_transition(fields, |f| {
+            let required = |field, text| opaque_text(field, text)?.ok_or(Refusal::Missing(field));
+            let attempt = f.attempt.ok_or(Refusal::Missing("attempt"))?.0;
+            let (gate, outcome) = (required("gate", f.gate.as_ref())?, required("outcome", f.outcome.as_ref())?);
+            Ok(Operation::Attempt { attempt, gate, outcome })
+        }),
+    }
+}
+
+/// Whether the answer to an operation is that of a read.
+pub(super) fn answer_kind(operation: PaymentOperation) -> AnswerKind {
+    if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write }
+}
+
+/// What a line requests: an operation that takes all of its fields.
+pub(super) struct LineRequest<'a> {
+    pub(super) operation: PaymentOperation,
+    pub(super) merchant: Cow<'a, str>,
+    pub(super) fields: PaymentFields<'a>,
+}
+
+/// Reads a line of a batch or a replay. It looks nothing up but the rules.
+///
+/// # Errors
+/// The first refusal.
+pub(super) fn read_line<'a>(
+    rules: &Rules,
+    line: &'a [u8],
+    may_enter: impl Fn(&str) -> Result<(), ServiceError>,
+) -> Result<LineRequest<'a>, ServiceError> {
+    let mut fields = PaymentFields::read(line, || fields_of_line(line))?;
+    let named = fields.merchant.as_ref().map(|text| text.0.as_ref());
+    let entered = named.map_or(Ok(()), may_enter);
+    // The settings of a merchant that the caller does not reach have no effect.
+    let guarded_as = named.filter(|_| entered.is_ok());
+    no_card_in_fields(&fields, || {
+        guarded_as.and_then(|merchant| rules.merchant(merchant)).map(|merchant| &**merchant)
+    })?;
+    let operation = match fields.op.take() {
+        Some(text) => parse_word::<PaymentOperation>("op", &text.0)?,
+        None => return Err(Refusal::Missing("op").into()),
+    };
+    let Some(merchant) = fields.merchant.take() else { return Err(Refusal::Missing("merchant").into()) };
+    entered?;
+    if let Some(at) = fields.at.take() {
+        if fields.occurred_at.is_some() {
+            let detail = "`at` and `occurred_at` are the same field; send one of them";
+            return Err(ServiceError::malformed("duplicate_field", detail).at("occurred_at"));
+        }
+        fields.occurred_at = Some(at);
+    }
+    let [first, second] = fields_taken(operation);
+    let set = const { field_set(LINE_FIELDS) } | taken_set(operation);
+    let fields = fields.only_in(set, &[LINE_FIELDS, first, second])?;
+    Ok(LineRequest { operation, merchant: merchant.0, fields })
 }
 
 /// The fields that the operation of a line takes; those of every operation where the line names none.

@@ -1,7 +1,10 @@
 //! Operations as lines of a stream, and their answers as lines.
 
 use crate::service::{
-    documents::problem::ProblemDocument, error::ServiceError, payments::payment_service::PaymentService, reply::render,
+    documents::problem::ProblemDocument,
+    error::ServiceError,
+    payments::payment_service::PaymentService,
+    reply::{Answered, render},
 };
 
 /// Answers one line with one line: a document, or a problem document, which is returned too. `line` is the limit where
@@ -16,6 +19,11 @@ pub fn answer_line(
         Ok(line) => service.line(line, may_enter),
         Err(bytes_max) => Err(ServiceError::too_large(bytes_max)),
     };
+    write_answer(answered, out)
+}
+
+/// Writes the answer to a line.
+pub(super) fn write_answer(answered: Answered, out: &mut Vec<u8>) -> Option<ProblemDocument> {
     let problem = match answered {
         Ok(reply) => {
             out.extend_from_slice(&reply.body);
@@ -53,7 +61,7 @@ impl LineSplitter {
 
     /// Takes the next bytes and passes each line that they complete to `line`, or the limit that a line exceeds.
     pub fn feed<T>(&mut self, mut data: &[u8], mut line: impl FnMut(Result<&[u8], usize>) -> T) {
-        while let Some(end) = data.iter().position(|&byte| byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', data) {
             let (piece, rest) = data.split_at(end);
             data = rest.get(1..).unwrap_or_default();
             if std::mem::take(&mut self.skipping) {

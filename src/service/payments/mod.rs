@@ -1,7 +1,9 @@
 //! Payments and their transitions: the hot path of calls, batches and replay.
 
+mod admitted;
 pub(crate) mod block_origins;
 pub(crate) mod call;
+pub mod line_runs;
 pub mod lines;
 pub(crate) mod operation;
 pub(crate) mod payment_form;

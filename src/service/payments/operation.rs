@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{rules::configuration::Rules, vocabulary::words::words},
-    service::documents::payments::fields::RESERVE_FIELDS,
+    service::documents::payments::fields::{RESERVE_FIELDS, field_set},
 };
 
 words! {
@@ -42,7 +42,7 @@ pub(super) struct OperationContext<'a> {
 }
 
 /// The fields that an operation takes, without those that name its transaction.
-pub(crate) fn fields_taken(operation: PaymentOperation) -> [&'static [&'static str]; 2] {
+pub(crate) const fn fields_taken(operation: PaymentOperation) -> [&'static [&'static str]; 2] {
     const OCCURRED_AT: &[&str] = &["occurred_at"];
     match operation {
         PaymentOperation::Reserve => [RESERVE_FIELDS, &["amount"]],
@@ -55,5 +55,25 @@ pub(crate) fn fields_taken(operation: PaymentOperation) -> [&'static [&'static s
         PaymentOperation::Chargeback => [OCCURRED_AT, &["amount", "chargeback_id"]],
         PaymentOperation::Extend => [OCCURRED_AT, &["until"]],
         PaymentOperation::Attempt => [OCCURRED_AT, &["attempt", "gate", "outcome"]],
+    }
+}
+
+/// [`fields_taken`] as a set.
+pub(crate) fn taken_set(operation: PaymentOperation) -> u32 {
+    const fn set(operation: PaymentOperation) -> u32 {
+        let [first, second] = fields_taken(operation);
+        field_set(first) | field_set(second)
+    }
+    match operation {
+        PaymentOperation::Reserve => const { set(PaymentOperation::Reserve) },
+        PaymentOperation::Payment => const { set(PaymentOperation::Payment) },
+        PaymentOperation::Check => const { set(PaymentOperation::Check) },
+        PaymentOperation::Approve => const { set(PaymentOperation::Approve) },
+        PaymentOperation::Decline => const { set(PaymentOperation::Decline) },
+        PaymentOperation::Cancel => const { set(PaymentOperation::Cancel) },
+        PaymentOperation::Refund => const { set(PaymentOperation::Refund) },
+        PaymentOperation::Chargeback => const { set(PaymentOperation::Chargeback) },
+        PaymentOperation::Extend => const { set(PaymentOperation::Extend) },
+        PaymentOperation::Attempt => const { set(PaymentOperation::Attempt) },
     }
 }

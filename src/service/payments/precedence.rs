@@ -33,7 +33,27 @@ pub(crate) fn first_error(
     error: ServiceError,
     may_enter: impl Fn(&str) -> Result<(), ServiceError>,
 ) -> ServiceError {
-    if error.kind != ErrorKind::Malformed || FIRST_CODES.contains(&&*error.code) {
+    if !may_be_preceded(&error) {
+        return error;
+    }
+    let _inside = ledger.block_renames();
+    first_error_inside((ledger, &rules.load()), target, body, error, may_enter)
+}
+
+/// Whether another error of the same request may precede this one.
+pub(super) fn may_be_preceded(error: &ServiceError) -> bool {
+    error.kind == ErrorKind::Malformed && !FIRST_CODES.contains(&&*error.code)
+}
+
+/// [`first_error`] under the guard of [`Ledger::block_renames`].
+pub(super) fn first_error_inside(
+    (ledger, rules): (&Ledger, &Rules),
+    target: CallTarget<'_>,
+    body: &[u8],
+    error: ServiceError,
+    may_enter: impl Fn(&str) -> Result<(), ServiceError>,
+) -> ServiceError {
+    if !may_be_preceded(&error) {
         return error;
     }
     let Ok(sent) = serde_json::from_slice::<Value>(body) else { return error };
@@ -50,8 +70,7 @@ pub(crate) fn first_error(
     if may_enter(merchant).is_err() {
         return error;
     }
-    let _inside = ledger.block_renames();
-    let is_configured = rules.load().merchant(merchant).is_some();
+    let is_configured = rules.merchant(merchant).is_some();
     let unknown_merchant = || Refusal::UnknownMerchant(merchant.to_owned()).into();
     use PaymentOperation::{Approve, Check, Payment, Reserve};
     match (operation, target.transaction.or_else(|| text("transaction_id"))) {

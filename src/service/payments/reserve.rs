@@ -9,14 +9,20 @@ use crate::{
         },
         rules::configuration::Rules,
         transaction::transition::ProcessorOutcome,
+        vocabulary::time::Millis,
     },
+    ledger::LookedUpPayment,
     service::{
         documents::payments::{
             decision::DecisionDocument,
             fields::{PaymentFields, TextField},
         },
         error::ServiceError,
-        payments::{operation::OperationContext, payment_service::PaymentService},
+        payments::{
+            admitted::{AdmittedOperation, AdmittedPayment},
+            operation::OperationContext,
+            payment_service::PaymentService,
+        },
         reply::{Answered, Reply, render},
     },
 };
@@ -26,20 +32,25 @@ impl PaymentService {
     pub(super) fn reserve(
         &self,
         context: OperationContext<'_>,
-        fields: PaymentFields<'_>,
-        outcome: Option<ProcessorOutcome>,
+        admitted: &AdmittedPayment<'_>,
+        now: Millis,
     ) -> Answered {
-        let OperationContext { rules, merchant, is_in_stream } = context;
-        let payment = self.admit_again(rules, merchant, request(fields)?)?;
-        let now = self.clock.now(payment.occurred_at)?;
+        let OperationContext { rules, is_in_stream, .. } = context;
+        let AdmittedPayment { payment, outcome, lookup } = admitted;
+        let outcome = *outcome;
         let began = Instant::now();
-        let answer = self.ledger.reserve(rules, &payment, outcome, now)?;
+        let answer = match lookup {
+            None => self.ledger.reserve(rules, payment, outcome, now)?,
+            Some(lookup) => {
+                self.ledger.reserve_looked_up(rules, LookedUpPayment { payment, outcome, lookup: *lookup }, now)?
+            }
+        };
         let denied = answer.violations.first().map(|violation| violation.code);
         match answer.replay {
             true => self.meters.count_replay(),
             false => {
                 self.meters.count_decision(payment.merchant.id, now, denied, began.elapsed());
-                self.count_filters(&payment, &answer);
+                self.count_filters(payment, &answer);
             }
         }
         let body = render(&DecisionDocument::of(&answer, rules, is_in_stream));
@@ -50,7 +61,7 @@ impl PaymentService {
 
     /// Admits a payment to be recorded. A payment whose id is known is compared with the recorded one before it counts as
     /// impossible: a difference is a conflict, and the same payment gets its recorded answer under any configuration.
-    fn admit_again<'a>(
+    pub(super) fn admit_again<'a>(
         &self,
         rules: &'a Rules,
         merchant: &str,
@@ -96,18 +107,42 @@ impl PaymentService {
         Err(if differences.is_empty() { refusal } else { Refusal::Conflict(differences) })
     }
 
-    pub(super) fn check(&self, context: OperationContext<'_>, mut fields: PaymentFields<'_>) -> Answered {
-        let OperationContext { rules, merchant, .. } = context;
-        let as_of = fields.as_of.take();
-        let as_of = parse_time("as_of", as_of.as_ref().map(|text| text.0.as_ref()))?;
-        let payment = Payment::admit(rules, merchant, request(fields)?, PaymentPurpose::Check)?;
-        let now = self.clock.now(payment.occurred_at)?;
-        let answer = self.ledger.check(rules, &payment, now, as_of)?;
+    pub(super) fn check(
+        &self,
+        context: OperationContext<'_>,
+        payment: &Payment<'_>,
+        as_of: Option<Millis>,
+        now: Millis,
+    ) -> Answered {
+        let rules = context.rules;
+        let answer = self.ledger.check(rules, payment, now, as_of)?;
         let denied = answer.violations.first().map(|violation| violation.code.number());
         self.meters.count_check();
         let body = render(&DecisionDocument::of(&answer, rules, false));
         Ok(Reply { denied, depends_on_lsn: Some(self.ledger.journal().last()), ..Reply::from_body(body) })
     }
+}
+
+/// Parses a reserve or a payment. `admit_payment` admits its fields.
+pub(super) fn admit_reserve<'a>(
+    fields: PaymentFields<'a>,
+    outcome: Option<ProcessorOutcome>,
+    admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
+) -> Result<AdmittedOperation<'a>, ServiceError> {
+    let payment = admit_payment(request(fields)?)?;
+    Ok(AdmittedOperation::Payment(AdmittedPayment { payment, outcome, lookup: None }))
+}
+
+/// Parses a check.
+pub(super) fn admit_check<'a>(
+    context: OperationContext<'a>,
+    mut fields: PaymentFields<'a>,
+) -> Result<AdmittedOperation<'a>, ServiceError> {
+    let OperationContext { rules, merchant, .. } = context;
+    let as_of = fields.as_of.take();
+    let as_of = parse_time("as_of", as_of.as_ref().map(|text| text.0.as_ref()))?;
+    let payment = Payment::admit(rules, merchant, request(fields)?, PaymentPurpose::Check)?;
+    Ok(AdmittedOperation::Check { payment, as_of })
 }
 
 fn text_of(text: Option<TextField<'_>>) -> Option<Cow<'_, str>> {

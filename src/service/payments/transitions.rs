@@ -1,6 +1,7 @@
 //! Transitions: approve, decline, cancel, refund, chargeback, extend, attempt.
 
 use crate::{
+    clock::Stamp,
     domain::{
         decision::payment::{Payment, PaymentPurpose},
         request::{
@@ -8,6 +9,7 @@ use crate::{
             identifier_text::{self},
             refusal::Refusal,
         },
+        rules::configuration::Rules,
         transaction::transition::{Approval, CaptureAmount, Operation, Reversal},
         vocabulary::{
             attributes::ATTRIBUTE_BYTES_MAX,
@@ -21,7 +23,12 @@ use crate::{
             transaction::TransitionDocument,
         },
         error::ServiceError,
-        payments::{operation::OperationContext, payment_service::PaymentService, reserve::request},
+        payments::{
+            admitted::{AdmittedOperation, AdmittedTransition, UnreservedRequest},
+            operation::OperationContext,
+            payment_service::PaymentService,
+            reserve::request,
+        },
         reply::{Answered, Reply, render},
     },
 };
@@ -31,25 +38,27 @@ impl PaymentService {
     pub(super) fn transition(
         &self,
         context: OperationContext<'_>,
-        fields: &PaymentFields<'_>,
-        operation: impl FnOnce(&PaymentFields<'_>) -> Result<Operation, ServiceError>,
+        admitted: &AdmittedTransition<'_>,
+        stamp: Stamp,
     ) -> Answered {
         let OperationContext { rules, merchant, is_in_stream } = context;
-        let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
-        let id = check_transaction_id(Cow::Borrowed(&id.0))?;
-        let occurred_at = parse_time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
-        let operation = operation(fields)?;
-        let stamp = self.clock.stamp(occurred_at)?;
-        let expected = ExpectedContent::default();
+        let AdmittedTransition { transaction_id, operation, occurred_at, expected, unreserved } = admitted;
+        let payment = || match unreserved {
+            Some(UnreservedRequest { request, has_amount: true }) => {
+                Payment::admit(rules, merchant, request.clone(), PaymentPurpose::Record)
+            }
+            _ => Err(Refusal::NeededToRecord("amount")),
+        };
+        let payment: Option<&dyn Fn() -> _> = if unreserved.is_some() { Some(&payment) } else { None };
         let step = TransitionRequest {
             merchant,
-            transaction_id: &id,
-            operation: &operation,
-            occurred_at,
-            expected,
+            transaction_id,
+            operation,
+            occurred_at: *occurred_at,
+            expected: *expected,
             in_stream: is_in_stream,
         };
-        let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), None, stamp.at)?;
+        let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), payment, stamp.at)?;
         self.meters.count_transition(moved.replay);
         if !moved.replay {
             self.count_attempt(rules, merchant, &operation);
@@ -58,48 +67,59 @@ impl PaymentService {
         let depends_on_lsn = Some(moved.depends_on_lsn);
         Ok(Reply { is_replay: moved.replay, depends_on_lsn, ..Reply::from_body(body) })
     }
+}
 
-    pub(super) fn approve(&self, context: OperationContext<'_>, fields: PaymentFields<'_>) -> Answered {
-        let OperationContext { rules, merchant, is_in_stream } = context;
-        let id = fields.transaction_id.as_ref().ok_or(Refusal::Missing("transaction_id"))?;
-        let id = check_transaction_id(Cow::Owned(id.0.to_string()))?;
-        let occurred_at = parse_time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
-        let amount = fields.amount_text()?.map(Cow::into_owned);
-        amount.as_deref().map(amount_form).transpose()?;
-        let has_amount = amount.is_some();
-        let operation = Operation::Approve(Approval {
-            amount: amount.map_or(CaptureAmount::Left, CaptureAmount::Written),
-            capture_id: opaque_text("capture_id", fields.capture_id.as_ref())?,
-            is_final: fields.r#final.is_none_or(|flag| flag.0),
-            gate: opaque_text("gate", fields.gate.as_ref())?,
-            instrument: instrument(fields.payment_instrument.as_ref())?,
-        });
-        let expected = ExpectedContent {
-            direction: fields.direction.as_ref().map(|text| parse_word("direction", &text.0)).transpose()?,
-            currency: fields.currency.as_ref().map(|text| parse_currency(rules, &text.0)).transpose()?,
-        };
-        let reserves = expected.direction.is_some() && expected.currency.is_some();
-        let request = request(fields)?;
-        let late = || match has_amount {
-            true => Payment::admit(rules, merchant, request.clone(), PaymentPurpose::Record),
-            false => Err(Refusal::NeededToRecord("amount")),
-        };
-        let late: Option<&dyn Fn() -> _> = if reserves { Some(&late) } else { None };
-        let stamp = self.clock.stamp(occurred_at)?;
-        let step = TransitionRequest {
-            merchant,
-            transaction_id: &id,
-            operation: &operation,
-            occurred_at,
-            expected,
-            in_stream: is_in_stream,
-        };
-        let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), late, stamp.at)?;
-        self.meters.count_transition(moved.replay);
-        let body = render(&TransitionDocument::of(&moved, rules, is_in_stream));
-        let depends_on_lsn = Some(moved.depends_on_lsn);
-        Ok(Reply { is_replay: moved.replay, depends_on_lsn, ..Reply::from_body(body) })
-    }
+/// Parses an operation on a transaction. `operation` reads what is its own.
+pub(super) fn admit_transition<'a>(
+    mut fields: PaymentFields<'a>,
+    operation: impl FnOnce(&PaymentFields<'_>) -> Result<Operation, ServiceError>,
+) -> Result<AdmittedOperation<'a>, ServiceError> {
+    let id = fields.transaction_id.take().ok_or(Refusal::Missing("transaction_id"))?;
+    let transaction_id = check_transaction_id(id.0)?;
+    let occurred_at = parse_time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
+    let operation = operation(&fields)?;
+    let expected = ExpectedContent::default();
+    Ok(AdmittedOperation::Transition(AdmittedTransition {
+        transaction_id,
+        operation,
+        occurred_at,
+        expected,
+        unreserved: None,
+    }))
+}
+
+/// Parses an approval, which may contain the fields of a reserve.
+pub(super) fn admit_approve<'a>(
+    rules: &Rules,
+    fields: PaymentFields<'a>,
+) -> Result<AdmittedOperation<'a>, ServiceError> {
+    let id = fields.transaction_id.clone().ok_or(Refusal::Missing("transaction_id"))?;
+    let transaction_id = check_transaction_id(id.0)?;
+    let occurred_at = parse_time("occurred_at", fields.occurred_at.as_ref().map(|text| text.0.as_ref()))?;
+    let amount = fields.amount_text()?.map(Cow::into_owned);
+    amount.as_deref().map(amount_form).transpose()?;
+    let has_amount = amount.is_some();
+    let operation = Operation::Approve(Approval {
+        amount: amount.map_or(CaptureAmount::Left, CaptureAmount::Written),
+        capture_id: opaque_text("capture_id", fields.capture_id.as_ref())?,
+        is_final: fields.r#final.is_none_or(|flag| flag.0),
+        gate: opaque_text("gate", fields.gate.as_ref())?,
+        instrument: instrument(fields.payment_instrument.as_ref())?,
+    });
+    let expected = ExpectedContent {
+        direction: fields.direction.as_ref().map(|text| parse_word("direction", &text.0)).transpose()?,
+        currency: fields.currency.as_ref().map(|text| parse_currency(rules, &text.0)).transpose()?,
+    };
+    let reserves = expected.direction.is_some() && expected.currency.is_some();
+    let request = request(fields)?;
+    let unreserved = reserves.then_some(UnreservedRequest { request, has_amount });
+    Ok(AdmittedOperation::Transition(AdmittedTransition {
+        transaction_id,
+        operation,
+        occurred_at,
+        expected,
+        unreserved,
+    }))
 }
 
 /// Checks the form of a transition's amount. The number of its digits depends on a currency that is not known yet.

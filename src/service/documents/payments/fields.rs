@@ -8,7 +8,10 @@ use crate::{
         request::{field_names::unknown_field_help, refusal::Refusal},
         vocabulary::{attributes::Attribute, words::Word},
     },
-    service::error::ServiceError,
+    service::{
+        documents::payments::plain_json::{PlainJson, PlainValue},
+        error::ServiceError,
+    },
 };
 use serde::{
     Deserialize, Deserializer,
@@ -67,6 +70,52 @@ impl<'de: 'a, 'a> Deserialize<'de> for AttributesField<'a> {
     }
 }
 
+/// The amount as it is written in the body: a string with its quotes, or a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AmountField<'a>(&'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for AmountField<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
+
+impl<'a> PlainValue<'a> for TextField<'a> {
+    fn read(json: &mut PlainJson<'a>) -> Option<Self> {
+        json.string().map(|text| Self(Cow::Borrowed(text)))
+    }
+}
+
+impl<'a> PlainValue<'a> for AmountField<'a> {
+    fn read(json: &mut PlainJson<'a>) -> Option<Self> {
+        json.string_or_decimal().map(Self)
+    }
+}
+
+impl<'a> PlainValue<'a> for BooleanField<'a> {
+    fn read(json: &mut PlainJson<'a>) -> Option<Self> {
+        json.boolean().map(|value| Self(value, std::marker::PhantomData))
+    }
+}
+
+impl<'a> PlainValue<'a> for CountField<'a> {
+    fn read(_: &mut PlainJson<'a>) -> Option<Self> {
+        None
+    }
+}
+
+impl<'a> PlainValue<'a> for AttributesField<'a> {
+    fn read(json: &mut PlainJson<'a>) -> Option<Self> {
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        json.object(|json, key| {
+            let is_repeated = pairs.iter().any(|(known, _)| known == key);
+            pairs.push((Cow::Borrowed(key), Cow::Borrowed(json.string()?)));
+            (!is_repeated).then_some(())
+        })?;
+        Some(Self(pairs))
+    }
+}
+
 /// The name of a field on the wire: that of the identifier, which may be a keyword.
 const fn wire_name(identifier: &'static str) -> &'static str {
     match identifier.as_bytes() {
@@ -83,9 +132,26 @@ macro_rules! fields {
         pub(crate) struct PaymentFields<'a> {
             $(#[serde(borrow, default)] pub(crate) $field: Option<$type>,)+
         }
+        impl<'a> PaymentFields<'a> {
+            /// Reads a field of a plain body. `None`: the body must be read by serde.
+            fn read_plain_field(&mut self, json: &mut PlainJson<'a>, name: &str) -> Option<()> {
+                $(if name == const { wire_name(stringify!($field)) } {
+                    let is_repeated = self.$field.is_some();
+                    self.$field = Some(PlainValue::read(json)?);
+                    return (!is_repeated).then_some(());
+                })+
+                None
+            }
+        }
+
         impl PaymentFields<'_> {
             /// All names.
             pub(crate) const NAMES: &'static [&'static str] = &[$(wire_name(stringify!($field))),+];
+
+            /// The present fields: one bit each, as of [`field_set`].
+            fn present(&self) -> u32 {
+                0 $(| u32::from(self.$field.is_some()) << const { place_of(wire_name(stringify!($field))) })+
+            }
 
             /// The name of a field that is present and not in `allowed`.
             fn first_not_in(&self, allowed: &[&[&str]]) -> Option<&'static str> {
@@ -106,6 +172,36 @@ macro_rules! fields {
             }
         }
     };
+}
+
+/// The place of a field among all.
+const fn place_of(name: &str) -> u32 {
+    let (names, name) = (PaymentFields::NAMES, name.as_bytes());
+    let mut place = 0;
+    while place < names.len() {
+        let known = names[place].as_bytes();
+        let mut same = 0;
+        while same < known.len() && same < name.len() && known[same] == name[same] {
+            same += 1;
+        }
+        if same == known.len() && same == name.len() {
+            #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 32 fields")]
+            return place as u32;
+        }
+        place += 1;
+    }
+    // The type of the set has no such bit: this does not compile.
+    u32::MAX
+}
+
+/// Fields as a set: one bit each.
+pub(crate) const fn field_set(names: &[&str]) -> u32 {
+    let (mut set, mut at) = (0, 0);
+    while at < names.len() {
+        set |= 1 << place_of(names[at]);
+        at += 1;
+    }
+    set
 }
 
 /// A field that can contain texts.
@@ -137,7 +233,7 @@ macro_rules! no_texts {
     };
 }
 
-no_texts!(&RawValue, BooleanField<'_>, CountField<'_>);
+no_texts!(AmountField<'_>, BooleanField<'_>, CountField<'_>);
 
 fields! {
     op: TextField<'a>,
@@ -147,7 +243,7 @@ fields! {
     project: TextField<'a>,
     endpoint: TextField<'a>,
     direction: TextField<'a>,
-    amount: &'a RawValue,
+    amount: AmountField<'a>,
     currency: TextField<'a>,
     payment_method: TextField<'a>,
     merchant_customer_identifier: TextField<'a>,
@@ -204,6 +300,20 @@ impl<'a> PaymentFields<'a> {
     /// # Errors
     /// What is wrong, and the field at fault.
     pub(crate) fn read(body: &'a [u8], taken: impl FnOnce() -> Vec<&'static str>) -> Result<Self, ServiceError> {
+        if let Some(fields) = Self::read_plain(body) {
+            return Ok(fields);
+        }
+        Self::read_by_serde(body, taken)
+    }
+
+    /// Reads a body whose texts have no escapes, which most bodies are. `None`: serde must read it.
+    fn read_plain(body: &'a [u8]) -> Option<Self> {
+        let (mut fields, mut json) = (Self::default(), PlainJson::new(body)?);
+        json.object(|json, name| fields.read_plain_field(json, name))?;
+        json.is_at_end().then_some(fields)
+    }
+
+    fn read_by_serde(body: &'a [u8], taken: impl FnOnce() -> Vec<&'static str>) -> Result<Self, ServiceError> {
         // serde would read an array as the fields in their order.
         if body.trim_ascii_start().first() != Some(&b'{') {
             let code = if body.trim_ascii().is_empty() { "json_malformed" } else { "wrong_type" };
@@ -223,13 +333,22 @@ impl<'a> PaymentFields<'a> {
         }
     }
 
+    /// [`PaymentFields::only`], for names whose set is known.
+    ///
+    /// # Errors
+    /// Names the first field that is not in the set.
+    pub(crate) fn only_in(self, set: u32, names: &[&[&str]]) -> Result<Self, ServiceError> {
+        if self.present() & !set == 0 { Ok(self) } else { self.only(names) }
+    }
+
     /// The amount as written: the digits of a number, or the text of a string.
     ///
     /// # Errors
     /// It is neither.
     pub(crate) fn amount_text(&self) -> Result<Option<Cow<'a, str>>, ServiceError> {
-        let Some(raw) = self.amount.map(RawValue::get) else { return Ok(None) };
+        let Some(AmountField(raw)) = self.amount else { return Ok(None) };
         match raw.as_bytes().first() {
+            Some(b'"') if !raw.contains('\\') => Ok(raw.get(1..raw.len() - 1).map(Cow::Borrowed)),
             Some(b'"') => match serde_json::from_str::<TextField<'a>>(raw) {
                 Ok(text) => Ok(Some(text.0)),
                 Err(error) => Err(ServiceError::malformed("json_malformed", error.to_string()).at("amount")),
@@ -320,6 +439,116 @@ mod tests {
             let error = PaymentFields::read(body.as_bytes(), Vec::new).expect_err(body);
             assert_eq!((error.field.as_deref(), error.detail.as_str()), (Some(field), want), "{body}");
         }
+    }
+
+    #[test]
+    fn a_plain_body_is_read_as_serde_reads_it() {
+        let parts = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            " ",
+            "\n",
+            "\t",
+            "null",
+            "true",
+            "false",
+            "0",
+            "12.50",
+            "01",
+            "-1",
+            "1.",
+            ".5",
+            "1e3",
+            "\"amount\"",
+            "\"op\"",
+            "\"reserve\"",
+            "\"merchant\"",
+            "\"explain\"",
+            "\"final\"",
+            "\"customer\"",
+            "\"email\"",
+            "\"a\\u0062\"",
+            "\"\\\"\"",
+            "\"\u{e9}\"",
+            "\"\u{1}\"",
+            "\"",
+            "\"attempt\"",
+            "\"nosuch\"",
+            "\"\"",
+            "\"\\ud800\"",
+        ];
+        let pairs = [
+            r#""op": "reserve""#,
+            r#""amount": "12.50""#,
+            r#""amount":12.50"#,
+            r#""amount": 0"#,
+            r#""amount": 01"#,
+            r#""amount": 1."#,
+            r#""explain": true"#,
+            r#""final":false"#,
+            r#""customer": {"email": "a@b.c", "phone":"1"}"#,
+            r#""customer": {}"#,
+            r#""customer": {"email": null}"#,
+            r#""customer": {"email": "a", "email": "b"}"#,
+            r#""attempt": 1"#,
+            r#""of": null"#,
+            r#""merchant": "sh\u006fp""#,
+            r#""nosuch": "1""#,
+            r#""gate": "\u00e9""#,
+            r#""amount": null"#,
+            r#""amount": "1\u0032""#,
+        ];
+        let mut state = 1_u64;
+        let mut below = |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % end
+        };
+        let (mut plain, mut other) = (0, 0);
+        for round in 0..60_000 {
+            let count = below(7);
+            let text = match round % 3 {
+                0 => (0..count).map(|_| parts[below(parts.len())]).collect::<String>(),
+                _ => {
+                    let inside: Vec<&str> = (0..count).map(|_| pairs[below(pairs.len())]).collect();
+                    let (comma, end) = ([",", ", ", " ,\n", ",,"][below(4)], ["}", " }\n", "}}", ",}", ""][below(5)]);
+                    format!("{}{}{end}", ["{", " { ", ""][below(3)], inside.join(comma))
+                }
+            };
+            let mut bytes = text.into_bytes();
+            if below(10) == 0 && !bytes.is_empty() {
+                let at = below(bytes.len());
+                bytes[at] = u8::try_from(below(256)).unwrap();
+            }
+            let by_serde = PaymentFields::read_by_serde(&bytes, Vec::new);
+            let shown = String::from_utf8_lossy(&bytes);
+            match PaymentFields::read_plain(&bytes) {
+                None => other += 1,
+                Some(fields) => {
+                    plain += 1;
+                    let by_serde = by_serde.unwrap_or_else(|error| panic!("{shown}: {error}"));
+                    assert_eq!(format!("{fields:?}"), format!("{by_serde:?}"), "{shown}");
+                    assert_eq!(fields.amount_text().unwrap(), by_serde.amount_text().unwrap(), "{shown}");
+                }
+            }
+        }
+        assert!(plain > 1_000 && other > 1_000, "{plain} plain bodies, {other} others");
+    }
+
+    #[test]
+    fn each_field_has_a_bit_of_its_own() {
+        assert_eq!(field_set(PaymentFields::NAMES).count_ones() as usize, PaymentFields::NAMES.len());
+        let all: Vec<&[&str]> = PaymentFields::NAMES.iter().map(std::slice::from_ref).collect();
+        let body = br#"{"op": "reserve", "of": "approved", "attempt": 1, "final": true, "amount": 1}"#;
+        let fields = || PaymentFields::read(body, Vec::new).unwrap();
+        assert_eq!(fields().present(), field_set(&["op", "of", "attempt", "final", "amount"]));
+        assert!(fields().only_in(field_set(PaymentFields::NAMES), &all).is_ok());
+        let refused =
+            fields().only_in(field_set(&["op", "of", "final", "amount"]), &[&["op", "of", "final", "amount"]]);
+        assert_eq!(refused.unwrap_err().field.as_deref(), Some("attempt"));
     }
 
     #[test]

@@ -4,4 +4,5 @@ pub(crate) mod code;
 pub(crate) mod decision;
 pub(crate) mod event;
 pub(crate) mod fields;
+mod plain_json;
 pub(crate) mod transaction;
