@@ -5,7 +5,8 @@
 //! Appending encodes a record into the [`Buffer`] under one short lock and calls no file. The thread or task that holds the
 //! writer is the *leader* of the group commit: it takes the buffered records, writes them in one piece and publishes the
 //! watermark. There is no timer: a batch contains the records that were appended while the last one was written, so it grows
-//! with the load.
+//! with the load. A task that leads lets the other ready tasks of its thread append first; see
+//! [`Journal::lead_in_turn`].
 //!
 //! | Option | Leader |
 //! |---|---|
@@ -353,10 +354,10 @@ impl Journal {
             return outcome;
         }
         if self.options.sync != Sync::Always {
-            if let Some(outcome) = self.try_lead(lsn) {
-                return outcome;
-            }
-            return self.waiters.until(|| self.try_lead(lsn)).await;
+            return match self.lead_in_turn(lsn).await {
+                Some(outcome) => outcome,
+                None => self.waiters.until(|| self.try_lead(lsn)).await,
+            };
         }
         if !self.threads.sync.notify() {
             return self.commit(lsn);

@@ -8,7 +8,7 @@ use crate::{
             store::Store,
         },
         journal::{
-            format::frame::{Kind, RECORD_BYTES_MAX},
+            format::frame::{self, Kind, RECORD_BYTES_MAX},
             log::Journal,
             model::{
                 companion::Companion,
@@ -333,4 +333,39 @@ fn eight_threads_on_a_disk() {
             Options { sync_interval: Duration::from_millis(1), segment_bytes: 50_000, tail_bytes: 0, ..options(sync) };
         many_threads(disk(), options, || open_store(disk(), options, Lsn(0), Lsn(0)).unwrap());
     }
+}
+
+/// The batches between two offsets with `records` records of `bytes` bytes: each begins with a header.
+fn batches_between(from: LogOffset, to: LogOffset, records: usize, bytes: usize) -> u64 {
+    let records = records * frame::record_bytes(bytes).unwrap();
+    (to.0 - from.0 - records as u64) / frame::BATCH_BYTES as u64
+}
+
+#[tokio::test]
+async fn the_ready_tasks_of_a_thread_share_a_write_and_a_task_alone_waits_for_no_other() {
+    let options = Options { segment_bytes: 1 << 20, ..options(Sync::Interval) };
+    let journal = open_store(Arc::new(Memory::new()), options, Lsn(0), Lsn(0)).unwrap().journal;
+    for count in [1, 2, 40] {
+        let from = journal.end();
+        let one = |owner| {
+            let journal = Arc::clone(&journal);
+            tokio::spawn(async move { journal.committed(journal.append(owner, b"events").lsn).await })
+        };
+        for task in (0..count).map(one).collect::<Vec<_>>() {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(batches_between(from, journal.end(), count as usize, 6), 1, "{count} tasks");
+    }
+    let alone = Arc::clone(&journal);
+    let task = tokio::spawn(async move {
+        alone.committed(alone.append(1, b"events").lsn).await.unwrap();
+        for _ in 0..5 {
+            let lsn = alone.append(1, b"events").lsn;
+            let mut committed = std::pin::pin!(alone.committed(lsn));
+            let polled = std::future::poll_fn(|context| std::task::Poll::Ready(committed.as_mut().poll(context))).await;
+            assert!(polled.is_ready(), "one task has nothing to wait for");
+        }
+    });
+    task.await.unwrap();
+    journal.close().unwrap();
 }

@@ -150,6 +150,9 @@ async fn a_stalled_rotation_stalls_no_worker() {
     let store = Memory::new();
     let opened = opened(&store, Sync::Never);
     let journal = &opened.journal;
+    // A segment without records takes any batch, and the tasks below share one.
+    let first = journal.append(1, &[3; 100]).lsn;
+    journal.committed(first).await.unwrap();
     let stall = store.stall(StalledCalls::Names);
     // Up to twice a segment's bytes the tasks write on; then they wait, on no worker.
     let tasks: Vec<_> = (0..40)
