@@ -8,6 +8,7 @@ pub(crate) mod configuration;
 pub(crate) mod customers;
 pub(crate) mod description;
 pub(crate) mod json;
+pub(crate) mod json_text;
 pub(crate) mod links;
 pub(crate) mod payments;
 pub mod problem;

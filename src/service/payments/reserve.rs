@@ -14,7 +14,7 @@ use crate::{
     ledger::LookedUpPayment,
     service::{
         documents::payments::{
-            decision::DecisionDocument,
+            decision_json::decision_json,
             fields::{PaymentFields, TextField},
         },
         error::ServiceError,
@@ -23,7 +23,7 @@ use crate::{
             operation::OperationContext,
             payment_service::PaymentService,
         },
-        reply::{Answered, Reply, render},
+        reply::{Answered, Reply},
     },
 };
 use std::{borrow::Cow, time::Instant};
@@ -53,7 +53,7 @@ impl PaymentService {
                 self.count_filters(payment, &answer);
             }
         }
-        let body = render(&DecisionDocument::of(&answer, rules, is_in_stream));
+        let body = decision_json(&answer, rules, is_in_stream);
         let denied = denied.map(|code| code.number());
         let depends_on_lsn = Some(answer.depends_on_lsn);
         Ok(Reply { denied, is_replay: answer.replay, depends_on_lsn, ..Reply::from_body(body) })
@@ -118,7 +118,7 @@ impl PaymentService {
         let answer = self.ledger.check(rules, payment, now, as_of)?;
         let denied = answer.violations.first().map(|violation| violation.code.number());
         self.meters.count_check();
-        let body = render(&DecisionDocument::of(&answer, rules, false));
+        let body = decision_json(&answer, rules, false);
         Ok(Reply { denied, depends_on_lsn: Some(self.ledger.journal().last()), ..Reply::from_body(body) })
     }
 }

@@ -37,19 +37,26 @@ pub(crate) struct CustomerReference<'a> {
 
 impl<'a> CustomerReference<'a> {
     pub(crate) fn of(customer: &'a CustomerView<'_>, rules: &Rules) -> Self {
-        let restrictions = match rules.merchant(customer.merchant.as_str()) {
-            Some(merchant) if !customer.labels.is_empty() => merchant.restrictions(&customer.labels),
-            _ => Vec::new(),
-        };
         Self {
             labels: customer.labels.iter().map(|label| label.as_str()).collect(),
-            restrictions,
+            restrictions: restrictions(customer, rules),
             customer_id: customer.customer_id.as_ref().map(AsText),
             merchant_customer_identifier: customer.identifier.as_deref(),
             resolution: customer.resolution.word(),
             status: customer.status.map(|status| status.word()),
         }
     }
+}
+
+/// The restrictions of a customer's labels.
+pub(crate) fn restrictions(customer: &CustomerView<'_>, rules: &Rules) -> Vec<&'static str> {
+    if customer.labels.is_empty() {
+        return Vec::new();
+    }
+    rules
+        .merchant(customer.merchant.as_str())
+        .map(|merchant| merchant.restrictions(&customer.labels))
+        .unwrap_or_default()
 }
 
 #[derive(Debug, Serialize)]

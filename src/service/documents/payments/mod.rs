@@ -2,6 +2,7 @@
 
 pub(crate) mod code;
 pub(crate) mod decision;
+pub(crate) mod decision_json;
 pub(crate) mod event;
 pub(crate) mod fields;
 mod plain_json;
