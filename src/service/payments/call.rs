@@ -113,7 +113,7 @@ impl PaymentService {
         let rules = self.rules.load();
         let context = OperationContext { rules: &rules, merchant, is_in_stream: false };
         let [first, second] = fields_taken(operation);
-        let fields = fields.only(&[also_taken, first, second])?;
+        fields.only(&[also_taken, first, second])?;
         self.operate_inside(context, operation, fields)
     }
 

@@ -53,7 +53,7 @@ impl PaymentService {
         const TAKEN: [&[&str]; 2] = [RESERVE_FIELDS, &["transaction_id"]];
         let fields = PaymentFields::read(body, || TAKEN.concat())?;
         self.refuse_card_numbers(&fields, merchant)?;
-        let fields = fields.only(&TAKEN)?;
+        fields.only(&TAKEN)?;
         let mut payment = Payment::admit(&rules, merchant, request(fields)?, PaymentPurpose::Form)?;
         // The form shows every method, or only the one that the request names.
         let only = payment.method.take();
