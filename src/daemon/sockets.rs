@@ -8,7 +8,7 @@ use crate::{
         passed_sockets::PassedSockets,
         signals::wait_until_true,
     },
-    http::{self, AppState, Capacity, RequestLimits, Server},
+    http::{self, AppState, Capacity, RequestLimits, Routes, Server},
 };
 use anyhow::Context;
 use std::{sync::Arc, time::Duration};
@@ -47,7 +47,11 @@ impl Sockets {
             header_timeout: Duration::from_secs(http.header_timeout_s),
             body_timeout: Duration::from_secs(http.body_timeout_s),
         };
-        let routes = (http::routes(Arc::clone(daemon)), http::overflow_routes(Arc::clone(daemon)));
+        let routes = Routes {
+            main: http::routes(Arc::clone(daemon)),
+            overflow: http::overflow_routes(Arc::clone(daemon)),
+            fast_path: Some(Arc::clone(daemon)),
+        };
         let server = Server::new(routes, limits, Arc::clone(&daemon.capacity), is_stopping);
         let tcp = listeners::tcp(http.listen, http.listen_backlog, passed)?;
         let unix = listeners::unix(http.unix_socket.as_deref(), http.listen_backlog, passed)?;
@@ -56,7 +60,8 @@ impl Sockets {
             Some(address) => {
                 let routes = http::admin_routes(Arc::clone(daemon));
                 let capacity = Arc::new(Capacity::new(http, to_usize(open_files.admin), 0));
-                let server = |stop| Server::new((routes.clone(), routes), limits, capacity, stop);
+                let routes = Routes { main: routes.clone(), overflow: routes, fast_path: None };
+                let server = |stop| Server::new(routes, limits, capacity, stop);
                 Some(AdminThread::start((address, http.listen_backlog), passed, server)?)
             }
         };

@@ -1,7 +1,8 @@
 //! The HTTP room: the operation table, the server, what handlers take from a request, the handlers.
 //!
-//! A request goes through `server::listen` and `router` to the `authorization` of its row in `operations`, then through
-//! an extractor of `extract` to its handler in `handlers`, which calls the service.
+//! A payment is answered by `server::fast_path`. Every other request goes through `server::listen` and `router` to the
+//! `authorization` of its row in `operations`, then through an extractor of `extract` to its handler in `handlers`, which
+//! calls the service.
 
 mod download;
 pub mod dto;
@@ -18,6 +19,6 @@ pub use crate::http::server::access_tokens::{AccessToken, AccessTokens, Role};
 pub use crate::http::server::capacity::Capacity;
 pub use crate::http::server::connection::{IDLE_MAX, RequestLimits};
 pub use crate::http::server::failed_logins::FailedLogins;
-pub use crate::http::server::listen::{Server, Socket};
+pub use crate::http::server::listen::{Routes, Server, Socket};
 pub use crate::http::server::peer::Peer;
 pub use crate::http::state::AppState;

@@ -36,7 +36,7 @@ fn route_path(operation: &Operation) -> &'static str {
 fn router_of(state: &Arc<AppState>, is_chosen: impl Fn(&Operation) -> bool) -> Router<Arc<AppState>> {
     let mut router = Router::new();
     for operation in operations().filter(|operation| is_chosen(operation)) {
-        let latency = latency_of(format!("{} {}", operation.method.word(), operation.path));
+        let latency = latency_of(operation.name());
         let row: RowState = (Arc::clone(state), operation, latency);
         let admission = middleware::from_fn_with_state(row, authorize);
         let route = (operation.handler)(operation.method.filter()).route_layer(admission);

@@ -117,7 +117,11 @@ impl Wire {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
         };
-        let routes = (http::routes(Arc::clone(&daemon)), http::overflow_routes(Arc::clone(&daemon)));
+        let routes = http::Routes {
+            main: http::routes(Arc::clone(&daemon)),
+            overflow: http::overflow_routes(Arc::clone(&daemon)),
+            fast_path: Some(Arc::clone(&daemon)),
+        };
         let server = http::Server::new(routes, limits, Arc::clone(&daemon.capacity), daemon.stopping.clone());
         runtime.spawn(server.serve(listener));
         Self { port, store, _stop: stop, _runtime: runtime, _pulse: pulse, _index: index }

@@ -38,7 +38,8 @@ pub(crate) fn decoded(segment: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn no_card_in_path(path: &str, rules: &Rules) -> Result<(), Refusal> {
+/// Refuses a path.
+pub(crate) fn no_card_in_path(path: &str, rules: &Rules) -> Result<(), Refusal> {
     if !path.contains('%') && !may_hold(path) {
         return Ok(());
     }

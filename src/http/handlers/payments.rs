@@ -15,7 +15,7 @@ use crate::{
         commit::AnswerKind,
         error::ServiceError,
         payments::{
-            PaymentOperation,
+            PaymentOperation, PaymentService,
             block_origins::{PaymentDocument, may_show_block},
         },
         reply::Answered,
@@ -27,16 +27,56 @@ use axum::{
 };
 use std::{sync::Arc, time::Instant};
 
+/// A payment operation: what its path names, and its body.
+pub(crate) struct PaymentCall<'a> {
+    pub(crate) operation: PaymentOperation,
+    pub(crate) merchant: &'a str,
+    /// The transaction of a transition.
+    pub(crate) transaction: Option<&'a str>,
+    pub(crate) body: &'a [u8],
+}
+
+/// Does an operation, and returns its outcome once that may be sent.
+///
+/// # Errors
+/// That of the operation, or its outcome is unknown.
+pub(crate) async fn decide(payments: &PaymentService, call: PaymentCall<'_>) -> Answered {
+    let started = Instant::now();
+    let PaymentCall { operation, merchant, transaction, body } = call;
+    let answered = payments.call(operation, merchant, transaction, body);
+    let kind = if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write };
+    when_committed(payments, started, answered, kind).await
+}
+
+/// The outcome of an operation, once it may be sent.
+async fn when_committed(
+    payments: &PaymentService,
+    started: Instant,
+    answered: Answered,
+    kind: AnswerKind,
+) -> Answered {
+    let depends_on_lsn = payments.depends_on_lsn(&answered);
+    let committed = payments.leave(Some(depends_on_lsn), kind).await;
+    payments.meters.answer_seconds.record(started.elapsed());
+    match committed {
+        Ok(()) => answered,
+        Err(error) => {
+            payments.meters.count_unavailable(&error.code);
+            Err(error)
+        }
+    }
+}
+
 /// An operation on the path of a merchant.
 pub(crate) async fn operate(operation: PaymentOperation, request: GatewayRequest<MerchantPath>) -> Response {
     let started = Instant::now();
     let GatewayRequest { state, path: MerchantPath { merchant }, body, token } = request;
     let answered = state.payments.call(operation, &merchant, None, &body);
     if operation != PaymentOperation::Check {
-        return answer(&state, started, answered, AnswerKind::Write).await;
+        return response(when_committed(&state.payments, started, answered, AnswerKind::Write).await);
     }
     let answered = with_block_origins(&state, token, (merchant, PaymentDocument::Check), answered).await;
-    answer(&state, started, answered, AnswerKind::Read).await
+    response(when_committed(&state.payments, started, answered, AnswerKind::Read).await)
 }
 
 /// An answer about a payment. For staff it says since when and by whom a denied payment is blocked, which is read off the
@@ -62,25 +102,13 @@ async fn with_block_origins(
 
 /// An operation on the path of a transaction.
 pub(crate) async fn transition(operation: PaymentOperation, request: GatewayRequest<TransactionPath>) -> Response {
-    let started = Instant::now();
-    let TransactionPath { merchant, transaction } = &request.path;
-    let answered = request.state.payments.call(operation, merchant, Some(transaction), &request.body);
-    answer(&request.state, started, answered, AnswerKind::Write).await
+    let GatewayRequest { state, path: TransactionPath { merchant, transaction }, body, .. } = &request;
+    let call = PaymentCall { operation, merchant, transaction: Some(transaction), body };
+    response(decide(&state.payments, call).await)
 }
 
-async fn answer(state: &AppState, started: Instant, answered: Answered, kind: AnswerKind) -> Response {
-    let payments = &state.payments;
-    let depends_on_lsn = payments.depends_on_lsn(&answered);
-    let committed = payments.leave(Some(depends_on_lsn), kind).await;
-    payments.meters.answer_seconds.record(started.elapsed());
-    match (committed, answered) {
-        (Err(error), _) => {
-            payments.meters.count_unavailable(&error.code);
-            error.into_response()
-        }
-        (Ok(()), Ok(reply)) => reply_response(reply),
-        (Ok(()), Err(error)) => error.into_response(),
-    }
+fn response(answered: Answered) -> Response {
+    answered.map_or_else(IntoResponse::into_response, reply_response)
 }
 
 /// `POST /v1/merchants/{merchant}/payment-form`

@@ -15,4 +15,4 @@ mod payments;
 pub(crate) mod problem_codes;
 pub(crate) mod table;
 #[cfg(test)]
-mod tests;
+pub(in crate::http) mod tests;

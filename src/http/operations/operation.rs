@@ -240,6 +240,11 @@ impl Operation {
         if is_read { AnswerKind::Read } else { AnswerKind::Write }
     }
 
+    /// Its name in metrics: its method and its path.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method.word(), self.path)
+    }
+
     /// Whether the operation takes a path that the router has matched with it. A `POST` to the path of a level is a rename
     /// only where the path ends so.
     pub(crate) fn takes(&self, path: &str) -> bool {

@@ -56,7 +56,7 @@ const fn role_word(role: config::Role) -> &'static str {
 }
 
 /// The token of each role is its word; those for the merchant `globex` alone begin with `globex-`.
-fn credentials() -> Vec<Credential> {
+pub(in crate::http) fn credentials() -> Vec<Credential> {
     let credential = |role, text: String, merchants| {
         let name = Name::parse(&text).unwrap();
         let token = Token { name, role, token_file: "t".into(), merchants, expires: None };
@@ -93,13 +93,18 @@ impl DaemonControl for NoDaemon {
 
 /// A daemon in memory with the merchants of the example configuration, `acme` and `globex`.
 fn state() -> Arc<AppState> {
+    state_with(&credentials(), Source::System)
+}
+
+/// The same with these tokens and this clock.
+pub(in crate::http) fn state_with(credentials: &[Credential], source: Source) -> Arc<AppState> {
     let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let Ok(loaded) = loaded else { panic!("the example configuration is valid") };
     let bounds = LedgerLimits { transactions_max: 1_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
     let payments = Arc::new(PaymentService {
         ledger: Ledger::new(bounds, LedgerStorage::in_memory((1, 2))),
         rules: ArcSwap::from_pointee(loaded.rules),
-        clock: Clock::new(Source::System),
+        clock: Clock::new(source),
         meters: Meters::new(),
         body_bytes_max: 65_536,
         gate: AnswerGate::local(),
@@ -109,7 +114,7 @@ fn state() -> Arc<AppState> {
     std::mem::forget(stop);
     Arc::new(AppState {
         payments,
-        access: Arc::new(AccessTokens::new(&credentials())),
+        access: Arc::new(AccessTokens::new(credentials)),
         failed_logins: FailedLogins::default(),
         control: Arc::new(NoDaemon),
         snapshots: None,

@@ -69,11 +69,16 @@ async fn admit_and_answer(
         return problem.into_response();
     }
     let response = Problem::in_words(next.run(request).await);
-    if cfg!(debug_assertions) && !is_listed(operation, &response) {
+    report_unlisted(operation, &response);
+    response
+}
+
+/// Reports a response that the row of an operation does not list. Release builds do not look.
+pub(crate) fn report_unlisted(operation: &Operation, response: &Response) {
+    if cfg!(debug_assertions) && !is_listed(operation, response) {
         let code = response.extensions().get::<ProblemCode>();
         tracing::error!("the row of {} lists no answer {} {code:?}", operation.path, response.status());
     }
-    response
 }
 
 /// Refuses an operation that this daemon may not decide now. Health, metrics and status are always answered.
@@ -85,7 +90,7 @@ fn may_decide(state: &AppState, operation: &Operation) -> Result<(), ServiceErro
     }
 }
 
-/// Whether the row of an operation lists a response. Debug builds report one that it does not list.
+/// Whether the row of an operation lists a response.
 fn is_listed(operation: &Operation, response: &Response) -> bool {
     match response.extensions().get::<ProblemCode>() {
         Some(ProblemCode(code)) => operation.problem_codes().any(|listed| listed == code),
@@ -165,15 +170,18 @@ fn check_uri(state: &AppState, keys: QueryKeys, request: &mut Request) -> Result
     Ok(())
 }
 
-/// The token of a request (RFC 6750, section 2.1); the scheme is written in any case (RFC 9110, section 11.1).
 fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenError> {
     let mut sent = headers.get_all(header::AUTHORIZATION).into_iter();
     let value = sent.next().ok_or(TokenError::Missing)?;
-    let text = value.to_str().map_err(|_| TokenError::Malformed)?;
+    if sent.next().is_some() { Err(TokenError::Malformed) } else { bearer_text(value.as_bytes()) }
+}
+
+/// The token of the value of `Authorization` (RFC 6750, section 2.1); the scheme is written in any case (RFC 9110, section
+/// 11.1).
+pub(crate) fn bearer_text(value: &[u8]) -> Result<&str, TokenError> {
+    let is_visible = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    let text = std::str::from_utf8(value).ok().filter(|_| is_visible).ok_or(TokenError::Malformed)?;
     let (scheme, token) = text.trim().split_once(' ').ok_or(TokenError::Malformed)?;
     let token = token.trim();
-    if sent.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(TokenError::Malformed);
-    }
-    Ok(token)
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() { Err(TokenError::Malformed) } else { Ok(token) }
 }

@@ -55,12 +55,14 @@ pub(crate) struct Connection<I> {
     /// When a byte was last sent or received, or the daemon was last seen to work on a request.
     active_at: Instant,
     timer: Pin<Box<Sleep>>,
-    /// Whether a write waits for the client to read.
-    is_write_blocked: bool,
     in_flight: InFlight,
     head: Option<Head>,
     /// The request whose body is being received, and since when.
     body: Option<(u32, Instant)>,
+    /// Whether the fast path has read a head and waits for the body.
+    awaits_body: bool,
+    /// What was received and is to be read once more.
+    unread: Vec<u8>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -71,10 +73,11 @@ impl<I> Connection<I> {
             limits,
             active_at: Instant::now(),
             timer: Box::pin(sleep(IDLE_MAX)),
-            is_write_blocked: false,
             in_flight: InFlight::default(),
             head: None,
             body: None,
+            awaits_body: false,
+            unread: Vec::new(),
             _permit: permit,
         }
     }
@@ -84,9 +87,39 @@ impl<I> Connection<I> {
         &self.in_flight
     }
 
+    /// Notes that the head of the next request is complete and its body is not. From now on the time limit is that of a
+    /// body, and it stays so if the request is read again by the routes.
+    pub(crate) fn await_body(&mut self) {
+        if !self.awaits_body {
+            self.awaits_body = true;
+            self.body = Some((self.in_flight.begun().wrapping_add(1), Instant::now()));
+        }
+    }
+
+    /// Whether the time limit of a body runs for a request that the routes have not seen.
+    pub(crate) fn awaits_body(&self) -> bool {
+        self.awaits_body
+    }
+
+    /// Notes that a request is complete and will be answered without the routes.
+    pub(crate) fn begin_answer(&mut self) {
+        (self.head, self.body, self.awaits_body) = (None, None, false);
+    }
+
+    /// Lets bytes that were received be read again, before those that follow. They are not counted again.
+    pub(crate) fn put_back(&mut self, received: Vec<u8>) {
+        (self.unread, self.awaits_body) = (received, false);
+    }
+
+    /// The bytes that were put back and not read.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unread)
+    }
+
     /// The head that is not complete.
     fn open_head(&self) -> Option<&Head> {
-        self.head.as_ref().filter(|head| self.in_flight.is_idle() && head.begun == self.in_flight.begun())
+        let is_open = self.in_flight.is_idle() && !self.awaits_body;
+        self.head.as_ref().filter(|head| is_open && head.begun == self.in_flight.begun())
     }
 
     /// When the next limit is exceeded, and which.
@@ -95,7 +128,8 @@ impl<I> Connection<I> {
         if let Some(head) = self.open_head() {
             due = due.min_by_time((head.since + self.limits.header_timeout, Overdue::Head));
         }
-        if let Some(number) = self.in_flight.timed_body() {
+        let awaited = self.awaits_body.then(|| self.in_flight.begun().wrapping_add(1));
+        if let Some(number) = awaited.or_else(|| self.in_flight.timed_body()) {
             let since = match self.body {
                 Some((of, since)) if of == number => since,
                 _ => self.body.insert((number, Instant::now())).1,
@@ -116,7 +150,7 @@ impl<I> Connection<I> {
         loop {
             ready!(self.timer.as_mut().poll(context));
             let now = Instant::now();
-            if self.in_flight.is_working() && !self.is_write_blocked {
+            if self.in_flight.is_working() && !self.in_flight.is_write_blocked() {
                 self.active_at = now;
             }
             let (due, overdue) = self.due();
@@ -129,8 +163,12 @@ impl<I> Connection<I> {
 
     /// The result of a write; a write that waits is given up when a limit is exceeded.
     fn limit_write<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        self.is_write_blocked = written.is_pending();
-        if self.is_write_blocked {
+        let was_blocked = self.in_flight.set_write_blocked(written.is_pending());
+        if written.is_pending() {
+            // The client's time to read begins with the first write that waits, however long the daemon has worked.
+            if !was_blocked {
+                self.active_at = Instant::now();
+            }
             return self.poll_overdue(context).map(|_| Err(io::ErrorKind::TimedOut.into()));
         }
         self.active_at = Instant::now();
@@ -171,6 +209,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.unread.is_empty() {
+            let bytes = this.unread.len().min(into.remaining());
+            into.put_slice(this.unread.get(..bytes).unwrap_or_default());
+            this.unread.drain(..bytes);
+            return Poll::Ready(Ok(()));
+        }
         if this.open_head().is_some_and(|head| head.bytes >= this.limits.header_bytes_max) {
             metrics::counter!("levelgate_headers_too_large_total").increment(1);
             this.refuse(context, &Problem::header_too_large(this.limits.header_bytes_max));
@@ -182,7 +226,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
             let bytes = into.filled().len().saturating_sub(before);
             let begun = this.in_flight.begun();
             match &mut this.head {
-                _ if bytes == 0 || !this.in_flight.is_idle() => {}
+                _ if bytes == 0 || this.awaits_body || !this.in_flight.is_idle() => {}
                 Some(head) if head.begun == begun => head.bytes += bytes,
                 head => *head = Some(Head { begun, since: this.active_at, bytes }),
             }
@@ -195,6 +239,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
                 metrics::counter!("levelgate_requests_too_slow_total", "part" => "header").increment(1);
                 this.refuse(context, &Problem::too_slow("header"));
             }
+            // The routes read the request again, and find its body overdue.
+            Overdue::Body if this.awaits_body => {}
             // The handler that reads the body answers with the refusal.
             Overdue::Body => metrics::counter!("levelgate_requests_too_slow_total", "part" => "body").increment(1),
         }

@@ -17,7 +17,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     task::{Context, Poll},
 };
@@ -36,6 +36,10 @@ struct Counts {
     worked_on: AtomicU32,
     /// The number of the request whose body has a time limit and is being received; 0: none.
     timed_body: AtomicU32,
+    /// The number of the last request whose body was read to its end.
+    read_to_end: AtomicU32,
+    /// Whether a write waits for the client to read.
+    is_write_blocked: AtomicBool,
 }
 
 impl InFlight {
@@ -57,6 +61,27 @@ impl InFlight {
     /// The number of the request whose body is being received, where that has a time limit.
     pub(crate) fn timed_body(&self) -> Option<u32> {
         Some(self.0.timed_body.load(Ordering::Acquire)).filter(|number| *number != 0)
+    }
+}
+
+impl InFlight {
+    /// Notes whether a write waits for the client to read. Returns whether the write before it did.
+    pub(crate) fn set_write_blocked(&self, is_blocked: bool) -> bool {
+        let was_blocked = self.is_write_blocked();
+        if was_blocked != is_blocked {
+            self.0.is_write_blocked.store(is_blocked, Ordering::Release);
+        }
+        was_blocked
+    }
+
+    /// Whether a write waits for the client to read.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.0.is_write_blocked.load(Ordering::Acquire)
+    }
+
+    /// Whether every request was read to its end, answered, and its answer was written.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.is_idle() && self.0.read_to_end.load(Ordering::Acquire) == self.begun() && !self.is_write_blocked()
     }
 }
 
@@ -99,6 +124,12 @@ impl Drop for RequestGuard {
     }
 }
 
+impl BodyGuard for RequestGuard {
+    fn note_end(&self) {
+        self.0.in_flight.0.read_to_end.store(self.0.number, Ordering::Release);
+    }
+}
+
 /// Marks the request as answered when the response's body ends or is dropped.
 pub(crate) struct ResponseGuard(Arc<TrackedRequest>);
 
@@ -108,18 +139,30 @@ impl Drop for ResponseGuard {
     }
 }
 
+impl BodyGuard for ResponseGuard {}
+
+/// What accompanies a body.
+trait BodyGuard {
+    /// Notes that the body was read to its end. A body that is dropped before has none.
+    fn note_end(&self) {}
+}
+
 /// A body with a guard that is dropped at its end.
 struct GuardedBody<B, G> {
     body: B,
     guard: Option<G>,
 }
 
-impl<B: HttpBody<Data = Bytes> + Unpin, G: Unpin> HttpBody for GuardedBody<B, G> {
+impl<B: HttpBody<Data = Bytes> + Unpin, G: BodyGuard + Unpin> HttpBody for GuardedBody<B, G> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let next = Pin::new(&mut self.body).poll_frame(context);
+        let is_end = matches!(next, Poll::Ready(None)) || (next.is_ready() && self.body.is_end_stream());
+        if let (true, Some(guard)) = (is_end, &self.guard) {
+            guard.note_end();
+        }
         if matches!(next, Poll::Ready(None | Some(Err(_)))) {
             self.guard = None;
         }
@@ -145,6 +188,7 @@ pub(crate) fn track_request(in_flight: &InFlight, request: Request<Incoming>) ->
     let response_guard = ResponseGuard(Arc::clone(&tracked));
     let request_guard = RequestGuard(tracked);
     if request.body().is_end_stream() {
+        request_guard.note_end();
         drop(request_guard);
         return (request.map(Body::new), response_guard);
     }
@@ -189,7 +233,7 @@ mod tests {
     use crate::config::Http;
     use crate::http::server::{
         connection::{IDLE_MAX, RequestLimits},
-        listen::{Server, Socket},
+        listen::{Routes, Server, Socket},
         peer::Peer,
     };
     use axum::{
@@ -256,7 +300,8 @@ mod tests {
         let (send, taken) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
         let capacity = Arc::new(Capacity::new(&Http::default(), 1, 1));
-        let server = Server::new((routes, Router::new()), LIMITS, capacity, stopped);
+        let routes = Routes { main: routes, overflow: Router::new(), fast_path: None };
+        let server = Server::new(routes, LIMITS, capacity, stopped);
         tokio::spawn(server.serve(Pipes(Mutex::new(taken))));
         let (ours, theirs) = tokio::io::duplex(4_096);
         send.send(theirs).await.unwrap();

@@ -3,9 +3,12 @@
 use crate::http::server::{
     capacity::Capacity,
     connection::{Connection, RequestLimits},
+    fast_path::{Ended, FastPath},
     in_flight,
     peer::Peer,
+    stop_signal::StopSignal,
 };
+use crate::http::state::AppState;
 use axum::{Router, http::Request};
 use hyper::{
     body::Incoming,
@@ -14,7 +17,19 @@ use hyper::{
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use parking_lot::Mutex;
-use std::{collections::VecDeque, convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -66,9 +81,21 @@ struct Accepted<I> {
     keep_alive: bool,
 }
 
+/// What answers the requests of a server.
+pub struct Routes {
+    /// The routes of connections within the limit.
+    pub main: Router,
+    /// The routes of connections beyond it.
+    pub overflow: Router,
+    /// The daemon whose payments are answered without the routes; `None`: the routes answer all requests.
+    pub fast_path: Option<Arc<AppState>>,
+}
+
 /// Serves the connections of listeners that share one limit of connections.
 pub struct Server {
     routes: Router,
+    /// Answers payments of connections within the limit.
+    fast_path: Option<FastPath>,
     /// The routes of connections beyond the limit.
     overflow_routes: Router,
     limits: RequestLimits,
@@ -79,15 +106,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of routes; `overflow_routes` answer connections beyond the limit.
+    /// A server of these routes.
     #[must_use]
     pub fn new(
-        (routes, overflow_routes): (Router, Router),
+        routes: Routes,
         limits: RequestLimits,
         capacity: Arc<Capacity>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, overflow_routes, limits, capacity, overflow: Mutex::default(), stop })
+        let Routes { main, overflow, fast_path } = routes;
+        Arc::new(Self {
+            routes: main,
+            fast_path: fast_path.map(FastPath::new),
+            overflow_routes: overflow,
+            limits,
+            capacity,
+            overflow: Mutex::default(),
+            stop,
+        })
     }
 
     /// Accepts connections until the daemon stops, and then answers the open ones. Dropping the future closes them.
@@ -132,8 +168,8 @@ impl Server {
         let server = Arc::clone(self);
         if let Ok(permit) = Arc::clone(&self.capacity.connections).try_acquire_owned() {
             connections.spawn(async move {
-                let limits = server.limits;
-                server.serve_connection(&server.routes, Accepted { io, peer, limits, permit, keep_alive: true }).await;
+                let accepted = Accepted { io, peer, limits: server.limits, permit, keep_alive: true };
+                server.serve_connection(&server.routes, server.fast_path.as_ref(), accepted).await;
             });
             return;
         }
@@ -159,7 +195,7 @@ impl Server {
                 // A connection that was closed returns its permit when its task ends.
                 if let Ok(permit) = Arc::clone(&server.capacity.overflow).acquire_owned().await {
                     let accepted = Accepted { io, peer, limits, permit, keep_alive: false };
-                    server.serve_connection(&server.overflow_routes, accepted).await;
+                    server.serve_connection(&server.overflow_routes, None, accepted).await;
                 }
             };
             // A client that sends nothing in this time is disconnected.
@@ -167,16 +203,46 @@ impl Server {
         }));
     }
 
-    /// Answers the requests of one connection.
-    async fn serve_connection<I>(&self, routes: &Router, accepted: Accepted<I>)
+    /// Answers the requests of one connection: payments by the fast path, all others by the routes.
+    async fn serve_connection<I>(&self, routes: &Router, fast_path: Option<&FastPath>, accepted: Accepted<I>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Accepted { io, peer, limits, permit, keep_alive } = accepted;
-        let io = Connection::new(io, limits, permit);
+        let mut io = Connection::new(io, limits, permit);
+        let mut stop = StopSignal::new(&self.stop);
+        loop {
+            if let Some(fast_path) = fast_path
+                && fast_path.serve(&mut io, peer, &mut stop).await == Ended::Closed
+            {
+                return;
+            }
+            let by_routes = RoutedConnection { routes, limits, peer, keep_alive, returns: fast_path.is_some() };
+            // Boxed: most connections need it seldom, and each would have its size.
+            match Box::pin(self.serve_by_routes(by_routes, io, &mut stop)).await {
+                Some(returned) => io = returned,
+                None => return,
+            }
+        }
+    }
+
+    /// Answers requests by the routes. Returns the connection after a payment, if the fast path is to have it; `None`: it is
+    /// closed.
+    async fn serve_by_routes<I>(
+        &self,
+        connection: RoutedConnection<'_>,
+        io: Connection<I>,
+        stop: &mut StopSignal,
+    ) -> Option<Connection<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let RoutedConnection { routes, limits, peer, keep_alive, returns } = connection;
         let in_flight = io.in_flight().clone();
         let routes = TowerToHyperService::new(routes.clone());
+        let is_payment = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
+            is_payment.store(FastPath::is_payment(request.uri().path()), Ordering::Relaxed);
             let (mut request, guard) = in_flight::track_request(&in_flight, request);
             request.extensions_mut().insert(peer);
             let may_withhold = in_flight::may_withhold(&request);
@@ -189,28 +255,50 @@ impl Server {
         let mut serving = http1::Builder::new();
         // The connection refuses a head that is too long with a problem document; this bounds what hyper buffers of it.
         serving.max_buf_size(2 * limits.header_bytes_max).keep_alive(keep_alive);
-        let mut served = pin!(serving.serve_connection(TokioIo::new(io), service));
-        let mut stop = self.stop.clone();
-        let mut stopped = pin!(async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
+        let mut served = serving.serve_connection(TokioIo::new(io), service);
         let mut is_stopping = false;
-        loop {
-            tokio::select! {
-                biased;
-                ended = served.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, ?peer, "a connection ended early");
-                    }
-                    return;
+        let ended = poll_fn(|context| {
+            if let Poll::Ready(ended) = Pin::new(&mut served).poll(context) {
+                return Poll::Ready(Some(ended));
+            }
+            if !is_stopping && stop.poll(context).is_ready() {
+                is_stopping = true;
+                Pin::new(&mut served).graceful_shutdown();
+                if let Poll::Ready(ended) = Pin::new(&mut served).poll(context) {
+                    return Poll::Ready(Some(ended));
                 }
-                () = &mut stopped, if !is_stopping => {
-                    is_stopping = true;
-                    served.as_mut().graceful_shutdown();
+            }
+            // What hyper has read of the next request is returned with the connection.
+            let may_return = returns && !is_stopping && is_payment.load(Ordering::Relaxed);
+            if may_return && in_flight.is_between_requests() { Poll::Ready(None) } else { Poll::Pending }
+        });
+        match ended.await {
+            None => {
+                let parts = served.into_parts();
+                let mut io = parts.io.into_inner();
+                let mut received = parts.read_buf.to_vec();
+                received.extend_from_slice(&io.take_unread());
+                io.put_back(received);
+                Some(io)
+            }
+            Some(ended) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, ?peer, "a connection ended early");
                 }
+                None
             }
         }
     }
+}
+
+/// A connection whose requests go to routes.
+struct RoutedConnection<'r> {
+    routes: &'r Router,
+    limits: RequestLimits,
+    peer: Peer,
+    keep_alive: bool,
+    /// Whether the fast path has the connection back after a payment.
+    returns: bool,
 }
 
 /// Whether a failure to accept concerns one client alone, so that the next connection can be accepted at once.

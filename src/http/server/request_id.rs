@@ -29,11 +29,20 @@ impl RequestId {
     /// That of a request. An id that is empty, too long, or not of visible ASCII characters counts as none.
     #[inline]
     pub(crate) fn of(request: &Request) -> Self {
-        let sent = request.headers().get(&REQUEST_ID);
-        let is_valid = |id: &&HeaderValue| {
-            (1..=ID_BYTES_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
-        };
-        Self(sent.filter(is_valid).cloned())
+        Self::of_value(request.headers().get(&REQUEST_ID).map(HeaderValue::as_bytes))
+    }
+
+    /// That of a request whose header has this value.
+    #[inline]
+    pub(crate) fn of_value(sent: Option<&[u8]>) -> Self {
+        let is_valid =
+            |id: &&[u8]| (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+        Self(sent.filter(is_valid).and_then(|id| HeaderValue::from_bytes(id).ok()))
+    }
+
+    /// The id that was sent.
+    pub(crate) fn sent(&self) -> Option<&HeaderValue> {
+        self.0.as_ref()
     }
 
     /// The response to the request with its id. `operation` is for the log.
