@@ -61,7 +61,7 @@ pub(crate) struct Connection<I> {
     body: Option<(u32, Instant)>,
     /// Whether the fast path has read a head and waits for the body.
     awaits_body: bool,
-    /// What was received and is to be read once more.
+    /// Received bytes that the next read returns.
     unread: Vec<u8>,
     _permit: OwnedSemaphorePermit,
 }

@@ -268,7 +268,7 @@ impl Server {
                     return Poll::Ready(Some(ended));
                 }
             }
-            // What hyper has read of the next request is returned with the connection.
+            // The connection is returned with the bytes of the next request that hyper has read.
             let may_return = returns && !is_stopping && is_payment.load(Ordering::Relaxed);
             if may_return && in_flight.is_between_requests() { Poll::Ready(None) } else { Poll::Pending }
         });
