@@ -1,6 +1,7 @@
 //! Metrics by the conventions of Prometheus, and the alerts.
 
 use serde_json::json;
+use std::collections::BTreeSet;
 
 use crate::{printed, run_system};
 use support::daemon::{ConfigFolder, Daemon, Settings};
@@ -108,5 +109,42 @@ fn every_alert_fires_on_its_series_alone_and_names_cause_and_remedy() {
             assert_eq!(alert.matches(annotation).count(), 1, "{name}: {annotation}");
         }
         assert!(tests.contains(&format!("{{alertname=\"{name}\"}}")), "{name} has a test");
+    }
+}
+
+/// The names of metrics in a text that begin so.
+fn names_in(text: &str, start: &str) -> BTreeSet<String> {
+    let name = |at: usize| text[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+    text.match_indices(start).map(|(at, _)| name(at)).collect()
+}
+
+#[test]
+fn dashboard_and_rules_name_only_metrics_that_exist() {
+    const OF_THE_PROCESS: [&str; 6] = [
+        "process_cpu_seconds_total",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_threads",
+    ];
+    let read = |path: &str| std::fs::read_to_string(support::environment::repository().join(path)).unwrap();
+    let table = read("src/telemetry/descriptions.rs");
+    let (_, table) = table.split_once("const METRICS").unwrap();
+    let (table, _) = table.split_once("];").unwrap();
+    let mut known = names_in(table, "levelgate_");
+    assert!(known.len() > 60, "the table was found: {}", known.len());
+    known.extend(OF_THE_PROCESS.map(str::to_owned));
+    for path in ["packaging/grafana/levelgate.json", "packaging/prometheus/levelgate-alerts.yml"] {
+        let text = read(path);
+        let named: BTreeSet<String> =
+            names_in(&text, "levelgate_").union(&names_in(&text, "process_")).cloned().collect();
+        assert!(named.len() > 10, "{path} names metrics: {named:?}");
+        let is_known = |name: &String| {
+            let mut series = ["_bucket", "_count", "_sum"].iter().filter_map(|end| name.strip_suffix(end));
+            known.contains(name) || series.any(|name| known.contains(name))
+        };
+        let unknown: Vec<&String> = named.iter().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "{path} names metrics that do not exist: {unknown:?}");
     }
 }
