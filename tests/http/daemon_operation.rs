@@ -64,7 +64,8 @@ fn metrics_count_decisions_by_their_outcome() {
     daemon.reserve(&json!({})).problem(400);
     let after = metrics();
     for (decision, moved) in [("decision=\"allow\"", 3), ("decision=\"deny\"", 2)] {
-        let difference = samples(&after, &[decision]) - samples(&before, &[decision]);
+        let parts = ["levelgate_decisions_total", decision];
+        let difference = samples(&after, &parts) - samples(&before, &parts);
         assert_eq!(difference, moved, "{decision} in\n{after}");
     }
     assert!(samples(&after, &["19001"]) >= 2, "denials are counted by code:\n{after}");
