@@ -16,6 +16,7 @@ mod load;
 mod losses;
 pub(crate) mod parse;
 pub(crate) mod report;
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod version;

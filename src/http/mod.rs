@@ -8,6 +8,7 @@ mod download;
 pub mod dto;
 mod extract;
 pub mod handlers;
+pub mod openapi;
 mod operations;
 mod response;
 mod router;

@@ -3,6 +3,7 @@
 use crate::http::{
     dto::problem::Problem,
     extract::body::discard_rest,
+    openapi,
     operations::{
         operation::{Availability, Operation},
         table::operations,
@@ -46,8 +47,9 @@ fn router_of(state: &Arc<AppState>, is_chosen: impl Fn(&Operation) -> bool) -> R
     router.method_not_allowed_fallback(method_not_allowed.layer(admission))
 }
 
-/// All operations.
+/// All operations. It builds the description of the API that two of them serve.
 pub fn routes(state: Arc<AppState>) -> Router {
+    openapi::publish();
     let admission = middleware::from_fn_with_state(Arc::clone(&state), authorize_unmatched);
     router_of(&state, |_| true).fallback(no_such_path.layer(admission)).with_state(state)
 }

@@ -12,12 +12,15 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The clock in the status.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ClockState")]
 pub(crate) struct ClockDocument {
     /// `accepted`; `jumped`: requests that need the present time are refused; `request`: the times of requests count.
+    #[schemars(extend("enum" = ["accepted", "jumped", "request"]))]
     state: &'static str,
     /// The time with which records are stamped; `None`: no request has named a time.
     time: Option<AsText<Millis>>,
@@ -45,13 +48,16 @@ impl ClockDocument {
 }
 
 /// What the acceptance of the clock changed.
-#[derive(Serialize)]
-struct AcceptedClockDocument {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ClockAccepted")]
+pub(crate) struct AcceptedClockDocument {
+    /// The time before.
     before: AsText<Millis>,
+    /// The time since then.
     after: AsText<Millis>,
     /// From `before` to `after`; negative: the time went back.
     difference_ms: i64,
-    /// `false`: the clock was right, and nothing was changed.
+    /// Whether the acceptance was recorded; `false`: the clock was right, and nothing was changed.
     recorded: bool,
     /// Transactions later than `after` that are in memory, denied ones included.
     future_transactions: u64,

@@ -1,6 +1,7 @@
 //! What the daemon reports of its configuration, its snapshots and its archive.
 
 use crate::{
+    config::schema::texts::SentenceText,
     domain::vocabulary::time::Millis,
     service::{
         configuration::reload::{RefusedReload, ReloadReport},
@@ -8,14 +9,16 @@ use crate::{
     },
     storage::{archive_list::AcceptedLoss, journal::Lsn},
 };
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use std::{sync::Arc, time::Duration};
 
 /// A snapshot that was taken.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct SnapshotReport {
     /// The last record that the snapshot contains; later ones are in the journal.
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u64")]
     pub true_up_to: Lsn,
     /// The length of its file.
     pub bytes: u64,
@@ -61,23 +64,31 @@ pub struct ConfigurationHealth {
 }
 
 /// The archive's files and its index.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ArchiveHealth {
     /// How many segments are listed.
     pub segments: usize,
     /// `ready`, or `rebuilding`: ids that memory does not know may be refused with 503 until it is ready.
+    #[schemars(extend("enum" = ["ready", "rebuilding"]))]
     pub index: &'static str,
     /// Files whose check failed, and what is wrong with each.
+    #[schemars(with = "Vec<SentenceText>")]
     pub damaged: Vec<String>,
     /// Losses that an operator has accepted.
     #[serde(rename = "lost", serialize_with = "accepted_losses")]
+    #[schemars(with = "Vec<LossDocument>")]
     pub accepted_losses: Vec<AcceptedLoss>,
 }
 
-#[derive(Serialize)]
+/// Records that are lost.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedLoss")]
 struct LossDocument {
+    /// The first lost record.
     first_record: u64,
+    /// The last lost record.
     last_record: u64,
+    /// When an operator accepted the loss.
     accepted_at: AsText<Millis>,
 }
 
@@ -91,7 +102,7 @@ fn accepted_losses<S: Serializer>(losses: &[AcceptedLoss], serializer: S) -> Res
 }
 
 /// A take-over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, JsonSchema)]
 pub struct TakeOverReport {
     /// The fence of this daemon.
     pub fence: u64,

@@ -1,6 +1,10 @@
 //! Counts of a merchant's decisions over time.
 
 use crate::{
+    config::schema::{
+        texts::{NameText, ReasonText},
+        words::WordOf,
+    },
     domain::{
         request::fields::{parse_time, parse_word},
         rules::merchant::Merchant,
@@ -14,6 +18,7 @@ use crate::{
     },
     telemetry::decision_series::{OutcomeCounts, Resolution},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{borrow::Cow, ops::Range};
 
@@ -63,30 +68,52 @@ impl SeriesQuery {
     }
 }
 
-#[derive(Serialize)]
+/// The denials with one code.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CodeSeries")]
 struct CodeDocument {
+    /// The number of the code.
     code: u16,
+    /// Its reason.
+    #[schemars(with = "ReasonText")]
     reason: &'static str,
+    /// Its denials in each period.
     deny: Vec<u32>,
 }
 
-#[derive(Serialize)]
+/// Sums over all periods.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SeriesTotals")]
 struct TotalsDocument {
+    /// The allowed payments.
     allow: u64,
+    /// The denied payments.
     deny: u64,
 }
 
 /// One count for each period in each list.
-#[derive(Serialize)]
-struct SeriesDocument {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DecisionSeries")]
+pub(crate) struct SeriesDocument {
+    /// The merchant.
+    #[schemars(with = "NameText")]
     merchant: &'static str,
+    /// The length of a period.
+    #[schemars(with = "WordOf<Resolution>")]
     resolution: &'static str,
+    /// When counting began.
     since: AsText<Millis>,
+    /// The begin of the first period.
     from: AsText<Millis>,
+    /// The end of the last period.
     to: AsText<Millis>,
+    /// The sums.
     totals: TotalsDocument,
+    /// The allowed payments of each period, the oldest first.
     allow: Vec<u32>,
+    /// The denied payments of each period.
     deny: Vec<u32>,
+    /// For each code that occurred: its denials.
     codes: Vec<CodeDocument>,
 }
 

@@ -355,7 +355,8 @@ fn the_start_page_has_links_and_is_public() {
     let shown = call(&daemon, "GET", "/", &Value::Null).ok();
     let links: Vec<&str> =
         shown["links"].as_array().expect("links").iter().filter_map(|link| link["href"].as_str()).collect();
-    assert_eq!(links, ["/docs", "/healthz", "/readyz", "/metrics", "/v1/status"]);
+    let want = ["/docs", "/docs/api", "/openapi.json", "/healthz", "/readyz", "/metrics", "/v1/status"];
+    assert_eq!(links, want);
     for guide in shown["guides"].as_array().expect("guides") {
         let page = send(daemon.port(), "GET", guide["href"].as_str().expect("a path"), b"");
         assert_eq!(page.status, 200, "{guide}");

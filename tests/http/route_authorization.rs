@@ -51,6 +51,8 @@ const ROUTES: &[Route] = &[
     row("GET", "/readyz", "*", 200, ""),
     row("GET", "/", "*", 200, ""),
     row("GET", "/docs", "*", 200, ""),
+    row("GET", "/docs/api", "*", 200, ""),
+    row("GET", "/openapi.json", "*", 200, ""),
     row("GET", "/docs/style.css", "*", 200, ""),
     row("GET", "/docs/concepts", "*", 200, ""),
     row("GET", "/metrics", "gvo", 200, "").of_all(),

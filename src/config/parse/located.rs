@@ -1,13 +1,21 @@
 //! Values with their places in a file.
 
-use crate::config::report::{file_report::FileReport, source::Span};
+use crate::config::{
+    report::{file_report::FileReport, source::Span},
+    schema::{
+        texts::{CurrencyText, NameText, TimeText},
+        words::word_schema,
+    },
+};
 use crate::domain::vocabulary::{
     money::Currency,
     names::Name,
     time::{Millis, parse_span_ms},
     words::Word,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
+use std::{any::type_name, borrow::Cow};
 
 /// A value with its place in the file.
 #[derive(Debug, Clone)]
@@ -38,6 +46,25 @@ impl<T: Written> Serialize for Located<T> {
     }
 }
 
+/// The schema of a value is that of what is written.
+impl<T: Written> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Located".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        type_name::<Self>().into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
 /// A value that a document shows as a file writes it.
 pub(crate) trait Written {
     /// Writes the value.
@@ -45,11 +72,18 @@ pub(crate) trait Written {
     /// # Errors
     /// Those of the serializer.
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// The schema of what is written.
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
 impl<W: Word + PartialEq> Written for W {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Self::WORDS.iter().find(|(_, meaning)| meaning == self).map(|(word, _)| *word).serialize(serializer)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        word_schema::<W>()
     }
 }
 
@@ -57,11 +91,19 @@ impl Written for String {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.serialize(serializer)
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<String>()
+    }
 }
 
 impl Written for bool {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.serialize(serializer)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<bool>()
     }
 }
 
@@ -69,11 +111,19 @@ impl Written for u64 {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.serialize(serializer)
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<u64>()
+    }
 }
 
 impl Written for Name {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_str().serialize(serializer)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<NameText>()
     }
 }
 
@@ -81,17 +131,29 @@ impl Written for Currency {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<CurrencyText>()
+    }
 }
 
 impl Written for Millis {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<TimeText>()
+    }
 }
 
 impl<T: Written> Written for Vec<Located<T>> {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Self>()
     }
 }
 

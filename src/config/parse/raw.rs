@@ -7,6 +7,11 @@ use crate::config::{
         section::WHOLE_MAX,
     },
     report::source::Span,
+    schema::{
+        amounts::DecimalText,
+        described,
+        texts::{AddressText, DurationText, SentenceText, TimeText},
+    },
 };
 use crate::domain::{
     rules::{
@@ -20,6 +25,7 @@ use crate::domain::{
     },
     vocabulary::{attributes::PaymentAttribute, direction::Direction, money::Currency, names::Name, words::Word},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The period that a raise of a customer's own limit waits for, in addition to its delay.
@@ -32,106 +38,190 @@ impl Word for RaiseNotBefore {
     const WORDS: &'static [(&'static str, Self)] = &[("period_end", Self::PeriodEnd)];
 }
 
+described! {
+    /// The name of a time zone of the IANA database.
+    TimeZoneText { "type": "string", "maxLength": 64, "examples": ["Europe/Nicosia"] }
+
+    /// A country by its two letters of ISO 3166-1.
+    CountryText { "type": "string", "pattern": "^[A-Z]{2}$", "maxLength": 2, "examples": ["CY"] }
+
+    /// The beginning or the end of generated ids.
+    AffixText { "type": "string", "maxLength": 50, "examples": ["1112"] }
+}
+
 /// A merchant. Its document has the same keys, in this order.
 ///
 /// `L` is a level: an entry of the file, or a level with more members in a document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RawMerchant<L = RawLevel> {
+    /// The id of the merchant.
     pub(in crate::config) id: Option<Located<Name>>,
+    /// The name for people.
+    #[schemars(with = "Option<SentenceText>")]
     pub(in crate::config) name: Option<Located<String>>,
+    /// How payments name customers.
     #[serde(rename = "operation_mode")]
     pub(in crate::config) mode: Option<Located<OperationMode>>,
+    /// What applies where no level is configured.
     pub(in crate::config) default_behaviour: Option<Located<DefaultBehaviour>>,
+    /// The IANA time zone of days, weeks and months.
+    #[schemars(with = "Option<TimeZoneText>")]
     pub(in crate::config) time_zone: Option<Located<String>>,
+    /// Whether a change of the level removes individual settings.
     #[serde(rename = "reset_individual_settings_on_level_change")]
     pub(in crate::config) reset_settings_on_level_change: Option<Located<bool>>,
+    /// Whether every project belongs to the level `unknown`.
     #[serde(rename = "add_all_projects_to_unknown_level")]
     pub(in crate::config) all_projects_to_unknown: Option<Located<bool>>,
+    /// How long reservations are held.
     pub(in crate::config) hold: RawHold,
+    /// Whether refunds give usage back.
     pub(in crate::config) refunds: Option<Located<RefundPolicy>>,
+    /// Whether a hidden method denies payments.
     pub(in crate::config) hidden_methods: Option<Located<HiddenMethodPolicy>>,
+    /// Whether blocks by tokens for some merchants apply everywhere.
     pub(in crate::config) trust_blocks: Option<Located<bool>>,
+    /// Whether transaction ids are long numbers, which are not checked for card numbers.
     pub(in crate::config) numeric_ids: Option<Located<bool>>,
+    /// Whether identifiers are stored sealed.
     pub(in crate::config) seal_identifiers: Option<Located<bool>>,
+    /// The registration of customers.
     pub(in crate::config) registration: RawRegistration,
+    /// The labels of customers; new customers get the first one.
     pub(in crate::config) labels: Vec<RawLabel>,
+    /// The most labels of a customer.
     pub(in crate::config) labels_max: Option<Located<u64>>,
+    /// How long a raise of a customer's own limit waits.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) raise_delay: Option<Located<String>>,
+    /// Whether a raise takes effect only after it is confirmed.
     pub(in crate::config) raise_confirm: Option<Located<bool>>,
+    /// How long a raise can be confirmed. `null`: the key is not set.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) confirm_within: Option<Located<String>>,
+    /// The period that a raise waits for as well. `null`: the key is not set.
     pub(in crate::config) raise_not_before: Option<Located<RaiseNotBefore>>,
+    /// How long after a deletion request personal data is erased.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) deletion_grace: Option<Located<String>>,
+    /// The template of `terminal_url` of customers. `null`: the key is not set.
+    #[schemars(with = "Option<AddressText>")]
     pub(in crate::config) terminal_url: Option<Located<String>>,
+    /// The gates.
     pub(in crate::config) gates: Vec<RawGate>,
+    /// The routes: named lists of gates.
     pub(in crate::config) routes: Vec<RawRoute>,
+    /// The projects.
     pub(in crate::config) projects: Vec<RawProject>,
+    /// The levels.
     pub(in crate::config) levels: Vec<L>,
 }
 
 /// How long reservations are held.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Hold")]
 pub(crate) struct RawHold {
+    /// Of deposits: a duration, or `never`.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) deposit: Option<Located<String>>,
+    /// Of withdrawals: a duration, or `never`.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) withdrawal: Option<Located<String>>,
 }
 
 /// A label.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Label")]
 pub(crate) struct RawLabel {
+    /// The label.
     pub(in crate::config) name: Option<Located<Name>>,
+    /// The kind of the label.
     pub(in crate::config) kind: Option<Located<LabelKind>>,
+    /// What the label forbids, or a name that other systems enforce.
     pub(in crate::config) restrictions: Option<NameList>,
 }
 
 /// The registration of customers.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Registration")]
 pub(crate) struct RawRegistration {
+    /// The identifier by which customers are registered.
     pub(in crate::config) primary_identifier: Option<Located<Identifier>>,
+    /// Whether any identifier is enough.
     pub(in crate::config) allow_any_identifier: Option<Located<bool>>,
+    /// The rules of e-mail addresses.
     pub(in crate::config) email: RawIdentifier,
+    /// The rules of phone numbers.
     pub(in crate::config) phone: RawIdentifier,
+    /// The rules of external ids, and how they are generated.
     pub(in crate::config) external_id: RawExternalId,
+    /// Whether a secondary identifier of another customer is refused.
     pub(in crate::config) strict_primary_check: Option<Located<bool>>,
+    /// Whether a secondary identifier of another customer is left out.
     #[serde(rename = "skip_secondary_on_primary_mismatch")]
     pub(in crate::config) skip_secondary: Option<Located<bool>>,
+    /// Whether a duplicate is merged with the known customer.
     pub(in crate::config) merge_on_duplicate: Option<Located<bool>>,
+    /// Whether payments register customers.
     pub(in crate::config) from_payments: Option<Located<PaymentRegistration>>,
+    /// The earliest registration. `null`: the key is not set.
+    #[schemars(with = "Option<TimeText>")]
     pub(in crate::config) min_registration_date: Option<Located<String>>,
+    /// The country of phone numbers without a country code. `null`: the key is not set.
+    #[schemars(with = "Option<CountryText>")]
     pub(in crate::config) default_country: Option<Located<String>>,
 }
 
 /// The flags of an identifier.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "IdentifierRules")]
 pub(crate) struct RawIdentifier {
+    /// Whether it is required.
     pub(in crate::config) required: Option<Located<bool>>,
+    /// Whether it is unique.
     pub(in crate::config) unique: Option<Located<bool>>,
+    /// Whether it can be changed.
     pub(in crate::config) allow_update: Option<Located<bool>>,
 }
 
 /// The table `external_id`: the flags of the identifier, and how external ids are generated.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ExternalIdRules")]
 pub(crate) struct RawExternalId {
+    /// The rules.
     #[serde(flatten)]
     pub(in crate::config) flags: RawIdentifier,
+    /// How ids are generated.
     #[serde(flatten)]
     pub(in crate::config) generation: RawGeneration,
 }
 
 /// How external ids are generated.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "ExternalIdGeneration")]
 pub(crate) struct RawGeneration {
     #[serde(skip)]
     pub(in crate::config) span: Span,
+    /// The number of digits of generated ids. `null`: none are generated.
     pub(in crate::config) length: Option<Located<u64>>,
     /// Whether the key is present, valid or not.
     #[serde(skip)]
     pub(in crate::config) length_written: bool,
+    /// The beginning of generated ids. `null`: the key is not set.
+    #[schemars(with = "Option<AffixText>")]
     pub(in crate::config) prefix: Option<Located<String>>,
+    /// The end of generated ids. `null`: the key is not set.
+    #[schemars(with = "Option<AffixText>")]
     pub(in crate::config) suffix: Option<Located<String>>,
+    /// The first number. `null`: the key is not set.
     pub(in crate::config) offset: Option<Located<u64>>,
+    /// The check digit. `null`: the key is not set.
     pub(in crate::config) checksum: Option<Located<Checksum>>,
+    /// What the check digit covers. `null`: the key is not set.
     pub(in crate::config) checksum_includes: Option<Located<ChecksumIncludes>>,
+    /// Whether generated ids replace sent ones. `null`: the key is not set.
     pub(in crate::config) replace: Option<Located<bool>>,
+    /// The registrations for which ids are generated. `null`: all.
     pub(in crate::config) sources: Option<Located<Vec<Located<RegistrationSource>>>>,
 }
 
@@ -154,41 +244,66 @@ impl RawGeneration {
 }
 
 /// A gate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Gate")]
 pub(crate) struct RawGate {
+    /// The id of the gate.
     pub(in crate::config) id: Option<Located<Name>>,
+    /// Whether it takes payments.
     pub(in crate::config) enabled: Option<Located<bool>>,
+    /// The directions. `null`: both.
     pub(in crate::config) directions: Option<Located<Vec<Located<Direction>>>>,
+    /// The currencies. `null`: all.
     pub(in crate::config) currencies: Option<Located<Vec<Located<Currency>>>>,
+    /// The payment methods. `null`: all.
     pub(in crate::config) methods: Option<NameList>,
+    /// The smallest amount, in the currency of the payment. `null`: the key is not set.
+    #[schemars(with = "Option<DecimalText>")]
     pub(in crate::config) min_amount: Option<Located<String>>,
+    /// The largest amount, in the currency of the payment. `null`: the key is not set.
+    #[schemars(with = "Option<DecimalText>")]
     pub(in crate::config) max_amount: Option<Located<String>>,
+    /// The weight for `weighted` routing.
     pub(in crate::config) weight: Option<Located<u64>>,
 }
 
 /// A route.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Route")]
 pub(crate) struct RawRoute {
+    /// The id of the route.
     pub(in crate::config) id: Option<Located<Name>>,
+    /// Its gates.
     pub(in crate::config) gates: Option<NameList>,
+    /// The order of its gates.
     pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
 }
 
 /// A project.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Project")]
 pub(crate) struct RawProject {
+    /// The id of the project.
     pub(in crate::config) id: Option<Located<Name>>,
+    /// The attributes that recognise customers, in their order.
     pub(in crate::config) client_definition: Option<Located<Vec<Located<PaymentAttribute>>>>,
+    /// Its endpoints.
     pub(in crate::config) endpoints: Vec<RawEndpoint>,
 }
 
 /// An endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Endpoint")]
 pub(crate) struct RawEndpoint {
+    /// The id of the endpoint.
     pub(in crate::config) id: Option<Located<Name>>,
+    /// Its currency.
     pub(in crate::config) currency: Option<Located<Currency>>,
+    /// Its gates and routes.
     pub(in crate::config) gates: Option<NameList>,
+    /// The settings of its payment methods.
     pub(in crate::config) methods: Vec<RawMethod>,
+    /// The attributes that recognise customers, in their order.
     pub(in crate::config) client_definition: Option<Located<Vec<Located<PaymentAttribute>>>>,
 }
 

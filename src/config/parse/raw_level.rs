@@ -8,11 +8,17 @@ use crate::config::{
         section::{Section, WHOLE_MAX},
     },
     report::source::Span,
+    schema::{
+        amounts::{AmountText, ShareText},
+        described,
+        texts::WindowText,
+    },
 };
 use crate::domain::{
     rules::{filter::FilterMode, gates::RoutingStrategy, level::LevelKey},
     vocabulary::{calendar::WeekStart, direction::Direction, money::Currency, names::Name, words::Word},
 };
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// The `status` of a level.
@@ -62,54 +68,99 @@ impl Serialize for RawProjects {
     }
 }
 
+described! {
+    /// The projects of a level: their names, or `all`.
+    ProjectsText {
+        "anyOf": [
+            { "type": "string", "const": "all" },
+            { "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 128 } }
+        ],
+        "examples": [["web"]]
+    }
+}
+
 /// The word for every project.
 const ALL_PROJECTS: &str = "all";
 
 /// The settings of a payment method, of an endpoint, a level or a customer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MethodSettings")]
 pub(crate) struct RawMethod {
+    /// The payment method.
     pub(in crate::config) method: Option<Located<Name>>,
+    /// Whether payment forms show the method. `null`: the settings below apply.
     pub(in crate::config) show_in_form: Option<Located<bool>>,
+    /// The smallest amount. `null`: the settings below apply.
+    #[schemars(with = "Option<AmountText>")]
     pub(in crate::config) min_amount: Option<Located<String>>,
+    /// The largest amount. `null`: the settings below apply.
+    #[schemars(with = "Option<AmountText>")]
     pub(in crate::config) max_amount: Option<Located<String>>,
+    /// The gates and routes of the method. `null`: the settings below apply.
     pub(in crate::config) gates: Option<NameList>,
 }
 
 /// A level. The document has the same keys, in this order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LevelSettings")]
 pub(crate) struct RawLevel {
     #[serde(skip)]
     pub(in crate::config) span: Span,
     /// The keys of the entry without its identity (name, direction, currency), as JSON.
     #[serde(skip)]
     pub(in crate::config) body: String,
+    /// The name of the level.
     pub(in crate::config) name: Option<Located<Name>>,
+    /// The direction of payments.
     pub(in crate::config) direction: Option<Located<Direction>>,
+    /// The currency of payments.
     pub(in crate::config) currency: Option<Located<Currency>>,
+    /// Whether the level applies to payments.
     pub(in crate::config) status: Option<Located<Status>>,
+    /// The projects to which it applies, or `all`.
+    #[schemars(with = "Option<ProjectsText>")]
     pub(in crate::config) projects: Option<RawProjects>,
+    /// The settings of payment methods, which override those of the endpoint.
     pub(in crate::config) methods: Vec<RawMethod>,
+    /// The gates and routes of the level. `null`: those of the endpoint.
     pub(in crate::config) gates: Option<NameList>,
+    /// The order of the gates. `null`: `priority`.
     pub(in crate::config) routing: Option<Located<RoutingStrategy>>,
+    /// The usage limits of the level.
     pub(in crate::config) filters: Vec<RawFilter>,
 }
 
 /// A filter of a level or of a customer's own limits. The document has the same keys, in this order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Filter")]
 pub(crate) struct RawFilter {
     #[serde(skip)]
     pub(in crate::config) span: Span,
+    /// The name of the filter, unique in its list; the window by default.
     pub(in crate::config) name: Option<Located<Name>>,
+    /// The window.
+    #[schemars(with = "Option<WindowText>")]
     pub(in crate::config) window: Option<Located<String>>,
+    /// The most that can pass in the window. `null`: unlimited; zero blocks.
+    #[schemars(with = "Option<AmountText>")]
     pub(in crate::config) amount_limit: Option<Located<String>>,
+    /// The most transactions in the window. `null`: unlimited; zero blocks.
     pub(in crate::config) quantity_limit: Option<Located<u64>>,
+    /// Whether the window is aligned to the calendar in the merchant's time zone; otherwise it rolls.
     pub(in crate::config) calendar: Option<Located<bool>>,
+    /// The first day of a calendar week. `null`: the window is no calendar week.
     pub(in crate::config) week_starts_on: Option<Located<WeekStart>>,
+    /// The length of a rolling month. `null`: the window is no rolling month.
     pub(in crate::config) month: Option<Located<MonthSpan>>,
+    /// Whether it counts all levels and currencies of the merchant.
     pub(in crate::config) for_all_merchant_currencies: Option<Located<bool>>,
+    /// Whether cancelled amounts no longer count.
     #[serde(rename = "subtract_cancel_transactions")]
     pub(in crate::config) subtract_cancels: Option<Located<bool>>,
+    /// Whether it denies payments, is evaluated only, or is off.
     pub(in crate::config) mode: Option<Located<FilterMode>>,
+    /// The share of the limit at which an allowed payment is reported. `null`: none.
+    #[schemars(with = "Option<ShareText>")]
     pub(in crate::config) warn_at: Option<Located<String>>,
 }
 

@@ -1,17 +1,38 @@
 //! The raw values of a rate table: of `rates.toml`, of a request's body, and of the document that shows the table.
 
-use crate::config::parse::{located::Located, section::Section};
+use crate::config::{
+    parse::{located::Located, section::Section},
+    schema::{described, texts::DurationText},
+};
 use crate::domain::vocabulary::{money::Currency, time::Millis};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// A rate table. The document has the same keys, in this order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RateTable")]
 pub(crate) struct RawRates {
+    /// The currency of which one unit has the rates. `null`: there is no table.
     pub(in crate::config) base: Option<Located<Currency>>,
+    /// The time of the rates. `null`: none is known.
     pub(in crate::config) as_of: Option<Located<Millis>>,
+    /// The age at which rates are too old. `null`: never.
+    #[schemars(with = "Option<DurationText>")]
     pub(in crate::config) max_age: Option<Located<String>>,
+    /// How many units of each currency are worth one unit of the base, by currency.
     #[serde(serialize_with = "rate_map")]
+    #[schemars(with = "RatesByCurrency")]
     pub(in crate::config) rates: Vec<(Located<Currency>, Located<String>)>,
+}
+
+described! {
+    /// Rates by currency: decimal numbers in texts.
+    RatesByCurrency {
+        "type": "object",
+        "propertyNames": { "pattern": "^[A-Z]{3}$" },
+        "additionalProperties": { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$", "maxLength": 80 },
+        "examples": [{ "USD": "1.0872" }]
+    }
 }
 
 fn rate_map<S: Serializer>(rates: &[(Located<Currency>, Located<String>)], serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,11 @@
 
 use crate::{
     clock::{Clock, ClockError},
-    config::{ProblemText, Severity, diff::Difference},
+    config::{
+        ProblemText, Severity,
+        diff::Difference,
+        schema::texts::{SentenceText, VersionText},
+    },
     domain::{
         customer::audit::{Author, ChangeSource},
         vocabulary::{calendar::zone_data_version, names::Name, time::Millis},
@@ -40,6 +44,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{sync::Arc, time::Instant};
 
@@ -100,27 +105,44 @@ pub(crate) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-#[derive(Serialize)]
+/// The configuration in force, and what is wrong with a newer one.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConfigurationState")]
 struct ConfigurationDocument {
+    /// The version of the rules in force.
+    #[schemars(with = "VersionText")]
     version: String,
+    /// When they took effect.
     applied_at: AsText<Millis>,
+    /// Since when reloads fail. `null`: the newest one took effect.
     failed_since: Option<AsText<Millis>>,
     /// The errors of the newest reload if it was refused.
+    #[schemars(with = "Vec<SentenceText>")]
     problems: Vec<String>,
     /// The warnings of that reload.
+    #[schemars(with = "Vec<SentenceText>")]
     warnings: Vec<String>,
+    /// The newest reload that took effect. `null`: there was none since the start.
     last_reload: Option<ReloadDocument>,
 }
 
 /// A reload that took effect.
-#[derive(Serialize)]
-struct ReloadDocument {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReloadOutcome")]
+pub(crate) struct ReloadDocument {
+    /// When it took effect.
     at: AsText<Millis>,
+    /// The rules in force since then.
+    #[schemars(with = "VersionText")]
     config_version: String,
+    /// What it changed.
     #[serde(flatten)]
     differences: DifferenceLists,
+    /// What is valid and probably a mistake.
+    #[schemars(with = "Vec<SentenceText>")]
     warnings: Vec<String>,
-    /// `None` for a token for some merchants.
+    /// Settings whose new value takes effect at a restart. `null`: the token is for some merchants.
+    #[schemars(with = "Option<Vec<SentenceText>>")]
     restart_needed: Option<Vec<String>>,
 }
 
@@ -141,10 +163,16 @@ impl ReloadDocument {
     }
 }
 
-#[derive(Serialize)]
+/// The snapshots.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SnapshotState")]
 struct SnapshotDocument {
+    /// When the newest was taken. `null`: none was.
     last_at: Option<AsText<Millis>>,
+    /// Since when none could be taken. `null`: the newest try succeeded.
     failed_since: Option<AsText<Millis>>,
+    /// Why the newest try failed. `null`: it did not.
+    #[schemars(with = "Option<SentenceText>")]
     reason: Option<String>,
 }
 
@@ -155,30 +183,58 @@ impl From<SnapshotState> for SnapshotDocument {
     }
 }
 
-#[derive(Serialize)]
-struct StatusDocument {
+/// The state of the daemon.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(crate) struct StatusDocument {
+    /// The version of levelgate.
+    #[schemars(with = "VersionText")]
     version: &'static str,
+    /// The version of the time zone data.
+    #[schemars(with = "VersionText")]
     zone_data_version: &'static str,
+    /// The configuration.
     config: ConfigurationDocument,
+    /// The version of the rates.
+    #[schemars(with = "VersionText")]
     rates_version: String,
+    /// The time of the rates. `null`: none is known.
     rates_as_of: Option<AsText<Millis>>,
+    /// The kind of the store.
+    #[schemars(extend("enum" = ["disk", "memory"]))]
     store: &'static str,
+    /// The durability in words.
+    #[schemars(with = "SentenceText")]
     keeps: &'static str,
+    /// The last record. `null`: there is no journal, or the token is for some merchants.
     lsn: Option<u64>,
+    /// The last record that is synced.
     synced_lsn: Option<u64>,
+    /// For how many seconds Redis has lacked records. `null`: there is no copy in Redis.
     store_lag: Option<u64>,
+    /// The snapshots. `null`: the daemon has no data folder.
     snapshot: Option<SnapshotDocument>,
-    /// `primary` or `standby`.
+    /// Whether the daemon answers writes.
+    #[schemars(extend("enum" = ["primary", "standby"]))]
     role: &'static str,
+    /// The standby. `null`: the daemon is a primary.
     standby: Option<StandbyDocument>,
+    /// The copy in Redis. `null`: there is none.
     redis: Option<RedisDocument>,
-    /// This and the other fields about all merchants are `None` for a token for some merchants.
+    /// The customers in memory. Like the other figures of all merchants, it is `null` for a token for some merchants.
     customers: Option<u64>,
+    /// The transactions in memory.
     transactions: Option<u64>,
+    /// Levels that requests could not create.
     levels_turned_away: Option<u64>,
+    /// The archive. `null`: there is none.
     archive: Option<ArchiveHealth>,
+    /// The time, or the code of a problem.
+    #[schemars(with = "SentenceText")]
     clock: String,
+    /// The clock.
     clock_state: ClockDocument,
+    /// Since when the daemon runs.
     uptime_seconds: i64,
 }
 

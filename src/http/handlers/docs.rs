@@ -52,7 +52,8 @@ static PAGES: LazyLock<HashMap<&'static str, String>> =
 
 pub(crate) async fn list() -> Response {
     let rows: String = GUIDES.iter().map(row).collect();
-    html_page(page("Guides", &format!("<h1>levelgate: guides</h1>\n<ul>\n{rows}</ul>\n")))
+    let api = "<li><a href=\"/docs/api\">API</a>: every operation, field and problem code</li>\n";
+    html_page(page("Guides", &format!("<h1>levelgate: guides</h1>\n<ul>\n{rows}{api}</ul>\n")))
 }
 
 fn row(Guide { name, title, readers, .. }: &Guide) -> String {

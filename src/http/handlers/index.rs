@@ -2,6 +2,7 @@
 //! configuration.
 
 use crate::{
+    config::schema::texts::{AddressText, SentenceText},
     docs::GUIDES,
     http::{
         handlers::docs::{html_page, page},
@@ -13,31 +14,52 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct IndexDocument {
+/// Where a reader finds the guides, health, metrics and status.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Index")]
+pub(crate) struct IndexDocument {
+    /// Always `levelgate`.
+    #[schemars(extend("enum" = ["levelgate"]))]
     name: &'static str,
+    /// The pages that are no guides.
     links: Vec<Link>,
+    /// The guides.
     guides: Vec<GuideLink>,
 }
 
-#[derive(Serialize)]
+/// A page.
+#[derive(Serialize, JsonSchema)]
 struct Link {
+    /// Its address.
+    #[schemars(with = "AddressText")]
     href: &'static str,
+    /// What it shows.
+    #[schemars(with = "SentenceText")]
     title: &'static str,
 }
 
-#[derive(Serialize)]
+/// A guide.
+#[derive(Serialize, JsonSchema)]
 struct GuideLink {
+    /// Its address.
+    #[schemars(with = "AddressText")]
     href: String,
+    /// Its title.
+    #[schemars(with = "SentenceText")]
     title: &'static str,
+    /// Its readers and its content.
+    #[schemars(with = "SentenceText")]
     readers: &'static str,
 }
 
 /// The pages that are no guides. Metrics and status need a token where tokens are configured.
-const LINKS: [Link; 5] = [
+const LINKS: [Link; 7] = [
     Link { href: "/docs", title: "The guides" },
+    Link { href: "/docs/api", title: "Every operation, field and code of the API" },
+    Link { href: "/openapi.json", title: "The same as an OpenAPI 3.1 document" },
     Link { href: "/healthz", title: "Whether the process lives" },
     Link { href: "/readyz", title: "Whether it takes payments" },
     Link { href: "/metrics", title: "Metrics for Prometheus" },

@@ -1,5 +1,6 @@
 //! Handlers of the operations, grouped by resource. A handler reads its request and calls the service.
 
+pub(crate) mod api_reference;
 pub(crate) mod batch;
 pub(crate) mod configuration;
 pub(crate) mod customers;

@@ -1,9 +1,11 @@
 //! The copy in Redis, for `/metrics`, `/v1/status` and `/readyz`.
 
 use crate::{
+    config::schema::texts::SentenceText,
     replication::ShippingState,
     storage::journal::{Journal, Lsn},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,19 +13,24 @@ use std::{
 };
 
 /// The copy in Redis, in `/v1/status`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RedisState")]
 pub(crate) struct RedisDocument {
-    /// `shipping`, `outage`, `no_lease` or `fenced_out`.
+    /// The state of the copy.
+    #[schemars(extend("enum" = ["shipping", "outage", "no_lease", "fenced_out"]))]
     state: &'static str,
     /// The last record that Redis has confirmed.
     shipped_lsn: u64,
+    /// How many records Redis lacks.
     lag_records: u64,
+    /// For how many seconds it has lacked records.
     lag_seconds: u64,
     /// The last record before the newest complete snapshot in Redis; `None`: there is none of this process.
     snapshot_lsn: Option<u64>,
     /// Since how many seconds Redis has confirmed nothing; `None`: it confirms.
     failing_seconds: Option<u64>,
-    /// Why the last command failed.
+    /// Why the last command failed. `null`: it did not.
+    #[schemars(with = "Option<SentenceText>")]
     reason: Option<String>,
 }
 

@@ -1,7 +1,8 @@
 //! A standby, for `/metrics`, `/v1/status` and the header of its answers.
 
-use crate::replication::StandbyState;
+use crate::{config::schema::texts::SentenceText, replication::StandbyState};
 use axum::http::{HeaderName, HeaderValue};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -9,13 +10,17 @@ use std::time::Instant;
 pub(crate) const LAG_HEADER: HeaderName = HeaderName::from_static("levelgate-lag-ms");
 
 /// The standby, in `/v1/status`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StandbyState")]
 pub(crate) struct StandbyDocument {
+    /// For how many milliseconds it has lacked records.
     lag_ms: u64,
+    /// How many records it lacks.
     lag_records: u64,
     /// The last record of the stream.
     tip_lsn: u64,
     /// Why the last read of the stream failed; `None`: it succeeded.
+    #[schemars(with = "Option<SentenceText>")]
     reason: Option<String>,
 }
 

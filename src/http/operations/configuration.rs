@@ -1,12 +1,22 @@
 //! The operations on merchants, levels and rates.
 
-use crate::http::{
-    handlers::configuration,
-    operations::{
-        operation::{
-            Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, created, ok,
+use crate::{
+    http::{
+        handlers::configuration,
+        operations::{
+            operation::{
+                Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, created,
+                ok, schema_of,
+            },
+            problem_codes::{CONFIGURATION, JSON, LONG_ANSWER, MERCHANT, RECORDING, TIME, VALUES},
         },
-        problem_codes::{CONFIGURATION, JSON, LONG_ANSWER, MERCHANT, RECORDING, TIME, VALUES},
+    },
+    service::{
+        configuration::effective::{DeletedLevels, LevelChange, LevelList, MerchantList, RenamedLevel},
+        documents::{
+            configuration::{level::LevelDocument, merchant::MerchantDocument, rates::RatesDocument},
+            requests::configuration::{LevelRequest, RatesRequest, RenameRequest},
+        },
     },
 };
 use axum::routing::on;
@@ -20,10 +30,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("MerchantList")],
+        answers: &[ok::<MerchantList<'static>>()],
         problems: &[LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, configuration::list_merchants),
+        id: "list_merchants",
         summary: "Lists the configured merchants.",
     },
     Operation {
@@ -33,10 +44,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("Merchant")],
+        answers: &[ok::<MerchantDocument<'static>>()],
         problems: &[MERCHANT, LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, configuration::show_merchant),
+        id: "show_merchant",
         summary: "Shows the effective configuration of a merchant.",
     },
     Operation {
@@ -46,10 +58,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("LevelList")],
+        answers: &[ok::<LevelList>()],
         problems: &[MERCHANT, LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, configuration::list_levels),
+        id: "list_levels",
         summary: "Lists the levels of a merchant.",
     },
     Operation {
@@ -59,10 +72,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("Level")],
+        answers: &[ok::<LevelDocument>()],
         problems: &[MERCHANT, VALUES, &["level_not_found"], LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, configuration::show_level),
+        id: "show_level",
         summary: "Shows a level.",
     },
     Operation {
@@ -71,11 +85,12 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
-        body: RequestBody::Json("LevelRequest"),
-        answers: &[ok("LevelChange"), created("LevelChange")],
+        body: RequestBody::Json(schema_of::<LevelRequest>),
+        answers: &[ok::<LevelChange<'static>>(), created::<LevelChange<'static>>()],
         problems: &[JSON, MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::put_level),
+        id: "put_level",
         summary: "Sets a level.",
     },
     Operation {
@@ -85,10 +100,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("DeletedLevels")],
+        answers: &[ok::<DeletedLevels<'static>>()],
         problems: &[MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::delete_level),
+        id: "delete_level",
         summary: "Deletes a level.",
     },
     Operation {
@@ -98,10 +114,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("DeletedLevels")],
+        answers: &[ok::<DeletedLevels<'static>>()],
         problems: &[MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::delete_currency),
+        id: "delete_levels_of_currency",
         summary: "Deletes all levels of a currency.",
     },
     Operation {
@@ -110,11 +127,12 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         role: RequiredRole::Operator,
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
-        body: RequestBody::Json("RenameRequest"),
-        answers: &[ok("RenamedLevel")],
+        body: RequestBody::Json(schema_of::<RenameRequest>),
+        answers: &[ok::<RenamedLevel<'static>>()],
         problems: &[JSON, MERCHANT, VALUES, TIME, RECORDING, CONFIGURATION, &["level_exists", "method_not_allowed"]],
         availability: Availability::Main,
         handler: |method| on(method, configuration::rename),
+        id: "rename_level",
         summary: "Renames a level in all currencies.",
     },
     Operation {
@@ -124,10 +142,11 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("Rates")],
+        answers: &[ok::<RatesDocument<'static>>()],
         problems: &[LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, configuration::show_rates),
+        id: "show_rates",
         summary: "Shows the conversion rates.",
     },
     Operation {
@@ -136,11 +155,12 @@ pub(super) static CONFIGURATION_OPERATIONS: [Operation; 10] = [
         role: RequiredRole::Operator,
         merchants: MerchantScope::All,
         query: QueryKeys::None,
-        body: RequestBody::Json("RatesRequest"),
-        answers: &[ok("Rates")],
+        body: RequestBody::Json(schema_of::<RatesRequest>),
+        answers: &[ok::<RatesDocument<'static>>()],
         problems: &[JSON, VALUES, TIME, RECORDING, CONFIGURATION],
         availability: Availability::Main,
         handler: |method| on(method, configuration::put_rates),
+        id: "put_rates",
         summary: "Sets the conversion rates.",
     },
 ];

@@ -1,15 +1,24 @@
 //! The operations on the daemon itself: health, events, reload, snapshots and the clock.
 
 use crate::http::{
-    handlers::{daemon, events},
+    handlers::{
+        daemon::{self, ReloadDocument, StatusDocument},
+        events,
+    },
     operations::{
         operation::{
             Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
+            schema_of, text,
         },
         problem_codes::{JSON, LONG_ANSWER, MERCHANT, VALUES},
     },
 };
-use crate::service::event_feed::FEED_KEYS;
+use crate::service::{
+    clock::AcceptedClockDocument,
+    daemon_status::{SnapshotReport, TakeOverReport},
+    documents::{answers::EventPage, requests::configuration::ClockAcceptRequest},
+    event_feed::FEED_KEYS,
+};
 use axum::routing::on;
 
 /// The operations on the daemon itself: health, events, reload, snapshots and the clock.
@@ -21,10 +30,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::Ignored,
         body: RequestBody::None,
-        answers: &[ok("text/plain")],
+        answers: &[text("text/plain")],
         problems: &[],
         availability: Availability::Always,
         handler: |method| on(method, daemon::healthz),
+        id: "healthz",
         summary: "Answers while the process lives.",
     },
     Operation {
@@ -34,10 +44,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::Ignored,
         body: RequestBody::None,
-        answers: &[ok("text/plain")],
+        answers: &[text("text/plain")],
         problems: &[&["clock_jumped"]],
         availability: Availability::Always,
         handler: |method| on(method, daemon::readyz),
+        id: "readyz",
         summary: "Answers when payments can be decided.",
     },
     Operation {
@@ -47,10 +58,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::All,
         query: QueryKeys::Ignored,
         body: RequestBody::None,
-        answers: &[ok("text/plain")],
+        answers: &[text("text/plain")],
         problems: &[],
         availability: Availability::Always,
         handler: |method| on(method, daemon::metrics),
+        id: "metrics",
         summary: "Reports metrics in the Prometheus text format.",
     },
     Operation {
@@ -60,10 +72,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("Status")],
+        answers: &[ok::<StatusDocument>()],
         problems: &[],
         availability: Availability::Always,
         handler: |method| on(method, daemon::status),
+        id: "status",
         summary: "Reports versions, configuration, store, snapshots and clock.",
     },
     Operation {
@@ -73,7 +86,7 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::Listed(&FEED_KEYS),
         body: RequestBody::None,
-        answers: &[ok("EventPage")],
+        answers: &[ok::<EventPage>()],
         problems: &[
             MERCHANT,
             VALUES,
@@ -82,6 +95,7 @@ pub(super) static DAEMON: [Operation; 9] = [
         ],
         availability: Availability::Main,
         handler: |method| on(method, events::events),
+        id: "events",
         summary: "Returns the events after a position, and waits for one where there is none.",
     },
     Operation {
@@ -91,10 +105,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::All,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("ReloadOutcome")],
+        answers: &[ok::<ReloadDocument>()],
         problems: &[&["configuration_invalid"]],
         availability: Availability::Main,
         handler: |method| on(method, daemon::reload),
+        id: "reload",
         summary: "Reads the configuration files anew.",
     },
     Operation {
@@ -104,10 +119,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::All,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("SnapshotReport")],
+        answers: &[ok::<SnapshotReport>()],
         problems: &[&["no_snapshots", "snapshot_failed", "storage_full"]],
         availability: Availability::Main,
         handler: |method| on(method, daemon::snapshot),
+        id: "take_snapshot",
         summary: "Takes a snapshot.",
     },
     Operation {
@@ -117,10 +133,11 @@ pub(super) static DAEMON: [Operation; 9] = [
         merchants: MerchantScope::All,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("TakeOverReport")],
+        answers: &[ok::<TakeOverReport>()],
         problems: &[&["not_standby", "take_over_failed"]],
         availability: Availability::Main,
         handler: |method| on(method, daemon::take_over),
+        id: "take_over",
         summary: "Makes a standby the primary.",
     },
     Operation {
@@ -129,11 +146,12 @@ pub(super) static DAEMON: [Operation; 9] = [
         role: RequiredRole::Operator,
         merchants: MerchantScope::All,
         query: QueryKeys::None,
-        body: RequestBody::OptionalJson("ClockAcceptRequest"),
-        answers: &[ok("ClockAccepted")],
+        body: RequestBody::OptionalJson(schema_of::<ClockAcceptRequest>),
+        answers: &[ok::<AcceptedClockDocument>()],
         problems: &[JSON, &["clock_by_requests"]],
         availability: Availability::Main,
         handler: |method| on(method, daemon::accept_clock),
+        id: "accept_clock",
         summary: "Accepts the system clock after a jump.",
     },
 ];

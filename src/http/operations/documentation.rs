@@ -1,15 +1,47 @@
-//! The operations that serve the guides. They need no token.
+//! The operations that serve the guides and the description of the API. They need no token.
 
 use crate::http::{
-    handlers::{docs, index},
+    handlers::{
+        api_reference, docs,
+        index::{self, IndexDocument},
+    },
+    openapi::published::OpenApiDocument,
     operations::operation::{
-        Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok,
+        Availability, MerchantScope, Operation, OperationMethod, QueryKeys, RequestBody, RequiredRole, ok, text,
     },
 };
 use axum::routing::on;
 
-/// The operations that serve the guides.
-pub(super) static DOCUMENTATION: [Operation; 4] = [
+/// The operations that serve the guides and the description of the API.
+pub(super) static DOCUMENTATION: [Operation; 6] = [
+    Operation {
+        method: OperationMethod::Get,
+        path: "/openapi.json",
+        role: RequiredRole::Public,
+        merchants: MerchantScope::OfToken,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[ok::<OpenApiDocument>()],
+        problems: &[],
+        availability: Availability::Main,
+        handler: |method| on(method, api_reference::openapi),
+        id: "openapi",
+        summary: "Serves this description of the API as an OpenAPI 3.1 document.",
+    },
+    Operation {
+        method: OperationMethod::Get,
+        path: "/docs/api",
+        role: RequiredRole::Public,
+        merchants: MerchantScope::OfToken,
+        query: QueryKeys::None,
+        body: RequestBody::None,
+        answers: &[text("text/html")],
+        problems: &[],
+        availability: Availability::Main,
+        handler: |method| on(method, api_reference::page_of_api),
+        id: "api_reference",
+        summary: "Shows this description of the API as a page.",
+    },
     Operation {
         method: OperationMethod::Get,
         path: "/",
@@ -17,10 +49,11 @@ pub(super) static DOCUMENTATION: [Operation; 4] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("Index"), ok("text/html")],
+        answers: &[ok::<IndexDocument>(), text("text/html")],
         problems: &[],
         availability: Availability::Main,
         handler: |method| on(method, index::index),
+        id: "index",
         summary: "Shows where the guides, health, metrics and status are.",
     },
     Operation {
@@ -30,10 +63,11 @@ pub(super) static DOCUMENTATION: [Operation; 4] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("text/html")],
+        answers: &[text("text/html")],
         problems: &[],
         availability: Availability::Main,
         handler: |method| on(method, docs::list),
+        id: "list_guides",
         summary: "Lists the guides.",
     },
     Operation {
@@ -43,10 +77,11 @@ pub(super) static DOCUMENTATION: [Operation; 4] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("text/css")],
+        answers: &[text("text/css")],
         problems: &[],
         availability: Availability::Main,
         handler: |method| on(method, docs::style),
+        id: "style_sheet",
         summary: "Serves the style sheet of the guides.",
     },
     Operation {
@@ -56,10 +91,11 @@ pub(super) static DOCUMENTATION: [Operation; 4] = [
         merchants: MerchantScope::OfToken,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("text/html")],
+        answers: &[text("text/html")],
         problems: &[],
         availability: Availability::Main,
         handler: |method| on(method, docs::show),
+        id: "show_guide",
         summary: "Shows a guide.",
     },
 ];

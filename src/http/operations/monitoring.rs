@@ -10,7 +10,12 @@ use crate::{
             problem_codes::{CUSTOMER, LONG_ANSWER, MERCHANT, TIME, VALUES},
         },
     },
-    service::{customers::audit::AUDIT_KEYS, decision_series::SERIES_KEYS},
+    service::{
+        configuration::level_status::LevelStatusDocument,
+        customers::audit::AUDIT_KEYS,
+        decision_series::{SERIES_KEYS, SeriesDocument},
+        documents::answers::Audit,
+    },
 };
 use axum::routing::on;
 
@@ -23,10 +28,11 @@ pub(super) static MONITORING: [Operation; 3] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::Taken(AUDIT_KEYS),
         body: RequestBody::None,
-        answers: &[ok("Audit")],
+        answers: &[ok::<Audit>()],
         problems: &[CUSTOMER, VALUES, LONG_ANSWER, &["job_not_found"]],
         availability: Availability::Main,
         handler: |method| on(method, monitoring::audit),
+        id: "audit",
         summary: "Shows who changed what at a merchant.",
     },
     Operation {
@@ -36,10 +42,11 @@ pub(super) static MONITORING: [Operation; 3] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::Taken(SERIES_KEYS),
         body: RequestBody::None,
-        answers: &[ok("DecisionSeries")],
+        answers: &[ok::<SeriesDocument>()],
         problems: &[MERCHANT, VALUES, TIME, LONG_ANSWER],
         availability: Availability::Main,
         handler: |method| on(method, monitoring::series),
+        id: "decision_series",
         summary: "Counts the decisions of a merchant over time.",
     },
     Operation {
@@ -49,10 +56,11 @@ pub(super) static MONITORING: [Operation; 3] = [
         merchants: MerchantScope::OfPath,
         query: QueryKeys::None,
         body: RequestBody::None,
-        answers: &[ok("LevelStatus")],
+        answers: &[ok::<LevelStatusDocument>()],
         problems: &[MERCHANT, VALUES, &["level_not_found"]],
         availability: Availability::Main,
         handler: |method| on(method, monitoring::level_status),
+        id: "level_status",
         summary: "Shows who has a level, and where it comes from.",
     },
 ];

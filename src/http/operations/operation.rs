@@ -5,9 +5,11 @@ use crate::{
     service::{commit::AnswerKind, documents::query::TakenKeys},
 };
 use axum::routing::{MethodFilter, MethodRouter};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::{fmt, sync::Arc};
 
-/// One HTTP operation. The router, the authorisation, the check of the query and the answers 404 and 405 come from it.
+/// One HTTP operation. The router, the authorisation, the check of the query, the answers 404 and 405 and the OpenAPI
+/// document come from it.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) method: OperationMethod,
@@ -16,7 +18,6 @@ pub(crate) struct Operation {
     pub(crate) role: RequiredRole,
     pub(crate) merchants: MerchantScope,
     pub(crate) query: QueryKeys,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
     pub(crate) body: RequestBody,
     /// The answers that are no problem documents.
     pub(crate) answers: &'static [Answer],
@@ -25,7 +26,8 @@ pub(crate) struct Operation {
     pub(crate) availability: Availability,
     /// Registers the handler for the method.
     pub(crate) handler: fn(MethodFilter) -> MethodRouter<Arc<AppState>>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    /// The name of the operation in the OpenAPI document, and so of the function in generated clients.
+    pub(crate) id: &'static str,
     /// One line for the API's documentation.
     pub(crate) summary: &'static str,
 }
@@ -125,22 +127,30 @@ pub(crate) enum QueryKeys {
     Ignored,
 }
 
+/// The schema of a document: [`schema_of`] its type.
+pub(crate) type DocumentSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// The schema of a type, as a reference where it has a name.
+pub(crate) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
 /// The body that an operation takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum RequestBody {
     None,
-    /// A JSON document of this name.
-    Json(&'static str),
-    /// A JSON document of this name, or no body.
-    OptionalJson(&'static str),
-    /// Lines of JSON of any number, each a document of this name. The handler watches the sender's pace.
-    JsonLines(&'static str),
+    /// A JSON document.
+    Json(DocumentSchema),
+    /// A JSON document, or no body.
+    OptionalJson(DocumentSchema),
+    /// Lines of JSON of any number, each such a document. The handler watches the sender's pace.
+    JsonLines(DocumentSchema),
     /// A CSV table of any length. The handler watches the sender's pace.
     Csv,
 }
 
 impl RequestBody {
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares the paths with it"))]
     /// Whether the body has no limit on its length.
     pub(crate) const fn is_streamed(self) -> bool {
         matches!(self, Self::JsonLines(_) | Self::Csv)
@@ -151,19 +161,38 @@ impl RequestBody {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests until the OpenAPI document is generated from it"))]
-    /// The name of its document, or its media type where it is none.
-    pub(crate) document: &'static str,
+    pub(crate) content: AnswerContent,
+}
+
+/// The content of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AnswerContent {
+    /// A JSON document.
+    Json(DocumentSchema),
+    /// Lines of JSON, each such a document.
+    JsonLines(DocumentSchema),
+    /// A text of this media type.
+    Text(&'static str),
 }
 
 /// 200 with a document.
-pub(crate) const fn ok(document: &'static str) -> Answer {
-    Answer { status: 200, document }
+pub(crate) const fn ok<T: JsonSchema>() -> Answer {
+    Answer { status: 200, content: AnswerContent::Json(schema_of::<T>) }
 }
 
 /// 201 with a document.
-pub(crate) const fn created(document: &'static str) -> Answer {
-    Answer { status: 201, document }
+pub(crate) const fn created<T: JsonSchema>() -> Answer {
+    Answer { status: 201, content: AnswerContent::Json(schema_of::<T>) }
+}
+
+/// 200 with lines of documents.
+pub(crate) const fn ok_lines<T: JsonSchema>() -> Answer {
+    Answer { status: 200, content: AnswerContent::JsonLines(schema_of::<T>) }
+}
+
+/// 200 with a text of a media type.
+pub(crate) const fn text(media_type: &'static str) -> Answer {
+    Answer { status: 200, content: AnswerContent::Text(media_type) }
 }
 
 /// The listeners and connections on which an operation is answered.

@@ -5,11 +5,18 @@ use crate::http::operations::{
     documentation::DOCUMENTATION, monitoring::MONITORING, operation::Operation, payments::PAYMENTS,
 };
 
-/// The tables of the resources.
-static TABLES: [&[Operation]; 7] =
-    [&PAYMENTS, &CUSTOMERS, &CUSTOMER_TABLES, &CONFIGURATION_OPERATIONS, &MONITORING, &DAEMON, &DOCUMENTATION];
+/// The tables of the resources, each with the name of its group in the API's documentation.
+pub(crate) static TABLES: [(&str, &[Operation]); 7] = [
+    ("Payments", &PAYMENTS),
+    ("Customers", &CUSTOMERS),
+    ("Many customers", &CUSTOMER_TABLES),
+    ("Configuration", &CONFIGURATION_OPERATIONS),
+    ("Monitoring", &MONITORING),
+    ("Daemon", &DAEMON),
+    ("Documentation", &DOCUMENTATION),
+];
 
 /// All operations.
 pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
-    TABLES.into_iter().flatten()
+    TABLES.iter().flat_map(|(_, rows)| rows.iter())
 }

@@ -199,7 +199,7 @@ fn each_method_and_path_is_one_row_with_a_summary_and_an_answer() {
         assert!(known_rows.insert((*method, *path)), "{} {path} has two rows", method.word());
         assert!(summary.ends_with('.') && !summary.contains('\n'), "{path}: the summary is one sentence: {summary}");
         assert!(answers.iter().all(|answer| (200..300).contains(&answer.status)), "{path}: no answer is a problem");
-        assert!(answers.iter().any(|answer| !answer.document.is_empty()), "{path}: it has an answer");
+        assert!(!answers.is_empty(), "{path}: it has an answer");
         let codes: Vec<&str> = operation.problem_codes().collect();
         let is_code = |code: &&str| {
             !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')

@@ -1,6 +1,7 @@
 //! The job of a bulk change.
 
 use crate::{
+    config::schema::texts::{CustomerIdText, FieldText, SentenceText},
     domain::{
         customer::{
             aggregate::Customer,
@@ -23,6 +24,7 @@ use crate::{
     },
     storage::jobs::{Draft, Job},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -34,14 +36,20 @@ use std::{
 const REFUSALS_MAX: usize = 100;
 
 /// The answer of a bulk change.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct BulkCounts {
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "BulkOutcome")]
+pub(crate) struct BulkCounts {
+    /// Whether nothing was changed.
     dry_run: bool,
+    /// The selected customers.
     selected: u64,
+    /// Customers who were changed.
     changed: u64,
+    /// Customers for whom the change is none.
     unchanged: u64,
+    /// Customers whose change was refused.
     refused: u64,
-    /// The first [`REFUSALS_MAX`] of them.
+    /// The first 100 refusals.
     refusals: Vec<RefusedCustomer>,
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
     /// upload afterwards undoes the change.
@@ -49,10 +57,17 @@ struct BulkCounts {
     undo: Option<String>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+/// A customer whose change was refused.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 struct RefusedCustomer {
+    /// The customer.
+    #[schemars(with = "CustomerIdText")]
     customer_id: String,
+    /// The code of the refusal.
+    #[schemars(with = "FieldText")]
     code: String,
+    /// The reason in words.
+    #[schemars(with = "SentenceText")]
     detail: String,
 }
 

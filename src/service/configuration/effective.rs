@@ -1,6 +1,7 @@
 //! The configuration in force, as it is shown.
 
 use crate::{
+    config::schema::texts::{NameText, SentenceText, VersionText},
     domain::{
         request::refusal::Refusal,
         rules::{
@@ -9,14 +10,18 @@ use crate::{
             merchant::Merchant,
             provenance::Provenance,
         },
-        vocabulary::names::{Name, UNKNOWN_LEVEL},
+        vocabulary::{
+            money::Currency,
+            names::{Name, UNKNOWN_LEVEL},
+        },
     },
     ledger::MadeLevel,
     service::{
         configuration::change::ConfigurationOutcome,
+        documents::as_text::AsText,
         documents::configuration::{
             level::LevelDocument,
-            merchant::{MerchantDocument, merchant_summary},
+            merchant::{MerchantDocument, MerchantSummary},
             provenance::ShowsName,
             rates::RatesDocument,
         },
@@ -25,8 +30,8 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A level as it is in force.
@@ -35,10 +40,62 @@ pub(crate) struct LevelInForce {
     pub(crate) document: LevelDocument,
 }
 
-#[derive(Serialize)]
-struct LevelChange<'a> {
+/// The merchants that a token reaches.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct MerchantList<'r> {
+    /// The merchants, by id.
+    merchants: Vec<MerchantSummary<'r>>,
+    /// The rules in force.
+    #[schemars(with = "VersionText")]
+    config_version: &'r str,
+}
+
+/// The levels of a merchant.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LevelList {
+    /// The configured levels and those that requests have created.
+    levels: Vec<LevelDocument>,
+}
+
+/// The levels that a call deleted.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DeletedLevels<'r> {
+    /// The names of the deleted levels.
+    #[schemars(with = "Vec<NameText>")]
+    deleted: Vec<&'static str>,
+    /// The rules in force.
+    #[schemars(with = "VersionText")]
+    config_version: &'r str,
+}
+
+/// The outcome of a rename.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RenamedLevel<'r> {
+    /// The old name.
+    #[schemars(with = "NameText")]
+    from: &'static str,
+    /// The new name.
+    #[schemars(with = "NameText")]
+    to: &'static str,
+    /// The currencies in which the level was renamed.
+    currencies: Vec<AsText<Currency>>,
+    /// The number of customers who had the old name.
+    customers: usize,
+    /// The rules in force.
+    #[schemars(with = "VersionText")]
+    config_version: &'r str,
+}
+
+/// A level after it was set.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LevelChange<'a> {
+    /// The level in force. `null`: its merchant was removed meanwhile.
     level: Option<LevelDocument>,
+    /// The rules in force.
+    #[schemars(with = "VersionText")]
     config_version: &'a str,
+    /// What is valid and probably a mistake.
+    #[schemars(with = "Vec<SentenceText>")]
     warnings: &'a [String],
 }
 
@@ -48,8 +105,8 @@ impl PaymentService {
         let rules = self.rules();
         let mut merchants: Vec<&Arc<Merchant>> = rules.merchants.values().filter(|m| reaches(m.id)).collect();
         merchants.sort_by_key(|merchant| merchant.id);
-        let rows: Vec<Value> = merchants.iter().map(|merchant| merchant_summary(merchant)).collect();
-        Reply::new(&json!({ "merchants": rows, "config_version": rules.version }))
+        let merchants = merchants.into_iter().map(|merchant| MerchantSummary::of(merchant)).collect();
+        Reply::new(&MerchantList { merchants, config_version: &rules.version })
     }
 
     /// The effective configuration of a merchant. `shows_name` selects the tokens that the document names.
@@ -68,7 +125,7 @@ impl PaymentService {
     /// The merchant is not known.
     pub fn levels(&self, id: &str, shows_name: &dyn Fn(Name) -> bool) -> Answered {
         let (rules, merchant) = self.find_merchant(id)?;
-        Ok(self.configuration_reply(&json!({ "levels": self.level_documents(&rules, &merchant, shows_name) })))
+        Ok(self.configuration_reply(&LevelList { levels: self.level_documents(&rules, &merchant, shows_name) }))
     }
 
     /// A level of a merchant, as a request may send it. The level `unknown` always exists. `shows_name` selects
@@ -129,17 +186,19 @@ impl PaymentService {
 
     /// The names of deleted levels.
     pub fn deleted_levels(&self, outcome: &ConfigurationOutcome) -> Reply {
-        let deleted: Vec<&str> = outcome.deleted.iter().map(|name| name.as_str()).collect();
-        Reply::new(&json!({ "deleted": deleted, "config_version": self.rules().version }))
+        let deleted = outcome.deleted.iter().map(|name| name.as_str()).collect();
+        Reply::new(&DeletedLevels { deleted, config_version: &self.rules().version })
     }
 
     /// The outcome of the rename of a level.
     pub fn renamed_level(&self, from: Name, to: Name, outcome: &ConfigurationOutcome) -> Reply {
-        let currencies: Vec<String> = outcome.currencies.iter().map(ToString::to_string).collect();
-        Reply::new(&json!({
-            "from": from.as_str(), "to": to.as_str(), "currencies": currencies, "customers": outcome.customers,
-            "config_version": self.rules().version,
-        }))
+        Reply::new(&RenamedLevel {
+            from: from.as_str(),
+            to: to.as_str(),
+            currencies: outcome.currencies.iter().copied().map(AsText).collect(),
+            customers: outcome.customers,
+            config_version: &self.rules().version,
+        })
     }
 
     /// A document that depends only on the records that all customers share.

@@ -1,7 +1,14 @@
 //! The status of a level: who has it, who is above its limits, what is probably wrong with it, and where it comes from.
 
 use crate::{
-    config::{body, lint::request},
+    config::{
+        body,
+        lint::request,
+        schema::{
+            texts::{NameText, SentenceText},
+            words::WordOf,
+        },
+    },
     domain::{
         rules::{
             configuration::Rules,
@@ -11,6 +18,7 @@ use crate::{
             provenance::Provenance,
         },
         vocabulary::{
+            direction::Direction,
             money::Currency,
             names::{Name, UNKNOWN_LEVEL},
         },
@@ -25,26 +33,44 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct LevelStatusDocument {
+/// The status of a level.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LevelStatus")]
+pub(crate) struct LevelStatusDocument {
+    /// The name of the level.
+    #[schemars(with = "NameText")]
     name: &'static str,
+    /// The direction of payments.
+    #[schemars(with = "WordOf<Direction>")]
     direction: &'static str,
+    /// The currency of payments.
     currency: AsText<Currency>,
+    /// Whether the level applies to payments.
+    #[schemars(extend("enum" = ["active", "disabled"]))]
     status: &'static str,
+    /// `false`: a payment named it, and it has no settings.
     is_configured: bool,
+    /// The customers whose stored level it is.
     customers: u64,
+    /// The customers with individual settings for it.
     individual_settings: u64,
+    /// The customers above its limits now.
     above_limits: AboveLimits,
+    /// What is valid and probably a mistake.
+    #[schemars(with = "Vec<SentenceText>")]
     warnings: Vec<String>,
+    /// Where it comes from.
     #[serde(flatten)]
     provenance: ProvenanceDocument,
 }
 
 /// The customers above the limits of a level now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AboveLimits {
+    /// The counts for each filter that is not `off`.
     filters: Vec<FilterExceeded>,
     /// How often a customer was read for the counts.
     customers_read: u64,
@@ -53,11 +79,16 @@ struct AboveLimits {
 }
 
 /// The customers above a limit of one filter.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FilterExceeded {
+    /// The name of the filter.
+    #[schemars(with = "NameText")]
     filter: &'static str,
+    /// Whether the filter denies payments.
+    #[schemars(with = "WordOf<FilterMode>")]
     mode: &'static str,
-    /// `null`: the count would read more customers than one answer may.
+    /// How many customers with this stored level are above it. `null`: counting them would read more than
+    /// `customers_read_max` customers.
     customers: Option<u64>,
 }
 

@@ -1,8 +1,12 @@
 //! Signals about customers: fraud, chargebacks, expired cards.
 
 use crate::{
+    config::schema::{texts::CustomerIdText, words::WordOf},
     domain::{
-        customer::{instrument_blocks::MerchantScope, status::Signal},
+        customer::{
+            instrument_blocks::MerchantScope,
+            status::{CustomerStatus, Signal},
+        },
         request::{fields::parse_word, identifier_text, refusal::Refusal},
         vocabulary::{calendar::Calendar, names::Name},
     },
@@ -13,12 +17,18 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct SignalDocument {
+/// The outcome of a signal.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SignalAnswer")]
+pub(crate) struct SignalDocument {
     /// The customer that the signal reached. If the named customer is merged, it is the target.
+    #[schemars(with = "CustomerIdText")]
     customer_id: String,
+    /// The status of the customer after it.
+    #[schemars(with = "WordOf<CustomerStatus>")]
     status: &'static str,
 }
 

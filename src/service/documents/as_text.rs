@@ -1,12 +1,19 @@
 //! Values that documents show as texts: amounts, times, currencies, ids.
 
-use crate::domain::vocabulary::{
-    calendar::{WeekStart, Window},
-    money::Minor,
-    time::{Millis, show_span},
+use crate::{
+    config::schema::amounts::AmountText,
+    config::schema::texts::{CurrencyText, CustomerIdText, MonthText, NameText, TimeText},
+    domain::vocabulary::{
+        calendar::{WeekStart, Window, month::Month},
+        money::{Currency, Minor},
+        names::Name,
+        time::{Millis, show_span},
+    },
+    ledger::CustomerId,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
-use std::fmt::Display;
+use std::{any::type_name, borrow::Cow, fmt::Display};
 
 /// A value that is serialized as its text.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +22,54 @@ pub(crate) struct AsText<T>(pub(crate) T);
 impl<T: Display> Serialize for AsText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// A value whose text has a schema.
+pub(crate) trait TextSchema {
+    /// The type that stands for the text.
+    type Text: JsonSchema;
+}
+
+impl TextSchema for Minor {
+    type Text = AmountText;
+}
+
+impl TextSchema for Millis {
+    type Text = TimeText;
+}
+
+impl TextSchema for Currency {
+    type Text = CurrencyText;
+}
+
+impl TextSchema for Name {
+    type Text = NameText;
+}
+
+impl TextSchema for Month {
+    type Text = MonthText;
+}
+
+impl TextSchema for &CustomerId<'_> {
+    type Text = CustomerIdText;
+}
+
+impl<T: TextSchema> JsonSchema for AsText<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::Text::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        type_name::<Self>().into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T::Text>()
     }
 }
 

@@ -1,44 +1,56 @@
 //! The problem document (RFC 9457): the body of a refused call, and the line of a batch or a replay that has no answer.
 
 use crate::{
+    config::schema::texts::{FieldText, SentenceText},
     domain::vocabulary::card_numbers::masked,
     service::{
         error::{ErrorKind, ServiceError},
         import_export::outcome::BadRow,
     },
 };
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
 /// A refused request as a document. No text in it shows a full card number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub struct ProblemDocument {
-    /// The kind as a stable URN.
+    /// `urn:levelgate:` and the code.
     #[serde(rename = "type")]
+    #[schemars(length(max = 100), example = &"urn:levelgate:unknown_field")]
     pub kind: String,
-    /// The kind in words.
+    /// The HTTP status in words.
+    #[schemars(length(max = 64), example = &"Bad Request")]
     pub title: &'static str,
-    /// The member `status` of the document.
+    /// The HTTP status.
+    #[schemars(range(min = 400, max = 599), example = 400)]
     pub status: u16,
-    /// This case in words.
+    /// This case in words. It can change between versions.
     #[serde(serialize_with = "serialize_masked")]
+    #[schemars(with = "SentenceText")]
     pub detail: String,
-    /// Stable, for programs.
+    /// The stable code. Programs read this.
+    #[schemars(length(max = 64), regex(pattern = "^[a-z0-9_]+$"), example = &"unknown_field")]
     pub code: Cow<'static, str>,
-    /// The field at fault, if there is one.
+    /// The field, query parameter or header at fault; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_masked_option")]
+    #[schemars(with = "Option<SentenceText>")]
     pub field: Option<String>,
-    /// All fields at fault, where several are.
+    /// With `conflict`: all fields that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<FieldText>")]
     pub fields: Vec<&'static str>,
-    /// Rows of a table that cannot be imported.
+    /// With `rows_bad`: the rows that cannot be imported, at most 1,000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bad_rows: Vec<BadRow>,
-    /// Several problems at once.
+    /// With `configuration_invalid` and `body_invalid`: every problem.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
+    #[schemars(with = "Vec<SentenceText>")]
     pub problems: Vec<String>,
-    /// Warnings about the same configuration.
+    /// With `configuration_invalid` of a reload: the warnings about the same files.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
+    #[schemars(with = "Vec<SentenceText>")]
     pub warnings: Vec<String>,
 }
 

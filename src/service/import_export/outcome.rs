@@ -1,9 +1,11 @@
 //! The outcome of an import: counts, and the rows that cannot be imported.
 
 use crate::{
+    config::schema::texts::{AttributeText, CustomerIdText, FieldText, SentenceText},
     domain::vocabulary::card_numbers::masked,
     service::csv::{Column, error::RowError},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most faults of rows that an outcome lists.
@@ -35,13 +37,15 @@ impl ImportMode {
 }
 
 /// A row that cannot be imported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadRow {
     /// The line where the row begins, counted from 1.
     pub line: u64,
     /// The column at fault, as the header names it; `None`: the whole row.
+    #[schemars(with = "Option<FieldText>")]
     pub column: Option<String>,
     /// What is wrong, and what to do.
+    #[schemars(with = "SentenceText")]
     pub reason: String,
 }
 
@@ -53,15 +57,18 @@ impl From<RowError> for BadRow {
 }
 
 /// A stored value that an empty cell removes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemovedValue {
     /// The line where the row begins, counted from 1.
     pub line: u64,
     /// The column of the empty cell.
+    #[schemars(with = "FieldText")]
     pub column: String,
     /// The customer.
+    #[schemars(with = "CustomerIdText")]
     pub customer_id: String,
-    /// The stored value, at most `VALUE_CHARS_MAX` characters of it.
+    /// The stored value, at most 100 characters of it.
+    #[schemars(with = "AttributeText")]
     pub value: String,
 }
 
@@ -78,7 +85,7 @@ impl RemovedValue {
 }
 
 /// The outcome of an import.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ImportOutcome {
     /// Whether rows were imported, or only tried.
     pub applied: bool,
@@ -94,13 +101,14 @@ pub struct ImportOutcome {
     pub bad: u64,
     /// The highest number of a created customer, for an import that continues; 0: none. No answer shows it.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(skip)]
     pub newest: u64,
-    /// Their faults, of the first rows and at most `BAD_ROWS_MAX`. A row with several faults is listed once for each.
+    /// Their faults, of the first rows and at most 1,000. A row with several faults is listed once for each.
     pub bad_rows: Vec<BadRow>,
     /// In a trial: how many stored values empty cells would remove.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub values_removed: u64,
-    /// The first `REMOVED_VALUES_MAX` of them.
+    /// The first 1,000 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_values: Vec<RemovedValue>,
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its

@@ -2,6 +2,10 @@
 
 use crate::{
     clock::{Clock, Source},
+    config::schema::{
+        texts::{JobIdText, TokenNameText},
+        words::WordOf,
+    },
     domain::vocabulary::{time::Millis, words::words},
     service::{
         documents::{as_text::AsText, links::audit_of_job},
@@ -9,6 +13,7 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::{
@@ -104,17 +109,31 @@ pub struct JobReply {
 }
 
 /// A job as a document.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JobProgress")]
 pub(crate) struct JobDocument {
+    /// The id of the job.
+    #[schemars(with = "JobIdText")]
     id: String,
+    /// What it does.
+    #[schemars(with = "WordOf<JobKind>")]
     kind: String,
+    /// Of an upload: what happens to a table with bad rows.
+    #[schemars(extend("enum" = ["all", "partial", "trial"]))]
     mode: String,
+    /// The phase of the job.
+    #[schemars(with = "WordOf<Phase>")]
     state: &'static str,
     /// The number of steps counted so far.
     rows: u64,
+    /// The number of steps that are done.
     rows_done: u64,
+    /// The name of the token that began it. `null`: it is not known or not shown.
+    #[schemars(with = "Option<TokenNameText>")]
     by: Option<String>,
+    /// When it began.
     begun_at: AsText<Millis>,
+    /// When it ended. `null`: it has not ended.
     ended_at: Option<AsText<Millis>>,
     /// The path of what the job changed; `None`: it changes nothing.
     audit: Option<String>,

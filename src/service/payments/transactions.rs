@@ -1,6 +1,7 @@
 //! Transactions as they are shown: one, and pages of them.
 
 use crate::{
+    config::schema::texts::{CursorText, CustomerIdText, SentenceText},
     domain::{
         request::{
             fields::{check_no_control, parse_word},
@@ -23,6 +24,7 @@ use crate::{
         reply::{Answered, Reply},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -30,19 +32,28 @@ use std::borrow::Cow;
 pub(crate) const TRANSACTION_KEYS: [&str; 8] =
     ["status", "flag", "resolution", "from", "to", "customer_id", "limit", "cursor"];
 
-#[derive(Serialize)]
-struct TransactionPage<'a> {
+/// A page of transactions.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TransactionPage<'a> {
+    /// The transactions.
     transactions: Vec<TransactionDocument<'a>>,
+    /// Transactions that the page does not show, because their records cannot be read; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unreadable: Vec<UnreadableDocument<'a>>,
+    /// The position of the next page. `null`: this was the last one.
+    #[schemars(with = "Option<CursorText>")]
     next_cursor: Option<String>,
 }
 
 /// A transaction that the page does not show, because its records cannot be read.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UnreadableTransaction")]
 pub(crate) struct UnreadableDocument<'a> {
-    /// `None`: it had no customer.
+    /// The customer. `null`: it had no customer.
+    #[schemars(with = "Option<CustomerIdText>")]
     customer_id: Option<String>,
+    /// Why it cannot be read.
+    #[schemars(with = "SentenceText")]
     reason: &'a str,
 }
 

@@ -1,16 +1,26 @@
 //! The differences of two configurations as lists of sentences.
 
-use crate::config::diff::{Difference, DifferenceKind};
+use crate::config::{
+    diff::{Difference, DifferenceKind},
+    schema::texts::SentenceText,
+};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The most sentences of a list. The last one gives the number of the others.
 const LINES_MAX: usize = 1_000;
 
 /// What was added, changed and removed, in words.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct DifferenceLists {
+    /// What was added, in words.
+    #[schemars(with = "Vec<SentenceText>")]
     added: Vec<String>,
+    /// What was changed, in words.
+    #[schemars(with = "Vec<SentenceText>")]
     changed: Vec<String>,
+    /// What was removed, in words.
+    #[schemars(with = "Vec<SentenceText>")]
     removed: Vec<String>,
 }
 

@@ -5,13 +5,17 @@ use crate::{
     domain::rules::{configuration::Rules, level::Level, merchant::Merchant},
     service::documents::configuration::provenance::{ProvenanceDocument, ShowsName},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A level of a merchant.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Level")]
 pub(crate) struct LevelDocument {
+    /// The settings.
     #[serde(flatten)]
     level: RawLevel,
+    /// Where they come from.
     #[serde(flatten)]
     provenance: ProvenanceDocument,
 }

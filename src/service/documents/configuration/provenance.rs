@@ -1,18 +1,27 @@
 //! Where a level or a rate table came from, when, and by whom.
 
 use crate::{
-    domain::{rules::provenance::Provenance, vocabulary::names::Name},
+    config::schema::words::WordOf,
+    domain::{
+        rules::provenance::{Origin, Provenance},
+        vocabulary::names::Name,
+    },
     service::documents::as_text::{AsText, Time},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The origin and the times of a level or a rate table.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct ProvenanceDocument {
+    /// When it was created. `null`: not known.
     created: Option<Time>,
+    /// When it was last changed. `null`: not known.
     modified: Option<Time>,
-    /// `null`: nothing configures it.
+    /// Where it comes from. `null`: nothing configures it.
+    #[schemars(with = "Option<WordOf<Origin>>")]
     origin: Option<&'static str>,
+    /// The name of the token that set it. `null`: it is not known or not shown.
     by: Option<AsText<Name>>,
 }
 

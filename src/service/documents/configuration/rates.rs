@@ -1,22 +1,32 @@
 //! The rate table as a document. A request takes what an answer shows: see [`crate::config::body::rates`].
 
 use crate::{
-    config::document::{self, RawRates},
+    config::{
+        document::{self, RawRates},
+        schema::texts::{SentenceText, VersionText},
+    },
     domain::rules::rates::Rates,
     service::documents::configuration::provenance::ProvenanceDocument,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A rate table.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Rates")]
 pub(crate) struct RatesDocument<'r> {
+    /// The table.
     #[serde(flatten)]
     rates: RawRates,
+    /// The version of the table.
+    #[schemars(with = "VersionText")]
     version: &'r str,
+    /// Where it comes from.
     #[serde(flatten)]
     provenance: ProvenanceDocument,
-    /// The warnings about a table that was sent.
+    /// Of a `PUT`: what is valid and probably a mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<SentenceText>>")]
     warnings: Option<&'r [String]>,
 }
 

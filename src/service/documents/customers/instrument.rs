@@ -1,7 +1,13 @@
 //! A stored payment instrument as a document, and the update of one.
 
 use crate::{
-    config::body::object,
+    config::{
+        body::object,
+        schema::{
+            texts::{BrandText, InstrumentTokenText, MaskedNumberText},
+            words::WordOf,
+        },
+    },
     domain::{
         customer::instruments::{
             CardOnFile, CardOnFileType, Instrument, InstrumentState, InstrumentType, brand_of_number,
@@ -24,6 +30,7 @@ use crate::{
         error::ServiceError,
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
@@ -32,20 +39,40 @@ const BRAND_BYTES_MAX: usize = 64;
 
 /// An instrument as it is shown. [`InstrumentUpdate`] takes the same members. Those that follow from payments, signals and
 /// other instruments are taken where they are equal to what is in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Instrument")]
 pub(crate) struct InstrumentDocument<'a> {
+    /// The gateway's token.
+    #[schemars(with = "InstrumentTokenText")]
     payment_instrument: &'a str,
+    /// What it is.
+    #[schemars(with = "WordOf<InstrumentType>")]
     r#type: &'static str,
+    /// Its masked number.
+    #[schemars(with = "Option<MaskedNumberText>")]
     masked_number: Option<&'a str>,
+    /// Its brand, as sent or as the masked number says.
+    #[schemars(with = "Option<BrandText>")]
     brand: Option<&'a str>,
+    /// The last month in which it is valid.
     expires: Option<AsText<Month>>,
+    /// When it was stored.
     saved_at: Time,
+    /// When a payment with it last succeeded. `null`: none did.
     last_success_at: Option<Time>,
+    /// How many payments with it succeeded.
     successful_payments: u64,
+    /// Its place by the last use; 1: it was used last.
     order: usize,
+    /// Whether it can pay.
+    #[schemars(extend("enum" = ["active", "expired", "invalid", "blocked"]))]
     state: &'static str,
+    /// Whether it is the customer's default.
     default: bool,
+    /// Whether the customer agreed to store it.
     card_on_file: bool,
+    /// The kind of payments to which the customer agreed.
+    #[schemars(with = "Option<WordOf<CardOnFileType>>")]
     card_on_file_type: Option<&'static str>,
 }
 

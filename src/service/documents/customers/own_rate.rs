@@ -1,7 +1,10 @@
 //! A customer's own exchange rate as a document, in both directions: a request takes what an answer shows.
 
 use crate::{
-    config::body::{JsonObject, object},
+    config::{
+        body::{JsonObject, object},
+        schema::amounts::DecimalText,
+    },
     domain::{
         request::{fields::parse_currency, refusal::Refusal},
         rules::{
@@ -21,16 +24,25 @@ use crate::{
         error::ServiceError,
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// A customer's own exchange rate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OwnRate")]
 pub(crate) struct OwnRateDocument {
+    /// The currency of `units`.
     from: AsText<Currency>,
+    /// The currency of the rate.
     to: AsText<Currency>,
+    /// How many units of `to` the units of `from` are worth.
+    #[schemars(with = "DecimalText")]
     rate: String,
+    /// The units of `from`.
+    #[schemars(range(min = 1, max = 1_000_000), example = 1)]
     units: u32,
+    /// From when the rate is used.
     valid_from: Time,
 }
 

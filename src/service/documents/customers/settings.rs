@@ -2,35 +2,56 @@
 //! [`crate::config::body::settings`].
 
 use crate::{
-    config::document::{self, RawMethod},
+    config::{
+        document::{self, RawMethod},
+        schema::{
+            texts::{NameText, SentenceText},
+            words::WordOf,
+        },
+    },
     domain::{
         customer::individual_settings::{IndividualMethod, IndividualSettings},
         rules::configuration::Rules,
         vocabulary::{
+            direction::Direction,
             money::{Currency, Minor},
             names::Name,
         },
     },
     service::documents::as_text::{Amount, AsText},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Individual settings of a customer for a direction, a currency and a level.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IndividualSettings")]
 pub(crate) struct SettingsDocument<'a> {
+    /// The direction of payments.
+    #[schemars(with = "WordOf<Direction>")]
     direction: &'static str,
+    /// The currency of payments.
     currency: AsText<Currency>,
+    /// The level.
+    #[schemars(with = "NameText")]
     level: &'a str,
+    /// The settings of single methods.
     methods: Vec<RawMethod>,
+    /// The bounds of all methods.
     global_limit: AmountRangeDocument,
-    /// The warnings about settings that were sent.
+    /// Of a `PUT`: what is valid and probably a mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<SentenceText>>")]
     warnings: Option<&'a [String]>,
 }
 
-#[derive(Serialize)]
+/// Bounds of the amounts of all methods.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "GlobalLimit")]
 struct AmountRangeDocument {
+    /// The smallest amount. `null`: there is none.
     min_amount: Option<Amount>,
+    /// The largest amount. `null`: there is none.
     max_amount: Option<Amount>,
 }
 

@@ -3,11 +3,16 @@
 //! The answer of a reserve and every later answer about the transaction show the same figures: those of the record.
 
 use crate::{
+    config::schema::{
+        amounts::AmountText,
+        texts::{CurrencyPairText, InstrumentTokenText, NameText, ReasonText, SentenceText, SpanText},
+        words::WordOf,
+    },
     domain::{
-        rules::configuration::Rules,
+        rules::{configuration::Rules, filter::FilterScope, labels::Restriction},
         transaction::{
             opening::Opening,
-            violation::{CustomerBlocks, LimitFigures, Violation, ViolationDetail},
+            violation::{CustomerBlocks, LimitFigures, LimitOwner, Violation, ViolationDetail},
         },
         vocabulary::{
             denial_codes::DenialCode,
@@ -18,6 +23,7 @@ use crate::{
     ledger::PaymentAnswer,
     service::documents::as_text::{Amount, AsText, Time, span_word},
 };
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use smallvec::SmallVec;
 
@@ -62,71 +68,118 @@ impl Serialize for CodeDocument<'_> {
     }
 }
 
-#[derive(Debug, Default, Serialize)]
-struct CodeFields<'a> {
+/// One code of a denial, with the figures of the decision.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "DenialCode")]
+pub(crate) struct CodeFields<'a> {
+    /// The number of the code. It is stable.
     code: u16,
+    /// Its reason.
+    #[schemars(with = "ReasonText")]
     reason: &'static str,
+    /// The filter that denies. `null`: the code comes from no filter.
+    #[schemars(with = "Option<NameText>")]
     filter: Option<&'static str>,
+    /// With 19104: the currencies without a rate.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<CurrencyPairText>")]
     pair: Option<String>,
     /// Which transactions the limit counts, as in `limits`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WordOf<FilterScope>>")]
     scope: Option<&'static str>,
     /// Who set the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WordOf<LimitOwner>>")]
     owner: Option<&'static str>,
+    /// Of a filter: its window.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<WindowFields>,
+    /// Of a filter: the span of the window in words.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<SpanText>")]
     span: Option<String>,
+    /// The currency of the amounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<AsText<Currency>>,
+    /// The amounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<AmountFields>,
+    /// The numbers of transactions.
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<QuantityFields>,
+    /// With 19106: the blocked instrument, as sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<InstrumentTokenText>")]
     payment_instrument: Option<&'a str>,
+    /// With 19100: every cause.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<BlockFields>")]
     blocked_by: SmallVec<[BlockFields; 1]>,
     /// False where the record of the denial has no figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     figures_recorded: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+/// The window of a filter that denies.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DenialWindow")]
 struct WindowFields {
+    /// Whether the window is aligned to the calendar; otherwise it rolls.
     calendar: bool,
+    /// The start of the window. `null`: all of the past.
     start: Option<Time>,
+    /// The end of the window.
     end: Time,
 }
 
-#[derive(Debug, Serialize)]
+/// The amounts of a denial.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DenialAmount")]
 struct AmountFields {
+    /// The limit.
     limit: Amount,
-    /// Null: a rate was missing. Absent: a minimum or a maximum uses nothing.
+    /// What was used before this payment. `null`: a rate was missing. Absent: a minimum or a maximum uses nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AmountText>")]
     used: Option<Option<Amount>>,
+    /// The amount of the payment.
     asked: Amount,
 }
 
-#[derive(Debug, Serialize)]
+/// The numbers of transactions of a denial.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DenialQuantity")]
 struct QuantityFields {
+    /// The limit.
     limit: u64,
+    /// The number of transactions before this payment. `null`: it was not recorded.
     used: Option<u64>,
+    /// Always 1.
     asked: u64,
 }
 
 /// One cause of a block.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "BlockCause")]
 struct BlockFields {
+    /// What blocks the customer.
+    #[schemars(extend("enum" = ["erased", "status", "instrument", "label", "project"]))]
     cause: &'static str,
+    /// Of `label`: the label.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NameText>")]
     label: Option<&'static str>,
+    /// Of `label`: its restriction.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WordOf<Restriction>>")]
     restriction: Option<&'static str>,
+    /// Of `project`: the project.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<NameText>")]
     project: Option<&'static str>,
+    /// The cause in words.
+    #[schemars(with = "SentenceText")]
     detail: &'static str,
 }
 

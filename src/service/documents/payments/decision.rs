@@ -1,10 +1,26 @@
 //! The shapes of answers. Field names are the contract's; amounts and times are texts.
 
 use crate::{
+    config::schema::{
+        texts::{
+            CurrencyPairText, DecisionStatus, IdentifierText, NameText, ReasonText, SpanText, TransactionIdText,
+            VersionText,
+        },
+        words::WordOf,
+    },
     domain::{
-        decision::{explanation::LimitExplained, gauge::Headroom},
-        rules::configuration::Rules,
-        transaction::opening::{LevelSource, Opening},
+        customer::status::CustomerStatus,
+        decision::{explanation::LimitExplained, gauge::Headroom, method_settings::SettingLayer},
+        routing::gates::SkipReason,
+        rules::{
+            configuration::Rules,
+            filter::{FilterMode, FilterScope},
+        },
+        transaction::{
+            opening::{CustomerResolution, LevelSource, Opening},
+            status::Flag,
+            violation::LimitOwner,
+        },
         vocabulary::{
             attributes::{Attribute, AttributeSet},
             money::{Currency, Minor},
@@ -14,24 +30,36 @@ use crate::{
     ledger::{CustomerId, CustomerView, PaymentAnswer},
     service::documents::{
         as_text::{Amount, AsText, Time, span_word},
-        customers::own_rate::OwnRateDocument,
-        payments::code::{CodeDocument, DeniedPayment},
+        customers::{instrument::InstrumentDocument, own_rate::OwnRateDocument},
+        payments::code::{CodeDocument, CodeFields, DeniedPayment},
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-#[derive(Debug, Serialize)]
+/// The customer of a payment.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CustomerReference<'a> {
+    /// The id of the customer. `null`: a check about an unknown customer.
     customer_id: Option<AsText<&'a CustomerId<'a>>>,
+    /// The merchant's own identifier, if the customer has one.
+    #[schemars(with = "Option<IdentifierText>")]
     merchant_customer_identifier: Option<&'a str>,
+    /// How the customer was found.
+    #[schemars(with = "WordOf<CustomerResolution>")]
     resolution: &'static str,
+    /// The status of the customer. `null`: there is no customer.
+    #[schemars(with = "Option<WordOf<CustomerStatus>>")]
     status: Option<&'static str>,
+    /// The labels of the customer; absent if there are none.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<NameText>")]
     labels: SmallVec<[&'static str; 1]>,
-    /// The restrictions of the labels, which this daemon or another system enforces.
+    /// The restrictions of the labels, for all systems that enforce them; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<NameText>")]
     restrictions: Vec<&'static str>,
 }
 
@@ -59,9 +87,14 @@ pub(crate) fn restrictions(customer: &CustomerView<'_>, rules: &Rules) -> Vec<&'
         .unwrap_or_default()
 }
 
-#[derive(Debug, Serialize)]
+/// The level that applies to a payment.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AppliedLevel {
+    /// The level under which the payment counts. `null`: no level applies.
+    #[schemars(with = "Option<NameText>")]
     name: Option<&'static str>,
+    /// Why this level applies.
+    #[schemars(with = "WordOf<LevelSource>")]
     source: &'static str,
 }
 
@@ -76,10 +109,15 @@ impl AppliedLevel {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What is left: the least of all filters that deny.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Remaining")]
 pub(crate) struct RemainingDocument {
+    /// The amount that is left. `null`: nothing limits it.
     amount: Option<Amount>,
+    /// The number of transactions that is left. `null`: nothing limits it.
     quantity: Option<u64>,
+    /// The currency of the amount.
     currency: AsText<Currency>,
 }
 
@@ -94,97 +132,177 @@ impl RemainingDocument {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// The window of a filter.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LimitWindow")]
 struct WindowDocument {
+    /// Whether the window is aligned to the calendar; otherwise it rolls.
     calendar: bool,
+    /// The start of the window. `null`: all of the past.
     start: Option<Time>,
+    /// The end of the window.
     end: Time,
+    /// When the usage next falls. `null`: it does not.
     frees_at: Option<Time>,
 }
 
-#[derive(Debug, Serialize)]
+/// The amounts of a filter.
+#[derive(Debug, Serialize, JsonSchema)]
 struct AmountUsage {
+    /// The limit. `null`: amounts are not limited.
     limit: Option<Amount>,
+    /// What is used. `null`: a rate is missing.
     used: Option<Amount>,
+    /// What is left. `null`: amounts are not limited, or a rate is missing.
     remaining: Option<Amount>,
+    /// The currencies without a rate; absent if none is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<CurrencyPairText>")]
     missing_rate: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// The numbers of transactions of a filter.
+#[derive(Debug, Serialize, JsonSchema)]
 struct QuantityUsage {
+    /// The limit. `null`: the number is not limited.
     limit: Option<u64>,
+    /// The number of transactions.
     used: u64,
+    /// What is left. `null`: the number is not limited.
     remaining: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+/// One filter: what is used and what is left.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct FilterUsage {
+    /// The name of the filter.
+    #[schemars(with = "NameText")]
     filter: &'static str,
+    /// Its window now.
     window: WindowDocument,
+    /// The span of the window in words.
+    #[schemars(with = "SpanText")]
     span: String,
+    /// Which transactions it counts.
+    #[schemars(with = "WordOf<FilterScope>")]
     scope: &'static str,
+    /// Who set it.
+    #[schemars(with = "WordOf<LimitOwner>")]
     owner: &'static str,
+    /// Whether it denies payments.
+    #[schemars(with = "WordOf<FilterMode>")]
     mode: &'static str,
+    /// The currency of the amounts.
     currency: AsText<Currency>,
+    /// The amounts.
     amount: AmountUsage,
+    /// The numbers of transactions.
     quantity: QuantityUsage,
 }
 
-#[derive(Debug, Serialize)]
+/// The amounts that a payment method takes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AmountRange")]
 struct AmountRangeDocument {
+    /// The smallest amount. `null`: there is none.
     min: Option<Amount>,
+    /// The largest amount. `null`: there is none.
     max: Option<Amount>,
+    /// Where the minimum comes from.
+    #[schemars(with = "Option<WordOf<SettingLayer>>")]
     min_source: Option<&'static str>,
+    /// Where the maximum comes from.
+    #[schemars(with = "Option<WordOf<SettingLayer>>")]
     max_source: Option<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+/// A gate that is left out.
+#[derive(Debug, Serialize, JsonSchema)]
 struct SkippedGate {
+    /// The gate.
+    #[schemars(with = "NameText")]
     gate: &'static str,
+    /// Why it is left out.
+    #[schemars(with = "WordOf<SkipReason>")]
     reason: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+/// The rates that were used.
+#[derive(Debug, Serialize, JsonSchema)]
 struct UsedRates<'a> {
+    /// The version of the rate table.
+    #[schemars(with = "VersionText")]
     version: &'a str,
+    /// The time of the rates. `null`: none is known.
     as_of: Option<Time>,
-    /// The customer's own that stood in for the table's.
+    /// The customer's own rates that were used instead of the table's; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     own: Vec<OwnRateDocument>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why a payment was decided so.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
 struct ExplanationDocument<'a> {
+    /// Every filter.
     limits: Vec<FilterUsage>,
+    /// The amounts that the method takes. `null`: no range applies.
     amount_range: Option<AmountRangeDocument>,
+    /// The gates that are left out.
     skipped_gates: Vec<SkippedGate>,
+    /// The rates that were used.
     rates: UsedRates<'a>,
 }
 
 /// The answer to a reserve, a payment or a check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub(crate) struct DecisionDocument<'a> {
+    /// Whether the payment may pass.
+    #[schemars(extend("enum" = ["allow", "deny"]))]
     decision: &'static str,
+    /// The transaction. `null`: a check without an id.
+    #[schemars(with = "Option<TransactionIdText>")]
     transaction_id: Option<&'a str>,
+    /// The status of the transaction now; `checked` for a check.
+    #[schemars(with = "DecisionStatus")]
     status: &'static str,
+    /// The first code of a denial; see `codes`. `null`: the payment is allowed.
     code: Option<u16>,
+    /// The reason of the first code. `null`: the payment is allowed.
+    #[schemars(with = "Option<ReasonText>")]
     reason: Option<&'static str>,
+    /// Every reason of a denial, the first one first.
+    #[schemars(with = "Vec<CodeFields<'static>>")]
     codes: SmallVec<[CodeDocument<'a>; 2]>,
+    /// The customer.
     customer: CustomerReference<'a>,
+    /// The level that applies. `null`: the customer rules were bypassed.
     level: Option<AppliedLevel>,
+    /// The eligible gates, the best first; empty for a denial.
+    #[schemars(with = "Vec<NameText>")]
     gates: SmallVec<[&'static str; 4]>,
+    /// What is left after this payment; for a denial, as it is.
     remaining: RemainingDocument,
+    /// The end of the hold. `null`: there is no hold, or it never ends.
     expires_at: Option<Time>,
+    /// The flags of the transaction; absent if there are none.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<WordOf<Flag>>")]
     flags: SmallVec<[&'static str; 2]>,
+    /// Filters whose `warn_at` the payment reaches, and invalid attributes; absent if there are none.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<NameText>")]
     warnings: SmallVec<[&'static str; 2]>,
+    /// The rules by which the payment was decided.
+    #[schemars(with = "VersionText")]
     config_version: &'a str,
+    /// The time of the decision.
     server_time: Time,
-    /// Only in a stream, where no header can say it.
+    /// Only `true`, in a stream: the answer was given before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     replay: bool,
+    /// With `explain`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     explain: Option<ExplanationDocument<'a>>,
 }
@@ -293,24 +411,42 @@ impl FilterUsage {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A payment method of a payment form.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FormMethod")]
 pub(crate) struct MethodDocument {
+    /// The payment method.
+    #[schemars(with = "NameText")]
     pub(crate) method: &'static str,
+    /// The smallest amount. `null`: there is none.
     pub(crate) min: Option<Amount>,
+    /// The largest amount, cut to what is left. `null`: there is none.
     pub(crate) max: Option<Amount>,
+    /// The eligible gates, the best first.
+    #[schemars(with = "Vec<NameText>")]
     pub(crate) gates: Vec<&'static str>,
+    /// Whether a level or the customer overrides the endpoint.
     pub(crate) edited: bool,
 }
 
 /// What a cashier page needs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PaymentForm")]
 pub(crate) struct PaymentFormDocument<'a> {
+    /// The methods to show; empty if the customer is blocked.
     pub(crate) methods: Vec<MethodDocument>,
     /// The stored instruments that may pay, the default first, then the last used one.
+    #[schemars(with = "Vec<InstrumentDocument<'static>>")]
     pub(crate) payment_instruments: Vec<Value>,
+    /// The customer.
     pub(crate) customer: CustomerReference<'a>,
+    /// The level that applies. `null`: the customer rules were bypassed.
     pub(crate) level: Option<AppliedLevel>,
+    /// What is left.
     pub(crate) remaining: RemainingDocument,
+    /// The rules in force.
+    #[schemars(with = "VersionText")]
     pub(crate) config_version: &'a str,
+    /// The time of the answer.
     pub(crate) server_time: Time,
 }

@@ -1,9 +1,13 @@
 //! The shapes of transactions and of what happened to them.
 
+use crate::config::schema::{
+    texts::{InstrumentTokenText, NameText, OpaqueText, ReasonText, TransactionIdText},
+    words::WordOf,
+};
 use crate::service::documents::{
     as_text::{Amount, AsText, Time},
     payments::{
-        code::{CodeDocument, DeniedPayment},
+        code::{CodeDocument, CodeFields, DeniedPayment},
         decision::{AppliedLevel, CustomerReference, RemainingDocument, invalid_attribute_words},
     },
 };
@@ -12,34 +16,52 @@ use crate::{
         rules::configuration::Rules,
         transaction::{
             fact::{CancelOf, Fact, RecordedFact},
-            status::{Flag, Flags, flag_list},
+            status::{Flag, Flags, Status, flag_list},
         },
         vocabulary::{
+            direction::Direction,
             money::{Currency, Minor},
             names::Name,
         },
     },
     ledger::{TransactionView, TransitionAnswer},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use smallvec::SmallVec;
 
 /// The answer to a transition.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Transition")]
 pub(crate) struct TransitionDocument<'a> {
+    /// The transaction.
+    #[schemars(with = "TransactionIdText")]
     transaction_id: &'a str,
+    /// Its status now.
+    #[schemars(with = "WordOf<Status>")]
     status: &'static str,
+    /// What is approved, or what is reserved where nothing is approved.
     amount: Amount,
+    /// What is still held.
     held: Amount,
+    /// What was cancelled of approved money.
     cancelled: Amount,
+    /// What was released from the reservation.
     released: Amount,
+    /// What was refunded.
     refunded: Amount,
+    /// What was charged back.
     charged_back: Amount,
+    /// The flags of the transaction.
+    #[schemars(with = "Vec<WordOf<Flag>>")]
     flags: smallvec::SmallVec<[&'static str; 2]>,
+    /// What is left now.
     remaining: RemainingDocument,
+    /// Invalid attributes of an approval that records an unknown transaction; absent if there are none.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<NameText>")]
     warnings: SmallVec<[&'static str; 2]>,
-    /// Only in a stream, where no header can say it.
+    /// Only `true`, in a stream: the answer was given before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     replay: bool,
 }
@@ -66,35 +88,53 @@ impl<'a> TransitionDocument<'a> {
 }
 
 /// What happened to a transaction after it was opened.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Fact")]
 pub(crate) struct FactDocument<'a> {
+    /// What happened.
+    #[schemars(extend("enum" = ["reserve", "approve", "decline", "cancel", "refund", "chargeback", "extend", "attempt"]))]
     operation: &'static str,
+    /// When it was recorded.
     at: Option<Time>,
+    /// The id of the capture, cancel, refund or chargeback.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OpaqueText>")]
     id: Option<&'a str>,
+    /// The amount of this fact.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<Amount>,
+    /// Of a capture or an attempt: the gate, as sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OpaqueText>")]
     gate: Option<&'a str>,
+    /// The token, as sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<InstrumentTokenText>")]
     payment_instrument: Option<&'a str>,
+    /// Of an extension: the new end.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Time>,
+    /// Of an attempt: its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
+    /// Of an attempt: its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OpaqueText>")]
     outcome: Option<&'a str>,
     /// Of a cancel: which money.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WordOf<CancelOf>>")]
     of: Option<&'static str>,
     /// Of a capture: whether none follows.
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     is_final: Option<bool>,
     /// The first of `flags`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WordOf<Flag>>")]
     flag: Option<&'static str>,
     /// What this fact flagged.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    #[schemars(with = "Vec<WordOf<Flag>>")]
     flags: SmallVec<[&'static str; 2]>,
 }
 
@@ -158,39 +198,84 @@ impl<'a> FactDocument<'a> {
 }
 
 /// A transaction, whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Transaction")]
 pub(crate) struct TransactionDocument<'a> {
+    /// The transaction.
+    #[schemars(with = "TransactionIdText")]
     transaction_id: &'a str,
+    /// The merchant.
+    #[schemars(with = "NameText")]
     merchant: &'static str,
+    /// The status now.
+    #[schemars(with = "WordOf<Status>")]
     status: &'static str,
+    /// Whether the payment was allowed.
+    #[schemars(extend("enum" = ["allow", "deny"]))]
     decision: &'static str,
+    /// The direction of the payment.
+    #[schemars(with = "WordOf<Direction>")]
     direction: &'static str,
+    /// The currency of all amounts.
     currency: AsText<Currency>,
+    /// What is approved, or what is reserved where nothing is approved.
     amount: Amount,
+    /// What was reserved; zero after an unreserved approval.
     asked: Amount,
+    /// What is approved.
     approved: Amount,
+    /// What is still held.
     held: Amount,
+    /// What was cancelled of approved money.
     cancelled: Amount,
+    /// What was released from the reservation.
     released: Amount,
+    /// What was refunded.
     refunded: Amount,
+    /// What was charged back.
     charged_back: Amount,
+    /// The method, as sent.
+    #[schemars(with = "Option<NameText>")]
     payment_method: Option<&'static str>,
+    /// The token, as sent.
+    #[schemars(with = "Option<InstrumentTokenText>")]
     payment_instrument: Option<&'a str>,
+    /// The project.
+    #[schemars(with = "NameText")]
     project: &'static str,
+    /// The endpoint.
+    #[schemars(with = "NameText")]
     endpoint: &'static str,
+    /// The customer.
     customer: CustomerReference<'a>,
+    /// The level under which it counts. `null`: it bypassed the customer rules.
     level: Option<AppliedLevel>,
+    /// Of a denial: the first code.
     code: Option<u16>,
+    /// Of a denial: the reason of the first code.
+    #[schemars(with = "Option<ReasonText>")]
     reason: Option<&'static str>,
+    /// Of a denial: every code with the figures of the decision.
+    #[schemars(with = "Vec<CodeFields<'static>>")]
     codes: Vec<CodeDocument<'a>>,
+    /// The gates of the answer to the reserve.
+    #[schemars(with = "Vec<NameText>")]
     gates: Vec<&'static str>,
+    /// All flags.
+    #[schemars(with = "Vec<WordOf<Flag>>")]
     flags: Vec<&'static str>,
+    /// Its place in every window.
     occurred_at: Time,
+    /// When it was recorded.
     recorded_at: Time,
+    /// The end of an open hold. `null`: there is none.
     expires_at: Option<Time>,
+    /// Its facts in the order of arrival.
     transitions: Vec<FactDocument<'a>>,
+    /// What is left now; absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<RemainingDocument>,
+    /// The time of the answer.
     server_time: Time,
 }
 
