@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::contract::assert_described;
 use crate::process::{self, Ended, PATIENCE, Process, eventually, program, program_path, program_under};
 
 const MEMORY: &str = "kind = \"memory\"";
@@ -180,7 +181,7 @@ impl Daemon {
 
     /// `GET`.
     pub fn get(&self, path: &str) -> Answer {
-        self.finish(self.agent.get(self.url(path)).call(), path)
+        self.finish(self.agent.get(self.url(path)).call(), "GET", path)
     }
 
     /// `POST` of a JSON value.
@@ -190,12 +191,13 @@ impl Daemon {
 
     /// `POST` of a body exactly as written.
     pub fn post_text(&self, path: &str, body: &str) -> Answer {
-        self.finish(self.agent.post(self.url(path)).header("content-type", "application/json").send(body), path)
+        let sent = self.agent.post(self.url(path)).header("content-type", "application/json").send(body);
+        self.finish(sent, "POST", path)
     }
 
     /// `POST` without a body.
     pub fn post_nothing(&self, path: &str) -> Answer {
-        self.finish(self.agent.post(self.url(path)).send_empty(), path)
+        self.finish(self.agent.post(self.url(path)).send_empty(), "POST", path)
     }
 
     /// A call by any method with a JSON value.
@@ -207,12 +209,12 @@ impl Daemon {
     pub fn send_text(&self, method: &str, path: &str, body: &str) -> Answer {
         let request = ureq::http::Request::builder().method(method).uri(self.url(path));
         let request = request.header("content-type", "application/json").body(body.to_owned());
-        self.finish(self.agent.run(request.expect("a request")), path)
+        self.finish(self.agent.run(request.expect("a request")), method, path)
     }
 
     /// `DELETE`.
     pub fn delete(&self, path: &str) -> Answer {
-        self.finish(self.agent.delete(self.url(path)).call(), path)
+        self.finish(self.agent.delete(self.url(path)).call(), "DELETE", path)
     }
 
     /// Reserves at `acme`.
@@ -249,14 +251,24 @@ impl Daemon {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn finish(&self, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, path: &str) -> Answer {
+    /// The answer to a call, which the OpenAPI document must describe.
+    #[track_caller]
+    fn finish(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        method: &str,
+        path: &str,
+    ) -> Answer {
         let mut answer = answer.unwrap_or_else(|e| panic!("no answer to {path}: {e}; standard error:\n{}", self.log()));
         let status = answer.status().as_u16();
         let headers = answer.headers().iter();
         let headers =
             headers.map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
         let body = answer.body_mut().with_config().limit(1 << 28).read_to_string();
-        Answer { status, headers, body: body.unwrap_or_else(|e| panic!("half an answer to {path}: {e}")) }
+        let body = body.unwrap_or_else(|e| panic!("half an answer to {path}: {e}"));
+        let answer = Answer { status, headers, body };
+        assert_described(method, path, &answer);
+        answer
     }
 }
 
