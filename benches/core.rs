@@ -56,6 +56,7 @@ use std::{
     sync::Barrier,
     time::{Duration, Instant},
 };
+use support::figures::{record_figure, record_number};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -171,6 +172,12 @@ fn row(name: &str, samples: &mut [u32]) {
     samples.sort_unstable();
     let at = |share: f64| samples[((samples.len() - 1) as f64 * share) as usize];
     println!("{name:<44} {:>7} {:>7} {:>7} {:>9}", at(0.5), at(0.9), at(0.99), at(1.0));
+    record_figure(&format!("core, {name}"), "ns", at(0.5).into(), Some(at(0.99).into()), samples.len() as u64);
+}
+
+fn figure(name: &str, value: impl std::fmt::Display) {
+    println!("{name:<44} {value:>7}");
+    record_number(&format!("core, {name}"), &value.to_string());
 }
 
 fn run(
@@ -262,7 +269,7 @@ fn core_alone(rules: &Rules) {
     };
     let mut ratios: Vec<f64> = (0..5).map(|_| rate(2) / rate(1)).collect();
     ratios.sort_by(f64::total_cmp);
-    println!("{:<44} {:>7.2}", "the same, two threads over one", ratios[2]);
+    figure("decide and apply, two threads over one", format!("{:.2}", ratios[2]));
 }
 
 fn many_customers(rules: &Rules) {
@@ -275,21 +282,14 @@ fn many_customers(rules: &Rules) {
             let (id, customer) = (format!("fill-{round}-{n}"), format!("c{n}"));
             ledger.reserve(rules, &payment(rules, &id, &customer), None, tick()).unwrap();
             if round == 0 && n == customers - 1 {
-                println!(
-                    "{:<44} {:>7}",
-                    "bytes a customer with one transaction",
-                    (resident_bytes() - before) / customers
-                );
+                figure("bytes a customer with one transaction", (resident_bytes() - before) / customers);
             }
         }
     }
     let bytes = (resident_bytes() - before) / (customers * 20);
-    println!("{:<44} {:>7}", "bytes a transaction, all included", bytes);
-    println!(
-        "{:<44} {:>7}",
-        "filled, transactions a second",
-        customers * 20 * 1000 / filling.elapsed().as_millis().max(1) as u64
-    );
+    figure("bytes a transaction, all included", bytes);
+    let filled = customers * 20 * 1000 / filling.elapsed().as_millis().max(1) as u64;
+    figure("filled, transactions a second", filled);
 
     let timed = 500_000.min(customers * 5);
     let random = |seed: u64| move |n: u64| format!("c{}", Random(seed + n).next() % customers);
@@ -321,7 +321,7 @@ fn many_customers(rules: &Rules) {
     };
     let mut ratios: Vec<f64> = (0..5).map(|_| rate(2) / rate(1)).collect();
     ratios.sort_by(f64::total_cmp);
-    println!("{:<44} {:>7.2}", "two threads over one, median of five", ratios[2]);
+    figure("two threads over one, median of five", format!("{:.2}", ratios[2]));
 }
 
 /// Customers that were registered and never paid. The in-memory journal is printed separately.
@@ -341,9 +341,9 @@ fn idle_customers(rules: &Rules) {
         ledger.register(&applying, tick()).unwrap();
     }
     let (all, journal) = (resident_bytes() - before, ledger.journal().end().0);
-    println!("{:<44} {:>7}", "bytes an idle customer's records", journal / customers);
-    println!("{:<44} {:>7}", "bytes an idle customer's text", text as u64 / customers);
-    println!("{:<44} {:>7}", "bytes an idle customer, without these", (all - journal - text as u64) / customers);
+    figure("bytes an idle customer's records", journal / customers);
+    figure("bytes an idle customer's text", text as u64 / customers);
+    figure("bytes an idle customer, without these", (all - journal - text as u64) / customers);
 }
 
 fn long_history(rules: &Rules) {
@@ -362,14 +362,14 @@ fn open_holds(rules: &Rules) {
     let ledger = ledger();
     let before = resident_bytes();
     run(rules, &ledger, "hold", holds, |n| format!("c{}", n % customers));
-    println!("{:<44} {:>7}", "bytes an open hold, all included", (resident_bytes() - before) / holds);
+    figure("bytes an open hold, all included", (resident_bytes() - before) / holds);
     let visited = ledger.holds_visited();
     // All holds end before this. Each is visited when its customer is next settled; nothing searches for it.
     skip(100 * 3_600_000 * 2);
     let (_, mut reserves) = run(rules, &ledger, "after", customers, |n| format!("c{n}"));
     row("reserve that lets ten holds run out", &mut reserves);
     let visited = ledger.holds_visited() - visited;
-    println!("{:<44} {:>7.3}", "entries visited per hold that ran out", visited as f64 / holds as f64);
+    figure("entries visited per hold that ran out", format!("{:.3}", visited as f64 / holds as f64));
     let (_, mut reserves) = run(rules, &ledger, "later", customers, |n| format!("c{n}"));
     row("reserve after that", &mut reserves);
 }
@@ -418,9 +418,9 @@ fn standby(rules: &Rules) {
     }
     let a_second = |time: Duration| records * 1_000 / (time.as_millis() as u64).max(1);
     assert_eq!(standby.transactions_len(), primary.transactions_len());
-    println!("{:<44} {:>7}", "standby, records applied a second", a_second(applying));
-    println!("{:<44} {:>7}", "the same, with reading the journal", a_second(started.elapsed()));
-    println!("{:<44} {:>7}", "bytes a transaction of a standby", (resident_bytes() - before) / records);
+    figure("standby, records applied a second", a_second(applying));
+    figure("the same, with reading the journal", a_second(started.elapsed()));
+    figure("bytes a transaction of a standby", (resident_bytes() - before) / records);
 }
 
 fn main() {

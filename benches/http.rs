@@ -14,7 +14,7 @@
 
 mod load;
 
-use load::{Load, median, rounds, setting, start};
+use load::{Load, print_ratio, rounds, setting, start};
 
 /// The ways of keeping, as `[store]` says them.
 const WAYS: [(&str, &str); 3] = [
@@ -31,6 +31,6 @@ fn main() {
     };
     let daemons: Vec<_> = WAYS.iter().map(|(way, store)| (*way, start(store))).collect();
     let rows = rounds(&daemons, load, setting("LEVELGATE_TURNS", 5));
-    println!("interval over memory, median {:>10.2}", median(&rows, |row| row[1] / row[0]));
-    println!("always over interval, median {:>10.2}", median(&rows, |row| row[2] / row[1]));
+    print_ratio("interval over memory", &rows, |row| row[1] / row[0]);
+    print_ratio("always over interval", &rows, |row| row[2] / row[1]);
 }

@@ -40,6 +40,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use support::figures::record_number;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -116,6 +117,7 @@ fn fill(rules: &Rules, ledger: &Ledger, customers: u64, rounds: u64) {
 
 fn row(what: &str, figure: &str) {
     println!("{what:<56} {figure:>14}");
+    record_number(&format!("journal, {what}"), figure);
 }
 
 fn seconds(since: Instant) -> f64 {

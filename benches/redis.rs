@@ -17,7 +17,7 @@
 
 mod load;
 
-use load::{Daemon, Load, median, rounds, setting, start, turn};
+use load::{Daemon, Load, print_ratio, rounds, setting, start, turn};
 use serde_json::Value;
 use std::{
     path::Path,
@@ -25,9 +25,12 @@ use std::{
     thread,
     time::Duration,
 };
-use support::redis::{
-    resp::Answer,
-    server::{RedisOptions, RedisServer},
+use support::{
+    figures::record_number,
+    redis::{
+        resp::Answer,
+        server::{RedisOptions, RedisServer},
+    },
 };
 
 /// The ways of keeping: `[store]`, and `ack`; `None`: without Redis.
@@ -86,7 +89,7 @@ fn print_rates(load: Load) {
         ("interval, redis over always, local", 3, 1),
         ("diskless, redis over interval", 4, 0),
     ] {
-        println!("{name:<36} median {:>8.2}", median(&rows, |row| row[above] / row[below]));
+        print_ratio(name, &rows, |row| row[above] / row[below]);
     }
 }
 
@@ -118,6 +121,7 @@ fn print_lag(connections: u64) {
         records.sort_by(f64::total_cmp);
         let (middle, most) = (records[records.len() / 2], records[records.len() - 1]);
         println!("{ack:<18}{answered:>12.0}{middle:>16.0}{most:>16.0}{longest:>14.3}");
+        record_number(&format!("redis, {ack}, lag in records, median"), &format!("{middle:.0}"));
     }
 }
 
@@ -160,6 +164,7 @@ fn print_bytes(load: Load) {
     ];
     for (name, bytes) in rows {
         println!("{name:<34}{bytes:>14.0}{:>16.1}", bytes / records);
+        record_number(&format!("redis, bytes a transaction, {name}"), &format!("{:.1}", bytes / records));
     }
     println!("{:<34}{:>14.0}{:>16.1}", "batches, and records a batch", batches, records / batches);
 }

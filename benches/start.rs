@@ -26,6 +26,7 @@ use levelgate::{
     ledger::{Ledger, Registration},
 };
 use std::{path::Path, time::Instant};
+use support::figures::record_number;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -122,6 +123,10 @@ fn main() {
         folder.snapshot(&ledger, NOW).unwrap();
         folder.journal().close().unwrap();
         drop((ledger, folder));
-        println!("{what:<40} {from_journal:>14.2} {:>14.2}", start(&settings, &rules));
+        let from_snapshot = start(&settings, &rules);
+        println!("{what:<40} {from_journal:>14.2} {from_snapshot:>14.2}");
+        for (source, seconds) in [("journal", from_journal), ("snapshot", from_snapshot)] {
+            record_number(&format!("start, {what}, {source}, seconds"), &format!("{seconds:.2}"));
+        }
     }
 }

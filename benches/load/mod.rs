@@ -9,6 +9,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use support::figures::record_number;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -189,7 +190,18 @@ pub(crate) fn rounds(daemons: &[(&str, Daemon)], load: Load, turns: u64) -> Vec<
         println!("{n:<8}{}", row.iter().map(|rate| format!("{rate:>18.0}")).collect::<String>());
         row
     };
-    (1..=turns).map(round).collect()
+    let rows: Vec<Vec<f64>> = (1..=turns).map(round).collect();
+    for (column, (way, _)) in daemons.iter().enumerate() {
+        record_number(&format!("{way}, reserves a second"), &format!("{:.0}", median(&rows, |row| row[column])));
+    }
+    rows
+}
+
+/// Prints the median of a ratio over the rounds.
+pub(crate) fn print_ratio(name: &str, rows: &[Vec<f64>], of: impl Fn(&[f64]) -> f64) {
+    let ratio = format!("{:.2}", median(rows, of));
+    println!("{name:<36} median {ratio:>8}");
+    record_number(name, &ratio);
 }
 
 /// The median of what a function makes of each row.

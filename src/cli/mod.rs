@@ -1,6 +1,7 @@
 //! The command line: one file a command. This file lists them.
 
 mod backup;
+mod bench;
 mod check;
 mod completions;
 mod doctor;
@@ -103,6 +104,11 @@ enum Command {
         after_help = "Examples:\n  levelgate mock --merchant acme --count 1000 --seed 1\n  levelgate mock --merchant acme --count 1000 --out customers.csv"
     )]
     Mock(mock::Options),
+    /// Measure a daemon under a seeded load, and check what it recorded
+    #[command(
+        after_help = "Examples:\n  levelgate bench\n  levelgate bench --rate 1000,10000,20000 --seconds 30 --json new.json --hgrm new.hgrm\n  levelgate bench --find-max --slo p99=5ms\n  levelgate bench --compare floor --mix reserve=1\n  levelgate bench --during snapshot,reload,archive,upload,download\n  levelgate bench --diff old.json new.json\n  levelgate bench --print-merchant > /etc/levelgate/merchants/bench.toml\n  levelgate bench --url http://10.0.0.5:7400 --token-file bench.token --merchant bench\n\nWithout --url, the bench starts a daemon with a temporary folder. Latency counts from the time at which a request was\ndue, not from when it was sent. At the end, the usage of all customers is compared with the bench's own sum.\n\nExit status: 0 measured, 1 failed, or the usage differs from what was answered, 3 measured, but a run is invalid."
+    )]
+    Bench(bench::Options),
     /// Print a guide, or the help of a command
     #[command(
         after_help = "Examples:\n  levelgate help\n  levelgate help getting-started\n  levelgate help check\n\nExit status: 0 printed, 2 no such guide or command."
@@ -143,6 +149,7 @@ pub fn run() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Mock(options) => mock::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Doctor(options) => Ok(doctor::run(&options)),
         Command::Generate(options) => generate::run(&options, Arguments::command()),
         Command::Help(options) => help::run(&options, Arguments::command()),

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod contract;
 pub mod daemon;
 pub mod environment;
+pub mod figures;
 pub mod fixtures;
 pub mod model;
 pub mod moved_clock;

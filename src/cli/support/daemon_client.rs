@@ -54,8 +54,14 @@ impl Answer {
         serde_json::from_str(&self.body).ok().map(Err)
     }
 
-    fn is_done(&self) -> bool {
+    /// Whether the request was done.
+    pub(in crate::cli) fn is_done(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// The body.
+    pub(in crate::cli) fn body(&self) -> &str {
+        &self.body
     }
 
     /// Prints the body.

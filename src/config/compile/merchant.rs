@@ -68,6 +68,7 @@ pub(in crate::config) fn merchant(raw: &RawMerchant, report: &FileReport, curren
         hidden_methods: value_or(&raw.hidden_methods, HiddenMethodPolicy::Deny),
         trust_blocks: value_or(&raw.trust_blocks, false),
         numeric_ids: value_or(&raw.numeric_ids, false),
+        benchmark: value_or(&raw.benchmark, false),
         seal_identifiers: value_or(&raw.seal_identifiers, false),
         registration,
         labels,

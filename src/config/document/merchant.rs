@@ -38,6 +38,7 @@ pub(crate) fn merchant<L>(merchant: &Merchant, currencies: &Currencies, levels: 
         hidden_methods: set(merchant.hidden_methods),
         trust_blocks: set(merchant.trust_blocks),
         numeric_ids: set(merchant.numeric_ids),
+        benchmark: set(merchant.benchmark),
         seal_identifiers: set(merchant.seal_identifiers),
         registration: customers::registration(&merchant.registration),
         labels: merchant.labels.iter().map(customers::label).collect(),

@@ -83,6 +83,8 @@ pub(crate) struct RawMerchant<L = RawLevel> {
     pub(in crate::config) trust_blocks: Option<Located<bool>>,
     /// Whether transaction ids are long numbers, which are not checked for card numbers.
     pub(in crate::config) numeric_ids: Option<Located<bool>>,
+    /// Whether the merchant is for `levelgate bench` alone.
+    pub(in crate::config) benchmark: Option<Located<bool>>,
     /// Whether identifiers are stored sealed.
     pub(in crate::config) seal_identifiers: Option<Located<bool>>,
     /// The registration of customers.
@@ -328,6 +330,7 @@ pub(in crate::config) fn merchant(s: SectionRef<'_, '_>) -> RawMerchant {
         hidden_methods: s.word("hidden_methods"),
         trust_blocks: s.flag("trust_blocks"),
         numeric_ids: s.flag("numeric_ids"),
+        benchmark: s.flag("benchmark"),
         seal_identifiers: s.flag("seal_identifiers"),
         registration: s.table("registration", "[registration]").map(|table| registration(&table)).unwrap_or_default(),
         labels: each(s, "labels", "a label", label),

@@ -85,6 +85,8 @@ pub struct Merchant {
     pub trust_blocks: bool,
     /// Whether transaction ids are long numbers, which are not checked for card numbers.
     pub numeric_ids: bool,
+    /// Whether the merchant is reserved for `levelgate bench`, which records payments of made-up customers.
+    pub benchmark: bool,
     /// Whether records and snapshots contain the identifiers of its customers in sealed form.
     pub seal_identifiers: bool,
     /// The policy of registrations.
