@@ -11,7 +11,12 @@
     clippy::float_arithmetic,
     reason = "a bench prints, and fails loudly"
 )]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
 
 #[allow(dead_code, reason = "other benches use the rest")]
 mod load;
@@ -182,7 +187,7 @@ fn levels() {
         let (rules, mut filled, mut random) = (rules(merchants, 20), Filled::new(), Random::seeded(1));
         let mut reserve = || {
             let (merchant, level) = (format!("m{}", random.next() % merchants), format!("l{}", random.next() % 20));
-            // As many customers whatever the number of merchants.
+            // The number of customers stays the same.
             let customer = format!("c{}", random.next() % (20_000 / merchants));
             filled.reserve(&rules, &merchant, &customer, &level)
         };
@@ -223,7 +228,7 @@ fn batch(lines: u64, first: u64) -> Vec<u8> {
 }
 
 fn batches() {
-    let mut table = Table::new("an operation of a batch, with a connection of its own, by lines", "lines", "ns");
+    let mut table = Table::new("an operation of a batch, by lines; each batch opens a connection", "lines", "ns");
     let daemon = daemon();
     let port = daemon.address.rsplit_once(':').unwrap().1.parse().unwrap();
     let (seconds, mut first) = (Duration::from_secs(setting("LEVELGATE_SECONDS", 3)), 0);

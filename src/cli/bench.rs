@@ -64,7 +64,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let target = match &options.url {
         Some(url) => url.clone(),
-        None => format!("a daemon of its own, store {}", options.store.word()),
+        None => format!("a daemon that the bench starts, store {}", options.store.word()),
     };
     let settings = SettingsReport::new(target, &options.load());
     settings.print();
@@ -148,7 +148,7 @@ fn print_runs(runs: &[RunReport]) {
     print_generator(&runs.iter().collect::<Vec<_>>());
 }
 
-/// Each rate with a quiet daemon, then with each disturbance, each on a daemon of its own.
+/// Measures each rate with a quiet daemon, then with each disturbance. Each disturbance gets a new daemon.
 fn measure_during(options: &Options, report: &mut BenchReport) -> anyhow::Result<()> {
     let (load, sizes) = (options.load(), options.sizes());
     let kinds = std::iter::once(None).chain(options.during.iter().copied().map(Some));

@@ -1,4 +1,4 @@
-//! Processes that the bench starts: the daemon on a folder of its own, and the bare handler.
+//! Processes that the bench starts: the daemon with a temporary folder, and the bare handler.
 
 use crate::cli::bench::process_usage;
 use anyhow::Context;

@@ -12,7 +12,7 @@ use crate::cli::{
 };
 use serde::Serialize;
 
-/// What the daemon is compared with.
+/// The server that the daemon is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Peer {
     /// A bare axum handler that decides nothing

@@ -167,7 +167,7 @@ impl RunningDisturbance {
     }
 }
 
-/// The pause between two rounds, so that a short work is not a saturating load of its own.
+/// The pause between two rounds, so that a short work does not saturate the machine.
 const ROUND_PAUSE: Duration = Duration::from_millis(10);
 
 impl Work {

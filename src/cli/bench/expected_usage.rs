@@ -1,4 +1,4 @@
-//! What each customer has used, by the bench's own sum over the answers.
+//! The usage of each customer, as the bench adds it up from the answers.
 
 use crate::cli::bench::workload::{Operation, Step, Transaction};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ pub(super) struct Used {
     pub(super) quantity: u32,
 }
 
-/// What a customer has used: with and without what was cancelled after its approval.
+/// The usage of a customer: `net` is without payments that were cancelled after their approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CustomerUsage {
     pub(super) gross: Used,

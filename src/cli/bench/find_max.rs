@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Whatever the true maximum is, the search ends within a twentieth below it.
+    /// The search ends close below the true maximum.
     #[test]
     fn the_search_ends_close_below_the_maximum() {
         for maximum in [0, 900, 1_000, 1_001, 7_777, 30_000, 57_123, 1_000_000] {

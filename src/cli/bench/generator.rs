@@ -197,16 +197,24 @@ impl Share {
                     tokio::task::spawn_local(self.drive(number, line, pacer))
                 })
                 .collect();
-            let (mut whole, mut lines) = (Measurement::new(self.classes)?, Vec::new());
-            for task in tasks {
-                let (part, line) = task.await.context("a connection's task panicked")??;
-                whole.add(&part)?;
-                lines.push(line);
+            let all = async {
+                let (mut whole, mut lines) = (Measurement::new(self.classes)?, Vec::new());
+                for task in tasks {
+                    let (part, line) = task.await.context("a connection's task panicked")??;
+                    whole.add(&part)?;
+                    lines.push(line);
+                }
+                Ok((whole, lines))
+            };
+            let Some((_, mut pacing)) = pacer else { return all.await };
+            tokio::select! {
+                done = all => {
+                    pacing.abort();
+                    done
+                }
+                // It runs until it is aborted.
+                failed = &mut pacing => Err(failed.context("the pacer panicked")?.err().context("the pacer ended")?),
             }
-            if let Some((_, task)) = pacer {
-                task.abort();
-            }
-            Ok((whole, lines))
         })
     }
 

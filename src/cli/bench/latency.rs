@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// The longest latency that is told apart, in nanoseconds: 100 seconds.
+/// The longest latency of a histogram, in nanoseconds: 100 seconds.
 const LONGEST_NS: u64 = 100_000_000_000;
 /// The significant digits of a recorded latency.
 const DIGITS: u8 = 3;

@@ -43,7 +43,6 @@ impl ReadBack {
 /// The daemon does not answer.
 pub(super) fn read_back(endpoint: &Endpoint, expected: &ExpectedUsage, connections: u32) -> anyhow::Result<ReadBack> {
     let mut all = expected.certain();
-    // In the order of the daemon's ids, whatever order they were given in.
     all.sort_unstable_by_key(|(id, _)| *id);
     let mut whole =
         ReadBack { customers: all.len() as u64, uncertain: expected.uncertain() as u64, ..ReadBack::default() };

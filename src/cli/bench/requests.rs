@@ -154,11 +154,11 @@ mod tests {
     fn the_hash_of_a_seed_never_changes() {
         let reserves: Mix = "reserve=1".parse().unwrap();
         for (seed, customers, mix, connections, expected) in [
-            (1, 100_000, Mix::DEFAULT, 64, ""),
-            (2, 100_000, Mix::DEFAULT, 64, ""),
-            (1, 1_000, Mix::DEFAULT, 64, ""),
-            (1, 100_000, reserves, 64, ""),
-            (1, 100_000, Mix::DEFAULT, 8, ""),
+            (1, 100_000, Mix::DEFAULT, 64, "580b9476bdb2ef48"),
+            (2, 100_000, Mix::DEFAULT, 64, "2ed4129263bbcb36"),
+            (1, 1_000, Mix::DEFAULT, 64, "c24a6986d8120137"),
+            (1, 100_000, reserves, 64, "da474326549c580e"),
+            (1, 100_000, Mix::DEFAULT, 8, "92c051eb59240f7a"),
         ] {
             assert_eq!(requests(seed, customers, mix, connections).hash(10_000), expected, "{seed} {customers}");
         }

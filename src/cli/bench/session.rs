@@ -15,7 +15,7 @@ use crate::cli::bench::{
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// The requests whose hash stands for a saturated run, whose length is not known.
+/// The number of requests that the hash of a saturated run covers. Its length is not known before it.
 const HASHED_SATURATED: u64 = 100_000;
 
 /// What all runs of a bench have in common.
@@ -214,7 +214,7 @@ impl Session {
         let mut problems = Vec::new();
         let (lag, lag_max) = (measured.lag.percentiles().p99, self.load.lag_max);
         if u128::from(lag) > lag_max.as_nanos() {
-            problems.push(format!("the generator was late: the p99 of its own delay is {}", show_ns(lag)));
+            problems.push(format!("the generator was late: the p99 of its delay is {}", show_ns(lag)));
         }
         if measured.unsent > 0 {
             problems.push(format!("{} requests were due and not sent: the rate is too high", measured.unsent));

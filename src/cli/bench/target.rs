@@ -47,7 +47,7 @@ pub(super) fn fill_own(
     rounds: u32,
 ) -> anyhow::Result<Option<MemoryReport>> {
     let journal = || folder_bytes(&daemon.folder().join("data").join("journal"));
-    // The daemon keeps the newest records in memory, whatever the number of transactions.
+    // The daemon keeps the newest records of the journal in memory.
     let state_bytes =
         || Ok::<u64, anyhow::Error>(daemon.process.resident_bytes()?.saturating_sub(journal().min(JOURNAL_TAIL_BYTES)));
     if rounds == 0 {

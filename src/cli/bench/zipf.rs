@@ -101,6 +101,6 @@ mod tests {
     fn the_first_draws_of_a_seed_never_change() {
         let (zipf, mut random) = (Zipf::new(100_000), Random::new(1));
         let draws: Vec<u32> = (0..10).map(|_| zipf.draw(&mut random)).collect();
-        assert_eq!(draws, [0; 10]);
+        assert_eq!(draws, [738, 7688, 27, 743, 73, 8731, 142, 0, 0, 714]);
     }
 }
