@@ -178,7 +178,7 @@ pub(super) fn other_merchant(number: u32, version: u32) -> String {
     for level in 0..LEVELS_OF_OTHERS {
         text.push_str(&format!(
             "\n[[levels]]\nname = \"level-{level}\"\ndirection = \"deposit\"\ncurrency = \"EUR\"\nprojects = [\"web\"]\n  \
-             [[levels.filters]]\n  window = \"daily\"\n  amount_limit = \"{}.00\"\n",
+             [[levels.filters]]\n  window = \"daily\"\n  amount_limit = \"{}.00\"\n  for_all_merchant_currencies = true\n",
             1_000 + version % 1_000
         ));
     }

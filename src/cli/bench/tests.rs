@@ -143,10 +143,10 @@ fn start(lie: Lie) -> String {
     let address = listener.local_addr().unwrap().to_string();
     let stand_in = StandIn { lie, records: Arc::default() };
     let routes = Router::new()
-        .route("/v1/merchants/{merchant}/transactions", post(reserve))
-        .route("/v1/merchants/{merchant}/decisions", post(check))
-        .route("/v1/merchants/{merchant}/transactions/{id}/{operation}", post(step))
-        .route("/v1/merchants/{merchant}/customers/{customer}/usage", get(usage))
+        .route("/v1/merchants/bench/transactions", post(reserve))
+        .route("/v1/merchants/bench/decisions", post(check))
+        .route("/v1/merchants/bench/transactions/{id}/{operation}", post(step))
+        .route("/v1/merchants/bench/customers/{customer}/usage", get(usage))
         .with_state(stand_in);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

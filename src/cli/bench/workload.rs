@@ -299,7 +299,8 @@ mod tests {
         let mut lane = workload(Mix::DEFAULT).lane(7);
         let mut counts = [0_u32; 6];
         for _ in 0..100_000 {
-            counts[Operation::ALL.iter().position(|&one| one == lane.next().operation).unwrap()] += 1;
+            let drawn = lane.next().operation;
+            counts[Operation::ALL.iter().position(|&one| one == drawn).unwrap()] += 1;
         }
         for (count, weight) in counts.into_iter().zip(Mix::DEFAULT.0) {
             let expected = weight * 1_000;
