@@ -13,11 +13,12 @@
 //! 5. `usage`: contributions, usage series, conversion
 //! 6. `request`: fields of a request, refusals
 //! 7. `rules`: the configuration
-//! 8. `vocabulary`: money, time, names, attributes, denial codes
+//! 8. `vocabulary`: money, time, names, attributes, denial codes; `packed_rows`: lists of numbers in little memory
 
 pub mod customer;
 pub mod decision;
 pub mod events;
+pub mod packed_rows;
 pub mod request;
 pub mod routing;
 pub mod rules;

@@ -1,20 +1,20 @@
 //! The summary of a transaction in memory. Its facts are in the journal.
 
 use crate::domain::{
+    packed_rows::{from_ordered, from_zigzag, ordered, zigzag},
     transaction::{
         log_offset::LogOffset,
         outcome::TransactionOutcome,
         status::{Flags, Status},
     },
     usage::{contribution::Contribution, series::UsageSeriesKey},
-    vocabulary::time::Millis,
+    vocabulary::{time::Millis, words::Word},
 };
 
 const NEVER: i64 = i64::MAX;
 
-/// The summary of a transaction.
-///
-/// It is 64 bytes, because millions are in memory.
+/// The summary of a transaction. [`TransactionSummaries`](crate::domain::transaction::summaries::TransactionSummaries)
+/// stores it packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionSummary {
     /// The time at which it counts.
@@ -149,6 +149,84 @@ impl TransactionSummary {
     pub fn is_held(&self, now: Millis) -> bool {
         self.outcome().is_held(now)
     }
+}
+
+/// The columns of packed summaries: time, offset and end of the hold are stored as distances.
+pub(super) const COLUMNS: usize = 9;
+/// The number of columns that are stored as distances.
+pub(super) const BASED: usize = 3;
+/// The column of the digest of the id.
+pub(super) const KEY_COLUMN: usize = 3;
+
+/// Bits of the last column, above the status. The eight bits of the flags follow.
+const STATUS_BITS: u64 = 7;
+const GROSS_COUNTS: u64 = 1 << 3;
+const NET_COUNTS: u64 = 1 << 4;
+const COUNTS_AFTER_HOLD: u64 = 1 << 5;
+const HOLD_ENDS: u64 = 1 << 6;
+const HOLDS: u64 = 1 << 7;
+const FLAGS_SHIFT: u32 = 8;
+
+/// Packing: most transactions contribute one amount, which is held entirely or not at all, so that the columns of the other
+/// amounts contain zeros, which take no bits.
+impl TransactionSummary {
+    /// The summary as numbers.
+    #[inline]
+    pub(super) fn to_row(self) -> [u64; COLUMNS] {
+        let ends = self.hold_until != NEVER;
+        let bit = |bit: u64, holds: bool| if holds { bit } else { 0 };
+        let properties = self.status as u64
+            | bit(GROSS_COUNTS, self.gross_counts)
+            | bit(NET_COUNTS, self.net_counts)
+            | bit(COUNTS_AFTER_HOLD, self.counts_after_hold)
+            | bit(HOLD_ENDS, ends)
+            | bit(HOLDS, self.held_amount > 0)
+            | u64::from(self.flags.0) << FLAGS_SHIFT;
+        [
+            ordered(self.at.0),
+            self.offset.0,
+            if ends { zigzag(self.hold_until.wrapping_sub(self.at.0)) } else { 0 },
+            self.key,
+            self.gross,
+            difference(self.gross, self.net),
+            if self.held_amount > 0 { difference(self.gross, self.held_amount) } else { 0 },
+            u64::from(self.series.wrapping_add(1)),
+            properties,
+        ]
+    }
+
+    /// The summary of [`TransactionSummary::to_row`].
+    #[inline]
+    pub(super) fn from_row(row: [u64; COLUMNS]) -> Self {
+        let [at, offset, hold, key, gross, net, held_amount, series, properties] = row;
+        let (at, has) = (from_ordered(at), |bit: u64| properties & bit != 0);
+        let status = Status::WORDS.get(usize::try_from(properties & STATUS_BITS).unwrap_or(0));
+        Self {
+            at: Millis(at),
+            hold_until: if has(HOLD_ENDS) { at.wrapping_add(from_zigzag(hold)) } else { NEVER },
+            gross,
+            net: without_difference(gross, net),
+            held_amount: if has(HOLDS) { without_difference(gross, held_amount) } else { 0 },
+            offset: LogOffset(offset),
+            key,
+            series: u16::try_from(series).unwrap_or(0).wrapping_sub(1),
+            status: status.map_or(Status::Reserved, |(_, status)| *status),
+            flags: Flags(u8::try_from(properties >> FLAGS_SHIFT & 0xFF).unwrap_or(0)),
+            gross_counts: has(GROSS_COUNTS),
+            net_counts: has(NET_COUNTS),
+            counts_after_hold: has(COUNTS_AFTER_HOLD),
+        }
+    }
+}
+
+/// An amount as its difference from another one, which is mostly equal to it.
+fn difference(gross: u64, amount: u64) -> u64 {
+    zigzag(gross.wrapping_sub(amount).cast_signed())
+}
+
+/// The amount of [`difference`].
+fn without_difference(gross: u64, difference: u64) -> u64 {
+    gross.wrapping_sub(from_zigzag(difference).cast_unsigned())
 }
 
 /// An evicted transaction that gets another fact.

@@ -2,5 +2,6 @@
 
 pub mod contribution;
 pub mod conversion;
+mod entries;
 pub mod series;
 pub mod series_set;

@@ -6,44 +6,15 @@
 //! another instant are read from the same entries.
 
 use crate::domain::{
-    usage::contribution::{Contribution, Sums},
+    usage::{
+        contribution::{Contribution, Sums},
+        entries::{UsageEntries, UsageEntry},
+    },
     vocabulary::{calendar::TimeRange, direction::Direction, money::Currency, names::Name, time::Millis},
 };
-use prefetch_index::prefetch_index;
 
 /// The most entries of one chunk.
 pub const CHUNK: usize = 64;
-
-/// The contribution of a transaction, with its fields in an order that needs 32 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct UsageEntry {
-    at: i64,
-    gross: u64,
-    net: u64,
-    slot: u32,
-    gross_counts: bool,
-    net_counts: bool,
-}
-
-const _: () = assert!(size_of::<UsageEntry>() == 32, "an entry of a series");
-
-impl UsageEntry {
-    #[inline]
-    fn new(at: Millis, slot: u32, is: Contribution) -> Self {
-        let Contribution { gross, net, gross_counts, net_counts } = is;
-        Self { at: at.0, gross, net, slot, gross_counts, net_counts }
-    }
-
-    #[inline]
-    fn is(&self) -> Contribution {
-        let Self { gross, net, gross_counts, net_counts, .. } = *self;
-        Contribution { gross, net, gross_counts, net_counts }
-    }
-
-    fn key(&self) -> (i64, u32) {
-        (self.at, self.slot)
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Chunk {
@@ -52,11 +23,11 @@ struct Chunk {
     /// The time of the last entry, `i64::MIN` if there is none, so that most windows read no entries either.
     last_at: i64,
     /// Sorted by (at, slot); empty only if the series is.
-    entries: Vec<UsageEntry>,
+    entries: UsageEntries,
 }
 
 impl Chunk {
-    fn new(entries: Vec<UsageEntry>) -> Self {
+    fn new(entries: UsageEntries) -> Self {
         let mut chunk = Self { first_at: i64::MAX, last_at: i64::MIN, entries };
         chunk.update_ends();
         chunk
@@ -125,7 +96,7 @@ impl UsageSeries {
     /// An empty series.
     #[must_use]
     pub fn new(key: UsageSeriesKey) -> Self {
-        Self { key, total: Sums::default(), last: Chunk::new(Vec::new()), past: None }
+        Self { key, total: Sums::default(), last: Chunk::new(UsageEntries::default()), past: None }
     }
 
     /// A series without entries that starts with the sum of evicted transactions.
@@ -133,7 +104,7 @@ impl UsageSeries {
     pub fn with_evicted(key: UsageSeriesKey, evicted: Sums) -> Self {
         let past = (evicted != Sums::default())
             .then(|| Box::new(EarlierChunks { evicted, older: Vec::new(), before_last: evicted }));
-        Self { key, total: evicted, last: Chunk::new(Vec::new()), past }
+        Self { key, total: evicted, last: Chunk::new(UsageEntries::default()), past }
     }
 
     /// The sum of evicted transactions.
@@ -153,7 +124,7 @@ impl UsageSeries {
     /// See [`crate::domain::customer::aggregate::Customer::prefetch`].
     #[inline]
     pub(in crate::domain) fn prefetch(&self) -> u64 {
-        prefetch_index(&self.last.entries, self.last.entries.len());
+        self.last.entries.prefetch();
         self.total.gross_count ^ self.last.last_at.cast_unsigned()
     }
 
@@ -182,6 +153,16 @@ impl UsageSeries {
         (amount - amount_before, quantity - quantity_before)
     }
 
+    /// The bytes of its allocations.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let past = self.past.as_ref().map_or(0, |past| {
+            let entries: usize = past.older.iter().map(|older| older.chunk.entries.heap_bytes()).sum();
+            size_of::<EarlierChunks>() + past.older.capacity() * size_of::<SummedChunk>() + entries
+        });
+        self.last.entries.heap_bytes() + past
+    }
+
     /// The sum of everything.
     #[must_use]
     pub fn total(&self) -> Sums {
@@ -203,8 +184,8 @@ impl UsageSeries {
     #[must_use]
     pub fn oldest_in(&self, range: TimeRange, subtract_cancels: bool) -> Option<Millis> {
         let from = self.older().partition_point(|older| older.chunk.first_at < range.from).saturating_sub(1);
-        let entries = self.chunks().skip(from).flat_map(|chunk| &chunk.entries);
-        let counts = |e: &&UsageEntry| if subtract_cancels { e.net_counts } else { e.gross_counts };
+        let entries = self.chunks().skip(from).flat_map(|chunk| chunk.entries.iter());
+        let counts = |e: &UsageEntry| if subtract_cancels { e.is.net_counts } else { e.is.gross_counts };
         entries
             .skip_while(|e| e.at < range.from)
             .take_while(|e| e.at < range.to)
@@ -226,15 +207,15 @@ impl UsageSeries {
         if chunk.last_at < at {
             return after;
         }
-        let cut = chunk.entries.partition_point(|entry| entry.at < at);
+        let cut = chunk.entries.earlier_than(at);
         // The shorter side of the cut is summed.
         if cut * 2 > chunk.entries.len() {
             let mut sums = after;
-            chunk.entries.iter().skip(cut).for_each(|entry| sums.subtract(&entry.is()));
+            chunk.entries.starting_at(cut).for_each(|entry| sums.subtract(&entry.is));
             sums
         } else {
             let mut sums = before;
-            chunk.entries.iter().take(cut).for_each(|entry| sums.add(&entry.is()));
+            chunk.entries.iter().take(cut).for_each(|entry| sums.add(&entry.is));
             sums
         }
     }
@@ -261,16 +242,16 @@ impl UsageSeries {
             after.saturating_sub(usize::from(after > 0))
         };
         let chunk = self.chunk_mut(place);
-        let spot = chunk.entries.partition_point(|entry| entry.key() < key);
-        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(UsageEntry::is);
+        let spot = chunk.entries.before(at.0, slot);
+        let found = chunk.entries.get(spot).filter(|entry| entry.key() == key).map(|entry| entry.is);
         let was = found.unwrap_or_default();
         if was == is {
             return;
         }
         match found {
             None => chunk.entries.insert(spot, UsageEntry::new(at, slot, is)),
-            Some(_) if is != Contribution::NONE => chunk.entries[spot] = UsageEntry::new(at, slot, is),
-            Some(_) => drop(chunk.entries.remove(spot)),
+            Some(_) if is != Contribution::NONE => chunk.entries.set(spot, UsageEntry::new(at, slot, is)),
+            Some(_) => chunk.entries.remove(spot),
         }
         chunk.update_ends();
         for before in self.past.iter_mut().flat_map(|past| past.befores(place + 1)) {
@@ -280,12 +261,6 @@ impl UsageSeries {
         self.total.subtract(&was);
         self.total.add(&is);
         self.rebalance(place);
-    }
-
-    /// Reserves memory for exactly this many further entries.
-    pub(in crate::domain) fn reserve(&mut self, count: usize) {
-        let entries = &mut self.last.entries;
-        entries.reserve_exact(count.min(CHUNK.saturating_sub(entries.len())));
     }
 
     /// Appends an entry to a last chunk that has room.
@@ -329,7 +304,6 @@ impl UsageSeries {
         let last = self.older().len();
         let chunk = self.chunk_mut(place);
         if chunk.entries.is_empty() {
-            chunk.entries = Vec::new();
             if let Some(past) = &mut self.past {
                 if place < last {
                     past.older.remove(place);
@@ -345,11 +319,9 @@ impl UsageSeries {
         // A history grows at its end: the full chunk stays and one entry starts the next.
         let cut = if place == last { CHUNK } else { CHUNK / 2 };
         let mut added = Sums::default();
-        chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is()));
-        let mut entries = Vec::with_capacity(CHUNK + 1);
-        entries.extend(chunk.entries.drain(cut..));
+        chunk.entries.iter().take(cut).for_each(|entry| added.add(&entry.is));
+        let after = Chunk::new(chunk.entries.split_off(cut));
         chunk.update_ends();
-        let after = Chunk::new(entries);
         let past = self.past.get_or_insert_default();
         match past.older.get(place) {
             None => {
@@ -451,10 +423,22 @@ mod tests {
             assert!(chunk.entries.len() <= CHUNK && (!chunk.entries.is_empty() || series.older().is_empty()));
             assert_eq!(chunk.entries.first().map_or(i64::MAX, |entry| entry.at), chunk.first_at);
             assert_eq!(chunk.entries.last().map_or(i64::MIN, |entry| entry.at), chunk.last_at);
-            assert!(chunk.entries.is_sorted_by_key(UsageEntry::key));
-            chunk.entries.iter().for_each(|entry| before.add(&entry.is()));
+            assert!(chunk.entries.iter().is_sorted_by_key(|entry| entry.key()));
+            chunk.entries.iter().for_each(|entry| before.add(&entry.is));
         }
         assert_eq!(series.total(), before);
+    }
+
+    /// The payments of one customer, one each few hours, with amounts of some digits.
+    #[test]
+    fn usual_entries_take_little_memory() {
+        let mut series = series();
+        for n in 0..1_000_u32 {
+            let at = 1_790_000_000_000 + i64::from(n) * 10_000_019 + i64::from(n * n % 5_000_011);
+            series.set(Millis(at), n, Contribution::of_amount(500 + u64::from(n) * 7_919 % 50_000));
+        }
+        let bytes = series.heap_bytes() / 1_000;
+        assert!(bytes <= 11, "an entry takes {bytes} bytes, with the slack of the list");
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Ledger {
                         .starting_at(0)
                         .filter(|(_, summary)| summary.status(now) == Status::Reserved);
                     let customer = member.number();
-                    let transaction = |(slot, summary): (u32, &TransactionSummary)| {
+                    let transaction = |(slot, summary): (u32, TransactionSummary)| {
                         let slot = TransactionSlot { customer, slot };
                         ReservedTransaction { key: summary.key, slot, last_record: summary.offset }
                     };

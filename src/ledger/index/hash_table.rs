@@ -34,6 +34,9 @@ pub(in crate::ledger) trait TableStorage<E>: Default {
     /// An existing slot.
     fn at_mut(&mut self, index: usize) -> &mut E;
 
+    /// The bytes of its allocations.
+    fn heap_bytes(&self) -> usize;
+
     /// Empties all slots and grows to at least `len` of them. It never shrinks. Returns the entries.
     fn rebuild(&mut self, len: usize) -> Vec<E>;
 }
@@ -52,43 +55,48 @@ impl<E: TableEntry> TableStorage<E> for Box<[E]> {
         &mut self[index]
     }
 
+    fn heap_bytes(&self) -> usize {
+        size_of_val::<[E]>(self)
+    }
+
     fn rebuild(&mut self, len: usize) -> Vec<E> {
         std::mem::replace(self, vec![E::EMPTY; len].into_boxed_slice()).into_vec()
     }
 }
 
-/// The slots of a block: one KiB of 16-byte entries.
-const BLOCK_SLOTS: usize = 64;
+/// Blocks of one size, of `SLOTS` entries, that are never freed. Thousands of tables that grow in small steps, each to an
+/// allocation of a new size, would fragment the heap to twice their size. One KiB is a good size of a block.
+pub(in crate::ledger) struct BlockStorage<E, const SLOTS: usize>(Vec<Box<[E; SLOTS]>>);
 
-/// Blocks of one size that are never freed. Thousands of tables that grow in small steps, each to an allocation of a new
-/// size, would fragment the heap to twice their size.
-pub(in crate::ledger) struct BlockStorage<E>(Vec<Box<[E; BLOCK_SLOTS]>>);
-
-impl<E> Default for BlockStorage<E> {
+impl<E, const SLOTS: usize> Default for BlockStorage<E, SLOTS> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<E: TableEntry> TableStorage<E> for BlockStorage<E> {
+impl<E: TableEntry, const SLOTS: usize> TableStorage<E> for BlockStorage<E, SLOTS> {
     fn len(&self) -> usize {
-        self.0.len() * BLOCK_SLOTS
+        self.0.len() * SLOTS
     }
 
     fn at(&self, index: usize) -> &E {
-        &self.0[index / BLOCK_SLOTS][index % BLOCK_SLOTS]
+        &self.0[index / SLOTS][index % SLOTS]
     }
 
     fn at_mut(&mut self, index: usize) -> &mut E {
-        &mut self.0[index / BLOCK_SLOTS][index % BLOCK_SLOTS]
+        &mut self.0[index / SLOTS][index % SLOTS]
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Box<[E; SLOTS]>>() + self.0.len() * size_of::<[E; SLOTS]>()
     }
 
     fn rebuild(&mut self, len: usize) -> Vec<E> {
         let old = self.0.iter().flat_map(|block| block.iter()).filter(|entry| !entry.is_empty()).copied().collect();
-        self.0.iter_mut().for_each(|block| **block = [E::EMPTY; BLOCK_SLOTS]);
-        let blocks = len.div_ceil(BLOCK_SLOTS).max(self.0.len());
+        self.0.iter_mut().for_each(|block| **block = [E::EMPTY; SLOTS]);
+        let blocks = len.div_ceil(SLOTS).max(self.0.len());
         self.0.reserve_exact(blocks - self.0.len());
-        self.0.resize_with(blocks, || Box::new([E::EMPTY; BLOCK_SLOTS]));
+        self.0.resize_with(blocks, || Box::new([E::EMPTY; SLOTS]));
         old
     }
 }
@@ -133,6 +141,11 @@ impl<E: TableEntry> Table<E> {
 
     fn position(&self, hash: u64, matches: impl Fn(&E) -> bool) -> Option<usize> {
         self.occupied(hash).find(|(_, entry)| matches(entry)).map(|(index, _)| index)
+    }
+
+    /// The bytes of its allocations.
+    pub(in crate::ledger) fn heap_bytes(&self) -> usize {
+        self.slots.heap_bytes()
     }
 
     /// Loads the slot of a hash into the cache.
@@ -227,7 +240,7 @@ mod tests {
         };
     }
     entry!(Box<[Self]>, 4, 1, [u8; 1]);
-    entry!(BlockStorage<Self>, 8, 8, [u8; 2]);
+    entry!(BlockStorage<Self, 64>, 8, 8, [u8; 2]);
 
     /// A table contains what a list contains. The hashes are few, and the last slot is among them, so that entries are
     /// displaced and wrap around the end.

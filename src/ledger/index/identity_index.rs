@@ -132,7 +132,7 @@ impl TableEntry for IdentityEntry {
     // Every customer has entries permanently, and customers are rarely created: the table is kept small.
     const ONE_EMPTY_IN: usize = 8;
     const GROWTH_DIVISOR: usize = 8;
-    type Storage = BlockStorage<Self>;
+    type Storage = BlockStorage<Self, 64>;
 
     fn is_empty(&self) -> bool {
         self.number == 0

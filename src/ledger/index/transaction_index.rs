@@ -2,7 +2,7 @@
 
 use crate::ledger::index::{
     customer_numbers::to_u32,
-    hash_table::{Table, TableEntry},
+    hash_table::{BlockStorage, Table, TableEntry},
 };
 
 /// The location of a transaction in memory: a customer, and a slot in that customer's summaries.
@@ -13,38 +13,48 @@ pub(crate) struct TransactionSlot {
     pub(crate) slot: u32,
 }
 
-/// The key of a transaction and its slot, in 16 bytes.
+/// A transaction in the index, in 8 bytes: 24 bits of the key, the customer, and the lowest 8 bits of the slot.
+///
+/// The summaries of the customer contain the keys, so a reader finds the slots there. A stripe has thousands of entries at
+/// most, so two of its keys seldom agree in 24 bits, and a reader compares the whole key before it reads a record.
 #[derive(Clone, Copy)]
-pub(crate) struct IndexedSlot {
-    key: u64,
-    customer: u32,
-    slot: u32,
-}
+pub(crate) struct IndexedSlot(u64);
+
+/// The bits of the key.
+const KEY_BITS: u64 = 0xFFFF_FF00_0000_0000;
+const CUSTOMER_SHIFT: u32 = 8;
 
 impl IndexedSlot {
     pub(crate) fn new(key: u64, slot: TransactionSlot) -> Self {
-        Self { key, customer: to_u32(slot.customer), slot: slot.slot }
+        let [low_bits, ..] = slot.slot.to_le_bytes();
+        Self(key & KEY_BITS | u64::from(to_u32(slot.customer)) << CUSTOMER_SHIFT | u64::from(low_bits))
     }
 
-    fn transaction_slot(&self) -> TransactionSlot {
-        TransactionSlot { customer: u64::from(self.customer), slot: self.slot }
+    /// The number of the customer.
+    pub(crate) fn customer(self) -> u64 {
+        (self.0 & !KEY_BITS) >> CUSTOMER_SHIFT
+    }
+
+    /// The lowest 8 bits of the slot.
+    pub(crate) fn slot_bits(self) -> u8 {
+        self.0.to_le_bytes()[0]
     }
 }
 
 impl TableEntry for IndexedSlot {
-    // Slots are counted from 0, and no customer reaches the last number.
-    const EMPTY: Self = Self { key: 0, customer: 0, slot: u32::MAX };
-    // Every new payment looks up one entry and adds one: both must be fast.
-    const ONE_EMPTY_IN: usize = 4;
-    const GROWTH_DIVISOR: usize = 1;
-    type Storage = Box<[Self]>;
+    // No customer reaches the last number.
+    const EMPTY: Self = Self(u64::MAX);
+    // Every new payment looks up one entry and adds one: both must be fast, and every transaction has an entry.
+    const ONE_EMPTY_IN: usize = 6;
+    const GROWTH_DIVISOR: usize = 4;
+    type Storage = BlockStorage<Self, 128>;
 
     fn is_empty(&self) -> bool {
-        self.slot == u32::MAX
+        self.0 == u64::MAX
     }
 
     fn hash(&self) -> u64 {
-        self.key
+        self.0 & KEY_BITS
     }
 }
 
@@ -53,13 +63,19 @@ impl TableEntry for IndexedSlot {
 pub(crate) struct TransactionIndex(Table<IndexedSlot>);
 
 impl TransactionIndex {
-    pub(crate) fn find(&self, key: u64) -> impl Iterator<Item = TransactionSlot> {
-        self.0.candidates(key).filter(move |entry| entry.key == key).map(IndexedSlot::transaction_slot)
+    /// The entries that may be those of a key: the caller compares the keys of the transactions.
+    pub(crate) fn find(&self, key: u64) -> impl Iterator<Item = IndexedSlot> {
+        self.0.candidates(key & KEY_BITS).filter(move |entry| entry.hash() == key & KEY_BITS).copied()
+    }
+
+    /// See [`Table::heap_bytes`].
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 
     /// See [`Table::prefetch`].
     pub(crate) fn prefetch(&self, key: u64) {
-        self.0.prefetch(key);
+        self.0.prefetch(key & KEY_BITS);
     }
 
     /// See [`Table::reserve`].
@@ -75,7 +91,9 @@ impl TransactionIndex {
         self.0.insert(entry);
     }
 
+    /// Removes the entry of a transaction. An equal entry of another transaction does as well.
     pub(crate) fn remove(&mut self, key: u64, slot: TransactionSlot) {
-        self.0.remove(key, |entry| entry.key == key && entry.transaction_slot() == slot);
+        let removed = IndexedSlot::new(key, slot);
+        self.0.remove(removed.hash(), |entry| entry.0 == removed.0);
     }
 }

@@ -64,7 +64,7 @@ impl Ledger {
         let customer = shard.get_mut(customer).ok_or_else(unknown)?;
         // The outcome as the last record states it, which is what usage contains.
         let (outcome, at) = (known.outcome, self.settle(customer, now));
-        let is_evicted = customer.summaries().get(slot).is_none();
+        let is_evicted = !customer.summaries().contains(slot);
         let (opening, facts) = (known.transaction.opening, known.transaction.facts);
         let compacted = CustomerEvent::Compacted { slot, opening, facts, outcome, left: is_evicted, at };
         let mut body = Vec::new();

@@ -110,6 +110,6 @@ fn copy(customer: &Customer, from: u32) -> Vec<(u32, TransactionSummaryDto)> {
         .summaries()
         .starting_at(from)
         .take(PIECE_MAX)
-        .map(|(slot, summary)| (slot, TransactionSummaryDto::of(summary)))
+        .map(|(slot, summary)| (slot, TransactionSummaryDto::of(&summary)))
         .collect()
 }

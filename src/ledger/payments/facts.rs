@@ -31,7 +31,7 @@ impl Ledger {
         head_events: impl IntoIterator<Item = CustomerEvent>,
     ) -> Option<Lsn> {
         let (number, slot) = (known.slot.customer, known.slot.slot);
-        let is_evicted = merge_group.member(number)?.summaries().get(slot).is_none();
+        let is_evicted = !merge_group.member(number)?.summaries().contains(slot);
         let mut events: SmallVec<[CustomerEvent; 2]> = SmallVec::new();
         let mut previous = known.last_record;
         let mut now = known.transaction.opening.recorded_at;

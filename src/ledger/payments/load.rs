@@ -4,7 +4,7 @@
 //! record back to the one that contains its opening.
 
 use crate::ledger::{
-    index::transaction_index::{TransactionIndex, TransactionSlot},
+    index::transaction_index::{IndexedSlot, TransactionIndex, TransactionSlot},
     state::{
         ledger::Ledger,
         loaded_transaction::{LoadedTransaction, TransactionStripe},
@@ -124,14 +124,9 @@ impl Ledger {
         merchant: &str,
         id: &str,
     ) -> Result<Option<Box<LoadedTransaction>>, Refusal> {
-        for slot in index.find(key) {
-            let summary = self
-                .customers
-                .lock(slot.customer)
-                .get(slot.customer)
-                .and_then(|customer| customer.summaries().get(slot.slot).copied());
-            if let Some(summary) = summary.filter(|summary| summary.offset >= self.journal_start) {
-                let loaded = self.load_transaction(key, slot, summary.offset)?;
+        for entry in index.find(key) {
+            for (slot, last_record) in self.records_in_memory(key, entry) {
+                let loaded = self.load_transaction(key, slot, last_record)?;
                 if let Some(loaded) = loaded.filter(|loaded| loaded.has_id(key, merchant, id)) {
                     return Ok(Some(Box::new(loaded)));
                 }
@@ -153,6 +148,20 @@ impl Ledger {
             }
         }
         Ok(None)
+    }
+
+    /// The last records of the transactions in memory that an entry of the index may be about: their ids have the key.
+    fn records_in_memory(&self, key: u64, entry: IndexedSlot) -> SmallVec<[(TransactionSlot, LogOffset); 1]> {
+        let number = entry.customer();
+        let shard = self.customers.lock(number);
+        let Some(customer) = shard.get(number) else { return SmallVec::new() };
+        let summaries = customer.summaries();
+        let slots = summaries.slots_of_key(key, entry.slot_bits()).into_iter();
+        let records = slots.filter_map(|slot| {
+            let offset = summaries.get(slot)?.offset;
+            (offset >= self.journal_start).then_some((TransactionSlot { customer: number, slot }, offset))
+        });
+        records.collect()
     }
 
     /// The last records about the evicted transactions of a key, the newest first.
@@ -287,8 +296,7 @@ impl Ledger {
             return;
         }
         let TransactionSlot { customer, slot } = loaded.slot;
-        let summary =
-            self.customers.lock(customer).get(customer).and_then(|known| known.summaries().get(slot).copied());
+        let summary = self.customers.lock(customer).get(customer).and_then(|known| known.summaries().get(slot));
         if let Some(summary) = summary.filter(|summary| summary.offset == loaded.last_record) {
             loaded.outcome.hold_until = summary.hold_until();
             loaded.transaction.hold_until = summary.hold_until();

@@ -220,7 +220,7 @@ impl LastPayment {
         for member in merge_group.members() {
             let (summaries, end) = (member.summaries(), member.summaries().next_slot());
             let newest = (end.saturating_sub(NEWEST_TRANSACTIONS)..end).filter_map(|slot| summaries.get(slot));
-            match newest.map(|summary: &TransactionSummary| summary.at).max() {
+            match newest.map(|summary: TransactionSummary| summary.at).max() {
                 Some(at) => payment.at = payment.at.max(Some(at)),
                 None if end > 0 => {
                     payment.evicted.push(TransactionSlot { customer: member.number(), slot: end - 1 });

@@ -36,9 +36,8 @@ impl Ledger {
             let (mut customers, mut transactions, mut evicted) = (0, 0, 0);
             for customer in shard.values() {
                 let number = customer.number();
-                for (slot, summary) in customer.summaries().starting_at(0) {
-                    let slot = TransactionSlot { customer: number, slot };
-                    slots[shard_of(summary.key)].push(IndexedSlot::new(summary.key, slot));
+                for (slot, key) in customer.summaries().keys() {
+                    slots[shard_of(key)].push(IndexedSlot::new(key, TransactionSlot { customer: number, slot }));
                 }
                 transactions += customer.summaries().len() as u64;
                 evicted += u64::from(customer.summaries().next_slot()) - customer.summaries().len() as u64;

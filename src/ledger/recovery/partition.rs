@@ -78,7 +78,6 @@ impl Partition {
             let missing = || SnapshotError::Content(format!("summaries of customer {number} without a head"));
             let customer = self.shard(number).get_mut(number).ok_or_else(missing)?;
             let before = customer.summaries().len();
-            customer.reserve_summaries(summaries.len());
             for summary in summaries {
                 let (slot, summary) = summary?;
                 summary.resume_in(customer, slot)?;

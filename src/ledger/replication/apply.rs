@@ -138,7 +138,7 @@ impl Ledger {
     fn readiness(&self, plan: &StepPlan, shards: &LockedShards<'_>) -> Readiness {
         let is_returned = |slot: &TransactionSlot| plan.returned.iter().any(|returned| returned.slot == *slot);
         let is_in_memory = |slot: &TransactionSlot| {
-            shards.get(slot.customer).is_some_and(|customer| customer.summaries().get(slot.slot).is_some())
+            shards.get(slot.customer).is_some_and(|customer| customer.summaries().contains(slot.slot))
         };
         if !plan.in_memory.iter().all(|slot| is_in_memory(slot) || is_returned(slot)) {
             return Readiness::Evicted;

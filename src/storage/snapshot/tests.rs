@@ -143,8 +143,11 @@ fn overlay_events() -> [GlobalEvent; 3] {
 
 fn pieces() -> Vec<Piece> {
     let customer = customer();
-    let summaries: Vec<(u32, TransactionSummaryDto)> =
-        customer.summaries().starting_at(0).map(|(slot, summary)| (slot, TransactionSummaryDto::of(summary))).collect();
+    let summaries: Vec<(u32, TransactionSummaryDto)> = customer
+        .summaries()
+        .starting_at(0)
+        .map(|(slot, summary)| (slot, TransactionSummaryDto::of(&summary)))
+        .collect();
     let level = LevelDto::of(name("m"), name("gold"), Direction::Deposit, eur(), Millis(5));
     vec![
         Piece::Global(GlobalDto {

@@ -47,7 +47,7 @@ impl Customer {
     #[must_use]
     pub fn count_future(&self, now: Millis) -> FutureCounts {
         let mut found = FutureCounts::default();
-        self.summaries().starting_at(0).for_each(|(_, summary)| found.note(summary, now));
+        self.summaries().starting_at(0).for_each(|(_, summary)| found.note(&summary, now));
         found
     }
 
@@ -77,10 +77,11 @@ impl PayingCustomer {
         self.holds = Holds::default();
         let slots: Vec<u32> = self.summaries.starting_at(0).map(|(slot, _)| slot).collect();
         for slot in slots {
-            let Some(summary) = self.summaries.get_mut(slot) else { continue };
-            found.note(summary, step.after);
+            let Some(mut summary) = self.summaries.get(slot) else { continue };
+            found.note(&summary, step.after);
             if step.moves_entries && summary.at > step.after {
                 summary.move_to(step.after);
+                self.summaries.replace(slot, summary);
             }
             if let Some(until) = summary.held_until(now) {
                 self.holds.push(until, slot);

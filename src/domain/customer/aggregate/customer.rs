@@ -5,7 +5,10 @@
 
 use crate::domain::{
     customer::{
-        aggregate::{core::CustomerCore, paying::PayingCustomer},
+        aggregate::{
+            core::CustomerCore,
+            paying::{CustomerMemory, PayingCustomer},
+        },
         change::CustomerChange,
         instruments::Instrument,
         stored_identifier::StoredIdentifier,
@@ -217,18 +220,20 @@ impl Customer {
                 let holds = matches!(recorded_fact.fact, Fact::Extended { .. } | Fact::ReservedLate { .. });
                 let now = self.settled_at.max(recorded_fact.at);
                 let paying = self.paying();
-                match (paying.summaries.get_mut(*slot), left) {
-                    (Some(summary), _) => summary.set_outcome(recorded.offset, outcome),
+                let changed = paying.summaries.update(*slot, |summary| summary.set_outcome(recorded.offset, outcome));
+                match (changed, left) {
+                    (Some(summary), _) => {
+                        if holds {
+                            paying.queue_hold_of(*slot, &summary, now);
+                        }
+                        paying.update_usage_of(*slot, &summary, now);
+                    }
                     (None, Some(EvictedTransaction { series: Some(series), was, .. })) => {
                         let series = paying.series_index(*series);
                         paying.series[usize::from(series)].adjust_evicted(*was, outcome.final_contribution());
                     }
                     (None, _) => {}
                 }
-                if holds {
-                    paying.queue_hold(*slot, now);
-                }
-                paying.update_usage(*slot, now);
             }
         }
     }
@@ -241,11 +246,7 @@ impl Customer {
 
     fn set_outcome(&mut self, recorded: RecordPosition, slot: u32, outcome: &TransactionOutcome) {
         if let CustomerState::Paying(paying) = &mut self.0 {
-            paying
-                .summaries
-                .get_mut(slot)
-                .into_iter()
-                .for_each(|summary| summary.set_outcome(recorded.offset, outcome));
+            let _changed = paying.summaries.update(slot, |summary| summary.set_outcome(recorded.offset, outcome));
         }
     }
 
@@ -264,21 +265,11 @@ impl Customer {
         let key = UsageSeriesKey { direction, currency, level: opening.level };
         let series = opening.counts().then(|| paying.series_index(key));
         let summary = TransactionSummary::new(opening.at, series, recorded.key, recorded.offset, outcome);
-        match paying.summaries.get_mut(slot) {
-            Some(known) => *known = summary,
-            None => drop(paying.summaries.push(summary)),
+        if !paying.summaries.replace(slot, summary) {
+            paying.summaries.push(summary);
         }
         paying.queue_hold_of(slot, &summary, now);
         paying.update_usage_of(slot, &summary, now);
-    }
-
-    /// Reserves memory for exactly this many summaries before a snapshot is restored.
-    pub fn reserve_summaries(&mut self, summaries: usize) {
-        let paying = self.paying();
-        paying.summaries.reserve(summaries);
-        if let [series] = paying.series.as_mut_slice() {
-            series.reserve(summaries);
-        }
     }
 
     /// Restores the usage series of a snapshot, and the first slot that is not evicted. The summaries are restored after
@@ -300,8 +291,31 @@ impl Customer {
         } else {
             paying.summaries.push(summary);
         }
-        paying.queue_hold(slot, now);
-        paying.update_usage(slot, now);
+        paying.queue_hold_of(slot, &summary, now);
+        paying.update_usage_of(slot, &summary, now);
+    }
+
+    /// The memory of a customer without transactions, without texts and the profile.
+    #[must_use]
+    pub fn bytes_idle() -> usize {
+        size_of::<CustomerCore>()
+    }
+
+    /// The memory of a customer with transactions, without those, texts and the profile.
+    #[must_use]
+    pub fn bytes_paying() -> usize {
+        size_of::<PayingCustomer>()
+    }
+
+    /// The memory of the customer, without texts and the profile.
+    #[must_use]
+    pub fn memory(&self) -> CustomerMemory {
+        match &self.0 {
+            CustomerState::Idle(_) => {
+                CustomerMemory { customer: size_of::<CustomerCore>(), ..CustomerMemory::default() }
+            }
+            CustomerState::Paying(paying) => paying.memory(),
+        }
     }
 
     /// The index of a usage series, which is created if absent.
@@ -359,7 +373,7 @@ impl Customer {
     ) {
         let now = self.settled_at;
         let paying = self.paying();
-        if slot >= paying.summaries.first_slot() || paying.summaries.get(slot).is_some() {
+        if slot >= paying.summaries.first_slot() || paying.summaries.contains(slot) {
             return;
         }
         let series = series.map(|series| paying.series_index(series));
@@ -395,7 +409,7 @@ mod tests {
     fn the_size_of_a_customer_is_as_estimated() {
         assert_eq!(
             (size_of::<CustomerCore>(), size_of::<PayingCustomer>()),
-            (112, 352),
+            (112, 400),
             "the core, and the customer with transactions"
         );
         assert_eq!(size_of::<Option<Customer>>(), 16, "the entry of a customer");

@@ -80,9 +80,10 @@ impl PayingCustomer {
         let mut joined = UsageSeries::with_evicted(self.series[into].key, evicted);
         let slots: Vec<u32> = self.summaries.starting_at(0).map(|(slot, _)| slot).collect();
         for slot in slots {
-            let Some(summary) = self.summaries.get_mut(slot) else { continue };
+            let Some(mut summary) = self.summaries.get(slot) else { continue };
             if summary.series().is_some_and(|series| places.contains(&series)) {
                 summary.set_series(places[1]);
+                self.summaries.replace(slot, summary);
                 joined.set(summary.at, slot, summary.contribution(now));
             }
         }

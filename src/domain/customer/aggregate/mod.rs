@@ -8,3 +8,4 @@ mod paying;
 
 pub use crate::domain::customer::aggregate::core::CustomerCore;
 pub use crate::domain::customer::aggregate::customer::Customer;
+pub use crate::domain::customer::aggregate::paying::CustomerMemory;

@@ -27,7 +27,31 @@ pub(super) struct PayingCustomer {
     pub(super) summaries: TransactionSummaries,
 }
 
+/// The bytes of a customer and its transactions in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CustomerMemory {
+    /// The customer itself, and further usage series.
+    pub customer: usize,
+    /// Transaction summaries.
+    pub summaries: usize,
+    /// Entries of usage series.
+    pub usage: usize,
+    /// Ends of holds.
+    pub holds: usize,
+}
+
 impl PayingCustomer {
+    /// See [`Customer::memory`](crate::domain::customer::aggregate::customer::Customer::memory).
+    pub(super) fn memory(&self) -> CustomerMemory {
+        let series = if self.series.spilled() { self.series.capacity() * size_of::<UsageSeries>() } else { 0 };
+        CustomerMemory {
+            customer: size_of::<Self>() + series,
+            summaries: self.summaries.heap_bytes(),
+            usage: self.series.iter().map(UsageSeries::heap_bytes).sum(),
+            holds: self.holds.heap_bytes(),
+        }
+    }
+
     /// See [`Customer::expire_holds`](crate::domain::customer::aggregate::customer::Customer::expire_holds).
     pub(super) fn expire_holds(&mut self, now: Millis) -> u64 {
         let mut visited = 0;
@@ -49,13 +73,6 @@ impl PayingCustomer {
     }
 
     #[inline]
-    pub(super) fn queue_hold(&mut self, slot: u32, now: Millis) {
-        if let Some(summary) = self.summaries.get(slot).copied() {
-            self.queue_hold_of(slot, &summary, now);
-        }
-    }
-
-    #[inline]
     pub(super) fn queue_hold_of(&mut self, slot: u32, summary: &TransactionSummary, now: Millis) {
         if let Some(until) = summary.held_until(now) {
             self.holds.push(until, slot);
@@ -65,7 +82,7 @@ impl PayingCustomer {
     /// Sets the present contribution of a transaction in its usage series.
     #[inline]
     pub(super) fn update_usage(&mut self, slot: u32, now: Millis) {
-        if let Some(summary) = self.summaries.get(slot).copied() {
+        if let Some(summary) = self.summaries.get(slot) {
             self.update_usage_of(slot, &summary, now);
         }
     }

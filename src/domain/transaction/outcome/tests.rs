@@ -146,8 +146,3 @@ fn a_refund_takes_from_the_amount_and_leaves_the_quantity() {
     let counts = Contribution { gross: 0, net: 0, gross_counts: true, net_counts: true };
     assert_eq!((transaction.contribution(Millis(3)), transaction.status(Millis(3))), (counts, Status::Approved));
 }
-
-#[test]
-fn a_brief_takes_no_more_memory_than_is_reckoned_with() {
-    assert_eq!(size_of::<TransactionSummary>(), 64);
-}

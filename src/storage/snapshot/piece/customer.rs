@@ -230,7 +230,7 @@ impl TransactionSummaryDto {
     pub fn resume_in(self, customer: &mut Customer, slot: u32) -> Result<(), SnapshotError> {
         let number = customer.number();
         let (first, next) = (customer.summaries().first_slot(), customer.summaries().next_slot());
-        if slot != next && (slot >= first || customer.summaries().get(slot).is_some()) {
+        if slot != next && (slot >= first || customer.summaries().contains(slot)) {
             return Err(invalid(format_args!("slot {slot} of customer {number} is not the next slot {next}")));
         }
         if self.series.is_some_and(|series| usize::from(series) >= customer.usage_series().len()) {

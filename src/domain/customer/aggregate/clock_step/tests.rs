@@ -132,7 +132,7 @@ proptest! {
                 Act::Again => {
                     let mut again = customer();
                     again.restore_usage_series(live.usage_series().iter().map(|series| UsageSeries::with_evicted(series.key, series.evicted())).collect(), 0);
-                    live.summaries().starting_at(0).for_each(|(slot, summary)| again.restore_summary(slot, *summary));
+                    live.summaries().starting_at(0).for_each(|(slot, summary)| again.restore_summary(slot, summary));
                     live = again;
                 }
             }
