@@ -8,7 +8,7 @@ use crate::{
         rules::{configuration::Rules, merchant::Merchant},
         vocabulary::time::{DAY_MS, show_span},
     },
-    ledger::{BYTES_PER_TRANSACTION, Retention},
+    ledger::{BYTES_PER_HOLD, BYTES_PER_TRANSACTION, Retention},
     storage::{
         encoding,
         fs::{Store, disk::Disk},
@@ -74,11 +74,14 @@ fn series_line(merchants: usize) -> String {
 fn line(merchant: &Merchant, retention: &Retention, traffic: Option<Traffic>) -> String {
     let kept_ms = retention.of(merchant.id);
     let days = kept_ms / DAY_MS;
-    let one_a_second = u64::try_from(kept_ms / 1_000).unwrap_or(0);
+    // The longest hold; one that never ends lasts as long as the transaction.
+    let holds = merchant.hold_ms.iter().map(|hold_ms| hold_ms.unwrap_or(kept_ms).min(kept_ms));
+    let hold_ms = holds.max().unwrap_or(0);
+    let one_a_second = Memory { transactions: u64::try_from(kept_ms / 1_000).unwrap_or(0), hold_ms, kept_ms };
     let mut line = format!(
         "{}: transactions stay in memory for {days} days: each one a second costs {}",
         merchant.id,
-        megabytes(one_a_second)
+        one_a_second.megabytes()
     );
     if let Some(traffic) = traffic.filter(|traffic| traffic.last_ms - traffic.first_ms >= SPAN_MIN_MS) {
         let span_ms = u128::from(traffic.last_ms.abs_diff(traffic.first_ms));
@@ -88,14 +91,27 @@ fn line(merchant: &Merchant, retention: &Retention, traffic: Option<Traffic>) ->
             "; at the traffic seen, {} in {}, that is {expected_count} transactions and {}",
             traffic.transactions,
             show_span(i64::try_from(span_ms).unwrap_or(i64::MAX)),
-            megabytes(expected_count)
+            Memory { transactions: expected_count, hold_ms, kept_ms }.megabytes()
         ));
     }
     line
 }
 
-fn megabytes(transactions: u64) -> String {
-    format!("{} MB", transactions.saturating_mul(BYTES_PER_TRANSACTION).div_ceil(1_000_000))
+/// Transactions in memory, of which a share is held: those of the last `hold_ms`.
+struct Memory {
+    transactions: u64,
+    hold_ms: i64,
+    kept_ms: i64,
+}
+
+impl Memory {
+    fn megabytes(&self) -> String {
+        let (hold_ms, kept_ms) = (self.hold_ms.max(0).cast_unsigned(), self.kept_ms.max(1).cast_unsigned());
+        let transactions = u128::from(self.transactions);
+        let held = transactions * u128::from(hold_ms) / u128::from(kept_ms);
+        let bytes = transactions * u128::from(BYTES_PER_TRANSACTION) + held * u128::from(BYTES_PER_HOLD);
+        format!("{} MB", bytes.div_ceil(1_000_000))
+    }
 }
 
 /// Reads the newest segments. Returns the traffic by merchant.

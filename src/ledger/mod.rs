@@ -27,7 +27,7 @@ pub use crate::ledger::index::digest::Digester;
 pub use crate::ledger::index::search_index::SearchKey;
 pub use crate::ledger::maintenance::clock::ClockAcceptance;
 pub use crate::ledger::maintenance::compact::CompactionOutcome;
-pub use crate::ledger::maintenance::evict::{BYTES_PER_TRANSACTION, Retention};
+pub use crate::ledger::maintenance::evict::{BYTES_PER_HOLD, BYTES_PER_TRANSACTION, Retention};
 pub use crate::ledger::payments::answer::{
     CustomerId, CustomerView, DryRun, PaymentAnswer, TransactionView, TransitionAnswer,
 };
@@ -52,6 +52,7 @@ pub use crate::ledger::queries::history::{HistoryStep, UnreadableStep};
 pub use crate::ledger::queries::instrument_blocks::BlockChange;
 pub use crate::ledger::queries::level_counts::LevelCounts;
 pub use crate::ledger::queries::limits_exceeded::LimitQuestion;
+pub use crate::ledger::queries::memory_use::MemoryUse;
 pub use crate::ledger::queries::transactions::{
     PAGE_MAX, TransactionPage, TransactionPosition, TransactionQuery, UnreadableTransaction,
 };

@@ -13,9 +13,12 @@ use crate::ledger::{
 };
 use std::{collections::HashMap, sync::atomic::Ordering};
 
-/// Memory of a transaction, bytes: its summary, its entry in a usage series, its slot in the index, and the unused capacity
-/// of each (`cargo bench --bench core`, without the tail of the journal).
-pub const BYTES_PER_TRANSACTION: u64 = 150;
+/// Memory of a settled transaction, bytes: its summary, its usage entry, its entry in the index, and the unused room of each
+/// list (`cargo bench --bench core`, part `memory`).
+pub const BYTES_PER_TRANSACTION: u64 = 48;
+
+/// Memory that a transaction takes in addition until its hold ends or would have ended, bytes: its place in the queue.
+pub const BYTES_PER_HOLD: u64 = 16;
 
 /// The most transactions of one customer that are evicted while it is locked.
 const STEP_MAX: usize = 256;
@@ -96,7 +99,7 @@ impl Ledger {
     /// Whether a transaction is in memory, so that its facts are read from its records.
     #[must_use]
     pub fn is_in_memory(&self, customer: u64, slot: u32) -> bool {
-        self.customers.lock(customer).get(customer).is_some_and(|customer| customer.summaries().get(slot).is_some())
+        self.customers.lock(customer).get(customer).is_some_and(|customer| customer.summaries().contains(slot))
     }
 
     /// The number of shards.

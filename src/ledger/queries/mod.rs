@@ -11,5 +11,6 @@ pub(in crate::ledger) mod history;
 pub(in crate::ledger) mod instrument_blocks;
 pub(in crate::ledger) mod level_counts;
 pub(in crate::ledger) mod limits_exceeded;
+pub(in crate::ledger) mod memory_use;
 pub(in crate::ledger) mod statistics;
 pub(in crate::ledger) mod transactions;
