@@ -1,0 +1,137 @@
+//! Allocations of the decision core, counted by the allocator of this program.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, unreachable_pub, reason = "nothing outside of this program sees the test")]
+
+use levelgate::{
+    config,
+    domain::{
+        customer::aggregate::Customer,
+        decision::{
+            decide::{DecisionInput, decide},
+            opening::{OpeningInput, opening, preceding_events},
+            payment::{Payment, PaymentPurpose, PaymentRequest},
+        },
+        events::customer_event::RecordPosition,
+        rules::configuration::Rules,
+        transaction::{
+            log_offset::LogOffset,
+            opening::{CustomerResolution, OpeningKind},
+        },
+        usage::series_set::UsageSeriesSet,
+        vocabulary::{attributes::Attributes, time::Millis},
+    },
+};
+use std::borrow::Cow;
+
+const MERCHANT: &str = r#"
+id = "acme"
+name = "Acme"
+operation_mode = "crm"
+default_behaviour = "unknown_level"
+time_zone = "Europe/Nicosia"
+[[gates]]
+id = "gate-a"
+[[gates]]
+id = "gate-b"
+[[projects]]
+id = "web"
+client_definition = ["email"]
+  [[projects.endpoints]]
+  id = "web-eur"
+  currency = "EUR"
+  gates = ["gate-a", "gate-b"]
+    [[projects.endpoints.methods]]
+    method = "card"
+    min_amount = "1.00"
+    max_amount = "1000.00"
+[[levels]]
+name = "gold"
+direction = "deposit"
+currency = "EUR"
+projects = ["web"]
+  [[levels.filters]]
+  window = "daily"
+  amount_limit = "100000.00"
+  quantity_limit = 100000
+  [[levels.filters]]
+  window = "weekly"
+  amount_limit = "100000.00"
+  quantity_limit = 100000
+  calendar = true
+  [[levels.filters]]
+  window = "monthly"
+  amount_limit = "1000000.00"
+  quantity_limit = 1000000
+"#;
+
+const START: i64 = 1_790_000_000_000;
+
+/// The time between two payments: about four hours, so that windows have their beginning among the payments and holds end.
+const STEP_MS: i64 = 4 * 3_600_000 + 17;
+
+fn rules() -> Rules {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("merchants")).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    config::load(folder.path()).unwrap().rules
+}
+
+fn payment(rules: &Rules) -> Payment<'_> {
+    let some = |text: &'static str| Some(Cow::Borrowed(text));
+    let request = PaymentRequest {
+        transaction_id: some("t"),
+        direction: some("deposit"),
+        amount: some("12.50"),
+        currency: some("EUR"),
+        payment_method: some("card"),
+        merchant_customer_identifier: some("c"),
+        customer_level: some("gold"),
+        ..PaymentRequest::default()
+    };
+    Payment::admit(rules, "acme", request, PaymentPurpose::Record).unwrap()
+}
+
+/// Decides and applies one reserve, as the ledger does between the look-up of the customer and the journal.
+fn decide_and_apply(rules: &Rules, customer: &mut Customer, payment: &Payment<'_>, now: Millis) {
+    let (now, _) = customer.expire_holds(now);
+    let question = DecisionInput { rules, payment, now, at: now, instrument_blocked: false, counts_future: true };
+    let decision = decide(&question, Some(customer), UsageSeriesSet::new(customer.usage_series(), &[]));
+    assert!(decision.is_allowed());
+    let recording = OpeningInput {
+        opened: OpeningKind::Reserved,
+        resolution: CustomerResolution::Found,
+        identity: 0,
+        bypassed_id: None,
+    };
+    let before = preceding_events(&question, Some(customer), &decision, recording.resolution, &Attributes::default());
+    let opening = opening(&question, Some(customer), &decision, recording);
+    let slot = customer.summaries().next_slot();
+    let number = customer.applied + 1;
+    let recorded =
+        RecordPosition { number, offset: LogOffset(number * 210), key: number.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+    before.iter().for_each(|event| customer.apply(recorded, event));
+    customer.apply_opened(recorded, slot, &opening);
+}
+
+/// A reserve allocates only where a list of its customer grows, and a list grows seldom.
+#[test]
+fn deciding_and_applying_a_reserve_allocates_nothing_but_the_growth_of_lists() {
+    let rules = rules();
+    let payment = payment(&rules);
+    let merchant = rules.merchant("acme").unwrap();
+    let mut customer = Customer::with_default_label(1_000_000, merchant, Millis(START));
+    let (mut reserves, mut growths) = (0, 0);
+    for n in 0..1_000 {
+        let (memory, now) = (customer.memory(), Millis(START + n * STEP_MS));
+        let allocated = allocation_counter::measure(|| decide_and_apply(&rules, &mut customer, &payment, now));
+        // The first payment makes the customer a paying one, and sets the level.
+        if n < 20 {
+            continue;
+        }
+        reserves += 1;
+        let has_grown = customer.memory() != memory;
+        assert!(allocated.count_total == 0 || has_grown, "reserve {n} allocates {allocated:?} and no list grows");
+        growths += usize::from(has_grown);
+    }
+    assert!(growths * 4 <= reserves, "lists grow in {growths} of {reserves} reserves");
+}
