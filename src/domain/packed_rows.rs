@@ -13,7 +13,7 @@
 /// Invariant: `row_bits` is the sum of `widths`; `words` has room for `len` rows; each stored number fits its column.
 #[derive(Debug, Clone)]
 pub struct PackedRows<const COLUMNS: usize, const BASED: usize> {
-    /// `None`: there is no memory, and no row.
+    /// `None`: there is no memory, and no row. The words of an empty list have no meaning.
     words: Option<Box<[u64]>>,
     bases: [u64; BASED],
     widths: [u8; COLUMNS],
@@ -25,6 +25,10 @@ const WORD_BITS: usize = 64;
 
 /// Further bits for a based column that becomes wider: its numbers mostly grow, so that it would soon be too narrow again.
 const MARGIN_BITS: u32 = 2;
+
+/// The least words of an allocation. An empty list keeps so many: lists that become empty and full by turns allocate
+/// nothing.
+const WORDS_MIN: usize = 8;
 
 /// The bits that a number needs.
 fn bits_of(number: u64) -> u32 {
@@ -70,7 +74,6 @@ fn write_bits(words: &mut [u64], position: usize, width: u32, value: u64) {
 
 /// A number of words that an allocator has a size for: four sizes for each power of two.
 fn allocated_words(needed: usize) -> usize {
-    const WORDS_MIN: usize = 8;
     if needed <= WORDS_MIN {
         return WORDS_MIN;
     }
@@ -301,7 +304,7 @@ impl<const COLUMNS: usize, const BASED: usize> PackedRows<COLUMNS, BASED> {
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(u8::try_from(len).unwrap_or(u8::MAX));
         if self.len == 0 {
-            *self = Self::NONE;
+            *self = Self { words: self.words.take().filter(|words| words.len() <= WORDS_MIN), ..Self::NONE };
         }
     }
 

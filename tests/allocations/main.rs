@@ -29,6 +29,7 @@ name = "Acme"
 operation_mode = "crm"
 default_behaviour = "unknown_level"
 time_zone = "Europe/Nicosia"
+hold = { deposit = "7d" }
 [[gates]]
 id = "gate-a"
 [[gates]]
@@ -66,7 +67,8 @@ projects = ["web"]
 
 const START: i64 = 1_790_000_000_000;
 
-/// The time between two payments: about four hours, so that windows have their beginning among the payments and holds end.
+/// The time between two payments: about four hours, so that windows begin among the payments, and with each payment the
+/// hold of an earlier one ends.
 const STEP_MS: i64 = 4 * 3_600_000 + 17;
 
 fn rules() -> Rules {

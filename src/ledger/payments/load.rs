@@ -303,3 +303,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
