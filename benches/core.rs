@@ -23,7 +23,7 @@ use levelgate::{
     config,
     domain::{
         customer::{
-            aggregate::Customer,
+            aggregate::{Customer, CustomerMemory},
             audit::{Author, ChangeSource},
             update::CustomerUpdate,
         },
@@ -38,6 +38,7 @@ use levelgate::{
         transaction::{
             log_offset::LogOffset,
             opening::{CustomerResolution, OpeningKind},
+            transition::ProcessorOutcome,
         },
         usage::series_set::UsageSeriesSet,
         vocabulary::{
@@ -46,7 +47,7 @@ use levelgate::{
             time::Millis,
         },
     },
-    ledger::{Ledger, LedgerLimits, LedgerStorage, Registration},
+    ledger::{Ledger, LedgerLimits, LedgerStorage, MemoryUse, Registration},
     storage::journal::{Lsn, Visited},
 };
 use std::{
@@ -115,11 +116,15 @@ fn ledger() -> Ledger {
 }
 
 fn payment<'a>(rules: &'a Rules, id: &'a str, customer: &'a str) -> Payment<'a> {
+    payment_of(rules, id, customer, "12.50")
+}
+
+fn payment_of<'a>(rules: &'a Rules, id: &'a str, customer: &'a str, amount: &'a str) -> Payment<'a> {
     let some = |text: &'static str| Some(Cow::Borrowed(text));
     let request = PaymentRequest {
         transaction_id: Some(Cow::Borrowed(id)),
         direction: some("deposit"),
-        amount: some("12.50"),
+        amount: Some(Cow::Borrowed(amount)),
         currency: some("EUR"),
         payment_method: some("card"),
         merchant_customer_identifier: Some(Cow::Borrowed(customer)),
@@ -374,6 +379,73 @@ fn open_holds(rules: &Rules) {
     row("reserve after that", &mut reserves);
 }
 
+/// What the transactions of one kind take, bytes a transaction.
+struct TransactionBytes {
+    name: &'static str,
+    /// Summary, usage entry, end of the hold, entry of the index.
+    bytes: [f64; 4],
+    /// The slowest reserve, nanoseconds, and how many took more than a millisecond.
+    slowest: (u128, u64),
+}
+
+/// Fills a ledger with transactions of one kind: each customer pays `round_ms` after the payment before, on average.
+fn transaction_bytes(
+    rules: &Rules,
+    name: &'static str,
+    outcome: Option<ProcessorOutcome>,
+    round_ms: u64,
+) -> TransactionBytes {
+    let customers = setting("LEVELGATE_CUSTOMERS", 200_000).min(200_000);
+    let rounds = setting("LEVELGATE_ROUNDS", 20);
+    let ledger = ledger();
+    let mut slowest = (0, 0);
+    for round in 0..rounds {
+        for n in 0..customers {
+            let random = Random(round * customers + n).next();
+            // Amounts of up to 400.00; those of denied payments are above the limit of the method.
+            let cents = random % 39_900 + if name == "denied" { 200_000 } else { 100 };
+            let (id, customer) = (format!("{name}-{round}-{n}"), format!("c{n}"));
+            let amount = format!("{}.{:02}", cents / 100, cents % 100);
+            let now = Millis(START + (round * round_ms + n * round_ms / customers) as i64);
+            let payment = payment_of(rules, &id, &customer, &amount);
+            let started = Instant::now();
+            ledger.reserve(rules, &payment, outcome, now).unwrap();
+            let took = started.elapsed().as_nanos();
+            slowest = (slowest.0.max(took), slowest.1 + u64::from(took > 1_000_000));
+        }
+    }
+    let MemoryUse { customers: CustomerMemory { summaries, usage, holds, .. }, index } = ledger.memory_use();
+    let bytes = [summaries, usage, holds, index];
+    TransactionBytes { name, bytes: bytes.map(|bytes| bytes as f64 / (customers * rounds) as f64), slowest }
+}
+
+/// What a customer and a transaction take in memory, by place. Payments of a customer are two minutes apart while they are
+/// held, otherwise three hours.
+fn memory(rules: &Rules) {
+    let (minutes, hours) = (120_000, 3 * 3_600_000);
+    let kinds = [
+        transaction_bytes(rules, "held", None, minutes),
+        transaction_bytes(rules, "settled", Some(ProcessorOutcome::Approved), hours),
+        transaction_bytes(rules, "declined", Some(ProcessorOutcome::Declined), hours),
+        transaction_bytes(rules, "denied", None, hours),
+    ];
+    let [idle, paying] = [Customer::bytes_idle(), Customer::bytes_paying()];
+    println!("{:<44} {idle:>7}", "bytes of a customer without payments");
+    println!("{:<44} {paying:>7}", "bytes of a customer with payments");
+    let line = |name: &str, bytes: &dyn Fn(&TransactionBytes) -> f64| {
+        let columns: Vec<String> = kinds.iter().map(|kind| format!("{:>9.1}", bytes(kind))).collect();
+        println!("{name:<34} {}", columns.concat());
+    };
+    let names: Vec<String> = kinds.iter().map(|kind| format!("{:>9}", kind.name)).collect();
+    println!("{:<34} {}", "bytes a transaction", names.concat());
+    for (place, name) in ["summary", "usage entry", "end of the hold", "entry of the index of ids"].iter().enumerate() {
+        line(name, &|kind| kind.bytes[place]);
+    }
+    line("all four", &|kind| kind.bytes.iter().sum());
+    line("slowest reserve, microseconds", &|kind| kind.slowest.0 as f64 / 1_000.0);
+    line("reserves above 1,000 microseconds", &|kind| kind.slowest.1 as f64);
+}
+
 /// For instruction counts: two runs with different `LEVELGATE_TIMED` differ by exactly that many reserves.
 fn counted(rules: &Rules) {
     let customers = setting("LEVELGATE_CUSTOMERS", 1_000);
@@ -435,6 +507,7 @@ fn main() {
         ("idle", idle_customers),
         ("history", long_history),
         ("holds", open_holds),
+        ("memory", memory),
         ("counted", counted),
         ("standby", standby),
     ] {
