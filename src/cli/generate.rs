@@ -1,6 +1,6 @@
 //! `levelgate generate`: writes the artefacts that belong to the program.
 
-use crate::cli::support::output_file::write_file;
+use crate::{cli::support::output_file::write_file, http::openapi::document};
 use anyhow::Context;
 use std::{
     fs,
@@ -40,6 +40,8 @@ enum Artefact {
     Grafana(IntoFile),
     /// Alert rules for Prometheus
     Alerts(IntoFile),
+    /// The OpenAPI document of the HTTP interface
+    Openapi(IntoFile),
 }
 
 #[derive(Debug, clap::Args)]
@@ -81,6 +83,12 @@ pub(super) fn run(options: &Options, parser: clap::Command) -> anyhow::Result<Ex
         }
         Artefact::Grafana(output) => into_file(output, DASHBOARD.as_bytes()),
         Artefact::Alerts(output) => into_file(output, ALERTS.as_bytes()),
+        Artefact::Openapi(output) => {
+            let mut document =
+                serde_json::to_vec_pretty(&document()).context("the document cannot be written as JSON")?;
+            document.push(b'\n');
+            into_file(output, &document)
+        }
     }
 }
 

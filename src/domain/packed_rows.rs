@@ -40,12 +40,19 @@ fn mask(width: u32) -> u64 {
     u64::MAX.checked_shr(u64::BITS - width).unwrap_or(0)
 }
 
+/// The index of the word that has a bit, and the bit's place in it.
+#[inline]
+fn word_and_shift(position: usize) -> (usize, u32) {
+    // The remainder is below 64.
+    (position / WORD_BITS, u32::try_from(position % WORD_BITS).unwrap_or(0))
+}
+
 #[inline]
 fn read_bits(words: &[u64], position: usize, width: u32) -> u64 {
     if width == 0 {
         return 0;
     }
-    let (index, shift) = (position / WORD_BITS, (position % WORD_BITS) as u32);
+    let (index, shift) = word_and_shift(position);
     let low = words.get(index).copied().unwrap_or(0) >> shift;
     if shift + width <= u64::BITS {
         return low & mask(width);
@@ -59,7 +66,7 @@ fn write_bits(words: &mut [u64], position: usize, width: u32, value: u64) {
     if width == 0 {
         return;
     }
-    let (index, shift) = (position / WORD_BITS, (position % WORD_BITS) as u32);
+    let (index, shift) = word_and_shift(position);
     let mask = mask(width);
     if let Some(word) = words.get_mut(index) {
         *word = *word & !(mask << shift) | value << shift;
@@ -78,7 +85,7 @@ fn allocated_words(needed: usize) -> usize {
         return WORDS_MIN;
     }
     let step = (needed - 1).next_power_of_two() / 8;
-    let step = if needed - 1 >= step * 8 { step * 2 } else { step };
+    let step = if needed > step * 8 { step * 2 } else { step };
     needed.next_multiple_of(step.max(1))
 }
 

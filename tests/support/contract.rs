@@ -74,7 +74,7 @@ fn faults(schema: &Value, value: &Value, place: &str) -> Vec<String> {
     let too_long = |limit: &str, len: usize| schema[limit].as_u64().is_some_and(|most| len as u64 > most);
     match value {
         Value::String(text) if too_long("maxLength", text.chars().count()) => {
-            wrong.push(format!("{place} is too long: {text}"))
+            wrong.push(format!("{place} is too long: {text}"));
         }
         Value::Array(items) => {
             if too_long("maxItems", items.len()) {

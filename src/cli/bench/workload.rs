@@ -7,7 +7,7 @@
 use crate::cli::bench::zipf::{Random, Zipf};
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// What a request does.
+/// The operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     /// Reserves a new transaction.
@@ -144,7 +144,7 @@ impl Recent {
     }
 }
 
-/// What the requests of a run are drawn from.
+/// The source of the requests of a run.
 #[derive(Debug, Clone)]
 pub(super) struct Workload {
     /// The seed of the whole bench.

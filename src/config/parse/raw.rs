@@ -62,7 +62,7 @@ pub(crate) struct RawMerchant<L = RawLevel> {
     /// How payments name customers.
     #[serde(rename = "operation_mode")]
     pub(in crate::config) mode: Option<Located<OperationMode>>,
-    /// What applies where no level is configured.
+    /// The behaviour where no level is configured.
     pub(in crate::config) default_behaviour: Option<Located<DefaultBehaviour>>,
     /// The IANA time zone of days, weeks and months.
     #[schemars(with = "Option<TimeZoneText>")]

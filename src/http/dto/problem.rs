@@ -63,6 +63,7 @@ impl Problem {
             bad_rows: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            request_id: None,
         };
         Self { document }
     }

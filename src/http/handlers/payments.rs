@@ -49,12 +49,7 @@ pub(crate) async fn decide(payments: &PaymentService, call: PaymentCall<'_>) -> 
 }
 
 /// The outcome of an operation, once it may be sent.
-async fn when_committed(
-    payments: &PaymentService,
-    started: Instant,
-    answered: Answered,
-    kind: AnswerKind,
-) -> Answered {
+async fn when_committed(payments: &PaymentService, started: Instant, answered: Answered, kind: AnswerKind) -> Answered {
     let depends_on_lsn = payments.depends_on_lsn(&answered);
     let committed = payments.leave(Some(depends_on_lsn), kind).await;
     payments.meters.answer_seconds.record(started.elapsed());

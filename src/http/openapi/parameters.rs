@@ -18,7 +18,7 @@ use crate::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// What a parameter is, and its schema.
+/// The description of a parameter, and its schema.
 type Described = (&'static str, Schema);
 
 /// A parameter of a path; `None`: no path has it.

@@ -34,7 +34,7 @@ fn row(line: &'static str) -> Option<ProblemCode> {
     Some(ProblemCode { code, status: cells.next()?.parse().ok()?, when: cells.next()? })
 }
 
-/// The codes that connections answer with, whatever the operation.
+/// The codes that every operation can answer with, because the connection answers them.
 const OF_CONNECTIONS: [&str; 2] = ["header_too_large", "request_too_slow"];
 
 /// The codes of an operation by status.
@@ -71,7 +71,7 @@ const STATUSES: [(u16, &str); 14] = [
     (400, "The call cannot be read."),
     (401, "The token is missing, wrong or expired."),
     (403, "The token does not allow the call."),
-    (404, "What the call names does not exist."),
+    (404, "The object that the call names does not exist."),
     (408, "The request was not complete in time."),
     (409, "The id is known with other content, or the value belongs to another customer."),
     (410, "The record is lost, or the feed no longer has it."),

@@ -35,8 +35,7 @@ impl RequestId {
     /// That of a request whose header has this value.
     #[inline]
     pub(crate) fn of_value(sent: Option<&[u8]>) -> Self {
-        let is_valid =
-            |id: &&[u8]| (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+        let is_valid = |id: &&[u8]| (1..=ID_BYTES_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
         Self(sent.filter(is_valid).and_then(|id| HeaderValue::from_bytes(id).ok()))
     }
 

@@ -13,7 +13,11 @@ use crate::domain::{
     vocabulary::attributes::Attribute,
 };
 use crate::ledger::{
-    index::{identity_index::IdentityMatch, sharding::SHARDS, transaction_index::TransactionSlot},
+    index::{
+        identity_index::IdentityMatch,
+        sharding::SHARDS,
+        transaction_index::{IndexedSlot, TransactionSlot},
+    },
     payments::reserve::PaymentLookup,
     state::ledger::Ledger,
 };
@@ -168,8 +172,7 @@ impl Ledger {
     /// Adds the key of a transaction and of the customer that it is recorded for.
     fn add_transaction(&self, footprint: &mut Footprint, key: u64) {
         footprint.transaction = Some(digest_key(key));
-        let slots: SmallVec<[TransactionSlot; 2]> = self.id_stripes.lock(key).index.find(key).collect();
-        match slots.as_slice() {
+        match self.indexed_slots(key).as_slice() {
             [slot] => footprint.add(customer_key(self.identities.merge_targets.current(slot.customer))),
             [] => {
                 footprint.is_new_transaction = true;
@@ -183,11 +186,16 @@ impl Ledger {
         }
     }
 
+    /// The slots of the transactions in memory with this key.
+    fn indexed_slots(&self, key: u64) -> SmallVec<[TransactionSlot; 2]> {
+        let entries: SmallVec<[IndexedSlot; 2]> = self.id_stripes.lock(key).index.find(key).collect();
+        entries.into_iter().flat_map(|entry| self.records_in_memory(key, entry)).map(|(slot, _)| slot).collect()
+    }
+
     /// Adds the customer that the transaction of an operation is recorded for, once the operation is done.
     pub fn add_recorded_customer(&self, footprint: &mut Footprint, transaction: TransactionName<'_>) {
         let key = self.digest_key.transaction(transaction.merchant, transaction.id);
-        let slots: SmallVec<[TransactionSlot; 2]> = self.id_stripes.lock(key).index.find(key).collect();
-        for slot in slots {
+        for slot in self.indexed_slots(key) {
             footprint.add(customer_key(self.identities.merge_targets.current(slot.customer)));
         }
     }

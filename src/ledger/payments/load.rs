@@ -151,7 +151,11 @@ impl Ledger {
     }
 
     /// The last records of the transactions in memory that an entry of the index may be about: their ids have the key.
-    fn records_in_memory(&self, key: u64, entry: IndexedSlot) -> SmallVec<[(TransactionSlot, LogOffset); 1]> {
+    pub(in crate::ledger) fn records_in_memory(
+        &self,
+        key: u64,
+        entry: IndexedSlot,
+    ) -> SmallVec<[(TransactionSlot, LogOffset); 1]> {
         let number = entry.customer();
         let shard = self.customers.lock(number);
         let Some(customer) = shard.get(number) else { return SmallVec::new() };

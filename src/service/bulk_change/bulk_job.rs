@@ -1,7 +1,7 @@
 //! The job of a bulk change.
 
 use crate::{
-    config::schema::texts::{CustomerIdText, FieldText, SentenceText},
+    config::schema::texts::{AddressText, CustomerIdText, FieldText, SentenceText},
     domain::{
         customer::{
             aggregate::Customer,
@@ -54,6 +54,7 @@ pub(crate) struct BulkCounts {
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
     /// upload afterwards undoes the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AddressText>")]
     undo: Option<String>,
 }
 

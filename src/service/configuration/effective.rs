@@ -89,7 +89,7 @@ pub(crate) struct RenamedLevel<'r> {
 /// A level after it was set.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct LevelChange<'a> {
-    /// The level in force. `null`: its merchant was removed meanwhile.
+    /// The level in force. `null`: its merchant has been removed.
     level: Option<LevelDocument>,
     /// The rules in force.
     #[schemars(with = "VersionText")]

@@ -46,7 +46,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 objects! {
-    /// What every answer about a customer has.
+    /// The fields of every answer about a customer.
     Open CustomerFields {
         /// The id of the customer.
         must "customer_id": CustomerIdText,
@@ -159,7 +159,7 @@ objects! {
         must "net": TotalUsage,
     }
 
-    /// What a customer has used of each limit.
+    /// The usage of each limit of a customer.
     Open CustomerUsage {
         /// The usage of each direction and currency.
         must "usage": Vec<CurrencyUsage>,

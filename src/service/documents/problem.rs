@@ -52,6 +52,10 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "serialize_masked_list")]
     #[schemars(with = "Vec<SentenceText>")]
     pub warnings: Vec<String>,
+    /// The id of the request, where the caller sent one in `X-Request-Id`. It is written when the answer leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), example = &"c0ffee-7")]
+    pub request_id: Option<String>,
 }
 
 fn serialize_masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,6 +98,7 @@ impl From<ServiceError> for ProblemDocument {
     fn from(error: ServiceError) -> Self {
         let (status, title) = status_and_title(error.kind);
         let ServiceError { kind: _, code, detail, field, fields, bad_rows, problems, warnings } = error;
-        Self { kind: kind_of(&code), title, status, detail, code, field, fields, bad_rows, problems, warnings }
+        let kind = kind_of(&code);
+        Self { kind, title, status, detail, code, field, fields, bad_rows, problems, warnings, request_id: None }
     }
 }

@@ -1,7 +1,7 @@
 //! The outcome of an import: counts, and the rows that cannot be imported.
 
 use crate::{
-    config::schema::texts::{AttributeText, CustomerIdText, FieldText, SentenceText},
+    config::schema::texts::{AddressText, AttributeText, CustomerIdText, FieldText, SentenceText},
     domain::vocabulary::card_numbers::masked,
     service::csv::{Column, error::RowError},
 };
@@ -114,6 +114,7 @@ pub struct ImportOutcome {
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
     /// upload afterwards undoes the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<AddressText>")]
     pub undo: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     clock::{Clock, Source},
     config::schema::{
-        texts::{JobIdText, TokenNameText},
+        texts::{AddressText, JobIdText, TokenNameText},
         words::WordOf,
     },
     domain::vocabulary::{time::Millis, words::words},
@@ -135,7 +135,8 @@ pub(crate) struct JobDocument {
     begun_at: AsText<Millis>,
     /// When it ended. `null`: it has not ended.
     ended_at: Option<AsText<Millis>>,
-    /// The path of what the job changed; `None`: it changes nothing.
+    /// The path of what the job changed. `null`: it changes nothing.
+    #[schemars(with = "Option<AddressText>")]
     audit: Option<String>,
 }
 

@@ -11,7 +11,10 @@ use crate::{
     },
     ledger::BlockChange,
     service::{
-        documents::as_text::AsText,
+        documents::{
+            as_text::AsText,
+            payments::code::{BlockedInstrument, OriginFields},
+        },
         payments::payment_service::PaymentService,
         reply::{Answered, Reply, render},
     },
@@ -39,9 +42,14 @@ struct Origin {
 }
 
 impl Origin {
+    fn fields(self) -> OriginFields {
+        OriginFields { since: AsText(self.since), by: self.by.map(Name::as_str) }
+    }
+
     fn add_to(self, document: &mut Value) {
-        document["since"] = json!(AsText(self.since));
-        document["by"] = json!(self.by.map(Name::as_str));
+        let OriginFields { since, by } = self.fields();
+        document["since"] = json!(since);
+        document["by"] = json!(by);
     }
 }
 
@@ -149,9 +157,8 @@ impl OriginReader<'_> {
                 continue;
             }
             let blocked = instruments.iter().filter_map(|id| {
-                let mut blocked = json!({ "payment_instrument": id });
-                self.of_instrument(id)?.add_to(&mut blocked);
-                Some(blocked)
+                let origin = self.of_instrument(id)?.fields();
+                Some(json!(BlockedInstrument { payment_instrument: id, origin }))
             });
             let blocked: Vec<Value> = blocked.collect();
             if !blocked.is_empty() {

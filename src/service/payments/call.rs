@@ -250,7 +250,7 @@ pub(super) fn read_line<'a>(
     }
     let [first, second] = fields_taken(operation);
     let set = const { field_set(LINE_FIELDS) } | taken_set(operation);
-    let fields = fields.only_in(set, &[LINE_FIELDS, first, second])?;
+    fields.only_in(set, &[LINE_FIELDS, first, second])?;
     Ok(LineRequest { operation, merchant: merchant.0, fields })
 }
 

@@ -61,7 +61,7 @@ impl PaymentService {
         let moved = self.ledger.transition(rules, &step.stamped(stamp.is_accepted), payment, stamp.at)?;
         self.meters.count_transition(moved.replay);
         if !moved.replay {
-            self.count_attempt(rules, merchant, &operation);
+            self.count_attempt(rules, merchant, operation);
         }
         let body = render(&TransitionDocument::of(&moved, rules, is_in_stream));
         let depends_on_lsn = Some(moved.depends_on_lsn);

@@ -1,4 +1,4 @@
-//! Transactions are found by their ids, however many a customer has and whatever keys share an entry of the index.
+//! Transactions are found by their ids: among many of one customer, and among keys that share an entry of the index.
 
 use crate::{
     config,

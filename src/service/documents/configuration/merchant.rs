@@ -29,7 +29,7 @@ pub(crate) struct MerchantSummary<'r> {
     /// How payments name customers.
     #[schemars(with = "WordOf<OperationMode>")]
     operation_mode: &'static str,
-    /// What applies where no level is configured.
+    /// The behaviour where no level is configured.
     #[schemars(with = "WordOf<DefaultBehaviour>")]
     default_behaviour: &'static str,
     /// The IANA time zone of days, weeks and months.

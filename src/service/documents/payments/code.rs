@@ -5,7 +5,7 @@
 use crate::{
     config::schema::{
         amounts::AmountText,
-        texts::{CurrencyPairText, InstrumentTokenText, NameText, ReasonText, SentenceText, SpanText},
+        texts::{CurrencyPairText, InstrumentTokenText, NameText, ReasonText, SentenceText, SpanText, TokenNameText},
         words::WordOf,
     },
     domain::{
@@ -119,6 +119,32 @@ pub(crate) struct CodeFields<'a> {
     /// False where the record of the denial has no figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     figures_recorded: Option<bool>,
+    /// With 19106, for staff: since when and by whom the instrument is blocked.
+    #[serde(flatten)]
+    origin: Option<OriginFields>,
+}
+
+/// Since when and by whom something is blocked. It is added to an answer for staff, from the histories.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BlockOrigin")]
+pub(crate) struct OriginFields {
+    /// When the block began.
+    pub(crate) since: Time,
+    /// The name of the token that set it. `null`: it is not shown.
+    #[schemars(with = "Option<TokenNameText>")]
+    pub(crate) by: Option<&'static str>,
+}
+
+/// A blocked instrument of a customer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BlockedInstrument")]
+pub(crate) struct BlockedInstrument<'a> {
+    /// The instrument.
+    #[schemars(with = "InstrumentTokenText")]
+    pub(crate) payment_instrument: &'a str,
+    /// Since when and by whom it is blocked.
+    #[serde(flatten)]
+    pub(crate) origin: OriginFields,
 }
 
 /// The window of a filter that denies.
@@ -181,6 +207,13 @@ struct BlockFields {
     /// The cause in words.
     #[schemars(with = "SentenceText")]
     detail: &'static str,
+    /// For staff: since when and by whom the cause applies.
+    #[serde(flatten)]
+    origin: Option<OriginFields>,
+    /// For staff, of `instrument`: the blocked instruments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<BlockedInstrument<'static>>")]
+    payment_instruments: Vec<BlockedInstrument<'static>>,
 }
 
 impl<'a> CodeDocument<'a> {

@@ -244,6 +244,7 @@ mod tests {
                 expires_at,
                 flags: flags.into_iter().collect(),
                 warnings: warnings.into_iter().collect(),
+                shadow_denials: SmallVec::new(),
                 invalid_attributes: AttributeSet(invalid),
                 explanation: is_explained.then(Box::<Explanation>::default),
                 now,

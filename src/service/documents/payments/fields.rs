@@ -342,8 +342,8 @@ impl<'a> PaymentFields<'a> {
     ///
     /// # Errors
     /// Names the first field that is not in the set.
-    pub(crate) fn only_in(self, set: u32, names: &[&[&str]]) -> Result<Self, ServiceError> {
-        if self.present() & !set == 0 { Ok(self) } else { self.only(names) }
+    pub(crate) fn only_in(&self, set: u32, names: &[&[&str]]) -> Result<(), ServiceError> {
+        if self.present() & !set == 0 { Ok(()) } else { self.only(names) }
     }
 
     /// The amount as written: the digits of a number, or the text of a string.

@@ -167,11 +167,10 @@ fn payment(random: &mut Random, shape: Shape, merchant: &str, seed: u64) -> Valu
         let external_id = format!("{:06}", random.below(40));
         add(
             &mut body,
-            random
-                .below(2)
-                .eq(&0)
-                .then(|| json!({ "customer": { "email": email, "first_name": "Ann" } }))
-                .unwrap_or_else(|| json!({ "customer": { "external_id": external_id } })),
+            match random.below(2) {
+                0 => json!({ "customer": { "email": email, "first_name": "Ann" } }),
+                _ => json!({ "customer": { "external_id": external_id } }),
+            },
         );
     }
     match random.below(8) {

@@ -354,7 +354,7 @@ async fn the_ready_tasks_of_a_thread_share_a_write_and_a_task_alone_waits_for_no
         for task in (0..count).map(one).collect::<Vec<_>>() {
             task.await.unwrap().unwrap();
         }
-        assert_eq!(batches_between(from, journal.end(), count as usize, 6), 1, "{count} tasks");
+        assert_eq!(batches_between(from, journal.end(), usize::try_from(count).unwrap(), 6), 1, "{count} tasks");
     }
     let alone = Arc::clone(&journal);
     let task = tokio::spawn(async move {
