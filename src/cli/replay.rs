@@ -15,7 +15,7 @@ use crate::{
         documents::problem::ProblemDocument,
         payments::{
             PaymentService,
-            line_runs::{AnsweredRun, LineOrder, LineRun, LineStream, RunSplitter},
+            lines::{LineSplitter, answer_line},
         },
     },
     telemetry::metrics::Meters,
@@ -23,19 +23,13 @@ use crate::{
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use indicatif::ProgressBar;
-use parking_lot::Mutex;
 use serde_json::{Value, value::RawValue};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, BufWriter, Write},
-    num::NonZero,
     path::PathBuf,
     process::ExitCode,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
     time::Instant,
 };
 
@@ -78,126 +72,42 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         body_bytes_max: settings.http.max_body_bytes,
         gate: AnswerGate::local(),
     };
-    let output: Box<dyn Write + Send> = match &options.out {
+    let mut input = open(&options.file)?;
+    let mut output: Box<dyn Write> = match &options.out {
         Some(path) => {
             Box::new(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))
         }
-        None => Box::new(BufWriter::new(std::io::stdout())),
+        None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
-    let started = Instant::now();
-    let summary = replay(&payments, options, output)?;
-    eprint!("{}", summary.to_text(started.elapsed()));
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Replays the file with a thread for each processor. The caller's thread reads.
-fn replay(payments: &PaymentService, options: &Options, output: Box<dyn Write + Send>) -> anyhow::Result<Summary> {
-    let mut input = open(&options.file)?;
     let bar = bar(options)?;
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let (runs, runs_out) = mpsc::sync_channel::<(u64, LineRun)>(threads);
-    let (answers, answers_out) = mpsc::sync_channel(threads);
-    let (runs_out, order) = (Mutex::new(runs_out), LineOrder::default());
-    let next_run = || runs_out.lock().recv().ok();
-    let is_output_broken = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (answers, next_run, order, is_output_broken) = (answers.clone(), &next_run, &order, &is_output_broken);
-            scope.spawn(move || {
-                while let Some((number, run)) = next_run() {
-                    let answered = answer(payments, order, options, number, &run);
-                    if answers.send((number, answered)).is_err() {
-                        is_output_broken.store(true, Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-        drop(answers);
-        let writer = scope.spawn(move || write_answers(&answers_out, output));
-        let read = read_runs(payments, options, &mut input, |length, number, run| {
-            bar.inc(length as u64);
-            // The threads end when the sender is dropped.
-            !is_output_broken.load(Ordering::Relaxed) && run.is_none_or(|run| runs.send((number, run)).is_ok())
-        });
-        drop(runs);
-        let written = writer.join().map_err(|_| anyhow::anyhow!("the thread that writes the answers has ended"))?;
-        read?;
-        written
-    })
-    .inspect(|_| bar.finish_and_clear())
-}
-
-/// Reads the file in runs of lines. `start` takes the bytes that were read, and the number and the lines of a run; it
-/// returns whether to go on.
-fn read_runs(
-    payments: &PaymentService,
-    options: &Options,
-    input: &mut dyn BufRead,
-    mut start: impl FnMut(usize, u64, Option<LineRun>) -> bool,
-) -> anyhow::Result<()> {
-    let (mut lines, mut number) = (RunSplitter::new(payments.body_bytes_max), 0);
+    let (started, mut summary) = (Instant::now(), Summary::default());
+    let (mut lines, mut out) = (LineSplitter::new(payments.body_bytes_max), Vec::new());
     loop {
         let piece = input.fill_buf().with_context(|| format!("cannot read {}", options.file.display()))?;
         let length = piece.len();
+        let mut each = |line: Result<&[u8], usize>| {
+            let completed = line.map(|line| with_defaults(line, options));
+            let start = out.len();
+            let problem = answer_line(&payments, completed.as_deref().map_err(|&limit| limit), &mut out, |_| Ok(()));
+            summary.count(out.get(start..).unwrap_or_default(), line.unwrap_or_default(), problem.as_ref());
+        };
         if length == 0 {
-            lines.end();
+            lines.end(&mut each);
         } else {
-            lines.feed(piece);
-            input.consume(length);
+            lines.feed(piece, &mut each);
         }
-        let run = lines.take();
-        let is_started = run.is_some();
-        if !start(length, number, run) || length == 0 {
-            return Ok(());
+        output.write_all(&out).context("cannot write the answers")?;
+        out.clear();
+        if length == 0 {
+            break;
         }
-        number += u64::from(is_started);
-    }
-}
-
-/// Answers a run, and counts its lines.
-fn answer(
-    payments: &PaymentService,
-    order: &LineOrder,
-    options: &Options,
-    number: u64,
-    run: &LineRun,
-) -> (AnsweredRun, Summary) {
-    let completed = (options.merchant.is_some() || options.project.is_some()).then(|| {
-        let mut completed = LineRun::default();
-        for line in run.lines() {
-            completed.push(line.map(|line| with_defaults(line, options)).as_deref().map_err(|&limit| limit));
-        }
-        completed
-    });
-    let stream = LineStream { service: payments, order, may_enter: &|_| Ok(()) };
-    let answered = stream.answer(number, completed.as_ref().unwrap_or(run));
-    let (mut summary, mut start) = (Summary::default(), 0);
-    let problems: HashMap<usize, &ProblemDocument> =
-        answered.problems.iter().map(|(line, problem)| (*line, problem)).collect();
-    for (number, (line, end)) in run.lines().zip(&answered.ends).enumerate() {
-        let text = answered.bytes.get(start..*end).unwrap_or_default();
-        summary.count(text, line.unwrap_or_default(), problems.get(&number).copied());
-        start = *end;
-    }
-    (answered, summary)
-}
-
-/// Writes the answers of the runs in their order. Returns the sum of the summaries.
-fn write_answers(
-    answers: &mpsc::Receiver<(u64, (AnsweredRun, Summary))>,
-    mut output: Box<dyn Write + Send>,
-) -> anyhow::Result<Summary> {
-    let (mut summary, mut next, mut early) = (Summary::default(), 0, BTreeMap::new());
-    for (number, (answered, counted)) in answers {
-        summary.add(counted);
-        early.insert(number, answered.bytes);
-        while let Some(bytes) = early.remove(&next) {
-            output.write_all(&bytes).context("cannot write the answers")?;
-            next += 1;
-        }
+        bar.inc(length as u64);
+        input.consume(length);
     }
     output.flush().context("cannot write the answers")?;
-    Ok(summary)
+    bar.finish_and_clear();
+    eprint!("{}", summary.to_text(started.elapsed()));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn open(path: &PathBuf) -> anyhow::Result<Box<dyn BufRead>> {
@@ -297,29 +207,13 @@ impl Summary {
         let text = |name: &str| fields.get(name).map(|raw| raw.get().trim_matches('"').to_owned());
         let (Some(currency), Some(amount)) = (text("currency"), text("amount")) else { return };
         let Ok(amount) = Decimal::parse(&amount) else { return };
-        self.add_sum((currency, decision), amount.mantissa, amount.scale);
-    }
-
-    fn add(&mut self, other: Self) {
-        self.operations += other.operations;
-        self.allowed += other.allowed;
-        self.checked += other.checked;
-        self.transitions += other.transitions;
-        other.denied.into_iter().for_each(|(code, count)| *self.denied.entry(code).or_default() += count);
-        other.refused.into_iter().for_each(|(code, count)| *self.refused.entry(code).or_default() += count);
-        for ((currency, decision), (amount, scale)) in other.amounts {
-            self.add_sum((currency, decision), amount, scale);
-        }
-    }
-
-    fn add_sum(&mut self, key: (String, &'static str), amount: u128, amount_scale: u8) {
-        let (sum, scale) = self.amounts.entry(key).or_insert((0, 0));
+        let (sum, scale) = self.amounts.entry((currency, decision)).or_insert((0, 0));
         let power = |digits: u8| power_of_ten(u32::from(digits)).unwrap_or(1);
-        if amount_scale > *scale {
-            *sum = sum.saturating_mul(power(amount_scale - *scale));
-            *scale = amount_scale;
+        if amount.scale > *scale {
+            *sum = sum.saturating_mul(power(amount.scale - *scale));
+            *scale = amount.scale;
         }
-        *sum = sum.saturating_add(amount.saturating_mul(power(*scale - amount_scale)));
+        *sum = sum.saturating_add(amount.mantissa.saturating_mul(power(*scale - amount.scale)));
     }
 
     fn to_text(&self, duration: std::time::Duration) -> String {

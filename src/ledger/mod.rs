@@ -32,11 +32,9 @@ pub use crate::ledger::payments::answer::{
     CustomerId, CustomerView, DryRun, PaymentAnswer, TransactionView, TransitionAnswer,
 };
 pub use crate::ledger::payments::dry_run::DryRunTime;
-pub use crate::ledger::payments::footprint::{Footprint, Reach, StateKey, TransactionName};
 pub use crate::ledger::payments::link::LinkTarget;
 pub use crate::ledger::payments::past::{PastCustomer, PastTransaction};
 pub use crate::ledger::payments::record::Actor;
-pub use crate::ledger::payments::reserve::{LookedUpPayment, PaymentLookup};
 pub use crate::ledger::payments::transition::{ExpectedContent, TransitionRequest, UnreservedPayment};
 pub use crate::ledger::queries::audit::{
     entry::{AuditEntry, AuditHead, AuditKind, AuditPage, AuditQuery, CustomerStepView},

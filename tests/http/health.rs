@@ -72,9 +72,9 @@ fn the_admin_listener_answers_four_paths_with_the_same_tokens() {
         ("/metrics", 401, 200),
         ("/v1/status", 401, 200),
         ("/v1/status?all=1", 401, 400),
-        ("/v1/merchants", 404, 404),
-        ("/v1/merchants/acme/customers", 404, 404),
-        ("/v1/events", 404, 404),
+        ("/v1/merchants", 401, 404),
+        ("/v1/merchants/acme/customers", 401, 404),
+        ("/v1/events", 401, 404),
     ] {
         for (sent, want) in [("", bare), ("wrong-token-0123456789", bare), (VIEWER, token)] {
             let answer = get(admin, path, sent);

@@ -66,9 +66,9 @@ def with_settings(text):
 # Calls about what is there by an operator, calls about anything, and the examples of the document by the other roles.
 passed = []
 with_settings(f"{settings}\n[parameters]\n{parameters}")
-passed.append(run(operator, "--phases", "coverage,fuzzing", "--max-examples", "12", "--max-time", "90"))
+passed.append(run(operator, "--phases", "coverage,fuzzing", "--max-examples", "12", "--max-time", "60"))
 with_settings(settings)
-passed.append(run(operator, "--phases", "examples,fuzzing", "--max-examples", "5", "--max-time", "30"))
+passed.append(run(operator, "--phases", "examples,fuzzing", "--max-examples", "5", "--max-time", "20"))
 for token in (gateway, viewer):
-    passed.append(run(token, "--phases", "examples", "--max-time", "15"))
+    passed.append(run(token, "--phases", "examples", "--max-time", "10"))
 sys.exit(0 if all(passed) else 1)

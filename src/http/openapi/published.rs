@@ -46,6 +46,8 @@ objects! {
         must "info": OpenApiPart,
         /// The dialect of the schemas.
         may "jsonSchemaDialect": SentenceText,
+        /// The address of the daemon, for the paths.
+        may "servers": Vec<OpenApiPart>,
         /// The groups of operations.
         must "tags": Vec<OpenApiPart>,
         /// The operations by path.

@@ -219,7 +219,7 @@ const TABLE_PATH_END: &str = "/customers.csv";
 /// The paths of the operations that are [`Availability::Always`].
 const ALWAYS_AVAILABLE_PATHS: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/v1/status"];
 /// The paths of the operations that are [`RequiredRole::Public`], without those below [`GUIDES_PREFIX`].
-const PUBLIC_PATHS: [&str; 4] = ["/", "/docs", "/healthz", "/readyz"];
+const PUBLIC_PATHS: [&str; 5] = ["/", "/docs", "/openapi.json", "/healthz", "/readyz"];
 /// The start of the paths of guides.
 const GUIDES_PREFIX: &str = "/docs/";
 /// The end of the path of a rename. The router knows the rename as another method of the path of a level.

@@ -7,7 +7,6 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use std::{
-    num::NonZero,
     pin::Pin,
     sync::{
         Arc,
@@ -34,8 +33,6 @@ pub struct Capacity {
     batches: Arc<Semaphore>,
     batches_max: usize,
     batch_bytes: usize,
-    /// The threads that answer runs of lines of batches.
-    line_workers: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     /// The connections of the main listeners.
     pub(crate) connections: Arc<Semaphore>,
@@ -56,7 +53,6 @@ impl Capacity {
             batches: Arc::new(Semaphore::new(http.max_batches)),
             batches_max: http.max_batches,
             batch_bytes: http.inflight_bytes_needed(),
-            line_workers: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             connections: Arc::new(Semaphore::new(connections_max)),
             connections_max,
@@ -81,11 +77,6 @@ impl Capacity {
         let permit = permit.map_err(|_| Problem::overloaded("batches", "max_batches"))?;
         let bytes = self.bytes.reserve(self.batch_bytes)?;
         Ok(BatchPermit { _permit: permit, _bytes: bytes })
-    }
-
-    /// Permits of the threads that answer runs of lines: one for each processor.
-    pub(crate) fn line_workers(&self) -> &Arc<Semaphore> {
-        &self.line_workers
     }
 
     /// A permit for one more download of a table.

@@ -161,6 +161,17 @@ impl<I> Connection<I> {
         }
     }
 
+    /// Counts bytes that were received, which may belong to a head.
+    fn note_received(&mut self, bytes: usize) {
+        self.active_at = Instant::now();
+        let begun = self.in_flight.begun();
+        match &mut self.head {
+            _ if bytes == 0 || self.awaits_body || !self.in_flight.is_idle() => {}
+            Some(head) if head.begun == begun => head.bytes += bytes,
+            head => *head = Some(Head { begun, since: self.active_at, bytes }),
+        }
+    }
+
     /// The result of a write; a write that waits is given up when a limit is exceeded.
     fn limit_write<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let was_blocked = self.in_flight.set_write_blocked(written.is_pending());
@@ -213,6 +224,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
             let bytes = this.unread.len().min(into.remaining());
             into.put_slice(this.unread.get(..bytes).unwrap_or_default());
             this.unread.drain(..bytes);
+            // What the socket has follows in the same read: the buffer of the reader grows as if nothing had been put back.
+            let before = into.filled().len();
+            if into.remaining() > 0 && Pin::new(&mut this.io).poll_read(context, into).is_ready() {
+                this.note_received(into.filled().len().saturating_sub(before));
+            }
             return Poll::Ready(Ok(()));
         }
         if this.open_head().is_some_and(|head| head.bytes >= this.limits.header_bytes_max) {
@@ -222,14 +238,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
         }
         let before = into.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(context, into) {
-            this.active_at = Instant::now();
-            let bytes = into.filled().len().saturating_sub(before);
-            let begun = this.in_flight.begun();
-            match &mut this.head {
-                _ if bytes == 0 || this.awaits_body || !this.in_flight.is_idle() => {}
-                Some(head) if head.begun == begun => head.bytes += bytes,
-                head => *head = Some(Head { begun, since: this.active_at, bytes }),
-            }
+            this.note_received(into.filled().len().saturating_sub(before));
             return Poll::Ready(read);
         }
         let overdue = ready!(this.poll_overdue(context));

@@ -157,7 +157,12 @@ impl FastPath {
             received.reserve(BUFFER_BYTES);
             match read_or_stop(io, &mut received, stop).await {
                 Some(Ok(1..)) => {}
-                None | Some(Ok(0)) if received.is_empty() => {
+                // At a stop, a request whose head is not complete has not begun.
+                None if !is_head_complete => {
+                    let _ = io.shutdown().await;
+                    return Ended::Closed;
+                }
+                Some(Ok(0)) if received.is_empty() => {
                     let _ = io.shutdown().await;
                     return Ended::Closed;
                 }

@@ -3,7 +3,6 @@
 pub(in crate::ledger) mod answer;
 pub(in crate::ledger) mod dry_run;
 pub(in crate::ledger) mod facts;
-pub(in crate::ledger) mod footprint;
 pub(in crate::ledger) mod link;
 pub(in crate::ledger) mod load;
 pub(in crate::ledger) mod new_transaction;

@@ -22,28 +22,6 @@ use crate::ledger::{
 };
 use std::sync::atomic::Ordering;
 
-/// The result of looking a payment up before it is reserved.
-#[derive(Debug, Clone, Copy)]
-pub struct PaymentLookup {
-    /// The digest of the transaction id.
-    pub(in crate::ledger) key: u64,
-    /// The digest of the sent identifier, if any.
-    pub(in crate::ledger) sent_identifier: Option<u128>,
-    /// The customer with the sent identifier. An identifier that a customer has stays with the customer.
-    pub(in crate::ledger) customer: Option<u64>,
-}
-
-/// A payment about which something was looked up.
-#[derive(Debug, Clone, Copy)]
-pub struct LookedUpPayment<'a, 'p> {
-    /// The payment.
-    pub payment: &'a Payment<'p>,
-    /// Its outcome, where it is known.
-    pub outcome: Option<ProcessorOutcome>,
-    /// The result.
-    pub lookup: PaymentLookup,
-}
-
 impl Ledger {
     /// Reserves. Where the id is known, answers from the record. With an `outcome`, also applies it: a payment.
     ///
@@ -56,30 +34,11 @@ impl Ledger {
         outcome: Option<ProcessorOutcome>,
         now: Millis,
     ) -> Result<PaymentAnswer<'a>, Refusal> {
-        let key = self.digest_key.transaction(payment.merchant.id.as_str(), &payment.transaction_id);
-        let sent_identifier = self.identities.sent_identifier(payment);
-        let lookup = PaymentLookup { key, sent_identifier, customer: None };
-        self.reserve_looked_up(rules, LookedUpPayment { payment, outcome, lookup }, now)
-    }
-
-    /// [`Ledger::reserve`] with what was looked up before.
-    ///
-    /// # Errors
-    /// Those of a reserve.
-    pub fn reserve_looked_up<'a>(
-        &self,
-        rules: &'a Rules,
-        looked_up: LookedUpPayment<'a, '_>,
-        now: Millis,
-    ) -> Result<PaymentAnswer<'a>, Refusal> {
-        let LookedUpPayment { payment, outcome, lookup } = looked_up;
         let merchant = payment.merchant.id.as_str();
-        let PaymentLookup { key, sent_identifier, customer } = lookup;
+        let key = self.digest_key.transaction(merchant, &payment.transaction_id);
         let mut stripe = self.id_stripes.lock(key);
-        let customer = match customer {
-            Some(number) => IdentityMatch::Customer(number, CustomerResolution::Found),
-            None => self.identities.find(payment, sent_identifier, || stripe.index.prefetch(key)),
-        };
+        let sent_identifier = self.identities.sent_identifier(payment);
+        let customer = self.identities.find(payment, sent_identifier, || stripe.index.prefetch(key));
         match self.find_transaction(&mut stripe, key, merchant, &payment.transaction_id)? {
             Some(known) => self.repeat(rules, payment, outcome, known, now),
             None => {

@@ -247,13 +247,6 @@ impl Ledger {
         self.rename_lock.read()
     }
 
-    /// A number that each change which [`Ledger::block_renames`] blocks makes another one. What a caller looked up without
-    /// the guard still holds under the guard if the number is the same.
-    #[must_use]
-    pub fn rename_generation(&self) -> u64 {
-        self.rename_lock.generation()
-    }
-
     /// Limits the times of callers: a time later than the newest time that the clock issued is replaced by that time.
     /// Without the limit, a caller that read the clock before it was set back would settle customers at the old time.
     pub fn limit_caller_times(&mut self, newest_issued_time: Arc<AtomicI64>) {

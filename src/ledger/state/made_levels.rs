@@ -97,11 +97,6 @@ impl MadeLevels {
         });
     }
 
-    /// Whether a level of this name is made already: making it again changes nothing.
-    pub(in crate::ledger) fn contains(&self, merchant: Name, name: Name) -> bool {
-        self.state.lock().by_merchant.get(&merchant).is_some_and(|levels| levels.iter().any(|level| level.name == name))
-    }
-
     /// Adds a level that is already recorded.
     pub(in crate::ledger) fn restore(&self, merchant: Name, level: MadeLevel) {
         self.add(merchant, level, || {});

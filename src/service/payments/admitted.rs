@@ -7,7 +7,7 @@ use crate::{
         transaction::transition::{Operation, ProcessorOutcome},
         vocabulary::time::Millis,
     },
-    ledger::{ExpectedContent, PaymentLookup},
+    ledger::ExpectedContent,
     service::error::ServiceError,
 };
 use std::borrow::Cow;
@@ -27,8 +27,6 @@ pub(super) struct AdmittedPayment<'a> {
     pub(super) payment: Payment<'a>,
     /// Of a `payment`.
     pub(super) outcome: Option<ProcessorOutcome>,
-    /// What was looked up before.
-    pub(super) lookup: Option<PaymentLookup>,
 }
 
 /// An operation on a transaction.
@@ -59,10 +57,5 @@ impl AdmittedOperation<'_> {
             }
             Self::Transition(transition) => clock.stamp(transition.occurred_at)?,
         })
-    }
-
-    /// Whether it needs the present time.
-    pub(super) fn needs_present(&self) -> bool {
-        !matches!(self, Self::Transition(_))
     }
 }

@@ -3,7 +3,6 @@
 mod admitted;
 pub(crate) mod block_origins;
 pub(crate) mod call;
-pub mod line_runs;
 pub mod lines;
 pub(crate) mod operation;
 pub(crate) mod payment_form;

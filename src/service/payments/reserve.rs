@@ -11,7 +11,6 @@ use crate::{
         transaction::transition::ProcessorOutcome,
         vocabulary::time::Millis,
     },
-    ledger::LookedUpPayment,
     service::{
         documents::payments::{
             decision_json::decision_json,
@@ -36,15 +35,9 @@ impl PaymentService {
         now: Millis,
     ) -> Answered {
         let OperationContext { rules, is_in_stream, .. } = context;
-        let AdmittedPayment { payment, outcome, lookup } = admitted;
-        let outcome = *outcome;
+        let AdmittedPayment { payment, outcome } = admitted;
         let began = Instant::now();
-        let answer = match lookup {
-            None => self.ledger.reserve(rules, payment, outcome, now)?,
-            Some(lookup) => {
-                self.ledger.reserve_looked_up(rules, LookedUpPayment { payment, outcome, lookup: *lookup }, now)?
-            }
-        };
+        let answer = self.ledger.reserve(rules, payment, *outcome, now)?;
         let denied = answer.violations.first().map(|violation| violation.code);
         match answer.replay {
             true => self.meters.count_replay(),
@@ -130,7 +123,7 @@ pub(super) fn admit_reserve<'a>(
     admit_payment: impl FnOnce(PaymentRequest<'a>) -> Result<Payment<'a>, Refusal>,
 ) -> Result<AdmittedOperation<'a>, ServiceError> {
     let payment = admit_payment(request(fields)?)?;
-    Ok(AdmittedOperation::Payment(AdmittedPayment { payment, outcome, lookup: None }))
+    Ok(AdmittedOperation::Payment(AdmittedPayment { payment, outcome }))
 }
 
 /// Parses a check.

@@ -1,3 +1,5 @@
+//! The summaries of a customer, held to a list without packing.
+
 use super::*;
 use crate::domain::{
     transaction::{

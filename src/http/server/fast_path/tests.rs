@@ -76,8 +76,16 @@ struct Client {
     received: Vec<u8>,
 }
 
+/// A header without the id that the daemon makes for an error: it differs from request to request.
+fn without_made_id(line: &str) -> &str {
+    let is_made = line
+        .strip_prefix("x-request-id: ")
+        .is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if is_made { "x-request-id" } else { line }
+}
+
 impl Client {
-    /// Reads one answer, or what comes before the end of the connection. The date is replaced.
+    /// Reads one answer, or what comes before the end of the connection. The date and a made request id are replaced.
     async fn read_answer(&mut self) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.received).into_owned();
@@ -91,6 +99,7 @@ impl Client {
                         |line: &&str| line.starts_with("date: ") && line.ends_with(" GMT") && line.len() == 35;
                     assert_eq!(head.lines().filter(is_date).count(), 1, "{head}");
                     let head: Vec<&str> = head.lines().map(|line| if is_date(&line) { "date" } else { line }).collect();
+                    let head: Vec<&str> = head.into_iter().map(without_made_id).collect();
                     return format!("{}\n\n{}", head.join("\n"), &body[..length]);
                 }
                 if head.starts_with("HTTP/1.1 100") {
@@ -207,7 +216,9 @@ async fn every_payment_gets_the_same_bytes_both_ways() {
     let (mut statuses, mut wrong) = (Vec::new(), Vec::new());
     for (path, body, status) in payments() {
         let request = post(&path, "content-type: application/json\r\n", &body);
-        assert!(matches!(fast_path.receive(request.as_bytes(), PEER), Received::Payment(_)), "{request}");
+        // Without tokens every caller is staff, and a check of staff goes to the routes.
+        let is_taken = matches!(fast_path.receive(request.as_bytes(), PEER), Received::Payment(_));
+        assert_eq!(is_taken, !path.ends_with("/decisions"), "{request}");
         let answer = exchange(&daemons, &mut clients, &[request.as_bytes()]).await;
         let answered: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
         statuses.push(answered);
@@ -344,7 +355,8 @@ async fn a_body_that_is_not_complete_in_time_gets_the_same_bytes_both_ways() {
             io.read_to_string(&mut answer).await.unwrap();
             let waited = begun.elapsed();
             assert!(waited >= limit && waited < limit + Duration::from_secs(1), "{waited:?} for {limit:?}");
-            answers.push(answer.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n"));
+            let lines = answer.lines().filter(|line| !line.starts_with("date: ")).map(without_made_id);
+            answers.push(lines.collect::<Vec<_>>().join("\n"));
         }
         assert_eq!(answers[0], answers[1]);
         assert!(answers[0].contains("request_too_slow"), "{}", answers[0]);

@@ -78,13 +78,8 @@ impl<'a> CustomerReference<'a> {
 
 /// The restrictions of a customer's labels.
 pub(crate) fn restrictions(customer: &CustomerView<'_>, rules: &Rules) -> Vec<&'static str> {
-    if customer.labels.is_empty() {
-        return Vec::new();
-    }
-    rules
-        .merchant(customer.merchant.as_str())
-        .map(|merchant| merchant.restrictions(&customer.labels))
-        .unwrap_or_default()
+    let merchant = rules.merchant(customer.merchant.as_str()).filter(|_| !customer.labels.is_empty());
+    merchant.map(|merchant| merchant.restrictions(&customer.labels)).unwrap_or_default()
 }
 
 /// The level that applies to a payment.
