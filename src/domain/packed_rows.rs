@@ -26,7 +26,7 @@ const WORD_BITS: usize = 64;
 /// Further bits for a based column that becomes wider: its numbers mostly grow, so that it would soon be too narrow again.
 const MARGIN_BITS: u32 = 2;
 
-/// The least words of an allocation. An empty list keeps so many: lists that become empty and full by turns allocate
+/// The fewest words of an allocation. An empty list keeps them, so a list that is emptied and filled again allocates
 /// nothing.
 const WORDS_MIN: usize = 8;
 

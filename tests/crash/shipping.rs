@@ -1,5 +1,5 @@
-//! The crash points once more with shipping on. A model of Redis has what the scripts guarantee: batches that follow one
-//! another, the keys that existed when a batch was read, and the newest complete snapshot. After each crash the journal
+//! The crash points once more with shipping on. The model of Redis contains consecutive batches, the keys that existed
+//! when a batch was read, and the newest complete snapshot, as the scripts guarantee. After each crash the journal
 //! still has every record that was shipped. A folder that is restored from the copy contains everything that Redis has
 //! confirmed, and nothing that was never done.
 

@@ -71,8 +71,8 @@ pub(crate) fn whole_schema<T: schemars::JsonSchema>(generator: &mut SchemaGenera
     T::json_schema(generator)
 }
 
-/// Types without values that stand for objects. Each has the kind of its other fields, and its fields: `must` or `may`
-/// says whether the object always has the field. A type after `..` gives all of its fields.
+/// Types without values that describe objects. `Open` objects may have further fields, which later versions add. A `must`
+/// field is always present, a `may` field can be absent. A type after `..` gives all of its fields.
 macro_rules! objects {
     ($(
         $(#[doc = $doc:literal])+

@@ -40,7 +40,7 @@ fn code(value: &Value) -> String {
     format!("<code>{}</code>", html(&value.to_string()).replace("<code>", "`").replace("</code>", "`"))
 }
 
-/// The types of a schema in words, with a link to a schema of its own.
+/// The types of a schema in words. A named schema is a link.
 fn type_words(schema: &Value) -> String {
     if let Some(name) = reference(schema) {
         return format!("<a href=\"#schema-{name}\">{name}</a>");

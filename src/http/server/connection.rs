@@ -224,7 +224,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<I> {
             let bytes = this.unread.len().min(into.remaining());
             into.put_slice(this.unread.get(..bytes).unwrap_or_default());
             this.unread.drain(..bytes);
-            // What the socket has follows in the same read: the buffer of the reader grows as if nothing had been put back.
+            // The same read takes what the socket has, so that the reader's buffer grows as if nothing had been put back.
             let before = into.filled().len();
             if into.remaining() > 0 && Pin::new(&mut this.io).poll_read(context, into).is_ready() {
                 this.note_received(into.filled().len().saturating_sub(before));

@@ -27,7 +27,7 @@ impl<T: Display> Serialize for AsText<T> {
 
 /// A value whose text has a schema.
 pub(crate) trait TextSchema {
-    /// The type that stands for the text.
+    /// The type whose schema describes the text.
     type Text: JsonSchema;
 }
 

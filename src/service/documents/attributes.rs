@@ -13,7 +13,7 @@ use crate::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// What an attribute is, and an example.
+/// The description of an attribute, and an example.
 const fn description(attribute: Attribute) -> (&'static str, &'static str) {
     match attribute {
         Attribute::Email => ("The e-mail address.", "alice@example.com"),

@@ -40,7 +40,7 @@ pub(crate) struct TransitionDocument<'a> {
     /// Its status now.
     #[schemars(with = "WordOf<Status>")]
     status: &'static str,
-    /// What is approved, or what is reserved where nothing is approved.
+    /// The approved amount, or the reserved one where nothing is approved.
     amount: Amount,
     /// What is still held.
     held: Amount,
@@ -218,7 +218,7 @@ pub(crate) struct TransactionDocument<'a> {
     direction: &'static str,
     /// The currency of all amounts.
     currency: AsText<Currency>,
-    /// What is approved, or what is reserved where nothing is approved.
+    /// The approved amount, or the reserved one where nothing is approved.
     amount: Amount,
     /// What was reserved; zero after an unreserved approval.
     asked: Amount,
