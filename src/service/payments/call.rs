@@ -42,23 +42,14 @@ impl PaymentService {
     /// The first refusal of the line.
     pub fn line(&self, line: &[u8], may_enter: impl Fn(&str) -> Result<(), ServiceError>) -> Answered {
         let _inside = self.ledger.block_renames();
-        self.line_inside(&self.rules.load(), line, may_enter)
-    }
-
-    /// [`PaymentService::line`] under the guard of [`crate::ledger::Ledger::block_renames`].
-    pub(super) fn line_inside(
-        &self,
-        rules: &Rules,
-        line: &[u8],
-        may_enter: impl Fn(&str) -> Result<(), ServiceError>,
-    ) -> Answered {
-        let answered = read_line(rules, line, &may_enter).and_then(|read| {
+        let rules = self.rules.load();
+        let answered = read_line(&rules, line, &may_enter).and_then(|read| {
             let LineRequest { operation, merchant, fields } = read;
-            let context = OperationContext { rules, merchant: &merchant, is_in_stream: true };
+            let context = OperationContext { rules: &rules, merchant: &merchant, is_in_stream: true };
             self.operate_inside(context, operation, fields)
         });
         answered
-            .map_err(|error| first_error_inside((&self.ledger, rules), CallTarget::default(), line, error, may_enter))
+            .map_err(|error| first_error_inside((&self.ledger, &rules), CallTarget::default(), line, error, may_enter))
     }
 
     /// Answers a single call. The path names the operation, the merchant and, of a transition, the transaction.
@@ -133,7 +124,7 @@ impl PaymentService {
     }
 
     /// Counts an operation that was refused because it can only succeed later.
-    pub(super) fn counted(&self, answered: Answered) -> Answered {
+    fn counted(&self, answered: Answered) -> Answered {
         if let Err(error) = answered.as_ref()
             && error.is_unavailable()
         {
@@ -143,12 +134,7 @@ impl PaymentService {
     }
 
     /// Decides on an operation, records it and writes its answer.
-    pub(super) fn decide(
-        &self,
-        context: OperationContext<'_>,
-        admitted: &AdmittedOperation<'_>,
-        time: Stamp,
-    ) -> Answered {
+    fn decide(&self, context: OperationContext<'_>, admitted: &AdmittedOperation<'_>, time: Stamp) -> Answered {
         match admitted {
             AdmittedOperation::Payment(payment) => self.reserve(context, payment, time.at),
             AdmittedOperation::Check { payment, as_of } => self.check(context, payment, *as_of, time.at),
@@ -167,7 +153,7 @@ impl PaymentService {
 ///
 /// # Errors
 /// The first refusal.
-pub(super) fn admit<'a>(
+fn admit<'a>(
     context: OperationContext<'a>,
     operation: PaymentOperation,
     fields: PaymentFields<'a>,
@@ -207,22 +193,22 @@ pub(super) fn admit<'a>(
 }
 
 /// Whether the answer to an operation is that of a read.
-pub(super) fn answer_kind(operation: PaymentOperation) -> AnswerKind {
+fn answer_kind(operation: PaymentOperation) -> AnswerKind {
     if operation == PaymentOperation::Check { AnswerKind::Read } else { AnswerKind::Write }
 }
 
 /// What a line requests: an operation that takes all of its fields.
-pub(super) struct LineRequest<'a> {
-    pub(super) operation: PaymentOperation,
-    pub(super) merchant: Cow<'a, str>,
-    pub(super) fields: PaymentFields<'a>,
+struct LineRequest<'a> {
+    operation: PaymentOperation,
+    merchant: Cow<'a, str>,
+    fields: PaymentFields<'a>,
 }
 
 /// Reads a line of a batch or a replay. It looks nothing up but the rules.
 ///
 /// # Errors
 /// The first refusal.
-pub(super) fn read_line<'a>(
+fn read_line<'a>(
     rules: &Rules,
     line: &'a [u8],
     may_enter: impl Fn(&str) -> Result<(), ServiceError>,

@@ -1,10 +1,7 @@
 //! Operations as lines of a stream, and their answers as lines.
 
 use crate::service::{
-    documents::problem::ProblemDocument,
-    error::ServiceError,
-    payments::payment_service::PaymentService,
-    reply::{Answered, render},
+    documents::problem::ProblemDocument, error::ServiceError, payments::payment_service::PaymentService, reply::render,
 };
 
 /// Answers one line with one line: a document, or a problem document, which is returned too. `line` is the limit where
@@ -19,11 +16,6 @@ pub fn answer_line(
         Ok(line) => service.line(line, may_enter),
         Err(bytes_max) => Err(ServiceError::too_large(bytes_max)),
     };
-    write_answer(answered, out)
-}
-
-/// Writes the answer to a line.
-pub(super) fn write_answer(answered: Answered, out: &mut Vec<u8>) -> Option<ProblemDocument> {
     let problem = match answered {
         Ok(reply) => {
             out.extend_from_slice(&reply.body);

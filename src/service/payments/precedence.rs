@@ -41,7 +41,7 @@ pub(crate) fn first_error(
 }
 
 /// Whether another error of the same request may precede this one.
-pub(super) fn may_be_preceded(error: &ServiceError) -> bool {
+fn may_be_preceded(error: &ServiceError) -> bool {
     error.kind == ErrorKind::Malformed && !FIRST_CODES.contains(&&*error.code)
 }
 
