@@ -1,11 +1,10 @@
 //! The program under test as a process: started, read, signalled, waited for.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,40 +28,37 @@ pub fn program_under(mut command: Command) -> Command {
 }
 
 /// A process of the daemon; killed when the test ends.
+///
+/// Its standard error is a file, so that a line that the daemon has written before an answer is in the log when the answer
+/// arrives.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    log: Arc<Mutex<String>>,
-    ports: Mutex<Receiver<u16>>,
+    log: File,
 }
 
 impl Process {
     /// Starts a daemon without waiting for it.
     pub fn spawn(mut command: Command) -> Process {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the daemon starts");
-        let stderr = child.stderr.take().expect("standard error is piped");
-        let log = Arc::new(Mutex::new(String::new()));
-        let (found, ports) = mpsc::channel();
-        let copy = Arc::clone(&log);
-        // The thread reads to the end, so that the daemon never blocks on a full pipe.
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(port) = listening_port(&line) {
-                    // The receiver is gone when the test has ended, which is no fault.
-                    let _ = found.send(port);
-                }
-                let _ = writeln!(copy.lock().unwrap(), "{line}");
-            }
-        });
-        Process { child, log, ports: Mutex::new(ports) }
+        let log = tempfile::tempfile().expect("a file for the log");
+        let stderr = log.try_clone().expect("the file is open");
+        let child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("the daemon starts");
+        Process { child, log }
     }
 
     /// Waits until the daemon logs that it listens on 127.0.0.1; returns the port.
     pub fn wait_until_listening(&mut self) -> u16 {
-        match self.ports.get_mut().unwrap().recv_timeout(PATIENCE) {
-            Ok(port) => port,
-            Err(RecvTimeoutError::Timeout) => panic!("the daemon does not listen; standard error:\n{}", self.log()),
-            Err(RecvTimeoutError::Disconnected) => panic!("the daemon ended; standard error:\n{}", self.log()),
+        let start = Instant::now();
+        loop {
+            let has_ended = self.child.try_wait().expect("the process is a child of the test").is_some();
+            let log = self.log();
+            let whole_lines = log.rfind('\n').map_or("", |end| &log[..end]);
+            if let Some(port) = whole_lines.lines().find_map(listening_port) {
+                return port;
+            }
+            assert!(!has_ended, "the daemon ended; standard error:\n{log}");
+            assert!(start.elapsed() < PATIENCE, "the daemon does not listen; standard error:\n{log}");
+            thread::sleep(Duration::from_millis(2));
         }
     }
 
@@ -73,7 +69,10 @@ impl Process {
 
     /// The log on standard error so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        // The offset of the file is that of the daemon, which goes on writing.
+        let mut bytes = vec![0; usize::try_from(self.log.metadata().expect("the file is open").len()).unwrap()];
+        let read = self.log.read_at(&mut bytes, 0).expect("the file can be read");
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
     }
 
     /// Sends a signal by its name without `SIG`.
@@ -89,13 +88,10 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Waits until the process has ended by itself. The log is complete then.
+    /// Waits until the process has ended by itself.
     pub fn wait(&mut self) -> ExitStatus {
         let status = wait(&mut self.child);
-        let status = status.unwrap_or_else(|| panic!("the daemon does not end; standard error:\n{}", self.log()));
-        // The reader drops its end of the channel after the last line.
-        while self.ports.get_mut().unwrap().recv_timeout(PATIENCE).is_ok() {}
-        status
+        status.unwrap_or_else(|| panic!("the daemon does not end; standard error:\n{}", self.log()))
     }
 }
 
