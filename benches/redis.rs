@@ -4,7 +4,8 @@
 //! `LEVELGATE_CONNECTIONS` (64) connections for `LEVELGATE_SECONDS` (3) a turn, and ratios are of neighbouring turns, the
 //! median of `LEVELGATE_TURNS` (5). The lag is that of `LEVELGATE_RATE` (20000) reserves offered a second for
 //! `LEVELGATE_LAG_SECONDS` (10). `LEVELGATE_APPENDFSYNC` (everysec) is the setting of the same name of Redis. The client,
-//! the daemons and Redis share the machine.
+//! the daemons and Redis share the machine. A restore is that of `LEVELGATE_CUSTOMERS` (1,000,000) with twenty transactions
+//! each; 24 GB of memory are enough. `LEVELGATE_ONLY` names one part: `rates`, `lag`, `bytes` or `restore`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,15 +16,16 @@
 )]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "figures for people")]
 
+mod filled_folder;
 mod load;
 
-use load::{Daemon, Load, print_ratio, rounds, setting, start, turn};
+use load::{Daemon, Load, print_ratio, rounds, setting, start, start_with, turn};
 use serde_json::Value;
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use support::{
     figures::record_number,
@@ -52,11 +54,16 @@ fn start_redis() -> RedisServer {
     server
 }
 
-/// A daemon whose copy has this prefix.
-fn start_copied(server: &RedisServer, prefix: &str, store: &str, more: &str) -> Daemon {
+/// `[store]`, and `[redis]` with this prefix.
+fn copied(server: &RedisServer, prefix: &str, store: &str, more: &str) -> String {
     let key_file = server.folder().join("redis.key");
     let (url, key_file) = (server.url(), Path::display(&key_file));
-    start(&format!("{store}\n[redis]\nurl = \"{url}\"\nkey_file = \"{key_file}\"\nprefix = \"{prefix}\"\n{more}\n"))
+    format!("{store}\n[redis]\nurl = \"{url}\"\nkey_file = \"{key_file}\"\nprefix = \"{prefix}\"\n{more}\n")
+}
+
+/// A daemon whose copy has this prefix.
+fn start_copied(server: &RedisServer, prefix: &str, store: &str, more: &str) -> Daemon {
+    start(&copied(server, prefix, store, more))
 }
 
 /// `redis` of `/v1/status`.
@@ -169,13 +176,57 @@ fn print_bytes(load: Load) {
     println!("{:<34}{:>14.0}{:>16.1}", "batches, and records a batch", batches, records / batches);
 }
 
+/// A machine is lost, and another one goes on from the copy.
+fn print_restore() {
+    let customers = setting("LEVELGATE_CUSTOMERS", 1_000_000);
+    let (server, before, after) = (start_redis(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ledger, folder) = filled_folder::open(before.path());
+    filled_folder::fill(&filled_folder::rules(), &ledger, customers, 20);
+    folder.snapshot(&ledger, filled_folder::START).unwrap();
+    folder.journal().close().unwrap();
+    drop((ledger, folder));
+
+    let settings = |folder: &Path| {
+        let store = format!("kind = \"disk\"\npath = \"{}\"", folder.display());
+        copied(&server, "bench", &store, "snapshot_interval_s = 1")
+    };
+    let line = |name: &str, figure: f64| {
+        println!("{name:<50}{figure:>14.2}");
+        record_number(&format!("redis, {name}"), &format!("{figure:.2}"));
+    };
+    println!("\nrestore of {customers} customers with twenty transactions each, seconds");
+    let daemon = start(&settings(before.path()));
+    let started = Instant::now();
+    wait_until(&daemon, |status| status["lag_records"] == 0 && status["snapshot_lsn"] == status["shipped_lsn"]);
+    line("the first copy, records and snapshot", started.elapsed().as_secs_f64());
+    drop(daemon);
+
+    let started = Instant::now();
+    let daemon = start_with(&settings(after.path()), &["--restore", "--take-over"]);
+    while ureq::get(format!("http://{}/readyz", daemon.address)).call().is_err() {
+        thread::sleep(LOOK_PAUSE);
+    }
+    line("restore, until the daemon is ready", started.elapsed().as_secs_f64());
+}
+
 fn main() {
     let load = Load {
         connections: setting("LEVELGATE_CONNECTIONS", 64),
         seconds: setting("LEVELGATE_SECONDS", 3),
         rate: None,
     };
-    print_rates(load);
-    print_lag(load.connections);
-    print_bytes(load);
+    let only = std::env::var("LEVELGATE_ONLY").unwrap_or_default();
+    let is_wanted = |part: &str| only.is_empty() || only == part;
+    if is_wanted("rates") {
+        print_rates(load);
+    }
+    if is_wanted("lag") {
+        print_lag(load.connections);
+    }
+    if is_wanted("bytes") {
+        print_bytes(load);
+    }
+    if is_wanted("restore") {
+        print_restore();
+    }
 }

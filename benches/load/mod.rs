@@ -64,14 +64,20 @@ impl Drop for Daemon {
 
 /// Starts a daemon. `store` is `[store]`, and what follows it.
 pub(crate) fn start(store: &str) -> Daemon {
+    start_with(store, &[])
+}
+
+/// Starts a daemon with further arguments of `serve`.
+pub(crate) fn start_with(store: &str, arguments: &[&str]) -> Daemon {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
     std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
     let settings = format!("[http]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n");
     std::fs::write(folder.path().join("levelgate.toml"), settings).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_levelgate"))
-        .arg("--config")
+        .args(["serve", "--config"])
         .arg(folder.path())
+        .args(arguments)
         .current_dir(folder.path())
         .stderr(Stdio::piped())
         .spawn()
