@@ -5,13 +5,13 @@ use crate::power_cuts::{DeadDaemon, Trial, degree};
 use crate::run::run_steps;
 use crate::workload::Mix;
 use levelgate::storage::fs::memory::{EIO, ENOSPC, Fault, Memory};
-use support::environment::seeds;
+use support::environment::seeds_from;
 
 const MIX: Mix = Mix { steps: 26, side: 15, staff: 25, keeps: 12, syncs: 6, restarts: 4, reloads: 5, waits: 75 };
 
 #[test]
 fn failing_call_loses_no_acknowledged_operation() {
-    for seed in seeds(2).map(|seed| seed + 2_000) {
+    for seed in seeds_from(2_001, 2) {
         let sync = degree(seed);
         let mut trial = Trial::of(seed, MIX);
         let (calls, mut failed) = (trial.calls(sync), 0);

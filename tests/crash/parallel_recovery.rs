@@ -12,7 +12,7 @@ use levelgate::storage::{
     snapshot,
 };
 use std::sync::Arc;
-use support::environment::seeds;
+use support::environment::seeds_from;
 
 const MIX: Mix = Mix { steps: 160, side: 25, keeps: 3, syncs: 3, restarts: 2, waits: 60, reloads: 5, staff: 12 };
 
@@ -71,7 +71,7 @@ pub fn pieces(ledger: &Ledger) -> Vec<String> {
 
 #[test]
 fn recovered_state_is_independent_of_thread_count() {
-    for seed in seeds(4).map(|seed| seed + 6_000) {
+    for seed in seeds_from(6_001, 4) {
         let (workload, indexes, store) = (Workload::write(seed, MIX), Indexes::new(), Memory::new());
         let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (_, harness) =

@@ -10,7 +10,7 @@ use levelgate::storage::journal::Sync;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use support::environment::seeds;
+use support::environment::{seeds, seeds_from};
 use support::random::Random;
 
 /// The files of a dead daemon: its store and the archive's index.
@@ -212,7 +212,7 @@ fn power_cut_at_every_call_of_a_short_run_keeps_acknowledged_operations() {
 
 #[test]
 fn power_cut_in_a_long_run_keeps_acknowledged_operations() {
-    for seed in seeds(2).map(|seed| seed + 1_000) {
+    for seed in seeds_from(1_001, 2) {
         let (mut trial, sync) = (Trial::of(seed, LONG), degree(seed));
         let calls = trial.calls(sync);
         let each = (calls / 12).max(1);

@@ -28,7 +28,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
-use support::environment::seeds;
+use support::environment::seeds_from;
 use support::random::Random;
 
 const MIX: Mix = Mix { steps: 220, side: 20, keeps: 4, syncs: 8, restarts: 0, waits: 60, reloads: 4, staff: 25 };
@@ -103,8 +103,8 @@ impl Standby {
 #[test]
 fn a_standby_takes_over_at_any_step_and_answers_as_the_primary() {
     let (mut evicted, mut took_over) = (0, 0);
-    for seed in seeds(6).map(|seed| seed + 9_000) {
-        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_000);
+    for seed in seeds_from(9_001, 6) {
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (workload, indexes, store) = (Workload::write(seed, MIX), Indexes::new(), Memory::new());
         let mut random = Random::seeded(seed);
         let primary =
@@ -269,8 +269,8 @@ fn change(primary: &mut Harness, random: &mut Random, now: &mut i64, n: usize) {
 #[test]
 fn a_standby_contains_what_a_recovery_contains() {
     let (rules, mut changed_rules, mut accepted_clocks) = (rules(), 0, 0);
-    for seed in seeds(12).map(|seed| seed + 9_500) {
-        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_500);
+    for seed in seeds_from(9_501, 12) {
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (store, indexes, mut random) = (Memory::new(), Indexes::new(), Random::seeded(seed));
         let mut primary =
             Harness::open(&store, &indexes.fresh(), Sync::Interval, &rules, Some(FIRST)).expect("a start");
@@ -451,8 +451,8 @@ const STEPS: usize = 400;
 
 #[test]
 fn a_standby_is_read_while_it_applies() {
-    for seed in seeds(4).map(|seed| seed + 9_700) {
-        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_700);
+    for seed in seeds_from(9_701, 4) {
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (store, indexes) = (Memory::new(), Indexes::new());
         let (primary, now) = busy_primary(seed, STEPS, &store, &indexes.fresh());
         let standby = Standby::empty(&primary);
@@ -490,8 +490,8 @@ fn a_standby_is_read_while_it_applies() {
 
 #[test]
 fn a_snapshot_of_a_standby_contains_what_its_records_contain() {
-    for seed in seeds(6).map(|seed| seed + 9_800) {
-        let about = format!("LEVELGATE_SEED={} LEVELGATE_SEEDS=1", seed - 9_800);
+    for seed in seeds_from(9_801, 6) {
+        let about = format!("LEVELGATE_SEED={seed} LEVELGATE_SEEDS=1");
         let (store, indexes) = (Memory::new(), Indexes::new());
         let (primary, now) = busy_primary(seed, 150, &store, &indexes.fresh());
         let mut standby = Standby::empty(&primary);

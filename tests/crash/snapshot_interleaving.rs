@@ -6,14 +6,14 @@ use crate::run::run_steps;
 use crate::workload::Mix;
 use levelgate::storage::fs::memory::Memory;
 use levelgate::storage::journal::Sync;
-use support::environment::seeds;
+use support::environment::seeds_from;
 use support::random::Random;
 
 const MIX: Mix = Mix { steps: 170, side: 12, staff: 25, keeps: 9, syncs: 0, restarts: 1, reloads: 5, waits: 70 };
 
 #[test]
 fn snapshot_interleaved_with_operations_recovers_the_same_state() {
-    for seed in seeds(4).map(|seed| seed + 4_000) {
+    for seed in seeds_from(4_001, 4) {
         let mut trial = Trial::of(seed, MIX);
         let mut random = Random::seeded(seed);
         let steps = trial.workload.steps.len();

@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use support::{
-    environment::{number, seeds, shared_data},
+    environment::{number, seeds, seeds_from, shared_data},
     model::{
         compare,
         generate::Generator,
@@ -158,7 +158,7 @@ fn window_edges_agree_with_the_model() {
     let config = tempfile::tempdir().expect("a temporary folder");
     window_edges::configure(config.path());
     let mut failures = Vec::new();
-    for seed in seeds(4).map(|s| s + 3_000_000) {
+    for seed in seeds_from(3_000_001, 4) {
         println!("seed {seed}");
         let mut oracle = Oracle::new(Rules::read(config.path()));
         let played: Vec<Played> = window_edges::stream(&mut Random::seeded(seed), 160)
@@ -174,7 +174,7 @@ fn window_edges_agree_with_the_model() {
 #[test]
 fn the_usage_that_a_check_explains_is_the_sum_over_the_list() {
     let mut explained = 0;
-    for seed in seeds(3).map(|s| s + 1_000_000) {
+    for seed in seeds_from(1_000_001, 3) {
         println!("seed {seed}");
         let config = tempfile::tempdir().expect("a temporary folder");
         let played = generated(seed, config.path(), true);
@@ -196,7 +196,7 @@ fn the_usage_that_a_check_explains_is_the_sum_over_the_list() {
 fn the_order_of_the_same_facts_changes_no_counter() {
     let config = tempfile::tempdir().expect("a temporary folder");
     fact_order::configure(config.path());
-    for seed in seeds(12).map(|s| s + 2_000_000) {
+    for seed in seeds_from(2_000_001, 12) {
         println!("seed {seed}");
         let (lines, rounds) = fact_order::stream(&mut Random::seeded(seed), config.path(), 6);
         let all: Vec<String> = lines.iter().chain(rounds.iter().flat_map(|round| &round.lines)).cloned().collect();
@@ -236,7 +236,7 @@ fn rates_are_fresh_up_to_their_greatest_age_and_before_their_time() {
 fn model_is_independent_of_fact_order() {
     let config = tempfile::tempdir().expect("a temporary folder");
     fact_order::configure(config.path());
-    for seed in seeds(12).map(|s| s + 2_000_000) {
+    for seed in seeds_from(2_000_001, 12) {
         println!("seed {seed}");
         let (lines, rounds) = fact_order::stream(&mut Random::seeded(seed), config.path(), 6);
         let mut oracle = Oracle::new(Rules::read(config.path()));

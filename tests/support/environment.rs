@@ -13,7 +13,13 @@ pub fn number(name: &str, default: u64) -> u64 {
 
 /// The seeds that a test plays: `LEVELGATE_SEEDS` of them (`default` where it is not set), from `LEVELGATE_SEED` on.
 pub fn seeds(default: u64) -> Range<u64> {
-    let first = number("LEVELGATE_SEED", 1);
+    seeds_from(1, default)
+}
+
+/// As [`seeds`], from `first` on where `LEVELGATE_SEED` is not set: tests with different first seeds play different
+/// workloads. A printed seed is the one to set, so that it repeats the run.
+pub fn seeds_from(first: u64, default: u64) -> Range<u64> {
+    let first = number("LEVELGATE_SEED", first);
     first..first + number("LEVELGATE_SEEDS", default)
 }
 
