@@ -57,56 +57,21 @@ use std::{
     sync::Barrier,
     time::{Duration, Instant},
 };
-use support::figures::{record_figure, record_number};
+use support::{
+    figures::{record_figure, record_number},
+    fixtures::{GATES_AND_CARD, UNREACHED, one_level},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const MERCHANT: &str = r#"
-id = "acme"
-name = "Acme"
-operation_mode = "crm"
-default_behaviour = "unknown_level"
-time_zone = "Europe/Nicosia"
-[[gates]]
-id = "gate-a"
-[[gates]]
-id = "gate-b"
-[[projects]]
-id = "web"
-client_definition = ["email"]
-  [[projects.endpoints]]
-  id = "web-eur"
-  currency = "EUR"
-  gates = ["gate-a", "gate-b"]
-    [[projects.endpoints.methods]]
-    method = "card"
-    min_amount = "1.00"
-    max_amount = "1000.00"
-[[levels]]
-name = "gold"
-direction = "deposit"
-currency = "EUR"
-projects = ["web"]
-  [[levels.filters]]
-  window = "daily"
-  amount_limit = "100000000.00"
-  quantity_limit = 100000000
-  [[levels.filters]]
-  window = "weekly"
-  amount_limit = "100000000.00"
-  quantity_limit = 100000000
-  calendar = true
-  [[levels.filters]]
-  window = "monthly"
-  amount_limit = "100000000.00"
-  quantity_limit = 100000000
-"#;
+/// Top-level keys of the merchant.
+const HEAD: &str = "default_behaviour = \"unknown_level\"\ntime_zone = \"Europe/Nicosia\"\n";
 
 fn rules() -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
-    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), one_level(HEAD, GATES_AND_CARD, &UNREACHED)).unwrap();
     config::load(folder.path()).unwrap().rules
 }
 

@@ -18,29 +18,7 @@ use levelgate::{
     },
 };
 use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
-
-const MERCHANT: &str = r#"
-id = "acme"
-name = "Acme"
-operation_mode = "crm"
-[[gates]]
-id = "gate-a"
-[[projects]]
-id = "web"
-client_definition = ["email"]
-  [[projects.endpoints]]
-  id = "web-eur"
-  currency = "EUR"
-  gates = ["gate-a"]
-[[levels]]
-name = "gold"
-direction = "deposit"
-currency = "EUR"
-projects = ["web"]
-  [[levels.filters]]
-  window = "daily"
-  amount_limit = "100000000.00"
-"#;
+use support::fixtures::{ONE_GATE, one_level};
 
 /// The time of the first payment, milliseconds.
 pub(crate) const START: i64 = 1_790_000_000_000;
@@ -49,7 +27,8 @@ pub(crate) const START: i64 = 1_790_000_000_000;
 pub(crate) fn rules() -> Rules {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
-    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    let merchant = one_level("", ONE_GATE, &["window = \"daily\"; amount_limit = \"100000000.00\""]);
+    std::fs::write(folder.path().join("merchants/acme.toml"), merchant).unwrap();
     config::load(folder.path()).unwrap().rules
 }
 

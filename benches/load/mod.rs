@@ -9,42 +9,21 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use support::figures::record_number;
+use support::{
+    figures::record_number,
+    fixtures::{ONE_GATE, one_level},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// The merchant of all requests.
-pub(crate) const MERCHANT: &str = r#"
-id = "acme"
-name = "Acme"
-operation_mode = "crm"
-[[gates]]
-id = "gate-a"
-[[projects]]
-id = "web"
-client_definition = ["email"]
-  [[projects.endpoints]]
-  id = "web-eur"
-  currency = "EUR"
-  gates = ["gate-a"]
-[[levels]]
-name = "gold"
-direction = "deposit"
-currency = "EUR"
-projects = ["web"]
-  [[levels.filters]]
-  window = "daily"
-  amount_limit = "100000000.00"
-  quantity_limit = 1000000
-  [[levels.filters]]
-  window = "weekly"
-  amount_limit = "100000000.00"
-  [[levels.filters]]
-  window = "monthly"
-  amount_limit = "100000000.00"
-"#;
+/// Filters that no measured payment reaches.
+const FILTERS: [&str; 3] = [
+    "window = \"daily\"; amount_limit = \"100000000.00\"; quantity_limit = 1000000",
+    "window = \"weekly\"; amount_limit = \"100000000.00\"",
+    "window = \"monthly\"; amount_limit = \"100000000.00\"",
+];
 
 /// A daemon and its configuration; killed at the end.
 pub(crate) struct Daemon {
@@ -71,7 +50,7 @@ pub(crate) fn start(store: &str) -> Daemon {
 pub(crate) fn start_with(store: &str, arguments: &[&str]) -> Daemon {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("merchants")).unwrap();
-    std::fs::write(folder.path().join("merchants/acme.toml"), MERCHANT).unwrap();
+    std::fs::write(folder.path().join("merchants/acme.toml"), one_level("", ONE_GATE, &FILTERS)).unwrap();
     let settings = format!("[http]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n");
     std::fs::write(folder.path().join("levelgate.toml"), settings).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_levelgate"))

@@ -102,6 +102,32 @@ pub fn acme(head: &str, levels: &[String]) -> String {
     format!("id = \"acme\"\nname = \"Acme Games\"\n{head}{GATES_AND_PROJECTS}{}", levels.concat())
 }
 
+/// The gate of an endpoint of [`one_level`].
+pub const ONE_GATE: &str = "  gates = [\"gate-a\"]\n";
+
+/// Both gates of an endpoint of [`one_level`], and its method.
+pub const GATES_AND_CARD: &str = "  gates = [\"gate-a\", \"gate-b\"]\n    [[projects.endpoints.methods]]\n    method = \"card\"\n    \
+                                  min_amount = \"1.00\"\n    max_amount = \"1000.00\"\n";
+
+/// Filters of three windows that no measured payment reaches.
+pub const UNREACHED: [&str; 3] = [
+    "window = \"daily\"; amount_limit = \"100000000.00\"; quantity_limit = 100000000",
+    "window = \"weekly\"; amount_limit = \"100000000.00\"; quantity_limit = 100000000; calendar = true",
+    "window = \"monthly\"; amount_limit = \"100000000.00\"; quantity_limit = 100000000",
+];
+
+/// `acme` in `crm` mode as the measurements use it: further top-level keys, one endpoint with the given keys, and one
+/// level, `gold`, with these filters.
+pub fn one_level(head: &str, endpoint: &str, filters: &[&str]) -> String {
+    let filters: String = filters.iter().map(|keys| filter(keys)).collect();
+    format!(
+        "id = \"acme\"\nname = \"Acme\"\noperation_mode = \"crm\"\n{head}[[gates]]\nid = \"gate-a\"\n[[gates]]\nid = \
+         \"gate-b\"\n[[projects]]\nid = \"web\"\nclient_definition = [\"email\"]\n  [[projects.endpoints]]\n  id = \
+         \"web-eur\"\n  currency = \"EUR\"\n{endpoint}{}",
+        level("gold", &filters)
+    )
+}
+
 /// A level for deposits in euro at `web`: further keys, methods and filters as TOML.
 pub fn level(name: &str, rest: &str) -> String {
     level_in("deposit", "EUR", name, rest)
