@@ -58,6 +58,7 @@ mod arbitrary;
 mod changes;
 mod explained;
 mod first_version;
+mod global_events;
 mod golden;
 mod samples;
 
@@ -98,7 +99,7 @@ pub(crate) fn eur() -> Currency {
 
 /// Every event that is written, with its bytes.
 fn all_events() -> impl Iterator<Item = (&'static str, RecordedEvent, String)> {
-    let others = golden().into_iter().chain(changes::golden());
+    let others = golden().into_iter().chain(global_events::golden()).chain(changes::golden());
     others.map(|(what, event, bytes)| (what, event, bytes.to_owned())).chain(explained::golden())
 }
 
