@@ -123,16 +123,17 @@ fn answers_link_to_what_undoes_a_change() {
     for (select, set, want) in [
         (
             json!({ "label": "vip" }),
-            json!({ "status": "member", "deposit_level": "gold" }),
+            json!({ "status": "member", "deposit_level": "gold", "withdrawal_level": "" }),
             "deposit_level,status&label=vip",
         ),
+        (json!({ "label": "vip" }), json!({ "status": "member", "labels": ["vip"] }), "status&label=vip"),
         (json!({ "ids": ["1000003"] }), json!({ "labels": [] }), "labels&customer_id=1000003"),
         (
             json!({ "merchant_customer_identifier": ["a", "b"] }),
             json!({ "status": "deny", "global_limit": limit }),
             "status&merchant_customer_identifier=a&merchant_customer_identifier=b",
         ),
-        (json!({ "all": true }), json!({ "withdrawal_level": "" , "status": "member" }), "withdrawal_level,status"),
+        (json!({ "all": true }), json!({ "withdrawal_level": "" , "status": "member" }), "status"),
         (json!({ "label": "vip" }), json!({ "global_limit": limit }), ""),
         (json!({ "label": "vip" }), json!({ "labels": ["vip"] }), ""),
     ] {
@@ -140,8 +141,18 @@ fn answers_link_to_what_undoes_a_change() {
         let want = (!want.is_empty()).then(|| format!("{TABLE}?columns={want}"));
         assert_eq!(link(&tried), want, "{select} {set}: {tried}");
         if let Some(path) = want {
-            let old = daemon.get(&path).body;
+            let (before, old) = (customers(&daemon), daemon.get(&path).body);
             assert_eq!(old.lines().count() as u64, 1 + tried["selected"].as_u64().expect("a number"), "{path}: {old}");
+            // The linked table undoes the change, except for the settings, which the trial counts.
+            assert_eq!(bulk(select, set, false)["changed"], tried["changed"]);
+            upload(&daemon, &old);
+            let [before, after] = [before, customers(&daemon)].map(|mut all| {
+                for customer in all.as_array_mut().into_iter().flatten() {
+                    customer["settings"] = Value::Null;
+                }
+                all
+            });
+            assert_eq!(after, before, "{tried}");
         }
     }
     let done = bulk(json!({ "label": "vip" }), json!({ "status": "member" }), false);
@@ -149,6 +160,70 @@ fn answers_link_to_what_undoes_a_change() {
     assert_eq!(page["audit"].as_array().expect("entries").len(), 2, "{page}");
     let listed = daemon.get(&format!("{CUSTOMERS}/jobs?limit=1")).ok();
     assert_eq!(listed["jobs"][0]["audit"], done["job"]["audit"]);
+}
+
+/// A whole table is downloaded, some cells are changed and it is uploaded: the trial names only the columns whose cells
+/// change something, and the table of these columns brings back what was there.
+#[test]
+fn a_trial_names_the_columns_that_change() {
+    let daemon = shop();
+    let path = format!("{CUSTOMERS}/1000002");
+    let profile = json!({ "phone": "+35799123456", "email": "b@example.com", "deposit_level": "gold", "rating": 7 });
+    raw_http::send(daemon.port(), "PATCH", &path, profile.to_string().as_bytes()).ok();
+    let whole = daemon.get(TABLE).body;
+    let mut undone = 0;
+    for (edits, columns, changed) in [
+        (&[][..], None, 0),
+        (&[("Paris", "Oslo")][..], Some("city&customer_id=1000001"), 1),
+        // Spaces around a value change nothing.
+        (&[("b@example.com", " b@example.com"), ("vip", " vip ")], None, 0),
+        (&[("gold", ""), ("Rome", "Bari"), (",7,", ",8,")], Some("deposit_level,city,rating"), 2),
+        (&[("regular", "vip"), ("new", "member")], Some("status,labels"), 3),
+        (&[("'+35799123456", "")], Some("phone&customer_id=1000002"), 1),
+    ] {
+        let edited = edits.iter().fold(whole.clone(), |table, (from, to)| table.replace(from, to));
+        let tried = raw_http::send(daemon.port(), "POST", &format!("{TABLE}?mode=trial"), edited.as_bytes()).ok();
+        assert_eq!((&tried["changed"], &tried["bad"]), (&json!(changed), &json!(0)), "{edits:?}: {tried}");
+        let undo = tried["undo"].as_str();
+        let named = undo.map(|undo| undo.strip_prefix(&format!("{TABLE}?columns=")).expect("columns"));
+        assert!(columns.is_none_or(|columns| named.is_some_and(|named| named.starts_with(columns))), "{tried}");
+        let Some(undo) = undo else { continue };
+        let (before, old) = (customers(&daemon), daemon.get(undo).body);
+        upload(&daemon, &edited);
+        assert_ne!(customers(&daemon), before, "{edits:?}");
+        upload(&daemon, &old);
+        assert_eq!(customers(&daemon), before, "{edits:?}");
+        undone += 1;
+    }
+    assert_eq!(undone, 4);
+}
+
+/// A change of the level removes individual settings, where the merchant is configured so. No table contains them.
+#[test]
+fn a_trial_counts_the_customers_who_lose_settings() {
+    let labels = "labels_max = 3\n[[labels]]\nname = \"regular\"\n[[labels]]\nname = \"vip\"\n";
+    for resets in [true, false] {
+        let head = format!("{CRM}reset_individual_settings_on_level_change = {resets}\n{labels}");
+        let settings = Settings { store: "kind = \"disk\"\nsync = \"always\"", ..Settings::SYSTEM };
+        let merchant = acme(&head, &[level("gold", ""), level("silver", "")]);
+        let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant)]));
+        for identifier in ["a", "b"] {
+            let body = json!({ "merchant_customer_identifier": identifier, "deposit_level": "silver" });
+            assert_eq!(daemon.post(CUSTOMERS, &body).status, 201);
+        }
+        let limit = json!({ "global_limit": { "max_amount": "30.00" } });
+        daemon.send("PUT", &format!("{CUSTOMERS}/1000001/settings/deposit/EUR/silver"), &limit).ok();
+        let table = "customer_id,deposit_level,withdrawal_level\r\n1000001,gold,\r\n1000002,gold,\r\n";
+        let trial = raw_http::send(daemon.port(), "POST", &format!("{TABLE}?mode=trial"), table.as_bytes()).ok();
+        let body = json!({ "select": { "all": true }, "set": { "deposit_level": "gold" }, "dry_run": true });
+        let bulk = daemon.post(&format!("{CUSTOMERS}/bulk"), &body).ok();
+        let want = if resets { json!(1) } else { Value::Null };
+        assert_eq!((&trial["settings_changed"], &bulk["settings_changed"]), (&want, &want), "{trial} {bulk}");
+        let limit = json!({ "direction": "deposit", "currency": "EUR", "max_amount": "9.00" });
+        let body = json!({ "select": { "all": true }, "set": { "global_limit": limit }, "dry_run": true });
+        let bulk = daemon.post(&format!("{CUSTOMERS}/bulk"), &body).ok();
+        assert_eq!((&bulk["settings_changed"], &bulk["undo"]), (&json!(2), &Value::Null), "{bulk}");
+    }
 }
 
 /// Without a table from before, the audit has the old values of a job. A start keeps the job of each step.

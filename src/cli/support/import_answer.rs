@@ -43,6 +43,12 @@ pub(in crate::cli) fn print_imported(imported: &ImportOutcome) -> ExitCode {
             (false, false) => "the table changes nothing",
         };
         print_line!("nothing was changed, because this is a trial; {next}");
+        if imported.settings_changed > 0 {
+            eprintln!(
+                "customers who would lose individual payment settings with their level: {}; no table contains these settings",
+                imported.settings_changed
+            );
+        }
         if let Some(columns) = imported.undo.as_deref().and_then(columns_of) {
             eprintln!(
                 "an import of the present values undoes it; save them before: levelgate export --columns {columns} --out \

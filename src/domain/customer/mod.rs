@@ -13,3 +13,4 @@ pub mod profile;
 pub mod status;
 pub mod stored_identifier;
 pub mod update;
+pub mod updated_fields;

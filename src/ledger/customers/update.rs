@@ -11,6 +11,7 @@ use crate::{
         customer::{
             aggregate::{Customer, customer::DecideEvents},
             update::{CustomerUpdate, UpdateContext},
+            updated_fields::UpdatedFields,
         },
         events::customer_event::CustomerEvent,
         request::refusal::Refusal,
@@ -78,17 +79,17 @@ struct ReservedTransaction {
 }
 
 impl Ledger {
-    /// Changes a customer. An update to the current values is a no-op. Returns whether anything changes, and the LSN that
-    /// the result depends on.
+    /// Changes a customer. An update to the current values is a no-op. Returns the fields that change, and the LSN that the
+    /// result depends on.
     ///
     /// # Errors
     /// The merchant has no such customer; the update is not allowed.
-    pub fn amend(&self, amendment: &Amendment<'_>) -> Result<(bool, Lsn), Refusal> {
+    pub fn amend(&self, amendment: &Amendment<'_>) -> Result<(UpdatedFields, Lsn), Refusal> {
         let Amendment { merchant, customer_id, update, actor, is_trial } = *amendment;
         let customer = CustomerRef { merchant: merchant.id, customer_id };
         let attributes = update.offered_attributes(merchant);
         let offered = OfferedIdentities { identifier: None, attributes: &attributes };
-        let mut changes = false;
+        let mut fields = UpdatedFields::default();
         loop {
             // Facts are read before the customer is locked. A transaction that is opened in between is read by a retry.
             let disabled_projects = update.disabled_projects.as_ref();
@@ -111,11 +112,11 @@ impl Ledger {
                     now,
                 };
                 let events = update.events(customer, &context, false)?;
-                changes = !events.is_empty();
+                fields = UpdatedFields::of(&events, customer);
                 Ok(if is_trial { Vec::new() } else { events })
             })?;
             if !is_stale {
-                return Ok((changes, lsn));
+                return Ok((fields, lsn));
             }
         }
     }

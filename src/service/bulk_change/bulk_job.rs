@@ -6,6 +6,7 @@ use crate::{
         customer::{
             aggregate::Customer,
             audit::{Author, ChangeSource},
+            updated_fields::UpdatedFields,
         },
         request::refusal::Refusal,
         rules::merchant::Merchant,
@@ -51,6 +52,10 @@ pub(crate) struct BulkCounts {
     refused: u64,
     /// The first 100 refusals.
     refusals: Vec<RefusedCustomer>,
+    /// In a trial: customers whose individual payment settings would change, because the level does or the limit is set. No table
+    /// contains them, so `undo` does not bring them back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    settings_changed: u64,
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
     /// upload afterwards undoes the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +75,19 @@ struct RefusedCustomer {
     /// The reason in words.
     #[schemars(with = "SentenceText")]
     detail: String,
+}
+
+/// What a bulk change changes of one customer.
+struct BulkEffect {
+    fields: UpdatedFields,
+    /// Whether the global limit changes.
+    is_limited: bool,
+}
+
+impl BulkEffect {
+    fn is_none(&self) -> bool {
+        self.fields.is_empty() && !self.is_limited
+    }
 }
 
 /// The customers of a bulk change and its caller.
@@ -98,11 +116,18 @@ impl CustomerService<'_> {
         let target = BulkTarget { ledger, merchant, author: self.author, now: self.service.time()? };
         if request.is_trial {
             let mut counts = BulkCounts { dry_run: true, ..BulkCounts::default() };
+            let mut fields = UpdatedFields::default();
             target.each_selected(&request, &mut |id| {
-                counts.count(id, target.change(&request, id));
+                let changed = target.change(&request, id);
+                if let Ok(changed) = &changed {
+                    fields = fields.and(changed.fields);
+                    let settings = changed.is_limited || changed.fields.changes_settings();
+                    counts.settings_changed += u64::from(settings);
+                }
+                counts.count(id, changed);
                 Ok(())
             })?;
-            counts.undo = request.table_path(merchant.id).filter(|_| counts.changed > 0);
+            counts.undo = request.table_path(merchant.id, fields);
             let answer = serde_json::to_value(&counts).map_err(unreadable)?;
             return Ok(JobReply { answer, is_replay: false });
         }
@@ -221,18 +246,18 @@ impl BulkTarget<'_> {
         active.end(job, journal, answer, self.now).map_err(|error| active.interrupted(&error))
     }
 
-    /// Changes one customer; returns whether anything changes.
-    fn change(self, request: &BulkRequest, id: &str) -> Result<bool, Refusal> {
+    /// Changes one customer; returns what changes.
+    fn change(self, request: &BulkRequest, id: &str) -> Result<BulkEffect, Refusal> {
         let Self { ledger, merchant, author, now } = self;
         let actor = Actor { author, now };
-        let (changed, _) = ledger.amend(&Amendment {
+        let (fields, _) = ledger.amend(&Amendment {
             merchant,
             customer_id: id,
             update: &request.update,
             actor,
             is_trial: request.is_trial,
         })?;
-        let Some(limit) = &request.limit else { return Ok(changed) };
+        let Some(limit) = &request.limit else { return Ok(BulkEffect { fields, is_limited: false }) };
         let mut is_limited = false;
         ledger.change(
             CustomerRef { merchant: merchant.id, customer_id: id },
@@ -244,8 +269,13 @@ impl BulkTarget<'_> {
                 Ok(if request.is_trial { Vec::new() } else { events })
             },
         )?;
-        Ok(changed || is_limited)
+        Ok(BulkEffect { fields, is_limited })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl BulkCounts {
@@ -255,11 +285,11 @@ impl BulkCounts {
         Self { dry_run, selected, changed, unchanged, refused, ..Self::default() }
     }
 
-    fn count(&mut self, id: &str, changed: Result<bool, Refusal>) {
+    fn count(&mut self, id: &str, changed: Result<BulkEffect, Refusal>) {
         self.selected += 1;
         match changed {
-            Ok(true) => self.changed += 1,
-            Ok(false) => self.unchanged += 1,
+            Ok(effect) if effect.is_none() => self.unchanged += 1,
+            Ok(_) => self.changed += 1,
             Err(refusal) => {
                 self.refused += 1;
                 if self.refusals.len() < REFUSALS_MAX {

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         customer::{
             aggregate::Customer, change::CustomerChange, individual_settings::IndividualSettings,
-            update::CustomerUpdate,
+            update::CustomerUpdate, updated_fields::UpdatedFields,
         },
         decision::level_choice,
         events::customer_event::CustomerEvent,
@@ -43,8 +43,6 @@ pub(super) struct BulkRequest {
     pub(super) is_trial: bool,
     /// The filters of a customer list that select the same customers.
     filters: Vec<(String, String)>,
-    /// The columns of the table of customers that it changes.
-    columns: Vec<&'static str>,
 }
 
 /// The chosen customers.
@@ -118,15 +116,15 @@ impl BulkRequest {
         let is_trial = member(body, "dry_run").map_or(Ok(false), |raw| boolean("dry_run", raw))?;
         let (selection, filters) = read_selection(&select, merchant)?;
         let (update, limit) = read_changes(&set, rules, merchant.id, is_trial)?;
-        let columns = SETTABLE.into_iter().filter(|column| member(&set, column).is_some()).collect();
-        Ok(Self { selection, update, limit, is_trial, filters, columns })
+        Ok(Self { selection, update, limit, is_trial, filters })
     }
 
-    /// The path of the table that contains what the change changes, as it is now; `None`: no column contains it.
-    pub(super) fn table_path(&self, merchant: Name) -> Option<String> {
+    /// The path of the table that contains the changed fields, as they are now; `None`: no column contains one.
+    pub(super) fn table_path(&self, merchant: Name, changed: UpdatedFields) -> Option<String> {
+        let columns: Vec<&str> = SETTABLE.into_iter().filter(|column| changed.contains(column)).collect();
         let filters = self.filters.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let path = || customer_table(merchant.as_str(), &self.columns, filters);
-        (!self.columns.is_empty()).then(path)
+        let path = || customer_table(merchant.as_str(), &columns, filters);
+        (!columns.is_empty()).then(path)
     }
 }
 

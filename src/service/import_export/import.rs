@@ -6,6 +6,7 @@
 
 use crate::{
     domain::{
+        customer::updated_fields::UpdatedFields,
         rules::registration::identifier::{Identifier, RegistrationSource},
         vocabulary::{
             attributes::{Attribute, AttributeSet},
@@ -29,7 +30,7 @@ use crate::{
 };
 use roaring::RoaringTreemap;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{self, Read},
 };
 
@@ -89,19 +90,21 @@ const NAMED_CUSTOMERS_MAX: usize = 100;
 /// What a table would change of customers.
 #[derive(Default)]
 struct ChangedCustomers {
-    /// The columns of the table that can change a customer.
-    columns: Vec<&'static str>,
+    /// The columns of the table that would change a customer, in the order of a download.
+    columns: BTreeSet<usize>,
     /// The customers, at most one more than [`NAMED_CUSTOMERS_MAX`].
     numbers: Vec<String>,
 }
 
 impl ChangedCustomers {
     fn note(&mut self, row: &Row, effect: &RowEffect) {
-        let RowEffect::Changed { number, .. } = effect else { return };
-        if self.columns.is_empty() {
-            let of_table = Column::WORDS.iter().filter(|(_, column)| row.cell(*column).is_some());
-            self.columns = of_table.filter(|(_, column)| changes_customers(*column)).map(|(word, _)| *word).collect();
-        }
+        let RowEffect::Changed { number, fields, .. } = effect else { return };
+        let changes = |(word, column): &(&str, Column)| match fields {
+            Some(fields) => fields.contains(word),
+            None => row.cell(*column).is_some() && changes_customers(*column),
+        };
+        self.columns
+            .extend(Column::WORDS.iter().enumerate().filter(|(_, named)| changes(named)).map(|(place, _)| place));
         if self.numbers.len() <= NAMED_CUSTOMERS_MAX {
             self.numbers.push(number.to_string());
         }
@@ -111,8 +114,9 @@ impl ChangedCustomers {
     fn table_path(&self, target: &ImportTarget<'_>) -> Option<String> {
         let named = if self.numbers.len() > NAMED_CUSTOMERS_MAX { &[][..] } else { &self.numbers };
         let filters = named.iter().map(|number| ("customer_id", number.as_str()));
-        let path = || customer_table(target.merchant.id.as_str(), &self.columns, filters);
-        (!self.columns.is_empty()).then(path)
+        let columns: Vec<&str> = self.columns.iter().filter_map(|place| Some(Column::WORDS.get(*place)?.0)).collect();
+        let path = || customer_table(target.merchant.id.as_str(), &columns, filters);
+        (!columns.is_empty()).then(path)
     }
 }
 
@@ -201,8 +205,9 @@ fn count(outcome: &mut ImportOutcome, effect: RowEffect) {
             outcome.created += 1;
             outcome.newest = outcome.newest.max(number);
         }
-        RowEffect::Changed { removed, .. } => {
+        RowEffect::Changed { removed, fields, .. } => {
             outcome.changed += 1;
+            outcome.settings_changed += u64::from(fields.is_some_and(UpdatedFields::changes_settings));
             outcome.note_removed(removed);
         }
         RowEffect::Unchanged => outcome.unchanged += 1,

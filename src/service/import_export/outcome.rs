@@ -111,6 +111,10 @@ pub struct ImportOutcome {
     /// The first 1,000 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_values: Vec<RemovedValue>,
+    /// In a trial: customers whose individual payment settings would change, because the level does. No table
+    /// contains them, so `undo` does not bring them back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settings_changed: u64,
     /// In a trial that would change customers: the path of the table that contains what it changes, as it is before. Its
     /// upload afterwards undoes the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use crate::{
             audit::{Author, ChangeSource},
             status::CustomerStatus,
             update::CustomerUpdate,
+            updated_fields::UpdatedFields,
         },
         request::{
             attribute_value,
@@ -71,6 +72,8 @@ pub(super) enum RowEffect {
         number: u64,
         /// The attributes whose cell repeats what is stored.
         kept: AttributeSet,
+        /// The fields that change; `None`: not known, so each column of the table counts as changed.
+        fields: Option<UpdatedFields>,
         /// In a trial: the values that empty cells remove.
         removed: Vec<RemovedValue>,
     },
@@ -153,10 +156,13 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
             update.attributes.retain(|(attribute, _)| *attribute != Attribute::ExternalId);
         }
         let actor = Actor { author, now };
-        let (changed, _) = apply_update(&mut update, is_trial, &mut |update| {
+        let (fields, _) = apply_update(&mut update, is_trial, &mut |update| {
             ledger.amend(&Amendment { merchant, customer_id: id, update, actor, is_trial })
         })?;
-        Ok(if changed { RowEffect::Changed { number, kept, removed } } else { RowEffect::Unchanged })
+        Ok(match fields.is_empty() {
+            true => RowEffect::Unchanged,
+            false => RowEffect::Changed { number, kept, fields: Some(fields), removed },
+        })
     };
     if let Some(id) = customer_id {
         return amend(id, false).map_err(bad_cells);
@@ -175,7 +181,7 @@ pub(super) fn import_row(target: &ImportTarget<'_>, row: &Row, is_trial: bool) -
     match registered.map_err(bad_cells)? {
         (RegistrationOutcome::Created(number), _) => Ok(RowEffect::Created(number)),
         (RegistrationOutcome::Merged(number), _) => {
-            Ok(RowEffect::Changed { number, kept: AttributeSet::default(), removed: Vec::new() })
+            Ok(RowEffect::Changed { number, kept: AttributeSet::default(), fields: None, removed: Vec::new() })
         }
         (RegistrationOutcome::Existing(number, _), _) => {
             amend(&number.to_string(), number >= new_from).map_err(bad_cells)
