@@ -111,6 +111,18 @@ fn staff_are_told_since_when_and_by_whom_a_customer_is_blocked() {
         assert_eq!(origins(&check(&daemon, "olga", "ann", None, false)), origins(&denied), "{round}");
         daemon.kill_and_start();
     }
+    // A list shows the same as each of its transactions, to staff alone; one of more than a hundred rows shows none.
+    let listed = |token: &str, list: &str| {
+        let page = ok(&daemon, token, "GET", list, &Value::Null);
+        let rows = page["transactions"].as_array().expect("a list");
+        origins(rows.iter().find(|row| row["transaction_id"] == "denied-ann").expect("the denial"))
+    };
+    let of_customer = format!("{ann}/transactions");
+    for list in ["/v1/merchants/acme/transactions?status=denied", "/v1/merchants/acme/transactions", &of_customer] {
+        assert_eq!(listed("olga", list), all, "{list}");
+        assert_eq!(listed("otto", list), by_all, "{list}");
+        assert_eq!(listed("till", list), origins(&denied), "{list}");
+    }
     // The times are those of the history.
     let history = ok(&daemon, "otto", "GET", &format!("{ann}/history"), &Value::Null);
     let at_of = |field: &str| {
@@ -158,6 +170,30 @@ fn staff_are_told_since_when_and_by_whom_an_instrument_is_blocked() {
         assert_eq!(origins(&shown(&daemon, "till", "by-card")), ["code -?"], "{round}");
         daemon.kill_and_start();
     }
+    for list in [format!("{ann}/transactions"), format!("{ann}/instruments/tok-1/transactions")] {
+        let page = ok(&daemon, "olga", "GET", &list, &Value::Null);
+        let rows = page["transactions"].as_array().expect("a list").iter();
+        let denied: Vec<_> = rows.filter(|row| row["status"] == "denied").flat_map(origins).collect();
+        let want: &[&str] =
+            if list.contains("instruments") { &["code till"] } else { &["instrument till", "code till"] };
+        assert_eq!(denied, want, "{list}");
+    }
+    // An instrument that is named only among the attributes: the attribute is named, and not its value.
+    let attribute = |id: &str, named: Option<&str>| {
+        let customer = json!({ "payment_instrument": "tok-1" });
+        let fields =
+            json!({ "merchant_customer_identifier": "dan", "customer": customer, "payment_instrument": named });
+        ok(&daemon, "till", "POST", "/v1/merchants/acme/transactions", &with(pay(id, "1.00"), &fields))
+    };
+    let answered = attribute("by-attribute", None);
+    for answer in [answered, shown(&daemon, "till", "by-attribute"), shown(&daemon, "otto", "by-attribute")] {
+        let code = &answer["codes"][0];
+        assert_eq!((&code["code"], &code["attribute"]), (&json!(19106), &json!("payment_instrument")), "{answer}");
+        assert!(code["payment_instrument"].is_null() && !answer.to_string().contains("tok-1"), "{answer}");
+    }
+    let both = attribute("by-both", Some("tok-1"));
+    let code = &both["codes"][0];
+    assert_eq!((&code["payment_instrument"], &code["attribute"]), (&json!("tok-1"), &Value::Null), "{both}");
     // Lifted, and set again by another token: the first denials keep their origin.
     signal(&daemon, "olga", &ann, "cleared", "tok-1");
     signal(&daemon, "otto", &ann, "fraud_confirmed", "tok-1");

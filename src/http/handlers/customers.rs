@@ -8,6 +8,7 @@ use crate::{
             path::{CustomerPath, SettingsPath},
             query::QueryPairs,
         },
+        handlers::payments::page_with_block_origins,
     },
     service::{
         customers::{history::HistoryPage, settings::SettingsKey},
@@ -84,7 +85,9 @@ pub(crate) async fn transactions(request: AdminRequest<CustomerPath>) -> Respons
     request
         .run_blocking(|request| {
             let filter = transaction_filter(request.query.pairs(), Some(&request.merchant.calendar))?;
-            request.customers().transactions(&request.path.customer_id, filter)
+            let page = request.customers().transactions(&request.path.customer_id, filter);
+            let token = request.admission.as_ref().map(|admission| &*admission.token);
+            page_with_block_origins(&request.state, token, request.merchant.id.as_str(), page)
         })
         .await
 }

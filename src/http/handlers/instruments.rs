@@ -3,7 +3,7 @@
 use crate::{
     http::{
         extract::{admin_request::AdminRequest, path::InstrumentPath},
-        handlers::customers::history_page,
+        handlers::{customers::history_page, payments::page_with_block_origins},
     },
     service::payments::transactions::transaction_filter,
 };
@@ -36,7 +36,9 @@ pub(crate) async fn transactions(request: AdminRequest<InstrumentPath>) -> Respo
         .run_blocking(|request| {
             let InstrumentPath { customer_id, instrument } = &request.path;
             let filter = transaction_filter(request.query.pairs(), Some(&request.merchant.calendar))?;
-            request.customers().instrument_transactions(customer_id, instrument, filter)
+            let page = request.customers().instrument_transactions(customer_id, instrument, filter);
+            let token = request.admission.as_ref().map(|admission| &*admission.token);
+            page_with_block_origins(&request.state, token, request.merchant.id.as_str(), page)
         })
         .await
 }

@@ -82,8 +82,7 @@ async fn with_block_origins(
     (merchant, kind): (String, PaymentDocument),
     answered: Answered,
 ) -> Answered {
-    let is_staff = token.as_ref().is_none_or(|token| RequiredRole::BackOffice.allows(token.role));
-    if !is_staff || !answered.as_ref().is_ok_and(may_show_block) {
+    if !is_staff(token.as_deref()) || !answered.as_ref().is_ok_and(may_show_block) {
         return answered;
     }
     let state = Arc::clone(state);
@@ -93,6 +92,25 @@ async fn with_block_origins(
         state.payments.with_block_origins(&merchant, kind, answered, &names_author)
     });
     read.await.unwrap_or_else(|error| Err(ServiceError::unfinished(&error)))
+}
+
+fn is_staff(token: Option<&AccessToken>) -> bool {
+    token.is_none_or(|token| RequiredRole::BackOffice.allows(token.role))
+}
+
+/// A page of transactions. For staff it says since when and by whom the denied payments are blocked. It can read from the
+/// disk.
+pub(crate) fn page_with_block_origins(
+    state: &AppState,
+    token: Option<&AccessToken>,
+    merchant: &str,
+    page: Answered,
+) -> Answered {
+    if !is_staff(token) {
+        return page;
+    }
+    let names_author = |merchant, author, is_signal| state.access.names_author(token, merchant, (author, is_signal));
+    state.payments.with_block_origins(merchant, PaymentDocument::Page, page, &names_author)
 }
 
 /// An operation on the path of a transaction.

@@ -7,7 +7,9 @@ use crate::{
             path::{LinkPath, MerchantPath},
             query::QueryPairs,
         },
+        handlers::payments::page_with_block_origins,
         response::respond,
+        server::admission::Admission,
         state::AppState,
     },
     service::{commit::AnswerKind, error::ServiceError, payments::transactions::transaction_filter},
@@ -23,6 +25,7 @@ pub(crate) async fn list(
     State(state): State<Arc<AppState>>,
     Path(MerchantPath { merchant }): Path<MerchantPath>,
     query: QueryPairs,
+    admission: Option<Admission>,
 ) -> Response {
     // It can read many, and from the disk: not on the threads that answer payments.
     let read = tokio::task::spawn_blocking(move || {
@@ -30,6 +33,8 @@ pub(crate) async fn list(
         let calendar = rules.merchant(&merchant).map(|merchant| &merchant.calendar);
         let filter = transaction_filter(query.pairs(), calendar);
         let page = filter.and_then(|filter| state.payments.transactions(&merchant, &filter));
+        let token = admission.as_ref().map(|admission| &*admission.token);
+        let page = page_with_block_origins(&state, token, &merchant, page);
         (state, page)
     });
     match read.await {

@@ -1,7 +1,8 @@
 //! Since when a customer or an instrument is blocked, and by whom, for staff who ask about a denial.
 //!
 //! The record of a denial contains what blocked the payment, and not who set that: the histories contain it. They are read
-//! when a transaction is shown to staff, and for a check with an explanation. A payment never waits for them.
+//! when a transaction or a page of at most [`PAGE_ROWS_MAX`] transactions is shown to staff, and for a check with an
+//! explanation. A payment never waits for them.
 
 use crate::{
     domain::{
@@ -20,10 +21,13 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Whether the caller is shown the name of a token: the name, and whether the token sent a signal.
 type NamesAuthor<'a> = dyn Fn(Name, bool) -> bool + 'a;
+
+/// The most transactions of a page with origins: a page of more customers would read too many histories.
+pub(crate) const PAGE_ROWS_MAX: usize = 100;
 
 /// What a document about a payment shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(crate) enum PaymentDocument {
     Check,
     /// A recorded transaction, which was decided at `recorded_at`.
     Transaction,
+    /// A page of them.
+    Page,
 }
 
 /// When a block began, and the token that set it, if the caller is shown it.
@@ -54,6 +60,7 @@ impl Origin {
 }
 
 /// A cause of a block that a customer's history contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Cause {
     /// Fraud of the customer.
     Status,
@@ -101,63 +108,131 @@ impl PaymentService {
     ) -> Answered {
         let reply = answered?;
         let rules = self.rules();
-        let document: Option<Value> =
-            may_show_block(&reply).then(|| serde_json::from_slice(&reply.body).ok()).flatten();
+        let may_show = if kind == PaymentDocument::Page { may_list_block(&reply) } else { may_show_block(&reply) };
+        let document: Option<Value> = may_show.then(|| serde_json::from_slice(&reply.body).ok()).flatten();
         let (Some(mut document), Some(merchant)) = (document, rules.merchant(merchant)) else { return Ok(reply) };
-        let decided_at = match kind {
-            PaymentDocument::Check if document.get("limits").is_none() => return Ok(reply),
-            PaymentDocument::Check => Some(Millis::MAX),
-            PaymentDocument::Transaction => document["recorded_at"].as_str().and_then(Millis::parse),
-        };
-        let Some(decided_at) = decided_at else { return Ok(reply) };
         let names_author = |name, is_signal| names_author(merchant.id, name, is_signal);
-        let reader = OriginReader { payments: self, merchant, decided_at, names_author: &names_author };
-        reader.add_origins(&mut document);
+        let reader = OriginReader { payments: self, merchant, names_author: &names_author };
+        let of_transaction =
+            |document: &Value| document["recorded_at"].as_str().and_then(Millis::parse).unwrap_or(Millis::MIN);
+        match kind {
+            PaymentDocument::Check if document.get("limits").is_none() => return Ok(reply),
+            PaymentDocument::Check => reader.add_origins(&mut [&mut document], &|_| Millis::MAX),
+            PaymentDocument::Transaction => reader.add_origins(&mut [&mut document], &of_transaction),
+            PaymentDocument::Page => {
+                let mut rows: Vec<&mut Value> = document["transactions"].as_array_mut().into_iter().flatten().collect();
+                if rows.len() > PAGE_ROWS_MAX {
+                    return Ok(reply);
+                }
+                reader.add_origins(&mut rows, &of_transaction);
+            }
+        }
         // The histories can contain newer records than the document.
         Ok(Reply { body: render(&document), depends_on_lsn: None, ..reply })
     }
 }
 
+const BLOCKS: [DenialCode; 2] = [DenialCode::CustomerBlocked, DenialCode::PaymentInstrumentBlocked];
+
 /// Whether an answer about a payment can have a block among its codes. Those of blocks come first.
 pub(crate) fn may_show_block(reply: &Reply) -> bool {
-    let blocks = [DenialCode::CustomerBlocked, DenialCode::PaymentInstrumentBlocked];
-    reply.denied.is_some_and(|first| blocks.iter().any(|code| code.number() == first))
+    reply.denied.is_some_and(|first| BLOCKS.iter().any(|code| code.number() == first))
 }
 
-/// Reads the origins of the blocks of one decision.
+/// Whether a page of transactions can have a block among its codes.
+pub(crate) fn may_list_block(reply: &Reply) -> bool {
+    let has = |code: &DenialCode| memchr::memmem::find(&reply.body, code.reason().as_bytes()).is_some();
+    BLOCKS.iter().any(has)
+}
+
+/// A begin or an end of a cause in the history of a customer.
+struct Transition {
+    /// The index of the cause.
+    cause: usize,
+    /// The customer: those that were merged have a state each.
+    member: u64,
+    at: Millis,
+    /// The origin of the cause that begins; `None`: the cause ends.
+    begun: Option<Origin>,
+}
+
+/// What the history of a customer says about causes.
+#[derive(Default)]
+struct BlockHistory {
+    causes: Vec<Cause>,
+    /// In the order of the history.
+    transitions: Vec<Transition>,
+    /// Every instrument that the customer had, and since when.
+    instruments: BTreeMap<Box<str>, Millis>,
+}
+
+impl BlockHistory {
+    /// The origin of a cause that applied at the time of a decision. Of merged customers it is the earliest.
+    fn origin(&self, cause: &Cause, decided_at: Millis) -> Option<Origin> {
+        let index = self.causes.iter().position(|known| known == cause)?;
+        let mut of_members: BTreeMap<u64, Origin> = BTreeMap::new();
+        for Transition { member, at, begun, .. } in self.transitions.iter().filter(|step| step.cause == index) {
+            match begun {
+                Some(origin) if *at <= decided_at => _ = of_members.insert(*member, *origin),
+                // A step of the same millisecond can be a later one.
+                None if *at < decided_at => _ = of_members.remove(member),
+                _ => {}
+            }
+        }
+        of_members.into_values().min_by_key(|origin| origin.since)
+    }
+}
+
+/// Reads the origins of the blocks of decisions.
 struct OriginReader<'a> {
     payments: &'a PaymentService,
     merchant: &'a Merchant,
-    decided_at: Millis,
     names_author: &'a NamesAuthor<'a>,
 }
 
 impl OriginReader<'_> {
-    fn add_origins(&self, document: &mut Value) {
-        let customer_id = document["customer"]["customer_id"].as_str().map(str::to_owned);
-        for code in document["codes"].as_array_mut().into_iter().flatten() {
-            if code["code"] == json!(DenialCode::PaymentInstrumentBlocked.number()) {
-                let origin = code["payment_instrument"].as_str().and_then(|id| self.of_instrument(id));
-                origin.into_iter().for_each(|origin| origin.add_to(code));
+    /// Adds the origins to documents of payments. The history of each customer is read once.
+    fn add_origins(&self, documents: &mut [&mut Value], decided_at: &dyn Fn(&Value) -> Millis) {
+        let customer_of = |document: &Value| document["customer"]["customer_id"].as_str().map(str::to_owned);
+        let mut histories: BTreeMap<String, BlockHistory> = BTreeMap::new();
+        for document in documents.iter() {
+            let Some(customer_id) = customer_of(document) else { continue };
+            let blocks = document["codes"].as_array().into_iter().flatten();
+            let blocks = blocks.filter_map(|code| code.get("blocked_by")?.as_array()).flatten();
+            for cause in blocks.filter_map(Cause::read) {
+                let history = histories.entry(customer_id.clone()).or_default();
+                if !history.causes.contains(&cause) {
+                    history.causes.push(cause);
+                }
             }
-            let blocks = code.get_mut("blocked_by").and_then(Value::as_array_mut);
-            if let (Some(blocks), Some(customer_id)) = (blocks, &customer_id) {
-                self.add_to_blocks(blocks, customer_id);
+        }
+        histories.iter_mut().for_each(|(customer_id, history)| self.read(customer_id, history));
+        for document in documents {
+            let (decided_at, history) = (decided_at(document), customer_of(document).and_then(|id| histories.get(&id)));
+            for code in document["codes"].as_array_mut().into_iter().flatten() {
+                if code["code"] == json!(DenialCode::PaymentInstrumentBlocked.number()) {
+                    let origin = code["payment_instrument"].as_str().and_then(|id| self.of_instrument(id, decided_at));
+                    origin.into_iter().for_each(|origin| origin.add_to(code));
+                }
+                let blocks = code.get_mut("blocked_by").and_then(Value::as_array_mut);
+                if let (Some(blocks), Some(history)) = (blocks, history) {
+                    self.add_to_blocks(blocks, history, decided_at);
+                }
             }
         }
     }
 
     /// Adds the origins to the items of `blocked_by`.
-    fn add_to_blocks(&self, blocks: &mut [Value], customer_id: &str) {
-        let causes: Vec<Option<Cause>> = blocks.iter().map(Cause::read).collect();
-        let (origins, instruments) = self.of_customer(customer_id, &causes);
-        for ((block, cause), origin) in blocks.iter_mut().zip(&causes).zip(origins) {
-            origin.into_iter().for_each(|origin| origin.add_to(block));
-            if !matches!(cause, Some(Cause::Instrument)) {
+    fn add_to_blocks(&self, blocks: &mut [Value], history: &BlockHistory, decided_at: Millis) {
+        for block in blocks {
+            let Some(cause) = Cause::read(block) else { continue };
+            history.origin(&cause, decided_at).into_iter().for_each(|origin| origin.add_to(block));
+            if cause != Cause::Instrument {
                 continue;
             }
-            let blocked = instruments.iter().filter_map(|id| {
-                let origin = self.of_instrument(id)?.fields();
+            let instruments = history.instruments.iter().filter(|(_, since)| **since <= decided_at);
+            let blocked = instruments.filter_map(|(id, _)| {
+                let origin = self.of_instrument(id, decided_at)?.fields();
                 Some(json!(BlockedInstrument { payment_instrument: id, origin }))
             });
             let blocked: Vec<Value> = blocked.collect();
@@ -167,51 +242,37 @@ impl OriginReader<'_> {
         }
     }
 
-    /// The origin of each cause that applied to a customer at the time of the decision, and every instrument that the
-    /// customer had until then.
-    fn of_customer(&self, customer_id: &str, causes: &[Option<Cause>]) -> (Vec<Option<Origin>>, BTreeSet<Box<str>>) {
-        let none = || vec![None; causes.len()];
-        // Customers that were merged have a state each.
-        let mut of_members: BTreeMap<u64, Vec<Option<Origin>>> = BTreeMap::new();
-        let mut instruments: BTreeSet<Box<str>> = BTreeSet::new();
-        let ledger = &self.payments.ledger;
-        let Ok(now) = self.payments.time() else { return (none(), instruments) };
-        let read = ledger.history(self.merchant.id.as_str(), customer_id, now, &mut |step, before, after| {
+    /// Reads what the history of a customer says about the causes.
+    fn read(&self, customer_id: &str, history: &mut BlockHistory) {
+        let BlockHistory { causes, transitions, instruments } = history;
+        let Ok(now) = self.payments.time() else { return };
+        let merchant = self.merchant.id.as_str();
+        let read = self.payments.ledger.history(merchant, customer_id, now, &mut |step, before, after| {
             let at = step.audit_entry.at;
-            if at > self.decided_at {
-                return;
-            }
             for instrument in after.instruments() {
-                if !instruments.contains(&instrument.id) {
-                    instruments.insert(instrument.id.clone());
+                if !instruments.contains_key(&instrument.id) {
+                    instruments.insert(instrument.id.clone(), at);
                 }
             }
             let by = step.audit_entry.by.filter(|by| (self.names_author)(*by, step.signal().is_some()));
-            let origins = of_members.entry(before.number()).or_insert_with(none);
-            for (origin, cause) in origins.iter_mut().zip(causes) {
-                let Some(cause) = cause else { continue };
-                match (cause.blocks(before), cause.blocks(after)) {
-                    (false, true) => *origin = Some(Origin { since: at, by }),
-                    // A step of the same millisecond can be a later one.
-                    (true, false) if at < self.decided_at => *origin = None,
-                    _ => {}
-                }
+            for (index, cause) in causes.iter().enumerate() {
+                let begun = match (cause.blocks(before), cause.blocks(after)) {
+                    (false, true) => Some(Origin { since: at, by }),
+                    (true, false) => None,
+                    (false, false) | (true, true) => continue,
+                };
+                transitions.push(Transition { cause: index, member: before.number(), at, begun });
             }
         });
         // Without a history there is nothing to add.
         read.map(drop).unwrap_or_default();
-        let earliest = |index: usize| {
-            let of_members = of_members.values().filter_map(|origins| origins.get(index).copied().flatten());
-            of_members.min_by_key(|origin| origin.since)
-        };
-        ((0..causes.len()).map(earliest).collect(), instruments)
     }
 
-    /// The origin of the block of an instrument at the time of the decision; `None`: it is not known.
-    fn of_instrument(&self, id: &str) -> Option<Origin> {
+    /// The origin of the block of an instrument at the time of a decision; `None`: it is not known.
+    fn of_instrument(&self, id: &str, decided_at: Millis) -> Option<Origin> {
         let changes = self.payments.ledger.instrument_block_changes(id.trim(), self.merchant.id).ok()?;
         let is_before =
-            |change: &&BlockChange| change.at < self.decided_at || (change.at == self.decided_at && change.is_blocked);
+            |change: &&BlockChange| change.at < decided_at || (change.at == decided_at && change.is_blocked);
         let BlockChange { at, by, is_blocked } = *changes.iter().rev().find(is_before)?;
         is_blocked.then(|| Origin { since: at, by: by.filter(|by| (self.names_author)(*by, true)) })
     }

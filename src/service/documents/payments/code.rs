@@ -5,7 +5,10 @@
 use crate::{
     config::schema::{
         amounts::AmountText,
-        texts::{CurrencyPairText, InstrumentTokenText, NameText, ReasonText, SentenceText, SpanText, TokenNameText},
+        texts::{
+            CurrencyPairText, FieldText, InstrumentTokenText, NameText, ReasonText, SentenceText, SpanText,
+            TokenNameText,
+        },
         words::WordOf,
     },
     domain::{
@@ -15,6 +18,7 @@ use crate::{
             violation::{CustomerBlocks, LimitFigures, LimitOwner, Violation, ViolationDetail},
         },
         vocabulary::{
+            attributes::Attribute,
             denial_codes::DenialCode,
             money::{Currency, Minor},
             names::Name,
@@ -112,6 +116,11 @@ pub(crate) struct CodeFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<InstrumentTokenText>")]
     payment_instrument: Option<&'a str>,
+    /// With 19106: the attribute in `customer` that names the blocked instrument, where the payment names none itself. Its
+    /// value is not repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<FieldText>")]
+    attribute: Option<&'static str>,
     /// With 19100: every cause.
     #[serde(skip_serializing_if = "SmallVec::is_empty")]
     #[schemars(with = "Vec<BlockFields>")]
@@ -242,7 +251,8 @@ impl<'a> CodeDocument<'a> {
                 CodeFields { blocked_by: causes(&blocks, payment.project), ..plain }
             }
             None if code == DenialCode::PaymentInstrumentBlocked => {
-                CodeFields { payment_instrument: payment.instrument, ..plain }
+                let attribute = payment.instrument.is_none().then(|| Attribute::PaymentInstrument.word());
+                CodeFields { payment_instrument: payment.instrument, attribute, ..plain }
             }
             None => CodeFields { figures_recorded: code.has_figures().then_some(false), ..plain },
         }
