@@ -61,6 +61,10 @@ fn each_policy_key_refuses_violations() {
         let problem = daemon.post(CUSTOMERS, &second).problem(status);
         let fits = problem["code"] == code && (field.is_empty() || problem["field"] == field);
         assert!(fits, "{keys}: {code} of {field} was expected, and not {problem}");
+        if matches!(code, "identifier_duplicate" | "identifier_of_another") {
+            let detail = problem["detail"].as_str().expect("words");
+            assert!(detail.contains("another customer, 1000001"), "{keys}: {problem}");
+        }
         assert_eq!(count(), before, "{keys}: a refusal creates no customer");
     }
 }
@@ -110,6 +114,7 @@ fn label_can_forbid_merges_into_its_customer() {
     register(&daemon, &alice(&json!({ "email": "a@example.com" })));
     let refused = daemon.post(CUSTOMERS, &bob(&json!({ "email": "a@example.com", "city": "Rom" }))).problem(422);
     assert_eq!(refused["code"], "not_allowed", "{refused}");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("the label \"alone\"")), "{refused}");
     let all = daemon.get(CUSTOMERS).ok();
     assert_eq!((all["customers"].as_array().map(Vec::len), &all["customers"][0]["city"]), (Some(1), &Value::Null));
 }

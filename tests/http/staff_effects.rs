@@ -260,12 +260,17 @@ fn labels_that_forbid_a_change_forbid_it_to_requests_and_to_staff() {
     assert_eq!(look(&daemon, &id)["deposit_level"], "silver");
     let refused = daemon.send("PATCH", &of(&id, ""), &json!({ "deposit_level": "gold" })).problem(422);
     assert_eq!(refused["field"], "deposit_level");
+    let names = |refused: &Value, label: &str| {
+        refused["detail"].as_str().is_some_and(|detail| detail.contains(&format!("the label \"{label}\"")))
+    };
+    assert!(names(&refused, "stuck"), "{refused}");
 
     amend(&daemon, &id, &json!({ "labels": ["same"] }));
     for change in
         [json!({ "email": "a@example.com" }), json!({ "phone": "+49301234502" }), json!({ "external_id": "x" })]
     {
-        daemon.send("PATCH", &of(&id, ""), &change).problem(422);
+        let refused = daemon.send("PATCH", &of(&id, ""), &change).problem(422);
+        assert!(names(&refused, "same"), "{refused}");
     }
     amend(&daemon, &id, &json!({ "city": "Wien" }));
     let filling = json!({ "customer": { "email": "a@example.com", "language": "de" } });

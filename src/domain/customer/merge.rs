@@ -111,8 +111,8 @@ pub fn check_mergeable(customer: &Customer, field: &'static str, merchant: &Merc
         let reason = format!("leads to customer {number}, who may not be merged: {why}");
         Err(Refusal::NotAllowed { field, reason })
     };
-    if merchant.forbids(customer.labels(), Restriction::BlockMerge) {
-        return because("a label has block_merge");
+    if let Some(label) = merchant.forbidding_label(customer.labels(), Restriction::BlockMerge) {
+        return because(&format!("the label {:?} has block_merge", label.as_str()));
     }
     if customer.is_erased() {
         return because("the personal attributes are erased");

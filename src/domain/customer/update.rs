@@ -184,9 +184,7 @@ impl CustomerUpdate {
             let form = |value| context.merchant.registration.normalised(*attribute, value);
             let is_same = had.map(form) == now.map(form);
             if let Some(identifier) = identifier_of(*attribute).filter(|_| !is_new && !is_same) {
-                if context.merchant.forbids(customer.labels(), Restriction::BlockIdentifierChange) {
-                    return Err(forbidden_by_label(attribute.word(), Restriction::BlockIdentifierChange));
-                }
+                check_labels(attribute.word(), customer, context.merchant, Restriction::BlockIdentifierChange)?;
                 let offer = match (now, (context.holder)(*attribute)) {
                     (None, _) => OfferedIdentifier::Absent,
                     (Some(_), None) => OfferedIdentifier::Free,
@@ -228,9 +226,7 @@ impl CustomerUpdate {
             return Ok(());
         }
         let field = level_field(direction);
-        if context.merchant.forbids(customer.labels(), Restriction::BlockLevelChange) {
-            return Err(forbidden_by_label(field, Restriction::BlockLevelChange));
-        }
+        check_labels(field, customer, context.merchant, Restriction::BlockLevelChange)?;
         if let Some(name) = level.filter(|name| !(context.knows_level)(direction, *name)) {
             return Err(self.unknown_level(direction, name, &(context.level_list)(direction)));
         }
@@ -337,9 +333,17 @@ fn level_field(direction: Direction) -> &'static str {
     }
 }
 
-fn forbidden_by_label(field: &'static str, restriction: Restriction) -> Refusal {
-    let reason = format!("may not be changed: a label of the customer has {}", restriction.word());
-    Refusal::NotAllowed { field, reason }
+/// Refuses a change that a label of the customer forbids.
+fn check_labels(
+    field: &'static str,
+    customer: &Customer,
+    merchant: &Merchant,
+    restriction: Restriction,
+) -> Result<(), Refusal> {
+    let Some(label) = merchant.forbidding_label(customer.labels(), restriction) else { return Ok(()) };
+    let (label, restriction) = (label.as_str(), restriction.word());
+    let reason = format!("may not be changed: the label {label:?} of the customer has {restriction}");
+    Err(Refusal::NotAllowed { field, reason })
 }
 
 fn check_distinct(field: &'static str, names: &[Name]) -> Result<(), Refusal> {

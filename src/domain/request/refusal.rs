@@ -325,7 +325,7 @@ impl Refusal {
             | Self::Taken { .. }
             | Self::Merged { .. }
             | Self::HasCustomer { .. }
-            | Self::RegistrationError(RegistrationError::Duplicate(_) | RegistrationError::OfAnother { .. }) => {
+            | Self::RegistrationError(RegistrationError::Duplicate { .. } | RegistrationError::OfAnother { .. }) => {
                 RefusalKind::Conflict
             }
             Self::WrongIdentifier { .. }

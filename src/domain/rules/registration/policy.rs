@@ -160,11 +160,16 @@ pub enum RegistrationError {
     #[error("one of merchant_customer_identifier, email, phone, external_id is required to register a customer")]
     Nothing,
     /// The identifier is unique and belongs to another customer.
-    #[error("`{field}` belongs to another customer", field = .0.word())]
-    Duplicate(Identifier),
+    #[error("`{field}` belongs to another customer, {holder}", field = .field.word())]
+    Duplicate {
+        /// The identifier.
+        field: Identifier,
+        /// The number of that customer.
+        holder: u64,
+    },
     /// `strict_primary_check`.
     #[error(
-        "`{field}` belongs to another customer than `{primary}`: strict_primary_check",
+        "`{field}` belongs to another customer, {holder}, than `{primary}`: strict_primary_check",
         field = .field.word(),
         primary = .primary.word()
     )]
@@ -173,6 +178,8 @@ pub enum RegistrationError {
         field: Identifier,
         /// The primary identifier, which does not name that customer.
         primary: Identifier,
+        /// The number of that customer.
+        holder: u64,
     },
     /// Earlier than `min_registration_date`.
     #[error("`created_at` is before {0}, the merchant's min_registration_date")]
@@ -188,7 +195,7 @@ impl RegistrationError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Required(_) | Self::Nothing => "identifier_required",
-            Self::Duplicate(_) => "identifier_duplicate",
+            Self::Duplicate { .. } => "identifier_duplicate",
             Self::OfAnother { .. } => "identifier_of_another",
             Self::TooEarly(_) => "registered_too_early",
             Self::Fixed(_) => "identifier_fixed",
@@ -199,9 +206,10 @@ impl RegistrationError {
     #[must_use]
     pub fn field(self) -> &'static str {
         match self {
-            Self::Required(field) | Self::Duplicate(field) | Self::OfAnother { field, .. } | Self::Fixed(field) => {
-                field.word()
-            }
+            Self::Required(field)
+            | Self::Duplicate { field, .. }
+            | Self::OfAnother { field, .. }
+            | Self::Fixed(field) => field.word(),
             Self::Nothing => Identifier::MerchantCustomerIdentifier.word(),
             Self::TooEarly(_) => "created_at",
         }
@@ -289,16 +297,16 @@ impl RegistrationPolicy {
             }
             let rule = self.rule(field);
             if self.strict_primary_check {
-                return Err(RegistrationError::OfAnother { field, primary });
+                return Err(RegistrationError::OfAnother { field, primary, holder });
             }
             if self.skip_secondary_on_primary_mismatch && !rule.required {
                 left_out = left_out.with(field);
             } else if self.skip_secondary_on_primary_mismatch {
-                return Err(RegistrationError::Duplicate(field));
+                return Err(RegistrationError::Duplicate { field, holder });
             } else if rule.unique {
                 let one_target = named.is_none() && into.is_none_or(|target| target == holder);
                 if !self.merge_on_duplicate || !one_target {
-                    return Err(RegistrationError::Duplicate(field));
+                    return Err(RegistrationError::Duplicate { field, holder });
                 }
                 into = Some(holder);
             }
@@ -352,10 +360,10 @@ impl RegistrationPolicy {
                 Err(RegistrationError::Required(field))
             }
             OfferedIdentifier::Taken(holder) if holder != number && (rule.unique || is_primary) => {
-                Err(RegistrationError::Duplicate(field))
+                Err(RegistrationError::Duplicate { field, holder })
             }
             OfferedIdentifier::Taken(holder) if holder != number && self.strict_primary_check => {
-                Err(RegistrationError::OfAnother { field, primary: self.primary_identifier })
+                Err(RegistrationError::OfAnother { field, primary: self.primary_identifier, holder })
             }
             OfferedIdentifier::Absent | OfferedIdentifier::Free | OfferedIdentifier::Taken(_) => Ok(()),
         }
