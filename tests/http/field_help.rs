@@ -128,7 +128,7 @@ fn a_field_of_a_staff_call_names_the_nearest_right_one() {
         ),
         ("PUT", limits, filters(json!({ "window": "daily" })), "body_invalid", "filters", "has no limit"),
         ("PUT", settings.clone(), json!({ "methods": [{ "methd": "card" }] }), "body_invalid", "methd", "`method`?"),
-        ("PUT", settings, json!({ "methods": ["card"] }), "body_invalid", "methods", "a list of tables"),
+        ("PUT", settings, json!({ "methods": ["card"] }), "body_invalid", "methods", "a list of objects"),
         ("PUT", LEVELS.to_owned(), json!({ "gates": ["nope"] }), "body_invalid", "gates", "`nope`"),
         ("PUT", LEVELS.to_owned(), json!({ "projects": ["shop", "web"] }), "body_invalid", "projects", "`shop`"),
         (

@@ -46,6 +46,44 @@ fn a_missing_level_or_label_is_one_refusal_that_lists_what_exists() {
     assert_eq!(daemon.get("/v1/status").ok()["lsn"], before, "nothing was changed");
 }
 
+/// What an integrator meets in the first hour.
+#[test]
+fn a_wrong_currency_path_or_type_is_answered_with_the_right_one() {
+    let daemon = shop();
+    for (currency, words) in [
+        ("eur", "write it in capitals, EUR"),
+        ("EURO", "\"EURO\" is not an ISO 4217 code"),
+        ("SEK", "no endpoint takes SEK; the endpoints here take BHD, CAD, CHF, EUR, GBP, JPY, USD"),
+    ] {
+        let refused = daemon.reserve(&with(pay("t", "1.00"), &json!({ "currency": currency })));
+        let detail = refused.json()["detail"].as_str().expect("words").to_owned();
+        assert!(detail.contains(words), "{currency}: {detail}");
+    }
+    assert!(daemon.get("/v1/merchants/acme/transaction/t").body.contains("/docs/api lists every path"));
+    // The remedies of a body are JSON.
+    let settings = format!("{CUSTOMERS}/1000001/settings/deposit/EUR/gold");
+    let limits = format!("{CUSTOMERS}/1000001/limits/deposit/EUR");
+    let level = "/v1/merchants/acme/levels/deposit/EUR/gold";
+    for (path, body, words) in [
+        (
+            settings.as_str(),
+            json!({ "global_limit": true }),
+            "must be an object, not true or false: write \"global_limit\": {",
+        ),
+        (&limits, json!({ "filters": "daily" }), "must be a list of objects, not a text: write a list of objects"),
+        (&limits, json!({ "filters": [{ "amount_limit": "1.00" }] }), "such as \"window\": \"daily\""),
+        (
+            level,
+            json!({ "filters": [{ "window": "daily", "quantity_limit": 1.5 }] }),
+            "must be a whole number, not 1.5: write a whole number",
+        ),
+    ] {
+        let problem = daemon.send("PUT", path, &body).problem(400);
+        let problems = problem["problems"].to_string().replace("\\\"", "\"");
+        assert!(problems.contains(words) && !problems.contains(" = ") && !problems.contains("[["), "{body}: {problem}");
+    }
+}
+
 #[test]
 fn settings_and_limits_of_what_does_not_exist_are_404_by_every_method() {
     let daemon = shop();

@@ -115,7 +115,7 @@ mod tests {
             (r#"{"filters": [], "filters": []}"#, "duplicate field `filters`"),
             ("{}", "`filters` is missing"),
             (r#"{"filters": [{"window": "dayly", "amount_limit": "1"}]}"#, "did you mean `daily`?"),
-            (r#"{"filters": [{"window": "daily", "quantity_limit": -5}]}"#, "`quantity_limit = -5` is out of range"),
+            (r#"{"filters": [{"window": "daily", "quantity_limit": -5}]}"#, "`\"quantity_limit\": -5` is out of range"),
             (r#"{"filters": [{"window": "daily", "amount_limit": "1.001"}]}"#, "more fraction digits"),
             (r#"{"filters": [{"window": "daily", "amount_limit": -1}]}"#, "negative"),
             (r#"{"filters": [{"window": "daily", "quantity_limit": 1.5}]}"#, "`quantity_limit`"),

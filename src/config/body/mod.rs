@@ -1,6 +1,7 @@
 //! JSON bodies of requests. They have the keys of the files and are read by the same code, so that the API and the files
 //! accept the same values and report the same problems.
 
+mod json_words;
 mod level;
 mod limits;
 mod read;

@@ -1,6 +1,7 @@
 //! Reads a JSON body as a table.
 
 use crate::config::{
+    body::json_words::in_json,
     parse::{json_object::JsonObject, section::Section, value::Table},
     report::{
         file_report::FileReport,
@@ -99,7 +100,7 @@ pub(super) fn read_object<T>(
     // An unknown key is the cause where another one is missing.
     errors.sort_by_key(|problem| !problem.message.starts_with("unknown key"));
     let field = errors.iter().find_map(|problem| field_of(problem, text));
-    Err(InvalidBody { problems: errors.iter().map(Problem::sentence).collect(), field })
+    Err(InvalidBody { problems: errors.iter().map(|problem| in_json(&problem.sentence())).collect(), field })
 }
 
 /// The field of a problem: the one that its message calls missing, else the key at its place, else a key of the body that

@@ -151,7 +151,7 @@ mod tests {
             ),
             (r#"{"methods": [{"method": "a", "gates": []}]}"#, "`gates` is empty", "gates"),
             (r#"{"methods": [{"method": "a", "gates": ["b\n"]}]}"#, "`gates` is not a valid name", "gates"),
-            (r#"{"methods": ["card"]}"#, "a list of tables", "methods"),
+            (r#"{"methods": ["card"]}"#, "a list of objects", "methods"),
             (r#"{"global_limit": {"max": "1"}}"#, "unknown key `max`", "max"),
             (r#"{"global_limits": {}}"#, "did you mean `global_limit`?", "global_limits"),
         ] {

@@ -45,7 +45,7 @@ impl<'d> Section<'d> {
     }
 
     fn wrong(&self, key: &str, value: &Located<Value>, want: &str, help: impl Into<String>) {
-        let found = value.value.type_text();
+        let found = value.value.shown();
         self.report.error(&value.span, format!("`{key}` must be {want}, not {found}"), help);
     }
 

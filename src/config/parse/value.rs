@@ -47,6 +47,16 @@ impl Value {
         }
     }
 
+    /// What is there instead of the expected type: a number with a fraction, or the type. A body has such numbers as texts,
+    /// because amounts are read from their digits.
+    pub(in crate::config) fn shown(&self) -> &str {
+        let is_part = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+        match self {
+            Self::Text(text) if text.contains('.') && text.bytes().all(is_part) => text,
+            other => other.type_text(),
+        }
+    }
+
     fn from_toml(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::Text(text.clone().into_owned()),

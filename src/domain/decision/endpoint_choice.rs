@@ -8,6 +8,7 @@ use crate::domain::{
     },
     vocabulary::money::Currency,
 };
+use std::collections::BTreeSet;
 
 /// The project and the endpoint of a payment. Each may be left out where only one fits.
 pub(super) fn choose_endpoint<'a>(
@@ -47,7 +48,11 @@ pub(super) fn choose_endpoint<'a>(
         }
     }
     let mut fitting = named().filter(|(_, e)| e.currency == currency);
-    let Some((first, found)) = fitting.next() else { return Err(Refusal::NoEndpoint(currency.to_string())) };
+    let Some((first, found)) = fitting.next() else {
+        let taken: BTreeSet<String> = named().map(|(_, e)| e.currency.to_string()).collect();
+        let taken = taken.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Refusal::NoEndpoint(format!("{currency}; the endpoints here take {taken}")));
+    };
     let rest: Vec<_> = fitting.collect();
     if rest.is_empty() {
         return Ok((first, found));

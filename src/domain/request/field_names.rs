@@ -62,6 +62,14 @@ pub(crate) fn unknown_attribute_help(name: &str) -> String {
     }
 }
 
+/// Describes a currency code that is not known.
+pub(super) fn unknown_currency(code: &str) -> String {
+    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let capitals = code.to_ascii_uppercase();
+    let hint = if is_code && capitals != code { format!("; write it in capitals, {capitals}") } else { String::new() };
+    format!("{code:?} is not an ISO 4217 code and is not configured under [currencies]{hint}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

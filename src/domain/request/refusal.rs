@@ -1,7 +1,7 @@
 //! Refusals: why a request gets no decision. A denial is a decision; a refusal is not.
 
 use crate::domain::{
-    request::field_names::unknown_attribute_help,
+    request::field_names::{unknown_attribute_help, unknown_currency},
     rules::{merchant::OperationMode, raise_policy::ConfirmationError, registration::policy::RegistrationError},
     vocabulary::{money::AmountError, names::NameError},
 };
@@ -41,7 +41,7 @@ pub enum Refusal {
         error: AmountError,
     },
     /// The currency is unknown.
-    #[error("`currency`: {0:?} is not an ISO 4217 code and is not configured under [currencies]")]
+    #[error("`currency`: {what}", what = unknown_currency(.0))]
     UnknownCurrency(String),
     /// A word is not in the vocabulary.
     #[error("`{field}`: {value:?} is not one of {words}")]
@@ -191,7 +191,7 @@ pub enum Refusal {
         /// The payment's.
         sent: String,
     },
-    /// No endpoint takes the currency.
+    /// No endpoint takes the currency; it is followed by those that the endpoints take.
     #[error("no endpoint takes {0}")]
     NoEndpoint(String),
     /// More than one endpoint fits.

@@ -90,7 +90,7 @@ impl Problem {
     /// Nothing is at this address.
     #[must_use]
     pub fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path")
+        Self::new(StatusCode::NOT_FOUND, "path_not_found", "there is nothing at this path; /docs/api lists every path")
     }
 
     /// The address does not take this method.
