@@ -9,7 +9,7 @@ use crate::{
         support::configuration::{default_folder, print_problems},
     },
     clock::{Clock, Source},
-    config::{self, DaemonFile, Problems, Settings, StoreKind},
+    config::{self, DaemonFile, Problems, Settings, Severity, StoreKind},
     daemon::memory_estimate,
     domain::rules::configuration::Rules,
     storage::journal::FOLDER,
@@ -52,14 +52,17 @@ pub(super) fn run(options: &Options) -> ExitCode {
 
 fn check_folder(options: &Options, daemon_file: DaemonFile) -> ExitCode {
     let checked = config::load_with_tokens(&options.folder, Clock::new(Source::System).wall());
-    let checked = if options.strict { checked.and_then(config::Loaded::strict) } else { checked };
     let checked = checked.and_then(|loaded| {
         let mut losses_found: Vec<_> = daemon_file.problem(&loaded).into_iter().collect();
         losses_found.extend(data::losses(&loaded, options.data.as_deref()));
         if losses_found.is_empty() {
-            return Ok(loaded);
+            return if options.strict { loaded.strict() } else { Ok(loaded) };
         }
-        Err(Problems::new([loaded.warnings, losses_found].concat(), loaded.owners))
+        let mut list = [loaded.warnings, losses_found].concat();
+        if options.strict {
+            list.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+        }
+        Err(Problems::new(list, loaded.owners))
     });
     let checked =
         checked.map_err(|problems| data::with_loss_of_merchants(problems, &options.folder, options.data.as_deref()));

@@ -176,7 +176,7 @@ fn check_a_start_and_a_reload_refuse_the_same_broken_folders() {
     assert_eq!(daemon.wait().code(), Some(0));
     for (damage, words) in DAMAGES {
         damage(&path);
-        for ended in [check(&daemon.folder, &[]), serve(&daemon.folder)] {
+        for ended in [check(&daemon.folder, &[]), check(&daemon.folder, &["--strict"]), serve(&daemon.folder)] {
             assert_eq!(ended.code, Some(1), "{words}: {}", ended.text);
             assert!(ended.text.contains(words), "{words}: {}", ended.text);
         }
