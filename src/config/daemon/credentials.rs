@@ -4,7 +4,7 @@
 
 use crate::config::{
     daemon::{
-        secret_file::{SECRET_BYTES_MAX, open_to_others, read_file},
+        secret_file::{SECRET_BYTES_MAX, open_to_others, read_file, unreadable},
         settings::Token,
     },
     report::{file_report::FileReport, problem::RelatedPlace, source::Span},
@@ -61,7 +61,7 @@ pub(in crate::config) fn load_credentials(
                     }
                     _ => "write a file of at most 4,096 bytes that the daemon's user may read".to_owned(),
                 };
-                report.error(place, format!("the token file {path} cannot be read: {error}"), help);
+                report.error(place, format!("the token file {path} {}", unreadable(&token.token_file, &error)), help);
                 continue;
             }
         };

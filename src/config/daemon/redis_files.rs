@@ -4,7 +4,7 @@ use crate::config::{
     daemon::{
         redis_section::RedisSpans,
         redis_settings::Redis,
-        secret_file::{SECRET_BYTES_MAX, open_to_others, read_file},
+        secret_file::{SECRET_BYTES_MAX, open_to_others, read_file, unreadable},
     },
     report::{file_report::FileReport, source::Span},
 };
@@ -69,7 +69,7 @@ impl Files<'_> {
                 Some(bytes)
             }
             Err(error) => {
-                self.report.error(place, format!("the {what} {shown} cannot be read: {error}"), help);
+                self.report.error(place, format!("the {what} {shown} {}", unreadable(path, &error)), help);
                 None
             }
         }
@@ -103,7 +103,7 @@ impl Files<'_> {
 
     fn ca(&mut self, path: &Path, place: &Span) -> Option<Vec<u8>> {
         let help = "write the path of a PEM file with the authority that signed the server's certificate";
-        let read = read_file(path, CA_BYTES_MAX).map_err(|error| format!("cannot be read: {error}"));
+        let read = read_file(path, CA_BYTES_MAX).map_err(|error| unreadable(path, &error));
         let read = read.and_then(|(bytes, _)| {
             let has_certificate = String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----");
             has_certificate.then_some(bytes).ok_or_else(|| "contains no certificate in PEM".to_owned())

@@ -38,3 +38,10 @@ pub(in crate::config) fn open_to_others(what: &str, path: &Path, mode: u32) -> O
     is_open
         .then(|| format!("the {what} {} has mode {:04o}: group or others can read it", path.display(), mode & 0o7777))
 }
+
+/// Why a file cannot be read, for a message that names it.
+pub(in crate::config) fn unreadable(path: &Path, error: &io::Error) -> String {
+    let is_elsewhere = error.kind() == io::ErrorKind::NotFound && path.is_relative();
+    let note = if is_elsewhere { "; a relative path begins in the working directory" } else { "" };
+    format!("cannot be read: {error}{note}")
+}
