@@ -15,6 +15,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 /// The arguments of `import --transactions`.
@@ -49,12 +50,28 @@ pub(super) fn run(options: &Options<'_>, file: &Path) -> anyhow::Result<ExitCode
     let request = ImportRequest { loaded, merchant, project, temporary: &options.temporary };
     let mut bars = ProgressBars { read: &read, bar: ProgressBar::hidden(), step: ImportStep::Check, rows: 0 };
     let input = read.count(input);
+    let started = Instant::now();
     let report = if is_trial { try_import(request, input, &mut bars) } else { import(request, input, &mut bars) };
     bars.bar.finish_and_clear();
-    Ok(print(&report?, is_trial))
+    Ok(print(&report?, is_trial, started.elapsed()))
 }
 
-fn print(report: &ImportReport, is_trial: bool) -> ExitCode {
+/// Rows of a file and the time that they took, in words: `3,000 rows in 1.2 s, 2,500 a second`.
+fn rate(rows: u64, took: Duration) -> String {
+    let ms = took.as_millis().max(1);
+    let (seconds, tenths) = (ms / 1_000, ms % 1_000 / 100);
+    let per_second = u128::from(rows) * 1_000 / ms;
+    format!("{} rows in {}.{tenths} s, {} a second", grouped(rows.into()), grouped(seconds), grouped(per_second))
+}
+
+/// A number with a comma before every three digits.
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
+
+fn print(report: &ImportReport, is_trial: bool, took: Duration) -> ExitCode {
     let ImportReport { checked, expected, recorded, known, rules } = report;
     print_bad_rows(&checked.bad.listed);
     let unlisted = checked.bad.count.saturating_sub(checked.bad.listed.len() as u64);
@@ -84,6 +101,7 @@ fn print(report: &ImportReport, is_trial: bool) -> ExitCode {
     } else {
         print_line!("{recorded} payments were imported, {known} were there already; the folder agrees with these sums");
     }
+    print_line!("{}", rate(checked.rows, took));
     ExitCode::SUCCESS
 }
 
@@ -116,6 +134,23 @@ impl ImportProgress for ProgressBars<'_> {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS_A_DRAWING) {
             self.bar.set_position(if self.step == ImportStep::Check { self.read.done() } else { self.rows });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_in_words() {
+        for (rows, ms, want) in [
+            (3_000, 1_250, "3,000 rows in 1.2 s, 2,400 a second"),
+            (1_234_567, 61_049, "1,234,567 rows in 61.0 s, 20,222 a second"),
+            (2, 0, "2 rows in 0.0 s, 2,000 a second"),
+            (0, 40, "0 rows in 0.0 s, 0 a second"),
+        ] {
+            assert_eq!(rate(rows, Duration::from_millis(ms)), want);
         }
     }
 }
