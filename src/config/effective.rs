@@ -106,7 +106,7 @@ pub fn superseded_overrides(changed: &[GlobalEvent], overrides: &Overrides) -> V
         let what = if set.body.is_some() { "the version" } else { "the deletion" };
         let file = if digest.is_some() { "its entry in the file has changed" } else { "the file no longer has it" };
         let text = format!("{key}: {file}; {what} set through the API {} is superseded", at_by(set.at, set.by));
-        Some(ProblemText { merchant: Some(key.merchant), severity: Severity::Warning, text })
+        Some(ProblemText { merchant: Some(key.merchant), severity: Severity::Warning, text, folder: String::new() })
     };
     changed.iter().filter_map(warning).collect()
 }
@@ -195,7 +195,8 @@ impl Combined<'_> {
 
     fn add_problems(&mut self, merchant: Option<Name>, name: &str, invalid: &InvalidBody, help: &str) {
         let texts = invalid.problems.iter().map(|problem| format!("{name}: {problem}; {help}"));
-        self.problems.extend(texts.map(|text| ProblemText { merchant, severity: Severity::Error, text }));
+        let problem = |text| ProblemText { merchant, severity: Severity::Error, text, folder: String::new() };
+        self.problems.extend(texts.map(problem));
     }
 }
 

@@ -51,20 +51,17 @@ fn below_min_free_bytes_secondary_files_are_refused_and_payments_pass() {
     };
     let daemon = Daemon::start(ConfigFolder::new(&settings, &[("acme", merchant())]));
     assert_eq!(daemon.reserve(&pay("t1", "10.00")).ok()["decision"], "allow");
-    let assert_storage_full = |problem: &Value| {
+    let assert_storage_full = |place: &str, problem: &Value| {
         assert_eq!(problem["code"], "storage_full", "{problem}");
         let detail = problem["detail"].as_str().expect("words").to_owned();
-        assert!(
-            ["data has ", " free; ", " needs ", "min_free_bytes"].iter().all(|part| detail.contains(part)),
-            "{detail}"
-        );
+        assert!([place, " free; ", " needs ", "min_free_bytes"].iter().all(|part| detail.contains(part)), "{detail}");
     };
     let refused = daemon.post_nothing("/v1/snapshot");
-    assert_storage_full(&refused.problem(503));
+    assert_storage_full("data has ", &refused.problem(503));
     assert!(refused.header("retry-after").is_some());
-    assert_storage_full(&upload(&daemon, "acme").problem(503));
+    assert_storage_full("the disk has ", &upload(&daemon, "acme").problem(503));
     let bulk = json!({ "select": { "all": true }, "set": { "status": "deny" } });
-    assert_storage_full(&daemon.post(&format!("{CUSTOMERS}/bulk"), &bulk).problem(503));
+    assert_storage_full("the disk has ", &daemon.post(&format!("{CUSTOMERS}/bulk"), &bulk).problem(503));
     // The daemon's own snapshots are skipped, counted and shown, and logged once.
     eventually("snapshots are skipped", || metric(&daemon, "levelgate_snapshots_skipped_total") >= 4);
     assert_eq!(metric(&daemon, "levelgate_snapshots_failed_total"), 0);

@@ -46,6 +46,7 @@ mod level_renames;
 mod levels;
 mod limit_raises;
 mod long_numbers;
+mod machine_paths;
 mod malformed_requests;
 mod merge;
 mod monitoring;

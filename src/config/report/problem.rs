@@ -6,7 +6,7 @@ use crate::config::{
 };
 use crate::domain::vocabulary::{card_numbers::masked, names::Name};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range, path::Path, sync::Arc};
 
 /// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -226,6 +226,7 @@ impl Problems {
             merchant: owner(&problem.file),
             severity: problem.severity,
             text: problem.to_string(),
+            folder: folder_of(&problem.file),
         };
         self.list.iter().map(text).collect()
     }
@@ -240,6 +241,29 @@ pub struct ProblemText {
     pub severity: Severity,
     /// The problem, with place and remedy.
     pub text: String,
+    /// The configuration folder, if the text names a file in it; empty: it names none.
+    pub folder: String,
+}
+
+impl ProblemText {
+    /// The problem for a caller who is not shown the paths of the machine: files begin in the configuration folder.
+    #[must_use]
+    pub fn without_folder(&self) -> Cow<'_, str> {
+        match self.folder.as_str() {
+            "" => Cow::Borrowed(&self.text),
+            folder => Cow::Owned(self.text.replace(&format!("{folder}/"), "")),
+        }
+    }
+}
+
+/// The configuration folder of a file, as the user named it.
+fn folder_of(file: &str) -> String {
+    let parent = Path::new(file).parent();
+    let folder = match parent.filter(|parent| parent.ends_with("merchants")) {
+        Some(merchants) => merchants.parent(),
+        None => parent,
+    };
+    folder.map(|folder| folder.display().to_string()).unwrap_or_default()
 }
 
 /// The number of errors and of warnings, such as `2 errors, 1 warning`.

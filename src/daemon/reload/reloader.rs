@@ -281,6 +281,7 @@ impl Reloader {
                 "the file `configuration` of the data folder cannot be written: {error}; a later start would not know the \
                  minor units of amounts; check the disk"
             ),
+            folder: String::new(),
         })
     }
 

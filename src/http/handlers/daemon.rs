@@ -246,9 +246,12 @@ fn is_visible(merchant: Option<Name>, token: Option<&AccessToken>) -> bool {
     }
 }
 
-/// The problems that a token may see: those of the files of its merchants. A file and its name may contain anything.
+/// The problems that a token may see: those of the files of its merchants, without the paths of the machine. A file and its
+/// name may contain anything.
 fn visible_problems<'p>(problems: impl Iterator<Item = &'p ProblemText>, token: Option<&AccessToken>) -> Vec<String> {
-    problems.filter(|problem| is_visible(problem.merchant, token)).map(|problem| problem.text.clone()).collect()
+    let is_of_all = token.is_none_or(|token| token.merchants.is_none());
+    let text = |problem: &ProblemText| if is_of_all { problem.text.clone() } else { problem.without_folder().into() };
+    problems.filter(|problem| is_visible(problem.merchant, token)).map(text).collect()
 }
 
 /// `GET /v1/status`

@@ -12,6 +12,7 @@ use crate::{
         reply::render,
     },
     storage::{
+        fs::NoRoom,
         jobs::{Draft, Job, JobError, JobProgress, JobStore, JobsOnDisk, is_full},
         journal::Journal,
     },
@@ -315,15 +316,16 @@ impl Jobs {
     }
 }
 
-/// The error of a job whose file could not be written; nothing of the job is left.
+/// The error of a job whose file could not be written; nothing of the job is left. The caller can be a token for some
+/// merchants, so it names no path of the machine: the log does.
 pub(crate) fn file_failed(error: impl Into<io::Error>) -> ServiceError {
     let error = error.into();
     if is_full(&error) {
         metrics::counter!("levelgate_jobs_without_space_total").increment(1);
         tracing::warn!("a table or a bulk change was refused because the disk has no room: {error}");
-        return ServiceError::storage_full(format!(
-            "nothing was changed, and the file of the job was removed: {error}"
-        ));
+        let no_room = error.get_ref().and_then(|error| error.downcast_ref::<NoRoom>());
+        let why = no_room.map_or_else(|| "the disk has no room".to_owned(), NoRoom::without_path);
+        return ServiceError::storage_full(format!("nothing was changed, and the file of the job was removed: {why}"));
     }
     tracing::error!("the file of a table or a bulk change could not be written: {error}");
     ServiceError::internal()

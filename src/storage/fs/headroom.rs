@@ -25,7 +25,7 @@ const DEFAULT_MIN_FREE: u64 = u64::MAX;
 
 /// Why a secondary file is not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{location} has {} free; {what} needs {}{}", size(*free), size(*needed), remedy(*min_free))]
+#[error("{}", self.at(location))]
 pub struct NoRoom {
     /// The path whose file system is too full.
     pub location: String,
@@ -37,6 +37,19 @@ pub struct NoRoom {
     pub needed: u64,
     /// Bytes that must stay free.
     pub min_free: u64,
+}
+
+impl NoRoom {
+    /// Why, for a caller who is not shown the paths of the machine.
+    #[must_use]
+    pub fn without_path(&self) -> String {
+        self.at("the disk")
+    }
+
+    fn at(&self, location: &str) -> String {
+        let Self { what, free, needed, min_free, .. } = self;
+        format!("{location} has {} free; {what} needs {}{}", size(*free), size(*needed), remedy(*min_free))
+    }
 }
 
 /// The reserve and the remedy.
