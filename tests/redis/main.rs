@@ -2,6 +2,7 @@
 //! standbys. The kill suite has the rest: daemons under load whose answers and counters are judged by a model.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod erasure;
 mod failovers;
 mod fences;
 mod fixtures;
