@@ -353,6 +353,8 @@ fn of_two_rate_tables_the_later_one_is_in_force() {
     assert!(printed.contains("set through the API"), "the files are not all: {printed}");
     let older = rates(&daemon, "2026-11-19T23:59:59Z", "2").problem(422);
     assert_eq!((&older["code"], &older["field"]), (&json!("not_allowed"), &json!("as_of")));
+    let without = put(&daemon, "/v1/rates", &json!({ "base": "EUR", "rates": { "USD": "1.1" } })).problem(422);
+    assert!(without["detail"].as_str().is_some_and(|detail| detail.contains("`as_of` is missing")), "{without}");
     let mut shown = rates(&daemon, "2026-11-21T00:00:00Z", "2").ok();
     assert!(shown.as_object_mut().and_then(|document| document.remove("warnings")).is_some());
     assert_eq!((&shown["origin"], &shown["rates"]["USD"]), (&json!("api"), &json!("2")));

@@ -141,7 +141,9 @@ impl Reloader {
         }
         if rates.as_of < rules.rates.as_of {
             let in_force = rules.rates.as_of.map_or_else(String::new, |as_of| as_of.to_string());
-            let reason = format!("is before that of the table in force, {in_force}: the later of two tables is used");
+            let what =
+                if rates.as_of.is_some() { "is before that of" } else { "is missing, which is earlier than that of" };
+            let reason = format!("{what} the table in force, {in_force}: the later of two tables is used");
             return Err(Refusal::NotAllowed { field: "as_of", reason }.into());
         }
         Ok((vec![GlobalEvent::RatesPut { body: text.into(), at: change.at, by: change.by }], done))
