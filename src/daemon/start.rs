@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{rules::configuration::Rules, vocabulary::time::Millis},
     http::{
-        self, AccessTokens, AppState, Capacity,
+        AccessTokens, AppState, Capacity,
         server::pulse::{self, Pulse},
     },
     replication::{ShippingState, StandbyState},
@@ -305,7 +305,7 @@ fn assemble(parts: DaemonParts, settings: &Settings) -> anyhow::Result<Assembled
     let daemon = Arc::new(AppState {
         payments,
         access,
-        failed_logins: http::FailedLogins::default(),
+        failed_logins: Arc::default(),
         control: Arc::clone(&control) as _,
         jobs,
         capacity: Arc::new(capacity),

@@ -16,10 +16,12 @@ pub mod server;
 mod state;
 
 pub use crate::http::router::{admin_routes, overflow_routes, routes};
-pub use crate::http::server::access_tokens::{AccessToken, AccessTokens, Role};
 pub use crate::http::server::capacity::Capacity;
 pub use crate::http::server::connection::{IDLE_MAX, RequestLimits};
-pub use crate::http::server::failed_logins::FailedLogins;
 pub use crate::http::server::listen::{Routes, Server, Socket};
-pub use crate::http::server::peer::Peer;
 pub use crate::http::state::AppState;
+pub use crate::service::access::{
+    access_tokens::{AccessToken, AccessTokens, Role},
+    failed_logins::FailedLogins,
+    peer::Peer,
+};

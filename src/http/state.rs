@@ -1,8 +1,9 @@
 //! What all handlers share.
 
 use crate::{
-    http::server::{access_tokens::AccessTokens, capacity::Capacity, failed_logins::FailedLogins},
+    http::server::capacity::Capacity,
     service::{
+        access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
         daemon_control::DaemonControl,
         daemon_status::{ConfigurationHealth, SnapshotState},
         jobs::Jobs,
@@ -21,7 +22,7 @@ pub struct AppState {
     /// The tokens in force.
     pub access: Arc<AccessTokens>,
     /// Requests without a valid token.
-    pub failed_logins: FailedLogins,
+    pub failed_logins: Arc<FailedLogins>,
     /// Reloads, changes of levels and rates, snapshots, and the state of the archive.
     pub control: Arc<dyn DaemonControl>,
     /// The state of snapshots; `None`: the daemon has no data folder.

@@ -96,7 +96,7 @@ impl Wire {
         let daemon = Arc::new(http::AppState {
             payments: desk,
             access: Arc::new(AccessTokens::new(&[])),
-            failed_logins: http::FailedLogins::default(),
+            failed_logins: Arc::default(),
             snapshots: None,
             control: Arc::new(NoControl),
             jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).expect("no jobs")),

@@ -15,14 +15,15 @@ use crate::{
             query::QueryPairs,
         },
         response::respond,
-        server::{
-            access_tokens::{AccessToken, Role},
-            admission::Admission,
-        },
+        server::admission::Admission,
         state::AppState,
     },
     service::{
-        commit::AnswerKind, customers::CustomerService, documents::card_guard::no_card_in_json, error::ServiceError,
+        access::access_tokens::{AccessToken, Role},
+        commit::AnswerKind,
+        customers::CustomerService,
+        documents::card_guard::no_card_in_json,
+        error::ServiceError,
         reply::Answered,
     },
 };

@@ -1,11 +1,7 @@
 //! Requests of the hot path: payments, transitions and signals.
 
-use crate::http::{
-    dto::problem::Problem,
-    extract::body::read_body,
-    server::{access_tokens::AccessToken, admission::Admission},
-    state::AppState,
-};
+use crate::http::{dto::problem::Problem, extract::body::read_body, server::admission::Admission, state::AppState};
+use crate::service::access::access_tokens::AccessToken;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},

@@ -22,10 +22,11 @@ use crate::{
             standby_status::{StandbyDocument, update_standby_metrics},
         },
         response::{json, respond},
-        server::{access_tokens::AccessToken, admission::Admission, request_latency::write_request_latencies},
+        server::{admission::Admission, request_latency::write_request_latencies},
         state::AppState,
     },
     service::{
+        access::access_tokens::AccessToken,
         clock::ClockDocument,
         commit::AnswerKind,
         configuration::reload::ReloadReport,

@@ -8,10 +8,11 @@ use crate::{
         },
         operations::operation::RequiredRole,
         response::{reply_response, respond},
-        server::{access_tokens::AccessToken, admission::Admission},
+        server::admission::Admission,
         state::AppState,
     },
     service::{
+        access::access_tokens::AccessToken,
         commit::AnswerKind,
         error::ServiceError,
         payments::{

@@ -1,8 +1,8 @@
 //! The parts of a row of the operation table.
 
 use crate::{
-    http::{dto::card_guard::decoded, server::access_tokens::Role, state::AppState},
-    service::{commit::AnswerKind, documents::query::TakenKeys},
+    http::{dto::card_guard::decoded, state::AppState},
+    service::{access::access_tokens::Role, commit::AnswerKind, documents::query::TakenKeys},
 };
 use axum::routing::{MethodFilter, MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};

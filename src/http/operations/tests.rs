@@ -13,11 +13,12 @@ use crate::{
     domain::{customer::audit::Author, decision::clock_skew::ClockSkew, vocabulary::names::Name},
     http::{
         router::{admin_routes, overflow_routes, routes},
-        server::{access_tokens::AccessTokens, capacity::Capacity, failed_logins::FailedLogins},
+        server::capacity::Capacity,
         state::AppState,
     },
     ledger::{Ledger, LedgerLimits, LedgerStorage},
     service::{
+        access::access_tokens::AccessTokens,
         commit::AnswerGate,
         configuration::{
             change::{ConfigurationChange, ConfigurationOutcome},
@@ -115,7 +116,7 @@ pub(in crate::http) fn state_with(credentials: &[Credential], source: Source) ->
     Arc::new(AppState {
         payments,
         access: Arc::new(AccessTokens::new(credentials)),
-        failed_logins: FailedLogins::default(),
+        failed_logins: Arc::default(),
         control: Arc::new(NoDaemon),
         snapshots: None,
         jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),

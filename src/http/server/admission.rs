@@ -3,10 +3,12 @@
 use crate::http::{
     dto::card_guard::decoded,
     operations::operation::{AccessRule, MerchantScope, Operation, RequiredRole, merchant_segment},
-    server::access_tokens::{AccessToken, Role},
     state::AppState,
 };
-use crate::service::error::ServiceError;
+use crate::service::{
+    access::access_tokens::{AccessToken, Role},
+    error::ServiceError,
+};
 use axum::{extract::OptionalFromRequestParts, http::request::Parts};
 use std::{convert::Infallible, sync::Arc};
 

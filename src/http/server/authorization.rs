@@ -9,16 +9,20 @@ use crate::http::{
     handlers::standby_status::{LAG_HEADER, lag_value},
     operations::operation::{AccessRule, Availability, Operation, QueryKeys, RequiredRole},
     server::{
-        access_tokens::{AccessToken, TokenError},
         admission::{Admission, permit},
-        origin,
-        peer::Peer,
         request_id::RequestId,
         request_latency::RequestLatency,
     },
     state::AppState,
 };
-use crate::service::error::ServiceError;
+use crate::service::{
+    access::{
+        access_tokens::{AccessToken, TokenError},
+        origin,
+        peer::Peer,
+    },
+    error::ServiceError,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, header},
@@ -146,9 +150,9 @@ fn admit(state: &AppState, rule: AccessRule, request: &Request) -> Result<Option
     if state.access.is_open() {
         return match origin::check(request, peer) {
             Ok(()) => Ok(None),
-            Err((reason, problem)) => {
+            Err((reason, error)) => {
                 state.failed_logins.record(peer, reason);
-                Err(refused(problem))
+                Err(refused(error.into()))
             }
         };
     }

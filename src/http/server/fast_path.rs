@@ -38,15 +38,17 @@ use crate::{
             authorization::{bearer_text, report_unlisted},
             capacity::UNCOUNTED_BYTES_MAX,
             connection::Connection,
-            origin::is_loopback,
-            peer::Peer,
             request_id::{REQUEST_ID, RequestId},
             request_latency::{RequestLatency, latency_of},
             stop_signal::StopSignal,
         },
         state::AppState,
     },
-    service::{commit::AnswerKind, payments::PaymentOperation},
+    service::{
+        access::{origin::is_loopback, peer::Peer},
+        commit::AnswerKind,
+        payments::PaymentOperation,
+    },
 };
 use axum::response::IntoResponse;
 use std::{cell::RefCell, future::poll_fn, io, mem::MaybeUninit, pin::pin, sync::Arc, task::Poll, time::Instant};

@@ -234,8 +234,8 @@ mod tests {
     use crate::http::server::{
         connection::{IDLE_MAX, RequestLimits},
         listen::{Routes, Server, Socket},
-        peer::Peer,
     };
+    use crate::service::access::peer::Peer;
     use axum::{
         Router,
         routing::{get, post},

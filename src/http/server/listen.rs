@@ -5,10 +5,10 @@ use crate::http::server::{
     connection::{Connection, RequestLimits},
     fast_path::{Ended, FastPath},
     in_flight,
-    peer::Peer,
     stop_signal::StopSignal,
 };
 use crate::http::state::AppState;
+use crate::service::access::peer::Peer;
 use axum::{Router, http::Request};
 use hyper::{
     body::Incoming,

@@ -1,16 +1,12 @@
 //! The HTTP server: listeners, connections, limits, authentication.
 
-pub(crate) mod access_tokens;
 pub(crate) mod admission;
 pub(crate) mod authorization;
 pub(crate) mod capacity;
 pub(crate) mod connection;
-pub(crate) mod failed_logins;
 pub(crate) mod fast_path;
 pub(crate) mod in_flight;
 pub(crate) mod listen;
-pub(crate) mod origin;
-pub(crate) mod peer;
 pub mod pulse;
 pub(crate) mod request_id;
 pub(crate) mod request_latency;

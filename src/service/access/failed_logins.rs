@@ -4,7 +4,7 @@
 //! attempts. The table of addresses and the number of delayed answers are bounded: beyond the second bound an attempt is
 //! answered at once.
 
-use crate::http::server::{access_tokens::TokenError, peer::Peer};
+use crate::service::access::{access_tokens::TokenError, peer::Peer};
 use parking_lot::Mutex;
 use std::{collections::HashMap, time::Duration};
 use tokio::{

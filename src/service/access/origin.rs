@@ -4,14 +4,14 @@
 //! names the site. A page whose name resolves to this machine (DNS rebinding) sends its own name as `Host`. Programs other
 //! than browsers send neither of the first two, and the address that they connect to as `Host`.
 
-use crate::http::{dto::problem::Problem, server::peer::Peer};
+use crate::service::{access::peer::Peer, error::ServiceError};
 use axum::http::{HeaderMap, HeaderName, Request, header};
 use std::net::IpAddr;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Why a request is refused: the label of the metric, and the problem.
-pub(crate) type ForeignOrigin = (&'static str, Problem);
+/// Why a request is refused: the label of the metric, and the refusal.
+pub(crate) type ForeignOrigin = (&'static str, ServiceError);
 
 /// Refuses a request of a page of another site, and a request to a host that is not this machine. Without tokens the daemon
 /// listens on loopback addresses only, so their names are the only valid hosts.
@@ -26,7 +26,7 @@ pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), ForeignOr
             "without tokens the daemon answers to the names of this machine alone (127.0.0.1, ::1, localhost), and not to \
              Host {host:?}; send one of them, or configure tokens under [auth]"
         );
-        return Err(("host", Problem::forbidden(detail).at("Host")));
+        return Err(("host", ServiceError::forbidden(detail).at("Host")));
     }
     let is_same = |origin: &str| {
         let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
@@ -37,7 +37,7 @@ pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), ForeignOr
             "without tokens the daemon takes no requests from pages of other sites, as of Origin {origin:?}; configure \
              tokens under [auth]"
         );
-        return Err(("origin", Problem::forbidden(detail).at("Origin")));
+        return Err(("origin", ServiceError::forbidden(detail).at("Origin")));
     }
     let is_own_page = |site: &str| matches!(site, "same-origin" | "none");
     if let Some(site) = texts(headers, &SEC_FETCH_SITE).find(|site| !is_own_page(site)) {
@@ -45,7 +45,7 @@ pub(crate) fn check<B>(request: &Request<B>, peer: Peer) -> Result<(), ForeignOr
             "without tokens the daemon takes no requests from pages of other sites (Sec-Fetch-Site {site:?}); configure \
              tokens under [auth]"
         );
-        return Err(("origin", Problem::forbidden(detail).at("Sec-Fetch-Site")));
+        return Err(("origin", ServiceError::forbidden(detail).at("Sec-Fetch-Site")));
     }
     Ok(())
 }

@@ -1,0 +1,6 @@
+//! Who may ask: the tokens, where requests come from, failed sign-ins; once for the API and the console.
+
+pub(crate) mod access_tokens;
+pub(crate) mod failed_logins;
+pub(crate) mod origin;
+pub(crate) mod peer;
