@@ -158,6 +158,16 @@ impl Calendar {
         &self.name
     }
 
+    /// An instant as people of the zone read it, with the offset: `2026-11-20 12:00:00 +02:00`.
+    #[must_use]
+    pub fn local_text(&self, at: Millis) -> String {
+        let local = self.zone.local(at.0);
+        let offset_minutes = self.zone.offset_ms(at.0) / 60_000;
+        let sign = if offset_minutes < 0 { '-' } else { '+' };
+        let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
+        format!("{} {} {sign}{hours:02}:{minutes:02}", local.date(), local.strftime("%H:%M:%S"))
+    }
+
     /// The instants that the window holds at `now`.
     ///
     /// Rolling windows exclude their start and include now; calendar windows are whole, so they end in the future.

@@ -1,6 +1,10 @@
-//! Counts the customers of a level.
+//! Counts the customers of a merchant and of a level.
 
-use crate::domain::rules::level::LevelKey;
+use crate::domain::{
+    customer::status::CustomerStatus,
+    rules::level::LevelKey,
+    vocabulary::{names::Name, words::Word},
+};
 use crate::ledger::{
     index::{customer_numbers::FIRST_CUSTOMER, search_index::SearchKey, sharding::SHARDS},
     state::ledger::Ledger,
@@ -16,6 +20,12 @@ pub struct LevelCounts {
 }
 
 impl Ledger {
+    /// Counts the customers of a merchant, by the index of their status.
+    #[must_use]
+    pub fn count_customers(&self, merchant: Name) -> u64 {
+        CustomerStatus::WORDS.iter().map(|(_, status)| self.search.count(merchant, SearchKey::Status(*status))).sum()
+    }
+
     /// Counts the customers of a level. It visits all customers, and locks one shard at a time.
     #[must_use]
     pub fn count_level(&self, key: LevelKey) -> LevelCounts {

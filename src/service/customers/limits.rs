@@ -39,6 +39,13 @@ pub struct LimitsKey {
     pub currency: Currency,
 }
 
+/// Whether a change is only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    Yes,
+    No,
+}
+
 impl LimitsKey {
     fn empty(self) -> OwnLimits {
         OwnLimits::none(self.direction, self.currency)
@@ -71,6 +78,18 @@ impl CustomerService<'_> {
     /// The body is malformed or describes other limits; the customer has too many limits; only an operator may set limits
     /// with `until`.
     pub fn put_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        self.set_limits(customer_id, key, body, Trial::No)
+    }
+
+    /// Answers as [`Self::put_limits`] would, and changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::put_limits`].
+    pub fn try_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8]) -> Answered {
+        self.set_limits(customer_id, key, body, Trial::Yes)
+    }
+
+    fn set_limits(&self, customer_id: &str, key: LimitsKey, body: &[u8], trial: Trial) -> Answered {
         // An unknown customer is refused before a bad body.
         self.read(customer_id, |_, _| ())?;
         let description = Description::read(body, &body::LIMITS_DESCRIPTION)?;
@@ -83,7 +102,7 @@ impl CustomerService<'_> {
             self.require_operator("a limit with `until`, which is the operator's,")?;
         }
         let terms = RaiseTerms::of(self.merchant);
-        self.change_limits(customer_id, key, &mut |known, now| {
+        let limits = self.change_limits(customer_id, key, trial, &mut |known, now| {
             description.check(&json!(self.context(now).limits_document(known)))?;
             match sent.until {
                 // The pending raise stays if the request repeats it. Without it, the request replaces it.
@@ -103,7 +122,11 @@ impl CustomerService<'_> {
             warnings.extend(self.read(customer_id, |customer, now| self.raises(key, &sent.filters, customer, now))?);
         }
         warnings.extend(request::limits_warnings(sent, &key.empty(), self.merchant, self.rules));
-        Ok(Reply::new(&self.limits_after_change(customer_id, key)?.with_warnings(warnings)))
+        let document = match trial {
+            Trial::No => self.limits_after_change(customer_id, key)?,
+            Trial::Yes => self.context(self.now()?).limits_document(&limits),
+        };
+        Ok(Reply::new(&document.with_warnings(warnings)))
     }
 
     /// Requests the removal of the customer's limits, or removes the operator's.
@@ -115,7 +138,7 @@ impl CustomerService<'_> {
             self.require_operator("removing the operator's limits")?;
         }
         let terms = RaiseTerms::of(self.merchant);
-        self.change_limits(customer_id, key, &mut |known, now| {
+        self.change_limits(customer_id, key, Trial::No, &mut |known, now| {
             Ok(match of_operator {
                 true => OwnLimits { operator: Vec::new(), until: None, ..known.clone() },
                 false => known.request(&[], now, &terms),
@@ -129,7 +152,9 @@ impl CustomerService<'_> {
     /// # Errors
     /// The merchant has no such customer.
     pub fn cancel_raise(&self, customer_id: &str, key: LimitsKey) -> Answered {
-        self.change_limits(customer_id, key, &mut |known, now| Ok(OwnLimits { pending: None, ..known.as_of(now) }))?;
+        self.change_limits(customer_id, key, Trial::No, &mut |known, now| {
+            Ok(OwnLimits { pending: None, ..known.as_of(now) })
+        })?;
         Ok(Reply::new(&self.limits_after_change(customer_id, key)?))
     }
 
@@ -144,18 +169,22 @@ impl CustomerService<'_> {
             let detail = format!("`{field}` is not taken here: a confirmation has no fields");
             return Err(ServiceError::malformed("unknown_field", detail).at(field));
         }
-        self.change_limits(customer_id, key, &mut |known, now| known.confirm(now).map_err(Refusal::ConfirmationError))?;
+        self.change_limits(customer_id, key, Trial::No, &mut |known, now| {
+            known.confirm(now).map_err(Refusal::ConfirmationError)
+        })?;
         Ok(Reply::new(&self.limits_after_change(customer_id, key)?))
     }
 
-    /// Changes the limits to those that `make` returns.
+    /// Changes the limits to those that `make` returns, unless it is a trial; returns them.
     fn change_limits(
         &self,
         customer_id: &str,
         key: LimitsKey,
+        trial: Trial,
         make: &mut dyn FnMut(&OwnLimits, Millis) -> Result<OwnLimits, Refusal>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<OwnLimits, ServiceError> {
         let empty = key.empty();
+        let mut made = key.empty();
         self.change(customer_id, &mut |customer, now| {
             let known = customer.limits_for(key.direction, key.currency).unwrap_or(&empty);
             let limits = make(known, now)?.as_of(now);
@@ -165,8 +194,14 @@ impl CustomerService<'_> {
                 return Err(Refusal::TooMany { field: "filters", most: OWN_FILTERS_MAX });
             }
             let is_same = limits == known.as_of(now);
-            Ok(if is_same { Vec::new() } else { vec![CustomerEvent::CustomerChanged(CustomerChange::Limits(limits))] })
-        })
+            made = limits.clone();
+            let changes_nothing = is_same || trial == Trial::Yes;
+            Ok(match changes_nothing {
+                true => Vec::new(),
+                false => vec![CustomerEvent::CustomerChanged(CustomerChange::Limits(limits))],
+            })
+        })?;
+        Ok(made)
     }
 
     /// Warnings about filters of an operator's limit that allow more than a filter of the same window that stays in force.

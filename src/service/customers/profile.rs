@@ -9,12 +9,19 @@ use crate::{
             as_text::AsText,
             customers::{search::position_text, update::read_customer},
         },
+        error::ServiceError,
         reply::{Answered, Reply},
     },
 };
 use serde_json::json;
 
 impl CustomerService<'_> {
+    /// The number of the merchant's customers.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.service.ledger.count_customers(self.merchant.id)
+    }
+
     /// A page of the customers that a search finds; `None`: no customer can match. It can read many.
     ///
     /// # Errors
@@ -66,6 +73,18 @@ impl CustomerService<'_> {
         let (merchant, update) = (self.merchant, &request.update);
         self.service.ledger.amend(&Amendment { merchant, customer_id, update, actor, is_trial: false })?;
         self.customer(customer_id)
+    }
+
+    /// Whether an update by the fields of a body would change anything. Nothing changes.
+    ///
+    /// # Errors
+    /// The body is malformed, or the update is not allowed.
+    pub fn try_update(&self, customer_id: &str, body: &[u8]) -> Result<bool, ServiceError> {
+        let request = read_customer(body, self.rules, false)?;
+        let actor = Actor { author: self.author, now: self.now()? };
+        let (merchant, update) = (self.merchant, &request.update);
+        let amendment = Amendment { merchant, customer_id, update, actor, is_trial: true };
+        Ok(self.service.ledger.amend(&amendment)?.0)
     }
 
     /// Requests the deletion of a customer.

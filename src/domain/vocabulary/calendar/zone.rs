@@ -53,7 +53,7 @@ impl Zone {
     }
 
     /// Local time less UTC at an instant, milliseconds.
-    fn offset_ms(&self, t: i64) -> i64 {
+    pub(in crate::domain) fn offset_ms(&self, t: i64) -> i64 {
         i64::from(self.0.to_offset(timestamp(t)).seconds()) * 1_000
     }
 

@@ -190,3 +190,16 @@ fn every_recorded_offset_is_in_force_from_its_transition_on() {
         }
     }
 }
+
+#[test]
+fn a_local_text_has_the_offset_of_its_instant() {
+    for (zone, at, want) in [
+        ("UTC", "2026-11-20T10:00:00Z", "2026-11-20 10:00:00 +00:00"),
+        ("Europe/Nicosia", "2026-11-20T22:30:05.999Z", "2026-11-21 00:30:05 +02:00"),
+        ("Europe/Nicosia", "2026-07-20T21:00:00Z", "2026-07-21 00:00:00 +03:00"),
+        ("America/St_Johns", "2026-11-20T10:00:00Z", "2026-11-20 06:30:00 -03:30"),
+    ] {
+        let at = Millis::parse(at).unwrap();
+        assert_eq!(Calendar::of(zone).unwrap().local_text(at), want, "{zone}");
+    }
+}
