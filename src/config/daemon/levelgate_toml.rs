@@ -5,7 +5,7 @@ use crate::config::{
     daemon::{
         listeners,
         redis_section::{self, RedisSpans},
-        settings::{Auth, Clock, ClockSource, Log, Memory, Settings, Store, Sync, Token},
+        settings::{Auth, Clock, ClockSource, Console, Log, Memory, Settings, Store, Sync, Token},
     },
     parse::{
         located::{Located, value_or},
@@ -70,6 +70,7 @@ pub(in crate::config) fn settings(s: &Section<'_>) -> (Settings, SettingSpans) {
         clock: s.table("clock", "[clock]").map(|table| clock(&table, has_redis)).unwrap_or_default(),
         store: s.table("store", "[store]").map(|table| store(&table, has_redis)).unwrap_or_default(),
         memory: s.table("memory", "[memory]").map(|table| memory(&table)).unwrap_or_default(),
+        console: s.table("console", "[console]").map(|table| console(&table)).unwrap_or_default(),
         log: s.table("log", "[log]").map(|table| log(&table)).unwrap_or_default(),
         currencies: currencies.unwrap_or_default(),
         redis,
@@ -180,6 +181,16 @@ fn store(s: &Section<'_>, has_redis: bool) -> Store {
     };
     s.close();
     store
+}
+
+fn console(s: &Section<'_>) -> Console {
+    let default = Console::default();
+    let console = Console {
+        enabled: value_or(&s.flag("enabled"), default.enabled),
+        secure_cookie: value_or(&s.flag("secure_cookie"), default.secure_cookie),
+    };
+    s.close();
+    console
 }
 
 fn log(s: &Section<'_>) -> Log {

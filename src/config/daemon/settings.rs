@@ -87,6 +87,8 @@ pub struct Settings {
     pub store: Store,
     /// The limits of memory and archive.
     pub memory: Memory,
+    /// The pages for staff.
+    pub console: Console,
     /// The log.
     pub log: Log,
     /// Minor units that differ from ISO 4217.
@@ -159,6 +161,21 @@ impl Http {
 pub struct Admin {
     /// The TCP address; `None`: there is no admin listener.
     pub listen: Option<SocketAddr>,
+}
+
+/// The pages for staff at `/console`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Console {
+    /// Whether the main listener answers them.
+    pub enabled: bool,
+    /// Whether browsers send the cookie of a session over TLS only. With `[http] tls` they always do.
+    pub secure_cookie: bool,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { enabled: true, secure_cookie: false }
+    }
 }
 
 /// The log. Without a value the command line and the environment decide.

@@ -199,6 +199,9 @@ stop_snapshot_s = 60
 retention_days = 40
 max_transactions = 100000000
 archive_days = 400
+[console]
+enabled = true
+secure_cookie = false
 [log]
 level = "info"
 format = "text"

@@ -3,7 +3,7 @@
 use crate::config::{
     daemon::{
         redis_settings::{Redis, RedisTimeouts},
-        settings::{Admin, Clock, Http, Log, Memory, Settings, Store, Tls},
+        settings::{Admin, Clock, Console, Http, Log, Memory, Settings, Store, Tls},
     },
     diff::item::{Field, Item, ItemRole},
 };
@@ -13,13 +13,16 @@ use std::path::Path;
 /// The settings that take effect at a start only.
 pub(in crate::config::diff) fn restart_settings(settings: &Settings) -> Item {
     // Tokens, currencies and the level of the log take effect at a reload; they are described separately.
-    let Settings { http, admin, auth: _, clock, store, memory, log, currencies: _, redis } = settings;
+    let Settings { http, admin, auth: _, clock, store, memory, console, log, currencies: _, redis } = settings;
     let mut fields = http_fields(http);
     let Admin { listen } = admin;
     fields.push(Field::optional("[admin] listen", listen.map(|address| address.to_string())));
     fields.extend(clock_fields(clock));
     fields.extend(store_fields(store));
     fields.extend(memory_fields(memory));
+    let Console { enabled, secure_cookie } = console;
+    fields.push(Field::new("[console] enabled", enabled));
+    fields.push(Field::new("[console] secure_cookie", secure_cookie));
     let Log { level: _, format } = log;
     fields.push(Field::optional("[log] format", format.map(|format| format.word().to_owned())));
     fields.extend(redis_fields(redis.as_ref()));
