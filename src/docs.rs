@@ -48,6 +48,8 @@ guides! {
         "developers who call the API: requests, answers, idempotency, retries"
     customers "customers" "Customers"
         "support staff: registration, status, own limits, tables, merges, erasure"
+    console "console" "Console"
+        "support staff: the pages at /console, by task"
     configuration "configuration" "Configuration"
         "operators: every file and key, tokens, reloads"
     operations "operations" "Operations"

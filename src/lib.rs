@@ -11,6 +11,7 @@
 //! | [`cli`] | the commands, one file a command |
 //! | [`daemon`] | the assembly and life of the process: start, maintenance, reload, shutdown |
 //! | [`http`] | the operation table, the server, handlers, documents of the wire |
+//! | [`console`] | pages for staff |
 //! | [`service`] | what a caller can ask for, once for HTTP, commands and replay |
 //! | [`ledger`] | the state in memory, its locks and its recovery |
 //! | [`replication`] | the copy of the journal in Redis: client, scripts, restore, standby |
@@ -22,6 +23,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod daemon;
 pub mod docs;
 pub mod domain;

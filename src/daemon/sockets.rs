@@ -2,6 +2,7 @@
 
 use crate::{
     config::Settings,
+    console::{self, Console, ConsoleParts},
     daemon::{
         listeners::{self, AdminThread},
         open_files::OpenFiles,
@@ -11,6 +12,7 @@ use crate::{
     http::{self, AppState, Capacity, RequestLimits, Routes, Server},
 };
 use anyhow::Context;
+use axum::Router;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -48,7 +50,7 @@ impl Sockets {
             body_timeout: Duration::from_secs(http.body_timeout_s),
         };
         let routes = Routes {
-            main: http::routes(Arc::clone(daemon)),
+            main: with_console(settings, daemon, http::routes(Arc::clone(daemon))),
             overflow: http::overflow_routes(Arc::clone(daemon)),
             fast_path: Some(Arc::clone(daemon)),
         };
@@ -167,6 +169,21 @@ pub(super) enum Answered {
     Stopped(Option<AdminThread>),
     /// Another daemon has taken over.
     FencedOut,
+}
+
+/// The routes with the pages of the console, unless the settings switch it off.
+fn with_console(settings: &Settings, daemon: &AppState, routes: Router) -> Router {
+    if !settings.console.enabled {
+        return routes;
+    }
+    let parts = ConsoleParts {
+        payments: Arc::clone(&daemon.payments),
+        access: Arc::clone(&daemon.access),
+        failed_logins: Arc::clone(&daemon.failed_logins),
+        jobs: Arc::clone(&daemon.jobs),
+        secure_cookie: settings.console.secure_cookie || settings.http.tls.is_some(),
+    };
+    routes.merge(console::routes(&Console::new(parts)))
 }
 
 pub(super) fn to_usize(connections: u64) -> usize {

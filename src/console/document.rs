@@ -1,0 +1,55 @@
+//! Reads the documents of the service, as the API answers them.
+
+use serde_json::Value;
+
+/// The text at a path of a document (RFC 6901); empty where the document has none.
+pub(super) fn text<'v>(document: &'v Value, path: &str) -> &'v str {
+    document.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The list at a path; empty where the document has none.
+pub(super) fn list<'v>(document: &'v Value, path: &str) -> &'v [Value] {
+    document.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A value in words: texts and numbers as they are, lists with commas, the members of objects by name.
+pub(super) fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            let told = members.iter().filter(|(_, value)| !matches!(value, Value::Null | Value::Bool(false)));
+            let told = told.map(|(name, value)| format!("{} {}", spaced(name), in_words(value)));
+            told.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// The value at a path in words.
+pub(super) fn words_at(document: &Value, path: &str) -> String {
+    document.pointer(path).map(in_words).unwrap_or_default()
+}
+
+/// A name of the wire as people read it: `not_active` as `not active`.
+pub(super) fn spaced(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_words() {
+        let document = json!({"a": {"b": [1, "x", null]}, "f": true, "o": {"max_amount": "5.00", "min_amount": null}});
+        assert_eq!(words_at(&document, "/a/b"), "1, x, ");
+        assert_eq!(words_at(&document, "/f"), "yes");
+        assert_eq!(words_at(&document, "/o"), "max amount 5.00");
+        assert_eq!((text(&document, "/nothing"), list(&document, "/a/b").len()), ("", 3));
+    }
+}

@@ -1,0 +1,30 @@
+//! The console: pages for staff at `/console`, rendered on the server. It shows the documents of the service, and never
+//! reads the state in another way.
+//!
+//! A request finds its row in `page_table`. `router` admits it: the session, the role, the merchant, and for a write the
+//! origin. The handler in `pages` asks the service and returns the content, which `layout` puts into a page. No page has
+//! a script, and `respond` forbids all of them.
+
+mod document;
+mod error_page;
+mod layout;
+mod links;
+mod page_request;
+mod page_table;
+mod pages;
+mod parts;
+mod problem;
+mod respond;
+mod router;
+mod session_cookie;
+mod sessions;
+mod sign_in;
+mod state;
+mod stylesheet;
+#[cfg(test)]
+mod tests;
+
+pub use crate::console::{
+    router::routes,
+    state::{Console, ConsoleParts},
+};

@@ -1,0 +1,155 @@
+//! An admitted request for a page: what its handler needs.
+
+use crate::{
+    console::{layout::Content, links::Links, state::Console},
+    domain::{
+        customer::audit::{Author, ChangeSource},
+        request::{
+            fields::{look_up_name, parse_currency, parse_word},
+            refusal::Refusal,
+        },
+        rules::{configuration::Rules, merchant::Merchant},
+        vocabulary::{direction::Direction, money::Currency, names::Name},
+    },
+    service::{
+        access::access_tokens::{AccessToken, Role},
+        customers::CustomerService,
+        error::ServiceError,
+        reply::Answered,
+    },
+    storage::journal::Lsn,
+};
+use serde_json::Value;
+use std::{borrow::Cow, cell::Cell, sync::Arc};
+
+/// What a handler returns.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A page.
+    Page(Content),
+    /// A change was made, or the address is another one: the browser loads this address.
+    Redirect(String),
+}
+
+/// A page, or why there is none.
+pub(super) type Paged = Result<Outcome, ServiceError>;
+
+/// An admitted request.
+pub(super) struct PageRequest {
+    pub(super) console: Arc<Console>,
+    /// The configuration that the whole page shows.
+    pub(super) rules: Arc<Rules>,
+    /// The token of the session; `None` without tokens.
+    pub(super) token: Option<Arc<AccessToken>>,
+    pub(super) links: Links,
+    /// The parameters of the path.
+    pub(super) parameters: Vec<(String, String)>,
+    /// The query of the address.
+    pub(super) query: Vec<(String, String)>,
+    /// The fields of the form that a `POST` sends.
+    pub(super) form: Vec<(String, String)>,
+    /// The newest record that the page shows.
+    pub(super) depends_on: Cell<Lsn>,
+}
+
+fn value_of<'p>(pairs: &'p [(String, String)], key: &str) -> &'p str {
+    pairs.iter().find(|(known, _)| known == key).map_or("", |(_, value)| value.trim())
+}
+
+impl PageRequest {
+    /// A parameter of the path.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// A value of the query; empty where it has none.
+    pub(super) fn query(&self, key: &str) -> &str {
+        value_of(&self.query, key)
+    }
+
+    /// The pairs of the query that have a value, for the service. An empty field of a form is no filter.
+    pub(super) fn filters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let filled = self.query.iter().filter(|(_, value)| !value.trim().is_empty());
+        filled.map(|(key, value)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(value.trim())))
+    }
+
+    /// A field of the form; empty where it has none.
+    pub(super) fn field(&self, key: &str) -> &str {
+        value_of(&self.form, key)
+    }
+
+    /// All values of a field of the form.
+    pub(super) fn fields<'p>(&'p self, key: &'p str) -> impl Iterator<Item = &'p str> {
+        self.form.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the person may change something. Pages show forms to these people only.
+    pub(super) fn may_write(&self) -> bool {
+        self.token.as_ref().is_none_or(|token| token.role == Role::Operator)
+    }
+
+    /// The merchant of the path.
+    ///
+    /// # Errors
+    /// There is no such merchant.
+    pub(super) fn merchant(&self) -> Result<&Merchant, ServiceError> {
+        let id = self.parameter("merchant");
+        Ok(self.rules.merchant(id).ok_or_else(|| Refusal::UnknownMerchant(id.to_owned()))?)
+    }
+
+    /// The direction and the currency of the path.
+    ///
+    /// # Errors
+    /// They are no direction or no currency.
+    pub(super) fn direction_and_currency(&self) -> Result<(Direction, Currency), ServiceError> {
+        let direction = parse_word::<Direction>("direction", self.parameter("direction"))?;
+        Ok((direction, parse_currency(&self.rules, self.parameter("currency"))?))
+    }
+
+    /// The name of a level in the path; a text that was never a name becomes [`Name::unrecorded`].
+    ///
+    /// # Errors
+    /// The text cannot be a name.
+    pub(super) fn level_name(&self) -> Result<Name, ServiceError> {
+        Ok(look_up_name("level", self.parameter("level"))?)
+    }
+
+    /// The customers of a merchant, for this person.
+    pub(super) fn customers<'a>(&'a self, merchant: &'a Merchant) -> CustomerService<'a> {
+        let parts = &self.console.parts;
+        let by = self.token.as_ref().map(|token| token.name);
+        let role = self.token.as_ref().map(|token| token.role);
+        CustomerService {
+            service: &parts.payments,
+            jobs: &parts.jobs,
+            rules: &self.rules,
+            merchant,
+            author: Author { source: ChangeSource::Api, by, job: None },
+            lesser_role: role.filter(|role| *role != Role::Operator).map(Role::word),
+        }
+    }
+
+    /// Whether the person is shown the name of a token in a history of a merchant.
+    pub(super) fn names_author(&self, merchant: Name, author: Name, is_signal: bool) -> bool {
+        self.console.parts.access.names_author(self.token.as_deref(), merchant, (author, is_signal))
+    }
+
+    /// Whether the person is shown the name of a token.
+    pub(super) fn shows_name(&self, name: Name) -> bool {
+        self.console.parts.access.shows_name(self.token.as_deref(), name)
+    }
+
+    /// The document of an answer. The page leaves once every record that the answer depends on is committed.
+    ///
+    /// # Errors
+    /// That of the answer.
+    pub(super) fn read(&self, answered: Answered) -> Result<Value, ServiceError> {
+        let lsn = self.console.parts.payments.depends_on_lsn(&answered);
+        self.depends_on.set(self.depends_on.get().max(lsn));
+        let reply = answered?;
+        serde_json::from_slice(&reply.body).map_err(|error| {
+            tracing::error!("a page cannot read the document of the service: {error}");
+            ServiceError::internal()
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! The table of all pages: path, role, handler. The router and the authorisation come from it, and a test walks it.
+
+use crate::console::{
+    page_request::{PageRequest, Paged},
+    pages::{change_customer, change_limits, customer, customers, decide, levels, merchant, merchants, transactions},
+};
+
+/// The method of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageMethod {
+    /// Reads.
+    Get,
+    /// Changes something, or previews a change. Its `Origin` is checked.
+    Post,
+}
+
+/// Who may see a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageRole {
+    /// Everyone.
+    Public,
+    /// Roles `viewer` and `operator`.
+    Staff,
+    /// Role `operator`.
+    Operator,
+}
+
+/// What answers a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Handler {
+    /// A page about the state, made on a thread that may block.
+    Page(fn(&PageRequest) -> Paged),
+    /// The form for a token.
+    SignInForm,
+    /// Begins a session.
+    SignIn,
+    /// Ends the session.
+    SignOut,
+    /// A file of the pages.
+    File,
+    /// The answer to an unknown address.
+    Unknown,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageRow {
+    pub(super) method: PageMethod,
+    pub(super) path: &'static str,
+    pub(super) role: PageRole,
+    pub(super) handler: Handler,
+}
+
+const fn public(method: PageMethod, path: &'static str, handler: Handler) -> PageRow {
+    PageRow { method, path, role: PageRole::Public, handler }
+}
+
+const fn read(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
+    PageRow { method: PageMethod::Get, path, role: PageRole::Staff, handler: Handler::Page(page) }
+}
+
+const fn form(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
+    PageRow { method: PageMethod::Get, path, role: PageRole::Operator, handler: Handler::Page(page) }
+}
+
+const fn write(path: &'static str, page: fn(&PageRequest) -> Paged) -> PageRow {
+    PageRow { method: PageMethod::Post, path, role: PageRole::Operator, handler: Handler::Page(page) }
+}
+
+const CHANGE: &str = "/console/m/{merchant}/customers/{customer}/change";
+
+const LIMITS: &str = "/console/m/{merchant}/customers/{customer}/limits/change";
+
+/// All pages.
+pub(super) static PAGES: [PageRow; 24] = [
+    public(PageMethod::Get, "/console/login", Handler::SignInForm),
+    public(PageMethod::Post, "/console/login", Handler::SignIn),
+    public(PageMethod::Post, "/console/logout", Handler::SignOut),
+    public(PageMethod::Get, "/console/assets/{file}", Handler::File),
+    read("/console", merchants::list_merchants),
+    read("/console/m/{merchant}", merchant::overview),
+    read("/console/m/{merchant}/customers", customers::search),
+    read("/console/m/{merchant}/customers/{customer}", customer::overview),
+    read("/console/m/{merchant}/customers/{customer}/usage", customer::usage),
+    read("/console/m/{merchant}/customers/{customer}/limits", customer::limits),
+    read("/console/m/{merchant}/customers/{customer}/settings", customer::settings),
+    read("/console/m/{merchant}/customers/{customer}/orders", customer::orders),
+    read("/console/m/{merchant}/customers/{customer}/wallet", customer::wallet),
+    read("/console/m/{merchant}/customers/{customer}/history", customer::history),
+    form(CHANGE, change_customer::show),
+    write(CHANGE, change_customer::change),
+    form(LIMITS, change_limits::show),
+    write(LIMITS, change_limits::change),
+    read("/console/m/{merchant}/transactions", transactions::search),
+    read("/console/m/{merchant}/transactions/{transaction}", transactions::show),
+    read("/console/m/{merchant}/levels", levels::list_levels),
+    read("/console/m/{merchant}/levels/{direction}/{currency}/{level}", levels::show),
+    read("/console/m/{merchant}/decide", decide::ask),
+    PageRow { method: PageMethod::Get, path: "/console/{*rest}", role: PageRole::Staff, handler: Handler::Unknown },
+];

@@ -1,0 +1,107 @@
+//! The overview of a merchant: today's decisions, recent denials, the configuration in force.
+
+use crate::{
+    console::{
+        document::{in_words, list, spaced, text, words_at},
+        layout::Content,
+        page_request::{Outcome, PageRequest, Paged},
+        pages::{decision_chart::decision_chart, merchants::today, order_table::order_table},
+        parts::{facts, nothing, or_dash},
+    },
+    domain::vocabulary::{calendar::Window, time::Millis},
+    service::payments::transactions::transaction_filter,
+};
+use maud::{Markup, html};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// The denials that the page shows.
+const DENIALS: &str = "10";
+
+fn projects(projects: &[Value]) -> Markup {
+    html! {
+        div class="scroll" { table {
+            thead { tr {
+                th scope="col" { "Project" } th scope="col" { "Endpoint" } th scope="col" { "Currency" }
+                th scope="col" { "Methods" } th scope="col" { "Gates" } th scope="col" { "Client definition" }
+            } }
+            tbody { @for project in projects { @for endpoint in list(project, "/endpoints") { tr {
+                th scope="row" { (text(project, "/id")) }
+                td { (text(endpoint, "/id")) }
+                td { (text(endpoint, "/currency")) }
+                td { @for (n, method) in list(endpoint, "/methods").iter().enumerate() {
+                    @if n > 0 { ", " } (text(method, "/method"))
+                } }
+                td { (or_dash(&words_at(endpoint, "/gates"))) }
+                td { (or_dash(&spaced(&words_at(endpoint, "/client_definition")))) }
+            } } } }
+        } }
+    }
+}
+
+/// `GET /console/m/{merchant}`
+pub(in crate::console) fn overview(request: &PageRequest) -> Paged {
+    let merchant = request.merchant()?;
+    let id = merchant.id.as_str();
+    let payments = &request.console.parts.payments;
+    let document = request.read(payments.merchant(id, &|name| request.shows_name(name)))?;
+    let today = today(request, id)?;
+    let begin = merchant.calendar.range(Window::Day, payments.time()?).from;
+    let begin = Millis(begin).to_string();
+    let pairs = [("status", "denied"), ("limit", DENIALS), ("from", begin.as_str())];
+    let pairs = pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+    let filter = transaction_filter(pairs, Some(&merchant.calendar))?;
+    let denials = request.read(payments.transactions(id, &filter))?;
+    let at = |path: &'static str| or_dash(&spaced(&words_at(&document, path)));
+    let about = [
+        ("Id", or_dash(id)),
+        ("Mode", at("/operation_mode")),
+        ("Without a level", at("/default_behaviour")),
+        ("Time zone", or_dash(text(&document, "/time_zone"))),
+        ("Refunds", at("/refunds")),
+        ("Hidden methods", at("/hidden_methods")),
+        ("Hold of deposits", at("/hold/deposit")),
+        ("Hold of withdrawals", at("/hold/withdrawal")),
+        ("A raise waits", at("/raise_delay")),
+        ("Customers", html! { (request.customers(merchant).count()) }),
+    ];
+    let policy = document["registration"].as_object().into_iter().flatten();
+    let policy: Vec<(String, String)> = policy.map(|(key, value)| (spaced(key), spaced(&in_words(value)))).collect();
+    let body = html! {
+        section class="card" {
+            h2 { "Decisions today" }
+            p class="figures" {
+                strong { (today.allowed.saturating_add(today.denied)) } " decisions, " strong { (today.denied) } " denied"
+                @if today.is_partial { span class="quiet" { " since the daemon started" } }
+            }
+            (decision_chart(&today.series, &merchant.calendar))
+        }
+        section {
+            h2 { "Denied today" }
+            @let denied = list(&denials, "/transactions");
+            @if denied.is_empty() { (nothing("No payment of today was denied.")) } @else {
+                (order_table(denied, id, &request.links, &merchant.calendar, true))
+                p { a href={ (request.links.to(&["m", id, "transactions"])) "?status=denied" } { "All denied payments" } }
+            }
+        }
+        div class="columns" {
+            section class="card" { h2 { "Merchant" } (facts(&about)) }
+            section class="card" {
+                h2 { "Registration" }
+                dl class="facts" { @for (name, value) in &policy { div { dt { (name) } dd { (or_dash(value)) } } } }
+            }
+        }
+        section { h2 { "Projects and endpoints" } (projects(list(&document, "/projects"))) }
+        section class="card" {
+            h2 { "Labels" }
+            @let labels = list(&document, "/labels");
+            @if labels.is_empty() { (nothing("The merchant has no labels.")) }
+            ul { @for label in labels {
+                li { strong { (text(label, "/name")) } ", " (spaced(text(label, "/kind")))
+                    @let restrictions = words_at(label, "/restrictions");
+                    @if !restrictions.is_empty() { ": " (spaced(&restrictions)) } }
+            } }
+        }
+    };
+    Ok(Outcome::Page(Content::new(text(&document, "/name"), body)))
+}

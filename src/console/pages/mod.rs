@@ -1,0 +1,16 @@
+//! The handlers of the pages, grouped by what they show.
+
+pub(super) mod change_customer;
+pub(super) mod change_limits;
+pub(super) mod customer;
+pub(super) mod customers;
+pub(super) mod decide;
+mod decision_chart;
+mod denial;
+pub(super) mod levels;
+mod limits_chooser;
+pub(super) mod merchant;
+pub(super) mod merchants;
+mod order_table;
+pub(super) mod transactions;
+mod usage_bars;

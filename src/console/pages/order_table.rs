@@ -1,0 +1,58 @@
+//! A table of transactions.
+
+use crate::{
+    console::{
+        document::{spaced, text},
+        links::Links,
+        parts::{amount, badge, or_dash, time},
+    },
+    domain::vocabulary::calendar::Calendar,
+};
+use maud::{Markup, html};
+use serde_json::Value;
+
+/// A table of transactions with a link to each. `with_customer`: it also names their customers.
+pub(super) fn order_table(
+    transactions: &[Value],
+    merchant: &str,
+    links: &Links,
+    calendar: &Calendar,
+    with_customer: bool,
+) -> Markup {
+    html! {
+        div class="scroll" {
+            table {
+                thead { tr {
+                    th scope="col" { "Transaction" } th scope="col" { "Time" } th scope="col" { "Status" }
+                    th scope="col" { "Kind" } th scope="col" class="number" { "Amount" }
+                    @if with_customer { th scope="col" { "Customer" } }
+                    th scope="col" { "Reason or flags" }
+                } }
+                tbody { @for transaction in transactions {
+                    @let id = text(transaction, "/transaction_id");
+                    @let customer = text(transaction, "/customer/customer_id");
+                    tr {
+                        th scope="row" { a href=(links.to(&["m", merchant, "transactions", id])) { (id) } }
+                        td { (time(calendar, text(transaction, "/occurred_at"))) }
+                        td { (badge(text(transaction, "/status"))) }
+                        td { (text(transaction, "/direction")) " " span class="quiet" { (text(transaction, "/payment_method")) } }
+                        td class="number" { (amount(text(transaction, "/amount"), text(transaction, "/currency"))) }
+                        @if with_customer {
+                            td {
+                                @if customer.is_empty() { (or_dash("")) } @else {
+                                    a href=(links.to(&["m", merchant, "customers", customer])) { (customer) }
+                                }
+                            }
+                        }
+                        td {
+                            (or_dash(&spaced(text(transaction, "/reason")))) " "
+                            @for flag in crate::console::document::list(transaction, "/flags") {
+                                (badge(flag.as_str().unwrap_or_default())) " "
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Responses with the headers that every answer of the console has.
+
+use crate::console::problem::SEE_OTHER;
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+/// Only files of the daemon itself; no script and no style in a page; no frame around it.
+pub(super) const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                                         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same for every answer. `same-origin` and not `no-referrer`: with the latter, browsers send forms with the origin `null`.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// A response with these headers.
+pub(super) fn secure(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A page. Browsers keep no copy of it.
+pub(super) fn page_response(status: StatusCode, page: String) -> Response {
+    let mut response = secure(Response::new(Body::from(page)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer that names the page to load next.
+pub(super) fn redirect(address: &str) -> Response {
+    let mut response = secure(Response::new(Body::empty()));
+    *response.status_mut() = SEE_OTHER;
+    let headers = response.headers_mut();
+    // Addresses are percent-encoded.
+    if let Ok(address) = HeaderValue::from_str(address) {
+        headers.insert(header::LOCATION, address);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

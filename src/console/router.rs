@@ -1,0 +1,296 @@
+//! The router of the pages, and the admission of a request: session, role, merchant, origin.
+
+use crate::{
+    console::{
+        error_page::error_content,
+        layout::{Content, Frame, page},
+        links::{Links, query_text},
+        page_request::{Outcome, PageRequest},
+        page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
+        problem::{FOUND, status_of},
+        respond::{page_response, redirect},
+        session_cookie::session_id,
+        sign_in::{self, SignInRequest},
+        state::Console,
+        stylesheet,
+    },
+    service::{
+        access::{
+            access_tokens::{AccessToken, Role},
+            origin,
+            peer::Peer,
+        },
+        commit::AnswerKind,
+        documents::card_guard::no_card_text,
+        error::{ErrorKind, ServiceError},
+    },
+    storage::journal::Lsn,
+};
+use axum::{
+    Router,
+    body::{Bytes, to_bytes},
+    extract::{FromRequestParts, Path, Request},
+    http::{HeaderMap, header, request::Parts},
+    response::Response,
+    routing::{MethodFilter, on},
+};
+use std::{cell::Cell, sync::Arc};
+
+/// The most bytes of a form.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// The pages, to be merged with the routes of the main listener.
+pub fn routes(console: &Arc<Console>) -> Router {
+    let mut router = Router::new();
+    for row in &PAGES {
+        let console = Arc::clone(console);
+        let filter = match row.method {
+            PageMethod::Get => MethodFilter::GET,
+            PageMethod::Post => MethodFilter::POST,
+        };
+        router = router.route(row.path, on(filter, move |request| answer(Arc::clone(&console), row, request)));
+    }
+    router
+}
+
+/// Why a request is not admitted.
+enum Refused {
+    /// The request has no session.
+    NotSignedIn,
+    Error(ServiceError),
+}
+
+impl From<ServiceError> for Refused {
+    fn from(error: ServiceError) -> Self {
+        Self::Error(error)
+    }
+}
+
+async fn answer(console: Arc<Console>, row: &'static PageRow, request: Request) -> Response {
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown);
+    let foreign = origin::check(&request, peer).err().filter(|_| console.parts.access.is_open());
+    let (mut parts, body) = request.into_parts();
+    let links = Links::of_page(parts.uri.path());
+    // It is read also for a request that is refused: a refusal before the end of the body can be lost.
+    let body = if row.method == PageMethod::Post { to_bytes(body, FORM_BYTES_MAX).await } else { Ok(Bytes::new()) };
+    let Ok(body) = body else {
+        return refusal(&links, &ServiceError::too_large(FORM_BYTES_MAX));
+    };
+    if let Some((reason, error)) = foreign {
+        console.parts.failed_logins.record(peer, reason);
+        return refusal(&links, &error);
+    }
+    if row.method == PageMethod::Post
+        && let Err(error) = check_origin(&parts.headers)
+    {
+        return refusal(&links, &error);
+    }
+    let sent = SignInRequest { console: &console, peer, links: &links, headers: &parts.headers };
+    let query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
+    match row.handler {
+        Handler::SignInForm => sign_in::form(&sent, &query),
+        Handler::SignIn => sign_in::begin(&sent, &pairs(&body)).await,
+        Handler::SignOut => sign_in::end(&sent),
+        Handler::File => {
+            let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
+            stylesheet::file(name).unwrap_or_else(|| refusal(&links, &no_such_page()))
+        }
+        Handler::Page(_) | Handler::Unknown => {
+            let parameters = Path::<Vec<(String, String)>>::from_request_parts(&mut parts, &()).await;
+            let parameters = parameters.map(|Path(parameters)| parameters).unwrap_or_default();
+            page_answer(console, row, PageCall { parts, links, parameters, query, form: pairs(&body) }).await
+        }
+    }
+}
+
+/// A request for a page, as it arrived.
+struct PageCall {
+    parts: Parts,
+    links: Links,
+    parameters: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    form: Vec<(String, String)>,
+}
+
+async fn page_answer(console: Arc<Console>, row: &'static PageRow, call: PageCall) -> Response {
+    let PageCall { parts, links, parameters, query, form } = call;
+    let merchant = parameters.iter().find(|(name, _)| name == "merchant").map(|(_, id)| id.clone());
+    let token = match signed_in(&console, &parts.headers) {
+        Ok(token) => token,
+        Err(Refused::Error(error)) => return refusal(&links, &error),
+        Err(Refused::NotSignedIn) => {
+            let wanted = parts.uri.path_and_query().map_or("", |wanted| wanted.as_str());
+            let wanted = if row.method == PageMethod::Get { wanted } else { "" };
+            return redirect(&format!("{}{}", links.to(&["login"]), query_text([("to", wanted)])));
+        }
+    };
+    let rules = console.parts.payments.rules();
+    let is_shown =
+        |id: &&str| rules.merchant(id).is_some() && token.as_ref().is_none_or(|token| token.reaches(id).is_ok());
+    let shown_merchant = merchant.as_deref().filter(is_shown).map(str::to_owned);
+    let person = token.as_ref().map_or(("this machine", "operator"), |token| (token.name.as_str(), token.role.word()));
+    let frame = Frame {
+        links: &links,
+        person: Some(person),
+        has_session: token.is_some(),
+        merchant: shown_merchant.as_deref(),
+        section: section_of(row.path),
+    };
+    let kind = if row.method == PageMethod::Get { AnswerKind::Read } else { AnswerKind::Write };
+    let admitted = permit(token.as_deref(), row.role, merchant.as_deref())
+        .and_then(|()| console.parts.payments.gate.may_decide(kind))
+        .and_then(|()| {
+            let of_merchant =
+                || shown_merchant.as_deref().and_then(|id| rules.merchant(id)).map(|merchant| &**merchant);
+            let values = parameters.iter().chain(&query).chain(&form);
+            values.into_iter().try_for_each(|(key, value)| Ok(no_card_text(key, value, of_merchant)?))
+        });
+    let outcome = match (admitted, row.handler) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Handler::Page(handler)) => {
+            let request = PageRequest {
+                console: Arc::clone(&console),
+                rules: Arc::clone(&rules),
+                token: token.clone(),
+                links: links.clone(),
+                parameters,
+                query,
+                form,
+                depends_on: Cell::new(Lsn::NONE),
+            };
+            made(&console, kind, handler, request).await
+        }
+        (Ok(()), _) => Err(no_such_page()),
+    };
+    match outcome {
+        Ok(Outcome::Page(content)) => page_response(FOUND, page(&frame, &content)),
+        Ok(Outcome::Redirect(address)) => redirect(&address),
+        Err(error) => page_response(status_of(error.kind), page(&frame, &error_content(&error))),
+    }
+}
+
+/// Makes a page on a thread that may block, and waits until it may leave.
+async fn made(
+    console: &Console,
+    kind: AnswerKind,
+    handler: fn(&PageRequest) -> Result<Outcome, ServiceError>,
+    request: PageRequest,
+) -> Result<Outcome, ServiceError> {
+    let Ok(_permit) = console.page_permits.acquire().await else { return Err(ServiceError::stopping()) };
+    let work = tokio::task::spawn_blocking(move || {
+        let outcome = handler(&request);
+        (outcome, request.depends_on.get())
+    });
+    let (outcome, depends_on) = work.await.map_err(|error| ServiceError::unfinished(&error))?;
+    console.parts.payments.leave(Some(depends_on), kind).await?;
+    outcome
+}
+
+/// The token of the session; `None`: the daemon has no tokens, and everyone on this machine is an operator.
+fn signed_in(console: &Console, headers: &HeaderMap) -> Result<Option<Arc<AccessToken>>, Refused> {
+    let parts = &console.parts;
+    if parts.access.is_open() {
+        return Ok(None);
+    }
+    let clock = &parts.payments.clock;
+    let id = session_id(headers).ok_or(Refused::NotSignedIn)?;
+    let token = console.sessions.token(id, clock.running_ms()).ok_or(Refused::NotSignedIn)?;
+    parts.access.current(Some(&token), clock.wall()).map_err(|_| {
+        console.sessions.end(id);
+        Refused::NotSignedIn
+    })
+}
+
+/// Refuses a token whose role or merchants do not allow a page.
+fn permit(token: Option<&AccessToken>, needed: PageRole, merchant: Option<&str>) -> Result<(), ServiceError> {
+    let Some(token) = token else { return Ok(()) };
+    let allowed = match needed {
+        PageRole::Public => true,
+        PageRole::Staff => matches!(token.role, Role::Viewer | Role::Operator),
+        PageRole::Operator => token.role == Role::Operator,
+    };
+    if !allowed {
+        let role = token.role.word();
+        let needed = if needed == PageRole::Operator { "operator" } else { "viewer or operator" };
+        return Err(ServiceError::forbidden(format!(
+            "this page needs a token of role {needed}; the role of this token is {role}"
+        )));
+    }
+    merchant.map_or(Ok(()), |merchant| token.reaches(merchant))
+}
+
+/// Refuses a form that comes from a page of another site. Every browser sends `Origin` with a form.
+fn check_origin(headers: &HeaderMap) -> Result<(), ServiceError> {
+    let one = |name| {
+        let mut sent = headers.get_all(name).into_iter();
+        let value = sent.next().and_then(|value| value.to_str().ok());
+        value.filter(|_| sent.next().is_none())
+    };
+    let origin = one(header::ORIGIN);
+    let origin_host = origin.and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    match (origin_host, one(header::HOST)) {
+        (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
+        _ => {
+            let sent = origin.unwrap_or("none");
+            let detail = format!(
+                "this form does not come from the console (Origin: {sent}); open the page again. A proxy must pass the \
+                 headers Origin and Host as the browser sent them"
+            );
+            Err(ServiceError::forbidden(detail).at("Origin"))
+        }
+    }
+}
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+/// The section of a merchant that a path belongs to.
+fn section_of(path: &'static str) -> &'static str {
+    let rest = path.strip_prefix("/console/m/{merchant}/");
+    rest.and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
+fn no_such_page() -> ServiceError {
+    ServiceError::new(ErrorKind::NotFound, "path_not_found", "there is no page at this address")
+}
+
+/// A refusal of a request that is not admitted: it shows no merchant and no person.
+fn refusal(links: &Links, error: &ServiceError) -> Response {
+    let frame = Frame { links, person: None, has_session: false, merchant: None, section: "" };
+    let content: Content = error_content(error);
+    page_response(status_of(error.kind), page(&frame, &content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_of_another_site_is_refused() {
+        for (host, origin, want) in [
+            ("lg.example", Some("https://lg.example"), true),
+            ("127.0.0.1:7400", Some("http://127.0.0.1:7400"), true),
+            ("lg.example", Some("https://LG.example"), true),
+            ("lg.example", Some("https://evil.example"), false),
+            ("lg.example", Some("https://lg.example:8443"), false),
+            ("lg.example", Some("https://lg.example.evil.example"), false),
+            ("lg.example", Some("null"), false),
+            ("lg.example", None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            assert_eq!(check_origin(&headers).is_ok(), want, "{host} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn the_section_of_a_path() {
+        assert_eq!(section_of("/console/m/{merchant}"), "");
+        assert_eq!(section_of("/console/m/{merchant}/customers/{customer}/usage"), "customers");
+        assert_eq!(section_of("/console"), "");
+    }
+}

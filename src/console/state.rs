@@ -1,0 +1,44 @@
+//! What all pages share.
+
+use crate::{
+    console::sessions::Sessions,
+    service::{
+        access::{access_tokens::AccessTokens, failed_logins::FailedLogins},
+        jobs::Jobs,
+        payments::PaymentService,
+    },
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The most pages that are made at a time; more wait. Each takes a thread of those that may block.
+const PAGES_AT_A_TIME: usize = 16;
+
+/// What the console shares with the API.
+pub struct ConsoleParts {
+    /// The state, as the API sees it.
+    pub payments: Arc<PaymentService>,
+    /// The tokens in force.
+    pub access: Arc<AccessTokens>,
+    /// Requests without a valid token.
+    pub failed_logins: Arc<FailedLogins>,
+    /// Uploads and bulk changes, whose ids histories show.
+    pub jobs: Arc<Jobs>,
+    /// Whether browsers send the cookie of a session over TLS only.
+    pub secure_cookie: bool,
+}
+
+/// What all pages share.
+pub struct Console {
+    pub(super) parts: ConsoleParts,
+    pub(super) sessions: Sessions,
+    pub(super) page_permits: Semaphore,
+}
+
+impl Console {
+    /// A console without sessions.
+    #[must_use]
+    pub fn new(parts: ConsoleParts) -> Arc<Self> {
+        Arc::new(Self { parts, sessions: Sessions::default(), page_permits: Semaphore::new(PAGES_AT_A_TIME) })
+    }
+}

@@ -1,0 +1,357 @@
+//! Walks the table of pages with every role, without a session, and with the token of another merchant.
+
+use crate::{
+    clock::{Clock, Source},
+    config::{self, Credential, Token},
+    console::{
+        Console, ConsoleParts,
+        page_table::{Handler, PAGES, PageMethod, PageRole, PageRow},
+        respond::CONTENT_POLICY,
+        routes,
+        stylesheet::style_name,
+    },
+    domain::{decision::clock_skew::ClockSkew, vocabulary::names::Name},
+    ledger::{Ledger, LedgerLimits, LedgerStorage},
+    service::{
+        access::access_tokens::AccessTokens, commit::AnswerGate, jobs::Jobs, payments::PaymentOperation,
+        payments::PaymentService,
+    },
+    storage::jobs::{JobStore, JobsOnDisk},
+    telemetry::metrics::Meters,
+};
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, Response, header},
+};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use sha2::{Digest, Sha256};
+use std::{path::Path, sync::Arc};
+
+const HOST: &str = "lg.example";
+const ORIGIN: &str = "https://lg.example";
+/// A name that would be a script if a page did not escape it.
+const HOSTILE: &str = "<script>alert('x')</script>\"onload=\"";
+
+/// The tokens: a word, its role, and the merchants.
+const TOKENS: [(&str, config::Role, Option<&str>); 5] = [
+    ("viewer", config::Role::Viewer, None),
+    ("operator", config::Role::Operator, None),
+    ("gateway", config::Role::Gateway, None),
+    ("globex-viewer", config::Role::Viewer, Some("globex")),
+    ("globex-operator", config::Role::Operator, Some("globex")),
+];
+
+fn credentials() -> Vec<Credential> {
+    let credential = |(text, role, merchant): (&str, config::Role, Option<&str>)| {
+        let merchants = merchant.map(|id| vec![Name::parse(id).unwrap()]);
+        let token = Token { name: Name::parse(text).unwrap(), role, token_file: "t".into(), merchants, expires: None };
+        Credential { token, digest: Sha256::digest(text.as_bytes()).into() }
+    };
+    TOKENS.into_iter().map(credential).collect()
+}
+
+/// A console over the example configuration, with one customer, an allowed and a denied payment.
+fn console() -> Arc<Console> {
+    let loaded = config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
+    let Ok(loaded) = loaded else { panic!("the example configuration is valid") };
+    let bounds = LedgerLimits { transactions_max: 1_000, skew: ClockSkew { past_ms: 300_000, future_ms: 5_000 } };
+    let payments = Arc::new(PaymentService {
+        ledger: Ledger::new(bounds, LedgerStorage::in_memory((1, 2))),
+        rules: ArcSwap::from_pointee(loaded.rules),
+        clock: Clock::new(Source::System),
+        meters: Meters::new(),
+        body_bytes_max: 65_536,
+        gate: AnswerGate::local(),
+    });
+    for (id, amount) in [("t1", "10.00"), ("t2", "499.00")] {
+        let body = serde_json::json!({
+            "transaction_id": id, "direction": "deposit", "amount": amount, "currency": "EUR", "payment_method": "card",
+            "merchant_customer_identifier": "alice", "customer_level": "gold", "customer": {"first_name": HOSTILE},
+            "payment_instrument": "tok-1",
+        });
+        payments.call(PaymentOperation::Reserve, "acme", None, body.to_string().as_bytes()).unwrap();
+    }
+    Console::new(ConsoleParts {
+        payments,
+        access: Arc::new(AccessTokens::new(&credentials())),
+        failed_logins: Arc::default(),
+        jobs: Arc::new(Jobs::new(Arc::new(JobStore::in_memory()), JobsOnDisk::default()).unwrap()),
+        secure_cookie: false,
+    })
+}
+
+fn example_path(row: &PageRow) -> String {
+    let mut path = row.path.to_owned();
+    for (parameter, value) in [
+        ("{merchant}", "acme"),
+        ("{customer}", "1000001"),
+        ("{transaction}", "t2"),
+        ("{direction}", "deposit"),
+        ("{currency}", "EUR"),
+        ("{level}", "gold"),
+        ("{file}", style_name()),
+        ("{*rest}", "no/such/page"),
+    ] {
+        path = path.replace(parameter, value);
+    }
+    if path.ends_with("/limits/change") && row.method == PageMethod::Get {
+        path.push_str(LIMITS_QUERY);
+    }
+    assert!(!path.contains('{'), "the test has no value for a parameter of {path}");
+    path
+}
+
+const LIMITS_QUERY: &str = "?direction=deposit&currency=EUR&owner=customer";
+
+struct Visit<'a> {
+    console: &'a Arc<Console>,
+    routes: &'a Router,
+    /// The token of the session; `None`: there is no session.
+    token: Option<&'a str>,
+}
+
+impl Visit<'_> {
+    async fn send(&self, method: PageMethod, path: &str, origin: Option<&str>, form: &str) -> Response<Body> {
+        let method = if method == PageMethod::Get { "GET" } else { "POST" };
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, HOST);
+        if let Some(text) = self.token {
+            let parts = &self.console.parts;
+            let token = parts.access.of_text(text, parts.payments.clock.wall()).unwrap();
+            let id = self.console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
+            request = request.header(header::COOKIE, format!("levelgate_session={id}"));
+        }
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        let request = request.body(Body::from(form.to_owned())).unwrap();
+        let response = TowerToHyperService::new(self.routes.clone()).call(request).await.unwrap();
+        let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).map(|policy| policy.to_str().unwrap());
+        assert_eq!(policy, Some(CONTENT_POLICY), "{method} {path}");
+        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        response
+    }
+
+    async fn status(&self, row: &PageRow, origin: Option<&str>) -> u16 {
+        self.send(row.method, &example_path(row), origin, &LIMITS_QUERY[1..]).await.status().as_u16()
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let response = self.send(PageMethod::Get, path, None, "").await;
+        assert_eq!(response.status(), 200, "{path}");
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_page_admits_its_roles_and_merchants_alone() {
+    let console = console();
+    let routes = routes(&console);
+    for row in &PAGES {
+        for (token, is_operator, is_staff, reaches) in [
+            (None, false, false, false),
+            (Some("viewer"), false, true, true),
+            (Some("operator"), true, true, true),
+            (Some("gateway"), false, false, true),
+            (Some("globex-viewer"), false, true, false),
+            (Some("globex-operator"), true, true, false),
+        ] {
+            let of_merchant = row.path.contains("{merchant}");
+            let allowed = match row.role {
+                PageRole::Public => true,
+                PageRole::Staff => is_staff,
+                PageRole::Operator => is_operator,
+            } && (reaches || !of_merchant);
+            let want = match (row.handler, row.method) {
+                (Handler::SignIn, _) => 401,
+                (Handler::SignOut, _) => 303,
+                (Handler::SignInForm | Handler::File, _) => 200,
+                (Handler::Page(_) | Handler::Unknown, _) if token.is_none() => 303,
+                _ if !allowed => 403,
+                (Handler::Unknown, _) => 404,
+                (Handler::Page(_), _) => 200,
+            };
+            let visit = Visit { console: &console, routes: &routes, token };
+            assert_eq!(visit.status(row, Some(ORIGIN)).await, want, "{:?} {} by {token:?}", row.method, row.path);
+            if row.method == PageMethod::Post {
+                for origin in [None, Some("https://evil.example"), Some("null")] {
+                    let status = visit.status(row, origin).await;
+                    assert_eq!(status, 403, "{} by {token:?} from {origin:?}", row.path);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_value_is_escaped_and_no_page_has_a_script_or_a_style() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
+    let mut names = 0;
+    for row in PAGES.iter().filter(|row| row.method == PageMethod::Get && row.path.contains("/console/m/")) {
+        for query in ["", "?name=%3Cscript%3Ealert&amount=%3Cscript%3E&customer_id=%3Cscript%3E&q=%3Cscript%3E"] {
+            let path = example_path(row);
+            let query = if path.contains('?') { query.replace('?', "&") } else { query.to_owned() };
+            let page = visit.page(&format!("{path}{query}")).await;
+            for forbidden in
+                ["<script", "\"onload=", " style=", "<style", "javascript:", "onclick", "href=\"/", "http://"]
+            {
+                let found = page.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
+                assert!(!found, "{path}{query} contains {forbidden}");
+            }
+            names += usize::from(page.contains("&lt;script&gt;alert"));
+        }
+    }
+    assert!(names > 8, "the hostile name is shown on {names} pages");
+}
+
+#[tokio::test]
+async fn a_viewer_sees_no_form_that_changes_something() {
+    let console = console();
+    let routes = routes(&console);
+    let posts = |page: &str| page.matches("method=\"post\"").count();
+    for row in PAGES.iter().filter(|row| row.method == PageMethod::Get && row.role == PageRole::Staff) {
+        if matches!(row.handler, Handler::Unknown) {
+            continue;
+        }
+        let page = Visit { console: &console, routes: &routes, token: Some("viewer") }.page(&example_path(row)).await;
+        assert_eq!(posts(&page), 1, "{}: signing out alone", row.path);
+        assert!(!page.contains("/change\""), "{}", row.path);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_token() {
+    let console = console();
+    let routes = routes(&console);
+    let parts = &console.parts;
+    let token = parts.access.of_text("viewer", parts.payments.clock.wall()).unwrap();
+    let id = console.sessions.begin(token, parts.payments.clock.running_ms()).unwrap();
+    let get = async || {
+        let request = Request::builder().uri("/console").header(header::COOKIE, format!("levelgate_session={id}"));
+        let request = request.body(Body::empty()).unwrap();
+        TowerToHyperService::new(routes.clone()).call(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(get().await, 200);
+    let without: Vec<Credential> =
+        credentials().into_iter().filter(|sent| sent.token.name.as_str() != "viewer").collect();
+    parts.access.replace(&without);
+    assert_eq!(get().await, 303, "a reload without the token ends the session");
+    parts.access.replace(&credentials());
+    assert_eq!(get().await, 303, "and it stays ended");
+}
+
+#[tokio::test]
+async fn a_change_is_previewed_then_made_and_refused_if_the_customer_has_changed() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
+    let path = "/console/m/acme/customers/1000001/change";
+    let modified_at = |page: &str| {
+        let (_, rest) = page.split_once("name=\"modified_at\" value=\"").expect("a form");
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let send = async |form: &str| {
+        let response = visit.send(PageMethod::Post, path, Some(ORIGIN), form).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    let begun = modified_at(&visit.page(path).await);
+    let fields = "deposit_level=silver&withdrawal_level=&status=new&label=regular";
+    let (status, preview) = send(&format!("{fields}&step=preview&modified_at=x")).await;
+    assert!(status == 200 && preview.contains("This will change") && preview.contains("silver"), "{preview}");
+    let profile = "/console/m/acme/customers/1000001";
+    assert!(!visit.page(profile).await.contains(">silver<"), "a preview changes nothing");
+    let (status, again) = send(&format!("{fields}&step=confirm&modified_at=x")).await;
+    assert!(status == 200 && again.contains("has changed since the preview"), "{again}");
+    let (status, _) = send(&format!("{fields}&step=confirm&modified_at={begun}")).await;
+    assert_eq!(status, 303);
+    assert!(visit.page(profile).await.contains(">silver<"));
+    assert!(visit.page(&format!("{profile}/history")).await.contains("<strong>operator</strong>"));
+    let (_, same) = send(&format!("{fields}&step=preview&modified_at={begun}")).await;
+    assert!(same.contains("Nothing changes"), "{same}");
+    let (status, refused) = send("deposit_level=nope&status=new&label=regular&step=preview").await;
+    assert!(status == 200 && refused.contains("role=\"alert\""), "{refused}");
+}
+
+#[tokio::test]
+async fn limits_are_previewed_then_set() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("operator") };
+    let path = "/console/m/acme/customers/1000001/limits";
+    let send = async |form: &str| {
+        let response = visit.send(PageMethod::Post, &format!("{path}/change"), Some(ORIGIN), form).await;
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    // What the hidden fields of a preview send.
+    let confirmation = |page: &str| {
+        let (_, rest) = page.split_once("name=\"seen\" value=\"").expect("a preview");
+        let seen = rest.split('"').next().unwrap().replace("&quot;", "\"");
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("step", "confirm")
+            .append_pair("seen", &seen)
+            .finish()
+    };
+    let subject = &LIMITS_QUERY[1..];
+    let own = format!(
+        "{subject}&name=mine&window=daily&amount_limit=77.00&quantity_limit=3&name=&window=&amount_limit=&quantity_limit="
+    );
+    let (status, preview) = send(&own).await;
+    assert!(status == 200 && preview.contains("This will change") && preview.contains("77.00 EUR"), "{preview}");
+    assert!(!visit.page(path).await.contains("77.00"), "a preview changes nothing");
+    let (_, stale) = send(&format!("{own}&step=confirm&seen=x")).await;
+    assert!(stale.contains("have changed since the preview"), "{stale}");
+    assert_eq!(send(&format!("{own}&{}", confirmation(&preview))).await.0, 303);
+    assert!(visit.page(path).await.contains("77.00 EUR, 3 payments"));
+    // A raise waits; the preview says until when.
+    let raise = own.replace("77.00", "88.00");
+    let (_, preview) = send(&raise).await;
+    assert!(preview.contains("Waits") && preview.contains("takes effect at"), "{preview}");
+    let operator =
+        format!("{}&until=2999-01-31", own.replace("owner=customer", "owner=operator").replace("77.00", "66.00"));
+    let (_, preview) = send(&operator).await;
+    assert!(preview.contains("Until ") && preview.contains("66.00 EUR"), "{preview}");
+    assert_eq!(send(&format!("{operator}&{}", confirmation(&preview))).await.0, 303);
+    assert!(visit.page(path).await.contains("Set by an operator"));
+    for (form, words) in [
+        (own.replace("window=daily", "window=never"), "window"),
+        (own.replace("77.00", "much"), "amount_limit"),
+        (own.replace("quantity_limit=3", "quantity_limit=few"), "quantity_limit"),
+        (operator.replace("2999-01-31", ""), "until"),
+    ] {
+        let (status, refused) = send(&form).await;
+        assert!(status == 200 && refused.contains("role=\"alert\"") && refused.contains(words), "{form}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_figures_of_a_denial_and_what_would_pass_are_shown() {
+    let console = console();
+    let routes = routes(&console);
+    let visit = Visit { console: &console, routes: &routes, token: Some("viewer") };
+    let denied = visit.page("/console/m/acme/transactions/t2").await;
+    for part in
+        ["daily amount limit exceeded", "500.00 EUR", "10.00 EUR", "490.00 EUR", "499.00 EUR", "Why it was denied"]
+    {
+        assert!(denied.contains(part), "{part}: {denied}");
+    }
+    let ask = "/console/m/acme/decide?merchant_customer_identifier=alice&direction=deposit&amount=499.00&currency=EUR&payment_method=card";
+    let answer = visit.page(ask).await;
+    for part in ["What would pass", "490.00 EUR", "quarter", "A denied payment has no gates"] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+    let passes = visit.page(&ask.replace("499.00", "490.00")).await;
+    for part in ["The bounds", "gate-a", "As it would be after this payment", "0.00 left"] {
+        assert!(passes.contains(part), "{part}: {passes}");
+    }
+    let card = visit.send(PageMethod::Get, "/console/m/acme/customers?name=4111111111111111", None, "").await;
+    assert_eq!(card.status(), 400, "a full card number is refused");
+}
